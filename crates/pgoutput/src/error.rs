@@ -1,0 +1,57 @@
+//! What can be wrong with bytes from the server.
+
+/// A message could not be decoded.
+///
+/// Names the message's tag, the byte offset in the message at which decoding stopped, and what was wanted there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot decode {}: {fault} at byte {offset}, where {wanted} was wanted", TagName(*.tag))]
+pub struct DecodeError {
+    /// The message's first byte, when there was one.
+    pub tag: Option<u8>,
+    /// Offset in the message, in bytes, from its tag.
+    pub offset: usize,
+    /// What the decoder was about to read.
+    pub wanted: &'static str,
+    /// What it found instead.
+    pub fault: Fault,
+}
+
+/// What was found in place of what was wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The message ended too early.
+    #[error("the message ends")]
+    Truncated,
+    /// Bytes were left over after the message.
+    #[error("{0} bytes are left over")]
+    Trailing(usize),
+    /// A tag, kind or flag has a value the protocol does not know.
+    #[error("unknown value 0x{0:02X}")]
+    Unknown(u8),
+    /// A length or count is negative.
+    #[error("negative length {0}")]
+    NegativeLength(i32),
+    /// A message's length, which counts itself, is less than 4 or makes it longer than
+    /// [`MESSAGE_BYTES_MAX`](crate::frame::MESSAGE_BYTES_MAX).
+    #[error("length {0} is out of range")]
+    LengthOutOfRange(usize),
+    /// A name is not UTF-8.
+    #[error("text is not UTF-8")]
+    NotUtf8,
+    /// The message is known but cannot stand where it stands.
+    #[error("the message is out of place")]
+    OutOfPlace,
+}
+
+struct TagName(Option<u8>);
+
+impl std::fmt::Display for TagName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(tag) if tag.is_ascii_graphic() => write!(f, "message '{}'", char::from(tag)),
+            Some(tag) => write!(f, "message 0x{tag:02X}"),
+            None => f.write_str("an empty message"),
+        }
+    }
+}

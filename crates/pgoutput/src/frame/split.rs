@@ -1,0 +1,107 @@
+//! Cuts what the socket has delivered into whole messages.
+
+use crate::error::{DecodeError, Fault};
+use crate::reader::Reader;
+
+/// The longest message taken, 1 GiB: Postgres builds a message in one allocation, which it limits to just under that
+/// (`MaxAllocSize`). A longer one means that the stream was misread, and must not become an allocation here.
+pub const MESSAGE_BYTES_MAX: usize = 1 << 30;
+
+/// A message's tag and length.
+const HEADER_BYTES: usize = 5;
+
+/// The least a length can say: it counts itself.
+const LENGTH_MIN: usize = 4;
+
+/// What a buffer holds, as [`whole_messages`] found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// Leading bytes that are whole `CopyData` messages: a [`FrameBlock`](crate::FrameBlock), when not 0.
+    pub copy_data_bytes: usize,
+    /// What follows them.
+    pub next: Next,
+}
+
+/// What follows the whole `CopyData` messages of a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing, or a message that is not whole yet.
+    NeedMore {
+        /// How many bytes the message has at least, counted from its tag: exact once its length has arrived. More
+        /// than the buffer holds of it.
+        total_bytes: usize,
+    },
+    /// A whole message that is not `CopyData`: an error, a notice, the end of the copy.
+    Other {
+        /// Which one, by its first byte.
+        tag: u8,
+        /// Its size, tag and length included.
+        message_bytes: usize,
+    },
+}
+
+/// Finds the whole `CopyData` messages at the beginning of `buffer`, by their headers only.
+///
+/// It stops at the first message that is cut short or is not `CopyData`. Called again with the bytes after those it
+/// reported, and whatever has arrived since, it goes on where it stopped: no header of a whole message is read twice.
+///
+/// # Errors
+/// A length is less than 4 or makes the message longer than [`MESSAGE_BYTES_MAX`]: the stream cannot be followed any further.
+pub fn whole_messages(buffer: &[u8]) -> Result<Whole, DecodeError> {
+    let mut rest = buffer;
+    loop {
+        let copy_data_bytes = buffer.len() - rest.len();
+        let end = |next| {
+            Ok(Whole {
+                copy_data_bytes,
+                next,
+            })
+        };
+        let (Some(tag), Some(message_bytes)) = (rest.first().copied(), message_bytes(rest)?) else {
+            return end(Next::NeedMore {
+                total_bytes: HEADER_BYTES,
+            });
+        };
+        rest = match rest.split_at_checked(message_bytes) {
+            None => {
+                return end(Next::NeedMore {
+                    total_bytes: message_bytes,
+                });
+            }
+            Some((_, after)) if tag == b'd' => after,
+            Some(_) => return end(Next::Other { tag, message_bytes }),
+        };
+    }
+}
+
+/// Takes the first message, which is to be a whole `CopyData`, from `rest`: its payload.
+pub(super) fn copy_data_payload<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
+    let mut reader = Reader::new(rest);
+    let tag = reader.u8("a message's tag")?;
+    if tag != b'd' {
+        return Err(Reader::new(rest).error("CopyData (d)", Fault::Unknown(tag)));
+    }
+    let message_bytes =
+        message_bytes(rest)?.ok_or_else(|| reader.error("a message's length", Fault::Truncated))?;
+    reader.u32("a message's length")?;
+    let payload = reader.bytes(message_bytes - HEADER_BYTES, "a message's payload")?;
+    *rest = reader.rest();
+    Ok(payload)
+}
+
+/// The size of the message that begins here, once its header has arrived; at least [`HEADER_BYTES`].
+#[inline]
+fn message_bytes(message: &[u8]) -> Result<Option<usize>, DecodeError> {
+    if message.len() < HEADER_BYTES {
+        return Ok(None);
+    }
+    let mut reader = Reader::new(message);
+    reader.u8("a message's tag")?;
+    let before = reader.clone();
+    let length = reader.length32("a message's length")?;
+    if (LENGTH_MIN..MESSAGE_BYTES_MAX).contains(&length) {
+        Ok(Some(length + 1))
+    } else {
+        Err(before.error("a message's length", Fault::LengthOutOfRange(length)))
+    }
+}
