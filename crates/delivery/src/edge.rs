@@ -1,0 +1,164 @@
+//! The edges of the delivery protocol: what stands behind them is faked in simulations and real in production.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+
+use walcast_mapper::{Batch, SchemaId, TableFacts, TableName};
+use walcast_pgoutput::{FrameBlock, Lsn, Oid};
+
+use crate::{CheckpointLog, CheckpointUpdate, Survey, Timeline};
+
+/// Something went wrong beyond an edge.
+pub trait Fault: Error + Send + Sync + 'static {
+    /// Whether trying again later, from the checkpoint, can help without anybody doing something.
+    fn is_retryable(&self) -> bool;
+
+    /// Whether another instance with the same name has taken over: this one must stop and never write again.
+    fn is_fenced(&self) -> bool {
+        false
+    }
+}
+
+/// Any fault; the connector needs to know only whether to retry, and what to print.
+#[derive(Debug)]
+pub struct BoxedFault(Box<dyn Fault>);
+
+impl BoxedFault {
+    /// See [`Fault::is_retryable`].
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.0.is_retryable()
+    }
+
+    /// See [`Fault::is_fenced`].
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        self.0.is_fenced()
+    }
+}
+
+impl<F: Fault> From<F> for BoxedFault {
+    fn from(fault: F) -> Self {
+        Self(Box::new(fault))
+    }
+}
+
+impl fmt::Display for BoxedFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Error for BoxedFault {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// The Postgres server.
+pub trait Source {
+    /// The running stream.
+    type Stream: ChangeStream;
+    /// How positions are confirmed to the stream's server.
+    type Feedback: Feedback;
+    /// Catalog look-ups while the stream runs.
+    type Catalog: Catalog;
+    /// Eyes on slot and publication while the stream runs.
+    type Watch: SourceWatch;
+
+    /// Connects and waits, as a standby, until this instance alone leads the connector's name. Nothing that could
+    /// disturb a healthy leader is done before. Leadership ends with the connection that holds it
+    /// ([`SourceWatch::lost`]).
+    fn lead(&mut self) -> impl Future<Output = Result<(), BoxedFault>>;
+
+    /// Looks at the server, the slot, the publication and the captured tables. `known` is the checkpoint's timeline:
+    /// when the server's is another, the history is fetched with it.
+    fn survey(&mut self, known: Option<Timeline>) -> impl Future<Output = Result<Survey, BoxedFault>>;
+
+    /// Creates the publication with exactly these tables.
+    fn create_publication(&mut self, tables: &[TableName]) -> impl Future<Output = Result<(), BoxedFault>>;
+
+    /// Takes back [`Source::create_publication`] when the rest of the set-up failed.
+    fn drop_publication(&mut self) -> impl Future<Output = Result<(), BoxedFault>>;
+
+    /// Creates the slot and returns its consistent point: every transaction that ends after it will be streamed.
+    fn create_slot(&mut self) -> impl Future<Output = Result<Lsn, BoxedFault>>;
+
+    /// Starts streaming what was committed from `from` on. A slot that is still held by a connection that has just
+    /// ended is waited for.
+    fn start(&mut self, from: Lsn) -> impl Future<Output = Result<Started<Self>, BoxedFault>>;
+}
+
+/// What [`Source::start`] gives.
+pub struct Started<S: Source + ?Sized> {
+    /// The stream.
+    pub stream: S::Stream,
+    /// Confirms positions to its server.
+    pub feedback: S::Feedback,
+    /// Looks tables up.
+    pub catalog: S::Catalog,
+    /// Watches slot, publication and leadership.
+    pub watch: S::Watch,
+}
+
+/// A running replication stream. Keepalives are answered behind it, on a deadline, also while nobody calls
+/// [`ChangeStream::next`].
+pub trait ChangeStream {
+    /// The next frames, in order. Cancel-safe.
+    fn next(&mut self) -> impl Future<Output = Result<FrameBlock, BoxedFault>>;
+
+    /// Sends what was confirmed last, ends the stream in good order and waits until the server has let go of the slot.
+    fn stop(self) -> impl Future<Output = Result<(), BoxedFault>>;
+}
+
+/// The way back to the walsender.
+pub trait Feedback {
+    /// Confirms that everything up to `flush` is durable in Kafka; sent soon and then with every status update.
+    fn confirm(&self, flush: Lsn);
+}
+
+/// Catalog look-ups.
+pub trait Catalog {
+    /// What the catalog says of a table now; empty facts when the table no longer exists.
+    fn table_facts(&mut self, relation: Oid) -> impl Future<Output = Result<TableFacts, BoxedFault>>;
+}
+
+/// Eyes on the source while a stream runs.
+pub trait SourceWatch {
+    /// As [`Source::survey`], without timeline history.
+    fn survey(&mut self) -> impl Future<Output = Result<Survey, BoxedFault>>;
+
+    /// Ends only when leadership is lost, with the reason. Cancel-safe.
+    fn lost(&mut self) -> impl Future<Output = BoxedFault>;
+}
+
+/// Kafka, as the place of records and of the checkpoint.
+pub trait Sink {
+    /// Fences earlier instances, ends their open transaction and reads the checkpoint log to its end.
+    fn open(&mut self) -> impl Future<Output = Result<CheckpointLog, BoxedFault>>;
+
+    /// Hands records over, beginning a Kafka transaction if none is open, and returns the cleared batch. A full
+    /// producer queue is waited for. Not cancel-safe: after a dropped future only [`Sink::abort`] or
+    /// [`Sink::open`] may follow.
+    fn write(&mut self, batch: Batch) -> impl Future<Output = Result<Batch, BoxedFault>>;
+
+    /// Makes everything written since the last commit and this checkpoint durable, all or nothing. Not cancel-safe.
+    fn commit(&mut self, update: &CheckpointUpdate) -> impl Future<Output = Result<(), BoxedFault>>;
+
+    /// Gives up what was written since the last commit. Nothing to do when nothing is open.
+    fn abort(&mut self) -> impl Future<Output = Result<(), BoxedFault>>;
+}
+
+/// Kafka, as the place of topics.
+pub trait Topics {
+    /// Makes sure that `topic` exists, creating it as configured.
+    fn ensure(&mut self, topic: &str) -> impl Future<Output = Result<(), BoxedFault>>;
+}
+
+/// The schema registry.
+pub trait SchemaRegistry {
+    /// Registers `schema` (Avro as JSON) under `subject` and returns its id; the same id when it is there already.
+    fn register(&mut self, subject: &str, schema: &str)
+    -> impl Future<Output = Result<SchemaId, BoxedFault>>;
+}

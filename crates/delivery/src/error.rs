@@ -1,0 +1,340 @@
+//! Why the connector stops, or tries again.
+
+use std::time::Duration;
+
+use walcast_mapper::{MapError, TableName};
+use walcast_pgoutput::{DecodeError, Lsn, Xid};
+
+use crate::edge::BoxedFault;
+use crate::{SystemIdentifier, Timeline};
+
+/// A session ended before it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeliveryError {
+    /// Postgres could not be reached, refused, or broke off.
+    #[error("postgres: {0}")]
+    Source(#[source] BoxedFault),
+    /// Kafka could not be reached, refused, or a commit is in doubt.
+    #[error("kafka: {0}")]
+    Sink(#[source] BoxedFault),
+    /// The schema registry could not be reached or refused a schema.
+    #[error("schema registry: subject {subject}: {fault}")]
+    Registry {
+        /// The subject.
+        subject: String,
+        /// What the registry said.
+        #[source]
+        fault: BoxedFault,
+    },
+    /// The stream holds something that is not of the protocol.
+    #[error("the replication stream after {after} cannot be read: {source}")]
+    Decode {
+        /// The end of the last transaction that was read well.
+        after: Lsn,
+        /// What is wrong.
+        #[source]
+        source: DecodeError,
+    },
+    /// The stream's messages come in an order that the protocol excludes.
+    #[error("the replication stream after {after} is out of order: {what}")]
+    OutOfOrder {
+        /// The end of the last transaction that was read well.
+        after: Lsn,
+        /// What came, and what was expected.
+        what: &'static str,
+    },
+    /// A row cannot be mapped.
+    #[error(
+        "change {lsn} of transaction {xid} (commit {commit_lsn}) cannot be mapped: {source}; nothing after {after} was delivered"
+    )]
+    Map {
+        /// The end of the last transaction that was read well.
+        after: Lsn,
+        /// Where the change lies.
+        lsn: Lsn,
+        /// The transaction.
+        xid: Xid,
+        /// Its commit record.
+        commit_lsn: Lsn,
+        /// What is wrong.
+        #[source]
+        source: MapError,
+    },
+    /// Going on could lose or double changes.
+    #[error(transparent)]
+    Halt(#[from] Halt),
+}
+
+impl DeliveryError {
+    /// Whether trying again from the checkpoint can help without anybody doing something.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            DeliveryError::Source(fault)
+            | DeliveryError::Sink(fault)
+            | DeliveryError::Registry { fault, .. } => fault.is_retryable(),
+            DeliveryError::Decode { .. }
+            | DeliveryError::OutOfOrder { .. }
+            | DeliveryError::Map { .. }
+            | DeliveryError::Halt(_) => false,
+        }
+    }
+
+    /// Whether another instance with the same name has taken over.
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        match self {
+            DeliveryError::Source(fault)
+            | DeliveryError::Sink(fault)
+            | DeliveryError::Registry { fault, .. } => fault.is_fenced(),
+            DeliveryError::Decode { .. }
+            | DeliveryError::OutOfOrder { .. }
+            | DeliveryError::Map { .. }
+            | DeliveryError::Halt(_) => false,
+        }
+    }
+
+    /// Where it arose, for metrics: `postgres`, `kafka`, `registry`, `mapping` or `delivery`.
+    #[must_use]
+    pub fn origin(&self) -> &'static str {
+        match self {
+            DeliveryError::Source(_) => "postgres",
+            DeliveryError::Sink(_) => "kafka",
+            DeliveryError::Registry { .. } => "registry",
+            DeliveryError::Map { .. } => "mapping",
+            DeliveryError::Decode { .. } | DeliveryError::OutOfOrder { .. } | DeliveryError::Halt(_) => {
+                "delivery"
+            }
+        }
+    }
+}
+
+/// Going on could lose or double changes, or would do so silently: somebody has to decide. Each text says what was
+/// found, which positions are concerned and what resolves it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Halt {
+    /// The server is of another cluster than the checkpoint.
+    #[error(
+        "the checkpoint at {stored} belongs to cluster {expected}, but this server is cluster {found}: it is another server, or was made anew; \
+         point [postgres] url at the old cluster, or start over under another name"
+    )]
+    OtherCluster {
+        /// The checkpoint's cluster.
+        expected: SystemIdentifier,
+        /// The server's.
+        found: SystemIdentifier,
+        /// The checkpoint's position.
+        stored: Lsn,
+    },
+    /// The checkpoint is of another database or slot of the same cluster.
+    #[error(
+        "the checkpoint belongs to {what} {expected:?}, but {found:?} is configured; configure {expected:?} again, or start over under another name"
+    )]
+    OtherSource {
+        /// `database` or `slot`.
+        what: &'static str,
+        /// The checkpoint's.
+        expected: String,
+        /// The configured one.
+        found: String,
+    },
+    /// Somebody else advanced the slot.
+    #[error(
+        "slot {slot} was advanced by somebody else: changes in ({stored}, {confirmed}] were never delivered and the slot no longer has them; \
+         re-read the tables concerned, then accept the gap with: walcast checkpoint set {confirmed} --accept-gap"
+    )]
+    SlotAdvanced {
+        /// The slot.
+        slot: String,
+        /// The checkpoint's position.
+        stored: Lsn,
+        /// The slot's.
+        confirmed: Lsn,
+    },
+    /// The slot is gone.
+    #[error(
+        "slot {slot} does not exist, but a checkpoint at {stored} does: changes after {stored} are gone with the slot; \
+         re-read the tables concerned, then start over with: walcast checkpoint reset"
+    )]
+    SlotMissing {
+        /// The slot.
+        slot: String,
+        /// The checkpoint's position.
+        stored: Lsn,
+    },
+    /// The log the slot needs was removed.
+    #[error(
+        "slot {slot} was invalidated ({reason}): changes after {stored} are gone; drop it (SELECT pg_drop_replication_slot('{slot}')), raise max_slot_wal_keep_size, \
+         re-read the tables concerned, then start over with: walcast checkpoint reset"
+    )]
+    SlotLost {
+        /// The slot.
+        slot: String,
+        /// The server's reason.
+        reason: String,
+        /// The checkpoint's position, or the slot's when there is none.
+        stored: Lsn,
+    },
+    /// The slot was made anew below or at another place than the checkpoint.
+    #[error(
+        "slot {slot} exists, but no checkpoint does: it is not known what of it was delivered; \
+         to start with the changes after {confirmed}, run: walcast checkpoint set {confirmed}"
+    )]
+    SlotWithoutCheckpoint {
+        /// The slot.
+        slot: String,
+        /// Its position.
+        confirmed: Lsn,
+    },
+    /// The slot is not one that can be streamed from.
+    #[error("slot {slot} cannot be used: {why}; drop it or configure another [postgres] slot")]
+    SlotUnusable {
+        /// The slot.
+        slot: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// The connector has delivered changes that the promoted server never had.
+    #[error(
+        "the server was promoted to timeline {found} at {switched_at}, but changes up to {stored} of timeline {expected} are in Kafka: \
+         the records in ({switched_at}, {stored}] describe changes that the database no longer has; \
+         correct the consumers, then go on with: walcast checkpoint set {switched_at} --accept-gap"
+    )]
+    AheadOfPromoted {
+        /// The checkpoint's timeline.
+        expected: Timeline,
+        /// The server's timeline.
+        found: Timeline,
+        /// Where the checkpoint's timeline was left.
+        switched_at: Lsn,
+        /// The checkpoint's position.
+        stored: Lsn,
+    },
+    /// The server does not descend from the checkpoint's timeline.
+    #[error(
+        "the server is on timeline {found}, which does not descend from timeline {expected} of the checkpoint at {stored}: \
+         it is an old primary or was restored; point [postgres] url at the current primary, or start over with: walcast checkpoint reset"
+    )]
+    OtherTimeline {
+        /// The checkpoint's timeline.
+        expected: Timeline,
+        /// The server's timeline.
+        found: Timeline,
+        /// The checkpoint's position.
+        stored: Lsn,
+    },
+    /// The server's log ends before the checkpoint.
+    #[error(
+        "the server's log ends at {flushed}, but changes up to {stored} are in Kafka: it was restored from a backup; \
+         the records in ({flushed}, {stored}] describe changes that the database no longer has; correct the consumers, then start over with: walcast checkpoint reset"
+    )]
+    AheadOfServer {
+        /// The end of the server's log.
+        flushed: Lsn,
+        /// The checkpoint's position.
+        stored: Lsn,
+    },
+    /// There is no publication.
+    #[error("publication {publication} does not exist; create it with: {sql}")]
+    PublicationMissing {
+        /// The publication.
+        publication: String,
+        /// The statement that creates it.
+        sql: String,
+    },
+    /// Changes of a captured table would never arrive.
+    #[error(
+        "table {table} is captured but not in publication {publication}, so its changes would never arrive; add it with: {sql}"
+    )]
+    NotPublished {
+        /// The table.
+        table: TableName,
+        /// The publication.
+        publication: String,
+        /// The statement that adds it.
+        sql: String,
+    },
+    /// The publication leaves operations out.
+    #[error("publication {publication} does not publish {operations}; publish all with: {sql}")]
+    OperationsUnpublished {
+        /// The publication.
+        publication: String,
+        /// The operations, such as `update, delete`.
+        operations: String,
+        /// The statement that publishes them.
+        sql: String,
+    },
+    /// A captured table is not in the log.
+    #[error(
+        "table {table} is unlogged, so its changes are not in the log; ALTER TABLE {table} SET LOGGED, or exclude it"
+    )]
+    Unlogged {
+        /// The table.
+        table: TableName,
+    },
+    /// A captured table has nothing that identifies a row.
+    #[error(
+        "table {table} has no replica identity: once published, the server would refuse its updates and deletes in the application; \
+         add a primary key, or run: ALTER TABLE {table} REPLICA IDENTITY FULL; or exclude it"
+    )]
+    NoReplicaIdentity {
+        /// The table.
+        table: TableName,
+    },
+    /// A configured pattern chooses no table.
+    #[error(
+        "no table matches {pattern:?} of [postgres] tables; correct the pattern, or create the table first"
+    )]
+    NoTable {
+        /// The pattern.
+        pattern: String,
+    },
+    /// The server does not write what logical decoding needs.
+    #[error(
+        "wal_level is {found}, but logical decoding needs logical; run: ALTER SYSTEM SET wal_level = logical, and restart the server"
+    )]
+    WalLevel {
+        /// The setting.
+        found: String,
+    },
+    /// There is no slot, and none may be created.
+    #[error(
+        "slot {slot} does not exist and create = false; create it with: {sql}, then run: walcast checkpoint set with the LSN it returns"
+    )]
+    SlotNotCreated {
+        /// The slot.
+        slot: String,
+        /// The statement that creates it.
+        sql: String,
+    },
+    /// A source transaction cannot be shipped in one Kafka transaction in time.
+    #[error(
+        "transaction {xid} (commit {commit_lsn}) is not shipped after {} s, and Kafka would abort its transaction at {} s: raise transaction.timeout.ms \
+         ([kafka] transaction_timeout_ms) and the broker's transaction.max.timeout.ms, or allow it to be split with [kafka] split_over_bytes; \
+         nothing after {after} was delivered", elapsed.as_secs(), limit.as_secs()
+    )]
+    TransactionTooSlow {
+        /// The transaction.
+        xid: Xid,
+        /// Its commit record.
+        commit_lsn: Lsn,
+        /// How long its Kafka transaction has been open.
+        elapsed: Duration,
+        /// `transaction.timeout.ms`.
+        limit: Duration,
+        /// The checkpoint's position.
+        after: Lsn,
+    },
+    /// The checkpoint was written by a later version.
+    #[error(
+        "the checkpoint has format version {found}, this walcast reads up to {known}; use the version of walcast that wrote it"
+    )]
+    CheckpointVersion {
+        /// The checkpoint's.
+        found: u32,
+        /// The latest this version knows.
+        known: u32,
+    },
+}

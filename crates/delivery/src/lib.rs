@@ -1,0 +1,37 @@
+//! Decides what goes into one Kafka transaction and which LSN may be confirmed to Postgres.
+//!
+//! The flow, one direction with one loop back:
+//!
+//! ```text
+//! ChangeStream ──FrameBlock──▶ intake ──Parcel──▶ shipper ──Batch──▶ Sink (records + checkpoint, one transaction)
+//!      ▲                                             │
+//!      └────────── Feedback::confirm(end_lsn) ◀──────┘   only what a committed checkpoint covers
+//! ```
+//!
+//! The crate never opens a socket and does not know librdkafka or tokio-postgres: Postgres, Kafka and the registry stand
+//! behind the traits of [`edge`]. Everything that can lose or double a change is decided here, over plain values.
+//!
+//! Guarantees: `confirmed ≤ checkpointed ≤ produced ≤ received` ([`Positions`]); one source transaction lies whole in one
+//! Kafka transaction; only a transaction's `end_lsn`, or a keepalive's end of log with nothing in flight, is checkpointed.
+
+mod checkpoint;
+mod config;
+mod edge;
+mod error;
+mod metrics;
+mod positions;
+mod survey;
+
+pub use checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, CommitMark, Partial};
+pub use config::{DeliveryConfig, Guarantee, ReplayConfig};
+pub use edge::{
+    BoxedFault, Catalog, ChangeStream, Fault, Feedback, SchemaRegistry, Sink, Source, SourceWatch, Started,
+    Topics,
+};
+pub use error::{DeliveryError, Halt};
+pub use metrics::{ChangeLabels, ErrorLabels, Metrics, PositionGauge};
+pub use positions::Positions;
+pub use survey::{
+    CapturedTable, Persistence, PublicationState, SlotState, Survey, SystemIdentifier, Timeline,
+    TimelineSwitch, WalStatus,
+};

@@ -1,0 +1,189 @@
+//! Figures about the running connector, kept where they arise; the binary serves them.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+/// A gauge of whole numbers that can hold a log position.
+pub type PositionGauge = Gauge<u64, AtomicU64>;
+
+/// Labels of [`Metrics::changes`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ChangeLabels {
+    /// `schema.table`.
+    pub table: String,
+    /// `insert`, `update`, `delete` or `truncate`.
+    pub operation: &'static str,
+}
+
+/// Labels of [`Metrics::errors`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ErrorLabels {
+    /// `postgres`, `kafka`, `registry`, `mapping` or `delivery`.
+    pub origin: &'static str,
+}
+
+/// Figures of one connector. Clones share the figures.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// End of the last transaction read from the stream, as a byte position.
+    pub received_lsn: PositionGauge,
+    /// End of the last transaction handed to the producer.
+    pub produced_lsn: PositionGauge,
+    /// End of the last transaction a committed checkpoint covers.
+    pub checkpointed_lsn: PositionGauge,
+    /// What the slot was told.
+    pub confirmed_lsn: PositionGauge,
+    /// The end of the server's log, as last seen.
+    pub server_lsn: PositionGauge,
+    /// Bytes of log between the server's end and the checkpoint.
+    pub lag_bytes: PositionGauge,
+    /// Milliseconds from the source commit to the Kafka commit, of the last transaction delivered; grows while one waits.
+    pub lag_ms: Gauge<i64, AtomicI64>,
+    /// Bytes of log the slot holds back.
+    pub slot_retained_bytes: PositionGauge,
+    /// 1 while streaming, 0 while connecting, standing by or halted.
+    pub streaming: Gauge<i64, AtomicI64>,
+    /// Row changes handed to the producer.
+    pub changes: Family<ChangeLabels, Counter>,
+    /// Source transactions with changes of captured tables delivered.
+    pub transactions: Counter,
+    /// Bytes read from the replication stream.
+    pub received_bytes: Counter,
+    /// Bytes of keys and values handed to the producer.
+    pub produced_bytes: Counter,
+    /// Duration of Kafka commits, in seconds.
+    pub kafka_commit_seconds: Histogram,
+    /// From the source commit to the Kafka commit, in seconds, of every Kafka transaction's oldest source transaction.
+    pub delivery_seconds: Histogram,
+    /// How often the stream was begun again after a fault.
+    pub reconnects: Counter,
+    /// Faults, by where they arose.
+    pub errors: Family<ErrorLabels, Counter>,
+}
+
+/// 0.5 ms to about 16 s.
+const COMMIT_BUCKETS: (f64, f64, u16) = (0.0005, 2.0, 16);
+/// 1 ms to about 9 h: a connector that catches up delivers old transactions.
+const DELIVERY_BUCKETS: (f64, f64, u16) = (0.001, 2.0, 25);
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let histogram = |(start, factor, length)| Histogram::new(exponential_buckets(start, factor, length));
+        Self {
+            received_lsn: Gauge::default(),
+            produced_lsn: Gauge::default(),
+            checkpointed_lsn: Gauge::default(),
+            confirmed_lsn: Gauge::default(),
+            server_lsn: Gauge::default(),
+            lag_bytes: Gauge::default(),
+            lag_ms: Gauge::default(),
+            slot_retained_bytes: Gauge::default(),
+            streaming: Gauge::default(),
+            changes: Family::default(),
+            transactions: Counter::default(),
+            received_bytes: Counter::default(),
+            produced_bytes: Counter::default(),
+            kafka_commit_seconds: histogram(COMMIT_BUCKETS),
+            delivery_seconds: histogram(DELIVERY_BUCKETS),
+            reconnects: Counter::default(),
+            errors: Family::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Registers every figure under its public name.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "received_lsn",
+            "End of the last transaction read, as a byte position",
+            self.received_lsn.clone(),
+        );
+        registry.register(
+            "produced_lsn",
+            "End of the last transaction handed to the producer",
+            self.produced_lsn.clone(),
+        );
+        registry.register(
+            "checkpointed_lsn",
+            "End of the last transaction in Kafka",
+            self.checkpointed_lsn.clone(),
+        );
+        registry.register(
+            "confirmed_lsn",
+            "What the slot was told",
+            self.confirmed_lsn.clone(),
+        );
+        registry.register(
+            "server_lsn",
+            "End of the server's log as last seen",
+            self.server_lsn.clone(),
+        );
+        registry.register_with_unit(
+            "lag",
+            "Log between the server's end and the checkpoint",
+            Unit::Bytes,
+            self.lag_bytes.clone(),
+        );
+        registry.register(
+            "lag_milliseconds",
+            "Source commit to Kafka commit, last transaction",
+            self.lag_ms.clone(),
+        );
+        let retained = self.slot_retained_bytes.clone();
+        registry.register_with_unit(
+            "slot_retained",
+            "Log held back by the slot",
+            Unit::Bytes,
+            retained,
+        );
+        registry.register("streaming", "1 while streaming", self.streaming.clone());
+        registry.register(
+            "changes",
+            "Row changes handed to the producer",
+            self.changes.clone(),
+        );
+        registry.register(
+            "transactions",
+            "Source transactions delivered",
+            self.transactions.clone(),
+        );
+        registry.register_with_unit(
+            "received",
+            "Read from the stream",
+            Unit::Bytes,
+            self.received_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "produced",
+            "Keys and values produced",
+            Unit::Bytes,
+            self.produced_bytes.clone(),
+        );
+        let commits = self.kafka_commit_seconds.clone();
+        registry.register_with_unit(
+            "kafka_commit",
+            "Duration of Kafka commits",
+            Unit::Seconds,
+            commits,
+        );
+        let delivery = self.delivery_seconds.clone();
+        registry.register_with_unit(
+            "delivery",
+            "Source commit to Kafka commit",
+            Unit::Seconds,
+            delivery,
+        );
+        registry.register(
+            "reconnects",
+            "Streams begun again after a fault",
+            self.reconnects.clone(),
+        );
+        registry.register("errors", "Faults by origin", self.errors.clone());
+    }
+}
