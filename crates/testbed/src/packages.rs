@@ -1,0 +1,118 @@
+//! Which packages the servers come from, and how each is unpacked.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::cache::Cache;
+use crate::command;
+use crate::error::{Error, Result, file_error};
+use crate::maven::{self, Artifact};
+use crate::progress::Step;
+
+/// The Postgres releases that can be started, oldest first: (major, version of the package).
+pub const POSTGRES_RELEASES: [(u16, &str); 7] = [
+    (12, "12.22.0"),
+    (13, "13.23.0"),
+    (14, "14.19.0"),
+    (15, "15.19.0"),
+    (16, "16.10.0"),
+    (17, "17.6.0"),
+    (18, "18.0.0"),
+];
+
+const KAFKA_VERSION: &str = "4.1.0";
+const LOG4J_VERSION: &str = "2.24.3";
+/// The last line of releases that runs on Java 17.
+const REGISTRY_VERSION: &str = "3.0.9";
+
+/// Folder with `bin/postgres` and `bin/initdb` of a major version, downloaded if needed.
+pub(crate) fn postgres(major: u16) -> Result<PathBuf> {
+    let release = POSTGRES_RELEASES.iter().find(|(known, _)| *known == major);
+    let (_, version) = release.ok_or_else(|| Error::Unsupported {
+        what: format!("postgres {major}"),
+        supported: "major versions 12 to 18".to_owned(),
+    })?;
+    let machine = postgres_machine()?;
+    Cache::open()?.package(&format!("postgres-{version}"), |folder| {
+        command::require(&["tar", "xz"])?;
+        let step = Step::start(format!("downloading postgres {version}"));
+        let artifact = format!("io.zonky.test.postgres:embedded-postgres-binaries-{machine}:{version}");
+        let download = tempfile::tempdir().map_err(file_error("create a folder in", std::env::temp_dir()))?;
+        maven::unpack_alone(&Artifact(artifact), download.path())?;
+        unpack_tar(&only_file(download.path(), "txz")?, folder)?;
+        step.done();
+        Ok(())
+    })
+}
+
+/// Folder with the jars of broker, storage tool and logging, downloaded if needed.
+pub(crate) fn kafka() -> Result<PathBuf> {
+    Cache::open()?.package(&format!("kafka-{KAFKA_VERSION}"), |folder| {
+        let step = Step::start(format!("downloading kafka {KAFKA_VERSION}"));
+        let artifacts = [
+            format!("org.apache.kafka:kafka_2.13:{KAFKA_VERSION}"),
+            format!("org.apache.kafka:kafka-tools:{KAFKA_VERSION}"),
+            format!("org.apache.logging.log4j:log4j-slf4j-impl:{LOG4J_VERSION}"),
+            format!("org.apache.logging.log4j:log4j-core:{LOG4J_VERSION}"),
+        ];
+        maven::copy_with_dependencies(&artifacts.map(Artifact), folder)?;
+        step.done();
+        Ok(())
+    })
+}
+
+/// The registry's runner jar (beside its `lib` folder), downloaded if needed.
+pub(crate) fn registry() -> Result<PathBuf> {
+    let folder = Cache::open()?.package(&format!("apicurio-registry-{REGISTRY_VERSION}"), |folder| {
+        command::require(&["tar"])?;
+        let step = Step::start(format!("downloading apicurio registry {REGISTRY_VERSION}"));
+        let artifact = format!("io.apicurio:apicurio-registry-app:{REGISTRY_VERSION}:tar.gz:all");
+        let parent = ["io.apicurio", "apicurio-registry", REGISTRY_VERSION];
+        let download = tempfile::tempdir().map_err(file_error("create a folder in", std::env::temp_dir()))?;
+        maven::copy_alone(&Artifact(artifact), Some(parent), download.path())?;
+        unpack_tar(&only_file(download.path(), "gz")?, folder)?;
+        step.done();
+        Ok(())
+    })?;
+    Ok(folder.join(format!("apicurio-registry-app-{REGISTRY_VERSION}-runner.jar")))
+}
+
+/// Downloads all that [`Testbed::start`](crate::Testbed::start) needs for the given Postgres major versions. Blocks.
+///
+/// # Errors
+/// A missing program says what to install; a failed download carries the end of Maven's output.
+pub fn fetch(postgres_majors: &[u16]) -> Result<()> {
+    for major in postgres_majors {
+        postgres(*major)?;
+    }
+    kafka()?;
+    registry()?;
+    Ok(())
+}
+
+fn postgres_machine() -> Result<&'static str> {
+    match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64") => Ok("linux-amd64"),
+        ("linux", "aarch64") => Ok("linux-arm64v8"),
+        (os, architecture) => Err(Error::Unsupported {
+            what: format!("postgres on {os} {architecture}"),
+            supported: "linux on x86_64 and aarch64".to_owned(),
+        }),
+    }
+}
+
+fn unpack_tar(archive: &Path, folder: &Path) -> Result<()> {
+    let mut tar = Command::new("tar");
+    tar.arg("-xf").arg(archive).arg("-C").arg(folder).arg("--no-same-owner");
+    command::run(tar)
+}
+
+fn only_file(folder: &Path, extension: &str) -> Result<PathBuf> {
+    let entries = std::fs::read_dir(folder).map_err(file_error("list", folder))?;
+    let mut files = entries.flatten().map(|entry| entry.path());
+    files.find(|path| path.extension().is_some_and(|found| found == extension)).ok_or_else(|| Error::File {
+        action: "find the downloaded archive in",
+        path: folder.to_path_buf(),
+        source: std::io::ErrorKind::NotFound.into(),
+    })
+}

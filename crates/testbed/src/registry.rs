@@ -1,0 +1,163 @@
+//! A real schema registry (Apicurio) that speaks Confluent's REST API, on a loopback port.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::error::{Error, Result};
+use crate::java::java;
+use crate::packages;
+use crate::ports::Port;
+use crate::process::Process;
+use crate::spawn::bound_to_us;
+use crate::state::StateFolder;
+use crate::wait::{Deadline, POLL, SERVER_LIMIT};
+
+/// How many fresh ports are tried when somebody outside takes the chosen one before the registry does.
+const PORT_ATTEMPTS: usize = 3;
+
+/// Limit of the Java heap, in MB.
+const HEAP_MB: u32 = 256;
+
+/// How long one question to a starting registry may take.
+const QUESTION_LIMIT: Duration = Duration::from_secs(5);
+
+/// A schema registry. Dropping it ends the registry and removes its data.
+///
+/// Schemas are kept in a file: they outlive a stop, a kill and a restart, as those of a production registry do.
+#[derive(Debug)]
+pub struct Registry {
+    process: Option<Process>,
+    jar: PathBuf,
+    port: Port,
+    state: StateFolder,
+}
+
+impl Registry {
+    /// Starts an empty registry; it answers when this returns.
+    ///
+    /// # Errors
+    /// A missing program, a failed download, or a registry that ends while starting (with the end of its log).
+    pub async fn start() -> Result<Registry> {
+        let jar = tokio::task::spawn_blocking(packages::registry).await??;
+        let state = StateFolder::create("registry")?;
+        let mut registry = Registry { process: None, jar, port: Port::reserve()?, state };
+        for attempt in 1.. {
+            match registry.start_again().await {
+                Err(Error::ServerEnded { log, .. }) if attempt < PORT_ATTEMPTS && log.contains("already bound") => {
+                    registry.port = Port::reserve()?;
+                }
+                other => {
+                    other?;
+                    break;
+                }
+            }
+        }
+        Ok(registry)
+    }
+
+    /// Starts a stopped registry again on the same port, with the schemas it had. Starting a running one does nothing.
+    ///
+    /// # Errors
+    /// A registry that ends while starting, with the end of its log.
+    pub async fn start_again(&mut self) -> Result<()> {
+        if self.process.is_some() {
+            return Ok(());
+        }
+        let mut command = java(bound_to_us("java", None), HEAP_MB, self.state.path());
+        command
+            .arg(format!("-Dquarkus.http.port={}", self.port.number()))
+            .arg("-Dquarkus.http.host=127.0.0.1")
+            // Written at each commit, closed only when the process ends.
+            .arg(format!(
+                "-Dapicurio.datasource.url=jdbc:h2:file:{};DB_CLOSE_ON_EXIT=FALSE",
+                self.state.join("schemas").display()
+            ))
+            .arg("-jar")
+            .arg(&self.jar);
+        let log = self.log_path();
+        let mut process = Process::start("registry", command, &log)?;
+        let deadline = Deadline::after(SERVER_LIMIT);
+        while !self.answers().await? {
+            process.check_alive()?;
+            deadline.check(|| "start of the registry".to_owned(), &log)?;
+            tokio::time::sleep(POLL).await;
+        }
+        self.process = Some(process);
+        Ok(())
+    }
+
+    async fn answers(&self) -> Result<bool> {
+        let url = format!("{}/subjects", self.url());
+        let failed = |source| Error::Http { url: url.clone(), source };
+        let client = reqwest::Client::builder().no_proxy().timeout(QUESTION_LIMIT).build().map_err(failed)?;
+        Ok(client.get(&url).send().await.is_ok_and(|response| response.status().is_success()))
+    }
+
+    /// Stops the registry in order. Stopping a stopped one does nothing.
+    ///
+    /// # Errors
+    /// When it does not end within two minutes.
+    pub async fn stop(&mut self) -> Result<()> {
+        let Some(mut process) = self.process.take() else { return Ok(()) };
+        process.signal(Signal::TERM)?;
+        process.wait(SERVER_LIMIT).await.map(drop)
+    }
+
+    /// Stops and starts: same port, same schemas.
+    ///
+    /// # Errors
+    /// Those of [`stop`](Registry::stop) and [`start_again`](Registry::start_again).
+    pub async fn restart(&mut self) -> Result<()> {
+        self.stop().await?;
+        self.start_again().await
+    }
+
+    /// Kills the registry with SIGKILL.
+    ///
+    /// # Errors
+    /// When the system refuses to signal or wait.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.take().map_or(Ok(()), |mut process| process.kill_all())
+    }
+
+    /// Stops the registry's clock: connections are accepted and never answered, until [`resume`](Registry::resume).
+    ///
+    /// # Errors
+    /// When the registry does not run or the system refuses to signal.
+    pub fn pause(&mut self) -> Result<()> {
+        self.running()?.signal(Signal::STOP)
+    }
+
+    /// Lets a paused registry go on.
+    ///
+    /// # Errors
+    /// When the registry does not run or the system refuses to signal.
+    pub fn resume(&mut self) -> Result<()> {
+        self.running()?.signal(Signal::CONT)
+    }
+
+    fn running(&mut self) -> Result<&mut Process> {
+        self.process.as_mut().ok_or_else(|| Error::NotRunning { server: "the registry".to_owned() })
+    }
+
+    /// Base URL of the Confluent API. It stays the same over restarts.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/apis/ccompat/v7", self.port.number())
+    }
+
+    /// All that the registry has logged so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.log_path()).unwrap_or_default()).into_owned()
+    }
+
+    /// Process id of the registry, if it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.state.join("log")
+    }
+}
