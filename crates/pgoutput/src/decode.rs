@@ -11,11 +11,14 @@ use crate::error::{DecodeError, Fault};
 use crate::reader::Reader;
 use crate::{Message, Xid};
 
+#[doc(hidden)]
+pub use crate::fuzz::fuzz_decoder;
+
 /// Decodes pgoutput messages of one session, protocol versions 1 to 4.
 ///
 /// It remembers whether the stream is inside a block of a transaction in progress, because messages there carry the
 /// transaction's number in front.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decoder {
     in_stream: bool,
 }
@@ -119,3 +122,6 @@ fn flags(reader: &mut Reader<'_>, known: u8, wanted: &'static str) -> Result<u8,
         Err(before.error(wanted, Fault::Unknown(flags)))
     }
 }
+
+#[cfg(test)]
+mod tests;

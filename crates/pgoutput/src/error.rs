@@ -4,7 +4,7 @@
 ///
 /// Names the message's tag, the byte offset in the message at which decoding stopped, and what was wanted there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cannot decode {}: {fault} at byte {offset}, where {wanted} was wanted", TagName(*.tag))]
+#[error("cannot decode {}: {fault} at byte {offset}, wanted {wanted}", TagName(*.tag))]
 pub struct DecodeError {
     /// The message's first byte, when there was one.
     pub tag: Option<u8>,

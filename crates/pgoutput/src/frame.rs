@@ -107,10 +107,99 @@ impl<'a> Iterator for Frames<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let payload = split::copy_data_payload(&mut self.rest);
-        if payload.is_err() {
+        let frame = split::copy_data_payload(&mut self.rest).and_then(Frame::decode);
+        if frame.is_err() {
             self.rest = &[];
         }
-        Some(payload.and_then(Frame::decode))
+        Some(frame)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::FrameBlock;
+
+    fn check(block: &'static [u8], expected: &Expect) {
+        let lines: Vec<String> = FrameBlock::new(block.into())
+            .frames()
+            .map(|frame| match frame {
+                Ok(frame) => format!("{frame:?}\n"),
+                Err(error) => format!("error: {error}\n"),
+            })
+            .collect();
+        expected.assert_eq(&lines.concat());
+    }
+
+    const KEEPALIVE: &[u8] = b"d\0\0\0\x16k\0\0\0\x01\0\0\0\x02\0\0\0\0\0\0\0\x03\x01";
+    const DATA: &[u8] =
+        b"d\0\0\0\x1Ew\0\0\0\x01\0\0\0\x02\0\0\0\x01\0\0\0\x04\xff\xff\xff\xff\xff\xff\xff\xffE";
+
+    #[test]
+    fn frames_come_in_the_order_they_were_sent() {
+        check(
+            &[DATA, KEEPALIVE, DATA].concat().leak()[..],
+            &expect![[r#"
+                XLogData { wal_start: 1/2, wal_end: 1/4, sent_at: PgTimestamp(-1), message: [69] }
+                Keepalive { wal_end: 1/2, sent_at: PgTimestamp(3), reply_requested: true }
+                XLogData { wal_start: 1/2, wal_end: 1/4, sent_at: PgTimestamp(-1), message: [69] }
+            "#]],
+        );
+    }
+
+    #[test]
+    fn an_empty_block_has_no_frames() {
+        check(b"", &expect![""]);
+    }
+
+    #[test]
+    fn an_error_is_the_last_thing_that_comes() {
+        check(
+            &[b"d\0\0\0\x05x", KEEPALIVE].concat().leak()[..],
+            &expect![[r#"
+                error: cannot decode message 'x': unknown value 0x78 at byte 0, wanted a replication frame's tag (w or k)
+            "#]],
+        );
+        check(
+            &[b"d\0\0\0\x04", KEEPALIVE].concat().leak()[..],
+            &expect![[r#"
+                error: cannot decode an empty message: the message ends at byte 0, wanted a replication frame's tag
+            "#]],
+        );
+        check(
+            &[b"d\0\0\0\x03", KEEPALIVE].concat().leak()[..],
+            &expect![[r#"
+                error: cannot decode message 'd': length 3 is out of range at byte 1, wanted a message's length
+            "#]],
+        );
+        check(
+            &[KEEPALIVE, b"Z\0\0\0\x05I"].concat().leak()[..],
+            &expect![[r#"
+                Keepalive { wal_end: 1/2, sent_at: PgTimestamp(3), reply_requested: true }
+                error: cannot decode message 'Z': unknown value 0x5A at byte 0, wanted CopyData (d)
+            "#]],
+        );
+        check(
+            &[KEEPALIVE, b"d\0\0\0"].concat().leak()[..],
+            &expect![[r#"
+                Keepalive { wal_end: 1/2, sent_at: PgTimestamp(3), reply_requested: true }
+                error: cannot decode message 'd': the message ends at byte 1, wanted a message's length
+            "#]],
+        );
+        check(
+            &[KEEPALIVE, b"d\0\0\0\x06k"].concat().leak()[..],
+            &expect![[r#"
+                Keepalive { wal_end: 1/2, sent_at: PgTimestamp(3), reply_requested: true }
+                error: cannot decode message 'd': the message ends at byte 5, wanted a message's payload
+            "#]],
+        );
+        check(
+            &[KEEPALIVE, b"d\0\0\0\x06k\0"].concat().leak()[..],
+            &expect![[r#"
+                Keepalive { wal_end: 1/2, sent_at: PgTimestamp(3), reply_requested: true }
+                error: cannot decode message 'k': the message ends at byte 1, wanted the current end of the log
+            "#]],
+        );
     }
 }

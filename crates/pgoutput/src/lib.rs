@@ -7,6 +7,25 @@
 //! It never panics on any input: every byte is read through [`reader::Reader`], which checks bounds and names
 //! what it wanted when they do not hold.
 //!
+//! ```
+//! use walcast_pgoutput::{Column, Decoder, Message};
+//!
+//! // An insert of (42, null) into the table that the session's Relation message called 16385.
+//! let insert = b"I\x00\x00\x40\x01N\x00\x02t\x00\x00\x00\x0242n";
+//!
+//! let mut decoder = Decoder::new();
+//! let Message::Insert(insert) = decoder.decode(insert)? else { panic!("not an insert") };
+//! assert_eq!(insert.relation.as_u32(), 16385);
+//! assert!(insert.new.columns().eq([Column::Text(b"42"), Column::Null]));
+//!
+//! let error = decoder.decode(b"I\x00\x00").unwrap_err();
+//! assert_eq!(error.to_string(), "cannot decode message 'I': the message ends at byte 1, wanted the table");
+//! # Ok::<(), walcast_pgoutput::DecodeError>(())
+//! ```
+//!
+//! The path of a change: [`frame::whole_messages`] cuts what the socket delivered, a [`FrameBlock`] carries it,
+//! [`Frame`]s are its pieces, and a [`Decoder`] makes a [`Message`] of each. [`encode`] is the way back.
+//!
 //! [1]: https://www.postgresql.org/docs/current/protocol-replication.html
 //! [2]: https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
 #![deny(clippy::indexing_slicing)]
@@ -15,6 +34,7 @@ pub mod decode;
 pub mod encode;
 pub mod error;
 pub mod frame;
+mod fuzz;
 mod identity;
 mod lsn;
 mod message;

@@ -80,5 +80,5 @@ pub(super) fn rollback_prepared<'a>(reader: &mut Reader<'a>) -> Result<RollbackP
 
 /// The protocol keeps a byte for flags of which none has a meaning yet.
 fn no_flags(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-    flags(reader, 0, "the flags (none are defined)").map(|_| ())
+    flags(reader, 0, "no flags").map(|_| ())
 }

@@ -105,3 +105,93 @@ fn message_bytes(message: &[u8]) -> Result<Option<usize>, DecodeError> {
         Err(before.error("a message's length", Fault::LengthOutOfRange(length)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::whole_messages;
+
+    fn check(buffer: &[u8], expected: &Expect) {
+        expected.assert_eq(&match whole_messages(buffer) {
+            Ok(whole) => format!("{} bytes, then {:?}", whole.copy_data_bytes, whole.next),
+            Err(error) => format!("error: {error}"),
+        });
+    }
+
+    #[test]
+    fn a_message_that_is_not_whole_says_how_much_it_needs() {
+        check(b"", &expect!["0 bytes, then NeedMore { total_bytes: 5 }"]);
+        check(b"d\0\0\0", &expect!["0 bytes, then NeedMore { total_bytes: 5 }"]);
+        check(
+            b"d\0\0\0\x0aab",
+            &expect!["0 bytes, then NeedMore { total_bytes: 11 }"],
+        );
+        check(
+            b"d\x3f\xff\xff\xffab",
+            &expect!["0 bytes, then NeedMore { total_bytes: 1073741824 }"],
+        );
+    }
+
+    #[test]
+    fn whole_messages_are_counted_together() {
+        check(
+            b"d\0\0\0\x04",
+            &expect!["5 bytes, then NeedMore { total_bytes: 5 }"],
+        );
+        check(
+            b"d\0\0\0\x06abd\0\0\0\x05cd",
+            &expect!["13 bytes, then NeedMore { total_bytes: 5 }"],
+        );
+    }
+
+    #[test]
+    fn another_message_is_reported_once_it_is_whole() {
+        check(
+            b"d\0\0\0\x05cE\0\0\0\x07S",
+            &expect!["6 bytes, then NeedMore { total_bytes: 8 }"],
+        );
+        check(
+            b"d\0\0\0\x05cE\0\0\0\x07S\0\0d",
+            &expect!["6 bytes, then Other { tag: 69, message_bytes: 8 }"],
+        );
+        check(
+            b"c\0\0\0\x04",
+            &expect!["0 bytes, then Other { tag: 99, message_bytes: 5 }"],
+        );
+    }
+
+    #[test]
+    fn a_length_that_cannot_be_ends_the_stream() {
+        check(
+            b"d\0\0\0\x03",
+            &expect![
+                "error: cannot decode message 'd': length 3 is out of range at byte 1, wanted a message's length"
+            ],
+        );
+        check(
+            b"E\0\0\0\0",
+            &expect![
+                "error: cannot decode message 'E': length 0 is out of range at byte 1, wanted a message's length"
+            ],
+        );
+        check(
+            b"d\x40\0\0\0",
+            &expect![
+                "error: cannot decode message 'd': length 1073741824 is out of range at byte 1, wanted a message's length"
+            ],
+        );
+        check(
+            b"d\xff\xff\xff\xff",
+            &expect![
+                "error: cannot decode message 'd': negative length -1 at byte 1, wanted a message's length"
+            ],
+        );
+        check(
+            b"d\0\0\0\x05cd\x7f\xff\xff\xff",
+            &expect![
+                "error: cannot decode message 'd': length 2147483647 is out of range at byte 1, wanted a message's length"
+            ],
+        );
+    }
+}
