@@ -70,8 +70,8 @@ impl Decoder {
     }
 
     /// Messages that begin and end transactions and blocks: the server closes a block before it sends one. A
-    /// [`Message::StreamAbort`] needs no block before it: PostgreSQL 18 sends one for a transaction that was rolled
-    /// back before anything of it was streamed.
+    /// [`Message::StreamAbort`] needs no block before it: PostgreSQL 18 sends one for subtransactions of which nothing
+    /// was streamed, in protocol version 1 too (`testdata/stray_abort.sql`).
     fn between_blocks<'a>(
         &self,
         tag: u8,

@@ -95,6 +95,11 @@ fn transactions_in_progress() {
 }
 
 #[test]
+fn an_abort_that_no_block_came_before() {
+    check_all("stray_abort", &["18"], "ABRIC");
+}
+
+#[test]
 fn prepared_transactions() {
     check_all("two_phase", &["v3-17", "v4-18"], "bPKrpSERI");
 }

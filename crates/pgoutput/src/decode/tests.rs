@@ -175,11 +175,11 @@ fn blocks_do_not_nest_and_end_once() {
 }
 
 #[test]
-fn a_rolled_back_transaction_of_which_nothing_was_streamed_may_be_aborted() {
+fn an_abort_needs_no_block_before_it() {
     check(
-        "'A' 00000007 00000007",
+        "'A' 00000007 00000008",
         &expect![[r#"
-        StreamAbort(StreamAbort { xid: Xid(7), subxid: Xid(7), aborted: None })
+        StreamAbort(StreamAbort { xid: Xid(7), subxid: Xid(8), aborted: None })
     "#]],
     );
 }

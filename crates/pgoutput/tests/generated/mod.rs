@@ -12,7 +12,7 @@ use walcast_pgoutput::{
 
 /// The parts of a message of the kind that `tag` names; a kind takes those it has.
 #[derive(Clone, Debug)]
-pub struct Generated {
+pub(crate) struct Generated {
     tag: u8,
     xid: Option<Xid>,
     other_xid: Xid,
@@ -34,7 +34,7 @@ const TAGS: &[u8] = b"BCORYIUDTMSEcAbPKrp";
 const CHANGES: &[u8] = b"RYIUDTM";
 
 /// A message of any kind.
-pub fn a_message() -> impl Strategy<Value = Generated> {
+pub(crate) fn a_message() -> impl Strategy<Value = Generated> {
     let numbers = (
         option::of(any::<u32>().prop_map(Xid::new)),
         any::<u32>().prop_map(Xid::new),
@@ -77,7 +77,7 @@ pub fn a_message() -> impl Strategy<Value = Generated> {
 
 impl Generated {
     /// The message, borrowing from its parts.
-    pub fn message(&self) -> Message<'_> {
+    pub(crate) fn message(&self) -> Message<'_> {
         let (xid, other_xid, lsn, end_lsn) = (self.xid, self.other_xid, self.lsns.0, self.lsns.1);
         let (commit_time, text) = (self.times.0, self.texts.0.as_str());
         let commit = Commit {
@@ -176,20 +176,20 @@ impl Generated {
     }
 
     /// The message's bytes.
-    pub fn encoded(&self) -> Vec<u8> {
+    pub(crate) fn encoded(&self) -> Vec<u8> {
         let mut encoded = Vec::new();
         encode::message(&self.message(), &mut encoded);
         encoded
     }
 
     /// Where a stream abort could end earlier and still be one.
-    pub fn encoded_without_last_fields(&self) -> Option<usize> {
+    pub(crate) fn encoded_without_last_fields(&self) -> Option<usize> {
         const LSN_AND_TIME_BYTES: usize = 16;
         (self.tag == b'A' && self.flags.0).then(|| self.encoded().len() - LSN_AND_TIME_BYTES)
     }
 
     /// A decoder that is where the message may come: inside a block, or not.
-    pub fn decoder(&self) -> Decoder {
+    pub(crate) fn decoder(&self) -> Decoder {
         let mut decoder = Decoder::new();
         if self.stands_in_a_block() {
             decoder.decode(b"S\0\0\0\x01\x01").unwrap();
@@ -198,17 +198,17 @@ impl Generated {
     }
 
     /// Whether the message can come inside a block only.
-    pub fn stands_in_a_block(&self) -> bool {
+    pub(crate) fn stands_in_a_block(&self) -> bool {
         self.xid.is_some() || self.ends_the_block()
     }
 
     /// Whether the message is the end of a block.
-    pub fn ends_the_block(&self) -> bool {
+    pub(crate) fn ends_the_block(&self) -> bool {
         self.tag == b'E'
     }
 
     /// Whether the message is the beginning of a block.
-    pub fn begins_a_block(&self) -> bool {
+    pub(crate) fn begins_a_block(&self) -> bool {
         self.tag == b'S'
     }
 
