@@ -20,6 +20,8 @@ mod edge;
 mod error;
 mod metrics;
 mod positions;
+mod rewind;
+mod status;
 mod survey;
 
 pub use checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, CommitMark, Partial};
@@ -31,6 +33,8 @@ pub use edge::{
 pub use error::{DeliveryError, Halt};
 pub use metrics::{ChangeLabels, ErrorLabels, Metrics, PositionGauge};
 pub use positions::Positions;
+pub use rewind::{Rewind, RewindRefused, RewindWindow, rewind, rewind_window};
+pub use status::Status;
 pub use survey::{
     CapturedTable, Persistence, PublicationState, SlotState, Survey, SystemIdentifier, Timeline,
     TimelineSwitch, WalStatus,

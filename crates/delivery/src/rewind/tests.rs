@@ -1,0 +1,305 @@
+use std::collections::BTreeMap;
+
+use walcast_pgoutput::Xid;
+
+use super::*;
+use crate::{CommitMark, Partial, TimelineSwitch};
+
+fn at(lsn: u64) -> Lsn {
+    Lsn::new(lsn)
+}
+
+fn checkpoint(end_lsn: u64) -> Checkpoint {
+    Checkpoint {
+        version: Checkpoint::VERSION,
+        state: CheckpointState::Streaming,
+        system_identifier: SystemIdentifier::new(7),
+        timeline: Timeline::new(1),
+        database: "shop".to_owned(),
+        slot: "walcast_shop".to_owned(),
+        end_lsn: at(end_lsn),
+        last_commit: Some(CommitMark {
+            commit_lsn: at(end_lsn - 1),
+            end_lsn: at(end_lsn),
+            commit_time_unix_micros: 5,
+            xid: Xid::new(9).as_u32(),
+        }),
+        partial: None,
+        written_at_unix_micros: 6,
+    }
+}
+
+/// A stopped connector: delivered up to 100, the slot stands at 40, the server's log ends at 120.
+fn stopped() -> (Survey, CheckpointLog) {
+    let slot = SlotState {
+        name: "walcast_shop".to_owned(),
+        plugin: Some("pgoutput".to_owned()),
+        database: Some("shop".to_owned()),
+        active_pid: None,
+        confirmed_flush_lsn: Some(at(40)),
+        restart_lsn: Some(at(30)),
+        wal_status: Some(WalStatus::Reserved),
+        invalidation_reason: None,
+        retained_bytes: 0,
+        safe_wal_size: None,
+        temporary: false,
+        two_phase: false,
+    };
+    let survey = Survey {
+        system_identifier: SystemIdentifier::new(7),
+        timeline: Timeline::new(1),
+        history: Vec::new(),
+        server_version: 170_006,
+        flush_lsn: at(120),
+        database: "shop".to_owned(),
+        wal_level: "logical".to_owned(),
+        slot: Some(slot),
+        publication: None,
+        captured: Vec::new(),
+        unmatched_patterns: Vec::new(),
+    };
+    let history: BTreeMap<Lsn, Checkpoint> = [20, 50, 80]
+        .into_iter()
+        .map(|lsn| (at(lsn), checkpoint(lsn)))
+        .collect();
+    (
+        survey,
+        CheckpointLog {
+            current: Some(checkpoint(100)),
+            history,
+        },
+    )
+}
+
+fn slot(survey: &mut Survey) -> &mut SlotState {
+    survey.slot.as_mut().unwrap()
+}
+
+fn to(lsn: u64) -> Rewind {
+    Rewind {
+        to: at(lsn),
+        accept_gap: false,
+        now_unix_micros: 1_000,
+    }
+}
+
+fn accepting(lsn: u64) -> Rewind {
+    Rewind {
+        accept_gap: true,
+        ..to(lsn)
+    }
+}
+
+#[test]
+fn every_position_between_slot_and_checkpoint_can_be_reached() {
+    let (survey, log) = stopped();
+    for lsn in [40, 50, 65, 100] {
+        let update = rewind(&survey, &log, to(lsn)).unwrap();
+        assert_eq!(update.current.end_lsn, at(lsn));
+        assert_eq!(update.current.written_at_unix_micros, 1_000);
+        assert!(update.enters_history);
+        assert_eq!(update.expired, [at(20)], "history below the slot is of no use");
+    }
+    assert_eq!(
+        rewind_window(&survey, &log),
+        Some(RewindWindow {
+            oldest: at(40),
+            newest: at(100)
+        })
+    );
+}
+
+#[test]
+fn the_last_transaction_is_known_only_where_the_history_knows_it() {
+    let (survey, log) = stopped();
+    let last_commit = |lsn| {
+        rewind(&survey, &log, to(lsn))
+            .unwrap()
+            .current
+            .last_commit
+            .map(|mark| mark.end_lsn)
+    };
+    assert_eq!(last_commit(50), Some(at(50)));
+    assert_eq!(last_commit(65), None);
+    assert_eq!(last_commit(100), Some(at(100)));
+}
+
+#[test]
+fn outside_the_window_the_nearer_end_is_named() {
+    let (survey, log) = stopped();
+    let refusal = |lsn| rewind(&survey, &log, to(lsn)).unwrap_err().to_string();
+    assert_eq!(
+        refusal(0x10),
+        "0/10 cannot be reached: positions [0/28, 0/64] can, the nearest is 0/28"
+    );
+    assert_eq!(
+        refusal(0x70),
+        "0/70 cannot be reached: positions [0/28, 0/64] can, the nearest is 0/64"
+    );
+    let accepted = rewind(&survey, &log, accepting(0x70)).unwrap_err();
+    assert!(
+        matches!(accepted, RewindRefused::OutsideWindow { .. }),
+        "accepting a gap is no leave to skip what the slot still has: {accepted}"
+    );
+}
+
+#[test]
+fn a_rewind_can_be_undone_as_far_as_the_history_reaches() {
+    let (survey, mut log) = stopped();
+    log.current = Some(checkpoint(50));
+    assert_eq!(rewind(&survey, &log, to(80)).unwrap().current.end_lsn, at(80));
+    assert!(rewind(&survey, &log, to(81)).is_err());
+}
+
+#[test]
+fn part_of_a_split_transaction_counts_only_when_nothing_is_played_again() {
+    let (survey, mut log) = stopped();
+    let partial = Partial {
+        commit_lsn: at(110),
+        next_ordinal: 3,
+    };
+    log.current.as_mut().unwrap().partial = Some(partial);
+    assert_eq!(
+        rewind(&survey, &log, to(100)).unwrap().current.partial,
+        Some(partial)
+    );
+    assert_eq!(rewind(&survey, &log, to(80)).unwrap().current.partial, None);
+}
+
+#[test]
+fn a_running_connector_is_not_moved() {
+    let (mut survey, log) = stopped();
+    slot(&mut survey).active_pid = Some(77);
+    let refused = rewind(&survey, &log, to(50)).unwrap_err();
+    assert_eq!(
+        refused,
+        RewindRefused::Running {
+            slot: "walcast_shop".to_owned(),
+            pid: 77
+        }
+    );
+}
+
+#[test]
+fn without_a_checkpoint_only_the_slot_position_is_taken() {
+    let (survey, log) = stopped();
+    let mut creating = log.clone();
+    creating.current.as_mut().unwrap().state = CheckpointState::CreatingSlot;
+    for log in [CheckpointLog::default(), creating] {
+        let update = rewind(&survey, &log, to(40)).unwrap();
+        assert_eq!(
+            (update.current.end_lsn, update.current.state),
+            (at(40), CheckpointState::Streaming)
+        );
+        let refused = rewind(&survey, &log, accepting(41)).unwrap_err();
+        assert_eq!(
+            refused,
+            RewindRefused::NothingDelivered {
+                to: at(41),
+                nearest: at(40)
+            }
+        );
+    }
+}
+
+#[test]
+fn a_slot_advanced_by_somebody_else_needs_an_accepted_gap() {
+    let (mut survey, log) = stopped();
+    slot(&mut survey).confirmed_flush_lsn = Some(at(110));
+    assert!(matches!(
+        rewind(&survey, &log, to(110)),
+        Err(RewindRefused::Gap { .. })
+    ));
+    assert!(matches!(
+        rewind(&survey, &log, accepting(111)),
+        Err(RewindRefused::Gap { .. })
+    ));
+    let update = rewind(&survey, &log, accepting(110)).unwrap();
+    assert_eq!(update.current.end_lsn, at(110));
+    assert_eq!(update.expired, [at(20), at(50), at(80)]);
+    assert_eq!(rewind_window(&survey, &log), None);
+}
+
+#[test]
+fn a_promotion_that_lost_nothing_is_no_obstacle() {
+    let (mut survey, log) = stopped();
+    survey.timeline = Timeline::new(2);
+    survey.history = vec![TimelineSwitch {
+        timeline: Timeline::new(1),
+        switched_at: at(100),
+    }];
+    assert_eq!(
+        rewind(&survey, &log, to(50)).unwrap().current.timeline,
+        Timeline::new(2)
+    );
+}
+
+#[test]
+fn phantom_records_of_a_promotion_have_to_be_accepted() {
+    let (mut survey, mut log) = stopped();
+    survey.timeline = Timeline::new(2);
+    survey.history = vec![TimelineSwitch {
+        timeline: Timeline::new(1),
+        switched_at: at(70),
+    }];
+    log.current.as_mut().unwrap().partial = Some(Partial {
+        commit_lsn: at(110),
+        next_ordinal: 3,
+    });
+    assert!(matches!(
+        rewind(&survey, &log, to(70)),
+        Err(RewindRefused::Phantom { .. })
+    ));
+    assert!(matches!(
+        rewind(&survey, &log, accepting(71)),
+        Err(RewindRefused::OutsideWindow { .. })
+    ));
+    let update = rewind(&survey, &log, accepting(70)).unwrap();
+    assert_eq!((update.current.end_lsn, update.current.partial), (at(70), None));
+    assert_eq!(
+        update.expired,
+        [at(20), at(80)],
+        "80 is a position of changes that never were"
+    );
+}
+
+#[test]
+fn servers_where_the_positions_mean_nothing_are_refused() {
+    let (survey, log) = stopped();
+    let refused = |change: fn(&mut Survey)| {
+        let mut survey = survey.clone();
+        change(&mut survey);
+        rewind(&survey, &log, accepting(50)).unwrap_err()
+    };
+    let cases: [(fn(&mut Survey), &str); 7] = [
+        (|survey| survey.slot = None, "slot walcast_shop does not exist"),
+        (
+            |survey| slot(survey).wal_status = Some(WalStatus::Lost),
+            "slot walcast_shop was invalidated",
+        ),
+        (
+            |survey| slot(survey).plugin = None,
+            "it is not a pgoutput slot of database shop",
+        ),
+        (
+            |survey| survey.system_identifier = SystemIdentifier::new(8),
+            "belongs to cluster 7",
+        ),
+        (
+            |survey| survey.timeline = Timeline::new(3),
+            "does not descend from timeline 1",
+        ),
+        (
+            |survey| survey.flush_lsn = at(99),
+            "the server's log ends at 0/63",
+        ),
+        (
+            |survey| slot(survey).name = "other".to_owned(),
+            "belongs to slot \"walcast_shop\"",
+        ),
+    ];
+    for (change, wanted) in cases {
+        let text = refused(change).to_string();
+        assert!(text.contains(wanted), "{text:?} should say {wanted:?}");
+    }
+}
