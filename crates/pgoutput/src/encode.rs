@@ -3,10 +3,12 @@
 //! Nothing here is checked against the stream's state: whether a message carries its transaction's number is told
 //! by its `xid` being `Some`, so that wrong streams can be written too.
 
+mod put;
+
 use crate::wire;
 use crate::{
-    Begin, Column, Commit, Frame, LogicalMessage, Lsn, Message, Oid, OldTuple, PgTimestamp, Prepared,
-    Relation, ReplicaIdentity, Truncate, Tuple, Xid,
+    Begin, Column, Commit, Frame, LogicalMessage, Message, Oid, OldTuple, Prepared, Relation,
+    ReplicaIdentity, Truncate, Tuple, Xid,
 };
 
 /// Appends `message` as the server writes it.
@@ -22,47 +24,47 @@ pub fn message(message: &Message<'_>, out: &mut Vec<u8>) {
         }
         Message::Origin(origin) => {
             out.push(b'O');
-            put_lsn(origin.commit_lsn, out);
-            put_text(origin.name, out);
+            put::lsn(origin.commit_lsn, out);
+            put::text(origin.name, out);
         }
         Message::Relation(relation) => put_relation(relation, out),
         Message::Type(type_message) => {
-            change(b'Y', type_message.xid, Some(type_message.oid), out);
-            put_namespace(&type_message.namespace, out);
-            put_text(&type_message.name, out);
+            head(b'Y', type_message.xid, Some(type_message.oid), out);
+            put::namespace(&type_message.namespace, out);
+            put::text(&type_message.name, out);
         }
         Message::Insert(insert) => {
-            change(b'I', insert.xid, Some(insert.relation), out);
+            head(b'I', insert.xid, Some(insert.relation), out);
             put_tuple(b'N', &insert.new, out);
         }
         Message::Update(update) => {
-            change(b'U', update.xid, Some(update.relation), out);
+            head(b'U', update.xid, Some(update.relation), out);
             if let Some(old) = &update.old {
                 put_old(old, out);
             }
             put_tuple(b'N', &update.new, out);
         }
         Message::Delete(delete) => {
-            change(b'D', delete.xid, Some(delete.relation), out);
+            head(b'D', delete.xid, Some(delete.relation), out);
             put_old(&delete.old, out);
         }
         Message::Truncate(truncate) => put_truncate(truncate, out),
         Message::Logical(logical) => put_logical(logical, out),
         Message::StreamStart(start) => {
-            change(b'S', Some(start.xid), None, out);
+            head(b'S', Some(start.xid), None, out);
             out.push(u8::from(start.first));
         }
         Message::StreamStop => out.push(b'E'),
         Message::StreamCommit { xid, commit } => {
-            change(b'c', Some(*xid), None, out);
+            head(b'c', Some(*xid), None, out);
             put_commit(commit, out);
         }
         Message::StreamAbort(abort) => {
-            change(b'A', Some(abort.xid), None, out);
-            out.extend(abort.subxid.as_u32().to_be_bytes());
+            head(b'A', Some(abort.xid), None, out);
+            put::xid(abort.subxid, out);
             if let Some((lsn, time)) = abort.aborted {
-                put_lsn(lsn, out);
-                put_time(time, out);
+                put::lsn(lsn, out);
+                put::time(time, out);
             }
         }
         Message::BeginPrepare(prepared) => {
@@ -74,12 +76,12 @@ pub fn message(message: &Message<'_>, out: &mut Vec<u8>) {
         Message::StreamPrepare(prepared) => flagged(b'p', prepared, out),
         Message::RollbackPrepared(rollback) => {
             out.extend([b'r', NO_FLAGS]);
-            put_lsn(rollback.prepare_end_lsn, out);
-            put_lsn(rollback.end_lsn, out);
-            put_time(rollback.prepared_at, out);
-            put_time(rollback.rolled_back_at, out);
-            out.extend(rollback.xid.as_u32().to_be_bytes());
-            put_text(rollback.gid, out);
+            put::lsn(rollback.prepare_end_lsn, out);
+            put::lsn(rollback.end_lsn, out);
+            put::time(rollback.prepared_at, out);
+            put::time(rollback.rolled_back_at, out);
+            put::xid(rollback.xid, out);
+            put::text(rollback.gid, out);
         }
     }
 }
@@ -94,9 +96,9 @@ pub fn frame(frame: &Frame<'_>, out: &mut Vec<u8>) {
             message,
         } => {
             out.push(b'w');
-            put_lsn(*wal_start, out);
-            put_lsn(*wal_end, out);
-            put_time(*sent_at, out);
+            put::lsn(*wal_start, out);
+            put::lsn(*wal_end, out);
+            put::time(*sent_at, out);
             out.extend_from_slice(message);
         }
         Frame::Keepalive {
@@ -105,8 +107,8 @@ pub fn frame(frame: &Frame<'_>, out: &mut Vec<u8>) {
             reply_requested,
         } => {
             out.push(b'k');
-            put_lsn(*wal_end, out);
-            put_time(*sent_at, out);
+            put::lsn(*wal_end, out);
+            put::time(*sent_at, out);
             out.push(u8::from(*reply_requested));
         }
     }
@@ -120,7 +122,7 @@ pub fn copy_data(data: &Frame<'_>, out: &mut Vec<u8>) {
     let mut payload = Vec::new();
     frame(data, &mut payload);
     out.push(b'd');
-    put_length(payload.len() + size_of::<u32>(), out);
+    put::length(payload.len() + size_of::<u32>(), out);
     out.append(&mut payload);
 }
 
@@ -140,55 +142,60 @@ pub fn copy_data(data: &Frame<'_>, out: &mut Vec<u8>) {
 #[must_use]
 pub fn tuple(columns: &[Column<'_>]) -> Vec<u8> {
     let mut out = Vec::new();
-    put_columns(columns.iter().copied(), &mut out);
+    put::columns(columns.iter().copied(), &mut out);
     out
 }
 
 /// A byte that the protocol keeps for later use.
 const NO_FLAGS: u8 = 0;
 
-fn change(tag: u8, xid: Option<Xid>, oid: Option<Oid>, out: &mut Vec<u8>) {
+/// The tag and the numbers that may follow it.
+fn head(tag: u8, xid: Option<Xid>, oid: Option<Oid>, out: &mut Vec<u8>) {
     out.push(tag);
-    out.extend(xid.map(|xid| xid.as_u32().to_be_bytes()).into_iter().flatten());
-    out.extend(oid.map(|oid| oid.as_u32().to_be_bytes()).into_iter().flatten());
+    if let Some(xid) = xid {
+        put::xid(xid, out);
+    }
+    if let Some(oid) = oid {
+        put::oid(oid, out);
+    }
 }
 
 fn put_begin(begin: &Begin, out: &mut Vec<u8>) {
     out.push(b'B');
-    put_lsn(begin.commit_lsn, out);
-    put_time(begin.commit_time, out);
-    out.extend(begin.xid.as_u32().to_be_bytes());
+    put::lsn(begin.commit_lsn, out);
+    put::time(begin.commit_time, out);
+    put::xid(begin.xid, out);
 }
 
 fn put_commit(commit: &Commit, out: &mut Vec<u8>) {
     out.push(NO_FLAGS);
-    put_lsn(commit.commit_lsn, out);
-    put_lsn(commit.end_lsn, out);
-    put_time(commit.commit_time, out);
+    put::lsn(commit.commit_lsn, out);
+    put::lsn(commit.end_lsn, out);
+    put::time(commit.commit_time, out);
 }
 
 fn put_relation(relation: &Relation, out: &mut Vec<u8>) {
-    change(b'R', relation.xid, Some(relation.oid), out);
-    put_namespace(&relation.namespace, out);
-    put_text(&relation.name, out);
+    head(b'R', relation.xid, Some(relation.oid), out);
+    put::namespace(&relation.namespace, out);
+    put::text(&relation.name, out);
     out.push(match relation.replica_identity {
         ReplicaIdentity::Default => b'd',
         ReplicaIdentity::Nothing => b'n',
         ReplicaIdentity::Full => b'f',
         ReplicaIdentity::Index => b'i',
     });
-    put_count(relation.columns.len(), out);
+    put::count(relation.columns.len(), out);
     for column in &relation.columns {
         out.push(if column.is_key { wire::COLUMN_IS_KEY } else { 0 });
-        put_text(&column.name, out);
-        out.extend(column.type_oid.as_u32().to_be_bytes());
+        put::text(&column.name, out);
+        put::oid(column.type_oid, out);
         out.extend(column.type_modifier.to_be_bytes());
     }
 }
 
 fn put_truncate(truncate: &Truncate, out: &mut Vec<u8>) {
-    change(b'T', truncate.xid, None, out);
-    put_length(truncate.relations.len(), out);
+    head(b'T', truncate.xid, None, out);
+    put::length(truncate.relations.len(), out);
     let cascade = if truncate.cascade {
         wire::TRUNCATE_CASCADE
     } else {
@@ -200,24 +207,21 @@ fn put_truncate(truncate: &Truncate, out: &mut Vec<u8>) {
         0
     };
     out.push(cascade | restart_identity);
-    out.extend(
-        truncate
-            .relations
-            .iter()
-            .flat_map(|oid| oid.as_u32().to_be_bytes()),
-    );
+    for oid in &truncate.relations {
+        put::oid(*oid, out);
+    }
 }
 
 fn put_logical(logical: &LogicalMessage<'_>, out: &mut Vec<u8>) {
-    change(b'M', logical.xid, None, out);
+    head(b'M', logical.xid, None, out);
     out.push(if logical.transactional {
         wire::MESSAGE_TRANSACTIONAL
     } else {
         0
     });
-    put_lsn(logical.lsn, out);
-    put_text(logical.prefix, out);
-    put_length(logical.content.len(), out);
+    put::lsn(logical.lsn, out);
+    put::text(logical.prefix, out);
+    put::length(logical.content.len(), out);
     out.extend_from_slice(logical.content);
 }
 
@@ -227,11 +231,11 @@ fn flagged(tag: u8, prepared: &Prepared<'_>, out: &mut Vec<u8>) {
 }
 
 fn put_prepared(prepared: &Prepared<'_>, out: &mut Vec<u8>) {
-    put_lsn(prepared.lsn, out);
-    put_lsn(prepared.end_lsn, out);
-    put_time(prepared.time, out);
-    out.extend(prepared.xid.as_u32().to_be_bytes());
-    put_text(prepared.gid, out);
+    put::lsn(prepared.lsn, out);
+    put::lsn(prepared.end_lsn, out);
+    put::time(prepared.time, out);
+    put::xid(prepared.xid, out);
+    put::text(prepared.gid, out);
 }
 
 fn put_old(old: &OldTuple<'_>, out: &mut Vec<u8>) {
@@ -243,66 +247,85 @@ fn put_old(old: &OldTuple<'_>, out: &mut Vec<u8>) {
 
 fn put_tuple(kind: u8, tuple: &Tuple<'_>, out: &mut Vec<u8>) {
     out.push(kind);
-    put_columns(tuple.columns(), out);
+    put::columns(tuple.columns(), out);
 }
 
-fn put_columns<'a>(columns: impl ExactSizeIterator<Item = Column<'a>>, out: &mut Vec<u8>) {
-    put_count(columns.len(), out);
-    for column in columns {
-        let (kind, value) = match column {
-            Column::Null => (b'n', None),
-            Column::UnchangedToast => (b'u', None),
-            Column::Text(text) => (b't', Some(text)),
-            Column::Binary(binary) => (b'b', Some(binary)),
-        };
-        out.push(kind);
-        if let Some(value) = value {
-            put_length(value.len(), out);
-            out.extend_from_slice(value);
-        }
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use crate::{Column, Frame, Lsn, Message, Origin, PgTimestamp, encode};
+
+    fn check(write: impl FnOnce(&mut Vec<u8>), expected: &Expect) {
+        let mut out = b"before ".to_vec();
+        write(&mut out);
+        expected.assert_eq(&out.escape_ascii().to_string());
     }
-}
 
-fn put_namespace(namespace: &str, out: &mut Vec<u8>) {
-    put_text(
-        if namespace == wire::CATALOG_NAMESPACE {
-            ""
-        } else {
-            namespace
-        },
-        out,
-    );
-}
+    #[test]
+    fn messages_and_frames_are_appended() {
+        let data = Frame::XLogData {
+            wal_start: Lsn::new(1),
+            wal_end: Lsn::new(2),
+            sent_at: PgTimestamp::from_postgres_micros(3),
+            message: b"E",
+        };
+        let keepalive = Frame::Keepalive {
+            wal_end: Lsn::new(2),
+            sent_at: PgTimestamp::from_postgres_micros(-3),
+            reply_requested: true,
+        };
+        check(
+            |out| encode::message(&Message::StreamStop, out),
+            &expect!["before E"],
+        );
+        check(
+            |out| encode::frame(&data, out),
+            &expect![[
+                r#"before w\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x03E"#
+            ]],
+        );
+        check(
+            |out| encode::copy_data(&data, out),
+            &expect![[
+                r#"before d\x00\x00\x00\x1ew\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x03E"#
+            ]],
+        );
+        check(
+            |out| encode::copy_data(&keepalive, out),
+            &expect![[
+                r#"before d\x00\x00\x00\x16k\x00\x00\x00\x00\x00\x00\x00\x02\xff\xff\xff\xff\xff\xff\xff\xfd\x01"#
+            ]],
+        );
+    }
 
-fn put_text(text: &str, out: &mut Vec<u8>) {
-    assert!(
-        !text.contains('\0'),
-        "a zero byte would end the text {text:?} early"
-    );
-    out.extend_from_slice(text.as_bytes());
-    out.push(0);
-}
+    #[test]
+    fn a_tuple_is_its_columns() {
+        let columns = [
+            Column::Null,
+            Column::UnchangedToast,
+            Column::Text(b"hi"),
+            Column::Binary(b"\0"),
+        ];
+        check(
+            |out| out.extend(encode::tuple(&columns)),
+            &expect![[r#"before \x00\x04nut\x00\x00\x00\x02hib\x00\x00\x00\x01\x00"#]],
+        );
+    }
 
-fn put_count(count: usize, out: &mut Vec<u8>) {
-    out.extend(
-        i16::try_from(count)
-            .expect("no more columns than the wire can count")
-            .to_be_bytes(),
-    );
-}
+    #[test]
+    #[should_panic(expected = "a zero byte would end the text")]
+    fn a_text_with_a_zero_byte_is_refused() {
+        let origin = Origin {
+            commit_lsn: Lsn::new(1),
+            name: "a\0b",
+        };
+        encode::message(&Message::Origin(origin), &mut Vec::new());
+    }
 
-fn put_length(length: usize, out: &mut Vec<u8>) {
-    out.extend(
-        i32::try_from(length)
-            .expect("no more bytes than the wire can count")
-            .to_be_bytes(),
-    );
-}
-
-fn put_lsn(lsn: Lsn, out: &mut Vec<u8>) {
-    out.extend(lsn.as_u64().to_be_bytes());
-}
-
-fn put_time(time: PgTimestamp, out: &mut Vec<u8>) {
-    out.extend(time.postgres_micros().to_be_bytes());
+    #[test]
+    #[should_panic(expected = "no more columns than the wire can count")]
+    fn more_columns_than_the_wire_can_count_are_refused() {
+        drop(encode::tuple(&[Column::Null; 1 << 15]));
+    }
 }
