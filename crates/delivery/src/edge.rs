@@ -86,7 +86,8 @@ pub trait Source {
     fn create_slot(&mut self) -> impl Future<Output = Result<Lsn, BoxedFault>>;
 
     /// Starts streaming what was committed from `from` on. A slot that is still held by a connection that has just
-    /// ended is waited for.
+    /// ended is waited for. Nothing is confirmed before the first [`Feedback::confirm`]: until then status updates
+    /// carry `0/0` as flush position, because `from` may lie far beyond what the slot may be told.
     fn start(&mut self, from: Lsn) -> impl Future<Output = Result<Started<Self>, BoxedFault>>;
 }
 
@@ -120,6 +121,9 @@ pub trait Feedback {
 
 /// Catalog look-ups.
 pub trait Catalog {
+    /// Whether the configured patterns choose a table: a publication may hold more than is captured.
+    fn captures(&self, table: &TableName) -> bool;
+
     /// What the catalog says of a table now; empty facts when the table no longer exists.
     fn table_facts(&mut self, relation: Oid) -> impl Future<Output = Result<TableFacts, BoxedFault>>;
 }

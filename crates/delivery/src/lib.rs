@@ -16,21 +16,35 @@
 
 mod checkpoint;
 mod config;
+mod connector;
+mod coverage;
 mod edge;
 mod error;
+mod intake;
+mod loss;
 mod metrics;
+mod parcel;
+mod pending;
 mod positions;
+mod relations;
+mod retention;
 mod rewind;
+mod session;
+mod setup;
+mod shipper;
 mod status;
 mod survey;
 
 pub use checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, CommitMark, Partial};
 pub use config::{DeliveryConfig, Guarantee, ReplayConfig};
+pub use connector::Connector;
+pub use coverage::{create_publication_sql, publication_findings, table_findings};
 pub use edge::{
     BoxedFault, Catalog, ChangeStream, Fault, Feedback, SchemaRegistry, Sink, Source, SourceWatch, Started,
     Topics,
 };
 pub use error::{DeliveryError, Halt};
+pub use loss::{resume_position, usable_slot};
 pub use metrics::{ChangeLabels, ErrorLabels, Metrics, PositionGauge};
 pub use positions::Positions;
 pub use rewind::{Rewind, RewindRefused, RewindWindow, rewind, rewind_window};

@@ -1,0 +1,393 @@
+//! Reads the stream: follows its transactions, encodes its changes, hands them on in parcels.
+
+use std::future::Future;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+use tracing::{debug, warn};
+use walcast_mapper::{Batch, ChangeContext, Mark, Ordinal, RowChange};
+use walcast_pgoutput::{
+    Begin, Commit, DecodeError, Decoder, Frame, FrameBlock, Lsn, Message, Oid, PgTimestamp,
+};
+
+use crate::edge::{BoxedFault, Catalog, ChangeStream, SchemaRegistry, Topics};
+use crate::parcel::{OpenTransaction, PARCEL_BYTES, Parcel};
+use crate::relations::{EncodeFault, Relations};
+use crate::{CommitMark, DeliveryError, Metrics, Partial};
+
+/// Where a session begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resume {
+    /// Transactions whose commit record lies before this position were delivered.
+    pub(crate) from: Lsn,
+    /// The transaction delivered last, for `source.sequence`.
+    pub(crate) last_commit: Option<CommitMark>,
+    /// How much of the first transaction was delivered.
+    pub(crate) partial: Option<Partial>,
+}
+
+/// The reading half of a session.
+pub(crate) struct Intake<'a, C, T, R> {
+    relations: Relations<'a, C, T, R>,
+    decoder: Decoder,
+    resume: Resume,
+    transaction: Option<OpenTransaction>,
+    last_commit: Option<CommitMark>,
+    parcel: Parcel,
+    /// The state of the batch at the end of the last whole transaction in it.
+    whole: Mark,
+    /// Whether records of the open transaction have been sent on in an earlier parcel.
+    open_was_sent: bool,
+    parcels: mpsc::Sender<Parcel>,
+    emptied: mpsc::Receiver<Batch>,
+    metrics: &'a Metrics,
+    now_unix_nanos: i64,
+}
+
+/// Why reading ended before it was asked to.
+pub(crate) enum IntakeFault {
+    /// The stream, the catalog, the registry or the row.
+    Failed(DeliveryError),
+    /// The shipper is gone; it tells why.
+    ShipperGone,
+}
+
+impl From<DeliveryError> for IntakeFault {
+    fn from(error: DeliveryError) -> Self {
+        IntakeFault::Failed(error)
+    }
+}
+
+impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
+    pub(crate) fn new(
+        relations: Relations<'a, C, T, R>,
+        resume: Resume,
+        parcels: mpsc::Sender<Parcel>,
+        emptied: mpsc::Receiver<Batch>,
+        metrics: &'a Metrics,
+    ) -> Self {
+        let parcel = Parcel::new(Batch::new());
+        let whole = parcel.batch.mark();
+        let last_commit = resume.last_commit;
+        Self {
+            relations,
+            decoder: Decoder::new(),
+            resume,
+            transaction: None,
+            last_commit,
+            parcel,
+            whole,
+            open_was_sent: false,
+            parcels,
+            emptied,
+            metrics,
+            now_unix_nanos: 0,
+        }
+    }
+
+    /// Reads until `stop` ends or something fails. Whole transactions that were read before are handed on in either
+    /// case; of the one that was being read nothing more is.
+    pub(crate) async fn run<S: ChangeStream>(
+        mut self,
+        stream: &mut S,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), IntakeFault> {
+        let outcome = self.read(stream, stop).await;
+        if !matches!(outcome, Err(IntakeFault::ShipperGone)) {
+            self.hand_on_whole().await?;
+        }
+        outcome
+    }
+
+    async fn read<S: ChangeStream>(
+        &mut self,
+        stream: &mut S,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), IntakeFault> {
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            // Each branch is cancel-safe: `next` by its contract, the others hold no state.
+            let block: Result<FrameBlock, BoxedFault> = tokio::select! {
+                biased;
+                () = &mut stop => return Ok(()),
+                () = self.parcels.closed() => return Err(IntakeFault::ShipperGone),
+                block = stream.next() => block,
+            };
+            self.take(&block.map_err(DeliveryError::Source)?).await?;
+        }
+    }
+
+    /// Everything in the block is handed on at its end: whatever comes later is not waited for.
+    async fn take(&mut self, block: &FrameBlock) -> Result<(), IntakeFault> {
+        self.now_unix_nanos = unix_nanos();
+        self.metrics
+            .received_bytes
+            .inc_by(u64::try_from(block.len_bytes()).unwrap_or(u64::MAX));
+        for frame in block.frames() {
+            match frame.map_err(|error| self.unreadable(error))? {
+                Frame::XLogData {
+                    wal_start, message, ..
+                } => {
+                    let message = self
+                        .decoder
+                        .decode(message)
+                        .map_err(|error| self.unreadable(error))?;
+                    self.follow(wal_start, message).await?;
+                }
+                Frame::Keepalive { wal_end, .. } => {
+                    self.metrics
+                        .server_lsn
+                        .set(wal_end.as_u64().max(self.metrics.server_lsn.get()));
+                    // Inside a transaction the position lies before its end, and says nothing we could use.
+                    if self.transaction.is_none() {
+                        self.parcel.idle_until = self.parcel.idle_until.max(Some(wal_end));
+                    }
+                }
+            }
+        }
+        self.hand_on().await
+    }
+
+    #[inline]
+    async fn follow(&mut self, wal_start: Lsn, message: Message<'_>) -> Result<(), IntakeFault> {
+        match message {
+            Message::Begin(begin) => self.begin(&begin)?,
+            Message::Commit(commit) => self.commit(&commit)?,
+            Message::Relation(relation) => {
+                self.relations
+                    .learn(relation)
+                    .await
+                    .map_err(|fault| self.explain(wal_start, fault))?;
+            }
+            Message::Insert(insert) => {
+                self.change(wal_start, insert.relation, &RowChange::Insert { new: insert.new })
+                    .await?;
+            }
+            Message::Update(update) => {
+                let change = RowChange::Update {
+                    old: update.old,
+                    new: update.new,
+                };
+                self.change(wal_start, update.relation, &change).await?;
+            }
+            Message::Delete(delete) => {
+                self.change(wal_start, delete.relation, &RowChange::Delete { old: delete.old })
+                    .await?;
+            }
+            Message::Truncate(truncate) => {
+                self.next_ordinal()?;
+                warn!(lsn = %wal_start, tables = truncate.relations.len(), "truncated: no record tells it");
+            }
+            Message::Logical(logical) if logical.transactional => {
+                self.next_ordinal()?;
+            }
+            // Labels and base types come from the catalog; an origin changes nothing; PostgreSQL 18 can send a stray
+            // abort of a stream that never began.
+            Message::Type(_) | Message::Origin(_) | Message::Logical(_) | Message::StreamAbort(_) => {}
+            Message::StreamStart(_)
+            | Message::StreamStop
+            | Message::StreamCommit { .. }
+            | Message::BeginPrepare(_)
+            | Message::Prepare(_)
+            | Message::CommitPrepared(_)
+            | Message::RollbackPrepared(_)
+            | Message::StreamPrepare(_) => {
+                return Err(self.out_of_order(
+                    "a message of protocol version 2 or later came in a session of version 1",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, begin: &Begin) -> Result<(), IntakeFault> {
+        if self.transaction.is_some() {
+            return Err(self.out_of_order("a transaction begins inside another"));
+        }
+        self.transaction = Some(OpenTransaction {
+            xid: begin.xid,
+            commit_lsn: begin.commit_lsn,
+            commit_time: begin.commit_time,
+            next_ordinal: Ordinal::default(),
+            has_records: false,
+        });
+        self.open_was_sent = false;
+        Ok(())
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<(), IntakeFault> {
+        let Some(transaction) = self.transaction.take() else {
+            return Err(self.out_of_order("a transaction ends that never began"));
+        };
+        if transaction.commit_lsn != commit.commit_lsn {
+            return Err(
+                self.out_of_order("a transaction ends with another commit position than it began with")
+            );
+        }
+        if transaction.commit_lsn < self.resume.from {
+            return Ok(());
+        }
+        let mark = CommitMark::new(
+            commit.commit_lsn,
+            commit.end_lsn,
+            commit.commit_time,
+            transaction.xid,
+        );
+        self.last_commit = Some(mark);
+        self.parcel.completed = Some(mark);
+        if transaction.has_records {
+            self.parcel.transactions += 1;
+            let oldest = self.parcel.oldest_commit.get_or_insert(commit.commit_time);
+            *oldest = (*oldest).min(commit.commit_time);
+        }
+        self.open_was_sent = false;
+        self.whole = self.parcel.batch.mark();
+        Ok(())
+    }
+
+    async fn change(&mut self, lsn: Lsn, relation: Oid, change: &RowChange<'_>) -> Result<(), IntakeFault> {
+        let previous_commit_end = self.last_commit.map(|commit| commit.end_lsn);
+        let ordinal = self.next_ordinal()?;
+        let Some(transaction) = self.transaction else {
+            return Ok(());
+        };
+        let OpenTransaction {
+            xid,
+            commit_lsn,
+            commit_time,
+            ..
+        } = transaction;
+        let was_delivered = commit_lsn < self.resume.from
+            || self
+                .resume
+                .partial
+                .is_some_and(|partial| partial.covers(commit_lsn, ordinal));
+        if was_delivered {
+            return Ok(());
+        }
+        let processed_at_unix_nanos = self.now_unix_nanos;
+        let context = ChangeContext {
+            xid,
+            commit_lsn,
+            commit_time,
+            lsn,
+            ordinal,
+            previous_commit_end,
+            processed_at_unix_nanos,
+        };
+        let encoded = self
+            .relations
+            .encode(relation, change, &context, &mut self.parcel.batch)
+            .await;
+        let is_captured = encoded.map_err(|fault| self.explain(lsn, fault))?;
+        if let Some(transaction) = &mut self.transaction {
+            transaction.has_records |= is_captured;
+        }
+        if self.parcel.batch.len_bytes() >= PARCEL_BYTES {
+            self.hand_on().await?;
+        }
+        Ok(())
+    }
+
+    fn next_ordinal(&mut self) -> Result<Ordinal, IntakeFault> {
+        match &mut self.transaction {
+            Some(transaction) => {
+                let ordinal = transaction.next_ordinal;
+                transaction.next_ordinal = ordinal.next();
+                Ok(ordinal)
+            }
+            None => Err(self.out_of_order("a change stands outside of any transaction")),
+        }
+    }
+
+    /// Sends the parcel on, if it holds anything, and goes on with an empty one.
+    async fn hand_on(&mut self) -> Result<(), IntakeFault> {
+        if self.parcel.is_empty() {
+            return Ok(());
+        }
+        let batch = self.emptied.try_recv().unwrap_or_default();
+        let mut parcel = std::mem::replace(&mut self.parcel, Parcel::new(batch));
+        self.whole = self.parcel.batch.mark();
+        parcel.open = self.transaction.filter(|transaction| transaction.has_records);
+        self.open_was_sent |= parcel.open.is_some();
+        self.parcels
+            .send(parcel)
+            .await
+            .map_err(|_| IntakeFault::ShipperGone)
+    }
+
+    /// Reading is over: what is whole is sent on, the beginning of a transaction is dropped. It will be read again.
+    async fn hand_on_whole(&mut self) -> Result<(), IntakeFault> {
+        self.parcel.batch.rewind(self.whole);
+        if !self.open_was_sent {
+            self.transaction = None;
+        }
+        debug!(open = self.transaction.is_some(), "reading has ended");
+        self.hand_on().await
+    }
+
+    fn after(&self) -> Lsn {
+        self.last_commit.map_or(self.resume.from, |commit| commit.end_lsn)
+    }
+
+    fn unreadable(&self, source: DecodeError) -> IntakeFault {
+        IntakeFault::Failed(DeliveryError::Decode {
+            after: self.after(),
+            source,
+        })
+    }
+
+    fn out_of_order(&self, what: &'static str) -> IntakeFault {
+        IntakeFault::Failed(DeliveryError::OutOfOrder {
+            after: self.after(),
+            what,
+        })
+    }
+
+    fn explain(&self, lsn: Lsn, fault: EncodeFault) -> IntakeFault {
+        match (fault, &self.transaction) {
+            (EncodeFault::Edge(error), _) => IntakeFault::Failed(error),
+            (EncodeFault::UnknownRelation, _) => {
+                self.out_of_order("a change of a relation that was never described")
+            }
+            (EncodeFault::Map(source), Some(transaction)) => IntakeFault::Failed(DeliveryError::Map {
+                after: self.after(),
+                lsn,
+                xid: transaction.xid,
+                commit_lsn: transaction.commit_lsn,
+                source,
+            }),
+            (EncodeFault::Map(_), None) => {
+                self.out_of_order("a relation is described outside of any transaction")
+            }
+        }
+    }
+}
+
+impl Parcel {
+    fn new(batch: Batch) -> Self {
+        Self {
+            batch,
+            completed: None,
+            transactions: 0,
+            oldest_commit: None,
+            open: None,
+            idle_until: None,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.batch.is_empty() && self.completed.is_none() && self.idle_until.is_none()
+    }
+}
+
+/// Our clock; before 1970 it would be wrong anyway.
+fn unix_nanos() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// The same in the server's terms.
+pub(crate) fn now() -> PgTimestamp {
+    PgTimestamp::from_unix_micros(unix_nanos() / 1000)
+}

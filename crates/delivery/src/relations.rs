@@ -1,0 +1,211 @@
+//! The tables of one session, each with the plan by which its rows become records.
+
+use std::collections::{HashMap, HashSet};
+
+use prometheus_client::metrics::counter::Counter;
+use tracing::{info, warn};
+use walcast_mapper::{
+    Batch, ChangeContext, MapError, MapperConfig, Plan, RowChange, SchemaId, SchemaIds, TableFacts, TableName,
+};
+use walcast_pgoutput::{Oid, Relation};
+
+use crate::edge::{Catalog, SchemaRegistry, Topics};
+use crate::{ChangeLabels, DeliveryError, Metrics};
+
+/// The tables that Relation messages of this session have named. Relation numbers of an earlier session mean nothing.
+pub(crate) struct Relations<'a, C, T, R> {
+    catalog: C,
+    topics: &'a mut T,
+    registry: &'a mut R,
+    config: &'a MapperConfig,
+    metrics: &'a Metrics,
+    known: HashMap<Oid, Table>,
+}
+
+enum Table {
+    /// In the publication but not chosen by the configuration.
+    NotCaptured,
+    Captured(Box<CapturedRelation>),
+}
+
+struct CapturedRelation {
+    relation: Relation,
+    plan: Plan,
+    /// Columns that a row has shown to be nullable although the catalog says otherwise.
+    seen_null: HashSet<String>,
+    changes: [Counter; 3],
+}
+
+/// Why a change was not encoded.
+pub(crate) enum EncodeFault {
+    /// The row cannot be mapped.
+    Map(MapError),
+    /// Facts or schemas could not be had.
+    Edge(DeliveryError),
+    /// No Relation message named the table.
+    UnknownRelation,
+}
+
+impl From<DeliveryError> for EncodeFault {
+    fn from(error: DeliveryError) -> Self {
+        EncodeFault::Edge(error)
+    }
+}
+
+impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
+    pub(crate) fn new(
+        catalog: C,
+        topics: &'a mut T,
+        registry: &'a mut R,
+        config: &'a MapperConfig,
+        metrics: &'a Metrics,
+    ) -> Self {
+        Self {
+            catalog,
+            topics,
+            registry,
+            config,
+            metrics,
+            known: HashMap::new(),
+        }
+    }
+
+    /// Takes a Relation message: compiles its plan and registers its schemas, so that both are there before the first
+    /// row.
+    pub(crate) async fn learn(&mut self, relation: Relation) -> Result<(), EncodeFault> {
+        let name = TableName {
+            namespace: relation.namespace.clone(),
+            name: relation.name.clone(),
+        };
+        let oid = relation.oid;
+        if !self.catalog.captures(&name) {
+            self.known.insert(oid, Table::NotCaptured);
+            return Ok(());
+        }
+        let plan = self.plan(&relation, &HashSet::new()).await?;
+        info!(relation = %name, topic = plan.topic(), columns = relation.columns.len(), "relation mapped");
+        let changes = self.counters(&name);
+        let captured = CapturedRelation {
+            relation,
+            plan,
+            seen_null: HashSet::new(),
+            changes,
+        };
+        self.known.insert(oid, Table::Captured(Box::new(captured)));
+        Ok(())
+    }
+
+    /// Encodes a change; false when its table is not captured.
+    #[inline]
+    pub(crate) async fn encode(
+        &mut self,
+        oid: Oid,
+        change: &RowChange<'_>,
+        context: &ChangeContext,
+        batch: &mut Batch,
+    ) -> Result<bool, EncodeFault> {
+        let captured = match self.known.get_mut(&oid) {
+            Some(Table::Captured(captured)) => captured,
+            Some(Table::NotCaptured) => return Ok(false),
+            None => return Err(EncodeFault::UnknownRelation),
+        };
+        match captured.plan.encode(change, context, batch) {
+            Ok(()) => {}
+            Err(error) if error.is_stale_facts() => {
+                self.encode_afresh(oid, error, change, context, batch).await?
+            }
+            Err(error) => return Err(EncodeFault::Map(error)),
+        }
+        if let Some(Table::Captured(captured)) = self.known.get(&oid) {
+            captured.count(change);
+        }
+        Ok(true)
+    }
+
+    /// The catalog has moved on since the row was written, or had moved on when the plan was made: compile it again,
+    /// believing the row. Each further column of the row that contradicts the catalog takes one more round.
+    async fn encode_afresh(
+        &mut self,
+        oid: Oid,
+        mut error: MapError,
+        change: &RowChange<'_>,
+        context: &ChangeContext,
+        batch: &mut Batch,
+    ) -> Result<(), EncodeFault> {
+        let Some(Table::Captured(mut captured)) = self.known.remove(&oid) else {
+            return Err(EncodeFault::UnknownRelation);
+        };
+        for _ in 0..=captured.relation.columns.len() {
+            warn!(relation = %captured.plan.table(), %error, "catalog and log disagree, schema is made again");
+            if let MapError::NullInNotNull { column, .. } = &error {
+                captured.seen_null.insert(column.clone());
+            }
+            captured.plan = self.plan(&captured.relation, &captured.seen_null).await?;
+            match captured.plan.encode(change, context, batch) {
+                Ok(()) => {
+                    self.known.insert(oid, Table::Captured(captured));
+                    return Ok(());
+                }
+                Err(next) if next.is_stale_facts() && next != error => error = next,
+                Err(next) => return Err(EncodeFault::Map(next)),
+            }
+        }
+        Err(EncodeFault::Map(error))
+    }
+
+    async fn plan(&mut self, relation: &Relation, seen_null: &HashSet<String>) -> Result<Plan, EncodeFault> {
+        let mut facts = self
+            .catalog
+            .table_facts(relation.oid)
+            .await
+            .map_err(DeliveryError::Source)?;
+        believe_rows(&mut facts, seen_null);
+        let mut plan = Plan::compile(relation, &facts, self.config).map_err(EncodeFault::Map)?;
+        self.topics
+            .ensure(plan.topic())
+            .await
+            .map_err(DeliveryError::Sink)?;
+        let key = match plan.key_schema() {
+            Some(schema) => Some(self.register(&plan, "key", schema).await?),
+            None => None,
+        };
+        let value = self.register(&plan, "value", plan.value_schema()).await?;
+        plan.bind(SchemaIds { key, value });
+        Ok(plan)
+    }
+
+    async fn register(&mut self, plan: &Plan, part: &str, schema: &str) -> Result<SchemaId, DeliveryError> {
+        let subject = format!("{}-{part}", plan.topic());
+        let registered = self.registry.register(&subject, schema).await;
+        registered.map_err(|fault| DeliveryError::Registry { subject, fault })
+    }
+
+    fn counters(&self, table: &TableName) -> [Counter; 3] {
+        ["insert", "update", "delete"].map(|operation| {
+            let labels = ChangeLabels {
+                table: table.to_string(),
+                operation,
+            };
+            self.metrics.changes.get_or_create(&labels).clone()
+        })
+    }
+}
+
+impl CapturedRelation {
+    fn count(&self, change: &RowChange<'_>) {
+        let [inserts, updates, deletes] = &self.changes;
+        match change {
+            RowChange::Insert { .. } => inserts.inc(),
+            RowChange::Update { .. } => updates.inc(),
+            RowChange::Delete { .. } => deletes.inc(),
+        };
+    }
+}
+
+fn believe_rows(facts: &mut TableFacts, seen_null: &HashSet<String>) {
+    for column in &mut facts.columns {
+        if seen_null.contains(&column.name) {
+            column.not_null = false;
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! One session: from taking the lead to the end of the stream.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tracing::{info, warn};
+use walcast_pgoutput::Lsn;
+
+use crate::connector::Connector;
+use crate::coverage::publication_findings;
+use crate::edge::{ChangeStream, SchemaRegistry, Sink, Source, SourceWatch, Started, Topics};
+use crate::intake::{Intake, IntakeFault, Resume, now};
+use crate::parcel::PARCELS_QUEUED_MAX;
+use crate::pending::Pending;
+use crate::relations::Relations;
+use crate::retention::Retention;
+use crate::setup::{Beginning, begin};
+use crate::shipper::Shipper;
+use crate::{DeliveryConfig, DeliveryError, Metrics, Positions, Status};
+
+/// How long a stop waits for Kafka before it gives up what is not committed; it will be read from the log again.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long ending a stream in good order may take.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often the lag of a waiting transaction is shown growing.
+const LAG_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Taking the lead is a matter of milliseconds unless somebody else has it.
+const STANDBY_AFTER: Duration = Duration::from_secs(2);
+
+/// A session ended without fault.
+pub(crate) enum Ended {
+    /// Because it was asked to.
+    AsAsked,
+}
+
+/// One session over a connector's edges.
+pub(crate) struct Session<'a, P, K, T, R> {
+    connector: &'a mut Connector<P, K, T, R>,
+    stopped: watch::Receiver<bool>,
+    has_streamed: bool,
+}
+
+impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, R> {
+    pub(crate) fn new(connector: &'a mut Connector<P, K, T, R>, stopped: watch::Receiver<bool>) -> Self {
+        Self {
+            connector,
+            stopped,
+            has_streamed: false,
+        }
+    }
+
+    /// Whether the stream was begun.
+    pub(crate) fn has_streamed(&self) -> bool {
+        self.has_streamed
+    }
+
+    pub(crate) async fn run(&mut self) -> Result<Ended, DeliveryError> {
+        let mut stopped = self.stopped.clone();
+        let prepared = tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stop| *stop) => return Ok(Ended::AsAsked),
+            prepared = self.prepare() => prepared?,
+        };
+        let (beginning, started) = prepared;
+        self.has_streamed = true;
+        self.connector.metrics.streaming.set(1);
+        self.connector.status.send_replace(Status::Streaming);
+        self.stream(beginning, started).await
+    }
+
+    /// Takes the lead, fences whoever led before, and finds where to go on.
+    async fn prepare(&mut self) -> Result<(Beginning, Started<P>), DeliveryError> {
+        let connector = &mut *self.connector;
+        lead(&mut connector.source, &connector.status).await?;
+        let log = connector.sink.open().await.map_err(DeliveryError::Sink)?;
+        let beginning = begin(&mut connector.source, &mut connector.sink, &connector.config, log).await?;
+        let started = connector
+            .source
+            .start(beginning.from)
+            .await
+            .map_err(DeliveryError::Source)?;
+        info!(slot = connector.config.slot, lsn = %beginning.from, "streaming");
+        Ok((beginning, started))
+    }
+
+    async fn stream(&mut self, beginning: Beginning, started: Started<P>) -> Result<Ended, DeliveryError> {
+        let Connector {
+            sink,
+            topics,
+            registry,
+            mapper,
+            config,
+            metrics,
+            ..
+        } = &mut *self.connector;
+        let (config, metrics) = (&*config, &*metrics);
+        let Started {
+            mut stream,
+            feedback,
+            catalog,
+            mut watch,
+        } = started;
+        let Beginning {
+            from,
+            confirmed,
+            checkpoint,
+            log,
+        } = beginning;
+        let positions = Positions::new(from, confirmed);
+        show(metrics, &positions);
+
+        let (parcels, shipped) = mpsc::channel(PARCELS_QUEUED_MAX);
+        let (emptied, reused) = mpsc::channel(PARCELS_QUEUED_MAX + 2);
+        let pending = Pending::new();
+        let resume = Resume {
+            from,
+            last_commit: checkpoint.last_commit,
+            partial: checkpoint.partial,
+        };
+        let relations = Relations::new(catalog, topics, registry, mapper, metrics);
+        let intake = Intake::new(relations, resume, parcels, reused, metrics);
+        let retention = Retention::new(config.replay, &log);
+        let shipper = Shipper::new(
+            &mut *sink, feedback, config, metrics, &pending, retention, positions, checkpoint,
+        );
+
+        let stop_reading = asked_to_stop(self.stopped.clone());
+        let outcome = {
+            let halves = async {
+                let (read, written) = tokio::join!(
+                    intake.run(&mut stream, stop_reading),
+                    shipper.run(shipped, emptied)
+                );
+                // The shipper's fault is the cause where both failed: the intake then only noticed that it is gone.
+                written.and(match read {
+                    Ok(()) | Err(IntakeFault::ShipperGone) => Ok(()),
+                    Err(IntakeFault::Failed(error)) => Err(error),
+                })
+            };
+            tokio::select! {
+                biased;
+                outcome = halves => outcome,
+                fault = watch_over(&mut watch, config, metrics, &pending) => Err(fault),
+                () = drained(self.stopped.clone()) => {
+                    warn!("kafka did not finish in time, what is not committed will be read again");
+                    Ok(())
+                }
+            }
+        };
+        // Whatever happened, nothing half done stays open; the next session reads it from the log again.
+        let aborted = tokio::time::timeout(DRAIN_TIMEOUT, sink.abort()).await;
+        if let Ok(Err(fault)) = aborted {
+            warn!(error = %fault, "kafka transaction could not be aborted, the next start ends it");
+        }
+        match tokio::time::timeout(GOODBYE_TIMEOUT, stream.stop()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) if outcome.is_ok() => warn!(error = %fault, "stream did not end in good order"),
+            Ok(Err(_)) => {}
+            Err(_) => warn!("stream did not end in time"),
+        }
+        outcome.map(|()| Ended::AsAsked)
+    }
+}
+
+/// Waits for the lead; a wait that takes long is one behind another instance.
+async fn lead<P: Source>(source: &mut P, status: &watch::Sender<Status>) -> Result<(), DeliveryError> {
+    let mut lead = std::pin::pin!(source.lead());
+    let taken = tokio::select! {
+        biased;
+        taken = &mut lead => taken,
+        () = tokio::time::sleep(STANDBY_AFTER) => {
+            status.send_replace(Status::Standby);
+            lead.await
+        }
+    };
+    status.send_replace(Status::Connecting);
+    taken.map_err(DeliveryError::Source)
+}
+
+/// Looks at slot and publication from time to time, and keeps the lag up to date. Ends only when leadership is lost.
+async fn watch_over<W: SourceWatch>(
+    watch: &mut W,
+    config: &DeliveryConfig,
+    metrics: &Metrics,
+    pending: &Pending,
+) -> DeliveryError {
+    let mut told = HashSet::new();
+    let mut next_survey = Instant::now();
+    loop {
+        // Both are cancel-safe.
+        tokio::select! {
+            biased;
+            fault = watch.lost() => return DeliveryError::Source(fault),
+            () = tokio::time::sleep(LAG_INTERVAL) => {}
+        }
+        if let Some(waited_ms) = pending.waited_ms(now()) {
+            metrics.lag_ms.set(waited_ms);
+        }
+        let behind = |to: u64| to.saturating_sub(metrics.checkpointed_lsn.get());
+        metrics.lag_bytes.set(behind(metrics.server_lsn.get()));
+        if Instant::now() < next_survey {
+            continue;
+        }
+        next_survey = Instant::now() + config.watch_interval;
+        let survey = match watch.survey().await {
+            Ok(survey) => survey,
+            Err(fault) => return DeliveryError::Source(fault),
+        };
+        metrics
+            .server_lsn
+            .set(survey.flush_lsn.as_u64().max(metrics.server_lsn.get()));
+        metrics.lag_bytes.set(behind(survey.flush_lsn.as_u64()));
+        metrics
+            .slot_retained_bytes
+            .set(survey.slot.as_ref().map_or(0, |slot| slot.retained_bytes));
+        let findings = publication_findings(&survey, &config.publication);
+        for finding in findings
+            .into_iter()
+            .chain(crate::coverage::table_findings(&survey))
+        {
+            let text = finding.to_string();
+            if told.insert(text.clone()) {
+                warn!(
+                    slot = config.slot,
+                    publication = config.publication,
+                    error = text,
+                    "changes would be missed"
+                );
+            }
+        }
+    }
+}
+
+fn show(metrics: &Metrics, positions: &Positions) {
+    metrics.received_lsn.set(positions.received().as_u64());
+    metrics.produced_lsn.set(positions.produced().as_u64());
+    metrics.checkpointed_lsn.set(positions.checkpointed().as_u64());
+    metrics
+        .confirmed_lsn
+        .set(positions.confirmed().max(Lsn::INVALID).as_u64());
+}
+
+async fn asked_to_stop(mut stopped: watch::Receiver<bool>) {
+    // An error means that the asking side is gone, which is a stop too.
+    drop(stopped.wait_for(|stop| *stop).await);
+}
+
+async fn drained(stopped: watch::Receiver<bool>) {
+    asked_to_stop(stopped).await;
+    tokio::time::sleep(DRAIN_TIMEOUT).await;
+}

@@ -1,0 +1,187 @@
+//! What comes before the stream: the loss check on an old connector, publication and slot for a new one.
+
+use tracing::info;
+use walcast_mapper::TableName;
+use walcast_pgoutput::Lsn;
+
+use crate::coverage::{create_publication_sql, publication_findings, table_findings};
+use crate::edge::{Sink, Source};
+use crate::intake::now;
+use crate::loss::{resume_position, usable_slot};
+use crate::{
+    Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, DeliveryConfig, DeliveryError, Halt, Survey,
+};
+
+/// Where and how a stream begins.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    /// Where it goes on.
+    pub(crate) from: Lsn,
+    /// What the slot was told so far.
+    pub(crate) confirmed: Lsn,
+    /// The checkpoint it goes on from.
+    pub(crate) checkpoint: Checkpoint,
+    /// The checkpoint log as it was read.
+    pub(crate) log: CheckpointLog,
+}
+
+/// Checks that nothing would be lost, doubled or missed, and creates what is missing and may be created.
+pub(crate) async fn begin<P: Source, K: Sink>(
+    source: &mut P,
+    sink: &mut K,
+    config: &DeliveryConfig,
+    log: CheckpointLog,
+) -> Result<Beginning, DeliveryError> {
+    let known = log.current.as_ref().map(|checkpoint| checkpoint.timeline);
+    let survey = source.survey(known).await.map_err(DeliveryError::Source)?;
+    first_finding(table_findings(&survey))?;
+    match &log.current {
+        Some(checkpoint) if !is_unfinished(checkpoint, &survey) => {
+            let from = resume_position(&survey, checkpoint, &config.slot)?;
+            first_finding(publication_findings(&survey, &config.publication))?;
+            let confirmed = survey
+                .slot
+                .as_ref()
+                .and_then(|slot| slot.confirmed_flush_lsn)
+                .unwrap_or(Lsn::INVALID);
+            let checkpoint = Checkpoint {
+                end_lsn: from,
+                timeline: survey.timeline,
+                ..checkpoint.clone()
+            };
+            Ok(Beginning {
+                from,
+                confirmed: confirmed.min(from),
+                checkpoint,
+                log,
+            })
+        }
+        _ => create(source, sink, config, &survey, log).await,
+    }
+}
+
+/// A start that was cut short before the slot existed is begun again.
+fn is_unfinished(checkpoint: &Checkpoint, survey: &Survey) -> bool {
+    checkpoint.state == CheckpointState::CreatingSlot && survey.slot.is_none()
+}
+
+fn first_finding(findings: Vec<Halt>) -> Result<(), Halt> {
+    findings.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// The first start: the publication before the slot, so that the slot never decodes a moment without it.
+async fn create<P: Source, K: Sink>(
+    source: &mut P,
+    sink: &mut K,
+    config: &DeliveryConfig,
+    survey: &Survey,
+    log: CheckpointLog,
+) -> Result<Beginning, DeliveryError> {
+    if let Some(slot) = &survey.slot {
+        let confirmed = usable_slot(survey, slot, Lsn::INVALID)?;
+        return Err(Halt::SlotWithoutCheckpoint {
+            slot: slot.name.clone(),
+            confirmed,
+        }
+        .into());
+    }
+    let tables: Vec<TableName> = survey.captured.iter().map(|table| table.name.clone()).collect();
+    let creates_publication = survey.publication.is_none();
+    if !config.create_missing {
+        return Err(not_created(config, survey, &tables));
+    }
+    if creates_publication {
+        source
+            .create_publication(&tables)
+            .await
+            .map_err(DeliveryError::Source)?;
+        info!(
+            publication = config.publication,
+            tables = tables.len(),
+            "publication created"
+        );
+    } else {
+        first_finding(publication_findings(survey, &config.publication))?;
+    }
+    match create_slot(source, sink, config, survey).await {
+        Ok(checkpoint) => {
+            let from = checkpoint.end_lsn;
+            Ok(Beginning {
+                from,
+                confirmed: from,
+                checkpoint,
+                log,
+            })
+        }
+        Err(error) => {
+            if creates_publication {
+                source.drop_publication().await.map_err(DeliveryError::Source)?;
+                info!(
+                    publication = config.publication,
+                    "publication dropped again, the slot could not be created"
+                );
+            }
+            Err(error)
+        }
+    }
+}
+
+fn not_created(config: &DeliveryConfig, survey: &Survey, tables: &[TableName]) -> DeliveryError {
+    let publication = config.publication.clone();
+    if survey.publication.is_none() {
+        let sql = create_publication_sql(&publication, tables);
+        return Halt::PublicationMissing { publication, sql }.into();
+    }
+    let sql = format!(
+        "SELECT lsn FROM pg_create_logical_replication_slot('{}', 'pgoutput')",
+        config.slot
+    );
+    Halt::SlotNotCreated {
+        slot: config.slot.clone(),
+        sql,
+    }
+    .into()
+}
+
+/// The intention is written down first: a slot that is found without it was made by somebody else, and it is not known
+/// what was delivered from it; a slot that is found with it has delivered nothing.
+async fn create_slot<P: Source, K: Sink>(
+    source: &mut P,
+    sink: &mut K,
+    config: &DeliveryConfig,
+    survey: &Survey,
+) -> Result<Checkpoint, DeliveryError> {
+    let intention = Checkpoint {
+        version: Checkpoint::VERSION,
+        state: CheckpointState::CreatingSlot,
+        system_identifier: survey.system_identifier,
+        timeline: survey.timeline,
+        database: survey.database.clone(),
+        slot: config.slot.clone(),
+        end_lsn: survey.flush_lsn,
+        last_commit: None,
+        partial: None,
+        written_at_unix_micros: now().unix_micros(),
+    };
+    write(sink, intention.clone()).await?;
+    let consistent_point = source.create_slot().await.map_err(DeliveryError::Source)?;
+    info!(slot = config.slot, lsn = %consistent_point, "slot created");
+    let written_at_unix_micros = now().unix_micros();
+    let beginning = Checkpoint {
+        state: CheckpointState::Streaming,
+        end_lsn: consistent_point,
+        written_at_unix_micros,
+        ..intention
+    };
+    write(sink, beginning.clone()).await?;
+    Ok(beginning)
+}
+
+async fn write<K: Sink>(sink: &mut K, current: Checkpoint) -> Result<(), DeliveryError> {
+    let update = CheckpointUpdate {
+        current,
+        enters_history: false,
+        expired: Vec::new(),
+    };
+    sink.commit(&update).await.map_err(DeliveryError::Sink)
+}
