@@ -1,5 +1,6 @@
 //! `cargo xtask`: the project's own commands for developers.
 
+mod gate;
 mod testbed;
 
 use clap::{Parser, Subcommand};
@@ -14,6 +15,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// The one test command
+    Test(gate::Arguments),
     /// Real Postgres, Kafka and a schema registry on loopback
     #[command(subcommand)]
     Testbed(testbed::Task),
@@ -22,6 +25,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match Arguments::parse().task {
+        Task::Test(arguments) => gate::run_all(&arguments),
         Task::Testbed(task) => runtime.block_on(testbed::run(task)),
     }
 }

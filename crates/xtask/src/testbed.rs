@@ -104,7 +104,10 @@ async fn stay_up(up: Up) -> anyhow::Result<()> {
         tls: up.tls.then(TlsOptions::default),
         ..PostgresOptions::default()
     };
-    let starting = Box::pin(Testbed::start(TestbedOptions { postgres, ..TestbedOptions::default() }));
+    let starting = Box::pin(Testbed::start(TestbedOptions {
+        postgres,
+        ..TestbedOptions::default()
+    }));
     let testbed = tokio::select! {
         started = starting => started?,
         _ = interrupt.recv() => return Ok(()),
@@ -136,7 +139,8 @@ fn as_json(testbed: &Testbed) -> anyhow::Result<serde_json::Value> {
     });
     if let Some(tls) = postgres.tls() {
         let client = tls.issue_client(&postgres.options().superuser)?;
-        object["tls"] = json!({ "ca": tls.ca(), "client_certificate": client.certificate, "client_key": client.key });
+        object["tls"] =
+            json!({ "ca": tls.ca(), "client_certificate": client.certificate, "client_key": client.key });
     }
     Ok(object)
 }
@@ -155,6 +159,9 @@ fn as_table(testbed: &Testbed) -> anyhow::Result<String> {
         lines.push(("certificate", client.certificate.display().to_string()));
         lines.push(("key", client.key.display().to_string()));
     }
-    let table: String = lines.iter().map(|(name, value)| format!("{name:<12} {value}\n")).collect();
+    let table: String = lines
+        .iter()
+        .map(|(name, value)| format!("{name:<12} {value}\n"))
+        .collect();
     Ok(table + "up until Ctrl-C\n")
 }
