@@ -22,7 +22,10 @@ impl Account {
             return None;
         }
         let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-        Some(nobody(&passwd).unwrap_or(Account { uid: OVERFLOW_ID, gid: OVERFLOW_ID }))
+        Some(nobody(&passwd).unwrap_or(Account {
+            uid: OVERFLOW_ID,
+            gid: OVERFLOW_ID,
+        }))
     }
 
     /// Gives a folder and everything in it to the account.
@@ -40,7 +43,10 @@ impl Account {
 fn nobody(passwd: &str) -> Option<Account> {
     let line = passwd.lines().find(|line| line.starts_with("nobody:"))?;
     let mut ids = line.split(':').skip(2);
-    Some(Account { uid: ids.next()?.parse().ok()?, gid: ids.next()?.parse().ok()? })
+    Some(Account {
+        uid: ids.next()?.parse().ok()?,
+        gid: ids.next()?.parse().ok()?,
+    })
 }
 
 #[cfg(test)]

@@ -75,7 +75,11 @@ fn make_readable(path: &Path, recursive: bool) -> Result<()> {
         return Ok(());
     }
     let mode = metadata.permissions().mode();
-    let for_all = if metadata.is_dir() || mode & 0o100 != 0 { 0o555 } else { 0o444 };
+    let for_all = if metadata.is_dir() || mode & 0o100 != 0 {
+        0o555
+    } else {
+        0o444
+    };
     if mode & for_all != for_all {
         std::fs::set_permissions(path, Permissions::from_mode(mode | for_all))
             .map_err(file_error("set the mode of", path))?;
@@ -90,9 +94,15 @@ fn make_readable(path: &Path, recursive: bool) -> Result<()> {
 
 fn check_reachable(root: &Path) -> Result<()> {
     for folder in root.ancestors() {
-        let mode = folder.metadata().map_err(file_error("inspect", folder))?.permissions().mode();
+        let mode = folder
+            .metadata()
+            .map_err(file_error("inspect", folder))?
+            .permissions()
+            .mode();
         if mode & 0o001 == 0 {
-            return Err(Error::CacheNotReadable { path: folder.to_path_buf() });
+            return Err(Error::CacheNotReadable {
+                path: folder.to_path_buf(),
+            });
         }
     }
     Ok(())
@@ -103,7 +113,9 @@ mod tests {
     use super::*;
 
     fn cache(root: &Path) -> Cache {
-        Cache { root: root.to_path_buf() }
+        Cache {
+            root: root.to_path_buf(),
+        }
     }
 
     #[test]
@@ -112,7 +124,10 @@ mod tests {
         let cache = cache(root.path());
         let failed = cache.package("p", |folder| {
             std::fs::write(folder.join("half"), "x").unwrap();
-            Err(Error::MissingTool { tool: "mvn", install: "maven" })
+            Err(Error::MissingTool {
+                tool: "mvn",
+                install: "maven",
+            })
         });
         assert!(failed.is_err());
         assert!(!root.path().join("p").exists());

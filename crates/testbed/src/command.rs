@@ -13,13 +13,18 @@ const OUTPUT_SHOWN_BYTES: usize = 2000;
 /// [`Error::MissingTool`] if the program is not installed, [`Error::CommandFailed`] if it ends with a failure.
 pub(crate) fn run(mut command: Command) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|source| missing_or_failed(&program, source))?;
+    let output = command
+        .output()
+        .map_err(|source| missing_or_failed(&program, source))?;
     if output.status.success() {
         return Ok(());
     }
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.push_str(&String::from_utf8_lossy(&output.stderr));
-    let first_argument = command.get_args().next().map(|argument| argument.to_string_lossy().into_owned());
+    let first_argument = command
+        .get_args()
+        .next()
+        .map(|argument| argument.to_string_lossy().into_owned());
     Err(Error::CommandFailed {
         command: [program, first_argument.unwrap_or_default()].join(" "),
         status: output.status,
@@ -39,17 +44,25 @@ pub(crate) fn end_of(text: &str, bytes_max: usize) -> &str {
 /// Turns "no such file" for a program that people install into what to install.
 pub(crate) fn missing_or_failed(program: &str, source: std::io::Error) -> Error {
     let install = match program {
-        "java" => "install a Java runtime of version 17 or later (Debian: apt install openjdk-17-jre-headless)",
+        "java" => {
+            "install a Java runtime of version 17 or later (Debian: apt install openjdk-17-jre-headless)"
+        }
         "mvn" => "install Apache Maven (Debian: apt install maven)",
         "tar" => "install tar (Debian: apt install tar)",
         "xz" => "install xz (Debian: apt install xz-utils)",
         "setpriv" => "install util-linux (Debian: apt install util-linux)",
         _ => "",
     };
-    let tool = ["java", "mvn", "tar", "xz", "setpriv"].into_iter().find(|tool| *tool == program);
+    let tool = ["java", "mvn", "tar", "xz", "setpriv"]
+        .into_iter()
+        .find(|tool| *tool == program);
     match tool {
         Some(tool) if source.kind() == std::io::ErrorKind::NotFound => Error::MissingTool { tool, install },
-        _ => Error::Process { action: "start", program: program.to_owned(), source },
+        _ => Error::Process {
+            action: "start",
+            program: program.to_owned(),
+            source,
+        },
     }
 }
 
@@ -72,8 +85,14 @@ mod tests {
     fn a_missing_tool_says_what_to_install() {
         let not_found = || std::io::Error::from(std::io::ErrorKind::NotFound);
         let text = missing_or_failed("mvn", not_found()).to_string();
-        assert_eq!(text, "mvn is not installed: install Apache Maven (Debian: apt install maven)");
-        assert!(matches!(missing_or_failed("/x/initdb", not_found()), Error::Process { .. }));
+        assert_eq!(
+            text,
+            "mvn is not installed: install Apache Maven (Debian: apt install maven)"
+        );
+        assert!(matches!(
+            missing_or_failed("/x/initdb", not_found()),
+            Error::Process { .. }
+        ));
     }
 
     #[test]

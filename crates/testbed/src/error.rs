@@ -149,6 +149,15 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// The registry's answer is not a schema.
+    #[error("schema {id} of the registry cannot be read")]
+    Schema {
+        /// The id in the registry.
+        id: u32,
+        /// The cause.
+        #[source]
+        source: Box<apache_avro::Error>,
+    },
     /// A background task of the testbed ended by panic or was cancelled.
     #[error("a testbed task ended early")]
     Task {
@@ -162,7 +171,10 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Adds to an I/O error what was attempted on which file.
-pub(crate) fn file_error(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Error {
+pub(crate) fn file_error(
+    action: &'static str,
+    path: impl Into<PathBuf>,
+) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.into();
     move |source| Error::File { action, path, source }
 }

@@ -30,7 +30,10 @@ const DEFAULTS: [(&str, &str); 16] = [
     ("process.roles", "broker,controller"),
     ("node.id", "1"),
     ("controller.listener.names", "CONTROLLER"),
-    ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"),
+    (
+        "listener.security.protocol.map",
+        "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    ),
     ("inter.broker.listener.name", "PLAINTEXT"),
     ("default.replication.factor", "1"),
     ("offsets.topic.replication.factor", "1"),
@@ -64,7 +67,10 @@ pub struct KafkaOptions {
 
 impl Default for KafkaOptions {
     fn default() -> KafkaOptions {
-        KafkaOptions { properties: Vec::new(), heap_mb: 512 }
+        KafkaOptions {
+            properties: Vec::new(),
+            heap_mb: 512,
+        }
     }
 }
 
@@ -116,7 +122,14 @@ impl Kafka {
         let jars = packages::kafka()?;
         let state = StateFolder::create("kafka")?;
         let (port, controller_port) = (Port::reserve()?, Port::reserve()?);
-        let kafka = Kafka { process: None, options, jars, port, controller_port, state };
+        let kafka = Kafka {
+            process: None,
+            options,
+            jars,
+            port,
+            controller_port,
+            state,
+        };
         let logging = kafka.state.join("log4j2.properties");
         std::fs::write(&logging, LOGGING).map_err(file_error("write", logging))?;
         kafka.write_properties()?;
@@ -133,7 +146,10 @@ impl Kafka {
     fn properties(&self) -> String {
         let (port, controller) = (self.port.number(), self.controller_port.number());
         let addresses = [
-            ("listeners", format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}")),
+            (
+                "listeners",
+                format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"),
+            ),
             ("advertised.listeners", format!("PLAINTEXT://127.0.0.1:{port}")),
             ("controller.quorum.voters", format!("1@127.0.0.1:{controller}")),
             ("log.dirs", self.state.join("data").display().to_string()),
@@ -144,7 +160,10 @@ impl Kafka {
         };
         DEFAULTS.iter().for_each(|(name, value)| set(name, value));
         addresses.iter().for_each(|(name, value)| set(name, value));
-        self.options.properties.iter().for_each(|(name, value)| set(name, value));
+        self.options
+            .properties
+            .iter()
+            .for_each(|(name, value)| set(name, value));
         text
     }
 
@@ -160,7 +179,10 @@ impl Kafka {
     fn program(&self, heap_mb: u32) -> Command {
         let mut command = java(bound_to_us("java", None), heap_mb, self.state.path());
         command
-            .arg(format!("-Dlog4j2.configurationFile={}", self.state.join("log4j2.properties").display()))
+            .arg(format!(
+                "-Dlog4j2.configurationFile={}",
+                self.state.join("log4j2.properties").display()
+            ))
             .arg("-cp")
             .arg(self.jars.join("*"));
         command
@@ -175,7 +197,9 @@ impl Kafka {
             return Ok(());
         }
         let mut broker = self.program(self.options.heap_mb);
-        broker.arg("kafka.Kafka").arg(self.state.join("server.properties"));
+        broker
+            .arg("kafka.Kafka")
+            .arg(self.state.join("server.properties"));
         let log = self.log_path();
         let mut process = Process::start("kafka", broker, &log)?;
         let deadline = Deadline::after(SERVER_LIMIT);
@@ -190,7 +214,10 @@ impl Kafka {
 
     /// Whether a client is told of a broker. The TCP look first, since the client library logs each refused connection.
     async fn answers(&self) -> Result<bool> {
-        if tokio::net::TcpStream::connect(("127.0.0.1", self.port())).await.is_err() {
+        if tokio::net::TcpStream::connect(("127.0.0.1", self.port()))
+            .await
+            .is_err()
+        {
             return Ok(false);
         }
         let brokers = self.brokers();
@@ -208,7 +235,9 @@ impl Kafka {
     /// # Errors
     /// When it does not end within two minutes.
     pub async fn stop(&mut self) -> Result<()> {
-        let Some(mut process) = self.process.take() else { return Ok(()) };
+        let Some(mut process) = self.process.take() else {
+            return Ok(());
+        };
         process.signal(Signal::TERM)?;
         process.wait(SERVER_LIMIT).await.map(drop)
     }
@@ -227,7 +256,9 @@ impl Kafka {
     /// # Errors
     /// When the system refuses to signal or wait.
     pub fn kill(&mut self) -> Result<()> {
-        self.process.take().map_or(Ok(()), |mut process| process.kill_all())
+        self.process
+            .take()
+            .map_or(Ok(()), |mut process| process.kill_all())
     }
 
     /// Stops the broker's clock, as a network that swallows everything would, until [`resume`](Kafka::resume).
@@ -247,7 +278,9 @@ impl Kafka {
     }
 
     fn running(&mut self) -> Result<&mut Process> {
-        self.process.as_mut().ok_or_else(|| Error::NotRunning { server: "kafka".to_owned() })
+        self.process.as_mut().ok_or_else(|| Error::NotRunning {
+            server: "kafka".to_owned(),
+        })
     }
 
     /// Address for `bootstrap.servers`. It stays the same over restarts.

@@ -17,29 +17,43 @@
 //! Nothing here is used by the connector itself.
 
 mod account;
+mod avro;
 mod cache;
+mod cell;
+mod change_id;
 mod command;
+mod consumer;
 mod error;
 mod java;
+pub mod journal;
 mod kafka;
+mod load;
 mod maven;
 mod packages;
 mod ports;
 mod postgres;
 mod process;
 mod progress;
+mod record;
 mod registry;
 mod servers;
 mod spawn;
 mod state;
 mod tls;
+mod verdict;
 mod wait;
 
+pub use cell::{Cell, Cells, UNAVAILABLE};
+pub use change_id::{CHANGE_ID_HEADER, ChangeId, ChangeIdError};
+pub use consumer::{RawRecord, TopicReader, read_topic, topic_names};
 pub use error::{Error, Result};
 pub use kafka::{Kafka, KafkaOptions};
+pub use load::{Load, LoadOptions, LoadSummary, Shop, TpcB};
 pub use packages::{POSTGRES_RELEASES, fetch};
 pub use postgres::{Auth, Password, Postgres, PostgresOptions, StopMode, connect, quote_name};
+pub use record::{Change, Decoder, Payload, Record};
 pub use registry::Registry;
 pub use servers::{Testbed, TestbedOptions};
 pub use tls::{CertificateFiles, Tls, TlsOptions};
+pub use verdict::{Findings, Verdict, compare};
 pub use wait::wait_until;

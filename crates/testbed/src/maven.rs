@@ -17,7 +17,10 @@ const PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
 pub(crate) fn copy_with_dependencies(artifacts: &[Artifact], folder: &Path) -> Result<()> {
     let work = Workplace::create()?;
     work.write_pom(artifacts)?;
-    work.run("copy-dependencies", &[format!("-DoutputDirectory={}", folder.display())])
+    work.run(
+        "copy-dependencies",
+        &[format!("-DoutputDirectory={}", folder.display())],
+    )
 }
 
 /// Copies one artifact alone into a folder.
@@ -30,14 +33,26 @@ pub(crate) fn copy_alone(artifact: &Artifact, absent_parent: Option<[&str; 3]>, 
     if let Some(parent) = absent_parent {
         work.write_parent(parent)?;
     }
-    work.run("copy", &[format!("-Dartifact={}", artifact.0), format!("-DoutputDirectory={}", folder.display())])
+    work.run(
+        "copy",
+        &[
+            format!("-Dartifact={}", artifact.0),
+            format!("-DoutputDirectory={}", folder.display()),
+        ],
+    )
 }
 
 /// Unpacks one jar alone into a folder.
 pub(crate) fn unpack_alone(artifact: &Artifact, folder: &Path) -> Result<()> {
     let work = Workplace::create()?;
     work.write_pom(&[])?;
-    work.run("unpack", &[format!("-Dartifact={}", artifact.0), format!("-DoutputDirectory={}", folder.display())])
+    work.run(
+        "unpack",
+        &[
+            format!("-Dartifact={}", artifact.0),
+            format!("-DoutputDirectory={}", folder.display()),
+        ],
+    )
 }
 
 /// A temporary project from which `mvn` is run, with a repository of its own for stand-in parents.
@@ -60,7 +75,13 @@ impl Workplace {
     }
 
     fn write_parent(&self, [group, artifact, version]: [&str; 3]) -> Result<()> {
-        let folder = self.folder.path().join("parents").join(group.replace('.', "/")).join(artifact).join(version);
+        let folder = self
+            .folder
+            .path()
+            .join("parents")
+            .join(group.replace('.', "/"))
+            .join(artifact)
+            .join(version);
         std::fs::create_dir_all(&folder).map_err(file_error("create", &folder))?;
         let path = folder.join(format!("{artifact}-{version}.pom"));
         let text = format!(
@@ -111,7 +132,10 @@ mod tests {
     #[test]
     fn the_project_lists_each_artifact() {
         let text = project(&[Artifact("g.h:a:1.0".into())], "/p");
-        assert!(text.contains("<groupId>g.h</groupId><artifactId>a</artifactId><version>1.0</version>"), "{text}");
+        assert!(
+            text.contains("<groupId>g.h</groupId><artifactId>a</artifactId><version>1.0</version>"),
+            "{text}"
+        );
         assert!(text.contains("file:///p"), "{text}");
     }
 }

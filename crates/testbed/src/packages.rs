@@ -103,16 +103,22 @@ fn postgres_machine() -> Result<&'static str> {
 
 fn unpack_tar(archive: &Path, folder: &Path) -> Result<()> {
     let mut tar = Command::new("tar");
-    tar.arg("-xf").arg(archive).arg("-C").arg(folder).arg("--no-same-owner");
+    tar.arg("-xf")
+        .arg(archive)
+        .arg("-C")
+        .arg(folder)
+        .arg("--no-same-owner");
     command::run(tar)
 }
 
 fn only_file(folder: &Path, extension: &str) -> Result<PathBuf> {
     let entries = std::fs::read_dir(folder).map_err(file_error("list", folder))?;
     let mut files = entries.flatten().map(|entry| entry.path());
-    files.find(|path| path.extension().is_some_and(|found| found == extension)).ok_or_else(|| Error::File {
-        action: "find the downloaded archive in",
-        path: folder.to_path_buf(),
-        source: std::io::ErrorKind::NotFound.into(),
-    })
+    files
+        .find(|path| path.extension().is_some_and(|found| found == extension))
+        .ok_or_else(|| Error::File {
+            action: "find the downloaded archive in",
+            path: folder.to_path_buf(),
+            source: std::io::ErrorKind::NotFound.into(),
+        })
 }

@@ -35,7 +35,10 @@ impl Port {
                 return Ok(Port { number, _lock: lock });
             }
         }
-        Err(Error::NoFreePort { from: PORTS.start, to: PORTS.end })
+        Err(Error::NoFreePort {
+            from: PORTS.start,
+            to: PORTS.end,
+        })
     }
 
     pub(crate) fn number(&self) -> u16 {

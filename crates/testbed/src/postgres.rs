@@ -12,6 +12,7 @@ use tokio_postgres::{Client, Config, NoTls};
 pub use options::{Auth, Password, PostgresOptions, StopMode};
 
 use crate::account::Account;
+use crate::command;
 use crate::error::{Error, Result};
 use crate::packages;
 use crate::ports::Port;
@@ -20,7 +21,6 @@ use crate::spawn::bound_to_us;
 use crate::state::StateFolder;
 use crate::tls::Tls;
 use crate::wait::{Deadline, POLL, SERVER_LIMIT};
-use crate::command;
 
 /// How many fresh ports are tried when somebody outside takes the chosen one before the server does.
 const PORT_ATTEMPTS: usize = 3;
@@ -59,7 +59,9 @@ impl Postgres {
             }
         }
         if postgres.options.database != "postgres" {
-            postgres.create_database(&postgres.options.database.clone()).await?;
+            postgres
+                .create_database(&postgres.options.database.clone())
+                .await?;
         }
         Ok(postgres)
     }
@@ -78,7 +80,15 @@ impl Postgres {
         }
         files::write_password(&state.join("server"), options.password.text())?;
         let port = Port::reserve()?;
-        let postgres = Postgres { process: None, options, programs, port, tls, account, state };
+        let postgres = Postgres {
+            process: None,
+            options,
+            programs,
+            port,
+            tls,
+            account,
+            state,
+        };
         postgres.own_state()?;
         postgres.init_cluster()?;
         postgres.write_settings()?;
@@ -87,7 +97,9 @@ impl Postgres {
 
     /// Under root everything but the clients' files belongs to the server's account.
     fn own_state(&self) -> Result<()> {
-        let Some(account) = self.account else { return Ok(()) };
+        let Some(account) = self.account else {
+            return Ok(());
+        };
         for folder in ["server", "socket", "data"] {
             account.take_over(&self.state.join(folder))?;
         }
@@ -99,7 +111,12 @@ impl Postgres {
         initdb
             .arg("--pgdata")
             .arg(self.state.join("data"))
-            .args(["--username", &self.options.superuser, "--auth", self.options.auth.method()])
+            .args([
+                "--username",
+                &self.options.superuser,
+                "--auth",
+                self.options.auth.method(),
+            ])
             .arg("--pwfile")
             .arg(self.state.join("server").join("password"))
             .args(["--encoding", "UTF8", "--no-locale", "--nosync"]);
@@ -120,7 +137,11 @@ impl Postgres {
     fn program(&self, name: &str) -> Command {
         let mut command = bound_to_us(self.programs.join(name), self.account);
         // A folder that the account may enter; settings of whoever starts us must not reach the server.
-        command.current_dir(self.state.path()).env("LC_ALL", "C").env_remove("PGDATA").env_remove("PGPORT");
+        command
+            .current_dir(self.state.path())
+            .env("LC_ALL", "C")
+            .env_remove("PGDATA")
+            .env_remove("PGPORT");
         command
     }
 
@@ -161,7 +182,10 @@ impl Postgres {
             match self.launch().await {
                 // Backends of a killed server are still on their way out.
                 Err(Error::ServerEnded { log, .. }) if log.contains("is still in use") => {
-                    deadline.check(|| "end of the killed server's backends".to_owned(), &self.log_path())?;
+                    deadline.check(
+                        || "end of the killed server's backends".to_owned(),
+                        &self.log_path(),
+                    )?;
                     tokio::time::sleep(POLL).await;
                 }
                 other => return other,
@@ -174,7 +198,9 @@ impl Postgres {
     /// # Errors
     /// When it does not end within two minutes; a smart stop waits for clients to leave.
     pub async fn stop(&mut self, mode: StopMode) -> Result<()> {
-        let Some(mut process) = self.process.take() else { return Ok(()) };
+        let Some(mut process) = self.process.take() else {
+            return Ok(());
+        };
         process.signal(match mode {
             StopMode::Smart => Signal::TERM,
             StopMode::Fast => Signal::INT,
@@ -197,18 +223,28 @@ impl Postgres {
     /// # Errors
     /// When the system refuses to signal or wait.
     pub fn kill(&mut self) -> Result<()> {
-        self.process.take().map_or(Ok(()), |mut process| process.kill_all())
+        self.process
+            .take()
+            .map_or(Ok(()), |mut process| process.kill_all())
     }
 
     /// URL for the superuser over TCP, password included; says nothing of TLS.
     pub fn url(&self) -> String {
-        let PostgresOptions { superuser, password, database, .. } = &self.options;
+        let PostgresOptions {
+            superuser,
+            password,
+            database,
+            ..
+        } = &self.options;
         self.url_for(superuser, password.text(), database)
     }
 
     /// URL over TCP for a user, password and database.
     pub fn url_for(&self, user: &str, password: &str, database: &str) -> String {
-        format!("postgres://{user}:{password}@127.0.0.1:{}/{database}", self.port())
+        format!(
+            "postgres://{user}:{password}@127.0.0.1:{}/{database}",
+            self.port()
+        )
     }
 
     /// The TCP port on 127.0.0.1. It stays the same over restarts.
@@ -267,7 +303,10 @@ impl Postgres {
     /// # Errors
     /// What the server says of the statements.
     pub async fn execute(&self, sql: &str) -> Result<()> {
-        let refused = |source| Error::Postgres { action: sql.to_owned(), source };
+        let refused = |source| Error::Postgres {
+            action: sql.to_owned(),
+            source,
+        };
         self.client().await?.batch_execute(sql).await.map_err(refused)
     }
 
@@ -278,7 +317,10 @@ impl Postgres {
     pub async fn create_database(&self, name: &str) -> Result<()> {
         let sql = format!("CREATE DATABASE {}", quote_name(name));
         let client = self.client_of("postgres").await?;
-        client.batch_execute(&sql).await.map_err(|source| Error::Postgres { action: sql, source })
+        client
+            .batch_execute(&sql)
+            .await
+            .map_err(|source| Error::Postgres { action: sql, source })
     }
 
     /// Changes a server setting and has the server reload its configuration. One that needs a restart waits for it.
@@ -287,7 +329,8 @@ impl Postgres {
     /// What the server says of the setting.
     pub async fn set_setting(&self, name: &str, value: &str) -> Result<()> {
         let value = value.replace('\'', "''");
-        self.execute(&format!("ALTER SYSTEM SET {name} = '{value}'")).await?;
+        self.execute(&format!("ALTER SYSTEM SET {name} = '{value}'"))
+            .await?;
         self.execute("SELECT pg_reload_conf()").await
     }
 
@@ -320,7 +363,10 @@ impl Drop for Postgres {
 /// # Errors
 /// When the server refuses or cannot be reached.
 pub async fn connect(config: &Config) -> Result<Client> {
-    let refused = |source| Error::Postgres { action: "the testbed's connection".to_owned(), source };
+    let refused = |source| Error::Postgres {
+        action: "the testbed's connection".to_owned(),
+        source,
+    };
     let (client, connection) = config.connect(NoTls).await.map_err(refused)?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {

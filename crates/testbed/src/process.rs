@@ -27,12 +27,21 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a command made by [`spawn::bound_to_us`], both outputs appended to the log file.
     pub(crate) fn start(name: &str, mut command: Command, log: &Path) -> Result<Process> {
-        let output = File::options().create(true).append(true).open(log).map_err(file_error("open", log))?;
+        let output = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .map_err(file_error("open", log))?;
         let errors = output.try_clone().map_err(file_error("open", log))?;
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
         let program = command.get_program().to_string_lossy().into_owned();
         let child = spawn::spawn(command).map_err(|source| missing_or_failed(&program, source))?;
-        Ok(Process { name: name.to_owned(), child, log: log.to_path_buf(), ended: None })
+        Ok(Process {
+            name: name.to_owned(),
+            child,
+            log: log.to_path_buf(),
+            ended: None,
+        })
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -72,9 +81,11 @@ impl Process {
     pub(crate) fn check_alive(&mut self) -> Result<()> {
         match self.ended()? {
             None => Ok(()),
-            Some(status) => {
-                Err(Error::ServerEnded { server: self.name.clone(), status, log: log_end(&self.log) })
-            }
+            Some(status) => Err(Error::ServerEnded {
+                server: self.name.clone(),
+                status,
+                log: log_end(&self.log),
+            }),
         }
     }
 
@@ -108,7 +119,11 @@ impl Process {
     }
 
     fn failed(&self, action: &'static str, source: std::io::Error) -> Error {
-        Error::Process { action, program: self.name.clone(), source }
+        Error::Process {
+            action,
+            program: self.name.clone(),
+            source,
+        }
     }
 }
 
@@ -128,12 +143,22 @@ pub(crate) fn log_end(path: &Path) -> String {
 
 /// Ids of all living descendants, found through `/proc`: Postgres's backends leave their parent's process group.
 pub(crate) fn descendants_of(root: u32) -> Vec<i32> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let parents: Vec<(i32, i32)> = entries.flatten().filter_map(|entry| parent_of(&entry.path())).collect();
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let parents: Vec<(i32, i32)> = entries
+        .flatten()
+        .filter_map(|entry| parent_of(&entry.path()))
+        .collect();
     let mut found: Vec<i32> = i32::try_from(root).into_iter().collect();
     let mut next = 0;
     while let Some(parent) = found.get(next).copied() {
-        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(child, _)| *child));
+        found.extend(
+            parents
+                .iter()
+                .filter(|(_, of)| *of == parent)
+                .map(|(child, _)| *child),
+        );
         next += 1;
     }
     found.split_off(1.min(found.len()))
@@ -182,16 +207,21 @@ mod tests {
             {
                 break children;
             }
-            deadline.check(|| "start of the grandchild".to_owned(), &log).unwrap();
+            deadline
+                .check(|| "start of the grandchild".to_owned(), &log)
+                .unwrap();
             tokio::time::sleep(POLL).await;
         };
         drop(process);
         let running = |id: &i32| {
             let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-            stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+            stat.rsplit_once(')')
+                .is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
         };
         while children.iter().any(running) {
-            deadline.check(|| "end of the grandchild".to_owned(), &log).unwrap();
+            deadline
+                .check(|| "end of the grandchild".to_owned(), &log)
+                .unwrap();
             tokio::time::sleep(POLL).await;
         }
     }

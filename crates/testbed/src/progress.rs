@@ -28,11 +28,19 @@ impl Step {
         if spinner.is_none() {
             eprintln!("{what} ...");
         }
-        Step { what, started: Instant::now(), spinner }
+        Step {
+            what,
+            started: Instant::now(),
+            spinner,
+        }
     }
 
     pub(crate) fn done(self) {
-        let line = format!("{} done in {:.1} s", self.what, self.started.elapsed().as_secs_f32());
+        let line = format!(
+            "{} done in {:.1} s",
+            self.what,
+            self.started.elapsed().as_secs_f32()
+        );
         match &self.spinner {
             Some(bar) => bar.finish_with_message(line),
             None => eprintln!("{line}"),

@@ -42,10 +42,17 @@ impl Registry {
     pub async fn start() -> Result<Registry> {
         let jar = tokio::task::spawn_blocking(packages::registry).await??;
         let state = StateFolder::create("registry")?;
-        let mut registry = Registry { process: None, jar, port: Port::reserve()?, state };
+        let mut registry = Registry {
+            process: None,
+            jar,
+            port: Port::reserve()?,
+            state,
+        };
         for attempt in 1.. {
             match registry.start_again().await {
-                Err(Error::ServerEnded { log, .. }) if attempt < PORT_ATTEMPTS && log.contains("already bound") => {
+                Err(Error::ServerEnded { log, .. })
+                    if attempt < PORT_ATTEMPTS && log.contains("already bound") =>
+                {
                     registry.port = Port::reserve()?;
                 }
                 other => {
@@ -90,9 +97,20 @@ impl Registry {
 
     async fn answers(&self) -> Result<bool> {
         let url = format!("{}/subjects", self.url());
-        let failed = |source| Error::Http { url: url.clone(), source };
-        let client = reqwest::Client::builder().no_proxy().timeout(QUESTION_LIMIT).build().map_err(failed)?;
-        Ok(client.get(&url).send().await.is_ok_and(|response| response.status().is_success()))
+        let failed = |source| Error::Http {
+            url: url.clone(),
+            source,
+        };
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(QUESTION_LIMIT)
+            .build()
+            .map_err(failed)?;
+        Ok(client
+            .get(&url)
+            .send()
+            .await
+            .is_ok_and(|response| response.status().is_success()))
     }
 
     /// Stops the registry in order. Stopping a stopped one does nothing.
@@ -100,7 +118,9 @@ impl Registry {
     /// # Errors
     /// When it does not end within two minutes.
     pub async fn stop(&mut self) -> Result<()> {
-        let Some(mut process) = self.process.take() else { return Ok(()) };
+        let Some(mut process) = self.process.take() else {
+            return Ok(());
+        };
         process.signal(Signal::TERM)?;
         process.wait(SERVER_LIMIT).await.map(drop)
     }
@@ -119,7 +139,9 @@ impl Registry {
     /// # Errors
     /// When the system refuses to signal or wait.
     pub fn kill(&mut self) -> Result<()> {
-        self.process.take().map_or(Ok(()), |mut process| process.kill_all())
+        self.process
+            .take()
+            .map_or(Ok(()), |mut process| process.kill_all())
     }
 
     /// Stops the registry's clock: connections are accepted and never answered, until [`resume`](Registry::resume).
@@ -139,7 +161,9 @@ impl Registry {
     }
 
     fn running(&mut self) -> Result<&mut Process> {
-        self.process.as_mut().ok_or_else(|| Error::NotRunning { server: "the registry".to_owned() })
+        self.process.as_mut().ok_or_else(|| Error::NotRunning {
+            server: "the registry".to_owned(),
+        })
     }
 
     /// Base URL of the Confluent API. It stays the same over restarts.

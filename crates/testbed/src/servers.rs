@@ -41,6 +41,10 @@ impl Testbed {
             Box::pin(Kafka::start(options.kafka)),
             Box::pin(Registry::start()),
         )?;
-        Ok(Testbed { postgres, kafka, registry })
+        Ok(Testbed {
+            postgres,
+            kafka,
+            registry,
+        })
     }
 }

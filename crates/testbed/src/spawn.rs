@@ -16,7 +16,11 @@ pub(crate) fn bound_to_us(program: impl AsRef<std::ffi::OsStr>, account: Option<
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]);
     if let Some(Account { uid, gid }) = account {
-        command.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".to_owned()]);
+        command.args([
+            format!("--reuid={uid}"),
+            format!("--regid={gid}"),
+            "--clear-groups".to_owned(),
+        ]);
     }
     command.arg("--").arg(program).process_group(0);
     command
@@ -45,7 +49,11 @@ fn spawner() -> &'static SyncSender<Job> {
 }
 
 fn serve(queue: &Receiver<Job>) {
-    while let Ok(Job { mut command, answer_to }) = queue.recv() {
+    while let Ok(Job {
+        mut command,
+        answer_to,
+    }) = queue.recv()
+    {
         // Nobody waits for the answer any more only if the asking thread panicked; the child is then killed here.
         if let Err(unsent) = answer_to.send(command.spawn())
             && let Ok(mut child) = unsent.0

@@ -31,7 +31,10 @@ impl StateFolder {
         let alive = File::create(&unnamed).map_err(file_error("create", &unnamed))?;
         alive.lock().map_err(file_error("lock", &unnamed))?;
         std::fs::rename(&unnamed, folder.path().join(LOCK)).map_err(file_error("rename", &unnamed))?;
-        Ok(StateFolder { folder, _alive: alive })
+        Ok(StateFolder {
+            folder,
+            _alive: alive,
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -52,11 +55,15 @@ impl StateFolder {
 
 /// Best effort: a folder that cannot be removed (another user's) is left for its owner.
 fn remove_orphans(parent: &Path) {
-    let Ok(entries) = std::fs::read_dir(parent) else { return };
+    let Ok(entries) = std::fs::read_dir(parent) else {
+        return;
+    };
     for entry in entries.flatten() {
         let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
         // A folder without the lock file is just being made by another testbed.
-        let Ok(lock) = File::open(entry.path().join(LOCK)) else { continue };
+        let Ok(lock) = File::open(entry.path().join(LOCK)) else {
+            continue;
+        };
         if ours && lock.try_lock().is_ok() && std::fs::remove_dir_all(entry.path()).is_err() {
             tracing::debug!(folder = %entry.path().display(), "left by a killed testbed and not removable");
         }

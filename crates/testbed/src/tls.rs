@@ -49,7 +49,10 @@ impl Tls {
     /// Makes an authority and writes its certificate (`ca.crt`) to the folder.
     pub(crate) fn create(folder: PathBuf) -> Result<Tls> {
         let subject = "walcast testbed authority";
-        let failed = |source| Error::Certificate { subject: subject.to_owned(), source };
+        let failed = |source| Error::Certificate {
+            subject: subject.to_owned(),
+            source,
+        };
         let mut params = CertificateParams::new(Vec::new()).map_err(failed)?;
         params.distinguished_name.push(DnType::CommonName, subject);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -79,8 +82,17 @@ impl Tls {
         self.issue(&subject, names.to_vec(), "server", folder)
     }
 
-    fn issue(&self, subject: &str, names: Vec<String>, file: &str, folder: &Path) -> Result<CertificateFiles> {
-        let failed = |source| Error::Certificate { subject: subject.to_owned(), source };
+    fn issue(
+        &self,
+        subject: &str,
+        names: Vec<String>,
+        file: &str,
+        folder: &Path,
+    ) -> Result<CertificateFiles> {
+        let failed = |source| Error::Certificate {
+            subject: subject.to_owned(),
+            source,
+        };
         let mut params = CertificateParams::new(names).map_err(failed)?;
         params.distinguished_name.push(DnType::CommonName, subject);
         let key = KeyPair::generate().map_err(failed)?;
@@ -109,7 +121,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let tls = Tls::create(folder.path().to_path_buf()).unwrap();
         let files = tls.issue_client("alice").unwrap();
-        assert!(std::fs::read_to_string(tls.ca()).unwrap().contains("BEGIN CERTIFICATE"));
+        assert!(
+            std::fs::read_to_string(tls.ca())
+                .unwrap()
+                .contains("BEGIN CERTIFICATE")
+        );
         assert_eq!(files.key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

@@ -21,7 +21,10 @@ pub(crate) struct Deadline {
 
 impl Deadline {
     pub(crate) fn after(limit: Duration) -> Deadline {
-        Deadline { at: Instant::now() + limit, limit }
+        Deadline {
+            at: Instant::now() + limit,
+            limit,
+        }
     }
 
     /// An error once the deadline has passed, with the end of the log.
@@ -33,7 +36,11 @@ impl Deadline {
             empty if empty.is_empty() => empty,
             text => format!("; its log ends with:\n{text}"),
         };
-        Err(Error::TimedOut { what: what(), seconds: self.limit.as_secs(), log })
+        Err(Error::TimedOut {
+            what: what(),
+            seconds: self.limit.as_secs(),
+            log,
+        })
     }
 }
 
@@ -41,7 +48,11 @@ impl Deadline {
 ///
 /// # Errors
 /// [`Error::TimedOut`] with `what` when it does not hold within `limit`; any error of the condition itself at once.
-pub async fn wait_until(what: &str, limit: Duration, mut condition: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+pub async fn wait_until(
+    what: &str,
+    limit: Duration,
+    mut condition: impl AsyncFnMut() -> Result<bool>,
+) -> Result<()> {
     let deadline = Deadline::after(limit);
     while !condition().await? {
         deadline.check(|| what.to_owned(), Path::new(""))?;

@@ -72,13 +72,21 @@ pub(crate) fn write_access_rules(data: &Path, options: &PostgresOptions) -> Resu
 fn access_rules(options: &PostgresOptions) -> String {
     let method = options.auth.method();
     let tls = options.tls.as_ref();
-    let over_tcp = if tls.is_some_and(|tls| tls.required) { "hostssl" } else { "host" };
+    let over_tcp = if tls.is_some_and(|tls| tls.required) {
+        "hostssl"
+    } else {
+        "host"
+    };
     let certificate = match tls {
         Some(tls) if tls.client_certificate_required => " clientcert=verify-full",
         _ => "",
     };
     // A client certificate can only be demanded where there is TLS.
-    let over_tcp = if certificate.is_empty() { over_tcp } else { "hostssl" };
+    let over_tcp = if certificate.is_empty() {
+        over_tcp
+    } else {
+        "hostssl"
+    };
     format!(
         "local all all {method}\n\
          local replication all {method}\n\
@@ -90,16 +98,20 @@ fn access_rules(options: &PostgresOptions) -> String {
 pub(crate) fn write_password(folder: &Path, password: &str) -> Result<()> {
     let path = folder.join("password");
     std::fs::write(&path, password).map_err(file_error("write", &path))?;
-    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(file_error("set the mode of", path))
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600))
+        .map_err(file_error("set the mode of", path))
 }
 
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
-    std::fs::copy(from, to).map(drop).map_err(file_error("copy", from))
+    std::fs::copy(from, to)
+        .map(drop)
+        .map_err(file_error("copy", from))
 }
 
 /// Lets the server's account pass through our folder without listing it.
 pub(crate) fn open_for_passing(folder: &Path) -> Result<()> {
-    std::fs::set_permissions(folder, Permissions::from_mode(0o711)).map_err(file_error("set the mode of", folder))
+    std::fs::set_permissions(folder, Permissions::from_mode(0o711))
+        .map_err(file_error("set the mode of", folder))
 }
 
 #[cfg(test)]
@@ -118,8 +130,15 @@ mod tests {
 
     #[test]
     fn required_tls_leaves_no_plain_rule_over_tcp() {
-        let tls = TlsOptions { required: true, client_certificate_required: true, ..TlsOptions::default() };
-        let text = access_rules(&PostgresOptions { tls: Some(tls), ..PostgresOptions::default() });
+        let tls = TlsOptions {
+            required: true,
+            client_certificate_required: true,
+            ..TlsOptions::default()
+        };
+        let text = access_rules(&PostgresOptions {
+            tls: Some(tls),
+            ..PostgresOptions::default()
+        });
         assert!(!text.contains("host "), "{text}");
         assert!(text.contains("clientcert=verify-full"), "{text}");
         assert!(access_rules(&PostgresOptions::default()).contains("host all all 127.0.0.1/32 trust"));

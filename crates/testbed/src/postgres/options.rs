@@ -93,7 +93,10 @@ impl Default for PostgresOptions {
 impl PostgresOptions {
     /// The default with another major version.
     pub fn major(major: u16) -> PostgresOptions {
-        PostgresOptions { major, ..PostgresOptions::default() }
+        PostgresOptions {
+            major,
+            ..PostgresOptions::default()
+        }
     }
 
     /// With one more server setting.
@@ -110,7 +113,10 @@ mod tests {
 
     #[test]
     fn the_password_does_not_show() {
-        let options = PostgresOptions { password: Password::from("hunter2"), ..PostgresOptions::default() };
+        let options = PostgresOptions {
+            password: Password::from("hunter2"),
+            ..PostgresOptions::default()
+        };
         assert!(!format!("{options:?}").contains("hunter2"));
     }
 }

@@ -1,0 +1,242 @@
+//! Reads topics as a consumer that trusts nothing but committed transactions.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Timestamp};
+
+use crate::change_id::{CHANGE_ID_HEADER, ChangeId};
+use crate::error::{Error, Result};
+
+/// How long a broker may stay silent while a topic is read to its end.
+const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+/// How long one wait for a message lasts before the silence is checked.
+const WAIT: Duration = Duration::from_millis(200);
+
+/// A record as it lies in Kafka.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawRecord {
+    /// Its topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset in the partition.
+    pub offset: i64,
+    /// Milliseconds since 1970, if the record has a time.
+    pub timestamp_ms: Option<i64>,
+    /// Key bytes.
+    pub key: Option<Vec<u8>>,
+    /// Value bytes; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Headers in their order.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl RawRecord {
+    /// The first header of that name that has a value.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.and_then(|(_, value)| value.as_deref())
+    }
+
+    /// The change that the record belongs to, if it carries a readable identity.
+    pub fn change_id(&self) -> Option<ChangeId> {
+        std::str::from_utf8(self.header(CHANGE_ID_HEADER)?)
+            .ok()?
+            .parse()
+            .ok()
+    }
+}
+
+/// Reads topics from their beginning, read_committed, and remembers how far it got.
+#[derive(Clone, Debug)]
+pub struct TopicReader {
+    brokers: String,
+    topics: Vec<String>,
+    /// Next offset of each partition.
+    positions: HashMap<(String, i32), i64>,
+}
+
+impl TopicReader {
+    /// A reader at the beginning of the topics. They need not exist yet.
+    pub fn new(brokers: &str, topics: impl IntoIterator<Item = String>) -> TopicReader {
+        TopicReader {
+            brokers: brokers.to_owned(),
+            topics: topics.into_iter().collect(),
+            positions: HashMap::new(),
+        }
+    }
+
+    /// Reads what has come since the last call, up to the current end of each partition, topic after topic. What lies behind the
+    /// first open transaction of a partition is not there yet for this reader. A topic that does not exist is empty.
+    ///
+    /// # Errors
+    /// When the broker cannot be asked, or is silent for a minute.
+    pub async fn read_new(&mut self) -> Result<Vec<RawRecord>> {
+        let mut records = Vec::new();
+        self.scan_new(|record| records.push(record)).await?;
+        Ok(records)
+    }
+
+    /// Like [`read_new`](TopicReader::read_new), one record at a time: for topics too large to keep.
+    ///
+    /// # Errors
+    /// When the broker cannot be asked, or is silent for a minute.
+    pub async fn scan_new(&mut self, mut each: impl FnMut(RawRecord) + Send) -> Result<()> {
+        // Blocking calls of the client library; this thread belongs to the caller's runtime, so it says so.
+        tokio::task::yield_now().await;
+        block(|| {
+            for topic in self.topics.clone() {
+                self.scan_topic(&topic, &mut each)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn scan_topic(&mut self, topic: &str, each: &mut impl FnMut(RawRecord)) -> Result<()> {
+        let failed = |source| Error::Kafka {
+            action: format!("read topic {topic}"),
+            source,
+        };
+        let consumer = consumer(&self.brokers).map_err(failed)?;
+        let partitions = partitions_of(&consumer, topic).map_err(failed)?;
+        let mut assignment = TopicPartitionList::new();
+        for partition in &partitions {
+            let position = self.positions.get(&(topic.to_owned(), *partition));
+            let from = position.map_or(Offset::Beginning, |offset| Offset::Offset(*offset));
+            assignment
+                .add_partition_offset(topic, *partition, from)
+                .map_err(failed)?;
+        }
+        consumer.assign(&assignment).map_err(failed)?;
+
+        let mut unfinished: HashSet<i32> = partitions.into_iter().collect();
+        let mut heard = Instant::now();
+        while !unfinished.is_empty() {
+            match consumer.poll(WAIT) {
+                None if heard.elapsed() > SILENCE_LIMIT => return Err(silent(topic)),
+                None => continue,
+                Some(Ok(message)) => {
+                    self.positions
+                        .insert((topic.to_owned(), message.partition()), message.offset() + 1);
+                    each(raw(&message));
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    unfinished.remove(&partition);
+                }
+                Some(Err(error)) if passing(&error) => continue,
+                Some(Err(error)) => return Err(failed(error)),
+            }
+            heard = Instant::now();
+        }
+        Ok(())
+    }
+}
+
+/// Reads one topic from beginning to end, read_committed. A topic that does not exist is empty.
+///
+/// # Errors
+/// When the broker cannot be asked, or is silent for a minute.
+pub async fn read_topic(brokers: &str, topic: &str) -> Result<Vec<RawRecord>> {
+    TopicReader::new(brokers, [topic.to_owned()]).read_new().await
+}
+
+/// Names of all topics, without Kafka's own.
+///
+/// # Errors
+/// When the broker cannot be asked.
+pub async fn topic_names(brokers: &str) -> Result<Vec<String>> {
+    let failed = |source| Error::Kafka {
+        action: "list topics".to_owned(),
+        source,
+    };
+    tokio::task::yield_now().await;
+    block(|| {
+        let metadata = consumer(brokers).and_then(|consumer| consumer.fetch_metadata(None, SILENCE_LIMIT));
+        let metadata = metadata.map_err(failed)?;
+        let names = metadata.topics().iter().map(|topic| topic.name().to_owned());
+        Ok(names.filter(|name| !name.starts_with("__")).collect())
+    })
+}
+
+/// Runs blocking work without holding up other tasks where the runtime has more than one thread.
+fn block<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
+fn consumer(brokers: &str) -> KafkaResult<BaseConsumer> {
+    ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "walcast-testbed")
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed")
+        .set("allow.auto.create.topics", "false")
+        .set("auto.offset.reset", "error")
+        .set("check.crcs", "true")
+        .set("fetch.wait.max.ms", "50")
+        .create()
+}
+
+fn partitions_of(consumer: &BaseConsumer, topic: &str) -> KafkaResult<Vec<i32>> {
+    let metadata = consumer.fetch_metadata(Some(topic), SILENCE_LIMIT)?;
+    let found = metadata
+        .topics()
+        .iter()
+        .find(|found| found.name() == topic && found.error().is_none());
+    Ok(found
+        .map(|found| {
+            found
+                .partitions()
+                .iter()
+                .map(|partition| partition.id())
+                .collect()
+        })
+        .unwrap_or_default())
+}
+
+/// Errors from which the client library recovers by itself.
+fn passing(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut, Resolve};
+    let code = error.rdkafka_error_code();
+    code.is_some_and(|code| {
+        [AllBrokersDown, BrokerTransportFailure, OperationTimedOut, Resolve].contains(&code)
+    })
+}
+
+fn silent(topic: &str) -> Error {
+    Error::TimedOut {
+        what: format!("reading of topic {topic} to its end"),
+        seconds: SILENCE_LIMIT.as_secs(),
+        log: String::new(),
+    }
+}
+
+fn raw(message: &BorrowedMessage<'_>) -> RawRecord {
+    let headers = message.headers().map(|headers| {
+        headers
+            .iter()
+            .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
+            .collect()
+    });
+    RawRecord {
+        topic: message.topic().to_owned(),
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp_ms: match message.timestamp() {
+            Timestamp::NotAvailable => None,
+            Timestamp::CreateTime(ms) | Timestamp::LogAppendTime(ms) => Some(ms),
+        },
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
+        headers: headers.unwrap_or_default(),
+    }
+}
