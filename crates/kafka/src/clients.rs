@@ -1,0 +1,128 @@
+//! The settings of each client of librdkafka that is made here.
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use walcast_delivery::Guarantee;
+
+use crate::events::set_log_level;
+use crate::{KafkaConfig, Properties};
+
+/// Bytes of records that wait in the producer. Enough to keep a broker busy for 100 ms; more only costs memory.
+const QUEUE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Records that wait in the producer, so that small ones with their headers stay within the same order of memory.
+const QUEUE_RECORDS: &str = "100000";
+
+/// How long a record waits for others to share its request. A commit waits for it too.
+const LINGER_MS: &str = "0.5";
+
+/// librdkafka's default of `message.max.bytes`.
+const RECORD_BYTES_MAX: u64 = 1_000_000;
+
+/// A broker that comes back is noticed within this time.
+const RECONNECT_BACKOFF_MAX_MS: &str = "2000";
+
+/// Properties that only a producer knows: a consumer would warn about each.
+const PRODUCER_ONLY: [&str; 17] = [
+    "queue.buffering.",
+    "linger.ms",
+    "message.send.max.retries",
+    "retries",
+    "compression.",
+    "batch.",
+    "request.timeout.ms",
+    "message.timeout.ms",
+    "delivery.timeout.ms",
+    "partitioner",
+    "sticky.partitioning.",
+    "queuing.strategy",
+    "produce.",
+    "message.copy.max.bytes",
+    "msg_order_cmp",
+    "retry.backoff.",
+    "message.max.bytes",
+];
+
+/// The producer of records.
+pub(crate) fn producer(config: &KafkaConfig) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    client
+        .set("linger.ms", LINGER_MS)
+        .set("queue.buffering.max.kbytes", queue_kbytes(&config.properties).to_string())
+        .set("queue.buffering.max.messages", QUEUE_RECORDS)
+        // The partition that the Java client would choose, so that other producers and joins agree.
+        .set("partitioner", "murmur2_random");
+    add_common(&mut client, config, |_| true);
+    client
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        // A report for each record would cost a fifth of the producer's time; success is what the commit says.
+        .set("delivery.report.only.error", "true")
+        .set("allow.auto.create.topics", "false");
+    if config.guarantee == Guarantee::ExactlyOnce {
+        client
+            .set("transactional.id", config.transactional_id())
+            .set("transaction.timeout.ms", config.transaction_timeout.as_millis().to_string());
+    }
+    client
+}
+
+/// A consumer that reads committed records only.
+pub(crate) fn committed_reader(config: &KafkaConfig) -> ClientConfig {
+    let mut client = reader(config);
+    client.set("isolation.level", "read_committed");
+    client
+}
+
+/// A consumer that sees the end of the log, whatever is open.
+pub(crate) fn uncommitted_reader(config: &KafkaConfig) -> ClientConfig {
+    let mut client = reader(config);
+    client.set("isolation.level", "read_uncommitted");
+    client
+}
+
+fn reader(config: &KafkaConfig) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    add_common(&mut client, config, |key| !is_producer_only(key));
+    client
+        // Assigning partitions needs a group's name; no group is joined and no offset committed.
+        .set("group.id", config.transactional_id())
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "true")
+        .set("allow.auto.create.topics", "false")
+        .set("auto.offset.reset", "error");
+    client
+}
+
+/// A client for creating topics. Nobody polls its main queue, so nothing may be logged into it.
+pub(crate) fn admin(config: &KafkaConfig) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    add_common(&mut client, config, |key| !is_producer_only(key));
+    client.set_log_level(RDKafkaLogLevel::Emerg);
+    client
+}
+
+fn add_common(client: &mut ClientConfig, config: &KafkaConfig, wanted: impl Fn(&str) -> bool) {
+    client
+        .set("client.id", config.transactional_id())
+        .set("socket.nagle.disable", "true")
+        .set("socket.keepalive.enable", "true")
+        .set("reconnect.backoff.max.ms", RECONNECT_BACKOFF_MAX_MS);
+    for (key, value) in config.properties.iter().filter(|(key, _)| wanted(key)) {
+        client.set(key, value);
+    }
+    client.set("bootstrap.servers", &config.brokers);
+    set_log_level(client);
+}
+
+fn is_producer_only(key: &str) -> bool {
+    PRODUCER_ONLY.iter().any(|prefix| key.starts_with(prefix))
+}
+
+/// A queue that cannot hold the largest record would never take it: room for two.
+fn queue_kbytes(properties: &Properties) -> u64 {
+    let record_bytes_max =
+        properties.value("message.max.bytes").and_then(|value| value.trim().parse().ok()).unwrap_or(RECORD_BYTES_MAX);
+    QUEUE_BYTES.max(2 * record_bytes_max).div_ceil(1024)
+}

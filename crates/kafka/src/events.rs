@@ -1,0 +1,131 @@
+//! What librdkafka tells outside of our calls: log lines, connection errors, records that were not written.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::KafkaError as ClientError;
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
+use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{ClientConfig, ClientContext};
+use tracing::{debug, enabled, info, warn};
+
+/// librdkafka's own target, so that its lines can be filtered apart from ours.
+const TARGET: &str = "librdkafka";
+
+/// The property a producer obeys although librdkafka warns, at each start, that it is only a consumer's.
+const OBEYED_ALL_THE_SAME: &str = "allow.auto.create.topics";
+
+/// What a client was told, for whoever called it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Events(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    has_failure: AtomicBool,
+    failure: Mutex<Option<RecordFailure>>,
+    problem: Mutex<Option<Problem>>,
+}
+
+/// A record that was not written.
+#[derive(Clone, Debug)]
+pub(crate) struct RecordFailure {
+    pub(crate) topic: String,
+    pub(crate) bytes: usize,
+    pub(crate) code: RDKafkaErrorCode,
+}
+
+/// Why a connection fails.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) code: RDKafkaErrorCode,
+    pub(crate) reason: String,
+}
+
+impl Events {
+    /// The first record that failed since [`Events::forget_failure`].
+    pub(crate) fn failure(&self) -> Option<RecordFailure> {
+        // Asked for between records: a lock only when there is something to see.
+        if !self.0.has_failure.load(Ordering::Acquire) {
+            return None;
+        }
+        lock(&self.0.failure).clone()
+    }
+
+    pub(crate) fn forget_failure(&self) {
+        *lock(&self.0.failure) = None;
+        self.0.has_failure.store(false, Ordering::Release);
+    }
+
+    /// The last connection problem.
+    pub(crate) fn problem(&self) -> Option<Problem> {
+        lock(&self.0.problem).clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Plain values are replaced whole, so a panic elsewhere leaves nothing half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl ClientContext for Events {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            // It goes on trying by itself: what needs a person comes back as the error of a call.
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error
+            | RDKafkaLogLevel::Warning
+                if !message.contains(OBEYED_ALL_THE_SAME) =>
+            {
+                warn!(target: TARGET, facility, "{message}");
+            }
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => info!(target: TARGET, facility, "{message}"),
+            _ => debug!(target: TARGET, facility, "{message}"),
+        }
+    }
+
+    fn error(&self, error: ClientError, reason: &str) {
+        debug!(target: TARGET, error = reason, "client error");
+        if let Some(code) = error.rdkafka_error_code() {
+            let mut problem = lock(&self.0.problem);
+            // That all brokers are down is told after why each of them is.
+            if code != RDKafkaErrorCode::AllBrokersDown || problem.is_none() {
+                *problem = Some(Problem { code, reason: reason.to_owned() });
+            }
+        }
+    }
+}
+
+impl ConsumerContext for Events {}
+
+impl ProducerContext<NoCustomPartitioner> for Events {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        let Err((error, message)) = result else { return };
+        let mut first = lock(&self.0.failure);
+        if first.is_none() {
+            *first = Some(RecordFailure {
+                topic: message.topic().to_owned(),
+                bytes: message.key_len() + message.payload_len(),
+                code: error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown),
+            });
+            self.0.has_failure.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// Lets librdkafka log what tracing would show of it.
+pub(crate) fn set_log_level(config: &mut ClientConfig) {
+    config.set_log_level(if enabled!(target: TARGET, tracing::Level::DEBUG) {
+        RDKafkaLogLevel::Debug
+    } else if enabled!(target: TARGET, tracing::Level::INFO) {
+        RDKafkaLogLevel::Info
+    } else {
+        RDKafkaLogLevel::Warning
+    });
+}

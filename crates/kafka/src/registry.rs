@@ -1,0 +1,258 @@
+//! Registers schemas with a registry that speaks Confluent's REST API.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use schema_registry_converter::async_impl::schema_registry::{SrSettings, perform_sr_call, post_schema};
+use schema_registry_converter::error::SRCError;
+use schema_registry_converter::schema_registry_common::{RawError, SchemaType, SrCall, SuppliedSchema};
+use walcast_delivery::{BoxedFault, Fault, SchemaRegistry};
+use walcast_mapper::SchemaId;
+
+use crate::{RegistryAuth, RegistryConfig};
+
+/// How long one call may take.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
+
+/// A subject nobody has: asking for it shows whether the registry answers and lets us in.
+const NOBODYS_SUBJECT: &str = "walcast-check";
+
+/// Where in its own text the client library gives the HTTP status.
+const STATUS_FOLLOWS: &str = "with status ";
+
+/// A failure of the schema registry. Credentials are in none of the texts.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// The address cannot be used.
+    #[error("[registry] url {what}")]
+    Address {
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The HTTP client cannot be set up.
+    #[error("the client of the schema registry cannot be set up: {reason}")]
+    Client {
+        /// Its words.
+        reason: String,
+    },
+    /// Nobody answers.
+    #[error("no answer from {url}: {reason}; check [registry] url and that the registry runs")]
+    Unreachable {
+        /// The base address.
+        url: String,
+        /// The system's words.
+        reason: String,
+    },
+    /// The registry does not let us in, or not do this.
+    #[error("{url} refuses access (status {status}): {message}; check the user, password or token of [registry]")]
+    Unauthorized {
+        /// The base address.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// The registry's words.
+        message: String,
+    },
+    /// The schema does not fit the subject's compatibility rule.
+    #[error(
+        "{url} refuses the schema for subject {subject} as incompatible with an earlier version: {message}; \
+         change the subject's compatibility level, or the table, then start again"
+    )]
+    Incompatible {
+        /// The base address.
+        url: String,
+        /// The subject.
+        subject: String,
+        /// The registry's words.
+        message: String,
+    },
+    /// The registry does not take the schema.
+    #[error("{url} refuses the schema for subject {subject} (status {status}): {message}")]
+    Refused {
+        /// The base address.
+        url: String,
+        /// The subject.
+        subject: String,
+        /// The HTTP status.
+        status: u16,
+        /// The registry's words.
+        message: String,
+    },
+    /// There is no such interface.
+    #[error("{url} is no Confluent schema registry interface (status 404): {message}; check the path of [registry] url")]
+    NotFound {
+        /// The base address.
+        url: String,
+        /// The registry's words.
+        message: String,
+    },
+    /// The registry itself has a problem.
+    #[error("{url} has a problem of its own (status {status}): {message}")]
+    Broken {
+        /// The base address.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// The registry's words.
+        message: String,
+    },
+    /// The answer is not what a registry answers.
+    #[error("{url} answers what cannot be understood: {reason}; check [registry] url")]
+    Strange {
+        /// The base address.
+        url: String,
+        /// What is strange.
+        reason: String,
+    },
+}
+
+impl Fault for RegistryError {
+    fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Broken { .. } => true,
+            Self::Address { .. }
+            | Self::Client { .. }
+            | Self::Unauthorized { .. }
+            | Self::Incompatible { .. }
+            | Self::Refused { .. }
+            | Self::NotFound { .. }
+            | Self::Strange { .. } => false,
+        }
+    }
+}
+
+/// Registers Avro schemas and remembers their ids.
+pub struct Registry {
+    url: String,
+    settings: SrSettings,
+    ids: HashMap<(String, String), SchemaId>,
+}
+
+impl Registry {
+    /// Makes a client; nothing is connected yet.
+    ///
+    /// # Errors
+    /// An address that cannot be used, or one with credentials in it: those belong into settings of their own, since
+    /// addresses are printed.
+    pub fn new(config: &RegistryConfig) -> Result<Self, RegistryError> {
+        let url = config.url.trim_end_matches('/').to_owned();
+        check_address(&url)?;
+        let mut settings = SrSettings::new_builder(url.clone());
+        settings.set_timeout(CALL_LIMIT);
+        match &config.auth {
+            RegistryAuth::None => {}
+            RegistryAuth::Basic { user, password } => {
+                settings.set_basic_authorization(user, Some(password.expose()));
+            }
+            RegistryAuth::Bearer { token } => {
+                settings.set_token_authorization(token.expose());
+            }
+        }
+        let settings = settings.build().map_err(|error| RegistryError::Client { reason: error.error })?;
+        Ok(Self { url, settings, ids: HashMap::new() })
+    }
+
+    /// Forgets the ids. After a reconnect the registry may be another: one that was made anew has other ids.
+    pub fn forget(&mut self) {
+        self.ids.clear();
+    }
+
+    /// Whether the registry answers and lets us read.
+    ///
+    /// # Errors
+    /// As of registering.
+    pub async fn probe(&self) -> Result<(), RegistryError> {
+        match perform_sr_call(&self.settings, SrCall::GetLatest(NOBODYS_SUBJECT)).await {
+            Ok(_) => Ok(()),
+            // A registry that does not know the subject says so in its own words; a web server does not.
+            Err(error) if status(&error) == Some(404) && raw(&error).is_some_and(|raw| raw.error_code != 0) => Ok(()),
+            Err(error) => Err(self.explain(NOBODYS_SUBJECT, &error)),
+        }
+    }
+
+    async fn id(&mut self, subject: &str, schema: &str) -> Result<SchemaId, RegistryError> {
+        let entry = (subject.to_owned(), schema.to_owned());
+        if let Some(id) = self.ids.get(&entry) {
+            return Ok(*id);
+        }
+        let supplied = SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
+        let registered = post_schema(&self.settings, subject.to_owned(), supplied).await;
+        let id = SchemaId::new(registered.map_err(|error| self.explain(subject, &error))?.id);
+        self.ids.insert(entry, id);
+        Ok(id)
+    }
+
+    fn explain(&self, subject: &str, error: &SRCError) -> RegistryError {
+        let (url, subject) = (self.url.clone(), subject.to_owned());
+        let Some(status) = status(error) else {
+            let reason = innermost(error);
+            return if error.retriable {
+                RegistryError::Unreachable { url, reason }
+            } else {
+                RegistryError::Strange { url, reason }
+            };
+        };
+        let message = match raw(error) {
+            Some(raw) => raw.message.trim().to_owned(),
+            None => error.error.clone(),
+        };
+        match status {
+            401 | 403 | 407 => RegistryError::Unauthorized { url, status, message },
+            404 => RegistryError::NotFound { url, message },
+            408 | 429 | 500.. => RegistryError::Broken { url, status, message },
+            409 => RegistryError::Incompatible { url, subject, message },
+            _ => RegistryError::Refused { url, subject, status, message },
+        }
+    }
+}
+
+impl SchemaRegistry for Registry {
+    async fn register(&mut self, subject: &str, schema: &str) -> Result<SchemaId, BoxedFault> {
+        Ok(self.id(subject, schema).await?)
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+fn check_address(url: &str) -> Result<(), RegistryError> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Err(RegistryError::Address { what: "must begin with http:// or https://" });
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    if !matches!(scheme, "http" | "https") {
+        return Err(RegistryError::Address { what: "must begin with http:// or https://" });
+    }
+    if authority.contains('@') {
+        return Err(RegistryError::Address { what: "must not hold credentials; set user and password of [registry]" });
+    }
+    if authority.is_empty() {
+        return Err(RegistryError::Address { what: "names no host" });
+    }
+    Ok(())
+}
+
+/// The HTTP status, which the client library gives only inside of its text.
+fn status(error: &SRCError) -> Option<u16> {
+    let (_, after) = error.error.split_once(STATUS_FOLLOWS)?;
+    after.split(' ').next()?.parse().ok()
+}
+
+/// What the registry itself said.
+fn raw(error: &SRCError) -> Option<&RawError> {
+    std::error::Error::source(error)?.downcast_ref()
+}
+
+/// The cause of the cause: the outer ones repeat the address and say that something failed.
+fn innermost(error: &SRCError) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,352 @@
+//! One librdkafka producer from its start to its first serious error.
+//!
+//! A full queue is waited for. Waiting looks at the clock instead of at delivery reports: those come for failures only,
+//! since a report for each record would cost more than everything else here.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::error::{KafkaError as ClientError, RDKafkaError};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
+use rdkafka::types::RDKafkaErrorCode;
+use walcast_delivery::Guarantee;
+use walcast_mapper::{Batch, RecordView};
+
+use crate::checkpoint::CheckpointRecord;
+use crate::clients;
+use crate::events::{Events, RecordFailure};
+use crate::explain::{Attempt, Explain};
+use crate::sorting::Kind;
+use crate::{KafkaConfig, KafkaError};
+
+/// The longest single call to librdkafka, so that a stop is noticed in time.
+const CALL_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long a coordinator may take to end earlier transactions and let us begin.
+const INIT_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long the answer to a commit is waited for before it counts as in doubt.
+const COMMIT_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long an abort may take; the next start aborts as well.
+const ABORT_LIMIT: Duration = Duration::from_secs(5);
+
+/// The longest part of an abort during which no failed record is taken note of, which the abort itself waits for.
+const ABORT_CALL_LIMIT: Duration = Duration::from_millis(100);
+
+/// How often the end of what is in flight is looked at. A produce request takes 1 to 3 ms.
+const IN_FLIGHT_PAUSE: Duration = Duration::from_micros(100);
+
+/// How long a full queue is left alone: 16 MB of queue are not empty before.
+const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(1);
+
+/// After how many records failures are looked for.
+const RECORDS_PER_LOOK: usize = 1024;
+
+/// Time to handle the events that have come in.
+const EVENTS_TIME: Duration = Duration::from_millis(1);
+
+/// One producer.
+pub(crate) struct Session {
+    producer: BaseProducer<Events>,
+    events: Events,
+    explain: Explain,
+    config: Arc<KafkaConfig>,
+    topic: String,
+    /// When the open transaction was begun.
+    begun: Option<Instant>,
+}
+
+/// Whether somebody still waits for an answer.
+pub(crate) type Wanted<'a> = &'a dyn Fn() -> bool;
+
+impl Session {
+    /// Makes a producer; it connects by itself.
+    pub(crate) fn new(config: &Arc<KafkaConfig>, was_let_in: &Arc<AtomicBool>) -> Result<Self, KafkaError> {
+        let events = Events::default();
+        let producer = clients::producer(config).create_with_context(events.clone()).map_err(|error| {
+            KafkaError::ClientRejected { reason: config.properties.redact(&error.to_string()) }
+        })?;
+        let explain = Explain::new(Arc::clone(config), events.clone(), Arc::clone(was_let_in));
+        let topic = config.checkpoint_topic();
+        Ok(Self { producer, events, explain, config: Arc::clone(config), topic, begun: None })
+    }
+
+    fn transactional(&self) -> bool {
+        self.config.guarantee == Guarantee::ExactlyOnce
+    }
+
+    /// Fences earlier instances and waits until their transactions have ended.
+    pub(crate) fn fence_others(&self, wanted: Wanted<'_>) -> Result<(), KafkaError> {
+        const DOING: &str = "fencing earlier instances";
+        if !self.transactional() {
+            return Ok(());
+        }
+        let deadline = Instant::now() + INIT_LIMIT;
+        loop {
+            let error = match self.producer.init_transactions(CALL_LIMIT) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            self.serve_events();
+            if let Some(error) = self.explain.turned_away() {
+                return Err(error);
+            }
+            if !wanted() {
+                return Err(KafkaError::Abandoned { doing: DOING });
+            }
+            if !is_retriable(&error) || Instant::now() >= deadline {
+                return Err(self.explain.client(self.on_id(DOING), &error));
+            }
+        }
+    }
+
+    /// Hands every record over.
+    pub(crate) fn write(&mut self, batch: &Batch, wanted: Wanted<'_>) -> Result<(), KafkaError> {
+        self.begin()?;
+        for (number, record) in batch.records().enumerate() {
+            if number % RECORDS_PER_LOOK == 0 {
+                self.producer.poll(Duration::ZERO);
+                self.check_records()?;
+            }
+            self.send(to_kafka(&record), wanted)?;
+        }
+        Ok(())
+    }
+
+    /// Makes what was written durable, together with the checkpoint.
+    pub(crate) fn commit(&mut self, records: &[CheckpointRecord], wanted: Wanted<'_>) -> Result<(), KafkaError> {
+        if !self.transactional() {
+            // The checkpoint must not be durable before what it covers.
+            self.settle(wanted)?;
+        }
+        self.begin()?;
+        for record in records {
+            let mut kafka = BaseRecord::<[u8], [u8]>::to(&self.topic).partition(0).key(record.key.as_bytes());
+            kafka.payload = record.value.as_ref().map(String::as_bytes);
+            self.send(kafka, wanted)?;
+        }
+        self.settle(wanted)?;
+        if self.transactional() {
+            self.commit_transaction(wanted)?;
+        }
+        self.begun = None;
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), KafkaError> {
+        if self.begun.is_none() {
+            if self.transactional() {
+                self.producer.begin_transaction().map_err(|error| self.failed("beginning a transaction", &error))?;
+            }
+            self.begun = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn send(&self, mut record: BaseRecord<'_, [u8], [u8]>, wanted: Wanted<'_>) -> Result<(), KafkaError> {
+        loop {
+            let (error, back) = match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err(refused) => refused,
+            };
+            record = back;
+            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::InvalidArgument);
+            let empty = self.producer.in_flight_count() == 0;
+            if code != RDKafkaErrorCode::QueueFull || empty {
+                return Err(self.refused(&record, code, empty));
+            }
+            self.producer.poll(Duration::ZERO);
+            self.check_records()?;
+            if !wanted() {
+                return Err(KafkaError::Abandoned { doing: "writing records" });
+            }
+            thread::sleep(FULL_QUEUE_PAUSE);
+        }
+    }
+
+    fn refused(&self, record: &BaseRecord<'_, [u8], [u8]>, code: RDKafkaErrorCode, empty: bool) -> KafkaError {
+        let bytes = record.key.map_or(0, <[u8]>::len) + record.payload.map_or(0, <[u8]>::len);
+        match code {
+            // An empty queue that is full for it will never take it.
+            RDKafkaErrorCode::QueueFull if empty => KafkaError::RecordTooLarge { topic: record.topic.to_owned(), bytes },
+            RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced => self.after_fatal("writing records", code),
+            // The transaction failed meanwhile, and a record's failure says why.
+            RDKafkaErrorCode::State => self.check_records().err().unwrap_or(KafkaError::MustAbort {
+                doing: "writing records",
+                reason: code.to_string(),
+            }),
+            _ => self.explain.record(&RecordFailure { topic: record.topic.to_owned(), bytes, code }),
+        }
+    }
+
+    /// Waits until nothing is in flight. librdkafka's own flush looks every 100 ms only.
+    fn settle(&self, wanted: Wanted<'_>) -> Result<(), KafkaError> {
+        loop {
+            self.producer.poll(Duration::ZERO);
+            self.check_records()?;
+            if self.producer.in_flight_count() == 0 {
+                // The last failure may have been counted down between the two looks.
+                return self.check_records();
+            }
+            if !wanted() {
+                return Err(KafkaError::Abandoned { doing: "waiting for acknowledgements" });
+            }
+            thread::sleep(IN_FLIGHT_PAUSE);
+        }
+    }
+
+    fn commit_transaction(&self, wanted: Wanted<'_>) -> Result<(), KafkaError> {
+        let begun = Instant::now();
+        loop {
+            let error = match self.producer.commit_transaction(CALL_LIMIT) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            self.serve_events();
+            let waited = begun.elapsed();
+            if !is_retriable(&error) {
+                return Err(self.failed("committing", &error));
+            }
+            if waited >= COMMIT_LIMIT || !wanted() {
+                let reason = match self.explain.client(self.on_id("committing"), &error) {
+                    KafkaError::Unreachable { reason, .. } => reason,
+                    other => other.to_string(),
+                };
+                return Err(KafkaError::CommitInDoubt { waited, reason });
+            }
+        }
+    }
+
+    /// Gives up what was written since the last commit. Without transactions the producer itself is given up: see
+    /// [`Session::is_spent`].
+    pub(crate) fn abort(&mut self, wanted: Wanted<'_>) -> Result<(), KafkaError> {
+        if self.begun.is_none() || !self.transactional() {
+            return Ok(());
+        }
+        // Records that were not sent yet need not be sent to be aborted.
+        self.producer.purge(PurgeConfig::default().queue());
+        let deadline = Instant::now() + ABORT_LIMIT;
+        loop {
+            self.serve_events();
+            let error = match self.producer.abort_transaction(ABORT_CALL_LIMIT) {
+                Ok(()) => break,
+                Err(error) => error,
+            };
+            if !is_retriable(&error) || Instant::now() >= deadline || !wanted() {
+                return Err(self.failed("aborting", &error));
+            }
+        }
+        self.serve_events();
+        self.events.forget_failure();
+        self.begun = None;
+        Ok(())
+    }
+
+    /// Whether records of an unfinished commit are under way that cannot be aborted.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.begun.is_some() && !self.transactional()
+    }
+
+    /// Hands what librdkafka has to say to the log.
+    pub(crate) fn serve_events(&self) {
+        self.producer.poll(EVENTS_TIME);
+    }
+
+    fn check_records(&self) -> Result<(), KafkaError> {
+        match self.events.failure() {
+            None => Ok(()),
+            Some(failure) if is_consequence(failure.code) => Err(self.after_fatal("writing records", failure.code)),
+            Some(failure) => Err(self.expired_or(self.explain.record(&failure))),
+        }
+    }
+
+    /// The error of a transactional call.
+    fn failed(&self, doing: &'static str, error: &ClientError) -> KafkaError {
+        let ClientError::Transaction(cause) = error else {
+            return self.explain.client(self.on_id(doing), error);
+        };
+        if cause.is_fatal() {
+            return self.after_fatal(doing, cause.code());
+        }
+        if cause.txn_requires_abort() {
+            // The record that failed says more than the transaction that failed with it.
+            return self
+                .check_records()
+                .err()
+                .unwrap_or_else(|| self.expired_or(self.abortable(doing, cause)));
+        }
+        self.explain.code(self.on_id(doing), cause.code(), &cause.string())
+    }
+
+    fn abortable(&self, doing: &'static str, cause: &RDKafkaError) -> KafkaError {
+        match self.explain.code(self.on_id(doing), cause.code(), &cause.string()) {
+            error @ (KafkaError::Fenced { .. } | KafkaError::Unauthorized { .. }) => error,
+            _ => KafkaError::MustAbort { doing, reason: self.config.properties.redact(&cause.string()) },
+        }
+    }
+
+    /// The error of a producer that is of no use any more: the first fatal one.
+    fn after_fatal(&self, doing: &'static str, code: RDKafkaErrorCode) -> KafkaError {
+        let (code, reason) = self.producer.client().fatal_error().unwrap_or_else(|| (code, code.to_string()));
+        self.expired_or(match Kind::of(code) {
+            Kind::Fenced | Kind::Unauthorized | Kind::Unauthenticated => {
+                self.explain.code(self.on_id(doing), code, &reason)
+            }
+            _ => KafkaError::Failed { doing, reason: self.config.properties.redact(&reason) },
+        })
+    }
+
+    /// A broker fences the producer of a transaction that it timed out as it fences one that was replaced.
+    fn expired_or(&self, error: KafkaError) -> KafkaError {
+        let limit = self.config.transaction_timeout;
+        match (error, self.begun.map(|begun| begun.elapsed())) {
+            (KafkaError::Fenced { .. }, Some(open)) if open >= limit => KafkaError::TransactionExpired { open, limit },
+            (error, _) => error,
+        }
+    }
+
+    fn on_id(&self, doing: &'static str) -> Attempt<'_> {
+        Attempt { doing, operation: "Write", resource: "transactional id of", name: &self.config.name }
+    }
+}
+
+/// Whether a record failed only because something else did.
+fn is_consequence(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::Fatal
+            | RDKafkaErrorCode::Fenced
+            | RDKafkaErrorCode::PurgeQueue
+            | RDKafkaErrorCode::PurgeInflight
+            | RDKafkaErrorCode::InvalidProducerEpoch
+            | RDKafkaErrorCode::ProducerFenced
+    )
+}
+
+fn is_retriable(error: &ClientError) -> bool {
+    match error {
+        ClientError::Transaction(cause) => cause.is_retriable(),
+        // The flush before a commit ran out of time.
+        ClientError::Flush(_) => true,
+        _ => false,
+    }
+}
+
+fn to_kafka<'a>(record: &RecordView<'a>) -> BaseRecord<'a, [u8], [u8]> {
+    let mut kafka = BaseRecord::to(record.topic);
+    kafka.key = record.key;
+    kafka.payload = record.value;
+    let mut headers = record.headers();
+    if let Some(first) = headers.next() {
+        let owned = OwnedHeaders::new_with_capacity(1 + headers.size_hint().0);
+        let insert = |owned: OwnedHeaders, header: walcast_mapper::Header<'_>| {
+            owned.insert(Header { key: header.name, value: Some(header.value) })
+        };
+        kafka.headers = Some(headers.fold(insert(owned, first), insert));
+    }
+    kafka
+}

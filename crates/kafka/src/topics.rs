@@ -1,0 +1,181 @@
+//! Makes sure that topics exist as configured.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use tracing::{info, warn};
+use walcast_delivery::{BoxedFault, Topics};
+
+use crate::cluster::{Cluster, CreateFailure, Creation};
+use crate::{KafkaConfig, KafkaError};
+
+/// The broker's default, in a request to create a topic.
+const BROKER_DEFAULT: i32 = -1;
+
+/// Settings of the checkpoint topic. Every commit writes to it and every start reads it whole, and a segment is compacted
+/// only when it is full: small ones keep it at a few megabytes.
+const CHECKPOINT_SETTINGS: [(&str, &str); 3] =
+    [("cleanup.policy", "compact"), ("segment.bytes", "16777216"), ("min.cleanable.dirty.ratio", "0.1")];
+
+/// How long a topic may take to be known to the broker that is asked, after it was created.
+const KNOWN_LIMIT: Duration = Duration::from_secs(30);
+
+/// How often it is asked.
+const KNOWN_PAUSE: Duration = Duration::from_millis(20);
+
+/// Creates missing topics, and remembers which exist.
+pub struct KafkaTopics {
+    config: Arc<KafkaConfig>,
+    cluster: Cluster,
+    known: BTreeSet<String>,
+}
+
+impl KafkaTopics {
+    /// Makes a client; nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`KafkaError::ClientRejected`] when librdkafka does not take the properties.
+    pub fn new(config: KafkaConfig) -> Result<Self, KafkaError> {
+        let config = Arc::new(config);
+        let cluster = Cluster::new(Arc::clone(&config), Arc::default())?;
+        Ok(Self { config, cluster, known: BTreeSet::new() })
+    }
+
+    /// Forgets which topics exist: after a failure, one may have been deleted.
+    pub fn forget(&mut self) {
+        self.known.clear();
+    }
+
+    async fn make_sure(&mut self, topic: &str) -> Result<(), KafkaError> {
+        if self.known.contains(topic) {
+            return Ok(());
+        }
+        match self.cluster.partitions(topic).await? {
+            Some(found) => self.compare(topic, found),
+            None => create(&self.cluster, &self.config, &record_topic(&self.config, topic)).await?,
+        }
+        self.known.insert(topic.to_owned());
+        Ok(())
+    }
+
+    /// Changing the number of partitions would send a key elsewhere than before, so a topic is taken as it is.
+    fn compare(&self, topic: &str, found: usize) {
+        if let Some(configured) = self.config.topics.partitions
+            && usize::try_from(configured.get()) != Ok(found)
+        {
+            warn!(topic, found, configured, "the topic exists with another number of partitions, and keeps it");
+        }
+    }
+}
+
+impl Topics for KafkaTopics {
+    async fn ensure(&mut self, topic: &str) -> Result<(), BoxedFault> {
+        Ok(self.make_sure(topic).await?)
+    }
+}
+
+impl fmt::Debug for KafkaTopics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaTopics").field("known", &self.known).finish_non_exhaustive()
+    }
+}
+
+/// Makes sure that there is a checkpoint topic in which positions have one order and are kept.
+pub(crate) async fn ensure_checkpoint_topic(
+    config: &Arc<KafkaConfig>,
+    was_let_in: &Arc<AtomicBool>,
+) -> Result<(), KafkaError> {
+    let cluster = Cluster::new(Arc::clone(config), Arc::clone(was_let_in))?;
+    let topic = config.checkpoint_topic();
+    match cluster.partitions(&topic).await? {
+        None => create(&cluster, config, &checkpoint_topic(config, &topic)).await,
+        Some(1) => check_policy(&cluster, config, &topic).await,
+        Some(found) => Err(KafkaError::CheckpointPartitions { topic, found }),
+    }
+}
+
+pub(crate) async fn check_policy(cluster: &Cluster, config: &KafkaConfig, topic: &str) -> Result<(), KafkaError> {
+    match cluster.setting(topic, "cleanup.policy").await {
+        Ok(Some(policy)) if policy != "compact" => Err(KafkaError::CheckpointPolicy {
+            topic: topic.to_owned(),
+            found: policy,
+            brokers: config.brokers.clone(),
+        }),
+        Ok(_) => Ok(()),
+        // Reading settings is a right of its own, which nothing else here needs.
+        Err(error @ KafkaError::Unauthorized { .. }) => {
+            warn!(topic, error = %error, "cannot check that the checkpoint topic is compacted");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+pub(crate) fn checkpoint_topic<'a>(config: &KafkaConfig, topic: &'a str) -> Creation<'a> {
+    Creation { topic, partitions: 1, replication: replication(config), config: CHECKPOINT_SETTINGS.to_vec() }
+}
+
+pub(crate) fn record_topic<'a>(config: &'a KafkaConfig, topic: &'a str) -> Creation<'a> {
+    let partitions = config.topics.partitions.and_then(|count| i32::try_from(count.get()).ok());
+    let settings = config.topics.config.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    Creation {
+        topic,
+        partitions: partitions.unwrap_or(BROKER_DEFAULT),
+        replication: replication(config),
+        config: settings.collect(),
+    }
+}
+
+fn replication(config: &KafkaConfig) -> i32 {
+    config.topics.replication.map_or(BROKER_DEFAULT, |count| i32::from(count.get()))
+}
+
+async fn create(cluster: &Cluster, config: &KafkaConfig, creation: &Creation<'_>) -> Result<(), KafkaError> {
+    let topic = creation.topic.to_owned();
+    if !config.topics.create {
+        return Err(KafkaError::TopicNotCreated { topic, command: command(config, creation) });
+    }
+    cluster.create(creation, false).await.map_err(|failure| match failure {
+        CreateFailure::Failed(error) => error,
+        CreateFailure::Refused(code) => {
+            KafkaError::TopicRefused { topic, reason: code.to_string(), command: command(config, creation) }
+        }
+    })?;
+    info!(topic = creation.topic, "topic created");
+    wait_until_known(cluster, creation.topic).await
+}
+
+async fn wait_until_known(cluster: &Cluster, topic: &str) -> Result<(), KafkaError> {
+    let waiting = async {
+        while cluster.partitions(topic).await?.is_none() {
+            tokio::time::sleep(KNOWN_PAUSE).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(KNOWN_LIMIT, waiting)
+        .await
+        .unwrap_or_else(|_elapsed| Err(KafkaError::UnknownTopic { topic: topic.to_owned() }))
+}
+
+/// The command by which a person creates a topic.
+pub(crate) fn command(config: &KafkaConfig, creation: &Creation<'_>) -> String {
+    let mut text =
+        format!("kafka-topics.sh --bootstrap-server {} --create --topic {}", config.brokers, creation.topic);
+    let mut add = |option: &str, value: &dyn fmt::Display| {
+        write!(text, " {option} {value}").expect("a string takes any text");
+    };
+    if creation.partitions != BROKER_DEFAULT {
+        add("--partitions", &creation.partitions);
+    }
+    if creation.replication != BROKER_DEFAULT {
+        add("--replication-factor", &creation.replication);
+    }
+    for (key, value) in &creation.config {
+        add("--config", &format_args!("{key}={value}"));
+    }
+    text
+}
