@@ -1,0 +1,172 @@
+//! Kafka records in one reused buffer.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Records ready to be produced: their bytes lie in one buffer that is cleared and used again, never freed per record.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    records: Vec<Record>,
+    headers: Vec<(&'static str, Range<usize>)>,
+}
+
+#[derive(Debug)]
+struct Record {
+    topic: Arc<str>,
+    key: Option<Range<usize>>,
+    value: Option<Range<usize>>,
+    headers: Range<usize>,
+}
+
+/// One record of a [`Batch`].
+#[derive(Clone, Copy, Debug)]
+pub struct RecordView<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The key's bytes, registry prefix included; `None` for a table without key.
+    pub key: Option<&'a [u8]>,
+    /// The value's bytes, registry prefix included; `None` for a tombstone.
+    pub value: Option<&'a [u8]>,
+    batch: &'a Batch,
+    record: &'a Record,
+}
+
+/// One header of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header<'a> {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value.
+    pub value: &'a [u8],
+}
+
+/// A state of a [`Batch`] to go back to.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    bytes: usize,
+    records: usize,
+    headers: usize,
+}
+
+impl Batch {
+    /// An empty batch.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Bytes of keys, values and headers held.
+    #[must_use]
+    pub fn len_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Records held.
+    #[must_use]
+    pub fn record_count(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether no record is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Forgets the records and keeps the memory, unless one huge record made it larger than `keep_bytes_max`.
+    pub fn clear(&mut self, keep_bytes_max: usize) {
+        self.bytes.clear();
+        self.bytes.shrink_to(keep_bytes_max);
+        self.records.clear();
+        self.headers.clear();
+    }
+
+    /// The records in the order they were written.
+    pub fn records(&self) -> impl ExactSizeIterator<Item = RecordView<'_>> {
+        self.records.iter().map(|record| RecordView {
+            topic: &record.topic,
+            key: self.slice(record.key.as_ref()),
+            value: self.slice(record.value.as_ref()),
+            batch: self,
+            record,
+        })
+    }
+
+    /// The current state, to go back to when a change turns out not to be mappable halfway.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { bytes: self.bytes.len(), records: self.records.len(), headers: self.headers.len() }
+    }
+
+    /// Forgets everything written since `mark`.
+    pub fn rewind(&mut self, mark: Mark) {
+        self.bytes.truncate(mark.bytes);
+        self.records.truncate(mark.records);
+        self.headers.truncate(mark.headers);
+    }
+
+    /// Adds a record made of parts that are at hand, for callers outside the hot path.
+    pub fn push<'h>(
+        &mut self,
+        topic: &Arc<str>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: impl IntoIterator<Item = Header<'h>>,
+    ) {
+        let key = key.map(|bytes| self.append(bytes));
+        let value = value.map(|bytes| self.append(bytes));
+        for header in headers {
+            self.push_header(header.name, |out| out.extend_from_slice(header.value));
+        }
+        self.finish(topic, key, value);
+    }
+
+    /// Appends what `write` writes, and tells where it lies. When it fails, what it wrote stays until a rewind.
+    #[inline]
+    pub(crate) fn part<E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Range<usize>, E> {
+        let start = self.bytes.len();
+        write(&mut self.bytes)?;
+        Ok(start..self.bytes.len())
+    }
+
+    /// Adds a header of the record that [`Batch::finish`] will end.
+    #[inline]
+    pub(crate) fn push_header(&mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        self.headers.push((name, start..self.bytes.len()));
+    }
+
+    /// Adds a header whose value [`Batch::part`] has written.
+    pub(crate) fn push_written_header(&mut self, name: &'static str, value: Range<usize>) {
+        self.headers.push((name, value));
+    }
+
+    /// Ends a record: its headers are those that no record has yet.
+    #[inline]
+    pub(crate) fn finish(&mut self, topic: &Arc<str>, key: Option<Range<usize>>, value: Option<Range<usize>>) {
+        let first_header = self.records.last().map_or(0, |record| record.headers.end);
+        let headers = first_header..self.headers.len();
+        self.records.push(Record { topic: Arc::clone(topic), key, value, headers });
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
+
+    fn slice(&self, span: Option<&Range<usize>>) -> Option<&[u8]> {
+        span.and_then(|span| self.bytes.get(span.clone()))
+    }
+}
+
+impl<'a> RecordView<'a> {
+    /// The record's headers, in order.
+    pub fn headers(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
+        let batch = self.batch;
+        let headers = batch.headers.get(self.record.headers.clone()).unwrap_or_default();
+        headers.iter().map(|(name, span)| Header { name, value: batch.bytes.get(span.clone()).unwrap_or_default() })
+    }
+}

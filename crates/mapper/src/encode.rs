@@ -1,0 +1,144 @@
+//! Values: from the wire's text to Avro's bytes, one small encoder a column.
+
+mod array;
+mod decimal;
+mod number;
+mod text;
+mod time;
+
+use crate::avro;
+use array::{Element, Elements};
+pub(crate) use time::TimeUnit;
+
+/// How the values of one column are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Encoder {
+    /// Avro `boolean`.
+    Boolean,
+    /// Avro `int` that holds 16 bits.
+    Int16,
+    /// Avro `int`.
+    Int32,
+    /// Avro `long`.
+    Int64,
+    /// `oid`: an Avro `long`.
+    Oid,
+    /// Avro `float`.
+    Float,
+    /// Avro `double`.
+    Double,
+    /// Avro `string`.
+    Text,
+    /// Avro `string`: a UUID.
+    Uuid,
+    /// Avro `string`: JSON.
+    Json,
+    /// Avro `bytes`.
+    Bytes,
+    /// Avro `bytes` of logical type `decimal`.
+    Decimal {
+        /// Digits in all.
+        precision: usize,
+        /// Digits after the point.
+        scale: usize,
+    },
+    /// Debezium's record of a scale and a number.
+    VariableDecimal,
+    /// Avro `int`: days.
+    Date,
+    /// Avro `int` or `long`: time of the day.
+    Time(TimeUnit),
+    /// Avro `long`: time since 1970.
+    Timestamp(TimeUnit),
+    /// Avro `string`: a moment in UTC.
+    ZonedTimestamp {
+        /// Digits of a second.
+        digits: usize,
+    },
+    /// Avro `string`: one of the labels.
+    Enum {
+        /// The labels in order.
+        labels: Vec<String>,
+    },
+    /// Avro `array`.
+    Array(Box<Encoder>),
+}
+
+/// Why a value cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is not what is named here.
+    Value(&'static str),
+    /// It is an enum label that the schema does not list.
+    UnknownLabel,
+}
+
+/// Memory for conversions, kept between values.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    limbs: decimal::Limbs,
+    element: Vec<u8>,
+}
+
+impl Encoder {
+    /// Appends one value.
+    #[inline]
+    pub(crate) fn put(&self, value: &[u8], scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), Fault> {
+        match self {
+            Encoder::Boolean => number::boolean(value, out),
+            Encoder::Int16 => number::integer(value, i64::from(i16::MIN), i64::from(i16::MAX), out),
+            Encoder::Int32 => number::integer(value, i64::from(i32::MIN), i64::from(i32::MAX), out),
+            Encoder::Int64 => number::integer(value, i64::MIN, i64::MAX, out),
+            Encoder::Oid => number::integer(value, 0, i64::from(u32::MAX), out),
+            Encoder::Float => number::float(value, out),
+            Encoder::Double => number::double(value, out),
+            Encoder::Text | Encoder::Uuid | Encoder::Json => text::string(value, out),
+            Encoder::Bytes => text::bytes(value, out),
+            Encoder::Decimal { scale, .. } => decimal::fixed(value, *scale, &mut scratch.limbs, out),
+            Encoder::VariableDecimal => decimal::variable(value, &mut scratch.limbs, out),
+            Encoder::Date => time::date(value, out),
+            Encoder::Time(unit) => time::time(value, *unit, out),
+            Encoder::Timestamp(unit) => time::timestamp(value, *unit, out),
+            Encoder::ZonedTimestamp { digits } => time::zoned_timestamp(value, *digits, out),
+            Encoder::Enum { labels } => text::label(value, labels, out),
+            Encoder::Array(element) => put_array(element, value, scratch, out),
+        }
+    }
+
+    /// Whether the elements of an array of this can be null. Debezium's enum arrays cannot hold one.
+    pub(crate) fn nullable_in_array(&self) -> bool {
+        !matches!(self, Encoder::Enum { .. })
+    }
+}
+
+fn put_array(encoder: &Encoder, value: &[u8], scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), Fault> {
+    let count = Elements::count(value).ok_or(Fault::Value("an array of one dimension"))?;
+    if count > 0 {
+        avro::put_length(count, out);
+    }
+    let nullable = encoder.nullable_in_array();
+    // Out of the scratch while it holds an element: the element's encoder needs the rest.
+    let mut unescaped = std::mem::take(&mut scratch.element);
+    let written = Elements::new(value).try_for_each(|element| {
+        let text = match element {
+            Element::Plain(text) => text,
+            Element::Escaped(text) => {
+                array::unescape(text, &mut unescaped);
+                &unescaped
+            }
+            Element::Null if nullable => {
+                out.push(avro::FIRST_BRANCH);
+                return Ok(());
+            }
+            Element::Null => return Err(Fault::Value("an array whose elements are not null")),
+            Element::Malformed => return Err(Fault::Value("an array of one dimension")),
+        };
+        if nullable {
+            out.push(avro::SECOND_BRANCH);
+        }
+        encoder.put(text, scratch, out)
+    });
+    scratch.element = unescaped;
+    out.push(avro::ARRAY_END);
+    written
+}

@@ -1,0 +1,173 @@
+//! Exact numbers: from decimal text to two's complement, big endian, as short as it can be.
+
+use crate::avro;
+use crate::encode::{Fault, number};
+
+/// Memory that large numbers are converted in; kept between values.
+#[derive(Debug, Default)]
+pub(super) struct Limbs {
+    /// Base 2^32, least significant first.
+    limbs: Vec<u32>,
+    digits: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+/// A number with exactly `scale` digits after the point.
+pub(super) fn fixed(text: &[u8], scale: usize, limbs: &mut Limbs, out: &mut Vec<u8>) -> Result<(), Fault> {
+    let parts = Parts::split(text).ok_or(Fault::Value("a decimal: only finite numbers have one"))?;
+    let (kept, cut) = parts.fraction.split_at(parts.fraction.len().min(scale));
+    if cut.iter().any(|digit| *digit != b'0') {
+        return Err(Fault::Value("a decimal of the column's scale"));
+    }
+    let unscaled = Unscaled { negative: parts.negative, whole: parts.whole, fraction: kept, zeros: scale - kept.len() };
+    unscaled.put(limbs, out)
+}
+
+/// A scale and a number: the fewest digits after the point that hold the value.
+pub(super) fn variable(text: &[u8], limbs: &mut Limbs, out: &mut Vec<u8>) -> Result<(), Fault> {
+    let parts = Parts::split(text).ok_or(Fault::Value("a decimal: only finite numbers have one"))?;
+    let kept = parts.fraction.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+    let fraction = parts.fraction.get(..kept).unwrap_or_default();
+    avro::put_length(fraction.len(), out);
+    Unscaled { negative: parts.negative, whole: parts.whole, fraction, zeros: 0 }.put(limbs, out)
+}
+
+/// What the server prints for a finite `numeric`.
+struct Parts<'a> {
+    negative: bool,
+    whole: &'a [u8],
+    fraction: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn split(text: &'a [u8]) -> Option<Self> {
+        let (negative, rest) = match text {
+            [b'-', rest @ ..] => (true, rest),
+            rest => (false, rest),
+        };
+        let point = rest.iter().position(|byte| *byte == b'.');
+        let (whole, fraction) = match point {
+            Some(point) => (rest.get(..point)?, rest.get(point + 1..)?),
+            None => (rest, [].as_slice()),
+        };
+        let plain = whole.iter().chain(fraction).all(u8::is_ascii_digit) && whole.len() + fraction.len() > 0;
+        plain.then_some(Self { negative, whole, fraction })
+    }
+}
+
+/// The digits of a number without its point.
+struct Unscaled<'a> {
+    negative: bool,
+    whole: &'a [u8],
+    fraction: &'a [u8],
+    /// Zeros that follow the fraction.
+    zeros: usize,
+}
+
+impl Unscaled<'_> {
+    fn put(&self, limbs: &mut Limbs, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let digit_count = self.whole.len() + self.fraction.len() + self.zeros;
+        if digit_count <= SMALL_DIGITS_MAX {
+            put_small(self.small(), out);
+            return Ok(());
+        }
+        limbs.digits.clear();
+        limbs.digits.extend_from_slice(self.whole);
+        limbs.digits.extend_from_slice(self.fraction);
+        limbs.digits.resize(digit_count, b'0');
+        limbs.convert(self.negative)?;
+        avro::put_bytes(&limbs.bytes, out);
+        Ok(())
+    }
+
+    fn small(&self) -> i64 {
+        let digits = self.whole.iter().chain(self.fraction).map(|byte| i64::from(byte - b'0'));
+        let zeros = std::iter::repeat_n(0, self.zeros);
+        let magnitude = digits.chain(zeros).fold(0i64, |number, digit| number * 10 + digit);
+        if self.negative { -magnitude } else { magnitude }
+    }
+}
+
+/// Eighteen nines fit an `i64`.
+const SMALL_DIGITS_MAX: usize = 18;
+
+fn put_small(value: i64, out: &mut Vec<u8>) {
+    let bytes = value.to_be_bytes();
+    let sign = if value < 0 { 0xFF } else { 0x00 };
+    // A leading byte says nothing when it only repeats the sign bit of the next one.
+    let redundant = bytes.windows(2).take_while(|pair| match pair {
+        [first, second] => *first == sign && (*second & 0x80 != 0) == (value < 0),
+        _ => false,
+    });
+    let start = redundant.count();
+    avro::put_bytes(bytes.get(start..).unwrap_or_default(), out);
+}
+
+impl Limbs {
+    /// From `self.digits` to `self.bytes`.
+    fn convert(&mut self, negative: bool) -> Result<(), Fault> {
+        self.limbs.clear();
+        let head = self.digits.len() % CHUNK_DIGITS;
+        let (first, rest) = self.digits.split_at(head);
+        for chunk in std::iter::once(first).filter(|first| !first.is_empty()).chain(rest.chunks(CHUNK_DIGITS)) {
+            let chunk = number::parse_digits(chunk).ok_or(Fault::Value("a decimal"))?;
+            multiply_add(&mut self.limbs, chunk);
+        }
+        self.bytes.clear();
+        if negative && !self.limbs.is_empty() {
+            // Two's complement: one less, all bits turned.
+            subtract_one(&mut self.limbs);
+            self.bytes.extend(self.limbs.iter().rev().flat_map(|limb| (!limb).to_be_bytes()));
+            trim(&mut self.bytes, 0xFF);
+        } else {
+            self.bytes.extend(self.limbs.iter().rev().flat_map(|limb| limb.to_be_bytes()));
+            trim(&mut self.bytes, 0x00);
+        }
+        Ok(())
+    }
+}
+
+/// Digits taken at a time: nine nines fit a limb.
+const CHUNK_DIGITS: usize = 9;
+/// Ten to the power of [`CHUNK_DIGITS`].
+const CHUNK_BASE: u64 = 1_000_000_000;
+
+fn multiply_add(limbs: &mut Vec<u32>, chunk: u64) {
+    let mut carry = chunk;
+    for limb in limbs.iter_mut() {
+        let sum = u64::from(*limb) * CHUNK_BASE + carry;
+        *limb = low_half(sum);
+        carry = sum >> 32;
+    }
+    if carry > 0 {
+        limbs.push(low_half(carry));
+    }
+}
+
+fn low_half(value: u64) -> u32 {
+    u32::try_from(value & u64::from(u32::MAX)).expect("32 bits were kept")
+}
+
+/// Of a number above zero.
+fn subtract_one(limbs: &mut [u32]) {
+    for limb in limbs {
+        let (less, borrowed) = limb.overflowing_sub(1);
+        *limb = less;
+        if !borrowed {
+            break;
+        }
+    }
+}
+
+/// Leaves the fewest bytes whose first bit still tells the sign; at least one.
+fn trim(bytes: &mut Vec<u8>, sign: u8) {
+    let start = bytes.iter().take_while(|byte| **byte == sign).count();
+    let sign_kept = bytes.get(start).is_some_and(|byte| (byte ^ sign) & 0x80 == 0);
+    if sign_kept {
+        bytes.drain(..start);
+    } else if start > 0 {
+        bytes.drain(..start - 1);
+    } else {
+        bytes.insert(0, sign);
+    }
+}

@@ -1,0 +1,67 @@
+//! Booleans, whole numbers and floating point.
+
+use crate::avro;
+use crate::encode::Fault;
+
+/// `t` or `f`.
+#[inline]
+pub(super) fn boolean(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    let value = match text {
+        b"t" | b"true" => true,
+        b"f" | b"false" => false,
+        _ => return Err(Fault::Value("a boolean")),
+    };
+    avro::put_boolean(value, out);
+    Ok(())
+}
+
+/// A whole number between `min` and `max`.
+#[inline]
+pub(super) fn integer(text: &[u8], min: i64, max: i64, out: &mut Vec<u8>) -> Result<(), Fault> {
+    let value = parse_integer(text).filter(|value| (min..=max).contains(value));
+    avro::put_long(value.ok_or(Fault::Value("a whole number of the column's size"))?, out);
+    Ok(())
+}
+
+/// Single precision; `NaN`, `Infinity` and `-Infinity` are values.
+pub(super) fn float(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    avro::put_float(parse_text(text).ok_or(Fault::Value("a float"))?, out);
+    Ok(())
+}
+
+/// Double precision; `NaN`, `Infinity` and `-Infinity` are values.
+pub(super) fn double(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    avro::put_double(parse_text(text).ok_or(Fault::Value("a double"))?, out);
+    Ok(())
+}
+
+fn parse_text<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Digits with an optional minus; `None` for anything else, and for what an `i64` cannot hold.
+#[inline]
+pub(super) fn parse_integer(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    let magnitude = parse_digits(digits)?;
+    // Counted down for negative numbers: the smallest has no positive counterpart.
+    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
+}
+
+/// Digits only, at least one and at most nineteen: more cannot be an `i64`.
+#[inline]
+pub(super) fn parse_digits(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || digits.len() > I64_DIGITS_MAX {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |number, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit <= 9).then(|| number * 10 + u64::from(digit))
+    })
+}
+
+/// `i64::MAX` has nineteen digits, and nineteen nines fit a `u64`.
+const I64_DIGITS_MAX: usize = 19;

@@ -1,0 +1,85 @@
+//! Text, bytes and enum labels.
+
+use crate::avro;
+use crate::encode::Fault;
+
+/// Text as it is; the session asks for UTF-8, but a database of encoding `SQL_ASCII` sends what it has.
+#[inline]
+pub(super) fn string(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    if std::str::from_utf8(text).is_err() {
+        return Err(Fault::Value("text: it is not UTF-8"));
+    }
+    avro::put_bytes(text, out);
+    Ok(())
+}
+
+/// A label that the schema lists.
+pub(super) fn label(text: &[u8], labels: &[String], out: &mut Vec<u8>) -> Result<(), Fault> {
+    if !labels.iter().any(|label| label.as_bytes() == text) {
+        return Err(Fault::UnknownLabel);
+    }
+    avro::put_bytes(text, out);
+    Ok(())
+}
+
+/// `bytea`, printed as `\x` and hexadecimal digits, or in the older escape format.
+///
+/// See <https://www.postgresql.org/docs/current/datatype-binary.html>.
+pub(super) fn bytes(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    let read = match text {
+        [b'\\', b'x', digits @ ..] => hexadecimal(digits, out),
+        escaped => escape_format(escaped, out),
+    };
+    read.ok_or(Fault::Value("bytes"))
+}
+
+fn hexadecimal(digits: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let (pairs, odd) = digits.as_chunks::<2>();
+    if !odd.is_empty() {
+        return None;
+    }
+    avro::put_length(pairs.len(), out);
+    out.reserve(pairs.len());
+    for [high, low] in pairs {
+        out.push(hexadecimal_digit(*high)? << 4 | hexadecimal_digit(*low)?);
+    }
+    Some(())
+}
+
+fn hexadecimal_digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// Plain bytes; a backslash is doubled, and three octal digits follow it for a byte that cannot be printed.
+fn escape_format(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let length = EscapeFormat(text).try_fold(0, |length, byte| byte.map(|_| length + 1))?;
+    avro::put_length(length, out);
+    out.extend(EscapeFormat(text).flatten());
+    Some(())
+}
+
+/// The bytes of a text in escape format; `None` for one that is none.
+struct EscapeFormat<'a>(&'a [u8]);
+
+impl Iterator for EscapeFormat<'_> {
+    type Item = Option<u8>;
+
+    fn next(&mut self) -> Option<Option<u8>> {
+        let (byte, rest) = match self.0 {
+            [] => return None,
+            [b'\\', b'\\', rest @ ..] => (Some(b'\\'), rest),
+            [b'\\', high @ b'0'..=b'3', middle @ b'0'..=b'7', low @ b'0'..=b'7', rest @ ..] => {
+                (Some((high - b'0') << 6 | (middle - b'0') << 3 | (low - b'0')), rest)
+            }
+            [b'\\', ..] => (None, [].as_slice()),
+            [plain, rest @ ..] => (Some(*plain), rest),
+        };
+        self.0 = rest;
+        Some(byte)
+    }
+}

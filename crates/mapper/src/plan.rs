@@ -1,0 +1,178 @@
+//! How rows of one relation become records.
+
+use std::fmt;
+use std::sync::Arc;
+
+use walcast_pgoutput::{Oid, Relation};
+
+use crate::column::{ColumnFault, ColumnPlan};
+use crate::encode::{Fault, Scratch};
+use crate::envelope::{Envelope, RowFault};
+use crate::records::Records;
+use crate::source::Source;
+use crate::{Batch, ChangeContext, MapError, MapperConfig, RowChange, TableFacts, TableName};
+use crate::{key, names, schema};
+
+/// The number a schema registry gave a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SchemaId(u32);
+
+impl SchemaId {
+    /// Wraps the registry's number.
+    #[must_use]
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// The number, for machines.
+    #[must_use]
+    pub const fn as_u32(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for SchemaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// The ids of a relation's schemas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemaIds {
+    /// Of the key schema; `None` for a table without key.
+    pub key: Option<SchemaId>,
+    /// Of the value schema.
+    pub value: SchemaId,
+}
+
+/// How rows of one version of one relation become records: compiled once, used for every row.
+#[derive(Debug)]
+pub struct Plan {
+    table: TableName,
+    topic: Arc<str>,
+    key_schema: Option<String>,
+    value_schema: String,
+    envelope: Envelope,
+    ids: Option<SchemaIds>,
+    topic_prefix: String,
+    tombstones_on_delete: bool,
+    type_oids: Vec<Oid>,
+    scratch: Scratch,
+}
+
+impl Plan {
+    /// Compiles the plan of `relation`, and its schemas.
+    ///
+    /// # Errors
+    /// The relation cannot be mapped.
+    pub fn compile(relation: &Relation, facts: &TableFacts, config: &MapperConfig) -> Result<Self, MapError> {
+        let table = TableName { namespace: relation.namespace.clone(), name: relation.name.clone() };
+        let topic = names::topic(config, &table);
+        names::check_namespace(&topic, &table)?;
+        names::check_columns(relation.columns.iter().map(|column| column.name.as_str()), &table)?;
+        let identity = relation.replica_identity;
+        let columns: Vec<ColumnPlan> =
+            relation.columns.iter().map(|column| ColumnPlan::compile(column, identity, facts, config)).collect();
+        let key = key::columns(relation, facts);
+        let key_columns: Vec<&ColumnPlan> = key.iter().filter_map(|place| columns.get(*place)).collect();
+        Ok(Self {
+            key_schema: (!key.is_empty()).then(|| schema::key(&topic, &key_columns)),
+            value_schema: schema::value(&topic, &columns.iter().collect::<Vec<_>>()),
+            topic: topic.into(),
+            envelope: Envelope { columns, key, source: Source::new(&table, config) },
+            ids: None,
+            topic_prefix: config.topic_prefix.clone(),
+            tombstones_on_delete: config.tombstones_on_delete,
+            type_oids: relation.columns.iter().map(|column| column.type_oid).collect(),
+            scratch: Scratch::default(),
+            table,
+        })
+    }
+
+    /// The table.
+    #[must_use]
+    pub fn table(&self) -> &TableName {
+        &self.table
+    }
+
+    /// The topic its records go to.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The key's Avro schema as JSON; `None` for a table without key.
+    #[must_use]
+    pub fn key_schema(&self) -> Option<&str> {
+        self.key_schema.as_deref()
+    }
+
+    /// The value's Avro schema as JSON.
+    #[must_use]
+    pub fn value_schema(&self) -> &str {
+        &self.value_schema
+    }
+
+    /// Tells the plan under which ids the registry knows its schemas; needed before the first [`Plan::encode`].
+    pub fn bind(&mut self, ids: SchemaIds) {
+        self.ids = Some(ids);
+    }
+
+    /// Writes the records of one change to the end of `batch`: one, or several for a delete with its tombstone or a
+    /// moved primary key.
+    ///
+    /// # Errors
+    /// The row cannot be mapped; `batch` is then unchanged.
+    ///
+    /// # Panics
+    /// When [`Plan::bind`] was not called.
+    pub fn encode(
+        &mut self,
+        change: &RowChange<'_>,
+        context: &ChangeContext,
+        batch: &mut Batch,
+    ) -> Result<(), MapError> {
+        let mark = batch.mark();
+        let mut records = Records {
+            topic: &self.topic,
+            topic_prefix: &self.topic_prefix,
+            envelope: &self.envelope,
+            ids: self.ids.expect("a plan is bound to its schemas' ids before rows are encoded"),
+            tombstones_on_delete: self.tombstones_on_delete,
+            context,
+            scratch: &mut self.scratch,
+            batch,
+            part: 0,
+        };
+        let written = match *change {
+            RowChange::Insert { new } => records.insert(new),
+            RowChange::Update { old, new } => records.update(old, new),
+            RowChange::Delete { old } => records.delete(old),
+        };
+        written.map_err(|fault| {
+            batch.rewind(mark);
+            self.explain(fault)
+        })
+    }
+
+    #[cold]
+    fn explain(&self, fault: RowFault) -> MapError {
+        let table = self.table.clone();
+        let (place, fault) = match fault {
+            RowFault::ColumnCount { found } => {
+                return MapError::ColumnCount { table, found, wanted: self.envelope.columns.len() };
+            }
+            RowFault::Column { place, fault } => (place, fault),
+        };
+        let column = self.envelope.columns.get(place).map(|column| column.name().to_owned()).unwrap_or_default();
+        match fault {
+            ColumnFault::NullInNotNull => MapError::NullInNotNull { table, column },
+            ColumnFault::Value(Fault::UnknownLabel) => {
+                let type_oid = self.type_oids.get(place).copied().unwrap_or_default();
+                MapError::UnknownEnumLabel { table, column, type_oid }
+            }
+            ColumnFault::Value(Fault::Value(wanted)) => MapError::Value { table, column, wanted },
+        }
+    }
+}
