@@ -115,15 +115,20 @@ pub async fn read(client: &Client) -> Result<Vec<JournalEntry>> {
     rows.iter().map(entry).collect()
 }
 
-/// Number of changes in the journal.
+/// Number of changes in the journal, as a consumer sees them: an altered key is a delete and a create.
 ///
 /// # Errors
 /// What the server says, for example that no journal was installed.
-pub async fn len(client: &Client) -> Result<i64> {
+pub async fn changes(client: &Client) -> Result<u64> {
     let row = client
-        .query_one("SELECT count(*) FROM walcast_journal.changes", &[])
+        .query_one(
+            "SELECT count(*) + count(old_key) FROM walcast_journal.changes",
+            &[],
+        )
         .await;
-    row.and_then(|row| row.try_get(0))
+    let count = row.and_then(|row| row.try_get::<_, i64>(0));
+    count
+        .map(i64::unsigned_abs)
         .map_err(|source| refused("counting the journal".to_owned(), source))
 }
 

@@ -17,11 +17,14 @@
 //! Nothing here is used by the connector itself.
 
 mod account;
+mod audit;
 mod avro;
 mod cache;
 mod cell;
 mod change_id;
 mod command;
+mod connector;
+mod connector_config;
 mod consumer;
 mod error;
 mod java;
@@ -43,8 +46,11 @@ mod tls;
 mod verdict;
 mod wait;
 
+pub use audit::Audit;
 pub use cell::{Cell, Cells, UNAVAILABLE};
 pub use change_id::{CHANGE_ID_HEADER, ChangeId, ChangeIdError};
+pub use connector::{ProcessUsage, Walcast};
+pub use connector_config::ConnectorConfig;
 pub use consumer::{RawRecord, TopicReader, read_topic, topic_names};
 pub use error::{Error, Result};
 pub use kafka::{Kafka, KafkaOptions};

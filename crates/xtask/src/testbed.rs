@@ -136,6 +136,7 @@ fn as_json(testbed: &Testbed) -> anyhow::Result<serde_json::Value> {
         "postgres_socket_dir": postgres.socket_dir(),
         "kafka_brokers": testbed.kafka.brokers(),
         "registry_url": testbed.registry.url(),
+        "process_ids": [postgres.process_id(), testbed.kafka.process_id(), testbed.registry.process_id()],
     });
     if let Some(tls) = postgres.tls() {
         let client = tls.issue_client(&postgres.options().superuser)?;

@@ -1,0 +1,143 @@
+//! The configuration file of a connector that runs against a testbed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Result, file_error};
+use crate::ports::Port;
+use crate::servers::Testbed;
+
+/// A configuration as in the README, for one testbed; any key can be changed with [`set`](ConnectorConfig::set).
+#[derive(Clone, Debug)]
+pub struct ConnectorConfig {
+    table: toml::Table,
+    admin_port: Arc<Port>,
+}
+
+impl ConnectorConfig {
+    /// Name, slot and publication (`walcast_<name>`), topic prefix, servers, all tables of `public`, admin on a free port.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn new(testbed: &Testbed, name: &str) -> Result<ConnectorConfig> {
+        let config = ConnectorConfig {
+            table: toml::Table::new(),
+            admin_port: Arc::new(Port::reserve()?),
+        };
+        let slot = format!("walcast_{}", name.replace('-', "_"));
+        Ok(config
+            .set("name", name)
+            .set("postgres.url", testbed.postgres.url())
+            .set("postgres.slot", slot.clone())
+            .set("postgres.publication", slot)
+            .set("postgres.create", true)
+            .set("postgres.tables", vec!["public.*".to_owned()])
+            .set("kafka.brokers", testbed.kafka.brokers())
+            .set("kafka.topic_prefix", name)
+            .set("registry.url", testbed.registry.url())
+            .with_admin_listen())
+    }
+
+    /// The same with an admin address of its own: for a second instance beside the first.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn second_instance(&self) -> Result<ConnectorConfig> {
+        let copy = ConnectorConfig {
+            table: self.table.clone(),
+            admin_port: Arc::new(Port::reserve()?),
+        };
+        Ok(copy.with_admin_listen())
+    }
+
+    fn with_admin_listen(self) -> ConnectorConfig {
+        let address = self.admin_address();
+        self.set("admin.listen", address)
+    }
+
+    /// Sets a key by its dotted path (`kafka.delivery`); tables on the way are made.
+    #[must_use]
+    pub fn set(self, path: &str, value: impl Into<toml::Value>) -> ConnectorConfig {
+        let segments: Vec<&str> = path.split('.').collect();
+        self.set_in(&segments, value)
+    }
+
+    /// Sets one librdkafka property; its name holds dots of its own.
+    #[must_use]
+    pub fn set_kafka_property(self, name: &str, value: &str) -> ConnectorConfig {
+        self.set_in(&["kafka", "properties", name], value)
+    }
+
+    fn set_in(mut self, segments: &[&str], value: impl Into<toml::Value>) -> ConnectorConfig {
+        let Some((last, folders)) = segments.split_last() else {
+            return self;
+        };
+        let mut table = &mut self.table;
+        for folder in folders {
+            let entry = table.entry(*folder).or_insert_with(|| toml::Table::new().into());
+            table = entry
+                .as_table_mut()
+                .expect("a key with a value of its own is not a table as well");
+        }
+        table.insert((*last).to_owned(), value.into());
+        self
+    }
+
+    /// Removes a key by its dotted path; a missing one is no fault.
+    #[must_use]
+    pub fn unset(mut self, path: &str) -> ConnectorConfig {
+        let (folder, last) = path.rsplit_once('.').unwrap_or(("", path));
+        let mut folders = folder.split('.').filter(|folder| !folder.is_empty());
+        let table = folders.try_fold(&mut self.table, |table, folder| {
+            table.get_mut(folder)?.as_table_mut()
+        });
+        if let Some(table) = table {
+            table.remove(last);
+        }
+        self
+    }
+
+    /// `host:port` of the admin interface.
+    pub fn admin_address(&self) -> String {
+        format!("127.0.0.1:{}", self.admin_port.number())
+    }
+
+    /// The file's text.
+    pub fn text(&self) -> String {
+        self.table.to_string()
+    }
+
+    /// Writes the file `<folder>/walcast.toml`; a folder can hold one.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_to(&self, folder: &Path) -> Result<PathBuf> {
+        let path = folder.join("walcast.toml");
+        std::fs::write(&path, self.text()).map_err(file_error("write", &path))?;
+        Ok(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_set_and_removed_at_any_depth() {
+        let config = ConnectorConfig {
+            table: toml::Table::new(),
+            admin_port: Arc::new(Port::reserve().unwrap()),
+        };
+        let config = config
+            .set("name", "shop")
+            .set("kafka.delivery", "at_least_once")
+            .set("kafka.brokers", "b");
+        let config = config
+            .set_kafka_property("linger.ms", "5")
+            .unset("kafka.delivery")
+            .unset("registry.url");
+        let expected =
+            "name = \"shop\"\n\n[kafka]\nbrokers = \"b\"\n\n[kafka.properties]\n\"linger.ms\" = \"5\"\n";
+        assert_eq!(config.text(), expected);
+    }
+}
