@@ -1,7 +1,12 @@
 //! `cargo xtask`: the project's own commands for developers.
 
+mod bench;
+mod binary;
+mod demo;
 mod gate;
 mod testbed;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -15,6 +20,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Everything once, on real servers, with a verdict
+    Demo(demo::Arguments),
+    /// How fast a backlog reaches Kafka
+    Bench(bench::Arguments),
     /// The one test command
     Test(gate::Arguments),
     /// Real Postgres, Kafka and a schema registry on loopback
@@ -22,9 +31,21 @@ enum Task {
     Testbed(testbed::Task),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    match Arguments::parse().task {
+    match task {
+        Task::Demo(arguments) => runtime.block_on(Box::pin(demo::run(arguments))),
+        Task::Bench(arguments) => runtime.block_on(Box::pin(bench::run(arguments))),
         Task::Test(arguments) => gate::run_all(&arguments),
         Task::Testbed(task) => runtime.block_on(testbed::run(task)),
     }

@@ -16,7 +16,11 @@ pub(crate) struct Backlog {
 
 impl Backlog {
     /// A million changes, as in docs/performance.md.
-    pub(crate) const FULL: Backlog = Backlog { small_transactions: 300_000, large_rows: 500_000, medium_rows: 200_000 };
+    pub(crate) const FULL: Backlog = Backlog {
+        small_transactions: 300_000,
+        large_rows: 500_000,
+        medium_rows: 200_000,
+    };
 
     /// The same at another size.
     pub(crate) fn scaled(changes: u64) -> Backlog {
@@ -73,7 +77,10 @@ pub(crate) async fn write(postgres: &Postgres, backlog: Backlog) -> Result<()> {
     for rows in [backlog.large_rows, backlog.medium_rows] {
         let last = first + rows - 1;
         client
-            .batch_execute(&format!("INSERT INTO orders {}", row(&format!("SELECT n FROM generate_series({first}, {last}) n"))))
+            .batch_execute(&format!(
+                "INSERT INTO orders {}",
+                row(&format!("SELECT n FROM generate_series({first}, {last}) n"))
+            ))
             .await?;
         first = last + 1;
     }

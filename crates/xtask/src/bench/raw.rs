@@ -27,7 +27,14 @@ pub(crate) struct Drained {
 }
 
 /// Reads `slot` from its confirmed position until `commits` transactions have passed. Nothing is confirmed.
-pub(crate) fn drain(port: u16, user: &str, database: &str, slot: &str, publication: &str, commits: u64) -> Result<Drained> {
+pub(crate) fn drain(
+    port: u16,
+    user: &str,
+    database: &str,
+    slot: &str,
+    publication: &str,
+    commits: u64,
+) -> Result<Drained> {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).context("connecting to Postgres")?;
     socket.set_nodelay(true)?;
     start_up(&mut socket, user, database)?;
@@ -36,22 +43,37 @@ pub(crate) fn drain(port: u16, user: &str, database: &str, slot: &str, publicati
         "START_REPLICATION SLOT \"{slot}\" LOGICAL 0/0 (proto_version '1', publication_names '\"{publication}\"')"
     );
     query(&mut socket, &command)?;
-    let mut scan = Scan { commits_left: commits, ..Scan::default() };
+    let mut scan = Scan {
+        commits_left: commits,
+        ..Scan::default()
+    };
     let mut buffer = vec![0; READ_BYTES];
     while scan.commits_left > 0 {
         let count = socket.read(&mut buffer).context("reading the stream")?;
-        ensure!(count > 0, "the server closed the stream with {} commits to go", scan.commits_left);
+        ensure!(
+            count > 0,
+            "the server closed the stream with {} commits to go",
+            scan.commits_left
+        );
         scan.take(&buffer[..count])?;
         if count >= FULL_READ_BYTES {
             std::thread::sleep(PAUSE);
         }
     }
-    Ok(Drained { elapsed: begun.elapsed(), bytes: scan.bytes })
+    Ok(Drained {
+        elapsed: begun.elapsed(),
+        bytes: scan.bytes,
+    })
 }
 
 fn start_up(socket: &mut TcpStream, user: &str, database: &str) -> Result<()> {
     let mut body = 196_608_u32.to_be_bytes().to_vec();
-    for (name, value) in [("user", user), ("database", database), ("replication", "database"), ("client_encoding", "UTF8")] {
+    for (name, value) in [
+        ("user", user),
+        ("database", database),
+        ("replication", "database"),
+        ("client_encoding", "UTF8"),
+    ] {
         body.extend_from_slice(name.as_bytes());
         body.push(0);
         body.extend_from_slice(value.as_bytes());
@@ -64,7 +86,10 @@ fn start_up(socket: &mut TcpStream, user: &str, database: &str) -> Result<()> {
         match tag {
             b'Z' => return Ok(()),
             b'E' => bail!("Postgres refused: {}", String::from_utf8_lossy(&message)),
-            b'R' => ensure!(message == [0; 4], "the yardstick can only connect without a password"),
+            b'R' => ensure!(
+                message == [0; 4],
+                "the yardstick can only connect without a password"
+            ),
             _ => {}
         }
     }
@@ -77,7 +102,11 @@ fn query(socket: &mut TcpStream, command: &str) -> Result<()> {
     socket.write_all(&with_length(&body))?;
     match message(socket)? {
         (b'W', _) => Ok(()),
-        (tag, message) => bail!("streaming did not begin: {} {}", char::from(tag), String::from_utf8_lossy(&message)),
+        (tag, message) => bail!(
+            "streaming did not begin: {} {}",
+            char::from(tag),
+            String::from_utf8_lossy(&message)
+        ),
     }
 }
 
@@ -90,7 +119,12 @@ fn message(socket: &mut TcpStream) -> Result<(u8, Vec<u8>)> {
     let mut header = [0; 5];
     socket.read_exact(&mut header)?;
     let length = u32::from_be_bytes([header[1], header[2], header[3], header[4]]);
-    let mut body = vec![0; usize::try_from(length)?.checked_sub(4).context("a message has a length below 4")?];
+    let mut body = vec![
+        0;
+        usize::try_from(length)?
+            .checked_sub(4)
+            .context("a message has a length below 4")?
+    ];
     socket.read_exact(&mut body)?;
     Ok((header[0], body))
 }
@@ -123,11 +157,17 @@ impl Scan {
             rest = &rest[passed..];
             if rest.len() <= MESSAGE_TAG_OFFSET {
                 // Keepalives are shorter than that.
-                let Some(total) = message_bytes(rest).filter(|total| *total <= rest.len()) else { break };
+                let Some(total) = message_bytes(rest).filter(|total| *total <= rest.len()) else {
+                    break;
+                };
                 rest = &rest[total..];
                 continue;
             }
-            ensure!(rest[0] == b'd', "the stream ended with message {:?}", char::from(rest[0]));
+            ensure!(
+                rest[0] == b'd',
+                "the stream ended with message {:?}",
+                char::from(rest[0])
+            );
             if rest[5] == b'w' && rest[MESSAGE_TAG_OFFSET] == b'C' {
                 self.commits_left = self.commits_left.saturating_sub(1);
             }
@@ -160,9 +200,19 @@ mod tests {
     #[test]
     fn commits_are_counted_however_the_stream_is_cut() {
         let keepalive = [&[b'd', 0, 0, 0, 22, b'k'][..], &[0; 17]].concat();
-        let stream = [frame(b'I', 300), frame(b'C', 26), keepalive, frame(b'I', 1), frame(b'C', 26)].concat();
+        let stream = [
+            frame(b'I', 300),
+            frame(b'C', 26),
+            keepalive,
+            frame(b'I', 1),
+            frame(b'C', 26),
+        ]
+        .concat();
         for size in 1..stream.len() {
-            let mut scan = Scan { commits_left: 5, ..Scan::default() };
+            let mut scan = Scan {
+                commits_left: 5,
+                ..Scan::default()
+            };
             for piece in stream.chunks(size) {
                 scan.take(piece).unwrap();
             }
