@@ -5,8 +5,10 @@ use std::time::Duration;
 use crate::consumer::TopicReader;
 use crate::error::Result;
 use crate::journal;
+use crate::kafka::Kafka;
 use crate::postgres::Postgres;
 use crate::record::{Decoder, Payload, Record};
+use crate::registry::Registry;
 use crate::servers::Testbed;
 use crate::verdict::{Verdict, compare};
 use crate::wait::wait_until;
@@ -26,11 +28,24 @@ impl Audit {
     /// # Errors
     /// When no HTTP client can be set up.
     pub fn new(testbed: &Testbed, topic_prefix: &str, tables: &[&str]) -> Result<Audit> {
+        Audit::between(&testbed.kafka, &testbed.registry, topic_prefix, tables)
+    }
+
+    /// The same for servers that do not belong to one testbed.
+    ///
+    /// # Errors
+    /// When no HTTP client can be set up.
+    pub fn between(
+        kafka: &Kafka,
+        registry: &Registry,
+        topic_prefix: &str,
+        tables: &[&str],
+    ) -> Result<Audit> {
         let topics = tables.iter().map(|table| format!("{topic_prefix}.{table}"));
         Ok(Audit {
             topic_prefix: topic_prefix.to_owned(),
-            reader: TopicReader::new(&testbed.kafka.brokers(), topics),
-            decoder: Decoder::new(&testbed.registry.url())?,
+            reader: TopicReader::new(&kafka.brokers(), topics),
+            decoder: Decoder::new(&registry.url())?,
             records: Vec::new(),
         })
     }

@@ -55,6 +55,16 @@ impl Cell {
         }
     }
 
+    /// The cell as JSON, to show to a person: numbers and booleans as such, everything else as text.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Cell::Boolean(value) => (*value).into(),
+            Cell::Integer(value) => (*value).into(),
+            Cell::Float(value) => (*value).into(),
+            other => other.to_text().into(),
+        }
+    }
+
     /// The cell in Postgres's text form as far as keys need it.
     pub fn to_text(&self) -> Option<String> {
         match self {

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Result, file_error};
+use crate::kafka::Kafka;
 use crate::ports::Port;
+use crate::postgres::Postgres;
+use crate::registry::Registry;
 use crate::servers::Testbed;
 
 /// A configuration as in the README, for one testbed; any key can be changed with [`set`](ConnectorConfig::set).
@@ -20,6 +23,19 @@ impl ConnectorConfig {
     /// # Errors
     /// When no port is free.
     pub fn new(testbed: &Testbed, name: &str) -> Result<ConnectorConfig> {
+        ConnectorConfig::between(&testbed.postgres, &testbed.kafka, &testbed.registry, name)
+    }
+
+    /// The same for servers that do not belong to one testbed.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn between(
+        postgres: &Postgres,
+        kafka: &Kafka,
+        registry: &Registry,
+        name: &str,
+    ) -> Result<ConnectorConfig> {
         let config = ConnectorConfig {
             table: toml::Table::new(),
             admin_port: Arc::new(Port::reserve()?),
@@ -27,14 +43,14 @@ impl ConnectorConfig {
         let slot = format!("walcast_{}", name.replace('-', "_"));
         Ok(config
             .set("name", name)
-            .set("postgres.url", testbed.postgres.url())
+            .set("postgres.url", postgres.url())
             .set("postgres.slot", slot.clone())
             .set("postgres.publication", slot)
             .set("postgres.create", true)
             .set("postgres.tables", vec!["public.*".to_owned()])
-            .set("kafka.brokers", testbed.kafka.brokers())
+            .set("kafka.brokers", kafka.brokers())
             .set("kafka.topic_prefix", name)
-            .set("registry.url", testbed.registry.url())
+            .set("registry.url", registry.url())
             .with_admin_listen())
     }
 

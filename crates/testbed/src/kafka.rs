@@ -26,7 +26,7 @@ const PORT_ATTEMPTS: usize = 3;
 const QUESTION_LIMIT: Duration = Duration::from_secs(2);
 
 /// Settings for one broker on a small machine; options override them.
-const DEFAULTS: [(&str, &str); 16] = [
+const DEFAULTS: [(&str, &str); 18] = [
     ("process.roles", "broker,controller"),
     ("node.id", "1"),
     ("controller.listener.names", "CONTROLLER"),
@@ -44,6 +44,9 @@ const DEFAULTS: [(&str, &str); 16] = [
     ("share.coordinator.state.topic.replication.factor", "1"),
     ("share.coordinator.state.topic.min.isr", "1"),
     ("group.initial.rebalance.delay.ms", "0"),
+    // A killed broker may come back only when its old session is over: 9 s by default.
+    ("broker.session.timeout.ms", "3000"),
+    ("broker.heartbeat.interval.ms", "500"),
     ("num.network.threads", "2"),
     ("num.io.threads", "4"),
 ];

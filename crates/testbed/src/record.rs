@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apache_avro::types::Value;
+use serde_json::json;
 
 use crate::avro::ParsedSchema;
 use crate::cell::Cells;
-use crate::change_id::ChangeId;
+use crate::change_id::{CHANGE_ID_HEADER, ChangeId};
 use crate::consumer::RawRecord;
 use crate::error::{Error, Result};
 
@@ -52,6 +53,37 @@ pub struct Change {
     pub after: Option<Cells>,
     /// Where it comes from: LSN, transaction, commit time and more.
     pub source: Cells,
+}
+
+impl Record {
+    /// The decoded record as JSON, to show to a person: topic, place, identity, key and envelope; `value` is null for a tombstone.
+    pub fn to_json(&self) -> serde_json::Value {
+        let row = |cells: &Option<Cells>| cells.as_ref().map(json_row);
+        let value = match &self.payload {
+            Payload::Tombstone => serde_json::Value::Null,
+            Payload::Change(change) => json!({
+                "before": row(&change.before),
+                "after": row(&change.after),
+                "source": json_row(&change.source),
+                "op": change.op,
+            }),
+        };
+        json!({
+            "topic": self.topic,
+            "partition": self.partition,
+            "offset": self.offset,
+            CHANGE_ID_HEADER: self.id.map(|id| id.to_string()),
+            "key": row(&self.key),
+            "value": value,
+        })
+    }
+}
+
+fn json_row(cells: &Cells) -> serde_json::Value {
+    cells
+        .iter()
+        .map(|(name, cell)| (name.clone(), cell.to_json()))
+        .collect()
 }
 
 /// Decodes records, fetching each schema once.
@@ -207,4 +239,41 @@ fn change(value: &Value, schema: &ParsedSchema) -> std::result::Result<Change, &
         after: part("after"),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cell::Cell;
+
+    #[test]
+    fn a_record_is_shown_as_json() {
+        let key = Some(Cells::from([("id".to_owned(), Cell::Integer(7))]));
+        let id = Some(ChangeId {
+            commit_lsn: 1,
+            ordinal: 2,
+            part: 1,
+        });
+        let mut record = Record {
+            topic: "t".into(),
+            partition: 0,
+            offset: 5,
+            id,
+            key,
+            payload: Payload::Tombstone,
+        };
+        let expected =
+            r#"{"topic":"t","partition":0,"offset":5,"walcast.id":"0/1/2.1","key":{"id":7},"value":null}"#;
+        assert_eq!(record.to_json().to_string(), expected);
+
+        let after = Some(Cells::from([("total".to_owned(), Cell::Decimal("1.50".into()))]));
+        record.payload = Payload::Change(Change {
+            op: "c".into(),
+            before: None,
+            after,
+            source: Cells::new(),
+        });
+        let expected = r#"{"before":null,"after":{"total":"1.50"},"source":{},"op":"c"}"#;
+        assert_eq!(record.to_json()["value"].to_string(), expected);
+    }
 }

@@ -75,7 +75,10 @@ impl Registry {
         let mut command = java(bound_to_us("java", None), HEAP_MB, self.state.path());
         command
             .arg(format!("-Dquarkus.http.port={}", self.port.number()))
-            .arg("-Dquarkus.http.host=127.0.0.1")
+            .args([
+                "-Dquarkus.http.host=127.0.0.1",
+                "-Dquarkus.http.access-log.enabled=false",
+            ])
             // Written at each commit, closed only when the process ends.
             .arg(format!(
                 "-Dapicurio.datasource.url=jdbc:h2:file:{};DB_CLOSE_ON_EXIT=FALSE",
