@@ -1,1 +1,21 @@
-//! Helpers of the end-to-end tests.
+//! What the end-to-end tests share: a world of real servers for each test, the connector as a process, and what a reader
+//! of the raw topics sees.
+//!
+//! Tests fail by panicking, with the end of the connector's log. Nothing here sleeps: conditions are awaited.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::missing_panics_doc, reason = "to panic is how they report")]
+
+mod awaiting;
+mod command;
+mod instance;
+mod positions;
+mod transactions;
+mod world;
+
+pub use awaiting::{LIMIT, await_that};
+pub use command::{Finished, command, run};
+pub use instance::Instance;
+pub use positions::lsn;
+pub use transactions::{CheckpointRecord, KafkaTransaction, checkpoints, kafka_transactions};
+pub use world::World;
