@@ -7,15 +7,20 @@
 #![allow(clippy::missing_panics_doc, reason = "to panic is how they report")]
 
 mod awaiting;
+mod case;
 mod command;
 mod instance;
 mod positions;
+mod refusal;
+mod source;
 mod transactions;
 mod world;
 
-pub use awaiting::{LIMIT, await_that};
+pub use awaiting::{LIMIT, await_that, await_writes};
+pub use case::{Case, RUN, shared};
 pub use command::{Finished, command, run};
 pub use instance::Instance;
 pub use positions::lsn;
+pub use refusal::assert_tells;
 pub use transactions::{CheckpointRecord, KafkaTransaction, checkpoints, kafka_transactions};
 pub use world::World;

@@ -1,0 +1,181 @@
+//! A database, a connector and topics of a test's own, on servers that all tests of the program share.
+
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use tokio_postgres::{Client, SimpleQueryMessage};
+use walcast_testbed::{
+    ConnectorConfig, Decoder, Postgres, PostgresOptions, RawRecord, read_topic, topic_names,
+};
+
+use crate::{Finished, Instance, World, await_that, run};
+
+/// The servers of this program.
+pub async fn shared() -> &'static World {
+    static SHARED: OnceCell<World> = OnceCell::const_new();
+    SHARED
+        .get_or_init(|| World::sharing("shared", PostgresOptions::default()))
+        .await
+}
+
+/// One test's database with a table `items (id, note)`, and the connector that captures it.
+#[derive(Debug)]
+pub struct Case<'a> {
+    /// The server that the database is on.
+    pub postgres: &'a Postgres,
+    /// The configuration of the connector: a short idle interval, everything else as shipped.
+    pub config: ConnectorConfig,
+    name: String,
+}
+
+impl Case<'static> {
+    /// A case on the shared servers. No other test of the program may have the name, which is that of the database, the
+    /// connector and the topic prefix.
+    pub async fn new(name: &str) -> Case<'static> {
+        Case::on(&shared().await.postgres, name).await
+    }
+}
+
+impl<'a> Case<'a> {
+    /// A case on a source of the caller's, beside the shared broker and registry.
+    pub async fn on(postgres: &'a Postgres, name: &str) -> Case<'a> {
+        let shared = shared().await;
+        postgres.create_database(name).await.unwrap();
+        let config = ConnectorConfig::between(postgres, shared.kafka(), shared.registry(), name).unwrap();
+        let case = Case {
+            postgres,
+            config: config.set("postgres.url", postgres.url_for("postgres", "postgres", name)),
+            name: name.to_owned(),
+        };
+        case.sql("CREATE TABLE items (id int PRIMARY KEY, note text)")
+            .await;
+        case
+    }
+
+    /// Name of database, connector and topic prefix.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Name of slot and publication.
+    pub fn slot(&self) -> String {
+        format!("walcast_{}", self.name)
+    }
+
+    /// A superuser connection to the database.
+    pub async fn client(&self) -> Client {
+        self.postgres.client_of(&self.name).await.unwrap()
+    }
+
+    /// Runs statements in the database.
+    pub async fn sql(&self, statements: &str) {
+        if let Err(error) = self.client().await.batch_execute(statements).await {
+            panic!("{statements}: {error:?}");
+        }
+    }
+
+    /// The first value that a query in the database gives, as text; empty when it is null or there is none.
+    pub async fn text(&self, query: &str) -> String {
+        let messages = self.client().await.simple_query(query).await;
+        let messages = messages.unwrap_or_else(|error| panic!("{query}: {error:?}"));
+        let value = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        value.unwrap_or_default()
+    }
+
+    /// Whether a query in the database gives true.
+    pub async fn holds(&self, query: &str) -> bool {
+        self.text(query).await == "t"
+    }
+
+    /// Inserts rows with these ids, each in a transaction of its own.
+    pub async fn insert(&self, ids: impl IntoIterator<Item = u32>) {
+        let client = self.client().await;
+        for id in ids {
+            let sql = format!("INSERT INTO items VALUES ({id}, 'note {id}')");
+            client.batch_execute(&sql).await.unwrap();
+        }
+    }
+
+    /// Runs the connector until these rows are in Kafka, and stops it in good order.
+    pub async fn deliver(&self, ids: impl IntoIterator<Item = u32> + Clone) {
+        let mut instance = Instance::start(&self.config).await;
+        self.insert(ids.clone()).await;
+        self.await_ids(ids).await;
+        instance.stop().await;
+    }
+
+    /// Waits until the topic of `items` holds an insert of each of these rows.
+    pub async fn await_ids(&self, ids: impl IntoIterator<Item = u32> + Clone) {
+        let what = format!("rows of {} in Kafka", self.name);
+        await_that(&what, async || {
+            let delivered = self.ids().await;
+            ids.clone().into_iter().all(|id| delivered.contains(&id))
+        })
+        .await;
+    }
+
+    /// Ids of the rows that the records of `items` describe, in the order of the topic.
+    pub async fn ids(&self) -> Vec<u32> {
+        let mut decoder = Decoder::new(&shared().await.registry().url()).unwrap();
+        let mut ids = Vec::new();
+        for record in self.items().await {
+            let key = decoder.decode(&record).await.unwrap().key.unwrap();
+            let id = key["id"].to_text().unwrap();
+            ids.push(id.parse().unwrap());
+        }
+        ids
+    }
+
+    /// The records of `items`.
+    pub async fn items(&self) -> Vec<RawRecord> {
+        let topic = format!("{}.public.items", self.name);
+        read_topic(&shared().await.kafka().brokers(), &topic)
+            .await
+            .unwrap()
+    }
+
+    /// Every committed record of every topic of the connector, the checkpoint topic included.
+    pub async fn everything(&self) -> Vec<RawRecord> {
+        let brokers = shared().await.kafka().brokers();
+        let prefix = format!("{}.", self.name);
+        let mut records = Vec::new();
+        for topic in topic_names(&brokers).await.unwrap() {
+            if topic.starts_with(&prefix) {
+                records.extend(read_topic(&brokers, &topic).await.unwrap());
+            }
+        }
+        records
+    }
+
+    /// The checkpoint as `walcast checkpoint show --json` prints it.
+    pub async fn checkpoint(&self) -> Value {
+        let shown = self.command(&["checkpoint", "show", "--json"]).await;
+        assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+        serde_json::from_str(&shown.stdout).unwrap()
+    }
+
+    /// Runs another command of `walcast` than `run` to its end, with the configuration of the case.
+    pub async fn command(&self, arguments: &[&str]) -> Finished {
+        run(&self.config, arguments).await
+    }
+
+    /// Runs `walcast run`, which must end by itself.
+    pub async fn run_to_end(&self) -> Finished {
+        run(&self.config, RUN).await
+    }
+
+    /// Whether the slot or the publication of the connector exists.
+    pub async fn is_set_up(&self) -> bool {
+        let name = self.slot();
+        let found = format!(
+            "SELECT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '{name}') \
+             OR EXISTS (SELECT FROM pg_publication WHERE pubname = '{name}')"
+        );
+        self.holds(&found).await
+    }
+}
+
+/// `walcast run` with log lines that can be told from everything else.
+pub const RUN: &[&str] = &["run", "--log-format", "json"];
