@@ -40,7 +40,7 @@ fn resolve(oid: Oid, modifier: i32, facts: &TableFacts, depth: usize) -> Option<
     }
     let known = facts.types.get(&oid)?;
     match &known.kind {
-        TypeKind::Enum { labels } => Some(Encoder::Enum { labels: labels.clone() }),
+        TypeKind::Enum { labels } => Some(Encoder::Enum { type_oid: oid, labels: labels.clone() }),
         TypeKind::Domain { base, base_modifier } => {
             let modifier = if *base_modifier == NO_MODIFIER { modifier } else { *base_modifier };
             resolve(*base, modifier, facts, depth)

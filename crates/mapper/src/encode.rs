@@ -6,9 +6,11 @@ mod number;
 mod text;
 mod time;
 
+use walcast_pgoutput::Oid;
+
 use crate::avro;
 use array::{Element, Elements};
-pub(crate) use time::TimeUnit;
+pub(crate) use time::{TimeUnit, moment};
 
 /// How the values of one column are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +59,8 @@ pub(crate) enum Encoder {
     },
     /// Avro `string`: one of the labels.
     Enum {
+        /// The enum.
+        type_oid: Oid,
         /// The labels in order.
         labels: Vec<String>,
     },
@@ -69,8 +73,8 @@ pub(crate) enum Encoder {
 pub(crate) enum Fault {
     /// It is not what is named here.
     Value(&'static str),
-    /// It is an enum label that the schema does not list.
-    UnknownLabel,
+    /// It is a label of this enum that the schema does not list.
+    UnknownLabel(Oid),
 }
 
 /// Memory for conversions, kept between values.
@@ -100,7 +104,9 @@ impl Encoder {
             Encoder::Time(unit) => time::time(value, *unit, out),
             Encoder::Timestamp(unit) => time::timestamp(value, *unit, out),
             Encoder::ZonedTimestamp { digits } => time::zoned_timestamp(value, *digits, out),
-            Encoder::Enum { labels } => text::label(value, labels, out),
+            Encoder::Enum { type_oid, labels } => {
+                text::label(value, labels, out).ok_or(Fault::UnknownLabel(*type_oid))
+            }
             Encoder::Array(element) => put_array(element, value, scratch, out),
         }
     }

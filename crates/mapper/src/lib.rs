@@ -21,6 +21,7 @@ mod envelope;
 mod error;
 mod facts;
 mod header;
+pub mod json;
 mod key;
 mod names;
 mod plan;

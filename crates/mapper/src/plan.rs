@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use walcast_pgoutput::{Oid, Relation};
+use walcast_pgoutput::Relation;
 
 use crate::column::{ColumnFault, ColumnPlan};
 use crate::encode::{Fault, Scratch};
@@ -57,7 +57,6 @@ pub struct Plan {
     ids: Option<SchemaIds>,
     topic_prefix: String,
     tombstones_on_delete: bool,
-    type_oids: Vec<Oid>,
     scratch: Scratch,
 }
 
@@ -84,7 +83,6 @@ impl Plan {
             ids: None,
             topic_prefix: config.topic_prefix.clone(),
             tombstones_on_delete: config.tombstones_on_delete,
-            type_oids: relation.columns.iter().map(|column| column.type_oid).collect(),
             scratch: Scratch::default(),
             table,
         })
@@ -168,8 +166,7 @@ impl Plan {
         let column = self.envelope.columns.get(place).map(|column| column.name().to_owned()).unwrap_or_default();
         match fault {
             ColumnFault::NullInNotNull => MapError::NullInNotNull { table, column },
-            ColumnFault::Value(Fault::UnknownLabel) => {
-                let type_oid = self.type_oids.get(place).copied().unwrap_or_default();
+            ColumnFault::Value(Fault::UnknownLabel(type_oid)) => {
                 MapError::UnknownEnumLabel { table, column, type_oid }
             }
             ColumnFault::Value(Fault::Value(wanted)) => MapError::Value { table, column, wanted },

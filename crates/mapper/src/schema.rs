@@ -130,7 +130,7 @@ fn type_json(encoder: &Encoder, default: Option<&Value>, defined: &mut Defined) 
         Encoder::Timestamp(TimeUnit::Millis) => named("long", "io.debezium.time.Timestamp", None, default),
         Encoder::Timestamp(TimeUnit::Micros) => named("long", "io.debezium.time.MicroTimestamp", None, default),
         Encoder::ZonedTimestamp { .. } => named("string", "io.debezium.time.ZonedTimestamp", None, default),
-        Encoder::Enum { labels } => {
+        Encoder::Enum { labels, .. } => {
             let parameters = json!({"allowed": labels.join(",")});
             named("string", "io.debezium.data.Enum", Some(parameters), default)
         }

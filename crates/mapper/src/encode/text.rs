@@ -14,12 +14,10 @@ pub(super) fn string(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
 }
 
 /// A label that the schema lists.
-pub(super) fn label(text: &[u8], labels: &[String], out: &mut Vec<u8>) -> Result<(), Fault> {
-    if !labels.iter().any(|label| label.as_bytes() == text) {
-        return Err(Fault::UnknownLabel);
-    }
+pub(super) fn label(text: &[u8], labels: &[String], out: &mut Vec<u8>) -> Option<()> {
+    labels.iter().find(|label| label.as_bytes() == text)?;
     avro::put_bytes(text, out);
-    Ok(())
+    Some(())
 }
 
 /// `bytea`, printed as `\x` and hexadecimal digits, or in the older escape format.

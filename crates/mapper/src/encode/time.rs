@@ -208,6 +208,17 @@ fn two_digits(high: u8, low: u8) -> Option<i64> {
     (high <= 9 && low <= 9).then(|| i64::from(high) * 10 + i64::from(low))
 }
 
+/// A moment in RFC 3339, UTC, to the microsecond.
+pub(crate) fn moment(unix_micros: i64) -> Stack {
+    let mut written = Stack::default();
+    let (days, micros) = (unix_micros.div_euclid(MICROS_A_DAY), unix_micros.rem_euclid(MICROS_A_DAY));
+    write_iso(days, micros, SECOND_DIGITS_MAX, &mut written);
+    written
+}
+
+/// Postgres keeps microseconds.
+const SECOND_DIGITS_MAX: usize = 6;
+
 /// The text of one moment, on the stack: its length goes before it.
 #[derive(Default)]
 pub(crate) struct Stack {
@@ -245,7 +256,7 @@ impl Stack {
 }
 
 /// `YYYY-MM-DDTHH:MM:SS[.f…]Z`; years after 9999 have a plus, years before 1 a minus and count a year 0.
-pub(crate) fn write_iso(days: i64, micros: i64, digits: usize, out: &mut Stack) {
+fn write_iso(days: i64, micros: i64, digits: usize, out: &mut Stack) {
     let (year, month, day) = civil(days);
     match year {
         ..0 => out.push(b'-'),

@@ -1,0 +1,47 @@
+//! Records read by an independent decoder, and shown as short text.
+
+use apache_avro::types::Value;
+use apache_avro::{Schema, from_avro_datum};
+use num_bigint::BigInt;
+
+/// Reads what follows the registry's prefix.
+pub(crate) fn decode(schema: &Schema, record: &[u8]) -> Value {
+    let mut body = &record[5..];
+    let value = from_avro_datum(schema, &mut body, None).unwrap();
+    assert!(body.is_empty(), "{} bytes are left over", body.len());
+    value
+}
+
+/// A field of a record.
+pub(crate) fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
+    match value {
+        Value::Union(_, inner) => field(inner, name),
+        Value::Record(fields) => &fields.iter().find(|(found, _)| found == name).unwrap().1,
+        other => panic!("{other:?} has no field {name}"),
+    }
+}
+
+/// The value as text: decimals by their unscaled number, bytes in hexadecimal.
+pub(crate) fn show(value: &Value) -> String {
+    let list = |parts: Vec<String>| parts.join(", ");
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Boolean(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Long(value) => value.to_string(),
+        Value::Float(value) => format!("{value:?}"),
+        Value::Double(value) => format!("{value:?}"),
+        Value::String(value) => format!("{value:?}"),
+        Value::Bytes(value) => {
+            format!("x{}", value.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        }
+        Value::Decimal(value) => format!("{}e", BigInt::from(value.clone())),
+        Value::Union(_, value) => show(value),
+        Value::Array(values) => format!("[{}]", list(values.iter().map(show).collect())),
+        Value::Record(fields) => {
+            let fields = fields.iter().map(|(name, value)| format!("{name}: {}", show(value)));
+            format!("{{{}}}", list(fields.collect()))
+        }
+        other => format!("{other:?}"),
+    }
+}
