@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use walcast_testbed::wait_until;
+use walcast_testbed::{Load, wait_until};
 
 /// How long anything may take. Generous: only a fault reaches it.
 pub const LIMIT: Duration = Duration::from_secs(90);
@@ -12,4 +12,13 @@ pub async fn await_that(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     wait_until(what, LIMIT, async || Ok(condition().await))
         .await
         .unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Waits until a load has written so many rows more.
+pub async fn await_writes(load: &Load, more: u64) {
+    let target = load.progress().writes + more;
+    await_that(&format!("{more} more writes of the load"), async || {
+        load.progress().writes >= target
+    })
+    .await;
 }

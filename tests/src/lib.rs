@@ -9,6 +9,7 @@
 mod awaiting;
 mod case;
 mod command;
+mod http;
 mod instance;
 mod positions;
 mod refusal;
@@ -19,8 +20,9 @@ mod world;
 pub use awaiting::{LIMIT, await_that, await_writes};
 pub use case::{Case, RUN, shared};
 pub use command::{Finished, command, run};
+pub use http::{Answer, http};
 pub use instance::Instance;
 pub use positions::lsn;
-pub use refusal::assert_tells;
+pub use refusal::{assert_tells, remedy};
 pub use transactions::{CheckpointRecord, KafkaTransaction, checkpoints, kafka_transactions};
 pub use world::World;
