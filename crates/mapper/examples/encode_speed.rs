@@ -2,11 +2,13 @@
 //!
 //! Six columns (bigint key, integer, text, numeric(10,2), timestamptz, boolean), inserts and updates in turn, with key,
 //! value and headers.
+#![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
 use std::time::{Duration, Instant};
 
 use walcast_mapper::{
-    Batch, ChangeContext, ColumnFacts, MapperConfig, Ordinal, Plan, RowChange, SchemaId, SchemaIds, TableFacts,
+    Batch, ChangeContext, ColumnFacts, MapperConfig, Ordinal, Plan, RowChange, SchemaId, SchemaIds,
+    TableFacts,
 };
 use walcast_pgoutput::reader::Reader;
 use walcast_pgoutput::{
@@ -48,7 +50,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             for _ in 0..ROWS_A_BATCH / 2 {
                 plan.encode(&RowChange::Insert { new: tuple }, &context, &mut batch)?;
                 context.ordinal = context.ordinal.next();
-                plan.encode(&RowChange::Update { old: None, new: tuple }, &context, &mut batch)?;
+                plan.encode(
+                    &RowChange::Update {
+                        old: None,
+                        new: tuple,
+                    },
+                    &context,
+                    &mut batch,
+                )?;
                 context.ordinal = context.ordinal.next();
             }
             rows += ROWS_A_BATCH;
@@ -56,7 +65,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         let nanos = u64::try_from(start.elapsed().as_nanos())?;
         let rows_a_second = rows * 1_000_000_000 / nanos;
-        println!("{rows_a_second} rows/s, {} ns a row, {} bytes a row", nanos / rows, bytes / rows);
+        println!(
+            "{rows_a_second} rows/s, {} ns a row, {} bytes a row",
+            nanos / rows,
+            bytes / rows
+        );
     }
     Ok(())
 }
@@ -84,8 +97,11 @@ fn plan() -> Result<Plan, Box<dyn std::error::Error>> {
         default_expression: None,
         generated: false,
     });
-    let facts =
-        TableFacts { columns: facts.collect(), key_columns: vec!["id".to_owned()], ..TableFacts::default() };
+    let facts = TableFacts {
+        columns: facts.collect(),
+        key_columns: vec!["id".to_owned()],
+        ..TableFacts::default()
+    };
     let relation = Relation {
         xid: None,
         oid: Oid::new(16_384),
@@ -102,6 +118,9 @@ fn plan() -> Result<Plan, Box<dyn std::error::Error>> {
         unavailable_value_placeholder: "__debezium_unavailable_value".to_owned(),
     };
     let mut plan = Plan::compile(&relation, &facts, &config)?;
-    plan.bind(SchemaIds { key: Some(SchemaId::new(1)), value: SchemaId::new(2) });
+    plan.bind(SchemaIds {
+        key: Some(SchemaId::new(1)),
+        value: SchemaId::new(2),
+    });
     Ok(plan)
 }

@@ -75,11 +75,18 @@ fn unavailable_array(element: &Encoder, placeholder: &[u8]) -> Vec<u8> {
         | Encoder::Date
         | Encoder::Time(_)
         | Encoder::Timestamp(_) => placeholder.iter().map(|byte| long(i64::from(*byte))).collect(),
-        Encoder::Float => placeholder.iter().map(|byte| f32::from(*byte).to_le_bytes().to_vec()).collect(),
-        Encoder::Double => placeholder.iter().map(|byte| f64::from(*byte).to_le_bytes().to_vec()).collect(),
-        Encoder::Boolean => {
-            placeholder.iter().flat_map(|byte| (0..8).rev().map(move |bit| vec![byte >> bit & 1])).collect()
-        }
+        Encoder::Float => placeholder
+            .iter()
+            .map(|byte| f32::from(*byte).to_le_bytes().to_vec())
+            .collect(),
+        Encoder::Double => placeholder
+            .iter()
+            .map(|byte| f64::from(*byte).to_le_bytes().to_vec())
+            .collect(),
+        Encoder::Boolean => placeholder
+            .iter()
+            .flat_map(|byte| (0..8).rev().map(move |bit| vec![byte >> bit & 1]))
+            .collect(),
         other => vec![unavailable_scalar(other, placeholder)],
     };
     let mut out = Vec::new();

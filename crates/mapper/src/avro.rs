@@ -30,7 +30,10 @@ const LONG_BYTES_MAX: usize = 10;
 /// A length or a count; what lies in memory always fits.
 #[inline]
 pub(crate) fn put_length(length: usize, out: &mut Vec<u8>) {
-    put_long(i64::try_from(length).expect("no memory is longer than an i64 can count"), out);
+    put_long(
+        i64::try_from(length).expect("no memory is longer than an i64 can count"),
+        out,
+    );
 }
 
 /// `bytes` or a `string`.
@@ -95,7 +98,14 @@ mod tests {
 
     #[test]
     fn longs_are_what_the_specification_shows() {
-        for (value, bytes) in [(0, "00"), (-1, "01"), (1, "02"), (-64, "7f"), (64, "8001"), (i64::MIN, "ffffffffffffffffff01")] {
+        for (value, bytes) in [
+            (0, "00"),
+            (-1, "01"),
+            (1, "02"),
+            (-64, "7f"),
+            (64, "8001"),
+            (i64::MIN, "ffffffffffffffffff01"),
+        ] {
             let mut out = Vec::new();
             put_long(value, &mut out);
             let hex: String = out.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -96,7 +96,11 @@ impl Batch {
     /// The current state, to go back to when a change turns out not to be mappable halfway.
     #[must_use]
     pub fn mark(&self) -> Mark {
-        Mark { bytes: self.bytes.len(), records: self.records.len(), headers: self.headers.len() }
+        Mark {
+            bytes: self.bytes.len(),
+            records: self.records.len(),
+            headers: self.headers.len(),
+        }
     }
 
     /// Forgets everything written since `mark`.
@@ -124,7 +128,10 @@ impl Batch {
 
     /// Appends what `write` writes, and tells where it lies. When it fails, what it wrote stays until a rewind.
     #[inline]
-    pub(crate) fn part<E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Range<usize>, E> {
+    pub(crate) fn part<E>(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<Range<usize>, E> {
         let start = self.bytes.len();
         write(&mut self.bytes)?;
         Ok(start..self.bytes.len())
@@ -145,10 +152,20 @@ impl Batch {
 
     /// Ends a record: its headers are those that no record has yet.
     #[inline]
-    pub(crate) fn finish(&mut self, topic: &Arc<str>, key: Option<Range<usize>>, value: Option<Range<usize>>) {
+    pub(crate) fn finish(
+        &mut self,
+        topic: &Arc<str>,
+        key: Option<Range<usize>>,
+        value: Option<Range<usize>>,
+    ) {
         let first_header = self.records.last().map_or(0, |record| record.headers.end);
         let headers = first_header..self.headers.len();
-        self.records.push(Record { topic: Arc::clone(topic), key, value, headers });
+        self.records.push(Record {
+            topic: Arc::clone(topic),
+            key,
+            value,
+            headers,
+        });
     }
 
     fn append(&mut self, bytes: &[u8]) -> Range<usize> {
@@ -167,6 +184,9 @@ impl<'a> RecordView<'a> {
     pub fn headers(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
         let batch = self.batch;
         let headers = batch.headers.get(self.record.headers.clone()).unwrap_or_default();
-        headers.iter().map(|(name, span)| Header { name, value: batch.bytes.get(span.clone()).unwrap_or_default() })
+        headers.iter().map(|(name, span)| Header {
+            name,
+            value: batch.bytes.get(span.clone()).unwrap_or_default(),
+        })
     }
 }

@@ -54,7 +54,8 @@ impl ColumnPlan {
         let known = facts.columns.iter().find(|known| known.name == column.name);
         let encoder = column_type::encoder(column.type_oid, column.type_modifier, facts);
         // What identifies a row by an index is not null, whatever the catalog says meanwhile.
-        let identifies = column.is_key && matches!(identity, ReplicaIdentity::Default | ReplicaIdentity::Index);
+        let identifies =
+            column.is_key && matches!(identity, ReplicaIdentity::Default | ReplicaIdentity::Index);
         let nullable = !identifies && !known.is_some_and(|known| known.not_null);
         let default = known
             .filter(|known| known.type_oid == column.type_oid && !known.generated)
@@ -68,10 +69,24 @@ impl ColumnPlan {
         let in_branch = |value: &[u8]| branch.iter().chain(value).copied().collect::<Vec<u8>>();
         // Connect reads a null in a field that has a default as that default, and so writes it.
         let null = nullable.then(|| default.as_deref().map_or(vec![avro::FIRST_BRANCH], in_branch));
-        let missing =
-            null.clone().or_else(|| default.clone()).unwrap_or_else(|| absent::fallback(&encoder));
-        let unavailable = in_branch(&absent::unavailable(&encoder, &config.unavailable_value_placeholder));
-        Self { name: column.name.clone(), encoder, nullable, default, branch, null, missing, unavailable }
+        let missing = null
+            .clone()
+            .or_else(|| default.clone())
+            .unwrap_or_else(|| absent::fallback(&encoder));
+        let unavailable = in_branch(&absent::unavailable(
+            &encoder,
+            &config.unavailable_value_placeholder,
+        ));
+        Self {
+            name: column.name.clone(),
+            encoder,
+            nullable,
+            default,
+            branch,
+            null,
+            missing,
+            unavailable,
+        }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -118,7 +133,9 @@ impl ColumnPlan {
                 out.extend_from_slice(&self.unavailable);
                 Ok(())
             }
-            Column::Binary(_) => Err(ColumnFault::Value(Fault::Value("anything: the server sent its binary form"))),
+            Column::Binary(_) => Err(ColumnFault::Value(Fault::Value(
+                "anything: the server sent its binary form",
+            ))),
         }
     }
 }

@@ -40,9 +40,16 @@ fn resolve(oid: Oid, modifier: i32, facts: &TableFacts, depth: usize) -> Option<
     }
     let known = facts.types.get(&oid)?;
     match &known.kind {
-        TypeKind::Enum { labels } => Some(Encoder::Enum { type_oid: oid, labels: labels.clone() }),
+        TypeKind::Enum { labels } => Some(Encoder::Enum {
+            type_oid: oid,
+            labels: labels.clone(),
+        }),
         TypeKind::Domain { base, base_modifier } => {
-            let modifier = if *base_modifier == NO_MODIFIER { modifier } else { *base_modifier };
+            let modifier = if *base_modifier == NO_MODIFIER {
+                modifier
+            } else {
+                *base_modifier
+            };
             resolve(*base, modifier, facts, depth)
         }
         TypeKind::Array { element } => array(*element),
@@ -73,7 +80,9 @@ fn scalar(oid: Oid, modifier: i32) -> Option<Encoder> {
         1082 => Encoder::Date,
         1083 => Encoder::Time(unit(modifier)),
         1114 => Encoder::Timestamp(unit(modifier)),
-        1184 => Encoder::ZonedTimestamp { digits: second_digits(modifier) },
+        1184 => Encoder::ZonedTimestamp {
+            digits: second_digits(modifier),
+        },
         1700 => numeric(modifier),
         2950 => Encoder::Uuid,
         _ => return None,
@@ -118,7 +127,11 @@ const SECOND_DIGITS_MAX: usize = 6;
 const MILLIS_DIGITS: usize = 3;
 
 fn unit(modifier: i32) -> TimeUnit {
-    if second_digits(modifier) <= MILLIS_DIGITS { TimeUnit::Millis } else { TimeUnit::Micros }
+    if second_digits(modifier) <= MILLIS_DIGITS {
+        TimeUnit::Millis
+    } else {
+        TimeUnit::Micros
+    }
 }
 
 /// `numeric`'s modifier is the precision above the scale, plus four; from version 15 on the scale has 11 bits and a sign.
@@ -131,7 +144,14 @@ fn numeric(modifier: i32) -> Encoder {
     };
     let precision = (packed >> 16) & 0xFFFF;
     let scale = ((packed & 0x7FF) ^ 1024) - 1024;
-    let (precision, scale) = if scale < 0 { (precision - scale, 0) } else { (precision.max(scale), scale) };
+    let (precision, scale) = if scale < 0 {
+        (precision - scale, 0)
+    } else {
+        (precision.max(scale), scale)
+    };
     let size = |number: i32| usize::try_from(number).expect("neither is negative");
-    Encoder::Decimal { precision: size(precision), scale: size(scale) }
+    Encoder::Decimal {
+        precision: size(precision),
+        scale: size(scale),
+    }
 }

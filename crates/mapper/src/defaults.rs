@@ -9,7 +9,10 @@ use crate::encode::{Encoder, Scratch};
 
 /// The Avro bytes of the default that the schema of a column states; `None` when it states none.
 pub(crate) fn parse(expression: &str, encoder: &Encoder) -> Option<Vec<u8>> {
-    if matches!(encoder, Encoder::VariableDecimal | Encoder::Array(_) | Encoder::Bytes | Encoder::Oid) {
+    if matches!(
+        encoder,
+        Encoder::VariableDecimal | Encoder::Array(_) | Encoder::Bytes | Encoder::Oid
+    ) {
         // Connect has no defaults of structures; the others Debezium does not read.
         return None;
     }
@@ -25,17 +28,28 @@ pub(crate) fn parse(expression: &str, encoder: &Encoder) -> Option<Vec<u8>> {
 
 fn encode(text: &str, encoder: &Encoder) -> Option<Vec<u8>> {
     let mut out = Vec::new();
-    encoder.put(text.as_bytes(), &mut Scratch::default(), &mut out).ok().map(|()| out)
+    encoder
+        .put(text.as_bytes(), &mut Scratch::default(), &mut out)
+        .ok()
+        .map(|()| out)
 }
 
 /// A call, perhaps in a parenthesis, or one of the words that stand for the current time.
 fn is_generated(expression: &str) -> bool {
-    const CURRENT: [&str; 5] = ["current_timestamp", "current_time", "current_date", "localtime", "localtimestamp"];
+    const CURRENT: [&str; 5] = [
+        "current_timestamp",
+        "current_time",
+        "current_date",
+        "localtime",
+        "localtimestamp",
+    ];
     if CURRENT.iter().any(|word| expression.eq_ignore_ascii_case(word)) {
         return true;
     }
     let body = expression.strip_prefix('(').unwrap_or(expression);
-    let name_length = body.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
+    let name_length = body
+        .bytes()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
     let name_length = name_length.count();
     let arguments = body.get(name_length..).and_then(|rest| rest.strip_prefix('('));
     name_length > 0 && arguments.is_some_and(|arguments| arguments.contains(')'))

@@ -46,13 +46,25 @@ pub(crate) enum RowFault {
 
 impl<'a> Row<'a> {
     pub(crate) fn new(tuple: Tuple<'a>, old: Option<OldTuple<'a>>) -> Self {
-        Self { tuple, image: Image::Whole, unchanged: old.map(|old| Row::old(old).tuple) }
+        Self {
+            tuple,
+            image: Image::Whole,
+            unchanged: old.map(|old| Row::old(old).tuple),
+        }
     }
 
     pub(crate) fn old(old: OldTuple<'a>) -> Self {
         match old {
-            OldTuple::Full(tuple) => Self { tuple, image: Image::Whole, unchanged: None },
-            OldTuple::Key(tuple) => Self { tuple, image: Image::KeyOnly, unchanged: None },
+            OldTuple::Full(tuple) => Self {
+                tuple,
+                image: Image::Whole,
+                unchanged: None,
+            },
+            OldTuple::Key(tuple) => Self {
+                tuple,
+                image: Image::KeyOnly,
+                unchanged: None,
+            },
         }
     }
 
@@ -116,13 +128,20 @@ impl Envelope {
     }
 
     /// Appends a key but for the registry's prefix.
-    pub(crate) fn put_key(&self, row: &Row<'_>, scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowFault> {
+    pub(crate) fn put_key(
+        &self,
+        row: &Row<'_>,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RowFault> {
         self.check_count(&row.tuple)?;
         for place in &self.key {
             let place = *place;
             let written = match (self.columns.get(place), row.at(place)) {
                 // A placeholder here would give many rows the same key.
-                (_, Some(Column::UnchangedToast)) => Err(ColumnFault::Value(Fault::Value("a key: it was not sent"))),
+                (_, Some(Column::UnchangedToast)) => {
+                    Err(ColumnFault::Value(Fault::Value("a key: it was not sent")))
+                }
                 (Some(column), Some(value)) => column.put(value, Image::Whole, scratch, out),
                 // Places lie inside the relation, and the tuple is as wide.
                 (None, _) | (_, None) => Ok(()),
@@ -134,7 +153,11 @@ impl Envelope {
 
     fn check_count(&self, tuple: &Tuple<'_>) -> Result<(), RowFault> {
         let found = tuple.column_count();
-        if found == self.columns.len() { Ok(()) } else { Err(RowFault::ColumnCount { found }) }
+        if found == self.columns.len() {
+            Ok(())
+        } else {
+            Err(RowFault::ColumnCount { found })
+        }
     }
 }
 

@@ -17,7 +17,9 @@ pub enum MapError {
         column: String,
     },
     /// A row holds an enum label that the catalog did not list when the plan was compiled.
-    #[error("column {column} of {table} holds a label that enum type {type_oid} did not have when its schema was made")]
+    #[error(
+        "column {column} of {table} holds a label that enum type {type_oid} did not have when its schema was made"
+    )]
     UnknownEnumLabel {
         /// The table.
         table: TableName,
@@ -55,7 +57,9 @@ pub enum MapError {
         column: String,
     },
     /// A name cannot stand in an Avro schema.
-    #[error("{name:?} of {table} cannot be an Avro name: letters, digits and _ only, not beginning with a digit")]
+    #[error(
+        "{name:?} of {table} cannot be an Avro name: letters, digits and _ only, not beginning with a digit"
+    )]
     Name {
         /// The table.
         table: TableName,

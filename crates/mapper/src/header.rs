@@ -47,7 +47,11 @@ fn put_hexadecimal(number: u64, out: &mut Vec<u8>) {
     let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1);
     for place in (0..digits).rev() {
         let digit = u8::try_from((number >> (4 * place)) & 0xF).expect("four bits");
-        out.push(if digit < 10 { b'0' + digit } else { b'A' + digit - 10 });
+        out.push(if digit < 10 {
+            b'0' + digit
+        } else {
+            b'A' + digit - 10
+        });
     }
 }
 
@@ -60,7 +64,9 @@ pub(crate) fn put_key_json(
 ) -> Result<(), (usize, Fault)> {
     let mut separator = b'{';
     for place in &envelope.key {
-        let (Some(column), Some(value)) = (envelope.columns.get(*place), row.at(*place)) else { continue };
+        let (Some(column), Some(value)) = (envelope.columns.get(*place), row.at(*place)) else {
+            continue;
+        };
         out.push(separator);
         separator = b',';
         put_quoted(column.name().as_bytes(), out);
@@ -96,7 +102,11 @@ fn put_value(encoder: &Encoder, text: &[u8], scratch: &mut Scratch, out: &mut Ve
             put_decimal(number.unsigned_abs(), out);
         }
         Encoder::Float | Encoder::Double | Encoder::Decimal { .. } => out.extend_from_slice(text),
-        Encoder::Text | Encoder::Uuid | Encoder::Json | Encoder::ZonedTimestamp { .. } | Encoder::Enum { .. } => {
+        Encoder::Text
+        | Encoder::Uuid
+        | Encoder::Json
+        | Encoder::ZonedTimestamp { .. }
+        | Encoder::Enum { .. } => {
             put_quoted(string, out);
         }
         Encoder::Bytes => put_base64(string, out),
@@ -128,10 +138,17 @@ fn put_base64(bytes: &[u8], out: &mut Vec<u8>) {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     out.push(b'"');
     for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        let bits =
+            group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
         for place in 0..4 {
-            let digit = usize::try_from(bits >> (18 - 6 * place) & 0x3F).ok().and_then(|digit| DIGITS.get(digit));
-            out.push(if place <= group.len() { digit.copied().unwrap_or(b'=') } else { b'=' });
+            let digit = usize::try_from(bits >> (18 - 6 * place) & 0x3F)
+                .ok()
+                .and_then(|digit| DIGITS.get(digit));
+            out.push(if place <= group.len() {
+                digit.copied().unwrap_or(b'=')
+            } else {
+                b'='
+            });
         }
     }
     out.push(b'"');
@@ -146,8 +163,17 @@ mod tests {
 
     #[test]
     fn the_identity_is_what_it_prints() {
-        for (lsn, ordinal, part) in [(0, 0, 0), (0x16B_3748, 9, 1), (0x2A_0000_00FF, 1_234_567, 2), (u64::MAX, u64::MAX, 255)] {
-            let id = RecordId { commit_lsn: Lsn::new(lsn), ordinal: Ordinal::new(ordinal), part };
+        for (lsn, ordinal, part) in [
+            (0, 0, 0),
+            (0x16B_3748, 9, 1),
+            (0x2A_0000_00FF, 1_234_567, 2),
+            (u64::MAX, u64::MAX, 255),
+        ] {
+            let id = RecordId {
+                commit_lsn: Lsn::new(lsn),
+                ordinal: Ordinal::new(ordinal),
+                part,
+            };
             let mut out = Vec::new();
             put_id(&id, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), id.to_string());
@@ -156,7 +182,13 @@ mod tests {
 
     #[test]
     fn base64_is_padded() {
-        for (bytes, text) in [("", "\"\""), ("f", "\"Zg==\""), ("fo", "\"Zm8=\""), ("foo", "\"Zm9v\""), ("foob", "\"Zm9vYg==\"")] {
+        for (bytes, text) in [
+            ("", "\"\""),
+            ("f", "\"Zg==\""),
+            ("fo", "\"Zm8=\""),
+            ("foo", "\"Zm9v\""),
+            ("foob", "\"Zm9vYg==\""),
+        ] {
             let mut out = Vec::new();
             put_base64(bytes.as_bytes(), &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), text);

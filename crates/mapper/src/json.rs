@@ -84,7 +84,8 @@ impl Line<'_> {
         self.out.extend_from_slice(b",\"xid\":");
         put_decimal(u64::from(context.xid.as_u32()), self.out);
         self.out.extend_from_slice(b",\"ts\":\"");
-        self.out.extend_from_slice(moment(context.commit_time.unix_micros()).as_slice());
+        self.out
+            .extend_from_slice(moment(context.commit_time.unix_micros()).as_slice());
         self.out.extend_from_slice(b"\",\"ordinal\":");
         put_decimal(context.ordinal.as_u64(), self.out);
     }
@@ -92,7 +93,11 @@ impl Line<'_> {
     fn row(&mut self, tuple: &Tuple<'_>, shown: impl Fn(&RelationColumn) -> bool) -> Result<(), MapError> {
         let (found, wanted) = (tuple.column_count(), self.relation.columns.len());
         if found != wanted {
-            return Err(MapError::ColumnCount { table: self.table(), found, wanted });
+            return Err(MapError::ColumnCount {
+                table: self.table(),
+                found,
+                wanted,
+            });
         }
         let mut separator = b'{';
         for (column, value) in self.relation.columns.iter().zip(tuple.columns()) {
@@ -113,7 +118,11 @@ impl Line<'_> {
     }
 
     fn value(&mut self, column: &RelationColumn, value: Column<'_>) -> Result<(), MapError> {
-        let refused = |wanted| MapError::Value { table: self.table(), column: column.name.clone(), wanted };
+        let refused = |wanted| MapError::Value {
+            table: self.table(),
+            column: column.name.clone(),
+            wanted,
+        };
         let text = match value {
             Column::Text(text) => std::str::from_utf8(text).map_err(|_| refused("text: it is not UTF-8"))?,
             Column::Binary(_) => return Err(refused("text: the server sent its binary form")),
@@ -121,9 +130,14 @@ impl Line<'_> {
         };
         match Shape::of(column.type_oid.as_u32(), text) {
             _ if value == Column::Null => self.out.extend_from_slice(b"null"),
-            Shape::Boolean => self.out.extend_from_slice(if text == "t" { b"true" } else { b"false" }),
+            Shape::Boolean => self
+                .out
+                .extend_from_slice(if text == "t" { b"true" } else { b"false" }),
             Shape::Number => self.out.extend_from_slice(text.as_bytes()),
-            Shape::Json => self.out.extend(text.bytes().map(|byte| if is_line_break(byte) { b' ' } else { byte })),
+            Shape::Json => self.out.extend(
+                text.bytes()
+                    .map(|byte| if is_line_break(byte) { b' ' } else { byte }),
+            ),
             Shape::Text => put_string(text, self.out),
         }
         Ok(())
@@ -143,7 +157,10 @@ impl Line<'_> {
     }
 
     fn table(&self) -> TableName {
-        TableName { namespace: self.relation.namespace.clone(), name: self.relation.name.clone() }
+        TableName {
+            namespace: self.relation.namespace.clone(),
+            name: self.relation.name.clone(),
+        }
     }
 }
 

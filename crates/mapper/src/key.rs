@@ -12,14 +12,28 @@ use crate::TableFacts;
 /// knows the order of the key's columns, and the key where the identity is the whole row. A primary key that a replica
 /// identity index does not cover cannot be told of a deleted row: there the index is the key.
 pub(crate) fn columns(relation: &Relation, facts: &TableFacts) -> Vec<usize> {
-    let flagged: Vec<usize> =
-        relation.columns.iter().enumerate().filter(|(_, column)| column.is_key).map(|(index, _)| index).collect();
+    let flagged: Vec<usize> = relation
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(_, column)| column.is_key)
+        .map(|(index, _)| index)
+        .collect();
     let place = |name: &String| relation.columns.iter().position(|column| column.name == *name);
-    let catalog: Vec<usize> = facts.key_columns.iter().map(place).collect::<Option<_>>().unwrap_or_default();
+    let catalog: Vec<usize> = facts
+        .key_columns
+        .iter()
+        .map(place)
+        .collect::<Option<_>>()
+        .unwrap_or_default();
     let as_set = |places: &[usize]| places.iter().copied().collect::<BTreeSet<_>>();
     match relation.replica_identity {
         ReplicaIdentity::Default if !flagged.is_empty() => {
-            if as_set(&catalog) == as_set(&flagged) { catalog } else { flagged }
+            if as_set(&catalog) == as_set(&flagged) {
+                catalog
+            } else {
+                flagged
+            }
         }
         ReplicaIdentity::Index if !flagged.is_empty() => {
             let covered = !catalog.is_empty() && as_set(&catalog).is_subset(&as_set(&flagged));

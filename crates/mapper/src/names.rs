@@ -6,26 +6,46 @@ use crate::{MapError, MapperConfig, TableName};
 /// topic, and the namespace of the table's schemas.
 pub(crate) fn topic(config: &MapperConfig, table: &TableName) -> String {
     let full = format!("{}.{}.{}", config.topic_prefix, table.namespace, table.name);
-    full.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' }).collect()
+    full.chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect()
 }
 
 /// Checks that the topic can be the namespace of a schema.
 pub(crate) fn check_namespace(topic: &str, table: &TableName) -> Result<(), MapError> {
     match topic.split('.').find(|part| !is_avro_name(part)) {
         None => Ok(()),
-        Some(_) => Err(MapError::Name { table: table.clone(), name: topic.to_owned() }),
+        Some(_) => Err(MapError::Name {
+            table: table.clone(),
+            name: topic.to_owned(),
+        }),
     }
 }
 
 /// Checks that a column's name can be a field's, and that it is there once.
-pub(crate) fn check_columns<'a>(names: impl Iterator<Item = &'a str>, table: &TableName) -> Result<(), MapError> {
+pub(crate) fn check_columns<'a>(
+    names: impl Iterator<Item = &'a str>,
+    table: &TableName,
+) -> Result<(), MapError> {
     let mut seen = std::collections::BTreeSet::new();
     for name in names {
         if !is_avro_name(name) {
-            return Err(MapError::Name { table: table.clone(), name: name.to_owned() });
+            return Err(MapError::Name {
+                table: table.clone(),
+                name: name.to_owned(),
+            });
         }
         if !seen.insert(name) {
-            return Err(MapError::DuplicateColumn { table: table.clone(), column: name.to_owned() });
+            return Err(MapError::DuplicateColumn {
+                table: table.clone(),
+                column: name.to_owned(),
+            });
         }
     }
     Ok(())
@@ -34,6 +54,8 @@ pub(crate) fn check_columns<'a>(names: impl Iterator<Item = &'a str>, table: &Ta
 /// See <https://avro.apache.org/docs/1.12.0/specification/#names>.
 fn is_avro_name(name: &str) -> bool {
     let mut bytes = name.bytes();
-    let first = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    let first = bytes
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     first && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

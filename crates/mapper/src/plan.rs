@@ -66,20 +66,30 @@ impl Plan {
     /// # Errors
     /// The relation cannot be mapped.
     pub fn compile(relation: &Relation, facts: &TableFacts, config: &MapperConfig) -> Result<Self, MapError> {
-        let table = TableName { namespace: relation.namespace.clone(), name: relation.name.clone() };
+        let table = TableName {
+            namespace: relation.namespace.clone(),
+            name: relation.name.clone(),
+        };
         let topic = names::topic(config, &table);
         names::check_namespace(&topic, &table)?;
         names::check_columns(relation.columns.iter().map(|column| column.name.as_str()), &table)?;
         let identity = relation.replica_identity;
-        let columns: Vec<ColumnPlan> =
-            relation.columns.iter().map(|column| ColumnPlan::compile(column, identity, facts, config)).collect();
+        let columns: Vec<ColumnPlan> = relation
+            .columns
+            .iter()
+            .map(|column| ColumnPlan::compile(column, identity, facts, config))
+            .collect();
         let key = key::columns(relation, facts);
         let key_columns: Vec<&ColumnPlan> = key.iter().filter_map(|place| columns.get(*place)).collect();
         Ok(Self {
             key_schema: (!key.is_empty()).then(|| schema::key(&topic, &key_columns)),
             value_schema: schema::value(&topic, &columns.iter().collect::<Vec<_>>()),
             topic: topic.into(),
-            envelope: Envelope { columns, key, source: Source::new(&table, config) },
+            envelope: Envelope {
+                columns,
+                key,
+                source: Source::new(&table, config),
+            },
             ids: None,
             topic_prefix: config.topic_prefix.clone(),
             tombstones_on_delete: config.tombstones_on_delete,
@@ -136,7 +146,9 @@ impl Plan {
             topic: &self.topic,
             topic_prefix: &self.topic_prefix,
             envelope: &self.envelope,
-            ids: self.ids.expect("a plan is bound to its schemas' ids before rows are encoded"),
+            ids: self
+                .ids
+                .expect("a plan is bound to its schemas' ids before rows are encoded"),
             tombstones_on_delete: self.tombstones_on_delete,
             context,
             scratch: &mut self.scratch,
@@ -159,17 +171,32 @@ impl Plan {
         let table = self.table.clone();
         let (place, fault) = match fault {
             RowFault::ColumnCount { found } => {
-                return MapError::ColumnCount { table, found, wanted: self.envelope.columns.len() };
+                return MapError::ColumnCount {
+                    table,
+                    found,
+                    wanted: self.envelope.columns.len(),
+                };
             }
             RowFault::Column { place, fault } => (place, fault),
         };
-        let column = self.envelope.columns.get(place).map(|column| column.name().to_owned()).unwrap_or_default();
+        let column = self
+            .envelope
+            .columns
+            .get(place)
+            .map(|column| column.name().to_owned())
+            .unwrap_or_default();
         match fault {
             ColumnFault::NullInNotNull => MapError::NullInNotNull { table, column },
-            ColumnFault::Value(Fault::UnknownLabel(type_oid)) => {
-                MapError::UnknownEnumLabel { table, column, type_oid }
-            }
-            ColumnFault::Value(Fault::Value(wanted)) => MapError::Value { table, column, wanted },
+            ColumnFault::Value(Fault::UnknownLabel(type_oid)) => MapError::UnknownEnumLabel {
+                table,
+                column,
+                type_oid,
+            },
+            ColumnFault::Value(Fault::Value(wanted)) => MapError::Value {
+                table,
+                column,
+                wanted,
+            },
         }
     }
 }

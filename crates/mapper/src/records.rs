@@ -48,8 +48,22 @@ impl Records<'_> {
             return self.event(Op::Update, Some(&before), Some(&after), None);
         }
         // In a compacted topic the old key's row must go, and the new key's must come.
-        self.gone(&before, Some(OtherKey { header: header::NEW_KEY, row: &after }))?;
-        self.event(Op::Create, None, Some(&after), Some(OtherKey { header: header::OLD_KEY, row: &before }))
+        self.gone(
+            &before,
+            Some(OtherKey {
+                header: header::NEW_KEY,
+                row: &after,
+            }),
+        )?;
+        self.event(
+            Op::Create,
+            None,
+            Some(&after),
+            Some(OtherKey {
+                header: header::OLD_KEY,
+                row: &before,
+            }),
+        )
     }
 
     pub(crate) fn delete(&mut self, old: OldTuple<'_>) -> Result<(), RowFault> {
@@ -76,7 +90,13 @@ impl Records<'_> {
             Some(row) => self.key(row)?,
             None => None,
         };
-        let Self { envelope, context, scratch, ids, .. } = self;
+        let Self {
+            envelope,
+            context,
+            scratch,
+            ids,
+            ..
+        } = self;
         let value = self.batch.part(|out| {
             put_schema_id(ids.value, out);
             envelope.put(op, before, after, context, scratch, out)
@@ -85,8 +105,12 @@ impl Records<'_> {
     }
 
     fn key(&mut self, row: &Row<'_>) -> Result<Option<Range<usize>>, RowFault> {
-        let Some(id) = self.ids.key.filter(|_| !self.envelope.key.is_empty()) else { return Ok(None) };
-        let Self { envelope, scratch, .. } = self;
+        let Some(id) = self.ids.key.filter(|_| !self.envelope.key.is_empty()) else {
+            return Ok(None);
+        };
+        let Self {
+            envelope, scratch, ..
+        } = self;
         let key = self.batch.part(|out| {
             put_schema_id(id, out);
             envelope.put_key(row, scratch, out)
@@ -101,12 +125,23 @@ impl Records<'_> {
         other: Option<OtherKey<'_, '_>>,
     ) -> Result<(), RowFault> {
         if let Some(OtherKey { header, row }) = other {
-            let Self { envelope, scratch, .. } = self;
-            let text = self.batch.part(|out| header::put_key_json(envelope, row, scratch, out));
-            let text = text.map_err(|(place, fault)| RowFault::Column { place, fault: ColumnFault::Value(fault) })?;
+            let Self {
+                envelope, scratch, ..
+            } = self;
+            let text = self
+                .batch
+                .part(|out| header::put_key_json(envelope, row, scratch, out));
+            let text = text.map_err(|(place, fault)| RowFault::Column {
+                place,
+                fault: ColumnFault::Value(fault),
+            })?;
             self.batch.push_written_header(header, text);
         }
-        let id = RecordId { commit_lsn: self.context.commit_lsn, ordinal: self.context.ordinal, part: self.part };
+        let id = RecordId {
+            commit_lsn: self.context.commit_lsn,
+            ordinal: self.context.ordinal,
+            part: self.part,
+        };
         header::push_context(self.batch, self.topic_prefix, &id);
         self.batch.finish(self.topic, key, value);
         self.part += 1;
@@ -115,7 +150,9 @@ impl Records<'_> {
 
     /// Whether the update gave the row another key.
     fn moved(&mut self, before: &Row<'_>, after: &Row<'_>) -> Result<bool, RowFault> {
-        let Self { envelope, scratch, .. } = self;
+        let Self {
+            envelope, scratch, ..
+        } = self;
         if !key::texts_differ(&envelope.key, before.tuple(), after.tuple()) {
             return Ok(false);
         }

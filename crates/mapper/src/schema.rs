@@ -98,7 +98,9 @@ fn fields(columns: &[&ColumnPlan], defined: &mut Defined) -> Value {
 }
 
 fn field(column: &ColumnPlan, defined: &mut Defined) -> Value {
-    let default = column.default_bytes().and_then(|bytes| default_json(column.encoder(), bytes));
+    let default = column
+        .default_bytes()
+        .and_then(|bytes| default_json(column.encoder(), bytes));
     let kind = type_json(column.encoder(), default.as_ref(), defined);
     match (column.is_nullable(), default) {
         (false, None) => json!({"name": column.name(), "type": kind}),
@@ -128,7 +130,9 @@ fn type_json(encoder: &Encoder, default: Option<&Value>, defined: &mut Defined) 
         Encoder::Time(TimeUnit::Millis) => named("int", "io.debezium.time.Time", None, default),
         Encoder::Time(TimeUnit::Micros) => named("long", "io.debezium.time.MicroTime", None, default),
         Encoder::Timestamp(TimeUnit::Millis) => named("long", "io.debezium.time.Timestamp", None, default),
-        Encoder::Timestamp(TimeUnit::Micros) => named("long", "io.debezium.time.MicroTimestamp", None, default),
+        Encoder::Timestamp(TimeUnit::Micros) => {
+            named("long", "io.debezium.time.MicroTimestamp", None, default)
+        }
         Encoder::ZonedTimestamp { .. } => named("string", "io.debezium.time.ZonedTimestamp", None, default),
         Encoder::Enum { labels, .. } => {
             let parameters = json!({"allowed": labels.join(",")});
@@ -138,7 +142,11 @@ fn type_json(encoder: &Encoder, default: Option<&Value>, defined: &mut Defined) 
         Encoder::VariableDecimal => variable_decimal(defined),
         Encoder::Array(element) => {
             let item = type_json(element, None, defined);
-            let items = if element.nullable_in_array() { json!(["null", item]) } else { item };
+            let items = if element.nullable_in_array() {
+                json!(["null", item])
+            } else {
+                item
+            };
             json!({"type": "array", "items": items})
         }
     }
@@ -214,13 +222,19 @@ fn default_json(encoder: &Encoder, bytes: &[u8]) -> Option<Value> {
         // Through text: the shortest one that gives the same `float` back is what should be read.
         Encoder::Float => floating(f32::from_le_bytes(bytes.try_into().ok()?).to_string()),
         Encoder::Double => floating(f64::from_le_bytes(bytes.try_into().ok()?).to_string()),
-        Encoder::Text | Encoder::Uuid | Encoder::Json | Encoder::Enum { .. } | Encoder::ZonedTimestamp { .. } => {
-            Some(std::str::from_utf8(avro::take_bytes(bytes)?).ok()?.into())
-        }
+        Encoder::Text
+        | Encoder::Uuid
+        | Encoder::Json
+        | Encoder::Enum { .. }
+        | Encoder::ZonedTimestamp { .. } => Some(std::str::from_utf8(avro::take_bytes(bytes)?).ok()?.into()),
         // Avro writes bytes in JSON as the characters of the same numbers.
-        Encoder::Bytes | Encoder::Decimal { .. } => {
-            Some(avro::take_bytes(bytes)?.iter().map(|byte| char::from(*byte)).collect::<String>().into())
-        }
+        Encoder::Bytes | Encoder::Decimal { .. } => Some(
+            avro::take_bytes(bytes)?
+                .iter()
+                .map(|byte| char::from(*byte))
+                .collect::<String>()
+                .into(),
+        ),
         Encoder::VariableDecimal | Encoder::Array(_) => None,
     }
 }

@@ -34,20 +34,34 @@ impl<'a> Elements<'a> {
     /// The elements of `text`; lower bounds (`[5:7]={…}`) are passed over, an Avro array has none.
     pub(super) fn new(text: &'a [u8]) -> Self {
         let body = match text {
-            [b'[', ..] => text.iter().position(|byte| *byte == b'=').and_then(|equals| text.get(equals + 1..)),
+            [b'[', ..] => text
+                .iter()
+                .position(|byte| *byte == b'=')
+                .and_then(|equals| text.get(equals + 1..)),
             text => Some(text),
         };
         match body.and_then(|body| body.strip_prefix(b"{")) {
-            Some(b"}") => Self { left: b"", state: State::Done },
-            Some(left) => Self { left, state: State::Element },
+            Some(b"}") => Self {
+                left: b"",
+                state: State::Done,
+            },
+            Some(left) => Self {
+                left,
+                state: State::Element,
+            },
             // Not even an opening brace: the first element will be found malformed.
-            None => Self { left: b"", state: State::Element },
+            None => Self {
+                left: b"",
+                state: State::Element,
+            },
         }
     }
 
     /// How many elements there are; `None` when the text is not an array of one dimension.
     pub(super) fn count(text: &'a [u8]) -> Option<usize> {
-        Self::new(text).try_fold(0, |count, element| (element != Element::Malformed).then_some(count + 1))
+        Self::new(text).try_fold(0, |count, element| {
+            (element != Element::Malformed).then_some(count + 1)
+        })
     }
 
     fn quoted(&mut self) -> Option<Element<'a>> {
@@ -65,7 +79,11 @@ impl<'a> Elements<'a> {
         };
         let text = self.left.get(..length)?;
         self.left = self.left.get(length + 1..)?;
-        Some(if escapes { Element::Escaped(text) } else { Element::Plain(text) })
+        Some(if escapes {
+            Element::Escaped(text)
+        } else {
+            Element::Plain(text)
+        })
     }
 
     fn unquoted(&mut self) -> Option<Element<'a>> {
@@ -76,7 +94,11 @@ impl<'a> Elements<'a> {
             return None;
         }
         self.left = rest;
-        Some(if text == b"NULL" { Element::Null } else { Element::Plain(text) })
+        Some(if text == b"NULL" {
+            Element::Null
+        } else {
+            Element::Plain(text)
+        })
     }
 
     fn read(&mut self) -> Option<Element<'a>> {
@@ -116,7 +138,11 @@ pub(super) fn unescape(escaped: &[u8], out: &mut Vec<u8>) {
     out.clear();
     let mut bytes = escaped.iter();
     while let Some(byte) = bytes.next() {
-        let byte = if *byte == b'\\' { bytes.next().unwrap_or(byte) } else { byte };
+        let byte = if *byte == b'\\' {
+            bytes.next().unwrap_or(byte)
+        } else {
+            byte
+        };
         out.push(*byte);
     }
 }

@@ -19,17 +19,32 @@ pub(super) fn fixed(text: &[u8], scale: usize, limbs: &mut Limbs, out: &mut Vec<
     if cut.iter().any(|digit| *digit != b'0') {
         return Err(Fault::Value("a decimal of the column's scale"));
     }
-    let unscaled = Unscaled { negative: parts.negative, whole: parts.whole, fraction: kept, zeros: scale - kept.len() };
+    let unscaled = Unscaled {
+        negative: parts.negative,
+        whole: parts.whole,
+        fraction: kept,
+        zeros: scale - kept.len(),
+    };
     unscaled.put(limbs, out)
 }
 
 /// A scale and a number: the fewest digits after the point that hold the value.
 pub(super) fn variable(text: &[u8], limbs: &mut Limbs, out: &mut Vec<u8>) -> Result<(), Fault> {
     let parts = Parts::split(text).ok_or(Fault::Value("a decimal: only finite numbers have one"))?;
-    let kept = parts.fraction.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+    let kept = parts
+        .fraction
+        .iter()
+        .rposition(|digit| *digit != b'0')
+        .map_or(0, |last| last + 1);
     let fraction = parts.fraction.get(..kept).unwrap_or_default();
     avro::put_length(fraction.len(), out);
-    Unscaled { negative: parts.negative, whole: parts.whole, fraction, zeros: 0 }.put(limbs, out)
+    Unscaled {
+        negative: parts.negative,
+        whole: parts.whole,
+        fraction,
+        zeros: 0,
+    }
+    .put(limbs, out)
 }
 
 /// What the server prints for a finite `numeric`.
@@ -51,7 +66,11 @@ impl<'a> Parts<'a> {
             None => (rest, [].as_slice()),
         };
         let plain = whole.iter().chain(fraction).all(u8::is_ascii_digit) && whole.len() + fraction.len() > 0;
-        plain.then_some(Self { negative, whole, fraction })
+        plain.then_some(Self {
+            negative,
+            whole,
+            fraction,
+        })
     }
 }
 
@@ -81,9 +100,15 @@ impl Unscaled<'_> {
     }
 
     fn small(&self) -> i64 {
-        let digits = self.whole.iter().chain(self.fraction).map(|byte| i64::from(byte - b'0'));
+        let digits = self
+            .whole
+            .iter()
+            .chain(self.fraction)
+            .map(|byte| i64::from(byte - b'0'));
         let zeros = std::iter::repeat_n(0, self.zeros);
-        let magnitude = digits.chain(zeros).fold(0i64, |number, digit| number * 10 + digit);
+        let magnitude = digits
+            .chain(zeros)
+            .fold(0i64, |number, digit| number * 10 + digit);
         if self.negative { -magnitude } else { magnitude }
     }
 }
@@ -109,7 +134,10 @@ impl Limbs {
         self.limbs.clear();
         let head = self.digits.len() % CHUNK_DIGITS;
         let (first, rest) = self.digits.split_at(head);
-        for chunk in std::iter::once(first).filter(|first| !first.is_empty()).chain(rest.chunks(CHUNK_DIGITS)) {
+        for chunk in std::iter::once(first)
+            .filter(|first| !first.is_empty())
+            .chain(rest.chunks(CHUNK_DIGITS))
+        {
             let chunk = number::parse_digits(chunk).ok_or(Fault::Value("a decimal"))?;
             multiply_add(&mut self.limbs, chunk);
         }
@@ -117,10 +145,12 @@ impl Limbs {
         if negative && !self.limbs.is_empty() {
             // Two's complement: one less, all bits turned.
             subtract_one(&mut self.limbs);
-            self.bytes.extend(self.limbs.iter().rev().flat_map(|limb| (!limb).to_be_bytes()));
+            self.bytes
+                .extend(self.limbs.iter().rev().flat_map(|limb| (!limb).to_be_bytes()));
             trim(&mut self.bytes, 0xFF);
         } else {
-            self.bytes.extend(self.limbs.iter().rev().flat_map(|limb| limb.to_be_bytes()));
+            self.bytes
+                .extend(self.limbs.iter().rev().flat_map(|limb| limb.to_be_bytes()));
             trim(&mut self.bytes, 0x00);
         }
         Ok(())

@@ -19,7 +19,10 @@ pub(super) fn boolean(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
 #[inline]
 pub(super) fn integer(text: &[u8], min: i64, max: i64, out: &mut Vec<u8>) -> Result<(), Fault> {
     let value = parse_integer(text).filter(|value| (min..=max).contains(value));
-    avro::put_long(value.ok_or(Fault::Value("a whole number of the column's size"))?, out);
+    avro::put_long(
+        value.ok_or(Fault::Value("a whole number of the column's size"))?,
+        out,
+    );
     Ok(())
 }
 
@@ -48,7 +51,11 @@ pub(super) fn parse_integer(text: &[u8]) -> Option<i64> {
     };
     let magnitude = parse_digits(digits)?;
     // Counted down for negative numbers: the smallest has no positive counterpart.
-    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
+    if negative {
+        0i64.checked_sub_unsigned(magnitude)
+    } else {
+        i64::try_from(magnitude).ok()
+    }
 }
 
 /// Digits only, at least one and at most nineteen: more cannot be an `i64`.

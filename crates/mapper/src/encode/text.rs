@@ -71,9 +71,16 @@ impl Iterator for EscapeFormat<'_> {
         let (byte, rest) = match self.0 {
             [] => return None,
             [b'\\', b'\\', rest @ ..] => (Some(b'\\'), rest),
-            [b'\\', high @ b'0'..=b'3', middle @ b'0'..=b'7', low @ b'0'..=b'7', rest @ ..] => {
-                (Some((high - b'0') << 6 | (middle - b'0') << 3 | (low - b'0')), rest)
-            }
+            [
+                b'\\',
+                high @ b'0'..=b'3',
+                middle @ b'0'..=b'7',
+                low @ b'0'..=b'7',
+                rest @ ..,
+            ] => (
+                Some((high - b'0') << 6 | (middle - b'0') << 3 | (low - b'0')),
+                rest,
+            ),
             [b'\\', ..] => (None, [].as_slice()),
             [plain, rest @ ..] => (Some(*plain), rest),
         };

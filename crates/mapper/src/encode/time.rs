@@ -27,7 +27,7 @@ pub(crate) enum TimeUnit {
 }
 
 impl TimeUnit {
-    fn from_micros(self, micros: i64) -> i64 {
+    fn number_of(self, micros: i64) -> i64 {
         match self {
             TimeUnit::Millis => micros.div_euclid(MICROS_A_MILLI),
             TimeUnit::Micros => micros,
@@ -47,7 +47,7 @@ pub(super) fn time(text: &[u8], unit: TimeUnit, out: &mut Vec<u8>) -> Result<(),
     if !rest.is_empty() {
         return Err(Fault::Value("a time of day"));
     }
-    avro::put_long(unit.from_micros(micros.0), out);
+    avro::put_long(unit.number_of(micros.0), out);
     Ok(())
 }
 
@@ -71,8 +71,8 @@ fn infinity(millis: i64, unit: TimeUnit) -> i64 {
 
 /// `None` when the number is too large: Postgres's last microseconds do not fit an `i64` counted from 1970.
 fn since_epoch(days: i64, micros: i64, unit: TimeUnit) -> Option<i64> {
-    let per_day = unit.from_micros(MICROS_A_DAY);
-    days.checked_mul(per_day)?.checked_add(unit.from_micros(micros))
+    let per_day = unit.number_of(MICROS_A_DAY);
+    days.checked_mul(per_day)?.checked_add(unit.number_of(micros))
 }
 
 /// ISO 8601 in UTC with exactly `digits` digits of a second.
@@ -105,7 +105,8 @@ fn parse_timestamp(text: &[u8]) -> Option<(i64, i64)> {
     let (text, before_christ) = strip_era(text);
     let (day, rest) = Day::read(text)?;
     let (clock, rest) = Clock::read(rest.strip_prefix(b" ")?)?;
-    rest.is_empty().then(|| (day.days_since_epoch(before_christ), clock.0))
+    rest.is_empty()
+        .then(|| (day.days_since_epoch(before_christ), clock.0))
 }
 
 /// The same with an offset, taken off: `+02`, `-03:30`, `+00:19:32`.
@@ -115,11 +116,15 @@ fn parse_zoned(text: &[u8]) -> Option<(i64, i64)> {
     let (clock, rest) = Clock::read(rest.strip_prefix(b" ")?)?;
     let offset_micros = parse_offset(rest)?;
     let micros = clock.0 - offset_micros;
-    Some((day.days_since_epoch(before_christ) + micros.div_euclid(MICROS_A_DAY), micros.rem_euclid(MICROS_A_DAY)))
+    Some((
+        day.days_since_epoch(before_christ) + micros.div_euclid(MICROS_A_DAY),
+        micros.rem_euclid(MICROS_A_DAY),
+    ))
 }
 
 fn strip_era(text: &[u8]) -> (&[u8], bool) {
-    text.strip_suffix(b" BC").map_or((text, false), |text| (text, true))
+    text.strip_suffix(b" BC")
+        .map_or((text, false), |text| (text, true))
 }
 
 fn parse_offset(text: &[u8]) -> Option<i64> {
@@ -162,7 +167,11 @@ impl Day {
     /// Counts days by eras of 400 years, whose years begin in March so that the leap day comes last.
     fn days_since_epoch(&self, before_christ: bool) -> i64 {
         let year = if before_christ { 1 - self.year } else { self.year };
-        let (year, month) = if self.month > 2 { (year, self.month - 3) } else { (year - 1, self.month + 9) };
+        let (year, month) = if self.month > 2 {
+            (year, self.month - 3)
+        } else {
+            (year - 1, self.month + 9)
+        };
         let era = year.div_euclid(YEARS_AN_ERA);
         let year_of_era = year.rem_euclid(YEARS_AN_ERA);
         let day_of_year = (153 * month + 2) / 5 + self.day - 1;
@@ -184,11 +193,16 @@ struct Clock(i64);
 impl Clock {
     /// Reads `HH:MM:SS` and up to six digits of a second.
     fn read(text: &[u8]) -> Option<(Self, &[u8])> {
-        let [h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] = text else { return None };
+        let [h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] = text else {
+            return None;
+        };
         let seconds = two_digits(*h1, *h2)? * 3600 + two_digits(*m1, *m2)? * 60 + two_digits(*s1, *s2)?;
         let (fraction, rest) = match rest {
             [b'.', rest @ ..] => {
-                let used = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+                let used = rest
+                    .iter()
+                    .position(|byte| !byte.is_ascii_digit())
+                    .unwrap_or(rest.len());
                 let (digits, rest) = rest.split_at(used);
                 let missing = MICROS_DIGITS.checked_sub(u32::try_from(used).ok()?)?;
                 let number = i64::try_from(super::number::parse_digits(digits)?).ok()?;
@@ -211,7 +225,10 @@ fn two_digits(high: u8, low: u8) -> Option<i64> {
 /// A moment in RFC 3339, UTC, to the microsecond.
 pub(crate) fn moment(unix_micros: i64) -> Stack {
     let mut written = Stack::default();
-    let (days, micros) = (unix_micros.div_euclid(MICROS_A_DAY), unix_micros.rem_euclid(MICROS_A_DAY));
+    let (days, micros) = (
+        unix_micros.div_euclid(MICROS_A_DAY),
+        unix_micros.rem_euclid(MICROS_A_DAY),
+    );
     write_iso(days, micros, SECOND_DIGITS_MAX, &mut written);
     written
 }
@@ -265,7 +282,13 @@ fn write_iso(days: i64, micros: i64, digits: usize, out: &mut Stack) {
     }
     out.push_number(year.abs(), 4);
     let seconds = micros / MICROS_A_SECOND;
-    let parts = [(b'-', month), (b'-', day), (b'T', seconds / 3600), (b':', seconds / 60 % 60), (b':', seconds % 60)];
+    let parts = [
+        (b'-', month),
+        (b'-', day),
+        (b'T', seconds / 3600),
+        (b':', seconds / 60 % 60),
+        (b':', seconds % 60),
+    ];
     for (separator, number) in parts {
         out.push(separator);
         out.push_number(number, 2);
@@ -288,5 +311,9 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month + 2) / 5 + 1;
     let year = year_of_era + era * YEARS_AN_ERA;
-    if month < 10 { (year, month + 3, day) } else { (year + 1, month - 9, day) }
+    if month < 10 {
+        (year, month + 3, day)
+    } else {
+        (year + 1, month - 9, day)
+    }
 }

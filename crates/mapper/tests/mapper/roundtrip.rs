@@ -1,20 +1,19 @@
 //! Random values of each type: an independent decoder reads what was meant.
 
-mod shown;
-#[allow(dead_code, reason = "each test file uses its part")]
-mod table;
-
 use apache_avro::types::Value;
 use jiff::civil::{Date, date};
 use num_bigint::BigInt;
 use proptest::prelude::*;
 use walcast_pgoutput::Column;
 
-use table::{INT4, TEXT, Table};
+use crate::table::{INT4, TEXT, Table};
 
 fn read(oid: u32, modifier: i32, text: &str) -> Value {
     let table = Table::new(&[("id", INT4, -1), ("v", oid, modifier)]);
-    match table.inserted(&[Column::Text(b"1"), Column::Text(text.as_bytes())], "v").unwrap() {
+    match table
+        .inserted(&[Column::Text(b"1"), Column::Text(text.as_bytes())], "v")
+        .unwrap()
+    {
         Value::Union(_, value) => *value,
         other => panic!("{other:?} is not in a union"),
     }
@@ -22,7 +21,11 @@ fn read(oid: u32, modifier: i32, text: &str) -> Value {
 
 /// A date as the server prints it.
 fn print_date(day: Date) -> (String, &'static str) {
-    let (year, era) = if day.year() > 0 { (day.year(), "") } else { (1 - day.year(), " BC") };
+    let (year, era) = if day.year() > 0 {
+        (day.year(), "")
+    } else {
+        (1 - day.year(), " BC")
+    };
     (format!("{year:04}-{:02}-{:02}", day.month(), day.day()), era)
 }
 
@@ -42,7 +45,10 @@ fn print_time(micros: i64) -> String {
     let seconds = micros / 1_000_000;
     let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     let fraction = format!(".{:06}", micros % 1_000_000);
-    format!("{h:02}:{m:02}:{s:02}{}", fraction.trim_end_matches('0').trim_end_matches('.'))
+    format!(
+        "{h:02}:{m:02}:{s:02}{}",
+        fraction.trim_end_matches('0').trim_end_matches('.')
+    )
 }
 
 proptest! {

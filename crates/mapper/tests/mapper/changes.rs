@@ -1,14 +1,12 @@
 //! Changes of every kind: which records they become, under which key, and what a failure leaves behind.
 
-mod shown;
-mod table;
-
 use expect_test::{Expect, expect};
 use walcast_mapper::{Batch, MapError, TypeFacts, TypeKind};
 use walcast_pgoutput::Column::{Binary, Null, Text, UnchangedToast};
 use walcast_pgoutput::{Oid, ReplicaIdentity};
 
-use table::{Change, INT4, TEXT, Table, encode_change};
+use crate::shown;
+use crate::table::{Change, INT4, TEXT, Table, encode_change};
 
 fn check(table: &Table, change: &Change<'_>, expected: Expect) {
     let text = match table.records(change) {
@@ -19,7 +17,10 @@ fn check(table: &Table, change: &Change<'_>, expected: Expect) {
                     let part = |name| shown::show(shown::field(value, name));
                     format!("{} {} -> {}", part("op"), part("before"), part("after"))
                 });
-                let headers = record.headers.iter().filter(|(name, _)| !name.contains("context"));
+                let headers = record
+                    .headers
+                    .iter()
+                    .filter(|(name, _)| !name.contains("context"));
                 let headers: Vec<String> = headers.map(|(name, value)| format!("{name}={value}")).collect();
                 format!("{key}: {value} [{}]", headers.join(" "))
             });
@@ -39,28 +40,55 @@ fn items() -> Table {
 #[test]
 fn inserts_updates_deletes() {
     let table = items();
-    check(&table, &Change::Insert(&[Text(b"1"), Null, Text(b"c")]), expect![[r#"{a: 1}: "c" null -> {a: 1, b: null, c: "c"} [walcast.id=0/16B3748/7]"#]]);
-    check(&table, &Change::UpdateOnly(&[Text(b"1"), Text(b"b"), Text(b"c")]), expect![[r#"{a: 1}: "u" null -> {a: 1, b: "b", c: "c"} [walcast.id=0/16B3748/7]"#]]);
-    check(&table, &Change::DeleteKey(&[Text(b"1"), Null, Null]), expect![[r#"
+    check(
+        &table,
+        &Change::Insert(&[Text(b"1"), Null, Text(b"c")]),
+        expect![[r#"{a: 1}: "c" null -> {a: 1, b: null, c: "c"} [walcast.id=0/16B3748/7]"#]],
+    );
+    check(
+        &table,
+        &Change::UpdateOnly(&[Text(b"1"), Text(b"b"), Text(b"c")]),
+        expect![[r#"{a: 1}: "u" null -> {a: 1, b: "b", c: "c"} [walcast.id=0/16B3748/7]"#]],
+    );
+    check(
+        &table,
+        &Change::DeleteKey(&[Text(b"1"), Null, Null]),
+        expect![[r#"
         {a: 1}: "d" {a: 1, b: null, c: ""} -> null [walcast.id=0/16B3748/7]
-        {a: 1}: tombstone [walcast.id=0/16B3748/7.1]"#]]);
-    check(&table, &Change::DeleteFull(&[Text(b"1"), Text(b"b"), Text(b"c")]), expect![[r#"
+        {a: 1}: tombstone [walcast.id=0/16B3748/7.1]"#]],
+    );
+    check(
+        &table,
+        &Change::DeleteFull(&[Text(b"1"), Text(b"b"), Text(b"c")]),
+        expect![[r#"
         {a: 1}: "d" {a: 1, b: "b", c: "c"} -> null [walcast.id=0/16B3748/7]
-        {a: 1}: tombstone [walcast.id=0/16B3748/7.1]"#]]);
+        {a: 1}: tombstone [walcast.id=0/16B3748/7.1]"#]],
+    );
 }
 
 #[test]
 fn a_moved_key_is_a_delete_and_a_create() {
     let mut table = items();
-    let change = Change::UpdateKey(&[Text(b"1"), Null, Null], &[Text(b"2"), Text(b"b"), UnchangedToast]);
-    check(&table, &change, expect![[r#"
+    let change = Change::UpdateKey(
+        &[Text(b"1"), Null, Null],
+        &[Text(b"2"), Text(b"b"), UnchangedToast],
+    );
+    check(
+        &table,
+        &change,
+        expect![[r#"
         {a: 1}: "d" {a: 1, b: null, c: ""} -> null [__debezium.newkey={"a":2} walcast.id=0/16B3748/7]
         {a: 1}: tombstone [__debezium.newkey={"a":2} walcast.id=0/16B3748/7.1]
-        {a: 2}: "c" null -> {a: 2, b: "b", c: "__debezium_unavailable_value"} [__debezium.oldkey={"a":1} walcast.id=0/16B3748/7.2]"#]]);
+        {a: 2}: "c" null -> {a: 2, b: "b", c: "__debezium_unavailable_value"} [__debezium.oldkey={"a":1} walcast.id=0/16B3748/7.2]"#]],
+    );
     table.config.tombstones_on_delete = false;
-    check(&table, &change, expect![[r#"
+    check(
+        &table,
+        &change,
+        expect![[r#"
         {a: 1}: "d" {a: 1, b: null, c: ""} -> null [__debezium.newkey={"a":2} walcast.id=0/16B3748/7]
-        {a: 2}: "c" null -> {a: 2, b: "b", c: "__debezium_unavailable_value"} [__debezium.oldkey={"a":1} walcast.id=0/16B3748/7.1]"#]]);
+        {a: 2}: "c" null -> {a: 2, b: "b", c: "__debezium_unavailable_value"} [__debezium.oldkey={"a":1} walcast.id=0/16B3748/7.1]"#]],
+    );
 }
 
 #[test]
@@ -68,27 +96,55 @@ fn another_text_of_the_same_key_is_no_move() {
     let mut table = Table::new(&[("n", 1700, -1), ("b", TEXT, -1)]);
     table.relation.replica_identity = ReplicaIdentity::Full;
     let change = Change::UpdateFull(&[Text(b"1.0"), Null], &[Text(b"1.00"), Null]);
-    check(&table, &change, expect![[r#"{n: {scale: 0, value: x01}}: "u" {n: {scale: 0, value: x01}, b: null} -> {n: {scale: 0, value: x01}, b: null} [walcast.id=0/16B3748/7]"#]]);
+    check(
+        &table,
+        &change,
+        expect![[
+            r#"{n: {scale: 0, value: x01}}: "u" {n: {scale: 0, value: x01}, b: null} -> {n: {scale: 0, value: x01}, b: null} [walcast.id=0/16B3748/7]"#
+        ]],
+    );
 }
 
 #[test]
 fn unchanged_values_come_from_the_old_row_where_it_is_known() {
     let mut table = items();
-    check(&table, &Change::UpdateOnly(&[Text(b"1"), UnchangedToast, UnchangedToast]), expect![[r#"{a: 1}: "u" null -> {a: 1, b: "__debezium_unavailable_value", c: "__debezium_unavailable_value"} [walcast.id=0/16B3748/7]"#]]);
+    check(
+        &table,
+        &Change::UpdateOnly(&[Text(b"1"), UnchangedToast, UnchangedToast]),
+        expect![[
+            r#"{a: 1}: "u" null -> {a: 1, b: "__debezium_unavailable_value", c: "__debezium_unavailable_value"} [walcast.id=0/16B3748/7]"#
+        ]],
+    );
     table.relation.replica_identity = ReplicaIdentity::Full;
     let change = Change::UpdateFull(
         &[Text(b"1"), Text(b"old b"), Text(b"old c")],
         &[Text(b"1"), UnchangedToast, UnchangedToast],
     );
-    check(&table, &change, expect![[r#"{a: 1}: "u" {a: 1, b: "old b", c: "old c"} -> {a: 1, b: "old b", c: "old c"} [walcast.id=0/16B3748/7]"#]]);
+    check(
+        &table,
+        &change,
+        expect![[
+            r#"{a: 1}: "u" {a: 1, b: "old b", c: "old c"} -> {a: 1, b: "old b", c: "old c"} [walcast.id=0/16B3748/7]"#
+        ]],
+    );
 }
 
 #[test]
 fn a_key_that_was_not_sent_is_an_error() {
     let table = Table::new(&[("k", TEXT, -1)]);
-    check(&table, &Change::UpdateOnly(&[UnchangedToast]), expect!["column k of public.t: the value cannot be written as a key: it was not sent"]);
+    check(
+        &table,
+        &Change::UpdateOnly(&[UnchangedToast]),
+        expect!["column k of public.t: the value cannot be written as a key: it was not sent"],
+    );
     let change = Change::UpdateKey(&[Text(b"a long key")], &[UnchangedToast]);
-    check(&table, &change, expect![[r#"{k: "a long key"}: "u" {k: "a long key"} -> {k: "a long key"} [walcast.id=0/16B3748/7]"#]]);
+    check(
+        &table,
+        &change,
+        expect![[
+            r#"{k: "a long key"}: "u" {k: "a long key"} -> {k: "a long key"} [walcast.id=0/16B3748/7]"#
+        ]],
+    );
 }
 
 #[test]
@@ -98,41 +154,79 @@ fn the_log_is_believed_before_the_catalog() {
     // The same columns: the catalog knows their order.
     table.relation.columns[1].is_key = true;
     table.facts.key_columns = vec!["b".to_owned(), "a".to_owned()];
-    check(&table, &row, expect![[r#"{b: "b", a: 1}: "c" null -> {a: 1, b: "b", c: "c"} [walcast.id=0/16B3748/7]"#]]);
+    check(
+        &table,
+        &row,
+        expect![[r#"{b: "b", a: 1}: "c" null -> {a: 1, b: "b", c: "c"} [walcast.id=0/16B3748/7]"#]],
+    );
     // The key changed since.
     table.facts.key_columns = vec!["c".to_owned()];
-    check(&table, &row, expect![[r#"{a: 1, b: "b"}: "c" null -> {a: 1, b: "b", c: "c"} [walcast.id=0/16B3748/7]"#]]);
+    check(
+        &table,
+        &row,
+        expect![[r#"{a: 1, b: "b"}: "c" null -> {a: 1, b: "b", c: "c"} [walcast.id=0/16B3748/7]"#]],
+    );
     // The whole row is flagged: only the catalog knows.
     table.relation.replica_identity = ReplicaIdentity::Full;
-    check(&table, &row, expect![[r#"{c: "c"}: "c" null -> {a: 1, b: "b", c: "c"} [walcast.id=0/16B3748/7]"#]]);
+    check(
+        &table,
+        &row,
+        expect![[r#"{c: "c"}: "c" null -> {a: 1, b: "b", c: "c"} [walcast.id=0/16B3748/7]"#]],
+    );
     table.facts.key_columns = vec!["gone".to_owned()];
-    check(&table, &row, expect![[r#"no key: "c" null -> {a: 1, b: "b", c: "c"} [walcast.id=0/16B3748/7]"#]]);
+    check(
+        &table,
+        &row,
+        expect![[r#"no key: "c" null -> {a: 1, b: "b", c: "c"} [walcast.id=0/16B3748/7]"#]],
+    );
     // An index that does not cover the primary key.
     table.relation.replica_identity = ReplicaIdentity::Index;
     table.facts.key_columns = vec!["c".to_owned()];
-    check(&table, &row, expect![[r#"{a: 1, b: "b"}: "c" null -> {a: 1, b: "b", c: "c"} [walcast.id=0/16B3748/7]"#]]);
+    check(
+        &table,
+        &row,
+        expect![[r#"{a: 1, b: "b"}: "c" null -> {a: 1, b: "b", c: "c"} [walcast.id=0/16B3748/7]"#]],
+    );
     table.facts.key_columns = vec!["b".to_owned()];
-    check(&table, &row, expect![[r#"{b: "b"}: "c" null -> {a: 1, b: "b", c: "c"} [walcast.id=0/16B3748/7]"#]]);
+    check(
+        &table,
+        &row,
+        expect![[r#"{b: "b"}: "c" null -> {a: 1, b: "b", c: "c"} [walcast.id=0/16B3748/7]"#]],
+    );
 }
 
 #[test]
 fn columns_that_the_catalog_does_not_know_can_be_null() {
     let mut table = items();
     table.facts.columns.clear();
-    check(&table, &Change::Insert(&[Text(b"1"), Null, Null]), expect![[r#"{a: 1}: "c" null -> {a: 1, b: null, c: null} [walcast.id=0/16B3748/7]"#]]);
+    check(
+        &table,
+        &Change::Insert(&[Text(b"1"), Null, Null]),
+        expect![[r#"{a: 1}: "c" null -> {a: 1, b: null, c: null} [walcast.id=0/16B3748/7]"#]],
+    );
 }
 
 #[test]
 fn facts_that_a_row_contradicts_are_stale() {
-    let error = items().records(&Change::Insert(&[Text(b"1"), Null, Null])).unwrap_err();
+    let error = items()
+        .records(&Change::Insert(&[Text(b"1"), Null, Null]))
+        .unwrap_err();
     assert!(error.is_stale_facts());
     expect!["column c of public.t is null, but the catalog says it cannot be"].assert_eq(&error.to_string());
 
     let mut table = Table::new(&[("a", INT4, -1), ("m", 20_000, -1)]);
-    let kind = TypeKind::Enum { labels: vec!["old".to_owned()] };
-    let facts = TypeFacts { namespace: "public".to_owned(), name: "mood".to_owned(), kind };
+    let kind = TypeKind::Enum {
+        labels: vec!["old".to_owned()],
+    };
+    let facts = TypeFacts {
+        namespace: "public".to_owned(),
+        name: "mood".to_owned(),
+        kind,
+    };
     table.facts.types.insert(Oid::new(20_000), facts);
-    let error = table.records(&Change::Insert(&[Text(b"1"), Text(b"new")])).unwrap_err();
+    let error = table
+        .records(&Change::Insert(&[Text(b"1"), Text(b"new")]))
+        .unwrap_err();
     assert!(error.is_stale_facts());
     assert!(matches!(error, MapError::UnknownEnumLabel { type_oid, .. } if type_oid == Oid::new(20_000)));
 }
@@ -142,7 +236,12 @@ fn a_failure_leaves_the_batch_as_it_was() {
     let table = items();
     let mut plan = table.compile().unwrap();
     let mut batch = Batch::new();
-    encode_change(&mut plan, &Change::Insert(&[Text(b"1"), Null, Text(b"c")]), &mut batch).unwrap();
+    encode_change(
+        &mut plan,
+        &Change::Insert(&[Text(b"1"), Null, Text(b"c")]),
+        &mut batch,
+    )
+    .unwrap();
     let before = format!("{batch:?}");
     let failures = [
         Change::Insert(&[Text(b"x"), Null, Text(b"c")]),
@@ -158,7 +257,12 @@ fn a_failure_leaves_the_batch_as_it_was() {
         encode_change(&mut plan, change, &mut batch).unwrap_err();
         assert_eq!(format!("{batch:?}"), before);
     }
-    encode_change(&mut plan, &Change::DeleteKey(&[Text(b"1"), Null, Null]), &mut batch).unwrap();
+    encode_change(
+        &mut plan,
+        &Change::DeleteKey(&[Text(b"1"), Null, Null]),
+        &mut batch,
+    )
+    .unwrap();
     assert_eq!(batch.record_count(), 3);
 }
 
@@ -167,24 +271,33 @@ fn names() {
     let compile = |change: &dyn Fn(&mut Table)| {
         let mut table = items();
         change(&mut table);
-        table.compile().map_or_else(|error| error.to_string(), |plan| plan.topic().to_owned())
+        table
+            .compile()
+            .map_or_else(|error| error.to_string(), |plan| plan.topic().to_owned())
     };
     expect!["p.public.T_x__"].assert_eq(&compile(&|table| table.relation.name = "T$x é".to_owned()));
     expect!["p.a.b.t"].assert_eq(&compile(&|table| table.relation.namespace = "a.b".to_owned()));
     expect![[r#""p.public.1st" of public.1st cannot be an Avro name: letters, digits and _ only, not beginning with a digit"#]].assert_eq(&compile(&|table| table.relation.name = "1st".to_owned()));
     expect![[r#""my-shop.public.t" of public.t cannot be an Avro name: letters, digits and _ only, not beginning with a digit"#]].assert_eq(&compile(&|table| table.config.topic_prefix = "my-shop".to_owned()));
     expect![[r#""prix é" of public.t cannot be an Avro name: letters, digits and _ only, not beginning with a digit"#]].assert_eq(&compile(&|table| table.relation.columns[1].name = "prix é".to_owned()));
-    expect!["columns of public.t collide: c appears twice"].assert_eq(&compile(&|table| table.relation.columns[1].name = "c".to_owned()));
+    expect!["columns of public.t collide: c appears twice"]
+        .assert_eq(&compile(&|table| table.relation.columns[1].name = "c".to_owned()));
     // Avro tells them apart.
     expect!["p.public.t"].assert_eq(&compile(&|table| table.relation.columns[1].name = "C".to_owned()));
 }
 
 #[test]
 fn the_source_block() {
-    let records = items().records(&Change::Insert(&[Text(b"1"), Null, Text(b"c")])).unwrap();
+    let records = items()
+        .records(&Change::Insert(&[Text(b"1"), Null, Text(b"c")]))
+        .unwrap();
     let value = records[0].value.as_ref().unwrap();
     let version = env!("CARGO_PKG_VERSION");
     expect![[r#"{version: "VERSION", connector: "postgresql", name: "p", ts_ms: 1709168523456, snapshot: "false", db: "db", sequence: "[\"23803392\",\"23803648\"]", ts_us: 1709168523456789, ts_ns: 1709168523456789000, schema: "public", table: "t", txId: 4000000000, lsn: 23803648, xmin: null}"#]].assert_eq(&shown::show(shown::field(value, "source")).replace(version, "VERSION"));
-    expect!["1709168523999 1709168523999888 1709168523999888777"].assert_eq(&["ts_ms", "ts_us", "ts_ns"].map(|name| shown::show(shown::field(value, name))).join(" "));
+    expect!["1709168523999 1709168523999888 1709168523999888777"].assert_eq(
+        &["ts_ms", "ts_us", "ts_ns"]
+            .map(|name| shown::show(shown::field(value, name)))
+            .join(" "),
+    );
     expect![[r#"[("__debezium.context.connectorLogicalName", "p"), ("__debezium.context.taskId", "0"), ("__debezium.context.connectorName", "postgresql"), ("walcast.id", "0/16B3748/7")]"#]].assert_eq(&format!("{:?}", records[0].headers));
 }

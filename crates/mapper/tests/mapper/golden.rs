@@ -47,7 +47,10 @@ fn read(name: &str) -> String {
 }
 
 pub(crate) fn unhex(text: &str) -> Vec<u8> {
-    text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
 }
 
 fn record(line: &str) -> Record {
@@ -58,7 +61,9 @@ fn record(line: &str) -> Record {
         topic: json["topic"].as_str().unwrap().to_owned(),
         key: json["key"].as_str().map(unhex),
         value: json["value"].as_str().map(unhex),
-        headers: headers.map(|pair| (pair[0].as_str().unwrap().to_owned(), text(&pair[1]))).collect(),
+        headers: headers
+            .map(|pair| (pair[0].as_str().unwrap().to_owned(), text(&pair[1])))
+            .collect(),
     }
 }
 
@@ -75,7 +80,10 @@ impl Golden {
             (lsn.parse().unwrap(), unhex(bytes))
         });
         Self {
-            schemas: schemas.into_iter().map(|(id, schema)| (id.parse().unwrap(), schema)).collect(),
+            schemas: schemas
+                .into_iter()
+                .map(|(id, schema)| (id.parse().unwrap(), schema))
+                .collect(),
             records,
             facts: serde_json::from_str(&read("facts.json")).unwrap(),
             frames: frames.collect(),
@@ -89,7 +97,10 @@ impl Golden {
         let modifier = |value: &Value| i32::try_from(number(value)).unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let tables = self.facts["tables"].as_array().unwrap();
-        let table = tables.iter().find(|table| table["oid"] == relation.oid.as_u32()).unwrap();
+        let table = tables
+            .iter()
+            .find(|table| table["oid"] == relation.oid.as_u32())
+            .unwrap();
         let column = |column: &Value| ColumnFacts {
             name: text(&column["name"]),
             type_oid: oid(&column["type_oid"]),
@@ -100,11 +111,18 @@ impl Golden {
         };
         let kind = |kind: &Value| {
             if let Some(labels) = kind.get("enum") {
-                TypeKind::Enum { labels: labels.as_array().unwrap().iter().map(text).collect() }
+                TypeKind::Enum {
+                    labels: labels.as_array().unwrap().iter().map(text).collect(),
+                }
             } else if let Some(base) = kind.get("domain") {
-                TypeKind::Domain { base: oid(base), base_modifier: modifier(&kind["modifier"]) }
+                TypeKind::Domain {
+                    base: oid(base),
+                    base_modifier: modifier(&kind["modifier"]),
+                }
             } else {
-                TypeKind::Array { element: oid(&kind["array"]) }
+                TypeKind::Array {
+                    element: oid(&kind["array"]),
+                }
             }
         };
         let types = self.facts["types"].as_array().unwrap().iter().map(|known| {
@@ -117,7 +135,12 @@ impl Golden {
         });
         TableFacts {
             columns: table["columns"].as_array().unwrap().iter().map(column).collect(),
-            key_columns: table["key_columns"].as_array().unwrap().iter().map(text).collect(),
+            key_columns: table["key_columns"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(text)
+                .collect(),
             types: types.collect(),
         }
     }
@@ -130,7 +153,10 @@ impl Golden {
         let value = records.iter().find_map(|record| record.value.as_deref()).map(id);
         // Topics that only we write to have keys too.
         let none = SchemaId::new(0);
-        SchemaIds { key: Some(key.unwrap_or(none)), value: value.unwrap_or(none) }
+        SchemaIds {
+            key: Some(key.unwrap_or(none)),
+            value: value.unwrap_or(none),
+        }
     }
 
     /// Sends the captured log through plans.
@@ -172,14 +198,22 @@ impl Golden {
                 Message::Relation(relation) => {
                     let mut plan = Plan::compile(&relation, &self.facts(&relation), &config).unwrap();
                     let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-                    ours.schemas
-                        .insert(plan.topic().to_owned(), (plan.key_schema().map(json), json(plan.value_schema())));
+                    ours.schemas.insert(
+                        plan.topic().to_owned(),
+                        (plan.key_schema().map(json), json(plan.value_schema())),
+                    );
                     plan.bind(self.ids(plan.topic()));
                     plans.insert(relation.oid.as_u32(), plan);
                     continue;
                 }
                 Message::Insert(insert) => (insert.relation, RowChange::Insert { new: insert.new }),
-                Message::Update(update) => (update.relation, RowChange::Update { old: update.old, new: update.new }),
+                Message::Update(update) => (
+                    update.relation,
+                    RowChange::Update {
+                        old: update.old,
+                        new: update.new,
+                    },
+                ),
                 Message::Delete(delete) => (delete.relation, RowChange::Delete { old: delete.old }),
                 _ => continue,
             };
@@ -191,12 +225,18 @@ impl Golden {
         }
         for view in batch.records() {
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-            ours.records.entry(view.topic.to_owned()).or_default().push(Record {
-                topic: view.topic.to_owned(),
-                key: view.key.map(<[u8]>::to_vec),
-                value: view.value.map(<[u8]>::to_vec),
-                headers: view.headers().map(|header| (header.name.to_owned(), text(header.value))).collect(),
-            });
+            ours.records
+                .entry(view.topic.to_owned())
+                .or_default()
+                .push(Record {
+                    topic: view.topic.to_owned(),
+                    key: view.key.map(<[u8]>::to_vec),
+                    value: view.value.map(<[u8]>::to_vec),
+                    headers: view
+                        .headers()
+                        .map(|header| (header.name.to_owned(), text(header.value)))
+                        .collect(),
+                });
         }
         ours
     }

@@ -3,9 +3,7 @@
 //! Three things are masked: the connector's version, the processing time, and the header `walcast.id`, which is ours.
 //! Tables whose names begin with `x_` hold what we write otherwise on purpose; `testdata/debezium-3.3.1/README.md` says why.
 
-mod golden;
-
-use golden::{Golden, Record};
+use crate::golden::{Golden, Record};
 
 fn is_deviation(topic: &str) -> bool {
     topic.starts_with("p.public.x_")
@@ -19,11 +17,19 @@ fn schemas_are_debeziums() {
     for (topic, records) in golden.records.iter().filter(|(topic, _)| !is_deviation(topic)) {
         let ids = golden.ids(topic);
         let (key, value) = &ours.schemas[topic];
-        assert_eq!(value, &golden.schemas[&ids.value.as_u32()], "value schema of {topic}");
+        assert_eq!(
+            value,
+            &golden.schemas[&ids.value.as_u32()],
+            "value schema of {topic}"
+        );
         let theirs = records.iter().any(|record| record.key.is_some());
         assert_eq!(key.is_some(), theirs, "whether {topic} has a key");
         if let Some(key) = key {
-            assert_eq!(key, &golden.schemas[&ids.key.unwrap().as_u32()], "key schema of {topic}");
+            assert_eq!(
+                key,
+                &golden.schemas[&ids.key.unwrap().as_u32()],
+                "key schema of {topic}"
+            );
         }
         compared += 1;
     }
@@ -42,7 +48,11 @@ fn records_are_debeziums() {
             let theirs = masked(their, "3.3.1.Final");
             let ours = masked(our, env!("CARGO_PKG_VERSION"));
             if ours != theirs {
-                different.push(format!("{topic} {number}\n ours   {}\n theirs {}", show(&ours), show(&theirs)));
+                different.push(format!(
+                    "{topic} {number}\n ours   {}\n theirs {}",
+                    show(&ours),
+                    show(&theirs)
+                ));
             }
             compared += 1;
         }
@@ -54,9 +64,16 @@ fn records_are_debeziums() {
 
 fn show(record: &Record) -> String {
     let hex = |bytes: &Option<Vec<u8>>| -> Option<String> {
-        bytes.as_ref().map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        bytes
+            .as_ref()
+            .map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect())
     };
-    format!("key {:?} value {:?} headers {:?}", hex(&record.key), hex(&record.value), record.headers)
+    format!(
+        "key {:?} value {:?} headers {:?}",
+        hex(&record.key),
+        hex(&record.value),
+        record.headers
+    )
 }
 
 fn masked(record: &Record, version: &str) -> Record {
@@ -66,7 +83,10 @@ fn masked(record: &Record, version: &str) -> Record {
         let version = [&[u8::try_from(version.len() * 2).unwrap()], version.as_bytes()].concat();
         let body = without_times(&value);
         // The last place: a row could hold the same text before it.
-        let at = (0..body.len() - version.len()).rev().find(|at| body[*at..].starts_with(&version)).unwrap();
+        let at = (0..body.len() - version.len())
+            .rev()
+            .find(|at| body[*at..].starts_with(&version))
+            .unwrap();
         [&body[..at], &body[at + version.len()..]].concat()
     });
     record

@@ -1,13 +1,18 @@
 //! Records read by an independent decoder, and shown as short text.
 
+use apache_avro::Schema;
+use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
-use apache_avro::{Schema, from_avro_datum};
 use num_bigint::BigInt;
 
 /// Reads what follows the registry's prefix.
 pub(crate) fn decode(schema: &Schema, record: &[u8]) -> Value {
     let mut body = &record[5..];
-    let value = from_avro_datum(schema, &mut body, None).unwrap();
+    let value = GenericDatumReader::builder(schema)
+        .build()
+        .unwrap()
+        .read_value(&mut body)
+        .unwrap();
     assert!(body.is_empty(), "{} bytes are left over", body.len());
     value
 }
@@ -33,13 +38,18 @@ pub(crate) fn show(value: &Value) -> String {
         Value::Double(value) => format!("{value:?}"),
         Value::String(value) => format!("{value:?}"),
         Value::Bytes(value) => {
-            format!("x{}", value.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+            format!(
+                "x{}",
+                value.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+            )
         }
         Value::Decimal(value) => format!("{}e", BigInt::from(value.clone())),
         Value::Union(_, value) => show(value),
         Value::Array(values) => format!("[{}]", list(values.iter().map(show).collect())),
         Value::Record(fields) => {
-            let fields = fields.iter().map(|(name, value)| format!("{name}: {}", show(value)));
+            let fields = fields
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", show(value)));
             format!("{{{}}}", list(fields.collect()))
         }
         other => format!("{other:?}"),

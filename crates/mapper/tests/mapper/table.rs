@@ -27,20 +27,26 @@ pub(crate) const TEXT: u32 = 25;
 impl Table {
     /// Columns by name, type and modifier; the first one is the primary key, the others can be null.
     pub(crate) fn new(columns: &[(&str, u32, i32)]) -> Self {
-        let relation_columns = columns.iter().enumerate().map(|(index, (name, oid, type_modifier))| RelationColumn {
-            is_key: index == 0,
-            name: (*name).to_owned(),
-            type_oid: Oid::new(*oid),
-            type_modifier: *type_modifier,
-        });
-        let facts = columns.iter().enumerate().map(|(index, (name, oid, type_modifier))| ColumnFacts {
-            name: (*name).to_owned(),
-            type_oid: Oid::new(*oid),
-            type_modifier: *type_modifier,
-            not_null: index == 0,
-            default_expression: None,
-            generated: false,
-        });
+        let relation_columns = columns
+            .iter()
+            .enumerate()
+            .map(|(index, (name, oid, type_modifier))| RelationColumn {
+                is_key: index == 0,
+                name: (*name).to_owned(),
+                type_oid: Oid::new(*oid),
+                type_modifier: *type_modifier,
+            });
+        let facts = columns
+            .iter()
+            .enumerate()
+            .map(|(index, (name, oid, type_modifier))| ColumnFacts {
+                name: (*name).to_owned(),
+                type_oid: Oid::new(*oid),
+                type_modifier: *type_modifier,
+                not_null: index == 0,
+                default_expression: None,
+                generated: false,
+            });
         Self {
             relation: Relation {
                 xid: None,
@@ -52,7 +58,11 @@ impl Table {
             },
             facts: TableFacts {
                 columns: facts.collect(),
-                key_columns: columns.iter().take(1).map(|(name, ..)| (*name).to_owned()).collect(),
+                key_columns: columns
+                    .iter()
+                    .take(1)
+                    .map(|(name, ..)| (*name).to_owned())
+                    .collect(),
                 ..TableFacts::default()
             },
             config: MapperConfig {
@@ -67,7 +77,10 @@ impl Table {
 
     pub(crate) fn compile(&self) -> Result<Plan, MapError> {
         let mut plan = Plan::compile(&self.relation, &self.facts, &self.config)?;
-        plan.bind(SchemaIds { key: Some(SchemaId::new(1)), value: SchemaId::new(2) });
+        plan.bind(SchemaIds {
+            key: Some(SchemaId::new(1)),
+            value: SchemaId::new(2),
+        });
         Ok(plan)
     }
 
@@ -79,7 +92,9 @@ impl Table {
         let value_schema = Schema::parse_str(plan.value_schema()).unwrap();
         let key_schema = plan.key_schema().map(|schema| Schema::parse_str(schema).unwrap());
         let records = batch.records().map(|record| Decoded {
-            key: record.key.map(|key| shown::decode(key_schema.as_ref().unwrap(), key)),
+            key: record
+                .key
+                .map(|key| shown::decode(key_schema.as_ref().unwrap(), key)),
             value: record.value.map(|value| shown::decode(&value_schema, value)),
             headers: record
                 .headers()
@@ -140,10 +155,20 @@ pub(crate) fn with_change<T>(change: &Change<'_>, use_change: impl FnOnce(&RowCh
     use_change(&match change {
         Change::Insert(_) => RowChange::Insert { new },
         Change::UpdateOnly(_) => RowChange::Update { old: None, new },
-        Change::UpdateKey(..) => RowChange::Update { old: Some(OldTuple::Key(old)), new },
-        Change::UpdateFull(..) => RowChange::Update { old: Some(OldTuple::Full(old)), new },
-        Change::DeleteKey(_) => RowChange::Delete { old: OldTuple::Key(old) },
-        Change::DeleteFull(_) => RowChange::Delete { old: OldTuple::Full(old) },
+        Change::UpdateKey(..) => RowChange::Update {
+            old: Some(OldTuple::Key(old)),
+            new,
+        },
+        Change::UpdateFull(..) => RowChange::Update {
+            old: Some(OldTuple::Full(old)),
+            new,
+        },
+        Change::DeleteKey(_) => RowChange::Delete {
+            old: OldTuple::Key(old),
+        },
+        Change::DeleteFull(_) => RowChange::Delete {
+            old: OldTuple::Full(old),
+        },
     })
 }
 
