@@ -149,6 +149,12 @@ impl<'a> Case<'a> {
         records
     }
 
+    /// Where the connector goes on, as Postgres prints it.
+    pub async fn position(&self) -> String {
+        let checkpoint = self.checkpoint().await;
+        checkpoint["end_lsn"].as_str().unwrap().to_owned()
+    }
+
     /// The checkpoint as `walcast checkpoint show --json` prints it.
     pub async fn checkpoint(&self) -> Value {
         let shown = self.command(&["checkpoint", "show", "--json"]).await;
@@ -164,6 +170,12 @@ impl<'a> Case<'a> {
     /// Runs `walcast run`, which must end by itself.
     pub async fn run_to_end(&self) -> Finished {
         run(&self.config, RUN).await
+    }
+
+    /// Drops the slot.
+    pub async fn drop_slot(&self) {
+        let sql = format!("SELECT pg_drop_replication_slot('{}')", self.slot());
+        self.text(&sql).await;
     }
 
     /// Whether the slot or the publication of the connector exists.

@@ -1,6 +1,9 @@
 //! How a command says no: one line on stderr beside its log, the reason first, then the fix.
 
-use crate::Finished;
+use crate::{Case, Finished};
+
+/// Exit code of a connector that halted.
+const HALTED: i32 = 3;
 
 impl Finished {
     /// The line that says why the command failed, without the leading `error: `. Panics unless it exited with `code`, and
@@ -31,4 +34,41 @@ pub fn assert_tells(text: &str, wanted: &[&str]) {
     for part in wanted {
         assert!(text.contains(part), "{part:?} is not in:\n{text}");
     }
+}
+
+impl Case<'_> {
+    /// Starts the connector, which must halt without having written anything to any topic; what it said.
+    pub async fn halts(&self) -> String {
+        let before = self.everything().await;
+        let halted = self.run_to_end().await;
+        let why = halted.error(HALTED).to_owned();
+        let after = self.everything().await;
+        assert_eq!(before, after, "written by a connector that halted: {why}");
+        why
+    }
+
+    /// Runs the command that a message names as the remedy, word by word, with a yes where it asks for one.
+    pub async fn follow(&self, message: &str) {
+        let remedy = remedy(message);
+        let yes = if remedy.contains(&"reset") { "--yes" } else { "" };
+        let arguments: Vec<&str> = remedy
+            .into_iter()
+            .chain([yes])
+            .filter(|word| !word.is_empty())
+            .collect();
+        let done = self.command(&arguments).await;
+        assert_eq!(done.code, Some(0), "{arguments:?}: {done:#?}");
+    }
+}
+
+/// The arguments of the `walcast` command that a message names as the remedy.
+pub fn remedy(message: &str) -> Vec<&str> {
+    let (_, command) = message
+        .split_once("walcast checkpoint ")
+        .unwrap_or_else(|| panic!("no command in {message:?}"));
+    let command = command.split(';').next().unwrap_or_default();
+    ["checkpoint"]
+        .into_iter()
+        .chain(command.split_whitespace())
+        .collect()
 }
