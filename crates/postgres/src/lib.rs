@@ -1,1 +1,56 @@
-//! Placeholder.
+//! The source: a Postgres database whose committed changes are streamed.
+//!
+//! ```text
+//! connect/      connection string ─▶ socket, TLS, authentication ─▶ ordinary and replication connections
+//! catalog/      questions over the ordinary connection: slot, publication, tables, types, leadership
+//! replication/  commands, then the stream: reader and feedback tasks around one socket
+//! source.rs     the three together, behind walcast-delivery's traits
+//! ```
+//!
+//! Guarantees: frames come in the order they were sent, whole; the queue to the consumer is bounded in bytes; status
+//! updates flow on a deadline under the server's `wal_sender_timeout` while nobody takes frames; nothing is confirmed but
+//! what [`walcast_delivery::Feedback::confirm`] said. Passwords are never printed.
+//!
+//! The crate decides nothing about delivery: what may be confirmed, and whether a slot that is found may be used, is
+//! `walcast-delivery`'s.
+//!
+//! ```no_run
+//! use walcast_delivery::Source;
+//! use walcast_postgres::{ConnectConfig, Environment, PostgresConfig, PostgresSource, QUEUE_BYTES_DEFAULT};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut source = PostgresSource::new(PostgresConfig {
+//!     connect: ConnectConfig::parse("postgres://walcast@db/shop?sslmode=require", &Environment::of_process())?,
+//!     name: "shop".to_owned(),
+//!     slot: "walcast_shop".to_owned(),
+//!     publication: "walcast_shop".to_owned(),
+//!     tables: vec!["public.*".parse()?],
+//!     exclude: Vec::new(),
+//!     queue_bytes: QUEUE_BYTES_DEFAULT,
+//!     logical_decoding_work_mem: None,
+//! })?;
+//! source.lead().await?;
+//! println!("{:?}", source.survey(None).await?);
+//! # Ok(())
+//! # }
+//! ```
+
+mod backend;
+mod catalog;
+mod config;
+mod connect;
+mod error;
+mod replication;
+mod source;
+mod sql;
+mod survey;
+
+pub use catalog::{PatternError, TablePattern};
+pub use config::{PostgresConfig, QUEUE_BYTES_DEFAULT};
+pub use connect::{
+    ChannelBinding, ConnectConfig, ConninfoError, Environment, Host, Secret, SessionAttributes, SslMode,
+    TlsSetupError,
+};
+pub use error::{PostgresError, ServerError};
+pub use replication::{ReplicationFeedback, ReplicationStream};
+pub use source::{PostgresCatalog, PostgresSource, PostgresWatch};

@@ -1,0 +1,21 @@
+//! Questions to the catalog, one file each. Which columns a view has depends on the server's version: it is asked for by
+//! version, and a failing question is an error, never an answer.
+
+mod facts;
+mod leadership;
+mod pattern;
+mod publication;
+mod query;
+mod server;
+mod slot;
+mod tables;
+mod types;
+
+pub(crate) use facts::table_facts;
+pub(crate) use leadership::{lead, leads};
+pub use pattern::{PatternError, TablePattern};
+pub(crate) use publication::{create_publication_sql, publication};
+pub(crate) use query::execute;
+pub(crate) use server::{cluster, server_state};
+pub(crate) use slot::slot;
+pub(crate) use tables::{captured_tables};

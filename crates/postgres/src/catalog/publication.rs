@@ -1,0 +1,111 @@
+//! The publication: what it lets through.
+
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+use walcast_delivery::PublicationState;
+use walcast_mapper::TableName;
+
+use super::query::{row, rows, value};
+use crate::error::PostgresError;
+use crate::sql::identifier;
+
+const DOING: &str = "looking at the publication";
+
+/// Partitioned tables can be published, and their changes sent as the root's, from here on.
+pub(super) const PARTITION_ROOTS_SINCE: u32 = 130_000;
+/// Row filters and column lists exist from here on.
+const RESTRICTIONS_SINCE: u32 = 150_000;
+
+/// A publication, and whether it sends changes of partitions as those of the root.
+pub(crate) struct Publication {
+    pub(crate) state: PublicationState,
+    pub(crate) via_partition_root: bool,
+}
+
+/// Asks for a publication by name.
+pub(crate) async fn publication(
+    client: &Client,
+    server_version: u32,
+    name: &str,
+) -> Result<Option<Publication>, PostgresError> {
+    let via_root = if server_version >= PARTITION_ROOTS_SINCE { "pubviaroot" } else { "false" };
+    let sql = format!(
+        "SELECT puballtables, pubinsert, pubupdate, pubdelete, pubtruncate, {via_root} \
+         FROM pg_publication WHERE pubname = $1"
+    );
+    let Some(row) = row(client, DOING, &sql, &[(&name, Type::TEXT)]).await? else {
+        return Ok(None);
+    };
+    let mut unpublished = Vec::new();
+    for (index, operation) in (1..).zip(["insert", "update", "delete", "truncate"]) {
+        if !value::<bool>(DOING, &row, index)? {
+            unpublished.push(operation);
+        }
+    }
+    let tables = "SELECT schemaname::text, tablename::text FROM pg_publication_tables WHERE pubname = $1";
+    let restricted = "SELECT n.nspname::text, c.relname::text FROM pg_publication_rel r \
+                      JOIN pg_publication p ON p.oid = r.prpubid \
+                      JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+                      WHERE p.pubname = $1 AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL)";
+    Ok(Some(Publication {
+        state: PublicationState {
+            all_tables: value(DOING, &row, 0)?,
+            tables: names(client, tables, name).await?,
+            unpublished,
+            restricted: if server_version >= RESTRICTIONS_SINCE {
+                names(client, restricted, name).await?
+            } else {
+                Vec::new()
+            },
+        },
+        via_partition_root: value(DOING, &row, 5)?,
+    }))
+}
+
+async fn names(client: &Client, sql: &str, publication: &str) -> Result<Vec<TableName>, PostgresError> {
+    let mut names = Vec::new();
+    for row in rows(client, DOING, sql, &[(&publication, Type::TEXT)]).await? {
+        names.push(TableName {
+            namespace: value(DOING, &row, 0)?,
+            name: value(DOING, &row, 1)?,
+        });
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The statement that creates a publication of exactly these tables. Changes of partitions are sent as those of the
+/// root, so that partitions which are added later are published too.
+pub(crate) fn create_publication_sql(name: &str, tables: &[TableName], server_version: u32) -> String {
+    let tables: Vec<String> = tables
+        .iter()
+        .map(|table| format!("{}.{}", identifier(&table.namespace), identifier(&table.name)))
+        .collect();
+    let options = if server_version >= PARTITION_ROOTS_SINCE {
+        " WITH (publish_via_partition_root = true)"
+    } else {
+        ""
+    };
+    let what = if tables.is_empty() { String::new() } else { format!(" FOR TABLE {}", tables.join(", ")) };
+    format!("CREATE PUBLICATION {}{what}{options}", identifier(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use walcast_mapper::TableName;
+
+    use super::create_publication_sql;
+
+    #[test]
+    fn a_publication_names_exactly_its_tables() {
+        let table = |name: &str| TableName {
+            namespace: "public".to_owned(),
+            name: name.to_owned(),
+        };
+        expect![[r#"CREATE PUBLICATION "p" FOR TABLE "public"."a", "public"."B""" WITH (publish_via_partition_root = true)"#]]
+            .assert_eq(&create_publication_sql("p", &[table("a"), table("B\"")], 170_000));
+        expect![[r#"CREATE PUBLICATION "p" FOR TABLE "public"."a""#]]
+            .assert_eq(&create_publication_sql("p", &[table("a")], 120_000));
+    }
+}

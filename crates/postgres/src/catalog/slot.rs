@@ -1,0 +1,67 @@
+//! The slot: where it stands, and whether it still holds the log it needs.
+
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+use walcast_delivery::{SlotState, WalStatus};
+
+use super::query::{lsn, row, unexpected, value};
+use crate::error::PostgresError;
+
+const DOING: &str = "looking at the slot";
+
+/// Asks for a slot by name.
+pub(crate) async fn slot(
+    client: &Client,
+    server_version: u32,
+    name: &str,
+) -> Result<Option<SlotState>, PostgresError> {
+    let Some(row) = row(client, DOING, &sql(server_version), &[(&name, Type::TEXT)]).await? else {
+        return Ok(None);
+    };
+    let wal_status: Option<String> = value(DOING, &row, 8)?;
+    let retained: Option<i64> = value(DOING, &row, 7)?;
+    let conflicting: bool = value(DOING, &row, 10)?;
+    let reason: Option<String> = value(DOING, &row, 11)?;
+    Ok(Some(SlotState {
+        name: name.to_owned(),
+        plugin: value(DOING, &row, 0)?,
+        database: value(DOING, &row, 1)?,
+        active_pid: value(DOING, &row, 2)?,
+        confirmed_flush_lsn: lsn(DOING, &row, 3)?,
+        restart_lsn: lsn(DOING, &row, 4)?,
+        temporary: value(DOING, &row, 5)?,
+        two_phase: value(DOING, &row, 6)?,
+        retained_bytes: retained.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
+        wal_status: wal_status.map(|text| status(&text)).transpose()?,
+        safe_wal_size: value(DOING, &row, 9)?,
+        invalidation_reason: reason.or_else(|| conflicting.then(|| "conflicting with recovery".to_owned())),
+    }))
+}
+
+/// The columns that the version's view has; the others as the constant that says the same.
+fn sql(server_version: u32) -> String {
+    let since = |major: u32, column: &'static str, before: &'static str| {
+        if server_version >= major * 10_000 { column } else { before }
+    };
+    format!(
+        "SELECT plugin::text, database::text, active_pid, confirmed_flush_lsn::text, restart_lsn::text, temporary, \
+         {two_phase}, pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::int8, {wal_status}, {safe_wal_size}, \
+         {conflicting}, {invalidation_reason} \
+         FROM pg_replication_slots WHERE slot_name = $1",
+        two_phase = since(14, "two_phase", "false"),
+        wal_status = since(13, "wal_status", "NULL::text"),
+        safe_wal_size = since(13, "safe_wal_size", "NULL::int8"),
+        conflicting = since(16, "coalesce(conflicting, false)", "false"),
+        invalidation_reason = since(17, "invalidation_reason::text", "NULL::text"),
+    )
+}
+
+fn status(text: &str) -> Result<WalStatus, PostgresError> {
+    Ok(match text {
+        "reserved" => WalStatus::Reserved,
+        "extended" => WalStatus::Extended,
+        "unreserved" => WalStatus::Unreserved,
+        "lost" => WalStatus::Lost,
+        other => return Err(unexpected(DOING, other)),
+    })
+}

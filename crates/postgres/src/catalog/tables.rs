@@ -1,0 +1,267 @@
+//! The tables that the configured patterns choose.
+//!
+//! Partitioned tables: changes lie in the leaves, and a publication sends them either as the root's, with
+//! `publish_via_partition_root` (ours are made so), or as the leaves'. Captured is what will appear in the stream: with
+//! roots the topmost chosen table, whatever partitions come later. With leaves, those that are chosen by their own name;
+//! a chosen root with a leaf that is not is captured itself, so that it is found missing from the publication rather
+//! than the leaf's changes being lost without a word.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+use walcast_delivery::{CapturedTable, Persistence};
+use walcast_mapper::TableName;
+use walcast_pgoutput::{Oid, ReplicaIdentity};
+
+use super::pattern::TablePattern;
+use super::publication::{PARTITION_ROOTS_SINCE, Publication};
+use super::query::{Parameter, oid, rows, unexpected, value};
+use crate::error::PostgresError;
+
+const DOING: &str = "looking for the captured tables";
+
+/// The tables, and the patterns that choose none.
+pub(crate) struct Captured {
+    pub(crate) tables: Vec<CapturedTable>,
+    pub(crate) unmatched_patterns: Vec<String>,
+}
+
+/// A table that the patterns choose, or that lies below one.
+struct Found {
+    table: CapturedTable,
+    is_partitioned: bool,
+    /// The patterns that choose it, by number from 1; empty for one that only lies below a chosen one.
+    patterns: Vec<i64>,
+    is_excluded: bool,
+    ancestors: Vec<Oid>,
+}
+
+/// Finds the tables of the patterns.
+pub(crate) async fn captured_tables(
+    client: &Client,
+    server_version: u32,
+    patterns: &[TablePattern],
+    exclude: &[TablePattern],
+    publication: Option<&Publication>,
+) -> Result<Captured, PostgresError> {
+    let found = find(client, patterns, exclude).await?;
+    let unmatched_patterns = (1..)
+        .zip(patterns)
+        .filter(|(number, _)| !found.iter().any(|one| one.patterns.contains(number)))
+        .map(|(_, pattern)| pattern.to_string())
+        .collect();
+    let by_root = server_version >= PARTITION_ROOTS_SINCE
+        && publication.is_none_or(|publication| publication.via_partition_root);
+    let mut tables = if by_root { by_roots(found) } else { by_leaves(found) };
+    tables.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(Captured {
+        tables,
+        unmatched_patterns,
+    })
+}
+
+impl Found {
+    fn is_chosen(&self) -> bool {
+        !self.patterns.is_empty() && !self.is_excluded
+    }
+}
+
+/// The topmost chosen tables. A root identifies rows only when all its leaves do.
+fn by_roots(found: Vec<Found>) -> Vec<CapturedTable> {
+    let chosen: Vec<Oid> = found.iter().filter(|one| one.is_chosen()).map(|one| one.table.oid).collect();
+    let mut leaves_identify: BTreeMap<Oid, bool> = BTreeMap::new();
+    for leaf in found.iter().filter(|one| !one.is_partitioned) {
+        for ancestor in &leaf.ancestors {
+            *leaves_identify.entry(*ancestor).or_insert(true) &= leaf.table.identifies_rows;
+        }
+    }
+    found
+        .into_iter()
+        .filter(|one| one.is_chosen() && !one.ancestors.iter().any(|ancestor| chosen.contains(ancestor)))
+        .map(|mut one| {
+            if let Some(identify) = leaves_identify.get(&one.table.oid) {
+                one.table.identifies_rows = *identify;
+            }
+            one.table
+        })
+        .collect()
+}
+
+/// The leaves that are chosen, and the chosen roots whose leaves are not all decided upon.
+fn by_leaves(found: Vec<Found>) -> Vec<CapturedTable> {
+    let undecided: BTreeSet<Oid> = found
+        .iter()
+        .filter(|leaf| !leaf.is_partitioned && leaf.patterns.is_empty() && !leaf.is_excluded)
+        .flat_map(|leaf| leaf.ancestors.iter().copied())
+        .collect();
+    found
+        .into_iter()
+        .filter(|one| one.is_chosen() && (!one.is_partitioned || undecided.contains(&one.table.oid)))
+        .map(|one| one.table)
+        .collect()
+}
+
+/// Tables outside the system's schemas: ordinary and partitioned ones that are chosen, and all partitions.
+const FIND: &str = r"
+WITH pattern AS (
+    SELECT * FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS p (namespace, name, number)
+), excluded AS (
+    SELECT * FROM unnest($3::text[], $4::text[]) AS e (namespace, name)
+), relation AS (
+    SELECT c.*, n.nspname,
+           ARRAY(SELECT p.number FROM pattern p
+                 WHERE n.nspname LIKE p.namespace AND c.relname LIKE p.name) AS patterns,
+           EXISTS (SELECT FROM excluded e
+                   WHERE n.nspname LIKE e.namespace AND c.relname LIKE e.name) AS is_excluded
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p')
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+      AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%'
+)
+SELECT c.oid, c.nspname::text, c.relname::text, c.relpersistence::text, c.relreplident::text, c.relkind = 'p',
+       CASE c.relreplident
+           WHEN 'f' THEN true
+           WHEN 'd' THEN EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid
+                                 AND i.indisprimary AND i.indimmediate AND i.indisvalid)
+           WHEN 'i' THEN EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid
+                                 AND i.indisreplident AND i.indimmediate AND i.indisvalid)
+           ELSE false
+       END,
+       c.patterns, c.is_excluded,
+       CASE WHEN c.relispartition
+           THEN ARRAY(SELECT a.relid::oid FROM pg_partition_ancestors(c.oid) a WHERE a.relid <> c.oid)
+           ELSE '{}'
+       END
+FROM relation c
+WHERE c.patterns <> '{}' OR c.relispartition";
+
+async fn find(
+    client: &Client,
+    patterns: &[TablePattern],
+    exclude: &[TablePattern],
+) -> Result<Vec<Found>, PostgresError> {
+    let (wanted_namespaces, wanted_names) = likes(patterns);
+    let (excluded_namespaces, excluded_names) = likes(exclude);
+    let parameters: [Parameter<'_>; 4] = [
+        (&wanted_namespaces, Type::TEXT_ARRAY),
+        (&wanted_names, Type::TEXT_ARRAY),
+        (&excluded_namespaces, Type::TEXT_ARRAY),
+        (&excluded_names, Type::TEXT_ARRAY),
+    ];
+    rows(client, DOING, FIND, &parameters).await?.iter().map(found).collect()
+}
+
+/// The patterns' two parts, each as a list.
+fn likes(patterns: &[TablePattern]) -> (Vec<String>, Vec<String>) {
+    patterns.iter().map(|pattern| (pattern.namespace_like().to_owned(), pattern.name_like().to_owned())).unzip()
+}
+
+fn found(row: &Row) -> Result<Found, PostgresError> {
+    let persistence: String = value(DOING, row, 3)?;
+    let identity: String = value(DOING, row, 4)?;
+    let ancestors: Vec<u32> = value(DOING, row, 9)?;
+    Ok(Found {
+        table: CapturedTable {
+            oid: oid(DOING, row, 0)?,
+            name: TableName {
+                namespace: value(DOING, row, 1)?,
+                name: value(DOING, row, 2)?,
+            },
+            persistence: match persistence.as_str() {
+                "p" => Persistence::Permanent,
+                "u" => Persistence::Unlogged,
+                "t" => Persistence::Temporary,
+                other => return Err(unexpected(DOING, other)),
+            },
+            replica_identity: match identity.as_str() {
+                "d" => ReplicaIdentity::Default,
+                "n" => ReplicaIdentity::Nothing,
+                "f" => ReplicaIdentity::Full,
+                "i" => ReplicaIdentity::Index,
+                other => return Err(unexpected(DOING, other)),
+            },
+            identifies_rows: value(DOING, row, 6)?,
+        },
+        is_partitioned: value(DOING, row, 5)?,
+        patterns: value(DOING, row, 7)?,
+        is_excluded: value(DOING, row, 8)?,
+        ancestors: ancestors.into_iter().map(Oid::new).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use walcast_delivery::{CapturedTable, Persistence};
+    use walcast_mapper::TableName;
+    use walcast_pgoutput::{Oid, ReplicaIdentity};
+
+    use super::{Found, by_leaves, by_roots};
+
+    fn table(oid: u32, patterns: &[i64], ancestors: &[u32], is_partitioned: bool, identifies_rows: bool) -> Found {
+        Found {
+            table: CapturedTable {
+                name: TableName {
+                    namespace: "public".to_owned(),
+                    name: format!("t{oid}"),
+                },
+                oid: Oid::new(oid),
+                persistence: Persistence::Permanent,
+                replica_identity: ReplicaIdentity::Default,
+                identifies_rows,
+            },
+            is_partitioned,
+            patterns: patterns.to_vec(),
+            is_excluded: false,
+            ancestors: ancestors.iter().copied().map(Oid::new).collect(),
+        }
+    }
+
+    /// 1 is a root over 2, itself partitioned, and the leaf 3; 4 is a leaf of 2; 5 stands alone.
+    fn tree(chosen: &[u32]) -> Vec<Found> {
+        let patterns = |oid| if chosen.contains(&oid) { &[1][..] } else { &[] };
+        vec![
+            table(1, patterns(1), &[], true, true),
+            table(2, patterns(2), &[1], true, true),
+            table(3, patterns(3), &[1], false, true),
+            table(4, patterns(4), &[2, 1], false, false),
+            table(5, patterns(5), &[], false, true),
+        ]
+    }
+
+    fn check(tables: &[CapturedTable], expected: &Expect) {
+        let shown: Vec<String> = tables
+            .iter()
+            .map(|table| format!("{}{}", table.oid, if table.identifies_rows { "" } else { "!" }))
+            .collect();
+        expected.assert_eq(&shown.join(" "));
+    }
+
+    #[test]
+    fn roots_stand_for_their_leaves() {
+        check(&by_roots(tree(&[1, 2, 3, 4, 5])), &expect!["1! 5"]);
+        check(&by_roots(tree(&[2, 3])), &expect!["2! 3"]);
+        check(&by_roots(tree(&[4])), &expect!["4!"]);
+    }
+
+    #[test]
+    fn leaves_stand_for_themselves() {
+        check(&by_leaves(tree(&[1, 2, 3, 4])), &expect!["3 4!"]);
+        check(&by_leaves(tree(&[3, 5])), &expect!["3 5"]);
+    }
+
+    #[test]
+    fn a_root_with_a_leaf_of_another_name_does_not_pass_for_its_leaves() {
+        check(&by_leaves(tree(&[1, 3])), &expect!["1 3"]);
+        check(&by_leaves(tree(&[2, 5])), &expect!["2 5"]);
+    }
+
+    #[test]
+    fn what_is_excluded_is_not_captured() {
+        let mut tree = tree(&[1, 4, 5]);
+        tree[2].is_excluded = true;
+        tree[4].is_excluded = true;
+        check(&by_leaves(tree), &expect!["4!"]);
+    }
+}

@@ -1,0 +1,75 @@
+//! What the source can be told.
+
+use walcast_mapper::TableName;
+
+use crate::catalog::TablePattern;
+use crate::connect::ConnectConfig;
+use crate::error::PostgresError;
+
+/// The default for [`PostgresConfig::queue_bytes`]: what arrives during a Kafka commit at full speed, a few times over.
+pub const QUEUE_BYTES_DEFAULT: usize = 4 * 1024 * 1024;
+
+/// Settings of the source.
+#[derive(Clone, Debug)]
+pub struct PostgresConfig {
+    /// How to connect.
+    pub connect: ConnectConfig,
+    /// The connector's name: leadership is held under it, and the server shows it as `application_name`.
+    pub name: String,
+    /// The slot.
+    pub slot: String,
+    /// The publication.
+    pub publication: String,
+    /// Which tables are captured.
+    pub tables: Vec<TablePattern>,
+    /// Which of them are not.
+    pub exclude: Vec<TablePattern>,
+    /// How much of the stream may wait to be taken, in bytes; one larger message passes alone.
+    pub queue_bytes: usize,
+    /// `logical_decoding_work_mem` of our session, such as `1GB` (server 13 and later): larger transactions are written to
+    /// the server's disk before they are sent. The server takes up to this much more memory.
+    pub logical_decoding_work_mem: Option<String>,
+}
+
+/// Postgres cuts longer names off (`NAMEDATALEN`), and then two would be the same.
+const NAME_BYTES_MAX: usize = 63;
+
+impl PostgresConfig {
+    /// Checks what only the server would complain about, late or not at all.
+    ///
+    /// # Errors
+    /// A slot name that Postgres does not allow, a publication name that it would cut off, no tables.
+    pub(crate) fn validate(&self) -> Result<(), PostgresError> {
+        let wrong = |setting, value: &str, problem| {
+            Err(PostgresError::Setting {
+                setting,
+                value: value.to_owned(),
+                problem,
+            })
+        };
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        if self.slot.is_empty() || self.slot.len() > NAME_BYTES_MAX || !self.slot.bytes().all(plain) {
+            return wrong("slot", &self.slot, "must be 1 to 63 of a-z, 0-9 and _");
+        }
+        if self.publication.is_empty() || self.publication.len() > NAME_BYTES_MAX || self.publication.contains('\0') {
+            return wrong("publication", &self.publication, "must be 1 to 63 bytes long");
+        }
+        if self.tables.is_empty() {
+            return wrong("tables", "[]", "chooses no table; write patterns such as \"public.*\"");
+        }
+        Ok(())
+    }
+
+    /// Whether the patterns choose a table.
+    #[must_use]
+    pub fn captures(&self, table: &TableName) -> bool {
+        let chosen = |patterns: &[TablePattern]| patterns.iter().any(|pattern| pattern.matches(table));
+        chosen(&self.tables) && !chosen(&self.exclude)
+    }
+
+    /// What `pg_stat_activity` and `pg_stat_replication` show.
+    pub(crate) fn application_name(&self) -> String {
+        let own = || format!("walcast/{}", self.name);
+        self.connect.application_name().map_or_else(own, str::to_owned)
+    }
+}

@@ -1,0 +1,161 @@
+//! Certificates and keys on disk.
+
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustls::RootCertStore;
+use rustls_pki_types::pem::{Error as PemError, PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+/// What TLS reads from disk, each time a connection is made: certificates are renewed while we run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TlsFiles {
+    pub(super) roots: RootCertificates,
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+}
+
+/// Which authorities are trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum RootCertificates {
+    /// None is known.
+    None,
+    /// Those in a PEM file.
+    File(PathBuf),
+    /// Those the system trusts.
+    System,
+}
+
+/// Certificates or keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsSetupError {
+    /// A file cannot be read.
+    #[error("{parameter} {} cannot be read: {source}", path.display())]
+    File {
+        /// The connection parameter that names it.
+        parameter: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is not PEM, or holds nothing of what is wanted.
+    #[error("{parameter} {} holds no usable PEM section: {source}", path.display())]
+    Pem {
+        /// The connection parameter that names it.
+        parameter: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        source: PemError,
+    },
+    /// Others can read the private key.
+    #[error("sslkey {} can be read by others; run chmod 0600 on it", path.display())]
+    KeyIsOpen {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A certificate without a key.
+    #[error("sslcert {} is given without a key; give sslkey", path.display())]
+    KeyMissing {
+        /// The certificate's file.
+        path: PathBuf,
+    },
+    /// The system's certificates cannot be found.
+    #[error("sslrootcert=system: no certificates of the system can be read: {problem}")]
+    NoSystemRoots {
+        /// What the loader said.
+        problem: String,
+    },
+    /// The TLS library refuses them.
+    #[error("certificates cannot be used: {0}")]
+    Refused(#[from] rustls::Error),
+}
+
+/// Trusted certificates.
+pub(super) struct Roots {
+    pub(super) store: RootCertStore,
+    /// The certificates themselves: a server may present one of them as its own.
+    pub(super) certificates: Vec<CertificateDer<'static>>,
+}
+
+/// A client's certificate chain and its key.
+pub(super) type ClientIdentity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+impl TlsFiles {
+    /// The trusted certificates; `None` when there are none to check against.
+    pub(super) fn roots(&self) -> Result<Option<Roots>, TlsSetupError> {
+        let certificates = match &self.roots {
+            RootCertificates::None => return Ok(None),
+            RootCertificates::File(path) => certificates("sslrootcert", path)?,
+            RootCertificates::System => {
+                let found = rustls_native_certs::load_native_certs();
+                if found.certs.is_empty() {
+                    let problem = found.errors.first().map_or("none installed".to_owned(), ToString::to_string);
+                    return Err(TlsSetupError::NoSystemRoots { problem });
+                }
+                found.certs
+            }
+        };
+        let mut store = RootCertStore::empty();
+        let (added, _unusable) = store.add_parsable_certificates(certificates.iter().cloned());
+        if added == 0 {
+            return Err(TlsSetupError::Refused(rustls::Error::NoCertificatesPresented));
+        }
+        Ok(Some(Roots { store, certificates }))
+    }
+
+    /// Our own certificate, if we have one.
+    pub(super) fn client_identity(&self) -> Result<Option<ClientIdentity>, TlsSetupError> {
+        let Some(path) = &self.certificate else {
+            return Ok(None);
+        };
+        let key_path = self.key.as_ref().ok_or_else(|| TlsSetupError::KeyMissing { path: path.clone() })?;
+        let chain = certificates("sslcert", path)?;
+        check_key_is_private(key_path)?;
+        let key = PrivateKeyDer::from_pem_slice(&read("sslkey", key_path)?).map_err(|source| TlsSetupError::Pem {
+            parameter: "sslkey",
+            path: key_path.clone(),
+            source,
+        })?;
+        Ok(Some((chain, key)))
+    }
+}
+
+fn read(parameter: &'static str, path: &Path) -> Result<Vec<u8>, TlsSetupError> {
+    std::fs::read(path).map_err(|source| TlsSetupError::File {
+        parameter,
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn certificates(parameter: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
+    let pem = |source| TlsSetupError::Pem {
+        parameter,
+        path: path.to_owned(),
+        source,
+    };
+    let bytes = read(parameter, path)?;
+    let found = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>().map_err(pem)?;
+    if found.is_empty() {
+        return Err(pem(PemError::NoItemsFound));
+    }
+    Ok(found)
+}
+
+/// libpq's rule: for its owner only, or, when it belongs to root, readable by a group.
+fn check_key_is_private(path: &Path) -> Result<(), TlsSetupError> {
+    let metadata = std::fs::metadata(path).map_err(|source| TlsSetupError::File {
+        parameter: "sslkey",
+        path: path.to_owned(),
+        source,
+    })?;
+    let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };
+    if metadata.permissions().mode() & forbidden != 0 {
+        return Err(TlsSetupError::KeyIsOpen { path: path.to_owned() });
+    }
+    Ok(())
+}

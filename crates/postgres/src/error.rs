@@ -1,0 +1,424 @@
+//! Everything that can go wrong between walcast and Postgres.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use walcast_delivery::{Fault, SystemIdentifier};
+use walcast_pgoutput::{DecodeError, Lsn};
+
+use crate::connect::{ConninfoError, TlsSetupError};
+
+/// A failure of the source. Its text never holds a password.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PostgresError {
+    /// The connection string, or what completes it, is wrong.
+    #[error(transparent)]
+    Conninfo(#[from] ConninfoError),
+    /// A setting holds what it cannot.
+    #[error("[postgres] {setting}: {value:?} {problem}")]
+    Setting {
+        /// The setting's name.
+        setting: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it, and what is wanted.
+        problem: &'static str,
+    },
+    /// A host name has no address.
+    #[error("host {host:?} cannot be resolved: {source}; check the host name in [postgres] url")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// Nobody answers, or the network refuses.
+    #[error("cannot connect to {endpoint}: {source}; check that the server runs and listens there")]
+    Unreachable {
+        /// Where to.
+        endpoint: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The server did not answer in time.
+    #[error("no answer from {endpoint} within {} s; check host and firewall, or raise connect_timeout", limit.as_secs())]
+    ConnectTimeout {
+        /// Where to.
+        endpoint: String,
+        /// `connect_timeout`.
+        limit: Duration,
+    },
+    /// A connection that was there broke off.
+    #[error("the connection to {endpoint} broke off while {doing}: {source}")]
+    Broken {
+        /// Where to.
+        endpoint: String,
+        /// What was going on.
+        doing: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Certificates or keys for TLS cannot be used.
+    #[error(transparent)]
+    TlsSetup(#[from] TlsSetupError),
+    /// The server has TLS switched off, but the configuration demands it.
+    #[error(
+        "{endpoint} does not speak TLS, but sslmode={mode} demands it; switch ssl on at the server, or lower sslmode"
+    )]
+    TlsRefused {
+        /// Where to.
+        endpoint: String,
+        /// `sslmode`.
+        mode: &'static str,
+    },
+    /// The TLS handshake failed: an unknown authority, another host name, a client certificate that is refused.
+    #[error("TLS with {endpoint} failed: {source}; check sslmode, sslrootcert, sslcert and the host name")]
+    TlsHandshake {
+        /// Where to.
+        endpoint: String,
+        /// What the TLS library said.
+        source: io::Error,
+    },
+    /// The server wants a password and there is none.
+    #[error(
+        "{endpoint} wants a password for user {user:?}, and none is configured; set PGPASSWORD, [postgres] password_file, or ~/.pgpass"
+    )]
+    PasswordMissing {
+        /// Where to.
+        endpoint: String,
+        /// The role.
+        user: String,
+    },
+    /// The password file cannot be read.
+    #[error("password file {} cannot be read: {source}", path.display())]
+    PasswordFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The server wants a way of authentication that is not supported.
+    #[error(
+        "{endpoint} wants {method} authentication, which is not supported; allow scram-sha-256 or a client certificate in pg_hba.conf"
+    )]
+    UnsupportedAuthentication {
+        /// Where to.
+        endpoint: String,
+        /// What it wants.
+        method: String,
+    },
+    /// `channel_binding=require` cannot be had.
+    #[error("channel binding is required, but {endpoint} {why}")]
+    ChannelBinding {
+        /// Where to.
+        endpoint: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// The server's side of SCRAM does not add up: a wrong password, or not the real server.
+    #[error("SCRAM authentication with {endpoint} failed: {source}")]
+    Scram {
+        /// Where to.
+        endpoint: String,
+        /// What is wrong.
+        source: io::Error,
+    },
+    /// The server refused something.
+    #[error("{doing}: {error}")]
+    Server {
+        /// What was asked of it.
+        doing: &'static str,
+        /// What it said.
+        #[source]
+        error: Box<ServerError>,
+    },
+    /// A catalog look-up failed for another reason than the server's refusal.
+    #[error("{doing}: {source}")]
+    Query {
+        /// What was asked.
+        doing: &'static str,
+        /// What the client library said.
+        source: tokio_postgres::Error,
+    },
+    /// The server answered with something that the question excludes.
+    #[error("{doing}: the server answered {answer:?}, which is not understood")]
+    UnexpectedAnswer {
+        /// What was asked.
+        doing: &'static str,
+        /// The answer, shortened.
+        answer: String,
+    },
+    /// The server sent a message that is not of the protocol, or not in this place.
+    #[error("{doing}: {source}")]
+    Protocol {
+        /// What was going on.
+        doing: &'static str,
+        /// What is wrong with the message.
+        source: DecodeError,
+    },
+    /// A message stands where the protocol excludes it.
+    #[error("{doing}: message '{}' is out of place; is this a Postgres server?", tag.escape_ascii())]
+    OutOfPlace {
+        /// What was going on.
+        doing: &'static str,
+        /// The message's tag.
+        tag: u8,
+    },
+    /// No host has the session attributes that are wanted.
+    #[error("no server of {hosts} is {wanted} (target_session_attrs); the last said: {last}")]
+    NoSuitableHost {
+        /// The hosts tried.
+        hosts: String,
+        /// The attribute.
+        wanted: &'static str,
+        /// Why the last host would not do.
+        last: String,
+    },
+    /// The server is a standby.
+    #[error(
+        "{endpoint} is a standby in recovery, and streaming from a standby is not supported; point [postgres] url at the primary, \
+         or list all hosts with target_session_attrs=primary"
+    )]
+    InRecovery {
+        /// Where.
+        endpoint: String,
+    },
+    /// The replication connection reaches another server than the ordinary one.
+    #[error(
+        "the replication connection reached cluster {replication}, the ordinary one cluster {ordinary}: there is a pooler or balancer between; \
+         point [postgres] url at the primary itself"
+    )]
+    AnotherServer {
+        /// What `IDENTIFY_SYSTEM` said.
+        replication: SystemIdentifier,
+        /// What the ordinary connection said.
+        ordinary: SystemIdentifier,
+    },
+    /// The leadership lock is not where it was taken.
+    #[error(
+        "{endpoint} hands statements of one session to several: there is a pooler between; point [postgres] url at the server itself,          or at a pool in session mode"
+    )]
+    Pooled {
+        /// Where.
+        endpoint: String,
+    },
+    /// The server is older than logical decoding with pgoutput and its views need.
+    #[error("the server has version {found}, but walcast needs PostgreSQL 12 or later")]
+    TooOld {
+        /// `server_version_num`.
+        found: u32,
+    },
+    /// The slot is held by another connection.
+    #[error("slot {slot} is in use by another connection after {} s of waiting: {error}", waited.as_secs())]
+    SlotActive {
+        /// The slot.
+        slot: String,
+        /// For how long it was waited for.
+        waited: Duration,
+        /// What the server said.
+        #[source]
+        error: Box<ServerError>,
+    },
+    /// The stream ended without being asked to.
+    #[error("the replication stream of slot {slot} ended after {after}: {}", why.as_deref().unwrap_or("the server closed the connection"))]
+    StreamEnded {
+        /// The slot.
+        slot: String,
+        /// The end of what was received.
+        after: Lsn,
+        /// What the server said, if it said anything.
+        why: Option<String>,
+    },
+    /// The server ended the stream with an error.
+    #[error("the replication stream of slot {slot} ended after {after}: {error}")]
+    StreamFailed {
+        /// The slot.
+        slot: String,
+        /// The end of what was received.
+        after: Lsn,
+        /// What the server said.
+        #[source]
+        error: Box<ServerError>,
+    },
+    /// The connection that holds leadership is gone.
+    #[error("leadership of {name:?} is lost with its connection: {why}")]
+    LeadershipLost {
+        /// The connector.
+        name: String,
+        /// What happened to the connection.
+        why: String,
+    },
+    /// Something was asked for before [`walcast_delivery::Source::lead`].
+    #[error("this connector does not lead yet")]
+    NotLeading,
+    /// The server did not let go of the slot in time.
+    #[error("slot {slot} is still active {} s after the stream was ended", waited.as_secs())]
+    StillActive {
+        /// The slot.
+        slot: String,
+        /// For how long it was waited for.
+        waited: Duration,
+    },
+    /// The very first connection failed: more likely a wrong configuration than bad luck.
+    #[error("{0}")]
+    FirstConnection(#[source] Box<PostgresError>),
+}
+
+impl PostgresError {
+    /// Marks a failure to reach a server that was never reached yet.
+    pub(crate) fn at_first_connection(self) -> Self {
+        match self {
+            PostgresError::Resolve { .. }
+            | PostgresError::Unreachable { .. }
+            | PostgresError::ConnectTimeout { .. }
+            | PostgresError::NoSuitableHost { .. }
+            | PostgresError::InRecovery { .. } => PostgresError::FirstConnection(Box::new(self)),
+            other => other,
+        }
+    }
+
+    /// Tells a server's refusal from other failures of the client library.
+    pub(crate) fn of_query(doing: &'static str, source: tokio_postgres::Error) -> Self {
+        match source.as_db_error() {
+            Some(error) => PostgresError::Server {
+                doing,
+                error: Box::new(error.into()),
+            },
+            None => PostgresError::Query { doing, source },
+        }
+    }
+
+    /// The server's refusal, if this is one.
+    #[must_use]
+    pub fn server_error(&self) -> Option<&ServerError> {
+        match self {
+            PostgresError::Server { error, .. }
+            | PostgresError::SlotActive { error, .. }
+            | PostgresError::StreamFailed { error, .. } => Some(error),
+            PostgresError::FirstConnection(error) => error.server_error(),
+            _ => None,
+        }
+    }
+}
+
+impl Fault for PostgresError {
+    fn is_retryable(&self) -> bool {
+        match self {
+            PostgresError::Server { error, .. } | PostgresError::StreamFailed { error, .. } => {
+                error.is_retryable()
+            }
+            // A host that failed over can be the wrong one for a while; a name can be moved while it is looked up.
+            PostgresError::Resolve { .. }
+            | PostgresError::Unreachable { .. }
+            | PostgresError::ConnectTimeout { .. }
+            | PostgresError::Broken { .. }
+            | PostgresError::Query { .. }
+            | PostgresError::NoSuitableHost { .. }
+            | PostgresError::InRecovery { .. }
+            | PostgresError::SlotActive { .. }
+            | PostgresError::StreamEnded { .. }
+            | PostgresError::LeadershipLost { .. }
+            | PostgresError::NotLeading
+            | PostgresError::StillActive { .. } => true,
+            PostgresError::Conninfo(_)
+            | PostgresError::Setting { .. }
+            | PostgresError::TlsSetup(_)
+            | PostgresError::TlsRefused { .. }
+            | PostgresError::TlsHandshake { .. }
+            | PostgresError::PasswordMissing { .. }
+            | PostgresError::PasswordFile { .. }
+            | PostgresError::UnsupportedAuthentication { .. }
+            | PostgresError::ChannelBinding { .. }
+            | PostgresError::Scram { .. }
+            | PostgresError::UnexpectedAnswer { .. }
+            | PostgresError::Protocol { .. }
+            | PostgresError::OutOfPlace { .. }
+            | PostgresError::AnotherServer { .. }
+            | PostgresError::Pooled { .. }
+            | PostgresError::TooOld { .. }
+            | PostgresError::FirstConnection(_) => false,
+        }
+    }
+}
+
+/// What the server said when it refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerError {
+    /// `SQLSTATE`, five characters.
+    pub code: String,
+    /// The primary message.
+    pub message: String,
+    /// More about it.
+    pub detail: Option<String>,
+    /// What the server suggests.
+    pub hint: Option<String>,
+}
+
+/// `object_in_use`: a slot that another connection streams from.
+pub(crate) const OBJECT_IN_USE: &str = "55006";
+
+impl ServerError {
+    /// Whether the same request can succeed later without anybody doing something.
+    ///
+    /// See <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        let class = self.code.get(..2).unwrap_or_default();
+        match class {
+            // Connection exception, transaction rollback, insufficient resources, system error.
+            "08" | "40" | "53" | "58" => true,
+            // Operator intervention: shutdown, crash, recovery, start-up; but not a database that was dropped (57P04).
+            "57" => self.code != "57P04",
+            "55" => self.code == OBJECT_IN_USE,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", self.message, self.code)?;
+        for more in [&self.detail, &self.hint].into_iter().flatten() {
+            write!(f, "; {more}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ServerError {}
+
+impl From<&tokio_postgres::error::DbError> for ServerError {
+    fn from(error: &tokio_postgres::error::DbError) -> Self {
+        Self {
+            code: error.code().code().to_owned(),
+            message: error.message().to_owned(),
+            detail: error.detail().map(str::to_owned),
+            hint: error.hint().map(str::to_owned),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ServerError;
+
+    #[test]
+    fn only_what_passes_by_itself_is_retried() {
+        let retried = |code: &str| {
+            let error = ServerError {
+                code: code.to_owned(),
+                ..ServerError::default()
+            };
+            error.is_retryable()
+        };
+        for code in ["08006", "53300", "55006", "57P01", "57P02", "57P03", "57P05", "40001", "58030"] {
+            assert!(retried(code), "{code} is worth a retry");
+        }
+        for code in ["28000", "28P01", "3D000", "42501", "0A000", "22023", "57P04", "55000", "XX000", ""] {
+            assert!(!retried(code), "{code} needs somebody");
+        }
+    }
+}

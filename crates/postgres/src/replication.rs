@@ -1,0 +1,24 @@
+//! The replication connection: commands before the stream, the stream itself, and the way back.
+//!
+//! ```text
+//! socket ──▶ reader task ──FrameBlock, bounded in bytes──▶ ReplicationStream::next
+//!               │ received
+//!               ▼
+//! socket ◀── feedback task ◀──confirmed── ReplicationFeedback::confirm
+//! ```
+//!
+//! Reading and answering are two tasks that never wait for each other: status updates go out on their deadline while the
+//! queue is full and the socket is not read. A task ends with its stream.
+
+mod commands;
+mod feedback;
+mod queue;
+mod reader;
+mod stop;
+mod stream;
+mod timeline;
+
+pub(crate) use commands::{ReplicationConnection, SlotKind};
+pub use feedback::ReplicationFeedback;
+pub use stream::ReplicationStream;
+pub(crate) use stream::{StreamSettings, stream};

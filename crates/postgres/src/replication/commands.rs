@@ -1,0 +1,248 @@
+//! Commands of the replication protocol.
+//!
+//! See <https://www.postgresql.org/docs/current/protocol-replication.html>.
+
+use std::time::Duration;
+
+use postgres_protocol::message::frontend;
+use tokio::time::Instant;
+use tracing::info;
+use walcast_delivery::{SystemIdentifier, Timeline, TimelineSwitch};
+use walcast_pgoutput::Lsn;
+
+use super::timeline;
+use crate::backend::BackendMessage;
+use crate::connect::Wire;
+use crate::error::{OBJECT_IN_USE, PostgresError, ServerError};
+use crate::sql::{identifier, literal};
+
+/// A replication connection that waits for commands.
+pub(crate) struct ReplicationConnection {
+    pub(super) wire: Wire,
+}
+
+/// What `IDENTIFY_SYSTEM` tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) system_identifier: SystemIdentifier,
+    pub(crate) timeline: Timeline,
+    pub(crate) flush_lsn: Lsn,
+}
+
+/// How long a slot lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SlotKind {
+    /// Until it is dropped.
+    Permanent,
+    /// As long as the connection.
+    Temporary,
+}
+
+/// Options of `CREATE_REPLICATION_SLOT` stand in parentheses from here on.
+const OPTIONS_IN_PARENTHESES_SINCE: u32 = 150_000;
+
+/// Creating a slot waits for the transactions that run; after this time somebody should know why nothing happens.
+const SLOT_CREATION_IS_SLOW: Duration = Duration::from_secs(5);
+
+/// How often it is tried again to stream from a slot that is still active.
+const SLOT_RETRY: Duration = Duration::from_millis(200);
+
+type Row = Vec<Option<String>>;
+
+impl ReplicationConnection {
+    pub(crate) fn new(wire: Wire) -> Self {
+        Self { wire }
+    }
+
+    /// Which cluster and timeline this is.
+    pub(crate) async fn identify_system(&mut self) -> Result<Identity, PostgresError> {
+        const DOING: &str = "identifying the system";
+        let row = self.one_row(DOING, "IDENTIFY_SYSTEM").await?;
+        Ok(Identity {
+            system_identifier: field(DOING, &row, 0)?,
+            timeline: Timeline::new(field(DOING, &row, 1)?),
+            flush_lsn: field(DOING, &row, 2)?,
+        })
+    }
+
+    /// How the cluster came to `timeline`; the first timeline has no history.
+    pub(crate) async fn timeline_history(
+        &mut self,
+        timeline: Timeline,
+    ) -> Result<Vec<TimelineSwitch>, PostgresError> {
+        const DOING: &str = "reading the timeline history";
+        if timeline == Timeline::new(1) {
+            return Ok(Vec::new());
+        }
+        let row = self.one_row(DOING, &format!("TIMELINE_HISTORY {timeline}")).await?;
+        timeline::parse(&field::<String>(DOING, &row, 1)?)
+    }
+
+    /// `wal_sender_timeout` of this very session, which role and database can have set; `None`: the server waits for ever.
+    pub(crate) async fn wal_sender_timeout(&mut self) -> Result<Option<Duration>, PostgresError> {
+        const DOING: &str = "asking for wal_sender_timeout";
+        let sql = "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'";
+        let row = self.one_row(DOING, sql).await?;
+        let milliseconds: u64 = field(DOING, &row, 0)?;
+        Ok((milliseconds > 0).then(|| Duration::from_millis(milliseconds)))
+    }
+
+    /// Whether this connection reached a standby.
+    pub(crate) async fn is_in_recovery(&mut self) -> Result<bool, PostgresError> {
+        const DOING: &str = "asking for recovery";
+        let row = self.one_row(DOING, "SELECT pg_catalog.pg_is_in_recovery()").await?;
+        Ok(field::<String>(DOING, &row, 0)? == "t")
+    }
+
+    /// Creates a slot for pgoutput and returns its consistent point. No snapshot is exported.
+    pub(crate) async fn create_slot(
+        &mut self,
+        slot: &str,
+        kind: SlotKind,
+        server_version: u32,
+    ) -> Result<Lsn, PostgresError> {
+        const DOING: &str = "creating the slot";
+        let sql = create_slot_command(slot, kind, server_version);
+        let answer = self.query(DOING, &sql);
+        tokio::pin!(answer);
+        let rows = match tokio::time::timeout(SLOT_CREATION_IS_SLOW, &mut answer).await {
+            Ok(rows) => rows?,
+            Err(_) => {
+                info!(slot, "creating the slot waits until the transactions that run now have ended");
+                answer.await?
+            }
+        };
+        field(DOING, &only_row(DOING, rows)?, 1)
+    }
+
+    /// Begins to stream. A slot that another connection holds is waited for at most `patience`.
+    pub(crate) async fn start_replication(
+        &mut self,
+        slot: &str,
+        publication: &str,
+        from: Lsn,
+        patience: Duration,
+    ) -> Result<(), PostgresError> {
+        // The publication is an identifier inside a text.
+        let sql = format!(
+            "START_REPLICATION SLOT {} LOGICAL {from} (proto_version '1', publication_names {})",
+            identifier(slot),
+            literal(&identifier(publication)),
+        );
+        let began = Instant::now();
+        loop {
+            let error = match self.try_start(&sql).await? {
+                None => return Ok(()),
+                Some(error) => error,
+            };
+            if error.code != OBJECT_IN_USE {
+                return Err(PostgresError::Server {
+                    doing: "starting to stream",
+                    error: Box::new(error),
+                });
+            }
+            let waited = began.elapsed();
+            if waited >= patience {
+                return Err(PostgresError::SlotActive {
+                    slot: slot.to_owned(),
+                    waited,
+                    error: Box::new(error),
+                });
+            }
+            tracing::debug!(slot, %error, "waiting for the slot");
+            tokio::time::sleep(SLOT_RETRY).await;
+        }
+    }
+
+    /// Returns the server's refusal, after which further commands are possible.
+    async fn try_start(&mut self, sql: &str) -> Result<Option<ServerError>, PostgresError> {
+        const DOING: &str = "starting to stream";
+        self.wire.send(DOING, |buffer| frontend::query(sql, buffer)).await?;
+        match self.wire.receive(DOING).await? {
+            BackendMessage::CopyBoth => Ok(None),
+            BackendMessage::Error(error) => match self.wire.receive(DOING).await? {
+                BackendMessage::ReadyForQuery => Ok(Some(error)),
+                other => Err(other.out_of_place(DOING)),
+            },
+            other => Err(other.out_of_place(DOING)),
+        }
+    }
+
+    async fn one_row(&mut self, doing: &'static str, sql: &str) -> Result<Row, PostgresError> {
+        only_row(doing, self.query(doing, sql).await?)
+    }
+
+    /// Runs a command and collects the rows it gives.
+    async fn query(&mut self, doing: &'static str, sql: &str) -> Result<Vec<Row>, PostgresError> {
+        self.wire.send(doing, |buffer| frontend::query(sql, buffer)).await?;
+        let mut rows = Vec::new();
+        let mut refusal = None;
+        loop {
+            match self.wire.receive(doing).await? {
+                BackendMessage::DataRow(row) => rows.push(row),
+                BackendMessage::RowDescription | BackendMessage::CommandComplete => {}
+                BackendMessage::Error(error) => refusal = Some(Box::new(error)),
+                BackendMessage::ReadyForQuery => {
+                    return match refusal {
+                        None => Ok(rows),
+                        Some(error) => Err(PostgresError::Server { doing, error }),
+                    };
+                }
+                other => return Err(other.out_of_place(doing)),
+            }
+        }
+    }
+}
+
+fn create_slot_command(slot: &str, kind: SlotKind, server_version: u32) -> String {
+    let temporary = match kind {
+        SlotKind::Permanent => "",
+        SlotKind::Temporary => " TEMPORARY",
+    };
+    let no_snapshot = if server_version >= OPTIONS_IN_PARENTHESES_SINCE {
+        "(SNAPSHOT 'nothing')"
+    } else {
+        "NOEXPORT_SNAPSHOT"
+    };
+    format!(
+        "CREATE_REPLICATION_SLOT {}{temporary} LOGICAL pgoutput {no_snapshot}",
+        identifier(slot)
+    )
+}
+
+fn only_row(doing: &'static str, rows: Vec<Row>) -> Result<Row, PostgresError> {
+    let count = rows.len();
+    let mut rows = rows.into_iter();
+    match (rows.next(), rows.next()) {
+        (Some(row), None) => Ok(row),
+        _ => Err(PostgresError::UnexpectedAnswer {
+            doing,
+            answer: format!("{count} rows"),
+        }),
+    }
+}
+
+fn field<T: std::str::FromStr>(doing: &'static str, row: &Row, index: usize) -> Result<T, PostgresError> {
+    let text = row.get(index).and_then(Option::as_deref).unwrap_or_default();
+    text.parse().map_err(|_| PostgresError::UnexpectedAnswer {
+        doing,
+        answer: text.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::{SlotKind, create_slot_command};
+
+    fn check(slot: &str, kind: SlotKind, version: u32, expected: &Expect) {
+        expected.assert_eq(&create_slot_command(slot, kind, version));
+    }
+
+    #[test]
+    fn slots_are_created_in_the_grammar_of_the_version() {
+        check("a", SlotKind::Permanent, 140_019, &expect![[r#"CREATE_REPLICATION_SLOT "a" LOGICAL pgoutput NOEXPORT_SNAPSHOT"#]]);
+        check("a\"b", SlotKind::Temporary, 180_000, &expect![[r#"CREATE_REPLICATION_SLOT "a""b" TEMPORARY LOGICAL pgoutput (SNAPSHOT 'nothing')"#]]);
+    }
+}

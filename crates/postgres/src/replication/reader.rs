@@ -1,0 +1,208 @@
+//! The task that reads the stream.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, ReadHalf};
+use tokio::sync::Notify;
+use walcast_pgoutput::frame::{Next, whole_messages};
+use walcast_pgoutput::{DecodeError, Frame, FrameBlock, Lsn};
+
+use super::queue::{BlockSender, Closed};
+use crate::backend::BackendMessage;
+use crate::connect::Transport;
+use crate::error::PostgresError;
+
+/// Memory is taken in pieces of this size: what a pause of two milliseconds gathers at the fastest that was measured.
+const READ_BYTES: usize = 256 * 1024;
+
+/// With less room than this left a new piece is begun, so that a read while catching up is never a small one.
+const READ_BYTES_MIN: usize = 64 * 1024;
+
+/// What the reader task tells the feedback task.
+#[derive(Debug, Default)]
+pub(super) struct Reception {
+    received: AtomicU64,
+    /// The server wants a status update at once.
+    pub(super) reply_requested: Notify,
+}
+
+impl Reception {
+    pub(super) fn starting_at(from: Lsn) -> Self {
+        Self {
+            received: AtomicU64::new(from.as_u64()),
+            reply_requested: Notify::new(),
+        }
+    }
+
+    /// The furthest position that has been read from the socket.
+    pub(super) fn received(&self) -> Lsn {
+        Lsn::new(self.received.load(Ordering::Relaxed))
+    }
+
+    /// Looks at the headers of what is about to be queued.
+    fn take_note(&self, block: &FrameBlock) -> Result<(), DecodeError> {
+        let mut furthest = Lsn::INVALID;
+        let mut wants_reply = false;
+        for frame in block.frames() {
+            match frame? {
+                Frame::XLogData { wal_end, .. } => furthest = furthest.max(wal_end),
+                Frame::Keepalive {
+                    wal_end,
+                    reply_requested,
+                    ..
+                } => {
+                    furthest = furthest.max(wal_end);
+                    wants_reply |= reply_requested;
+                }
+            }
+        }
+        self.received.fetch_max(furthest.as_u64(), Ordering::Relaxed);
+        if wants_reply {
+            self.reply_requested.notify_one();
+        }
+        Ok(())
+    }
+}
+
+/// Reads until the stream ends. Dropping the receiver of its blocks makes it drain the socket.
+pub(super) struct Reader {
+    pub(super) socket: ReadHalf<Transport>,
+    pub(super) buffer: BytesMut,
+    pub(super) reception: Arc<Reception>,
+    pub(super) slot: String,
+}
+
+/// How the stream went on or ended.
+enum Step {
+    /// These frames came.
+    Frames(FrameBlock),
+    /// The server has ended the copy.
+    CopyEnded,
+    /// The server waits for the next command: nothing more comes.
+    Ready,
+}
+
+impl Reader {
+    /// Feeds the queue until it is closed or the stream ends; then, when it was closed, drains the socket until the server
+    /// has answered the end of the copy. Returns the socket if it can still be used.
+    pub(super) async fn run(mut self, blocks: BlockSender) -> Option<ReadHalf<Transport>> {
+        match self.feed(&blocks).await {
+            Ok(Closed) => {
+                drop(blocks);
+                self.drain().await
+            }
+            Err(error) => {
+                blocks.end(error).await;
+                None
+            }
+        }
+    }
+
+    async fn feed(&mut self, blocks: &BlockSender) -> Result<Closed, PostgresError> {
+        loop {
+            // Cancelled only between reads: what was read lies in the buffer.
+            let step = tokio::select! {
+                step = self.step() => step?,
+                () = blocks.closed() => return Ok(Closed),
+            };
+            match step {
+                Step::Frames(block) => {
+                    if let Err(closed) = blocks.send(block).await {
+                        return Ok(closed);
+                    }
+                }
+                Step::CopyEnded | Step::Ready => return Err(self.ended(Some("the server ended it, to shut down"))),
+            }
+        }
+    }
+
+    async fn drain(mut self) -> Option<ReadHalf<Transport>> {
+        loop {
+            match self.step().await {
+                Ok(Step::Frames(_) | Step::CopyEnded) => {}
+                Ok(Step::Ready) => return Some(self.socket),
+                Err(error) => {
+                    tracing::debug!(%error, "the stream did not end in good order");
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Reads until there is something to tell. Cancel-safe: all state lies in the buffer.
+    async fn step(&mut self) -> Result<Step, PostgresError> {
+        loop {
+            let whole = whole_messages(&self.buffer).map_err(protocol)?;
+            if whole.copy_data_bytes > 0 {
+                let block = FrameBlock::new(self.buffer.split_to(whole.copy_data_bytes).freeze());
+                self.reception.take_note(&block).map_err(protocol)?;
+                return Ok(Step::Frames(block));
+            }
+            match whole.next {
+                Next::NeedMore { total_bytes } => self.read(total_bytes).await?,
+                Next::Other { tag, message_bytes } => {
+                    let message = self.buffer.chunk().get(..message_bytes).unwrap_or_default();
+                    let message = BackendMessage::parse(tag, message).map_err(protocol)?;
+                    self.buffer.advance(message_bytes);
+                    if let Some(step) = self.other(message)? {
+                        return Ok(step);
+                    }
+                }
+            }
+        }
+    }
+
+    fn other(&self, message: BackendMessage) -> Result<Option<Step>, PostgresError> {
+        match message {
+            BackendMessage::Notice(notice) => {
+                tracing::info!(slot = self.slot, %notice, "the server notes");
+                Ok(None)
+            }
+            BackendMessage::ParameterStatus { .. } => Ok(None),
+            // The server's own end of the stream is a completed command at once, without the end of the copy before.
+            BackendMessage::CopyDone | BackendMessage::CommandComplete => Ok(Some(Step::CopyEnded)),
+            BackendMessage::ReadyForQuery => Ok(Some(Step::Ready)),
+            BackendMessage::Error(error) => Err(PostgresError::StreamFailed {
+                slot: self.slot.clone(),
+                after: self.reception.received(),
+                error: Box::new(error),
+            }),
+            other => Err(other.out_of_place("reading the stream")),
+        }
+    }
+
+    async fn read(&mut self, total_bytes: usize) -> Result<(), PostgresError> {
+        let missing = total_bytes.saturating_sub(self.buffer.len());
+        let room = self.buffer.capacity() - self.buffer.len();
+        if room < missing.max(READ_BYTES_MIN) {
+            self.buffer.reserve(missing.max(READ_BYTES));
+        }
+        match self.socket.read_buf(&mut self.buffer).await {
+            Ok(0) => Err(self.ended(None)),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.broken(&error)),
+        }
+    }
+
+    fn broken(&self, error: &io::Error) -> PostgresError {
+        self.ended(Some(&error.to_string()))
+    }
+
+    fn ended(&self, why: Option<&str>) -> PostgresError {
+        PostgresError::StreamEnded {
+            slot: self.slot.clone(),
+            after: self.reception.received(),
+            why: why.map(str::to_owned),
+        }
+    }
+}
+
+fn protocol(source: DecodeError) -> PostgresError {
+    PostgresError::Protocol {
+        doing: "reading the stream",
+        source,
+    }
+}

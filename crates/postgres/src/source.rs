@@ -1,0 +1,265 @@
+//! Postgres as the delivery loop sees it: [`Source`] and what it starts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use walcast_delivery::{BoxedFault, Catalog, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline};
+use walcast_mapper::{TableFacts, TableName};
+use walcast_pgoutput::{Lsn, Oid};
+
+use crate::catalog;
+use crate::config::PostgresConfig;
+use crate::connect::{Session, connect_ordinary, connect_replication};
+use crate::error::PostgresError;
+use crate::replication::{
+    ReplicationConnection, ReplicationFeedback, ReplicationStream, SlotKind, StreamSettings, stream,
+};
+use crate::sql::identifier;
+use crate::survey::survey;
+
+/// How long a slot that is still active is waited for: a connection that has just ended holds it for a moment.
+const SLOT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// `logical_decoding_work_mem` exists from here on; a server that does not know it refuses the connection.
+const DECODING_WORK_MEM_SINCE: u32 = 130_000;
+
+/// A Postgres database whose changes are captured.
+///
+/// One ordinary connection holds leadership and answers catalog questions; one replication connection streams. Both go to
+/// the same server: that is checked.
+pub struct PostgresSource {
+    config: Arc<PostgresConfig>,
+    leading: Option<Leading>,
+    /// Opened by the first thing that needs it, used up by the stream.
+    replication: Option<ReplicationConnection>,
+    was_connected: bool,
+}
+
+/// The session that holds leadership.
+#[derive(Clone)]
+struct Leading {
+    session: Arc<Session>,
+    system_identifier: SystemIdentifier,
+}
+
+impl PostgresSource {
+    /// A source that has not connected yet.
+    ///
+    /// # Errors
+    /// Settings that cannot be: names that Postgres does not allow, no tables.
+    pub fn new(config: PostgresConfig) -> Result<Self, PostgresError> {
+        config.validate()?;
+        Ok(Self {
+            config: Arc::new(config),
+            leading: None,
+            replication: None,
+            was_connected: false,
+        })
+    }
+
+    async fn try_lead(&mut self) -> Result<(), PostgresError> {
+        if self.leading.as_ref().is_some_and(|leading| !leading.session.has_ended()) {
+            return Ok(());
+        }
+        self.leading = None;
+        self.replication = None;
+        let connected = connect_primary(&self.config).await;
+        let (session, system_identifier) =
+            connected.map_err(|error| if self.was_connected { error } else { error.at_first_connection() })?;
+        self.was_connected = true;
+        catalog::lead(&session, &self.config.name).await?;
+        if !catalog::leads(&session.client, &self.config.name).await? {
+            return Err(PostgresError::Pooled {
+                endpoint: session.endpoint.to_string(),
+            });
+        }
+        self.leading = Some(Leading {
+            session: Arc::new(session),
+            system_identifier,
+        });
+        Ok(())
+    }
+
+    fn leading(&self) -> Result<Leading, PostgresError> {
+        self.leading.clone().ok_or(PostgresError::NotLeading)
+    }
+
+    /// The replication connection, opened and checked to be on the leader's server when there is none.
+    async fn replication(&mut self, leading: &Leading) -> Result<&mut ReplicationConnection, PostgresError> {
+        let connection = match self.replication.take() {
+            Some(connection) => connection,
+            None => open_replication(&self.config, leading).await?,
+        };
+        Ok(self.replication.insert(connection))
+    }
+
+    async fn try_survey(&mut self, known: Option<Timeline>) -> Result<Survey, PostgresError> {
+        let leading = self.leading()?;
+        let mut history = Vec::new();
+        let replication = self.replication(&leading).await?;
+        let identity = match replication.identify_system().await {
+            Ok(identity) => identity,
+            Err(error) => {
+                self.replication = None;
+                return Err(error);
+            }
+        };
+        if known.is_some_and(|known| known != identity.timeline) {
+            history = replication.timeline_history(identity.timeline).await?;
+        }
+        survey(&leading.session, &self.config, leading.system_identifier, history).await
+    }
+
+    async fn try_create_slot(&mut self) -> Result<Lsn, PostgresError> {
+        let leading = self.leading()?;
+        let slot = self.config.slot.clone();
+        let replication = self.replication(&leading).await?;
+        replication.create_slot(&slot, SlotKind::Permanent, leading.session.server_version).await
+    }
+
+    async fn try_start(&mut self, from: Lsn) -> Result<Started<Self>, PostgresError> {
+        let leading = self.leading()?;
+        self.replication(&leading).await?;
+        // Taken out: whatever happens from here on, the next start begins with a new connection.
+        let mut replication = self.replication.take().ok_or(PostgresError::NotLeading)?;
+        let wal_sender_timeout = replication.wal_sender_timeout().await?;
+        let config = &self.config;
+        replication.start_replication(&config.slot, &config.publication, from, SLOT_PATIENCE).await?;
+        let settings = StreamSettings {
+            slot: config.slot.clone(),
+            from,
+            queue_bytes: config.queue_bytes,
+            wal_sender_timeout,
+            client: Some(Arc::clone(&leading.session.client)),
+        };
+        let (stream, feedback) = stream(replication, settings);
+        let session = Arc::clone(&leading.session);
+        Ok(Started {
+            stream,
+            feedback,
+            catalog: PostgresCatalog {
+                session,
+                config: Arc::clone(config),
+            },
+            watch: PostgresWatch {
+                leading,
+                config: Arc::clone(config),
+            },
+        })
+    }
+}
+
+/// Connects to the server to be captured.
+pub(crate) async fn connect_primary(config: &PostgresConfig) -> Result<(Session, SystemIdentifier), PostgresError> {
+    let session = connect_ordinary(&config.connect, &config.application_name()).await?;
+    let cluster = catalog::cluster(&session.client).await?;
+    if cluster.in_recovery {
+        return Err(PostgresError::InRecovery {
+            endpoint: session.endpoint.to_string(),
+        });
+    }
+    Ok((session, cluster.system_identifier))
+}
+
+async fn open_replication(
+    config: &PostgresConfig,
+    leading: &Leading,
+) -> Result<ReplicationConnection, PostgresError> {
+    let session = &leading.session;
+    let work_mem = config
+        .logical_decoding_work_mem
+        .as_deref()
+        .filter(|_| session.server_version >= DECODING_WORK_MEM_SINCE);
+    let wire =
+        connect_replication(&config.connect, &session.endpoint, &config.application_name(), work_mem).await?;
+    let mut replication = ReplicationConnection::new(wire);
+    let identity = replication.identify_system().await?;
+    if identity.system_identifier != leading.system_identifier {
+        return Err(PostgresError::AnotherServer {
+            replication: identity.system_identifier,
+            ordinary: leading.system_identifier,
+        });
+    }
+    if replication.is_in_recovery().await? {
+        return Err(PostgresError::InRecovery {
+            endpoint: session.endpoint.to_string(),
+        });
+    }
+    Ok(replication)
+}
+
+impl Source for PostgresSource {
+    type Stream = ReplicationStream;
+    type Feedback = ReplicationFeedback;
+    type Catalog = PostgresCatalog;
+    type Watch = PostgresWatch;
+
+    async fn lead(&mut self) -> Result<(), BoxedFault> {
+        Ok(self.try_lead().await?)
+    }
+
+    async fn survey(&mut self, known: Option<Timeline>) -> Result<Survey, BoxedFault> {
+        Ok(self.try_survey(known).await?)
+    }
+
+    async fn create_publication(&mut self, tables: &[TableName]) -> Result<(), BoxedFault> {
+        let session = self.leading()?.session;
+        let sql = catalog::create_publication_sql(&self.config.publication, tables, session.server_version);
+        Ok(catalog::execute(&session.client, "creating the publication", &sql).await?)
+    }
+
+    async fn drop_publication(&mut self) -> Result<(), BoxedFault> {
+        let session = self.leading()?.session;
+        let sql = format!("DROP PUBLICATION IF EXISTS {}", identifier(&self.config.publication));
+        Ok(catalog::execute(&session.client, "dropping the publication", &sql).await?)
+    }
+
+    async fn create_slot(&mut self) -> Result<Lsn, BoxedFault> {
+        Ok(self.try_create_slot().await?)
+    }
+
+    async fn start(&mut self, from: Lsn) -> Result<Started<Self>, BoxedFault> {
+        Ok(self.try_start(from).await?)
+    }
+}
+
+/// Catalog look-ups over the leader's connection.
+pub struct PostgresCatalog {
+    session: Arc<Session>,
+    config: Arc<PostgresConfig>,
+}
+
+impl Catalog for PostgresCatalog {
+    fn captures(&self, table: &TableName) -> bool {
+        self.config.captures(table)
+    }
+
+    async fn table_facts(&mut self, relation: Oid) -> Result<TableFacts, BoxedFault> {
+        Ok(catalog::table_facts(&self.session.client, relation).await?)
+    }
+}
+
+/// Eyes on slot, publication and leadership over the leader's connection.
+pub struct PostgresWatch {
+    leading: Leading,
+    config: Arc<PostgresConfig>,
+}
+
+impl SourceWatch for PostgresWatch {
+    async fn survey(&mut self) -> Result<Survey, BoxedFault> {
+        let Leading {
+            session,
+            system_identifier,
+        } = &self.leading;
+        Ok(survey(session, &self.config, *system_identifier, Vec::new()).await?)
+    }
+
+    async fn lost(&mut self) -> BoxedFault {
+        let why = self.leading.session.ended().await;
+        PostgresError::LeadershipLost {
+            name: self.config.name.clone(),
+            why,
+        }
+        .into()
+    }
+}
