@@ -1,6 +1,6 @@
 //! What comes before the stream: the loss check on an old connector, publication and slot for a new one.
 
-use tracing::info;
+use tracing::{info, warn};
 use walcast_mapper::TableName;
 use walcast_pgoutput::Lsn;
 
@@ -103,25 +103,41 @@ async fn create<P: Source, K: Sink>(
     } else {
         first_finding(publication_findings(survey, &config.publication))?;
     }
-    match create_slot(source, sink, config, survey).await {
-        Ok(checkpoint) => {
-            let from = checkpoint.end_lsn;
-            Ok(Beginning {
-                from,
-                confirmed: from,
-                checkpoint,
-                log,
-            })
-        }
+    let checkpoint = match create_slot(source, sink, config, survey).await {
+        Ok(checkpoint) => checkpoint,
         Err(error) => {
             if creates_publication {
-                source.drop_publication().await.map_err(DeliveryError::Source)?;
-                info!(
-                    publication = config.publication,
-                    "publication dropped again, the slot could not be created"
-                );
+                take_back_publication(source, config).await;
             }
-            Err(error)
+            return Err(error);
+        }
+    };
+    write(sink, checkpoint.clone()).await?;
+    let from = checkpoint.end_lsn;
+    Ok(Beginning {
+        from,
+        confirmed: from,
+        checkpoint,
+        log,
+    })
+}
+
+/// Leaves no partial set-up behind. A slot that was created although it was reported as failed needs its publication,
+/// without which it could never be decoded. What goes wrong here must not hide why the slot failed.
+async fn take_back_publication<P: Source>(source: &mut P, config: &DeliveryConfig) {
+    let publication = &config.publication;
+    let dropped = match source.survey(None).await {
+        Ok(survey) if survey.slot.is_some() => return,
+        Ok(_) => source.drop_publication().await,
+        Err(fault) => Err(fault),
+    };
+    match dropped {
+        Ok(()) => info!(
+            publication,
+            "publication dropped again, the slot could not be created"
+        ),
+        Err(error) => {
+            warn!(publication, %error, "publication stays, the next start uses it or it can be dropped by hand")
         }
     }
 }
@@ -144,7 +160,7 @@ fn not_created(config: &DeliveryConfig, survey: &Survey, tables: &[TableName]) -
 }
 
 /// The intention is written down first: a slot that is found without it was made by somebody else, and it is not known
-/// what was delivered from it; a slot that is found with it has delivered nothing.
+/// what was delivered from it; a slot that is found with it has delivered nothing. Returns the checkpoint to begin with.
 async fn create_slot<P: Source, K: Sink>(
     source: &mut P,
     sink: &mut K,
@@ -166,15 +182,12 @@ async fn create_slot<P: Source, K: Sink>(
     write(sink, intention.clone()).await?;
     let consistent_point = source.create_slot().await.map_err(DeliveryError::Source)?;
     info!(slot = config.slot, lsn = %consistent_point, "slot created");
-    let written_at_unix_micros = now().unix_micros();
-    let beginning = Checkpoint {
+    Ok(Checkpoint {
         state: CheckpointState::Streaming,
         end_lsn: consistent_point,
-        written_at_unix_micros,
+        written_at_unix_micros: now().unix_micros(),
         ..intention
-    };
-    write(sink, beginning.clone()).await?;
-    Ok(beginning)
+    })
 }
 
 async fn write<K: Sink>(sink: &mut K, current: Checkpoint) -> Result<(), DeliveryError> {
