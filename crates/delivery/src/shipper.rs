@@ -96,6 +96,8 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
         if self.positions.confirmed().is_valid() {
             self.feedback.confirm(self.positions.confirmed());
         }
+        // An earlier session may have ended between its last commit and the confirmation.
+        self.confirm();
         loop {
             let due = self.commit_due();
             // `recv` is cancel-safe. A parcel that is ready goes first: whether to commit is looked at after each.
@@ -106,6 +108,7 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
                     self.commit().await?;
                     continue;
                 }
+                halt = self.overdue() => return Err(halt.into()),
             };
             let Some(parcel) = parcel else { break };
             let more_is_waiting = !parcels.is_empty();
@@ -196,20 +199,34 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
         if split.is_some_and(|bytes| self.uncommitted.bytes >= bytes) {
             return Ok(true);
         }
-        let elapsed = since.elapsed();
-        let limit = self.config.transaction_timeout;
-        if elapsed < limit.mul_f64(TIMEOUT_SHARE) {
+        if since.elapsed() < self.time_limit() {
             return Ok(false);
         }
-        let after = self.positions.checkpointed();
-        Err(Halt::TransactionTooSlow {
+        Err(self.too_slow(since, open).into())
+    }
+
+    /// Ends when the transaction that is being written has not come to its end in time, also while nothing more of it
+    /// comes. Cancel-safe.
+    async fn overdue(&self) -> Halt {
+        let (Some(since), Some(open)) = (self.uncommitted.since, self.uncommitted.open) else {
+            return std::future::pending().await;
+        };
+        tokio::time::sleep_until(since + self.time_limit()).await;
+        self.too_slow(since, open)
+    }
+
+    fn time_limit(&self) -> Duration {
+        self.config.transaction_timeout.mul_f64(TIMEOUT_SHARE)
+    }
+
+    fn too_slow(&self, since: Instant, open: OpenTransaction) -> Halt {
+        Halt::TransactionTooSlow {
             xid: open.xid,
             commit_lsn: open.commit_lsn,
-            elapsed,
-            limit,
-            after,
+            elapsed: since.elapsed(),
+            limit: self.config.transaction_timeout,
+            after: self.positions.checkpointed(),
         }
-        .into())
     }
 
     async fn commit(&mut self) -> Result<(), DeliveryError> {
@@ -219,13 +236,20 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
             .unwrap_or(self.checkpoint.end_lsn)
             .max(self.checkpoint.end_lsn);
         let written_at = now();
+        // After a restart inside a split transaction the position can move before the rest of it comes: what was
+        // delivered of it must stay known.
+        let known = self
+            .checkpoint
+            .partial
+            .filter(|partial| position <= partial.commit_lsn);
         let partial = uncommitted
             .open
             .filter(|_| uncommitted.since.is_some())
             .map(|open| Partial {
                 commit_lsn: open.commit_lsn,
                 next_ordinal: open.next_ordinal.as_u64(),
-            });
+            })
+            .or(known);
         let current = Checkpoint {
             state: CheckpointState::Streaming,
             end_lsn: position,
