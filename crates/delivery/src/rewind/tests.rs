@@ -271,7 +271,8 @@ fn servers_where_the_positions_mean_nothing_are_refused() {
         change(&mut survey);
         rewind(&survey, &log, accepting(50)).unwrap_err()
     };
-    let cases: [(fn(&mut Survey), &str); 7] = [
+    type Change = fn(&mut Survey);
+    let cases: [(Change, &str); 7] = [
         (|survey| survey.slot = None, "slot walcast_shop does not exist"),
         (
             |survey| slot(survey).wal_status = Some(WalStatus::Lost),

@@ -1,0 +1,288 @@
+//! The modelled broker: one log of records in transactions, the checkpoint among them, and fencing by epoch.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use walcast_delivery::{BoxedFault, Checkpoint, CheckpointLog, CheckpointUpdate, Sink, Topics};
+use walcast_mapper::Batch;
+use walcast_pgoutput::Lsn;
+
+use super::script::{Script, Scripted, TestFault, perform};
+use super::steps::Steps;
+
+/// What can be asked of the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KafkaCall {
+    Open,
+    Write,
+    Commit,
+    Abort,
+    EnsureTopic,
+}
+
+/// How a Kafka transaction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Open,
+    Committed,
+    Aborted,
+}
+
+/// A record on the broker.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) topic: String,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    /// Header `walcast.id`.
+    pub(crate) id: String,
+    /// The Kafka transaction it lies in, an index.
+    pub(crate) transaction: usize,
+}
+
+/// The broker's state.
+#[derive(Default)]
+pub(crate) struct Broker {
+    pub(crate) script: Script<KafkaCall>,
+    topics: BTreeSet<String>,
+    /// In the order in which they were written, over all topics.
+    records: Vec<Stored>,
+    /// Every Kafka transaction ever begun.
+    transactions: Vec<Outcome>,
+    /// Checkpoints with the transaction they lie in.
+    checkpoints: Vec<(usize, CheckpointUpdate)>,
+    epoch: u64,
+}
+
+impl Scripted for Broker {
+    type Call = KafkaCall;
+
+    fn script(&mut self) -> &mut Script<KafkaCall> {
+        &mut self.script
+    }
+}
+
+impl Broker {
+    /// What a read_committed consumer of all topics sees.
+    pub(crate) fn committed(&self) -> impl Iterator<Item = &Stored> {
+        let is_committed =
+            |record: &&Stored| self.transactions.get(record.transaction) == Some(&Outcome::Committed);
+        self.records.iter().filter(is_committed)
+    }
+
+    /// Checkpoints in committed transactions, with their transaction.
+    pub(crate) fn checkpoints(&self) -> impl Iterator<Item = &(usize, CheckpointUpdate)> {
+        let is_committed = |update: &&(usize, CheckpointUpdate)| {
+            self.transactions.get(update.0) == Some(&Outcome::Committed)
+        };
+        self.checkpoints.iter().filter(is_committed)
+    }
+
+    /// How Kafka's transactions ended.
+    pub(crate) fn transactions(&self) -> &[Outcome] {
+        &self.transactions
+    }
+
+    /// The checkpoint topic as compaction would leave it.
+    pub(crate) fn checkpoint_log(&self) -> CheckpointLog {
+        let mut log = CheckpointLog::default();
+        for (_, update) in self.checkpoints() {
+            for lsn in &update.expired {
+                log.history.remove(lsn);
+            }
+            if update.enters_history {
+                log.history.insert(update.current.end_lsn, update.current.clone());
+            }
+            log.current = Some(update.current.clone());
+        }
+        log
+    }
+
+    /// Writes a checkpoint in a transaction of its own, as a stopped connector's commands do.
+    pub(crate) fn put_checkpoint(&mut self, update: CheckpointUpdate) {
+        self.transactions.push(Outcome::Committed);
+        self.checkpoints.push((self.transactions.len() - 1, update));
+    }
+
+    fn begin(&mut self) -> usize {
+        self.transactions.push(Outcome::Open);
+        self.transactions.len() - 1
+    }
+
+    fn end(&mut self, transaction: usize, outcome: Outcome) {
+        let state = self.transactions.get_mut(transaction).expect("transactions stay");
+        assert_eq!(
+            *state,
+            Outcome::Open,
+            "Kafka transaction {transaction} ends twice"
+        );
+        *state = outcome;
+    }
+
+    fn write(&mut self, transaction: usize, batch: &Batch) {
+        for record in batch.records() {
+            assert!(
+                self.topics.contains(record.topic),
+                "topic {} does not exist",
+                record.topic
+            );
+            let id = record.headers().find(|header| header.name == "walcast.id");
+            let id = id.expect("every record has an identity").value;
+            self.records.push(Stored {
+                topic: record.topic.to_owned(),
+                key: record.key.map(<[u8]>::to_vec),
+                value: record.value.map(<[u8]>::to_vec),
+                id: String::from_utf8(id.to_vec()).expect("identities are text"),
+                transaction,
+            });
+        }
+    }
+}
+
+/// A handle to the broker.
+#[derive(Clone)]
+pub(crate) struct Kafka {
+    pub(crate) broker: Rc<RefCell<Broker>>,
+    pub(crate) steps: Steps,
+}
+
+impl Kafka {
+    pub(crate) fn new(steps: Steps) -> Self {
+        Self {
+            broker: Rc::default(),
+            steps,
+        }
+    }
+
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Broker) -> T) -> T {
+        read(&self.broker.borrow())
+    }
+
+    pub(crate) fn edit<T>(&self, edit: impl FnOnce(&mut Broker) -> T) -> T {
+        let out = edit(&mut self.broker.borrow_mut());
+        self.steps.changed();
+        out
+    }
+
+    pub(crate) fn checkpoint(&self) -> Option<Checkpoint> {
+        self.read(|broker| broker.checkpoint_log().current)
+    }
+
+    /// The committed checkpoint's position, `0/0` before the first.
+    pub(crate) fn checkpointed(&self) -> Lsn {
+        self.checkpoint()
+            .map_or(Lsn::INVALID, |checkpoint| checkpoint.end_lsn)
+    }
+
+    pub(crate) fn sink(&self) -> SinkClient {
+        SinkClient {
+            kafka: self.clone(),
+            epoch: 0,
+            transaction: None,
+        }
+    }
+
+    pub(crate) fn topics(&self) -> TopicsClient {
+        TopicsClient(self.clone())
+    }
+}
+
+/// One instance's producer.
+pub(crate) struct SinkClient {
+    kafka: Kafka,
+    epoch: u64,
+    transaction: Option<usize>,
+}
+
+impl SinkClient {
+    async fn call<T>(
+        kafka: &Kafka,
+        epoch: u64,
+        call: KafkaCall,
+        effect: impl FnOnce(&mut Broker) -> Result<T, TestFault>,
+    ) -> Result<T, BoxedFault> {
+        perform(&kafka.broker, &kafka.steps, call, |broker| {
+            if broker.epoch != epoch {
+                return Err(TestFault::fenced());
+            }
+            effect(broker)
+        })
+        .await
+    }
+}
+
+impl Sink for SinkClient {
+    async fn open(&mut self) -> Result<CheckpointLog, BoxedFault> {
+        let (epoch, transaction) = (&mut self.epoch, &mut self.transaction);
+        perform(&self.kafka.broker, &self.kafka.steps, KafkaCall::Open, |broker| {
+            broker.epoch += 1;
+            *epoch = broker.epoch;
+            *transaction = None;
+            for state in &mut broker.transactions {
+                if *state == Outcome::Open {
+                    *state = Outcome::Aborted;
+                }
+            }
+            Ok(broker.checkpoint_log())
+        })
+        .await
+    }
+
+    async fn write(&mut self, mut batch: Batch) -> Result<Batch, BoxedFault> {
+        let transaction = &mut self.transaction;
+        Self::call(&self.kafka, self.epoch, KafkaCall::Write, |broker| {
+            let transaction = *transaction.get_or_insert_with(|| broker.begin());
+            broker.write(transaction, &batch);
+            Ok(())
+        })
+        .await?;
+        batch.clear(usize::MAX);
+        Ok(batch)
+    }
+
+    async fn commit(&mut self, update: &CheckpointUpdate) -> Result<(), BoxedFault> {
+        let transaction = &mut self.transaction;
+        Self::call(&self.kafka, self.epoch, KafkaCall::Commit, |broker| {
+            let transaction = transaction.take().unwrap_or_else(|| broker.begin());
+            let stored = CheckpointUpdate {
+                current: stored(&update.current),
+                ..update.clone()
+            };
+            broker.checkpoints.push((transaction, stored));
+            broker.end(transaction, Outcome::Committed);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn abort(&mut self) -> Result<(), BoxedFault> {
+        let transaction = &mut self.transaction;
+        Self::call(&self.kafka, self.epoch, KafkaCall::Abort, |broker| {
+            if let Some(transaction) = transaction.take() {
+                broker.end(transaction, Outcome::Aborted);
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// What reading the stored form gives.
+fn stored(checkpoint: &Checkpoint) -> Checkpoint {
+    let json = serde_json::to_vec(checkpoint).expect("checkpoints are JSON");
+    serde_json::from_slice(&json).expect("what was written can be read")
+}
+
+/// The broker, as the place of topics.
+pub(crate) struct TopicsClient(Kafka);
+
+impl Topics for TopicsClient {
+    async fn ensure(&mut self, topic: &str) -> Result<(), BoxedFault> {
+        perform(&self.0.broker, &self.0.steps, KafkaCall::EnsureTopic, |broker| {
+            broker.topics.insert(topic.to_owned());
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,186 @@
+//! The modelled write-ahead log: tables, rows and committed transactions at their positions.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use walcast_delivery::Persistence;
+use walcast_mapper::{ColumnFacts, TableFacts, TableName, TypeFacts};
+use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Relation, RelationColumn, ReplicaIdentity, Xid};
+
+/// A row's values in column order; `None` is null.
+pub(crate) type Row = Vec<Option<String>>;
+
+/// One change in a transaction.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Insert(Row),
+    /// The old key when it changed.
+    Update(Option<Row>, Row),
+    /// The old key.
+    Delete(Row),
+    Truncate,
+    /// `pg_logical_emit_message(true, …)`.
+    Message,
+}
+
+/// A table: what the catalog says of it now.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    pub(crate) name: TableName,
+    pub(crate) oid: Oid,
+    pub(crate) columns: Vec<ColumnFacts>,
+    pub(crate) types: BTreeMap<Oid, TypeFacts>,
+    /// Whether the configured patterns choose it.
+    pub(crate) captured: bool,
+    pub(crate) persistence: Persistence,
+    pub(crate) identifies_rows: bool,
+}
+
+/// A change where it lies, with the table's shape at that place.
+#[derive(Clone, Debug)]
+pub(crate) struct Logged {
+    pub(crate) lsn: Lsn,
+    pub(crate) relation: Rc<Relation>,
+    pub(crate) change: Change,
+}
+
+/// A committed transaction.
+#[derive(Clone, Debug)]
+pub(crate) struct Transaction {
+    pub(crate) xid: Xid,
+    pub(crate) commit_lsn: Lsn,
+    pub(crate) end_lsn: Lsn,
+    pub(crate) commit_time: PgTimestamp,
+    pub(crate) changes: Vec<Logged>,
+}
+
+/// 2026-01-01 00:00:00 UTC, microseconds since 1970: when the first transaction is committed.
+const FIRST_COMMIT_UNIX_MICROS: i64 = 1_767_225_600_000_000;
+
+/// Log that a change takes.
+const CHANGE_BYTES: u64 = 0x80;
+/// Log that a commit record takes.
+const COMMIT_BYTES: u64 = 0x30;
+
+impl Table {
+    /// `public.<name> (id int4 primary key, note text)`, captured.
+    pub(crate) fn new(name: &str, oid: u32) -> Self {
+        Self {
+            name: TableName {
+                namespace: "public".to_owned(),
+                name: name.to_owned(),
+            },
+            oid: Oid::new(oid),
+            columns: vec![column("id", 23, true), column("note", 25, false)],
+            types: BTreeMap::new(),
+            captured: true,
+            persistence: Persistence::Permanent,
+            identifies_rows: true,
+        }
+    }
+
+    pub(crate) fn facts(&self) -> TableFacts {
+        TableFacts {
+            columns: self.columns.clone(),
+            key_columns: vec!["id".to_owned()],
+            types: self.types.clone(),
+        }
+    }
+
+    pub(crate) fn relation(&self) -> Relation {
+        let columns = self.columns.iter().map(|column| RelationColumn {
+            is_key: column.name == "id",
+            name: column.name.clone(),
+            type_oid: column.type_oid,
+            type_modifier: column.type_modifier,
+        });
+        Relation {
+            xid: None,
+            oid: self.oid,
+            namespace: self.name.namespace.clone(),
+            name: self.name.name.clone(),
+            replica_identity: ReplicaIdentity::Default,
+            columns: columns.collect(),
+        }
+    }
+}
+
+fn column(name: &str, type_oid: u32, not_null: bool) -> ColumnFacts {
+    ColumnFacts {
+        name: name.to_owned(),
+        type_oid: Oid::new(type_oid),
+        type_modifier: -1,
+        not_null,
+        default_expression: None,
+        generated: false,
+    }
+}
+
+impl Transaction {
+    /// Writes `changes` to the log after `wal_end`. With `together` they all lie at one position, as rows of a `COPY` do.
+    pub(crate) fn write(
+        wal_end: Lsn,
+        xid: Xid,
+        changes: Vec<(Rc<Relation>, Change)>,
+        together: bool,
+    ) -> Self {
+        let begin = wal_end.as_u64();
+        let mut at = begin;
+        let logged = changes.into_iter().map(|(relation, change)| {
+            let lsn = Lsn::new(at);
+            if !together {
+                at += CHANGE_BYTES;
+            }
+            Logged {
+                lsn,
+                relation,
+                change,
+            }
+        });
+        let changes = logged.collect();
+        let commit = at + CHANGE_BYTES;
+        let commit_time_unix_micros =
+            FIRST_COMMIT_UNIX_MICROS + i64::try_from(commit).expect("logs here are short");
+        Self {
+            xid,
+            commit_lsn: Lsn::new(commit),
+            end_lsn: Lsn::new(commit + COMMIT_BYTES),
+            commit_time: PgTimestamp::from_unix_micros(commit_time_unix_micros),
+            changes,
+        }
+    }
+}
+
+fn row(id: i32, note: &str) -> Row {
+    vec![Some(id.to_string()), Some(note.to_owned())]
+}
+
+pub(crate) fn insert(id: i32) -> Change {
+    Change::Insert(row(id, "new"))
+}
+
+/// A row of at least `bytes` bytes.
+pub(crate) fn insert_padded(id: i32, bytes: usize) -> Change {
+    Change::Insert(row(id, &"x".repeat(bytes)))
+}
+
+pub(crate) fn update(id: i32) -> Change {
+    Change::Update(None, row(id, "changed"))
+}
+
+/// An update that moves the primary key.
+pub(crate) fn update_moved(from: i32, to: i32) -> Change {
+    Change::Update(Some(vec![Some(from.to_string()), None]), row(to, "moved"))
+}
+
+pub(crate) fn delete(id: i32) -> Change {
+    Change::Delete(vec![Some(id.to_string()), None])
+}
+
+pub(crate) fn truncate() -> Change {
+    Change::Truncate
+}
+
+pub(crate) fn message() -> Change {
+    Change::Message
+}

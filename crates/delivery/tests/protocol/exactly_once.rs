@@ -1,0 +1,160 @@
+//! Every committed change is in Kafka exactly once and in commit order, wherever one fault strikes.
+
+use crate::fakes::{
+    Act, KafkaCall, PostgresCall, TestFault, World, delete, insert, message, truncate, update, update_moved,
+    verify, verify_so_far,
+};
+
+const GONE: TestFault = TestFault::passing("connection lost");
+
+/// Transactions of all sorts: one row, several, of two tables, at one position, without records.
+pub(crate) fn write_history(world: &World) {
+    let postgres = &world.postgres;
+    postgres.commit([("accounts", insert(1))]);
+    postgres.commit([
+        ("accounts", insert(2)),
+        ("orders", insert(1)),
+        ("accounts", update(1)),
+    ]);
+    postgres.copy([
+        ("orders", insert(2)),
+        ("orders", insert(3)),
+        ("orders", insert(4)),
+    ]);
+    postgres.commit([
+        ("orders", truncate()),
+        ("accounts", message()),
+        ("accounts", update_moved(1, 3)),
+    ]);
+    postgres.commit([("accounts", message())]);
+    postgres.commit([("accounts", delete(2)), ("orders", insert(5))]);
+}
+
+fn world_with_history(frames_per_block: usize) -> World {
+    let world = World::set_up();
+    world
+        .postgres
+        .edit(|server| server.frames_per_block = frames_per_block);
+    write_history(&world);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_any_fault() {
+    for frames_per_block in [1, 2, 3, 7, 1000] {
+        world_with_history(frames_per_block).deliver().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_database_is_at_work() {
+    let world = World::set_up();
+    let write = async {
+        for _ in 0..5 {
+            write_history(&world);
+            let end = world.postgres.read(|server| server.wal_end);
+            world.steps.until(|| world.postgres.confirmed() >= end).await;
+        }
+    };
+    world.run(write).await.unwrap();
+    verify(&world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_disconnect_at_any_block() {
+    for frames_per_block in [1, 4] {
+        let mut nth = 1;
+        loop {
+            let world = world_with_history(frames_per_block);
+            world
+                .postgres
+                .edit(|server| server.script.at(PostgresCall::Next, nth, Act::Fail(GONE)));
+            world.deliver().await;
+            let sessions = world.postgres.read(|server| server.starts.len());
+            if sessions == 1 {
+                break;
+            }
+            nth += 1;
+        }
+        assert!(nth > 5, "blocks of {frames_per_block} frames: only {nth} blocks");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_failure_of_the_sink_at_any_call() {
+    for call in [KafkaCall::Write, KafkaCall::Commit, KafkaCall::EnsureTopic] {
+        for act in [Act::Fail(GONE), Act::ApplyThenFail(GONE)] {
+            let mut nth = 1;
+            loop {
+                let world = world_with_history(2);
+                world.kafka.edit(|broker| broker.script.at(call, nth, act));
+                world.deliver().await;
+                if world.postgres.read(|server| server.starts.len()) == 1 {
+                    break;
+                }
+                nth += 1;
+            }
+            assert!(nth > 1, "{call:?} was never called");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_failure_of_the_registry_or_the_catalog() {
+    for nth in 1..=2 {
+        let world = world_with_history(3);
+        world.registry.plan(nth, Act::Fail(GONE));
+        world.postgres.edit(|server| {
+            server
+                .script
+                .at(PostgresCall::TableFacts, nth + 1, Act::Fail(GONE))
+        });
+        world.deliver().await;
+        assert_eq!(
+            world.postgres.read(|server| server.starts.len()),
+            3,
+            "two faults, two more sessions"
+        );
+    }
+}
+
+/// A commit that took effect and was reported as failed is found in the checkpoint: nothing is sent twice.
+#[tokio::test(start_paused = true)]
+async fn after_a_commit_in_doubt() {
+    let world = World::set_up();
+    world.postgres.commit([("accounts", insert(1))]);
+    world
+        .kafka
+        .edit(|broker| broker.script.at(KafkaCall::Commit, 1, Act::ApplyThenFail(GONE)));
+    let end = world.postgres.read(|server| server.wal_end);
+    world
+        .run(
+            world
+                .steps
+                .until(|| world.postgres.read(|server| server.starts.len()) == 2),
+        )
+        .await
+        .unwrap();
+    world
+        .postgres
+        .read(|server| assert_eq!(server.starts[1], end, "the checkpoint was not read again"));
+    verify(&world);
+}
+
+/// The process is gone at any point: between any two steps of any of its calls.
+#[tokio::test(start_paused = true)]
+async fn after_a_crash_at_any_step() {
+    for frames_per_block in [1, 1000] {
+        let mut steps = 0;
+        loop {
+            let world = world_with_history(frames_per_block);
+            if !world.crash_after(steps).await {
+                break;
+            }
+            verify_so_far(&world);
+            world.deliver().await;
+            steps += 1;
+        }
+        assert!(steps > 20, "only {steps} steps");
+    }
+}

@@ -1,0 +1,19 @@
+//! The delivery protocol against a modelled Postgres, Kafka and registry: what must hold whatever fails, and when.
+
+#[path = "../fakes/mod.rs"]
+mod fakes;
+
+mod confirming;
+mod exactly_once;
+mod faults;
+mod first_start;
+mod halts;
+mod idle;
+mod large_transactions;
+mod mapping;
+mod out_of_order;
+mod random;
+mod relations;
+mod replay;
+mod splitting;
+mod stopping;

@@ -1,0 +1,148 @@
+//! Transactions that are too large or too slow for one Kafka transaction.
+
+use std::time::Duration;
+
+use expect_test::expect;
+use walcast_delivery::{DeliveryError, Halt};
+
+use crate::fakes::{
+    Act, KafkaCall, PostgresCall, TestFault, World, delivered_ids, insert, insert_padded, verify_so_far,
+};
+
+const GONE: TestFault = TestFault::passing("connection lost");
+
+/// Twenty rows of 100 KB, to be split over 300 KB, between two small transactions.
+fn world_with_split() -> World {
+    let mut world = World::set_up();
+    world.config.split_over_bytes = Some(300_000);
+    world.postgres.edit(|server| server.frames_per_block = 2);
+    world.postgres.commit([("orders", insert(1))]);
+    world
+        .postgres
+        .commit((0..20).map(|id| ("accounts", insert_padded(id, 100_000))));
+    world.postgres.commit([("orders", insert(2))]);
+    world
+}
+
+fn partial_checkpoints(world: &World) -> usize {
+    let has_part = |broker: &crate::fakes::Broker| {
+        let partial = broker
+            .checkpoints()
+            .filter(|(_, update)| update.current.partial.is_some());
+        partial.count()
+    };
+    world.kafka.read(has_part)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_split_transaction_is_checkpointed_in_parts() {
+    let world = world_with_split();
+    world.deliver().await;
+    assert!(partial_checkpoints(&world) >= 3);
+    assert_eq!(world.kafka.checkpoint().unwrap().partial, None);
+}
+
+/// While a part is missing the slot is told nothing of the transaction.
+#[tokio::test(start_paused = true)]
+async fn a_restart_goes_on_after_the_part_that_was_delivered() {
+    let mut after_a_part = 0;
+    for nth in 4..13 {
+        let world = world_with_split();
+        world
+            .postgres
+            .edit(|server| server.script.at(PostgresCall::Next, nth, Act::Fail(GONE)));
+        world
+            .run(
+                world
+                    .steps
+                    .until(|| world.postgres.read(|server| server.starts.len()) == 2),
+            )
+            .await
+            .unwrap();
+        verify_so_far(&world);
+        if world.kafka.checkpoint().unwrap().partial.is_some() {
+            after_a_part += 1;
+        }
+        world.deliver().await;
+    }
+    assert!(
+        after_a_part >= 4,
+        "only {after_a_part} restarts fell into the transaction"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_at_any_step_of_a_split_transaction_doubles_nothing() {
+    let mut steps = 0;
+    loop {
+        let world = world_with_split();
+        if !world.crash_after(steps).await {
+            break;
+        }
+        verify_so_far(&world);
+        world.deliver().await;
+        steps += 1;
+    }
+    assert!(steps > 20, "only {steps} steps");
+}
+
+/// After a restart inside a split transaction the end of log told before it moves the position, and the part must not be
+/// forgotten with that.
+#[tokio::test(start_paused = true)]
+async fn an_idle_position_before_the_rest_keeps_the_part() {
+    let mut world = World::set_up();
+    world.config.split_over_bytes = Some(300_000);
+    let before = world.postgres.write_elsewhere(0x1000);
+    world
+        .postgres
+        .commit((0..8).map(|id| ("accounts", insert_padded(id, 100_000))));
+    world
+        .postgres
+        .edit(|server| server.script.at(PostgresCall::Next, 3, Act::Hang));
+    world
+        .run(world.steps.until(|| partial_checkpoints(&world) == 1))
+        .await
+        .unwrap();
+    world.postgres.edit(|server| {
+        server.idle_ends.insert(before);
+        server.intruders.push_back(crate::fakes::keepalive_frame(before));
+        server.frames_per_block = 1;
+        server.script.at(PostgresCall::Next, 2, Act::Hang);
+    });
+    world
+        .run(world.steps.until(|| world.kafka.checkpointed() == before))
+        .await
+        .unwrap();
+    verify_so_far(&world);
+    world.deliver().await;
+}
+
+fn limited(world: &mut World) {
+    world.config.transaction_timeout = Duration::from_secs(60);
+    world.postgres.commit([("orders", insert(1))]);
+    world
+        .postgres
+        .commit((0..20).map(|id| ("accounts", insert_padded(id, 100_000))));
+}
+
+/// It halts while Kafka's transaction is still alive, and says which settings help.
+#[tokio::test(start_paused = true)]
+async fn a_transaction_that_takes_too_long_halts_before_the_broker_aborts_it() {
+    let mut world = World::set_up();
+    limited(&mut world);
+    // The rest of the transaction never comes.
+    world
+        .postgres
+        .edit(|server| server.script.at(PostgresCall::Next, 6, Act::Hang));
+    let begun = tokio::time::Instant::now();
+    let error = world.run_to_its_end().await;
+    assert!(begun.elapsed() < Duration::from_secs(60));
+    assert!(matches!(
+        error,
+        DeliveryError::Halt(Halt::TransactionTooSlow { .. })
+    ));
+    expect!["transaction 701 (commit 0/1000BB0) is not shipped after 54 s, and Kafka would abort its transaction at 60 s: raise transaction.timeout.ms ([kafka] transaction_timeout_ms) and the broker's transaction.max.timeout.ms, or allow it to be split with [kafka] split_over_bytes; nothing after 0/1000000 was delivered"].assert_eq(&error.to_string());
+    assert!(delivered_ids(&world).len() <= 1);
+    assert!(world.kafka.read(|broker| broker.script.count(KafkaCall::Abort)) > 0);
+    verify_so_far(&world);
+}
