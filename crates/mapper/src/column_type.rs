@@ -118,13 +118,13 @@ fn builtin_element(oid: Oid) -> Option<Oid> {
 }
 
 /// Digits of a second; six without a modifier.
-fn second_digits(modifier: i32) -> usize {
-    usize::try_from(modifier).map_or(SECOND_DIGITS_MAX, |digits| digits.min(SECOND_DIGITS_MAX))
+fn second_digits(modifier: i32) -> u32 {
+    u32::try_from(modifier).map_or(SECOND_DIGITS_MAX, |digits| digits.min(SECOND_DIGITS_MAX))
 }
 
-const SECOND_DIGITS_MAX: usize = 6;
+const SECOND_DIGITS_MAX: u32 = 6;
 /// Columns with no more digits than this are sent as milliseconds.
-const MILLIS_DIGITS: usize = 3;
+const MILLIS_DIGITS: u32 = 3;
 
 fn unit(modifier: i32) -> TimeUnit {
     if second_digits(modifier) <= MILLIS_DIGITS {

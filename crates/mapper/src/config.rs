@@ -22,7 +22,8 @@ impl fmt::Display for TableName {
 pub struct MapperConfig {
     /// First part of topic names and `source.name`.
     pub topic_prefix: String,
-    /// The connector's name: header `__debezium.context.connectorName`.
+    /// The connector's own name. Records do not carry it: Debezium's header `__debezium.context.connectorName` says
+    /// `postgresql`, whatever the connector is called, and so does ours.
     pub connector_name: String,
     /// `source.db`.
     pub database: String,

@@ -1,7 +1,9 @@
 //! Values: from the wire's text to Avro's bytes, one small encoder a column.
 
 mod array;
+mod calendar;
 mod decimal;
+mod moment;
 mod number;
 mod text;
 mod time;
@@ -10,7 +12,8 @@ use walcast_pgoutput::Oid;
 
 use crate::avro;
 use array::{Element, Elements};
-pub(crate) use time::{TimeUnit, moment};
+pub(crate) use moment::Moment;
+pub(crate) use time::TimeUnit;
 
 /// How the values of one column are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +58,7 @@ pub(crate) enum Encoder {
     /// Avro `string`: a moment in UTC.
     ZonedTimestamp {
         /// Digits of a second.
-        digits: usize,
+        digits: u32,
     },
     /// Avro `string`: one of the labels.
     Enum {

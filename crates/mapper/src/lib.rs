@@ -6,6 +6,52 @@
 //!
 //! The crate does no I/O: schema ids and catalog facts are handed to it. It never turns an unchanged TOAST value into
 //! null, and what it cannot map is an error that names the column; the batch is then as it was before.
+//!
+//! ```
+//! use walcast_mapper::{Batch, ChangeContext, MapperConfig, Ordinal, Plan, RowChange, SchemaId, SchemaIds, TableFacts};
+//! use walcast_pgoutput::reader::Reader;
+//! use walcast_pgoutput::{
+//!     Column, Lsn, Oid, PgTimestamp, Relation, RelationColumn, ReplicaIdentity, Tuple, Xid, encode,
+//! };
+//!
+//! let id = RelationColumn { is_key: true, name: "id".to_owned(), type_oid: Oid::new(23), type_modifier: -1 };
+//! let relation = Relation {
+//!     xid: None,
+//!     oid: Oid::new(16_384),
+//!     namespace: "public".to_owned(),
+//!     name: "orders".to_owned(),
+//!     replica_identity: ReplicaIdentity::Default,
+//!     columns: vec![id],
+//! };
+//! let config = MapperConfig {
+//!     topic_prefix: "shop".to_owned(),
+//!     connector_name: "shop".to_owned(),
+//!     database: "shop".to_owned(),
+//!     tombstones_on_delete: true,
+//!     unavailable_value_placeholder: "__debezium_unavailable_value".to_owned(),
+//! };
+//! let mut plan = Plan::compile(&relation, &TableFacts::default(), &config)?;
+//! assert_eq!(plan.topic(), "shop.public.orders");
+//! plan.bind(SchemaIds { key: Some(SchemaId::new(1)), value: SchemaId::new(2) });
+//!
+//! let row = encode::tuple(&[Column::Text(b"42")]);
+//! let change = RowChange::Insert { new: Tuple::read(&mut Reader::new(&row))? };
+//! let context = ChangeContext {
+//!     xid: Xid::new(700),
+//!     commit_lsn: Lsn::new(0x16B_3748),
+//!     commit_time: PgTimestamp::from_unix_micros(1_700_000_000_000_000),
+//!     lsn: Lsn::new(0x16B_3700),
+//!     ordinal: Ordinal::new(0),
+//!     previous_commit_end: None,
+//!     processed_at_unix_nanos: 1_700_000_000_100_000_000,
+//! };
+//! let mut batch = Batch::new();
+//! plan.encode(&change, &context, &mut batch)?;
+//! let record = batch.records().next().unwrap();
+//! // The registry's prefix, then 42 as Avro writes it.
+//! assert_eq!(record.key, Some([0, 0, 0, 0, 1, 84].as_slice()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![deny(clippy::indexing_slicing)]
 
 mod absent;

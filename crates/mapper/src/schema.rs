@@ -14,8 +14,7 @@ pub(crate) fn key(namespace: &str, columns: &[&ColumnPlan]) -> String {
 
 /// The schema of values: the envelope around two row images.
 pub(crate) fn value(namespace: &str, columns: &[&ColumnPlan]) -> String {
-    let row = record("Value", namespace, fields(columns, &mut Defined::default()), None);
-    let mut row = row;
+    let mut row = record("Value", namespace, fields(columns, &mut Defined::default()), None);
     if let Value::Object(row) = &mut row {
         // The envelope's namespace holds for what is in it.
         row.remove("namespace");
