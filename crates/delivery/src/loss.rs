@@ -22,6 +22,15 @@ pub fn resume_position(survey: &Survey, checkpoint: &Checkpoint, slot_name: &str
             stored: checkpoint.end_lsn,
         });
     }
+    // A part of a transaction is in Kafka, so the server had flushed its commit record.
+    if let Some(partial) = checkpoint.partial
+        && partial.commit_lsn >= survey.flush_lsn
+    {
+        return Err(Halt::AheadOfServer {
+            flushed: survey.flush_lsn,
+            stored: partial.commit_lsn,
+        });
+    }
     let Some(slot) = &survey.slot else {
         return Err(Halt::SlotMissing {
             slot: slot_name.to_owned(),
@@ -126,18 +135,28 @@ fn same_history(survey: &Survey, checkpoint: &Checkpoint) -> Result<Lsn, Halt> {
         });
     };
     let switched_at = left.switched_at;
+    let ahead = |stored| Halt::AheadOfPromoted {
+        expected,
+        found,
+        switched_at,
+        stored,
+    };
+    // Its commit record lies beyond `stored`, and another transaction's may lie there now.
+    if let Some(partial) = checkpoint.partial
+        && partial.commit_lsn >= switched_at
+    {
+        return Err(ahead(partial.commit_lsn));
+    }
     if stored <= switched_at {
         return Ok(stored);
     }
     // Where it is not known what was delivered last, all of it may have been.
     let delivered_until = checkpoint.last_commit.map_or(stored, |commit| commit.end_lsn);
-    if delivered_until <= switched_at && checkpoint.partial.is_none() {
+    if delivered_until <= switched_at {
         return Ok(switched_at);
     }
-    Err(Halt::AheadOfPromoted {
-        expected,
-        found,
-        switched_at,
-        stored: delivered_until,
-    })
+    Err(ahead(delivered_until))
 }
+
+#[cfg(test)]
+mod tests;
