@@ -100,3 +100,6 @@ fn quoted(identifier: &str) -> String {
 fn quoted_table(table: &TableName) -> String {
     format!("{}.{}", quoted(&table.namespace), quoted(&table.name))
 }
+
+#[cfg(test)]
+mod tests;

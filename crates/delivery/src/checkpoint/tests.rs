@@ -1,0 +1,165 @@
+//! The stored form: what is written can be read, and what is not understood is refused.
+
+use expect_test::{Expect, expect};
+use proptest::option;
+use proptest::prelude::*;
+
+use super::*;
+
+fn lsn() -> impl Strategy<Value = Lsn> {
+    any::<u64>().prop_map(Lsn::new)
+}
+
+fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
+    let state = prop_oneof![
+        Just(CheckpointState::CreatingSlot),
+        Just(CheckpointState::Streaming)
+    ];
+    let mark =
+        (lsn(), lsn(), any::<i64>(), any::<u32>()).prop_map(|(commit_lsn, end_lsn, time, xid)| CommitMark {
+            commit_lsn,
+            end_lsn,
+            commit_time_unix_micros: time,
+            xid,
+        });
+    let partial = (lsn(), any::<u64>()).prop_map(|(commit_lsn, next_ordinal)| Partial {
+        commit_lsn,
+        next_ordinal,
+    });
+    let place = (any::<u64>(), any::<u32>(), ".*", ".*");
+    let progress = (lsn(), option::of(mark), option::of(partial), any::<i64>());
+    (state, place, progress).prop_map(|(state, place, progress)| Checkpoint {
+        version: Checkpoint::VERSION,
+        state,
+        system_identifier: SystemIdentifier::new(place.0),
+        timeline: Timeline::new(place.1),
+        database: place.2,
+        slot: place.3,
+        end_lsn: progress.0,
+        last_commit: progress.1,
+        partial: progress.2,
+        written_at_unix_micros: progress.3,
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_can_be_read(checkpoint in any_checkpoint()) {
+        let json = serde_json::to_string(&checkpoint).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Checkpoint>(&json).unwrap(), checkpoint);
+    }
+}
+
+fn example() -> Checkpoint {
+    Checkpoint {
+        version: Checkpoint::VERSION,
+        state: CheckpointState::Streaming,
+        system_identifier: SystemIdentifier::new(u64::MAX),
+        timeline: Timeline::new(3),
+        database: "shop".to_owned(),
+        slot: "walcast_shop".to_owned(),
+        end_lsn: Lsn::new(0x16B_3748),
+        last_commit: Some(CommitMark {
+            commit_lsn: Lsn::new(0x16B_3718),
+            end_lsn: Lsn::new(0x16B_3748),
+            commit_time_unix_micros: 1_767_225_600_000_000,
+            xid: 4_000_000_000,
+        }),
+        partial: Some(Partial {
+            commit_lsn: Lsn::new(0x2_0000_0000),
+            next_ordinal: 17,
+        }),
+        written_at_unix_micros: 1_767_225_600_123_456,
+    }
+}
+
+/// Others read it too, so its form is a promise. Numbers beyond 2^53 are text: JSON readers round them.
+#[test]
+fn the_stored_form() {
+    expect![[r#"
+        {
+          "version": 1,
+          "state": "streaming",
+          "system_identifier": "18446744073709551615",
+          "timeline": 3,
+          "database": "shop",
+          "slot": "walcast_shop",
+          "end_lsn": "0/16B3748",
+          "last_commit": {
+            "commit_lsn": "0/16B3718",
+            "end_lsn": "0/16B3748",
+            "commit_time_unix_micros": 1767225600000000,
+            "xid": 4000000000
+          },
+          "partial": {
+            "commit_lsn": "2/0",
+            "next_ordinal": 17
+          },
+          "written_at_unix_micros": 1767225600123456
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&example()).unwrap());
+}
+
+/// Reads the example with one piece of its text replaced.
+fn check(from: &str, to: &str, expected: &Expect) {
+    let json = serde_json::to_string(&example()).unwrap();
+    assert!(json.contains(from), "{from} is not in {json}");
+    let read = serde_json::from_str::<Checkpoint>(&json.replacen(from, to, 1));
+    expected.assert_eq(&read.map_or_else(|error| error.to_string(), |read| format!("{read:?}")));
+}
+
+/// A key that is not known may mean that the position does not.
+#[test]
+fn what_is_not_understood_is_refused() {
+    check(
+        r#""version":1,"#,
+        r#""version":1,"snapshot":{},"#,
+        &expect![
+            "unknown field `snapshot`, expected one of `version`, `state`, `system_identifier`, `timeline`, `database`, `slot`, `end_lsn`, `last_commit`, `partial`, `written_at_unix_micros` at line 1 column 23"
+        ],
+    );
+    check(
+        r#""xid":"#,
+        r#""gid":"x","xid":"#,
+        &expect![
+            "unknown field `gid`, expected one of `commit_lsn`, `end_lsn`, `commit_time_unix_micros`, `xid` at line 1 column 261"
+        ],
+    );
+    check(
+        r#""next_ordinal":17"#,
+        r#""next_ordinal":17,"of":20"#,
+        &expect!["unknown field `of`, expected `commit_lsn` or `next_ordinal` at line 1 column 326"],
+    );
+    check(
+        r#""streaming""#,
+        r#""snapshotting""#,
+        &expect![
+            "unknown variant `snapshotting`, expected `creating_slot` or `streaming` at line 1 column 35"
+        ],
+    );
+    check(
+        r#""end_lsn":"0/16B3748""#,
+        r#""end_lsn":"16B3748""#,
+        &expect![[
+            r#""16B3748" is not an LSN: wanted two hexadecimal numbers such as 0/16B3748 at line 1 column 148"#
+        ]],
+    );
+    check(
+        r#""database":"shop","#,
+        "",
+        &expect!["missing field `database` at line 1 column 347"],
+    );
+    check(
+        r#""next_ordinal":17"#,
+        r#""next_ordinal":-1"#,
+        &expect!["invalid value: integer `-1`, expected u64 at line 1 column 321"],
+    );
+}
+
+#[test]
+fn a_part_covers_the_changes_before_its_end() {
+    let partial = example().partial.unwrap();
+    assert!(partial.covers(Lsn::new(0x2_0000_0000), Ordinal::new(16)));
+    assert!(!partial.covers(Lsn::new(0x2_0000_0000), Ordinal::new(17)));
+    assert!(!partial.covers(Lsn::new(0x2_0000_0001), Ordinal::new(0)));
+}
