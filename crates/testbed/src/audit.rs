@@ -35,12 +35,7 @@ impl Audit {
     ///
     /// # Errors
     /// When no HTTP client can be set up.
-    pub fn between(
-        kafka: &Kafka,
-        registry: &Registry,
-        topic_prefix: &str,
-        tables: &[&str],
-    ) -> Result<Audit> {
+    pub fn between(kafka: &Kafka, registry: &Registry, topic_prefix: &str, tables: &[&str]) -> Result<Audit> {
         let topics = tables.iter().map(|table| format!("{topic_prefix}.{table}"));
         Ok(Audit {
             topic_prefix: topic_prefix.to_owned(),

@@ -1,6 +1,7 @@
 //! A real Kafka broker (KRaft, broker and controller in one) on loopback ports.
 
-use std::fmt::Write as _;
+mod options;
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -8,6 +9,8 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rustix::process::Signal;
+
+pub use options::KafkaOptions;
 
 use crate::command;
 use crate::error::{Error, Result, file_error};
@@ -25,32 +28,6 @@ const PORT_ATTEMPTS: usize = 3;
 /// How long one question to a starting broker may take.
 const QUESTION_LIMIT: Duration = Duration::from_secs(2);
 
-/// Settings for one broker on a small machine; options override them.
-const DEFAULTS: [(&str, &str); 18] = [
-    ("process.roles", "broker,controller"),
-    ("node.id", "1"),
-    ("controller.listener.names", "CONTROLLER"),
-    (
-        "listener.security.protocol.map",
-        "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    ),
-    ("inter.broker.listener.name", "PLAINTEXT"),
-    ("default.replication.factor", "1"),
-    ("offsets.topic.replication.factor", "1"),
-    ("offsets.topic.num.partitions", "1"),
-    ("transaction.state.log.replication.factor", "1"),
-    ("transaction.state.log.min.isr", "1"),
-    ("transaction.state.log.num.partitions", "4"),
-    ("share.coordinator.state.topic.replication.factor", "1"),
-    ("share.coordinator.state.topic.min.isr", "1"),
-    ("group.initial.rebalance.delay.ms", "0"),
-    // A killed broker may come back only when its old session is over: 9 s by default.
-    ("broker.session.timeout.ms", "3000"),
-    ("broker.heartbeat.interval.ms", "500"),
-    ("num.network.threads", "2"),
-    ("num.io.threads", "4"),
-];
-
 /// Logging to standard output, which is the log file.
 const LOGGING: &str = "rootLogger.level = warn\n\
     rootLogger.appenderRef.out.ref = out\n\
@@ -58,33 +35,6 @@ const LOGGING: &str = "rootLogger.level = warn\n\
     appender.out.name = out\n\
     appender.out.layout.type = PatternLayout\n\
     appender.out.layout.pattern = %d{HH:mm:ss,SSS} %p %c{1}: %m%n\n";
-
-/// What broker to start.
-#[derive(Clone, Debug)]
-pub struct KafkaOptions {
-    /// Broker settings that override the testbed's defaults.
-    pub properties: Vec<(String, String)>,
-    /// Limit of the Java heap, in MB.
-    pub heap_mb: u32,
-}
-
-impl Default for KafkaOptions {
-    fn default() -> KafkaOptions {
-        KafkaOptions {
-            properties: Vec::new(),
-            heap_mb: 512,
-        }
-    }
-}
-
-impl KafkaOptions {
-    /// With one more broker setting.
-    #[must_use]
-    pub fn with_property(mut self, name: &str, value: &str) -> KafkaOptions {
-        self.properties.push((name.to_owned(), value.to_owned()));
-        self
-    }
-}
 
 /// A Kafka broker. Dropping it ends the broker and removes its data.
 #[derive(Debug)]
@@ -142,32 +92,9 @@ impl Kafka {
 
     fn write_properties(&self) -> Result<()> {
         let path = self.state.join("server.properties");
-        std::fs::write(&path, self.properties()).map_err(file_error("write", path))
-    }
-
-    /// A properties file in which, as Kafka reads it, the last of two equal names wins.
-    fn properties(&self) -> String {
-        let (port, controller) = (self.port.number(), self.controller_port.number());
-        let addresses = [
-            (
-                "listeners",
-                format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"),
-            ),
-            ("advertised.listeners", format!("PLAINTEXT://127.0.0.1:{port}")),
-            ("controller.quorum.voters", format!("1@127.0.0.1:{controller}")),
-            ("log.dirs", self.state.join("data").display().to_string()),
-        ];
-        let mut text = String::new();
-        let mut set = |name: &str, value: &str| {
-            writeln!(text, "{name}={value}").expect("a string takes any text");
-        };
-        DEFAULTS.iter().for_each(|(name, value)| set(name, value));
-        addresses.iter().for_each(|(name, value)| set(name, value));
-        self.options
-            .properties
-            .iter()
-            .for_each(|(name, value)| set(name, value));
-        text
+        let ports = (self.port.number(), self.controller_port.number());
+        let text = options::properties(&self.options, ports, &self.state.join("data"));
+        std::fs::write(&path, text).map_err(file_error("write", path))
     }
 
     fn format_storage(&self) -> Result<()> {

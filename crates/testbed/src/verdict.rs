@@ -108,8 +108,9 @@ type TableKey = (String, String);
 pub fn compare(journal: &[JournalEntry], records: &[Record], topic_prefix: &str) -> Verdict {
     let mut verdict = Verdict::default();
     let expected = expected_by_key(journal, &mut verdict);
-    let found = found_by_key(records, topic_prefix, &mut verdict);
-    check_tombstones(records, &mut verdict);
+    let records = first_sent(records, &mut verdict);
+    let found = found_by_key(&records, topic_prefix, &mut verdict);
+    check_tombstones(&records, &mut verdict);
 
     let mut keys: Vec<&TableKey> = expected.keys().chain(found.keys()).collect();
     keys.sort();
@@ -162,68 +163,73 @@ fn expected_by_key<'a>(
     by_key
 }
 
+/// Each record once, in the order of its first sending; snapshot records left out.
+fn first_sent<'a>(records: &'a [Record], verdict: &mut Verdict) -> Vec<(ChangeId, &'a Record)> {
+    let mut seen: HashSet<(&str, ChangeId)> = HashSet::new();
+    let mut unique = Vec::with_capacity(records.len());
+    for record in records {
+        match &record.payload {
+            Payload::Change(change) if change.op == "r" => continue,
+            Payload::Change(_) => verdict.found += 1,
+            Payload::Tombstone => {}
+        }
+        match record.id {
+            None => verdict.unidentified.add(|| place(record)),
+            Some(id) if !seen.insert((&record.topic, id)) => {
+                verdict.doubled.add(|| format!("{id} at {}", place(record)));
+            }
+            Some(id) => unique.push((id, record)),
+        }
+    }
+    unique
+}
+
 fn found_by_key<'a>(
-    records: &'a [Record],
+    records: &[(ChangeId, &'a Record)],
     prefix: &str,
     verdict: &mut Verdict,
 ) -> HashMap<TableKey, Vec<Found<'a>>> {
     let mut by_key: HashMap<TableKey, Vec<Found<'a>>> = HashMap::new();
-    let mut seen: HashSet<(&str, ChangeId)> = HashSet::new();
     let mut last: HashMap<(&str, i32), ChangeId> = HashMap::new();
-    for record in records {
-        let operation = match &record.payload {
-            Payload::Change(change) if change.op == "r" => continue,
-            Payload::Change(change) => operation_of(&change.op),
-            Payload::Tombstone => None,
-        };
-        if let Payload::Change(_) = record.payload {
-            verdict.found += 1;
-        }
-        let Some(id) = record.id else {
-            verdict.unidentified.add(|| place(record));
-            continue;
-        };
-        if !seen.insert((&record.topic, id)) {
-            verdict.doubled.add(|| format!("{id} at {}", place(record)));
-            continue;
-        }
-        let before = last.entry((&record.topic, record.partition)).or_insert(id);
-        if *before > id {
+    for (id, record) in records {
+        let before = last.entry((&record.topic, record.partition)).or_insert(*id);
+        if *before > *id {
             verdict
                 .reordered
                 .add(|| format!("{id} at {} after {before}", place(record)));
         }
-        *before = id.max(*before);
-        match (&record.payload, operation) {
-            (Payload::Tombstone, _) => {}
-            (Payload::Change(change), Some(operation)) => {
-                let table = record
-                    .topic
-                    .strip_prefix(prefix)
-                    .and_then(|rest| rest.strip_prefix('.'));
-                let key = record.key.as_ref().map(text_of_cells).unwrap_or_default();
-                let change = Found {
-                    id,
-                    operation,
-                    row: change.after.as_ref(),
-                };
-                by_key
-                    .entry((table.unwrap_or(&record.topic).to_owned(), key))
-                    .or_default()
-                    .push(change);
-            }
-            (Payload::Change(change), None) => verdict
+        *before = (*id).max(*before);
+        let Payload::Change(change) = &record.payload else {
+            continue;
+        };
+        let Some(operation) = operation_of(&change.op) else {
+            verdict
                 .extra
-                .add(|| format!("op {} at {}", change.op, place(record))),
-        }
+                .add(|| format!("op {} at {}", change.op, place(record)));
+            continue;
+        };
+        let table = record
+            .topic
+            .strip_prefix(prefix)
+            .and_then(|rest| rest.strip_prefix('.'));
+        let key = record.key.as_ref().map(text_of_cells).unwrap_or_default();
+        let found = Found {
+            id: *id,
+            operation,
+            row: change.after.as_ref(),
+        };
+        by_key
+            .entry((table.unwrap_or(&record.topic).to_owned(), key))
+            .or_default()
+            .push(found);
     }
     by_key
 }
 
 /// After a delete the next record of its key must be a tombstone.
-fn check_tombstones(records: &[Record], verdict: &mut Verdict) {
+fn check_tombstones(records: &[(ChangeId, &Record)], verdict: &mut Verdict) {
     let mut awaited: HashMap<(&str, String), &Record> = HashMap::new();
-    for record in records {
+    for (_, record) in records {
         let Some(key) = &record.key else { continue };
         let key = (record.topic.as_str(), text_of_cells(key));
         let is_tombstone = record.payload == Payload::Tombstone;

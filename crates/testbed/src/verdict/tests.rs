@@ -130,6 +130,17 @@ fn a_change_sent_again_is_doubled() {
     assert_eq!(counts(&verdict), [0, 1, 0, 0, 0, 0], "{verdict}");
 }
 
+/// At least once: after a crash the last records come again, from an earlier one on.
+#[test]
+fn records_sent_again_from_an_earlier_one_are_doubled_and_nothing_else() {
+    let verdict = judge(|records| {
+        let again = records[1..].to_vec();
+        records.truncate(5);
+        records.extend(again);
+    });
+    assert_eq!(counts(&verdict), [0, 4, 0, 0, 0, 0], "{verdict}");
+}
+
 #[test]
 fn a_change_sent_again_under_another_identity_is_extra() {
     let verdict = judge(|records| {
@@ -190,7 +201,7 @@ fn a_wide_value_that_was_not_sent_agrees() {
 #[test]
 fn identity_and_tombstone_are_demanded() {
     let verdict = judge(|records| records[5].id = None);
-    assert_eq!(counts(&verdict), [0, 0, 0, 0, 1, 0], "{verdict}");
+    assert_eq!(counts(&verdict), [0, 0, 0, 0, 1, 1], "{verdict}");
     let verdict = judge(|records| records.truncate(5));
     assert_eq!(counts(&verdict), [0, 0, 0, 0, 0, 1], "{verdict}");
 }

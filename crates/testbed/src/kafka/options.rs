@@ -1,0 +1,97 @@
+//! What can be chosen about a broker, and its settings file.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Settings for one broker on a small machine; options override them.
+const DEFAULTS: [(&str, &str); 18] = [
+    ("process.roles", "broker,controller"),
+    ("node.id", "1"),
+    ("controller.listener.names", "CONTROLLER"),
+    (
+        "listener.security.protocol.map",
+        "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    ),
+    ("inter.broker.listener.name", "PLAINTEXT"),
+    ("default.replication.factor", "1"),
+    ("offsets.topic.replication.factor", "1"),
+    ("offsets.topic.num.partitions", "1"),
+    ("transaction.state.log.replication.factor", "1"),
+    ("transaction.state.log.min.isr", "1"),
+    ("transaction.state.log.num.partitions", "4"),
+    ("share.coordinator.state.topic.replication.factor", "1"),
+    ("share.coordinator.state.topic.min.isr", "1"),
+    ("group.initial.rebalance.delay.ms", "0"),
+    // A killed broker may come back only when its old session is over: 9 s by default.
+    ("broker.session.timeout.ms", "3000"),
+    ("broker.heartbeat.interval.ms", "500"),
+    ("num.network.threads", "2"),
+    ("num.io.threads", "4"),
+];
+
+/// What broker to start.
+#[derive(Clone, Debug)]
+pub struct KafkaOptions {
+    /// Broker settings that override the testbed's defaults.
+    pub properties: Vec<(String, String)>,
+    /// Limit of the Java heap, in MB.
+    pub heap_mb: u32,
+}
+
+impl Default for KafkaOptions {
+    fn default() -> KafkaOptions {
+        KafkaOptions {
+            properties: Vec::new(),
+            heap_mb: 512,
+        }
+    }
+}
+
+impl KafkaOptions {
+    /// With one more broker setting.
+    #[must_use]
+    pub fn with_property(mut self, name: &str, value: &str) -> KafkaOptions {
+        self.properties.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+/// A properties file in which, as Kafka reads it, the last of two equal names wins. The ports are the clients' and the controller's.
+pub(super) fn properties(options: &KafkaOptions, (port, controller): (u16, u16), data: &Path) -> String {
+    let addresses = [
+        (
+            "listeners",
+            format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"),
+        ),
+        ("advertised.listeners", format!("PLAINTEXT://127.0.0.1:{port}")),
+        ("controller.quorum.voters", format!("1@127.0.0.1:{controller}")),
+        ("log.dirs", data.display().to_string()),
+    ];
+    let mut text = String::new();
+    let mut set = |name: &str, value: &str| {
+        writeln!(text, "{name}={value}").expect("a string takes any text");
+    };
+    DEFAULTS.iter().for_each(|(name, value)| set(name, value));
+    addresses.iter().for_each(|(name, value)| set(name, value));
+    options
+        .properties
+        .iter()
+        .for_each(|(name, value)| set(name, value));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_come_last() {
+        let options = KafkaOptions::default().with_property("node.id", "7");
+        let text = properties(&options, (1, 2), Path::new("/d"));
+        assert!(
+            text.contains("listeners=PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2\n"),
+            "{text}"
+        );
+        assert!(text.ends_with("node.id=7\n"), "{text}");
+    }
+}
