@@ -3,6 +3,8 @@
 //! Key `<name>`: the current checkpoint. Key `<name>@<end_lsn>`: an entry of the history; without value: deleted. The value
 //! is JSON with a version, so that people can read it with any consumer.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use walcast_delivery::{Checkpoint, CheckpointLog, CheckpointUpdate};
 use walcast_pgoutput::Lsn;
@@ -19,41 +21,90 @@ pub(crate) struct CheckpointRecord {
 
 /// The records that one commit writes.
 pub(crate) fn records(name: &str, update: &CheckpointUpdate) -> Result<Vec<CheckpointRecord>, KafkaError> {
-    let value = serde_json::to_string(&update.current)
-        .map_err(|source| KafkaError::CheckpointUnreadable { key: name.to_owned(), source })?;
+    let value =
+        serde_json::to_string(&update.current).map_err(|source| KafkaError::CheckpointUnreadable {
+            key: name.to_owned(),
+            source,
+        })?;
     let mut records = Vec::with_capacity(2 + update.expired.len());
-    records.extend(update.expired.iter().map(|lsn| CheckpointRecord { key: history_key(name, *lsn), value: None }));
+    records.extend(update.expired.iter().map(|lsn| CheckpointRecord {
+        key: history_key(name, *lsn),
+        value: None,
+    }));
     if update.enters_history {
         let key = history_key(name, update.current.end_lsn);
-        records.push(CheckpointRecord { key, value: Some(value.clone()) });
+        records.push(CheckpointRecord {
+            key,
+            value: Some(value.clone()),
+        });
     }
-    records.push(CheckpointRecord { key: name.to_owned(), value: Some(value) });
+    records.push(CheckpointRecord {
+        key: name.to_owned(),
+        value: Some(value),
+    });
     Ok(records)
 }
 
 /// The records that delete everything a log holds.
 pub(crate) fn tombstones(name: &str, log: &CheckpointLog) -> Vec<CheckpointRecord> {
     let history = log.history.keys().map(|lsn| history_key(name, *lsn));
-    history.chain([name.to_owned()]).map(|key| CheckpointRecord { key, value: None }).collect()
+    history
+        .chain([name.to_owned()])
+        .map(|key| CheckpointRecord { key, value: None })
+        .collect()
 }
 
 fn history_key(name: &str, lsn: Lsn) -> String {
     format!("{name}@{lsn}")
 }
 
-/// Enters one record of the topic into a log; records of other connectors are passed over.
-pub(crate) fn apply(name: &str, log: &mut CheckpointLog, key: &[u8], value: Option<&[u8]>) -> Result<(), KafkaError> {
-    let Some(rest) = std::str::from_utf8(key).ok().and_then(|key| key.strip_prefix(name)) else { return Ok(()) };
-    let read = |value: Option<&[u8]>| value.map(|value| decode(&format!("{name}{rest}"), value)).transpose();
-    if rest.is_empty() {
-        log.current = read(value)?;
-    } else if let Some(lsn) = rest.strip_prefix('@').and_then(|lsn| lsn.parse::<Lsn>().ok()) {
-        match read(value)? {
-            Some(checkpoint) => log.history.insert(lsn, checkpoint),
-            None => log.history.remove(&lsn),
-        };
+/// The last record of each key of one connector. Only those are decoded: what they replaced may be of any version.
+#[derive(Debug)]
+pub(crate) struct LastRecords<'a> {
+    name: &'a str,
+    current: Option<Vec<u8>>,
+    history: BTreeMap<Lsn, Vec<u8>>,
+}
+
+impl<'a> LastRecords<'a> {
+    pub(crate) fn of(name: &'a str) -> Self {
+        Self {
+            name,
+            current: None,
+            history: BTreeMap::new(),
+        }
     }
-    Ok(())
+
+    /// Takes the next record of the topic; records of other connectors are passed over.
+    pub(crate) fn apply(&mut self, key: &[u8], value: Option<&[u8]>) {
+        let Some(rest) = std::str::from_utf8(key)
+            .ok()
+            .and_then(|key| key.strip_prefix(self.name))
+        else {
+            return;
+        };
+        if rest.is_empty() {
+            self.current = value.map(ToOwned::to_owned);
+        } else if let Some(lsn) = rest.strip_prefix('@').and_then(|lsn| lsn.parse::<Lsn>().ok()) {
+            match value {
+                Some(value) => self.history.insert(lsn, value.to_owned()),
+                None => self.history.remove(&lsn),
+            };
+        }
+    }
+
+    /// Decodes what is left.
+    pub(crate) fn into_log(self) -> Result<CheckpointLog, KafkaError> {
+        let current = self.current.map(|value| decode(self.name, &value)).transpose()?;
+        let history = self
+            .history
+            .iter()
+            .map(|(lsn, value)| Ok((*lsn, decode(&history_key(self.name, *lsn), value)?)));
+        Ok(CheckpointLog {
+            current,
+            history: history.collect::<Result<_, KafkaError>>()?,
+        })
+    }
 }
 
 /// What every version of the format has.
@@ -63,10 +114,153 @@ struct Versioned {
 }
 
 fn decode(key: &str, value: &[u8]) -> Result<Checkpoint, KafkaError> {
-    let unreadable = |source| KafkaError::CheckpointUnreadable { key: key.to_owned(), source };
+    let unreadable = |source| KafkaError::CheckpointUnreadable {
+        key: key.to_owned(),
+        source,
+    };
     let Versioned { version } = serde_json::from_slice(value).map_err(unreadable)?;
     if version > Checkpoint::VERSION {
-        return Err(KafkaError::CheckpointVersion { found: version, known: Checkpoint::VERSION });
+        return Err(KafkaError::CheckpointVersion {
+            found: version,
+            known: Checkpoint::VERSION,
+        });
     }
     serde_json::from_slice(value).map_err(unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use walcast_delivery::{CheckpointState, SystemIdentifier, Timeline};
+
+    use super::*;
+
+    fn checkpoint(end_lsn: u64) -> Checkpoint {
+        Checkpoint {
+            version: Checkpoint::VERSION,
+            state: CheckpointState::Streaming,
+            system_identifier: SystemIdentifier::new(7_553_123_456_789_012_345),
+            timeline: Timeline::new(3),
+            database: "shop".to_owned(),
+            slot: "walcast_shop".to_owned(),
+            end_lsn: Lsn::new(end_lsn),
+            last_commit: None,
+            partial: None,
+            written_at_unix_micros: 1_700_000_000_000_000,
+        }
+    }
+
+    fn read(records: &[(&str, Option<&str>)]) -> Result<CheckpointLog, KafkaError> {
+        let mut last = LastRecords::of("shop");
+        records
+            .iter()
+            .for_each(|(key, value)| last.apply(key.as_bytes(), value.map(str::as_bytes)));
+        last.into_log()
+    }
+
+    fn check(records: &[(&str, Option<&str>)], expected: Expect) {
+        expected.assert_eq(&match read(records) {
+            Ok(log) => format!(
+                "{:?}, history {:?}",
+                log.current.map(|c| c.end_lsn),
+                log.history.keys()
+            ),
+            Err(error) => error.to_string(),
+        });
+    }
+
+    #[test]
+    fn what_one_update_writes_is_read_again() {
+        let update = CheckpointUpdate {
+            current: checkpoint(0x16_B3748),
+            enters_history: true,
+            expired: vec![Lsn::new(0x10), Lsn::new(0x20)],
+        };
+        let written = records("shop", &update).unwrap();
+        expect![[r#"
+            [
+                CheckpointRecord {
+                    key: "shop@0/10",
+                    value: None,
+                },
+                CheckpointRecord {
+                    key: "shop@0/20",
+                    value: None,
+                },
+                CheckpointRecord {
+                    key: "shop@0/16B3748",
+                    value: Some(
+                        "{\"version\":1,\"state\":\"streaming\",\"system_identifier\":\"7553123456789012345\",\"timeline\":3,\"database\":\"shop\",\"slot\":\"walcast_shop\",\"end_lsn\":\"0/16B3748\",\"last_commit\":null,\"partial\":null,\"written_at_unix_micros\":1700000000000000}",
+                    ),
+                },
+                CheckpointRecord {
+                    key: "shop",
+                    value: Some(
+                        "{\"version\":1,\"state\":\"streaming\",\"system_identifier\":\"7553123456789012345\",\"timeline\":3,\"database\":\"shop\",\"slot\":\"walcast_shop\",\"end_lsn\":\"0/16B3748\",\"last_commit\":null,\"partial\":null,\"written_at_unix_micros\":1700000000000000}",
+                    ),
+                },
+            ]"#]].assert_eq(&format!("{written:#?}"));
+        let pairs: Vec<_> = written
+            .iter()
+            .map(|record| (record.key.as_str(), record.value.as_deref()))
+            .collect();
+        let log = read(&pairs).unwrap();
+        assert_eq!(log.current, Some(checkpoint(0x16_B3748)));
+        assert_eq!(
+            log.history,
+            BTreeMap::from([(Lsn::new(0x16_B3748), checkpoint(0x16_B3748))])
+        );
+
+        let deleted = tombstones("shop", &log);
+        let pairs: Vec<_> = pairs
+            .into_iter()
+            .chain(deleted.iter().map(|record| (record.key.as_str(), None)))
+            .collect();
+        assert_eq!(read(&pairs).unwrap(), CheckpointLog::default());
+    }
+
+    #[test]
+    fn records_of_others_and_replaced_ones_do_not_matter() {
+        let ours = serde_json::to_string(&checkpoint(0x100)).unwrap();
+        check(
+            &[
+                ("shop2", Some("?")),
+                ("sho", Some("?")),
+                ("shop@", Some("?")),
+                ("shop@x", Some("?")),
+            ],
+            expect!["None, history []"],
+        );
+        check(
+            &[
+                ("shop", Some("?")),
+                ("shop", Some(&ours)),
+                ("shop@0/5", Some("?")),
+                ("shop@0/5", None),
+            ],
+            expect!["Some(0/100), history []"],
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_that_names_it() {
+        check(
+            &[("shop", Some("{"))],
+            expect![
+                "the checkpoint record shop cannot be read: EOF while parsing an object at line 1 column 1"
+            ],
+        );
+        check(
+            &[("shop", Some(r#"{"version":2}"#))],
+            expect![
+                "the checkpoint has format version 2, this walcast reads up to 1; use the version of walcast that wrote it"
+            ],
+        );
+        check(
+            &[("shop@0/5", Some(r#"{"version":1}"#))],
+            expect![
+                "the checkpoint record shop@0/5 cannot be read: missing field `state` at line 1 column 13"
+            ],
+        );
+    }
 }

@@ -48,7 +48,10 @@ pub(crate) fn producer(config: &KafkaConfig) -> ClientConfig {
     let mut client = ClientConfig::new();
     client
         .set("linger.ms", LINGER_MS)
-        .set("queue.buffering.max.kbytes", queue_kbytes(&config.properties).to_string())
+        .set(
+            "queue.buffering.max.kbytes",
+            queue_kbytes(&config.properties).to_string(),
+        )
         .set("queue.buffering.max.messages", QUEUE_RECORDS)
         // The partition that the Java client would choose, so that other producers and joins agree.
         .set("partitioner", "murmur2_random");
@@ -60,9 +63,10 @@ pub(crate) fn producer(config: &KafkaConfig) -> ClientConfig {
         .set("delivery.report.only.error", "true")
         .set("allow.auto.create.topics", "false");
     if config.guarantee == Guarantee::ExactlyOnce {
-        client
-            .set("transactional.id", config.transactional_id())
-            .set("transaction.timeout.ms", config.transaction_timeout.as_millis().to_string());
+        client.set("transactional.id", config.transactional_id()).set(
+            "transaction.timeout.ms",
+            config.transaction_timeout.as_millis().to_string(),
+        );
     }
     client
 }
@@ -122,7 +126,9 @@ fn is_producer_only(key: &str) -> bool {
 
 /// A queue that cannot hold the largest record would never take it: room for two.
 fn queue_kbytes(properties: &Properties) -> u64 {
-    let record_bytes_max =
-        properties.value("message.max.bytes").and_then(|value| value.trim().parse().ok()).unwrap_or(RECORD_BYTES_MAX);
+    let record_bytes_max = properties
+        .value("message.max.bytes")
+        .and_then(|value| value.trim().parse().ok())
+        .unwrap_or(RECORD_BYTES_MAX);
     QUEUE_BYTES.max(2 * record_bytes_max).div_ceil(1024)
 }

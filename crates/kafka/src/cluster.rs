@@ -53,14 +53,27 @@ impl Cluster {
             .create_with_context(events.clone())
             .map_err(|error| rejected(&config, &error))?;
         let explain = Explain::new(Arc::clone(&config), events, Arc::clone(&was_let_in));
-        Ok(Self { config, lookup: Arc::new(lookup), admin: OnceCell::new(), explain, was_let_in })
+        Ok(Self {
+            config,
+            lookup: Arc::new(lookup),
+            admin: OnceCell::new(),
+            explain,
+            was_let_in,
+        })
     }
 
     /// How many partitions a topic has; `None` when it does not exist.
     pub(crate) async fn partitions(&self, topic: &str) -> Result<Option<usize>, KafkaError> {
-        let attempt = Attempt { doing: "looking a topic up", operation: "Describe", resource: "topic", name: topic };
+        let attempt = Attempt {
+            doing: "looking a topic up",
+            operation: "Describe",
+            resource: "topic",
+            name: topic,
+        };
         let metadata = self.metadata(Some(topic), attempt).await?;
-        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(None) };
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+            return Ok(None);
+        };
         match found.error().map(RDKafkaErrorCode::from) {
             None => Ok(Some(found.partitions().len())),
             Some(code) if Kind::of(code) == Kind::UnknownTopic => Ok(None),
@@ -70,10 +83,18 @@ impl Cluster {
 
     /// The brokers, as `host:port`.
     pub(crate) async fn brokers(&self) -> Result<Vec<String>, KafkaError> {
-        let attempt =
-            Attempt { doing: "listing brokers", operation: "Describe", resource: "cluster of", name: &self.config.name };
+        let attempt = Attempt {
+            doing: "listing brokers",
+            operation: "Describe",
+            resource: "cluster of",
+            name: &self.config.name,
+        };
         let metadata = self.metadata(None, attempt).await?;
-        Ok(metadata.brokers().iter().map(|broker| format!("{}:{}", broker.host(), broker.port())).collect())
+        Ok(metadata
+            .brokers()
+            .iter()
+            .map(|broker| format!("{}:{}", broker.host(), broker.port()))
+            .collect())
     }
 
     async fn metadata(&self, topic: Option<&str>, attempt: Attempt<'_>) -> Result<Metadata, KafkaError> {
@@ -95,8 +116,17 @@ impl Cluster {
     }
 
     /// Creates a topic, or asks whether it could be; that it exists already is fine.
-    pub(crate) async fn create(&self, creation: &Creation<'_>, validate_only: bool) -> Result<(), CreateFailure> {
-        let Creation { topic, partitions, replication, config } = creation;
+    pub(crate) async fn create(
+        &self,
+        creation: &Creation<'_>,
+        validate_only: bool,
+    ) -> Result<(), CreateFailure> {
+        let Creation {
+            topic,
+            partitions,
+            replication,
+            config,
+        } = creation;
         let mut new = NewTopic::new(topic, *partitions, TopicReplication::Fixed(*replication));
         new.config.clone_from(config);
         let options = AdminOptions::new()
@@ -104,12 +134,19 @@ impl Cluster {
             .operation_timeout(Some(CREATE_LIMIT))
             .validate_only(validate_only);
         let results = self.admin().await?.create_topics([&new], &options).await;
-        let attempt = Attempt { doing: "creating a topic", operation: "Create", resource: "topic", name: topic };
+        let attempt = Attempt {
+            doing: "creating a topic",
+            operation: "Create",
+            resource: "topic",
+            name: topic,
+        };
         let results = results.map_err(|error| admin_failure(&self.explain, attempt, &error))?;
         for result in results {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((_, code)) if Kind::of(code) == Kind::Refused => return Err(CreateFailure::Refused(code)),
+                Err((_, code)) if Kind::of(code) == Kind::Refused => {
+                    return Err(CreateFailure::Refused(code));
+                }
                 Err((_, code)) => return Err(self.explain.code(attempt, code, &code.to_string()).into()),
             }
         }
@@ -118,10 +155,18 @@ impl Cluster {
 
     /// A setting of a topic.
     pub(crate) async fn setting(&self, topic: &str, setting: &str) -> Result<Option<String>, KafkaError> {
-        let attempt =
-            Attempt { doing: "reading a topic's settings", operation: "DescribeConfigs", resource: "topic", name: topic };
+        let attempt = Attempt {
+            doing: "reading a topic's settings",
+            operation: "DescribeConfigs",
+            resource: "topic",
+            name: topic,
+        };
         let options = AdminOptions::new().request_timeout(Some(QUESTION_LIMIT));
-        let asked = self.admin().await?.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await;
+        let asked = self
+            .admin()
+            .await?
+            .describe_configs([&ResourceSpecifier::Topic(topic)], &options)
+            .await;
         for result in asked.map_err(|error| admin_failure(&self.explain, attempt, &error))? {
             let resource = result.map_err(|code| self.explain.code(attempt, code, &code.to_string()))?;
             if let Some(entry) = resource.get(setting) {
@@ -164,5 +209,7 @@ fn admin_failure(explain: &Explain, attempt: Attempt<'_>, error: &ClientError) -
 }
 
 fn rejected(config: &KafkaConfig, error: &ClientError) -> KafkaError {
-    KafkaError::ClientRejected { reason: config.properties.redact(&error.to_string()) }
+    KafkaError::ClientRejected {
+        reason: config.properties.redact(&error.to_string()),
+    }
 }

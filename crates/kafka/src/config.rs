@@ -57,7 +57,12 @@ pub struct TopicConfig {
 
 impl Default for TopicConfig {
     fn default() -> Self {
-        Self { create: true, partitions: None, replication: None, config: BTreeMap::new() }
+        Self {
+            create: true,
+            partitions: None,
+            replication: None,
+            config: BTreeMap::new(),
+        }
     }
 }
 

@@ -152,7 +152,9 @@ pub enum KafkaError {
         command: String,
     },
     /// A topic cannot be created as configured.
-    #[error("topic {topic} cannot be created: {reason}; correct [kafka.topics], or create it with: {command}")]
+    #[error(
+        "topic {topic} cannot be created: {reason}; correct [kafka.topics], or create it with: {command}"
+    )]
     TopicRefused {
         /// The topic.
         topic: String,

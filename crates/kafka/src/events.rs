@@ -94,7 +94,10 @@ impl ClientContext for Events {
             let mut problem = lock(&self.0.problem);
             // That all brokers are down is told after why each of them is.
             if code != RDKafkaErrorCode::AllBrokersDown || problem.is_none() {
-                *problem = Some(Problem { code, reason: reason.to_owned() });
+                *problem = Some(Problem {
+                    code,
+                    reason: reason.to_owned(),
+                });
             }
         }
     }

@@ -34,27 +34,49 @@ pub(crate) struct Attempt<'a> {
 impl Explain {
     /// `was_let_in` lasts longer than a client: it says whether a broker ever let one in.
     pub(crate) fn new(config: Arc<KafkaConfig>, events: Events, was_let_in: Arc<AtomicBool>) -> Self {
-        Self { config, events, was_let_in }
+        Self {
+            config,
+            events,
+            was_let_in,
+        }
     }
 
     /// The error for a code.
     pub(crate) fn code(&self, attempt: Attempt<'_>, code: RDKafkaErrorCode, reason: &str) -> KafkaError {
-        let Attempt { doing, operation, resource, name } = attempt;
+        let Attempt {
+            doing,
+            operation,
+            resource,
+            name,
+        } = attempt;
         let reason = self.config.properties.redact(reason);
         match Kind::of(code) {
-            Kind::Fenced => KafkaError::Fenced { transactional_id: self.config.transactional_id() },
+            Kind::Fenced => KafkaError::Fenced {
+                transactional_id: self.config.transactional_id(),
+            },
             Kind::Unauthenticated => self.unauthenticated(reason),
             Kind::Unauthorized if code == RDKafkaErrorCode::TransactionalIdAuthorizationFailed => {
                 let resource = format!("transactional id {}", self.config.transactional_id());
-                KafkaError::Unauthorized { operation: "Write", resource }
+                KafkaError::Unauthorized {
+                    operation: "Write",
+                    resource,
+                }
             }
             Kind::Unauthorized if code == RDKafkaErrorCode::ClusterAuthorizationFailed => {
-                KafkaError::Unauthorized { operation, resource: format!("the cluster (for {resource} {name})") }
+                KafkaError::Unauthorized {
+                    operation,
+                    resource: format!("the cluster (for {resource} {name})"),
+                }
             }
-            Kind::Unauthorized => KafkaError::Unauthorized { operation, resource: format!("{resource} {name}") },
+            Kind::Unauthorized => KafkaError::Unauthorized {
+                operation,
+                resource: format!("{resource} {name}"),
+            },
             Kind::Unreachable => self.unreachable(doing, reason),
             Kind::Refused => KafkaError::Refused { doing, reason },
-            Kind::UnknownTopic if resource == "topic" => KafkaError::UnknownTopic { topic: name.to_owned() },
+            Kind::UnknownTopic if resource == "topic" => KafkaError::UnknownTopic {
+                topic: name.to_owned(),
+            },
             Kind::TooLarge | Kind::UnknownTopic | Kind::Passing => KafkaError::Failed { doing, reason },
         }
     }
@@ -63,19 +85,30 @@ impl Explain {
     pub(crate) fn client(&self, attempt: Attempt<'_>, error: &ClientError) -> KafkaError {
         match error.rdkafka_error_code() {
             Some(code) => self.code(attempt, code, &error.to_string()),
-            None => KafkaError::ClientRejected { reason: self.config.properties.redact(&error.to_string()) },
+            None => KafkaError::ClientRejected {
+                reason: self.config.properties.redact(&error.to_string()),
+            },
         }
     }
 
     /// The error for a record that was not written.
     pub(crate) fn record(&self, failure: &RecordFailure) -> KafkaError {
         let RecordFailure { topic, bytes, code } = failure;
-        let attempt = Attempt { doing: "writing records", operation: "Write", resource: "topic", name: topic };
+        let attempt = Attempt {
+            doing: "writing records",
+            operation: "Write",
+            resource: "topic",
+            name: topic,
+        };
         match self.code(attempt, *code, &code.to_string()) {
-            _ if Kind::of(*code) == Kind::TooLarge => {
-                KafkaError::RecordTooLarge { topic: topic.clone(), bytes: *bytes }
-            }
-            KafkaError::Failed { reason, .. } => KafkaError::RecordFailed { topic: topic.clone(), reason },
+            _ if Kind::of(*code) == Kind::TooLarge => KafkaError::RecordTooLarge {
+                topic: topic.clone(),
+                bytes: *bytes,
+            },
+            KafkaError::Failed { reason, .. } => KafkaError::RecordFailed {
+                topic: topic.clone(),
+                reason,
+            },
             other => other,
         }
     }
@@ -91,7 +124,11 @@ impl Explain {
                 brokers: self.config.brokers.clone(),
                 reason: self.config.properties.redact(&problem.reason),
             },
-            None => KafkaError::Unreachable { doing, brokers: self.config.brokers.clone(), reason },
+            None => KafkaError::Unreachable {
+                doing,
+                brokers: self.config.brokers.clone(),
+                reason,
+            },
         }
     }
 

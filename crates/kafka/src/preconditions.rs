@@ -47,7 +47,10 @@ pub async fn preconditions(
     if answered {
         found.push(finding("checkpoint topic", checkpoint(&cluster, config).await));
         for topic in topics {
-            found.push(finding(&format!("topic {topic}"), record_topic(&cluster, config, topic).await));
+            found.push(finding(
+                &format!("topic {topic}"),
+                record_topic(&cluster, config, topic).await,
+            ));
         }
     }
     if let Some(registry) = registry {
@@ -61,7 +64,10 @@ fn finding<E: std::error::Error>(name: &str, result: Result<String, E>) -> Preco
         Ok(seen) => Outcome::Holds(seen),
         Err(error) => Outcome::Fails(error.to_string()),
     };
-    Precondition { name: name.to_owned(), outcome }
+    Precondition {
+        name: name.to_owned(),
+        outcome,
+    }
 }
 
 fn client(config: &Arc<KafkaConfig>) -> Result<String, KafkaError> {
@@ -107,9 +113,11 @@ async fn could_create(
     match cluster.create(creation, true).await {
         Ok(()) => Ok("will be created".to_owned()),
         Err(CreateFailure::Failed(error)) => Err(error),
-        Err(CreateFailure::Refused(code)) => {
-            Err(KafkaError::TopicRefused { topic, reason: code.to_string(), command })
-        }
+        Err(CreateFailure::Refused(code)) => Err(KafkaError::TopicRefused {
+            topic,
+            reason: code.to_string(),
+            command,
+        }),
     }
 }
 

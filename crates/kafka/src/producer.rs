@@ -23,10 +23,20 @@ const BATCH_BYTES_KEPT: usize = 4 * 1024 * 1024;
 
 /// What the thread is asked to do; the answer goes to `reply`.
 pub(crate) enum Command {
-    Open { reply: Reply<CheckpointLog> },
-    Write { batch: Batch, reply: Reply<Batch> },
-    Commit { records: Vec<CheckpointRecord>, reply: Reply<()> },
-    Abort { reply: Reply<()> },
+    Open {
+        reply: Reply<CheckpointLog>,
+    },
+    Write {
+        batch: Batch,
+        reply: Reply<Batch>,
+    },
+    Commit {
+        records: Vec<CheckpointRecord>,
+        reply: Reply<()>,
+    },
+    Abort {
+        reply: Reply<()>,
+    },
 }
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, KafkaError>>;
@@ -47,20 +57,32 @@ impl ProducerThread {
             .enable_time()
             .build()
             .map_err(|source| KafkaError::Thread { source })?;
-        let worker =
-            Worker { config, session: None, stopping: Arc::clone(&stopping), was_let_in: Arc::default(), runtime };
+        let worker = Worker {
+            config,
+            session: None,
+            stopping: Arc::clone(&stopping),
+            was_let_in: Arc::default(),
+            runtime,
+        };
         let thread = std::thread::Builder::new()
             .name("kafka-producer".to_owned())
             .spawn(move || worker.run(received))
             .map_err(|source| KafkaError::Thread { source })?;
-        Ok(Self { commands: Some(commands), stopping, thread: Some(thread) })
+        Ok(Self {
+            commands: Some(commands),
+            stopping,
+            thread: Some(thread),
+        })
     }
 
     /// Sends a command and waits for its answer.
     pub(crate) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, KafkaError> {
         let (reply, answer) = oneshot::channel();
         let commands = self.commands.as_ref().ok_or(KafkaError::Stopped)?;
-        commands.send(command(reply)).await.map_err(|_closed| KafkaError::Stopped)?;
+        commands
+            .send(command(reply))
+            .await
+            .map_err(|_closed| KafkaError::Stopped)?;
         answer.await.map_err(|_closed| KafkaError::Stopped)?
     }
 }
@@ -86,7 +108,9 @@ struct Worker {
 impl Worker {
     fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         loop {
-            let next = self.runtime.block_on(async { tokio::time::timeout(IDLE_LOOK, commands.recv()).await });
+            let next = self
+                .runtime
+                .block_on(async { tokio::time::timeout(IDLE_LOOK, commands.recv()).await });
             match next {
                 Ok(Some(command)) => self.obey(command),
                 Ok(None) => return,
@@ -108,7 +132,9 @@ impl Worker {
                 Ok(batch)
             }),
             Command::Commit { records, reply } => {
-                self.answer(reply, |worker, wanted| worker.opened("committing")?.commit(&records, wanted));
+                self.answer(reply, |worker, wanted| {
+                    worker.opened("committing")?.commit(&records, wanted)
+                });
             }
             Command::Abort { reply } => self.answer(reply, |worker, wanted| worker.abort(wanted)),
         }
@@ -124,7 +150,9 @@ impl Worker {
             let reply = &reply;
             act(self, &|| !stopping.load(Ordering::Relaxed) && !reply.is_closed())
         };
-        if let Err(KafkaError::Abandoned { .. } | KafkaError::CommitInDoubt { .. } | KafkaError::Fenced { .. }) = &result
+        if let Err(
+            KafkaError::Abandoned { .. } | KafkaError::CommitInDoubt { .. } | KafkaError::Fenced { .. },
+        ) = &result
         {
             // Its state is not known, or it must never write again: the next open starts anew.
             self.session = None;
@@ -141,7 +169,8 @@ impl Worker {
     fn open(&mut self, wanted: &dyn Fn() -> bool) -> Result<CheckpointLog, KafkaError> {
         // A producer that has failed may be of no use, and one that has not is cheap to replace.
         self.session = None;
-        self.runtime.block_on(topics::ensure_checkpoint_topic(&self.config, &self.was_let_in))?;
+        self.runtime
+            .block_on(topics::ensure_checkpoint_topic(&self.config, &self.was_let_in))?;
         let session = Session::new(&self.config, &self.was_let_in)?;
         session.fence_others(wanted)?;
         let log = reader::read(&self.config, &self.was_let_in, wanted)?;
@@ -151,11 +180,17 @@ impl Worker {
     }
 
     fn abort(&mut self, wanted: &dyn Fn() -> bool) -> Result<(), KafkaError> {
-        let Some(session) = &mut self.session else { return Ok(()) };
-        if session.is_spent() {
+        let Some(session) = &mut self.session else {
+            return Ok(());
+        };
+        if session.has_loose_records() {
             self.session = Some(Session::new(&self.config, &self.was_let_in)?);
             return Ok(());
         }
-        session.abort(wanted).inspect_err(|_| self.session = None)
+        let aborted = session.abort(wanted);
+        if aborted.is_err() || session.is_spent() {
+            self.session = None;
+        }
+        aborted
     }
 }

@@ -13,28 +13,70 @@ use crate::config::REDACTED;
 const REFUSED: [(&str, &str); 24] = [
     ("bootstrap.servers", "it is set by [kafka] brokers"),
     ("metadata.broker.list", "it is set by [kafka] brokers"),
-    ("transactional.id", "it follows from name, so that an instance fences its own predecessor and nobody else's"),
-    ("transaction.timeout.ms", "it is set by [kafka] transaction_timeout_ms"),
-    ("enable.idempotence", "without it a retried record may be written twice or out of order"),
-    ("enable.gapless.guarantee", "it would end the producer where aborting the transaction is enough"),
-    ("acks", "an acknowledgement by fewer than all in-sync replicas can be lost"),
-    ("request.required.acks", "an acknowledgement by fewer than all in-sync replicas can be lost"),
-    ("isolation.level", "a checkpoint of an aborted transaction must never be read"),
-    ("delivery.report.only.error", "delivery reports are how a failed record is noticed"),
+    (
+        "transactional.id",
+        "it follows from name, so that an instance fences its own predecessor and nobody else's",
+    ),
+    (
+        "transaction.timeout.ms",
+        "it is set by [kafka] transaction_timeout_ms",
+    ),
+    (
+        "enable.idempotence",
+        "without it a retried record may be written twice or out of order",
+    ),
+    (
+        "enable.gapless.guarantee",
+        "it would end the producer where aborting the transaction is enough",
+    ),
+    (
+        "acks",
+        "an acknowledgement by fewer than all in-sync replicas can be lost",
+    ),
+    (
+        "request.required.acks",
+        "an acknowledgement by fewer than all in-sync replicas can be lost",
+    ),
+    (
+        "isolation.level",
+        "a checkpoint of an aborted transaction must never be read",
+    ),
+    (
+        "delivery.report.only.error",
+        "delivery reports are how a failed record is noticed",
+    ),
     ("group.id", "the connector joins no consumer group"),
     ("group.instance.id", "the connector joins no consumer group"),
     ("group.protocol", "the connector joins no consumer group"),
-    ("enable.auto.commit", "the position is kept in the checkpoint topic"),
-    ("enable.auto.offset.store", "the position is kept in the checkpoint topic"),
-    ("auto.offset.reset", "the checkpoint topic is always read from its beginning"),
-    ("enable.partition.eof", "it is how the end of the checkpoint topic is seen"),
-    ("allow.auto.create.topics", "topics are created as [kafka.topics] says, not by the broker's defaults"),
+    (
+        "enable.auto.commit",
+        "the position is kept in the checkpoint topic",
+    ),
+    (
+        "enable.auto.offset.store",
+        "the position is kept in the checkpoint topic",
+    ),
+    (
+        "auto.offset.reset",
+        "the checkpoint topic is always read from its beginning",
+    ),
+    (
+        "enable.partition.eof",
+        "it is how the end of the checkpoint topic is seen",
+    ),
+    (
+        "allow.auto.create.topics",
+        "topics are created as [kafka.topics] says, not by the broker's defaults",
+    ),
     ("check.crcs", "the checkpoint is always checked"),
     ("log.queue", "logging is set by [log]"),
     ("log_level", "logging is set by [log]"),
     ("log.thread.name", "logging is set by [log]"),
     ("enabled_events", "it is how delivery reports arrive"),
-    ("test.mock.num.brokers", "records would go to a mock cluster in memory"),
+    (
+        "test.mock.num.brokers",
+        "records would go to a mock cluster in memory",
+    ),
 ];
 
 /// Below this a short stall of a broker would fail every record under way.
@@ -44,7 +86,14 @@ const DELIVERY_TIMEOUT_MS_MIN: u64 = 5_000;
 const REQUESTS_IN_FLIGHT_MAX: u64 = 5;
 
 /// Properties whose values are never printed: any that contains one of these.
-const SECRET_WORDS: [&str; 6] = ["password", "secret", "sasl.jaas", "key.pem", "oauthbearer.config", "token"];
+const SECRET_WORDS: [&str; 6] = [
+    "password",
+    "secret",
+    "sasl.jaas",
+    "key.pem",
+    "oauthbearer.config",
+    "token",
+];
 
 /// librdkafka properties that break no promise and that librdkafka knows. Secret values are not printed.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -59,7 +108,10 @@ impl Properties {
     pub fn new(properties: BTreeMap<String, String>) -> Result<Self, KafkaError> {
         for (key, value) in &properties {
             if let Some(why) = refusal(key, value) {
-                return Err(KafkaError::PropertyRefused { key: key.clone(), why });
+                return Err(KafkaError::PropertyRefused {
+                    key: key.clone(),
+                    why,
+                });
             }
         }
         let properties = Self(properties);
@@ -74,10 +126,13 @@ impl Properties {
         }
         match config.create_native_config() {
             Ok(_checked) => Ok(()),
-            Err(ClientError::ClientConfig(_, reason, key, _)) => {
-                Err(KafkaError::PropertyRejected { key, reason: self.redact(&reason) })
-            }
-            Err(other) => Err(KafkaError::ClientRejected { reason: self.redact(&other.to_string()) }),
+            Err(ClientError::ClientConfig(_, reason, key, _)) => Err(KafkaError::PropertyRejected {
+                key,
+                reason: self.redact(&reason),
+            }),
+            Err(other) => Err(KafkaError::ClientRejected {
+                reason: self.redact(&other.to_string()),
+            }),
         }
     }
 
@@ -93,16 +148,22 @@ impl Properties {
 
     /// `text` without any of the secret values, for what librdkafka says.
     pub(crate) fn redact(&self, text: &str) -> String {
-        self.iter().filter(|(key, value)| is_secret(key) && !value.is_empty()).fold(
-            text.trim().to_owned(),
-            |text, (_, value)| text.replace(value, REDACTED),
-        )
+        self.iter()
+            .filter(|(key, value)| is_secret(key) && !value.is_empty())
+            .fold(text.trim().to_owned(), |text, (_, value)| {
+                text.replace(value, REDACTED)
+            })
     }
 }
 
 impl fmt::Debug for Properties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter().map(|(key, value)| (key, if is_secret(key) { REDACTED } else { value }))).finish()
+        f.debug_map()
+            .entries(
+                self.iter()
+                    .map(|(key, value)| (key, if is_secret(key) { REDACTED } else { value })),
+            )
+            .finish()
     }
 }
 
@@ -144,7 +205,10 @@ mod tests {
     use super::*;
 
     fn check(properties: &[(&str, &str)], expected: Expect) {
-        let properties = properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let properties = properties
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
         expected.assert_eq(&match Properties::new(properties) {
             Ok(properties) => format!("{properties:?}"),
             Err(error) => error.to_string(),
@@ -153,20 +217,68 @@ mod tests {
 
     #[test]
     fn what_breaks_the_guarantee_is_refused() {
-        check(&[("acks", "1")], expect![]);
-        check(&[("transactional.id", "mine")], expect![]);
-        check(&[("max.in.flight", "6")], expect![]);
-        check(&[("retries", "0")], expect![]);
-        check(&[("partitioner", "random")], expect![]);
-        check(&[("delivery.timeout.ms", "1000")], expect![]);
-        check(&[("queuing.strategy", "lifo")], expect![]);
+        check(
+            &[("acks", "1")],
+            expect![
+                "[kafka.properties] acks may not be set: an acknowledgement by fewer than all in-sync replicas can be lost"
+            ],
+        );
+        check(
+            &[("transactional.id", "mine")],
+            expect![
+                "[kafka.properties] transactional.id may not be set: it follows from name, so that an instance fences its own predecessor and nobody else's"
+            ],
+        );
+        check(
+            &[("max.in.flight", "6")],
+            expect![
+                "[kafka.properties] max.in.flight may not be set: with more than 5 requests under way a broker cannot tell repeats"
+            ],
+        );
+        check(
+            &[("retries", "0")],
+            expect![
+                "[kafka.properties] retries may not be set: without retries every short failure of a broker aborts the transaction"
+            ],
+        );
+        check(
+            &[("partitioner", "random")],
+            expect![
+                "[kafka.properties] partitioner may not be set: records of one key would go to different partitions and lose their order"
+            ],
+        );
+        check(
+            &[("delivery.timeout.ms", "1000")],
+            expect![
+                "[kafka.properties] delivery.timeout.ms may not be set: below 5000 every short stall of a broker aborts the transaction"
+            ],
+        );
+        check(
+            &[("queuing.strategy", "lifo")],
+            expect!["[kafka.properties] queuing.strategy may not be set: records would lose their order"],
+        );
     }
 
     #[test]
     fn what_librdkafka_does_not_know_is_named() {
-        check(&[("max.request.size", "1")], expect![]);
-        check(&[("linger.ms", "soon")], expect![]);
-        check(&[("compression.type", "rar")], expect![]);
+        check(
+            &[("max.request.size", "1")],
+            expect![[
+                r#"[kafka.properties] max.request.size: No such configuration property: "max.request.size""#
+            ]],
+        );
+        check(
+            &[("linger.ms", "soon")],
+            expect![[
+                r#"[kafka.properties] linger.ms: Invalid value for configuration property "queue.buffering.max.ms""#
+            ]],
+        );
+        check(
+            &[("compression.type", "rar")],
+            expect![[
+                r#"[kafka.properties] compression.type: Invalid value "rar" for configuration property "compression.codec""#
+            ]],
+        );
     }
 
     #[test]
@@ -180,9 +292,15 @@ mod tests {
                 ("max.in.flight", "5"),
                 ("partitioner", "murmur2"),
             ],
-            expect![],
+            expect![[
+                r#"{"linger.ms": "1", "max.in.flight": "5", "partitioner": "murmur2", "sasl.password": "[redacted]", "sasl.username": "walcast", "ssl.key.password": "[redacted]"}"#
+            ]],
         );
-        let properties = Properties::new([("sasl.password".to_owned(), "hunter2".to_owned())].into()).unwrap();
-        assert_eq!(properties.redact("no login with hunter2 here\n"), "no login with [redacted] here");
+        let properties =
+            Properties::new([("sasl.password".to_owned(), "hunter2".to_owned())].into()).unwrap();
+        assert_eq!(
+            properties.redact("no login with hunter2 here\n"),
+            "no login with [redacted] here"
+        );
     }
 }

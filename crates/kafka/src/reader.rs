@@ -15,10 +15,11 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use walcast_delivery::CheckpointLog;
 
+use crate::checkpoint::LastRecords;
 use crate::events::Events;
 use crate::explain::{Attempt, Explain};
 use crate::sorting::Kind;
-use crate::{KafkaConfig, KafkaError, checkpoint, clients};
+use crate::{KafkaConfig, KafkaError, clients};
 
 /// How long a broker may take to answer one question.
 const QUESTION_LIMIT: Duration = Duration::from_secs(5);
@@ -45,7 +46,9 @@ impl CheckpointReader {
     /// A reader of `config`'s checkpoint topic.
     #[must_use]
     pub fn new(config: KafkaConfig) -> Self {
-        Self { config: Arc::new(config) }
+        Self {
+            config: Arc::new(config),
+        }
     }
 
     /// Reads the checkpoint and its history; both are empty when there is no such topic.
@@ -66,7 +69,8 @@ pub(crate) fn read(
     wanted: &dyn Fn() -> bool,
 ) -> Result<CheckpointLog, KafkaError> {
     let topic = config.checkpoint_topic();
-    let Some(end) = Reader::new(config, &clients::uncommitted_reader(config), &topic, was_let_in)?.end()? else {
+    let Some(end) = Reader::new(config, &clients::uncommitted_reader(config), &topic, was_let_in)?.end()?
+    else {
         return Ok(CheckpointLog::default());
     };
     let committed = Reader::new(config, &clients::committed_reader(config), &topic, was_let_in)?;
@@ -88,17 +92,28 @@ impl<'a> Reader<'a> {
         was_let_in: &Arc<AtomicBool>,
     ) -> Result<Self, KafkaError> {
         let events = Events::default();
-        let consumer = client
-            .create_with_context(events.clone())
-            .map_err(|error| KafkaError::ClientRejected { reason: config.properties.redact(&error.to_string()) })?;
-        Ok(Self { consumer, explain: Explain::new(Arc::clone(config), events, Arc::clone(was_let_in)), topic })
+        let consumer =
+            client
+                .create_with_context(events.clone())
+                .map_err(|error| KafkaError::ClientRejected {
+                    reason: config.properties.redact(&error.to_string()),
+                })?;
+        Ok(Self {
+            consumer,
+            explain: Explain::new(Arc::clone(config), events, Arc::clone(was_let_in)),
+            topic,
+        })
     }
 
     /// The offset after the last record this client can see; `None` without topic.
     fn end(&self) -> Result<Option<i64>, KafkaError> {
         match self.consumer.fetch_watermarks(self.topic, 0, QUESTION_LIMIT) {
             Ok((_, end)) => Ok(Some(end)),
-            Err(error) if error.rdkafka_error_code().is_some_and(|code| Kind::of(code) == Kind::UnknownTopic) => {
+            Err(error)
+                if error
+                    .rdkafka_error_code()
+                    .is_some_and(|code| Kind::of(code) == Kind::UnknownTopic) =>
+            {
                 Ok(None)
             }
             Err(error) => Err(self.failed(&error)),
@@ -112,7 +127,10 @@ impl<'a> Reader<'a> {
                 return Err(abandoned());
             }
             if Instant::now() >= deadline {
-                return Err(KafkaError::CheckpointHidden { topic: self.topic.to_owned(), end });
+                return Err(KafkaError::CheckpointHidden {
+                    topic: self.topic.to_owned(),
+                    end,
+                });
             }
             thread::sleep(HIDDEN_PAUSE);
         }
@@ -121,23 +139,33 @@ impl<'a> Reader<'a> {
 
     fn read_all(&self, name: &str, wanted: &dyn Fn() -> bool) -> Result<CheckpointLog, KafkaError> {
         let mut whole = TopicPartitionList::new();
-        whole.add_partition_offset(self.topic, 0, Offset::Beginning).map_err(|error| self.failed(&error))?;
-        self.consumer.assign(&whole).map_err(|error| self.failed(&error))?;
-        let mut log = CheckpointLog::default();
+        whole
+            .add_partition_offset(self.topic, 0, Offset::Beginning)
+            .map_err(|error| self.failed(&error))?;
+        self.consumer
+            .assign(&whole)
+            .map_err(|error| self.failed(&error))?;
+        let mut last = LastRecords::of(name);
         let deadline = Instant::now() + READ_LIMIT;
         loop {
             match self.consumer.poll(POLL) {
                 Some(Ok(record)) => {
-                    checkpoint::apply(name, &mut log, record.key().unwrap_or_default(), record.payload())?;
+                    last.apply(record.key().unwrap_or_default(), record.payload());
+                    continue;
                 }
-                Some(Err(ClientError::PartitionEOF(_))) => return Ok(log),
-                Some(Err(error)) if !stops_reading(&error) => {}
-                Some(Err(error)) => return Err(self.failed(&error)),
-                None if !wanted() => return Err(abandoned()),
-                None if Instant::now() >= deadline => {
-                    return Err(self.explain.code(self.attempt(), RDKafkaErrorCode::OperationTimedOut, "no end in time"));
-                }
-                None => {}
+                Some(Err(ClientError::PartitionEOF(_))) => return last.into_log(),
+                Some(Err(error)) if stops_reading(&error) => return Err(self.failed(&error)),
+                Some(Err(_)) | None => {}
+            }
+            if !wanted() {
+                return Err(abandoned());
+            }
+            if Instant::now() >= deadline {
+                return Err(self.explain.code(
+                    self.attempt(),
+                    RDKafkaErrorCode::OperationTimedOut,
+                    "no end in time",
+                ));
             }
         }
     }
@@ -151,17 +179,27 @@ impl<'a> Reader<'a> {
     }
 
     fn attempt(&self) -> Attempt<'_> {
-        Attempt { doing: "reading the checkpoint", operation: "Read", resource: "topic", name: self.topic }
+        Attempt {
+            doing: "reading the checkpoint",
+            operation: "Read",
+            resource: "topic",
+            name: self.topic,
+        }
     }
 }
 
 fn abandoned() -> KafkaError {
-    KafkaError::Abandoned { doing: "reading the checkpoint" }
+    KafkaError::Abandoned {
+        doing: "reading the checkpoint",
+    }
 }
 
 /// Broken connections are made anew by librdkafka, and a group is not needed.
 fn stops_reading(error: &ClientError) -> bool {
-    let code = error.rdkafka_error_code();
-    code != Some(RDKafkaErrorCode::GroupAuthorizationFailed)
-        && !code.is_some_and(|code| matches!(Kind::of(code), Kind::Unreachable | Kind::Passing))
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::GroupAuthorizationFailed) => false,
+        // The log was cut while it was read: what was seen may not fit together.
+        Some(RDKafkaErrorCode::AutoOffsetReset) | None => true,
+        Some(code) => !matches!(Kind::of(code), Kind::Unreachable | Kind::Passing),
+    }
 }

@@ -46,7 +46,9 @@ pub enum RegistryError {
         reason: String,
     },
     /// The registry does not let us in, or not do this.
-    #[error("{url} refuses access (status {status}): {message}; check the user, password or token of [registry]")]
+    #[error(
+        "{url} refuses access (status {status}): {message}; check the user, password or token of [registry]"
+    )]
     Unauthorized {
         /// The base address.
         url: String,
@@ -81,7 +83,9 @@ pub enum RegistryError {
         message: String,
     },
     /// There is no such interface.
-    #[error("{url} is no Confluent schema registry interface (status 404): {message}; check the path of [registry] url")]
+    #[error(
+        "{url} is no Confluent schema registry interface (status 404): {message}; check the path of [registry] url"
+    )]
     NotFound {
         /// The base address.
         url: String,
@@ -150,8 +154,14 @@ impl Registry {
                 settings.set_token_authorization(token.expose());
             }
         }
-        let settings = settings.build().map_err(|error| RegistryError::Client { reason: error.error })?;
-        Ok(Self { url, settings, ids: HashMap::new() })
+        let settings = settings
+            .build()
+            .map_err(|error| RegistryError::Client { reason: error.error })?;
+        Ok(Self {
+            url,
+            settings,
+            ids: HashMap::new(),
+        })
     }
 
     /// Forgets the ids. After a reconnect the registry may be another: one that was made anew has other ids.
@@ -167,7 +177,11 @@ impl Registry {
         match perform_sr_call(&self.settings, SrCall::GetLatest(NOBODYS_SUBJECT)).await {
             Ok(_) => Ok(()),
             // A registry that does not know the subject says so in its own words; a web server does not.
-            Err(error) if status(&error) == Some(404) && raw(&error).is_some_and(|raw| raw.error_code != 0) => Ok(()),
+            Err(error)
+                if status(&error) == Some(404) && raw(&error).is_some_and(|raw| raw.error_code != 0) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(self.explain(NOBODYS_SUBJECT, &error)),
         }
     }
@@ -195,15 +209,24 @@ impl Registry {
             };
         };
         let message = match raw(error) {
-            Some(raw) => raw.message.trim().to_owned(),
-            None => error.error.clone(),
+            Some(raw) if raw.error_code != 0 => raw.message.trim().to_owned(),
+            _ => "no reason given".to_owned(),
         };
         match status {
             401 | 403 | 407 => RegistryError::Unauthorized { url, status, message },
             404 => RegistryError::NotFound { url, message },
             408 | 429 | 500.. => RegistryError::Broken { url, status, message },
-            409 => RegistryError::Incompatible { url, subject, message },
-            _ => RegistryError::Refused { url, subject, status, message },
+            409 => RegistryError::Incompatible {
+                url,
+                subject,
+                message,
+            },
+            _ => RegistryError::Refused {
+                url,
+                subject,
+                status,
+                message,
+            },
         }
     }
 }
@@ -216,23 +239,33 @@ impl SchemaRegistry for Registry {
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registry").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("Registry")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
     }
 }
 
 fn check_address(url: &str) -> Result<(), RegistryError> {
     let Some((scheme, rest)) = url.split_once("://") else {
-        return Err(RegistryError::Address { what: "must begin with http:// or https://" });
+        return Err(RegistryError::Address {
+            what: "must begin with http:// or https://",
+        });
     };
     let authority = rest.split('/').next().unwrap_or_default();
     if !matches!(scheme, "http" | "https") {
-        return Err(RegistryError::Address { what: "must begin with http:// or https://" });
+        return Err(RegistryError::Address {
+            what: "must begin with http:// or https://",
+        });
     }
     if authority.contains('@') {
-        return Err(RegistryError::Address { what: "must not hold credentials; set user and password of [registry]" });
+        return Err(RegistryError::Address {
+            what: "must not hold credentials; set user and password of [registry]",
+        });
     }
     if authority.is_empty() {
-        return Err(RegistryError::Address { what: "names no host" });
+        return Err(RegistryError::Address {
+            what: "names no host",
+        });
     }
     Ok(())
 }

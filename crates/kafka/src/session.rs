@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError as ClientError, RDKafkaError};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode;
 use walcast_delivery::Guarantee;
 use walcast_mapper::{Batch, RecordView};
@@ -34,7 +34,8 @@ const COMMIT_LIMIT: Duration = Duration::from_secs(30);
 /// How long an abort may take; the next start aborts as well.
 const ABORT_LIMIT: Duration = Duration::from_secs(5);
 
-/// The longest part of an abort during which no failed record is taken note of, which the abort itself waits for.
+/// The longest single call to abort. It waits until each record that it gives up is taken note of, which happens between
+/// the calls.
 const ABORT_CALL_LIMIT: Duration = Duration::from_millis(100);
 
 /// How often the end of what is in flight is looked at. A produce request takes 1 to 3 ms.
@@ -67,12 +68,21 @@ impl Session {
     /// Makes a producer; it connects by itself.
     pub(crate) fn new(config: &Arc<KafkaConfig>, was_let_in: &Arc<AtomicBool>) -> Result<Self, KafkaError> {
         let events = Events::default();
-        let producer = clients::producer(config).create_with_context(events.clone()).map_err(|error| {
-            KafkaError::ClientRejected { reason: config.properties.redact(&error.to_string()) }
-        })?;
+        let producer = clients::producer(config)
+            .create_with_context(events.clone())
+            .map_err(|error| KafkaError::ClientRejected {
+                reason: config.properties.redact(&error.to_string()),
+            })?;
         let explain = Explain::new(Arc::clone(config), events.clone(), Arc::clone(was_let_in));
         let topic = config.checkpoint_topic();
-        Ok(Self { producer, events, explain, config: Arc::clone(config), topic, begun: None })
+        Ok(Self {
+            producer,
+            events,
+            explain,
+            config: Arc::clone(config),
+            topic,
+            begun: None,
+        })
     }
 
     fn transactional(&self) -> bool {
@@ -118,14 +128,20 @@ impl Session {
     }
 
     /// Makes what was written durable, together with the checkpoint.
-    pub(crate) fn commit(&mut self, records: &[CheckpointRecord], wanted: Wanted<'_>) -> Result<(), KafkaError> {
+    pub(crate) fn commit(
+        &mut self,
+        records: &[CheckpointRecord],
+        wanted: Wanted<'_>,
+    ) -> Result<(), KafkaError> {
         if !self.transactional() {
             // The checkpoint must not be durable before what it covers.
             self.settle(wanted)?;
         }
         self.begin()?;
         for record in records {
-            let mut kafka = BaseRecord::<[u8], [u8]>::to(&self.topic).partition(0).key(record.key.as_bytes());
+            let mut kafka = BaseRecord::<[u8], [u8]>::to(&self.topic)
+                .partition(0)
+                .key(record.key.as_bytes());
             kafka.payload = record.value.as_ref().map(String::as_bytes);
             self.send(kafka, wanted)?;
         }
@@ -140,7 +156,9 @@ impl Session {
     fn begin(&mut self) -> Result<(), KafkaError> {
         if self.begun.is_none() {
             if self.transactional() {
-                self.producer.begin_transaction().map_err(|error| self.failed("beginning a transaction", &error))?;
+                self.producer
+                    .begin_transaction()
+                    .map_err(|error| self.failed("beginning a transaction", &error))?;
             }
             self.begun = Some(Instant::now());
         }
@@ -148,38 +166,50 @@ impl Session {
     }
 
     fn send(&self, mut record: BaseRecord<'_, [u8], [u8]>, wanted: Wanted<'_>) -> Result<(), KafkaError> {
+        let mut was_empty = false;
         loop {
             let (error, back) = match self.producer.send(record) {
                 Ok(()) => return Ok(()),
                 Err(refused) => refused,
             };
             record = back;
-            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::InvalidArgument);
-            let empty = self.producer.in_flight_count() == 0;
-            if code != RDKafkaErrorCode::QueueFull || empty {
-                return Err(self.refused(&record, code, empty));
+            let code = error
+                .rdkafka_error_code()
+                .unwrap_or(RDKafkaErrorCode::InvalidArgument);
+            if code != RDKafkaErrorCode::QueueFull || was_empty {
+                return Err(self.refused(&record, code));
             }
+            was_empty = self.producer.in_flight_count() == 0;
             self.producer.poll(Duration::ZERO);
             self.check_records()?;
             if !wanted() {
-                return Err(KafkaError::Abandoned { doing: "writing records" });
+                return Err(KafkaError::Abandoned {
+                    doing: "writing records",
+                });
             }
             thread::sleep(FULL_QUEUE_PAUSE);
         }
     }
 
-    fn refused(&self, record: &BaseRecord<'_, [u8], [u8]>, code: RDKafkaErrorCode, empty: bool) -> KafkaError {
+    fn refused(&self, record: &BaseRecord<'_, [u8], [u8]>, code: RDKafkaErrorCode) -> KafkaError {
         let bytes = record.key.map_or(0, <[u8]>::len) + record.payload.map_or(0, <[u8]>::len);
         match code {
-            // An empty queue that is full for it will never take it.
-            RDKafkaErrorCode::QueueFull if empty => KafkaError::RecordTooLarge { topic: record.topic.to_owned(), bytes },
+            // A queue that was empty and too full for it will never take it.
+            RDKafkaErrorCode::QueueFull => KafkaError::RecordTooLarge {
+                topic: record.topic.to_owned(),
+                bytes,
+            },
             RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced => self.after_fatal("writing records", code),
             // The transaction failed meanwhile, and a record's failure says why.
             RDKafkaErrorCode::State => self.check_records().err().unwrap_or(KafkaError::MustAbort {
                 doing: "writing records",
                 reason: code.to_string(),
             }),
-            _ => self.explain.record(&RecordFailure { topic: record.topic.to_owned(), bytes, code }),
+            _ => self.explain.record(&RecordFailure {
+                topic: record.topic.to_owned(),
+                bytes,
+                code,
+            }),
         }
     }
 
@@ -193,7 +223,9 @@ impl Session {
                 return self.check_records();
             }
             if !wanted() {
-                return Err(KafkaError::Abandoned { doing: "waiting for acknowledgements" });
+                return Err(KafkaError::Abandoned {
+                    doing: "waiting for acknowledgements",
+                });
             }
             thread::sleep(IN_FLIGHT_PAUSE);
         }
@@ -222,13 +254,12 @@ impl Session {
     }
 
     /// Gives up what was written since the last commit. Without transactions the producer itself is given up: see
-    /// [`Session::is_spent`].
+    /// [`Session::has_loose_records`].
     pub(crate) fn abort(&mut self, wanted: Wanted<'_>) -> Result<(), KafkaError> {
         if self.begun.is_none() || !self.transactional() {
             return Ok(());
         }
-        // Records that were not sent yet need not be sent to be aborted.
-        self.producer.purge(PurgeConfig::default().queue());
+        let had_failed = self.events.failure().is_some();
         let deadline = Instant::now() + ABORT_LIMIT;
         loop {
             self.serve_events();
@@ -240,14 +271,22 @@ impl Session {
                 return Err(self.failed("aborting", &error));
             }
         }
-        self.serve_events();
-        self.events.forget_failure();
+        if !had_failed {
+            // Records that the abort itself took back.
+            self.events.forget_failure();
+        }
         self.begun = None;
         Ok(())
     }
 
-    /// Whether records of an unfinished commit are under way that cannot be aborted.
+    /// Whether nothing can be written any more without making up for what failed: librdkafka does not make up for the
+    /// sequence numbers of records that a broker refused, and the next transaction would fail for it.
     pub(crate) fn is_spent(&self) -> bool {
+        self.events.failure().is_some()
+    }
+
+    /// Whether records of an unfinished commit are under way that cannot be aborted.
+    pub(crate) fn has_loose_records(&self) -> bool {
         self.begun.is_some() && !self.transactional()
     }
 
@@ -259,7 +298,9 @@ impl Session {
     fn check_records(&self) -> Result<(), KafkaError> {
         match self.events.failure() {
             None => Ok(()),
-            Some(failure) if is_consequence(failure.code) => Err(self.after_fatal("writing records", failure.code)),
+            Some(failure) if is_consequence(failure.code) => {
+                Err(self.after_fatal("writing records", failure.code))
+            }
             Some(failure) => Err(self.expired_or(self.explain.record(&failure))),
         }
     }
@@ -279,24 +320,38 @@ impl Session {
                 .err()
                 .unwrap_or_else(|| self.expired_or(self.abortable(doing, cause)));
         }
-        self.explain.code(self.on_id(doing), cause.code(), &cause.string())
+        self.explain
+            .code(self.on_id(doing), cause.code(), &cause.string())
     }
 
     fn abortable(&self, doing: &'static str, cause: &RDKafkaError) -> KafkaError {
-        match self.explain.code(self.on_id(doing), cause.code(), &cause.string()) {
+        match self
+            .explain
+            .code(self.on_id(doing), cause.code(), &cause.string())
+        {
             error @ (KafkaError::Fenced { .. } | KafkaError::Unauthorized { .. }) => error,
-            _ => KafkaError::MustAbort { doing, reason: self.config.properties.redact(&cause.string()) },
+            _ => KafkaError::MustAbort {
+                doing,
+                reason: self.config.properties.redact(&cause.string()),
+            },
         }
     }
 
     /// The error of a producer that is of no use any more: the first fatal one.
     fn after_fatal(&self, doing: &'static str, code: RDKafkaErrorCode) -> KafkaError {
-        let (code, reason) = self.producer.client().fatal_error().unwrap_or_else(|| (code, code.to_string()));
+        let (code, reason) = self
+            .producer
+            .client()
+            .fatal_error()
+            .unwrap_or_else(|| (code, code.to_string()));
         self.expired_or(match Kind::of(code) {
             Kind::Fenced | Kind::Unauthorized | Kind::Unauthenticated => {
                 self.explain.code(self.on_id(doing), code, &reason)
             }
-            _ => KafkaError::Failed { doing, reason: self.config.properties.redact(&reason) },
+            _ => KafkaError::Failed {
+                doing,
+                reason: self.config.properties.redact(&reason),
+            },
         })
     }
 
@@ -304,13 +359,20 @@ impl Session {
     fn expired_or(&self, error: KafkaError) -> KafkaError {
         let limit = self.config.transaction_timeout;
         match (error, self.begun.map(|begun| begun.elapsed())) {
-            (KafkaError::Fenced { .. }, Some(open)) if open >= limit => KafkaError::TransactionExpired { open, limit },
+            (KafkaError::Fenced { .. }, Some(open)) if open >= limit => {
+                KafkaError::TransactionExpired { open, limit }
+            }
             (error, _) => error,
         }
     }
 
     fn on_id(&self, doing: &'static str) -> Attempt<'_> {
-        Attempt { doing, operation: "Write", resource: "transactional id of", name: &self.config.name }
+        Attempt {
+            doing,
+            operation: "Write",
+            resource: "transactional id of",
+            name: &self.config.name,
+        }
     }
 }
 
@@ -344,7 +406,10 @@ fn to_kafka<'a>(record: &RecordView<'a>) -> BaseRecord<'a, [u8], [u8]> {
     if let Some(first) = headers.next() {
         let owned = OwnedHeaders::new_with_capacity(1 + headers.size_hint().0);
         let insert = |owned: OwnedHeaders, header: walcast_mapper::Header<'_>| {
-            owned.insert(Header { key: header.name, value: Some(header.value) })
+            owned.insert(Header {
+                key: header.name,
+                value: Some(header.value),
+            })
         };
         kafka.headers = Some(headers.fold(insert(owned, first), insert));
     }

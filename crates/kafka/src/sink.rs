@@ -12,6 +12,9 @@ use crate::{KafkaConfig, KafkaError};
 
 /// Writes records and checkpoint to Kafka, with exactly-once delivery in one transaction.
 ///
+/// After an error of [`Sink::write`] or [`Sink::commit`], [`Sink::open`] comes next: a producer that failed a record or a
+/// transaction is not used again.
+///
 /// Dropping it ends its thread and leaves an open transaction to the next [`Sink::open`] of the same name, or to the
 /// broker's timeout.
 pub struct KafkaSink {
@@ -52,7 +55,10 @@ impl Sink for KafkaSink {
 
     async fn commit(&mut self, update: &CheckpointUpdate) -> Result<(), BoxedFault> {
         let records = checkpoint::records(&self.config.name, update)?;
-        Ok(self.thread.ask(|reply| Command::Commit { records, reply }).await?)
+        Ok(self
+            .thread
+            .ask(|reply| Command::Commit { records, reply })
+            .await?)
     }
 
     async fn abort(&mut self) -> Result<(), BoxedFault> {
@@ -62,6 +68,8 @@ impl Sink for KafkaSink {
 
 impl fmt::Debug for KafkaSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KafkaSink").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("KafkaSink")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }

@@ -18,8 +18,11 @@ const BROKER_DEFAULT: i32 = -1;
 
 /// Settings of the checkpoint topic. Every commit writes to it and every start reads it whole, and a segment is compacted
 /// only when it is full: small ones keep it at a few megabytes.
-const CHECKPOINT_SETTINGS: [(&str, &str); 3] =
-    [("cleanup.policy", "compact"), ("segment.bytes", "16777216"), ("min.cleanable.dirty.ratio", "0.1")];
+const CHECKPOINT_SETTINGS: [(&str, &str); 3] = [
+    ("cleanup.policy", "compact"),
+    ("segment.bytes", "16777216"),
+    ("min.cleanable.dirty.ratio", "0.1"),
+];
 
 /// How long a topic may take to be known to the broker that is asked, after it was created.
 const KNOWN_LIMIT: Duration = Duration::from_secs(30);
@@ -42,7 +45,11 @@ impl KafkaTopics {
     pub fn new(config: KafkaConfig) -> Result<Self, KafkaError> {
         let config = Arc::new(config);
         let cluster = Cluster::new(Arc::clone(&config), Arc::default())?;
-        Ok(Self { config, cluster, known: BTreeSet::new() })
+        Ok(Self {
+            config,
+            cluster,
+            known: BTreeSet::new(),
+        })
     }
 
     /// Forgets which topics exist: after a failure, one may have been deleted.
@@ -67,7 +74,10 @@ impl KafkaTopics {
         if let Some(configured) = self.config.topics.partitions
             && usize::try_from(configured.get()) != Ok(found)
         {
-            warn!(topic, found, configured, "the topic exists with another number of partitions, and keeps it");
+            warn!(
+                topic,
+                found, configured, "the topic exists with another number of partitions, and keeps it"
+            );
         }
     }
 }
@@ -80,7 +90,9 @@ impl Topics for KafkaTopics {
 
 impl fmt::Debug for KafkaTopics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KafkaTopics").field("known", &self.known).finish_non_exhaustive()
+        f.debug_struct("KafkaTopics")
+            .field("known", &self.known)
+            .finish_non_exhaustive()
     }
 }
 
@@ -98,7 +110,11 @@ pub(crate) async fn ensure_checkpoint_topic(
     }
 }
 
-pub(crate) async fn check_policy(cluster: &Cluster, config: &KafkaConfig, topic: &str) -> Result<(), KafkaError> {
+pub(crate) async fn check_policy(
+    cluster: &Cluster,
+    config: &KafkaConfig,
+    topic: &str,
+) -> Result<(), KafkaError> {
     match cluster.setting(topic, "cleanup.policy").await {
         Ok(Some(policy)) if policy != "compact" => Err(KafkaError::CheckpointPolicy {
             topic: topic.to_owned(),
@@ -116,12 +132,24 @@ pub(crate) async fn check_policy(cluster: &Cluster, config: &KafkaConfig, topic:
 }
 
 pub(crate) fn checkpoint_topic<'a>(config: &KafkaConfig, topic: &'a str) -> Creation<'a> {
-    Creation { topic, partitions: 1, replication: replication(config), config: CHECKPOINT_SETTINGS.to_vec() }
+    Creation {
+        topic,
+        partitions: 1,
+        replication: replication(config),
+        config: CHECKPOINT_SETTINGS.to_vec(),
+    }
 }
 
 pub(crate) fn record_topic<'a>(config: &'a KafkaConfig, topic: &'a str) -> Creation<'a> {
-    let partitions = config.topics.partitions.and_then(|count| i32::try_from(count.get()).ok());
-    let settings = config.topics.config.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let partitions = config
+        .topics
+        .partitions
+        .and_then(|count| i32::try_from(count.get()).ok());
+    let settings = config
+        .topics
+        .config
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()));
     Creation {
         topic,
         partitions: partitions.unwrap_or(BROKER_DEFAULT),
@@ -131,20 +159,31 @@ pub(crate) fn record_topic<'a>(config: &'a KafkaConfig, topic: &'a str) -> Creat
 }
 
 fn replication(config: &KafkaConfig) -> i32 {
-    config.topics.replication.map_or(BROKER_DEFAULT, |count| i32::from(count.get()))
+    config
+        .topics
+        .replication
+        .map_or(BROKER_DEFAULT, |count| i32::from(count.get()))
 }
 
 async fn create(cluster: &Cluster, config: &KafkaConfig, creation: &Creation<'_>) -> Result<(), KafkaError> {
     let topic = creation.topic.to_owned();
     if !config.topics.create {
-        return Err(KafkaError::TopicNotCreated { topic, command: command(config, creation) });
+        return Err(KafkaError::TopicNotCreated {
+            topic,
+            command: command(config, creation),
+        });
     }
-    cluster.create(creation, false).await.map_err(|failure| match failure {
-        CreateFailure::Failed(error) => error,
-        CreateFailure::Refused(code) => {
-            KafkaError::TopicRefused { topic, reason: code.to_string(), command: command(config, creation) }
-        }
-    })?;
+    cluster
+        .create(creation, false)
+        .await
+        .map_err(|failure| match failure {
+            CreateFailure::Failed(error) => error,
+            CreateFailure::Refused(code) => KafkaError::TopicRefused {
+                topic,
+                reason: code.to_string(),
+                command: command(config, creation),
+            },
+        })?;
     info!(topic = creation.topic, "topic created");
     wait_until_known(cluster, creation.topic).await
 }
@@ -158,13 +197,19 @@ async fn wait_until_known(cluster: &Cluster, topic: &str) -> Result<(), KafkaErr
     };
     tokio::time::timeout(KNOWN_LIMIT, waiting)
         .await
-        .unwrap_or_else(|_elapsed| Err(KafkaError::UnknownTopic { topic: topic.to_owned() }))
+        .unwrap_or_else(|_elapsed| {
+            Err(KafkaError::UnknownTopic {
+                topic: topic.to_owned(),
+            })
+        })
 }
 
 /// The command by which a person creates a topic.
 pub(crate) fn command(config: &KafkaConfig, creation: &Creation<'_>) -> String {
-    let mut text =
-        format!("kafka-topics.sh --bootstrap-server {} --create --topic {}", config.brokers, creation.topic);
+    let mut text = format!(
+        "kafka-topics.sh --bootstrap-server {} --create --topic {}",
+        config.brokers, creation.topic
+    );
     let mut add = |option: &str, value: &dyn fmt::Display| {
         write!(text, " {option} {value}").expect("a string takes any text");
     };

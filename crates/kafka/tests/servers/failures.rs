@@ -1,0 +1,195 @@
+//! What goes wrong between a write and its commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use walcast_delivery::{Sink, Topics};
+use walcast_kafka::KafkaTopics;
+use walcast_mapper::Batch;
+use walcast_testbed::wait_until;
+
+use crate::support::{
+    batch, broker, checkpoint, committed, config, own_broker, properties, sink, update, values,
+};
+
+#[tokio::test]
+async fn a_record_larger_than_allowed_names_topic_size_and_settings() {
+    let brokers = broker().await.brokers();
+    let mut config = config(&brokers);
+    let topic: Arc<str> = format!("{}.public.orders", config.name).into();
+    KafkaTopics::new(config.clone())
+        .unwrap()
+        .ensure(&topic)
+        .await
+        .unwrap();
+    // The first is too large for the client, the second for the broker only.
+    for (allowed, bytes) in [("1000000", 1_500_000), ("5000000", 3_000_000)] {
+        config.properties = properties(&[("message.max.bytes", allowed)]);
+        let mut sink = sink(&config);
+        sink.open().await.unwrap();
+        let mut large = Batch::new();
+        large.push(&topic, Some(b"k"), Some(&vec![7; bytes]), []);
+        let error = match sink.write(large).await {
+            Ok(_) => sink.commit(&update(100)).await.unwrap_err(),
+            Err(error) => error,
+        };
+        assert!(!error.is_retryable(), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.starts_with(&format!("a record of {} bytes for topic {topic}", bytes + 1)),
+            "{text}"
+        );
+        assert!(
+            text.contains("message.max.bytes") && text.contains("max.message.bytes"),
+            "{text}"
+        );
+
+        sink.abort().await.unwrap();
+        sink.open().await.unwrap();
+        sink.write(batch(&topic, 1..2)).await.unwrap();
+        sink.commit(&update(200)).await.unwrap();
+        assert_eq!(sink.open().await.unwrap().current, Some(checkpoint(200)));
+    }
+    assert_eq!(values(&committed(&brokers, &topic).await), [1, 1]);
+}
+
+#[tokio::test]
+async fn a_broker_restart_between_write_and_commit_loses_and_doubles_nothing() {
+    let mut kafka = own_broker().await;
+    let brokers = kafka.brokers();
+    let config = config(&brokers);
+    let topic = format!("{}.public.orders", config.name);
+    KafkaTopics::new(config.clone())
+        .unwrap()
+        .ensure(&topic)
+        .await
+        .unwrap();
+    let mut sink = sink(&config);
+    sink.open().await.unwrap();
+    sink.write(batch(&topic, 0..10)).await.unwrap();
+    sink.commit(&update(100)).await.unwrap();
+    sink.write(batch(&topic, 10..20)).await.unwrap();
+
+    kafka.kill().unwrap();
+    kafka.start_again().await.unwrap();
+    let result = sink.commit(&update(200)).await;
+    let current = open_again(&mut sink).await;
+    match result {
+        Ok(()) => assert_eq!(current, 200),
+        Err(error) => assert!(error.is_retryable(), "{error}"),
+    }
+    let expected: Vec<u32> = (0..if current == 200 { 20 } else { 10 }).collect();
+    assert_eq!(values(&committed(&brokers, &topic).await), expected);
+
+    let from = u32::try_from(expected.len()).unwrap();
+    sink.write(batch(&topic, from..30)).await.unwrap();
+    sink.commit(&update(300)).await.unwrap();
+    assert!(values(&committed(&brokers, &topic).await).into_iter().eq(0..30));
+}
+
+/// Opens as the connector does, again and again, and returns the position.
+async fn open_again(sink: &mut walcast_kafka::KafkaSink) -> u64 {
+    let mut current = None;
+    wait_until("the sink opens again", Duration::from_secs(90), async || {
+        match sink.open().await {
+            Ok(log) => current = Some(log.current.unwrap().end_lsn.as_u64()),
+            Err(error) => assert!(error.is_retryable(), "{error}"),
+        }
+        Ok(current.is_some())
+    })
+    .await
+    .unwrap();
+    current.unwrap()
+}
+
+#[tokio::test]
+async fn a_transaction_that_the_broker_timed_out_is_tried_again_and_not_taken_for_a_zombie() {
+    let brokers = broker().await.brokers();
+    let mut config = config(&brokers);
+    config.transaction_timeout = Duration::from_secs(2);
+    let topic = format!("{}.public.orders", config.name);
+    KafkaTopics::new(config.clone())
+        .unwrap()
+        .ensure(&topic)
+        .await
+        .unwrap();
+    let mut sink = sink(&config);
+    sink.open().await.unwrap();
+    sink.commit(&update(100)).await.unwrap();
+
+    let mut failure = None;
+    // A transaction that never ends by itself: the broker ends it.
+    wait_until(
+        "the transaction is timed out",
+        Duration::from_secs(60),
+        async || {
+            failure = sink.write(batch(&topic, 0..1)).await.err();
+            Ok(failure.is_some())
+        },
+    )
+    .await
+    .unwrap();
+    let failure = failure.unwrap();
+    assert!(failure.is_retryable() && !failure.is_fenced(), "{failure}");
+    assert!(
+        failure.to_string().contains("transaction_timeout_ms"),
+        "{failure}"
+    );
+    assert_eq!(sink.open().await.unwrap().current, Some(checkpoint(100)));
+    sink.write(batch(&topic, 5..6)).await.unwrap();
+    sink.commit(&update(200)).await.unwrap();
+    assert_eq!(values(&committed(&brokers, &topic).await), [5]);
+}
+
+#[tokio::test]
+async fn a_broker_that_says_nothing_can_be_given_up_and_a_stop_is_quick() {
+    let mut kafka = own_broker().await;
+    let config = config(&kafka.brokers());
+    let topic = format!("{}.public.orders", config.name);
+    KafkaTopics::new(config.clone())
+        .unwrap()
+        .ensure(&topic)
+        .await
+        .unwrap();
+    let mut sink = sink(&config);
+    sink.open().await.unwrap();
+    sink.commit(&update(100)).await.unwrap();
+    sink.write(batch(&topic, 0..1)).await.unwrap();
+
+    kafka.pause().unwrap();
+    // Nobody waits for this commit any more after a while: the thread must not hang on it.
+    let given_up = tokio::time::timeout(Duration::from_millis(300), sink.commit(&update(200))).await;
+    assert!(given_up.is_err());
+    let error = sink.write(batch(&topic, 1..2)).await.unwrap_err();
+    assert!(error.to_string().contains("not open"), "{error}");
+    kafka.resume().unwrap();
+    let current = open_again(&mut sink).await;
+    assert!(current == 100 || current == 200, "{current}");
+    let seen = values(&committed(&kafka.brokers(), &topic).await);
+    assert_eq!(seen, if current == 200 { vec![0] } else { vec![] });
+}
+
+#[tokio::test]
+async fn nobody_listens_is_retryable_and_says_so() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let error = sink(&config(&nobody)).open().await.unwrap_err();
+    assert!(error.is_retryable());
+    assert!(
+        error.to_string().contains(&format!("no answer from {nobody}")),
+        "{error}"
+    );
+    assert!(error.to_string().contains("Connection refused"), "{error}");
+}
+
+#[tokio::test]
+async fn writing_before_opening_is_an_error() {
+    let config = config(&broker().await.brokers());
+    let error = sink(&config).write(batch("orders", 0..1)).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the producer is not open: writing needs a successful open first"
+    );
+    sink(&config).abort().await.unwrap();
+}

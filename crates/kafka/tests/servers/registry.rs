@@ -1,0 +1,220 @@
+//! The registry client against Apicurio, and against answers that Apicurio does not give.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use walcast_delivery::SchemaRegistry;
+use walcast_kafka::{Registry, RegistryAuth, RegistryConfig, Secret};
+
+const ORDER: &str = r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"int"}]}"#;
+const ORDER_WITH_NAME: &str = r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"int"},{"name":"name","type":"string"}]}"#;
+
+fn client(url: &str) -> Registry {
+    Registry::new(&RegistryConfig {
+        url: url.to_owned(),
+        auth: RegistryAuth::None,
+    })
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_schema_has_one_id_until_the_registry_is_made_anew() {
+    let mut server = walcast_testbed::Registry::start().await.unwrap();
+    let mut registry = client(&server.url());
+    registry.probe().await.unwrap();
+    let id = registry.register("orders-value", ORDER).await.unwrap();
+    assert_eq!(registry.register("orders-value", ORDER).await.unwrap(), id);
+    assert_eq!(
+        client(&server.url())
+            .register("orders-value", ORDER)
+            .await
+            .unwrap(),
+        id
+    );
+    let other = registry.register("items-value", ORDER_WITH_NAME).await.unwrap();
+    assert_ne!(other, id);
+
+    // What is known needs no registry; what is not, does.
+    server.kill().unwrap();
+    assert_eq!(registry.register("orders-value", ORDER).await.unwrap(), id);
+    registry.forget();
+    let error = registry.register("orders-value", ORDER).await.unwrap_err();
+    assert!(error.is_retryable());
+    assert!(
+        error
+            .to_string()
+            .starts_with(&format!("no answer from {}: ", server.url())),
+        "{error}"
+    );
+    assert!(
+        registry
+            .probe()
+            .await
+            .unwrap_err()
+            .to_string()
+            .starts_with("no answer from ")
+    );
+
+    server.start_again().await.unwrap();
+    assert_eq!(registry.register("orders-value", ORDER).await.unwrap(), id);
+    incompatible(&server.url()).await;
+}
+
+async fn incompatible(url: &str) {
+    let mut registry = client(url);
+    registry.register("strict-value", ORDER).await.unwrap();
+    let body = r#"{"compatibility":"BACKWARD"}"#;
+    let address = url.strip_prefix("http://").unwrap();
+    let (host, path) = address.split_once('/').unwrap();
+    let mut connection = tokio::net::TcpStream::connect(host).await.unwrap();
+    let request = format!(
+        "PUT /{path}/config/strict-value HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    let error = registry
+        .register("strict-value", ORDER_WITH_NAME)
+        .await
+        .unwrap_err();
+    assert!(!error.is_retryable());
+    let text = error.to_string();
+    assert!(
+        text.contains("refuses the schema for subject strict-value as incompatible"),
+        "{text}"
+    );
+    // The registry's own words name the field that is in the way.
+    assert!(text.contains("name"), "{text}");
+    let error = registry
+        .register("strict-value", "{\"type\":\"wrong\"}")
+        .await
+        .unwrap_err();
+    assert!(!error.is_retryable(), "{error}");
+}
+
+/// Answers one request with this, and gives back what was asked.
+async fn answering(status: &str, body: &str) -> (String, tokio::task::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let serving = tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.windows(4).any(|window| window == b"\r\n\r\n") {
+            assert_ne!(connection.read_buf(&mut request).await.unwrap(), 0);
+        }
+        connection.write_all(answer.as_bytes()).await.unwrap();
+        String::from_utf8(request).unwrap()
+    });
+    (url, serving)
+}
+
+/// What is made of an answer: the text without the address, and whether it is tried again.
+async fn told_of(status: &str, body: &str) -> String {
+    let (url, serving) = answering(status, body).await;
+    let error = client(&url).register("orders-value", ORDER).await.unwrap_err();
+    serving.await.unwrap();
+    let tried = if error.is_retryable() { "again" } else { "final" };
+    format!("{tried}: {}\n", error.to_string().replace(&url, "URL"))
+}
+
+#[tokio::test]
+async fn every_answer_is_told_apart() {
+    let cases = [
+        (
+            "401 Unauthorized",
+            r#"{"error_code":40101,"message":"who are you"}"#,
+        ),
+        ("403 Forbidden", "<html>no</html>"),
+        ("404 Not Found", "<html>no such page</html>"),
+        (
+            "409 Conflict",
+            r#"{"error_code":409,"message":"reader field 'x' has no default"}"#,
+        ),
+        (
+            "422 Unprocessable Entity",
+            r#"{"error_code":42201,"message":"invalid avro"}"#,
+        ),
+        (
+            "500 Internal Server Error",
+            r#"{"error_code":50001,"message":"disk full"}"#,
+        ),
+        ("503 Service Unavailable", ""),
+        ("200 OK", "<html>welcome</html>"),
+    ];
+    let mut told = String::new();
+    for (status, body) in cases {
+        told.push_str(&told_of(status, body).await);
+    }
+    expect_test::expect![[r#"
+        final: URL refuses access (status 401): who are you; check the user, password or token of [registry]
+        final: URL refuses access (status 403): no reason given; check the user, password or token of [registry]
+        final: URL is no Confluent schema registry interface (status 404): no reason given; check the path of [registry] url
+        final: URL refuses the schema for subject orders-value as incompatible with an earlier version: reader field 'x' has no default; change the subject's compatibility level, or the table, then start again
+        final: URL refuses the schema for subject orders-value (status 422): invalid avro
+        again: URL has a problem of its own (status 500): disk full
+        again: URL has a problem of its own (status 503): no reason given
+        final: URL answers what cannot be understood: expected value at line 1 column 1; check [registry] url
+    "#]].assert_eq(&told);
+}
+
+#[tokio::test]
+async fn credentials_are_sent_and_never_printed() {
+    let basic = RegistryAuth::Basic {
+        user: "walcast".to_owned(),
+        password: Secret::new("hunter2"),
+    };
+    let bearer = RegistryAuth::Bearer {
+        token: Secret::new("hunter3"),
+    };
+    for (auth, header) in [
+        (basic, "authorization: Basic d2FsY2FzdDpodW50ZXIy"),
+        (bearer, "authorization: Bearer hunter3"),
+    ] {
+        let (url, serving) = answering("401 Unauthorized", "").await;
+        let config = RegistryConfig { url, auth };
+        let mut registry = Registry::new(&config).unwrap();
+        let error = registry.register("orders-value", ORDER).await.unwrap_err();
+        assert!(!error.is_retryable());
+        let request = serving.await.unwrap();
+        assert!(request.contains(header), "{request}");
+        assert!(
+            request.starts_with("POST /subjects/orders-value/versions"),
+            "{request}"
+        );
+        for text in [
+            error.to_string(),
+            format!("{error:?}"),
+            format!("{config:?}"),
+            format!("{registry:?}"),
+        ] {
+            assert!(!text.contains("hunter") && !text.contains("d2FsY2FzdD"), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_cannot_be_used_is_refused_without_printing_it() {
+    for url in [
+        "registry:8081",
+        "ftp://registry",
+        "http://user:hunter2@registry",
+        "http://",
+    ] {
+        let config = RegistryConfig {
+            url: url.to_owned(),
+            auth: RegistryAuth::None,
+        };
+        let text = Registry::new(&config).unwrap_err().to_string();
+        assert!(
+            text.starts_with("[registry] url ") && !text.contains("hunter"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,213 @@
+//! Topics are created as configured, and existing ones taken as they are.
+
+use std::num::{NonZeroU16, NonZeroU32};
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use walcast_delivery::{Sink, Topics};
+use walcast_kafka::KafkaTopics;
+
+use crate::support::{broker, config, sink};
+
+fn admin(brokers: &str) -> AdminClient<DefaultClientContext> {
+    ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .create()
+        .unwrap()
+}
+
+async fn create(brokers: &str, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+    let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    new.config = settings.to_vec();
+    let results = admin(brokers)
+        .create_topics([&new], &AdminOptions::new())
+        .await
+        .unwrap();
+    results.into_iter().for_each(|result| drop(result.unwrap()));
+}
+
+async fn setting(brokers: &str, topic: &str, setting: &str) -> Option<String> {
+    let found = admin(brokers)
+        .describe_configs([&ResourceSpecifier::Topic(topic)], &AdminOptions::new())
+        .await
+        .unwrap();
+    found
+        .into_iter()
+        .next()
+        .unwrap()
+        .unwrap()
+        .get(setting)
+        .unwrap()
+        .value
+        .clone()
+}
+
+async fn partitions(brokers: &str, topic: &str) -> usize {
+    let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
+    let asking = tokio::task::spawn_blocking(move || {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .create()
+            .unwrap();
+        let metadata = consumer
+            .fetch_metadata(Some(&topic), Duration::from_secs(20))
+            .unwrap();
+        metadata.topics().first().unwrap().partitions().len()
+    });
+    asking.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_missing_topic_is_created_as_configured() {
+    let brokers = broker().await.brokers();
+    let mut config = config(&brokers);
+    config.topics.partitions = NonZeroU32::new(5);
+    config.topics.replication = NonZeroU16::new(1);
+    config
+        .topics
+        .config
+        .insert("cleanup.policy".to_owned(), "compact".to_owned());
+    config
+        .topics
+        .config
+        .insert("retention.ms".to_owned(), "86400000".to_owned());
+    let topic = format!("{}.public.orders", config.name);
+    let mut topics = KafkaTopics::new(config).unwrap();
+    topics.ensure(&topic).await.unwrap();
+    topics.ensure(&topic).await.unwrap();
+    assert_eq!(partitions(&brokers, &topic).await, 5);
+    assert_eq!(
+        setting(&brokers, &topic, "cleanup.policy").await.as_deref(),
+        Some("compact")
+    );
+    assert_eq!(
+        setting(&brokers, &topic, "retention.ms").await.as_deref(),
+        Some("86400000")
+    );
+}
+
+#[tokio::test]
+async fn an_existing_topic_keeps_its_partitions() {
+    let brokers = broker().await.brokers();
+    let mut config = config(&brokers);
+    config.topics.partitions = NonZeroU32::new(5);
+    let topic = format!("{}.public.orders", config.name);
+    create(&brokers, &topic, 2, &[]).await;
+    KafkaTopics::new(config).unwrap().ensure(&topic).await.unwrap();
+    assert_eq!(partitions(&brokers, &topic).await, 2);
+}
+
+#[tokio::test]
+async fn where_nothing_may_be_created_the_command_is_told() {
+    let brokers = broker().await.brokers();
+    let mut config = config(&brokers);
+    config.topics.create = false;
+    config.topics.partitions = NonZeroU32::new(3);
+    config
+        .topics
+        .config
+        .insert("cleanup.policy".to_owned(), "delete".to_owned());
+    let topic = format!("{}.public.orders", config.name);
+    let error = KafkaTopics::new(config.clone())
+        .unwrap()
+        .ensure(&topic)
+        .await
+        .unwrap_err();
+    assert!(!error.is_retryable());
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "topic {topic} does not exist and create = false; create it with: kafka-topics.sh \
+             --bootstrap-server {brokers} --create --topic {topic} --partitions 3 --config cleanup.policy=delete"
+        )
+    );
+    let error = sink(&config).open().await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("walcast-checkpoints --partitions 1 --config cleanup.policy=compact"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn settings_that_the_broker_refuses_are_not_tried_again() {
+    let brokers = broker().await.brokers();
+    let mut config = config(&brokers);
+    config
+        .topics
+        .config
+        .insert("cleanup.policy".to_owned(), "sometimes".to_owned());
+    let topic = format!("{}.public.orders", config.name);
+    let error = KafkaTopics::new(config.clone())
+        .unwrap()
+        .ensure(&topic)
+        .await
+        .unwrap_err();
+    assert!(!error.is_retryable());
+    assert!(
+        error
+            .to_string()
+            .starts_with(&format!("topic {topic} cannot be created: ")),
+        "{error}"
+    );
+
+    config.topics.config.clear();
+    config.topics.replication = NonZeroU16::new(3);
+    let error = KafkaTopics::new(config)
+        .unwrap()
+        .ensure(&topic)
+        .await
+        .unwrap_err();
+    assert!(!error.is_retryable(), "{error}");
+}
+
+#[tokio::test]
+async fn a_checkpoint_topic_without_one_order_is_refused() {
+    let brokers = broker().await.brokers();
+    let config = config(&brokers);
+    create(
+        &brokers,
+        &config.checkpoint_topic(),
+        2,
+        &[("cleanup.policy", "compact")],
+    )
+    .await;
+    let error = sink(&config).open().await.unwrap_err();
+    assert!(!error.is_retryable());
+    assert!(error.to_string().contains("has 2 partitions"), "{error}");
+}
+
+#[tokio::test]
+async fn a_checkpoint_topic_that_forgets_is_refused() {
+    let brokers = broker().await.brokers();
+    let config = config(&brokers);
+    create(&brokers, &config.checkpoint_topic(), 1, &[]).await;
+    let error = sink(&config).open().await.unwrap_err();
+    assert!(!error.is_retryable());
+    assert!(error.to_string().contains("has cleanup.policy=delete"), "{error}");
+    assert!(
+        error.to_string().contains("--add-config cleanup.policy=compact"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn the_checkpoint_topic_is_made_compact_with_one_partition() {
+    let brokers = broker().await.brokers();
+    let mut config = config(&brokers);
+    config.topics.partitions = NonZeroU32::new(6);
+    let mut sink = sink(&config);
+    sink.open().await.unwrap();
+    sink.open().await.unwrap();
+    assert_eq!(partitions(&brokers, &config.checkpoint_topic()).await, 1);
+    assert_eq!(
+        setting(&brokers, &config.checkpoint_topic(), "cleanup.policy")
+            .await
+            .as_deref(),
+        Some("compact")
+    );
+}
