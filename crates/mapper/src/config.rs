@@ -34,3 +34,11 @@ pub struct MapperConfig {
     /// `unavailable.value.placeholder`).
     pub unavailable_value_placeholder: String,
 }
+
+impl MapperConfig {
+    /// The topic of a table's records.
+    #[must_use]
+    pub fn topic(&self, table: &TableName) -> String {
+        crate::names::topic(self, table)
+    }
+}

@@ -17,15 +17,19 @@ pub(crate) fn topic(config: &MapperConfig, table: &TableName) -> String {
         .collect()
 }
 
-/// Checks that the topic can be the namespace of a schema.
-pub(crate) fn check_namespace(topic: &str, table: &TableName) -> Result<(), MapError> {
-    match topic.split('.').find(|part| !is_avro_name(part)) {
-        None => Ok(()),
-        Some(_) => Err(MapError::Name {
-            table: table.clone(),
-            name: topic.to_owned(),
-        }),
+/// The namespace of the schemas of a topic: the topic, with `_` in place of what an Avro name cannot have, and before a
+/// digit that begins a part. Two topics may come to share one; their subjects stay apart.
+pub(crate) fn namespace(topic: &str) -> String {
+    let mut namespace = String::with_capacity(topic.len());
+    let mut begins_part = true;
+    for c in topic.chars() {
+        if begins_part && c.is_ascii_digit() {
+            namespace.push('_');
+        }
+        namespace.push(if c == '-' { '_' } else { c });
+        begins_part = c == '.';
     }
+    namespace
 }
 
 /// Checks that a column's name can be a field's, and that it is there once.
@@ -58,4 +62,15 @@ fn is_avro_name(name: &str) -> bool {
         .next()
         .is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     first && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::namespace;
+
+    #[test]
+    fn a_namespace_has_only_what_avro_names_may_have() {
+        assert_eq!(namespace("shop.public.orders"), "shop.public.orders");
+        assert_eq!(namespace("my-shop.public.2nd"), "my_shop.public._2nd");
+    }
 }

@@ -71,7 +71,7 @@ impl Plan {
             name: relation.name.clone(),
         };
         let topic = names::topic(config, &table);
-        names::check_namespace(&topic, &table)?;
+        let namespace = names::namespace(&topic);
         names::check_columns(relation.columns.iter().map(|column| column.name.as_str()), &table)?;
         let identity = relation.replica_identity;
         let columns: Vec<ColumnPlan> = relation
@@ -82,8 +82,8 @@ impl Plan {
         let key = key::columns(relation, facts);
         let key_columns: Vec<&ColumnPlan> = key.iter().filter_map(|place| columns.get(*place)).collect();
         Ok(Self {
-            key_schema: (!key.is_empty()).then(|| schema::key(&topic, &key_columns)),
-            value_schema: schema::value(&topic, &columns.iter().collect::<Vec<_>>()),
+            key_schema: (!key.is_empty()).then(|| schema::key(&namespace, &key_columns)),
+            value_schema: schema::value(&namespace, &columns.iter().collect::<Vec<_>>()),
             topic: topic.into(),
             envelope: Envelope {
                 columns,
