@@ -1,0 +1,58 @@
+//! SIGKILL at random points under two loads: Kafka holds the source's history all the same.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use walcast_testbed::{LoadOptions, PostgresOptions, Shop, TpcB};
+use walcast_tests::{Instance, World, await_writes};
+
+const KILLS: u32 = 20;
+
+/// Writes of the shop between two kills: some kills come while the connector starts, some while it catches up, some while
+/// it keeps up.
+const WRITES_BETWEEN_KILLS: std::ops::Range<u64> = 10..900;
+
+/// Chooses the moments, from the clock, unless `WALCAST_SEED` repeats a run.
+fn seed() -> u64 {
+    let given = std::env::var("WALCAST_SEED").ok();
+    given.and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        u64::from(now.subsec_nanos())
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigkill_at_twenty_random_points_neither_loses_nor_doubles_nor_reorders() {
+    let seed = seed();
+    eprintln!("seed: WALCAST_SEED={seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let world = World::sharing("fire", PostgresOptions::default()).await;
+    let shop = Shop::create(&world.postgres).await.unwrap();
+    let bank = TpcB::create(&world.postgres, 2).await.unwrap();
+    let mut walcast = Instance::start(&world.config()).await;
+
+    let pace = |writes_per_second| LoadOptions {
+        writes_per_second: Some(writes_per_second),
+        seed,
+        ..LoadOptions::default()
+    };
+    let shopping = shop.run(&world.postgres, &pace(600));
+    let banking = bank.run(&world.postgres, &pace(600));
+    for _ in 0..KILLS {
+        await_writes(&shopping, random.random_range(WRITES_BETWEEN_KILLS)).await;
+        walcast.kill9();
+        walcast.start_again();
+    }
+    walcast.ready().await;
+    shopping.stop().await.unwrap();
+    banking.stop().await.unwrap();
+
+    let tables = [Shop::TABLES, TpcB::TABLES].concat();
+    let mut audit = world.audit(&tables);
+    world.assert_delivered(&mut audit, &mut walcast).await;
+    walcast.stop().await;
+    world.assert_still_clean(&mut audit, &walcast).await;
+}
