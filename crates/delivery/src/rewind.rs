@@ -304,15 +304,17 @@ impl Reach {
             Some(left.switched_at)
         };
         // After an earlier rewind the history reaches beyond the checkpoint; what lies there was delivered all the same.
-        let of_this_source = log.history.values().filter(|past| {
+        let past = log.history.values().filter(|past| {
             past.system_identifier == current.system_identifier && past.timeline <= current.timeline
         });
-        let whole = of_this_source
-            .map(|past| past.end_lsn)
-            .fold(current.end_lsn, Lsn::max);
-        let delivered = current
-            .partial
-            .map_or(whole, |partial| whole.max(partial.commit_lsn));
+        let (mut whole, mut delivered) = (current.end_lsn, last_delivered(current));
+        for past in past {
+            whole = whole.max(past.end_lsn);
+            delivered = delivered.max(last_delivered(past));
+        }
+        if let Some(partial) = current.partial {
+            delivered = delivered.max(partial.commit_lsn);
+        }
         if switched_at.is_none() && current.end_lsn > survey.flush_lsn {
             return Err(RewindRefused::AheadOfServer {
                 flushed: survey.flush_lsn,
@@ -337,6 +339,13 @@ impl Reach {
         self.switched_at
             .filter(|switched_at| self.delivered > *switched_at)
     }
+}
+
+/// The end of the last transaction delivered: behind it a checkpoint may have passed log that held nothing for us.
+fn last_delivered(checkpoint: &Checkpoint) -> Lsn {
+    checkpoint
+        .last_commit
+        .map_or(checkpoint.end_lsn, |last| last.end_lsn)
 }
 
 fn usable_position(survey: &Survey, slot: &SlotState) -> Result<Lsn, RewindRefused> {

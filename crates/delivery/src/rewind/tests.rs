@@ -264,6 +264,23 @@ fn phantom_records_of_a_promotion_have_to_be_accepted() {
 }
 
 #[test]
+fn log_that_was_only_passed_is_no_phantom() {
+    let (mut survey, mut log) = stopped();
+    survey.timeline = Timeline::new(2);
+    survey.history = vec![TimelineSwitch {
+        timeline: Timeline::new(1),
+        switched_at: at(90),
+    }];
+    let passed = log.current.as_mut().unwrap();
+    passed.last_commit.as_mut().unwrap().end_lsn = at(85);
+    assert_eq!(rewind(&survey, &log, to(90)).unwrap().current.end_lsn, at(90));
+    assert!(matches!(
+        rewind(&survey, &log, to(91)),
+        Err(RewindRefused::OutsideWindow { .. })
+    ));
+}
+
+#[test]
 fn servers_where_the_positions_mean_nothing_are_refused() {
     let (survey, log) = stopped();
     let refused = |change: fn(&mut Survey)| {

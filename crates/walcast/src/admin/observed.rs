@@ -1,0 +1,151 @@
+//! What is shown of a running connector.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Instant;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use serde::Serialize;
+use tokio::sync::watch;
+use walcast_delivery::{Metrics, PositionGauge, Status};
+use walcast_pgoutput::Lsn;
+
+use super::changes;
+
+/// Who is observed; nothing of it is secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) name: String,
+    pub(crate) slot: String,
+    pub(crate) publication: String,
+    pub(crate) topic_prefix: String,
+}
+
+/// A running connector, as seen from outside.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    identity: Identity,
+    metrics: Metrics,
+    status: watch::Receiver<Status>,
+    registry: Registry,
+    started: Instant,
+}
+
+/// Whether changes flow.
+#[derive(Debug, Serialize)]
+pub(crate) struct Readiness {
+    pub(crate) ready: bool,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// The answer to `/status`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    name: String,
+    version: &'static str,
+    state: &'static str,
+    error: Option<String>,
+    uptime_seconds: u64,
+    slot: String,
+    publication: String,
+    topic_prefix: String,
+    lsn: Positions,
+    lag_bytes: u64,
+    lag_ms: i64,
+    slot_retained_bytes: u64,
+    transactions: u64,
+    changes: BTreeMap<String, BTreeMap<String, u64>>,
+    reconnects: u64,
+}
+
+/// Positions as Postgres prints them; null before there is one.
+#[derive(Debug, Serialize)]
+struct Positions {
+    received: Option<String>,
+    produced: Option<String>,
+    checkpointed: Option<String>,
+    confirmed: Option<String>,
+    server: Option<String>,
+}
+
+impl Observed {
+    /// Watches a connector by its figures and its state.
+    pub(crate) fn new(identity: Identity, metrics: Metrics, status: watch::Receiver<Status>) -> Self {
+        let labels = [("connector".into(), identity.name.clone().into())];
+        let mut registry = Registry::with_prefix_and_labels("walcast", labels.into_iter());
+        metrics.register(&mut registry);
+        Self {
+            identity,
+            metrics,
+            status,
+            registry,
+            started: Instant::now(),
+        }
+    }
+
+    /// The figures in OpenMetrics' text form.
+    pub(crate) fn exposition(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    pub(crate) fn readiness(&self) -> Readiness {
+        let status = self.status.borrow();
+        let ready = self.metrics.streaming.get() == 1;
+        let reason = match &*status {
+            _ if ready => None,
+            Status::Streaming => Some("the stream has just ended".to_owned()),
+            Status::Connecting => Some("it connects, checks and sets up".to_owned()),
+            Status::Standby => Some("another instance with the same name leads".to_owned()),
+            Status::Retrying { error, .. } | Status::Halted { error } => Some(error.clone()),
+        };
+        Readiness {
+            ready,
+            state: status.word(),
+            reason,
+        }
+    }
+
+    pub(crate) fn report(&self) -> Result<Report, fmt::Error> {
+        let status = self.status.borrow().clone();
+        let Identity {
+            name,
+            slot,
+            publication,
+            topic_prefix,
+        } = self.identity.clone();
+        let metrics = &self.metrics;
+        Ok(Report {
+            name,
+            version: env!("CARGO_PKG_VERSION"),
+            state: status.word(),
+            error: status.error().map(str::to_owned),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            slot,
+            publication,
+            topic_prefix,
+            lsn: Positions {
+                received: position(&metrics.received_lsn),
+                produced: position(&metrics.produced_lsn),
+                checkpointed: position(&metrics.checkpointed_lsn),
+                confirmed: position(&metrics.confirmed_lsn),
+                server: position(&metrics.server_lsn),
+            },
+            lag_bytes: metrics.lag_bytes.get(),
+            lag_ms: metrics.lag_ms.get(),
+            slot_retained_bytes: metrics.slot_retained_bytes.get(),
+            transactions: metrics.transactions.get(),
+            changes: changes::by_table(&metrics.changes)?,
+            reconnects: metrics.reconnects.get(),
+        })
+    }
+}
+
+fn position(gauge: &PositionGauge) -> Option<String> {
+    let lsn = Lsn::new(gauge.get());
+    lsn.is_valid().then(|| lsn.to_string())
+}

@@ -1,0 +1,188 @@
+use std::time::Duration;
+
+use expect_test::expect;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use walcast_delivery::{ChangeLabels, Metrics, Status};
+
+use super::*;
+
+/// A connector that somebody watches, on a port of its own.
+struct Watched {
+    address: SocketAddr,
+    metrics: Metrics,
+    status: watch::Sender<Status>,
+}
+
+async fn watched() -> Watched {
+    let metrics = Metrics::default();
+    let (status, receiver) = watch::channel(Status::default());
+    let identity = Identity {
+        name: "shop".to_owned(),
+        slot: "walcast_shop".to_owned(),
+        publication: "walcast_shop".to_owned(),
+        topic_prefix: "shop".to_owned(),
+    };
+    let observed = Arc::new(Observed::new(identity, metrics.clone(), receiver));
+    let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, observed));
+    Watched {
+        address,
+        metrics,
+        status,
+    }
+}
+
+impl Watched {
+    /// Status line and body.
+    async fn get(&self, path: &str) -> (String, String) {
+        let (head, body) = self.exchange(path).await;
+        (head.lines().next().unwrap_or_default().to_owned(), body)
+    }
+
+    async fn exchange(&self, path: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: walcast\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), body.to_owned())
+    }
+}
+
+#[tokio::test]
+async fn figures_carry_prefix_and_name() {
+    let watched = watched().await;
+    watched.metrics.confirmed_lsn.set(0x16B_3748);
+    watched.metrics.lag_bytes.set(17);
+    let labels = ChangeLabels {
+        table: "public.orders".to_owned(),
+        operation: "insert",
+    };
+    watched.metrics.changes.get_or_create(&labels).inc_by(3);
+    let (head, body) = watched.exchange("/metrics").await;
+    assert!(
+        head.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        "{head}"
+    );
+    for line in [
+        "walcast_confirmed_lsn{connector=\"shop\"} 23803720",
+        "walcast_lag_bytes{connector=\"shop\"} 17",
+        "walcast_changes_total{connector=\"shop\",table=\"public.orders\",operation=\"insert\"} 3",
+        "walcast_kafka_commit_seconds_count{connector=\"shop\"} 0",
+        "# EOF",
+    ] {
+        assert!(
+            body.lines().any(|found| found == line),
+            "no line {line:?} in:\n{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn ready_is_who_streams() {
+    let watched = watched().await;
+    let (unavailable, ok) = ("HTTP/1.1 503 Service Unavailable", "HTTP/1.1 200 OK");
+    let (head, body) = watched.get("/readyz").await;
+    assert_eq!(head, unavailable);
+    expect![[r#"{"ready":false,"state":"connecting","reason":"it connects, checks and sets up"}"#]]
+        .assert_eq(&body);
+
+    watched.status.send_replace(Status::Standby);
+    let (head, body) = watched.get("/readyz").await;
+    assert_eq!(head, unavailable);
+    expect![[r#"{"ready":false,"state":"standby","reason":"another instance with the same name leads"}"#]]
+        .assert_eq(&body);
+
+    watched.status.send_replace(Status::Streaming);
+    watched.metrics.streaming.set(1);
+    let (head, body) = watched.get("/readyz").await;
+    assert_eq!(head, ok);
+    expect![[r#"{"ready":true,"state":"streaming"}"#]].assert_eq(&body);
+
+    watched.metrics.streaming.set(0);
+    let error = "kafka: no broker".to_owned();
+    watched.status.send_replace(Status::Retrying {
+        error,
+        delay: Duration::from_secs(1),
+    });
+    let (head, body) = watched.get("/readyz").await;
+    assert_eq!(head, unavailable);
+    expect![[r#"{"ready":false,"state":"retrying","reason":"kafka: no broker"}"#]].assert_eq(&body);
+    assert_eq!(
+        watched.get("/healthz").await,
+        (ok.to_owned(), "{\"alive\":true}".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn status_tells_positions_as_postgres_does() {
+    let watched = watched().await;
+    watched.metrics.checkpointed_lsn.set(0x16B_3748);
+    let labels = ChangeLabels {
+        table: "public.orders".to_owned(),
+        operation: "delete",
+    };
+    watched.metrics.changes.get_or_create(&labels).inc();
+    watched.status.send_replace(Status::Halted {
+        error: "slot gone".to_owned(),
+    });
+    let (_, body) = watched.get("/status").await;
+    let mut report: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert!(report["uptime_seconds"].take().is_u64());
+    assert_eq!(report["version"].take(), env!("CARGO_PKG_VERSION"));
+    expect![[r#"
+        {
+          "name": "shop",
+          "version": null,
+          "state": "halted",
+          "error": "slot gone",
+          "uptime_seconds": null,
+          "slot": "walcast_shop",
+          "publication": "walcast_shop",
+          "topic_prefix": "shop",
+          "lsn": {
+            "received": null,
+            "produced": null,
+            "checkpointed": "0/16B3748",
+            "confirmed": null,
+            "server": null
+          },
+          "lag_bytes": 0,
+          "lag_ms": 0,
+          "slot_retained_bytes": 0,
+          "transactions": 0,
+          "changes": {
+            "public.orders": {
+              "delete": 1
+            }
+          },
+          "reconnects": 0
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&report).unwrap());
+}
+
+#[tokio::test]
+async fn a_taken_address_is_an_error_that_says_what_to_do() {
+    let watched = watched().await;
+    let error = bind(watched.address).await.unwrap_err().to_string();
+    let address = watched.address;
+    assert!(
+        error.starts_with(&format!("cannot listen on {address}: ")),
+        "{error}"
+    );
+    assert!(
+        error.ends_with("; choose another [admin] listen, or \"off\""),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn other_paths_say_what_there_is() {
+    let (head, body) = watched().await.get("/").await;
+    assert_eq!(head, "HTTP/1.1 404 Not Found");
+    assert_eq!(body, "there are /metrics, /healthz, /readyz and /status\n");
+}

@@ -1,0 +1,286 @@
+//! `walcast checkpoint show` and `list`.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tracing::warn;
+use walcast_delivery::{Checkpoint, CheckpointLog, CheckpointState, RewindWindow, rewind_window};
+use walcast_kafka::CheckpointReader;
+
+use crate::config::Config;
+use crate::exit::{Exit, one_line};
+use crate::stdout::stdout;
+use crate::wiring;
+
+pub(super) async fn show(config: &Config, json: bool) -> anyhow::Result<Exit> {
+    let log = CheckpointReader::new(wiring::kafka(config)?).read().await?;
+    let text = match (&log.current, json) {
+        (current, true) => serde_json::to_string_pretty(current)?,
+        (Some(current), false) => describe(&config.name, current),
+        (None, false) => format!("{} has no checkpoint yet", config.name),
+    };
+    print(&text)
+}
+
+pub(super) async fn list(config: &Config, json: bool) -> anyhow::Result<Exit> {
+    let log = CheckpointReader::new(wiring::kafka(config)?).read().await?;
+    let window = window(config, &log).await;
+    let listing = Listing::new(&log, window);
+    print(&if json {
+        serde_json::to_string_pretty(&listing)?
+    } else {
+        listing.table()
+    })
+}
+
+fn print(text: &str) -> anyhow::Result<Exit> {
+    let mut output = stdout();
+    output.line(text)?;
+    output.flush()?;
+    Ok(Exit::Done)
+}
+
+/// Which positions the server can still stream from; unknown when it cannot be asked.
+async fn window(config: &Config, log: &CheckpointLog) -> Option<RewindWindow> {
+    let timeline = log.current.as_ref().map(|current| current.timeline);
+    match walcast_postgres::look(&wiring::postgres(config), timeline).await {
+        Ok(survey) => rewind_window(&survey, log),
+        Err(error) => {
+            warn!(
+                error = one_line(&error),
+                "which positions can be reached is not known"
+            );
+            None
+        }
+    }
+}
+
+/// A checkpoint for people.
+pub(super) fn describe(name: &str, checkpoint: &Checkpoint) -> String {
+    let state = match checkpoint.state {
+        CheckpointState::CreatingSlot => "creating its slot",
+        CheckpointState::Streaming => "streaming",
+    };
+    let mut text = String::new();
+    let mut line = |label: &str, value: String| {
+        // Writing to a string does not fail.
+        let written = writeln!(text, "{label:<13} {value}");
+        debug_assert!(written.is_ok());
+    };
+    line("connector", name.to_owned());
+    line("position", checkpoint.end_lsn.to_string());
+    line("state", state.to_owned());
+    if let Some(last) = checkpoint.last_commit {
+        let committed = time(last.commit_time_unix_micros);
+        line(
+            "last commit",
+            format!("{} at {committed}, xid {}", last.commit_lsn, last.xid),
+        );
+    }
+    if let Some(partial) = checkpoint.partial {
+        line(
+            "split",
+            format!(
+                "{} changes of transaction {} are delivered",
+                partial.next_ordinal, partial.commit_lsn
+            ),
+        );
+    }
+    line("slot", checkpoint.slot.clone());
+    line("database", checkpoint.database.clone());
+    line(
+        "cluster",
+        format!(
+            "{}, timeline {}",
+            checkpoint.system_identifier, checkpoint.timeline
+        ),
+    );
+    line("written", time(checkpoint.written_at_unix_micros));
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn time(unix_micros: i64) -> String {
+    match Timestamp::from_microsecond(unix_micros) {
+        Ok(time) => time.to_string(),
+        Err(_) => format!("{unix_micros} µs since 1970"),
+    }
+}
+
+/// What can be replayed from.
+#[derive(Debug, Serialize)]
+struct Listing<'a> {
+    /// Any position between these can be gone back to; null when there is none, or the server cannot be asked.
+    oldest: Option<String>,
+    newest: Option<String>,
+    positions: Vec<Entry<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Entry<'a> {
+    is_current: bool,
+    /// Whether the server can still stream from it; null when it cannot be asked.
+    is_reachable: Option<bool>,
+    #[serde(flatten)]
+    checkpoint: &'a Checkpoint,
+}
+
+impl<'a> Listing<'a> {
+    fn new(log: &'a CheckpointLog, window: Option<RewindWindow>) -> Self {
+        let mut checkpoints: Vec<(bool, &Checkpoint)> = log
+            .history
+            .values()
+            .map(|checkpoint| (false, checkpoint))
+            .collect();
+        if let Some(current) = &log.current {
+            checkpoints.retain(|(_, past)| past.end_lsn != current.end_lsn);
+            checkpoints.push((true, current));
+        }
+        checkpoints.sort_by_key(|(_, checkpoint)| checkpoint.end_lsn);
+        let entry = |(is_current, checkpoint): (bool, &'a Checkpoint)| Entry {
+            is_current,
+            is_reachable: window.map(|window| (window.oldest..=window.newest).contains(&checkpoint.end_lsn)),
+            checkpoint,
+        };
+        Self {
+            oldest: window.map(|window| window.oldest.to_string()),
+            newest: window.map(|window| window.newest.to_string()),
+            positions: checkpoints.into_iter().map(entry).collect(),
+        }
+    }
+
+    fn table(&self) -> String {
+        let mut text = match (&self.oldest, &self.newest) {
+            (Some(oldest), Some(newest)) => {
+                format!("any position from {oldest} to {newest} can be replayed from\n")
+            }
+            _ => String::from("which positions can be replayed from is not known\n"),
+        };
+        text.push_str(&format!(
+            "{:<20} {:<30} {:<30} NOTE\n",
+            "POSITION", "LAST COMMIT", "WRITTEN"
+        ));
+        for entry in &self.positions {
+            let Entry {
+                is_current,
+                is_reachable,
+                checkpoint,
+            } = entry;
+            let note = match (is_current, is_reachable) {
+                (true, _) => "current",
+                (false, Some(false)) => "out of reach",
+                (false, _) => "",
+            };
+            let committed = checkpoint
+                .last_commit
+                .map(|last| time(last.commit_time_unix_micros));
+            let row = format!(
+                "{:<20} {:<30} {:<30} {note}",
+                checkpoint.end_lsn.to_string(),
+                committed.unwrap_or_else(|| "-".to_owned()),
+                time(checkpoint.written_at_unix_micros)
+            );
+            text.push_str(row.trim_end());
+            text.push('\n');
+        }
+        text.truncate(text.trim_end().len());
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use expect_test::expect;
+    use walcast_delivery::{CommitMark, Partial, SystemIdentifier, Timeline};
+    use walcast_pgoutput::Lsn;
+
+    use super::*;
+
+    fn checkpoint(end_lsn: u64) -> Checkpoint {
+        Checkpoint {
+            version: Checkpoint::VERSION,
+            state: CheckpointState::Streaming,
+            system_identifier: SystemIdentifier::new(7_300_000_000_000_000_001),
+            timeline: Timeline::new(1),
+            database: "shop".to_owned(),
+            slot: "walcast_shop".to_owned(),
+            end_lsn: Lsn::new(end_lsn),
+            last_commit: Some(CommitMark {
+                commit_lsn: Lsn::new(end_lsn - 0x30),
+                end_lsn: Lsn::new(end_lsn),
+                commit_time_unix_micros: 1_700_000_000_000_000,
+                xid: 742,
+            }),
+            partial: None,
+            written_at_unix_micros: 1_700_000_000_123_456,
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_is_described() {
+        let mut checkpoint = checkpoint(0x16B_3748);
+        checkpoint.partial = Some(Partial {
+            commit_lsn: Lsn::new(0x16B_4000),
+            next_ordinal: 12,
+        });
+        expect![[r#"
+            connector     shop
+            position      0/16B3748
+            state         streaming
+            last commit   0/16B3718 at 2023-11-14T22:13:20Z, xid 742
+            split         12 changes of transaction 0/16B4000 are delivered
+            slot          walcast_shop
+            database      shop
+            cluster       7300000000000000001, timeline 1
+            written       2023-11-14T22:13:20.123456Z"#]]
+        .assert_eq(&describe("shop", &checkpoint));
+    }
+
+    fn log() -> CheckpointLog {
+        let history: BTreeMap<Lsn, Checkpoint> = [0x1000, 0x2000, 0x3000]
+            .into_iter()
+            .map(|lsn| (Lsn::new(lsn), checkpoint(lsn)))
+            .collect();
+        CheckpointLog {
+            current: Some(checkpoint(0x3000)),
+            history,
+        }
+    }
+
+    #[test]
+    fn positions_are_listed_with_what_is_in_reach() {
+        let log = log();
+        let window = RewindWindow {
+            oldest: Lsn::new(0x1800),
+            newest: Lsn::new(0x3000),
+        };
+        expect![[r#"
+            any position from 0/1800 to 0/3000 can be replayed from
+            POSITION             LAST COMMIT                    WRITTEN                        NOTE
+            0/1000               2023-11-14T22:13:20Z           2023-11-14T22:13:20.123456Z    out of reach
+            0/2000               2023-11-14T22:13:20Z           2023-11-14T22:13:20.123456Z
+            0/3000               2023-11-14T22:13:20Z           2023-11-14T22:13:20.123456Z    current"#]]
+        .assert_eq(&Listing::new(&log, Some(window)).table());
+        expect![[r#"
+            which positions can be replayed from is not known
+            POSITION             LAST COMMIT                    WRITTEN                        NOTE
+            0/1000               2023-11-14T22:13:20Z           2023-11-14T22:13:20.123456Z
+            0/2000               2023-11-14T22:13:20Z           2023-11-14T22:13:20.123456Z
+            0/3000               2023-11-14T22:13:20Z           2023-11-14T22:13:20.123456Z    current"#]]
+        .assert_eq(&Listing::new(&log, None).table());
+    }
+
+    #[test]
+    fn machines_get_the_same() {
+        let log = log();
+        let listing = Listing::new(&log, None);
+        let json = serde_json::to_value(&listing).unwrap();
+        assert_eq!(json["positions"][2]["end_lsn"], "0/3000");
+        assert_eq!(json["positions"][2]["is_current"], true);
+        assert_eq!(json["positions"][0]["is_reachable"], serde_json::Value::Null);
+        assert_eq!(json["positions"].as_array().unwrap().len(), 3);
+    }
+}

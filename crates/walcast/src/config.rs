@@ -1,0 +1,172 @@
+//! The configuration: what is written in the file, checked until later code cannot hold a bad one.
+//!
+//! ```text
+//! text ──Document──▶ RawConfig ──resolve──▶ Config
+//!        unknown keys,             names, bounds, secrets from files,
+//!        ${VARIABLES}              each error with its line
+//! ```
+
+mod age;
+mod bytes;
+mod document;
+mod error;
+mod expand;
+mod fields;
+#[cfg(test)]
+mod manual;
+mod raw;
+mod resolve;
+mod secret;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use walcast_delivery::{Guarantee, ReplayConfig};
+use walcast_postgres::{ConnectConfig, Environment, TablePattern};
+
+pub(crate) use self::error::ConfigError;
+pub(crate) use self::secret::Secret;
+
+use self::document::Document;
+
+/// A configuration that can be used.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Who the connector is: transactional id, checkpoint key, and what slot, publication and topics are named after.
+    pub(crate) name: String,
+    pub(crate) postgres: PostgresSection,
+    pub(crate) kafka: KafkaSection,
+    pub(crate) registry: RegistrySection,
+    pub(crate) replay: ReplayConfig,
+    pub(crate) format: FormatSection,
+    pub(crate) retry: RetrySection,
+    /// Where figures and state are served; `None`: nowhere.
+    pub(crate) admin_listen: Option<SocketAddr>,
+    pub(crate) log: LogSection,
+}
+
+#[derive(Debug)]
+pub(crate) struct PostgresSection {
+    pub(crate) connect: ConnectConfig,
+    pub(crate) slot: String,
+    pub(crate) publication: String,
+    pub(crate) create: bool,
+    pub(crate) tables: Vec<TablePattern>,
+    pub(crate) exclude: Vec<TablePattern>,
+    pub(crate) logical_decoding_work_mem: Option<String>,
+    pub(crate) queue_bytes: usize,
+    pub(crate) idle_interval: Duration,
+    pub(crate) watch_interval: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) struct KafkaSection {
+    pub(crate) brokers: String,
+    pub(crate) topic_prefix: String,
+    pub(crate) guarantee: Guarantee,
+    pub(crate) commit_interval: Duration,
+    pub(crate) commit_bytes: usize,
+    pub(crate) transaction_timeout: Duration,
+    pub(crate) split_over_bytes: Option<u64>,
+    pub(crate) topics: TopicsSection,
+    pub(crate) properties: Properties,
+}
+
+#[derive(Debug)]
+pub(crate) struct TopicsSection {
+    pub(crate) create: bool,
+    /// `None`: the broker's default.
+    pub(crate) partitions: Option<u32>,
+    /// `None`: the broker's default.
+    pub(crate) replication: Option<u32>,
+    pub(crate) config: BTreeMap<String, String>,
+}
+
+/// librdkafka properties; `Debug` shows the names only, because any value may be a secret.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Properties(pub(crate) BTreeMap<String, String>);
+
+impl fmt::Debug for Properties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct RegistrySection {
+    pub(crate) url: String,
+    pub(crate) auth: RegistryAuth,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum RegistryAuth {
+    None,
+    Basic { username: String, password: Secret },
+    Bearer { token: Secret },
+}
+
+#[derive(Debug)]
+pub(crate) struct FormatSection {
+    pub(crate) tombstones_on_delete: bool,
+    pub(crate) unavailable_value_placeholder: String,
+}
+
+#[derive(Debug)]
+pub(crate) struct RetrySection {
+    pub(crate) delay_min: Duration,
+    pub(crate) delay_max: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) struct LogSection {
+    pub(crate) format: LogFormat,
+    /// In the language of `RUST_LOG`.
+    pub(crate) level: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What a configuration takes from outside of its file.
+struct Surroundings<'a> {
+    /// Environment variables.
+    lookup: expand::Lookup<'a>,
+    /// Those of them that libpq knows.
+    postgres: Environment,
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or what it says cannot be used.
+    pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let surroundings = Surroundings {
+            lookup: &|name| std::env::var(name),
+            postgres: Environment::of_process(),
+        };
+        Self::parse(&path.display().to_string(), &text, &surroundings)
+    }
+
+    /// Reads `text`, which came from `file`.
+    fn parse(file: &str, text: &str, surroundings: &Surroundings<'_>) -> Result<Self, ConfigError> {
+        let (document, raw) = Document::read(file, text, surroundings.lookup)?;
+        resolve::resolve(&document, raw, &surroundings.postgres)
+    }
+}

@@ -1,0 +1,152 @@
+//! A configuration file between text and structs: keys are checked, variables replaced, and places remembered so that an
+//! error found later can still point at its line.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{ConfigError, Fault, Place, TableLabel};
+use super::expand::{Lookup, expand};
+use super::raw::RawConfig;
+use super::tables::{Keys, Table, hint, tables};
+
+/// Where each key of a file stands.
+#[derive(Debug)]
+pub(crate) struct Document<'t> {
+    file: String,
+    text: &'t str,
+    spans: BTreeMap<String, Range<usize>>,
+}
+
+impl<'t> Document<'t> {
+    /// Reads `text`, which came from `file`.
+    ///
+    /// # Errors
+    /// It is not TOML, has a key that does not exist, or a variable that is not set.
+    pub(crate) fn read(
+        file: &str,
+        text: &'t str,
+        lookup: Lookup<'_>,
+    ) -> Result<(Self, RawConfig), ConfigError> {
+        let mut document = Document {
+            file: file.to_owned(),
+            text,
+            spans: BTreeMap::new(),
+        };
+        let mut root = DeTable::parse(text).map_err(|error| document.toml_error(&error))?;
+        document.visit_table(&tables(), "", root.get_mut(), lookup)?;
+        let raw = RawConfig::deserialize(toml::de::Deserializer::from(root))
+            .map_err(|error| document.toml_error(&error))?;
+        Ok((document, raw))
+    }
+
+    /// An error about the value of `key` (`table.key`), or about the whole file when the key is not in it.
+    pub(crate) fn error_at(&self, key: &str, fault: Fault) -> ConfigError {
+        ConfigError::Content {
+            place: self.place_of(key),
+            fault,
+        }
+    }
+
+    /// Where `key` stands.
+    pub(crate) fn place_of(&self, key: &str) -> Place {
+        self.place(self.spans.get(key).cloned())
+    }
+
+    fn visit_table(
+        &mut self,
+        tables: &[Table],
+        path: &str,
+        table: &mut DeTable<'t>,
+        lookup: Lookup<'_>,
+    ) -> Result<(), ConfigError> {
+        let known = tables
+            .iter()
+            .find(|known| known.path == path)
+            .map(|known| known.keys);
+        for (key, value) in table.iter_mut() {
+            if let Some(Keys::Known(keys)) = known
+                && !keys.contains(&key.get_ref().as_ref())
+            {
+                let name = key.get_ref().to_string();
+                let hint = hint(tables, path, &name, keys);
+                let fault = Fault::UnknownKey {
+                    key: name,
+                    table: TableLabel(path.to_owned()),
+                    hint,
+                };
+                return Err(ConfigError::Content {
+                    place: self.place(Some(key.span())),
+                    fault,
+                });
+            }
+            let path = if path.is_empty() {
+                key.get_ref().to_string()
+            } else {
+                format!("{path}.{}", key.get_ref())
+            };
+            self.spans.insert(path.clone(), key.span());
+            self.visit_value(tables, &path, value, lookup)?;
+        }
+        Ok(())
+    }
+
+    fn visit_value(
+        &mut self,
+        tables: &[Table],
+        path: &str,
+        value: &mut Spanned<DeValue<'t>>,
+        lookup: Lookup<'_>,
+    ) -> Result<(), ConfigError> {
+        let span = value.span();
+        match value.get_mut() {
+            DeValue::Table(table) => self.visit_table(tables, path, table, lookup),
+            DeValue::Array(array) => array
+                .iter_mut()
+                .try_for_each(|element| self.visit_value(tables, path, element, lookup)),
+            DeValue::String(text) => {
+                let expanded =
+                    expand(text, lookup)
+                        .map(Cow::into_owned)
+                        .map_err(|source| ConfigError::Content {
+                            place: self.place(Some(span)),
+                            fault: Fault::Expand {
+                                key: path.to_owned(),
+                                source,
+                            },
+                        })?;
+                *text = Cow::Owned(expanded);
+                Ok(())
+            }
+            DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => Ok(()),
+        }
+    }
+
+    fn toml_error(&self, error: &toml::de::Error) -> ConfigError {
+        let message = error.message().lines().collect::<Vec<_>>().join("; ");
+        ConfigError::Content {
+            place: self.place(error.span()),
+            fault: Fault::Toml { message },
+        }
+    }
+
+    fn place(&self, span: Option<Range<usize>>) -> Place {
+        let before = span.and_then(|span| self.text.get(..span.start));
+        let line_and_column = before.map(|before| {
+            let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+            let line = before.matches('\n').count() + 1;
+            (
+                line,
+                before.get(line_start..).unwrap_or_default().chars().count() + 1,
+            )
+        });
+        Place {
+            file: self.file.clone(),
+            line_and_column,
+        }
+    }
+}

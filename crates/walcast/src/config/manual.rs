@@ -1,0 +1,86 @@
+//! `docs/configuration.md` against the structs: every key is described, with its default, and nothing else is.
+//!
+//! A key is a line `| `key` | default | meaning |` of a table under a heading that names its TOML table.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::raw::RawConfig;
+use super::tables::{Keys, tables};
+
+/// Default by key, for each table, as the manual has them.
+type Described = BTreeMap<String, BTreeMap<String, String>>;
+
+fn described() -> Described {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+    let text = fs::read_to_string(path).unwrap();
+    let mut described = Described::new();
+    let mut table = None;
+    for line in text.lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            table = match heading.trim() {
+                "Outside of any table" => Some(String::new()),
+                heading => heading
+                    .strip_prefix("`[")
+                    .and_then(|rest| rest.strip_suffix("]`"))
+                    .map(str::to_owned),
+            };
+        }
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        if let (Some(table), ["", key, default, meaning, ""]) = (&table, cells.as_slice())
+            && let Some(key) = key.strip_prefix('`').and_then(|key| key.strip_suffix('`'))
+        {
+            assert!(meaning.len() > 10, "{key} of [{table}] is not explained");
+            let before = described
+                .entry(table.clone())
+                .or_default()
+                .insert(key.to_owned(), (*default).to_owned());
+            assert!(before.is_none(), "{key} of [{table}] is described twice");
+        }
+    }
+    described
+}
+
+#[test]
+fn every_key_is_described_and_nothing_else() {
+    let described = described();
+    let subtables: Vec<&str> = tables().iter().map(|table| table.path).collect();
+    for table in tables() {
+        let Keys::Known(keys) = table.keys else { continue };
+        let is_subtable =
+            |key: &str| subtables.contains(&format!("{}.{key}", table.path).trim_start_matches('.'));
+        let mut keys: Vec<&str> = keys.iter().copied().filter(|key| !is_subtable(key)).collect();
+        keys.sort_unstable();
+        let manual: Vec<&str> = described
+            .get(table.path)
+            .into_iter()
+            .flat_map(BTreeMap::keys)
+            .map(String::as_str)
+            .collect();
+        assert_eq!(
+            keys, manual,
+            "keys of [{}]: left in the structs, right in the manual",
+            table.path
+        );
+    }
+}
+
+/// A default that depends on other keys, or none, is written in words; one that is a value, as TOML in backticks.
+#[test]
+fn every_default_is_the_one_described() {
+    let defaults = toml::Table::try_from(RawConfig::default()).unwrap();
+    for (table, keys) in described() {
+        let path = table.split('.').filter(|part| !part.is_empty());
+        let values = path.fold(&defaults, |values, part| values[part].as_table().unwrap());
+        for (key, manual) in keys {
+            match values.get(&key) {
+                Some(value) => assert_eq!(manual, format!("`{value}`"), "default of {key} in [{table}]"),
+                None => assert!(
+                    !manual.contains('`'),
+                    "{key} of [{table}] has no default value, not {manual}"
+                ),
+            }
+        }
+    }
+}

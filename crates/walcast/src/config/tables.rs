@@ -1,0 +1,73 @@
+//! Which tables and keys a configuration has.
+
+use super::error::{Hint, TableLabel};
+use super::fields::fields_of;
+use super::raw::{
+    RawAdmin, RawConfig, RawFormat, RawKafka, RawLog, RawPostgres, RawRegistry, RawReplay, RawRetry,
+    RawTopics,
+};
+
+/// One table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Table {
+    /// `kafka.topics` and the like; empty for keys outside of any table.
+    pub(crate) path: &'static str,
+    pub(crate) keys: Keys,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// These and no others.
+    Known(&'static [&'static str]),
+    /// Whatever the software behind it takes.
+    Any,
+}
+
+/// Every table, in the order in which the manual describes them.
+pub(crate) fn tables() -> [Table; 12] {
+    let known = |path, keys| Table {
+        path,
+        keys: Keys::Known(keys),
+    };
+    [
+        known("", fields_of::<RawConfig>()),
+        known("postgres", fields_of::<RawPostgres>()),
+        known("kafka", fields_of::<RawKafka>()),
+        known("kafka.topics", fields_of::<RawTopics>()),
+        Table {
+            path: "kafka.topics.config",
+            keys: Keys::Any,
+        },
+        Table {
+            path: "kafka.properties",
+            keys: Keys::Any,
+        },
+        known("registry", fields_of::<RawRegistry>()),
+        known("replay", fields_of::<RawReplay>()),
+        known("format", fields_of::<RawFormat>()),
+        known("retry", fields_of::<RawRetry>()),
+        known("admin", fields_of::<RawAdmin>()),
+        known("log", fields_of::<RawLog>()),
+    ]
+}
+
+/// How alike two keys must be (Jaro-Winkler, 0 to 1) for one to be offered in the other's place: `broker` and `brokers`
+/// are at 0.97, `url` and `slot` at 0.
+const ALIKE_MIN: f64 = 0.75;
+
+/// What may have been meant by a `key` that `table` does not have.
+pub(crate) fn hint(tables: &[Table], table: &str, key: &str, known: &'static [&'static str]) -> Hint {
+    let elsewhere = tables
+        .iter()
+        .find(|other| other.path != table && matches!(other.keys, Keys::Known(keys) if keys.contains(&key)));
+    let likeness = |candidate: &str| strsim::jaro_winkler(&key.to_ascii_lowercase(), candidate);
+    let nearest = known
+        .iter()
+        .copied()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    match (elsewhere, nearest) {
+        (Some(other), _) => Hint::BelongsIn(TableLabel(other.path.to_owned())),
+        (None, Some(nearest)) if likeness(nearest) >= ALIKE_MIN => Hint::Nearest(nearest),
+        _ => Hint::Known(known),
+    }
+}

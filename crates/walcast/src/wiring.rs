@@ -1,0 +1,129 @@
+//! From the configuration to the parts of a connector.
+
+use std::num::{NonZeroU16, NonZeroU32};
+
+use tokio::sync::watch;
+use walcast_delivery::{Connector, DeliveryConfig, Metrics, Status};
+use walcast_kafka::{KafkaConfig, KafkaSink, KafkaTopics, Properties, Registry, RegistryConfig, TopicConfig};
+use walcast_mapper::MapperConfig;
+use walcast_postgres::{PostgresConfig, PostgresSource};
+
+use crate::config::{Config, RegistryAuth, Secret};
+use crate::exit::UsageError;
+
+/// How Kafka is reached and what is written there.
+///
+/// # Errors
+/// A librdkafka property is unknown, or would break the guarantee.
+pub(crate) fn kafka(config: &Config) -> anyhow::Result<KafkaConfig> {
+    let section = &config.kafka;
+    let properties =
+        Properties::new(section.properties.0.clone()).map_err(|error| UsageError(error.to_string()))?;
+    Ok(KafkaConfig {
+        name: config.name.clone(),
+        brokers: section.brokers.clone(),
+        topic_prefix: section.topic_prefix.clone(),
+        guarantee: section.guarantee,
+        transaction_timeout: section.transaction_timeout,
+        properties,
+        topics: TopicConfig {
+            create: section.topics.create,
+            partitions: section.topics.partitions.and_then(NonZeroU32::new),
+            replication: section
+                .topics
+                .replication
+                .and_then(|replication| u16::try_from(replication).ok())
+                .and_then(NonZeroU16::new),
+            config: section.topics.config.clone(),
+        },
+    })
+}
+
+/// How the schema registry is reached.
+pub(crate) fn registry(config: &Config) -> RegistryConfig {
+    let secret = |secret: &Secret| walcast_kafka::Secret::new(secret.reveal());
+    let auth = match &config.registry.auth {
+        RegistryAuth::None => walcast_kafka::RegistryAuth::None,
+        RegistryAuth::Basic { username, password } => walcast_kafka::RegistryAuth::Basic {
+            user: username.clone(),
+            password: secret(password),
+        },
+        RegistryAuth::Bearer { token } => walcast_kafka::RegistryAuth::Bearer { token: secret(token) },
+    };
+    RegistryConfig {
+        url: config.registry.url.clone(),
+        auth,
+    }
+}
+
+/// The sink; nothing is connected yet.
+pub(crate) fn sink(config: &Config) -> anyhow::Result<KafkaSink> {
+    Ok(KafkaSink::new(kafka(config)?)?)
+}
+
+/// The source; nothing is connected yet.
+pub(crate) fn source(config: &Config) -> anyhow::Result<PostgresSource> {
+    Ok(PostgresSource::new(postgres(config))?)
+}
+
+/// How Postgres is reached and what of it is captured.
+pub(crate) fn postgres(config: &Config) -> PostgresConfig {
+    let section = &config.postgres;
+    PostgresConfig {
+        connect: section.connect.clone(),
+        name: config.name.clone(),
+        slot: section.slot.clone(),
+        publication: section.publication.clone(),
+        tables: section.tables.clone(),
+        exclude: section.exclude.clone(),
+        queue_bytes: section.queue_bytes,
+        logical_decoding_work_mem: section.logical_decoding_work_mem.clone(),
+    }
+}
+
+/// How records are named and shaped.
+pub(crate) fn mapper(config: &Config) -> MapperConfig {
+    MapperConfig {
+        topic_prefix: config.kafka.topic_prefix.clone(),
+        connector_name: config.name.clone(),
+        database: config.postgres.connect.database().to_owned(),
+        tombstones_on_delete: config.format.tombstones_on_delete,
+        unavailable_value_placeholder: config.format.unavailable_value_placeholder.clone(),
+    }
+}
+
+/// A connector with everything it needs; nothing is connected yet.
+pub(crate) fn connector(
+    config: &Config,
+    metrics: Metrics,
+    status: watch::Sender<Status>,
+) -> anyhow::Result<Connector<PostgresSource, KafkaSink, KafkaTopics, Registry>> {
+    Ok(Connector {
+        source: source(config)?,
+        sink: sink(config)?,
+        topics: KafkaTopics::new(kafka(config)?)?,
+        registry: Registry::new(&registry(config))?,
+        mapper: mapper(config),
+        config: delivery(config),
+        metrics,
+        status,
+    })
+}
+
+/// What the delivery loop is told.
+fn delivery(config: &Config) -> DeliveryConfig {
+    DeliveryConfig {
+        slot: config.postgres.slot.clone(),
+        publication: config.postgres.publication.clone(),
+        create_missing: config.postgres.create,
+        commit_interval: config.kafka.commit_interval,
+        commit_bytes: config.kafka.commit_bytes,
+        transaction_timeout: config.kafka.transaction_timeout,
+        split_over_bytes: config.kafka.split_over_bytes,
+        idle_interval: config.postgres.idle_interval,
+        watch_interval: config.postgres.watch_interval,
+        replay: config.replay,
+        retry_delay_min: config.retry.delay_min,
+        retry_delay_max: config.retry.delay_max,
+    }
+}

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Completes a folder that holds /usr/local/bin/walcast to a root file system that can run it: no shell, no packages.
+#
+#   root-filesystem.sh FOLDER
+set -eu
+
+root=$1
+binary=$root/usr/local/bin/walcast
+
+# Shared libraries and the loader, at the paths where the loader looks for them.
+ldd "$binary" | grep -o '/[^ ]*' | while read -r library; do
+    install -D "$(readlink -f "$library")" "$root$library"
+done
+
+# Certificates of public authorities, for sslrootcert=system, Kafka and the registry.
+install -D -m 644 /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
+
+# Names are looked up in /etc/hosts, then by DNS; both are built into glibc.
+printf 'hosts: files dns\n' > "$root/etc/nsswitch.conf"
+printf 'walcast:x:65532:65532:walcast:/home/walcast:/sbin/nologin\n' > "$root/etc/passwd"
+printf 'walcast:x:65532:\n' > "$root/etc/group"
+
+install -d "$root/etc/walcast" "$root/home/walcast"
+install -d -m 1777 "$root/tmp"

@@ -1,0 +1,101 @@
+//! A minimal consumer: committed records of some topics, decoded with the registry's schemas, one JSON line each.
+//!
+//! ```text
+//! cargo run -p walcast-examples --bin consumer -- --topic shop.public.orders
+//! ```
+
+use std::io::Write;
+
+use anyhow::Context;
+use apache_avro::types::Value;
+use clap::Parser;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use schema_registry_converter::async_impl::avro::AvroDecoder;
+use schema_registry_converter::async_impl::schema_registry::SrSettings;
+use serde_json::{Value as Json, json};
+use walcast_examples::{ID_HEADER, RecordId, Repeats};
+
+/// Print what walcast writes
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Bootstrap addresses of Kafka
+    #[arg(long, default_value = "127.0.0.1:9092")]
+    brokers: String,
+
+    /// Address of the schema registry
+    #[arg(long, default_value = "http://127.0.0.1:8081")]
+    registry: String,
+
+    /// A topic; may be given several times. A text that begins with ^ is a regular expression
+    #[arg(long = "topic", required = true)]
+    topics: Vec<String>,
+
+    /// The consumer group: one with the same name goes on where it left off
+    #[arg(long, default_value = "walcast-example")]
+    group: String,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let consumer: StreamConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &arguments.brokers)
+        .set("group.id", &arguments.group)
+        // What exactly once rests on: records of transactions that were aborted are never seen.
+        .set("isolation.level", "read_committed")
+        .set("auto.offset.reset", "earliest")
+        .set("enable.auto.commit", "false")
+        .create()
+        .context("the consumer cannot be made")?;
+    let topics: Vec<&str> = arguments.topics.iter().map(String::as_str).collect();
+    consumer
+        .subscribe(&topics)
+        .context("the topics cannot be subscribed to")?;
+
+    let decoder = AvroDecoder::new(SrSettings::new(arguments.registry));
+    let mut repeats = Repeats::default();
+    loop {
+        let record = tokio::select! {
+            record = consumer.recv() => record.context("no record could be read")?,
+            stop = tokio::signal::ctrl_c() => return stop.context("signals cannot be listened to"),
+        };
+        let id = header(&record, ID_HEADER).and_then(RecordId::parse);
+        if id.is_none_or(|id| !repeats.is_repeat(record.topic(), record.partition(), id)) {
+            print(&decoder, &record).await?;
+        }
+        // After the record was dealt with, never before.
+        consumer
+            .commit_message(&record, CommitMode::Async)
+            .context("the offset was not committed")?;
+    }
+}
+
+async fn print(decoder: &AvroDecoder, record: &BorrowedMessage<'_>) -> anyhow::Result<()> {
+    let line = json!({
+        "topic": record.topic(),
+        "partition": record.partition(),
+        "offset": record.offset(),
+        "id": header(record, ID_HEADER).map(String::from_utf8_lossy),
+        "key": decode(decoder, record.key()).await?,
+        "value": decode(decoder, record.payload()).await?,
+    });
+    writeln!(std::io::stdout().lock(), "{line}").context("nobody reads")
+}
+
+fn header<'r>(record: &'r BorrowedMessage<'_>, name: &str) -> Option<&'r [u8]> {
+    record.headers()?.iter().find(|header| header.key == name)?.value
+}
+
+/// Keyless tables have no key, tombstones no value.
+async fn decode(decoder: &AvroDecoder, bytes: Option<&[u8]>) -> anyhow::Result<Json> {
+    let decoded = decoder
+        .decode(bytes)
+        .await
+        .context("the record cannot be decoded")?;
+    match decoded.value {
+        Value::Null => Ok(Json::Null),
+        value => Json::try_from(value).context("the record has a value that JSON lacks"),
+    }
+}
