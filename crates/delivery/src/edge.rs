@@ -158,6 +158,9 @@ pub trait Sink {
 pub trait Topics {
     /// Makes sure that `topic` exists, creating it as configured.
     fn ensure(&mut self, topic: &str) -> impl Future<Output = Result<(), BoxedFault>>;
+
+    /// Forgets which topics exist: while nobody was connected, one may have been deleted.
+    fn forget(&mut self);
 }
 
 /// The schema registry.
@@ -165,4 +168,7 @@ pub trait SchemaRegistry {
     /// Registers `schema` (Avro as JSON) under `subject` and returns its id; the same id when it is there already.
     fn register(&mut self, subject: &str, schema: &str)
     -> impl Future<Output = Result<SchemaId, BoxedFault>>;
+
+    /// Forgets the ids: a registry that was made anew meanwhile gives others.
+    fn forget(&mut self);
 }

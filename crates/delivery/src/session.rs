@@ -77,6 +77,8 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
     async fn prepare(&mut self) -> Result<(Beginning, Started<P>), DeliveryError> {
         let connector = &mut *self.connector;
         lead(&mut connector.source, &connector.status).await?;
+        connector.topics.forget();
+        connector.registry.forget();
         let log = connector.sink.open().await.map_err(DeliveryError::Sink)?;
         let beginning = begin(&mut connector.source, &mut connector.sink, &connector.config, log).await?;
         let started = connector

@@ -164,11 +164,6 @@ impl Registry {
         })
     }
 
-    /// Forgets the ids. After a reconnect the registry may be another: one that was made anew has other ids.
-    pub fn forget(&mut self) {
-        self.ids.clear();
-    }
-
     /// Whether the registry answers and lets us read.
     ///
     /// # Errors
@@ -234,6 +229,10 @@ impl Registry {
 impl SchemaRegistry for Registry {
     async fn register(&mut self, subject: &str, schema: &str) -> Result<SchemaId, BoxedFault> {
         Ok(self.id(subject, schema).await?)
+    }
+
+    fn forget(&mut self) {
+        self.ids.clear();
     }
 }
 

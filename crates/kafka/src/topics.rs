@@ -52,11 +52,6 @@ impl KafkaTopics {
         })
     }
 
-    /// Forgets which topics exist: after a failure, one may have been deleted.
-    pub fn forget(&mut self) {
-        self.known.clear();
-    }
-
     async fn make_sure(&mut self, topic: &str) -> Result<(), KafkaError> {
         if self.known.contains(topic) {
             return Ok(());
@@ -85,6 +80,10 @@ impl KafkaTopics {
 impl Topics for KafkaTopics {
     async fn ensure(&mut self, topic: &str) -> Result<(), BoxedFault> {
         Ok(self.make_sure(topic).await?)
+    }
+
+    fn forget(&mut self) {
+        self.known.clear();
     }
 }
 

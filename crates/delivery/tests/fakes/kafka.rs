@@ -278,6 +278,9 @@ fn stored(checkpoint: &Checkpoint) -> Checkpoint {
 pub(crate) struct TopicsClient(Kafka);
 
 impl Topics for TopicsClient {
+    // The fake remembers nothing on the client's side.
+    fn forget(&mut self) {}
+
     async fn ensure(&mut self, topic: &str) -> Result<(), BoxedFault> {
         perform(&self.0.broker, &self.0.steps, KafkaCall::EnsureTopic, |broker| {
             broker.topics.insert(topic.to_owned());
