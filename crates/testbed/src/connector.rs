@@ -152,7 +152,7 @@ impl Walcast {
     /// # Errors
     /// When the system refuses to signal.
     pub fn pause(&mut self) -> Result<()> {
-        self.process.signal(Signal::STOP)
+        self.process.pause()
     }
 
     /// Lets a paused process go on.

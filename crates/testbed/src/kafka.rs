@@ -196,7 +196,7 @@ impl Kafka {
     /// # Errors
     /// When the broker does not run or the system refuses to signal.
     pub fn pause(&mut self) -> Result<()> {
-        self.running()?.signal(Signal::STOP)
+        self.running()?.pause()
     }
 
     /// Lets a paused broker go on.

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use crate::command::{end_of, missing_or_failed};
 use crate::error::{Error, Result, file_error};
 use crate::spawn;
-use crate::wait::{Deadline, POLL};
+use crate::wait::{Deadline, POLL, SERVER_LIMIT};
 
 /// How much of a log an error shows, in bytes.
 const LOG_SHOWN_BYTES: usize = 3000;
@@ -54,6 +54,19 @@ impl Process {
             return Ok(());
         }
         kill_process(self.pid(), signal).map_err(|error| self.failed("signal", error.into()))
+    }
+
+    /// Stops the process's clock; returns when every thread of it stands still.
+    ///
+    /// The signal alone is not enough: on a loaded machine a thread can go on for a while after it was sent.
+    pub(crate) fn pause(&mut self) -> Result<()> {
+        self.signal(Signal::STOP)?;
+        let deadline = Deadline::after(SERVER_LIMIT);
+        while self.ended()?.is_none() && !stands_still(self.id()) {
+            deadline.check(|| format!("standstill of {}", self.name), &self.log)?;
+            std::thread::yield_now();
+        }
+        Ok(())
     }
 
     /// How the process ended, or `None` while it runs.
@@ -164,6 +177,18 @@ pub(crate) fn descendants_of(root: u32) -> Vec<i32> {
     found.split_off(1.min(found.len()))
 }
 
+fn stands_still(process_id: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{process_id}/task")) else {
+        return true;
+    };
+    threads.flatten().all(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // A thread without a state has just ended.
+        stat.rsplit_once(')')
+            .is_none_or(|(_, rest)| rest.trim_start().starts_with('T'))
+    })
+}
+
 fn parent_of(process: &Path) -> Option<(i32, i32)> {
     let id = process.file_name()?.to_str()?.parse().ok()?;
     let stat = std::fs::read_to_string(process.join("stat")).ok()?;
@@ -192,6 +217,23 @@ mod tests {
         let status = process.wait(Duration::from_secs(20)).await.unwrap();
         assert_eq!(status.code(), Some(7));
         assert!(process.check_alive().unwrap_err().to_string().contains("said"));
+    }
+
+    #[tokio::test]
+    async fn a_paused_process_does_nothing_until_it_is_resumed() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let mut process = shell("while :; do echo on; done", &log);
+        process.pause().unwrap();
+        let written = std::fs::metadata(&log).unwrap().len();
+        assert!(stands_still(process.id()));
+        assert_eq!(std::fs::metadata(&log).unwrap().len(), written);
+        process.signal(Signal::CONT).unwrap();
+        let deadline = Deadline::after(Duration::from_secs(20));
+        while std::fs::metadata(&log).unwrap().len() == written {
+            deadline.check(|| "more output".to_owned(), &log).unwrap();
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     #[tokio::test]

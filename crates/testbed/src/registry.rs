@@ -79,6 +79,13 @@ impl Registry {
                 "-Dquarkus.http.host=127.0.0.1",
                 "-Dquarkus.http.access-log.enabled=false",
             ])
+            // Twenty connections by default, for one user.
+            .args([
+                "-Dapicurio.datasource.jdbc.initial-size=2",
+                "-Dapicurio.datasource.jdbc.min-size=2",
+            ])
+            // Opening the file takes longer than the 5 s allowed by default when the machine is loaded.
+            .arg("-Dquarkus.datasource.h2.jdbc.acquisition-timeout=100S")
             // Written at each commit, closed only when the process ends.
             .arg(format!(
                 "-Dapicurio.datasource.url=jdbc:h2:file:{};DB_CLOSE_ON_EXIT=FALSE",
@@ -152,7 +159,7 @@ impl Registry {
     /// # Errors
     /// When the registry does not run or the system refuses to signal.
     pub fn pause(&mut self) -> Result<()> {
-        self.running()?.signal(Signal::STOP)
+        self.running()?.pause()
     }
 
     /// Lets a paused registry go on.
