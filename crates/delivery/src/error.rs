@@ -142,7 +142,7 @@ pub enum Halt {
     },
     /// Somebody else advanced the slot.
     #[error(
-        "slot {slot} was advanced by somebody else: changes in ({stored}, {confirmed}] were never delivered and the slot no longer has them; \
+        "slot {slot} was advanced, or dropped and made anew, by somebody else: changes in ({stored}, {confirmed}] were never delivered and the slot no longer has them; \
          re-read the tables concerned, then accept the gap with: walcast checkpoint set {confirmed} --accept-gap"
     )]
     SlotAdvanced {
@@ -274,6 +274,18 @@ pub enum Halt {
         /// The table.
         table: TableName,
     },
+    /// One of the findings by which changes of captured tables do not arrive, on a connector that has delivered before.
+    #[error(
+        "{finding}; what was changed in ({after}, {until}] while this was so is not delivered: re-read the tables concerned"
+    )]
+    NotCovered {
+        /// The finding.
+        finding: Box<Halt>,
+        /// The checkpoint's position.
+        after: Lsn,
+        /// The end of the server's log.
+        until: Lsn,
+    },
     /// A captured table has nothing that identifies a row.
     #[error(
         "table {table} has no replica identity: once published, the server would refuse its updates and deletes in the application; \
@@ -326,15 +338,5 @@ pub enum Halt {
         limit: Duration,
         /// The checkpoint's position.
         after: Lsn,
-    },
-    /// The checkpoint was written by a later version.
-    #[error(
-        "the checkpoint has format version {found}, this walcast reads up to {known}; use the version of walcast that wrote it"
-    )]
-    CheckpointVersion {
-        /// The checkpoint's.
-        found: u32,
-        /// The latest this version knows.
-        known: u32,
     },
 }

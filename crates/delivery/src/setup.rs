@@ -34,11 +34,12 @@ pub(crate) async fn begin<P: Source, K: Sink>(
 ) -> Result<Beginning, DeliveryError> {
     let known = log.current.as_ref().map(|checkpoint| checkpoint.timeline);
     let survey = source.survey(known).await.map_err(DeliveryError::Source)?;
-    first_finding(table_findings(&survey))?;
+    let not_covered = |finding| not_covered(finding, log.current.as_ref(), &survey);
+    first_finding(table_findings(&survey)).map_err(not_covered)?;
     match &log.current {
         Some(checkpoint) if !is_unfinished(checkpoint, &survey) => {
             let from = resume_position(&survey, checkpoint, &config.slot)?;
-            first_finding(publication_findings(&survey, &config.publication))?;
+            first_finding(publication_findings(&survey, &config.publication)).map_err(not_covered)?;
             let confirmed = survey
                 .slot
                 .as_ref()
@@ -63,6 +64,25 @@ pub(crate) async fn begin<P: Source, K: Sink>(
 /// A start that was cut short before the slot existed is begun again.
 fn is_unfinished(checkpoint: &Checkpoint, survey: &Survey) -> bool {
     checkpoint.state == CheckpointState::CreatingSlot && survey.slot.is_none()
+}
+
+/// Names the changes that an old connector has missed, where the finding means that it has.
+fn not_covered(finding: Halt, checkpoint: Option<&Checkpoint>, survey: &Survey) -> Halt {
+    let misses_changes = matches!(
+        finding,
+        Halt::PublicationMissing { .. }
+            | Halt::NotPublished { .. }
+            | Halt::OperationsUnpublished { .. }
+            | Halt::Unlogged { .. }
+    );
+    match checkpoint {
+        Some(checkpoint) if misses_changes => Halt::NotCovered {
+            finding: Box::new(finding),
+            after: checkpoint.end_lsn,
+            until: survey.flush_lsn,
+        },
+        _ => finding,
+    }
 }
 
 fn first_finding(findings: Vec<Halt>) -> Result<(), Halt> {

@@ -169,3 +169,16 @@ fn everything_is_wrong() {
         "#]],
     );
 }
+
+#[test]
+fn an_old_connector_says_what_was_missed() {
+    let mut survey = survey();
+    survey.captured.truncate(1);
+    survey.captured[0].persistence = Persistence::Unlogged;
+    let missed = Halt::NotCovered {
+        finding: Box::new(table_findings(&survey).remove(0)),
+        after: Lsn::new(0x200),
+        until: survey.flush_lsn,
+    };
+    expect!["table public.items is unlogged, so its changes are not in the log; ALTER TABLE public.items SET LOGGED, or exclude it; what was changed in (0/200, 0/300] while this was so is not delivered: re-read the tables concerned"].assert_eq(&missed.to_string());
+}

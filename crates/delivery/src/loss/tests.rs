@@ -139,7 +139,7 @@ fn a_slot_that_somebody_else_advanced() {
     check_slot(
         |slot| slot.confirmed_flush_lsn = Some(at(0x201)),
         &expect![
-            "slot walcast_shop was advanced by somebody else: changes in (0/200, 0/201] were never delivered and the slot no longer has them; re-read the tables concerned, then accept the gap with: walcast checkpoint set 0/201 --accept-gap"
+            "slot walcast_shop was advanced, or dropped and made anew, by somebody else: changes in (0/200, 0/201] were never delivered and the slot no longer has them; re-read the tables concerned, then accept the gap with: walcast checkpoint set 0/201 --accept-gap"
         ],
     );
 }

@@ -83,17 +83,25 @@ async fn a_restored_backup() {
     assert!(matches!(halt.await, Halt::AheadOfServer { .. }));
 }
 
+/// The finding of a halt that also says what was missed.
+fn missed(halt: Halt) -> Halt {
+    match halt {
+        Halt::NotCovered { finding, after, until } if after < until => *finding,
+        other => panic!("{other} does not say what was missed"),
+    }
+}
+
 /// Trap 16.
 #[tokio::test(start_paused = true)]
 async fn a_publication_that_was_dropped_or_emptied() {
     let halt = halt_after(|world| world.postgres.edit(|server| server.publication = None));
-    assert!(matches!(halt.await, Halt::PublicationMissing { .. }));
+    assert!(matches!(missed(halt.await), Halt::PublicationMissing { .. }));
     let halt = halt_after(|world| {
         world
             .postgres
             .edit(|server| server.publication.as_mut().unwrap().tables.clear());
     });
-    assert!(matches!(halt.await, Halt::NotPublished { .. }));
+    assert!(matches!(missed(halt.await), Halt::NotPublished { .. }));
 }
 
 /// It is looked at before every stream, not only the first.
