@@ -5,8 +5,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use tokio::sync::watch;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use walcast_delivery::{Metrics, Status};
+use walcast_kafka::{Registry, RegistryError};
 
 use super::ConfigArgs;
 use crate::admin::{self, Identity, Observed};
@@ -32,7 +33,7 @@ pub(crate) struct RunArgs {
 }
 
 pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
-    let signals = Signals::listen().context("signals cannot be listened to")?;
+    let mut signals = Signals::listen().context("signals cannot be listened to")?;
     let metrics = Metrics::default();
     let (status, watched) = watch::channel(Status::default());
     let identity = Identity {
@@ -64,6 +65,11 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
             }
         })
     });
+    tokio::select! {
+        biased;
+        _ = signals.next() => return Ok(Exit::Done),
+        asked = ask_registry(&config) => asked.context("schema registry")?,
+    }
     let outcome = Box::pin(connector.run(signals.stop())).await;
     if let Some(admin) = admin {
         admin.abort();
@@ -71,4 +77,16 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
     outcome?;
     info!("stopped");
     Ok(Exit::Done)
+}
+
+/// A registry that refuses us is found before anything is made. One that does not answer is waited for where a schema is
+/// needed, as it is later on.
+async fn ask_registry(config: &Config) -> Result<(), RegistryError> {
+    match Registry::new(&wiring::registry(config))?.probe().await {
+        Err(error @ RegistryError::Unreachable { .. }) => {
+            warn!(%error, "the schema registry is away, no new table can be captured until it is back");
+            Ok(())
+        }
+        answered => answered,
+    }
 }
