@@ -127,7 +127,7 @@ pub enum PostgresError {
         source: io::Error,
     },
     /// The server refused something.
-    #[error("{doing}: {error}")]
+    #[error("{doing}: {error}{}", fix(error).map(|fix| format!("; {fix}")).unwrap_or_default())]
     Server {
         /// What was asked of it.
         doing: &'static str,
@@ -233,7 +233,7 @@ pub enum PostgresError {
         why: Option<String>,
     },
     /// The server ended the stream with an error.
-    #[error("the replication stream of slot {slot} ended after {after}: {error}")]
+    #[error("the replication stream of slot {slot} ended after {after}: {error}{}", older_than_publication(slot, error))]
     StreamFailed {
         /// The slot.
         slot: String,
@@ -357,6 +357,33 @@ pub struct ServerError {
     pub hint: Option<String>,
 }
 
+/// What to do about a refusal to let us in, where the server does not say it itself.
+pub(crate) fn fix(refusal: &ServerError) -> Option<&'static str> {
+    match refusal.code.as_str() {
+        "28P01" => Some("check user and password: PGPASSWORD, [postgres] password_file, or ~/.pgpass"),
+        "28000" => Some(
+            "let the role in from this host in pg_hba.conf, or set sslmode=require or stricter where it wants TLS",
+        ),
+        "3D000" => Some("check the database's name in [postgres] url"),
+        "42501" => Some("grant the role of [postgres] url what is missing; to stream: ALTER ROLE … REPLICATION"),
+        _ => None,
+    }
+}
+
+/// `undefined_object`, here a publication.
+const UNDEFINED_OBJECT: &str = "42704";
+
+/// Up to version 17 the server cannot decode changes that were written while the publication did not exist.
+fn older_than_publication(slot: &str, error: &ServerError) -> String {
+    if error.code != UNDEFINED_OBJECT || !error.message.contains("publication") {
+        return String::new();
+    }
+    format!(
+        "; changes that wait in the slot are older than the publication: re-read the tables concerned, pass over what waits with: \
+         SELECT pg_replication_slot_advance('{slot}', pg_current_wal_lsn()), then start again and accept the gap"
+    )
+}
+
 /// `object_in_use`: a slot that another connection streams from.
 pub(crate) const OBJECT_IN_USE: &str = "55006";
 
@@ -414,10 +441,14 @@ mod tests {
             };
             error.is_retryable()
         };
-        for code in ["08006", "53300", "55006", "57P01", "57P02", "57P03", "57P05", "40001", "58030"] {
+        for code in [
+            "08006", "53300", "55006", "57P01", "57P02", "57P03", "57P05", "40001", "58030",
+        ] {
             assert!(retried(code), "{code} is worth a retry");
         }
-        for code in ["28000", "28P01", "3D000", "42501", "0A000", "22023", "57P04", "55000", "XX000", ""] {
+        for code in [
+            "28000", "28P01", "3D000", "42501", "0A000", "22023", "57P04", "55000", "XX000", "",
+        ] {
             assert!(!retried(code), "{code} needs somebody");
         }
     }
