@@ -7,14 +7,14 @@ const HALTED: i32 = 3;
 
 impl Finished {
     /// The line that says why the command failed, without the leading `error: `. Panics unless it exited with `code`, and
-    /// the line is the last one on stderr and the only one that is no log line (in JSON).
+    /// the line is the last one on stderr and the only one that is no log line.
     pub fn error(&self, code: i32) -> &str {
         assert_eq!(self.code, Some(code), "{self:#?}");
         let mut lines = self.stderr.lines().rev();
         let error = lines.next().and_then(|line| line.strip_prefix("error: "));
         let error = error.unwrap_or_else(|| panic!("the last line tells no error: {self:#?}"));
         for line in lines {
-            let is_log = serde_json::from_str::<serde_json::Value>(line).is_ok();
+            let is_log = serde_json::from_str::<serde_json::Value>(line).is_ok() || is_human_log(line);
             assert!(is_log, "{line:?} is neither log nor the one error line");
         }
         error
@@ -27,6 +27,16 @@ impl Finished {
             assert!(!is_told, "a secret was printed: {self:#?}");
         }
     }
+}
+
+/// Log lines for people begin with time and level.
+fn is_human_log(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let is_time = |word: &str| word.ends_with('Z') && word.contains('T');
+    words.next().is_some_and(is_time)
+        && words
+            .next()
+            .is_some_and(|level| ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"].contains(&level))
 }
 
 /// Panics unless a text holds all of these.

@@ -151,15 +151,15 @@ async fn tail_prints_a_line_for_each_change_in_order_and_leaves_no_trace() {
         .collect();
     let (two, three, null) = (Value::from(2), Value::from(3), Value::Null);
     let expected = [
-        ("c", &two, &Value::from("two")),
-        ("c", &three, &Value::from("three")),
-        ("u", &two, &Value::from("zwei")),
-        ("d", &null, &null),
+        ("insert", &two, &Value::from("two")),
+        ("insert", &three, &Value::from("three")),
+        ("update", &two, &Value::from("zwei")),
+        ("delete", &null, &null),
     ];
     assert_eq!(told, expected, "{lines:#?}");
     assert_eq!(lines[3]["before"]["id"], three);
     for line in &lines {
-        assert_eq!(line["source"]["table"], "items", "{line}");
+        assert_eq!(line["table"], "items", "{line}");
     }
     tail.interrupt().await;
     assert_no_trace(&case, "0").await;

@@ -4,6 +4,9 @@
 use walcast_testbed::{Postgres, PostgresOptions};
 use walcast_tests::{Case, assert_tells, await_that};
 
+/// Exit code of a server's refusal.
+const FAILED: i32 = 5;
+
 #[tokio::test]
 async fn a_slot_advanced_by_somebody_else_halts_and_the_gap_can_be_accepted() {
     let case = Case::new("advanced").await;
@@ -171,6 +174,7 @@ async fn a_dropped_publication_halts() {
     case.deliver([1]).await;
     let stored = case.position().await;
     case.sql("DROP PUBLICATION walcast_pub_dropped").await;
+    case.insert([2]).await;
     let why = case.halts().await;
     let create = "CREATE PUBLICATION \"walcast_pub_dropped\" FOR TABLE \"public\".\"items\"";
     assert_tells(
@@ -178,8 +182,16 @@ async fn a_dropped_publication_halts() {
         &["publication walcast_pub_dropped does not exist", &stored, create],
     );
     case.sql(create).await;
-    case.deliver([2]).await;
-    assert_eq!(case.ids().await, [1, 2]);
+
+    // What was written meanwhile cannot be decoded any more; each step is named, and a person takes it.
+    let stuck = case.run_to_end().await;
+    let advance = "SELECT pg_replication_slot_advance('walcast_pub_dropped', pg_current_wal_lsn())";
+    assert_tells(stuck.error(FAILED), &["older than the publication", advance]);
+    case.text(advance).await;
+    let gap = case.halts().await;
+    case.follow(&gap).await;
+    case.deliver([3]).await;
+    assert_eq!(case.ids().await, [1, 3], "2 was written without a publication");
 }
 
 #[tokio::test]
@@ -189,12 +201,17 @@ async fn an_emptied_publication_halts() {
     let stored = case.position().await;
     case.sql("ALTER PUBLICATION walcast_pub_emptied DROP TABLE items")
         .await;
+    case.insert([2]).await;
     let why = case.halts().await;
     let add = "ALTER PUBLICATION \"walcast_pub_emptied\" ADD TABLE \"public\".\"items\"";
     assert_tells(&why, &["table public.items is captured but not in", &stored, add]);
     case.sql(add).await;
-    case.deliver([2]).await;
-    assert_eq!(case.ids().await, [1, 2]);
+    case.deliver([3]).await;
+    assert_eq!(
+        case.ids().await,
+        [1, 3],
+        "2 was written while the table was not published"
+    );
 }
 
 #[tokio::test]
@@ -232,6 +249,7 @@ async fn a_publication_that_leaves_deletes_out_halts() {
 async fn a_table_that_became_unlogged_halts() {
     let case = Case::new("unlogged").await;
     case.deliver([1]).await;
+    let stored = case.position().await;
     // Postgres makes no published table unlogged, so somebody took it out first.
     case.sql("ALTER PUBLICATION walcast_unlogged DROP TABLE items; ALTER TABLE items SET UNLOGGED")
         .await;

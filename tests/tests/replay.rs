@@ -164,10 +164,7 @@ async fn a_running_connector_is_neither_moved_nor_disturbed() {
         &["checkpoint", "reset", "--yes"],
     ] {
         let refused = case.command(command).await;
-        assert_tells(
-            refused.error(REFUSED),
-            &["the connector is running", "stop it first"],
-        );
+        assert_tells(refused.error(REFUSED), &["is running", "stop it first"]);
     }
     case.insert([2]).await;
     case.await_ids([1, 2]).await;
