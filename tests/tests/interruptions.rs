@@ -17,9 +17,10 @@ fn brisk() -> LoadOptions {
 
 /// The shop's tables, a connector that captures them, then the shop's business: what was there before a connector is not
 /// its to deliver.
-async fn shop_and_connector(world: &World, config: &ConnectorConfig) -> (Load, Instance) {
+async fn shop_and_connector(world: &World, config: ConnectorConfig) -> (Load, Instance) {
     let shop = Shop::create(&world.postgres).await.unwrap();
-    let walcast = Instance::start(config).await;
+    // The delay grows with every failure in a row; here they follow one another on purpose.
+    let walcast = Instance::start(&config.set("retry.delay_max_ms", 1000)).await;
     (shop.run(&world.postgres, &brisk()), walcast)
 }
 
@@ -35,7 +36,7 @@ async fn assert_clean_end(world: &World, load: Load, tables: &[&str], walcast: &
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_restarts_and_one_that_is_killed_interrupt_nothing_for_good() {
     let mut world = World::alone("broker", TestbedOptions::default()).await;
-    let (load, mut walcast) = shop_and_connector(&world, &world.config()).await;
+    let (load, mut walcast) = shop_and_connector(&world, world.config()).await;
     await_writes(&load, 300).await;
     world.kafka_mut().stop().await.unwrap();
     await_writes(&load, 300).await;
@@ -53,7 +54,7 @@ async fn a_frozen_broker_does_not_cost_the_replication_connection() {
     let mut options = TestbedOptions::default();
     options.postgres = options.postgres.with_setting("wal_sender_timeout", "3s");
     let mut world = World::alone("frozen", options).await;
-    let (load, mut walcast) = shop_and_connector(&world, &world.config()).await;
+    let (load, mut walcast) = shop_and_connector(&world, world.config()).await;
     await_writes(&load, 300).await;
     let walsender = world.walsender().await;
     world.kafka_mut().pause().unwrap();
@@ -77,7 +78,7 @@ async fn a_frozen_broker_does_not_cost_the_replication_connection() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_that_restarts_in_immediate_mode_is_streamed_from_the_checkpoint() {
     let mut world = World::sharing("restart", PostgresOptions::default()).await;
-    let (load, mut walcast) = shop_and_connector(&world, &world.config()).await;
+    let (load, mut walcast) = shop_and_connector(&world, world.config()).await;
     for _ in 0..2 {
         await_writes(&load, 400).await;
         world.postgres.restart(StopMode::Immediate).await.unwrap();
@@ -91,7 +92,7 @@ async fn a_registry_that_is_away_when_a_schema_is_needed_is_waited_for() {
     let mut world = World::alone("registry", TestbedOptions::default()).await;
     let bank = TpcB::create(&world.postgres, 2).await.unwrap();
     world.registry_mut().kill().unwrap();
-    let (load, mut walcast) = shop_and_connector(&world, &world.config()).await;
+    let (load, mut walcast) = shop_and_connector(&world, world.config()).await;
     walcast.await_state("retrying").await;
     world.registry_mut().start_again().await.unwrap();
     walcast.ready().await;
@@ -112,7 +113,7 @@ async fn a_registry_that_is_away_when_a_schema_is_needed_is_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_ended_by_the_server_are_made_again() {
     let world = World::sharing("ended", PostgresOptions::default()).await;
-    let (load, mut walcast) = shop_and_connector(&world, &world.config()).await;
+    let (load, mut walcast) = shop_and_connector(&world, world.config()).await;
     for round in 0..4 {
         await_writes(&load, 200).await;
         walcast.ready().await;
@@ -142,7 +143,7 @@ async fn a_cut_network_is_bridged_from_the_checkpoint() {
         .postgres
         .url()
         .replace(&direct, &format!(":{}/", proxy.port()));
-    let (load, mut walcast) = shop_and_connector(&world, &world.config().set("postgres.url", url)).await;
+    let (load, mut walcast) = shop_and_connector(&world, world.config().set("postgres.url", url)).await;
     for _ in 0..3 {
         await_writes(&load, 200).await;
         proxy.cut();
@@ -161,7 +162,7 @@ async fn a_cut_network_is_bridged_from_the_checkpoint() {
 async fn at_least_once_may_repeat_but_loses_nothing() {
     let mut world = World::alone("atleast", TestbedOptions::default()).await;
     let (load, mut walcast) =
-        shop_and_connector(&world, &world.config().set("kafka.delivery", "at_least_once")).await;
+        shop_and_connector(&world, world.config().set("kafka.delivery", "at_least_once")).await;
     for _ in 0..6 {
         walcast.ready().await;
         await_writes(&load, 200).await;

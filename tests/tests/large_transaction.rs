@@ -1,94 +1,111 @@
-//! One transaction of two million rows: through, whole, in order, in little memory.
+//! Large transactions: through, whole, in order, in little memory, also when the connector is killed in the middle.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use walcast_testbed::{ChangeId, Decoder, Payload, PostgresOptions, RawRecord, TopicReader};
 use walcast_tests::{Instance, World, await_that};
 
-const ROWS: u64 = 2_000_000;
-
 /// How much more memory than idle the connector may ever have had.
 const MEMORY_MAX_BYTES: u64 = 100_000_000;
 
-/// The rows as a reader sees them: what must not change from one to the next, and where the next one must be.
+const TABLES: &str = "
+    CREATE TABLE readings (id bigint PRIMARY KEY, sensor int NOT NULL, taken timestamptz NOT NULL, note text);
+    CREATE TABLE warm (id int PRIMARY KEY)";
+
+/// The readings as a reader sees them: one after another, with nothing between, numbered from 0.
 #[derive(Default)]
-struct Rows {
+struct Readings {
     first: Option<RawRecord>,
     last: Option<RawRecord>,
     count: u64,
     wrong: Vec<String>,
 }
 
-impl Rows {
+impl Readings {
     fn see(&mut self, record: RawRecord) {
-        let place = format!("offset {}", record.offset);
         let id = record.change_id();
-        match (&self.first, id) {
-            (None, Some(ChangeId { ordinal: 0, .. })) => self.first = Some(record),
-            (Some(first), Some(id)) => {
-                let commit_lsn = first.change_id().unwrap().commit_lsn;
-                let expected = ChangeId {
-                    commit_lsn,
-                    ordinal: self.count,
-                    part: 0,
-                };
-                let contiguous = first.offset + i64::try_from(self.count).unwrap() == record.offset;
-                if id != expected || !contiguous {
-                    self.complain(format!(
-                        "{id} at {place}, after {} rows of {expected}",
-                        self.count
-                    ));
-                }
-                self.last = Some(record);
-            }
-            (_, id) => self.complain(format!("{id:?} at {place}")),
+        let first = self.first.get_or_insert_with(|| record.clone());
+        let expected = ChangeId {
+            commit_lsn: first.change_id().map_or(0, |id| id.commit_lsn),
+            ordinal: self.count,
+            part: 0,
+        };
+        // The end of a Kafka transaction takes an offset: where there is none between, they lie in one transaction.
+        let is_next = first.offset + i64::try_from(self.count).unwrap() == record.offset;
+        if (id != Some(expected) || !is_next) && self.wrong.len() < 5 {
+            self.wrong
+                .push(format!("{id:?} at offset {}, not {expected}", record.offset));
         }
         self.count += 1;
-    }
-
-    fn complain(&mut self, what: String) {
-        if self.wrong.len() < 5 {
-            self.wrong.push(what);
-        }
+        self.last = Some(record);
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_million_rows_lie_in_one_kafka_transaction_and_need_less_than_100_mb() {
-    let world = World::sharing("large", PostgresOptions::default()).await;
-    let table = "CREATE TABLE readings (id bigint PRIMARY KEY, sensor int NOT NULL, taken timestamptz NOT NULL, note text)";
-    world.postgres.execute(table).await.unwrap();
-    world
-        .postgres
-        .execute("CREATE TABLE warm (id int PRIMARY KEY)")
-        .await
-        .unwrap();
+/// Reads the topic and checks that it holds this many readings, in one Kafka transaction and in order.
+async fn assert_whole(world: &World, rows: u64) {
+    let mut readings = Readings::default();
+    let mut reader = TopicReader::new(&world.kafka().brokers(), [world.topic("public.readings")]);
+    reader.scan_new(|record| readings.see(record)).await.unwrap();
+    assert!(readings.wrong.is_empty(), "{:#?}", readings.wrong);
+    assert_eq!(readings.count, rows);
+    let mut decoder = Decoder::new(&world.registry().url()).unwrap();
+    for (record, id) in [(readings.first, 1), (readings.last, rows)] {
+        let record = decoder.decode(&record.unwrap()).await.unwrap();
+        let Payload::Change(change) = record.payload else {
+            panic!("a tombstone at {}", record.offset)
+        };
+        assert_eq!(change.after.unwrap()["id"].to_text(), Some(id.to_string()));
+    }
+}
+
+/// Starts a connector that is idle: set up, and having written before.
+async fn start(world: &World) -> Instance {
+    world.postgres.execute(TABLES).await.unwrap();
     let config = world.config().set("kafka.topics.partitions", 1);
     let mut walcast = Instance::start(&config.set("postgres.idle_interval_ms", 500)).await;
-    // Idle is: connected, set up, and having written before.
     world
         .postgres
         .execute("INSERT INTO warm VALUES (1)")
         .await
         .unwrap();
-    let warmed_at = world.end_of_log().await;
-    await_checkpoint(&mut walcast, warmed_at).await;
-    let idle = walcast.usage();
+    await_checkpoint(world, &mut walcast).await;
+    walcast
+}
 
+/// Inserts the readings 1 to `rows` in one transaction.
+async fn insert(world: &World, rows: u64) {
     let client = world.postgres.client().await.unwrap();
-    let insert = format!(
+    let sql = format!(
         "INSERT INTO readings SELECT n, n % 1000, now(), 'a reading that is about as long as a row of a log ' || n
-         FROM generate_series(1, {ROWS}) n"
+         FROM generate_series(1, {rows}) n"
     );
-    assert_eq!(client.execute(&insert, &[]).await.unwrap(), ROWS);
-    let committed_at = world.end_of_log().await;
-    await_checkpoint(&mut walcast, committed_at).await;
+    assert_eq!(client.execute(&sql, &[]).await.unwrap(), rows);
+}
+
+/// Waits until a checkpoint covers all that was committed before this call.
+async fn await_checkpoint(world: &World, walcast: &mut Instance) {
+    let end = world.end_of_log().await;
+    await_that("a checkpoint behind the commit", async || {
+        walcast.assert_running();
+        let status = walcast.try_status().await;
+        let checkpointed =
+            status.and_then(|status| Some(walcast_tests::lsn(status["lsn"]["checkpointed"].as_str()?)));
+        checkpointed.is_some_and(|checkpointed| checkpointed >= end)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_million_rows_lie_in_one_kafka_transaction_and_need_less_than_100_mb() {
+    const ROWS: u64 = 2_000_000;
+    let world = World::sharing("large", PostgresOptions::default()).await;
+    let mut walcast = start(&world).await;
+    let idle = walcast.usage();
+    insert(&world, ROWS).await;
+    await_checkpoint(&world, &mut walcast).await;
     let used = walcast.usage();
     walcast.stop().await;
 
-    let mut rows = Rows::default();
-    let mut reader = TopicReader::new(&world.kafka().brokers(), [world.topic("public.readings")]);
-    reader.scan_new(|record| rows.see(record)).await.unwrap();
     let more_than_idle = used.resident_bytes_peak.saturating_sub(idle.resident_bytes);
     let mb = |bytes: u64| bytes / 1_000_000;
     eprintln!(
@@ -98,25 +115,42 @@ async fn two_million_rows_lie_in_one_kafka_transaction_and_need_less_than_100_mb
         mb(more_than_idle),
         used.cpu_seconds - idle.cpu_seconds
     );
-    assert!(rows.wrong.is_empty(), "{:#?}", rows.wrong);
-    assert_eq!(rows.count, ROWS);
     assert!(more_than_idle < MEMORY_MAX_BYTES, "{idle:?} {used:?}");
-
-    let mut decoder = Decoder::new(&world.registry().url()).unwrap();
-    for (record, id) in [(rows.first, "1".to_owned()), (rows.last, ROWS.to_string())] {
-        let record = decoder.decode(&record.unwrap()).await.unwrap();
-        let Payload::Change(change) = record.payload else {
-            panic!("a tombstone")
-        };
-        assert_eq!(change.after.unwrap()["id"].to_text(), Some(id));
-    }
+    assert_whole(&world, ROWS).await;
 }
 
-/// Waits until a checkpoint covers a position that was the end of the log after a commit.
-async fn await_checkpoint(walcast: &mut Instance, position: u64) {
-    await_that("a checkpoint behind the commit", async || {
-        walcast.assert_running();
-        walcast.position("checkpointed").await >= position
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_was_half_written_when_the_connector_was_killed_is_seen_once_and_whole() {
+    const ROWS: u64 = 400_000;
+    /// Less than a tenth of what the rows take.
+    const SOME_BYTES: u64 = 8_000_000;
+    let world = World::sharing("halfway", PostgresOptions::default()).await;
+    let mut walcast = start(&world).await;
+    insert(&world, ROWS).await;
+    await_that("a part of the transaction in the producer", async || {
+        produced_bytes(&walcast.page("metrics").await) > SOME_BYTES
     })
     .await;
+    walcast.kill9();
+    let mut reader = TopicReader::new(&world.kafka().brokers(), [world.topic("public.readings")]);
+    let visible = reader.read_new().await.unwrap();
+    assert!(
+        visible.is_empty(),
+        "{} rows of a transaction that was not finished",
+        visible.len()
+    );
+
+    walcast.start_again();
+    walcast.ready().await;
+    await_checkpoint(&world, &mut walcast).await;
+    walcast.stop().await;
+    assert_whole(&world, ROWS).await;
+}
+
+fn produced_bytes(metrics: &str) -> u64 {
+    let line = metrics
+        .lines()
+        .find(|line| line.starts_with("walcast_produced_bytes_total{"));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
+        .unwrap_or(0)
 }

@@ -73,6 +73,7 @@ async fn a_zombie_that_wakes_after_another_took_over_writes_nothing() {
         ended.is_some() || status.is_some_and(|status| status["state"] == "standby")
     })
     .await;
+    eprintln!("the zombie: {}", first.log().lines().last().unwrap_or_default());
     if let Some(status) = ended {
         assert_eq!(status.code(), Some(FENCED), "{}", first.log_end());
     }
