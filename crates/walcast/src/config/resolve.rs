@@ -215,10 +215,11 @@ impl Check<'_> {
             holds,
         )?;
 
-        // Topics are the namespaces of their schemas too, and Avro knows no hyphen.
-        let topic_prefix = raw.topic_prefix.unwrap_or_else(|| name.replace('-', "_"));
-        let holds = topic_prefix.len() <= TOPIC_PREFIX_BYTES_MAX && topic_prefix.split('.').all(is_avro_name);
-        let wanted = "up to 120 of A-Z, a-z, 0-9 and _, in parts separated by dots that begin with a letter, as Avro names them";
+        let topic_prefix = raw.topic_prefix.unwrap_or_else(|| name.to_owned());
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let holds =
+            (1..=TOPIC_PREFIX_BYTES_MAX).contains(&topic_prefix.len()) && topic_prefix.bytes().all(plain);
+        let wanted = "up to 120 of A-Z, a-z, 0-9, dot, _ and -, as Kafka names topics";
         self.rule("kafka.topic_prefix", &topic_prefix, wanted, holds)?;
 
         let (min, max) = TRANSACTION_TIMEOUT_MS;
@@ -471,12 +472,4 @@ fn format(raw: RawFormat) -> FormatSection {
 fn is_word(text: &str, others: &[u8]) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || others.contains(&byte);
     !text.is_empty() && text.bytes().all(allowed)
-}
-
-/// See <https://avro.apache.org/docs/1.12.0/specification/#names>.
-fn is_avro_name(part: &str) -> bool {
-    part.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && part
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

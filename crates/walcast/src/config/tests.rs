@@ -76,11 +76,11 @@ fn ten_lines_are_enough() {
 }
 
 #[test]
-fn a_hyphen_in_the_name_becomes_an_underscore_in_slot_and_topics() {
+fn a_hyphen_in_the_name_becomes_an_underscore_in_the_slot() {
     let config = parse(&MINIMAL.replace("\"shop\"", "\"web-shop\"")).unwrap();
     assert_eq!(
         (config.postgres.slot.as_str(), config.kafka.topic_prefix.as_str()),
-        ("walcast_web_shop", "web_shop")
+        ("walcast_web_shop", "web-shop")
     );
 }
 
@@ -250,7 +250,7 @@ fn values_that_break_a_rule_are_quoted_with_the_rule() {
     check_error(
         &with("kafka", "topic_prefix = \"a/b\""),
         expect![[
-            r#"walcast.toml:8:1: kafka.topic_prefix is "a/b"; wanted up to 120 of A-Z, a-z, 0-9 and _, in parts separated by dots that begin with a letter, as Avro names them"#
+            r#"walcast.toml:8:1: kafka.topic_prefix is "a/b"; wanted up to 120 of A-Z, a-z, 0-9, dot, _ and -, as Kafka names topics"#
         ]],
     );
     check_error(

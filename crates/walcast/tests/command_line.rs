@@ -1,0 +1,119 @@
+//! The program as a shell sees it: exit codes, one line of error, stdout and stderr kept apart.
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+
+fn walcast(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_walcast"));
+    // Nothing of the developer's surroundings decides.
+    command.args(arguments).env_clear().stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    walcast(arguments).output().unwrap()
+}
+
+/// A port of this machine on which nobody listens.
+fn closed_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// Checks the code and that the error is one line, which it returns.
+fn check_error(output: &Output, code: i32) -> String {
+    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(output.stdout.is_empty(), "errors go to stderr");
+    let errors: Vec<&str> = stderr
+        .lines()
+        .filter(|line| line.starts_with("error: "))
+        .collect();
+    assert_eq!(errors.len(), 1, "{stderr}");
+    assert!(
+        stderr.trim_end().ends_with(errors[0]),
+        "the error is the last line: {stderr}"
+    );
+    errors[0].to_owned()
+}
+
+#[test]
+fn a_missing_configuration_is_code_2() {
+    let error = check_error(&run(&["run", "--config", "/nowhere/walcast.toml"]), 2);
+    assert!(error.ends_with("give its path with --config"), "{error}");
+}
+
+#[test]
+fn a_wrong_configuration_is_code_2_wherever_the_flag_stands() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("walcast.toml");
+    fs::write(&path, "nam = \"shop\"\n").unwrap();
+    let path = path.to_str().unwrap();
+    for arguments in [
+        &["check", "--config", path][..],
+        &["checkpoint", "--config", path, "show"],
+        &["checkpoint", "set", "0/1", "--config", path],
+    ] {
+        let error = check_error(&run(arguments), 2);
+        assert!(error.contains(":1:1: unknown key \"nam\""), "{error}");
+    }
+    let from_environment = walcast(&["run"]).env("WALCAST_CONFIG", path).output().unwrap();
+    check_error(&from_environment, 2);
+}
+
+#[test]
+fn a_log_level_that_cannot_be_read_is_code_2() {
+    let error = check_error(
+        &run(&["tail", "postgres://me@127.0.0.1/x", "--log-level", "a=b=c"]),
+        2,
+    );
+    assert!(
+        error.starts_with("error: log level \"a=b=c\" cannot be read"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_wrong_url_is_code_2_and_shows_no_password() {
+    let error = check_error(&run(&["tail", "mysql://me:hunter2@db/shop"]), 2);
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_code_5() {
+    let url = format!(
+        "postgres://me:hunter2@127.0.0.1:{}/shop?sslmode=disable",
+        closed_port()
+    );
+    let error = check_error(&run(&["tail", &url]), 5);
+    assert!(error.contains("cannot connect to 127.0.0.1"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn completions_and_version_go_to_stdout() {
+    for arguments in [&["completions", "bash"][..], &["--version"], &["--help"]] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(output.stderr.is_empty());
+        assert!(String::from_utf8(output.stdout).unwrap().contains("walcast"));
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = walcast(&["completions", "zsh"]).stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        output.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
