@@ -113,7 +113,9 @@ fn authentication(reader: &mut Reader<'_>) -> Result<AuthenticationRequest, Deco
         }
         11 => AuthenticationRequest::SaslContinue(reader.rest().to_owned()),
         12 => AuthenticationRequest::SaslFinal(reader.rest().to_owned()),
-        _ => AuthenticationRequest::Unsupported { method: "an unknown kind of" },
+        _ => AuthenticationRequest::Unsupported {
+            method: "an unknown kind of",
+        },
     })
 }
 
@@ -127,7 +129,8 @@ fn server_error(reader: &mut Reader<'_>) -> Result<ServerError, DecodeError> {
         }
         let rest = reader.rest();
         let length = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
-        let text = String::from_utf8_lossy(reader.bytes(length, "the text of an error's field")?).into_owned();
+        let text =
+            String::from_utf8_lossy(reader.bytes(length, "the text of an error's field")?).into_owned();
         reader.u8("the end of an error's field")?;
         match field {
             b'C' => error.code = text,
@@ -178,14 +181,28 @@ mod tests {
     #[test]
     fn authentication_requests_are_told_apart() {
         check(b'R', b"\0\0\0\0", &expect!["Authentication(Ok)"]);
-        check(b'R', b"\0\0\0\x05abcd", &expect!["Authentication(Md5Password { salt: [97, 98, 99, 100] })"]);
+        check(
+            b'R',
+            b"\0\0\0\x05abcd",
+            &expect!["Authentication(Md5Password { salt: [97, 98, 99, 100] })"],
+        );
         check(
             b'R',
             b"\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0",
             &expect![[r#"Authentication(Sasl { mechanisms: ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"] })"#]],
         );
-        check(b'R', b"\0\0\0\x0aSCRAM", &expect!["error: cannot decode message 'R': the message ends at byte 9, where a SASL mechanism was wanted"]);
-        check(b'R', b"\0\0\0\x07", &expect![[r#"Authentication(Unsupported { method: "GSSAPI" })"#]]);
+        check(
+            b'R',
+            b"\0\0\0\x0aSCRAM",
+            &expect![
+                "error: cannot decode message 'R': the message ends at byte 9, where a SASL mechanism was wanted"
+            ],
+        );
+        check(
+            b'R',
+            b"\0\0\0\x07",
+            &expect![[r#"Authentication(Unsupported { method: "GSSAPI" })"#]],
+        );
     }
 
     #[test]
@@ -193,16 +210,38 @@ mod tests {
         check(
             b'E',
             b"SFATAL\0C28P01\0Mwrong\xff\0Hask\0\0",
-            &expect![[r#"Error(ServerError { code: "28P01", message: "wrong\u{fffd}", detail: None, hint: Some("ask") })"#]],
+            &expect![[r#"Error(ServerError { code: "28P01", message: "wrong�", detail: None, hint: Some("ask") })"#]],
         );
-        check(b'E', b"SFATAL", &expect!["error: cannot decode message 'E': the message ends at byte 11, where the end of an error's field was wanted"]);
+        check(
+            b'E',
+            b"SFATAL",
+            &expect![
+                "error: cannot decode message 'E': the message ends at byte 11, where the end of an error's field was wanted"
+            ],
+        );
     }
 
     #[test]
     fn rows_are_text_or_null() {
-        check(b'D', b"\0\x02\0\0\0\x01a\xff\xff\xff\xff", &expect![[r#"DataRow([Some("a"), None])"#]]);
-        check(b'D', b"\0\x01\xff\xff\xff\xfe", &expect!["error: cannot decode message 'D': negative length -2 at byte 7, where a column's length was wanted"]);
-        check(b'D', b"\0\x01\0\0\0\x05a", &expect!["error: cannot decode message 'D': the message ends at byte 11, where a column's value was wanted"]);
+        check(
+            b'D',
+            b"\0\x02\0\0\0\x01a\xff\xff\xff\xff",
+            &expect![[r#"DataRow([Some("a"), None])"#]],
+        );
+        check(
+            b'D',
+            b"\0\x01\xff\xff\xff\xfe",
+            &expect![
+                "error: cannot decode message 'D': negative length -2 at byte 7, where a column's length was wanted"
+            ],
+        );
+        check(
+            b'D',
+            b"\0\x01\0\0\0\x05a",
+            &expect![
+                "error: cannot decode message 'D': the message ends at byte 11, where a column's value was wanted"
+            ],
+        );
     }
 
     #[test]
@@ -216,7 +255,8 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(tag in any::<u8>(), body in proptest::collection::vec(any::<u8>(), 0..64)) {
             match BackendMessage::parse(tag, &message(tag, &body)) {
-                Ok(message) => prop_assert!(!format!("{message:?}").is_empty()),
+                Ok(BackendMessage::Other(other)) => prop_assert_eq!(other, tag),
+                Ok(_) => prop_assert!(b"RSKZENTDCWc".contains(&tag)),
                 Err(error) => prop_assert!(error.offset >= 5),
             }
         }

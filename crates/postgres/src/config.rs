@@ -51,11 +51,18 @@ impl PostgresConfig {
         if self.slot.is_empty() || self.slot.len() > NAME_BYTES_MAX || !self.slot.bytes().all(plain) {
             return wrong("slot", &self.slot, "must be 1 to 63 of a-z, 0-9 and _");
         }
-        if self.publication.is_empty() || self.publication.len() > NAME_BYTES_MAX || self.publication.contains('\0') {
+        if self.publication.is_empty()
+            || self.publication.len() > NAME_BYTES_MAX
+            || self.publication.contains('\0')
+        {
             return wrong("publication", &self.publication, "must be 1 to 63 bytes long");
         }
         if self.tables.is_empty() {
-            return wrong("tables", "[]", "chooses no table; write patterns such as \"public.*\"");
+            return wrong(
+                "tables",
+                "[]",
+                "chooses no table; write patterns such as \"public.*\"",
+            );
         }
         Ok(())
     }

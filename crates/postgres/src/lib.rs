@@ -37,20 +37,25 @@
 
 mod backend;
 mod catalog;
+mod check;
 mod config;
 mod connect;
 mod error;
+mod look;
 mod replication;
 mod source;
 mod sql;
 mod survey;
+pub mod tail;
 
-pub use catalog::{PatternError, TablePattern};
+pub use catalog::{Outcome, PatternError, Precondition, TablePattern};
+pub use check::preconditions;
 pub use config::{PostgresConfig, QUEUE_BYTES_DEFAULT};
 pub use connect::{
     ChannelBinding, ConnectConfig, ConninfoError, Environment, Host, Secret, SessionAttributes, SslMode,
     TlsSetupError,
 };
 pub use error::{PostgresError, ServerError};
+pub use look::look;
 pub use replication::{ReplicationFeedback, ReplicationStream};
 pub use source::{PostgresCatalog, PostgresSource, PostgresWatch};

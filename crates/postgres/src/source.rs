@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use walcast_delivery::{BoxedFault, Catalog, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline};
+use walcast_delivery::{
+    BoxedFault, Catalog, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline,
+};
 use walcast_mapper::{TableFacts, TableName};
 use walcast_pgoutput::{Lsn, Oid};
 
@@ -58,14 +60,23 @@ impl PostgresSource {
     }
 
     async fn try_lead(&mut self) -> Result<(), PostgresError> {
-        if self.leading.as_ref().is_some_and(|leading| !leading.session.has_ended()) {
+        if self
+            .leading
+            .as_ref()
+            .is_some_and(|leading| !leading.session.has_ended())
+        {
             return Ok(());
         }
         self.leading = None;
         self.replication = None;
         let connected = connect_primary(&self.config).await;
-        let (session, system_identifier) =
-            connected.map_err(|error| if self.was_connected { error } else { error.at_first_connection() })?;
+        let (session, system_identifier) = connected.map_err(|error| {
+            if self.was_connected {
+                error
+            } else {
+                error.at_first_connection()
+            }
+        })?;
         self.was_connected = true;
         catalog::lead(&session, &self.config.name).await?;
         if !catalog::leads(&session.client, &self.config.name).await? {
@@ -114,7 +125,9 @@ impl PostgresSource {
         let leading = self.leading()?;
         let slot = self.config.slot.clone();
         let replication = self.replication(&leading).await?;
-        replication.create_slot(&slot, SlotKind::Permanent, leading.session.server_version).await
+        replication
+            .create_slot(&slot, SlotKind::Permanent, leading.session.server_version)
+            .await
     }
 
     async fn try_start(&mut self, from: Lsn) -> Result<Started<Self>, PostgresError> {
@@ -124,7 +137,9 @@ impl PostgresSource {
         let mut replication = self.replication.take().ok_or(PostgresError::NotLeading)?;
         let wal_sender_timeout = replication.wal_sender_timeout().await?;
         let config = &self.config;
-        replication.start_replication(&config.slot, &config.publication, from, SLOT_PATIENCE).await?;
+        replication
+            .start_replication(&config.slot, &config.publication, from, SLOT_PATIENCE)
+            .await?;
         let settings = StreamSettings {
             slot: config.slot.clone(),
             from,
@@ -150,7 +165,9 @@ impl PostgresSource {
 }
 
 /// Connects to the server to be captured.
-pub(crate) async fn connect_primary(config: &PostgresConfig) -> Result<(Session, SystemIdentifier), PostgresError> {
+pub(crate) async fn connect_primary(
+    config: &PostgresConfig,
+) -> Result<(Session, SystemIdentifier), PostgresError> {
     let session = connect_ordinary(&config.connect, &config.application_name()).await?;
     let cluster = catalog::cluster(&session.client).await?;
     if cluster.in_recovery {
@@ -170,8 +187,13 @@ async fn open_replication(
         .logical_decoding_work_mem
         .as_deref()
         .filter(|_| session.server_version >= DECODING_WORK_MEM_SINCE);
-    let wire =
-        connect_replication(&config.connect, &session.endpoint, &config.application_name(), work_mem).await?;
+    let wire = connect_replication(
+        &config.connect,
+        &session.endpoint,
+        &config.application_name(),
+        work_mem,
+    )
+    .await?;
     let mut replication = ReplicationConnection::new(wire);
     let identity = replication.identify_system().await?;
     if identity.system_identifier != leading.system_identifier {
@@ -210,7 +232,10 @@ impl Source for PostgresSource {
 
     async fn drop_publication(&mut self) -> Result<(), BoxedFault> {
         let session = self.leading()?.session;
-        let sql = format!("DROP PUBLICATION IF EXISTS {}", identifier(&self.config.publication));
+        let sql = format!(
+            "DROP PUBLICATION IF EXISTS {}",
+            identifier(&self.config.publication)
+        );
         Ok(catalog::execute(&session.client, "dropping the publication", &sql).await?)
     }
 

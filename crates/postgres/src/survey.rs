@@ -19,8 +19,14 @@ pub(crate) async fn survey(
     let slot = catalog::slot(client, version, &config.slot).await?;
     let server = catalog::server_state(client).await?;
     let publication = catalog::publication(client, version, &config.publication).await?;
-    let captured =
-        catalog::captured_tables(client, version, &config.tables, &config.exclude, publication.as_ref()).await?;
+    let captured = catalog::captured_tables(
+        client,
+        version,
+        &config.tables,
+        &config.exclude,
+        publication.as_ref(),
+    )
+    .await?;
     Ok(Survey {
         system_identifier,
         timeline: server.timeline,

@@ -23,7 +23,9 @@ const REMINDER: Duration = Duration::from_secs(60);
 /// The second half of the lock's key: FNV-1a, which stays the same over versions.
 fn lock_key(name: &str) -> i32 {
     name.bytes()
-        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+        .fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        })
         .cast_signed()
 }
 
@@ -46,7 +48,13 @@ pub(crate) async fn lead(session: &Session, name: &str) -> Result<(), PostgresEr
 async fn try_lock(client: &Client, name: &str) -> Result<bool, PostgresError> {
     let sql = "SELECT pg_try_advisory_lock($1, $2)";
     let key = lock_key(name);
-    let row = one(client, DOING, sql, &[(&LOCK_CLASS, Type::INT4), (&key, Type::INT4)]).await?;
+    let row = one(
+        client,
+        DOING,
+        sql,
+        &[(&LOCK_CLASS, Type::INT4), (&key, Type::INT4)],
+    )
+    .await?;
     value(DOING, &row, 0)
 }
 

@@ -62,7 +62,9 @@ impl FromStr for TablePattern {
             .ok_or_else(|| failed("write schema.table, such as public.orders or public.*"))?;
         let (name, rest) = part(rest).map_err(failed)?;
         if !rest.is_empty() {
-            return Err(failed("something follows the table's name; quote names with dots in them"));
+            return Err(failed(
+                "something follows the table's name; quote names with dots in them",
+            ));
         }
         Ok(Self {
             text: text.trim().to_owned(),
@@ -83,13 +85,19 @@ fn part(text: &str) -> Result<(String, &str), &'static str> {
             for character in plain.chars() {
                 match character {
                     '*' => like.push('%'),
-                    other => other.to_lowercase().for_each(|lower| push_literal(&mut like, lower)),
+                    other => other
+                        .to_lowercase()
+                        .for_each(|lower| push_literal(&mut like, lower)),
                 }
             }
             rest
         }
     };
-    if like.is_empty() { Err("a name is empty") } else { Ok((like, rest)) }
+    if like.is_empty() {
+        Err("a name is empty")
+    } else {
+        Ok((like, rest))
+    }
 }
 
 fn quoted_part<'a>(quoted: &'a str, like: &mut String) -> Result<&'a str, &'static str> {
@@ -172,11 +180,32 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_says_why() {
-        check("orders", &expect![[r#"error: "orders" is not a table pattern: write schema.table, such as public.orders or public.*"#]]);
-        check("a.b.c", &expect![[r#"error: "a.b.c" is not a table pattern: something follows the table's name; quote names with dots in them"#]]);
-        check("public.", &expect![[r#"error: "public." is not a table pattern: a name is empty"#]]);
-        check("\"a", &expect![[r#"error: "\"a" is not a table pattern: a quote is not closed"#]]);
-        check("a\"b\".c", &expect![[r#"error: "a\"b\".c" is not a table pattern: write schema.table, such as public.orders or public.*"#]]);
+        check(
+            "orders",
+            &expect![[
+                r#"error: "orders" is not a table pattern: write schema.table, such as public.orders or public.*"#
+            ]],
+        );
+        check(
+            "a.b.c",
+            &expect![[
+                r#"error: "a.b.c" is not a table pattern: something follows the table's name; quote names with dots in them"#
+            ]],
+        );
+        check(
+            "public.",
+            &expect![[r#"error: "public." is not a table pattern: a name is empty"#]],
+        );
+        check(
+            "\"a",
+            &expect![[r#"error: "\"a" is not a table pattern: a quote is not closed"#]],
+        );
+        check(
+            "a\"b\".c",
+            &expect![[
+                r#"error: "a\"b\".c" is not a table pattern: write schema.table, such as public.orders or public.*"#
+            ]],
+        );
     }
 
     #[test]
@@ -192,7 +221,10 @@ mod tests {
         assert!(!matches("public.*", "public2", "orders"));
         assert!(matches("*.a*b*c", "x", "a_bb_c"));
         assert!(!matches("*.a*b*c", "x", "a_bb_cd"));
-        assert!(!matches("x.order_", "x", "orders"), "an underscore is no wildcard");
+        assert!(
+            !matches("x.order_", "x", "orders"),
+            "an underscore is no wildcard"
+        );
         assert!(matches("x.\"a*\"", "x", "a*"));
         assert!(!matches("x.\"a*\"", "x", "ab"));
     }

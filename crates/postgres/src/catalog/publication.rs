@@ -5,7 +5,7 @@ use tokio_postgres::types::Type;
 use walcast_delivery::PublicationState;
 use walcast_mapper::TableName;
 
-use super::query::{row, rows, value};
+use super::query::{one, row, rows, value};
 use crate::error::PostgresError;
 use crate::sql::identifier;
 
@@ -28,7 +28,11 @@ pub(crate) async fn publication(
     server_version: u32,
     name: &str,
 ) -> Result<Option<Publication>, PostgresError> {
-    let via_root = if server_version >= PARTITION_ROOTS_SINCE { "pubviaroot" } else { "false" };
+    let via_root = if server_version >= PARTITION_ROOTS_SINCE {
+        "pubviaroot"
+    } else {
+        "false"
+    };
     let sql = format!(
         "SELECT puballtables, pubinsert, pubupdate, pubdelete, pubtruncate, {via_root} \
          FROM pg_publication WHERE pubname = $1"
@@ -74,6 +78,25 @@ async fn names(client: &Client, sql: &str, publication: &str) -> Result<Vec<Tabl
     Ok(names)
 }
 
+/// Publications named `prefix` and the number of a session that is gone.
+pub(crate) async fn leftover_publications(
+    client: &Client,
+    prefix: &str,
+) -> Result<Vec<String>, PostgresError> {
+    let sql = "SELECT p.pubname::text FROM pg_publication p \
+               WHERE starts_with(p.pubname::text, $1) AND pg_has_role(current_user, p.pubowner, 'usage') \
+               AND substr(p.pubname::text, length($1) + 1) ~ '^[0-9]+$' \
+               AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid::text = substr(p.pubname::text, length($1) + 1))";
+    let rows = rows(client, DOING, sql, &[(&prefix, Type::TEXT)]).await?;
+    rows.iter().map(|row| value(DOING, row, 0)).collect()
+}
+
+/// The server's process for this session, by which others can see whether it is still there.
+pub(crate) async fn backend_pid(client: &Client) -> Result<i32, PostgresError> {
+    let row = one(client, DOING, "SELECT pg_backend_pid()", &[]).await?;
+    value(DOING, &row, 0)
+}
+
 /// The statement that creates a publication of exactly these tables. Changes of partitions are sent as those of the
 /// root, so that partitions which are added later are published too.
 pub(crate) fn create_publication_sql(name: &str, tables: &[TableName], server_version: u32) -> String {
@@ -86,7 +109,11 @@ pub(crate) fn create_publication_sql(name: &str, tables: &[TableName], server_ve
     } else {
         ""
     };
-    let what = if tables.is_empty() { String::new() } else { format!(" FOR TABLE {}", tables.join(", ")) };
+    let what = if tables.is_empty() {
+        String::new()
+    } else {
+        format!(" FOR TABLE {}", tables.join(", "))
+    };
     format!("CREATE PUBLICATION {}{what}{options}", identifier(name))
 }
 
@@ -105,7 +132,10 @@ mod tests {
         };
         expect![[r#"CREATE PUBLICATION "p" FOR TABLE "public"."a", "public"."B""" WITH (publish_via_partition_root = true)"#]]
             .assert_eq(&create_publication_sql("p", &[table("a"), table("B\"")], 170_000));
-        expect![[r#"CREATE PUBLICATION "p" FOR TABLE "public"."a""#]]
-            .assert_eq(&create_publication_sql("p", &[table("a")], 120_000));
+        expect![[r#"CREATE PUBLICATION "p" FOR TABLE "public"."a""#]].assert_eq(&create_publication_sql(
+            "p",
+            &[table("a")],
+            120_000,
+        ));
     }
 }

@@ -48,14 +48,20 @@ pub(crate) async fn execute(client: &Client, doing: &'static str, sql: &str) -> 
 }
 
 /// A column's value.
-pub(super) fn value<T: FromSqlOwned>(doing: &'static str, row: &Row, index: usize) -> Result<T, PostgresError> {
-    row.try_get(index).map_err(|error| PostgresError::of_query(doing, error))
+pub(super) fn value<T: FromSqlOwned>(
+    doing: &'static str,
+    row: &Row,
+    index: usize,
+) -> Result<T, PostgresError> {
+    row.try_get(index)
+        .map_err(|error| PostgresError::of_query(doing, error))
 }
 
 /// A position that was asked for as text.
 pub(super) fn lsn(doing: &'static str, row: &Row, index: usize) -> Result<Option<Lsn>, PostgresError> {
     let text: Option<String> = value(doing, row, index)?;
-    text.map(|text| text.parse().map_err(|_| unexpected(doing, &text))).transpose()
+    text.map(|text| text.parse().map_err(|_| unexpected(doing, &text)))
+        .transpose()
 }
 
 /// An object identifier.

@@ -20,7 +20,13 @@ pub(crate) async fn slot(
     };
     let wal_status: Option<String> = value(DOING, &row, 8)?;
     let retained: Option<i64> = value(DOING, &row, 7)?;
-    let conflicting: bool = value(DOING, &row, 10)?;
+    let restart_lsn = lsn(DOING, &row, 4)?;
+    // 16 says only that a slot was invalidated; the one reason that takes away its restart_lsn is removed log.
+    let invalidated: bool = value(DOING, &row, 10)?;
+    let unnamed_reason = match restart_lsn {
+        None => "wal_removed",
+        Some(_) => "conflicting with recovery",
+    };
     let reason: Option<String> = value(DOING, &row, 11)?;
     Ok(Some(SlotState {
         name: name.to_owned(),
@@ -28,20 +34,24 @@ pub(crate) async fn slot(
         database: value(DOING, &row, 1)?,
         active_pid: value(DOING, &row, 2)?,
         confirmed_flush_lsn: lsn(DOING, &row, 3)?,
-        restart_lsn: lsn(DOING, &row, 4)?,
+        restart_lsn,
         temporary: value(DOING, &row, 5)?,
         two_phase: value(DOING, &row, 6)?,
         retained_bytes: retained.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
         wal_status: wal_status.map(|text| status(&text)).transpose()?,
         safe_wal_size: value(DOING, &row, 9)?,
-        invalidation_reason: reason.or_else(|| conflicting.then(|| "conflicting with recovery".to_owned())),
+        invalidation_reason: reason.or_else(|| invalidated.then(|| unnamed_reason.to_owned())),
     }))
 }
 
 /// The columns that the version's view has; the others as the constant that says the same.
 fn sql(server_version: u32) -> String {
     let since = |major: u32, column: &'static str, before: &'static str| {
-        if server_version >= major * 10_000 { column } else { before }
+        if server_version >= major * 10_000 {
+            column
+        } else {
+            before
+        }
     };
     format!(
         "SELECT plugin::text, database::text, active_pid, confirmed_flush_lsn::text, restart_lsn::text, temporary, \

@@ -53,7 +53,11 @@ pub(crate) async fn captured_tables(
         .collect();
     let by_root = server_version >= PARTITION_ROOTS_SINCE
         && publication.is_none_or(|publication| publication.via_partition_root);
-    let mut tables = if by_root { by_roots(found) } else { by_leaves(found) };
+    let mut tables = if by_root {
+        by_roots(found)
+    } else {
+        by_leaves(found)
+    };
     tables.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(Captured {
         tables,
@@ -69,7 +73,11 @@ impl Found {
 
 /// The topmost chosen tables. A root identifies rows only when all its leaves do.
 fn by_roots(found: Vec<Found>) -> Vec<CapturedTable> {
-    let chosen: Vec<Oid> = found.iter().filter(|one| one.is_chosen()).map(|one| one.table.oid).collect();
+    let chosen: Vec<Oid> = found
+        .iter()
+        .filter(|one| one.is_chosen())
+        .map(|one| one.table.oid)
+        .collect();
     let mut leaves_identify: BTreeMap<Oid, bool> = BTreeMap::new();
     for leaf in found.iter().filter(|one| !one.is_partitioned) {
         for ancestor in &leaf.ancestors {
@@ -149,12 +157,24 @@ async fn find(
         (&excluded_namespaces, Type::TEXT_ARRAY),
         (&excluded_names, Type::TEXT_ARRAY),
     ];
-    rows(client, DOING, FIND, &parameters).await?.iter().map(found).collect()
+    rows(client, DOING, FIND, &parameters)
+        .await?
+        .iter()
+        .map(found)
+        .collect()
 }
 
 /// The patterns' two parts, each as a list.
 fn likes(patterns: &[TablePattern]) -> (Vec<String>, Vec<String>) {
-    patterns.iter().map(|pattern| (pattern.namespace_like().to_owned(), pattern.name_like().to_owned())).unzip()
+    patterns
+        .iter()
+        .map(|pattern| {
+            (
+                pattern.namespace_like().to_owned(),
+                pattern.name_like().to_owned(),
+            )
+        })
+        .unzip()
 }
 
 fn found(row: &Row) -> Result<Found, PostgresError> {
@@ -199,7 +219,13 @@ mod tests {
 
     use super::{Found, by_leaves, by_roots};
 
-    fn table(oid: u32, patterns: &[i64], ancestors: &[u32], is_partitioned: bool, identifies_rows: bool) -> Found {
+    fn table(
+        oid: u32,
+        patterns: &[i64],
+        ancestors: &[u32],
+        is_partitioned: bool,
+        identifies_rows: bool,
+    ) -> Found {
         Found {
             table: CapturedTable {
                 name: TableName {

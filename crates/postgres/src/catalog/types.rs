@@ -57,7 +57,11 @@ pub(super) async fn of_columns(client: &Client, columns: &[ColumnFacts]) -> Resu
             facts.insert(number, one);
         }
     }
-    let refusing_null = facts.keys().copied().filter(|number| refuses_null(*number, &facts, &not_null)).collect();
+    let refusing_null = facts
+        .keys()
+        .copied()
+        .filter(|number| refuses_null(*number, &facts, &not_null))
+        .collect();
     Ok(Types { facts, refusing_null })
 }
 

@@ -67,7 +67,10 @@ async fn scram(wire: &mut Wire, config: &ConnectConfig, mechanisms: &[String]) -
             sasl::ChannelBinding::tls_server_end_point(end_point),
         ),
         _ if config.channel_binding == ChannelBinding::Require => {
-            return Err(cannot_bind(wire, "offers no SCRAM with channel binding, or its certificate allows none"));
+            return Err(cannot_bind(
+                wire,
+                "offers no SCRAM with channel binding, or its certificate allows none",
+            ));
         }
         // Saying that we could have bound lets the server notice that somebody removed its offer.
         Some(_) => (sasl::SCRAM_SHA_256, sasl::ChannelBinding::unrequested()),
@@ -83,7 +86,10 @@ async fn scram(wire: &mut Wire, config: &ConnectConfig, mechanisms: &[String]) -
     let password = password(wire, config)?;
     let mut scram = sasl::ScramSha256::new(password.reveal().as_bytes(), binding);
     let first = scram.message().to_vec();
-    wire.send(DOING, |buffer| frontend::sasl_initial_response(mechanism, &first, buffer)).await?;
+    wire.send(DOING, |buffer| {
+        frontend::sasl_initial_response(mechanism, &first, buffer)
+    })
+    .await?;
     let AuthenticationRequest::SaslContinue(challenge) = request(wire).await? else {
         return Err(out_of_place());
     };
@@ -94,7 +100,8 @@ async fn scram(wire: &mut Wire, config: &ConnectConfig, mechanisms: &[String]) -
     };
     scram.update(&challenge).map_err(failed)?;
     let proof = scram.message().to_vec();
-    wire.send(DOING, |buffer| frontend::sasl_response(&proof, buffer)).await?;
+    wire.send(DOING, |buffer| frontend::sasl_response(&proof, buffer))
+        .await?;
     let AuthenticationRequest::SaslFinal(outcome) = request(wire).await? else {
         return Err(out_of_place());
     };
@@ -114,7 +121,8 @@ async fn request(wire: &mut Wire) -> Result<AuthenticationRequest, PostgresError
 }
 
 async fn send_password(wire: &mut Wire, password: &[u8]) -> Result<(), PostgresError> {
-    wire.send(DOING, |buffer| frontend::password_message(password, buffer)).await
+    wire.send(DOING, |buffer| frontend::password_message(password, buffer))
+        .await
 }
 
 fn password(wire: &Wire, config: &ConnectConfig) -> Result<Secret, PostgresError> {
@@ -134,5 +142,8 @@ fn cannot_bind(wire: &Wire, why: &'static str) -> PostgresError {
 }
 
 fn out_of_place() -> PostgresError {
-    PostgresError::OutOfPlace { doing: DOING, tag: b'R' }
+    PostgresError::OutOfPlace {
+        doing: DOING,
+        tag: b'R',
+    }
 }

@@ -54,7 +54,9 @@ fn element(bytes: &[u8], wanted_tag: u8) -> Option<(&[u8], &[u8])> {
             return None;
         }
         let (digits, after) = rest.split_at_checked(count)?;
-        length = digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit));
+        length = digits
+            .iter()
+            .fold(0, |length, digit| length << 8 | usize::from(*digit));
         rest = after;
     }
     rest.split_at_checked(length)

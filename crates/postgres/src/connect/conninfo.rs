@@ -84,14 +84,23 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("krbsrvname", "GSS is not spoken"),
     ("load_balance_hosts", "hosts are tried in the order given"),
     ("replication", "walcast sets it by itself"),
-    ("require_auth", "use channel_binding=require and sslmode=verify-full"),
-    ("requirepeer", "use a socket folder that only the server can write to"),
+    (
+        "require_auth",
+        "use channel_binding=require and sslmode=verify-full",
+    ),
+    (
+        "requirepeer",
+        "use a socket folder that only the server can write to",
+    ),
     ("requiressl", "write sslmode=require"),
     ("service", "write the parameters themselves"),
     ("sslcompression", "TLS compression is not safe"),
     ("sslcrl", "revocation lists are not read"),
     ("sslcrldir", "revocation lists are not read"),
-    ("sslpassword", "keep the key unencrypted and readable for its owner only"),
+    (
+        "sslpassword",
+        "keep the key unencrypted and readable for its owner only",
+    ),
     ("ssl_max_protocol_version", "TLS 1.2 and 1.3 are spoken"),
     ("ssl_min_protocol_version", "TLS 1.2 and 1.3 are spoken"),
 ];
@@ -121,10 +130,12 @@ impl Parameters {
             return Ok(());
         }
         let name = name.to_owned();
-        Err(match UNSUPPORTED.iter().find(|(unsupported, _)| *unsupported == name) {
-            Some((_, instead)) => ConninfoError::Unsupported { name, instead },
-            None => ConninfoError::Unknown { name },
-        })
+        Err(
+            match UNSUPPORTED.iter().find(|(unsupported, _)| *unsupported == name) {
+                Some((_, instead)) => ConninfoError::Unsupported { name, instead },
+                None => ConninfoError::Unknown { name },
+            },
+        )
     }
 
     /// Takes what the text leaves open from the environment.
@@ -144,7 +155,10 @@ impl Parameters {
 
     /// A parameter; one that is empty counts as not given, as in libpq.
     pub(super) fn take(&mut self, name: &'static str) -> Option<String> {
-        debug_assert!(KNOWN.iter().any(|(known, _)| *known == name), "{name} is not in the list");
+        debug_assert!(
+            KNOWN.iter().any(|(known, _)| *known == name),
+            "{name} is not in the list"
+        );
         self.0.remove(name).filter(|value| !value.is_empty())
     }
 }

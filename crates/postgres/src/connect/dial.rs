@@ -67,7 +67,10 @@ impl Endpoint {
                     .map(|address| at(Address::Tcp(address)))
                     .collect();
                 if found.is_empty() {
-                    return Err(failed(io::Error::new(io::ErrorKind::NotFound, "it has no address")));
+                    return Err(failed(io::Error::new(
+                        io::ErrorKind::NotFound,
+                        "it has no address",
+                    )));
                 }
                 Ok(found)
             }
@@ -152,7 +155,9 @@ const NOT_ADMITTED: &str = "28000";
 
 fn depends_on_encryption(error: &PostgresError) -> bool {
     matches!(error, PostgresError::TlsHandshake { .. })
-        || error.server_error().is_some_and(|error| error.code == NOT_ADMITTED)
+        || error
+            .server_error()
+            .is_some_and(|error| error.code == NOT_ADMITTED)
 }
 
 async fn transport(

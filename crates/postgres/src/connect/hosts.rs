@@ -15,7 +15,10 @@ const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 pub(super) fn read(given: &mut Parameters) -> Result<Vec<Host>, ConninfoError> {
     let names = list(given.take("host"));
     let addresses = list(given.take("hostaddr"));
-    let ports = list(given.take("port")).into_iter().map(port).collect::<Result<Vec<_>, _>>()?;
+    let ports = list(given.take("port"))
+        .into_iter()
+        .map(port)
+        .collect::<Result<Vec<_>, _>>()?;
 
     let count = names.len().max(addresses.len()).max(1);
     for (length, problem) in [
@@ -33,9 +36,17 @@ pub(super) fn read(given: &mut Parameters) -> Result<Vec<Host>, ConninfoError> {
     }
     (0..count)
         .map(|index| {
-            let port = ports.get(index).or(ports.first()).copied().unwrap_or(PORT_DEFAULT);
+            let port = ports
+                .get(index)
+                .or(ports.first())
+                .copied()
+                .unwrap_or(PORT_DEFAULT);
             let name = names.get(index).map(String::as_str).unwrap_or_default();
-            host(name, addresses.get(index).map(String::as_str).unwrap_or_default(), port)
+            host(
+                name,
+                addresses.get(index).map(String::as_str).unwrap_or_default(),
+                port,
+            )
         })
         .collect()
 }

@@ -64,7 +64,10 @@ mod tests {
     #[test]
     fn pairs_are_read_as_libpq_reads_them() {
         check("", &expect!["[]"]);
-        check(" host=db  user = walcast ", &expect![[r#"[("host", "db"), ("user", "walcast")]"#]]);
+        check(
+            " host=db  user = walcast ",
+            &expect![[r#"[("host", "db"), ("user", "walcast")]"#]],
+        );
         check(
             r"password='it\'s a \\' dbname=a\ b options=",
             &expect![[r#"[("password", "it's a \\"), ("dbname", "a b"), ("options", "")]"#]],
@@ -74,9 +77,20 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused() {
-        check("localhost", &expect!["error: the connection string is malformed: neither a postgres:// URL nor key=value pairs"]);
-        check("host db=x", &expect!["error: the connection string is malformed: a parameter without '='"]);
-        check("password='x", &expect!["error: the connection string is malformed: a quoted value has no closing quote"]);
+        check(
+            "localhost",
+            &expect![
+                "error: the connection string is malformed: neither a postgres:// URL nor key=value pairs"
+            ],
+        );
+        check(
+            "host db=x",
+            &expect!["error: the connection string is malformed: a parameter without '='"],
+        );
+        check(
+            "password='x",
+            &expect!["error: the connection string is malformed: a quoted value has no closing quote"],
+        );
     }
 
     proptest! {

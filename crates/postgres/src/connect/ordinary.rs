@@ -44,7 +44,10 @@ impl Session {
 }
 
 /// Connects to the first host that can be reached and has the wanted session attributes.
-pub(crate) async fn connect_ordinary(config: &ConnectConfig, application_name: &str) -> Result<Session, PostgresError> {
+pub(crate) async fn connect_ordinary(
+    config: &ConnectConfig,
+    application_name: &str,
+) -> Result<Session, PostgresError> {
     let wanted = config.session_attributes;
     let mut fallback = None;
     let mut last_error = None;
@@ -97,7 +100,10 @@ fn is_about_this_host(error: &PostgresError) -> bool {
 }
 
 /// Why a session will not do, if it will not.
-async fn refusal(session: &Session, wanted: SessionAttributes) -> Result<Option<&'static str>, PostgresError> {
+async fn refusal(
+    session: &Session,
+    wanted: SessionAttributes,
+) -> Result<Option<&'static str>, PostgresError> {
     if wanted == SessionAttributes::Any {
         return Ok(None);
     }
@@ -113,7 +119,9 @@ async fn refusal(session: &Session, wanted: SessionAttributes) -> Result<Option<
         SessionAttributes::ReadWrite if read_only => Some("is read-only"),
         SessionAttributes::ReadOnly if !read_only => Some("is not read-only"),
         SessionAttributes::Primary if in_recovery => Some("is in recovery"),
-        SessionAttributes::Standby | SessionAttributes::PreferStandby if !in_recovery => Some("is not in recovery"),
+        SessionAttributes::Standby | SessionAttributes::PreferStandby if !in_recovery => {
+            Some("is not in recovery")
+        }
         SessionAttributes::ReadWrite
         | SessionAttributes::ReadOnly
         | SessionAttributes::Primary
@@ -149,7 +157,9 @@ async fn connect(
         match &transport {
             Transport::Plain(_) => settings.ssl_mode(PgSslMode::Disable),
             // "Direct" hands the stream to our connector at once; the handshake is behind us.
-            Transport::Tls(_) => settings.ssl_mode(PgSslMode::Require).ssl_negotiation(SslNegotiation::Direct),
+            Transport::Tls(_) => settings
+                .ssl_mode(PgSslMode::Require)
+                .ssl_negotiation(SslNegotiation::Direct),
         };
         settings
             .connect_raw(transport, AlreadyEncrypted)
@@ -239,7 +249,10 @@ async fn prepare(client: &Client) -> Result<u32, PostgresError> {
     }
     client.batch_execute(SESSION_SETTINGS).await.map_err(failed)?;
     if version >= IDLE_SESSION_TIMEOUT_SINCE {
-        client.batch_execute("SET idle_session_timeout = 0").await.map_err(failed)?;
+        client
+            .batch_execute("SET idle_session_timeout = 0")
+            .await
+            .map_err(failed)?;
     }
     Ok(version)
 }

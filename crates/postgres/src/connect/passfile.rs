@@ -113,7 +113,11 @@ mod tests {
             user: "walcast",
         };
         let found = find(text, &wanted);
-        assert_eq!(found.as_ref().map(|secret| secret.reveal()), expected, "in {text:?}");
+        assert_eq!(
+            found.as_ref().map(|secret| secret.reveal()),
+            expected,
+            "in {text:?}"
+        );
     }
 
     #[test]

@@ -47,7 +47,9 @@ impl Socket {
     }
 
     pub(super) async fn unix(path: &Path) -> io::Result<Self> {
-        UnixStream::connect(path).await.map(|stream| Self::new(Stream::Unix(stream)))
+        UnixStream::connect(path)
+            .await
+            .map(|stream| Self::new(Stream::Unix(stream)))
     }
 
     fn new(stream: Stream) -> Self {

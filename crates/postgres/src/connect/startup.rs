@@ -14,7 +14,8 @@ const DOING: &str = "opening a replication connection";
 /// Settings under which the server prints values. The mapper reads exactly these forms, so they must not depend on
 /// what the role or the database has set. `extra_float_digits` above 0 prints the shortest text that reads back as the
 /// same number.
-const VALUE_SETTINGS: &str = "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3 -c bytea_output=hex -c timezone=UTC";
+const VALUE_SETTINGS: &str =
+    "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3 -c bytea_output=hex -c timezone=UTC";
 
 /// Opens a replication connection to exactly this server.
 pub(crate) async fn connect_replication(
@@ -43,7 +44,8 @@ pub(crate) async fn connect_replication(
     ];
     dial(config, endpoint, async |transport| {
         let mut wire = Wire::new(transport, endpoint.clone());
-        wire.send(DOING, |buffer| frontend::startup_message(parameters, buffer)).await?;
+        wire.send(DOING, |buffer| frontend::startup_message(parameters, buffer))
+            .await?;
         authenticate(&mut wire, config).await?;
         wait_until_ready(&mut wire).await?;
         Ok(wire)

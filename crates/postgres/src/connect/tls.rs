@@ -23,7 +23,11 @@ pub(super) fn prepare(config: &ConnectConfig) -> Result<ClientConfig, TlsSetupEr
     let checks_authority = config.ssl_mode >= SslMode::VerifyCa;
     let verifier = Verifier {
         provider: Arc::clone(&provider),
-        roots: if checks_authority { config.tls_files.roots()? } else { None },
+        roots: if checks_authority {
+            config.tls_files.roots()?
+        } else {
+            None
+        },
         checks_name: config.ssl_mode == SslMode::VerifyFull,
     };
     let builder = ClientConfig::builder_with_provider(provider)

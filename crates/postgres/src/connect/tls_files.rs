@@ -93,7 +93,10 @@ impl TlsFiles {
             RootCertificates::System => {
                 let found = rustls_native_certs::load_native_certs();
                 if found.certs.is_empty() {
-                    let problem = found.errors.first().map_or("none installed".to_owned(), ToString::to_string);
+                    let problem = found
+                        .errors
+                        .first()
+                        .map_or("none installed".to_owned(), ToString::to_string);
                     return Err(TlsSetupError::NoSystemRoots { problem });
                 }
                 found.certs
@@ -112,13 +115,18 @@ impl TlsFiles {
         let Some(path) = &self.certificate else {
             return Ok(None);
         };
-        let key_path = self.key.as_ref().ok_or_else(|| TlsSetupError::KeyMissing { path: path.clone() })?;
+        let key_path = self
+            .key
+            .as_ref()
+            .ok_or_else(|| TlsSetupError::KeyMissing { path: path.clone() })?;
         let chain = certificates("sslcert", path)?;
         check_key_is_private(key_path)?;
-        let key = PrivateKeyDer::from_pem_slice(&read("sslkey", key_path)?).map_err(|source| TlsSetupError::Pem {
-            parameter: "sslkey",
-            path: key_path.clone(),
-            source,
+        let key = PrivateKeyDer::from_pem_slice(&read("sslkey", key_path)?).map_err(|source| {
+            TlsSetupError::Pem {
+                parameter: "sslkey",
+                path: key_path.clone(),
+                source,
+            }
         })?;
         Ok(Some((chain, key)))
     }
@@ -139,7 +147,9 @@ fn certificates(parameter: &'static str, path: &Path) -> Result<Vec<CertificateD
         source,
     };
     let bytes = read(parameter, path)?;
-    let found = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>().map_err(pem)?;
+    let found = CertificateDer::pem_slice_iter(&bytes)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(pem)?;
     if found.is_empty() {
         return Err(pem(PemError::NoItemsFound));
     }
@@ -155,7 +165,9 @@ fn check_key_is_private(path: &Path) -> Result<(), TlsSetupError> {
     })?;
     let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };
     if metadata.permissions().mode() & forbidden != 0 {
-        return Err(TlsSetupError::KeyIsOpen { path: path.to_owned() });
+        return Err(TlsSetupError::KeyIsOpen {
+            path: path.to_owned(),
+        });
     }
     Ok(())
 }

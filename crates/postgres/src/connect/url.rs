@@ -30,7 +30,11 @@ pub(super) fn parse(rest: &str) -> Result<Vec<(String, String)>, ConninfoError> 
     }
     parse_hosts(hosts, &mut pairs)?;
     push(&mut pairs, "dbname", database.unwrap_or_default())?;
-    for parameter in query.unwrap_or_default().split('&').filter(|part| !part.is_empty()) {
+    for parameter in query
+        .unwrap_or_default()
+        .split('&')
+        .filter(|part| !part.is_empty())
+    {
         let (name, value) = parameter.split_once('=').ok_or(ConninfoError::Malformed {
             problem: "a parameter after '?' has no '='",
         })?;
@@ -42,7 +46,10 @@ pub(super) fn parse(rest: &str) -> Result<Vec<(String, String)>, ConninfoError> 
 /// The slash before the database; a slash before the '@' belongs to a password that was not encoded.
 fn path_start(before_query: &str) -> Option<usize> {
     let after_user = before_query.rfind('@').map_or(0, |at| at + 1);
-    before_query.get(after_user..)?.find('/').map(|slash| after_user + slash)
+    before_query
+        .get(after_user..)?
+        .find('/')
+        .map(|slash| after_user + slash)
 }
 
 fn push(pairs: &mut Vec<(String, String)>, name: &str, encoded: &str) -> Result<(), ConninfoError> {
@@ -126,7 +133,10 @@ mod tests {
     fn check(rest: &str, expected: &Expect) {
         expected.assert_eq(&match parse(rest) {
             Ok(pairs) => {
-                let shown: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                let shown: Vec<String> = pairs
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}"))
+                    .collect();
                 shown.join(" ")
             }
             Err(error) => format!("error: {error}"),
@@ -139,27 +149,66 @@ mod tests {
         check("db", &expect!["host=db"]);
         check("/shop", &expect!["dbname=shop"]);
         check("walcast@", &expect!["user=walcast"]);
-        check("walcast:secret@db:5433/shop?sslmode=require&connect_timeout=3", &expect!["user=walcast password=secret host=db port=5433 dbname=shop sslmode=require connect_timeout=3"]);
-        check("?host=/run/postgresql&dbname=shop", &expect!["host=/run/postgresql dbname=shop"]);
+        check(
+            "walcast:secret@db:5433/shop?sslmode=require&connect_timeout=3",
+            &expect![
+                "user=walcast password=secret host=db port=5433 dbname=shop sslmode=require connect_timeout=3"
+            ],
+        );
+        check(
+            "?host=/run/postgresql&dbname=shop",
+            &expect!["host=/run/postgresql dbname=shop"],
+        );
     }
 
     #[test]
     fn hosts_can_be_many() {
         check("a:1,b,[::1]:3/x", &expect!["host=a,b,::1 port=1,,3 dbname=x"]);
-        check("%2Frun%2Fpostgresql:5433/x", &expect!["host=/run/postgresql port=5433 dbname=x"]);
+        check(
+            "%2Frun%2Fpostgresql:5433/x",
+            &expect!["host=/run/postgresql port=5433 dbname=x"],
+        );
         check(":5433/x", &expect!["port=5433 dbname=x"]);
-        check("[::1/x", &expect!["error: the connection string is malformed: an IPv6 address has no ']'"]);
-        check("[::1]x", &expect!["error: the connection string is malformed: something other than a port follows an IPv6 address"]);
+        check(
+            "[::1/x",
+            &expect!["error: the connection string is malformed: an IPv6 address has no ']'"],
+        );
+        check(
+            "[::1]x",
+            &expect![
+                "error: the connection string is malformed: something other than a port follows an IPv6 address"
+            ],
+        );
     }
 
     #[test]
     fn text_is_percent_decoded() {
-        check("a%40b:p%25%3a%2f@db/d%C3%A9", &expect!["user=a@b password=p%:/ host=db dbname=dé"]);
-        check("a:p@ss/word@db/x", &expect!["user=a password=p@ss/word host=db dbname=x"]);
-        check("a:100%@db", &expect!["error: the connection string is malformed: '%' is not followed by two hexadecimal digits (write % itself as %25)"]);
-        check("a%ff@db", &expect!["error: the connection string is malformed: percent-encoded text is not UTF-8"]);
-        check("a%00@db", &expect!["error: the connection string is malformed: %00 is not allowed"]);
-        check("db?sslmode", &expect!["error: the connection string is malformed: a parameter after '?' has no '='"]);
+        check(
+            "a%40b:p%25%3a%2f@db/d%C3%A9",
+            &expect!["user=a@b password=p%:/ host=db dbname=dé"],
+        );
+        check(
+            "a:p@ss/word@db/x",
+            &expect!["user=a password=p@ss/word host=db dbname=x"],
+        );
+        check(
+            "a:100%@db",
+            &expect![
+                "error: the connection string is malformed: '%' is not followed by two hexadecimal digits (write % itself as %25)"
+            ],
+        );
+        check(
+            "a%ff@db",
+            &expect!["error: the connection string is malformed: percent-encoded text is not UTF-8"],
+        );
+        check(
+            "a%00@db",
+            &expect!["error: the connection string is malformed: %00 is not allowed"],
+        );
+        check(
+            "db?sslmode",
+            &expect!["error: the connection string is malformed: a parameter after '?' has no '='"],
+        );
     }
 
     proptest! {

@@ -67,8 +67,8 @@ impl Wire {
     /// The next message's tag, and the message itself, tag and length included.
     async fn message(&mut self, doing: &'static str) -> Result<(u8, Bytes), PostgresError> {
         loop {
-            let whole = whole_messages(&self.incoming)
-                .map_err(|source| PostgresError::Protocol { doing, source })?;
+            let whole =
+                whole_messages(&self.incoming).map_err(|source| PostgresError::Protocol { doing, source })?;
             if whole.copy_data_bytes > 0 {
                 return Err(PostgresError::OutOfPlace { doing, tag: b'd' });
             }

@@ -74,7 +74,9 @@ impl ReplicationConnection {
         if timeline == Timeline::new(1) {
             return Ok(Vec::new());
         }
-        let row = self.one_row(DOING, &format!("TIMELINE_HISTORY {timeline}")).await?;
+        let row = self
+            .one_row(DOING, &format!("TIMELINE_HISTORY {timeline}"))
+            .await?;
         timeline::parse(&field::<String>(DOING, &row, 1)?)
     }
 
@@ -90,7 +92,9 @@ impl ReplicationConnection {
     /// Whether this connection reached a standby.
     pub(crate) async fn is_in_recovery(&mut self) -> Result<bool, PostgresError> {
         const DOING: &str = "asking for recovery";
-        let row = self.one_row(DOING, "SELECT pg_catalog.pg_is_in_recovery()").await?;
+        let row = self
+            .one_row(DOING, "SELECT pg_catalog.pg_is_in_recovery()")
+            .await?;
         Ok(field::<String>(DOING, &row, 0)? == "t")
     }
 
@@ -108,7 +112,10 @@ impl ReplicationConnection {
         let rows = match tokio::time::timeout(SLOT_CREATION_IS_SLOW, &mut answer).await {
             Ok(rows) => rows?,
             Err(_) => {
-                info!(slot, "creating the slot waits until the transactions that run now have ended");
+                info!(
+                    slot,
+                    "creating the slot waits until the transactions that run now have ended"
+                );
                 answer.await?
             }
         };
@@ -157,7 +164,9 @@ impl ReplicationConnection {
     /// Returns the server's refusal, after which further commands are possible.
     async fn try_start(&mut self, sql: &str) -> Result<Option<ServerError>, PostgresError> {
         const DOING: &str = "starting to stream";
-        self.wire.send(DOING, |buffer| frontend::query(sql, buffer)).await?;
+        self.wire
+            .send(DOING, |buffer| frontend::query(sql, buffer))
+            .await?;
         match self.wire.receive(DOING).await? {
             BackendMessage::CopyBoth => Ok(None),
             BackendMessage::Error(error) => match self.wire.receive(DOING).await? {
@@ -174,7 +183,9 @@ impl ReplicationConnection {
 
     /// Runs a command and collects the rows it gives.
     async fn query(&mut self, doing: &'static str, sql: &str) -> Result<Vec<Row>, PostgresError> {
-        self.wire.send(doing, |buffer| frontend::query(sql, buffer)).await?;
+        self.wire
+            .send(doing, |buffer| frontend::query(sql, buffer))
+            .await?;
         let mut rows = Vec::new();
         let mut refusal = None;
         loop {
@@ -242,7 +253,17 @@ mod tests {
 
     #[test]
     fn slots_are_created_in_the_grammar_of_the_version() {
-        check("a", SlotKind::Permanent, 140_019, &expect![[r#"CREATE_REPLICATION_SLOT "a" LOGICAL pgoutput NOEXPORT_SNAPSHOT"#]]);
-        check("a\"b", SlotKind::Temporary, 180_000, &expect![[r#"CREATE_REPLICATION_SLOT "a""b" TEMPORARY LOGICAL pgoutput (SNAPSHOT 'nothing')"#]]);
+        check(
+            "a",
+            SlotKind::Permanent,
+            140_019,
+            &expect![[r#"CREATE_REPLICATION_SLOT "a" LOGICAL pgoutput NOEXPORT_SNAPSHOT"#]],
+        );
+        check(
+            "a\"b",
+            SlotKind::Temporary,
+            180_000,
+            &expect![[r#"CREATE_REPLICATION_SLOT "a""b" TEMPORARY LOGICAL pgoutput (SNAPSHOT 'nothing')"#]],
+        );
     }
 }

@@ -52,7 +52,9 @@ pub(super) struct FeedbackTask {
 
 /// How often to send an update to a server with this `wal_sender_timeout`.
 pub(super) fn interval(wal_sender_timeout: Option<Duration>) -> Duration {
-    wal_sender_timeout.map_or(INTERVAL_MAX, |timeout| INTERVAL_MAX.min(timeout / UPDATES_PER_TIMEOUT))
+    wal_sender_timeout.map_or(INTERVAL_MAX, |timeout| {
+        INTERVAL_MAX.min(timeout / UPDATES_PER_TIMEOUT)
+    })
 }
 
 impl FeedbackTask {
@@ -129,7 +131,9 @@ impl FeedbackTask {
 }
 
 fn now() -> PgTimestamp {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since_1970 = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     PgTimestamp::from_unix_micros(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX))
 }
 
@@ -159,7 +163,8 @@ mod tests {
     #[test]
     fn an_update_has_the_form_the_server_reads() {
         let update = status_update(Lsn::new(2), Lsn::new(1), PgTimestamp::from_postgres_micros(3));
-        let expected: &[u8] = b"d\0\0\0\x26r\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x03\0";
+        let expected: &[u8] =
+            b"d\0\0\0\x26r\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x03\0";
         assert_eq!(&update[..], expected);
     }
 

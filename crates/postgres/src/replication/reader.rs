@@ -114,7 +114,9 @@ impl Reader {
                         return Ok(closed);
                     }
                 }
-                Step::CopyEnded | Step::Ready => return Err(self.ended(Some("the server ended it, to shut down"))),
+                Step::CopyEnded | Step::Ready => {
+                    return Err(self.ended(Some("the server ended it, to shut down")));
+                }
             }
         }
     }

@@ -27,7 +27,10 @@ pub(super) async fn stop(stream: ReplicationStream) -> Result<(), PostgresError>
     match timeout(GOODBYE_LIMIT, say_goodbye(stream)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(slot, %error, "the connection broke while the stream was ended"),
-        Err(_) => tracing::debug!(slot, "the server is busy with a transaction; its connection is closed"),
+        Err(_) => tracing::debug!(
+            slot,
+            "the server is busy with a transaction; its connection is closed"
+        ),
     }
     match client {
         Some(client) => wait_until_released(&client, &slot).await,
@@ -52,7 +55,8 @@ async fn say_goodbye(stream: ReplicationStream) -> io::Result<()> {
     let write_half = feedback.join_next().await.and_then(Result::ok).flatten();
     let write_half = write_half.ok_or_else(|| io::Error::other("the end of the copy could not be sent"))?;
     let read_half = reader.join_next().await.and_then(Result::ok).flatten();
-    let read_half = read_half.ok_or_else(|| io::Error::other("the server did not answer the end of the copy"))?;
+    let read_half =
+        read_half.ok_or_else(|| io::Error::other("the server did not answer the end of the copy"))?;
 
     let mut transport = read_half.unsplit(write_half);
     let mut message = BytesMut::new();

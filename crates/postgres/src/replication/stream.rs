@@ -59,12 +59,18 @@ pub(crate) fn stream(
         slot: settings.slot.clone(),
     };
     let mut reader = JoinSet::new();
-    reader.spawn(task.run(sender).instrument(tracing::info_span!("reader", slot = settings.slot)));
+    reader.spawn(
+        task.run(sender)
+            .instrument(tracing::info_span!("reader", slot = settings.slot)),
+    );
 
     let update_interval = interval(settings.wal_sender_timeout);
     let (task, confirms) = FeedbackTask::new(write_half, Arc::clone(&reception), update_interval);
     let mut feedback = JoinSet::new();
-    feedback.spawn(task.run(stop).instrument(tracing::info_span!("feedback", slot = settings.slot)));
+    feedback.spawn(
+        task.run(stop)
+            .instrument(tracing::info_span!("feedback", slot = settings.slot)),
+    );
 
     let stream = ReplicationStream {
         slot: settings.slot,

@@ -59,7 +59,17 @@ mod tests {
 
     #[test]
     fn a_line_that_is_something_else_is_refused() {
-        check("1\tx\n", &expect![[r#"error: reading the timeline history: the server answered "1\tx", which is not understood"#]]);
-        check("1", &expect![[r#"error: reading the timeline history: the server answered "1", which is not understood"#]]);
+        check(
+            "1\tx\n",
+            &expect![[
+                r#"error: reading the timeline history: the server answered "1\tx", which is not understood"#
+            ]],
+        );
+        check(
+            "1",
+            &expect![[
+                r#"error: reading the timeline history: the server answered "1", which is not understood"#
+            ]],
+        );
     }
 }

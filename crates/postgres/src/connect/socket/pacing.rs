@@ -100,11 +100,17 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     /// Reads `bytes` every `gap` for `reads` times; the pause after each.
-    fn run(pacer: &mut Pacer, now: &mut Instant, gap: Duration, bytes: usize, reads: usize) -> Vec<Option<Duration>> {
+    fn run(
+        pacer: &mut Pacer,
+        now: &mut Instant,
+        gap: Duration,
+        bytes: usize,
+        reads: usize,
+    ) -> Vec<Option<Duration>> {
         (0..reads)
             .map(|_| {
                 *now += gap;
-                pacer.after_read(*now, bytes)
+                pacer.after_read(*now, bytes, true, BUFFER)
             })
             .collect()
     }
@@ -131,8 +137,15 @@ mod tests {
         let mut now = Instant::now();
         let mut pacer = Pacer::new(now);
         let pauses = run(&mut pacer, &mut now, MS, 40_000, 100);
-        assert!(pauses.iter().take(7).all(Option::is_none), "judged before the window ended");
-        assert_eq!(pauses.last(), Some(&Some(PAUSE_MAX)), "pauses grow while the buffer stays empty");
+        assert!(
+            pauses.iter().take(7).all(Option::is_none),
+            "judged before the window ended"
+        );
+        assert_eq!(
+            pauses.last(),
+            Some(&Some(PAUSE_MAX)),
+            "pauses grow while the buffer stays empty"
+        );
         let after = run(&mut pacer, &mut now, 3 * MS, 1000, 10);
         assert_eq!(after.last(), Some(&None), "a pause after catching up");
     }

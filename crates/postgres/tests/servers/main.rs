@@ -1,0 +1,105 @@
+//! The source against real Postgres servers.
+
+mod authentication;
+mod catalog;
+mod leadership;
+mod streaming;
+mod tail;
+mod tls;
+mod versions;
+
+use std::time::Duration;
+
+use walcast_delivery::{BoxedFault, ChangeStream, Source, Started, Survey};
+use walcast_pgoutput::{Column, Decoder, Frame, Lsn, Message};
+use walcast_postgres::{ConnectConfig, Environment, PostgresConfig, PostgresSource, QUEUE_BYTES_DEFAULT};
+use walcast_testbed::Postgres;
+
+/// Longer than anything here takes; a test that hangs fails instead.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A connection that knows nothing of this process's environment.
+fn connect(text: &str) -> ConnectConfig {
+    ConnectConfig::parse(text, &Environment::default()).unwrap()
+}
+
+/// A connector named `shop` that captures all of `public`.
+fn config(url: &str) -> PostgresConfig {
+    PostgresConfig {
+        connect: connect(url),
+        name: "shop".to_owned(),
+        slot: "walcast_shop".to_owned(),
+        publication: "walcast_shop".to_owned(),
+        tables: vec!["public.*".parse().unwrap()],
+        exclude: Vec::new(),
+        queue_bytes: QUEUE_BYTES_DEFAULT,
+        logical_decoding_work_mem: None,
+    }
+}
+
+fn source(url: &str) -> PostgresSource {
+    PostgresSource::new(config(url)).unwrap()
+}
+
+/// Leads, and creates publication and slot where they are missing.
+async fn set_up(source: &mut PostgresSource) -> Result<(Survey, Lsn), BoxedFault> {
+    source.lead().await?;
+    let survey = source.survey(None).await?;
+    if survey.publication.is_none() {
+        let tables: Vec<_> = survey.captured.iter().map(|table| table.name.clone()).collect();
+        source.create_publication(&tables).await?;
+    }
+    let from = match &survey.slot {
+        Some(slot) => slot.confirmed_flush_lsn.unwrap(),
+        None => source.create_slot().await?,
+    };
+    Ok((survey, from))
+}
+
+/// Sets up and streams.
+async fn start(source: &mut PostgresSource) -> Started<PostgresSource> {
+    let (_, from) = set_up(source).await.unwrap();
+    source.start(from).await.unwrap()
+}
+
+/// Reads to the end of the next transaction with changes and returns the texts of the inserted rows' first columns.
+async fn next_inserts(stream: &mut impl ChangeStream) -> (Vec<String>, Lsn) {
+    let mut decoder = Decoder::new();
+    let mut inserted = Vec::new();
+    let reading = async {
+        loop {
+            for frame in stream.next().await.unwrap().frames() {
+                let Frame::XLogData { message, .. } = frame.unwrap() else {
+                    continue;
+                };
+                match decoder.decode(message).unwrap() {
+                    Message::Insert(insert) => {
+                        let Some(Column::Text(text)) = insert.new.columns().next() else {
+                            panic!("the first column is not text");
+                        };
+                        inserted.push(String::from_utf8_lossy(text).into_owned());
+                    }
+                    Message::Commit(commit) if !inserted.is_empty() => return commit.end_lsn,
+                    _ => {}
+                }
+            }
+        }
+    };
+    let end_lsn = tokio::time::timeout(LIMIT, reading).await.expect("no insert arrived");
+    (inserted, end_lsn)
+}
+
+/// Waits until the slot's confirmed position has reached `lsn`.
+async fn wait_until_confirmed(server: &Postgres, lsn: Lsn) {
+    let client = server.client().await.unwrap();
+    walcast_testbed::wait_until("confirmation", LIMIT, async || {
+        let row = client
+            .query_one("SELECT confirmed_flush_lsn::text FROM pg_replication_slots", &[])
+            .await
+            .unwrap();
+        let confirmed: Lsn = row.get::<_, String>(0).parse().unwrap();
+        Ok(confirmed >= lsn)
+    })
+    .await
+    .unwrap();
+}

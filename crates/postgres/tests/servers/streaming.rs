@@ -1,0 +1,207 @@
+//! The stream and the way back.
+
+use std::time::Duration;
+
+use walcast_delivery::{ChangeStream, Feedback, Source, SourceWatch, Started};
+use walcast_pgoutput::Frame;
+use walcast_testbed::{Postgres, PostgresOptions, wait_until};
+
+use crate::{LIMIT, config, next_inserts, source, start, wait_until_confirmed};
+
+const TABLE: &str = "CREATE TABLE orders (id int PRIMARY KEY, note text)";
+
+/// Waits until no connection of ours is left on the server.
+pub(crate) async fn wait_until_gone(server: &Postgres) {
+    let client = server.client().await.unwrap();
+    wait_until("end of our connections", LIMIT, async || {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'walcast/%'";
+        Ok(client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) == 0)
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn what_is_confirmed_moves_the_slot_and_nothing_else_does() {
+    let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    server.execute(TABLE).await.unwrap();
+    let mut source = source(&server.url());
+    let Started {
+        mut stream,
+        feedback,
+        mut watch,
+        ..
+    } = start(&mut source).await;
+    let before = watch.survey().await.unwrap().slot.unwrap().confirmed_flush_lsn.unwrap();
+
+    server.execute("INSERT INTO orders VALUES (1), (2)").await.unwrap();
+    let (inserted, end_lsn) = next_inserts(&mut stream).await;
+    assert_eq!(inserted.len(), 2);
+    let unconfirmed = watch.survey().await.unwrap().slot.unwrap().confirmed_flush_lsn.unwrap();
+    assert_eq!(unconfirmed, before, "received is not confirmed");
+
+    feedback.confirm(end_lsn);
+    wait_until_confirmed(&server, end_lsn).await;
+    // A position that lies behind is not taken back.
+    feedback.confirm(before);
+    stream.stop().await.unwrap();
+    let slot = watch.survey().await.unwrap().slot.unwrap();
+    assert_eq!(slot.confirmed_flush_lsn, Some(end_lsn));
+    assert_eq!(slot.active_pid, None, "stop waits until the slot is free");
+}
+
+#[tokio::test]
+async fn the_last_confirmation_is_sent_before_the_end_and_the_slot_can_be_used_at_once() {
+    let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    server.execute(TABLE).await.unwrap();
+    let mut source = source(&server.url());
+    for round in 1..=5 {
+        let Started {
+            mut stream,
+            feedback,
+            mut watch,
+            ..
+        } = start(&mut source).await;
+        server.execute(&format!("INSERT INTO orders VALUES ({round})")).await.unwrap();
+        let (inserted, end_lsn) = next_inserts(&mut stream).await;
+        assert_eq!(inserted.len(), 1, "round {round}");
+        feedback.confirm(end_lsn);
+        stream.stop().await.unwrap();
+        let slot = watch.survey().await.unwrap().slot.unwrap();
+        assert_eq!(slot.confirmed_flush_lsn, Some(end_lsn), "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn the_server_is_answered_while_nobody_takes_frames() {
+    let options = PostgresOptions::default().with_setting("wal_sender_timeout", "1s");
+    let server = Postgres::start(options).await.unwrap();
+    server.execute(TABLE).await.unwrap();
+    let mut config = config(&server.url());
+    config.queue_bytes = 64 * 1024;
+    let mut source = walcast_postgres::PostgresSource::new(config).unwrap();
+    let Started { mut stream, .. } = start(&mut source).await;
+    // Far more than the queue and the sockets' buffers hold: the server blocks in the middle of it.
+    let sql = "INSERT INTO orders SELECT i, repeat(md5(i::text), 20) FROM generate_series(1, 40000) i";
+    server.execute(sql).await.unwrap();
+
+    // Several timeouts pass by the server's own clock; each update shows there.
+    let client = server.client().await.unwrap();
+    let began = client.query_one("SELECT now()", &[]).await.unwrap();
+    let began: std::time::SystemTime = began.get(0);
+    wait_until("three timeouts", LIMIT, async || {
+        let sql = "SELECT reply_time > $1::timestamptz + interval '3.5 s' FROM pg_stat_replication";
+        let row = client.query_opt(sql, &[&began]).await.unwrap();
+        Ok(row.expect("the server has dropped the connection").get::<_, Option<bool>>(0) == Some(true))
+    })
+    .await
+    .unwrap();
+
+    let (inserted, _) = next_inserts(&mut stream).await;
+    assert_eq!(inserted.len(), 40_000);
+}
+
+#[tokio::test]
+async fn an_idle_stream_shows_how_far_the_log_goes() {
+    let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    server.execute(TABLE).await.unwrap();
+    server.create_database("other").await.unwrap();
+    let mut source = source(&server.url());
+    let Started {
+        mut stream,
+        feedback,
+        ..
+    } = start(&mut source).await;
+    let other = server.client_of("other").await.unwrap();
+    other.batch_execute("CREATE TABLE busy AS SELECT generate_series(1, 1000)").await.unwrap();
+    let row = other.query_one("SELECT pg_current_wal_flush_lsn()::text", &[]).await.unwrap();
+    let end: walcast_pgoutput::Lsn = row.get::<_, String>(0).parse().unwrap();
+
+    let reading = async {
+        loop {
+            for frame in stream.next().await.unwrap().frames() {
+                match frame.unwrap() {
+                    Frame::Keepalive { wal_end, .. } if wal_end >= end => return wal_end,
+                    _ => {}
+                }
+            }
+        }
+    };
+    let wal_end = tokio::time::timeout(LIMIT, reading).await.expect("no keepalive went that far");
+    feedback.confirm(wal_end);
+    wait_until_confirmed(&server, wal_end).await;
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_ends_the_stream_and_comes_back() {
+    let mut server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    server.execute(TABLE).await.unwrap();
+    let mut source = source(&server.url());
+    let Started {
+        mut stream, mut watch, ..
+    } = start(&mut source).await;
+    server.restart(walcast_testbed::StopMode::Immediate).await.unwrap();
+    let ended = tokio::time::timeout(LIMIT, async {
+        loop {
+            if let Err(error) = stream.next().await {
+                return error;
+            }
+        }
+    });
+    let error = ended.await.expect("the stream did not end");
+    assert!(error.is_retryable(), "{error}");
+    let lost = tokio::time::timeout(LIMIT, watch.lost()).await.expect("leadership was not lost");
+    assert!(lost.is_retryable(), "{lost}");
+
+    server.execute("INSERT INTO orders VALUES (7)").await.unwrap();
+    let Started { mut stream, .. } = start(&mut source).await;
+    assert_eq!(next_inserts(&mut stream).await.0, ["7"]);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_dropped_frees_the_slot() {
+    let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    server.execute(TABLE).await.unwrap();
+    let mut source = source(&server.url());
+    let started = start(&mut source).await;
+    drop(started);
+    // The slot is waited for inside.
+    let Started { stream, .. } = start(&mut source).await;
+    stream.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn stopping_in_the_middle_of_a_large_transaction_takes_seconds_at_most() {
+    let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    server.execute(TABLE).await.unwrap();
+    let mut source = source(&server.url());
+    let Started {
+        mut stream, mut watch, ..
+    } = start(&mut source).await;
+    let sql = "INSERT INTO orders SELECT i, repeat('x', 500) FROM generate_series(1, 100000) i";
+    server.execute(sql).await.unwrap();
+    stream.next().await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), stream.stop()).await.expect("stop hangs").unwrap();
+    assert_eq!(watch.survey().await.unwrap().slot.unwrap().active_pid, None);
+}
+
+#[tokio::test]
+async fn a_publication_that_is_missing_ends_the_stream_with_the_servers_word() {
+    let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    server.execute(TABLE).await.unwrap();
+    let mut source = source(&server.url());
+    source.lead().await.unwrap();
+    let from = source.create_slot().await.unwrap();
+    let mut stream = source.start(from).await.unwrap().stream;
+    server.execute("INSERT INTO orders VALUES (1)").await.unwrap();
+    let ended = tokio::time::timeout(LIMIT, async {
+        loop {
+            if let Err(error) = stream.next().await {
+                return error;
+            }
+        }
+    });
+    let error = ended.await.expect("the stream goes on");
+    assert!(error.to_string().contains("publication \"walcast_shop\" does not exist"), "{error}");
+    assert!(!error.is_retryable());
+}

@@ -1,0 +1,71 @@
+//! `walcast tail`'s stream.
+
+use walcast_delivery::Feedback;
+use walcast_pgoutput::{Decoder, Frame, Message};
+use walcast_postgres::tail::{self, Selection};
+use walcast_testbed::{Postgres, PostgresOptions};
+
+use crate::{LIMIT, connect};
+
+const LEFT: &str = "SELECT (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_publication)";
+
+async fn insert_seen(tail: &mut tail::Tail) -> bool {
+    let mut decoder = Decoder::new();
+    let reading = async {
+        loop {
+            for frame in tail.next_block().await.unwrap().frames() {
+                if let Frame::XLogData { message, wal_end, .. } = frame.unwrap() {
+                    tail.feedback().confirm(wal_end);
+                    if matches!(decoder.decode(message).unwrap(), Message::Insert(_)) {
+                        return true;
+                    }
+                }
+            }
+        }
+    };
+    tokio::time::timeout(LIMIT, reading).await.unwrap_or(false)
+}
+
+#[tokio::test]
+async fn a_tail_leaves_nothing_behind() {
+    let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    // What a tail that was killed has left.
+    let sql = "CREATE TABLE orders (id int PRIMARY KEY); CREATE PUBLICATION walcast_tail_999999999";
+    server.execute(sql).await.unwrap();
+    let selection = Selection::Tables(vec!["public.*".parse().unwrap()]);
+    let mut tail = tail::open(&connect(&server.url()), selection).await.unwrap();
+    server.execute("INSERT INTO orders VALUES (1)").await.unwrap();
+    assert!(insert_seen(&mut tail).await);
+    tail.close().await.unwrap();
+    let client = server.client().await.unwrap();
+    walcast_testbed::wait_until("the slot's end", LIMIT, async || {
+        Ok(client.query_one(LEFT, &[]).await.unwrap().get::<_, i64>(0) == 0)
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_tail_of_a_given_publication_leaves_it_alone() {
+    let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    let sql = "CREATE TABLE orders (id int PRIMARY KEY); CREATE PUBLICATION mine FOR ALL TABLES";
+    server.execute(sql).await.unwrap();
+    let selection = Selection::Publication("mine".to_owned());
+    let mut tail = tail::open(&connect(&server.url()), selection).await.unwrap();
+    server.execute("INSERT INTO orders VALUES (1)").await.unwrap();
+    assert!(insert_seen(&mut tail).await);
+    tail.close().await.unwrap();
+    let sql = "SELECT count(*) FROM pg_publication WHERE pubname = 'mine'";
+    assert_eq!(server.client().await.unwrap().query_one(sql, &[]).await.unwrap().get::<_, i64>(0), 1);
+}
+
+#[tokio::test]
+async fn a_tail_that_cannot_begin_takes_its_publication_back() {
+    let server = Postgres::start(PostgresOptions::default().with_setting("wal_level", "replica")).await.unwrap();
+    server.execute("CREATE TABLE orders (id int PRIMARY KEY)").await.unwrap();
+    let selection = Selection::Tables(vec!["public.*".parse().unwrap()]);
+    let refused = tail::open(&connect(&server.url()), selection).await.err().unwrap();
+    assert!(refused.to_string().contains("wal_level"), "{refused}");
+    let left: i64 = server.client().await.unwrap().query_one(LEFT, &[]).await.unwrap().get(0);
+    assert_eq!(left, 0);
+}
