@@ -194,9 +194,7 @@ mod tests {
         check(
             b'R',
             b"\0\0\0\x0aSCRAM",
-            &expect![
-                "error: cannot decode message 'R': the message ends at byte 9, where a SASL mechanism was wanted"
-            ],
+            &expect!["error: cannot decode message 'R': the message ends at byte 9, wanted a SASL mechanism"],
         );
         check(
             b'R',
@@ -210,13 +208,15 @@ mod tests {
         check(
             b'E',
             b"SFATAL\0C28P01\0Mwrong\xff\0Hask\0\0",
-            &expect![[r#"Error(ServerError { code: "28P01", message: "wrong�", detail: None, hint: Some("ask") })"#]],
+            &expect![[
+                r#"Error(ServerError { code: "28P01", message: "wrong�", detail: None, hint: Some("ask") })"#
+            ]],
         );
         check(
             b'E',
             b"SFATAL",
             &expect![
-                "error: cannot decode message 'E': the message ends at byte 11, where the end of an error's field was wanted"
+                "error: cannot decode message 'E': the message ends at byte 11, wanted the end of an error's field"
             ],
         );
     }
@@ -232,14 +232,14 @@ mod tests {
             b'D',
             b"\0\x01\xff\xff\xff\xfe",
             &expect![
-                "error: cannot decode message 'D': negative length -2 at byte 7, where a column's length was wanted"
+                "error: cannot decode message 'D': negative length -2 at byte 7, wanted a column's length"
             ],
         );
         check(
             b'D',
             b"\0\x01\0\0\0\x05a",
             &expect![
-                "error: cannot decode message 'D': the message ends at byte 11, where a column's value was wanted"
+                "error: cannot decode message 'D': the message ends at byte 11, wanted a column's value"
             ],
         );
     }

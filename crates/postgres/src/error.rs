@@ -233,7 +233,10 @@ pub enum PostgresError {
         why: Option<String>,
     },
     /// The server ended the stream with an error.
-    #[error("the replication stream of slot {slot} ended after {after}: {error}{}", older_than_publication(slot, error))]
+    #[error(
+        "the replication stream of slot {slot} ended after {after}: {error}{}",
+        older_than_publication(slot, error)
+    )]
     StreamFailed {
         /// The slot.
         slot: String,
@@ -365,7 +368,9 @@ pub(crate) fn fix(refusal: &ServerError) -> Option<&'static str> {
             "let the role in from this host in pg_hba.conf, or set sslmode=require or stricter where it wants TLS",
         ),
         "3D000" => Some("check the database's name in [postgres] url"),
-        "42501" => Some("grant the role of [postgres] url what is missing; to stream: ALTER ROLE … REPLICATION"),
+        "42501" => {
+            Some("grant the role of [postgres] url what is missing; to stream: ALTER ROLE … REPLICATION")
+        }
         _ => None,
     }
 }

@@ -21,21 +21,35 @@ async fn passwords_are_proved_by_scram_and_never_shown() {
         ..PostgresOptions::default()
     };
     let server = Postgres::start(options).await.unwrap();
-    let sql = "CREATE ROLE walcast LOGIN REPLICATION PASSWORD 'geheim'; CREATE ROLE reader LOGIN PASSWORD 'geheim';
+    let sql =
+        "CREATE ROLE walcast LOGIN REPLICATION PASSWORD 'geheim'; CREATE ROLE reader LOGIN PASSWORD 'geheim';
                GRANT CREATE ON DATABASE shop TO walcast, reader";
     server.execute(sql).await.unwrap();
 
-    assert_eq!(attempt(&server.url_for("walcast", "geheim", "shop")).await, "connected");
+    assert_eq!(
+        attempt(&server.url_for("walcast", "geheim", "shop")).await,
+        "connected"
+    );
     let wrong = attempt(&server.url_for("walcast", "falsch", "shop")).await;
-    assert!(wrong.contains("password authentication failed") && wrong.contains("28P01"), "{wrong}");
+    assert!(
+        wrong.contains("password authentication failed") && wrong.contains("28P01"),
+        "{wrong}"
+    );
     assert!(!wrong.contains("falsch"), "{wrong}");
     let none = attempt(&format!("postgres://walcast@127.0.0.1:{}/shop", server.port())).await;
     assert!(none.contains("wants a password for user \"walcast\""), "{none}");
     let database = attempt(&server.url_for("walcast", "geheim", "nowhere")).await;
-    assert!(database.contains("database \"nowhere\" does not exist"), "{database}");
+    assert!(
+        database.contains("database \"nowhere\" does not exist"),
+        "{database}"
+    );
     let role = attempt(&server.url_for("reader", "geheim", "shop")).await;
     assert!(role.contains("replication") && role.contains("42501"), "{role}");
-    let binding = attempt(&format!("{}?channel_binding=require", server.url_for("walcast", "geheim", "shop"))).await;
+    let binding = attempt(&format!(
+        "{}?channel_binding=require",
+        server.url_for("walcast", "geheim", "shop")
+    ))
+    .await;
     assert!(binding.contains("channel binding is required"), "{binding}");
 }
 
@@ -46,8 +60,14 @@ async fn old_servers_hash_passwords_with_md5() {
         ..PostgresOptions::default().with_setting("password_encryption", "md5")
     };
     let server = Postgres::start(options).await.unwrap();
-    server.execute("CREATE ROLE walcast LOGIN SUPERUSER PASSWORD 'geheim'").await.unwrap();
-    assert_eq!(attempt(&server.url_for("walcast", "geheim", "shop")).await, "connected");
+    server
+        .execute("CREATE ROLE walcast LOGIN SUPERUSER PASSWORD 'geheim'")
+        .await
+        .unwrap();
+    assert_eq!(
+        attempt(&server.url_for("walcast", "geheim", "shop")).await,
+        "connected"
+    );
     let wrong = attempt(&server.url_for("walcast", "falsch", "shop")).await;
     assert!(wrong.contains("password authentication failed"), "{wrong}");
 }
@@ -74,18 +94,43 @@ async fn a_password_file_is_read_each_time() {
 async fn a_unix_socket_is_a_folder() {
     let server = Postgres::start(PostgresOptions::default()).await.unwrap();
     let folder = server.socket_dir();
-    let url = format!("host={} port={} user=postgres dbname=shop", folder.display(), server.port());
+    let url = format!(
+        "host={} port={} user=postgres dbname=shop",
+        folder.display(),
+        server.port()
+    );
     let mut source = source(&url);
     let mut started = start(&mut source).await;
-    assert!(started.watch.survey().await.unwrap().slot.unwrap().active_pid.is_some());
+    assert!(
+        started
+            .watch
+            .survey()
+            .await
+            .unwrap()
+            .slot
+            .unwrap()
+            .active_pid
+            .is_some()
+    );
 }
 
 #[tokio::test]
 async fn nobody_there_is_said_at_once_and_not_retried() {
     let error = source("postgres://a@127.0.0.1:1/shop").lead().await.unwrap_err();
-    assert!(error.to_string().contains("cannot connect to 127.0.0.1:1"), "{error}");
+    assert!(
+        error.to_string().contains("cannot connect to 127.0.0.1:1"),
+        "{error}"
+    );
     assert!(!error.is_retryable());
-    let error = source("postgres://a@no-such-host.invalid/shop").lead().await.unwrap_err();
-    assert!(error.to_string().contains("host \"no-such-host.invalid\" cannot be resolved"), "{error}");
+    let error = source("postgres://a@no-such-host.invalid/shop")
+        .lead()
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("host \"no-such-host.invalid\" cannot be resolved"),
+        "{error}"
+    );
     assert!(!error.is_retryable());
 }

@@ -16,17 +16,37 @@ fn shown(tables: &[walcast_delivery::CapturedTable]) -> Vec<String> {
 #[tokio::test]
 async fn patterns_choose_the_same_tables_here_and_on_the_server() {
     let server = Postgres::start(PostgresOptions::default()).await.unwrap();
-    let names = ["orders", "order_items", "orderXitems", "Mixed Case", "a%b", "a.b", "ü", "back\\slash"];
+    let names = [
+        "orders",
+        "order_items",
+        "orderXitems",
+        "Mixed Case",
+        "a%b",
+        "a.b",
+        "ü",
+        "back\\slash",
+    ];
     for name in names {
-        server.execute(&format!("CREATE TABLE \"{name}\" (id int PRIMARY KEY)")).await.unwrap();
+        server
+            .execute(&format!("CREATE TABLE \"{name}\" (id int PRIMARY KEY)"))
+            .await
+            .unwrap();
     }
     for (patterns, exclude) in [
         (vec!["public.*"], vec![]),
         (vec!["public.order_*", "*.ü"], vec!["public.order_items"]),
-        (vec!["public.\"Mixed Case\"", "public.\"a%b\"", "public.\"a.b\""], vec![]),
-        (vec!["public.MIXED*", "public.\"back\\slash\"", "nowhere.*"], vec![]),
+        (
+            vec!["public.\"Mixed Case\"", "public.\"a%b\"", "public.\"a.b\""],
+            vec![],
+        ),
+        (
+            vec!["public.MIXED*", "public.\"back\\slash\"", "nowhere.*"],
+            vec![],
+        ),
     ] {
-        let parse = |texts: &[&str]| -> Vec<TablePattern> { texts.iter().map(|text| text.parse().unwrap()).collect() };
+        let parse = |texts: &[&str]| -> Vec<TablePattern> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
         let mut config = config(&server.url());
         (config.tables, config.exclude) = (parse(&patterns), parse(&exclude));
         let mut expected: Vec<String> = names
@@ -44,7 +64,10 @@ async fn patterns_choose_the_same_tables_here_and_on_the_server() {
         let survey = source.survey(None).await.unwrap();
         assert_eq!(shown(&survey.captured), expected, "{patterns:?}");
         let nowhere = patterns.contains(&"nowhere.*");
-        assert_eq!(survey.unmatched_patterns.contains(&"nowhere.*".to_owned()), nowhere);
+        assert_eq!(
+            survey.unmatched_patterns.contains(&"nowhere.*".to_owned()),
+            nowhere
+        );
         drop(source);
         crate::streaming::wait_until_gone(&server).await;
     }
@@ -65,7 +88,11 @@ async fn facts_tell_what_the_log_does_not() {
     let mut source = source(&server.url());
     let (survey, from) = set_up(&mut source).await.unwrap();
     let mut catalog = source.start(from).await.unwrap().catalog;
-    let oids: BTreeMap<_, _> = survey.captured.iter().map(|table| (table.name.name.as_str(), table.oid)).collect();
+    let oids: BTreeMap<_, _> = survey
+        .captured
+        .iter()
+        .map(|table| (table.name.name.as_str(), table.oid))
+        .collect();
 
     let facts = catalog.table_facts(oids["facts"]).await.unwrap();
     let columns: Vec<String> = facts
@@ -73,7 +100,10 @@ async fn facts_tell_what_the_log_does_not() {
         .iter()
         .map(|column| {
             let default = column.default_expression.as_deref().unwrap_or("-");
-            format!("{} {} {} {default}", column.name, column.not_null, column.generated)
+            format!(
+                "{} {} {} {default}",
+                column.name, column.not_null, column.generated
+            )
         })
         .collect();
     let expected = [
@@ -87,14 +117,24 @@ async fn facts_tell_what_the_log_does_not() {
     ];
     assert_eq!(columns, expected);
     assert_eq!(facts.key_columns, ["a", "b"]);
-    let kinds: BTreeMap<_, _> = facts.types.values().map(|one| (one.name.as_str(), &one.kind)).collect();
-    assert_eq!(kinds.keys().copied().collect::<Vec<_>>(), ["_mood", "mood", "positive", "small"]);
+    let kinds: BTreeMap<_, _> = facts
+        .types
+        .values()
+        .map(|one| (one.name.as_str(), &one.kind))
+        .collect();
+    assert_eq!(
+        kinds.keys().copied().collect::<Vec<_>>(),
+        ["_mood", "mood", "positive", "small"]
+    );
     assert!(matches!(kinds["mood"], TypeKind::Enum { labels } if labels == &["sad", "meh", "ok"]));
     assert!(matches!(kinds["_mood"], TypeKind::Array { .. }));
 
     let keyless = catalog.table_facts(oids["keyless"]).await.unwrap();
     assert_eq!(keyless.key_columns, ["z", "y"]);
-    let gone = catalog.table_facts(walcast_pgoutput::Oid::new(4_000_000)).await.unwrap();
+    let gone = catalog
+        .table_facts(walcast_pgoutput::Oid::new(4_000_000))
+        .await
+        .unwrap();
     assert!(gone.columns.is_empty());
 }
 
@@ -108,21 +148,44 @@ async fn partitions_are_captured_as_they_will_be_sent() {
     let mut source = source(&server.url());
     source.lead().await.unwrap();
     let survey = source.survey(None).await.unwrap();
-    assert_eq!(shown(&survey.captured), ["public.events", "public.lone", "public.scratch"]);
+    assert_eq!(
+        shown(&survey.captured),
+        ["public.events", "public.lone", "public.scratch"]
+    );
     assert!(!survey.captured[1].identifies_rows);
     assert_eq!(survey.captured[2].persistence, Persistence::Unlogged);
 
     let events = [survey.captured[0].name.clone()];
     source.create_publication(&events).await.unwrap();
-    server.execute("CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (10) TO (20)").await.unwrap();
+    server
+        .execute("CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (10) TO (20)")
+        .await
+        .unwrap();
     let survey = source.survey(None).await.unwrap();
     assert_eq!(survey.publication.unwrap().tables, events);
 
     source.drop_publication().await.unwrap();
-    server.execute("CREATE PUBLICATION walcast_shop FOR TABLE events").await.unwrap();
+    server
+        .execute("CREATE PUBLICATION walcast_shop FOR TABLE events")
+        .await
+        .unwrap();
     let survey = source.survey(None).await.unwrap();
-    assert_eq!(shown(&survey.captured), ["public.events_1", "public.events_2", "public.lone", "public.scratch"]);
-    let published: Vec<String> = survey.publication.unwrap().tables.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        shown(&survey.captured),
+        [
+            "public.events_1",
+            "public.events_2",
+            "public.lone",
+            "public.scratch"
+        ]
+    );
+    let published: Vec<String> = survey
+        .publication
+        .unwrap()
+        .tables
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(published, ["public.events_1", "public.events_2"]);
 }
 
@@ -142,7 +205,9 @@ async fn preconditions_name_everything_that_is_missing() {
     let server = Postgres::start(options).await.unwrap();
     let sql = "CREATE ROLE reader LOGIN; CREATE TABLE orders (id int PRIMARY KEY); CREATE TABLE lone (x int)";
     server.execute(sql).await.unwrap();
-    let found = walcast_postgres::preconditions(&config(&server.url_for("reader", "x", "shop"))).await.unwrap();
+    let found = walcast_postgres::preconditions(&config(&server.url_for("reader", "x", "shop")))
+        .await
+        .unwrap();
     let expected = [
         "wal_level: wal_level is replica",
         "role: role reader may not replicate",
@@ -152,17 +217,31 @@ async fn preconditions_name_everything_that_is_missing() {
     ];
     assert_eq!(failed(&found), expected);
 
-    let found = walcast_postgres::preconditions(&config("postgres://a@127.0.0.1:1/x")).await.unwrap();
+    let found = walcast_postgres::preconditions(&config("postgres://a@127.0.0.1:1/x"))
+        .await
+        .unwrap();
     assert_eq!(failed(&found).len(), 1, "the rest depends on it");
 }
 
 #[tokio::test]
 async fn preconditions_that_hold_leave_nothing_behind() {
     let server = Postgres::start(PostgresOptions::default()).await.unwrap();
-    server.execute("CREATE TABLE orders (id int PRIMARY KEY)").await.unwrap();
-    let found = walcast_postgres::preconditions(&config(&server.url())).await.unwrap();
+    server
+        .execute("CREATE TABLE orders (id int PRIMARY KEY)")
+        .await
+        .unwrap();
+    let found = walcast_postgres::preconditions(&config(&server.url()))
+        .await
+        .unwrap();
     assert_eq!(failed(&found), Vec::<String>::new());
     let sql = "SELECT (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_publication)";
-    let left: i64 = server.client().await.unwrap().query_one(sql, &[]).await.unwrap().get(0);
+    let left: i64 = server
+        .client()
+        .await
+        .unwrap()
+        .query_one(sql, &[])
+        .await
+        .unwrap()
+        .get(0);
     assert_eq!(left, 0);
 }

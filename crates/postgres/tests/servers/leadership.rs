@@ -24,7 +24,10 @@ async fn a_standby_takes_over_when_the_leader_is_gone() {
         }) => seen.unwrap(),
     }
     drop(leader);
-    tokio::time::timeout(LIMIT, waiting).await.expect("the standby still waits").unwrap();
+    tokio::time::timeout(LIMIT, waiting)
+        .await
+        .expect("the standby still waits")
+        .unwrap();
 }
 
 #[tokio::test]
@@ -34,8 +37,13 @@ async fn a_leader_learns_that_its_connection_was_ended() {
     let mut started = start(&mut source).await;
     let sql = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'";
     server.execute(sql).await.unwrap();
-    let lost = tokio::time::timeout(LIMIT, started.watch.lost()).await.expect("nobody noticed");
-    assert!(lost.to_string().contains("leadership of \"shop\" is lost"), "{lost}");
+    let lost = tokio::time::timeout(LIMIT, started.watch.lost())
+        .await
+        .expect("nobody noticed");
+    assert!(
+        lost.to_string().contains("leadership of \"shop\" is lost"),
+        "{lost}"
+    );
     assert!(lost.is_retryable());
     drop(started);
     source.lead().await.unwrap();
@@ -45,7 +53,10 @@ async fn a_leader_learns_that_its_connection_was_ended() {
 async fn the_first_host_that_will_do_is_taken() {
     let server = Postgres::start(PostgresOptions::default()).await.unwrap();
     let reader = Postgres::start(PostgresOptions::default()).await.unwrap();
-    reader.execute("ALTER DATABASE shop SET default_transaction_read_only = on").await.unwrap();
+    reader
+        .execute("ALTER DATABASE shop SET default_transaction_read_only = on")
+        .await
+        .unwrap();
     let hosts = |attributes: &str| {
         let (first, second) = (reader.port(), server.port());
         format!("postgres://postgres@127.0.0.1:1,127.0.0.1:{first},127.0.0.1:{second}/shop?{attributes}")
@@ -57,7 +68,11 @@ async fn the_first_host_that_will_do_is_taken() {
         ("target_session_attrs=primary", reader.port()),
         ("target_session_attrs=prefer-standby", reader.port()),
     ] {
-        let server_of = if expected == server.port() { &server } else { &reader };
+        let server_of = if expected == server.port() {
+            &server
+        } else {
+            &reader
+        };
         let mut source = source(&hosts(attributes));
         source.lead().await.unwrap();
         let client = server_of.client().await.unwrap();
@@ -67,7 +82,13 @@ async fn the_first_host_that_will_do_is_taken() {
         drop(source);
         crate::streaming::wait_until_gone(server_of).await;
     }
-    let error = source(&hosts("target_session_attrs=standby")).lead().await.unwrap_err();
+    let error = source(&hosts("target_session_attrs=standby"))
+        .lead()
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("no server of"), "{error}");
-    assert!(error.to_string().contains("is standby (target_session_attrs)"), "{error}");
+    assert!(
+        error.to_string().contains("is standby (target_session_attrs)"),
+        "{error}"
+    );
 }

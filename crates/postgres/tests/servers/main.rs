@@ -1,5 +1,8 @@
 //! The source against real Postgres servers.
 
+// A look-up that fails in a helper is a failed test, as in the tests themselves.
+#![allow(clippy::unwrap_used)]
+
 mod authentication;
 mod catalog;
 mod leadership;
@@ -85,7 +88,9 @@ async fn next_inserts(stream: &mut impl ChangeStream) -> (Vec<String>, Lsn) {
             }
         }
     };
-    let end_lsn = tokio::time::timeout(LIMIT, reading).await.expect("no insert arrived");
+    let end_lsn = tokio::time::timeout(LIMIT, reading)
+        .await
+        .expect("no insert arrived");
     (inserted, end_lsn)
 }
 

@@ -32,12 +32,29 @@ async fn what_is_confirmed_moves_the_slot_and_nothing_else_does() {
         mut watch,
         ..
     } = start(&mut source).await;
-    let before = watch.survey().await.unwrap().slot.unwrap().confirmed_flush_lsn.unwrap();
+    let before = watch
+        .survey()
+        .await
+        .unwrap()
+        .slot
+        .unwrap()
+        .confirmed_flush_lsn
+        .unwrap();
 
-    server.execute("INSERT INTO orders VALUES (1), (2)").await.unwrap();
+    server
+        .execute("INSERT INTO orders VALUES (1), (2)")
+        .await
+        .unwrap();
     let (inserted, end_lsn) = next_inserts(&mut stream).await;
     assert_eq!(inserted.len(), 2);
-    let unconfirmed = watch.survey().await.unwrap().slot.unwrap().confirmed_flush_lsn.unwrap();
+    let unconfirmed = watch
+        .survey()
+        .await
+        .unwrap()
+        .slot
+        .unwrap()
+        .confirmed_flush_lsn
+        .unwrap();
     assert_eq!(unconfirmed, before, "received is not confirmed");
 
     feedback.confirm(end_lsn);
@@ -62,7 +79,10 @@ async fn the_last_confirmation_is_sent_before_the_end_and_the_slot_can_be_used_a
             mut watch,
             ..
         } = start(&mut source).await;
-        server.execute(&format!("INSERT INTO orders VALUES ({round})")).await.unwrap();
+        server
+            .execute(&format!("INSERT INTO orders VALUES ({round})"))
+            .await
+            .unwrap();
         let (inserted, end_lsn) = next_inserts(&mut stream).await;
         assert_eq!(inserted.len(), 1, "round {round}");
         feedback.confirm(end_lsn);
@@ -92,7 +112,10 @@ async fn the_server_is_answered_while_nobody_takes_frames() {
     wait_until("three timeouts", LIMIT, async || {
         let sql = "SELECT reply_time > $1::timestamptz + interval '3.5 s' FROM pg_stat_replication";
         let row = client.query_opt(sql, &[&began]).await.unwrap();
-        Ok(row.expect("the server has dropped the connection").get::<_, Option<bool>>(0) == Some(true))
+        Ok(row
+            .expect("the server has dropped the connection")
+            .get::<_, Option<bool>>(0)
+            == Some(true))
     })
     .await
     .unwrap();
@@ -108,13 +131,17 @@ async fn an_idle_stream_shows_how_far_the_log_goes() {
     server.create_database("other").await.unwrap();
     let mut source = source(&server.url());
     let Started {
-        mut stream,
-        feedback,
-        ..
+        mut stream, feedback, ..
     } = start(&mut source).await;
     let other = server.client_of("other").await.unwrap();
-    other.batch_execute("CREATE TABLE busy AS SELECT generate_series(1, 1000)").await.unwrap();
-    let row = other.query_one("SELECT pg_current_wal_flush_lsn()::text", &[]).await.unwrap();
+    other
+        .batch_execute("CREATE TABLE busy AS SELECT generate_series(1, 1000)")
+        .await
+        .unwrap();
+    let row = other
+        .query_one("SELECT pg_current_wal_flush_lsn()::text", &[])
+        .await
+        .unwrap();
     let end: walcast_pgoutput::Lsn = row.get::<_, String>(0).parse().unwrap();
 
     let reading = async {
@@ -127,7 +154,9 @@ async fn an_idle_stream_shows_how_far_the_log_goes() {
             }
         }
     };
-    let wal_end = tokio::time::timeout(LIMIT, reading).await.expect("no keepalive went that far");
+    let wal_end = tokio::time::timeout(LIMIT, reading)
+        .await
+        .expect("no keepalive went that far");
     feedback.confirm(wal_end);
     wait_until_confirmed(&server, wal_end).await;
 }
@@ -138,9 +167,14 @@ async fn a_server_that_goes_away_ends_the_stream_and_comes_back() {
     server.execute(TABLE).await.unwrap();
     let mut source = source(&server.url());
     let Started {
-        mut stream, mut watch, ..
+        mut stream,
+        mut watch,
+        ..
     } = start(&mut source).await;
-    server.restart(walcast_testbed::StopMode::Immediate).await.unwrap();
+    server
+        .restart(walcast_testbed::StopMode::Immediate)
+        .await
+        .unwrap();
     let ended = tokio::time::timeout(LIMIT, async {
         loop {
             if let Err(error) = stream.next().await {
@@ -150,7 +184,9 @@ async fn a_server_that_goes_away_ends_the_stream_and_comes_back() {
     });
     let error = ended.await.expect("the stream did not end");
     assert!(error.is_retryable(), "{error}");
-    let lost = tokio::time::timeout(LIMIT, watch.lost()).await.expect("leadership was not lost");
+    let lost = tokio::time::timeout(LIMIT, watch.lost())
+        .await
+        .expect("leadership was not lost");
     assert!(lost.is_retryable(), "{lost}");
 
     server.execute("INSERT INTO orders VALUES (7)").await.unwrap();
@@ -176,12 +212,17 @@ async fn stopping_in_the_middle_of_a_large_transaction_takes_seconds_at_most() {
     server.execute(TABLE).await.unwrap();
     let mut source = source(&server.url());
     let Started {
-        mut stream, mut watch, ..
+        mut stream,
+        mut watch,
+        ..
     } = start(&mut source).await;
     let sql = "INSERT INTO orders SELECT i, repeat('x', 500) FROM generate_series(1, 100000) i";
     server.execute(sql).await.unwrap();
     stream.next().await.unwrap();
-    tokio::time::timeout(Duration::from_secs(30), stream.stop()).await.expect("stop hangs").unwrap();
+    tokio::time::timeout(Duration::from_secs(30), stream.stop())
+        .await
+        .expect("stop hangs")
+        .unwrap();
     assert_eq!(watch.survey().await.unwrap().slot.unwrap().active_pid, None);
 }
 
@@ -202,6 +243,11 @@ async fn a_publication_that_is_missing_ends_the_stream_with_the_servers_word() {
         }
     });
     let error = ended.await.expect("the stream goes on");
-    assert!(error.to_string().contains("publication \"walcast_shop\" does not exist"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("publication \"walcast_shop\" does not exist"),
+        "{error}"
+    );
     assert!(!error.is_retryable());
 }

@@ -7,7 +7,8 @@ use walcast_testbed::{Postgres, PostgresOptions};
 
 use crate::{LIMIT, connect};
 
-const LEFT: &str = "SELECT (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_publication)";
+const LEFT: &str =
+    "SELECT (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_publication)";
 
 async fn insert_seen(tail: &mut tail::Tail) -> bool {
     let mut decoder = Decoder::new();
@@ -56,16 +57,41 @@ async fn a_tail_of_a_given_publication_leaves_it_alone() {
     assert!(insert_seen(&mut tail).await);
     tail.close().await.unwrap();
     let sql = "SELECT count(*) FROM pg_publication WHERE pubname = 'mine'";
-    assert_eq!(server.client().await.unwrap().query_one(sql, &[]).await.unwrap().get::<_, i64>(0), 1);
+    assert_eq!(
+        server
+            .client()
+            .await
+            .unwrap()
+            .query_one(sql, &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0),
+        1
+    );
 }
 
 #[tokio::test]
 async fn a_tail_that_cannot_begin_takes_its_publication_back() {
-    let server = Postgres::start(PostgresOptions::default().with_setting("wal_level", "replica")).await.unwrap();
-    server.execute("CREATE TABLE orders (id int PRIMARY KEY)").await.unwrap();
+    let server = Postgres::start(PostgresOptions::default().with_setting("wal_level", "replica"))
+        .await
+        .unwrap();
+    server
+        .execute("CREATE TABLE orders (id int PRIMARY KEY)")
+        .await
+        .unwrap();
     let selection = Selection::Tables(vec!["public.*".parse().unwrap()]);
-    let refused = tail::open(&connect(&server.url()), selection).await.err().unwrap();
+    let refused = tail::open(&connect(&server.url()), selection)
+        .await
+        .err()
+        .unwrap();
     assert!(refused.to_string().contains("wal_level"), "{refused}");
-    let left: i64 = server.client().await.unwrap().query_one(LEFT, &[]).await.unwrap().get(0);
+    let left: i64 = server
+        .client()
+        .await
+        .unwrap()
+        .query_one(LEFT, &[])
+        .await
+        .unwrap()
+        .get(0);
     assert_eq!(left, 0);
 }

@@ -14,7 +14,10 @@ async fn attempt(url: &str) -> String {
 }
 
 fn url(server: &Postgres, host: &str, parameters: &str) -> String {
-    format!("postgres://postgres:postgres@{host}:{}/shop?{parameters}", server.port())
+    format!(
+        "postgres://postgres:postgres@{host}:{}/shop?{parameters}",
+        server.port()
+    )
 }
 
 /// How many of the server's connections besides this question's are encrypted, and how many are not.
@@ -55,24 +58,52 @@ async fn certificates_are_checked_as_far_as_the_mode_says() {
         ("127.0.0.1", "sslmode=allow".to_owned()),
         ("127.0.0.1", "sslmode=require&channel_binding=require".to_owned()),
         ("127.0.0.1", format!("sslmode=verify-ca&sslrootcert={ca}")),
-        ("localhost", format!("sslmode=verify-full&sslrootcert={ca}&channel_binding=require")),
+        (
+            "localhost",
+            format!("sslmode=verify-full&sslrootcert={ca}&channel_binding=require"),
+        ),
         ("localhost", "sslnegotiation=direct&sslmode=require".to_owned()),
     ] {
         let mut source = source(&url(&server, host, &parameters));
-        set_up(&mut source).await.unwrap_or_else(|error| panic!("{parameters}: {error}"));
+        set_up(&mut source)
+            .await
+            .unwrap_or_else(|error| panic!("{parameters}: {error}"));
         assert_eq!(encrypted(&server).await, (2, 0), "{parameters}");
         drop(source);
         crate::streaming::wait_until_gone(&server).await;
     }
 
     let plain = attempt(&url(&server, "127.0.0.1", "sslmode=disable")).await;
-    assert!(plain.contains("28000") && plain.contains("no encryption"), "{plain}");
+    assert!(
+        plain.contains("28000") && plain.contains("no encryption"),
+        "{plain}"
+    );
     for (host, parameters, wanted) in [
-        ("127.0.0.1", format!("sslmode=verify-full&sslrootcert={ca}"), "not valid for name"),
-        ("localhost", format!("sslmode=verify-full&sslrootcert={other_ca}"), "invalid peer certificate"),
-        ("localhost", format!("sslmode=require&sslrootcert={other_ca}"), "invalid peer certificate"),
-        ("localhost", "sslmode=verify-full&sslrootcert=system".to_owned(), "invalid peer certificate"),
-        ("localhost", "sslmode=verify-ca&sslrootcert=/nowhere".to_owned(), "sslrootcert /nowhere cannot be read"),
+        (
+            "127.0.0.1",
+            format!("sslmode=verify-full&sslrootcert={ca}"),
+            "not valid for name",
+        ),
+        (
+            "localhost",
+            format!("sslmode=verify-full&sslrootcert={other_ca}"),
+            "invalid peer certificate",
+        ),
+        (
+            "localhost",
+            format!("sslmode=require&sslrootcert={other_ca}"),
+            "invalid peer certificate",
+        ),
+        (
+            "localhost",
+            "sslmode=verify-full&sslrootcert=system".to_owned(),
+            "invalid peer certificate",
+        ),
+        (
+            "localhost",
+            "sslmode=verify-ca&sslrootcert=/nowhere".to_owned(),
+            "sslrootcert /nowhere cannot be read",
+        ),
     ] {
         let error = attempt(&url(&server, host, &parameters)).await;
         assert!(error.contains(wanted), "{parameters}: {error}");
@@ -82,9 +113,15 @@ async fn certificates_are_checked_as_far_as_the_mode_says() {
 #[tokio::test]
 async fn tls_that_the_server_does_not_speak_is_refused_or_done_without() {
     let server = Postgres::start(PostgresOptions::default()).await.unwrap();
-    assert_eq!(attempt(&url(&server, "127.0.0.1", "sslmode=prefer")).await, "connected");
+    assert_eq!(
+        attempt(&url(&server, "127.0.0.1", "sslmode=prefer")).await,
+        "connected"
+    );
     let error = attempt(&url(&server, "127.0.0.1", "sslmode=require")).await;
-    assert!(error.contains("does not speak TLS, but sslmode=require demands it"), "{error}");
+    assert!(
+        error.contains("does not speak TLS, but sslmode=require demands it"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -100,12 +137,19 @@ async fn a_server_can_demand_our_certificate() {
     let own = server.tls().unwrap().issue_client("postgres").unwrap();
     let foreign = server.tls().unwrap().issue_client("somebody").unwrap();
     let with = |certificate: &Path, key: &Path| {
-        let parameters = format!("sslmode=require&sslcert={}&sslkey={}", show(certificate), show(key));
+        let parameters = format!(
+            "sslmode=require&sslcert={}&sslkey={}",
+            show(certificate),
+            show(key)
+        );
         url(&server, "127.0.0.1", &parameters)
     };
     assert_eq!(attempt(&with(&own.certificate, &own.key)).await, "connected");
     let error = attempt(&with(&foreign.certificate, &foreign.key)).await;
-    assert!(error.contains("certificate authentication failed") || error.contains("28000"), "{error}");
+    assert!(
+        error.contains("certificate authentication failed") || error.contains("28000"),
+        "{error}"
+    );
     let error = attempt(&url(&server, "127.0.0.1", "sslmode=require")).await;
     assert!(error.contains("client certificate"), "{error}");
 }

@@ -1,6 +1,6 @@
 //! The whole way on each major version.
 
-use walcast_delivery::{Catalog, ChangeStream, Feedback, Started, SourceWatch, WalStatus};
+use walcast_delivery::{Catalog, ChangeStream, Feedback, SourceWatch, Started, WalStatus};
 use walcast_postgres::PostgresSource;
 use walcast_testbed::{Postgres, PostgresOptions};
 
@@ -8,7 +8,10 @@ use crate::{config, next_inserts, start, wait_until_confirmed};
 
 async fn whole_way(major: u16) {
     let server = Postgres::start(PostgresOptions::major(major)).await.unwrap();
-    server.execute("CREATE TABLE orders (id int PRIMARY KEY, note text)").await.unwrap();
+    server
+        .execute("CREATE TABLE orders (id int PRIMARY KEY, note text)")
+        .await
+        .unwrap();
     let mut config = config(&server.url());
     config.logical_decoding_work_mem = Some("128MB".to_owned());
     let mut source = PostgresSource::new(config).unwrap();
@@ -18,7 +21,10 @@ async fn whole_way(major: u16) {
         mut catalog,
         mut watch,
     } = start(&mut source).await;
-    server.execute("INSERT INTO orders VALUES (1, 'a'), (2, 'b')").await.unwrap();
+    server
+        .execute("INSERT INTO orders VALUES (1, 'a'), (2, 'b')")
+        .await
+        .unwrap();
     let (inserted, end_lsn) = next_inserts(&mut stream).await;
     assert_eq!(inserted, ["1", "2"]);
     feedback.confirm(end_lsn);
@@ -26,15 +32,23 @@ async fn whole_way(major: u16) {
 
     let survey = watch.survey().await.unwrap();
     assert_eq!(survey.server_version / 10_000, u32::from(major));
-    assert_eq!(survey.publication.unwrap().tables, [survey.captured[0].name.clone()]);
+    assert_eq!(
+        survey.publication.unwrap().tables,
+        [survey.captured[0].name.clone()]
+    );
     let slot = survey.slot.unwrap();
     assert_eq!(slot.wal_status, (major >= 13).then_some(WalStatus::Reserved));
     assert_eq!(slot.invalidation_reason, None);
     let facts = catalog.table_facts(survey.captured[0].oid).await.unwrap();
     assert_eq!(facts.key_columns, ["id"]);
     stream.stop().await.unwrap();
-    let found = walcast_postgres::preconditions(&crate::config(&server.url())).await.unwrap();
-    assert!(found.iter().all(walcast_postgres::Precondition::holds), "{found:?}");
+    let found = walcast_postgres::preconditions(&crate::config(&server.url()))
+        .await
+        .unwrap();
+    assert!(
+        found.iter().all(walcast_postgres::Precondition::holds),
+        "{found:?}"
+    );
 }
 
 macro_rules! whole_way_on {
