@@ -2,26 +2,34 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use walcast_testbed::{Load, LoadOptions, PostgresOptions, Shop};
+use walcast_testbed::{Load, LoadOptions, Postgres, PostgresOptions, Shop};
 use walcast_tests::{Instance, World, await_that, await_writes};
 
 /// The exit code of an instance that finds that another one has taken over.
 const FENCED: i32 = 4;
 
-async fn under_load(name: &str) -> (World, Instance, Instance, Load) {
+/// The exit code of an instance whose checkpoint does not fit its source.
+const HALTED: i32 = 3;
+
+/// A leader under load, and a standby.
+async fn two_under_load(name: &str) -> (World, Instance, Instance, Load) {
+    let (world, first, load) = one_under_load(name).await;
+    let mut second = Instance::spawn(&world.config());
+    second.await_state("standby").await;
+    (world, first, second, load)
+}
+
+async fn one_under_load(name: &str) -> (World, Instance, Load) {
     let world = World::sharing(name, PostgresOptions::default()).await;
     let shop = Shop::create(&world.postgres).await.unwrap();
-    let config = world.config();
-    let first = Instance::start(&config).await;
+    let first = Instance::start(&world.config()).await;
     let options = LoadOptions {
         writes_per_second: Some(600),
         ..LoadOptions::default()
     };
     let load = shop.run(&world.postgres, &options);
     await_writes(&load, 200).await;
-    let mut second = Instance::spawn(&config.second_instance().unwrap());
-    second.await_state("standby").await;
-    (world, first, second, load)
+    (world, first, load)
 }
 
 async fn await_progress(instance: &Instance) {
@@ -34,7 +42,7 @@ async fn await_progress(instance: &Instance) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_instance_stands_by_without_disturbing_and_takes_over_from_a_killed_one() {
-    let (world, mut first, mut second, load) = under_load("standby").await;
+    let (world, mut first, mut second, load) = two_under_load("standby").await;
     // A standby that had initialised its transactions would have fenced the leader at its next commit.
     for _ in 0..3 {
         await_writes(&load, 200).await;
@@ -55,7 +63,7 @@ async fn a_second_instance_stands_by_without_disturbing_and_takes_over_from_a_ki
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_zombie_that_wakes_after_another_took_over_writes_nothing() {
-    let (world, mut first, mut second, load) = under_load("zombie").await;
+    let (world, mut first, mut second, load) = two_under_load("zombie").await;
     first.pause();
     // More than what one commit holds waits for it when it wakes.
     await_writes(&load, 200).await;
@@ -89,4 +97,24 @@ async fn a_zombie_that_wakes_after_another_took_over_writes_nothing() {
     );
     second.stop().await;
     world.assert_still_clean(&mut audit, &second).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_kafka_fences_in_full_flow_ends_with_its_own_code_and_a_restart_goes_on() {
+    let (world, mut first, load) = one_under_load("fenced").await;
+    // The same name on another source: the lock there is free, so only Kafka and the checkpoint can tell.
+    let elsewhere = Postgres::start(PostgresOptions::default()).await.unwrap();
+    Shop::create(&elsewhere).await.unwrap();
+    let mut stranger = Instance::spawn(&world.config().set("postgres.url", elsewhere.url()));
+    assert_eq!(stranger.exit_code().await, HALTED, "{}", stranger.log_end());
+    assert_eq!(first.exit_code().await, FENCED, "{}", first.log_end());
+
+    first.start_again();
+    first.ready().await;
+    await_writes(&load, 300).await;
+    load.stop().await.unwrap();
+    let mut audit = world.audit(&Shop::TABLES);
+    world.assert_delivered(&mut audit, &mut first).await;
+    first.stop().await;
+    world.assert_still_clean(&mut audit, &first).await;
 }
