@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 use walcast_mapper::MapperConfig;
 
@@ -67,12 +68,15 @@ impl<P: Source, K: Sink, T: Topics, R: SchemaRegistry> Connector<P, K, T, R> {
         let mut failures: u32 = 0;
         loop {
             self.status.send_replace(Status::Connecting);
+            let begun = Instant::now();
             let mut session = Session::new(self, stopped.clone());
             let outcome = session.run().await;
             let this_one_streamed = session.has_streamed();
             self.metrics.streaming.set(0);
             has_streamed |= this_one_streamed;
-            failures = if this_one_streamed { 1 } else { failures + 1 };
+            // A session that streams and fails at once is one more failure in a row.
+            let held = this_one_streamed && begun.elapsed() > self.config.retry_delay_max;
+            failures = if held { 1 } else { failures + 1 };
             let fault = match outcome {
                 Ok(Ended::AsAsked) => return Ok(()),
                 Err(fault) => fault,

@@ -301,15 +301,30 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
     }
 
     /// Sends the parcel on, if it holds anything, and goes on with an empty one.
+    ///
+    /// The beginning of a transaction travels apart from whole ones before it, so that these can be committed whatever
+    /// becomes of it.
     async fn hand_on(&mut self) -> Result<(), IntakeFault> {
         if self.parcel.is_empty() {
             return Ok(());
         }
-        let batch = self.emptied.try_recv().unwrap_or_default();
-        let mut parcel = std::mem::replace(&mut self.parcel, Parcel::new(batch));
+        let mut next = Parcel::new(self.emptied.try_recv().unwrap_or_default());
+        let open = self.transaction.filter(|transaction| transaction.has_records);
+        let holds_whole = self.parcel.completed.is_some() || self.parcel.idle_until.is_some();
+        if open.is_some() && !self.open_was_sent && holds_whole {
+            self.parcel.batch.split_off(self.whole, &mut next.batch);
+            let whole = std::mem::replace(&mut self.parcel, next);
+            next = Parcel::new(self.emptied.try_recv().unwrap_or_default());
+            self.send(whole).await?;
+        }
+        let mut parcel = std::mem::replace(&mut self.parcel, next);
         self.whole = self.parcel.batch.mark();
-        parcel.open = self.transaction.filter(|transaction| transaction.has_records);
-        self.open_was_sent |= parcel.open.is_some();
+        parcel.open = open;
+        self.open_was_sent |= open.is_some();
+        self.send(parcel).await
+    }
+
+    async fn send(&self, parcel: Parcel) -> Result<(), IntakeFault> {
         self.parcels
             .send(parcel)
             .await

@@ -112,6 +112,10 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
             };
             let Some(parcel) = parcel else { break };
             let more_is_waiting = !parcels.is_empty();
+            if parcel.open.is_some() && self.holds_only_whole_records() {
+                // Whatever becomes of the transaction that begins here, what came before it is in Kafka.
+                self.commit().await?;
+            }
             let batch = self.ship(parcel).await?;
             // Nobody takes it when reading has ended; then it is freed.
             drop(emptied.try_send(batch));
@@ -160,6 +164,10 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
             self.metrics.produced_lsn.set(self.positions.produced().as_u64());
         }
         Ok(batch)
+    }
+
+    fn holds_only_whole_records(&self) -> bool {
+        self.uncommitted.since.is_some() && self.uncommitted.open.is_none()
     }
 
     /// When the next commit is due if nothing more comes; `None` while there is nothing to commit, or nothing whole.

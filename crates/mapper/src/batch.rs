@@ -110,6 +110,33 @@ impl Batch {
         self.headers.truncate(mark.headers);
     }
 
+    /// Moves everything written since `mark` to the end of `other`.
+    pub fn split_off(&mut self, mark: Mark, other: &mut Batch) {
+        let (bytes_moved, headers_moved) = (other.bytes.len(), other.headers.len());
+        let bytes =
+            |span: Range<usize>| span.start - mark.bytes + bytes_moved..span.end - mark.bytes + bytes_moved;
+        let headers = |span: Range<usize>| {
+            span.start - mark.headers + headers_moved..span.end - mark.headers + headers_moved
+        };
+        other
+            .bytes
+            .extend_from_slice(self.bytes.get(mark.bytes..).unwrap_or_default());
+        other.headers.extend(
+            self.headers
+                .drain(mark.headers..)
+                .map(|(name, span)| (name, bytes(span))),
+        );
+        other
+            .records
+            .extend(self.records.drain(mark.records..).map(|record| Record {
+                topic: record.topic,
+                key: record.key.map(bytes),
+                value: record.value.map(bytes),
+                headers: headers(record.headers),
+            }));
+        self.bytes.truncate(mark.bytes);
+    }
+
     /// Adds a record made of parts that are at hand, for callers outside the hot path.
     pub fn push<'h>(
         &mut self,
@@ -188,5 +215,46 @@ impl<'a> RecordView<'a> {
             name,
             value: batch.bytes.get(span.clone()).unwrap_or_default(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Batch, Header};
+
+    fn fill(batch: &mut Batch, names: &[&str]) {
+        for name in names {
+            let header = Header {
+                name: "id",
+                value: name.as_bytes(),
+            };
+            batch.push(&"t".into(), Some(name.as_bytes()), None, [header]);
+        }
+    }
+
+    fn keys(batch: &Batch) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let records = batch.records();
+        records
+            .map(|record| {
+                (
+                    record.key.unwrap().to_vec(),
+                    record.headers().next().unwrap().value.to_vec(),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_was_written_since_a_mark_moves_whole() {
+        let (mut batch, mut other) = (Batch::new(), Batch::new());
+        fill(&mut batch, &["a", "bb"]);
+        let mark = batch.mark();
+        fill(&mut batch, &["ccc", "d"]);
+        fill(&mut other, &["eeee"]);
+        batch.split_off(mark, &mut other);
+        let both = |text: &str| (text.as_bytes().to_vec(), text.as_bytes().to_vec());
+        assert_eq!(keys(&batch), ["a", "bb"].map(both));
+        assert_eq!(keys(&other), ["eeee", "ccc", "d"].map(both));
+        assert_eq!((batch.len_bytes(), other.len_bytes()), (6, 16));
     }
 }

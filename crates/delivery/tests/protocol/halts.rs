@@ -86,7 +86,11 @@ async fn a_restored_backup() {
 /// The finding of a halt that also says what was missed.
 fn missed(halt: Halt) -> Halt {
     match halt {
-        Halt::NotCovered { finding, after, until } if after < until => *finding,
+        Halt::NotCovered {
+            finding,
+            after,
+            until,
+        } if after < until => *finding,
         other => panic!("{other} does not say what was missed"),
     }
 }
@@ -94,9 +98,13 @@ fn missed(halt: Halt) -> Halt {
 /// Trap 16.
 #[tokio::test(start_paused = true)]
 async fn a_publication_that_was_dropped_or_emptied() {
-    let halt = halt_after(|world| world.postgres.edit(|server| server.publication = None));
+    let halt = halt_after(|world| {
+        world.postgres.commit([("accounts", insert(2))]);
+        world.postgres.edit(|server| server.publication = None);
+    });
     assert!(matches!(missed(halt.await), Halt::PublicationMissing { .. }));
     let halt = halt_after(|world| {
+        world.postgres.commit([("accounts", insert(2))]);
         world
             .postgres
             .edit(|server| server.publication.as_mut().unwrap().tables.clear());

@@ -69,8 +69,8 @@ pub(crate) async fn write(postgres: &Postgres, backlog: Backlog) -> Result<()> {
     let small = backlog.small_transactions;
     client
         .batch_execute(&format!(
-            "DO $$ BEGIN FOR n IN 1..{small} LOOP INSERT INTO orders {row}; COMMIT; END LOOP; END $$",
-            row = row("SELECT n AS n")
+            "DO $$ BEGIN FOR number IN 1..{small} LOOP INSERT INTO orders {row}; COMMIT; END LOOP; END $$",
+            row = row("SELECT number")
         ))
         .await?;
     let mut first = small + 1;

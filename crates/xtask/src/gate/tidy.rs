@@ -4,6 +4,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::promises;
+
 /// Past this a file holds a second idea.
 const LINES_MAX: usize = 500;
 
@@ -25,15 +27,19 @@ const FORBIDDEN: [(&str, &str, &str); 6] = [
 pub(crate) fn check() -> Result<()> {
     let files = tracked_sources()?;
     ensure!(!files.is_empty(), "git lists no source files");
-    let mut findings = Vec::new();
-    for file in files {
+    let read = |file: String| -> Result<(String, String)> {
         let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
-        findings.extend(check_file(&file, &text));
-    }
+        Ok((file, text))
+    };
+    let sources = files.into_iter().map(read).collect::<Result<Vec<_>>>()?;
+    let findings: Vec<String> = sources
+        .iter()
+        .flat_map(|(file, text)| check_file(file, text))
+        .collect();
     if !findings.is_empty() {
         bail!("the tree is not tidy:\n{}", findings.join("\n"));
     }
-    Ok(())
+    promises::check(&sources)
 }
 
 fn check_file(file: &str, text: &str) -> Vec<String> {
