@@ -1,16 +1,18 @@
 //! The socket under everything: TCP or Unix, read with pauses when it pays.
 
 mod pacing;
+mod parkable;
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
 
 use pacing::Pacer;
+use parkable::Parkable;
 use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -21,17 +23,13 @@ use super::config::TcpOptions;
 /// A connected socket.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    stream: Stream,
+    stream: Parkable,
     /// Set once streaming has begun.
     pacer: Option<Pacer>,
-    /// The pause before the next read.
+    /// The pause before the next read; the stream is parked meanwhile.
     pause: Option<Pin<Box<Sleep>>>,
-}
-
-#[derive(Debug)]
-enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
+    /// Who waits for room to write: parking forgets it.
+    writer: Option<Waker>,
 }
 
 impl Socket {
@@ -43,20 +41,21 @@ impl Socket {
             set_keepalive_times(&stream, options)?;
         }
         sockopt::set_tcp_user_timeout(&stream, options.user_timeout_ms)?;
-        Ok(Self::new(Stream::Tcp(stream)))
+        Ok(Self::new(Parkable::Tcp(stream)))
     }
 
     pub(super) async fn unix(path: &Path) -> io::Result<Self> {
         UnixStream::connect(path)
             .await
-            .map(|stream| Self::new(Stream::Unix(stream)))
+            .map(|stream| Self::new(Parkable::Unix(stream)))
     }
 
-    fn new(stream: Stream) -> Self {
+    fn new(stream: Parkable) -> Self {
         Self {
             stream,
             pacer: None,
             pause: None,
+            writer: None,
         }
     }
 
@@ -66,23 +65,31 @@ impl Socket {
     }
 
     /// Takes note of a read of `bytes` into room for `asked`.
-    fn pace(&mut self, bytes: usize, asked: usize) {
-        let Some(pacer) = &mut self.pacer else { return };
+    fn pace(&mut self, bytes: usize, asked: usize) -> io::Result<()> {
+        let capacity_bytes = self.capacity_bytes();
+        let Some(pacer) = &mut self.pacer else {
+            return Ok(());
+        };
         let drained = bytes < asked;
-        if let Some(pause) = pacer.after_read(Instant::now(), bytes, drained, self.stream.capacity_bytes()) {
-            self.pause = Some(Box::pin(sleep(pause)));
+        match pacer.after_read(Instant::now(), bytes, drained, capacity_bytes) {
+            Some(pause) => self.park(pause),
+            None => Ok(()),
         }
     }
-}
 
-impl Stream {
+    fn park(&mut self, pause: Duration) -> io::Result<()> {
+        self.stream.park()?;
+        self.pause = Some(Box::pin(sleep(pause)));
+        if let Some(writer) = self.writer.take() {
+            writer.wake();
+        }
+        Ok(())
+    }
+
     /// About what fits in while nobody reads. The kernel counts its own overhead too, about half.
     fn capacity_bytes(&self) -> usize {
-        let size = match self {
-            Stream::Tcp(stream) => sockopt::socket_recv_buffer_size(stream),
-            Stream::Unix(stream) => sockopt::socket_recv_buffer_size(stream),
-        };
-        size.unwrap_or(0) / 2
+        let size = self.stream.fd().map(sockopt::socket_recv_buffer_size);
+        size.and_then(Result::ok).unwrap_or(0) / 2
     }
 }
 
@@ -111,34 +118,99 @@ impl AsyncRead for Socket {
             socket.pause = None;
         }
         let (asked, before) = (buffer.remaining(), buffer.filled().len());
-        ready!(match &mut socket.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
-            Stream::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
-        })?;
-        socket.pace(buffer.filled().len() - before, asked);
-        Poll::Ready(Ok(()))
+        ready!(socket.stream.poll_read(context, buffer))?;
+        Poll::Ready(socket.pace(buffer.filled().len() - before, asked))
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
-            Stream::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
+        let socket = self.get_mut();
+        let written = socket.stream.poll_write(context, bytes);
+        socket.writer = written.is_pending().then(|| context.waker().clone());
+        written
     }
 
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_flush(context),
-            Stream::Unix(stream) => Pin::new(stream).poll_flush(context),
-        }
+    /// Nothing is held back between us and the kernel.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
-            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+        self.get_mut().stream.poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Wake, Waker};
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+    use tokio::net::UnixStream;
+
+    use super::Socket;
+    use super::parkable::Parkable;
+
+    fn pair() -> (Socket, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        (Socket::new(Parkable::Unix(ours)), theirs)
+    }
+
+    #[tokio::test]
+    async fn what_arrives_during_a_pause_is_read_after_it() {
+        let (mut socket, mut peer) = pair();
+        socket.park(Duration::from_millis(1)).unwrap();
+        peer.write_all(b"early").await.unwrap();
+        let mut buffer = [0; 5];
+        socket.read_exact(&mut buffer).await.unwrap();
+        assert_eq!(&buffer, b"early");
+        assert!(matches!(socket.stream, Parkable::Unix(_)));
+    }
+
+    #[tokio::test]
+    async fn writing_goes_on_during_a_pause() {
+        let (mut socket, mut peer) = pair();
+        socket.park(Duration::from_secs(3600)).unwrap();
+        socket.write_all(b"update").await.unwrap();
+        let mut buffer = [0; 6];
+        peer.read_exact(&mut buffer).await.unwrap();
+        assert_eq!(&buffer, b"update");
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
         }
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_waits_for_room_is_not_forgotten_by_a_pause() {
+        let (mut socket, _peer) = pair();
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut context = Context::from_waker(&waker);
+        // Nobody reads at the other end, so this ends when the buffers are full.
+        while Pin::new(&mut socket)
+            .poll_write(&mut context, &[0; 4096])
+            .is_ready()
+        {}
+        socket.park(Duration::from_secs(3600)).unwrap();
+        assert!(woken.0.load(Ordering::SeqCst));
+        assert!(
+            Pin::new(&mut socket)
+                .poll_write(&mut context, &[0; 4096])
+                .is_pending()
+        );
+        assert!(
+            matches!(socket.stream, Parkable::Unix(_)),
+            "there is something to wait for"
+        );
     }
 }

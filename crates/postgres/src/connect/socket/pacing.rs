@@ -11,8 +11,12 @@ use std::time::{Duration, Instant};
 /// Over how long the rate is judged: a few pauses, and too short for anybody to notice.
 const WINDOW: Duration = Duration::from_millis(8);
 
-/// Above this rate the reader is behind. A thousand small transactions a second are one percent of it.
-const BEHIND_BYTES_PER_MS: u64 = 16 * 1024;
+/// Above this rate the reader is behind: ten thousand transactions a second and more. A backlog comes at 15 to 60 KB/ms
+/// from a server with cores to spare, and at 5 to 10 from one without, which needs the pauses most.
+const BEHIND_BYTES_PER_MS: u64 = 4 * 1024;
+
+/// Below this rate it has caught up; between the two it stays what it was.
+const CAUGHT_UP_BYTES_PER_MS: u64 = 2 * 1024;
 
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_micros(2500);
@@ -79,12 +83,11 @@ impl Pacer {
 
     fn judge(&mut self, elapsed: Duration) {
         let per_ms = u128::from(self.window_bytes) * 1000 / elapsed.as_micros().max(1);
-        let behind = per_ms >= u128::from(BEHIND_BYTES_PER_MS);
-        self.pause = match (behind, self.pause) {
-            (false, _) => None,
-            (true, None) => Some(PAUSE_MIN),
-            (true, pause) => pause,
-        };
+        if per_ms < u128::from(CAUGHT_UP_BYTES_PER_MS) {
+            self.pause = None;
+        } else if per_ms >= u128::from(BEHIND_BYTES_PER_MS) && self.pause.is_none() {
+            self.pause = Some(PAUSE_MIN);
+        }
     }
 }
 
