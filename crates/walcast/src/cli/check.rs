@@ -2,7 +2,9 @@
 
 use clap::Args;
 use serde::Serialize;
-use walcast_delivery::{CheckpointLog, CheckpointState, Halt, Survey, resume_position, usable_slot};
+use walcast_delivery::{
+    CheckpointLog, CheckpointState, Halt, Survey, publication_findings, resume_position, usable_slot,
+};
 use walcast_kafka::CheckpointReader;
 use walcast_pgoutput::Lsn;
 
@@ -108,21 +110,31 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
     let preconditions = walcast_kafka::preconditions(&kafka, Some(&registry), &topics).await;
     findings.extend(preconditions.into_iter().map(Finding::from));
     if let (Some(survey), Some(log)) = (&survey, &log) {
-        findings.push(position(survey, log, &config.postgres.slot));
+        findings.push(position(
+            survey,
+            log,
+            &config.postgres.slot,
+            &config.postgres.publication,
+        ));
     }
     Ok(findings)
 }
 
 /// Whether a start would go on without losing or doubling changes.
-fn position(survey: &Survey, log: &CheckpointLog, slot: &str) -> Finding {
+fn position(survey: &Survey, log: &CheckpointLog, slot: &str, publication: &str) -> Finding {
     let found = match (&log.current, &survey.slot) {
         (None, None) => Ok("the first start begins with what is committed from then on".to_owned()),
         (Some(current), None) if current.state == CheckpointState::CreatingSlot => {
             Ok("the first start was cut short and is begun again".to_owned())
         }
-        (Some(current), _) => {
-            resume_position(survey, current, slot).map(|from| format!("a start goes on at {from}"))
-        }
+        (Some(current), _) => resume_position(survey, current, slot).and_then(|from| {
+            // Created only at the first start: what was written without it has been missed.
+            let findings = publication_findings(survey, publication).into_iter();
+            let mut missing = findings.filter(|finding| matches!(finding, Halt::PublicationMissing { .. }));
+            missing
+                .next()
+                .map_or_else(|| Ok(format!("a start goes on at {from}")), Err)
+        }),
         (None, Some(state)) => usable_slot(survey, state, Lsn::INVALID).and_then(|confirmed| {
             Err(Halt::SlotWithoutCheckpoint {
                 slot: slot.to_owned(),
