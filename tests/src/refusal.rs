@@ -2,6 +2,9 @@
 
 use crate::{Case, Finished};
 
+/// Exit code of a check that found a fault.
+const REFUSED: i32 = 1;
+
 /// Exit code of a connector that halted.
 const HALTED: i32 = 3;
 
@@ -47,9 +50,16 @@ pub fn assert_tells(text: &str, wanted: &[&str]) {
 }
 
 impl Case<'_> {
-    /// Starts the connector, which must halt without having written anything to any topic; what it said.
+    /// Starts the connector, which must halt without having written anything to any topic; what it said. `check` finds a
+    /// fault as well.
     pub async fn halts(&self) -> String {
         let before = self.everything().await;
+        let checked = self.command(&["check"]).await;
+        checked.error(REFUSED);
+        assert!(
+            checked.stdout.lines().any(|line| line.starts_with("FAIL ")),
+            "{checked:#?}"
+        );
         let halted = self.run_to_end().await;
         let why = halted.error(HALTED).to_owned();
         let after = self.everything().await;

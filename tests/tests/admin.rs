@@ -1,5 +1,7 @@
 //! Figures and state over HTTP: all that operators were promised, true, and without secrets.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;

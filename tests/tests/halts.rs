@@ -1,6 +1,8 @@
 //! Where going on would lose, double or invent changes, the connector stops: with the halt's exit code, a message of its own
 //! that names the positions and the remedy, and without writing anything. The remedies work as they are printed.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use walcast_testbed::{Postgres, PostgresOptions};
 use walcast_tests::{Case, assert_tells, await_that};
 
@@ -256,6 +258,7 @@ async fn a_table_that_became_unlogged_halts() {
     let why = case.halts().await;
     let wanted = [
         "table public.items is unlogged",
+        &stored,
         "ALTER TABLE public.items SET LOGGED",
     ];
     assert_tells(&why, &wanted);

@@ -1,5 +1,7 @@
 //! An idle captured table holds back no log of what others write.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use walcast_tests::{Case, Instance, await_that};
 
 /// Writes that the connector does not capture go on until what it has confirmed, and what the slot keeps, lies behind a

@@ -1,6 +1,8 @@
 //! What is set up wrongly is refused at the start: one line with the fix, an exit code, and nothing half made. `walcast check`
 //! tells the same without changing anything. No output holds a password.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::collections::BTreeMap;
 
 use tokio::sync::OnceCell;

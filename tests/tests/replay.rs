@@ -1,5 +1,7 @@
 //! Changes are played again from any position of the window, exactly as they were; positions outside are refused.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use serde_json::Value;
 use walcast_testbed::RawRecord;
 use walcast_tests::{Case, Instance, assert_tells, await_that, lsn};
@@ -48,9 +50,17 @@ async fn load(case: &Case<'_>, first_id: u32) {
     case.await_ids([id - 1]).await;
 }
 
-/// What a record says, without when it was made: the last three fields of the envelope are the time of processing in ms,
-/// µs and ns, each an optional long of its own width in bytes.
-fn said(record: &RawRecord) -> (Option<&[u8]>, Option<&[u8]>, &[(String, Option<Vec<u8>>)]) {
+/// What a record says, without when it was made.
+#[derive(Debug, PartialEq, Eq)]
+struct Said<'a> {
+    key: Option<&'a [u8]>,
+    value: Option<&'a [u8]>,
+    headers: &'a [(String, Option<Vec<u8>>)],
+}
+
+/// The last three fields of the envelope are the time of processing in ms, µs and ns, each an optional long of its own width
+/// in bytes.
+fn said(record: &RawRecord) -> Said<'_> {
     let times: usize = [6, 8, 9].iter().map(|width| width + 1).sum();
     let value = record.value.as_deref().map(|value| {
         let (body, times) = value.split_at(value.len() - times);
@@ -59,7 +69,11 @@ fn said(record: &RawRecord) -> (Option<&[u8]>, Option<&[u8]>, &[(String, Option<
         }
         body
     });
-    (record.key.as_deref(), value, &record.headers)
+    Said {
+        key: record.key.as_deref(),
+        value,
+        headers: &record.headers,
+    }
 }
 
 /// The number of records that begin the part of a topic after a position.
