@@ -162,6 +162,9 @@ pub enum KafkaError {
         reason: String,
         /// The command that creates it.
         command: String,
+        /// Whether it is that too few brokers are there. Where the checkpoint topic could be created with the same
+        /// replication, they have only gone away: a cluster that restarts says so until its brokers are back.
+        lacks_brokers: bool,
     },
     /// The checkpoint topic cannot keep one order of positions.
     #[error(
@@ -250,6 +253,7 @@ impl Fault for KafkaError {
             | Self::CheckpointHidden { .. }
             | Self::Failed { .. } => true,
             Self::Unauthenticated { was_let_in, .. } => *was_let_in,
+            Self::TopicRefused { lacks_brokers, .. } => *lacks_brokers,
             Self::PropertyRefused { .. }
             | Self::PropertyRejected { .. }
             | Self::ClientRejected { .. }
@@ -259,7 +263,6 @@ impl Fault for KafkaError {
             | Self::Fenced { .. }
             | Self::RecordTooLarge { .. }
             | Self::TopicNotCreated { .. }
-            | Self::TopicRefused { .. }
             | Self::CheckpointPartitions { .. }
             | Self::CheckpointPolicy { .. }
             | Self::CheckpointUnreadable { .. }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use rdkafka::types::RDKafkaErrorCode;
 use walcast_delivery::Guarantee;
 
 use crate::cluster::{Cluster, CreateFailure};
@@ -117,6 +118,7 @@ async fn could_create(
             topic,
             reason: code.to_string(),
             command,
+            lacks_brokers: code == RDKafkaErrorCode::InvalidReplicationFactor,
         }),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use rdkafka::types::RDKafkaErrorCode;
 use tracing::{info, warn};
 use walcast_delivery::{BoxedFault, Topics};
 
@@ -181,6 +182,7 @@ async fn create(cluster: &Cluster, config: &KafkaConfig, creation: &Creation<'_>
                 topic,
                 reason: code.to_string(),
                 command: command(config, creation),
+                lacks_brokers: code == RDKafkaErrorCode::InvalidReplicationFactor,
             },
         })?;
     info!(topic = creation.topic, "topic created");
