@@ -10,8 +10,9 @@ use crate::{KafkaConfig, Properties};
 /// Bytes of records that wait in the producer. Enough to keep a broker busy for 100 ms; more only costs memory.
 const QUEUE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Records that wait in the producer, so that small ones with their headers stay within the same order of memory.
-const QUEUE_RECORDS: &str = "100000";
+/// Records that wait in the producer: what librdkafka keeps of each beside its bytes, headers above all, is several hundred
+/// bytes.
+const QUEUE_RECORDS: &str = "25000";
 
 /// How long a record waits for others to share its request. A commit waits for it too.
 const LINGER_MS: &str = "0.5";
