@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The crate never opens a socket and does not know librdkafka or tokio-postgres: Postgres, Kafka and the registry stand
-//! behind the traits of [`edge`]. Everything that can lose or double a change is decided here, over plain values.
+//! behind traits ([`Source`], [`Sink`], [`Topics`], [`SchemaRegistry`]). Everything that can lose or double a change is decided here, over plain values.
 //!
 //! Guarantees: `confirmed ≤ checkpointed ≤ produced ≤ received` ([`Positions`]); one source transaction lies whole in one
 //! Kafka transaction; only a transaction's `end_lsn`, or a keepalive's end of log with nothing in flight, is checkpointed.

@@ -20,11 +20,11 @@ pub(crate) struct LogOptions {
 /// What the command line says; it wins over the environment, which wins over the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub(crate) struct LogArgs {
-    /// How log lines look [default: [log] format, or human]
+    /// How log lines look [default: log.format, or human]
     #[arg(long, global = true, value_enum, value_name = "FORMAT", display_order = 900)]
     pub(crate) log_format: Option<LogFormat>,
 
-    /// What is logged: error, warn, info, debug, trace, or a list as in RUST_LOG [default: RUST_LOG, [log] level, or info]
+    /// What is logged: error, warn, info, debug, trace, or a list as in RUST_LOG [default: RUST_LOG, log.level, or info]
     #[arg(long, global = true, value_name = "LEVEL", display_order = 901)]
     pub(crate) log_level: Option<String>,
 }

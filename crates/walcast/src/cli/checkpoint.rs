@@ -42,7 +42,7 @@ pub(crate) enum Action {
     Show,
     /// List the positions that can be replayed from; a running connector is not disturbed
     ///
-    /// Positions between those listed can be replayed from as well. How far back they reach is set by [replay] keep.
+    /// Positions between those listed can be replayed from as well. How far back they reach is set by replay.keep.
     #[command(after_help = help_end!(
         "  walcast checkpoint list\n\
          \x20 walcast checkpoint list --json | jq -r '.positions[].end_lsn'"

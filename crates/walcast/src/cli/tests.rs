@@ -47,145 +47,145 @@ fn help() {
     check_help(
         &[],
         &expect![[r#"
-        Change data capture from Postgres to Kafka: exactly once, in commit order
+            Change data capture from Postgres to Kafka: exactly once, in commit order
 
-        Usage: walcast [OPTIONS] <COMMAND>
+            Usage: walcast [OPTIONS] <COMMAND>
 
-        Commands:
-          run          Stream every committed change into Kafka until stopped
-          check        Check everything that must hold before the connector can run, one line each, with the
-                       fix
-          tail         Print changes as JSON lines, from any database URL, without Kafka or configuration
-          checkpoint   Show or move the position where the connector goes on
-          completions  Print a script that completes walcast's command line in a shell
-          help         Print this message or the help of the given subcommand(s)
+            Commands:
+              run          Stream every committed change into Kafka until stopped
+              check        Check everything that must hold before the connector can run, one line each, with the
+                           fix
+              tail         Print changes as JSON lines, from any database URL, without Kafka or configuration
+              checkpoint   Show or move the position where the connector goes on
+              completions  Print a script that completes walcast's command line in a shell
+              help         Print this message or the help of the given subcommand(s)
 
-        Options:
-              --log-format <FORMAT>
-                  How log lines look [default: [log] format, or human]
+            Options:
+                  --log-format <FORMAT>
+                      How log lines look [default: log.format, or human]
 
-                  Possible values:
-                  - human: For people
-                  - json:  One JSON object a line
+                      Possible values:
+                      - human: For people
+                      - json:  One JSON object a line
 
-              --log-level <LEVEL>
-                  What is logged: error, warn, info, debug, trace, or a list as in RUST_LOG [default:
-                  RUST_LOG, [log] level, or info]
+                  --log-level <LEVEL>
+                      What is logged: error, warn, info, debug, trace, or a list as in RUST_LOG [default:
+                      RUST_LOG, log.level, or info]
 
-          -h, --help
-                  Print help (see a summary with '-h')
+              -h, --help
+                      Print help (see a summary with '-h')
 
-          -V, --version
-                  Print version
+              -V, --version
+                      Print version
 
-        Examples:
-          walcast tail postgres://me@localhost/shop      see changes, no Kafka needed
-          walcast check --config walcast.toml            is everything set up?
-          walcast run --config walcast.toml              stream until stopped
+            Examples:
+              walcast tail postgres://me@localhost/shop      see changes, no Kafka needed
+              walcast check --config walcast.toml            is everything set up?
+              walcast run --config walcast.toml              stream until stopped
 
-        Exit codes:
-          0  done, or stopped by SIGTERM or SIGINT
-          1  a check failed, or what was asked for was refused
-          2  the command line or the configuration is wrong
-          3  halted: going on could lose or double changes; the message says what to do
-          4  another instance with the same name has taken over
-          5  a server could not be reached, or something else failed
-          128 + n  ended at once by a second signal n
-    "#]],
+            Exit codes:
+              0  done, or stopped by SIGTERM or SIGINT
+              1  a check failed, or what was asked for was refused
+              2  the command line or the configuration is wrong
+              3  halted: going on could lose or double changes; the message says what to do
+              4  another instance with the same name has taken over
+              5  a server could not be reached, or something else failed
+              128 + n  ended at once by a second signal n
+        "#]],
     );
     check_help(
         &["run"],
         &expect![[r#"
-        Stream every committed change into Kafka until stopped
+            Stream every committed change into Kafka until stopped
 
-        Looks at everything first, creates publication, slot and topics that are missing, and goes on where
-        the checkpoint in Kafka says. SIGTERM or SIGINT ends it in good order. A second instance with the
-        same name waits and takes over when the first is gone.
+            Looks at everything first, creates publication, slot and topics that are missing, and goes on where
+            the checkpoint in Kafka says. SIGTERM or SIGINT ends it in good order. A second instance with the
+            same name waits and takes over when the first is gone.
 
-        Usage: walcast run [OPTIONS]
+            Usage: walcast run [OPTIONS]
 
-        Options:
-              --config <FILE>
-                  The configuration file
+            Options:
+                  --config <FILE>
+                      The configuration file
 
-                  [env: WALCAST_CONFIG=]
-                  [default: walcast.toml]
+                      [env: WALCAST_CONFIG=]
+                      [default: walcast.toml]
 
-              --log-format <FORMAT>
-                  How log lines look [default: [log] format, or human]
+                  --log-format <FORMAT>
+                      How log lines look [default: log.format, or human]
 
-                  Possible values:
-                  - human: For people
-                  - json:  One JSON object a line
+                      Possible values:
+                      - human: For people
+                      - json:  One JSON object a line
 
-              --log-level <LEVEL>
-                  What is logged: error, warn, info, debug, trace, or a list as in RUST_LOG [default:
-                  RUST_LOG, [log] level, or info]
+                  --log-level <LEVEL>
+                      What is logged: error, warn, info, debug, trace, or a list as in RUST_LOG [default:
+                      RUST_LOG, log.level, or info]
 
-          -h, --help
-                  Print help (see a summary with '-h')
+              -h, --help
+                      Print help (see a summary with '-h')
 
-        Examples:
-          walcast run --config walcast.toml
-          walcast run --log-format json --log-level debug
-          curl -s http://127.0.0.1:8080/status      while it runs: state, positions, lag
+            Examples:
+              walcast run --config walcast.toml
+              walcast run --log-format json --log-level debug
+              curl -s http://127.0.0.1:8080/status      while it runs: state, positions, lag
 
-        Exit codes:
-          0  done, or stopped by SIGTERM or SIGINT
-          1  a check failed, or what was asked for was refused
-          2  the command line or the configuration is wrong
-          3  halted: going on could lose or double changes; the message says what to do
-          4  another instance with the same name has taken over
-          5  a server could not be reached, or something else failed
-          128 + n  ended at once by a second signal n
-    "#]],
+            Exit codes:
+              0  done, or stopped by SIGTERM or SIGINT
+              1  a check failed, or what was asked for was refused
+              2  the command line or the configuration is wrong
+              3  halted: going on could lose or double changes; the message says what to do
+              4  another instance with the same name has taken over
+              5  a server could not be reached, or something else failed
+              128 + n  ended at once by a second signal n
+        "#]],
     );
     check_help(
         &["check"],
         &expect![[r#"
-        Check everything that must hold before the connector can run, one line each, with the fix
+            Check everything that must hold before the connector can run, one line each, with the fix
 
-        Nothing is created and a running connector is not disturbed.
+            Nothing is created and a running connector is not disturbed.
 
-        Usage: walcast check [OPTIONS]
+            Usage: walcast check [OPTIONS]
 
-        Options:
-              --config <FILE>
-                  The configuration file
+            Options:
+                  --config <FILE>
+                      The configuration file
 
-                  [env: WALCAST_CONFIG=]
-                  [default: walcast.toml]
+                      [env: WALCAST_CONFIG=]
+                      [default: walcast.toml]
 
-              --json
-                  Print JSON
+                  --json
+                      Print JSON
 
-              --log-format <FORMAT>
-                  How log lines look [default: [log] format, or human]
+                  --log-format <FORMAT>
+                      How log lines look [default: log.format, or human]
 
-                  Possible values:
-                  - human: For people
-                  - json:  One JSON object a line
+                      Possible values:
+                      - human: For people
+                      - json:  One JSON object a line
 
-              --log-level <LEVEL>
-                  What is logged: error, warn, info, debug, trace, or a list as in RUST_LOG [default:
-                  RUST_LOG, [log] level, or info]
+                  --log-level <LEVEL>
+                      What is logged: error, warn, info, debug, trace, or a list as in RUST_LOG [default:
+                      RUST_LOG, log.level, or info]
 
-          -h, --help
-                  Print help (see a summary with '-h')
+              -h, --help
+                      Print help (see a summary with '-h')
 
-        Examples:
-          walcast check --config walcast.toml
-          walcast check --json | jq '.[] | select(.ok | not)'
+            Examples:
+              walcast check --config walcast.toml
+              walcast check --json | jq '.[] | select(.ok | not)'
 
-        Exit codes:
-          0  done, or stopped by SIGTERM or SIGINT
-          1  a check failed, or what was asked for was refused
-          2  the command line or the configuration is wrong
-          3  halted: going on could lose or double changes; the message says what to do
-          4  another instance with the same name has taken over
-          5  a server could not be reached, or something else failed
-          128 + n  ended at once by a second signal n
-    "#]],
+            Exit codes:
+              0  done, or stopped by SIGTERM or SIGINT
+              1  a check failed, or what was asked for was refused
+              2  the command line or the configuration is wrong
+              3  halted: going on could lose or double changes; the message says what to do
+              4  another instance with the same name has taken over
+              5  a server could not be reached, or something else failed
+              128 + n  ended at once by a second signal n
+        "#]],
     );
     check_help(
         &["tail"],
@@ -213,7 +213,7 @@ fn help() {
                       Stream what this publication publishes instead of choosing tables
 
                   --log-format <FORMAT>
-                      How log lines look [default: [log] format, or human]
+                      How log lines look [default: log.format, or human]
 
                       Possible values:
                       - human: For people
@@ -221,7 +221,7 @@ fn help() {
 
                   --log-level <LEVEL>
                       What is logged: error, warn, info, debug, trace, or a list as in RUST_LOG [default:
-                      RUST_LOG, [log] level, or info]
+                      RUST_LOG, log.level, or info]
 
               -h, --help
                       Print help (see a summary with '-h')
@@ -244,202 +244,202 @@ fn help() {
     check_help(
         &["checkpoint"],
         &expect![[r#"
-        Show or move the position where the connector goes on
+            Show or move the position where the connector goes on
 
-        Usage: walcast checkpoint [OPTIONS] <COMMAND>
+            Usage: walcast checkpoint [OPTIONS] <COMMAND>
 
-        Commands:
-          show   Show the checkpoint; a running connector is not disturbed
-          list   List the positions that can be replayed from; a running connector is not disturbed
-          set    Move a stopped connector: the next start goes on after LSN
-          reset  Delete the checkpoint and its history: the next start begins as if it were the first
-          help   Print this message or the help of the given subcommand(s)
+            Commands:
+              show   Show the checkpoint; a running connector is not disturbed
+              list   List the positions that can be replayed from; a running connector is not disturbed
+              set    Move a stopped connector: the next start goes on after LSN
+              reset  Delete the checkpoint and its history: the next start begins as if it were the first
+              help   Print this message or the help of the given subcommand(s)
 
-        Options:
-              --config <FILE>
-                  The configuration file
+            Options:
+                  --config <FILE>
+                      The configuration file
 
-                  [env: WALCAST_CONFIG=]
-                  [default: walcast.toml]
+                      [env: WALCAST_CONFIG=]
+                      [default: walcast.toml]
 
-              --json
-                  Print JSON
+                  --json
+                      Print JSON
 
-              --log-format <FORMAT>
-                  How log lines look [default: [log] format, or human]
+                  --log-format <FORMAT>
+                      How log lines look [default: log.format, or human]
 
-                  Possible values:
-                  - human: For people
-                  - json:  One JSON object a line
+                      Possible values:
+                      - human: For people
+                      - json:  One JSON object a line
 
-              --log-level <LEVEL>
-                  What is logged: error, warn, info, debug, trace, or a list as in RUST_LOG [default:
-                  RUST_LOG, [log] level, or info]
+                  --log-level <LEVEL>
+                      What is logged: error, warn, info, debug, trace, or a list as in RUST_LOG [default:
+                      RUST_LOG, log.level, or info]
 
-          -h, --help
-                  Print help (see a summary with '-h')
+              -h, --help
+                      Print help (see a summary with '-h')
 
-        Examples:
-          walcast checkpoint show                    where it goes on, without disturbing it
-          walcast checkpoint list                    positions that can be replayed from
-          walcast checkpoint set 0/16B3748           go on from there (stop the connector first)
+            Examples:
+              walcast checkpoint show                    where it goes on, without disturbing it
+              walcast checkpoint list                    positions that can be replayed from
+              walcast checkpoint set 0/16B3748           go on from there (stop the connector first)
 
-        Exit codes:
-          0  done, or stopped by SIGTERM or SIGINT
-          1  a check failed, or what was asked for was refused
-          2  the command line or the configuration is wrong
-          3  halted: going on could lose or double changes; the message says what to do
-          4  another instance with the same name has taken over
-          5  a server could not be reached, or something else failed
-          128 + n  ended at once by a second signal n
-    "#]],
+            Exit codes:
+              0  done, or stopped by SIGTERM or SIGINT
+              1  a check failed, or what was asked for was refused
+              2  the command line or the configuration is wrong
+              3  halted: going on could lose or double changes; the message says what to do
+              4  another instance with the same name has taken over
+              5  a server could not be reached, or something else failed
+              128 + n  ended at once by a second signal n
+        "#]],
     );
     check_help(
         &["checkpoint", "list"],
         &expect![[r#"
-        List the positions that can be replayed from; a running connector is not disturbed
+            List the positions that can be replayed from; a running connector is not disturbed
 
-        Positions between those listed can be replayed from as well. How far back they reach is set by
-        [replay] keep.
+            Positions between those listed can be replayed from as well. How far back they reach is set by
+            replay.keep.
 
-        Usage: walcast checkpoint list [OPTIONS]
+            Usage: walcast checkpoint list [OPTIONS]
 
-        Options:
-              --config <FILE>
-                  The configuration file
+            Options:
+                  --config <FILE>
+                      The configuration file
 
-                  [env: WALCAST_CONFIG=]
-                  [default: walcast.toml]
+                      [env: WALCAST_CONFIG=]
+                      [default: walcast.toml]
 
-              --json
-                  Print JSON
+                  --json
+                      Print JSON
 
-              --log-format <FORMAT>
-                  How log lines look [default: [log] format, or human]
+                  --log-format <FORMAT>
+                      How log lines look [default: log.format, or human]
 
-                  Possible values:
-                  - human: For people
-                  - json:  One JSON object a line
+                      Possible values:
+                      - human: For people
+                      - json:  One JSON object a line
 
-              --log-level <LEVEL>
-                  What is logged: error, warn, info, debug, trace, or a list as in RUST_LOG [default:
-                  RUST_LOG, [log] level, or info]
+                  --log-level <LEVEL>
+                      What is logged: error, warn, info, debug, trace, or a list as in RUST_LOG [default:
+                      RUST_LOG, log.level, or info]
 
-          -h, --help
-                  Print help (see a summary with '-h')
+              -h, --help
+                      Print help (see a summary with '-h')
 
-        Examples:
-          walcast checkpoint list
-          walcast checkpoint list --json | jq -r '.positions[].end_lsn'
+            Examples:
+              walcast checkpoint list
+              walcast checkpoint list --json | jq -r '.positions[].end_lsn'
 
-        Exit codes:
-          0  done, or stopped by SIGTERM or SIGINT
-          1  a check failed, or what was asked for was refused
-          2  the command line or the configuration is wrong
-          3  halted: going on could lose or double changes; the message says what to do
-          4  another instance with the same name has taken over
-          5  a server could not be reached, or something else failed
-          128 + n  ended at once by a second signal n
-    "#]],
+            Exit codes:
+              0  done, or stopped by SIGTERM or SIGINT
+              1  a check failed, or what was asked for was refused
+              2  the command line or the configuration is wrong
+              3  halted: going on could lose or double changes; the message says what to do
+              4  another instance with the same name has taken over
+              5  a server could not be reached, or something else failed
+              128 + n  ended at once by a second signal n
+        "#]],
     );
     check_help(
         &["checkpoint", "set"],
         &expect![[r#"
-        Move a stopped connector: the next start goes on after LSN
+            Move a stopped connector: the next start goes on after LSN
 
-        Transactions that end after LSN are delivered (again), each record with the same header walcast.id
-        as before. LSN must lie between the slot's position and what was delivered last; otherwise it is
-        refused, and the nearest position is named.
+            Transactions that end after LSN are delivered (again), each record with the same header walcast.id
+            as before. LSN must lie between the slot's position and what was delivered last; otherwise it is
+            refused, and the nearest position is named.
 
-        Usage: walcast checkpoint set [OPTIONS] <LSN>
+            Usage: walcast checkpoint set [OPTIONS] <LSN>
 
-        Arguments:
-          <LSN>
-                  The position, as Postgres prints it
+            Arguments:
+              <LSN>
+                      The position, as Postgres prints it
 
-        Options:
-              --accept-gap
-                  Accept that changes were missed, or delivered though the server no longer has them
+            Options:
+                  --accept-gap
+                      Accept that changes were missed, or delivered though the server no longer has them
 
-              --config <FILE>
-                  The configuration file
+                  --config <FILE>
+                      The configuration file
 
-                  [env: WALCAST_CONFIG=]
-                  [default: walcast.toml]
+                      [env: WALCAST_CONFIG=]
+                      [default: walcast.toml]
 
-              --json
-                  Print JSON
+                  --json
+                      Print JSON
 
-              --log-format <FORMAT>
-                  How log lines look [default: [log] format, or human]
+                  --log-format <FORMAT>
+                      How log lines look [default: log.format, or human]
 
-                  Possible values:
-                  - human: For people
-                  - json:  One JSON object a line
+                      Possible values:
+                      - human: For people
+                      - json:  One JSON object a line
 
-              --log-level <LEVEL>
-                  What is logged: error, warn, info, debug, trace, or a list as in RUST_LOG [default:
-                  RUST_LOG, [log] level, or info]
+                  --log-level <LEVEL>
+                      What is logged: error, warn, info, debug, trace, or a list as in RUST_LOG [default:
+                      RUST_LOG, log.level, or info]
 
-          -h, --help
-                  Print help (see a summary with '-h')
+              -h, --help
+                      Print help (see a summary with '-h')
 
-        Examples:
-          walcast checkpoint set 0/16B3748
-          walcast checkpoint set 0/16B3748 --accept-gap      after a halt that says so
+            Examples:
+              walcast checkpoint set 0/16B3748
+              walcast checkpoint set 0/16B3748 --accept-gap      after a halt that says so
 
-        Exit codes:
-          0  done, or stopped by SIGTERM or SIGINT
-          1  a check failed, or what was asked for was refused
-          2  the command line or the configuration is wrong
-          3  halted: going on could lose or double changes; the message says what to do
-          4  another instance with the same name has taken over
-          5  a server could not be reached, or something else failed
-          128 + n  ended at once by a second signal n
-    "#]],
+            Exit codes:
+              0  done, or stopped by SIGTERM or SIGINT
+              1  a check failed, or what was asked for was refused
+              2  the command line or the configuration is wrong
+              3  halted: going on could lose or double changes; the message says what to do
+              4  another instance with the same name has taken over
+              5  a server could not be reached, or something else failed
+              128 + n  ended at once by a second signal n
+        "#]],
     );
     check_help(
         &["completions"],
         &expect![[r#"
-        Print a script that completes walcast's command line in a shell
+            Print a script that completes walcast's command line in a shell
 
-        Usage: walcast completions [OPTIONS] <SHELL>
+            Usage: walcast completions [OPTIONS] <SHELL>
 
-        Arguments:
-          <SHELL>
-                  The shell
+            Arguments:
+              <SHELL>
+                      The shell
 
-                  [possible values: bash, elvish, fish, powershell, zsh]
+                      [possible values: bash, elvish, fish, powershell, zsh]
 
-        Options:
-              --log-format <FORMAT>
-                  How log lines look [default: [log] format, or human]
+            Options:
+                  --log-format <FORMAT>
+                      How log lines look [default: log.format, or human]
 
-                  Possible values:
-                  - human: For people
-                  - json:  One JSON object a line
+                      Possible values:
+                      - human: For people
+                      - json:  One JSON object a line
 
-              --log-level <LEVEL>
-                  What is logged: error, warn, info, debug, trace, or a list as in RUST_LOG [default:
-                  RUST_LOG, [log] level, or info]
+                  --log-level <LEVEL>
+                      What is logged: error, warn, info, debug, trace, or a list as in RUST_LOG [default:
+                      RUST_LOG, log.level, or info]
 
-          -h, --help
-                  Print help (see a summary with '-h')
+              -h, --help
+                      Print help (see a summary with '-h')
 
-        Examples:
-          walcast completions bash > /etc/bash_completion.d/walcast
-          walcast completions zsh > "${fpath[1]}/_walcast"
-          walcast completions fish > ~/.config/fish/completions/walcast.fish
+            Examples:
+              walcast completions bash > /etc/bash_completion.d/walcast
+              walcast completions zsh > "${fpath[1]}/_walcast"
+              walcast completions fish > ~/.config/fish/completions/walcast.fish
 
-        Exit codes:
-          0  done, or stopped by SIGTERM or SIGINT
-          1  a check failed, or what was asked for was refused
-          2  the command line or the configuration is wrong
-          3  halted: going on could lose or double changes; the message says what to do
-          4  another instance with the same name has taken over
-          5  a server could not be reached, or something else failed
-          128 + n  ended at once by a second signal n
-    "#]],
+            Exit codes:
+              0  done, or stopped by SIGTERM or SIGINT
+              1  a check failed, or what was asked for was refused
+              2  the command line or the configuration is wrong
+              3  halted: going on could lose or double changes; the message says what to do
+              4  another instance with the same name has taken over
+              5  a server could not be reached, or something else failed
+              128 + n  ended at once by a second signal n
+        "#]],
     );
 }
 

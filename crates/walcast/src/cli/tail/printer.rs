@@ -44,7 +44,7 @@ pub(super) enum PrintError {
 }
 
 impl Printer {
-    /// Prints the changes of a block; [`Printer::take_lines`] has them.
+    /// Prints the changes of a block; `lines` has them.
     pub(super) fn print(&mut self, block: &FrameBlock) -> Result<(), PrintError> {
         for frame in block.frames() {
             match frame? {
