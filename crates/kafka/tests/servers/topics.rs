@@ -154,15 +154,22 @@ async fn settings_that_the_broker_refuses_are_not_tried_again() {
             .starts_with(&format!("topic {topic} cannot be created: ")),
         "{error}"
     );
+}
 
-    config.topics.config.clear();
+/// Brokers that are down now can come back; at a start the fault is returned all the same.
+#[tokio::test]
+async fn more_replicas_than_there_are_brokers_is_tried_again() {
+    let brokers = broker().await.brokers();
+    let mut config = config(&brokers);
     config.topics.replication = NonZeroU16::new(3);
+    let topic = format!("{}.public.orders", config.name);
     let error = KafkaTopics::new(config)
         .unwrap()
         .ensure(&topic)
         .await
         .unwrap_err();
-    assert!(!error.is_retryable(), "{error}");
+    assert!(error.is_retryable(), "{error}");
+    assert!(error.to_string().contains("InvalidReplicationFactor"), "{error}");
 }
 
 #[tokio::test]
