@@ -88,7 +88,7 @@ impl Registry {
             .arg("-Dquarkus.datasource.h2.jdbc.acquisition-timeout=100S")
             // Written at each commit, closed only when the process ends.
             .arg(format!(
-                "-Dapicurio.datasource.url=jdbc:h2:file:{};DB_CLOSE_ON_EXIT=FALSE",
+                "-Dapicurio.datasource.url=jdbc:h2:file:{};DB_CLOSE_ON_EXIT=FALSE;WRITE_DELAY=0",
                 self.state.join("schemas").display()
             ))
             .arg("-jar")
