@@ -156,9 +156,15 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         };
         // Whatever happened, nothing half done stays open; the next session reads it from the log again.
         let aborted = tokio::time::timeout(DRAIN_TIMEOUT, sink.abort()).await;
-        if let Ok(Err(fault)) = aborted {
-            warn!(error = %fault, "kafka transaction could not be aborted, the next start ends it");
-        }
+        let outcome = match aborted {
+            // Records can fail for other reasons a moment before the producer learns that it was replaced.
+            Ok(Err(fault)) if fault.is_fenced() => Err(DeliveryError::Sink(fault)),
+            Ok(Err(fault)) => {
+                warn!(error = %fault, "kafka transaction could not be aborted, the next start ends it");
+                outcome
+            }
+            Ok(Ok(())) | Err(_) => outcome,
+        };
         match tokio::time::timeout(GOODBYE_TIMEOUT, stream.stop()).await {
             Ok(Ok(())) => {}
             Ok(Err(fault)) if outcome.is_ok() => warn!(error = %fault, "stream did not end in good order"),
