@@ -111,6 +111,23 @@ async fn a_fault_that_time_cannot_heal_ends_it() {
     .assert_eq(&texts.join("\n"));
 }
 
+/// Records of a replaced producer can fail for other reasons before it learns why: the abort that follows knows.
+#[tokio::test(start_paused = true)]
+async fn an_abort_that_finds_us_fenced_ends_the_connector() {
+    let world = World::set_up();
+    world.postgres.commit([("accounts", insert(1))]);
+    world.kafka.edit(|broker| {
+        broker.script.at(KafkaCall::Write, 1, Act::Fail(GONE));
+        broker
+            .script
+            .at(KafkaCall::Abort, 1, Act::Fail(TestFault::fenced()));
+    });
+    let error = world.run_to_its_end().await;
+    assert!(error.is_fenced(), "{error}");
+    assert_eq!(world.kafka.read(|broker| broker.script.count(KafkaCall::Open)), 1);
+    assert!(delivered_ids(&world).is_empty());
+}
+
 /// Another instance takes over while this one writes: it ends, says so, and nothing of it is ever seen.
 #[tokio::test(start_paused = true)]
 async fn a_fenced_instance_ends_and_never_writes_again() {
