@@ -37,6 +37,16 @@ pub(crate) struct RecordFailure {
     pub(crate) code: RDKafkaErrorCode,
 }
 
+impl RecordFailure {
+    /// Whether it was given up because another failed.
+    pub(crate) fn is_purge(&self) -> bool {
+        matches!(
+            self.code,
+            RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight
+        )
+    }
+}
+
 /// Why a connection fails.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
@@ -45,7 +55,7 @@ pub(crate) struct Problem {
 }
 
 impl Events {
-    /// The first record that failed since [`Events::forget_failure`].
+    /// The first record that failed since [`Events::forget_failure`], those passed over that were only purged with it.
     pub(crate) fn failure(&self) -> Option<RecordFailure> {
         // Asked for between records: a lock only when there is something to see.
         if !self.0.has_failure.load(Ordering::Acquire) {
@@ -111,7 +121,7 @@ impl ProducerContext<NoCustomPartitioner> for Events {
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         let Err((error, message)) = result else { return };
         let mut first = lock(&self.0.failure);
-        if first.is_none() {
+        if first.as_ref().is_none_or(RecordFailure::is_purge) {
             *first = Some(RecordFailure {
                 topic: message.topic().to_owned(),
                 bytes: message.key_len() + message.payload_len(),

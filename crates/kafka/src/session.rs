@@ -47,6 +47,9 @@ const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(1);
 /// After how many records failures are looked for.
 const RECORDS_PER_LOOK: usize = 1024;
 
+/// How long the report of the record is waited for that had others purged.
+const CAUSE_LIMIT: Duration = Duration::from_secs(1);
+
 /// Time to handle the events that have come in.
 const EVENTS_TIME: Duration = Duration::from_millis(1);
 
@@ -296,12 +299,25 @@ impl Session {
     }
 
     fn check_records(&self) -> Result<(), KafkaError> {
-        match self.events.failure() {
+        match self.record_failure() {
             None => Ok(()),
             Some(failure) if is_consequence(failure.code) => {
                 Err(self.after_fatal("writing records", failure.code))
             }
             Some(failure) => Err(self.expired_or(self.explain.record(&failure))),
+        }
+    }
+
+    /// One failed record has those behind it purged, and their reports can come first: the cause is waited for.
+    fn record_failure(&self) -> Option<RecordFailure> {
+        let deadline = Instant::now() + CAUSE_LIMIT;
+        loop {
+            let all_told = self.producer.in_flight_count() == 0 || Instant::now() >= deadline;
+            let failure = self.events.failure()?;
+            if all_told || !failure.is_purge() {
+                return Some(failure);
+            }
+            self.producer.poll(EVENTS_TIME);
         }
     }
 
