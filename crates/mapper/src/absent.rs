@@ -2,31 +2,31 @@
 
 use md5::Digest;
 
-use crate::avro;
-use crate::encode::Encoder;
+use crate::encode::{Encoder, SCALE, VALUE};
+use crate::format::Format;
 
 /// What Debezium writes into a NOT NULL field that an old tuple does not hold: nothing of the type.
-pub(crate) fn fallback(encoder: &Encoder) -> Vec<u8> {
+pub(crate) fn put_fallback<F: Format>(encoder: &Encoder, out: &mut Vec<u8>) {
     match encoder {
-        Encoder::Boolean
-        | Encoder::Int16
+        Encoder::Boolean => F::boolean(false, out),
+        Encoder::Int16
         | Encoder::Int32
         | Encoder::Int64
         | Encoder::Oid
         | Encoder::Date
         | Encoder::Time(_)
-        | Encoder::Timestamp(_)
-        | Encoder::Text
-        | Encoder::Uuid
-        | Encoder::Json
-        | Encoder::Bytes
-        | Encoder::Enum { .. }
-        | Encoder::Array(_) => vec![0],
-        Encoder::Float => vec![0; 4],
-        Encoder::Double => vec![0; 8],
-        Encoder::Decimal { .. } => bytes(&[0]),
-        Encoder::VariableDecimal => [vec![0], bytes(&[0])].concat(),
-        Encoder::ZonedTimestamp { .. } => bytes(b"1970-01-01T00:00:00Z"),
+        | Encoder::Timestamp(_) => F::integer(0, out),
+        Encoder::Text | Encoder::Uuid | Encoder::Json | Encoder::Enum { .. } => F::string(b"", out),
+        Encoder::Bytes => put_bytes::<F>(b"", out),
+        Encoder::Array(_) => {
+            F::begin_array(0, out);
+            F::end_array(out);
+        }
+        Encoder::Float => F::float(0.0, out),
+        Encoder::Double => F::double(0.0, out),
+        Encoder::Decimal { .. } => F::decimal(b"0", &[0], out),
+        Encoder::VariableDecimal => put_variable_decimal::<F>(&[0], out),
+        Encoder::ZonedTimestamp { .. } => F::string(b"1970-01-01T00:00:00Z", out),
     }
 }
 
@@ -34,23 +34,16 @@ pub(crate) fn fallback(encoder: &Encoder) -> Vec<u8> {
 ///
 /// As Debezium does it: the placeholder where there is text or bytes, a UUID made of it, and its bytes as numbers in
 /// arrays of numbers. Where Debezium has nothing and sends null, the same idea is carried on.
-pub(crate) fn unavailable(encoder: &Encoder, placeholder: &str) -> Vec<u8> {
+pub(crate) fn put_unavailable<F: Format>(encoder: &Encoder, placeholder: &[u8], out: &mut Vec<u8>) {
     match encoder {
-        Encoder::Array(element) => unavailable_array(element, placeholder.as_bytes()),
-        scalar => unavailable_scalar(scalar, placeholder.as_bytes()),
-    }
-}
-
-fn unavailable_scalar(encoder: &Encoder, placeholder: &[u8]) -> Vec<u8> {
-    match encoder {
-        Encoder::Text
-        | Encoder::Json
-        | Encoder::Bytes
-        | Encoder::Decimal { .. }
-        | Encoder::Enum { .. }
-        | Encoder::ZonedTimestamp { .. } => bytes(placeholder),
-        Encoder::Uuid => bytes(uuid_of(placeholder).as_bytes()),
-        Encoder::VariableDecimal => [vec![0], bytes(placeholder)].concat(),
+        Encoder::Text | Encoder::Json | Encoder::Enum { .. } | Encoder::ZonedTimestamp { .. } => {
+            F::string(placeholder, out);
+        }
+        Encoder::Bytes => put_bytes::<F>(placeholder, out),
+        Encoder::Decimal { .. } => F::decimal(b"null", placeholder, out),
+        Encoder::Uuid => F::string(uuid_of(placeholder).as_bytes(), out),
+        Encoder::VariableDecimal => put_variable_decimal::<F>(placeholder, out),
+        Encoder::Array(element) => put_unavailable_array::<F>(element, placeholder, out),
         // Too short to be stored out of line; were one said to be, this is at least of its type.
         Encoder::Boolean
         | Encoder::Int16
@@ -61,46 +54,66 @@ fn unavailable_scalar(encoder: &Encoder, placeholder: &[u8]) -> Vec<u8> {
         | Encoder::Double
         | Encoder::Date
         | Encoder::Time(_)
-        | Encoder::Timestamp(_)
-        | Encoder::Array(_) => fallback(encoder),
+        | Encoder::Timestamp(_) => put_fallback::<F>(encoder, out),
     }
 }
 
-fn unavailable_array(element: &Encoder, placeholder: &[u8]) -> Vec<u8> {
-    let items: Vec<Vec<u8>> = match element {
+fn put_unavailable_array<F: Format>(element: &Encoder, placeholder: &[u8], out: &mut Vec<u8>) {
+    let bytes = || placeholder.iter().copied();
+    match element {
         Encoder::Int16
         | Encoder::Int32
         | Encoder::Int64
         | Encoder::Oid
         | Encoder::Date
         | Encoder::Time(_)
-        | Encoder::Timestamp(_) => placeholder.iter().map(|byte| long(i64::from(*byte))).collect(),
-        Encoder::Float => placeholder
-            .iter()
-            .map(|byte| f32::from(*byte).to_le_bytes().to_vec())
-            .collect(),
-        Encoder::Double => placeholder
-            .iter()
-            .map(|byte| f64::from(*byte).to_le_bytes().to_vec())
-            .collect(),
-        Encoder::Boolean => placeholder
-            .iter()
-            .flat_map(|byte| (0..8).rev().map(move |bit| vec![byte >> bit & 1]))
-            .collect(),
-        other => vec![unavailable_scalar(other, placeholder)],
-    };
-    let mut out = Vec::new();
-    if !items.is_empty() {
-        avro::put_length(items.len(), &mut out);
-    }
-    for item in items {
-        if element.nullable_in_array() {
-            out.push(avro::SECOND_BRANCH);
+        | Encoder::Timestamp(_) => {
+            put_items::<F, _>(element, bytes(), out, |byte, out| {
+                F::integer(i64::from(byte), out)
+            });
         }
-        out.extend(item);
+        Encoder::Float => {
+            put_items::<F, _>(element, bytes(), out, |byte, out| F::float(f32::from(byte), out));
+        }
+        Encoder::Double => {
+            put_items::<F, _>(element, bytes(), out, |byte, out| F::double(f64::from(byte), out));
+        }
+        Encoder::Boolean => {
+            let bits = bytes().flat_map(|byte| (0..8).rev().map(move |place| byte >> place & 1 == 1));
+            put_items::<F, _>(element, bits, out, F::boolean);
+        }
+        other => put_items::<F, _>(element, [()].into_iter(), out, |(), out| {
+            put_unavailable::<F>(other, placeholder, out);
+        }),
     }
-    out.push(avro::ARRAY_END);
-    out
+}
+
+fn put_items<F: Format, T>(
+    element: &Encoder,
+    items: impl Iterator<Item = T> + Clone,
+    out: &mut Vec<u8>,
+    put: impl Fn(T, &mut Vec<u8>),
+) {
+    F::begin_array(items.clone().count(), out);
+    for item in items {
+        F::item(out);
+        F::present(element.element_nullability(), out);
+        put(item, out);
+    }
+    F::end_array(out);
+}
+
+fn put_variable_decimal<F: Format>(unscaled: &[u8], out: &mut Vec<u8>) {
+    F::begin_record(out);
+    F::field(SCALE, out);
+    F::integer(0, out);
+    F::field(VALUE, out);
+    put_bytes::<F>(unscaled, out);
+    F::end_record(out);
+}
+
+fn put_bytes<F: Format>(bytes: &[u8], out: &mut Vec<u8>) {
+    F::bytes(bytes.len(), bytes.iter().copied(), out);
 }
 
 /// The name-based UUID (version 3, no namespace) that Java's `UUID.nameUUIDFromBytes` makes.
@@ -117,16 +130,4 @@ fn uuid_of(name: &[u8]) -> String {
         text.push_str(&format!("{byte:02x}"));
     }
     text
-}
-
-fn bytes(value: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    avro::put_bytes(value, &mut out);
-    out
-}
-
-fn long(value: i64) -> Vec<u8> {
-    let mut out = Vec::new();
-    avro::put_long(value, &mut out);
-    out
 }

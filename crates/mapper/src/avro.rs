@@ -43,49 +43,12 @@ pub(crate) fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
-/// A `boolean`.
-#[inline]
-pub(crate) fn put_boolean(value: bool, out: &mut Vec<u8>) {
-    out.push(u8::from(value));
-}
-
-/// A `float`.
-#[inline]
-pub(crate) fn put_float(value: f32, out: &mut Vec<u8>) {
-    out.extend_from_slice(&value.to_le_bytes());
-}
-
-/// A `double`.
-#[inline]
-pub(crate) fn put_double(value: f64, out: &mut Vec<u8>) {
-    out.extend_from_slice(&value.to_le_bytes());
-}
-
 /// The index of the first branch of a union.
 pub(crate) const FIRST_BRANCH: u8 = 0x00;
 /// The index of the second branch of a union.
 pub(crate) const SECOND_BRANCH: u8 = 0x02;
-/// The end of an array.
-pub(crate) const ARRAY_END: u8 = 0x00;
-
-/// Reads back what [`put_long`] wrote, and tells what follows it; `None` when the bytes end early.
-pub(crate) fn take_long(bytes: &[u8]) -> Option<(i64, &[u8])> {
-    let mut value = 0u64;
-    for (index, byte) in bytes.iter().take(LONG_BYTES_MAX).enumerate() {
-        value |= u64::from(byte & 0x7F) << (7 * index);
-        if byte & 0x80 == 0 {
-            let zigzag = (value >> 1).cast_signed() ^ -((value & 1).cast_signed());
-            return Some((zigzag, bytes.get(index + 1..)?));
-        }
-    }
-    None
-}
-
-/// Reads back what [`put_bytes`] wrote.
-pub(crate) fn take_bytes(bytes: &[u8]) -> Option<&[u8]> {
-    let (length, rest) = take_long(bytes)?;
-    rest.get(..usize::try_from(length).ok()?)
-}
+/// The end of an array or a map.
+pub(crate) const BLOCKS_END: u8 = 0x00;
 
 #[inline]
 fn low_byte(value: u64) -> u8 {
@@ -94,7 +57,20 @@ fn low_byte(value: u64) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::{put_long, take_long};
+    use super::{LONG_BYTES_MAX, put_long};
+
+    /// Reads back what [`put_long`] wrote, and tells what follows it; `None` when the bytes end early.
+    fn take_long(bytes: &[u8]) -> Option<(i64, &[u8])> {
+        let mut value = 0u64;
+        for (index, byte) in bytes.iter().take(LONG_BYTES_MAX).enumerate() {
+            value |= u64::from(byte & 0x7F) << (7 * index);
+            if byte & 0x80 == 0 {
+                let zigzag = (value >> 1).cast_signed() ^ -((value & 1).cast_signed());
+                return Some((zigzag, bytes.get(index + 1..)?));
+            }
+        }
+        None
+    }
 
     #[test]
     fn longs_are_what_the_specification_shows() {

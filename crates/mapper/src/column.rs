@@ -3,10 +3,11 @@
 use walcast_pgoutput::{Column, RelationColumn, ReplicaIdentity};
 
 use crate::absent;
-use crate::avro;
 use crate::column_type;
-use crate::defaults;
+use crate::connect::{Field, Slot};
+use crate::defaults::{self, DefaultValue};
 use crate::encode::{Encoder, Fault, Scratch};
+use crate::format::{Format, Nullability, written};
 use crate::{MapperConfig, TableFacts};
 
 /// How one column of a relation is written.
@@ -14,10 +15,8 @@ use crate::{MapperConfig, TableFacts};
 pub(crate) struct ColumnPlan {
     name: String,
     encoder: Encoder,
-    nullable: bool,
-    default: Option<Vec<u8>>,
-    /// The union's branch that a value lies in; nothing before a value that cannot be null.
-    branch: Option<u8>,
+    nullability: Nullability,
+    default: Option<DefaultValue>,
     /// What a null becomes.
     null: Option<Vec<u8>>,
     /// What a value becomes that an old tuple of key columns does not hold.
@@ -45,7 +44,8 @@ pub(crate) enum ColumnFault {
 }
 
 impl ColumnPlan {
-    pub(crate) fn compile(
+    /// A column whose values are written in format `F`.
+    pub(crate) fn compile<F: Format>(
         column: &RelationColumn,
         identity: ReplicaIdentity,
         facts: &TableFacts,
@@ -61,31 +61,32 @@ impl ColumnPlan {
             .filter(|known| known.type_oid == column.type_oid && !known.generated)
             .filter(|known| column_type::has_readable_default(known.type_oid, facts))
             .and_then(|known| defaults::parse(known.default_expression.as_deref()?, &encoder));
-        let branch = match (nullable, &default) {
-            (false, _) => None,
-            (true, None) => Some(avro::SECOND_BRANCH),
-            (true, Some(_)) => Some(avro::FIRST_BRANCH),
+        let nullability = match (nullable, &default) {
+            (false, _) => Nullability::Required,
+            (true, None) => Nullability::NullFirst,
+            (true, Some(_)) => Nullability::NullLast,
         };
-        let in_branch = |value: &[u8]| branch.iter().chain(value).copied().collect::<Vec<u8>>();
-        // Connect reads a null in a field that has a default as that default, and so writes it.
-        let null = nullable.then(|| default.as_deref().map_or(vec![avro::FIRST_BRANCH], in_branch));
-        let missing = null
-            .clone()
-            .or_else(|| default.clone())
-            .unwrap_or_else(|| absent::fallback(&encoder));
-        let unavailable = in_branch(&absent::unavailable(
-            &encoder,
-            &config.unavailable_value_placeholder,
-        ));
+        let put_default = |out: &mut Vec<u8>| match &default {
+            // Connect reads a null in a field that has a default as that default, and so writes it.
+            Some(default) => {
+                F::present(nullability, out);
+                default.put::<F>(&encoder, out);
+            }
+            None if nullable => F::absent(nullability, out),
+            None => absent::put_fallback::<F>(&encoder, out),
+        };
+        let unavailable = written(|out| {
+            F::present(nullability, out);
+            absent::put_unavailable::<F>(&encoder, config.unavailable_value_placeholder.as_bytes(), out);
+        });
         Self {
             name: column.name.clone(),
-            encoder,
-            nullable,
-            default,
-            branch,
-            null,
-            missing,
+            null: nullable.then(|| written(put_default)),
+            missing: written(put_default),
             unavailable,
+            encoder,
+            nullability,
+            default,
         }
     }
 
@@ -97,17 +98,22 @@ impl ColumnPlan {
         &self.encoder
     }
 
-    pub(crate) fn is_nullable(&self) -> bool {
-        self.nullable
-    }
-
-    pub(crate) fn default_bytes(&self) -> Option<&[u8]> {
-        self.default.as_deref()
+    /// Its field in the schema of rows and of keys.
+    pub(crate) fn field(&self) -> Field {
+        let slot = Slot {
+            schema: self.encoder.schema(),
+            optional: self.nullability != Nullability::Required,
+            default: self
+                .default
+                .as_ref()
+                .map(|default| default.literal(&self.encoder)),
+        };
+        slot.named(&self.name)
     }
 
     /// Appends one value.
     #[inline]
-    pub(crate) fn put(
+    pub(crate) fn put<F: Format>(
         &self,
         value: Column<'_>,
         image: Image,
@@ -116,10 +122,10 @@ impl ColumnPlan {
     ) -> Result<(), ColumnFault> {
         match value {
             Column::Text(text) => {
-                if let Some(branch) = self.branch {
-                    out.push(branch);
-                }
-                self.encoder.put(text, scratch, out).map_err(ColumnFault::Value)
+                F::present(self.nullability, out);
+                self.encoder
+                    .put::<F>(text, scratch, out)
+                    .map_err(ColumnFault::Value)
             }
             Column::Null => {
                 let bytes = match image {

@@ -3,12 +3,23 @@
 //! `pg_get_expr` prints a literal as `42` or `'text'::type`. What a function makes is not known beforehand: the schema
 //! then says the type's nothing (0, the empty text, 1970).
 
-use crate::absent;
-use crate::avro;
-use crate::encode::{Encoder, Scratch};
+use serde_json::Value;
 
-/// The Avro bytes of the default that the schema of a column states; `None` when it states none.
-pub(crate) fn parse(expression: &str, encoder: &Encoder) -> Option<Vec<u8>> {
+use crate::absent;
+use crate::encode::{Encoder, Scratch};
+use crate::format::{Format, Literal, written};
+
+/// The default that the schema of a column states.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DefaultValue {
+    /// This text of the server's.
+    Literal(String),
+    /// What a function will make: the schema states the type's nothing.
+    Generated,
+}
+
+/// The default that the schema of a column states; `None` when it states none.
+pub(crate) fn parse(expression: &str, encoder: &Encoder) -> Option<DefaultValue> {
     if matches!(
         encoder,
         Encoder::VariableDecimal | Encoder::Array(_) | Encoder::Bytes | Encoder::Oid
@@ -16,22 +27,39 @@ pub(crate) fn parse(expression: &str, encoder: &Encoder) -> Option<Vec<u8>> {
         // Connect has no defaults of structures; the others Debezium does not read.
         return None;
     }
-    if matches!(encoder, Encoder::Enum { .. }) {
-        return enum_literal(expression).and_then(|label| encode(&label, encoder));
-    }
-    let expression = expression.trim();
-    if is_generated(expression) {
-        return Some(generated(encoder));
-    }
-    encode(&literal(expression)?, encoder)
+    let text = if matches!(encoder, Encoder::Enum { .. }) {
+        enum_literal(expression)?
+    } else {
+        let expression = expression.trim();
+        if is_generated(expression) {
+            return Some(DefaultValue::Generated);
+        }
+        literal(expression)?
+    };
+    // A text that is no value of the column is no default either.
+    let readable = encoder.put::<Literal>(text.as_bytes(), &mut Scratch::default(), &mut Vec::new());
+    readable.is_ok().then_some(DefaultValue::Literal(text))
 }
 
-fn encode(text: &str, encoder: &Encoder) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
-    encoder
-        .put(text.as_bytes(), &mut Scratch::default(), &mut out)
-        .ok()
-        .map(|()| out)
+impl DefaultValue {
+    /// Appends it as a value of the column.
+    pub(crate) fn put<F: Format>(&self, encoder: &Encoder, out: &mut Vec<u8>) {
+        let text = match (self, encoder) {
+            (DefaultValue::Literal(text), _) => text.as_str(),
+            (DefaultValue::Generated, Encoder::Uuid) => "00000000-0000-0000-0000-000000000000",
+            (DefaultValue::Generated, Encoder::Json) => "{}",
+            (DefaultValue::Generated, Encoder::ZonedTimestamp { .. }) => "1970-01-01 00:00:00+00",
+            (DefaultValue::Generated, other) => return absent::put_fallback::<F>(other, out),
+        };
+        let written = encoder.put::<F>(text.as_bytes(), &mut Scratch::default(), out);
+        written.expect("it was written once, when it was read");
+    }
+
+    /// As a schema states it.
+    pub(crate) fn literal(&self, encoder: &Encoder) -> Value {
+        let json = written(|out| self.put::<Literal>(encoder, out));
+        serde_json::from_slice(&json).expect("what is written as JSON reads as JSON")
+    }
 }
 
 /// A call, perhaps in a parenthesis, or one of the words that stand for the current time.
@@ -53,20 +81,6 @@ fn is_generated(expression: &str) -> bool {
     let name_length = name_length.count();
     let arguments = body.get(name_length..).and_then(|rest| rest.strip_prefix('('));
     name_length > 0 && arguments.is_some_and(|arguments| arguments.contains(')'))
-}
-
-fn generated(encoder: &Encoder) -> Vec<u8> {
-    let text: &[u8] = match encoder {
-        Encoder::Uuid => b"00000000-0000-0000-0000-000000000000",
-        Encoder::Json => b"{}",
-        Encoder::ZonedTimestamp { .. } => {
-            return encode("1970-01-01 00:00:00+00", encoder).unwrap_or_else(|| absent::fallback(encoder));
-        }
-        other => return absent::fallback(other),
-    };
-    let mut out = Vec::new();
-    avro::put_bytes(text, &mut out);
-    out
 }
 
 /// What stands between the first quotes, or the whole expression when nothing is quoted.

@@ -10,8 +10,10 @@ mod time;
 
 use walcast_pgoutput::Oid;
 
-use crate::avro;
+use crate::connect::Slot;
+use crate::format::{Format, Nullability};
 use array::{Element, Elements};
+pub(crate) use decimal::{SCALE, VALUE};
 pub(crate) use moment::Moment;
 pub(crate) use time::TimeUnit;
 
@@ -85,69 +87,92 @@ pub(crate) enum Fault {
 pub(crate) struct Scratch {
     limbs: decimal::Limbs,
     element: Vec<u8>,
+    /// For texts that are put together.
+    pub(crate) text: Vec<u8>,
 }
 
 impl Encoder {
     /// Appends one value.
     #[inline]
-    pub(crate) fn put(&self, value: &[u8], scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), Fault> {
+    pub(crate) fn put<F: Format>(
+        &self,
+        value: &[u8],
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
         match self {
-            Encoder::Boolean => number::boolean(value, out),
-            Encoder::Int16 => number::integer(value, i64::from(i16::MIN), i64::from(i16::MAX), out),
-            Encoder::Int32 => number::integer(value, i64::from(i32::MIN), i64::from(i32::MAX), out),
-            Encoder::Int64 => number::integer(value, i64::MIN, i64::MAX, out),
-            Encoder::Oid => number::integer(value, 0, i64::from(u32::MAX), out),
-            Encoder::Float => number::float(value, out),
-            Encoder::Double => number::double(value, out),
-            Encoder::Text | Encoder::Uuid | Encoder::Json => text::string(value, out),
-            Encoder::Bytes => text::bytes(value, out),
-            Encoder::Decimal { scale, .. } => decimal::fixed(value, *scale, &mut scratch.limbs, out),
-            Encoder::VariableDecimal => decimal::variable(value, &mut scratch.limbs, out),
-            Encoder::Date => time::date(value, out),
-            Encoder::Time(unit) => time::time(value, *unit, out),
-            Encoder::Timestamp(unit) => time::timestamp(value, *unit, out),
-            Encoder::ZonedTimestamp { digits } => time::zoned_timestamp(value, *digits, out),
+            Encoder::Boolean => number::boolean::<F>(value, out),
+            Encoder::Int16 => number::integer::<F>(value, i64::from(i16::MIN), i64::from(i16::MAX), out),
+            Encoder::Int32 => number::integer::<F>(value, i64::from(i32::MIN), i64::from(i32::MAX), out),
+            Encoder::Int64 => number::integer::<F>(value, i64::MIN, i64::MAX, out),
+            Encoder::Oid => number::integer::<F>(value, 0, i64::from(u32::MAX), out),
+            Encoder::Float => number::float::<F>(value, out),
+            Encoder::Double => number::double::<F>(value, out),
+            Encoder::Text | Encoder::Uuid | Encoder::Json => text::string::<F>(value, out),
+            Encoder::Bytes => text::bytes::<F>(value, out),
+            Encoder::Decimal { scale, .. } => decimal::fixed::<F>(value, *scale, &mut scratch.limbs, out),
+            Encoder::VariableDecimal => decimal::variable::<F>(value, &mut scratch.limbs, out),
+            Encoder::Date => time::date::<F>(value, out),
+            Encoder::Time(unit) => time::time::<F>(value, *unit, out),
+            Encoder::Timestamp(unit) => time::timestamp::<F>(value, *unit, out),
+            Encoder::ZonedTimestamp { digits } => time::zoned_timestamp::<F>(value, *digits, out),
             Encoder::Enum { type_oid, labels } => {
-                text::label(value, labels, out).ok_or(Fault::UnknownLabel(*type_oid))
+                text::label::<F>(value, labels, out).ok_or(Fault::UnknownLabel(*type_oid))
             }
-            Encoder::Array(element) => put_array(element, value, scratch, out),
+            Encoder::Array(element) => put_array::<F>(element, value, scratch, out),
         }
     }
 
     /// Whether the elements of an array of this can be null. Debezium's enum arrays cannot hold one.
-    pub(crate) fn nullable_in_array(&self) -> bool {
-        !matches!(self, Encoder::Enum { .. })
+    pub(crate) fn element_nullability(&self) -> Nullability {
+        match self {
+            Encoder::Enum { .. } => Nullability::Required,
+            _ => Nullability::NullFirst,
+        }
+    }
+
+    /// Where an element of an array of this stands.
+    pub(crate) fn element_slot(&self) -> Slot {
+        Slot {
+            schema: self.schema(),
+            optional: self.element_nullability() != Nullability::Required,
+            default: None,
+        }
     }
 }
 
-fn put_array(encoder: &Encoder, value: &[u8], scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), Fault> {
+fn put_array<F: Format>(
+    encoder: &Encoder,
+    value: &[u8],
+    scratch: &mut Scratch,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
     let count = Elements::count(value).ok_or(Fault::Value("an array of one dimension"))?;
-    if count > 0 {
-        avro::put_length(count, out);
-    }
-    let nullable = encoder.nullable_in_array();
+    F::begin_array(count, out);
+    let nullability = encoder.element_nullability();
     // Out of the scratch while it holds an element: the element's encoder needs the rest.
     let mut unescaped = std::mem::take(&mut scratch.element);
     let written = Elements::new(value).try_for_each(|element| {
+        F::item(out);
         let text = match element {
             Element::Plain(text) => text,
             Element::Escaped(text) => {
                 array::unescape(text, &mut unescaped);
                 &unescaped
             }
-            Element::Null if nullable => {
-                out.push(avro::FIRST_BRANCH);
+            Element::Null if nullability == Nullability::Required => {
+                return Err(Fault::Value("an array whose elements are not null"));
+            }
+            Element::Null => {
+                F::absent(nullability, out);
                 return Ok(());
             }
-            Element::Null => return Err(Fault::Value("an array whose elements are not null")),
             Element::Malformed => return Err(Fault::Value("an array of one dimension")),
         };
-        if nullable {
-            out.push(avro::SECOND_BRANCH);
-        }
-        encoder.put(text, scratch, out)
+        F::present(nullability, out);
+        encoder.put::<F>(text, scratch, out)
     });
     scratch.element = unescaped;
-    out.push(avro::ARRAY_END);
+    F::end_array(out);
     written
 }

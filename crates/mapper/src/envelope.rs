@@ -3,19 +3,28 @@
 use walcast_pgoutput::{Column, OldTuple, Tuple};
 
 use crate::ChangeContext;
-use crate::avro::{FIRST_BRANCH, SECOND_BRANCH};
 use crate::column::{ColumnFault, ColumnPlan, Image};
 use crate::encode::{Fault, Scratch};
+use crate::format::{Format, Nullability};
 use crate::key;
-use crate::source::{Source, put_optional_long};
+use crate::source::{Source, put_optional_integer};
 
 /// How rows of one relation are written.
 #[derive(Debug)]
 pub(crate) struct Envelope {
     pub(crate) columns: Vec<ColumnPlan>,
-    /// The key's columns as places in `columns`, in key order.
-    pub(crate) key: Vec<usize>,
+    /// The key's columns, in key order.
+    pub(crate) key: Vec<KeyColumn>,
     pub(crate) source: Source,
+}
+
+/// A column of the key.
+#[derive(Debug)]
+pub(crate) struct KeyColumn {
+    /// Its place in the relation.
+    pub(crate) place: usize,
+    /// How it is written in keys.
+    pub(crate) column: ColumnPlan,
 }
 
 /// What happened, by Debezium's letters.
@@ -81,7 +90,7 @@ impl<'a> Row<'a> {
 
 impl Envelope {
     /// Appends a whole value but for the registry's prefix.
-    pub(crate) fn put(
+    pub(crate) fn put<F: Format>(
         &self,
         op: Op,
         before: Option<&Row<'_>>,
@@ -90,24 +99,35 @@ impl Envelope {
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Result<(), RowFault> {
-        for row in [before, after] {
+        F::begin_record(out);
+        for (name, row) in [("before", before), ("after", after)] {
+            F::field(name, out);
             match row {
-                None => out.push(FIRST_BRANCH),
+                None => F::absent(Nullability::NullFirst, out),
                 Some(row) => {
-                    out.push(SECOND_BRANCH);
-                    self.put_row(row, scratch, out)?;
+                    F::present(Nullability::NullFirst, out);
+                    self.put_row::<F>(row, scratch, out)?;
                 }
             }
         }
-        self.source.put(context, out);
-        // `transaction`: Debezium fills it only when told to send the transactions' boundaries.
-        out.push(FIRST_BRANCH);
-        out.extend_from_slice(op.as_avro());
-        put_times(context.processed_at_unix_nanos, out);
+        F::field("source", out);
+        self.source.put::<F>(context, scratch, out);
+        // Debezium fills it only when told to send the transactions' boundaries.
+        F::field("transaction", out);
+        F::absent(Nullability::NullFirst, out);
+        F::field("op", out);
+        F::string(op.letter(), out);
+        put_times::<F>(context.processed_at_unix_nanos, out);
+        F::end_record(out);
         Ok(())
     }
 
-    fn put_row(&self, row: &Row<'_>, scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowFault> {
+    fn put_row<F: Format>(
+        &self,
+        row: &Row<'_>,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RowFault> {
         self.check_count(&row.tuple)?;
         let mut unchanged = match &row.unchanged {
             Some(old) => {
@@ -116,38 +136,44 @@ impl Envelope {
             }
             None => None,
         };
+        F::begin_record(out);
         for (place, (column, value)) in self.columns.iter().zip(row.tuple.columns()).enumerate() {
             let value = match &mut unchanged {
                 None => value,
                 Some(old) => key::merge(value, old.next()),
             };
-            let written = column.put(value, row.image, scratch, out);
+            F::field(column.name(), out);
+            let written = column.put::<F>(value, row.image, scratch, out);
             written.map_err(|fault| RowFault::Column { place, fault })?;
         }
+        F::end_record(out);
         Ok(())
     }
 
     /// Appends a key but for the registry's prefix.
-    pub(crate) fn put_key(
+    pub(crate) fn put_key<F: Format>(
         &self,
         row: &Row<'_>,
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Result<(), RowFault> {
         self.check_count(&row.tuple)?;
-        for place in &self.key {
+        F::begin_record(out);
+        for KeyColumn { place, column } in &self.key {
             let place = *place;
-            let written = match (self.columns.get(place), row.at(place)) {
+            F::field(column.name(), out);
+            let written = match row.at(place) {
                 // A placeholder here would give many rows the same key.
-                (_, Some(Column::UnchangedToast)) => {
+                Some(Column::UnchangedToast) => {
                     Err(ColumnFault::Value(Fault::Value("a key: it was not sent")))
                 }
-                (Some(column), Some(value)) => column.put(value, Image::Whole, scratch, out),
+                Some(value) => column.put::<F>(value, Image::Whole, scratch, out),
                 // Places lie inside the relation, and the tuple is as wide.
-                (None, _) | (_, None) => Ok(()),
+                None => Ok(()),
             };
             written.map_err(|fault| RowFault::Column { place, fault })?;
         }
+        F::end_record(out);
         Ok(())
     }
 
@@ -162,12 +188,11 @@ impl Envelope {
 }
 
 impl Op {
-    /// The letter as an Avro string.
-    fn as_avro(self) -> &'static [u8] {
+    fn letter(self) -> &'static [u8] {
         match self {
-            Op::Create => b"\x02c",
-            Op::Update => b"\x02u",
-            Op::Delete => b"\x02d",
+            Op::Create => b"c",
+            Op::Update => b"u",
+            Op::Delete => b"d",
         }
     }
 }
@@ -175,10 +200,10 @@ impl Op {
 const NANOS_A_MILLI: i64 = 1_000_000;
 const NANOS_A_MICRO: i64 = 1_000;
 
-fn put_times(unix_nanos: i64, out: &mut Vec<u8>) {
-    put_optional_long(unix_nanos.div_euclid(NANOS_A_MILLI), out);
-    put_optional_long(unix_nanos.div_euclid(NANOS_A_MICRO), out);
-    put_optional_long(unix_nanos, out);
+fn put_times<F: Format>(unix_nanos: i64, out: &mut Vec<u8>) {
+    put_optional_integer::<F>("ts_ms", unix_nanos.div_euclid(NANOS_A_MILLI), out);
+    put_optional_integer::<F>("ts_us", unix_nanos.div_euclid(NANOS_A_MICRO), out);
+    put_optional_integer::<F>("ts_ns", unix_nanos, out);
 }
 
 /// Appends Confluent's prefix: a zero byte and the schema's number.
@@ -192,15 +217,11 @@ pub(crate) fn put_schema_id(id: crate::SchemaId, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::put_times;
+    use crate::format::{Json, written};
 
     #[test]
     fn times_are_one_moment_three_times() {
-        let mut out = Vec::new();
-        put_times(1_000_001, &mut out);
-        let mut wanted = Vec::new();
-        for value in [1, 1_000, 1_000_001] {
-            super::put_optional_long(value, &mut wanted);
-        }
-        assert_eq!(out, wanted);
+        let json = String::from_utf8(written(|out| put_times::<Json>(1_000_001, out))).unwrap();
+        assert_eq!(json, r#","ts_ms":1,"ts_us":1000,"ts_ns":1000001"#);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use walcast_pgoutput::{Column, Relation, ReplicaIdentity, Tuple};
 
 use crate::TableFacts;
+use crate::envelope::KeyColumn;
 
 /// The key's columns as places in the relation, in key order; empty when records have no key.
 ///
@@ -60,8 +61,8 @@ pub(crate) fn at<'a>(tuple: &Tuple<'a>, place: usize) -> Option<Column<'a>> {
 }
 
 /// Whether the texts of the key's columns differ. Different texts may still be the same key (`1.0` and `1.00`).
-pub(crate) fn texts_differ(places: &[usize], old: &Tuple<'_>, new: &Tuple<'_>) -> bool {
-    places.iter().any(|place| {
+pub(crate) fn texts_differ(key: &[KeyColumn], old: &Tuple<'_>, new: &Tuple<'_>) -> bool {
+    key.iter().any(|KeyColumn { place, .. }| {
         let before = at(old, *place);
         let after = at(new, *place).map(|column| merge(column, before));
         before != after

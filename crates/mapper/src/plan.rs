@@ -7,11 +7,12 @@ use walcast_pgoutput::Relation;
 
 use crate::column::{ColumnFault, ColumnPlan};
 use crate::encode::{Fault, Scratch};
-use crate::envelope::{Envelope, RowFault};
+use crate::envelope::{Envelope, KeyColumn, RowFault};
+use crate::format::Avro;
 use crate::records::Records;
 use crate::source::Source;
 use crate::{Batch, ChangeContext, MapError, MapperConfig, RowChange, TableFacts, TableName};
-use crate::{key, names, schema};
+use crate::{connect, key, names, schema};
 
 /// The number a schema registry gave a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,18 +78,27 @@ impl Plan {
         let columns: Vec<ColumnPlan> = relation
             .columns
             .iter()
-            .map(|column| ColumnPlan::compile(column, identity, facts, config))
+            .map(|column| ColumnPlan::compile::<Avro>(column, identity, facts, config))
             .collect();
-        let key = key::columns(relation, facts);
-        let key_columns: Vec<&ColumnPlan> = key.iter().filter_map(|place| columns.get(*place)).collect();
+        let key: Vec<KeyColumn> = key::columns(relation, facts)
+            .into_iter()
+            .filter_map(|place| {
+                let column = relation.columns.get(place)?;
+                let column = ColumnPlan::compile::<Avro>(column, identity, facts, config);
+                Some(KeyColumn { place, column })
+            })
+            .collect();
+        let to_avro = |schema| connect::to_avro(&schema).to_string();
+        let key_fields = key.iter().map(|key| key.column.field()).collect();
+        let value_fields = columns.iter().map(ColumnPlan::field).collect();
         Ok(Self {
-            key_schema: (!key.is_empty()).then(|| schema::key(&namespace, &key_columns)),
-            value_schema: schema::value(&namespace, &columns.iter().collect::<Vec<_>>()),
+            key_schema: (!key.is_empty()).then(|| to_avro(schema::key(&namespace, key_fields))),
+            value_schema: to_avro(schema::value(&namespace, value_fields)),
             topic: topic.into(),
             envelope: Envelope {
                 columns,
                 key,
-                source: Source::new(&table, config),
+                source: Source::new::<Avro>(&table, config),
             },
             ids: None,
             topic_prefix: config.topic_prefix.clone(),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use walcast_pgoutput::{OldTuple, Tuple};
 
-use crate::column::ColumnFault;
 use crate::encode::Scratch;
 use crate::envelope::{Envelope, Op, Row, RowFault, put_schema_id};
+use crate::format::Avro;
 use crate::{Batch, ChangeContext, RecordId, SchemaIds};
 use crate::{header, key};
 
@@ -99,7 +99,7 @@ impl Records<'_> {
         } = self;
         let value = self.batch.part(|out| {
             put_schema_id(ids.value, out);
-            envelope.put(op, before, after, context, scratch, out)
+            envelope.put::<Avro>(op, before, after, context, scratch, out)
         })?;
         self.finish(key, Some(value), other)
     }
@@ -113,7 +113,7 @@ impl Records<'_> {
         } = self;
         let key = self.batch.part(|out| {
             put_schema_id(id, out);
-            envelope.put_key(row, scratch, out)
+            envelope.put_key::<Avro>(row, scratch, out)
         })?;
         Ok(Some(key))
     }
@@ -130,11 +130,7 @@ impl Records<'_> {
             } = self;
             let text = self
                 .batch
-                .part(|out| header::put_key_json(envelope, row, scratch, out));
-            let text = text.map_err(|(place, fault)| RowFault::Column {
-                place,
-                fault: ColumnFault::Value(fault),
-            })?;
+                .part(|out| header::put_key(envelope, row, scratch, out))?;
             self.batch.push_written_header(header, text);
         }
         let id = RecordId {
@@ -157,8 +153,8 @@ impl Records<'_> {
             return Ok(false);
         }
         let (mut old_key, mut new_key) = (Vec::new(), Vec::new());
-        envelope.put_key(before, scratch, &mut old_key)?;
-        envelope.put_key(after, scratch, &mut new_key)?;
+        envelope.put_key::<Avro>(before, scratch, &mut old_key)?;
+        envelope.put_key::<Avro>(after, scratch, &mut new_key)?;
         Ok(old_key != new_key)
     }
 }

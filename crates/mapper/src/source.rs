@@ -2,17 +2,18 @@
 
 use walcast_pgoutput::Lsn;
 
-use crate::avro::{self, FIRST_BRANCH, SECOND_BRANCH};
+use crate::encode::Scratch;
+use crate::format::{Format, Nullability};
 use crate::{ChangeContext, MapperConfig, TableName};
 
-/// The parts of the block that are the same for every row of a table, already encoded.
+/// The parts of the block that are the same for every row of a table, already written.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// `version`, `connector`, `name`.
-    connector: Vec<u8>,
-    /// `snapshot`, `db`.
-    database: Vec<u8>,
-    /// `schema`, `table`.
+    /// Up to the value of `ts_ms`.
+    until_commit_time: Vec<u8>,
+    /// From there up to the value of `sequence`.
+    until_sequence: Vec<u8>,
+    /// `schema` and `table`.
     table: Vec<u8>,
 }
 
@@ -26,50 +27,71 @@ const MICROS_A_MILLI: i64 = 1_000;
 const NANOS_A_MICRO: i64 = 1_000;
 
 impl Source {
-    pub(crate) fn new(table: &TableName, config: &MapperConfig) -> Self {
-        let strings = |texts: &[&str]| {
-            let mut out = Vec::new();
-            for text in texts {
-                avro::put_bytes(text.as_bytes(), &mut out);
-            }
-            out
-        };
-        let database = [vec![FIRST_BRANCH], strings(&[NO_SNAPSHOT, &config.database])].concat();
+    pub(crate) fn new<F: Format>(table: &TableName, config: &MapperConfig) -> Self {
+        let mut out = Vec::new();
+        F::begin_record(&mut out);
+        put_text::<F>("version", VERSION, &mut out);
+        put_text::<F>("connector", CONNECTOR, &mut out);
+        put_text::<F>("name", &config.topic_prefix, &mut out);
+        F::field("ts_ms", &mut out);
+        let until_commit_time = out.clone();
+
+        // Any number: what comes after it depends on there being something before.
+        F::integer(0, &mut out);
+        let start = out.len();
+        F::field("snapshot", &mut out);
+        F::present(Nullability::NullLast, &mut out);
+        F::string(NO_SNAPSHOT.as_bytes(), &mut out);
+        put_text::<F>("db", &config.database, &mut out);
+        F::field("sequence", &mut out);
+        F::present(Nullability::NullFirst, &mut out);
+        let until_sequence = out.split_off(start);
+
+        let start = out.len();
+        put_text::<F>("schema", &table.namespace, &mut out);
+        put_text::<F>("table", &table.name, &mut out);
         Self {
-            connector: strings(&[VERSION, CONNECTOR, &config.topic_prefix]),
-            database,
-            table: strings(&[&table.namespace, &table.name]),
+            until_commit_time,
+            until_sequence,
+            table: out.split_off(start),
         }
     }
 
     /// Appends the block of one change.
-    pub(crate) fn put(&self, context: &ChangeContext, out: &mut Vec<u8>) {
+    pub(crate) fn put<F: Format>(&self, context: &ChangeContext, scratch: &mut Scratch, out: &mut Vec<u8>) {
         let micros = context.commit_time.unix_micros();
-        out.extend_from_slice(&self.connector);
-        avro::put_long(micros.div_euclid(MICROS_A_MILLI), out);
-        out.extend_from_slice(&self.database);
-        out.push(SECOND_BRANCH);
-        put_sequence(context.previous_commit_end, context.lsn, out);
-        put_optional_long(micros, out);
-        put_optional_long(micros.saturating_mul(NANOS_A_MICRO), out);
+        out.extend_from_slice(&self.until_commit_time);
+        F::integer(micros.div_euclid(MICROS_A_MILLI), out);
+        out.extend_from_slice(&self.until_sequence);
+        write_sequence(context.previous_commit_end, context.lsn, &mut scratch.text);
+        F::string(&scratch.text, out);
+        put_optional_integer::<F>("ts_us", micros, out);
+        put_optional_integer::<F>("ts_ns", micros.saturating_mul(NANOS_A_MICRO), out);
         out.extend_from_slice(&self.table);
-        put_optional_long(i64::from(context.xid.as_u32()), out);
-        put_optional_long(context.lsn.as_u64().cast_signed(), out);
-        // `xmin`: Debezium fills it only when told to ask for it.
-        out.push(FIRST_BRANCH);
+        put_optional_integer::<F>("txId", i64::from(context.xid.as_u32()), out);
+        put_optional_integer::<F>("lsn", context.lsn.as_u64().cast_signed(), out);
+        // Debezium fills it only when told to ask for it.
+        F::field("xmin", out);
+        F::absent(Nullability::NullFirst, out);
+        F::end_record(out);
     }
 }
 
-/// A value in a field that can be null.
-pub(crate) fn put_optional_long(value: i64, out: &mut Vec<u8>) {
-    out.push(SECOND_BRANCH);
-    avro::put_long(value, out);
+fn put_text<F: Format>(name: &str, text: &str, out: &mut Vec<u8>) {
+    F::field(name, out);
+    F::string(text.as_bytes(), out);
+}
+
+/// A number in a field that can be null.
+pub(crate) fn put_optional_integer<F: Format>(name: &str, value: i64, out: &mut Vec<u8>) {
+    F::field(name, out);
+    F::present(Nullability::NullFirst, out);
+    F::integer(value, out);
 }
 
 /// The text `["<where the last transaction ended>","<where the change lies>"]`, both in decimal.
-fn put_sequence(previous_commit_end: Option<Lsn>, lsn: Lsn, out: &mut Vec<u8>) {
-    let length_at = out.len();
-    out.push(0);
+fn write_sequence(previous_commit_end: Option<Lsn>, lsn: Lsn, out: &mut Vec<u8>) {
+    out.clear();
     match previous_commit_end {
         None => out.extend_from_slice(b"[null"),
         Some(end) => {
@@ -81,11 +103,6 @@ fn put_sequence(previous_commit_end: Option<Lsn>, lsn: Lsn, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"");
     put_decimal(lsn.as_u64(), out);
     out.extend_from_slice(b"\"]");
-    let length = out.len() - length_at - 1;
-    // Two numbers of twenty digits and nine signs are less than the 64 from which on a length takes two bytes.
-    if let Some(byte) = out.get_mut(length_at) {
-        *byte = u8::try_from(length * 2).expect("the length takes one byte");
-    }
 }
 
 /// The decimal digits of a number.

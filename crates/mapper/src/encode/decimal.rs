@@ -1,7 +1,12 @@
 //! Exact numbers: from decimal text to two's complement, big endian, as short as it can be.
 
-use crate::avro;
 use crate::encode::{Fault, number};
+use crate::format::Format;
+
+/// Fields of Debezium's record of a number and its scale.
+pub(crate) const SCALE: &str = "scale";
+/// See [`SCALE`].
+pub(crate) const VALUE: &str = "value";
 
 /// Memory that large numbers are converted in; kept between values.
 #[derive(Debug, Default)]
@@ -13,7 +18,12 @@ pub(super) struct Limbs {
 }
 
 /// A number with exactly `scale` digits after the point.
-pub(super) fn fixed(text: &[u8], scale: usize, limbs: &mut Limbs, out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn fixed<F: Format>(
+    text: &[u8],
+    scale: usize,
+    limbs: &mut Limbs,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
     let parts = Parts::split(text).ok_or(Fault::Value("a decimal: only finite numbers have one"))?;
     let (kept, cut) = parts.fraction.split_at(parts.fraction.len().min(scale));
     if cut.iter().any(|digit| *digit != b'0') {
@@ -25,11 +35,11 @@ pub(super) fn fixed(text: &[u8], scale: usize, limbs: &mut Limbs, out: &mut Vec<
         fraction: kept,
         zeros: scale - kept.len(),
     };
-    unscaled.put(limbs, out)
+    unscaled.with_bytes(limbs, |unscaled| F::decimal(text, unscaled, out))
 }
 
 /// A scale and a number: the fewest digits after the point that hold the value.
-pub(super) fn variable(text: &[u8], limbs: &mut Limbs, out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn variable<F: Format>(text: &[u8], limbs: &mut Limbs, out: &mut Vec<u8>) -> Result<(), Fault> {
     let parts = Parts::split(text).ok_or(Fault::Value("a decimal: only finite numbers have one"))?;
     let kept = parts
         .fraction
@@ -37,14 +47,20 @@ pub(super) fn variable(text: &[u8], limbs: &mut Limbs, out: &mut Vec<u8>) -> Res
         .rposition(|digit| *digit != b'0')
         .map_or(0, |last| last + 1);
     let fraction = parts.fraction.get(..kept).unwrap_or_default();
-    avro::put_length(fraction.len(), out);
-    Unscaled {
+    let scale = i64::try_from(fraction.len()).map_err(|_| Fault::Value("a decimal"))?;
+    let unscaled = Unscaled {
         negative: parts.negative,
         whole: parts.whole,
         fraction,
         zeros: 0,
-    }
-    .put(limbs, out)
+    };
+    F::begin_record(out);
+    F::field(SCALE, out);
+    F::integer(scale, out);
+    F::field(VALUE, out);
+    unscaled.with_bytes(limbs, |bytes| F::bytes(bytes.len(), bytes.iter().copied(), out))?;
+    F::end_record(out);
+    Ok(())
 }
 
 /// What the server prints for a finite `numeric`.
@@ -84,10 +100,13 @@ struct Unscaled<'a> {
 }
 
 impl Unscaled<'_> {
-    fn put(&self, limbs: &mut Limbs, out: &mut Vec<u8>) -> Result<(), Fault> {
+    /// Hands the number to `write` in two's complement, big endian.
+    #[inline]
+    fn with_bytes(&self, limbs: &mut Limbs, write: impl FnOnce(&[u8])) -> Result<(), Fault> {
         let digit_count = self.whole.len() + self.fraction.len() + self.zeros;
         if digit_count <= SMALL_DIGITS_MAX {
-            put_small(self.small(), out);
+            let bytes = self.small().to_be_bytes();
+            write(without_redundant_bytes(&bytes));
             return Ok(());
         }
         limbs.digits.clear();
@@ -95,7 +114,7 @@ impl Unscaled<'_> {
         limbs.digits.extend_from_slice(self.fraction);
         limbs.digits.resize(digit_count, b'0');
         limbs.convert(self.negative)?;
-        avro::put_bytes(&limbs.bytes, out);
+        write(&limbs.bytes);
         Ok(())
     }
 
@@ -116,16 +135,14 @@ impl Unscaled<'_> {
 /// Eighteen nines fit an `i64`.
 const SMALL_DIGITS_MAX: usize = 18;
 
-fn put_small(value: i64, out: &mut Vec<u8>) {
-    let bytes = value.to_be_bytes();
-    let sign = if value < 0 { 0xFF } else { 0x00 };
-    // A leading byte says nothing when it only repeats the sign bit of the next one.
+/// A leading byte says nothing when it only repeats the sign bit of the next one.
+fn without_redundant_bytes(bytes: &[u8; 8]) -> &[u8] {
     let redundant = bytes.windows(2).take_while(|pair| match pair {
-        [first, second] => *first == sign && (*second & 0x80 != 0) == (value < 0),
+        [0xFF, second] => second & 0x80 != 0,
+        [0x00, second] => second & 0x80 == 0,
         _ => false,
     });
-    let start = redundant.count();
-    avro::put_bytes(bytes.get(start..).unwrap_or_default(), out);
+    bytes.get(redundant.count()..).unwrap_or_default()
 }
 
 impl Limbs {

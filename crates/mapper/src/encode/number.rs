@@ -1,25 +1,25 @@
 //! Booleans, whole numbers and floating point.
 
-use crate::avro;
 use crate::encode::Fault;
+use crate::format::Format;
 
 /// `t` or `f`.
 #[inline]
-pub(super) fn boolean(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn boolean<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     let value = match text {
         b"t" | b"true" => true,
         b"f" | b"false" => false,
         _ => return Err(Fault::Value("a boolean")),
     };
-    avro::put_boolean(value, out);
+    F::boolean(value, out);
     Ok(())
 }
 
 /// A whole number between `min` and `max`.
 #[inline]
-pub(super) fn integer(text: &[u8], min: i64, max: i64, out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn integer<F: Format>(text: &[u8], min: i64, max: i64, out: &mut Vec<u8>) -> Result<(), Fault> {
     let value = parse_integer(text).filter(|value| (min..=max).contains(value));
-    avro::put_long(
+    F::integer(
         value.ok_or(Fault::Value("a whole number of the column's size"))?,
         out,
     );
@@ -27,14 +27,14 @@ pub(super) fn integer(text: &[u8], min: i64, max: i64, out: &mut Vec<u8>) -> Res
 }
 
 /// Single precision; `NaN`, `Infinity` and `-Infinity` are values.
-pub(super) fn float(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-    avro::put_float(parse_text(text).ok_or(Fault::Value("a float"))?, out);
+pub(super) fn float<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    F::float(parse_text(text).ok_or(Fault::Value("a float"))?, out);
     Ok(())
 }
 
 /// Double precision; `NaN`, `Infinity` and `-Infinity` are values.
-pub(super) fn double(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-    avro::put_double(parse_text(text).ok_or(Fault::Value("a double"))?, out);
+pub(super) fn double<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    F::double(parse_text(text).ok_or(Fault::Value("a double"))?, out);
     Ok(())
 }
 

@@ -1,47 +1,49 @@
 //! Text, bytes and enum labels.
 
-use crate::avro;
 use crate::encode::Fault;
+use crate::format::Format;
 
 /// Text as it is; the session asks for UTF-8, but a database of encoding `SQL_ASCII` sends what it has.
 #[inline]
-pub(super) fn string(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn string<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     if std::str::from_utf8(text).is_err() {
         return Err(Fault::Value("text: it is not UTF-8"));
     }
-    avro::put_bytes(text, out);
+    F::string(text, out);
     Ok(())
 }
 
 /// A label that the schema lists.
-pub(super) fn label(text: &[u8], labels: &[String], out: &mut Vec<u8>) -> Option<()> {
+pub(super) fn label<F: Format>(text: &[u8], labels: &[String], out: &mut Vec<u8>) -> Option<()> {
     labels.iter().find(|label| label.as_bytes() == text)?;
-    avro::put_bytes(text, out);
+    F::string(text, out);
     Some(())
 }
 
 /// `bytea`, printed as `\x` and hexadecimal digits, or in the older escape format.
 ///
 /// See <https://www.postgresql.org/docs/current/datatype-binary.html>.
-pub(super) fn bytes(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn bytes<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     let read = match text {
-        [b'\\', b'x', digits @ ..] => hexadecimal(digits, out),
-        escaped => escape_format(escaped, out),
+        [b'\\', b'x', digits @ ..] => hexadecimal::<F>(digits, out),
+        escaped => escape_format::<F>(escaped, out),
     };
     read.ok_or(Fault::Value("bytes"))
 }
 
-fn hexadecimal(digits: &[u8], out: &mut Vec<u8>) -> Option<()> {
+fn hexadecimal<F: Format>(digits: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let (pairs, odd) = digits.as_chunks::<2>();
     if !odd.is_empty() {
         return None;
     }
-    avro::put_length(pairs.len(), out);
-    out.reserve(pairs.len());
-    for [high, low] in pairs {
-        out.push(hexadecimal_digit(*high)? << 4 | hexadecimal_digit(*low)?);
-    }
-    Some(())
+    let mut strange = false;
+    let bytes = pairs.iter().map(|[high, low]| {
+        let byte = hexadecimal_digit(*high).zip(hexadecimal_digit(*low));
+        strange |= byte.is_none();
+        byte.map_or(0, |(high, low)| high << 4 | low)
+    });
+    F::bytes(pairs.len(), bytes, out);
+    (!strange).then_some(())
 }
 
 fn hexadecimal_digit(digit: u8) -> Option<u8> {
@@ -54,10 +56,9 @@ fn hexadecimal_digit(digit: u8) -> Option<u8> {
 }
 
 /// Plain bytes; a backslash is doubled, and three octal digits follow it for a byte that cannot be printed.
-fn escape_format(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+fn escape_format<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let length = EscapeFormat(text).try_fold(0, |length, byte| byte.map(|_| length + 1))?;
-    avro::put_length(length, out);
-    out.extend(EscapeFormat(text).flatten());
+    F::bytes(length, EscapeFormat(text).flatten(), out);
     Some(())
 }
 

@@ -1,9 +1,9 @@
 //! Dates and times as the numbers and texts that Debezium makes of them.
 
-use crate::avro;
 use crate::encode::Fault;
 use crate::encode::calendar::{self, MICROS_A_DAY};
 use crate::encode::moment::Moment;
+use crate::format::Format;
 
 /// Debezium's numbers for the dates `infinity` and `-infinity`: the server's own, shifted to 1970 and wrapped around
 /// 32 bits. No date that Postgres can hold has them.
@@ -34,31 +34,31 @@ impl TimeUnit {
 }
 
 /// Days since 1970-01-01.
-pub(super) fn date(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn date<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     let days = match text {
         b"infinity" => Some(DATE_INFINITY_DAYS),
         b"-infinity" => Some(DATE_MINUS_INFINITY_DAYS),
         _ => calendar::parse_date(text),
     };
-    avro::put_long(days.ok_or(Fault::Value("a date"))?, out);
+    F::integer(days.ok_or(Fault::Value("a date"))?, out);
     Ok(())
 }
 
 /// Time since midnight; `24:00` is a value.
-pub(super) fn time(text: &[u8], unit: TimeUnit, out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn time<F: Format>(text: &[u8], unit: TimeUnit, out: &mut Vec<u8>) -> Result<(), Fault> {
     let micros = calendar::parse_time(text).ok_or(Fault::Value("a time of day"))?;
-    avro::put_long(unit.number_of(micros), out);
+    F::integer(unit.number_of(micros), out);
     Ok(())
 }
 
 /// Time since 1970-01-01 00:00, taken as UTC.
-pub(super) fn timestamp(text: &[u8], unit: TimeUnit, out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn timestamp<F: Format>(text: &[u8], unit: TimeUnit, out: &mut Vec<u8>) -> Result<(), Fault> {
     let value = match text {
         b"infinity" => Some(infinity(TIMESTAMP_INFINITY_MILLIS, unit)),
         b"-infinity" => Some(infinity(TIMESTAMP_MINUS_INFINITY_MILLIS, unit)),
         _ => calendar::parse_timestamp(text).and_then(|(days, micros)| since_epoch(days, micros, unit)),
     };
-    avro::put_long(value.ok_or(Fault::Value("a number of time since 1970"))?, out);
+    F::integer(value.ok_or(Fault::Value("a number of time since 1970"))?, out);
     Ok(())
 }
 
@@ -76,12 +76,12 @@ fn since_epoch(days: i64, micros: i64, unit: TimeUnit) -> Option<i64> {
 }
 
 /// ISO 8601 in UTC with exactly `digits` digits of a second.
-pub(super) fn zoned_timestamp(text: &[u8], digits: u32, out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn zoned_timestamp<F: Format>(text: &[u8], digits: u32, out: &mut Vec<u8>) -> Result<(), Fault> {
     if matches!(text, b"infinity" | b"-infinity") {
-        avro::put_bytes(text, out);
+        F::string(text, out);
         return Ok(());
     }
     let (days, micros) = calendar::parse_zoned(text).ok_or(Fault::Value("a moment in UTC"))?;
-    avro::put_bytes(Moment::new(days, micros, digits).as_slice(), out);
+    F::string(Moment::new(days, micros, digits).as_slice(), out);
     Ok(())
 }

@@ -1,0 +1,146 @@
+//! From Connect's schemas to Avro's, as the Avro converter of Kafka Connect turns them, property by property.
+//!
+//! See [`AvroData.fromConnectSchema`][1]: the order of properties, the order of a union's branches (the default's branch
+//! comes first), and the `connect.*` properties that let the other side read the same Connect schema back.
+//!
+//! [1]: https://github.com/confluentinc/schema-registry/blob/master/avro-data/src/main/java/io/confluent/connect/avro/AvroData.java
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::{ConnectSchema, DECIMAL, DECIMAL_PRECISION, DECIMAL_SCALE, Field, Kind, Slot};
+
+/// The Avro schema of a record as JSON.
+pub(crate) fn to_avro(schema: &ConnectSchema) -> Value {
+    Renderer::default().schema(schema, None, "")
+}
+
+/// What AvroData takes a decimal's precision for when nothing says it.
+const DECIMAL_PRECISION_UNKNOWN: u64 = 64;
+
+/// Records that were spelled out already: Avro wants their names from then on.
+#[derive(Default)]
+struct Renderer {
+    defined: BTreeSet<String>,
+}
+
+impl Renderer {
+    /// `namespace` is that of the record around.
+    fn schema(&mut self, schema: &ConnectSchema, default: Option<&Value>, namespace: &str) -> Value {
+        match &schema.kind {
+            Kind::Struct(fields) => self.record(schema, fields, namespace),
+            Kind::Array(items) => {
+                let items = self.slot(items, namespace);
+                self.typed("array", [("items".to_owned(), items)], schema, default)
+            }
+            Kind::Bytes if schema.name.as_deref() == Some(DECIMAL) => self.decimal(schema, default),
+            Kind::Boolean => self.typed("boolean", [], schema, default),
+            Kind::Int16 | Kind::Int32 => self.typed("int", [], schema, default),
+            Kind::Int64 => self.typed("long", [], schema, default),
+            Kind::Float32 => self.typed("float", [], schema, default),
+            Kind::Float64 => self.typed("double", [], schema, default),
+            Kind::String => self.typed("string", [], schema, default),
+            Kind::Bytes => self.typed("bytes", [], schema, default),
+        }
+    }
+
+    fn slot(&mut self, slot: &Slot, namespace: &str) -> Value {
+        let schema = self.schema(&slot.schema, slot.default.as_ref(), namespace);
+        match (slot.optional, &slot.default) {
+            (false, _) => schema,
+            (true, None) => json!(["null", schema]),
+            (true, Some(_)) => json!([schema, "null"]),
+        }
+    }
+
+    fn field(&mut self, field: &Field, namespace: &str) -> Value {
+        let kind = self.slot(&field.slot, namespace);
+        match (field.slot.optional, &field.slot.default) {
+            (false, None) => json!({"name": field.name, "type": kind}),
+            (true, None) => json!({"name": field.name, "type": kind, "default": null}),
+            (_, Some(default)) => json!({"name": field.name, "type": kind, "default": default}),
+        }
+    }
+
+    fn record(&mut self, schema: &ConnectSchema, fields: &[Field], around: &str) -> Value {
+        let full = schema.name.as_deref().unwrap_or("ConnectDefault");
+        let (namespace, name) = full.rsplit_once('.').unwrap_or(("", full));
+        if !self.defined.insert(full.to_owned()) {
+            return if namespace == around {
+                name.into()
+            } else {
+                full.into()
+            };
+        }
+        let fields: Value = fields.iter().map(|field| self.field(field, namespace)).collect();
+        let mut properties = Map::from_iter([property("type", "record"), property("name", name)]);
+        if namespace != around {
+            properties.extend([property("namespace", namespace)]);
+        }
+        properties.extend([property("fields", fields)]);
+        add_connect_properties(&mut properties, schema, None);
+        properties.into()
+    }
+
+    /// Nothing but the type's name when there is no more to say.
+    fn typed<const N: usize>(
+        &self,
+        kind: &str,
+        further: [(String, Value); N],
+        schema: &ConnectSchema,
+        default: Option<&Value>,
+    ) -> Value {
+        let mut properties = Map::from_iter([property("type", kind)]);
+        properties.extend(further);
+        add_connect_properties(&mut properties, schema, default);
+        if properties.len() == 1 {
+            return kind.into();
+        }
+        properties.into()
+    }
+
+    fn decimal(&self, schema: &ConnectSchema, default: Option<&Value>) -> Value {
+        let scale = schema.numeric_parameter(DECIMAL_SCALE).unwrap_or_default();
+        let precision = schema.numeric_parameter(DECIMAL_PRECISION);
+        let further = [
+            property("scale", scale),
+            property("precision", precision.unwrap_or(DECIMAL_PRECISION_UNKNOWN)),
+        ];
+        let mut decimal = self.typed("bytes", further, schema, default);
+        if let Value::Object(properties) = &mut decimal {
+            properties.extend([property("logicalType", "decimal")]);
+        }
+        decimal
+    }
+}
+
+fn add_connect_properties(
+    properties: &mut Map<String, Value>,
+    schema: &ConnectSchema,
+    default: Option<&Value>,
+) {
+    properties.extend(schema.doc.map(|doc| property("connect.doc", doc)));
+    properties.extend(schema.version.map(|version| property("connect.version", version)));
+    if !schema.parameters.is_empty() {
+        let parameters = schema.parameters.iter();
+        let parameters: Map<String, Value> = parameters
+            .map(|(name, value)| property(name, value.clone()))
+            .collect();
+        properties.extend([property("connect.parameters", parameters)]);
+    }
+    properties.extend(default.map(|default| property("connect.default", default.clone())));
+    properties.extend(
+        schema
+            .name
+            .as_ref()
+            .map(|name| property("connect.name", name.clone())),
+    );
+    if schema.kind == Kind::Int16 {
+        properties.extend([property("connect.type", "int16")]);
+    }
+}
+
+fn property(name: &str, value: impl Into<Value>) -> (String, Value) {
+    (name.to_owned(), value.into())
+}
