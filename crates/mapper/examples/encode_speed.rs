@@ -110,13 +110,7 @@ fn plan() -> Result<Plan, Box<dyn std::error::Error>> {
         replica_identity: ReplicaIdentity::Default,
         columns: columns.to_vec(),
     };
-    let config = MapperConfig {
-        topic_prefix: "shop".to_owned(),
-        connector_name: "shop".to_owned(),
-        database: "shop".to_owned(),
-        tombstones_on_delete: true,
-        unavailable_value_placeholder: "__debezium_unavailable_value".to_owned(),
-    };
+    let config = MapperConfig::new("shop", "shop");
     let mut plan = Plan::compile(&relation, &facts, &config)?;
     plan.bind(SchemaIds {
         key: Some(SchemaId::new(1)),

@@ -22,9 +22,6 @@ impl fmt::Display for TableName {
 pub struct MapperConfig {
     /// First part of topic names and `source.name`.
     pub topic_prefix: String,
-    /// The connector's own name. Records do not carry it: Debezium's header `__debezium.context.connectorName` says
-    /// `postgresql`, whatever the connector is called, and so does ours.
-    pub connector_name: String,
     /// `source.db`.
     pub database: String,
     /// Whether a delete is followed by a record with the same key and no value, so that compacted topics forget the
@@ -35,7 +32,21 @@ pub struct MapperConfig {
     pub unavailable_value_placeholder: String,
 }
 
+/// Debezium's word, which consumers compare with.
+const UNAVAILABLE_VALUE_PLACEHOLDER: &str = "__debezium_unavailable_value";
+
 impl MapperConfig {
+    /// Debezium's defaults throughout.
+    #[must_use]
+    pub fn new(topic_prefix: impl Into<String>, database: impl Into<String>) -> Self {
+        Self {
+            topic_prefix: topic_prefix.into(),
+            database: database.into(),
+            tombstones_on_delete: true,
+            unavailable_value_placeholder: UNAVAILABLE_VALUE_PLACEHOLDER.to_owned(),
+        }
+    }
+
     /// The topic of a table's records.
     #[must_use]
     pub fn topic(&self, table: &TableName) -> String {

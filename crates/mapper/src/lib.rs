@@ -23,13 +23,7 @@
 //!     replica_identity: ReplicaIdentity::Default,
 //!     columns: vec![id],
 //! };
-//! let config = MapperConfig {
-//!     topic_prefix: "shop".to_owned(),
-//!     connector_name: "shop".to_owned(),
-//!     database: "shop".to_owned(),
-//!     tombstones_on_delete: true,
-//!     unavailable_value_placeholder: "__debezium_unavailable_value".to_owned(),
-//! };
+//! let config = MapperConfig::new("shop", "shop");
 //! let mut plan = Plan::compile(&relation, &TableFacts::default(), &config)?;
 //! assert_eq!(plan.topic(), "shop.public.orders");
 //! plan.bind(SchemaIds { key: Some(SchemaId::new(1)), value: SchemaId::new(2) });

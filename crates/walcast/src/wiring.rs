@@ -84,11 +84,9 @@ pub(crate) fn postgres(config: &Config) -> PostgresConfig {
 /// How records are named and shaped.
 pub(crate) fn mapper(config: &Config) -> MapperConfig {
     MapperConfig {
-        topic_prefix: config.kafka.topic_prefix.clone(),
-        connector_name: config.name.clone(),
-        database: config.postgres.connect.database().to_owned(),
         tombstones_on_delete: config.format.tombstones_on_delete,
         unavailable_value_placeholder: config.format.unavailable_value_placeholder.clone(),
+        ..MapperConfig::new(&config.kafka.topic_prefix, config.postgres.connect.database())
     }
 }
 

@@ -206,11 +206,5 @@ fn config() -> DeliveryConfig {
 }
 
 fn mapper() -> MapperConfig {
-    MapperConfig {
-        topic_prefix: "shop".to_owned(),
-        connector_name: "shop".to_owned(),
-        database: "shop".to_owned(),
-        tombstones_on_delete: true,
-        unavailable_value_placeholder: "__debezium_unavailable_value".to_owned(),
-    }
+    MapperConfig::new("shop", "shop")
 }

@@ -161,13 +161,7 @@ impl Golden {
 
     /// Sends the captured log through plans.
     pub(crate) fn replay(&self) -> Ours {
-        let config = MapperConfig {
-            topic_prefix: "p".to_owned(),
-            connector_name: "oracle".to_owned(),
-            database: "shop".to_owned(),
-            tombstones_on_delete: true,
-            unavailable_value_placeholder: "__debezium_unavailable_value".to_owned(),
-        };
+        let config = MapperConfig::new("p", "shop");
         let mut ours = Ours::default();
         let mut decoder = Decoder::new();
         let mut plans: BTreeMap<u32, Plan> = BTreeMap::new();

@@ -65,13 +65,7 @@ impl Table {
                     .collect(),
                 ..TableFacts::default()
             },
-            config: MapperConfig {
-                topic_prefix: "p".to_owned(),
-                connector_name: "c".to_owned(),
-                database: "db".to_owned(),
-                tombstones_on_delete: true,
-                unavailable_value_placeholder: "__debezium_unavailable_value".to_owned(),
-            },
+            config: MapperConfig::new("p", "db"),
         }
     }
 
