@@ -1,6 +1,6 @@
 //! One column of a plan: its field in the schema, and the bytes its values become.
 
-use walcast_pgoutput::{Column, RelationColumn, ReplicaIdentity};
+use walcast_pgoutput::{Column, Relation, RelationColumn, ReplicaIdentity};
 
 use crate::absent;
 use crate::column_type;
@@ -47,15 +47,18 @@ impl ColumnPlan {
     /// A column whose values are written in format `F`.
     pub(crate) fn compile<F: Format>(
         column: &RelationColumn,
-        identity: ReplicaIdentity,
+        relation: &Relation,
         facts: &TableFacts,
         config: &MapperConfig,
     ) -> Self {
         let known = facts.columns.iter().find(|known| known.name == column.name);
         let encoder = column_type::encoder(column.type_oid, column.type_modifier, facts);
         // What identifies a row by an index is not null, whatever the catalog says meanwhile.
-        let identifies =
-            column.is_key && matches!(identity, ReplicaIdentity::Default | ReplicaIdentity::Index);
+        let identifies = column.is_key
+            && matches!(
+                relation.replica_identity,
+                ReplicaIdentity::Default | ReplicaIdentity::Index
+            );
         let nullable = !identifies && !known.is_some_and(|known| known.not_null);
         let default = known
             .filter(|known| known.type_oid == column.type_oid && !known.generated)

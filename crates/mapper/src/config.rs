@@ -1,6 +1,11 @@
 //! What the mapper can be told.
 
+mod form;
+
 use std::fmt;
+
+pub(crate) use form::EnvelopePart;
+pub use form::{Encoding, FlatDeletes, FlatForm, MetadataField, Shape};
 
 /// A table's schema and name, unquoted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +35,14 @@ pub struct MapperConfig {
     /// What stands for a value that was stored out of line and not changed (Debezium's
     /// `unavailable.value.placeholder`).
     pub unavailable_value_placeholder: String,
+    /// How keys are encoded.
+    pub key: Encoding,
+    /// How values are encoded.
+    pub value: Encoding,
+    /// What a value holds.
+    pub shape: Shape,
+    /// The flat shape in detail.
+    pub flat: FlatForm,
 }
 
 /// Debezium's word, which consumers compare with.
@@ -44,6 +57,10 @@ impl MapperConfig {
             database: database.into(),
             tombstones_on_delete: true,
             unavailable_value_placeholder: UNAVAILABLE_VALUE_PLACEHOLDER.to_owned(),
+            key: Encoding::Avro,
+            value: Encoding::Avro,
+            shape: Shape::Debezium,
+            flat: FlatForm::default(),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::connect::Slot;
 use crate::format::{Format, Nullability};
 use array::{Element, Elements};
 pub(crate) use decimal::{SCALE, VALUE};
-pub(crate) use moment::Moment;
+pub(crate) use moment::{Moment, SECOND_DIGITS_MAX};
 pub(crate) use time::TimeUnit;
 
 /// How the values of one column are written.

@@ -56,6 +56,9 @@ pub enum MapError {
         /// The column.
         column: String,
     },
+    /// CloudEvents are asked for in Avro.
+    #[error("CloudEvents are JSON: values are encoded as json or json_schema")]
+    CloudEventsInAvro,
     /// A name cannot stand in an Avro schema.
     #[error(
         "{name:?} of {table} cannot be an Avro name: letters, digits and _ only, not beginning with a digit"
@@ -77,6 +80,7 @@ impl MapError {
             MapError::Value { .. }
             | MapError::ColumnCount { .. }
             | MapError::DuplicateColumn { .. }
+            | MapError::CloudEventsInAvro
             | MapError::Name { .. } => false,
         }
     }

@@ -3,16 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
-use walcast_pgoutput::Relation;
+use walcast_pgoutput::{Relation, RelationColumn};
 
 use crate::column::{ColumnFault, ColumnPlan};
 use crate::encode::{Fault, Scratch};
 use crate::envelope::{Envelope, KeyColumn, RowFault};
-use crate::format::Avro;
+use crate::format::{Avro, Json};
 use crate::records::Records;
+use crate::serialization::Serialization;
+use crate::shape::ShapePlan;
 use crate::source::Source;
-use crate::{Batch, ChangeContext, MapError, MapperConfig, RowChange, TableFacts, TableName};
-use crate::{connect, key, names, schema};
+use crate::{
+    Batch, ChangeContext, Encoding, MapError, MapperConfig, RowChange, Shape, TableFacts, TableName,
+};
+use crate::{key, names, schema};
 
 /// The number a schema registry gave a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,10 +45,10 @@ impl fmt::Display for SchemaId {
 /// The ids of a relation's schemas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SchemaIds {
-    /// Of the key schema; `None` for a table without key.
+    /// Of the key schema; `None` where there is none to register.
     pub key: Option<SchemaId>,
-    /// Of the value schema.
-    pub value: SchemaId,
+    /// Of the value schema; `None` where there is none to register.
+    pub value: Option<SchemaId>,
 }
 
 /// How rows of one version of one relation become records: compiled once, used for every row.
@@ -52,10 +56,10 @@ pub struct SchemaIds {
 pub struct Plan {
     table: TableName,
     topic: Arc<str>,
-    key_schema: Option<String>,
-    value_schema: String,
+    key: Option<Serialization>,
+    value: Serialization,
+    shape: ShapePlan,
     envelope: Envelope,
-    ids: Option<SchemaIds>,
     topic_prefix: String,
     tombstones_on_delete: bool,
     scratch: Scratch,
@@ -71,36 +75,45 @@ impl Plan {
             namespace: relation.namespace.clone(),
             name: relation.name.clone(),
         };
+        if config.shape == Shape::CloudEvents && config.value == Encoding::Avro {
+            return Err(MapError::CloudEventsInAvro);
+        }
         let topic = names::topic(config, &table);
         let namespace = names::namespace(&topic);
         names::check_columns(relation.columns.iter().map(|column| column.name.as_str()), &table)?;
-        let identity = relation.replica_identity;
-        let columns: Vec<ColumnPlan> = relation
-            .columns
-            .iter()
-            .map(|column| ColumnPlan::compile::<Avro>(column, identity, facts, config))
-            .collect();
+        let column = |column: &RelationColumn, encoding| match encoding {
+            Encoding::Avro => ColumnPlan::compile::<Avro>(column, relation, facts, config),
+            Encoding::Json | Encoding::JsonSchema => {
+                ColumnPlan::compile::<Json>(column, relation, facts, config)
+            }
+        };
+        let columns = relation.columns.iter();
+        let columns: Vec<ColumnPlan> = columns.map(|known| column(known, config.value)).collect();
         let key: Vec<KeyColumn> = key::columns(relation, facts)
             .into_iter()
             .filter_map(|place| {
-                let column = relation.columns.get(place)?;
-                let column = ColumnPlan::compile::<Avro>(column, identity, facts, config);
+                let column = column(relation.columns.get(place)?, config.key);
                 Some(KeyColumn { place, column })
             })
             .collect();
-        let to_avro = |schema| connect::to_avro(&schema).to_string();
         let key_fields = key.iter().map(|key| key.column.field()).collect();
+        let key_serialization =
+            (!key.is_empty()).then(|| Serialization::new(config.key, &schema::key(&namespace, key_fields)));
         let value_fields = columns.iter().map(ColumnPlan::field).collect();
+        let (shape, value_schema, encoding) = ShapePlan::compile(&namespace, value_fields, config);
         Ok(Self {
-            key_schema: (!key.is_empty()).then(|| to_avro(schema::key(&namespace, key_fields))),
-            value_schema: to_avro(schema::value(&namespace, value_fields)),
+            key: key_serialization,
+            value: Serialization::new(encoding, &value_schema),
+            shape,
             topic: topic.into(),
             envelope: Envelope {
                 columns,
                 key,
-                source: Source::new::<Avro>(&table, config),
+                source: match config.value {
+                    Encoding::Avro => Source::new::<Avro>(&table, config),
+                    Encoding::Json | Encoding::JsonSchema => Source::new::<Json>(&table, config),
+                },
             },
-            ids: None,
             topic_prefix: config.topic_prefix.clone(),
             tombstones_on_delete: config.tombstones_on_delete,
             scratch: Scratch::default(),
@@ -120,21 +133,24 @@ impl Plan {
         &self.topic
     }
 
-    /// The key's Avro schema as JSON; `None` for a table without key.
+    /// The key's Avro schema as JSON; `None` for a table without key, and where keys need no registered schema.
     #[must_use]
     pub fn key_schema(&self) -> Option<&str> {
-        self.key_schema.as_deref()
+        self.key.as_ref()?.registered_schema()
     }
 
-    /// The value's Avro schema as JSON.
+    /// The value's Avro schema as JSON; `None` where values need no registered schema.
     #[must_use]
-    pub fn value_schema(&self) -> &str {
-        &self.value_schema
+    pub fn value_schema(&self) -> Option<&str> {
+        self.value.registered_schema()
     }
 
     /// Tells the plan under which ids the registry knows its schemas; needed before the first [`Plan::encode`].
     pub fn bind(&mut self, ids: SchemaIds) {
-        self.ids = Some(ids);
+        if let Some(key) = &mut self.key {
+            key.bind(ids.key);
+        }
+        self.value.bind(ids.value);
     }
 
     /// Writes the records of one change to the end of `batch`: one, or several for a delete with its tombstone or a
@@ -156,9 +172,9 @@ impl Plan {
             topic: &self.topic,
             topic_prefix: &self.topic_prefix,
             envelope: &self.envelope,
-            ids: self
-                .ids
-                .expect("a plan is bound to its schemas' ids before rows are encoded"),
+            shape: &self.shape,
+            key: self.key.as_ref(),
+            value: &self.value,
             tombstones_on_delete: self.tombstones_on_delete,
             context,
             scratch: &mut self.scratch,

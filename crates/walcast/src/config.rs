@@ -28,6 +28,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use walcast_delivery::{Guarantee, ReplayConfig};
+use walcast_mapper::{Encoding, FlatForm, Shape};
 use walcast_postgres::{ConnectConfig, Environment, TablePattern};
 
 pub(crate) use self::error::ConfigError;
@@ -42,7 +43,8 @@ pub(crate) struct Config {
     pub(crate) name: String,
     pub(crate) postgres: PostgresSection,
     pub(crate) kafka: KafkaSection,
-    pub(crate) registry: RegistrySection,
+    /// `None` where nothing is encoded as Avro.
+    pub(crate) registry: Option<RegistrySection>,
     pub(crate) replay: ReplayConfig,
     pub(crate) format: FormatSection,
     pub(crate) retry: RetrySection,
@@ -115,6 +117,10 @@ pub(crate) enum RegistryAuth {
 pub(crate) struct FormatSection {
     pub(crate) tombstones_on_delete: bool,
     pub(crate) unavailable_value_placeholder: String,
+    pub(crate) key: Encoding,
+    pub(crate) value: Encoding,
+    pub(crate) shape: Shape,
+    pub(crate) flat: FlatForm,
 }
 
 #[derive(Debug)]

@@ -13,6 +13,8 @@ mod json;
 #[cfg(test)]
 mod roundtrip;
 #[cfg(test)]
+mod shapes;
+#[cfg(test)]
 mod shown;
 #[cfg(test)]
 mod table;

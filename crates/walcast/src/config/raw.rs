@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use walcast_mapper::{Encoding, FlatForm, Shape};
 
 use super::age::Age;
 use super::bytes::ByteSize;
@@ -99,6 +100,10 @@ pub(crate) struct RawReplay {
 pub(crate) struct RawFormat {
     pub(crate) tombstones_on_delete: bool,
     pub(crate) unavailable_value_placeholder: String,
+    pub(crate) key: Encoding,
+    pub(crate) value: Encoding,
+    pub(crate) shape: Shape,
+    pub(crate) flat: FlatForm,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -219,6 +224,10 @@ impl Default for RawFormat {
         Self {
             tombstones_on_delete: true,
             unavailable_value_placeholder: UNAVAILABLE_VALUE.to_owned(),
+            key: Encoding::default(),
+            value: Encoding::default(),
+            shape: Shape::default(),
+            flat: FlatForm::default(),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use walcast_delivery::{Guarantee, ReplayConfig};
+use walcast_mapper::{Encoding, Shape};
 use walcast_postgres::{ConnectConfig, Environment, TablePattern};
 
 use super::bytes::ByteSize;
@@ -52,9 +53,9 @@ pub(crate) fn resolve(
     Ok(Config {
         postgres: check.postgres(&name, raw.postgres, environment)?,
         kafka: check.kafka(&name, raw.kafka)?,
-        registry: check.registry(raw.registry)?,
+        registry: check.registry(raw.registry, &raw.format)?,
         replay: check.replay(&raw.replay)?,
-        format: format(raw.format),
+        format: check.format(raw.format)?,
         retry: check.retry(&raw.retry)?,
         admin_listen: check.admin(&raw.admin)?,
         log: check.log(raw.log)?,
@@ -320,7 +321,11 @@ impl Check<'_> {
         Ok(flat)
     }
 
-    fn registry(&self, raw: RawRegistry) -> Result<RegistrySection, ConfigError> {
+    fn registry(&self, raw: RawRegistry, format: &RawFormat) -> Result<Option<RegistrySection>, ConfigError> {
+        let needs_registry = [format.key, format.value].contains(&Encoding::Avro);
+        if raw.url.is_none() && !needs_registry {
+            return Ok(None);
+        }
         let example = "url = \"http://127.0.0.1:8081\" under [registry]";
         let url = self.required("registry.url", raw.url, example)?;
         let authority = url
@@ -362,10 +367,10 @@ impl Check<'_> {
                 return Err(self.document.error_at("registry.bearer_token", fault));
             }
         };
-        Ok(RegistrySection {
+        Ok(Some(RegistrySection {
             url: url.trim_end_matches('/').to_owned(),
             auth,
-        })
+        }))
     }
 
     fn without(&self, key: &'static str, needs: &'static str) -> ConfigError {
@@ -428,6 +433,20 @@ impl Check<'_> {
         })
     }
 
+    fn format(&self, raw: RawFormat) -> Result<FormatSection, ConfigError> {
+        let is_json = raw.shape != Shape::CloudEvents || raw.value != Encoding::Avro;
+        let wanted = "json or json_schema where shape is cloud_events";
+        self.rule("format.value", "avro", wanted, is_json)?;
+        Ok(FormatSection {
+            tombstones_on_delete: raw.tombstones_on_delete,
+            unavailable_value_placeholder: raw.unavailable_value_placeholder,
+            key: raw.key,
+            value: raw.value,
+            shape: raw.shape,
+            flat: raw.flat,
+        })
+    }
+
     fn admin(&self, raw: &RawAdmin) -> Result<Option<SocketAddr>, ConfigError> {
         if raw.listen.is_empty() || raw.listen == "off" {
             return Ok(None);
@@ -458,13 +477,6 @@ impl Check<'_> {
             format,
             level: raw.level,
         })
-    }
-}
-
-fn format(raw: RawFormat) -> FormatSection {
-    FormatSection {
-        tombstones_on_delete: raw.tombstones_on_delete,
-        unavailable_value_placeholder: raw.unavailable_value_placeholder,
     }
 }
 
