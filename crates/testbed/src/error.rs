@@ -128,6 +128,14 @@ pub enum Error {
         #[source]
         source: reqwest::Error,
     },
+    /// The Kafka Connect worker refused something, or a connector of its failed.
+    #[error("kafka connect: cannot {action}: {answer}")]
+    Connect {
+        /// What was attempted.
+        action: String,
+        /// The worker's answer, or the trace of the connector's task.
+        answer: String,
+    },
     /// A certificate could not be made.
     #[error("cannot make a certificate for {subject}")]
     Certificate {
