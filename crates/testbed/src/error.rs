@@ -166,6 +166,15 @@ pub enum Error {
         #[source]
         source: Box<apache_avro::Error>,
     },
+    /// Bytes are not what the schema before them says.
+    #[error("bytes that name schema {id} do not fit it")]
+    Datum {
+        /// The id in the registry.
+        id: u32,
+        /// The cause.
+        #[source]
+        source: Box<apache_avro::Error>,
+    },
     /// A background task of the testbed ended by panic or was cancelled.
     #[error("a testbed task ended early")]
     Task {
