@@ -17,6 +17,8 @@ pub struct Masked {
 enum Place {
     /// A field of an envelope that is not null: that it is there, or null, is compared.
     Envelope(&'static [&'static str]),
+    /// An attribute of a CloudEvent.
+    CloudEvent(&'static str),
     /// The connector's topic prefix, in any text.
     Prefix,
     /// The id before each key and value, for which the number of the subject's version stands.
@@ -30,7 +32,7 @@ enum Place {
 }
 
 /// Everything that is not compared.
-pub const MASK: [Masked; 9] = [
+pub const MASK: [Masked; 10] = [
     Masked {
         what: "`source.version`",
         reason: "each connector names its own release",
@@ -50,6 +52,11 @@ pub const MASK: [Masked; 9] = [
         what: "`ts_ns` of the envelope",
         reason: "the same clock",
         place: Place::Envelope(&["ts_ns"]),
+    },
+    Masked {
+        what: "attribute `iodebeziumversion` of CloudEvents",
+        reason: "each connector names its own release",
+        place: Place::CloudEvent("iodebeziumversion"),
     },
     Masked {
         what: "the topic prefix",
@@ -83,8 +90,14 @@ const MASKED: &str = "<masked>";
 /// What stands for the topic prefix.
 const PREFIX: &str = "<prefix>";
 
-/// Masks the fields of an envelope; other values are left as they are.
+/// Masks the fields of an envelope, also behind its JSON schema, and of a CloudEvent; other values are left as they are.
 pub(super) fn envelope(value: &mut Value) {
+    if let Some(payload) = value.get_mut("payload") {
+        return envelope(payload);
+    }
+    if value["specversion"].is_string() {
+        return cloud_event(value);
+    }
     if !value["op"].is_string() {
         return;
     }
@@ -96,6 +109,16 @@ pub(super) fn envelope(value: &mut Value) {
             .iter()
             .try_fold(&mut *value, |value, name| value.get_mut(name));
         if let Some(place) = place.filter(|place| !place.is_null()) {
+            *place = json!(MASKED);
+        }
+    }
+}
+
+fn cloud_event(value: &mut Value) {
+    for masked in MASK {
+        if let Place::CloudEvent(attribute) = masked.place
+            && let Some(place) = value.get_mut(attribute)
+        {
             *place = json!(MASKED);
         }
     }
@@ -140,6 +163,15 @@ mod tests {
         let mut flat = json!({ "ts_ms": 1 });
         envelope(&mut flat);
         assert_eq!(flat, json!({ "ts_ms": 1 }));
+        let mut behind = json!({ "schema": {}, "payload": { "op": "c", "ts_ms": 1 } });
+        envelope(&mut behind);
+        assert_eq!(behind["payload"], json!({ "op": "c", "ts_ms": MASKED }));
+        let mut event = json!({ "specversion": "1.0", "iodebeziumversion": "x", "iodebeziumtsms": "2" });
+        envelope(&mut event);
+        assert_eq!(
+            event,
+            json!({ "specversion": "1.0", "iodebeziumversion": MASKED, "iodebeziumtsms": "2" })
+        );
         let mut name = json!([{ "name": "dbz1.s.t.Value", "size": 1 }]);
         prefix(&mut name, "dbz1");
         assert_eq!(name, json!([{ "name": "<prefix>.s.t.Value", "size": 1 }]));
