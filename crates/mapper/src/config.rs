@@ -1,6 +1,13 @@
 //! What the mapper can be told.
 
+mod types;
+
 use std::fmt;
+
+pub use types::{
+    ArrayMode, BinaryMode, DecimalMode, HstoreMode, IntervalMode, TimeMode, TypeModes, UnknownMode,
+    UnwritableMode,
+};
 
 /// A table's schema and name, unquoted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +37,8 @@ pub struct MapperConfig {
     /// What stands for a value that was stored out of line and not changed (Debezium's
     /// `unavailable.value.placeholder`).
     pub unavailable_value_placeholder: String,
+    /// How types are written.
+    pub types: TypeModes,
 }
 
 /// Debezium's word, which consumers compare with.
@@ -44,6 +53,7 @@ impl MapperConfig {
             database: database.into(),
             tombstones_on_delete: true,
             unavailable_value_placeholder: UNAVAILABLE_VALUE_PLACEHOLDER.to_owned(),
+            types: TypeModes::default(),
         }
     }
 

@@ -51,6 +51,7 @@
 mod absent;
 mod avro;
 mod batch;
+mod built_in;
 mod change;
 mod column;
 mod column_type;
@@ -73,7 +74,10 @@ mod source;
 
 pub use batch::{Batch, Header, Mark, RecordView};
 pub use change::{ChangeContext, Ordinal, RecordId, RowChange};
-pub use config::{MapperConfig, TableName};
+pub use config::{
+    ArrayMode, BinaryMode, DecimalMode, HstoreMode, IntervalMode, MapperConfig, TableName, TimeMode,
+    TypeModes, UnknownMode, UnwritableMode,
+};
 pub use error::MapError;
 pub use facts::{ColumnFacts, TableFacts, TypeFacts, TypeKind};
 pub use plan::{Plan, SchemaId, SchemaIds};

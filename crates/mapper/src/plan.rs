@@ -85,12 +85,13 @@ impl Plan {
             .filter_map(|place| {
                 let column = relation.columns.get(place)?;
                 let column = ColumnPlan::compile::<Avro>(column, identity, facts, config);
-                Some(KeyColumn { place, column })
+                (!column.is_left_out()).then_some(KeyColumn { place, column })
             })
             .collect();
         let to_avro = |schema| connect::to_avro(&schema).to_string();
         let key_fields = key.iter().map(|key| key.column.field()).collect();
-        let value_fields = columns.iter().map(ColumnPlan::field).collect();
+        let sent = columns.iter().filter(|column| !column.is_left_out());
+        let value_fields = sent.map(ColumnPlan::field).collect();
         Ok(Self {
             key_schema: (!key.is_empty()).then(|| to_avro(schema::key(&namespace, key_fields))),
             value_schema: to_avro(schema::value(&namespace, value_fields)),
@@ -206,6 +207,11 @@ impl Plan {
                 table,
                 column,
                 wanted,
+            },
+            ColumnFault::Value(Fault::Discarded) => MapError::Value {
+                table,
+                column,
+                wanted: "anything: such values are not sent",
             },
         }
     }

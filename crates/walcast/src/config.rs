@@ -45,6 +45,7 @@ pub(crate) struct Config {
     pub(crate) registry: RegistrySection,
     pub(crate) replay: ReplayConfig,
     pub(crate) format: FormatSection,
+    pub(crate) types: TypeModes,
     pub(crate) retry: RetrySection,
     /// Where figures and state are served; `None`: nowhere.
     pub(crate) admin_listen: Option<SocketAddr>,

@@ -86,6 +86,7 @@ pub(crate) fn mapper(config: &Config) -> MapperConfig {
     MapperConfig {
         tombstones_on_delete: config.format.tombstones_on_delete,
         unavailable_value_placeholder: config.format.unavailable_value_placeholder.clone(),
+        types: config.types.clone(),
         ..MapperConfig::new(&config.kafka.topic_prefix, config.postgres.connect.database())
     }
 }
