@@ -8,12 +8,14 @@ use crate::connect::{Field, Slot};
 use crate::defaults::{self, DefaultValue};
 use crate::encode::{Encoder, Fault, Scratch};
 use crate::format::{Format, Nullability, written};
-use crate::{MapperConfig, TableFacts};
+use crate::{MapperConfig, TableFacts, UnwritableMode};
 
 /// How one column of a relation is written.
 #[derive(Debug)]
 pub(crate) struct ColumnPlan {
     name: String,
+    /// Whether records have no such field.
+    is_left_out: bool,
     encoder: Encoder,
     nullability: Nullability,
     default: Option<DefaultValue>,
@@ -23,6 +25,8 @@ pub(crate) struct ColumnPlan {
     missing: Vec<u8>,
     /// What an unchanged value becomes that was stored out of line.
     unavailable: Vec<u8>,
+    /// What is done with a value that cannot be written.
+    unwritable: UnwritableMode,
 }
 
 /// Which values a tuple has.
@@ -52,7 +56,9 @@ impl ColumnPlan {
         config: &MapperConfig,
     ) -> Self {
         let known = facts.columns.iter().find(|known| known.name == column.name);
-        let encoder = column_type::encoder(column.type_oid, column.type_modifier, facts);
+        let found = column_type::encoder(column.type_oid, column.type_modifier, facts, &config.types);
+        let is_left_out = found.is_none();
+        let encoder = found.unwrap_or(Encoder::Discarded);
         // What identifies a row by an index is not null, whatever the catalog says meanwhile.
         let identifies = column.is_key
             && matches!(
@@ -62,9 +68,9 @@ impl ColumnPlan {
         let nullable = !identifies && !known.is_some_and(|known| known.not_null);
         let default = known
             .filter(|known| known.type_oid == column.type_oid && !known.generated)
-            .filter(|known| column_type::has_readable_default(known.type_oid, facts))
+            .filter(|known| column_type::has_readable_default(known.type_oid, facts, &config.types))
             .and_then(|known| defaults::parse(known.default_expression.as_deref()?, &encoder));
-        let nullability = match (nullable, &default) {
+        let nullability = match (nullable || encoder.is_always_optional(), &default) {
             (false, _) => Nullability::Required,
             (true, None) => Nullability::NullFirst,
             (true, Some(_)) => Nullability::NullLast,
@@ -76,7 +82,10 @@ impl ColumnPlan {
                 default.put::<F>(&encoder, out);
             }
             None if nullable => F::absent(nullability, out),
-            None => absent::put_fallback::<F>(&encoder, out),
+            None => {
+                F::present(nullability, out);
+                absent::put_fallback::<F>(&encoder, out);
+            }
         };
         let unavailable = written(|out| {
             F::present(nullability, out);
@@ -87,6 +96,8 @@ impl ColumnPlan {
             null: nullable.then(|| written(put_default)),
             missing: written(put_default),
             unavailable,
+            unwritable: config.types.unwritable,
+            is_left_out,
             encoder,
             nullability,
             default,
@@ -95,6 +106,11 @@ impl ColumnPlan {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether records have no such field.
+    pub(crate) fn is_left_out(&self) -> bool {
+        self.is_left_out
     }
 
     pub(crate) fn encoder(&self) -> &Encoder {
@@ -125,10 +141,11 @@ impl ColumnPlan {
     ) -> Result<(), ColumnFault> {
         match value {
             Column::Text(text) => {
+                let start = out.len();
                 F::present(self.nullability, out);
                 self.encoder
                     .put::<F>(text, scratch, out)
-                    .map_err(ColumnFault::Value)
+                    .or_else(|fault| self.put_unwritable(fault, start, out))
             }
             Column::Null => {
                 let bytes = match image {
@@ -146,5 +163,22 @@ impl ColumnPlan {
                 "anything: the server sent its binary form",
             ))),
         }
+    }
+
+    /// Puts in the place of a value what is sent when it cannot be written; `start` is where it began.
+    #[cold]
+    fn put_unwritable(&self, fault: Fault, start: usize, out: &mut Vec<u8>) -> Result<(), ColumnFault> {
+        let instead = match fault {
+            // Fresh facts may help.
+            Fault::UnknownLabel(_) => None,
+            Fault::Discarded => Some(&self.missing),
+            Fault::Value(_) => match self.unwritable {
+                UnwritableMode::Halt => None,
+                UnwritableMode::Null => self.null.as_ref(),
+            },
+        };
+        out.truncate(start);
+        out.extend_from_slice(instead.ok_or(ColumnFault::Value(fault))?);
+        Ok(())
     }
 }

@@ -2,120 +2,347 @@
 
 use walcast_pgoutput::Oid;
 
-use crate::encode::{Encoder, TimeUnit};
-use crate::{TableFacts, TypeKind};
+use crate::built_in;
+use crate::encode::{DateForm, Encoder, TimeForm};
+use crate::{
+    ArrayMode, BinaryMode, DecimalMode, HstoreMode, TableFacts, TimeMode, TypeFacts, TypeKind, TypeModes,
+    UnknownMode,
+};
 
-/// How a column of type `oid` with modifier `modifier` is written. Types that have no encoder are sent as the text the
-/// server prints.
-pub(crate) fn encoder(oid: Oid, modifier: i32, facts: &TableFacts) -> Encoder {
-    resolve(oid, modifier, facts, DEPTH_MAX).unwrap_or(Encoder::Text)
-}
-
-/// Whether the type is known without the catalog or is an enum: only of such does Debezium read defaults.
-pub(crate) fn has_readable_default(oid: Oid, facts: &TableFacts) -> bool {
-    match facts.types.get(&oid).map(|facts| &facts.kind) {
-        Some(TypeKind::Enum { .. }) => true,
-        Some(_) => false,
-        None => !matches!(oid.as_u32(), BYTEA | OID | NAME | CHAR) && scalar(oid, NO_MODIFIER).is_some(),
+/// How a column of type `oid` with modifier `modifier` is written; `None` when it is left out.
+pub(crate) fn encoder(oid: Oid, modifier: i32, facts: &TableFacts, modes: &TypeModes) -> Option<Encoder> {
+    let resolution = Resolution { facts, modes };
+    match resolution.of(oid, modifier, DEPTH_MAX) {
+        Found::Known(encoder) => Some(encoder),
+        Found::Unread(encoder) => Some(match modes.unknown {
+            UnknownMode::Keep | UnknownMode::Bytes => encoder,
+            UnknownMode::Drop => Encoder::Discarded,
+        }),
+        Found::Unknown(encoder) => match modes.unknown {
+            UnknownMode::Keep => Some(encoder),
+            UnknownMode::Drop => None,
+            UnknownMode::Bytes => opaque(encoder, modes.binary),
+        },
+        Found::UnknownArray(encoder) => match modes.unknown {
+            UnknownMode::Keep => Some(encoder),
+            UnknownMode::Drop | UnknownMode::Bytes => None,
+        },
     }
 }
+
+/// Whether Debezium reads the defaults of columns of this type.
+pub(crate) fn has_readable_default(oid: Oid, facts: &TableFacts, modes: &TypeModes) -> bool {
+    match facts.types.get(&oid) {
+        Some(known) => {
+            matches!(known.kind, TypeKind::Enum { .. }) && !modes.is_as_text(&known.namespace, &known.name)
+        }
+        None => built_in::scalar(oid).is_some_and(|known| {
+            READABLE_DEFAULTS.contains(&known.name) && !modes.is_as_text(built_in::NAMESPACE, known.name)
+        }),
+    }
+}
+
+/// See [`PostgresDefaultValueConverter`][1].
+///
+/// [1]: https://github.com/debezium/debezium/blob/v3.3.1.Final/debezium-connector-postgres/src/main/java/io/debezium/connector/postgresql/connection/PostgresDefaultValueConverter.java
+const READABLE_DEFAULTS: [&str; 21] = [
+    "bit",
+    "bool",
+    "bpchar",
+    "date",
+    "float4",
+    "float8",
+    "int2",
+    "int4",
+    "int8",
+    "interval",
+    "json",
+    "jsonb",
+    "numeric",
+    "text",
+    "time",
+    "timestamp",
+    "timestamptz",
+    "uuid",
+    "varbit",
+    "varchar",
+    "xml",
+];
 
 /// Domains over domains and arrays of them: the server allows any depth, the catalog cannot hold a circle.
 const DEPTH_MAX: usize = 64;
-
 const NO_MODIFIER: i32 = -1;
 
-fn resolve(oid: Oid, modifier: i32, facts: &TableFacts, depth: usize) -> Option<Encoder> {
-    let depth = depth.checked_sub(1)?;
-    let array = |element: Oid| {
-        let element = resolve(element, modifier, facts, depth)?;
-        // Postgres has no arrays of arrays; a domain over an array could make one look so.
-        (!matches!(element, Encoder::Array(_))).then(|| Encoder::Array(Box::new(element)))
-    };
-    if let Some(found) = scalar(oid, modifier) {
-        return Some(found);
-    }
-    if let Some(element) = builtin_element(oid) {
-        return array(element);
-    }
-    let known = facts.types.get(&oid)?;
-    match &known.kind {
-        TypeKind::Enum { labels } => Some(Encoder::Enum {
-            type_oid: oid,
-            labels: labels.clone(),
-        }),
-        TypeKind::Domain { base, base_modifier } => {
-            let modifier = if *base_modifier == NO_MODIFIER {
-                modifier
-            } else {
-                *base_modifier
-            };
-            resolve(*base, modifier, facts, depth)
+/// What a type is to us, and whether Debezium 3.3.1 knows it.
+enum Found {
+    /// It sends the same.
+    Known(Encoder),
+    /// It has the field, but always null.
+    Unread(Encoder),
+    /// It leaves the column out unless it includes unknown types.
+    Unknown(Encoder),
+    /// It always leaves the column out.
+    UnknownArray(Encoder),
+}
+
+impl Found {
+    fn encoder(self) -> Encoder {
+        match self {
+            Found::Known(encoder)
+            | Found::Unread(encoder)
+            | Found::Unknown(encoder)
+            | Found::UnknownArray(encoder) => encoder,
         }
-        TypeKind::Array { element } => array(*element),
-        TypeKind::Base if known.name == "citext" => Some(Encoder::Text),
-        TypeKind::Base | TypeKind::Composite | TypeKind::Range => None,
     }
 }
 
-const BYTEA: u32 = 17;
-const CHAR: u32 = 18;
-const NAME: u32 = 19;
-const OID: u32 = 26;
+struct Resolution<'r> {
+    facts: &'r TableFacts,
+    modes: &'r TypeModes,
+}
 
-/// Types with the numbers that <https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat>
-/// gives them in every database.
-fn scalar(oid: Oid, modifier: i32) -> Option<Encoder> {
-    Some(match oid.as_u32() {
-        16 => Encoder::Boolean,
-        BYTEA => Encoder::Bytes,
-        CHAR | NAME | 25 | 1042 | 1043 => Encoder::Text,
-        20 => Encoder::Int64,
-        21 => Encoder::Int16,
-        23 => Encoder::Int32,
-        OID => Encoder::Oid,
-        114 | 3802 => Encoder::Json,
-        700 => Encoder::Float,
-        701 => Encoder::Double,
-        1082 => Encoder::Date,
-        1083 => Encoder::Time(unit(modifier)),
-        1114 => Encoder::Timestamp(unit(modifier)),
-        1184 => Encoder::ZonedTimestamp {
-            digits: second_digits(modifier),
+impl Resolution<'_> {
+    fn of(&self, oid: Oid, modifier: i32, depth: usize) -> Found {
+        let Some(depth) = depth.checked_sub(1) else {
+            return Found::Unknown(Encoder::Text);
+        };
+        if let Some(known) = built_in::scalar(oid) {
+            return if self.modes.is_as_text(built_in::NAMESPACE, known.name) {
+                Found::Known(Encoder::Text)
+            } else {
+                self.built_in(known.name, modifier)
+            };
+        }
+        if let Some(element) = built_in::element(oid) {
+            if self
+                .modes
+                .is_as_text(built_in::NAMESPACE, &format!("_{}", element.name))
+            {
+                return Found::Known(Encoder::Text);
+            }
+            let found = self.of(Oid::new(element.oid), modifier, depth);
+            return self.array(found, element.delimiter(), UNSENT_ARRAYS.contains(&element.name));
+        }
+        match self.facts.types.get(&oid) {
+            Some(known) if self.modes.is_as_text(&known.namespace, &known.name) => {
+                Found::Known(Encoder::Text)
+            }
+            Some(known) => self.own(oid, known, modifier, depth),
+            None => Found::Unknown(Encoder::Text),
+        }
+    }
+
+    /// A type that somebody created.
+    fn own(&self, oid: Oid, known: &TypeFacts, modifier: i32, depth: usize) -> Found {
+        match &known.kind {
+            TypeKind::Enum { labels } => Found::Known(Encoder::Enum {
+                type_oid: oid,
+                labels: labels.clone(),
+            }),
+            TypeKind::Domain { base, base_modifier } => {
+                let modifier = if *base_modifier == NO_MODIFIER {
+                    modifier
+                } else {
+                    *base_modifier
+                };
+                self.of(*base, modifier, depth)
+            }
+            TypeKind::Array { element, delimiter } => {
+                let is_domain = self
+                    .facts
+                    .types
+                    .get(element)
+                    .is_some_and(|element| matches!(element.kind, TypeKind::Domain { .. }));
+                let found = match self.of(*element, modifier, depth) {
+                    // Debezium does not look through a domain in an array.
+                    found if is_domain => Found::Unknown(found.encoder()),
+                    found => found,
+                };
+                self.array(found, *delimiter, false)
+            }
+            TypeKind::Base => self.extension(&known.name),
+            TypeKind::Composite | TypeKind::Range => Found::Unknown(Encoder::Text),
+        }
+    }
+
+    fn array(&self, element: Found, delimiter: u8, is_unsent: bool) -> Found {
+        let list = |element| match self.modes.arrays {
+            ArrayMode::Text => Encoder::Text,
+            // Postgres has no arrays of arrays; a domain over an array can make one look so.
+            ArrayMode::List if matches!(element, Encoder::Array { .. }) => Encoder::Text,
+            ArrayMode::List => Encoder::Array {
+                element: Box::new(element),
+                delimiter,
+            },
+        };
+        match element {
+            element if is_unsent => Found::UnknownArray(list(element.encoder())),
+            Found::Known(element) => Found::Known(list(element)),
+            other => Found::Unknown(list(other.encoder())),
+        }
+    }
+
+    fn built_in(&self, name: &str, modifier: i32) -> Found {
+        Found::Known(match name {
+            "bool" => Encoder::Boolean,
+            "int2" => Encoder::Int16,
+            "int4" => Encoder::Int32,
+            "int8" => Encoder::Int64,
+            "oid" => Encoder::Oid,
+            "float4" => Encoder::Float,
+            "float8" => Encoder::Double,
+            "numeric" => self.numeric(modifier),
+            "money" => self.money(),
+            "text" | "varchar" | "bpchar" | "char" | "inet" | "cidr" | "macaddr" | "macaddr8"
+            | "int4range" | "int8range" | "numrange" | "tsrange" | "tstzrange" | "daterange" => Encoder::Text,
+            "name" => return Found::Unread(Encoder::Text),
+            "bytea" => match self.modes.binary {
+                BinaryMode::Bytes => Encoder::Bytes,
+                mode => Encoder::BytesText(mode),
+            },
+            "bit" | "varbit" => bits(modifier),
+            "uuid" => Encoder::Uuid,
+            "json" | "jsonb" => Encoder::Json,
+            "xml" => Encoder::Named("io.debezium.data.Xml"),
+            "tsvector" => Encoder::Named("io.debezium.data.Tsvector"),
+            "date" => Encoder::Date(match self.modes.time {
+                TimeMode::Connect => DateForm::Connect,
+                TimeMode::Isostring => DateForm::Iso,
+                TimeMode::Adaptive
+                | TimeMode::AdaptiveTimeMicroseconds
+                | TimeMode::Microseconds
+                | TimeMode::Nanoseconds => DateForm::Days,
+            }),
+            "time" => Encoder::Time(self.time_of_day(modifier)),
+            "timestamp" => Encoder::Timestamp(self.timestamp(modifier)),
+            "timestamptz" => Encoder::ZonedTimestamp {
+                digits: second_digits(modifier),
+            },
+            "timetz" => Encoder::ZonedTime,
+            "interval" => Encoder::Interval(self.modes.interval),
+            "point" => Encoder::Point,
+            _ => return Found::Unknown(Encoder::Text),
+        })
+    }
+
+    /// Base types of extensions, by name as Debezium knows them.
+    fn extension(&self, name: &str) -> Found {
+        Found::Known(match name {
+            "citext" | "isbn" => Encoder::Text,
+            "ltree" => Encoder::Named("io.debezium.data.Ltree"),
+            "hstore" => match self.modes.hstore {
+                HstoreMode::Json => Encoder::HstoreJson,
+                HstoreMode::Map => Encoder::HstoreMap,
+            },
+            "vector" => Encoder::DoubleVector,
+            "halfvec" => Encoder::FloatVector,
+            "sparsevec" => Encoder::SparseVector,
+            "geometry" => Encoder::Geometry,
+            "geography" => Encoder::Geography,
+            _ => return Found::Unknown(Encoder::Text),
+        })
+    }
+
+    /// `numeric`'s modifier is the precision above the scale, plus four; from version 15 on the scale has 11 bits and a sign.
+    ///
+    /// A negative scale only means that the last digits are zeros: the precision grows so that the value is exact.
+    fn numeric(&self, modifier: i32) -> Encoder {
+        let fixed = modifier
+            .checked_sub(4)
+            .filter(|packed| *packed >= 0)
+            .map(|packed| {
+                let precision = (packed >> 16) & 0xFFFF;
+                let scale = ((packed & 0x7FF) ^ 1024) - 1024;
+                let size = |number: i32| usize::try_from(number).expect("neither is negative");
+                (size(precision - scale.min(0)), size(scale.max(0)))
+            });
+        match (self.modes.decimal, fixed) {
+            (DecimalMode::Double, _) => Encoder::DecimalDouble,
+            (DecimalMode::String, fixed) => Encoder::DecimalText {
+                scale: fixed.map(|(_, scale)| scale),
+            },
+            (DecimalMode::Precise, Some((precision, scale))) => Encoder::Decimal {
+                precision: Some(precision),
+                scale,
+            },
+            (DecimalMode::Precise, None) => Encoder::VariableDecimal,
+        }
+    }
+
+    fn money(&self) -> Encoder {
+        let fraction_digits = usize::from(self.modes.money_fraction_digits);
+        let form = match self.modes.decimal {
+            DecimalMode::Precise => Encoder::Decimal {
+                precision: None,
+                scale: fraction_digits,
+            },
+            DecimalMode::Double => Encoder::DecimalDouble,
+            DecimalMode::String => Encoder::DecimalText { scale: None },
+        };
+        Encoder::Money {
+            form: Box::new(form),
+            fraction_digits,
+        }
+    }
+
+    fn time_of_day(&self, modifier: i32) -> TimeForm {
+        match self.modes.time {
+            TimeMode::AdaptiveTimeMicroseconds => TimeForm::Micros,
+            _ => self.timestamp(modifier),
+        }
+    }
+
+    fn timestamp(&self, modifier: i32) -> TimeForm {
+        match self.modes.time {
+            TimeMode::Adaptive | TimeMode::AdaptiveTimeMicroseconds => {
+                if second_digits(modifier) <= MILLIS_DIGITS {
+                    TimeForm::Millis
+                } else {
+                    TimeForm::Micros
+                }
+            }
+            TimeMode::Connect => TimeForm::Connect,
+            TimeMode::Isostring => TimeForm::Iso,
+            TimeMode::Microseconds => TimeForm::Micros,
+            TimeMode::Nanoseconds => TimeForm::Nanos,
+        }
+    }
+}
+
+/// The elements of arrays that Debezium never sends, although it sends most of the elements alone.
+const UNSENT_ARRAYS: [&str; 8] = [
+    "bit",
+    "interval",
+    "money",
+    "name",
+    "point",
+    "refcursor",
+    "varbit",
+    "xml",
+];
+
+/// What includes unknown types: the bytes of the text, and arrays of them.
+fn opaque(kept: Encoder, mode: BinaryMode) -> Option<Encoder> {
+    Some(match kept {
+        Encoder::Array { delimiter, .. } => Encoder::Array {
+            element: Box::new(Encoder::Opaque(mode)),
+            delimiter,
         },
-        1700 => numeric(modifier),
-        2950 => Encoder::Uuid,
-        _ => return None,
+        _ => Encoder::Opaque(mode),
     })
 }
 
-fn builtin_element(oid: Oid) -> Option<Oid> {
-    let element = match oid.as_u32() {
-        199 => 114,
-        1000 => 16,
-        1001 => BYTEA,
-        1002 => CHAR,
-        1003 => NAME,
-        1005 => 21,
-        1007 => 23,
-        1009 => 25,
-        1014 => 1042,
-        1015 => 1043,
-        1016 => 20,
-        1021 => 700,
-        1022 => 701,
-        1028 => OID,
-        1115 => 1114,
-        1182 => 1082,
-        1183 => 1083,
-        1185 => 1184,
-        1231 => 1700,
-        2951 => 2950,
-        3807 => 3802,
-        _ => return None,
-    };
-    Some(Oid::new(element))
+/// Bit strings of one bit are booleans.
+fn bits(modifier: i32) -> Encoder {
+    match u32::try_from(modifier) {
+        Ok(1) => Encoder::Bit,
+        Ok(length) => Encoder::Bits { length },
+        Err(_) => Encoder::Bits { length: BITS_UNKNOWN },
+    }
 }
+
+/// What the JDBC driver takes for the length of a `varbit` that has none.
+const BITS_UNKNOWN: u32 = i32::MAX.cast_unsigned();
 
 /// Digits of a second; six without a modifier.
 fn second_digits(modifier: i32) -> u32 {
@@ -125,33 +352,3 @@ fn second_digits(modifier: i32) -> u32 {
 const SECOND_DIGITS_MAX: u32 = 6;
 /// Columns with no more digits than this are sent as milliseconds.
 const MILLIS_DIGITS: u32 = 3;
-
-fn unit(modifier: i32) -> TimeUnit {
-    if second_digits(modifier) <= MILLIS_DIGITS {
-        TimeUnit::Millis
-    } else {
-        TimeUnit::Micros
-    }
-}
-
-/// `numeric`'s modifier is the precision above the scale, plus four; from version 15 on the scale has 11 bits and a sign.
-///
-/// Avro's scale lies between zero and the precision. A negative scale only means that the last digits are zeros, and a
-/// scale above the precision that the first are: the precision grows so that the value is exact.
-fn numeric(modifier: i32) -> Encoder {
-    let Some(packed) = modifier.checked_sub(4).filter(|packed| *packed >= 0) else {
-        return Encoder::VariableDecimal;
-    };
-    let precision = (packed >> 16) & 0xFFFF;
-    let scale = ((packed & 0x7FF) ^ 1024) - 1024;
-    let (precision, scale) = if scale < 0 {
-        (precision - scale, 0)
-    } else {
-        (precision.max(scale), scale)
-    };
-    let size = |number: i32| usize::try_from(number).expect("neither is negative");
-    Encoder::Decimal {
-        precision: size(precision),
-        scale: size(scale),
-    }
-}

@@ -1,11 +1,16 @@
 //! What the mapper can be told.
 
 mod form;
+mod types;
 
 use std::fmt;
 
 pub(crate) use form::EnvelopePart;
 pub use form::{Encoding, FlatDeletes, FlatForm, MetadataField, Shape};
+pub use types::{
+    ArrayMode, BinaryMode, DecimalMode, HstoreMode, IntervalMode, TimeMode, TypeModes, UnknownMode,
+    UnwritableMode,
+};
 
 /// A table's schema and name, unquoted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +48,8 @@ pub struct MapperConfig {
     pub shape: Shape,
     /// The flat shape in detail.
     pub flat: FlatForm,
+    /// How types are written.
+    pub types: TypeModes,
 }
 
 /// Debezium's word, which consumers compare with.
@@ -61,6 +68,7 @@ impl MapperConfig {
             value: Encoding::Avro,
             shape: Shape::Debezium,
             flat: FlatForm::default(),
+            types: TypeModes::default(),
         }
     }
 

@@ -44,6 +44,13 @@ pub(crate) enum Kind {
     Bytes,
     /// A list.
     Array(Box<Slot>),
+    /// Values by key.
+    Map {
+        /// The keys.
+        keys: Box<Slot>,
+        /// The values.
+        values: Box<Slot>,
+    },
     /// Fields in order.
     Struct(Vec<Field>),
 }
@@ -70,6 +77,12 @@ pub(crate) struct Field {
 
 /// The name that makes bytes a decimal, to Connect and to Avro.
 pub(crate) const DECIMAL: &str = "org.apache.kafka.connect.data.Decimal";
+/// The names of Connect's own dates and times, to Connect and to Avro.
+pub(crate) const DATE: &str = "org.apache.kafka.connect.data.Date";
+/// See [`DATE`].
+pub(crate) const TIME: &str = "org.apache.kafka.connect.data.Time";
+/// See [`DATE`].
+pub(crate) const TIMESTAMP: &str = "org.apache.kafka.connect.data.Timestamp";
 /// The parameter of a decimal that holds the digits after the point.
 pub(crate) const DECIMAL_SCALE: &str = "scale";
 /// The parameter of a decimal that holds the digits in all.

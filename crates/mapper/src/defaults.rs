@@ -22,7 +22,7 @@ pub(crate) enum DefaultValue {
 pub(crate) fn parse(expression: &str, encoder: &Encoder) -> Option<DefaultValue> {
     if matches!(
         encoder,
-        Encoder::VariableDecimal | Encoder::Array(_) | Encoder::Bytes | Encoder::Oid
+        Encoder::VariableDecimal | Encoder::Array { .. } | Encoder::Bytes | Encoder::Oid
     ) {
         // Connect has no defaults of structures; the others Debezium does not read.
         return None;
@@ -49,6 +49,7 @@ impl DefaultValue {
             (DefaultValue::Generated, Encoder::Uuid) => "00000000-0000-0000-0000-000000000000",
             (DefaultValue::Generated, Encoder::Json) => "{}",
             (DefaultValue::Generated, Encoder::ZonedTimestamp { .. }) => "1970-01-01 00:00:00+00",
+            (DefaultValue::Generated, Encoder::DecimalText { .. }) => "0.0",
             (DefaultValue::Generated, other) => return absent::put_fallback::<F>(other, out),
         };
         let written = encoder.put::<F>(text.as_bytes(), &mut Scratch::default(), out);

@@ -153,6 +153,9 @@ impl Envelope {
                 None => value,
                 Some(old) => key::merge(value, old.next()),
             };
+            if column.is_left_out() {
+                continue;
+            }
             F::field(column.name(), out);
             let written = column.put::<F>(value, row.image, scratch, out);
             written.map_err(|fault| RowFault::Column { place, fault })?;

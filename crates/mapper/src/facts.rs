@@ -69,6 +69,8 @@ pub enum TypeKind {
     Array {
         /// Its elements' type.
         element: Oid,
+        /// What stands between elements: a comma but for few types (`typdelim`).
+        delimiter: u8,
     },
     /// A composite type.
     Composite,

@@ -54,6 +54,12 @@ pub(crate) trait Format {
     fn entry(key: &[u8], out: &mut Vec<u8>);
     /// The last value was written.
     fn end_map(out: &mut Vec<u8>);
+    /// An item of an array is a pair, whose first half follows: an entry of a map whose keys are not text.
+    fn begin_pair(_out: &mut Vec<u8>) {}
+    /// The second half follows.
+    fn second_of_pair(_out: &mut Vec<u8>) {}
+    /// The second half was written.
+    fn end_pair(_out: &mut Vec<u8>) {}
     /// Fields follow, each after its [`Format::field`].
     fn begin_record(out: &mut Vec<u8>);
     /// The value of field `name` follows.

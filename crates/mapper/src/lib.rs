@@ -51,6 +51,7 @@
 mod absent;
 mod avro;
 mod batch;
+mod built_in;
 mod change;
 mod column;
 mod column_type;
@@ -76,7 +77,10 @@ mod source_field;
 
 pub use batch::{Batch, Header, Mark, RecordView};
 pub use change::{ChangeContext, Ordinal, RecordId, RowChange};
-pub use config::{Encoding, FlatDeletes, FlatForm, MapperConfig, MetadataField, Shape, TableName};
+pub use config::{
+    ArrayMode, BinaryMode, DecimalMode, Encoding, FlatDeletes, FlatForm, HstoreMode, IntervalMode,
+    MapperConfig, MetadataField, Shape, TableName, TimeMode, TypeModes, UnknownMode, UnwritableMode,
+};
 pub use error::MapError;
 pub use facts::{ColumnFacts, TableFacts, TypeFacts, TypeKind};
 pub use plan::{Plan, SchemaId, SchemaIds};

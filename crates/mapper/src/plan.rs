@@ -93,13 +93,14 @@ impl Plan {
             .into_iter()
             .filter_map(|place| {
                 let column = column(relation.columns.get(place)?, config.key);
-                Some(KeyColumn { place, column })
+                (!column.is_left_out()).then_some(KeyColumn { place, column })
             })
             .collect();
         let key_fields = key.iter().map(|key| key.column.field()).collect();
         let key_serialization =
             (!key.is_empty()).then(|| Serialization::new(config.key, &schema::key(&namespace, key_fields)));
-        let value_fields = columns.iter().map(ColumnPlan::field).collect();
+        let sent = columns.iter().filter(|column| !column.is_left_out());
+        let value_fields = sent.map(ColumnPlan::field).collect();
         let (shape, value_schema, encoding) = ShapePlan::compile(&namespace, value_fields, config);
         Ok(Self {
             key: key_serialization,
@@ -222,6 +223,11 @@ impl Plan {
                 table,
                 column,
                 wanted,
+            },
+            ColumnFault::Value(Fault::Discarded) => MapError::Value {
+                table,
+                column,
+                wanted: "anything: such values are not sent",
             },
         }
     }

@@ -1,8 +1,7 @@
 //! The schemas of keys and values, as Debezium makes them.
 
 use crate::SourceField;
-use crate::connect::{ConnectSchema, DECIMAL, DECIMAL_PRECISION, DECIMAL_SCALE, Field, Kind};
-use crate::encode::{Encoder, SCALE, TimeUnit, VALUE};
+use crate::connect::{ConnectSchema, Field, Kind};
 
 /// The schema of keys: the key's columns in key order.
 pub(crate) fn key(namespace: &str, columns: Vec<Field>) -> ConnectSchema {
@@ -65,53 +64,3 @@ fn long() -> ConnectSchema {
 pub(crate) const ENUM: &str = "io.debezium.data.Enum";
 /// The parameter with the labels.
 pub(crate) const ALLOWED: &str = "allowed";
-
-impl Encoder {
-    /// What its values are.
-    pub(crate) fn schema(&self) -> ConnectSchema {
-        match self {
-            Encoder::Boolean => Kind::Boolean.into(),
-            Encoder::Int16 => Kind::Int16.into(),
-            Encoder::Int32 => Kind::Int32.into(),
-            Encoder::Int64 | Encoder::Oid => Kind::Int64.into(),
-            Encoder::Float => Kind::Float32.into(),
-            Encoder::Double => Kind::Float64.into(),
-            Encoder::Text => Kind::String.into(),
-            Encoder::Bytes => Kind::Bytes.into(),
-            Encoder::Uuid => ConnectSchema::semantic(Kind::String, "io.debezium.data.Uuid"),
-            Encoder::Json => ConnectSchema::semantic(Kind::String, "io.debezium.data.Json"),
-            Encoder::Date => ConnectSchema::semantic(Kind::Int32, "io.debezium.time.Date"),
-            Encoder::Time(TimeUnit::Millis) => ConnectSchema::semantic(Kind::Int32, "io.debezium.time.Time"),
-            Encoder::Time(TimeUnit::Micros) => {
-                ConnectSchema::semantic(Kind::Int64, "io.debezium.time.MicroTime")
-            }
-            Encoder::Timestamp(TimeUnit::Millis) => {
-                ConnectSchema::semantic(Kind::Int64, "io.debezium.time.Timestamp")
-            }
-            Encoder::Timestamp(TimeUnit::Micros) => {
-                ConnectSchema::semantic(Kind::Int64, "io.debezium.time.MicroTimestamp")
-            }
-            Encoder::ZonedTimestamp { .. } => {
-                ConnectSchema::semantic(Kind::String, "io.debezium.time.ZonedTimestamp")
-            }
-            Encoder::Enum { labels, .. } => {
-                ConnectSchema::semantic(Kind::String, ENUM).with_parameter(ALLOWED, labels.join(","))
-            }
-            Encoder::Decimal { precision, scale } => ConnectSchema::semantic(Kind::Bytes, DECIMAL)
-                .with_parameter(DECIMAL_SCALE, scale)
-                .with_parameter(DECIMAL_PRECISION, precision),
-            Encoder::VariableDecimal => variable_decimal(),
-            Encoder::Array(element) => Kind::Array(Box::new(element.element_slot())).into(),
-        }
-    }
-}
-
-fn variable_decimal() -> ConnectSchema {
-    let fields = vec![
-        ConnectSchema::plain(Kind::Int32).required().named(SCALE),
-        ConnectSchema::plain(Kind::Bytes).required().named(VALUE),
-    ];
-    ConnectSchema::record("io.debezium.data.VariableScaleDecimal".to_owned(), fields)
-        .with_version(1)
-        .with_doc("Variable scaled decimal")
-}

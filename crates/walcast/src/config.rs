@@ -47,6 +47,7 @@ pub(crate) struct Config {
     pub(crate) registry: Option<RegistrySection>,
     pub(crate) replay: ReplayConfig,
     pub(crate) format: FormatSection,
+    pub(crate) types: TypeModes,
     pub(crate) retry: RetrySection,
     /// Where figures and state are served; `None`: nowhere.
     pub(crate) admin_listen: Option<SocketAddr>,

@@ -91,6 +91,7 @@ pub(crate) fn mapper(config: &Config) -> MapperConfig {
         value: config.format.value,
         shape: config.format.shape,
         flat: config.format.flat.clone(),
+        types: config.types.clone(),
         ..MapperConfig::new(&config.kafka.topic_prefix, config.postgres.connect.database())
     }
 }

@@ -9,13 +9,17 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{ConnectSchema, DECIMAL, DECIMAL_PRECISION, DECIMAL_SCALE, Field, Kind, Slot};
+use super::{
+    ConnectSchema, DATE, DECIMAL, DECIMAL_PRECISION, DECIMAL_SCALE, Field, Kind, Slot, TIME, TIMESTAMP,
+};
 
 /// The Avro schema of a record as JSON.
 pub(crate) fn to_avro(schema: &ConnectSchema) -> Value {
     Renderer::default().schema(schema, None, "")
 }
 
+/// What AvroData calls an entry of a map.
+const MAP_ENTRY: &str = "io.confluent.connect.avro.MapEntry";
 /// What AvroData takes a decimal's precision for when nothing says it.
 const DECIMAL_PRECISION_UNKNOWN: u64 = 64;
 
@@ -32,6 +36,14 @@ impl Renderer {
             Kind::Struct(fields) => self.record(schema, fields, namespace),
             Kind::Array(items) => {
                 let items = self.slot(items, namespace);
+                self.typed("array", [("items".to_owned(), items)], schema, default)
+            }
+            Kind::Map { keys, values } if keys.schema.kind == Kind::String => {
+                let values = self.slot(values, namespace);
+                self.typed("map", [("values".to_owned(), values)], schema, default)
+            }
+            Kind::Map { keys, values } => {
+                let items = self.map_entry(keys, values, namespace);
                 self.typed("array", [("items".to_owned(), items)], schema, default)
             }
             Kind::Bytes if schema.name.as_deref() == Some(DECIMAL) => self.decimal(schema, default),
@@ -81,6 +93,20 @@ impl Renderer {
         properties.extend([property("fields", fields)]);
         add_connect_properties(&mut properties, schema, None);
         properties.into()
+    }
+
+    /// Avro's maps have keys of text only: entries of others are records.
+    fn map_entry(&mut self, keys: &Slot, values: &Slot, around: &str) -> Value {
+        let fields = vec![keys.clone().named("key"), values.clone().named("value")];
+        let mut entry = self.record(
+            &ConnectSchema::record(MAP_ENTRY.to_owned(), Vec::new()),
+            &fields,
+            around,
+        );
+        if let Value::Object(properties) = &mut entry {
+            properties.shift_remove("connect.name");
+        }
+        entry
     }
 
     /// Nothing but the type's name when there is no more to say.
@@ -139,6 +165,13 @@ fn add_connect_properties(
     if schema.kind == Kind::Int16 {
         properties.extend([property("connect.type", "int16")]);
     }
+    let logical = match schema.name.as_deref() {
+        Some(DATE) => Some("date"),
+        Some(TIME) => Some("time-millis"),
+        Some(TIMESTAMP) => Some("timestamp-millis"),
+        _ => None,
+    };
+    properties.extend(logical.map(|logical| property("logicalType", logical)));
 }
 
 fn property(name: &str, value: impl Into<Value>) -> (String, Value) {

@@ -31,6 +31,10 @@ fn described(schema: &ConnectSchema, optional: bool, default: Option<&Value>) ->
         Kind::Array(items) => {
             add("items", slot(items).into());
         }
+        Kind::Map { keys, values } => {
+            add("keys", slot(keys).into());
+            add("values", slot(values).into());
+        }
         Kind::Boolean
         | Kind::Int16
         | Kind::Int32
@@ -76,6 +80,7 @@ fn type_name(kind: &Kind) -> &'static str {
         Kind::String => "string",
         Kind::Bytes => "bytes",
         Kind::Array(_) => "array",
+        Kind::Map { .. } => "map",
         Kind::Struct(_) => "struct",
     }
 }

@@ -6,6 +6,7 @@
 #[derive(Clone, Debug)]
 pub(super) struct Elements<'a> {
     left: &'a [u8],
+    delimiter: u8,
     state: State,
 }
 
@@ -32,7 +33,7 @@ pub(super) enum Element<'a> {
 
 impl<'a> Elements<'a> {
     /// The elements of `text`; lower bounds (`[5:7]={…}`) are passed over, an Avro array has none.
-    pub(super) fn new(text: &'a [u8]) -> Self {
+    pub(super) fn new(text: &'a [u8], delimiter: u8) -> Self {
         let body = match text {
             [b'[', ..] => text
                 .iter()
@@ -40,26 +41,22 @@ impl<'a> Elements<'a> {
                 .and_then(|equals| text.get(equals + 1..)),
             text => Some(text),
         };
-        match body.and_then(|body| body.strip_prefix(b"{")) {
-            Some(b"}") => Self {
-                left: b"",
-                state: State::Done,
-            },
-            Some(left) => Self {
-                left,
-                state: State::Element,
-            },
+        let (left, state) = match body.and_then(|body| body.strip_prefix(b"{")) {
+            Some(b"}") => (b"".as_slice(), State::Done),
+            Some(left) => (left, State::Element),
             // Not even an opening brace: the first element will be found malformed.
-            None => Self {
-                left: b"",
-                state: State::Element,
-            },
+            None => (b"".as_slice(), State::Element),
+        };
+        Self {
+            left,
+            delimiter,
+            state,
         }
     }
 
     /// How many elements there are; `None` when the text is not an array of one dimension.
-    pub(super) fn count(text: &'a [u8]) -> Option<usize> {
-        Self::new(text).try_fold(0, |count, element| {
+    pub(super) fn count(text: &'a [u8], delimiter: u8) -> Option<usize> {
+        Self::new(text, delimiter).try_fold(0, |count, element| {
             (element != Element::Malformed).then_some(count + 1)
         })
     }
@@ -87,7 +84,10 @@ impl<'a> Elements<'a> {
     }
 
     fn unquoted(&mut self) -> Option<Element<'a>> {
-        let length = self.left.iter().position(|byte| matches!(byte, b',' | b'}'))?;
+        let length = self
+            .left
+            .iter()
+            .position(|byte| *byte == self.delimiter || *byte == b'}')?;
         let (text, rest) = self.left.split_at(length);
         // The server quotes an element that holds any of these; an opening brace is a further dimension.
         if text.is_empty() || text.iter().any(|byte| matches!(byte, b'{' | b'"' | b'\\')) {
@@ -110,7 +110,7 @@ impl<'a> Elements<'a> {
             _ => self.unquoted()?,
         };
         match self.left {
-            [b',', rest @ ..] => self.left = rest,
+            [next, rest @ ..] if *next == self.delimiter => self.left = rest,
             b"}" => self.state = State::Done,
             _ => return None,
         }

@@ -42,6 +42,12 @@ pub(super) fn parse_zoned(text: &[u8]) -> Option<(i64, i64)> {
     ))
 }
 
+/// Microseconds since midnight in UTC of `HH:MM:SS[.ffffff]` with an offset.
+pub(super) fn parse_zoned_time(text: &[u8]) -> Option<i64> {
+    let (clock, rest) = Clock::read(text)?;
+    Some((clock.0 - parse_offset(rest)?).rem_euclid(MICROS_A_DAY))
+}
+
 fn strip_era(text: &[u8]) -> (&[u8], bool) {
     text.strip_suffix(b" BC")
         .map_or((text, false), |text| (text, true))

@@ -64,14 +64,15 @@ pub(super) fn variable<F: Format>(text: &[u8], limbs: &mut Limbs, out: &mut Vec<
 }
 
 /// What the server prints for a finite `numeric`.
-struct Parts<'a> {
+pub(super) struct Parts<'a> {
     negative: bool,
     whole: &'a [u8],
-    fraction: &'a [u8],
+    /// Digits after the point.
+    pub(super) fraction: &'a [u8],
 }
 
 impl<'a> Parts<'a> {
-    fn split(text: &'a [u8]) -> Option<Self> {
+    pub(super) fn split(text: &'a [u8]) -> Option<Self> {
         let (negative, rest) = match text {
             [b'-', rest @ ..] => (true, rest),
             rest => (false, rest),

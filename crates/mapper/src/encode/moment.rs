@@ -17,33 +17,30 @@ impl Moment {
     /// minus and count a year 0.
     pub(super) fn new(days: i64, micros: i64, digits: u32) -> Self {
         let mut written = Self::default();
-        let (year, month, day) = civil(days);
-        match year {
-            ..0 => written.push(b'-'),
-            0..=9999 => {}
-            10000.. => written.push(b'+'),
-        }
-        written.push_number(year.abs(), 4);
-        let seconds = micros / MICROS_A_SECOND;
-        let parts = [
-            (b'-', month),
-            (b'-', day),
-            (b'T', seconds / 3600),
-            (b':', seconds / 60 % 60),
-            (b':', seconds % 60),
-        ];
-        for (separator, number) in parts {
-            written.push(separator);
-            written.push_number(number, 2);
-        }
-        let width = digits.min(SECOND_DIGITS_MAX);
-        if width > 0 {
-            written.push(b'.');
-            written.push_number(
-                micros % MICROS_A_SECOND / 10i64.pow(SECOND_DIGITS_MAX - width),
-                width,
-            );
-        }
+        written.push_date(days);
+        written.push(b'T');
+        written.push_clock(micros, digits.min(SECOND_DIGITS_MAX));
+        written.push(b'Z');
+        written
+    }
+
+    /// The same with as few digits of a second as tell all.
+    pub(super) fn shortest(days: i64, micros: i64) -> Self {
+        Self::new(days, micros, shortest_digits(micros))
+    }
+
+    /// `YYYY-MM-DDZ`.
+    pub(super) fn date(days: i64) -> Self {
+        let mut written = Self::default();
+        written.push_date(days);
+        written.push(b'Z');
+        written
+    }
+
+    /// `HH:MM:SS[.f…]Z` with as few digits of a second as tell all.
+    pub(super) fn time(micros: i64) -> Self {
+        let mut written = Self::default();
+        written.push_clock(micros, shortest_digits(micros));
         written.push(b'Z');
         written
     }
@@ -59,6 +56,34 @@ impl Moment {
 
     pub(crate) fn as_slice(&self) -> &[u8] {
         self.bytes.get(..self.used).unwrap_or_default()
+    }
+
+    fn push_date(&mut self, days: i64) {
+        let (year, month, day) = civil(days);
+        match year {
+            ..0 => self.push(b'-'),
+            0..=9999 => {}
+            10000.. => self.push(b'+'),
+        }
+        self.push_number(year.abs(), 4);
+        for number in [month, day] {
+            self.push(b'-');
+            self.push_number(number, 2);
+        }
+    }
+
+    fn push_clock(&mut self, micros: i64, digits: u32) {
+        let seconds = micros / MICROS_A_SECOND;
+        self.push_number(seconds / 3600, 2);
+        for number in [seconds / 60 % 60, seconds % 60] {
+            self.push(b':');
+            self.push_number(number, 2);
+        }
+        if digits > 0 {
+            self.push(b'.');
+            let fraction = micros % MICROS_A_SECOND / 10i64.pow(SECOND_DIGITS_MAX - digits);
+            self.push_number(fraction, digits);
+        }
     }
 
     fn push(&mut self, byte: u8) {
@@ -80,6 +105,20 @@ impl Moment {
             divisor /= 10;
         }
     }
+}
+
+/// Digits of a second up to the last that is not 0.
+fn shortest_digits(micros: i64) -> u32 {
+    let mut fraction = micros % MICROS_A_SECOND;
+    if fraction == 0 {
+        return 0;
+    }
+    let mut digits = SECOND_DIGITS_MAX;
+    while fraction % 10 == 0 {
+        fraction /= 10;
+        digits -= 1;
+    }
+    digits
 }
 
 /// Postgres keeps microseconds.

@@ -38,7 +38,8 @@ pub(super) fn double<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fa
     Ok(())
 }
 
-fn parse_text<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
+/// What Rust reads as a number, `NaN` and `Infinity` included.
+pub(super) fn parse_text<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 

@@ -32,18 +32,42 @@ pub(super) fn bytes<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fau
 }
 
 fn hexadecimal<F: Format>(digits: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let (pairs, odd) = digits.as_chunks::<2>();
-    if !odd.is_empty() {
-        return None;
-    }
     let mut strange = false;
+    let bytes = hexadecimal_bytes(digits)?.map(|byte| {
+        strange |= byte.is_none();
+        byte.unwrap_or(0)
+    });
+    F::bytes(bytes.len(), bytes, out);
+    (!strange).then_some(())
+}
+
+/// The bytes that pairs of hexadecimal digits stand for, each `None` when it is no such pair; `None` when a digit is alone.
+#[inline]
+pub(super) fn hexadecimal_bytes(digits: &[u8]) -> Option<impl ExactSizeIterator<Item = Option<u8>> + Clone> {
+    let (pairs, odd) = digits.as_chunks::<2>();
     let bytes = pairs.iter().map(|[high, low]| {
         let byte = hexadecimal_digit(*high).zip(hexadecimal_digit(*low));
-        strange |= byte.is_none();
-        byte.map_or(0, |(high, low)| high << 4 | low)
+        byte.map(|(high, low)| high << 4 | low)
     });
-    F::bytes(pairs.len(), bytes, out);
-    (!strange).then_some(())
+    odd.is_empty().then_some(bytes)
+}
+
+/// The bytes of a `bytea`, in `bytes`.
+pub(super) fn bytea(text: &[u8], bytes: &mut Vec<u8>) -> Option<()> {
+    bytes.clear();
+    match text {
+        [b'\\', b'x', digits @ ..] => {
+            for byte in hexadecimal_bytes(digits)? {
+                bytes.push(byte?);
+            }
+        }
+        escaped => {
+            for byte in EscapeFormat(escaped) {
+                bytes.push(byte?);
+            }
+        }
+    }
+    Some(())
 }
 
 fn hexadecimal_digit(digit: u8) -> Option<u8> {

@@ -79,6 +79,18 @@ impl Format for HeaderText {
         Json::end_map(out);
     }
 
+    fn begin_pair(out: &mut Vec<u8>) {
+        Json::begin_pair(out);
+    }
+
+    fn second_of_pair(out: &mut Vec<u8>) {
+        Json::second_of_pair(out);
+    }
+
+    fn end_pair(out: &mut Vec<u8>) {
+        Json::end_pair(out);
+    }
+
     fn begin_record(out: &mut Vec<u8>) {
         Self::begin_map(0, out);
     }

@@ -85,6 +85,18 @@ macro_rules! json_format {
                 out.push(b'}');
             }
 
+            fn begin_pair(out: &mut Vec<u8>) {
+                out.push(b'[');
+            }
+
+            fn second_of_pair(out: &mut Vec<u8>) {
+                out.push(b',');
+            }
+
+            fn end_pair(out: &mut Vec<u8>) {
+                out.push(b']');
+            }
+
             fn begin_record(out: &mut Vec<u8>) {
                 Self::begin_map(0, out);
             }

@@ -122,6 +122,7 @@ impl Golden {
             } else {
                 TypeKind::Array {
                     element: oid(&kind["array"]),
+                    delimiter: b',',
                 }
             }
         };

@@ -49,6 +49,7 @@ fn user_types() -> std::collections::BTreeMap<Oid, TypeFacts> {
             "_mood",
             TypeKind::Array {
                 element: Oid::new(MOOD),
+                delimiter: b',',
             },
         ),
         (
@@ -80,6 +81,7 @@ fn user_types() -> std::collections::BTreeMap<Oid, TypeFacts> {
             "_positive",
             TypeKind::Array {
                 element: Oid::new(POSITIVE),
+                delimiter: b',',
             },
         ),
         (POINT3, "point3", TypeKind::Composite),

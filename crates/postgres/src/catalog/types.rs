@@ -30,7 +30,8 @@ SELECT t.oid, n.nspname::text, t.typname::text,
        CASE WHEN t.typlen = -1 AND t.typelem <> 0 THEN 'a' ELSE t.typtype::text END,
        CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.typelem END,
        t.typtypmod, t.typnotnull,
-       ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder)
+       ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder),
+       t.typdelim::text
 FROM wanted JOIN pg_type t USING (oid) JOIN pg_namespace n ON n.oid = t.typnamespace";
 
 /// What is known of the types of a table's columns.
@@ -72,7 +73,10 @@ fn type_facts(row: &Row) -> Result<TypeFacts, PostgresError> {
         namespace: value(DOING, row, 1)?,
         name: value(DOING, row, 2)?,
         kind: match kind.as_str() {
-            "a" => TypeKind::Array { element: below },
+            "a" => TypeKind::Array {
+                element: below,
+                delimiter: value::<String>(DOING, row, 8)?.bytes().next().unwrap_or(b','),
+            },
             "c" => TypeKind::Composite,
             "d" => TypeKind::Domain {
                 base: below,

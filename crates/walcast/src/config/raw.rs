@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use walcast_mapper::{Encoding, FlatForm, Shape};
+use walcast_mapper::{Encoding, FlatForm, Shape, TypeModes};
 
 use super::age::Age;
 use super::bytes::ByteSize;
@@ -21,6 +21,7 @@ pub(crate) struct RawConfig {
     pub(crate) registry: RawRegistry,
     pub(crate) replay: RawReplay,
     pub(crate) format: RawFormat,
+    pub(crate) types: TypeModes,
     pub(crate) retry: RawRetry,
     pub(crate) admin: RawAdmin,
     pub(crate) log: RawLog,

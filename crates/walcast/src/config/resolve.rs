@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use walcast_delivery::{Guarantee, ReplayConfig};
-use walcast_mapper::{Encoding, Shape};
+use walcast_mapper::{Encoding, Shape, TypeModes};
 use walcast_postgres::{ConnectConfig, Environment, TablePattern};
 
 use super::bytes::ByteSize;
@@ -41,6 +41,9 @@ const TRANSACTION_TIMEOUT_MS: (u64, u64) = (1_000, 2_147_483_647);
 /// Splitting smaller transactions would give up their unity for nothing.
 const SPLIT_BYTES_MIN: u64 = 1 << 20;
 
+/// Of a 64-bit number; no currency has more than four.
+const MONEY_FRACTION_DIGITS_MAX: u64 = 18;
+
 /// Checks a raw configuration.
 pub(crate) fn resolve(
     document: &Document<'_>,
@@ -56,6 +59,7 @@ pub(crate) fn resolve(
         registry: check.registry(raw.registry, &raw.format)?,
         replay: check.replay(&raw.replay)?,
         format: check.format(raw.format)?,
+        types: check.types(raw.types)?,
         retry: check.retry(&raw.retry)?,
         admin_listen: check.admin(&raw.admin)?,
         log: check.log(raw.log)?,
@@ -319,6 +323,17 @@ impl Check<'_> {
             flat.insert(name, text);
         }
         Ok(flat)
+    }
+
+    fn types(&self, raw: TypeModes) -> Result<TypeModes, ConfigError> {
+        let digits = u64::from(raw.money_fraction_digits);
+        self.range(
+            "types.money_fraction_digits",
+            digits,
+            0,
+            MONEY_FRACTION_DIGITS_MAX,
+        )?;
+        Ok(raw)
     }
 
     fn registry(&self, raw: RawRegistry, format: &RawFormat) -> Result<Option<RegistrySection>, ConfigError> {

@@ -1,6 +1,6 @@
 //! Which tables and keys a configuration has.
 
-use walcast_mapper::FlatForm;
+use walcast_mapper::{FlatForm, TypeModes};
 
 use super::error::{Hint, TableLabel};
 use super::fields::fields_of;
@@ -26,7 +26,7 @@ pub(crate) enum Keys {
 }
 
 /// Every table, in the order in which the manual describes them.
-pub(crate) fn tables() -> [Table; 13] {
+pub(crate) fn tables() -> [Table; 14] {
     let known = |path, keys| Table {
         path,
         keys: Keys::Known(keys),
@@ -48,6 +48,7 @@ pub(crate) fn tables() -> [Table; 13] {
         known("replay", fields_of::<RawReplay>()),
         known("format", fields_of::<RawFormat>()),
         known("format.flat", fields_of::<FlatForm>()),
+        known("types", fields_of::<TypeModes>()),
         known("retry", fields_of::<RawRetry>()),
         known("admin", fields_of::<RawAdmin>()),
         known("log", fields_of::<RawLog>()),

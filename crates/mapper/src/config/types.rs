@@ -1,0 +1,225 @@
+//! How types are written where Debezium leaves a choice, and where its choice loses values.
+
+use serde::{Deserialize, Serialize};
+
+/// The table `[types]`. The defaults are Debezium's, but for [`TypeModes::unknown`], whose default keeps every value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub struct TypeModes {
+    /// `numeric` and `money` (Debezium's `decimal.handling.mode`).
+    pub decimal: DecimalMode,
+    /// Digits of `money` after the point (Debezium's `money.fraction.digits`).
+    pub money_fraction_digits: u8,
+    /// Dates, times of day and timestamps (Debezium's `time.precision.mode`).
+    pub time: TimeMode,
+    /// `interval` (Debezium's `interval.handling.mode`).
+    pub interval: IntervalMode,
+    /// `bytea` (Debezium's `binary.handling.mode`).
+    pub binary: BinaryMode,
+    /// `hstore` (Debezium's `hstore.handling.mode`).
+    pub hstore: HstoreMode,
+    /// Arrays.
+    pub arrays: ArrayMode,
+    /// Types that Debezium does not know (its `include.unknown.datatypes`).
+    pub unknown: UnknownMode,
+    /// Values that have no form in their column's schema.
+    pub unwritable: UnwritableMode,
+    /// Types whose values are sent as the text that the server prints: `numeric`, `int4[]`, `public.mood`.
+    pub as_text: Vec<String>,
+}
+
+/// What exact numbers become.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecimalMode {
+    /// Connect's `Decimal`, or Debezium's `VariableScaleDecimal` where the column fixes no scale.
+    #[default]
+    Precise,
+    /// The nearest double.
+    Double,
+    /// Text.
+    String,
+}
+
+/// What dates and times without zone become.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeMode {
+    /// Milliseconds or microseconds, as the column's precision asks for.
+    #[default]
+    Adaptive,
+    /// The same, but times of day are always microseconds.
+    AdaptiveTimeMicroseconds,
+    /// Connect's own types, in milliseconds.
+    Connect,
+    /// ISO 8601 text.
+    Isostring,
+    /// Microseconds.
+    Microseconds,
+    /// Nanoseconds.
+    Nanoseconds,
+}
+
+/// What an `interval` becomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IntervalMode {
+    /// About as many microseconds: a month is a twelfth of 365.25 days.
+    #[default]
+    Numeric,
+    /// ISO 8601 text, exact.
+    String,
+}
+
+/// What bytes become.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BinaryMode {
+    /// Bytes.
+    #[default]
+    Bytes,
+    /// Text in base64.
+    Base64,
+    /// Text in base64 with `-` and `_`.
+    Base64UrlSafe,
+    /// Hexadecimal digits.
+    Hex,
+}
+
+/// What an `hstore` becomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HstoreMode {
+    /// Text that is a JSON object.
+    #[default]
+    Json,
+    /// A map.
+    Map,
+}
+
+/// What an array becomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArrayMode {
+    /// A list; one of several dimensions cannot be written.
+    #[default]
+    List,
+    /// The text that the server prints, with all dimensions and bounds.
+    Text,
+}
+
+/// What becomes of a column whose type Debezium does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownMode {
+    /// It is sent: as the text that the server prints, and arrays as lists.
+    #[default]
+    Keep,
+    /// It is left out, as Debezium does unless told otherwise.
+    Drop,
+    /// It is sent as the bytes of its text, as Debezium does with `include.unknown.datatypes`.
+    Bytes,
+}
+
+/// What becomes of a value that has no form in its column's schema (`NaN` as a decimal).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnwritableMode {
+    /// The stream stops and names the column.
+    #[default]
+    Halt,
+    /// It is sent as null where the column can be null, as Debezium does.
+    Null,
+}
+
+/// As many digits as most currencies have.
+const MONEY_FRACTION_DIGITS: u8 = 2;
+
+impl Default for TypeModes {
+    fn default() -> Self {
+        Self {
+            decimal: DecimalMode::default(),
+            money_fraction_digits: MONEY_FRACTION_DIGITS,
+            time: TimeMode::default(),
+            interval: IntervalMode::default(),
+            binary: BinaryMode::default(),
+            hstore: HstoreMode::default(),
+            arrays: ArrayMode::default(),
+            unknown: UnknownMode::default(),
+            unwritable: UnwritableMode::default(),
+            as_text: Vec::new(),
+        }
+    }
+}
+
+impl TypeModes {
+    /// Whether values of the type are to be sent as text whatever it is.
+    pub(crate) fn is_as_text(&self, namespace: &str, name: &str) -> bool {
+        self.as_text.iter().any(|wanted| {
+            let (schema, wanted) = match wanted.rsplit_once('.') {
+                Some((schema, wanted)) => (Some(schema), wanted),
+                None => (None, wanted.as_str()),
+            };
+            let is_name = match wanted.strip_suffix("[]") {
+                Some(element) => name.strip_prefix('_') == Some(catalog_name(element)),
+                None => name == catalog_name(wanted),
+            };
+            is_name && schema.is_none_or(|schema| schema == namespace)
+        })
+    }
+}
+
+/// What the catalog calls a type that SQL calls otherwise.
+fn catalog_name(name: &str) -> &str {
+    match name {
+        "bigint" => "int8",
+        "bit varying" => "varbit",
+        "boolean" => "bool",
+        "character" => "bpchar",
+        "character varying" => "varchar",
+        "decimal" => "numeric",
+        "double precision" => "float8",
+        "integer" => "int4",
+        "real" => "float4",
+        "smallint" => "int2",
+        "time with time zone" => "timetz",
+        "time without time zone" => "time",
+        "timestamp with time zone" => "timestamptz",
+        "timestamp without time zone" => "timestamp",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TypeModes;
+
+    fn chosen(entry: &str, namespace: &str, name: &str) -> bool {
+        let modes = TypeModes {
+            as_text: vec![entry.to_owned()],
+            ..TypeModes::default()
+        };
+        modes.is_as_text(namespace, name)
+    }
+
+    #[test]
+    fn types_are_chosen_by_any_of_their_names() {
+        for (entry, namespace, name) in [
+            ("numeric", "pg_catalog", "numeric"),
+            ("integer[]", "pg_catalog", "_int4"),
+            ("_int4", "pg_catalog", "_int4"),
+            ("public.mood", "public", "mood"),
+            ("public.mood[]", "public", "_mood"),
+        ] {
+            assert!(chosen(entry, namespace, name), "{entry}");
+        }
+        for (entry, namespace, name) in [
+            ("integer", "pg_catalog", "_int4"),
+            ("integer[]", "pg_catalog", "int4"),
+            ("public.mood", "other", "mood"),
+            ("", "public", "mood"),
+        ] {
+            assert!(!chosen(entry, namespace, name), "{entry}");
+        }
+    }
+}
