@@ -27,6 +27,7 @@ pub(crate) fn put_fallback<F: Format>(encoder: &Encoder, out: &mut Vec<u8>) {
         Encoder::Decimal { .. } => F::decimal(b"0", &[0], out),
         Encoder::VariableDecimal => put_variable_decimal::<F>(&[0], out),
         Encoder::ZonedTimestamp { .. } => F::string(b"1970-01-01T00:00:00Z", out),
+        Encoder::Altered(altered) => put_fallback::<F>(&altered.inner, out),
     }
 }
 
@@ -44,6 +45,7 @@ pub(crate) fn put_unavailable<F: Format>(encoder: &Encoder, placeholder: &[u8], 
         Encoder::Uuid => F::string(uuid_of(placeholder).as_bytes(), out),
         Encoder::VariableDecimal => put_variable_decimal::<F>(placeholder, out),
         Encoder::Array(element) => put_unavailable_array::<F>(element, placeholder, out),
+        Encoder::Altered(altered) => put_unavailable::<F>(&altered.inner, placeholder, out),
         // Too short to be stored out of line; were one said to be, this is at least of its type.
         Encoder::Boolean
         | Encoder::Int16

@@ -6,15 +6,22 @@ use crate::absent;
 use crate::column_type;
 use crate::connect::{Field, Slot};
 use crate::defaults::{self, DefaultValue};
-use crate::encode::{Encoder, Fault, Scratch};
-use crate::format::{Format, Nullability, written};
-use crate::{MapperConfig, TableFacts};
+use crate::encode::{Alteration, Encoder, Fault, Scratch};
+use crate::format::{Format, Nullability, Raw, written};
+use crate::treatment::{self, Treatment};
+use crate::{MapError, MapperConfig, TableFacts, TableName, names};
 
 /// How one column of a relation is written.
 #[derive(Debug)]
 pub(crate) struct ColumnPlan {
     name: String,
+    /// What its field is called.
+    field_name: String,
+    /// Whether values have it.
+    is_sent: bool,
     encoder: Encoder,
+    /// What its schema says beyond its type.
+    parameters: Vec<(&'static str, String)>,
     nullability: Nullability,
     default: Option<DefaultValue>,
     /// What a null becomes.
@@ -43,72 +50,138 @@ pub(crate) enum ColumnFault {
     Value(Fault),
 }
 
+/// What a column's plan is made of beside the column.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) table: &'a TableName,
+    pub(crate) identity: ReplicaIdentity,
+    pub(crate) facts: &'a TableFacts,
+    pub(crate) config: &'a MapperConfig,
+}
+
 impl ColumnPlan {
-    /// A column whose values are written in format `F`.
-    pub(crate) fn compile<F: Format>(
+    /// A column of values, which are written in format `F`.
+    pub(crate) fn of_values<F: Format>(
         column: &RelationColumn,
-        identity: ReplicaIdentity,
-        facts: &TableFacts,
-        config: &MapperConfig,
-    ) -> Self {
-        let known = facts.columns.iter().find(|known| known.name == column.name);
+        around: &Surroundings<'_>,
+    ) -> Result<Self, MapError> {
+        let Surroundings {
+            table, facts, config, ..
+        } = around;
         let encoder = column_type::encoder(column.type_oid, column.type_modifier, facts);
+        let is_sent = treatment::is_sent(&config.columns, table, &column.name);
+        let treatment = if is_sent {
+            treatment::of(&config.columns, table, column, encoder, facts)?
+        } else {
+            Treatment::untouched(encoder)
+        };
+        Ok(Self::compile::<F>(column, around, treatment, is_sent))
+    }
+
+    /// A column of keys, which are written in format `F`: nothing is done to it on the way.
+    pub(crate) fn of_keys<F: Format>(column: &RelationColumn, around: &Surroundings<'_>) -> Self {
+        let Surroundings {
+            table, facts, config, ..
+        } = around;
+        let encoder = column_type::encoder(column.type_oid, column.type_modifier, facts);
+        let is_sent = treatment::is_sent(&config.columns, table, &column.name);
+        Self::compile::<F>(column, around, Treatment::untouched(encoder), is_sent)
+    }
+
+    fn compile<F: Format>(
+        column: &RelationColumn,
+        around: &Surroundings<'_>,
+        treatment: Treatment,
+        is_sent: bool,
+    ) -> Self {
+        let Surroundings {
+            identity,
+            facts,
+            config,
+            ..
+        } = around;
+        let Treatment { encoder, parameters } = treatment;
+        // Debezium does not look up what it knows of columns that it does not send.
+        let known = facts
+            .columns
+            .iter()
+            .find(|known| is_sent && known.name == column.name);
         // What identifies a row by an index is not null, whatever the catalog says meanwhile.
         let identifies =
-            column.is_key && matches!(identity, ReplicaIdentity::Default | ReplicaIdentity::Index);
+            is_sent && column.is_key && matches!(identity, ReplicaIdentity::Default | ReplicaIdentity::Index);
         let nullable = !identifies && !known.is_some_and(|known| known.not_null);
         let default = known
             .filter(|known| known.type_oid == column.type_oid && !known.generated)
             .filter(|known| column_type::has_readable_default(known.type_oid, facts))
-            .and_then(|known| defaults::parse(known.default_expression.as_deref()?, &encoder));
+            .and_then(|known| defaults::parse(known.default_expression.as_deref()?, encoder.unaltered()));
         let nullability = match (nullable, &default) {
             (false, _) => Nullability::Required,
             (true, None) => Nullability::NullFirst,
             (true, Some(_)) => Nullability::NullLast,
         };
-        let put_default = |out: &mut Vec<u8>| match &default {
-            // Connect reads a null in a field that has a default as that default, and so writes it.
-            Some(default) => {
-                F::present(nullability, out);
-                default.put::<F>(&encoder, out);
-            }
-            None if nullable => F::absent(nullability, out),
-            None => absent::put_fallback::<F>(&encoder, out),
+        let absent = Absent {
+            encoder: &encoder,
+            nullability,
+            default: default.as_ref(),
         };
-        let unavailable = written(|out| {
-            F::present(nullability, out);
-            absent::put_unavailable::<F>(&encoder, config.unavailable_value_placeholder.as_bytes(), out);
-        });
+        let placeholder = config.unavailable_value_placeholder.as_bytes();
+        let missing = written(|out| absent.put_missing::<F>(out));
         Self {
             name: column.name.clone(),
-            null: nullable.then(|| written(put_default)),
-            missing: written(put_default),
-            unavailable,
+            field_name: names::field(&column.name, config.names.adjust_fields),
+            is_sent,
+            null: (nullable || absent.is_masked()).then(|| missing.clone()),
+            missing,
+            unavailable: written(|out| absent.put_unavailable::<F>(placeholder, out)),
             encoder,
+            parameters,
             nullability,
             default,
         }
     }
 
+    /// The column's name in the table.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What its field is called.
+    pub(crate) fn field_name(&self) -> &str {
+        &self.field_name
+    }
+
+    /// Whether values have it.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.is_sent
     }
 
     pub(crate) fn encoder(&self) -> &Encoder {
         &self.encoder
     }
 
+    /// Appends what is written where a former row does not hold the value.
+    pub(crate) fn put_missing<F: Format>(&self, out: &mut Vec<u8>) {
+        let absent = Absent {
+            encoder: &self.encoder,
+            nullability: self.nullability,
+            default: self.default.as_ref(),
+        };
+        absent.put_missing::<F>(out);
+    }
+
     /// Its field in the schema of rows and of keys.
     pub(crate) fn field(&self) -> Field {
+        let mut schema = self.encoder.schema();
+        schema.parameters.extend(self.parameters.iter().cloned());
         let slot = Slot {
-            schema: self.encoder.schema(),
+            schema,
             optional: self.nullability != Nullability::Required,
             default: self
                 .default
                 .as_ref()
-                .map(|default| default.literal(&self.encoder)),
+                .map(|default| default.literal(self.encoder.unaltered())),
         };
-        slot.named(&self.name)
+        slot.named(&self.field_name)
     }
 
     /// Appends one value.
@@ -142,6 +215,53 @@ impl ColumnPlan {
             Column::Binary(_) => Err(ColumnFault::Value(Fault::Value(
                 "anything: the server sent its binary form",
             ))),
+        }
+    }
+}
+
+/// How a column's value is written where there is none.
+struct Absent<'a> {
+    encoder: &'a Encoder,
+    nullability: Nullability,
+    default: Option<&'a DefaultValue>,
+}
+
+impl Absent<'_> {
+    /// Stars stand for nothing too.
+    fn is_masked(&self) -> bool {
+        matches!(self.encoder, Encoder::Altered(altered) if matches!(altered.alteration, Alteration::Mask(_)))
+    }
+
+    fn put_missing<F: Format>(&self, out: &mut Vec<u8>) {
+        let is_optional = self.nullability != Nullability::Required;
+        match (self.encoder, self.default) {
+            // Debezium changes what it makes of nothing, but neither a null nor the default that Connect reads in it.
+            (Encoder::Altered(altered), default) if !is_optional || self.is_masked() => {
+                let value = written(|out| match default {
+                    Some(default) => default.put::<Raw>(&altered.inner, out),
+                    None => absent::put_fallback::<Raw>(&altered.inner, out),
+                });
+                F::present(self.nullability, out);
+                altered.alter::<F>(&value, out);
+            }
+            // Connect reads a null in a field that has a default as that default, and so writes it.
+            (encoder, Some(default)) => {
+                F::present(self.nullability, out);
+                default.put::<F>(encoder.unaltered(), out);
+            }
+            (_, None) if is_optional => F::absent(self.nullability, out),
+            (encoder, None) => absent::put_fallback::<F>(encoder, out),
+        }
+    }
+
+    fn put_unavailable<F: Format>(&self, placeholder: &[u8], out: &mut Vec<u8>) {
+        F::present(self.nullability, out);
+        match self.encoder {
+            Encoder::Altered(altered) => {
+                let value = written(|out| absent::put_unavailable::<Raw>(&altered.inner, placeholder, out));
+                altered.alter::<F>(&value, out);
+            }
+            encoder => absent::put_unavailable::<F>(encoder, placeholder, out),
         }
     }
 }

@@ -1,6 +1,19 @@
 //! What the mapper can be told.
 
+mod columns;
+mod keys;
+mod names;
+mod route;
+mod salt;
+
 use std::fmt;
+
+pub use columns::{ColumnSettings, HashAlgorithm, HashRule, HashVersion, MaskRule, TruncateRule};
+pub use keys::{KeyRule, MissingKeyColumns};
+pub use names::{FieldAdjustment, NameSettings, SchemaAdjustment};
+pub(crate) use route::Routed;
+pub use route::{Route, RouteError, RouteText};
+pub use salt::Salt;
 
 /// A table's schema and name, unquoted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +43,12 @@ pub struct MapperConfig {
     /// What stands for a value that was stored out of line and not changed (Debezium's
     /// `unavailable.value.placeholder`).
     pub unavailable_value_placeholder: String,
+    /// What topics, schemas and fields are called.
+    pub names: NameSettings,
+    /// Which columns are sent, and which are changed on the way.
+    pub columns: ColumnSettings,
+    /// Keys that are not the primary key.
+    pub keys: Vec<KeyRule>,
 }
 
 /// Debezium's word, which consumers compare with.
@@ -44,12 +63,15 @@ impl MapperConfig {
             database: database.into(),
             tombstones_on_delete: true,
             unavailable_value_placeholder: UNAVAILABLE_VALUE_PLACEHOLDER.to_owned(),
+            names: NameSettings::default(),
+            columns: ColumnSettings::default(),
+            keys: Vec::new(),
         }
     }
 
     /// The topic of a table's records.
     #[must_use]
     pub fn topic(&self, table: &TableName) -> String {
-        crate::names::topic(self, table)
+        crate::names::destination(self, table).topic
     }
 }

@@ -1,8 +1,10 @@
 //! Values: from the wire's text to Avro's bytes, one small encoder a column.
 
+mod altered;
 mod array;
 mod calendar;
 mod decimal;
+mod hash;
 mod moment;
 mod number;
 mod text;
@@ -12,8 +14,10 @@ use walcast_pgoutput::Oid;
 
 use crate::connect::Slot;
 use crate::format::{Format, Nullability};
+pub(crate) use altered::{Alteration, Altered};
 use array::{Element, Elements};
 pub(crate) use decimal::{SCALE, VALUE};
+pub(crate) use hash::Hash;
 pub(crate) use moment::Moment;
 pub(crate) use time::TimeUnit;
 
@@ -71,6 +75,8 @@ pub(crate) enum Encoder {
     },
     /// Avro `array`.
     Array(Box<Encoder>),
+    /// Text or bytes that are not sent as they are.
+    Altered(Box<Altered>),
 }
 
 /// Why a value cannot be written.
@@ -120,6 +126,15 @@ impl Encoder {
                 text::label::<F>(value, labels, out).ok_or(Fault::UnknownLabel(*type_oid))
             }
             Encoder::Array(element) => put_array::<F>(element, value, scratch, out),
+            Encoder::Altered(altered) => altered.put::<F>(value, scratch, out),
+        }
+    }
+
+    /// How the values would be written if they were sent as they are.
+    pub(crate) fn unaltered(&self) -> &Encoder {
+        match self {
+            Encoder::Altered(altered) => &altered.inner,
+            other => other,
         }
     }
 

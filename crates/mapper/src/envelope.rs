@@ -15,6 +15,10 @@ pub(crate) struct Envelope {
     pub(crate) columns: Vec<ColumnPlan>,
     /// The key's columns, in key order.
     pub(crate) key: Vec<KeyColumn>,
+    /// Whether a former row may lack some of them, and nothing of their type is then written.
+    pub(crate) key_is_filled: bool,
+    /// What follows the key's columns in a key, already written: the mark of a route.
+    pub(crate) key_mark: Vec<u8>,
     pub(crate) source: Source,
 }
 
@@ -81,6 +85,11 @@ impl<'a> Row<'a> {
         &self.tuple
     }
 
+    /// Whether a null outside of the replica identity means nothing.
+    pub(crate) fn is_key_only(&self) -> bool {
+        self.image == Image::KeyOnly
+    }
+
     /// The value of the column at `place`.
     pub(crate) fn at(&self, place: usize) -> Option<Column<'a>> {
         let old = self.unchanged.as_ref().and_then(|old| key::at(old, place));
@@ -142,7 +151,10 @@ impl Envelope {
                 None => value,
                 Some(old) => key::merge(value, old.next()),
             };
-            F::field(column.name(), out);
+            if !column.is_sent() {
+                continue;
+            }
+            F::field(column.field_name(), out);
             let written = column.put::<F>(value, row.image, scratch, out);
             written.map_err(|fault| RowFault::Column { place, fault })?;
         }
@@ -158,21 +170,23 @@ impl Envelope {
         out: &mut Vec<u8>,
     ) -> Result<(), RowFault> {
         self.check_count(&row.tuple)?;
+        let image = if self.key_is_filled { row.image } else { Image::Whole };
         F::begin_record(out);
         for KeyColumn { place, column } in &self.key {
             let place = *place;
-            F::field(column.name(), out);
+            F::field(column.field_name(), out);
             let written = match row.at(place) {
                 // A placeholder here would give many rows the same key.
                 Some(Column::UnchangedToast) => {
                     Err(ColumnFault::Value(Fault::Value("a key: it was not sent")))
                 }
-                Some(value) => column.put::<F>(value, Image::Whole, scratch, out),
+                Some(value) => column.put::<F>(value, image, scratch, out),
                 // Places lie inside the relation, and the tuple is as wide.
                 None => Ok(()),
             };
             written.map_err(|fault| RowFault::Column { place, fault })?;
         }
+        out.extend_from_slice(&self.key_mark);
         F::end_record(out);
         Ok(())
     }

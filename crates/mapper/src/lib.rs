@@ -66,14 +66,21 @@ mod header;
 pub mod json;
 mod key;
 mod names;
+mod pattern;
 mod plan;
 mod records;
 mod schema;
 mod source;
+mod source_type;
+mod treatment;
 
 pub use batch::{Batch, Header, Mark, RecordView};
 pub use change::{ChangeContext, Ordinal, RecordId, RowChange};
-pub use config::{MapperConfig, TableName};
+pub use config::{
+    ColumnSettings, FieldAdjustment, HashAlgorithm, HashRule, HashVersion, KeyRule, MapperConfig, MaskRule,
+    MissingKeyColumns, NameSettings, Route, RouteError, RouteText, Salt, SchemaAdjustment, TableName, TruncateRule,
+};
 pub use error::MapError;
 pub use facts::{ColumnFacts, TableFacts, TypeFacts, TypeKind};
+pub use pattern::{ColumnPattern, NamePattern, PatternError, TablePattern};
 pub use plan::{Plan, SchemaId, SchemaIds};

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use walcast_pgoutput::Relation;
 
-use crate::column::{ColumnFault, ColumnPlan};
+use crate::column::{ColumnFault, ColumnPlan, Surroundings};
+use crate::config::Routed;
+use crate::connect::{ConnectSchema, Field, Kind};
 use crate::encode::{Fault, Scratch};
 use crate::envelope::{Envelope, KeyColumn, RowFault};
-use crate::format::Avro;
+use crate::format::{Avro, Format, written};
+use crate::key::Key;
 use crate::records::Records;
 use crate::source::Source;
 use crate::{Batch, ChangeContext, MapError, MapperConfig, RowChange, TableFacts, TableName};
@@ -71,33 +74,50 @@ impl Plan {
             namespace: relation.namespace.clone(),
             name: relation.name.clone(),
         };
-        let topic = names::topic(config, &table);
-        let namespace = names::namespace(&topic);
-        names::check_columns(relation.columns.iter().map(|column| column.name.as_str()), &table)?;
-        let identity = relation.replica_identity;
-        let columns: Vec<ColumnPlan> = relation
-            .columns
-            .iter()
-            .map(|column| ColumnPlan::compile::<Avro>(column, identity, facts, config))
-            .collect();
-        let key: Vec<KeyColumn> = key::columns(relation, facts)
+        let Routed { topic, mark } = names::destination(config, &table);
+        let namespace = names::namespace(&topic, config.names.adjust_schemas);
+        let around = Surroundings {
+            table: &table,
+            identity: relation.replica_identity,
+            facts,
+            config,
+        };
+        let columns = relation.columns.iter();
+        let columns: Vec<ColumnPlan> = columns
+            .map(|column| ColumnPlan::of_values::<Avro>(column, &around))
+            .collect::<Result<_, _>>()?;
+        let Key { places, filled } = key::of(relation, facts, &config.keys, &table)?;
+        let key: Vec<KeyColumn> = places
             .into_iter()
             .filter_map(|place| {
-                let column = relation.columns.get(place)?;
-                let column = ColumnPlan::compile::<Avro>(column, identity, facts, config);
+                let column = ColumnPlan::of_keys::<Avro>(relation.columns.get(place)?, &around);
                 Some(KeyColumn { place, column })
             })
             .collect();
+        let sent = || columns.iter().filter(|column| column.is_sent());
+        let as_field = |column: &ColumnPlan| column.field();
+        check_fields(sent(), None, &table)?;
+        // A key that no column is part of gets no mark either.
+        let mark = mark.filter(|_| !key.is_empty());
+        let mark_field = mark.as_ref().map(|(field, _)| field.as_str());
+        check_fields(key.iter().map(|key| &key.column), mark_field, &table)?;
+        let mut key_fields: Vec<Field> = key.iter().map(|key| key.column.field()).collect();
+        key_fields.extend(mark_field.map(|field| ConnectSchema::from(Kind::String).required().named(field)));
         let to_avro = |schema| connect::to_avro(&schema).to_string();
-        let key_fields = key.iter().map(|key| key.column.field()).collect();
-        let value_fields = columns.iter().map(ColumnPlan::field).collect();
         Ok(Self {
             key_schema: (!key.is_empty()).then(|| to_avro(schema::key(&namespace, key_fields))),
-            value_schema: to_avro(schema::value(&namespace, value_fields)),
+            value_schema: to_avro(schema::value(&namespace, sent().map(as_field).collect())),
             topic: topic.into(),
             envelope: Envelope {
                 columns,
                 key,
+                key_is_filled: filled,
+                key_mark: written(|out| {
+                    if let Some((field, identifier)) = &mark {
+                        Avro::field(field, out);
+                        Avro::string(identifier.as_bytes(), out);
+                    }
+                }),
                 source: Source::new::<Avro>(&table, config),
             },
             ids: None,
@@ -209,4 +229,14 @@ impl Plan {
             },
         }
     }
+}
+
+/// Checks that columns and a further field can be the fields of a record.
+fn check_fields<'a>(
+    columns: impl Iterator<Item = &'a ColumnPlan>,
+    further: Option<&'a str>,
+    table: &TableName,
+) -> Result<(), MapError> {
+    let columns = columns.map(|column| (column.name(), column.field_name()));
+    names::check_fields(columns.chain(further.map(|field| (field, field))), table)
 }

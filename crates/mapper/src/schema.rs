@@ -113,6 +113,7 @@ impl Encoder {
                 .with_parameter(DECIMAL_PRECISION, precision),
             Encoder::VariableDecimal => variable_decimal(),
             Encoder::Array(element) => Kind::Array(Box::new(element.element_slot())).into(),
+            Encoder::Altered(altered) => altered.inner.schema(),
         }
     }
 }
