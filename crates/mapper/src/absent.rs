@@ -63,6 +63,7 @@ pub(crate) fn put_fallback<F: Format>(encoder: &Encoder, out: &mut Vec<u8>) {
             put_geometry::<F>(EMPTY_WKB.len(), EMPTY_WKB.into_iter(), None, out);
         }
         Encoder::SparseVector => put_sparse::<F>(0, std::iter::empty(), out),
+        Encoder::Altered(altered) => put_fallback::<F>(&altered.inner, out),
     }
 }
 
@@ -121,6 +122,7 @@ pub(crate) fn put_unavailable<F: Format>(encoder: &Encoder, placeholder: &[u8], 
             put_sparse::<F>(dimensions, entries, out);
         }
         Encoder::Array { element, .. } => put_unavailable_array::<F>(element, placeholder, out),
+        Encoder::Altered(altered) => put_unavailable::<F>(&altered.inner, placeholder, out),
         // Too short to be stored out of line; were one said to be, this is at least of its type.
         Encoder::Boolean
         | Encoder::Bit

@@ -1,22 +1,27 @@
 //! One column of a plan: its field in the schema, and the bytes its values become.
 
-use walcast_pgoutput::{Column, Relation, RelationColumn, ReplicaIdentity};
+use walcast_pgoutput::{Column, RelationColumn, ReplicaIdentity};
 
 use crate::absent;
 use crate::column_type;
 use crate::connect::{Field, Slot};
 use crate::defaults::{self, DefaultValue};
-use crate::encode::{Encoder, Fault, Scratch};
-use crate::format::{Format, Nullability, written};
-use crate::{MapperConfig, TableFacts, UnwritableMode};
+use crate::encode::{Alteration, Encoder, Fault, Scratch};
+use crate::format::{Format, Nullability, Raw, written};
+use crate::treatment::{self, Treatment};
+use crate::{MapError, MapperConfig, TableFacts, TableName, UnwritableMode, names};
 
 /// How one column of a relation is written.
 #[derive(Debug)]
 pub(crate) struct ColumnPlan {
     name: String,
-    /// Whether records have no such field.
-    is_left_out: bool,
+    /// What its field is called.
+    field_name: String,
+    /// Whether values have it.
+    is_sent: bool,
     encoder: Encoder,
+    /// What its schema says beyond its type.
+    parameters: Vec<(&'static str, String)>,
     nullability: Nullability,
     default: Option<DefaultValue>,
     /// What a null becomes.
@@ -47,87 +52,158 @@ pub(crate) enum ColumnFault {
     Value(Fault),
 }
 
+/// What a column's plan is made of beside the column.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) table: &'a TableName,
+    pub(crate) identity: ReplicaIdentity,
+    pub(crate) facts: &'a TableFacts,
+    pub(crate) config: &'a MapperConfig,
+}
+
+impl Surroundings<'_> {
+    /// How a column is written as it is; `None` where its type is left out.
+    fn encoder(&self, column: &RelationColumn) -> Option<Encoder> {
+        column_type::encoder(
+            column.type_oid,
+            column.type_modifier,
+            self.facts,
+            &self.config.types,
+        )
+    }
+}
+
 impl ColumnPlan {
-    /// A column whose values are written in format `F`.
-    pub(crate) fn compile<F: Format>(
+    /// A column of values, which are written in format `F`.
+    pub(crate) fn of_values<F: Format>(
         column: &RelationColumn,
-        relation: &Relation,
-        facts: &TableFacts,
-        config: &MapperConfig,
+        around: &Surroundings<'_>,
+    ) -> Result<Self, MapError> {
+        let Surroundings {
+            table, facts, config, ..
+        } = around;
+        let encoder = around.encoder(column);
+        let is_known = encoder.is_some();
+        let encoder = encoder.unwrap_or(Encoder::Discarded);
+        let is_sent = is_known && treatment::is_sent(&config.columns, table, &column.name);
+        let treatment = if is_sent {
+            treatment::of(&config.columns, table, column, encoder, facts)?
+        } else {
+            Treatment::untouched(encoder)
+        };
+        Ok(Self::compile::<F>(column, around, treatment, is_sent))
+    }
+
+    /// A column of keys, which are written in format `F`: nothing is done to it on the way. `None` for a type that is
+    /// left out.
+    pub(crate) fn of_keys<F: Format>(column: &RelationColumn, around: &Surroundings<'_>) -> Option<Self> {
+        let encoder = around.encoder(column)?;
+        let is_sent = treatment::is_sent(&around.config.columns, around.table, &column.name);
+        Some(Self::compile::<F>(
+            column,
+            around,
+            Treatment::untouched(encoder),
+            is_sent,
+        ))
+    }
+
+    fn compile<F: Format>(
+        column: &RelationColumn,
+        around: &Surroundings<'_>,
+        treatment: Treatment,
+        is_sent: bool,
     ) -> Self {
-        let known = facts.columns.iter().find(|known| known.name == column.name);
-        let found = column_type::encoder(column.type_oid, column.type_modifier, facts, &config.types);
-        let is_left_out = found.is_none();
-        let encoder = found.unwrap_or(Encoder::Discarded);
+        let Surroundings {
+            identity,
+            facts,
+            config,
+            ..
+        } = around;
+        let Treatment { encoder, parameters } = treatment;
+        // Debezium does not look up what it knows of columns that it does not send.
+        let known = facts
+            .columns
+            .iter()
+            .find(|known| is_sent && known.name == column.name);
         // What identifies a row by an index is not null, whatever the catalog says meanwhile.
-        let identifies = column.is_key
-            && matches!(
-                relation.replica_identity,
-                ReplicaIdentity::Default | ReplicaIdentity::Index
-            );
+        let identifies =
+            is_sent && column.is_key && matches!(identity, ReplicaIdentity::Default | ReplicaIdentity::Index);
         let nullable = !identifies && !known.is_some_and(|known| known.not_null);
         let default = known
             .filter(|known| known.type_oid == column.type_oid && !known.generated)
             .filter(|known| column_type::has_readable_default(known.type_oid, facts, &config.types))
-            .and_then(|known| defaults::parse(known.default_expression.as_deref()?, &encoder));
+            .and_then(|known| defaults::parse(known.default_expression.as_deref()?, encoder.unaltered()));
         let nullability = match (nullable || encoder.is_always_optional(), &default) {
             (false, _) => Nullability::Required,
             (true, None) => Nullability::NullFirst,
             (true, Some(_)) => Nullability::NullLast,
         };
-        let put_default = |out: &mut Vec<u8>| match &default {
-            // Connect reads a null in a field that has a default as that default, and so writes it.
-            Some(default) => {
-                F::present(nullability, out);
-                default.put::<F>(&encoder, out);
-            }
-            None if nullable => F::absent(nullability, out),
-            None => {
-                F::present(nullability, out);
-                absent::put_fallback::<F>(&encoder, out);
-            }
+        let absent = Absent {
+            encoder: &encoder,
+            nullable,
+            nullability,
+            default: default.as_ref(),
         };
-        let unavailable = written(|out| {
-            F::present(nullability, out);
-            absent::put_unavailable::<F>(&encoder, config.unavailable_value_placeholder.as_bytes(), out);
-        });
+        let placeholder = config.unavailable_value_placeholder.as_bytes();
+        let missing = written(|out| absent.put_missing::<F>(out));
         Self {
             name: column.name.clone(),
-            null: nullable.then(|| written(put_default)),
-            missing: written(put_default),
-            unavailable,
+            field_name: names::field(&column.name, config.names.adjust_fields),
+            is_sent,
+            null: (nullable || absent.is_masked()).then(|| missing.clone()),
+            missing,
+            unavailable: written(|out| absent.put_unavailable::<F>(placeholder, out)),
             unwritable: config.types.unwritable,
-            is_left_out,
             encoder,
+            parameters,
             nullability,
             default,
         }
     }
 
+    /// The column's name in the table.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether records have no such field.
-    pub(crate) fn is_left_out(&self) -> bool {
-        self.is_left_out
+    /// What its field is called.
+    pub(crate) fn field_name(&self) -> &str {
+        &self.field_name
+    }
+
+    /// Whether values have it.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.is_sent
     }
 
     pub(crate) fn encoder(&self) -> &Encoder {
         &self.encoder
     }
 
+    /// Appends what is written where a former row does not hold the value.
+    pub(crate) fn put_missing<F: Format>(&self, out: &mut Vec<u8>) {
+        let absent = Absent {
+            encoder: &self.encoder,
+            nullable: self.null.is_some(),
+            nullability: self.nullability,
+            default: self.default.as_ref(),
+        };
+        absent.put_missing::<F>(out);
+    }
+
     /// Its field in the schema of rows and of keys.
     pub(crate) fn field(&self) -> Field {
+        let mut schema = self.encoder.schema();
+        schema.parameters.extend(self.parameters.iter().cloned());
         let slot = Slot {
-            schema: self.encoder.schema(),
+            schema,
             optional: self.nullability != Nullability::Required,
             default: self
                 .default
                 .as_ref()
-                .map(|default| default.literal(&self.encoder)),
+                .map(|default| default.literal(self.encoder.unaltered())),
         };
-        slot.named(&self.name)
+        slot.named(&self.field_name)
     }
 
     /// Appends one value.
@@ -180,5 +256,55 @@ impl ColumnPlan {
         out.truncate(start);
         out.extend_from_slice(instead.ok_or(ColumnFault::Value(fault))?);
         Ok(())
+    }
+}
+
+/// How a column's value is written where there is none.
+struct Absent<'a> {
+    encoder: &'a Encoder,
+    nullable: bool,
+    nullability: Nullability,
+    default: Option<&'a DefaultValue>,
+}
+
+impl Absent<'_> {
+    /// Stars stand for nothing too.
+    fn is_masked(&self) -> bool {
+        matches!(self.encoder, Encoder::Altered(altered) if matches!(altered.alteration, Alteration::Mask(_)))
+    }
+
+    fn put_missing<F: Format>(&self, out: &mut Vec<u8>) {
+        match (self.encoder, self.default) {
+            // Debezium changes what it makes of nothing, but neither a null nor the default that Connect reads in it.
+            (Encoder::Altered(altered), default) if !self.nullable || self.is_masked() => {
+                let value = written(|out| match default {
+                    Some(default) => default.put::<Raw>(&altered.inner, out),
+                    None => absent::put_fallback::<Raw>(&altered.inner, out),
+                });
+                F::present(self.nullability, out);
+                altered.alter::<F>(&value, out);
+            }
+            // Connect reads a null in a field that has a default as that default, and so writes it.
+            (encoder, Some(default)) => {
+                F::present(self.nullability, out);
+                default.put::<F>(encoder.unaltered(), out);
+            }
+            (_, None) if self.nullable => F::absent(self.nullability, out),
+            (encoder, None) => {
+                F::present(self.nullability, out);
+                absent::put_fallback::<F>(encoder, out);
+            }
+        }
+    }
+
+    fn put_unavailable<F: Format>(&self, placeholder: &[u8], out: &mut Vec<u8>) {
+        F::present(self.nullability, out);
+        match self.encoder {
+            Encoder::Altered(altered) => {
+                let value = written(|out| absent::put_unavailable::<Raw>(&altered.inner, placeholder, out));
+                altered.alter::<F>(&value, out);
+            }
+            encoder => absent::put_unavailable::<F>(encoder, placeholder, out),
+        }
     }
 }

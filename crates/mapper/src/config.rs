@@ -1,12 +1,23 @@
 //! What the mapper can be told.
 
+mod columns;
 mod form;
+mod keys;
+mod names;
+mod route;
+mod salt;
 mod types;
 
 use std::fmt;
 
+pub use columns::{ColumnSettings, HashAlgorithm, HashRule, HashVersion, MaskRule, TruncateRule};
 pub(crate) use form::EnvelopePart;
 pub use form::{Encoding, FlatDeletes, FlatForm, MetadataField, Shape};
+pub use keys::{KeyRule, MissingKeyColumns};
+pub use names::{FieldAdjustment, NameSettings, SchemaAdjustment};
+pub(crate) use route::Routed;
+pub use route::{Route, RouteError, RouteText};
+pub use salt::Salt;
 pub use types::{
     ArrayMode, BinaryMode, DecimalMode, HstoreMode, IntervalMode, TimeMode, TypeModes, UnknownMode,
     UnwritableMode,
@@ -50,6 +61,12 @@ pub struct MapperConfig {
     pub flat: FlatForm,
     /// How types are written.
     pub types: TypeModes,
+    /// What topics, schemas and fields are called.
+    pub names: NameSettings,
+    /// Which columns are sent, and which are changed on the way.
+    pub columns: ColumnSettings,
+    /// Keys that are not the primary key.
+    pub keys: Vec<KeyRule>,
 }
 
 /// Debezium's word, which consumers compare with.
@@ -69,12 +86,15 @@ impl MapperConfig {
             shape: Shape::Debezium,
             flat: FlatForm::default(),
             types: TypeModes::default(),
+            names: NameSettings::default(),
+            columns: ColumnSettings::default(),
+            keys: Vec::new(),
         }
     }
 
     /// The topic of a table's records.
     #[must_use]
     pub fn topic(&self, table: &TableName) -> String {
-        crate::names::topic(self, table)
+        crate::names::destination(self, table).topic
     }
 }

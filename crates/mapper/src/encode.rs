@@ -1,11 +1,13 @@
 //! Values: from the wire's text to Avro's bytes, one small encoder a column.
 
+mod altered;
 mod array;
 mod binary;
 mod bits;
 mod calendar;
 mod decimal;
 mod geometry;
+mod hash;
 mod hstore;
 mod interval;
 mod moment;
@@ -22,9 +24,11 @@ use walcast_pgoutput::Oid;
 use crate::connect::Slot;
 use crate::format::{Format, Nullability};
 use crate::{BinaryMode, IntervalMode};
+pub(crate) use altered::{Alteration, Altered};
 use array::{Element, Elements};
 pub(crate) use decimal::{SCALE, VALUE};
 pub(crate) use geometry::{EMPTY_WKB, SRID, WKB, X, Y, put_geometry, put_point};
+pub(crate) use hash::Hash;
 pub(crate) use moment::{Moment, SECOND_DIGITS_MAX};
 pub(crate) use time::{DateForm, TimeForm};
 pub(crate) use vector::{DIMENSIONS, VECTOR, put_sparse};
@@ -137,6 +141,8 @@ pub(crate) enum Encoder {
     },
     /// Avro `string` that never holds the value: Debezium knows the type and does not read it.
     Discarded,
+    /// Text or bytes that are not sent as they are.
+    Altered(Box<Altered>),
 }
 
 /// Why a value cannot be written.
@@ -211,6 +217,15 @@ impl Encoder {
             Encoder::SparseVector => vector::sparse::<F>(value, out),
             Encoder::Array { element, delimiter } => put_array::<F>(element, *delimiter, value, scratch, out),
             Encoder::Discarded => Err(Fault::Discarded),
+            Encoder::Altered(altered) => altered.put::<F>(value, scratch, out),
+        }
+    }
+
+    /// How the values would be written if they were sent as they are.
+    pub(crate) fn unaltered(&self) -> &Encoder {
+        match self {
+            Encoder::Altered(altered) => &altered.inner,
+            other => other,
         }
     }
 

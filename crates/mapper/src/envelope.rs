@@ -16,6 +16,10 @@ pub(crate) struct Envelope {
     pub(crate) columns: Vec<ColumnPlan>,
     /// The key's columns, in key order.
     pub(crate) key: Vec<KeyColumn>,
+    /// Whether a former row may lack some of them, and nothing of their type is then written.
+    pub(crate) key_is_filled: bool,
+    /// A field that follows the key's columns in a key: the mark of a route, and what it says.
+    pub(crate) key_mark: Option<(String, String)>,
     pub(crate) source: Source,
 }
 
@@ -80,6 +84,11 @@ impl<'a> Row<'a> {
 
     pub(crate) fn tuple(&self) -> &Tuple<'a> {
         &self.tuple
+    }
+
+    /// Whether a null outside of the replica identity means nothing.
+    pub(crate) fn is_key_only(&self) -> bool {
+        self.image == Image::KeyOnly
     }
 
     /// The value of the column at `place`.
@@ -153,10 +162,10 @@ impl Envelope {
                 None => value,
                 Some(old) => key::merge(value, old.next()),
             };
-            if column.is_left_out() {
+            if !column.is_sent() {
                 continue;
             }
-            F::field(column.name(), out);
+            F::field(column.field_name(), out);
             let written = column.put::<F>(value, row.image, scratch, out);
             written.map_err(|fault| RowFault::Column { place, fault })?;
         }
@@ -171,20 +180,29 @@ impl Envelope {
         out: &mut Vec<u8>,
     ) -> Result<(), RowFault> {
         self.check_count(&row.tuple)?;
+        let image = if self.key_is_filled {
+            row.image
+        } else {
+            Image::Whole
+        };
         F::begin_record(out);
         for KeyColumn { place, column } in &self.key {
             let place = *place;
-            F::field(column.name(), out);
+            F::field(column.field_name(), out);
             let written = match row.at(place) {
                 // A placeholder here would give many rows the same key.
                 Some(Column::UnchangedToast) => {
                     Err(ColumnFault::Value(Fault::Value("a key: it was not sent")))
                 }
-                Some(value) => column.put::<F>(value, Image::Whole, scratch, out),
+                Some(value) => column.put::<F>(value, image, scratch, out),
                 // Places lie inside the relation, and the tuple is as wide.
                 None => Ok(()),
             };
             written.map_err(|fault| RowFault::Column { place, fault })?;
+        }
+        if let Some((field, mark)) = &self.key_mark {
+            F::field(field, out);
+            F::string(mark.as_bytes(), out);
         }
         F::end_record(out);
         Ok(())

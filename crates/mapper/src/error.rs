@@ -48,26 +48,78 @@ pub enum MapError {
         /// Columns of the relation.
         wanted: usize,
     },
-    /// Two columns have the same name once adjusted for Avro.
-    #[error("columns of {table} collide: {column} appears twice")]
-    DuplicateColumn {
+    /// Two columns would be the same field.
+    #[error(
+        "columns {:?} and {:?} of {table} would both be field {field}; exclude one, or set names.adjust_fields = \"avro_unicode\"",
+        columns[0], columns[1]
+    )]
+    FieldCollision {
         /// The table.
         table: TableName,
-        /// The column.
-        column: String,
+        /// The columns.
+        columns: [String; 2],
+        /// The field.
+        field: String,
     },
     /// CloudEvents are asked for in Avro.
     #[error("CloudEvents are JSON: values are encoded as json or json_schema")]
     CloudEventsInAvro,
-    /// A name cannot stand in an Avro schema.
+    /// A column's name cannot stand in an Avro schema.
     #[error(
-        "{name:?} of {table} cannot be an Avro name: letters, digits and _ only, not beginning with a digit"
+        "column {name:?} of {table} cannot be an Avro name: letters, digits and _ only, not beginning with a digit; set names.adjust_fields = \"avro\" or \"avro_unicode\", or exclude the column"
     )]
     Name {
         /// The table.
         table: TableName,
-        /// The schema, table or column.
+        /// The column.
         name: String,
+    },
+    /// A configured key has columns that the table does not have.
+    #[error("{table} has no column for {pattern:?}, which [[keys]] makes part of its key")]
+    KeyColumn {
+        /// The table.
+        table: TableName,
+        /// The pattern that chooses none.
+        pattern: String,
+    },
+    /// A configured key has columns that the log does not tell of deleted rows.
+    #[error(
+        "{} of {table} is part of the key that [[keys]] gives it, but the log does not tell it of a deleted row; run: \
+         ALTER TABLE {} REPLICA IDENTITY FULL (or USING INDEX with a unique index over the key); or set missing = \"fill\"",
+        list("column", columns),
+        quoted(table)
+    )]
+    KeyNotInIdentity {
+        /// The table.
+        table: TableName,
+        /// The columns.
+        columns: Vec<String>,
+    },
+    /// Two settings would change the values of one column.
+    #[error(
+        "column {column} of {table} is chosen by {first} and by {second}; a column's values can be changed by one only"
+    )]
+    ColumnRules {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+        /// One setting.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// A setting that is for text chooses a column that holds none.
+    #[error(
+        "column {column} of {table} is chosen by {setting}, which is for text; exclude the column if its values are not to be sent"
+    )]
+    NotText {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+        /// The setting.
+        setting: &'static str,
     },
 }
 
@@ -79,9 +131,24 @@ impl MapError {
             MapError::NullInNotNull { .. } | MapError::UnknownEnumLabel { .. } => true,
             MapError::Value { .. }
             | MapError::ColumnCount { .. }
-            | MapError::DuplicateColumn { .. }
             | MapError::CloudEventsInAvro
-            | MapError::Name { .. } => false,
+            | MapError::FieldCollision { .. }
+            | MapError::Name { .. }
+            | MapError::KeyColumn { .. }
+            | MapError::KeyNotInIdentity { .. }
+            | MapError::ColumnRules { .. }
+            | MapError::NotText { .. } => false,
         }
     }
+}
+
+fn list(word: &str, names: &[String]) -> String {
+    let plural = if names.len() == 1 { "" } else { "s" };
+    format!("{word}{plural} {}", names.join(", "))
+}
+
+/// A table's name as SQL needs it.
+fn quoted(table: &TableName) -> String {
+    let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    format!("{}.{}", quote(&table.namespace), quote(&table.name))
 }

@@ -6,10 +6,12 @@
 mod avro;
 mod header;
 mod json;
+mod raw;
 
 pub(crate) use avro::Avro;
 pub(crate) use header::HeaderText;
 pub(crate) use json::{Json, Literal};
+pub(crate) use raw::Raw;
 
 /// Whether a value may be missing, and which branch of an Avro union says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -65,7 +65,7 @@ pub(crate) fn put_key(
 ) -> Result<(), RowFault> {
     HeaderText::begin_record(out);
     for KeyColumn { place, column } in &envelope.key {
-        HeaderText::field(column.name(), out);
+        HeaderText::field(column.field_name(), out);
         match row.at(*place) {
             Some(Column::Text(text)) => {
                 let written = column.encoder().put::<HeaderText>(text, scratch, out);
@@ -73,6 +73,9 @@ pub(crate) fn put_key(
                     place: *place,
                     fault: ColumnFault::Value(fault),
                 })?;
+            }
+            Some(Column::Null) if envelope.key_is_filled && row.is_key_only() => {
+                column.put_missing::<HeaderText>(out);
             }
             Some(Column::Null | Column::UnchangedToast | Column::Binary(_)) | None => {
                 HeaderText::absent(Nullability::NullFirst, out);

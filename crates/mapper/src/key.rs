@@ -4,15 +4,85 @@ use std::collections::BTreeSet;
 
 use walcast_pgoutput::{Column, Relation, ReplicaIdentity, Tuple};
 
-use crate::TableFacts;
 use crate::envelope::KeyColumn;
+use crate::{KeyRule, MapError, MissingKeyColumns, TableFacts, TableName};
 
-/// The key's columns as places in the relation, in key order; empty when records have no key.
+/// Which columns are a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    /// Their places in the relation, in key order; empty when records have no key.
+    pub(crate) places: Vec<usize>,
+    /// Whether the log may leave some of them out of a former row, and nothing of their type is then written.
+    pub(crate) filled: bool,
+}
+
+/// The key of a relation: what the configuration says, else what the log and the catalog say.
+pub(crate) fn of(
+    relation: &Relation,
+    facts: &TableFacts,
+    rules: &[KeyRule],
+    table: &TableName,
+) -> Result<Key, MapError> {
+    let mut places = Vec::new();
+    let mut filled = false;
+    for rule in rules.iter().filter(|rule| rule.tables.matches(table)) {
+        filled |= rule.missing == MissingKeyColumns::Fill;
+        for pattern in &rule.columns {
+            let columns = relation.columns.iter().enumerate();
+            let chosen: Vec<usize> = columns
+                .filter(|(_, column)| pattern.matches(&column.name))
+                .map(|(place, _)| place)
+                .collect();
+            if chosen.is_empty() {
+                return Err(MapError::KeyColumn {
+                    table: table.clone(),
+                    pattern: pattern.to_string(),
+                });
+            }
+            let further = chosen.into_iter().filter(|place| !places.contains(place));
+            places.extend(further.collect::<Vec<_>>());
+        }
+    }
+    if places.is_empty() {
+        return Ok(Key {
+            places: columns(relation, facts),
+            filled: false,
+        });
+    }
+    let untold = untold(relation, &places);
+    if !untold.is_empty() && !filled {
+        return Err(MapError::KeyNotInIdentity {
+            table: table.clone(),
+            columns: untold,
+        });
+    }
+    filled = !untold.is_empty();
+    Ok(Key { places, filled })
+}
+
+/// The columns of a key that the log does not tell of a row that is gone. Where nothing identifies rows, the server
+/// refuses to delete any.
+fn untold(relation: &Relation, places: &[usize]) -> Vec<String> {
+    let flagged = relation.columns.iter().any(|column| column.is_key);
+    match relation.replica_identity {
+        ReplicaIdentity::Default | ReplicaIdentity::Index if flagged => {
+            let columns = places.iter().filter_map(|place| relation.columns.get(*place));
+            let untold = columns.filter(|column| !column.is_key);
+            untold.map(|column| column.name.clone()).collect()
+        }
+        ReplicaIdentity::Default
+        | ReplicaIdentity::Index
+        | ReplicaIdentity::Full
+        | ReplicaIdentity::Nothing => Vec::new(),
+    }
+}
+
+/// The key's columns where the configuration says nothing.
 ///
 /// The log is believed before the catalog: under the default identity it flags the primary key as it was. The catalog
 /// knows the order of the key's columns, and the key where the identity is the whole row. A primary key that a replica
 /// identity index does not cover cannot be told of a deleted row: there the index is the key.
-pub(crate) fn columns(relation: &Relation, facts: &TableFacts) -> Vec<usize> {
+fn columns(relation: &Relation, facts: &TableFacts) -> Vec<usize> {
     let flagged: Vec<usize> = relation
         .columns
         .iter()

@@ -67,6 +67,7 @@ mod header;
 pub mod json;
 mod key;
 mod names;
+mod pattern;
 mod plan;
 mod records;
 mod schema;
@@ -74,14 +75,19 @@ mod serialization;
 mod shape;
 mod source;
 mod source_field;
+mod source_type;
+mod treatment;
 
 pub use batch::{Batch, Header, Mark, RecordView};
 pub use change::{ChangeContext, Ordinal, RecordId, RowChange};
 pub use config::{
-    ArrayMode, BinaryMode, DecimalMode, Encoding, FlatDeletes, FlatForm, HstoreMode, IntervalMode,
-    MapperConfig, MetadataField, Shape, TableName, TimeMode, TypeModes, UnknownMode, UnwritableMode,
+    ArrayMode, BinaryMode, ColumnSettings, DecimalMode, Encoding, FieldAdjustment, FlatDeletes, FlatForm,
+    HashAlgorithm, HashRule, HashVersion, HstoreMode, IntervalMode, KeyRule, MapperConfig, MaskRule,
+    MetadataField, MissingKeyColumns, NameSettings, Route, RouteError, RouteText, Salt, SchemaAdjustment,
+    Shape, TableName, TimeMode, TruncateRule, TypeModes, UnknownMode, UnwritableMode,
 };
 pub use error::MapError;
 pub use facts::{ColumnFacts, TableFacts, TypeFacts, TypeKind};
+pub use pattern::{ColumnPattern, NamePattern, PatternError, TablePattern};
 pub use plan::{Plan, SchemaId, SchemaIds};
 pub use source_field::SourceField;

@@ -1,58 +1,108 @@
-//! Names: what a table is called in Kafka and in Avro.
+//! Names: what a table is called in Kafka and in schemas, and its columns in these.
 
-use crate::{MapError, MapperConfig, TableName};
+use std::collections::BTreeMap;
 
-/// `<prefix>.<schema>.<table>`, with `_` for each character that a Kafka topic cannot have, as Debezium does. It is the
-/// topic, and the namespace of the table's schemas.
-pub(crate) fn topic(config: &MapperConfig, table: &TableName) -> String {
-    let full = format!("{}.{}.{}", config.topic_prefix, table.namespace, table.name);
-    full.chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect()
-}
+use crate::config::Routed;
+use crate::{FieldAdjustment, MapError, MapperConfig, SchemaAdjustment, TableName};
 
-/// The namespace of the schemas of a topic: the topic, with `_` in place of what an Avro name cannot have, and before a
-/// digit that begins a part. Two topics may come to share one; their subjects stay apart.
-pub(crate) fn namespace(topic: &str) -> String {
-    let mut namespace = String::with_capacity(topic.len());
-    let mut begins_part = true;
-    for c in topic.chars() {
-        if begins_part && c.is_ascii_digit() {
-            namespace.push('_');
+/// Where a table's records go: `<prefix>.<schema>.<table>`, with `_` for each character that a Kafka topic cannot have,
+/// as Debezium does, or where a route sends that.
+pub(crate) fn destination(config: &MapperConfig, table: &TableName) -> Routed {
+    let delimiter = config.names.delimiter.as_str();
+    let full = [&config.topic_prefix, &table.namespace, &table.name].map(String::as_str);
+    let mut topic = String::new();
+    for character in full.join(delimiter).chars() {
+        if character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-') {
+            topic.push(character);
+        } else {
+            // Java counts one beyond U+FFFF as two.
+            (0..character.len_utf16()).for_each(|_| topic.push('_'));
         }
-        namespace.push(if c == '-' { '_' } else { c });
-        begins_part = c == '.';
     }
-    namespace
+    let routed = config.names.routes.iter().find_map(|route| route.of(&topic));
+    routed.unwrap_or(Routed { topic, mark: None })
 }
 
-/// Checks that a column's name can be a field's, and that it is there once.
-pub(crate) fn check_columns<'a>(
-    names: impl Iterator<Item = &'a str>,
+/// The namespace of the schemas of a topic. Two topics may come to share one; their subjects stay apart.
+pub(crate) fn namespace(topic: &str, adjustment: SchemaAdjustment) -> String {
+    match adjustment {
+        SchemaAdjustment::None => topic.to_owned(),
+        SchemaAdjustment::Avro => underscored(topic, true),
+        SchemaAdjustment::AvroUnicode => escaped(topic, true),
+        SchemaAdjustment::Valid => {
+            let parts: Vec<String> = topic.split('.').map(|part| underscored(part, true)).collect();
+            parts.join(".")
+        }
+    }
+}
+
+/// The field of a column.
+pub(crate) fn field(column: &str, adjustment: FieldAdjustment) -> String {
+    match adjustment {
+        FieldAdjustment::None => column.to_owned(),
+        FieldAdjustment::Avro => underscored(column, false),
+        FieldAdjustment::AvroUnicode => escaped(column, false),
+    }
+}
+
+/// Checks that the names of columns can be those of fields, each of one.
+pub(crate) fn check_fields<'a>(
+    columns: impl Iterator<Item = (&'a str, &'a str)>,
     table: &TableName,
 ) -> Result<(), MapError> {
-    let mut seen = std::collections::BTreeSet::new();
-    for name in names {
-        if !is_avro_name(name) {
+    let mut seen = BTreeMap::new();
+    for (column, field) in columns {
+        if !is_avro_name(field) {
             return Err(MapError::Name {
                 table: table.clone(),
-                name: name.to_owned(),
+                name: column.to_owned(),
             });
         }
-        if !seen.insert(name) {
-            return Err(MapError::DuplicateColumn {
+        if let Some(other) = seen.insert(field, column) {
+            return Err(MapError::FieldCollision {
                 table: table.clone(),
-                column: name.to_owned(),
+                columns: [other.to_owned(), column.to_owned()],
+                field: field.to_owned(),
             });
         }
     }
     Ok(())
+}
+
+/// `_` for what an Avro name cannot have, and before a digit that begins it.
+fn underscored(name: &str, dots: bool) -> String {
+    let mut adjusted = String::with_capacity(name.len());
+    for (place, character) in name.char_indices() {
+        match character {
+            '0'..='9' if place == 0 => {
+                adjusted.push('_');
+                adjusted.push(character);
+            }
+            'A'..='Z' | 'a'..='z' | '0'..='9' | '_' => adjusted.push(character),
+            '.' if dots && place > 0 => adjusted.push(character),
+            other => (0..other.len_utf16()).for_each(|_| adjusted.push('_')),
+        }
+    }
+    adjusted
+}
+
+/// `_u` and the number of what an Avro name cannot have, in Debezium's hexadecimal digits: short ones get two zeros.
+fn escaped(name: &str, dots: bool) -> String {
+    let mut adjusted = String::with_capacity(name.len());
+    for (place, character) in name.char_indices() {
+        match character {
+            'A'..='Z' | 'a'..='z' => adjusted.push(character),
+            '0'..='9' if place > 0 => adjusted.push(character),
+            '.' if dots && place > 0 => adjusted.push(character),
+            other => {
+                for unit in other.encode_utf16(&mut [0; 2]) {
+                    let zeros = if *unit <= 0xFF { "00" } else { "" };
+                    adjusted.push_str(&format!("_u{zeros}{unit:x}"));
+                }
+            }
+        }
+    }
+    adjusted
 }
 
 /// See <https://avro.apache.org/docs/1.12.0/specification/#names>.
@@ -66,11 +116,41 @@ fn is_avro_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::namespace;
+    use super::{field, namespace};
+    use crate::{FieldAdjustment, SchemaAdjustment};
 
     #[test]
     fn a_namespace_has_only_what_avro_names_may_have() {
-        assert_eq!(namespace("shop.public.orders"), "shop.public.orders");
-        assert_eq!(namespace("my-shop.public.2nd"), "my_shop.public._2nd");
+        let valid = |topic| namespace(topic, SchemaAdjustment::Valid);
+        assert_eq!(valid("shop.public.orders"), "shop.public.orders");
+        assert_eq!(valid("my-shop.public.2nd"), "my_shop.public._2nd");
+    }
+
+    /// The cases of Debezium's `SchemaNameAdjusterTest`, and those that its code decides.
+    #[test]
+    fn the_other_adjustments_are_debeziums() {
+        for (name, none, avro, avro_unicode) in [
+            ("a.b-c.2d", "a.b-c.2d", "a.b_c.2d", "a.b_u002dc.2d"),
+            ("1shop.a_b", "1shop.a_b", "_1shop.a_b", "_u0031shop.a_u005fb"),
+            ("-x.y", "-x.y", "_x.y", "_u002dx.y"),
+        ] {
+            assert_eq!(namespace(name, SchemaAdjustment::None), none);
+            assert_eq!(namespace(name, SchemaAdjustment::Avro), avro);
+            assert_eq!(namespace(name, SchemaAdjustment::AvroUnicode), avro_unicode);
+        }
+        for (name, avro, avro_unicode) in [
+            ("plain_Name2", "plain_Name2", "plain_u005fName2"),
+            ("with space", "with_space", "with_u0020space"),
+            ("a.b", "a_b", "a_u002eb"),
+            ("2nd", "_2nd", "_u0032nd"),
+            ("größe", "gr__e", "gr_u00f6_u00dfe"),
+            ("\t\u{101}", "__", "_u009_u101"),
+            ("名前", "__", "_u540d_u524d"),
+            ("a😀", "a__", "a_ud83d_ude00"),
+        ] {
+            assert_eq!(field(name, FieldAdjustment::None), name);
+            assert_eq!(field(name, FieldAdjustment::Avro), avro);
+            assert_eq!(field(name, FieldAdjustment::AvroUnicode), avro_unicode);
+        }
     }
 }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use walcast_pgoutput::{Relation, RelationColumn};
 
-use crate::column::{ColumnFault, ColumnPlan};
+use crate::column::{ColumnFault, ColumnPlan, Surroundings};
+use crate::config::Routed;
+use crate::connect::{ConnectSchema, Field, Kind};
 use crate::encode::{Fault, Scratch};
 use crate::envelope::{Envelope, KeyColumn, RowFault};
 use crate::format::{Avro, Json};
+use crate::key::Key;
 use crate::records::Records;
 use crate::serialization::Serialization;
 use crate::shape::ShapePlan;
@@ -78,29 +81,42 @@ impl Plan {
         if config.shape == Shape::CloudEvents && config.value == Encoding::Avro {
             return Err(MapError::CloudEventsInAvro);
         }
-        let topic = names::topic(config, &table);
-        let namespace = names::namespace(&topic);
-        names::check_columns(relation.columns.iter().map(|column| column.name.as_str()), &table)?;
-        let column = |column: &RelationColumn, encoding| match encoding {
-            Encoding::Avro => ColumnPlan::compile::<Avro>(column, relation, facts, config),
-            Encoding::Json | Encoding::JsonSchema => {
-                ColumnPlan::compile::<Json>(column, relation, facts, config)
-            }
+        let Routed { topic, mark } = names::destination(config, &table);
+        let namespace = names::namespace(&topic, config.names.adjust_schemas);
+        let around = Surroundings {
+            table: &table,
+            identity: relation.replica_identity,
+            facts,
+            config,
         };
-        let columns = relation.columns.iter();
-        let columns: Vec<ColumnPlan> = columns.map(|known| column(known, config.value)).collect();
-        let key: Vec<KeyColumn> = key::columns(relation, facts)
+        let of_values = |column: &RelationColumn| match config.value {
+            Encoding::Avro => ColumnPlan::of_values::<Avro>(column, &around),
+            Encoding::Json | Encoding::JsonSchema => ColumnPlan::of_values::<Json>(column, &around),
+        };
+        let of_keys = |column: &RelationColumn| match config.key {
+            Encoding::Avro => ColumnPlan::of_keys::<Avro>(column, &around),
+            Encoding::Json | Encoding::JsonSchema => ColumnPlan::of_keys::<Json>(column, &around),
+        };
+        let columns: Vec<ColumnPlan> = relation.columns.iter().map(of_values).collect::<Result<_, _>>()?;
+        let Key { places, filled } = key::of(relation, facts, &config.keys, &table)?;
+        let key: Vec<KeyColumn> = places
             .into_iter()
             .filter_map(|place| {
-                let column = column(relation.columns.get(place)?, config.key);
-                (!column.is_left_out()).then_some(KeyColumn { place, column })
+                let column = of_keys(relation.columns.get(place)?)?;
+                Some(KeyColumn { place, column })
             })
             .collect();
-        let key_fields = key.iter().map(|key| key.column.field()).collect();
+        let sent = || columns.iter().filter(|column| column.is_sent());
+        check_fields(sent(), None, &table)?;
+        // A key that no column is part of gets no mark either.
+        let mark = mark.filter(|_| !key.is_empty());
+        let mark_field = mark.as_ref().map(|(field, _)| field.as_str());
+        check_fields(key.iter().map(|key| &key.column), mark_field, &table)?;
+        let mut key_fields: Vec<Field> = key.iter().map(|key| key.column.field()).collect();
+        key_fields.extend(mark_field.map(|field| ConnectSchema::from(Kind::String).required().named(field)));
         let key_serialization =
             (!key.is_empty()).then(|| Serialization::new(config.key, &schema::key(&namespace, key_fields)));
-        let sent = columns.iter().filter(|column| !column.is_left_out());
-        let value_fields = sent.map(ColumnPlan::field).collect();
+        let value_fields = sent().map(ColumnPlan::field).collect();
         let (shape, value_schema, encoding) = ShapePlan::compile(&namespace, value_fields, config);
         Ok(Self {
             key: key_serialization,
@@ -110,6 +126,8 @@ impl Plan {
             envelope: Envelope {
                 columns,
                 key,
+                key_is_filled: filled,
+                key_mark: mark,
                 source: match config.value {
                     Encoding::Avro => Source::new::<Avro>(&table, config),
                     Encoding::Json | Encoding::JsonSchema => Source::new::<Json>(&table, config),
@@ -231,4 +249,14 @@ impl Plan {
             },
         }
     }
+}
+
+/// Checks that columns and a further field can be the fields of a record.
+fn check_fields<'a>(
+    columns: impl Iterator<Item = &'a ColumnPlan>,
+    further: Option<&'a str>,
+    table: &TableName,
+) -> Result<(), MapError> {
+    let columns = columns.map(|column| (column.name(), column.field_name()));
+    names::check_fields(columns.chain(further.map(|field| (field, field))), table)
 }

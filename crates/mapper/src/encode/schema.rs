@@ -56,6 +56,7 @@ impl Encoder {
             Encoder::DoubleVector => vector(Kind::Float64, "io.debezium.data.DoubleVector"),
             Encoder::FloatVector => vector(Kind::Float32, "io.debezium.data.FloatVector"),
             Encoder::SparseVector => sparse_vector(),
+            Encoder::Altered(altered) => altered.inner.schema(),
             Encoder::Array { element, .. } => Kind::Array(Box::new(element.element_slot())).into(),
         }
     }

@@ -11,6 +11,8 @@ mod golden;
 #[cfg(test)]
 mod json;
 #[cfg(test)]
+mod patterns;
+#[cfg(test)]
 mod roundtrip;
 #[cfg(test)]
 mod shapes;
