@@ -172,3 +172,30 @@ pub trait SchemaRegistry {
     /// Forgets the ids: a registry that was made anew meanwhile gives others.
     fn forget(&mut self);
 }
+
+/// A schema must be registered, and there is no registry to do it.
+#[derive(Debug, thiserror::Error)]
+#[error("no schema registry is configured, and the records need one")]
+struct NoRegistry;
+
+impl Fault for NoRegistry {
+    fn is_retryable(&self) -> bool {
+        false
+    }
+}
+
+/// Records that need no schemas need no registry.
+impl<R: SchemaRegistry> SchemaRegistry for Option<R> {
+    async fn register(&mut self, subject: &str, schema: &str) -> Result<SchemaId, BoxedFault> {
+        match self {
+            Some(registry) => registry.register(subject, schema).await,
+            None => Err(NoRegistry.into()),
+        }
+    }
+
+    fn forget(&mut self) {
+        if let Some(registry) = self {
+            registry.forget();
+        }
+    }
+}

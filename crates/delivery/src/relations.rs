@@ -169,7 +169,10 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
             Some(schema) => Some(self.register(&plan, "key", schema).await?),
             None => None,
         };
-        let value = self.register(&plan, "value", plan.value_schema()).await?;
+        let value = match plan.value_schema() {
+            Some(schema) => Some(self.register(&plan, "value", schema).await?),
+            None => None,
+        };
         plan.bind(SchemaIds { key, value });
         Ok(plan)
     }

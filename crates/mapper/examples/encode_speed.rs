@@ -114,7 +114,7 @@ fn plan() -> Result<Plan, Box<dyn std::error::Error>> {
     let mut plan = Plan::compile(&relation, &facts, &config)?;
     plan.bind(SchemaIds {
         key: Some(SchemaId::new(1)),
-        value: SchemaId::new(2),
+        value: Some(SchemaId::new(2)),
     });
     Ok(plan)
 }

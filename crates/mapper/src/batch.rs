@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub struct Batch {
     bytes: Vec<u8>,
     records: Vec<Record>,
-    headers: Vec<(&'static str, Range<usize>)>,
+    headers: Vec<(HeaderName, Range<usize>)>,
 }
 
 #[derive(Debug)]
@@ -36,9 +36,37 @@ pub struct RecordView<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header<'a> {
     /// Its name.
-    pub name: &'static str,
+    pub name: &'a str,
     /// Its value.
     pub value: &'a [u8],
+}
+
+/// The name of a header: one of ours, or one that the configuration gives.
+#[derive(Clone, Debug)]
+pub(crate) enum HeaderName {
+    Static(&'static str),
+    Shared(Arc<str>),
+}
+
+impl HeaderName {
+    fn as_str(&self) -> &str {
+        match self {
+            HeaderName::Static(name) => name,
+            HeaderName::Shared(name) => name,
+        }
+    }
+}
+
+impl From<&'static str> for HeaderName {
+    fn from(name: &'static str) -> Self {
+        HeaderName::Static(name)
+    }
+}
+
+impl From<Arc<str>> for HeaderName {
+    fn from(name: Arc<str>) -> Self {
+        HeaderName::Shared(name)
+    }
 }
 
 /// A state of a [`Batch`] to go back to.
@@ -148,7 +176,7 @@ impl Batch {
         let key = key.map(|bytes| self.append(bytes));
         let value = value.map(|bytes| self.append(bytes));
         for header in headers {
-            self.push_header(header.name, |out| out.extend_from_slice(header.value));
+            self.push_header(Arc::from(header.name), |out| out.extend_from_slice(header.value));
         }
         self.finish(topic, key, value);
     }
@@ -166,15 +194,15 @@ impl Batch {
 
     /// Adds a header of the record that [`Batch::finish`] will end.
     #[inline]
-    pub(crate) fn push_header(&mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn push_header(&mut self, name: impl Into<HeaderName>, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         write(&mut self.bytes);
-        self.headers.push((name, start..self.bytes.len()));
+        self.headers.push((name.into(), start..self.bytes.len()));
     }
 
     /// Adds a header whose value [`Batch::part`] has written.
-    pub(crate) fn push_written_header(&mut self, name: &'static str, value: Range<usize>) {
-        self.headers.push((name, value));
+    pub(crate) fn push_written_header(&mut self, name: impl Into<HeaderName>, value: Range<usize>) {
+        self.headers.push((name.into(), value));
     }
 
     /// Ends a record: its headers are those that no record has yet.
@@ -212,7 +240,7 @@ impl<'a> RecordView<'a> {
         let batch = self.batch;
         let headers = batch.headers.get(self.record.headers.clone()).unwrap_or_default();
         headers.iter().map(|(name, span)| Header {
-            name,
+            name: name.as_str(),
             value: batch.bytes.get(span.clone()).unwrap_or_default(),
         })
     }

@@ -7,9 +7,9 @@ use crate::column_type;
 use crate::connect::{Field, Slot};
 use crate::defaults::{self, DefaultValue};
 use crate::encode::{Alteration, Encoder, Fault, Scratch};
-use crate::format::{Format, Nullability, Raw, written};
+use crate::format::{Avro, Format, Json, Nullability, Raw, written};
 use crate::treatment::{self, Treatment};
-use crate::{MapError, MapperConfig, TableFacts, TableName, names};
+use crate::{Encoding, MapError, MapperConfig, TableFacts, TableName, names};
 
 /// How one column of a relation is written.
 #[derive(Debug)]
@@ -60,8 +60,8 @@ pub(crate) struct Surroundings<'a> {
 }
 
 impl ColumnPlan {
-    /// A column of values, which are written in format `F`.
-    pub(crate) fn of_values<F: Format>(
+    /// A column of values.
+    pub(crate) fn of_values(
         column: &RelationColumn,
         around: &Surroundings<'_>,
     ) -> Result<Self, MapError> {
@@ -75,20 +75,36 @@ impl ColumnPlan {
         } else {
             Treatment::untouched(encoder)
         };
-        Ok(Self::compile::<F>(column, around, treatment, is_sent))
+        Ok(Self::compile(config.value, column, around, treatment, is_sent))
     }
 
-    /// A column of keys, which are written in format `F`: nothing is done to it on the way.
-    pub(crate) fn of_keys<F: Format>(column: &RelationColumn, around: &Surroundings<'_>) -> Self {
+    /// A column of keys: nothing is done to it on the way.
+    pub(crate) fn of_keys(column: &RelationColumn, around: &Surroundings<'_>) -> Self {
         let Surroundings {
             table, facts, config, ..
         } = around;
         let encoder = column_type::encoder(column.type_oid, column.type_modifier, facts);
         let is_sent = treatment::is_sent(&config.columns, table, &column.name);
-        Self::compile::<F>(column, around, Treatment::untouched(encoder), is_sent)
+        Self::compile(config.key, column, around, Treatment::untouched(encoder), is_sent)
     }
 
-    fn compile<F: Format>(
+    fn compile(
+        encoding: Encoding,
+        column: &RelationColumn,
+        around: &Surroundings<'_>,
+        treatment: Treatment,
+        is_sent: bool,
+    ) -> Self {
+        match encoding {
+            Encoding::Avro => Self::compile_as::<Avro>(column, around, treatment, is_sent),
+            Encoding::Json | Encoding::JsonSchema => {
+                Self::compile_as::<Json>(column, around, treatment, is_sent)
+            }
+        }
+    }
+
+    /// A column that is written in format `F`.
+    fn compile_as<F: Format>(
         column: &RelationColumn,
         around: &Surroundings<'_>,
         treatment: Treatment,

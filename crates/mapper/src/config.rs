@@ -1,6 +1,7 @@
 //! What the mapper can be told.
 
 mod columns;
+mod form;
 mod keys;
 mod names;
 mod route;
@@ -9,9 +10,11 @@ mod salt;
 use std::fmt;
 
 pub use columns::{ColumnSettings, HashAlgorithm, HashRule, HashVersion, MaskRule, TruncateRule};
+pub(crate) use form::EnvelopePart;
+pub use form::{Encoding, FlatDeletes, FlatForm, MetadataField, Shape};
 pub use keys::{KeyRule, MissingKeyColumns};
 pub use names::{FieldAdjustment, NameSettings, SchemaAdjustment};
-pub(crate) use route::Routed;
+pub(crate) use route::{Mark, Routed};
 pub use route::{Route, RouteError, RouteText};
 pub use salt::Salt;
 
@@ -43,6 +46,14 @@ pub struct MapperConfig {
     /// What stands for a value that was stored out of line and not changed (Debezium's
     /// `unavailable.value.placeholder`).
     pub unavailable_value_placeholder: String,
+    /// How keys are encoded.
+    pub key: Encoding,
+    /// How values are encoded.
+    pub value: Encoding,
+    /// What a value holds.
+    pub shape: Shape,
+    /// The flat shape in detail.
+    pub flat: FlatForm,
     /// What topics, schemas and fields are called.
     pub names: NameSettings,
     /// Which columns are sent, and which are changed on the way.
@@ -63,6 +74,10 @@ impl MapperConfig {
             database: database.into(),
             tombstones_on_delete: true,
             unavailable_value_placeholder: UNAVAILABLE_VALUE_PLACEHOLDER.to_owned(),
+            key: Encoding::Avro,
+            value: Encoding::Avro,
+            shape: Shape::Debezium,
+            flat: FlatForm::default(),
             names: NameSettings::default(),
             columns: ColumnSettings::default(),
             keys: Vec::new(),

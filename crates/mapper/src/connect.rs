@@ -1,10 +1,12 @@
 //! Schemas as Kafka Connect has them: what Debezium makes of a column, before a converter turns it into Avro or JSON.
 
 mod avro;
+mod json;
 
 use serde_json::Value;
 
 pub(crate) use avro::to_avro;
+pub(crate) use json::to_json;
 
 /// What a value is.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,11 +151,6 @@ impl From<Kind> for ConnectSchema {
 }
 
 impl Slot {
-    pub(crate) fn with_default(mut self, default: Option<Value>) -> Self {
-        self.default = default;
-        self
-    }
-
     /// The slot under a name.
     pub(crate) fn named(self, name: impl Into<String>) -> Field {
         Field {

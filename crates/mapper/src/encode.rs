@@ -18,7 +18,7 @@ pub(crate) use altered::{Alteration, Altered};
 use array::{Element, Elements};
 pub(crate) use decimal::{SCALE, VALUE};
 pub(crate) use hash::Hash;
-pub(crate) use moment::Moment;
+pub(crate) use moment::{Moment, SECOND_DIGITS_MAX};
 pub(crate) use time::TimeUnit;
 
 /// How the values of one column are written.

@@ -2,11 +2,13 @@
 
 use walcast_pgoutput::{Column, OldTuple, Tuple};
 
-use crate::ChangeContext;
 use crate::column::{ColumnFault, ColumnPlan, Image};
+use crate::config::Mark;
 use crate::encode::{Fault, Scratch};
 use crate::format::{Format, Nullability};
 use crate::key;
+use crate::serialization::Body;
+use crate::shape::Value;
 use crate::source::{Source, put_optional_integer};
 
 /// How rows of one relation are written.
@@ -17,8 +19,8 @@ pub(crate) struct Envelope {
     pub(crate) key: Vec<KeyColumn>,
     /// Whether a former row may lack some of them, and nothing of their type is then written.
     pub(crate) key_is_filled: bool,
-    /// What follows the key's columns in a key, already written: the mark of a route.
-    pub(crate) key_mark: Vec<u8>,
+    /// What follows the key's columns in a key.
+    pub(crate) key_mark: Option<Mark>,
     pub(crate) source: Source,
 }
 
@@ -98,40 +100,51 @@ impl<'a> Row<'a> {
 }
 
 impl Envelope {
-    /// Appends a whole value but for the registry's prefix.
+    /// Appends a whole envelope.
     pub(crate) fn put<F: Format>(
         &self,
-        op: Op,
-        before: Option<&Row<'_>>,
-        after: Option<&Row<'_>>,
-        context: &ChangeContext,
+        value: &Value<'_, '_>,
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Result<(), RowFault> {
         F::begin_record(out);
-        for (name, row) in [("before", before), ("after", after)] {
+        self.put_images::<F>(value, scratch, out)?;
+        F::field("source", out);
+        self.source.put::<F>(value.context, scratch, out);
+        // Debezium fills it only when told to send the transactions' boundaries.
+        F::field("transaction", out);
+        F::absent(Nullability::NullFirst, out);
+        F::field("op", out);
+        F::string(value.op.letter(), out);
+        put_times::<F>(value.context.processed_at_unix_nanos, out);
+        F::end_record(out);
+        Ok(())
+    }
+
+    /// Appends the fields `before` and `after`.
+    pub(crate) fn put_images<F: Format>(
+        &self,
+        value: &Value<'_, '_>,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RowFault> {
+        for (name, row) in [("before", value.before), ("after", value.after)] {
             F::field(name, out);
             match row {
                 None => F::absent(Nullability::NullFirst, out),
                 Some(row) => {
                     F::present(Nullability::NullFirst, out);
-                    self.put_row::<F>(row, scratch, out)?;
+                    F::begin_record(out);
+                    self.put_columns::<F>(row, scratch, out)?;
+                    F::end_record(out);
                 }
             }
         }
-        F::field("source", out);
-        self.source.put::<F>(context, scratch, out);
-        // Debezium fills it only when told to send the transactions' boundaries.
-        F::field("transaction", out);
-        F::absent(Nullability::NullFirst, out);
-        F::field("op", out);
-        F::string(op.letter(), out);
-        put_times::<F>(context.processed_at_unix_nanos, out);
-        F::end_record(out);
         Ok(())
     }
 
-    fn put_row<F: Format>(
+    /// Appends a row's columns as fields.
+    pub(crate) fn put_columns<F: Format>(
         &self,
         row: &Row<'_>,
         scratch: &mut Scratch,
@@ -145,7 +158,6 @@ impl Envelope {
             }
             None => None,
         };
-        F::begin_record(out);
         for (place, (column, value)) in self.columns.iter().zip(row.tuple.columns()).enumerate() {
             let value = match &mut unchanged {
                 None => value,
@@ -158,11 +170,10 @@ impl Envelope {
             let written = column.put::<F>(value, row.image, scratch, out);
             written.map_err(|fault| RowFault::Column { place, fault })?;
         }
-        F::end_record(out);
         Ok(())
     }
 
-    /// Appends a key but for the registry's prefix.
+    /// Appends a key.
     pub(crate) fn put_key<F: Format>(
         &self,
         row: &Row<'_>,
@@ -186,7 +197,10 @@ impl Envelope {
             };
             written.map_err(|fault| RowFault::Column { place, fault })?;
         }
-        out.extend_from_slice(&self.key_mark);
+        if let Some(mark) = &self.key_mark {
+            F::field(&mark.field, out);
+            F::string(mark.identifier.as_bytes(), out);
+        }
         F::end_record(out);
         Ok(())
     }
@@ -202,7 +216,7 @@ impl Envelope {
 }
 
 impl Op {
-    fn letter(self) -> &'static [u8] {
+    pub(crate) fn letter(self) -> &'static [u8] {
         match self {
             Op::Create => b"c",
             Op::Update => b"u",
@@ -214,18 +228,31 @@ impl Op {
 const NANOS_A_MILLI: i64 = 1_000_000;
 const NANOS_A_MICRO: i64 = 1_000;
 
+pub(crate) fn nanos_to_millis(nanos: i64) -> i64 {
+    nanos.div_euclid(NANOS_A_MILLI)
+}
+
+pub(crate) fn nanos_to_micros(nanos: i64) -> i64 {
+    nanos.div_euclid(NANOS_A_MICRO)
+}
+
 fn put_times<F: Format>(unix_nanos: i64, out: &mut Vec<u8>) {
-    put_optional_integer::<F>("ts_ms", unix_nanos.div_euclid(NANOS_A_MILLI), out);
-    put_optional_integer::<F>("ts_us", unix_nanos.div_euclid(NANOS_A_MICRO), out);
+    put_optional_integer::<F>("ts_ms", nanos_to_millis(unix_nanos), out);
+    put_optional_integer::<F>("ts_us", nanos_to_micros(unix_nanos), out);
     put_optional_integer::<F>("ts_ns", unix_nanos, out);
 }
 
-/// Appends Confluent's prefix: a zero byte and the schema's number.
-///
-/// See <https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/index.html#wire-format>.
-pub(crate) fn put_schema_id(id: crate::SchemaId, out: &mut Vec<u8>) {
-    out.push(0);
-    out.extend_from_slice(&id.as_u32().to_be_bytes());
+/// A row's key, to be written in the format of its topic.
+pub(crate) struct Key<'r, 'a> {
+    pub(crate) envelope: &'r Envelope,
+    pub(crate) row: &'r Row<'a>,
+}
+
+impl Body for Key<'_, '_> {
+    #[inline]
+    fn put<F: Format>(&self, scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowFault> {
+        self.envelope.put_key::<F>(self.row, scratch, out)
+    }
 }
 
 #[cfg(test)]

@@ -61,6 +61,9 @@ pub enum MapError {
         /// The field.
         field: String,
     },
+    /// CloudEvents are asked for in Avro.
+    #[error("CloudEvents are JSON: values are encoded as json or json_schema")]
+    CloudEventsInAvro,
     /// A column's name cannot stand in an Avro schema.
     #[error(
         "column {name:?} of {table} cannot be an Avro name: letters, digits and _ only, not beginning with a digit; set names.adjust_fields = \"avro\" or \"avro_unicode\", or exclude the column"
@@ -123,6 +126,7 @@ impl MapError {
             MapError::NullInNotNull { .. } | MapError::UnknownEnumLabel { .. } => true,
             MapError::Value { .. }
             | MapError::ColumnCount { .. }
+            | MapError::CloudEventsInAvro
             | MapError::FieldCollision { .. }
             | MapError::Name { .. }
             | MapError::KeyColumn { .. }

@@ -2,7 +2,7 @@
 
 use walcast_pgoutput::{Column, OldTuple, Relation, RelationColumn, Tuple};
 
-use crate::encode::Moment;
+use crate::encode::{Moment, SECOND_DIGITS_MAX};
 use crate::source::put_decimal;
 use crate::{ChangeContext, MapError, RowChange, TableName};
 
@@ -84,8 +84,9 @@ impl Line<'_> {
         self.out.extend_from_slice(b",\"xid\":");
         put_decimal(u64::from(context.xid.as_u32()), self.out);
         self.out.extend_from_slice(b",\"ts\":\"");
-        self.out
-            .extend_from_slice(Moment::of_unix_micros(context.commit_time.unix_micros()).as_slice());
+        self.out.extend_from_slice(
+            Moment::of_unix_micros(context.commit_time.unix_micros(), SECOND_DIGITS_MAX).as_slice(),
+        );
         self.out.extend_from_slice(b"\",\"ordinal\":");
         put_decimal(context.ordinal.as_u64(), self.out);
     }

@@ -26,7 +26,7 @@
 //! let config = MapperConfig::new("shop", "shop");
 //! let mut plan = Plan::compile(&relation, &TableFacts::default(), &config)?;
 //! assert_eq!(plan.topic(), "shop.public.orders");
-//! plan.bind(SchemaIds { key: Some(SchemaId::new(1)), value: SchemaId::new(2) });
+//! plan.bind(SchemaIds { key: Some(SchemaId::new(1)), value: Some(SchemaId::new(2)) });
 //!
 //! let row = encode::tuple(&[Column::Text(b"42")]);
 //! let change = RowChange::Insert { new: Tuple::read(&mut Reader::new(&row))? };
@@ -70,17 +70,22 @@ mod pattern;
 mod plan;
 mod records;
 mod schema;
+mod serialization;
+mod shape;
 mod source;
+mod source_field;
 mod source_type;
 mod treatment;
 
 pub use batch::{Batch, Header, Mark, RecordView};
 pub use change::{ChangeContext, Ordinal, RecordId, RowChange};
 pub use config::{
-    ColumnSettings, FieldAdjustment, HashAlgorithm, HashRule, HashVersion, KeyRule, MapperConfig, MaskRule,
-    MissingKeyColumns, NameSettings, Route, RouteError, RouteText, Salt, SchemaAdjustment, TableName, TruncateRule,
+    ColumnSettings, Encoding, FieldAdjustment, FlatDeletes, FlatForm, HashAlgorithm, HashRule, HashVersion,
+    KeyRule, MapperConfig, MaskRule, MetadataField, MissingKeyColumns, NameSettings, Route, RouteError, RouteText,
+    Salt, SchemaAdjustment, Shape, TableName, TruncateRule,
 };
 pub use error::MapError;
 pub use facts::{ColumnFacts, TableFacts, TypeFacts, TypeKind};
 pub use pattern::{ColumnPattern, NamePattern, PatternError, TablePattern};
 pub use plan::{Plan, SchemaId, SchemaIds};
+pub use source_field::SourceField;

@@ -10,12 +10,16 @@ use crate::config::Routed;
 use crate::connect::{ConnectSchema, Field, Kind};
 use crate::encode::{Fault, Scratch};
 use crate::envelope::{Envelope, KeyColumn, RowFault};
-use crate::format::{Avro, Format, written};
+use crate::format::{Avro, Json};
 use crate::key::Key;
 use crate::records::Records;
+use crate::serialization::Serialization;
+use crate::shape::ShapePlan;
 use crate::source::Source;
-use crate::{Batch, ChangeContext, MapError, MapperConfig, RowChange, TableFacts, TableName};
-use crate::{connect, key, names, schema};
+use crate::{
+    Batch, ChangeContext, Encoding, MapError, MapperConfig, RowChange, Shape, TableFacts, TableName,
+};
+use crate::{key, names, schema};
 
 /// The number a schema registry gave a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,10 +48,10 @@ impl fmt::Display for SchemaId {
 /// The ids of a relation's schemas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SchemaIds {
-    /// Of the key schema; `None` for a table without key.
+    /// Of the key schema; `None` where there is none to register.
     pub key: Option<SchemaId>,
-    /// Of the value schema.
-    pub value: SchemaId,
+    /// Of the value schema; `None` where there is none to register.
+    pub value: Option<SchemaId>,
 }
 
 /// How rows of one version of one relation become records: compiled once, used for every row.
@@ -55,10 +59,10 @@ pub struct SchemaIds {
 pub struct Plan {
     table: TableName,
     topic: Arc<str>,
-    key_schema: Option<String>,
-    value_schema: String,
+    key: Option<Serialization>,
+    value: Serialization,
+    shape: ShapePlan,
     envelope: Envelope,
-    ids: Option<SchemaIds>,
     topic_prefix: String,
     tombstones_on_delete: bool,
     scratch: Scratch,
@@ -74,6 +78,9 @@ impl Plan {
             namespace: relation.namespace.clone(),
             name: relation.name.clone(),
         };
+        if config.shape == Shape::CloudEvents && config.value == Encoding::Avro {
+            return Err(MapError::CloudEventsInAvro);
+        }
         let Routed { topic, mark } = names::destination(config, &table);
         let namespace = names::namespace(&topic, config.names.adjust_schemas);
         let around = Surroundings {
@@ -84,43 +91,43 @@ impl Plan {
         };
         let columns = relation.columns.iter();
         let columns: Vec<ColumnPlan> = columns
-            .map(|column| ColumnPlan::of_values::<Avro>(column, &around))
+            .map(|column| ColumnPlan::of_values(column, &around))
             .collect::<Result<_, _>>()?;
         let Key { places, filled } = key::of(relation, facts, &config.keys, &table)?;
         let key: Vec<KeyColumn> = places
             .into_iter()
             .filter_map(|place| {
-                let column = ColumnPlan::of_keys::<Avro>(relation.columns.get(place)?, &around);
+                let column = ColumnPlan::of_keys(relation.columns.get(place)?, &around);
                 Some(KeyColumn { place, column })
             })
             .collect();
         let sent = || columns.iter().filter(|column| column.is_sent());
-        let as_field = |column: &ColumnPlan| column.field();
         check_fields(sent(), None, &table)?;
         // A key that no column is part of gets no mark either.
         let mark = mark.filter(|_| !key.is_empty());
-        let mark_field = mark.as_ref().map(|(field, _)| field.as_str());
+        let mark_field = mark.as_ref().map(|mark| mark.field.as_str());
         check_fields(key.iter().map(|key| &key.column), mark_field, &table)?;
         let mut key_fields: Vec<Field> = key.iter().map(|key| key.column.field()).collect();
         key_fields.extend(mark_field.map(|field| ConnectSchema::from(Kind::String).required().named(field)));
-        let to_avro = |schema| connect::to_avro(&schema).to_string();
+        let key_serialization =
+            (!key.is_empty()).then(|| Serialization::new(config.key, &schema::key(&namespace, key_fields)));
+        let value_fields = sent().map(ColumnPlan::field).collect();
+        let (shape, value_schema, encoding) = ShapePlan::compile(&namespace, value_fields, config);
         Ok(Self {
-            key_schema: (!key.is_empty()).then(|| to_avro(schema::key(&namespace, key_fields))),
-            value_schema: to_avro(schema::value(&namespace, sent().map(as_field).collect())),
+            key: key_serialization,
+            value: Serialization::new(encoding, &value_schema),
+            shape,
             topic: topic.into(),
             envelope: Envelope {
                 columns,
                 key,
                 key_is_filled: filled,
-                key_mark: written(|out| {
-                    if let Some((field, identifier)) = &mark {
-                        Avro::field(field, out);
-                        Avro::string(identifier.as_bytes(), out);
-                    }
-                }),
-                source: Source::new::<Avro>(&table, config),
+                key_mark: mark,
+                source: match config.value {
+                    Encoding::Avro => Source::new::<Avro>(&table, config),
+                    Encoding::Json | Encoding::JsonSchema => Source::new::<Json>(&table, config),
+                },
             },
-            ids: None,
             topic_prefix: config.topic_prefix.clone(),
             tombstones_on_delete: config.tombstones_on_delete,
             scratch: Scratch::default(),
@@ -140,21 +147,24 @@ impl Plan {
         &self.topic
     }
 
-    /// The key's Avro schema as JSON; `None` for a table without key.
+    /// The key's Avro schema as JSON; `None` for a table without key, and where keys need no registered schema.
     #[must_use]
     pub fn key_schema(&self) -> Option<&str> {
-        self.key_schema.as_deref()
+        self.key.as_ref()?.registered_schema()
     }
 
-    /// The value's Avro schema as JSON.
+    /// The value's Avro schema as JSON; `None` where values need no registered schema.
     #[must_use]
-    pub fn value_schema(&self) -> &str {
-        &self.value_schema
+    pub fn value_schema(&self) -> Option<&str> {
+        self.value.registered_schema()
     }
 
     /// Tells the plan under which ids the registry knows its schemas; needed before the first [`Plan::encode`].
     pub fn bind(&mut self, ids: SchemaIds) {
-        self.ids = Some(ids);
+        if let Some(key) = &mut self.key {
+            key.bind(ids.key);
+        }
+        self.value.bind(ids.value);
     }
 
     /// Writes the records of one change to the end of `batch`: one, or several for a delete with its tombstone or a
@@ -176,9 +186,9 @@ impl Plan {
             topic: &self.topic,
             topic_prefix: &self.topic_prefix,
             envelope: &self.envelope,
-            ids: self
-                .ids
-                .expect("a plan is bound to its schemas' ids before rows are encoded"),
+            shape: &self.shape,
+            key: self.key.as_ref(),
+            value: &self.value,
             tombstones_on_delete: self.tombstones_on_delete,
             context,
             scratch: &mut self.scratch,

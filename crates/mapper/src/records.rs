@@ -6,9 +6,11 @@ use std::sync::Arc;
 use walcast_pgoutput::{OldTuple, Tuple};
 
 use crate::encode::Scratch;
-use crate::envelope::{Envelope, Op, Row, RowFault, put_schema_id};
+use crate::envelope::{Envelope, Key, Op, Row, RowFault};
 use crate::format::Avro;
-use crate::{Batch, ChangeContext, RecordId, SchemaIds};
+use crate::serialization::Serialization;
+use crate::shape::{ShapePlan, Value};
+use crate::{Batch, ChangeContext, FlatDeletes, RecordId};
 use crate::{header, key};
 
 /// Writes the records of one change.
@@ -16,7 +18,10 @@ pub(crate) struct Records<'p> {
     pub(crate) topic: &'p Arc<str>,
     pub(crate) topic_prefix: &'p str,
     pub(crate) envelope: &'p Envelope,
-    pub(crate) ids: SchemaIds,
+    pub(crate) shape: &'p ShapePlan,
+    /// How keys are laid out; `None` for a table without key.
+    pub(crate) key: Option<&'p Serialization>,
+    pub(crate) value: &'p Serialization,
     pub(crate) tombstones_on_delete: bool,
     pub(crate) context: &'p ChangeContext,
     pub(crate) scratch: &'p mut Scratch,
@@ -30,6 +35,15 @@ pub(crate) struct Records<'p> {
 struct OtherKey<'r, 'a> {
     header: &'static str,
     row: &'r Row<'a>,
+}
+
+/// What a deleted row leaves.
+#[derive(Clone, Copy)]
+struct Remains {
+    /// A record that tells it.
+    event: bool,
+    /// A record without value; whether it stands for the event and carries what the event would have.
+    tombstone: Option<bool>,
 }
 
 impl Records<'_> {
@@ -71,12 +85,38 @@ impl Records<'_> {
     }
 
     fn gone(&mut self, before: &Row<'_>, other: Option<OtherKey<'_, '_>>) -> Result<(), RowFault> {
-        self.event(Op::Delete, Some(before), None, other)?;
-        if self.tombstones_on_delete {
+        let remains = self.remains();
+        if remains.event {
+            self.event(Op::Delete, Some(before), None, other)?;
+        }
+        if let Some(in_place_of_event) = remains.tombstone {
             let key = self.key(before)?;
-            self.finish(key, None, other)?;
+            self.push_key_header(other)?;
+            self.push_context();
+            match self.shape {
+                ShapePlan::Flat(flat) if in_place_of_event => {
+                    flat.push_headers(self.envelope, Op::Delete, self.context, self.scratch, self.batch);
+                }
+                ShapePlan::Flat(flat) => flat.push_tombstone_headers(self.batch),
+                ShapePlan::Debezium | ShapePlan::CloudEvents(_) => {}
+            }
+            self.finish(key, None);
         }
         Ok(())
+    }
+
+    fn remains(&self) -> Remains {
+        let further = self.tombstones_on_delete.then_some(false);
+        let (event, tombstone) = match self.shape {
+            ShapePlan::Debezium | ShapePlan::CloudEvents(_) => (true, further),
+            ShapePlan::Flat(flat) => match flat.deletes {
+                FlatDeletes::Drop => (false, None),
+                FlatDeletes::Tombstone | FlatDeletes::DeleteToTombstone => (false, Some(true)),
+                FlatDeletes::Rewrite => (true, None),
+                FlatDeletes::RewriteWithTombstone => (true, further),
+            },
+        };
+        Remains { event, tombstone }
     }
 
     fn event(
@@ -90,58 +130,63 @@ impl Records<'_> {
             Some(row) => self.key(row)?,
             None => None,
         };
-        let Self {
-            envelope,
-            context,
-            scratch,
-            ids,
-            ..
-        } = self;
-        let value = self.batch.part(|out| {
-            put_schema_id(ids.value, out);
-            envelope.put::<Avro>(op, before, after, context, scratch, out)
-        })?;
-        self.finish(key, Some(value), other)
+        let body = Value {
+            shape: self.shape,
+            envelope: self.envelope,
+            op,
+            before,
+            after,
+            context: self.context,
+        };
+        let Self { value, scratch, .. } = self;
+        let value = self.batch.part(|out| value.put(&body, scratch, out))?;
+        self.push_key_header(other)?;
+        self.push_context();
+        if let ShapePlan::Flat(flat) = self.shape {
+            flat.push_headers(self.envelope, op, self.context, self.scratch, self.batch);
+        }
+        self.finish(key, Some(value));
+        Ok(())
     }
 
     fn key(&mut self, row: &Row<'_>) -> Result<Option<Range<usize>>, RowFault> {
-        let Some(id) = self.ids.key.filter(|_| !self.envelope.key.is_empty()) else {
+        let Some(key) = self.key else {
             return Ok(None);
+        };
+        let body = Key {
+            envelope: self.envelope,
+            row,
+        };
+        let scratch = &mut *self.scratch;
+        self.batch.part(|out| key.put(&body, scratch, out)).map(Some)
+    }
+
+    fn push_key_header(&mut self, other: Option<OtherKey<'_, '_>>) -> Result<(), RowFault> {
+        let Some(OtherKey { header, row }) = other else {
+            return Ok(());
         };
         let Self {
             envelope, scratch, ..
         } = self;
-        let key = self.batch.part(|out| {
-            put_schema_id(id, out);
-            envelope.put_key::<Avro>(row, scratch, out)
-        })?;
-        Ok(Some(key))
+        let text = self
+            .batch
+            .part(|out| header::put_key(envelope, row, scratch, out))?;
+        self.batch.push_written_header(header, text);
+        Ok(())
     }
 
-    fn finish(
-        &mut self,
-        key: Option<Range<usize>>,
-        value: Option<Range<usize>>,
-        other: Option<OtherKey<'_, '_>>,
-    ) -> Result<(), RowFault> {
-        if let Some(OtherKey { header, row }) = other {
-            let Self {
-                envelope, scratch, ..
-            } = self;
-            let text = self
-                .batch
-                .part(|out| header::put_key(envelope, row, scratch, out))?;
-            self.batch.push_written_header(header, text);
-        }
+    fn push_context(&mut self) {
         let id = RecordId {
             commit_lsn: self.context.commit_lsn,
             ordinal: self.context.ordinal,
             part: self.part,
         };
         header::push_context(self.batch, self.topic_prefix, &id);
+    }
+
+    fn finish(&mut self, key: Option<Range<usize>>, value: Option<Range<usize>>) {
         self.batch.finish(self.topic, key, value);
         self.part += 1;
-        Ok(())
     }
 
     /// Whether the update gave the row another key.

@@ -1,5 +1,6 @@
 //! The schemas of keys and values, as Debezium makes them.
 
+use crate::SourceField;
 use crate::connect::{ConnectSchema, DECIMAL, DECIMAL_PRECISION, DECIMAL_SCALE, Field, Kind};
 use crate::encode::{Encoder, SCALE, TimeUnit, VALUE};
 
@@ -10,49 +11,37 @@ pub(crate) fn key(namespace: &str, columns: Vec<Field>) -> ConnectSchema {
 
 /// The schema of values: the envelope around two row images.
 pub(crate) fn value(namespace: &str, columns: Vec<Field>) -> ConnectSchema {
-    let row = ConnectSchema::record(format!("{namespace}.Value"), columns);
-    let fields = vec![
-        row.clone().optional().named("before"),
-        row.optional().named("after"),
+    let mut fields = images(namespace, columns);
+    fields.extend([
         source().required().named("source"),
         transaction().optional().named("transaction"),
         text().required().named("op"),
         long().optional().named("ts_ms"),
         long().optional().named("ts_us"),
         long().optional().named("ts_ns"),
-    ];
+    ]);
     ConnectSchema::record(format!("{namespace}.Envelope"), fields).with_version(ENVELOPE_VERSION)
+}
+
+/// A row before and after a change.
+pub(crate) fn images(namespace: &str, columns: Vec<Field>) -> Vec<Field> {
+    let row = ConnectSchema::record(format!("{namespace}.Value"), columns);
+    vec![
+        row.clone().optional().named("before"),
+        row.optional().named("after"),
+    ]
 }
 
 /// Debezium's version of the envelope.
 const ENVELOPE_VERSION: u32 = 2;
 
-/// What `source.snapshot` may say.
-const SNAPSHOT_STATES: &str =
-    "true,first,first_in_data_collection,last_in_data_collection,last,false,incremental";
-
 fn source() -> ConnectSchema {
-    let snapshot = ConnectSchema::semantic(Kind::String, ENUM).with_parameter(ALLOWED, SNAPSHOT_STATES);
-    let fields = vec![
-        text().required().named("version"),
-        text().required().named("connector"),
-        text().required().named("name"),
-        long().required().named("ts_ms"),
-        snapshot
-            .optional()
-            .with_default(Some("false".into()))
-            .named("snapshot"),
-        text().required().named("db"),
-        text().optional().named("sequence"),
-        long().optional().named("ts_us"),
-        long().optional().named("ts_ns"),
-        text().required().named("schema"),
-        text().required().named("table"),
-        long().optional().named("txId"),
-        long().optional().named("lsn"),
-        long().optional().named("xmin"),
-    ];
-    ConnectSchema::record("io.debezium.connector.postgresql.Source".to_owned(), fields).with_version(1)
+    let fields = SourceField::ALL.map(|field| field.slot().named(field.name()));
+    ConnectSchema::record(
+        "io.debezium.connector.postgresql.Source".to_owned(),
+        fields.into(),
+    )
+    .with_version(1)
 }
 
 fn transaction() -> ConnectSchema {
@@ -73,9 +62,9 @@ fn long() -> ConnectSchema {
 }
 
 /// The meaning of an enum's label.
-const ENUM: &str = "io.debezium.data.Enum";
+pub(crate) const ENUM: &str = "io.debezium.data.Enum";
 /// The parameter with the labels.
-const ALLOWED: &str = "allowed";
+pub(crate) const ALLOWED: &str = "allowed";
 
 impl Encoder {
     /// What its values are.

@@ -3,25 +3,37 @@
 use walcast_pgoutput::Lsn;
 
 use crate::encode::Scratch;
-use crate::format::{Format, Nullability};
-use crate::{ChangeContext, MapperConfig, TableName};
+use crate::format::{Format, HeaderText, Nullability};
+use crate::source_field::NO_SNAPSHOT;
+use crate::{ChangeContext, MapperConfig, SourceField, TableName};
 
-/// The parts of the block that are the same for every row of a table, already written.
+/// The block of one table. What is the same for every row is already written.
 #[derive(Debug)]
 pub(crate) struct Source {
+    topic_prefix: String,
+    database: String,
+    table: TableName,
     /// Up to the value of `ts_ms`.
     until_commit_time: Vec<u8>,
     /// From there up to the value of `sequence`.
     until_sequence: Vec<u8>,
     /// `schema` and `table`.
-    table: Vec<u8>,
+    table_fields: Vec<u8>,
+}
+
+/// The value of one field of the block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SourceValue<'s> {
+    Text(&'s str),
+    Number(i64),
+    /// Where the last transaction ended, where the change lies.
+    Sequence(Option<Lsn>, Lsn),
+    Nothing,
 }
 
 /// What Debezium's connector for Postgres calls itself.
 pub(crate) const CONNECTOR: &str = "postgresql";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// Of a change read from the log.
-const NO_SNAPSHOT: &str = "false";
 
 const MICROS_A_MILLI: i64 = 1_000;
 const NANOS_A_MICRO: i64 = 1_000;
@@ -51,9 +63,34 @@ impl Source {
         put_text::<F>("schema", &table.namespace, &mut out);
         put_text::<F>("table", &table.name, &mut out);
         Self {
+            topic_prefix: config.topic_prefix.clone(),
+            database: config.database.clone(),
+            table: table.clone(),
             until_commit_time,
             until_sequence,
-            table: out.split_off(start),
+            table_fields: out.split_off(start),
+        }
+    }
+
+    /// The value of one field.
+    pub(crate) fn value(&self, field: SourceField, context: &ChangeContext) -> SourceValue<'_> {
+        let micros = context.commit_time.unix_micros();
+        match field {
+            SourceField::Version => SourceValue::Text(VERSION),
+            SourceField::Connector => SourceValue::Text(CONNECTOR),
+            SourceField::Name => SourceValue::Text(&self.topic_prefix),
+            SourceField::TsMs => SourceValue::Number(micros.div_euclid(MICROS_A_MILLI)),
+            SourceField::Snapshot => SourceValue::Text(NO_SNAPSHOT),
+            SourceField::Db => SourceValue::Text(&self.database),
+            SourceField::Sequence => SourceValue::Sequence(context.previous_commit_end, context.lsn),
+            SourceField::TsUs => SourceValue::Number(micros),
+            SourceField::TsNs => SourceValue::Number(micros.saturating_mul(NANOS_A_MICRO)),
+            SourceField::Schema => SourceValue::Text(&self.table.namespace),
+            SourceField::Table => SourceValue::Text(&self.table.name),
+            SourceField::TxId => SourceValue::Number(i64::from(context.xid.as_u32())),
+            SourceField::Lsn => SourceValue::Number(context.lsn.as_u64().cast_signed()),
+            // Debezium fills it only when told to ask for it.
+            SourceField::Xmin => SourceValue::Nothing,
         }
     }
 
@@ -67,13 +104,41 @@ impl Source {
         F::string(&scratch.text, out);
         put_optional_integer::<F>("ts_us", micros, out);
         put_optional_integer::<F>("ts_ns", micros.saturating_mul(NANOS_A_MICRO), out);
-        out.extend_from_slice(&self.table);
+        out.extend_from_slice(&self.table_fields);
         put_optional_integer::<F>("txId", i64::from(context.xid.as_u32()), out);
         put_optional_integer::<F>("lsn", context.lsn.as_u64().cast_signed(), out);
         // Debezium fills it only when told to ask for it.
         F::field("xmin", out);
         F::absent(Nullability::NullFirst, out);
         F::end_record(out);
+    }
+}
+
+impl SourceValue<'_> {
+    /// Appends a value that is there; nothing for one that is not.
+    pub(crate) fn put<F: Format>(self, scratch: &mut Scratch, out: &mut Vec<u8>) {
+        match self {
+            SourceValue::Text(text) => F::string(text.as_bytes(), out),
+            SourceValue::Number(number) => F::integer(number, out),
+            SourceValue::Sequence(previous, lsn) => {
+                write_sequence(previous, lsn, &mut scratch.text);
+                F::string(&scratch.text, out);
+            }
+            SourceValue::Nothing => {}
+        }
+    }
+
+    /// Appends its text, without quotes.
+    pub(crate) fn put_as_text(self, scratch: &mut Scratch, out: &mut Vec<u8>) {
+        match self {
+            SourceValue::Text(text) => out.extend_from_slice(text.as_bytes()),
+            SourceValue::Number(number) => HeaderText::integer(number, out),
+            SourceValue::Sequence(previous, lsn) => {
+                write_sequence(previous, lsn, &mut scratch.text);
+                out.extend_from_slice(&scratch.text);
+            }
+            SourceValue::Nothing => out.extend_from_slice(b"null"),
+        }
     }
 }
 

@@ -28,7 +28,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use walcast_delivery::{Guarantee, ReplayConfig};
-use walcast_postgres::{ConnectConfig, Environment, TablePattern};
+use walcast_mapper::{ColumnSettings, Encoding, FlatForm, KeyRule, NameSettings, Shape, TablePattern};
+use walcast_postgres::{ConnectConfig, Environment, Partitions};
 
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::secret::Secret;
@@ -42,9 +43,13 @@ pub(crate) struct Config {
     pub(crate) name: String,
     pub(crate) postgres: PostgresSection,
     pub(crate) kafka: KafkaSection,
-    pub(crate) registry: RegistrySection,
+    /// `None` where nothing is encoded as Avro.
+    pub(crate) registry: Option<RegistrySection>,
     pub(crate) replay: ReplayConfig,
     pub(crate) format: FormatSection,
+    pub(crate) names: NameSettings,
+    pub(crate) columns: ColumnSettings,
+    pub(crate) keys: Vec<KeyRule>,
     pub(crate) retry: RetrySection,
     /// Where figures and state are served; `None`: nowhere.
     pub(crate) admin_listen: Option<SocketAddr>,
@@ -59,6 +64,7 @@ pub(crate) struct PostgresSection {
     pub(crate) create: bool,
     pub(crate) tables: Vec<TablePattern>,
     pub(crate) exclude: Vec<TablePattern>,
+    pub(crate) partitions: Partitions,
     pub(crate) logical_decoding_work_mem: Option<String>,
     pub(crate) queue_bytes: usize,
     pub(crate) idle_interval: Duration,
@@ -115,6 +121,10 @@ pub(crate) enum RegistryAuth {
 pub(crate) struct FormatSection {
     pub(crate) tombstones_on_delete: bool,
     pub(crate) unavailable_value_placeholder: String,
+    pub(crate) key: Encoding,
+    pub(crate) value: Encoding,
+    pub(crate) shape: Shape,
+    pub(crate) flat: FlatForm,
 }
 
 #[derive(Debug)]

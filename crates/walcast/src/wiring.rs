@@ -39,10 +39,11 @@ pub(crate) fn kafka(config: &Config) -> anyhow::Result<KafkaConfig> {
     })
 }
 
-/// How the schema registry is reached.
-pub(crate) fn registry(config: &Config) -> RegistryConfig {
+/// How the schema registry is reached; `None` where none is needed.
+pub(crate) fn registry(config: &Config) -> Option<RegistryConfig> {
+    let section = config.registry.as_ref()?;
     let secret = |secret: &Secret| walcast_kafka::Secret::new(secret.reveal());
-    let auth = match &config.registry.auth {
+    let auth = match &section.auth {
         RegistryAuth::None => walcast_kafka::RegistryAuth::None,
         RegistryAuth::Basic { username, password } => walcast_kafka::RegistryAuth::Basic {
             user: username.clone(),
@@ -50,10 +51,10 @@ pub(crate) fn registry(config: &Config) -> RegistryConfig {
         },
         RegistryAuth::Bearer { token } => walcast_kafka::RegistryAuth::Bearer { token: secret(token) },
     };
-    RegistryConfig {
-        url: config.registry.url.clone(),
+    Some(RegistryConfig {
+        url: section.url.clone(),
         auth,
-    }
+    })
 }
 
 /// The sink; nothing is connected yet.
@@ -76,6 +77,7 @@ pub(crate) fn postgres(config: &Config) -> PostgresConfig {
         publication: section.publication.clone(),
         tables: section.tables.clone(),
         exclude: section.exclude.clone(),
+        partitions: section.partitions,
         queue_bytes: section.queue_bytes,
         logical_decoding_work_mem: section.logical_decoding_work_mem.clone(),
     }
@@ -86,6 +88,13 @@ pub(crate) fn mapper(config: &Config) -> MapperConfig {
     MapperConfig {
         tombstones_on_delete: config.format.tombstones_on_delete,
         unavailable_value_placeholder: config.format.unavailable_value_placeholder.clone(),
+        key: config.format.key,
+        value: config.format.value,
+        shape: config.format.shape,
+        flat: config.format.flat.clone(),
+        names: config.names.clone(),
+        columns: config.columns.clone(),
+        keys: config.keys.clone(),
         ..MapperConfig::new(&config.kafka.topic_prefix, config.postgres.connect.database())
     }
 }
@@ -95,12 +104,12 @@ pub(crate) fn connector(
     config: &Config,
     metrics: Metrics,
     status: watch::Sender<Status>,
-) -> anyhow::Result<Connector<PostgresSource, KafkaSink, KafkaTopics, Registry>> {
+) -> anyhow::Result<Connector<PostgresSource, KafkaSink, KafkaTopics, Option<Registry>>> {
     Ok(Connector {
         source: source(config)?,
         sink: sink(config)?,
         topics: KafkaTopics::new(kafka(config)?)?,
-        registry: Registry::new(&registry(config))?,
+        registry: registry(config).as_ref().map(Registry::new).transpose()?,
         mapper: mapper(config),
         config: delivery(config),
         metrics,

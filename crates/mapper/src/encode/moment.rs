@@ -48,12 +48,12 @@ impl Moment {
         written
     }
 
-    /// A number of microseconds since 1970-01-01 in UTC, to the microsecond.
-    pub(crate) fn of_unix_micros(unix_micros: i64) -> Self {
+    /// A number of microseconds since 1970-01-01 in UTC, with `digits` digits of a second.
+    pub(crate) fn of_unix_micros(unix_micros: i64, digits: u32) -> Self {
         Self::new(
             unix_micros.div_euclid(MICROS_A_DAY),
             unix_micros.rem_euclid(MICROS_A_DAY),
-            SECOND_DIGITS_MAX,
+            digits,
         )
     }
 
@@ -83,4 +83,4 @@ impl Moment {
 }
 
 /// Postgres keeps microseconds.
-const SECOND_DIGITS_MAX: u32 = 6;
+pub(crate) const SECOND_DIGITS_MAX: u32 = 6;

@@ -35,7 +35,7 @@ fn check(table: &str, theirs: Expect, ours: Expect) {
     let golden = Golden::load();
     let replayed = golden.replay();
     let topic = format!("p.public.{table}");
-    let their_schema = &golden.schemas[&golden.ids(&topic).value.as_u32()];
+    let their_schema = &golden.schemas[&golden.ids(&topic).value.unwrap().as_u32()];
     theirs.assert_eq(&rows(their_schema, &golden.records[&topic]));
     let (_, our_schema) = &replayed.schemas[&topic];
     ours.assert_eq(&rows(

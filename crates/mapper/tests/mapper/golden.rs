@@ -155,7 +155,7 @@ impl Golden {
         let none = SchemaId::new(0);
         SchemaIds {
             key: Some(key.unwrap_or(none)),
-            value: value.unwrap_or(none),
+            value: Some(value.unwrap_or(none)),
         }
     }
 
@@ -194,7 +194,7 @@ impl Golden {
                     let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
                     ours.schemas.insert(
                         plan.topic().to_owned(),
-                        (plan.key_schema().map(json), json(plan.value_schema())),
+                        (plan.key_schema().map(json), json(plan.value_schema().unwrap())),
                     );
                     plan.bind(self.ids(plan.topic()));
                     plans.insert(relation.oid.as_u32(), plan);

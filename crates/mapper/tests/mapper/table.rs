@@ -73,7 +73,7 @@ impl Table {
         let mut plan = Plan::compile(&self.relation, &self.facts, &self.config)?;
         plan.bind(SchemaIds {
             key: Some(SchemaId::new(1)),
-            value: SchemaId::new(2),
+            value: Some(SchemaId::new(2)),
         });
         Ok(plan)
     }
@@ -83,7 +83,7 @@ impl Table {
         let mut plan = self.compile()?;
         let mut batch = Batch::new();
         encode_change(&mut plan, change, &mut batch)?;
-        let value_schema = Schema::parse_str(plan.value_schema()).unwrap();
+        let value_schema = Schema::parse_str(plan.value_schema().unwrap()).unwrap();
         let key_schema = plan.key_schema().map(|schema| Schema::parse_str(schema).unwrap());
         let records = batch.records().map(|record| Decoded {
             key: record
@@ -92,7 +92,12 @@ impl Table {
             value: record.value.map(|value| shown::decode(&value_schema, value)),
             headers: record
                 .headers()
-                .map(|header| (header.name, String::from_utf8(header.value.to_vec()).unwrap()))
+                .map(|header| {
+                    (
+                        header.name.to_owned(),
+                        String::from_utf8(header.value.to_vec()).unwrap(),
+                    )
+                })
                 .collect(),
         });
         Ok(records.collect())
@@ -110,7 +115,7 @@ impl Table {
 pub(crate) struct Decoded {
     pub(crate) key: Option<Value>,
     pub(crate) value: Option<Value>,
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 /// A change by the columns of its tuples.

@@ -107,7 +107,7 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
     let captured = survey.iter().flat_map(|survey| &survey.captured);
     let topics: Vec<String> = captured.map(|table| mapper.topic(&table.name)).collect();
     let registry = wiring::registry(config);
-    let preconditions = walcast_kafka::preconditions(&kafka, Some(&registry), &topics).await;
+    let preconditions = walcast_kafka::preconditions(&kafka, registry.as_ref(), &topics).await;
     findings.extend(preconditions.into_iter().map(Finding::from));
     if let (Some(survey), Some(log)) = (&survey, &log) {
         findings.push(position(

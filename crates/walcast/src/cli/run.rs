@@ -82,7 +82,10 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
 /// A registry that refuses us is found before anything is made. One that does not answer is waited for where a schema is
 /// needed, as it is later on.
 async fn ask_registry(config: &Config) -> Result<(), RegistryError> {
-    match Registry::new(&wiring::registry(config))?.probe().await {
+    let Some(registry) = wiring::registry(config) else {
+        return Ok(());
+    };
+    match Registry::new(&registry)?.probe().await {
         Err(error @ RegistryError::Unreachable { .. }) => {
             warn!(%error, "the schema registry is away, no new table can be captured until it is back");
             Ok(())

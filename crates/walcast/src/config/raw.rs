@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use walcast_mapper::{ColumnSettings, Encoding, FlatForm, KeyRule, NameSettings, Shape};
 
 use super::age::Age;
 use super::bytes::ByteSize;
@@ -20,6 +21,9 @@ pub(crate) struct RawConfig {
     pub(crate) registry: RawRegistry,
     pub(crate) replay: RawReplay,
     pub(crate) format: RawFormat,
+    pub(crate) names: NameSettings,
+    pub(crate) columns: ColumnSettings,
+    pub(crate) keys: Vec<KeyRule>,
     pub(crate) retry: RawRetry,
     pub(crate) admin: RawAdmin,
     pub(crate) log: RawLog,
@@ -36,10 +40,18 @@ pub(crate) struct RawPostgres {
     pub(crate) create: bool,
     pub(crate) tables: Vec<String>,
     pub(crate) exclude: Vec<String>,
+    pub(crate) partitions: RawPartitions,
     pub(crate) logical_decoding_work_mem: Option<String>,
     pub(crate) queue_bytes: ByteSize,
     pub(crate) idle_interval_ms: u64,
     pub(crate) watch_interval_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RawPartitions {
+    Root,
+    Leaf,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,6 +111,10 @@ pub(crate) struct RawReplay {
 pub(crate) struct RawFormat {
     pub(crate) tombstones_on_delete: bool,
     pub(crate) unavailable_value_placeholder: String,
+    pub(crate) key: Encoding,
+    pub(crate) value: Encoding,
+    pub(crate) shape: Shape,
+    pub(crate) flat: FlatForm,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -168,6 +184,7 @@ impl Default for RawPostgres {
             create: true,
             tables: vec![TABLES.to_owned()],
             exclude: Vec::new(),
+            partitions: RawPartitions::Root,
             logical_decoding_work_mem: None,
             queue_bytes: QUEUE_BYTES,
             idle_interval_ms: IDLE_INTERVAL_MS,
@@ -219,6 +236,10 @@ impl Default for RawFormat {
         Self {
             tombstones_on_delete: true,
             unavailable_value_placeholder: UNAVAILABLE_VALUE.to_owned(),
+            key: Encoding::default(),
+            value: Encoding::default(),
+            shape: Shape::default(),
+            flat: FlatForm::default(),
         }
     }
 }

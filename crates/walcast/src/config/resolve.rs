@@ -1,5 +1,7 @@
 //! From what is written to what can be used: names are derived, bounds checked, secrets read from their files.
 
+mod selection;
+
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -7,13 +9,14 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use walcast_delivery::{Guarantee, ReplayConfig};
-use walcast_postgres::{ConnectConfig, Environment, TablePattern};
+use walcast_mapper::{Encoding, Shape, TablePattern};
+use walcast_postgres::{ConnectConfig, Environment, Partitions};
 
 use super::bytes::ByteSize;
 use super::document::Document;
 use super::error::{ConfigError, Fault};
 use super::raw::{
-    RawAdmin, RawConfig, RawFormat, RawGuarantee, RawKafka, RawLog, RawLogFormat, RawPostgres, RawRegistry,
+    RawAdmin, RawConfig, RawFormat, RawGuarantee, RawKafka, RawLog, RawLogFormat, RawPartitions, RawPostgres, RawRegistry,
     RawReplay, RawRetry, RawTopics,
 };
 use super::{
@@ -52,9 +55,12 @@ pub(crate) fn resolve(
     Ok(Config {
         postgres: check.postgres(&name, raw.postgres, environment)?,
         kafka: check.kafka(&name, raw.kafka)?,
-        registry: check.registry(raw.registry)?,
+        registry: check.registry(raw.registry, &raw.format)?,
         replay: check.replay(&raw.replay)?,
-        format: format(raw.format),
+        format: check.format(raw.format)?,
+        names: check.names(raw.names)?,
+        columns: check.columns(raw.columns)?,
+        keys: check.keys(raw.keys)?,
         retry: check.retry(&raw.retry)?,
         admin_listen: check.admin(&raw.admin)?,
         log: check.log(raw.log)?,
@@ -189,6 +195,10 @@ impl Check<'_> {
             create: raw.create,
             tables: self.patterns("postgres.tables", &raw.tables)?,
             exclude: self.patterns("postgres.exclude", &raw.exclude)?,
+            partitions: match raw.partitions {
+                RawPartitions::Root => Partitions::Root,
+                RawPartitions::Leaf => Partitions::Leaf,
+            },
             logical_decoding_work_mem: raw.logical_decoding_work_mem,
             queue_bytes: self.memory("postgres.queue_bytes", raw.queue_bytes, QUEUE_BYTES_MIN)?,
             idle_interval: self.interval("postgres.idle_interval_ms", raw.idle_interval_ms, 10)?,
@@ -197,11 +207,13 @@ impl Check<'_> {
     }
 
     fn patterns(&self, key: &'static str, texts: &[String]) -> Result<Vec<TablePattern>, ConfigError> {
-        let parse = |text: &String| {
-            text.parse()
-                .map_err(|source| self.document.error_at(key, Fault::Pattern { key, source }))
+        let parse = |(index, text): (usize, &String)| {
+            text.parse().map_err(|source| {
+                let place = format!("{key}[{index}]");
+                self.document.error_at(&place, Fault::Pattern { key, source })
+            })
         };
-        texts.iter().map(parse).collect()
+        texts.iter().enumerate().map(parse).collect()
     }
 
     fn kafka(&self, name: &str, raw: RawKafka) -> Result<KafkaSection, ConfigError> {
@@ -320,7 +332,11 @@ impl Check<'_> {
         Ok(flat)
     }
 
-    fn registry(&self, raw: RawRegistry) -> Result<RegistrySection, ConfigError> {
+    fn registry(&self, raw: RawRegistry, format: &RawFormat) -> Result<Option<RegistrySection>, ConfigError> {
+        let needs_registry = [format.key, format.value].contains(&Encoding::Avro);
+        if raw.url.is_none() && !needs_registry {
+            return Ok(None);
+        }
         let example = "url = \"http://127.0.0.1:8081\" under [registry]";
         let url = self.required("registry.url", raw.url, example)?;
         let authority = url
@@ -362,10 +378,10 @@ impl Check<'_> {
                 return Err(self.document.error_at("registry.bearer_token", fault));
             }
         };
-        Ok(RegistrySection {
+        Ok(Some(RegistrySection {
             url: url.trim_end_matches('/').to_owned(),
             auth,
-        })
+        }))
     }
 
     fn without(&self, key: &'static str, needs: &'static str) -> ConfigError {
@@ -428,6 +444,20 @@ impl Check<'_> {
         })
     }
 
+    fn format(&self, raw: RawFormat) -> Result<FormatSection, ConfigError> {
+        let is_json = raw.shape != Shape::CloudEvents || raw.value != Encoding::Avro;
+        let wanted = "json or json_schema where shape is cloud_events";
+        self.rule("format.value", "avro", wanted, is_json)?;
+        Ok(FormatSection {
+            tombstones_on_delete: raw.tombstones_on_delete,
+            unavailable_value_placeholder: raw.unavailable_value_placeholder,
+            key: raw.key,
+            value: raw.value,
+            shape: raw.shape,
+            flat: raw.flat,
+        })
+    }
+
     fn admin(&self, raw: &RawAdmin) -> Result<Option<SocketAddr>, ConfigError> {
         if raw.listen.is_empty() || raw.listen == "off" {
             return Ok(None);
@@ -458,13 +488,6 @@ impl Check<'_> {
             format,
             level: raw.level,
         })
-    }
-}
-
-fn format(raw: RawFormat) -> FormatSection {
-    FormatSection {
-        tombstones_on_delete: raw.tombstones_on_delete,
-        unavailable_value_placeholder: raw.unavailable_value_placeholder,
     }
 }
 

@@ -1,0 +1,70 @@
+//! What a value holds: Debezium's envelope, the row alone, or a CloudEvent.
+
+mod cloud_events;
+mod flat;
+
+pub(crate) use cloud_events::CloudEventsPlan;
+pub(crate) use flat::FlatPlan;
+
+use crate::connect::{ConnectSchema, Field};
+use crate::encode::Scratch;
+use crate::envelope::{Envelope, Op, Row, RowFault};
+use crate::format::Format;
+use crate::serialization::Body;
+use crate::{ChangeContext, Encoding, MapperConfig, Shape, schema};
+
+/// How the values of one relation are shaped.
+#[derive(Debug)]
+pub(crate) enum ShapePlan {
+    /// Debezium's envelope.
+    Debezium,
+    /// The row alone.
+    Flat(FlatPlan),
+    /// A CloudEvent.
+    CloudEvents(CloudEventsPlan),
+}
+
+impl ShapePlan {
+    /// The plan, the schema of values, and how they are encoded.
+    pub(crate) fn compile(
+        namespace: &str,
+        columns: Vec<Field>,
+        config: &MapperConfig,
+    ) -> (Self, ConnectSchema, Encoding) {
+        match config.shape {
+            Shape::Debezium => (Self::Debezium, schema::value(namespace, columns), config.value),
+            Shape::Flat => {
+                let plan = FlatPlan::new(&config.flat);
+                let schema = plan.schema(namespace, columns);
+                (Self::Flat(plan), schema, config.value)
+            }
+            Shape::CloudEvents => {
+                let schema = cloud_events::data_schema(namespace, columns);
+                let plan = CloudEventsPlan::new(&config.topic_prefix, config.value, &schema);
+                // The event itself has no schema; its data may have one.
+                (Self::CloudEvents(plan), schema, Encoding::Json)
+            }
+        }
+    }
+}
+
+/// The value of one record, to be written in the format of its topic.
+pub(crate) struct Value<'r, 'a> {
+    pub(crate) shape: &'r ShapePlan,
+    pub(crate) envelope: &'r Envelope,
+    pub(crate) op: Op,
+    pub(crate) before: Option<&'r Row<'a>>,
+    pub(crate) after: Option<&'r Row<'a>>,
+    pub(crate) context: &'r ChangeContext,
+}
+
+impl Body for Value<'_, '_> {
+    #[inline]
+    fn put<F: Format>(&self, scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowFault> {
+        match self.shape {
+            ShapePlan::Debezium => self.envelope.put::<F>(self, scratch, out),
+            ShapePlan::Flat(flat) => flat.put::<F>(self, scratch, out),
+            ShapePlan::CloudEvents(event) => event.put::<F>(self, scratch, out),
+        }
+    }
+}
