@@ -7,9 +7,9 @@ use crate::column_type;
 use crate::connect::{Field, Slot};
 use crate::defaults::{self, DefaultValue};
 use crate::encode::{Alteration, Encoder, Fault, Scratch};
-use crate::format::{Format, Nullability, Raw, written};
+use crate::format::{Avro, Format, Json, Nullability, Raw, written};
 use crate::treatment::{self, Treatment};
-use crate::{MapError, MapperConfig, TableFacts, TableName, UnwritableMode, names};
+use crate::{Encoding, MapError, MapperConfig, TableFacts, TableName, UnwritableMode, names};
 
 /// How one column of a relation is written.
 #[derive(Debug)]
@@ -74,11 +74,8 @@ impl Surroundings<'_> {
 }
 
 impl ColumnPlan {
-    /// A column of values, which are written in format `F`.
-    pub(crate) fn of_values<F: Format>(
-        column: &RelationColumn,
-        around: &Surroundings<'_>,
-    ) -> Result<Self, MapError> {
+    /// A column of values.
+    pub(crate) fn of_values(column: &RelationColumn, around: &Surroundings<'_>) -> Result<Self, MapError> {
         let Surroundings {
             table, facts, config, ..
         } = around;
@@ -91,23 +88,40 @@ impl ColumnPlan {
         } else {
             Treatment::untouched(encoder)
         };
-        Ok(Self::compile::<F>(column, around, treatment, is_sent))
+        Ok(Self::compile(config.value, column, around, treatment, is_sent))
     }
 
-    /// A column of keys, which are written in format `F`: nothing is done to it on the way. `None` for a type that is
-    /// left out.
-    pub(crate) fn of_keys<F: Format>(column: &RelationColumn, around: &Surroundings<'_>) -> Option<Self> {
+    /// A column of keys: nothing is done to it on the way. `None` for a type that is left out.
+    pub(crate) fn of_keys(column: &RelationColumn, around: &Surroundings<'_>) -> Option<Self> {
         let encoder = around.encoder(column)?;
         let is_sent = treatment::is_sent(&around.config.columns, around.table, &column.name);
-        Some(Self::compile::<F>(
+        let treatment = Treatment::untouched(encoder);
+        Some(Self::compile(
+            around.config.key,
             column,
             around,
-            Treatment::untouched(encoder),
+            treatment,
             is_sent,
         ))
     }
 
-    fn compile<F: Format>(
+    fn compile(
+        encoding: Encoding,
+        column: &RelationColumn,
+        around: &Surroundings<'_>,
+        treatment: Treatment,
+        is_sent: bool,
+    ) -> Self {
+        match encoding {
+            Encoding::Avro => Self::compile_as::<Avro>(column, around, treatment, is_sent),
+            Encoding::Json | Encoding::JsonSchema => {
+                Self::compile_as::<Json>(column, around, treatment, is_sent)
+            }
+        }
+    }
+
+    /// A column that is written in format `F`.
+    fn compile_as<F: Format>(
         column: &RelationColumn,
         around: &Surroundings<'_>,
         treatment: Treatment,

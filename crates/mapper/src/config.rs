@@ -15,7 +15,7 @@ pub(crate) use form::EnvelopePart;
 pub use form::{Encoding, FlatDeletes, FlatForm, MetadataField, Shape};
 pub use keys::{KeyRule, MissingKeyColumns};
 pub use names::{FieldAdjustment, NameSettings, SchemaAdjustment};
-pub(crate) use route::Routed;
+pub(crate) use route::{Mark, Routed};
 pub use route::{Route, RouteError, RouteText};
 pub use salt::Salt;
 pub use types::{

@@ -3,6 +3,7 @@
 use walcast_pgoutput::{Column, OldTuple, Tuple};
 
 use crate::column::{ColumnFault, ColumnPlan, Image};
+use crate::config::Mark;
 use crate::encode::{Fault, Scratch};
 use crate::format::{Format, Nullability};
 use crate::key;
@@ -18,8 +19,8 @@ pub(crate) struct Envelope {
     pub(crate) key: Vec<KeyColumn>,
     /// Whether a former row may lack some of them, and nothing of their type is then written.
     pub(crate) key_is_filled: bool,
-    /// A field that follows the key's columns in a key: the mark of a route, and what it says.
-    pub(crate) key_mark: Option<(String, String)>,
+    /// What follows the key's columns in a key.
+    pub(crate) key_mark: Option<Mark>,
     pub(crate) source: Source,
 }
 
@@ -200,9 +201,9 @@ impl Envelope {
             };
             written.map_err(|fault| RowFault::Column { place, fault })?;
         }
-        if let Some((field, mark)) = &self.key_mark {
-            F::field(field, out);
-            F::string(mark.as_bytes(), out);
+        if let Some(mark) = &self.key_mark {
+            F::field(&mark.field, out);
+            F::string(mark.identifier.as_bytes(), out);
         }
         F::end_record(out);
         Ok(())

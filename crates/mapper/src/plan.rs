@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use walcast_pgoutput::{Relation, RelationColumn};
+use walcast_pgoutput::Relation;
 
 use crate::column::{ColumnFault, ColumnPlan, Surroundings};
 use crate::config::Routed;
@@ -89,20 +89,15 @@ impl Plan {
             facts,
             config,
         };
-        let of_values = |column: &RelationColumn| match config.value {
-            Encoding::Avro => ColumnPlan::of_values::<Avro>(column, &around),
-            Encoding::Json | Encoding::JsonSchema => ColumnPlan::of_values::<Json>(column, &around),
-        };
-        let of_keys = |column: &RelationColumn| match config.key {
-            Encoding::Avro => ColumnPlan::of_keys::<Avro>(column, &around),
-            Encoding::Json | Encoding::JsonSchema => ColumnPlan::of_keys::<Json>(column, &around),
-        };
-        let columns: Vec<ColumnPlan> = relation.columns.iter().map(of_values).collect::<Result<_, _>>()?;
+        let columns = relation.columns.iter();
+        let columns: Vec<ColumnPlan> = columns
+            .map(|column| ColumnPlan::of_values(column, &around))
+            .collect::<Result<_, _>>()?;
         let Key { places, filled } = key::of(relation, facts, &config.keys, &table)?;
         let key: Vec<KeyColumn> = places
             .into_iter()
             .filter_map(|place| {
-                let column = of_keys(relation.columns.get(place)?)?;
+                let column = ColumnPlan::of_keys(relation.columns.get(place)?, &around)?;
                 Some(KeyColumn { place, column })
             })
             .collect();
@@ -110,7 +105,7 @@ impl Plan {
         check_fields(sent(), None, &table)?;
         // A key that no column is part of gets no mark either.
         let mark = mark.filter(|_| !key.is_empty());
-        let mark_field = mark.as_ref().map(|(field, _)| field.as_str());
+        let mark_field = mark.as_ref().map(|mark| mark.field.as_str());
         check_fields(key.iter().map(|key| &key.column), mark_field, &table)?;
         let mut key_fields: Vec<Field> = key.iter().map(|key| key.column.field()).collect();
         key_fields.extend(mark_field.map(|field| ConnectSchema::from(Kind::String).required().named(field)));

@@ -3,7 +3,6 @@
 
 mod facts;
 mod leadership;
-mod pattern;
 mod preconditions;
 mod publication;
 mod query;
@@ -14,11 +13,12 @@ mod types;
 
 pub(crate) use facts::table_facts;
 pub(crate) use leadership::{lead, leads};
-pub use pattern::{PatternError, TablePattern};
 pub use preconditions::{Outcome, Precondition};
 pub(crate) use preconditions::{ROLE, preconditions};
-pub(crate) use publication::{backend_pid, create_publication_sql, leftover_publications, publication};
+pub(crate) use publication::{
+    PARTITION_ROOTS_SINCE, backend_pid, create_publication_sql, leftover_publications, publication,
+};
 pub(crate) use query::execute;
 pub(crate) use server::{cluster, server_state};
 pub(crate) use slot::slot;
-pub(crate) use tables::captured_tables;
+pub(crate) use tables::{captured_tables, publishable_tables};

@@ -1,8 +1,7 @@
 //! What the source can be told.
 
-use walcast_mapper::TableName;
+use walcast_mapper::{TableName, TablePattern};
 
-use crate::catalog::TablePattern;
 use crate::connect::ConnectConfig;
 use crate::error::PostgresError;
 
@@ -24,11 +23,23 @@ pub struct PostgresConfig {
     pub tables: Vec<TablePattern>,
     /// Which of them are not.
     pub exclude: Vec<TablePattern>,
+    /// Whose changes those of partitions are, in a publication that we create.
+    pub partitions: Partitions,
     /// How much of the stream may wait to be taken, in bytes; one larger message passes alone.
     pub queue_bytes: usize,
     /// `logical_decoding_work_mem` of our session, such as `1GB` (server 13 and later): larger transactions are written to
     /// the server's disk before they are sent. The server takes up to this much more memory.
     pub logical_decoding_work_mem: Option<String>,
+}
+
+/// Whose changes the changes of a partition are sent as (`publish_via_partition_root`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Partitions {
+    /// Those of the topmost published table above it; before version 13 the server cannot.
+    #[default]
+    Root,
+    /// Its own.
+    Leaf,
 }
 
 /// Postgres cuts longer names off (`NAMEDATALEN`), and then two would be the same.

@@ -16,7 +16,9 @@
 //!
 //! ```no_run
 //! use walcast_delivery::Source;
-//! use walcast_postgres::{ConnectConfig, Environment, PostgresConfig, PostgresSource, QUEUE_BYTES_DEFAULT};
+//! use walcast_postgres::{
+//!     ConnectConfig, Environment, Partitions, PostgresConfig, PostgresSource, QUEUE_BYTES_DEFAULT,
+//! };
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut source = PostgresSource::new(PostgresConfig {
@@ -26,6 +28,7 @@
 //!     publication: "walcast_shop".to_owned(),
 //!     tables: vec!["public.*".parse()?],
 //!     exclude: Vec::new(),
+//!     partitions: Partitions::Root,
 //!     queue_bytes: QUEUE_BYTES_DEFAULT,
 //!     logical_decoding_work_mem: None,
 //! })?;
@@ -48,9 +51,9 @@ mod sql;
 mod survey;
 pub mod tail;
 
-pub use catalog::{Outcome, PatternError, Precondition, TablePattern};
+pub use catalog::{Outcome, Precondition};
 pub use check::preconditions;
-pub use config::{PostgresConfig, QUEUE_BYTES_DEFAULT};
+pub use config::{Partitions, PostgresConfig, QUEUE_BYTES_DEFAULT};
 pub use connect::{
     ChannelBinding, ConnectConfig, ConninfoError, Environment, Host, Secret, SessionAttributes, SslMode,
     TlsSetupError,

@@ -10,7 +10,7 @@ use walcast_mapper::{TableFacts, TableName};
 use walcast_pgoutput::{Lsn, Oid};
 
 use crate::catalog;
-use crate::config::PostgresConfig;
+use crate::config::{Partitions, PostgresConfig};
 use crate::connect::{Session, connect_ordinary, connect_replication};
 use crate::error::PostgresError;
 use crate::replication::{
@@ -226,7 +226,16 @@ impl Source for PostgresSource {
 
     async fn create_publication(&mut self, tables: &[TableName]) -> Result<(), BoxedFault> {
         let session = self.leading()?.session;
-        let sql = catalog::create_publication_sql(&self.config.publication, tables, session.server_version);
+        let (version, config) = (session.server_version, &self.config);
+        let roots;
+        let tables = match config.partitions {
+            Partitions::Leaf if version >= catalog::PARTITION_ROOTS_SINCE => {
+                roots = catalog::publishable_tables(&session.client, &config.tables, &config.exclude).await?;
+                &roots
+            }
+            Partitions::Leaf | Partitions::Root => tables,
+        };
+        let sql = catalog::create_publication_sql(&config.publication, tables, version, config.partitions);
         Ok(catalog::execute(&session.client, "creating the publication", &sql).await?)
     }
 

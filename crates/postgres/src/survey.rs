@@ -25,6 +25,7 @@ pub(crate) async fn survey(
         &config.tables,
         &config.exclude,
         publication.as_ref(),
+        config.partitions,
     )
     .await?;
     Ok(Survey {

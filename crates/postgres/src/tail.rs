@@ -7,11 +7,12 @@
 use std::sync::Arc;
 
 use walcast_delivery::{BoxedFault, Catalog, Persistence};
-use walcast_mapper::{TableFacts, TableName};
+use walcast_mapper::{TableFacts, TableName, TablePattern};
 use walcast_pgoutput::{FrameBlock, Lsn, Oid};
 
 use crate::QUEUE_BYTES_DEFAULT;
-use crate::catalog::{self, TablePattern};
+use crate::catalog;
+use crate::config::Partitions;
 use crate::connect::{ConnectConfig, Session, connect_ordinary, connect_replication};
 use crate::error::PostgresError;
 use crate::replication::{
@@ -150,7 +151,7 @@ async fn create_publication(session: &Session, patterns: &[TablePattern]) -> Res
     for leftover in catalog::leftover_publications(client, PREFIX).await? {
         drop_publication(session, &leftover).await?;
     }
-    let captured = catalog::captured_tables(client, version, patterns, &[], None).await?;
+    let captured = catalog::captured_tables(client, version, patterns, &[], None, Partitions::Root).await?;
     if let Some(pattern) = captured.unmatched_patterns.into_iter().next() {
         return Err(PostgresError::Setting {
             setting: "tables",
@@ -168,7 +169,7 @@ async fn create_publication(session: &Session, patterns: &[TablePattern]) -> Res
     }
     let tables: Vec<TableName> = sound.into_iter().map(|table| table.name).collect();
     let name = format!("{PREFIX}{}", catalog::backend_pid(client).await?);
-    let sql = catalog::create_publication_sql(&name, &tables, version);
+    let sql = catalog::create_publication_sql(&name, &tables, version, Partitions::Root);
     catalog::execute(client, "creating a publication", &sql).await?;
     Ok(name)
 }

@@ -28,8 +28,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use walcast_delivery::{Guarantee, ReplayConfig};
-use walcast_mapper::{Encoding, FlatForm, Shape};
-use walcast_postgres::{ConnectConfig, Environment, TablePattern};
+use walcast_mapper::{
+    ColumnSettings, Encoding, FlatForm, KeyRule, NameSettings, Shape, TablePattern, TypeModes,
+};
+use walcast_postgres::{ConnectConfig, Environment, Partitions};
 
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::secret::Secret;
@@ -48,6 +50,9 @@ pub(crate) struct Config {
     pub(crate) replay: ReplayConfig,
     pub(crate) format: FormatSection,
     pub(crate) types: TypeModes,
+    pub(crate) names: NameSettings,
+    pub(crate) columns: ColumnSettings,
+    pub(crate) keys: Vec<KeyRule>,
     pub(crate) retry: RetrySection,
     /// Where figures and state are served; `None`: nowhere.
     pub(crate) admin_listen: Option<SocketAddr>,
@@ -62,6 +67,7 @@ pub(crate) struct PostgresSection {
     pub(crate) create: bool,
     pub(crate) tables: Vec<TablePattern>,
     pub(crate) exclude: Vec<TablePattern>,
+    pub(crate) partitions: Partitions,
     pub(crate) logical_decoding_work_mem: Option<String>,
     pub(crate) queue_bytes: usize,
     pub(crate) idle_interval: Duration,

@@ -77,6 +77,7 @@ pub(crate) fn postgres(config: &Config) -> PostgresConfig {
         publication: section.publication.clone(),
         tables: section.tables.clone(),
         exclude: section.exclude.clone(),
+        partitions: section.partitions,
         queue_bytes: section.queue_bytes,
         logical_decoding_work_mem: section.logical_decoding_work_mem.clone(),
     }
@@ -92,6 +93,9 @@ pub(crate) fn mapper(config: &Config) -> MapperConfig {
         shape: config.format.shape,
         flat: config.format.flat.clone(),
         types: config.types.clone(),
+        names: config.names.clone(),
+        columns: config.columns.clone(),
+        keys: config.keys.clone(),
         ..MapperConfig::new(&config.kafka.topic_prefix, config.postgres.connect.database())
     }
 }

@@ -18,7 +18,6 @@ pub struct ColumnSettings {
     /// Text and bytes that are cut off (Debezium's `column.truncate.to.<length>.chars`).
     pub truncate: Vec<TruncateRule>,
     /// Text in whose place a hash is sent (Debezium's `column.mask.hash.<algorithm>.with.salt.<salt>`).
-    #[serde(skip_serializing)]
     pub hash: Vec<HashRule>,
     /// Columns whose type in Postgres the schema tells (Debezium's `column.propagate.source.type`).
     pub propagate_types: Vec<ColumnPattern>,
@@ -47,14 +46,15 @@ pub struct TruncateRule {
 }
 
 /// A hash instead of a text: the same text has the same hash.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct HashRule {
     /// The columns.
     pub columns: Vec<ColumnPattern>,
     /// The function.
     pub algorithm: HashAlgorithm,
-    /// What is hashed before the text.
+    /// What is hashed before the text; never written.
+    #[serde(skip_serializing)]
     pub salt: Salt,
     /// Which bytes of the text are hashed.
     #[serde(default)]
@@ -62,7 +62,7 @@ pub struct HashRule {
 }
 
 /// A hash function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each is called what it is")]
 pub enum HashAlgorithm {
@@ -87,7 +87,7 @@ pub enum HashAlgorithm {
 }
 
 /// Which bytes of a text are hashed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HashVersion {
     /// Those that Java serializes it to: what Debezium's `column.mask.hash` hashes.

@@ -26,8 +26,15 @@ struct KeyMark {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Routed {
     pub(crate) topic: String,
-    /// The field at the end of keys, and its value.
-    pub(crate) mark: Option<(String, String)>,
+    /// What tells its tables apart.
+    pub(crate) mark: Option<Mark>,
+}
+
+/// A field at the end of keys, with the value that it has in those of one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) field: String,
+    pub(crate) identifier: String,
 }
 
 /// A route as it is written.
@@ -125,7 +132,10 @@ impl Route {
         let routed = self.topic.apply(topic).filter(|routed| !routed.is_empty())?;
         let mark = self.key.as_ref().map(|KeyMark { field, identifier }| {
             let identifier = identifier.as_ref().and_then(|rewrite| rewrite.apply(topic));
-            (field.clone(), identifier.unwrap_or_else(|| topic.to_owned()))
+            Mark {
+                field: field.clone(),
+                identifier: identifier.unwrap_or_else(|| topic.to_owned()),
+            }
         });
         Some(Routed { topic: routed, mark })
     }

@@ -281,8 +281,8 @@ fn names() {
     expect!["my-shop.public.t"].assert_eq(&compile(&|table| {
         table.config.topic_prefix = "my-shop".to_owned()
     }));
-    expect![[r#""prix é" of public.t cannot be an Avro name: letters, digits and _ only, not beginning with a digit"#]].assert_eq(&compile(&|table| table.relation.columns[1].name = "prix é".to_owned()));
-    expect!["columns of public.t collide: c appears twice"]
+    expect![[r#"column "prix é" of public.t cannot be an Avro name: letters, digits and _ only, not beginning with a digit; set names.adjust_fields = "avro" or "avro_unicode", or exclude the column"#]].assert_eq(&compile(&|table| table.relation.columns[1].name = "prix é".to_owned()));
+    expect![[r#"columns "c" and "c" of public.t would both be field c; exclude one, or set names.adjust_fields = "avro_unicode""#]]
         .assert_eq(&compile(&|table| table.relation.columns[1].name = "c".to_owned()));
     // Avro tells them apart.
     expect!["p.public.t"].assert_eq(&compile(&|table| table.relation.columns[1].name = "C".to_owned()));

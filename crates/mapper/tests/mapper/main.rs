@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod changes;
 #[cfg(test)]
+mod columns;
+#[cfg(test)]
 mod debezium;
 #[cfg(test)]
 mod deviations;
@@ -11,9 +13,13 @@ mod golden;
 #[cfg(test)]
 mod json;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod patterns;
 #[cfg(test)]
 mod roundtrip;
+#[cfg(test)]
+mod routes;
 #[cfg(test)]
 mod shapes;
 #[cfg(test)]

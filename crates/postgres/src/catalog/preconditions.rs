@@ -273,6 +273,7 @@ async fn missing_publication(
                     .map(|table| table.name.clone())
                     .collect::<Vec<_>>(),
                 survey.server_version,
+                config.partitions,
             ),
         ),
     })

@@ -1,7 +1,7 @@
 //! The tables that the configured patterns choose.
 //!
 //! Partitioned tables: changes lie in the leaves, and a publication sends them either as the root's, with
-//! `publish_via_partition_root` (ours are made so), or as the leaves'. Captured is what will appear in the stream: with
+//! `publish_via_partition_root` (ours are made so unless told otherwise), or as the leaves'. Captured is what will appear in the stream: with
 //! roots the topmost chosen table, whatever partitions come later. With leaves, those that are chosen by their own name;
 //! a chosen root with a leaf that is not is captured itself, so that it is found missing from the publication rather
 //! than the leaf's changes being lost without a word.
@@ -11,12 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 use walcast_delivery::{CapturedTable, Persistence};
-use walcast_mapper::TableName;
+use walcast_mapper::{TableName, TablePattern};
 use walcast_pgoutput::{Oid, ReplicaIdentity};
 
-use super::pattern::TablePattern;
 use super::publication::{PARTITION_ROOTS_SINCE, Publication};
-use super::query::{Parameter, oid, rows, unexpected, value};
+use super::query::{oid, rows, unexpected, value};
+use crate::config::Partitions;
 use crate::error::PostgresError;
 
 const DOING: &str = "looking for the captured tables";
@@ -31,8 +31,8 @@ pub(crate) struct Captured {
 struct Found {
     table: CapturedTable,
     is_partitioned: bool,
-    /// The patterns that choose it, by number from 1; empty for one that only lies below a chosen one.
-    patterns: Vec<i64>,
+    /// Whether a pattern chooses it; else it only lies below a chosen one.
+    is_matched: bool,
     is_excluded: bool,
     ancestors: Vec<Oid>,
 }
@@ -44,15 +44,18 @@ pub(crate) async fn captured_tables(
     patterns: &[TablePattern],
     exclude: &[TablePattern],
     publication: Option<&Publication>,
+    partitions: Partitions,
 ) -> Result<Captured, PostgresError> {
     let found = find(client, patterns, exclude).await?;
-    let unmatched_patterns = (1..)
-        .zip(patterns)
-        .filter(|(number, _)| !found.iter().any(|one| one.patterns.contains(number)))
-        .map(|(_, pattern)| pattern.to_string())
+    let unmatched_patterns = patterns
+        .iter()
+        .filter(|pattern| !found.iter().any(|one| pattern.matches(&one.table.name)))
+        .map(ToString::to_string)
         .collect();
-    let by_root = server_version >= PARTITION_ROOTS_SINCE
-        && publication.is_none_or(|publication| publication.via_partition_root);
+    let via_root = publication.map_or(partitions == Partitions::Root, |publication| {
+        publication.via_partition_root
+    });
+    let by_root = server_version >= PARTITION_ROOTS_SINCE && via_root;
     let mut tables = if by_root {
         by_roots(found)
     } else {
@@ -67,7 +70,7 @@ pub(crate) async fn captured_tables(
 
 impl Found {
     fn is_chosen(&self) -> bool {
-        !self.patterns.is_empty() && !self.is_excluded
+        self.is_matched && !self.is_excluded
     }
 }
 
@@ -100,7 +103,7 @@ fn by_roots(found: Vec<Found>) -> Vec<CapturedTable> {
 fn by_leaves(found: Vec<Found>) -> Vec<CapturedTable> {
     let undecided: BTreeSet<Oid> = found
         .iter()
-        .filter(|leaf| !leaf.is_partitioned && leaf.patterns.is_empty() && !leaf.is_excluded)
+        .filter(|leaf| !leaf.is_partitioned && !leaf.is_matched && !leaf.is_excluded)
         .flat_map(|leaf| leaf.ancestors.iter().copied())
         .collect();
     found
@@ -110,24 +113,32 @@ fn by_leaves(found: Vec<Found>) -> Vec<CapturedTable> {
         .collect()
 }
 
-/// Tables outside the system's schemas: ordinary and partitioned ones that are chosen, and all partitions.
+/// The tables that a new publication names so that the captured ones are published, and the partitions that they get
+/// later: the topmost chosen ones. What the patterns exclude below them is passed over where it arrives.
+pub(crate) async fn publishable_tables(
+    client: &Client,
+    patterns: &[TablePattern],
+    exclude: &[TablePattern],
+) -> Result<Vec<TableName>, PostgresError> {
+    let mut tables: Vec<TableName> = by_roots(find(client, patterns, exclude).await?)
+        .into_iter()
+        .map(|table| table.name)
+        .collect();
+    tables.sort();
+    Ok(tables)
+}
+
+/// Every table outside the system's schemas, by number and name, for the patterns to choose from.
+const NAMES: &str = r"
+SELECT c.oid, n.nspname::text, c.relname::text
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p')
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+  AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%'";
+
+/// The tables that are chosen, by number, and all partitions outside the system's schemas.
 const FIND: &str = r"
-WITH pattern AS (
-    SELECT * FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS p (namespace, name, number)
-), excluded AS (
-    SELECT * FROM unnest($3::text[], $4::text[]) AS e (namespace, name)
-), relation AS (
-    SELECT c.*, n.nspname,
-           ARRAY(SELECT p.number FROM pattern p
-                 WHERE n.nspname LIKE p.namespace AND c.relname LIKE p.name) AS patterns,
-           EXISTS (SELECT FROM excluded e
-                   WHERE n.nspname LIKE e.namespace AND c.relname LIKE e.name) AS is_excluded
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p')
-      AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-      AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%'
-)
-SELECT c.oid, c.nspname::text, c.relname::text, c.relpersistence::text, c.relreplident::text, c.relkind = 'p',
+SELECT c.oid, n.nspname::text, c.relname::text, c.relpersistence::text, c.relreplident::text, c.relkind = 'p',
        CASE c.relreplident
            WHEN 'f' THEN true
            WHEN 'd' THEN EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid
@@ -136,77 +147,70 @@ SELECT c.oid, c.nspname::text, c.relname::text, c.relpersistence::text, c.relrep
                                  AND i.indisreplident AND i.indimmediate AND i.indisvalid)
            ELSE false
        END,
-       c.patterns, c.is_excluded,
        CASE WHEN c.relispartition
            THEN ARRAY(SELECT a.relid::oid FROM pg_partition_ancestors(c.oid) a WHERE a.relid <> c.oid)
            ELSE '{}'
        END
-FROM relation c
-WHERE c.patterns <> '{}' OR c.relispartition";
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = ANY ($1) OR c.relispartition AND c.relkind IN ('r', 'p')
+  AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%'";
 
+/// The patterns choose here and not on the server, whose regular expressions are others.
 async fn find(
     client: &Client,
     patterns: &[TablePattern],
     exclude: &[TablePattern],
 ) -> Result<Vec<Found>, PostgresError> {
-    let (wanted_namespaces, wanted_names) = likes(patterns);
-    let (excluded_namespaces, excluded_names) = likes(exclude);
-    let parameters: [Parameter<'_>; 4] = [
-        (&wanted_namespaces, Type::TEXT_ARRAY),
-        (&wanted_names, Type::TEXT_ARRAY),
-        (&excluded_namespaces, Type::TEXT_ARRAY),
-        (&excluded_names, Type::TEXT_ARRAY),
-    ];
-    rows(client, DOING, FIND, &parameters)
-        .await?
-        .iter()
-        .map(found)
-        .collect()
+    let chosen =
+        |patterns: &[TablePattern], table: &TableName| patterns.iter().any(|pattern| pattern.matches(table));
+    let mut wanted: Vec<u32> = Vec::new();
+    for row in rows(client, DOING, NAMES, &[]).await? {
+        if chosen(patterns, &table_name(&row)?) {
+            wanted.push(value(DOING, &row, 0)?);
+        }
+    }
+    let mut all = Vec::new();
+    for row in rows(client, DOING, FIND, &[(&wanted, Type::OID_ARRAY)]).await? {
+        let table = table(&row)?;
+        let ancestors: Vec<u32> = value(DOING, &row, 7)?;
+        all.push(Found {
+            is_partitioned: value(DOING, &row, 5)?,
+            is_matched: chosen(patterns, &table.name),
+            is_excluded: chosen(exclude, &table.name),
+            ancestors: ancestors.into_iter().map(Oid::new).collect(),
+            table,
+        });
+    }
+    Ok(all)
 }
 
-/// The patterns' two parts, each as a list.
-fn likes(patterns: &[TablePattern]) -> (Vec<String>, Vec<String>) {
-    patterns
-        .iter()
-        .map(|pattern| {
-            (
-                pattern.namespace_like().to_owned(),
-                pattern.name_like().to_owned(),
-            )
-        })
-        .unzip()
+fn table_name(row: &Row) -> Result<TableName, PostgresError> {
+    Ok(TableName {
+        namespace: value(DOING, row, 1)?,
+        name: value(DOING, row, 2)?,
+    })
 }
 
-fn found(row: &Row) -> Result<Found, PostgresError> {
+fn table(row: &Row) -> Result<CapturedTable, PostgresError> {
     let persistence: String = value(DOING, row, 3)?;
     let identity: String = value(DOING, row, 4)?;
-    let ancestors: Vec<u32> = value(DOING, row, 9)?;
-    Ok(Found {
-        table: CapturedTable {
-            oid: oid(DOING, row, 0)?,
-            name: TableName {
-                namespace: value(DOING, row, 1)?,
-                name: value(DOING, row, 2)?,
-            },
-            persistence: match persistence.as_str() {
-                "p" => Persistence::Permanent,
-                "u" => Persistence::Unlogged,
-                "t" => Persistence::Temporary,
-                other => return Err(unexpected(DOING, other)),
-            },
-            replica_identity: match identity.as_str() {
-                "d" => ReplicaIdentity::Default,
-                "n" => ReplicaIdentity::Nothing,
-                "f" => ReplicaIdentity::Full,
-                "i" => ReplicaIdentity::Index,
-                other => return Err(unexpected(DOING, other)),
-            },
-            identifies_rows: value(DOING, row, 6)?,
+    Ok(CapturedTable {
+        oid: oid(DOING, row, 0)?,
+        name: table_name(row)?,
+        persistence: match persistence.as_str() {
+            "p" => Persistence::Permanent,
+            "u" => Persistence::Unlogged,
+            "t" => Persistence::Temporary,
+            other => return Err(unexpected(DOING, other)),
         },
-        is_partitioned: value(DOING, row, 5)?,
-        patterns: value(DOING, row, 7)?,
-        is_excluded: value(DOING, row, 8)?,
-        ancestors: ancestors.into_iter().map(Oid::new).collect(),
+        replica_identity: match identity.as_str() {
+            "d" => ReplicaIdentity::Default,
+            "n" => ReplicaIdentity::Nothing,
+            "f" => ReplicaIdentity::Full,
+            "i" => ReplicaIdentity::Index,
+            other => return Err(unexpected(DOING, other)),
+        },
+        identifies_rows: value(DOING, row, 6)?,
     })
 }
 
@@ -221,7 +225,7 @@ mod tests {
 
     fn table(
         oid: u32,
-        patterns: &[i64],
+        is_matched: bool,
         ancestors: &[u32],
         is_partitioned: bool,
         identifies_rows: bool,
@@ -238,7 +242,7 @@ mod tests {
                 identifies_rows,
             },
             is_partitioned,
-            patterns: patterns.to_vec(),
+            is_matched,
             is_excluded: false,
             ancestors: ancestors.iter().copied().map(Oid::new).collect(),
         }
@@ -246,13 +250,13 @@ mod tests {
 
     /// 1 is a root over 2, itself partitioned, and the leaf 3; 4 is a leaf of 2; 5 stands alone.
     fn tree(chosen: &[u32]) -> Vec<Found> {
-        let patterns = |oid| if chosen.contains(&oid) { &[1][..] } else { &[] };
+        let matched = |oid| chosen.contains(&oid);
         vec![
-            table(1, patterns(1), &[], true, true),
-            table(2, patterns(2), &[1], true, true),
-            table(3, patterns(3), &[1], false, true),
-            table(4, patterns(4), &[2, 1], false, false),
-            table(5, patterns(5), &[], false, true),
+            table(1, matched(1), &[], true, true),
+            table(2, matched(2), &[1], true, true),
+            table(3, matched(3), &[1], false, true),
+            table(4, matched(4), &[2, 1], false, false),
+            table(5, matched(5), &[], false, true),
         ]
     }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use walcast_delivery::{Catalog, Persistence, Source};
-use walcast_mapper::{TableName, TypeKind};
-use walcast_postgres::{Outcome, PostgresSource, Precondition, TablePattern};
+use walcast_mapper::{TableName, TablePattern, TypeKind};
+use walcast_postgres::{Outcome, Partitions, PostgresSource, Precondition};
 use walcast_testbed::{Postgres, PostgresOptions};
 
 use crate::{config, set_up, source};
@@ -42,6 +42,10 @@ async fn patterns_choose_the_same_tables_here_and_on_the_server() {
         (
             vec!["public.MIXED*", "public.\"back\\slash\"", "nowhere.*"],
             vec![],
+        ),
+        (
+            vec![r"/public\.(order.?items|MIXED CASE)/", "/.*%./", "/nowhere/"],
+            vec!["/.*order_.*/"],
         ),
     ] {
         let parse = |texts: &[&str]| -> Vec<TablePattern> {
@@ -244,4 +248,26 @@ async fn preconditions_that_hold_leave_nothing_behind() {
         .unwrap()
         .get(0);
     assert_eq!(left, 0);
+}
+
+/// A publication of leaves names their root, so that a partition that comes later is published.
+#[tokio::test]
+async fn leaves_are_published_through_their_root() {
+    let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    let sql = "CREATE TABLE events (id int PRIMARY KEY) PARTITION BY RANGE (id);
+               CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (0) TO (10);
+               CREATE TABLE other (id int PRIMARY KEY)";
+    server.execute(sql).await.unwrap();
+    let mut config = config(&server.url());
+    config.partitions = Partitions::Leaf;
+    let mut source = PostgresSource::new(config).unwrap();
+    set_up(&mut source).await.unwrap();
+    let later = "CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (10) TO (20)";
+    server.execute(later).await.unwrap();
+    let survey = source.survey(None).await.unwrap();
+    let leaves = ["public.events_1", "public.events_2", "public.other"];
+    assert_eq!(shown(&survey.captured), leaves);
+    let published = survey.publication.unwrap().tables;
+    let published: Vec<String> = published.iter().map(ToString::to_string).collect();
+    assert_eq!(published, leaves);
 }

@@ -38,7 +38,7 @@ impl<'t> Document<'t> {
             spans: BTreeMap::new(),
         };
         let mut root = DeTable::parse(text).map_err(|error| document.toml_error(&error))?;
-        document.visit_table(&tables(), "", root.get_mut(), lookup)?;
+        document.visit_table(&tables(), "", "", root.get_mut(), lookup)?;
         let raw = RawConfig::deserialize(toml::de::Deserializer::from(root))
             .map_err(|error| document.toml_error(&error))?;
         Ok((document, raw))
@@ -57,17 +57,17 @@ impl<'t> Document<'t> {
         self.place(self.spans.get(key).cloned())
     }
 
+    /// `path` is what a table is called, `place` where it stands: tables of one name are told apart by their number.
     fn visit_table(
         &mut self,
         tables: &[Table],
         path: &str,
+        place: &str,
         table: &mut DeTable<'t>,
         lookup: Lookup<'_>,
     ) -> Result<(), ConfigError> {
-        let known = tables
-            .iter()
-            .find(|known| known.path == path)
-            .map(|known| known.keys);
+        let described = tables.iter().find(|known| known.path == path);
+        let known = described.map(|known| known.keys);
         for (key, value) in table.iter_mut() {
             if let Some(Keys::Known(keys)) = known
                 && !keys.contains(&key.get_ref().as_ref())
@@ -76,7 +76,7 @@ impl<'t> Document<'t> {
                 let hint = hint(tables, path, &name, keys);
                 let fault = Fault::UnknownKey {
                     key: name,
-                    table: TableLabel(path.to_owned()),
+                    table: described.map_or_else(TableLabel::default, Table::label),
                     hint,
                 };
                 return Err(ConfigError::Content {
@@ -84,13 +84,16 @@ impl<'t> Document<'t> {
                     fault,
                 });
             }
-            let path = if path.is_empty() {
-                key.get_ref().to_string()
-            } else {
-                format!("{path}.{}", key.get_ref())
+            let below = |above: &str| {
+                if above.is_empty() {
+                    key.get_ref().to_string()
+                } else {
+                    format!("{above}.{}", key.get_ref())
+                }
             };
-            self.spans.insert(path.clone(), key.span());
-            self.visit_value(tables, &path, value, lookup)?;
+            let (path, place) = (below(path), below(place));
+            self.spans.insert(place.clone(), key.span());
+            self.visit_value(tables, &path, &place, value, lookup)?;
         }
         Ok(())
     }
@@ -99,15 +102,18 @@ impl<'t> Document<'t> {
         &mut self,
         tables: &[Table],
         path: &str,
+        place: &str,
         value: &mut Spanned<DeValue<'t>>,
         lookup: Lookup<'_>,
     ) -> Result<(), ConfigError> {
         let span = value.span();
         match value.get_mut() {
-            DeValue::Table(table) => self.visit_table(tables, path, table, lookup),
-            DeValue::Array(array) => array
-                .iter_mut()
-                .try_for_each(|element| self.visit_value(tables, path, element, lookup)),
+            DeValue::Table(table) => self.visit_table(tables, path, place, table, lookup),
+            DeValue::Array(array) => array.iter_mut().enumerate().try_for_each(|(index, element)| {
+                let place = format!("{place}[{index}]");
+                self.spans.insert(place.clone(), element.span());
+                self.visit_value(tables, path, &place, element, lookup)
+            }),
             DeValue::String(text) => {
                 let expanded =
                     expand(text, lookup)

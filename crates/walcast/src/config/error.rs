@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use walcast_postgres::{ConninfoError, PatternError};
+use walcast_mapper::PatternError;
+use walcast_postgres::ConninfoError;
 
 use super::expand::ExpandError;
 
@@ -159,8 +160,8 @@ impl fmt::Display for Place {
     }
 }
 
-/// A table, as it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A table, as it is written, without the outer brackets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TableLabel(pub(crate) String);
 
 impl fmt::Display for TableLabel {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use walcast_mapper::{Encoding, FlatForm, Shape, TypeModes};
+use walcast_mapper::{ColumnSettings, Encoding, FlatForm, KeyRule, NameSettings, Shape, TypeModes};
 
 use super::age::Age;
 use super::bytes::ByteSize;
@@ -22,6 +22,9 @@ pub(crate) struct RawConfig {
     pub(crate) replay: RawReplay,
     pub(crate) format: RawFormat,
     pub(crate) types: TypeModes,
+    pub(crate) names: NameSettings,
+    pub(crate) columns: ColumnSettings,
+    pub(crate) keys: Vec<KeyRule>,
     pub(crate) retry: RawRetry,
     pub(crate) admin: RawAdmin,
     pub(crate) log: RawLog,
@@ -38,10 +41,18 @@ pub(crate) struct RawPostgres {
     pub(crate) create: bool,
     pub(crate) tables: Vec<String>,
     pub(crate) exclude: Vec<String>,
+    pub(crate) partitions: RawPartitions,
     pub(crate) logical_decoding_work_mem: Option<String>,
     pub(crate) queue_bytes: ByteSize,
     pub(crate) idle_interval_ms: u64,
     pub(crate) watch_interval_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RawPartitions {
+    Root,
+    Leaf,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -174,6 +185,7 @@ impl Default for RawPostgres {
             create: true,
             tables: vec![TABLES.to_owned()],
             exclude: Vec::new(),
+            partitions: RawPartitions::Root,
             logical_decoding_work_mem: None,
             queue_bytes: QUEUE_BYTES,
             idle_interval_ms: IDLE_INTERVAL_MS,

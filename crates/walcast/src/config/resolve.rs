@@ -1,5 +1,7 @@
 //! From what is written to what can be used: names are derived, bounds checked, secrets read from their files.
 
+mod selection;
+
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -7,15 +9,15 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use walcast_delivery::{Guarantee, ReplayConfig};
-use walcast_mapper::{Encoding, Shape, TypeModes};
-use walcast_postgres::{ConnectConfig, Environment, TablePattern};
+use walcast_mapper::{Encoding, Shape, TablePattern, TypeModes};
+use walcast_postgres::{ConnectConfig, Environment, Partitions};
 
 use super::bytes::ByteSize;
 use super::document::Document;
 use super::error::{ConfigError, Fault};
 use super::raw::{
-    RawAdmin, RawConfig, RawFormat, RawGuarantee, RawKafka, RawLog, RawLogFormat, RawPostgres, RawRegistry,
-    RawReplay, RawRetry, RawTopics,
+    RawAdmin, RawConfig, RawFormat, RawGuarantee, RawKafka, RawLog, RawLogFormat, RawPartitions, RawPostgres,
+    RawRegistry, RawReplay, RawRetry, RawTopics,
 };
 use super::{
     Config, FormatSection, KafkaSection, LogFormat, LogSection, PostgresSection, Properties, RegistryAuth,
@@ -60,6 +62,9 @@ pub(crate) fn resolve(
         replay: check.replay(&raw.replay)?,
         format: check.format(raw.format)?,
         types: check.types(raw.types)?,
+        names: check.names(raw.names)?,
+        columns: check.columns(raw.columns)?,
+        keys: check.keys(raw.keys)?,
         retry: check.retry(&raw.retry)?,
         admin_listen: check.admin(&raw.admin)?,
         log: check.log(raw.log)?,
@@ -194,6 +199,10 @@ impl Check<'_> {
             create: raw.create,
             tables: self.patterns("postgres.tables", &raw.tables)?,
             exclude: self.patterns("postgres.exclude", &raw.exclude)?,
+            partitions: match raw.partitions {
+                RawPartitions::Root => Partitions::Root,
+                RawPartitions::Leaf => Partitions::Leaf,
+            },
             logical_decoding_work_mem: raw.logical_decoding_work_mem,
             queue_bytes: self.memory("postgres.queue_bytes", raw.queue_bytes, QUEUE_BYTES_MIN)?,
             idle_interval: self.interval("postgres.idle_interval_ms", raw.idle_interval_ms, 10)?,
@@ -202,11 +211,13 @@ impl Check<'_> {
     }
 
     fn patterns(&self, key: &'static str, texts: &[String]) -> Result<Vec<TablePattern>, ConfigError> {
-        let parse = |text: &String| {
-            text.parse()
-                .map_err(|source| self.document.error_at(key, Fault::Pattern { key, source }))
+        let parse = |(index, text): (usize, &String)| {
+            text.parse().map_err(|source| {
+                let place = format!("{key}[{index}]");
+                self.document.error_at(&place, Fault::Pattern { key, source })
+            })
         };
-        texts.iter().map(parse).collect()
+        texts.iter().enumerate().map(parse).collect()
     }
 
     fn kafka(&self, name: &str, raw: RawKafka) -> Result<KafkaSection, ConfigError> {

@@ -1,6 +1,8 @@
 //! Which tables and keys a configuration has.
 
-use walcast_mapper::{FlatForm, TypeModes};
+use walcast_mapper::{
+    ColumnSettings, FlatForm, HashRule, KeyRule, MaskRule, NameSettings, Route, TruncateRule, TypeModes,
+};
 
 use super::error::{Hint, TableLabel};
 use super::fields::fields_of;
@@ -15,6 +17,19 @@ pub(crate) struct Table {
     /// `kafka.topics` and the like; empty for keys outside of any table.
     pub(crate) path: &'static str,
     pub(crate) keys: Keys,
+    /// Whether it can be there several times, as `[[keys]]`.
+    pub(crate) is_repeated: bool,
+}
+
+impl Table {
+    /// As it is written.
+    pub(crate) fn label(&self) -> TableLabel {
+        TableLabel(if self.is_repeated {
+            format!("[{}]", self.path)
+        } else {
+            self.path.to_owned()
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,29 +41,40 @@ pub(crate) enum Keys {
 }
 
 /// Every table, in the order in which the manual describes them.
-pub(crate) fn tables() -> [Table; 14] {
+pub(crate) fn tables() -> Vec<Table> {
     let known = |path, keys| Table {
         path,
         keys: Keys::Known(keys),
+        is_repeated: false,
     };
-    [
+    let any = |path| Table {
+        path,
+        keys: Keys::Any,
+        is_repeated: false,
+    };
+    let repeated = |path, keys| Table {
+        is_repeated: true,
+        ..known(path, keys)
+    };
+    vec![
         known("", fields_of::<RawConfig>()),
         known("postgres", fields_of::<RawPostgres>()),
         known("kafka", fields_of::<RawKafka>()),
         known("kafka.topics", fields_of::<RawTopics>()),
-        Table {
-            path: "kafka.topics.config",
-            keys: Keys::Any,
-        },
-        Table {
-            path: "kafka.properties",
-            keys: Keys::Any,
-        },
+        any("kafka.topics.config"),
+        any("kafka.properties"),
         known("registry", fields_of::<RawRegistry>()),
         known("replay", fields_of::<RawReplay>()),
         known("format", fields_of::<RawFormat>()),
         known("format.flat", fields_of::<FlatForm>()),
         known("types", fields_of::<TypeModes>()),
+        known("names", fields_of::<NameSettings>()),
+        repeated("names.routes", fields_of::<Route>()),
+        known("columns", fields_of::<ColumnSettings>()),
+        repeated("columns.mask", fields_of::<MaskRule>()),
+        repeated("columns.truncate", fields_of::<TruncateRule>()),
+        repeated("columns.hash", fields_of::<HashRule>()),
+        repeated("keys", fields_of::<KeyRule>()),
         known("retry", fields_of::<RawRetry>()),
         known("admin", fields_of::<RawAdmin>()),
         known("log", fields_of::<RawLog>()),
@@ -70,7 +96,7 @@ pub(crate) fn hint(tables: &[Table], table: &str, key: &str, known: &'static [&'
         .copied()
         .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match (elsewhere, nearest) {
-        (Some(other), _) => Hint::BelongsIn(TableLabel(other.path.to_owned())),
+        (Some(other), _) => Hint::BelongsIn(other.label()),
         (None, Some(nearest)) if likeness(nearest) >= ALIKE_MIN => Hint::Nearest(nearest),
         _ => Hint::Known(known),
     }

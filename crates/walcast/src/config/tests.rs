@@ -1,3 +1,5 @@
+mod selection;
+
 use std::env::VarError;
 use std::fs;
 use std::path::Path;

@@ -1,0 +1,280 @@
+//! Columns that are left out or changed on the way.
+
+use expect_test::{Expect, expect};
+use serde_json::json;
+use walcast_mapper::{TypeFacts, TypeKind};
+use walcast_pgoutput::Column::{Null, Text, UnchangedToast};
+use walcast_pgoutput::Oid;
+
+use crate::shown;
+use crate::table::{Change, INT4, TEXT, Table};
+
+const BYTEA: u32 = 17;
+const VARCHAR: u32 = 1043;
+const MOOD: u32 = 20_000;
+
+fn with_columns(columns: serde_json::Value) -> Table {
+    let mut table = Table::new(&[
+        ("id", INT4, -1),
+        ("email", TEXT, -1),
+        ("code", VARCHAR, 8 + 4),
+        ("photo", BYTEA, -1),
+    ]);
+    table.facts.columns[2].not_null = true;
+    table.config.tombstones_on_delete = false;
+    table.config.columns = serde_json::from_value(columns).unwrap();
+    table
+}
+
+fn check(table: &Table, change: &Change<'_>, expected: Expect) {
+    let text = match table.records(change) {
+        Err(error) => error.to_string(),
+        Ok(records) => {
+            let value = records[0].value.as_ref().unwrap();
+            let part = |name| shown::show(shown::field(value, name));
+            let key = records[0].key.as_ref().map_or("no key".to_owned(), shown::show);
+            format!("{key} {} -> {}", part("before"), part("after"))
+        }
+    };
+    expected.assert_eq(&text);
+}
+
+/// The fields of rows, without those that say nothing but their type.
+fn check_schema(table: &Table, expected: Expect) {
+    let plan = table.compile().unwrap();
+    let schema: serde_json::Value = serde_json::from_str(plan.value_schema().unwrap()).unwrap();
+    let row = &schema["fields"][0]["type"][1]["fields"];
+    let fields = row.as_array().unwrap().iter().filter_map(|field| {
+        let text = field.to_string();
+        text.contains("connect.parameters")
+            .then(|| format!("{} {}", field["name"], field["type"]))
+    });
+    expected.assert_eq(&fields.collect::<Vec<_>>().join("\n"));
+}
+
+const ROW: [walcast_pgoutput::Column<'static>; 4] = [
+    Text(b"1"),
+    Text(b"ann@example"),
+    Text(b"abcdefgh"),
+    Text(b"\\x0102030405"),
+];
+
+#[test]
+fn values_have_the_columns_that_are_chosen() {
+    let insert = Change::Insert(&ROW);
+    let included = with_columns(json!({"include": ["public.t.email", "/.*\\.CODE/"]}));
+    check(
+        &included,
+        &insert,
+        expect![[r#"{id: 1} null -> {email: "ann@example", code: "abcdefgh"}"#]],
+    );
+    let excluded = with_columns(json!({"include": ["*.*.*"], "exclude": ["public.*.photo", "*.*.em*"]}));
+    check(
+        &excluded,
+        &insert,
+        expect![[r#"{id: 1} null -> {id: 1, code: "abcdefgh"}"#]],
+    );
+    // What is left out can be of a name that Avro does not accept.
+    let mut odd = with_columns(json!({"exclude": ["*.*.\"e mail\""]}));
+    odd.relation.columns[1].name = "e mail".to_owned();
+    check(
+        &odd,
+        &insert,
+        expect![[r#"{id: 1} null -> {id: 1, code: "abcdefgh", photo: x0102030405}"#]],
+    );
+    // Columns keep their places behind one that is left out, where values come from the old row too.
+    check(
+        &excluded,
+        &Change::UpdateFull(
+            &ROW,
+            &[Text(b"1"), UnchangedToast, UnchangedToast, UnchangedToast],
+        ),
+        expect![[r#"{id: 1} {id: 1, code: "abcdefgh"} -> {id: 1, code: "abcdefgh"}"#]],
+    );
+}
+
+#[test]
+fn a_key_keeps_the_column_that_values_do_not_have() {
+    let table = with_columns(json!({"exclude": ["*.*.id"]}));
+    let plan = table.compile().unwrap();
+    // As Debezium, which does not look up what it does not send.
+    expect![[r#"{"type":"record","name":"Key","namespace":"p.public.t","fields":[{"name":"id","type":["null","int"],"default":null}],"connect.name":"p.public.t.Key"}"#]]
+        .assert_eq(plan.key_schema().unwrap());
+    check(
+        &table,
+        &Change::Insert(&ROW),
+        expect![[r#"{id: 1} null -> {email: "ann@example", code: "abcdefgh", photo: x0102030405}"#]],
+    );
+}
+
+#[test]
+fn stars_stand_for_every_text_and_for_none() {
+    let mask = json!({"mask": [{"columns": ["*.*.email", "*.*.code"], "length": 3}]});
+    let table = with_columns(mask);
+    check(
+        &table,
+        &Change::Insert(&ROW),
+        expect![[r#"{id: 1} null -> {id: 1, email: "***", code: "***", photo: x0102030405}"#]],
+    );
+    check(
+        &table,
+        &Change::UpdateOnly(&[Text(b"1"), Null, UnchangedToast, Null]),
+        expect![[r#"{id: 1} null -> {id: 1, email: "***", code: "***", photo: null}"#]],
+    );
+    check(
+        &table,
+        &Change::DeleteKey(&[Text(b"1"), Null, Null, Null]),
+        expect![[r#"{id: 1} {id: 1, email: "***", code: "***", photo: null} -> null"#]],
+    );
+    check_schema(
+        &table,
+        expect![[r#"
+            "email" ["null",{"type":"string","connect.parameters":{"masked":"true"}}]
+            "code" {"type":"string","connect.parameters":{"masked":"true"}}"#]],
+    );
+}
+
+#[test]
+fn hashes_are_cut_off_where_the_column_ends_and_spare_null() {
+    let table = with_columns(json!({"hash": [
+        {"columns": ["*.*.email", "*.*.code"], "algorithm": "sha256", "salt": "CzQMA0cB5K", "version": "v1"},
+    ]}));
+    check(
+        &table,
+        &Change::Insert(&[Text(b"1"), Text(b"hello"), Text(b"hello"), Null]),
+        expect![[
+            r#"{id: 1} null -> {id: 1, email: "b4d39ab0d198fb4cac8b2f023da74f670bcaf192dcc79b5d6361b7ae6b2fafdf", code: "b4d39ab0", photo: null}"#
+        ]],
+    );
+    // Nothing is null where it can be, and else the hash of the empty text; the placeholder is hashed too.
+    check(
+        &table,
+        &Change::DeleteKey(&[Text(b"1"), Null, Null, Null]),
+        expect![[r#"{id: 1} {id: 1, email: null, code: "7b061bc7", photo: null} -> null"#]],
+    );
+    check(
+        &table,
+        &Change::UpdateOnly(&[Text(b"1"), UnchangedToast, Text(b"hello"), Null]),
+        expect![[
+            r#"{id: 1} null -> {id: 1, email: "296a90bf4bbab137251d338217c3af14a135f175daedc7c39aacd0b8a408ba6d", code: "b4d39ab0", photo: null}"#
+        ]],
+    );
+    assert!(
+        !format!("{:?}", table.config).contains("CzQMA0cB5K"),
+        "the salt is shown"
+    );
+}
+
+#[test]
+fn enums_are_hashed_and_keep_their_labels() {
+    let mut table = with_columns(json!({"hash": [
+        {"columns": ["*.*.email"], "algorithm": "md5", "salt": "salt"},
+    ]}));
+    let mood = Oid::new(MOOD);
+    table.relation.columns[1].type_oid = mood;
+    table.facts.columns[1].type_oid = mood;
+    let labels = ["hello", "world"].map(str::to_owned).to_vec();
+    table.facts.types.insert(
+        mood,
+        TypeFacts {
+            namespace: "public".to_owned(),
+            name: "mood".to_owned(),
+            kind: TypeKind::Enum { labels },
+        },
+    );
+    check(
+        &table,
+        &Change::Insert(&[Text(b"1"), Text(b"world"), Text(b"x"), Null]),
+        expect![[
+            r#"{id: 1} null -> {id: 1, email: "172c8e95398cc72ab5358ead6981e7e5", code: "x", photo: null}"#
+        ]],
+    );
+    check(
+        &table,
+        &Change::Insert(&[Text(b"1"), Text(b"new"), Text(b"x"), Null]),
+        expect![
+            "column email of public.t holds a label that enum type 20000 did not have when its schema was made"
+        ],
+    );
+}
+
+#[test]
+fn texts_and_bytes_are_cut_off() {
+    let truncate = |length: u32| json!({"truncate": [{"columns": ["*.*.*"], "length": length}]});
+    let table = with_columns(truncate(4));
+    check(
+        &table,
+        &Change::Insert(&ROW),
+        expect![[r#"{id: 1} null -> {id: 1, email: "ann@", code: "abcd", photo: x01020304}"#]],
+    );
+    check(
+        &table,
+        &Change::UpdateOnly(&[Text(b"1"), UnchangedToast, Text(b"a"), Null]),
+        expect![[r#"{id: 1} null -> {id: 1, email: "__de", code: "a", photo: null}"#]],
+    );
+    check_schema(
+        &table,
+        expect![[r#"
+            "id" {"type":"int","connect.parameters":{"truncateLength":"4"}}
+            "email" ["null",{"type":"string","connect.parameters":{"truncateLength":"4"}}]
+            "code" {"type":"string","connect.parameters":{"truncateLength":"4"}}
+            "photo" ["null",{"type":"bytes","connect.parameters":{"truncateLength":"4"}}]"#]],
+    );
+    // A column that ends before is left alone.
+    check_schema(
+        &with_columns(truncate(10)),
+        expect![[r#"
+            "email" ["null",{"type":"string","connect.parameters":{"truncateLength":"10"}}]
+            "photo" ["null",{"type":"bytes","connect.parameters":{"truncateLength":"10"}}]"#]],
+    );
+}
+
+#[test]
+fn schemas_tell_the_types_that_are_asked_for() {
+    let table = with_columns(json!({
+        "propagate_types": ["*.*.id"],
+        "propagate_data_types": ["/.*\\.VARCHAR/"],
+        "mask": [{"columns": ["*.*.email"], "length": 1}],
+    }));
+    check_schema(
+        &table,
+        expect![[r#"
+            "id" {"type":"int","connect.parameters":{"__debezium.source.column.type":"INT4","__debezium.source.column.length":"10","__debezium.source.column.scale":"0","__debezium.source.column.name":"id"}}
+            "email" ["null",{"type":"string","connect.parameters":{"masked":"true"}}]
+            "code" {"type":"string","connect.parameters":{"__debezium.source.column.type":"VARCHAR","__debezium.source.column.length":"8","__debezium.source.column.scale":"0","__debezium.source.column.name":"code"}}"#]],
+    );
+    let both = with_columns(json!({
+        "propagate_types": ["*.*.*"],
+        "hash": [{"columns": ["*.*.email"], "algorithm": "md5", "salt": "salt"}],
+    }));
+    check(
+        &both,
+        &Change::Insert(&[Text(b"1"), Text(b"hello"), Text(b"x"), Null]),
+        expect![[
+            r#"{id: 1} null -> {id: 1, email: "06decc8b095724f80103712c235586be", code: "x", photo: null}"#
+        ]],
+    );
+}
+
+#[test]
+fn what_would_not_be_hidden_is_refused() {
+    let mask = |columns: &str| json!({"mask": [{"columns": [columns], "length": 3}]});
+    check(
+        &with_columns(mask("*.*.photo")),
+        &Change::Insert(&ROW),
+        expect![
+            "column photo of public.t is chosen by columns.mask, which is for text; exclude the column if its values are not to be sent"
+        ],
+    );
+    let both = with_columns(json!({
+        "mask": [{"columns": ["*.*.email"], "length": 3}],
+        "truncate": [{"columns": ["*.*.*"], "length": 3}],
+    }));
+    check(
+        &both,
+        &Change::Insert(&ROW),
+        expect![
+            "column email of public.t is chosen by columns.truncate and by columns.mask; a column's values can be changed by one only"
+        ],
+    );
+}

@@ -1,0 +1,129 @@
+//! `[names]`, `[columns]`, `[[keys]]`, and patterns wherever they are taken.
+
+use expect_test::expect;
+use walcast_mapper::{FieldAdjustment, TableName};
+
+use super::{check_error, parse, with};
+
+#[test]
+fn patterns_may_be_regular_expressions() {
+    let config = parse(&with(
+        "postgres",
+        r"tables = ['/public\.orders_[0-9]+/', 'sales.*']",
+    ))
+    .unwrap();
+    let table = |name: &str| TableName {
+        namespace: "public".to_owned(),
+        name: name.to_owned(),
+    };
+    let chosen = |name| config.postgres.tables.iter().any(|one| one.matches(&table(name)));
+    assert!(chosen("orders_7") && !chosen("orders_x"));
+}
+
+#[test]
+fn a_pattern_that_is_none_points_at_itself() {
+    check_error(
+        &with("postgres", "tables = [\n  \"public.*\",\n  '/public\\.(a/',\n]"),
+        expect![[
+            r#"walcast.toml:6:3: postgres.tables: "/public\\.(a/" is not a regular expression: unclosed group"#
+        ]],
+    );
+    check_error(
+        &with("columns", "exclude = [\n  \"*.*.a\",\n  \"users.email\"]"),
+        expect![[
+            r#"walcast.toml:16:3: "users.email" is not a column pattern: write schema.table.column, such as public.users.email or *.*.email"#
+        ]],
+    );
+    check_error(
+        &with("[keys]", "tables = \"orders\"\ncolumns = [\"id\"]"),
+        expect![[
+            r#"walcast.toml:14:10: "orders" is not a table pattern: write schema.table, such as public.orders or public.*"#
+        ]],
+    );
+}
+
+#[test]
+fn tables_that_are_there_several_times_are_told_apart() {
+    let two = "tables = \"a.b\"\ncolumns = [\"id\"]\n[[keys]]\ntables = \"a.c\"";
+    check_error(
+        &with("[keys]", &format!("{two}\ncolums = [\"x\"]")),
+        expect![[r#"walcast.toml:18:1: unknown key "colums" in [[keys]]; did you mean "columns"?"#]],
+    );
+    check_error(
+        &with("[keys]", two),
+        expect!["walcast.toml:16:1: missing field `columns`"],
+    );
+    let first_empty = two.replace("[\"id\"]", "[]") + "\ncolumns = [\"id\"]";
+    check_error(
+        &with("[keys]", &first_empty),
+        expect![[r#"walcast.toml:15:1: keys.columns is "[]"; wanted at least one column"#]],
+    );
+}
+
+#[test]
+fn settings_of_columns_are_checked() {
+    check_error(
+        &with("[columns.mask]", "columns = []\nlength = 3"),
+        expect![[
+            r#"walcast.toml:14:1: columns.mask.columns is "[]"; wanted at least one pattern such as "public.users.email""#
+        ]],
+    );
+    check_error(
+        &with("[columns.mask]", "columns = [\"*.*.a\"]\nlength = 100000"),
+        expect!["walcast.toml:15:10: invalid value: integer `100000`, expected u16"],
+    );
+    check_error(
+        &with(
+            "[columns.hash]",
+            "columns = [\"*.*.a\"]\nalgorithm = \"md2\"\nsalt = \"hunter2\"",
+        ),
+        expect![
+            "walcast.toml:15:13: unknown variant `md2`, expected one of `md5`, `sha1`, `sha224`, `sha256`, `sha384`, `sha512`, `sha512_224`, `sha512_256`, `sha3_224`, `sha3_256`, `sha3_384`, `sha3_512`"
+        ],
+    );
+}
+
+#[test]
+fn a_salt_is_never_shown() {
+    let salted = |salt: &str| {
+        let rule = format!("columns = [\"*.*.a\"]\nalgorithm = \"md5\"\nsalt = {salt}");
+        with("[columns.hash]", &rule)
+    };
+    let config = parse(&salted("\"${PASSWORD}\"")).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    check_error(
+        &salted("1234"),
+        expect!["walcast.toml:16:8: invalid type: number, expected a string in quotes"],
+    );
+}
+
+#[test]
+fn names_are_checked() {
+    let config = parse(&with(
+        "names",
+        "delimiter = \"-\"\nadjust_fields = \"avro_unicode\"",
+    ))
+    .unwrap();
+    assert_eq!(config.names.adjust_fields, FieldAdjustment::AvroUnicode);
+    check_error(
+        &with("names", "delimiter = \"\""),
+        expect![[
+            r#"walcast.toml:14:1: names.delimiter is ""; wanted up to 4 of A-Z, a-z, 0-9, dot, _ and -, as Kafka names topics"#
+        ]],
+    );
+    check_error(
+        &with("names", "adjust_schemas = \"ascii\""),
+        expect![
+            "walcast.toml:14:18: unknown variant `ascii`, expected one of `none`, `avro`, `avro_unicode`, `valid`"
+        ],
+    );
+    check_error(
+        &with("[names.routes]", "pattern = '(a)'\ntopic = \"$2\""),
+        expect![[
+            r#"walcast.toml:13:1: "$2" refers to a group that "(a)" does not have; groups are $1 or ${name}, \$ is a dollar"#
+        ]],
+    );
+    // Named groups look like variables of the environment.
+    let named = with("[names.routes]", "pattern = '(?<n>a)'\ntopic = \"$${n}\"");
+    assert_eq!(parse(&named).unwrap().names.routes.len(), 1);
+}

@@ -1,0 +1,11 @@
+--! shows A mask for a column of numbers.
+--! debezium column.mask.with.5.chars = .*\.salary
+--! walcast columns.mask = [{ columns = ["*.*.salary"], length = 5 }]
+--! halts Debezium sends the number as it is, and calls it masked.
+--! says which is for text
+
+create table t (id integer primary key, salary integer);
+
+--! changes
+
+insert into t values (1, 5000);

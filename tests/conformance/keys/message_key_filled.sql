@@ -1,0 +1,12 @@
+--! shows Keys with columns that deletes do not tell, filled with nothing of their type.
+--! debezium message.key.columns = .*\.t:id,code,amount,note
+--! walcast keys = [{ tables = "*.t", columns = ["id", "code", "amount", "note"], missing = "fill" }]
+
+create table t (id integer primary key, code text not null, amount integer not null default 5, note text);
+
+--! changes
+
+insert into t values (1, 'c', 2, 'n');
+update t set note = 'm' where id = 1;
+update t set id = 2 where id = 1;
+delete from t where id = 2;

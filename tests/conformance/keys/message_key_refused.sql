@@ -1,0 +1,11 @@
+--! shows Keys with columns that deletes do not tell.
+--! debezium message.key.columns = .*\.t:id,code
+--! walcast keys = [{ tables = "*.t", columns = ["id", "code"] }]
+--! halts Debezium gives a delete another key than the row has; missing = "fill" does the same.
+--! says REPLICA IDENTITY FULL
+
+create table t (id integer primary key, code text not null);
+
+--! changes
+
+insert into t values (1, 'c');
