@@ -164,6 +164,13 @@ impl Batch {
         Ok(start..self.bytes.len())
     }
 
+    /// The same for what cannot fail.
+    pub(crate) fn written(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        start..self.bytes.len()
+    }
+
     /// Adds a header of the record that [`Batch::finish`] will end.
     #[inline]
     pub(crate) fn push_header(&mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>)) {

@@ -8,7 +8,7 @@ use crate::connect::{Field, Slot};
 use crate::defaults::{self, DefaultValue};
 use crate::encode::{Encoder, Fault, Scratch};
 use crate::format::{Format, Nullability, written};
-use crate::{MapperConfig, TableFacts};
+use crate::{MapperConfig, MissingNotNull, NullWithDefault, TableFacts};
 
 /// How one column of a relation is written.
 #[derive(Debug)]
@@ -23,6 +23,15 @@ pub(crate) struct ColumnPlan {
     missing: Vec<u8>,
     /// What an unchanged value becomes that was stored out of line.
     unavailable: Vec<u8>,
+}
+
+/// Where a column stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// In the images of rows.
+    Row,
+    /// In keys.
+    Key,
 }
 
 /// Which values a tuple has.
@@ -47,6 +56,7 @@ impl ColumnPlan {
     /// A column whose values are written in format `F`.
     pub(crate) fn compile<F: Format>(
         column: &RelationColumn,
+        role: Role,
         identity: ReplicaIdentity,
         facts: &TableFacts,
         config: &MapperConfig,
@@ -54,9 +64,11 @@ impl ColumnPlan {
         let known = facts.columns.iter().find(|known| known.name == column.name);
         let encoder = column_type::encoder(column.type_oid, column.type_modifier, facts);
         // What identifies a row by an index is not null, whatever the catalog says meanwhile.
-        let identifies =
-            column.is_key && matches!(identity, ReplicaIdentity::Default | ReplicaIdentity::Index);
-        let nullable = !identifies && !known.is_some_and(|known| known.not_null);
+        let by_index = matches!(identity, ReplicaIdentity::Default | ReplicaIdentity::Index);
+        let identifies = column.is_key && by_index;
+        let is_left_out = role == Role::Row && by_index && !column.is_key;
+        let may_be_missing = is_left_out && config.missing_not_null == MissingNotNull::Null;
+        let nullable = !identifies && (may_be_missing || !known.is_some_and(|known| known.not_null));
         let default = known
             .filter(|known| known.type_oid == column.type_oid && !known.generated)
             .filter(|known| column_type::has_readable_default(known.type_oid, facts))
@@ -66,7 +78,9 @@ impl ColumnPlan {
             (true, None) => Nullability::NullFirst,
             (true, Some(_)) => Nullability::NullLast,
         };
-        let put_default = |out: &mut Vec<u8>| match &default {
+        let stays_null = config.null_with_default == NullWithDefault::Null;
+        let put_absent = |is_null: bool, out: &mut Vec<u8>| match &default {
+            _ if is_null && nullable => F::absent(nullability, out),
             // Connect reads a null in a field that has a default as that default, and so writes it.
             Some(default) => {
                 F::present(nullability, out);
@@ -81,8 +95,8 @@ impl ColumnPlan {
         });
         Self {
             name: column.name.clone(),
-            null: nullable.then(|| written(put_default)),
-            missing: written(put_default),
+            null: nullable.then(|| written(|out| put_absent(stays_null, out))),
+            missing: written(|out| put_absent(stays_null || may_be_missing, out)),
             unavailable,
             encoder,
             nullability,

@@ -1,6 +1,12 @@
 //! What the mapper can be told.
 
+mod absence;
+mod events;
+
 use std::fmt;
+
+pub use absence::{MissingNotNull, NullWithDefault};
+pub use events::{EventsConfig, Operation};
 
 /// A table's schema and name, unquoted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +36,12 @@ pub struct MapperConfig {
     /// What stands for a value that was stored out of line and not changed (Debezium's
     /// `unavailable.value.placeholder`).
     pub unavailable_value_placeholder: String,
+    /// What `before` holds where the log holds nothing.
+    pub missing_not_null: MissingNotNull,
+    /// What a null becomes in a column that has a default.
+    pub null_with_default: NullWithDefault,
+    /// Which events there are.
+    pub events: EventsConfig,
 }
 
 /// Debezium's word, which consumers compare with.
@@ -44,6 +56,9 @@ impl MapperConfig {
             database: database.into(),
             tombstones_on_delete: true,
             unavailable_value_placeholder: UNAVAILABLE_VALUE_PLACEHOLDER.to_owned(),
+            missing_not_null: MissingNotNull::default(),
+            null_with_default: NullWithDefault::default(),
+            events: EventsConfig::default(),
         }
     }
 

@@ -5,6 +5,7 @@ use walcast_pgoutput::{Column, OldTuple, Tuple};
 use crate::ChangeContext;
 use crate::column::{ColumnFault, ColumnPlan, Image};
 use crate::encode::{Fault, Scratch};
+use crate::events::{EventOrder, put_transaction_block};
 use crate::format::{Format, Nullability};
 use crate::key;
 use crate::source::{Source, put_optional_integer};
@@ -33,6 +34,7 @@ pub(crate) enum Op {
     Create,
     Update,
     Delete,
+    Truncate,
 }
 
 /// A row as it was, or as it is.
@@ -81,6 +83,19 @@ impl<'a> Row<'a> {
         &self.tuple
     }
 
+    /// Whether every value of the row is that of `other`, to the letter.
+    pub(crate) fn texts_equal(&self, other: &Row<'_>) -> bool {
+        let mut before = self.tuple.columns();
+        let mut after = other.tuple.columns();
+        loop {
+            match (before.next(), after.next()) {
+                (None, None) => return true,
+                (old, Some(new)) if old == Some(key::merge(new, old)) => {}
+                _ => return false,
+            }
+        }
+    }
+
     /// The value of the column at `place`.
     pub(crate) fn at(&self, place: usize) -> Option<Column<'a>> {
         let old = self.unchanged.as_ref().and_then(|old| key::at(old, place));
@@ -93,9 +108,9 @@ impl Envelope {
     pub(crate) fn put<F: Format>(
         &self,
         op: Op,
-        before: Option<&Row<'_>>,
-        after: Option<&Row<'_>>,
+        [before, after]: [Option<&Row<'_>>; 2],
         context: &ChangeContext,
+        order: Option<EventOrder>,
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Result<(), RowFault> {
@@ -111,10 +126,10 @@ impl Envelope {
             }
         }
         F::field("source", out);
-        self.source.put::<F>(context, scratch, out);
-        // Debezium fills it only when told to send the transactions' boundaries.
+        self.source.put::<F>(context.into(), scratch, out);
         F::field("transaction", out);
-        F::absent(Nullability::NullFirst, out);
+        let order = order.map(|order| (context.xid, context.lsn, order));
+        put_transaction_block::<F>(order, scratch, out);
         F::field("op", out);
         F::string(op.letter(), out);
         put_times::<F>(context.processed_at_unix_nanos, out);
@@ -193,6 +208,7 @@ impl Op {
             Op::Create => b"c",
             Op::Update => b"u",
             Op::Delete => b"d",
+            Op::Truncate => b"t",
         }
     }
 }

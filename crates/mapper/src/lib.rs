@@ -40,7 +40,7 @@
 //!     processed_at_unix_nanos: 1_700_000_000_100_000_000,
 //! };
 //! let mut batch = Batch::new();
-//! plan.encode(&change, &context, &mut batch)?;
+//! plan.encode(&change, &context, None, &mut batch)?;
 //! let record = batch.records().next().unwrap();
 //! // The registry's prefix, then 42 as Avro writes it.
 //! assert_eq!(record.key, Some([0, 0, 0, 0, 1, 84].as_slice()));
@@ -60,6 +60,7 @@ mod defaults;
 mod encode;
 mod envelope;
 mod error;
+mod events;
 mod facts;
 mod format;
 mod header;
@@ -73,7 +74,10 @@ mod source;
 
 pub use batch::{Batch, Header, Mark, RecordView};
 pub use change::{ChangeContext, Ordinal, RecordId, RowChange};
-pub use config::{MapperConfig, TableName};
+pub use config::{EventsConfig, MapperConfig, MissingNotNull, NullWithDefault, Operation, TableName};
 pub use error::MapError;
+pub use events::{
+    EdgeContext, EventTopic, HeartbeatEvents, MessageContext, MessageEvents, Tally, TransactionEvents,
+};
 pub use facts::{ColumnFacts, TableFacts, TypeFacts, TypeKind};
 pub use plan::{Plan, SchemaId, SchemaIds};

@@ -7,22 +7,30 @@ use walcast_pgoutput::{OldTuple, Tuple};
 
 use crate::encode::Scratch;
 use crate::envelope::{Envelope, Op, Row, RowFault, put_schema_id};
+use crate::events::Operations;
 use crate::format::Avro;
-use crate::{Batch, ChangeContext, RecordId, SchemaIds};
+use crate::{Batch, ChangeContext, RecordId, SchemaIds, Tally};
 use crate::{header, key};
 
 /// Writes the records of one change.
 pub(crate) struct Records<'p> {
     pub(crate) topic: &'p Arc<str>,
+    /// The table, as transactions count it.
+    pub(crate) collection: &'p str,
     pub(crate) topic_prefix: &'p str,
     pub(crate) envelope: &'p Envelope,
     pub(crate) ids: SchemaIds,
     pub(crate) tombstones_on_delete: bool,
+    pub(crate) operations: Operations,
     pub(crate) context: &'p ChangeContext,
     pub(crate) scratch: &'p mut Scratch,
     pub(crate) batch: &'p mut Batch,
-    /// Records written so far.
-    pub(crate) part: u8,
+    /// What the transaction has counted, where transactions are told.
+    pub(crate) tally: Option<&'p mut Tally>,
+    /// Events counted of this change.
+    pub(crate) counted: u64,
+    /// The number of the next record of the change.
+    pub(crate) part: u32,
 }
 
 /// A header that names the other key of a row that moved.
@@ -44,6 +52,9 @@ impl Records<'_> {
             return self.event(Op::Update, None, Some(&after), None);
         };
         let before = Row::old(old);
+        if self.operations.skip_unchanged && is_whole(old) && before.texts_equal(&after) {
+            return Ok(());
+        }
         if !self.moved(&before, &after)? {
             return self.event(Op::Update, Some(&before), Some(&after), None);
         }
@@ -70,9 +81,14 @@ impl Records<'_> {
         self.gone(&Row::old(old), None)
     }
 
+    /// The table was emptied. That has no key.
+    pub(crate) fn truncate(&mut self) -> Result<(), RowFault> {
+        self.event(Op::Truncate, None, None, None)
+    }
+
     fn gone(&mut self, before: &Row<'_>, other: Option<OtherKey<'_, '_>>) -> Result<(), RowFault> {
         self.event(Op::Delete, Some(before), None, other)?;
-        if self.tombstones_on_delete {
+        if self.tombstones_on_delete && self.operations.contain(Op::Delete) {
             let key = self.key(before)?;
             self.finish(key, None, other)?;
         }
@@ -86,10 +102,17 @@ impl Records<'_> {
         after: Option<&Row<'_>>,
         other: Option<OtherKey<'_, '_>>,
     ) -> Result<(), RowFault> {
+        if !self.operations.contain(op) {
+            return Ok(());
+        }
         let key = match after.or(before) {
             Some(row) => self.key(row)?,
             None => None,
         };
+        let order = self.tally.as_deref_mut().map(|tally| {
+            self.counted += 1;
+            tally.count(self.collection)
+        });
         let Self {
             envelope,
             context,
@@ -99,7 +122,7 @@ impl Records<'_> {
         } = self;
         let value = self.batch.part(|out| {
             put_schema_id(ids.value, out);
-            envelope.put::<Avro>(op, before, after, context, scratch, out)
+            envelope.put::<Avro>(op, [before, after], context, order, scratch, out)
         })?;
         self.finish(key, Some(value), other)
     }
@@ -157,4 +180,9 @@ impl Records<'_> {
         envelope.put_key::<Avro>(after, scratch, &mut new_key)?;
         Ok(old_key != new_key)
     }
+}
+
+/// Whether the log tells every value of a former row.
+fn is_whole(old: OldTuple<'_>) -> bool {
+    matches!(old, OldTuple::Full(_))
 }

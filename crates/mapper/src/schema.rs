@@ -31,7 +31,8 @@ const ENVELOPE_VERSION: u32 = 2;
 const SNAPSHOT_STATES: &str =
     "true,first,first_in_data_collection,last_in_data_collection,last,false,incremental";
 
-fn source() -> ConnectSchema {
+/// The envelope's block `source`.
+pub(crate) fn source() -> ConnectSchema {
     let snapshot = ConnectSchema::semantic(Kind::String, ENUM).with_parameter(ALLOWED, SNAPSHOT_STATES);
     let fields = vec![
         text().required().named("version"),
@@ -55,7 +56,8 @@ fn source() -> ConnectSchema {
     ConnectSchema::record("io.debezium.connector.postgresql.Source".to_owned(), fields).with_version(1)
 }
 
-fn transaction() -> ConnectSchema {
+/// The envelope's block `transaction`.
+pub(crate) fn transaction() -> ConnectSchema {
     let fields = vec![
         text().required().named("id"),
         long().required().named("total_order"),

@@ -27,7 +27,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use walcast_delivery::{Guarantee, ReplayConfig};
+use walcast_delivery::{Guarantee, OnIncompatible, ReplayConfig};
+use walcast_mapper::{EventsConfig, MissingNotNull, NullWithDefault};
 use walcast_postgres::{ConnectConfig, Environment, TablePattern};
 
 pub(crate) use self::error::ConfigError;
@@ -45,6 +46,7 @@ pub(crate) struct Config {
     pub(crate) registry: RegistrySection,
     pub(crate) replay: ReplayConfig,
     pub(crate) format: FormatSection,
+    pub(crate) events: EventsConfig,
     pub(crate) retry: RetrySection,
     /// Where figures and state are served; `None`: nowhere.
     pub(crate) admin_listen: Option<SocketAddr>,
@@ -102,6 +104,7 @@ impl fmt::Debug for Properties {
 pub(crate) struct RegistrySection {
     pub(crate) url: String,
     pub(crate) auth: RegistryAuth,
+    pub(crate) on_incompatible: OnIncompatible,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -115,6 +118,8 @@ pub(crate) enum RegistryAuth {
 pub(crate) struct FormatSection {
     pub(crate) tombstones_on_delete: bool,
     pub(crate) unavailable_value_placeholder: String,
+    pub(crate) missing_not_null: MissingNotNull,
+    pub(crate) null_with_default: NullWithDefault,
 }
 
 #[derive(Debug)]

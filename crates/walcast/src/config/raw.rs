@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use walcast_mapper::{EventsConfig, MissingNotNull, NullWithDefault};
 
 use super::age::Age;
 use super::bytes::ByteSize;
@@ -20,6 +21,7 @@ pub(crate) struct RawConfig {
     pub(crate) registry: RawRegistry,
     pub(crate) replay: RawReplay,
     pub(crate) format: RawFormat,
+    pub(crate) events: EventsConfig,
     pub(crate) retry: RawRetry,
     pub(crate) admin: RawAdmin,
     pub(crate) log: RawLog,
@@ -84,6 +86,16 @@ pub(crate) struct RawRegistry {
     #[serde(skip_serializing)]
     pub(crate) bearer_token: Option<Secret>,
     pub(crate) bearer_token_file: Option<PathBuf>,
+    pub(crate) on_incompatible: RawOnIncompatible,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RawOnIncompatible {
+    /// A person decides.
+    #[default]
+    Halt,
+    NewSubject,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,6 +111,8 @@ pub(crate) struct RawReplay {
 pub(crate) struct RawFormat {
     pub(crate) tombstones_on_delete: bool,
     pub(crate) unavailable_value_placeholder: String,
+    pub(crate) missing_not_null: MissingNotNull,
+    pub(crate) null_with_default: NullWithDefault,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -219,6 +233,8 @@ impl Default for RawFormat {
         Self {
             tombstones_on_delete: true,
             unavailable_value_placeholder: UNAVAILABLE_VALUE.to_owned(),
+            missing_not_null: MissingNotNull::default(),
+            null_with_default: NullWithDefault::default(),
         }
     }
 }

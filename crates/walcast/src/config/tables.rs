@@ -1,5 +1,7 @@
 //! Which tables and keys a configuration has.
 
+use walcast_mapper::EventsConfig;
+
 use super::error::{Hint, TableLabel};
 use super::fields::fields_of;
 use super::raw::{
@@ -24,7 +26,7 @@ pub(crate) enum Keys {
 }
 
 /// Every table, in the order in which the manual describes them.
-pub(crate) fn tables() -> [Table; 12] {
+pub(crate) fn tables() -> [Table; 13] {
     let known = |path, keys| Table {
         path,
         keys: Keys::Known(keys),
@@ -45,6 +47,7 @@ pub(crate) fn tables() -> [Table; 12] {
         known("registry", fields_of::<RawRegistry>()),
         known("replay", fields_of::<RawReplay>()),
         known("format", fields_of::<RawFormat>()),
+        known("events", fields_of::<EventsConfig>()),
         known("retry", fields_of::<RawRetry>()),
         known("admin", fields_of::<RawAdmin>()),
         known("log", fields_of::<RawLog>()),

@@ -1,0 +1,70 @@
+//! Heartbeats: a sign that the connector is alive, whatever happens in the tables.
+
+use super::first_version;
+use super::topic::EventTopic;
+use crate::connect::{ConnectSchema, Kind};
+use crate::envelope::put_schema_id;
+use crate::format::{Avro, Format};
+use crate::{Batch, MapperConfig};
+
+/// The topic of heartbeats and its records.
+#[derive(Debug)]
+pub struct HeartbeatEvents {
+    /// Where they go.
+    pub topic: EventTopic,
+    topic_prefix: String,
+}
+
+const KEY: &str = "io.debezium.connector.common.ServerNameKey";
+const VALUE: &str = "io.debezium.connector.common.Heartbeat";
+const SERVER_NAME: &str = "serverName";
+const TS_MS: &str = "ts_ms";
+
+impl HeartbeatEvents {
+    /// The topic and its schemas.
+    #[must_use]
+    pub fn new(config: &MapperConfig) -> Self {
+        let (text, long) = (
+            ConnectSchema::plain(Kind::String),
+            ConnectSchema::plain(Kind::Int64),
+        );
+        let key = first_version(KEY, vec![text.required().named(SERVER_NAME)]);
+        let value = first_version(VALUE, vec![long.required().named(TS_MS)]);
+        let name = format!("{}.{}", config.events.heartbeat_topic_prefix, config.topic_prefix);
+        Self {
+            topic: EventTopic::new(name, &key, &value),
+            topic_prefix: config.topic_prefix.clone(),
+        }
+    }
+
+    /// Writes one heartbeat to the end of `batch`.
+    ///
+    /// # Panics
+    /// When the topic is not bound to its schemas' ids.
+    pub fn beat(&self, now_unix_millis: i64, batch: &mut Batch) {
+        let ids = self.topic.ids();
+        let key = batch.written(|out| {
+            put_schema_id(ids.key, out);
+            put_key::<Avro>(&self.topic_prefix, out);
+        });
+        let value = batch.written(|out| {
+            put_schema_id(ids.value, out);
+            put_value::<Avro>(now_unix_millis, out);
+        });
+        batch.finish(self.topic.shared_name(), Some(key), Some(value));
+    }
+}
+
+fn put_key<F: Format>(server: &str, out: &mut Vec<u8>) {
+    F::begin_record(out);
+    F::field(SERVER_NAME, out);
+    F::string(server.as_bytes(), out);
+    F::end_record(out);
+}
+
+fn put_value<F: Format>(unix_millis: i64, out: &mut Vec<u8>) {
+    F::begin_record(out);
+    F::field(TS_MS, out);
+    F::integer(unix_millis, out);
+    F::end_record(out);
+}
