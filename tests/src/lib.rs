@@ -9,6 +9,7 @@
 mod awaiting;
 mod case;
 mod command;
+pub mod conformance;
 mod http;
 mod instance;
 mod positions;

@@ -39,7 +39,7 @@ enum Step {
     Docs,
     /// Unit, property and doc tests of the crates, some with servers of their own
     Unit,
-    /// End to end against real Postgres, Kafka and registry
+    /// End to end against real Postgres, Kafka, registry and Debezium
     EndToEnd,
 }
 
@@ -87,6 +87,7 @@ impl Step {
             Step::EndToEnd => {
                 cargo(&["build", "--package", "walcast", "--locked"])?;
                 walcast_testbed::fetch(&POSTGRES_MAJORS).context("fetching the servers")?;
+                walcast_testbed::fetch_debezium().context("fetching debezium")?;
                 cargo(&["test", "--package", "walcast-tests", "--locked"])
             }
         }

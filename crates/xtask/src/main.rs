@@ -2,6 +2,7 @@
 
 mod bench;
 mod binary;
+mod conformance;
 mod demo;
 mod gate;
 mod testbed;
@@ -24,6 +25,8 @@ enum Task {
     Demo(demo::Arguments),
     /// How fast a backlog reaches Kafka
     Bench(bench::Arguments),
+    /// walcast beside the real Debezium
+    Conformance(conformance::Arguments),
     /// The one test command
     Test(gate::Arguments),
     /// Real Postgres, Kafka and a schema registry on loopback
@@ -46,6 +49,7 @@ fn run(task: Task) -> anyhow::Result<()> {
     match task {
         Task::Demo(arguments) => runtime.block_on(Box::pin(demo::run(arguments))),
         Task::Bench(arguments) => runtime.block_on(Box::pin(bench::run(arguments))),
+        Task::Conformance(arguments) => conformance::run(&arguments),
         Task::Test(arguments) => gate::run_all(&arguments),
         Task::Testbed(task) => runtime.block_on(testbed::run(task)),
     }

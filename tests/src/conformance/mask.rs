@@ -1,0 +1,148 @@
+//! What must differ between two connectors, whatever they are: the one list of it.
+
+use serde_json::{Value, json};
+
+/// One thing that is not compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Masked {
+    /// What it is.
+    pub what: &'static str,
+    /// Why it must differ.
+    pub reason: &'static str,
+    place: Place,
+}
+
+/// Where it is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// A field of an envelope that is not null: that it is there, or null, is compared.
+    Envelope(&'static [&'static str]),
+    /// The connector's topic prefix, in any text.
+    Prefix,
+    /// The id before each key and value, for which the number of the subject's version stands.
+    SchemaId,
+    /// Headers with a name that begins so.
+    Header(&'static str),
+    /// Topics with a name that ends so.
+    Topic(&'static str),
+    /// The time that Kafka keeps with each record.
+    RecordTime,
+}
+
+/// Everything that is not compared.
+pub const MASK: [Masked; 9] = [
+    Masked {
+        what: "`source.version`",
+        reason: "each connector names its own release",
+        place: Place::Envelope(&["source", "version"]),
+    },
+    Masked {
+        what: "`ts_ms` of the envelope",
+        reason: "the clock at the moment of processing",
+        place: Place::Envelope(&["ts_ms"]),
+    },
+    Masked {
+        what: "`ts_us` of the envelope",
+        reason: "the same clock",
+        place: Place::Envelope(&["ts_us"]),
+    },
+    Masked {
+        what: "`ts_ns` of the envelope",
+        reason: "the same clock",
+        place: Place::Envelope(&["ts_ns"]),
+    },
+    Masked {
+        what: "the topic prefix",
+        reason: "two connectors side by side need two; it is in topics, schema names, `source.name` and a header",
+        place: Place::Prefix,
+    },
+    Masked {
+        what: "schema ids",
+        reason: "the registry counts them up; the version of the subject that an id means is compared",
+        place: Place::SchemaId,
+    },
+    Masked {
+        what: "headers `walcast.*`",
+        reason: "walcast's own, beside Debezium's",
+        place: Place::Header("walcast."),
+    },
+    Masked {
+        what: "the topic `<prefix>.walcast-checkpoints`",
+        reason: "walcast keeps its position there, Debezium in Kafka Connect's",
+        place: Place::Topic(".walcast-checkpoints"),
+    },
+    Masked {
+        what: "the record's own timestamp",
+        reason: "the producer's clock",
+        place: Place::RecordTime,
+    },
+];
+
+/// What stands for a masked value.
+const MASKED: &str = "<masked>";
+/// What stands for the topic prefix.
+const PREFIX: &str = "<prefix>";
+
+/// Masks the fields of an envelope; other values are left as they are.
+pub(super) fn envelope(value: &mut Value) {
+    if !value["op"].is_string() {
+        return;
+    }
+    for masked in MASK {
+        let Place::Envelope(path) = masked.place else {
+            continue;
+        };
+        let place = path
+            .iter()
+            .try_fold(&mut *value, |value, name| value.get_mut(name));
+        if let Some(place) = place.filter(|place| !place.is_null()) {
+            *place = json!(MASKED);
+        }
+    }
+}
+
+/// Masks the prefix in every text of a tree.
+pub(super) fn prefix(value: &mut Value, prefix: &str) {
+    match value {
+        Value::String(text) => *text = text.replace(prefix, PREFIX),
+        Value::Array(elements) => elements
+            .iter_mut()
+            .for_each(|element| self::prefix(element, prefix)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| self::prefix(field, prefix)),
+        _ => {}
+    }
+}
+
+/// Whether a header is walcast's own.
+pub(super) fn hides_header(name: &str) -> bool {
+    MASK.iter()
+        .any(|masked| matches!(masked.place, Place::Header(beginning) if name.starts_with(beginning)))
+}
+
+/// Whether a topic is walcast's own.
+pub(super) fn hides_topic(name: &str) -> bool {
+    MASK.iter()
+        .any(|masked| matches!(masked.place, Place::Topic(end) if name.ends_with(end)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_the_list_is_hidden() {
+        let mut value =
+            json!({ "op": "c", "ts_ms": 1, "ts_us": null, "source": { "version": "x", "ts_ms": 2 } });
+        envelope(&mut value);
+        let masked =
+            json!({ "op": "c", "ts_ms": MASKED, "ts_us": null, "source": { "version": MASKED, "ts_ms": 2 } });
+        assert_eq!(value, masked);
+        let mut flat = json!({ "ts_ms": 1 });
+        envelope(&mut flat);
+        assert_eq!(flat, json!({ "ts_ms": 1 }));
+        let mut name = json!([{ "name": "dbz1.s.t.Value", "size": 1 }]);
+        prefix(&mut name, "dbz1");
+        assert_eq!(name, json!([{ "name": "<prefix>.s.t.Value", "size": 1 }]));
+        assert!(hides_header("walcast.id") && !hides_header("__debezium.newkey"));
+    }
+}
