@@ -30,6 +30,10 @@ pub struct Checkpoint {
     pub end_lsn: Lsn,
     /// The last transaction delivered; `None` before the first, or where it is not known.
     pub last_commit: Option<CommitMark>,
+    /// Where the last message outside of any transaction lies that was delivered after `last_commit`. `end_lsn` may still
+    /// lie before it: only commits and an idle log move that one.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "as_optional_text")]
+    pub last_message: Option<Lsn>,
     /// How much of the transaction after `end_lsn` is in Kafka already, when it had to be split.
     pub partial: Option<Partial>,
     /// When it was written, microseconds since 1970.
@@ -138,6 +142,26 @@ mod as_text {
     {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map_err(D::Error::custom)
+    }
+}
+
+/// The same for what may be absent.
+mod as_optional_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use walcast_pgoutput::Lsn;
+
+    #[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
+    pub(super) fn serialize<S: Serializer>(value: &Option<Lsn>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => super::as_text::serialize(value, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Lsn>, D::Error> {
+        #[derive(Deserialize)]
+        struct Text(#[serde(with = "super::as_text")] Lsn);
+        Ok(Option::<Text>::deserialize(deserializer)?.map(|Text(lsn)| lsn))
     }
 }
 

@@ -11,6 +11,16 @@ pub enum Guarantee {
     AtLeastOnce,
 }
 
+/// What happens when a subject's compatibility rule refuses a table's new schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnIncompatible {
+    /// The connector ends with the registry's words.
+    #[default]
+    Halt,
+    /// The table's records go on in a further topic, `<topic>.v2` and so on, with subjects of its own.
+    NewSubject,
+}
+
 /// Settings of the delivery loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryConfig {
@@ -28,6 +38,8 @@ pub struct DeliveryConfig {
     pub transaction_timeout: Duration,
     /// A source transaction larger than this is split over several Kafka transactions; `None`: never.
     pub split_over_bytes: Option<u64>,
+    /// What happens when the registry refuses a table's new schema.
+    pub on_incompatible: OnIncompatible,
     /// How often the position is checkpointed while nothing changes in the captured tables.
     pub idle_interval: Duration,
     /// How often slot and publication are looked at.

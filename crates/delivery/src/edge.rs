@@ -18,6 +18,11 @@ pub trait Fault: Error + Send + Sync + 'static {
     fn is_fenced(&self) -> bool {
         false
     }
+
+    /// Whether a schema registry refused a schema because it does not fit its subject's earlier ones.
+    fn is_incompatible(&self) -> bool {
+        false
+    }
 }
 
 /// Any fault; the connector needs to know only whether to retry, and what to print.
@@ -35,6 +40,12 @@ impl BoxedFault {
     #[must_use]
     pub fn is_fenced(&self) -> bool {
         self.0.is_fenced()
+    }
+
+    /// See [`Fault::is_incompatible`].
+    #[must_use]
+    pub fn is_incompatible(&self) -> bool {
+        self.0.is_incompatible()
     }
 }
 

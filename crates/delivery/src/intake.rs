@@ -1,15 +1,19 @@
 //! Reads the stream: follows its transactions, encodes its changes, hands them on in parcels.
 
+mod edges;
+mod messages;
+
 use std::future::Future;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
-use tracing::{debug, warn};
-use walcast_mapper::{Batch, ChangeContext, Mark, Ordinal, RowChange};
+use tracing::debug;
+use walcast_mapper::{Batch, ChangeContext, MapperConfig, Mark, MessageEvents, Ordinal, RowChange};
 use walcast_pgoutput::{
-    Begin, Commit, DecodeError, Decoder, Frame, FrameBlock, Lsn, Message, Oid, PgTimestamp,
+    Begin, Commit, DecodeError, Decoder, Frame, FrameBlock, Lsn, Message, Oid, PgTimestamp, Truncate,
 };
 
+use self::edges::ToldTransactions;
 use crate::edge::{BoxedFault, Catalog, ChangeStream, SchemaRegistry, Topics};
 use crate::parcel::{OpenTransaction, PARCEL_BYTES, Parcel};
 use crate::relations::{EncodeFault, Relations};
@@ -22,6 +26,8 @@ pub(crate) struct Resume {
     pub(crate) from: Lsn,
     /// The transaction delivered last, for `source.sequence`.
     pub(crate) last_commit: Option<CommitMark>,
+    /// The last message outside of any transaction delivered after it.
+    pub(crate) last_message: Option<Lsn>,
     /// How much of the first transaction was delivered.
     pub(crate) partial: Option<Partial>,
 }
@@ -33,6 +39,11 @@ pub(crate) struct Intake<'a, C, T, R> {
     resume: Resume,
     transaction: Option<OpenTransaction>,
     last_commit: Option<CommitMark>,
+    /// Where the last transaction ended, or the message after it lies, for `source.sequence`.
+    previous_end: Option<Lsn>,
+    /// Where transactions are told, what tells them.
+    told: Option<ToldTransactions>,
+    messages: MessageEvents,
     parcel: Parcel,
     /// The state of the batch at the end of the last whole transaction in it.
     whole: Mark,
@@ -42,6 +53,13 @@ pub(crate) struct Intake<'a, C, T, R> {
     emptied: mpsc::Receiver<Batch>,
     metrics: &'a Metrics,
     now_unix_nanos: i64,
+}
+
+/// Where a change stands.
+struct Place {
+    context: ChangeContext,
+    /// Whether its records are in Kafka, in a part of a split transaction.
+    is_delivered: bool,
 }
 
 /// Why reading ended before it was asked to.
@@ -61,6 +79,7 @@ impl From<DeliveryError> for IntakeFault {
 impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
     pub(crate) fn new(
         relations: Relations<'a, C, T, R>,
+        mapper: &MapperConfig,
         resume: Resume,
         parcels: mpsc::Sender<Parcel>,
         emptied: mpsc::Receiver<Batch>,
@@ -75,6 +94,9 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
             resume,
             transaction: None,
             last_commit,
+            previous_end: resume.last_message.or(last_commit.map(|commit| commit.end_lsn)),
+            told: ToldTransactions::new(mapper),
+            messages: MessageEvents::new(mapper),
             parcel,
             whole,
             open_was_sent: false,
@@ -151,8 +173,8 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
     #[inline]
     async fn follow(&mut self, wal_start: Lsn, message: Message<'_>) -> Result<(), IntakeFault> {
         match message {
-            Message::Begin(begin) => self.begin(&begin)?,
-            Message::Commit(commit) => self.commit(&commit)?,
+            Message::Begin(begin) => self.begin(wal_start, &begin).await?,
+            Message::Commit(commit) => self.commit(wal_start, &commit).await?,
             Message::Relation(relation) => {
                 self.relations
                     .learn(relation)
@@ -174,16 +196,11 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
                 self.change(wal_start, delete.relation, &RowChange::Delete { old: delete.old })
                     .await?;
             }
-            Message::Truncate(truncate) => {
-                self.next_ordinal()?;
-                warn!(lsn = %wal_start, tables = truncate.relations.len(), "truncated: no record tells it");
-            }
-            Message::Logical(logical) if logical.transactional => {
-                self.next_ordinal()?;
-            }
+            Message::Truncate(truncate) => self.truncate(wal_start, &truncate).await?,
+            Message::Logical(message) => self.message(&message).await?,
             // Labels and base types come from the catalog; an origin changes nothing; PostgreSQL 18 can send a stray
             // abort of a stream that never began.
-            Message::Type(_) | Message::Origin(_) | Message::Logical(_) | Message::StreamAbort(_) => {}
+            Message::Type(_) | Message::Origin(_) | Message::StreamAbort(_) => {}
             Message::StreamStart(_)
             | Message::StreamStop
             | Message::StreamCommit { .. }
@@ -200,7 +217,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
         Ok(())
     }
 
-    fn begin(&mut self, begin: &Begin) -> Result<(), IntakeFault> {
+    async fn begin(&mut self, lsn: Lsn, begin: &Begin) -> Result<(), IntakeFault> {
         if self.transaction.is_some() {
             return Err(self.out_of_order("a transaction begins inside another"));
         }
@@ -212,11 +229,11 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
             has_records: false,
         });
         self.open_was_sent = false;
-        Ok(())
+        self.tell_beginning(lsn).await
     }
 
-    fn commit(&mut self, commit: &Commit) -> Result<(), IntakeFault> {
-        let Some(transaction) = self.transaction.take() else {
+    async fn commit(&mut self, lsn: Lsn, commit: &Commit) -> Result<(), IntakeFault> {
+        let Some(transaction) = self.transaction else {
             return Err(self.out_of_order("a transaction ends that never began"));
         };
         if transaction.commit_lsn != commit.commit_lsn {
@@ -224,6 +241,8 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
                 self.out_of_order("a transaction ends with another commit position than it began with")
             );
         }
+        let has_records = transaction.has_records | self.tell_end(lsn).await?;
+        self.transaction = None;
         if transaction.commit_lsn < self.resume.from {
             return Ok(());
         }
@@ -234,8 +253,10 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
             transaction.xid,
         );
         self.last_commit = Some(mark);
+        self.previous_end = Some(mark.end_lsn);
         self.parcel.completed = Some(mark);
-        if transaction.has_records {
+        self.parcel.message = None;
+        if has_records {
             self.parcel.transactions += 1;
             let oldest = self.parcel.oldest_commit.get_or_insert(commit.commit_time);
             *oldest = (*oldest).min(commit.commit_time);
@@ -246,42 +267,74 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
     }
 
     async fn change(&mut self, lsn: Lsn, relation: Oid, change: &RowChange<'_>) -> Result<(), IntakeFault> {
-        let previous_commit_end = self.last_commit.map(|commit| commit.end_lsn);
-        let ordinal = self.next_ordinal()?;
-        let Some(transaction) = self.transaction else {
+        let Some(place) = self.next_place(lsn)? else {
             return Ok(());
         };
-        let OpenTransaction {
-            xid,
-            commit_lsn,
-            commit_time,
-            ..
-        } = transaction;
-        let was_delivered = commit_lsn < self.resume.from
-            || self
-                .resume
-                .partial
-                .is_some_and(|partial| partial.covers(commit_lsn, ordinal));
-        if was_delivered {
-            return Ok(());
-        }
-        let processed_at_unix_nanos = self.now_unix_nanos;
-        let context = ChangeContext {
-            xid,
-            commit_lsn,
-            commit_time,
-            lsn,
-            ordinal,
-            previous_commit_end,
-            processed_at_unix_nanos,
-        };
+        let before = self.parcel.batch.mark();
+        let tally = self.told.as_mut().map(|told| &mut told.tally);
         let encoded = self
             .relations
-            .encode(relation, change, &context, &mut self.parcel.batch)
+            .encode(relation, change, &place.context, tally, &mut self.parcel.batch)
             .await;
-        let is_captured = encoded.map_err(|fault| self.explain(lsn, fault))?;
+        let has_records = encoded.map_err(|fault| self.explain(lsn, fault))?;
+        self.encoded(&place, before, has_records).await
+    }
+
+    async fn truncate(&mut self, lsn: Lsn, truncate: &Truncate) -> Result<(), IntakeFault> {
+        let Some(place) = self.next_place(lsn)? else {
+            return Ok(());
+        };
+        let before = self.parcel.batch.mark();
+        let tally = self.told.as_mut().map(|told| &mut told.tally);
+        let batch = &mut self.parcel.batch;
+        let encoded = self
+            .relations
+            .encode_truncate(&truncate.relations, &place.context, tally, batch);
+        let has_records = encoded.map_err(|fault| self.explain(lsn, fault))?;
+        self.encoded(&place, before, has_records).await
+    }
+
+    /// The place of the next change of the transaction; `None` when nothing is to be done for it, because it is in Kafka
+    /// already.
+    #[inline]
+    fn next_place(&mut self, lsn: Lsn) -> Result<Option<Place>, IntakeFault> {
+        let ordinal = self.next_ordinal()?;
+        let Some(transaction) = self.transaction else {
+            return Ok(None);
+        };
+        let commit_lsn = transaction.commit_lsn;
+        let is_delivered = self
+            .resume
+            .partial
+            .is_some_and(|partial| partial.covers(commit_lsn, ordinal));
+        // What was delivered of a transaction counts in what is told of it.
+        if commit_lsn < self.resume.from || is_delivered && self.told.is_none() {
+            return Ok(None);
+        }
+        let context = ChangeContext {
+            xid: transaction.xid,
+            commit_lsn,
+            commit_time: transaction.commit_time,
+            lsn,
+            ordinal,
+            previous_commit_end: self.previous_end,
+            processed_at_unix_nanos: self.now_unix_nanos,
+        };
+        Ok(Some(Place {
+            context,
+            is_delivered,
+        }))
+    }
+
+    /// A change was encoded: its records wait in the batch that was at `before`.
+    #[inline]
+    async fn encoded(&mut self, place: &Place, before: Mark, has_records: bool) -> Result<(), IntakeFault> {
+        if place.is_delivered {
+            self.parcel.batch.rewind(before);
+            return Ok(());
+        }
         if let Some(transaction) = &mut self.transaction {
-            transaction.has_records |= is_captured;
+            transaction.has_records |= has_records;
         }
         if self.parcel.batch.len_bytes() >= PARCEL_BYTES {
             self.hand_on().await?;
@@ -310,7 +363,9 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
         }
         let mut next = Parcel::new(self.emptied.try_recv().unwrap_or_default());
         let open = self.transaction.filter(|transaction| transaction.has_records);
-        let holds_whole = self.parcel.completed.is_some() || self.parcel.idle_until.is_some();
+        let holds_whole = self.parcel.completed.is_some()
+            || self.parcel.message.is_some()
+            || self.parcel.idle_until.is_some();
         if open.is_some() && !self.open_was_sent && holds_whole {
             self.parcel.batch.split_off(self.whole, &mut next.batch);
             let whole = std::mem::replace(&mut self.parcel, next);
@@ -384,6 +439,7 @@ impl Parcel {
         Self {
             batch,
             completed: None,
+            message: None,
             transactions: 0,
             oldest_commit: None,
             open: None,

@@ -20,12 +20,14 @@ mod connector;
 mod coverage;
 mod edge;
 mod error;
+mod heartbeat;
 mod intake;
 mod loss;
 mod metrics;
 mod parcel;
 mod pending;
 mod positions;
+mod registrar;
 mod relations;
 mod retention;
 mod rewind;
@@ -36,7 +38,7 @@ mod status;
 mod survey;
 
 pub use checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, CommitMark, Partial};
-pub use config::{DeliveryConfig, Guarantee, ReplayConfig};
+pub use config::{DeliveryConfig, Guarantee, OnIncompatible, ReplayConfig};
 pub use connector::Connector;
 pub use coverage::{create_publication_sql, publication_findings, table_findings};
 pub use edge::{

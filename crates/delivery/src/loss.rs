@@ -31,6 +31,14 @@ pub fn resume_position(survey: &Survey, checkpoint: &Checkpoint, slot_name: &str
             stored: partial.commit_lsn,
         });
     }
+    if let Some(message) = checkpoint.last_message
+        && message >= survey.flush_lsn
+    {
+        return Err(Halt::AheadOfServer {
+            flushed: survey.flush_lsn,
+            stored: message,
+        });
+    }
     let Some(slot) = &survey.slot else {
         return Err(Halt::SlotMissing {
             slot: slot_name.to_owned(),
@@ -146,6 +154,11 @@ fn same_history(survey: &Survey, checkpoint: &Checkpoint) -> Result<Lsn, Halt> {
         && partial.commit_lsn >= switched_at
     {
         return Err(ahead(partial.commit_lsn));
+    }
+    if let Some(message) = checkpoint.last_message
+        && message >= switched_at
+    {
+        return Err(ahead(message));
     }
     if stored <= switched_at {
         return Ok(stored);

@@ -20,6 +20,8 @@ pub(crate) struct Parcel {
     pub(crate) batch: Batch,
     /// The last transaction that ended in the stretch, with or without records.
     pub(crate) completed: Option<CommitMark>,
+    /// The last message outside of any transaction that was written after `completed`.
+    pub(crate) message: Option<Lsn>,
     /// How many transactions with records ended in the stretch.
     pub(crate) transactions: u64,
     /// When the oldest transaction with records in the stretch was committed.

@@ -5,21 +5,23 @@ use std::collections::{HashMap, HashSet};
 use prometheus_client::metrics::counter::Counter;
 use tracing::{info, warn};
 use walcast_mapper::{
-    Batch, ChangeContext, MapError, MapperConfig, Plan, RowChange, SchemaId, SchemaIds, TableFacts, TableName,
+    Batch, ChangeContext, MapError, MapperConfig, Operation, Plan, RowChange, TableFacts, TableName, Tally,
 };
 use walcast_pgoutput::{Oid, Relation};
 
 use crate::edge::{Catalog, SchemaRegistry, Topics};
+use crate::registrar::Registrar;
 use crate::{ChangeLabels, DeliveryError, Metrics};
 
 /// The tables that Relation messages of this session have named. Relation numbers of an earlier session mean nothing.
 pub(crate) struct Relations<'a, C, T, R> {
     catalog: C,
-    topics: &'a mut T,
-    registry: &'a mut R,
+    registrar: Registrar<'a, T, R>,
     config: &'a MapperConfig,
     metrics: &'a Metrics,
     known: HashMap<Oid, Table>,
+    /// Tables of which it was said that their emptying makes no event.
+    truncates_told: HashSet<TableName>,
 }
 
 enum Table {
@@ -33,7 +35,7 @@ struct CapturedRelation {
     plan: Plan,
     /// Columns that a row has shown to be nullable although the catalog says otherwise.
     seen_null: HashSet<String>,
-    changes: [Counter; 3],
+    changes: [Counter; 4],
 }
 
 /// Why a change was not encoded.
@@ -55,19 +57,23 @@ impl From<DeliveryError> for EncodeFault {
 impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
     pub(crate) fn new(
         catalog: C,
-        topics: &'a mut T,
-        registry: &'a mut R,
+        registrar: Registrar<'a, T, R>,
         config: &'a MapperConfig,
         metrics: &'a Metrics,
     ) -> Self {
         Self {
             catalog,
-            topics,
-            registry,
+            registrar,
             config,
             metrics,
             known: HashMap::new(),
+            truncates_told: HashSet::new(),
         }
+    }
+
+    /// The way to topics and schemas, for events that no relation makes.
+    pub(crate) fn registrar(&mut self) -> &mut Registrar<'a, T, R> {
+        &mut self.registrar
     }
 
     /// Takes a Relation message: compiles its plan and registers its schemas, so that both are there before the first
@@ -95,13 +101,14 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
         Ok(())
     }
 
-    /// Encodes a change; false when its table is not captured.
+    /// Encodes a change; false when it makes no record: its table is not captured, or its operation makes no event.
     #[inline]
     pub(crate) async fn encode(
         &mut self,
         oid: Oid,
         change: &RowChange<'_>,
         context: &ChangeContext,
+        mut tally: Option<&mut Tally>,
         batch: &mut Batch,
     ) -> Result<bool, EncodeFault> {
         let captured = match self.known.get_mut(&oid) {
@@ -109,17 +116,50 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
             Some(Table::NotCaptured) => return Ok(false),
             None => return Err(EncodeFault::UnknownRelation),
         };
-        match captured.plan.encode(change, context, batch) {
+        let before = batch.record_count();
+        match captured.plan.encode(change, context, tally.as_deref_mut(), batch) {
             Ok(()) => {}
             Err(error) if error.is_stale_facts() => {
-                self.encode_afresh(oid, error, change, context, batch).await?
+                self.encode_afresh(oid, error, change, context, tally, batch)
+                    .await?
             }
             Err(error) => return Err(EncodeFault::Map(error)),
         }
-        if let Some(Table::Captured(captured)) = self.known.get(&oid) {
+        let has_records = batch.record_count() > before;
+        if has_records && let Some(Table::Captured(captured)) = self.known.get(&oid) {
             captured.count(change);
         }
-        Ok(true)
+        Ok(has_records)
+    }
+
+    /// Encodes the emptying of tables, one event for each that is captured; false when there is none.
+    pub(crate) fn encode_truncate(
+        &mut self,
+        oids: &[Oid],
+        context: &ChangeContext,
+        mut tally: Option<&mut Tally>,
+        batch: &mut Batch,
+    ) -> Result<bool, EncodeFault> {
+        let is_sent = self.config.events.operations.contains(&Operation::Truncate);
+        let before = batch.record_count();
+        for (part, oid) in (0..).zip(oids) {
+            let captured = match self.known.get_mut(oid) {
+                Some(Table::Captured(captured)) => captured,
+                Some(Table::NotCaptured) => continue,
+                None => return Err(EncodeFault::UnknownRelation),
+            };
+            if is_sent {
+                captured
+                    .plan
+                    .encode_truncate(part, context, tally.as_deref_mut(), batch)
+                    .map_err(EncodeFault::Map)?;
+                captured.count_truncate();
+            } else if self.truncates_told.insert(captured.plan.table().clone()) {
+                let relation = captured.plan.table();
+                warn!(%relation, lsn = %context.lsn, "table was emptied, and no event tells it: \"truncate\" is not among [events] operations");
+            }
+        }
+        Ok(batch.record_count() > before)
     }
 
     /// The catalog has moved on since the row was written, or had moved on when the plan was made: compile it again,
@@ -130,6 +170,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
         mut error: MapError,
         change: &RowChange<'_>,
         context: &ChangeContext,
+        mut tally: Option<&mut Tally>,
         batch: &mut Batch,
     ) -> Result<(), EncodeFault> {
         let Some(Table::Captured(mut captured)) = self.known.remove(&oid) else {
@@ -141,7 +182,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
                 captured.seen_null.insert(column.clone());
             }
             captured.plan = self.plan(&captured.relation, &captured.seen_null).await?;
-            match captured.plan.encode(change, context, batch) {
+            match captured.plan.encode(change, context, tally.as_deref_mut(), batch) {
                 Ok(()) => {
                     self.known.insert(oid, Table::Captured(captured));
                     return Ok(());
@@ -161,30 +202,12 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
             .map_err(DeliveryError::Source)?;
         believe_rows(&mut facts, seen_null);
         let mut plan = Plan::compile(relation, &facts, self.config).map_err(EncodeFault::Map)?;
-        self.topics
-            .ensure(plan.topic())
-            .await
-            .map_err(DeliveryError::Sink)?;
-        let key = match plan.key_schema() {
-            Some(schema) => Some(self.register(&plan, "key", schema).await?),
-            None => None,
-        };
-        let value = match plan.value_schema() {
-            Some(schema) => Some(self.register(&plan, "value", schema).await?),
-            None => None,
-        };
-        plan.bind(SchemaIds { key, value });
+        self.registrar.bind_plan(&mut plan).await?;
         Ok(plan)
     }
 
-    async fn register(&mut self, plan: &Plan, part: &str, schema: &str) -> Result<SchemaId, DeliveryError> {
-        let subject = format!("{}-{part}", plan.topic());
-        let registered = self.registry.register(&subject, schema).await;
-        registered.map_err(|fault| DeliveryError::Registry { subject, fault })
-    }
-
-    fn counters(&self, table: &TableName) -> [Counter; 3] {
-        ["insert", "update", "delete"].map(|operation| {
+    fn counters(&self, table: &TableName) -> [Counter; 4] {
+        ["insert", "update", "delete", "truncate"].map(|operation| {
             let labels = ChangeLabels {
                 table: table.to_string(),
                 operation,
@@ -196,12 +219,17 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
 
 impl CapturedRelation {
     fn count(&self, change: &RowChange<'_>) {
-        let [inserts, updates, deletes] = &self.changes;
+        let [inserts, updates, deletes, _] = &self.changes;
         match change {
             RowChange::Insert { .. } => inserts.inc(),
             RowChange::Update { .. } => updates.inc(),
             RowChange::Delete { .. } => deletes.inc(),
         };
+    }
+
+    fn count_truncate(&self) {
+        let [.., truncates] = &self.changes;
+        truncates.inc();
     }
 }
 

@@ -265,8 +265,9 @@ pub fn rewind(survey: &Survey, log: &CheckpointLog, wish: Rewind) -> Result<Chec
     };
     checkpoint.last_commit = known.and_then(|known| known.last_commit);
     if wish.to == current.end_lsn && reach.phantom_after().is_none() {
-        // Nothing is played again, so what is in Kafka of the transaction after it still counts.
+        // Nothing is played again, so what is in Kafka of what comes after it still counts.
         checkpoint.partial = current.partial;
+        checkpoint.last_message = current.last_message;
     }
     Ok(update(checkpoint, unreachable_history(log, &reach, confirmed)))
 }
@@ -341,11 +342,17 @@ impl Reach {
     }
 }
 
-/// The end of the last transaction delivered: behind it a checkpoint may have passed log that held nothing for us.
+/// The end of the last transaction delivered, or the place of a message after it: behind them a checkpoint may have passed
+/// log that held nothing for us.
 fn last_delivered(checkpoint: &Checkpoint) -> Lsn {
-    checkpoint
+    let last_commit = checkpoint
         .last_commit
-        .map_or(checkpoint.end_lsn, |last| last.end_lsn)
+        .map_or(checkpoint.end_lsn, |last| last.end_lsn);
+    // A record that begins at the switch is beyond it.
+    let last_message = checkpoint
+        .last_message
+        .map(|message| Lsn::new(message.as_u64().saturating_add(1)));
+    last_message.map_or(last_commit, |message| message.max(last_commit))
 }
 
 fn usable_position(survey: &Survey, slot: &SlotState) -> Result<Lsn, RewindRefused> {
@@ -398,6 +405,7 @@ fn new_checkpoint(survey: &Survey, slot: &SlotState, wish: Rewind) -> Checkpoint
         slot: slot.name.clone(),
         end_lsn: wish.to,
         last_commit: None,
+        last_message: None,
         partial: None,
         written_at_unix_micros: wish.now_unix_micros,
     }

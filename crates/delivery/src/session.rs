@@ -11,9 +11,11 @@ use walcast_pgoutput::Lsn;
 use crate::connector::Connector;
 use crate::coverage::publication_findings;
 use crate::edge::{ChangeStream, SchemaRegistry, Sink, Source, SourceWatch, Started, Topics};
+use crate::heartbeat::Heartbeat;
 use crate::intake::{Intake, IntakeFault, Resume, now};
 use crate::parcel::PARCELS_QUEUED_MAX;
 use crate::pending::Pending;
+use crate::registrar::Registrar;
 use crate::relations::Relations;
 use crate::retention::Retention;
 use crate::setup::{Beginning, begin};
@@ -122,13 +124,16 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         let resume = Resume {
             from,
             last_commit: checkpoint.last_commit,
+            last_message: checkpoint.last_message,
             partial: checkpoint.partial,
         };
-        let relations = Relations::new(catalog, topics, registry, mapper, metrics);
-        let intake = Intake::new(relations, resume, parcels, reused, metrics);
+        let mut registrar = Registrar::new(topics, registry, config.on_incompatible);
+        let heartbeat = Heartbeat::prepare(mapper, &mut registrar).await?;
+        let relations = Relations::new(catalog, registrar, mapper, metrics);
+        let intake = Intake::new(relations, mapper, resume, parcels, reused, metrics);
         let retention = Retention::new(config.replay, &log);
         let shipper = Shipper::new(
-            &mut *sink, feedback, config, metrics, &pending, retention, positions, checkpoint,
+            &mut *sink, feedback, config, metrics, &pending, retention, heartbeat, positions, checkpoint,
         );
 
         let stop_reading = asked_to_stop(self.stopped.clone());

@@ -196,6 +196,7 @@ async fn create_slot<P: Source, K: Sink>(
         slot: config.slot.clone(),
         end_lsn: survey.flush_lsn,
         last_commit: None,
+        last_message: None,
         partial: None,
         written_at_unix_micros: now().unix_micros(),
     };

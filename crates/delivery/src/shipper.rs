@@ -7,6 +7,7 @@ use walcast_mapper::Batch;
 use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use crate::edge::{Feedback, Sink};
+use crate::heartbeat::Heartbeat;
 use crate::intake::now;
 use crate::parcel::{OpenTransaction, Parcel};
 use crate::pending::Pending;
@@ -32,6 +33,7 @@ pub(crate) struct Shipper<'a, K, F> {
     metrics: &'a Metrics,
     pending: &'a Pending,
     retention: Retention,
+    heartbeat: Option<Heartbeat>,
     positions: Positions,
     /// The last checkpoint committed; the next one is made from it.
     checkpoint: Checkpoint,
@@ -48,6 +50,8 @@ struct Uncommitted {
     transactions: u64,
     oldest_commit: Option<PgTimestamp>,
     completed: Option<CommitMark>,
+    /// The last message after `completed`.
+    message: Option<Lsn>,
     idle_until: Option<Lsn>,
     open: Option<OpenTransaction>,
 }
@@ -68,6 +72,7 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
         metrics: &'a Metrics,
         pending: &'a Pending,
         retention: Retention,
+        heartbeat: Option<Heartbeat>,
         positions: Positions,
         checkpoint: Checkpoint,
     ) -> Self {
@@ -80,6 +85,7 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
             metrics,
             pending,
             retention,
+            heartbeat,
             positions,
             checkpoint,
             uncommitted,
@@ -130,12 +136,15 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
         let Parcel {
             mut batch,
             completed,
+            message,
             transactions,
             oldest_commit,
             open,
             idle_until,
         } = parcel;
         let uncommitted = &mut self.uncommitted;
+        let earlier_message = uncommitted.message.filter(|_| completed.is_none());
+        uncommitted.message = message.or(earlier_message);
         uncommitted.completed = completed.or(uncommitted.completed);
         uncommitted.idle_until = idle_until.max(uncommitted.idle_until);
         uncommitted.transactions += transactions;
@@ -182,7 +191,9 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
             .uncommitted
             .position()
             .is_some_and(|position| position > self.checkpoint.end_lsn);
-        advances.then(|| self.last_commit_at + self.config.idle_interval)
+        let idle = advances.then(|| self.last_commit_at + self.config.idle_interval);
+        let heartbeat = self.heartbeat.as_ref().map(Heartbeat::due);
+        idle.into_iter().chain(heartbeat).min()
     }
 
     /// Whether to commit before the next parcel is taken.
@@ -262,6 +273,10 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
             state: CheckpointState::Streaming,
             end_lsn: position,
             last_commit: uncommitted.completed.or(self.checkpoint.last_commit),
+            last_message: uncommitted.message.or(self
+                .checkpoint
+                .last_message
+                .filter(|_| uncommitted.completed.is_none())),
             partial,
             written_at_unix_micros: written_at.unix_micros(),
             ..self.checkpoint.clone()
@@ -274,6 +289,9 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
             expired,
         };
 
+        if let Some(beat) = self.heartbeat.as_mut().and_then(Heartbeat::beat_if_due) {
+            drop(self.sink.write(beat).await.map_err(DeliveryError::Sink)?);
+        }
         let begun = Instant::now();
         self.sink.commit(&update).await.map_err(DeliveryError::Sink)?;
         self.last_commit_at = Instant::now();

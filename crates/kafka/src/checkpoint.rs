@@ -145,6 +145,7 @@ mod tests {
             slot: "walcast_shop".to_owned(),
             end_lsn: Lsn::new(end_lsn),
             last_commit: None,
+            last_message: None,
             partial: None,
             written_at_unix_micros: 1_700_000_000_000_000,
         }

@@ -37,6 +37,6 @@ pub use error::KafkaError;
 pub use preconditions::{Outcome, Precondition, preconditions};
 pub use properties::Properties;
 pub use reader::CheckpointReader;
-pub use registry::{Registry, RegistryError};
+pub use registry::{Registry, RegistryError, SchemaChanges};
 pub use sink::KafkaSink;
 pub use topics::KafkaTopics;

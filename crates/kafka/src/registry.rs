@@ -1,5 +1,7 @@
 //! Registers schemas with a registry that speaks Confluent's REST API.
 
+mod difference;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use walcast_delivery::{BoxedFault, Fault, SchemaRegistry};
 use walcast_mapper::SchemaId;
 
 use crate::{RegistryAuth, RegistryConfig};
+
+pub use difference::SchemaChanges;
 
 /// How long one call may take.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -59,8 +63,8 @@ pub enum RegistryError {
     },
     /// The schema does not fit the subject's compatibility rule.
     #[error(
-        "{url} refuses the schema for subject {subject} as incompatible with an earlier version: {message}; \
-         change the subject's compatibility level, or the table, then start again"
+        "{url} refuses the schema for subject {subject} as incompatible with an earlier version: {message}{changes}; \
+         change the subject's compatibility level, or the table, then start again, or set on_incompatible = \"new_subject\" in [registry]"
     )]
     Incompatible {
         /// The base address.
@@ -69,6 +73,8 @@ pub enum RegistryError {
         subject: String,
         /// The registry's words.
         message: String,
+        /// What is another than in the subject's latest version.
+        changes: SchemaChanges,
     },
     /// The registry does not take the schema.
     #[error("{url} refuses the schema for subject {subject} (status {status}): {message}")]
@@ -124,6 +130,10 @@ impl Fault for RegistryError {
             | Self::NotFound { .. }
             | Self::Strange { .. } => false,
         }
+    }
+
+    fn is_incompatible(&self) -> bool {
+        matches!(self, Self::Incompatible { .. })
     }
 }
 
@@ -188,9 +198,23 @@ impl Registry {
         }
         let supplied = SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
         let registered = post_schema(&self.settings, subject.to_owned(), supplied).await;
-        let id = SchemaId::new(registered.map_err(|error| self.explain(subject, &error))?.id);
+        let id = match registered {
+            Ok(registered) => SchemaId::new(registered.id),
+            Err(error) => return Err(self.compare(self.explain(subject, &error), schema).await),
+        };
         self.ids.insert(entry, id);
         Ok(id)
+    }
+
+    /// Adds to a refusal what has changed. A latest version that cannot be had leaves the registry's own words.
+    async fn compare(&self, mut refusal: RegistryError, schema: &str) -> RegistryError {
+        if let RegistryError::Incompatible { subject, changes, .. } = &mut refusal
+            && let Ok(latest) = perform_sr_call(&self.settings, SrCall::GetLatest(subject)).await
+            && let Some(latest) = latest.schema
+        {
+            *changes = SchemaChanges::between(&latest, schema);
+        }
+        refusal
     }
 
     fn explain(&self, subject: &str, error: &SRCError) -> RegistryError {
@@ -215,6 +239,7 @@ impl Registry {
                 url,
                 subject,
                 message,
+                changes: SchemaChanges::default(),
             },
             _ => RegistryError::Refused {
                 url,

@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         while start.elapsed() < ROUND {
             batch.clear(KEEP_BYTES_MAX);
             for _ in 0..ROWS_A_BATCH / 2 {
-                plan.encode(&RowChange::Insert { new: tuple }, &context, &mut batch)?;
+                plan.encode(&RowChange::Insert { new: tuple }, &context, None, &mut batch)?;
                 context.ordinal = context.ordinal.next();
                 plan.encode(
                     &RowChange::Update {
@@ -56,6 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                         new: tuple,
                     },
                     &context,
+                    None,
                     &mut batch,
                 )?;
                 context.ordinal = context.ordinal.next();

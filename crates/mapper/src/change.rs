@@ -60,7 +60,8 @@ impl fmt::Display for Ordinal {
 /// The identity of a record, the same whenever the change is read from the log again; sent as header `walcast.id`.
 ///
 /// Printed as `<commit_lsn>/<ordinal>`; a change that makes more than one record (a delete and its tombstone, a moved
-/// primary key) numbers the further ones `.1`, `.2`.
+/// primary key, several tables emptied at once) numbers the further ones `.1`, `.2`. A message outside of any transaction
+/// has its own position for the commit's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId {
     /// Where the transaction's commit record lies.
@@ -68,7 +69,7 @@ pub struct RecordId {
     /// Which change of the transaction.
     pub ordinal: Ordinal,
     /// Which record of the change, from 0.
-    pub part: u8,
+    pub part: u32,
 }
 
 impl fmt::Display for RecordId {

@@ -9,7 +9,10 @@ use crate::defaults::{self, DefaultValue};
 use crate::encode::{Alteration, Encoder, Fault, Scratch};
 use crate::format::{Avro, Format, Json, Nullability, Raw, written};
 use crate::treatment::{self, Treatment};
-use crate::{Encoding, MapError, MapperConfig, TableFacts, TableName, UnwritableMode, names};
+use crate::{
+    Encoding, MapError, MapperConfig, MissingNotNull, NullWithDefault, TableFacts, TableName, UnwritableMode,
+    names,
+};
 
 /// How one column of a relation is written.
 #[derive(Debug)]
@@ -32,6 +35,15 @@ pub(crate) struct ColumnPlan {
     unavailable: Vec<u8>,
     /// What is done with a value that cannot be written.
     unwritable: UnwritableMode,
+}
+
+/// Where a column stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// In the images of rows.
+    Row,
+    /// In keys.
+    Key,
 }
 
 /// Which values a tuple has.
@@ -88,7 +100,14 @@ impl ColumnPlan {
         } else {
             Treatment::untouched(encoder)
         };
-        Ok(Self::compile(config.value, column, around, treatment, is_sent))
+        Ok(Self::compile(
+            config.value,
+            column,
+            Role::Row,
+            around,
+            treatment,
+            is_sent,
+        ))
     }
 
     /// A column of keys: nothing is done to it on the way. `None` for a type that is left out.
@@ -99,6 +118,7 @@ impl ColumnPlan {
         Some(Self::compile(
             around.config.key,
             column,
+            Role::Key,
             around,
             treatment,
             is_sent,
@@ -108,14 +128,15 @@ impl ColumnPlan {
     fn compile(
         encoding: Encoding,
         column: &RelationColumn,
+        role: Role,
         around: &Surroundings<'_>,
         treatment: Treatment,
         is_sent: bool,
     ) -> Self {
         match encoding {
-            Encoding::Avro => Self::compile_as::<Avro>(column, around, treatment, is_sent),
+            Encoding::Avro => Self::compile_as::<Avro>(column, role, around, treatment, is_sent),
             Encoding::Json | Encoding::JsonSchema => {
-                Self::compile_as::<Json>(column, around, treatment, is_sent)
+                Self::compile_as::<Json>(column, role, around, treatment, is_sent)
             }
         }
     }
@@ -123,6 +144,7 @@ impl ColumnPlan {
     /// A column that is written in format `F`.
     fn compile_as<F: Format>(
         column: &RelationColumn,
+        role: Role,
         around: &Surroundings<'_>,
         treatment: Treatment,
         is_sent: bool,
@@ -140,9 +162,11 @@ impl ColumnPlan {
             .iter()
             .find(|known| is_sent && known.name == column.name);
         // What identifies a row by an index is not null, whatever the catalog says meanwhile.
-        let identifies =
-            is_sent && column.is_key && matches!(identity, ReplicaIdentity::Default | ReplicaIdentity::Index);
-        let nullable = !identifies && !known.is_some_and(|known| known.not_null);
+        let by_index = matches!(identity, ReplicaIdentity::Default | ReplicaIdentity::Index);
+        let identifies = is_sent && column.is_key && by_index;
+        let is_left_out = role == Role::Row && by_index && !column.is_key;
+        let may_be_missing = is_left_out && config.missing_not_null == MissingNotNull::Null;
+        let nullable = !identifies && (may_be_missing || !known.is_some_and(|known| known.not_null));
         let default = known
             .filter(|known| known.type_oid == column.type_oid && !known.generated)
             .filter(|known| column_type::has_readable_default(known.type_oid, facts, &config.types))
@@ -159,13 +183,13 @@ impl ColumnPlan {
             default: default.as_ref(),
         };
         let placeholder = config.unavailable_value_placeholder.as_bytes();
-        let missing = written(|out| absent.put_missing::<F>(out));
+        let stays_null = config.null_with_default == NullWithDefault::Null;
         Self {
             name: column.name.clone(),
             field_name: names::field(&column.name, config.names.adjust_fields),
             is_sent,
-            null: (nullable || absent.is_masked()).then(|| missing.clone()),
-            missing,
+            null: (nullable || absent.is_masked()).then(|| written(|out| absent.put::<F>(stays_null, out))),
+            missing: written(|out| absent.put::<F>(stays_null || may_be_missing, out)),
             unavailable: written(|out| absent.put_unavailable::<F>(placeholder, out)),
             unwritable: config.types.unwritable,
             encoder,
@@ -202,7 +226,7 @@ impl ColumnPlan {
             nullability: self.nullability,
             default: self.default.as_ref(),
         };
-        absent.put_missing::<F>(out);
+        absent.put::<F>(false, out);
     }
 
     /// Its field in the schema of rows and of keys.
@@ -287,8 +311,10 @@ impl Absent<'_> {
         matches!(self.encoder, Encoder::Altered(altered) if matches!(altered.alteration, Alteration::Mask(_)))
     }
 
-    fn put_missing<F: Format>(&self, out: &mut Vec<u8>) {
+    /// `is_null` asks for a null where there can be one.
+    fn put<F: Format>(&self, is_null: bool, out: &mut Vec<u8>) {
         match (self.encoder, self.default) {
+            _ if is_null && self.nullable && !self.is_masked() => F::absent(self.nullability, out),
             // Debezium changes what it makes of nothing, but neither a null nor the default that Connect reads in it.
             (Encoder::Altered(altered), default) if !self.nullable || self.is_masked() => {
                 let value = written(|out| match default {

@@ -1,6 +1,8 @@
 //! What the mapper can be told.
 
+mod absence;
 mod columns;
+mod events;
 mod form;
 mod keys;
 mod names;
@@ -10,7 +12,9 @@ mod types;
 
 use std::fmt;
 
+pub use absence::{MissingNotNull, NullWithDefault};
 pub use columns::{ColumnSettings, HashAlgorithm, HashRule, HashVersion, MaskRule, TruncateRule};
+pub use events::{EventsConfig, Operation};
 pub(crate) use form::EnvelopePart;
 pub use form::{Encoding, FlatDeletes, FlatForm, MetadataField, Shape};
 pub use keys::{KeyRule, MissingKeyColumns};
@@ -67,6 +71,12 @@ pub struct MapperConfig {
     pub columns: ColumnSettings,
     /// Keys that are not the primary key.
     pub keys: Vec<KeyRule>,
+    /// What `before` holds where the log holds nothing.
+    pub missing_not_null: MissingNotNull,
+    /// What a null becomes in a column that has a default.
+    pub null_with_default: NullWithDefault,
+    /// Which events there are.
+    pub events: EventsConfig,
 }
 
 /// Debezium's word, which consumers compare with.
@@ -89,6 +99,9 @@ impl MapperConfig {
             names: NameSettings::default(),
             columns: ColumnSettings::default(),
             keys: Vec::new(),
+            missing_not_null: MissingNotNull::default(),
+            null_with_default: NullWithDefault::default(),
+            events: EventsConfig::default(),
         }
     }
 

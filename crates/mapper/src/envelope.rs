@@ -5,6 +5,7 @@ use walcast_pgoutput::{Column, OldTuple, Tuple};
 use crate::column::{ColumnFault, ColumnPlan, Image};
 use crate::config::Mark;
 use crate::encode::{Fault, Scratch};
+use crate::events::put_transaction_block;
 use crate::format::{Format, Nullability};
 use crate::key;
 use crate::serialization::Body;
@@ -39,6 +40,7 @@ pub(crate) enum Op {
     Create,
     Update,
     Delete,
+    Truncate,
 }
 
 /// A row as it was, or as it is.
@@ -92,6 +94,19 @@ impl<'a> Row<'a> {
         self.image == Image::KeyOnly
     }
 
+    /// Whether every value of the row is that of `other`, to the letter.
+    pub(crate) fn texts_equal(&self, other: &Row<'_>) -> bool {
+        let mut before = self.tuple.columns();
+        let mut after = other.tuple.columns();
+        loop {
+            match (before.next(), after.next()) {
+                (None, None) => return true,
+                (old, Some(new)) if old == Some(key::merge(new, old)) => {}
+                _ => return false,
+            }
+        }
+    }
+
     /// The value of the column at `place`.
     pub(crate) fn at(&self, place: usize) -> Option<Column<'a>> {
         let old = self.unchanged.as_ref().and_then(|old| key::at(old, place));
@@ -110,10 +125,9 @@ impl Envelope {
         F::begin_record(out);
         self.put_images::<F>(value, scratch, out)?;
         F::field("source", out);
-        self.source.put::<F>(value.context, scratch, out);
-        // Debezium fills it only when told to send the transactions' boundaries.
+        self.source.put::<F>(value.context.into(), scratch, out);
         F::field("transaction", out);
-        F::absent(Nullability::NullFirst, out);
+        put_transaction_block::<F>(value.place_in_transaction(), scratch, out);
         F::field("op", out);
         F::string(value.op.letter(), out);
         put_times::<F>(value.context.processed_at_unix_nanos, out);
@@ -225,6 +239,7 @@ impl Op {
             Op::Create => b"c",
             Op::Update => b"u",
             Op::Delete => b"d",
+            Op::Truncate => b"t",
         }
     }
 }

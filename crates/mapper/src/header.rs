@@ -6,7 +6,7 @@ use crate::envelope::{Envelope, KeyColumn, Row, RowFault};
 use crate::format::{Format, HeaderText, Nullability};
 use crate::source::{CONNECTOR, put_decimal};
 use crate::{Batch, RecordId};
-use walcast_pgoutput::Column;
+use walcast_pgoutput::{Column, Lsn};
 
 /// The new key, on the delete of a row that moved.
 pub(crate) const NEW_KEY: &str = "__debezium.newkey";
@@ -27,21 +27,38 @@ pub(crate) fn push_context(batch: &mut Batch, topic_prefix: &str, id: &RecordId)
     batch.push_header(TASK, |out| out.extend_from_slice(ONLY_TASK));
     // Debezium's word for the kind of connector, not for this one.
     batch.push_header(CONNECTOR_NAME, |out| out.extend_from_slice(CONNECTOR.as_bytes()));
+    push_id(batch, id);
+}
+
+/// Adds the header that tells which record this is.
+pub(crate) fn push_id(batch: &mut Batch, id: &RecordId) {
     batch.push_header(IDENTITY, |out| put_id(id, out));
+}
+
+/// The same for the edge of a transaction.
+pub(crate) fn push_edge_id(batch: &mut Batch, commit_lsn: Lsn, edge: &str) {
+    batch.push_header(IDENTITY, |out| {
+        put_lsn(commit_lsn, out);
+        out.push(b'/');
+        out.extend_from_slice(edge.as_bytes());
+    });
 }
 
 /// What [`RecordId`] prints, without the formatting machinery.
 fn put_id(id: &RecordId, out: &mut Vec<u8>) {
-    let lsn = id.commit_lsn.as_u64();
-    put_hexadecimal(lsn >> 32, out);
-    out.push(b'/');
-    put_hexadecimal(lsn & 0xFFFF_FFFF, out);
+    put_lsn(id.commit_lsn, out);
     out.push(b'/');
     put_decimal(id.ordinal.as_u64(), out);
     if id.part > 0 {
         out.push(b'.');
         put_decimal(u64::from(id.part), out);
     }
+}
+
+fn put_lsn(lsn: Lsn, out: &mut Vec<u8>) {
+    put_hexadecimal(lsn.as_u64() >> 32, out);
+    out.push(b'/');
+    put_hexadecimal(lsn.as_u64() & 0xFFFF_FFFF, out);
 }
 
 fn put_hexadecimal(number: u64, out: &mut Vec<u8>) {
@@ -99,7 +116,7 @@ mod tests {
             (0, 0, 0),
             (0x16B_3748, 9, 1),
             (0x2A_0000_00FF, 1_234_567, 2),
-            (u64::MAX, u64::MAX, 255),
+            (u64::MAX, u64::MAX, u32::MAX),
         ] {
             let id = RecordId {
                 commit_lsn: Lsn::new(lsn),

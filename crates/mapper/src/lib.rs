@@ -40,7 +40,7 @@
 //!     processed_at_unix_nanos: 1_700_000_000_100_000_000,
 //! };
 //! let mut batch = Batch::new();
-//! plan.encode(&change, &context, &mut batch)?;
+//! plan.encode(&change, &context, None, &mut batch)?;
 //! let record = batch.records().next().unwrap();
 //! // The registry's prefix, then 42 as Avro writes it.
 //! assert_eq!(record.key, Some([0, 0, 0, 0, 1, 84].as_slice()));
@@ -61,6 +61,7 @@ mod defaults;
 mod encode;
 mod envelope;
 mod error;
+mod events;
 mod facts;
 mod format;
 mod header;
@@ -81,12 +82,16 @@ mod treatment;
 pub use batch::{Batch, Header, Mark, RecordView};
 pub use change::{ChangeContext, Ordinal, RecordId, RowChange};
 pub use config::{
-    ArrayMode, BinaryMode, ColumnSettings, DecimalMode, Encoding, FieldAdjustment, FlatDeletes, FlatForm,
-    HashAlgorithm, HashRule, HashVersion, HstoreMode, IntervalMode, KeyRule, MapperConfig, MaskRule,
-    MetadataField, MissingKeyColumns, NameSettings, Route, RouteError, RouteText, Salt, SchemaAdjustment,
-    Shape, TableName, TimeMode, TruncateRule, TypeModes, UnknownMode, UnwritableMode,
+    ArrayMode, BinaryMode, ColumnSettings, DecimalMode, Encoding, EventsConfig, FieldAdjustment, FlatDeletes,
+    FlatForm, HashAlgorithm, HashRule, HashVersion, HstoreMode, IntervalMode, KeyRule, MapperConfig,
+    MaskRule, MetadataField, MissingKeyColumns, MissingNotNull, NameSettings, NullWithDefault, Operation,
+    Route, RouteError, RouteText, Salt, SchemaAdjustment, Shape, TableName, TimeMode, TruncateRule,
+    TypeModes, UnknownMode, UnwritableMode,
 };
 pub use error::MapError;
+pub use events::{
+    EdgeContext, EventTopic, HeartbeatEvents, MessageContext, MessageEvents, Tally, TransactionEvents,
+};
 pub use facts::{ColumnFacts, TableFacts, TypeFacts, TypeKind};
 pub use pattern::{ColumnPattern, NamePattern, PatternError, TablePattern};
 pub use plan::{Plan, SchemaId, SchemaIds};

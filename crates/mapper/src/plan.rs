@@ -10,6 +10,7 @@ use crate::config::Routed;
 use crate::connect::{ConnectSchema, Field, Kind};
 use crate::encode::{Fault, Scratch};
 use crate::envelope::{Envelope, KeyColumn, RowFault};
+use crate::events::Operations;
 use crate::format::{Avro, Json};
 use crate::key::Key;
 use crate::records::Records;
@@ -17,7 +18,7 @@ use crate::serialization::Serialization;
 use crate::shape::ShapePlan;
 use crate::source::Source;
 use crate::{
-    Batch, ChangeContext, Encoding, MapError, MapperConfig, RowChange, Shape, TableFacts, TableName,
+    Batch, ChangeContext, Encoding, MapError, MapperConfig, RowChange, Shape, TableFacts, TableName, Tally,
 };
 use crate::{key, names, schema};
 
@@ -58,6 +59,8 @@ pub struct SchemaIds {
 #[derive(Debug)]
 pub struct Plan {
     table: TableName,
+    /// The table's name as transactions count it.
+    collection: String,
     topic: Arc<str>,
     key: Option<Serialization>,
     value: Serialization,
@@ -65,6 +68,7 @@ pub struct Plan {
     envelope: Envelope,
     topic_prefix: String,
     tombstones_on_delete: bool,
+    operations: Operations,
     scratch: Scratch,
 }
 
@@ -130,7 +134,9 @@ impl Plan {
             },
             topic_prefix: config.topic_prefix.clone(),
             tombstones_on_delete: config.tombstones_on_delete,
+            operations: Operations::new(&config.events),
             scratch: Scratch::default(),
+            collection: table.to_string(),
             table,
         })
     }
@@ -167,11 +173,17 @@ impl Plan {
         self.value.bind(ids.value);
     }
 
+    /// Sends the records to another topic; its schemas are the same.
+    pub fn move_to(&mut self, topic: String) {
+        self.topic = topic.into();
+    }
+
     /// Writes the records of one change to the end of `batch`: one, or several for a delete with its tombstone or a
-    /// moved primary key.
+    /// moved primary key, or none where its operation makes no event. In a transaction that is told, its events are
+    /// counted in `tally`.
     ///
     /// # Errors
-    /// The row cannot be mapped; `batch` is then unchanged.
+    /// The row cannot be mapped; `batch` and `tally` are then unchanged.
     ///
     /// # Panics
     /// When [`Plan::bind`] was not called.
@@ -179,31 +191,68 @@ impl Plan {
         &mut self,
         change: &RowChange<'_>,
         context: &ChangeContext,
+        tally: Option<&mut Tally>,
         batch: &mut Batch,
+    ) -> Result<(), MapError> {
+        self.write(0, context, tally, batch, |records| match *change {
+            RowChange::Insert { new } => records.insert(new),
+            RowChange::Update { old, new } => records.update(old, new),
+            RowChange::Delete { old } => records.delete(old),
+        })
+    }
+
+    /// Writes the event of an emptied table; `part` is its place among the tables that were emptied together.
+    ///
+    /// # Errors
+    /// None that is known: it holds no row.
+    ///
+    /// # Panics
+    /// When [`Plan::bind`] was not called.
+    pub fn encode_truncate(
+        &mut self,
+        part: u32,
+        context: &ChangeContext,
+        tally: Option<&mut Tally>,
+        batch: &mut Batch,
+    ) -> Result<(), MapError> {
+        self.write(part, context, tally, batch, |records| records.truncate())
+    }
+
+    fn write(
+        &mut self,
+        part: u32,
+        context: &ChangeContext,
+        tally: Option<&mut Tally>,
+        batch: &mut Batch,
+        write: impl FnOnce(&mut Records<'_>) -> Result<(), RowFault>,
     ) -> Result<(), MapError> {
         let mark = batch.mark();
         let mut records = Records {
             topic: &self.topic,
+            collection: &self.collection,
             topic_prefix: &self.topic_prefix,
             envelope: &self.envelope,
             shape: &self.shape,
             key: self.key.as_ref(),
             value: &self.value,
             tombstones_on_delete: self.tombstones_on_delete,
+            operations: self.operations,
             context,
             scratch: &mut self.scratch,
             batch,
-            part: 0,
+            tally,
+            counted: 0,
+            part,
         };
-        let written = match *change {
-            RowChange::Insert { new } => records.insert(new),
-            RowChange::Update { old, new } => records.update(old, new),
-            RowChange::Delete { old } => records.delete(old),
+        let Err(fault) = write(&mut records) else {
+            return Ok(());
         };
-        written.map_err(|fault| {
-            batch.rewind(mark);
-            self.explain(fault)
-        })
+        let (counted, tally) = (records.counted, records.tally);
+        if let Some(tally) = tally {
+            tally.take_back(&self.collection, counted);
+        }
+        batch.rewind(mark);
+        Err(self.explain(fault))
     }
 
     #[cold]

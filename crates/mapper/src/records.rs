@@ -7,15 +7,18 @@ use walcast_pgoutput::{OldTuple, Tuple};
 
 use crate::encode::Scratch;
 use crate::envelope::{Envelope, Key, Op, Row, RowFault};
+use crate::events::{EventOrder, Operations};
 use crate::format::Avro;
 use crate::serialization::Serialization;
 use crate::shape::{ShapePlan, Value};
-use crate::{Batch, ChangeContext, FlatDeletes, RecordId};
+use crate::{Batch, ChangeContext, FlatDeletes, RecordId, Tally};
 use crate::{header, key};
 
 /// Writes the records of one change.
 pub(crate) struct Records<'p> {
     pub(crate) topic: &'p Arc<str>,
+    /// The table, as transactions count it.
+    pub(crate) collection: &'p str,
     pub(crate) topic_prefix: &'p str,
     pub(crate) envelope: &'p Envelope,
     pub(crate) shape: &'p ShapePlan,
@@ -23,11 +26,16 @@ pub(crate) struct Records<'p> {
     pub(crate) key: Option<&'p Serialization>,
     pub(crate) value: &'p Serialization,
     pub(crate) tombstones_on_delete: bool,
+    pub(crate) operations: Operations,
     pub(crate) context: &'p ChangeContext,
     pub(crate) scratch: &'p mut Scratch,
     pub(crate) batch: &'p mut Batch,
-    /// Records written so far.
-    pub(crate) part: u8,
+    /// What the transaction has counted, where transactions are told.
+    pub(crate) tally: Option<&'p mut Tally>,
+    /// Events counted of this change.
+    pub(crate) counted: u64,
+    /// The number of the next record of the change.
+    pub(crate) part: u32,
 }
 
 /// A header that names the other key of a row that moved.
@@ -58,6 +66,9 @@ impl Records<'_> {
             return self.event(Op::Update, None, Some(&after), None);
         };
         let before = Row::old(old);
+        if self.operations.skip_unchanged && is_whole(old) && before.texts_equal(&after) {
+            return Ok(());
+        }
         if !self.moved(&before, &after)? {
             return self.event(Op::Update, Some(&before), Some(&after), None);
         }
@@ -84,10 +95,29 @@ impl Records<'_> {
         self.gone(&Row::old(old), None)
     }
 
+    /// The table was emptied. That has no key, and no row.
+    pub(crate) fn truncate(&mut self) -> Result<(), RowFault> {
+        match self.shape {
+            ShapePlan::Debezium | ShapePlan::CloudEvents(_) => self.event(Op::Truncate, None, None, None),
+            ShapePlan::Flat(_) => {
+                if self.operations.contain(Op::Truncate) {
+                    self.count();
+                }
+                Ok(())
+            }
+        }
+    }
+
     fn gone(&mut self, before: &Row<'_>, other: Option<OtherKey<'_, '_>>) -> Result<(), RowFault> {
+        if !self.operations.contain(Op::Delete) {
+            return Ok(());
+        }
         let remains = self.remains();
         if remains.event {
             self.event(Op::Delete, Some(before), None, other)?;
+        } else {
+            // A transaction counts what happened, not what is left of it.
+            self.count();
         }
         if let Some(in_place_of_event) = remains.tombstone {
             let key = self.key(before)?;
@@ -126,6 +156,9 @@ impl Records<'_> {
         after: Option<&Row<'_>>,
         other: Option<OtherKey<'_, '_>>,
     ) -> Result<(), RowFault> {
+        if !self.operations.contain(op) {
+            return Ok(());
+        }
         let key = match after.or(before) {
             Some(row) => self.key(row)?,
             None => None,
@@ -137,6 +170,7 @@ impl Records<'_> {
             before,
             after,
             context: self.context,
+            order: self.count(),
         };
         let Self { value, scratch, .. } = self;
         let value = self.batch.part(|out| value.put(&body, scratch, out))?;
@@ -147,6 +181,13 @@ impl Records<'_> {
         }
         self.finish(key, Some(value));
         Ok(())
+    }
+
+    /// Counts one more event of the transaction, where transactions are told.
+    fn count(&mut self) -> Option<EventOrder> {
+        let tally = self.tally.as_deref_mut()?;
+        self.counted += 1;
+        Some(tally.count(self.collection))
     }
 
     fn key(&mut self, row: &Row<'_>) -> Result<Option<Range<usize>>, RowFault> {
@@ -202,4 +243,9 @@ impl Records<'_> {
         envelope.put_key::<Avro>(after, scratch, &mut new_key)?;
         Ok(old_key != new_key)
     }
+}
+
+/// Whether the log tells every value of a former row.
+fn is_whole(old: OldTuple<'_>) -> bool {
+    matches!(old, OldTuple::Full(_))
 }

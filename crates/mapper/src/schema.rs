@@ -34,7 +34,8 @@ pub(crate) fn images(namespace: &str, columns: Vec<Field>) -> Vec<Field> {
 /// Debezium's version of the envelope.
 const ENVELOPE_VERSION: u32 = 2;
 
-fn source() -> ConnectSchema {
+/// The envelope's block `source`.
+pub(crate) fn source() -> ConnectSchema {
     let fields = SourceField::ALL.map(|field| field.slot().named(field.name()));
     ConnectSchema::record(
         "io.debezium.connector.postgresql.Source".to_owned(),
@@ -43,7 +44,8 @@ fn source() -> ConnectSchema {
     .with_version(1)
 }
 
-fn transaction() -> ConnectSchema {
+/// The envelope's block `transaction`.
+pub(crate) fn transaction() -> ConnectSchema {
     let fields = vec![
         text().required().named("id"),
         long().required().named("total_order"),

@@ -6,9 +6,12 @@ mod flat;
 pub(crate) use cloud_events::CloudEventsPlan;
 pub(crate) use flat::FlatPlan;
 
+use walcast_pgoutput::{Lsn, Xid};
+
 use crate::connect::{ConnectSchema, Field};
 use crate::encode::Scratch;
 use crate::envelope::{Envelope, Op, Row, RowFault};
+use crate::events::EventOrder;
 use crate::format::Format;
 use crate::serialization::Body;
 use crate::{ChangeContext, Encoding, MapperConfig, Shape, schema};
@@ -56,6 +59,16 @@ pub(crate) struct Value<'r, 'a> {
     pub(crate) before: Option<&'r Row<'a>>,
     pub(crate) after: Option<&'r Row<'a>>,
     pub(crate) context: &'r ChangeContext,
+    /// Its place in its transaction, where transactions are told.
+    pub(crate) order: Option<EventOrder>,
+}
+
+impl Value<'_, '_> {
+    /// What the block `transaction` is made of.
+    pub(crate) fn place_in_transaction(&self) -> Option<(Xid, Lsn, EventOrder)> {
+        self.order
+            .map(|order| (self.context.xid, self.context.lsn, order))
+    }
 }
 
 impl Body for Value<'_, '_> {

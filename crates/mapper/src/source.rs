@@ -1,6 +1,6 @@
 //! The envelope's `source` block: where a change comes from.
 
-use walcast_pgoutput::Lsn;
+use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
 
 use crate::encode::Scratch;
 use crate::format::{Format, HeaderText, Nullability};
@@ -29,6 +29,27 @@ pub(crate) enum SourceValue<'s> {
     /// Where the last transaction ended, where the change lies.
     Sequence(Option<Lsn>, Lsn),
     Nothing,
+}
+
+/// What the block says of one event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    /// `None` outside of any transaction.
+    pub(crate) xid: Option<Xid>,
+    pub(crate) commit_time: PgTimestamp,
+    pub(crate) lsn: Lsn,
+    pub(crate) previous_commit_end: Option<Lsn>,
+}
+
+impl From<&ChangeContext> for Origin {
+    fn from(context: &ChangeContext) -> Self {
+        Self {
+            xid: Some(context.xid),
+            commit_time: context.commit_time,
+            lsn: context.lsn,
+            previous_commit_end: context.previous_commit_end,
+        }
+    }
 }
 
 /// What Debezium's connector for Postgres calls itself.
@@ -94,19 +115,25 @@ impl Source {
         }
     }
 
-    /// Appends the block of one change.
-    pub(crate) fn put<F: Format>(&self, context: &ChangeContext, scratch: &mut Scratch, out: &mut Vec<u8>) {
-        let micros = context.commit_time.unix_micros();
+    /// Appends the block of one event.
+    pub(crate) fn put<F: Format>(&self, origin: Origin, scratch: &mut Scratch, out: &mut Vec<u8>) {
+        let micros = origin.commit_time.unix_micros();
         out.extend_from_slice(&self.until_commit_time);
         F::integer(micros.div_euclid(MICROS_A_MILLI), out);
         out.extend_from_slice(&self.until_sequence);
-        write_sequence(context.previous_commit_end, context.lsn, &mut scratch.text);
+        write_sequence(origin.previous_commit_end, origin.lsn, &mut scratch.text);
         F::string(&scratch.text, out);
         put_optional_integer::<F>("ts_us", micros, out);
         put_optional_integer::<F>("ts_ns", micros.saturating_mul(NANOS_A_MICRO), out);
         out.extend_from_slice(&self.table_fields);
-        put_optional_integer::<F>("txId", i64::from(context.xid.as_u32()), out);
-        put_optional_integer::<F>("lsn", context.lsn.as_u64().cast_signed(), out);
+        match origin.xid {
+            Some(xid) => put_optional_integer::<F>("txId", i64::from(xid.as_u32()), out),
+            None => {
+                F::field("txId", out);
+                F::absent(Nullability::NullFirst, out);
+            }
+        }
+        put_optional_integer::<F>("lsn", origin.lsn.as_u64().cast_signed(), out);
         // Debezium fills it only when told to ask for it.
         F::field("xmin", out);
         F::absent(Nullability::NullFirst, out);

@@ -137,8 +137,15 @@ impl PostgresSource {
         let mut replication = self.replication.take().ok_or(PostgresError::NotLeading)?;
         let wal_sender_timeout = replication.wal_sender_timeout().await?;
         let config = &self.config;
+        let server_version = leading.session.server_version;
         replication
-            .start_replication(&config.slot, &config.publication, from, SLOT_PATIENCE)
+            .start_replication(
+                &config.slot,
+                &config.publication,
+                from,
+                server_version,
+                SLOT_PATIENCE,
+            )
             .await?;
         let settings = StreamSettings {
             slot: config.slot.clone(),

@@ -193,7 +193,13 @@ async fn start(
         .create_slot(&slot, SlotKind::Temporary, session.server_version)
         .await?;
     replication
-        .start_replication(&slot, publication, from, std::time::Duration::ZERO)
+        .start_replication(
+            &slot,
+            publication,
+            from,
+            session.server_version,
+            std::time::Duration::ZERO,
+        )
         .await?;
     let settings = StreamSettings {
         slot,

@@ -27,9 +27,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use walcast_delivery::{Guarantee, ReplayConfig};
+use walcast_delivery::{Guarantee, OnIncompatible, ReplayConfig};
 use walcast_mapper::{
-    ColumnSettings, Encoding, FlatForm, KeyRule, NameSettings, Shape, TablePattern, TypeModes,
+    ColumnSettings, Encoding, EventsConfig, FlatForm, KeyRule, MissingNotNull, NameSettings, NullWithDefault,
+    Shape, TablePattern, TypeModes,
 };
 use walcast_postgres::{ConnectConfig, Environment, Partitions};
 
@@ -53,6 +54,7 @@ pub(crate) struct Config {
     pub(crate) names: NameSettings,
     pub(crate) columns: ColumnSettings,
     pub(crate) keys: Vec<KeyRule>,
+    pub(crate) events: EventsConfig,
     pub(crate) retry: RetrySection,
     /// Where figures and state are served; `None`: nowhere.
     pub(crate) admin_listen: Option<SocketAddr>,
@@ -111,6 +113,7 @@ impl fmt::Debug for Properties {
 pub(crate) struct RegistrySection {
     pub(crate) url: String,
     pub(crate) auth: RegistryAuth,
+    pub(crate) on_incompatible: OnIncompatible,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -128,6 +131,8 @@ pub(crate) struct FormatSection {
     pub(crate) value: Encoding,
     pub(crate) shape: Shape,
     pub(crate) flat: FlatForm,
+    pub(crate) missing_not_null: MissingNotNull,
+    pub(crate) null_with_default: NullWithDefault,
 }
 
 #[derive(Debug)]

@@ -96,6 +96,9 @@ pub(crate) fn mapper(config: &Config) -> MapperConfig {
         names: config.names.clone(),
         columns: config.columns.clone(),
         keys: config.keys.clone(),
+        missing_not_null: config.format.missing_not_null,
+        null_with_default: config.format.null_with_default,
+        events: config.events.clone(),
         ..MapperConfig::new(&config.kafka.topic_prefix, config.postgres.connect.database())
     }
 }
@@ -128,6 +131,7 @@ fn delivery(config: &Config) -> DeliveryConfig {
         commit_bytes: config.kafka.commit_bytes,
         transaction_timeout: config.kafka.transaction_timeout,
         split_over_bytes: config.kafka.split_over_bytes,
+        on_incompatible: config.registry.on_incompatible,
         idle_interval: config.postgres.idle_interval,
         watch_interval: config.postgres.watch_interval,
         replay: config.replay,

@@ -55,6 +55,7 @@ fn checkpoint() -> Checkpoint {
         slot: SLOT.to_owned(),
         end_lsn: at(0x200),
         last_commit: Some(last_commit(0x200)),
+        last_message: None,
         partial: None,
         written_at_unix_micros: 0,
     }

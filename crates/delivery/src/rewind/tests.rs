@@ -24,6 +24,7 @@ fn checkpoint(end_lsn: u64) -> Checkpoint {
             commit_time_unix_micros: 5,
             xid: Xid::new(9).as_u32(),
         }),
+        last_message: None,
         partial: None,
         written_at_unix_micros: 6,
     }

@@ -41,13 +41,18 @@ pub(crate) struct Stored {
     pub(crate) transaction: usize,
 }
 
+/// The topic of heartbeats, which have no identity.
+const HEARTBEATS: &str = "__debezium-heartbeat.shop";
+
 /// The broker's state.
 #[derive(Default)]
 pub(crate) struct Broker {
     pub(crate) script: Script<KafkaCall>,
     topics: BTreeSet<String>,
-    /// In the order in which they were written, over all topics.
+    /// In the order in which they were written, over all topics but that of heartbeats.
     records: Vec<Stored>,
+    /// The transactions that heartbeats lie in.
+    heartbeats: Vec<usize>,
     /// Every Kafka transaction ever begun.
     transactions: Vec<Outcome>,
     /// Checkpoints with the transaction they lie in.
@@ -77,6 +82,13 @@ impl Broker {
             self.transactions.get(update.0) == Some(&Outcome::Committed)
         };
         self.checkpoints.iter().filter(is_committed)
+    }
+
+    /// Heartbeats in committed transactions.
+    pub(crate) fn heartbeats(&self) -> usize {
+        let is_committed =
+            |transaction: &&usize| self.transactions.get(**transaction) == Some(&Outcome::Committed);
+        self.heartbeats.iter().filter(is_committed).count()
     }
 
     /// How Kafka's transactions ended.
@@ -127,6 +139,10 @@ impl Broker {
                 "topic {} does not exist",
                 record.topic
             );
+            if record.topic == HEARTBEATS {
+                self.heartbeats.push(transaction);
+                continue;
+            }
             let id = record.headers().find(|header| header.name == "walcast.id");
             let id = id.expect("every record has an identity").value;
             self.records.push(Stored {

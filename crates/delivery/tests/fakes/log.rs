@@ -44,9 +44,11 @@ pub(crate) struct Logged {
     pub(crate) change: Change,
 }
 
-/// A committed transaction.
+/// A committed transaction, or a message that stands for itself: it has neither beginning nor end, and its place is its
+/// `commit_lsn`.
 #[derive(Clone, Debug)]
 pub(crate) struct Transaction {
+    pub(crate) is_message: bool,
     pub(crate) xid: Xid,
     pub(crate) commit_lsn: Lsn,
     pub(crate) end_lsn: Lsn,
@@ -142,11 +144,40 @@ impl Transaction {
         let commit_time_unix_micros =
             FIRST_COMMIT_UNIX_MICROS + i64::try_from(commit).expect("logs here are short");
         Self {
+            is_message: false,
             xid,
             commit_lsn: Lsn::new(commit),
             end_lsn: Lsn::new(commit + COMMIT_BYTES),
             commit_time: PgTimestamp::from_unix_micros(commit_time_unix_micros),
             changes,
+        }
+    }
+}
+
+impl Transaction {
+    /// Writes a message that stands for itself to the log after `wal_end`. `relation` means nothing.
+    pub(crate) fn write_message(wal_end: Lsn, relation: Rc<Relation>) -> Self {
+        let change = Logged {
+            lsn: wal_end,
+            relation,
+            change: Change::Message,
+        };
+        Self {
+            is_message: true,
+            xid: Xid::new(0),
+            commit_lsn: wal_end,
+            end_lsn: wal_end,
+            commit_time: PgTimestamp::from_unix_micros(FIRST_COMMIT_UNIX_MICROS),
+            changes: vec![change],
+        }
+    }
+
+    /// Where the log goes on after it.
+    pub(crate) fn next_lsn(&self) -> Lsn {
+        if self.is_message {
+            Lsn::new(self.end_lsn.as_u64() + CHANGE_BYTES)
+        } else {
+            self.end_lsn
         }
     }
 }

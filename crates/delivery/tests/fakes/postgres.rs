@@ -137,6 +137,17 @@ impl Postgres {
         self.edit(|server| server.commit(changes, true))
     }
 
+    /// Writes a message that belongs to no transaction.
+    pub(crate) fn emit_message(&self) -> Lsn {
+        self.edit(|server| {
+            let relation = Rc::new(server.table("accounts").relation());
+            let message = Transaction::write_message(server.wal_end, relation);
+            server.wal_end = message.next_lsn();
+            server.log.push(message.clone());
+            message.commit_lsn
+        })
+    }
+
     /// Something that is not for us writes to the log.
     pub(crate) fn write_elsewhere(&self, bytes: u64) -> Lsn {
         self.edit(|server| {

@@ -15,6 +15,7 @@ pub(crate) struct TestFault {
     text: &'static str,
     retryable: bool,
     fenced: bool,
+    incompatible: bool,
 }
 
 impl TestFault {
@@ -24,6 +25,7 @@ impl TestFault {
             text,
             retryable: true,
             fenced: false,
+            incompatible: false,
         }
     }
 
@@ -33,6 +35,7 @@ impl TestFault {
             text,
             retryable: false,
             fenced: false,
+            incompatible: false,
         }
     }
 
@@ -43,6 +46,17 @@ impl TestFault {
             text: "producer fenced",
             retryable: true,
             fenced: true,
+            incompatible: false,
+        }
+    }
+
+    /// A schema does not fit its subject.
+    pub(crate) const fn incompatible() -> Self {
+        Self {
+            text: "incompatible",
+            retryable: false,
+            fenced: false,
+            incompatible: true,
         }
     }
 }
@@ -54,6 +68,10 @@ impl Fault for TestFault {
 
     fn is_fenced(&self) -> bool {
         self.fenced
+    }
+
+    fn is_incompatible(&self) -> bool {
+        self.incompatible
     }
 }
 

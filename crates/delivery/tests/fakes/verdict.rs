@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use walcast_delivery::Checkpoint;
+use walcast_mapper::Operation;
 use walcast_pgoutput::Lsn;
 
 use super::kafka::Broker;
-use super::log::{Change, Transaction};
+use super::log::Change;
 use super::world::World;
 
 /// Identities of the records of all captured changes after `from`, in commit order.
@@ -23,24 +25,31 @@ fn expected_ids(world: &World, from: Lsn) -> Vec<String> {
             .iter()
             .filter(|transaction| transaction.commit_lsn >= from)
         {
+            let edge = |edge: &str| format!("{}/{edge}", transaction.commit_lsn);
+            let is_told = world.mapper.events.transactions && !transaction.is_message;
+            ids.extend(is_told.then(|| edge("begin")));
             for (ordinal, logged) in transaction.changes.iter().enumerate() {
-                if is_captured(&logged.relation.namespace, &logged.relation.name) {
-                    ids.extend(ids_of(transaction, ordinal, &logged.change));
+                let id = format!("{}/{ordinal}", transaction.commit_lsn);
+                if matches!(logged.change, Change::Message) {
+                    ids.extend((!world.mapper.events.messages.is_empty()).then_some(id));
+                } else if is_captured(&logged.relation.namespace, &logged.relation.name) {
+                    ids.extend(ids_of(world, id, &logged.change));
                 }
             }
+            ids.extend(is_told.then(|| edge("end")));
         }
         ids
     })
 }
 
-fn ids_of(transaction: &Transaction, ordinal: usize, change: &Change) -> Vec<String> {
-    let id = format!("{}/{ordinal}", transaction.commit_lsn);
+fn ids_of(world: &World, id: String, change: &Change) -> Vec<String> {
     match change {
         Change::Insert(_) | Change::Update(None, _) => vec![id],
         // With the tombstone.
         Change::Delete(_) => vec![id.clone(), format!("{id}.1")],
         // A moved key: delete, tombstone, create.
         Change::Update(Some(_), _) => vec![id.clone(), format!("{id}.1"), format!("{id}.2")],
+        Change::Truncate if world.mapper.events.operations.contains(&Operation::Truncate) => vec![id],
         Change::Truncate | Change::Message => Vec::new(),
     }
 }
@@ -83,19 +92,22 @@ pub(crate) fn verify_so_far(world: &World) {
 fn topics_are_right(world: &World, broker: &Broker) {
     world.postgres.read(|server| {
         for record in broker.committed() {
-            let (commit_lsn, ordinal) = place(&record.id);
+            let (commit_lsn, place) = place(&record.id);
+            let Place::Change(ordinal) = place else {
+                assert_eq!(record.topic, "shop.transaction", "record {}", record.id);
+                continue;
+            };
             let transaction = server
                 .log
                 .iter()
                 .find(|transaction| transaction.commit_lsn == commit_lsn);
             let change = usize::try_from(ordinal).expect("transactions here are short");
-            let relation = &transaction.expect("it was committed").changes[change].relation;
-            assert_eq!(
-                record.topic,
-                format!("shop.{}.{}", relation.namespace, relation.name),
-                "record {}",
-                record.id
-            );
+            let logged = &transaction.expect("it was committed").changes[change];
+            let topic = match logged.change {
+                Change::Message => "shop.message".to_owned(),
+                _ => format!("shop.{}.{}", logged.relation.namespace, logged.relation.name),
+            };
+            assert_eq!(record.topic, topic, "record {}", record.id);
         }
     });
 }
@@ -112,7 +124,7 @@ fn checkpoints_say_what_lies_before_them(world: &World, broker: &Broker) {
             .committed()
             .filter(|record| record.transaction <= *kafka_transaction);
         let visible = visible.map(|record| record.id.clone()).collect::<Vec<_>>();
-        let covered = covered_ids(world, end_lsn, update.current.partial.as_ref());
+        let covered = covered_ids(world, &update.current);
         assert_eq!(
             visible, covered,
             "checkpoint {:?} covers something else",
@@ -122,29 +134,56 @@ fn checkpoints_say_what_lies_before_them(world: &World, broker: &Broker) {
 }
 
 /// Identities that a checkpoint claims to be in Kafka.
-fn covered_ids(world: &World, end_lsn: Lsn, partial: Option<&walcast_delivery::Partial>) -> Vec<String> {
+fn covered_ids(world: &World, checkpoint: &Checkpoint) -> Vec<String> {
     let from = world.delivers_from();
+    let messages: BTreeSet<Lsn> = world.postgres.read(|server| {
+        let messages = server.log.iter().filter(|entry| entry.is_message);
+        messages.map(|message| message.commit_lsn).collect()
+    });
     let mut ids = expected_ids(world, from);
     ids.retain(|id| {
-        let (commit_lsn, ordinal) = place(id);
-        let in_part =
-            partial.is_some_and(|partial| partial.commit_lsn == commit_lsn && ordinal < partial.next_ordinal);
-        commit_lsn < end_lsn || in_part
+        let (commit_lsn, place) = place(id);
+        let in_part = checkpoint.partial.is_some_and(|partial| {
+            let is_before = match place {
+                Place::Begin => true,
+                Place::Change(ordinal) => ordinal < partial.next_ordinal,
+                Place::End => false,
+            };
+            partial.commit_lsn == commit_lsn && is_before
+        });
+        let is_message = messages.contains(&commit_lsn) && Some(commit_lsn) <= checkpoint.last_message;
+        commit_lsn < checkpoint.end_lsn || in_part || is_message
     });
     ids
 }
 
-/// Commit position and ordinal of an identity.
-fn place(id: &str) -> (Lsn, u64) {
-    let (commit_lsn, change) = id.rsplit_once('/').expect("an identity has two halves");
-    let ordinal = change.split('.').next().expect("splitting gives something");
-    let commit_lsn = commit_lsn.parse().expect("the first half is a position");
-    (commit_lsn, ordinal.parse().expect("the second half is a number"))
+/// What of a transaction a record tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Begin,
+    /// The change with this ordinal.
+    Change(u64),
+    End,
+}
+
+/// Commit position and place of an identity.
+fn place(id: &str) -> (Lsn, Place) {
+    let (commit_lsn, place) = id.rsplit_once('/').expect("an identity has two halves");
+    let place = match place {
+        "begin" => Place::Begin,
+        "end" => Place::End,
+        change => {
+            let ordinal = change.split('.').next().expect("splitting gives something");
+            Place::Change(ordinal.parse().expect("the second half is a number"))
+        }
+    };
+    (commit_lsn.parse().expect("the first half is a position"), place)
 }
 
 fn honest_positions(world: &World) -> BTreeSet<Lsn> {
     world.postgres.read(|server| {
-        let ends = server.log.iter().map(|transaction| transaction.end_lsn);
+        let transactions = server.log.iter().filter(|entry| !entry.is_message);
+        let ends = transactions.map(|transaction| transaction.end_lsn);
         let beginning = [world.delivers_from(), world.first_wal_end()];
         ends.chain(server.idle_ends.iter().copied())
             .chain(beginning)

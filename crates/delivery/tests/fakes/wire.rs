@@ -17,6 +17,13 @@ pub(crate) type Told = HashMap<Oid, Rc<Relation>>;
 /// The frames of a transaction, whole `CopyData` messages. A relation is described before its first change of the
 /// session and whenever its shape is another. With `keepalives`, one stands before every change.
 pub(crate) fn transaction(transaction: &Transaction, told: &mut Told, keepalives: bool) -> Vec<Vec<u8>> {
+    if transaction.is_message {
+        return transaction
+            .changes
+            .iter()
+            .map(|logged| message(logged, false))
+            .collect();
+    }
     let mut frames = Vec::new();
     let begin = Begin {
         commit_lsn: transaction.commit_lsn,
@@ -106,15 +113,20 @@ fn change(logged: &Logged) -> Vec<u8> {
             restart_identity: false,
             relations: vec![relation],
         }),
-        Change::Message => Message::Logical(LogicalMessage {
-            xid: None,
-            transactional: true,
-            lsn: logged.lsn,
-            prefix: "test",
-            content: b"hello",
-        }),
+        Change::Message => return message(logged, true),
     };
     data(logged.lsn, &message)
+}
+
+fn message(logged: &Logged, transactional: bool) -> Vec<u8> {
+    let message = LogicalMessage {
+        xid: None,
+        transactional,
+        lsn: logged.lsn,
+        prefix: "test",
+        content: b"hello",
+    };
+    data(logged.lsn, &Message::Logical(message))
 }
 
 fn tuple(row: &Row) -> Vec<u8> {

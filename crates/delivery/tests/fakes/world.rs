@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use walcast_delivery::{
     Checkpoint, CheckpointState, CheckpointUpdate, Connector, DeliveryConfig, DeliveryError, Metrics,
-    ReplayConfig, Status, SystemIdentifier, Timeline,
+    OnIncompatible, ReplayConfig, Status, SystemIdentifier, Timeline,
 };
 use walcast_mapper::MapperConfig;
 use walcast_pgoutput::Lsn;
 
 use super::kafka::{Kafka, SinkClient, TopicsClient};
+use super::log::Transaction;
 use super::postgres::{Postgres, PostgresClient};
 use super::registry::Registry;
 use super::steps::Steps;
@@ -34,6 +35,7 @@ pub(crate) struct World {
     pub(crate) kafka: Kafka,
     pub(crate) registry: Registry,
     pub(crate) config: DeliveryConfig,
+    pub(crate) mapper: MapperConfig,
     pub(crate) status: watch::Sender<Status>,
     delivers_from: Cell<Lsn>,
 }
@@ -47,6 +49,7 @@ impl World {
             kafka: Kafka::new(steps.clone()),
             registry: Registry::new(steps.clone()),
             config: config(),
+            mapper: MapperConfig::new("shop", "shop"),
             status: watch::Sender::new(Status::default()),
             steps,
             delivers_from: Cell::new(CONSISTENT_POINT),
@@ -96,7 +99,7 @@ impl World {
             sink: self.kafka.sink(),
             topics: self.kafka.topics(),
             registry: self.registry.clone(),
-            mapper: mapper(),
+            mapper: self.mapper.clone(),
             config: self.config.clone(),
             metrics: Metrics::default(),
             status: self.status.clone(),
@@ -149,7 +152,7 @@ impl World {
             .until(|| {
                 let last = self
                     .postgres
-                    .read(|server| server.log.last().map(|last| last.end_lsn));
+                    .read(|server| server.log.last().map(Transaction::next_lsn));
                 let is_streaming = self
                     .postgres
                     .read(|server| !server.starts.is_empty() && server.slot.is_some());
@@ -179,6 +182,7 @@ pub(crate) fn checkpoint(end_lsn: Lsn) -> Checkpoint {
         slot: "walcast_shop".to_owned(),
         end_lsn,
         last_commit: None,
+        last_message: None,
         partial: None,
         written_at_unix_micros: 1_767_225_600_000_000,
     }
@@ -193,6 +197,7 @@ fn config() -> DeliveryConfig {
         commit_bytes: 1 << 20,
         transaction_timeout: Duration::from_secs(60),
         split_over_bytes: None,
+        on_incompatible: OnIncompatible::Halt,
         idle_interval: Duration::from_secs(10),
         watch_interval: Duration::from_secs(30),
         replay: ReplayConfig {
@@ -203,8 +208,4 @@ fn config() -> DeliveryConfig {
         retry_delay_min: Duration::from_millis(100),
         retry_delay_max: Duration::from_secs(10),
     }
-}
-
-fn mapper() -> MapperConfig {
-    MapperConfig::new("shop", "shop")
 }

@@ -26,8 +26,11 @@ pub(crate) fn write_history(world: &World) {
         ("accounts", message()),
         ("accounts", update_moved(1, 3)),
     ]);
+    postgres.emit_message();
+    postgres.emit_message();
     postgres.commit([("accounts", message())]);
     postgres.commit([("accounts", delete(2)), ("orders", insert(5))]);
+    postgres.emit_message();
 }
 
 fn world_with_history(frames_per_block: usize) -> World {

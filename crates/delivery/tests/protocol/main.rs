@@ -4,6 +4,7 @@
 mod fakes;
 
 mod confirming;
+mod events;
 mod exactly_once;
 mod faults;
 mod first_start;

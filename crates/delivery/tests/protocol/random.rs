@@ -1,5 +1,7 @@
 //! Many faults and crashes at once, chosen by a seed that is printed.
 
+use walcast_mapper::Operation;
+
 use crate::exactly_once::write_history;
 use crate::fakes::{
     Act, Change, KafkaCall, PostgresCall, TestFault, World, delete, insert, insert_padded, message, truncate,
@@ -51,10 +53,10 @@ impl Dice {
                 (table, self.change())
             })
             .collect();
-        if self.roll(4) == 0 {
-            world.postgres.copy(changes);
-        } else {
-            world.postgres.commit(changes);
+        match self.roll(5) {
+            0 => drop(world.postgres.copy(changes)),
+            1 => drop(world.postgres.emit_message()),
+            _ => drop(world.postgres.commit(changes)),
         }
     }
 
@@ -80,6 +82,11 @@ async fn run_with(seed: u64) {
     let mut dice = Dice::new(seed);
     let mut world = World::set_up();
     world.config.split_over_bytes = (dice.roll(3) == 0).then_some(100_000);
+    world.mapper.events.transactions = dice.roll(2) == 0;
+    if dice.roll(2) == 0 {
+        world.mapper.events.operations.push(Operation::Truncate);
+    }
+    world.mapper.events.heartbeat_interval_ms = 200 * dice.roll(2);
     world.postgres.edit(|server| {
         let mut audit = crate::fakes::Table::new("audit", 16_420);
         audit.captured = false;

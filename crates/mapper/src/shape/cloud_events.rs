@@ -7,7 +7,8 @@ use std::io::Write as _;
 use crate::connect::{self, ConnectSchema, Field};
 use crate::encode::{Moment, Scratch};
 use crate::envelope::RowFault;
-use crate::format::{Format, Nullability};
+use crate::events::{put_transaction_id, signed};
+use crate::format::{Format, Nullability, written};
 use crate::shape::Value;
 use crate::source::{CONNECTOR, SourceValue};
 use crate::{ChangeContext, Encoding, SourceField, schema};
@@ -22,12 +23,6 @@ pub(crate) struct CloudEventsPlan {
 
 /// Milliseconds, as Debezium prints an event's time.
 const TIME_DIGITS: u32 = 3;
-/// The attributes of a transaction, which are there also when nothing is known of it.
-const TRANSACTION_ATTRIBUTES: [&str; 3] = [
-    "iodebeziumtxid",
-    "iodebeziumtxtotalorder",
-    "iodebeziumtxdatacollectionorder",
-];
 
 /// The schema of an event's data: both images of the row.
 pub(crate) fn data_schema(namespace: &str, columns: Vec<Field>) -> ConnectSchema {
@@ -77,10 +72,7 @@ impl CloudEventsPlan {
                 }
             }
         }
-        for name in TRANSACTION_ATTRIBUTES {
-            F::field(name, out);
-            F::absent(Nullability::NullFirst, out);
-        }
+        put_transaction::<F>(value, out);
         F::field("data", out);
         out.extend_from_slice(self.data_head.as_deref().unwrap_or_default());
         F::begin_record(out);
@@ -105,6 +97,30 @@ impl CloudEventsPlan {
             source.value(field, value.context).put_as_text(scratch, &mut id);
         }
         id
+    }
+}
+
+/// Appends the attributes of the transaction, which are there also when transactions are not told.
+fn put_transaction<F: Format>(value: &Value<'_, '_>, out: &mut Vec<u8>) {
+    let place = value.place_in_transaction();
+    let id = place.map(|(xid, lsn, _)| written(|out| put_transaction_id(xid, lsn, out)));
+    let number = |count: u64| signed(count).to_string().into_bytes();
+    for (name, text) in [
+        ("iodebeziumtxid", id),
+        (
+            "iodebeziumtxtotalorder",
+            place.map(|(_, _, order)| number(order.total)),
+        ),
+        (
+            "iodebeziumtxdatacollectionorder",
+            place.map(|(_, _, order)| number(order.in_collection)),
+        ),
+    ] {
+        F::field(name, out);
+        match text {
+            None => F::absent(Nullability::NullFirst, out),
+            Some(text) => F::string(&text, out),
+        }
     }
 }
 

@@ -213,7 +213,7 @@ impl Golden {
                 _ => continue,
             };
             let plan = plans.get_mut(&relation.as_u32()).unwrap();
-            if let Err(error) = plan.encode(&change, &context, &mut batch) {
+            if let Err(error) = plan.encode(&change, &context, None, &mut batch) {
                 ours.errors.push(error);
             }
             context.ordinal = context.ordinal.next();

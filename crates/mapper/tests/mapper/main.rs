@@ -9,7 +9,11 @@ mod debezium;
 #[cfg(test)]
 mod deviations;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod honest;
 #[cfg(test)]
 mod json;
 #[cfg(test)]

@@ -172,5 +172,5 @@ pub(crate) fn with_change<T>(change: &Change<'_>, use_change: impl FnOnce(&RowCh
 }
 
 pub(crate) fn encode_change(plan: &mut Plan, change: &Change<'_>, batch: &mut Batch) -> Result<(), MapError> {
-    with_change(change, |change| plan.encode(change, &context(), batch))
+    with_change(change, |change| plan.encode(change, &context(), None, batch))
 }

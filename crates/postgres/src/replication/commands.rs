@@ -38,6 +38,9 @@ pub(crate) enum SlotKind {
     Temporary,
 }
 
+/// pgoutput sends logical decoding messages from here on.
+const MESSAGES_SINCE: u32 = 140_000;
+
 /// Options of `CREATE_REPLICATION_SLOT` stand in parentheses from here on.
 const OPTIONS_IN_PARENTHESES_SINCE: u32 = 150_000;
 
@@ -128,14 +131,10 @@ impl ReplicationConnection {
         slot: &str,
         publication: &str,
         from: Lsn,
+        server_version: u32,
         patience: Duration,
     ) -> Result<(), PostgresError> {
-        // The publication is an identifier inside a text.
-        let sql = format!(
-            "START_REPLICATION SLOT {} LOGICAL {from} (proto_version '1', publication_names {})",
-            identifier(slot),
-            literal(&identifier(publication)),
-        );
+        let sql = start_command(slot, publication, from, server_version);
         let began = Instant::now();
         loop {
             let error = match self.try_start(&sql).await? {
@@ -221,6 +220,22 @@ fn create_slot_command(slot: &str, kind: SlotKind, server_version: u32) -> Strin
     )
 }
 
+/// Messages are asked for whoever wants them: they count among the changes of a transaction, and a change keeps its number
+/// whatever the configuration.
+fn start_command(slot: &str, publication: &str, from: Lsn, server_version: u32) -> String {
+    let messages = if server_version >= MESSAGES_SINCE {
+        ", messages 'true'"
+    } else {
+        ""
+    };
+    // The publication is an identifier inside a text.
+    format!(
+        "START_REPLICATION SLOT {} LOGICAL {from} (proto_version '1', publication_names {}{messages})",
+        identifier(slot),
+        literal(&identifier(publication)),
+    )
+}
+
 fn only_row(doing: &'static str, rows: Vec<Row>) -> Result<Row, PostgresError> {
     let count = rows.len();
     let mut rows = rows.into_iter();
@@ -245,10 +260,23 @@ fn field<T: std::str::FromStr>(doing: &'static str, row: &Row, index: usize) -> 
 mod tests {
     use expect_test::{Expect, expect};
 
-    use super::{SlotKind, create_slot_command};
+    use walcast_pgoutput::Lsn;
+
+    use super::{SlotKind, create_slot_command, start_command};
 
     fn check(slot: &str, kind: SlotKind, version: u32, expected: &Expect) {
         expected.assert_eq(&create_slot_command(slot, kind, version));
+    }
+
+    #[test]
+    fn messages_are_asked_for_where_they_can_be_had() {
+        let from = Lsn::new(0x16B_3748);
+        expect![[
+            r#"START_REPLICATION SLOT "s" LOGICAL 0/16B3748 (proto_version '1', publication_names '"p"')"#
+        ]]
+        .assert_eq(&start_command("s", "p", from, 130_023));
+        expect![[r#"START_REPLICATION SLOT "s" LOGICAL 0/16B3748 (proto_version '1', publication_names '"p"', messages 'true')"#]]
+            .assert_eq(&start_command("s", "p", from, 140_019));
     }
 
     #[test]

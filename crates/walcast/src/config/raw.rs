@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use walcast_mapper::{ColumnSettings, Encoding, FlatForm, KeyRule, NameSettings, Shape, TypeModes};
+use walcast_mapper::{
+    ColumnSettings, Encoding, EventsConfig, FlatForm, KeyRule, MissingNotNull, NameSettings, NullWithDefault,
+    Shape, TypeModes,
+};
 
 use super::age::Age;
 use super::bytes::ByteSize;
@@ -25,6 +28,7 @@ pub(crate) struct RawConfig {
     pub(crate) names: NameSettings,
     pub(crate) columns: ColumnSettings,
     pub(crate) keys: Vec<KeyRule>,
+    pub(crate) events: EventsConfig,
     pub(crate) retry: RawRetry,
     pub(crate) admin: RawAdmin,
     pub(crate) log: RawLog,
@@ -97,6 +101,16 @@ pub(crate) struct RawRegistry {
     #[serde(skip_serializing)]
     pub(crate) bearer_token: Option<Secret>,
     pub(crate) bearer_token_file: Option<PathBuf>,
+    pub(crate) on_incompatible: RawOnIncompatible,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RawOnIncompatible {
+    /// A person decides.
+    #[default]
+    Halt,
+    NewSubject,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -116,6 +130,8 @@ pub(crate) struct RawFormat {
     pub(crate) value: Encoding,
     pub(crate) shape: Shape,
     pub(crate) flat: FlatForm,
+    pub(crate) missing_not_null: MissingNotNull,
+    pub(crate) null_with_default: NullWithDefault,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -241,6 +257,8 @@ impl Default for RawFormat {
             value: Encoding::default(),
             shape: Shape::default(),
             flat: FlatForm::default(),
+            missing_not_null: MissingNotNull::default(),
+            null_with_default: NullWithDefault::default(),
         }
     }
 }

@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
-use walcast_delivery::{Guarantee, ReplayConfig};
-use walcast_mapper::{Encoding, Shape, TablePattern, TypeModes};
+use walcast_delivery::{Guarantee, OnIncompatible, ReplayConfig};
+use walcast_mapper::{Encoding, EventsConfig, Shape, TablePattern, TypeModes};
 use walcast_postgres::{ConnectConfig, Environment, Partitions};
 
 use super::bytes::ByteSize;
 use super::document::Document;
 use super::error::{ConfigError, Fault};
 use super::raw::{
-    RawAdmin, RawConfig, RawFormat, RawGuarantee, RawKafka, RawLog, RawLogFormat, RawPartitions, RawPostgres,
-    RawRegistry, RawReplay, RawRetry, RawTopics,
+    RawAdmin, RawConfig, RawFormat, RawGuarantee, RawKafka, RawLog, RawLogFormat, RawOnIncompatible,
+    RawPartitions, RawPostgres, RawRegistry, RawReplay, RawRetry, RawTopics,
 };
 use super::{
     Config, FormatSection, KafkaSection, LogFormat, LogSection, PostgresSection, Properties, RegistryAuth,
@@ -36,6 +36,8 @@ const QUEUE_BYTES_MIN: u64 = 64 << 10;
 const QUEUE_BYTES_MAX: u64 = 4 << 30;
 /// An hour; longer intervals would look like a hang.
 const INTERVAL_MS_MAX: u64 = 3_600_000;
+/// Each heartbeat is a Kafka commit; more of them would be in the way of the others.
+const HEARTBEAT_INTERVAL_MS_MIN: u64 = 100;
 /// Consumers wait for the commit, so a longer distance is a mistake.
 const COMMIT_INTERVAL_MS_MAX: u64 = 60_000;
 /// librdkafka's bounds of `transaction.timeout.ms`.
@@ -65,6 +67,7 @@ pub(crate) fn resolve(
         names: check.names(raw.names)?,
         columns: check.columns(raw.columns)?,
         keys: check.keys(raw.keys)?,
+        events: check.events(raw.events)?,
         retry: check.retry(&raw.retry)?,
         admin_listen: check.admin(&raw.admin)?,
         log: check.log(raw.log)?,
@@ -396,7 +399,33 @@ impl Check<'_> {
         Ok(Some(RegistrySection {
             url: url.trim_end_matches('/').to_owned(),
             auth,
+            on_incompatible: match raw.on_incompatible {
+                RawOnIncompatible::Halt => OnIncompatible::Halt,
+                RawOnIncompatible::NewSubject => OnIncompatible::NewSubject,
+            },
         }))
+    }
+
+    fn events(&self, events: EventsConfig) -> Result<EventsConfig, ConfigError> {
+        let interval_ms = events.heartbeat_interval_ms;
+        if interval_ms > 0 {
+            self.interval(
+                "events.heartbeat_interval_ms",
+                interval_ms,
+                HEARTBEAT_INTERVAL_MS_MIN,
+            )?;
+        }
+        for (key, topic) in [
+            ("events.transaction_topic", &events.transaction_topic),
+            ("events.heartbeat_topic_prefix", &events.heartbeat_topic_prefix),
+        ] {
+            let holds = !topic.is_empty()
+                && topic
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+            self.rule(key, topic, "a name of A-Z, a-z, 0-9, dot, _ and -", holds)?;
+        }
+        Ok(events)
     }
 
     fn without(&self, key: &'static str, needs: &'static str) -> ConfigError {
@@ -470,6 +499,8 @@ impl Check<'_> {
             value: raw.value,
             shape: raw.shape,
             flat: raw.flat,
+            missing_not_null: raw.missing_not_null,
+            null_with_default: raw.null_with_default,
         })
     }
 

@@ -1,7 +1,8 @@
 //! Which tables and keys a configuration has.
 
 use walcast_mapper::{
-    ColumnSettings, FlatForm, HashRule, KeyRule, MaskRule, NameSettings, Route, TruncateRule, TypeModes,
+    ColumnSettings, EventsConfig, FlatForm, HashRule, KeyRule, MaskRule, NameSettings, Route, TruncateRule,
+    TypeModes,
 };
 
 use super::error::{Hint, TableLabel};
@@ -75,6 +76,7 @@ pub(crate) fn tables() -> Vec<Table> {
         repeated("columns.truncate", fields_of::<TruncateRule>()),
         repeated("columns.hash", fields_of::<HashRule>()),
         repeated("keys", fields_of::<KeyRule>()),
+        known("events", fields_of::<EventsConfig>()),
         known("retry", fields_of::<RawRetry>()),
         known("admin", fields_of::<RawAdmin>()),
         known("log", fields_of::<RawLog>()),

@@ -214,6 +214,7 @@ mod tests {
                 commit_time_unix_micros: 1_700_000_000_000_000,
                 xid: 742,
             }),
+            last_message: None,
             partial: None,
             written_at_unix_micros: 1_700_000_000_123_456,
         }

@@ -105,11 +105,13 @@ impl Printer {
                 self.row(lsn, delete.relation, RowChange::Delete { old: delete.old })?
             }
             Message::Truncate(truncate) => {
+                let context = self.context(lsn)?;
                 for oid in truncate.relations {
-                    let context = self.context(lsn)?;
                     json::write_truncate(relation(&self.relations, oid)?, &context, &mut self.lines);
                 }
             }
+            // Not printed, but it counts.
+            Message::Logical(message) if message.transactional => drop(self.context(lsn)?),
             // Types and origins tell nothing that is printed, and version 1 sends nothing else.
             Message::Origin(_)
             | Message::Type(_)

@@ -1,0 +1,103 @@
+//! Topics and schemas: there before the first record that needs them.
+
+use tracing::warn;
+use walcast_mapper::{EventTopic, Plan, SchemaId, SchemaIds};
+
+use crate::edge::{SchemaRegistry, Topics};
+use crate::{DeliveryError, OnIncompatible};
+
+/// The way to topics and schemas.
+pub(crate) struct Registrar<'a, T, R> {
+    topics: &'a mut T,
+    registry: &'a mut R,
+    on_incompatible: OnIncompatible,
+}
+
+/// A table whose schema breaks with the earlier ones this often is not followed any further.
+const VERSIONS_MAX: u32 = 100;
+
+impl<'a, T: Topics, R: SchemaRegistry> Registrar<'a, T, R> {
+    pub(crate) fn new(topics: &'a mut T, registry: &'a mut R, on_incompatible: OnIncompatible) -> Self {
+        Self {
+            topics,
+            registry,
+            on_incompatible,
+        }
+    }
+
+    /// Makes the topic of a plan and registers its schemas: under the subjects of its topic, or, where that is wanted, of
+    /// the first of `<topic>`, `<topic>.v2`, `<topic>.v3`, … whose subjects take both. Nothing has to be remembered for
+    /// it: the registry takes a schema again that it has, so each shape of a table finds its topic again.
+    pub(crate) async fn bind_plan(&mut self, plan: &mut Plan) -> Result<(), DeliveryError> {
+        let topic = plan.topic().to_owned();
+        let mut version = 1;
+        loop {
+            match self.try_bind_plan(plan).await {
+                Ok(()) => return Ok(()),
+                Err(error) if self.moves_on_after(&error) && version < VERSIONS_MAX => {
+                    version += 1;
+                    let next = format!("{topic}.v{version}");
+                    warn!(relation = %plan.table(), %error, topic = next, "schema does not fit the topic, trying the next");
+                    plan.move_to(next);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn moves_on_after(&self, error: &DeliveryError) -> bool {
+        let is_incompatible =
+            matches!(error, DeliveryError::Registry { fault, .. } if fault.is_incompatible());
+        is_incompatible && self.on_incompatible == OnIncompatible::NewSubject
+    }
+
+    async fn try_bind_plan(&mut self, plan: &mut Plan) -> Result<(), DeliveryError> {
+        self.ensure(plan.topic()).await?;
+        let ids = self
+            .ids(plan.topic(), plan.key_schema(), plan.value_schema())
+            .await?;
+        plan.bind(ids);
+        Ok(())
+    }
+
+    /// Makes a topic of events and registers its schemas, once a session.
+    pub(crate) async fn bind_events(&mut self, topic: &mut EventTopic) -> Result<(), DeliveryError> {
+        if topic.is_bound() {
+            return Ok(());
+        }
+        self.ensure(topic.name()).await?;
+        let ids = self
+            .ids(topic.name(), topic.key_schema(), topic.value_schema())
+            .await?;
+        topic.bind(ids);
+        Ok(())
+    }
+
+    /// Registers the schemas of a topic, as far as there are any to register.
+    async fn ids(
+        &mut self,
+        topic: &str,
+        key: Option<&str>,
+        value: Option<&str>,
+    ) -> Result<SchemaIds, DeliveryError> {
+        let key = match key {
+            Some(schema) => Some(self.register(topic, "key", schema).await?),
+            None => None,
+        };
+        let value = match value {
+            Some(schema) => Some(self.register(topic, "value", schema).await?),
+            None => None,
+        };
+        Ok(SchemaIds { key, value })
+    }
+
+    async fn ensure(&mut self, topic: &str) -> Result<(), DeliveryError> {
+        self.topics.ensure(topic).await.map_err(DeliveryError::Sink)
+    }
+
+    async fn register(&mut self, topic: &str, part: &str, schema: &str) -> Result<SchemaId, DeliveryError> {
+        let subject = format!("{topic}-{part}");
+        let registered = self.registry.register(&subject, schema).await;
+        registered.map_err(|fault| DeliveryError::Registry { subject, fault })
+    }
+}

@@ -1,0 +1,77 @@
+//! Heartbeats: a sign that the connector is alive, whatever happens in the tables.
+
+use super::first_version;
+use super::topic::EventTopic;
+use crate::connect::{ConnectSchema, Kind};
+use crate::encode::Scratch;
+use crate::envelope::RowFault;
+use crate::format::Format;
+use crate::serialization::Body;
+use crate::{Batch, MapperConfig};
+
+/// The topic of heartbeats and its records.
+#[derive(Debug)]
+pub struct HeartbeatEvents {
+    /// Where they go.
+    pub topic: EventTopic,
+    topic_prefix: String,
+}
+
+const KEY: &str = "io.debezium.connector.common.ServerNameKey";
+const VALUE: &str = "io.debezium.connector.common.Heartbeat";
+const SERVER_NAME: &str = "serverName";
+const TS_MS: &str = "ts_ms";
+
+impl HeartbeatEvents {
+    /// The topic and its schemas.
+    #[must_use]
+    pub fn new(config: &MapperConfig) -> Self {
+        let (text, long) = (
+            ConnectSchema::plain(Kind::String),
+            ConnectSchema::plain(Kind::Int64),
+        );
+        let key = first_version(KEY, vec![text.required().named(SERVER_NAME)]);
+        let value = first_version(VALUE, vec![long.required().named(TS_MS)]);
+        let name = format!("{}.{}", config.events.heartbeat_topic_prefix, config.topic_prefix);
+        Self {
+            topic: EventTopic::new(name, config, &key, &value),
+            topic_prefix: config.topic_prefix.clone(),
+        }
+    }
+
+    /// Writes one heartbeat to the end of `batch`.
+    ///
+    /// # Panics
+    /// When the topic is not bound to its schemas' ids.
+    pub fn beat(&self, now_unix_millis: i64, batch: &mut Batch) {
+        let key = Key(&self.topic_prefix);
+        let value = Value { now_unix_millis };
+        self.topic.push(&key, &value, &mut Scratch::default(), batch);
+    }
+}
+
+struct Key<'a>(&'a str);
+
+impl Body for Key<'_> {
+    fn put<F: Format>(&self, _: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowFault> {
+        F::begin_record(out);
+        F::field(SERVER_NAME, out);
+        F::string(self.0.as_bytes(), out);
+        F::end_record(out);
+        Ok(())
+    }
+}
+
+struct Value {
+    now_unix_millis: i64,
+}
+
+impl Body for Value {
+    fn put<F: Format>(&self, _: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowFault> {
+        F::begin_record(out);
+        F::field(TS_MS, out);
+        F::integer(self.now_unix_millis, out);
+        F::end_record(out);
+        Ok(())
+    }
+}

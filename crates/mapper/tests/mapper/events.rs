@@ -1,0 +1,264 @@
+//! Events beside those of rows, and which changes make events at all.
+
+use apache_avro::Schema;
+use expect_test::{Expect, expect};
+use walcast_mapper::{
+    Batch, EdgeContext, EventTopic, HeartbeatEvents, MapperConfig, MessageContext, MessageEvents, Operation,
+    Ordinal, RecordId, SchemaId, SchemaIds, Tally, TransactionEvents,
+};
+use walcast_pgoutput::Column::{Null, Text};
+use walcast_pgoutput::{LogicalMessage, Lsn, PgTimestamp, ReplicaIdentity, Xid};
+
+use crate::shown;
+use crate::table::{Change, INT4, TEXT, Table, context, with_change};
+
+fn bind(topic: &mut EventTopic) {
+    topic.bind(SchemaIds {
+        key: Some(SchemaId::new(1)),
+        value: Some(SchemaId::new(2)),
+    });
+}
+
+/// Each record as topic, key, value and identity.
+fn records(topic: &EventTopic, batch: &Batch) -> String {
+    let key_schema = Schema::parse_str(topic.key_schema().unwrap()).unwrap();
+    let value_schema = Schema::parse_str(topic.value_schema().unwrap()).unwrap();
+    let lines = batch.records().map(|record| {
+        assert_eq!(record.topic, topic.name());
+        let key = shown::show(&shown::decode(&key_schema, record.key.unwrap()));
+        let value = shown::show(&shown::decode(&value_schema, record.value.unwrap()));
+        let headers = record
+            .headers()
+            .map(|header| format!("{}={}", header.name, String::from_utf8_lossy(header.value)));
+        format!("{key}: {value} [{}]", headers.collect::<Vec<_>>().join(" "))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn edge(lsn: u64) -> EdgeContext {
+    EdgeContext {
+        xid: Xid::new(571),
+        commit_lsn: Lsn::new(0x16B_3748),
+        commit_time: PgTimestamp::from_unix_micros(1_709_168_523_456_789),
+        lsn: Lsn::new(lsn),
+    }
+}
+
+#[test]
+fn a_transaction_is_told_by_its_edges() {
+    let mut events = TransactionEvents::new(&MapperConfig::new("p", "db"));
+    bind(&mut events.topic);
+    let mut batch = Batch::new();
+    events.begin(&edge(53_195_829), &mut batch);
+    events.end(&edge(53_195_832), &Tally::default(), &mut batch);
+    let mut table = Table::new(&[("a", INT4, -1)]);
+    table.config.events.transactions = true;
+    let mut plan = table.compile().unwrap();
+    let (mut tally, mut rows) = (Tally::default(), Batch::new());
+    for _ in 0..2 {
+        with_change(&Change::Insert(&[Text(b"1")]), |change| {
+            plan.encode(change, &context(), Some(&mut tally), &mut rows)
+                .unwrap();
+        });
+    }
+    events.end(&edge(53_195_840), &tally, &mut batch);
+    assert_eq!(events.topic.name(), "p.transaction");
+    expect![[r#"
+        {id: "571:53195829"}: {status: "BEGIN", id: "571:53195829", event_count: null, data_collections: null, ts_ms: 1709168523456} [walcast.id=0/16B3748/begin]
+        {id: "571:53195832"}: {status: "END", id: "571:53195832", event_count: 0, data_collections: [], ts_ms: 1709168523456} [walcast.id=0/16B3748/end]
+        {id: "571:53195840"}: {status: "END", id: "571:53195840", event_count: 2, data_collections: [{data_collection: "public.t", event_count: 2}], ts_ms: 1709168523456} [walcast.id=0/16B3748/end]"#]]
+    .assert_eq(&records(&events.topic, &batch));
+    expect![[r#"{"type":"record","name":"TransactionMetadataKey","namespace":"io.debezium.connector.common","fields":[{"name":"id","type":"string"}],"connect.version":1,"connect.name":"io.debezium.connector.common.TransactionMetadataKey"}"#]]
+        .assert_eq(events.topic.key_schema().unwrap());
+    expect![[r#"{"type":"record","name":"TransactionMetadataValue","namespace":"io.debezium.connector.common","fields":[{"name":"status","type":"string"},{"name":"id","type":"string"},{"name":"event_count","type":["null","long"],"default":null},{"name":"data_collections","type":["null",{"type":"array","items":["null",{"type":"record","name":"collection","namespace":"event","fields":[{"name":"data_collection","type":"string"},{"name":"event_count","type":"long"}],"connect.version":1,"connect.name":"event.collection"}]}],"default":null},{"name":"ts_ms","type":"long"}],"connect.version":1,"connect.name":"io.debezium.connector.common.TransactionMetadataValue"}"#]]
+        .assert_eq(events.topic.value_schema().unwrap());
+}
+
+/// The blocks of a table's events, beside what the transaction counted in the end.
+fn blocks(table: &Table, changes: &[Change<'_>]) -> (Vec<String>, u64) {
+    let mut plan = table.compile().unwrap();
+    let (mut tally, mut batch) = (Tally::default(), Batch::new());
+    for change in changes {
+        with_change(change, |change| {
+            // What cannot be mapped must not be counted.
+            drop(plan.encode(change, &context(), Some(&mut tally), &mut batch));
+        });
+    }
+    let schema = Schema::parse_str(plan.value_schema().unwrap()).unwrap();
+    let blocks = batch.records().filter_map(|record| {
+        let value = shown::decode(&schema, record.value?);
+        let (op, block) = (shown::field(&value, "op"), shown::field(&value, "transaction"));
+        Some(format!("{} {}", shown::show(op), shown::show(block)))
+    });
+    (blocks.collect(), tally.total())
+}
+
+#[test]
+fn events_know_their_place_in_the_transaction() {
+    let table = Table::new(&[("a", INT4, -1), ("b", TEXT, -1)]);
+    let (blocks, total) = blocks(
+        &table,
+        &[
+            Change::Insert(&[Text(b"1"), Null]),
+            Change::Insert(&[Text(b"x"), Null]),
+            // Two events and a tombstone, which counts for nothing.
+            Change::UpdateKey(&[Text(b"1"), Null], &[Text(b"2"), Null]),
+            // Fails in its second event.
+            Change::UpdateKey(&[Text(b"2"), Null], &[Text(b"3"), Text(b"\xFF")]),
+            Change::DeleteKey(&[Text(b"2"), Null]),
+        ],
+    );
+    expect![[r#"
+        "c" {id: "4000000000:23803648", total_order: 1, data_collection_order: 1}
+        "d" {id: "4000000000:23803648", total_order: 2, data_collection_order: 2}
+        "c" {id: "4000000000:23803648", total_order: 3, data_collection_order: 3}
+        "d" {id: "4000000000:23803648", total_order: 4, data_collection_order: 4}"#]]
+    .assert_eq(&blocks.join("\n"));
+    assert_eq!(total, 4);
+}
+
+fn check_operations(operations: &[Operation], expected: Expect) {
+    let mut table = Table::new(&[("a", INT4, -1), ("b", TEXT, -1)]);
+    table.config.events.operations = operations.to_vec();
+    let changes = [
+        Change::Insert(&[Text(b"1"), Null]),
+        Change::UpdateOnly(&[Text(b"1"), Text(b"b")]),
+        Change::UpdateKey(&[Text(b"1"), Null], &[Text(b"2"), Null]),
+        Change::DeleteKey(&[Text(b"2"), Null]),
+    ];
+    let (blocks, _) = blocks(&table, &changes);
+    let letters: Vec<&str> = blocks.iter().map(|block| &block[1..2]).collect();
+    let mut plan = table.compile().unwrap();
+    let mut batch = Batch::new();
+    for change in &changes {
+        with_change(change, |change| plan.encode(change, &context(), None, &mut batch)).unwrap();
+    }
+    plan.encode_truncate(0, &context(), None, &mut batch).unwrap();
+    let tombstones = batch.records().filter(|record| record.value.is_none()).count();
+    let truncates = batch.records().filter(|record| record.key.is_none()).count();
+    expected.assert_eq(&format!(
+        "{} and {tombstones} tombstones, {truncates} truncates",
+        letters.join("")
+    ));
+}
+
+#[test]
+fn operations_can_be_left_out() {
+    use Operation::{Create, Delete, Truncate, Update};
+    check_operations(
+        &[Create, Update, Delete],
+        expect!["cudcd and 2 tombstones, 0 truncates"],
+    );
+    check_operations(&[Create, Update], expect!["cuc and 0 tombstones, 0 truncates"]);
+    check_operations(&[Delete, Truncate], expect!["dd and 2 tombstones, 1 truncates"]);
+    check_operations(&[], expect![" and 0 tombstones, 0 truncates"]);
+}
+
+#[test]
+fn an_emptied_table_is_one_event_without_key_and_rows() {
+    let mut table = Table::new(&[("a", INT4, -1)]);
+    table.config.events.operations = vec![Operation::Truncate];
+    let mut plan = table.compile().unwrap();
+    let (mut batch, mut tally) = (Batch::new(), Tally::default());
+    plan.encode_truncate(3, &context(), Some(&mut tally), &mut batch)
+        .unwrap();
+    let record = batch.records().next().unwrap();
+    assert_eq!((record.topic, record.key), ("p.public.t", None));
+    let id = record.headers().last().unwrap();
+    assert_eq!((id.name, id.value), ("walcast.id", b"0/16B3748/7.3".as_slice()));
+    let schema = Schema::parse_str(plan.value_schema().unwrap()).unwrap();
+    let value = shown::decode(&schema, record.value.unwrap());
+    let shown = ["before", "after", "op", "transaction", "ts_ms"]
+        .map(|name| format!("{name} {}", shown::show(shown::field(&value, name))));
+    expect![[r#"
+        before null
+        after null
+        op "t"
+        transaction {id: "4000000000:23803648", total_order: 1, data_collection_order: 1}
+        ts_ms 1709168523999"#]]
+    .assert_eq(&shown.join("\n"));
+}
+
+#[test]
+fn an_update_without_change_can_be_left_out_where_the_log_shows_it() {
+    let mut table = Table::new(&[("a", INT4, -1), ("b", TEXT, -1)]);
+    table.config.events.skip_unchanged = true;
+    let count = |table: &Table, change: &Change<'_>| table.records(change).unwrap().len();
+    let row: &[_] = &[Text(b"1"), Text(b"b")];
+    assert_eq!(count(&table, &Change::UpdateOnly(row)), 1);
+    table.relation.replica_identity = ReplicaIdentity::Full;
+    assert_eq!(count(&table, &Change::UpdateFull(row, row)), 0);
+    let toast: &[_] = &[Text(b"1"), walcast_pgoutput::Column::UnchangedToast];
+    assert_eq!(count(&table, &Change::UpdateFull(row, toast)), 0);
+    assert_eq!(count(&table, &Change::UpdateFull(row, &[Text(b"1"), Null])), 1);
+    table.config.events.skip_unchanged = false;
+    assert_eq!(count(&table, &Change::UpdateFull(row, row)), 1);
+}
+
+fn message_context(xid: Option<u32>) -> MessageContext {
+    MessageContext {
+        id: RecordId {
+            commit_lsn: Lsn::new(0x16B_3748),
+            ordinal: Ordinal::new(4),
+            part: 0,
+        },
+        xid: xid.map(Xid::new),
+        lsn: Lsn::new(0x16B_3700),
+        commit_time: PgTimestamp::from_unix_micros(1_709_168_523_456_789),
+        previous_commit_end: Some(Lsn::new(0x16B_3600)),
+        processed_at_unix_nanos: 1_709_168_523_999_888_777,
+    }
+}
+
+#[test]
+fn messages_have_a_topic_of_their_own() {
+    let mut events = MessageEvents::new(&MapperConfig::new("p", "db"));
+    bind(&mut events.topic);
+    let message = LogicalMessage {
+        xid: None,
+        transactional: true,
+        lsn: Lsn::new(0x16B_3700),
+        prefix: "app",
+        content: b"hello",
+    };
+    let (mut batch, mut tally) = (Batch::new(), Tally::default());
+    events.encode(
+        &message,
+        &message_context(Some(571)),
+        Some(&mut tally),
+        &mut batch,
+    );
+    events.encode(
+        &message,
+        &message_context(Some(571)),
+        Some(&mut tally),
+        &mut batch,
+    );
+    events.encode(&message, &message_context(None), None, &mut batch);
+    assert_eq!(events.topic.name(), "p.message");
+    let version = env!("CARGO_PKG_VERSION");
+    expect![[r#"
+        {prefix: "app"}: {op: "m", ts_ms: 1709168523999, source: {version: "VERSION", connector: "postgresql", name: "p", ts_ms: 1709168523456, snapshot: "false", db: "db", sequence: "[\"23803392\",\"23803648\"]", ts_us: 1709168523456789, ts_ns: 1709168523456789000, schema: "", table: "", txId: 571, lsn: 23803648, xmin: null}, transaction: {id: "571:23803648", total_order: 1, data_collection_order: 1}, message: {prefix: "app", content: x68656c6c6f}} [walcast.id=0/16B3748/4]
+        {prefix: "app"}: {op: "m", ts_ms: 1709168523999, source: {version: "VERSION", connector: "postgresql", name: "p", ts_ms: 1709168523456, snapshot: "false", db: "db", sequence: "[\"23803392\",\"23803648\"]", ts_us: 1709168523456789, ts_ns: 1709168523456789000, schema: "", table: "", txId: 571, lsn: 23803648, xmin: null}, transaction: {id: "571:23803648", total_order: 2, data_collection_order: 2}, message: {prefix: "app", content: x68656c6c6f}} [walcast.id=0/16B3748/4]
+        {prefix: "app"}: {op: "m", ts_ms: 1709168523999, source: {version: "VERSION", connector: "postgresql", name: "p", ts_ms: 1709168523456, snapshot: "false", db: "db", sequence: "[\"23803392\",\"23803648\"]", ts_us: 1709168523456789, ts_ns: 1709168523456789000, schema: "", table: "", txId: null, lsn: 23803648, xmin: null}, transaction: null, message: {prefix: "app", content: x68656c6c6f}} [walcast.id=0/16B3748/4]"#]]
+    .assert_eq(&records(&events.topic, &batch).replace(version, "VERSION"));
+    expect![[r#"{"type":"record","name":"MessageKey","namespace":"io.debezium.connector.postgresql","fields":[{"name":"prefix","type":["null","string"],"default":null}],"connect.version":1,"connect.name":"io.debezium.connector.postgresql.MessageKey"}"#]]
+        .assert_eq(events.topic.key_schema().unwrap());
+    let value: serde_json::Value = serde_json::from_str(events.topic.value_schema().unwrap()).unwrap();
+    expect![[r#"{"name":"message","type":{"type":"record","name":"Message","fields":[{"name":"prefix","type":["null","string"],"default":null},{"name":"content","type":["null","bytes"],"default":null}],"connect.version":1,"connect.name":"io.debezium.connector.postgresql.Message"}}"#]]
+        .assert_eq(&value["fields"][4].to_string());
+}
+
+#[test]
+fn heartbeats_have_a_topic_of_their_own() {
+    let mut events = HeartbeatEvents::new(&MapperConfig::new("p", "db"));
+    bind(&mut events.topic);
+    let mut batch = Batch::new();
+    events.beat(1_709_168_523_999, &mut batch);
+    assert_eq!(events.topic.name(), "__debezium-heartbeat.p");
+    expect![[r#"{serverName: "p"}: {ts_ms: 1709168523999} []"#]].assert_eq(&records(&events.topic, &batch));
+    expect![[r#"{"type":"record","name":"ServerNameKey","namespace":"io.debezium.connector.common","fields":[{"name":"serverName","type":"string"}],"connect.version":1,"connect.name":"io.debezium.connector.common.ServerNameKey"}"#]]
+        .assert_eq(events.topic.key_schema().unwrap());
+    expect![[r#"{"type":"record","name":"Heartbeat","namespace":"io.debezium.connector.common","fields":[{"name":"ts_ms","type":"long"}],"connect.version":1,"connect.name":"io.debezium.connector.common.Heartbeat"}"#]]
+        .assert_eq(events.topic.value_schema().unwrap());
+}

@@ -1,0 +1,18 @@
+--! shows Each emptied table is an event where that is asked for: without key, without rows.
+--! debezium skipped.operations = none
+--! walcast events.operations = ["create", "update", "delete", "truncate"]
+
+create table t (id integer primary key, note text);
+create table child (id integer primary key references t);
+create table keyless (note text);
+
+--! changes
+
+insert into t values (1, 'one');
+truncate t cascade;
+insert into keyless values ('one');
+begin;
+insert into t values (2, 'two');
+truncate keyless, t, child restart identity;
+insert into t values (1, 'again');
+commit;

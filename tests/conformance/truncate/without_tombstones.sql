@@ -1,0 +1,12 @@
+--! shows An emptied table has no tombstones, whether deletes have them or not.
+--! debezium skipped.operations = none
+--! debezium tombstones.on.delete = false
+--! walcast events.operations = ["create", "update", "delete", "truncate"]
+--! walcast format.tombstones_on_delete = false
+
+create table t (id integer primary key, note text);
+
+--! changes
+
+insert into t values (1, 'one');
+truncate t;
