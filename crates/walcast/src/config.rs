@@ -28,6 +28,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use walcast_delivery::{Guarantee, ReplayConfig};
+use walcast_mapper::TypeModes;
 use walcast_postgres::{ConnectConfig, Environment, TablePattern};
 
 pub(crate) use self::error::ConfigError;
