@@ -34,6 +34,17 @@ pub(crate) fn show(value: &Value) -> String {
         Value::Boolean(value) => value.to_string(),
         Value::Int(value) => value.to_string(),
         Value::Long(value) => value.to_string(),
+        Value::Date(days) => format!("{days}d"),
+        Value::TimeMillis(millis) => format!("{millis}ms"),
+        Value::TimestampMillis(millis) => format!("{millis}ms"),
+        Value::Map(values) => {
+            let mut values: Vec<_> = values.iter().collect();
+            values.sort_by_key(|(key, _)| key.as_str());
+            let values = values
+                .into_iter()
+                .map(|(key, value)| format!("{key:?}: {}", show(value)));
+            format!("{{{}}}", list(values.collect()))
+        }
         Value::Float(value) => format!("{value:?}"),
         Value::Double(value) => format!("{value:?}"),
         Value::String(value) => format!("{value:?}"),

@@ -1,18 +1,33 @@
 //! Every type, value by value: what the wire says and what an independent decoder reads.
 
 use expect_test::{Expect, expect};
-use walcast_mapper::{TypeFacts, TypeKind};
+use walcast_mapper::{TypeFacts, TypeKind, TypeModes};
 use walcast_pgoutput::{Column, Oid};
 
 use crate::shown;
 use crate::table::{INT4, Table};
 
 mod composed;
+mod extensions;
+mod modes;
+mod random;
 mod times;
+mod unknown;
 
 fn check_modifier(oid: u32, modifier: i32, text: &str, expected: Expect) {
+    check_modes(TypeModes::default(), oid, modifier, text, expected);
+}
+
+/// A table whose column `v` is written in these modes.
+fn table(modes: TypeModes, oid: u32, modifier: i32) -> Table {
     let mut table = Table::new(&[("id", INT4, -1), ("v", oid, modifier)]);
     table.facts.types = user_types();
+    table.config.types = modes;
+    table
+}
+
+fn check_modes(modes: TypeModes, oid: u32, modifier: i32, text: &str, expected: Expect) {
+    let table = table(modes, oid, modifier);
     let shown = match table.inserted(&[Column::Text(b"1"), Column::Text(text.as_bytes())], "v") {
         Ok(value) => shown::show(&value),
         Err(error) => error.to_string(),
@@ -34,6 +49,15 @@ const POINT3: u32 = 20_006;
 const CITEXT: u32 = 20_007;
 const HSTORE: u32 = 20_008;
 const CIRCLE: u32 = 20_009;
+const LTREE: u32 = 20_010;
+const VECTOR: u32 = 20_011;
+const HALFVEC: u32 = 20_012;
+const SPARSEVEC: u32 = 20_013;
+const GEOMETRY: u32 = 20_014;
+const GEOMETRIES: u32 = 20_015;
+const GEOGRAPHY: u32 = 20_016;
+const POINTS3: u32 = 20_017;
+const OWN_RANGE: u32 = 20_018;
 
 fn user_types() -> std::collections::BTreeMap<Oid, TypeFacts> {
     let kinds = [
@@ -87,6 +111,29 @@ fn user_types() -> std::collections::BTreeMap<Oid, TypeFacts> {
         (POINT3, "point3", TypeKind::Composite),
         (CITEXT, "citext", TypeKind::Base),
         (HSTORE, "hstore", TypeKind::Base),
+        (LTREE, "ltree", TypeKind::Base),
+        (VECTOR, "vector", TypeKind::Base),
+        (HALFVEC, "halfvec", TypeKind::Base),
+        (SPARSEVEC, "sparsevec", TypeKind::Base),
+        (GEOMETRY, "geometry", TypeKind::Base),
+        (
+            GEOMETRIES,
+            "_geometry",
+            TypeKind::Array {
+                element: Oid::new(GEOMETRY),
+                delimiter: b':',
+            },
+        ),
+        (GEOGRAPHY, "geography", TypeKind::Base),
+        (
+            POINTS3,
+            "_point3",
+            TypeKind::Array {
+                element: Oid::new(POINT3),
+                delimiter: b',',
+            },
+        ),
+        (OWN_RANGE, "floatrange", TypeKind::Range),
         // No catalog can hold this, but what comes from outside must not hang us.
         (
             CIRCLE,
@@ -237,7 +284,7 @@ fn numbers_of_fixed_scale() {
         check_modifier(1700, numeric(10, 2), text, expected);
     }
     check_modifier(1700, numeric(5, -2), "12300", expect!["12300e"]);
-    check_modifier(1700, numeric(3, 5), "0.00123", expect!["123e"]);
+    check_modifier(1700, numeric(3, 5), "0.00123", expect!["x7b"]);
     check_modifier(
         1700,
         numeric(38, 0),

@@ -1,11 +1,8 @@
-//! Types made of other types, and types without an encoder.
+//! Types made of other types.
 
 use expect_test::expect;
 
-use super::{
-    CIRCLE, HSTORE, MOOD, MOODS, POINT3, POSITIVE, POSITIVES, PRICE, SMALL_PRICE, check, check_modifier,
-    numeric,
-};
+use super::{CIRCLE, MOOD, MOODS, POSITIVE, POSITIVES, PRICE, SMALL_PRICE, check, check_modifier, numeric};
 
 #[test]
 fn enums() {
@@ -44,17 +41,6 @@ fn domains() {
     check(SMALL_PRICE, "1.50", expect!["150e"]);
     check(POSITIVES, "{1,NULL}", expect!["[1, null]"]);
     check(CIRCLE, "as text", expect![[r#""as text""#]]);
-}
-
-#[test]
-fn types_without_an_encoder_are_text() {
-    check(1186, "1 day 02:00:00", expect![[r#""1 day 02:00:00""#]]);
-    check(869, "10.0.0.1/8", expect![[r#""10.0.0.1/8""#]]);
-    check(1041, "{10.0.0.1,10.0.0.2}", expect![[r#""{10.0.0.1,10.0.0.2}""#]]);
-    check(3904, "[1,5)", expect![[r#""[1,5)""#]]);
-    check(POINT3, "(1,2,3)", expect![[r#""(1,2,3)""#]]);
-    check(HSTORE, r#""a"=>"b""#, expect![[r#""\"a\"=>\"b\"""#]]);
-    check(99_999, "unheard of", expect![[r#""unheard of""#]]);
 }
 
 #[test]
