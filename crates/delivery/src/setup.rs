@@ -2,11 +2,10 @@
 
 use tracing::{info, warn};
 use walcast_mapper::TableName;
-use walcast_pgoutput::Lsn;
+use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use crate::coverage::{create_publication_sql, publication_findings, table_findings};
 use crate::edge::{Sink, Source};
-use crate::intake::now;
 use crate::loss::{resume_position, usable_slot};
 use crate::{
     Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, DeliveryConfig, DeliveryError, Halt, Survey,
@@ -197,7 +196,7 @@ async fn create_slot<P: Source, K: Sink>(
         end_lsn: survey.flush_lsn,
         last_commit: None,
         partial: None,
-        written_at_unix_micros: now().unix_micros(),
+        written_at_unix_micros: PgTimestamp::now().unix_micros(),
     };
     write(sink, intention.clone()).await?;
     let consistent_point = source.create_slot().await.map_err(DeliveryError::Source)?;
@@ -205,7 +204,7 @@ async fn create_slot<P: Source, K: Sink>(
     Ok(Checkpoint {
         state: CheckpointState::Streaming,
         end_lsn: consistent_point,
-        written_at_unix_micros: now().unix_micros(),
+        written_at_unix_micros: PgTimestamp::now().unix_micros(),
         ..intention
     })
 }
