@@ -32,13 +32,14 @@ mod rewind;
 mod session;
 mod setup;
 mod shipper;
+pub mod sql;
 mod status;
 mod survey;
 
 pub use checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, CommitMark, Partial};
 pub use config::{DeliveryConfig, Guarantee, ReplayConfig};
 pub use connector::Connector;
-pub use coverage::{create_publication_sql, publication_findings, table_findings};
+pub use coverage::{publication_findings, table_findings};
 pub use edge::{
     BoxedFault, Catalog, ChangeStream, Fault, Feedback, SchemaRegistry, Sink, Source, SourceWatch, Started,
     Topics,

@@ -4,11 +4,12 @@ use tracing::{info, warn};
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, PgTimestamp};
 
-use crate::coverage::{create_publication_sql, publication_findings, table_findings};
+use crate::coverage::{publication_findings, table_findings};
 use crate::edge::{Sink, Source};
 use crate::loss::{resume_position, usable_slot};
 use crate::{
-    Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, DeliveryConfig, DeliveryError, Halt, Survey,
+    Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, DeliveryConfig, DeliveryError, Halt,
+    Survey, sql,
 };
 
 /// Where and how a stream begins.
@@ -164,7 +165,7 @@ async fn take_back_publication<P: Source>(source: &mut P, config: &DeliveryConfi
 fn not_created(config: &DeliveryConfig, survey: &Survey, tables: &[TableName]) -> DeliveryError {
     let publication = config.publication.clone();
     if survey.publication.is_none() {
-        let sql = create_publication_sql(&publication, tables);
+        let sql = sql::create_publication(&publication, tables, survey.server_version);
         return Halt::PublicationMissing { publication, sql }.into();
     }
     let sql = format!(

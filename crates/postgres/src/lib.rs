@@ -44,7 +44,6 @@ mod error;
 mod look;
 mod replication;
 mod source;
-mod sql;
 mod survey;
 pub mod tail;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use walcast_delivery::{
-    BoxedFault, Catalog, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline,
+    BoxedFault, Catalog, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline, sql,
 };
 use walcast_mapper::{TableFacts, TableName};
 use walcast_pgoutput::{Lsn, Oid};
@@ -16,7 +16,6 @@ use crate::error::PostgresError;
 use crate::replication::{
     ReplicationConnection, ReplicationFeedback, ReplicationStream, SlotKind, StreamSettings, stream,
 };
-use crate::sql::identifier;
 use crate::survey::survey;
 
 /// How long a slot that is still active is waited for: a connection that has just ended holds it for a moment.
@@ -226,7 +225,7 @@ impl Source for PostgresSource {
 
     async fn create_publication(&mut self, tables: &[TableName]) -> Result<(), BoxedFault> {
         let session = self.leading()?.session;
-        let sql = catalog::create_publication_sql(&self.config.publication, tables, session.server_version);
+        let sql = sql::create_publication(&self.config.publication, tables, session.server_version);
         Ok(catalog::execute(&session.client, "creating the publication", &sql).await?)
     }
 
@@ -234,7 +233,7 @@ impl Source for PostgresSource {
         let session = self.leading()?.session;
         let sql = format!(
             "DROP PUBLICATION IF EXISTS {}",
-            identifier(&self.config.publication)
+            sql::identifier(&self.config.publication)
         );
         Ok(catalog::execute(&session.client, "dropping the publication", &sql).await?)
     }

@@ -10,12 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
+use walcast_delivery::sql::PARTITION_ROOTS_SINCE;
 use walcast_delivery::{CapturedTable, Persistence};
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Oid, ReplicaIdentity};
 
 use super::pattern::TablePattern;
-use super::publication::{PARTITION_ROOTS_SINCE, Publication};
+use super::publication::Publication;
 use super::query::{Parameter, oid, rows, unexpected, value};
 use crate::error::PostgresError;
 
