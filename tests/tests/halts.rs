@@ -178,7 +178,8 @@ async fn a_dropped_publication_halts() {
     case.sql("DROP PUBLICATION walcast_pub_dropped").await;
     case.insert([2]).await;
     let why = case.halts().await;
-    let create = "CREATE PUBLICATION \"walcast_pub_dropped\" FOR TABLE \"public\".\"items\"";
+    let create = "CREATE PUBLICATION \"walcast_pub_dropped\" FOR TABLE \"public\".\"items\" \
+                  WITH (publish_via_partition_root = true)";
     assert_tells(
         &why,
         &["publication walcast_pub_dropped does not exist", &stored, create],
@@ -259,7 +260,7 @@ async fn a_table_that_became_unlogged_halts() {
     let wanted = [
         "table public.items is unlogged",
         &stored,
-        "ALTER TABLE public.items SET LOGGED",
+        "ALTER TABLE \"public\".\"items\" SET LOGGED",
     ];
     assert_tells(&why, &wanted);
 }
@@ -272,7 +273,7 @@ async fn a_table_whose_replica_identity_became_nothing_halts() {
     let why = case.halts().await;
     let wanted = [
         "table public.items has no replica identity",
-        "ALTER TABLE public.items REPLICA IDENTITY FULL",
+        "ALTER TABLE \"public\".\"items\" REPLICA IDENTITY FULL",
     ];
     assert_tells(&why, &wanted);
 }

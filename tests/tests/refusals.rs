@@ -268,7 +268,7 @@ async fn a_table_without_key_is_refused_before_the_application_is_broken() {
         .await;
     let wanted = [
         "table public.keyless",
-        "ALTER TABLE public.keyless REPLICA IDENTITY FULL",
+        "ALTER TABLE \"public\".\"keyless\" REPLICA IDENTITY FULL",
     ];
     let wanted_of_check = ["table public.keyless", "REPLICA IDENTITY FULL"];
     is_refused_as(&case, HALTED, &wanted, &wanted_of_check).await;

@@ -6,7 +6,7 @@ use walcast_mapper::{MapError, TableName};
 use walcast_pgoutput::{DecodeError, Lsn, Xid};
 
 use crate::edge::BoxedFault;
-use crate::{SystemIdentifier, Timeline};
+use crate::{SystemIdentifier, Timeline, sql};
 
 /// A session ended before it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -268,7 +268,8 @@ pub enum Halt {
     },
     /// A captured table is not in the log.
     #[error(
-        "table {table} is unlogged, so its changes are not in the log; ALTER TABLE {table} SET LOGGED, or exclude it"
+        "table {table} is unlogged, so its changes are not in the log; ALTER TABLE {} SET LOGGED, or exclude it",
+        sql::table(table)
     )]
     Unlogged {
         /// The table.
@@ -289,7 +290,8 @@ pub enum Halt {
     /// A captured table has nothing that identifies a row.
     #[error(
         "table {table} has no replica identity: once published, the server would refuse its updates and deletes in the application; \
-         add a primary key, or run: ALTER TABLE {table} REPLICA IDENTITY FULL; or exclude it"
+         add a primary key, or run: ALTER TABLE {} REPLICA IDENTITY FULL; or exclude it",
+        sql::table(table)
     )]
     NoReplicaIdentity {
         /// The table.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use walcast_mapper::{Batch, HeartbeatEvents, MapperConfig};
+use walcast_pgoutput::PgTimestamp;
 
 use crate::DeliveryError;
 use crate::edge::{SchemaRegistry, Topics};
-use crate::intake::now;
 use crate::registrar::Registrar;
 
 /// Beats when it is due.
@@ -49,7 +49,8 @@ impl Heartbeat {
         }
         self.due = Instant::now() + self.interval;
         let mut batch = Batch::new();
-        self.events.beat(now().unix_micros().div_euclid(1000), &mut batch);
+        self.events
+            .beat(PgTimestamp::now().unix_micros().div_euclid(1000), &mut batch);
         Some(batch)
     }
 }

@@ -9,9 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 use tracing::debug;
 use walcast_mapper::{Batch, ChangeContext, MapperConfig, Mark, MessageEvents, Ordinal, RowChange};
-use walcast_pgoutput::{
-    Begin, Commit, DecodeError, Decoder, Frame, FrameBlock, Lsn, Message, Oid, PgTimestamp, Truncate,
-};
+use walcast_pgoutput::{Begin, Commit, DecodeError, Decoder, Frame, FrameBlock, Lsn, Message, Oid, Truncate};
 
 use self::edges::ToldTransactions;
 use crate::edge::{BoxedFault, Catalog, ChangeStream, SchemaRegistry, Topics};
@@ -456,9 +454,4 @@ impl Parcel {
 fn unix_nanos() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX)
-}
-
-/// The same in the server's terms.
-pub(crate) fn now() -> PgTimestamp {
-    PgTimestamp::from_unix_micros(unix_nanos() / 1000)
 }

@@ -34,13 +34,14 @@ mod rewind;
 mod session;
 mod setup;
 mod shipper;
+pub mod sql;
 mod status;
 mod survey;
 
 pub use checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, CommitMark, Partial};
 pub use config::{DeliveryConfig, Guarantee, OnIncompatible, ReplayConfig};
 pub use connector::Connector;
-pub use coverage::{create_publication_sql, publication_findings, table_findings};
+pub use coverage::{publication_findings, table_findings};
 pub use edge::{
     BoxedFault, Catalog, ChangeStream, Fault, Feedback, SchemaRegistry, Sink, Source, SourceWatch, Started,
     Topics,
@@ -52,6 +53,6 @@ pub use positions::Positions;
 pub use rewind::{Rewind, RewindRefused, RewindWindow, rewind, rewind_window};
 pub use status::Status;
 pub use survey::{
-    CapturedTable, Persistence, PublicationState, SlotState, Survey, SystemIdentifier, Timeline,
+    CapturedTable, Partitions, Persistence, PublicationState, SlotState, Survey, SystemIdentifier, Timeline,
     TimelineSwitch, WalStatus,
 };

@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
-use walcast_pgoutput::Lsn;
+use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use crate::connector::Connector;
 use crate::coverage::publication_findings;
 use crate::edge::{ChangeStream, SchemaRegistry, Sink, Source, SourceWatch, Started, Topics};
 use crate::heartbeat::Heartbeat;
-use crate::intake::{Intake, IntakeFault, Resume, now};
+use crate::intake::{Intake, IntakeFault, Resume};
 use crate::parcel::PARCELS_QUEUED_MAX;
 use crate::pending::Pending;
 use crate::registrar::Registrar;
@@ -211,7 +211,7 @@ async fn watch_over<W: SourceWatch>(
             fault = watch.lost() => return DeliveryError::Source(fault),
             () = tokio::time::sleep(LAG_INTERVAL) => {}
         }
-        if let Some(waited_ms) = pending.waited_ms(now()) {
+        if let Some(waited_ms) = pending.waited_ms(PgTimestamp::now()) {
             metrics.lag_ms.set(waited_ms);
         }
         let behind = |to: u64| to.saturating_sub(metrics.checkpointed_lsn.get());

@@ -2,14 +2,14 @@
 
 use tracing::{info, warn};
 use walcast_mapper::TableName;
-use walcast_pgoutput::Lsn;
+use walcast_pgoutput::{Lsn, PgTimestamp};
 
-use crate::coverage::{create_publication_sql, publication_findings, table_findings};
+use crate::coverage::{publication_findings, table_findings};
 use crate::edge::{Sink, Source};
-use crate::intake::now;
 use crate::loss::{resume_position, usable_slot};
 use crate::{
-    Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, DeliveryConfig, DeliveryError, Halt, Survey,
+    Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, DeliveryConfig, DeliveryError, Halt,
+    Survey, sql,
 };
 
 /// Where and how a stream begins.
@@ -165,7 +165,7 @@ async fn take_back_publication<P: Source>(source: &mut P, config: &DeliveryConfi
 fn not_created(config: &DeliveryConfig, survey: &Survey, tables: &[TableName]) -> DeliveryError {
     let publication = config.publication.clone();
     if survey.publication.is_none() {
-        let sql = create_publication_sql(&publication, tables);
+        let sql = sql::create_publication(&publication, tables, survey.server_version, survey.partitions);
         return Halt::PublicationMissing { publication, sql }.into();
     }
     let sql = format!(
@@ -198,7 +198,7 @@ async fn create_slot<P: Source, K: Sink>(
         last_commit: None,
         last_message: None,
         partial: None,
-        written_at_unix_micros: now().unix_micros(),
+        written_at_unix_micros: PgTimestamp::now().unix_micros(),
     };
     write(sink, intention.clone()).await?;
     let consistent_point = source.create_slot().await.map_err(DeliveryError::Source)?;
@@ -206,7 +206,7 @@ async fn create_slot<P: Source, K: Sink>(
     Ok(Checkpoint {
         state: CheckpointState::Streaming,
         end_lsn: consistent_point,
-        written_at_unix_micros: now().unix_micros(),
+        written_at_unix_micros: PgTimestamp::now().unix_micros(),
         ..intention
     })
 }

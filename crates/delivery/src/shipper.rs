@@ -8,7 +8,6 @@ use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use crate::edge::{Feedback, Sink};
 use crate::heartbeat::Heartbeat;
-use crate::intake::now;
 use crate::parcel::{OpenTransaction, Parcel};
 use crate::pending::Pending;
 use crate::retention::Retention;
@@ -254,7 +253,7 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
             .position()
             .unwrap_or(self.checkpoint.end_lsn)
             .max(self.checkpoint.end_lsn);
-        let written_at = now();
+        let written_at = PgTimestamp::now();
         // After a restart inside a split transaction the position can move before the rest of it comes: what was
         // delivered of it must stay known.
         let known = self
@@ -333,7 +332,7 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
         self.metrics.transactions.inc_by(uncommitted.transactions);
         // What is still open keeps waiting from its own commit on.
         self.pending.since(uncommitted.open.map(|open| open.commit_time));
-        let waited = |commit: PgTimestamp| (now().unix_micros() - commit.unix_micros()).max(0);
+        let waited = |commit: PgTimestamp| (PgTimestamp::now().unix_micros() - commit.unix_micros()).max(0);
         if let Some(oldest) = uncommitted.oldest_commit {
             let seconds = Duration::from_micros(u64::try_from(waited(oldest)).unwrap_or(0)).as_secs_f64();
             self.metrics.delivery_seconds.observe(seconds);

@@ -90,8 +90,20 @@ pub struct Survey {
     pub publication: Option<PublicationState>,
     /// The existing tables that the configured patterns choose, in name order.
     pub captured: Vec<CapturedTable>,
+    /// Whose changes those of partitions are to be sent as, by a publication that is still to be made.
+    pub partitions: Partitions,
     /// Configured patterns that choose no table.
     pub unmatched_patterns: Vec<String>,
+}
+
+/// Whose changes the changes of a partition are sent as (`publish_via_partition_root`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Partitions {
+    /// Those of the topmost published table above it; before version 13 the server cannot.
+    #[default]
+    Root,
+    /// Its own.
+    Leaf,
 }
 
 /// A row of `pg_replication_slots`.

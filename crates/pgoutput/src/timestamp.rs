@@ -1,6 +1,7 @@
 //! The server's clock.
 
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A moment on the server's clock: microseconds since 2000-01-01 00:00:00 UTC, as on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +23,13 @@ impl PgTimestamp {
         Self(micros.saturating_sub(POSTGRES_EPOCH_UNIX_MICROS))
     }
 
+    /// This machine's clock. One that stands before 1970 counts as 1970.
+    #[must_use]
+    pub fn now() -> Self {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::from_unix_micros(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX))
+    }
+
     /// Microseconds since 2000-01-01 UTC.
     #[must_use]
     pub const fn postgres_micros(self) -> i64 {
@@ -39,5 +47,18 @@ impl fmt::Display for PgTimestamp {
     /// Microseconds since the Unix epoch; callers with a calendar print it better.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} us since 1970", self.unix_micros())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn now_is_the_machines_clock() {
+        let read = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
+        let before = read();
+        let now = u128::try_from(PgTimestamp::now().unix_micros()).unwrap();
+        assert!((before..=read()).contains(&now), "{now}");
     }
 }

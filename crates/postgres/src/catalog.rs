@@ -15,9 +15,7 @@ pub(crate) use facts::table_facts;
 pub(crate) use leadership::{lead, leads};
 pub use preconditions::{Outcome, Precondition};
 pub(crate) use preconditions::{ROLE, preconditions};
-pub(crate) use publication::{
-    PARTITION_ROOTS_SINCE, backend_pid, create_publication_sql, leftover_publications, publication,
-};
+pub(crate) use publication::{backend_pid, leftover_publications, publication};
 pub(crate) use query::execute;
 pub(crate) use server::{cluster, server_state};
 pub(crate) use slot::slot;

@@ -1,5 +1,6 @@
 //! What the source can be told.
 
+use walcast_delivery::Partitions;
 use walcast_mapper::{TableName, TablePattern};
 
 use crate::connect::ConnectConfig;
@@ -30,16 +31,6 @@ pub struct PostgresConfig {
     /// `logical_decoding_work_mem` of our session, such as `1GB` (server 13 and later): larger transactions are written to
     /// the server's disk before they are sent. The server takes up to this much more memory.
     pub logical_decoding_work_mem: Option<String>,
-}
-
-/// Whose changes the changes of a partition are sent as (`publish_via_partition_root`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Partitions {
-    /// Those of the topmost published table above it; before version 13 the server cannot.
-    #[default]
-    Root,
-    /// Its own.
-    Leaf,
 }
 
 /// Postgres cuts longer names off (`NAMEDATALEN`), and then two would be the same.

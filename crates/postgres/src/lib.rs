@@ -15,9 +15,9 @@
 //! `walcast-delivery`'s.
 //!
 //! ```no_run
-//! use walcast_delivery::Source;
+//! use walcast_delivery::{Partitions, Source};
 //! use walcast_postgres::{
-//!     ConnectConfig, Environment, Partitions, PostgresConfig, PostgresSource, QUEUE_BYTES_DEFAULT,
+//!     ConnectConfig, Environment, PostgresConfig, PostgresSource, QUEUE_BYTES_DEFAULT,
 //! };
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -47,13 +47,12 @@ mod error;
 mod look;
 mod replication;
 mod source;
-mod sql;
 mod survey;
 pub mod tail;
 
 pub use catalog::{Outcome, Precondition};
 pub use check::preconditions;
-pub use config::{Partitions, PostgresConfig, QUEUE_BYTES_DEFAULT};
+pub use config::{PostgresConfig, QUEUE_BYTES_DEFAULT};
 pub use connect::{
     ChannelBinding, ConnectConfig, ConninfoError, Environment, Host, Secret, SessionAttributes, SslMode,
     TlsSetupError,

@@ -4,19 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use walcast_delivery::{
-    BoxedFault, Catalog, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline,
+    BoxedFault, Catalog, Partitions, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline, sql,
 };
 use walcast_mapper::{TableFacts, TableName};
 use walcast_pgoutput::{Lsn, Oid};
 
 use crate::catalog;
-use crate::config::{Partitions, PostgresConfig};
+use crate::config::PostgresConfig;
 use crate::connect::{Session, connect_ordinary, connect_replication};
 use crate::error::PostgresError;
 use crate::replication::{
     ReplicationConnection, ReplicationFeedback, ReplicationStream, SlotKind, StreamSettings, stream,
 };
-use crate::sql::identifier;
 use crate::survey::survey;
 
 /// How long a slot that is still active is waited for: a connection that has just ended holds it for a moment.
@@ -236,13 +235,13 @@ impl Source for PostgresSource {
         let (version, config) = (session.server_version, &self.config);
         let roots;
         let tables = match config.partitions {
-            Partitions::Leaf if version >= catalog::PARTITION_ROOTS_SINCE => {
+            Partitions::Leaf if version >= sql::PARTITION_ROOTS_SINCE => {
                 roots = catalog::publishable_tables(&session.client, &config.tables, &config.exclude).await?;
                 &roots
             }
             Partitions::Leaf | Partitions::Root => tables,
         };
-        let sql = catalog::create_publication_sql(&config.publication, tables, version, config.partitions);
+        let sql = sql::create_publication(&config.publication, tables, version, config.partitions);
         Ok(catalog::execute(&session.client, "creating the publication", &sql).await?)
     }
 
@@ -250,7 +249,7 @@ impl Source for PostgresSource {
         let session = self.leading()?.session;
         let sql = format!(
             "DROP PUBLICATION IF EXISTS {}",
-            identifier(&self.config.publication)
+            sql::identifier(&self.config.publication)
         );
         Ok(catalog::execute(&session.client, "dropping the publication", &sql).await?)
     }

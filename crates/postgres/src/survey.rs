@@ -39,6 +39,7 @@ pub(crate) async fn survey(
         slot,
         publication: publication.map(|publication| publication.state),
         captured: captured.tables,
+        partitions: config.partitions,
         unmatched_patterns: captured.unmatched_patterns,
     })
 }

@@ -6,19 +6,17 @@
 
 use std::sync::Arc;
 
-use walcast_delivery::{BoxedFault, Catalog, Persistence};
+use walcast_delivery::{BoxedFault, Catalog, Partitions, Persistence, sql};
 use walcast_mapper::{TableFacts, TableName, TablePattern};
 use walcast_pgoutput::{FrameBlock, Lsn, Oid};
 
 use crate::QUEUE_BYTES_DEFAULT;
 use crate::catalog;
-use crate::config::Partitions;
 use crate::connect::{ConnectConfig, Session, connect_ordinary, connect_replication};
 use crate::error::PostgresError;
 use crate::replication::{
     ReplicationConnection, ReplicationFeedback, ReplicationStream, SlotKind, StreamSettings, stream,
 };
-use crate::sql::identifier;
 
 /// What is tailed.
 #[derive(Clone, Debug)]
@@ -169,13 +167,13 @@ async fn create_publication(session: &Session, patterns: &[TablePattern]) -> Res
     }
     let tables: Vec<TableName> = sound.into_iter().map(|table| table.name).collect();
     let name = format!("{PREFIX}{}", catalog::backend_pid(client).await?);
-    let sql = catalog::create_publication_sql(&name, &tables, version, Partitions::Root);
+    let sql = sql::create_publication(&name, &tables, version, Partitions::Root);
     catalog::execute(client, "creating a publication", &sql).await?;
     Ok(name)
 }
 
 async fn drop_publication(session: &Session, name: &str) -> Result<(), PostgresError> {
-    let sql = format!("DROP PUBLICATION IF EXISTS {}", identifier(name));
+    let sql = format!("DROP PUBLICATION IF EXISTS {}", sql::identifier(name));
     catalog::execute(&session.client, "dropping the publication", &sql).await
 }
 

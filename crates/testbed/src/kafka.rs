@@ -1,6 +1,7 @@
 //! A real Kafka broker (KRaft, broker and controller in one) on loopback ports.
 
 mod options;
+mod security;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,19 +9,19 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rustix::process::Signal;
 
 pub use options::KafkaOptions;
+pub use security::KafkaSecurity;
 
 use crate::command;
 use crate::error::{Error, Result, file_error};
 use crate::java::java;
 use crate::packages;
 use crate::ports::Port;
-use crate::process::Process;
+use crate::server::Server;
 use crate::spawn::bound_to_us;
 use crate::state::StateFolder;
-use crate::wait::{Deadline, POLL, SERVER_LIMIT};
+use crate::tls::Tls;
 
 /// How many fresh ports are tried when somebody outside takes the chosen one before the broker does.
 const PORT_ATTEMPTS: usize = 3;
@@ -36,15 +37,38 @@ const LOGGING: &str = "rootLogger.level = warn\n\
     appender.out.layout.type = PatternLayout\n\
     appender.out.layout.pattern = %d{HH:mm:ss,SSS} %p %c{1}: %m%n\n";
 
+/// Limit of the Java heap of a tool that runs for a moment, in MB.
+const TOOL_HEAP_MB: u32 = 128;
+
 /// A Kafka broker. Dropping it ends the broker and removes its data.
 #[derive(Debug)]
 pub struct Kafka {
-    process: Option<Process>,
+    server: Server,
     options: KafkaOptions,
     jars: PathBuf,
-    port: Port,
-    controller_port: Port,
+    ports: Ports,
+    tls: Option<Tls>,
     state: StateFolder,
+}
+
+/// A port for each listener, whether or not it is used.
+#[derive(Debug)]
+struct Ports {
+    open: Port,
+    controller: Port,
+    tls: Port,
+    sasl: Port,
+}
+
+impl Ports {
+    fn reserve() -> Result<Ports> {
+        Ok(Ports {
+            open: Port::reserve()?,
+            controller: Port::reserve()?,
+            tls: Port::reserve()?,
+            sasl: Port::reserve()?,
+        })
+    }
 }
 
 impl Kafka {
@@ -59,7 +83,7 @@ impl Kafka {
                 Err(Error::ServerEnded { log, .. })
                     if attempt < PORT_ATTEMPTS && log.contains("Address already in use") =>
                 {
-                    (kafka.port, kafka.controller_port) = (Port::reserve()?, Port::reserve()?);
+                    kafka.ports = Ports::reserve()?;
                     kafka.write_properties()?;
                 }
                 other => {
@@ -74,13 +98,16 @@ impl Kafka {
     fn prepare(options: KafkaOptions) -> Result<Kafka> {
         let jars = packages::kafka()?;
         let state = StateFolder::create("kafka")?;
-        let (port, controller_port) = (Port::reserve()?, Port::reserve()?);
+        let tls = match &options.security {
+            Some(security) => Some(security.make_certificates(state.subfolder("tls")?)?),
+            None => None,
+        };
         let kafka = Kafka {
-            process: None,
+            server: Server::new("kafka", state.join("log")),
             options,
             jars,
-            port,
-            controller_port,
+            ports: Ports::reserve()?,
+            tls,
             state,
         };
         let logging = kafka.state.join("log4j2.properties");
@@ -92,17 +119,19 @@ impl Kafka {
 
     fn write_properties(&self) -> Result<()> {
         let path = self.state.join("server.properties");
-        let ports = (self.port.number(), self.controller_port.number());
-        let text = options::properties(&self.options, ports, &self.state.join("data"));
+        let text = options::properties(&self.options, &self.ports, self.state.path());
         std::fs::write(&path, text).map_err(file_error("write", path))
     }
 
     fn format_storage(&self) -> Result<()> {
-        let mut tool = self.program(128);
+        let mut tool = self.program(TOOL_HEAP_MB);
         // One short run: the optimising compiler would cost more than it gains.
         tool.args(["-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format"])
             .args(["--cluster-id", "walcast-testbed-000000", "--config"])
             .arg(self.state.join("server.properties"));
+        if let Some(security) = &self.options.security {
+            tool.args(security.format_arguments());
+        }
         command::run(tool)
     }
 
@@ -118,46 +147,20 @@ impl Kafka {
         command
     }
 
-    /// Starts a stopped broker again: same port, same data. Starting a running one does nothing.
+    /// Starts a stopped broker again: same ports, same data. Starting a running one does nothing.
     ///
     /// # Errors
     /// A broker that ends while starting, with the end of its log.
     pub async fn start_again(&mut self) -> Result<()> {
-        if self.process.is_some() {
+        if self.server.is_running() {
             return Ok(());
         }
         let mut broker = self.program(self.options.heap_mb);
         broker
             .arg("kafka.Kafka")
             .arg(self.state.join("server.properties"));
-        let log = self.log_path();
-        let mut process = Process::start("kafka", broker, &log)?;
-        let deadline = Deadline::after(SERVER_LIMIT);
-        while !self.answers().await? {
-            process.check_alive()?;
-            deadline.check(|| "start of kafka".to_owned(), &log)?;
-            tokio::time::sleep(POLL).await;
-        }
-        self.process = Some(process);
-        Ok(())
-    }
-
-    /// Whether a client is told of a broker. The TCP look first, since the client library logs each refused connection.
-    async fn answers(&self) -> Result<bool> {
-        if tokio::net::TcpStream::connect(("127.0.0.1", self.port()))
-            .await
-            .is_err()
-        {
-            return Ok(false);
-        }
-        let brokers = self.brokers();
-        let answered = tokio::task::spawn_blocking(move || {
-            let consumer: std::result::Result<BaseConsumer, _> =
-                ClientConfig::new().set("bootstrap.servers", &brokers).create();
-            let metadata = consumer.and_then(|consumer| consumer.fetch_metadata(None, QUESTION_LIMIT));
-            metadata.is_ok_and(|metadata| !metadata.brokers().is_empty())
-        });
-        Ok(answered.await?)
+        let port = self.port();
+        self.server.start(broker, async || answers(port).await).await
     }
 
     /// Stops the broker in order. Stopping a stopped one does nothing.
@@ -165,14 +168,10 @@ impl Kafka {
     /// # Errors
     /// When it does not end within two minutes.
     pub async fn stop(&mut self) -> Result<()> {
-        let Some(mut process) = self.process.take() else {
-            return Ok(());
-        };
-        process.signal(Signal::TERM)?;
-        process.wait(SERVER_LIMIT).await.map(drop)
+        self.server.stop().await
     }
 
-    /// Stops and starts: same port, same data.
+    /// Stops and starts: same ports, same data.
     ///
     /// # Errors
     /// Those of [`stop`](Kafka::stop) and [`start_again`](Kafka::start_again).
@@ -186,9 +185,7 @@ impl Kafka {
     /// # Errors
     /// When the system refuses to signal or wait.
     pub fn kill(&mut self) -> Result<()> {
-        self.process
-            .take()
-            .map_or(Ok(()), |mut process| process.kill_all())
+        self.server.kill()
     }
 
     /// Stops the broker's clock, as a network that swallows everything would, until [`resume`](Kafka::resume).
@@ -196,7 +193,7 @@ impl Kafka {
     /// # Errors
     /// When the broker does not run or the system refuses to signal.
     pub fn pause(&mut self) -> Result<()> {
-        self.running()?.pause()
+        self.server.pause()
     }
 
     /// Lets a paused broker go on.
@@ -204,13 +201,22 @@ impl Kafka {
     /// # Errors
     /// When the broker does not run or the system refuses to signal.
     pub fn resume(&mut self) -> Result<()> {
-        self.running()?.signal(Signal::CONT)
+        self.server.resume()
     }
 
-    fn running(&mut self) -> Result<&mut Process> {
-        self.process.as_mut().ok_or_else(|| Error::NotRunning {
-            server: "kafka".to_owned(),
-        })
+    /// Lets a user do something, with Kafka's own tool: `resource` is its option, such as `--topic`.
+    ///
+    /// # Errors
+    /// When the tool fails, for which the broker must run and [`KafkaSecurity::authorize`] be set.
+    pub async fn grant(&self, user: &str, operations: &[&str], resource: &str, name: &str) -> Result<()> {
+        let mut tool = self.program(TOOL_HEAP_MB);
+        tool.args(["-XX:TieredStopAtLevel=1", "org.apache.kafka.tools.AclCommand"])
+            .args(["--bootstrap-server", &self.brokers(), "--add"])
+            .args(["--allow-principal", &format!("User:{user}"), resource, name]);
+        for operation in operations {
+            tool.args(["--operation", operation]);
+        }
+        tokio::task::spawn_blocking(move || command::run(tool)).await?
     }
 
     /// Address for `bootstrap.servers`. It stays the same over restarts.
@@ -218,22 +224,48 @@ impl Kafka {
         format!("127.0.0.1:{}", self.port())
     }
 
-    /// The client port on 127.0.0.1.
+    /// Address of the listener with TLS where everybody is let in; it listens with [`KafkaOptions::security`].
+    pub fn tls_brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.tls.number())
+    }
+
+    /// Address of the listener with TLS and SASL; it listens with [`KafkaOptions::security`].
+    pub fn sasl_brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.sasl.number())
+    }
+
+    /// The authority that made the broker's certificate, with [`KafkaOptions::security`].
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
+    /// The open client port on 127.0.0.1.
     pub fn port(&self) -> u16 {
-        self.port.number()
+        self.ports.open.number()
     }
 
     /// All that the broker has logged so far (warnings and errors).
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&std::fs::read(self.log_path()).unwrap_or_default()).into_owned()
+        self.server.log()
     }
 
     /// Process id of the broker, if it runs.
     pub fn process_id(&self) -> Option<u32> {
-        self.process.as_ref().map(Process::id)
+        self.server.process_id()
     }
+}
 
-    fn log_path(&self) -> PathBuf {
-        self.state.join("log")
+/// Whether a client is told of a broker. The TCP look first, since the client library logs each refused connection.
+async fn answers(port: u16) -> Result<bool> {
+    if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        return Ok(false);
     }
+    let answered = tokio::task::spawn_blocking(move || {
+        let consumer: std::result::Result<BaseConsumer, _> = ClientConfig::new()
+            .set("bootstrap.servers", format!("127.0.0.1:{port}"))
+            .create();
+        let metadata = consumer.and_then(|consumer| consumer.fetch_metadata(None, QUESTION_LIMIT));
+        metadata.is_ok_and(|metadata| !metadata.brokers().is_empty())
+    });
+    Ok(answered.await?)
 }

@@ -3,16 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::process::Signal;
-
 use crate::error::{Error, Result};
 use crate::java::java;
 use crate::packages;
 use crate::ports::Port;
-use crate::process::Process;
+use crate::server::Server;
 use crate::spawn::bound_to_us;
 use crate::state::StateFolder;
-use crate::wait::{Deadline, POLL, SERVER_LIMIT};
 
 /// How many fresh ports are tried when somebody outside takes the chosen one before the registry does.
 const PORT_ATTEMPTS: usize = 3;
@@ -28,7 +25,7 @@ const QUESTION_LIMIT: Duration = Duration::from_secs(5);
 /// Schemas are kept in a file: they outlive a stop, a kill and a restart, as those of a production registry do.
 #[derive(Debug)]
 pub struct Registry {
-    process: Option<Process>,
+    server: Server,
     jar: PathBuf,
     port: Port,
     state: StateFolder,
@@ -43,7 +40,7 @@ impl Registry {
         let jar = tokio::task::spawn_blocking(packages::registry).await??;
         let state = StateFolder::create("registry")?;
         let mut registry = Registry {
-            process: None,
+            server: Server::new("the registry", state.join("log")),
             jar,
             port: Port::reserve()?,
             state,
@@ -69,7 +66,7 @@ impl Registry {
     /// # Errors
     /// A registry that ends while starting, with the end of its log.
     pub async fn start_again(&mut self) -> Result<()> {
-        if self.process.is_some() {
+        if self.server.is_running() {
             return Ok(());
         }
         let mut command = java(bound_to_us("java", None), HEAP_MB, self.state.path());
@@ -93,34 +90,8 @@ impl Registry {
             ))
             .arg("-jar")
             .arg(&self.jar);
-        let log = self.log_path();
-        let mut process = Process::start("registry", command, &log)?;
-        let deadline = Deadline::after(SERVER_LIMIT);
-        while !self.answers().await? {
-            process.check_alive()?;
-            deadline.check(|| "start of the registry".to_owned(), &log)?;
-            tokio::time::sleep(POLL).await;
-        }
-        self.process = Some(process);
-        Ok(())
-    }
-
-    async fn answers(&self) -> Result<bool> {
-        let url = format!("{}/subjects", self.url());
-        let failed = |source| Error::Http {
-            url: url.clone(),
-            source,
-        };
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(QUESTION_LIMIT)
-            .build()
-            .map_err(failed)?;
-        Ok(client
-            .get(&url)
-            .send()
-            .await
-            .is_ok_and(|response| response.status().is_success()))
+        let url = self.url();
+        self.server.start(command, async || answers(&url).await).await
     }
 
     /// Stops the registry in order. Stopping a stopped one does nothing.
@@ -128,11 +99,7 @@ impl Registry {
     /// # Errors
     /// When it does not end within two minutes.
     pub async fn stop(&mut self) -> Result<()> {
-        let Some(mut process) = self.process.take() else {
-            return Ok(());
-        };
-        process.signal(Signal::TERM)?;
-        process.wait(SERVER_LIMIT).await.map(drop)
+        self.server.stop().await
     }
 
     /// Stops and starts: same port, same schemas.
@@ -149,9 +116,7 @@ impl Registry {
     /// # Errors
     /// When the system refuses to signal or wait.
     pub fn kill(&mut self) -> Result<()> {
-        self.process
-            .take()
-            .map_or(Ok(()), |mut process| process.kill_all())
+        self.server.kill()
     }
 
     /// Stops the registry's clock: connections are accepted and never answered, until [`resume`](Registry::resume).
@@ -159,7 +124,7 @@ impl Registry {
     /// # Errors
     /// When the registry does not run or the system refuses to signal.
     pub fn pause(&mut self) -> Result<()> {
-        self.running()?.pause()
+        self.server.pause()
     }
 
     /// Lets a paused registry go on.
@@ -167,13 +132,7 @@ impl Registry {
     /// # Errors
     /// When the registry does not run or the system refuses to signal.
     pub fn resume(&mut self) -> Result<()> {
-        self.running()?.signal(Signal::CONT)
-    }
-
-    fn running(&mut self) -> Result<&mut Process> {
-        self.process.as_mut().ok_or_else(|| Error::NotRunning {
-            server: "the registry".to_owned(),
-        })
+        self.server.resume()
     }
 
     /// Base URL of the Confluent API. It stays the same over restarts.
@@ -188,15 +147,29 @@ impl Registry {
 
     /// All that the registry has logged so far.
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&std::fs::read(self.log_path()).unwrap_or_default()).into_owned()
+        self.server.log()
     }
 
     /// Process id of the registry, if it runs.
     pub fn process_id(&self) -> Option<u32> {
-        self.process.as_ref().map(Process::id)
+        self.server.process_id()
     }
+}
 
-    fn log_path(&self) -> PathBuf {
-        self.state.join("log")
-    }
+async fn answers(url: &str) -> Result<bool> {
+    let url = format!("{url}/subjects");
+    let failed = |source| Error::Http {
+        url: url.clone(),
+        source,
+    };
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(QUESTION_LIMIT)
+        .build()
+        .map_err(failed)?;
+    Ok(client
+        .get(&url)
+        .send()
+        .await
+        .is_ok_and(|response| response.status().is_success()))
 }

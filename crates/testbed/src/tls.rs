@@ -64,7 +64,7 @@ impl Tls {
         Ok(tls)
     }
 
-    /// The authority's certificate, for `sslrootcert`.
+    /// The authority's certificate, for `sslrootcert` or `ssl.ca.location`.
     pub fn ca(&self) -> PathBuf {
         self.folder.join("ca.crt")
     }

@@ -27,12 +27,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use walcast_delivery::{Guarantee, OnIncompatible, ReplayConfig};
+use walcast_delivery::{Guarantee, OnIncompatible, Partitions, ReplayConfig};
 use walcast_mapper::{
     ColumnSettings, Encoding, EventsConfig, FlatForm, KeyRule, MissingNotNull, NameSettings, NullWithDefault,
     Shape, TablePattern, TypeModes,
 };
-use walcast_postgres::{ConnectConfig, Environment, Partitions};
+use walcast_postgres::{ConnectConfig, Environment};
 
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::secret::Secret;

@@ -1,10 +1,11 @@
 //! Every finding about publication and tables, with its text.
 
 use expect_test::{Expect, expect};
+use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity};
 
 use super::*;
-use crate::{CapturedTable, SystemIdentifier, Timeline};
+use crate::{CapturedTable, Partitions, SystemIdentifier, Timeline};
 
 fn name(table: &str) -> TableName {
     TableName {
@@ -41,6 +42,7 @@ fn survey() -> Survey {
             restricted: Vec::new(),
         }),
         captured: vec![captured("items"), captured("orders")],
+        partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
     }
 }
@@ -97,7 +99,7 @@ fn tables_that_are_not_in_the_log() {
     check(
         |survey| survey.captured[0].persistence = Persistence::Unlogged,
         &expect![[r#"
-            table public.items is unlogged, so its changes are not in the log; ALTER TABLE public.items SET LOGGED, or exclude it
+            table public.items is unlogged, so its changes are not in the log; ALTER TABLE "public"."items" SET LOGGED, or exclude it
         "#]],
     );
 }
@@ -107,7 +109,7 @@ fn a_table_that_must_not_be_published() {
     check(
         |survey| survey.captured[1].identifies_rows = false,
         &expect![[r#"
-            table public.orders has no replica identity: once published, the server would refuse its updates and deletes in the application; add a primary key, or run: ALTER TABLE public.orders REPLICA IDENTITY FULL; or exclude it
+            table public.orders has no replica identity: once published, the server would refuse its updates and deletes in the application; add a primary key, or run: ALTER TABLE "public"."orders" REPLICA IDENTITY FULL; or exclude it
         "#]],
     );
 }
@@ -117,7 +119,7 @@ fn a_publication_that_is_missing() {
     check(
         |survey| survey.publication = None,
         &expect![[r#"
-        publication shop "live" does not exist; create it with: CREATE PUBLICATION "shop ""live""" FOR TABLE "public"."items", "public"."orders"
+        publication shop "live" does not exist; create it with: CREATE PUBLICATION "shop ""live""" FOR TABLE "public"."items", "public"."orders" WITH (publish_via_partition_root = true)
     "#]],
     );
 }
@@ -162,8 +164,8 @@ fn everything_is_wrong() {
         },
         &expect![[r#"
             wal_level is minimal, but logical decoding needs logical; run: ALTER SYSTEM SET wal_level = logical, and restart the server
-            table public.items is unlogged, so its changes are not in the log; ALTER TABLE public.items SET LOGGED, or exclude it
-            table public.orders has no replica identity: once published, the server would refuse its updates and deletes in the application; add a primary key, or run: ALTER TABLE public.orders REPLICA IDENTITY FULL; or exclude it
+            table public.items is unlogged, so its changes are not in the log; ALTER TABLE "public"."items" SET LOGGED, or exclude it
+            table public.orders has no replica identity: once published, the server would refuse its updates and deletes in the application; add a primary key, or run: ALTER TABLE "public"."orders" REPLICA IDENTITY FULL; or exclude it
             publication shop "live" does not publish insert; publish all with: ALTER PUBLICATION "shop ""live""" SET (publish = 'insert, update, delete, truncate')
             table public.items is captured but not in publication shop "live", so its changes would never arrive; add it with: ALTER PUBLICATION "shop ""live""" ADD TABLE "public"."items"
         "#]],
@@ -180,5 +182,5 @@ fn an_old_connector_says_what_was_missed() {
         after: Lsn::new(0x200),
         until: survey.flush_lsn,
     };
-    expect!["table public.items is unlogged, so its changes are not in the log; ALTER TABLE public.items SET LOGGED, or exclude it; what was changed in (0/200, 0/300] while this was so is not delivered: re-read the tables concerned"].assert_eq(&missed.to_string());
+    expect![[r#"table public.items is unlogged, so its changes are not in the log; ALTER TABLE "public"."items" SET LOGGED, or exclude it; what was changed in (0/200, 0/300] while this was so is not delivered: re-read the tables concerned"#]].assert_eq(&missed.to_string());
 }

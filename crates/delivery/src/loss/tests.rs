@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::{CommitMark, Partial, SystemIdentifier, Timeline, TimelineSwitch};
+use crate::{CommitMark, Partial, Partitions, SystemIdentifier, Timeline, TimelineSwitch};
 
 const SLOT: &str = "walcast_shop";
 
@@ -40,6 +40,7 @@ fn survey() -> Survey {
         }),
         publication: None,
         captured: Vec::new(),
+        partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
     }
 }

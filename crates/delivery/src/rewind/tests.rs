@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use walcast_pgoutput::Xid;
 
 use super::*;
-use crate::{CommitMark, Partial, TimelineSwitch};
+use crate::{CommitMark, Partial, Partitions, TimelineSwitch};
 
 fn at(lsn: u64) -> Lsn {
     Lsn::new(lsn)
@@ -57,6 +57,7 @@ fn stopped() -> (Survey, CheckpointLog) {
         slot: Some(slot),
         publication: None,
         captured: Vec::new(),
+        partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
     };
     let history: BTreeMap<Lsn, Checkpoint> = [20, 50, 80]

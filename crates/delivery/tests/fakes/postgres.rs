@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 use walcast_delivery::{
-    BoxedFault, CapturedTable, PublicationState, SlotState, Source, Started, Survey, SystemIdentifier,
-    Timeline, TimelineSwitch, WalStatus,
+    BoxedFault, CapturedTable, Partitions, PublicationState, SlotState, Source, Started, Survey,
+    SystemIdentifier, Timeline, TimelineSwitch, WalStatus,
 };
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, ReplicaIdentity, Xid};
@@ -239,6 +239,7 @@ impl Server {
                     identifies_rows: table.identifies_rows,
                 })
                 .collect(),
+            partitions: Partitions::Root,
             unmatched_patterns: self.unmatched_patterns.clone(),
         }
     }

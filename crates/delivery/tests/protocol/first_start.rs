@@ -166,7 +166,7 @@ async fn what_may_not_be_created_is_asked_for() {
         error,
         DeliveryError::Halt(Halt::PublicationMissing { .. })
     ));
-    expect_test::expect![[r#"publication walcast_shop does not exist; create it with: CREATE PUBLICATION "walcast_shop" FOR TABLE "public"."accounts", "public"."orders""#]]
+    expect_test::expect![[r#"publication walcast_shop does not exist; create it with: CREATE PUBLICATION "walcast_shop" FOR TABLE "public"."accounts", "public"."orders" WITH (publish_via_partition_root = true)"#]]
         .assert_eq(&error.to_string());
     let donor = World::set_up();
     let publication = donor.postgres.read(|server| server.publication.clone());

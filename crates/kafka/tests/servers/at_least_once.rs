@@ -1,23 +1,16 @@
 //! Checkpoint after the acknowledgement, without transactions.
 
-use walcast_delivery::{Guarantee, Sink, Topics};
-use walcast_kafka::KafkaTopics;
+use walcast_delivery::{Guarantee, Sink};
 
-use crate::support::{batch, broker, checkpoint, committed, config, sink, update, values};
+use crate::support::{batch, broker, checkpoint, committed, config, opened, orders, update, values};
 
 #[tokio::test]
 async fn records_are_visible_at_once_and_the_checkpoint_follows() {
     let brokers = broker().await.brokers();
     let mut config = config(&brokers);
     config.guarantee = Guarantee::AtLeastOnce;
-    let topic = format!("{}.public.orders", config.name);
-    KafkaTopics::new(config.clone())
-        .unwrap()
-        .ensure(&topic)
-        .await
-        .unwrap();
-    let mut sink = sink(&config);
-    sink.open().await.unwrap();
+    let topic = orders(&config);
+    let mut sink = opened(&config, &topic).await;
     sink.write(batch(&topic, 0..3)).await.unwrap();
     sink.commit(&update(100)).await.unwrap();
     sink.write(batch(&topic, 3..5)).await.unwrap();
@@ -31,14 +24,8 @@ async fn after_an_abort_the_sink_goes_on() {
     let brokers = broker().await.brokers();
     let mut config = config(&brokers);
     config.guarantee = Guarantee::AtLeastOnce;
-    let topic = format!("{}.public.orders", config.name);
-    KafkaTopics::new(config.clone())
-        .unwrap()
-        .ensure(&topic)
-        .await
-        .unwrap();
-    let mut sink = sink(&config);
-    sink.open().await.unwrap();
+    let topic = orders(&config);
+    let mut sink = opened(&config, &topic).await;
     sink.write(batch(&topic, 0..1)).await.unwrap();
     sink.abort().await.unwrap();
     sink.write(batch(&topic, 8..9)).await.unwrap();

@@ -1,26 +1,17 @@
 //! One transaction for records and checkpoint.
 
-use walcast_delivery::{Sink, Topics};
-use walcast_kafka::{CheckpointReader, KafkaConfig, KafkaSink, KafkaTopics};
+use walcast_delivery::Sink;
+use walcast_kafka::CheckpointReader;
 
-use crate::support::{batch, broker, checkpoint, committed, config, sink, uncommitted, update, values};
-
-async fn opened(config: &KafkaConfig, topic: &str) -> KafkaSink {
-    KafkaTopics::new(config.clone())
-        .unwrap()
-        .ensure(topic)
-        .await
-        .unwrap();
-    let mut sink = sink(config);
-    sink.open().await.unwrap();
-    sink
-}
+use crate::support::{
+    batch, broker, checkpoint, committed, config, opened, orders, sink, uncommitted, update, values,
+};
 
 #[tokio::test]
 async fn records_are_committed_with_the_checkpoint_and_not_before() {
     let brokers = broker().await.brokers();
     let config = config(&brokers);
-    let topic = format!("{}.public.orders", config.name);
+    let topic = orders(&config);
     let mut sink = opened(&config, &topic).await;
 
     let cleared = sink.write(batch(&topic, 0..3)).await.unwrap();
@@ -49,7 +40,7 @@ async fn records_are_committed_with_the_checkpoint_and_not_before() {
 async fn an_aborted_transaction_is_invisible_and_the_next_one_is_not() {
     let brokers = broker().await.brokers();
     let config = config(&brokers);
-    let topic = format!("{}.public.orders", config.name);
+    let topic = orders(&config);
     let mut sink = opened(&config, &topic).await;
     sink.abort().await.unwrap();
 
@@ -76,7 +67,7 @@ async fn a_commit_may_hold_a_checkpoint_only() {
 async fn a_crash_leaves_the_last_checkpoint_and_nothing_of_the_open_transaction() {
     let brokers = broker().await.brokers();
     let config = config(&brokers);
-    let topic = format!("{}.public.orders", config.name);
+    let topic = orders(&config);
     let mut crashed = opened(&config, &topic).await;
     crashed.write(batch(&topic, 0..2)).await.unwrap();
     crashed.commit(&update(100)).await.unwrap();
@@ -94,7 +85,7 @@ async fn a_crash_leaves_the_last_checkpoint_and_nothing_of_the_open_transaction(
 async fn a_second_instance_fences_the_first() {
     let brokers = broker().await.brokers();
     let config = config(&brokers);
-    let topic = format!("{}.public.orders", config.name);
+    let topic = orders(&config);
     let mut zombie = opened(&config, &topic).await;
     zombie.write(batch(&topic, 0..1)).await.unwrap();
 
@@ -140,7 +131,7 @@ async fn two_hundred_thousand_records_pass_a_full_queue_into_one_transaction() {
     let brokers = broker().await.brokers();
     let mut config = config(&brokers);
     config.properties = crate::support::properties(&[("queue.buffering.max.messages", "500")]);
-    let topic = format!("{}.public.orders", config.name);
+    let topic = orders(&config);
     let mut sink = opened(&config, &topic).await;
     let mut written = 0;
     while written < 200_000 {

@@ -3,25 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use walcast_delivery::{Sink, Topics};
-use walcast_kafka::KafkaTopics;
+use walcast_delivery::Sink;
 use walcast_mapper::Batch;
 use walcast_testbed::wait_until;
 
 use crate::support::{
-    batch, broker, checkpoint, committed, config, own_broker, properties, sink, update, values,
+    batch, broker, checkpoint, committed, config, ensure, opened, orders, own_broker, properties, sink,
+    update, values,
 };
 
 #[tokio::test]
 async fn a_record_larger_than_allowed_names_topic_size_and_settings() {
     let brokers = broker().await.brokers();
     let mut config = config(&brokers);
-    let topic: Arc<str> = format!("{}.public.orders", config.name).into();
-    KafkaTopics::new(config.clone())
-        .unwrap()
-        .ensure(&topic)
-        .await
-        .unwrap();
+    let topic: Arc<str> = orders(&config).into();
+    ensure(&config, &topic).await;
     // The first is too large for the client, the second for the broker only.
     for (allowed, bytes) in [("1000000", 1_500_000), ("5000000", 3_000_000)] {
         config.properties = properties(&[("message.max.bytes", allowed)]);
@@ -58,14 +54,8 @@ async fn a_broker_restart_between_write_and_commit_loses_and_doubles_nothing() {
     let mut kafka = own_broker().await;
     let brokers = kafka.brokers();
     let config = config(&brokers);
-    let topic = format!("{}.public.orders", config.name);
-    KafkaTopics::new(config.clone())
-        .unwrap()
-        .ensure(&topic)
-        .await
-        .unwrap();
-    let mut sink = sink(&config);
-    sink.open().await.unwrap();
+    let topic = orders(&config);
+    let mut sink = opened(&config, &topic).await;
     sink.write(batch(&topic, 0..10)).await.unwrap();
     sink.commit(&update(100)).await.unwrap();
     sink.write(batch(&topic, 10..20)).await.unwrap();
@@ -107,14 +97,8 @@ async fn a_transaction_that_the_broker_timed_out_is_tried_again_and_not_taken_fo
     let brokers = broker().await.brokers();
     let mut config = config(&brokers);
     config.transaction_timeout = Duration::from_secs(2);
-    let topic = format!("{}.public.orders", config.name);
-    KafkaTopics::new(config.clone())
-        .unwrap()
-        .ensure(&topic)
-        .await
-        .unwrap();
-    let mut sink = sink(&config);
-    sink.open().await.unwrap();
+    let topic = orders(&config);
+    let mut sink = opened(&config, &topic).await;
     sink.commit(&update(100)).await.unwrap();
 
     let mut failure = None;
@@ -145,14 +129,8 @@ async fn a_transaction_that_the_broker_timed_out_is_tried_again_and_not_taken_fo
 async fn a_broker_that_says_nothing_can_be_given_up_and_a_stop_is_quick() {
     let mut kafka = own_broker().await;
     let config = config(&kafka.brokers());
-    let topic = format!("{}.public.orders", config.name);
-    KafkaTopics::new(config.clone())
-        .unwrap()
-        .ensure(&topic)
-        .await
-        .unwrap();
-    let mut sink = sink(&config);
-    sink.open().await.unwrap();
+    let topic = orders(&config);
+    let mut sink = opened(&config, &topic).await;
     sink.commit(&update(100)).await.unwrap();
     sink.write(batch(&topic, 0..1)).await.unwrap();
 

@@ -3,11 +3,10 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use walcast_delivery::{Sink, Topics};
-use walcast_kafka::KafkaTopics;
+use walcast_delivery::Sink;
 use walcast_mapper::Batch;
 
-use crate::support::{broker, committed, config, sink, update};
+use crate::support::{broker, committed, config, opened, orders, update};
 
 /// Keys and their murmur2 hashes, from Kafka's own test of its partitioner
 /// (<https://github.com/apache/kafka/blob/trunk/clients/src/test/java/org/apache/kafka/common/utils/UtilsTest.java>).
@@ -27,14 +26,8 @@ async fn a_key_goes_to_the_partition_that_the_java_client_would_choose() {
     let brokers = broker().await.brokers();
     let mut config = config(&brokers);
     config.topics.partitions = NonZeroU32::new(7);
-    let topic: Arc<str> = format!("{}.public.orders", config.name).into();
-    KafkaTopics::new(config.clone())
-        .unwrap()
-        .ensure(&topic)
-        .await
-        .unwrap();
-    let mut sink = sink(&config);
-    sink.open().await.unwrap();
+    let topic: Arc<str> = orders(&config).into();
+    let mut sink = opened(&config, &topic).await;
     let mut batch = Batch::new();
     for (key, _) in HASHES {
         batch.push(&topic, Some(key.as_bytes()), Some(b"1"), []);
@@ -54,14 +47,8 @@ async fn a_key_goes_to_the_partition_that_the_java_client_would_choose() {
 async fn empty_and_missing_keys_and_values_stay_apart() {
     let brokers = broker().await.brokers();
     let config = config(&brokers);
-    let topic: Arc<str> = format!("{}.public.orders", config.name).into();
-    KafkaTopics::new(config.clone())
-        .unwrap()
-        .ensure(&topic)
-        .await
-        .unwrap();
-    let mut sink = sink(&config);
-    sink.open().await.unwrap();
+    let topic: Arc<str> = orders(&config).into();
+    let mut sink = opened(&config, &topic).await;
     let mut batch = Batch::new();
     batch.push(&topic, None, Some(b""), []);
     batch.push(&topic, Some(b""), None, []);

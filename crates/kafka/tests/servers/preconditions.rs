@@ -1,9 +1,9 @@
 //! What `walcast check` sees of Kafka and the registry.
 
-use walcast_delivery::{Sink, Topics};
-use walcast_kafka::{KafkaTopics, Outcome, RegistryAuth, RegistryConfig, preconditions};
+use walcast_delivery::Sink;
+use walcast_kafka::{Outcome, RegistryAuth, RegistryConfig, preconditions};
 
-use crate::support::{batch, broker, checkpoint, config, properties, sink, update};
+use crate::support::{batch, broker, checkpoint, config, opened, orders, properties, update};
 
 fn outcome<'a>(found: &'a [walcast_kafka::Precondition], name: &str) -> &'a Outcome {
     &found
@@ -17,15 +17,9 @@ fn outcome<'a>(found: &'a [walcast_kafka::Precondition], name: &str) -> &'a Outc
 async fn a_check_beside_a_running_instance_disturbs_nothing() {
     let brokers = broker().await.brokers();
     let config = config(&brokers);
-    let topic = format!("{}.public.orders", config.name);
+    let topic = orders(&config);
     let missing = format!("{}.public.items", config.name);
-    KafkaTopics::new(config.clone())
-        .unwrap()
-        .ensure(&topic)
-        .await
-        .unwrap();
-    let mut running = sink(&config);
-    running.open().await.unwrap();
+    let mut running = opened(&config, &topic).await;
     running.commit(&update(0x100)).await.unwrap();
     running.write(batch(&topic, 0..1)).await.unwrap();
 

@@ -11,9 +11,9 @@ use rdkafka::message::{Headers, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::sync::OnceCell;
 use walcast_delivery::{
-    Checkpoint, CheckpointState, CheckpointUpdate, Guarantee, SystemIdentifier, Timeline,
+    Checkpoint, CheckpointState, CheckpointUpdate, Guarantee, Sink, SystemIdentifier, Timeline, Topics,
 };
-use walcast_kafka::{KafkaConfig, KafkaSink, Properties, TopicConfig};
+use walcast_kafka::{KafkaConfig, KafkaSink, KafkaTopics, Properties, TopicConfig};
 use walcast_mapper::{Batch, Header};
 use walcast_pgoutput::Lsn;
 use walcast_testbed::{Kafka, KafkaOptions};
@@ -61,6 +61,25 @@ pub(crate) fn properties(pairs: &[(&str, &str)]) -> Properties {
 
 pub(crate) fn sink(config: &KafkaConfig) -> KafkaSink {
     KafkaSink::new(config.clone()).unwrap()
+}
+
+/// The topic of a table that nobody else's connector captures.
+pub(crate) fn orders(config: &KafkaConfig) -> String {
+    format!("{}.public.orders", config.name)
+}
+
+/// An open sink, and the topic to write to.
+pub(crate) async fn opened(config: &KafkaConfig, topic: &str) -> KafkaSink {
+    ensure(config, topic).await;
+    let mut sink = sink(config);
+    sink.open().await.unwrap();
+    sink
+}
+
+/// Makes sure that a topic exists.
+pub(crate) async fn ensure(config: &KafkaConfig, topic: &str) {
+    let mut topics = KafkaTopics::new(config.clone()).unwrap();
+    topics.ensure(topic).await.unwrap();
 }
 
 /// `walcast.id` = number, value = number, key = number.

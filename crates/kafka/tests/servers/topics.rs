@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use walcast_delivery::{Sink, Topics};
 use walcast_kafka::KafkaTopics;
 
-use crate::support::{broker, config, sink};
+use crate::support::{broker, config, orders, sink};
 
 fn admin(brokers: &str) -> AdminClient<DefaultClientContext> {
     ClientConfig::new()
@@ -74,7 +74,7 @@ async fn a_missing_topic_is_created_as_configured() {
         .topics
         .config
         .insert("retention.ms".to_owned(), "86400000".to_owned());
-    let topic = format!("{}.public.orders", config.name);
+    let topic = orders(&config);
     let mut topics = KafkaTopics::new(config).unwrap();
     topics.ensure(&topic).await.unwrap();
     topics.ensure(&topic).await.unwrap();
@@ -94,7 +94,7 @@ async fn an_existing_topic_keeps_its_partitions() {
     let brokers = broker().await.brokers();
     let mut config = config(&brokers);
     config.topics.partitions = NonZeroU32::new(5);
-    let topic = format!("{}.public.orders", config.name);
+    let topic = orders(&config);
     create(&brokers, &topic, 2, &[]).await;
     KafkaTopics::new(config).unwrap().ensure(&topic).await.unwrap();
     assert_eq!(partitions(&brokers, &topic).await, 2);
@@ -110,7 +110,7 @@ async fn where_nothing_may_be_created_the_command_is_told() {
         .topics
         .config
         .insert("cleanup.policy".to_owned(), "delete".to_owned());
-    let topic = format!("{}.public.orders", config.name);
+    let topic = orders(&config);
     let error = KafkaTopics::new(config.clone())
         .unwrap()
         .ensure(&topic)
@@ -141,7 +141,7 @@ async fn settings_that_the_broker_refuses_are_not_tried_again() {
         .topics
         .config
         .insert("cleanup.policy".to_owned(), "sometimes".to_owned());
-    let topic = format!("{}.public.orders", config.name);
+    let topic = orders(&config);
     let error = KafkaTopics::new(config.clone())
         .unwrap()
         .ensure(&topic)
@@ -162,7 +162,7 @@ async fn more_replicas_than_there_are_brokers_is_tried_again() {
     let brokers = broker().await.brokers();
     let mut config = config(&brokers);
     config.topics.replication = NonZeroU16::new(3);
-    let topic = format!("{}.public.orders", config.name);
+    let topic = orders(&config);
     let error = KafkaTopics::new(config)
         .unwrap()
         .ensure(&topic)

@@ -2,6 +2,7 @@
 
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
+use walcast_delivery::sql::{self, identifier, literal};
 use walcast_delivery::{Persistence, Survey};
 use walcast_mapper::TableName;
 use walcast_pgoutput::ReplicaIdentity;
@@ -9,7 +10,6 @@ use walcast_pgoutput::ReplicaIdentity;
 use super::query::{one, rows, value};
 use crate::config::PostgresConfig;
 use crate::error::PostgresError;
-use crate::sql::{identifier, literal};
 
 const DOING: &str = "checking preconditions";
 
@@ -218,7 +218,6 @@ async fn publication(
     survey: &Survey,
 ) -> Result<Precondition, PostgresError> {
     let name = format!("publication {}", config.publication);
-    let quoted = identifier(&config.publication);
     let Some(publication) = &survey.publication else {
         return missing_publication(client, config, name, survey).await;
     };
@@ -232,14 +231,13 @@ async fn publication(
         Precondition::failed(
             name,
             format!("does not publish {operations}"),
-            format!("ALTER PUBLICATION {quoted} SET (publish = 'insert, update, delete, truncate')"),
+            sql::publish_all_operations(&config.publication),
         )
     } else if let Some(tables) = join(missing.iter()) {
-        let listed: Vec<String> = missing.iter().map(|table| quote(table)).collect();
         Precondition::failed(
             name,
             format!("does not hold {tables}"),
-            format!("ALTER PUBLICATION {quoted} ADD TABLE {}", listed.join(", ")),
+            sql::add_to_publication(&config.publication, missing),
         )
     } else {
         Precondition::ok(name, format!("exists with {} tables", publication.tables.len()))
@@ -265,13 +263,9 @@ async fn missing_publication(
         Some(tables) => Precondition::failed(
             name,
             format!("does not exist, and cannot be created by this role, which does not own {tables}"),
-            super::create_publication_sql(
+            sql::create_publication(
                 &config.publication,
-                &survey
-                    .captured
-                    .iter()
-                    .map(|table| table.name.clone())
-                    .collect::<Vec<_>>(),
+                survey.captured.iter().map(|table| &table.name),
                 survey.server_version,
                 config.partitions,
             ),
@@ -288,7 +282,7 @@ fn tables(survey: &Survey) -> Vec<Precondition> {
         )
     });
     let captured = survey.captured.iter().map(|table| {
-        let (name, quoted) = (format!("table {}", table.name), quote(&table.name));
+        let (name, quoted) = (format!("table {}", table.name), sql::table(&table.name));
         if table.persistence != Persistence::Permanent {
             let fix = format!("ALTER TABLE {quoted} SET LOGGED, or exclude it");
             Precondition::failed(name, "is unlogged, so its changes are not in the log", fix)
@@ -311,10 +305,6 @@ fn tables(survey: &Survey) -> Vec<Precondition> {
         }
     });
     missing.chain(captured).collect()
-}
-
-fn quote(table: &TableName) -> String {
-    format!("{}.{}", identifier(&table.namespace), identifier(&table.name))
 }
 
 fn join(all: impl Iterator<Item = impl ToString>) -> Option<String> {

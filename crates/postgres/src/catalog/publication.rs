@@ -3,17 +3,15 @@
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use walcast_delivery::PublicationState;
+use walcast_delivery::sql::PARTITION_ROOTS_SINCE;
 use walcast_mapper::TableName;
 
 use super::query::{one, row, rows, value};
 use crate::config::Partitions;
 use crate::error::PostgresError;
-use crate::sql::identifier;
 
 const DOING: &str = "looking at the publication";
 
-/// Partitioned tables can be published, and their changes sent as the root's, from here on.
-pub(crate) const PARTITION_ROOTS_SINCE: u32 = 130_000;
 /// Row filters and column lists exist from here on.
 const RESTRICTIONS_SINCE: u32 = 150_000;
 
@@ -96,55 +94,4 @@ pub(crate) async fn leftover_publications(
 pub(crate) async fn backend_pid(client: &Client) -> Result<i32, PostgresError> {
     let row = one(client, DOING, "SELECT pg_backend_pid()", &[]).await?;
     value(DOING, &row, 0)
-}
-
-/// The statement that creates a publication of exactly these tables. Where partitioned ones are among them, partitions
-/// which are added later are published too.
-pub(crate) fn create_publication_sql(
-    name: &str,
-    tables: &[TableName],
-    server_version: u32,
-    partitions: Partitions,
-) -> String {
-    let tables: Vec<String> = tables
-        .iter()
-        .map(|table| format!("{}.{}", identifier(&table.namespace), identifier(&table.name)))
-        .collect();
-    let options = match partitions {
-        Partitions::Root if server_version >= PARTITION_ROOTS_SINCE => {
-            " WITH (publish_via_partition_root = true)"
-        }
-        Partitions::Root | Partitions::Leaf => "",
-    };
-    let what = if tables.is_empty() {
-        String::new()
-    } else {
-        format!(" FOR TABLE {}", tables.join(", "))
-    };
-    format!("CREATE PUBLICATION {}{what}{options}", identifier(name))
-}
-
-#[cfg(test)]
-mod tests {
-    use expect_test::expect;
-    use walcast_mapper::TableName;
-
-    use super::create_publication_sql;
-    use crate::config::Partitions;
-
-    #[test]
-    fn a_publication_names_exactly_its_tables() {
-        let table = |name: &str| TableName {
-            namespace: "public".to_owned(),
-            name: name.to_owned(),
-        };
-        let sql = |tables: &[TableName], version, partitions| {
-            create_publication_sql("p", tables, version, partitions)
-        };
-        expect![[r#"CREATE PUBLICATION "p" FOR TABLE "public"."a", "public"."B""" WITH (publish_via_partition_root = true)"#]]
-            .assert_eq(&sql(&[table("a"), table("B\"")], 170_000, Partitions::Root));
-        let plain = expect![[r#"CREATE PUBLICATION "p" FOR TABLE "public"."a""#]];
-        plain.assert_eq(&sql(&[table("a")], 120_000, Partitions::Root));
-        plain.assert_eq(&sql(&[table("a")], 170_000, Partitions::Leaf));
-    }
 }

@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
-use walcast_delivery::{CapturedTable, Persistence};
+use walcast_delivery::sql::PARTITION_ROOTS_SINCE;
+use walcast_delivery::{CapturedTable, Partitions, Persistence};
 use walcast_mapper::{TableName, TablePattern};
 use walcast_pgoutput::{Oid, ReplicaIdentity};
 
-use super::publication::{PARTITION_ROOTS_SINCE, Publication};
+use super::publication::Publication;
 use super::query::{oid, rows, unexpected, value};
-use crate::config::Partitions;
 use crate::error::PostgresError;
 
 const DOING: &str = "looking for the captured tables";
@@ -217,7 +217,7 @@ fn table(row: &Row) -> Result<CapturedTable, PostgresError> {
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use walcast_delivery::{CapturedTable, Persistence};
+    use walcast_delivery::{CapturedTable, Partitions, Persistence};
     use walcast_mapper::TableName;
     use walcast_pgoutput::{Oid, ReplicaIdentity};
 

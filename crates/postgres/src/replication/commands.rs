@@ -7,6 +7,7 @@ use std::time::Duration;
 use postgres_protocol::message::frontend;
 use tokio::time::Instant;
 use tracing::info;
+use walcast_delivery::sql::{identifier, literal};
 use walcast_delivery::{SystemIdentifier, Timeline, TimelineSwitch};
 use walcast_pgoutput::Lsn;
 
@@ -14,7 +15,6 @@ use super::timeline;
 use crate::backend::BackendMessage;
 use crate::connect::Wire;
 use crate::error::{OBJECT_IN_USE, PostgresError, ServerError};
-use crate::sql::{identifier, literal};
 
 /// A replication connection that waits for commands.
 pub(crate) struct ReplicationConnection {

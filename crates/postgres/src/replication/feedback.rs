@@ -4,7 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 use postgres_protocol::message::frontend;
@@ -117,7 +117,11 @@ impl FeedbackTask {
 
     async fn send_update(&mut self) -> io::Result<()> {
         let confirmed = *self.confirmed.borrow();
-        let update = status_update(self.reception.received().max(confirmed), confirmed, now());
+        let update = status_update(
+            self.reception.received().max(confirmed),
+            confirmed,
+            PgTimestamp::now(),
+        );
         self.socket.write_all(&update).await?;
         self.socket.flush().await
     }
@@ -128,13 +132,6 @@ impl FeedbackTask {
         self.socket.write_all(&end).await?;
         self.socket.flush().await
     }
-}
-
-fn now() -> PgTimestamp {
-    let since_1970 = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    PgTimestamp::from_unix_micros(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// `d`, length, `r`, written, flushed, applied, clock, no reply wanted.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use walcast_delivery::{Catalog, Persistence, Source};
+use walcast_delivery::{Catalog, Partitions, Persistence, Source};
 use walcast_mapper::{TableName, TablePattern, TypeKind};
-use walcast_postgres::{Outcome, Partitions, PostgresSource, Precondition};
+use walcast_postgres::{Outcome, PostgresSource, Precondition};
 use walcast_testbed::{Postgres, PostgresOptions};
 
 use crate::{config, set_up, source};

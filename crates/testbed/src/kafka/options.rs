@@ -3,6 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::{KafkaSecurity, Ports};
+use crate::ports::Port;
+
 /// Settings for one broker on a small machine; options override them.
 const DEFAULTS: [(&str, &str); 18] = [
     ("process.roles", "broker,controller"),
@@ -10,7 +13,7 @@ const DEFAULTS: [(&str, &str); 18] = [
     ("controller.listener.names", "CONTROLLER"),
     (
         "listener.security.protocol.map",
-        "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL",
     ),
     ("inter.broker.listener.name", "PLAINTEXT"),
     ("default.replication.factor", "1"),
@@ -36,6 +39,8 @@ pub struct KafkaOptions {
     pub properties: Vec<(String, String)>,
     /// Limit of the Java heap, in MB.
     pub heap_mb: u32,
+    /// Listeners with TLS and SASL beside the open one.
+    pub security: Option<KafkaSecurity>,
 }
 
 impl Default for KafkaOptions {
@@ -43,6 +48,7 @@ impl Default for KafkaOptions {
         KafkaOptions {
             properties: Vec::new(),
             heap_mb: 512,
+            security: None,
         }
     }
 }
@@ -56,16 +62,28 @@ impl KafkaOptions {
     }
 }
 
-/// A properties file in which, as Kafka reads it, the last of two equal names wins. The ports are the clients' and the controller's.
-pub(super) fn properties(options: &KafkaOptions, (port, controller): (u16, u16), data: &Path) -> String {
+/// A properties file in which, as Kafka reads it, the last of two equal names wins.
+pub(super) fn properties(options: &KafkaOptions, ports: &Ports, state: &Path) -> String {
+    let address = |listener: &str, port: &Port| format!("{listener}://127.0.0.1:{}", port.number());
+    let mut advertised = address("PLAINTEXT", &ports.open);
+    let mut secured = Vec::new();
+    if let Some(security) = &options.security {
+        advertised += &format!(
+            ",{},{}",
+            address("SSL", &ports.tls),
+            address("SASL_SSL", &ports.sasl)
+        );
+        secured = security.properties(&state.join("tls"));
+    }
+    let controller = ports.controller.number();
     let addresses = [
         (
             "listeners",
-            format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"),
+            format!("{advertised},{}", address("CONTROLLER", &ports.controller)),
         ),
-        ("advertised.listeners", format!("PLAINTEXT://127.0.0.1:{port}")),
+        ("advertised.listeners", advertised),
         ("controller.quorum.voters", format!("1@127.0.0.1:{controller}")),
-        ("log.dirs", data.display().to_string()),
+        ("log.dirs", state.join("data").display().to_string()),
     ];
     let mut text = String::new();
     let mut set = |name: &str, value: &str| {
@@ -73,6 +91,7 @@ pub(super) fn properties(options: &KafkaOptions, (port, controller): (u16, u16),
     };
     DEFAULTS.iter().for_each(|(name, value)| set(name, value));
     addresses.iter().for_each(|(name, value)| set(name, value));
+    secured.iter().for_each(|(name, value)| set(name, value));
     options
         .properties
         .iter()
@@ -87,9 +106,13 @@ mod tests {
     #[test]
     fn options_come_last() {
         let options = KafkaOptions::default().with_property("node.id", "7");
-        let text = properties(&options, (1, 2), Path::new("/d"));
+        let ports = Ports::reserve().unwrap();
+        let text = properties(&options, &ports, Path::new("/d"));
+        let (open, controller) = (ports.open.number(), ports.controller.number());
         assert!(
-            text.contains("listeners=PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2\n"),
+            text.contains(&format!(
+                "\nlisteners=PLAINTEXT://127.0.0.1:{open},CONTROLLER://127.0.0.1:{controller}\n"
+            )),
             "{text}"
         );
         assert!(text.ends_with("node.id=7\n"), "{text}");

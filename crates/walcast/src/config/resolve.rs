@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
-use walcast_delivery::{Guarantee, OnIncompatible, ReplayConfig};
+use walcast_delivery::{Guarantee, OnIncompatible, Partitions, ReplayConfig};
 use walcast_mapper::{Encoding, EventsConfig, Shape, TablePattern, TypeModes};
-use walcast_postgres::{ConnectConfig, Environment, Partitions};
+use walcast_postgres::{ConnectConfig, Environment};
 
 use super::bytes::ByteSize;
 use super::document::Document;

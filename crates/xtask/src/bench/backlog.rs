@@ -23,7 +23,7 @@ impl Backlog {
     };
 
     /// The same at another size.
-    pub(crate) fn scaled(changes: u64) -> Backlog {
+    pub(crate) fn of(changes: u64) -> Backlog {
         let share = |part: u64| (part * changes / Self::FULL.changes()).max(1);
         Backlog {
             small_transactions: share(Self::FULL.small_transactions),

@@ -3,8 +3,8 @@ use std::fmt;
 
 use walcast_delivery::{
     BoxedFault, Catalog, ChangeStream, Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, Fault,
-    Feedback, Rewind, Sink, SlotState, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline,
-    WalStatus,
+    Feedback, Partitions, Rewind, Sink, SlotState, Source, SourceWatch, Started, Survey, SystemIdentifier,
+    Timeline, WalStatus,
 };
 use walcast_mapper::{Batch, TableFacts, TableName};
 use walcast_pgoutput::{FrameBlock, Lsn, Oid};
@@ -179,6 +179,7 @@ fn survey(active_pid: Option<i32>) -> Survey {
         }),
         publication: None,
         captured: Vec::new(),
+        partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
     }
 }
