@@ -27,6 +27,7 @@ mod parcel;
 mod pending;
 mod positions;
 mod relations;
+mod reselect;
 mod retention;
 mod rewind;
 mod session;

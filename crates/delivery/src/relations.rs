@@ -10,6 +10,7 @@ use walcast_mapper::{
 use walcast_pgoutput::{Oid, Relation};
 
 use crate::edge::{Catalog, SchemaRegistry, Topics};
+use crate::reselect;
 use crate::{ChangeLabels, DeliveryError, Metrics};
 
 /// The tables that Relation messages of this session have named. Relation numbers of an earlier session mean nothing.
@@ -108,6 +109,14 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
             Some(Table::Captured(captured)) => captured,
             Some(Table::NotCaptured) => return Ok(false),
             None => return Err(EncodeFault::UnknownRelation),
+        };
+        let completed = match captured.plan.unsent(change) {
+            None => None,
+            Some(unsent) => reselect::complete(&mut self.catalog, &unsent, change).await?,
+        };
+        let change = &match &completed {
+            None => *change,
+            Some(row) => reselect::with_row(change, row),
         };
         match captured.plan.encode(change, context, batch) {
             Ok(()) => {}

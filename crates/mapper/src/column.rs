@@ -61,10 +61,7 @@ pub(crate) struct Surroundings<'a> {
 
 impl ColumnPlan {
     /// A column of values.
-    pub(crate) fn of_values(
-        column: &RelationColumn,
-        around: &Surroundings<'_>,
-    ) -> Result<Self, MapError> {
+    pub(crate) fn of_values(column: &RelationColumn, around: &Surroundings<'_>) -> Result<Self, MapError> {
         let Surroundings {
             table, facts, config, ..
         } = around;

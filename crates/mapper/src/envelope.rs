@@ -181,7 +181,11 @@ impl Envelope {
         out: &mut Vec<u8>,
     ) -> Result<(), RowFault> {
         self.check_count(&row.tuple)?;
-        let image = if self.key_is_filled { row.image } else { Image::Whole };
+        let image = if self.key_is_filled {
+            row.image
+        } else {
+            Image::Whole
+        };
         F::begin_record(out);
         for KeyColumn { place, column } in &self.key {
             let place = *place;

@@ -86,7 +86,8 @@ pub enum MapError {
     #[error(
         "{} of {table} is part of the key that [[keys]] gives it, but the log does not tell it of a deleted row; run: \
          ALTER TABLE {} REPLICA IDENTITY FULL (or USING INDEX with a unique index over the key); or set missing = \"fill\"",
-        list("column", columns), quoted(table)
+        list("column", columns),
+        quoted(table)
     )]
     KeyNotInIdentity {
         /// The table.
@@ -95,7 +96,9 @@ pub enum MapError {
         columns: Vec<String>,
     },
     /// Two settings would change the values of one column.
-    #[error("column {column} of {table} is chosen by {first} and by {second}; a column's values can be changed by one only")]
+    #[error(
+        "column {column} of {table} is chosen by {first} and by {second}; a column's values can be changed by one only"
+    )]
     ColumnRules {
         /// The table.
         table: TableName,
@@ -107,7 +110,9 @@ pub enum MapError {
         second: &'static str,
     },
     /// A setting that is for text chooses a column that holds none.
-    #[error("column {column} of {table} is chosen by {setting}, which is for text; exclude the column if its values are not to be sent")]
+    #[error(
+        "column {column} of {table} is chosen by {setting}, which is for text; exclude the column if its values are not to be sent"
+    )]
     NotText {
         /// The table.
         table: TableName,

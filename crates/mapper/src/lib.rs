@@ -76,16 +76,18 @@ mod source;
 mod source_field;
 mod source_type;
 mod treatment;
+mod unsent;
 
 pub use batch::{Batch, Header, Mark, RecordView};
 pub use change::{ChangeContext, Ordinal, RecordId, RowChange};
 pub use config::{
     ColumnSettings, Encoding, FieldAdjustment, FlatDeletes, FlatForm, HashAlgorithm, HashRule, HashVersion,
-    KeyRule, MapperConfig, MaskRule, MetadataField, MissingKeyColumns, NameSettings, Route, RouteError, RouteText,
-    Salt, SchemaAdjustment, Shape, TableName, TruncateRule,
+    KeyRule, MapperConfig, MaskRule, MetadataField, MissingKeyColumns, NameSettings, Route, RouteError,
+    RouteText, Salt, SchemaAdjustment, Shape, TableName, TruncateRule, UnavailableValues,
 };
 pub use error::MapError;
 pub use facts::{ColumnFacts, TableFacts, TypeFacts, TypeKind};
 pub use pattern::{ColumnPattern, NamePattern, PatternError, TablePattern};
 pub use plan::{Plan, SchemaId, SchemaIds};
 pub use source_field::SourceField;
+pub use unsent::Unsent;

@@ -128,7 +128,11 @@ fn globs(text: &str, form: &Form) -> Result<Vec<Glob>, &'static str> {
         globs.push(glob);
         rest = after;
     }
-    if rest.is_empty() { Ok(globs) } else { Err(form.excess) }
+    if rest.is_empty() {
+        Ok(globs)
+    } else {
+        Err(form.excess)
+    }
 }
 
 macro_rules! pattern_kind {

@@ -246,9 +246,13 @@ mod tests {
         facts.types.insert(Oid::new(20_000), own("money", numeric_8_3));
         facts.types.insert(Oid::new(20_001), own("money3", money3));
         let labels = vec!["a".to_owned()];
-        facts.types.insert(Oid::new(20_002), own("mood", TypeKind::Enum { labels }));
+        facts
+            .types
+            .insert(Oid::new(20_002), own("mood", TypeKind::Enum { labels }));
         let element = Oid::new(20_002);
-        facts.types.insert(Oid::new(20_003), own("_mood", TypeKind::Array { element }));
+        facts
+            .types
+            .insert(Oid::new(20_003), own("_mood", TypeKind::Array { element }));
         for (oid, modifier, name, length, scale) in [
             (1700, (5 << 16 | 2) + 4, "numeric", 5, 2),
             (1700, -1, "numeric", 131_089, 0),

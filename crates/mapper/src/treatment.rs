@@ -54,7 +54,10 @@ pub(crate) fn of(
         (MASK, mask.is_some()),
         (HASH, hash.is_some()),
     ];
-    let mut changing = rules.iter().filter(|(_, chosen)| *chosen).map(|(setting, _)| *setting);
+    let mut changing = rules
+        .iter()
+        .filter(|(_, chosen)| *chosen)
+        .map(|(setting, _)| *setting);
     if let (Some(first), Some(second)) = (changing.next(), changing.next()) {
         return Err(MapError::ColumnRules {
             table: table.clone(),
@@ -101,7 +104,11 @@ pub(crate) fn of(
         || chosen(&settings.propagate_data_types, table, &source_type.name);
     Ok(Treatment {
         encoder,
-        parameters: if told { told_type(&source_type, name) } else { Vec::new() },
+        parameters: if told {
+            told_type(&source_type, name)
+        } else {
+            Vec::new()
+        },
     })
 }
 

@@ -6,6 +6,7 @@ mod leadership;
 mod preconditions;
 mod publication;
 mod query;
+mod reselect;
 mod server;
 mod slot;
 mod tables;
@@ -15,8 +16,11 @@ pub(crate) use facts::table_facts;
 pub(crate) use leadership::{lead, leads};
 pub use preconditions::{Outcome, Precondition};
 pub(crate) use preconditions::{ROLE, preconditions};
-pub(crate) use publication::{PARTITION_ROOTS_SINCE, backend_pid, create_publication_sql, leftover_publications, publication};
+pub(crate) use publication::{
+    PARTITION_ROOTS_SINCE, backend_pid, create_publication_sql, leftover_publications, publication,
+};
 pub(crate) use query::execute;
+pub(crate) use reselect::reselect;
 pub(crate) use server::{cluster, server_state};
 pub(crate) use slot::slot;
 pub(crate) use tables::{captured_tables, publishable_tables};

@@ -28,7 +28,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use walcast_delivery::{Guarantee, ReplayConfig};
-use walcast_mapper::{ColumnSettings, Encoding, FlatForm, KeyRule, NameSettings, Shape, TablePattern};
+use walcast_mapper::{
+    ColumnSettings, Encoding, FlatForm, KeyRule, NameSettings, Shape, TablePattern, UnavailableValues,
+};
 use walcast_postgres::{ConnectConfig, Environment, Partitions};
 
 pub(crate) use self::error::ConfigError;
@@ -120,6 +122,7 @@ pub(crate) enum RegistryAuth {
 #[derive(Debug)]
 pub(crate) struct FormatSection {
     pub(crate) tombstones_on_delete: bool,
+    pub(crate) unavailable_values: UnavailableValues,
     pub(crate) unavailable_value_placeholder: String,
     pub(crate) key: Encoding,
     pub(crate) value: Encoding,

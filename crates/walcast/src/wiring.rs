@@ -87,6 +87,7 @@ pub(crate) fn postgres(config: &Config) -> PostgresConfig {
 pub(crate) fn mapper(config: &Config) -> MapperConfig {
     MapperConfig {
         tombstones_on_delete: config.format.tombstones_on_delete,
+        unavailable_values: config.format.unavailable_values,
         unavailable_value_placeholder: config.format.unavailable_value_placeholder.clone(),
         key: config.format.key,
         value: config.format.value,

@@ -82,7 +82,9 @@ pub enum RouteError {
         cause: regex::Error,
     },
     /// A replacement names a group that the pattern does not have.
-    #[error("{text:?} refers to a group that {pattern:?} does not have; groups are $1 or ${{name}}, \\$ is a dollar")]
+    #[error(
+        "{text:?} refers to a group that {pattern:?} does not have; groups are $1 or ${{name}}, \\$ is a dollar"
+    )]
     Group {
         /// The replacement.
         text: String,

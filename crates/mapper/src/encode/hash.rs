@@ -47,9 +47,17 @@ impl Hash {
             HashVersion::V1 => serialize(text, |bytes| digest.update(bytes)),
             HashVersion::V2 => digest.update(text),
         }
-        let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+        let digit = |nibble: u8| {
+            if nibble < 10 {
+                b'0' + nibble
+            } else {
+                b'a' + nibble - 10
+            }
+        };
         let hash = digest.finalize();
-        hash.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xF)]).collect()
+        hash.iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 0xF)])
+            .collect()
     }
 }
 
@@ -57,7 +65,9 @@ impl Hash {
 fn serialize(text: &[u8], mut take: impl FnMut(&[u8])) {
     take(&STREAM);
     let mut length = 0u64;
-    modified_utf8(text, |piece| length += u64::try_from(piece.len()).unwrap_or(u64::MAX));
+    modified_utf8(text, |piece| {
+        length += u64::try_from(piece.len()).unwrap_or(u64::MAX)
+    });
     match u16::try_from(length) {
         Ok(length) => {
             take(&[STRING]);
@@ -113,17 +123,51 @@ mod tests {
         use HashAlgorithm::{Md5, Sha256};
         use HashVersion::{V1, V2};
         for (algorithm, version, salt, text, expected) in [
-            (Sha256, V1, "salt", "hello", "af5843a0f0e728ab0332c8888b6e1190bfb79e584f0d40538de8f10df6ef29c6"),
-            (Sha256, V1, "salt", "world", "4588e1f2dcdc7fefc1515d3acd5acb9033478eace68286f383c337b9ff4464a3"),
+            (
+                Sha256,
+                V1,
+                "salt",
+                "hello",
+                "af5843a0f0e728ab0332c8888b6e1190bfb79e584f0d40538de8f10df6ef29c6",
+            ),
+            (
+                Sha256,
+                V1,
+                "salt",
+                "world",
+                "4588e1f2dcdc7fefc1515d3acd5acb9033478eace68286f383c337b9ff4464a3",
+            ),
             (Md5, V1, "salt", "hello", "46f48a7a5ea32efba87cbff49d46d35a"),
             (Md5, V1, "salt", "world", "030f632140d9c9591b0d8c21098024b8"),
-            (Sha256, V2, "salt", "hello", "cd31b3b98ece60cb739c0bf770b2de892ae0ad133f645513c3d83f08757a843a"),
-            (Sha256, V2, "salt", "world", "e84ac3142870113ddc6710c06f76421befc8e8ca6de64e98d2993ed8d41f4085"),
+            (
+                Sha256,
+                V2,
+                "salt",
+                "hello",
+                "cd31b3b98ece60cb739c0bf770b2de892ae0ad133f645513c3d83f08757a843a",
+            ),
+            (
+                Sha256,
+                V2,
+                "salt",
+                "world",
+                "e84ac3142870113ddc6710c06f76421befc8e8ca6de64e98d2993ed8d41f4085",
+            ),
             (Md5, V2, "salt", "hello", "06decc8b095724f80103712c235586be"),
             (Md5, V2, "salt", "world", "172c8e95398cc72ab5358ead6981e7e5"),
-            (Sha256, V1, "CzQMA0cB5K", "hello", "b4d39ab0d198fb4cac8b2f023da74f670bcaf192dcc79b5d6361b7ae6b2fafdf"),
+            (
+                Sha256,
+                V1,
+                "CzQMA0cB5K",
+                "hello",
+                "b4d39ab0d198fb4cac8b2f023da74f670bcaf192dcc79b5d6361b7ae6b2fafdf",
+            ),
         ] {
-            assert_eq!(digits(algorithm, version, salt, text), expected, "{algorithm:?} {version:?} {text}");
+            assert_eq!(
+                digits(algorithm, version, salt, text),
+                expected,
+                "{algorithm:?} {version:?} {text}"
+            );
         }
     }
 
@@ -134,7 +178,10 @@ mod tests {
             serialize(text.as_bytes(), |piece| bytes.extend_from_slice(piece));
             bytes
         };
-        assert_eq!(serialized("a\0"), [0xAC, 0xED, 0, 5, 0x74, 0, 3, b'a', 0xC0, 0x80]);
+        assert_eq!(
+            serialized("a\0"),
+            [0xAC, 0xED, 0, 5, 0x74, 0, 3, b'a', 0xC0, 0x80]
+        );
         assert_eq!(
             serialized("😀"),
             [0xAC, 0xED, 0, 5, 0x74, 0, 6, 0xED, 0xA0, 0xBD, 0xED, 0xB8, 0x80]

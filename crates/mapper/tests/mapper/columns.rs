@@ -52,8 +52,12 @@ fn check_schema(table: &Table, expected: Expect) {
     expected.assert_eq(&fields.collect::<Vec<_>>().join("\n"));
 }
 
-const ROW: [walcast_pgoutput::Column<'static>; 4] =
-    [Text(b"1"), Text(b"ann@example"), Text(b"abcdefgh"), Text(b"\\x0102030405")];
+const ROW: [walcast_pgoutput::Column<'static>; 4] = [
+    Text(b"1"),
+    Text(b"ann@example"),
+    Text(b"abcdefgh"),
+    Text(b"\\x0102030405"),
+];
 
 #[test]
 fn values_have_the_columns_that_are_chosen() {
@@ -65,7 +69,11 @@ fn values_have_the_columns_that_are_chosen() {
         expect![[r#"{id: 1} null -> {email: "ann@example", code: "abcdefgh"}"#]],
     );
     let excluded = with_columns(json!({"include": ["*.*.*"], "exclude": ["public.*.photo", "*.*.em*"]}));
-    check(&excluded, &insert, expect![[r#"{id: 1} null -> {id: 1, code: "abcdefgh"}"#]]);
+    check(
+        &excluded,
+        &insert,
+        expect![[r#"{id: 1} null -> {id: 1, code: "abcdefgh"}"#]],
+    );
     // What is left out can be of a name that Avro does not accept.
     let mut odd = with_columns(json!({"exclude": ["*.*.\"e mail\""]}));
     odd.relation.columns[1].name = "e mail".to_owned();
@@ -77,7 +85,10 @@ fn values_have_the_columns_that_are_chosen() {
     // Columns keep their places behind one that is left out, where values come from the old row too.
     check(
         &excluded,
-        &Change::UpdateFull(&ROW, &[Text(b"1"), UnchangedToast, UnchangedToast, UnchangedToast]),
+        &Change::UpdateFull(
+            &ROW,
+            &[Text(b"1"), UnchangedToast, UnchangedToast, UnchangedToast],
+        ),
         expect![[r#"{id: 1} {id: 1, code: "abcdefgh"} -> {id: 1, code: "abcdefgh"}"#]],
     );
 }
@@ -148,7 +159,10 @@ fn hashes_are_cut_off_where_the_column_ends_and_spare_null() {
             r#"{id: 1} null -> {id: 1, email: "296a90bf4bbab137251d338217c3af14a135f175daedc7c39aacd0b8a408ba6d", code: "b4d39ab0", photo: null}"#
         ]],
     );
-    assert!(!format!("{:?}", table.config).contains("CzQMA0cB5K"), "the salt is shown");
+    assert!(
+        !format!("{:?}", table.config).contains("CzQMA0cB5K"),
+        "the salt is shown"
+    );
 }
 
 #[test]
@@ -178,7 +192,9 @@ fn enums_are_hashed_and_keep_their_labels() {
     check(
         &table,
         &Change::Insert(&[Text(b"1"), Text(b"new"), Text(b"x"), Null]),
-        expect!["column email of public.t holds a label that enum type 20000 did not have when its schema was made"],
+        expect![
+            "column email of public.t holds a label that enum type 20000 did not have when its schema was made"
+        ],
     );
 }
 

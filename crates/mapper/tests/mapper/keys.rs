@@ -125,14 +125,23 @@ fn every_identity_has_its_key() {
         format!("{key} {}", shown::show(before))
     };
     let full = Change::DeleteFull(&ROW);
-    expect![[r#"{id: 1} {id: 1, tenant: 7, name: "n"}"#]]
-        .assert_eq(&shown(ReplicaIdentity::Full, [true; 3], &full));
+    expect![[r#"{id: 1} {id: 1, tenant: 7, name: "n"}"#]].assert_eq(&shown(
+        ReplicaIdentity::Full,
+        [true; 3],
+        &full,
+    ));
     let by_id = Change::DeleteKey(&[Text(b"1"), Null, Null]);
-    expect!["{id: 1} {id: 1, tenant: 0, name: null}"]
-        .assert_eq(&shown(ReplicaIdentity::Default, [true, false, false], &by_id));
+    expect!["{id: 1} {id: 1, tenant: 0, name: null}"].assert_eq(&shown(
+        ReplicaIdentity::Default,
+        [true, false, false],
+        &by_id,
+    ));
     let by_index = Change::DeleteKey(&[Null, Text(b"7"), Text(b"n")]);
-    expect![[r#"{tenant: 7, name: "n"} {id: 0, tenant: 7, name: "n"}"#]]
-        .assert_eq(&shown(ReplicaIdentity::Index, [false, true, true], &by_index));
+    expect![[r#"{tenant: 7, name: "n"} {id: 0, tenant: 7, name: "n"}"#]].assert_eq(&shown(
+        ReplicaIdentity::Index,
+        [false, true, true],
+        &by_index,
+    ));
     // Only where the publication does not publish updates and deletes does the server let such a table be changed.
     let insert = Change::Insert(&ROW);
     expect!["{id: 1} null"].assert_eq(&shown(ReplicaIdentity::Nothing, [false; 3], &insert));

@@ -24,7 +24,10 @@ fn a_star_covers_anything() {
     assert!(!chooses("public.*", "public2", "orders"));
     assert!(chooses("*.a*b*c", "x", "a_bb_c"));
     assert!(!chooses("*.a*b*c", "x", "a_bb_cd"));
-    assert!(!chooses("x.order_", "x", "orders"), "an underscore is no wildcard");
+    assert!(
+        !chooses("x.order_", "x", "orders"),
+        "an underscore is no wildcard"
+    );
     assert!(chooses("Sales.Order_*", "sales", "order_1"));
     assert!(chooses("x.\"a*\"", "x", "a*"));
     assert!(!chooses("x.\"a*\"", "x", "ab"));
@@ -37,7 +40,10 @@ fn a_regular_expression_covers_the_whole_name_in_any_case() {
     assert!(chooses(r"/public\.orders_[0-9]+/", "Public", "ORDERS_12"));
     assert!(!chooses(r"/public\.orders_[0-9]+/", "public", "orders_12b"));
     assert!(!chooses(r"/public\.orders_[0-9]+/", "xpublic", "orders_12"));
-    assert!(chooses("/public.a|public.ab/", "public", "ab"), "the longer branch counts");
+    assert!(
+        chooses("/public.a|public.ab/", "public", "ab"),
+        "the longer branch counts"
+    );
     assert!(chooses("/.*/", "any", "with.dots and / too"));
     assert!(chooses(r"/geschäft\..*/", "GESCHÄFT", "x"));
 }
@@ -73,8 +79,14 @@ fn what_is_no_pattern_says_why() {
             r#""a.b.c" is not a table pattern: something follows the table's name; quote names with dots in them"#
         ]],
     );
-    check::<TablePattern>("public.", expect![[r#""public." is not a table pattern: a name is empty"#]]);
-    check::<TablePattern>("\"a", expect![[r#""\"a" is not a table pattern: a quote is not closed"#]]);
+    check::<TablePattern>(
+        "public.",
+        expect![[r#""public." is not a table pattern: a name is empty"#]],
+    );
+    check::<TablePattern>(
+        "\"a",
+        expect![[r#""\"a" is not a table pattern: a quote is not closed"#]],
+    );
     check::<TablePattern>(
         "a\"b\".c",
         expect![[

@@ -26,7 +26,12 @@ fn check(table: &Table, expected: Expect) {
             };
             let key = table.records(&Change::Insert(&[Text(b"1"), Text(b"n")])).unwrap();
             let key = shown::show(key[0].key.as_ref().unwrap());
-            format!("{} {} {} {key}", plan.topic(), name(plan.key_schema()), name(plan.value_schema()))
+            format!(
+                "{} {} {} {key}",
+                plan.topic(),
+                name(plan.key_schema()),
+                name(plan.value_schema())
+            )
         }
     };
     expected.assert_eq(&text);

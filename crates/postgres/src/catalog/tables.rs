@@ -161,9 +161,8 @@ async fn find(
     patterns: &[TablePattern],
     exclude: &[TablePattern],
 ) -> Result<Vec<Found>, PostgresError> {
-    let chosen = |patterns: &[TablePattern], table: &TableName| {
-        patterns.iter().any(|pattern| pattern.matches(table))
-    };
+    let chosen =
+        |patterns: &[TablePattern], table: &TableName| patterns.iter().any(|pattern| pattern.matches(table));
     let mut wanted: Vec<u32> = Vec::new();
     for row in rows(client, DOING, NAMES, &[]).await? {
         if chosen(patterns, &table_name(&row)?) {

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use walcast_delivery::{BoxedFault, ChangeStream, Source, Started, Survey};
 use walcast_pgoutput::{Column, Decoder, Frame, Lsn, Message};
-use walcast_postgres::{ConnectConfig, Environment, Partitions, PostgresConfig, PostgresSource, QUEUE_BYTES_DEFAULT};
+use walcast_postgres::{
+    ConnectConfig, Environment, Partitions, PostgresConfig, PostgresSource, QUEUE_BYTES_DEFAULT,
+};
 use walcast_testbed::Postgres;
 
 /// Longer than anything here takes; a test that hangs fails instead.

@@ -7,8 +7,8 @@ mod tests;
 use anyhow::Context;
 use clap::Args;
 use walcast_delivery::Feedback;
-use walcast_postgres::tail::{self, Selection, Tail};
 use walcast_mapper::{PatternError, TablePattern};
+use walcast_postgres::tail::{self, Selection, Tail};
 use walcast_postgres::{ConnectConfig, Environment};
 
 use self::printer::Printer;

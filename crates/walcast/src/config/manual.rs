@@ -78,9 +78,9 @@ fn every_default_is_the_one_described() {
     for (table, keys) in described() {
         let path = table.split('.').filter(|part| !part.is_empty());
         let written = repeated_defaults(&table);
-        let values = written.as_ref().unwrap_or_else(|| {
-            path.fold(&defaults, |values, part| values[part].as_table().unwrap())
-        });
+        let values = written
+            .as_ref()
+            .unwrap_or_else(|| path.fold(&defaults, |values, part| values[part].as_table().unwrap()));
         for (key, manual) in keys {
             match values.get(&key) {
                 Some(value) => assert_eq!(manual, format!("`{value}`"), "default of {key} in [{table}]"),

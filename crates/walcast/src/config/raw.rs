@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use walcast_mapper::{ColumnSettings, Encoding, FlatForm, KeyRule, NameSettings, Shape};
+use walcast_mapper::{ColumnSettings, Encoding, FlatForm, KeyRule, NameSettings, Shape, UnavailableValues};
 
 use super::age::Age;
 use super::bytes::ByteSize;
@@ -110,6 +110,7 @@ pub(crate) struct RawReplay {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawFormat {
     pub(crate) tombstones_on_delete: bool,
+    pub(crate) unavailable_values: UnavailableValues,
     pub(crate) unavailable_value_placeholder: String,
     pub(crate) key: Encoding,
     pub(crate) value: Encoding,
@@ -235,6 +236,7 @@ impl Default for RawFormat {
     fn default() -> Self {
         Self {
             tombstones_on_delete: true,
+            unavailable_values: UnavailableValues::default(),
             unavailable_value_placeholder: UNAVAILABLE_VALUE.to_owned(),
             key: Encoding::default(),
             value: Encoding::default(),

@@ -16,8 +16,8 @@ use super::bytes::ByteSize;
 use super::document::Document;
 use super::error::{ConfigError, Fault};
 use super::raw::{
-    RawAdmin, RawConfig, RawFormat, RawGuarantee, RawKafka, RawLog, RawLogFormat, RawPartitions, RawPostgres, RawRegistry,
-    RawReplay, RawRetry, RawTopics,
+    RawAdmin, RawConfig, RawFormat, RawGuarantee, RawKafka, RawLog, RawLogFormat, RawPartitions, RawPostgres,
+    RawRegistry, RawReplay, RawRetry, RawTopics,
 };
 use super::{
     Config, FormatSection, KafkaSection, LogFormat, LogSection, PostgresSection, Properties, RegistryAuth,
@@ -450,6 +450,7 @@ impl Check<'_> {
         self.rule("format.value", "avro", wanted, is_json)?;
         Ok(FormatSection {
             tombstones_on_delete: raw.tombstones_on_delete,
+            unavailable_values: raw.unavailable_values,
             unavailable_value_placeholder: raw.unavailable_value_placeholder,
             key: raw.key,
             value: raw.value,

@@ -7,7 +7,11 @@ use super::{check_error, parse, with};
 
 #[test]
 fn patterns_may_be_regular_expressions() {
-    let config = parse(&with("postgres", r"tables = ['/public\.orders_[0-9]+/', 'sales.*']")).unwrap();
+    let config = parse(&with(
+        "postgres",
+        r"tables = ['/public\.orders_[0-9]+/', 'sales.*']",
+    ))
+    .unwrap();
     let table = |name: &str| TableName {
         namespace: "public".to_owned(),
         name: name.to_owned(),
@@ -95,7 +99,11 @@ fn a_salt_is_never_shown() {
 
 #[test]
 fn names_are_checked() {
-    let config = parse(&with("names", "delimiter = \"-\"\nadjust_fields = \"avro_unicode\"")).unwrap();
+    let config = parse(&with(
+        "names",
+        "delimiter = \"-\"\nadjust_fields = \"avro_unicode\"",
+    ))
+    .unwrap();
     assert_eq!(config.names.adjust_fields, FieldAdjustment::AvroUnicode);
     check_error(
         &with("names", "delimiter = \"\""),
