@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 
-use walcast_mapper::{Batch, SchemaId, TableFacts, TableName};
+use walcast_mapper::{Batch, SchemaId, TableFacts, TableName, Unsent};
 use walcast_pgoutput::{FrameBlock, Lsn, Oid};
 
 use crate::{CheckpointLog, CheckpointUpdate, Survey, Timeline};
@@ -137,6 +137,13 @@ pub trait Catalog {
 
     /// What the catalog says of a table now; empty facts when the table no longer exists.
     fn table_facts(&mut self, relation: Oid) -> impl Future<Output = Result<TableFacts, BoxedFault>>;
+
+    /// The values that the log left out of an updated row, as they are now, in the order of [`Unsent::columns`]; `None`
+    /// when the row is gone.
+    fn reselect(
+        &mut self,
+        unsent: &Unsent<'_>,
+    ) -> impl Future<Output = Result<Option<Vec<Option<String>>>, BoxedFault>>;
 }
 
 /// Eyes on the source while a stream runs.

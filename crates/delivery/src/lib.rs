@@ -29,6 +29,7 @@ mod pending;
 mod positions;
 mod registrar;
 mod relations;
+mod reselect;
 mod retention;
 mod rewind;
 mod session;

@@ -11,6 +11,7 @@ use walcast_pgoutput::{Oid, Relation};
 
 use crate::edge::{Catalog, SchemaRegistry, Topics};
 use crate::registrar::Registrar;
+use crate::reselect;
 use crate::{ChangeLabels, DeliveryError, Metrics};
 
 /// The tables that Relation messages of this session have named. Relation numbers of an earlier session mean nothing.
@@ -117,6 +118,14 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
             None => return Err(EncodeFault::UnknownRelation),
         };
         let before = batch.record_count();
+        let completed = match captured.plan.unsent(change) {
+            None => None,
+            Some(unsent) => reselect::complete(&mut self.catalog, &unsent, change).await?,
+        };
+        let change = &match &completed {
+            None => *change,
+            Some(row) => reselect::with_row(change, row),
+        };
         match captured.plan.encode(change, context, tally.as_deref_mut(), batch) {
             Ok(()) => {}
             Err(error) if error.is_stale_facts() => {

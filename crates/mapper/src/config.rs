@@ -12,6 +12,8 @@ mod types;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 pub use absence::{MissingNotNull, NullWithDefault};
 pub use columns::{ColumnSettings, HashAlgorithm, HashRule, HashVersion, MaskRule, TruncateRule};
 pub use events::{EventsConfig, Operation};
@@ -42,6 +44,18 @@ impl fmt::Display for TableName {
     }
 }
 
+/// What is done about a value of an updated row that was stored out of line and not changed, where the log does not tell
+/// it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnavailableValues {
+    /// The placeholder stands for it.
+    #[default]
+    Placeholder,
+    /// It is asked for by the row's key: the value of now, not of then. The placeholder stands for it if the row is gone.
+    Reselect,
+}
+
 /// How records are named and shaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapperConfig {
@@ -55,6 +69,8 @@ pub struct MapperConfig {
     /// What stands for a value that was stored out of line and not changed (Debezium's
     /// `unavailable.value.placeholder`).
     pub unavailable_value_placeholder: String,
+    /// Whether such values are asked for before the placeholder stands for them.
+    pub unavailable_values: UnavailableValues,
     /// How keys are encoded.
     pub key: Encoding,
     /// How values are encoded.
@@ -91,6 +107,7 @@ impl MapperConfig {
             database: database.into(),
             tombstones_on_delete: true,
             unavailable_value_placeholder: UNAVAILABLE_VALUE_PLACEHOLDER.to_owned(),
+            unavailable_values: UnavailableValues::default(),
             key: Encoding::Avro,
             value: Encoding::Avro,
             shape: Shape::Debezium,

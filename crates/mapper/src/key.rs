@@ -45,7 +45,7 @@ pub(crate) fn of(
     }
     if places.is_empty() {
         return Ok(Key {
-            places: columns(relation, facts),
+            places: of_rows(relation, facts),
             filled: false,
         });
     }
@@ -77,12 +77,12 @@ fn untold(relation: &Relation, places: &[usize]) -> Vec<String> {
     }
 }
 
-/// The key's columns where the configuration says nothing.
+/// The columns that identify a row, and the key's where the configuration says nothing.
 ///
 /// The log is believed before the catalog: under the default identity it flags the primary key as it was. The catalog
 /// knows the order of the key's columns, and the key where the identity is the whole row. A primary key that a replica
 /// identity index does not cover cannot be told of a deleted row: there the index is the key.
-fn columns(relation: &Relation, facts: &TableFacts) -> Vec<usize> {
+pub(crate) fn of_rows(relation: &Relation, facts: &TableFacts) -> Vec<usize> {
     let flagged: Vec<usize> = relation
         .columns
         .iter()

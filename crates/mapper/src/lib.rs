@@ -78,6 +78,7 @@ mod source;
 mod source_field;
 mod source_type;
 mod treatment;
+mod unsent;
 
 pub use batch::{Batch, Header, Mark, RecordView};
 pub use change::{ChangeContext, Ordinal, RecordId, RowChange};
@@ -86,7 +87,7 @@ pub use config::{
     FlatForm, HashAlgorithm, HashRule, HashVersion, HstoreMode, IntervalMode, KeyRule, MapperConfig,
     MaskRule, MetadataField, MissingKeyColumns, MissingNotNull, NameSettings, NullWithDefault, Operation,
     Route, RouteError, RouteText, Salt, SchemaAdjustment, Shape, TableName, TimeMode, TruncateRule,
-    TypeModes, UnknownMode, UnwritableMode,
+    TypeModes, UnavailableValues, UnknownMode, UnwritableMode,
 };
 pub use error::MapError;
 pub use events::{
@@ -96,3 +97,4 @@ pub use facts::{ColumnFacts, TableFacts, TypeFacts, TypeKind};
 pub use pattern::{ColumnPattern, NamePattern, PatternError, TablePattern};
 pub use plan::{Plan, SchemaId, SchemaIds};
 pub use source_field::SourceField;
+pub use unsent::Unsent;

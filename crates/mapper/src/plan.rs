@@ -19,6 +19,7 @@ use crate::shape::ShapePlan;
 use crate::source::Source;
 use crate::{
     Batch, ChangeContext, Encoding, MapError, MapperConfig, RowChange, Shape, TableFacts, TableName, Tally,
+    UnavailableValues, Unsent,
 };
 use crate::{key, names, schema};
 
@@ -66,6 +67,8 @@ pub struct Plan {
     value: Serialization,
     shape: ShapePlan,
     envelope: Envelope,
+    /// The columns by which a row is asked for; empty when none are asked for.
+    row_key: Vec<usize>,
     topic_prefix: String,
     tombstones_on_delete: bool,
     operations: Operations,
@@ -132,6 +135,10 @@ impl Plan {
                     Encoding::Json | Encoding::JsonSchema => Source::new::<Json>(&table, config),
                 },
             },
+            row_key: match config.unavailable_values {
+                UnavailableValues::Placeholder => Vec::new(),
+                UnavailableValues::Reselect => key::of_rows(relation, facts),
+            },
             topic_prefix: config.topic_prefix.clone(),
             tombstones_on_delete: config.tombstones_on_delete,
             operations: Operations::new(&config.events),
@@ -176,6 +183,17 @@ impl Plan {
     /// Sends the records to another topic; its schemas are the same.
     pub fn move_to(&mut self, topic: String) {
         self.topic = topic.into();
+    }
+
+    /// What has to be asked for before a change is encoded, so that no placeholder stands for it; `None` when nothing has
+    /// to be, or nothing is asked for.
+    #[inline]
+    #[must_use]
+    pub fn unsent<'a>(&'a self, change: &RowChange<'a>) -> Option<Unsent<'a>> {
+        if self.row_key.is_empty() {
+            return None;
+        }
+        Unsent::of(&self.table, &self.envelope, &self.row_key, change)
     }
 
     /// Writes the records of one change to the end of `batch`: one, or several for a delete with its tombstone or a

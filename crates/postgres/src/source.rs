@@ -6,7 +6,7 @@ use std::time::Duration;
 use walcast_delivery::{
     BoxedFault, Catalog, Partitions, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline, sql,
 };
-use walcast_mapper::{TableFacts, TableName};
+use walcast_mapper::{TableFacts, TableName, Unsent};
 use walcast_pgoutput::{Lsn, Oid};
 
 use crate::catalog;
@@ -276,6 +276,10 @@ impl Catalog for PostgresCatalog {
 
     async fn table_facts(&mut self, relation: Oid) -> Result<TableFacts, BoxedFault> {
         Ok(catalog::table_facts(&self.session.client, relation).await?)
+    }
+
+    async fn reselect(&mut self, unsent: &Unsent<'_>) -> Result<Option<Vec<Option<String>>>, BoxedFault> {
+        Ok(catalog::reselect(&self.session.client, unsent).await?)
     }
 }
 

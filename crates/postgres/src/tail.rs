@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use walcast_delivery::{BoxedFault, Catalog, Partitions, Persistence, sql};
-use walcast_mapper::{TableFacts, TableName, TablePattern};
+use walcast_mapper::{TableFacts, TableName, TablePattern, Unsent};
 use walcast_pgoutput::{FrameBlock, Lsn, Oid};
 
 use crate::QUEUE_BYTES_DEFAULT;
@@ -141,6 +141,10 @@ impl Catalog for TailCatalog {
 
     async fn table_facts(&mut self, relation: Oid) -> Result<TableFacts, BoxedFault> {
         Ok(catalog::table_facts(&self.session.client, relation).await?)
+    }
+
+    async fn reselect(&mut self, unsent: &Unsent<'_>) -> Result<Option<Vec<Option<String>>>, BoxedFault> {
+        Ok(catalog::reselect(&self.session.client, unsent).await?)
     }
 }
 

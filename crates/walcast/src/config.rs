@@ -30,7 +30,7 @@ use std::time::Duration;
 use walcast_delivery::{Guarantee, OnIncompatible, Partitions, ReplayConfig};
 use walcast_mapper::{
     ColumnSettings, Encoding, EventsConfig, FlatForm, KeyRule, MissingNotNull, NameSettings, NullWithDefault,
-    Shape, TablePattern, TypeModes,
+    Shape, TablePattern, TypeModes, UnavailableValues,
 };
 use walcast_postgres::{ConnectConfig, Environment};
 
@@ -126,6 +126,7 @@ pub(crate) enum RegistryAuth {
 #[derive(Debug)]
 pub(crate) struct FormatSection {
     pub(crate) tombstones_on_delete: bool,
+    pub(crate) unavailable_values: UnavailableValues,
     pub(crate) unavailable_value_placeholder: String,
     pub(crate) key: Encoding,
     pub(crate) value: Encoding,

@@ -3,7 +3,7 @@
 use std::num::{NonZeroU16, NonZeroU32};
 
 use tokio::sync::watch;
-use walcast_delivery::{Connector, DeliveryConfig, Metrics, Status};
+use walcast_delivery::{Connector, DeliveryConfig, Metrics, OnIncompatible, Status};
 use walcast_kafka::{KafkaConfig, KafkaSink, KafkaTopics, Properties, Registry, RegistryConfig, TopicConfig};
 use walcast_mapper::MapperConfig;
 use walcast_postgres::{PostgresConfig, PostgresSource};
@@ -87,6 +87,7 @@ pub(crate) fn postgres(config: &Config) -> PostgresConfig {
 pub(crate) fn mapper(config: &Config) -> MapperConfig {
     MapperConfig {
         tombstones_on_delete: config.format.tombstones_on_delete,
+        unavailable_values: config.format.unavailable_values,
         unavailable_value_placeholder: config.format.unavailable_value_placeholder.clone(),
         key: config.format.key,
         value: config.format.value,
@@ -131,7 +132,11 @@ fn delivery(config: &Config) -> DeliveryConfig {
         commit_bytes: config.kafka.commit_bytes,
         transaction_timeout: config.kafka.transaction_timeout,
         split_over_bytes: config.kafka.split_over_bytes,
-        on_incompatible: config.registry.on_incompatible,
+        // Without a registry there is nothing that could refuse a schema.
+        on_incompatible: config
+            .registry
+            .as_ref()
+            .map_or(OnIncompatible::Halt, |registry| registry.on_incompatible),
         idle_interval: config.postgres.idle_interval,
         watch_interval: config.postgres.watch_interval,
         replay: config.replay,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use walcast_delivery::{BoxedFault, Catalog, ChangeStream, Feedback, SourceWatch, Survey};
-use walcast_mapper::{TableFacts, TableName};
+use walcast_mapper::{TableFacts, TableName, Unsent};
 use walcast_pgoutput::{FrameBlock, Lsn, Oid};
 
 use super::kafka::Kafka;
@@ -155,6 +155,11 @@ impl Catalog for CatalogClient {
             },
         )
         .await
+    }
+
+    /// The log is all that is kept of a row here.
+    async fn reselect(&mut self, _: &Unsent<'_>) -> Result<Option<Vec<Option<String>>>, BoxedFault> {
+        Ok(None)
     }
 }
 

@@ -31,4 +31,6 @@ mod shown;
 #[cfg(test)]
 mod table;
 #[cfg(test)]
+mod unsent;
+#[cfg(test)]
 mod values;

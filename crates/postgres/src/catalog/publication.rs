@@ -7,7 +7,6 @@ use walcast_delivery::sql::PARTITION_ROOTS_SINCE;
 use walcast_mapper::TableName;
 
 use super::query::{one, row, rows, value};
-use crate::config::Partitions;
 use crate::error::PostgresError;
 
 const DOING: &str = "looking at the publication";

@@ -217,7 +217,7 @@ fn table(row: &Row) -> Result<CapturedTable, PostgresError> {
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use walcast_delivery::{CapturedTable, Partitions, Persistence};
+    use walcast_delivery::{CapturedTable, Persistence};
     use walcast_mapper::TableName;
     use walcast_pgoutput::{Oid, ReplicaIdentity};
 

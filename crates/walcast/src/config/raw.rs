@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use walcast_mapper::{
     ColumnSettings, Encoding, EventsConfig, FlatForm, KeyRule, MissingNotNull, NameSettings, NullWithDefault,
-    Shape, TypeModes,
+    Shape, TypeModes, UnavailableValues,
 };
 
 use super::age::Age;
@@ -125,6 +125,7 @@ pub(crate) struct RawReplay {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawFormat {
     pub(crate) tombstones_on_delete: bool,
+    pub(crate) unavailable_values: UnavailableValues,
     pub(crate) unavailable_value_placeholder: String,
     pub(crate) key: Encoding,
     pub(crate) value: Encoding,
@@ -252,6 +253,7 @@ impl Default for RawFormat {
     fn default() -> Self {
         Self {
             tombstones_on_delete: true,
+            unavailable_values: UnavailableValues::default(),
             unavailable_value_placeholder: UNAVAILABLE_VALUE.to_owned(),
             key: Encoding::default(),
             value: Encoding::default(),

@@ -494,6 +494,7 @@ impl Check<'_> {
         self.rule("format.value", "avro", wanted, is_json)?;
         Ok(FormatSection {
             tombstones_on_delete: raw.tombstones_on_delete,
+            unavailable_values: raw.unavailable_values,
             unavailable_value_placeholder: raw.unavailable_value_placeholder,
             key: raw.key,
             value: raw.value,

@@ -6,7 +6,7 @@ use walcast_delivery::{
     Feedback, Partitions, Rewind, Sink, SlotState, Source, SourceWatch, Started, Survey, SystemIdentifier,
     Timeline, WalStatus,
 };
-use walcast_mapper::{Batch, TableFacts, TableName};
+use walcast_mapper::{Batch, TableFacts, TableName, Unsent};
 use walcast_pgoutput::{FrameBlock, Lsn, Oid};
 
 use super::set::move_to;
@@ -67,6 +67,10 @@ impl Catalog for Never {
     }
 
     async fn table_facts(&mut self, _: Oid) -> Result<TableFacts, BoxedFault> {
+        match *self {}
+    }
+
+    async fn reselect(&mut self, _: &Unsent<'_>) -> Result<Option<Vec<Option<String>>>, BoxedFault> {
         match *self {}
     }
 }
