@@ -196,7 +196,7 @@ impl Registry {
         if let Some(id) = self.ids.get(&entry) {
             return Ok(*id);
         }
-        let supplied = SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
+        let supplied = SuppliedSchema::new(None, SchemaType::Avro, without_quoted_braces(schema));
         let registered = post_schema(&self.settings, subject.to_owned(), supplied).await;
         let id = match registered {
             Ok(registered) => SchemaId::new(registered.id),
@@ -312,4 +312,12 @@ fn innermost(error: &SRCError) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+/// The same JSON without the characters `"{}"`, which are the default of many a `jsonb` column.
+///
+/// Apicurio takes the quotes off before it looks what kind of schema a text is (its `AvroContentAccepter`), finds none, and
+/// refuses it.
+fn without_quoted_braces(schema: &str) -> String {
+    schema.replace("\"{}\"", "\"\\u007b}\"")
 }

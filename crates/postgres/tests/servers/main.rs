@@ -9,6 +9,7 @@ mod leadership;
 mod streaming;
 mod tail;
 mod tls;
+mod values;
 mod versions;
 
 use std::time::Duration;
