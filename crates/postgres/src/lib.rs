@@ -16,6 +16,7 @@
 //!
 //! ```no_run
 //! use walcast_delivery::Source;
+//! use walcast_mapper::EventsConfig;
 //! use walcast_postgres::{ConnectConfig, Environment, PostgresConfig, PostgresSource, QUEUE_BYTES_DEFAULT};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,6 +27,7 @@
 //!     publication: "walcast_shop".to_owned(),
 //!     tables: vec!["public.*".parse()?],
 //!     exclude: Vec::new(),
+//!     operations: EventsConfig::default().operations,
 //!     queue_bytes: QUEUE_BYTES_DEFAULT,
 //!     logical_decoding_work_mem: None,
 //! })?;

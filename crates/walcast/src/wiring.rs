@@ -76,6 +76,7 @@ pub(crate) fn postgres(config: &Config) -> PostgresConfig {
         publication: section.publication.clone(),
         tables: section.tables.clone(),
         exclude: section.exclude.clone(),
+        operations: config.events.operations.clone(),
         queue_bytes: section.queue_bytes,
         logical_decoding_work_mem: section.logical_decoding_work_mem.clone(),
     }

@@ -27,7 +27,8 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
         next_ordinal,
     });
     let place = (any::<u64>(), any::<u32>(), ".*", ".*");
-    let progress = (lsn(), option::of(mark), option::of(partial), any::<i64>());
+    let last = (option::of(mark), option::of(lsn()));
+    let progress = (lsn(), last, option::of(partial), any::<i64>());
     (state, place, progress).prop_map(|(state, place, progress)| Checkpoint {
         version: Checkpoint::VERSION,
         state,
@@ -36,7 +37,8 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
         database: place.2,
         slot: place.3,
         end_lsn: progress.0,
-        last_commit: progress.1,
+        last_commit: progress.1.0,
+        last_message: progress.1.1,
         partial: progress.2,
         written_at_unix_micros: progress.3,
     })
@@ -65,6 +67,7 @@ fn example() -> Checkpoint {
             commit_time_unix_micros: 1_767_225_600_000_000,
             xid: 4_000_000_000,
         }),
+        last_message: None,
         partial: Some(Partial {
             commit_lsn: Lsn::new(0x2_0000_0000),
             next_ordinal: 17,
@@ -100,6 +103,20 @@ fn the_stored_form() {
     .assert_eq(&serde_json::to_string_pretty(&example()).unwrap());
 }
 
+/// It is there only where there is one, so that earlier versions can read all others.
+#[test]
+fn a_message_after_the_last_commit_is_part_of_the_stored_form() {
+    let last_message = Some(Lsn::new(0x16B_3790));
+    let json = serde_json::to_value(Checkpoint {
+        last_message,
+        ..example()
+    })
+    .unwrap();
+    assert_eq!(json["last_message"], "0/16B3790");
+    let read: Checkpoint = serde_json::from_value(json).unwrap();
+    assert_eq!(read.last_message, last_message);
+}
+
 /// Reads the example with one piece of its text replaced.
 fn check(from: &str, to: &str, expected: &Expect) {
     let json = serde_json::to_string(&example()).unwrap();
@@ -115,7 +132,7 @@ fn what_is_not_understood_is_refused() {
         r#""version":1,"#,
         r#""version":1,"snapshot":{},"#,
         &expect![
-            "unknown field `snapshot`, expected one of `version`, `state`, `system_identifier`, `timeline`, `database`, `slot`, `end_lsn`, `last_commit`, `partial`, `written_at_unix_micros` at line 1 column 23"
+            "unknown field `snapshot`, expected one of `version`, `state`, `system_identifier`, `timeline`, `database`, `slot`, `end_lsn`, `last_commit`, `last_message`, `partial`, `written_at_unix_micros` at line 1 column 23"
         ],
     );
     check(

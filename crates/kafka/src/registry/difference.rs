@@ -34,14 +34,14 @@ const SHOWN_MAX: usize = 8;
 impl SchemaChanges {
     /// Compares two schemas as JSON; none where one of them is no schema of records.
     pub(crate) fn between(before: &str, after: &str) -> Self {
-        let records = |schema: &str| {
+        let parse = |schema: &str| serde_json::from_str(schema).unwrap_or(Value::Null);
+        let (before, after) = (parse(before), parse(after));
+        let records = |schema| {
             let mut found = Vec::new();
-            if let Ok(schema) = serde_json::from_str(schema) {
-                collect(&schema, &mut found);
-            }
+            collect(schema, &mut found);
             found
         };
-        let (before, after) = (records(before), records(after));
+        let (before, after): (Vec<Record<'_>>, Vec<Record<'_>>) = (records(&before), records(&after));
         let mut changes = Vec::new();
         for (name, fields) in &after {
             if let Some((_, earlier)) = before.iter().find(|(known, _)| known == name) {

@@ -35,6 +35,7 @@ fn config(url: &str) -> PostgresConfig {
         publication: "walcast_shop".to_owned(),
         tables: vec!["public.*".parse().unwrap()],
         exclude: Vec::new(),
+        operations: walcast_mapper::EventsConfig::default().operations,
         queue_bytes: QUEUE_BYTES_DEFAULT,
         logical_decoding_work_mem: None,
     }
