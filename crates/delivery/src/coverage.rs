@@ -59,12 +59,7 @@ pub fn publication_findings(survey: &Survey, publication: &str) -> Vec<Halt> {
 }
 
 fn unpublished_operations(state: &PublicationState, publication: &str) -> Option<Halt> {
-    let hidden: Vec<&str> = state
-        .unpublished
-        .iter()
-        .copied()
-        .filter(|operation| *operation != "truncate")
-        .collect();
+    let hidden = &state.unpublished;
     (!hidden.is_empty()).then(|| Halt::OperationsUnpublished {
         publication: publication.to_owned(),
         operations: hidden.join(", "),

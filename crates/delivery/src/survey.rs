@@ -155,7 +155,7 @@ pub struct PublicationState {
     pub all_tables: bool,
     /// The tables it publishes now (`pg_publication_tables`), in name order.
     pub tables: Vec<TableName>,
-    /// Operations it leaves out, of `insert`, `update`, `delete`, `truncate`.
+    /// Operations that make events and that it leaves out, of `insert`, `update`, `delete`, `truncate`.
     pub unpublished: Vec<&'static str>,
     /// Tables with a row filter or a column list, which hide changes on purpose (15 and later).
     pub restricted: Vec<TableName>,

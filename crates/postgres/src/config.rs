@@ -1,7 +1,7 @@
 //! What the source can be told.
 
 use walcast_delivery::Partitions;
-use walcast_mapper::{TableName, TablePattern};
+use walcast_mapper::{Operation, TableName, TablePattern};
 
 use crate::connect::ConnectConfig;
 use crate::error::PostgresError;
@@ -26,6 +26,8 @@ pub struct PostgresConfig {
     pub exclude: Vec<TablePattern>,
     /// Whose changes those of partitions are, in a publication that we create.
     pub partitions: Partitions,
+    /// The operations that make events: the publication must let them through.
+    pub operations: Vec<Operation>,
     /// How much of the stream may wait to be taken, in bytes; one larger message passes alone.
     pub queue_bytes: usize,
     /// `logical_decoding_work_mem` of our session, such as `1GB` (server 13 and later): larger transactions are written to
@@ -74,6 +76,18 @@ impl PostgresConfig {
     pub fn captures(&self, table: &TableName) -> bool {
         let chosen = |patterns: &[TablePattern]| patterns.iter().any(|pattern| pattern.matches(table));
         chosen(&self.tables) && !chosen(&self.exclude)
+    }
+
+    /// Whether a publication must let an operation of SQL through. An update can move a key, which is a delete and a create.
+    pub(crate) fn needs(&self, published: &str) -> bool {
+        let has = |operation: Operation| self.operations.contains(&operation);
+        match published {
+            "insert" => has(Operation::Create),
+            "update" => has(Operation::Create) || has(Operation::Update) || has(Operation::Delete),
+            "delete" => has(Operation::Delete),
+            "truncate" => has(Operation::Truncate),
+            _ => false,
+        }
     }
 
     /// What `pg_stat_activity` and `pg_stat_replication` show.

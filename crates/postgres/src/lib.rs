@@ -16,9 +16,8 @@
 //!
 //! ```no_run
 //! use walcast_delivery::{Partitions, Source};
-//! use walcast_postgres::{
-//!     ConnectConfig, Environment, PostgresConfig, PostgresSource, QUEUE_BYTES_DEFAULT,
-//! };
+//! use walcast_mapper::EventsConfig;
+//! use walcast_postgres::{ConnectConfig, Environment, PostgresConfig, PostgresSource, QUEUE_BYTES_DEFAULT};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut source = PostgresSource::new(PostgresConfig {
@@ -29,6 +28,7 @@
 //!     tables: vec!["public.*".parse()?],
 //!     exclude: Vec::new(),
 //!     partitions: Partitions::Root,
+//!     operations: EventsConfig::default().operations,
 //!     queue_bytes: QUEUE_BYTES_DEFAULT,
 //!     logical_decoding_work_mem: None,
 //! })?;

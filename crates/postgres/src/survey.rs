@@ -37,7 +37,11 @@ pub(crate) async fn survey(
         database: server.database,
         wal_level: server.wal_level,
         slot,
-        publication: publication.map(|publication| publication.state),
+        publication: publication.map(|publication| {
+            let mut state = publication.state;
+            state.unpublished.retain(|operation| config.needs(operation));
+            state
+        }),
         captured: captured.tables,
         partitions: config.partitions,
         unmatched_patterns: captured.unmatched_patterns,

@@ -78,6 +78,7 @@ pub(crate) fn postgres(config: &Config) -> PostgresConfig {
         tables: section.tables.clone(),
         exclude: section.exclude.clone(),
         partitions: section.partitions,
+        operations: config.events.operations.clone(),
         queue_bytes: section.queue_bytes,
         logical_decoding_work_mem: section.logical_decoding_work_mem.clone(),
     }

@@ -68,10 +68,6 @@ fn nothing_is_wrong() {
         |survey| publication(survey).tables.push(name("more")),
         &expect![[""]],
     );
-    check(
-        |survey| publication(survey).unpublished.push("truncate"),
-        &expect![[""]],
-    );
 }
 
 #[test]
@@ -144,7 +140,7 @@ fn a_publication_that_lost_tables() {
 #[test]
 fn a_publication_that_hides_operations() {
     check(
-        |survey| publication(survey).unpublished = vec!["update", "delete", "truncate"],
+        |survey| publication(survey).unpublished = vec!["update", "delete"],
         &expect![[r#"
             publication shop "live" does not publish update, delete; publish all with: ALTER PUBLICATION "shop ""live""" SET (publish = 'insert, update, delete, truncate')
         "#]],

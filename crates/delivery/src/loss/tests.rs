@@ -300,6 +300,36 @@ fn a_server_that_was_restored_to_before_a_split_transaction() {
     );
 }
 
+/// A message that stands for itself was delivered after the checkpoint's position.
+#[test]
+fn a_message_that_the_server_does_not_have() {
+    let promoted = |message: u64| {
+        move |_: &mut Survey, checkpoint: &mut Checkpoint| {
+            checkpoint.timeline = Timeline::new(1);
+            checkpoint.end_lsn = at(0x170);
+            checkpoint.last_commit = Some(last_commit(0x170));
+            checkpoint.last_message = Some(at(message));
+        }
+    };
+    check(promoted(0x178), &expect!["goes on at 0/170"]);
+    check(
+        promoted(0x180),
+        &expect![
+            "the server was promoted to timeline 2 at 0/180, but changes up to 0/180 of timeline 1 are in Kafka: the records in (0/180, 0/180] describe changes that the database no longer has; correct the consumers, then go on with: walcast checkpoint set 0/180 --accept-gap"
+        ],
+    );
+    check(
+        |_, checkpoint| checkpoint.last_message = Some(at(0x2F0)),
+        &expect!["goes on at 0/200"],
+    );
+    check(
+        |_, checkpoint| checkpoint.last_message = Some(at(0x310)),
+        &expect![
+            "the server's log ends at 0/300, but changes up to 0/310 are in Kafka: it was restored from a backup; the records in (0/300, 0/310] describe changes that the database no longer has; correct the consumers, then start over with: walcast checkpoint reset"
+        ],
+    );
+}
+
 #[test]
 fn a_timeline_that_is_no_descendant() {
     check(

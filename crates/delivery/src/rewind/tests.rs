@@ -169,6 +169,14 @@ fn part_of_a_split_transaction_counts_only_when_nothing_is_played_again() {
 }
 
 #[test]
+fn a_message_after_the_position_counts_only_when_nothing_is_played_again() {
+    let (survey, mut log) = stopped();
+    log.current.as_mut().unwrap().last_message = Some(at(110));
+    let kept = |to_lsn| rewind(&survey, &log, to(to_lsn)).unwrap().current.last_message;
+    assert_eq!((kept(100), kept(80)), (Some(at(110)), None));
+}
+
+#[test]
 fn a_running_connector_is_not_moved() {
     let (mut survey, log) = stopped();
     slot(&mut survey).active_pid = Some(77);
@@ -263,6 +271,23 @@ fn phantom_records_of_a_promotion_have_to_be_accepted() {
         [at(20), at(80)],
         "80 is a position of changes that never were"
     );
+}
+
+#[test]
+fn a_phantom_message_has_to_be_accepted() {
+    let (mut survey, mut log) = stopped();
+    survey.timeline = Timeline::new(2);
+    let mut moves_to_end = |switched_at| {
+        survey.history = vec![TimelineSwitch {
+            timeline: Timeline::new(1),
+            switched_at: at(switched_at),
+        }];
+        log.current.as_mut().unwrap().last_message = Some(at(110));
+        rewind(&survey, &log, to(100)).map(|update| update.current.last_message)
+    };
+    assert_eq!(moves_to_end(120), Ok(Some(at(110))));
+    // A record that begins at the switch is not before it.
+    assert!(matches!(moves_to_end(110), Err(RewindRefused::Phantom { .. })));
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn config(url: &str) -> PostgresConfig {
         tables: vec!["public.*".parse().unwrap()],
         exclude: Vec::new(),
         partitions: Partitions::Root,
+        operations: walcast_mapper::EventsConfig::default().operations,
         queue_bytes: QUEUE_BYTES_DEFAULT,
         logical_decoding_work_mem: None,
     }

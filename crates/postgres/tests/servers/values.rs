@@ -227,7 +227,7 @@ fn compile(relation: &Relation, facts: &walcast_mapper::TableFacts, modes: TypeM
     let mut plan = Plan::compile(relation, facts, &config).unwrap();
     plan.bind(SchemaIds {
         key: Some(SchemaId::new(1)),
-        value: SchemaId::new(2),
+        value: Some(SchemaId::new(2)),
     });
     plan
 }
@@ -244,8 +244,8 @@ fn decode(plan: &mut Plan, change: &RowChange<'_>) -> Vec<(String, String)> {
         processed_at_unix_nanos: 0,
     };
     let mut batch = Batch::new();
-    plan.encode(change, &context, &mut batch).unwrap();
-    let schema = Schema::parse_str(plan.value_schema()).unwrap();
+    plan.encode(change, &context, None, &mut batch).unwrap();
+    let schema = Schema::parse_str(plan.value_schema().unwrap()).unwrap();
     let mut body = &batch.records().next().unwrap().value.unwrap()[5..];
     let record = GenericDatumReader::builder(&schema)
         .build()

@@ -115,7 +115,7 @@ fn unknown_keys_are_named_with_the_nearest() {
     check_error(
         &with("registry", "xyz = 3"),
         expect![[
-            r#"walcast.toml:11:1: unknown key "xyz" in [registry]; known are url, username, password, password_file, bearer_token, bearer_token_file"#
+            r#"walcast.toml:11:1: unknown key "xyz" in [registry]; known are url, username, password, password_file, bearer_token, bearer_token_file, on_incompatible"#
         ]],
     );
     check_error(
@@ -293,6 +293,22 @@ fn values_that_break_a_rule_are_quoted_with_the_rule() {
     check_error(
         &with("replay", "history_interval = \"10ms\""),
         expect![[r#"walcast.toml:14:1: replay.history_interval is "10ms"; wanted at least "1s""#]],
+    );
+    check_error(
+        &with("events", "heartbeat_interval_ms = 5"),
+        expect!["walcast.toml:14:1: events.heartbeat_interval_ms is 5; wanted a number from 100 to 3600000"],
+    );
+    check_error(
+        &with("events", "transaction_topic = \"a b\""),
+        expect![[
+            r#"walcast.toml:14:1: events.transaction_topic is "a b"; wanted a name of A-Z, a-z, 0-9, dot, _ and -"#
+        ]],
+    );
+    check_error(
+        &with("events", "operations = [\"insert\"]"),
+        expect![
+            "walcast.toml:14:15: unknown variant `insert`, expected one of `create`, `update`, `delete`, `truncate`"
+        ],
     );
     check_error(
         &with("retry", "delay_min_ms = 60000"),
