@@ -59,7 +59,7 @@ pub enum DeliveryError {
         commit_lsn: Lsn,
         /// What is wrong.
         #[source]
-        source: MapError,
+        source: Box<MapError>,
     },
     /// Going on could lose or double changes.
     #[error(transparent)]

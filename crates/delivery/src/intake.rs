@@ -423,7 +423,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
                 lsn,
                 xid: transaction.xid,
                 commit_lsn: transaction.commit_lsn,
-                source,
+                source: Box::new(source),
             }),
             (EncodeFault::Map(_), None) => {
                 self.out_of_order("a relation is described outside of any transaction")

@@ -48,7 +48,7 @@ fn select(unsent: &Unsent<'_>) -> String {
     format!(
         "SELECT {} FROM {} WHERE {}",
         columns.join(", "),
-        sql::table(&unsent.table),
+        sql::table(unsent.table),
         key.join(" AND ")
     )
 }

@@ -48,7 +48,7 @@ impl<'t> Document<'t> {
     pub(crate) fn error_at(&self, key: &str, fault: Fault) -> ConfigError {
         ConfigError::Content {
             place: self.place_of(key),
-            fault,
+            fault: Box::new(fault),
         }
     }
 
@@ -81,7 +81,7 @@ impl<'t> Document<'t> {
                 };
                 return Err(ConfigError::Content {
                     place: self.place(Some(key.span())),
-                    fault,
+                    fault: Box::new(fault),
                 });
             }
             let below = |above: &str| {
@@ -120,10 +120,10 @@ impl<'t> Document<'t> {
                         .map(Cow::into_owned)
                         .map_err(|source| ConfigError::Content {
                             place: self.place(Some(span)),
-                            fault: Fault::Expand {
+                            fault: Box::new(Fault::Expand {
                                 key: path.to_owned(),
                                 source,
-                            },
+                            }),
                         })?;
                 *text = Cow::Owned(expanded);
                 Ok(())
@@ -136,7 +136,7 @@ impl<'t> Document<'t> {
         let message = error.message().lines().collect::<Vec<_>>().join("; ");
         ConfigError::Content {
             place: self.place(error.span()),
-            fault: Fault::Toml { message },
+            fault: Box::new(Fault::Toml { message }),
         }
     }
 

@@ -40,7 +40,7 @@ pub(crate) enum ConfigError {
         place: Place,
         /// What.
         #[source]
-        fault: Fault,
+        fault: Box<Fault>,
     },
 }
 

@@ -39,7 +39,7 @@ pub(super) enum PrintError {
         lsn: Lsn,
         /// Why not.
         #[source]
-        source: MapError,
+        source: Box<MapError>,
     },
 }
 
@@ -137,7 +137,10 @@ impl Printer {
             &context,
             &mut self.lines,
         )
-        .map_err(|source| PrintError::Map { lsn, source })
+        .map_err(|source| PrintError::Map {
+            lsn,
+            source: Box::new(source),
+        })
     }
 
     /// Where the next change stands; counts it.
