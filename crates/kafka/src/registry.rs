@@ -125,6 +125,10 @@ impl Fault for RegistryError {
             | Self::Strange { .. } => false,
         }
     }
+
+    fn halts(&self) -> bool {
+        matches!(self, Self::Incompatible { .. } | Self::Refused { .. })
+    }
 }
 
 /// Registers Avro schemas and remembers their ids.
