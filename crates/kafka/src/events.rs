@@ -70,7 +70,7 @@ impl Events {
         self.0.has_failure.store(false, Ordering::Release);
     }
 
-    /// The topic of the last partition that a broker did not take into a transaction.
+    /// The topic that a broker last did not let us write in a transaction.
     pub(crate) fn refused_topic(&self) -> Option<String> {
         lock(&self.0.refused_topic).clone()
     }
@@ -148,7 +148,9 @@ fn refused_topic<'a>(facility: &str, message: &'a str) -> Option<&'a str> {
         return None;
     }
     let (_, named) = message.split_once("Failed to add partition \"")?;
-    named.split_once('"').map(|(topic, _)| topic)
+    let (topic, why) = named.split_once('"')?;
+    // Those that were asked for together with it are not added either, and are logged too.
+    why.contains("Topic authorization failed").then_some(topic)
 }
 
 /// Lets librdkafka log what tracing would show of it.
@@ -172,6 +174,8 @@ mod tests {
                     Broker: Topic authorization failed";
         assert_eq!(refused_topic("ADDPARTS", line), Some("shop.public.orders"));
         assert_eq!(refused_topic("FAIL", line), None);
+        let beside = line.replace("Topic authorization failed", "Operation not attempted");
+        assert_eq!(refused_topic("ADDPARTS", &beside), None);
         assert_eq!(
             refused_topic("ADDPARTS", "Failed to add partitions to transaction"),
             None
