@@ -7,8 +7,15 @@ set -eu
 root=$1
 binary=$root/usr/local/bin/walcast
 
-# Shared libraries and the loader, at the paths where the loader looks for them.
-ldd "$binary" | grep -o '/[^ ]*' | while read -r library; do
+# Shared libraries and the loader, at the paths where the loader looks for them. ldd ends well also where one is missing.
+libraries=$(ldd "$binary")
+case $libraries in
+*'not found'*)
+    printf 'libraries of %s are missing:\n%s\n' "$binary" "$libraries" >&2
+    exit 1
+    ;;
+esac
+printf '%s\n' "$libraries" | grep -o '/[^ ]*' | while read -r library; do
     install -D "$(readlink -f "$library")" "$root$library"
 done
 

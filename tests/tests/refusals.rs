@@ -373,7 +373,7 @@ async fn an_incompatible_schema_ends_the_connector_and_the_change_comes_after_th
 
     let mut instance = Instance::start(&case.config).await;
     case.insert([1]).await;
-    assert_eq!(instance.exit_code().await, FAILED);
+    assert_eq!(instance.exit_code().await, HALTED);
     let wanted = [
         "error: schema registry: subject registry_409.public.items-value: ",
         "incompatible with an earlier version",
@@ -405,7 +405,7 @@ async fn a_row_that_the_topic_does_not_take_ends_the_connector() {
     case.deliver([1]).await;
     let mut instance = Instance::start(&case.config).await;
     case.sql(&large_row(3)).await;
-    assert_eq!(instance.exit_code().await, FAILED);
+    assert_eq!(instance.exit_code().await, HALTED);
     let wanted = [
         "error: kafka: a record of ",
         "bytes for topic topic_limit.public.items is larger than allowed",
@@ -429,7 +429,7 @@ async fn a_row_that_the_producer_does_not_take_comes_after_the_fix() {
     case.deliver([1]).await;
     let mut instance = Instance::start(&case.config).await;
     case.sql(&large_row(3)).await;
-    assert_eq!(instance.exit_code().await, FAILED);
+    assert_eq!(instance.exit_code().await, HALTED);
     let wanted = [
         "error: kafka: a record of ",
         "bytes for topic producer_limit.public.items is larger than allowed",

@@ -23,6 +23,11 @@ pub trait Fault: Error + Send + Sync + 'static {
     fn is_incompatible(&self) -> bool {
         false
     }
+
+    /// Whether a change cannot be delivered as things are, so that going on would mean to leave it out.
+    fn halts(&self) -> bool {
+        false
+    }
 }
 
 /// Any fault; the connector needs to know only whether to retry, and what to print.
@@ -46,6 +51,12 @@ impl BoxedFault {
     #[must_use]
     pub fn is_incompatible(&self) -> bool {
         self.0.is_incompatible()
+    }
+
+    /// See [`Fault::halts`].
+    #[must_use]
+    pub fn halts(&self) -> bool {
+        self.0.halts()
     }
 }
 

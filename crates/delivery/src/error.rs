@@ -95,6 +95,20 @@ impl DeliveryError {
         }
     }
 
+    /// Whether going on could lose, double or invent changes, so that somebody has to decide; a restart does not help.
+    #[must_use]
+    pub fn halts(&self) -> bool {
+        match self {
+            DeliveryError::Source(fault)
+            | DeliveryError::Sink(fault)
+            | DeliveryError::Registry { fault, .. } => fault.halts(),
+            DeliveryError::Decode { .. }
+            | DeliveryError::OutOfOrder { .. }
+            | DeliveryError::Map { .. }
+            | DeliveryError::Halt(_) => true,
+        }
+    }
+
     /// Where it arose, for metrics: `postgres`, `kafka`, `registry`, `mapping` or `delivery`.
     #[must_use]
     pub fn origin(&self) -> &'static str {

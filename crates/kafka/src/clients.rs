@@ -114,11 +114,23 @@ fn add_common(client: &mut ClientConfig, config: &KafkaConfig, wanted: impl Fn(&
         .set("socket.nagle.disable", "true")
         .set("socket.keepalive.enable", "true")
         .set("reconnect.backoff.max.ms", RECONNECT_BACKOFF_MAX_MS);
+    if uses_public_authorities(&config.properties) {
+        // The OpenSSL that is built in looks for them where nobody keeps them: they are looked for in the usual places.
+        client.set("ssl.ca.location", "probe");
+    }
     for (key, value) in config.properties.iter().filter(|(key, _)| wanted(key)) {
         client.set(key, value);
     }
     client.set("bootstrap.servers", &config.brokers);
     set_log_level(client);
+}
+
+/// Whether there is TLS, and nothing said of whom to believe.
+fn uses_public_authorities(properties: &Properties) -> bool {
+    let has_tls = properties
+        .value("security.protocol")
+        .is_some_and(|protocol| protocol.to_ascii_lowercase().contains("ssl"));
+    has_tls && properties.value("ssl.ca.location").is_none() && properties.value("ssl.ca.pem").is_none()
 }
 
 fn is_producer_only(key: &str) -> bool {
@@ -132,4 +144,30 @@ fn queue_kbytes(properties: &Properties) -> u64 {
         .and_then(|value| value.trim().parse().ok())
         .unwrap_or(RECORD_BYTES_MAX);
     QUEUE_BYTES.max(2 * record_bytes_max).div_ceil(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_authorities_are_looked_for_unless_another_is_named() {
+        let believes_public = |pairs: &[(&str, &str)]| {
+            let owned = pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            uses_public_authorities(&Properties::new(owned.collect()).unwrap())
+        };
+        assert!(believes_public(&[("security.protocol", "SASL_SSL")]));
+        assert!(believes_public(&[("security.protocol", "ssl")]));
+        assert!(!believes_public(&[]));
+        assert!(!believes_public(&[
+            ("security.protocol", "ssl"),
+            ("ssl.ca.location", "/etc/kafka/ca.pem")
+        ]));
+        assert!(!believes_public(&[
+            ("security.protocol", "ssl"),
+            ("ssl.ca.pem", "-----BEGIN")
+        ]));
+    }
 }

@@ -16,8 +16,15 @@ use crate::explain::{Attempt, Explain};
 use crate::sorting::Kind;
 use crate::{KafkaConfig, KafkaError, clients};
 
-/// How long brokers may take to answer a question, connecting included.
+/// How long brokers may take to answer a question, connecting included: all calls together.
 const QUESTION_LIMIT: Duration = Duration::from_secs(10);
+
+/// A question is asked in calls, between which it is looked whether a broker has turned us away: the first are short, so
+/// that a wrong password is told soon.
+const FIRST_CALL_LIMITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+
+/// The last call's share of the limit, long enough for a slow broker.
+const LAST_CALL_LIMIT: Duration = Duration::from_secs(6);
 
 /// How long brokers may take to create a topic on every node.
 const CREATE_LIMIT: Duration = Duration::from_secs(30);
@@ -100,11 +107,21 @@ impl Cluster {
     async fn metadata(&self, topic: Option<&str>, attempt: Attempt<'_>) -> Result<Metadata, KafkaError> {
         let lookup = Arc::clone(&self.lookup);
         let topic = topic.map(ToOwned::to_owned);
+        let explain = self.explain.clone();
         let asking = tokio::task::spawn_blocking(move || {
-            let answer = lookup.fetch_metadata(topic.as_deref(), QUESTION_LIMIT);
-            // Log lines, and why connections failed, are served by polling; there are no records to come.
-            while lookup.poll(EXPLANATION_TIME).is_some() {}
-            answer
+            let ask = |limit| {
+                let answer = lookup.fetch_metadata(topic.as_deref(), limit);
+                // Log lines, and why connections failed, are served by polling; there are no records to come.
+                while lookup.poll(EXPLANATION_TIME).is_some() {}
+                answer
+            };
+            for limit in FIRST_CALL_LIMITS {
+                match ask(limit) {
+                    Err(error) if is_silence(&error) && explain.turned_away().is_none() => {}
+                    other => return other,
+                }
+            }
+            ask(LAST_CALL_LIMIT)
         });
         match asking.await.map_err(|_ended| KafkaError::Stopped)? {
             Ok(metadata) => {
@@ -185,6 +202,13 @@ impl Cluster {
             })
             .await
     }
+}
+
+/// Whether nobody has answered yet.
+fn is_silence(error: &ClientError) -> bool {
+    error
+        .rdkafka_error_code()
+        .is_some_and(|code| Kind::of(code) == Kind::Unreachable)
 }
 
 /// Why a topic was not created.

@@ -274,4 +274,8 @@ impl Fault for KafkaError {
     fn is_fenced(&self) -> bool {
         matches!(self, Self::Fenced { .. })
     }
+
+    fn halts(&self) -> bool {
+        matches!(self, Self::RecordTooLarge { .. })
+    }
 }

@@ -27,6 +27,7 @@ struct State {
     has_failure: AtomicBool,
     failure: Mutex<Option<RecordFailure>>,
     problem: Mutex<Option<Problem>>,
+    refused_topic: Mutex<Option<String>>,
 }
 
 /// A record that was not written.
@@ -69,6 +70,11 @@ impl Events {
         self.0.has_failure.store(false, Ordering::Release);
     }
 
+    /// The topic that a broker last did not let us write in a transaction.
+    pub(crate) fn refused_topic(&self) -> Option<String> {
+        lock(&self.0.refused_topic).clone()
+    }
+
     /// The last connection problem.
     pub(crate) fn problem(&self) -> Option<Problem> {
         lock(&self.0.problem).clone()
@@ -82,6 +88,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl ClientContext for Events {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if let Some(topic) = refused_topic(facility, message) {
+            *lock(&self.0.refused_topic) = Some(topic.to_owned());
+        }
         match level {
             // It goes on trying by itself: what needs a person comes back as the error of a call.
             RDKafkaLogLevel::Emerg
@@ -132,6 +141,18 @@ impl ProducerContext<NoCustomPartitioner> for Events {
     }
 }
 
+/// Only a log line says which topic may not be written: the error of the transaction does not, and its records are purged
+/// without a cause of their own.
+fn refused_topic<'a>(facility: &str, message: &'a str) -> Option<&'a str> {
+    if facility != "ADDPARTS" {
+        return None;
+    }
+    let (_, named) = message.split_once("Failed to add partition \"")?;
+    let (topic, why) = named.split_once('"')?;
+    // Those that were asked for together with it are not added either, and are logged too.
+    why.contains("Topic authorization failed").then_some(topic)
+}
+
 /// Lets librdkafka log what tracing would show of it.
 pub(crate) fn set_log_level(config: &mut ClientConfig) {
     config.set_log_level(if enabled!(target: TARGET, tracing::Level::DEBUG) {
@@ -141,4 +162,23 @@ pub(crate) fn set_log_level(config: &mut ClientConfig) {
     } else {
         RDKafkaLogLevel::Warning
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refused_topic;
+
+    #[test]
+    fn the_topic_is_found_in_librdkafkas_words() {
+        let line = "[thrd:main]: 127.0.0.1:9092/1: Failed to add partition \"shop.public.orders\" [0] to transaction: \
+                    Broker: Topic authorization failed";
+        assert_eq!(refused_topic("ADDPARTS", line), Some("shop.public.orders"));
+        assert_eq!(refused_topic("FAIL", line), None);
+        let beside = line.replace("Topic authorization failed", "Operation not attempted");
+        assert_eq!(refused_topic("ADDPARTS", &beside), None);
+        assert_eq!(
+            refused_topic("ADDPARTS", "Failed to add partitions to transaction"),
+            None
+        );
+    }
 }

@@ -119,6 +119,15 @@ impl Explain {
             Some(problem) if Kind::of(problem.code) == Kind::Unauthenticated => {
                 self.unauthenticated(self.config.properties.redact(&problem.reason))
             }
+            // Whoever listens has closed the connection at the first request, and nothing else is known.
+            Some(problem) if problem.code == RDKafkaErrorCode::AllBrokersDown => KafkaError::Unreachable {
+                doing,
+                brokers: self.config.brokers.clone(),
+                reason: format!(
+                    "{}; if somebody listens there, security.protocol of [kafka.properties] may not be what is expected",
+                    self.config.properties.redact(&problem.reason)
+                ),
+            },
             Some(problem) => KafkaError::Unreachable {
                 doing,
                 brokers: self.config.brokers.clone(),

@@ -33,6 +33,12 @@ const HIDDEN_LIMIT: Duration = Duration::from_secs(10);
 /// How often it is looked whether they have ended.
 const HIDDEN_PAUSE: Duration = Duration::from_millis(20);
 
+/// How long events that explain a failure are waited for.
+const EXPLANATION_TIME: Duration = Duration::from_millis(10);
+
+/// How long they are waited for altogether, should records come in as well.
+const EXPLANATION_LIMIT: Duration = Duration::from_millis(200);
+
 /// The longest wait for one record before it is looked whether reading is still wanted.
 const POLL: Duration = Duration::from_millis(200);
 
@@ -171,9 +177,14 @@ impl<'a> Reader<'a> {
     }
 
     fn failed(&self, error: &ClientError) -> KafkaError {
-        // Why connections fail is told as events.
-        if let Some(Err(event)) = self.consumer.poll(Duration::ZERO) {
-            tracing::debug!(error = %event, "reading the checkpoint");
+        // Why connections fail is told as events, which may come a moment after the call has failed.
+        let deadline = Instant::now() + EXPLANATION_LIMIT;
+        while Instant::now() < deadline
+            && let Some(event) = self.consumer.poll(EXPLANATION_TIME)
+        {
+            if let Err(event) = event {
+                tracing::debug!(error = %event, "reading the checkpoint");
+            }
         }
         self.explain.client(self.attempt(), error)
     }

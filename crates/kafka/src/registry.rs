@@ -135,6 +135,10 @@ impl Fault for RegistryError {
     fn is_incompatible(&self) -> bool {
         matches!(self, Self::Incompatible { .. })
     }
+
+    fn halts(&self) -> bool {
+        matches!(self, Self::Incompatible { .. } | Self::Refused { .. })
+    }
 }
 
 /// Registers Avro schemas and remembers their ids.

@@ -301,9 +301,10 @@ impl Session {
     fn check_records(&self) -> Result<(), KafkaError> {
         match self.record_failure() {
             None => Ok(()),
-            Some(failure) if is_consequence(failure.code) => {
-                Err(self.after_fatal("writing records", failure.code))
-            }
+            Some(failure) if is_consequence(failure.code) => Err(match self.cause_of_abort() {
+                Some(cause) => self.expired_or(self.abortable("writing records", &cause)),
+                None => self.after_fatal("writing records", failure.code),
+            }),
             Some(failure) => Err(self.expired_or(self.explain.record(&failure))),
         }
     }
@@ -318,6 +319,18 @@ impl Session {
                 return Some(failure);
             }
             self.producer.poll(EVENTS_TIME);
+        }
+    }
+
+    /// Why the open transaction can only be aborted, when that is so. librdkafka says it to whoever asks for what cannot be
+    /// done then, such as beginning another.
+    fn cause_of_abort(&self) -> Option<RDKafkaError> {
+        if self.begun.is_none() || !self.transactional() {
+            return None;
+        }
+        match self.producer.begin_transaction() {
+            Err(ClientError::Transaction(cause)) if cause.txn_requires_abort() => Some(cause),
+            Ok(()) | Err(_) => None,
         }
     }
 
@@ -341,6 +354,9 @@ impl Session {
     }
 
     fn abortable(&self, doing: &'static str, cause: &RDKafkaError) -> KafkaError {
+        if cause.code() == RDKafkaErrorCode::TopicAuthorizationFailed {
+            return self.not_writable();
+        }
         match self
             .explain
             .code(self.on_id(doing), cause.code(), &cause.string())
@@ -350,6 +366,18 @@ impl Session {
                 doing,
                 reason: self.config.properties.redact(&cause.string()),
             },
+        }
+    }
+
+    fn not_writable(&self) -> KafkaError {
+        self.serve_events();
+        let resource = match self.events.refused_topic() {
+            Some(topic) => format!("topic {topic}"),
+            None => format!("one of the topics of {}", self.config.topic_prefix),
+        };
+        KafkaError::Unauthorized {
+            operation: "Write",
+            resource,
         }
     }
 

@@ -17,7 +17,8 @@ pub(crate) enum Exit {
     Refused,
     /// The command line or the configuration is wrong.
     Usage,
-    /// Going on could lose or double changes: somebody has to decide. A restart does not help.
+    /// Going on could lose or double changes, also by leaving out one that Kafka or the registry does not take: somebody
+    /// has to decide. A restart does not help.
     Halted,
     /// Another instance with the same name has taken over. A restart would make this one the standby.
     Fenced,
@@ -73,12 +74,7 @@ impl Exit {
         }
         match causes().find_map(|cause| cause.downcast_ref::<DeliveryError>()) {
             Some(error) if error.is_fenced() => Exit::Fenced,
-            Some(
-                DeliveryError::Halt(_)
-                | DeliveryError::Decode { .. }
-                | DeliveryError::OutOfOrder { .. }
-                | DeliveryError::Map { .. },
-            ) => Exit::Halted,
+            Some(error) if error.halts() => Exit::Halted,
             Some(_) | None => Exit::Failed,
         }
     }
@@ -139,6 +135,7 @@ pub(crate) fn one_line(error: &(dyn Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use walcast_delivery::Halt;
+    use walcast_kafka::KafkaError;
     use walcast_pgoutput::Lsn;
 
     use super::*;
@@ -149,7 +146,8 @@ mod tests {
             slot: "s".to_owned(),
             stored: Lsn::new(1),
         };
-        let cases: [(anyhow::Error, Exit); 5] = [
+        let sink = |fault: KafkaError| anyhow::Error::new(DeliveryError::Sink(fault.into()));
+        let cases: [(anyhow::Error, Exit); 8] = [
             (UsageError("no".to_owned()).into(), Exit::Usage),
             (Refusal::Checks { failed: 1, all: 2 }.into(), Exit::Refused),
             (
@@ -160,6 +158,20 @@ mod tests {
                 anyhow::Error::new(DeliveryError::from(halt)).context("run"),
                 Exit::Halted,
             ),
+            (
+                sink(KafkaError::RecordTooLarge {
+                    topic: "t".to_owned(),
+                    bytes: 9,
+                }),
+                Exit::Halted,
+            ),
+            (
+                sink(KafkaError::Fenced {
+                    transactional_id: "walcast-shop".to_owned(),
+                }),
+                Exit::Fenced,
+            ),
+            (sink(KafkaError::Stopped), Exit::Failed),
             (anyhow::anyhow!("the network is down"), Exit::Failed),
         ];
         for (error, exit) in cases {

@@ -8,5 +8,6 @@ mod failures;
 mod partitions;
 mod preconditions;
 mod registry;
+mod security;
 mod support;
 mod topics;
