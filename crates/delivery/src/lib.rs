@@ -34,6 +34,7 @@ mod setup;
 mod shipper;
 mod status;
 mod survey;
+mod take_over;
 
 pub use checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, CommitMark, Partial};
 pub use config::{DeliveryConfig, Guarantee, ReplayConfig};
@@ -52,4 +53,7 @@ pub use status::Status;
 pub use survey::{
     CapturedTable, Persistence, PublicationState, SlotState, Survey, SystemIdentifier, Timeline,
     TimelineSwitch, WalStatus,
+};
+pub use take_over::{
+    ForeignChange, ForeignPosition, Place, TakeOver, TakeOverError, TakeOverRefused, TakenOver, take_over,
 };

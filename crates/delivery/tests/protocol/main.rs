@@ -17,3 +17,4 @@ mod relations;
 mod replay;
 mod splitting;
 mod stopping;
+mod taking_over;
