@@ -128,6 +128,14 @@ pub enum Error {
         #[source]
         source: reqwest::Error,
     },
+    /// The Kafka Connect worker refused something, or a connector of its failed.
+    #[error("kafka connect: cannot {action}: {answer}")]
+    Connect {
+        /// What was attempted.
+        action: String,
+        /// The worker's answer, or the trace of the connector's task.
+        answer: String,
+    },
     /// A certificate could not be made.
     #[error("cannot make a certificate for {subject}")]
     Certificate {
@@ -152,6 +160,15 @@ pub enum Error {
     /// The registry's answer is not a schema.
     #[error("schema {id} of the registry cannot be read")]
     Schema {
+        /// The id in the registry.
+        id: u32,
+        /// The cause.
+        #[source]
+        source: Box<apache_avro::Error>,
+    },
+    /// Bytes are not what the schema before them says.
+    #[error("bytes that name schema {id} do not fit it")]
+    Datum {
         /// The id in the registry.
         id: u32,
         /// The cause.

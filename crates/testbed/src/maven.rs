@@ -13,14 +13,17 @@ pub(crate) struct Artifact(pub(crate) String);
 /// Pinned, so that a new release of the plugin cannot change what a download does.
 const PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
 
-/// Copies artifacts with everything they depend on (jars) into a folder.
-pub(crate) fn copy_with_dependencies(artifacts: &[Artifact], folder: &Path) -> Result<()> {
+/// Copies artifacts with everything they depend on (jars) into a folder, but for what is of an excluded group.
+pub(crate) fn copy_with_dependencies(
+    artifacts: &[Artifact],
+    excluded_group: Option<&str>,
+    folder: &Path,
+) -> Result<()> {
     let work = Workplace::create()?;
     work.write_pom(artifacts)?;
-    work.run(
-        "copy-dependencies",
-        &[format!("-DoutputDirectory={}", folder.display())],
-    )
+    let mut arguments = vec![format!("-DoutputDirectory={}", folder.display())];
+    arguments.extend(excluded_group.map(|group| format!("-DexcludeGroupIds={group}")));
+    work.run("copy-dependencies", &arguments)
 }
 
 /// Copies one artifact alone into a folder.

@@ -24,6 +24,10 @@ const KAFKA_VERSION: &str = "4.1.0";
 const LOG4J_VERSION: &str = "2.24.3";
 /// The last line of releases that runs on Java 17.
 const REGISTRY_VERSION: &str = "3.0.9";
+/// The release whose records ours are compared with.
+const DEBEZIUM_VERSION: &str = "3.3.1.Final";
+/// The last line of Avro converters that runs on Java 17 and speaks the registry's second API.
+const AVRO_CONVERTER_VERSION: &str = "2.6.13.Final";
 
 /// Folder with `bin/postgres` and `bin/initdb` of a major version, downloaded if needed.
 pub(crate) fn postgres(major: u16) -> Result<PathBuf> {
@@ -55,7 +59,7 @@ pub(crate) fn kafka() -> Result<PathBuf> {
             format!("org.apache.logging.log4j:log4j-slf4j-impl:{LOG4J_VERSION}"),
             format!("org.apache.logging.log4j:log4j-core:{LOG4J_VERSION}"),
         ];
-        maven::copy_with_dependencies(&artifacts.map(Artifact), folder)?;
+        maven::copy_with_dependencies(&artifacts.map(Artifact), None, folder)?;
         step.done();
         Ok(())
     })
@@ -75,6 +79,59 @@ pub(crate) fn registry() -> Result<PathBuf> {
         Ok(())
     })?;
     Ok(folder.join(format!("apicurio-registry-app-{REGISTRY_VERSION}-runner.jar")))
+}
+
+/// Where the parts of Debezium are.
+#[derive(Clone, Debug)]
+pub(crate) struct DebeziumPackages {
+    /// The jars of a Kafka Connect worker.
+    pub(crate) worker: PathBuf,
+    /// A folder for each plugin of the worker: the connector, and the Avro converter.
+    pub(crate) plugins: PathBuf,
+}
+
+/// A Kafka Connect worker with the Debezium connector and the Avro converter, downloaded if needed.
+pub(crate) fn debezium() -> Result<DebeziumPackages> {
+    let folder = Cache::open()?.package(&format!("debezium-{DEBEZIUM_VERSION}"), |folder| {
+        command::require(&["tar"])?;
+        let step = Step::start(format!("downloading debezium {DEBEZIUM_VERSION}"));
+        let subfolder = |name: &str| -> Result<PathBuf> {
+            let path = folder.join(name);
+            std::fs::create_dir_all(&path).map_err(file_error("create", &path))?;
+            Ok(path)
+        };
+        let worker = [
+            format!("org.apache.kafka:connect-runtime:{KAFKA_VERSION}"),
+            format!("org.apache.logging.log4j:log4j-slf4j-impl:{LOG4J_VERSION}"),
+            format!("org.apache.logging.log4j:log4j-core:{LOG4J_VERSION}"),
+        ];
+        maven::copy_with_dependencies(&worker.map(Artifact), None, &subfolder("worker")?)?;
+        let plugin = format!("io.debezium:debezium-connector-postgres:{DEBEZIUM_VERSION}:tar.gz:plugin");
+        let download = tempfile::tempdir().map_err(file_error("create a folder in", std::env::temp_dir()))?;
+        maven::copy_alone(&Artifact(plugin), None, download.path())?;
+        unpack_tar(&only_file(download.path(), "gz")?, &subfolder("plugins")?)?;
+        let converter = format!("io.apicurio:apicurio-registry-utils-converter:{AVRO_CONVERTER_VERSION}");
+        // The worker has Kafka's own classes; a second copy of them in a plugin would be taken for plugins of their own.
+        maven::copy_with_dependencies(
+            &[Artifact(converter)],
+            Some("org.apache.kafka"),
+            &subfolder("plugins/avro-converter")?,
+        )?;
+        step.done();
+        Ok(())
+    })?;
+    Ok(DebeziumPackages {
+        worker: folder.join("worker"),
+        plugins: folder.join("plugins"),
+    })
+}
+
+/// Downloads all that [`Debezium::start`](crate::Debezium::start) needs. Blocks.
+///
+/// # Errors
+/// Those of [`fetch`].
+pub fn fetch_debezium() -> Result<()> {
+    debezium().map(drop)
 }
 
 /// Downloads all that [`Testbed::start`](crate::Testbed::start) needs for the given Postgres major versions. Blocks.

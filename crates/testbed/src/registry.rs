@@ -181,6 +181,11 @@ impl Registry {
         format!("http://127.0.0.1:{}/apis/ccompat/v7", self.port.number())
     }
 
+    /// Base URL of the registry's own API in the version that the Avro converter of Kafka Connect speaks.
+    pub(crate) fn second_api_url(&self) -> String {
+        format!("http://127.0.0.1:{}/apis/registry/v2", self.port.number())
+    }
+
     /// All that the registry has logged so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.log_path()).unwrap_or_default()).into_owned()
