@@ -85,6 +85,12 @@ impl CommitMark {
             xid: 0,
         }
     }
+
+    /// Whether only the end of the transaction is known.
+    #[must_use]
+    pub fn is_known_by_end(&self) -> bool {
+        self.commit_lsn == self.end_lsn
+    }
 }
 
 /// How much of a transaction that had to be split is in Kafka.

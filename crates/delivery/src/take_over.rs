@@ -27,6 +27,8 @@ pub struct ForeignPosition {
     /// The end of the last transaction that it delivered whole (as far as it knew); `None` when it has seen no end of a
     /// transaction yet: then every transaction the slot holds comes after it.
     pub delivered_until: Option<Lsn>,
+    /// The end of the last commit it has seen, which is the same but after a snapshot; `None` when it has seen none.
+    pub last_commit_end: Option<Lsn>,
     /// When that transaction was committed, if the notes tell.
     pub committed_at: Option<PgTimestamp>,
     /// The last change that it sent of the transaction after that one; `None` when it sent none.
@@ -227,8 +229,8 @@ fn conclude(
     delivered: Option<Delivered>,
 ) -> TakenOver {
     let position = wish.position;
-    let noted = position.delivered_until.filter(|_| !beginning.has_gap);
-    let before = noted.map(|end_lsn| CommitMark::ended_at(end_lsn, position.committed_at));
+    let last_end = position.last_commit_end.filter(|_| !beginning.has_gap);
+    let before = last_end.map(|end_lsn| CommitMark::ended_at(end_lsn, position.committed_at));
     let (end_lsn, last_commit, partial, place) = match delivered {
         None => (beginning.from, before, None, Place::Between),
         Some(all) if all.delivered == all.changes => (

@@ -32,6 +32,7 @@ use walcast_postgres::{ConnectConfig, Environment, TablePattern};
 
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::secret::Secret;
+pub(crate) use self::tables::{Keys, tables};
 
 use self::document::Document;
 
@@ -169,4 +170,14 @@ impl Config {
         let (document, raw) = Document::read(file, text, surroundings.lookup)?;
         resolve::resolve(&document, raw, &surroundings.postgres)
     }
+}
+
+/// Reads `text` as a configuration file, for tests of what writes one.
+#[cfg(test)]
+pub(crate) fn parse_for_test(text: &str, lookup: expand::Lookup<'_>) -> Result<Config, ConfigError> {
+    let surroundings = Surroundings {
+        lookup,
+        postgres: Environment::default(),
+    };
+    Config::parse("walcast.toml", text, &surroundings)
 }

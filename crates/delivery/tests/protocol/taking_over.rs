@@ -34,6 +34,7 @@ fn stopped_after(world: &World, transaction: usize, change: usize) -> ForeignPos
     let log = log(world);
     ForeignPosition {
         delivered_until: transaction.checked_sub(1).map(|before| log[before].end_lsn),
+        last_commit_end: transaction.checked_sub(1).map(|before| log[before].end_lsn),
         committed_at: None,
         within: Some(ForeignChange {
             xid: log[transaction].xid,
@@ -140,6 +141,7 @@ async fn between_transactions_no_slot_is_read() {
         let end_lsn = log(&world)[delivered].end_lsn;
         let position = ForeignPosition {
             delivered_until: Some(end_lsn),
+            last_commit_end: Some(end_lsn),
             committed_at: None,
             within: None,
         };
@@ -163,6 +165,7 @@ async fn without_any_transaction_the_slot_says_where_to_begin() {
     let world = world(&[&[insert(1)]]);
     let position = ForeignPosition {
         delivered_until: None,
+        last_commit_end: None,
         committed_at: None,
         within: None,
     };

@@ -64,10 +64,18 @@ fn variable_of(property: &str) -> String {
 }
 
 impl Draft {
-    /// Adds a line; one that is there already stays, and takes the properties of the new one.
-    pub(crate) fn add(&mut self, setting: Setting) {
-        match self.settings.iter_mut().find(|known| known.key == setting.key && known.value == setting.value) {
+    /// Adds a line, or its properties to one that is there already; lists grow. False when the key has another value.
+    pub(crate) fn add(&mut self, setting: Setting) -> bool {
+        match self.settings.iter_mut().find(|known| known.key == setting.key) {
             Some(known) => {
+                let is_same = known.value == setting.value;
+                if !is_same && !matches!((&known.value, &setting.value), (Value::Array(_), Value::Array(_))) {
+                    return false;
+                }
+                if let (Value::Array(list), Value::Array(more)) = (&mut known.value, setting.value) {
+                    let new: Vec<Value> = more.into_iter().filter(|entry| !list.contains(entry)).collect();
+                    list.extend(new);
+                }
                 for property in setting.from {
                     if !known.from.contains(&property) {
                         known.from.push(property);
@@ -76,14 +84,7 @@ impl Draft {
             }
             None => self.settings.push(setting),
         }
-    }
-
-    pub(crate) fn has(&self, key: &str) -> bool {
-        self.settings.iter().any(|setting| setting.key == key)
-    }
-
-    pub(crate) fn settings(&self) -> &[Setting] {
-        &self.settings
+        true
     }
 
     /// The file's tables: those of `order` first, then any other.
@@ -119,10 +120,10 @@ impl Draft {
 
 /// The longest known table that a key begins with: names of Kafka properties have dots in them.
 fn split<'k>(key: &'k str, tables: &[&str]) -> (&'k str, &'k str) {
-    let of = |table: &&str| key.strip_prefix(**table).is_some_and(|rest| rest.starts_with('.'));
-    let longest = tables.iter().filter(|table| !table.is_empty()).filter(|table| of(table)).max_by_key(|table| table.len());
-    match longest {
-        Some(table) => (&key[..table.len()], &key[table.len() + 1..]),
+    let inside = |table: &str| key.strip_prefix(table).and_then(|rest| rest.strip_prefix('.'));
+    let known = tables.iter().filter(|table| !table.is_empty()).filter_map(|table| Some((table.len(), inside(table)?)));
+    match known.max_by_key(|(length, _)| *length) {
+        Some((length, inside)) => (key.split_at(length).0, inside),
         None => key.rsplit_once('.').unwrap_or(("", key)),
     }
 }

@@ -6,7 +6,7 @@ use super::draft::{Draft, Setting, reference};
 use super::given::Given;
 use super::rule::{Outcome, Rule, Translate, Value, Verdict};
 use super::rules::{SECTIONS, WORKER};
-use crate::config::tables;
+use crate::config::{Keys, tables};
 
 /// A migrated configuration.
 #[derive(Debug)]
@@ -100,8 +100,13 @@ pub(crate) fn migrate(given: &Given) -> Migration {
     Migration { toml, findings: migrating.findings }
 }
 
-/// The rule for a property: one that names it in full, or the first whose pattern does.
-fn pick<'r, 'p>(rules: impl IntoIterator<Item = &'r Rule>, property: &'p str) -> Option<(&'r Rule, &'p str)> {
+/// The rule for a property: one that names it in full, or the first whose pattern does. What Debezium calls internal has a
+/// prefix that it had not in other versions.
+pub(super) fn pick<'r, 'p>(
+    rules: impl IntoIterator<Item = &'r Rule>,
+    property: &'p str,
+) -> Option<(&'r Rule, &'p str)> {
+    let property = property.strip_prefix("internal.").unwrap_or(property);
     let mut by_pattern = None;
     for rule in rules {
         let Some(inner) = rule.inner(property) else { continue };
@@ -129,7 +134,7 @@ impl Migrating<'_> {
         if of == Origin::Default && became == Became::NotNeeded {
             return;
         }
-        self.findings.push(Finding { property: property.to_owned(), of, became, keys, reason });
+        self.findings.push(Finding { property: without_salt(property), of, became, keys, reason });
     }
 
     fn apply(&mut self, of: Origin, property: &str, text: &str, rule: &Rule, inner: &str) -> (Became, Vec<String>, Option<String>) {
@@ -159,17 +164,29 @@ impl Migrating<'_> {
         let keys = if lines.is_empty() { vec![key.to_owned()] } else { lines.iter().map(|line| line.key.clone()).collect() };
         for mut line in lines {
             if line.from.is_empty() {
-                line.from.push(property.to_owned());
+                line.from.push(without_salt(property));
             }
             if of == Origin::Default {
                 line.from = vec![format!("{} (default)", line.from.join(", "))];
             }
-            self.draft.add(line);
+            let key = line.key.clone();
+            if !self.draft.add(line) {
+                return (Became::Refused, Vec::new(), Some(format!("another property has set {key} to another value")));
+            }
         }
         match by_hand.is_empty() {
             true => (Became::Mapped, keys, None),
             false => (Became::ByHand, keys, Some(by_hand.join("; "))),
         }
+    }
+}
+
+/// Debezium has the salt of a hash in the property's name.
+fn without_salt(property: &str) -> String {
+    const SALT: &str = ".with.salt.";
+    match property.split_once(SALT) {
+        Some((before, _)) => format!("{before}{SALT}…"),
+        None => property.to_owned(),
     }
 }
 
@@ -206,7 +223,6 @@ fn outcome(key: &str, translate: Translate, value: &Value<'_>) -> Outcome {
 
 /// Whether our configuration has a key, asked of the configuration itself.
 pub(super) fn exists(key: &str) -> bool {
-    use crate::config::Keys;
     tables().iter().any(|table| {
         let inside = match table.path {
             "" => Some(key),

@@ -106,6 +106,23 @@ pub(super) fn schema(expression: &str) -> Result<String, String> {
     }
 }
 
+/// An expression for a prefix of messages, where our patterns have only `*`.
+///
+/// # Errors
+/// It means more than that.
+pub(super) fn prefix(expression: &str) -> Result<String, String> {
+    let Some(steps) = steps(expression) else {
+        return Err(format!("{expression}: prefixes of messages are names with *, not regular expressions"));
+    };
+    let dotted = steps.iter().map(|step| match step {
+        Step::Letter(letter) => Some(letter.to_string()),
+        Step::Dot => Some(".".to_owned()),
+        Step::Anything => Some("*".to_owned()),
+        Step::Any => None,
+    });
+    dotted.collect::<Option<String>>().ok_or_else(|| format!("{expression}: . stands for any character there; write \\. for a dot"))
+}
+
 /// Our patterns take a hyphen only inside quotes, where `*` would mean itself.
 fn quoted(name: &str) -> String {
     if name.contains('-') && !name.contains('*') { format!("\"{name}\"") } else { name.to_owned() }

@@ -21,7 +21,7 @@ pub(super) const RULES: &[Rule] = &[
     becomes("column.mask.hash.v2.*", "columns.hash", By(hash)),
     becomes("column.mask.hash.*", "columns.hash", By(hash)),
     becomes("column.propagate.source.type", "columns.propagate_types", By(columns)).default(""),
-    not_yet("datatype.propagate.source.type", "types are propagated by column, not by type").default(""),
+    becomes("datatype.propagate.source.type", "columns.propagate_data_types", By(columns)).default(""),
     becomes("message.key.columns", "keys", By(keys)).default(""),
 ];
 
@@ -93,6 +93,7 @@ fn key_of(property: &str) -> &'static str {
     match property {
         "column.include.list" => "columns.include",
         "column.exclude.list" => "columns.exclude",
+        "datatype.propagate.source.type" => "columns.propagate_data_types",
         _ => "columns.propagate_types",
     }
 }
@@ -115,14 +116,42 @@ fn sized(value: &Value<'_>) -> Outcome {
     })
 }
 
+/// What stands before the salt in a property's name.
+const SALT: &str = ".with.salt.";
+
+/// Java's names and ours.
+const ALGORITHMS: [(&str, &str); 13] = [
+    ("MD5", "md5"),
+    ("SHA", "sha1"),
+    ("SHA-1", "sha1"),
+    ("SHA-224", "sha224"),
+    ("SHA-256", "sha256"),
+    ("SHA-384", "sha384"),
+    ("SHA-512", "sha512"),
+    ("SHA-512/224", "sha512_224"),
+    ("SHA-512/256", "sha512_256"),
+    ("SHA3-224", "sha3_224"),
+    ("SHA3-256", "sha3_256"),
+    ("SHA3-384", "sha3_384"),
+    ("SHA3-512", "sha3_512"),
+];
+
 /// `column.mask.hash.SHA-256.with.salt.pepper`, and its second version. The salt is a secret.
 fn hash(value: &Value<'_>) -> Outcome {
-    let Some((algorithm, _salt)) = value.inner.split_once(".with.salt.") else {
+    let Some((theirs, salt)) = value.inner.split_once(SALT) else {
         return Outcome::Refused("an algorithm and .with.salt. are wanted in the property's name".to_owned());
     };
-    let version = if value.property.contains(".v2.") { 2 } else { 1 };
+    let Some((_, algorithm)) = ALGORITHMS.iter().find(|(java, _)| java.eq_ignore_ascii_case(theirs)) else {
+        return Outcome::Refused(format!("{theirs} is no algorithm of ours"));
+    };
+    let properties = value.given.connector.iter().map(|(property, _)| property);
+    let mut salts = properties.filter(|property| property.starts_with("column.mask.hash.")).filter_map(|property| property.split_once(SALT));
+    if salts.any(|(_, other)| other != salt) {
+        return Outcome::Refused("several salts are given: write the rules of [[columns.hash]] by hand, each with a variable for its salt".to_owned());
+    }
+    let version = if value.property.contains(".hash.v2.") { "v2" } else { "v1" };
     let mut outcome = entries(value, "columns.hash", |entry| {
-        entry.insert("algorithm".to_owned(), algorithm.into());
+        entry.insert("algorithm".to_owned(), (*algorithm).into());
         entry.insert("salt".to_owned(), "${WALCAST_SALT}".into());
         entry.insert("version".to_owned(), version.into());
     });
@@ -157,7 +186,7 @@ fn keys(value: &Value<'_>) -> Outcome {
         match regex_list::table(table.trim()) {
             Ok(table) => {
                 let mut entry = toml::Table::new();
-                entry.insert("table".to_owned(), table.into());
+                entry.insert("tables".to_owned(), table.into());
                 entry.insert("columns".to_owned(), columns.into());
                 entries.push(entry.into());
             }

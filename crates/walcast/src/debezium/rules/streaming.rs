@@ -2,7 +2,7 @@
 
 use crate::debezium::draft::Setting;
 use crate::debezium::regex_list;
-use crate::debezium::rule::Translate::{By, Flag, Number};
+use crate::debezium::rule::Translate::{By, Flag, Number, Text};
 use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_needed, not_yet};
 
 const QUEUES: &str = "queues are bounded in bytes: [postgres] queue_bytes, [kafka] commit_bytes";
@@ -19,14 +19,14 @@ pub(super) const RULES: &[Rule] = &[
     not_needed("poll.dispatch.interval.ms", PACE),
     becomes("heartbeat.interval.ms", "events.heartbeat_interval_ms", Number).default("0"),
     not_needed("heartbeat.action.query", "the server's keepalives carry the end of the log: an idle database holds nothing back, and no table is written to"),
-    not_yet("heartbeat.topics.prefix", "the heartbeats' topic has its fixed name").default("__debezium-heartbeat"),
+    becomes("heartbeat.topics.prefix", "events.heartbeat_topic_prefix", Text).default("__debezium-heartbeat"),
     becomes("provide.transaction.metadata", "events.transactions", Flag).default("false"),
     not_yet("transaction.metadata.factory", "a Java class cannot be loaded").default("io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory"),
     becomes("skipped.operations", "events.operations", By(operations)).default("t"),
-    not_yet("skip.messages.without.change", "updates that change nothing are sent as well").default("false"),
+    becomes("skip.messages.without.change", "events.skip_unchanged", Flag).default("false"),
     becomes("tombstones.on.delete", "format.tombstones_on_delete", Flag).default("true"),
     becomes("message.prefix.include.list", "events.messages", By(messages)).default(""),
-    not_yet("message.prefix.exclude.list", "prefixes are chosen, not excluded").default(""),
+    becomes("message.prefix.exclude.list", "events.exclude_messages", By(messages)).default(""),
     not_needed("schema.refresh.mode", "a schema follows what the log said at the change's position").default("columns_diff"),
     not_needed("event.processing.failure.handling.mode", NEVER_SKIPPED).default("fail"),
     not_needed("event.converting.failure.handling.mode", NEVER_SKIPPED).default("warn"),
@@ -60,12 +60,9 @@ fn operations(value: &Value<'_>) -> Outcome {
 
 /// Prefixes, in our form of patterns.
 fn messages(value: &Value<'_>) -> Outcome {
-    let plain = |expression: &str| {
-        let is_plain = expression.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-        if is_plain { Ok(expression.to_owned()) } else { regex_list::as_expression(expression) }
-    };
-    match regex_list::all(value.text, plain) {
-        Ok(prefixes) => Outcome::line(Setting::new("events.messages", prefixes)),
+    let key = if value.property.contains(".include.") { "events.messages" } else { "events.exclude_messages" };
+    match regex_list::all(value.text, regex_list::prefix) {
+        Ok(prefixes) => Outcome::line(Setting::new(key, prefixes)),
         Err(problem) => Outcome::Refused(problem),
     }
 }

@@ -14,11 +14,34 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// Transforms that send records to other topics by an expression over the topic's name.
-const ROUTERS: [(&str, &str, &str); 3] = [
-    ("org.apache.kafka.connect.transforms.RegexRouter", "regex", "replacement"),
-    ("io.debezium.transforms.ByLogicalTableRouter", "topic.regex", "topic.replacement"),
-    ("io.debezium.transforms.ToLogicalTopicRouter", "topic.regex", "topic.replacement"),
+const ROUTERS: [Router; 3] = [
+    Router {
+        class: "org.apache.kafka.connect.transforms.RegexRouter",
+        regex: "regex",
+        replacement: "replacement",
+        key_field: None,
+    },
+    Router {
+        class: "io.debezium.transforms.ByLogicalTableRouter",
+        regex: "topic.regex",
+        replacement: "topic.replacement",
+        key_field: Some("__dbz__physicalTableIdentifier"),
+    },
+    Router {
+        class: "io.debezium.transforms.ToLogicalTopicRouter",
+        regex: "topic.regex",
+        replacement: "topic.replacement",
+        key_field: Some("__dbz__sourceIdentifier"),
+    },
 ];
+
+struct Router {
+    class: &'static str,
+    regex: &'static str,
+    replacement: &'static str,
+    /// The field by which rows of several tables are told apart in the key, where one is added.
+    key_field: Option<&'static str>,
+}
 
 /// What the well-known ones are for, so that the reason is not only a class's name.
 const OTHERS: [(&str, &str); 4] = [
@@ -35,23 +58,34 @@ fn transforms(value: &Value<'_>) -> Outcome {
     for alias in value.text.split(',').map(str::trim).filter(|alias| !alias.is_empty()) {
         let part = |name: &str| value.given.connector(&format!("transforms.{alias}.{name}")).unwrap_or("");
         let class = part("type");
-        let router = ROUTERS.iter().find(|(known, ..)| *known == class);
-        let Some((_, regex, replacement)) = router else {
+        let Some(router) = ROUTERS.iter().find(|known| known.class == class) else {
             let why = OTHERS.iter().find(|(name, _)| class.contains(name)).map_or("there is no counterpart", |(_, why)| why);
             refused.push(format!("{alias} ({class}): {why}"));
             continue;
         };
-        // Rows of several tables in one topic get a field of their own in the key; a route does not add it.
-        let is_debezium = class.starts_with("io.debezium.");
-        if is_debezium && part("key.enforce.uniqueness") != "false" {
-            refused.push(format!("{alias}: key.enforce.uniqueness adds a field to the key, which a route does not"));
+        if !part("predicate").is_empty() {
+            refused.push(format!("{alias}: a route is chosen by no predicate"));
             continue;
         }
+        let mut names = vec!["type", router.regex, router.replacement];
         let mut entry = toml::Table::new();
-        entry.insert("regex".to_owned(), part(regex).into());
-        entry.insert("topic".to_owned(), part(replacement).into());
+        // What we would replace from the environment means a group here.
+        let mut set = |key: &str, text: &str| entry.insert(key.to_owned(), text.replace("${", "$${").into());
+        set("pattern", part(router.regex));
+        set("topic", part(router.replacement));
+        let is_unique = router.key_field.is_some() && part("key.enforce.uniqueness") != "false";
+        if let Some(default) = router.key_field.filter(|_| is_unique) {
+            let given = part("key.field.name");
+            set("key_field", if given.is_empty() { default } else { given });
+            if !part("key.field.regex").is_empty() {
+                set("key_pattern", part("key.field.regex"));
+                set("key_value", part("key.field.replacement"));
+                names.extend(["key.field.regex", "key.field.replacement"]);
+            }
+        }
+        entry.insert("unique_keys".to_owned(), is_unique.into());
         routes.push(toml::Value::Table(entry));
-        from.extend(["type", regex, replacement].map(|name| format!("transforms.{alias}.{name}")));
+        from.extend(names.iter().map(|name| format!("transforms.{alias}.{name}")));
     }
     if !refused.is_empty() {
         return Outcome::Refused(refused.join("; "));

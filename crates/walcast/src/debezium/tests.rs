@@ -1,0 +1,263 @@
+//! Whole configurations, and the table against what Debezium has and what the manual says.
+
+use std::env::VarError;
+use std::fs;
+use std::path::Path;
+
+use expect_test::{Expect, expect};
+
+use super::given::Given;
+use super::migration::{Became, Migration, exists, migrate, pick};
+use super::rule::{Rule, Translate, Verdict};
+use super::rules::{SECTIONS, WORKER};
+use crate::config::parse_for_test;
+
+/// Tables of our configuration that the rules know and that are not there yet: the rules come into force with them.
+const AWAITED: [&str; 5] = ["types", "events", "names", "columns", "keys"];
+
+const CONNECTOR: &str = r#"{
+  "name": "Inventory Source",
+  "config": {
+    "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+    "tasks.max": 1,
+    "plugin.name": "pgoutput",
+    "database.hostname": "db.example",
+    "database.port": "5433",
+    "database.user": "cdc@shop",
+    "database.password": "hunter2",
+    "database.dbname": "inventory",
+    "database.sslmode": "verify-full",
+    "database.sslrootcert": "/etc/ssl/ca.pem",
+    "topic.prefix": "fulfillment",
+    "slot.name": "dbz",
+    "table.include.list": "public.orders,public\\.customers,sales\\.items_.*",
+    "tombstones.on.delete": "false",
+    "snapshot.fetch.size": "5000",
+    "heartbeat.action.query": "INSERT INTO heartbeat VALUES (1)",
+    "event.procesing.failure.handling.mode": "warn",
+    "topic.creation.default.partitions": "6",
+    "topic.creation.default.replication.factor": "3",
+    "topic.creation.default.compression.type": "zstd"
+  }
+}"#;
+
+const WORKER_FILE: &str = "bootstrap.servers=kafka-1:9092,kafka-2:9092\n\
+    group.id=connect\n\
+    key.converter=io.confluent.connect.avro.AvroConverter\n\
+    key.converter.schema.registry.url=https://registry:8081\n\
+    value.converter=io.confluent.connect.avro.AvroConverter\n\
+    value.converter.schema.registry.url=https://registry:8081\n\
+    value.converter.basic.auth.credentials.source=USER_INFO\n\
+    value.converter.basic.auth.user.info=walcast:hunter2\n\
+    producer.security.protocol=SASL_SSL\n\
+    producer.sasl.mechanism=SCRAM-SHA-512\n\
+    producer.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username=\"cdc\" password=\"hunter2\";\n\
+    producer.acks=all\n";
+
+/// No variable is set but those that a migrated file asks for.
+fn lookup(name: &str) -> Result<String, VarError> {
+    match name {
+        "KAFKA_BROKERS" => Ok("localhost:9092".to_owned()),
+        "REGISTRY_URL" => Ok("http://localhost:8081".to_owned()),
+        "KAFKA_PASSWORD" | "REGISTRY_PASSWORD" | "DB_HOST" | "WALCAST_SALT" => Ok("secret".to_owned()),
+        _ => Err(VarError::NotPresent),
+    }
+}
+
+/// Migrates; the configuration must be one that we take, and no secret may be in it.
+fn migrated(connector: &str, worker: Option<&str>) -> Migration {
+    let migration = migrate(&Given::of(connector, worker).unwrap());
+    let config = parse_for_test(&migration.toml, &lookup);
+    assert!(config.is_ok(), "{}\n{:?}", migration.toml, config.err());
+    let report = migration.report();
+    assert!(!migration.toml.contains("hunter2"), "a secret is in the file:\n{}", migration.toml);
+    assert!(!report.contains("hunter2"), "a secret is in the report:\n{report}");
+    migration
+}
+
+/// The smallest connector, with some more properties.
+fn with(lines: &str) -> Migration {
+    migrated(
+        &format!(
+            "name=shop\nconnector.class=io.debezium.connector.postgresql.PostgresConnector\nplugin.name=pgoutput\n\
+             database.hostname=db\ndatabase.user=cdc\ndatabase.dbname=shop\ntopic.prefix=shop\n{lines}"
+        ),
+        Some("bootstrap.servers=kafka:9092\nkey.converter=io.confluent.connect.avro.AvroConverter\n\
+              value.converter=io.confluent.connect.avro.AvroConverter\nvalue.converter.schema.registry.url=http://registry:8081\n"),
+    )
+}
+
+/// What became of one property, and the lines that came from it.
+fn check(lines: &str, property: &str, expected: Expect) {
+    let migration = with(lines);
+    let finding = migration.findings.iter().find(|finding| finding.property == property).expect("it was given");
+    let of_it = |line: &&str| line.split('#').nth(1).is_some_and(|from| from.contains(property));
+    let toml: Vec<&str> = migration.toml.lines().filter(|line| line.contains(" = ")).filter(of_it).collect();
+    let reason = finding.reason.as_deref().unwrap_or_default();
+    expected.assert_eq(&format!("{:?} {reason}\n{}", finding.became, toml.join("\n")));
+}
+
+#[test]
+fn a_connector_becomes_a_file() {
+    let migration = migrated(CONNECTOR, Some(WORKER_FILE));
+    assert!(migration.is_incomplete());
+    expect![[r#""#]].assert_eq(&migration.toml);
+    expect![[r#""#]].assert_eq(&migration.report());
+}
+
+/// Without anything but what is required, the defaults that differ from ours are written down.
+#[test]
+fn what_debezium_does_by_default_is_written_down() {
+    let migration = migrated(
+        "connector.class=io.debezium.connector.postgresql.PostgresConnector\nplugin.name=pgoutput\nname=shop\n\
+         database.hostname=db\ndatabase.user=cdc\ndatabase.dbname=shop\ntopic.prefix=shop\n",
+        None,
+    );
+    assert!(!migration.is_incomplete(), "{}", migration.report());
+    expect![[r#""#]].assert_eq(&migration.toml);
+}
+
+#[test]
+fn tables_and_schemas_are_put_together() {
+    check("schema.include.list=a,b_.*", "schema.include.list", expect![""]);
+    check("schema.exclude.list=audit\ntable.include.list=a.b", "schema.exclude.list", expect![""]);
+    check("table.exclude.list=a\\\\.b\nschema.include.list=a", "table.exclude.list", expect![""]);
+    check("table.include.list=a.x,b.y\nschema.include.list=a", "table.include.list", expect![""]);
+    check("table.include.list=public\\\\.(?!audit).*", "table.include.list", expect![""]);
+}
+
+#[test]
+fn what_is_not_exact_is_refused() {
+    check("plugin.name=decoderbufs", "plugin.name", expect![""]);
+    check("snapshot.mode=when_needed", "snapshot.mode", expect![""]);
+    check("skipped.operations=x", "skipped.operations", expect![""]);
+    check("tombstones.on.delete=maybe", "tombstones.on.delete", expect![""]);
+    check("value.converter=org.apache.kafka.connect.json.JsonConverter", "value.converter", expect![""]);
+    check("producer.override.interceptor.classes=x", "producer.override.interceptor.classes", expect![""]);
+    check("transforms=unwrap\ntransforms.unwrap.type=io.debezium.transforms.ExtractNewRecordState", "transforms", expect![""]);
+}
+
+#[test]
+fn secrets_and_references_become_variables() {
+    check("database.password=hunter2", "database.password", expect![""]);
+    check("producer.override.ssl.key.password=hunter2", "producer.override.ssl.key.password", expect![""]);
+    check("publication.name=${env:PUBLICATION}", "publication.name", expect![""]);
+}
+
+#[test]
+fn the_producer_is_named_as_librdkafka_names_it() {
+    check("producer.override.max.request.size=2097152", "producer.override.max.request.size", expect![""]);
+    check("producer.override.compression.type=lz4", "producer.override.compression.type", expect![""]);
+    check("producer.override.acks=1", "producer.override.acks", expect![""]);
+}
+
+fn rules() -> impl Iterator<Item = &'static Rule> {
+    SECTIONS.iter().flat_map(|section| section.rules)
+}
+
+/// The names and defaults are those that the connector 3.3.1 itself tells.
+#[test]
+fn every_property_of_debezium_has_a_row() {
+    let known = include_str!("../../testdata/debezium-3.3.1-properties.tsv");
+    for line in known.lines() {
+        let (name, default) = line.split_once('\t').unwrap();
+        let sample = name
+            .replace("([^.]+)", "SHA-256")
+            .replace("(.+)", "pepper")
+            .replace("(d+)", "12");
+        let (rule, _) = pick(rules(), &sample).unwrap_or_else(|| panic!("{name} has no row"));
+        assert!(
+            !["database.*", "driver.*"].contains(&rule.property),
+            "{name} is only known as a property of the driver"
+        );
+        let same = |ours: &str| ours.eq_ignore_ascii_case(default) || (ours.is_empty() && default == "null");
+        if let Some(ours) = rule.default.filter(|_| !rule.property.contains('*')) {
+            assert!(same(ours) || rule.property == "database.hostname", "the default of {name} is {default}");
+        }
+    }
+}
+
+#[test]
+fn every_key_is_ours_or_awaited() {
+    for rule in rules().chain(WORKER.rules) {
+        let Verdict::Becomes(key, _) = rule.verdict else { continue };
+        let table = key.split('.').next().unwrap_or(key);
+        assert_ne!(
+            exists(key),
+            AWAITED.contains(&table),
+            "{}: {key} exists, or does not: keep AWAITED in step",
+            rule.property
+        );
+    }
+}
+
+#[test]
+fn no_row_stands_twice() {
+    let mut names: Vec<&str> = rules().map(|rule| rule.property).collect();
+    names.sort_unstable();
+    for pair in names.windows(2) {
+        assert_ne!(pair[0], pair[1]);
+    }
+}
+
+/// The table of docs/debezium.md, as it must be.
+fn table() -> String {
+    let mut text = String::new();
+    for section in SECTIONS.iter().chain([&WORKER]) {
+        text.push_str(&format!("### {}\n\n| Debezium | walcast | |\n|---|---|---|\n", section.heading));
+        for rule in section.rules {
+            let (ours, remark) = match rule.verdict {
+                Verdict::Becomes(key, translate) => (format!("`{key}`"), remark(key, translate)),
+                Verdict::NotNeeded(why) => ("not needed".to_owned(), format!("because {why}")),
+                Verdict::NotYet(why) => ("not yet".to_owned(), why.to_owned()),
+                Verdict::Secret(why) => ("by hand".to_owned(), why.to_owned()),
+            };
+            text.push_str(&format!("| `{}` | {ours} | {remark} |\n", rule.property));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn remark(key: &str, translate: Translate) -> String {
+    if !exists(key) {
+        return "not yet there".to_owned();
+    }
+    match translate {
+        Translate::Words(words) => words.iter().map(|(theirs, _)| format!("`{theirs}`")).collect::<Vec<_>>().join(", "),
+        Translate::WithAnother => "together with others".to_owned(),
+        Translate::Text | Translate::Flag | Translate::Number | Translate::By(_) => String::new(),
+    }
+}
+
+/// `UPDATE_EXPECT=1` writes it.
+#[test]
+fn the_manual_shows_the_table() {
+    const BEGIN: &str = "<!-- The table is made from the rules of walcast migrate; a test compares it. -->\n\n";
+    const END: &str = "<!-- End of the table. -->\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/debezium.md");
+    let manual = fs::read_to_string(&path).unwrap();
+    let (before, rest) = manual.split_once(BEGIN).expect("the table's beginning is marked");
+    let (shown, after) = rest.split_once(END).expect("the table's end is marked");
+    if shown != table() && std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", table())).unwrap();
+        return;
+    }
+    assert_eq!(shown, table(), "write it again with UPDATE_EXPECT=1");
+}
+
+#[test]
+fn only_debeziums_postgres_connector_is_taken() {
+    let error = Given::of("name=x\nconnector.class=io.debezium.connector.mysql.MySqlConnector", None).unwrap_err();
+    expect![[r#"connector.class is "io.debezium.connector.mysql.MySqlConnector", not the Debezium Postgres connector (io.debezium.connector.postgresql.PostgresConnector)"#]].assert_eq(&error.to_string());
+    let error = Given::of("{\"config\": 1}", None).unwrap_err();
+    expect!["connector: config is not an object"].assert_eq(&error.to_string());
+}
+
+#[test]
+fn what_is_missing_counts() {
+    assert!(with("snapshot.max.threads=4").is_incomplete());
+    assert!(with("some.typo=1").is_incomplete());
+    assert!(!with("snapshot.max.threads=1\nmax.batch.size=1\ndatabase.password=x").is_incomplete());
+    assert!(with("x.y=1").findings.iter().any(|finding| finding.became == Became::Unknown));
+}
