@@ -21,11 +21,9 @@ mod stored;
 #[cfg(test)]
 mod tests;
 mod worker;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use self::given::{Given, InputError};
-pub(crate) use self::migration::{Migration, migrate};
+pub(crate) use self::migration::migrate;
 pub(crate) use self::offset::{Offset, OffsetError};
 pub(crate) use self::stored::{Stored, StoredError, in_file, in_records};
 pub(crate) use self::worker::{WorkerError, check_stopped};

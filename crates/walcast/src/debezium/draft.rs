@@ -87,6 +87,10 @@ impl Draft {
         true
     }
 
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.settings.iter().any(|setting| setting.key == key)
+    }
+
     /// The file's tables: those of `order` first, then any other.
     pub(crate) fn to_toml(&self, order: &[&str]) -> String {
         let mut tables: Vec<&str> = order.to_vec();

@@ -90,7 +90,11 @@ impl Given {
         Self { connector: pairs, worker }.checked()
     }
 
-    fn checked(self) -> Result<Self, InputError> {
+    fn checked(mut self) -> Result<Self, InputError> {
+        only_last(&mut self.connector);
+        if let Some(worker) = &mut self.worker {
+            only_last(worker);
+        }
         let class = self.connector("connector.class").unwrap_or_default();
         if CONNECTOR_ALIASES.contains(&class) {
             return Ok(self);
@@ -100,12 +104,12 @@ impl Given {
 
     /// A property of the connector.
     pub(crate) fn connector(&self, name: &str) -> Option<&str> {
-        last(&self.connector, name)
+        value_of(&self.connector, name)
     }
 
     /// A property of the worker.
     pub(crate) fn worker(&self, name: &str) -> Option<&str> {
-        self.worker.as_deref().and_then(|worker| last(worker, name))
+        self.worker.as_deref().and_then(|worker| value_of(worker, name))
     }
 
     /// A property that a connector may set in place of its worker.
@@ -114,9 +118,18 @@ impl Given {
     }
 }
 
-/// The last one counts, as in Java.
-fn last<'g>(pairs: &'g [(String, String)], name: &str) -> Option<&'g str> {
-    pairs.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+/// Of several of one name the last one counts, as in Java.
+fn only_last(pairs: &mut Vec<(String, String)>) {
+    let names: Vec<String> = pairs.iter().map(|(name, _)| name.clone()).collect();
+    let mut at = 0;
+    pairs.retain(|(name, _)| {
+        at += 1;
+        !names.iter().skip(at).any(|later| later == name)
+    });
+}
+
+fn value_of<'g>(pairs: &'g [(String, String)], name: &str) -> Option<&'g str> {
+    pairs.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
 }
 
 fn read(path: &Path) -> Result<String, InputError> {

@@ -93,6 +93,7 @@ pub(crate) fn migrate(given: &Given) -> Migration {
             migrating.property(Origin::Default, rule.property, default, Some((rule, "")));
         }
     }
+    migrating.look_back();
     let known = tables();
     let order: Vec<&str> = known.iter().map(|table| table.path).collect();
     let body = migrating.draft.to_toml(&order);
@@ -128,46 +129,75 @@ impl Migrating<'_> {
     fn property(&mut self, of: Origin, property: &str, text: &str, rule: Option<(&Rule, &str)>) {
         let (became, keys, reason) = match rule {
             None => (Became::Unknown, Vec::new(), Some("no property of Debezium's Postgres connector 3.3".to_owned())),
-            Some((rule, inner)) => self.apply(of, property, text, rule, inner),
+            Some((rule, inner)) => self.apply(property, text, rule, inner),
         };
-        // A default that needs nothing is not worth a word.
-        if of == Origin::Default && became == Became::NotNeeded {
-            return;
+        let known = |finding: &&mut Finding| finding.property == property;
+        match (of, self.findings.iter_mut().find(known)) {
+            // What the worker says of it was waited for; now it is known what became of it.
+            (Origin::Default, Some(finding)) if became > Became::Mapped => {
+                (finding.became, finding.keys, finding.reason) = (became, keys, reason);
+            }
+            (Origin::Default, Some(_)) => {}
+            // A default that needs nothing is not worth a word.
+            (Origin::Default, None) if became == Became::NotNeeded => {}
+            _ => self.findings.push(Finding { property: without_salt(property), of, became, keys, reason }),
         }
-        self.findings.push(Finding { property: without_salt(property), of, became, keys, reason });
     }
 
-    fn apply(&mut self, of: Origin, property: &str, text: &str, rule: &Rule, inner: &str) -> (Became, Vec<String>, Option<String>) {
+    /// A property that is written with another's line is lost with it.
+    fn look_back(&mut self) {
+        for finding in &mut self.findings {
+            let lost = finding.keys.iter().find(|key| exists(key) && !self.draft.has(key));
+            if finding.became == Became::Mapped
+                && let Some(key) = lost
+            {
+                finding.reason = Some(format!("{key} could not be written, see the others"));
+                finding.became = Became::Refused;
+                finding.keys.clear();
+            }
+        }
+    }
+
+    fn apply(&mut self, property: &str, text: &str, rule: &Rule, inner: &str) -> (Became, Vec<String>, Option<String>) {
         let is_default = rule.default.is_some_and(|default| default == text.trim());
         if is_default && !rule.always && !matches!(rule.verdict, Verdict::Becomes(_, Translate::WithAnother)) {
             return (Became::NotNeeded, Vec::new(), Some("it is what happens by default, here too".to_owned()));
         }
+        let value = Value { property, inner, text: text.trim(), given: self.given };
         let (key, translate) = match rule.verdict {
+            Verdict::Depends(on, _) => {
+                return match on(&value) {
+                    Outcome::Nothing(why) => (Became::NotNeeded, Vec::new(), Some(why.to_owned())),
+                    Outcome::Refused(why) => (Became::Refused, Vec::new(), Some(why)),
+                    Outcome::Lines(lines) => self.write(property, lines, ""),
+                };
+            }
             Verdict::NotNeeded(why) => return (Became::NotNeeded, Vec::new(), Some(why.to_owned())),
             Verdict::NotYet(why) => return (Became::NotYet, Vec::new(), Some(why.to_owned())),
             Verdict::Secret(instead) => return (Became::ByHand, Vec::new(), Some(instead.to_owned())),
             Verdict::Becomes(key, translate) => (key, translate),
         };
-        let value = Value { property, inner, text: text.trim(), given: self.given };
         match outcome(key, translate, &value) {
             Outcome::Nothing(why) => (Became::NotNeeded, Vec::new(), Some(why.to_owned())),
             Outcome::Refused(why) => (Became::Refused, Vec::new(), Some(why)),
-            Outcome::Lines(lines) => self.write(of, property, lines, key),
+            Outcome::Lines(lines) => self.write(property, lines, key),
         }
     }
 
-    fn write(&mut self, of: Origin, property: &str, lines: Vec<Setting>, key: &str) -> (Became, Vec<String>, Option<String>) {
-        if let Some(missing) = lines.iter().map(|line| line.key.as_str()).chain([key]).find(|key| !exists(key)) {
+    fn write(&mut self, property: &str, lines: Vec<Setting>, key: &str) -> (Became, Vec<String>, Option<String>) {
+        if let Some(missing) = lines.iter().map(|line| line.key.as_str()).chain([key]).find(|key| !key.is_empty() && !exists(key)) {
             return (Became::NotYet, Vec::new(), Some(format!("there is no {missing} yet")));
         }
         let by_hand: Vec<String> = lines.iter().filter_map(|line| line.by_hand.clone()).collect();
-        let keys = if lines.is_empty() { vec![key.to_owned()] } else { lines.iter().map(|line| line.key.clone()).collect() };
+        let keys = if lines.is_empty() && !key.is_empty() { vec![key.to_owned()] } else { lines.iter().map(|line| line.key.clone()).collect() };
         for mut line in lines {
             if line.from.is_empty() {
                 line.from.push(without_salt(property));
             }
-            if of == Origin::Default {
-                line.from = vec![format!("{} (default)", line.from.join(", "))];
+            for name in &mut line.from {
+                if self.given.either(name).is_none() && !name.contains('…') {
+                    name.push_str(" (default)");
+                }
             }
             let key = line.key.clone();
             if !self.draft.add(line) {

@@ -23,6 +23,8 @@ pub(crate) enum Verdict {
     NotNeeded(&'static str),
     /// Nothing yet, for this reason.
     NotYet(&'static str),
+    /// Nothing, where the value asks for what happens anyway; any other has no counterpart. This says which.
+    Depends(fn(&Value<'_>) -> Outcome, &'static str),
     /// It is never copied; this says where it comes from instead.
     Secret(&'static str),
 }
@@ -80,6 +82,14 @@ pub(crate) const fn not_needed(property: &'static str, why: &'static str) -> Rul
 
 pub(crate) const fn not_yet(property: &'static str, why: &'static str) -> Rule {
     rule(property, Verdict::NotYet(why))
+}
+
+pub(crate) const fn depends(
+    property: &'static str,
+    on: fn(&Value<'_>) -> Outcome,
+    which: &'static str,
+) -> Rule {
+    rule(property, Verdict::Depends(on, which))
 }
 
 pub(crate) const fn secret(property: &'static str, instead: &'static str) -> Rule {

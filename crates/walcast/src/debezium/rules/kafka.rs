@@ -17,6 +17,8 @@ pub(super) const RULES: &[Rule] = &[
     becomes("key.converter.apicurio.registry.url", "registry.url", WithAnother),
     secret("value.converter.basic.auth.user.info", PASSWORD),
     secret("key.converter.basic.auth.user.info", PASSWORD),
+    not_needed("value.converter.basic.auth.credentials.source", "user and password are in [registry]"),
+    not_needed("key.converter.basic.auth.credentials.source", "user and password are in [registry]"),
     becomes("producer.*", "kafka.properties", By(producer)),
     not_needed("*", WORKER),
 ];

@@ -2,14 +2,14 @@
 
 use crate::debezium::draft::Setting;
 use crate::debezium::rule::Translate::{By, Text};
-use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_needed, not_yet};
+use crate::debezium::rule::{Outcome, Rule, Value, becomes, depends, not_needed, not_yet};
 
 const POSITION: &str = "a slot that does not fit the checkpoint halts with the range of the log concerned; nothing is validated or moved by a mode";
 const CONFIRMED: &str = "the slot is confirmed with every committed checkpoint, idle stretches included";
 const RETRIED: &str = "every fault that time may heal is tried again, with the delays of [retry]";
 
 pub(super) const RULES: &[Rule] = &[
-    becomes("plugin.name", "postgres.slot", By(plugin)).default("decoderbufs").always(),
+    depends("plugin.name", plugin, "only `pgoutput` is read; a slot of another plugin cannot be taken over").default("decoderbufs").always(),
     becomes("slot.name", "postgres.slot", Text).default("debezium").always(),
     not_needed("slot.drop.on.stop", "a slot is dropped by a person, never by a stop: without it changes are lost").default("false"),
     not_yet("slot.failover", "create the slot by hand with failover = true (PostgreSQL 17); an existing one is used as it is").default("false"),

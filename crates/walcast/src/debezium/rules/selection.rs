@@ -3,7 +3,7 @@
 use crate::debezium::draft::Setting;
 use crate::debezium::regex_list;
 use crate::debezium::rule::Translate::{By, WithAnother};
-use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_needed, not_yet};
+use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_needed};
 
 const TABLES: &str = "postgres.tables";
 const EXCLUDE: &str = "postgres.exclude";

@@ -1,12 +1,11 @@
 //! Snapshots: what was there before the slot.
 
-use crate::debezium::rule::Translate::By;
-use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_needed, not_yet};
+use crate::debezium::rule::{Outcome, Rule, Value, depends, not_needed, not_yet};
 
 const NO_SNAPSHOTS: &str = "walcast does not read snapshots yet; after a take-over none is needed";
 
 pub(super) const RULES: &[Rule] = &[
-    becomes("snapshot.mode", "postgres.create", By(mode)).default("initial"),
+    depends("snapshot.mode", mode, "`initial` and `no_data` have nothing left to do after a take-over; the others are not there yet").default("initial"),
     not_yet("snapshot.mode.configuration.based.*", NO_SNAPSHOTS).default("false"),
     not_yet("snapshot.mode.custom.name", NO_SNAPSHOTS),
     not_yet("snapshot.isolation.mode", NO_SNAPSHOTS).default("serializable"),

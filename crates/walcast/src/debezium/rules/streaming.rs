@@ -3,7 +3,7 @@
 use crate::debezium::draft::Setting;
 use crate::debezium::regex_list;
 use crate::debezium::rule::Translate::{By, Flag, Number, Text};
-use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_needed, not_yet};
+use crate::debezium::rule::{Outcome, Rule, Value, becomes, depends, not_needed, not_yet};
 
 const QUEUES: &str = "queues are bounded in bytes: [postgres] queue_bytes, [kafka] commit_bytes";
 const PACE: &str = "a change is sent on as soon as it is read; [kafka] commit_interval_ms spaces the commits";
@@ -34,7 +34,7 @@ pub(super) const RULES: &[Rule] = &[
     not_needed("retriable.restart.connector.wait.ms", RETRIED),
     not_needed("custom.retriable.exception", RETRIED),
     not_needed("executor.shutdown.timeout.ms", "a stop waits up to five seconds for Kafka; what is not committed is read again"),
-    becomes("extended.headers.enabled", "format.tombstones_on_delete", By(headers)).default("true"),
+    depends("extended.headers.enabled", headers, "the headers are always sent").default("true"),
     not_needed("statistics.metrics.enabled", "/metrics has histograms"),
     not_needed("advanced.metrics.enable", "/metrics has everything"),
     not_yet("custom.metric.tags", "labels are added by the collector that reads /metrics").default(""),
