@@ -68,17 +68,33 @@ impl CheckpointReader {
 ///
 /// # Errors
 /// When no broker answers, access is refused, there is no such topic, or it does not come to an end.
-pub async fn last_values(config: KafkaConfig, topic: String) -> Result<HashMap<Vec<u8>, Vec<u8>>, KafkaError> {
+pub async fn last_values(
+    config: KafkaConfig,
+    topic: String,
+) -> Result<HashMap<Vec<u8>, Vec<u8>>, KafkaError> {
     let config = Arc::new(config);
     let reading = tokio::task::spawn_blocking(move || read_last_values(&config, &topic));
     reading.await.map_err(|_ended| KafkaError::Stopped)?
 }
 
 fn read_last_values(config: &Arc<KafkaConfig>, topic: &str) -> Result<HashMap<Vec<u8>, Vec<u8>>, KafkaError> {
-    let purpose = Purpose { doing: "reading the connector's offsets", topic };
-    let uncommitted = Reader::new(config, &clients::uncommitted_reader(config), purpose, &Arc::default())?;
+    let purpose = Purpose {
+        doing: "reading the connector's offsets",
+        topic,
+    };
+    let uncommitted = Reader::new(
+        config,
+        &clients::uncommitted_reader(config),
+        purpose,
+        &Arc::default(),
+    )?;
     let partitions = uncommitted.partitions()?;
-    let committed = Reader::new(config, &clients::committed_reader(config), purpose, &Arc::default())?;
+    let committed = Reader::new(
+        config,
+        &clients::committed_reader(config),
+        purpose,
+        &Arc::default(),
+    )?;
     for partition in &partitions {
         if let Some(end) = uncommitted.end(*partition)? {
             committed.wait_until_visible(*partition, end, &|| true)?;
@@ -101,7 +117,10 @@ pub(crate) fn read(
     wanted: &dyn Fn() -> bool,
 ) -> Result<CheckpointLog, KafkaError> {
     let topic = config.checkpoint_topic();
-    let purpose = Purpose { doing: "reading the checkpoint", topic: &topic };
+    let purpose = Purpose {
+        doing: "reading the checkpoint",
+        topic: &topic,
+    };
     let uncommitted = Reader::new(config, &clients::uncommitted_reader(config), purpose, was_let_in)?;
     let Some(end) = uncommitted.end(CHECKPOINT_PARTITION)? else {
         return Ok(CheckpointLog::default());
@@ -109,7 +128,9 @@ pub(crate) fn read(
     let committed = Reader::new(config, &clients::committed_reader(config), purpose, was_let_in)?;
     committed.wait_until_visible(CHECKPOINT_PARTITION, end, wanted)?;
     let mut last = LastRecords::of(&config.name);
-    committed.read_all(&[CHECKPOINT_PARTITION], wanted, &mut |key, value| last.apply(key, value))?;
+    committed.read_all(&[CHECKPOINT_PARTITION], wanted, &mut |key, value| {
+        last.apply(key, value)
+    })?;
     last.into_log()
 }
 
@@ -152,11 +173,19 @@ impl<'a> Reader<'a> {
 
     /// The topic's partitions.
     fn partitions(&self) -> Result<Vec<i32>, KafkaError> {
-        let metadata = self.consumer.fetch_metadata(Some(self.purpose.topic), QUESTION_LIMIT);
+        let metadata = self
+            .consumer
+            .fetch_metadata(Some(self.purpose.topic), QUESTION_LIMIT);
         let metadata = metadata.map_err(|error| self.failed(&error))?;
-        let topic = metadata.topics().iter().find(|topic| topic.name() == self.purpose.topic);
-        let partitions: Vec<i32> =
-            topic.into_iter().flat_map(|topic| topic.partitions()).map(|partition| partition.id()).collect();
+        let topic = metadata
+            .topics()
+            .iter()
+            .find(|topic| topic.name() == self.purpose.topic);
+        let partitions: Vec<i32> = topic
+            .into_iter()
+            .flat_map(|topic| topic.partitions())
+            .map(|partition| partition.id())
+            .collect();
         if partitions.is_empty() {
             let code = RDKafkaErrorCode::UnknownTopicOrPartition;
             return Err(self.explain.code(self.attempt(), code, "there is no such topic"));
@@ -166,7 +195,10 @@ impl<'a> Reader<'a> {
 
     /// The offset after the last record this client can see; `None` without topic.
     fn end(&self, partition: i32) -> Result<Option<i64>, KafkaError> {
-        match self.consumer.fetch_watermarks(self.purpose.topic, partition, QUESTION_LIMIT) {
+        match self
+            .consumer
+            .fetch_watermarks(self.purpose.topic, partition, QUESTION_LIMIT)
+        {
             Ok((_, end)) => Ok(Some(end)),
             Err(error)
                 if error
@@ -179,7 +211,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn wait_until_visible(&self, partition: i32, end: i64, wanted: &dyn Fn() -> bool) -> Result<(), KafkaError> {
+    fn wait_until_visible(
+        &self,
+        partition: i32,
+        end: i64,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<(), KafkaError> {
         let deadline = Instant::now() + HIDDEN_LIMIT;
         while self.end(partition)?.is_none_or(|visible| visible < end) {
             if !wanted() {

@@ -65,7 +65,9 @@ impl Exit {
     /// The code for an error of any kind that a command can end with.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         let causes = || error.chain();
-        if causes().any(|cause| cause.is::<ConfigError>() || cause.is::<UsageError>() || cause.is::<InputError>()) {
+        if causes()
+            .any(|cause| cause.is::<ConfigError>() || cause.is::<UsageError>() || cause.is::<InputError>())
+        {
             return Exit::Usage;
         }
         let is_setting = |error: &PostgresError| {
@@ -74,7 +76,9 @@ impl Exit {
         if causes().filter_map(|cause| cause.downcast_ref()).any(is_setting) {
             return Exit::Usage;
         }
-        if causes().any(|cause| cause.is::<RewindRefused>() || cause.is::<Refusal>() || is_take_over_refused(cause)) {
+        if causes()
+            .any(|cause| cause.is::<RewindRefused>() || cause.is::<Refusal>() || is_take_over_refused(cause))
+        {
             return Exit::Refused;
         }
         match causes().find_map(|cause| cause.downcast_ref::<DeliveryError>()) {

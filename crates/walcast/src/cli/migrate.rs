@@ -69,7 +69,9 @@ pub(crate) fn debezium(args: &DebeziumArgs) -> anyhow::Result<Exit> {
     if args.json {
         let toml = args.output.is_none().then_some(&migration.toml);
         let findings = &migration.findings;
-        output.line(&serde_json::to_string_pretty(&serde_json::json!({ "findings": findings, "toml": toml }))?)?;
+        output.line(&serde_json::to_string_pretty(
+            &serde_json::json!({ "findings": findings, "toml": toml }),
+        )?)?;
     } else if args.output.is_some() {
         output.line(&migration.report())?;
     } else {
@@ -78,7 +80,11 @@ pub(crate) fn debezium(args: &DebeziumArgs) -> anyhow::Result<Exit> {
         eprint(&migration.report());
     }
     output.flush()?;
-    Ok(if migration.is_incomplete() { Exit::Incomplete } else { Exit::Done })
+    Ok(if migration.is_incomplete() {
+        Exit::Incomplete
+    } else {
+        Exit::Done
+    })
 }
 
 fn eprint(text: &str) {
@@ -94,7 +100,10 @@ fn write(path: &Path, toml: &str, force: bool) -> anyhow::Result<()> {
         options.create(true).truncate(true);
     }
     let opened = options.open(path);
-    if opened.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::AlreadyExists) {
+    if opened
+        .as_ref()
+        .is_err_and(|error| error.kind() == std::io::ErrorKind::AlreadyExists)
+    {
         return Err(Refusal::Exists(path.to_owned()).into());
     }
     let failed = || format!("cannot write {}", path.display());

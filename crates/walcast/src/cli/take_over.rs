@@ -81,7 +81,8 @@ pub(crate) async fn run(config: Config, args: TakeOverArgs) -> anyhow::Result<Ex
     let position = offset.position(args.sent_at_lsn)?;
     if let Some(url) = &args.connect_url {
         let name = connector.as_deref().or(args.connector.as_deref());
-        let name = name.ok_or_else(|| UsageError("--connect-url needs --connector with --offset".to_owned()))?;
+        let name =
+            name.ok_or_else(|| UsageError("--connect-url needs --connector with --offset".to_owned()))?;
         check_stopped(url, name).await?;
     }
     let (mut source, mut sink) = (wiring::source(&config)?, wiring::sink(&config)?);
@@ -150,7 +151,11 @@ fn place(taken: &TakenOver) -> String {
     match taken.place {
         Place::Between => format!("between two transactions, after {last}"),
         Place::Behind { xid } => format!("behind transaction {xid}, all of which was sent"),
-        Place::Inside { xid, delivered, changes } => {
+        Place::Inside {
+            xid,
+            delivered,
+            changes,
+        } => {
             format!("inside of transaction {xid}, of whose {changes} changes {delivered} were sent")
         }
     }

@@ -22,7 +22,12 @@ pub(crate) struct Draft {
 
 impl Setting {
     pub(crate) fn new(key: &str, value: impl Into<Value>) -> Self {
-        Self { key: key.to_owned(), value: value.into(), from: Vec::new(), by_hand: None }
+        Self {
+            key: key.to_owned(),
+            value: value.into(),
+            from: Vec::new(),
+            by_hand: None,
+        }
     }
 
     /// A text that came from outside: a `${` in it means itself, unless Connect would have replaced it.
@@ -41,7 +46,8 @@ impl Setting {
     }
 
     pub(crate) fn from(mut self, properties: &[&str]) -> Self {
-        self.from.extend(properties.iter().map(|property| (*property).to_owned()));
+        self.from
+            .extend(properties.iter().map(|property| (*property).to_owned()));
         self
     }
 
@@ -59,7 +65,13 @@ pub(crate) fn reference(text: &str) -> Option<&str> {
 
 /// The environment variable that stands for a property.
 fn variable_of(property: &str) -> String {
-    let plain = |character: char| if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' };
+    let plain = |character: char| {
+        if character.is_ascii_alphanumeric() {
+            character.to_ascii_uppercase()
+        } else {
+            '_'
+        }
+    };
     property.chars().map(plain).collect()
 }
 
@@ -125,7 +137,10 @@ impl Draft {
 /// The longest known table that a key begins with: names of Kafka properties have dots in them.
 fn split<'k>(key: &'k str, tables: &[&str]) -> (&'k str, &'k str) {
     let inside = |table: &str| key.strip_prefix(table).and_then(|rest| rest.strip_prefix('.'));
-    let known = tables.iter().filter(|table| !table.is_empty()).filter_map(|table| Some((table.len(), inside(table)?)));
+    let known = tables
+        .iter()
+        .filter(|table| !table.is_empty())
+        .filter_map(|table| Some((table.len(), inside(table)?)));
     match known.max_by_key(|(length, _)| *length) {
         Some((length, inside)) => (key.split_at(length).0, inside),
         None => key.rsplit_once('.').unwrap_or(("", key)),
@@ -133,10 +148,18 @@ fn split<'k>(key: &'k str, tables: &[&str]) -> (&'k str, &'k str) {
 }
 
 fn line(key: &str, setting: &Setting) -> String {
-    let key = if key.contains('.') { Value::String(key.to_owned()).to_string() } else { key.to_owned() };
+    let key = if key.contains('.') {
+        Value::String(key.to_owned()).to_string()
+    } else {
+        key.to_owned()
+    };
     let assignment = format!("{key} = {}", setting.value);
     let from = setting.from.join(", ");
-    let by_hand = setting.by_hand.as_ref().map(|what| format!("# {what}\n")).unwrap_or_default();
+    let by_hand = setting
+        .by_hand
+        .as_ref()
+        .map(|what| format!("# {what}\n"))
+        .unwrap_or_default();
     if from.is_empty() {
         return format!("{by_hand}{assignment}\n");
     }

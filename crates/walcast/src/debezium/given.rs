@@ -70,12 +70,20 @@ impl Given {
     pub(crate) fn read(connector: &Path, worker: Option<&Path>) -> Result<Self, InputError> {
         let text = read(connector)?;
         let is_json = text.trim_start().starts_with('{');
-        let pairs = if is_json { json(connector, &text)? } else { properties(connector, &text)? };
+        let pairs = if is_json {
+            json(connector, &text)?
+        } else {
+            properties(connector, &text)?
+        };
         let worker = match worker {
             Some(path) => Some(properties(path, &read(path)?)?),
             None => None,
         };
-        Self { connector: pairs, worker }.checked()
+        Self {
+            connector: pairs,
+            worker,
+        }
+        .checked()
     }
 
     /// The same from texts, for tests.
@@ -86,8 +94,14 @@ impl Given {
             true => json(path, connector)?,
             false => properties(path, connector)?,
         };
-        let worker = worker.map(|text| properties(Path::new("worker"), text)).transpose()?;
-        Self { connector: pairs, worker }.checked()
+        let worker = worker
+            .map(|text| properties(Path::new("worker"), text))
+            .transpose()?;
+        Self {
+            connector: pairs,
+            worker,
+        }
+        .checked()
     }
 
     fn checked(mut self) -> Result<Self, InputError> {
@@ -99,7 +113,9 @@ impl Given {
         if CONNECTOR_ALIASES.contains(&class) {
             return Ok(self);
         }
-        Err(InputError::OtherConnector { class: class.to_owned() })
+        Err(InputError::OtherConnector {
+            class: class.to_owned(),
+        })
     }
 
     /// A property of the connector.
@@ -129,29 +145,54 @@ fn only_last(pairs: &mut Vec<(String, String)>) {
 }
 
 fn value_of<'g>(pairs: &'g [(String, String)], name: &str) -> Option<&'g str> {
-    pairs.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    pairs
+        .iter()
+        .find(|(given, _)| given == name)
+        .map(|(_, value)| value.as_str())
 }
 
 fn read(path: &Path) -> Result<String, InputError> {
-    std::fs::read_to_string(path).map_err(|source| InputError::Read { path: path.to_owned(), source })
+    std::fs::read_to_string(path).map_err(|source| InputError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn properties(path: &Path, text: &str) -> Result<Vec<(String, String)>, InputError> {
-    properties_file::parse(text).map_err(|source| InputError::Properties { path: path.to_owned(), source })
+    properties_file::parse(text).map_err(|source| InputError::Properties {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// `{"name": …, "config": {…}}` as it is posted to Connect, or the inner object as it is put.
 fn json(path: &Path, text: &str) -> Result<Vec<(String, String)>, InputError> {
-    let shape = |problem: String| InputError::Shape { path: path.to_owned(), problem };
-    let value: serde_json::Value =
-        serde_json::from_str(text).map_err(|source| InputError::Json { path: path.to_owned(), source })?;
-    let outer = value.as_object().ok_or_else(|| shape("not an object".to_owned()))?;
+    let shape = |problem: String| InputError::Shape {
+        path: path.to_owned(),
+        problem,
+    };
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|source| InputError::Json {
+        path: path.to_owned(),
+        source,
+    })?;
+    let outer = value
+        .as_object()
+        .ok_or_else(|| shape("not an object".to_owned()))?;
     let (name, config) = match outer.get("config") {
-        Some(config) => (outer.get("name"), config.as_object().ok_or_else(|| shape("config is not an object".to_owned()))?),
+        Some(config) => (
+            outer.get("name"),
+            config
+                .as_object()
+                .ok_or_else(|| shape("config is not an object".to_owned()))?,
+        ),
         None => (None, outer),
     };
     let mut pairs = Vec::new();
-    for (key, value) in name.map(|name| ("name", name)).into_iter().chain(config.iter().map(|(key, value)| (key.as_str(), value))) {
+    for (key, value) in name
+        .map(|name| ("name", name))
+        .into_iter()
+        .chain(config.iter().map(|(key, value)| (key.as_str(), value)))
+    {
         let text = match value {
             serde_json::Value::String(text) => text.clone(),
             serde_json::Value::Number(number) => number.to_string(),
@@ -161,7 +202,10 @@ fn json(path: &Path, text: &str) -> Result<Vec<(String, String)>, InputError> {
                 return Err(shape(format!("{key} is neither text nor a number")));
             }
         };
-        if !pairs.iter().any(|(known, known_text)| known == key && *known_text == text) {
+        if !pairs
+            .iter()
+            .any(|(known, known_text)| known == key && *known_text == text)
+        {
             pairs.push((key.to_owned(), text));
         }
     }

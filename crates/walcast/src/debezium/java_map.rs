@@ -29,9 +29,16 @@ pub(crate) type Entry = (Vec<u8>, Option<Vec<u8>>);
 
 /// The map's entries.
 pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Entry>, JavaError> {
-    let mut reader = Reader { bytes, at: 0, seen: Vec::new() };
+    let mut reader = Reader {
+        bytes,
+        at: 0,
+        seen: Vec::new(),
+    };
     if reader.u32("a serialised Java object")? != MAGIC_AND_VERSION {
-        return Err(JavaError { at: 0, wanted: "a serialised Java object" });
+        return Err(JavaError {
+            at: 0,
+            wanted: "a serialised Java object",
+        });
     }
     reader.tag(OBJECT, "a map")?;
     if !matches!(reader.class()?, Seen::MapClass) {
@@ -75,28 +82,43 @@ impl<'b> Reader<'b> {
 
     fn take(&mut self, length: usize, wanted: &'static str) -> Result<&'b [u8], JavaError> {
         let end = self.at.checked_add(length);
-        let taken = end.and_then(|end| self.bytes.get(self.at..end)).ok_or_else(|| self.wanted(wanted))?;
+        let taken = end
+            .and_then(|end| self.bytes.get(self.at..end))
+            .ok_or_else(|| self.wanted(wanted))?;
         self.at += length;
         Ok(taken)
     }
 
     fn u8(&mut self, wanted: &'static str) -> Result<u8, JavaError> {
-        self.take(1, wanted)?.first().copied().ok_or_else(|| self.wanted(wanted))
+        self.take(1, wanted)?
+            .first()
+            .copied()
+            .ok_or_else(|| self.wanted(wanted))
     }
 
     fn u16(&mut self, wanted: &'static str) -> Result<u16, JavaError> {
-        let bytes = self.take(2, wanted)?.try_into().map_err(|_| self.wanted(wanted))?;
+        let bytes = self
+            .take(2, wanted)?
+            .try_into()
+            .map_err(|_| self.wanted(wanted))?;
         Ok(u16::from_be_bytes(bytes))
     }
 
     fn u32(&mut self, wanted: &'static str) -> Result<u32, JavaError> {
-        let bytes = self.take(4, wanted)?.try_into().map_err(|_| self.wanted(wanted))?;
+        let bytes = self
+            .take(4, wanted)?
+            .try_into()
+            .map_err(|_| self.wanted(wanted))?;
         Ok(u32::from_be_bytes(bytes))
     }
 
     fn tag(&mut self, tag: u8, wanted: &'static str) -> Result<(), JavaError> {
         let at = self.at;
-        if self.u8(wanted)? == tag { Ok(()) } else { Err(JavaError { at, wanted }) }
+        if self.u8(wanted)? == tag {
+            Ok(())
+        } else {
+            Err(JavaError { at, wanted })
+        }
     }
 
     fn text(&mut self, wanted: &'static str) -> Result<&'b [u8], JavaError> {
@@ -107,8 +129,13 @@ impl<'b> Reader<'b> {
     fn referred(&mut self) -> Result<Seen, JavaError> {
         let at = self.at;
         let handle = self.u32("a reference")?.checked_sub(FIRST_HANDLE);
-        let seen = handle.and_then(|number| self.seen.get(usize::try_from(number).ok()?)).cloned();
-        seen.ok_or(JavaError { at, wanted: "a reference to what was read" })
+        let seen = handle
+            .and_then(|number| self.seen.get(usize::try_from(number).ok()?))
+            .cloned();
+        seen.ok_or(JavaError {
+            at,
+            wanted: "a reference to what was read",
+        })
     }
 
     /// A class, described here or before.
@@ -174,8 +201,14 @@ mod tests {
     #[test]
     fn a_file_of_connect_is_read() {
         let entries = read(WRITTEN_BY_CONNECT).unwrap();
-        let keys: Vec<String> = entries.iter().map(|(key, _)| String::from_utf8(key.clone()).unwrap()).collect();
-        assert!(keys.contains(&r#"["one",{"server":"one"}]"#.to_owned()), "{keys:?}");
+        let keys: Vec<String> = entries
+            .iter()
+            .map(|(key, _)| String::from_utf8(key.clone()).unwrap())
+            .collect();
+        assert!(
+            keys.contains(&r#"["one",{"server":"one"}]"#.to_owned()),
+            "{keys:?}"
+        );
         for (_, value) in entries {
             let value: serde_json::Value = serde_json::from_slice(&value.unwrap()).unwrap();
             assert!(value["lsn"].is_u64(), "{value}");

@@ -75,7 +75,11 @@ impl Migration {
 
 /// Translates a configuration.
 pub(crate) fn migrate(given: &Given) -> Migration {
-    let mut migrating = Migrating { given, draft: Draft::default(), findings: Vec::new() };
+    let mut migrating = Migrating {
+        given,
+        draft: Draft::default(),
+        findings: Vec::new(),
+    };
     for (property, text) in &given.connector {
         let rule = SECTIONS.iter().flat_map(|section| section.rules);
         migrating.property(Origin::Connector, property, text, pick(rule, property));
@@ -86,7 +90,11 @@ pub(crate) fn migrate(given: &Given) -> Migration {
             migrating.property(Origin::Worker, property, text, pick(WORKER.rules, property));
         }
     }
-    for rule in SECTIONS.iter().flat_map(|section| section.rules).filter(|rule| rule.always) {
+    for rule in SECTIONS
+        .iter()
+        .flat_map(|section| section.rules)
+        .filter(|rule| rule.always)
+    {
         if given.connector(rule.property).is_none()
             && let Some(default) = rule.default
         {
@@ -98,7 +106,10 @@ pub(crate) fn migrate(given: &Given) -> Migration {
     let order: Vec<&str> = known.iter().map(|table| table.path).collect();
     let body = migrating.draft.to_toml(&order);
     let toml = format!("{}{body}{}", head(given), tail(&migrating.findings));
-    Migration { toml, findings: migrating.findings }
+    Migration {
+        toml,
+        findings: migrating.findings,
+    }
 }
 
 /// The rule for a property: one that names it in full, or the first whose pattern does. What Debezium calls internal has a
@@ -110,7 +121,9 @@ pub(super) fn pick<'r, 'p>(
     let property = property.strip_prefix("internal.").unwrap_or(property);
     let mut by_pattern = None;
     for rule in rules {
-        let Some(inner) = rule.inner(property) else { continue };
+        let Some(inner) = rule.inner(property) else {
+            continue;
+        };
         if rule.property == property {
             return Some((rule, inner));
         }
@@ -128,7 +141,11 @@ struct Migrating<'g> {
 impl Migrating<'_> {
     fn property(&mut self, of: Origin, property: &str, text: &str, rule: Option<(&Rule, &str)>) {
         let (became, keys, reason) = match rule {
-            None => (Became::Unknown, Vec::new(), Some("no property of Debezium's Postgres connector 3.3".to_owned())),
+            None => (
+                Became::Unknown,
+                Vec::new(),
+                Some("no property of Debezium's Postgres connector 3.3".to_owned()),
+            ),
             Some((rule, inner)) => self.apply(property, text, rule, inner),
         };
         let known = |finding: &&mut Finding| finding.property == property;
@@ -140,14 +157,23 @@ impl Migrating<'_> {
             (Origin::Default, Some(_)) => {}
             // A default that needs nothing is not worth a word.
             (Origin::Default, None) if became == Became::NotNeeded => {}
-            _ => self.findings.push(Finding { property: without_salt(property), of, became, keys, reason }),
+            _ => self.findings.push(Finding {
+                property: without_salt(property),
+                of,
+                became,
+                keys,
+                reason,
+            }),
         }
     }
 
     /// A property that is written with another's line is lost with it.
     fn look_back(&mut self) {
         for finding in &mut self.findings {
-            let lost = finding.keys.iter().find(|key| exists(key) && !self.draft.has(key));
+            let lost = finding
+                .keys
+                .iter()
+                .find(|key| exists(key) && !self.draft.has(key));
             if finding.became == Became::Mapped
                 && let Some(key) = lost
             {
@@ -158,12 +184,28 @@ impl Migrating<'_> {
         }
     }
 
-    fn apply(&mut self, property: &str, text: &str, rule: &Rule, inner: &str) -> (Became, Vec<String>, Option<String>) {
+    fn apply(
+        &mut self,
+        property: &str,
+        text: &str,
+        rule: &Rule,
+        inner: &str,
+    ) -> (Became, Vec<String>, Option<String>) {
         let is_default = rule.default.is_some_and(|default| default == text.trim());
-        if is_default && !rule.always && !matches!(rule.verdict, Verdict::Becomes(_, Translate::WithAnother)) {
-            return (Became::NotNeeded, Vec::new(), Some("it is what happens by default, here too".to_owned()));
+        if is_default && !rule.always && !matches!(rule.verdict, Verdict::Becomes(_, Translate::WithAnother))
+        {
+            return (
+                Became::NotNeeded,
+                Vec::new(),
+                Some("it is what happens by default, here too".to_owned()),
+            );
         }
-        let value = Value { property, inner, text: text.trim(), given: self.given };
+        let value = Value {
+            property,
+            inner,
+            text: text.trim(),
+            given: self.given,
+        };
         let (key, translate) = match rule.verdict {
             Verdict::Depends(on, _) => {
                 return match on(&value) {
@@ -184,12 +226,30 @@ impl Migrating<'_> {
         }
     }
 
-    fn write(&mut self, property: &str, lines: Vec<Setting>, key: &str) -> (Became, Vec<String>, Option<String>) {
-        if let Some(missing) = lines.iter().map(|line| line.key.as_str()).chain([key]).find(|key| !key.is_empty() && !exists(key)) {
-            return (Became::NotYet, Vec::new(), Some(format!("there is no {missing} yet")));
+    fn write(
+        &mut self,
+        property: &str,
+        lines: Vec<Setting>,
+        key: &str,
+    ) -> (Became, Vec<String>, Option<String>) {
+        if let Some(missing) = lines
+            .iter()
+            .map(|line| line.key.as_str())
+            .chain([key])
+            .find(|key| !key.is_empty() && !exists(key))
+        {
+            return (
+                Became::NotYet,
+                Vec::new(),
+                Some(format!("there is no {missing} yet")),
+            );
         }
         let by_hand: Vec<String> = lines.iter().filter_map(|line| line.by_hand.clone()).collect();
-        let keys = if lines.is_empty() && !key.is_empty() { vec![key.to_owned()] } else { lines.iter().map(|line| line.key.clone()).collect() };
+        let keys = if lines.is_empty() && !key.is_empty() {
+            vec![key.to_owned()]
+        } else {
+            lines.iter().map(|line| line.key.clone()).collect()
+        };
         for mut line in lines {
             if line.from.is_empty() {
                 line.from.push(without_salt(property));
@@ -201,7 +261,11 @@ impl Migrating<'_> {
             }
             let key = line.key.clone();
             if !self.draft.add(line) {
-                return (Became::Refused, Vec::new(), Some(format!("another property has set {key} to another value")));
+                return (
+                    Became::Refused,
+                    Vec::new(),
+                    Some(format!("another property has set {key} to another value")),
+                );
             }
         }
         match by_hand.is_empty() {
@@ -225,7 +289,10 @@ fn outcome(key: &str, translate: Translate, value: &Value<'_>) -> Outcome {
     match translate {
         Translate::By(_) | Translate::Text | Translate::WithAnother => {}
         Translate::Flag | Translate::Number | Translate::Words(_) if reference(value.text).is_some() => {
-            return Outcome::Refused(format!("{} comes from a config provider of Connect: write the value", value.text));
+            return Outcome::Refused(format!(
+                "{} comes from a config provider of Connect: write the value",
+                value.text
+            ));
         }
         Translate::Flag | Translate::Number | Translate::Words(_) => {}
     }
@@ -267,7 +334,10 @@ pub(super) fn exists(key: &str) -> bool {
 }
 
 fn head(given: &Given) -> String {
-    let name = given.connector("name").unwrap_or("without a name").replace(['\n', '\r'], " ");
+    let name = given
+        .connector("name")
+        .unwrap_or("without a name")
+        .replace(['\n', '\r'], " ");
     format!(
         "# Made by walcast migrate debezium from the connector {name:?}: each line names the property it came from.\n\
          # No secret is in this file. The password of Postgres comes from PGPASSWORD, password_file or ~/.pgpass.\n\n"
@@ -276,14 +346,24 @@ fn head(given: &Given) -> String {
 
 /// What has no counterpart, beneath what has.
 fn tail(findings: &[Finding]) -> String {
-    let missing: Vec<&Finding> = findings.iter().filter(|finding| finding.became.is_missing()).collect();
+    let missing: Vec<&Finding> = findings
+        .iter()
+        .filter(|finding| finding.became.is_missing())
+        .collect();
     if missing.is_empty() {
         return String::new();
     }
     let mut text = "\n# Without counterpart:\n".to_owned();
     for finding in missing {
-        let reason = finding.reason.as_deref().unwrap_or_default().replace(['\n', '\r'], " ");
-        text.push_str(&format!("#   {}: {reason}\n", finding.property.replace(['\n', '\r'], " ")));
+        let reason = finding
+            .reason
+            .as_deref()
+            .unwrap_or_default()
+            .replace(['\n', '\r'], " ");
+        text.push_str(&format!(
+            "#   {}: {reason}\n",
+            finding.property.replace(['\n', '\r'], " ")
+        ));
     }
     text
 }

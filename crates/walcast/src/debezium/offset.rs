@@ -90,7 +90,11 @@ impl Offset {
     /// The connector stopped in something that cannot be gone on with, or the offset does not say enough.
     pub(crate) fn position(&self, counted: Option<u64>) -> Result<ForeignPosition, OffsetError> {
         let is_empty = |tables: &str| tables.is_empty() || tables == "[]";
-        if self.incremental_snapshot_collections.as_deref().is_some_and(|tables| !is_empty(tables)) {
+        if self
+            .incremental_snapshot_collections
+            .as_deref()
+            .is_some_and(|tables| !is_empty(tables))
+        {
             return Err(OffsetError::IncrementalSnapshotUnfinished);
         }
         let in_snapshot = self.snapshot.as_ref().is_some_and(|snapshot| {
@@ -110,7 +114,10 @@ impl Offset {
             return self.lsn_commit.map(|_| between(time)).ok_or(OffsetError::Empty);
         };
         let missing = |missing| OffsetError::Incomplete { lsn, missing };
-        let message_type = self.message_type.as_deref().ok_or_else(|| missing("messageType"))?;
+        let message_type = self
+            .message_type
+            .as_deref()
+            .ok_or_else(|| missing("messageType"))?;
         match message_type {
             "COMMIT" => {
                 self.lsn_commit.ok_or_else(|| missing("lsn_commit"))?;
@@ -130,7 +137,10 @@ impl Offset {
             is_message: message_type == "MESSAGE",
             counted_at_lsn: counted,
         };
-        Ok(ForeignPosition { within: Some(change), ..between(None) })
+        Ok(ForeignPosition {
+            within: Some(change),
+            ..between(None)
+        })
     }
 
     /// A snapshot ends where the stream begins.
@@ -150,7 +160,9 @@ impl Offset {
     /// What will come again although it was sent, as far as walcast sends it at all.
     pub(crate) fn repeats(&self) -> Option<&'static str> {
         match self.message_type.as_deref() {
-            Some("BEGIN") => Some("the BEGIN of the transaction that comes next was already sent to the topic of transactions"),
+            Some("BEGIN") => Some(
+                "the BEGIN of the transaction that comes next was already sent to the topic of transactions",
+            ),
             Some("MESSAGE") if self.lsn_commit == self.lsn => {
                 Some("the message at the offset's position, outside of any transaction, was already sent")
             }
@@ -204,58 +216,110 @@ mod tests {
     fn a_change_lies_in_the_transaction_after_the_commit() {
         check(
             r#"{"lsn_proc":23832392,"messageType":"INSERT","lsn_commit":23832000,"lsn":23832392,"txId":771,"ts_usec":1767225600000000}"#,
-            &expect![[r#"until Some("0/16BA5C0"), commit Some("0/16BA5C0"), within Some("0/16BA748 in 771, None sent there, last there: true, message: false")"#]],
+            &expect![[
+                r#"until Some("0/16BA5C0"), commit Some("0/16BA5C0"), within Some("0/16BA748 in 771, None sent there, last there: true, message: false")"#
+            ]],
         );
         check(
             r#"{"lsn_proc":7,"messageType":"UPDATE","lsn_commit":5,"lsn":7,"txId":4000000000,"lsn_events_processed":3}"#,
-            &expect![[r#"until Some("0/5"), commit Some("0/5"), within Some("0/7 in 4000000000, Some(3) sent there, last there: true, message: false")"#]],
+            &expect![[
+                r#"until Some("0/5"), commit Some("0/5"), within Some("0/7 in 4000000000, Some(3) sent there, last there: true, message: false")"#
+            ]],
         );
         // The first transaction of a connector's life.
         check(
             r#"{"lsn_proc":7,"messageType":"INSERT","lsn":7,"txId":771}"#,
-            &expect![[r#"until None, commit None, within Some("0/7 in 771, None sent there, last there: true, message: false")"#]],
+            &expect![[
+                r#"until None, commit None, within Some("0/7 in 771, None sent there, last there: true, message: false")"#
+            ]],
         );
         check(
             r#"{"lsn_proc":5,"messageType":"TRUNCATE","lsn_commit":5,"lsn":7,"txId":771}"#,
-            &expect![[r#"until Some("0/5"), commit Some("0/5"), within Some("0/7 in 771, None sent there, last there: false, message: false")"#]],
+            &expect![[
+                r#"until Some("0/5"), commit Some("0/5"), within Some("0/7 in 771, None sent there, last there: false, message: false")"#
+            ]],
         );
     }
 
     #[test]
     fn commits_stand_between_transactions() {
         let between = expect![[r#"until Some("0/9"), commit Some("0/9"), within None"#]];
-        check(r#"{"lsn_proc":9,"messageType":"COMMIT","lsn_commit":9,"lsn":9,"txId":771}"#, &between);
-        check(r#"{"lsn_proc":11,"messageType":"BEGIN","lsn_commit":9,"lsn":11,"txId":772}"#, &between);
-        check(r#"{"lsn_proc":9,"messageType":"MESSAGE","lsn_commit":9,"lsn":9}"#, &between);
+        check(
+            r#"{"lsn_proc":9,"messageType":"COMMIT","lsn_commit":9,"lsn":9,"txId":771}"#,
+            &between,
+        );
+        check(
+            r#"{"lsn_proc":11,"messageType":"BEGIN","lsn_commit":9,"lsn":11,"txId":772}"#,
+            &between,
+        );
+        check(
+            r#"{"lsn_proc":9,"messageType":"MESSAGE","lsn_commit":9,"lsn":9}"#,
+            &between,
+        );
         check(r#"{"lsn_commit":9}"#, &between);
         check(r#"{"lsn_commit":"0/9"}"#, &between);
         check(
             r#"{"lsn_proc":9,"messageType":"MESSAGE","lsn_commit":9,"lsn":11,"txId":772}"#,
-            &expect![[r#"until Some("0/9"), commit Some("0/9"), within Some("0/B in 772, None sent there, last there: false, message: true")"#]],
+            &expect![[
+                r#"until Some("0/9"), commit Some("0/9"), within Some("0/B in 772, None sent there, last there: false, message: true")"#
+            ]],
         );
     }
 
     #[test]
     fn a_snapshot_ends_where_the_stream_begins() {
         let ended = expect![[r#"until Some("0/9"), commit None, within None"#]];
-        check(r#"{"snapshot":"INITIAL","lsn":9,"txId":7,"last_snapshot_record":true,"snapshot_completed":false}"#, &ended);
-        check(r#"{"snapshot":"INITIAL","lsn":9,"txId":7,"last_snapshot_record":false,"snapshot_completed":true}"#, &ended);
-        check(r#"{"snapshot":true,"lsn":9,"txId":7,"last_snapshot_record":true}"#, &ended);
+        check(
+            r#"{"snapshot":"INITIAL","lsn":9,"txId":7,"last_snapshot_record":true,"snapshot_completed":false}"#,
+            &ended,
+        );
+        check(
+            r#"{"snapshot":"INITIAL","lsn":9,"txId":7,"last_snapshot_record":false,"snapshot_completed":true}"#,
+            &ended,
+        );
+        check(
+            r#"{"snapshot":true,"lsn":9,"txId":7,"last_snapshot_record":true}"#,
+            &ended,
+        );
         check(
             r#"{"snapshot":"INITIAL","lsn":9,"txId":7,"last_snapshot_record":false,"snapshot_completed":false}"#,
-            &expect!["the connector stopped before the end of its snapshot, which walcast cannot go on with: start the connector again and let the snapshot end"],
+            &expect![
+                "the connector stopped before the end of its snapshot, which walcast cannot go on with: start the connector again and let the snapshot end"
+            ],
         );
         check(
             r#"{"lsn":9,"lsn_commit":8,"lsn_proc":9,"messageType":"INSERT","txId":7,"incremental_snapshot_collections":"[{\"incremental_snapshot_collections_id\":\"public.t\"}]"}"#,
-            &expect!["an incremental snapshot had not ended, and walcast cannot go on with it: start the connector again, and let the snapshot end or stop it with a stop-snapshot signal"],
+            &expect![
+                "an incremental snapshot had not ended, and walcast cannot go on with it: start the connector again, and let the snapshot end or stop it with a stop-snapshot signal"
+            ],
         );
     }
 
     #[test]
     fn what_says_too_little_is_refused() {
-        check("{}", &expect!["the offset has neither lsn_commit nor lsn: it is not one of Debezium's Postgres connector"]);
-        check(r#"{"lsn":9,"lsn_commit":9,"txId":7}"#, &expect!["the offset names a change at 0/9, but not its messageType: it is of a version of Debezium before 2.0; run the connector with a later one for a moment"]);
-        check(r#"{"lsn":9,"lsn_commit":9,"messageType":"INSERT"}"#, &expect!["the offset names a change at 0/9, but not its txId: it is of a version of Debezium before 2.0; run the connector with a later one for a moment"]);
-        check("[1]", &expect!["the offset names a change at 0/1, but not its messageType: it is of a version of Debezium before 2.0; run the connector with a later one for a moment"]);
+        check(
+            "{}",
+            &expect![
+                "the offset has neither lsn_commit nor lsn: it is not one of Debezium's Postgres connector"
+            ],
+        );
+        check(
+            r#"{"lsn":9,"lsn_commit":9,"txId":7}"#,
+            &expect![
+                "the offset names a change at 0/9, but not its messageType: it is of a version of Debezium before 2.0; run the connector with a later one for a moment"
+            ],
+        );
+        check(
+            r#"{"lsn":9,"lsn_commit":9,"messageType":"INSERT"}"#,
+            &expect![
+                "the offset names a change at 0/9, but not its txId: it is of a version of Debezium before 2.0; run the connector with a later one for a moment"
+            ],
+        );
+        check(
+            "[1]",
+            &expect![
+                "the offset names a change at 0/1, but not its messageType: it is of a version of Debezium before 2.0; run the connector with a later one for a moment"
+            ],
+        );
     }
 }

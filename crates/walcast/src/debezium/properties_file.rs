@@ -27,7 +27,10 @@ pub(crate) fn parse(text: &str) -> Result<Vec<(String, String)>, PropertiesError
             let Some((_, more)) = lines.next() else { break };
             logical.push_str(more.trim_start_matches(BLANKS));
         }
-        let failed = |problem| PropertiesError { line: number + 1, problem };
+        let failed = |problem| PropertiesError {
+            line: number + 1,
+            problem,
+        };
         pairs.push(pair(&logical).map_err(failed)?);
     }
     Ok(pairs)
@@ -68,7 +71,9 @@ fn unescape(text: &str) -> Result<String, &'static str> {
                 Some('f') => '\u{c}',
                 Some('u') => {
                     let digits: String = characters.by_ref().take(4).collect();
-                    let unit = (digits.len() == 4).then(|| u16::from_str_radix(&digits, 16).ok()).flatten();
+                    let unit = (digits.len() == 4)
+                        .then(|| u16::from_str_radix(&digits, 16).ok())
+                        .flatten();
                     units.push(unit.ok_or("\\u is not followed by four hexadecimal digits")?);
                     continue;
                 }
@@ -106,14 +111,26 @@ mod tests {
 
     #[test]
     fn lines_go_on_after_a_backslash() {
-        check("a = x,\\\n    y\nb=c\\\\\nd=e", &expect![[r#"[("a", "x,y"), ("b", "c\\"), ("d", "e")]"#]]);
+        check(
+            "a = x,\\\n    y\nb=c\\\\\nd=e",
+            &expect![[r#"[("a", "x,y"), ("b", "c\\"), ("d", "e")]"#]],
+        );
         check("a=b\\", &expect![[r#"[("a", "b")]"#]]);
     }
 
     #[test]
     fn escapes_are_resolved() {
-        check(r"tables=public\\.orders,\u00e4\ud83d\ude00\q", &expect![[r#"[("tables", "public\\.orders,ä😀q")]"#]]);
-        check("a=1\nb=\\u12", &expect![[r"line 2: \u is not followed by four hexadecimal digits"]]);
-        check("b=\\ud83d", &expect![[r"line 1: \u escapes that make no character"]]);
+        check(
+            r"tables=public\\.orders,\u00e4\ud83d\ude00\q",
+            &expect![[r#"[("tables", "public\\.orders,ä😀q")]"#]],
+        );
+        check(
+            "a=1\nb=\\u12",
+            &expect![[r"line 2: \u is not followed by four hexadecimal digits"]],
+        );
+        check(
+            "b=\\ud83d",
+            &expect![[r"line 1: \u escapes that make no character"]],
+        );
     }
 }

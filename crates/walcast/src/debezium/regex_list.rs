@@ -26,7 +26,11 @@ pub(super) fn split(list: &str) -> Vec<String> {
             other => part.push(other),
         }
     }
-    parts.into_iter().map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+    parts
+        .into_iter()
+        .map(|part| part.trim().to_owned())
+        .filter(|part| !part.is_empty())
+        .collect()
 }
 
 /// One step of a simple expression.
@@ -81,12 +85,18 @@ fn simple(steps: &[Step]) -> Option<String> {
 /// # Errors
 /// The construct that our expressions do not have.
 pub(super) fn table(expression: &str) -> Result<String, String> {
-    let Some(steps) = steps(expression) else { return as_expression(expression) };
+    let Some(steps) = steps(expression) else {
+        return as_expression(expression);
+    };
     let free = |step: &Step| matches!(step, Step::Any | Step::Anything);
-    let dots: Vec<usize> = (0..steps.len()).filter(|at| matches!(steps[*at], Step::Dot | Step::Any)).collect();
+    let dots: Vec<usize> = (0..steps.len())
+        .filter(|at| matches!(steps[*at], Step::Dot | Step::Any))
+        .collect();
     // With one dot that is escaped, it parts schema and table. One that is not can only be the dot between them when
     // nothing else in the expression could be.
-    let [at] = dots.as_slice() else { return as_expression(expression) };
+    let [at] = dots.as_slice() else {
+        return as_expression(expression);
+    };
     let is_certain = steps[*at] == Step::Dot || steps.iter().filter(|step| free(step)).count() == 1;
     let (schema, rest) = steps.split_at(*at);
     match (is_certain, simple(schema), simple(&rest[1..])) {
@@ -112,7 +122,9 @@ pub(super) fn schema(expression: &str) -> Result<String, String> {
 /// It means more than that.
 pub(super) fn prefix(expression: &str) -> Result<String, String> {
     let Some(steps) = steps(expression) else {
-        return Err(format!("{expression}: prefixes of messages are names with *, not regular expressions"));
+        return Err(format!(
+            "{expression}: prefixes of messages are names with *, not regular expressions"
+        ));
     };
     let dotted = steps.iter().map(|step| match step {
         Step::Letter(letter) => Some(letter.to_string()),
@@ -120,22 +132,32 @@ pub(super) fn prefix(expression: &str) -> Result<String, String> {
         Step::Anything => Some("*".to_owned()),
         Step::Any => None,
     });
-    dotted.collect::<Option<String>>().ok_or_else(|| format!("{expression}: . stands for any character there; write \\. for a dot"))
+    dotted
+        .collect::<Option<String>>()
+        .ok_or_else(|| format!("{expression}: . stands for any character there; write \\. for a dot"))
 }
 
 /// Our patterns take a hyphen only inside quotes, where `*` would mean itself.
 fn quoted(name: &str) -> String {
-    if name.contains('-') && !name.contains('*') { format!("\"{name}\"") } else { name.to_owned() }
+    if name.contains('-') && !name.contains('*') {
+        format!("\"{name}\"")
+    } else {
+        name.to_owned()
+    }
 }
 
 /// `/expression/`, when the expression means the same to us.
 pub(super) fn as_expression(expression: &str) -> Result<String, String> {
     if let Some(construct) = foreign(expression) {
-        return Err(format!("{expression}: our regular expressions have no {construct}; write the names out"));
+        return Err(format!(
+            "{expression}: our regular expressions have no {construct}; write the names out"
+        ));
     }
     let pattern = format!("/{expression}/");
     if !expressions_are_taken() {
-        return Err(format!("{expression}: patterns are names with *, not yet regular expressions"));
+        return Err(format!(
+            "{expression}: patterns are names with *, not yet regular expressions"
+        ));
     }
     match pattern.parse::<TablePattern>() {
         Ok(_) => Ok(pattern),
@@ -145,8 +167,13 @@ pub(super) fn as_expression(expression: &str) -> Result<String, String> {
 
 /// Whether patterns may be regular expressions, asked of the patterns themselves.
 fn expressions_are_taken() -> bool {
-    let table = TableName { namespace: "public".to_owned(), name: "orders_1".to_owned() };
-    r"/public\.ORDERS_[0-9]/".parse::<TablePattern>().is_ok_and(|pattern| pattern.matches(&table))
+    let table = TableName {
+        namespace: "public".to_owned(),
+        name: "orders_1".to_owned(),
+    };
+    r"/public\.ORDERS_[0-9]/"
+        .parse::<TablePattern>()
+        .is_ok_and(|pattern| pattern.matches(&table))
 }
 
 /// What Java's expressions have and ours do not.
@@ -162,19 +189,21 @@ fn foreign(expression: &str) -> Option<&'static str> {
         ("?+", "possessive quantifiers"),
         ("\\Q", "\\Q quoting"),
     ];
-    let is_back_reference =
-        |pair: &[u8]| matches!(pair, [b'\\', b'1'..=b'9']);
-    let found = CONSTRUCTS.iter().find(|(construct, _)| expression.contains(construct));
+    let is_back_reference = |pair: &[u8]| matches!(pair, [b'\\', b'1'..=b'9']);
+    let found = CONSTRUCTS
+        .iter()
+        .find(|(construct, _)| expression.contains(construct));
     found.map(|(_, name)| *name).or_else(|| {
-        expression.as_bytes().windows(2).any(is_back_reference).then_some("back-references")
+        expression
+            .as_bytes()
+            .windows(2)
+            .any(is_back_reference)
+            .then_some("back-references")
     })
 }
 
 /// Several expressions, or what is wrong with all of those that cannot be had.
-pub(super) fn all(
-    list: &str,
-    one: impl Fn(&str) -> Result<String, String>,
-) -> Result<Vec<String>, String> {
+pub(super) fn all(list: &str, one: impl Fn(&str) -> Result<String, String>) -> Result<Vec<String>, String> {
     let mut patterns = Vec::new();
     let mut problems = String::new();
     for expression in split(list) {
@@ -188,7 +217,11 @@ pub(super) fn all(
             }
         }
     }
-    if problems.is_empty() { Ok(patterns) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(patterns)
+    } else {
+        Err(problems)
+    }
 }
 
 #[cfg(test)]
@@ -197,7 +230,10 @@ mod tests {
 
     #[test]
     fn lists_are_split_as_debezium_splits_them() {
-        assert_eq!(split(r"public\.a , public.b{1\,2},,c\\"), [r"public\.a", "public.b{1,2}", r"c\\"]);
+        assert_eq!(
+            split(r"public\.a , public.b{1\,2},,c\\"),
+            [r"public\.a", "public.b{1,2}", r"c\\"]
+        );
         assert!(split(" , ").is_empty());
     }
 
@@ -222,7 +258,14 @@ mod tests {
     /// `public.*` there is every name that begins with `public`: `publicity.orders` too.
     #[test]
     fn what_means_more_than_it_seems_is_not_shortened() {
-        for expression in ["public.*", "public.orders.*", r"public\.(a|b)", r"public\.[ab]", "Public.Orders", "a.b.c"] {
+        for expression in [
+            "public.*",
+            "public.orders.*",
+            r"public\.(a|b)",
+            r"public\.[ab]",
+            "Public.Orders",
+            "a.b.c",
+        ] {
             let pattern = table(expression);
             if expressions_are_taken() {
                 assert_eq!(pattern, Ok(format!("/{expression}/")));

@@ -19,7 +19,11 @@ impl Migration {
     pub(crate) fn report(&self) -> String {
         let mut text = String::new();
         for (became, heading) in HEADINGS {
-            let of_kind: Vec<&Finding> = self.findings.iter().filter(|finding| finding.became == became).collect();
+            let of_kind: Vec<&Finding> = self
+                .findings
+                .iter()
+                .filter(|finding| finding.became == became)
+                .collect();
             if of_kind.is_empty() {
                 continue;
             }

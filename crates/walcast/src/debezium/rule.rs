@@ -24,7 +24,14 @@ pub(crate) enum Verdict {
     /// Nothing yet, for this reason.
     NotYet(&'static str),
     /// Nothing, where the value asks for what happens anyway; any other has no counterpart. This says which.
-    Depends(fn(&Value<'_>) -> Outcome, &'static str),
+    Depends(
+        fn(&Value<'_>) -> Outcome,
+        #[cfg_attr(
+            not(test),
+            expect(dead_code, reason = "the manual shows it, which a test compares")
+        )]
+        &'static str,
+    ),
     /// It is never copied; this says where it comes from instead.
     Secret(&'static str),
 }
@@ -97,7 +104,12 @@ pub(crate) const fn secret(property: &'static str, instead: &'static str) -> Rul
 }
 
 const fn rule(property: &'static str, verdict: Verdict) -> Rule {
-    Rule { property, default: None, always: false, verdict }
+    Rule {
+        property,
+        default: None,
+        always: false,
+        verdict,
+    }
 }
 
 impl Rule {
@@ -113,11 +125,16 @@ impl Rule {
         self
     }
 
-    /// What `*` stands for when the rule is about `property`; `None` when it is not.
+    /// What the (first) `*` stands for when the rule is about `property`; `None` when it is not.
     pub(crate) fn inner<'p>(&self, property: &'p str) -> Option<&'p str> {
-        match self.property.split_once('*') {
-            None => (self.property == property).then_some(""),
-            Some((before, after)) => property.strip_prefix(before)?.strip_suffix(after),
+        let mut parts = self.property.split('*');
+        let before = parts.next()?;
+        let rest = property.strip_prefix(before)?;
+        match (parts.next(), parts.next()) {
+            (None, _) => rest.is_empty().then_some(""),
+            (Some(after), None) => rest.strip_suffix(after),
+            // An alias between two dots, and anything at the end.
+            (Some(middle), Some(_)) => rest.split_once(middle).map(|(inner, _)| inner),
         }
     }
 }

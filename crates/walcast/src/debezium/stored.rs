@@ -42,7 +42,10 @@ pub(crate) enum StoredError {
 }
 
 fn of(connector: &Option<String>) -> String {
-    connector.as_ref().map(|name| format!(" and name {name:?}")).unwrap_or_default()
+    connector
+        .as_ref()
+        .map(|name| format!(" and name {name:?}"))
+        .unwrap_or_default()
 }
 
 /// The offsets in the file of a standalone worker.
@@ -51,24 +54,36 @@ fn of(connector: &Option<String>) -> String {
 /// It is no such file.
 pub(crate) fn in_file(bytes: &[u8]) -> Result<Vec<Stored>, StoredError> {
     let entries = java_map::read(bytes)?;
-    Ok(entries.into_iter().filter_map(|(key, value)| stored(&key, value?)).collect())
+    Ok(entries
+        .into_iter()
+        .filter_map(|(key, value)| stored(&key, value?))
+        .collect())
 }
 
 /// The offsets in the offsets topic of a distributed worker.
 pub(crate) fn in_records(records: HashMap<Vec<u8>, Vec<u8>>) -> Vec<Stored> {
-    records.into_iter().filter_map(|(key, value)| stored(&key, value)).collect()
+    records
+        .into_iter()
+        .filter_map(|(key, value)| stored(&key, value))
+        .collect()
 }
 
 /// A key is `["connector",{"server":"prefix"}]`; those of other kinds of connectors look otherwise.
 fn stored(key: &[u8], value: Vec<u8>) -> Option<Stored> {
     let key: serde_json::Value = serde_json::from_slice(key).ok()?;
-    let [connector, partition] = key.as_array()?.as_slice() else { return None };
+    let [connector, partition] = key.as_array()?.as_slice() else {
+        return None;
+    };
     let server = partition.get("server")?.as_str()?;
     // A value that Connect writes for an offset that was reset.
     if value == b"null" {
         return None;
     }
-    Some(Stored { connector: connector.as_str()?.to_owned(), server: server.to_owned(), value })
+    Some(Stored {
+        connector: connector.as_str()?.to_owned(),
+        server: server.to_owned(),
+        value,
+    })
 }
 
 impl Stored {
@@ -76,14 +91,26 @@ impl Stored {
     ///
     /// # Errors
     /// There is none, or several have the prefix and no name is given.
-    pub(crate) fn choose(all: Vec<Stored>, server: &str, connector: Option<&str>) -> Result<Stored, StoredError> {
+    pub(crate) fn choose(
+        all: Vec<Stored>,
+        server: &str,
+        connector: Option<&str>,
+    ) -> Result<Stored, StoredError> {
         let describe = |all: &[Stored]| {
-            let mut names: Vec<String> =
-                all.iter().map(|stored| format!("{} (topic.prefix {})", stored.connector, stored.server)).collect();
+            let mut names: Vec<String> = all
+                .iter()
+                .map(|stored| format!("{} (topic.prefix {})", stored.connector, stored.server))
+                .collect();
             names.sort_unstable();
-            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+            if names.is_empty() {
+                "none".to_owned()
+            } else {
+                names.join(", ")
+            }
         };
-        let fits = |stored: &&Stored| stored.server == server && connector.is_none_or(|name| name == stored.connector);
+        let fits = |stored: &&Stored| {
+            stored.server == server && connector.is_none_or(|name| name == stored.connector)
+        };
         let fitting: Vec<Stored> = all.iter().filter(fits).cloned().collect();
         match fitting.as_slice() {
             [only] => Ok(only.clone()),
@@ -92,7 +119,10 @@ impl Stored {
                 connector: connector.map(str::to_owned),
                 found: describe(&all),
             }),
-            several => Err(StoredError::Several { server: server.to_owned(), found: describe(several) }),
+            several => Err(StoredError::Several {
+                server: server.to_owned(),
+                found: describe(several),
+            }),
         }
     }
 
@@ -112,7 +142,11 @@ mod tests {
     use super::*;
 
     fn records(keys: &[&str]) -> Vec<Stored> {
-        in_records(keys.iter().map(|key| (key.as_bytes().to_vec(), b"{}".to_vec())).collect())
+        in_records(
+            keys.iter()
+                .map(|key| (key.as_bytes().to_vec(), b"{}".to_vec()))
+                .collect(),
+        )
     }
 
     #[test]
@@ -124,7 +158,10 @@ mod tests {
             "no json",
         ]);
         assert_eq!(all.len(), 2);
-        assert_eq!(Stored::choose(all, "shop", None).unwrap().connector, "shop-source");
+        assert_eq!(
+            Stored::choose(all, "shop", None).unwrap().connector,
+            "shop-source"
+        );
     }
 
     #[test]
@@ -136,6 +173,7 @@ mod tests {
         let none = Stored::choose(all(), "crm", Some("c")).unwrap_err();
         expect![[r#"there is no offset of a connector with topic.prefix "crm" and name "c"; there are a (topic.prefix shop), b (topic.prefix shop)"#]].assert_eq(&none.to_string());
         let empty = Stored::choose(Vec::new(), "crm", None).unwrap_err();
-        expect![[r#"there is no offset of a connector with topic.prefix "crm"; there are none"#]].assert_eq(&empty.to_string());
+        expect![[r#"there is no offset of a connector with topic.prefix "crm"; there are none"#]]
+            .assert_eq(&empty.to_string());
     }
 }

@@ -1,19 +1,29 @@
-//! Whole configurations, and the table against what Debezium has and what the manual says.
+//! Whole configurations.
+
+mod table;
 
 use std::env::VarError;
-use std::fs;
-use std::path::Path;
 
 use expect_test::{Expect, expect};
 
 use super::given::Given;
-use super::migration::{Became, Finding, Migration, exists, migrate, pick};
-use super::rule::{Rule, Translate, Verdict};
-use super::rules::{SECTIONS, WORKER};
+use super::migration::{Became, Migration, migrate};
 use crate::config::parse_for_test;
 
-/// Tables of our configuration that the rules know and that are not there yet: the rules come into force with them.
-const AWAITED: [&str; 5] = ["types", "events", "names", "columns", "keys"];
+/// Tables and keys of our configuration that the rules know and that are not there yet: the rules come into force with them.
+const AWAITED: [&str; 11] = [
+    "types",
+    "events",
+    "names",
+    "columns",
+    "keys",
+    "format.key",
+    "format.value",
+    "format.shape",
+    "format.flat",
+    "format.null_with_default",
+    "postgres.partitions",
+];
 
 const CONNECTOR: &str = r#"{
   "name": "Inventory Source",
@@ -59,9 +69,11 @@ fn lookup(name: &str) -> Result<String, VarError> {
     match name {
         "KAFKA_BROKERS" => Ok("localhost:9092".to_owned()),
         "REGISTRY_URL" => Ok("http://localhost:8081".to_owned()),
-        "KAFKA_PASSWORD" | "KAFKA_SSL_KEY_PASSWORD" | "REGISTRY_PASSWORD" | "PUBLICATION" | "WALCAST_SALT" => {
-            Ok("secret".to_owned())
-        }
+        "KAFKA_PASSWORD"
+        | "KAFKA_SSL_KEY_PASSWORD"
+        | "REGISTRY_PASSWORD"
+        | "PUBLICATION"
+        | "WALCAST_SALT" => Ok("secret".to_owned()),
         _ => Err(VarError::NotPresent),
     }
 }
@@ -70,15 +82,35 @@ fn lookup(name: &str) -> Result<String, VarError> {
 fn migrated(connector: &str, worker: Option<&str>) -> Migration {
     let migration = migrate(&Given::of(connector, worker).unwrap());
     // Without a required key the file is not taken, and says so.
-    let lacks_required = ["postgres.url", "kafka.brokers", "registry.url", "name"].iter().any(|key| {
-        let is_written = |finding: &Finding| finding.keys.iter().any(|written| written == key);
-        !migration.findings.iter().any(is_written)
-    });
+    let is_written = |key: &str| {
+        migration
+            .findings
+            .iter()
+            .any(|finding| finding.keys.iter().any(|written| written == key))
+    };
+    let needs_registry = !is_written("format.value");
+    let lacks_required = ["postgres.url", "kafka.brokers", "name"]
+        .into_iter()
+        .any(|key| !is_written(key))
+        || (needs_registry && !is_written("registry.url"));
     let config = parse_for_test(&migration.toml, &lookup);
-    assert_eq!(config.is_err(), lacks_required, "{}\n{:?}", migration.toml, config.err());
+    assert_eq!(
+        config.is_err(),
+        lacks_required,
+        "{}\n{:?}",
+        migration.toml,
+        config.err()
+    );
     let report = migration.report();
-    assert!(!migration.toml.contains("hunter2"), "a secret is in the file:\n{}", migration.toml);
-    assert!(!report.contains("hunter2"), "a secret is in the report:\n{report}");
+    assert!(
+        !migration.toml.contains("hunter2"),
+        "a secret is in the file:\n{}",
+        migration.toml
+    );
+    assert!(
+        !report.contains("hunter2"),
+        "a secret is in the report:\n{report}"
+    );
     migration
 }
 
@@ -89,17 +121,28 @@ fn with(lines: &str) -> Migration {
             "name=shop\nconnector.class=io.debezium.connector.postgresql.PostgresConnector\nplugin.name=pgoutput\n\
              database.hostname=db\ndatabase.user=cdc\ndatabase.dbname=shop\ntopic.prefix=shop\n{lines}"
         ),
-        Some("bootstrap.servers=kafka:9092\nkey.converter=io.confluent.connect.avro.AvroConverter\n\
-              value.converter=io.confluent.connect.avro.AvroConverter\nvalue.converter.schema.registry.url=http://registry:8081\n"),
+        Some(
+            "bootstrap.servers=kafka:9092\nkey.converter=io.confluent.connect.avro.AvroConverter\n\
+              value.converter=io.confluent.connect.avro.AvroConverter\nvalue.converter.schema.registry.url=http://registry:8081\n",
+        ),
     )
 }
 
 /// What became of one property, and the lines that came from it.
 fn check(lines: &str, property: &str, expected: Expect) {
     let migration = with(lines);
-    let finding = migration.findings.iter().find(|finding| finding.property == property).expect("it was given");
+    let finding = migration
+        .findings
+        .iter()
+        .find(|finding| finding.property == property)
+        .expect("it was given");
     let of_it = |line: &&str| line.split('#').nth(1).is_some_and(|from| from.contains(property));
-    let toml: Vec<&str> = migration.toml.lines().filter(|line| line.contains(" = ")).filter(of_it).collect();
+    let toml: Vec<&str> = migration
+        .toml
+        .lines()
+        .filter(|line| line.contains(" = "))
+        .filter(of_it)
+        .collect();
     let reason = finding.reason.as_deref().unwrap_or_default();
     expected.assert_eq(&format!("{:?} {reason}\n{}", finding.became, toml.join("\n")));
 }
@@ -140,10 +183,10 @@ fn a_connector_becomes_a_file() {
         "sasl.password" = "${KAFKA_PASSWORD}"            # producer.sasl.jaas.config
 
         [registry]
-        url = "https://registry:8081"                    # value.converter.schema.registry.url
+        url = "https://registry:8081"                    # value.converter.schema.registry.url, key.converter.schema.registry.url
         username = "walcast"                             # value.converter.basic.auth.user.info
         # the registry's password is never copied: set the environment variable REGISTRY_PASSWORD
-        password = "${REGISTRY_PASSWORD}"                # value.converter
+        password = "${REGISTRY_PASSWORD}"                # value.converter.basic.auth.user.info
 
         [format]
         tombstones_on_delete = false                     # tombstones.on.delete
@@ -151,18 +194,23 @@ fn a_connector_becomes_a_file() {
         # Without counterpart:
         #   snapshot.fetch.size: walcast does not read snapshots yet; after a take-over none is needed
         #   event.procesing.failure.handling.mode: no property of Debezium's Postgres connector 3.3
+        #   publish.via.partition.root: there is no postgres.partitions yet
         #   include.unknown.datatypes: there is no types.unknown yet
     "##]].assert_eq(&migration.toml);
     expect![[r#"
-        not yet (2)
+        not yet (3)
           snapshot.fetch.size: walcast does not read snapshots yet; after a take-over none is needed
+          publish.via.partition.root (Debezium's default): there is no postgres.partitions yet
           include.unknown.datatypes (Debezium's default): there is no types.unknown yet
         unknown (1)
           event.procesing.failure.handling.mode: no property of Debezium's Postgres connector 3.3
-        to be done by hand (5)
+        to be done by hand (8)
           name -> name: the connector's name "Inventory Source" in the letters that ours may have
           database.password: it is never copied: set PGPASSWORD, [postgres] password_file, or ~/.pgpass
+          key.converter (worker) -> registry.url, registry.username, registry.password: the registry's password is never copied: set the environment variable REGISTRY_PASSWORD
+          key.converter.schema.registry.url (worker) -> registry.url, registry.username, registry.password: the registry's password is never copied: set the environment variable REGISTRY_PASSWORD
           value.converter (worker) -> registry.url, registry.username, registry.password: the registry's password is never copied: set the environment variable REGISTRY_PASSWORD
+          value.converter.schema.registry.url (worker) -> registry.url, registry.username, registry.password: the registry's password is never copied: set the environment variable REGISTRY_PASSWORD
           value.converter.basic.auth.user.info (worker): it is never copied: set the variable that [registry] names
           producer.sasl.jaas.config (worker) -> kafka.properties.sasl.username, kafka.properties.sasl.password: the password of producer.sasl.jaas.config is never copied: set the environment variable KAFKA_PASSWORD
         not needed (7)
@@ -173,7 +221,7 @@ fn a_connector_becomes_a_file() {
           group.id (worker): it runs the Connect worker, of which nothing is left
           value.converter.basic.auth.credentials.source (worker): user and password are in [registry]
           producer.acks (worker): it is always all
-        mapped (20)
+        mapped (17)
           database.hostname -> postgres.url
           database.port -> postgres.url
           database.user -> postgres.url
@@ -188,9 +236,6 @@ fn a_connector_becomes_a_file() {
           topic.creation.default.replication.factor -> kafka.topics.replication
           topic.creation.default.compression.type -> kafka.topics.config.compression.type
           bootstrap.servers (worker) -> kafka.brokers
-          key.converter (worker) -> registry.url
-          key.converter.schema.registry.url (worker) -> registry.url
-          value.converter.schema.registry.url (worker) -> registry.url
           producer.security.protocol (worker) -> kafka.properties.security.protocol
           producer.sasl.mechanism (worker) -> kafka.properties.sasl.mechanism
           publication.name (Debezium's default) -> postgres.publication"#]].assert_eq(&migration.report());
@@ -227,196 +272,241 @@ fn what_debezium_does_by_default_is_written_down() {
         url = "${REGISTRY_URL}"                          # value.converter (default)
 
         # Without counterpart:
+        #   publish.via.partition.root: there is no postgres.partitions yet
         #   include.unknown.datatypes: there is no types.unknown yet
     "##]].assert_eq(&migration.toml);
 }
 
 #[test]
 fn tables_and_schemas_are_put_together() {
-    check("schema.include.list=a,b_.*", "schema.include.list", expect![[r#"
+    check(
+        "schema.include.list=a,b_.*",
+        "schema.include.list",
+        expect![[r#"
         Mapped 
-        tables = ["a.*", "b_*.*"]                        # schema.include.list"#]]);
-    check("schema.exclude.list=audit\ntable.include.list=a.b", "schema.exclude.list", expect![[r#"
+        tables = ["a.*", "b_*.*"]                        # schema.include.list"#]],
+    );
+    check(
+        "schema.exclude.list=audit\ntable.include.list=a.b",
+        "schema.exclude.list",
+        expect![[r#"
         Mapped 
-        exclude = ["audit.*"]                            # schema.exclude.list"#]]);
-    check("table.exclude.list=a\\\\.b\nschema.include.list=a", "table.exclude.list", expect![[r#"
+        exclude = ["audit.*"]                            # schema.exclude.list"#]],
+    );
+    check(
+        "table.exclude.list=a\\\\.b\nschema.include.list=a",
+        "table.exclude.list",
+        expect![[r#"
         Mapped 
-        exclude = ["a.b"]                                # table.exclude.list"#]]);
-    check("table.include.list=a.x,b.y\nschema.include.list=a", "table.include.list", expect![[r#"
+        exclude = ["a.b"]                                # table.exclude.list"#]],
+    );
+    check(
+        "table.include.list=a.x,b.y\nschema.include.list=a",
+        "table.include.list",
+        expect![[r#"
         Mapped 
-        tables = ["a.x"]                                 # table.include.list, schema.include.list"#]]);
-    check("table.include.list=public\\\\.(?!audit).*", "table.include.list", expect![[r#"
+        tables = ["a.x"]                                 # table.include.list, schema.include.list"#]],
+    );
+    check(
+        "table.include.list=public\\\\.(?!audit).*",
+        "table.include.list",
+        expect![[r#"
         Refused public\.(?!audit).*: our regular expressions have no look-ahead; write the names out
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_is_not_exact_is_refused() {
-    check("plugin.name=decoderbufs", "plugin.name", expect![[r#"
+    check(
+        "plugin.name=decoderbufs",
+        "plugin.name",
+        expect![[r#"
         Refused the slot decodes with decoderbufs; walcast reads pgoutput, so it needs a slot of its own and cannot take this one over
-    "#]]);
-    check("snapshot.mode=when_needed", "snapshot.mode", expect![[r#"
+    "#]],
+    );
+    check(
+        "snapshot.mode=when_needed",
+        "snapshot.mode",
+        expect![[r#"
         Refused when_needed: walcast does not read snapshots yet; after a take-over none is needed
-    "#]]);
-    check("skipped.operations=x", "skipped.operations", expect![[r#"
+    "#]],
+    );
+    check(
+        "skipped.operations=x",
+        "skipped.operations",
+        expect![[r#"
         Refused x is no operation of Debezium
-    "#]]);
-    check("tombstones.on.delete=maybe", "tombstones.on.delete", expect![[r#"
+    "#]],
+    );
+    check(
+        "tombstones.on.delete=maybe",
+        "tombstones.on.delete",
+        expect![[r#"
         Refused maybe is no true or false
-    "#]]);
-    check("value.converter=org.apache.kafka.connect.json.JsonConverter", "value.converter", expect![[r#"
-        Refused records are Avro of a schema registry; org.apache.kafka.connect.json.JsonConverter writes something else
-    "#]]);
-    check("producer.override.interceptor.classes=x", "producer.override.interceptor.classes", expect![[r#"
+    "#]],
+    );
+    check(
+        "value.converter=io.confluent.connect.protobuf.ProtobufConverter",
+        "value.converter",
+        expect![[r#"
+            Refused values: io.confluent.connect.protobuf.ProtobufConverter is neither Connect's JSON nor an Avro converter with a registry
+        "#]],
+    );
+    check(
+        "producer.override.interceptor.classes=x",
+        "producer.override.interceptor.classes",
+        expect![[r#"
         Refused librdkafka has no property interceptor.classes, or under another name
-    "#]]);
-    check("transforms=unwrap\ntransforms.unwrap.type=io.debezium.transforms.ExtractNewRecordState", "transforms", expect![[r#"
-        Refused unwrap (io.debezium.transforms.ExtractNewRecordState): flat records are not made yet
-    "#]]);
+    "#]],
+    );
+    check(
+        "transforms=outbox\ntransforms.outbox.type=io.debezium.transforms.outbox.EventRouter",
+        "transforms",
+        expect![[r#"
+        Refused outbox (io.debezium.transforms.outbox.EventRouter): outbox tables are not routed yet
+    "#]],
+    );
 }
 
 #[test]
 fn secrets_and_references_become_variables() {
-    check("database.password=hunter2", "database.password", expect![[r#"
+    check(
+        "database.password=hunter2",
+        "database.password",
+        expect![[r#"
         ByHand it is never copied: set PGPASSWORD, [postgres] password_file, or ~/.pgpass
-    "#]]);
-    check("producer.override.ssl.key.password=hunter2", "producer.override.ssl.key.password", expect![[r#"
+    "#]],
+    );
+    check(
+        "producer.override.ssl.key.password=hunter2",
+        "producer.override.ssl.key.password",
+        expect![[r#"
         ByHand the secret of producer.override.ssl.key.password is never copied: set the environment variable KAFKA_SSL_KEY_PASSWORD
-        "ssl.key.password" = "${KAFKA_SSL_KEY_PASSWORD}" # producer.override.ssl.key.password"#]]);
-    check("publication.name=${env:PUBLICATION}", "publication.name", expect![[r#"
+        "ssl.key.password" = "${KAFKA_SSL_KEY_PASSWORD}" # producer.override.ssl.key.password"#]],
+    );
+    check(
+        "publication.name=${env:PUBLICATION}",
+        "publication.name",
+        expect![[r#"
         Mapped 
-        publication = "${PUBLICATION}"                   # publication.name"#]]);
+        publication = "${PUBLICATION}"                   # publication.name"#]],
+    );
 }
 
 #[test]
 fn the_producer_is_named_as_librdkafka_names_it() {
-    check("producer.override.max.request.size=2097152", "producer.override.max.request.size", expect![[r#"
+    check(
+        "producer.override.max.request.size=2097152",
+        "producer.override.max.request.size",
+        expect![[r#"
         Mapped 
-        "message.max.bytes" = "2097152"                  # producer.override.max.request.size"#]]);
-    check("producer.override.compression.type=lz4", "producer.override.compression.type", expect![[r#"
+        "message.max.bytes" = "2097152"                  # producer.override.max.request.size"#]],
+    );
+    check(
+        "producer.override.compression.type=lz4",
+        "producer.override.compression.type",
+        expect![[r#"
         Mapped 
-        "compression.type" = "lz4"                       # producer.override.compression.type"#]]);
-    check("producer.override.acks=1", "producer.override.acks", expect![[r#"
+        "compression.type" = "lz4"                       # producer.override.compression.type"#]],
+    );
+    check(
+        "producer.override.acks=1",
+        "producer.override.acks",
+        expect![[r#"
         NotNeeded it is always all
-    "#]]);
+    "#]],
+    );
 }
 
-/// Whether something is missing that no table of AWAITED would bring.
+/// Whether a key, or the table it is in, is not there yet.
+fn is_awaited(key: &str) -> bool {
+    AWAITED.iter().any(|awaited| {
+        key.strip_prefix(awaited)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
+}
+
+/// Whether something is missing that AWAITED would not bring.
 fn misses(migration: &Migration) -> bool {
-    let is_awaited = |reason: &str| AWAITED.iter().any(|table| reason.starts_with(&format!("there is no {table}")));
-    let missing = migration.findings.iter().filter(|finding| finding.became.is_missing());
-    missing.map(|finding| finding.reason.as_deref().unwrap_or_default()).any(|reason| !is_awaited(reason))
-}
-
-fn rules() -> impl Iterator<Item = &'static Rule> {
-    SECTIONS.iter().flat_map(|section| section.rules)
-}
-
-/// The names and defaults are those that the connector 3.3.1 itself tells.
-#[test]
-fn every_property_of_debezium_has_a_row() {
-    let known = include_str!("../../testdata/debezium-3.3.1-properties.tsv");
-    for line in known.lines() {
-        let (name, default) = line.split_once('\t').unwrap();
-        let sample = name
-            .replace("([^.]+)", "SHA-256")
-            .replace("(.+)", "pepper")
-            .replace("(d+)", "12");
-        let (rule, _) = pick(rules(), &sample).unwrap_or_else(|| panic!("{name} has no row"));
-        assert!(
-            !["database.*", "driver.*"].contains(&rule.property),
-            "{name} is only known as a property of the driver"
-        );
-        let same = |ours: &str| ours.eq_ignore_ascii_case(default) || default == "null";
-        if let Some(ours) = rule.default.filter(|_| !rule.property.contains('*')) {
-            assert!(same(ours), "the default of {name} is {default}");
-        }
-    }
-}
-
-#[test]
-fn every_key_is_ours_or_awaited() {
-    for rule in rules().chain(WORKER.rules) {
-        let Verdict::Becomes(key, _) = rule.verdict else { continue };
-        let table = key.split('.').next().unwrap_or(key);
-        assert_ne!(
-            exists(key),
-            AWAITED.contains(&table),
-            "{}: {key} exists, or does not: keep AWAITED in step",
-            rule.property
-        );
-    }
-}
-
-#[test]
-fn no_row_stands_twice() {
-    let mut names: Vec<&str> = rules().map(|rule| rule.property).collect();
-    names.sort_unstable();
-    for pair in names.windows(2) {
-        assert_ne!(pair[0], pair[1]);
-    }
-}
-
-/// The table of docs/debezium.md, as it must be.
-fn table() -> String {
-    let mut text = String::new();
-    for section in SECTIONS.iter().chain([&WORKER]) {
-        text.push_str(&format!("### {}\n\n| Debezium | walcast | |\n|---|---|---|\n", section.heading));
-        for rule in section.rules {
-            let (ours, remark) = match rule.verdict {
-                Verdict::Becomes(key, translate) => (format!("`{key}`"), remark(key, translate)),
-                Verdict::Depends(_, which) => ("by its value".to_owned(), which.to_owned()),
-                Verdict::NotNeeded(why) => ("not needed".to_owned(), format!("because {why}")),
-                Verdict::NotYet(why) => ("not yet".to_owned(), why.to_owned()),
-                Verdict::Secret(why) => ("by hand".to_owned(), why.to_owned()),
-            };
-            text.push_str(&format!("| `{}` | {ours} | {remark} |\n", rule.property));
-        }
-        text.push('\n');
-    }
-    text
-}
-
-fn remark(key: &str, translate: Translate) -> String {
-    if !exists(key) {
-        return "not yet there".to_owned();
-    }
-    match translate {
-        Translate::Words(words) => words.iter().map(|(theirs, _)| format!("`{theirs}`")).collect::<Vec<_>>().join(", "),
-        Translate::WithAnother => "together with others".to_owned(),
-        Translate::Text | Translate::Flag | Translate::Number | Translate::By(_) => String::new(),
-    }
-}
-
-/// `UPDATE_EXPECT=1` writes it.
-#[test]
-fn the_manual_shows_the_table() {
-    const BEGIN: &str = "<!-- The table is made from the rules of walcast migrate; a test compares it. -->\n\n";
-    const END: &str = "<!-- End of the table. -->\n";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/debezium.md");
-    let manual = fs::read_to_string(&path).unwrap();
-    let (before, rest) = manual.split_once(BEGIN).expect("the table's beginning is marked");
-    let (shown, after) = rest.split_once(END).expect("the table's end is marked");
-    if shown != table() && std::env::var_os("UPDATE_EXPECT").is_some() {
-        fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", table())).unwrap();
-        return;
-    }
-    assert_eq!(shown, table(), "write it again with UPDATE_EXPECT=1");
+    let waits = |reason: &str| {
+        let key = reason
+            .strip_prefix("there is no ")
+            .and_then(|rest| rest.strip_suffix(" yet"));
+        key.is_some_and(is_awaited)
+    };
+    let missing = migration
+        .findings
+        .iter()
+        .filter(|finding| finding.became.is_missing());
+    missing
+        .map(|finding| finding.reason.as_deref().unwrap_or_default())
+        .any(|reason| !waits(reason))
 }
 
 #[test]
 fn only_debeziums_postgres_connector_is_taken() {
-    let error = Given::of("name=x\nconnector.class=io.debezium.connector.mysql.MySqlConnector", None).unwrap_err();
+    let error = Given::of(
+        "name=x\nconnector.class=io.debezium.connector.mysql.MySqlConnector",
+        None,
+    )
+    .unwrap_err();
     expect![[r#"connector.class is "io.debezium.connector.mysql.MySqlConnector", not the Debezium Postgres connector (io.debezium.connector.postgresql.PostgresConnector)"#]].assert_eq(&error.to_string());
     let error = Given::of("{\"config\": 1}", None).unwrap_err();
     expect!["connector: config is not an object"].assert_eq(&error.to_string());
+}
+
+/// Every property that becomes a key, with a value that is not the default: our own parser takes what comes of it.
+#[test]
+fn everything_at_once_is_taken() {
+    let migration = with(
+        "column.exclude.list=public.users.password\ncolumn.mask.with.12.chars=public.users.email\n\
+         column.truncate.to.20.chars=public.notes.body\ncolumn.truncate.to.40.chars=public.notes.title\n\
+         column.mask.hash.v2.SHA-256.with.salt.pepper=public.users.phone\n\
+         column.propagate.source.type=public.users.name\nmessage.key.columns=public.orders:customer,number\n\
+         decimal.handling.mode=string\ntime.precision.mode=connect\ninterval.handling.mode=string\n\
+         binary.handling.mode=base64-url-safe\nhstore.handling.mode=map\nmoney.fraction.digits=4\n\
+         include.unknown.datatypes=true\nheartbeat.interval.ms=1000\ntopic.heartbeat.prefix=beats\n\
+         provide.transaction.metadata=true\ntopic.transaction=tx\nskipped.operations=u,d\n\
+         skip.messages.without.change=true\nmessage.prefix.include.list=app.*,audit\n\
+         message.prefix.exclude.list=app\\\\.debug\n\
+         topic.delimiter=-\nschema.name.adjustment.mode=avro\nfield.name.adjustment.mode=avro_unicode\n\
+         unavailable.value.placeholder=gone\n\
+         transforms=route\ntransforms.route.type=org.apache.kafka.connect.transforms.RegexRouter\n\
+         transforms.route.regex=shop-(.*)\ntransforms.route.replacement=all-$1\n\
+         publish.via.partition.root=true\nvalue.converter.ignore.default.for.nullables=true\n",
+    );
+    assert!(!misses(&migration), "{}\n{}", migration.report(), migration.toml);
+    assert!(!migration.toml.contains("pepper") && !migration.report().contains("pepper"));
+}
+
+#[test]
+fn other_shapes_are_taken() {
+    let flat = with(
+        "transforms=unwrap\ntransforms.unwrap.type=io.debezium.transforms.ExtractNewRecordState\n\
+         transforms.unwrap.delete.tombstone.handling.mode=rewrite-with-tombstone\n\
+         transforms.unwrap.add.fields=op,lsn\ntransforms.unwrap.add.headers=db\ntransforms.unwrap.add.fields.prefix=_\n",
+    );
+    assert!(!misses(&flat), "{}", flat.report());
+    let json = with(
+        "key.converter=org.apache.kafka.connect.json.JsonConverter\nkey.converter.schemas.enable=false\n\
+         value.converter=org.apache.kafka.connect.json.JsonConverter\n",
+    );
+    assert!(!misses(&json), "{}", json.report());
 }
 
 #[test]
 fn what_is_missing_counts() {
     assert!(misses(&with("snapshot.max.threads=4")));
     assert!(misses(&with("some.typo=1")));
-    assert!(!misses(&with("snapshot.max.threads=1\nmax.batch.size=1\ndatabase.password=x")));
+    assert!(!misses(&with(
+        "snapshot.max.threads=1\nmax.batch.size=1\ndatabase.password=x"
+    )));
     assert!(with("some.typo=1").is_incomplete());
-    assert!(with("x.y=1").findings.iter().any(|finding| finding.became == Became::Unknown));
+    assert!(
+        with("x.y=1")
+            .findings
+            .iter()
+            .any(|finding| finding.became == Became::Unknown)
+    );
 }

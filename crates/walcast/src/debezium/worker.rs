@@ -61,20 +61,33 @@ pub(crate) async fn check_stopped(url: &str, connector: &str) -> Result<(), Work
         url: url.to_owned(),
         source: source.without_url(),
     };
-    let client = reqwest::Client::builder().timeout(PATIENCE).build().map_err(unreachable)?;
+    let client = reqwest::Client::builder()
+        .timeout(PATIENCE)
+        .build()
+        .map_err(unreachable)?;
     let answer = client.get(address).send().await.map_err(unreachable)?;
     if answer.status() == reqwest::StatusCode::NOT_FOUND {
         return Ok(());
     }
     let status = answer.status().as_u16();
-    let odd = || WorkerError::Answer { url: url.to_owned(), connector: connector.to_owned(), status };
+    let odd = || WorkerError::Answer {
+        url: url.to_owned(),
+        connector: connector.to_owned(),
+        status,
+    };
     if !answer.status().is_success() {
         return Err(odd());
     }
     let body: serde_json::Value = answer.json().await.map_err(unreachable)?;
-    match body.pointer("/connector/state").and_then(serde_json::Value::as_str) {
+    match body
+        .pointer("/connector/state")
+        .and_then(serde_json::Value::as_str)
+    {
         Some("STOPPED") => Ok(()),
-        Some(state) => Err(WorkerError::NotStopped { connector: connector.to_owned(), state: state.to_owned() }),
+        Some(state) => Err(WorkerError::NotStopped {
+            connector: connector.to_owned(),
+            state: state.to_owned(),
+        }),
         None => Err(odd()),
     }
 }

@@ -11,7 +11,9 @@ const PASSWORD: &str = "it is never copied: set PGPASSWORD, [postgres] password_
 const DRIVER: &str = "it configures the JDBC driver; what libpq has of it can be appended to [postgres] url";
 
 pub(super) const RULES: &[Rule] = &[
-    becomes("database.hostname", URL, By(url)).default("localhost").always(),
+    becomes("database.hostname", URL, By(url))
+        .default("localhost")
+        .always(),
     becomes("database.port", URL, WithAnother).default("5432"),
     becomes("database.user", URL, WithAnother),
     secret("database.password", PASSWORD),
@@ -19,21 +21,55 @@ pub(super) const RULES: &[Rule] = &[
     becomes("database.sslmode", URL, WithAnother).default("prefer"),
     becomes("database.sslcert", URL, WithAnother),
     becomes("database.sslkey", URL, WithAnother),
-    secret("database.sslpassword", "it is never copied: decrypt the key, and let only walcast's user read it"),
+    secret(
+        "database.sslpassword",
+        "it is never copied: decrypt the key, and let only walcast's user read it",
+    ),
     becomes("database.sslrootcert", URL, WithAnother),
-    not_yet("database.sslfactory", "a Java class cannot be loaded; TLS is set in [postgres] url"),
-    not_needed("database.tcpKeepAlive", "TCP keepalives are on; append keepalives=0 to [postgres] url for none").default("true"),
-    not_needed("database.query.timeout.ms", "only the catalog is queried, and a lost connection is noticed by itself"),
-    not_needed("connection.validation.timeout.ms", "a connection is tried with connect_timeout of [postgres] url, 10 s by default"),
-    not_yet("database.initial.statements", "session parameters can be set with ALTER ROLE … SET").default(""),
-    not_yet("database.connection.factory.class", "logins with tokens of a cloud are not there; a password file that something else renews is read at each connection"),
+    not_yet(
+        "database.sslfactory",
+        "a Java class cannot be loaded; TLS is set in [postgres] url",
+    ),
+    not_needed(
+        "database.tcpKeepAlive",
+        "TCP keepalives are on; append keepalives=0 to [postgres] url for none",
+    )
+    .default("true"),
+    not_needed(
+        "database.query.timeout.ms",
+        "only the catalog is queried, and a lost connection is noticed by itself",
+    ),
+    not_needed(
+        "connection.validation.timeout.ms",
+        "a connection is tried with connect_timeout of [postgres] url, 10 s by default",
+    ),
+    not_yet(
+        "database.initial.statements",
+        "session parameters can be set with ALTER ROLE … SET",
+    )
+    .default(""),
+    not_yet(
+        "database.connection.factory.class",
+        "logins with tokens of a cloud are not there; a password file that something else renews is read at each connection",
+    ),
     not_yet("database.include.list", "a connector follows one database").default(""),
     not_yet("database.exclude.list", "a connector follows one database").default(""),
     not_yet("database.*", DRIVER),
     not_yet("driver.*", DRIVER),
-    not_needed("guardrail.collections.max", "memory does not grow with the number of tables").default("0"),
-    not_needed("guardrail.collections.limit.action", "memory does not grow with the number of tables").default("warn"),
-    not_needed("custom.sanitize.pattern", "no value of a row and no secret is ever logged"),
+    not_needed(
+        "guardrail.collections.max",
+        "memory does not grow with the number of tables",
+    )
+    .default("0"),
+    not_needed(
+        "guardrail.collections.limit.action",
+        "memory does not grow with the number of tables",
+    )
+    .default("warn"),
+    not_needed(
+        "custom.sanitize.pattern",
+        "no value of a row and no secret is ever logged",
+    ),
 ];
 
 /// Everything that makes the connection string.
@@ -67,20 +103,35 @@ fn url(value: &Value<'_>) -> Outcome {
         }
         percent(text)
     };
-    let host = if host.contains(':') && reference(&host).is_none() { format!("[{host}]") } else { part("database.hostname", &host) };
-    let mut url = format!("postgres://{}@{host}:{port}/{}", part("database.user", &user), part("database.dbname", &database));
+    let host = if host.contains(':') && reference(&host).is_none() {
+        format!("[{host}]")
+    } else {
+        part("database.hostname", &host)
+    };
+    let mut url = format!(
+        "postgres://{}@{host}:{port}/{}",
+        part("database.user", &user),
+        part("database.dbname", &database)
+    );
     let mut separator = '?';
     for (name, text) in parameters {
         if !text.is_empty() {
             // Writing to a string does not fail.
-            let written = write!(url, "{separator}{name}={}", part(&format!("database.{name}"), &text));
+            let written = write!(
+                url,
+                "{separator}{name}={}",
+                part(&format!("database.{name}"), &text)
+            );
             debug_assert!(written.is_ok());
             separator = '&';
         }
     }
     let mut setting = Setting::new(URL, url).from(&from);
     if !by_hand.is_empty() {
-        setting = setting.by_hand(format!("a config provider of Connect gave {}: write the values into url", by_hand.join(", ")));
+        setting = setting.by_hand(format!(
+            "a config provider of Connect gave {}: write the values into url",
+            by_hand.join(", ")
+        ));
     } else if given.connector("database.sslkey").is_some() {
         setting = setting.by_hand(
             "database.sslkey is usually DER (.pk8) for Java and must be PEM here: \

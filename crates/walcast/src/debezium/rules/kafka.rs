@@ -1,5 +1,6 @@
 //! The worker: brokers, the producer, the registry.
 
+use super::converters::{address, converters, schemas};
 use crate::debezium::draft::Setting;
 use crate::debezium::rule::Translate::{By, WithAnother};
 use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_needed, secret};
@@ -9,16 +10,28 @@ const PASSWORD: &str = "it is never copied: set the variable that [registry] nam
 
 pub(super) const RULES: &[Rule] = &[
     becomes("bootstrap.servers", "kafka.brokers", WithAnother),
-    becomes("value.converter", "registry.url", WithAnother),
-    becomes("key.converter", "registry.url", WithAnother),
-    becomes("value.converter.schema.registry.url", "registry.url", WithAnother),
-    becomes("key.converter.schema.registry.url", "registry.url", WithAnother),
-    becomes("value.converter.apicurio.registry.url", "registry.url", WithAnother),
-    becomes("key.converter.apicurio.registry.url", "registry.url", WithAnother),
+    becomes("value.converter", "registry.url", By(converters)),
+    becomes("key.converter", "registry.url", By(converters)),
+    becomes("value.converter.schema.registry.url", "registry.url", By(address)),
+    becomes("key.converter.schema.registry.url", "registry.url", By(address)),
+    becomes(
+        "value.converter.apicurio.registry.url",
+        "registry.url",
+        By(address),
+    ),
+    becomes("key.converter.apicurio.registry.url", "registry.url", By(address)),
     secret("value.converter.basic.auth.user.info", PASSWORD),
     secret("key.converter.basic.auth.user.info", PASSWORD),
-    not_needed("value.converter.basic.auth.credentials.source", "user and password are in [registry]"),
-    not_needed("key.converter.basic.auth.credentials.source", "user and password are in [registry]"),
+    not_needed(
+        "value.converter.basic.auth.credentials.source",
+        "user and password are in [registry]",
+    ),
+    not_needed(
+        "key.converter.basic.auth.credentials.source",
+        "user and password are in [registry]",
+    ),
+    becomes("value.converter.schemas.enable", "format.value", By(schemas)),
+    becomes("key.converter.schemas.enable", "format.key", By(schemas)),
     becomes("producer.*", "kafka.properties", By(producer)),
     not_needed("*", WORKER),
 ];
@@ -47,7 +60,10 @@ const RENAMED: [(&str, &str); 5] = [
     ("send.buffer.bytes", "socket.send.buffer.bytes"),
     ("receive.buffer.bytes", "socket.receive.buffer.bytes"),
     ("sasl.kerberos.service.name", "sasl.kerberos.service.name"),
-    ("ssl.endpoint.identification.algorithm", "ssl.endpoint.identification.algorithm"),
+    (
+        "ssl.endpoint.identification.algorithm",
+        "ssl.endpoint.identification.algorithm",
+    ),
 ];
 
 /// What follows from the guarantee, or has no meaning in another client.
@@ -55,18 +71,31 @@ const FIXED: [(&str, &str); 8] = [
     ("acks", "it is always all"),
     ("enable.idempotence", "it is always on"),
     ("retries", "it is always without end"),
-    ("max.in.flight.requests.per.connection", "order is kept whatever it is"),
+    (
+        "max.in.flight.requests.per.connection",
+        "order is kept whatever it is",
+    ),
     ("transactional.id", "it follows from name"),
-    ("buffer.memory", "queues are bounded in bytes: [kafka] commit_bytes"),
+    (
+        "buffer.memory",
+        "queues are bounded in bytes: [kafka] commit_bytes",
+    ),
     ("max.block.ms", "a full queue is waited for"),
-    ("partitioner.class", "records go to the partitions that Java's default partitioner chooses by key"),
+    (
+        "partitioner.class",
+        "records go to the partitions that Java's default partitioner chooses by key",
+    ),
 ];
 
 /// A property of the producer, from `producer.override.` of the connector or `producer.` of the worker.
 pub(super) fn producer(value: &Value<'_>) -> Outcome {
     let name = value.inner;
     let line = |ours: &str, text: &str| {
-        Outcome::line(Setting::text(&format!("kafka.properties.{ours}"), value.property, text))
+        Outcome::line(Setting::text(
+            &format!("kafka.properties.{ours}"),
+            value.property,
+            text,
+        ))
     };
     if SAME.contains(&name) {
         return line(name, value.text);
@@ -107,12 +136,16 @@ fn type_of(value: &Value<'_>, name: &str) -> String {
 fn variable(value: &Value<'_>, name: &str) -> Outcome {
     let variable = format!("KAFKA_{}", name.to_ascii_uppercase().replace('.', "_"));
     let line = Setting::new(&format!("kafka.properties.{name}"), format!("${{{variable}}}"));
-    Outcome::line(line.by_hand(format!("the secret of {} is never copied: set the environment variable {variable}", value.property)))
+    Outcome::line(line.by_hand(format!(
+        "the secret of {} is never copied: set the environment variable {variable}",
+        value.property
+    )))
 }
 
 /// `org.apache…ScramLoginModule required username="u" password="p";` The user is copied, the password never.
 fn jaas(value: &Value<'_>) -> Outcome {
-    let is_plain_or_scram = value.text.contains("ScramLoginModule") || value.text.contains("PlainLoginModule");
+    let is_plain_or_scram =
+        value.text.contains("ScramLoginModule") || value.text.contains("PlainLoginModule");
     let user = value.text.split_once("username=").and_then(|(_, rest)| {
         let quote = rest.chars().next().filter(|quote| ['"', '\''].contains(quote))?;
         rest[1..].split_once(quote).map(|(user, _)| user)
@@ -141,48 +174,4 @@ pub(super) fn brokers(value: &Value<'_>) -> Outcome {
             "the worker's file was not given (--worker): set the environment variable KAFKA_BROKERS, or write the brokers here".to_owned(),
         ),
     })
-}
-
-const CONFLUENT: &str = "io.confluent.connect.avro.AvroConverter";
-const APICURIO: &str = "io.apicurio.registry.utils.converter.AvroConverter";
-const NATIVE_API: [&str; 2] = ["/apis/registry/v2", "/apis/registry/v3"];
-
-/// Key and value are Avro of one registry.
-pub(super) fn registry(value: &Value<'_>) -> Outcome {
-    let given = value.given;
-    let key = "registry.url";
-    let classes = ["key.converter", "value.converter"].map(|property| given.either(property));
-    if classes == [None, None] && given.worker.is_none() {
-        return Outcome::line(Setting::new(key, "${REGISTRY_URL}").by_hand(
-            "neither the connector nor a worker's file (--worker) names the converters: if they are Avro converters, set the environment \
-             variable REGISTRY_URL or write the address here"
-                .to_owned(),
-        ));
-    }
-    if let Some(other) = classes.iter().find(|class| ![Some(CONFLUENT), Some(APICURIO)].contains(class)) {
-        let other = other.unwrap_or("none");
-        return Outcome::Refused(format!("records are Avro of a schema registry; {other} writes something else"));
-    }
-    let address = |part: &str| {
-        let native = given.either(&format!("{part}.converter.apicurio.registry.url"));
-        let native = native.map(|url| NATIVE_API.iter().fold(url.to_owned(), |url, api| url.replace(api, "/apis/ccompat/v7")));
-        given.either(&format!("{part}.converter.schema.registry.url")).map(str::to_owned).or(native)
-    };
-    match (address("key"), address("value")) {
-        (Some(of_keys), Some(of_values)) if of_keys != of_values => {
-            Outcome::Refused("keys and values are registered in one registry; two are given".to_owned())
-        }
-        (None, None) => Outcome::Refused("the converters name no registry".to_owned()),
-        (Some(url), _) | (None, Some(url)) => {
-            let mut lines = vec![Setting::text(key, "value.converter.schema.registry.url", &url).from(&["value.converter.schema.registry.url"])];
-            if let Some(user_info) = given.either("value.converter.basic.auth.user.info") {
-                let user = user_info.split(':').next().unwrap_or_default();
-                lines.push(Setting::text("registry.username", "value.converter.basic.auth.user.info", user).from(&["value.converter.basic.auth.user.info"]));
-                lines.push(Setting::new("registry.password", "${REGISTRY_PASSWORD}").by_hand(
-                    "the registry's password is never copied: set the environment variable REGISTRY_PASSWORD".to_owned(),
-                ));
-            }
-            Outcome::Lines(lines)
-        }
-    }
 }

@@ -9,19 +9,35 @@ const TABLES: &str = "postgres.tables";
 const EXCLUDE: &str = "postgres.exclude";
 
 pub(super) const RULES: &[Rule] = &[
-    becomes("table.include.list", TABLES, By(tables)).default("").always(),
+    becomes("table.include.list", TABLES, By(tables))
+        .default("")
+        .always(),
     becomes("table.exclude.list", EXCLUDE, WithAnother).default(""),
     becomes("schema.include.list", TABLES, WithAnother).default(""),
     becomes("schema.exclude.list", EXCLUDE, WithAnother).default(""),
-    not_needed("table.ignore.builtin", "the system's own schemas are never captured").default("true"),
+    not_needed(
+        "table.ignore.builtin",
+        "the system's own schemas are never captured",
+    )
+    .default("true"),
     becomes("column.include.list", "columns.include", By(columns)).default(""),
     becomes("column.exclude.list", "columns.exclude", By(columns)).default(""),
     becomes("column.mask.with.*.chars", "columns.mask", By(sized)),
     becomes("column.truncate.to.*.chars", "columns.truncate", By(sized)),
     becomes("column.mask.hash.v2.*", "columns.hash", By(hash)),
     becomes("column.mask.hash.*", "columns.hash", By(hash)),
-    becomes("column.propagate.source.type", "columns.propagate_types", By(columns)).default(""),
-    becomes("datatype.propagate.source.type", "columns.propagate_data_types", By(columns)).default(""),
+    becomes(
+        "column.propagate.source.type",
+        "columns.propagate_types",
+        By(columns),
+    )
+    .default(""),
+    becomes(
+        "datatype.propagate.source.type",
+        "columns.propagate_data_types",
+        By(columns),
+    )
+    .default(""),
     becomes("message.key.columns", "keys", By(keys)).default(""),
 ];
 
@@ -30,14 +46,23 @@ fn tables(value: &Value<'_>) -> Outcome {
     let list = |property| value.given.connector(property).unwrap_or("").trim();
     let (included, excluded) = (list("table.include.list"), list("table.exclude.list"));
     let (in_schemas, out_of_schemas) = (list("schema.include.list"), list("schema.exclude.list"));
-    if (!included.is_empty() && !excluded.is_empty()) || (!in_schemas.is_empty() && !out_of_schemas.is_empty()) {
-        return Outcome::Refused("an include list and an exclude list of the same kind are given; Debezium refuses that too".to_owned());
+    if (!included.is_empty() && !excluded.is_empty())
+        || (!in_schemas.is_empty() && !out_of_schemas.is_empty())
+    {
+        return Outcome::Refused(
+            "an include list and an exclude list of the same kind are given; Debezium refuses that too"
+                .to_owned(),
+        );
     }
     let chosen = match (included.is_empty(), in_schemas.is_empty()) {
         (true, true) => Ok((vec!["*.*".to_owned()], vec!["table.include.list"])),
-        (false, true) => regex_list::all(included, regex_list::table).map(|tables| (tables, vec!["table.include.list"])),
-        (true, false) => regex_list::all(in_schemas, regex_list::schema).map(|tables| (tables, vec!["schema.include.list"])),
-        (false, false) => both(included, in_schemas).map(|tables| (tables, vec!["table.include.list", "schema.include.list"])),
+        (false, true) => {
+            regex_list::all(included, regex_list::table).map(|tables| (tables, vec!["table.include.list"]))
+        }
+        (true, false) => regex_list::all(in_schemas, regex_list::schema)
+            .map(|tables| (tables, vec!["schema.include.list"])),
+        (false, false) => both(included, in_schemas)
+            .map(|tables| (tables, vec!["table.include.list", "schema.include.list"])),
     };
     let given_up = regex_list::all(excluded, regex_list::table).and_then(|mut tables| {
         tables.extend(regex_list::all(out_of_schemas, regex_list::schema)?);
@@ -73,14 +98,23 @@ fn both(tables: &str, schemas: &str) -> Result<Vec<String>, String> {
             .to_owned());
     }
     let known: Vec<Option<String>> = schemas.iter().map(|schema| schema_of(schema)).collect();
-    Ok(tables.into_iter().filter(|table| known.contains(&schema_of(table))).collect())
+    Ok(tables
+        .into_iter()
+        .filter(|table| known.contains(&schema_of(table)))
+        .collect())
 }
 
 /// Columns as `schema.table.column`.
 fn column(expression: &str) -> Result<String, String> {
-    let parts: Vec<&str> = expression.split('.').map(|part| part.trim_end_matches('\\')).collect();
+    let parts: Vec<&str> = expression
+        .split('.')
+        .map(|part| part.trim_end_matches('\\'))
+        .collect();
     let is_name = |part: &&str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
     };
     if parts.len() == 3 && parts.iter().all(is_name) {
         Ok(parts.join("."))
@@ -107,7 +141,11 @@ fn columns(value: &Value<'_>) -> Outcome {
 
 /// `column.mask.with.12.chars` and `column.truncate.to.20.chars`.
 fn sized(value: &Value<'_>) -> Outcome {
-    let key = if value.property.contains(".mask.") { "columns.mask" } else { "columns.truncate" };
+    let key = if value.property.contains(".mask.") {
+        "columns.mask"
+    } else {
+        "columns.truncate"
+    };
     let Ok(length) = value.inner.parse::<i64>() else {
         return Outcome::Refused(format!("{} is no length", value.inner));
     };
@@ -141,15 +179,24 @@ fn hash(value: &Value<'_>) -> Outcome {
     let Some((theirs, salt)) = value.inner.split_once(SALT) else {
         return Outcome::Refused("an algorithm and .with.salt. are wanted in the property's name".to_owned());
     };
-    let Some((_, algorithm)) = ALGORITHMS.iter().find(|(java, _)| java.eq_ignore_ascii_case(theirs)) else {
+    let Some((_, algorithm)) = ALGORITHMS
+        .iter()
+        .find(|(java, _)| java.eq_ignore_ascii_case(theirs))
+    else {
         return Outcome::Refused(format!("{theirs} is no algorithm of ours"));
     };
     let properties = value.given.connector.iter().map(|(property, _)| property);
-    let mut salts = properties.filter(|property| property.starts_with("column.mask.hash.")).filter_map(|property| property.split_once(SALT));
+    let mut salts = properties
+        .filter(|property| property.starts_with("column.mask.hash."))
+        .filter_map(|property| property.split_once(SALT));
     if salts.any(|(_, other)| other != salt) {
         return Outcome::Refused("several salts are given: write the rules of [[columns.hash]] by hand, each with a variable for its salt".to_owned());
     }
-    let version = if value.property.contains(".hash.v2.") { "v2" } else { "v1" };
+    let version = if value.property.contains(".hash.v2.") {
+        "v2"
+    } else {
+        "v1"
+    };
     let mut outcome = entries(value, "columns.hash", |entry| {
         entry.insert("algorithm".to_owned(), (*algorithm).into());
         entry.insert("salt".to_owned(), "${WALCAST_SALT}".into());
@@ -157,7 +204,8 @@ fn hash(value: &Value<'_>) -> Outcome {
     });
     if let Outcome::Lines(lines) = &mut outcome {
         for line in lines {
-            line.by_hand = Some("the salt is never copied: set the environment variable WALCAST_SALT".to_owned());
+            line.by_hand =
+                Some("the salt is never copied: set the environment variable WALCAST_SALT".to_owned());
         }
     }
     outcome
@@ -178,16 +226,26 @@ fn entries(value: &Value<'_>, key: &str, complete: impl FnOnce(&mut toml::Table)
 /// `table:column,column;table:column`.
 fn keys(value: &Value<'_>) -> Outcome {
     let mut entries: Vec<toml::Value> = Vec::new();
-    for part in value.text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+    for part in value
+        .text
+        .split(';')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+    {
         let Some((table, columns)) = part.split_once(':') else {
             return Outcome::Refused(format!("{part} is not table:columns"));
         };
-        let columns: Vec<String> = columns.split(',').map(|column| column.trim().to_owned()).collect();
+        let columns: Vec<String> = columns
+            .split(',')
+            .map(|column| column.trim().to_owned())
+            .collect();
         match regex_list::table(table.trim()) {
             Ok(table) => {
                 let mut entry = toml::Table::new();
                 entry.insert("tables".to_owned(), table.into());
                 entry.insert("columns".to_owned(), columns.into());
+                // A delete whose old row lacks them has the fallbacks of their types, there.
+                entry.insert("missing".to_owned(), "fill".into());
                 entries.push(entry.into());
             }
             Err(problem) => return Outcome::Refused(problem),

@@ -3,7 +3,8 @@
 use crate::debezium::rule::{Rule, not_yet};
 
 const NO_SIGNALS: &str = "signals start snapshots, which walcast does not read yet";
-const NO_NOTIFICATIONS: &str = "notifications tell of snapshots, which walcast does not read yet; /status and /metrics tell the rest";
+const NO_NOTIFICATIONS: &str =
+    "notifications tell of snapshots, which walcast does not read yet; /status and /metrics tell the rest";
 
 pub(super) const RULES: &[Rule] = &[
     not_yet("signal.data.collection", NO_SIGNALS).default(""),

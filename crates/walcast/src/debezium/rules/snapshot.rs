@@ -5,7 +5,12 @@ use crate::debezium::rule::{Outcome, Rule, Value, depends, not_needed, not_yet};
 const NO_SNAPSHOTS: &str = "walcast does not read snapshots yet; after a take-over none is needed";
 
 pub(super) const RULES: &[Rule] = &[
-    depends("snapshot.mode", mode, "`initial` and `no_data` have nothing left to do after a take-over; the others are not there yet").default("initial"),
+    depends(
+        "snapshot.mode",
+        mode,
+        "`initial` and `no_data` have nothing left to do after a take-over; the others are not there yet",
+    )
+    .default("initial"),
     not_yet("snapshot.mode.configuration.based.*", NO_SNAPSHOTS).default("false"),
     not_yet("snapshot.mode.custom.name", NO_SNAPSHOTS),
     not_yet("snapshot.isolation.mode", NO_SNAPSHOTS).default("serializable"),
@@ -31,9 +36,9 @@ pub(super) const RULES: &[Rule] = &[
 /// After a take-over a mode that reads once has nothing left to read; one that reads again has no counterpart.
 fn mode(value: &Value<'_>) -> Outcome {
     match value.text {
-        "initial" | "no_data" | "never" => {
-            Outcome::Nothing("after a take-over nothing is left to be read; a first start begins with the changes after the slot")
-        }
+        "initial" | "no_data" | "never" => Outcome::Nothing(
+            "after a take-over nothing is left to be read; a first start begins with the changes after the slot",
+        ),
         other => Outcome::Refused(format!("{other}: {NO_SNAPSHOTS}")),
     }
 }
