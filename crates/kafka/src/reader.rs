@@ -101,7 +101,7 @@ fn read_last_values(config: &Arc<KafkaConfig>, topic: &str) -> Result<HashMap<Ve
         }
     }
     let mut last = HashMap::new();
-    committed.read_all(&partitions, &|| true, &mut |key, value| {
+    committed.read_all(&partitions, &|| true, |key, value| {
         match value {
             Some(value) => last.insert(key.to_vec(), value.to_vec()),
             None => last.remove(key),
@@ -128,7 +128,7 @@ pub(crate) fn read(
     let committed = Reader::new(config, &clients::committed_reader(config), purpose, was_let_in)?;
     committed.wait_until_visible(CHECKPOINT_PARTITION, end, wanted)?;
     let mut last = LastRecords::of(&config.name);
-    committed.read_all(&[CHECKPOINT_PARTITION], wanted, &mut |key, value| {
+    committed.read_all(&[CHECKPOINT_PARTITION], wanted, |key, value| {
         last.apply(key, value)
     })?;
     last.into_log()
@@ -238,7 +238,7 @@ impl<'a> Reader<'a> {
         &self,
         partitions: &[i32],
         wanted: &dyn Fn() -> bool,
-        apply: &mut dyn FnMut(&[u8], Option<&[u8]>),
+        mut apply: impl FnMut(&[u8], Option<&[u8]>),
     ) -> Result<(), KafkaError> {
         let mut whole = TopicPartitionList::new();
         for partition in partitions {
