@@ -77,6 +77,24 @@ impl CommitMark {
             xid: xid.as_u32(),
         }
     }
+
+    /// Marks a transaction of which only the end is known, as another connector's notes tell it: its commit record is
+    /// taken to begin there too, and its number is the one that is never given.
+    #[must_use]
+    pub fn ended_at(end_lsn: Lsn, commit_time: Option<PgTimestamp>) -> Self {
+        Self {
+            commit_lsn: end_lsn,
+            end_lsn,
+            commit_time_unix_micros: commit_time.map_or(0, PgTimestamp::unix_micros),
+            xid: 0,
+        }
+    }
+
+    /// Whether only the end of the transaction is known.
+    #[must_use]
+    pub fn is_known_by_end(&self) -> bool {
+        self.commit_lsn == self.end_lsn
+    }
 }
 
 /// How much of a transaction that had to be split is in Kafka.

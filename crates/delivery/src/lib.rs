@@ -38,6 +38,7 @@ mod shipper;
 pub mod sql;
 mod status;
 mod survey;
+mod take_over;
 
 pub use checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, CommitMark, Partial};
 pub use config::{DeliveryConfig, Guarantee, OnIncompatible, ReplayConfig};
@@ -56,4 +57,7 @@ pub use status::Status;
 pub use survey::{
     CapturedTable, Partitions, Persistence, PublicationState, SlotState, Survey, SystemIdentifier, Timeline,
     TimelineSwitch, WalStatus,
+};
+pub use take_over::{
+    ForeignChange, ForeignPosition, Place, TakeOver, TakeOverError, TakeOverRefused, TakenOver, take_over,
 };

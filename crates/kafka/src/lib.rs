@@ -36,7 +36,7 @@ pub use config::{KafkaConfig, RegistryAuth, RegistryConfig, Secret, TopicConfig}
 pub use error::KafkaError;
 pub use preconditions::{Outcome, Precondition, preconditions};
 pub use properties::Properties;
-pub use reader::CheckpointReader;
+pub use reader::{CheckpointReader, last_values};
 pub use registry::{Registry, RegistryError, SchemaChanges};
 pub use sink::KafkaSink;
 pub use topics::KafkaTopics;

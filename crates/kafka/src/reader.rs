@@ -1,9 +1,10 @@
-//! Reads the checkpoint topic to its end.
+//! Reads topics to their end: the checkpoint topic, and once the offsets topic of a Connect worker.
 //!
 //! A reader of committed records sees nothing behind the first open transaction of any producer. A position that was
 //! committed but lies behind another connector's open transaction would be missed, and its changes delivered twice: so
 //! reading ends only when everything that was in the log when it began can be seen.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -68,6 +69,53 @@ impl CheckpointReader {
     }
 }
 
+/// The last value of each key of a compacted topic, such as the offsets topic of a Kafka Connect worker. A key whose last
+/// record has no value is left out.
+///
+/// # Errors
+/// When no broker answers, access is refused, there is no such topic, or it does not come to an end.
+pub async fn last_values(
+    config: KafkaConfig,
+    topic: String,
+) -> Result<HashMap<Vec<u8>, Vec<u8>>, KafkaError> {
+    let config = Arc::new(config);
+    let reading = tokio::task::spawn_blocking(move || read_last_values(&config, &topic));
+    reading.await.map_err(|_ended| KafkaError::Stopped)?
+}
+
+fn read_last_values(config: &Arc<KafkaConfig>, topic: &str) -> Result<HashMap<Vec<u8>, Vec<u8>>, KafkaError> {
+    let purpose = Purpose {
+        doing: "reading the connector's offsets",
+        topic,
+    };
+    let uncommitted = Reader::new(
+        config,
+        &clients::uncommitted_reader(config),
+        purpose,
+        &Arc::default(),
+    )?;
+    let partitions = uncommitted.partitions()?;
+    let committed = Reader::new(
+        config,
+        &clients::committed_reader(config),
+        purpose,
+        &Arc::default(),
+    )?;
+    for partition in &partitions {
+        if let Some(end) = uncommitted.end(*partition)? {
+            committed.wait_until_visible(*partition, end, &|| true)?;
+        }
+    }
+    let mut last = HashMap::new();
+    committed.read_all(&partitions, &|| true, |key, value| {
+        match value {
+            Some(value) => last.insert(key.to_vec(), value.to_vec()),
+            None => last.remove(key),
+        };
+    })?;
+    Ok(last)
+}
+
 /// Reads to the end of what is there now.
 pub(crate) fn read(
     config: &Arc<KafkaConfig>,
@@ -75,26 +123,44 @@ pub(crate) fn read(
     wanted: &dyn Fn() -> bool,
 ) -> Result<CheckpointLog, KafkaError> {
     let topic = config.checkpoint_topic();
-    let Some(end) = Reader::new(config, &clients::uncommitted_reader(config), &topic, was_let_in)?.end()?
-    else {
+    let purpose = Purpose {
+        doing: "reading the checkpoint",
+        topic: &topic,
+    };
+    let uncommitted = Reader::new(config, &clients::uncommitted_reader(config), purpose, was_let_in)?;
+    let Some(end) = uncommitted.end(CHECKPOINT_PARTITION)? else {
         return Ok(CheckpointLog::default());
     };
-    let committed = Reader::new(config, &clients::committed_reader(config), &topic, was_let_in)?;
-    committed.wait_until_visible(end, wanted)?;
-    committed.read_all(&config.name, wanted)
+    let committed = Reader::new(config, &clients::committed_reader(config), purpose, was_let_in)?;
+    committed.wait_until_visible(CHECKPOINT_PARTITION, end, wanted)?;
+    let mut last = LastRecords::of(&config.name);
+    committed.read_all(&[CHECKPOINT_PARTITION], wanted, |key, value| {
+        last.apply(key, value)
+    })?;
+    last.into_log()
+}
+
+/// The checkpoint topic has no other.
+const CHECKPOINT_PARTITION: i32 = 0;
+
+/// What is read, and what for.
+#[derive(Clone, Copy)]
+struct Purpose<'a> {
+    doing: &'static str,
+    topic: &'a str,
 }
 
 struct Reader<'a> {
     consumer: BaseConsumer<Events>,
     explain: Explain,
-    topic: &'a str,
+    purpose: Purpose<'a>,
 }
 
 impl<'a> Reader<'a> {
     fn new(
         config: &Arc<KafkaConfig>,
         client: &ClientConfig,
-        topic: &'a str,
+        purpose: Purpose<'a>,
         was_let_in: &Arc<AtomicBool>,
     ) -> Result<Self, KafkaError> {
         let events = Events::default();
@@ -107,13 +173,38 @@ impl<'a> Reader<'a> {
         Ok(Self {
             consumer,
             explain: Explain::new(Arc::clone(config), events, Arc::clone(was_let_in)),
-            topic,
+            purpose,
         })
     }
 
+    /// The topic's partitions.
+    fn partitions(&self) -> Result<Vec<i32>, KafkaError> {
+        let metadata = self
+            .consumer
+            .fetch_metadata(Some(self.purpose.topic), QUESTION_LIMIT);
+        let metadata = metadata.map_err(|error| self.failed(&error))?;
+        let topic = metadata
+            .topics()
+            .iter()
+            .find(|topic| topic.name() == self.purpose.topic);
+        let partitions: Vec<i32> = topic
+            .into_iter()
+            .flat_map(|topic| topic.partitions())
+            .map(|partition| partition.id())
+            .collect();
+        if partitions.is_empty() {
+            let code = RDKafkaErrorCode::UnknownTopicOrPartition;
+            return Err(self.explain.code(self.attempt(), code, "there is no such topic"));
+        }
+        Ok(partitions)
+    }
+
     /// The offset after the last record this client can see; `None` without topic.
-    fn end(&self) -> Result<Option<i64>, KafkaError> {
-        match self.consumer.fetch_watermarks(self.topic, 0, QUESTION_LIMIT) {
+    fn end(&self, partition: i32) -> Result<Option<i64>, KafkaError> {
+        match self
+            .consumer
+            .fetch_watermarks(self.purpose.topic, partition, QUESTION_LIMIT)
+        {
             Ok((_, end)) => Ok(Some(end)),
             Err(error)
                 if error
@@ -126,15 +217,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn wait_until_visible(&self, end: i64, wanted: &dyn Fn() -> bool) -> Result<(), KafkaError> {
+    fn wait_until_visible(
+        &self,
+        partition: i32,
+        end: i64,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<(), KafkaError> {
         let deadline = Instant::now() + HIDDEN_LIMIT;
-        while self.end()?.is_none_or(|visible| visible < end) {
+        while self.end(partition)?.is_none_or(|visible| visible < end) {
             if !wanted() {
-                return Err(abandoned());
+                return Err(self.abandoned());
             }
             if Instant::now() >= deadline {
                 return Err(KafkaError::CheckpointHidden {
-                    topic: self.topic.to_owned(),
+                    topic: self.purpose.topic.to_owned(),
                     end,
                 });
             }
@@ -143,28 +239,39 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn read_all(&self, name: &str, wanted: &dyn Fn() -> bool) -> Result<CheckpointLog, KafkaError> {
+    /// Hands key and value of every record on, in the order of each partition.
+    fn read_all(
+        &self,
+        partitions: &[i32],
+        wanted: &dyn Fn() -> bool,
+        mut apply: impl FnMut(&[u8], Option<&[u8]>),
+    ) -> Result<(), KafkaError> {
         let mut whole = TopicPartitionList::new();
-        whole
-            .add_partition_offset(self.topic, 0, Offset::Beginning)
-            .map_err(|error| self.failed(&error))?;
+        for partition in partitions {
+            whole
+                .add_partition_offset(self.purpose.topic, *partition, Offset::Beginning)
+                .map_err(|error| self.failed(&error))?;
+        }
         self.consumer
             .assign(&whole)
             .map_err(|error| self.failed(&error))?;
-        let mut last = LastRecords::of(name);
+        let mut unfinished: HashSet<i32> = partitions.iter().copied().collect();
         let deadline = Instant::now() + READ_LIMIT;
-        loop {
+        while !unfinished.is_empty() {
             match self.consumer.poll(POLL) {
                 Some(Ok(record)) => {
-                    last.apply(record.key().unwrap_or_default(), record.payload());
+                    apply(record.key().unwrap_or_default(), record.payload());
                     continue;
                 }
-                Some(Err(ClientError::PartitionEOF(_))) => return last.into_log(),
+                Some(Err(ClientError::PartitionEOF(partition))) => {
+                    unfinished.remove(&partition);
+                    continue;
+                }
                 Some(Err(error)) if stops_reading(&error) => return Err(self.failed(&error)),
                 Some(Err(_)) | None => {}
             }
             if !wanted() {
-                return Err(abandoned());
+                return Err(self.abandoned());
             }
             if Instant::now() >= deadline {
                 return Err(self.explain.code(
@@ -174,6 +281,7 @@ impl<'a> Reader<'a> {
                 ));
             }
         }
+        Ok(())
     }
 
     fn failed(&self, error: &ClientError) -> KafkaError {
@@ -183,7 +291,7 @@ impl<'a> Reader<'a> {
             && let Some(event) = self.consumer.poll(EXPLANATION_TIME)
         {
             if let Err(event) = event {
-                tracing::debug!(error = %event, "reading the checkpoint");
+                tracing::debug!(error = %event, "{}", self.purpose.doing);
             }
         }
         self.explain.client(self.attempt(), error)
@@ -191,17 +299,17 @@ impl<'a> Reader<'a> {
 
     fn attempt(&self) -> Attempt<'_> {
         Attempt {
-            doing: "reading the checkpoint",
+            doing: self.purpose.doing,
             operation: "Read",
             resource: "topic",
-            name: self.topic,
+            name: self.purpose.topic,
         }
     }
-}
 
-fn abandoned() -> KafkaError {
-    KafkaError::Abandoned {
-        doing: "reading the checkpoint",
+    fn abandoned(&self) -> KafkaError {
+        KafkaError::Abandoned {
+            doing: self.purpose.doing,
+        }
     }
 }
 

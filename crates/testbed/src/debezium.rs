@@ -74,8 +74,7 @@ impl Debezium {
             Ok(path)
         };
         let logging = write("log4j2.properties", LOGGING)?;
-        let offsets = state.join("offsets");
-        let settings = worker_settings(brokers, port.number(), &offsets, &packages.plugins);
+        let settings = worker_settings(brokers, port.number(), &state.join("offsets"), &packages.plugins);
         let settings = write("worker.properties", &settings)?;
         let mut command: Command = java(bound_to_us("java", None), HEAP_MB, state.path());
         command
@@ -164,6 +163,16 @@ impl Debezium {
     /// Process id of the worker.
     pub fn process_id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// The file in which the worker keeps the offsets of its connectors; it is there from the first stored offset on.
+    pub fn offset_file(&self) -> PathBuf {
+        self.state.join("offsets")
+    }
+
+    /// Address of the worker's REST interface.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port.number())
     }
 
     fn log_path(&self) -> PathBuf {

@@ -3,8 +3,10 @@
 mod check;
 mod checkpoint;
 mod completions;
+mod migrate;
 mod run;
 mod tail;
+mod take_over;
 #[cfg(test)]
 mod tests;
 
@@ -44,6 +46,8 @@ enum Command {
     Check(check::CheckArgs),
     Tail(tail::TailArgs),
     Checkpoint(checkpoint::CheckpointArgs),
+    Migrate(migrate::MigrateArgs),
+    TakeOver(take_over::TakeOverArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -89,6 +93,13 @@ impl Cli {
             Command::Checkpoint(args) => {
                 let config = args.config.load(&self.log)?;
                 block_on(Box::pin(checkpoint::checkpoint(config, args.action, args.json)))
+            }
+            Command::Migrate(args) => match args.source {
+                migrate::Source::Debezium(args) => migrate::debezium(&args),
+            },
+            Command::TakeOver(args) => {
+                let config = args.config.load(&self.log)?;
+                block_on(Box::pin(take_over::run(config, args)))
             }
             Command::Completions(args) => completions::completions(args.shell),
         }

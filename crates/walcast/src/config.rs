@@ -36,6 +36,7 @@ use walcast_postgres::{ConnectConfig, Environment};
 
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::secret::Secret;
+pub(crate) use self::tables::{Keys, tables};
 
 use self::document::Document;
 
@@ -188,4 +189,14 @@ impl Config {
         let (document, raw) = Document::read(file, text, surroundings.lookup)?;
         resolve::resolve(&document, raw, &surroundings.postgres)
     }
+}
+
+/// Reads `text` as a configuration file, for tests of what writes one.
+#[cfg(test)]
+pub(crate) fn parse_for_test(text: &str, lookup: expand::Lookup<'_>) -> Result<Config, ConfigError> {
+    let surroundings = Surroundings {
+        lookup,
+        postgres: Environment::default(),
+    };
+    Config::parse("walcast.toml", text, &surroundings)
 }

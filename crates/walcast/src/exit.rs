@@ -1,12 +1,14 @@
 //! How the program ends: exit codes, and the one line that says why.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use walcast_delivery::{DeliveryError, RewindRefused};
+use walcast_delivery::{DeliveryError, RewindRefused, TakeOverError};
 use walcast_postgres::PostgresError;
 
 use crate::config::ConfigError;
+use crate::debezium::{InputError, OffsetError, StoredError, WorkerError};
 
 /// What the exit code tells. The numbers are part of the interface: scripts and supervisors decide by them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub(crate) enum Exit {
     Fenced,
     /// A server could not be reached, or something else failed. A restart may help.
     Failed,
+    /// Done, but something that was asked for has no counterpart here.
+    Incomplete,
 }
 
 /// The end of every `--help`: examples, then the exit codes.
@@ -39,6 +43,7 @@ macro_rules! help_end {
             "  3  halted: going on could lose or double changes; the message says what to do\n",
             "  4  another instance with the same name has taken over\n",
             "  5  a server could not be reached, or something else failed\n",
+            "  6  migrate: written, but something has no counterpart\n",
             "  128 + n  ended at once by a second signal n",
         )
     };
@@ -54,13 +59,16 @@ impl Exit {
             Exit::Halted => 3,
             Exit::Fenced => 4,
             Exit::Failed => 5,
+            Exit::Incomplete => 6,
         }
     }
 
     /// The code for an error of any kind that a command can end with.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         let causes = || error.chain();
-        if causes().any(|cause| cause.is::<ConfigError>() || cause.is::<UsageError>()) {
+        if causes()
+            .any(|cause| cause.is::<ConfigError>() || cause.is::<UsageError>() || cause.is::<InputError>())
+        {
             return Exit::Usage;
         }
         let is_setting = |error: &PostgresError| {
@@ -69,7 +77,9 @@ impl Exit {
         if causes().filter_map(|cause| cause.downcast_ref()).any(is_setting) {
             return Exit::Usage;
         }
-        if causes().any(|cause| cause.is::<RewindRefused>() || cause.is::<Refusal>()) {
+        if causes()
+            .any(|cause| cause.is::<RewindRefused>() || cause.is::<Refusal>() || is_take_over_refused(cause))
+        {
             return Exit::Refused;
         }
         match causes().find_map(|cause| cause.downcast_ref::<DeliveryError>()) {
@@ -78,6 +88,14 @@ impl Exit {
             Some(_) | None => Exit::Failed,
         }
     }
+}
+
+/// What a take-over refuses: the other connector's notes, or the state it is in.
+fn is_take_over_refused(cause: &(dyn Error + 'static)) -> bool {
+    matches!(cause.downcast_ref(), Some(TakeOverError::Refused(_)))
+        || matches!(cause.downcast_ref(), Some(WorkerError::NotStopped { .. }))
+        || cause.is::<OffsetError>()
+        || cause.is::<StoredError>()
 }
 
 impl From<Exit> for ExitCode {
@@ -105,6 +123,9 @@ pub(crate) enum Refusal {
     /// A question was not answered with yes.
     #[error("nothing was changed: {0} needs a yes, or --yes where nobody can be asked")]
     NotConfirmed(&'static str),
+    /// A file would be overwritten.
+    #[error("{} exists; --force overwrites it", .0.display())]
+    Exists(PathBuf),
     /// Another instance leads.
     #[error("the connector {0:?} is running (another instance leads); stop it first")]
     Running(String),
@@ -188,6 +209,7 @@ mod tests {
             (Exit::Halted, "halted"),
             (Exit::Fenced, "another instance"),
             (Exit::Failed, "a server"),
+            (Exit::Incomplete, "migrate"),
         ] {
             assert!(
                 help_end!("").contains(&format!("  {}  {words}", exit.code())),

@@ -6,6 +6,7 @@
 mod admin;
 mod cli;
 mod config;
+mod debezium;
 mod exit;
 mod log;
 mod signals;

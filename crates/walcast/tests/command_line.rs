@@ -117,3 +117,78 @@ fn a_reader_that_goes_away_is_no_error() {
         String::from_utf8_lossy(&output.stderr)
     );
 }
+
+/// The smallest Debezium connector, with a secret.
+const DEBEZIUM: &str = r#"{"name": "shop", "config": {
+    "connector.class": "io.debezium.connector.postgresql.PostgresConnector", "plugin.name": "pgoutput",
+    "database.hostname": "db", "database.user": "cdc", "database.password": "hunter2", "database.dbname": "shop",
+    "topic.prefix": "shop", "snapshot.max.threads": "4"}}"#;
+
+#[test]
+fn a_migrated_configuration_goes_to_stdout_and_its_report_to_stderr() {
+    let directory = tempfile::tempdir().unwrap();
+    let connector = directory.path().join("shop.json");
+    fs::write(&connector, DEBEZIUM).unwrap();
+    let output = run(&["migrate", "debezium", connector.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
+    let (toml, report) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert!(toml.contains("topic_prefix = \"shop\""), "{toml}");
+    assert!(
+        report.contains("snapshot.max.threads: walcast does not read snapshots yet"),
+        "{report}"
+    );
+    assert!(
+        !toml.contains("hunter2") && !report.contains("hunter2"),
+        "{toml}{report}"
+    );
+}
+
+#[test]
+fn a_migrated_configuration_overwrites_no_file_unasked() {
+    let directory = tempfile::tempdir().unwrap();
+    let (connector, output) = (
+        directory.path().join("shop.json"),
+        directory.path().join("walcast.toml"),
+    );
+    fs::write(&connector, DEBEZIUM).unwrap();
+    fs::write(&output, "mine").unwrap();
+    let arguments = [
+        "migrate",
+        "debezium",
+        connector.to_str().unwrap(),
+        "--output",
+        output.to_str().unwrap(),
+    ];
+    let error = check_error(&run(&arguments), 1);
+    assert!(error.ends_with("exists; --force overwrites it"), "{error}");
+    assert_eq!(fs::read_to_string(&output).unwrap(), "mine");
+
+    let forced = run(&[&arguments[..], &["--force", "--json"]].concat());
+    assert_eq!(forced.status.code(), Some(6), "{forced:?}");
+    let report: serde_json::Value = serde_json::from_slice(&forced.stdout).unwrap();
+    let threads = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| finding["property"] == "snapshot.max.threads");
+    assert_eq!(threads.unwrap()["became"], "not_yet");
+    assert!(fs::read_to_string(&output).unwrap().contains("[postgres]"));
+}
+
+#[test]
+fn what_is_no_connector_of_debezium_is_code_2() {
+    let directory = tempfile::tempdir().unwrap();
+    let connector = directory.path().join("mysql.properties");
+    fs::write(
+        &connector,
+        "connector.class=io.debezium.connector.mysql.MySqlConnector\n",
+    )
+    .unwrap();
+    let error = check_error(&run(&["migrate", "debezium", connector.to_str().unwrap()]), 2);
+    assert!(error.contains("not the Debezium Postgres connector"), "{error}");
+    let error = check_error(&run(&["migrate", "debezium", "/nowhere.json"]), 2);
+    assert!(error.contains("cannot be read"), "{error}");
+}

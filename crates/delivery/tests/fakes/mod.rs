@@ -16,7 +16,9 @@ mod wire;
 mod world;
 
 pub(crate) use kafka::{Broker, KafkaCall};
-pub(crate) use log::{Change, Table, delete, insert, insert_padded, message, truncate, update, update_moved};
+pub(crate) use log::{
+    Change, Table, Transaction, delete, insert, insert_padded, message, truncate, update, update_moved,
+};
 pub(crate) use postgres::PostgresCall;
 pub(crate) use script::{Act, TestFault};
 pub(crate) use verdict::{delivered_ids, verify, verify_so_far};

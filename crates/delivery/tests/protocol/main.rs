@@ -18,3 +18,4 @@ mod relations;
 mod replay;
 mod splitting;
 mod stopping;
+mod taking_over;

@@ -6,6 +6,9 @@ mod show;
 #[cfg(test)]
 mod tests;
 
+pub(super) use self::set::take_lead;
+pub(super) use self::show::describe;
+
 use clap::{Args, Subcommand};
 use walcast_pgoutput::Lsn;
 

@@ -57,6 +57,8 @@ fn help() {
                            fix
               tail         Print changes as JSON lines, from any database URL, without Kafka or configuration
               checkpoint   Show or move the position where the connector goes on
+              migrate      Write a configuration from that of another connector
+              take-over    Go on where a stopped Debezium connector ended, on its slot
               completions  Print a script that completes walcast's command line in a shell
               help         Print this message or the help of the given subcommand(s)
 
@@ -90,6 +92,7 @@ fn help() {
               3  halted: going on could lose or double changes; the message says what to do
               4  another instance with the same name has taken over
               5  a server could not be reached, or something else failed
+              6  migrate: written, but something has no counterpart
               128 + n  ended at once by a second signal n
         "#]],
     );
@@ -137,6 +140,7 @@ fn help() {
               3  halted: going on could lose or double changes; the message says what to do
               4  another instance with the same name has taken over
               5  a server could not be reached, or something else failed
+              6  migrate: written, but something has no counterpart
               128 + n  ended at once by a second signal n
         "#]],
     );
@@ -184,6 +188,7 @@ fn help() {
               3  halted: going on could lose or double changes; the message says what to do
               4  another instance with the same name has taken over
               5  a server could not be reached, or something else failed
+              6  migrate: written, but something has no counterpart
               128 + n  ended at once by a second signal n
         "#]],
     );
@@ -238,6 +243,7 @@ fn help() {
               3  halted: going on could lose or double changes; the message says what to do
               4  another instance with the same name has taken over
               5  a server could not be reached, or something else failed
+              6  migrate: written, but something has no counterpart
               128 + n  ended at once by a second signal n
         "#]],
     );
@@ -291,6 +297,7 @@ fn help() {
               3  halted: going on could lose or double changes; the message says what to do
               4  another instance with the same name has taken over
               5  a server could not be reached, or something else failed
+              6  migrate: written, but something has no counterpart
               128 + n  ended at once by a second signal n
         "#]],
     );
@@ -339,6 +346,7 @@ fn help() {
               3  halted: going on could lose or double changes; the message says what to do
               4  another instance with the same name has taken over
               5  a server could not be reached, or something else failed
+              6  migrate: written, but something has no counterpart
               128 + n  ended at once by a second signal n
         "#]],
     );
@@ -395,6 +403,7 @@ fn help() {
               3  halted: going on could lose or double changes; the message says what to do
               4  another instance with the same name has taken over
               5  a server could not be reached, or something else failed
+              6  migrate: written, but something has no counterpart
               128 + n  ended at once by a second signal n
         "#]],
     );
@@ -438,6 +447,7 @@ fn help() {
               3  halted: going on could lose or double changes; the message says what to do
               4  another instance with the same name has taken over
               5  a server could not be reached, or something else failed
+              6  migrate: written, but something has no counterpart
               128 + n  ended at once by a second signal n
         "#]],
     );

@@ -55,7 +55,7 @@ pub(super) async fn move_to<P: Source, K: Sink>(
 }
 
 /// Leads, or says that somebody else does. Waiting for the lead disturbs nobody.
-pub(super) async fn take_lead<P: Source>(name: &str, source: &mut P) -> anyhow::Result<()> {
+pub(in crate::cli) async fn take_lead<P: Source>(name: &str, source: &mut P) -> anyhow::Result<()> {
     match tokio::time::timeout(LEAD_WITHIN, source.lead()).await {
         Ok(led) => Ok(led.map_err(DeliveryError::Source)?),
         Err(_) => Err(Refusal::Running(name.to_owned()).into()),

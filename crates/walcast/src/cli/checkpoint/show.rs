@@ -57,7 +57,7 @@ async fn window(config: &Config, log: &CheckpointLog) -> Option<RewindWindow> {
 }
 
 /// A checkpoint for people.
-pub(super) fn describe(name: &str, checkpoint: &Checkpoint) -> String {
+pub(in crate::cli) fn describe(name: &str, checkpoint: &Checkpoint) -> String {
     let state = match checkpoint.state {
         CheckpointState::CreatingSlot => "creating its slot",
         CheckpointState::Streaming => "streaming",
@@ -73,10 +73,11 @@ pub(super) fn describe(name: &str, checkpoint: &Checkpoint) -> String {
     line("state", state.to_owned());
     if let Some(last) = checkpoint.last_commit {
         let committed = time(last.commit_time_unix_micros);
-        line(
-            "last commit",
-            format!("{} at {committed}, xid {}", last.commit_lsn, last.xid),
-        );
+        let text = match last.is_known_by_end() {
+            true => format!("the one that ends at {}", last.end_lsn),
+            false => format!("{} at {committed}, xid {}", last.commit_lsn, last.xid),
+        };
+        line("last commit", text);
     }
     if let Some(partial) = checkpoint.partial {
         line(

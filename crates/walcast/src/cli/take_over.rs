@@ -1,0 +1,162 @@
+//! `walcast take-over`: the first checkpoint, where a Debezium connector stopped.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{ArgGroup, Args};
+use jiff::Timestamp;
+use serde_json::json;
+use walcast_delivery::{Place, TakeOver, TakenOver, take_over};
+use walcast_kafka::last_values;
+use walcast_pgoutput::PgTimestamp;
+
+use super::ConfigArgs;
+use super::checkpoint::{describe, take_lead};
+use crate::config::Config;
+use crate::debezium::{Offset, Stored, check_stopped, in_file, in_records};
+use crate::exit::{Exit, UsageError, help_end};
+use crate::stdout::stdout;
+use crate::wiring;
+
+/// Go on where a stopped Debezium connector ended, on its slot
+///
+/// Reads the offset that Kafka Connect has stored for the connector, finds its last change in the slot's log, and writes
+/// the first checkpoint right behind it: the next `walcast run` loses nothing and doubles nothing. Slot, publication and
+/// topic prefix of the configuration must be the connector's; `walcast migrate debezium` writes them so. The connector must
+/// have been stopped in good order: what a killed one sent after its last stored offset comes again, as it would with
+/// Debezium itself.
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("from").required(true),
+    after_help = help_end!(
+        "  walcast take-over --offsets-topic connect-offsets --connect-url http://connect:8083 --dry-run\n\
+         \x20 walcast take-over --offsets-topic connect-offsets --connector shop-source\n\
+         \x20 walcast take-over --offset-file /tmp/connect.offsets          a standalone worker\n\
+         \x20 walcast take-over --offset '{\"lsn_commit\": 23832392}'         by hand, between two transactions"
+    )
+)]
+pub(crate) struct TakeOverArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    /// The topic in which the Connect workers keep offsets (offset.storage.topic), on the brokers of the configuration
+    #[arg(long, value_name = "TOPIC", group = "from")]
+    offsets_topic: Option<String>,
+
+    /// The file in which a standalone worker keeps offsets (offset.storage.file.filename)
+    #[arg(long, value_name = "FILE", group = "from")]
+    offset_file: Option<PathBuf>,
+
+    /// The offset itself, as GET /connectors/NAME/offsets shows it
+    #[arg(long, value_name = "JSON", group = "from")]
+    offset: Option<String>,
+
+    /// The connector's name, where several have written under the same topic prefix
+    #[arg(long, value_name = "NAME")]
+    connector: Option<String>,
+
+    /// Ask this Connect worker whether the connector is stopped or deleted
+    #[arg(long, value_name = "URL")]
+    connect_url: Option<String>,
+
+    /// How many changes at the offset's position are in Kafka with all of their records; only after a refusal that asks for it
+    #[arg(long, value_name = "COUNT")]
+    sent_at_lsn: Option<u64>,
+
+    /// Accept that the slot no longer has some changes after the offset
+    #[arg(long)]
+    accept_gap: bool,
+
+    /// Only find out, write nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(config: Config, args: TakeOverArgs) -> anyhow::Result<Exit> {
+    let (connector, offset) = offset(&config, &args).await?;
+    let position = offset.position(args.sent_at_lsn)?;
+    if let Some(url) = &args.connect_url {
+        let name = connector.as_deref().or(args.connector.as_deref());
+        let name =
+            name.ok_or_else(|| UsageError("--connect-url needs --connector with --offset".to_owned()))?;
+        check_stopped(url, name).await?;
+    }
+    let (mut source, mut sink) = (wiring::source(&config)?, wiring::sink(&config)?);
+    let mapper = wiring::mapper(&config);
+    take_lead(&config.name, &mut source).await?;
+    let wish = TakeOver {
+        position,
+        slot: &config.postgres.slot,
+        publication: &config.postgres.publication,
+        mapper: &mapper,
+        accept_gap: args.accept_gap,
+        only_look: args.dry_run,
+        now: PgTimestamp::from_unix_micros(Timestamp::now().as_microsecond()),
+    };
+    let taken = Box::pin(take_over(&mut source, &mut sink, &wish)).await?;
+    let repeats = offset.repeats();
+    let mut output = stdout();
+    if args.json {
+        output.line(&serde_json::to_string_pretty(&json!({
+            "checkpoint": taken.checkpoint,
+            "connector": connector,
+            "place": place(&taken),
+            "repeats": repeats,
+            "written": !args.dry_run,
+        }))?)?;
+    } else {
+        output.line(&describe(&config.name, &taken.checkpoint))?;
+        output.line(&format!("{:<13} {}", "taken over", place(&taken)))?;
+        if let Some(repeats) = repeats {
+            output.line(&format!("{:<13} {repeats}", "comes again"))?;
+        }
+        output.line(&format!("{:<13} {}", "next", next(&args)))?;
+    }
+    output.flush()?;
+    Ok(Exit::Done)
+}
+
+fn next(args: &TakeOverArgs) -> &'static str {
+    if args.dry_run {
+        "nothing was written; the same without --dry-run"
+    } else {
+        "walcast run; delete the connector from Connect, so that it never streams from this slot again"
+    }
+}
+
+/// The stored offset, and whose it is where that is known.
+async fn offset(config: &Config, args: &TakeOverArgs) -> anyhow::Result<(Option<String>, Offset)> {
+    if let Some(json) = &args.offset {
+        return Ok((args.connector.clone(), Offset::read(json.as_bytes())?));
+    }
+    let stored = match (&args.offset_file, &args.offsets_topic) {
+        (Some(path), _) => {
+            let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            in_file(&bytes)?
+        }
+        (None, Some(topic)) => in_records(last_values(wiring::kafka(config)?, topic.clone()).await?),
+        (None, None) => return Err(UsageError("an offset is needed".to_owned()).into()),
+    };
+    let chosen = Stored::choose(stored, &config.kafka.topic_prefix, args.connector.as_deref())?;
+    let offset = chosen.offset()?;
+    Ok((Some(chosen.connector), offset))
+}
+
+fn place(taken: &TakenOver) -> String {
+    let last = taken.checkpoint.end_lsn;
+    match taken.place {
+        Place::Between => format!("between two transactions, after {last}"),
+        Place::Behind { xid } => format!("behind transaction {xid}, all of which was sent"),
+        Place::Inside {
+            xid,
+            delivered,
+            changes,
+        } => {
+            format!("inside of transaction {xid}, of whose {changes} changes {delivered} were sent")
+        }
+    }
+}

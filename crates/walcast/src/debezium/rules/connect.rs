@@ -1,0 +1,188 @@
+//! What Kafka Connect itself takes among a connector's properties.
+
+use super::converters::{address, converters, schemas};
+use super::kafka::{brokers, producer};
+use crate::debezium::draft::Setting;
+use crate::debezium::rule::Translate::{By, Text, Words};
+use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_needed, not_yet, secret};
+
+const WORKER_ERRORS: &str = "an event that cannot be delivered halts the connector, with the record named";
+const PASSWORD: &str = "it is never copied: set the variable that [registry] names";
+const EXACTLY_ONCE: &str =
+    "exactly once is the default, and a Kafka transaction holds whole source transactions";
+
+/// Whether a null in a column with a default becomes the default: the JSON converter's setting, and the Avro converter's.
+const KEPT: &[(&str, &str)] = &[("true", "default"), ("false", "null")];
+const IGNORED: &[(&str, &str)] = &[("false", "default"), ("true", "null")];
+
+pub(super) const RULES: &[Rule] = &[
+    becomes("name", "name", By(name)).default("debezium").always(),
+    not_needed("connector.class", "it is the connector that is being migrated"),
+    not_needed("connector.plugin.version", "there are no plugins"),
+    not_needed("tasks.max", "a slot is read by one task, in Debezium too"),
+    not_needed("tasks.max.enforce", "a slot is read by one task, in Debezium too"),
+    not_needed("exactly.once.support", EXACTLY_ONCE),
+    not_needed("transaction.boundary", EXACTLY_ONCE),
+    not_needed("transaction.boundary.interval.ms", EXACTLY_ONCE),
+    not_needed(
+        "offsets.storage.topic",
+        "the position is in the checkpoint topic; walcast take-over reads the offsets topic once",
+    ),
+    not_needed("config.action.reload", "there are no config providers"),
+    not_needed(
+        "header.converter",
+        "the connector's own headers are text, as Connect's default converter writes them",
+    ),
+    not_needed("errors.retry.timeout", WORKER_ERRORS),
+    not_needed("errors.retry.delay.max.ms", WORKER_ERRORS),
+    not_needed("errors.tolerance", WORKER_ERRORS).default("none"),
+    not_needed("errors.log.enable", WORKER_ERRORS),
+    not_needed("errors.log.include.messages", WORKER_ERRORS),
+    becomes("value.converter", "registry.url", By(converters))
+        .default("")
+        .always(),
+    becomes("key.converter", "registry.url", By(converters)),
+    becomes("value.converter.schema.registry.url", "registry.url", By(address)),
+    becomes("key.converter.schema.registry.url", "registry.url", By(address)),
+    becomes(
+        "value.converter.apicurio.registry.url",
+        "registry.url",
+        By(address),
+    ),
+    becomes("key.converter.apicurio.registry.url", "registry.url", By(address)),
+    secret("value.converter.basic.auth.user.info", PASSWORD),
+    secret("key.converter.basic.auth.user.info", PASSWORD),
+    secret("value.converter.bearer.auth.token", PASSWORD),
+    secret("key.converter.bearer.auth.token", PASSWORD),
+    not_needed(
+        "value.converter.basic.auth.credentials.source",
+        "user and password are in [registry]",
+    ),
+    not_needed(
+        "key.converter.basic.auth.credentials.source",
+        "user and password are in [registry]",
+    ),
+    not_needed(
+        "value.converter.apicurio.*",
+        "records go out in Confluent's form, with content ids",
+    ),
+    not_needed(
+        "key.converter.apicurio.*",
+        "records go out in Confluent's form, with content ids",
+    ),
+    not_needed(
+        "value.converter.enhanced.avro.schema.support",
+        "only Connect's own types are used",
+    )
+    .default("false"),
+    not_needed(
+        "value.converter.auto.register.schemas",
+        "schemas are always registered before their first use",
+    )
+    .default("true"),
+    not_needed(
+        "key.converter.auto.register.schemas",
+        "schemas are always registered before their first use",
+    )
+    .default("true"),
+    becomes("value.converter.schemas.enable", "format.value", By(schemas)),
+    becomes("key.converter.schemas.enable", "format.key", By(schemas)),
+    becomes(
+        "value.converter.replace.null.with.default",
+        "format.null_with_default",
+        Words(KEPT),
+    )
+    .default("true"),
+    becomes(
+        "value.converter.ignore.default.for.nullables",
+        "format.null_with_default",
+        Words(IGNORED),
+    )
+    .default("false"),
+    not_yet("value.converter.*", "the converter has no other settings here"),
+    not_yet("key.converter.*", "the converter has no other settings here"),
+    becomes(
+        "topic.creation.default.partitions",
+        "kafka.topics.partitions",
+        By(count),
+    ),
+    becomes(
+        "topic.creation.default.replication.factor",
+        "kafka.topics.replication",
+        By(count),
+    ),
+    becomes(
+        "topic.creation.default.cleanup.policy",
+        "kafka.topics.cleanup_policy",
+        Text,
+    ),
+    not_yet("topic.creation.groups", "all topics are created alike").default(""),
+    not_needed("topic.creation.default.include", "all topics are created alike"),
+    not_needed("topic.creation.default.exclude", "all topics are created alike"),
+    becomes(
+        "topic.creation.default.*",
+        "kafka.topics.config",
+        By(topic_config),
+    ),
+    not_yet("topic.creation.*", "all topics are created alike"),
+    becomes("producer.override.*", "kafka.properties", By(producer)),
+    becomes("bootstrap.servers", "kafka.brokers", By(brokers))
+        .default("")
+        .always(),
+    not_needed("admin.override.*", "one client does everything"),
+    not_needed(
+        "consumer.override.*",
+        "nothing is consumed but the checkpoint topic",
+    ),
+];
+
+/// Our name is the transactional id and the checkpoint's key: a fresh one would do, the old one is easier to find.
+fn name(value: &Value<'_>) -> Outcome {
+    let plain = |character: char| {
+        let lower = character.to_ascii_lowercase();
+        if lower.is_ascii_alphanumeric() || lower == '_' {
+            lower
+        } else {
+            '-'
+        }
+    };
+    let name: String = value.text.chars().map(plain).collect();
+    if !name.starts_with(|first: char| first.is_ascii_lowercase()) || name.len() > 55 {
+        return Outcome::Refused(
+            "our names begin with a letter and have up to 55 of a-z, 0-9, _ and -: choose one".to_owned(),
+        );
+    }
+    let line = Setting::new("name", name.clone());
+    let is_same = name == value.text;
+    Outcome::line(if is_same {
+        line
+    } else {
+        line.by_hand(format!(
+            "the connector's name {:?} in the letters that ours may have",
+            value.text
+        ))
+    })
+}
+
+/// A number of partitions or replicas; -1 stands for the broker's.
+fn count(value: &Value<'_>) -> Outcome {
+    let key = if value.property.ends_with(".partitions") {
+        "kafka.topics.partitions"
+    } else {
+        "kafka.topics.replication"
+    };
+    match value.text.parse::<i64>() {
+        Ok(-1) => Outcome::Nothing("the broker's own number is taken by default"),
+        Ok(count) => Outcome::line(Setting::new(key, count)),
+        Err(_) => Outcome::Refused(format!("{} is no whole number", value.text)),
+    }
+}
+
+/// Settings of topics have the same names in every client.
+fn topic_config(value: &Value<'_>) -> Outcome {
+    Outcome::line(Setting::text(
+        &format!("kafka.topics.config.{}", value.inner),
+        value.property,
+        value.text,
+    ))
+}

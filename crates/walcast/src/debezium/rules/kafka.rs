@@ -1,0 +1,177 @@
+//! The worker: brokers, the producer, the registry.
+
+use super::converters::{address, converters, schemas};
+use crate::debezium::draft::Setting;
+use crate::debezium::rule::Translate::{By, WithAnother};
+use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_needed, secret};
+
+const WORKER: &str = "it runs the Connect worker, of which nothing is left";
+const PASSWORD: &str = "it is never copied: set the variable that [registry] names";
+
+pub(super) const RULES: &[Rule] = &[
+    becomes("bootstrap.servers", "kafka.brokers", WithAnother),
+    becomes("value.converter", "registry.url", By(converters)),
+    becomes("key.converter", "registry.url", By(converters)),
+    becomes("value.converter.schema.registry.url", "registry.url", By(address)),
+    becomes("key.converter.schema.registry.url", "registry.url", By(address)),
+    becomes(
+        "value.converter.apicurio.registry.url",
+        "registry.url",
+        By(address),
+    ),
+    becomes("key.converter.apicurio.registry.url", "registry.url", By(address)),
+    secret("value.converter.basic.auth.user.info", PASSWORD),
+    secret("key.converter.basic.auth.user.info", PASSWORD),
+    not_needed(
+        "value.converter.basic.auth.credentials.source",
+        "user and password are in [registry]",
+    ),
+    not_needed(
+        "key.converter.basic.auth.credentials.source",
+        "user and password are in [registry]",
+    ),
+    becomes("value.converter.schemas.enable", "format.value", By(schemas)),
+    becomes("key.converter.schemas.enable", "format.key", By(schemas)),
+    becomes("producer.*", "kafka.properties", By(producer)),
+    not_needed("*", WORKER),
+];
+
+/// Java's producer and librdkafka, where the names are the same.
+const SAME: [&str; 14] = [
+    "security.protocol",
+    "sasl.mechanism",
+    "compression.type",
+    "linger.ms",
+    "client.id",
+    "client.rack",
+    "batch.size",
+    "delivery.timeout.ms",
+    "request.timeout.ms",
+    "reconnect.backoff.ms",
+    "reconnect.backoff.max.ms",
+    "socket.connection.setup.timeout.ms",
+    "metadata.max.age.ms",
+    "connections.max.idle.ms",
+];
+
+/// Java's producer and librdkafka, where only the names differ.
+const RENAMED: [(&str, &str); 5] = [
+    ("max.request.size", "message.max.bytes"),
+    ("send.buffer.bytes", "socket.send.buffer.bytes"),
+    ("receive.buffer.bytes", "socket.receive.buffer.bytes"),
+    ("sasl.kerberos.service.name", "sasl.kerberos.service.name"),
+    (
+        "ssl.endpoint.identification.algorithm",
+        "ssl.endpoint.identification.algorithm",
+    ),
+];
+
+/// What follows from the guarantee, or has no meaning in another client.
+const FIXED: [(&str, &str); 8] = [
+    ("acks", "it is always all"),
+    ("enable.idempotence", "it is always on"),
+    ("retries", "it is always without end"),
+    (
+        "max.in.flight.requests.per.connection",
+        "order is kept whatever it is",
+    ),
+    ("transactional.id", "it follows from name"),
+    (
+        "buffer.memory",
+        "queues are bounded in bytes: [kafka] commit_bytes",
+    ),
+    ("max.block.ms", "a full queue is waited for"),
+    (
+        "partitioner.class",
+        "records go to the partitions that Java's default partitioner chooses by key",
+    ),
+];
+
+/// A property of the producer, from `producer.override.` of the connector or `producer.` of the worker.
+pub(super) fn producer(value: &Value<'_>) -> Outcome {
+    let name = value.inner;
+    let line = |ours: &str, text: &str| {
+        Outcome::line(Setting::text(
+            &format!("kafka.properties.{ours}"),
+            value.property,
+            text,
+        ))
+    };
+    if SAME.contains(&name) {
+        return line(name, value.text);
+    }
+    if let Some((_, ours)) = RENAMED.iter().find(|(theirs, _)| *theirs == name) {
+        return line(ours, value.text);
+    }
+    if let Some((_, why)) = FIXED.iter().find(|(theirs, _)| *theirs == name) {
+        return Outcome::Nothing(why);
+    }
+    match name {
+        "sasl.jaas.config" => jaas(value),
+        "ssl.truststore.location" if type_of(value, "ssl.truststore.type") == "PEM" => line("ssl.ca.location", value.text),
+        "ssl.truststore.type" | "ssl.keystore.type" => Outcome::Nothing("it is told by the file's kind"),
+        "ssl.truststore.location" => Outcome::Refused(
+            "Java's trust store must become a PEM file (keytool -exportcert -rfc), to be named as ssl.ca.location in [kafka.properties]".to_owned(),
+        ),
+        "ssl.keystore.location" if type_of(value, "ssl.keystore.type") == "PKCS12" => line("ssl.keystore.location", value.text),
+        "ssl.keystore.location" if type_of(value, "ssl.keystore.type") == "PEM" => {
+            Outcome::Lines(["ssl.certificate.location", "ssl.key.location"].map(|ours| Setting::text(&format!("kafka.properties.{ours}"), value.property, value.text)).into())
+        }
+        "ssl.keystore.location" => Outcome::Refused(
+            "Java's key store must become PKCS#12 (keytool -importkeystore -deststoretype PKCS12), to be named as ssl.keystore.location in [kafka.properties]".to_owned(),
+        ),
+        "ssl.truststore.password" => Outcome::Nothing("a PEM file of certificates has no password"),
+        "ssl.keystore.password" | "ssl.key.password" => variable(value, name),
+        _ => Outcome::Refused(format!("librdkafka has no property {name}, or under another name")),
+    }
+}
+
+/// A property that stands beside this one.
+fn type_of(value: &Value<'_>, name: &str) -> String {
+    let beside = value.property.replace(value.inner, name);
+    value.given.either(&beside).unwrap_or("JKS").to_ascii_uppercase()
+}
+
+/// A secret: the line names a variable.
+fn variable(value: &Value<'_>, name: &str) -> Outcome {
+    let variable = format!("KAFKA_{}", name.to_ascii_uppercase().replace('.', "_"));
+    let line = Setting::new(&format!("kafka.properties.{name}"), format!("${{{variable}}}"));
+    Outcome::line(line.by_hand(format!(
+        "the secret of {} is never copied: set the environment variable {variable}",
+        value.property
+    )))
+}
+
+/// `org.apache…ScramLoginModule required username="u" password="p";` The user is copied, the password never.
+fn jaas(value: &Value<'_>) -> Outcome {
+    let is_plain_or_scram =
+        value.text.contains("ScramLoginModule") || value.text.contains("PlainLoginModule");
+    let user = value.text.split_once("username=").and_then(|(_, rest)| {
+        let quote = rest.chars().next().filter(|quote| ['"', '\''].contains(quote))?;
+        rest[1..].split_once(quote).map(|(user, _)| user)
+    });
+    match user {
+        Some(user) if is_plain_or_scram => Outcome::Lines(vec![
+            Setting::text("kafka.properties.sasl.username", value.property, user),
+            Setting::new("kafka.properties.sasl.password", "${KAFKA_PASSWORD}").by_hand(format!(
+                "the password of {} is never copied: set the environment variable KAFKA_PASSWORD",
+                value.property
+            )),
+        ]),
+        _ => Outcome::Refused(
+            "only user and password (PLAIN, SCRAM) are taken from a JAAS configuration: set librdkafka's sasl properties in [kafka.properties]".to_owned(),
+        ),
+    }
+}
+
+/// The worker knows the brokers; without its file somebody has to say.
+pub(super) fn brokers(value: &Value<'_>) -> Outcome {
+    let key = "kafka.brokers";
+    let overridden = value.given.connector("producer.override.bootstrap.servers");
+    Outcome::line(match overridden.or(value.given.worker("bootstrap.servers")) {
+        Some(brokers) => Setting::text(key, "bootstrap.servers", brokers).from(&["bootstrap.servers"]),
+        None => Setting::new(key, "${KAFKA_BROKERS}").by_hand(
+            "the worker's file was not given (--worker): set the environment variable KAFKA_BROKERS, or write the brokers here".to_owned(),
+        ),
+    })
+}

@@ -1,0 +1,42 @@
+//! The names of topics, schemas and fields.
+
+use crate::debezium::rule::Translate::{Text, Words};
+use crate::debezium::rule::{Rule, becomes, not_needed, not_yet};
+
+const ADJUST: &[(&str, &str)] = &[
+    ("none", "none"),
+    ("avro", "avro"),
+    ("avro_unicode", "avro_unicode"),
+];
+const SCHEMA_TOPICS: &str = "io.debezium.schema.SchemaTopicNamingStrategy";
+
+pub(super) const RULES: &[Rule] = &[
+    becomes("topic.prefix", "kafka.topic_prefix", Text),
+    becomes("topic.delimiter", "names.delimiter", Text).default("."),
+    not_yet("topic.naming.strategy", "a Java class cannot be loaded").default(SCHEMA_TOPICS),
+    becomes("topic.transaction", "events.transaction_topic", Text).default("transaction"),
+    becomes("topic.heartbeat.prefix", "events.heartbeat_topic_prefix", Text).default("__debezium-heartbeat"),
+    not_yet(
+        "topic.heartbeat.name",
+        "the heartbeats' topic is named by its prefix",
+    )
+    .default(""),
+    not_needed(
+        "topic.cache.size",
+        "a topic's name is made once for each version of a table",
+    ),
+    becomes(
+        "schema.name.adjustment.mode",
+        "names.adjust_schemas",
+        Words(ADJUST),
+    )
+    .default("none"),
+    becomes("field.name.adjustment.mode", "names.adjust_fields", Words(ADJUST)).default("none"),
+    not_yet("include.schema.comments", "comments are not put into schemas").default("false"),
+    not_needed(
+        "include.schema.changes",
+        "the Postgres connector has no topic of schema changes either",
+    ),
+    not_yet("sourceinfo.struct.maker", "a Java class cannot be loaded")
+        .default("io.debezium.connector.postgresql.PostgresSourceInfoStructMaker"),
+];

@@ -1,0 +1,110 @@
+//! Streaming: queues, heartbeats, transactions, messages, errors.
+
+use crate::debezium::draft::Setting;
+use crate::debezium::regex_list;
+use crate::debezium::rule::Translate::{By, Flag, Number, Text};
+use crate::debezium::rule::{Outcome, Rule, Value, becomes, depends, not_needed, not_yet};
+
+const QUEUES: &str = "queues are bounded in bytes: [postgres] queue_bytes, [kafka] commit_bytes";
+const PACE: &str = "a change is sent on as soon as it is read; [kafka] commit_interval_ms spaces the commits";
+const NEVER_SKIPPED: &str =
+    "an event that cannot be delivered halts the connector; there is no way to skip one unseen";
+const RETRIED: &str = "every fault that time may heal is tried again without end, with the delays of [retry]";
+
+pub(super) const RULES: &[Rule] = &[
+    not_needed("max.batch.size", QUEUES),
+    not_needed("max.queue.size", QUEUES),
+    not_needed("max.queue.size.in.bytes", QUEUES),
+    not_needed("queue.provider.type", QUEUES).default("memory"),
+    not_needed("poll.interval.ms", PACE),
+    not_needed("poll.dispatch.interval.ms", PACE),
+    becomes("heartbeat.interval.ms", "events.heartbeat_interval_ms", Number).default("0"),
+    not_needed(
+        "heartbeat.action.query",
+        "the server's keepalives carry the end of the log: an idle database holds nothing back, and no table is written to",
+    ),
+    becomes("heartbeat.topics.prefix", "events.heartbeat_topic_prefix", Text).default("__debezium-heartbeat"),
+    becomes("provide.transaction.metadata", "events.transactions", Flag).default("false"),
+    not_yet("transaction.metadata.factory", "a Java class cannot be loaded")
+        .default("io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory"),
+    becomes("skipped.operations", "events.operations", By(operations)).default("t"),
+    becomes("skip.messages.without.change", "events.skip_unchanged", Flag).default("false"),
+    becomes("tombstones.on.delete", "format.tombstones_on_delete", Flag).default("true"),
+    becomes("message.prefix.include.list", "events.messages", By(messages)).default(""),
+    becomes(
+        "message.prefix.exclude.list",
+        "events.exclude_messages",
+        By(messages),
+    )
+    .default(""),
+    not_needed(
+        "schema.refresh.mode",
+        "a schema follows what the log said at the change's position",
+    )
+    .default("columns_diff"),
+    not_needed("event.processing.failure.handling.mode", NEVER_SKIPPED).default("fail"),
+    not_needed("event.converting.failure.handling.mode", NEVER_SKIPPED).default("warn"),
+    not_needed("errors.max.retries", RETRIED).default("-1"),
+    not_needed("retriable.restart.connector.wait.ms", RETRIED),
+    not_needed("custom.retriable.exception", RETRIED),
+    not_needed(
+        "executor.shutdown.timeout.ms",
+        "a stop waits up to five seconds for Kafka; what is not committed is read again",
+    ),
+    depends("extended.headers.enabled", headers, "the headers are always sent").default("true"),
+    not_needed("statistics.metrics.enabled", "/metrics has histograms"),
+    not_needed("advanced.metrics.enable", "/metrics has everything"),
+    not_yet(
+        "custom.metric.tags",
+        "labels are added by the collector that reads /metrics",
+    )
+    .default(""),
+    not_yet("openlineage.integration.*", "lineage is not reported").default("false"),
+];
+
+const OPERATIONS: [(char, &str); 4] = [
+    ('c', "create"),
+    ('u', "update"),
+    ('d', "delete"),
+    ('t', "truncate"),
+];
+
+/// What is not skipped.
+fn operations(value: &Value<'_>) -> Outcome {
+    let mut skipped: Vec<char> = Vec::new();
+    for word in value
+        .text
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+    {
+        match OPERATIONS.iter().find(|(letter, _)| word == letter.to_string()) {
+            Some((letter, _)) => skipped.push(*letter),
+            None if word == "none" => {}
+            None => return Outcome::Refused(format!("{word} is no operation of Debezium")),
+        }
+    }
+    let sent = OPERATIONS.iter().filter(|(letter, _)| !skipped.contains(letter));
+    let sent: Vec<toml::Value> = sent.map(|(_, name)| toml::Value::from(*name)).collect();
+    Outcome::line(Setting::new("events.operations", sent))
+}
+
+/// Prefixes, in our form of patterns.
+fn messages(value: &Value<'_>) -> Outcome {
+    let key = if value.property.contains(".include.") {
+        "events.messages"
+    } else {
+        "events.exclude_messages"
+    };
+    match regex_list::all(value.text, regex_list::prefix) {
+        Ok(prefixes) => Outcome::line(Setting::new(key, prefixes)),
+        Err(problem) => Outcome::Refused(problem),
+    }
+}
+
+fn headers(value: &Value<'_>) -> Outcome {
+    match value.text {
+        "true" => Outcome::Nothing("the same headers are sent"),
+        _ => Outcome::Refused("the headers __debezium.context.* are always sent".to_owned()),
+    }
+}

@@ -1,0 +1,45 @@
+//! How values are written.
+
+use crate::debezium::rule::Translate::{Number, Text, Words};
+use crate::debezium::rule::{Rule, becomes, not_yet};
+
+const TIME: &[(&str, &str)] = &[
+    ("adaptive", "adaptive"),
+    ("adaptive_time_microseconds", "adaptive_time_microseconds"),
+    ("connect", "connect"),
+    ("isostring", "isostring"),
+    ("microseconds", "microseconds"),
+    ("nanoseconds", "nanoseconds"),
+];
+const NUMERIC: &[(&str, &str)] = &[("precise", "precise"), ("double", "double"), ("string", "string")];
+const INTERVAL: &[(&str, &str)] = &[("numeric", "numeric"), ("string", "string")];
+const BINARY: &[(&str, &str)] = &[
+    ("bytes", "bytes"),
+    ("base64", "base64"),
+    ("base64-url-safe", "base64_url_safe"),
+    ("hex", "hex"),
+];
+/// Left out of the row, or as bytes; ours keeps the text by default.
+const UNKNOWN: &[(&str, &str)] = &[("false", "drop"), ("true", "bytes")];
+const HSTORE: &[(&str, &str)] = &[("json", "json"), ("map", "map")];
+
+pub(super) const RULES: &[Rule] = &[
+    becomes("decimal.handling.mode", "types.decimal", Words(NUMERIC)).default("precise"),
+    becomes("time.precision.mode", "types.time", Words(TIME)).default("adaptive"),
+    becomes("interval.handling.mode", "types.interval", Words(INTERVAL)).default("numeric"),
+    becomes("binary.handling.mode", "types.binary", Words(BINARY)).default("bytes"),
+    becomes("hstore.handling.mode", "types.hstore", Words(HSTORE)).default("json"),
+    becomes("money.fraction.digits", "types.money_fraction_digits", Number).default("2"),
+    becomes("include.unknown.datatypes", "types.unknown", Words(UNKNOWN))
+        .default("false")
+        .always(),
+    becomes(
+        "unavailable.value.placeholder",
+        "format.unavailable_value_placeholder",
+        Text,
+    )
+    .default("__debezium_unavailable_value"),
+    not_yet("converters", "a Java class cannot be loaded").default(""),
+    not_yet("post.processors", "a Java class cannot be loaded").default(""),
+    not_yet("fields.null.include", "null fields are always written").default("true"),
+];

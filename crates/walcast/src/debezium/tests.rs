@@ -1,0 +1,512 @@
+//! Whole configurations.
+
+mod table;
+
+use std::env::VarError;
+
+use expect_test::{Expect, expect};
+
+use super::given::Given;
+use super::migration::{Became, Migration, migrate};
+use crate::config::parse_for_test;
+
+/// Tables and keys of our configuration that the rules know and that are not there yet: the rules come into force with them.
+const AWAITED: [&str; 11] = [
+    "types",
+    "events",
+    "names",
+    "columns",
+    "keys",
+    "format.key",
+    "format.value",
+    "format.shape",
+    "format.flat",
+    "format.null_with_default",
+    "postgres.partitions",
+];
+
+const CONNECTOR: &str = r#"{
+  "name": "Inventory Source",
+  "config": {
+    "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+    "tasks.max": 1,
+    "plugin.name": "pgoutput",
+    "database.hostname": "db.example",
+    "database.port": "5433",
+    "database.user": "cdc@shop",
+    "database.password": "hunter2",
+    "database.dbname": "inventory",
+    "database.sslmode": "verify-full",
+    "database.sslrootcert": "/etc/ssl/ca.pem",
+    "topic.prefix": "fulfillment",
+    "slot.name": "dbz",
+    "table.include.list": "public.orders,public\\.customers,sales\\.items_.*",
+    "tombstones.on.delete": "false",
+    "snapshot.fetch.size": "5000",
+    "heartbeat.action.query": "INSERT INTO heartbeat VALUES (1)",
+    "event.procesing.failure.handling.mode": "warn",
+    "topic.creation.default.partitions": "6",
+    "topic.creation.default.replication.factor": "3",
+    "topic.creation.default.compression.type": "zstd"
+  }
+}"#;
+
+const WORKER_FILE: &str = "bootstrap.servers=kafka-1:9092,kafka-2:9092\n\
+    group.id=connect\n\
+    key.converter=io.confluent.connect.avro.AvroConverter\n\
+    key.converter.schema.registry.url=https://registry:8081\n\
+    value.converter=io.confluent.connect.avro.AvroConverter\n\
+    value.converter.schema.registry.url=https://registry:8081\n\
+    value.converter.basic.auth.credentials.source=USER_INFO\n\
+    value.converter.basic.auth.user.info=walcast:hunter2\n\
+    producer.security.protocol=SASL_SSL\n\
+    producer.sasl.mechanism=SCRAM-SHA-512\n\
+    producer.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username=\"cdc\" password=\"hunter2\";\n\
+    producer.acks=all\n";
+
+/// No variable is set but those that a migrated file asks for.
+fn lookup(name: &str) -> Result<String, VarError> {
+    match name {
+        "KAFKA_BROKERS" => Ok("localhost:9092".to_owned()),
+        "REGISTRY_URL" => Ok("http://localhost:8081".to_owned()),
+        "KAFKA_PASSWORD"
+        | "KAFKA_SSL_KEY_PASSWORD"
+        | "REGISTRY_PASSWORD"
+        | "PUBLICATION"
+        | "WALCAST_SALT" => Ok("secret".to_owned()),
+        _ => Err(VarError::NotPresent),
+    }
+}
+
+/// Migrates; the configuration must be one that we take, and no secret may be in it.
+fn migrated(connector: &str, worker: Option<&str>) -> Migration {
+    let migration = migrate(&Given::of(connector, worker).unwrap());
+    // Without a required key the file is not taken, and says so.
+    let is_written = |key: &str| {
+        migration
+            .findings
+            .iter()
+            .any(|finding| finding.keys.iter().any(|written| written == key))
+    };
+    let needs_registry = !is_written("format.value");
+    let lacks_required = ["postgres.url", "kafka.brokers", "name"]
+        .into_iter()
+        .any(|key| !is_written(key))
+        || (needs_registry && !is_written("registry.url"));
+    let config = parse_for_test(&migration.toml, &lookup);
+    assert_eq!(
+        config.is_err(),
+        lacks_required,
+        "{}\n{:?}",
+        migration.toml,
+        config.err()
+    );
+    let report = migration.report();
+    assert!(
+        !migration.toml.contains("hunter2"),
+        "a secret is in the file:\n{}",
+        migration.toml
+    );
+    assert!(
+        !report.contains("hunter2"),
+        "a secret is in the report:\n{report}"
+    );
+    migration
+}
+
+/// The smallest connector, with some more properties.
+fn with(lines: &str) -> Migration {
+    migrated(
+        &format!(
+            "name=shop\nconnector.class=io.debezium.connector.postgresql.PostgresConnector\nplugin.name=pgoutput\n\
+             database.hostname=db\ndatabase.user=cdc\ndatabase.dbname=shop\ntopic.prefix=shop\n{lines}"
+        ),
+        Some(
+            "bootstrap.servers=kafka:9092\nkey.converter=io.confluent.connect.avro.AvroConverter\n\
+              value.converter=io.confluent.connect.avro.AvroConverter\nvalue.converter.schema.registry.url=http://registry:8081\n",
+        ),
+    )
+}
+
+/// What became of one property, and the lines that came from it.
+fn check(lines: &str, property: &str, expected: Expect) {
+    let migration = with(lines);
+    let finding = migration
+        .findings
+        .iter()
+        .find(|finding| finding.property == property)
+        .expect("it was given");
+    let of_it = |line: &&str| line.split('#').nth(1).is_some_and(|from| from.contains(property));
+    let toml: Vec<&str> = migration
+        .toml
+        .lines()
+        .filter(|line| line.contains(" = "))
+        .filter(of_it)
+        .collect();
+    let reason = finding.reason.as_deref().unwrap_or_default();
+    expected.assert_eq(&format!("{:?} {reason}\n{}", finding.became, toml.join("\n")));
+}
+
+#[test]
+fn a_connector_becomes_a_file() {
+    let migration = migrated(CONNECTOR, Some(WORKER_FILE));
+    assert!(migration.is_incomplete());
+    expect![[r##"
+        # Made by walcast migrate debezium from the connector "Inventory Source": each line names the property it came from.
+        # No secret is in this file. The password of Postgres comes from PGPASSWORD, password_file or ~/.pgpass.
+
+        # the connector's name "Inventory Source" in the letters that ours may have
+        name = "inventory-source"                        # name
+
+        [postgres]
+        url = "postgres://cdc%40shop@db.example:5433/inventory?sslmode=verify-full&sslrootcert=/etc/ssl/ca.pem" # database.hostname, database.port, database.user, database.dbname, database.sslmode, database.sslrootcert
+        slot = "dbz"                                     # slot.name
+        tables = ["public.orders", "public.customers", "sales.items_*"] # table.include.list
+        publication = "dbz_publication"                  # publication.name (default)
+
+        [kafka]
+        topic_prefix = "fulfillment"                     # topic.prefix
+        brokers = "kafka-1:9092,kafka-2:9092"            # bootstrap.servers
+
+        [kafka.topics]
+        partitions = 6                                   # topic.creation.default.partitions
+        replication = 3                                  # topic.creation.default.replication.factor
+
+        [kafka.topics.config]
+        "compression.type" = "zstd"                      # topic.creation.default.compression.type
+
+        [kafka.properties]
+        "security.protocol" = "SASL_SSL"                 # producer.security.protocol
+        "sasl.mechanism" = "SCRAM-SHA-512"               # producer.sasl.mechanism
+        "sasl.username" = "cdc"                          # producer.sasl.jaas.config
+        # the password of producer.sasl.jaas.config is never copied: set the environment variable KAFKA_PASSWORD
+        "sasl.password" = "${KAFKA_PASSWORD}"            # producer.sasl.jaas.config
+
+        [registry]
+        url = "https://registry:8081"                    # value.converter.schema.registry.url, key.converter.schema.registry.url
+        username = "walcast"                             # value.converter.basic.auth.user.info
+        # the registry's password is never copied: set the environment variable REGISTRY_PASSWORD
+        password = "${REGISTRY_PASSWORD}"                # value.converter.basic.auth.user.info
+
+        [format]
+        tombstones_on_delete = false                     # tombstones.on.delete
+
+        # Without counterpart:
+        #   snapshot.fetch.size: walcast does not read snapshots yet; after a take-over none is needed
+        #   event.procesing.failure.handling.mode: no property of Debezium's Postgres connector 3.3
+        #   publish.via.partition.root: there is no postgres.partitions yet
+        #   include.unknown.datatypes: there is no types.unknown yet
+    "##]].assert_eq(&migration.toml);
+    expect![[r#"
+        not yet (3)
+          snapshot.fetch.size: walcast does not read snapshots yet; after a take-over none is needed
+          publish.via.partition.root (Debezium's default): there is no postgres.partitions yet
+          include.unknown.datatypes (Debezium's default): there is no types.unknown yet
+        unknown (1)
+          event.procesing.failure.handling.mode: no property of Debezium's Postgres connector 3.3
+        to be done by hand (8)
+          name -> name: the connector's name "Inventory Source" in the letters that ours may have
+          database.password: it is never copied: set PGPASSWORD, [postgres] password_file, or ~/.pgpass
+          key.converter (worker) -> registry.url, registry.username, registry.password: the registry's password is never copied: set the environment variable REGISTRY_PASSWORD
+          key.converter.schema.registry.url (worker) -> registry.url, registry.username, registry.password: the registry's password is never copied: set the environment variable REGISTRY_PASSWORD
+          value.converter (worker) -> registry.url, registry.username, registry.password: the registry's password is never copied: set the environment variable REGISTRY_PASSWORD
+          value.converter.schema.registry.url (worker) -> registry.url, registry.username, registry.password: the registry's password is never copied: set the environment variable REGISTRY_PASSWORD
+          value.converter.basic.auth.user.info (worker): it is never copied: set the variable that [registry] names
+          producer.sasl.jaas.config (worker) -> kafka.properties.sasl.username, kafka.properties.sasl.password: the password of producer.sasl.jaas.config is never copied: set the environment variable KAFKA_PASSWORD
+        not needed (7)
+          connector.class: it is the connector that is being migrated
+          tasks.max: a slot is read by one task, in Debezium too
+          plugin.name: pgoutput is the only plugin
+          heartbeat.action.query: the server's keepalives carry the end of the log: an idle database holds nothing back, and no table is written to
+          group.id (worker): it runs the Connect worker, of which nothing is left
+          value.converter.basic.auth.credentials.source (worker): user and password are in [registry]
+          producer.acks (worker): it is always all
+        mapped (17)
+          database.hostname -> postgres.url
+          database.port -> postgres.url
+          database.user -> postgres.url
+          database.dbname -> postgres.url
+          database.sslmode -> postgres.url
+          database.sslrootcert -> postgres.url
+          topic.prefix -> kafka.topic_prefix
+          slot.name -> postgres.slot
+          table.include.list -> postgres.tables
+          tombstones.on.delete -> format.tombstones_on_delete
+          topic.creation.default.partitions -> kafka.topics.partitions
+          topic.creation.default.replication.factor -> kafka.topics.replication
+          topic.creation.default.compression.type -> kafka.topics.config.compression.type
+          bootstrap.servers (worker) -> kafka.brokers
+          producer.security.protocol (worker) -> kafka.properties.security.protocol
+          producer.sasl.mechanism (worker) -> kafka.properties.sasl.mechanism
+          publication.name (Debezium's default) -> postgres.publication"#]].assert_eq(&migration.report());
+}
+
+/// Without anything but what is required, the defaults that differ from ours are written down.
+#[test]
+fn what_debezium_does_by_default_is_written_down() {
+    let migration = migrated(
+        "connector.class=io.debezium.connector.postgresql.PostgresConnector\nplugin.name=pgoutput\nname=shop\n\
+         database.hostname=db\ndatabase.user=cdc\ndatabase.dbname=shop\ntopic.prefix=shop\n",
+        None,
+    );
+    assert!(!misses(&migration), "{}", migration.report());
+    expect![[r##"
+        # Made by walcast migrate debezium from the connector "shop": each line names the property it came from.
+        # No secret is in this file. The password of Postgres comes from PGPASSWORD, password_file or ~/.pgpass.
+
+        name = "shop"                                    # name
+
+        [postgres]
+        url = "postgres://cdc@db:5432/shop"              # database.hostname, database.user, database.dbname
+        slot = "debezium"                                # slot.name (default)
+        publication = "dbz_publication"                  # publication.name (default)
+        tables = ["*.*"]                                 # table.include.list (default)
+
+        [kafka]
+        topic_prefix = "shop"                            # topic.prefix
+        # the worker's file was not given (--worker): set the environment variable KAFKA_BROKERS, or write the brokers here
+        brokers = "${KAFKA_BROKERS}"                     # bootstrap.servers (default)
+
+        [registry]
+        # neither the connector nor a worker's file (--worker) names the converters: if they are Avro converters, set the environment variable REGISTRY_URL or write the address here
+        url = "${REGISTRY_URL}"                          # value.converter (default)
+
+        # Without counterpart:
+        #   publish.via.partition.root: there is no postgres.partitions yet
+        #   include.unknown.datatypes: there is no types.unknown yet
+    "##]].assert_eq(&migration.toml);
+}
+
+#[test]
+fn tables_and_schemas_are_put_together() {
+    check(
+        "schema.include.list=a,b_.*",
+        "schema.include.list",
+        expect![[r#"
+        Mapped 
+        tables = ["a.*", "b_*.*"]                        # schema.include.list"#]],
+    );
+    check(
+        "schema.exclude.list=audit\ntable.include.list=a.b",
+        "schema.exclude.list",
+        expect![[r#"
+        Mapped 
+        exclude = ["audit.*"]                            # schema.exclude.list"#]],
+    );
+    check(
+        "table.exclude.list=a\\\\.b\nschema.include.list=a",
+        "table.exclude.list",
+        expect![[r#"
+        Mapped 
+        exclude = ["a.b"]                                # table.exclude.list"#]],
+    );
+    check(
+        "table.include.list=a.x,b.y\nschema.include.list=a",
+        "table.include.list",
+        expect![[r#"
+        Mapped 
+        tables = ["a.x"]                                 # table.include.list, schema.include.list"#]],
+    );
+    check(
+        "table.include.list=public\\\\.(?!audit).*",
+        "table.include.list",
+        expect![[r#"
+        Refused public\.(?!audit).*: our regular expressions have no look-ahead; write the names out
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_not_exact_is_refused() {
+    check(
+        "plugin.name=decoderbufs",
+        "plugin.name",
+        expect![[r#"
+        Refused the slot decodes with decoderbufs; walcast reads pgoutput, so it needs a slot of its own and cannot take this one over
+    "#]],
+    );
+    check(
+        "snapshot.mode=when_needed",
+        "snapshot.mode",
+        expect![[r#"
+        Refused when_needed: walcast does not read snapshots yet; after a take-over none is needed
+    "#]],
+    );
+    check(
+        "skipped.operations=x",
+        "skipped.operations",
+        expect![[r#"
+        Refused x is no operation of Debezium
+    "#]],
+    );
+    check(
+        "tombstones.on.delete=maybe",
+        "tombstones.on.delete",
+        expect![[r#"
+        Refused maybe is no true or false
+    "#]],
+    );
+    check(
+        "value.converter=io.confluent.connect.protobuf.ProtobufConverter",
+        "value.converter",
+        expect![[r#"
+            Refused values: io.confluent.connect.protobuf.ProtobufConverter is neither Connect's JSON nor an Avro converter with a registry
+        "#]],
+    );
+    check(
+        "producer.override.interceptor.classes=x",
+        "producer.override.interceptor.classes",
+        expect![[r#"
+        Refused librdkafka has no property interceptor.classes, or under another name
+    "#]],
+    );
+    check(
+        "transforms=outbox\ntransforms.outbox.type=io.debezium.transforms.outbox.EventRouter",
+        "transforms",
+        expect![[r#"
+        Refused outbox (io.debezium.transforms.outbox.EventRouter): outbox tables are not routed yet
+    "#]],
+    );
+}
+
+#[test]
+fn secrets_and_references_become_variables() {
+    check(
+        "database.password=hunter2",
+        "database.password",
+        expect![[r#"
+        ByHand it is never copied: set PGPASSWORD, [postgres] password_file, or ~/.pgpass
+    "#]],
+    );
+    check(
+        "producer.override.ssl.key.password=hunter2",
+        "producer.override.ssl.key.password",
+        expect![[r#"
+        ByHand the secret of producer.override.ssl.key.password is never copied: set the environment variable KAFKA_SSL_KEY_PASSWORD
+        "ssl.key.password" = "${KAFKA_SSL_KEY_PASSWORD}" # producer.override.ssl.key.password"#]],
+    );
+    check(
+        "publication.name=${env:PUBLICATION}",
+        "publication.name",
+        expect![[r#"
+        Mapped 
+        publication = "${PUBLICATION}"                   # publication.name"#]],
+    );
+}
+
+#[test]
+fn the_producer_is_named_as_librdkafka_names_it() {
+    check(
+        "producer.override.max.request.size=2097152",
+        "producer.override.max.request.size",
+        expect![[r#"
+        Mapped 
+        "message.max.bytes" = "2097152"                  # producer.override.max.request.size"#]],
+    );
+    check(
+        "producer.override.compression.type=lz4",
+        "producer.override.compression.type",
+        expect![[r#"
+        Mapped 
+        "compression.type" = "lz4"                       # producer.override.compression.type"#]],
+    );
+    check(
+        "producer.override.acks=1",
+        "producer.override.acks",
+        expect![[r#"
+        NotNeeded it is always all
+    "#]],
+    );
+}
+
+/// Whether a key, or the table it is in, is not there yet.
+fn is_awaited(key: &str) -> bool {
+    AWAITED.iter().any(|awaited| {
+        key.strip_prefix(awaited)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
+}
+
+/// Whether something is missing that AWAITED would not bring.
+fn misses(migration: &Migration) -> bool {
+    let waits = |reason: &str| {
+        let key = reason
+            .strip_prefix("there is no ")
+            .and_then(|rest| rest.strip_suffix(" yet"));
+        key.is_some_and(is_awaited)
+    };
+    let missing = migration
+        .findings
+        .iter()
+        .filter(|finding| finding.became.is_missing());
+    missing
+        .map(|finding| finding.reason.as_deref().unwrap_or_default())
+        .any(|reason| !waits(reason))
+}
+
+#[test]
+fn only_debeziums_postgres_connector_is_taken() {
+    let error = Given::of(
+        "name=x\nconnector.class=io.debezium.connector.mysql.MySqlConnector",
+        None,
+    )
+    .unwrap_err();
+    expect![[r#"connector.class is "io.debezium.connector.mysql.MySqlConnector", not the Debezium Postgres connector (io.debezium.connector.postgresql.PostgresConnector)"#]].assert_eq(&error.to_string());
+    let error = Given::of("{\"config\": 1}", None).unwrap_err();
+    expect!["connector: config is not an object"].assert_eq(&error.to_string());
+}
+
+/// Every property that becomes a key, with a value that is not the default: our own parser takes what comes of it.
+#[test]
+fn everything_at_once_is_taken() {
+    let migration = with(
+        "column.exclude.list=public.users.password\ncolumn.mask.with.12.chars=public.users.email\n\
+         column.truncate.to.20.chars=public.notes.body\ncolumn.truncate.to.40.chars=public.notes.title\n\
+         column.mask.hash.v2.SHA-256.with.salt.pepper=public.users.phone\n\
+         column.propagate.source.type=public.users.name\nmessage.key.columns=public.orders:customer,number\n\
+         decimal.handling.mode=string\ntime.precision.mode=connect\ninterval.handling.mode=string\n\
+         binary.handling.mode=base64-url-safe\nhstore.handling.mode=map\nmoney.fraction.digits=4\n\
+         include.unknown.datatypes=true\nheartbeat.interval.ms=1000\ntopic.heartbeat.prefix=beats\n\
+         provide.transaction.metadata=true\ntopic.transaction=tx\nskipped.operations=u,d\n\
+         skip.messages.without.change=true\nmessage.prefix.include.list=app.*,audit\n\
+         message.prefix.exclude.list=app\\\\.debug\n\
+         topic.delimiter=-\nschema.name.adjustment.mode=avro\nfield.name.adjustment.mode=avro_unicode\n\
+         unavailable.value.placeholder=gone\n\
+         transforms=route\ntransforms.route.type=org.apache.kafka.connect.transforms.RegexRouter\n\
+         transforms.route.regex=shop-(.*)\ntransforms.route.replacement=all-$1\n\
+         publish.via.partition.root=true\nvalue.converter.ignore.default.for.nullables=true\n",
+    );
+    assert!(!misses(&migration), "{}\n{}", migration.report(), migration.toml);
+    assert!(!migration.toml.contains("pepper") && !migration.report().contains("pepper"));
+}
+
+#[test]
+fn other_shapes_are_taken() {
+    let flat = with(
+        "transforms=unwrap\ntransforms.unwrap.type=io.debezium.transforms.ExtractNewRecordState\n\
+         transforms.unwrap.delete.tombstone.handling.mode=rewrite-with-tombstone\n\
+         transforms.unwrap.add.fields=op,lsn\ntransforms.unwrap.add.headers=db\ntransforms.unwrap.add.fields.prefix=_\n",
+    );
+    assert!(!misses(&flat), "{}", flat.report());
+    let json = with(
+        "key.converter=org.apache.kafka.connect.json.JsonConverter\nkey.converter.schemas.enable=false\n\
+         value.converter=org.apache.kafka.connect.json.JsonConverter\n",
+    );
+    assert!(!misses(&json), "{}", json.report());
+}
+
+#[test]
+fn what_is_missing_counts() {
+    assert!(misses(&with("snapshot.max.threads=4")));
+    assert!(misses(&with("some.typo=1")));
+    assert!(!misses(&with(
+        "snapshot.max.threads=1\nmax.batch.size=1\ndatabase.password=x"
+    )));
+    assert!(with("some.typo=1").is_incomplete());
+    assert!(
+        with("x.y=1")
+            .findings
+            .iter()
+            .any(|finding| finding.became == Became::Unknown)
+    );
+}
