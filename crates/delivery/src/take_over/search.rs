@@ -289,7 +289,8 @@ impl<'a, C: Catalog> Search<'a, C> {
             processed_at_unix_nanos: 0,
         };
         let mut batch = Batch::new();
-        plan.encode(change, &context, None, &mut batch).map_err(unmapped)?;
+        plan.encode(change, &context, None, &mut batch)
+            .map_err(unmapped)?;
         Ok((table.to_string(), batch.record_count()))
     }
 

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 
 use walcast_mapper::TableName;
-use walcast_postgres::TablePattern;
+use walcast_mapper::TablePattern;
 
 /// Splits at commas that are not escaped, as Debezium does; `\,` becomes a comma.
 pub(super) fn split(list: &str) -> Vec<String> {
