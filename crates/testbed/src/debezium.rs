@@ -79,6 +79,8 @@ impl Debezium {
         let settings = write("worker.properties", &settings)?;
         let mut command: Command = java(bound_to_us("java", None), HEAP_MB, state.path());
         command
+            // Some minutes at most: the optimising compiler would cost more than it gains.
+            .arg("-XX:TieredStopAtLevel=1")
             // Debezium reads table names in the platform's encoding.
             .arg("-Dfile.encoding=UTF-8")
             .env("LC_ALL", "C.UTF-8")

@@ -27,12 +27,10 @@ pub(super) async fn topics(servers: &Servers, prefix: &str) -> Topics {
     let mut decoder = TreeDecoder::new(&servers.registry.url()).unwrap();
     let mut topics = Topics::new();
     for name in topic_names(&brokers).await.unwrap() {
-        let Some(rest) = name.strip_prefix(prefix) else {
+        let Some(rest) = without_prefix(&name, prefix) else {
             continue;
         };
-        // The prefix of one group can be the beginning of another's.
-        let another = rest.starts_with(|next: char| next.is_ascii_digit());
-        if another || mask::hides_topic(&name) || name.contains(END_TABLE) {
+        if mask::hides_topic(&name) || name.contains(END_TABLE) {
             continue;
         }
         let records = read_topic(&brokers, &name).await.unwrap();
@@ -40,6 +38,14 @@ pub(super) async fn topics(servers: &Servers, prefix: &str) -> Topics {
         topics.insert(rest.trim_start_matches('.').to_owned(), topic);
     }
     topics
+}
+
+/// A topic's name without the prefix, which routing may have put anywhere; `None` for another connector's topic.
+fn without_prefix(name: &str, prefix: &str) -> Option<String> {
+    let (before, after) = name.split_once(prefix)?;
+    // The prefix of one group is the beginning of another's: `dbz1` of `dbz12`.
+    let another = after.starts_with(|next: char| next.is_ascii_digit());
+    (!another).then(|| format!("{before}{after}"))
 }
 
 async fn topic(decoder: &mut TreeDecoder, name: &str, prefix: &str, records: &[RawRecord]) -> Topic {
@@ -105,4 +111,17 @@ fn headers(record: &RawRecord) -> Value {
         json!({ "name": name, "value": text })
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_belongs_to_one_connector() {
+        assert_eq!(without_prefix("dbz1.s.t", "dbz1").as_deref(), Some(".s.t"));
+        assert_eq!(without_prefix("all_dbz1_s", "dbz1").as_deref(), Some("all__s"));
+        assert_eq!(without_prefix("dbz12.s.t", "dbz1"), None);
+        assert_eq!(without_prefix("wal1.s.t", "dbz1"), None);
+    }
 }

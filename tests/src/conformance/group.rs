@@ -1,6 +1,7 @@
 //! Scenarios that can share one pair of connectors, and playing them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -32,7 +33,7 @@ pub(super) fn split(scenarios: Vec<Scenario>) -> Vec<Vec<Scenario>> {
     groups.into_values().collect()
 }
 
-/// Plays all groups, some at a time.
+/// Plays all groups, some at a time. One that breaks off does not keep the others from their end.
 pub(super) async fn play_all(servers: Arc<Servers>, groups: Vec<Vec<Scenario>>) -> Vec<Outcome> {
     let count = groups.len();
     let places = Arc::new(Semaphore::new(GROUPS_AT_ONCE));
@@ -42,28 +43,22 @@ pub(super) async fn play_all(servers: Arc<Servers>, groups: Vec<Vec<Scenario>>) 
         let (servers, places, runtime) = (Arc::clone(&servers), Arc::clone(&places), runtime.clone());
         // A thread for each: topics are read by calls that block.
         playing.spawn_blocking(move || {
-            runtime.block_on(async {
-                let place = places.acquire_owned().await.expect("it is never closed");
-                let begun = Instant::now();
-                let outcomes = Box::pin(play(servers, index + 1, scenarios)).await;
-                drop(place);
-                let (number, seconds) = (index + 1, begun.elapsed().as_secs_f32());
-                eprintln!(
-                    "group {number} of {count}: {} scenarios, {seconds:.1} s",
-                    outcomes.len()
-                );
-                outcomes
-            })
+            let (number, begun) = (index + 1, Instant::now());
+            let played = catch_unwind(AssertUnwindSafe(|| {
+                runtime.block_on(async {
+                    let _place = places.acquire_owned().await.expect("it is never closed");
+                    Box::pin(play(servers, number, scenarios.clone())).await
+                })
+            }));
+            let seconds = begun.elapsed().as_secs_f32();
+            eprintln!(
+                "group {number} of {count}: {} scenarios, {seconds:.1} s",
+                scenarios.len()
+            );
+            played.unwrap_or_else(|panic| outcome::of_broken(scenarios, &*panic))
         });
     }
-    let mut outcomes = Vec::new();
-    while let Some(played) = playing.join_next().await {
-        match played {
-            Ok(of_group) => outcomes.extend(of_group),
-            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-        }
-    }
-    outcomes
+    playing.join_all().await.into_iter().flatten().collect()
 }
 
 async fn play(servers: Arc<Servers>, number: usize, scenarios: Vec<Scenario>) -> Vec<Outcome> {
@@ -77,36 +72,34 @@ async fn play(servers: Arc<Servers>, number: usize, scenarios: Vec<Scenario>) ->
     }
     pair.start().await;
     let rounds = scenarios.iter().map(|scenario| scenario.rounds.len()).max();
-    let mut halted = None;
+    let mut ended = None;
     for round in 0..rounds.unwrap_or_default() {
         for scenario in &scenarios {
             if let Some(statements) = scenario.rounds.get(round) {
                 sessions.run(&pair, scenario, statements).await;
             }
         }
-        // Such a scenario is alone.
-        if let [
-            Scenario {
-                expected: Expected::Halts { .. },
-                ..
-            },
-        ] = scenarios.as_slice()
-        {
-            halted = Some(pair.await_halt().await);
+        // A scenario in which one of them ends is alone, and is over with that.
+        match scenarios.first().map(|scenario| &scenario.expected) {
+            Some(Expected::Halts { .. }) => ended = Some(pair.await_halt().await),
+            Some(Expected::Fails { .. }) => ended = Some(pair.await_failure().await),
+            _ => pair.await_both().await,
+        }
+        if ended.is_some() {
             break;
         }
-        pair.await_both().await;
+    }
+    if let Some(words) = ended {
+        pair.stop().await;
+        return scenarios
+            .into_iter()
+            .map(|scenario| outcome::of_end(scenario, &words))
+            .collect();
     }
     let prefixes = pair.prefixes();
     let debezium = capture::topics(pair.servers(), &prefixes.debezium).await;
     let walcast = capture::topics(pair.servers(), &prefixes.walcast).await;
     pair.stop().await;
-    if let Some(log) = halted {
-        return scenarios
-            .into_iter()
-            .map(|scenario| outcome::of_halt(scenario, &log))
-            .collect();
-    }
     let (mut debezium, mut walcast) = (share(&scenarios, debezium), share(&scenarios, walcast));
     let judged = scenarios.into_iter().map(|scenario| {
         let take = |of: &mut HashMap<String, Topics>| of.remove(&scenario.name).unwrap_or_default();

@@ -1,5 +1,7 @@
 //! What came of a scenario, and whether that is what was expected.
 
+use std::any::Any;
+
 use serde_json::{Value, json};
 
 use super::capture::{Topic, Topics};
@@ -28,7 +30,9 @@ pub enum Verdict {
     Stale(Vec<String>),
     /// Neither connector wrote a record, so that nothing was compared.
     Silent,
-    /// walcast ended without saying what it should have said; its log.
+    /// Its group broke off, with this message: a connector or a statement failed.
+    Broken(String),
+    /// A connector ended as expected, but without saying what it should have said; its words.
     OtherEnd(String),
 }
 
@@ -40,7 +44,7 @@ pub(super) fn judge(scenario: Scenario, debezium: &Topics, walcast: &Topics) -> 
     let verdict = match &scenario.expected {
         _ if count == 0 && records(walcast) == 0 => Verdict::Silent,
         Expected::Differs { paths, .. } => against(paths, found),
-        Expected::Equal | Expected::Halts { .. } => against(&[], found),
+        _ => against(&[], found),
     };
     Outcome {
         scenario,
@@ -49,18 +53,33 @@ pub(super) fn judge(scenario: Scenario, debezium: &Topics, walcast: &Topics) -> 
     }
 }
 
-/// Whether walcast's log says what the scenario wants.
-pub(super) fn of_halt(scenario: Scenario, log: &str) -> Outcome {
-    let said = matches!(&scenario.expected, Expected::Halts { says, .. } if log.contains(says.as_str()));
+/// Whether the connector that ended said what the scenario wants.
+pub(super) fn of_end(scenario: Scenario, words: &str) -> Outcome {
+    let said = match &scenario.expected {
+        Expected::Halts { says, .. } | Expected::Fails { says, .. } => words.contains(says.as_str()),
+        Expected::Equal | Expected::Differs { .. } => false,
+    };
     Outcome {
         scenario,
         records: 0,
         verdict: if said {
             Verdict::AsExpected
         } else {
-            Verdict::OtherEnd(log.to_owned())
+            Verdict::OtherEnd(words.to_owned())
         },
     }
+}
+
+/// The outcomes of a group in which something panicked.
+pub(super) fn of_broken(scenarios: Vec<Scenario>, panic: &(dyn Any + Send)) -> Vec<Outcome> {
+    let message = panic.downcast_ref::<String>().map(String::as_str);
+    let message = message.or_else(|| panic.downcast_ref::<&str>().copied());
+    let outcome = |scenario| Outcome {
+        scenario,
+        records: 0,
+        verdict: Verdict::Broken(message.unwrap_or("a panic without message").to_owned()),
+    };
+    scenarios.into_iter().map(outcome).collect()
 }
 
 fn against(paths: &[String], found: Vec<Difference>) -> Verdict {

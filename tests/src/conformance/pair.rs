@@ -1,9 +1,10 @@
 //! The two connectors of a group, side by side on one database, and waiting for both.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_postgres::{Client, SimpleQueryMessage};
-use walcast_testbed::{ConnectorConfig, DebeziumConfig, read_topic};
+use walcast_testbed::{ConnectorConfig, DebeziumConfig, read_topic, wait_until};
 
 use super::scenario::Settings;
 use super::servers::Servers;
@@ -14,6 +15,9 @@ const PUBLICATION: &str = "conformance";
 
 /// A table of no scenario. A row in it comes after everything that was written before.
 pub(super) const END_TABLE: &str = "conformance_end";
+
+/// How long the delivery of one round may take: only a fault reaches it.
+const DELIVERY_LIMIT: Duration = Duration::from_secs(600);
 
 /// Two connectors that stream from one database.
 #[derive(Debug)]
@@ -26,6 +30,13 @@ pub(super) struct Pair {
     instance: Option<Instance>,
     prefixes: Prefixes,
     rows_at_end: usize,
+}
+
+/// Waits for something that takes as long as a group has scenarios: each makes topics and registers schemas.
+async fn await_delivery(what: &str, condition: impl AsyncFnMut() -> bool) {
+    let mut condition = condition;
+    let waited = wait_until(what, DELIVERY_LIMIT, async || Ok(condition().await)).await;
+    waited.unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// The topic prefixes of the two.
@@ -109,6 +120,20 @@ impl Pair {
         instance.log()
     }
 
+    /// Waits until Debezium's task has failed, and until walcast has delivered everything; the trace.
+    pub(super) async fn await_failure(&mut self) -> String {
+        self.write_end().await;
+        self.await_walcast().await;
+        let mut trace = None;
+        await_that("failure of debezium", async || {
+            let runs = self.servers.debezium.runs(self.debezium.name()).await;
+            trace = runs.err().map(|error| error.to_string());
+            trace.is_some()
+        })
+        .await;
+        trace.unwrap_or_default()
+    }
+
     /// Writes rows to the table of the end, each in its own transaction; the position after the first.
     async fn write_end(&mut self) -> String {
         let client = self.client().await;
@@ -132,7 +157,7 @@ impl Pair {
             "SELECT confirmed_flush_lsn >= '{end}' FROM pg_replication_slots WHERE slot_name = '{}'",
             self.debezium.slot()
         );
-        await_that("delivery by debezium", async || {
+        await_delivery("delivery by debezium", async || {
             let runs = self.servers.debezium.runs(self.debezium.name()).await;
             if let Err(error) = runs {
                 panic!("{}: {error}", self.database);
@@ -147,7 +172,7 @@ impl Pair {
         let topic = format!("{}.public.{END_TABLE}", self.prefixes.walcast);
         let brokers = self.servers.kafka.brokers();
         let instance = self.instance.as_mut().expect("it was started");
-        await_that("delivery by walcast", async || {
+        await_delivery("delivery by walcast", async || {
             instance.assert_running();
             read_topic(&brokers, &topic).await.unwrap().len() >= self.rows_at_end
         })

@@ -1,5 +1,6 @@
 //! What a person reads: the failures of a run, and the document that lists every scenario.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,7 @@ const LOG_SHOWN: usize = 4000;
 /// What did not come as expected, scenario by scenario; empty when all did.
 pub fn failures(outcomes: &[Outcome]) -> String {
     let mut text = String::new();
+    let mut broken = HashSet::<&str>::new();
     for outcome in outcomes {
         let name = &outcome.scenario.name;
         match &outcome.verdict {
@@ -30,13 +32,15 @@ pub fn failures(outcomes: &[Outcome]) -> String {
                     &format!("{name}: nothing differs (any more) at {}", paths.join(", ")),
                 );
             }
+            Verdict::Broken(message) if broken.insert(message) => {
+                line(&mut text, &format!("{name}: {message}"));
+            }
+            // The others of its group.
+            Verdict::Broken(_) => line(&mut text, &format!("{name}: likewise")),
             Verdict::OtherEnd(log) => {
                 let skipped = log.chars().count().saturating_sub(LOG_SHOWN);
                 let end: String = log.chars().skip(skipped).collect();
-                line(
-                    &mut text,
-                    &format!("{name}: walcast did not say so; its log ends with:\n{end}"),
-                );
+                line(&mut text, &format!("{name}: it ended with other words:\n{end}"));
             }
             Verdict::Different(found) => {
                 line(&mut text, &format!("{name}: {} differences", found.len()));
@@ -121,6 +125,7 @@ fn result(expected: &Expected) -> String {
         Expected::Equal => "equal".to_owned(),
         Expected::Differs { reason, .. } => format!("**differs**: {reason}"),
         Expected::Halts { reason, .. } => format!("**walcast stops**: {reason}"),
+        Expected::Fails { reason, .. } => format!("**Debezium fails**: {reason}"),
     }
 }
 

@@ -55,6 +55,13 @@ pub enum Expected {
         /// What its log must hold.
         says: String,
     },
+    /// Debezium's task ends with an error; walcast delivers everything.
+    Fails {
+        /// Why.
+        reason: String,
+        /// What the trace of the error must hold.
+        says: String,
+    },
 }
 
 impl Scenario {

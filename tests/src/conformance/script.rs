@@ -12,6 +12,7 @@
 //! --! differs <why>                         differs on purpose, at each of the paths that follow
 //! --! at <path>
 //! --! halts <why>                           walcast ends, and its log holds the text that follows
+//! --! fails <why>                           Debezium's task ends with an error that holds the text that follows
 //! --! says <text>
 //! --! changes                               from here on both connectors stream
 //! --! wait                                  until both have delivered what was written so far
@@ -104,6 +105,13 @@ impl Reader {
                     says: String::new(),
                 }
             }
+            ("fails", false) => {
+                self.scenario.alone = true;
+                self.scenario.expected = Expected::Fails {
+                    reason: rest,
+                    says: String::new(),
+                }
+            }
             ("says", false) => self.says = Some(rest),
             ("changes" | "wait", true) => {
                 if (word == "changes") != self.scenario.rounds.is_empty() {
@@ -142,7 +150,7 @@ impl Reader {
                 *place = paths;
                 !place.is_empty()
             }
-            (Expected::Halts { says: place, .. }, Some(says)) => {
+            (Expected::Halts { says: place, .. } | Expected::Fails { says: place, .. }, Some(says)) => {
                 *place = says;
                 paths.is_empty()
             }
@@ -150,7 +158,7 @@ impl Reader {
             _ => false,
         };
         if !fits {
-            return Err("`differs` goes with `at`, and `halts` with `says`".to_owned());
+            return Err("`differs` goes with `at`, `halts` and `fails` go with `says`".to_owned());
         }
         if !self.statement.trim().is_empty() {
             return Err("the last statement does not end with `;`".to_owned());
@@ -209,7 +217,7 @@ mod tests {
         assert!(wrong("--! show it").contains("no directive"));
         assert!(wrong("--! shows it\n--! wait\n").contains("`changes` comes once"));
         assert!(wrong("--! shows it\n--! changes\nselect 1").contains("does not end"));
-        assert!(wrong("--! shows it\n--! differs why\n--! changes\nselect 1;").contains("goes with"));
+        assert!(wrong("--! shows it\n--! differs why\n--! changes\nselect 1;").contains("goes with `at`"));
         assert!(wrong("--! changes\nselect 1;").contains("is missing"));
         assert!(wrong("--! shows it\n").contains("nothing follows"));
     }

@@ -1,0 +1,14 @@
+--! shows The default of an enum that is in none of the schemas that the connector's user searches.
+--! differs Debezium does not understand a literal that is cast to `schema.type` and has no default; walcast has it, as for any other enum.
+--! at t.value schema.1.fields.before.type.1.fields.*
+--! at t#1.value.before.*
+--! at t#3.value.after.m
+
+create type mood as enum ('sad', 'ok', 'happy');
+create table t (id integer primary key, required mood not null default 'ok', m mood default 'sad');
+
+--! changes
+
+insert into t (id) values (1);
+delete from t;
+insert into t values (2, 'ok', null);

@@ -1,0 +1,9 @@
+--! shows A primary key with included columns: those are no part of it.
+
+create table t (id integer, note text, primary key (id) include (note));
+
+--! changes
+
+insert into t values (1, 'one');
+update t set note = 'two';
+delete from t;

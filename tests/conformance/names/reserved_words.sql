@@ -1,0 +1,9 @@
+--! shows Columns named as the envelope's own fields and as SQL's words.
+
+create table "order" (id integer primary key, before text, after text, source text, op text, ts_ms bigint, "select" text, "default" text, "type" text, "null" text);
+
+--! changes
+
+insert into "order" values (1, 'b', 'a', 's', 'o', 1, 'x', 'y', 'z', 'n');
+update "order" set after = 'aa';
+delete from "order";

@@ -1,0 +1,9 @@
+--! shows Stored generated columns, which the log of Postgres 17 does not hold.
+
+create table t (id integer primary key, n integer, twice integer generated always as (n * 2) stored, note text);
+
+--! changes
+
+insert into t (id, n, note) values (1, 2, 'x');
+update t set n = 3;
+delete from t;

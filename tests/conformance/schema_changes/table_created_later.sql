@@ -1,0 +1,14 @@
+--! shows A table that is created while both stream, in the same transaction as its first row and before.
+
+create table t (id integer primary key);
+
+--! changes
+
+insert into t values (1);
+create table later (id integer primary key, note text not null);
+insert into later values (1, 'one');
+begin;
+create table together (id serial primary key, note text);
+insert into together (note) values ('one'), ('two');
+commit;
+update later set note = 'changed';

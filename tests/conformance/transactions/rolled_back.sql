@@ -1,0 +1,20 @@
+--! shows What was rolled back, wholly or to a savepoint, is not there.
+
+create table t (id integer primary key, note text);
+
+--! changes
+
+begin;
+insert into t values (1, 'gone');
+rollback;
+begin;
+insert into t values (2, 'stays');
+savepoint s;
+insert into t values (3, 'gone');
+update t set note = 'gone';
+rollback to s;
+insert into t values (4, 'stays');
+savepoint inner_one;
+insert into t values (5, 'stays');
+release inner_one;
+commit;

@@ -1,0 +1,10 @@
+--! shows `numeric(5, -2)`: rounded to hundreds.
+--! differs Debezium takes -2 for scale 2046 and writes a number to match; walcast has scale 0 and two digits more.
+--! at t.value schema.1.fields.before.type.1.fields.n.type.1.*
+--! at t#*.value.after.n
+
+create table t (id integer primary key, n numeric(5, -2));
+
+--! changes
+
+insert into t values (1, 12345);
