@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 /// How long the registry may take to hand out a schema.
 const REGISTRY_LIMIT: Duration = Duration::from_secs(20);
 
+/// More than any subject has here.
+const VERSIONS_MAX: u32 = 100;
+
 /// The first byte of what begins with a schema's id, as Confluent's serializers write it.
 const MAGIC: u8 = 0;
 
@@ -47,7 +50,7 @@ pub struct TreeDecoder {
 }
 
 impl TreeDecoder {
-    /// A decoder that asks the registry at this base URL (Confluent's API).
+    /// A decoder that asks the registry at this base URL (Confluent's API, as [`Registry::url`](crate::Registry::url) has it).
     ///
     /// # Errors
     /// When no HTTP client can be set up.
@@ -92,13 +95,26 @@ impl TreeDecoder {
     }
 
     async fn fetch(&self, id: u32) -> Result<Schema> {
-        let url = format!("{}/schemas/ids/{id}", self.registry);
-        let answer = self.get(&url).await?.unwrap_or_default();
-        let text = answer["schema"].as_str().unwrap_or_default();
-        parse(text).map_err(|source| Error::Schema {
+        let text = self.schema_text(id).await?;
+        parse(&text).map_err(|source| Error::Schema {
             id,
             source: Box::new(source),
         })
+    }
+
+    /// By the registry's own API: Confluent's does not hand out what it would not have taken, such as a schema with the
+    /// default `{}`, which Kafka Connect's converter registers by the registry's own.
+    async fn schema_text(&self, id: u32) -> Result<String> {
+        let url = format!("{}/ids/contentIds/{id}", self.own_api());
+        let Some(answer) = self.get(&url).await? else {
+            return Ok(String::new());
+        };
+        answer.text().await.map_err(|source| Error::Http { url, source })
+    }
+
+    fn own_api(&self) -> String {
+        let base = self.registry.strip_suffix("/apis/ccompat/v7");
+        format!("{}/apis/registry/v2", base.unwrap_or(&self.registry))
     }
 
     /// The versions of a subject, oldest first; none when nothing was registered under it.
@@ -106,24 +122,37 @@ impl TreeDecoder {
     /// # Errors
     /// When the registry does not answer.
     pub async fn versions(&self, subject: &str) -> Result<Vec<SubjectVersion>> {
-        let url = format!("{}/subjects/{subject}/versions", self.registry);
-        let numbers = self.get(&url).await?.unwrap_or_default();
+        let url = format!(
+            "{}/groups/default/artifacts/{subject}/versions?limit={VERSIONS_MAX}",
+            self.own_api()
+        );
+        let Some(answer) = self.get(&url).await? else {
+            return Ok(Vec::new());
+        };
+        let answer: Value = answer.json().await.map_err(|source| Error::Http { url, source })?;
+        let number = |version: &Value, name| version[name].as_u64().and_then(|id| u32::try_from(id).ok());
+        let mut ids: Vec<(Option<u32>, u32)> = answer["versions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|version| Some((number(version, "globalId"), number(version, "contentId")?)))
+            .collect();
+        // Counted up as they are registered.
+        ids.sort_unstable();
         let mut versions = Vec::new();
-        for number in numbers.as_array().into_iter().flatten() {
-            let version = self.get(&format!("{url}/{number}")).await?.unwrap_or_default();
-            let id = version["id"].as_u64().and_then(|id| u32::try_from(id).ok());
-            let schema = version["schema"].as_str().unwrap_or_default();
+        for (_, id) in ids {
+            let schema = self.schema_text(id).await?;
             versions.push(SubjectVersion {
-                id: id.unwrap_or_default(),
+                id,
                 // A bare type name is no JSON of its own in some registries.
-                schema: serde_json::from_str(schema).unwrap_or_else(|_| json!(schema)),
+                schema: serde_json::from_str(&schema).unwrap_or_else(|_| json!(schema)),
             });
         }
         Ok(versions)
     }
 
     /// A page of the registry, or `None` if there is none.
-    async fn get(&self, url: &str) -> Result<Option<Value>> {
+    async fn get(&self, url: &str) -> Result<Option<reqwest::Response>> {
         let failed = |source| Error::Http {
             url: url.to_owned(),
             source,
@@ -132,8 +161,7 @@ impl TreeDecoder {
         if answer.status() == reqwest::StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        let answer = answer.error_for_status().map_err(failed)?;
-        Ok(Some(answer.json().await.map_err(failed)?))
+        answer.error_for_status().map(Some).map_err(failed)
     }
 }
 

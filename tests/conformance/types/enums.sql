@@ -1,7 +1,6 @@
---! shows Labels in their order, an enum that grows, and domains over everything.
+--! shows Labels in their order, and domains over domains.
 
-create type public.mood as enum ('sad', 'happy');
-alter type public.mood add value 'ok' before 'happy';
+create type public.mood as enum ('sad', 'ok', 'happy');
 create domain public.label as varchar(30);
 create domain public.short_label as public.label;
 create table t (id integer primary key, m public.mood, d public.mood not null default 'ok', l public.label, s public.short_label);

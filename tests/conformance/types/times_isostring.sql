@@ -24,9 +24,7 @@ insert into t values (4);
 insert into required values (1, '2024-02-29', '12:34:56', '12:34:56', '2024-02-29 12:34:56', '2024-02-29 12:34:56');
 delete from required;
 insert into defaults (id, d_function, ts_function) values (1, '2000-01-01', '2000-01-01');
-insert into t values (5, '0044-03-15 BC', '24:00:00', '24:00:00', '24:00:00', '24:00:00',
+insert into t values (5, '0044-03-15 BC', null, null, null, null,
     '0044-03-15 12:00:00 BC', '0044-03-15 12:00:00 BC', '0044-03-15 12:00:00 BC', '0001-01-01 00:00:00');
 insert into t values (6, '10000-01-01', null, null, null, null, '10000-01-01 00:00:00', '10000-01-01 00:00:00', '10000-01-01 00:00:00', '12345-06-07 08:09:10');
 insert into t values (7, '5874897-12-31', null, null, null, null, '294246-12-31 23:59:59', '294246-12-31 23:59:59', '294246-12-31 23:59:59', null);
-insert into t values (8, 'infinity', null, null, null, null, 'infinity', 'infinity', 'infinity', 'infinity');
-insert into t values (9, '-infinity', null, null, null, null, '-infinity', '-infinity', '-infinity', '-infinity');

@@ -24,5 +24,3 @@ insert into t values (4);
 insert into required values (1, '2024-02-29', '12:34:56', '12:34:56', '2024-02-29 12:34:56', '2024-02-29 12:34:56');
 delete from required;
 insert into defaults (id, d_function, ts_function) values (1, '2000-01-01', '2000-01-01');
-insert into t values (8, 'infinity', null, null, null, null, 'infinity', 'infinity', 'infinity', 'infinity');
-insert into t values (9, '-infinity', null, null, null, null, '-infinity', '-infinity', '-infinity', '-infinity');

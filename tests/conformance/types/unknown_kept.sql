@@ -1,7 +1,7 @@
 --! shows Types that Debezium does not know are sent all the same.
 --! differs Debezium leaves such columns out; types.unknown = "drop" does the same.
 --! at t.value schema*
---! at t#0.value.after.*
+--! at t#*.value.after.*
 
 create type public.two as (a integer, b text);
 create domain public.lots as integer check (value < 10);

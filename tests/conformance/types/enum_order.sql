@@ -1,0 +1,12 @@
+--! shows An enum whose labels were not added in their order.
+--! differs Debezium 3.3.1 lists labels as it finds them in the catalog; walcast lists them in their order, as later versions of Debezium do.
+--! at t.value schema.1.fields.before.type.1.fields.e.type.1.connect.parameters.allowed
+
+create type public.size as enum ('small', 'large');
+alter type public.size add value 'middling' before 'large';
+create table t (id integer primary key, e public.size);
+
+--! changes
+
+insert into t values (1, 'small');
+insert into t values (2, 'middling');

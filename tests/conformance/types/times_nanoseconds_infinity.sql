@@ -1,0 +1,12 @@
+--! shows Infinity in nanoseconds.
+--! debezium time.precision.mode = nanoseconds
+--! walcast types.time = "nanoseconds"
+--! differs The number that Debezium takes wraps around to a moment of 1969 or 1970; walcast writes the largest and the smallest number.
+--! at t#*.value.after.ts*
+
+create table t (id integer primary key, d date, ts timestamp, ts3 timestamp(3));
+
+--! changes
+
+insert into t values (1, 'infinity', 'infinity', 'infinity');
+insert into t values (2, '-infinity', '-infinity', '-infinity');
