@@ -12,7 +12,11 @@ async fn messages(case: &Case<'_>) -> Vec<(String, bool)> {
     let topic = format!("{}.message", case.name());
     let mut messages = Vec::new();
     for record in read_topic(&servers.kafka().brokers(), &topic).await.unwrap() {
-        let value = decoder.decode(record.value.as_ref().unwrap()).await.unwrap().value;
+        let value = decoder
+            .decode(record.value.as_ref().unwrap())
+            .await
+            .unwrap()
+            .value;
         let content = text_of(value["message"]["content"].as_str().unwrap());
         messages.push((content, !value["source"]["txId"].is_null()));
     }
@@ -78,7 +82,9 @@ async fn messages_come_once_and_in_order_whenever_the_connector_is_killed() {
 
 #[tokio::test]
 async fn a_server_that_cannot_send_messages_is_streamed_from() {
-    let postgres = Box::pin(Postgres::start(PostgresOptions::major(12))).await.unwrap();
+    let postgres = Box::pin(Postgres::start(PostgresOptions::major(12)))
+        .await
+        .unwrap();
     let case = Case::on(&postgres, "messages_12").await;
     let mut instance = Instance::start(&case.config).await;
     case.sql("SELECT pg_logical_emit_message(true, 'app', 'unheard'); INSERT INTO items VALUES (1, 'one')")

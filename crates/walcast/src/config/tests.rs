@@ -294,9 +294,7 @@ fn values_that_break_a_rule_are_quoted_with_the_rule() {
     );
     check_error(
         &with("events", "heartbeat_interval_ms = 5"),
-        expect![
-            "walcast.toml:14:1: events.heartbeat_interval_ms is 5; wanted a number from 100 to 3600000"
-        ],
+        expect!["walcast.toml:14:1: events.heartbeat_interval_ms is 5; wanted a number from 100 to 3600000"],
     );
     check_error(
         &with("events", "transaction_topic = \"a b\""),
