@@ -8,7 +8,7 @@ use walcast_tests::{Case, Instance, assert_tells, await_that, http, shared};
 /// Exit code of a connector that failed.
 const FAILED: i32 = 5;
 
-/// The rows that the creates and updates of a topic end with, in order.
+/// The rows that the creates and updates of a topic end with, in order; columns by name.
 async fn rows(topic: &str) -> Vec<String> {
     let servers = shared().await;
     let mut decoder = Decoder::new(&servers.registry().url()).unwrap();
@@ -68,12 +68,12 @@ async fn what_was_written_while_nobody_listened_is_as_the_table_was_then() {
         &[
             r#"{"id":1,"note":"note 1"}"#,
             r#"{"id":2,"note":null}"#,
-            r#"{"id":3,"note":"three","extra":33}"#,
-            r#"{"id":4,"note":"four","extra":5000000000}"#,
-            r#"{"id":5,"remark":"five","extra":55}"#,
+            r#"{"extra":33,"id":3,"note":"three"}"#,
+            r#"{"extra":5000000000,"id":4,"note":"four"}"#,
+            r#"{"extra":55,"id":5,"remark":"five"}"#,
             r#"{"id":6,"remark":"six"}"#,
             r#"{"id":7,"remark":"seven"}"#,
-            r#"{"id":8,"remark":"eight","mood":"fine"}"#,
+            r#"{"id":8,"mood":"fine","remark":"eight"}"#,
             r#"{"id":9,"remark":"nine"}"#,
         ],
     )

@@ -14,6 +14,7 @@ create table u (id integer primary key references t);
 --! changes
 
 insert into t values (1, 'one');
+insert into u values (1);
 begin;
 insert into t values (2, 'two');
 select pg_logical_emit_message(true, 'app', 'first');

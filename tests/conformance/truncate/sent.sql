@@ -5,10 +5,12 @@
 create table t (id integer primary key, note text);
 create table child (id integer primary key references t);
 create table keyless (note text);
+alter table keyless replica identity full;
 
 --! changes
 
 insert into t values (1, 'one');
+insert into child values (1);
 truncate t cascade;
 insert into keyless values ('one');
 begin;

@@ -14,6 +14,9 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// number.
 const PROCESSING_TIME_BYTES: usize = (1 + 6) + (1 + 8) + (1 + 9);
 
+/// Bytes at the beginning of a message's value: the registry's prefix, `op`, and `ts_ms` as a branch and a number.
+const MESSAGE_HEAD_BYTES: usize = 5 + 2 + (1 + 6);
+
 fn micros_ago(age: Duration) -> i64 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -168,6 +171,16 @@ async fn what_comes_again_is_the_same() {
             (&before.topic, &before.id, &before.key),
             (&again.topic, &again.id, &again.key)
         );
+        if before.topic == "shop.message" {
+            // There the time stands before the rest.
+            assert_eq!(
+                without_first_time(before.value.as_deref()),
+                without_first_time(again.value.as_deref()),
+                "{}",
+                before.id
+            );
+            continue;
+        }
         assert_eq!(
             without_time(before.value.as_deref()),
             without_time(again.value.as_deref()),
@@ -179,6 +192,10 @@ async fn what_comes_again_is_the_same() {
         world.postgres.read(|server| server.starts.clone()),
         [CONSISTENT_POINT, first, first]
     );
+}
+
+fn without_first_time(value: Option<&[u8]>) -> Option<&[u8]> {
+    value.map(|bytes| bytes.split_at(MESSAGE_HEAD_BYTES).1)
 }
 
 fn without_time(value: Option<&[u8]>) -> Option<&[u8]> {
