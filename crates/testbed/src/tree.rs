@@ -129,7 +129,10 @@ impl TreeDecoder {
         let Some(answer) = self.get(&url).await? else {
             return Ok(Vec::new());
         };
-        let answer: Value = answer.json().await.map_err(|source| Error::Http { url, source })?;
+        let answer: Value = answer
+            .json()
+            .await
+            .map_err(|source| Error::Http { url, source })?;
         let number = |version: &Value, name| version[name].as_u64().and_then(|id| u32::try_from(id).ok());
         let mut ids: Vec<(Option<u32>, u32)> = answer["versions"]
             .as_array()

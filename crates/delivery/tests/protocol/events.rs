@@ -53,7 +53,8 @@ fn told(world: &World) -> Vec<Vec<u8>> {
         let told = broker
             .committed()
             .filter(|record| record.topic == "shop.transaction");
-        told.map(|record| record.value.clone().unwrap()).collect()
+        told.map(|record| record.value.clone().expect("edges have values"))
+            .collect()
     })
 }
 
