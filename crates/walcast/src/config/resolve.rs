@@ -1,14 +1,14 @@
 //! From what is written to what can be used: names are derived, bounds checked, secrets read from their files.
 
+mod registry;
 mod selection;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
-use walcast_delivery::{Guarantee, OnIncompatible, Partitions, ReplayConfig};
+use walcast_delivery::{Guarantee, Partitions, ReplayConfig};
 use walcast_mapper::{Encoding, EventsConfig, Shape, TablePattern, TypeModes};
 use walcast_postgres::{ConnectConfig, Environment};
 
@@ -16,12 +16,12 @@ use super::bytes::ByteSize;
 use super::document::Document;
 use super::error::{ConfigError, Fault};
 use super::raw::{
-    RawAdmin, RawConfig, RawFormat, RawGuarantee, RawKafka, RawLog, RawLogFormat, RawOnIncompatible,
-    RawPartitions, RawPostgres, RawRegistry, RawReplay, RawRetry, RawTopics,
+    RawAdmin, RawConfig, RawFormat, RawGuarantee, RawKafka, RawLog, RawLogFormat, RawPartitions, RawPostgres,
+    RawRegistry, RawReplay, RawRetry, RawTopics,
 };
 use super::{
-    Config, FormatSection, KafkaSection, LogFormat, LogSection, PostgresSection, Properties, RegistryAuth,
-    RegistrySection, RetrySection, Secret, TopicsSection,
+    Config, FormatSection, KafkaSection, LogFormat, LogSection, PostgresSection, Properties, RetrySection,
+    TopicsSection,
 };
 
 /// Postgres cuts identifiers at 63 bytes; slot and publication must not be cut.
@@ -350,62 +350,6 @@ impl Check<'_> {
         Ok(raw)
     }
 
-    fn registry(&self, raw: RawRegistry, format: &RawFormat) -> Result<Option<RegistrySection>, ConfigError> {
-        let needs_registry = [format.key, format.value].contains(&Encoding::Avro);
-        if raw.url.is_none() && !needs_registry {
-            return Ok(None);
-        }
-        let example = "url = \"http://127.0.0.1:8081\" under [registry]";
-        let url = self.required("registry.url", raw.url, example)?;
-        let authority = url
-            .strip_prefix("http://")
-            .or_else(|| url.strip_prefix("https://"))
-            .map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
-        if authority.is_some_and(|authority| authority.contains('@')) {
-            let fault = Fault::PasswordInUrl {
-                key: "registry.url",
-                instead: "username with password or password_file",
-            };
-            return Err(self.document.error_at("registry.url", fault));
-        }
-        let holds = authority.is_some_and(|authority| !authority.is_empty());
-        self.rule(
-            "registry.url",
-            &url,
-            "an address that begins with http:// or https://",
-            holds,
-        )?;
-
-        let keys = ("registry.password", "registry.password_file");
-        let password = self.secret(keys, raw.password, raw.password_file)?;
-        let keys = ("registry.bearer_token", "registry.bearer_token_file");
-        let token = self.secret(keys, raw.bearer_token, raw.bearer_token_file)?;
-        let auth = match (raw.username, password, token) {
-            (None, None, None) => RegistryAuth::None,
-            (Some(username), Some(password), None) => RegistryAuth::Basic { username, password },
-            (None, None, Some(token)) => RegistryAuth::Bearer { token },
-            (Some(_), None, None) => {
-                return Err(self.without("registry.username", "registry.password or registry.password_file"));
-            }
-            (None, Some(_), None) => return Err(self.without("registry.password", "registry.username")),
-            (_, _, Some(_)) => {
-                let fault = Fault::Both {
-                    first: "registry.bearer_token",
-                    second: "registry.username",
-                };
-                return Err(self.document.error_at("registry.bearer_token", fault));
-            }
-        };
-        Ok(Some(RegistrySection {
-            url: url.trim_end_matches('/').to_owned(),
-            auth,
-            on_incompatible: match raw.on_incompatible {
-                RawOnIncompatible::Halt => OnIncompatible::Halt,
-                RawOnIncompatible::NewSubject => OnIncompatible::NewSubject,
-            },
-        }))
-    }
-
     fn events(&self, events: EventsConfig) -> Result<EventsConfig, ConfigError> {
         let interval_ms = events.heartbeat_interval_ms;
         if interval_ms > 0 {
@@ -426,41 +370,6 @@ impl Check<'_> {
             self.rule(key, topic, "a name of A-Z, a-z, 0-9, dot, _ and -", holds)?;
         }
         Ok(events)
-    }
-
-    fn without(&self, key: &'static str, needs: &'static str) -> ConfigError {
-        self.document.error_at(key, Fault::Without { key, needs })
-    }
-
-    fn secret(
-        &self,
-        (key, file_key): (&'static str, &'static str),
-        value: Option<Secret>,
-        file: Option<PathBuf>,
-    ) -> Result<Option<Secret>, ConfigError> {
-        match (value, file) {
-            (Some(_), Some(_)) => Err(self.document.error_at(
-                key,
-                Fault::Both {
-                    first: key,
-                    second: file_key,
-                },
-            )),
-            (Some(value), None) => Ok(Some(value)),
-            (None, Some(path)) => self.secret_file(file_key, &path).map(Some),
-            (None, None) => Ok(None),
-        }
-    }
-
-    /// The first line of a file, as editors end even a single line.
-    fn secret_file(&self, key: &'static str, path: &Path) -> Result<Secret, ConfigError> {
-        let content = std::fs::read_to_string(path).map_err(|source| ConfigError::ReadSecret {
-            place: self.document.place_of(key),
-            key,
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(Secret::new(content.lines().next().unwrap_or_default()))
     }
 
     fn replay(&self, raw: &RawReplay) -> Result<ReplayConfig, ConfigError> {

@@ -1,3 +1,4 @@
+mod format;
 mod selection;
 
 use std::env::VarError;
@@ -368,44 +369,6 @@ fn registry_credentials_are_whole_or_absent() {
         &with("registry", "username = \"me\"\npassword_file = \"/nowhere/p\""),
         expect![
             "walcast.toml:12:1: cannot read registry.password_file /nowhere/p: No such file or directory (os error 2)"
-        ],
-    );
-}
-
-#[test]
-fn json_needs_no_registry() {
-    let without_registry = MINIMAL.split("[registry]").next().unwrap();
-    let json =
-        format!("{without_registry}[format]\nkey = \"json\"\nvalue = \"json_schema\"\nshape = \"flat\"\n");
-    let config = parse(&json).unwrap();
-    assert!(config.registry.is_none());
-    assert_eq!(config.format.shape, walcast_mapper::Shape::Flat);
-    check_error(
-        &json.replace("key = \"json\"", ""),
-        expect![[
-            r#"walcast.toml: registry.url is missing; add for example: url = "http://127.0.0.1:8081" under [registry]"#
-        ]],
-    );
-}
-
-#[test]
-fn shapes_that_cannot_be_are_refused() {
-    check_error(
-        &with("format", "shape = \"cloud_events\""),
-        expect![[
-            r#"walcast.toml: format.value is "avro"; wanted json or json_schema where shape is cloud_events"#
-        ]],
-    );
-    check_error(
-        &with("format.flat", "fields = [\"op\", \"lns\"]"),
-        expect![[
-            r#"walcast.toml:14:10: "lns" is no part of the envelope: op, ts_ms, ts_us, ts_ns or one of the source block (version, connector, name, ts_ms, snapshot, db, sequence, ts_us, ts_ns, schema, table, txId, lsn, xmin)"#
-        ]],
-    );
-    check_error(
-        &with("format", "value = \"protobuf\""),
-        expect![
-            "walcast.toml:14:9: unknown variant `protobuf`, expected one of `avro`, `json`, `json_schema`"
         ],
     );
 }

@@ -10,21 +10,6 @@ use super::given::Given;
 use super::migration::{Became, Migration, migrate};
 use crate::config::parse_for_test;
 
-/// Tables and keys of our configuration that the rules know and that are not there yet: the rules come into force with them.
-const AWAITED: [&str; 11] = [
-    "types",
-    "events",
-    "names",
-    "columns",
-    "keys",
-    "format.key",
-    "format.value",
-    "format.shape",
-    "format.flat",
-    "format.null_with_default",
-    "postgres.partitions",
-];
-
 const CONNECTOR: &str = r#"{
   "name": "Inventory Source",
   "config": {
@@ -419,29 +404,11 @@ fn the_producer_is_named_as_librdkafka_names_it() {
     );
 }
 
-/// Whether a key, or the table it is in, is not there yet.
-fn is_awaited(key: &str) -> bool {
-    AWAITED.iter().any(|awaited| {
-        key.strip_prefix(awaited)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    })
-}
-
-/// Whether something is missing that AWAITED would not bring.
 fn misses(migration: &Migration) -> bool {
-    let waits = |reason: &str| {
-        let key = reason
-            .strip_prefix("there is no ")
-            .and_then(|rest| rest.strip_suffix(" yet"));
-        key.is_some_and(is_awaited)
-    };
-    let missing = migration
+    migration
         .findings
         .iter()
-        .filter(|finding| finding.became.is_missing());
-    missing
-        .map(|finding| finding.reason.as_deref().unwrap_or_default())
-        .any(|reason| !waits(reason))
+        .any(|finding| finding.became.is_missing())
 }
 
 #[test]
