@@ -53,7 +53,7 @@ fn told(world: &World) -> Vec<Vec<u8>> {
         let told = broker
             .committed()
             .filter(|record| record.topic == "shop.transaction");
-        told.map(|record| record.value.clone().unwrap()).collect()
+        told.filter_map(|record| record.value.clone()).collect()
     })
 }
 
