@@ -148,6 +148,7 @@ fn a_connector_becomes_a_file() {
         slot = "dbz"                                     # slot.name
         tables = ["public.orders", "public.customers", "sales.items_*"] # table.include.list
         publication = "dbz_publication"                  # publication.name (default)
+        partitions = "leaf"                              # publish.via.partition.root (default)
 
         [kafka]
         topic_prefix = "fulfillment"                     # topic.prefix
@@ -176,17 +177,16 @@ fn a_connector_becomes_a_file() {
         [format]
         tombstones_on_delete = false                     # tombstones.on.delete
 
+        [types]
+        unknown = "drop"                                 # include.unknown.datatypes (default)
+
         # Without counterpart:
         #   snapshot.fetch.size: walcast does not read snapshots yet; after a take-over none is needed
         #   event.procesing.failure.handling.mode: no property of Debezium's Postgres connector 3.3
-        #   publish.via.partition.root: there is no postgres.partitions yet
-        #   include.unknown.datatypes: there is no types.unknown yet
     "##]].assert_eq(&migration.toml);
     expect![[r#"
-        not yet (3)
+        not yet (1)
           snapshot.fetch.size: walcast does not read snapshots yet; after a take-over none is needed
-          publish.via.partition.root (Debezium's default): there is no postgres.partitions yet
-          include.unknown.datatypes (Debezium's default): there is no types.unknown yet
         unknown (1)
           event.procesing.failure.handling.mode: no property of Debezium's Postgres connector 3.3
         to be done by hand (8)
@@ -206,7 +206,7 @@ fn a_connector_becomes_a_file() {
           group.id (worker): it runs the Connect worker, of which nothing is left
           value.converter.basic.auth.credentials.source (worker): user and password are in [registry]
           producer.acks (worker): it is always all
-        mapped (17)
+        mapped (19)
           database.hostname -> postgres.url
           database.port -> postgres.url
           database.user -> postgres.url
@@ -223,7 +223,9 @@ fn a_connector_becomes_a_file() {
           bootstrap.servers (worker) -> kafka.brokers
           producer.security.protocol (worker) -> kafka.properties.security.protocol
           producer.sasl.mechanism (worker) -> kafka.properties.sasl.mechanism
-          publication.name (Debezium's default) -> postgres.publication"#]].assert_eq(&migration.report());
+          publication.name (Debezium's default) -> postgres.publication
+          publish.via.partition.root (Debezium's default) -> postgres.partitions
+          include.unknown.datatypes (Debezium's default) -> types.unknown"#]].assert_eq(&migration.report());
 }
 
 /// Without anything but what is required, the defaults that differ from ours are written down.
@@ -245,6 +247,7 @@ fn what_debezium_does_by_default_is_written_down() {
         url = "postgres://cdc@db:5432/shop"              # database.hostname, database.user, database.dbname
         slot = "debezium"                                # slot.name (default)
         publication = "dbz_publication"                  # publication.name (default)
+        partitions = "leaf"                              # publish.via.partition.root (default)
         tables = ["*.*"]                                 # table.include.list (default)
 
         [kafka]
@@ -256,9 +259,8 @@ fn what_debezium_does_by_default_is_written_down() {
         # neither the connector nor a worker's file (--worker) names the converters: if they are Avro converters, set the environment variable REGISTRY_URL or write the address here
         url = "${REGISTRY_URL}"                          # value.converter (default)
 
-        # Without counterpart:
-        #   publish.via.partition.root: there is no postgres.partitions yet
-        #   include.unknown.datatypes: there is no types.unknown yet
+        [types]
+        unknown = "drop"                                 # include.unknown.datatypes (default)
     "##]].assert_eq(&migration.toml);
 }
 
