@@ -2,9 +2,9 @@
 --! differs Debezium 3.3.1 lists labels as it finds them in the catalog; walcast lists them in their order, as later versions of Debezium do.
 --! at t.value schema.1.fields.before.type.1.fields.e.type.1.connect.parameters.allowed
 
-create type public.size as enum ('small', 'large');
-alter type public.size add value 'middling' before 'large';
-create table t (id integer primary key, e public.size);
+create type public.extent as enum ('small', 'large');
+alter type public.extent add value 'middling' before 'large';
+create table t (id integer primary key, e public.extent);
 
 --! changes
 

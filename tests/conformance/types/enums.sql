@@ -1,10 +1,10 @@
 --! shows Labels in their order, and domains over domains.
 
-create type public.mood as enum ('sad', 'ok', 'happy');
-create domain public.label as varchar(30);
-create domain public.short_label as public.label;
-create table t (id integer primary key, m public.mood, d public.mood not null default 'ok', l public.label, s public.short_label);
-create table required (id integer primary key, m public.mood not null);
+create type public.temper as enum ('sad', 'ok', 'happy');
+create domain public.tag as varchar(30);
+create domain public.short_tag as public.tag;
+create table t (id integer primary key, m public.temper, d public.temper not null default 'ok', l public.tag, s public.short_tag);
+create table required (id integer primary key, m public.temper not null);
 
 --! changes
 
