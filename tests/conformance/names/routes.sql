@@ -9,6 +9,7 @@
 create table orders_1 (id integer primary key, v text);
 create table orders_2 (id integer primary key, v text);
 create table orders_3 (v text);
+alter table orders_3 replica identity full;
 create table other (id integer primary key);
 
 --! changes

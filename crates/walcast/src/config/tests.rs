@@ -223,7 +223,9 @@ fn values_that_break_a_rule_are_quoted_with_the_rule() {
     );
     check_error(
         &with("postgres", "tables = [\"orders\"]"),
-        expect![[r#"walcast.toml:5:11: postgres.tables: "orders" is not a table pattern: write schema.table, such as public.orders or public.*"#]],
+        expect![[
+            r#"walcast.toml:5:11: postgres.tables: "orders" is not a table pattern: write schema.table, such as public.orders or public.*"#
+        ]],
     );
     check_error(
         &MINIMAL.replace(

@@ -24,11 +24,15 @@ fn patterns_may_be_regular_expressions() {
 fn a_pattern_that_is_none_points_at_itself() {
     check_error(
         &with("postgres", "tables = [\n  \"public.*\",\n  '/public\\.(a/',\n]"),
-        expect![[r#"walcast.toml:7:3: postgres.tables: "/public\\.(a/" is not a regular expression: unclosed group"#]],
+        expect![[
+            r#"walcast.toml:7:3: postgres.tables: "/public\\.(a/" is not a regular expression: unclosed group"#
+        ]],
     );
     check_error(
         &with("columns", "exclude = [\n  \"*.*.a\",\n  \"users.email\"]"),
-        expect![[r#"walcast.toml:14:11: "users.email" is not a column pattern: write schema.table.column, such as public.users.email or *.*.email"#]],
+        expect![[
+            r#"walcast.toml:14:11: "users.email" is not a column pattern: write schema.table.column, such as public.users.email or *.*.email"#
+        ]],
     );
     check_error(
         &with("[keys]", "tables = \"orders\"\ncolumns = [\"id\"]"),

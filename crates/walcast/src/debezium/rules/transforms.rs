@@ -2,7 +2,7 @@
 
 use crate::debezium::draft::Setting;
 use crate::debezium::rule::Translate::{By, WithAnother};
-use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_yet};
+use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_needed, not_yet};
 
 const ROUTES: &str = "names.routes";
 const SHAPE: &str = "format.shape";
@@ -11,7 +11,7 @@ const OUTBOX: &str = "outbox tables are not routed yet";
 
 pub(super) const RULES: &[Rule] = &[
     becomes("transforms", ROUTES, By(transforms)).default(""),
-    becomes("transforms.*.type", ROUTES, WithAnother),
+    not_needed("transforms.*.type", "transforms says what each of them becomes"),
     becomes("transforms.*.regex", ROUTES, WithAnother),
     becomes("transforms.*.replacement", ROUTES, WithAnother),
     becomes("transforms.*.key.enforce.uniqueness", ROUTES, WithAnother),
