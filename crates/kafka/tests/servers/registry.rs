@@ -156,7 +156,7 @@ async fn every_answer_is_told_apart() {
         final: URL refuses access (status 401): who are you; check the user, password or token of [registry]
         final: URL refuses access (status 403): no reason given; check the user, password or token of [registry]
         final: URL is no Confluent schema registry interface (status 404): no reason given; check the path of [registry] url
-        final: URL refuses the schema for subject orders-value as incompatible with an earlier version: reader field 'x' has no default; change the subject's compatibility level, or the table, then start again
+        final: URL refuses the schema for subject orders-value as incompatible with an earlier version: reader field 'x' has no default; change the subject's compatibility level, or the table, then start again, or set on_incompatible = "new_subject" in [registry]
         final: URL refuses the schema for subject orders-value (status 422): invalid avro
         again: URL has a problem of its own (status 500): disk full
         again: URL has a problem of its own (status 503): no reason given
