@@ -163,7 +163,7 @@ async fn status_is_json_with_state_positions_and_counts() {
     assert_eq!(status["transactions"], 4);
     let changes: BTreeMap<String, u64> =
         serde_json::from_value(status["changes"]["public.items"].clone()).unwrap();
-    let counted = [("delete", 1), ("insert", 3), ("update", 1)];
+    let counted = [("delete", 1), ("insert", 3), ("truncate", 0), ("update", 1)];
     assert_eq!(
         changes,
         counted.map(|(name, count)| (name.to_owned(), count)).into()

@@ -41,6 +41,7 @@ pub(crate) enum Op {
     Update,
     Delete,
     Truncate,
+    Read,
 }
 
 /// A row as it was, or as it is.
@@ -125,7 +126,7 @@ impl Envelope {
         F::begin_record(out);
         self.put_images::<F>(value, scratch, out)?;
         F::field("source", out);
-        self.source.put::<F>(value.context.into(), scratch, out);
+        self.source.put::<F>(value.context.origin, scratch, out);
         F::field("transaction", out);
         put_transaction_block::<F>(value.place_in_transaction(), scratch, out);
         F::field("op", out);
@@ -240,6 +241,7 @@ impl Op {
             Op::Update => b"u",
             Op::Delete => b"d",
             Op::Truncate => b"t",
+            Op::Read => b"r",
         }
     }
 }

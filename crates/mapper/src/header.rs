@@ -5,7 +5,8 @@ use crate::encode::Scratch;
 use crate::envelope::{Envelope, KeyColumn, Row, RowFault};
 use crate::format::{Format, HeaderText, Nullability};
 use crate::source::{CONNECTOR, put_decimal};
-use crate::{Batch, RecordId};
+use crate::read::Identity;
+use crate::{Batch, RecordId, RowId};
 use walcast_pgoutput::{Column, Lsn};
 
 /// The new key, on the delete of a row that moved.
@@ -22,12 +23,15 @@ const IDENTITY: &str = "walcast.id";
 const ONLY_TASK: &[u8] = b"0";
 
 /// Adds the headers that every record has.
-pub(crate) fn push_context(batch: &mut Batch, topic_prefix: &str, id: &RecordId) {
+pub(crate) fn push_context(batch: &mut Batch, topic_prefix: &str, identity: &Identity) {
     batch.push_header(LOGICAL_NAME, |out| out.extend_from_slice(topic_prefix.as_bytes()));
     batch.push_header(TASK, |out| out.extend_from_slice(ONLY_TASK));
     // Debezium's word for the kind of connector, not for this one.
     batch.push_header(CONNECTOR_NAME, |out| out.extend_from_slice(CONNECTOR.as_bytes()));
-    push_id(batch, id);
+    batch.push_header(IDENTITY, |out| match identity {
+        Identity::Change(id) => put_id(id, out),
+        Identity::Read { lsn, row } => put_row_id(*lsn, row, out),
+    });
 }
 
 /// Adds the header that tells which record this is.
@@ -53,6 +57,18 @@ fn put_id(id: &RecordId, out: &mut Vec<u8>) {
         out.push(b'.');
         put_decimal(u64::from(id.part), out);
     }
+}
+
+/// A row that was read has no commit: its table and its place tell it from others at the same position.
+fn put_row_id(lsn: Lsn, row: &RowId, out: &mut Vec<u8>) {
+    put_lsn(lsn, out);
+    out.push(b'/');
+    put_decimal(u64::from(row.table.as_u32()), out);
+    out.push(b'(');
+    put_decimal(u64::from(row.tid.block), out);
+    out.push(b',');
+    put_decimal(u64::from(row.tid.offset), out);
+    out.push(b')');
 }
 
 fn put_lsn(lsn: Lsn, out: &mut Vec<u8>) {

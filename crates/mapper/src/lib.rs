@@ -70,6 +70,7 @@ mod key;
 mod names;
 mod pattern;
 mod plan;
+mod read;
 mod records;
 mod schema;
 mod serialization;
@@ -94,7 +95,8 @@ pub use events::{
     EdgeContext, EventTopic, HeartbeatEvents, MessageContext, MessageEvents, Tally, TransactionEvents,
 };
 pub use facts::{ColumnFacts, TableFacts, TypeFacts, TypeKind};
-pub use pattern::{ColumnPattern, NamePattern, PatternError, TablePattern};
+pub use pattern::{ColumnPattern, NamePattern, PatternError, PrefixPattern, TablePattern};
 pub use plan::{Plan, SchemaId, SchemaIds};
+pub use read::{ReadContext, RowId, SnapshotMark};
 pub use source_field::SourceField;
 pub use unsent::Unsent;

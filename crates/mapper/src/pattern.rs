@@ -1,6 +1,7 @@
 //! Which tables, columns and names are meant: globs over the parts of a name, or a regular expression over the whole.
 
 mod glob;
+mod prefix;
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,6 +12,7 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::TableName;
 use glob::Glob;
+pub use prefix::PrefixPattern;
 
 /// A text is no pattern.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use walcast_pgoutput::Relation;
+use walcast_pgoutput::{Relation, Tuple};
 
 use crate::column::{ColumnFault, ColumnPlan, Surroundings};
 use crate::config::Routed;
@@ -13,12 +13,13 @@ use crate::envelope::{Envelope, KeyColumn, RowFault};
 use crate::events::Operations;
 use crate::format::{Avro, Json};
 use crate::key::Key;
+use crate::read::EventContext;
 use crate::records::Records;
 use crate::serialization::Serialization;
 use crate::shape::ShapePlan;
 use crate::source::Source;
 use crate::{
-    Batch, ChangeContext, Encoding, MapError, MapperConfig, RowChange, Shape, TableFacts, TableName, Tally,
+    Batch, ChangeContext, Encoding, MapError, MapperConfig, ReadContext, RowChange, Shape, TableFacts, TableName, Tally,
     UnavailableValues, Unsent,
 };
 use crate::{key, names, schema};
@@ -212,7 +213,7 @@ impl Plan {
         tally: Option<&mut Tally>,
         batch: &mut Batch,
     ) -> Result<(), MapError> {
-        self.write(0, context, tally, batch, |records| match *change {
+        self.write(0, context.into(), tally, batch, |records| match *change {
             RowChange::Insert { new } => records.insert(new),
             RowChange::Update { old, new } => records.update(old, new),
             RowChange::Delete { old } => records.delete(old),
@@ -233,13 +234,29 @@ impl Plan {
         tally: Option<&mut Tally>,
         batch: &mut Batch,
     ) -> Result<(), MapError> {
-        self.write(part, context, tally, batch, |records| records.truncate())
+        self.write(part, context.into(), tally, batch, |records| records.truncate())
+    }
+
+    /// Writes the record of a row that was read from its table.
+    ///
+    /// # Errors
+    /// The row cannot be mapped; `batch` is then unchanged.
+    ///
+    /// # Panics
+    /// When [`Plan::bind`] was not called.
+    pub fn encode_read(
+        &mut self,
+        row: Tuple<'_>,
+        context: &ReadContext,
+        batch: &mut Batch,
+    ) -> Result<(), MapError> {
+        self.write(0, context.into(), None, batch, |records| records.read(row))
     }
 
     fn write(
         &mut self,
         part: u32,
-        context: &ChangeContext,
+        context: EventContext,
         tally: Option<&mut Tally>,
         batch: &mut Batch,
         write: impl FnOnce(&mut Records<'_>) -> Result<(), RowFault>,
@@ -255,7 +272,7 @@ impl Plan {
             value: &self.value,
             tombstones_on_delete: self.tombstones_on_delete,
             operations: self.operations,
-            context,
+            context: &context,
             scratch: &mut self.scratch,
             batch,
             tally,

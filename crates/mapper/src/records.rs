@@ -11,7 +11,8 @@ use crate::events::{EventOrder, Operations};
 use crate::format::Avro;
 use crate::serialization::Serialization;
 use crate::shape::{ShapePlan, Value};
-use crate::{Batch, ChangeContext, FlatDeletes, RecordId, Tally};
+use crate::read::{EventContext, Identity};
+use crate::{Batch, FlatDeletes, RecordId, Tally};
 use crate::{header, key};
 
 /// Writes the records of one change.
@@ -27,7 +28,7 @@ pub(crate) struct Records<'p> {
     pub(crate) value: &'p Serialization,
     pub(crate) tombstones_on_delete: bool,
     pub(crate) operations: Operations,
-    pub(crate) context: &'p ChangeContext,
+    pub(crate) context: &'p EventContext,
     pub(crate) scratch: &'p mut Scratch,
     pub(crate) batch: &'p mut Batch,
     /// What the transaction has counted, where transactions are told.
@@ -60,13 +61,19 @@ impl Records<'_> {
         self.event(Op::Create, None, Some(&new), None)
     }
 
+    /// The row was there.
+    pub(crate) fn read(&mut self, row: Tuple<'_>) -> Result<(), RowFault> {
+        let row = Row::new(row, None);
+        self.event(Op::Read, None, Some(&row), None)
+    }
+
     pub(crate) fn update(&mut self, old: Option<OldTuple<'_>>, new: Tuple<'_>) -> Result<(), RowFault> {
         let after = Row::new(new, old);
         let Some(old) = old else {
             return self.event(Op::Update, None, Some(&after), None);
         };
         let before = Row::old(old);
-        if self.operations.skip_unchanged && is_whole(old) && before.texts_equal(&after) {
+        if self.operations.skip_unchanged && is_whole(old) && self.sent_alike(&before, &after)? {
             return Ok(());
         }
         if !self.moved(&before, &after)? {
@@ -217,17 +224,30 @@ impl Records<'_> {
     }
 
     fn push_context(&mut self) {
-        let id = RecordId {
-            commit_lsn: self.context.commit_lsn,
-            ordinal: self.context.ordinal,
-            part: self.part,
+        let identity = match self.context.identity {
+            Identity::Change(id) => Identity::Change(RecordId { part: self.part, ..id }),
+            read @ Identity::Read { .. } => read,
         };
-        header::push_context(self.batch, self.topic_prefix, &id);
+        header::push_context(self.batch, self.topic_prefix, &identity);
     }
 
     fn finish(&mut self, key: Option<Range<usize>>, value: Option<Range<usize>>) {
         self.batch.finish(self.topic, key, value);
         self.part += 1;
+    }
+
+    /// Whether the update changed nothing of what values have: columns may be left out, hidden or rounded.
+    fn sent_alike(&mut self, before: &Row<'_>, after: &Row<'_>) -> Result<bool, RowFault> {
+        if before.texts_equal(after) {
+            return Ok(true);
+        }
+        let Self {
+            envelope, scratch, ..
+        } = self;
+        let (mut old, mut new) = (Vec::new(), Vec::new());
+        envelope.put_columns::<Avro>(before, scratch, &mut old)?;
+        envelope.put_columns::<Avro>(after, scratch, &mut new)?;
+        Ok(old == new)
     }
 
     /// Whether the update gave the row another key.

@@ -14,7 +14,8 @@ use crate::envelope::{Envelope, Op, Row, RowFault};
 use crate::events::EventOrder;
 use crate::format::Format;
 use crate::serialization::Body;
-use crate::{ChangeContext, Encoding, MapperConfig, Shape, schema};
+use crate::read::EventContext;
+use crate::{Encoding, MapperConfig, Shape, schema};
 
 /// How the values of one relation are shaped.
 #[derive(Debug)]
@@ -58,7 +59,7 @@ pub(crate) struct Value<'r, 'a> {
     pub(crate) op: Op,
     pub(crate) before: Option<&'r Row<'a>>,
     pub(crate) after: Option<&'r Row<'a>>,
-    pub(crate) context: &'r ChangeContext,
+    pub(crate) context: &'r EventContext,
     /// Its place in its transaction, where transactions are told.
     pub(crate) order: Option<EventOrder>,
 }
@@ -66,8 +67,9 @@ pub(crate) struct Value<'r, 'a> {
 impl Value<'_, '_> {
     /// What the block `transaction` is made of.
     pub(crate) fn place_in_transaction(&self) -> Option<(Xid, Lsn, EventOrder)> {
-        self.order
-            .map(|order| (self.context.xid, self.context.lsn, order))
+        let origin = &self.context.origin;
+        let (xid, order) = origin.xid.zip(self.order)?;
+        Some((xid, origin.lsn, order))
     }
 }
 

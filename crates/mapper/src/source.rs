@@ -4,8 +4,7 @@ use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
 
 use crate::encode::Scratch;
 use crate::format::{Format, HeaderText, Nullability};
-use crate::source_field::NO_SNAPSHOT;
-use crate::{ChangeContext, MapperConfig, SourceField, TableName};
+use crate::{MapperConfig, SnapshotMark, SourceField, TableName};
 
 /// The block of one table. What is the same for every row is already written.
 #[derive(Debug)]
@@ -15,8 +14,8 @@ pub(crate) struct Source {
     table: TableName,
     /// Up to the value of `ts_ms`.
     until_commit_time: Vec<u8>,
-    /// From there up to the value of `sequence`.
-    until_sequence: Vec<u8>,
+    /// From there up to the value of `sequence`, for each mark.
+    until_sequence: [Vec<u8>; SnapshotMark::ALL.len()],
     /// `schema` and `table`.
     table_fields: Vec<u8>,
 }
@@ -39,17 +38,7 @@ pub(crate) struct Origin {
     pub(crate) commit_time: PgTimestamp,
     pub(crate) lsn: Lsn,
     pub(crate) previous_commit_end: Option<Lsn>,
-}
-
-impl From<&ChangeContext> for Origin {
-    fn from(context: &ChangeContext) -> Self {
-        Self {
-            xid: Some(context.xid),
-            commit_time: context.commit_time,
-            lsn: context.lsn,
-            previous_commit_end: context.previous_commit_end,
-        }
-    }
+    pub(crate) snapshot: SnapshotMark,
 }
 
 /// What Debezium's connector for Postgres calls itself.
@@ -72,13 +61,16 @@ impl Source {
         // Any number: what comes after it depends on there being something before.
         F::integer(0, &mut out);
         let start = out.len();
-        F::field("snapshot", &mut out);
-        F::present(Nullability::NullLast, &mut out);
-        F::string(NO_SNAPSHOT.as_bytes(), &mut out);
-        put_text::<F>("db", &config.database, &mut out);
-        F::field("sequence", &mut out);
-        F::present(Nullability::NullFirst, &mut out);
-        let until_sequence = out.split_off(start);
+        let until_sequence = SnapshotMark::ALL.map(|mark| {
+            out.truncate(start);
+            F::field("snapshot", &mut out);
+            F::present(Nullability::NullLast, &mut out);
+            F::string(mark.as_str().as_bytes(), &mut out);
+            put_text::<F>("db", &config.database, &mut out);
+            F::field("sequence", &mut out);
+            F::present(Nullability::NullFirst, &mut out);
+            out.get(start..).unwrap_or_default().to_vec()
+        });
 
         let start = out.len();
         put_text::<F>("schema", &table.namespace, &mut out);
@@ -94,22 +86,25 @@ impl Source {
     }
 
     /// The value of one field.
-    pub(crate) fn value(&self, field: SourceField, context: &ChangeContext) -> SourceValue<'_> {
-        let micros = context.commit_time.unix_micros();
+    pub(crate) fn value(&self, field: SourceField, origin: &Origin) -> SourceValue<'_> {
+        let micros = origin.commit_time.unix_micros();
         match field {
             SourceField::Version => SourceValue::Text(VERSION),
             SourceField::Connector => SourceValue::Text(CONNECTOR),
             SourceField::Name => SourceValue::Text(&self.topic_prefix),
             SourceField::TsMs => SourceValue::Number(micros.div_euclid(MICROS_A_MILLI)),
-            SourceField::Snapshot => SourceValue::Text(NO_SNAPSHOT),
+            SourceField::Snapshot => SourceValue::Text(origin.snapshot.as_str()),
             SourceField::Db => SourceValue::Text(&self.database),
-            SourceField::Sequence => SourceValue::Sequence(context.previous_commit_end, context.lsn),
+            SourceField::Sequence => SourceValue::Sequence(origin.previous_commit_end, origin.lsn),
             SourceField::TsUs => SourceValue::Number(micros),
             SourceField::TsNs => SourceValue::Number(micros.saturating_mul(NANOS_A_MICRO)),
             SourceField::Schema => SourceValue::Text(&self.table.namespace),
             SourceField::Table => SourceValue::Text(&self.table.name),
-            SourceField::TxId => SourceValue::Number(i64::from(context.xid.as_u32())),
-            SourceField::Lsn => SourceValue::Number(context.lsn.as_u64().cast_signed()),
+            SourceField::TxId => match origin.xid {
+                Some(xid) => SourceValue::Number(i64::from(xid.as_u32())),
+                None => SourceValue::Nothing,
+            },
+            SourceField::Lsn => SourceValue::Number(origin.lsn.as_u64().cast_signed()),
             // Debezium fills it only when told to ask for it.
             SourceField::Xmin => SourceValue::Nothing,
         }
@@ -120,7 +115,9 @@ impl Source {
         let micros = origin.commit_time.unix_micros();
         out.extend_from_slice(&self.until_commit_time);
         F::integer(micros.div_euclid(MICROS_A_MILLI), out);
-        out.extend_from_slice(&self.until_sequence);
+        let [no_mark, ..] = &self.until_sequence;
+        let mark = self.until_sequence.get(origin.snapshot as usize);
+        out.extend_from_slice(mark.unwrap_or(no_mark));
         write_sequence(origin.previous_commit_end, origin.lsn, &mut scratch.text);
         F::string(&scratch.text, out);
         put_optional_integer::<F>("ts_us", micros, out);

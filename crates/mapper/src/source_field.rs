@@ -1,6 +1,7 @@
 //! The fields of the envelope's `source` block.
 
 use crate::connect::{ConnectSchema, Kind, Slot};
+use crate::SnapshotMark;
 use crate::schema::{ALLOWED, ENUM};
 
 /// A field of the `source` block, by Debezium's names.
@@ -39,8 +40,6 @@ pub enum SourceField {
 /// What `source.snapshot` may say.
 const SNAPSHOT_STATES: &str =
     "true,first,first_in_data_collection,last_in_data_collection,last,false,incremental";
-/// Of a change read from the log.
-pub(crate) const NO_SNAPSHOT: &str = "false";
 
 impl SourceField {
     /// All of them, in the block's order.
@@ -124,7 +123,7 @@ impl SourceField {
         Slot {
             schema: self.schema(),
             optional: self.is_optional(),
-            default: (self == Self::Snapshot).then(|| NO_SNAPSHOT.into()),
+            default: (self == Self::Snapshot).then(|| SnapshotMark::None.as_str().into()),
         }
     }
 }

@@ -30,6 +30,7 @@
 //! [2]: https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
 #![deny(clippy::indexing_slicing)]
 
+mod copy;
 pub mod decode;
 pub mod encode;
 pub mod error;
@@ -40,10 +41,12 @@ mod lsn;
 mod message;
 pub mod reader;
 mod relation;
+mod tid;
 mod timestamp;
 mod tuple;
 mod wire;
 
+pub use copy::{CopiedRow, CopyDecoder, CopyError};
 pub use decode::Decoder;
 pub use error::DecodeError;
 pub use frame::{Frame, FrameBlock};
@@ -54,5 +57,6 @@ pub use message::{
     StreamAbort, StreamStart, Truncate, TypeMessage, Update,
 };
 pub use relation::{Relation, RelationColumn, ReplicaIdentity};
+pub use tid::{ParseTidError, Tid};
 pub use timestamp::PgTimestamp;
 pub use tuple::{Column, Columns, Tuple};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::{Client, SimpleQueryMessage};
-use walcast_testbed::{ConnectorConfig, DebeziumConfig, read_topic, wait_until};
+use walcast_testbed::{ConnectorConfig, DebeziumConfig, wait_until};
 
 use super::scenario::Settings;
 use super::servers::Servers;
@@ -17,7 +17,7 @@ const PUBLICATION: &str = "conformance";
 pub(super) const END_TABLE: &str = "conformance_end";
 
 /// How long the delivery of one round may take: only a fault reaches it.
-const DELIVERY_LIMIT: Duration = Duration::from_secs(600);
+const DELIVERY_LIMIT: Duration = Duration::from_secs(300);
 
 /// Two connectors that stream from one database.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Pair {
     pub(super) async fn await_both(&mut self) {
         let end = self.write_end().await;
         self.await_debezium(&end).await;
-        self.await_walcast().await;
+        self.await_walcast(&end).await;
     }
 
     /// Waits until walcast has ended by itself; its log.
@@ -122,8 +122,8 @@ impl Pair {
 
     /// Waits until Debezium's task has failed, and until walcast has delivered everything; the trace.
     pub(super) async fn await_failure(&mut self) -> String {
-        self.write_end().await;
-        self.await_walcast().await;
+        let end = self.write_end().await;
+        self.await_walcast(&end).await;
         let mut trace = None;
         await_that("failure of debezium", async || {
             let runs = self.servers.debezium.runs(self.debezium.name()).await;
@@ -153,10 +153,7 @@ impl Pair {
     /// written confirms the second, which lies behind `end`.
     async fn await_debezium(&self, end: &str) {
         let client = self.client().await;
-        let sql = format!(
-            "SELECT confirmed_flush_lsn >= '{end}' FROM pg_replication_slots WHERE slot_name = '{}'",
-            self.debezium.slot()
-        );
+        let sql = confirmed(self.debezium.slot(), end);
         await_delivery("delivery by debezium", async || {
             let runs = self.servers.debezium.runs(self.debezium.name()).await;
             if let Err(error) = runs {
@@ -167,14 +164,14 @@ impl Pair {
         .await;
     }
 
-    /// walcast commits in the source's order: the last row is there when all before it is.
-    async fn await_walcast(&mut self) {
-        let topic = format!("{}.public.{END_TABLE}", self.prefixes.walcast);
-        let brokers = self.servers.kafka.brokers();
+    /// walcast confirms what is committed in Kafka.
+    async fn await_walcast(&mut self, end: &str) {
+        let client = self.client().await;
+        let sql = confirmed(&format!("walcast_{}", self.prefixes.walcast), end);
         let instance = self.instance.as_mut().expect("it was started");
         await_delivery("delivery by walcast", async || {
             instance.assert_running();
-            read_topic(&brokers, &topic).await.unwrap().len() >= self.rows_at_end
+            text(&client, &sql).await == "t"
         })
         .await;
     }
@@ -215,6 +212,11 @@ impl Pair {
     pub(super) fn prefixes(&self) -> &Prefixes {
         &self.prefixes
     }
+}
+
+/// Whether a slot was told that everything before `end` is delivered.
+fn confirmed(slot: &str, end: &str) -> String {
+    format!("SELECT confirmed_flush_lsn >= '{end}' FROM pg_replication_slots WHERE slot_name = '{slot}'")
 }
 
 /// The first value of a query.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::PrefixPattern;
+
 /// Settings of `[events]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
@@ -16,10 +18,10 @@ pub struct EventsConfig {
     pub transactions: bool,
     /// What follows the prefix in the name of that topic.
     pub transaction_topic: String,
-    /// Patterns of the prefixes of logical decoding messages that are sent; `*` stands for any characters.
-    pub messages: Vec<String>,
-    /// Patterns of prefixes that are not sent although [`EventsConfig::messages`] chooses them.
-    pub exclude_messages: Vec<String>,
+    /// Which logical decoding messages are sent, by their prefix.
+    pub messages: Vec<PrefixPattern>,
+    /// Which are not sent although [`EventsConfig::messages`] chooses them.
+    pub exclude_messages: Vec<PrefixPattern>,
     /// Distance between heartbeats; zero: there are none.
     pub heartbeat_interval_ms: u64,
     /// What stands before the prefix in the name of the topic of heartbeats.
@@ -46,8 +48,6 @@ const OPERATIONS: [Operation; 3] = [Operation::Create, Operation::Update, Operat
 const TRANSACTION_TOPIC: &str = "transaction";
 /// Debezium's name.
 const HEARTBEAT_TOPIC_PREFIX: &str = "__debezium-heartbeat";
-/// Debezium sends every message unless told not to.
-const ANY_MESSAGE: &str = "*";
 
 impl Default for EventsConfig {
     fn default() -> Self {
@@ -56,7 +56,8 @@ impl Default for EventsConfig {
             skip_unchanged: false,
             transactions: false,
             transaction_topic: TRANSACTION_TOPIC.to_owned(),
-            messages: vec![ANY_MESSAGE.to_owned()],
+            // Debezium sends every message unless told not to.
+            messages: vec![PrefixPattern::any()],
             exclude_messages: Vec::new(),
             heartbeat_interval_ms: 0,
             heartbeat_topic_prefix: HEARTBEAT_TOPIC_PREFIX.to_owned(),

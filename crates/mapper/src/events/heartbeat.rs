@@ -32,7 +32,13 @@ impl HeartbeatEvents {
         );
         let key = first_version(KEY, vec![text.required().named(SERVER_NAME)]);
         let value = first_version(VALUE, vec![long.required().named(TS_MS)]);
-        let name = format!("{}.{}", config.events.heartbeat_topic_prefix, config.topic_prefix);
+        let name = [
+            &config.events.heartbeat_topic_prefix,
+            &config.names.delimiter,
+            &config.topic_prefix,
+        ]
+        .map(String::as_str)
+        .concat();
         Self {
             topic: EventTopic::new(name, config, &key, &value),
             topic_prefix: config.topic_prefix.clone(),

@@ -13,7 +13,7 @@ use crate::envelope::RowFault;
 use crate::format::{Avro, Format, Json, Nullability};
 use crate::serialization::Body;
 use crate::source::{Origin, Source, put_optional_integer};
-use crate::{Batch, Encoding, MapperConfig, RecordId, TableName, header, schema};
+use crate::{Batch, Encoding, MapperConfig, RecordId, SnapshotMark, TableName, header, schema};
 
 /// The topic of messages and its records.
 #[derive(Debug)]
@@ -150,6 +150,7 @@ impl Body for Value<'_> {
             commit_time: context.commit_time,
             lsn: context.lsn,
             previous_commit_end: context.previous_commit_end,
+            snapshot: SnapshotMark::None,
         };
         self.source.put::<F>(origin, scratch, out);
         F::field("transaction", out);

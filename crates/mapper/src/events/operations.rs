@@ -32,6 +32,8 @@ impl Operations {
             Op::Update => self.update,
             Op::Delete => self.delete,
             Op::Truncate => self.truncate,
+            // Whoever wants no rows reads none.
+            Op::Read => true,
         }
     }
 }

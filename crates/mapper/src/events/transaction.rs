@@ -60,7 +60,13 @@ impl TransactionEvents {
                 .named("data_collections"),
             long().required().named("ts_ms"),
         ];
-        let name = format!("{}.{}", config.topic_prefix, config.events.transaction_topic);
+        let name = [
+            &config.topic_prefix,
+            &config.names.delimiter,
+            &config.events.transaction_topic,
+        ]
+        .map(String::as_str)
+        .concat();
         Self {
             topic: EventTopic::new(name, config, &key, &first_version(VALUE, fields)),
         }

@@ -11,7 +11,8 @@ use crate::events::{put_transaction_id, signed};
 use crate::format::{Format, Nullability, written};
 use crate::shape::Value;
 use crate::source::{CONNECTOR, SourceValue};
-use crate::{ChangeContext, Encoding, SourceField, schema};
+use crate::read::EventContext;
+use crate::{Encoding, SourceField, schema};
 
 /// How events are written.
 #[derive(Debug)]
@@ -62,7 +63,7 @@ impl CloudEventsPlan {
         put_text::<F>("iodebeziumop", value.op.letter(), out);
         for field in SourceField::ALL {
             F::field(&attribute(field.name()), out);
-            match value.envelope.source.value(field, value.context) {
+            match value.envelope.source.value(field, &value.context.origin) {
                 SourceValue::Nothing => F::absent(Nullability::NullFirst, out),
                 // A CloudEvent has no numbers of 64 bits.
                 present => {
@@ -94,7 +95,7 @@ impl CloudEventsPlan {
             ("sequence", SourceField::Sequence),
         ] {
             write!(id, ";{name}:").expect("writing to memory cannot fail");
-            source.value(field, value.context).put_as_text(scratch, &mut id);
+            source.value(field, &value.context.origin).put_as_text(scratch, &mut id);
         }
         id
     }
@@ -129,8 +130,8 @@ fn put_text<F: Format>(name: &str, text: &[u8], out: &mut Vec<u8>) {
     F::string(text, out);
 }
 
-fn time(context: &ChangeContext) -> Moment {
-    Moment::of_unix_micros(context.commit_time.unix_micros(), TIME_DIGITS)
+fn time(context: &EventContext) -> Moment {
+    Moment::of_unix_micros(context.origin.commit_time.unix_micros(), TIME_DIGITS)
 }
 
 /// A name of letters and digits only, as attributes must have; Debezium leaves capital letters standing.

@@ -9,7 +9,8 @@ use crate::envelope::{Envelope, Op, RowFault, nanos_to_micros, nanos_to_millis};
 use crate::format::{Format, HeaderText, Nullability};
 use crate::shape::Value;
 use crate::source::SourceValue;
-use crate::{Batch, ChangeContext, FlatDeletes, FlatForm};
+use crate::read::EventContext;
+use crate::{Batch, FlatDeletes, FlatForm};
 
 /// How flat rows are written.
 #[derive(Debug)]
@@ -85,7 +86,7 @@ impl FlatPlan {
         &self,
         envelope: &Envelope,
         op: Op,
-        context: &ChangeContext,
+        context: &EventContext,
         scratch: &mut Scratch,
         batch: &mut Batch,
     ) {
@@ -121,14 +122,14 @@ impl EnvelopePart {
         }
     }
 
-    fn value<'e>(self, envelope: &'e Envelope, op: Op, context: &ChangeContext) -> PartValue<'e> {
+    fn value<'e>(self, envelope: &'e Envelope, op: Op, context: &EventContext) -> PartValue<'e> {
         let nanos = context.processed_at_unix_nanos;
         match self {
             EnvelopePart::Op => PartValue::Letter(op.letter()),
             EnvelopePart::TsMs => PartValue::Number(nanos_to_millis(nanos)),
             EnvelopePart::TsUs => PartValue::Number(nanos_to_micros(nanos)),
             EnvelopePart::TsNs => PartValue::Number(nanos),
-            EnvelopePart::Source(field) => PartValue::Source(envelope.source.value(field, context)),
+            EnvelopePart::Source(field) => PartValue::Source(envelope.source.value(field, &context.origin)),
         }
     }
 }

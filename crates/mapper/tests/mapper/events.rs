@@ -191,6 +191,12 @@ fn an_update_without_change_can_be_left_out_where_the_log_shows_it() {
     let toast: &[_] = &[Text(b"1"), walcast_pgoutput::Column::UnchangedToast];
     assert_eq!(count(&table, &Change::UpdateFull(row, toast)), 0);
     assert_eq!(count(&table, &Change::UpdateFull(row, &[Text(b"1"), Null])), 1);
+    table.config.columns.exclude = vec!["*.*.b".parse().unwrap()];
+    assert_eq!(count(&table, &Change::UpdateFull(row, &[Text(b"1"), Null])), 0);
+    assert_eq!(
+        count(&table, &Change::UpdateFull(row, &[Text(b"2"), Text(b"b")])),
+        3
+    );
     table.config.events.skip_unchanged = false;
     assert_eq!(count(&table, &Change::UpdateFull(row, row)), 1);
 }

@@ -1,0 +1,135 @@
+//! A row that was read from its table, and what its record has in common with that of a change.
+
+use std::fmt;
+
+use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
+
+use crate::source::Origin;
+use crate::{ChangeContext, RecordId};
+
+/// Where a row was read: what the `source` block and the record's identity are made of.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadContext {
+    /// The row is as the transactions committed before this position left it: `source.lsn`.
+    pub lsn: Lsn,
+    /// When that state was fixed: `source.ts_ms`, `ts_us`, `ts_ns`.
+    pub fixed_at: PgTimestamp,
+    /// Its place among the rows that are read.
+    pub mark: SnapshotMark,
+    /// Which row it is.
+    pub row: RowId,
+    /// Our own clock, nanoseconds since 1970: the envelope's `ts_ms`, `ts_us`, `ts_ns`.
+    pub processed_at_unix_nanos: i64,
+}
+
+/// A row at the position where it was read: the table's number and the row's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowId {
+    /// The table.
+    pub table: Oid,
+    /// The place.
+    pub tid: Tid,
+}
+
+impl fmt::Display for RowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.table, self.tid)
+    }
+}
+
+/// What `source.snapshot` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SnapshotMark {
+    /// A change, read from the log.
+    #[default]
+    None,
+    /// A row like others.
+    Row,
+    /// The first of all.
+    First,
+    /// The first of its table.
+    FirstInTable,
+    /// The last of its table.
+    LastInTable,
+    /// The last of all.
+    Last,
+}
+
+impl SnapshotMark {
+    /// All of them, in the order of their numbers.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::None,
+        Self::Row,
+        Self::First,
+        Self::FirstInTable,
+        Self::LastInTable,
+        Self::Last,
+    ];
+
+    /// Debezium's word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "false",
+            Self::Row => "true",
+            Self::First => "first",
+            Self::FirstInTable => "first_in_data_collection",
+            Self::LastInTable => "last_in_data_collection",
+            Self::Last => "last",
+        }
+    }
+}
+
+/// What every record of a row says beside the row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EventContext {
+    pub(crate) origin: Origin,
+    pub(crate) identity: Identity,
+    pub(crate) processed_at_unix_nanos: i64,
+}
+
+/// What a record is recognized by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Identity {
+    Change(RecordId),
+    Read { lsn: Lsn, row: RowId },
+}
+
+impl From<&ChangeContext> for EventContext {
+    fn from(context: &ChangeContext) -> Self {
+        Self {
+            origin: Origin {
+                xid: Some(context.xid),
+                commit_time: context.commit_time,
+                lsn: context.lsn,
+                previous_commit_end: context.previous_commit_end,
+                snapshot: SnapshotMark::None,
+            },
+            identity: Identity::Change(RecordId {
+                commit_lsn: context.commit_lsn,
+                ordinal: context.ordinal,
+                part: 0,
+            }),
+            processed_at_unix_nanos: context.processed_at_unix_nanos,
+        }
+    }
+}
+
+impl From<&ReadContext> for EventContext {
+    fn from(context: &ReadContext) -> Self {
+        Self {
+            origin: Origin {
+                xid: None,
+                commit_time: context.fixed_at,
+                lsn: context.lsn,
+                previous_commit_end: None,
+                snapshot: context.mark,
+            },
+            identity: Identity::Read {
+                lsn: context.lsn,
+                row: context.row,
+            },
+            processed_at_unix_nanos: context.processed_at_unix_nanos,
+        }
+    }
+}

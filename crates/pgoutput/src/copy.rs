@@ -1,0 +1,175 @@
+//! Rows as `COPY … TO STDOUT` writes them in text format, turned into tuples.
+//!
+//! COPY and pgoutput print a value with the same function of its type, so that a row read by either makes the same
+//! record. See <https://www.postgresql.org/docs/current/sql-copy.html> (text format).
+
+use crate::reader::Reader;
+use crate::{Tid, Tuple};
+
+/// Turns rows of COPY into tuples, in a buffer that is used again for each.
+///
+/// The first field of every row is its `ctid`, the others are the columns of a relation in their order.
+#[derive(Debug, Default)]
+pub struct CopyDecoder {
+    tuple: Vec<u8>,
+}
+
+/// A row that was copied.
+#[derive(Clone, Copy, Debug)]
+pub struct CopiedRow<'a> {
+    /// Where it lies.
+    pub tid: Tid,
+    /// Its values.
+    pub values: Tuple<'a>,
+}
+
+/// Bytes are no row of COPY.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CopyError {
+    /// A row ends in the middle.
+    #[error("a copied row ends at byte {offset} without the end of its line")]
+    Unended {
+        /// Where.
+        offset: usize,
+    },
+    /// The first field is no place.
+    #[error("a copied row does not begin with its place")]
+    Place,
+    /// A row has more columns, or a value more bytes, than the protocol can say.
+    #[error("a copied row has more columns or longer values than a table can have")]
+    TooLarge,
+}
+
+/// What stands before a value that is there, and how long its length is.
+const TEXT_HEAD: [u8; 5] = *b"t\0\0\0\0";
+
+impl CopyDecoder {
+    /// Turns one row, with the end of its line, into a tuple.
+    ///
+    /// # Errors
+    /// The bytes are no such row.
+    pub fn decode(&mut self, line: &[u8]) -> Result<CopiedRow<'_>, CopyError> {
+        let end = line.iter().position(|byte| *byte == b'\t' || *byte == b'\n');
+        let (place, mut rest) = line.split_at(end.ok_or(CopyError::Unended { offset: line.len() })?);
+        let tid = str::from_utf8(place).ok().and_then(|text| text.parse().ok());
+        let tid = tid.ok_or(CopyError::Place)?;
+        self.tuple.clear();
+        self.tuple.extend_from_slice(&[0, 0]);
+        let mut count: u16 = 0;
+        while let Some(after) = rest.strip_prefix(b"\t") {
+            rest = self
+                .value(after)
+                .ok_or(CopyError::Unended { offset: line.len() })??;
+            count = count.checked_add(1).ok_or(CopyError::TooLarge)?;
+        }
+        if rest != b"\n" {
+            return Err(CopyError::Unended {
+                offset: line.len() - rest.len(),
+            });
+        }
+        if let Some(head) = self.tuple.first_chunk_mut() {
+            *head = count.to_be_bytes();
+        }
+        let mut reader = Reader::new(&self.tuple);
+        let values = Tuple::read(&mut reader).map_err(|_| CopyError::TooLarge)?;
+        Ok(CopiedRow { tid, values })
+    }
+
+    /// Appends the value at the beginning of `bytes`; what follows it, or `None` when the row ends before its line does.
+    fn value<'a>(&mut self, bytes: &'a [u8]) -> Option<Result<&'a [u8], CopyError>> {
+        if let Some(rest) = bytes.strip_prefix(br"\N") {
+            self.tuple.push(b'n');
+            return Some(Ok(rest));
+        }
+        let head = self.tuple.len();
+        self.tuple.extend_from_slice(&TEXT_HEAD);
+        let mut rest = bytes;
+        loop {
+            let special = rest
+                .iter()
+                .position(|byte| matches!(byte, b'\t' | b'\n' | b'\\'))?;
+            let (plain, from_special) = rest.split_at_checked(special)?;
+            self.tuple.extend_from_slice(plain);
+            rest = match from_special {
+                [b'\\', escaped, after @ ..] => {
+                    self.tuple.push(unescaped(*escaped));
+                    after
+                }
+                [b'\\'] => return None,
+                end => {
+                    rest = end;
+                    break;
+                }
+            };
+        }
+        let length = self.tuple.len() - head - TEXT_HEAD.len();
+        let Ok(length) = i32::try_from(length) else {
+            return Some(Err(CopyError::TooLarge));
+        };
+        let place = self.tuple.get_mut(head + 1..head + TEXT_HEAD.len())?;
+        place.copy_from_slice(&length.to_be_bytes());
+        Some(Ok(rest))
+    }
+}
+
+/// What the letter after a backslash stands for.
+fn unescaped(letter: u8) -> u8 {
+    match letter {
+        b'b' => 0x08,
+        b'f' => 0x0C,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'v' => 0x0B,
+        itself => itself,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::CopyDecoder;
+
+    fn check(line: &[u8], expected: &Expect) {
+        expected.assert_eq(&match CopyDecoder::default().decode(line) {
+            Ok(row) => format!("{} {:?}", row.tid, row.values),
+            Err(error) => error.to_string(),
+        });
+    }
+
+    #[test]
+    fn values_are_what_was_copied() {
+        check(b"(0,1)\n", &expect!["(0,1) []"]);
+        check(
+            b"(7,12)\t1\t\\N\t\ttwo words\n",
+            &expect![[r#"(7,12) [Text("1"), Null, Text(""), Text("two words")]"#]],
+        );
+        check(
+            b"(0,1)\ta\\tb\\nc\\\\d\\re\\bf\\fg\\v\t\\\\N\tN\n",
+            &expect![[
+                r#"(0,1) [Text("a\tb\nc\\d\re\u{8}f\u{c}g\u{b}"), Text("\\N"), Text("N")]"#
+            ]],
+        );
+        check("(0,1)\tü\n".as_bytes(), &expect![[r#"(0,1) [Text("ü")]"#]]);
+    }
+
+    #[test]
+    fn what_is_no_row_is_refused() {
+        check(b"", &expect!["a copied row ends at byte 0 without the end of its line"]);
+        check(b"(0,1)\ta", &expect!["a copied row ends at byte 7 without the end of its line"]);
+        check(b"(0,1)\ta\\", &expect!["a copied row ends at byte 8 without the end of its line"]);
+        check(b"(0,1)\ta\nb\n", &expect!["a copied row ends at byte 7 without the end of its line"]);
+        check(b"(0,1)\t\\Nx\n", &expect!["a copied row ends at byte 8 without the end of its line"]);
+        check(b"1\ta\n", &expect!["a copied row does not begin with its place"]);
+    }
+
+    #[test]
+    fn the_buffer_is_used_again() {
+        let mut decoder = CopyDecoder::default();
+        decoder.decode(b"(0,1)\tone\ttwo\n").unwrap();
+        let row = decoder.decode(b"(0,2)\t\\N\n").unwrap();
+        assert_eq!(format!("{:?}", row.values), "[Null]");
+    }
+}

@@ -1,0 +1,87 @@
+//! Where a row lies in its table.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The place of a row version (`ctid`): a block of the table's file, and a number in it.
+///
+/// Printed as Postgres prints it: `(0,1)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tid {
+    /// The block, from 0.
+    pub block: u32,
+    /// The number in the block, from 1.
+    pub offset: u16,
+}
+
+impl Tid {
+    /// Before every row.
+    pub const START: Self = Self { block: 0, offset: 0 };
+
+    /// Before every row of a block.
+    #[must_use]
+    pub const fn of_block(block: u32) -> Self {
+        Self { block, offset: 0 }
+    }
+
+    /// The next place: nothing lies between.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        match self.offset.checked_add(1) {
+            Some(offset) => Self {
+                block: self.block,
+                offset,
+            },
+            None => Self::of_block(self.block.saturating_add(1)),
+        }
+    }
+}
+
+impl fmt::Display for Tid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({},{})", self.block, self.offset)
+    }
+}
+
+/// A text is no `ctid`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a row's place is written (block,number)")]
+pub struct ParseTidError;
+
+impl FromStr for Tid {
+    type Err = ParseTidError;
+
+    fn from_str(text: &str) -> Result<Self, ParseTidError> {
+        let inside = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+        let (block, offset) = inside
+            .and_then(|inside| inside.split_once(','))
+            .ok_or(ParseTidError)?;
+        Ok(Self {
+            block: block.parse().map_err(|_| ParseTidError)?,
+            offset: offset.parse().map_err(|_| ParseTidError)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ParseTidError, Tid};
+
+    #[test]
+    fn places_are_read_as_they_are_printed() {
+        for text in ["(0,0)", "(0,1)", "(4294967295,65535)"] {
+            assert_eq!(text.parse::<Tid>().unwrap().to_string(), text);
+        }
+        for text in ["", "0,1", "(0;1)", "(0,1", "(-1,1)", "(0,65536)", "(0,1,2)"] {
+            assert_eq!(text.parse::<Tid>(), Err(ParseTidError), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_next_place_may_lie_in_the_next_block() {
+        let tid = |block, offset| Tid { block, offset };
+        assert_eq!(tid(3, 7).next(), tid(3, 8));
+        assert_eq!(tid(3, u16::MAX).next(), tid(4, 0));
+        assert!(Tid::START < tid(0, 1) && tid(0, 9) < tid(1, 0));
+    }
+}
