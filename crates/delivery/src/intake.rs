@@ -174,10 +174,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
             Message::Begin(begin) => self.begin(wal_start, &begin).await?,
             Message::Commit(commit) => self.commit(wal_start, &commit).await?,
             Message::Relation(relation) => {
-                self.relations
-                    .learn(relation)
-                    .await
-                    .map_err(|fault| self.explain(wal_start, fault))?;
+                self.relations.learn(relation);
             }
             Message::Insert(insert) => {
                 self.change(wal_start, insert.relation, &RowChange::Insert { new: insert.new })
@@ -287,7 +284,8 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
         let batch = &mut self.parcel.batch;
         let encoded = self
             .relations
-            .encode_truncate(&truncate.relations, &place.context, tally, batch);
+            .encode_truncate(&truncate.relations, &place.context, tally, batch)
+            .await;
         let has_records = encoded.map_err(|fault| self.explain(lsn, fault))?;
         self.encoded(&place, before, has_records).await
     }

@@ -28,6 +28,8 @@ pub(crate) struct Relations<'a, C, T, R> {
 enum Table {
     /// In the publication but not chosen by the configuration.
     NotCaptured,
+    /// Named, without a row so far: a partition is named too whose changes are sent as its root's.
+    Named(Relation),
     Captured(Box<CapturedRelation>),
 }
 
@@ -77,18 +79,21 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
         &mut self.registrar
     }
 
-    /// Takes a Relation message: compiles its plan and registers its schemas, so that both are there before the first
-    /// row.
-    pub(crate) async fn learn(&mut self, relation: Relation) -> Result<(), EncodeFault> {
-        let name = TableName {
-            namespace: relation.namespace.clone(),
-            name: relation.name.clone(),
-        };
+    /// Takes a Relation message.
+    pub(crate) fn learn(&mut self, relation: Relation) {
         let oid = relation.oid;
-        if !self.catalog.captures(&name) {
-            self.known.insert(oid, Table::NotCaptured);
-            return Ok(());
-        }
+        let table = if self.catalog.captures(&name(&relation)) {
+            Table::Named(relation)
+        } else {
+            Table::NotCaptured
+        };
+        self.known.insert(oid, table);
+    }
+
+    /// Before the first row of a relation: compiles its plan and registers its schemas.
+    #[cold]
+    async fn map(&mut self, relation: Relation) -> Result<(), EncodeFault> {
+        let (oid, name) = (relation.oid, name(&relation));
         let plan = self.plan(&relation, &HashSet::new()).await?;
         info!(relation = %name, topic = plan.topic(), columns = relation.columns.len(), "relation mapped");
         let changes = self.counters(&name);
@@ -112,10 +117,13 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
         mut tally: Option<&mut Tally>,
         batch: &mut Batch,
     ) -> Result<bool, EncodeFault> {
+        if let Some(Table::Named(relation)) = self.known.get(&oid) {
+            self.map(relation.clone()).await?;
+        }
         let captured = match self.known.get_mut(&oid) {
             Some(Table::Captured(captured)) => captured,
             Some(Table::NotCaptured) => return Ok(false),
-            None => return Err(EncodeFault::UnknownRelation),
+            Some(Table::Named(_)) | None => return Err(EncodeFault::UnknownRelation),
         };
         let before = batch.record_count();
         let completed = match captured.plan.unsent(change) {
@@ -142,7 +150,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
     }
 
     /// Encodes the emptying of tables, one event for each that is captured; false when there is none.
-    pub(crate) fn encode_truncate(
+    pub(crate) async fn encode_truncate(
         &mut self,
         oids: &[Oid],
         context: &ChangeContext,
@@ -152,10 +160,13 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
         let is_sent = self.config.events.operations.contains(&Operation::Truncate);
         let before = batch.record_count();
         for (part, oid) in (0..).zip(oids) {
+            if let Some(Table::Named(relation)) = self.known.get(oid) {
+                self.map(relation.clone()).await?;
+            }
             let captured = match self.known.get_mut(oid) {
                 Some(Table::Captured(captured)) => captured,
                 Some(Table::NotCaptured) => continue,
-                None => return Err(EncodeFault::UnknownRelation),
+                Some(Table::Named(_)) | None => return Err(EncodeFault::UnknownRelation),
             };
             if is_sent {
                 captured
@@ -239,6 +250,13 @@ impl CapturedRelation {
     fn count_truncate(&self) {
         let [.., truncates] = &self.changes;
         truncates.inc();
+    }
+}
+
+fn name(relation: &Relation) -> TableName {
+    TableName {
+        namespace: relation.namespace.clone(),
+        name: relation.name.clone(),
     }
 }
 

@@ -31,7 +31,7 @@ create table a1 (id integer primary key, told integer[]);
 create table a2 (id integer primary key, told varchar(20)[]);
 create table o1 (id integer primary key, told price);
 create table o2 (id integer primary key, told mood);
-create table o3 (id integer primary key, told uuid, big bigint, small int2, "Told" boolean);
+create table o3 (id integer primary key, told uuid, big bigint, small int2);
 create table o4 (id integer primary key, told jsonb);
 create table o5 (id integer primary key, told boolean);
 
@@ -53,6 +53,6 @@ insert into a1 values (1, '{1,2}');
 insert into a2 values (1, '{a,b}');
 insert into o1 values (1, 1.5);
 insert into o2 values (1, 'glad');
-insert into o3 values (1, '6f1c7a86-5f5c-4a39-9d1c-0d4a6a7a2d11', 5, 6, true);
+insert into o3 values (1, '6f1c7a86-5f5c-4a39-9d1c-0d4a6a7a2d11', 5, 6);
 insert into o4 values (1, '{"a": 1}');
 insert into o5 values (1, true);

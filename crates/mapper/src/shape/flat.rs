@@ -96,9 +96,10 @@ impl FlatPlan {
         }
     }
 
-    /// The same for a record without value, of which only the operation is known.
+    /// The same for a record without value, of which only the operation is known. Debezium adds the headers of a tombstone
+    /// that follows a rewritten row twice.
     pub(crate) fn push_tombstone_headers(&self, batch: &mut Batch) {
-        for (name, part) in &self.headers {
+        for (name, part) in self.headers.iter().chain(&self.headers) {
             if *part == EnvelopePart::Op {
                 batch.push_header(Arc::clone(name), |out| out.extend_from_slice(Op::Delete.letter()));
             }
