@@ -1,6 +1,7 @@
 //! `walcast take-over`: the first checkpoint, where a Debezium connector stopped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{ArgGroup, Args};
@@ -128,16 +129,32 @@ fn next(args: &TakeOverArgs) -> &'static str {
     }
 }
 
+/// How often a file is read that cannot be understood: a worker that still runs may be writing it at that moment.
+const FILE_ATTEMPTS: u32 = 10;
+/// The pause between.
+const FILE_PAUSE: Duration = Duration::from_millis(100);
+
+async fn stored_in(path: &Path) -> anyhow::Result<Vec<Stored>> {
+    let mut attempt = 1;
+    loop {
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        match in_file(&bytes) {
+            Err(_) if attempt < FILE_ATTEMPTS => {
+                attempt += 1;
+                tokio::time::sleep(FILE_PAUSE).await;
+            }
+            stored => return Ok(stored?),
+        }
+    }
+}
+
 /// The stored offset, and whose it is where that is known.
 async fn offset(config: &Config, args: &TakeOverArgs) -> anyhow::Result<(Option<String>, Offset)> {
     if let Some(json) = &args.offset {
         return Ok((args.connector.clone(), Offset::read(json.as_bytes())?));
     }
     let stored = match (&args.offset_file, &args.offsets_topic) {
-        (Some(path), _) => {
-            let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            in_file(&bytes)?
-        }
+        (Some(path), _) => stored_in(path).await?,
         (None, Some(topic)) => in_records(last_values(wiring::kafka(config)?, topic.clone()).await?),
         (None, None) => return Err(UsageError("an offset is needed".to_owned()).into()),
     };
