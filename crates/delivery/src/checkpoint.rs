@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use walcast_mapper::Ordinal;
 use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
 
-use crate::{SystemIdentifier, Timeline};
+use crate::{SnapshotProgress, SystemIdentifier, Timeline};
 
 /// A position up to which every change is in Kafka, written in the same Kafka transaction as the last of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub struct Checkpoint {
     pub last_message: Option<Lsn>,
     /// How much of the transaction after `end_lsn` is in Kafka already, when it had to be split.
     pub partial: Option<Partial>,
+    /// Which existing rows are not in Kafka yet; `None` when all are that were to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotProgress>,
     /// When it was written, microseconds since 1970.
     pub written_at_unix_micros: i64,
 }

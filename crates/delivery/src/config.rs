@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::SnapshotConfig;
+
 /// How records are delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guarantee {
@@ -50,6 +52,8 @@ pub struct DeliveryConfig {
     pub retry_delay_min: Duration,
     /// The longest delay before reconnecting.
     pub retry_delay_max: Duration,
+    /// Which existing rows are read, and how.
+    pub snapshot: SnapshotConfig,
 }
 
 /// How far back changes can be played again: the slot is confirmed only that far behind the checkpoint.

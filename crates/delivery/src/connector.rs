@@ -69,7 +69,7 @@ impl<P: Source, K: Sink, T: Topics, R: SchemaRegistry> Connector<P, K, T, R> {
         loop {
             self.status.send_replace(Status::Connecting);
             let begun = Instant::now();
-            let mut session = Session::new(self, stopped.clone());
+            let mut session = Session::new(self, stopped.clone(), !has_streamed);
             let outcome = session.run().await;
             let this_one_streamed = session.has_streamed();
             self.metrics.streaming.set(0);

@@ -1,5 +1,7 @@
 //! The edges of the delivery protocol: what stands behind them is faked in simulations and real in production.
 
+mod snapshots;
+
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -8,6 +10,8 @@ use walcast_mapper::{Batch, SchemaId, TableFacts, TableName, Unsent};
 use walcast_pgoutput::{FrameBlock, Lsn, Oid};
 
 use crate::{CheckpointLog, CheckpointUpdate, Survey, Timeline};
+
+pub use snapshots::{CopiedRows, Opened, Snapshot, SnapshotTable, Snapshots};
 
 /// Something went wrong beyond an edge.
 pub trait Fault: Error + Send + Sync + 'static {
@@ -88,6 +92,8 @@ pub trait Source {
     type Catalog: Catalog;
     /// Eyes on slot and publication while the stream runs.
     type Watch: SourceWatch;
+    /// How existing rows are read.
+    type Snapshots: Snapshots;
 
     /// Connects and waits, as a standby, until this instance alone leads the connector's name. Nothing that could
     /// disturb a healthy leader is done before. Leadership ends with the connection that holds it
@@ -104,13 +110,24 @@ pub trait Source {
     /// Takes back [`Source::create_publication`] when the rest of the set-up failed.
     fn drop_publication(&mut self) -> impl Future<Output = Result<(), BoxedFault>>;
 
-    /// Creates the slot and returns its consistent point: every transaction that ends after it will be streamed.
-    fn create_slot(&mut self) -> impl Future<Output = Result<Lsn, BoxedFault>>;
+    /// Creates the slot, and takes a snapshot at its consistent point where that is wanted.
+    fn create_slot(
+        &mut self,
+        with_snapshot: bool,
+    ) -> impl Future<Output = Result<CreatedSlot<Self>, BoxedFault>>;
 
     /// Starts streaming what was committed from `from` on. A slot that is still held by a connection that has just
     /// ended is waited for. Nothing is confirmed before the first [`Feedback::confirm`]: until then status updates
     /// carry `0/0` as flush position, because `from` may lie far beyond what the slot may be told.
     fn start(&mut self, from: Lsn) -> impl Future<Output = Result<Started<Self>, BoxedFault>>;
+}
+
+/// What [`Source::create_slot`] gives.
+pub struct CreatedSlot<S: Source + ?Sized> {
+    /// Every transaction that ends after it will be streamed.
+    pub consistent_point: Lsn,
+    /// The tables as of that position, when it was asked for.
+    pub snapshot: Option<<S::Snapshots as Snapshots>::Snapshot>,
 }
 
 /// What [`Source::start`] gives.
@@ -123,6 +140,8 @@ pub struct Started<S: Source + ?Sized> {
     pub catalog: S::Catalog,
     /// Watches slot, publication and leadership.
     pub watch: S::Watch,
+    /// Takes snapshots while the stream runs.
+    pub snapshots: S::Snapshots,
 }
 
 /// A running replication stream. Keepalives are answered behind it, on a deadline, also while nobody calls

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use walcast_mapper::{MapError, TableName};
-use walcast_pgoutput::{DecodeError, Lsn, Xid};
+use walcast_pgoutput::{CopyError, DecodeError, Lsn, Tid, Xid};
 
 use crate::edge::BoxedFault;
 use crate::{SystemIdentifier, Timeline, sql};
@@ -61,9 +61,38 @@ pub enum DeliveryError {
         #[source]
         source: Box<MapError>,
     },
+    /// A row that was read from its table cannot be mapped.
+    #[error(
+        "{} of {table}, as of {lsn}, cannot be mapped: {source}; mend the row or the settings, or leave the table out of [snapshot] tables, \
+         then start again: reading goes on there", row_of(*row)
+    )]
+    MapRow {
+        /// The table.
+        table: TableName,
+        /// Where it lies; `None`: no row can be.
+        row: Option<Tid>,
+        /// The snapshot's position.
+        lsn: Lsn,
+        /// What is wrong.
+        #[source]
+        source: Box<MapError>,
+    },
+    /// What the server copied is no row.
+    #[error("rows of {table} cannot be read: {source}")]
+    CopiedRow {
+        /// The table.
+        table: TableName,
+        /// What is wrong.
+        #[source]
+        source: CopyError,
+    },
     /// Going on could lose or double changes.
     #[error(transparent)]
     Halt(#[from] Halt),
+}
+
+fn row_of(row: Option<Tid>) -> String {
+    row.map_or_else(|| "no row".to_owned(), |row| format!("row {row}"))
 }
 
 impl DeliveryError {
@@ -77,6 +106,8 @@ impl DeliveryError {
             DeliveryError::Decode { .. }
             | DeliveryError::OutOfOrder { .. }
             | DeliveryError::Map { .. }
+            | DeliveryError::MapRow { .. }
+            | DeliveryError::CopiedRow { .. }
             | DeliveryError::Halt(_) => false,
         }
     }
@@ -91,6 +122,8 @@ impl DeliveryError {
             DeliveryError::Decode { .. }
             | DeliveryError::OutOfOrder { .. }
             | DeliveryError::Map { .. }
+            | DeliveryError::MapRow { .. }
+            | DeliveryError::CopiedRow { .. }
             | DeliveryError::Halt(_) => false,
         }
     }
@@ -105,6 +138,8 @@ impl DeliveryError {
             DeliveryError::Decode { .. }
             | DeliveryError::OutOfOrder { .. }
             | DeliveryError::Map { .. }
+            | DeliveryError::MapRow { .. }
+            | DeliveryError::CopiedRow { .. }
             | DeliveryError::Halt(_) => true,
         }
     }
@@ -116,7 +151,7 @@ impl DeliveryError {
             DeliveryError::Source(_) => "postgres",
             DeliveryError::Sink(_) => "kafka",
             DeliveryError::Registry { .. } => "registry",
-            DeliveryError::Map { .. } => "mapping",
+            DeliveryError::Map { .. } | DeliveryError::MapRow { .. } | DeliveryError::CopiedRow { .. } => "mapping",
             DeliveryError::Decode { .. } | DeliveryError::OutOfOrder { .. } | DeliveryError::Halt(_) => {
                 "delivery"
             }

@@ -2,17 +2,21 @@
 
 mod edges;
 mod messages;
+mod tables;
 
 use std::future::Future;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 use tracing::debug;
-use walcast_mapper::{Batch, ChangeContext, MapperConfig, Mark, MessageEvents, Ordinal, RowChange};
-use walcast_pgoutput::{Begin, Commit, DecodeError, Decoder, Frame, FrameBlock, Lsn, Message, Oid, Truncate};
+use walcast_mapper::{Batch, ChangeContext, MapperConfig, Mark, MessageEvents, Ordinal, RowChange, TableName};
+use walcast_pgoutput::{
+    Begin, Commit, DecodeError, Decoder, Frame, FrameBlock, Lsn, Message, Oid, Tid, Truncate,
+};
 
 use self::edges::ToldTransactions;
-use crate::edge::{BoxedFault, Catalog, ChangeStream, SchemaRegistry, Topics};
+pub(crate) use self::tables::Rows;
+use crate::edge::{BoxedFault, Catalog, ChangeStream, SchemaRegistry, Snapshots, Topics};
 use crate::parcel::{OpenTransaction, PARCEL_BYTES, Parcel};
 use crate::relations::{EncodeFault, Relations};
 use crate::{CommitMark, DeliveryError, Metrics, Partial};
@@ -31,7 +35,7 @@ pub(crate) struct Resume {
 }
 
 /// The reading half of a session.
-pub(crate) struct Intake<'a, C, T, R> {
+pub(crate) struct Intake<'a, C, T, R, N: Snapshots> {
     relations: Relations<'a, C, T, R>,
     decoder: Decoder,
     resume: Resume,
@@ -42,6 +46,7 @@ pub(crate) struct Intake<'a, C, T, R> {
     /// Where transactions are told, what tells them.
     told: Option<ToldTransactions>,
     messages: MessageEvents,
+    rows: Rows<N::Snapshot>,
     parcel: Parcel,
     /// The state of the batch at the end of the last whole transaction in it.
     whole: Mark,
@@ -74,11 +79,12 @@ impl From<DeliveryError> for IntakeFault {
     }
 }
 
-impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
+impl<'a, C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, C, T, R, N> {
     pub(crate) fn new(
         relations: Relations<'a, C, T, R>,
         mapper: &MapperConfig,
         resume: Resume,
+        rows: Rows<N::Snapshot>,
         parcels: mpsc::Sender<Parcel>,
         emptied: mpsc::Receiver<Batch>,
         metrics: &'a Metrics,
@@ -95,6 +101,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
             previous_end: resume.last_message.or(last_commit.map(|commit| commit.end_lsn)),
             told: ToldTransactions::new(mapper),
             messages: MessageEvents::new(mapper),
+            rows,
             parcel,
             whole,
             open_was_sent: false,
@@ -110,9 +117,10 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
     pub(crate) async fn run<S: ChangeStream>(
         mut self,
         stream: &mut S,
+        snapshots: &mut N,
         stop: impl Future<Output = ()>,
     ) -> Result<(), IntakeFault> {
-        let outcome = self.read(stream, stop).await;
+        let outcome = self.read(stream, snapshots, stop).await;
         if !matches!(outcome, Err(IntakeFault::ShipperGone)) {
             self.hand_on_whole().await?;
         }
@@ -122,10 +130,23 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
     async fn read<S: ChangeStream>(
         &mut self,
         stream: &mut S,
+        snapshots: &mut N,
         stop: impl Future<Output = ()>,
     ) -> Result<(), IntakeFault> {
         let mut stop = std::pin::pin!(stop);
+        if self.rows.are_due_at(self.resume.from) {
+            self.read_tables().await?;
+        }
         loop {
+            if self.rows.are_all() {
+                return Ok(());
+            }
+            if self.rows.want_snapshot() {
+                if !self.await_snapshot(stream, snapshots, &mut stop).await? {
+                    return Ok(());
+                }
+                continue;
+            }
             // Each branch is cancel-safe: `next` by its contract, the others hold no state.
             let block: Result<FrameBlock, BoxedFault> = tokio::select! {
                 biased;
@@ -161,6 +182,9 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
                     // Inside a transaction the position lies before its end, and says nothing we could use.
                     if self.transaction.is_none() {
                         self.parcel.idle_until = self.parcel.idle_until.max(Some(wal_end));
+                        if self.rows.are_due_at(wal_end) {
+                            self.read_tables().await?;
+                        }
                     }
                 }
             }
@@ -171,7 +195,12 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
     #[inline]
     async fn follow(&mut self, wal_start: Lsn, message: Message<'_>) -> Result<(), IntakeFault> {
         match message {
-            Message::Begin(begin) => self.begin(wal_start, &begin).await?,
+            Message::Begin(begin) => {
+                if self.rows.are_due_before(begin.commit_lsn) {
+                    self.read_tables().await?;
+                }
+                self.begin(wal_start, &begin).await?;
+            }
             Message::Commit(commit) => self.commit(wal_start, &commit).await?,
             Message::Relation(relation) => {
                 self.relations.learn(relation);
@@ -428,6 +457,19 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Intake<'a, C, T, R> {
             }
         }
     }
+
+    fn explain_row(&self, table: &TableName, row: Option<Tid>, lsn: Lsn, fault: EncodeFault) -> IntakeFault {
+        match fault {
+            EncodeFault::Edge(error) => IntakeFault::Failed(error),
+            EncodeFault::UnknownRelation => self.out_of_order("a change of a relation that was never described"),
+            EncodeFault::Map(source) => IntakeFault::Failed(DeliveryError::MapRow {
+                table: table.clone(),
+                row,
+                lsn,
+                source: Box::new(source),
+            }),
+        }
+    }
 }
 
 impl Parcel {
@@ -440,11 +482,15 @@ impl Parcel {
             oldest_commit: None,
             open: None,
             idle_until: None,
+            snapshot: None,
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.batch.is_empty() && self.completed.is_none() && self.idle_until.is_none()
+        self.batch.is_empty()
+            && self.completed.is_none()
+            && self.idle_until.is_none()
+            && self.snapshot.is_none()
     }
 }
 

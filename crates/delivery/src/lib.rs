@@ -35,6 +35,7 @@ mod rewind;
 mod session;
 mod setup;
 mod shipper;
+mod snapshot;
 pub mod sql;
 mod status;
 mod survey;
@@ -45,14 +46,15 @@ pub use config::{DeliveryConfig, Guarantee, OnIncompatible, ReplayConfig};
 pub use connector::Connector;
 pub use coverage::{publication_findings, table_findings};
 pub use edge::{
-    BoxedFault, Catalog, ChangeStream, Fault, Feedback, SchemaRegistry, Sink, Source, SourceWatch, Started,
-    Topics,
+    BoxedFault, Catalog, ChangeStream, CopiedRows, CreatedSlot, Fault, Feedback, Opened, SchemaRegistry, Sink,
+    Snapshot, SnapshotTable, Snapshots, Source, SourceWatch, Started, Topics,
 };
 pub use error::{DeliveryError, Halt};
 pub use loss::{resume_position, usable_slot};
 pub use metrics::{ChangeLabels, ErrorLabels, Metrics, PositionGauge};
 pub use positions::Positions;
 pub use rewind::{Rewind, RewindRefused, RewindWindow, rewind, rewind_window};
+pub use snapshot::{NextRow, SnapshotConfig, SnapshotMode, SnapshotProgress, TableProgress};
 pub use status::Status;
 pub use survey::{
     CapturedTable, Partitions, Persistence, PublicationState, SlotState, Survey, SystemIdentifier, Timeline,

@@ -62,6 +62,10 @@ pub struct Metrics {
     pub delivery_seconds: Histogram,
     /// How often the stream was begun again after a fault.
     pub reconnects: Counter,
+    /// Existing rows handed to the producer.
+    pub snapshot_rows: Counter,
+    /// Tables of which rows are still to be read.
+    pub snapshot_tables: Gauge<i64, AtomicI64>,
     /// Faults, by where they arose.
     pub errors: Family<ErrorLabels, Counter>,
 }
@@ -91,6 +95,8 @@ impl Default for Metrics {
             kafka_commit_seconds: histogram(COMMIT_BUCKETS),
             delivery_seconds: histogram(DELIVERY_BUCKETS),
             reconnects: Counter::default(),
+            snapshot_rows: Counter::default(),
+            snapshot_tables: Gauge::default(),
             errors: Family::default(),
         }
     }
@@ -183,6 +189,16 @@ impl Metrics {
             "reconnects",
             "Streams begun again after a fault",
             self.reconnects.clone(),
+        );
+        registry.register(
+            "snapshot_rows",
+            "Existing rows handed to the producer",
+            self.snapshot_rows.clone(),
+        );
+        registry.register(
+            "snapshot_tables_left",
+            "Tables with rows still to be read",
+            self.snapshot_tables.clone(),
         );
         registry.register("errors", "Faults by origin", self.errors.clone());
     }

@@ -3,7 +3,7 @@
 use walcast_mapper::{Batch, Ordinal};
 use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
 
-use crate::CommitMark;
+use crate::{CommitMark, SnapshotProgress};
 
 /// A parcel is sent on when it holds this many bytes: small enough to keep memory flat and the producer busy while the
 /// next one is encoded, large enough that the hand-over costs nothing.
@@ -30,6 +30,8 @@ pub(crate) struct Parcel {
     pub(crate) open: Option<OpenTransaction>,
     /// The log holds nothing for us up to here; only when no transaction is open.
     pub(crate) idle_until: Option<Lsn>,
+    /// What is left to be read of existing rows after those of the batch; `Some(None)`: nothing.
+    pub(crate) snapshot: Option<Option<SnapshotProgress>>,
 }
 
 /// A transaction whose end has not been read.

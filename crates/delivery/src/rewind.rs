@@ -218,7 +218,7 @@ pub fn rewind(survey: &Survey, log: &CheckpointLog, wish: Rewind) -> Result<Chec
                 nearest: confirmed,
             });
         }
-        return Ok(update(new_checkpoint(survey, slot, wish), Vec::new()));
+        return Ok(update(new_checkpoint(survey, slot, wish, log), Vec::new()));
     };
 
     same_source(survey, slot, current)?;
@@ -233,7 +233,7 @@ pub fn rewind(survey: &Survey, log: &CheckpointLog, wish: Rewind) -> Result<Chec
             });
         }
         return Ok(update(
-            new_checkpoint(survey, slot, wish),
+            new_checkpoint(survey, slot, wish, log),
             unreachable_history(log, &reach, confirmed),
         ));
     }
@@ -257,7 +257,7 @@ pub fn rewind(survey: &Survey, log: &CheckpointLog, wish: Rewind) -> Result<Chec
         });
     }
 
-    let mut checkpoint = new_checkpoint(survey, slot, wish);
+    let mut checkpoint = new_checkpoint(survey, slot, wish, log);
     let known = if wish.to == current.end_lsn {
         Some(current)
     } else {
@@ -395,7 +395,8 @@ fn slot_of(log: &CheckpointLog) -> String {
         .map_or_else(|| "as configured".to_owned(), |current| current.slot.clone())
 }
 
-fn new_checkpoint(survey: &Survey, slot: &SlotState, wish: Rewind) -> Checkpoint {
+/// What is still to be read of existing rows does not depend on where changes are played from.
+fn new_checkpoint(survey: &Survey, slot: &SlotState, wish: Rewind, log: &CheckpointLog) -> Checkpoint {
     Checkpoint {
         version: Checkpoint::VERSION,
         state: CheckpointState::Streaming,
@@ -407,6 +408,7 @@ fn new_checkpoint(survey: &Survey, slot: &SlotState, wish: Rewind) -> Checkpoint
         last_commit: None,
         last_message: None,
         partial: None,
+        snapshot: log.current.as_ref().and_then(|current| current.snapshot.clone()),
         written_at_unix_micros: wish.now_unix_micros,
     }
 }

@@ -12,13 +12,13 @@ use crate::connector::Connector;
 use crate::coverage::publication_findings;
 use crate::edge::{ChangeStream, SchemaRegistry, Sink, Source, SourceWatch, Started, Topics};
 use crate::heartbeat::Heartbeat;
-use crate::intake::{Intake, IntakeFault, Resume};
+use crate::intake::{Intake, IntakeFault, Resume, Rows};
 use crate::parcel::PARCELS_QUEUED_MAX;
 use crate::pending::Pending;
 use crate::registrar::Registrar;
 use crate::relations::Relations;
 use crate::retention::Retention;
-use crate::setup::{Beginning, begin};
+use crate::setup::{Beginning, SnapshotOf, begin};
 use crate::shipper::Shipper;
 use crate::{DeliveryConfig, DeliveryError, Metrics, Positions, Status};
 
@@ -44,14 +44,17 @@ pub(crate) enum Ended {
 pub(crate) struct Session<'a, P, K, T, R> {
     connector: &'a mut Connector<P, K, T, R>,
     stopped: watch::Receiver<bool>,
+    /// Whether it is the first since the connector was started.
+    is_start: bool,
     has_streamed: bool,
 }
 
 impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, R> {
-    pub(crate) fn new(connector: &'a mut Connector<P, K, T, R>, stopped: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(connector: &'a mut Connector<P, K, T, R>, stopped: watch::Receiver<bool>, is_start: bool) -> Self {
         Self {
             connector,
             stopped,
+            is_start,
             has_streamed: false,
         }
     }
@@ -76,13 +79,20 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
     }
 
     /// Takes the lead, fences whoever led before, and finds where to go on.
-    async fn prepare(&mut self) -> Result<(Beginning, Started<P>), DeliveryError> {
+    async fn prepare(&mut self) -> Result<(Beginning<SnapshotOf<P>>, Started<P>), DeliveryError> {
         let connector = &mut *self.connector;
         lead(&mut connector.source, &connector.status).await?;
         connector.topics.forget();
         connector.registry.forget();
         let log = connector.sink.open().await.map_err(DeliveryError::Sink)?;
-        let beginning = begin(&mut connector.source, &mut connector.sink, &connector.config, log).await?;
+        let beginning = begin(
+            &mut connector.source,
+            &mut connector.sink,
+            &connector.config,
+            log,
+            self.is_start,
+        )
+        .await?;
         let started = connector
             .source
             .start(beginning.from)
@@ -92,7 +102,7 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         Ok((beginning, started))
     }
 
-    async fn stream(&mut self, beginning: Beginning, started: Started<P>) -> Result<Ended, DeliveryError> {
+    async fn stream(&mut self, beginning: Beginning<SnapshotOf<P>>, started: Started<P>) -> Result<Ended, DeliveryError> {
         let Connector {
             sink,
             topics,
@@ -108,12 +118,14 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
             feedback,
             catalog,
             mut watch,
+            mut snapshots,
         } = started;
         let Beginning {
             from,
             confirmed,
             checkpoint,
             log,
+            snapshot,
         } = beginning;
         let positions = Positions::new(from, confirmed);
         show(metrics, &positions);
@@ -130,7 +142,9 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         let mut registrar = Registrar::new(topics, registry, config.on_incompatible);
         let heartbeat = Heartbeat::prepare(mapper, &mut registrar).await?;
         let relations = Relations::new(catalog, registrar, mapper, metrics);
-        let intake = Intake::new(relations, mapper, resume, parcels, reused, metrics);
+        let progress = checkpoint.snapshot.clone();
+        let rows = Rows::new(progress, snapshot, &config.snapshot, self.stopped.clone());
+        let intake = Intake::new(relations, mapper, resume, rows, parcels, reused, metrics);
         let retention = Retention::new(config.replay, &log);
         let shipper = Shipper::new(
             &mut *sink, feedback, config, metrics, &pending, retention, heartbeat, positions, checkpoint,
@@ -140,7 +154,7 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         let outcome = {
             let halves = async {
                 let (read, written) = tokio::join!(
-                    intake.run(&mut stream, stop_reading),
+                    intake.run(&mut stream, &mut snapshots, stop_reading),
                     shipper.run(shipped, emptied)
                 );
                 // The shipper's fault is the cause where both failed: the intake then only noticed that it is gone.

@@ -5,16 +5,18 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use crate::coverage::{publication_findings, table_findings};
-use crate::edge::{Sink, Source};
+use crate::edge::{CreatedSlot, Sink, Snapshots, Source};
 use crate::loss::{resume_position, usable_slot};
 use crate::{
     Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, DeliveryConfig, DeliveryError, Halt,
     Survey, sql,
 };
 
+/// What a source's snapshots are.
+pub(crate) type SnapshotOf<P> = <<P as Source>::Snapshots as Snapshots>::Snapshot;
+
 /// Where and how a stream begins.
-#[derive(Debug)]
-pub(crate) struct Beginning {
+pub(crate) struct Beginning<S> {
     /// Where it goes on.
     pub(crate) from: Lsn,
     /// What the slot was told so far.
@@ -23,15 +25,19 @@ pub(crate) struct Beginning {
     pub(crate) checkpoint: Checkpoint,
     /// The checkpoint log as it was read.
     pub(crate) log: CheckpointLog,
+    /// The slot's snapshot, where it was just created and rows are to be read.
+    pub(crate) snapshot: Option<S>,
 }
 
-/// Checks that nothing would be lost, doubled or missed, and creates what is missing and may be created.
+/// Checks that nothing would be lost, doubled or missed, and creates what is missing and may be created. `is_start`: this is
+/// the first session of a connector that was started, and not one after a fault.
 pub(crate) async fn begin<P: Source, K: Sink>(
     source: &mut P,
     sink: &mut K,
     config: &DeliveryConfig,
     log: CheckpointLog,
-) -> Result<Beginning, DeliveryError> {
+    is_start: bool,
+) -> Result<Beginning<SnapshotOf<P>>, DeliveryError> {
     let known = log.current.as_ref().map(|checkpoint| checkpoint.timeline);
     let survey = source.survey(known).await.map_err(DeliveryError::Source)?;
     let not_covered = |finding| not_covered(finding, log.current.as_ref(), &survey);
@@ -48,6 +54,7 @@ pub(crate) async fn begin<P: Source, K: Sink>(
             let checkpoint = Checkpoint {
                 end_lsn: from,
                 timeline: survey.timeline,
+                snapshot: config.snapshot.again(checkpoint.snapshot.as_ref(), &survey, is_start),
                 ..checkpoint.clone()
             };
             Ok(Beginning {
@@ -55,6 +62,7 @@ pub(crate) async fn begin<P: Source, K: Sink>(
                 confirmed: confirmed.min(from),
                 checkpoint,
                 log,
+                snapshot: None,
             })
         }
         _ => create(source, sink, config, &survey, log).await,
@@ -96,7 +104,7 @@ async fn create<P: Source, K: Sink>(
     config: &DeliveryConfig,
     survey: &Survey,
     log: CheckpointLog,
-) -> Result<Beginning, DeliveryError> {
+) -> Result<Beginning<SnapshotOf<P>>, DeliveryError> {
     if let Some(slot) = &survey.slot {
         let confirmed = usable_slot(survey, slot, Lsn::INVALID)?;
         return Err(Halt::SlotWithoutCheckpoint {
@@ -123,8 +131,8 @@ async fn create<P: Source, K: Sink>(
     } else {
         first_finding(publication_findings(survey, &config.publication))?;
     }
-    let checkpoint = match create_slot(source, sink, config, survey).await {
-        Ok(checkpoint) => checkpoint,
+    let (checkpoint, snapshot) = match create_slot(source, sink, config, survey).await {
+        Ok(created) => created,
         Err(error) => {
             if creates_publication {
                 take_back_publication(source, config).await;
@@ -139,6 +147,7 @@ async fn create<P: Source, K: Sink>(
         confirmed: from,
         checkpoint,
         log,
+        snapshot,
     })
 }
 
@@ -180,13 +189,14 @@ fn not_created(config: &DeliveryConfig, survey: &Survey, tables: &[TableName]) -
 }
 
 /// The intention is written down first: a slot that is found without it was made by somebody else, and it is not known
-/// what was delivered from it; a slot that is found with it has delivered nothing. Returns the checkpoint to begin with.
+/// what was delivered from it; a slot that is found with it has delivered nothing. Returns the checkpoint to begin
+/// with, and the slot's snapshot where rows are to be read.
 async fn create_slot<P: Source, K: Sink>(
     source: &mut P,
     sink: &mut K,
     config: &DeliveryConfig,
     survey: &Survey,
-) -> Result<Checkpoint, DeliveryError> {
+) -> Result<(Checkpoint, Option<SnapshotOf<P>>), DeliveryError> {
     let intention = Checkpoint {
         version: Checkpoint::VERSION,
         state: CheckpointState::CreatingSlot,
@@ -198,17 +208,23 @@ async fn create_slot<P: Source, K: Sink>(
         last_commit: None,
         last_message: None,
         partial: None,
+        snapshot: config.snapshot.first(survey),
         written_at_unix_micros: PgTimestamp::now().unix_micros(),
     };
     write(sink, intention.clone()).await?;
-    let consistent_point = source.create_slot().await.map_err(DeliveryError::Source)?;
+    let created = source.create_slot(intention.snapshot.is_some()).await;
+    let CreatedSlot {
+        consistent_point,
+        snapshot,
+    } = created.map_err(DeliveryError::Source)?;
     info!(slot = config.slot, lsn = %consistent_point, "slot created");
-    Ok(Checkpoint {
+    let checkpoint = Checkpoint {
         state: CheckpointState::Streaming,
         end_lsn: consistent_point,
         written_at_unix_micros: PgTimestamp::now().unix_micros(),
         ..intention
-    })
+    };
+    Ok((checkpoint, snapshot))
 }
 
 async fn write<K: Sink>(sink: &mut K, current: Checkpoint) -> Result<(), DeliveryError> {

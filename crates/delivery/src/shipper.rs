@@ -13,7 +13,7 @@ use crate::pending::Pending;
 use crate::retention::Retention;
 use crate::{
     Checkpoint, CheckpointState, CheckpointUpdate, CommitMark, DeliveryConfig, DeliveryError, Halt, Metrics,
-    Partial, Positions,
+    Partial, Positions, SnapshotProgress,
 };
 
 /// While more is waiting to be shipped, a Kafka transaction is left open this long: each commit costs the broker far more
@@ -53,6 +53,8 @@ struct Uncommitted {
     message: Option<Lsn>,
     idle_until: Option<Lsn>,
     open: Option<OpenTransaction>,
+    /// What is left to be read of existing rows, when that has changed.
+    snapshot: Option<Option<SnapshotProgress>>,
 }
 
 impl Uncommitted {
@@ -140,6 +142,7 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
             oldest_commit,
             open,
             idle_until,
+            snapshot,
         } = parcel;
         let uncommitted = &mut self.uncommitted;
         let earlier_message = uncommitted.message.filter(|_| completed.is_none());
@@ -148,6 +151,7 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
         uncommitted.idle_until = idle_until.max(uncommitted.idle_until);
         uncommitted.transactions += transactions;
         uncommitted.open = open;
+        uncommitted.snapshot = snapshot.or(uncommitted.snapshot.take());
         uncommitted.oldest_commit = uncommitted
             .oldest_commit
             .or(oldest_commit)
@@ -174,6 +178,12 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
         Ok(batch)
     }
 
+    /// Whether a checkpoint would say something new.
+    fn advances(&self) -> bool {
+        let position = self.uncommitted.position();
+        position.is_some_and(|position| position > self.checkpoint.end_lsn) || self.uncommitted.snapshot.is_some()
+    }
+
     fn holds_only_whole_records(&self) -> bool {
         self.uncommitted.since.is_some() && self.uncommitted.open.is_none()
     }
@@ -186,10 +196,7 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
         if self.uncommitted.since.is_some() {
             return Some(self.last_commit_at + self.config.commit_interval);
         }
-        let advances = self
-            .uncommitted
-            .position()
-            .is_some_and(|position| position > self.checkpoint.end_lsn);
+        let advances = self.advances();
         let idle = advances.then(|| self.last_commit_at + self.config.idle_interval);
         let heartbeat = self.heartbeat.as_ref().map(Heartbeat::due);
         idle.into_iter().chain(heartbeat).min()
@@ -248,7 +255,7 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
     }
 
     async fn commit(&mut self) -> Result<(), DeliveryError> {
-        let uncommitted = std::mem::take(&mut self.uncommitted);
+        let mut uncommitted = std::mem::take(&mut self.uncommitted);
         let position = uncommitted
             .position()
             .unwrap_or(self.checkpoint.end_lsn)
@@ -277,6 +284,7 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
                 .last_message
                 .filter(|_| uncommitted.completed.is_none())),
             partial,
+            snapshot: uncommitted.snapshot.take().unwrap_or(self.checkpoint.snapshot.take()),
             written_at_unix_micros: written_at.unix_micros(),
             ..self.checkpoint.clone()
         };
@@ -352,11 +360,7 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
         if self.uncommitted.open.is_some() {
             return self.sink.abort().await.map_err(DeliveryError::Sink);
         }
-        let advances = self
-            .uncommitted
-            .position()
-            .is_some_and(|position| position > self.checkpoint.end_lsn);
-        if advances || self.uncommitted.since.is_some() {
+        if self.advances() || self.uncommitted.since.is_some() {
             self.commit().await?;
         }
         Ok(())

@@ -273,6 +273,7 @@ fn conclude(
         last_commit,
         last_message: None,
         partial,
+        snapshot: None,
         written_at_unix_micros: wish.now.unix_micros(),
     };
     TakenOver { checkpoint, place }

@@ -1,6 +1,7 @@
 //! Questions to the catalog, one file each. Which columns a view has depends on the server's version: it is asked for by
 //! version, and a failing question is an error, never an answer.
 
+mod described;
 mod facts;
 mod leadership;
 mod preconditions;
@@ -12,6 +13,7 @@ mod slot;
 mod tables;
 mod types;
 
+pub(crate) use described::{Described, Part, described};
 pub(crate) use facts::table_facts;
 pub(crate) use leadership::{lead, leads};
 pub use preconditions::{Outcome, Precondition};

@@ -33,6 +33,10 @@ pub struct PostgresConfig {
     /// `logical_decoding_work_mem` of our session, such as `1GB` (server 13 and later): larger transactions are written to
     /// the server's disk before they are sent. The server takes up to this much more memory.
     pub logical_decoding_work_mem: Option<String>,
+    /// How many sessions read existing rows at once.
+    pub snapshot_connections: usize,
+    /// Which rows are read, by table: a condition in SQL. The first that is for a table counts.
+    pub snapshot_filters: Vec<(TablePattern, String)>,
 }
 
 /// Postgres cuts longer names off (`NAMEDATALEN`), and then two would be the same.
@@ -76,6 +80,13 @@ impl PostgresConfig {
     pub fn captures(&self, table: &TableName) -> bool {
         let chosen = |patterns: &[TablePattern]| patterns.iter().any(|pattern| pattern.matches(table));
         chosen(&self.tables) && !chosen(&self.exclude)
+    }
+
+    /// Which existing rows of a table are read; `None`: all.
+    pub(crate) fn snapshot_filter(&self, table: &TableName) -> Option<&str> {
+        let mut filters = self.snapshot_filters.iter();
+        let found = filters.find(|(pattern, _)| pattern.matches(table));
+        found.map(|(_, filter)| filter.as_str())
     }
 
     /// Whether a publication must let an operation of SQL through. An update can move a key, which is a delete and a create.

@@ -37,7 +37,7 @@ pub use environment::Environment;
 pub use password::Secret;
 pub use tls_files::TlsSetupError;
 
-pub(crate) use ordinary::{Session, connect_ordinary};
-pub(crate) use startup::connect_replication;
+pub(crate) use ordinary::{Session, connect_ordinary, connect_to};
+pub(crate) use startup::{VALUE_SETTINGS, connect_replication};
 pub(crate) use transport::Transport;
 pub(crate) use wire::Wire;

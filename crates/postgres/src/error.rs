@@ -51,6 +51,14 @@ pub enum PostgresError {
         /// `connect_timeout`.
         limit: Duration,
     },
+    /// The role may not read a table whose rows are wanted.
+    #[error("{source}; existing rows of {table} are to be read: GRANT SELECT ON {table} TO the connector's role, or leave the table out of [snapshot] tables")]
+    MayNotRead {
+        /// The table, quoted.
+        table: String,
+        /// The refusal.
+        source: Box<PostgresError>,
+    },
     /// A connection that was there broke off.
     #[error("the connection to {endpoint} broke off while {doing}: {source}")]
     Broken {
@@ -327,6 +335,7 @@ impl Fault for PostgresError {
             | PostgresError::NotLeading
             | PostgresError::StillActive { .. } => true,
             PostgresError::Conninfo(_)
+            | PostgresError::MayNotRead { .. }
             | PostgresError::Setting { .. }
             | PostgresError::TlsSetup(_)
             | PostgresError::TlsRefused { .. }

@@ -46,6 +46,7 @@ mod connect;
 mod error;
 mod look;
 mod replication;
+mod snapshot;
 mod source;
 mod survey;
 pub mod tail;
@@ -60,4 +61,5 @@ pub use connect::{
 pub use error::{PostgresError, ServerError};
 pub use look::look;
 pub use replication::{ReplicationFeedback, ReplicationStream};
+pub use snapshot::{PostgresSnapshot, PostgresSnapshots};
 pub use source::{PostgresCatalog, PostgresSource, PostgresWatch};

@@ -18,7 +18,7 @@ mod stop;
 mod stream;
 mod timeline;
 
-pub(crate) use commands::{ReplicationConnection, SlotKind};
+pub(crate) use commands::{ExportedSnapshot, ReplicationConnection, SlotKind};
 pub use feedback::ReplicationFeedback;
 pub use stream::ReplicationStream;
 pub(crate) use stream::{StreamSettings, stream};

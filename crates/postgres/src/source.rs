@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use walcast_delivery::{
-    BoxedFault, Catalog, Partitions, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline, sql,
+    BoxedFault, Catalog, CreatedSlot, Partitions, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline, sql,
 };
 use walcast_mapper::{TableFacts, TableName, Unsent};
 use walcast_pgoutput::{Lsn, Oid};
@@ -14,8 +14,9 @@ use crate::config::PostgresConfig;
 use crate::connect::{Session, connect_ordinary, connect_replication};
 use crate::error::PostgresError;
 use crate::replication::{
-    ReplicationConnection, ReplicationFeedback, ReplicationStream, SlotKind, StreamSettings, stream,
+    ExportedSnapshot, ReplicationConnection, ReplicationFeedback, ReplicationStream, SlotKind, StreamSettings, stream,
 };
+use crate::snapshot::{PostgresSnapshots, import};
 use crate::survey::survey;
 
 /// How long a slot that is still active is waited for: a connection that has just ended holds it for a moment.
@@ -38,9 +39,9 @@ pub struct PostgresSource {
 
 /// The session that holds leadership.
 #[derive(Clone)]
-struct Leading {
-    session: Arc<Session>,
-    system_identifier: SystemIdentifier,
+pub(crate) struct Leading {
+    pub(crate) session: Arc<Session>,
+    pub(crate) system_identifier: SystemIdentifier,
 }
 
 impl PostgresSource {
@@ -120,13 +121,27 @@ impl PostgresSource {
         survey(&leading.session, &self.config, leading.system_identifier, history).await
     }
 
-    async fn try_create_slot(&mut self) -> Result<Lsn, PostgresError> {
+    async fn try_create_slot(&mut self, with_snapshot: bool) -> Result<CreatedSlot<Self>, PostgresError> {
         let leading = self.leading()?;
         let slot = self.config.slot.clone();
+        let version = leading.session.server_version;
         let replication = self.replication(&leading).await?;
-        replication
-            .create_slot(&slot, SlotKind::Permanent, leading.session.server_version)
-            .await
+        let exported = replication
+            .create_slot(&slot, SlotKind::Permanent, with_snapshot, version)
+            .await?;
+        let ExportedSnapshot {
+            consistent_point,
+            snapshot,
+        } = exported;
+        let snapshot = if with_snapshot {
+            Some(import(&leading, &self.config, consistent_point, snapshot.as_deref()).await?)
+        } else {
+            None
+        };
+        Ok(CreatedSlot {
+            consistent_point,
+            snapshot,
+        })
     }
 
     async fn try_start(&mut self, from: Lsn) -> Result<Started<Self>, PostgresError> {
@@ -162,6 +177,7 @@ impl PostgresSource {
                 session,
                 config: Arc::clone(config),
             },
+            snapshots: PostgresSnapshots::new(leading.clone(), Arc::clone(config)),
             watch: PostgresWatch {
                 leading,
                 config: Arc::clone(config),
@@ -184,7 +200,8 @@ pub(crate) async fn connect_primary(
     Ok((session, cluster.system_identifier))
 }
 
-async fn open_replication(
+/// A replication connection to the leader's server.
+pub(crate) async fn open_replication(
     config: &PostgresConfig,
     leading: &Leading,
 ) -> Result<ReplicationConnection, PostgresError> {
@@ -221,6 +238,7 @@ impl Source for PostgresSource {
     type Feedback = ReplicationFeedback;
     type Catalog = PostgresCatalog;
     type Watch = PostgresWatch;
+    type Snapshots = PostgresSnapshots;
 
     async fn lead(&mut self) -> Result<(), BoxedFault> {
         Ok(self.try_lead().await?)
@@ -254,8 +272,8 @@ impl Source for PostgresSource {
         Ok(catalog::execute(&session.client, "dropping the publication", &sql).await?)
     }
 
-    async fn create_slot(&mut self) -> Result<Lsn, BoxedFault> {
-        Ok(self.try_create_slot().await?)
+    async fn create_slot(&mut self, with_snapshot: bool) -> Result<CreatedSlot<Self>, BoxedFault> {
+        Ok(self.try_create_slot(with_snapshot).await?)
     }
 
     async fn start(&mut self, from: Lsn) -> Result<Started<Self>, BoxedFault> {

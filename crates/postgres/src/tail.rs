@@ -192,7 +192,7 @@ async fn start(
     let wal_sender_timeout = replication.wal_sender_timeout().await?;
     let slot = format!("{PREFIX}{}", catalog::backend_pid(&session.client).await?);
     let from = replication
-        .create_slot(&slot, SlotKind::Temporary, session.server_version)
+        .create_slot(&slot, SlotKind::Temporary, false, session.server_version)
         .await?;
     replication
         .start_replication(

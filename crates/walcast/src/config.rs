@@ -27,7 +27,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use walcast_delivery::{Guarantee, OnIncompatible, Partitions, ReplayConfig};
+use walcast_delivery::{Guarantee, OnIncompatible, Partitions, ReplayConfig, SnapshotConfig};
 use walcast_mapper::{
     ColumnSettings, Encoding, EventsConfig, FlatForm, KeyRule, MissingNotNull, NameSettings, NullWithDefault,
     Shape, TablePattern, TypeModes, UnavailableValues,
@@ -49,6 +49,7 @@ pub(crate) struct Config {
     pub(crate) kafka: KafkaSection,
     /// `None` where nothing is encoded as Avro.
     pub(crate) registry: Option<RegistrySection>,
+    pub(crate) snapshot: SnapshotSection,
     pub(crate) replay: ReplayConfig,
     pub(crate) format: FormatSection,
     pub(crate) types: TypeModes,
@@ -108,6 +109,13 @@ impl fmt::Debug for Properties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
+}
+
+#[derive(Debug)]
+pub(crate) struct SnapshotSection {
+    pub(crate) connections: usize,
+    pub(crate) filters: Vec<(TablePattern, String)>,
+    pub(crate) delivery: SnapshotConfig,
 }
 
 #[derive(Debug)]

@@ -81,6 +81,8 @@ pub(crate) fn postgres(config: &Config) -> PostgresConfig {
         operations: config.events.operations.clone(),
         queue_bytes: section.queue_bytes,
         logical_decoding_work_mem: section.logical_decoding_work_mem.clone(),
+        snapshot_connections: config.snapshot.connections,
+        snapshot_filters: config.snapshot.filters.clone(),
     }
 }
 
@@ -143,5 +145,6 @@ fn delivery(config: &Config) -> DeliveryConfig {
         replay: config.replay,
         retry_delay_min: config.retry.delay_min,
         retry_delay_max: config.retry.delay_max,
+        snapshot: config.snapshot.delivery.clone(),
     }
 }

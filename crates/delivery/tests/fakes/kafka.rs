@@ -41,6 +41,13 @@ pub(crate) struct Stored {
     pub(crate) transaction: usize,
 }
 
+impl Stored {
+    /// Whether it is of a row that was read from its table.
+    pub(crate) fn is_read(&self) -> bool {
+        self.id.ends_with(')')
+    }
+}
+
 /// The topic of heartbeats, which have no identity.
 const HEARTBEATS: &str = "__debezium-heartbeat.shop";
 
@@ -71,6 +78,13 @@ impl Scripted for Broker {
 impl Broker {
     /// What a read_committed consumer of all topics sees.
     pub(crate) fn committed(&self) -> impl Iterator<Item = &Stored> {
+        let is_committed =
+            |record: &&Stored| self.transactions.get(record.transaction) == Some(&Outcome::Committed);
+        self.records.iter().filter(is_committed).filter(|record| !record.is_read())
+    }
+
+    /// Records of rows that were read from their tables, and of changes, that a read_committed consumer sees.
+    pub(crate) fn committed_with_reads(&self) -> impl Iterator<Item = &Stored> {
         let is_committed =
             |record: &&Stored| self.transactions.get(record.transaction) == Some(&Outcome::Committed);
         self.records.iter().filter(is_committed)

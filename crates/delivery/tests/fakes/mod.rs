@@ -9,6 +9,7 @@ mod log;
 mod postgres;
 mod registry;
 mod script;
+mod snapshots;
 mod steps;
 mod stream;
 mod verdict;
@@ -21,6 +22,7 @@ pub(crate) use log::{
 };
 pub(crate) use postgres::PostgresCall;
 pub(crate) use script::{Act, TestFault};
+pub(crate) use snapshots::rows_at;
 pub(crate) use verdict::{delivered_ids, verify, verify_so_far};
 pub(crate) use wire::{data as data_frame, keepalive as keepalive_frame};
 pub(crate) use world::{CONSISTENT_POINT, World, checkpoint};

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 use walcast_delivery::{
-    BoxedFault, CapturedTable, Partitions, PublicationState, SlotState, Source, Started, Survey,
+    BoxedFault, CapturedTable, CreatedSlot, Partitions, PublicationState, SlotState, Source, Started, Survey,
     SystemIdentifier, Timeline, TimelineSwitch, WalStatus,
 };
 use walcast_mapper::TableName;
@@ -15,6 +15,7 @@ use walcast_pgoutput::{Lsn, ReplicaIdentity, Xid};
 use super::kafka::Kafka;
 use super::log::{Change, Table, Transaction};
 use super::script::{Script, Scripted, TestFault, perform};
+use super::snapshots::{FakeSnapshot, SnapshotsClient};
 use super::steps::Steps;
 use super::stream::{CatalogClient, FeedbackClient, Stream, WatchClient};
 
@@ -32,6 +33,10 @@ pub(crate) enum PostgresCall {
     Stop,
     TableFacts,
     Watch,
+    TakeSnapshot,
+    OpenTable,
+    /// Rows were asked for and there are some.
+    Copy,
 }
 
 /// A confirmation as the server got it.
@@ -276,6 +281,7 @@ impl Source for PostgresClient {
     type Feedback = FeedbackClient;
     type Catalog = CatalogClient;
     type Watch = WatchClient;
+    type Snapshots = SnapshotsClient;
 
     async fn lead(&mut self) -> Result<(), BoxedFault> {
         self.call(PostgresCall::Lead, |_| Ok(())).await
@@ -304,14 +310,19 @@ impl Source for PostgresClient {
         .await
     }
 
-    async fn create_slot(&mut self) -> Result<Lsn, BoxedFault> {
+    async fn create_slot(&mut self, with_snapshot: bool) -> Result<CreatedSlot<Self>, BoxedFault> {
+        let postgres = self.postgres.clone();
         self.call(PostgresCall::CreateSlot, |server| {
             assert!(server.slot.is_none(), "the slot exists already");
             assert!(
                 server.publication.is_some(),
                 "a slot that is older than its publication cannot be decoded"
             );
-            Ok(server.create_slot())
+            let consistent_point = server.create_slot();
+            Ok(CreatedSlot {
+                consistent_point,
+                snapshot: with_snapshot.then(|| FakeSnapshot::new(postgres, consistent_point)),
+            })
         })
         .await
     }
@@ -343,6 +354,7 @@ impl Source for PostgresClient {
             },
             catalog: CatalogClient(self.postgres.clone()),
             watch: WatchClient(self.postgres.clone()),
+            snapshots: SnapshotsClient(self.postgres.clone()),
         })
     }
 }

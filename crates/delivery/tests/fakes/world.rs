@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use walcast_delivery::{
     Checkpoint, CheckpointState, CheckpointUpdate, Connector, DeliveryConfig, DeliveryError, Metrics,
-    OnIncompatible, ReplayConfig, Status, SystemIdentifier, Timeline,
+    OnIncompatible, ReplayConfig, SnapshotConfig, SnapshotMode, Status, SystemIdentifier, Timeline,
 };
 use walcast_mapper::MapperConfig;
 use walcast_pgoutput::Lsn;
@@ -207,5 +207,9 @@ fn config() -> DeliveryConfig {
         },
         retry_delay_min: Duration::from_millis(100),
         retry_delay_max: Duration::from_secs(10),
+        snapshot: SnapshotConfig {
+            mode: SnapshotMode::Never,
+            ..SnapshotConfig::default()
+        },
     }
 }

@@ -16,6 +16,7 @@ mod out_of_order;
 mod random;
 mod relations;
 mod replay;
+mod snapshots;
 mod splitting;
 mod stopping;
 mod taking_over;

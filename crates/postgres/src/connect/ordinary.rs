@@ -60,7 +60,7 @@ pub(crate) async fn connect_ordinary(
             }
         };
         for endpoint in endpoints {
-            match connect(config, endpoint, application_name).await {
+            match connect_to(config, endpoint, application_name).await {
                 Ok(session) => match refusal(&session, wanted).await? {
                     None => return Ok(session),
                     Some(_) if wanted == SessionAttributes::PreferStandby => {
@@ -130,7 +130,8 @@ async fn refusal(
     })
 }
 
-async fn connect(
+/// Connects to exactly this server.
+pub(crate) async fn connect_to(
     config: &ConnectConfig,
     endpoint: Endpoint,
     application_name: &str,

@@ -14,8 +14,13 @@ const DOING: &str = "opening a replication connection";
 /// Settings under which the server prints values. The mapper reads exactly these forms, so they must not depend on
 /// what the role or the database has set. `extra_float_digits` above 0 prints the shortest text that reads back as the
 /// same number.
-const VALUE_SETTINGS: &str =
-    "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3 -c bytea_output=hex -c timezone=UTC";
+pub(crate) const VALUE_SETTINGS: [(&str, &str); 5] = [
+    ("datestyle", "ISO"),
+    ("intervalstyle", "postgres"),
+    ("extra_float_digits", "3"),
+    ("bytea_output", "hex"),
+    ("timezone", "UTC"),
+];
 
 /// Opens a replication connection to exactly this server.
 pub(crate) async fn connect_replication(
@@ -25,11 +30,10 @@ pub(crate) async fn connect_replication(
     decoding_work_mem: Option<&str>,
 ) -> Result<Wire, PostgresError> {
     let mut options = config.options.clone().unwrap_or_default();
-    if !options.is_empty() {
-        options.push(' ');
-    }
     // Ours come last, and the last one counts.
-    options.push_str(VALUE_SETTINGS);
+    for (name, value) in VALUE_SETTINGS {
+        options.push_str(&format!(" -c {name}={value}"));
+    }
     if let Some(size) = decoding_work_mem {
         options.push_str(" -c logical_decoding_work_mem=");
         options.push_str(&escape_option(size));

@@ -38,6 +38,13 @@ pub(crate) enum SlotKind {
     Temporary,
 }
 
+/// A slot's consistent point, and the name under which the tables can be seen as of it, when it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ExportedSnapshot {
+    pub(crate) consistent_point: Lsn,
+    pub(crate) snapshot: Option<String>,
+}
+
 /// pgoutput sends logical decoding messages from here on.
 const MESSAGES_SINCE: u32 = 140_000;
 
@@ -101,15 +108,16 @@ impl ReplicationConnection {
         Ok(field::<String>(DOING, &row, 0)? == "t")
     }
 
-    /// Creates a slot for pgoutput and returns its consistent point. No snapshot is exported.
+    /// Creates a slot for pgoutput. An exported snapshot can be imported until this connection is used again.
     pub(crate) async fn create_slot(
         &mut self,
         slot: &str,
         kind: SlotKind,
+        exports: bool,
         server_version: u32,
-    ) -> Result<Lsn, PostgresError> {
+    ) -> Result<ExportedSnapshot, PostgresError> {
         const DOING: &str = "creating the slot";
-        let sql = create_slot_command(slot, kind, server_version);
+        let sql = create_slot_command(slot, kind, exports, server_version);
         let answer = self.query(DOING, &sql);
         tokio::pin!(answer);
         let rows = match tokio::time::timeout(SLOT_CREATION_IS_SLOW, &mut answer).await {
@@ -122,7 +130,11 @@ impl ReplicationConnection {
                 answer.await?
             }
         };
-        field(DOING, &only_row(DOING, rows)?, 1)
+        let row = only_row(DOING, rows)?;
+        Ok(ExportedSnapshot {
+            consistent_point: field(DOING, &row, 1)?,
+            snapshot: row.get(2).cloned().flatten(),
+        })
     }
 
     /// Begins to stream. A slot that another connection holds is waited for at most `patience`.
@@ -204,18 +216,19 @@ impl ReplicationConnection {
     }
 }
 
-fn create_slot_command(slot: &str, kind: SlotKind, server_version: u32) -> String {
+fn create_slot_command(slot: &str, kind: SlotKind, exports: bool, server_version: u32) -> String {
     let temporary = match kind {
         SlotKind::Permanent => "",
         SlotKind::Temporary => " TEMPORARY",
     };
-    let no_snapshot = if server_version >= OPTIONS_IN_PARENTHESES_SINCE {
-        "(SNAPSHOT 'nothing')"
-    } else {
-        "NOEXPORT_SNAPSHOT"
+    let snapshot = match (server_version >= OPTIONS_IN_PARENTHESES_SINCE, exports) {
+        (true, true) => "(SNAPSHOT 'export')",
+        (true, false) => "(SNAPSHOT 'nothing')",
+        (false, true) => "EXPORT_SNAPSHOT",
+        (false, false) => "NOEXPORT_SNAPSHOT",
     };
     format!(
-        "CREATE_REPLICATION_SLOT {}{temporary} LOGICAL pgoutput {no_snapshot}",
+        "CREATE_REPLICATION_SLOT {}{temporary} LOGICAL pgoutput {snapshot}",
         identifier(slot)
     )
 }
@@ -264,8 +277,8 @@ mod tests {
 
     use super::{SlotKind, create_slot_command, start_command};
 
-    fn check(slot: &str, kind: SlotKind, version: u32, expected: &Expect) {
-        expected.assert_eq(&create_slot_command(slot, kind, version));
+    fn check(slot: &str, kind: SlotKind, exports: bool, version: u32, expected: &Expect) {
+        expected.assert_eq(&create_slot_command(slot, kind, exports, version));
     }
 
     #[test]
@@ -284,14 +297,30 @@ mod tests {
         check(
             "a",
             SlotKind::Permanent,
+            false,
             140_019,
             &expect![[r#"CREATE_REPLICATION_SLOT "a" LOGICAL pgoutput NOEXPORT_SNAPSHOT"#]],
         );
         check(
             "a\"b",
             SlotKind::Temporary,
+            false,
             180_000,
             &expect![[r#"CREATE_REPLICATION_SLOT "a""b" TEMPORARY LOGICAL pgoutput (SNAPSHOT 'nothing')"#]],
+        );
+        check(
+            "a",
+            SlotKind::Temporary,
+            true,
+            120_022,
+            &expect![[r#"CREATE_REPLICATION_SLOT "a" TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT"#]],
+        );
+        check(
+            "a",
+            SlotKind::Permanent,
+            true,
+            150_000,
+            &expect![[r#"CREATE_REPLICATION_SLOT "a" LOGICAL pgoutput (SNAPSHOT 'export')"#]],
         );
     }
 }

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use walcast_delivery::SnapshotMode;
 use walcast_mapper::{
     ColumnSettings, Encoding, EventsConfig, FlatForm, KeyRule, MissingNotNull, NameSettings, NullWithDefault,
-    Shape, TypeModes, UnavailableValues,
+    Shape, TablePattern, TypeModes, UnavailableValues,
 };
 
 use super::age::Age;
@@ -22,6 +23,7 @@ pub(crate) struct RawConfig {
     pub(crate) postgres: RawPostgres,
     pub(crate) kafka: RawKafka,
     pub(crate) registry: RawRegistry,
+    pub(crate) snapshot: RawSnapshot,
     pub(crate) replay: RawReplay,
     pub(crate) format: RawFormat,
     pub(crate) types: TypeModes,
@@ -115,6 +117,27 @@ pub(crate) enum RawOnIncompatible {
 
 #[derive(Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(crate) struct RawSnapshot {
+    pub(crate) mode: SnapshotMode,
+    pub(crate) tables: Vec<TablePattern>,
+    pub(crate) filters: Vec<RawFilter>,
+    pub(crate) connections: u64,
+    pub(crate) first_window: Age,
+    pub(crate) window: Age,
+    pub(crate) rows_per_second: Option<u32>,
+}
+
+/// Which rows of some tables are read.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(crate) struct RawFilter {
+    pub(crate) tables: TablePattern,
+    #[serde(rename = "where")]
+    pub(crate) condition: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawReplay {
     pub(crate) keep: Age,
     pub(crate) keep_bytes: Option<ByteSize>,
@@ -177,6 +200,12 @@ const COMMIT_BYTES: ByteSize = ByteSize::new(4 << 20);
 /// `transaction.max.timeout.ms` of a broker that was left as shipped: more would be refused, less would abort large
 /// transactions earlier than necessary.
 const TRANSACTION_TIMEOUT_MS: u64 = 900_000;
+/// One reads while the rows of the other are encoded; each more is a load on the source.
+const SNAPSHOT_CONNECTIONS: u64 = 2;
+/// Most databases are read within it, and a server keeps an hour's dead rows without harm.
+const SNAPSHOT_FIRST_WINDOW: Age = Age::from_secs(3600);
+/// Changes wait so long, and then have as much time to catch up as they need.
+const SNAPSHOT_WINDOW: Age = Age::from_secs(10);
 /// Replay is asked for, because the log it holds back costs disk on the source.
 const REPLAY_KEEP: Age = Age::from_secs(0);
 /// Sixty positions for an hour of replay; positions between them can be replayed from too.
@@ -235,6 +264,20 @@ impl Default for RawTopics {
             replication: None,
             cleanup_policy: None,
             config: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for RawSnapshot {
+    fn default() -> Self {
+        Self {
+            mode: SnapshotMode::default(),
+            tables: Vec::new(),
+            filters: Vec::new(),
+            connections: SNAPSHOT_CONNECTIONS,
+            first_window: SNAPSHOT_FIRST_WINDOW,
+            window: SNAPSHOT_WINDOW,
+            rows_per_second: None,
         }
     }
 }

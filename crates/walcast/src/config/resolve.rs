@@ -2,6 +2,7 @@
 
 mod registry;
 mod selection;
+mod snapshot;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -61,6 +62,7 @@ pub(crate) fn resolve(
         postgres: check.postgres(&name, raw.postgres, environment)?,
         kafka: check.kafka(&name, raw.kafka)?,
         registry: check.registry(raw.registry, &raw.format)?,
+        snapshot: check.snapshot(raw.snapshot)?,
         replay: check.replay(&raw.replay)?,
         format: check.format(raw.format)?,
         types: check.types(raw.types)?,

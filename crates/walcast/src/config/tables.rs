@@ -8,8 +8,8 @@ use walcast_mapper::{
 use super::error::{Hint, TableLabel};
 use super::fields::fields_of;
 use super::raw::{
-    RawAdmin, RawConfig, RawFormat, RawKafka, RawLog, RawPostgres, RawRegistry, RawReplay, RawRetry,
-    RawTopics,
+    RawAdmin, RawConfig, RawFormat, RawKafka, RawLog, RawPostgres, RawFilter, RawRegistry, RawReplay, RawRetry,
+    RawSnapshot, RawTopics,
 };
 
 /// One table.
@@ -65,6 +65,8 @@ pub(crate) fn tables() -> Vec<Table> {
         any("kafka.topics.config"),
         any("kafka.properties"),
         known("registry", fields_of::<RawRegistry>()),
+        known("snapshot", fields_of::<RawSnapshot>()),
+        repeated("snapshot.filters", fields_of::<RawFilter>()),
         known("replay", fields_of::<RawReplay>()),
         known("format", fields_of::<RawFormat>()),
         known("format.flat", fields_of::<FlatForm>()),

@@ -1,0 +1,73 @@
+//! The rows that are in the tables already: how they are read.
+
+use std::future::Future;
+
+use walcast_mapper::{RowId, TableFacts, TableName};
+use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Relation};
+
+use super::BoxedFault;
+
+/// Takes snapshots of the source.
+pub trait Snapshots {
+    /// What is taken.
+    type Snapshot: Snapshot;
+
+    /// Takes a snapshot at a position that lies at or after the end of the log at the time of the call. Waits until the
+    /// transactions that run now have ended. Cancel-safe: a dropped future leaves nothing behind.
+    fn take(&mut self) -> impl Future<Output = Result<Self::Snapshot, BoxedFault>>;
+}
+
+/// The tables as the transactions that were committed before one position left them, whatever is done to them meanwhile.
+/// Dropping it lets the server forget that state.
+pub trait Snapshot {
+    /// The position: a transaction whose commit record lies at or after it is not seen.
+    fn lsn(&self) -> Lsn;
+
+    /// When it was taken.
+    fn taken_at(&self) -> PgTimestamp;
+
+    /// Begins to read a table, from the row `from` on; the table that was read before is done with.
+    fn open(
+        &mut self,
+        table: &TableName,
+        from: Option<RowId>,
+    ) -> impl Future<Output = Result<Opened, BoxedFault>>;
+
+    /// The next rows of the table, ascending by [`RowId`]; `None` at its end. Cancel-safe.
+    fn next(&mut self) -> impl Future<Output = Result<Option<CopiedRows>, BoxedFault>>;
+}
+
+/// Whether a table can be read.
+#[derive(Debug)]
+pub enum Opened {
+    /// Yes: [`Snapshot::next`] gives its rows.
+    Table(Box<SnapshotTable>),
+    /// It did not exist at the snapshot's position.
+    Missing,
+    /// It was altered, emptied or dropped since, or is being: its rows cannot be seen any more as they were. A later
+    /// snapshot shows it.
+    Altered,
+}
+
+/// A table, as of a snapshot.
+#[derive(Debug)]
+pub struct SnapshotTable {
+    /// As the log would describe it.
+    pub relation: Relation,
+    /// What the catalog adds.
+    pub facts: TableFacts,
+    /// How many bytes are left to be read of it, more or less.
+    pub bytes: u64,
+}
+
+/// A stretch of a table's rows.
+#[derive(Debug)]
+pub struct CopiedRows {
+    /// The table that holds them: that which was opened, or a partition of it.
+    pub table: Oid,
+    /// The rows as COPY writes them in text format, each with the end of its line: first its `ctid`, then the columns of
+    /// the relation.
+    pub lines: Vec<u8>,
+    /// How many bytes of the table are left behind with them, more or less.
+    pub bytes: u64,
+}

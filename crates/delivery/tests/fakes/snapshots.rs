@@ -1,0 +1,128 @@
+//! Snapshots of the modelled server: the log replayed up to a position.
+
+use std::collections::VecDeque;
+
+use walcast_delivery::{BoxedFault, CopiedRows, Opened, Snapshot, SnapshotTable, Snapshots};
+use walcast_mapper::{RowId, TableName};
+use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
+
+use super::log::{Change, Row};
+use super::postgres::{Postgres, PostgresCall, Server};
+use super::script::perform;
+
+/// How many rows are handed on at once.
+const ROWS_TOGETHER: usize = 2;
+
+/// Takes snapshots.
+pub(crate) struct SnapshotsClient(pub(crate) Postgres);
+
+impl Snapshots for SnapshotsClient {
+    type Snapshot = FakeSnapshot;
+
+    async fn take(&mut self) -> Result<FakeSnapshot, BoxedFault> {
+        let postgres = self.0.clone();
+        perform(&self.0.server, &self.0.steps, PostgresCall::TakeSnapshot, |server| {
+            Ok(FakeSnapshot::new(postgres, server.wal_end))
+        })
+        .await
+    }
+}
+
+/// A snapshot.
+pub(crate) struct FakeSnapshot {
+    postgres: Postgres,
+    lsn: Lsn,
+    table: Oid,
+    rows: VecDeque<(Tid, Row)>,
+}
+
+impl FakeSnapshot {
+    pub(crate) fn new(postgres: Postgres, lsn: Lsn) -> Self {
+        Self {
+            postgres,
+            lsn,
+            table: Oid::default(),
+            rows: VecDeque::new(),
+        }
+    }
+}
+
+/// The rows of a table as of a position. Each version of a row has a place of its own.
+pub(crate) fn rows_at(server: &Server, table: Oid, lsn: Lsn) -> Vec<(Tid, Row)> {
+    let mut rows: Vec<(Tid, Row)> = Vec::new();
+    let mut tid = Tid::START;
+    for transaction in server.log.iter().filter(|transaction| transaction.commit_lsn < lsn) {
+        for logged in transaction.changes.iter().filter(|logged| logged.relation.oid == table) {
+            let without = |rows: &mut Vec<(Tid, Row)>, key: &Row| rows.retain(|(_, row)| row.first() != key.first());
+            match &logged.change {
+                Change::Insert(_) | Change::Message => {}
+                Change::Update(old, row) => without(&mut rows, old.as_ref().unwrap_or(row)),
+                Change::Delete(key) => without(&mut rows, key),
+                Change::Truncate => rows.clear(),
+            }
+            if let Change::Insert(row) | Change::Update(_, row) = &logged.change {
+                tid = Tid {
+                    block: tid.block + u32::from(tid.offset >= 3),
+                    offset: tid.offset % 3 + 1,
+                };
+                rows.push((tid, row.clone()));
+            }
+        }
+    }
+    rows
+}
+
+impl Snapshot for FakeSnapshot {
+    fn lsn(&self) -> Lsn {
+        self.lsn
+    }
+
+    fn taken_at(&self) -> PgTimestamp {
+        PgTimestamp::from_unix_micros(1_767_225_600_000_000)
+    }
+
+    async fn open(&mut self, table: &TableName, from: Option<RowId>) -> Result<Opened, BoxedFault> {
+        let lsn = self.lsn;
+        let postgres = &self.postgres;
+        let opened = perform(&postgres.server, &postgres.steps, PostgresCall::OpenTable, |server| {
+            let Some(table) = server.tables.iter().find(|one| one.name == *table).cloned() else {
+                return Ok(None);
+            };
+            let rows = rows_at(server, table.oid, lsn);
+            Ok(Some((table, rows)))
+        });
+        let Some((table, rows)) = opened.await? else {
+            return Ok(Opened::Missing);
+        };
+        self.table = table.oid;
+        let first = from.map_or(Tid::START, |row| row.tid);
+        self.rows = rows.into_iter().filter(|(tid, _)| *tid >= first).collect();
+        Ok(Opened::Table(Box::new(SnapshotTable {
+            relation: table.relation(),
+            facts: table.facts(),
+            bytes: 0,
+        })))
+    }
+
+    async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedFault> {
+        if self.rows.is_empty() {
+            return Ok(None);
+        }
+        let postgres = &self.postgres;
+        perform(&postgres.server, &postgres.steps, PostgresCall::Copy, |_| Ok(())).await?;
+        let mut lines = Vec::new();
+        for (tid, row) in self.rows.drain(..ROWS_TOGETHER.min(self.rows.len())) {
+            lines.extend_from_slice(tid.to_string().as_bytes());
+            for value in row {
+                lines.push(b'\t');
+                lines.extend_from_slice(value.as_deref().unwrap_or("\\N").as_bytes());
+            }
+            lines.push(b'\n');
+        }
+        Ok(Some(CopiedRows {
+            table: self.table,
+            lines,
+            bytes: 0,
+        }))
+    }
+}

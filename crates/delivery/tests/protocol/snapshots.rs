@@ -1,0 +1,210 @@
+//! Existing rows: read once, between what was committed before their snapshot and what was after, wherever the connector is
+//! cut off.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use walcast_delivery::SnapshotMode;
+use walcast_pgoutput::Lsn;
+
+use crate::fakes::{Act, PostgresCall, TestFault, World, delete, insert, rows_at, update, verify};
+
+/// A world with rows in its tables and nothing set up.
+fn filled() -> World {
+    let mut world = World::new();
+    world.config.snapshot.mode = SnapshotMode::Initial;
+    for id in 1..=7 {
+        world.postgres.commit([("accounts", insert(id))]);
+    }
+    world.postgres.commit([("accounts", update(3)), ("orders", insert(1)), ("orders", insert(2))]);
+    world.postgres.commit([("accounts", delete(5))]);
+    world
+}
+
+/// Something goes on while rows are read.
+fn write_more(world: &World) {
+    world.postgres.commit([("accounts", update(1)), ("accounts", insert(8)), ("orders", delete(2))]);
+}
+
+/// A record's position: its commit, or the snapshot that it was read from.
+fn position(id: &str) -> Lsn {
+    let mut parts = id.splitn(3, '/');
+    let (high, low) = (parts.next().unwrap(), parts.next().unwrap());
+    format!("{high}/{low}").parse().unwrap()
+}
+
+/// Identities of the rows that were read, without the position.
+fn reads(world: &World) -> Vec<String> {
+    world.kafka.read(|broker| {
+        let reads = broker.committed_with_reads().filter(|record| record.is_read());
+        reads.map(|record| record.id.splitn(3, '/').nth(2).unwrap().to_owned()).collect()
+    })
+}
+
+/// Whatever happened: the order is that of the log, no row is there twice, every row that is in a table is in its topic.
+fn verify_rows(world: &World) {
+    verify(world);
+    let slot_lsn = world.delivers_from();
+    world.kafka.read(|broker| {
+        let records: Vec<_> = broker.committed_with_reads().collect();
+        let positions: Vec<Lsn> = records.iter().map(|record| position(&record.id)).collect();
+        assert!(positions.is_sorted(), "{:#?}", records.iter().map(|record| &record.id).collect::<Vec<_>>());
+        assert!(positions.iter().all(|position| *position >= slot_lsn));
+    });
+    let reads = reads(world);
+    let distinct: BTreeSet<&String> = reads.iter().collect();
+    assert_eq!(distinct.len(), reads.len(), "rows were read twice: {reads:#?}");
+    let keys: BTreeMap<String, BTreeSet<Vec<u8>>> = world.kafka.read(|broker| {
+        let mut keys: BTreeMap<String, BTreeSet<Vec<u8>>> = BTreeMap::new();
+        for record in broker.committed_with_reads() {
+            keys.entry(record.topic.clone()).or_default().extend(record.key.clone());
+        }
+        keys
+    });
+    world.postgres.read(|server| {
+        for table in &server.tables {
+            for (_, row) in rows_at(server, table.oid, server.wal_end) {
+                let id: i32 = row[0].as_deref().unwrap().parse().unwrap();
+                // Avro's zigzag, behind magic byte and schema number.
+                let found = keys.get(&format!("shop.public.{}", table.name.name)).is_some_and(|keys| {
+                    keys.iter().any(|key| key[5..] == [u8::try_from(id * 2).unwrap()])
+                });
+                assert!(found, "row {id} of {} is nowhere", table.name.name);
+            }
+        }
+    });
+}
+
+/// Takes note of where the slot was made.
+fn note_slot(world: &World) {
+    let created = world.postgres.read(|server| server.starts.first().copied());
+    if let Some(lsn) = created {
+        world.deliver_from(lsn);
+    }
+}
+
+/// Runs until everything is there.
+async fn deliver(world: &World) {
+    let everything = async {
+        world
+            .steps
+            .until(|| {
+                let is_read = world.kafka.checkpoint().is_some_and(|checkpoint| checkpoint.snapshot.is_none());
+                is_read && world.postgres.read(|server| server.slot.is_some())
+            })
+            .await;
+        world.everything_delivered().await;
+    };
+    world.run(everything).await.unwrap();
+    note_slot(world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_come_before_the_changes_after_them() {
+    let world = filled();
+    deliver(&world).await;
+    write_more(&world);
+    deliver(&world).await;
+    verify_rows(&world);
+    assert_eq!(reads(&world).len(), 8, "six accounts and two orders");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_read_unless_wanted() {
+    let mut world = filled();
+    world.config.snapshot.mode = SnapshotMode::Never;
+    deliver(&world).await;
+    assert!(reads(&world).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connector_that_only_reads_ends_by_itself() {
+    let mut world = filled();
+    world.config.snapshot.mode = SnapshotMode::InitialOnly;
+    world.run(std::future::pending()).await.unwrap();
+    assert_eq!(reads(&world).len(), 8);
+    write_more(&world);
+    world.run(std::future::pending()).await.unwrap();
+    assert_eq!(world.kafka.read(|broker| broker.committed().count()), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_are_read_at_every_start_where_that_is_wanted() {
+    let mut world = filled();
+    world.config.snapshot.mode = SnapshotMode::Always;
+    deliver(&world).await;
+    write_more(&world);
+    deliver(&world).await;
+    // All but what has changed are the same rows at the same places.
+    assert_eq!(reads(&world).len(), 8 + 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_can_be_cut_off_at_any_step() {
+    let mut steps = 0;
+    loop {
+        let world = filled();
+        world.steps.crash_after(steps);
+        let was_cut_off = {
+            let run = Box::pin(deliver(&world));
+            tokio::select! {
+                biased;
+                () = world.steps.crashed() => true,
+                () = run => false,
+            }
+        };
+        world.steps.crash_never();
+        note_slot(&world);
+        write_more(&world);
+        deliver(&world).await;
+        verify_rows(&world);
+        if !was_cut_off {
+            assert!(steps > 30, "there is more to be cut off than {steps} steps");
+            break;
+        }
+        steps += 1;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_that_breaks_off_is_gone_on_with_from_a_later_one() {
+    for nth in 1..=4 {
+        let world = filled();
+        let gone = Act::Fail(TestFault::passing("connection lost"));
+        world.postgres.edit(|server| server.script.at(PostgresCall::Copy, nth, gone));
+        deliver(&world).await;
+        write_more(&world);
+        deliver(&world).await;
+        verify_rows(&world);
+        assert_eq!(world.postgres.read(|server| server.script.count(PostgresCall::TakeSnapshot)), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_that_closes_lets_changes_pass() {
+    let mut world = filled();
+    world.config.snapshot.rows_per_second = Some(1);
+    world.config.snapshot.first_window = std::time::Duration::from_secs(2);
+    world.config.snapshot.window = std::time::Duration::from_secs(2);
+    deliver(&world).await;
+    write_more(&world);
+    deliver(&world).await;
+    verify_rows(&world);
+    assert!(world.postgres.read(|server| server.script.count(PostgresCall::TakeSnapshot)) >= 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_is_gone_is_passed_over() {
+    let world = filled();
+    world.postgres.edit(|server| {
+        server.script.at(PostgresCall::Copy, 1, Act::Fail(TestFault::passing("connection lost")));
+    });
+    let until_broken = world.steps.until(|| world.postgres.read(|server| server.script.count(PostgresCall::Copy) > 0));
+    world.run(until_broken).await.unwrap();
+    note_slot(&world);
+    world.postgres.edit(|server| {
+        server.tables.retain(|table| table.name.name != "orders");
+        server.log.iter_mut().for_each(|transaction| transaction.changes.retain(|logged| logged.relation.name != "orders"));
+    });
+    deliver(&world).await;
+    assert_eq!(reads(&world).len(), 6);
+}

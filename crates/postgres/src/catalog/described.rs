@@ -1,0 +1,180 @@
+//! A table as the log would describe it, and where its rows lie.
+
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+use walcast_delivery::sql;
+use walcast_mapper::TableName;
+use walcast_pgoutput::{Oid, Relation, RelationColumn, ReplicaIdentity};
+
+use super::query::{oid, row, rows, unexpected, value};
+use crate::error::PostgresError;
+
+const DOING: &str = "looking at a table to be read";
+
+/// Publications have column lists and row filters from here on.
+const RESTRICTIONS_SINCE: u32 = 150_000;
+
+/// A table that is to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Described {
+    /// As pgoutput describes it.
+    pub(crate) relation: Relation,
+    /// What holds its rows: itself, or its partitions.
+    pub(crate) parts: Vec<Part>,
+    /// The publication's row filter.
+    pub(crate) filter: Option<String>,
+}
+
+/// A table of the file system.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) oid: Oid,
+    pub(crate) name: TableName,
+    /// Another one when the table was rewritten or emptied.
+    pub(crate) file: Oid,
+    pub(crate) bytes: u64,
+}
+
+/// A part grows while it stays the same.
+impl PartialEq for Part {
+    fn eq(&self, other: &Self) -> bool {
+        (self.oid, &self.name, self.file) == (other.oid, &other.name, other.file)
+    }
+}
+
+impl Eq for Part {}
+
+const TABLE: &str = r"
+SELECT c.oid, c.relreplident::text
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')";
+
+/// The columns, and whether the replica identity has them.
+const COLUMNS: &str = r"
+SELECT a.attname::text, a.atttypid, a.atttypmod,
+       CASE c.relreplident
+           WHEN 'f' THEN true
+           ELSE coalesce(a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]), false)
+       END,
+       a.attgenerated <> ''
+FROM pg_attribute a
+JOIN pg_class c ON c.oid = a.attrelid
+LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
+     AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END
+WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum";
+
+/// The table, or the leaves below it. The catalog's own functions for this show what is there now, and not what was when a
+/// snapshot was taken.
+const PARTS: &str = r"
+WITH RECURSIVE tree (oid) AS (
+    SELECT $1::oid
+    UNION ALL
+    SELECT i.inhrelid FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind = 'p'
+    JOIN pg_inherits i ON i.inhparent = tree.oid
+)
+SELECT c.oid, n.nspname::text, c.relname::text, c.relfilenode, coalesce(pg_relation_size(c.oid), 0)
+FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r'
+ORDER BY c.oid";
+
+/// What the publication lets through of a table.
+const PUBLISHED: &str = r"
+SELECT attnames::text[], rowfilter
+FROM pg_publication_tables WHERE pubname = $1 AND schemaname = $2 AND tablename = $3";
+
+/// Asks for a table by name; `None` when there is none.
+pub(crate) async fn described(
+    client: &Client,
+    server_version: u32,
+    publication: &str,
+    table: &TableName,
+) -> Result<Option<Described>, PostgresError> {
+    let name = [(&table.namespace as _, Type::TEXT), (&table.name as _, Type::TEXT)];
+    let Some(found) = row(client, DOING, TABLE, &name).await? else {
+        return Ok(None);
+    };
+    let number = oid(DOING, &found, 0)?;
+    let identity: String = value(DOING, &found, 1)?;
+    let (mut published, mut filter) = (None, None);
+    if server_version >= RESTRICTIONS_SINCE {
+        let of = [
+            (&publication as _, Type::TEXT),
+            (&table.namespace as _, Type::TEXT),
+            (&table.name as _, Type::TEXT),
+        ];
+        if let Some(row) = row(client, DOING, PUBLISHED, &of).await? {
+            published = value::<Option<Vec<String>>>(DOING, &row, 0)?;
+            filter = value(DOING, &row, 1)?;
+        }
+    }
+    let by_number = [(&number.as_u32() as _, Type::OID)];
+    let mut columns = Vec::new();
+    for row in rows(client, DOING, COLUMNS, &by_number).await? {
+        let name: String = value(DOING, &row, 0)?;
+        let is_generated: bool = value(DOING, &row, 4)?;
+        let is_published = match &published {
+            Some(published) => published.contains(&name),
+            None => !is_generated,
+        };
+        if is_published {
+            columns.push(RelationColumn {
+                name,
+                type_oid: oid(DOING, &row, 1)?,
+                type_modifier: value(DOING, &row, 2)?,
+                is_key: value(DOING, &row, 3)?,
+            });
+        }
+    }
+    let mut parts = Vec::new();
+    for row in rows(client, DOING, PARTS, &by_number).await? {
+        parts.push(Part {
+            oid: oid(DOING, &row, 0)?,
+            name: TableName {
+                namespace: value(DOING, &row, 1)?,
+                name: value(DOING, &row, 2)?,
+            },
+            file: oid(DOING, &row, 3)?,
+            bytes: u64::try_from(value::<i64>(DOING, &row, 4)?).unwrap_or(0),
+        });
+    }
+    let relation = Relation {
+        xid: None,
+        oid: number,
+        namespace: table.namespace.clone(),
+        name: table.name.clone(),
+        replica_identity: match identity.as_str() {
+            "d" => ReplicaIdentity::Default,
+            "n" => ReplicaIdentity::Nothing,
+            "f" => ReplicaIdentity::Full,
+            "i" => ReplicaIdentity::Index,
+            other => return Err(unexpected(DOING, other)),
+        },
+        columns,
+    };
+    Ok(Some(Described {
+        relation,
+        parts,
+        filter,
+    }))
+}
+
+impl Described {
+    /// How the rows of a part are copied: those between two places, each with its place first.
+    pub(crate) fn copy(&self, part: &Part, range: &str, filter: Option<&str>) -> String {
+        let mut columns = vec!["ctid".to_owned()];
+        columns.extend(self.relation.columns.iter().map(|column| sql::identifier(&column.name)));
+        let mut conditions = vec![range.to_owned()];
+        conditions.extend(self.filter.as_deref().into_iter().chain(filter).map(|filter| format!("({filter})")));
+        conditions.retain(|condition| !condition.is_empty());
+        let conditions = match conditions.as_slice() {
+            [] => String::new(),
+            some => format!(" WHERE {}", some.join(" AND ")),
+        };
+        format!(
+            "COPY (SELECT {} FROM ONLY {}{conditions}) TO STDOUT",
+            columns.join(", "),
+            sql::table(&part.name)
+        )
+    }
+}

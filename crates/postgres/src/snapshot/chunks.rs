@@ -1,0 +1,185 @@
+//! A table in pieces that can be read side by side.
+
+use std::collections::VecDeque;
+
+use walcast_mapper::RowId;
+use walcast_pgoutput::{Oid, Tid};
+
+use crate::catalog::{Described, Part};
+
+/// A range of places can be read without looking at the rest of the table from here on.
+const RANGES_SINCE: u32 = 140_000;
+
+/// The size of a block, unless the server was built otherwise; then chunks are of another size.
+const BLOCK_BYTES: u64 = 8192;
+
+/// How much of a table a chunk is: small enough to be read ahead into memory, large enough that a statement costs nothing.
+const CHUNK_BLOCKS: u32 = 1024;
+
+/// A piece of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Chunk {
+    pub(super) table: Oid,
+    pub(super) sql: String,
+    pub(super) bytes: u64,
+}
+
+/// What is left to be read from the row `from` on, in order.
+pub(super) fn plan(
+    table: &Described,
+    filter: Option<&str>,
+    from: Option<RowId>,
+    server_version: u32,
+) -> VecDeque<Chunk> {
+    let mut chunks = VecDeque::new();
+    for part in &table.parts {
+        let start = match from {
+            Some(row) if part.oid < row.table => continue,
+            Some(row) if part.oid == row.table => row.tid,
+            Some(_) | None => Tid::START,
+        };
+        for (from, to, bytes) in ranges(part, start, server_version) {
+            chunks.push_back(Chunk {
+                table: part.oid,
+                sql: table.copy(part, &condition(from, to), filter),
+                bytes,
+            });
+        }
+    }
+    chunks
+}
+
+fn condition(from: Tid, to: Option<Tid>) -> String {
+    let mut conditions = Vec::new();
+    if from > Tid::START {
+        conditions.push(format!("ctid >= '{from}'"));
+    }
+    conditions.extend(to.map(|to| format!("ctid < '{to}'")));
+    conditions.join(" AND ")
+}
+
+/// The ranges of a part. The last one has no end: what is seen of a table lies within the size that it had, but that is
+/// not for us to know.
+fn ranges(part: &Part, start: Tid, server_version: u32) -> Vec<(Tid, Option<Tid>, u64)> {
+    let blocks = u32::try_from(part.bytes / BLOCK_BYTES).unwrap_or(u32::MAX);
+    let bytes_of = |from: u32, to: u32| u64::from(to.saturating_sub(from)) * BLOCK_BYTES;
+    if server_version < RANGES_SINCE {
+        return vec![(start, None, bytes_of(start.block, blocks))];
+    }
+    let mut ranges = Vec::new();
+    let mut from = start;
+    loop {
+        let end = from.block.saturating_add(CHUNK_BLOCKS);
+        if end >= blocks {
+            ranges.push((from, None, bytes_of(from.block, blocks)));
+            return ranges;
+        }
+        ranges.push((from, Some(Tid::of_block(end)), bytes_of(from.block, end)));
+        from = Tid::of_block(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use walcast_mapper::{RowId, TableName};
+    use walcast_pgoutput::{Oid, Relation, RelationColumn, ReplicaIdentity, Tid};
+
+    use super::plan;
+    use crate::catalog::{Described, Part};
+
+    fn table(parts: &[(u32, u64)]) -> Described {
+        let name = |name: String| TableName {
+            namespace: "public".to_owned(),
+            name,
+        };
+        Described {
+            relation: Relation {
+                xid: None,
+                oid: Oid::new(100),
+                namespace: "public".to_owned(),
+                name: "t".to_owned(),
+                replica_identity: ReplicaIdentity::Default,
+                columns: vec![RelationColumn {
+                    is_key: true,
+                    name: "Id".to_owned(),
+                    type_oid: Oid::new(23),
+                    type_modifier: -1,
+                }],
+            },
+            parts: parts
+                .iter()
+                .map(|(oid, blocks)| Part {
+                    oid: Oid::new(*oid),
+                    name: name(format!("t{oid}")),
+                    file: Oid::new(*oid),
+                    bytes: blocks * 8192,
+                })
+                .collect(),
+            filter: None,
+        }
+    }
+
+    fn check(parts: &[(u32, u64)], from: Option<(u32, Tid)>, version: u32, expected: &Expect) {
+        let from = from.map(|(table, tid)| RowId {
+            table: Oid::new(table),
+            tid,
+        });
+        let chunks = plan(&table(parts), None, from, version);
+        let lines: Vec<String> = chunks
+            .iter()
+            .map(|chunk| format!("{} {} KiB: {}", chunk.table, chunk.bytes / 1024, chunk.sql))
+            .collect();
+        expected.assert_eq(&lines.join("\n"));
+    }
+
+    #[test]
+    fn large_tables_are_cut_by_place() {
+        check(
+            &[(7, 0)],
+            None,
+            170_000,
+            &expect![[r#"7 0 KiB: COPY (SELECT ctid, "Id" FROM ONLY "public"."t7") TO STDOUT"#]],
+        );
+        check(
+            &[(7, 2500)],
+            None,
+            170_000,
+            &expect![[r#"
+                7 8192 KiB: COPY (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ctid < '(1024,0)') TO STDOUT
+                7 8192 KiB: COPY (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ctid >= '(1024,0)' AND ctid < '(2048,0)') TO STDOUT
+                7 3616 KiB: COPY (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ctid >= '(2048,0)') TO STDOUT"#]],
+        );
+    }
+
+    #[test]
+    fn reading_goes_on_where_it_ended() {
+        check(
+            &[(7, 10), (8, 2000), (9, 10)],
+            Some((8, Tid { block: 1500, offset: 3 })),
+            170_000,
+            &expect![[r#"
+                8 4000 KiB: COPY (SELECT ctid, "Id" FROM ONLY "public"."t8" WHERE ctid >= '(1500,3)') TO STDOUT
+                9 80 KiB: COPY (SELECT ctid, "Id" FROM ONLY "public"."t9") TO STDOUT"#]],
+        );
+    }
+
+    #[test]
+    fn old_servers_read_a_table_as_a_whole() {
+        check(
+            &[(7, 5000)],
+            None,
+            130_000,
+            &expect![[r#"7 40000 KiB: COPY (SELECT ctid, "Id" FROM ONLY "public"."t7") TO STDOUT"#]],
+        );
+    }
+
+    #[test]
+    fn filters_are_put_together() {
+        let mut table = table(&[(7, 0)]);
+        table.filter = Some("\"Id\" > 5".to_owned());
+        let chunks = plan(&table, Some("true or false"), None, 170_000);
+        expect![[r#"COPY (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ("Id" > 5) AND (true or false)) TO STDOUT"#]]
+            .assert_eq(&chunks[0].sql);
+    }
+}

@@ -1,0 +1,64 @@
+//! The sessions that see a snapshot.
+
+use std::sync::Arc;
+
+use walcast_delivery::sql::literal;
+use walcast_pgoutput::{Lsn, PgTimestamp};
+
+use super::reading::PostgresSnapshot;
+use crate::catalog;
+use crate::config::PostgresConfig;
+use crate::connect::{VALUE_SETTINGS, connect_to};
+use crate::error::PostgresError;
+use crate::source::Leading;
+
+const DOING: &str = "importing a snapshot";
+
+/// Rows are sent in the order in which they lie, and as the log would print them; a statement lasts as long as Kafka takes
+/// to store its rows; somebody's lock on a table is not waited for too long.
+const SETTINGS: [(&str, &str); 5] = [
+    ("synchronize_seqscans", "off"),
+    ("max_parallel_workers_per_gather", "0"),
+    ("statement_timeout", "0"),
+    ("lock_timeout", "'10s'"),
+    ("search_path", "DEFAULT"),
+];
+
+/// Opens the sessions that read, each in a transaction that sees the snapshot.
+pub(crate) async fn import(
+    leading: &Leading,
+    config: &Arc<PostgresConfig>,
+    lsn: Lsn,
+    snapshot: Option<&str>,
+) -> Result<PostgresSnapshot, PostgresError> {
+    let Some(snapshot) = snapshot else {
+        return Err(PostgresError::UnexpectedAnswer {
+            doing: DOING,
+            answer: "a slot without snapshot".to_owned(),
+        });
+    };
+    let mut sql = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
+        literal(snapshot)
+    );
+    for (name, value) in SETTINGS {
+        sql.push_str(&format!("; SET LOCAL {name} = {value}"));
+    }
+    for (name, value) in VALUE_SETTINGS {
+        sql.push_str(&format!("; SET LOCAL {name} = {}", literal(value)));
+    }
+    let mut sessions = Vec::new();
+    for _ in 0..config.snapshot_connections.max(1) {
+        let endpoint = leading.session.endpoint.clone();
+        let session = connect_to(&config.connect, endpoint, &config.application_name()).await?;
+        catalog::execute(&session.client, DOING, &sql).await?;
+        sessions.push(session);
+    }
+    Ok(PostgresSnapshot::new(
+        lsn,
+        PgTimestamp::now(),
+        sessions,
+        leading.clone(),
+        Arc::clone(config),
+    ))
+}

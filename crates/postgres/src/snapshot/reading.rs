@@ -1,0 +1,221 @@
+//! Reads tables by COPY, several pieces of one at a time, and hands them on in order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, pin_mut};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_postgres::Client;
+use walcast_delivery::sql::table as quoted;
+use walcast_delivery::{BoxedFault, CopiedRows, Opened, Snapshot, SnapshotTable};
+use walcast_mapper::{RowId, TableName};
+use walcast_pgoutput::{Lsn, Oid, PgTimestamp};
+
+use super::chunks::{Chunk, plan};
+use crate::catalog::{Described, described, execute, table_facts};
+use crate::config::PostgresConfig;
+use crate::connect::Session;
+use crate::error::PostgresError;
+use crate::source::Leading;
+
+/// Rows are handed on in stretches of this size.
+const STRETCH_BYTES: usize = 128 * 1024;
+
+/// So many of them are read ahead in each session.
+const STRETCHES_AHEAD: usize = 32;
+
+const LOCKING: &str = "locking a table to be read";
+const READING: &str = "reading a table";
+
+/// The tables as of one position, seen by several sessions.
+pub struct PostgresSnapshot {
+    lsn: Lsn,
+    taken_at: PgTimestamp,
+    sessions: Vec<Session>,
+    leading: Leading,
+    config: Arc<PostgresConfig>,
+    /// Sessions that read nothing now.
+    idle: Vec<usize>,
+    chunks: VecDeque<Chunk>,
+    /// Pieces that are being read, in order.
+    running: VecDeque<Running>,
+    tasks: JoinSet<()>,
+}
+
+struct Running {
+    session: usize,
+    rows: mpsc::Receiver<Result<CopiedRows, PostgresError>>,
+}
+
+impl PostgresSnapshot {
+    pub(super) fn new(
+        lsn: Lsn,
+        taken_at: PgTimestamp,
+        sessions: Vec<Session>,
+        leading: Leading,
+        config: Arc<PostgresConfig>,
+    ) -> Self {
+        Self {
+            lsn,
+            taken_at,
+            idle: (0..sessions.len()).rev().collect(),
+            sessions,
+            leading,
+            config,
+            chunks: VecDeque::new(),
+            running: VecDeque::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    fn first_client(&self) -> Result<Arc<Client>, PostgresError> {
+        let first = self.sessions.first().ok_or(PostgresError::NotLeading)?;
+        Ok(Arc::clone(&first.client))
+    }
+
+    async fn try_open(&mut self, table: &TableName, from: Option<RowId>) -> Result<Opened, PostgresError> {
+        self.running.clear();
+        self.chunks.clear();
+        let client = self.first_client()?;
+        let version = self.leading.session.server_version;
+        let publication = &self.config.publication;
+        let Some(seen) = described(&client, version, publication, table).await? else {
+            return Ok(Opened::Missing);
+        };
+        if !lock(&client, &seen).await? {
+            return Ok(Opened::Altered);
+        }
+        // Nobody alters it from here on; somebody may have since the snapshot was taken.
+        let now = described(&self.leading.session.client, version, publication, table).await?;
+        if !now.is_some_and(|now| is_same(&seen, &now)) {
+            return Ok(Opened::Altered);
+        }
+        let facts = table_facts(&client, seen.relation.oid).await?;
+        let filter = self.config.snapshot_filter(table);
+        self.chunks = plan(&seen, filter, from, version);
+        Ok(Opened::Table(Box::new(SnapshotTable {
+            bytes: self.chunks.iter().map(|chunk| chunk.bytes).sum(),
+            relation: seen.relation,
+            facts,
+        })))
+    }
+
+    /// Gives every idle session a piece.
+    fn read_ahead(&mut self) {
+        while let Some(session) = self.idle.pop() {
+            let (Some(chunk), Some(client)) = (
+                self.chunks.pop_front(),
+                self.sessions.get(session).map(|session| Arc::clone(&session.client)),
+            ) else {
+                self.idle.push(session);
+                return;
+            };
+            let (sender, rows) = mpsc::channel(STRETCHES_AHEAD);
+            self.tasks.spawn(async move {
+                if let Err(error) = copy(&client, &chunk, &sender).await {
+                    // Nobody waits for it when reading has ended.
+                    drop(sender.send(Err(error)).await);
+                }
+            });
+            self.running.push_back(Running { session, rows });
+        }
+    }
+}
+
+/// Keeps the table from being altered while it is read. False when that cannot be had now.
+async fn lock(client: &Client, table: &Described) -> Result<bool, PostgresError> {
+    for part in &table.parts {
+        let name = quoted(&part.name);
+        execute(client, LOCKING, "SAVEPOINT walcast").await?;
+        let sql = format!("LOCK TABLE ONLY {name} IN ACCESS SHARE MODE; RELEASE SAVEPOINT walcast");
+        let locked = execute(client, LOCKING, &sql).await;
+        let Err(error) = locked else { continue };
+        let code = error.server_error().map(|error| error.code.clone());
+        match code.as_deref() {
+            Some(UNDEFINED_TABLE | INVALID_SCHEMA | LOCK_NOT_AVAILABLE) => {
+                execute(client, LOCKING, "ROLLBACK TO SAVEPOINT walcast").await?;
+                return Ok(false);
+            }
+            Some(INSUFFICIENT_PRIVILEGE) => {
+                return Err(PostgresError::MayNotRead {
+                    table: name,
+                    source: Box::new(error),
+                });
+            }
+            _ => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
+const UNDEFINED_TABLE: &str = "42P01";
+const INVALID_SCHEMA: &str = "3F000";
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
+/// Whether what was seen is there as it was. Partitions may have been added.
+fn is_same(seen: &Described, now: &Described) -> bool {
+    seen.relation == now.relation && seen.parts.iter().all(|part| now.parts.contains(part))
+}
+
+async fn copy(
+    client: &Client,
+    chunk: &Chunk,
+    rows: &mpsc::Sender<Result<CopiedRows, PostgresError>>,
+) -> Result<(), PostgresError> {
+    let failed = |error| PostgresError::of_query(READING, error);
+    let copied = client.copy_out(chunk.sql.as_str()).await.map_err(failed)?;
+    pin_mut!(copied);
+    let mut bytes = chunk.bytes;
+    let mut stretch = Vec::with_capacity(STRETCH_BYTES);
+    while let Some(lines) = copied.next().await {
+        stretch.extend_from_slice(&lines.map_err(failed)?);
+        if stretch.len() >= STRETCH_BYTES {
+            let lines = std::mem::replace(&mut stretch, Vec::with_capacity(STRETCH_BYTES));
+            let sent = rows.send(Ok(stretch_of(chunk.table, lines, std::mem::take(&mut bytes)))).await;
+            if sent.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    if !stretch.is_empty() || bytes > 0 {
+        // Nobody waits for it when reading has ended.
+        drop(rows.send(Ok(stretch_of(chunk.table, stretch, bytes))).await);
+    }
+    Ok(())
+}
+
+fn stretch_of(table: Oid, lines: Vec<u8>, bytes: u64) -> CopiedRows {
+    CopiedRows { table, lines, bytes }
+}
+
+impl Snapshot for PostgresSnapshot {
+    fn lsn(&self) -> Lsn {
+        self.lsn
+    }
+
+    fn taken_at(&self) -> PgTimestamp {
+        self.taken_at
+    }
+
+    async fn open(&mut self, table: &TableName, from: Option<RowId>) -> Result<Opened, BoxedFault> {
+        Ok(self.try_open(table, from).await?)
+    }
+
+    async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedFault> {
+        loop {
+            self.read_ahead();
+            let Some(first) = self.running.front_mut() else {
+                return Ok(None);
+            };
+            match first.rows.recv().await {
+                Some(rows) => return Ok(Some(rows?)),
+                None => {
+                    self.idle.push(first.session);
+                    self.running.pop_front();
+                }
+            }
+        }
+    }
+}
