@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use walcast_testbed::{ConnectorConfig, Kafka, ProcessUsage, Testbed, Walcast};
+use walcast_testbed::{ConnectorConfig, Kafka, ProcessUsage, Testbed, Walcast, wait_until};
 
 use super::backlog::{self, Backlog};
 use super::{NAME, raw};
@@ -13,6 +13,8 @@ use super::{NAME, raw};
 const RAW_SLOT: &str = "bench_raw";
 /// How often the connector is asked how far it is.
 const ASK_EVERY: Duration = Duration::from_millis(25);
+/// A server that is told to end a stream does so at once, if it is not busy.
+const SLOT_LIMIT: Duration = Duration::from_secs(60);
 /// No backlog of this size takes longer, whatever the machine.
 const LIMIT: Duration = Duration::from_secs(900);
 
@@ -81,15 +83,21 @@ pub(super) async fn measure(
     eprintln!("walcast  {:.2} s", walcast.elapsed.as_secs_f64());
     let after = drain_raw(testbed, backlog).await?;
     eprintln!("raw      {:.2} s", after.elapsed.as_secs_f64());
-    postgres
-        .execute(&format!("SELECT pg_drop_replication_slot('{RAW_SLOT}')"))
-        .await?;
+    drop_raw_slot(testbed).await?;
     Ok(Round {
         raw: [before.elapsed, after.elapsed],
         stream_bytes: before.bytes,
         walcast,
         idle_bytes,
     })
+}
+
+/// The server needs a moment to notice that its reader is gone, the longer the more it has to do.
+async fn drop_raw_slot(testbed: &Testbed) -> Result<()> {
+    let drop = format!("SELECT pg_drop_replication_slot('{RAW_SLOT}')");
+    let dropped = async || Ok(testbed.postgres.execute(&drop).await.is_ok());
+    wait_until("the end of the raw stream", SLOT_LIMIT, dropped).await?;
+    Ok(())
 }
 
 /// Runs walcast until it streams, so that there is a slot before there is a backlog; returns what that took.
