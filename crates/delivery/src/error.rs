@@ -151,7 +151,9 @@ impl DeliveryError {
             DeliveryError::Source(_) => "postgres",
             DeliveryError::Sink(_) => "kafka",
             DeliveryError::Registry { .. } => "registry",
-            DeliveryError::Map { .. } | DeliveryError::MapRow { .. } | DeliveryError::CopiedRow { .. } => "mapping",
+            DeliveryError::Map { .. } | DeliveryError::MapRow { .. } | DeliveryError::CopiedRow { .. } => {
+                "mapping"
+            }
             DeliveryError::Decode { .. } | DeliveryError::OutOfOrder { .. } | DeliveryError::Halt(_) => {
                 "delivery"
             }

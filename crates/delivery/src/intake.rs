@@ -9,7 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 use tracing::debug;
-use walcast_mapper::{Batch, ChangeContext, MapperConfig, Mark, MessageEvents, Ordinal, RowChange, TableName};
+use walcast_mapper::{
+    Batch, ChangeContext, MapperConfig, Mark, MessageEvents, Ordinal, RowChange, TableName,
+};
 use walcast_pgoutput::{
     Begin, Commit, DecodeError, Decoder, Frame, FrameBlock, Lsn, Message, Oid, Tid, Truncate,
 };
@@ -461,7 +463,9 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, C, T
     fn explain_row(&self, table: &TableName, row: Option<Tid>, lsn: Lsn, fault: EncodeFault) -> IntakeFault {
         match fault {
             EncodeFault::Edge(error) => IntakeFault::Failed(error),
-            EncodeFault::UnknownRelation => self.out_of_order("a change of a relation that was never described"),
+            EncodeFault::UnknownRelation => {
+                self.out_of_order("a change of a relation that was never described")
+            }
             EncodeFault::Map(source) => IntakeFault::Failed(DeliveryError::MapRow {
                 table: table.clone(),
                 row,

@@ -46,8 +46,8 @@ pub use config::{DeliveryConfig, Guarantee, OnIncompatible, ReplayConfig};
 pub use connector::Connector;
 pub use coverage::{publication_findings, table_findings};
 pub use edge::{
-    BoxedFault, Catalog, ChangeStream, CopiedRows, CreatedSlot, Fault, Feedback, Opened, SchemaRegistry, Sink,
-    Snapshot, SnapshotTable, Snapshots, Source, SourceWatch, Started, Topics,
+    BoxedFault, Catalog, ChangeStream, CopiedRows, CreatedSlot, Fault, Feedback, Opened, SchemaRegistry,
+    Sink, Snapshot, SnapshotTable, Snapshots, Source, SourceWatch, Started, Topics,
 };
 pub use error::{DeliveryError, Halt};
 pub use loss::{resume_position, usable_slot};

@@ -227,7 +227,11 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
     }
 
     /// The plan of a table that is read, bound to its topic and schemas.
-    pub(crate) async fn plan_of(&mut self, relation: &Relation, facts: &TableFacts) -> Result<Plan, EncodeFault> {
+    pub(crate) async fn plan_of(
+        &mut self,
+        relation: &Relation,
+        facts: &TableFacts,
+    ) -> Result<Plan, EncodeFault> {
         let mut plan = Plan::compile(relation, facts, self.config).map_err(EncodeFault::Map)?;
         self.registrar.bind_plan(&mut plan).await?;
         Ok(plan)

@@ -50,7 +50,11 @@ pub(crate) struct Session<'a, P, K, T, R> {
 }
 
 impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, R> {
-    pub(crate) fn new(connector: &'a mut Connector<P, K, T, R>, stopped: watch::Receiver<bool>, is_start: bool) -> Self {
+    pub(crate) fn new(
+        connector: &'a mut Connector<P, K, T, R>,
+        stopped: watch::Receiver<bool>,
+        is_start: bool,
+    ) -> Self {
         Self {
             connector,
             stopped,
@@ -102,7 +106,11 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         Ok((beginning, started))
     }
 
-    async fn stream(&mut self, beginning: Beginning<SnapshotOf<P>>, started: Started<P>) -> Result<Ended, DeliveryError> {
+    async fn stream(
+        &mut self,
+        beginning: Beginning<SnapshotOf<P>>,
+        started: Started<P>,
+    ) -> Result<Ended, DeliveryError> {
         let Connector {
             sink,
             topics,

@@ -54,7 +54,9 @@ pub(crate) async fn begin<P: Source, K: Sink>(
             let checkpoint = Checkpoint {
                 end_lsn: from,
                 timeline: survey.timeline,
-                snapshot: config.snapshot.again(checkpoint.snapshot.as_ref(), &survey, is_start),
+                snapshot: config
+                    .snapshot
+                    .again(checkpoint.snapshot.as_ref(), &survey, is_start),
                 ..checkpoint.clone()
             };
             Ok(Beginning {

@@ -181,7 +181,8 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
     /// Whether a checkpoint would say something new.
     fn advances(&self) -> bool {
         let position = self.uncommitted.position();
-        position.is_some_and(|position| position > self.checkpoint.end_lsn) || self.uncommitted.snapshot.is_some()
+        position.is_some_and(|position| position > self.checkpoint.end_lsn)
+            || self.uncommitted.snapshot.is_some()
     }
 
     fn holds_only_whole_records(&self) -> bool {
@@ -284,7 +285,10 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
                 .last_message
                 .filter(|_| uncommitted.completed.is_none())),
             partial,
-            snapshot: uncommitted.snapshot.take().unwrap_or(self.checkpoint.snapshot.take()),
+            snapshot: uncommitted
+                .snapshot
+                .take()
+                .unwrap_or(self.checkpoint.snapshot.take()),
             written_at_unix_micros: written_at.unix_micros(),
             ..self.checkpoint.clone()
         };

@@ -4,7 +4,7 @@
 //! committed but lies behind another connector's open transaction would be missed, and its changes delivered twice: so
 //! reading ends only when everything that was in the log when it began can be seen.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -239,7 +239,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Hands key and value of every record on, in the order of each partition.
+    /// Hands key and value of every record on that is there now, in the order of each partition. A busy connector writes
+    /// more all the time: whoever waited for an end of that would never come to it.
     fn read_all(
         &self,
         partitions: &[i32],
@@ -255,12 +256,19 @@ impl<'a> Reader<'a> {
         self.consumer
             .assign(&whole)
             .map_err(|error| self.failed(&error))?;
-        let mut unfinished: HashSet<i32> = partitions.iter().copied().collect();
+        let mut unfinished = HashMap::new();
+        for partition in partitions {
+            unfinished.insert(*partition, self.end(*partition)?.unwrap_or(0));
+        }
         let deadline = Instant::now() + READ_LIMIT;
         while !unfinished.is_empty() {
             match self.consumer.poll(POLL) {
                 Some(Ok(record)) => {
                     apply(record.key().unwrap_or_default(), record.payload());
+                    let partition = record.partition();
+                    if unfinished.get(&partition).is_some_and(|end| record.offset() + 1 >= *end) {
+                        unfinished.remove(&partition);
+                    }
                     continue;
                 }
                 Some(Err(ClientError::PartitionEOF(partition))) => {

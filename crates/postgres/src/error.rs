@@ -52,7 +52,9 @@ pub enum PostgresError {
         limit: Duration,
     },
     /// The role may not read a table whose rows are wanted.
-    #[error("{source}; existing rows of {table} are to be read: GRANT SELECT ON {table} TO the connector's role, or leave the table out of [snapshot] tables")]
+    #[error(
+        "{source}; existing rows of {table} are to be read: GRANT SELECT ON {table} TO the connector's role, or leave the table out of [snapshot] tables"
+    )]
     MayNotRead {
         /// The table, quoted.
         table: String,

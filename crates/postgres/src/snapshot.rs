@@ -55,7 +55,9 @@ impl PostgresSnapshots {
         let ExportedSnapshot {
             consistent_point,
             snapshot,
-        } = replication.create_slot(&name, SlotKind::Temporary, true, version).await?;
+        } = replication
+            .create_slot(&name, SlotKind::Temporary, true, version)
+            .await?;
         // The snapshot stays what it is when the slot ends with its connection.
         import(&self.leading, &self.config, consistent_point, snapshot.as_deref()).await
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use walcast_delivery::{
-    BoxedFault, Catalog, CreatedSlot, Partitions, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline, sql,
+    BoxedFault, Catalog, CreatedSlot, Partitions, Source, SourceWatch, Started, Survey, SystemIdentifier,
+    Timeline, sql,
 };
 use walcast_mapper::{TableFacts, TableName, Unsent};
 use walcast_pgoutput::{Lsn, Oid};
@@ -14,7 +15,8 @@ use crate::config::PostgresConfig;
 use crate::connect::{Session, connect_ordinary, connect_replication};
 use crate::error::PostgresError;
 use crate::replication::{
-    ExportedSnapshot, ReplicationConnection, ReplicationFeedback, ReplicationStream, SlotKind, StreamSettings, stream,
+    ExportedSnapshot, ReplicationConnection, ReplicationFeedback, ReplicationStream, SlotKind,
+    StreamSettings, stream,
 };
 use crate::snapshot::{PostgresSnapshots, import};
 use crate::survey::survey;

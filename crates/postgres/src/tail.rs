@@ -191,9 +191,10 @@ async fn start(
     let mut replication = ReplicationConnection::new(wire);
     let wal_sender_timeout = replication.wal_sender_timeout().await?;
     let slot = format!("{PREFIX}{}", catalog::backend_pid(&session.client).await?);
-    let from = replication
+    let created = replication
         .create_slot(&slot, SlotKind::Temporary, false, session.server_version)
         .await?;
+    let from = created.consistent_point;
     replication
         .start_replication(
             &slot,

@@ -18,7 +18,8 @@ pub struct ConnectorConfig {
 }
 
 impl ConnectorConfig {
-    /// Name, slot and publication (`walcast_<name>`), topic prefix, servers, all tables of `public`, admin on a free port.
+    /// Name, slot and publication (`walcast_<name>`), topic prefix, servers, all tables of `public`, no existing rows, admin on
+    /// a free port.
     ///
     /// # Errors
     /// When no port is free.
@@ -51,6 +52,7 @@ impl ConnectorConfig {
             .set("kafka.brokers", kafka.brokers())
             .set("kafka.topic_prefix", name)
             .set("registry.url", registry.url())
+            .set("snapshot.mode", "never")
             .with_admin_listen())
     }
 

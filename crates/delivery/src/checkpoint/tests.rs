@@ -5,6 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
+use crate::{NextRow, TableProgress};
 
 fn lsn() -> impl Strategy<Value = Lsn> {
     any::<u64>().prop_map(Lsn::new)
@@ -28,7 +29,24 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
     });
     let place = (any::<u64>(), any::<u32>(), ".*", ".*");
     let last = (option::of(mark), option::of(lsn()));
-    let progress = (lsn(), last, option::of(partial), any::<i64>());
+    let table = (".*", ".*", option::of((any::<u32>(), any::<u32>(), any::<u16>()))).prop_map(
+        |(namespace, name, next)| TableProgress {
+            namespace,
+            name,
+            next: next.map(|(table, block, offset)| NextRow { table, block, offset }),
+        },
+    );
+    let rows = (
+        proptest::collection::vec(table, 0..3),
+        any::<usize>(),
+        any::<u64>(),
+    );
+    let rows = rows.prop_map(|(tables, table_count, rows)| SnapshotProgress {
+        tables,
+        table_count,
+        rows,
+    });
+    let progress = (lsn(), last, option::of(partial), option::of(rows), any::<i64>());
     (state, place, progress).prop_map(|(state, place, progress)| Checkpoint {
         version: Checkpoint::VERSION,
         state,
@@ -40,7 +58,8 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
         last_commit: progress.1.0,
         last_message: progress.1.1,
         partial: progress.2,
-        written_at_unix_micros: progress.3,
+        snapshot: progress.3,
+        written_at_unix_micros: progress.4,
     })
 }
 
@@ -72,6 +91,7 @@ fn example() -> Checkpoint {
             commit_lsn: Lsn::new(0x2_0000_0000),
             next_ordinal: 17,
         }),
+        snapshot: None,
         written_at_unix_micros: 1_767_225_600_123_456,
     }
 }
@@ -130,9 +150,9 @@ fn check(from: &str, to: &str, expected: &Expect) {
 fn what_is_not_understood_is_refused() {
     check(
         r#""version":1,"#,
-        r#""version":1,"snapshot":{},"#,
+        r#""version":1,"windows":{},"#,
         &expect![
-            "unknown field `snapshot`, expected one of `version`, `state`, `system_identifier`, `timeline`, `database`, `slot`, `end_lsn`, `last_commit`, `last_message`, `partial`, `written_at_unix_micros` at line 1 column 23"
+            "unknown field `windows`, expected one of `version`, `state`, `system_identifier`, `timeline`, `database`, `slot`, `end_lsn`, `last_commit`, `last_message`, `partial`, `snapshot`, `written_at_unix_micros` at line 1 column 22"
         ],
     );
     check(

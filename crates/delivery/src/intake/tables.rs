@@ -9,10 +9,10 @@ use walcast_mapper::{Plan, ReadContext, RowId, SnapshotMark, TableName};
 use walcast_pgoutput::{CopyDecoder, Lsn, Oid};
 
 use super::{Intake, IntakeFault, unix_nanos};
+use crate::DeliveryError;
 use crate::edge::{Catalog, CopiedRows, Opened, SchemaRegistry, Snapshot, Snapshots, Topics};
 use crate::parcel::PARCEL_BYTES;
 use crate::snapshot::{SnapshotConfig, SnapshotMode, SnapshotProgress};
-use crate::DeliveryError;
 
 /// How long the stream is held for a snapshot to be taken. When transactions that run delay it, the stream goes on.
 const HOLD: Duration = Duration::from_secs(1);
@@ -98,7 +98,10 @@ impl<S: Snapshot> Rows<S> {
 
     /// A transaction begins that was committed at `commit_lsn`: whether rows have to be read before.
     pub(super) fn are_due_before(&mut self, commit_lsn: Lsn) -> bool {
-        let due = self.snapshot.as_ref().is_some_and(|snapshot| snapshot.lsn() <= commit_lsn);
+        let due = self
+            .snapshot
+            .as_ref()
+            .is_some_and(|snapshot| snapshot.lsn() <= commit_lsn);
         self.begun = self.begun.max(commit_lsn);
         due
     }
@@ -106,7 +109,9 @@ impl<S: Snapshot> Rows<S> {
     /// The log is told up to `lsn`, between transactions: whether rows have to be read now.
     pub(super) fn are_due_at(&mut self, lsn: Lsn) -> bool {
         self.idle = self.idle.max(lsn);
-        self.snapshot.as_ref().is_some_and(|snapshot| snapshot.lsn() <= self.idle)
+        self.snapshot
+            .as_ref()
+            .is_some_and(|snapshot| snapshot.lsn() <= self.idle)
     }
 }
 
@@ -160,7 +165,11 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R,
         };
         self.hand_on().await?;
         let config = &self.rows.config;
-        let window = if self.rows.is_first { config.first_window } else { config.window };
+        let window = if self.rows.is_first {
+            config.first_window
+        } else {
+            config.window
+        };
         self.rows.is_first = false;
         let until = Instant::now() + window;
         let before = progress.rows;
@@ -179,7 +188,9 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R,
             }
             Outcome::Stopped => self.rows.progress = Some(progress),
         }
-        self.metrics.snapshot_tables.set(i64::try_from(left).unwrap_or(i64::MAX));
+        self.metrics
+            .snapshot_tables
+            .set(i64::try_from(left).unwrap_or(i64::MAX));
         self.whole = self.parcel.batch.mark();
         self.hand_on().await
     }
@@ -243,7 +254,11 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R,
         if let Some(mut table) = ended {
             // Of all tables there is none left but this one: its last row is the last of all.
             let is_last = reading.is_none() && progress.tables.len() == 1;
-            let mark = if is_last { SnapshotMark::Last } else { table.last_mark() };
+            let mark = if is_last {
+                SnapshotMark::Last
+            } else {
+                table.last_mark()
+            };
             self.write_held(snapshot, progress, &mut table, mark)?;
             progress.reach(&table.name, None);
         }
@@ -252,7 +267,10 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R,
         {
             let mark = table.mark();
             let row = self.write_held(snapshot, progress, &mut table, mark)?;
-            let next = RowId { tid: row.tid.next(), ..row };
+            let next = RowId {
+                tid: row.tid.next(),
+                ..row
+            };
             progress.reach(&table.name, Some(next));
         }
         Ok(outcome)
@@ -265,7 +283,11 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R,
         progress: &mut SnapshotProgress,
         name: TableName,
     ) -> Result<Option<Table>, IntakeFault> {
-        let next = progress.tables.iter().find(|one| one.table() == name).and_then(|one| one.next);
+        let next = progress
+            .tables
+            .iter()
+            .find(|one| one.table() == name)
+            .and_then(|one| one.next);
         let opened = snapshot.open(&name, next.map(Into::into)).await;
         match opened.map_err(DeliveryError::Source)? {
             Opened::Missing => {
@@ -357,7 +379,9 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R,
             row: id,
             processed_at_unix_nanos: self.now_unix_nanos,
         };
-        let written = table.plan.encode_read(row.values, &context, &mut self.parcel.batch);
+        let written = table
+            .plan
+            .encode_read(row.values, &context, &mut self.parcel.batch);
         written.map_err(|source| DeliveryError::MapRow {
             table: table.name.clone(),
             row: Some(id.tid),

@@ -58,6 +58,7 @@ fn checkpoint() -> Checkpoint {
         last_commit: Some(last_commit(0x200)),
         last_message: None,
         partial: None,
+        snapshot: None,
         written_at_unix_micros: 0,
     }
 }

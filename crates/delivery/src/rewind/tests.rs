@@ -26,6 +26,7 @@ fn checkpoint(end_lsn: u64) -> Checkpoint {
         }),
         last_message: None,
         partial: None,
+        snapshot: None,
         written_at_unix_micros: 6,
     }
 }

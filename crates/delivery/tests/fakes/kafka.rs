@@ -80,7 +80,10 @@ impl Broker {
     pub(crate) fn committed(&self) -> impl Iterator<Item = &Stored> {
         let is_committed =
             |record: &&Stored| self.transactions.get(record.transaction) == Some(&Outcome::Committed);
-        self.records.iter().filter(is_committed).filter(|record| !record.is_read())
+        self.records
+            .iter()
+            .filter(is_committed)
+            .filter(|record| !record.is_read())
     }
 
     /// Records of rows that were read from their tables, and of changes, that a read_committed consumer sees.

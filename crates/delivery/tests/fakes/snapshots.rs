@@ -21,9 +21,12 @@ impl Snapshots for SnapshotsClient {
 
     async fn take(&mut self) -> Result<FakeSnapshot, BoxedFault> {
         let postgres = self.0.clone();
-        perform(&self.0.server, &self.0.steps, PostgresCall::TakeSnapshot, |server| {
-            Ok(FakeSnapshot::new(postgres, server.wal_end))
-        })
+        perform(
+            &self.0.server,
+            &self.0.steps,
+            PostgresCall::TakeSnapshot,
+            |server| Ok(FakeSnapshot::new(postgres, server.wal_end)),
+        )
         .await
     }
 }
@@ -51,9 +54,18 @@ impl FakeSnapshot {
 pub(crate) fn rows_at(server: &Server, table: Oid, lsn: Lsn) -> Vec<(Tid, Row)> {
     let mut rows: Vec<(Tid, Row)> = Vec::new();
     let mut tid = Tid::START;
-    for transaction in server.log.iter().filter(|transaction| transaction.commit_lsn < lsn) {
-        for logged in transaction.changes.iter().filter(|logged| logged.relation.oid == table) {
-            let without = |rows: &mut Vec<(Tid, Row)>, key: &Row| rows.retain(|(_, row)| row.first() != key.first());
+    for transaction in server
+        .log
+        .iter()
+        .filter(|transaction| transaction.commit_lsn < lsn)
+    {
+        for logged in transaction
+            .changes
+            .iter()
+            .filter(|logged| logged.relation.oid == table)
+        {
+            let without =
+                |rows: &mut Vec<(Tid, Row)>, key: &Row| rows.retain(|(_, row)| row.first() != key.first());
             match &logged.change {
                 Change::Insert(_) | Change::Message => {}
                 Change::Update(old, row) => without(&mut rows, old.as_ref().unwrap_or(row)),
@@ -84,13 +96,18 @@ impl Snapshot for FakeSnapshot {
     async fn open(&mut self, table: &TableName, from: Option<RowId>) -> Result<Opened, BoxedFault> {
         let lsn = self.lsn;
         let postgres = &self.postgres;
-        let opened = perform(&postgres.server, &postgres.steps, PostgresCall::OpenTable, |server| {
-            let Some(table) = server.tables.iter().find(|one| one.name == *table).cloned() else {
-                return Ok(None);
-            };
-            let rows = rows_at(server, table.oid, lsn);
-            Ok(Some((table, rows)))
-        });
+        let opened = perform(
+            &postgres.server,
+            &postgres.steps,
+            PostgresCall::OpenTable,
+            |server| {
+                let Some(table) = server.tables.iter().find(|one| one.name == *table).cloned() else {
+                    return Ok(None);
+                };
+                let rows = rows_at(server, table.oid, lsn);
+                Ok(Some((table, rows)))
+            },
+        );
         let Some((table, rows)) = opened.await? else {
             return Ok(Opened::Missing);
         };

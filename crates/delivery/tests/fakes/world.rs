@@ -184,6 +184,7 @@ pub(crate) fn checkpoint(end_lsn: Lsn) -> Checkpoint {
         last_commit: None,
         last_message: None,
         partial: None,
+        snapshot: None,
         written_at_unix_micros: 1_767_225_600_000_000,
     }
 }

@@ -15,14 +15,22 @@ fn filled() -> World {
     for id in 1..=7 {
         world.postgres.commit([("accounts", insert(id))]);
     }
-    world.postgres.commit([("accounts", update(3)), ("orders", insert(1)), ("orders", insert(2))]);
+    world.postgres.commit([
+        ("accounts", update(3)),
+        ("orders", insert(1)),
+        ("orders", insert(2)),
+    ]);
     world.postgres.commit([("accounts", delete(5))]);
     world
 }
 
 /// Something goes on while rows are read.
 fn write_more(world: &World) {
-    world.postgres.commit([("accounts", update(1)), ("accounts", insert(8)), ("orders", delete(2))]);
+    world.postgres.commit([
+        ("accounts", update(1)),
+        ("accounts", insert(8)),
+        ("orders", delete(2)),
+    ]);
 }
 
 /// A record's position: its commit, or the snapshot that it was read from.
@@ -36,7 +44,9 @@ fn position(id: &str) -> Lsn {
 fn reads(world: &World) -> Vec<String> {
     world.kafka.read(|broker| {
         let reads = broker.committed_with_reads().filter(|record| record.is_read());
-        reads.map(|record| record.id.splitn(3, '/').nth(2).unwrap().to_owned()).collect()
+        reads
+            .map(|record| record.id.splitn(3, '/').nth(2).unwrap().to_owned())
+            .collect()
     })
 }
 
@@ -47,7 +57,11 @@ fn verify_rows(world: &World) {
     world.kafka.read(|broker| {
         let records: Vec<_> = broker.committed_with_reads().collect();
         let positions: Vec<Lsn> = records.iter().map(|record| position(&record.id)).collect();
-        assert!(positions.is_sorted(), "{:#?}", records.iter().map(|record| &record.id).collect::<Vec<_>>());
+        assert!(
+            positions.is_sorted(),
+            "{:#?}",
+            records.iter().map(|record| &record.id).collect::<Vec<_>>()
+        );
         assert!(positions.iter().all(|position| *position >= slot_lsn));
     });
     let reads = reads(world);
@@ -56,7 +70,9 @@ fn verify_rows(world: &World) {
     let keys: BTreeMap<String, BTreeSet<Vec<u8>>> = world.kafka.read(|broker| {
         let mut keys: BTreeMap<String, BTreeSet<Vec<u8>>> = BTreeMap::new();
         for record in broker.committed_with_reads() {
-            keys.entry(record.topic.clone()).or_default().extend(record.key.clone());
+            keys.entry(record.topic.clone())
+                .or_default()
+                .extend(record.key.clone());
         }
         keys
     });
@@ -65,9 +81,9 @@ fn verify_rows(world: &World) {
             for (_, row) in rows_at(server, table.oid, server.wal_end) {
                 let id: i32 = row[0].as_deref().unwrap().parse().unwrap();
                 // Avro's zigzag, behind magic byte and schema number.
-                let found = keys.get(&format!("shop.public.{}", table.name.name)).is_some_and(|keys| {
-                    keys.iter().any(|key| key[5..] == [u8::try_from(id * 2).unwrap()])
-                });
+                let found = keys
+                    .get(&format!("shop.public.{}", table.name.name))
+                    .is_some_and(|keys| keys.iter().any(|key| key[5..] == [u8::try_from(id * 2).unwrap()]));
                 assert!(found, "row {id} of {} is nowhere", table.name.name);
             }
         }
@@ -88,7 +104,10 @@ async fn deliver(world: &World) {
         world
             .steps
             .until(|| {
-                let is_read = world.kafka.checkpoint().is_some_and(|checkpoint| checkpoint.snapshot.is_none());
+                let is_read = world
+                    .kafka
+                    .checkpoint()
+                    .is_some_and(|checkpoint| checkpoint.snapshot.is_none());
                 is_read && world.postgres.read(|server| server.slot.is_some())
             })
             .await;
@@ -170,12 +189,19 @@ async fn a_snapshot_that_breaks_off_is_gone_on_with_from_a_later_one() {
     for nth in 1..=4 {
         let world = filled();
         let gone = Act::Fail(TestFault::passing("connection lost"));
-        world.postgres.edit(|server| server.script.at(PostgresCall::Copy, nth, gone));
+        world
+            .postgres
+            .edit(|server| server.script.at(PostgresCall::Copy, nth, gone));
         deliver(&world).await;
         write_more(&world);
         deliver(&world).await;
         verify_rows(&world);
-        assert_eq!(world.postgres.read(|server| server.script.count(PostgresCall::TakeSnapshot)), 1);
+        assert_eq!(
+            world
+                .postgres
+                .read(|server| server.script.count(PostgresCall::TakeSnapshot)),
+            1
+        );
     }
 }
 
@@ -189,22 +215,80 @@ async fn a_window_that_closes_lets_changes_pass() {
     write_more(&world);
     deliver(&world).await;
     verify_rows(&world);
-    assert!(world.postgres.read(|server| server.script.count(PostgresCall::TakeSnapshot)) >= 2);
+    assert!(
+        world
+            .postgres
+            .read(|server| server.script.count(PostgresCall::TakeSnapshot))
+            >= 2
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_table_that_is_gone_is_passed_over() {
     let world = filled();
     world.postgres.edit(|server| {
-        server.script.at(PostgresCall::Copy, 1, Act::Fail(TestFault::passing("connection lost")));
+        server.script.at(
+            PostgresCall::Copy,
+            1,
+            Act::Fail(TestFault::passing("connection lost")),
+        );
     });
-    let until_broken = world.steps.until(|| world.postgres.read(|server| server.script.count(PostgresCall::Copy) > 0));
+    let until_broken = world.steps.until(|| {
+        world
+            .postgres
+            .read(|server| server.script.count(PostgresCall::Copy) > 0)
+    });
     world.run(until_broken).await.unwrap();
     note_slot(&world);
     world.postgres.edit(|server| {
         server.tables.retain(|table| table.name.name != "orders");
-        server.log.iter_mut().for_each(|transaction| transaction.changes.retain(|logged| logged.relation.name != "orders"));
+        server.log.iter_mut().for_each(|transaction| {
+            transaction
+                .changes
+                .retain(|logged| logged.relation.name != "orders")
+        });
     });
     deliver(&world).await;
     assert_eq!(reads(&world).len(), 6);
+}
+
+/// Changes that come between the taking of a snapshot and the reading of its rows belong behind the rows.
+#[tokio::test(start_paused = true)]
+async fn changes_after_a_snapshot_wait_for_its_rows() {
+    for turns in 0..12 {
+        let world = filled();
+        let gone = Act::Fail(TestFault::passing("connection lost"));
+        world
+            .postgres
+            .edit(|server| server.script.at(PostgresCall::Copy, 2, gone));
+        let taken = || {
+            world
+                .postgres
+                .read(|server| server.script.count(PostgresCall::TakeSnapshot) > 0)
+        };
+        let broken = || {
+            world
+                .postgres
+                .read(|server| server.script.count(PostgresCall::Copy) > 1)
+        };
+        let writing = async {
+            world.steps.until(broken).await;
+            world.postgres.commit([("orders", insert(3))]);
+            world.steps.until(taken).await;
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+            write_more(&world);
+            write_more_orders(&world);
+        };
+        let ((), ()) = tokio::join!(deliver(&world), writing);
+        deliver(&world).await;
+        verify_rows(&world);
+    }
+}
+
+fn write_more_orders(world: &World) {
+    world
+        .postgres
+        .commit([("orders", update(1)), ("accounts", update(2))]);
 }

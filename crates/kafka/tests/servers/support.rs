@@ -109,6 +109,7 @@ pub(crate) fn checkpoint(end_lsn: u64) -> Checkpoint {
         last_commit: None,
         last_message: None,
         partial: None,
+        snapshot: None,
         written_at_unix_micros: 1_700_000_000_000_000,
     }
 }

@@ -90,7 +90,10 @@ pub(crate) async fn described(
     publication: &str,
     table: &TableName,
 ) -> Result<Option<Described>, PostgresError> {
-    let name = [(&table.namespace as _, Type::TEXT), (&table.name as _, Type::TEXT)];
+    let name = [
+        (&table.namespace as _, Type::TEXT),
+        (&table.name as _, Type::TEXT),
+    ];
     let Some(found) = row(client, DOING, TABLE, &name).await? else {
         return Ok(None);
     };
@@ -163,9 +166,20 @@ impl Described {
     /// How the rows of a part are copied: those between two places, each with its place first.
     pub(crate) fn copy(&self, part: &Part, range: &str, filter: Option<&str>) -> String {
         let mut columns = vec!["ctid".to_owned()];
-        columns.extend(self.relation.columns.iter().map(|column| sql::identifier(&column.name)));
+        columns.extend(
+            self.relation
+                .columns
+                .iter()
+                .map(|column| sql::identifier(&column.name)),
+        );
         let mut conditions = vec![range.to_owned()];
-        conditions.extend(self.filter.as_deref().into_iter().chain(filter).map(|filter| format!("({filter})")));
+        conditions.extend(
+            self.filter
+                .as_deref()
+                .into_iter()
+                .chain(filter)
+                .map(|filter| format!("({filter})")),
+        );
         conditions.retain(|condition| !condition.is_empty());
         let conditions = match conditions.as_slice() {
             [] => String::new(),

@@ -156,7 +156,13 @@ mod tests {
     fn reading_goes_on_where_it_ended() {
         check(
             &[(7, 10), (8, 2000), (9, 10)],
-            Some((8, Tid { block: 1500, offset: 3 })),
+            Some((
+                8,
+                Tid {
+                    block: 1500,
+                    offset: 3,
+                },
+            )),
             170_000,
             &expect![[r#"
                 8 4000 KiB: COPY (SELECT ctid, "Id" FROM ONLY "public"."t8" WHERE ctid >= '(1500,3)') TO STDOUT

@@ -106,7 +106,9 @@ impl PostgresSnapshot {
         while let Some(session) = self.idle.pop() {
             let (Some(chunk), Some(client)) = (
                 self.chunks.pop_front(),
-                self.sessions.get(session).map(|session| Arc::clone(&session.client)),
+                self.sessions
+                    .get(session)
+                    .map(|session| Arc::clone(&session.client)),
             ) else {
                 self.idle.push(session);
                 return;
@@ -173,7 +175,9 @@ async fn copy(
         stretch.extend_from_slice(&lines.map_err(failed)?);
         if stretch.len() >= STRETCH_BYTES {
             let lines = std::mem::replace(&mut stretch, Vec::with_capacity(STRETCH_BYTES));
-            let sent = rows.send(Ok(stretch_of(chunk.table, lines, std::mem::take(&mut bytes)))).await;
+            let sent = rows
+                .send(Ok(stretch_of(chunk.table, lines, std::mem::take(&mut bytes))))
+                .await;
             if sent.is_err() {
                 return Ok(());
             }

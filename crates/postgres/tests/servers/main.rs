@@ -40,6 +40,8 @@ fn config(url: &str) -> PostgresConfig {
         operations: walcast_mapper::EventsConfig::default().operations,
         queue_bytes: QUEUE_BYTES_DEFAULT,
         logical_decoding_work_mem: None,
+        snapshot_connections: 2,
+        snapshot_filters: Vec::new(),
     }
 }
 
@@ -57,7 +59,7 @@ async fn set_up(source: &mut PostgresSource) -> Result<(Survey, Lsn), BoxedFault
     }
     let from = match &survey.slot {
         Some(slot) => slot.confirmed_flush_lsn.unwrap(),
-        None => source.create_slot().await?,
+        None => source.create_slot(false).await?.consistent_point,
     };
     Ok((survey, from))
 }

@@ -232,7 +232,7 @@ async fn a_publication_that_is_missing_ends_the_stream_with_the_servers_word() {
     server.execute(TABLE).await.unwrap();
     let mut source = source(&server.url());
     source.lead().await.unwrap();
-    let from = source.create_slot().await.unwrap();
+    let from = source.create_slot(false).await.unwrap().consistent_point;
     let mut stream = source.start(from).await.unwrap().stream;
     server.execute("INSERT INTO orders VALUES (1)").await.unwrap();
     let ended = tokio::time::timeout(LIMIT, async {

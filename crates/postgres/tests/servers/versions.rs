@@ -1,7 +1,10 @@
 //! The whole way on each major version.
 
-use walcast_delivery::{Catalog, ChangeStream, Feedback, SourceWatch, Started, WalStatus};
-use walcast_postgres::PostgresSource;
+use walcast_delivery::{
+    Catalog, ChangeStream, Feedback, Opened, Snapshot, Snapshots, SourceWatch, Started, WalStatus,
+};
+use walcast_mapper::TableName;
+use walcast_postgres::{PostgresSnapshots, PostgresSource};
 use walcast_testbed::{Postgres, PostgresOptions};
 
 use crate::{config, next_inserts, start, wait_until_confirmed};
@@ -20,6 +23,7 @@ async fn whole_way(major: u16) {
         feedback,
         mut catalog,
         mut watch,
+        mut snapshots,
     } = start(&mut source).await;
     server
         .execute("INSERT INTO orders VALUES (1, 'a'), (2, 'b')")
@@ -41,6 +45,7 @@ async fn whole_way(major: u16) {
     assert_eq!(slot.invalidation_reason, None);
     let facts = catalog.table_facts(survey.captured[0].oid).await.unwrap();
     assert_eq!(facts.key_columns, ["id"]);
+    assert_eq!(read(&mut snapshots).await, ["(0,1)\t1\ta\n", "(0,2)\t2\tb\n"]);
     stream.stop().await.unwrap();
     let found = walcast_postgres::preconditions(&crate::config(&server.url()))
         .await
@@ -49,6 +54,25 @@ async fn whole_way(major: u16) {
         found.iter().all(walcast_postgres::Precondition::holds),
         "{found:?}"
     );
+}
+
+/// The rows that are in the table, as they are copied.
+async fn read(snapshots: &mut PostgresSnapshots) -> Vec<String> {
+    let mut snapshot = snapshots.take().await.unwrap();
+    let orders = TableName {
+        namespace: "public".to_owned(),
+        name: "orders".to_owned(),
+    };
+    let Opened::Table(table) = snapshot.open(&orders, None).await.unwrap() else {
+        panic!("the table is there");
+    };
+    assert_eq!(table.relation.columns.len(), 2);
+    let mut lines = Vec::new();
+    while let Some(rows) = snapshot.next().await.unwrap() {
+        lines.extend(rows.lines);
+    }
+    let lines = String::from_utf8(lines).unwrap();
+    lines.split_inclusive('\n').map(str::to_owned).collect()
 }
 
 macro_rules! whole_way_on {

@@ -8,8 +8,8 @@ use walcast_mapper::{
 use super::error::{Hint, TableLabel};
 use super::fields::fields_of;
 use super::raw::{
-    RawAdmin, RawConfig, RawFormat, RawKafka, RawLog, RawPostgres, RawFilter, RawRegistry, RawReplay, RawRetry,
-    RawSnapshot, RawTopics,
+    RawAdmin, RawConfig, RawFilter, RawFormat, RawKafka, RawLog, RawPostgres, RawRegistry, RawReplay,
+    RawRetry, RawSnapshot, RawTopics,
 };
 
 /// One table.

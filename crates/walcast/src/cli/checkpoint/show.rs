@@ -97,6 +97,14 @@ pub(in crate::cli) fn describe(name: &str, checkpoint: &Checkpoint) -> String {
             checkpoint.system_identifier, checkpoint.timeline
         ),
     );
+    if let Some(snapshot) = &checkpoint.snapshot {
+        let left = snapshot.tables.len();
+        let text = format!(
+            "{} rows read, {left} of {} tables left",
+            snapshot.rows, snapshot.table_count
+        );
+        line("snapshot", text);
+    }
     line("written", time(checkpoint.written_at_unix_micros));
     text.truncate(text.trim_end().len());
     text
@@ -195,7 +203,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use expect_test::expect;
-    use walcast_delivery::{CommitMark, Partial, SystemIdentifier, Timeline};
+    use walcast_delivery::{CommitMark, Partial, SnapshotProgress, SystemIdentifier, Timeline};
     use walcast_pgoutput::Lsn;
 
     use super::*;
@@ -217,6 +225,7 @@ mod tests {
             }),
             last_message: None,
             partial: None,
+            snapshot: None,
             written_at_unix_micros: 1_700_000_000_123_456,
         }
     }
@@ -228,6 +237,11 @@ mod tests {
             commit_lsn: Lsn::new(0x16B_4000),
             next_ordinal: 12,
         });
+        let table = |name: &str| walcast_mapper::TableName {
+            namespace: "public".to_owned(),
+            name: name.to_owned(),
+        };
+        checkpoint.snapshot = Some(SnapshotProgress::of([table("items"), table("orders")]));
         expect![[r#"
             connector     shop
             position      0/16B3748
@@ -237,6 +251,7 @@ mod tests {
             slot          walcast_shop
             database      shop
             cluster       7300000000000000001, timeline 1
+            snapshot      0 rows read, 2 of 2 tables left
             written       2023-11-14T22:13:20.123456Z"#]]
         .assert_eq(&describe("shop", &checkpoint));
     }

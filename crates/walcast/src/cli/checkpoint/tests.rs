@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use walcast_delivery::{
-    BoxedFault, Catalog, ChangeStream, Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, Fault,
-    Feedback, Partitions, Rewind, Sink, SlotState, Source, SourceWatch, Started, Survey, SystemIdentifier,
-    Timeline, WalStatus,
+    BoxedFault, Catalog, ChangeStream, Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate,
+    CopiedRows, CreatedSlot, Fault, Feedback, Opened, Partitions, Rewind, Sink, SlotState, Snapshot,
+    Snapshots, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline, WalStatus,
 };
-use walcast_mapper::{Batch, TableFacts, TableName, Unsent};
-use walcast_pgoutput::{FrameBlock, Lsn, Oid};
+use walcast_mapper::{Batch, RowId, TableFacts, TableName, Unsent};
+use walcast_pgoutput::{FrameBlock, Lsn, Oid, PgTimestamp};
 
 use super::set::move_to;
 use crate::exit::Exit;
@@ -85,11 +85,38 @@ impl SourceWatch for Never {
     }
 }
 
+impl Snapshots for Never {
+    type Snapshot = Never;
+
+    async fn take(&mut self) -> Result<Never, BoxedFault> {
+        match *self {}
+    }
+}
+
+impl Snapshot for Never {
+    fn lsn(&self) -> Lsn {
+        match *self {}
+    }
+
+    fn taken_at(&self) -> PgTimestamp {
+        match *self {}
+    }
+
+    async fn open(&mut self, _: &TableName, _: Option<RowId>) -> Result<Opened, BoxedFault> {
+        match *self {}
+    }
+
+    async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedFault> {
+        match *self {}
+    }
+}
+
 impl Source for Server {
     type Stream = Never;
     type Feedback = Never;
     type Catalog = Never;
     type Watch = Never;
+    type Snapshots = Never;
 
     async fn lead(&mut self) -> Result<(), BoxedFault> {
         match self.is_led {
@@ -110,7 +137,7 @@ impl Source for Server {
         Err(NotAsked.into())
     }
 
-    async fn create_slot(&mut self) -> Result<Lsn, BoxedFault> {
+    async fn create_slot(&mut self, _: bool) -> Result<CreatedSlot<Self>, BoxedFault> {
         Err(NotAsked.into())
     }
 
@@ -154,6 +181,7 @@ fn checkpoint(end_lsn: u64) -> Checkpoint {
         last_commit: None,
         last_message: None,
         partial: None,
+        snapshot: None,
         written_at_unix_micros: 6,
     }
 }

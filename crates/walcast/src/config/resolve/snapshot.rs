@@ -20,7 +20,12 @@ impl Check<'_> {
             ("snapshot.first_window", raw.first_window),
             ("snapshot.window", raw.window),
         ] {
-            self.rule(key, &age.to_string(), "at least \"1s\"", age.as_duration() >= WINDOW_MIN)?;
+            self.rule(
+                key,
+                &age.to_string(),
+                "at least \"1s\"",
+                age.as_duration() >= WINDOW_MIN,
+            )?;
         }
         if let Some(rows) = raw.rows_per_second {
             self.range("snapshot.rows_per_second", rows.into(), 1, u32::MAX.into())?;
@@ -30,7 +35,10 @@ impl Check<'_> {
             let wanted = "a condition in SQL such as \"placed > '2024-01-01'\"";
             self.rule("snapshot.filters.where", &filter.condition, wanted, holds)?;
         }
-        let filters = raw.filters.into_iter().map(|filter| (filter.tables, filter.condition));
+        let filters = raw
+            .filters
+            .into_iter()
+            .map(|filter| (filter.tables, filter.condition));
         Ok(SnapshotSection {
             connections: usize::try_from(connections).unwrap_or(1),
             filters: filters.collect(),
