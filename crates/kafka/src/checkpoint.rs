@@ -147,6 +147,7 @@ mod tests {
             last_commit: None,
             last_message: None,
             partial: None,
+            snapshot: None,
             written_at_unix_micros: 1_700_000_000_000_000,
         }
     }

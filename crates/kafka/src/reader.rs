@@ -266,7 +266,10 @@ impl<'a> Reader<'a> {
                 Some(Ok(record)) => {
                     apply(record.key().unwrap_or_default(), record.payload());
                     let partition = record.partition();
-                    if unfinished.get(&partition).is_some_and(|end| record.offset() + 1 >= *end) {
+                    if unfinished
+                        .get(&partition)
+                        .is_some_and(|end| record.offset() + 1 >= *end)
+                    {
                         unfinished.remove(&partition);
                     }
                     continue;

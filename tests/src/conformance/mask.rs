@@ -17,6 +17,8 @@ pub struct Masked {
 enum Place {
     /// A field of an envelope that is not null: that it is there, or null, is compared.
     Envelope(&'static [&'static str]),
+    /// A field of the envelope of a row that was read from its table.
+    Read(&'static [&'static str]),
     /// An attribute of a CloudEvent.
     CloudEvent(&'static str),
     /// The connector's topic prefix, in any text.
@@ -32,7 +34,7 @@ enum Place {
 }
 
 /// Everything that is not compared.
-pub const MASK: [Masked; 10] = [
+pub const MASK: [Masked; 14] = [
     Masked {
         what: "`source.version`",
         reason: "each connector names its own release",
@@ -52,6 +54,26 @@ pub const MASK: [Masked; 10] = [
         what: "`ts_ns` of the envelope",
         reason: "the same clock",
         place: Place::Envelope(&["ts_ns"]),
+    },
+    Masked {
+        what: "`source.ts_ms`, `ts_us`, `ts_ns` of rows that are read",
+        reason: "each connector reads at a moment of its own",
+        place: Place::Read(&["ts_ms", "ts_us", "ts_ns"]),
+    },
+    Masked {
+        what: "`source.lsn` of rows that are read",
+        reason: "each connector has a slot of its own, and so a position",
+        place: Place::Read(&["lsn"]),
+    },
+    Masked {
+        what: "`source.sequence` of rows that are read",
+        reason: "it is made of that position",
+        place: Place::Read(&["sequence"]),
+    },
+    Masked {
+        what: "`source.txId` of rows that are read",
+        reason: "Debezium tells the transaction that reads; walcast tells none, because that one did not write the row",
+        place: Place::Read(&["txId"]),
     },
     Masked {
         what: "attribute `iodebeziumversion` of CloudEvents",
@@ -100,6 +122,18 @@ pub(super) fn envelope(value: &mut Value) {
     }
     if !value["op"].is_string() {
         return;
+    }
+    if value["op"] == "r" {
+        for masked in MASK {
+            let Place::Read(fields) = masked.place else {
+                continue;
+            };
+            for field in fields {
+                if let Some(place) = value["source"].get_mut(field) {
+                    *place = json!(MASKED);
+                }
+            }
+        }
     }
     for masked in MASK {
         let Place::Envelope(path) = masked.place else {

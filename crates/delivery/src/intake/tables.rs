@@ -227,7 +227,9 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R,
                     rows = snapshot.next() => rows.map_err(DeliveryError::Source)?,
                 };
                 let Some(rows) = rows else { break };
-                if let Some(mut before) = ended.take() {
+                if !rows.lines.is_empty()
+                    && let Some(mut before) = ended.take()
+                {
                     let mark = before.last_mark();
                     self.write_held(snapshot, progress, &mut before, mark)?;
                     progress.reach(&before.name, None);

@@ -10,7 +10,7 @@ use crate::format::{Format, HeaderText, Nullability};
 use crate::read::EventContext;
 use crate::shape::Value;
 use crate::source::SourceValue;
-use crate::{Batch, FlatDeletes, FlatForm};
+use crate::{Batch, FlatDeletes, FlatForm, SnapshotMark, SourceField};
 
 /// How flat rows are written.
 #[derive(Debug)]
@@ -130,6 +130,10 @@ impl EnvelopePart {
             EnvelopePart::TsMs => PartValue::Number(nanos_to_millis(nanos)),
             EnvelopePart::TsUs => PartValue::Number(nanos_to_micros(nanos)),
             EnvelopePart::TsNs => PartValue::Number(nanos),
+            // Debezium leaves it out of changes; in the envelope the schema's default stands for it.
+            EnvelopePart::Source(SourceField::Snapshot) if context.origin.snapshot == SnapshotMark::None => {
+                PartValue::Source(SourceValue::Nothing)
+            }
             EnvelopePart::Source(field) => PartValue::Source(envelope.source.value(field, &context.origin)),
         }
     }
