@@ -4,8 +4,8 @@ use crate::column::ColumnFault;
 use crate::encode::Scratch;
 use crate::envelope::{Envelope, KeyColumn, Row, RowFault};
 use crate::format::{Format, HeaderText, Nullability};
-use crate::source::{CONNECTOR, put_decimal};
 use crate::read::Identity;
+use crate::source::{CONNECTOR, put_decimal};
 use crate::{Batch, RecordId, RowId};
 use walcast_pgoutput::{Column, Lsn};
 

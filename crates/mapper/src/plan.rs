@@ -19,8 +19,8 @@ use crate::serialization::Serialization;
 use crate::shape::ShapePlan;
 use crate::source::Source;
 use crate::{
-    Batch, ChangeContext, Encoding, MapError, MapperConfig, ReadContext, RowChange, Shape, TableFacts, TableName, Tally,
-    UnavailableValues, Unsent,
+    Batch, ChangeContext, Encoding, MapError, MapperConfig, ReadContext, RowChange, Shape, TableFacts,
+    TableName, Tally, UnavailableValues, Unsent,
 };
 use crate::{key, names, schema};
 

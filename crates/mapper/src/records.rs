@@ -9,9 +9,9 @@ use crate::encode::Scratch;
 use crate::envelope::{Envelope, Key, Op, Row, RowFault};
 use crate::events::{EventOrder, Operations};
 use crate::format::Avro;
+use crate::read::{EventContext, Identity};
 use crate::serialization::Serialization;
 use crate::shape::{ShapePlan, Value};
-use crate::read::{EventContext, Identity};
 use crate::{Batch, FlatDeletes, RecordId, Tally};
 use crate::{header, key};
 
@@ -225,7 +225,10 @@ impl Records<'_> {
 
     fn push_context(&mut self) {
         let identity = match self.context.identity {
-            Identity::Change(id) => Identity::Change(RecordId { part: self.part, ..id }),
+            Identity::Change(id) => Identity::Change(RecordId {
+                part: self.part,
+                ..id
+            }),
             read @ Identity::Read { .. } => read,
         };
         header::push_context(self.batch, self.topic_prefix, &identity);

@@ -13,8 +13,8 @@ use crate::encode::Scratch;
 use crate::envelope::{Envelope, Op, Row, RowFault};
 use crate::events::EventOrder;
 use crate::format::Format;
-use crate::serialization::Body;
 use crate::read::EventContext;
+use crate::serialization::Body;
 use crate::{Encoding, MapperConfig, Shape, schema};
 
 /// How the values of one relation are shaped.

@@ -1,7 +1,7 @@
 //! The fields of the envelope's `source` block.
 
-use crate::connect::{ConnectSchema, Kind, Slot};
 use crate::SnapshotMark;
+use crate::connect::{ConnectSchema, Kind, Slot};
 use crate::schema::{ALLOWED, ENUM};
 
 /// A field of the `source` block, by Debezium's names.

@@ -148,20 +148,33 @@ mod tests {
         );
         check(
             b"(0,1)\ta\\tb\\nc\\\\d\\re\\bf\\fg\\v\t\\\\N\tN\n",
-            &expect![[
-                r#"(0,1) [Text("a\tb\nc\\d\re\u{8}f\u{c}g\u{b}"), Text("\\N"), Text("N")]"#
-            ]],
+            &expect![[r#"(0,1) [Text("a\tb\nc\\d\re\u{8}f\u{c}g\u{b}"), Text("\\N"), Text("N")]"#]],
         );
         check("(0,1)\tü\n".as_bytes(), &expect![[r#"(0,1) [Text("ü")]"#]]);
     }
 
     #[test]
     fn what_is_no_row_is_refused() {
-        check(b"", &expect!["a copied row ends at byte 0 without the end of its line"]);
-        check(b"(0,1)\ta", &expect!["a copied row ends at byte 7 without the end of its line"]);
-        check(b"(0,1)\ta\\", &expect!["a copied row ends at byte 8 without the end of its line"]);
-        check(b"(0,1)\ta\nb\n", &expect!["a copied row ends at byte 7 without the end of its line"]);
-        check(b"(0,1)\t\\Nx\n", &expect!["a copied row ends at byte 8 without the end of its line"]);
+        check(
+            b"",
+            &expect!["a copied row ends at byte 0 without the end of its line"],
+        );
+        check(
+            b"(0,1)\ta",
+            &expect!["a copied row ends at byte 7 without the end of its line"],
+        );
+        check(
+            b"(0,1)\ta\\",
+            &expect!["a copied row ends at byte 8 without the end of its line"],
+        );
+        check(
+            b"(0,1)\ta\nb\n",
+            &expect!["a copied row ends at byte 7 without the end of its line"],
+        );
+        check(
+            b"(0,1)\t\\Nx\n",
+            &expect!["a copied row ends at byte 8 without the end of its line"],
+        );
         check(b"1\ta\n", &expect!["a copied row does not begin with its place"]);
     }
 

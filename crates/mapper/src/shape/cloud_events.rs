@@ -9,9 +9,9 @@ use crate::encode::{Moment, Scratch};
 use crate::envelope::RowFault;
 use crate::events::{put_transaction_id, signed};
 use crate::format::{Format, Nullability, written};
+use crate::read::EventContext;
 use crate::shape::Value;
 use crate::source::{CONNECTOR, SourceValue};
-use crate::read::EventContext;
 use crate::{Encoding, SourceField, schema};
 
 /// How events are written.
@@ -95,7 +95,9 @@ impl CloudEventsPlan {
             ("sequence", SourceField::Sequence),
         ] {
             write!(id, ";{name}:").expect("writing to memory cannot fail");
-            source.value(field, &value.context.origin).put_as_text(scratch, &mut id);
+            source
+                .value(field, &value.context.origin)
+                .put_as_text(scratch, &mut id);
         }
         id
     }

@@ -7,9 +7,9 @@ use crate::connect::{ConnectSchema, Field, Kind};
 use crate::encode::Scratch;
 use crate::envelope::{Envelope, Op, RowFault, nanos_to_micros, nanos_to_millis};
 use crate::format::{Format, HeaderText, Nullability};
+use crate::read::EventContext;
 use crate::shape::Value;
 use crate::source::SourceValue;
-use crate::read::EventContext;
 use crate::{Batch, FlatDeletes, FlatForm};
 
 /// How flat rows are written.
