@@ -123,7 +123,7 @@ async fn stop(mut walcast: Walcast) -> Result<()> {
 async fn drain_raw(testbed: &Testbed, backlog: Backlog) -> Result<raw::Drained> {
     let postgres = &testbed.postgres;
     let (port, options) = (postgres.port(), postgres.options().clone());
-    walcast_testbed::wait_until("the raw slot to be free", LIMIT, async || {
+    wait_until("the raw slot to be free", LIMIT, async || {
         let sql = format!("SELECT active FROM pg_replication_slots WHERE slot_name = '{RAW_SLOT}'");
         let client = postgres.client().await?;
         let row = client
