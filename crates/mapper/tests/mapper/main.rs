@@ -21,6 +21,7 @@ mod keys;
 #[cfg(test)]
 mod patterns;
 #[cfg(test)]
+mod reads;
 mod roundtrip;
 #[cfg(test)]
 mod routes;

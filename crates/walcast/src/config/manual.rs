@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use walcast_mapper::{HashRule, KeyRule, MaskRule, Route, TruncateRule};
 
-use super::raw::RawConfig;
+use super::raw::{RawConfig, RawFilter};
 use super::tables::{Keys, tables};
 
 /// Default by key, for each table, as the manual has them.
@@ -105,6 +105,7 @@ fn repeated_defaults(table: &str) -> Option<toml::Table> {
             let required = format!("{column}\nalgorithm = \"md5\"\nsalt = \"s\"");
             Some(defaults_beside::<HashRule>(&required))
         }
+        "snapshot.filters" => Some(defaults_beside::<RawFilter>("tables = \"a.b\"\nwhere = \"true\"")),
         _ => None,
     }
 }

@@ -181,12 +181,9 @@ fn a_connector_becomes_a_file() {
         unknown = "drop"                                 # include.unknown.datatypes (default)
 
         # Without counterpart:
-        #   snapshot.fetch.size: walcast does not read snapshots yet; after a take-over none is needed
         #   event.procesing.failure.handling.mode: no property of Debezium's Postgres connector 3.3
     "##]].assert_eq(&migration.toml);
     expect![[r#"
-        not yet (1)
-          snapshot.fetch.size: walcast does not read snapshots yet; after a take-over none is needed
         unknown (1)
           event.procesing.failure.handling.mode: no property of Debezium's Postgres connector 3.3
         to be done by hand (8)
@@ -198,10 +195,11 @@ fn a_connector_becomes_a_file() {
           value.converter.schema.registry.url (worker) -> registry.url, registry.username, registry.password: the registry's password is never copied: set the environment variable REGISTRY_PASSWORD
           value.converter.basic.auth.user.info (worker): it is never copied: set the variable that [registry] names
           producer.sasl.jaas.config (worker) -> kafka.properties.sasl.username, kafka.properties.sasl.password: the password of producer.sasl.jaas.config is never copied: set the environment variable KAFKA_PASSWORD
-        not needed (7)
+        not needed (8)
           connector.class: it is the connector that is being migrated
           tasks.max: a slot is read by one task, in Debezium too
           plugin.name: pgoutput is the only plugin
+          snapshot.fetch.size: rows are copied as a stream, bounded in bytes
           heartbeat.action.query: the server's keepalives carry the end of the log: an idle database holds nothing back, and no table is written to
           group.id (worker): it runs the Connect worker, of which nothing is left
           value.converter.basic.auth.credentials.source (worker): user and password are in [registry]
@@ -316,8 +314,8 @@ fn what_is_not_exact_is_refused() {
         "snapshot.mode=when_needed",
         "snapshot.mode",
         expect![[r#"
-        Refused when_needed: walcast does not read snapshots yet; after a take-over none is needed
-    "#]],
+            Refused when_needed: what is lost halts the connector, and a person decides; `initial` reads at the first start
+        "#]],
     );
     check(
         "skipped.operations=x",
@@ -466,10 +464,10 @@ fn other_shapes_are_taken() {
 
 #[test]
 fn what_is_missing_counts() {
-    assert!(misses(&with("snapshot.max.threads=4")));
+    assert!(misses(&with("snapshot.delay.ms=4000")));
     assert!(misses(&with("some.typo=1")));
     assert!(!misses(&with(
-        "snapshot.max.threads=1\nmax.batch.size=1\ndatabase.password=x"
+        "snapshot.delay.ms=0\nmax.batch.size=1\ndatabase.password=x"
     )));
     assert!(with("some.typo=1").is_incomplete());
     assert!(

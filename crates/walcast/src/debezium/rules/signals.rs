@@ -2,9 +2,10 @@
 
 use crate::debezium::rule::{Rule, not_yet};
 
-const NO_SIGNALS: &str = "signals start snapshots, which walcast does not read yet";
+const NO_SIGNALS: &str =
+    "signals start snapshots while changes are streamed; here rows are read at a start ([snapshot] mode)";
 const NO_NOTIFICATIONS: &str =
-    "notifications tell of snapshots, which walcast does not read yet; /status and /metrics tell the rest";
+    "notifications tell how far a snapshot is; here the log, /metrics and `walcast checkpoint show` do";
 
 pub(super) const RULES: &[Rule] = &[
     not_yet("signal.data.collection", NO_SIGNALS).default(""),

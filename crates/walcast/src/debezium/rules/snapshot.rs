@@ -1,44 +1,84 @@
 //! Snapshots: what was there before the slot.
 
-use crate::debezium::rule::{Outcome, Rule, Value, depends, not_needed, not_yet};
+use crate::debezium::draft::Setting;
+use crate::debezium::regex_list;
+use crate::debezium::rule::Translate::{By, Number};
+use crate::debezium::rule::{Outcome, Rule, Value, becomes, depends, not_needed, not_yet};
 
-const NO_SNAPSHOTS: &str = "walcast does not read snapshots yet; after a take-over none is needed";
+const BY_THE_SLOT: &str =
+    "rows are read from the snapshot that a slot exports, which locks nobody out and misses nothing";
+const BY_HAND: &str = "write a condition for each table into [[snapshot.filters]]";
+const NO_CLASS: &str = "a Java class cannot be loaded";
+const BY_SETTING: &str = "[snapshot] mode says what is read, and connections and rows_per_second how fast";
 
 pub(super) const RULES: &[Rule] = &[
-    depends(
-        "snapshot.mode",
-        mode,
-        "`initial` and `no_data` have nothing left to do after a take-over; the others are not there yet",
+    becomes("snapshot.mode", "snapshot.mode", By(mode)).default("initial"),
+    not_yet("snapshot.mode.configuration.based.*", BY_SETTING).default("false"),
+    not_yet("snapshot.mode.custom.name", NO_CLASS),
+    not_needed("snapshot.isolation.mode", BY_THE_SLOT),
+    not_needed("snapshot.locking.mode", BY_THE_SLOT),
+    not_yet("snapshot.locking.mode.custom.name", NO_CLASS),
+    not_needed(
+        "snapshot.lock.timeout.ms",
+        "a table that cannot be locked against ALTER for ten seconds is read later",
+    ),
+    depends("snapshot.query.mode", query, "`select_all` is what is done").default("select_all"),
+    not_yet("snapshot.query.mode.custom.name", NO_CLASS),
+    not_yet("snapshot.select.statement.overrides", BY_HAND).default(""),
+    not_yet("snapshot.select.statement.overrides.*", BY_HAND),
+    becomes("snapshot.include.collection.list", "snapshot.tables", By(tables)).default(""),
+    not_needed(
+        "snapshot.fetch.size",
+        "rows are copied as a stream, bounded in bytes",
+    ),
+    not_yet("snapshot.delay.ms", BY_SETTING).default("0"),
+    not_yet("streaming.delay.ms", BY_SETTING).default("0"),
+    not_yet(
+        "snapshot.tables.order.by.row.count",
+        "tables are read in the order of their names",
     )
-    .default("initial"),
-    not_yet("snapshot.mode.configuration.based.*", NO_SNAPSHOTS).default("false"),
-    not_yet("snapshot.mode.custom.name", NO_SNAPSHOTS),
-    not_yet("snapshot.isolation.mode", NO_SNAPSHOTS).default("serializable"),
-    not_yet("snapshot.locking.mode", NO_SNAPSHOTS).default("none"),
-    not_yet("snapshot.locking.mode.custom.name", NO_SNAPSHOTS),
-    not_yet("snapshot.lock.timeout.ms", NO_SNAPSHOTS).default("10000"),
-    not_yet("snapshot.query.mode", NO_SNAPSHOTS).default("select_all"),
-    not_yet("snapshot.query.mode.custom.name", NO_SNAPSHOTS),
-    not_yet("snapshot.select.statement.overrides", NO_SNAPSHOTS).default(""),
-    not_yet("snapshot.select.statement.overrides.*", NO_SNAPSHOTS),
-    not_yet("snapshot.include.collection.list", NO_SNAPSHOTS).default(""),
-    not_yet("snapshot.fetch.size", NO_SNAPSHOTS).default("10240"),
-    not_yet("snapshot.delay.ms", NO_SNAPSHOTS).default("0"),
-    not_yet("streaming.delay.ms", NO_SNAPSHOTS).default("0"),
-    not_yet("snapshot.tables.order.by.row.count", NO_SNAPSHOTS).default("disabled"),
-    not_yet("snapshot.max.threads", NO_SNAPSHOTS).default("1"),
-    not_yet("snapshot.max.threads.multiplier", NO_SNAPSHOTS).default("1"),
-    not_yet("legacy.snapshot.max.threads", NO_SNAPSHOTS).default("false"),
-    not_yet("snapshot.scan.all.columns.force", NO_SNAPSHOTS).default("false"),
+    .default("disabled"),
+    becomes("snapshot.max.threads", "snapshot.connections", Number).default("1"),
+    not_needed(
+        "snapshot.max.threads.multiplier",
+        "pieces of a table are of one size",
+    ),
+    not_needed("legacy.snapshot.max.threads", "pieces of a table are of one size"),
+    not_needed(
+        "snapshot.scan.all.columns.force",
+        "only the columns that are sent are read",
+    ),
     not_needed("query.fetch.size", "nothing is read by queries but the catalog"),
 ];
 
-/// After a take-over a mode that reads once has nothing left to read; one that reads again has no counterpart.
+/// The modes that say what is read; one that reads again when something is lost has no counterpart.
 fn mode(value: &Value<'_>) -> Outcome {
+    let ours = match value.text {
+        "initial" => "initial",
+        "initial_only" => "initial_only",
+        "always" => "always",
+        "no_data" | "never" | "schema_only" => "never",
+        "when_needed" => {
+            return Outcome::Refused(
+                "when_needed: what is lost halts the connector, and a person decides; `initial` reads at the first start"
+                    .to_owned(),
+            );
+        }
+        other => return Outcome::Refused(format!("{other}: {BY_SETTING}")),
+    };
+    Outcome::line(Setting::new("snapshot.mode", ours))
+}
+
+fn query(value: &Value<'_>) -> Outcome {
     match value.text {
-        "initial" | "no_data" | "never" => Outcome::Nothing(
-            "after a take-over nothing is left to be read; a first start begins with the changes after the slot",
-        ),
-        other => Outcome::Refused(format!("{other}: {NO_SNAPSHOTS}")),
+        "select_all" => Outcome::Nothing("all columns that are sent are read"),
+        other => Outcome::Refused(format!("{other}: {NO_CLASS}")),
+    }
+}
+
+fn tables(value: &Value<'_>) -> Outcome {
+    match regex_list::all(value.text, regex_list::table) {
+        Ok(tables) => Outcome::line(Setting::new("snapshot.tables", tables)),
+        Err(problem) => Outcome::Refused(problem),
     }
 }
