@@ -476,28 +476,6 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, C, T
     }
 }
 
-impl Parcel {
-    fn new(batch: Batch) -> Self {
-        Self {
-            batch,
-            completed: None,
-            message: None,
-            transactions: 0,
-            oldest_commit: None,
-            open: None,
-            idle_until: None,
-            snapshot: None,
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.batch.is_empty()
-            && self.completed.is_none()
-            && self.idle_until.is_none()
-            && self.snapshot.is_none()
-    }
-}
-
 /// Our clock; before 1970 it would be wrong anyway.
 fn unix_nanos() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -34,6 +34,28 @@ pub(crate) struct Parcel {
     pub(crate) snapshot: Option<Option<SnapshotProgress>>,
 }
 
+impl Parcel {
+    pub(crate) fn new(batch: Batch) -> Self {
+        Self {
+            batch,
+            completed: None,
+            message: None,
+            transactions: 0,
+            oldest_commit: None,
+            open: None,
+            idle_until: None,
+            snapshot: None,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.batch.is_empty()
+            && self.completed.is_none()
+            && self.idle_until.is_none()
+            && self.snapshot.is_none()
+    }
+}
+
 /// A transaction whose end has not been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OpenTransaction {
