@@ -33,6 +33,9 @@ pub struct PostgresConfig {
     /// `logical_decoding_work_mem` of our session, such as `1GB` (server 13 and later): larger transactions are written to
     /// the server's disk before they are sent. The server takes up to this much more memory.
     pub logical_decoding_work_mem: Option<String>,
+    /// Of which captured tables existing rows may be read (empty: of all); `None`: no rows are. Only what is checked before a
+    /// start depends on it.
+    pub snapshot_tables: Option<Vec<TablePattern>>,
     /// How many sessions read existing rows at once.
     pub snapshot_connections: usize,
     /// Which rows are read, by table: a condition in SQL. The first that is for a table counts.
@@ -80,6 +83,13 @@ impl PostgresConfig {
     pub fn captures(&self, table: &TableName) -> bool {
         let chosen = |patterns: &[TablePattern]| patterns.iter().any(|pattern| pattern.matches(table));
         chosen(&self.tables) && !chosen(&self.exclude)
+    }
+
+    /// Whether existing rows of a table may have to be read.
+    pub(crate) fn may_read(&self, table: &TableName) -> bool {
+        self.snapshot_tables
+            .as_ref()
+            .is_some_and(|tables| tables.is_empty() || tables.iter().any(|pattern| pattern.matches(table)))
     }
 
     /// Which existing rows of a table are read; `None`: all.

@@ -31,6 +31,9 @@
 //!     operations: EventsConfig::default().operations,
 //!     queue_bytes: QUEUE_BYTES_DEFAULT,
 //!     logical_decoding_work_mem: None,
+//!     snapshot_connections: 2,
+//!     snapshot_filters: Vec::new(),
+//!     snapshot_tables: None,
 //! })?;
 //! source.lead().await?;
 //! println!("{:?}", source.survey(None).await?);

@@ -3,7 +3,7 @@
 use std::num::{NonZeroU16, NonZeroU32};
 
 use tokio::sync::watch;
-use walcast_delivery::{Connector, DeliveryConfig, Metrics, OnIncompatible, Status};
+use walcast_delivery::{Connector, DeliveryConfig, Metrics, OnIncompatible, SnapshotMode, Status};
 use walcast_kafka::{KafkaConfig, KafkaSink, KafkaTopics, Properties, Registry, RegistryConfig, TopicConfig};
 use walcast_mapper::MapperConfig;
 use walcast_postgres::{PostgresConfig, PostgresSource};
@@ -81,6 +81,12 @@ pub(crate) fn postgres(config: &Config) -> PostgresConfig {
         operations: config.events.operations.clone(),
         queue_bytes: section.queue_bytes,
         logical_decoding_work_mem: section.logical_decoding_work_mem.clone(),
+        snapshot_tables: match config.snapshot.delivery.mode {
+            SnapshotMode::Never => None,
+            SnapshotMode::Initial | SnapshotMode::InitialOnly | SnapshotMode::Always => {
+                Some(config.snapshot.delivery.tables.clone())
+            }
+        },
         snapshot_connections: config.snapshot.connections,
         snapshot_filters: config.snapshot.filters.clone(),
     }

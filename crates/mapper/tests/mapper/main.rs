@@ -22,6 +22,7 @@ mod keys;
 mod patterns;
 #[cfg(test)]
 mod reads;
+#[cfg(test)]
 mod roundtrip;
 #[cfg(test)]
 mod routes;

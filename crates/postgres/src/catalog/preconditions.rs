@@ -85,7 +85,55 @@ pub(crate) async fn preconditions(
     found.push(slot(config, survey));
     found.push(publication(client, config, survey).await?);
     found.extend(tables(survey));
+    found.extend(readable(client, config, survey).await?);
     Ok(found)
+}
+
+/// The tables, or what lies below them, that the role may not read.
+const UNREADABLE: &str = "
+WITH RECURSIVE tree (oid) AS (
+    SELECT unnest($1::oid[])
+    UNION
+    SELECT i.inhrelid FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind = 'p'
+    JOIN pg_inherits i ON i.inhparent = tree.oid
+)
+SELECT format('%I.%I', n.nspname, c.relname), current_user::text
+FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND NOT has_table_privilege(c.oid, 'SELECT')
+ORDER BY 1";
+
+/// Whether the rows that are in the tables can be read; nothing where none are to be.
+async fn readable(
+    client: &Client,
+    config: &PostgresConfig,
+    survey: &Survey,
+) -> Result<Option<Precondition>, PostgresError> {
+    const NAME: &str = "existing rows";
+    let read = survey
+        .captured
+        .iter()
+        .filter(|table| config.may_read(&table.name));
+    let oids: Vec<u32> = read.map(|table| table.oid.as_u32()).collect();
+    if oids.is_empty() {
+        return Ok(None);
+    }
+    let (mut unreadable, mut role): (Vec<String>, String) = (Vec::new(), String::new());
+    for row in rows(client, DOING, UNREADABLE, &[(&oids, Type::OID_ARRAY)]).await? {
+        unreadable.push(value(DOING, &row, 0)?);
+        role = value(DOING, &row, 1)?;
+    }
+    Ok(Some(if unreadable.is_empty() {
+        Precondition::ok(NAME, format!("of {} tables can be read", oids.len()))
+    } else {
+        let tables = unreadable.join(", ");
+        let grant = format!("GRANT SELECT ON {tables} TO {}", identifier(&role));
+        let why = format!("of {} tables cannot be read: {tables}", unreadable.len());
+        Precondition::failed(
+            NAME,
+            why,
+            format!("{grant}; or set mode = \"never\" in [snapshot]"),
+        )
+    }))
 }
 
 /// What the role may do and what the server has left.

@@ -40,6 +40,7 @@ fn config(url: &str) -> PostgresConfig {
         operations: walcast_mapper::EventsConfig::default().operations,
         queue_bytes: QUEUE_BYTES_DEFAULT,
         logical_decoding_work_mem: None,
+        snapshot_tables: None,
         snapshot_connections: 2,
         snapshot_filters: Vec::new(),
     }
