@@ -9,8 +9,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use tokio::sync::oneshot;
-use walcast_testbed::{Decoder, Payload, RawRecord, Record, read_topic};
-use walcast_tests::{Case, Instance, await_that, shared};
+use walcast_testbed::{Decoder, Payload, RawRecord, Record, StopMode, TestbedOptions, read_topic};
+use walcast_tests::{Case, Instance, World, await_that, run, shared};
 
 /// A case that reads existing rows.
 async fn case(name: &str) -> Case<'static> {
@@ -415,4 +415,71 @@ async fn tables_that_are_altered_emptied_or_dropped_meanwhile_are_read_as_they_a
     assert!(raw(&case, "zz_dropped").await.is_empty());
     let emptied = rebuilt(&records(&case, "zz_emptied").await);
     assert_eq!(emptied.keys().copied().collect::<Vec<_>>(), [2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_restart_while_rows_are_read_cost_no_row() {
+    const ROWS: i64 = 15_000;
+    let mut world = World::alone("rows_restart", TestbedOptions::default()).await;
+    let fill = format!(
+        "CREATE TABLE items (id int PRIMARY KEY, note text);
+         INSERT INTO items SELECT n, 'first' FROM generate_series(1, {ROWS}) n"
+    );
+    world.postgres.execute(&fill).await.unwrap();
+    let config = world
+        .config()
+        .set("snapshot.mode", "initial")
+        .set("snapshot.rows_per_second", 2500)
+        .set("snapshot.window", "2s")
+        .set("retry.delay_max_ms", 1000);
+    let mut instance = Instance::start(&config).await;
+    let (brokers, topic) = (world.kafka().brokers(), world.topic("public.items"));
+    let read = async || {
+        read_topic(&brokers, &topic)
+            .await
+            .map_or(0, |records| records.len())
+    };
+    await_that("the first rows", async || read().await > 100).await;
+    world.postgres.restart(StopMode::Immediate).await.unwrap();
+    let change =
+        "UPDATE items SET note = 'changed' WHERE id % 1000 = 0; DELETE FROM items WHERE id % 1000 = 1";
+    world.postgres.execute(change).await.unwrap();
+    let before = read().await;
+    await_that("further rows", async || read().await > before + 100).await;
+    world.kafka_mut().restart().await.unwrap();
+    await_that("the end of the snapshot", async || {
+        instance.assert_running();
+        let shown = run(&config, &["checkpoint", "show", "--json"]).await;
+        let checkpoint: Value = serde_json::from_str(&shown.stdout).unwrap_or_default();
+        checkpoint["state"] == "streaming" && checkpoint.get("snapshot").is_none()
+    })
+    .await;
+    world
+        .postgres
+        .execute("INSERT INTO items VALUES (0, 'last')")
+        .await
+        .unwrap();
+    let mut decoder = Decoder::new(&world.registry().url()).unwrap();
+    let mut raw = Vec::new();
+    await_that("the last row", async || {
+        raw = read_topic(&brokers, &topic).await.unwrap();
+        let Some(last) = raw.last() else { return false };
+        let key = decoder.decode(last).await.unwrap().key.unwrap();
+        key["id"].to_text().as_deref() == Some("0")
+    })
+    .await;
+    let places = read_places(&raw);
+    let distinct: BTreeSet<&String> = places.iter().collect();
+    assert_eq!(distinct.len(), places.len(), "rows were read twice");
+    let there = rebuilt(&decoder.decode_all(&raw).await.unwrap());
+    let expected = (0..=ROWS).filter(|id| id % 1000 != 1).map(|id| {
+        let note = match id {
+            0 => "last",
+            id if id % 1000 == 0 => "changed",
+            _ => "first",
+        };
+        (id, serde_json::json!({ "id": id, "note": note }))
+    });
+    assert_eq!(there, expected.collect());
+    instance.stop().await;
 }

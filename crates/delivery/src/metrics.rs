@@ -66,6 +66,8 @@ pub struct Metrics {
     pub snapshot_rows: Counter,
     /// Tables of which rows are still to be read.
     pub snapshot_tables: Gauge<i64, AtomicI64>,
+    /// Bytes that are left to be read of the table that is being read, more or less.
+    pub snapshot_bytes: PositionGauge,
     /// Faults, by where they arose.
     pub errors: Family<ErrorLabels, Counter>,
 }
@@ -97,6 +99,7 @@ impl Default for Metrics {
             reconnects: Counter::default(),
             snapshot_rows: Counter::default(),
             snapshot_tables: Gauge::default(),
+            snapshot_bytes: Gauge::default(),
             errors: Family::default(),
         }
     }
@@ -199,6 +202,12 @@ impl Metrics {
             "snapshot_tables_left",
             "Tables with rows still to be read",
             self.snapshot_tables.clone(),
+        );
+        registry.register_with_unit(
+            "snapshot_table_left",
+            "What is left of the table that is being read",
+            Unit::Bytes,
+            self.snapshot_bytes.clone(),
         );
         registry.register("errors", "Faults by origin", self.errors.clone());
     }

@@ -122,7 +122,7 @@ fn a_reader_that_goes_away_is_no_error() {
 const DEBEZIUM: &str = r#"{"name": "shop", "config": {
     "connector.class": "io.debezium.connector.postgresql.PostgresConnector", "plugin.name": "pgoutput",
     "database.hostname": "db", "database.user": "cdc", "database.password": "hunter2", "database.dbname": "shop",
-    "topic.prefix": "shop", "snapshot.max.threads": "4"}}"#;
+    "topic.prefix": "shop", "snapshot.delay.ms": "4"}}"#;
 
 #[test]
 fn a_migrated_configuration_goes_to_stdout_and_its_report_to_stderr() {
@@ -137,7 +137,7 @@ fn a_migrated_configuration_goes_to_stdout_and_its_report_to_stderr() {
     );
     assert!(toml.contains("topic_prefix = \"shop\""), "{toml}");
     assert!(
-        report.contains("snapshot.max.threads: walcast does not read snapshots yet"),
+        report.contains("snapshot.delay.ms: [snapshot] mode says what is read"),
         "{report}"
     );
     assert!(
@@ -173,7 +173,7 @@ fn a_migrated_configuration_overwrites_no_file_unasked() {
         .as_array()
         .unwrap()
         .iter()
-        .find(|finding| finding["property"] == "snapshot.max.threads");
+        .find(|finding| finding["property"] == "snapshot.delay.ms");
     assert_eq!(threads.unwrap()["became"], "not_yet");
     assert!(fs::read_to_string(&output).unwrap().contains("[postgres]"));
 }

@@ -4,6 +4,7 @@ mod backlog;
 mod raw;
 mod report;
 mod round;
+mod rows;
 
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -21,7 +22,8 @@ const WARM_UP_CHANGES: u64 = 200_000;
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --changes 100000 --rounds 3\n  \
-    cargo xtask bench --work-mem 1GB       # logical_decoding_work_mem of both\n\n\
+    cargo xtask bench --work-mem 1GB       # logical_decoding_work_mem of both\n  \
+    cargo xtask bench --rows               # existing rows, beside COPY\n\n\
     Before the first round walcast delivers a backlog of 200000 changes (or of --changes, if that is less) that is not \
     counted: a broker that has just started is slower, and files it has never seen are not in memory yet.\n\n\
     Machines are noisy: the ratio within one run is what counts. Nothing is asserted about time."
@@ -36,6 +38,9 @@ pub(crate) struct Arguments {
     /// The server's logical_decoding_work_mem
     #[arg(long, value_name = "SIZE")]
     work_mem: Option<String>,
+    /// Measure existing rows instead: a table of --changes rows at the first start
+    #[arg(long, conflicts_with_all = ["json", "rounds", "work_mem"])]
+    rows: bool,
     /// Print JSON, one line a round
     #[arg(long)]
     json: bool,
@@ -45,6 +50,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let walcast = tokio::task::spawn_blocking(|| binary::build(true)).await??;
     let backlog = Backlog::of(arguments.changes);
     let testbed = Box::pin(Testbed::start(options(arguments.work_mem.as_deref()))).await?;
+    if arguments.rows {
+        return rows::run(&testbed, &walcast, arguments.changes).await;
+    }
     backlog::create_table(&testbed.postgres).await?;
     let config =
         ConnectorConfig::new(&testbed, NAME)?.set("postgres.tables", vec!["public.orders".to_owned()]);

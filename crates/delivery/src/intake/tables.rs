@@ -191,6 +191,7 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R,
         self.metrics
             .snapshot_tables
             .set(i64::try_from(left).unwrap_or(i64::MAX));
+        self.metrics.snapshot_bytes.set(0);
         self.whole = self.parcel.batch.mark();
         self.hand_on().await
     }
@@ -236,6 +237,7 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R,
                 }
                 let count = self.write_rows(snapshot, progress, &mut table, &rows).await?;
                 table.bytes_left = table.bytes_left.saturating_sub(rows.bytes);
+                self.tell(progress, table.bytes_left);
                 if told.elapsed() >= TELL_INTERVAL {
                     told = Instant::now();
                     info!(table = %table.name, rows = progress.rows, bytes_left = table.bytes_left, tables_left = progress.tables.len(), "reading rows");
@@ -344,6 +346,12 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R,
             }
         }
         Ok(count)
+    }
+
+    fn tell(&self, progress: &SnapshotProgress, bytes_left: u64) {
+        let left = i64::try_from(progress.tables.len()).unwrap_or(i64::MAX);
+        self.metrics.snapshot_tables.set(left);
+        self.metrics.snapshot_bytes.set(bytes_left);
     }
 
     fn held_row(&mut self, table: &Table) -> Result<RowId, IntakeFault> {

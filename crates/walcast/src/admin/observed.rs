@@ -58,7 +58,18 @@ pub(crate) struct Report {
     slot_retained_bytes: u64,
     transactions: u64,
     changes: BTreeMap<String, BTreeMap<String, u64>>,
+    snapshot: ExistingRows,
     reconnects: u64,
+}
+
+/// How far existing rows are read.
+#[derive(Debug, Serialize)]
+struct ExistingRows {
+    /// By this process.
+    rows_read: u64,
+    tables_left: i64,
+    /// Of the table that is being read, more or less.
+    bytes_left: u64,
 }
 
 /// Positions as Postgres prints them; null before there is one.
@@ -140,6 +151,11 @@ impl Observed {
             slot_retained_bytes: metrics.slot_retained_bytes.get(),
             transactions: metrics.transactions.get(),
             changes: changes::by_table(&metrics.changes)?,
+            snapshot: ExistingRows {
+                rows_read: metrics.snapshot_rows.get(),
+                tables_left: metrics.snapshot_tables.get(),
+                bytes_left: metrics.snapshot_bytes.get(),
+            },
             reconnects: metrics.reconnects.get(),
         })
     }

@@ -160,6 +160,11 @@ async fn status_tells_positions_as_postgres_does() {
               "delete": 1
             }
           },
+          "snapshot": {
+            "rows_read": 0,
+            "tables_left": 0,
+            "bytes_left": 0
+          },
           "reconnects": 0
         }"#]]
     .assert_eq(&serde_json::to_string_pretty(&report).unwrap());
