@@ -92,7 +92,7 @@ pub enum DeliveryError {
 }
 
 fn row_of(row: Option<Tid>) -> String {
-    row.map_or_else(|| "no row".to_owned(), |row| format!("row {row}"))
+    row.map_or_else(|| "rows".to_owned(), |row| format!("row {row}"))
 }
 
 impl DeliveryError {

@@ -17,7 +17,7 @@ pub(crate) use described::{Described, Part, described};
 pub(crate) use facts::table_facts;
 pub(crate) use leadership::{lead, leads};
 pub use preconditions::{Outcome, Precondition};
-pub(crate) use preconditions::{ROLE, preconditions};
+pub(crate) use preconditions::{ROLE, preconditions, readable};
 pub(crate) use publication::{backend_pid, leftover_publications, publication};
 pub(crate) use query::execute;
 pub(crate) use reselect::reselect;

@@ -61,6 +61,14 @@ pub enum PostgresError {
         /// The refusal.
         source: Box<PostgresError>,
     },
+    /// Rows that are wanted cannot be read; found before anything was made.
+    #[error("existing rows {why}; {fix}")]
+    RowsUnreadable {
+        /// Which.
+        why: String,
+        /// What to do.
+        fix: String,
+    },
     /// A connection that was there broke off.
     #[error("the connection to {endpoint} broke off while {doing}: {source}")]
     Broken {
@@ -338,6 +346,7 @@ impl Fault for PostgresError {
             | PostgresError::StillActive { .. } => true,
             PostgresError::Conninfo(_)
             | PostgresError::MayNotRead { .. }
+            | PostgresError::RowsUnreadable { .. }
             | PostgresError::Setting { .. }
             | PostgresError::TlsSetup(_)
             | PostgresError::TlsRefused { .. }

@@ -10,7 +10,7 @@ use walcast_delivery::{
 use walcast_mapper::{TableFacts, TableName, Unsent};
 use walcast_pgoutput::{Lsn, Oid};
 
-use crate::catalog;
+use crate::catalog::{self, Outcome};
 use crate::config::PostgresConfig;
 use crate::connect::{Session, connect_ordinary, connect_replication};
 use crate::error::PostgresError;
@@ -127,6 +127,9 @@ impl PostgresSource {
         let leading = self.leading()?;
         let slot = self.config.slot.clone();
         let version = leading.session.server_version;
+        if with_snapshot {
+            self.check_readable(&leading).await?;
+        }
         let replication = self.replication(&leading).await?;
         let exported = replication
             .create_slot(&slot, SlotKind::Permanent, with_snapshot, version)
@@ -144,6 +147,19 @@ impl PostgresSource {
             consistent_point,
             snapshot,
         })
+    }
+
+    /// A slot that was made would hold the log back until somebody has granted what is missing.
+    async fn check_readable(&self, leading: &Leading) -> Result<(), PostgresError> {
+        let (session, config) = (&leading.session, &self.config);
+        let found = survey(session, config, leading.system_identifier, Vec::new()).await?;
+        match catalog::readable(&session.client, config, &found)
+            .await?
+            .map(|found| found.outcome)
+        {
+            Some(Outcome::Failed { why, fix }) => Err(PostgresError::RowsUnreadable { why, fix }),
+            Some(Outcome::Ok(_)) | None => Ok(()),
+        }
     }
 
     async fn try_start(&mut self, from: Lsn) -> Result<Started<Self>, PostgresError> {

@@ -242,7 +242,13 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R,
                     told = Instant::now();
                     info!(table = %table.name, rows = progress.rows, bytes_left = table.bytes_left, tables_left = progress.tables.len(), "reading rows");
                 }
-                pace.keep(count).await;
+                // Whoever asks to stop is heard above.
+                tokio::select! {
+                    biased;
+                    _ = stopped.wait_for(|stop| *stop) => {}
+                    () = self.parcels.closed() => return Err(IntakeFault::ShipperGone),
+                    () = pace.keep(count) => {}
+                }
                 if Instant::now() >= until {
                     outcome = Outcome::TimeIsUp;
                     reading = Some(table);
@@ -338,14 +344,27 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R,
             table.held.line.extend_from_slice(line);
             count += 1;
             if self.parcel.batch.len_bytes() >= PARCEL_BYTES {
-                let row = self.held_row(table)?;
-                progress.reach(&table.name, Some(row));
-                self.parcel.snapshot = Some(Some(progress.clone()));
-                self.whole = self.parcel.batch.mark();
-                self.hand_on().await?;
+                self.hand_on_rows(progress, table).await?;
             }
         }
+        // Whatever comes later is not waited for.
+        if !self.parcel.batch.is_empty() && !table.held.line.is_empty() {
+            self.hand_on_rows(progress, table).await?;
+        }
         Ok(count)
+    }
+
+    /// Sends on what was written, up to the row that is held.
+    async fn hand_on_rows(
+        &mut self,
+        progress: &mut SnapshotProgress,
+        table: &Table,
+    ) -> Result<(), IntakeFault> {
+        let row = self.held_row(table)?;
+        progress.reach(&table.name, Some(row));
+        self.parcel.snapshot = Some(Some(progress.clone()));
+        self.whole = self.parcel.batch.mark();
+        self.hand_on().await
     }
 
     fn tell(&self, progress: &SnapshotProgress, bytes_left: u64) {

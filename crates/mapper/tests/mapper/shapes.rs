@@ -132,7 +132,7 @@ fn flat_rows_and_their_deletes() {
         FlatDeletes::RewriteWithTombstone,
         expect![[r#"
             {"id":7} {"id":7,"name":null,"price":null,"raw":null,"__deleted":"true"} __op=d __lsn=23803648
-            {"id":7} - __op=d
+            {"id":7} - __op=d __op=d
         "#]],
     );
 }

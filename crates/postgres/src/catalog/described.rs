@@ -14,6 +14,9 @@ const DOING: &str = "looking at a table to be read";
 /// Publications have column lists and row filters from here on.
 const RESTRICTIONS_SINCE: u32 = 150_000;
 
+/// Generated columns can be published from here on.
+const GENERATED_SINCE: u32 = 180_000;
+
 /// A table that is to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Described {
@@ -116,11 +119,12 @@ pub(crate) async fn described(
     for row in rows(client, DOING, COLUMNS, &by_number).await? {
         let name: String = value(DOING, &row, 0)?;
         let is_generated: bool = value(DOING, &row, 4)?;
-        let is_published = match &published {
-            Some(published) => published.contains(&name),
-            None => !is_generated,
-        };
-        if is_published {
+        let is_published = published
+            .as_ref()
+            .is_none_or(|published| published.contains(&name));
+        // Whatever the publication lists: before 18 the log has no generated columns, and then those that are listed.
+        let is_told = !is_generated || server_version >= GENERATED_SINCE && published.is_some();
+        if is_published && is_told {
             columns.push(RelationColumn {
                 name,
                 type_oid: oid(DOING, &row, 1)?,

@@ -103,7 +103,7 @@ WHERE c.relkind = 'r' AND NOT has_table_privilege(c.oid, 'SELECT')
 ORDER BY 1";
 
 /// Whether the rows that are in the tables can be read; nothing where none are to be.
-async fn readable(
+pub(crate) async fn readable(
     client: &Client,
     config: &PostgresConfig,
     survey: &Survey,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, pin_mut};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 use walcast_delivery::sql::table as quoted;
@@ -22,8 +22,11 @@ use crate::source::Leading;
 /// Rows are handed on in stretches of this size.
 const STRETCH_BYTES: usize = 128 * 1024;
 
-/// So many of them are read ahead in each session.
-const STRETCHES_AHEAD: usize = 32;
+/// So much is read ahead in each session, in KiB; one larger row passes alone.
+const AHEAD_KIB: u32 = 4096;
+
+/// More stretches than that are never ahead: small ones are cut at the end of a chunk only.
+const STRETCHES_AHEAD: usize = 64;
 
 const LOCKING: &str = "locking a table to be read";
 const READING: &str = "reading a table";
@@ -46,6 +49,35 @@ pub struct PostgresSnapshot {
 struct Running {
     session: usize,
     rows: mpsc::Receiver<Result<CopiedRows, PostgresError>>,
+    /// What may still be read ahead.
+    budget: Arc<Semaphore>,
+}
+
+/// What a stretch takes of the budget.
+fn kib(lines: &[u8]) -> u32 {
+    let kib = u32::try_from(lines.len() / 1024).unwrap_or(u32::MAX);
+    kib.saturating_add(1).min(AHEAD_KIB)
+}
+
+/// Where a chunk's rows go.
+struct Outlet {
+    rows: mpsc::Sender<Result<CopiedRows, PostgresError>>,
+    budget: Arc<Semaphore>,
+}
+
+impl Outlet {
+    /// Hands rows on when there is room for them; false when nobody takes them any more.
+    async fn send(&self, rows: CopiedRows) -> bool {
+        let room = tokio::select! {
+            biased;
+            () = self.rows.closed() => return false,
+            room = self.budget.acquire_many(kib(&rows.lines)) => room,
+        };
+        // It is given back by whoever takes the rows.
+        let Ok(room) = room else { return false };
+        room.forget();
+        self.rows.send(Ok(rows)).await.is_ok()
+    }
 }
 
 impl PostgresSnapshot {
@@ -114,13 +146,22 @@ impl PostgresSnapshot {
                 return;
             };
             let (sender, rows) = mpsc::channel(STRETCHES_AHEAD);
+            let budget = Arc::new(Semaphore::new(usize::try_from(AHEAD_KIB).unwrap_or(usize::MAX)));
+            let outlet = Outlet {
+                rows: sender,
+                budget: Arc::clone(&budget),
+            };
             self.tasks.spawn(async move {
-                if let Err(error) = copy(&client, &chunk, &sender).await {
+                if let Err(error) = copy(&client, &chunk, &outlet).await {
                     // Nobody waits for it when reading has ended.
-                    drop(sender.send(Err(error)).await);
+                    drop(outlet.rows.send(Err(error)).await);
                 }
             });
-            self.running.push_back(Running { session, rows });
+            self.running.push_back(Running {
+                session,
+                rows,
+                budget,
+            });
         }
     }
 }
@@ -161,11 +202,7 @@ fn is_same(seen: &Described, now: &Described) -> bool {
     seen.relation == now.relation && seen.parts.iter().all(|part| now.parts.contains(part))
 }
 
-async fn copy(
-    client: &Client,
-    chunk: &Chunk,
-    rows: &mpsc::Sender<Result<CopiedRows, PostgresError>>,
-) -> Result<(), PostgresError> {
+async fn copy(client: &Client, chunk: &Chunk, outlet: &Outlet) -> Result<(), PostgresError> {
     let failed = |error| PostgresError::of_query(READING, error);
     let copied = client.copy_out(chunk.sql.as_str()).await.map_err(failed)?;
     pin_mut!(copied);
@@ -175,17 +212,16 @@ async fn copy(
         stretch.extend_from_slice(&lines.map_err(failed)?);
         if stretch.len() >= STRETCH_BYTES {
             let lines = std::mem::replace(&mut stretch, Vec::with_capacity(STRETCH_BYTES));
-            let sent = rows
-                .send(Ok(stretch_of(chunk.table, lines, std::mem::take(&mut bytes))))
-                .await;
-            if sent.is_err() {
+            if !outlet
+                .send(stretch_of(chunk.table, lines, std::mem::take(&mut bytes)))
+                .await
+            {
                 return Ok(());
             }
         }
     }
     if !stretch.is_empty() || bytes > 0 {
-        // Nobody waits for it when reading has ended.
-        drop(rows.send(Ok(stretch_of(chunk.table, stretch, bytes))).await);
+        outlet.send(stretch_of(chunk.table, stretch, bytes)).await;
     }
     Ok(())
 }
@@ -214,7 +250,12 @@ impl Snapshot for PostgresSnapshot {
                 return Ok(None);
             };
             match first.rows.recv().await {
-                Some(rows) => return Ok(Some(rows?)),
+                Some(rows) => {
+                    let rows = rows?;
+                    let room = usize::try_from(kib(&rows.lines)).unwrap_or(usize::MAX);
+                    first.budget.add_permits(room);
+                    return Ok(Some(rows));
+                }
                 None => {
                     self.idle.push(first.session);
                     self.running.pop_front();
