@@ -12,9 +12,7 @@ use tracing::debug;
 use walcast_mapper::{
     Batch, ChangeContext, MapperConfig, Mark, MessageEvents, Ordinal, RowChange, TableName,
 };
-use walcast_pgoutput::{
-    Begin, Commit, DecodeError, Decoder, Frame, FrameBlock, Lsn, Message, Oid, Tid, Truncate,
-};
+use walcast_pgoutput::{Begin, Commit, DecodeError, Decoder, Frame, FrameBlock, Lsn, Message, Oid, Truncate};
 
 use self::edges::ToldTransactions;
 pub(crate) use self::tables::Rows;
@@ -460,7 +458,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, C, T
         }
     }
 
-    fn explain_row(&self, table: &TableName, row: Option<Tid>, lsn: Lsn, fault: EncodeFault) -> IntakeFault {
+    fn explain_table(&self, table: &TableName, lsn: Lsn, fault: EncodeFault) -> IntakeFault {
         match fault {
             EncodeFault::Edge(error) => IntakeFault::Failed(error),
             EncodeFault::UnknownRelation => {
@@ -468,7 +466,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, C, T
             }
             EncodeFault::Map(source) => IntakeFault::Failed(DeliveryError::MapRow {
                 table: table.clone(),
-                row,
+                row: None,
                 lsn,
                 source: Box::new(source),
             }),

@@ -43,18 +43,6 @@ pub struct SnapshotConfig {
     pub rows_per_second: Option<u32>,
 }
 
-impl Default for SnapshotConfig {
-    fn default() -> Self {
-        Self {
-            mode: SnapshotMode::default(),
-            tables: Vec::new(),
-            first_window: Duration::from_secs(3600),
-            window: Duration::from_secs(10),
-            rows_per_second: None,
-        }
-    }
-}
-
 impl SnapshotConfig {
     /// What a first start reads of the captured tables; `None`: nothing.
     pub(crate) fn first(&self, survey: &Survey) -> Option<SnapshotProgress> {
@@ -82,7 +70,7 @@ impl SnapshotConfig {
     }
 
     /// All that is to be read of the captured tables.
-    pub(crate) fn all(&self, survey: &Survey) -> SnapshotProgress {
+    fn all(&self, survey: &Survey) -> SnapshotProgress {
         let chosen = |table: &TableName| {
             self.tables.is_empty() || self.tables.iter().any(|pattern| pattern.matches(table))
         };
@@ -198,7 +186,7 @@ impl SnapshotProgress {
 }
 
 impl TableProgress {
-    fn is(&self, table: &TableName) -> bool {
+    pub(crate) fn is(&self, table: &TableName) -> bool {
         self.namespace == table.namespace && self.name == table.name
     }
 }

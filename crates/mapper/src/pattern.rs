@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use regex::{Regex, RegexBuilder};
-use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
+use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use crate::TableName;
@@ -188,7 +188,7 @@ macro_rules! pattern_kind {
                     }
                 }
 
-                deserializer.deserialize_str(Text).map_err(D::Error::custom)
+                deserializer.deserialize_str(Text)
             }
         }
     };

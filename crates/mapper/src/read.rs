@@ -1,7 +1,5 @@
 //! A row that was read from its table, and what its record has in common with that of a change.
 
-use std::fmt;
-
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
 
 use crate::source::Origin;
@@ -29,12 +27,6 @@ pub struct RowId {
     pub table: Oid,
     /// The place.
     pub tid: Tid,
-}
-
-impl fmt::Display for RowId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.table, self.tid)
-    }
 }
 
 /// What `source.snapshot` says.

@@ -17,7 +17,7 @@ pub struct Masked {
 enum Place {
     /// A field of an envelope that is not null: that it is there, or null, is compared.
     Envelope(&'static [&'static str]),
-    /// A field of the envelope of a row that was read from its table.
+    /// Fields of the `source` block of a row that was read from its table, null or not.
     Read(&'static [&'static str]),
     /// An attribute of a CloudEvent.
     CloudEvent(&'static str),
@@ -123,27 +123,25 @@ pub(super) fn envelope(value: &mut Value) {
     if !value["op"].is_string() {
         return;
     }
-    if value["op"] == "r" {
-        for masked in MASK {
-            let Place::Read(fields) = masked.place else {
-                continue;
-            };
-            for field in fields {
-                if let Some(place) = value["source"].get_mut(field) {
+    let is_read = value["op"] == "r";
+    for masked in MASK {
+        match masked.place {
+            Place::Envelope(path) => {
+                let place = path
+                    .iter()
+                    .try_fold(&mut *value, |value, name| value.get_mut(name));
+                if let Some(place) = place.filter(|place| !place.is_null()) {
                     *place = json!(MASKED);
                 }
             }
-        }
-    }
-    for masked in MASK {
-        let Place::Envelope(path) = masked.place else {
-            continue;
-        };
-        let place = path
-            .iter()
-            .try_fold(&mut *value, |value, name| value.get_mut(name));
-        if let Some(place) = place.filter(|place| !place.is_null()) {
-            *place = json!(MASKED);
+            Place::Read(fields) if is_read => {
+                for field in fields {
+                    if let Some(place) = value["source"].get_mut(field) {
+                        *place = json!(MASKED);
+                    }
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -194,6 +192,10 @@ mod tests {
         let masked =
             json!({ "op": "c", "ts_ms": MASKED, "ts_us": null, "source": { "version": MASKED, "ts_ms": 2 } });
         assert_eq!(value, masked);
+        let mut read = json!({ "op": "r", "source": { "lsn": 1, "txId": null, "schema": "s" } });
+        envelope(&mut read);
+        let masked = json!({ "op": "r", "source": { "lsn": MASKED, "txId": MASKED, "schema": "s" } });
+        assert_eq!(read, masked);
         let mut flat = json!({ "ts_ms": 1 });
         envelope(&mut flat);
         assert_eq!(flat, json!({ "ts_ms": 1 }));

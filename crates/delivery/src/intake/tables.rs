@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{info, warn};
 use walcast_mapper::{Plan, ReadContext, RowId, SnapshotMark, TableName};
-use walcast_pgoutput::{CopyDecoder, Lsn, Oid};
+use walcast_pgoutput::{CopyDecoder, Lsn, Oid, Tuple};
 
 use super::{Intake, IntakeFault, unix_nanos};
 use crate::DeliveryError;
@@ -296,7 +296,7 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R,
         let next = progress
             .tables
             .iter()
-            .find(|one| one.table() == name)
+            .find(|one| one.is(&name))
             .and_then(|one| one.next);
         let opened = snapshot.open(&name, next.map(Into::into)).await;
         match opened.map_err(DeliveryError::Source)? {
@@ -311,7 +311,7 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R,
             }
             Opened::Table(table) => {
                 let plan = self.relations.plan_of(&table.relation, &table.facts).await;
-                let plan = plan.map_err(|fault| self.explain_row(&name, None, snapshot.lsn(), fault))?;
+                let plan = plan.map_err(|fault| self.explain_table(&name, snapshot.lsn(), fault))?;
                 info!(table = %name, topic = plan.topic(), bytes = table.bytes, "reading rows");
                 Ok(Some(Table {
                     is_first: next.is_none() && progress.is_first(&name),
@@ -374,15 +374,7 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R,
     }
 
     fn held_row(&mut self, table: &Table) -> Result<RowId, IntakeFault> {
-        let row = self.rows.decoder.decode(&table.held.line);
-        let row = row.map_err(|source| DeliveryError::CopiedRow {
-            table: table.name.clone(),
-            source,
-        })?;
-        Ok(RowId {
-            table: table.held.table,
-            tid: row.tid,
-        })
+        Ok(table.decode_held(&mut self.rows.decoder)?.0)
     }
 
     fn write_held(
@@ -392,15 +384,7 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R,
         table: &mut Table,
         mark: SnapshotMark,
     ) -> Result<RowId, IntakeFault> {
-        let decoded = self.rows.decoder.decode(&table.held.line);
-        let row = decoded.map_err(|source| DeliveryError::CopiedRow {
-            table: table.name.clone(),
-            source,
-        })?;
-        let id = RowId {
-            table: table.held.table,
-            tid: row.tid,
-        };
+        let (id, values) = table.decode_held(&mut self.rows.decoder)?;
         let context = ReadContext {
             lsn: snapshot.lsn(),
             fixed_at: snapshot.taken_at(),
@@ -408,9 +392,7 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R,
             row: id,
             processed_at_unix_nanos: self.now_unix_nanos,
         };
-        let written = table
-            .plan
-            .encode_read(row.values, &context, &mut self.parcel.batch);
+        let written = table.plan.encode_read(values, &context, &mut self.parcel.batch);
         written.map_err(|source| DeliveryError::MapRow {
             table: table.name.clone(),
             row: Some(id.tid),
@@ -426,6 +408,20 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R,
 }
 
 impl Table {
+    /// The row that is held, and what it is recognized by.
+    fn decode_held<'d>(&self, decoder: &'d mut CopyDecoder) -> Result<(RowId, Tuple<'d>), DeliveryError> {
+        let decoded = decoder.decode(&self.held.line);
+        let row = decoded.map_err(|source| DeliveryError::CopiedRow {
+            table: self.name.clone(),
+            source,
+        })?;
+        let id = RowId {
+            table: self.held.table,
+            tid: row.tid,
+        };
+        Ok((id, row.values))
+    }
+
     /// The mark of the held row, when none follows in its table; Debezium counts the first of all before it.
     fn last_mark(&self) -> SnapshotMark {
         match self.mark() {

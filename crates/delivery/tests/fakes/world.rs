@@ -210,7 +210,10 @@ fn config() -> DeliveryConfig {
         retry_delay_max: Duration::from_secs(10),
         snapshot: SnapshotConfig {
             mode: SnapshotMode::Never,
-            ..SnapshotConfig::default()
+            tables: Vec::new(),
+            first_window: Duration::from_secs(3600),
+            window: Duration::from_secs(10),
+            rows_per_second: None,
         },
     }
 }

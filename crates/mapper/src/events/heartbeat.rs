@@ -32,13 +32,8 @@ impl HeartbeatEvents {
         );
         let key = first_version(KEY, vec![text.required().named(SERVER_NAME)]);
         let value = first_version(VALUE, vec![long.required().named(TS_MS)]);
-        let name = [
-            &config.events.heartbeat_topic_prefix,
-            &config.names.delimiter,
-            &config.topic_prefix,
-        ]
-        .map(String::as_str)
-        .concat();
+        let parts = [&config.events.heartbeat_topic_prefix, &config.topic_prefix].map(String::as_str);
+        let name = parts.join(&config.names.delimiter);
         Self {
             topic: EventTopic::new(name, config, &key, &value),
             topic_prefix: config.topic_prefix.clone(),

@@ -60,13 +60,8 @@ impl TransactionEvents {
                 .named("data_collections"),
             long().required().named("ts_ms"),
         ];
-        let name = [
-            &config.topic_prefix,
-            &config.names.delimiter,
-            &config.events.transaction_topic,
-        ]
-        .map(String::as_str)
-        .concat();
+        let parts = [&config.topic_prefix, &config.events.transaction_topic].map(String::as_str);
+        let name = parts.join(&config.names.delimiter);
         Self {
             topic: EventTopic::new(name, config, &key, &first_version(VALUE, fields)),
         }

@@ -4,15 +4,14 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use walcast_delivery::sql;
 use walcast_mapper::TableName;
-use walcast_pgoutput::{Oid, Relation, RelationColumn, ReplicaIdentity};
+use walcast_pgoutput::{Oid, Relation, RelationColumn};
 
-use super::query::{oid, row, rows, unexpected, value};
+use super::publication::RESTRICTIONS_SINCE;
+use super::query::{oid, replica_identity, row, rows, value};
+use super::tables::WITH_PARTITIONS;
 use crate::error::PostgresError;
 
 const DOING: &str = "looking at a table to be read";
-
-/// Publications have column lists and row filters from here on.
-const RESTRICTIONS_SINCE: u32 = 150_000;
 
 /// Generated columns can be published from here on.
 const GENERATED_SINCE: u32 = 180_000;
@@ -67,15 +66,8 @@ LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum";
 
-/// The table, or the leaves below it. The catalog's own functions for this show what is there now, and not what was when a
-/// snapshot was taken.
+/// The table, or the leaves below it.
 const PARTS: &str = r"
-WITH RECURSIVE tree (oid) AS (
-    SELECT $1::oid
-    UNION ALL
-    SELECT i.inhrelid FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind = 'p'
-    JOIN pg_inherits i ON i.inhparent = tree.oid
-)
 SELECT c.oid, n.nspname::text, c.relname::text, c.relfilenode, coalesce(pg_relation_size(c.oid), 0)
 FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r'
@@ -101,7 +93,6 @@ pub(crate) async fn described(
         return Ok(None);
     };
     let number = oid(DOING, &found, 0)?;
-    let identity: String = value(DOING, &found, 1)?;
     let (mut published, mut filter) = (None, None);
     if server_version >= RESTRICTIONS_SINCE {
         let of = [
@@ -134,7 +125,9 @@ pub(crate) async fn described(
         }
     }
     let mut parts = Vec::new();
-    for row in rows(client, DOING, PARTS, &by_number).await? {
+    let parts_of = format!("{WITH_PARTITIONS}{PARTS}");
+    let numbers = vec![number.as_u32()];
+    for row in rows(client, DOING, &parts_of, &[(&numbers, Type::OID_ARRAY)]).await? {
         parts.push(Part {
             oid: oid(DOING, &row, 0)?,
             name: TableName {
@@ -150,13 +143,7 @@ pub(crate) async fn described(
         oid: number,
         namespace: table.namespace.clone(),
         name: table.name.clone(),
-        replica_identity: match identity.as_str() {
-            "d" => ReplicaIdentity::Default,
-            "n" => ReplicaIdentity::Nothing,
-            "f" => ReplicaIdentity::Full,
-            "i" => ReplicaIdentity::Index,
-            other => return Err(unexpected(DOING, other)),
-        },
+        replica_identity: replica_identity(DOING, &found, 1)?,
         columns,
     };
     Ok(Some(Described {

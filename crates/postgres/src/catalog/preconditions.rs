@@ -8,6 +8,7 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::ReplicaIdentity;
 
 use super::query::{one, rows, value};
+use super::tables::WITH_PARTITIONS;
 use crate::config::PostgresConfig;
 use crate::error::PostgresError;
 
@@ -91,12 +92,6 @@ pub(crate) async fn preconditions(
 
 /// The tables, or what lies below them, that the role may not read.
 const UNREADABLE: &str = "
-WITH RECURSIVE tree (oid) AS (
-    SELECT unnest($1::oid[])
-    UNION
-    SELECT i.inhrelid FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind = 'p'
-    JOIN pg_inherits i ON i.inhparent = tree.oid
-)
 SELECT format('%I.%I', n.nspname, c.relname), current_user::text
 FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND NOT has_table_privilege(c.oid, 'SELECT')
@@ -118,7 +113,8 @@ pub(crate) async fn readable(
         return Ok(None);
     }
     let (mut unreadable, mut role): (Vec<String>, String) = (Vec::new(), String::new());
-    for row in rows(client, DOING, UNREADABLE, &[(&oids, Type::OID_ARRAY)]).await? {
+    let sql = format!("{WITH_PARTITIONS}{UNREADABLE}");
+    for row in rows(client, DOING, &sql, &[(&oids, Type::OID_ARRAY)]).await? {
         unreadable.push(value(DOING, &row, 0)?);
         role = value(DOING, &row, 1)?;
     }

@@ -12,7 +12,7 @@ use crate::error::PostgresError;
 const DOING: &str = "looking at the publication";
 
 /// Row filters and column lists exist from here on.
-const RESTRICTIONS_SINCE: u32 = 150_000;
+pub(super) const RESTRICTIONS_SINCE: u32 = 150_000;
 
 /// A publication, and whether it sends changes of partitions as those of the root.
 pub(crate) struct Publication {

@@ -2,7 +2,7 @@
 
 use tokio_postgres::types::{FromSqlOwned, ToSql, Type};
 use tokio_postgres::{Client, Row};
-use walcast_pgoutput::{Lsn, Oid};
+use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity};
 
 use crate::error::PostgresError;
 
@@ -67,6 +67,22 @@ pub(super) fn lsn(doing: &'static str, row: &Row, index: usize) -> Result<Option
 /// An object identifier.
 pub(super) fn oid(doing: &'static str, row: &Row, index: usize) -> Result<Oid, PostgresError> {
     value::<u32>(doing, row, index).map(Oid::new)
+}
+
+/// A replica identity (`pg_class.relreplident`), asked for as text.
+pub(super) fn replica_identity(
+    doing: &'static str,
+    row: &Row,
+    index: usize,
+) -> Result<ReplicaIdentity, PostgresError> {
+    let letter: String = value(doing, row, index)?;
+    Ok(match letter.as_str() {
+        "d" => ReplicaIdentity::Default,
+        "n" => ReplicaIdentity::Nothing,
+        "f" => ReplicaIdentity::Full,
+        "i" => ReplicaIdentity::Index,
+        other => return Err(unexpected(doing, other)),
+    })
 }
 
 pub(super) fn unexpected(doing: &'static str, answer: &str) -> PostgresError {

@@ -13,10 +13,10 @@ use tokio_postgres::{Client, Row};
 use walcast_delivery::sql::PARTITION_ROOTS_SINCE;
 use walcast_delivery::{CapturedTable, Partitions, Persistence};
 use walcast_mapper::{TableName, TablePattern};
-use walcast_pgoutput::{Oid, ReplicaIdentity};
+use walcast_pgoutput::Oid;
 
 use super::publication::Publication;
-use super::query::{oid, rows, unexpected, value};
+use super::query::{oid, replica_identity, rows, unexpected, value};
 use crate::error::PostgresError;
 
 const DOING: &str = "looking for the captured tables";
@@ -128,6 +128,16 @@ pub(crate) async fn publishable_tables(
     Ok(tables)
 }
 
+/// The tables of `$1` (numbers), and all partitions below them, as the session's snapshot shows them. The catalog's own
+/// functions for this show what is there now.
+pub(super) const WITH_PARTITIONS: &str = r"
+WITH RECURSIVE tree (oid) AS (
+    SELECT unnest($1::oid[])
+    UNION
+    SELECT i.inhrelid FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind = 'p'
+    JOIN pg_inherits i ON i.inhparent = tree.oid
+)";
+
 /// Every table outside the system's schemas, by number and name, for the patterns to choose from.
 const NAMES: &str = r"
 SELECT c.oid, n.nspname::text, c.relname::text
@@ -193,7 +203,6 @@ fn table_name(row: &Row) -> Result<TableName, PostgresError> {
 
 fn table(row: &Row) -> Result<CapturedTable, PostgresError> {
     let persistence: String = value(DOING, row, 3)?;
-    let identity: String = value(DOING, row, 4)?;
     Ok(CapturedTable {
         oid: oid(DOING, row, 0)?,
         name: table_name(row)?,
@@ -203,13 +212,7 @@ fn table(row: &Row) -> Result<CapturedTable, PostgresError> {
             "t" => Persistence::Temporary,
             other => return Err(unexpected(DOING, other)),
         },
-        replica_identity: match identity.as_str() {
-            "d" => ReplicaIdentity::Default,
-            "n" => ReplicaIdentity::Nothing,
-            "f" => ReplicaIdentity::Full,
-            "i" => ReplicaIdentity::Index,
-            other => return Err(unexpected(DOING, other)),
-        },
+        replica_identity: replica_identity(DOING, row, 4)?,
         identifies_rows: value(DOING, row, 6)?,
     })
 }

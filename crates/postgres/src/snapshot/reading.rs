@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 use walcast_delivery::sql::table as quoted;
 use walcast_delivery::{BoxedFault, CopiedRows, Opened, Snapshot, SnapshotTable};
 use walcast_mapper::{RowId, TableName};
-use walcast_pgoutput::{Lsn, Oid, PgTimestamp};
+use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use super::chunks::{Chunk, plan};
 use crate::catalog::{Described, described, execute, table_facts};
@@ -206,28 +206,28 @@ async fn copy(client: &Client, chunk: &Chunk, outlet: &Outlet) -> Result<(), Pos
     let failed = |error| PostgresError::of_query(READING, error);
     let copied = client.copy_out(chunk.sql.as_str()).await.map_err(failed)?;
     pin_mut!(copied);
-    let mut bytes = chunk.bytes;
-    let mut stretch = Vec::with_capacity(STRETCH_BYTES);
+    let mut rows = CopiedRows {
+        table: chunk.table,
+        lines: Vec::with_capacity(STRETCH_BYTES),
+        bytes: chunk.bytes,
+    };
     while let Some(lines) = copied.next().await {
-        stretch.extend_from_slice(&lines.map_err(failed)?);
-        if stretch.len() >= STRETCH_BYTES {
-            let lines = std::mem::replace(&mut stretch, Vec::with_capacity(STRETCH_BYTES));
-            if !outlet
-                .send(stretch_of(chunk.table, lines, std::mem::take(&mut bytes)))
-                .await
-            {
+        rows.lines.extend_from_slice(&lines.map_err(failed)?);
+        if rows.lines.len() >= STRETCH_BYTES {
+            let next = CopiedRows {
+                table: chunk.table,
+                lines: Vec::with_capacity(STRETCH_BYTES),
+                bytes: 0,
+            };
+            if !outlet.send(std::mem::replace(&mut rows, next)).await {
                 return Ok(());
             }
         }
     }
-    if !stretch.is_empty() || bytes > 0 {
-        outlet.send(stretch_of(chunk.table, stretch, bytes)).await;
+    if !rows.lines.is_empty() || rows.bytes > 0 {
+        outlet.send(rows).await;
     }
     Ok(())
-}
-
-fn stretch_of(table: Oid, lines: Vec<u8>, bytes: u64) -> CopiedRows {
-    CopiedRows { table, lines, bytes }
 }
 
 impl Snapshot for PostgresSnapshot {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use walcast_testbed::{ConnectorConfig, Kafka, ProcessUsage, Testbed, Walcast, wait_until};
+use walcast_testbed::{ConnectorConfig, Kafka, Postgres, ProcessUsage, Testbed, Walcast, wait_until};
 
 use super::backlog::{self, Backlog};
 use super::{NAME, raw};
@@ -13,8 +13,6 @@ use super::{NAME, raw};
 const RAW_SLOT: &str = "bench_raw";
 /// How often the connector is asked how far it is.
 const ASK_EVERY: Duration = Duration::from_millis(25);
-/// A server that is told to end a stream does so at once, if it is not busy.
-const SLOT_LIMIT: Duration = Duration::from_secs(60);
 /// No backlog of this size takes longer, whatever the machine.
 const LIMIT: Duration = Duration::from_secs(900);
 
@@ -83,7 +81,10 @@ pub(super) async fn measure(
     eprintln!("walcast  {:.2} s", walcast.elapsed.as_secs_f64());
     let after = drain_raw(testbed, backlog).await?;
     eprintln!("raw      {:.2} s", after.elapsed.as_secs_f64());
-    drop_raw_slot(testbed).await?;
+    await_raw_slot(postgres).await?;
+    postgres
+        .execute(&format!("SELECT pg_drop_replication_slot('{RAW_SLOT}')"))
+        .await?;
     Ok(Round {
         raw: [before.elapsed, after.elapsed],
         stream_bytes: before.bytes,
@@ -92,11 +93,21 @@ pub(super) async fn measure(
     })
 }
 
-/// The server needs a moment to notice that its reader is gone, the longer the more it has to do.
-async fn drop_raw_slot(testbed: &Testbed) -> Result<()> {
-    let drop = format!("SELECT pg_drop_replication_slot('{RAW_SLOT}')");
-    let dropped = async || Ok(testbed.postgres.execute(&drop).await.is_ok());
-    wait_until("the end of the raw stream", SLOT_LIMIT, dropped).await?;
+/// The server needs a moment to notice that a reader is gone, the longer the more it has to do.
+async fn await_raw_slot(postgres: &Postgres) -> Result<()> {
+    wait_until("the raw slot to be free", LIMIT, async || {
+        let sql = format!("SELECT active FROM pg_replication_slots WHERE slot_name = '{RAW_SLOT}'");
+        let client = postgres.client().await?;
+        let row = client
+            .query_one(&sql, &[])
+            .await
+            .map_err(|source| walcast_testbed::Error::Postgres {
+                action: "looking at the raw slot".to_owned(),
+                source,
+            })?;
+        Ok(!row.get::<_, bool>(0))
+    })
+    .await?;
     Ok(())
 }
 
@@ -123,19 +134,7 @@ async fn stop(mut walcast: Walcast) -> Result<()> {
 async fn drain_raw(testbed: &Testbed, backlog: Backlog) -> Result<raw::Drained> {
     let postgres = &testbed.postgres;
     let (port, options) = (postgres.port(), postgres.options().clone());
-    wait_until("the raw slot to be free", LIMIT, async || {
-        let sql = format!("SELECT active FROM pg_replication_slots WHERE slot_name = '{RAW_SLOT}'");
-        let client = postgres.client().await?;
-        let row = client
-            .query_one(&sql, &[])
-            .await
-            .map_err(|source| walcast_testbed::Error::Postgres {
-                action: "looking at the raw slot".to_owned(),
-                source,
-            })?;
-        Ok(!row.get::<_, bool>(0))
-    })
-    .await?;
+    await_raw_slot(postgres).await?;
     let publication = format!("walcast_{NAME}");
     let commits = backlog.transactions();
     tokio::task::spawn_blocking(move || {

@@ -31,7 +31,7 @@ fn a_pattern_that_is_none_points_at_itself() {
     check_error(
         &with("columns", "exclude = [\n  \"*.*.a\",\n  \"users.email\"]"),
         expect![[
-            r#"walcast.toml:14:11: "users.email" is not a column pattern: write schema.table.column, such as public.users.email or *.*.email"#
+            r#"walcast.toml:16:3: "users.email" is not a column pattern: write schema.table.column, such as public.users.email or *.*.email"#
         ]],
     );
     check_error(
