@@ -1,10 +1,10 @@
 //! The position up to which everything is in Kafka, as it is stored there, and its history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use walcast_mapper::Ordinal;
-use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
+use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Xid};
 
 use crate::{SnapshotProgress, SystemIdentifier, Timeline};
 
@@ -39,6 +39,9 @@ pub struct Checkpoint {
     /// Which existing rows are not in Kafka yet; `None` when all are that were to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SnapshotProgress>,
+    /// The offset in the signal topic before which signals are carried out; `None`: it was never read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signals_read: Option<i64>,
     /// When it was written, microseconds since 1970.
     pub written_at_unix_micros: i64,
 }
@@ -131,6 +134,8 @@ pub struct CheckpointLog {
     pub current: Option<Checkpoint>,
     /// Earlier checkpoints that can be replayed from, by position.
     pub history: BTreeMap<Lsn, Checkpoint>,
+    /// The tables that were captured when it was last looked; `None`: that was not written down.
+    pub known_tables: Option<BTreeSet<Oid>>,
 }
 
 /// What one commit writes to the checkpoint topic.
@@ -142,20 +147,22 @@ pub struct CheckpointUpdate {
     pub enters_history: bool,
     /// Positions whose history records are deleted.
     pub expired: Vec<Lsn>,
+    /// The tables that are captured, when others are than before.
+    pub known_tables: Option<BTreeSet<Oid>>,
 }
 
 /// Positions and numbers that JSON readers would round are written as Postgres prints them.
-mod as_text {
+pub(crate) mod as_text {
     use std::fmt::Display;
     use std::str::FromStr;
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(value)
     }
 
-    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
     where
         T: FromStr,
         T::Err: Display,

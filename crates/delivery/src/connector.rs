@@ -10,7 +10,7 @@ use walcast_mapper::MapperConfig;
 
 use crate::edge::{SchemaRegistry, Sink, Source, Topics};
 use crate::session::{Ended, Session};
-use crate::{DeliveryConfig, DeliveryError, ErrorLabels, Metrics, Status};
+use crate::{DeliveryConfig, DeliveryError, ErrorLabels, Metrics, SnapshotRequests, Status};
 
 /// A connector over its four edges.
 pub struct Connector<P, K, T, R> {
@@ -28,6 +28,8 @@ pub struct Connector<P, K, T, R> {
     pub config: DeliveryConfig,
     /// Figures, kept up to date.
     pub metrics: Metrics,
+    /// What it is asked to do with existing rows while it runs.
+    pub requests: SnapshotRequests,
     /// What the connector is doing, kept up to date.
     pub status: watch::Sender<Status>,
 }
@@ -79,6 +81,10 @@ impl<P: Source, K: Sink, T: Topics, R: SchemaRegistry> Connector<P, K, T, R> {
             failures = if held { 1 } else { failures + 1 };
             let fault = match outcome {
                 Ok(Ended::AsAsked) => return Ok(()),
+                Ok(Ended::Renewed) => {
+                    failures = 0;
+                    continue;
+                }
                 Err(fault) => fault,
             };
             self.metrics

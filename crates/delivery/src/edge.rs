@@ -32,6 +32,12 @@ pub trait Fault: Error + Send + Sync + 'static {
     fn halts(&self) -> bool {
         false
     }
+
+    /// Whether it lies in the rows that were asked for, or in the condition by which they were, and not in the server or the
+    /// way to it.
+    fn is_about_rows(&self) -> bool {
+        false
+    }
 }
 
 /// Any fault; the connector needs to know only whether to retry, and what to print.
@@ -62,6 +68,12 @@ impl BoxedFault {
     pub fn halts(&self) -> bool {
         self.0.halts()
     }
+
+    /// See [`Fault::is_about_rows`].
+    #[must_use]
+    pub fn is_about_rows(&self) -> bool {
+        self.0.is_about_rows()
+    }
 }
 
 impl<F: Fault> From<F> for BoxedFault {
@@ -89,7 +101,7 @@ pub trait Source {
     /// How positions are confirmed to the stream's server.
     type Feedback: Feedback;
     /// Catalog look-ups while the stream runs.
-    type Catalog: Catalog;
+    type Catalog: RowsCatalog;
     /// Eyes on slot and publication while the stream runs.
     type Watch: SourceWatch;
     /// How existing rows are read.
@@ -107,6 +119,9 @@ pub trait Source {
     /// Creates the publication with exactly these tables.
     fn create_publication(&mut self, tables: &[TableName]) -> impl Future<Output = Result<(), BoxedFault>>;
 
+    /// Adds tables to the publication.
+    fn publish(&mut self, tables: &[TableName]) -> impl Future<Output = Result<(), BoxedFault>>;
+
     /// Takes back [`Source::create_publication`] when the rest of the set-up failed.
     fn drop_publication(&mut self) -> impl Future<Output = Result<(), BoxedFault>>;
 
@@ -115,6 +130,9 @@ pub trait Source {
         &mut self,
         with_snapshot: bool,
     ) -> impl Future<Output = Result<CreatedSlot<Self>, BoxedFault>>;
+
+    /// Drops the slot.
+    fn drop_slot(&mut self) -> impl Future<Output = Result<(), BoxedFault>>;
 
     /// Starts streaming what was committed from `from` on. A slot that is still held by a connection that has just
     /// ended is waited for. Nothing is confirmed before the first [`Feedback::confirm`]: until then status updates
@@ -176,10 +194,26 @@ pub trait Catalog {
     ) -> impl Future<Output = Result<Option<Vec<Option<String>>>, BoxedFault>>;
 }
 
+/// What requests to read existing rows are checked against.
+pub trait RowsCatalog: Catalog {
+    /// As [`Source::survey`], without timeline history.
+    fn survey(&mut self) -> impl Future<Output = Result<Survey, BoxedFault>>;
+
+    /// Why rows of a table cannot be read by a condition in SQL, in the server's words; `None`: they can.
+    fn refuses(
+        &mut self,
+        table: &TableName,
+        filter: Option<&str>,
+    ) -> impl Future<Output = Result<Option<String>, BoxedFault>>;
+}
+
 /// Eyes on the source while a stream runs.
 pub trait SourceWatch {
     /// As [`Source::survey`], without timeline history.
     fn survey(&mut self) -> impl Future<Output = Result<Survey, BoxedFault>>;
+
+    /// Adds tables to the publication. Returns a position from which on their changes are streamed.
+    fn publish(&mut self, tables: &[TableName]) -> impl Future<Output = Result<Lsn, BoxedFault>>;
 
     /// Ends only when leadership is lost, with the reason. Cancel-safe.
     fn lost(&mut self) -> impl Future<Output = BoxedFault>;

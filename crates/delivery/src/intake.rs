@@ -1,8 +1,13 @@
 //! Reads the stream: follows its transactions, encodes its changes, hands them on in parcels.
 
 mod edges;
+mod held;
 mod messages;
+mod pace;
+mod requests;
+mod signal_table;
 mod tables;
+mod window;
 
 use std::future::Future;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,10 +20,12 @@ use walcast_mapper::{
 use walcast_pgoutput::{Begin, Commit, DecodeError, Decoder, Frame, FrameBlock, Lsn, Message, Oid, Truncate};
 
 use self::edges::ToldTransactions;
+use self::signal_table::SignalTable;
 pub(crate) use self::tables::Rows;
-use crate::edge::{BoxedFault, Catalog, ChangeStream, SchemaRegistry, Snapshots, Topics};
+use crate::edge::{BoxedFault, ChangeStream, RowsCatalog, SchemaRegistry, Snapshots, Topics};
 use crate::parcel::{OpenTransaction, PARCEL_BYTES, Parcel};
 use crate::relations::{EncodeFault, Relations};
+use crate::snapshot::SnapshotRequests;
 use crate::{CommitMark, DeliveryError, Metrics, Partial};
 
 /// Where a session begins.
@@ -32,6 +39,8 @@ pub(crate) struct Resume {
     pub(crate) last_message: Option<Lsn>,
     /// How much of the first transaction was delivered.
     pub(crate) partial: Option<Partial>,
+    /// The offset in the signal topic before which signals are carried out; `None`: it was never read.
+    pub(crate) signals_read: Option<i64>,
 }
 
 /// The reading half of a session.
@@ -47,6 +56,10 @@ pub(crate) struct Intake<'a, C, T, R, N: Snapshots> {
     told: Option<ToldTransactions>,
     messages: MessageEvents,
     rows: Rows<N::Snapshot>,
+    requests: &'a mut SnapshotRequests,
+    signal_table: Option<SignalTable>,
+    /// The offset in the signal topic before which signals are carried out; `None`: it was never read.
+    signals_read: Option<i64>,
     parcel: Parcel,
     /// The state of the batch at the end of the last whole transaction in it.
     whole: Mark,
@@ -71,6 +84,8 @@ pub(crate) enum IntakeFault {
     Failed(DeliveryError),
     /// The shipper is gone; it tells why.
     ShipperGone,
+    /// None is: the stream is to be begun anew from here.
+    Renew,
 }
 
 impl From<DeliveryError> for IntakeFault {
@@ -79,12 +94,14 @@ impl From<DeliveryError> for IntakeFault {
     }
 }
 
-impl<'a, C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, C, T, R, N> {
+impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, C, T, R, N> {
+    #[expect(clippy::too_many_arguments, reason = "a session's parts meet here once")]
     pub(crate) fn new(
         relations: Relations<'a, C, T, R>,
         mapper: &MapperConfig,
         resume: Resume,
         rows: Rows<N::Snapshot>,
+        requests: &'a mut SnapshotRequests,
         parcels: mpsc::Sender<Parcel>,
         emptied: mpsc::Receiver<Batch>,
         metrics: &'a Metrics,
@@ -92,6 +109,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, C, T
         let parcel = Parcel::new(Batch::new());
         let whole = parcel.batch.mark();
         let last_commit = resume.last_commit;
+        let signal_table = rows.config.signal_table.clone().map(SignalTable::new);
         Self {
             relations,
             decoder: Decoder::new(),
@@ -102,6 +120,9 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, C, T
             told: ToldTransactions::new(mapper),
             messages: MessageEvents::new(mapper),
             rows,
+            requests,
+            signal_table,
+            signals_read: resume.signals_read,
             parcel,
             whole,
             open_was_sent: false,
@@ -134,6 +155,8 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, C, T
         stop: impl Future<Output = ()>,
     ) -> Result<(), IntakeFault> {
         let mut stop = std::pin::pin!(stop);
+        let stored = self.rows.stored();
+        self.metrics.snapshot.show(stored.as_ref());
         if self.rows.are_due_at(self.resume.from) {
             self.read_tables().await?;
         }
@@ -152,6 +175,10 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, C, T
                 biased;
                 () = &mut stop => return Ok(()),
                 () = self.parcels.closed() => return Err(IntakeFault::ShipperGone),
+                request = self.requests.next() => {
+                    self.carry_out(request).await?;
+                    continue;
+                }
                 block = stream.next() => block,
             };
             self.take(&block.map_err(DeliveryError::Source)?).await?;
@@ -203,9 +230,15 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, C, T
             }
             Message::Commit(commit) => self.commit(wal_start, &commit).await?,
             Message::Relation(relation) => {
+                if let Some(table) = &mut self.signal_table {
+                    table.learn(&relation);
+                }
                 self.relations.learn(relation);
             }
             Message::Insert(insert) => {
+                if let Some(table) = &mut self.signal_table {
+                    table.insert(insert.relation, &insert.new);
+                }
                 self.change(wal_start, insert.relation, &RowChange::Insert { new: insert.new })
                     .await?;
             }
@@ -267,6 +300,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, C, T
         }
         let has_records = transaction.has_records | self.tell_end(lsn).await?;
         self.transaction = None;
+        let signals = self.signal_table.as_mut().map(SignalTable::take);
         if transaction.commit_lsn < self.resume.from {
             return Ok(());
         }
@@ -287,6 +321,10 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, C, T
         }
         self.open_was_sent = false;
         self.whole = self.parcel.batch.mark();
+        // Stored with the transaction: a signal is carried out once.
+        for signal in signals.into_iter().flatten() {
+            self.signal(signal).await?;
+        }
         Ok(())
     }
 

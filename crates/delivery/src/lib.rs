@@ -24,6 +24,7 @@ mod heartbeat;
 mod intake;
 mod loss;
 mod metrics;
+mod notes;
 mod parcel;
 mod pending;
 mod positions;
@@ -40,21 +41,26 @@ pub mod sql;
 mod status;
 mod survey;
 mod take_over;
+mod watcher;
 
 pub use checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, CommitMark, Partial};
 pub use config::{DeliveryConfig, Guarantee, OnIncompatible, ReplayConfig};
 pub use connector::Connector;
 pub use coverage::{publication_findings, table_findings};
 pub use edge::{
-    BoxedFault, Catalog, ChangeStream, CopiedRows, CreatedSlot, Fault, Feedback, Opened, SchemaRegistry,
-    Sink, Snapshot, SnapshotTable, Snapshots, Source, SourceWatch, Started, Topics,
+    BoxedFault, Catalog, ChangeStream, CopiedRows, CreatedSlot, Fault, Feedback, Opened, RowsCatalog,
+    SchemaRegistry, Sink, Snapshot, SnapshotTable, Snapshots, Source, SourceWatch, Started, Topics,
 };
 pub use error::{DeliveryError, Halt};
 pub use loss::{resume_position, usable_slot};
 pub use metrics::{ChangeLabels, ErrorLabels, Metrics, PositionGauge};
 pub use positions::Positions;
 pub use rewind::{Rewind, RewindRefused, RewindWindow, rewind, rewind_window};
-pub use snapshot::{NextRow, SnapshotConfig, SnapshotMode, SnapshotProgress, TableProgress};
+pub use snapshot::{
+    Board, BoardedTable, Marks, NextRow, Publishing, Selection, Signal, SignalError, SnapshotAnswer,
+    SnapshotBoard, SnapshotCommand, SnapshotConfig, SnapshotControl, SnapshotMode, SnapshotProgress,
+    SnapshotRefused, SnapshotRequests, SnapshotUnanswered, TableProgress, Window,
+};
 pub use status::Status;
 pub use survey::{
     CapturedTable, Partitions, Persistence, PublicationState, SlotState, Survey, SystemIdentifier, Timeline,

@@ -8,6 +8,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
+use crate::SnapshotBoard;
+
 /// A gauge of whole numbers that can hold a log position.
 pub type PositionGauge = Gauge<u64, AtomicU64>;
 
@@ -68,6 +70,10 @@ pub struct Metrics {
     pub snapshot_tables: Gauge<i64, AtomicI64>,
     /// Bytes that are left to be read of the table that is being read, more or less.
     pub snapshot_bytes: PositionGauge,
+    /// Tables whose existing rows were given up, because the server would not have them read.
+    pub snapshot_failures: Counter,
+    /// How far reading existing rows is, table by table.
+    pub snapshot: SnapshotBoard,
     /// Faults, by where they arose.
     pub errors: Family<ErrorLabels, Counter>,
 }
@@ -100,6 +106,8 @@ impl Default for Metrics {
             snapshot_rows: Counter::default(),
             snapshot_tables: Gauge::default(),
             snapshot_bytes: Gauge::default(),
+            snapshot_failures: Counter::default(),
+            snapshot: SnapshotBoard::default(),
             errors: Family::default(),
         }
     }
@@ -208,6 +216,11 @@ impl Metrics {
             "What is left of the table that is being read",
             Unit::Bytes,
             self.snapshot_bytes.clone(),
+        );
+        registry.register(
+            "snapshot_failures",
+            "Tables whose existing rows were given up",
+            self.snapshot_failures.clone(),
         );
         registry.register("errors", "Faults by origin", self.errors.clone());
     }

@@ -3,7 +3,8 @@
 use walcast_mapper::{Batch, Ordinal};
 use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
 
-use crate::{CommitMark, SnapshotProgress};
+use crate::CommitMark;
+use crate::notes::Notes;
 
 /// A parcel is sent on when it holds this many bytes: small enough to keep memory flat and the producer busy while the
 /// next one is encoded, large enough that the hand-over costs nothing.
@@ -30,8 +31,8 @@ pub(crate) struct Parcel {
     pub(crate) open: Option<OpenTransaction>,
     /// The log holds nothing for us up to here; only when no transaction is open.
     pub(crate) idle_until: Option<Lsn>,
-    /// What is left to be read of existing rows after those of the batch; `Some(None)`: nothing.
-    pub(crate) snapshot: Option<Option<SnapshotProgress>>,
+    /// What else is to be in the checkpoint after the batch.
+    pub(crate) notes: Notes,
 }
 
 impl Parcel {
@@ -44,7 +45,7 @@ impl Parcel {
             oldest_commit: None,
             open: None,
             idle_until: None,
-            snapshot: None,
+            notes: Notes::default(),
         }
     }
 
@@ -52,7 +53,7 @@ impl Parcel {
         self.batch.is_empty()
             && self.completed.is_none()
             && self.idle_until.is_none()
-            && self.snapshot.is_none()
+            && self.notes.is_empty()
     }
 }
 

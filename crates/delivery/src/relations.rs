@@ -79,6 +79,11 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
         &mut self.registrar
     }
 
+    /// The way to the catalog.
+    pub(crate) fn catalog(&mut self) -> &mut C {
+        &mut self.catalog
+    }
+
     /// Takes a Relation message.
     pub(crate) fn learn(&mut self, relation: Relation) {
         let oid = relation.oid;

@@ -409,6 +409,7 @@ fn new_checkpoint(survey: &Survey, slot: &SlotState, wish: Rewind, log: &Checkpo
         last_message: None,
         partial: None,
         snapshot: log.current.as_ref().and_then(|current| current.snapshot.clone()),
+        signals_read: log.current.as_ref().and_then(|current| current.signals_read),
         written_at_unix_micros: wish.now_unix_micros,
     }
 }
@@ -418,6 +419,7 @@ fn update(current: Checkpoint, expired: Vec<Lsn>) -> CheckpointUpdate {
         current,
         enters_history: true,
         expired,
+        known_tables: None,
     }
 }
 

@@ -1,16 +1,13 @@
 //! One session: from taking the lead to the end of the stream.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 use tracing::{info, warn};
-use walcast_pgoutput::{Lsn, PgTimestamp};
+use walcast_pgoutput::Lsn;
 
 use crate::connector::Connector;
-use crate::coverage::publication_findings;
-use crate::edge::{ChangeStream, SchemaRegistry, Sink, Source, SourceWatch, Started, Topics};
+use crate::edge::{ChangeStream, SchemaRegistry, Sink, Source, Started, Topics};
 use crate::heartbeat::Heartbeat;
 use crate::intake::{Intake, IntakeFault, Resume, Rows};
 use crate::parcel::PARCELS_QUEUED_MAX;
@@ -20,16 +17,14 @@ use crate::relations::Relations;
 use crate::retention::Retention;
 use crate::setup::{Beginning, SnapshotOf, begin};
 use crate::shipper::Shipper;
-use crate::{DeliveryConfig, DeliveryError, Metrics, Positions, Status};
+use crate::watcher::Watcher;
+use crate::{DeliveryError, Metrics, Positions, Status};
 
 /// How long a stop waits for Kafka before it gives up what is not committed; it will be read from the log again.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long ending a stream in good order may take.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How often the lag of a waiting transaction is shown growing.
-const LAG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Taking the lead is a matter of milliseconds unless somebody else has it.
 const STANDBY_AFTER: Duration = Duration::from_secs(2);
@@ -38,6 +33,8 @@ const STANDBY_AFTER: Duration = Duration::from_secs(2);
 pub(crate) enum Ended {
     /// Because it was asked to.
     AsAsked,
+    /// The stream is to be begun anew from the checkpoint.
+    Renewed,
 }
 
 /// One session over a connector's edges.
@@ -118,6 +115,7 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
             mapper,
             config,
             metrics,
+            requests,
             ..
         } = &mut *self.connector;
         let (config, metrics) = (&*config, &*metrics);
@@ -134,6 +132,8 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
             checkpoint,
             log,
             snapshot,
+            known_tables,
+            renews,
         } = beginning;
         let positions = Positions::new(from, confirmed);
         show(metrics, &positions);
@@ -146,13 +146,17 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
             last_commit: checkpoint.last_commit,
             last_message: checkpoint.last_message,
             partial: checkpoint.partial,
+            signals_read: checkpoint.signals_read,
         };
         let mut registrar = Registrar::new(topics, registry, config.on_incompatible);
         let heartbeat = Heartbeat::prepare(mapper, &mut registrar).await?;
         let relations = Relations::new(catalog, registrar, mapper, metrics);
         let progress = checkpoint.snapshot.clone();
-        let rows = Rows::new(progress, snapshot, &config.snapshot, self.stopped.clone());
-        let intake = Intake::new(relations, mapper, resume, rows, parcels, reused, metrics);
+        let rows = Rows::new(progress, snapshot, config, self.stopped.clone(), renews);
+        let mut watcher = Watcher::new(&mut watch, config, metrics, requests.control(), known_tables);
+        let intake = Intake::new(
+            relations, mapper, resume, rows, requests, parcels, reused, metrics,
+        );
         let retention = Retention::new(config.replay, &log);
         let shipper = Shipper::new(
             &mut *sink, feedback, config, metrics, &pending, retention, heartbeat, positions, checkpoint,
@@ -167,17 +171,18 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
                 );
                 // The shipper's fault is the cause where both failed: the intake then only noticed that it is gone.
                 written.and(match read {
-                    Ok(()) | Err(IntakeFault::ShipperGone) => Ok(()),
+                    Ok(()) | Err(IntakeFault::ShipperGone) => Ok(Ended::AsAsked),
+                    Err(IntakeFault::Renew) => Ok(Ended::Renewed),
                     Err(IntakeFault::Failed(error)) => Err(error),
                 })
             };
             tokio::select! {
                 biased;
                 outcome = halves => outcome,
-                fault = watch_over(&mut watch, config, metrics, &pending) => Err(fault),
+                fault = watcher.watch(&pending) => Err(fault),
                 () = drained(self.stopped.clone()) => {
                     warn!("kafka did not finish in time, what is not committed will be read again");
-                    Ok(())
+                    Ok(Ended::AsAsked)
                 }
             }
         };
@@ -198,7 +203,7 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
             Ok(Err(_)) => {}
             Err(_) => warn!("stream did not end in time"),
         }
-        outcome.map(|()| Ended::AsAsked)
+        outcome
     }
 }
 
@@ -215,60 +220,6 @@ async fn lead<P: Source>(source: &mut P, status: &watch::Sender<Status>) -> Resu
     };
     status.send_replace(Status::Connecting);
     taken.map_err(DeliveryError::Source)
-}
-
-/// Looks at slot and publication from time to time, and keeps the lag up to date. Ends only when leadership is lost.
-async fn watch_over<W: SourceWatch>(
-    watch: &mut W,
-    config: &DeliveryConfig,
-    metrics: &Metrics,
-    pending: &Pending,
-) -> DeliveryError {
-    let mut told = HashSet::new();
-    let mut next_survey = Instant::now();
-    loop {
-        // Both are cancel-safe.
-        tokio::select! {
-            biased;
-            fault = watch.lost() => return DeliveryError::Source(fault),
-            () = tokio::time::sleep(LAG_INTERVAL) => {}
-        }
-        if let Some(waited_ms) = pending.waited_ms(PgTimestamp::now()) {
-            metrics.lag_ms.set(waited_ms);
-        }
-        let behind = |to: u64| to.saturating_sub(metrics.checkpointed_lsn.get());
-        metrics.lag_bytes.set(behind(metrics.server_lsn.get()));
-        if Instant::now() < next_survey {
-            continue;
-        }
-        next_survey = Instant::now() + config.watch_interval;
-        let survey = match watch.survey().await {
-            Ok(survey) => survey,
-            Err(fault) => return DeliveryError::Source(fault),
-        };
-        metrics
-            .server_lsn
-            .set(survey.flush_lsn.as_u64().max(metrics.server_lsn.get()));
-        metrics.lag_bytes.set(behind(survey.flush_lsn.as_u64()));
-        metrics
-            .slot_retained_bytes
-            .set(survey.slot.as_ref().map_or(0, |slot| slot.retained_bytes));
-        let findings = publication_findings(&survey, &config.publication);
-        for finding in findings
-            .into_iter()
-            .chain(crate::coverage::table_findings(&survey))
-        {
-            let text = finding.to_string();
-            if told.insert(text.clone()) {
-                warn!(
-                    slot = config.slot,
-                    publication = config.publication,
-                    error = text,
-                    "changes would be missed"
-                );
-            }
-        }
-    }
 }
 
 fn show(metrics: &Metrics, positions: &Positions) {

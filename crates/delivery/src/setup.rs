@@ -1,16 +1,23 @@
 //! What comes before the stream: the loss check on an old connector, publication and slot for a new one.
 
+mod newly_captured;
+
+use std::collections::BTreeSet;
+
 use tracing::{info, warn};
 use walcast_mapper::TableName;
-use walcast_pgoutput::{Lsn, PgTimestamp};
+use walcast_pgoutput::{Lsn, Oid, PgTimestamp};
 
 use crate::coverage::{publication_findings, table_findings};
 use crate::edge::{CreatedSlot, Sink, Snapshots, Source};
 use crate::loss::{resume_position, usable_slot};
 use crate::{
     Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, DeliveryConfig, DeliveryError, Halt,
-    Survey, sql,
+    SnapshotMode, Survey, sql,
 };
+
+use newly_captured::{Adopted, adopt, forgets_new_tables};
+pub(crate) use newly_captured::{NewlyCaptured, known_now, numbers};
 
 /// What a source's snapshots are.
 pub(crate) type SnapshotOf<P> = <<P as Source>::Snapshots as Snapshots>::Snapshot;
@@ -27,6 +34,10 @@ pub(crate) struct Beginning<S> {
     pub(crate) log: CheckpointLog,
     /// The slot's snapshot, where it was just created and rows are to be read.
     pub(crate) snapshot: Option<S>,
+    /// The tables that are captured.
+    pub(crate) known_tables: BTreeSet<Oid>,
+    /// Whether the server may go on to leave out changes of tables that are published later.
+    pub(crate) renews: bool,
 }
 
 /// Checks that nothing would be lost, doubled or missed, and creates what is missing and may be created. `is_start`: this is
@@ -42,33 +53,102 @@ pub(crate) async fn begin<P: Source, K: Sink>(
     let survey = source.survey(known).await.map_err(DeliveryError::Source)?;
     let not_covered = |finding| not_covered(finding, log.current.as_ref(), &survey);
     first_finding(table_findings(&survey)).map_err(not_covered)?;
-    match &log.current {
-        Some(checkpoint) if !is_unfinished(checkpoint, &survey) => {
-            let from = resume_position(&survey, checkpoint, &config.slot)?;
-            first_finding(publication_findings(&survey, &config.publication)).map_err(not_covered)?;
-            let confirmed = survey
-                .slot
-                .as_ref()
-                .and_then(|slot| slot.confirmed_flush_lsn)
-                .unwrap_or(Lsn::INVALID);
-            let checkpoint = Checkpoint {
-                end_lsn: from,
-                timeline: survey.timeline,
-                snapshot: config
-                    .snapshot
-                    .again(checkpoint.snapshot.as_ref(), &survey, is_start),
-                ..checkpoint.clone()
-            };
-            Ok(Beginning {
-                from,
-                confirmed: confirmed.min(from),
-                checkpoint,
-                log,
-                snapshot: None,
-            })
-        }
-        _ => create(source, sink, config, &survey, log).await,
+    let Some(checkpoint) = log.current.clone().filter(|one| !is_unfinished(one, &survey)) else {
+        return create(source, sink, config, &survey, log).await;
+    };
+    let mut left = checkpoint.snapshot.as_ref();
+    let everything;
+    let from = match resume_position(&survey, &checkpoint, &config.slot) {
+        Ok(from) => from,
+        Err(halt) if config.snapshot.mode == SnapshotMode::WhenNeeded => match halt {
+            Halt::SlotMissing { .. } => {
+                reads_again(&halt);
+                return create(source, sink, config, &survey, log).await;
+            }
+            Halt::SlotLost { .. } => {
+                reads_again(&halt);
+                source.drop_slot().await.map_err(DeliveryError::Source)?;
+                let survey = source.survey(known).await.map_err(DeliveryError::Source)?;
+                return create(source, sink, config, &survey, log).await;
+            }
+            Halt::SlotAdvanced { confirmed, .. } => {
+                reads_again(&halt);
+                everything = config.snapshot.all(&survey);
+                left = Some(&everything);
+                confirmed
+            }
+            halt => return Err(halt.into()),
+        },
+        Err(halt) => return Err(halt.into()),
+    };
+    let checkpoint = Checkpoint {
+        end_lsn: from,
+        timeline: survey.timeline,
+        snapshot: config.snapshot.again(left, &survey, is_start),
+        ..checkpoint
+    };
+    let Adopted {
+        checkpoint,
+        survey,
+        known_tables,
+    } = adopt(
+        source,
+        sink,
+        config,
+        checkpoint,
+        survey,
+        log.known_tables.as_ref(),
+    )
+    .await?;
+    first_finding(publication_findings(&survey, &config.publication))
+        .map_err(|finding| self::not_covered(finding, log.current.as_ref(), &survey))?;
+    publish_signal_table(source, config, &survey).await?;
+    let confirmed = survey
+        .slot
+        .as_ref()
+        .and_then(|slot| slot.confirmed_flush_lsn)
+        .unwrap_or(Lsn::INVALID);
+    Ok(Beginning {
+        from,
+        confirmed: confirmed.min(from),
+        checkpoint,
+        log,
+        snapshot: None,
+        known_tables,
+        renews: forgets_new_tables(survey.server_version),
+    })
+}
+
+/// The slot cannot give everything any more, and it was said beforehand what is to be done then.
+fn reads_again(halt: &Halt) {
+    warn!(error = %halt, "[snapshot] mode is \"when_needed\": all rows are read again; rows that were deleted meanwhile stay in the topics");
+}
+
+/// Signals come as changes of their table.
+async fn publish_signal_table<P: Source>(
+    source: &mut P,
+    config: &DeliveryConfig,
+    survey: &Survey,
+) -> Result<(), DeliveryError> {
+    let Some(table) = &config.snapshot.signal_table else {
+        return Ok(());
+    };
+    let publication = survey.publication.as_ref();
+    if publication.is_some_and(|publication| publication.tables.contains(table)) {
+        return Ok(());
     }
+    if !config.create_missing {
+        return Err(Halt::NotPublished {
+            table: table.clone(),
+            publication: config.publication.clone(),
+            sql: sql::add_to_publication(&config.publication, [table]),
+        }
+        .into());
+    }
+    let published = source.publish(std::slice::from_ref(table)).await;
+    published.map_err(DeliveryError::Source)?;
+    info!(%table, publication = config.publication, "signal table added to the publication");
+    Ok(())
 }
 
 /// A start that was cut short before the slot existed is begun again.
@@ -133,7 +213,11 @@ async fn create<P: Source, K: Sink>(
     } else {
         first_finding(publication_findings(survey, &config.publication))?;
     }
-    let (checkpoint, snapshot) = match create_slot(source, sink, config, survey).await {
+    let created = match publish_signal_table_of_new(source, config, creates_publication, survey).await {
+        Ok(()) => create_slot(source, sink, config, survey, &log).await,
+        Err(error) => Err(error),
+    };
+    let (checkpoint, snapshot) = match created {
         Ok(created) => created,
         Err(error) => {
             if creates_publication {
@@ -142,7 +226,8 @@ async fn create<P: Source, K: Sink>(
             return Err(error);
         }
     };
-    write(sink, checkpoint.clone()).await?;
+    let known_tables = numbers(survey);
+    write(sink, checkpoint.clone(), Some(known_tables.clone())).await?;
     let from = checkpoint.end_lsn;
     Ok(Beginning {
         from,
@@ -150,7 +235,23 @@ async fn create<P: Source, K: Sink>(
         checkpoint,
         log,
         snapshot,
+        known_tables,
+        renews: forgets_new_tables(survey.server_version),
     })
+}
+
+/// A publication that was just made holds what is captured, and nothing else.
+async fn publish_signal_table_of_new<P: Source>(
+    source: &mut P,
+    config: &DeliveryConfig,
+    creates_publication: bool,
+    survey: &Survey,
+) -> Result<(), DeliveryError> {
+    if creates_publication && config.snapshot.signal_table.is_some() {
+        let survey = source.survey(None).await.map_err(DeliveryError::Source)?;
+        return publish_signal_table(source, config, &survey).await;
+    }
+    publish_signal_table(source, config, survey).await
 }
 
 /// Leaves no partial set-up behind. A slot that was created although it was reported as failed needs its publication,
@@ -198,6 +299,7 @@ async fn create_slot<P: Source, K: Sink>(
     sink: &mut K,
     config: &DeliveryConfig,
     survey: &Survey,
+    log: &CheckpointLog,
 ) -> Result<(Checkpoint, Option<SnapshotOf<P>>), DeliveryError> {
     let intention = Checkpoint {
         version: Checkpoint::VERSION,
@@ -211,9 +313,10 @@ async fn create_slot<P: Source, K: Sink>(
         last_message: None,
         partial: None,
         snapshot: config.snapshot.first(survey),
+        signals_read: log.current.as_ref().and_then(|before| before.signals_read),
         written_at_unix_micros: PgTimestamp::now().unix_micros(),
     };
-    write(sink, intention.clone()).await?;
+    write(sink, intention.clone(), None).await?;
     let created = source.create_slot(intention.snapshot.is_some()).await;
     let CreatedSlot {
         consistent_point,
@@ -229,11 +332,16 @@ async fn create_slot<P: Source, K: Sink>(
     Ok((checkpoint, snapshot))
 }
 
-async fn write<K: Sink>(sink: &mut K, current: Checkpoint) -> Result<(), DeliveryError> {
+async fn write<K: Sink>(
+    sink: &mut K,
+    current: Checkpoint,
+    known_tables: Option<BTreeSet<Oid>>,
+) -> Result<(), DeliveryError> {
     let update = CheckpointUpdate {
         current,
         enters_history: false,
         expired: Vec::new(),
+        known_tables,
     };
     sink.commit(&update).await.map_err(DeliveryError::Sink)
 }

@@ -8,12 +8,13 @@ use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use crate::edge::{Feedback, Sink};
 use crate::heartbeat::Heartbeat;
+use crate::notes::Notes;
 use crate::parcel::{OpenTransaction, Parcel};
 use crate::pending::Pending;
 use crate::retention::Retention;
 use crate::{
     Checkpoint, CheckpointState, CheckpointUpdate, CommitMark, DeliveryConfig, DeliveryError, Halt, Metrics,
-    Partial, Positions, SnapshotProgress,
+    Partial, Positions,
 };
 
 /// While more is waiting to be shipped, a Kafka transaction is left open this long: each commit costs the broker far more
@@ -53,8 +54,7 @@ struct Uncommitted {
     message: Option<Lsn>,
     idle_until: Option<Lsn>,
     open: Option<OpenTransaction>,
-    /// What is left to be read of existing rows, when that has changed.
-    snapshot: Option<Option<SnapshotProgress>>,
+    notes: Notes,
 }
 
 impl Uncommitted {
@@ -142,7 +142,7 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
             oldest_commit,
             open,
             idle_until,
-            snapshot,
+            notes,
         } = parcel;
         let uncommitted = &mut self.uncommitted;
         let earlier_message = uncommitted.message.filter(|_| completed.is_none());
@@ -151,7 +151,7 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
         uncommitted.idle_until = idle_until.max(uncommitted.idle_until);
         uncommitted.transactions += transactions;
         uncommitted.open = open;
-        uncommitted.snapshot = snapshot.or(uncommitted.snapshot.take());
+        uncommitted.notes.add(notes);
         uncommitted.oldest_commit = uncommitted
             .oldest_commit
             .or(oldest_commit)
@@ -182,7 +182,7 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
     fn advances(&self) -> bool {
         let position = self.uncommitted.position();
         position.is_some_and(|position| position > self.checkpoint.end_lsn)
-            || self.uncommitted.snapshot.is_some()
+            || !self.uncommitted.notes.is_empty()
     }
 
     fn holds_only_whole_records(&self) -> bool {
@@ -194,7 +194,8 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
         if self.uncommitted.open.is_some() {
             return None;
         }
-        if self.uncommitted.since.is_some() {
+        let is_waited_for = !self.uncommitted.notes.replies.is_empty();
+        if self.uncommitted.since.is_some() || is_waited_for {
             return Some(self.last_commit_at + self.config.commit_interval);
         }
         let advances = self.advances();
@@ -257,6 +258,7 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
 
     async fn commit(&mut self) -> Result<(), DeliveryError> {
         let mut uncommitted = std::mem::take(&mut self.uncommitted);
+        let notes = std::mem::take(&mut uncommitted.notes);
         let position = uncommitted
             .position()
             .unwrap_or(self.checkpoint.end_lsn)
@@ -285,10 +287,8 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
                 .last_message
                 .filter(|_| uncommitted.completed.is_none())),
             partial,
-            snapshot: uncommitted
-                .snapshot
-                .take()
-                .unwrap_or(self.checkpoint.snapshot.take()),
+            snapshot: notes.snapshot.unwrap_or(self.checkpoint.snapshot.take()),
+            signals_read: notes.signals_read.or(self.checkpoint.signals_read),
             written_at_unix_micros: written_at.unix_micros(),
             ..self.checkpoint.clone()
         };
@@ -298,6 +298,7 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
             current,
             enters_history,
             expired,
+            known_tables: notes.known_tables,
         };
 
         if let Some(beat) = self.heartbeat.as_mut().and_then(Heartbeat::beat_if_due) {
@@ -319,6 +320,7 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
         self.checkpoint = update.current;
         self.report(&uncommitted);
         self.confirm();
+        notes.replies.into_iter().for_each(|reply| reply());
         Ok(())
     }
 

@@ -138,6 +138,7 @@ pub async fn take_over<P: Source, K: Sink>(
             current: taken.checkpoint.clone(),
             enters_history: true,
             expired: Vec::new(),
+            known_tables: None,
         };
         sink.commit(&update).await.map_err(DeliveryError::Sink)?;
     }
@@ -274,6 +275,7 @@ fn conclude(
         last_message: None,
         partial,
         snapshot: None,
+        signals_read: None,
         written_at_unix_micros: wish.now.unix_micros(),
     };
     TakenOver { checkpoint, place }

@@ -1,13 +1,15 @@
 //! How a checkpoint is written as a record, and read from one.
 //!
-//! Key `<name>`: the current checkpoint. Key `<name>@<end_lsn>`: an entry of the history; without value: deleted. The value
-//! is JSON with a version, so that people can read it with any consumer.
+//! Key `<name>`: the current checkpoint. Key `<name>@<end_lsn>`: an entry of the history; without value: deleted. Key
+//! `<name>#tables`: the numbers of the captured tables. The values are JSON with a version, so that people can read them with
+//! any consumer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use walcast_delivery::{Checkpoint, CheckpointLog, CheckpointUpdate};
-use walcast_pgoutput::Lsn;
+use walcast_pgoutput::{Lsn, Oid};
 
 use crate::KafkaError;
 
@@ -26,7 +28,7 @@ pub(crate) fn records(name: &str, update: &CheckpointUpdate) -> Result<Vec<Check
             key: name.to_owned(),
             source,
         })?;
-    let mut records = Vec::with_capacity(2 + update.expired.len());
+    let mut records = Vec::with_capacity(3 + update.expired.len());
     records.extend(update.expired.iter().map(|lsn| CheckpointRecord {
         key: history_key(name, *lsn),
         value: None,
@@ -38,6 +40,21 @@ pub(crate) fn records(name: &str, update: &CheckpointUpdate) -> Result<Vec<Check
             value: Some(value.clone()),
         });
     }
+    if let Some(tables) = &update.known_tables {
+        let key = tables_key(name);
+        let tables = KnownTables {
+            version: Checkpoint::VERSION,
+            tables: tables.iter().map(|table| table.as_u32()).collect(),
+        };
+        let value = serde_json::to_string(&tables).map_err(|source| KafkaError::CheckpointUnreadable {
+            key: key.clone(),
+            source,
+        })?;
+        records.push(CheckpointRecord {
+            key,
+            value: Some(value),
+        });
+    }
     records.push(CheckpointRecord {
         key: name.to_owned(),
         value: Some(value),
@@ -45,13 +62,26 @@ pub(crate) fn records(name: &str, update: &CheckpointUpdate) -> Result<Vec<Check
     Ok(records)
 }
 
+/// The numbers of the captured tables, as they are stored: apart from the checkpoint, which is written far more often.
+#[derive(Serialize, Deserialize)]
+struct KnownTables {
+    version: u32,
+    tables: Vec<u32>,
+}
+
 /// The records that delete everything a log holds.
 pub(crate) fn tombstones(name: &str, log: &CheckpointLog) -> Vec<CheckpointRecord> {
     let history = log.history.keys().map(|lsn| history_key(name, *lsn));
+    let tables = log.known_tables.as_ref().map(|_| tables_key(name));
     history
+        .chain(tables)
         .chain([name.to_owned()])
         .map(|key| CheckpointRecord { key, value: None })
         .collect()
+}
+
+fn tables_key(name: &str) -> String {
+    format!("{name}#tables")
 }
 
 fn history_key(name: &str, lsn: Lsn) -> String {
@@ -64,6 +94,7 @@ pub(crate) struct LastRecords<'a> {
     name: &'a str,
     current: Option<Vec<u8>>,
     history: BTreeMap<Lsn, Vec<u8>>,
+    tables: Option<Vec<u8>>,
 }
 
 impl<'a> LastRecords<'a> {
@@ -72,6 +103,7 @@ impl<'a> LastRecords<'a> {
             name,
             current: None,
             history: BTreeMap::new(),
+            tables: None,
         }
     }
 
@@ -85,6 +117,8 @@ impl<'a> LastRecords<'a> {
         };
         if rest.is_empty() {
             self.current = value.map(ToOwned::to_owned);
+        } else if rest == "#tables" {
+            self.tables = value.map(ToOwned::to_owned);
         } else if let Some(lsn) = rest.strip_prefix('@').and_then(|lsn| lsn.parse::<Lsn>().ok()) {
             match value {
                 Some(value) => self.history.insert(lsn, value.to_owned()),
@@ -96,6 +130,8 @@ impl<'a> LastRecords<'a> {
     /// Decodes what is left.
     pub(crate) fn into_log(self) -> Result<CheckpointLog, KafkaError> {
         let current = self.current.map(|value| decode(self.name, &value)).transpose()?;
+        let tables = self.tables.map(|value| decode(&tables_key(self.name), &value));
+        let tables = tables.transpose()?.map(|known: KnownTables| known.tables);
         let history = self
             .history
             .iter()
@@ -103,6 +139,7 @@ impl<'a> LastRecords<'a> {
         Ok(CheckpointLog {
             current,
             history: history.collect::<Result<_, KafkaError>>()?,
+            known_tables: tables.map(|tables| tables.into_iter().map(Oid::new).collect::<BTreeSet<_>>()),
         })
     }
 }
@@ -113,7 +150,7 @@ struct Versioned {
     version: u32,
 }
 
-fn decode(key: &str, value: &[u8]) -> Result<Checkpoint, KafkaError> {
+fn decode<D: DeserializeOwned>(key: &str, value: &[u8]) -> Result<D, KafkaError> {
     let unreadable = |source| KafkaError::CheckpointUnreadable {
         key: key.to_owned(),
         source,
@@ -148,6 +185,7 @@ mod tests {
             last_message: None,
             partial: None,
             snapshot: None,
+            signals_read: None,
             written_at_unix_micros: 1_700_000_000_000_000,
         }
     }
@@ -177,6 +215,7 @@ mod tests {
             current: checkpoint(0x16_B3748),
             enters_history: true,
             expired: vec![Lsn::new(0x10), Lsn::new(0x20)],
+            known_tables: Some(BTreeSet::from([Oid::new(16_400), Oid::new(16_410)])),
         };
         let written = records("shop", &update).unwrap();
         expect![[r#"
@@ -196,6 +235,12 @@ mod tests {
                     ),
                 },
                 CheckpointRecord {
+                    key: "shop#tables",
+                    value: Some(
+                        "{\"version\":1,\"tables\":[16400,16410]}",
+                    ),
+                },
+                CheckpointRecord {
                     key: "shop",
                     value: Some(
                         "{\"version\":1,\"state\":\"streaming\",\"system_identifier\":\"7553123456789012345\",\"timeline\":3,\"database\":\"shop\",\"slot\":\"walcast_shop\",\"end_lsn\":\"0/16B3748\",\"last_commit\":null,\"partial\":null,\"written_at_unix_micros\":1700000000000000}",
@@ -212,6 +257,8 @@ mod tests {
             log.history,
             BTreeMap::from([(Lsn::new(0x16_B3748), checkpoint(0x16_B3748))])
         );
+
+        assert_eq!(log.known_tables, update.known_tables);
 
         let deleted = tombstones("shop", &log);
         let pairs: Vec<_> = pairs

@@ -45,17 +45,20 @@ pub enum SnapshotMark {
     LastInTable,
     /// The last of all.
     Last,
+    /// A row that was asked for while changes were streamed.
+    Incremental,
 }
 
 impl SnapshotMark {
     /// All of them, in the order of their numbers.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::None,
         Self::Row,
         Self::First,
         Self::FirstInTable,
         Self::LastInTable,
         Self::Last,
+        Self::Incremental,
     ];
 
     /// Debezium's word.
@@ -68,6 +71,7 @@ impl SnapshotMark {
             Self::FirstInTable => "first_in_data_collection",
             Self::LastInTable => "last_in_data_collection",
             Self::Last => "last",
+            Self::Incremental => "incremental",
         }
     }
 }

@@ -13,6 +13,9 @@ impl Lsn {
     /// `0/0`, which Postgres calls `InvalidXLogRecPtr`: no record ever lies there.
     pub const INVALID: Lsn = Lsn(0);
 
+    /// A position beyond all others.
+    pub const MAX: Lsn = Lsn(u64::MAX);
+
     /// The position `bytes` into the log.
     #[must_use]
     pub const fn new(bytes: u64) -> Self {

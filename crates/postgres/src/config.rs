@@ -1,5 +1,7 @@
 //! What the source can be told.
 
+use std::time::Duration;
+
 use walcast_delivery::Partitions;
 use walcast_mapper::{Operation, TableName, TablePattern};
 
@@ -38,6 +40,10 @@ pub struct PostgresConfig {
     pub snapshot_tables: Option<Vec<TablePattern>>,
     /// How many sessions read existing rows at once.
     pub snapshot_connections: usize,
+    /// How long somebody's lock on a table is waited for, before it is read from a later snapshot.
+    pub snapshot_lock_timeout: Duration,
+    /// The table whose new rows are signals; `None`: there is none.
+    pub signal_table: Option<TableName>,
     /// Which rows are read, by table: a condition in SQL. The first that is for a table counts.
     pub snapshot_filters: Vec<(TablePattern, String)>,
 }
@@ -87,6 +93,9 @@ impl PostgresConfig {
 
     /// Whether existing rows of a table may have to be read.
     pub(crate) fn may_read(&self, table: &TableName) -> bool {
+        if self.signal_table.as_ref() == Some(table) {
+            return false;
+        }
         self.snapshot_tables
             .as_ref()
             .is_some_and(|tables| tables.is_empty() || tables.iter().any(|pattern| pattern.matches(table)))

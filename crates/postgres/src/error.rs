@@ -365,6 +365,14 @@ impl Fault for PostgresError {
             | PostgresError::FirstConnection(_) => false,
         }
     }
+
+    fn is_about_rows(&self) -> bool {
+        match self {
+            PostgresError::MayNotRead { .. } | PostgresError::RowsUnreadable { .. } => true,
+            PostgresError::Server { error, .. } => error.is_about_what_was_asked(),
+            _ => false,
+        }
+    }
 }
 
 /// What the server said when it refused.
@@ -427,6 +435,18 @@ impl ServerError {
             "55" => self.code == OBJECT_IN_USE,
             _ => false,
         }
+    }
+}
+
+impl ServerError {
+    /// Whether it lies in what was asked for, and not in the server's state.
+    ///
+    /// See <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+    fn is_about_what_was_asked(&self) -> bool {
+        // Not supported, data exception, SQL routine, external routine, syntax error or access rule, PL/pgSQL, damaged data.
+        let classes = ["0A", "22", "2F", "38", "39", "42", "P0"];
+        let class = self.code.get(..2).unwrap_or_default();
+        classes.contains(&class) || self.code == "XX001"
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use walcast_delivery::{
-    BoxedFault, Catalog, CreatedSlot, Partitions, Source, SourceWatch, Started, Survey, SystemIdentifier,
-    Timeline, sql,
+    BoxedFault, Catalog, CreatedSlot, Partitions, RowsCatalog, Source, SourceWatch, Started, Survey,
+    SystemIdentifier, Timeline, sql,
 };
 use walcast_mapper::{TableFacts, TableName, Unsent};
 use walcast_pgoutput::{Lsn, Oid};
@@ -152,7 +152,7 @@ impl PostgresSource {
     /// A slot that was made would hold the log back until somebody has granted what is missing.
     async fn check_readable(&self, leading: &Leading) -> Result<(), PostgresError> {
         let (session, config) = (&leading.session, &self.config);
-        let found = survey(session, config, leading.system_identifier, Vec::new()).await?;
+        let found = look(leading, config).await?;
         match catalog::readable(&session.client, config, &found)
             .await?
             .map(|found| found.outcome)
@@ -187,12 +187,11 @@ impl PostgresSource {
             client: Some(Arc::clone(&leading.session.client)),
         };
         let (stream, feedback) = stream(replication, settings);
-        let session = Arc::clone(&leading.session);
         Ok(Started {
             stream,
             feedback,
             catalog: PostgresCatalog {
-                session,
+                leading: leading.clone(),
                 config: Arc::clone(config),
             },
             snapshots: PostgresSnapshots::new(leading.clone(), Arc::clone(config)),
@@ -290,6 +289,16 @@ impl Source for PostgresSource {
         Ok(catalog::execute(&session.client, "dropping the publication", &sql).await?)
     }
 
+    async fn publish(&mut self, tables: &[TableName]) -> Result<(), BoxedFault> {
+        let session = self.leading()?.session;
+        Ok(publish(&session, &self.config, tables).await?)
+    }
+
+    async fn drop_slot(&mut self) -> Result<(), BoxedFault> {
+        let session = self.leading()?.session;
+        Ok(catalog::drop_slot(&session.client, &self.config.slot).await?)
+    }
+
     async fn create_slot(&mut self, with_snapshot: bool) -> Result<CreatedSlot<Self>, BoxedFault> {
         Ok(self.try_create_slot(with_snapshot).await?)
     }
@@ -299,9 +308,23 @@ impl Source for PostgresSource {
     }
 }
 
+async fn look(leading: &Leading, config: &PostgresConfig) -> Result<Survey, PostgresError> {
+    survey(&leading.session, config, leading.system_identifier, Vec::new()).await
+}
+
+/// Adds tables to the publication.
+async fn publish(
+    session: &Session,
+    config: &PostgresConfig,
+    tables: &[TableName],
+) -> Result<(), PostgresError> {
+    let sql = sql::add_to_publication(&config.publication, tables);
+    catalog::execute(&session.client, "adding to the publication", &sql).await
+}
+
 /// Catalog look-ups over the leader's connection.
 pub struct PostgresCatalog {
-    session: Arc<Session>,
+    leading: Leading,
     config: Arc<PostgresConfig>,
 }
 
@@ -311,11 +334,25 @@ impl Catalog for PostgresCatalog {
     }
 
     async fn table_facts(&mut self, relation: Oid) -> Result<TableFacts, BoxedFault> {
-        Ok(catalog::table_facts(&self.session.client, relation).await?)
+        Ok(catalog::table_facts(&self.leading.session.client, relation).await?)
     }
 
     async fn reselect(&mut self, unsent: &Unsent<'_>) -> Result<Option<Vec<Option<String>>>, BoxedFault> {
-        Ok(catalog::reselect(&self.session.client, unsent).await?)
+        Ok(catalog::reselect(&self.leading.session.client, unsent).await?)
+    }
+}
+
+impl RowsCatalog for PostgresCatalog {
+    async fn survey(&mut self) -> Result<Survey, BoxedFault> {
+        Ok(look(&self.leading, &self.config).await?)
+    }
+
+    async fn refuses(
+        &mut self,
+        table: &TableName,
+        filter: Option<&str>,
+    ) -> Result<Option<String>, BoxedFault> {
+        Ok(catalog::refuses(&self.leading.session.client, table, filter).await?)
     }
 }
 
@@ -327,11 +364,13 @@ pub struct PostgresWatch {
 
 impl SourceWatch for PostgresWatch {
     async fn survey(&mut self) -> Result<Survey, BoxedFault> {
-        let Leading {
-            session,
-            system_identifier,
-        } = &self.leading;
-        Ok(survey(session, &self.config, *system_identifier, Vec::new()).await?)
+        Ok(look(&self.leading, &self.config).await?)
+    }
+
+    async fn publish(&mut self, tables: &[TableName]) -> Result<Lsn, BoxedFault> {
+        let session = &self.leading.session;
+        publish(session, &self.config, tables).await?;
+        Ok(catalog::end_of_log(&session.client).await?)
     }
 
     async fn lost(&mut self) -> BoxedFault {

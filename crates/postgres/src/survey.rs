@@ -28,6 +28,12 @@ pub(crate) async fn survey(
         config.partitions,
     )
     .await?;
+    let mut unmatched_patterns = captured.unmatched_patterns;
+    if let Some(table) = &config.signal_table
+        && !catalog::exists(client, table).await?
+    {
+        unmatched_patterns.push(table.to_string());
+    }
     Ok(Survey {
         system_identifier,
         timeline: server.timeline,
@@ -44,6 +50,6 @@ pub(crate) async fn survey(
         }),
         captured: captured.tables,
         partitions: config.partitions,
-        unmatched_patterns: captured.unmatched_patterns,
+        unmatched_patterns,
     })
 }

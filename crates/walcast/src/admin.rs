@@ -1,9 +1,13 @@
-//! Figures and state over HTTP: `/metrics`, `/healthz`, `/readyz`, `/status`.
+//! Figures and state over HTTP: `/metrics`, `/healthz`, `/readyz`, `/status`; and requests to read existing rows.
 //!
-//! Read only, without authentication, and on loopback unless configured otherwise. It holds no row data and no secrets.
+//! Figures are read without authentication, on loopback unless configured otherwise. They hold no row data and no secrets.
+//! Requests need a token where others than this machine can make them.
 
+mod access;
 mod changes;
 mod observed;
+mod reading;
+mod requests;
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,8 +21,21 @@ use axum::routing::get;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
+use walcast_delivery::SnapshotControl;
 
+pub(crate) use self::access::Access;
 pub(crate) use self::observed::{Identity, Observed};
+pub(crate) use self::reading::ExistingRows;
+
+/// What is served.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) observed: Observed,
+    /// The way into the connector.
+    pub(crate) control: SnapshotControl,
+    /// Who may ask for something.
+    pub(crate) access: Access,
+}
 
 /// The address cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +57,7 @@ pub(crate) async fn bind(listen: SocketAddr) -> Result<TcpListener, AdminError> 
     let failed = |source| AdminError { listen, source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    info!(%address, "serving /metrics, /healthz, /readyz and /status");
+    info!(%address, "serving /metrics, /healthz, /readyz, /status and /snapshot");
     if !address.ip().is_loopback() {
         warn!(%address, "figures and table names are served without authentication beyond this machine");
     }
@@ -51,22 +68,23 @@ pub(crate) async fn bind(listen: SocketAddr) -> Result<TcpListener, AdminError> 
 ///
 /// # Errors
 /// The listener fails for good.
-pub(crate) async fn serve(listener: TcpListener, observed: Arc<Observed>) -> io::Result<()> {
-    axum::serve(listener, router(observed)).await
+pub(crate) async fn serve(listener: TcpListener, served: Arc<Served>) -> io::Result<()> {
+    axum::serve(listener, router(served)).await
 }
 
-fn router(observed: Arc<Observed>) -> Router {
+fn router(served: Arc<Served>) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/status", get(status))
+        .route("/snapshot", get(requests::status).post(requests::carry_out))
         .fallback(unknown)
-        .with_state(observed)
+        .with_state(served)
 }
 
-async fn metrics(State(observed): State<Arc<Observed>>) -> Response {
-    match observed.exposition() {
+async fn metrics(State(served): State<Arc<Served>>) -> Response {
+    match served.observed.exposition() {
         Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
@@ -77,8 +95,8 @@ async fn healthz() -> Json<serde_json::Value> {
     Json(json!({ "alive": true }))
 }
 
-async fn readyz(State(observed): State<Arc<Observed>>) -> Response {
-    let readiness = observed.readiness();
+async fn readyz(State(served): State<Arc<Served>>) -> Response {
+    let readiness = served.observed.readiness();
     let code = if readiness.ready {
         StatusCode::OK
     } else {
@@ -87,8 +105,8 @@ async fn readyz(State(observed): State<Arc<Observed>>) -> Response {
     (code, Json(readiness)).into_response()
 }
 
-async fn status(State(observed): State<Arc<Observed>>) -> Response {
-    match observed.report() {
+async fn status(State(served): State<Arc<Served>>) -> Response {
+    match served.observed.report() {
         Ok(report) => Json(report).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
@@ -97,7 +115,7 @@ async fn status(State(observed): State<Arc<Observed>>) -> Response {
 async fn unknown() -> (StatusCode, &'static str) {
     (
         StatusCode::NOT_FOUND,
-        "there are /metrics, /healthz, /readyz and /status\n",
+        "there are /metrics, /healthz, /readyz, /status and /snapshot\n",
     )
 }
 

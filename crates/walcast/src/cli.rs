@@ -5,6 +5,7 @@ mod checkpoint;
 mod completions;
 mod migrate;
 mod run;
+mod snapshot;
 mod tail;
 mod take_over;
 #[cfg(test)]
@@ -46,6 +47,7 @@ enum Command {
     Check(check::CheckArgs),
     Tail(tail::TailArgs),
     Checkpoint(checkpoint::CheckpointArgs),
+    Snapshot(snapshot::SnapshotArgs),
     Migrate(migrate::MigrateArgs),
     TakeOver(take_over::TakeOverArgs),
     Completions(completions::CompletionsArgs),
@@ -93,6 +95,10 @@ impl Cli {
             Command::Checkpoint(args) => {
                 let config = args.config.load(&self.log)?;
                 block_on(Box::pin(checkpoint::checkpoint(config, args.action, args.json)))
+            }
+            Command::Snapshot(args) => {
+                let config = args.config.load(&self.log)?;
+                block_on(Box::pin(snapshot::snapshot(config, args.action, args.json)))
             }
             Command::Migrate(args) => match args.source {
                 migrate::Source::Debezium(args) => migrate::debezium(&args),

@@ -60,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) retry: RetrySection,
     /// Where figures and state are served; `None`: nowhere.
     pub(crate) admin_listen: Option<SocketAddr>,
+    /// What whoever asks for something there has to show.
+    pub(crate) admin_token: Option<Secret>,
     pub(crate) log: LogSection,
 }
 
@@ -115,6 +117,8 @@ impl fmt::Debug for Properties {
 pub(crate) struct SnapshotSection {
     pub(crate) connections: usize,
     pub(crate) filters: Vec<(TablePattern, String)>,
+    pub(crate) lock_timeout: Duration,
+    pub(crate) signal_topic: Option<String>,
     pub(crate) delivery: SnapshotConfig,
 }
 

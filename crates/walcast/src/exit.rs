@@ -126,6 +126,9 @@ pub(crate) enum Refusal {
     /// A file would be overwritten.
     #[error("{} exists; --force overwrites it", .0.display())]
     Exists(PathBuf),
+    /// The running connector refuses what it was asked for.
+    #[error("{0}")]
+    Request(String),
     /// Another instance leads.
     #[error("the connector {0:?} is running (another instance leads); stop it first")]
     Running(String),

@@ -9,6 +9,7 @@ mod config;
 mod debezium;
 mod exit;
 mod log;
+mod signal_topic;
 mod signals;
 mod stdout;
 mod wiring;

@@ -3,7 +3,9 @@
 use std::num::{NonZeroU16, NonZeroU32};
 
 use tokio::sync::watch;
-use walcast_delivery::{Connector, DeliveryConfig, Metrics, OnIncompatible, SnapshotMode, Status};
+use walcast_delivery::{
+    Connector, DeliveryConfig, Metrics, OnIncompatible, SnapshotMode, SnapshotRequests, Status,
+};
 use walcast_kafka::{KafkaConfig, KafkaSink, KafkaTopics, Properties, Registry, RegistryConfig, TopicConfig};
 use walcast_mapper::MapperConfig;
 use walcast_postgres::{PostgresConfig, PostgresSource};
@@ -83,11 +85,14 @@ pub(crate) fn postgres(config: &Config) -> PostgresConfig {
         logical_decoding_work_mem: section.logical_decoding_work_mem.clone(),
         snapshot_tables: match config.snapshot.delivery.mode {
             SnapshotMode::Never => None,
-            SnapshotMode::Initial | SnapshotMode::InitialOnly | SnapshotMode::Always => {
-                Some(config.snapshot.delivery.tables.clone())
-            }
+            SnapshotMode::Initial
+            | SnapshotMode::InitialOnly
+            | SnapshotMode::WhenNeeded
+            | SnapshotMode::Always => Some(config.snapshot.delivery.tables.clone()),
         },
         snapshot_connections: config.snapshot.connections,
+        snapshot_lock_timeout: config.snapshot.lock_timeout,
+        signal_table: config.snapshot.delivery.signal_table.clone(),
         snapshot_filters: config.snapshot.filters.clone(),
     }
 }
@@ -127,6 +132,7 @@ pub(crate) fn connector(
         mapper: mapper(config),
         config: delivery(config),
         metrics,
+        requests: SnapshotRequests::new(),
         status,
     })
 }

@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{NextRow, TableProgress};
+use crate::{Marks, NextRow, Publishing, TableProgress};
 
 fn lsn() -> impl Strategy<Value = Lsn> {
     any::<u64>().prop_map(Lsn::new)
@@ -29,24 +29,54 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
     });
     let place = (any::<u64>(), any::<u32>(), ".*", ".*");
     let last = (option::of(mark), option::of(lsn()));
-    let table = (".*", ".*", option::of((any::<u32>(), any::<u32>(), any::<u16>()))).prop_map(
-        |(namespace, name, next)| TableProgress {
+    let next = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u16>());
+    let publishing = prop_oneof![
+        Just(Publishing::Done),
+        Just(Publishing::Pending),
+        lsn().prop_map(Publishing::Since)
+    ];
+    let asked = (option::of(".*"), any::<bool>(), any::<bool>(), publishing);
+    let table =
+        (".*", ".*", option::of(next), asked).prop_map(|(namespace, name, next, asked)| TableProgress {
             namespace,
             name,
-            next: next.map(|(table, block, offset)| NextRow { table, block, offset }),
-        },
-    );
+            next: next.map(|(table, file, block, offset)| NextRow {
+                table,
+                file,
+                block,
+                offset,
+            }),
+            filter: asked.0,
+            marks: if asked.1 {
+                Marks::Initial
+            } else {
+                Marks::Incremental
+            },
+            asked: asked.2,
+            publishing: asked.3,
+        });
     let rows = (
         proptest::collection::vec(table, 0..3),
         any::<usize>(),
         any::<u64>(),
+        any::<(bool, bool)>(),
     );
-    let rows = rows.prop_map(|(tables, table_count, rows)| SnapshotProgress {
+    let rows = rows.prop_map(|(tables, table_count, rows, flags)| SnapshotProgress {
         tables,
         table_count,
         rows,
+        has_first: flags.0,
+        paused: flags.1,
     });
-    let progress = (lsn(), last, option::of(partial), option::of(rows), any::<i64>());
+    let signals = option::of(any::<i64>());
+    let progress = (
+        lsn(),
+        last,
+        option::of(partial),
+        option::of(rows),
+        any::<i64>(),
+        signals,
+    );
     (state, place, progress).prop_map(|(state, place, progress)| Checkpoint {
         version: Checkpoint::VERSION,
         state,
@@ -59,6 +89,7 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
         last_message: progress.1.1,
         partial: progress.2,
         snapshot: progress.3,
+        signals_read: progress.5,
         written_at_unix_micros: progress.4,
     })
 }
@@ -92,6 +123,7 @@ fn example() -> Checkpoint {
             next_ordinal: 17,
         }),
         snapshot: None,
+        signals_read: None,
         written_at_unix_micros: 1_767_225_600_123_456,
     }
 }
@@ -152,7 +184,7 @@ fn what_is_not_understood_is_refused() {
         r#""version":1,"#,
         r#""version":1,"windows":{},"#,
         &expect![
-            "unknown field `windows`, expected one of `version`, `state`, `system_identifier`, `timeline`, `database`, `slot`, `end_lsn`, `last_commit`, `last_message`, `partial`, `snapshot`, `written_at_unix_micros` at line 1 column 22"
+            "unknown field `windows`, expected one of `version`, `state`, `system_identifier`, `timeline`, `database`, `slot`, `end_lsn`, `last_commit`, `last_message`, `partial`, `snapshot`, `signals_read`, `written_at_unix_micros` at line 1 column 22"
         ],
     );
     check(

@@ -1,11 +1,13 @@
 //! The rows that are in the tables already: how they are read.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
-use walcast_mapper::{RowId, TableFacts, TableName};
+use walcast_mapper::{TableFacts, TableName};
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Relation};
 
 use super::BoxedFault;
+use crate::NextRow;
 
 /// Takes snapshots of the source.
 pub trait Snapshots {
@@ -26,14 +28,23 @@ pub trait Snapshot {
     /// When it was taken.
     fn taken_at(&self) -> PgTimestamp;
 
-    /// Begins to read a table, from the row `from` on; the table that was read before is done with.
+    /// How large tables are, in bytes and more or less; of those that exist.
+    fn sizes(
+        &mut self,
+        tables: &[TableName],
+    ) -> impl Future<Output = Result<BTreeMap<TableName, u64>, BoxedFault>>;
+
+    /// Begins to read a table, from the row `from` on; the table that was read before is done with. A table or partition
+    /// whose file is not that of `from` any more is read from its first row. `filter` chooses among the rows, in SQL;
+    /// `None`: as configured.
     fn open(
         &mut self,
         table: &TableName,
-        from: Option<RowId>,
+        from: Option<NextRow>,
+        filter: Option<&str>,
     ) -> impl Future<Output = Result<Opened, BoxedFault>>;
 
-    /// The next rows of the table, ascending by [`RowId`]; `None` at its end. Cancel-safe.
+    /// The next rows of the table, ascending by table and place ([`walcast_mapper::RowId`]); `None` at its end. Cancel-safe.
     fn next(&mut self) -> impl Future<Output = Result<Option<CopiedRows>, BoxedFault>>;
 }
 
@@ -65,6 +76,8 @@ pub struct SnapshotTable {
 pub struct CopiedRows {
     /// The table that holds them: that which was opened, or a partition of it.
     pub table: Oid,
+    /// The file in which they lie.
+    pub file: Oid,
     /// The rows as COPY writes them in text format, each with the end of its line: first its `ctid`, then the columns of
     /// the relation.
     pub lines: Vec<u8>,

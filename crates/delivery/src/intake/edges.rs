@@ -7,7 +7,7 @@ use walcast_mapper::{EdgeContext, MapperConfig, Tally, TransactionEvents};
 use walcast_pgoutput::Lsn;
 
 use super::{Intake, IntakeFault};
-use crate::edge::{Catalog, SchemaRegistry, Snapshots, Topics};
+use crate::edge::{RowsCatalog, SchemaRegistry, Snapshots, Topics};
 use crate::parcel::OpenTransaction;
 
 /// What tells transactions, and what the open one has counted so far: one number for each table, whatever its size.
@@ -26,7 +26,7 @@ impl ToldTransactions {
     }
 }
 
-impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R, N> {
+impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R, N> {
     /// A transaction has begun.
     pub(super) async fn tell_beginning(&mut self, lsn: Lsn) -> Result<(), IntakeFault> {
         let (Some(told), Some(transaction)) = (&mut self.told, &mut self.transaction) else {

@@ -9,10 +9,10 @@ use walcast_mapper::{MessageContext, Ordinal, RecordId};
 use walcast_pgoutput::{LogicalMessage, PgTimestamp};
 
 use super::{Intake, IntakeFault};
-use crate::edge::{Catalog, SchemaRegistry, Snapshots, Topics};
+use crate::edge::{RowsCatalog, SchemaRegistry, Snapshots, Topics};
 use crate::parcel::PARCEL_BYTES;
 
-impl<C: Catalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R, N> {
+impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R, N> {
     pub(super) async fn message(&mut self, message: &LogicalMessage<'_>) -> Result<(), IntakeFault> {
         if message.transactional {
             self.message_in_transaction(message).await

@@ -59,6 +59,7 @@ fn checkpoint() -> Checkpoint {
         last_message: None,
         partial: None,
         snapshot: None,
+        signals_read: None,
         written_at_unix_micros: 0,
     }
 }

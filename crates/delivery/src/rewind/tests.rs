@@ -27,6 +27,7 @@ fn checkpoint(end_lsn: u64) -> Checkpoint {
         last_message: None,
         partial: None,
         snapshot: None,
+        signals_read: None,
         written_at_unix_micros: 6,
     }
 }
@@ -70,6 +71,7 @@ fn stopped() -> (Survey, CheckpointLog) {
         CheckpointLog {
             current: Some(checkpoint(100)),
             history,
+            known_tables: None,
         },
     )
 }

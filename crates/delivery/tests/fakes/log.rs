@@ -28,6 +28,10 @@ pub(crate) enum Change {
 pub(crate) struct Table {
     pub(crate) name: TableName,
     pub(crate) oid: Oid,
+    /// Another one when it was rewritten.
+    pub(crate) file: Oid,
+    /// Commits before it were not published.
+    pub(crate) published_since: Lsn,
     pub(crate) columns: Vec<ColumnFacts>,
     pub(crate) types: BTreeMap<Oid, TypeFacts>,
     /// Whether the configured patterns choose it.
@@ -73,11 +77,26 @@ impl Table {
                 name: name.to_owned(),
             },
             oid: Oid::new(oid),
+            file: Oid::new(oid),
+            published_since: Lsn::INVALID,
             columns: vec![column("id", 23, true), column("note", 25, false)],
             types: BTreeMap::new(),
             captured: true,
             persistence: Persistence::Permanent,
             identifies_rows: true,
+        }
+    }
+
+    /// `public.<name> (id text primary key, type text, data text)`, not captured.
+    pub(crate) fn of_signals(name: &str, oid: u32) -> Self {
+        Self {
+            columns: vec![
+                column("id", 25, true),
+                column("type", 25, false),
+                column("data", 25, false),
+            ],
+            captured: false,
+            ..Self::new(name, oid)
         }
     }
 
@@ -188,6 +207,15 @@ fn row(id: i32, note: &str) -> Row {
 
 pub(crate) fn insert(id: i32) -> Change {
     Change::Insert(row(id, "new"))
+}
+
+/// A row of a signal table.
+pub(crate) fn signal(kind: &str, data: &str) -> Change {
+    Change::Insert(vec![
+        Some("1".to_owned()),
+        Some(kind.to_owned()),
+        Some(data.to_owned()),
+    ])
 }
 
 /// A row of at least `bytes` bytes.

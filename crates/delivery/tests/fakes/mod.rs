@@ -18,7 +18,8 @@ mod world;
 
 pub(crate) use kafka::{Broker, KafkaCall};
 pub(crate) use log::{
-    Change, Table, Transaction, delete, insert, insert_padded, message, truncate, update, update_moved,
+    Change, Table, Transaction, delete, insert, insert_padded, message, signal, truncate, update,
+    update_moved,
 };
 pub(crate) use postgres::PostgresCall;
 pub(crate) use script::{Act, TestFault};

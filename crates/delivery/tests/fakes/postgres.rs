@@ -10,7 +10,7 @@ use walcast_delivery::{
     SystemIdentifier, Timeline, TimelineSwitch, WalStatus,
 };
 use walcast_mapper::TableName;
-use walcast_pgoutput::{Lsn, ReplicaIdentity, Xid};
+use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity, Xid};
 
 use super::kafka::Kafka;
 use super::log::{Change, Table, Transaction};
@@ -26,7 +26,9 @@ pub(crate) enum PostgresCall {
     Survey,
     CreatePublication,
     DropPublication,
+    Publish,
     CreateSlot,
+    DropSlot,
     Start,
     /// A block was asked for and there is one.
     Next,
@@ -54,6 +56,7 @@ pub(crate) struct Server {
     pub(crate) timeline: Timeline,
     pub(crate) history: Vec<TimelineSwitch>,
     pub(crate) wal_level: String,
+    pub(crate) server_version: u32,
     pub(crate) tables: Vec<Table>,
     pub(crate) unmatched_patterns: Vec<String>,
     pub(crate) log: Vec<Transaction>,
@@ -100,6 +103,7 @@ impl Postgres {
             timeline: Timeline::new(1),
             history: Vec::new(),
             wal_level: "logical".to_owned(),
+            server_version: 170_006,
             tables: vec![Table::new("accounts", 16_400), Table::new("orders", 16_410)],
             unmatched_patterns: Vec::new(),
             log: Vec::new(),
@@ -153,6 +157,16 @@ impl Postgres {
         })
     }
 
+    /// A table whose rows are signals: it is published and not captured.
+    pub(crate) fn add_signal_table(&self) {
+        self.edit(|server| {
+            let table = Table::of_signals("signals", 16_500);
+            let publication = server.publication.as_mut().expect("there is a publication");
+            publication.tables.push(table.name.clone());
+            server.tables.push(table);
+        });
+    }
+
     /// Something that is not for us writes to the log.
     pub(crate) fn write_elsewhere(&self, bytes: u64) -> Lsn {
         self.edit(|server| {
@@ -184,6 +198,11 @@ impl Server {
         table.expect("the table exists")
     }
 
+    pub(crate) fn table_ref(&self, name: &str) -> &Table {
+        let table = self.tables.iter().find(|table| table.name.name == name);
+        table.expect("the table exists")
+    }
+
     fn commit<'t>(
         &mut self,
         changes: impl IntoIterator<Item = (&'t str, Change)>,
@@ -200,9 +219,38 @@ impl Server {
         transaction
     }
 
+    pub(crate) fn known_tables(&self) -> BTreeSet<Oid> {
+        let captured = self.tables.iter().filter(|table| table.captured);
+        captured.map(|table| table.oid).collect()
+    }
+
     pub(crate) fn captured_names(&self) -> Vec<TableName> {
         let captured = self.tables.iter().filter(|table| table.captured);
         captured.map(|table| table.name.clone()).collect()
+    }
+
+    /// What a walsender sends of a transaction: tables that were not published when it was committed are left out.
+    pub(crate) fn published(&self, transaction: &Transaction) -> Transaction {
+        let mut sent = transaction.clone();
+        sent.changes.retain(|logged| {
+            let table = self.tables.iter().find(|table| table.oid == logged.relation.oid);
+            table.is_none_or(|table| table.published_since <= transaction.commit_lsn)
+        });
+        sent
+    }
+
+    pub(crate) fn publish(&mut self, tables: &[TableName]) {
+        let publication = self.publication.as_mut().expect("there is a publication");
+        publication.tables.extend(tables.iter().cloned());
+        for table in self
+            .tables
+            .iter_mut()
+            .filter(|table| tables.contains(&table.name))
+        {
+            table.published_since = self.wal_end;
+        }
+        // The command is in the log itself.
+        self.wal_end = Lsn::new(self.wal_end.as_u64() + 0x40);
     }
 
     pub(crate) fn create_slot(&mut self) -> Lsn {
@@ -229,7 +277,7 @@ impl Server {
             system_identifier: self.system_identifier,
             timeline: self.timeline,
             history: self.history.clone(),
-            server_version: 170_006,
+            server_version: self.server_version,
             flush_lsn: self.wal_end,
             database: "shop".to_owned(),
             wal_level: self.wal_level.clone(),
@@ -297,6 +345,22 @@ impl Source for PostgresClient {
         self.call(PostgresCall::CreatePublication, |server| {
             assert!(server.publication.is_none(), "the publication exists already");
             server.publication = Some(publication);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn publish(&mut self, tables: &[TableName]) -> Result<(), BoxedFault> {
+        self.call(PostgresCall::Publish, |server| {
+            server.publish(tables);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn drop_slot(&mut self) -> Result<(), BoxedFault> {
+        self.call(PostgresCall::DropSlot, |server| {
+            server.slot = None;
             Ok(())
         })
         .await

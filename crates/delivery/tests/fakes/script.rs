@@ -16,6 +16,7 @@ pub(crate) struct TestFault {
     retryable: bool,
     fenced: bool,
     incompatible: bool,
+    about_rows: bool,
 }
 
 impl TestFault {
@@ -26,6 +27,7 @@ impl TestFault {
             retryable: true,
             fenced: false,
             incompatible: false,
+            about_rows: false,
         }
     }
 
@@ -36,6 +38,7 @@ impl TestFault {
             retryable: false,
             fenced: false,
             incompatible: false,
+            about_rows: false,
         }
     }
 
@@ -47,6 +50,15 @@ impl TestFault {
             retryable: true,
             fenced: true,
             incompatible: false,
+            about_rows: false,
+        }
+    }
+
+    /// It lies in what was asked for.
+    pub(crate) const fn about_rows(text: &'static str) -> Self {
+        Self {
+            about_rows: true,
+            ..Self::lasting(text)
         }
     }
 
@@ -57,6 +69,7 @@ impl TestFault {
             retryable: false,
             fenced: false,
             incompatible: true,
+            about_rows: false,
         }
     }
 }
@@ -72,6 +85,10 @@ impl Fault for TestFault {
 
     fn is_incompatible(&self) -> bool {
         self.incompatible
+    }
+
+    fn is_about_rows(&self) -> bool {
+        self.about_rows
     }
 }
 

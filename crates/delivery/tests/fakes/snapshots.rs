@@ -1,9 +1,9 @@
 //! Snapshots of the modelled server: the log replayed up to a position.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use walcast_delivery::{BoxedFault, CopiedRows, Opened, Snapshot, SnapshotTable, Snapshots};
-use walcast_mapper::{RowId, TableName};
+use walcast_delivery::{BoxedFault, CopiedRows, NextRow, Opened, Snapshot, SnapshotTable, Snapshots};
+use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
 
 use super::log::{Change, Row};
@@ -36,6 +36,7 @@ pub(crate) struct FakeSnapshot {
     postgres: Postgres,
     lsn: Lsn,
     table: Oid,
+    file: Oid,
     rows: VecDeque<(Tid, Row)>,
 }
 
@@ -45,6 +46,7 @@ impl FakeSnapshot {
             postgres,
             lsn,
             table: Oid::default(),
+            file: Oid::default(),
             rows: VecDeque::new(),
         }
     }
@@ -93,7 +95,25 @@ impl Snapshot for FakeSnapshot {
         PgTimestamp::from_unix_micros(1_767_225_600_000_000)
     }
 
-    async fn open(&mut self, table: &TableName, from: Option<RowId>) -> Result<Opened, BoxedFault> {
+    async fn sizes(&mut self, tables: &[TableName]) -> Result<BTreeMap<TableName, u64>, BoxedFault> {
+        let lsn = self.lsn;
+        Ok(self.postgres.read(|server| {
+            let known = server.tables.iter().filter(|table| tables.contains(&table.name));
+            known
+                .map(|table| {
+                    let rows = rows_at(server, table.oid, lsn).len();
+                    (table.name.clone(), u64::try_from(rows).unwrap_or(u64::MAX))
+                })
+                .collect()
+        }))
+    }
+
+    async fn open(
+        &mut self,
+        table: &TableName,
+        from: Option<NextRow>,
+        _filter: Option<&str>,
+    ) -> Result<Opened, BoxedFault> {
         let lsn = self.lsn;
         let postgres = &self.postgres;
         let opened = perform(
@@ -112,7 +132,9 @@ impl Snapshot for FakeSnapshot {
             return Ok(Opened::Missing);
         };
         self.table = table.oid;
-        let first = from.map_or(Tid::START, |row| row.tid);
+        self.file = table.file;
+        let from = from.filter(|row| row.file() == table.file);
+        let first = from.map_or(Tid::START, |row| row.row().tid);
         self.rows = rows.into_iter().filter(|(tid, _)| *tid >= first).collect();
         Ok(Opened::Table(Box::new(SnapshotTable {
             relation: table.relation(),
@@ -138,6 +160,7 @@ impl Snapshot for FakeSnapshot {
         }
         Ok(Some(CopiedRows {
             table: self.table,
+            file: self.file,
             lines,
             bytes: 0,
         }))

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use walcast_delivery::{BoxedFault, Catalog, ChangeStream, Feedback, SourceWatch, Survey};
+use walcast_delivery::{BoxedFault, Catalog, ChangeStream, Feedback, RowsCatalog, SourceWatch, Survey};
 use walcast_mapper::{TableFacts, TableName, Unsent};
 use walcast_pgoutput::{FrameBlock, Lsn, Oid};
 
@@ -48,6 +48,7 @@ impl Stream {
             };
             self.next_transaction += 1;
             if transaction.commit_lsn >= self.from {
+                let transaction = &server.published(transaction);
                 let frames = wire::transaction(transaction, &mut self.told, server.keepalives_inside);
                 self.frames.extend(frames);
             }
@@ -163,6 +164,20 @@ impl Catalog for CatalogClient {
     }
 }
 
+impl RowsCatalog for CatalogClient {
+    async fn survey(&mut self) -> Result<Survey, BoxedFault> {
+        perform(&self.0.server, &self.0.steps, PostgresCall::Survey, |server| {
+            Ok(server.survey())
+        })
+        .await
+    }
+
+    async fn refuses(&mut self, _: &TableName, filter: Option<&str>) -> Result<Option<String>, BoxedFault> {
+        let is_wrong = filter.is_some_and(|filter| filter.contains("wrong"));
+        Ok(is_wrong.then(|| "syntax error".to_owned()))
+    }
+}
+
 /// Eyes on the server.
 pub(crate) struct WatchClient(pub(crate) Postgres);
 
@@ -170,6 +185,14 @@ impl SourceWatch for WatchClient {
     async fn survey(&mut self) -> Result<Survey, BoxedFault> {
         perform(&self.0.server, &self.0.steps, PostgresCall::Watch, |server| {
             Ok(server.survey())
+        })
+        .await
+    }
+
+    async fn publish(&mut self, tables: &[TableName]) -> Result<Lsn, BoxedFault> {
+        perform(&self.0.server, &self.0.steps, PostgresCall::Publish, |server| {
+            server.publish(tables);
+            Ok(server.wal_end)
         })
         .await
     }

@@ -1,20 +1,21 @@
 //! Everything together: one Postgres, one Kafka, one registry, and connectors that come and go.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use walcast_delivery::{
     Checkpoint, CheckpointState, CheckpointUpdate, Connector, DeliveryConfig, DeliveryError, Metrics,
-    OnIncompatible, ReplayConfig, SnapshotConfig, SnapshotMode, Status, SystemIdentifier, Timeline,
+    OnIncompatible, ReplayConfig, SnapshotConfig, SnapshotControl, SnapshotMode, SnapshotRequests, Status,
+    SystemIdentifier, Timeline,
 };
 use walcast_mapper::MapperConfig;
 use walcast_pgoutput::Lsn;
 
 use super::kafka::{Kafka, SinkClient, TopicsClient};
 use super::log::Transaction;
-use super::postgres::{Postgres, PostgresClient};
+use super::postgres::{Postgres, PostgresClient, Server};
 use super::registry::Registry;
 use super::steps::Steps;
 use super::verdict;
@@ -38,6 +39,7 @@ pub(crate) struct World {
     pub(crate) mapper: MapperConfig,
     pub(crate) status: watch::Sender<Status>,
     delivers_from: Cell<Lsn>,
+    control: RefCell<Option<SnapshotControl>>,
 }
 
 impl World {
@@ -53,6 +55,7 @@ impl World {
             status: watch::Sender::new(Status::default()),
             steps,
             delivers_from: Cell::new(CONSISTENT_POINT),
+            control: RefCell::new(None),
         }
     }
 
@@ -70,6 +73,7 @@ impl World {
             current,
             enters_history: false,
             expired: Vec::new(),
+            known_tables: Some(self.postgres.read(Server::known_tables)),
         };
         self.kafka.edit(|broker| broker.put_checkpoint(update));
     }
@@ -91,6 +95,8 @@ impl World {
 
     /// A new instance.
     pub(crate) fn connector(&self) -> TestConnector {
+        let requests = SnapshotRequests::new();
+        self.control.replace(Some(requests.control()));
         Connector {
             source: PostgresClient {
                 postgres: self.postgres.clone(),
@@ -102,8 +108,14 @@ impl World {
             mapper: self.mapper.clone(),
             config: self.config.clone(),
             metrics: Metrics::default(),
+            requests,
             status: self.status.clone(),
         }
+    }
+
+    /// The way into the instance that was made last.
+    pub(crate) fn control(&self) -> SnapshotControl {
+        self.control.borrow().clone().expect("there was an instance")
     }
 
     /// Runs a new instance until `stop` ends or it ends by itself.
@@ -185,6 +197,7 @@ pub(crate) fn checkpoint(end_lsn: Lsn) -> Checkpoint {
         last_message: None,
         partial: None,
         snapshot: None,
+        signals_read: None,
         written_at_unix_micros: 1_767_225_600_000_000,
     }
 }
@@ -214,6 +227,8 @@ fn config() -> DeliveryConfig {
             first_window: Duration::from_secs(3600),
             window: Duration::from_secs(10),
             rows_per_second: None,
+            bytes_per_second: None,
+            signal_table: None,
         },
     }
 }

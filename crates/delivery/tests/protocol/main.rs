@@ -12,6 +12,8 @@ mod halts;
 mod idle;
 mod large_transactions;
 mod mapping;
+mod newly_captured;
+mod on_demand;
 mod out_of_order;
 mod random;
 mod relations;

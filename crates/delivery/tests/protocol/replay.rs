@@ -34,6 +34,7 @@ fn remember(world: &World, end_lsn: Lsn, age: Duration) {
         current,
         enters_history: true,
         expired: Vec::new(),
+        known_tables: None,
     };
     world.kafka.edit(|broker| broker.put_checkpoint(update));
 }

@@ -9,7 +9,7 @@ use walcast_pgoutput::Lsn;
 use crate::fakes::{Act, PostgresCall, TestFault, World, delete, insert, rows_at, update, verify};
 
 /// A world with rows in its tables and nothing set up.
-fn filled() -> World {
+pub(crate) fn filled() -> World {
     let mut world = World::new();
     world.config.snapshot.mode = SnapshotMode::Initial;
     for id in 1..=7 {
@@ -25,7 +25,7 @@ fn filled() -> World {
 }
 
 /// Something goes on while rows are read.
-fn write_more(world: &World) {
+pub(crate) fn write_more(world: &World) {
     world.postgres.commit([
         ("accounts", update(1)),
         ("accounts", insert(8)),
@@ -47,7 +47,7 @@ fn split(id: &str) -> (&str, &str) {
 }
 
 /// Identities of the rows that were read, without the position.
-fn reads(world: &World) -> Vec<String> {
+pub(crate) fn reads(world: &World) -> Vec<String> {
     world.kafka.read(|broker| {
         let reads = broker.committed_with_reads().filter(|record| record.is_read());
         reads.map(|record| split(&record.id).1.to_owned()).collect()
@@ -55,7 +55,7 @@ fn reads(world: &World) -> Vec<String> {
 }
 
 /// Whatever happened: the order is that of the log, no row is there twice, every row that is in a table is in its topic.
-fn verify_rows(world: &World) {
+pub(crate) fn verify_rows(world: &World) {
     verify(world);
     let slot_lsn = world.delivers_from();
     world.kafka.read(|broker| {
@@ -81,7 +81,7 @@ fn verify_rows(world: &World) {
         keys
     });
     world.postgres.read(|server| {
-        for table in &server.tables {
+        for table in server.tables.iter().filter(|table| table.captured) {
             for (_, row) in rows_at(server, table.oid, server.wal_end) {
                 let id: u8 = row[0]
                     .as_deref()
@@ -98,7 +98,7 @@ fn verify_rows(world: &World) {
 }
 
 /// Takes note of where the slot was made.
-fn note_slot(world: &World) {
+pub(crate) fn note_slot(world: &World) {
     let created = world.postgres.read(|server| server.starts.first().copied());
     if let Some(lsn) = created {
         world.deliver_from(lsn);

@@ -1,13 +1,13 @@
 //! The checkpoint and its history, written and read again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use walcast_delivery::{CheckpointLog, CheckpointUpdate, CommitMark, Partial, Sink};
 use walcast_kafka::{CheckpointReader, KafkaError};
-use walcast_pgoutput::Lsn;
+use walcast_pgoutput::{Lsn, Oid};
 
 use crate::support::{broker, checkpoint, committed, config, sink, update};
 
@@ -28,6 +28,7 @@ async fn history_is_kept_until_it_expires() {
     for end_lsn in [100, 200, 300] {
         sink.commit(&CheckpointUpdate {
             enters_history: true,
+            known_tables: (end_lsn == 200).then(|| BTreeSet::from([Oid::new(16_400)])),
             ..update(end_lsn)
         })
         .await
@@ -43,6 +44,7 @@ async fn history_is_kept_until_it_expires() {
     let expected = CheckpointLog {
         current: Some(checkpoint(400)),
         history: BTreeMap::from([(Lsn::new(200), checkpoint(200)), (Lsn::new(300), checkpoint(300))]),
+        known_tables: Some(BTreeSet::from([Oid::new(16_400)])),
     };
     assert_eq!(
         CheckpointReader::new(config.clone()).read().await.unwrap(),

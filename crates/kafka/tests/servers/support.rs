@@ -110,6 +110,7 @@ pub(crate) fn checkpoint(end_lsn: u64) -> Checkpoint {
         last_message: None,
         partial: None,
         snapshot: None,
+        signals_read: None,
         written_at_unix_micros: 1_700_000_000_000_000,
     }
 }
@@ -119,6 +120,7 @@ pub(crate) fn update(end_lsn: u64) -> CheckpointUpdate {
         current: checkpoint(end_lsn),
         enters_history: false,
         expired: Vec::new(),
+        known_tables: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! A table as the log would describe it, and where its rows lie.
 
+use std::collections::BTreeMap;
+
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use walcast_delivery::sql;
@@ -151,6 +153,46 @@ pub(crate) async fn described(
         parts,
         filter,
     }))
+}
+
+/// Tables by name, each with the size of what holds its rows.
+const SIZES: &str = r"
+WITH RECURSIVE named AS (
+    SELECT c.oid AS root, c.oid, n.nspname, c.relname
+    FROM unnest($1::text[], $2::text[]) AS wanted (namespace, name)
+    JOIN pg_namespace n ON n.nspname = wanted.namespace
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name AND c.relkind IN ('r', 'p')
+), tree (root, oid) AS (
+    SELECT root, oid FROM named
+    UNION
+    SELECT tree.root, i.inhrelid FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind = 'p'
+    JOIN pg_inherits i ON i.inhparent = tree.oid
+)
+SELECT named.nspname::text, named.relname::text, coalesce(sum(pg_relation_size(tree.oid)), 0)::int8
+FROM named JOIN tree ON tree.root = named.root
+GROUP BY 1, 2";
+
+/// How large tables are; those that do not exist are left out.
+pub(crate) async fn sizes(
+    client: &Client,
+    tables: &[TableName],
+) -> Result<BTreeMap<TableName, u64>, PostgresError> {
+    let namespaces: Vec<&str> = tables.iter().map(|table| table.namespace.as_str()).collect();
+    let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
+    let wanted = [
+        (&namespaces as _, Type::TEXT_ARRAY),
+        (&names as _, Type::TEXT_ARRAY),
+    ];
+    let mut sizes = BTreeMap::new();
+    for row in rows(client, DOING, SIZES, &wanted).await? {
+        let table = TableName {
+            namespace: value(DOING, &row, 0)?,
+            name: value(DOING, &row, 1)?,
+        };
+        let bytes: i64 = value(DOING, &row, 2)?;
+        sizes.insert(table, u64::try_from(bytes).unwrap_or(0));
+    }
+    Ok(sizes)
 }
 
 impl Described {

@@ -8,7 +8,7 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::ReplicaIdentity;
 
 use super::query::{one, rows, value};
-use super::tables::WITH_PARTITIONS;
+use super::readable::unreadable;
 use crate::config::PostgresConfig;
 use crate::error::PostgresError;
 
@@ -90,13 +90,6 @@ pub(crate) async fn preconditions(
     Ok(found)
 }
 
-/// The tables, or what lies below them, that the role may not read.
-const UNREADABLE: &str = "
-SELECT format('%I.%I', n.nspname, c.relname), current_user::text
-FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND NOT has_table_privilege(c.oid, 'SELECT')
-ORDER BY 1";
-
 /// Whether the rows that are in the tables can be read; nothing where none are to be.
 pub(crate) async fn readable(
     client: &Client,
@@ -112,23 +105,18 @@ pub(crate) async fn readable(
     if oids.is_empty() {
         return Ok(None);
     }
-    let (mut unreadable, mut role): (Vec<String>, String) = (Vec::new(), String::new());
-    let sql = format!("{WITH_PARTITIONS}{UNREADABLE}");
-    for row in rows(client, DOING, &sql, &[(&oids, Type::OID_ARRAY)]).await? {
-        unreadable.push(value(DOING, &row, 0)?);
-        role = value(DOING, &row, 1)?;
-    }
-    Ok(Some(if unreadable.is_empty() {
-        Precondition::ok(NAME, format!("of {} tables can be read", oids.len()))
-    } else {
-        let tables = unreadable.join(", ");
-        let grant = format!("GRANT SELECT ON {tables} TO {}", identifier(&role));
-        let why = format!("of {} tables cannot be read: {tables}", unreadable.len());
-        Precondition::failed(
-            NAME,
-            why,
-            format!("{grant}; or set mode = \"never\" in [snapshot]"),
-        )
+    Ok(Some(match unreadable(client, &oids).await? {
+        None => Precondition::ok(NAME, format!("of {} tables can be read", oids.len())),
+        Some((unreadable, role)) => {
+            let tables = unreadable.join(", ");
+            let grant = format!("GRANT SELECT ON {tables} TO {role}");
+            let why = format!("of {} tables cannot be read: {tables}", unreadable.len());
+            Precondition::failed(
+                NAME,
+                why,
+                format!("{grant}; or set mode = \"never\" in [snapshot]"),
+            )
+        }
     }))
 }
 

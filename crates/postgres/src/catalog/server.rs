@@ -35,6 +35,13 @@ pub(crate) async fn cluster(client: &Client) -> Result<Cluster, PostgresError> {
     })
 }
 
+/// A position at or after the end of everything that was committed so far.
+pub(crate) async fn end_of_log(client: &Client) -> Result<Lsn, PostgresError> {
+    const DOING: &str = "asking for the end of the log";
+    let row = one(client, DOING, "SELECT pg_current_wal_insert_lsn()::text", &[]).await?;
+    lsn(DOING, &row, 0)?.ok_or_else(|| unexpected(DOING, "no position"))
+}
+
 /// Asks for the end of the log and what lies around it. The control file lags behind after a promotion; the name of the
 /// file that is being written does not: its first eight digits are the timeline.
 pub(crate) async fn server_state(client: &Client) -> Result<ServerState, PostgresError> {

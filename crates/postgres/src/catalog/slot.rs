@@ -9,6 +9,14 @@ use crate::error::PostgresError;
 
 const DOING: &str = "looking at the slot";
 
+/// Drops a slot.
+pub(crate) async fn drop_slot(client: &Client, name: &str) -> Result<(), PostgresError> {
+    const DROPPING: &str = "dropping the slot";
+    let sql = "SELECT pg_drop_replication_slot($1)::text";
+    row(client, DROPPING, sql, &[(&name, Type::TEXT)]).await?;
+    Ok(())
+}
+
 /// Asks for a slot by name.
 pub(crate) async fn slot(
     client: &Client,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use walcast_mapper::RowId;
+use walcast_delivery::NextRow;
 use walcast_pgoutput::{Oid, Tid};
 
 use crate::catalog::{Described, Part};
@@ -20,27 +20,29 @@ const CHUNK_BLOCKS: u32 = 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Chunk {
     pub(super) table: Oid,
+    pub(super) file: Oid,
     pub(super) sql: String,
     pub(super) bytes: u64,
 }
 
-/// What is left to be read from the row `from` on, in order.
+/// What is left to be read from the row `from` on, in order. In another file than that of `from` its place means nothing.
 pub(super) fn plan(
     table: &Described,
     filter: Option<&str>,
-    from: Option<RowId>,
+    from: Option<NextRow>,
     server_version: u32,
 ) -> VecDeque<Chunk> {
     let mut chunks = VecDeque::new();
     for part in &table.parts {
         let start = match from {
-            Some(row) if part.oid < row.table => continue,
-            Some(row) if part.oid == row.table => row.tid,
+            Some(next) if part.oid < next.row().table => continue,
+            Some(next) if part.oid == next.row().table && part.file == next.file() => next.row().tid,
             Some(_) | None => Tid::START,
         };
         for (from, to, bytes) in ranges(part, start, server_version) {
             chunks.push_back(Chunk {
                 table: part.oid,
+                file: part.file,
                 sql: table.copy(part, &condition(from, to), filter),
                 bytes,
             });
@@ -82,6 +84,7 @@ fn ranges(part: &Part, start: Tid, server_version: u32) -> Vec<(Tid, Option<Tid>
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
+    use walcast_delivery::NextRow;
     use walcast_mapper::{RowId, TableName};
     use walcast_pgoutput::{Oid, Relation, RelationColumn, ReplicaIdentity, Tid};
 
@@ -121,9 +124,9 @@ mod tests {
     }
 
     fn check(parts: &[(u32, u64)], from: Option<(u32, Tid)>, version: u32, expected: &Expect) {
-        let from = from.map(|(table, tid)| RowId {
-            table: Oid::new(table),
-            tid,
+        let from = from.map(|(table, tid)| {
+            let table = Oid::new(table);
+            NextRow::new(RowId { table, tid }, table)
         });
         let chunks = plan(&table(parts), None, from, version);
         let lines: Vec<String> = chunks
@@ -168,6 +171,23 @@ mod tests {
                 8 4000 KiB: COPY (SELECT ctid, "Id" FROM ONLY "public"."t8" WHERE ctid >= '(1500,3)') TO STDOUT
                 9 80 KiB: COPY (SELECT ctid, "Id" FROM ONLY "public"."t9") TO STDOUT"#]],
         );
+    }
+
+    #[test]
+    fn a_table_that_was_rewritten_is_read_from_its_first_row() {
+        let tid = Tid {
+            block: 1500,
+            offset: 3,
+        };
+        let mut table = table(&[(7, 10), (8, 10)]);
+        table.parts[1].file = Oid::new(99);
+        let row = RowId {
+            table: Oid::new(8),
+            tid,
+        };
+        let chunks = plan(&table, None, Some(NextRow::new(row, Oid::new(8))), 170_000);
+        expect![[r#"COPY (SELECT ctid, "Id" FROM ONLY "public"."t8") TO STDOUT"#]].assert_eq(&chunks[0].sql);
+        assert_eq!((chunks.len(), chunks[0].file), (1, Oid::new(99)));
     }
 
     #[test]

@@ -15,12 +15,11 @@ use crate::source::Leading;
 const DOING: &str = "importing a snapshot";
 
 /// Rows are sent in the order in which they lie, and as the log would print them; a statement lasts as long as Kafka takes
-/// to store its rows; somebody's lock on a table is not waited for too long.
-const SETTINGS: [(&str, &str); 5] = [
+/// to store its rows.
+const SETTINGS: [(&str, &str); 4] = [
     ("synchronize_seqscans", "off"),
     ("max_parallel_workers_per_gather", "0"),
     ("statement_timeout", "0"),
-    ("lock_timeout", "'10s'"),
     ("search_path", "DEFAULT"),
 ];
 
@@ -44,6 +43,10 @@ pub(crate) async fn import(
     for (name, value) in SETTINGS {
         sql.push_str(&format!("; SET LOCAL {name} = {value}"));
     }
+    sql.push_str(&format!(
+        "; SET LOCAL lock_timeout = {}",
+        config.snapshot_lock_timeout.as_millis()
+    ));
     for (name, value) in VALUE_SETTINGS {
         sql.push_str(&format!("; SET LOCAL {name} = {}", literal(value)));
     }

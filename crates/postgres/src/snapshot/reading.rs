@@ -1,6 +1,6 @@
 //! Reads tables by COPY, several pieces of one at a time, and hands them on in order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use futures_util::{StreamExt, pin_mut};
@@ -8,12 +8,12 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 use walcast_delivery::sql::table as quoted;
-use walcast_delivery::{BoxedFault, CopiedRows, Opened, Snapshot, SnapshotTable};
-use walcast_mapper::{RowId, TableName};
+use walcast_delivery::{BoxedFault, CopiedRows, NextRow, Opened, Snapshot, SnapshotTable};
+use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use super::chunks::{Chunk, plan};
-use crate::catalog::{Described, described, execute, table_facts};
+use crate::catalog::{Described, described, execute, sizes, table_facts};
 use crate::config::PostgresConfig;
 use crate::connect::Session;
 use crate::error::PostgresError;
@@ -106,7 +106,12 @@ impl PostgresSnapshot {
         Ok(Arc::clone(&first.client))
     }
 
-    async fn try_open(&mut self, table: &TableName, from: Option<RowId>) -> Result<Opened, PostgresError> {
+    async fn try_open(
+        &mut self,
+        table: &TableName,
+        from: Option<NextRow>,
+        filter: Option<&str>,
+    ) -> Result<Opened, PostgresError> {
         self.running.clear();
         self.chunks.clear();
         let client = self.first_client()?;
@@ -124,7 +129,7 @@ impl PostgresSnapshot {
             return Ok(Opened::Altered);
         }
         let facts = table_facts(&client, seen.relation.oid).await?;
-        let filter = self.config.snapshot_filter(table);
+        let filter = filter.or_else(|| self.config.snapshot_filter(table));
         self.chunks = plan(&seen, filter, from, version);
         Ok(Opened::Table(Box::new(SnapshotTable {
             bytes: self.chunks.iter().map(|chunk| chunk.bytes).sum(),
@@ -208,6 +213,7 @@ async fn copy(client: &Client, chunk: &Chunk, outlet: &Outlet) -> Result<(), Pos
     pin_mut!(copied);
     let mut rows = CopiedRows {
         table: chunk.table,
+        file: chunk.file,
         lines: Vec::with_capacity(STRETCH_BYTES),
         bytes: chunk.bytes,
     };
@@ -216,6 +222,7 @@ async fn copy(client: &Client, chunk: &Chunk, outlet: &Outlet) -> Result<(), Pos
         if rows.lines.len() >= STRETCH_BYTES {
             let next = CopiedRows {
                 table: chunk.table,
+                file: chunk.file,
                 lines: Vec::with_capacity(STRETCH_BYTES),
                 bytes: 0,
             };
@@ -239,8 +246,17 @@ impl Snapshot for PostgresSnapshot {
         self.taken_at
     }
 
-    async fn open(&mut self, table: &TableName, from: Option<RowId>) -> Result<Opened, BoxedFault> {
-        Ok(self.try_open(table, from).await?)
+    async fn sizes(&mut self, tables: &[TableName]) -> Result<BTreeMap<TableName, u64>, BoxedFault> {
+        Ok(sizes(&self.leading.session.client, tables).await?)
+    }
+
+    async fn open(
+        &mut self,
+        table: &TableName,
+        from: Option<NextRow>,
+        filter: Option<&str>,
+    ) -> Result<Opened, BoxedFault> {
+        Ok(self.try_open(table, from, filter).await?)
     }
 
     async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedFault> {

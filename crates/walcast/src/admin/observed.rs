@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use walcast_delivery::{Metrics, PositionGauge, Status};
 use walcast_pgoutput::Lsn;
 
-use super::changes;
+use super::{ExistingRows, changes};
 
 /// Who is observed; nothing of it is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,13 @@ pub(crate) struct Readiness {
     reason: Option<String>,
 }
 
+impl Readiness {
+    /// Why not, or what it does.
+    pub(super) fn why(&self) -> String {
+        self.reason.clone().unwrap_or_else(|| self.state.to_owned())
+    }
+}
+
 /// The answer to `/status`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -60,16 +67,6 @@ pub(crate) struct Report {
     changes: BTreeMap<String, BTreeMap<String, u64>>,
     snapshot: ExistingRows,
     reconnects: u64,
-}
-
-/// How far existing rows are read.
-#[derive(Debug, Serialize)]
-struct ExistingRows {
-    /// By this process.
-    rows_read: u64,
-    tables_left: i64,
-    /// Of the table that is being read, more or less.
-    bytes_left: u64,
 }
 
 /// Positions as Postgres prints them; null before there is one.
@@ -121,6 +118,10 @@ impl Observed {
         }
     }
 
+    pub(crate) fn existing_rows(&self) -> ExistingRows {
+        ExistingRows::of(&self.metrics)
+    }
+
     pub(crate) fn report(&self) -> Result<Report, fmt::Error> {
         let status = self.status.borrow().clone();
         let Identity {
@@ -151,11 +152,7 @@ impl Observed {
             slot_retained_bytes: metrics.slot_retained_bytes.get(),
             transactions: metrics.transactions.get(),
             changes: changes::by_table(&metrics.changes)?,
-            snapshot: ExistingRows {
-                rows_read: metrics.snapshot_rows.get(),
-                tables_left: metrics.snapshot_tables.get(),
-                bytes_left: metrics.snapshot_bytes.get(),
-            },
+            snapshot: self.existing_rows(),
             reconnects: metrics.reconnects.get(),
         })
     }

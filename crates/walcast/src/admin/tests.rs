@@ -4,15 +4,17 @@ use expect_test::expect;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use walcast_delivery::{ChangeLabels, Metrics, Status};
+use walcast_delivery::{ChangeLabels, Metrics, SnapshotRequests, Status};
 
 use super::*;
+use crate::config::Secret;
 
 /// A connector that somebody watches, on a port of its own.
 struct Watched {
     address: SocketAddr,
     metrics: Metrics,
     status: watch::Sender<Status>,
+    _requests: SnapshotRequests,
 }
 
 async fn watched() -> Watched {
@@ -24,14 +26,20 @@ async fn watched() -> Watched {
         publication: "walcast_shop".to_owned(),
         topic_prefix: "shop".to_owned(),
     };
-    let observed = Arc::new(Observed::new(identity, metrics.clone(), receiver));
+    let requests = SnapshotRequests::new();
     let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(serve(listener, observed));
+    let served = Arc::new(Served {
+        observed: Observed::new(identity, metrics.clone(), receiver),
+        control: requests.control(),
+        access: Access::new(Some(Secret::new("s3cret")), address),
+    });
+    tokio::spawn(serve(listener, served));
     Watched {
         address,
         metrics,
         status,
+        _requests: requests,
     }
 }
 
@@ -45,6 +53,21 @@ impl Watched {
     async fn exchange(&self, path: &str) -> (String, String) {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: walcast\r\nConnection: close\r\n\r\n");
+        Self::send(&mut stream, &request).await
+    }
+
+    /// Status line and body of a request to read rows, or not to.
+    async fn post(&self, headers: &str, body: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!(
+            "POST /snapshot HTTP/1.1\r\nHost: walcast\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+            body.len()
+        );
+        let (head, body) = Self::send(&mut stream, &request).await;
+        (head.lines().next().unwrap_or_default().to_owned(), body)
+    }
+
+    async fn send(stream: &mut TcpStream, request: &str) -> (String, String) {
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -161,9 +184,16 @@ async fn status_tells_positions_as_postgres_does() {
             }
           },
           "snapshot": {
+            "state": "none",
             "rows_read": 0,
             "tables_left": 0,
-            "bytes_left": 0
+            "tables_done": 0,
+            "bytes_left": 0,
+            "snapshot_lsn": null,
+            "held_seconds": null,
+            "rows_per_second": null,
+            "seconds_left": null,
+            "tables": []
           },
           "reconnects": 0
         }"#]]
@@ -189,5 +219,29 @@ async fn a_taken_address_is_an_error_that_says_what_to_do() {
 async fn other_paths_say_what_there_is() {
     let (head, body) = watched().await.get("/").await;
     assert_eq!(head, "HTTP/1.1 404 Not Found");
-    assert_eq!(body, "there are /metrics, /healthz, /readyz and /status\n");
+    assert_eq!(
+        body,
+        "there are /metrics, /healthz, /readyz, /status and /snapshot\n"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_need_the_token_and_a_connector_that_streams() {
+    let watched = watched().await;
+    let json = "Content-Type: application/json\r\n";
+    let token = "Authorization: Bearer s3cret\r\n";
+    let (head, body) = watched.post(json, r#"{"action":"pause"}"#).await;
+    assert_eq!(head, "HTTP/1.1 401 Unauthorized");
+    expect![[r#"{"error":"show the token of [admin] as Authorization: Bearer"}"#]].assert_eq(&body);
+    // A browser that was led here cannot send this without being asked first.
+    let (head, _) = watched.post(token, r#"{"action":"pause"}"#).await;
+    assert_eq!(head, "HTTP/1.1 415 Unsupported Media Type");
+    let headers = format!("{json}{token}");
+    let (head, body) = watched.post(&headers, r#"{"action":"explode"}"#).await;
+    assert_eq!(head, "HTTP/1.1 422 Unprocessable Entity");
+    assert!(body.contains("unknown variant `explode`"), "{body}");
+    let (head, body) = watched.post(&headers, r#"{"action":"pause"}"#).await;
+    assert_eq!(head, "HTTP/1.1 503 Service Unavailable");
+    expect![[r#"{"error":"the connector does not take requests now: it connects, checks and sets up"}"#]]
+        .assert_eq(&body);
 }

@@ -7,12 +7,13 @@ use clap::Args;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 use walcast_delivery::{Metrics, Status};
-use walcast_kafka::{Registry, RegistryError};
+use walcast_kafka::{Registry, RegistryError, SignalTopic};
 
 use super::ConfigArgs;
-use crate::admin::{self, Identity, Observed};
+use crate::admin::{self, Access, Identity, Observed, Served};
 use crate::config::Config;
 use crate::exit::{Exit, help_end};
+use crate::signal_topic;
 use crate::signals::Signals;
 use crate::wiring;
 
@@ -43,7 +44,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
         topic_prefix: config.kafka.topic_prefix.clone(),
     };
     let admin_listener = match config.admin_listen {
-        Some(listen) => Some(admin::bind(listen).await?),
+        Some(listen) => Some((listen, admin::bind(listen).await?)),
         None => None,
     };
     info!(
@@ -57,10 +58,14 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
     );
 
     let mut connector = wiring::connector(&config, metrics.clone(), status)?;
-    let admin = admin_listener.map(|listener| {
-        let observed = Arc::new(Observed::new(identity, metrics, watched));
+    let admin = admin_listener.map(|(listen, listener)| {
+        let served = Arc::new(Served {
+            observed: Observed::new(identity, metrics, watched),
+            control: connector.requests.control(),
+            access: Access::new(config.admin_token.clone(), listen),
+        });
         tokio::spawn(async move {
-            if let Err(error) = admin::serve(listener, observed).await {
+            if let Err(error) = admin::serve(listener, served).await {
                 error!(%error, "figures and state are not served any more");
             }
         })
@@ -70,7 +75,22 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
         _ = signals.next() => return Ok(Exit::Done),
         asked = ask_registry(&config) => asked.context("schema registry")?,
     }
+    let signal_topic = match config.snapshot.signal_topic.as_deref() {
+        Some(topic) => {
+            let topic = SignalTopic::new(&wiring::kafka(&config)?, topic)?;
+            let followed = signal_topic::follow(
+                topic,
+                config.kafka.topic_prefix.clone(),
+                connector.requests.control(),
+            );
+            Some(tokio::spawn(followed))
+        }
+        None => None,
+    };
     let outcome = Box::pin(connector.run(signals.stop())).await;
+    if let Some(signal_topic) = signal_topic {
+        signal_topic.abort();
+    }
     if let Some(admin) = admin {
         admin.abort();
     }

@@ -125,6 +125,10 @@ pub(crate) struct RawSnapshot {
     pub(crate) first_window: Age,
     pub(crate) window: Age,
     pub(crate) rows_per_second: Option<u32>,
+    pub(crate) bytes_per_second: Option<ByteSize>,
+    pub(crate) lock_timeout: Age,
+    pub(crate) signal_table: Option<String>,
+    pub(crate) signal_topic: Option<String>,
 }
 
 /// Which rows of some tables are read.
@@ -169,6 +173,9 @@ pub(crate) struct RawRetry {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawAdmin {
     pub(crate) listen: String,
+    #[serde(skip_serializing)]
+    pub(crate) token: Option<Secret>,
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -206,6 +213,8 @@ const SNAPSHOT_CONNECTIONS: u64 = 2;
 const SNAPSHOT_FIRST_WINDOW: Age = Age::from_secs(3600);
 /// Changes wait so long, and then have as much time to catch up as they need.
 const SNAPSHOT_WINDOW: Age = Age::from_secs(10);
+/// Whoever alters a table has it for milliseconds; a table that is held longer is read later.
+const SNAPSHOT_LOCK_TIMEOUT: Age = Age::from_secs(10);
 /// Replay is asked for, because the log it holds back costs disk on the source.
 const REPLAY_KEEP: Age = Age::from_secs(0);
 /// Sixty positions for an hour of replay; positions between them can be replayed from too.
@@ -278,6 +287,10 @@ impl Default for RawSnapshot {
             first_window: SNAPSHOT_FIRST_WINDOW,
             window: SNAPSHOT_WINDOW,
             rows_per_second: None,
+            bytes_per_second: None,
+            lock_timeout: SNAPSHOT_LOCK_TIMEOUT,
+            signal_table: None,
+            signal_topic: None,
         }
     }
 }
@@ -321,6 +334,8 @@ impl Default for RawAdmin {
     fn default() -> Self {
         Self {
             listen: ADMIN_LISTEN.to_owned(),
+            token: None,
+            token_file: None,
         }
     }
 }

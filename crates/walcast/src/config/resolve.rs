@@ -72,6 +72,11 @@ pub(crate) fn resolve(
         events: check.events(raw.events)?,
         retry: check.retry(&raw.retry)?,
         admin_listen: check.admin(&raw.admin)?,
+        admin_token: check.secret(
+            ("admin.token", "admin.token_file"),
+            raw.admin.token,
+            raw.admin.token_file,
+        )?,
         log: check.log(raw.log)?,
         name,
     })
@@ -450,7 +455,7 @@ impl Check<'_> {
 }
 
 /// Small letters, digits and some other bytes, at least one of them.
-fn is_word(text: &str, others: &[u8]) -> bool {
+pub(super) fn is_word(text: &str, others: &[u8]) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || others.contains(&byte);
     !text.is_empty() && text.bytes().all(allowed)
 }

@@ -226,6 +226,7 @@ mod tests {
             last_message: None,
             partial: None,
             snapshot: None,
+            signals_read: None,
             written_at_unix_micros: 1_700_000_000_123_456,
         }
     }
@@ -264,6 +265,7 @@ mod tests {
         CheckpointLog {
             current: Some(checkpoint(0x3000)),
             history,
+            known_tables: None,
         }
     }
 

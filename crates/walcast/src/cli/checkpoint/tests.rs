@@ -3,10 +3,11 @@ use std::fmt;
 
 use walcast_delivery::{
     BoxedFault, Catalog, ChangeStream, Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate,
-    CopiedRows, CreatedSlot, Fault, Feedback, Opened, Partitions, Rewind, Sink, SlotState, Snapshot,
-    Snapshots, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline, WalStatus,
+    CopiedRows, CreatedSlot, Fault, Feedback, NextRow, Opened, Partitions, Rewind, RowsCatalog, Sink,
+    SlotState, Snapshot, Snapshots, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline,
+    WalStatus,
 };
-use walcast_mapper::{Batch, RowId, TableFacts, TableName, Unsent};
+use walcast_mapper::{Batch, TableFacts, TableName, Unsent};
 use walcast_pgoutput::{FrameBlock, Lsn, Oid, PgTimestamp};
 
 use super::set::move_to;
@@ -75,7 +76,21 @@ impl Catalog for Never {
     }
 }
 
+impl RowsCatalog for Never {
+    async fn survey(&mut self) -> Result<Survey, BoxedFault> {
+        match *self {}
+    }
+
+    async fn refuses(&mut self, _: &TableName, _: Option<&str>) -> Result<Option<String>, BoxedFault> {
+        match *self {}
+    }
+}
+
 impl SourceWatch for Never {
+    async fn publish(&mut self, _: &[TableName]) -> Result<Lsn, BoxedFault> {
+        match *self {}
+    }
+
     async fn survey(&mut self) -> Result<Survey, BoxedFault> {
         match *self {}
     }
@@ -102,7 +117,16 @@ impl Snapshot for Never {
         match *self {}
     }
 
-    async fn open(&mut self, _: &TableName, _: Option<RowId>) -> Result<Opened, BoxedFault> {
+    async fn sizes(&mut self, _: &[TableName]) -> Result<BTreeMap<TableName, u64>, BoxedFault> {
+        match *self {}
+    }
+
+    async fn open(
+        &mut self,
+        _: &TableName,
+        _: Option<NextRow>,
+        _: Option<&str>,
+    ) -> Result<Opened, BoxedFault> {
         match *self {}
     }
 
@@ -133,6 +157,14 @@ impl Source for Server {
         Err(NotAsked.into())
     }
 
+    async fn publish(&mut self, _: &[TableName]) -> Result<(), BoxedFault> {
+        Err(NotAsked.into())
+    }
+
+    async fn drop_slot(&mut self) -> Result<(), BoxedFault> {
+        Err(NotAsked.into())
+    }
+
     async fn drop_publication(&mut self) -> Result<(), BoxedFault> {
         Err(NotAsked.into())
     }
@@ -152,6 +184,7 @@ impl Sink for Log {
         Ok(CheckpointLog {
             current: Some(checkpoint(100)),
             history: BTreeMap::new(),
+            known_tables: None,
         })
     }
 
@@ -182,6 +215,7 @@ fn checkpoint(end_lsn: u64) -> Checkpoint {
         last_message: None,
         partial: None,
         snapshot: None,
+        signals_read: None,
         written_at_unix_micros: 6,
     }
 }

@@ -74,7 +74,7 @@ impl Check<'_> {
         self.document.error_at(key, Fault::Without { key, needs })
     }
 
-    fn secret(
+    pub(super) fn secret(
         &self,
         (key, file_key): (&'static str, &'static str),
         value: Option<Secret>,

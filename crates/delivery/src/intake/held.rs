@@ -1,0 +1,113 @@
+//! A table that is being read, and its last row: what a row is marked as depends on whether another one follows.
+
+use walcast_mapper::{Plan, RowId, SnapshotMark, TableName};
+use walcast_pgoutput::{CopyDecoder, Oid, Tuple};
+
+use crate::snapshot::{Marks, NextRow, TableProgress};
+use crate::{DeliveryError, SnapshotProgress};
+
+/// A table that is being read, or was read but for its last row.
+pub(super) struct Table {
+    pub(super) name: TableName,
+    pub(super) plan: Plan,
+    marks: Marks,
+    /// Whether somebody asked for it while changes were streamed.
+    pub(super) asked: bool,
+    /// Whether a row of it was written, by this reading or an earlier one.
+    has_rows: bool,
+    held: Held,
+    pub(super) bytes_left: u64,
+}
+
+/// The row that is written when it is known whether another one follows.
+#[derive(Default)]
+struct Held {
+    table: Oid,
+    file: Oid,
+    /// Empty when no row is held.
+    line: Vec<u8>,
+}
+
+impl Table {
+    pub(super) fn new(progress: &TableProgress, plan: Plan, bytes_left: u64) -> Self {
+        Self {
+            name: progress.table(),
+            plan,
+            marks: progress.marks,
+            asked: progress.asked,
+            has_rows: progress.next.is_some(),
+            held: Held::default(),
+            bytes_left,
+        }
+    }
+
+    pub(super) fn holds_row(&self) -> bool {
+        !self.held.line.is_empty()
+    }
+
+    /// Holds a row. The one before was written.
+    pub(super) fn hold(&mut self, table: Oid, file: Oid, line: &[u8]) {
+        self.held.table = table;
+        self.held.file = file;
+        self.held.line.clear();
+        self.held.line.extend_from_slice(line);
+    }
+
+    /// The row that is held was written.
+    pub(super) fn written(&mut self) {
+        self.held.line.clear();
+        self.has_rows = true;
+    }
+
+    /// The row that is held, and what it is recognized by.
+    pub(super) fn decode_held<'d>(
+        &self,
+        decoder: &'d mut CopyDecoder,
+    ) -> Result<(RowId, Tuple<'d>), DeliveryError> {
+        let decoded = decoder.decode(&self.held.line);
+        let row = decoded.map_err(|source| DeliveryError::CopiedRow {
+            table: self.name.clone(),
+            source,
+        })?;
+        let id = RowId {
+            table: self.held.table,
+            tid: row.tid,
+        };
+        Ok((id, row.values))
+    }
+
+    /// The row that is held, as the one where reading goes on.
+    pub(super) fn held_row(&self, decoder: &mut CopyDecoder) -> Result<NextRow, DeliveryError> {
+        let (row, _) = self.decode_held(decoder)?;
+        Ok(NextRow::new(row, self.held.file))
+    }
+
+    /// The place behind a row that was held.
+    pub(super) fn behind(&self, row: RowId) -> NextRow {
+        let next = RowId {
+            tid: row.tid.next(),
+            ..row
+        };
+        NextRow::new(next, self.held.file)
+    }
+
+    /// The mark of the held row, when another one of the table follows, or may.
+    pub(super) fn mark(&self, progress: &SnapshotProgress) -> SnapshotMark {
+        match (self.marks, self.has_rows) {
+            (Marks::Incremental, _) => SnapshotMark::Incremental,
+            (Marks::Initial, _) if !progress.has_first => SnapshotMark::First,
+            (Marks::Initial, false) => SnapshotMark::FirstInTable,
+            (Marks::Initial, true) => SnapshotMark::Row,
+        }
+    }
+
+    /// The mark of the held row, when none follows in its table; Debezium counts the first of all before it.
+    pub(super) fn last_mark(&self, progress: &SnapshotProgress, is_last_of_all: bool) -> SnapshotMark {
+        match self.mark(progress) {
+            SnapshotMark::Incremental => SnapshotMark::Incremental,
+            _ if is_last_of_all => SnapshotMark::Last,
+            SnapshotMark::First => SnapshotMark::First,
+            _ => SnapshotMark::LastInTable,
+        }
+    }
+}

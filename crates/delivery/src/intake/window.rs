@@ -1,0 +1,326 @@
+//! Reads the tables from one snapshot, while the stream is held at its position.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+use walcast_mapper::{ReadContext, RowId, SnapshotMark, TableName};
+
+use super::held::Table;
+use super::pace::Pace;
+use super::{Intake, IntakeFault, unix_nanos};
+use crate::DeliveryError;
+use crate::edge::{BoxedFault, CopiedRows, Opened, RowsCatalog, SchemaRegistry, Snapshot, Snapshots, Topics};
+use crate::parcel::PARCEL_BYTES;
+use crate::snapshot::Request;
+
+/// How often it is said how far reading has come.
+const TELL_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How reading from a snapshot ended.
+pub(super) enum Outcome {
+    /// All tables are read that could be.
+    Done,
+    /// The snapshot was held long enough.
+    TimeIsUp,
+    /// Somebody asked to wait.
+    Paused,
+    /// The server refused something, and the snapshot is of no use any more.
+    Broken,
+    /// The connector is asked to stop.
+    Stopped,
+}
+
+/// What a table's next step is.
+enum Step {
+    Rows(CopiedRows),
+    End,
+    TimeIsUp,
+    Asked(Request),
+    Failed(BoxedFault),
+    Stopped,
+}
+
+/// What is between the snapshot and the batch.
+struct Window {
+    pace: Pace,
+    told: Instant,
+    until: Instant,
+    /// Tables that were begun, or could not be.
+    tried: HashSet<TableName>,
+    /// The table that was read last, but for its last row: whether another one follows is not known yet.
+    ended: Option<Table>,
+}
+
+impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R, N> {
+    pub(super) async fn read_window(
+        &mut self,
+        snapshot: &mut N::Snapshot,
+        until: Instant,
+    ) -> Result<Outcome, IntakeFault> {
+        let mut window = Window {
+            pace: Pace::new(&self.rows.config),
+            told: Instant::now(),
+            until,
+            tried: HashSet::new(),
+            ended: None,
+        };
+        let mut outcome = Outcome::Done;
+        while let Some(name) = self.next_table(snapshot, &window) {
+            window.tried.insert(name.clone());
+            let Some(mut table) = self.open(snapshot, &name).await? else {
+                continue;
+            };
+            let ended = self.read_table(snapshot, &mut window, &mut table).await?;
+            match ended {
+                Outcome::Done if table.holds_row() => window.ended = Some(table),
+                // It was read to its end without a row to hold, or it is not to be read any more.
+                Outcome::Done => self.rows.progress.reach(&name, None),
+                Outcome::TimeIsUp => {
+                    self.write_last(snapshot, window.ended.take())?;
+                    if table.holds_row() {
+                        let mark = table.mark(&self.rows.progress);
+                        let row = self.write_held(snapshot, &mut table, mark)?;
+                        self.rows.progress.reach(&table.name, Some(table.behind(row)));
+                    }
+                    return Ok(Outcome::TimeIsUp);
+                }
+                Outcome::Paused | Outcome::Stopped | Outcome::Broken => {
+                    outcome = ended;
+                    break;
+                }
+            }
+        }
+        if matches!(outcome, Outcome::Done) {
+            self.write_last(snapshot, window.ended.take())?;
+        }
+        Ok(outcome)
+    }
+
+    fn next_table(&self, snapshot: &N::Snapshot, window: &Window) -> Option<TableName> {
+        let tables = self.rows.progress.tables.iter();
+        let mut readable = tables.filter(|table| table.publishing.allows(snapshot.lsn()));
+        readable
+            .find(|table| !window.tried.iter().any(|tried| table.is(tried)))
+            .map(|table| table.table())
+    }
+
+    /// Reads a table to its end, but for its last row.
+    async fn read_table(
+        &mut self,
+        snapshot: &mut N::Snapshot,
+        window: &mut Window,
+        table: &mut Table,
+    ) -> Result<Outcome, IntakeFault> {
+        loop {
+            let rows = match self.step(snapshot, window).await? {
+                Step::Rows(rows) => rows,
+                Step::End => return Ok(Outcome::Done),
+                Step::TimeIsUp => return Ok(Outcome::TimeIsUp),
+                Step::Asked(request) => {
+                    self.settle(window.ended.iter().chain([&*table]))?;
+                    self.carry_out(request).await?;
+                    match self.after_request(window, table) {
+                        None => continue,
+                        Some(outcome) => return Ok(outcome),
+                    }
+                }
+                Step::Failed(fault) if table.asked && fault.is_about_rows() => {
+                    error!(table = %table.name, lsn = %snapshot.lsn(), error = %fault, "rows cannot be read and are given up; ask for them again when that is mended");
+                    self.metrics.snapshot_failures.inc();
+                    self.settle(window.ended.iter())?;
+                    self.rows.progress.reach(&table.name, None);
+                    return Ok(Outcome::Broken);
+                }
+                Step::Failed(fault) => return Err(DeliveryError::Source(fault).into()),
+                Step::Stopped => {
+                    self.settle(window.ended.iter().chain([&*table]))?;
+                    return Ok(Outcome::Stopped);
+                }
+            };
+            if !rows.lines.is_empty() {
+                self.write_last(snapshot, window.ended.take())?;
+            }
+            let count = self.write_rows(snapshot, table, &rows).await?;
+            window.pace.count(count, rows.lines.len());
+            table.bytes_left = table.bytes_left.saturating_sub(rows.bytes);
+            let (name, left) = (&table.name, table.bytes_left);
+            self.metrics.snapshot_bytes.set(left);
+            self.metrics.snapshot.advance(name, count, rows.bytes, left);
+            self.tell(window, table);
+        }
+    }
+
+    /// What is left of the window when somebody wanted something else; `None`: it goes on.
+    fn after_request(&self, window: &mut Window, table: &mut Table) -> Option<Outcome> {
+        let progress = &self.rows.progress;
+        window.ended = window
+            .ended
+            .take()
+            .filter(|ended| progress.find(&ended.name).is_some());
+        if progress.find(&table.name).is_none() {
+            table.written();
+            return Some(Outcome::Done);
+        }
+        progress.paused.then_some(Outcome::Paused)
+    }
+
+    /// Waits for rows, or for somebody who wants something else.
+    async fn step(&mut self, snapshot: &mut N::Snapshot, window: &Window) -> Result<Step, IntakeFault> {
+        let mut stopped = self.rows.stopped.clone();
+        let next = async {
+            tokio::time::sleep_until(window.pace.due()).await;
+            // Something is read in every window.
+            if Instant::now() >= window.until && !window.pace.is_fresh() {
+                return Step::TimeIsUp;
+            }
+            match snapshot.next().await {
+                Ok(Some(rows)) => Step::Rows(rows),
+                Ok(None) => Step::End,
+                Err(fault) => Step::Failed(fault),
+            }
+        };
+        // Each branch is cancel-safe: `next` waits before it takes anything.
+        tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stop| *stop) => Ok(Step::Stopped),
+            () = self.parcels.closed() => Err(IntakeFault::ShipperGone),
+            request = self.requests.next() => Ok(Step::Asked(request)),
+            step = next => Ok(step),
+        }
+    }
+
+    /// Begins with a table; `None` when it cannot be read from this snapshot.
+    async fn open(
+        &mut self,
+        snapshot: &mut N::Snapshot,
+        name: &TableName,
+    ) -> Result<Option<Table>, IntakeFault> {
+        let Some(progress) = self.rows.progress.find(name).cloned() else {
+            return Ok(None);
+        };
+        let opened = snapshot
+            .open(name, progress.next, progress.filter.as_deref())
+            .await;
+        let lsn = snapshot.lsn();
+        match opened.map_err(DeliveryError::Source)? {
+            Opened::Missing => {
+                warn!(table = %name, %lsn, "table does not exist any more, none of its rows are read");
+                self.rows.progress.reach(name, None);
+                Ok(None)
+            }
+            Opened::Altered => {
+                info!(table = %name, %lsn, "table was altered since the snapshot, it is read from a later one");
+                Ok(None)
+            }
+            Opened::Table(table) => {
+                let plan = self.relations.plan_of(&table.relation, &table.facts).await;
+                let plan = plan.map_err(|fault| self.explain_table(name, lsn, fault))?;
+                info!(table = %name, topic = plan.topic(), bytes = table.bytes, "reading rows");
+                Ok(Some(Table::new(&progress, plan, table.bytes)))
+            }
+        }
+    }
+
+    /// Writes the row that was held, and all of these but the last, which is held.
+    async fn write_rows(
+        &mut self,
+        snapshot: &N::Snapshot,
+        table: &mut Table,
+        rows: &CopiedRows,
+    ) -> Result<u64, IntakeFault> {
+        let mut count = 0;
+        self.now_unix_nanos = unix_nanos();
+        for line in rows.lines.split_inclusive(|byte| *byte == b'\n') {
+            if table.holds_row() {
+                let mark = table.mark(&self.rows.progress);
+                self.write_held(snapshot, table, mark)?;
+            }
+            table.hold(rows.table, rows.file, line);
+            count += 1;
+            if self.parcel.batch.len_bytes() >= PARCEL_BYTES {
+                self.hand_on_rows(table).await?;
+            }
+        }
+        // Whatever comes later is not waited for.
+        if !self.parcel.batch.is_empty() && table.holds_row() {
+            self.hand_on_rows(table).await?;
+        }
+        Ok(count)
+    }
+
+    /// Sends on what was written, up to the row that is held.
+    async fn hand_on_rows(&mut self, table: &Table) -> Result<(), IntakeFault> {
+        self.settle([table])?;
+        self.note_progress();
+        self.whole = self.parcel.batch.mark();
+        self.hand_on().await
+    }
+
+    /// Reading goes on at the rows that are held.
+    fn settle<'t>(&mut self, tables: impl IntoIterator<Item = &'t Table>) -> Result<(), IntakeFault> {
+        for table in tables.into_iter().filter(|table| table.holds_row()) {
+            let row = table.held_row(&mut self.rows.decoder)?;
+            self.rows.progress.reach(&table.name, Some(row));
+        }
+        Ok(())
+    }
+
+    fn tell(&self, window: &mut Window, table: &Table) {
+        if window.told.elapsed() < TELL_INTERVAL {
+            return;
+        }
+        window.told = Instant::now();
+        let board = self.metrics.snapshot.read();
+        let rate = board.window.map_or(0.0, |window| window.rows_per_second());
+        info!(
+            table = %table.name,
+            rows = board.rows,
+            rows_per_second = rate.round(),
+            bytes_left = board.bytes_left(),
+            tables_left = board.tables.len(),
+            seconds_left = board.time_left().map(|left| left.as_secs()),
+            "reading rows"
+        );
+    }
+
+    /// Writes the last row of a table that was read to its end.
+    fn write_last(&mut self, snapshot: &N::Snapshot, table: Option<Table>) -> Result<(), IntakeFault> {
+        let Some(mut table) = table else { return Ok(()) };
+        let progress = &self.rows.progress;
+        let mark = table.last_mark(progress, progress.is_last(&table.name));
+        self.write_held(snapshot, &mut table, mark)?;
+        self.rows.progress.reach(&table.name, None);
+        Ok(())
+    }
+
+    fn write_held(
+        &mut self,
+        snapshot: &N::Snapshot,
+        table: &mut Table,
+        mark: SnapshotMark,
+    ) -> Result<RowId, IntakeFault> {
+        let (id, values) = table.decode_held(&mut self.rows.decoder)?;
+        let context = ReadContext {
+            lsn: snapshot.lsn(),
+            fixed_at: snapshot.taken_at(),
+            mark,
+            row: id,
+            processed_at_unix_nanos: self.now_unix_nanos,
+        };
+        let written = table.plan.encode_read(values, &context, &mut self.parcel.batch);
+        written.map_err(|source| DeliveryError::MapRow {
+            table: table.name.clone(),
+            row: Some(id.tid),
+            lsn: snapshot.lsn(),
+            source: Box::new(source),
+        })?;
+        table.written();
+        let progress = &mut self.rows.progress;
+        progress.rows += 1;
+        progress.has_first |= mark != SnapshotMark::Incremental;
+        self.metrics.snapshot_rows.inc();
+        Ok(id)
+    }
+}

@@ -1,0 +1,185 @@
+//! Tables that are captured since the connector last looked: a wider configuration chooses them, or they were made.
+//!
+//! Their rows are read, because changes tell only what happens from now on. The order is what makes a crash harmless: that
+//! a table is to be read is written down before it is published, and that it is known only when both are done.
+
+use std::collections::BTreeSet;
+
+use tracing::info;
+use walcast_mapper::TableName;
+use walcast_pgoutput::Oid;
+
+use crate::edge::{Sink, Source};
+use crate::snapshot::{Marks, Publishing, SnapshotConfig, SnapshotProgress, TableProgress};
+use crate::{Checkpoint, DeliveryConfig, DeliveryError, Survey};
+
+/// What is new.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct NewlyCaptured {
+    /// Tables that are not published.
+    pub(crate) unpublished: Vec<TableName>,
+    /// Tables that are.
+    pub(crate) published: Vec<TableName>,
+}
+
+impl NewlyCaptured {
+    /// Compares what is captured with what is known.
+    pub(crate) fn find(survey: &Survey, known: &BTreeSet<Oid>, progress: Option<&SnapshotProgress>) -> Self {
+        let is_pending = |table: &TableName| {
+            let known = progress.and_then(|progress| progress.find(table));
+            known.is_some_and(|table| table.publishing == Publishing::Pending)
+        };
+        let mut new = Self::default();
+        let Some(publication) = &survey.publication else {
+            return new;
+        };
+        for table in &survey.captured {
+            if known.contains(&table.oid) && !is_pending(&table.name) {
+                continue;
+            }
+            if publication.tables.contains(&table.name) {
+                new.published.push(table.name.clone());
+            } else {
+                new.unpublished.push(table.name.clone());
+            }
+        }
+        new
+    }
+}
+
+/// The numbers of the captured tables.
+pub(crate) fn numbers(survey: &Survey) -> BTreeSet<Oid> {
+    survey.captured.iter().map(|table| table.oid).collect()
+}
+
+/// The captured tables that need no further look: they were known, or are published.
+pub(crate) fn known_now(survey: &Survey, known: &BTreeSet<Oid>) -> BTreeSet<Oid> {
+    let publication = survey.publication.as_ref();
+    let is_published =
+        |table: &TableName| publication.is_some_and(|publication| publication.tables.contains(table));
+    survey
+        .captured
+        .iter()
+        .filter(|table| is_published(&table.name) || known.contains(&table.oid))
+        .map(|table| table.oid)
+        .collect()
+}
+
+/// Servers that were not mended yet go on to leave out the changes of a table that was published while a transaction ran
+/// which they decode later: the fix came with 13.21, 14.18, 15.13, 16.9 and 17.5
+/// (<https://www.postgresql.org/docs/release/17.5/>).
+pub(crate) fn forgets_new_tables(server_version: u32) -> bool {
+    let mended = match server_version / 10_000 {
+        ..13 => return true,
+        13 => 130_021,
+        14 => 140_018,
+        15 => 150_013,
+        16 => 160_009,
+        17 => 170_005,
+        18.. => return false,
+    };
+    server_version < mended
+}
+
+/// Notes that a table is to be read, if its rows are wanted.
+fn expect(
+    progress: &mut SnapshotProgress,
+    table: &TableName,
+    publishing: Publishing,
+    config: &SnapshotConfig,
+) {
+    if let Some(known) = progress.find_mut(table) {
+        known.publishing = publishing;
+    } else if config.fills(table) {
+        progress.add(TableProgress {
+            marks: Marks::Incremental,
+            publishing,
+            ..TableProgress::of(table.clone())
+        });
+    }
+}
+
+/// What is as it was found, and what was done about it.
+pub(super) struct Adopted {
+    pub(super) checkpoint: Checkpoint,
+    pub(super) survey: Survey,
+    pub(super) known_tables: BTreeSet<Oid>,
+}
+
+/// Publishes the tables that are new and may be published, and notes which rows are to be read. Returns the checkpoint, and
+/// the survey as it is now.
+pub(super) async fn adopt<P: Source, K: Sink>(
+    source: &mut P,
+    sink: &mut K,
+    config: &DeliveryConfig,
+    mut checkpoint: Checkpoint,
+    survey: Survey,
+    known: Option<&BTreeSet<Oid>>,
+) -> Result<Adopted, DeliveryError> {
+    let known_before = known.cloned().unwrap_or_else(|| numbers(&survey));
+    let new = NewlyCaptured::find(&survey, &known_before, checkpoint.snapshot.as_ref());
+    let mut unpublished = new.unpublished;
+    if !config.create_missing {
+        unpublished.clear();
+    }
+    let mut survey = survey;
+    let mut progress = checkpoint.snapshot.take().unwrap_or_default();
+    if !unpublished.is_empty() {
+        for table in &unpublished {
+            expect(&mut progress, table, Publishing::Pending, &config.snapshot);
+        }
+        checkpoint.snapshot = Some(progress.clone()).filter(|progress| !progress.tables.is_empty());
+        super::write(sink, checkpoint.clone(), None).await?;
+        source
+            .publish(&unpublished)
+            .await
+            .map_err(DeliveryError::Source)?;
+        info!(
+            tables = join(&unpublished),
+            publication = config.publication,
+            "tables added to the publication"
+        );
+        survey = source.survey(None).await.map_err(DeliveryError::Source)?;
+    }
+    // Snapshots are taken from now on, and show what is not streamed of these; a stream that has begun before may have to
+    // be begun anew.
+    for table in unpublished.iter().chain(&new.published) {
+        expect(
+            &mut progress,
+            table,
+            Publishing::Since(survey.flush_lsn),
+            &config.snapshot,
+        );
+    }
+    checkpoint.snapshot = Some(progress).filter(|progress| !progress.tables.is_empty());
+    // One that is still not published is found new again, whoever publishes it.
+    let known_tables = known_now(&survey, &known_before);
+    if known != Some(&known_tables) {
+        super::write(sink, checkpoint.clone(), Some(known_tables.clone())).await?;
+    }
+    Ok(Adopted {
+        checkpoint,
+        survey,
+        known_tables,
+    })
+}
+
+fn join(tables: &[TableName]) -> String {
+    let names: Vec<String> = tables.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::forgets_new_tables;
+
+    #[test]
+    fn servers_that_forget_are_known_by_their_version() {
+        for version in [120_022, 130_020, 160_008, 170_004] {
+            assert!(forgets_new_tables(version), "{version}");
+        }
+        for version in [130_021, 140_019, 160_010, 170_006, 180_000] {
+            assert!(!forgets_new_tables(version), "{version}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What a running connector is asked to do with existing rows.
+
+use serde::{Deserialize, Serialize};
+use walcast_mapper::{TableName, TablePattern};
+
+use super::{Marks, SnapshotProgress, TableProgress};
+use crate::{Survey, sql};
+
+/// A request of somebody outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
+pub enum SnapshotCommand {
+    /// Read the existing rows of captured tables.
+    Start {
+        /// Which tables, and which of their rows.
+        tables: Vec<Selection>,
+        /// What the rows are marked as.
+        #[serde(default = "incremental")]
+        marks: Marks,
+    },
+    /// Read no more of tables that are being read, or wait to be.
+    Stop {
+        /// Which; empty: all.
+        #[serde(default)]
+        tables: Vec<TablePattern>,
+    },
+    /// Read nothing until [`SnapshotCommand::Resume`].
+    Pause,
+    /// Go on.
+    Resume,
+}
+
+/// Tables, and which of their rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selection {
+    /// The tables.
+    pub tables: TablePattern,
+    /// A condition in SQL; `None`: the one of the configuration, where it has one.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+}
+
+impl SnapshotCommand {
+    /// One word for it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Start { .. } => "start",
+            Self::Stop { .. } => "stop",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+        }
+    }
+}
+
+fn incremental() -> Marks {
+    Marks::Incremental
+}
+
+/// Why a request was not carried out; nothing of it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotRefused {
+    /// A request to read names no table.
+    #[error("no table is named; name some, such as public.orders")]
+    NothingNamed,
+    /// A pattern chooses no captured table.
+    #[error("{pattern} is no captured table; [postgres] tables says which are")]
+    NotCaptured {
+        /// The pattern.
+        pattern: String,
+    },
+    /// The rows would come without the changes after them.
+    #[error("changes of {table} are not published; run: {sql}")]
+    NotPublished {
+        /// The table.
+        table: TableName,
+        /// What publishes it.
+        sql: String,
+    },
+    /// It would be read twice at once.
+    #[error("{table} is being read already; stop that first, or wait for its end")]
+    BeingRead {
+        /// The table.
+        table: TableName,
+    },
+    /// The server does not let its rows be read, or does not take the condition.
+    #[error("rows of {table} cannot be read: {why}")]
+    Unreadable {
+        /// The table.
+        table: TableName,
+        /// The server's words.
+        why: String,
+    },
+    /// There is nothing to stop, to pause or to resume.
+    #[error("no existing rows are being read")]
+    NothingIsRead,
+    /// What is to be stopped is not being read.
+    #[error("{pattern} is not being read")]
+    NotBeingRead {
+        /// The pattern.
+        pattern: String,
+    },
+}
+
+/// What [`SnapshotCommand::Start`] adds, in the order in which it was named.
+pub(crate) fn chosen(
+    selections: &[Selection],
+    marks: Marks,
+    survey: &Survey,
+    publication: &str,
+    being_read: &SnapshotProgress,
+) -> Result<Vec<TableProgress>, SnapshotRefused> {
+    let mut chosen: Vec<TableProgress> = Vec::new();
+    for selection in selections {
+        let mut found = false;
+        for table in survey.captured.iter().map(|table| &table.name) {
+            if !selection.tables.matches(table) {
+                continue;
+            }
+            found = true;
+            if chosen.iter().any(|one| one.is(table)) {
+                continue;
+            }
+            if being_read.find(table).is_some() {
+                return Err(SnapshotRefused::BeingRead { table: table.clone() });
+            }
+            let published = survey.publication.as_ref();
+            if !published.is_some_and(|published| published.tables.contains(table)) {
+                return Err(SnapshotRefused::NotPublished {
+                    table: table.clone(),
+                    sql: sql::add_to_publication(publication, [table]),
+                });
+            }
+            chosen.push(TableProgress {
+                filter: selection.filter.clone(),
+                marks,
+                asked: true,
+                ..TableProgress::of(table.clone())
+            });
+        }
+        if !found {
+            return Err(SnapshotRefused::NotCaptured {
+                pattern: selection.tables.to_string(),
+            });
+        }
+    }
+    if chosen.is_empty() {
+        return Err(SnapshotRefused::NothingNamed);
+    }
+    Ok(chosen)
+}
+
+/// Takes tables out of what is read; those that were.
+pub(crate) fn stop(
+    patterns: &[TablePattern],
+    progress: &mut SnapshotProgress,
+) -> Result<Vec<TableName>, SnapshotRefused> {
+    let matches = |pattern: &TablePattern| progress.tables.iter().any(|one| pattern.matches(&one.table()));
+    if let Some(pattern) = patterns.iter().find(|pattern| !matches(pattern)) {
+        return Err(SnapshotRefused::NotBeingRead {
+            pattern: pattern.to_string(),
+        });
+    }
+    let stopped: Vec<TableName> = progress
+        .tables
+        .iter()
+        .map(TableProgress::table)
+        .filter(|table| patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(table)))
+        .collect();
+    stopped.iter().for_each(|table| progress.reach(table, None));
+    Ok(stopped)
+}

@@ -1,0 +1,304 @@
+//! Debezium's signals: the same words start, stop, pause and resume reading here.
+//!
+//! The format is that of <https://debezium.io/documentation/reference/stable/configuration/signalling.html>: an id, a type, and
+//! data as JSON.
+
+use serde::Deserialize;
+use serde_json::Value;
+use walcast_mapper::TablePattern;
+
+use super::{Marks, Selection, SnapshotCommand};
+
+/// What a signal means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Something to be done with existing rows.
+    Command(SnapshotCommand),
+    /// Something to be said in the log.
+    Log(String),
+}
+
+/// What was written as a signal means nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignalError {
+    /// It is not JSON, or not of a signal's shape.
+    #[error("it is no signal: {0}")]
+    Shape(#[source] serde_json::Error),
+    /// Its data are not those of its type.
+    #[error("the data of {kind} cannot be used: {cause}")]
+    Data {
+        /// The type.
+        kind: String,
+        /// What is wrong.
+        #[source]
+        cause: serde_json::Error,
+    },
+    /// It has no data, and its type needs some.
+    #[error("{kind} needs data")]
+    NoData {
+        /// The type.
+        kind: String,
+    },
+    /// Its type is not known.
+    #[error(
+        "its type {kind:?} is not known; there are execute-snapshot, stop-snapshot, pause-snapshot, resume-snapshot and log"
+    )]
+    Kind {
+        /// The type.
+        kind: String,
+    },
+    /// A `data-collections` entry is no regular expression.
+    #[error("{0}")]
+    Pattern(#[from] walcast_mapper::PatternError),
+    /// A blocking snapshot replaces the statement, which cannot be done here.
+    #[error("the filter of {collection} is a whole statement; write its condition only")]
+    Statement {
+        /// The entry.
+        collection: String,
+    },
+}
+
+/// The value of a record of the signal topic.
+#[derive(Deserialize)]
+struct Record {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    data: Value,
+}
+
+#[derive(Deserialize)]
+struct Execute {
+    #[serde(rename = "data-collections")]
+    collections: Vec<String>,
+    #[serde(default, rename = "type")]
+    kind: Kind,
+    #[serde(default, rename = "additional-conditions")]
+    conditions: Vec<Condition>,
+    /// Of older releases: for all.
+    #[serde(default, rename = "additional-condition")]
+    condition: Option<String>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+enum Kind {
+    #[default]
+    #[serde(rename = "incremental", alias = "INCREMENTAL")]
+    Incremental,
+    #[serde(rename = "blocking", alias = "BLOCKING")]
+    Blocking,
+}
+
+#[derive(Deserialize)]
+struct Condition {
+    #[serde(rename = "data-collection")]
+    collection: String,
+    filter: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Stop {
+    #[serde(default, rename = "data-collections")]
+    collections: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Log {
+    message: String,
+}
+
+impl Signal {
+    /// Reads the value of a record of a signal topic.
+    ///
+    /// # Errors
+    /// It means nothing.
+    pub fn of_record(value: &[u8]) -> Result<Self, SignalError> {
+        let Record { kind, data } = serde_json::from_slice(value).map_err(SignalError::Shape)?;
+        Self::of(&kind, data)
+    }
+
+    /// Reads the columns `type` and `data` of a row of a signal table.
+    ///
+    /// # Errors
+    /// It means nothing.
+    pub fn of_row(kind: &str, data: Option<&str>) -> Result<Self, SignalError> {
+        let data = data.filter(|data| !data.trim().is_empty());
+        let data = data.map_or(Ok(Value::Null), serde_json::from_str);
+        Self::of(kind, data.map_err(SignalError::Shape)?)
+    }
+
+    fn of(kind: &str, data: Value) -> Result<Self, SignalError> {
+        // In a topic too, data can be JSON in a text.
+        let data = match data {
+            Value::String(text) => serde_json::from_str(&text).map_err(SignalError::Shape)?,
+            other => other,
+        };
+        match kind {
+            "execute-snapshot" => execute(read(kind, data)?),
+            "stop-snapshot" => {
+                let Stop { collections } = match data {
+                    Value::Null => Stop::default(),
+                    data => read(kind, data)?,
+                };
+                let tables = collections.iter().map(|one| pattern(one));
+                Ok(Self::Command(SnapshotCommand::Stop {
+                    tables: tables.collect::<Result<_, _>>()?,
+                }))
+            }
+            "pause-snapshot" => Ok(Self::Command(SnapshotCommand::Pause)),
+            "resume-snapshot" => Ok(Self::Command(SnapshotCommand::Resume)),
+            "log" => Ok(Self::Log(read::<Log>(kind, data)?.message)),
+            other => Err(SignalError::Kind {
+                kind: other.to_owned(),
+            }),
+        }
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(kind: &str, data: Value) -> Result<T, SignalError> {
+    if data.is_null() {
+        return Err(SignalError::NoData {
+            kind: kind.to_owned(),
+        });
+    }
+    serde_json::from_value(data).map_err(|cause| SignalError::Data {
+        kind: kind.to_owned(),
+        cause,
+    })
+}
+
+fn execute(data: Execute) -> Result<Signal, SignalError> {
+    let mut tables = Vec::with_capacity(data.collections.len());
+    for collection in data.collections {
+        let for_it = data
+            .conditions
+            .iter()
+            .find(|condition| condition.collection == collection)
+            .map(|condition| &condition.filter);
+        let filter = for_it.or(data.condition.as_ref()).cloned();
+        if filter.as_deref().is_some_and(is_statement) {
+            return Err(SignalError::Statement { collection });
+        }
+        tables.push(Selection {
+            tables: pattern(&collection)?,
+            filter,
+        });
+    }
+    let marks = match data.kind {
+        Kind::Incremental => Marks::Incremental,
+        Kind::Blocking => Marks::Initial,
+    };
+    Ok(Signal::Command(SnapshotCommand::Start { tables, marks }))
+}
+
+fn is_statement(filter: &str) -> bool {
+    let first = filter.trim_start().get(..7);
+    first.is_some_and(|first| first.eq_ignore_ascii_case("select "))
+}
+
+/// Debezium's regular expressions are over the whole of `schema.table`, as those between slashes are here.
+fn pattern(collection: &str) -> Result<TablePattern, SignalError> {
+    Ok(format!("/{collection}/").parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::Signal;
+
+    fn check(record: &str, expected: &Expect) {
+        expected.assert_eq(&match Signal::of_record(record.as_bytes()) {
+            Ok(Signal::Command(command)) => serde_json::to_string(&command).unwrap(),
+            Ok(Signal::Log(message)) => format!("log: {message}"),
+            Err(error) => error.to_string(),
+        });
+    }
+
+    #[test]
+    fn reading_is_started() {
+        check(
+            r#"{"type":"execute-snapshot","data":{"data-collections":["public.orders","public\\.c.*"],"type":"INCREMENTAL"}}"#,
+            &expect![[
+                r#"{"action":"start","tables":[{"tables":"/public.orders/"},{"tables":"/public\\.c.*/"}],"marks":"incremental"}"#
+            ]],
+        );
+        check(
+            r#"{"id":"1","type":"execute-snapshot","data":{"data-collections":["public.a","public.b"],"type":"blocking",
+                "additional-conditions":[{"data-collection":"public.b","filter":"id > 5"}]}}"#,
+            &expect![[
+                r#"{"action":"start","tables":[{"tables":"/public.a/"},{"tables":"/public.b/","where":"id > 5"}],"marks":"initial"}"#
+            ]],
+        );
+        check(
+            r#"{"type":"execute-snapshot","data":{"data-collections":["public.a"],"type":"blocking",
+                "additional-conditions":[{"data-collection":"public.a","filter":"SELECT * FROM public.a"}]}}"#,
+            &expect!["the filter of public.a is a whole statement; write its condition only"],
+        );
+    }
+
+    #[test]
+    fn reading_is_stopped_paused_and_resumed() {
+        check(
+            r#"{"type":"stop-snapshot","data":{"data-collections":["public.a"],"type":"incremental"}}"#,
+            &expect![[r#"{"action":"stop","tables":["/public.a/"]}"#]],
+        );
+        check(
+            r#"{"type":"stop-snapshot"}"#,
+            &expect![[r#"{"action":"stop","tables":[]}"#]],
+        );
+        check(
+            r#"{"type":"pause-snapshot","data":{"type":"incremental"}}"#,
+            &expect![[r#"{"action":"pause"}"#]],
+        );
+        check(
+            r#"{"type":"resume-snapshot","data":""}"#,
+            &expect!["it is no signal: EOF while parsing a value at line 1 column 0"],
+        );
+        check(
+            r#"{"type":"resume-snapshot"}"#,
+            &expect![[r#"{"action":"resume"}"#]],
+        );
+    }
+
+    #[test]
+    fn what_means_nothing_is_said() {
+        check(
+            r#"{"type":"log","data":{"message":"the offset is {}"}}"#,
+            &expect!["log: the offset is {}"],
+        );
+        check(
+            "{",
+            &expect!["it is no signal: EOF while parsing an object at line 1 column 1"],
+        );
+        check(
+            r#"{"type":"drop-tables"}"#,
+            &expect![[
+                r#"its type "drop-tables" is not known; there are execute-snapshot, stop-snapshot, pause-snapshot, resume-snapshot and log"#
+            ]],
+        );
+        check(
+            r#"{"type":"execute-snapshot"}"#,
+            &expect!["execute-snapshot needs data"],
+        );
+        check(
+            r#"{"type":"execute-snapshot","data":{"data-collections":["("]}}"#,
+            &expect![[r#""/(/" is not a regular expression: unclosed group"#]],
+        );
+        check(
+            r#"{"type":"execute-snapshot","data":{"data-collections":"public.a"}}"#,
+            &expect![[
+                r#"the data of execute-snapshot cannot be used: invalid type: string "public.a", expected a sequence"#
+            ]],
+        );
+    }
+
+    #[test]
+    fn rows_of_a_signal_table_say_the_same() {
+        let signal = Signal::of_row("stop-snapshot", Some(r#"{"type":"incremental"}"#)).unwrap();
+        assert!(matches!(signal, Signal::Command(_)));
+        assert!(Signal::of_row("pause-snapshot", Some("")).is_ok());
+        assert!(Signal::of_row("execute-snapshot", None).is_err());
+    }
+}
