@@ -3,6 +3,7 @@
 mod edges;
 mod held;
 mod messages;
+mod notifications;
 mod pace;
 mod requests;
 mod signal_table;
@@ -15,7 +16,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 use tracing::debug;
 use walcast_mapper::{
-    Batch, ChangeContext, MapperConfig, Mark, MessageEvents, Ordinal, RowChange, TableName,
+    Batch, ChangeContext, MapperConfig, Mark, MessageEvents, NotificationEvents, Ordinal, RowChange,
+    TableName,
 };
 use walcast_pgoutput::{Begin, Commit, DecodeError, Decoder, Frame, FrameBlock, Lsn, Message, Oid, Truncate};
 
@@ -58,6 +60,7 @@ pub(crate) struct Intake<'a, C, T, R, N: Snapshots> {
     rows: Rows<N::Snapshot>,
     requests: &'a mut SnapshotRequests,
     signal_table: Option<SignalTable>,
+    notifications: Option<NotificationEvents>,
     /// The offset in the signal topic before which signals are carried out; `None`: it was never read.
     signals_read: Option<i64>,
     parcel: Parcel,
@@ -122,6 +125,7 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
             rows,
             requests,
             signal_table,
+            notifications: NotificationEvents::new(mapper),
             signals_read: resume.signals_read,
             parcel,
             whole,
@@ -175,7 +179,7 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
                 biased;
                 () = &mut stop => return Ok(()),
                 () = self.parcels.closed() => return Err(IntakeFault::ShipperGone),
-                request = self.requests.next() => {
+                request = self.requests.next(), if self.transaction.is_none() => {
                     self.carry_out(request).await?;
                     continue;
                 }
@@ -324,6 +328,10 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
         // Stored with the transaction: a signal is carried out once.
         for signal in signals.into_iter().flatten() {
             self.signal(signal).await?;
+        }
+        // A stream that never rests between two transactions would leave nobody a word.
+        while let Some(request) = self.requests.waiting() {
+            self.carry_out(request).await?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 mod choice;
 mod heartbeat;
 mod message;
+mod notification;
 mod operations;
 mod tally;
 mod topic;
@@ -10,6 +11,7 @@ mod transaction;
 
 pub use heartbeat::HeartbeatEvents;
 pub use message::{MessageContext, MessageEvents};
+pub use notification::{Notification, NotificationEvents, SnapshotEvent, SnapshotKind};
 pub use tally::Tally;
 pub use topic::EventTopic;
 pub use transaction::{EdgeContext, TransactionEvents};

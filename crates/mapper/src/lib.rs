@@ -92,7 +92,8 @@ pub use config::{
 };
 pub use error::MapError;
 pub use events::{
-    EdgeContext, EventTopic, HeartbeatEvents, MessageContext, MessageEvents, Tally, TransactionEvents,
+    EdgeContext, EventTopic, HeartbeatEvents, MessageContext, MessageEvents, Notification,
+    NotificationEvents, SnapshotEvent, SnapshotKind, Tally, TransactionEvents,
 };
 pub use facts::{ColumnFacts, TableFacts, TypeFacts, TypeKind};
 pub use pattern::{ColumnPattern, NamePattern, PatternError, PrefixPattern, TablePattern};

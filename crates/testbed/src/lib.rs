@@ -42,6 +42,7 @@ mod progress;
 mod proxy;
 mod record;
 mod registry;
+mod sender;
 mod server;
 mod servers;
 mod spawn;
@@ -68,6 +69,7 @@ pub use postgres::{Auth, Password, Postgres, PostgresOptions, StopMode, connect,
 pub use proxy::Proxy;
 pub use record::{Change, Decoder, Payload, Record};
 pub use registry::Registry;
+pub use sender::send_record;
 pub use servers::{Testbed, TestbedOptions};
 pub use tls::{CertificateFiles, Tls, TlsOptions};
 pub use tree::{SubjectVersion, Tree, TreeDecoder};

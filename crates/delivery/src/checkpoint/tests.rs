@@ -46,6 +46,7 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
                 block,
                 offset,
             }),
+            rows: 0,
             filter: asked.0,
             marks: if asked.1 {
                 Marks::Initial
@@ -63,10 +64,13 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
     );
     let rows = rows.prop_map(|(tables, table_count, rows, flags)| SnapshotProgress {
         tables,
+        id: String::new(),
         table_count,
         rows,
         has_first: flags.0,
         paused: flags.1,
+        notified_initial: flags.1,
+        notified_incremental: flags.0,
     });
     let signals = option::of(any::<i64>());
     let progress = (

@@ -13,8 +13,8 @@ pub(super) struct Table {
     marks: Marks,
     /// Whether somebody asked for it while changes were streamed.
     pub(super) asked: bool,
-    /// Whether a row of it was written, by this reading or an earlier one.
-    has_rows: bool,
+    /// How many rows of it were written, by this reading and earlier ones.
+    pub(super) rows: u64,
     held: Held,
     pub(super) bytes_left: u64,
 }
@@ -35,7 +35,7 @@ impl Table {
             plan,
             marks: progress.marks,
             asked: progress.asked,
-            has_rows: progress.next.is_some(),
+            rows: progress.rows,
             held: Held::default(),
             bytes_left,
         }
@@ -56,7 +56,12 @@ impl Table {
     /// The row that is held was written.
     pub(super) fn written(&mut self) {
         self.held.line.clear();
-        self.has_rows = true;
+        self.rows += 1;
+    }
+
+    /// The row that is held is not wanted any more.
+    pub(super) fn drop_held(&mut self) {
+        self.held.line.clear();
     }
 
     /// The row that is held, and what it is recognized by.
@@ -93,11 +98,11 @@ impl Table {
 
     /// The mark of the held row, when another one of the table follows, or may.
     pub(super) fn mark(&self, progress: &SnapshotProgress) -> SnapshotMark {
-        match (self.marks, self.has_rows) {
+        match (self.marks, self.rows) {
             (Marks::Incremental, _) => SnapshotMark::Incremental,
             (Marks::Initial, _) if !progress.has_first => SnapshotMark::First,
-            (Marks::Initial, false) => SnapshotMark::FirstInTable,
-            (Marks::Initial, true) => SnapshotMark::Row,
+            (Marks::Initial, 0) => SnapshotMark::FirstInTable,
+            (Marks::Initial, _) => SnapshotMark::Row,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What somebody asks for while changes are streamed or rows are read.
 
 use tracing::{info, warn};
-use walcast_mapper::TableName;
+use walcast_mapper::{SnapshotEvent, TableName};
 
 use super::{Intake, IntakeFault};
 use crate::DeliveryError;
@@ -78,12 +78,12 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         command: &SnapshotCommand,
     ) -> Result<Result<SnapshotAnswer, SnapshotRefused>, IntakeFault> {
         let done = match command {
-            SnapshotCommand::Start { tables, marks } => {
+            SnapshotCommand::Start { tables, marks, id } => {
                 let survey = self.relations.catalog().survey().await;
                 let survey = survey.map_err(DeliveryError::Source)?;
                 let publication = &self.rows.publication;
                 match chosen(tables, *marks, &survey, publication, &self.rows.progress) {
-                    Ok(chosen) => self.start(chosen).await?,
+                    Ok(chosen) => self.start(chosen, id.as_deref()).await?,
                     Err(refused) => Err(refused),
                 }
             }
@@ -95,6 +95,15 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
             Ok(tables) => tables,
             Err(refused) => return Ok(Err(refused)),
         };
+        let happened = match command {
+            SnapshotCommand::Start { .. } => None,
+            SnapshotCommand::Stop { .. } => Some(SnapshotEvent::Aborted),
+            SnapshotCommand::Pause => Some(SnapshotEvent::Paused),
+            SnapshotCommand::Resume => Some(SnapshotEvent::Resumed),
+        };
+        if let Some(happened) = happened {
+            self.notify_request(happened, &tables).await?;
+        }
         if self.rows.progress.tables.is_empty() {
             self.rows.progress = SnapshotProgress::default();
         }
@@ -112,6 +121,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
     async fn start(
         &mut self,
         chosen: Vec<TableProgress>,
+        id: Option<&str>,
     ) -> Result<Result<Vec<TableName>, SnapshotRefused>, IntakeFault> {
         for one in &chosen {
             let table = one.table();
@@ -121,6 +131,11 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
             }
         }
         let tables = chosen.iter().map(TableProgress::table).collect();
+        if let Some(id) = id
+            && self.rows.progress.tables.is_empty()
+        {
+            self.rows.progress.id = id.to_owned();
+        }
         chosen.into_iter().for_each(|one| self.rows.progress.add(one));
         Ok(Ok(tables))
     }

@@ -6,6 +6,7 @@ use walcast_pgoutput::{Column, Oid, Relation, Tuple};
 use crate::snapshot::{Signal, SignalError};
 
 /// Its columns, as Debezium names them.
+const ID: &str = "id";
 const KIND: &str = "type";
 const DATA: &str = "data";
 
@@ -13,8 +14,8 @@ const DATA: &str = "data";
 #[derive(Debug)]
 pub(super) struct SignalTable {
     name: TableName,
-    /// Its number, and where type and data stand in its rows.
-    found: Option<(Oid, usize, usize)>,
+    /// Its number, and where id, type and data stand in its rows.
+    found: Option<(Oid, Option<usize>, usize, usize)>,
     signals: Vec<Result<Signal, SignalError>>,
 }
 
@@ -35,20 +36,21 @@ impl SignalTable {
         let place = |name: &str| relation.columns.iter().position(|column| column.name == name);
         self.found = place(KIND)
             .zip(place(DATA))
-            .map(|(kind, data)| (relation.oid, kind, data));
+            .map(|(kind, data)| (relation.oid, place(ID), kind, data));
     }
 
     /// Takes a new row, if it is one of the table.
     #[inline]
     pub(super) fn insert(&mut self, relation: Oid, row: &Tuple<'_>) {
-        if let Some((table, kind, data)) = self.found
+        if let Some((table, id, kind, data)) = self.found
             && table == relation
         {
             let text = |place| row.columns().nth(place).and_then(text);
             let kind = text(kind).unwrap_or_default();
             // Debezium's incremental snapshots write such rows for themselves.
             if !kind.starts_with("snapshot-window-") {
-                self.signals.push(Signal::of_row(kind, text(data)));
+                self.signals
+                    .push(Signal::of_row(id.and_then(text), kind, text(data)));
             }
         }
     }

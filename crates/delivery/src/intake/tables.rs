@@ -123,7 +123,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
                 biased;
                 () = &mut *stop => return Ok(false),
                 () = self.parcels.closed() => return Err(IntakeFault::ShipperGone),
-                request = self.requests.next() => {
+                request = self.requests.next(), if self.transaction.is_none() => {
                     self.carry_out(request).await?;
                     if !self.rows.want_snapshot() {
                         return Ok(true);
@@ -167,6 +167,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
             return self.renew(lsn).await;
         }
         let until = Instant::now() + self.rows.next_window();
+        self.notify_start().await?;
         self.show_window(&mut snapshot).await?;
         let before = self.rows.progress.rows;
         let outcome = self.read_window(&mut snapshot, until).await;

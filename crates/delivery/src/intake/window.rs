@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 use walcast_mapper::{ReadContext, RowId, SnapshotMark, TableName};
 
 use super::held::Table;
+use super::notifications::Scan;
 use super::pace::Pace;
 use super::{Intake, IntakeFault, unix_nanos};
 use crate::DeliveryError;
@@ -76,13 +77,14 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
             match ended {
                 Outcome::Done if table.holds_row() => window.ended = Some(table),
                 // It was read to its end without a row to hold, or it is not to be read any more.
-                Outcome::Done => self.rows.progress.reach(&name, None),
+                Outcome::Done => self.end_table(&name, Scan::Empty).await?,
                 Outcome::TimeIsUp => {
-                    self.write_last(snapshot, window.ended.take())?;
+                    self.write_last(snapshot, window.ended.take()).await?;
                     if table.holds_row() {
                         let mark = table.mark(&self.rows.progress);
                         let row = self.write_held(snapshot, &mut table, mark)?;
                         self.rows.progress.reach(&table.name, Some(table.behind(row)));
+                        self.note_rows(&table);
                     }
                     return Ok(Outcome::TimeIsUp);
                 }
@@ -93,7 +95,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
             }
         }
         if matches!(outcome, Outcome::Done) {
-            self.write_last(snapshot, window.ended.take())?;
+            self.write_last(snapshot, window.ended.take()).await?;
         }
         Ok(outcome)
     }
@@ -130,7 +132,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
                     error!(table = %table.name, lsn = %snapshot.lsn(), error = %fault, "rows cannot be read and are given up; ask for them again when that is mended");
                     self.metrics.snapshot_failures.inc();
                     self.settle(window.ended.iter())?;
-                    self.rows.progress.reach(&table.name, None);
+                    self.end_table(&table.name, Scan::Failed).await?;
                     return Ok(Outcome::Broken);
                 }
                 Step::Failed(fault) => return Err(DeliveryError::Source(fault).into()),
@@ -140,7 +142,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
                 }
             };
             if !rows.lines.is_empty() {
-                self.write_last(snapshot, window.ended.take())?;
+                self.write_last(snapshot, window.ended.take()).await?;
             }
             let count = self.write_rows(snapshot, table, &rows).await?;
             window.pace.count(count, rows.lines.len());
@@ -160,7 +162,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
             .take()
             .filter(|ended| progress.find(&ended.name).is_some());
         if progress.find(&table.name).is_none() {
-            table.written();
+            table.drop_held();
             return Some(Outcome::Done);
         }
         progress.paused.then_some(Outcome::Paused)
@@ -207,7 +209,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         match opened.map_err(DeliveryError::Source)? {
             Opened::Missing => {
                 warn!(table = %name, %lsn, "table does not exist any more, none of its rows are read");
-                self.rows.progress.reach(name, None);
+                self.end_table(name, Scan::Missing).await?;
                 Ok(None)
             }
             Opened::Altered => {
@@ -218,6 +220,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
                 let plan = self.relations.plan_of(&table.relation, &table.facts).await;
                 let plan = plan.map_err(|fault| self.explain_table(name, lsn, fault))?;
                 info!(table = %name, topic = plan.topic(), bytes = table.bytes, "reading rows");
+                self.notify_table(name).await?;
                 Ok(Some(Table::new(&progress, plan, table.bytes)))
             }
         }
@@ -263,8 +266,16 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         for table in tables.into_iter().filter(|table| table.holds_row()) {
             let row = table.held_row(&mut self.rows.decoder)?;
             self.rows.progress.reach(&table.name, Some(row));
+            self.note_rows(table);
         }
         Ok(())
+    }
+
+    /// How many rows of a table are written.
+    fn note_rows(&mut self, table: &Table) {
+        if let Some(progress) = self.rows.progress.find_mut(&table.name) {
+            progress.rows = table.rows;
+        }
     }
 
     fn tell(&self, window: &mut Window, table: &Table) {
@@ -286,13 +297,13 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
     }
 
     /// Writes the last row of a table that was read to its end.
-    fn write_last(&mut self, snapshot: &N::Snapshot, table: Option<Table>) -> Result<(), IntakeFault> {
+    async fn write_last(&mut self, snapshot: &N::Snapshot, table: Option<Table>) -> Result<(), IntakeFault> {
         let Some(mut table) = table else { return Ok(()) };
         let progress = &self.rows.progress;
         let mark = table.last_mark(progress, progress.is_last(&table.name));
         self.write_held(snapshot, &mut table, mark)?;
-        self.rows.progress.reach(&table.name, None);
-        Ok(())
+        self.note_rows(&table);
+        self.end_table(&table.name, Scan::Succeeded).await
     }
 
     fn write_held(

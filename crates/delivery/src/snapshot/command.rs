@@ -17,6 +17,9 @@ pub enum SnapshotCommand {
         /// What the rows are marked as.
         #[serde(default = "incremental")]
         marks: Marks,
+        /// What notifications of it are recognized by.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
     },
     /// Read no more of tables that are being read, or wait to be.
     Stop {

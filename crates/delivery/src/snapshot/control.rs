@@ -96,6 +96,15 @@ impl SnapshotRequests {
         self.control.clone()
     }
 
+    /// A request that waits.
+    #[inline]
+    pub(crate) fn waiting(&mut self) -> Option<Request> {
+        if self.requests.is_empty() {
+            return None;
+        }
+        self.requests.try_recv().ok()
+    }
+
     /// The next request. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Request {
         match self.requests.recv().await {

@@ -2,12 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 use walcast_mapper::{RowId, TableName};
-use walcast_pgoutput::{Lsn, Oid, Tid};
+use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
 
 /// What is left to be read, as the checkpoint has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SnapshotProgress {
+    /// What notifications of it have in common: that of the signal, where one asked for it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
     /// The tables that are not read to their end, in the order in which they are read.
     pub tables: Vec<TableProgress>,
     /// How many there were.
@@ -20,6 +23,12 @@ pub struct SnapshotProgress {
     /// Whether somebody has asked to wait.
     #[serde(default, skip_serializing_if = "is_false")]
     pub paused: bool,
+    /// Whether it is notified that tables marked [`Marks::Initial`] are read.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub notified_initial: bool,
+    /// Whether it is notified that tables marked [`Marks::Incremental`] are read.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub notified_incremental: bool,
 }
 
 /// A table that is not read to its end.
@@ -33,6 +42,9 @@ pub struct TableProgress {
     /// The first row that is not in Kafka; `None`: no row of it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<NextRow>,
+    /// How many rows of it are in Kafka.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rows: u64,
     /// Which rows of it are read, as a condition in SQL; `None`: those that the configuration says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
@@ -94,6 +106,14 @@ pub enum Publishing {
 )]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference to the field"
+)]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 impl Marks {
@@ -160,6 +180,7 @@ impl TableProgress {
             namespace: table.namespace,
             name: table.name,
             next: None,
+            rows: 0,
             filter: None,
             marks: Marks::Initial,
             asked: false,
@@ -194,6 +215,9 @@ impl SnapshotProgress {
 
     /// One more table.
     pub(crate) fn add(&mut self, table: TableProgress) {
+        if self.id.is_empty() {
+            self.id = PgTimestamp::now().unix_micros().to_string();
+        }
         self.table_count += 1;
         self.tables.push(table);
     }
@@ -227,8 +251,12 @@ impl SnapshotProgress {
         match next {
             None => {
                 self.tables.retain(|one| !one.is(table));
-                // Whatever is asked for later has a first row of its own.
-                self.has_first &= self.tables.iter().any(|one| one.marks == Marks::Initial);
+                // Whatever is asked for later has a beginning of its own.
+                let is_left = |marks| self.tables.iter().any(|one| one.marks == marks);
+                let (initial, incremental) = (is_left(Marks::Initial), is_left(Marks::Incremental));
+                self.has_first &= initial;
+                self.notified_initial &= initial;
+                self.notified_incremental &= incremental;
             }
             Some(row) => {
                 if let Some(one) = self.find_mut(table) {
@@ -264,10 +292,11 @@ mod tests {
     #[test]
     fn progress_is_what_is_left() {
         let mut progress = SnapshotProgress::of([table("a"), table("b")]);
+        progress.id = "1".to_owned();
         assert!(!progress.is_last(&table("a")) && !progress.is_last(&table("b")));
         progress.reach(&table("a"), Some(row(3, 7)));
         expect_test::expect![[
-            r#"{"tables":[{"namespace":"public","name":"a","next":{"table":16400,"file":16500,"block":3,"offset":7}},{"namespace":"public","name":"b"}],"table_count":2,"rows":0}"#
+            r#"{"id":"1","tables":[{"namespace":"public","name":"a","next":{"table":16400,"file":16500,"block":3,"offset":7}},{"namespace":"public","name":"b"}],"table_count":2,"rows":0}"#
         ]]
         .assert_eq(&serde_json::to_string(&progress).unwrap());
         progress.reach(&table("a"), None);
@@ -278,7 +307,10 @@ mod tests {
 
     #[test]
     fn what_was_asked_for_is_kept() {
-        let mut progress = SnapshotProgress::default();
+        let mut progress = SnapshotProgress {
+            id: "ad-hoc-1".to_owned(),
+            ..SnapshotProgress::default()
+        };
         progress.add(TableProgress {
             filter: Some("id > 5".to_owned()),
             marks: Marks::Incremental,
@@ -289,7 +321,7 @@ mod tests {
         progress.paused = true;
         let text = serde_json::to_string(&progress).unwrap();
         expect_test::expect![[
-            r#"{"tables":[{"namespace":"public","name":"a","filter":"id > 5","marks":"incremental","asked":true,"publishing":{"since":"0/16B3748"}}],"table_count":1,"rows":0,"paused":true}"#
+            r#"{"id":"ad-hoc-1","tables":[{"namespace":"public","name":"a","filter":"id > 5","marks":"incremental","asked":true,"publishing":{"since":"0/16B3748"}}],"table_count":1,"rows":0,"paused":true}"#
         ]]
         .assert_eq(&text);
         assert_eq!(serde_json::from_str::<SnapshotProgress>(&text).unwrap(), progress);

@@ -62,6 +62,8 @@ pub enum SignalError {
 /// The value of a record of the signal topic.
 #[derive(Deserialize)]
 struct Record {
+    #[serde(default)]
+    id: Option<String>,
     #[serde(rename = "type")]
     kind: String,
     #[serde(default)]
@@ -114,28 +116,28 @@ impl Signal {
     /// # Errors
     /// It means nothing.
     pub fn of_record(value: &[u8]) -> Result<Self, SignalError> {
-        let Record { kind, data } = serde_json::from_slice(value).map_err(SignalError::Shape)?;
-        Self::of(&kind, data)
+        let Record { id, kind, data } = serde_json::from_slice(value).map_err(SignalError::Shape)?;
+        Self::of(id, &kind, data)
     }
 
-    /// Reads the columns `type` and `data` of a row of a signal table.
+    /// Reads the columns `id`, `type` and `data` of a row of a signal table.
     ///
     /// # Errors
     /// It means nothing.
-    pub fn of_row(kind: &str, data: Option<&str>) -> Result<Self, SignalError> {
+    pub fn of_row(id: Option<&str>, kind: &str, data: Option<&str>) -> Result<Self, SignalError> {
         let data = data.filter(|data| !data.trim().is_empty());
         let data = data.map_or(Ok(Value::Null), serde_json::from_str);
-        Self::of(kind, data.map_err(SignalError::Shape)?)
+        Self::of(id.map(str::to_owned), kind, data.map_err(SignalError::Shape)?)
     }
 
-    fn of(kind: &str, data: Value) -> Result<Self, SignalError> {
+    fn of(id: Option<String>, kind: &str, data: Value) -> Result<Self, SignalError> {
         // In a topic too, data can be JSON in a text.
         let data = match data {
             Value::String(text) => serde_json::from_str(&text).map_err(SignalError::Shape)?,
             other => other,
         };
         match kind {
-            "execute-snapshot" => execute(read(kind, data)?),
+            "execute-snapshot" => execute(id, read(kind, data)?),
             "stop-snapshot" => {
                 let Stop { collections } = match data {
                     Value::Null => Stop::default(),
@@ -168,7 +170,7 @@ fn read<T: serde::de::DeserializeOwned>(kind: &str, data: Value) -> Result<T, Si
     })
 }
 
-fn execute(data: Execute) -> Result<Signal, SignalError> {
+fn execute(id: Option<String>, data: Execute) -> Result<Signal, SignalError> {
     let mut tables = Vec::with_capacity(data.collections.len());
     for collection in data.collections {
         let for_it = data
@@ -189,7 +191,7 @@ fn execute(data: Execute) -> Result<Signal, SignalError> {
         Kind::Incremental => Marks::Incremental,
         Kind::Blocking => Marks::Initial,
     };
-    Ok(Signal::Command(SnapshotCommand::Start { tables, marks }))
+    Ok(Signal::Command(SnapshotCommand::Start { tables, marks, id }))
 }
 
 fn is_statement(filter: &str) -> bool {
@@ -228,7 +230,7 @@ mod tests {
             r#"{"id":"1","type":"execute-snapshot","data":{"data-collections":["public.a","public.b"],"type":"blocking",
                 "additional-conditions":[{"data-collection":"public.b","filter":"id > 5"}]}}"#,
             &expect![[
-                r#"{"action":"start","tables":[{"tables":"/public.a/"},{"tables":"/public.b/","where":"id > 5"}],"marks":"initial"}"#
+                r#"{"action":"start","tables":[{"tables":"/public.a/"},{"tables":"/public.b/","where":"id > 5"}],"marks":"initial","id":"1"}"#
             ]],
         );
         check(
@@ -296,9 +298,9 @@ mod tests {
 
     #[test]
     fn rows_of_a_signal_table_say_the_same() {
-        let signal = Signal::of_row("stop-snapshot", Some(r#"{"type":"incremental"}"#)).unwrap();
+        let signal = Signal::of_row(None, "stop-snapshot", Some(r#"{"type":"incremental"}"#)).unwrap();
         assert!(matches!(signal, Signal::Command(_)));
-        assert!(Signal::of_row("pause-snapshot", Some("")).is_ok());
-        assert!(Signal::of_row("execute-snapshot", None).is_err());
+        assert!(Signal::of_row(Some("1"), "pause-snapshot", Some("")).is_ok());
+        assert!(Signal::of_row(None, "execute-snapshot", None).is_err());
     }
 }

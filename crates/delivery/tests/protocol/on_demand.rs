@@ -39,6 +39,7 @@ fn start(pattern: &str, filter: Option<&str>) -> SnapshotCommand {
             filter: filter.map(str::to_owned),
         }],
         marks: Marks::Incremental,
+        id: None,
     }
 }
 

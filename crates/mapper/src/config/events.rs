@@ -26,6 +26,9 @@ pub struct EventsConfig {
     pub heartbeat_interval_ms: u64,
     /// What stands before the prefix in the name of the topic of heartbeats.
     pub heartbeat_topic_prefix: String,
+    /// The topic in which it is told how far reading existing rows is (Debezium's `notification.sink.topic.name`); `None`: it
+    /// is not.
+    pub notification_topic: Option<String>,
 }
 
 /// An operation of a table.
@@ -61,6 +64,7 @@ impl Default for EventsConfig {
             exclude_messages: Vec::new(),
             heartbeat_interval_ms: 0,
             heartbeat_topic_prefix: HEARTBEAT_TOPIC_PREFIX.to_owned(),
+            notification_topic: None,
         }
     }
 }

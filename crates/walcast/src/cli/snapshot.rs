@@ -108,6 +108,7 @@ pub(crate) async fn snapshot(config: Config, action: Action, json: bool) -> anyh
                 MarksArg::Incremental => Marks::Incremental,
                 MarksArg::Initial => Marks::Initial,
             },
+            id: None,
         },
         Action::Stop { tables } => SnapshotCommand::Stop { tables },
         Action::Pause => SnapshotCommand::Pause,

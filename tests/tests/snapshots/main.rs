@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod captured_later;
+mod on_demand;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

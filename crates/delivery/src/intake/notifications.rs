@@ -1,0 +1,135 @@
+//! Tells programs that wait for it how far reading is, in the same Kafka transaction as the rows.
+
+use walcast_mapper::{Notification, SnapshotEvent, SnapshotKind, TableName};
+
+use super::{Intake, IntakeFault};
+use crate::edge::{RowsCatalog, SchemaRegistry, Snapshots, Topics};
+use crate::snapshot::{Marks, SnapshotProgress};
+
+/// More about a notification, in Debezium's words.
+const DATA_COLLECTIONS: &str = "data_collections";
+const CURRENT: &str = "current_collection_in_progress";
+const SCANNED: &str = "scanned_collection";
+const TOTAL_ROWS: &str = "total_rows_scanned";
+const STATUS: &str = "status";
+
+/// How reading a table ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Scan {
+    Succeeded,
+    Empty,
+    Failed,
+    Missing,
+}
+
+impl Scan {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "SUCCEEDED",
+            Self::Empty => "EMPTY",
+            Self::Failed => "SQL_EXCEPTION",
+            Self::Missing => "UNKNOWN_SCHEMA",
+        }
+    }
+}
+
+impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R, N> {
+    /// Reading of tables that are marked alike begins, once.
+    pub(super) async fn notify_start(&mut self) -> Result<(), IntakeFault> {
+        for marks in [Marks::Initial, Marks::Incremental] {
+            let progress = &mut self.rows.progress;
+            let tables = listed(progress, marks);
+            let is_notified = match marks {
+                Marks::Initial => &mut progress.notified_initial,
+                Marks::Incremental => &mut progress.notified_incremental,
+            };
+            if tables.is_empty() || std::mem::replace(is_notified, true) {
+                continue;
+            }
+            self.notify(marks, SnapshotEvent::Started, vec![(DATA_COLLECTIONS, tables)])
+                .await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn notify_table(&mut self, table: &TableName) -> Result<(), IntakeFault> {
+        let Some(marks) = self.rows.progress.find(table).map(|one| one.marks) else {
+            return Ok(());
+        };
+        let data = vec![
+            (DATA_COLLECTIONS, listed(&self.rows.progress, marks)),
+            (CURRENT, table.to_string()),
+        ];
+        self.notify(marks, SnapshotEvent::InProgress, data).await
+    }
+
+    /// A table is read to its end: it is taken out of what is left.
+    pub(super) async fn end_table(&mut self, table: &TableName, scan: Scan) -> Result<(), IntakeFault> {
+        let Some(ended) = self.rows.progress.find(table).cloned() else {
+            return Ok(());
+        };
+        let data = vec![
+            (DATA_COLLECTIONS, listed(&self.rows.progress, ended.marks)),
+            (SCANNED, table.to_string()),
+            (TOTAL_ROWS, ended.rows.to_string()),
+            (STATUS, scan.as_str().to_owned()),
+        ];
+        self.notify(ended.marks, SnapshotEvent::TableScanCompleted, data)
+            .await?;
+        self.rows.progress.reach(table, None);
+        if listed(&self.rows.progress, ended.marks).is_empty() {
+            self.notify(ended.marks, SnapshotEvent::Completed, Vec::new())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Something that somebody asked for happened to tables.
+    pub(super) async fn notify_request(
+        &mut self,
+        happened: SnapshotEvent,
+        tables: &[TableName],
+    ) -> Result<(), IntakeFault> {
+        let tables = join(tables.iter());
+        self.notify(Marks::Incremental, happened, vec![(DATA_COLLECTIONS, tables)])
+            .await
+    }
+
+    async fn notify(
+        &mut self,
+        marks: Marks,
+        happened: SnapshotEvent,
+        data: Vec<(&'static str, String)>,
+    ) -> Result<(), IntakeFault> {
+        let Some(notifications) = &mut self.notifications else {
+            return Ok(());
+        };
+        let registrar = self.relations.registrar();
+        registrar.bind_events(&mut notifications.topic).await?;
+        let notification = Notification {
+            id: &self.rows.progress.id,
+            of: match marks {
+                Marks::Initial => SnapshotKind::Initial,
+                Marks::Incremental => SnapshotKind::Incremental,
+            },
+            happened,
+            data,
+            unix_millis: super::unix_nanos() / 1_000_000,
+        };
+        notifications.notify(&notification, &mut self.parcel.batch);
+        // No transaction is open where rows are read or asked for.
+        self.whole = self.parcel.batch.mark();
+        Ok(())
+    }
+}
+
+fn listed(progress: &SnapshotProgress, marks: Marks) -> String {
+    let alike = progress.tables.iter().filter(|table| table.marks == marks);
+    let names: Vec<TableName> = alike.map(|table| table.table()).collect();
+    join(names.iter())
+}
+
+fn join<'t>(tables: impl Iterator<Item = &'t TableName>) -> String {
+    let names: Vec<String> = tables.map(ToString::to_string).collect();
+    names.join(",")
+}

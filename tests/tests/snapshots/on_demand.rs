@@ -1,0 +1,317 @@
+//! Rows that are asked for while changes are streamed: by command, over HTTP, by signals.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use walcast_testbed::{Record, send_record};
+use walcast_tests::{Case, Instance, await_that, shared};
+
+use crate::{await_rows_read, is_read, records, told};
+
+/// A connector that streams and has read nothing.
+async fn streaming(name: &str, rows: u32) -> (Case<'static>, Instance) {
+    let case = Case::new(name).await;
+    case.sql(&format!(
+        "INSERT INTO items SELECT n, 'first' FROM generate_series(1, {rows}) n;
+         CREATE TABLE other (id int PRIMARY KEY, note text); INSERT INTO other VALUES (1, 'x'), (2, 'y')"
+    ))
+    .await;
+    let instance = Instance::start(&case.config).await;
+    (case, instance)
+}
+
+fn read_ids(records: &[Record]) -> Vec<i64> {
+    let read = records.iter().filter(|record| is_read(record));
+    read.map(|record| {
+        let id = record.key.as_ref().unwrap()["id"].to_text().unwrap();
+        id.parse().unwrap()
+    })
+    .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_connector_reads_stops_pauses_and_goes_on_as_it_is_told() {
+    let (mut case, mut instance) = streaming("asked", 5000).await;
+    instance.stop().await;
+    case.config = case.config.set("snapshot.rows_per_second", 2000);
+    let away = case.command(&["snapshot", "status"]).await;
+    assert_eq!(away.code, Some(5), "{away:#?}");
+    assert!(away.stderr.contains("no connector answers at"), "{}", away.stderr);
+    instance = Instance::start(&case.config).await;
+
+    let refused = case
+        .command(&["snapshot", "start", "--tables", "public.nothing"])
+        .await;
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(
+        refused.stderr.contains("public.nothing is no captured table"),
+        "{}",
+        refused.stderr
+    );
+    let refused = case
+        .command(&[
+            "snapshot",
+            "start",
+            "--tables",
+            "public.items",
+            "--where",
+            "nonsense > 5",
+        ])
+        .await;
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(
+        refused.stderr.contains("column \"nonsense\" does not exist"),
+        "{}",
+        refused.stderr
+    );
+    let several = "true) TO STDOUT; DROP TABLE other; --";
+    let refused = case
+        .command(&[
+            "snapshot",
+            "start",
+            "--tables",
+            "public.items",
+            "--where",
+            several,
+        ])
+        .await;
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+
+    let started = case
+        .command(&[
+            "snapshot",
+            "start",
+            "--tables",
+            "public.items",
+            "--tables",
+            "public.o*",
+        ])
+        .await;
+    assert_eq!(
+        started.stdout.trim(),
+        "being read: public.items, public.other",
+        "{}",
+        started.stderr
+    );
+    await_that("the first rows", async || {
+        !records(&case, "items").await.is_empty()
+    })
+    .await;
+    let paused = case.command(&["snapshot", "pause", "--json"]).await;
+    let paused: Value = serde_json::from_str(&paused.stdout).unwrap();
+    assert_eq!(
+        paused,
+        json!({ "tables": ["public.items", "public.other"], "paused": true })
+    );
+    let read = read_ids(&records(&case, "items").await).len();
+    assert!(0 < read && read < 5000, "{read}");
+    // Changes are streamed meanwhile.
+    case.insert([10_001]).await;
+    case.await_ids([10_001]).await;
+    let status = case.command(&["snapshot", "status"]).await;
+    assert!(status.stdout.starts_with("paused: "), "{}", status.stdout);
+    // Neither a crash forgets it.
+    instance.kill9();
+    instance.start_again();
+    instance.ready().await;
+    let shown: Value = serde_json::from_str(&instance.page("snapshot").await).unwrap();
+    assert_eq!(shown["state"], "paused", "{shown}");
+    case.sql("UPDATE items SET note = 'changed' WHERE id % 10 = 0")
+        .await;
+    let resumed = case.command(&["snapshot", "resume"]).await;
+    assert_eq!(resumed.code, Some(0), "{resumed:#?}");
+    let followed = case.command(&["snapshot", "status", "--follow"]).await;
+    assert!(
+        followed.stdout.starts_with("nothing is being read; "),
+        "{}",
+        followed.stdout
+    );
+    await_rows_read(&case).await;
+    let found = records(&case, "items").await;
+    let ids: BTreeSet<i64> = read_ids(&found).into_iter().collect();
+    assert_eq!(ids.len(), 5001, "every row is read");
+    let places = crate::read_places(&crate::raw(&case, "items").await);
+    let distinct: BTreeSet<&String> = places.iter().collect();
+    assert_eq!(distinct.len(), places.len(), "and once, where it lies");
+    assert!(
+        told(&found[0]).starts_with("r incremental "),
+        "{}",
+        told(&found[0])
+    );
+    assert_eq!(crate::rebuilt(&found), crate::rows(&case, "items").await);
+    assert_eq!(records(&case, "other").await.len(), 2);
+
+    let again = case
+        .command(&[
+            "snapshot",
+            "start",
+            "--tables",
+            "public.items",
+            "--where",
+            "id <= 3",
+            "--marks",
+            "initial",
+        ])
+        .await;
+    assert_eq!(again.code, Some(0), "{again:#?}");
+    await_that("the chosen rows", async || {
+        records(&case, "items").await.len() == found.len() + 3
+    })
+    .await;
+    let marks: Vec<String> = records(&case, "items").await[found.len()..]
+        .iter()
+        .map(|record| told(record).chars().take(8).collect())
+        .collect();
+    assert_eq!(marks, ["r first ", "r true {", "r last {"]);
+    let nothing = case.command(&["snapshot", "stop"]).await;
+    assert_eq!(
+        (
+            nothing.code,
+            nothing.stderr.contains("no existing rows are being read")
+        ),
+        (Some(1), true)
+    );
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_cannot_be_read_leave_the_stream_alone() {
+    let (case, mut instance) = streaming("asked_wrong", 100).await;
+    let started = case
+        .command(&[
+            "snapshot",
+            "start",
+            "--tables",
+            "*.*",
+            "--where",
+            "1 / (id - 50) < 5",
+        ])
+        .await;
+    assert_eq!(started.code, Some(0), "{started:#?}");
+    await_that("the end of it", async || {
+        instance.log().contains("division by zero")
+    })
+    .await;
+    await_rows_read(&case).await;
+    case.insert([1001]).await;
+    case.await_ids([1001]).await;
+    let other = read_ids(&records(&case, "other").await);
+    assert_eq!(other, [1, 2], "the other table is read all the same");
+    let metrics = instance.page("metrics").await;
+    assert!(
+        metrics.contains("walcast_snapshot_failures_total{connector=\"asked_wrong\"} 1"),
+        "{metrics}"
+    );
+    instance.stop().await;
+}
+
+/// As for Debezium: a row of the signal table, a record of the signal topic.
+#[tokio::test(flavor = "multi_thread")]
+async fn debeziums_signals_do_the_same() {
+    let mut case = Case::new("signalled").await;
+    case.insert(1..=5).await;
+    case.sql(
+        "CREATE SCHEMA ops;
+         CREATE TABLE ops.debezium_signal (id varchar(42) PRIMARY KEY, type varchar(32) NOT NULL, data varchar(2048))",
+    )
+    .await;
+    let topic = "signalled-signal";
+    let brokers = shared().await.kafka().brokers();
+    // Signals from before it first listened do not count.
+    let all = r#"{"type":"execute-snapshot","data":{"data-collections":["public.*"]}}"#;
+    send_record(&brokers, topic, "signalled", all).await.unwrap();
+    case.config = case
+        .config
+        .set("snapshot.signal_table", "ops.debezium_signal")
+        .set("snapshot.signal_topic", topic);
+    let mut instance = Instance::start(&case.config).await;
+    await_that("the signal topic", async || {
+        instance.log().contains("listening for signals")
+    })
+    .await;
+    await_that("its position", async || {
+        case.checkpoint().await["signals_read"] == 1
+    })
+    .await;
+
+    let execute = r#"{"data-collections": ["public.items"], "type": "incremental",
+                      "additional-conditions": [{"data-collection": "public.items", "filter": "id > 3"}]}"#;
+    case.sql(&format!(
+        "INSERT INTO ops.debezium_signal VALUES ('1', 'execute-snapshot', '{execute}');
+         INSERT INTO ops.debezium_signal VALUES ('2', 'no-such-thing', NULL)"
+    ))
+    .await;
+    await_that("the rows of the table's signal", async || {
+        read_ids(&records(&case, "items").await) == [4, 5]
+    })
+    .await;
+    // It is not captured, so it has no topic.
+    let topics: Vec<String> = case
+        .everything()
+        .await
+        .into_iter()
+        .map(|record| record.topic)
+        .collect();
+    assert!(
+        !topics.iter().any(|topic| topic.contains("debezium_signal")),
+        "{topics:?}"
+    );
+
+    send_record(&brokers, topic, "somebody else", all).await.unwrap();
+    instance.kill9();
+    send_record(&brokers, topic, "signalled", all).await.unwrap();
+    instance.start_again();
+    instance.ready().await;
+    await_that("the rows of the topic's signal", async || {
+        read_ids(&records(&case, "items").await).len() == 2 + 5
+    })
+    .await;
+    await_that("its position", async || {
+        case.checkpoint().await["signals_read"] == 3
+    })
+    .await;
+    instance.kill9();
+    instance.start_again();
+    instance.ready().await;
+    case.insert([6]).await;
+    case.await_ids([6]).await;
+    await_rows_read(&case).await;
+    assert_eq!(
+        read_ids(&records(&case, "items").await).len(),
+        7,
+        "each is carried out once"
+    );
+    assert!(
+        instance.log().contains("no-such-thing"),
+        "what means nothing is said"
+    );
+    instance.stop().await;
+}
+
+/// `VACUUM FULL` puts every row elsewhere, and nothing of it is in the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_rewritten_midway_loses_no_row() {
+    let mut case = crate::case("rewritten").await;
+    case.sql("INSERT INTO items SELECT n, repeat('x', 500) FROM generate_series(1, 6000) n")
+        .await;
+    case.config = case
+        .config
+        .set("snapshot.rows_per_second", 2000)
+        .set("snapshot.window", "1s")
+        .set("snapshot.first_window", "1s");
+    let mut instance = Instance::start(&case.config).await;
+    await_that("some rows", async || records(&case, "items").await.len() > 1000).await;
+    instance.kill9();
+    // The first rows go, and all others move up into their places.
+    case.sql("DELETE FROM items WHERE id <= 3000").await;
+    case.sql("VACUUM FULL items").await;
+    instance.start_again();
+    await_rows_read(&case).await;
+    case.insert([10_000]).await;
+    case.await_ids([10_000]).await;
+    assert_eq!(
+        crate::rebuilt(&records(&case, "items").await),
+        crate::rows(&case, "items").await
+    );
+    instance.stop().await;
+}
