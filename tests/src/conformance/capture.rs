@@ -57,9 +57,11 @@ async fn topic(decoder: &mut TreeDecoder, name: &str, prefix: &str, records: &[R
     };
     mask::prefix(&mut topic.schemas, prefix);
     for record in records {
-        let key = part(decoder, &keys, record.key.as_deref()).await;
+        let mut key = part(decoder, &keys, record.key.as_deref()).await;
+        mask::notification(name, &mut key.0);
         let (mut value, version) = part(decoder, &values, record.value.as_deref()).await;
         mask::envelope(&mut value);
+        mask::notification(name, &mut value);
         let mut record = json!({
             "key": key.0,
             "key version": key.1,

@@ -78,6 +78,9 @@ async fn play(servers: Arc<Servers>, number: usize, scenarios: Vec<Scenario>) ->
             if let Some(statements) = scenario.rounds.get(round) {
                 sessions.run(&pair, scenario, statements).await;
             }
+            if let Some(rows) = scenario.reads.get(&round) {
+                pair.await_reads(*rows).await;
+            }
         }
         // A scenario in which one of them ends is alone, and is over with that.
         match scenarios.first().map(|scenario| &scenario.expected) {

@@ -21,6 +21,8 @@ enum Place {
     Read(&'static [&'static str]),
     /// An attribute of a CloudEvent.
     CloudEvent(&'static str),
+    /// A field of a notification, in its key and its value.
+    Notification(&'static str),
     /// The connector's topic prefix, in any text.
     Prefix,
     /// The id before each key and value, for which the number of the subject's version stands.
@@ -34,7 +36,7 @@ enum Place {
 }
 
 /// Everything that is not compared.
-pub const MASK: [Masked; 14] = [
+pub const MASK: [Masked; 16] = [
     Masked {
         what: "`source.version`",
         reason: "each connector names its own release",
@@ -96,6 +98,16 @@ pub const MASK: [Masked; 14] = [
         place: Place::Header("walcast."),
     },
     Masked {
+        what: "`id` of notifications that no signal caused",
+        reason: "Debezium's is random",
+        place: Place::Notification("id"),
+    },
+    Masked {
+        what: "`timestamp` of notifications",
+        reason: "the clock at that moment",
+        place: Place::Notification("timestamp"),
+    },
+    Masked {
         what: "the topic `<prefix>.walcast-checkpoints`",
         reason: "walcast keeps its position there, Debezium in Kafka Connect's",
         place: Place::Topic(".walcast-checkpoints"),
@@ -145,6 +157,23 @@ pub(super) fn envelope(value: &mut Value) {
         }
     }
 }
+
+/// Masks the fields of a notification: what its topic ends with tells it.
+pub(super) fn notification(topic: &str, part: &mut Value) {
+    if !topic.ends_with(NOTIFICATIONS) {
+        return;
+    }
+    for masked in MASK {
+        if let Place::Notification(field) = masked.place
+            && let Some(place) = part.get_mut(field)
+        {
+            *place = json!(MASKED);
+        }
+    }
+}
+
+/// How the topics of notifications are called here.
+const NOTIFICATIONS: &str = "-notifications";
 
 fn cloud_event(value: &mut Value) {
     for masked in MASK {

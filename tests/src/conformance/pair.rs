@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_postgres::{Client, SimpleQueryMessage};
 use walcast_testbed::{ConnectorConfig, DebeziumConfig, wait_until};
 
+use super::capture;
 use super::scenario::Settings;
 use super::servers::Servers;
 use crate::{Instance, await_that};
@@ -111,6 +112,18 @@ impl Pair {
         let end = self.write_end().await;
         self.await_debezium(&end).await;
         self.await_walcast(&end).await;
+    }
+
+    /// Waits until both have read so many existing rows.
+    pub(super) async fn await_reads(&self, rows: usize) {
+        for prefix in [&self.prefixes.debezium, &self.prefixes.walcast] {
+            await_delivery("existing rows", async || {
+                let topics = capture::topics(&self.servers, prefix).await;
+                let records = topics.values().flat_map(|topic| &topic.records);
+                records.filter(|record| record["value"]["op"] == "r").count() >= rows
+            })
+            .await;
+        }
     }
 
     /// Waits until walcast has ended by itself; its log.

@@ -25,6 +25,8 @@ pub struct Scenario {
     pub setup: Vec<Statement>,
     /// Run while both stream; both have delivered all of one round before the next begins.
     pub rounds: Vec<Vec<Statement>>,
+    /// How many existing rows each has read by the end of a round, by the number of the round.
+    pub reads: BTreeMap<usize, usize>,
 }
 
 /// Settings that differ from the defaults: names and values as the two connectors take them.

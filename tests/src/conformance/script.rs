@@ -16,11 +16,14 @@
 //! --! says <text>
 //! --! changes                               from here on both connectors stream
 //! --! wait                                  until both have delivered what was written so far
+//! --! reads <number>                        both have read so many existing rows by the end of this round
 //! --! session <name>                        the statements that follow run in this session; the first is `main`
 //! ```
 //!
 //! Each session finds the scenario's own schema first and `public` second. `{schema}` stands for that schema, `{prefix}` (in
 //! settings) for the connector's topic prefix.
+
+use std::collections::BTreeMap;
 
 use super::scenario::{Expected, Scenario, Settings};
 
@@ -71,6 +74,7 @@ impl Reader {
                 expected: Expected::Equal,
                 setup: Vec::new(),
                 rounds: Vec::new(),
+                reads: BTreeMap::new(),
             },
             statement: String::new(),
             session: MAIN.to_owned(),
@@ -118,6 +122,13 @@ impl Reader {
                     return Err("`changes` comes once, before every `wait`".to_owned());
                 }
                 self.scenario.rounds.push(Vec::new());
+            }
+            ("reads", false) => {
+                let rows = rest.parse().map_err(|_| format!("{rest:?} is no number"))?;
+                let round = self.scenario.rounds.len().checked_sub(1);
+                let round = round.ok_or("`reads` stands in a round")?;
+                self.scenario.alone = true;
+                self.scenario.reads.insert(round, rows);
             }
             ("session", false) => self.session = rest,
             _ => return Err(format!("{directive:?} is no directive")),

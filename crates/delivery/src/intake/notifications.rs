@@ -23,12 +23,13 @@ pub(super) enum Scan {
 }
 
 impl Scan {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Succeeded => "SUCCEEDED",
-            Self::Empty => "EMPTY",
-            Self::Failed => "SQL_EXCEPTION",
-            Self::Missing => "UNKNOWN_SCHEMA",
+    fn as_str(self, marks: Marks) -> &'static str {
+        match (self, marks) {
+            // A first start knows no empty tables.
+            (Self::Succeeded, _) | (Self::Empty, Marks::Initial) => "SUCCEEDED",
+            (Self::Empty, Marks::Incremental) => "EMPTY",
+            (Self::Failed, _) => "SQL_EXCEPTION",
+            (Self::Missing, _) => "UNKNOWN_SCHEMA",
         }
     }
 }
@@ -46,8 +47,11 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
             if tables.is_empty() || std::mem::replace(is_notified, true) {
                 continue;
             }
-            self.notify(marks, SnapshotEvent::Started, vec![(DATA_COLLECTIONS, tables)])
-                .await?;
+            let data = match marks {
+                Marks::Initial => Vec::new(),
+                Marks::Incremental => vec![(DATA_COLLECTIONS, tables)],
+            };
+            self.notify(marks, SnapshotEvent::Started, data).await?;
         }
         Ok(())
     }
@@ -72,7 +76,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
             (DATA_COLLECTIONS, listed(&self.rows.progress, ended.marks)),
             (SCANNED, table.to_string()),
             (TOTAL_ROWS, ended.rows.to_string()),
-            (STATUS, scan.as_str().to_owned()),
+            (STATUS, scan.as_str(ended.marks).to_owned()),
         ];
         self.notify(ended.marks, SnapshotEvent::TableScanCompleted, data)
             .await?;

@@ -17,7 +17,7 @@ pub struct SnapshotProgress {
     pub table_count: usize,
     /// How many rows are in Kafka.
     pub rows: u64,
-    /// Whether the first row of all is among them.
+    /// Whether the first row of all is among them, or there is none because the first table is empty.
     #[serde(default, skip_serializing_if = "is_false")]
     pub has_first: bool,
     /// Whether somebody has asked to wait.
@@ -250,6 +250,9 @@ impl SnapshotProgress {
     pub(crate) fn reach(&mut self, table: &TableName, next: Option<NextRow>) {
         match next {
             None => {
+                // Debezium counts the first row of the first table as the first of all, and none where that is empty.
+                let ended = self.find(table).map(|one| one.marks);
+                self.has_first |= ended == Some(Marks::Initial);
                 self.tables.retain(|one| !one.is(table));
                 // Whatever is asked for later has a beginning of its own.
                 let is_left = |marks| self.tables.iter().any(|one| one.marks == marks);

