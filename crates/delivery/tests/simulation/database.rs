@@ -42,7 +42,7 @@ pub(crate) struct Connection {
     pub(crate) confirmed: Option<Lsn>,
     /// Whether the slot is streamed through it.
     pub(crate) streams: bool,
-    /// Tables that it has locked against being emptied.
+    /// Tables that it has locked against being altered.
     pub(crate) locks: BTreeSet<Oid>,
     /// Its client is gone, and the server notices then.
     pub(crate) noticed_at: Option<Instant>,
@@ -57,8 +57,8 @@ pub(crate) struct Database {
     pub(crate) rows: Rows,
     /// Where each version of a row lies.
     pub(crate) places: BTreeMap<u64, Tid>,
-    /// When a table was emptied last.
-    pub(crate) emptied: BTreeMap<Oid, Lsn>,
+    /// When a table was emptied or rewritten last.
+    pub(crate) altered: BTreeMap<Oid, Lsn>,
     pub(crate) wal_end: Lsn,
     pub(crate) timeline: Timeline,
     /// How many timelines there ever were.
@@ -132,6 +132,13 @@ pub(crate) fn version_in(bytes: &[u8]) -> Option<u64> {
     })
 }
 
+fn tid_of(place: u64) -> Tid {
+    Tid {
+        block: u32::try_from(place / PLACES_IN_BLOCK).expect("tables here are small"),
+        offset: u16::try_from(place % PLACES_IN_BLOCK + 1).expect("tables here are small"),
+    }
+}
+
 impl Database {
     pub(crate) fn new() -> Self {
         let tables = TABLES.map(|(name, oid, captured)| Table {
@@ -144,7 +151,7 @@ impl Database {
             undone: Vec::new(),
             rows: Rows::default(),
             places: BTreeMap::new(),
-            emptied: BTreeMap::new(),
+            altered: BTreeMap::new(),
             wal_end: BEGINNING,
             timeline: Timeline::new(1),
             timelines: 1,
@@ -209,16 +216,29 @@ impl Database {
             .filter_map(|version| self.places.get(&version).copied())
             .collect();
         let places = (0..PLACES).map(|more| (chance + more) % PLACES);
-        let mut tids = places.map(|place| Tid {
-            block: u32::try_from(place / PLACES_IN_BLOCK).expect("tables here are small"),
-            offset: u16::try_from(place % PLACES_IN_BLOCK + 1).expect("tables here are small"),
-        });
-        let free = tids
+        let free = places
+            .map(tid_of)
             .find(|tid| !used.contains(tid))
             .expect("tables here are small");
         self.places.insert(self.versions_made, free);
         self.uncommitted.push(self.versions_made);
         self.versions_made
+    }
+
+    /// Moves all rows of a table to other places. A snapshot that was taken before does not show them any more.
+    pub(crate) fn rewrite(&mut self, table: Oid, by: u64) {
+        if self.is_locked(table) {
+            return;
+        }
+        let mut versions: Vec<u64> = self.rows.of(table).map(|(_, version)| version).collect();
+        let count = u64::try_from(versions.len())
+            .expect("tables here are small")
+            .max(1);
+        versions.rotate_left(usize::try_from(by % count).expect("tables here are small"));
+        for (place, version) in (0..PLACES).zip(versions) {
+            self.places.insert(version, tid_of(place));
+        }
+        self.altered.insert(table, self.wal_end);
     }
 
     /// Commits a transaction; with `together` all its changes lie at one position.
@@ -238,7 +258,7 @@ impl Database {
         for logged in &transaction.changes {
             self.rows.apply(logged.relation.oid, &logged.change);
             if matches!(logged.change, Change::Truncate) {
-                self.emptied.insert(logged.relation.oid, transaction.commit_lsn);
+                self.altered.insert(logged.relation.oid, transaction.commit_lsn);
             }
         }
         self.wal_end = transaction.end_lsn;
@@ -300,12 +320,12 @@ impl Database {
         self.undone.extend(self.log.drain(kept..));
         self.wal_end = lsn;
         self.rows = Rows::default();
-        self.emptied.clear();
+        self.altered.clear();
         for transaction in &self.log {
             for logged in &transaction.changes {
                 self.rows.apply(logged.relation.oid, &logged.change);
                 if matches!(logged.change, Change::Truncate) {
-                    self.emptied.insert(logged.relation.oid, transaction.commit_lsn);
+                    self.altered.insert(logged.relation.oid, transaction.commit_lsn);
                 }
             }
         }

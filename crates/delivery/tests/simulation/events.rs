@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use tokio::time::{Duration, sleep};
 use walcast_delivery::{CheckpointState, Timeline, TimelineSwitch, WalStatus};
-use walcast_pgoutput::Lsn;
+use walcast_pgoutput::{Lsn, Oid};
 
 use crate::database::Database;
+use crate::mutation::Mutation;
 use crate::node::Node;
 use crate::world::World;
 
@@ -40,6 +41,8 @@ enum Event {
     BrokerAway,
     RegistryAway,
     RegistryRefuses,
+    /// All rows of a table are at other places, as after VACUUM FULL.
+    TableRewritten,
     ProcessKilled,
     ProcessStopped,
     ProcessFrozen,
@@ -61,6 +64,7 @@ impl Event {
             Event::BrokerAway => "broker away",
             Event::RegistryAway => "registry away",
             Event::RegistryRefuses => "registry refuses",
+            Event::TableRewritten => "table rewritten",
             Event::ProcessKilled => "process killed",
             Event::ProcessStopped => "process stopped",
             Event::ProcessFrozen => "process frozen",
@@ -106,6 +110,8 @@ pub(crate) async fn happen(world: Rc<World>, nodes: Vec<Rc<Node>>) {
                 8 => Event::SlotDroppedAndMadeAgain,
                 _ => *world.dice.pick(&HARMFUL),
             }
+        } else if world.is_mutated(Mutation::RewritesTables) && world.dice.one_in(2) {
+            Event::TableRewritten
         } else {
             *world.dice.pick(&HARMLESS)
         };
@@ -120,6 +126,17 @@ async fn strike(world: &World, node: &Node, event: Event) {
     match event {
         Event::ProcessKilled => node.with_life(|life| life.kill()),
         Event::ProcessStopped => node.stop(),
+        Event::TableRewritten => {
+            let tables: Vec<Oid> = world
+                .database
+                .borrow()
+                .tables
+                .iter()
+                .map(|table| table.oid)
+                .collect();
+            let table = *world.dice.pick(&tables);
+            world.database.borrow_mut().rewrite(table, world.dice.roll(64));
+        }
         Event::ProcessFrozen => node.with_life(|life| world.freeze(life)),
         Event::BrokerAway => {
             world.broker.borrow_mut().is_away = true;

@@ -63,6 +63,9 @@ pub(crate) enum Mutation {
     StreamsRolledBack,
     /// The slot is told nothing.
     NeverConfirms,
+    /// Tables are rewritten while their rows are read in several windows. That is no mistake of anybody: see
+    /// `mutations::a_table_that_is_rewritten_between_windows`.
+    RewritesTables,
     /// Something panics.
     Panics,
 }

@@ -102,9 +102,9 @@ impl Snapshot for StateSnapshot {
                 return Ok(Opened::Missing);
             };
             if database
-                .emptied
+                .altered
                 .get(&table.oid)
-                .is_some_and(|emptied| *emptied >= self.lsn)
+                .is_some_and(|altered| *altered >= self.lsn)
             {
                 world.mark("table emptied since");
                 return Ok(Opened::Altered);
