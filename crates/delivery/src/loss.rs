@@ -50,6 +50,23 @@ pub fn resume_position(survey: &Survey, checkpoint: &Checkpoint, slot_name: &str
         // Nothing was ever delivered, so whatever the slot holds is new.
         return Ok(confirmed);
     }
+    not_advanced(slot, from, confirmed)?;
+    Ok(from)
+}
+
+/// Checks that a slot which is streamed from by now reaches back to where the stream was asked to begin: nobody else can
+/// advance it any more.
+pub(crate) fn still_reaches(survey: &Survey, from: Lsn, slot_name: &str) -> Result<(), Halt> {
+    let Some(slot) = &survey.slot else {
+        return Err(Halt::SlotMissing {
+            slot: slot_name.to_owned(),
+            stored: from,
+        });
+    };
+    not_advanced(slot, from, usable_slot(survey, slot, from)?)
+}
+
+fn not_advanced(slot: &SlotState, from: Lsn, confirmed: Lsn) -> Result<(), Halt> {
     if from < confirmed {
         return Err(Halt::SlotAdvanced {
             slot: slot.name.clone(),
@@ -57,7 +74,7 @@ pub fn resume_position(survey: &Survey, checkpoint: &Checkpoint, slot_name: &str
             confirmed,
         });
     }
-    Ok(from)
+    Ok(())
 }
 
 /// Checks that `slot` can be streamed from at all, and returns what was confirmed to it.

@@ -10,6 +10,7 @@ use crate::connector::Connector;
 use crate::edge::{ChangeStream, SchemaRegistry, Sink, Source, Started, Topics};
 use crate::heartbeat::Heartbeat;
 use crate::intake::{Intake, IntakeFault, Resume, Rows};
+use crate::loss::still_reaches;
 use crate::parcel::PARCELS_QUEUED_MAX;
 use crate::pending::Pending;
 use crate::registrar::Registrar;
@@ -94,11 +95,14 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
             self.is_start,
         )
         .await?;
-        let started = connector
+        let mut started = connector
             .source
             .start(beginning.from)
             .await
             .map_err(DeliveryError::Source)?;
+        // Until the stream held it the slot could be advanced, and the server then skips without a word.
+        let survey = started.watch.survey().await.map_err(DeliveryError::Source)?;
+        still_reaches(&survey, beginning.from, &connector.config.slot)?;
         info!(slot = connector.config.slot, lsn = %beginning.from, "streaming");
         Ok((beginning, started))
     }

@@ -10,10 +10,12 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
+use crate::simulate;
+
 /// The versions that tests run on.
 const POSTGRES_MAJORS: [u16; 5] = [12, 14, 16, 17, 18];
 
-/// Format, lints, docs, forbidden edges, unit, property and doc tests, then end to end against real servers.
+/// Format, lints, docs, forbidden edges, unit, property and doc tests, simulation, then end to end against real servers.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask test                    everything, as the gate runs it\n  \
@@ -39,17 +41,20 @@ enum Step {
     Docs,
     /// Unit, property and doc tests of the crates, some with servers of their own
     Unit,
+    /// Ten thousand seeds of the delivery simulation
+    Simulation,
     /// End to end against real Postgres, Kafka, registry and Debezium
     EndToEnd,
 }
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step::Format,
     Step::Tidy,
     Step::Edges,
     Step::Lint,
     Step::Docs,
     Step::Unit,
+    Step::Simulation,
     Step::EndToEnd,
 ];
 
@@ -62,6 +67,7 @@ impl Step {
             Step::Lint => "lint",
             Step::Docs => "docs",
             Step::Unit => "unit",
+            Step::Simulation => "simulation",
             Step::EndToEnd => "end-to-end",
         }
     }
@@ -84,6 +90,7 @@ impl Step {
                 .args(["doc", "--workspace", "--no-deps", "--locked"])
                 .env("RUSTDOCFLAGS", "-D warnings")),
             Step::Unit => cargo(&["test", "--workspace", "--exclude", "walcast-tests", "--locked"]),
+            Step::Simulation => simulate::run_for_gate(),
             Step::EndToEnd => {
                 cargo(&["build", "--package", "walcast", "--locked"])?;
                 walcast_testbed::fetch(&POSTGRES_MAJORS).context("fetching the servers")?;

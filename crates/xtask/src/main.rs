@@ -5,6 +5,7 @@ mod binary;
 mod conformance;
 mod demo;
 mod gate;
+mod simulate;
 mod testbed;
 
 use std::process::ExitCode;
@@ -29,6 +30,8 @@ enum Task {
     Conformance(conformance::Arguments),
     /// The one test command
     Test(gate::Arguments),
+    /// The delivery protocol under faults, crashes and promotions, seed after seed
+    Simulate(simulate::Arguments),
     /// Real Postgres, Kafka and a schema registry on loopback
     #[command(subcommand)]
     Testbed(testbed::Task),
@@ -51,6 +54,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Bench(arguments) => runtime.block_on(Box::pin(bench::run(arguments))),
         Task::Conformance(arguments) => conformance::run(&arguments),
         Task::Test(arguments) => gate::run_all(&arguments),
+        Task::Simulate(arguments) => simulate::run(&arguments),
         Task::Testbed(task) => runtime.block_on(testbed::run(task)),
     }
 }

@@ -45,6 +45,30 @@ async fn a_slot_that_somebody_else_advanced() {
     assert!(matches!(halt.await, Halt::SlotAdvanced { .. }));
 }
 
+/// The check looks at a slot that anybody may still advance: what counts is where it is once the stream holds it.
+#[tokio::test(start_paused = true)]
+async fn a_slot_advanced_between_the_check_and_the_stream() {
+    let world = World::set_up();
+    let end = world.postgres.commit([("accounts", insert(1))]).end_lsn;
+    let was_checked = || {
+        world
+            .postgres
+            .read(|server| server.script.count(PostgresCall::Survey) == 1)
+    };
+    let meddle = async {
+        world.steps.until(was_checked).await;
+        world
+            .postgres
+            .edit(|server| server.slot.as_mut().unwrap().confirmed_flush_lsn = Some(end));
+    };
+    let (error, ()) = tokio::join!(world.run_to_its_end(), meddle);
+    assert!(
+        matches!(error, DeliveryError::Halt(Halt::SlotAdvanced { confirmed, .. }) if confirmed == end),
+        "{error}"
+    );
+    assert!(world.kafka.read(|broker| broker.committed().next().is_none()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_slot_that_is_gone() {
     let halt = halt_after(|world| world.postgres.edit(|server| server.slot = None));

@@ -1,0 +1,163 @@
+//! Snapshots of the modelled server: its rows as they were at a position.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use tokio::time::{Duration, sleep};
+use walcast_delivery::{BoxedFault, CopiedRows, Opened, Snapshot, SnapshotTable, Snapshots};
+use walcast_mapper::{RowId, TableName};
+use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
+
+use crate::database::{Rows, note};
+use crate::fault::SimFault;
+use crate::life::Life;
+use crate::mutation::Mutation;
+use crate::source::Link;
+use crate::world::{System, World};
+
+/// The longest that transactions run which a snapshot has to wait for.
+const RUNNING_MAX_MS: u64 = 3_000;
+/// Log that taking a snapshot writes.
+const SNAPSHOT_BYTES: u64 = 0x38;
+
+/// Takes snapshots.
+pub(crate) struct SnapshotsClient {
+    pub(crate) world: Rc<World>,
+    pub(crate) life: Rc<Life>,
+}
+
+impl Snapshots for SnapshotsClient {
+    type Snapshot = StateSnapshot;
+
+    async fn take(&mut self) -> Result<StateSnapshot, BoxedFault> {
+        let (world, life) = (&self.world, &self.life);
+        world.reach(life, System::Database).await?;
+        if world.dice.one_in(4) {
+            sleep(Duration::from_millis(world.dice.roll(RUNNING_MAX_MS))).await;
+        }
+        let earlier = world.database.borrow().rows.clone();
+        if world.is_mutated(Mutation::RowsOfEarlier) {
+            sleep(Duration::from_millis(RUNNING_MAX_MS)).await;
+        }
+        let take = || {
+            let lsn = {
+                let mut database = world.database.borrow_mut();
+                if database.is_away || database.is_held {
+                    return Err(SimFault::Passing("the server is away"));
+                }
+                let lsn = database.wal_end;
+                database.write_elsewhere(SNAPSHOT_BYTES);
+                lsn
+            };
+            world.mark("later snapshot");
+            let mut snapshot = StateSnapshot::at(world, life, lsn);
+            if world.is_mutated(Mutation::RowsOfEarlier) {
+                snapshot.rows = earlier;
+            }
+            Ok(snapshot)
+        };
+        world.call(life, "take snapshot", take).await
+    }
+}
+
+/// A snapshot.
+pub(crate) struct StateSnapshot {
+    link: Link,
+    lsn: Lsn,
+    rows: Rows,
+    table: Oid,
+    left: VecDeque<(Tid, i32, u64)>,
+}
+
+impl StateSnapshot {
+    /// The rows as they are now, at the end of the log.
+    pub(crate) fn at(world: &Rc<World>, life: &Rc<Life>, lsn: Lsn) -> Self {
+        let rows = world.database.borrow().rows.clone();
+        Self {
+            link: Link::new(world, life),
+            lsn,
+            rows,
+            table: Oid::default(),
+            left: VecDeque::new(),
+        }
+    }
+}
+
+impl Snapshot for StateSnapshot {
+    fn lsn(&self) -> Lsn {
+        self.lsn
+    }
+
+    fn taken_at(&self) -> PgTimestamp {
+        PgTimestamp::from_unix_micros(1_767_225_600_000_000)
+    }
+
+    async fn open(&mut self, name: &TableName, from: Option<RowId>) -> Result<Opened, BoxedFault> {
+        let world = Rc::clone(&self.link.world);
+        let life = Rc::clone(&self.link.life);
+        let open = || {
+            self.link.check()?;
+            let mut database = world.database.borrow_mut();
+            let Some(table) = database.tables.iter().find(|table| table.name == *name).cloned() else {
+                return Ok(Opened::Missing);
+            };
+            if database
+                .altered
+                .get(&table.oid)
+                .is_some_and(|altered| *altered >= self.lsn)
+            {
+                world.mark("table emptied since");
+                return Ok(Opened::Altered);
+            }
+            if let Some(connection) = database.connections.get_mut(&self.link.number) {
+                connection.locks.insert(table.oid);
+            }
+            let rows = if world.is_mutated(Mutation::RowsOfLater) {
+                &database.rows
+            } else {
+                &self.rows
+            };
+            let from = from.filter(|_| !world.is_mutated(Mutation::ReadsRowsAgain));
+            let first = from.map_or(Tid::START, |row| row.tid);
+            let mut left: Vec<(Tid, i32, u64)> = rows
+                .of(table.oid)
+                .filter_map(|(id, version)| Some((*database.places.get(&version)?, id, version)))
+                .filter(|(tid, ..)| *tid >= first)
+                .collect();
+            left.sort_unstable();
+            self.table = table.oid;
+            self.left = left.into();
+            Ok(Opened::Table(Box::new(SnapshotTable {
+                relation: table.relation(),
+                facts: table.facts(),
+                bytes: 0,
+            })))
+        };
+        world.call(&life, "open table", open).await
+    }
+
+    async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedFault> {
+        let world = Rc::clone(&self.link.world);
+        world.travel(&self.link.life).await;
+        self.link.check()?;
+        if world.is_bad_luck() {
+            return Err(SimFault::Passing("connection lost").into());
+        }
+        if self.left.is_empty() {
+            return Ok(None);
+        }
+        let count = (1 + world.dice.count(3)).min(self.left.len());
+        let mut lines = String::new();
+        for (tid, id, version) in self.left.drain(..count) {
+            lines.push_str(&format!("{tid}\t{id}\t{}\n", note(version, 0)));
+        }
+        world.trace.note(self.link.life.name, || {
+            format!("rows of {}: {lines:?}", self.table)
+        });
+        Ok(Some(CopiedRows {
+            table: self.table,
+            lines: lines.into_bytes(),
+            bytes: 0,
+        }))
+    }
+}

@@ -1,0 +1,113 @@
+//! The application: transactions of all sorts.
+
+use std::rc::Rc;
+
+use tokio::time::{Duration, sleep};
+use walcast_pgoutput::Oid;
+
+use crate::database::{Rows, note};
+use crate::log::{Change, Row};
+use crate::world::World;
+
+/// Keys that rows have.
+const IDS: u64 = 24;
+/// Bytes of a large row.
+const PADDING: usize = 300;
+
+/// Writes until all that is wanted is written; waits while the server is away.
+pub(crate) async fn write(world: Rc<World>) {
+    for _ in 0..world.settings.transactions {
+        sleep(Duration::from_millis(
+            world.dice.roll(world.settings.pause_ms_max),
+        ))
+        .await;
+        world.until(|| !world.database.borrow().is_away).await;
+        if world.database.borrow().is_held {
+            return;
+        }
+        write_one(&world);
+    }
+}
+
+/// One transaction, message, or something that is not for us.
+pub(crate) fn write_one(world: &World) {
+    match world.dice.roll(12) {
+        0 => world.database.borrow_mut().emit_message(),
+        1 => world
+            .database
+            .borrow_mut()
+            .write_elsewhere(8 * (1 + world.dice.roll(200))),
+        sort => {
+            let changes = changes(world);
+            let mut database = world.database.borrow_mut();
+            let transaction = database.commit(changes, sort == 2);
+            let (xid, commit_lsn, count) =
+                (transaction.xid, transaction.commit_lsn, transaction.changes.len());
+            world.trace.note("database", || {
+                format!("transaction {xid}, {count} changes, at {commit_lsn}")
+            });
+        }
+    }
+    let wal_end = world.database.borrow().wal_end;
+    world
+        .trace
+        .note("database", || format!("the log ends at {wal_end}"));
+    world.changed();
+}
+
+/// The changes of a transaction, each right after those before it.
+fn changes(world: &World) -> Vec<(Oid, Change)> {
+    let mut rows = world.database.borrow().rows.clone();
+    let count = match world.dice.roll(8) {
+        0 => 1 + world.dice.roll(12),
+        1 => 0,
+        _ => 1 + world.dice.roll(3),
+    };
+    let tables: Vec<Oid> = world
+        .database
+        .borrow()
+        .tables
+        .iter()
+        .map(|table| table.oid)
+        .collect();
+    let changes = (0..count).map(|_| {
+        let table = *world.dice.pick(&tables);
+        let change = change(world, &rows, table);
+        rows.apply(table, &change);
+        (table, change)
+    });
+    changes.collect()
+}
+
+fn change(world: &World, rows: &Rows, table: Oid) -> Change {
+    let dice = &world.dice;
+    let id = i32::try_from(dice.roll(IDS)).expect("keys are small");
+    let is_there = rows.of(table).any(|(key, _)| key == id);
+    match dice.roll(20) {
+        0 => return Change::Message,
+        1 if !world.database.borrow().is_locked(table) => return Change::Truncate,
+        _ => {}
+    }
+    let padding = if dice.one_in(6) { PADDING } else { 0 };
+    if !is_there {
+        return Change::Insert(row(world, table, id, padding));
+    }
+    match dice.roll(4) {
+        0 => Change::Delete(vec![Some(id.to_string()), None]),
+        1 => {
+            let to = i32::try_from(dice.roll(IDS)).expect("keys are small");
+            if rows.of(table).any(|(key, _)| key == to) {
+                return Change::Update(None, row(world, table, id, padding));
+            }
+            let old = vec![Some(id.to_string()), None];
+            Change::Update(Some(old), row(world, table, to, padding))
+        }
+        _ => Change::Update(None, row(world, table, id, padding)),
+    }
+}
+
+fn row(world: &World, table: Oid, id: i32, padding: usize) -> Row {
+    let chance = world.dice.roll(64);
+    let version = world.database.borrow_mut().new_version(table, chance);
+    vec![Some(id.to_string()), Some(note(version, padding))]
+}

@@ -1,0 +1,245 @@
+//! `cargo xtask simulate`: the delivery protocol under faults, crashes and promotions, one seed after another.
+//!
+//! A seed fixes a run; runs know nothing of each other, so each processor plays a share of them.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// The test that plays the seeds it is told to.
+const TEST: &str = "seeds::every_seed_holds";
+/// How it is told.
+const FROM: &str = "WALCAST_SIMULATION_FROM";
+const SEEDS: &str = "WALCAST_SIMULATION_SEEDS";
+
+/// Seeds that the gate plays.
+const GATE_SEEDS: u64 = 10_000;
+
+/// How often a progress bar is drawn.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Seeds of the delivery simulation; the first that breaks a rule prints its trace and ends it.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  cargo xtask simulate\n  cargo xtask simulate --seeds 5000000 --release\n  \
+    cargo xtask simulate --from 4711 --seeds 1      # one seed again\n\n\
+    Exit code 1: a seed broke a rule. docs/simulation.md says what is modelled, and which rules there are."
+)]
+pub(crate) struct Arguments {
+    /// How many
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// The first
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// How many are played side by side [default: one for each processor]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=256))]
+    jobs: Option<u64>,
+    /// Optimize as for users: worth its build for a million seeds and more
+    #[arg(long)]
+    release: bool,
+}
+
+/// What a share tells of itself.
+enum Told {
+    /// So far.
+    Progress { share: usize, counts: Counts },
+    /// It ended before its last seed, with this on its standard error.
+    Failed { output: String },
+}
+
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    seeds: u64,
+    records: u64,
+    starts: u64,
+}
+
+/// The seeds that the gate plays.
+pub(crate) fn run_for_gate() -> Result<()> {
+    run(&Arguments {
+        seeds: GATE_SEEDS,
+        from: 0,
+        jobs: None,
+        release: false,
+    })
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let program = build(arguments.release)?;
+    let processors = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    let jobs = arguments.jobs.unwrap_or(processors).min(arguments.seeds);
+    let begun = Instant::now();
+    let bar = ProgressBar::new(arguments.seeds).with_style(ProgressStyle::with_template(
+        "{bar:40} {pos}/{len} seeds, {per_sec}, {eta} left",
+    )?);
+    bar.enable_steady_tick(TICK);
+    let (told, telling) = mpsc::channel();
+    let mut children = Vec::new();
+    for (share, seeds) in shares(arguments.seeds, jobs).into_iter().enumerate() {
+        let from = arguments.from + seeds.start;
+        let mut child = start(&program, from, seeds.end - seeds.start)?;
+        listen(&mut child, share, told.clone())?;
+        children.push(child);
+    }
+    drop(told);
+    let mut counts = vec![Counts::default(); children.len()];
+    let mut failed = None;
+    for told in telling {
+        match told {
+            Told::Progress {
+                share,
+                counts: so_far,
+            } => {
+                counts[share] = so_far;
+                bar.set_position(counts.iter().map(|counts| counts.seeds).sum());
+            }
+            Told::Failed { output } => {
+                // The others go on for nothing.
+                for child in &mut children {
+                    drop(child.kill());
+                }
+                failed.get_or_insert(output);
+            }
+        }
+    }
+    bar.finish_and_clear();
+    for mut child in children {
+        let status = child.wait().context("cannot wait for the simulation")?;
+        if !status.success() {
+            failed.get_or_insert_with(|| format!("the simulation ended with {status}"));
+        }
+    }
+    if let Some(output) = failed {
+        eprintln!("{output}");
+        bail!("a seed broke a rule");
+    }
+    let sum = |of: fn(&Counts) -> u64| counts.iter().map(of).sum::<u64>();
+    eprintln!(
+        "{} seeds from {} on: {} records checked, {} processes started, {:.1} s on {jobs} processors",
+        sum(|counts| counts.seeds),
+        arguments.from,
+        sum(|counts| counts.records),
+        sum(|counts| counts.starts),
+        begun.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+/// Cuts seeds into shares of about the same size, each `start..end` without its end.
+fn shares(seeds: u64, jobs: u64) -> Vec<std::ops::Range<u64>> {
+    let bound = |share: u64| seeds / jobs * share + (seeds % jobs).min(share);
+    (0..jobs).map(|share| bound(share)..bound(share + 1)).collect()
+}
+
+fn start(program: &Path, from: u64, seeds: u64) -> Result<Child> {
+    Command::new(program)
+        .args([TEST, "--exact", "--nocapture"])
+        .env(FROM, from.to_string())
+        .env(SEEDS, seeds.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {}", program.display()))
+}
+
+/// Hands on what a share prints. Both of its outputs are read at once, so that it never waits for a reader.
+fn listen(child: &mut Child, share: usize, told: mpsc::Sender<Told>) -> Result<()> {
+    let stdout = child.stdout.take().context("standard output was asked for")?;
+    let mut stderr = child.stderr.take().context("standard error was asked for")?;
+    let telling = told.clone();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if let Some(counts) = read_counts(&line)
+                && telling.send(Told::Progress { share, counts }).is_err()
+            {
+                return;
+            }
+        }
+    });
+    std::thread::spawn(move || {
+        let mut output = String::new();
+        // What is printed only when a seed breaks a rule is small; text that cannot be read is as good as none.
+        drop(stderr.read_to_string(&mut output));
+        if !output.is_empty() {
+            drop(told.send(Told::Failed { output }));
+        }
+    });
+    Ok(())
+}
+
+/// `seeds 250 records 9906 starts 1148`
+fn read_counts(line: &str) -> Option<Counts> {
+    let mut words = line.split_whitespace();
+    let mut next = |name: &str| {
+        (words.next() == Some(name))
+            .then(|| words.next())
+            .flatten()?
+            .parse()
+            .ok()
+    };
+    Some(Counts {
+        seeds: next("seeds")?,
+        records: next("records")?,
+        starts: next("starts")?,
+    })
+}
+
+/// Builds the simulation and returns where it is.
+fn build(release: bool) -> Result<PathBuf> {
+    let mut command = Command::new("cargo");
+    command.args([
+        "test",
+        "--locked",
+        "--package",
+        "walcast-delivery",
+        "--test",
+        "simulation",
+        "--no-run",
+        "--message-format",
+        "json-render-diagnostics",
+    ]);
+    if release {
+        command.arg("--release");
+    }
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start cargo")?;
+    ensure!(
+        output.status.success(),
+        "the simulation does not build: {}",
+        output.status
+    );
+    let messages = String::from_utf8(output.stdout).context("cargo printed something that is not UTF-8")?;
+    let executable = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "simulation")
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from));
+    executable.context("cargo built no test named simulation")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_all_seeds_once() {
+        assert_eq!(shares(10, 3), [0..4, 4..7, 7..10]);
+        assert_eq!(shares(2, 2), [0..1, 1..2]);
+    }
+
+    #[test]
+    fn what_the_simulation_prints_is_read() {
+        let counts = read_counts("seeds 250 records 9906 starts 1148").unwrap();
+        assert_eq!((counts.seeds, counts.records, counts.starts), (250, 9906, 1148));
+        assert!(read_counts("test seeds::every_seed_holds ... ok").is_none());
+    }
+}
