@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod captured_later;
+mod many_tables;
 mod on_demand;
 
 use std::collections::{BTreeMap, BTreeSet};
