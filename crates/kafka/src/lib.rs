@@ -31,6 +31,7 @@ mod session;
 mod sink;
 mod sorting;
 mod topics;
+mod window;
 
 pub use config::{KafkaConfig, RegistryAuth, RegistryConfig, Secret, TopicConfig};
 pub use error::KafkaError;
