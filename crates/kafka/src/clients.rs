@@ -14,8 +14,15 @@ const QUEUE_BYTES: u64 = 16 * 1024 * 1024;
 /// bytes.
 const QUEUE_RECORDS: &str = "25000";
 
-/// How long a record waits for others to share its request. A commit waits for it too.
-const LINGER_MS: &str = "0.5";
+/// How long a record waits for others to share its request. In a transaction that costs nothing: until the broker has taken
+/// note that the transaction writes to the partition, which takes as long, nothing may be sent.
+const LINGER_MS: &str = "1";
+
+/// The same without transactions. A commit waits for it twice: for the records, and then for the checkpoint.
+const LINGER_ALONE_MS: &str = "0.5";
+
+/// librdkafka's default of `batch.size`.
+pub(crate) const BATCH_BYTES: usize = 1_000_000;
 
 /// librdkafka's default of `message.max.bytes`.
 const RECORD_BYTES_MAX: u64 = 1_000_000;
@@ -48,7 +55,7 @@ const PRODUCER_ONLY: [&str; 17] = [
 pub(crate) fn producer(config: &KafkaConfig) -> ClientConfig {
     let mut client = ClientConfig::new();
     client
-        .set("linger.ms", LINGER_MS)
+        .set("linger.ms", default_linger_ms(config.guarantee))
         .set(
             "queue.buffering.max.kbytes",
             queue_kbytes(&config.properties).to_string(),
@@ -70,6 +77,21 @@ pub(crate) fn producer(config: &KafkaConfig) -> ClientConfig {
         );
     }
     client
+}
+
+/// How long a record waits for others: as the user says, or as it is said here.
+pub(crate) fn linger_ms(config: &KafkaConfig) -> &str {
+    let value = |key| config.properties.value(key);
+    value("linger.ms")
+        .or_else(|| value("queue.buffering.max.ms"))
+        .unwrap_or(default_linger_ms(config.guarantee))
+}
+
+fn default_linger_ms(guarantee: Guarantee) -> &'static str {
+    match guarantee {
+        Guarantee::ExactlyOnce => LINGER_MS,
+        Guarantee::AtLeastOnce => LINGER_ALONE_MS,
+    }
 }
 
 /// A consumer that reads committed records only.

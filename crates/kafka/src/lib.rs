@@ -32,6 +32,7 @@ mod signals;
 mod sink;
 mod sorting;
 mod topics;
+mod window;
 
 pub use config::{KafkaConfig, RegistryAuth, RegistryConfig, Secret, TopicConfig};
 pub use error::KafkaError;

@@ -20,6 +20,7 @@ use crate::clients;
 use crate::events::{Events, RecordFailure};
 use crate::explain::{Attempt, Explain};
 use crate::sorting::Kind;
+use crate::window::Window;
 use crate::{KafkaConfig, KafkaError};
 
 /// The longest single call to librdkafka, so that a stop is noticed in time.
@@ -60,6 +61,7 @@ pub(crate) struct Session {
     explain: Explain,
     config: Arc<KafkaConfig>,
     topic: String,
+    window: Window,
     /// When the open transaction was begun.
     begun: Option<Instant>,
 }
@@ -84,6 +86,7 @@ impl Session {
             explain,
             config: Arc::clone(config),
             topic,
+            window: Window::new(config),
             begun: None,
         })
     }
@@ -124,6 +127,11 @@ impl Session {
             if number % RECORDS_PER_LOOK == 0 {
                 self.producer.poll(Duration::ZERO);
                 self.check_records()?;
+            }
+            // The clock is looked at for each record: one that comes too late costs more than all these looks.
+            if !self.window.admits(&record, Instant::now()) {
+                self.settle(wanted)?;
+                self.window.admits(&record, Instant::now());
             }
             self.send(to_kafka(&record), wanted)?;
         }
@@ -217,11 +225,12 @@ impl Session {
     }
 
     /// Waits until nothing is in flight. librdkafka's own flush looks every 100 ms only.
-    fn settle(&self, wanted: Wanted<'_>) -> Result<(), KafkaError> {
+    fn settle(&mut self, wanted: Wanted<'_>) -> Result<(), KafkaError> {
         loop {
             self.producer.poll(Duration::ZERO);
             self.check_records()?;
             if self.producer.in_flight_count() == 0 {
+                self.window.reset();
                 // The last failure may have been counted down between the two looks.
                 return self.check_records();
             }

@@ -145,6 +145,31 @@ pub async fn read_topic(brokers: &str, topic: &str) -> Result<Vec<RawRecord>> {
     TopicReader::new(brokers, [topic.to_owned()]).read_new().await
 }
 
+/// How many records lie in the topics, by their offsets: the marks of transactions count as well. A topic that does not exist
+/// is empty.
+///
+/// # Errors
+/// When the broker cannot be asked.
+pub async fn records_written(brokers: &str, topics: &[String]) -> Result<u64> {
+    tokio::task::yield_now().await;
+    block(|| {
+        let failed = |source| Error::Kafka {
+            action: "ask how long topics are".to_owned(),
+            source,
+        };
+        let consumer = consumer(brokers).map_err(failed)?;
+        let mut written = 0;
+        for topic in topics {
+            for partition in partitions_of(&consumer, topic).map_err(failed)? {
+                let ends = consumer.fetch_watermarks(topic, partition, SILENCE_LIMIT);
+                let (first, end) = ends.map_err(failed)?;
+                written += u64::try_from(end - first).unwrap_or(0);
+            }
+        }
+        Ok(written)
+    })
+}
+
 /// Names of all topics, without Kafka's own.
 ///
 /// # Errors

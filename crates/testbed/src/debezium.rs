@@ -27,8 +27,25 @@ use crate::wait::{Deadline, POLL, SERVER_LIMIT};
 /// How many fresh ports are tried when somebody outside takes the chosen one before the worker does.
 const PORT_ATTEMPTS: usize = 3;
 
-/// Limit of the Java heap, in MB: a handful of connectors, each with a queue of a few thousand changes.
-const HEAP_MB: u32 = 1024;
+/// How the worker is run.
+#[derive(Clone, Copy, Debug)]
+pub struct DebeziumOptions {
+    /// Limit of the Java heap, in MB.
+    pub heap_mb: u32,
+    /// Whether the optimising compiler is used. It costs more than it gains where a worker lives for some minutes and has
+    /// little to do; whoever measures speed needs it.
+    pub optimised: bool,
+}
+
+impl Default for DebeziumOptions {
+    /// A handful of connectors, each with a queue of a few thousand changes.
+    fn default() -> Self {
+        Self {
+            heap_mb: 1024,
+            optimised: false,
+        }
+    }
+}
 
 /// Warnings of everybody and what Debezium has to say, to standard output, which is the log file.
 const LOGGING: &str = "rootLogger.level = warn\n\
@@ -54,11 +71,19 @@ impl Debezium {
     /// # Errors
     /// A missing program, a failed download, or a worker that ends while starting (with the end of its log).
     pub async fn start(kafka: &Kafka) -> Result<Debezium> {
+        Debezium::start_with(kafka, DebeziumOptions::default()).await
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    /// Those of [`start`](Debezium::start).
+    pub async fn start_with(kafka: &Kafka, options: DebeziumOptions) -> Result<Debezium> {
         let packages = tokio::task::spawn_blocking(packages::debezium).await??;
         let mut attempts_left = PORT_ATTEMPTS;
         loop {
             attempts_left -= 1;
-            match Debezium::launch(&packages, &kafka.brokers()).await {
+            match Debezium::launch(&packages, &kafka.brokers(), options).await {
                 Err(Error::ServerEnded { log, .. })
                     if attempts_left > 0 && log.contains("Address already in use") => {}
                 other => return other,
@@ -66,7 +91,11 @@ impl Debezium {
         }
     }
 
-    async fn launch(packages: &DebeziumPackages, brokers: &str) -> Result<Debezium> {
+    async fn launch(
+        packages: &DebeziumPackages,
+        brokers: &str,
+        options: DebeziumOptions,
+    ) -> Result<Debezium> {
         let (port, state) = (Port::reserve()?, StateFolder::create("debezium")?);
         let write = |name: &str, text: &str| -> Result<PathBuf> {
             let path = state.join(name);
@@ -76,10 +105,11 @@ impl Debezium {
         let logging = write("log4j2.properties", LOGGING)?;
         let settings = worker_settings(brokers, port.number(), &state.join("offsets"), &packages.plugins);
         let settings = write("worker.properties", &settings)?;
-        let mut command: Command = java(bound_to_us("java", None), HEAP_MB, state.path());
+        let mut command: Command = java(bound_to_us("java", None), options.heap_mb, state.path());
+        if !options.optimised {
+            command.arg("-XX:TieredStopAtLevel=1");
+        }
         command
-            // Some minutes at most: the optimising compiler would cost more than it gains.
-            .arg("-XX:TieredStopAtLevel=1")
             // Debezium reads table names in the platform's encoding.
             .arg("-Dfile.encoding=UTF-8")
             .env("LC_ALL", "C.UTF-8")
@@ -105,7 +135,7 @@ impl Debezium {
     /// # Errors
     /// What the worker says of the configuration, or the trace of a task that failed.
     pub async fn add(&self, config: &DebeziumConfig, postgres: &Postgres) -> Result<()> {
-        self.put_config(config).await?;
+        self.begin(config).await?;
         let deadline = Deadline::after(SERVER_LIMIT);
         let source = postgres.client().await?;
         while !(self.runs(config.name()).await? && slot_is_active(&source, config.slot()).await?) {
@@ -113,6 +143,14 @@ impl Debezium {
             tokio::time::sleep(POLL).await;
         }
         Ok(())
+    }
+
+    /// Adds a connector and waits for nothing.
+    ///
+    /// # Errors
+    /// What the worker says of the configuration.
+    pub async fn begin(&self, config: &DebeziumConfig) -> Result<()> {
+        self.put_config(config).await
     }
 
     /// Whether the connector's task runs; it may not have been started yet.

@@ -12,6 +12,7 @@ use walcast_testbed::{ConnectorConfig, KafkaOptions, PostgresOptions, Testbed, T
 
 use crate::binary;
 use backlog::Backlog;
+use rows::{Shape, Task};
 
 /// The connector's name; slot and publication are named after it.
 const NAME: &str = "bench";
@@ -23,7 +24,8 @@ const WARM_UP_CHANGES: u64 = 200_000;
 #[command(
     after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --changes 100000 --rounds 3\n  \
     cargo xtask bench --work-mem 1GB       # logical_decoding_work_mem of both\n  \
-    cargo xtask bench --rows               # existing rows, beside COPY\n\n\
+    cargo xtask bench --rows               # existing rows, beside COPY and Debezium\n  \
+    cargo xtask bench --rows --shape toast --changes 20000\n\n\
     Before the first round walcast delivers a backlog of 200000 changes (or of --changes, if that is less) that is not \
     counted: a broker that has just started is slower, and files it has never seen are not in memory yet.\n\n\
     Machines are noisy: the ratio within one run is what counts. Nothing is asserted about time."
@@ -38,9 +40,21 @@ pub(crate) struct Arguments {
     /// The server's logical_decoding_work_mem
     #[arg(long, value_name = "SIZE")]
     work_mem: Option<String>,
-    /// Measure existing rows instead: a table of --changes rows at the first start
-    #[arg(long, conflicts_with_all = ["json", "rounds", "work_mem"])]
+    /// Measure existing rows instead: tables of --changes rows together, at the first start
+    #[arg(long, conflicts_with_all = ["json", "work_mem"])]
     rows: bool,
+    /// How many tables share the rows: a thread of Debezium's reads whole tables
+    #[arg(long, default_value_t = 4, requires = "rows", value_parser = clap::value_parser!(u32).range(1..))]
+    tables: u32,
+    /// What a row looks like
+    #[arg(long, value_enum, default_value_t = Shape::Orders, requires = "rows")]
+    shape: Shape,
+    /// With how many sessions walcast reads beside one
+    #[arg(long, default_value_t = 2, requires = "rows")]
+    sessions: u32,
+    /// Leave Debezium out
+    #[arg(long, requires = "rows")]
+    without_debezium: bool,
     /// Print JSON, one line a round
     #[arg(long)]
     json: bool,
@@ -51,7 +65,15 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let backlog = Backlog::of(arguments.changes);
     let testbed = Box::pin(Testbed::start(options(arguments.work_mem.as_deref()))).await?;
     if arguments.rows {
-        return rows::run(&testbed, &walcast, arguments.changes).await;
+        let task = Task {
+            rows: arguments.changes,
+            tables: arguments.tables,
+            shape: arguments.shape,
+            sessions: arguments.sessions,
+            rounds: arguments.rounds,
+            without_debezium: arguments.without_debezium,
+        };
+        return rows::run(&testbed, &walcast, &task).await;
     }
     backlog::create_table(&testbed.postgres).await?;
     let config =

@@ -1,103 +1,93 @@
-//! Existing rows: how fast a table reaches Kafka at the first start, beside how fast the server copies it away.
+//! Existing rows: how fast tables reach Kafka at the first start, beside how fast the server copies them away, and beside
+//! Debezium's snapshot of the same tables.
+
+mod report;
+mod runs;
+mod tables;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
-use walcast_testbed::{ConnectorConfig, ProcessUsage, Testbed, TopicReader, Walcast};
+use anyhow::Result;
+use walcast_testbed::{Debezium, DebeziumOptions, Testbed};
 
-/// No table of this size takes longer, whatever the machine.
-const LIMIT: Duration = Duration::from_secs(900);
-/// How often memory is looked at; the peak is kept by the system.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+use report::Round;
+pub(super) use tables::Shape;
+use tables::Tables;
 
-/// Fills a table, copies it to nowhere, and delivers it with one session and with two.
-pub(super) async fn run(testbed: &Testbed, binary: &Path, rows: u64) -> Result<()> {
-    let postgres = &testbed.postgres;
-    eprintln!("writing {rows} rows");
-    postgres
-        .execute(&format!(
-            "CREATE TABLE rows (id bigint PRIMARY KEY, customer int NOT NULL, status text NOT NULL, note text,
-                 total numeric(12, 2) NOT NULL, placed timestamptz NOT NULL);
-             INSERT INTO rows SELECT n, n % 1000, 'placed', repeat('note ', (n % 20)::int), n / 100.0, now()
-             FROM generate_series(1, {rows}) n"
-        ))
-        .await?;
-    postgres.execute("VACUUM (FREEZE, ANALYZE) rows").await?;
-    postgres.execute("CHECKPOINT").await?;
-    // The first one finds the table in no memory.
-    copy(testbed).await?;
-    // Not counted: a broker that has just started is slower.
-    deliver(testbed, binary, "warm", 1, rows).await?;
-    for sessions in [1, 2] {
-        let raw = copy(testbed).await?;
-        let name = format!("rows{sessions}");
-        let (elapsed, usage) = deliver(testbed, binary, &name, sessions, rows).await?;
-        let seconds = elapsed.as_secs_f64();
-        eprintln!(
-            "{rows} rows, {sessions} session(s)\n  COPY to /dev/null                      {:.2} s\n  \
-             walcast, exactly once, Avro            {seconds:.2} s  ({:.0} rows/s)\n  \
-             copy / walcast                          {:.2}\n  \
-             processor time of walcast               {:.2} s\n  walcast, memory peak                    {} MB",
-            raw.as_secs_f64(),
-            f64::from(u32::try_from(rows)?) / seconds,
-            raw.as_secs_f64() / seconds,
-            usage.cpu_seconds,
-            usage.resident_bytes_peak / 1_000_000
-        );
+/// What is measured.
+pub(super) struct Task {
+    pub(super) rows: u64,
+    pub(super) tables: u32,
+    pub(super) shape: Shape,
+    /// Sessions of walcast beside one.
+    pub(super) sessions: u32,
+    pub(super) rounds: u32,
+    pub(super) without_debezium: bool,
+}
+
+/// Threads of Debezium's snapshot. Each reads whole tables.
+const DEBEZIUM_THREADS: [u32; 2] = [1, 4];
+/// The heap of Debezium's worker: what Kafka's own start script gives one at most is 2 GB.
+const DEBEZIUM_HEAP_MB: u32 = 2048;
+/// Rows that each delivers before it is measured: a virtual machine, and a broker, that has just started is slower.
+const WARM_UP_ROWS: u64 = 200_000;
+
+/// Fills tables, copies them to nowhere, and delivers them with one session and with several.
+pub(super) async fn run(testbed: &Testbed, binary: &Path, task: &Task) -> Result<()> {
+    let warm_up = Tables {
+        prefix: "warm",
+        count: task.tables,
+        rows: task.rows.min(WARM_UP_ROWS),
+        shape: task.shape,
+    };
+    let tables = Tables {
+        prefix: "rows",
+        rows: task.rows,
+        ..warm_up
+    };
+    for tables in [&warm_up, &tables] {
+        eprintln!("writing {} rows", tables.rows);
+        tables.fill(&testbed.postgres).await?;
+    }
+    testbed.postgres.execute("CHECKPOINT").await?;
+    runs::walcast(testbed, binary, &warm_up, 1).await?;
+    // The first one finds the tables in no memory.
+    runs::copy(testbed, &tables).await?;
+    for number in 1..=task.rounds {
+        let round = round(testbed, binary, task, &warm_up, &tables).await?;
+        report::print(number, &tables, &round)?;
     }
     Ok(())
 }
 
-async fn copy(testbed: &Testbed) -> Result<Duration> {
-    let begun = Instant::now();
-    testbed.postgres.execute("COPY rows TO '/dev/null'").await?;
-    Ok(begun.elapsed())
-}
-
-/// From the start of the process to its end, which comes when all rows are in Kafka.
-async fn deliver(
+async fn round(
     testbed: &Testbed,
     binary: &Path,
-    name: &str,
-    sessions: i64,
-    rows: u64,
-) -> Result<(Duration, ProcessUsage)> {
-    let config = ConnectorConfig::new(testbed, name)?
-        .set("postgres.tables", vec!["public.rows".to_owned()])
-        .set("snapshot.mode", "initial_only")
-        .set("snapshot.connections", sessions);
-    let begun = Instant::now();
-    let mut walcast = Walcast::spawn_binary(binary, &config, &[])?;
-    let mut usage = walcast.usage()?;
-    let status = loop {
-        if let Some(status) = walcast.ended()? {
-            break status;
-        }
-        if let Ok(now) = walcast.usage() {
-            usage = now;
-        }
-        ensure!(
-            begun.elapsed() < LIMIT,
-            "the rows are not delivered after {} s",
-            LIMIT.as_secs()
-        );
-        tokio::time::sleep(LOOK_EVERY).await;
-    };
-    let elapsed = begun.elapsed();
-    if !status.success() {
-        bail!("walcast ended with {status}:\n{}", walcast.log());
+    task: &Task,
+    warm_up: &Tables,
+    tables: &Tables,
+) -> Result<Round> {
+    let before = runs::copy(testbed, tables).await?;
+    let mut walcast = Vec::new();
+    for sessions in [1, task.sessions] {
+        walcast.push((sessions, runs::walcast(testbed, binary, tables, sessions).await?));
     }
-    let mut found = 0;
-    let mut reader = TopicReader::new(&testbed.kafka.brokers(), [format!("{name}.public.rows")]);
-    reader.scan_new(|_| found += 1).await?;
-    ensure!(
-        found == rows,
-        "{found} records are in Kafka where {rows} rows are in the table"
-    );
-    testbed
-        .postgres
-        .execute(&format!("SELECT pg_drop_replication_slot('walcast_{name}')"))
-        .await?;
-    Ok((elapsed, usage))
+    let mut debezium = Vec::new();
+    if !task.without_debezium {
+        let options = DebeziumOptions {
+            heap_mb: DEBEZIUM_HEAP_MB,
+            optimised: true,
+        };
+        let worker = Debezium::start_with(&testbed.kafka, options).await?;
+        runs::debezium(testbed, &worker, warm_up, 1).await?;
+        for threads in DEBEZIUM_THREADS {
+            debezium.push((threads, runs::debezium(testbed, &worker, tables, threads).await?));
+        }
+    }
+    let after = runs::copy(testbed, tables).await?;
+    Ok(Round {
+        copy: [before, after],
+        walcast,
+        debezium,
+    })
 }
