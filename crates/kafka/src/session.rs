@@ -226,11 +226,12 @@ impl Session {
 
     /// Waits until nothing is in flight. librdkafka's own flush looks every 100 ms only.
     fn settle(&mut self, wanted: Wanted<'_>) -> Result<(), KafkaError> {
+        let begun = Instant::now();
         loop {
             self.producer.poll(Duration::ZERO);
             self.check_records()?;
             if self.producer.in_flight_count() == 0 {
-                self.window.reset();
+                self.window.reset(begun.elapsed());
                 // The last failure may have been counted down between the two looks.
                 return self.check_records();
             }

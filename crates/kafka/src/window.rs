@@ -28,6 +28,10 @@ const LINGER_SHARE: f64 = 0.7;
 /// to do but to wait.
 const FILL_MIN: Duration = Duration::from_micros(350);
 
+/// A broker that takes longer to acknowledge is a distant one: there, filling requests is worth more than the pauses in which
+/// the broker's thread looks too often.
+const DISTANT: Duration = Duration::from_millis(5);
+
 /// What has been handed over since nothing was under way.
 #[derive(Debug)]
 pub(crate) struct Window {
@@ -37,6 +41,8 @@ pub(crate) struct Window {
     bytes: usize,
     /// When the first record was handed over; its request leaves when it has lingered.
     opened: Option<Instant>,
+    /// Whether the last acknowledgement took long.
+    is_distant: bool,
 }
 
 impl Window {
@@ -48,6 +54,7 @@ impl Window {
             bytes_max: request_bytes(&config.properties).saturating_sub(REQUEST_OVERHEAD_BYTES),
             bytes: 0,
             opened: None,
+            is_distant: false,
         }
     }
 
@@ -59,16 +66,19 @@ impl Window {
             self.bytes = bytes;
             return true;
         };
-        if now.duration_since(opened) >= self.fill || self.bytes + bytes > self.bytes_max {
+        let is_late = !self.is_distant && now.duration_since(opened) >= self.fill;
+        if is_late || self.bytes + bytes > self.bytes_max {
             return false;
         }
         self.bytes += bytes;
         true
     }
 
-    /// Nothing is under way any more.
-    pub(crate) fn reset(&mut self) {
-        self.opened = None;
+    /// Nothing is under way any more, after it was waited for so long.
+    pub(crate) fn reset(&mut self, waited: Duration) {
+        if self.opened.take().is_some() {
+            self.is_distant = waited >= DISTANT;
+        }
     }
 }
 
@@ -128,7 +138,7 @@ mod tests {
                 now += pause;
             }
             assert_eq!(count, expected, "{properties:?}");
-            window.reset();
+            window.reset(Duration::ZERO);
         }
     }
 
@@ -137,6 +147,22 @@ mod tests {
         check(&[], Duration::ZERO, 9);
         check(&[("batch.size", "3000000")], Duration::ZERO, 29);
         check(&[("batch.size", "16384")], Duration::ZERO, 9);
+    }
+
+    #[test]
+    fn a_distant_broker_gets_full_requests() {
+        let mut batch = Batch::new();
+        batch.push(&Arc::from("t"), None, Some(&[0; 100_000]), []);
+        let record = batch.records().next().unwrap();
+        let mut window = window(&[]);
+        let begun = Instant::now();
+        for (waited, late) in [(20, true), (1, false)] {
+            assert!(window.admits(&record, begun));
+            window.reset(Duration::from_millis(waited));
+            assert!(window.admits(&record, begun));
+            assert_eq!(window.admits(&record, begun + Duration::from_secs(1)), late);
+            window.reset(Duration::ZERO);
+        }
     }
 
     #[test]

@@ -104,7 +104,7 @@ const SHAPES: [Shape; 8] = [
     },
     Shape {
         name: "Mixed Case",
-        columns: ", \"Some Column\" int DEFAULT 5",
+        columns: ", \"SomeColumn\" int DEFAULT 5",
         after: "",
         then: "",
         values: ", n",
@@ -141,7 +141,7 @@ impl Shape {
         let then = then.replace("{table}", &table);
         format!(
             "CREATE TABLE {table} (id bigint {key}, note text{}) {}; {then};
-             INSERT INTO {table} SELECT n, 'first'{} FROM generate_series(1, {rows}) n;
+             INSERT INTO {table} SELECT n, 'first'{} FROM generate_series(1::bigint, {rows}) n;
              DELETE FROM {table} WHERE id % 20 = 0",
             self.columns, self.after, self.values
         )
@@ -253,7 +253,10 @@ async fn forty_tables_of_every_shape_are_in_kafka_as_they_are_in_the_source() {
     let (stop, writing) = write(&case, all);
     let begun = Instant::now();
     let mut instance = Instance::start(&case.config).await;
-    let is_read = async || Ok(case.checkpoint().await.get("snapshot").is_none());
+    let is_read = async || {
+        instance.assert_running();
+        Ok(case.checkpoint().await.get("snapshot").is_none())
+    };
     wait_until("the end of the snapshot", LIMIT, is_read)
         .await
         .unwrap();
