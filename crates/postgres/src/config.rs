@@ -44,6 +44,8 @@ pub struct PostgresConfig {
     pub snapshot_lock_timeout: Duration,
     /// The table whose new rows are signals; `None`: there is none.
     pub signal_table: Option<TableName>,
+    /// The standby that rows are read from; `None`: they are read from the server whose changes are streamed.
+    pub reader: Option<ConnectConfig>,
     /// Which rows are read, by table: a condition in SQL. The first that is for a table counts.
     pub snapshot_filters: Vec<(TablePattern, String)>,
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use walcast_delivery::{Fault, SystemIdentifier};
+use walcast_delivery::{Fault, SystemIdentifier, Timeline};
 use walcast_pgoutput::{DecodeError, Lsn};
 
 use crate::connect::{ConninfoError, TlsSetupError};
@@ -215,6 +215,29 @@ pub enum PostgresError {
         /// What the ordinary connection said.
         ordinary: SystemIdentifier,
     },
+    /// Rows cannot be read from a standby of this version.
+    #[error(
+        "{endpoint} is of version {version}: rows can be read from standbys of 16 and later; leave [snapshot] url out"
+    )]
+    StandbyTooOld {
+        /// The standby.
+        endpoint: String,
+        /// `server_version_num`.
+        version: u32,
+    },
+    /// What rows are to be read from does not replay the log that is streamed.
+    #[error(
+        "{endpoint} is cluster {} on timeline {}, but changes are streamed from cluster {} on timeline {}: \
+         point [snapshot] url at a standby of the server of [postgres] url", found.0, found.1, wanted.0, wanted.1
+    )]
+    NoStandbyOfIt {
+        /// The server that rows were to be read from.
+        endpoint: String,
+        /// What it is.
+        found: (SystemIdentifier, Timeline),
+        /// What the server is that changes are streamed from.
+        wanted: (SystemIdentifier, Timeline),
+    },
     /// The leadership lock is not where it was taken.
     #[error(
         "{endpoint} hands statements of one session to several: there is a pooler between; point [postgres] url at the server itself,          or at a pool in session mode"
@@ -362,6 +385,8 @@ impl Fault for PostgresError {
             | PostgresError::AnotherServer { .. }
             | PostgresError::Pooled { .. }
             | PostgresError::TooOld { .. }
+            | PostgresError::StandbyTooOld { .. }
+            | PostgresError::NoStandbyOfIt { .. }
             | PostgresError::FirstConnection(_) => false,
         }
     }

@@ -6,9 +6,11 @@
 
 mod chunks;
 mod import;
+mod reader;
 mod reading;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use walcast_delivery::{BoxedFault, Snapshots};
 
@@ -27,6 +29,12 @@ pub struct PostgresSnapshots {
     /// Slots made so far.
     count: u32,
 }
+
+/// How long the stream is held for a snapshot to be taken. When transactions that run delay it, the stream goes on.
+const HOLD: Duration = Duration::from_secs(1);
+
+/// The same for one of a standby, which has to replay as far.
+const HOLD_FOR_STANDBY: Duration = Duration::from_secs(10);
 
 /// What of the slot's name begins that of one for a snapshot: the whole stays below 64 bytes.
 const NAME_BYTES: usize = 32;
@@ -50,6 +58,9 @@ impl PostgresSnapshots {
             std::process::id(),
             self.count
         );
+        if let Some(reader) = &self.config.reader {
+            return reader::take(&self.leading, &self.config, reader, &name).await;
+        }
         let mut replication = open_replication(&self.config, &self.leading).await?;
         let version = self.leading.session.server_version;
         let ExportedSnapshot {
@@ -59,12 +70,27 @@ impl PostgresSnapshots {
             .create_slot(&name, SlotKind::Temporary, true, version)
             .await?;
         // The snapshot stays what it is when the slot ends with its connection.
-        import(&self.leading, &self.config, consistent_point, snapshot.as_deref()).await
+        import(
+            &self.leading,
+            &self.config,
+            &self.config.connect,
+            consistent_point,
+            snapshot.as_deref(),
+        )
+        .await
     }
 }
 
 impl Snapshots for PostgresSnapshots {
     type Snapshot = PostgresSnapshot;
+
+    fn hold(&self) -> Duration {
+        if self.config.reader.is_some() {
+            HOLD_FOR_STANDBY
+        } else {
+            HOLD
+        }
+    }
 
     async fn take(&mut self) -> Result<PostgresSnapshot, BoxedFault> {
         Ok(self.try_take().await?)

@@ -130,6 +130,8 @@ impl PostgresSource {
         if with_snapshot {
             self.check_readable(&leading).await?;
         }
+        // Where rows are read from a standby, its snapshots are taken once changes are streamed.
+        let with_snapshot = with_snapshot && self.config.reader.is_none();
         let replication = self.replication(&leading).await?;
         let exported = replication
             .create_slot(&slot, SlotKind::Permanent, with_snapshot, version)
@@ -139,7 +141,17 @@ impl PostgresSource {
             snapshot,
         } = exported;
         let snapshot = if with_snapshot {
-            Some(import(&leading, &self.config, consistent_point, snapshot.as_deref()).await?)
+            let config = &self.config;
+            Some(
+                import(
+                    &leading,
+                    config,
+                    &config.connect,
+                    consistent_point,
+                    snapshot.as_deref(),
+                )
+                .await?,
+            )
         } else {
             None
         };

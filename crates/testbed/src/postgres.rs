@@ -3,6 +3,7 @@
 mod access;
 mod files;
 mod options;
+mod standby;
 
 use std::path::PathBuf;
 use std::process::Command;

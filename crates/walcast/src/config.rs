@@ -119,6 +119,8 @@ pub(crate) struct SnapshotSection {
     pub(crate) filters: Vec<(TablePattern, String)>,
     pub(crate) lock_timeout: Duration,
     pub(crate) signal_topic: Option<String>,
+    /// The standby that rows are read from.
+    pub(crate) reader: Option<ConnectConfig>,
     pub(crate) delivery: SnapshotConfig,
 }
 

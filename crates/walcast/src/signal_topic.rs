@@ -34,15 +34,17 @@ pub(crate) async fn follow(topic: SignalTopic, key: String, control: SnapshotCon
 
 async fn try_follow(topic: &SignalTopic, key: &str, control: &SnapshotControl) -> Interrupted {
     let outcome: Result<std::convert::Infallible, Interrupted> = async {
-        let end = loop {
-            match topic.end().await? {
-                Some(end) => break end,
-                None => tokio::time::sleep(PAUSE).await,
-            }
-        };
-        let from = control.signals_from(end).await?;
-        topic.read_from(from)?;
+        // In a topic that is not there yet every record is one that comes after this moment.
+        let end = topic.end().await?;
+        let from = control.signals_from(end.unwrap_or(0)).await?;
         info!(offset = from, "listening for signals");
+        if end.is_none() {
+            info!("there is no signal topic yet");
+            while topic.end().await?.is_none() {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        topic.read_from(from)?;
         loop {
             let record = topic.next().await?;
             if record.key.as_deref() == Some(key.as_bytes()) {

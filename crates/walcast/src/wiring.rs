@@ -92,6 +92,7 @@ pub(crate) fn postgres(config: &Config) -> PostgresConfig {
         },
         snapshot_connections: config.snapshot.connections,
         snapshot_lock_timeout: config.snapshot.lock_timeout,
+        reader: config.snapshot.reader.clone(),
         signal_table: config.snapshot.delivery.signal_table.clone(),
         snapshot_filters: config.snapshot.filters.clone(),
     }

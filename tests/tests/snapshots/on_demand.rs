@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use walcast_testbed::{Record, send_record};
+use walcast_testbed::{Record, TreeDecoder, read_topic, send_record};
 use walcast_tests::{Case, Instance, await_that, shared};
 
 use crate::{await_rows_read, is_read, records, told};
@@ -313,5 +313,60 @@ async fn a_table_that_is_rewritten_midway_loses_no_row() {
         crate::rebuilt(&records(&case, "items").await),
         crate::rows(&case, "items").await
     );
+    instance.stop().await;
+}
+
+/// In the same Kafka transactions as the rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_are_notified_of_what_is_read() {
+    let mut case = Case::new("notified").await;
+    case.insert(1..=3).await;
+    case.config = case
+        .config
+        .set("snapshot.mode", "initial")
+        .set("snapshot.signal_topic", "notified-signal")
+        .set("events.notification_topic", "notified-notifications");
+    let brokers = shared().await.kafka().brokers();
+    let mut instance = Instance::start(&case.config).await;
+    await_rows_read(&case).await;
+    await_that("the signal topic", async || {
+        instance.log().contains("listening for signals")
+    })
+    .await;
+    let signal =
+        r#"{"id":"ad-hoc-7","type":"execute-snapshot","data":{"data-collections":["public.items"]}}"#;
+    send_record(&brokers, "notified-signal", "notified", signal)
+        .await
+        .unwrap();
+    let told = async || {
+        let mut decoder = TreeDecoder::new(&shared().await.registry().url()).unwrap();
+        let mut told = Vec::new();
+        for record in read_topic(&brokers, "notified-notifications").await.unwrap() {
+            let tree = decoder.decode(&record.value.unwrap()).await.unwrap().value;
+            let key = decoder.decode(&record.key.unwrap()).await.unwrap().value;
+            assert_eq!(key["id"], tree["id"]);
+            let data = &tree["additional_data"];
+            let (rows, status) = (&data["total_rows_scanned"], &data["status"]);
+            told.push(
+                format!("{} {} {rows} {status}", tree["aggregate_type"], tree["type"]).replace('"', ""),
+            );
+            if tree["aggregate_type"] == "Incremental Snapshot" {
+                assert_eq!(tree["id"], "ad-hoc-7");
+            }
+        }
+        told
+    };
+    let all = [
+        "Initial Snapshot STARTED null null",
+        "Initial Snapshot IN_PROGRESS null null",
+        "Initial Snapshot TABLE_SCAN_COMPLETED 3 SUCCEEDED",
+        "Initial Snapshot COMPLETED null null",
+        "Incremental Snapshot STARTED null null",
+        "Incremental Snapshot IN_PROGRESS null null",
+        "Incremental Snapshot TABLE_SCAN_COMPLETED 3 SUCCEEDED",
+        "Incremental Snapshot COMPLETED null null",
+    ];
+    await_that("the notifications", async || told().await.len() >= all.len()).await;
+    assert_eq!(told().await, all);
     instance.stop().await;
 }

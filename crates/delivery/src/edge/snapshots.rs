@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::time::Duration;
 
 use walcast_mapper::{TableFacts, TableName};
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Relation};
@@ -13,6 +14,9 @@ use crate::NextRow;
 pub trait Snapshots {
     /// What is taken.
     type Snapshot: Snapshot;
+
+    /// How long the stream may be held for one to be taken; then it goes on, and may pass it.
+    fn hold(&self) -> Duration;
 
     /// Takes a snapshot at a position that lies at or after the end of the log at the time of the call. Waits until the
     /// transactions that run now have ended. Cancel-safe: a dropped future leaves nothing behind.

@@ -15,9 +15,6 @@ use crate::edge::{RowsCatalog, SchemaRegistry, Snapshot, Snapshots, Topics};
 use crate::snapshot::{Publishing, SnapshotConfig, SnapshotMode, SnapshotProgress};
 use crate::{DeliveryConfig, DeliveryError};
 
-/// How long the stream is held for a snapshot to be taken. When transactions that run delay it, the stream goes on.
-const HOLD: Duration = Duration::from_secs(1);
-
 /// What a session reads beside the stream.
 pub(crate) struct Rows<S> {
     /// What is left to be read; no tables: nothing.
@@ -113,8 +110,8 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         snapshots: &mut N,
         stop: &mut (impl Future<Output = ()> + Unpin),
     ) -> Result<bool, IntakeFault> {
+        let hold = tokio::time::sleep(snapshots.hold());
         let mut taking = std::pin::pin!(snapshots.take());
-        let hold = tokio::time::sleep(HOLD);
         tokio::pin!(hold);
         let mut is_held = true;
         let snapshot = loop {

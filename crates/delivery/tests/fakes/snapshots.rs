@@ -1,6 +1,7 @@
 //! Snapshots of the modelled server: the log replayed up to a position.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use walcast_delivery::{BoxedFault, CopiedRows, NextRow, Opened, Snapshot, SnapshotTable, Snapshots};
 use walcast_mapper::TableName;
@@ -18,6 +19,10 @@ pub(crate) struct SnapshotsClient(pub(crate) Postgres);
 
 impl Snapshots for SnapshotsClient {
     type Snapshot = FakeSnapshot;
+
+    fn hold(&self) -> Duration {
+        Duration::from_secs(1)
+    }
 
     async fn take(&mut self) -> Result<FakeSnapshot, BoxedFault> {
         let postgres = self.0.clone();

@@ -8,7 +8,7 @@ use walcast_pgoutput::{Lsn, PgTimestamp};
 use super::reading::PostgresSnapshot;
 use crate::catalog;
 use crate::config::PostgresConfig;
-use crate::connect::{VALUE_SETTINGS, connect_to};
+use crate::connect::{ConnectConfig, VALUE_SETTINGS, connect_to};
 use crate::error::PostgresError;
 use crate::source::Leading;
 
@@ -27,6 +27,7 @@ const SETTINGS: [(&str, &str); 4] = [
 pub(crate) async fn import(
     leading: &Leading,
     config: &Arc<PostgresConfig>,
+    connect: &ConnectConfig,
     lsn: Lsn,
     snapshot: Option<&str>,
 ) -> Result<PostgresSnapshot, PostgresError> {
@@ -53,7 +54,7 @@ pub(crate) async fn import(
     let mut sessions = Vec::new();
     for _ in 0..config.snapshot_connections.max(1) {
         let endpoint = leading.session.endpoint.clone();
-        let session = connect_to(&config.connect, endpoint, &config.application_name()).await?;
+        let session = connect_to(connect, endpoint, &config.application_name()).await?;
         catalog::execute(&session.client, DOING, &sql).await?;
         sessions.push(session);
     }

@@ -43,6 +43,9 @@ fn config(url: &str) -> PostgresConfig {
         snapshot_tables: None,
         snapshot_connections: 2,
         snapshot_filters: Vec::new(),
+        snapshot_lock_timeout: Duration::from_secs(10),
+        signal_table: None,
+        reader: None,
     }
 }
 

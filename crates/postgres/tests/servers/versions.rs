@@ -63,7 +63,7 @@ async fn read(snapshots: &mut PostgresSnapshots) -> Vec<String> {
         namespace: "public".to_owned(),
         name: "orders".to_owned(),
     };
-    let Opened::Table(table) = snapshot.open(&orders, None).await.unwrap() else {
+    let Opened::Table(table) = snapshot.open(&orders, None, None).await.unwrap() else {
         panic!("the table is there");
     };
     assert_eq!(table.relation.columns.len(), 2);

@@ -127,6 +127,8 @@ pub(crate) struct RawSnapshot {
     pub(crate) rows_per_second: Option<u32>,
     pub(crate) bytes_per_second: Option<ByteSize>,
     pub(crate) lock_timeout: Age,
+    #[serde(skip_serializing)]
+    pub(crate) url: Option<Secret>,
     pub(crate) signal_table: Option<String>,
     pub(crate) signal_topic: Option<String>,
 }
@@ -289,6 +291,7 @@ impl Default for RawSnapshot {
             rows_per_second: None,
             bytes_per_second: None,
             lock_timeout: SNAPSHOT_LOCK_TIMEOUT,
+            url: None,
             signal_table: None,
             signal_topic: None,
         }

@@ -58,11 +58,13 @@ pub(crate) fn resolve(
     let check = Check { document };
     let name = check.required("name", raw.name, "name = \"shop\"")?;
     check.name(&name)?;
+    let reader = check.reader(&raw.snapshot, raw.postgres.password_file.as_ref(), environment)?;
+    let snapshot = check.snapshot(raw.snapshot, reader)?;
     Ok(Config {
         postgres: check.postgres(&name, raw.postgres, environment)?,
         kafka: check.kafka(&name, raw.kafka)?,
         registry: check.registry(raw.registry, &raw.format)?,
-        snapshot: check.snapshot(raw.snapshot)?,
+        snapshot,
         replay: check.replay(&raw.replay)?,
         format: check.format(raw.format)?,
         types: check.types(raw.types)?,

@@ -103,6 +103,10 @@ impl SourceWatch for Never {
 impl Snapshots for Never {
     type Snapshot = Never;
 
+    fn hold(&self) -> std::time::Duration {
+        match *self {}
+    }
+
     async fn take(&mut self) -> Result<Never, BoxedFault> {
         match *self {}
     }

@@ -1,11 +1,13 @@
 //! Which existing rows are read, and how much of the source that may take.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use walcast_delivery::SnapshotConfig;
 use walcast_mapper::TableName;
+use walcast_postgres::{ConnectConfig, Environment};
 
-use super::{Check, is_word};
+use super::{Check, Fault, is_word};
 use crate::config::bytes::ByteSize;
 use crate::config::raw::RawSnapshot;
 use crate::config::{ConfigError, SnapshotSection};
@@ -22,7 +24,27 @@ const TOPIC_BYTES_MAX: usize = 249;
 const WINDOW_MIN: Duration = Duration::from_secs(1);
 
 impl Check<'_> {
-    pub(super) fn snapshot(&self, raw: RawSnapshot) -> Result<SnapshotSection, ConfigError> {
+    /// The standby that rows are read from, with the password of the primary where it has none of its own.
+    pub(super) fn reader(
+        &self,
+        raw: &RawSnapshot,
+        password_file: Option<&PathBuf>,
+        environment: &Environment,
+    ) -> Result<Option<ConnectConfig>, ConfigError> {
+        let Some(url) = &raw.url else { return Ok(None) };
+        let connect = ConnectConfig::parse(url.reveal(), environment)
+            .map_err(|source| self.document.error_at("snapshot.url", Fault::Url { source }))?;
+        Ok(Some(match password_file {
+            Some(path) => connect.with_password_file(path.clone()),
+            None => connect,
+        }))
+    }
+
+    pub(super) fn snapshot(
+        &self,
+        raw: RawSnapshot,
+        reader: Option<ConnectConfig>,
+    ) -> Result<SnapshotSection, ConfigError> {
         let connections = self.range("snapshot.connections", raw.connections, 1, CONNECTIONS_MAX)?;
         for (key, age) in [
             ("snapshot.first_window", raw.first_window),
@@ -76,6 +98,7 @@ impl Check<'_> {
             filters: filters.collect(),
             lock_timeout,
             signal_topic: raw.signal_topic,
+            reader,
             delivery: SnapshotConfig {
                 mode: raw.mode,
                 tables: raw.tables,
