@@ -7,7 +7,7 @@ use tracing::{info, warn};
 use walcast_pgoutput::Lsn;
 
 use crate::connector::Connector;
-use crate::edge::{ChangeStream, SchemaRegistry, Sink, Source, Started, Topics};
+use crate::edge::{ChangeStream, SchemaRegistry, Sink, Source, SourceWatch as _, Started, Topics};
 use crate::heartbeat::Heartbeat;
 use crate::intake::{Intake, IntakeFault, Resume, Rows};
 use crate::loss::still_reaches;

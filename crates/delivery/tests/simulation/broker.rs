@@ -102,6 +102,7 @@ impl Broker {
                 log.history.insert(update.current.end_lsn, update.current.clone());
             }
             log.current = Some(update.current.clone());
+            log.known_tables = update.known_tables.clone().or(log.known_tables);
         }
         log
     }

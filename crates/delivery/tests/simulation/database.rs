@@ -11,6 +11,7 @@ use walcast_delivery::{
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity, Tid, Xid};
 
+use crate::fault::SimFault;
 use crate::log::{Change, Row, Table, Transaction};
 
 /// Where the log ends before anything is written.
@@ -21,6 +22,8 @@ const SLOT_BYTES: u64 = 0x38;
 
 /// Places for rows in a table; more than rows ever are in one.
 const PLACES: u64 = 96;
+/// Numbers of files that tables get later.
+const FILES_FROM: u32 = 10_000;
 /// Places in a block.
 const PLACES_IN_BLOCK: u64 = 4;
 
@@ -30,6 +33,20 @@ const TABLES: [(&str, u32, bool); 3] = [
     ("orders", 16_410, true),
     ("audit", 16_420, false),
 ];
+
+/// Log that a change of the publication takes.
+const PUBLISH_BYTES: u64 = 0x40;
+
+/// Log that a table's rewriting takes.
+const REWRITE_BYTES: u64 = 0x100;
+
+/// What was read of a table from one snapshot, as far as the server knows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Opening {
+    pub(crate) file: Oid,
+    /// The condition; it is what a request is recognized by.
+    pub(crate) filter: Option<String>,
+}
 
 /// What the rows of all tables are: by table and key, the number of the row's version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,6 +76,9 @@ pub(crate) struct Database {
     pub(crate) places: BTreeMap<u64, Tid>,
     /// When a table was emptied or rewritten last.
     pub(crate) altered: BTreeMap<Oid, Lsn>,
+    /// By the position of a snapshot, and table: what was opened.
+    pub(crate) openings: BTreeMap<(Lsn, Oid), Opening>,
+    files_made: u32,
     pub(crate) wal_end: Lsn,
     pub(crate) timeline: Timeline,
     /// How many timelines there ever were.
@@ -152,6 +172,8 @@ impl Database {
             rows: Rows::default(),
             places: BTreeMap::new(),
             altered: BTreeMap::new(),
+            openings: BTreeMap::new(),
+            files_made: 0,
             wal_end: BEGINNING,
             timeline: Timeline::new(1),
             timelines: 1,
@@ -225,7 +247,25 @@ impl Database {
         self.versions_made
     }
 
-    /// Moves all rows of a table to other places. A snapshot that was taken before does not show them any more.
+    /// A table was opened in a snapshot.
+    pub(crate) fn note_opened(&mut self, lsn: Lsn, table: &Table, filter: Option<&str>) {
+        let opening = Opening {
+            file: table.file,
+            filter: filter.map(str::to_owned),
+        };
+        self.openings.insert((lsn, table.oid), opening);
+    }
+
+    /// A table lies in another file from now on.
+    fn refile(&mut self, oid: Oid) {
+        self.files_made += 1;
+        let file = Oid::new(oid.as_u32() + FILES_FROM + self.files_made);
+        for table in self.tables.iter_mut().filter(|table| table.oid == oid) {
+            table.file = file;
+        }
+    }
+
+    /// Moves all rows of a table to other places, in another file. A snapshot that was taken before does not show them any more.
     pub(crate) fn rewrite(&mut self, table: Oid, by: u64) {
         if self.is_locked(table) {
             return;
@@ -239,6 +279,8 @@ impl Database {
             self.places.insert(version, tid_of(place));
         }
         self.altered.insert(table, self.wal_end);
+        self.refile(table);
+        self.write_elsewhere(REWRITE_BYTES);
     }
 
     /// Commits a transaction; with `together` all its changes lie at one position.
@@ -259,6 +301,7 @@ impl Database {
             self.rows.apply(logged.relation.oid, &logged.change);
             if matches!(logged.change, Change::Truncate) {
                 self.altered.insert(logged.relation.oid, transaction.commit_lsn);
+                self.refile(logged.relation.oid);
             }
         }
         self.wal_end = transaction.end_lsn;
@@ -277,6 +320,18 @@ impl Database {
     /// Something that is not for us writes to the log.
     pub(crate) fn write_elsewhere(&mut self, bytes: u64) {
         self.wal_end = Lsn::new(self.wal_end.as_u64() + bytes);
+    }
+
+    /// Adds tables to the publication, each once.
+    pub(crate) fn publish(&mut self, tables: &[TableName]) -> Result<(), SimFault> {
+        let publication = self.publication.as_mut();
+        let publication = publication.ok_or(SimFault::Lasting("publication does not exist"))?;
+        if tables.iter().any(|table| publication.tables.contains(table)) {
+            return Err(SimFault::Lasting("table is already member of publication"));
+        }
+        publication.tables.extend(tables.iter().cloned());
+        self.write_elsewhere(PUBLISH_BYTES);
+        Ok(())
     }
 
     pub(crate) fn create_slot(&mut self) -> Lsn {

@@ -63,9 +63,8 @@ pub(crate) enum Mutation {
     StreamsRolledBack,
     /// The slot is told nothing.
     NeverConfirms,
-    /// Tables are rewritten while their rows are read in several windows. That is no mistake of anybody: see
-    /// `mutations::a_table_that_is_rewritten_between_windows`.
-    RewritesTables,
+    /// A table is read on at a place that means nothing in the file it lies in now.
+    IgnoresFile,
     /// Something panics.
     Panics,
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use tokio::sync::watch;
 use tokio::time::{Duration, sleep};
-use walcast_delivery::{CheckpointUpdate, Connector, DeliveryError, Halt, Metrics, Status};
+use walcast_delivery::{CheckpointUpdate, Connector, DeliveryError, Halt, Metrics, SnapshotRequests, Status};
 
 use crate::damage;
 use crate::life::Life;
@@ -137,6 +137,7 @@ impl Node {
             mapper: world.settings.mapper(),
             config: world.settings.delivery(),
             metrics: Metrics::default(),
+            requests: SnapshotRequests::new(),
             status: watch::Sender::new(Status::default()),
         };
         let mut stopped = self.stop.subscribe();
@@ -193,6 +194,7 @@ impl Node {
                 current,
                 enters_history: false,
                 expired: Vec::new(),
+                known_tables: None,
             };
             broker.store(transaction, &update);
             broker.end(transaction, crate::broker::State::Committed);

@@ -98,6 +98,8 @@ impl Settings {
                 first_window: Duration::from_secs(2),
                 window: Duration::from_secs(1),
                 rows_per_second: self.rows_per_second,
+                bytes_per_second: None,
+                signal_table: None,
             },
         }
     }

@@ -6,7 +6,7 @@ use walcast_pgoutput::{Lsn, Oid};
 
 use super::is_read;
 use crate::broker::Stored;
-use crate::database::{id_of, version_in, version_of};
+use crate::database::{Opening, id_of, version_in, version_of};
 use crate::log::Change;
 use crate::rules::Rule;
 use crate::world::World;
@@ -42,7 +42,8 @@ pub(super) fn are_right(world: &World, visible: &[Stored], is_complete: bool) {
             world.breach(Rule::NothingInvented, || format!("row {}", record.id));
             continue;
         };
-        if !read.insert(number) {
+        let opening = opening_of(world, &record.id);
+        if !read.insert((number, opening)) {
             world.breach(Rule::RowsOnce, || {
                 format!("row {}, version {number:?}", record.id)
             });
@@ -70,6 +71,21 @@ pub(super) fn are_right(world: &World, visible: &[Stored], is_complete: bool) {
     if is_complete {
         newest_state_is_last(world, visible, &versions, from);
     }
+}
+
+/// From which file, and for which request, a row was read. A place means nothing in another file, so a table that was
+/// rewritten is read from its first row, and what was read before comes once more.
+fn opening_of(world: &World, id: &str) -> Option<Opening> {
+    let (lsn, row) = id.rsplit_once('/')?;
+    let (table, _) = row.split_once('(')?;
+    let place = (lsn.parse().ok()?, Oid::new(table.parse().ok()?));
+    let opening = world.database.borrow().openings.get(&place).cloned();
+    if opening.is_none() {
+        world.breach(Rule::NothingInvented, || {
+            format!("row {id} of a table that was not opened")
+        });
+    }
+    opening
 }
 
 /// All versions that rows ever had.
