@@ -267,7 +267,7 @@ impl Database {
 
     /// Moves all rows of a table to other places, in another file. A snapshot that was taken before does not show them any more.
     pub(crate) fn rewrite(&mut self, table: Oid, by: u64) {
-        if self.is_locked(table) {
+        if self.is_locked(table) || self.is_held || self.is_away {
             return;
         }
         let mut versions: Vec<u64> = self.rows.of(table).map(|(_, version)| version).collect();
