@@ -12,7 +12,8 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity, Tid, Xid};
 
 use crate::fault::SimFault;
-use crate::log::{Change, Row, Table, Transaction};
+use crate::log::{Change, Row, Table, Transaction, signal};
+use crate::requests::Signalled;
 
 /// Where the log ends before anything is written.
 const BEGINNING: Lsn = Lsn::new(0x0100_0000);
@@ -46,7 +47,11 @@ pub(crate) struct Opening {
     pub(crate) file: Oid,
     /// The condition; it is what a request is recognized by.
     pub(crate) filter: Option<String>,
+    pub(crate) at: Instant,
 }
+
+/// The table whose rows are signals.
+pub(crate) const SIGNALS: Oid = Oid::new(16_500);
 
 /// What the rows of all tables are: by table and key, the number of the row's version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,6 +83,8 @@ pub(crate) struct Database {
     pub(crate) altered: BTreeMap<Oid, Lsn>,
     /// By the position of a snapshot, and table: what was opened.
     pub(crate) openings: BTreeMap<(Lsn, Oid), Opening>,
+    /// Rows of the signal table, by the commit that wrote them.
+    pub(crate) signals: Vec<(Lsn, Signalled)>,
     files_made: u32,
     pub(crate) wal_end: Lsn,
     pub(crate) timeline: Timeline,
@@ -109,6 +116,9 @@ impl Rows {
     }
 
     pub(crate) fn apply(&mut self, table: Oid, change: &Change) {
+        if table == SIGNALS {
+            return;
+        }
         let rows = self.0.entry(table).or_default();
         match change {
             Change::Insert(row) | Change::Update(None, row) => {
@@ -166,13 +176,17 @@ impl Database {
             ..Table::new(name, oid)
         });
         Self {
-            tables: tables.into(),
+            tables: tables
+                .into_iter()
+                .chain([Table::of_signals("signals", SIGNALS.as_u32())])
+                .collect(),
             log: Vec::new(),
             undone: Vec::new(),
             rows: Rows::default(),
             places: BTreeMap::new(),
             altered: BTreeMap::new(),
             openings: BTreeMap::new(),
+            signals: Vec::new(),
             files_made: 0,
             wal_end: BEGINNING,
             timeline: Timeline::new(1),
@@ -252,8 +266,9 @@ impl Database {
         let opening = Opening {
             file: table.file,
             filter: filter.map(str::to_owned),
+            at: Instant::now(),
         };
-        self.openings.insert((lsn, table.oid), opening);
+        self.openings.entry((lsn, table.oid)).or_insert(opening);
     }
 
     /// A table lies in another file from now on.
@@ -307,6 +322,18 @@ impl Database {
         self.wal_end = transaction.end_lsn;
         self.log.push(transaction);
         self.log.last().expect("it was just written")
+    }
+
+    /// Writes a signal.
+    pub(crate) fn signal(&mut self, kind: &str, data: &str, signalled: Signalled) {
+        let commit = self.commit(vec![(SIGNALS, signal(kind, data))], false);
+        let commit_lsn = commit.commit_lsn;
+        self.signals.push((commit_lsn, signalled));
+    }
+
+    /// The version that was made last.
+    pub(crate) fn versions_made(&self) -> u64 {
+        self.versions_made
     }
 
     /// Writes a message that belongs to no transaction.

@@ -53,6 +53,12 @@ pub(crate) enum Mutation {
     ReadsRowsAgain,
     /// The checkpoint says that all rows are read.
     ForgetsRows,
+    /// The checkpoint forgets what was asked for.
+    ForgetsRequests,
+    /// A process that starts goes on at the end of the signal topic.
+    ForgetsSignals,
+    /// A process that starts hears all signals of the topic again.
+    HearsSignalsAgain,
     /// The stream never begins.
     NeverStarts,
     /// After a halt the checkpoint is written all the same.

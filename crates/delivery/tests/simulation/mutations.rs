@@ -10,7 +10,7 @@ use crate::run::play;
 const SEEDS_MAX: u64 = 3_000;
 
 /// Which rule a mistake breaks. docs/simulation.md lists them.
-const MISTAKES: [(Mutation, Rule); 31] = [
+const MISTAKES: [(Mutation, Rule); 34] = [
     (Mutation::ConfirmsReceived, Rule::ConfirmedIsCheckpointed),
     (Mutation::StartsAtReceived, Rule::NothingLost),
     (Mutation::CheckpointBefore, Rule::NothingLost),
@@ -38,6 +38,9 @@ const MISTAKES: [(Mutation, Rule); 31] = [
     (Mutation::ReadsRowsAgain, Rule::RowsOnce),
     (Mutation::IgnoresFile, Rule::NewestStateLast),
     (Mutation::ForgetsRows, Rule::NewestStateLast),
+    (Mutation::ForgetsRequests, Rule::RequestsAreCarriedOut),
+    (Mutation::ForgetsSignals, Rule::RequestsAreCarriedOut),
+    (Mutation::HearsSignalsAgain, Rule::RowsOnce),
     (Mutation::NeverStarts, Rule::ComesToItsEnd),
     (Mutation::NeverConfirms, Rule::ComesToItsEnd),
     (Mutation::WritesAfterHalt, Rule::SilentAfterHalt),

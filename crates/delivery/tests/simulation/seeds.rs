@@ -19,7 +19,7 @@ const TOLD_EVERY: u64 = 250;
 const REGRESSIONS: &str = include_str!("regressions.txt");
 
 /// What seeds come to. One that no seed comes to any more means that the model has changed, and not the connector.
-const REACHED: [&str; 35] = [
+const REACHED: [&str; 43] = [
     "server restarts",
     "fails over to synced",
     "fails over to lagging",
@@ -35,6 +35,14 @@ const REACHED: [&str; 35] = [
     "registry refuses",
     "table rewritten",
     "read again from another file",
+    "request answered",
+    "request refused",
+    "request lost",
+    "request carried out",
+    "signal in a row",
+    "signal carried out",
+    "signal while others read",
+    "signal not stored",
     "process killed",
     "process stopped",
     "process frozen",
