@@ -303,11 +303,16 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
             );
         }
         let has_records = transaction.has_records | self.tell_end(lsn).await?;
-        self.transaction = None;
         let signals = self.signal_table.as_mut().map(SignalTable::take);
         if transaction.commit_lsn < self.resume.from {
+            self.transaction = None;
             return Ok(());
         }
+        // Stored with the transaction, and before it counts as read: a signal is carried out once.
+        if let Some(signals) = signals.filter(|signals| !signals.is_empty()) {
+            self.carry_out_all(signals).await?;
+        }
+        self.transaction = None;
         let mark = CommitMark::new(
             commit.commit_lsn,
             commit.end_lsn,
@@ -325,10 +330,6 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
         }
         self.open_was_sent = false;
         self.whole = self.parcel.batch.mark();
-        // Stored with the transaction: a signal is carried out once.
-        for signal in signals.into_iter().flatten() {
-            self.signal(signal).await?;
-        }
         // A stream that never rests between two transactions would leave nobody a word.
         while let Some(request) = self.requests.waiting() {
             self.carry_out(request).await?;

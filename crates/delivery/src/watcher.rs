@@ -146,7 +146,9 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
             }
         }
         published.retain(|table| self.config.snapshot.fills(table));
-        let survey = self.watch.survey().await?;
+        let mut survey = self.watch.survey().await?;
+        // One that was made meanwhile is for the next look.
+        survey.captured.retain(|table| captured.contains(&table.oid));
         // What could not be published is found again: whoever publishes it has it read.
         let known = known_now(&survey, &self.known);
         if known != self.known {

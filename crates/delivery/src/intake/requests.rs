@@ -59,8 +59,24 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         self.hand_on().await
     }
 
+    /// The signals of a transaction, all or, where that fails, none: the transaction is read again then.
+    pub(super) async fn carry_out_all(
+        &mut self,
+        signals: Vec<Result<Signal, SignalError>>,
+    ) -> Result<(), IntakeFault> {
+        let (whole, noted) = (self.whole, self.parcel.notes.snapshot.clone());
+        for signal in signals {
+            if let Err(fault) = self.signal(signal).await {
+                self.whole = whole;
+                self.parcel.notes.snapshot = noted;
+                return Err(fault);
+            }
+        }
+        Ok(())
+    }
+
     /// A signal; one that cannot be carried out is said and passed over, as nobody waits for an answer.
-    pub(super) async fn signal(&mut self, signal: Result<Signal, SignalError>) -> Result<(), IntakeFault> {
+    async fn signal(&mut self, signal: Result<Signal, SignalError>) -> Result<(), IntakeFault> {
         match signal {
             Ok(Signal::Log(message)) => info!(signal = message, "signal"),
             Ok(Signal::Command(command)) => {

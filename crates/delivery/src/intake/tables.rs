@@ -171,7 +171,8 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         self.metrics.snapshot.end();
         let outcome = outcome?;
         let progress = &self.rows.progress;
-        let rows = progress.rows - before;
+        // Somebody who stopped everything meanwhile has ended the count.
+        let rows = progress.rows.saturating_sub(before);
         let left = progress.tables.len();
         match outcome {
             Outcome::Done if left == 0 => {

@@ -139,7 +139,10 @@ pub(super) async fn adopt<P: Source, K: Sink>(
             publication = config.publication,
             "tables added to the publication"
         );
+        let captured = numbers(&survey);
         survey = source.survey(None).await.map_err(DeliveryError::Source)?;
+        // One that was made meanwhile is for the next look.
+        survey.captured.retain(|table| captured.contains(&table.oid));
     }
     // Snapshots are taken from now on, and show what is not streamed of these; a stream that has begun before may have to
     // be begun anew.

@@ -363,3 +363,49 @@ async fn a_table_that_is_rewritten_midway_is_read_again() {
     assert_eq!(distinct.len(), 6, "every row is read");
     assert!(read.len() > 6, "from the first on");
 }
+
+/// What is counted ends with what is read: a later window that is stopped has not read fewer rows than none.
+#[tokio::test(start_paused = true)]
+async fn reading_can_be_stopped_in_a_later_window() {
+    let mut world = streaming().await;
+    world.config.snapshot.rows_per_second = Some(1);
+    world.config.snapshot.window = Duration::from_secs(2);
+    let stopping = async {
+        tokio::task::yield_now().await;
+        let control = world.control();
+        let started = control.ask(start("public.accounts", None)).await;
+        started.expect("it begins");
+        world.steps.until(|| reads(&world).len() > 2).await;
+        let stopped = control.ask(SnapshotCommand::Stop { tables: Vec::new() }).await;
+        stopped.expect("it ends");
+        assert!(is_read(&world));
+    };
+    world.run(stopping).await.expect("the connector runs and stops");
+    assert!(reads(&world).len() < 6);
+}
+
+/// A row is not read without the signal in it: where that cannot be carried out now, the row is read again.
+#[tokio::test(start_paused = true)]
+async fn a_signal_in_a_row_survives_a_catalog_that_fails() {
+    let mut world = streaming().await;
+    world.config.snapshot.signal_table = Some(TableName {
+        namespace: "public".to_owned(),
+        name: "signals".to_owned(),
+    });
+    world.postgres.add_signal_table();
+    let signalling = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.postgres.edit(|server| {
+            let fault = Act::Fail(TestFault::passing("connection lost"));
+            server.script.at(PostgresCall::Survey, 1, fault);
+        });
+        let execute = r#"{"data-collections":["public.orders"]}"#;
+        world
+            .postgres
+            .commit([("signals", signal("execute-snapshot", execute))]);
+        world.steps.until(|| !reads(&world).is_empty()).await;
+        world.steps.until(|| is_read(&world)).await;
+    };
+    world.run(signalling).await.expect("the connector runs and stops");
+    assert_eq!(reads(&world).len(), 2);
+}

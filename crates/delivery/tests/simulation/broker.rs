@@ -30,6 +30,20 @@ pub(crate) struct Stored {
     pub(crate) transaction: usize,
 }
 
+/// A checkpoint on the broker.
+pub(crate) struct StoredCheckpoint {
+    transaction: usize,
+    update: CheckpointUpdate,
+    /// When it was written.
+    pub(crate) at: Instant,
+}
+
+impl StoredCheckpoint {
+    pub(crate) fn checkpoint(&self) -> &Checkpoint {
+        &self.update.current
+    }
+}
+
 /// The broker's state.
 pub(crate) struct Broker {
     pub(crate) is_away: bool,
@@ -42,7 +56,7 @@ pub(crate) struct Broker {
     transactions: Vec<State>,
     /// The one transaction that may be open, and since when.
     current: Option<(usize, Instant)>,
-    checkpoints: Vec<(usize, CheckpointUpdate)>,
+    checkpoints: Vec<StoredCheckpoint>,
     transaction_timeout: Duration,
 }
 
@@ -94,7 +108,7 @@ impl Broker {
     /// The checkpoint topic as compaction would leave it.
     pub(crate) fn checkpoint_log(&self) -> CheckpointLog {
         let mut log = CheckpointLog::default();
-        for (_, update) in self.checkpoints.iter().filter(|one| self.is_committed(one.0)) {
+        for update in self.committed_checkpoints().map(|stored| &stored.update) {
             for lsn in &update.expired {
                 log.history.remove(lsn);
             }
@@ -102,15 +116,22 @@ impl Broker {
                 log.history.insert(update.current.end_lsn, update.current.clone());
             }
             log.current = Some(update.current.clone());
+            log.known_tables = update.known_tables.clone().or(log.known_tables);
         }
         log
     }
 
     /// The checkpoint.
     pub(crate) fn checkpoint(&self) -> Option<&Checkpoint> {
-        let mut checkpoints = self.checkpoints.iter().rev();
-        let committed = checkpoints.find(|one| self.is_committed(one.0));
-        committed.map(|(_, update)| &update.current)
+        self.committed_checkpoints()
+            .next_back()
+            .map(StoredCheckpoint::checkpoint)
+    }
+
+    /// All checkpoints that were committed, oldest first.
+    pub(crate) fn committed_checkpoints(&self) -> impl DoubleEndedIterator<Item = &StoredCheckpoint> {
+        let stored = self.checkpoints.iter();
+        stored.filter(|stored| self.is_committed(stored.transaction))
     }
 
     pub(crate) fn ensure_topic(&mut self, topic: &str) {
@@ -190,7 +211,11 @@ impl Broker {
             current,
             ..update.clone()
         };
-        self.checkpoints.push((transaction, update));
+        self.checkpoints.push(StoredCheckpoint {
+            transaction,
+            update,
+            at: Instant::now(),
+        });
     }
 
     pub(crate) fn end(&mut self, transaction: usize, state: State) {

@@ -11,7 +11,9 @@ use walcast_delivery::{
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity, Tid, Xid};
 
-use crate::log::{Change, Row, Table, Transaction};
+use crate::fault::SimFault;
+use crate::log::{Change, Row, Table, Transaction, signal};
+use crate::requests::Signalled;
 
 /// Where the log ends before anything is written.
 const BEGINNING: Lsn = Lsn::new(0x0100_0000);
@@ -21,6 +23,8 @@ const SLOT_BYTES: u64 = 0x38;
 
 /// Places for rows in a table; more than rows ever are in one.
 const PLACES: u64 = 96;
+/// Numbers of files that tables get later.
+const FILES_FROM: u32 = 10_000;
 /// Places in a block.
 const PLACES_IN_BLOCK: u64 = 4;
 
@@ -30,6 +34,24 @@ const TABLES: [(&str, u32, bool); 3] = [
     ("orders", 16_410, true),
     ("audit", 16_420, false),
 ];
+
+/// Log that a change of the publication takes.
+const PUBLISH_BYTES: u64 = 0x40;
+
+/// Log that a table's rewriting takes.
+const REWRITE_BYTES: u64 = 0x100;
+
+/// What was read of a table from one snapshot, as far as the server knows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Opening {
+    pub(crate) file: Oid,
+    /// The condition; it is what a request is recognized by.
+    pub(crate) filter: Option<String>,
+    pub(crate) at: Instant,
+}
+
+/// The table whose rows are signals.
+pub(crate) const SIGNALS: Oid = Oid::new(16_500);
 
 /// What the rows of all tables are: by table and key, the number of the row's version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,6 +81,11 @@ pub(crate) struct Database {
     pub(crate) places: BTreeMap<u64, Tid>,
     /// When a table was emptied or rewritten last.
     pub(crate) altered: BTreeMap<Oid, Lsn>,
+    /// By the position of a snapshot, and table: what was opened.
+    pub(crate) openings: BTreeMap<(Lsn, Oid), Opening>,
+    /// Rows of the signal table, by the commit that wrote them.
+    pub(crate) signals: Vec<(Lsn, Signalled)>,
+    files_made: u32,
     pub(crate) wal_end: Lsn,
     pub(crate) timeline: Timeline,
     /// How many timelines there ever were.
@@ -89,6 +116,9 @@ impl Rows {
     }
 
     pub(crate) fn apply(&mut self, table: Oid, change: &Change) {
+        if table == SIGNALS {
+            return;
+        }
         let rows = self.0.entry(table).or_default();
         match change {
             Change::Insert(row) | Change::Update(None, row) => {
@@ -146,12 +176,18 @@ impl Database {
             ..Table::new(name, oid)
         });
         Self {
-            tables: tables.into(),
+            tables: tables
+                .into_iter()
+                .chain([Table::of_signals("signals", SIGNALS.as_u32())])
+                .collect(),
             log: Vec::new(),
             undone: Vec::new(),
             rows: Rows::default(),
             places: BTreeMap::new(),
             altered: BTreeMap::new(),
+            openings: BTreeMap::new(),
+            signals: Vec::new(),
+            files_made: 0,
             wal_end: BEGINNING,
             timeline: Timeline::new(1),
             timelines: 1,
@@ -225,9 +261,28 @@ impl Database {
         self.versions_made
     }
 
-    /// Moves all rows of a table to other places. A snapshot that was taken before does not show them any more.
+    /// A table was opened in a snapshot.
+    pub(crate) fn note_opened(&mut self, lsn: Lsn, table: &Table, filter: Option<&str>) {
+        let opening = Opening {
+            file: table.file,
+            filter: filter.map(str::to_owned),
+            at: Instant::now(),
+        };
+        self.openings.entry((lsn, table.oid)).or_insert(opening);
+    }
+
+    /// A table lies in another file from now on.
+    fn refile(&mut self, oid: Oid) {
+        self.files_made += 1;
+        let file = Oid::new(oid.as_u32() + FILES_FROM + self.files_made);
+        for table in self.tables.iter_mut().filter(|table| table.oid == oid) {
+            table.file = file;
+        }
+    }
+
+    /// Moves all rows of a table to other places, in another file. A snapshot that was taken before does not show them any more.
     pub(crate) fn rewrite(&mut self, table: Oid, by: u64) {
-        if self.is_locked(table) {
+        if self.is_locked(table) || self.is_held || self.is_away {
             return;
         }
         let mut versions: Vec<u64> = self.rows.of(table).map(|(_, version)| version).collect();
@@ -239,6 +294,8 @@ impl Database {
             self.places.insert(version, tid_of(place));
         }
         self.altered.insert(table, self.wal_end);
+        self.refile(table);
+        self.write_elsewhere(REWRITE_BYTES);
     }
 
     /// Commits a transaction; with `together` all its changes lie at one position.
@@ -259,11 +316,24 @@ impl Database {
             self.rows.apply(logged.relation.oid, &logged.change);
             if matches!(logged.change, Change::Truncate) {
                 self.altered.insert(logged.relation.oid, transaction.commit_lsn);
+                self.refile(logged.relation.oid);
             }
         }
         self.wal_end = transaction.end_lsn;
         self.log.push(transaction);
         self.log.last().expect("it was just written")
+    }
+
+    /// Writes a signal.
+    pub(crate) fn signal(&mut self, kind: &str, data: &str, signalled: Signalled) {
+        let commit = self.commit(vec![(SIGNALS, signal(kind, data))], false);
+        let commit_lsn = commit.commit_lsn;
+        self.signals.push((commit_lsn, signalled));
+    }
+
+    /// The version that was made last.
+    pub(crate) fn versions_made(&self) -> u64 {
+        self.versions_made
     }
 
     /// Writes a message that belongs to no transaction.
@@ -277,6 +347,18 @@ impl Database {
     /// Something that is not for us writes to the log.
     pub(crate) fn write_elsewhere(&mut self, bytes: u64) {
         self.wal_end = Lsn::new(self.wal_end.as_u64() + bytes);
+    }
+
+    /// Adds tables to the publication, each once.
+    pub(crate) fn publish(&mut self, tables: &[TableName]) -> Result<(), SimFault> {
+        let publication = self.publication.as_mut();
+        let publication = publication.ok_or(SimFault::Lasting("publication does not exist"))?;
+        if tables.iter().any(|table| publication.tables.contains(table)) {
+            return Err(SimFault::Lasting("table is already member of publication"));
+        }
+        publication.tables.extend(tables.iter().cloned());
+        self.write_elsewhere(PUBLISH_BYTES);
+        Ok(())
     }
 
     pub(crate) fn create_slot(&mut self) -> Lsn {

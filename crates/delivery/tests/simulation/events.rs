@@ -7,7 +7,6 @@ use walcast_delivery::{CheckpointState, Timeline, TimelineSwitch, WalStatus};
 use walcast_pgoutput::{Lsn, Oid};
 
 use crate::database::Database;
-use crate::mutation::Mutation;
 use crate::node::Node;
 use crate::world::World;
 
@@ -72,12 +71,14 @@ impl Event {
     }
 }
 
-const HARMLESS: [Event; 8] = [
+const HARMLESS: [Event; 10] = [
     Event::ServerRestarts,
     Event::FailsOverToSynced,
     Event::BrokerAway,
     Event::RegistryAway,
     Event::RegistryRefuses,
+    Event::TableRewritten,
+    Event::TableRewritten,
     Event::ProcessKilled,
     Event::ProcessStopped,
     Event::ProcessFrozen,
@@ -110,8 +111,6 @@ pub(crate) async fn happen(world: Rc<World>, nodes: Vec<Rc<Node>>) {
                 8 => Event::SlotDroppedAndMadeAgain,
                 _ => *world.dice.pick(&HARMFUL),
             }
-        } else if world.is_mutated(Mutation::RewritesTables) && world.dice.one_in(2) {
-            Event::TableRewritten
         } else {
             *world.dice.pick(&HARMLESS)
         };

@@ -16,6 +16,7 @@ mod mutation;
 mod mutations;
 mod node;
 mod registry;
+mod requests;
 mod rules;
 mod run;
 mod seeds;

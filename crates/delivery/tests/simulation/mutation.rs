@@ -53,6 +53,12 @@ pub(crate) enum Mutation {
     ReadsRowsAgain,
     /// The checkpoint says that all rows are read.
     ForgetsRows,
+    /// The checkpoint forgets what was asked for.
+    ForgetsRequests,
+    /// A process that starts goes on at the end of the signal topic.
+    ForgetsSignals,
+    /// A process that starts hears all signals of the topic again.
+    HearsSignalsAgain,
     /// The stream never begins.
     NeverStarts,
     /// After a halt the checkpoint is written all the same.
@@ -63,9 +69,8 @@ pub(crate) enum Mutation {
     StreamsRolledBack,
     /// The slot is told nothing.
     NeverConfirms,
-    /// Tables are rewritten while their rows are read in several windows. That is no mistake of anybody: see
-    /// `mutations::a_table_that_is_rewritten_between_windows`.
-    RewritesTables,
+    /// A table is read on at a place that means nothing in the file it lies in now.
+    IgnoresFile,
     /// Something panics.
     Panics,
 }

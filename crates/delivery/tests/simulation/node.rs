@@ -5,12 +5,15 @@ use std::rc::Rc;
 
 use tokio::sync::watch;
 use tokio::time::{Duration, sleep};
-use walcast_delivery::{CheckpointUpdate, Connector, DeliveryError, Halt, Metrics, Status};
+use walcast_delivery::{
+    CheckpointUpdate, Connector, DeliveryError, Halt, Metrics, SnapshotControl, SnapshotRequests, Status,
+};
 
 use crate::damage;
 use crate::life::Life;
 use crate::mutation::{MutantSink, MutantSource, Mutation};
 use crate::registry::RegistryClient;
+use crate::requests;
 use crate::rules::Rule;
 use crate::sink::{SinkClient, TopicsClient};
 use crate::source::SourceClient;
@@ -25,6 +28,8 @@ pub(crate) struct Node {
     world: Rc<World>,
     /// The process that runs now.
     life: RefCell<Option<Rc<Life>>>,
+    /// The way into it.
+    control: RefCell<Option<SnapshotControl>>,
     /// Asks the process that runs now to stop.
     stop: watch::Sender<bool>,
     /// No process is started any more.
@@ -46,6 +51,7 @@ impl Node {
             name,
             world: Rc::clone(world),
             life: RefCell::default(),
+            control: RefCell::default(),
             stop: watch::Sender::new(false),
             is_over: Cell::new(false),
             has_halted: Cell::new(false),
@@ -66,6 +72,11 @@ impl Node {
         self.world.changed();
     }
 
+    /// The way into the process that runs.
+    pub(crate) fn control(&self) -> Option<SnapshotControl> {
+        self.control.borrow().clone()
+    }
+
     /// Asks the process that runs to stop; another one is started later.
     pub(crate) fn stop(&self) {
         self.stop.send_replace(true);
@@ -84,6 +95,7 @@ impl Node {
             self.stop.send_replace(false);
             let end = Box::pin(self.run_once()).await;
             *self.life.borrow_mut() = None;
+            *self.control.borrow_mut() = None;
             match end {
                 End::Died => {
                     self.world.mark("died");
@@ -123,6 +135,9 @@ impl Node {
         self.note(|| {
             format!("starts, to die after {calls:?} calls or {polls:?} polls, to be frozen after {frozen:?}")
         });
+        let requests = SnapshotRequests::new();
+        let control = requests.control();
+        *self.control.borrow_mut() = Some(control.clone());
         let mut connector = Connector {
             source: MutantSource::new(SourceClient::new(world, &life)),
             sink: MutantSink::new(SinkClient::new(world, &life)),
@@ -137,11 +152,20 @@ impl Node {
             mapper: world.settings.mapper(),
             config: world.settings.delivery(),
             metrics: Metrics::default(),
+            requests,
             status: watch::Sender::new(Status::default()),
         };
         let mut stopped = self.stop.subscribe();
         let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
-        let outcome = life.live(Box::pin(connector.run(stop)), polls).await;
+        let following = requests::follow(Rc::clone(world), control);
+        let process = async {
+            tokio::select! {
+                biased;
+                outcome = connector.run(stop) => outcome,
+                () = following => unreachable!("a topic is followed for ever"),
+            }
+        };
+        let outcome = life.live(Box::pin(process), polls).await;
         match outcome {
             None => End::Died,
             Some(Ok(())) => End::Stopped,
@@ -193,6 +217,7 @@ impl Node {
                 current,
                 enters_history: false,
                 expired: Vec::new(),
+                known_tables: None,
             };
             broker.store(transaction, &update);
             broker.end(transaction, crate::broker::State::Committed);

@@ -21,6 +21,8 @@ pub(crate) enum Rule {
     RowsOnce,
     /// At the end the last record of a key is its newest state, and no row is missing.
     NewestStateLast,
+    /// Rows that were asked for are read, where it was answered that they are; a signal is carried out.
+    RequestsAreCarriedOut,
     /// Only what a committed checkpoint covers is confirmed.
     ConfirmedIsCheckpointed,
     /// No stream begins while the source lacks what was not delivered, or has lost what was.
@@ -38,7 +40,7 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    pub(crate) const ALL: [Rule; 15] = [
+    pub(crate) const ALL: [Rule; 16] = [
         Rule::NothingLost,
         Rule::NothingDoubled,
         Rule::NothingReordered,
@@ -47,6 +49,7 @@ impl Rule {
         Rule::RowsAtTheirPlace,
         Rule::RowsOnce,
         Rule::NewestStateLast,
+        Rule::RequestsAreCarriedOut,
         Rule::ConfirmedIsCheckpointed,
         Rule::DamageHalts,
         Rule::HaltsAreRight,

@@ -11,6 +11,7 @@ use crate::damage::Damage;
 use crate::events;
 use crate::mutation::Mutation;
 use crate::node::Node;
+use crate::requests;
 use crate::rules::{Breach, Rule};
 use crate::verdict;
 use crate::workload;
@@ -19,6 +20,9 @@ use crate::world::World;
 /// How long a run may take to come to its end once nothing fails any more, on a clock that only moves when nothing else
 /// can.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What was asked for a moment ago is stored in less, when nothing fails.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// How often a server looks after its connections.
 const TICK: Duration = Duration::from_millis(400);
@@ -102,6 +106,18 @@ async fn live(world: Rc<World>, nodes: Vec<Rc<Node>>) {
     let everything = async {
         tokio::join!(story(&world, &nodes), Box::pin(nodes[0].run()), second);
     };
+    let asking = async {
+        tokio::join!(
+            requests::ask(&world, &nodes[0]),
+            async {
+                if let Some(node) = nodes.get(1) {
+                    requests::ask(&world, node).await;
+                }
+            },
+            requests::signal(&world),
+            requests::resume(&world, &nodes),
+        );
+    };
     tokio::select! {
         biased;
         outcome = tokio::time::timeout(PATIENCE * 10, everything) => {
@@ -110,6 +126,7 @@ async fn live(world: Rc<World>, nodes: Vec<Rc<Node>>) {
             }
         }
         () = keep_house(&world) => {}
+        () = Box::pin(asking) => {}
     }
     let is_complete = !nodes.iter().all(|node| node.has_halted());
     verdict::judge(&world, is_complete);
@@ -124,15 +141,22 @@ async fn story(world: &Rc<World>, nodes: &[Rc<Node>]) {
     world.is_stormy.set(false);
     world.trace.note("EVENT", || "nothing fails any more".to_owned());
     let is_over = || nodes.iter().all(|node| node.has_halted()) || is_delivered(world);
-    if tokio::time::timeout(PATIENCE, world.until(is_over))
-        .await
-        .is_err()
-    {
+    let stays_over = async {
+        loop {
+            world.until(is_over).await;
+            sleep(QUIET).await;
+            if is_over() {
+                return;
+            }
+        }
+    };
+    if tokio::time::timeout(PATIENCE, stays_over).await.is_err() {
         world.breach(Rule::ComesToItsEnd, || {
             let checkpoint = world.broker.borrow().checkpoint().cloned();
             format!("not everything is delivered, the checkpoint is {checkpoint:?}")
         });
     }
+    world.is_over.set(true);
     for node in nodes {
         node.end();
     }
@@ -150,7 +174,9 @@ fn is_delivered(world: &World) -> bool {
     };
     let end = database.log.last().map(|last| last.next_lsn());
     let is_told = world.settings.replay_keep_bytes.is_some() || Some(confirmed) >= end;
-    let is_all = Some(checkpoint.end_lsn) >= end && checkpoint.snapshot.is_none() && is_told;
+    let signals = i64::try_from(world.requests.borrow().topic.len()).ok();
+    let is_heard = !world.settings.signals || checkpoint.signals_read >= signals;
+    let is_all = Some(checkpoint.end_lsn) >= end && checkpoint.snapshot.is_none() && is_told && is_heard;
     drop(database);
     is_all && !world.damage().iter().any(Damage::must_halt)
 }

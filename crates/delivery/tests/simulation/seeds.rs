@@ -19,7 +19,7 @@ const TOLD_EVERY: u64 = 250;
 const REGRESSIONS: &str = include_str!("regressions.txt");
 
 /// What seeds come to. One that no seed comes to any more means that the model has changed, and not the connector.
-const REACHED: [&str; 33] = [
+const REACHED: [&str; 43] = [
     "server restarts",
     "fails over to synced",
     "fails over to lagging",
@@ -33,6 +33,16 @@ const REACHED: [&str; 33] = [
     "broker away",
     "registry away",
     "registry refuses",
+    "table rewritten",
+    "read again from another file",
+    "request answered",
+    "request refused",
+    "request lost",
+    "request carried out",
+    "signal in a row",
+    "signal carried out",
+    "signal while others read",
+    "signal not stored",
     "process killed",
     "process stopped",
     "process frozen",

@@ -2,7 +2,7 @@
 
 use tokio::time::Duration;
 use walcast_delivery::{DeliveryConfig, OnIncompatible, ReplayConfig, SnapshotConfig, SnapshotMode};
-use walcast_mapper::{MapperConfig, Operation};
+use walcast_mapper::{MapperConfig, Operation, TableName};
 
 use crate::dice::Dice;
 
@@ -33,6 +33,14 @@ pub(crate) struct Settings {
     pub(crate) tells_transactions: bool,
     pub(crate) tells_truncates: bool,
     pub(crate) beats: bool,
+    /// Whether rows are asked for by commands.
+    pub(crate) asks: bool,
+    /// Whether they are by signals.
+    pub(crate) signals: bool,
+    /// Whether some of these are rows of a table.
+    pub(crate) signal_table: bool,
+    /// The longest pause between two requests of one kind.
+    pub(crate) request_pause_ms: u64,
 }
 
 impl Settings {
@@ -54,6 +62,10 @@ impl Settings {
             tells_transactions: dice.one_in(4),
             tells_truncates: dice.one_in(4),
             beats: dice.one_in(6),
+            asks: dice.one_in(3),
+            signals: dice.one_in(3),
+            signal_table: dice.one_in(2),
+            request_pause_ms: *dice.pick(&[300, 3_000, 20_000]),
         }
     }
 
@@ -98,6 +110,11 @@ impl Settings {
                 first_window: Duration::from_secs(2),
                 window: Duration::from_secs(1),
                 rows_per_second: self.rows_per_second,
+                bytes_per_second: None,
+                signal_table: (self.signals && self.signal_table).then(|| TableName {
+                    namespace: "public".to_owned(),
+                    name: "signals".to_owned(),
+                }),
             },
         }
     }

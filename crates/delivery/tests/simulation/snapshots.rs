@@ -1,11 +1,11 @@
 //! Snapshots of the modelled server: its rows as they were at a position.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use tokio::time::{Duration, sleep};
-use walcast_delivery::{BoxedFault, CopiedRows, Opened, Snapshot, SnapshotTable, Snapshots};
-use walcast_mapper::{RowId, TableName};
+use walcast_delivery::{BoxedFault, CopiedRows, NextRow, Opened, Snapshot, SnapshotTable, Snapshots};
+use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
 
 use crate::database::{Rows, note};
@@ -28,6 +28,10 @@ pub(crate) struct SnapshotsClient {
 
 impl Snapshots for SnapshotsClient {
     type Snapshot = StateSnapshot;
+
+    fn hold(&self) -> Duration {
+        Duration::from_secs(1)
+    }
 
     async fn take(&mut self) -> Result<StateSnapshot, BoxedFault> {
         let (world, life) = (&self.world, &self.life);
@@ -66,6 +70,7 @@ pub(crate) struct StateSnapshot {
     lsn: Lsn,
     rows: Rows,
     table: Oid,
+    file: Oid,
     left: VecDeque<(Tid, i32, u64)>,
 }
 
@@ -78,6 +83,7 @@ impl StateSnapshot {
             lsn,
             rows,
             table: Oid::default(),
+            file: Oid::default(),
             left: VecDeque::new(),
         }
     }
@@ -92,7 +98,17 @@ impl Snapshot for StateSnapshot {
         PgTimestamp::from_unix_micros(1_767_225_600_000_000)
     }
 
-    async fn open(&mut self, name: &TableName, from: Option<RowId>) -> Result<Opened, BoxedFault> {
+    async fn sizes(&mut self, tables: &[TableName]) -> Result<BTreeMap<TableName, u64>, BoxedFault> {
+        self.link.check()?;
+        Ok(tables.iter().map(|table| (table.clone(), 0)).collect())
+    }
+
+    async fn open(
+        &mut self,
+        name: &TableName,
+        from: Option<NextRow>,
+        filter: Option<&str>,
+    ) -> Result<Opened, BoxedFault> {
         let world = Rc::clone(&self.link.world);
         let life = Rc::clone(&self.link.life);
         let open = || {
@@ -117,8 +133,14 @@ impl Snapshot for StateSnapshot {
             } else {
                 &self.rows
             };
-            let from = from.filter(|_| !world.is_mutated(Mutation::ReadsRowsAgain));
-            let first = from.map_or(Tid::START, |row| row.tid);
+            let is_elsewhere = from.is_some_and(|row| row.file() != table.file);
+            if is_elsewhere {
+                world.mark("read again from another file");
+            }
+            let from = from
+                .filter(|_| !is_elsewhere || world.is_mutated(Mutation::IgnoresFile))
+                .filter(|_| !world.is_mutated(Mutation::ReadsRowsAgain));
+            let first = from.map_or(Tid::START, |row| row.row().tid);
             let mut left: Vec<(Tid, i32, u64)> = rows
                 .of(table.oid)
                 .filter_map(|(id, version)| Some((*database.places.get(&version)?, id, version)))
@@ -126,6 +148,8 @@ impl Snapshot for StateSnapshot {
                 .collect();
             left.sort_unstable();
             self.table = table.oid;
+            self.file = table.file;
+            database.note_opened(self.lsn, &table, filter);
             self.left = left.into();
             Ok(Opened::Table(Box::new(SnapshotTable {
                 relation: table.relation(),
@@ -156,6 +180,7 @@ impl Snapshot for StateSnapshot {
         });
         Ok(Some(CopiedRows {
             table: self.table,
+            file: self.file,
             lines: lines.into_bytes(),
             bytes: 0,
         }))

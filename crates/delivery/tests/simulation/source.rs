@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use tokio::time::{Duration, Instant, sleep};
 use walcast_delivery::{
-    BoxedFault, Catalog, CreatedSlot, Feedback, PublicationState, Source, SourceWatch, Started, Survey,
-    Timeline,
+    BoxedFault, Catalog, CreatedSlot, Feedback, PublicationState, RowsCatalog, Source, SourceWatch, Started,
+    Survey, Timeline,
 };
 use walcast_mapper::{TableFacts, TableName, Unsent};
 use walcast_pgoutput::{Lsn, Oid};
@@ -158,6 +158,16 @@ impl Source for SourceClient {
         self.world.call(&self.life, "create publication", create).await
     }
 
+    async fn publish(&mut self, tables: &[TableName]) -> Result<(), BoxedFault> {
+        let link = self.leading()?;
+        publish(&link, tables).await.map(drop)
+    }
+
+    /// No mode that is simulated does that.
+    async fn drop_slot(&mut self) -> Result<(), BoxedFault> {
+        Err(SimFault::Lasting("nobody drops the slot here").into())
+    }
+
     async fn drop_publication(&mut self) -> Result<(), BoxedFault> {
         let link = self.leading()?;
         let forget = || {
@@ -237,6 +247,17 @@ impl Source for SourceClient {
     }
 }
 
+/// Adds tables to the publication; from which position on their changes are streamed.
+async fn publish(link: &Link, tables: &[TableName]) -> Result<Lsn, BoxedFault> {
+    let publish = || {
+        link.check()?;
+        let mut database = link.world.database.borrow_mut();
+        database.publish(tables)?;
+        Ok(database.wal_end)
+    };
+    link.world.call(&link.life, "publish", publish).await
+}
+
 /// How long a slot that is held is waited for.
 const SLOT_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -294,6 +315,21 @@ impl Catalog for CatalogClient {
     }
 }
 
+impl RowsCatalog for CatalogClient {
+    async fn survey(&mut self) -> Result<Survey, BoxedFault> {
+        let link = &self.0;
+        let look = || {
+            link.check()?;
+            Ok(link.world.database.borrow().survey(false))
+        };
+        link.world.call(&link.life, "survey for a request", look).await
+    }
+
+    async fn refuses(&mut self, _: &TableName, _: Option<&str>) -> Result<Option<String>, BoxedFault> {
+        Ok(None)
+    }
+}
+
 /// Eyes on the server.
 pub(crate) struct WatchClient(Rc<Link>);
 
@@ -311,6 +347,10 @@ impl SourceWatch for WatchClient {
             Ok(link.world.database.borrow().survey(false))
         };
         link.world.call(&link.life, "watch", look).await
+    }
+
+    async fn publish(&mut self, tables: &[TableName]) -> Result<Lsn, BoxedFault> {
+        publish(&self.0, tables).await
     }
 
     async fn lost(&mut self) -> BoxedFault {

@@ -1,5 +1,6 @@
 //! What a read_committed consumer sees, held against what was committed.
 
+mod requests;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,7 @@ pub(crate) fn judge(world: &World, is_complete: bool) {
         transactions_are_whole(world, &visible);
     }
     rows::are_right(world, &visible, is_complete);
+    requests::are_carried_out(world, &visible, is_complete);
     let commits = world.broker.borrow().commits();
     if let Some(at_halt) = world.commits_at_halt.get()
         && commits > at_halt

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use tokio::time::{Duration, sleep};
 use walcast_pgoutput::Oid;
 
-use crate::database::{Rows, note};
+use crate::database::{Rows, SIGNALS, note};
 use crate::log::{Change, Row};
 use crate::world::World;
 
@@ -69,6 +69,7 @@ fn changes(world: &World) -> Vec<(Oid, Change)> {
         .tables
         .iter()
         .map(|table| table.oid)
+        .filter(|oid| *oid != SIGNALS)
         .collect();
     let changes = (0..count).map(|_| {
         let table = *world.dice.pick(&tables);

@@ -16,6 +16,7 @@ use crate::fault::SimFault;
 use crate::life::Life;
 use crate::mutation::Mutation;
 use crate::registry::Schemas;
+use crate::requests::Requests;
 use crate::rules::{Breach, Rule};
 use crate::settings::Settings;
 use crate::trace::Trace;
@@ -55,9 +56,12 @@ pub(crate) struct World {
     pub(crate) database: RefCell<Database>,
     pub(crate) broker: RefCell<Broker>,
     pub(crate) registry: RefCell<Schemas>,
+    pub(crate) requests: RefCell<Requests>,
     pub(crate) breaches: RefCell<Vec<Breach>>,
     /// Whether faults happen; at the end of a run none do, so that it must come to its end.
     pub(crate) is_stormy: Cell<bool>,
+    /// Processes are asked to stop for the last time: what is answered from now on is left to another run.
+    pub(crate) is_over: Cell<bool>,
     /// How many commits there were when a connector halted for the first time.
     pub(crate) commits_at_halt: Cell<Option<usize>>,
     /// What happened how often, to tell whether seeds come to all that they should.
@@ -75,8 +79,10 @@ impl World {
             database: RefCell::new(Database::new()),
             broker: RefCell::new(Broker::new(settings.transaction_timeout)),
             registry: RefCell::default(),
+            requests: RefCell::default(),
             breaches: RefCell::default(),
             is_stormy: Cell::new(true),
+            is_over: Cell::new(false),
             commits_at_halt: Cell::new(None),
             marks: RefCell::default(),
             changes: watch::Sender::new(0),

@@ -55,7 +55,14 @@ impl MutantSink {
 impl Sink for MutantSink {
     async fn open(&mut self) -> Result<CheckpointLog, BoxedFault> {
         self.held = None;
-        let log = self.inner.open().await?;
+        let mut log = self.inner.open().await?;
+        if let Some(current) = &mut log.current {
+            match self.mutation {
+                Some(Mutation::ForgetsSignals) => current.signals_read = None,
+                Some(Mutation::HearsSignalsAgain) => current.signals_read = current.signals_read.map(|_| 0),
+                _ => {}
+            }
+        }
         if self.is(Mutation::DoubtIsFailure) {
             return Ok(self.believed.get_or_insert(log).clone());
         }
@@ -101,6 +108,12 @@ impl Sink for MutantSink {
         let mut update = update.clone();
         if self.is(Mutation::ForgetsRows) {
             update.current.snapshot = None;
+        }
+        if let Some(progress) = &mut update.current.snapshot
+            && self.is(Mutation::ForgetsRequests)
+        {
+            progress.tables.retain(|table| !table.asked);
+            update.current.snapshot = Some(progress.clone()).filter(|progress| !progress.tables.is_empty());
         }
         if let Some(commit) = update.current.last_commit
             && self.is(Mutation::CommitLsnForEndLsn)

@@ -61,6 +61,14 @@ impl Source for MutantSource {
         self.inner.create_publication(tables).await
     }
 
+    async fn publish(&mut self, tables: &[TableName]) -> Result<(), BoxedFault> {
+        self.inner.publish(tables).await
+    }
+
+    async fn drop_slot(&mut self) -> Result<(), BoxedFault> {
+        self.inner.drop_slot().await
+    }
+
     async fn drop_publication(&mut self) -> Result<(), BoxedFault> {
         self.inner.drop_publication().await
     }
@@ -146,6 +154,10 @@ impl SourceWatch for MutantWatch {
         let mut survey = self.0.survey().await?;
         distort(self.0.world(), &mut survey);
         Ok(survey)
+    }
+
+    async fn publish(&mut self, tables: &[TableName]) -> Result<Lsn, BoxedFault> {
+        self.0.publish(tables).await
     }
 
     async fn lost(&mut self) -> BoxedFault {

@@ -6,16 +6,16 @@ use walcast_pgoutput::{Lsn, Oid};
 
 use super::is_read;
 use crate::broker::Stored;
-use crate::database::{id_of, version_in, version_of};
+use crate::database::{Opening, SIGNALS, id_of, version_in, version_of};
 use crate::log::Change;
 use crate::rules::Rule;
 use crate::world::World;
 
 /// A version of a row: which record tells that it is made, and which that it is no more.
 #[derive(Debug, Default)]
-struct Version {
+pub(super) struct Version {
     /// The commit of the transaction that made it.
-    made_at: Lsn,
+    pub(super) made_at: Lsn,
     made_by: String,
     ended_by: Option<String>,
     is_undone: bool,
@@ -42,7 +42,8 @@ pub(super) fn are_right(world: &World, visible: &[Stored], is_complete: bool) {
             world.breach(Rule::NothingInvented, || format!("row {}", record.id));
             continue;
         };
-        if !read.insert(number) {
+        let opening = opening_of(world, &record.id).map(|opening| (opening.file, opening.filter));
+        if !read.insert((number, opening)) {
             world.breach(Rule::RowsOnce, || {
                 format!("row {}, version {number:?}", record.id)
             });
@@ -72,8 +73,23 @@ pub(super) fn are_right(world: &World, visible: &[Stored], is_complete: bool) {
     }
 }
 
+/// From which file, and for which request, a row was read. A place means nothing in another file, so a table that was
+/// rewritten is read from its first row, and what was read before comes once more.
+pub(super) fn opening_of(world: &World, id: &str) -> Option<Opening> {
+    let (lsn, row) = id.rsplit_once('/')?;
+    let (table, _) = row.split_once('(')?;
+    let place = (lsn.parse().ok()?, Oid::new(table.parse().ok()?));
+    let opening = world.database.borrow().openings.get(&place).cloned();
+    if opening.is_none() {
+        world.breach(Rule::NothingInvented, || {
+            format!("row {id} of a table that was not opened")
+        });
+    }
+    opening
+}
+
 /// All versions that rows ever had.
-fn versions(world: &World) -> BTreeMap<u64, Version> {
+pub(super) fn versions(world: &World) -> BTreeMap<u64, Version> {
     let database = world.database.borrow();
     let mut versions: BTreeMap<u64, Version> = BTreeMap::new();
     let mut rows: BTreeMap<(Oid, i32), u64> = BTreeMap::new();
@@ -81,6 +97,9 @@ fn versions(world: &World) -> BTreeMap<u64, Version> {
     for (transaction, is_undone) in database.log.iter().map(|one| (one, false)).chain(undone) {
         for (ordinal, logged) in transaction.changes.iter().enumerate() {
             let table = logged.relation.oid;
+            if table == SIGNALS {
+                continue;
+            }
             let id = format!("{}/{ordinal}", transaction.commit_lsn);
             let (gone, made) = match &logged.change {
                 Change::Insert(row) => (None, Some((row, id.clone()))),
@@ -120,6 +139,7 @@ fn versions(world: &World) -> BTreeMap<u64, Version> {
 /// What a compacted topic would hold, against what the tables do.
 fn newest_state_is_last(world: &World, visible: &[Stored], versions: &BTreeMap<u64, Version>, from: Lsn) {
     let database = world.database.borrow();
+    let requests = world.requests.borrow();
     let captured = database.tables.iter().filter(|table| table.captured);
     let mut findings = Vec::new();
     for table in captured {
@@ -137,7 +157,9 @@ fn newest_state_is_last(world: &World, visible: &[Stored], versions: &BTreeMap<u
             let is_told = versions
                 .get(version)
                 .is_some_and(|version| version.made_at >= from);
-            let must_be_there = is_told || world.settings.reads_rows;
+            // The first reading can be stopped like any other.
+            let is_stopped = requests.may_be_stopped(&table.name.to_string(), 0);
+            let must_be_there = is_told || world.settings.reads_rows && !is_stopped;
             if must_be_there && last.get(id) != Some(&Some(*version)) {
                 findings.push(format!(
                     "row {id} of {topic} is [{version}], the last record {:?}",
