@@ -1,6 +1,7 @@
 //! Reads the stream: follows its transactions, encodes its changes, hands them on in parcels.
 
 mod edges;
+mod explain;
 mod held;
 mod messages;
 mod notifications;
@@ -17,16 +18,15 @@ use tokio::sync::mpsc;
 use tracing::debug;
 use walcast_mapper::{
     Batch, ChangeContext, MapperConfig, Mark, MessageEvents, NotificationEvents, Ordinal, RowChange,
-    TableName,
 };
-use walcast_pgoutput::{Begin, Commit, DecodeError, Decoder, Frame, FrameBlock, Lsn, Message, Oid, Truncate};
+use walcast_pgoutput::{Begin, Commit, Decoder, Frame, FrameBlock, Lsn, Message, Oid, Truncate};
 
 use self::edges::ToldTransactions;
 use self::signal_table::SignalTable;
 pub(crate) use self::tables::Rows;
 use crate::edge::{BoxedFault, ChangeStream, RowsCatalog, SchemaRegistry, Snapshots, Topics};
 use crate::parcel::{OpenTransaction, PARCEL_BYTES, Parcel};
-use crate::relations::{EncodeFault, Relations};
+use crate::relations::Relations;
 use crate::snapshot::SnapshotRequests;
 use crate::{CommitMark, DeliveryError, Metrics, Partial};
 
@@ -466,58 +466,6 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
         }
         debug!(open = self.transaction.is_some(), "reading has ended");
         self.hand_on().await
-    }
-
-    fn after(&self) -> Lsn {
-        self.last_commit.map_or(self.resume.from, |commit| commit.end_lsn)
-    }
-
-    fn unreadable(&self, source: DecodeError) -> IntakeFault {
-        IntakeFault::Failed(DeliveryError::Decode {
-            after: self.after(),
-            source,
-        })
-    }
-
-    fn out_of_order(&self, what: &'static str) -> IntakeFault {
-        IntakeFault::Failed(DeliveryError::OutOfOrder {
-            after: self.after(),
-            what,
-        })
-    }
-
-    fn explain(&self, lsn: Lsn, fault: EncodeFault) -> IntakeFault {
-        match (fault, &self.transaction) {
-            (EncodeFault::Edge(error), _) => IntakeFault::Failed(error),
-            (EncodeFault::UnknownRelation, _) => {
-                self.out_of_order("a change of a relation that was never described")
-            }
-            (EncodeFault::Map(source), Some(transaction)) => IntakeFault::Failed(DeliveryError::Map {
-                after: self.after(),
-                lsn,
-                xid: transaction.xid,
-                commit_lsn: transaction.commit_lsn,
-                source: Box::new(source),
-            }),
-            (EncodeFault::Map(_), None) => {
-                self.out_of_order("a relation is described outside of any transaction")
-            }
-        }
-    }
-
-    fn explain_table(&self, table: &TableName, lsn: Lsn, fault: EncodeFault) -> IntakeFault {
-        match fault {
-            EncodeFault::Edge(error) => IntakeFault::Failed(error),
-            EncodeFault::UnknownRelation => {
-                self.out_of_order("a change of a relation that was never described")
-            }
-            EncodeFault::Map(source) => IntakeFault::Failed(DeliveryError::MapRow {
-                table: table.clone(),
-                row: None,
-                lsn,
-                source: Box::new(source),
-            }),
-        }
     }
 }
 

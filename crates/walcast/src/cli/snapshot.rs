@@ -13,7 +13,7 @@ use crate::exit::{Exit, help_end};
 
 /// Read existing rows while changes are streamed: start, stop, pause, resume, status
 ///
-/// Talks to the running connector through [admin] listen. What it answers is stored: it survives a crash.
+/// Talks to the running connector through its admin.listen address. What it answers is stored: it survives a crash.
 #[derive(Debug, Args)]
 #[command(after_help = help_end!(
     "  walcast snapshot start --tables public.orders\n\
