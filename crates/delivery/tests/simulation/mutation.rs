@@ -59,6 +59,10 @@ pub(crate) enum Mutation {
     ForgetsSignals,
     /// A process that starts hears all signals of the topic again.
     HearsSignalsAgain,
+    /// An old server is taken for one that notices which tables are published.
+    NeverRenews,
+    /// A table that came later is known without being read.
+    KnowsUnread,
     /// The stream never begins.
     NeverStarts,
     /// After a halt the checkpoint is written all the same.

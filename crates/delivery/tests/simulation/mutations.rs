@@ -10,7 +10,7 @@ use crate::run::play;
 const SEEDS_MAX: u64 = 3_000;
 
 /// Which rule a mistake breaks. docs/simulation.md lists them.
-const MISTAKES: [(Mutation, Rule); 34] = [
+const MISTAKES: [(Mutation, Rule); 36] = [
     (Mutation::ConfirmsReceived, Rule::ConfirmedIsCheckpointed),
     (Mutation::StartsAtReceived, Rule::NothingLost),
     (Mutation::CheckpointBefore, Rule::NothingLost),
@@ -41,6 +41,8 @@ const MISTAKES: [(Mutation, Rule); 34] = [
     (Mutation::ForgetsRequests, Rule::RequestsAreCarriedOut),
     (Mutation::ForgetsSignals, Rule::RequestsAreCarriedOut),
     (Mutation::HearsSignalsAgain, Rule::RowsOnce),
+    (Mutation::NeverRenews, Rule::NothingLost),
+    (Mutation::KnowsUnread, Rule::NewestStateLast),
     (Mutation::NeverStarts, Rule::ComesToItsEnd),
     (Mutation::NeverConfirms, Rule::ComesToItsEnd),
     (Mutation::WritesAfterHalt, Rule::SilentAfterHalt),

@@ -76,7 +76,7 @@ impl World {
         Self {
             trace: Trace::new(is_traced),
             mutation,
-            database: RefCell::new(Database::new()),
+            database: RefCell::new(Database::new(settings.server_version)),
             broker: RefCell::new(Broker::new(settings.transaction_timeout)),
             registry: RefCell::default(),
             requests: RefCell::default(),
