@@ -72,6 +72,13 @@ pub(crate) fn run_for_gate() -> Result<()> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    ensure!(
+        arguments.from.checked_add(arguments.seeds).is_some(),
+        "--from {} --seeds {}: seeds end at {}",
+        arguments.from,
+        arguments.seeds,
+        u64::MAX
+    );
     let program = build(arguments.release)?;
     let processors = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let jobs = arguments.jobs.unwrap_or(processors).min(arguments.seeds);
@@ -229,6 +236,18 @@ fn build(release: bool) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn seeds_that_do_not_exist_are_refused() {
+        let refused = run(&Arguments {
+            seeds: 10,
+            from: u64::MAX - 3,
+            jobs: None,
+            release: false,
+        });
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains("seeds end at"), "{error}");
+    }
 
     #[test]
     fn shares_are_all_seeds_once() {

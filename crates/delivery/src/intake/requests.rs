@@ -14,6 +14,9 @@ use crate::snapshot::{
 impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R, N> {
     /// Does what is asked, has it stored with the next checkpoint, and answers then.
     pub(super) async fn carry_out(&mut self, request: Request) -> Result<(), IntakeFault> {
+        if request.is_stale() {
+            return Ok(());
+        }
         match request {
             Request::Command { command, reply } => match self.command(&command).await? {
                 Ok(answer) => self.reply_when_stored(reply, Ok(answer)),

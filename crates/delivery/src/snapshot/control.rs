@@ -76,6 +76,17 @@ pub(crate) enum Request {
     },
 }
 
+impl Request {
+    /// Whether the connector itself made it in a session that has ended: what it says of the publication may be so no more,
+    /// and each session begins with a look of its own.
+    pub(crate) fn is_stale(&self) -> bool {
+        match self {
+            Self::Expect { reply, .. } | Self::Captured { reply, .. } => reply.is_closed(),
+            Self::Command { .. } | Self::SignalsFrom { .. } | Self::Signal { .. } => false,
+        }
+    }
+}
+
 /// Where an answer goes.
 pub(crate) type Reply<T> = oneshot::Sender<T>;
 

@@ -11,8 +11,8 @@ use walcast_delivery::{
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity, Tid, Xid};
 
-use crate::fault::SimFault;
 use crate::log::{Change, Row, Table, Transaction, signal};
+use crate::publishing::Running;
 use crate::requests::Signalled;
 
 /// Where the log ends before anything is written.
@@ -34,9 +34,6 @@ const TABLES: [(&str, u32, bool); 3] = [
     ("orders", 16_410, true),
     ("audit", 16_420, false),
 ];
-
-/// Log that a change of the publication takes.
-const PUBLISH_BYTES: u64 = 0x40;
 
 /// Log that a table's rewriting takes.
 const REWRITE_BYTES: u64 = 0x100;
@@ -100,6 +97,13 @@ pub(crate) struct Database {
     pub(crate) is_away: bool,
     /// Nobody writes any more.
     pub(crate) is_held: bool,
+    /// When tables were added to the publication.
+    pub(crate) published_at: BTreeMap<Oid, Instant>,
+    /// Tables that came later, and when they came.
+    pub(crate) late: BTreeMap<Oid, Lsn>,
+    /// A transaction that is not committed yet.
+    pub(crate) running: Option<Running>,
+    pub(crate) server_version: u32,
     /// From where on changes are to be in Kafka; `None` before the slot was created.
     pub(crate) delivers_from: Option<Lsn>,
     /// Versions of the transaction that is being made: each has a place already.
@@ -170,7 +174,7 @@ fn tid_of(place: u64) -> Tid {
 }
 
 impl Database {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(server_version: u32) -> Self {
         let tables = TABLES.map(|(name, oid, captured)| Table {
             captured,
             ..Table::new(name, oid)
@@ -199,6 +203,10 @@ impl Database {
             leader: None,
             is_away: false,
             is_held: false,
+            published_at: BTreeMap::new(),
+            late: BTreeMap::new(),
+            running: None,
+            server_version,
             delivers_from: None,
             uncommitted: Vec::new(),
             connections_made: 0,
@@ -238,7 +246,8 @@ impl Database {
 
     pub(crate) fn is_locked(&self, table: Oid) -> bool {
         let mut connections = self.connections.values();
-        connections.any(|connection| connection.locks.contains(&table))
+        let is_changed = self.running.as_ref().is_some_and(|running| running.locks(table));
+        is_changed || connections.any(|connection| connection.locks.contains(&table))
     }
 
     /// A new version of a row, at a place that `chance` chooses among the free ones, below others too.
@@ -249,6 +258,11 @@ impl Database {
             .of(table)
             .map(|(_, version)| version)
             .chain(self.uncommitted.iter().copied())
+            .chain(
+                self.running
+                    .iter()
+                    .flat_map(|running| running.versions.iter().copied()),
+            )
             .filter_map(|version| self.places.get(&version).copied())
             .collect();
         let places = (0..PLACES).map(|more| (chance + more) % PLACES);
@@ -300,18 +314,23 @@ impl Database {
 
     /// Commits a transaction; with `together` all its changes lie at one position.
     pub(crate) fn commit(&mut self, changes: Vec<(Oid, Change)>, together: bool) -> &Transaction {
-        self.xids_given += 1;
+        let xid = self.new_xid();
         self.uncommitted.clear();
         let changes = changes.into_iter().map(|(oid, change)| {
             let table = self.tables.iter().find(|table| table.oid == oid);
             (Rc::new(table.expect("the table exists").relation()), change)
         });
-        let transaction = Transaction::write(
-            self.wal_end,
-            Xid::new(self.xids_given),
-            changes.collect(),
-            together,
-        );
+        let transaction = Transaction::write(self.wal_end, xid, changes.collect(), together);
+        self.take_over(transaction)
+    }
+
+    pub(crate) fn new_xid(&mut self) -> Xid {
+        self.xids_given += 1;
+        Xid::new(self.xids_given)
+    }
+
+    /// A transaction is committed.
+    pub(crate) fn take_over(&mut self, transaction: Transaction) -> &Transaction {
         for logged in &transaction.changes {
             self.rows.apply(logged.relation.oid, &logged.change);
             if matches!(logged.change, Change::Truncate) {
@@ -349,19 +368,8 @@ impl Database {
         self.wal_end = Lsn::new(self.wal_end.as_u64() + bytes);
     }
 
-    /// Adds tables to the publication, each once.
-    pub(crate) fn publish(&mut self, tables: &[TableName]) -> Result<(), SimFault> {
-        let publication = self.publication.as_mut();
-        let publication = publication.ok_or(SimFault::Lasting("publication does not exist"))?;
-        if tables.iter().any(|table| publication.tables.contains(table)) {
-            return Err(SimFault::Lasting("table is already member of publication"));
-        }
-        publication.tables.extend(tables.iter().cloned());
-        self.write_elsewhere(PUBLISH_BYTES);
-        Ok(())
-    }
-
     pub(crate) fn create_slot(&mut self) -> Lsn {
+        self.commit_running();
         let consistent_point = self.wal_end;
         self.slot = Some(SlotState {
             name: "walcast_shop".to_owned(),
@@ -401,6 +409,11 @@ impl Database {
             .partition_point(|transaction| transaction.next_lsn() <= lsn);
         self.undone.extend(self.log.drain(kept..));
         self.wal_end = lsn;
+        for table in &mut self.tables {
+            if table.published_since != Lsn::MAX {
+                table.published_since = table.published_since.min(lsn);
+            }
+        }
         self.rows = Rows::default();
         self.altered.clear();
         for transaction in &self.log {
@@ -435,7 +448,7 @@ impl Database {
             } else {
                 Vec::new()
             },
-            server_version: 170_006,
+            server_version: self.server_version,
             flush_lsn: self.wal_end,
             database: "shop".to_owned(),
             wal_level: "logical".to_owned(),

@@ -7,7 +7,9 @@ use walcast_delivery::{CheckpointState, Timeline, TimelineSwitch, WalStatus};
 use walcast_pgoutput::{Lsn, Oid};
 
 use crate::database::Database;
+use crate::life::Life;
 use crate::node::Node;
+use crate::workload;
 use crate::world::World;
 
 /// Positions of different timelines are never the same here, though they lie in the same range: so the checker knows
@@ -42,6 +44,10 @@ enum Event {
     RegistryRefuses,
     /// All rows of a table are at other places, as after VACUUM FULL.
     TableRewritten,
+    /// A table is made, with rows.
+    TableAppears,
+    /// All processes are started again with a configuration that captures one more table.
+    ConfigurationWidened,
     ProcessKilled,
     ProcessStopped,
     ProcessFrozen,
@@ -64,6 +70,8 @@ impl Event {
             Event::RegistryAway => "registry away",
             Event::RegistryRefuses => "registry refuses",
             Event::TableRewritten => "table rewritten",
+            Event::TableAppears => "table appears",
+            Event::ConfigurationWidened => "configuration widened",
             Event::ProcessKilled => "process killed",
             Event::ProcessStopped => "process stopped",
             Event::ProcessFrozen => "process frozen",
@@ -111,20 +119,46 @@ pub(crate) async fn happen(world: Rc<World>, nodes: Vec<Rc<Node>>) {
                 8 => Event::SlotDroppedAndMadeAgain,
                 _ => *world.dice.pick(&HARMFUL),
             }
+        } else if world.settings.has_late_tables && is_set_up(&world) && world.dice.one_in(4) {
+            *world.dice.pick(&[
+                Event::TableAppears,
+                Event::TableAppears,
+                Event::ConfigurationWidened,
+            ])
         } else {
             *world.dice.pick(&HARMLESS)
         };
         world.trace.note("EVENT", || format!("{event:?}"));
         world.mark(event.name());
         let node = world.dice.pick(&nodes);
+        if event == Event::ConfigurationWidened {
+            world.database.borrow_mut().widen();
+            nodes.iter().for_each(|node| node.with_life(Life::kill));
+        }
         strike(&world, node, event).await;
     }
+}
+
+/// Whether a first start is done: one that is cut short after it made the publication asks for tables that came meanwhile to
+/// be published by hand, as it does with a publication that somebody else made.
+fn is_set_up(world: &World) -> bool {
+    let broker = world.broker.borrow();
+    let checkpoint = broker.checkpoint();
+    checkpoint.is_some_and(|checkpoint| checkpoint.state == CheckpointState::Streaming)
 }
 
 async fn strike(world: &World, node: &Node, event: Event) {
     match event {
         Event::ProcessKilled => node.with_life(|life| life.kill()),
         Event::ProcessStopped => node.stop(),
+        Event::ConfigurationWidened => {}
+        Event::TableAppears => {
+            let is_there = !world.database.borrow().is_held && !world.database.borrow().is_away;
+            let table = world.database.borrow_mut().add_table().filter(|_| is_there);
+            if let Some(table) = table {
+                workload::fill(world, table);
+            }
+        }
         Event::TableRewritten => {
             let tables: Vec<Oid> = world
                 .database
@@ -162,6 +196,7 @@ async fn strike(world: &World, node: &Node, event: Event) {
                 let mut database = world.database.borrow_mut();
                 database.is_away = true;
                 database.disconnect_all();
+                database.running = None;
                 become_other(world, &mut database, event);
             }
             world.changed();

@@ -15,6 +15,7 @@ mod log;
 mod mutation;
 mod mutations;
 mod node;
+mod publishing;
 mod registry;
 mod requests;
 mod rules;

@@ -59,6 +59,10 @@ pub(crate) enum Mutation {
     ForgetsSignals,
     /// A process that starts hears all signals of the topic again.
     HearsSignalsAgain,
+    /// An old server is taken for one that notices which tables are published.
+    NeverRenews,
+    /// A table that came later is known without being read.
+    KnowsUnread,
     /// The stream never begins.
     NeverStarts,
     /// After a halt the checkpoint is written all the same.
@@ -71,6 +75,11 @@ pub(crate) enum Mutation {
     NeverConfirms,
     /// A table is read on at a place that means nothing in the file it lies in now.
     IgnoresFile,
+    /// Tables are changed while a transaction runs that began before they were published. That is no mistake of anybody: see
+    /// `mutations::changes_beside_a_transaction_that_runs`.
+    ChangesBesideRunning,
+    /// Servers are old, and rows are not read. Nor is that: see `mutations::an_old_server_where_rows_are_not_read`.
+    OldWithoutReading,
     /// Something panics.
     Panics,
 }

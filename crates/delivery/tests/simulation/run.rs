@@ -177,6 +177,9 @@ fn is_delivered(world: &World) -> bool {
     let signals = i64::try_from(world.requests.borrow().topic.len()).ok();
     let is_heard = !world.settings.signals || checkpoint.signals_read >= signals;
     let is_all = Some(checkpoint.end_lsn) >= end && checkpoint.snapshot.is_none() && is_told && is_heard;
+    let known = broker.checkpoint_log().known_tables.unwrap_or_default();
+    let mut captured = database.tables.iter().filter(|table| table.captured);
+    let is_all = is_all && database.running.is_none() && captured.all(|table| known.contains(&table.oid));
     drop(database);
     is_all && !world.damage().iter().any(Damage::must_halt)
 }
@@ -205,6 +208,9 @@ async fn keep_house(world: &World) {
             .filter_map(|connection| connection.confirmed.take());
         if let Some(confirmed) = heard.max() {
             database.confirm(confirmed);
+        }
+        if world.dice.one_in(3) && !database.is_held {
+            database.commit_running();
         }
         if world.dice.one_in(4) {
             database.confirmed_on_disk = database.confirmed().unwrap_or(database.confirmed_on_disk);

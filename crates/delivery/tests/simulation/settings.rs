@@ -39,13 +39,17 @@ pub(crate) struct Settings {
     pub(crate) signals: bool,
     /// Whether some of these are rows of a table.
     pub(crate) signal_table: bool,
+    pub(crate) server_version: u32,
+    /// Whether tables come later.
+    pub(crate) has_late_tables: bool,
+    pub(crate) watch_interval: Duration,
     /// The longest pause between two requests of one kind.
     pub(crate) request_pause_ms: u64,
 }
 
 impl Settings {
     pub(crate) fn draw(dice: &Dice) -> Self {
-        Self {
+        let mut settings = Self {
             fault_one_in: *dice.pick(&[0, 15, 40, 100]),
             has_standby: dice.one_in(2),
             transactions_before: dice.roll(14),
@@ -65,8 +69,16 @@ impl Settings {
             asks: dice.one_in(3),
             signals: dice.one_in(3),
             signal_table: dice.one_in(2),
+            server_version: *dice.pick(&[170_006, 160_008]),
+            has_late_tables: dice.one_in(2),
+            watch_interval: Duration::from_secs(*dice.pick(&[2, 10, 30])),
             request_pause_ms: *dice.pick(&[300, 3_000, 20_000]),
+        };
+        // A gap that is open (docs/simulation.md): see `mutations::an_old_server_where_rows_are_not_read`.
+        if !settings.reads_rows {
+            settings.server_version = 170_006;
         }
+        settings
     }
 
     pub(crate) fn mapper(&self) -> MapperConfig {
@@ -92,7 +104,7 @@ impl Settings {
             split_over_bytes: self.split_over_bytes,
             on_incompatible: OnIncompatible::Halt,
             idle_interval: Duration::from_secs(2),
-            watch_interval: Duration::from_secs(30),
+            watch_interval: self.watch_interval,
             replay: ReplayConfig {
                 keep: keep.unwrap_or(Duration::ZERO),
                 keep_bytes: self.replay_keep_bytes,

@@ -39,6 +39,7 @@ impl Snapshots for SnapshotsClient {
         if world.dice.one_in(4) {
             sleep(Duration::from_millis(world.dice.roll(RUNNING_MAX_MS))).await;
         }
+        world.until(|| world.database.borrow().running.is_none()).await;
         let earlier = world.database.borrow().rows.clone();
         if world.is_mutated(Mutation::RowsOfEarlier) {
             sleep(Duration::from_millis(RUNNING_MAX_MS)).await;
@@ -49,6 +50,7 @@ impl Snapshots for SnapshotsClient {
                 if database.is_away || database.is_held {
                     return Err(SimFault::Passing("the server is away"));
                 }
+                database.commit_running();
                 let lsn = database.wal_end;
                 database.write_elsewhere(SNAPSHOT_BYTES);
                 lsn

@@ -5,8 +5,7 @@ use std::rc::Rc;
 
 use tokio::time::{Duration, Instant, sleep};
 use walcast_delivery::{
-    BoxedFault, Catalog, CreatedSlot, Feedback, PublicationState, RowsCatalog, Source, SourceWatch, Started,
-    Survey, Timeline,
+    BoxedFault, Catalog, CreatedSlot, Feedback, RowsCatalog, Source, SourceWatch, Started, Survey, Timeline,
 };
 use walcast_mapper::{TableFacts, TableName, Unsent};
 use walcast_pgoutput::{Lsn, Oid};
@@ -147,12 +146,11 @@ impl Source for SourceClient {
         let link = self.leading()?;
         let create = || {
             link.check()?;
-            self.world.database.borrow_mut().publication = Some(PublicationState {
-                all_tables: false,
-                tables: tables.to_vec(),
-                unpublished: Vec::new(),
-                restricted: Vec::new(),
-            });
+            let with_audit = !self.world.settings.has_late_tables || self.world.dice.one_in(2);
+            self.world
+                .database
+                .borrow_mut()
+                .create_publication(tables, with_audit);
             Ok(())
         };
         self.world.call(&self.life, "create publication", create).await
@@ -252,7 +250,10 @@ async fn publish(link: &Link, tables: &[TableName]) -> Result<Lsn, BoxedFault> {
     let publish = || {
         link.check()?;
         let mut database = link.world.database.borrow_mut();
-        database.publish(tables)?;
+        database.publish(tables, link.world.dice.roll(64))?;
+        if database.running.is_some() {
+            link.world.mark("published while a transaction runs");
+        }
         Ok(database.wal_end)
     };
     link.world.call(&link.life, "publish", publish).await

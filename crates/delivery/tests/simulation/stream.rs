@@ -1,15 +1,21 @@
 //! A running stream of the modelled server.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use walcast_delivery::{BoxedFault, ChangeStream};
-use walcast_pgoutput::{FrameBlock, Lsn};
+use walcast_pgoutput::{FrameBlock, Lsn, Oid};
 
+use crate::database::Database;
 use crate::fault::SimFault;
+use crate::log::{Change, Transaction};
 use crate::mutation::Mutation;
 use crate::source::Link;
 use crate::wire::{self, Told};
+use crate::world::World;
+
+/// The version from which on servers notice that a table is published.
+const MENDED: u32 = 170_005;
 
 /// One session of the walsender.
 pub(crate) struct Stream {
@@ -19,6 +25,8 @@ pub(crate) struct Stream {
     /// The next transaction of the log to be looked at.
     next_transaction: usize,
     told: Told,
+    /// Tables whose changes are left out, published though they are.
+    left_out: BTreeSet<Oid>,
     /// Encoded and not sent yet.
     frames: VecDeque<Vec<u8>>,
     /// The end of log that was told last.
@@ -32,6 +40,7 @@ impl Stream {
             from,
             next_transaction: 0,
             told: Told::new(),
+            left_out: BTreeSet::new(),
             frames: VecDeque::new(),
             idle_end: Lsn::INVALID,
         }
@@ -67,6 +76,8 @@ impl Stream {
             };
             self.next_transaction += 1;
             if transaction.commit_lsn >= self.from {
+                let sent = published(world, &database, transaction, &mut self.left_out);
+                let transaction = &sent;
                 let keepalives = world.settings.keepalives_inside;
                 self.frames
                     .extend(wire::transaction(transaction, &mut self.told, keepalives));
@@ -84,6 +95,34 @@ impl Stream {
             self.frames.push_back(wire::keepalive(self.idle_end));
         }
     }
+}
+
+/// What a walsender sends of a transaction. Old servers do not notice that a table was published while a transaction ran which
+/// they decode: they leave out the changes of the table from then on (the fix came with 17.5 and its like).
+fn published(
+    world: &World,
+    database: &Database,
+    transaction: &Transaction,
+    left_out: &mut BTreeSet<Oid>,
+) -> Transaction {
+    let mut sent = transaction.clone();
+    let mut forgotten = BTreeSet::new();
+    sent.changes.retain(|logged| {
+        let oid = logged.relation.oid;
+        let since = database.published_since(oid);
+        if matches!(logged.change, Change::Message) {
+            return true;
+        }
+        if logged.lsn < since && since <= transaction.commit_lsn && database.server_version < MENDED {
+            forgotten.insert(oid);
+        }
+        if left_out.contains(&oid) {
+            world.mark("left out by an old server");
+        }
+        since <= logged.lsn && !left_out.contains(&oid)
+    });
+    left_out.append(&mut forgotten);
+    sent
 }
 
 impl ChangeStream for Stream {

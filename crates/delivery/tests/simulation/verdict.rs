@@ -45,24 +45,35 @@ pub(crate) fn judge(world: &World, is_complete: bool) {
     }
 }
 
-/// Identities and topics of the records of one log entry.
-fn records_of(world: &World, transaction: &Transaction) -> Vec<(String, String)> {
+/// Identities and topics of the records of one log entry, and whether they must be there: of a table that came later
+/// not all must.
+fn records_of(world: &World, transaction: &Transaction) -> Vec<(String, String, bool)> {
     let edge = |edge: &str| {
         let is_told = world.settings.tells_transactions && !transaction.is_message;
         let id = format!("{}/{edge}", transaction.commit_lsn);
-        is_told.then(|| (id, "shop.transaction".to_owned()))
+        is_told.then(|| (id, "shop.transaction".to_owned(), true))
     };
-    let mut records: Vec<(String, String)> = edge("begin").into_iter().collect();
+    let mut records: Vec<(String, String, bool)> = edge("begin").into_iter().collect();
     let captured = world.database.borrow().captured_names();
     for (ordinal, logged) in transaction.changes.iter().enumerate() {
         let id = format!("{}/{ordinal}", transaction.commit_lsn);
         let relation = &logged.relation;
         if matches!(logged.change, Change::Message) {
-            records.push((id, "shop.message".to_owned()));
+            records.push((id, "shop.message".to_owned(), true));
         } else if captured.iter().any(|table| table.name == relation.name) {
             let topic = format!("shop.{}.{}", relation.namespace, relation.name);
             let ids = ids_of(world, id, &logged.change);
-            records.extend(ids.into_iter().map(|id| (id, topic.clone())));
+            let database = world.database.borrow();
+            let from = database.delivers(relation.oid, world.settings.reads_rows);
+            // A change is published or not where it lies; a snapshot shows what was committed.
+            let lies_at = if world.settings.reads_rows {
+                transaction.commit_lsn
+            } else {
+                logged.lsn
+            };
+            let is_late = database.late.contains_key(&relation.oid);
+            let is_required = !is_late || lies_at >= from;
+            records.extend(ids.into_iter().map(|id| (id, topic.clone(), is_required)));
         }
     }
     records.extend(edge("end"));
@@ -82,7 +93,7 @@ fn ids_of(world: &World, id: String, change: &Change) -> Vec<String> {
 }
 
 /// Everything that is to be in Kafka, in commit order.
-fn expected(world: &World) -> Vec<(String, String)> {
+fn expected(world: &World) -> Vec<(String, String, bool)> {
     let database = world.database.borrow();
     let Some(from) = database.delivers_from else {
         return Vec::new();
@@ -96,7 +107,7 @@ fn changes_are_right(world: &World, visible: &[Stored], is_complete: bool) {
     let places: BTreeMap<&str, usize> = expected
         .iter()
         .enumerate()
-        .map(|(place, (id, _))| (id.as_str(), place))
+        .map(|(place, (id, ..))| (id.as_str(), place))
         .collect();
     let mut seen = vec![false; expected.len()];
     let mut next = 0;
@@ -121,8 +132,8 @@ fn changes_are_right(world: &World, visible: &[Stored], is_complete: bool) {
     let missing: Vec<&str> = expected[..until]
         .iter()
         .zip(&seen)
-        .filter(|(_, is_seen)| !**is_seen)
-        .map(|((id, _), _)| id.as_str())
+        .filter(|((.., is_required), is_seen)| *is_required && !**is_seen)
+        .map(|((id, ..), _)| id.as_str())
         .collect();
     if !missing.is_empty() {
         world.breach(Rule::NothingLost, || missing.join(" "));
@@ -163,7 +174,10 @@ fn transactions_are_whole(world: &World, visible: &[Stored]) {
     for (commit_lsn, homes) in homes {
         let transactions = database.log.iter().chain(&database.undone);
         let transaction = transactions.into_iter().find(|one| one.commit_lsn == commit_lsn);
-        let records = transaction.map_or(0, |one| records_of(world, one).len());
+        let records = transaction.map_or(0, |one| {
+            let records = records_of(world, one);
+            records.iter().filter(|(.., is_required)| *is_required).count()
+        });
         let found = seen.get(&commit_lsn).map_or(0, BTreeSet::len);
         if homes.len() > 1 || found < records {
             world.breach(Rule::NothingTorn, || {

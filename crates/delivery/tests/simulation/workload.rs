@@ -7,6 +7,8 @@ use walcast_pgoutput::Oid;
 
 use crate::database::{Rows, SIGNALS, note};
 use crate::log::{Change, Row};
+use crate::mutation::Mutation;
+use crate::publishing::{AUDIT, LATER};
 use crate::world::World;
 
 /// Keys that rows have.
@@ -71,21 +73,45 @@ fn changes(world: &World) -> Vec<(Oid, Change)> {
         .map(|table| table.oid)
         .filter(|oid| *oid != SIGNALS)
         .collect();
+    // What is left out of a transaction moves the numbers of the other changes in it: here all of them are, or none.
+    let first = *world.dice.pick(&tables);
+    let is_late = |oid: Oid| world.settings.has_late_tables && (oid == AUDIT || later(oid));
+    let is_alone = is_late(first);
+    let is_busy = {
+        let database = world.database.borrow();
+        database
+            .running
+            .as_ref()
+            .is_some_and(|running| running.locks(first))
+    };
+    // A gap that is open (docs/simulation.md): see `mutations::changes_beside_a_transaction_that_runs`.
+    if is_busy && !world.is_mutated(Mutation::ChangesBesideRunning) {
+        return Vec::new();
+    }
+    let others: Vec<Oid> = tables.into_iter().filter(|oid| !is_late(*oid)).collect();
     let changes = (0..count).map(|_| {
-        let table = *world.dice.pick(&tables);
-        let change = change(world, &rows, table);
+        let table = if is_alone {
+            first
+        } else {
+            *world.dice.pick(&others)
+        };
+        let change = change(world, &rows, table, !is_alone);
         rows.apply(table, &change);
         (table, change)
     });
     changes.collect()
 }
 
-fn change(world: &World, rows: &Rows, table: Oid) -> Change {
+fn later(oid: Oid) -> bool {
+    LATER.iter().any(|(_, later)| Oid::new(*later) == oid)
+}
+
+fn change(world: &World, rows: &Rows, table: Oid, with_messages: bool) -> Change {
     let dice = &world.dice;
     let id = i32::try_from(dice.roll(IDS)).expect("keys are small");
     let is_there = rows.of(table).any(|(key, _)| key == id);
     match dice.roll(20) {
-        0 => return Change::Message,
+        0 if with_messages => return Change::Message,
         1 if !world.database.borrow().is_locked(table) => return Change::Truncate,
         _ => {}
     }
@@ -105,6 +131,16 @@ fn change(world: &World, rows: &Rows, table: Oid) -> Change {
         }
         _ => Change::Update(None, row(world, table, id, padding)),
     }
+}
+
+/// The first rows of a table.
+pub(crate) fn fill(world: &World, table: Oid) {
+    let ids = (0..i32::try_from(world.dice.roll(6)).expect("dice here are small")).collect::<Vec<_>>();
+    let rows = ids
+        .into_iter()
+        .map(|id| (table, Change::Insert(row(world, table, id, 0))));
+    let rows = rows.collect();
+    world.database.borrow_mut().commit(rows, false);
 }
 
 fn row(world: &World, table: Oid, id: i32, padding: usize) -> Row {

@@ -72,11 +72,15 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, mutation: Option<Mutation>, is_traced: bool) -> Self {
         let dice = Dice::new(seed);
-        let settings = Settings::draw(&dice);
+        let mut settings = Settings::draw(&dice);
+        if mutation == Some(Mutation::OldWithoutReading) {
+            settings.reads_rows = false;
+            settings.server_version = 160_008;
+        }
         Self {
             trace: Trace::new(is_traced),
             mutation,
-            database: RefCell::new(Database::new()),
+            database: RefCell::new(Database::new(settings.server_version)),
             broker: RefCell::new(Broker::new(settings.transaction_timeout)),
             registry: RefCell::default(),
             requests: RefCell::default(),

@@ -1,6 +1,6 @@
 //! Mistakes between the connector and the broker.
 
-use walcast_delivery::{BoxedFault, CheckpointLog, CheckpointUpdate, Sink};
+use walcast_delivery::{BoxedFault, CheckpointLog, CheckpointUpdate, Publishing, Sink};
 use walcast_mapper::Batch;
 
 use super::Mutation;
@@ -113,6 +113,14 @@ impl Sink for MutantSink {
             && self.is(Mutation::ForgetsRequests)
         {
             progress.tables.retain(|table| !table.asked);
+            update.current.snapshot = Some(progress.clone()).filter(|progress| !progress.tables.is_empty());
+        }
+        if let Some(progress) = &mut update.current.snapshot
+            && self.is(Mutation::KnowsUnread)
+        {
+            progress
+                .tables
+                .retain(|table| table.publishing == Publishing::Done);
             update.current.snapshot = Some(progress.clone()).filter(|progress| !progress.tables.is_empty());
         }
         if let Some(commit) = update.current.last_commit

@@ -120,6 +120,9 @@ impl Source for MutantSource {
 
 /// Shows the slot where it is not.
 fn distort(world: &World, survey: &mut Survey) {
+    if world.is_mutated(Mutation::NeverRenews) {
+        survey.server_version = 170_006;
+    }
     let (Some(slot), Some(checkpoint)) = (&mut survey.slot, world.broker.borrow().checkpoint().cloned())
     else {
         return;

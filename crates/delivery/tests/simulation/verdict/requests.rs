@@ -162,8 +162,15 @@ fn is_carried_out(
             && Some(opening.at) >= since
             && opening.at <= stored.at
     });
+    // So it is while its changes are not published.
+    let is_unpublished = database
+        .published_at
+        .get(&oid)
+        .is_some_and(|at| Some(*at) >= since)
+        || database.published_since(oid) == Lsn::MAX;
     drop(database);
-    let is_excused = before.is_some_and(reads_other) || reads_other(stored) || was_read_meanwhile;
+    let is_excused =
+        is_unpublished || before.is_some_and(reads_other) || reads_other(stored) || was_read_meanwhile;
     if is_excused {
         world.mark("signal while others read");
         return;

@@ -6,7 +6,7 @@ use walcast_pgoutput::{Lsn, Oid};
 
 use super::is_read;
 use crate::broker::Stored;
-use crate::database::{Opening, SIGNALS, id_of, version_in, version_of};
+use crate::database::{Database, Opening, SIGNALS, id_of, version_in, version_of};
 use crate::log::Change;
 use crate::rules::Rule;
 use crate::world::World;
@@ -19,6 +19,7 @@ pub(super) struct Version {
     made_by: String,
     ended_by: Option<String>,
     is_undone: bool,
+    table: Oid,
 }
 
 /// Bytes before a key's value: the registry's prefix.
@@ -30,7 +31,6 @@ pub(super) fn are_right(world: &World, visible: &[Stored], is_complete: bool) {
     for (place, record) in visible.iter().enumerate() {
         places.entry(&record.id).or_insert(place);
     }
-    let from = world.database.borrow().delivers_from.unwrap_or(Lsn::INVALID);
     let mut read = BTreeSet::new();
     for (place, record) in visible
         .iter()
@@ -54,6 +54,7 @@ pub(super) fn are_right(world: &World, visible: &[Stored], is_complete: bool) {
             });
         }
         let is_before = |id: &str| places.get(id).is_some_and(|other| *other < place);
+        let from = delivers(world, version.table);
         if version.made_at >= from && !version.is_undone && !is_before(&version.made_by) {
             world.breach(Rule::RowsAtTheirPlace, || {
                 format!(
@@ -69,8 +70,19 @@ pub(super) fn are_right(world: &World, visible: &[Stored], is_complete: bool) {
         }
     }
     if is_complete {
-        newest_state_is_last(world, visible, &versions, from);
+        newest_state_is_last(world, visible, &versions);
     }
+}
+
+/// Whether a table came later and its rows are not read: then its changes are told by where they lie.
+fn is_published_late(world: &World, database: &Database, table: Oid) -> bool {
+    !world.settings.reads_rows && database.late.contains_key(&table)
+}
+
+/// From where on changes of a table are to be in Kafka.
+fn delivers(world: &World, table: Oid) -> Lsn {
+    let database = world.database.borrow();
+    database.delivers(table, world.settings.reads_rows)
 }
 
 /// From which file, and for which request, a row was read. A place means nothing in another file, so a table that was
@@ -121,10 +133,15 @@ pub(super) fn versions(world: &World) -> BTreeMap<u64, Version> {
             }
             if let Some((row, made_by)) = made {
                 let version = Version {
-                    made_at: transaction.commit_lsn,
+                    made_at: if is_published_late(world, &database, table) {
+                        logged.lsn
+                    } else {
+                        transaction.commit_lsn
+                    },
                     made_by,
                     ended_by: None,
                     is_undone,
+                    table,
                 };
                 versions.insert(version_of(row), version);
                 if !is_undone {
@@ -137,12 +154,13 @@ pub(super) fn versions(world: &World) -> BTreeMap<u64, Version> {
 }
 
 /// What a compacted topic would hold, against what the tables do.
-fn newest_state_is_last(world: &World, visible: &[Stored], versions: &BTreeMap<u64, Version>, from: Lsn) {
+fn newest_state_is_last(world: &World, visible: &[Stored], versions: &BTreeMap<u64, Version>) {
     let database = world.database.borrow();
     let requests = world.requests.borrow();
     let captured = database.tables.iter().filter(|table| table.captured);
     let mut findings = Vec::new();
     for table in captured {
+        let from = delivers(world, table.oid);
         let topic = format!("shop.{}.{}", table.name.namespace, table.name.name);
         let mut last: BTreeMap<i32, Option<u64>> = BTreeMap::new();
         for record in visible.iter().filter(|record| record.topic == topic) {
