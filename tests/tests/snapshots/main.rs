@@ -254,7 +254,7 @@ async fn a_role_that_may_not_read_is_told_what_it_needs() {
     case.config = case.config.set("postgres.url", url);
     let checked = case.command(&["check"]).await;
     assert_eq!(checked.code, Some(1), "{checked:#?}");
-    let wanted = "GRANT SELECT ON public.items TO \"follower\"";
+    let wanted = "GRANT SELECT ON public.items TO follower";
     assert!(checked.stdout.contains(wanted), "{}", checked.stdout);
     let ended = case.run_to_end().await;
     assert_ne!(ended.code, Some(0));
