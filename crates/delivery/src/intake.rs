@@ -341,6 +341,9 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
         let Some(place) = self.next_place(lsn)? else {
             return Ok(());
         };
+        if self.rows.hold_back(|| self.relations.name_of(relation)) {
+            return Ok(());
+        }
         let before = self.parcel.batch.mark();
         let tally = self.told.as_mut().map(|told| &mut told.tally);
         let encoded = self

@@ -84,6 +84,15 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
         &mut self.catalog
     }
 
+    /// The name of a captured table.
+    pub(crate) fn name_of(&self, oid: Oid) -> Option<TableName> {
+        match self.known.get(&oid)? {
+            Table::Captured(captured) => Some(name(&captured.relation)),
+            Table::Named(relation) => Some(name(relation)),
+            Table::NotCaptured => None,
+        }
+    }
+
     /// Takes a Relation message.
     pub(crate) fn learn(&mut self, relation: Relation) {
         let oid = relation.oid;

@@ -145,7 +145,6 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
                 None => return Ok(survey),
             }
         }
-        published.retain(|table| self.config.snapshot.fills(table));
         let mut survey = self.watch.survey().await?;
         // One that was made meanwhile is for the next look.
         survey.captured.retain(|table| captured.contains(&table.oid));
@@ -162,8 +161,7 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
 
     /// Adds tables to the publication; `None`: they could not be.
     async fn publish(&mut self, tables: &[TableName]) -> Result<Option<Lsn>, Fault> {
-        let fills = tables.iter().filter(|table| self.config.snapshot.fills(table));
-        let to_fill: Vec<TableName> = fills.cloned().collect();
+        let to_fill = tables.to_vec();
         // Written down first: a table that is published and not read would have a gap that nobody knows of.
         self.control.expect(to_fill.clone()).await?;
         let names: Vec<String> = tables.iter().map(ToString::to_string).collect();

@@ -55,6 +55,7 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
             },
             asked: asked.2,
             publishing: asked.3,
+            unread: asked.2,
         });
     let rows = (
         proptest::collection::vec(table, 0..3),

@@ -7,8 +7,8 @@ use super::{Intake, IntakeFault};
 use crate::DeliveryError;
 use crate::edge::{RowsCatalog, SchemaRegistry, Snapshots, Topics};
 use crate::snapshot::{
-    Marks, Publishing, Reply, Request, Signal, SignalError, SnapshotAnswer, SnapshotCommand,
-    SnapshotProgress, SnapshotRefused, TableProgress, chosen, stop,
+    Publishing, Reply, Request, Signal, SignalError, SnapshotAnswer, SnapshotCommand, SnapshotProgress,
+    SnapshotRefused, TableProgress, chosen, stop,
 };
 
 impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R, N> {
@@ -37,7 +37,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
             }
             Request::Expect { tables, reply } => {
                 for table in tables {
-                    self.await_publishing(table, Publishing::Pending);
+                    self.rows.await_publishing(table, Publishing::Pending);
                 }
                 self.note_progress();
                 self.reply_when_stored(reply, ());
@@ -50,7 +50,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
             } => {
                 for table in to_fill {
                     match since {
-                        Some(since) => self.await_publishing(table, Publishing::Since(since)),
+                        Some(since) => self.rows.await_publishing(table, Publishing::Since(since)),
                         None => self.rows.progress.reach(&table, None),
                     }
                 }
@@ -167,19 +167,6 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
             return Err(SnapshotRefused::NothingIsRead);
         }
         change(&mut self.rows.progress)
-    }
-
-    /// A table is to be read from snapshots that show what is not streamed of it.
-    fn await_publishing(&mut self, table: TableName, publishing: Publishing) {
-        match self.rows.progress.find_mut(&table) {
-            Some(known) => known.publishing = publishing,
-            None => self.rows.progress.add(TableProgress {
-                marks: Marks::Incremental,
-                asked: true,
-                publishing,
-                ..TableProgress::of(table)
-            }),
-        }
     }
 
     fn reply_when_stored<A: Send + 'static>(&mut self, reply: Reply<A>, with: A) {

@@ -12,7 +12,7 @@ use walcast_pgoutput::{CopyDecoder, Lsn};
 use super::window::Outcome;
 use super::{Intake, IntakeFault};
 use crate::edge::{RowsCatalog, SchemaRegistry, Snapshot, Snapshots, Topics};
-use crate::snapshot::{Publishing, SnapshotConfig, SnapshotMode, SnapshotProgress};
+use crate::snapshot::{Marks, Publishing, SnapshotConfig, SnapshotMode, SnapshotProgress, TableProgress};
 use crate::{DeliveryConfig, DeliveryError};
 
 /// What a session reads beside the stream.
@@ -86,6 +86,34 @@ impl<S: Snapshot> Rows<S> {
         self.snapshot
             .as_ref()
             .is_some_and(|snapshot| snapshot.lsn() <= self.idle)
+    }
+
+    /// Whether changes of a table are not told yet. A server that leaves some of them out may leave out what ends a row that
+    /// others have told of; the rows that are read later are what all of them have left.
+    #[inline]
+    pub(super) fn hold_back(&self, table: impl FnOnce() -> Option<TableName>) -> bool {
+        self.renews
+            && !self.progress.tables.is_empty()
+            && table()
+                .and_then(|table| self.progress.find(&table).map(|one| one.publishing))
+                .is_some_and(|publishing| publishing != Publishing::Done)
+    }
+
+    /// Notes that a table is published now, or about to be: its rows are to be read, or the stream is to be begun anew for
+    /// it.
+    pub(super) fn await_publishing(&mut self, table: TableName, publishing: Publishing) {
+        let fills = self.config.fills(&table);
+        match self.progress.find_mut(&table) {
+            Some(known) => known.publishing = publishing,
+            None if fills || self.renews => self.progress.add(TableProgress {
+                marks: Marks::Incremental,
+                asked: true,
+                publishing,
+                unread: !fills,
+                ..TableProgress::of(table)
+            }),
+            None => {}
+        }
     }
 
     /// As the checkpoint has it.
@@ -223,6 +251,13 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
             if table.publishing.allows(lsn) {
                 table.publishing = Publishing::Done;
             }
+        }
+        let progress = &mut self.rows.progress;
+        progress
+            .tables
+            .retain(|table| !table.unread || table.publishing != Publishing::Done);
+        if progress.tables.is_empty() {
+            *progress = SnapshotProgress::default();
         }
         info!(%lsn, "the stream is begun anew, so that the server sees which tables are published now");
         self.note_progress();

@@ -70,6 +70,10 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         let mut outcome = Outcome::Done;
         while let Some(name) = self.next_table(snapshot, &window) {
             window.tried.insert(name.clone());
+            if self.rows.progress.find(&name).is_some_and(|table| table.unread) {
+                self.rows.progress.reach(&name, None);
+                continue;
+            }
             let Some(mut table) = self.open(snapshot, &name).await? else {
                 continue;
             };

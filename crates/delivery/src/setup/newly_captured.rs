@@ -81,19 +81,23 @@ pub(crate) fn forgets_new_tables(server_version: u32) -> bool {
     server_version < mended
 }
 
-/// Notes that a table is to be read, if its rows are wanted.
+/// Notes that a table is to be read, if its rows are wanted, or that the stream is to be begun anew for it.
 fn expect(
     progress: &mut SnapshotProgress,
     table: &TableName,
     publishing: Publishing,
     config: &SnapshotConfig,
+    server_version: u32,
 ) {
+    let fills = config.fills(table);
     if let Some(known) = progress.find_mut(table) {
         known.publishing = publishing;
-    } else if config.fills(table) {
+    } else if fills || forgets_new_tables(server_version) {
         progress.add(TableProgress {
             marks: Marks::Incremental,
+            asked: !fills,
             publishing,
+            unread: !fills,
             ..TableProgress::of(table.clone())
         });
     }
@@ -126,7 +130,8 @@ pub(super) async fn adopt<P: Source, K: Sink>(
     let mut progress = checkpoint.snapshot.take().unwrap_or_default();
     if !unpublished.is_empty() {
         for table in &unpublished {
-            expect(&mut progress, table, Publishing::Pending, &config.snapshot);
+            let (pending, config) = (Publishing::Pending, &config.snapshot);
+            expect(&mut progress, table, pending, config, survey.server_version);
         }
         checkpoint.snapshot = Some(progress.clone()).filter(|progress| !progress.tables.is_empty());
         super::write(sink, checkpoint.clone(), None).await?;
@@ -152,6 +157,7 @@ pub(super) async fn adopt<P: Source, K: Sink>(
             table,
             Publishing::Since(survey.flush_lsn),
             &config.snapshot,
+            survey.server_version,
         );
     }
     checkpoint.snapshot = Some(progress).filter(|progress| !progress.tables.is_empty());

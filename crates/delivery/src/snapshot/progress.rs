@@ -58,6 +58,9 @@ pub struct TableProgress {
     /// Since when its changes are streamed.
     #[serde(default, skip_serializing_if = "Publishing::is_done")]
     pub publishing: Publishing,
+    /// Whether none of its rows are wanted: it is here until all its changes are sure to be streamed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unread: bool,
 }
 
 /// A row by the number of the table that holds it, and its place.
@@ -185,6 +188,7 @@ impl TableProgress {
             marks: Marks::Initial,
             asked: false,
             publishing: Publishing::Done,
+            unread: false,
         }
     }
 

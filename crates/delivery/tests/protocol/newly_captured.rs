@@ -256,6 +256,35 @@ async fn on_servers_that_forget_the_stream_is_begun_anew_before_the_rows() {
     verify_items(&world);
 }
 
+/// Where rows are not read, the stream is begun anew all the same.
+#[tokio::test(start_paused = true)]
+async fn on_servers_that_forget_changes_are_streamed_for_sure_where_rows_are_not_read() {
+    let mut world = streaming().await;
+    world.config.snapshot.mode = SnapshotMode::Never;
+    world.postgres.edit(|server| server.server_version = 160_008);
+    let appearing = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        add_items(&world);
+    };
+    let renewed = async {
+        world
+            .steps
+            .until(|| world.postgres.read(|server| server.starts.len() == 3) && is_read(&world))
+            .await;
+        world.postgres.commit([("items", insert(9))]);
+        world.everything_delivered().await;
+    };
+    let (outcome, ()) = tokio::join!(world.run(renewed), appearing);
+    outcome.expect("the connector runs and stops");
+    let told = world.kafka.read(|broker| {
+        let records = broker.committed_with_reads();
+        records
+            .filter(|record| record.topic == "shop.public.items")
+            .count()
+    });
+    assert_eq!(told, 1, "the change after it was begun anew, and no row");
+}
+
 /// The slot cannot give what came after the checkpoint: where it was said so beforehand, everything is read again.
 #[tokio::test(start_paused = true)]
 async fn what_the_slot_cannot_give_is_read_again_where_that_is_wanted() {

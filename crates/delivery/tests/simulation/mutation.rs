@@ -75,11 +75,6 @@ pub(crate) enum Mutation {
     NeverConfirms,
     /// A table is read on at a place that means nothing in the file it lies in now.
     IgnoresFile,
-    /// Tables are changed while a transaction runs that began before they were published. That is no mistake of anybody: see
-    /// `mutations::changes_beside_a_transaction_that_runs`.
-    ChangesBesideRunning,
-    /// Servers are old, and rows are not read. Nor is that: see `mutations::an_old_server_where_rows_are_not_read`.
-    OldWithoutReading,
     /// Something panics.
     Panics,
 }

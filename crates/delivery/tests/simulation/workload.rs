@@ -7,7 +7,6 @@ use walcast_pgoutput::Oid;
 
 use crate::database::{Rows, SIGNALS, note};
 use crate::log::{Change, Row};
-use crate::mutation::Mutation;
 use crate::publishing::{AUDIT, LATER};
 use crate::world::World;
 
@@ -77,17 +76,6 @@ fn changes(world: &World) -> Vec<(Oid, Change)> {
     let first = *world.dice.pick(&tables);
     let is_late = |oid: Oid| world.settings.has_late_tables && (oid == AUDIT || later(oid));
     let is_alone = is_late(first);
-    let is_busy = {
-        let database = world.database.borrow();
-        database
-            .running
-            .as_ref()
-            .is_some_and(|running| running.locks(first))
-    };
-    // A gap that is open (docs/simulation.md): see `mutations::changes_beside_a_transaction_that_runs`.
-    if is_busy && !world.is_mutated(Mutation::ChangesBesideRunning) {
-        return Vec::new();
-    }
     let others: Vec<Oid> = tables.into_iter().filter(|oid| !is_late(*oid)).collect();
     let changes = (0..count).map(|_| {
         let table = if is_alone {

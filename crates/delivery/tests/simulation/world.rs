@@ -72,11 +72,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, mutation: Option<Mutation>, is_traced: bool) -> Self {
         let dice = Dice::new(seed);
-        let mut settings = Settings::draw(&dice);
-        if mutation == Some(Mutation::OldWithoutReading) {
-            settings.reads_rows = false;
-            settings.server_version = 160_008;
-        }
+        let settings = Settings::draw(&dice);
         Self {
             trace: Trace::new(is_traced),
             mutation,
