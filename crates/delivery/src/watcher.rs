@@ -116,7 +116,7 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
     /// Publishes tables that are captured since the last look, and has their rows read.
     async fn take_up(&mut self, survey: Survey) -> Result<Survey, Fault> {
         let captured = numbers(&survey);
-        if captured == self.known || survey.publication.is_none() || !table_findings(&survey).is_empty() {
+        if captured == self.known || survey.publication.is_none() {
             return Ok(survey);
         }
         let NewlyCaptured {

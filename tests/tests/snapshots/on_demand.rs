@@ -33,7 +33,7 @@ fn read_ids(records: &[Record]) -> Vec<i64> {
 async fn a_running_connector_reads_stops_pauses_and_goes_on_as_it_is_told() {
     let (mut case, mut instance) = streaming("asked", 5000).await;
     instance.stop().await;
-    case.config = case.config.set("snapshot.rows_per_second", 2000);
+    case.config = case.config.set("snapshot.rows_per_second", 1000);
     let away = case.command(&["snapshot", "status"]).await;
     assert_eq!(away.code, Some(5), "{away:#?}");
     assert!(away.stderr.contains("no connector answers at"), "{}", away.stderr);

@@ -11,7 +11,7 @@ use walcast_pgoutput::Oid;
 
 use crate::edge::{Sink, Source};
 use crate::snapshot::{Marks, Publishing, SnapshotConfig, SnapshotProgress, TableProgress};
-use crate::{Checkpoint, DeliveryConfig, DeliveryError, Survey};
+use crate::{Checkpoint, DeliveryConfig, DeliveryError, Persistence, Survey};
 
 /// What is new.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -39,7 +39,8 @@ impl NewlyCaptured {
             }
             if publication.tables.contains(&table.name) {
                 new.published.push(table.name.clone());
-            } else {
+            } else if table.identifies_rows && table.persistence == Persistence::Permanent {
+                // Once published, the server would refuse updates and deletes of others in the application.
                 new.unpublished.push(table.name.clone());
             }
         }

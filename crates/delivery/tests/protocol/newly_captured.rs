@@ -120,6 +120,30 @@ async fn a_table_that_appears_is_published_and_read_while_streaming() {
     assert_eq!(starts, 3, "the stream was not begun anew for it");
 }
 
+/// A table without key is warned of, and in nobody's way: publishing it would break the application.
+#[tokio::test(start_paused = true)]
+async fn a_table_without_key_does_not_keep_others_from_being_taken_up() {
+    let world = streaming().await;
+    let appearing = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        world.postgres.edit(|server| {
+            server.tables.push(Table {
+                published_since: Lsn::MAX,
+                identifies_rows: false,
+                ..Table::new("keyless", 16_430)
+            });
+        });
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        add_items(&world);
+    };
+    let ((), ()) = tokio::join!(take_up(&world), appearing);
+    verify_items(&world);
+    let published = world
+        .postgres
+        .read(|server| server.table_ref("keyless").published_since);
+    assert_eq!(published, Lsn::MAX);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_wider_configuration_is_taken_up_at_the_next_start() {
     let world = streaming().await;
