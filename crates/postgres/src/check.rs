@@ -4,9 +4,10 @@ use walcast_delivery::SystemIdentifier;
 
 use crate::catalog::{self, Precondition};
 use crate::config::PostgresConfig;
-use crate::connect::{Session, connect_replication};
+use crate::connect::{ConnectConfig, Session, connect_ordinary, connect_replication};
 use crate::error::{PostgresError, fix};
 use crate::replication::ReplicationConnection;
+use crate::snapshot::STANDBY_SLOTS_SINCE;
 use crate::source::connect_primary;
 use crate::survey::survey;
 
@@ -41,7 +42,38 @@ pub async fn preconditions(config: &PostgresConfig) -> Result<Vec<Precondition>,
     if may_replicate {
         found.push(replication_connection(config, &session, system_identifier).await);
     }
+    if let Some(reader) = &config.reader {
+        found.push(standby(config, reader, system_identifier).await);
+    }
     Ok(found)
+}
+
+/// Rows are read from a standby of the server that is streamed from.
+async fn standby(
+    config: &PostgresConfig,
+    reader: &ConnectConfig,
+    system_identifier: SystemIdentifier,
+) -> Precondition {
+    const NAME: &str = "standby to read rows from";
+    const FIX: &str =
+        "point [snapshot] url at a standby (16 and later) of the server of [postgres] url, or leave it out";
+    let look = async {
+        let session = connect_ordinary(reader, &config.application_name()).await?;
+        let found = catalog::cluster(&session.client).await?.system_identifier;
+        Ok::<_, PostgresError>((session, found))
+    };
+    match look.await {
+        Err(error) => Precondition::failed(NAME, error.to_string(), FIX),
+        Ok((session, _)) if session.server_version < STANDBY_SLOTS_SINCE => Precondition::failed(
+            NAME,
+            format!("{} is of version {}", session.endpoint, session.server_version),
+            FIX,
+        ),
+        Ok((session, found)) if found != system_identifier => {
+            Precondition::failed(NAME, format!("{} is cluster {found}", session.endpoint), FIX)
+        }
+        Ok((session, _)) => Precondition::ok(NAME, session.endpoint.to_string()),
+    }
 }
 
 /// A pooler lets ordinary connections through and refuses these, or leads them elsewhere; `pg_hba.conf` can tell them apart.

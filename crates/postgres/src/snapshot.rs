@@ -20,6 +20,7 @@ use crate::replication::{ExportedSnapshot, SlotKind};
 use crate::source::{Leading, open_replication};
 
 pub(crate) use import::import;
+pub(crate) use reader::SLOTS_SINCE as STANDBY_SLOTS_SINCE;
 pub use reading::PostgresSnapshot;
 
 /// Takes snapshots of the leader's server.

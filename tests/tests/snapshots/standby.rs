@@ -21,6 +21,15 @@ async fn rows_come_from_the_standby_and_changes_from_the_primary() {
         )
         .set("snapshot.window", "1s")
         .set("snapshot.rows_per_second", 2000);
+    let checked = case.command(&["check"]).await;
+    assert_eq!(checked.code, Some(0), "{}", checked.stdout);
+    assert!(
+        checked
+            .stdout
+            .contains("ok    postgres standby to read rows from"),
+        "{}",
+        checked.stdout
+    );
     let mut instance = Instance::start(&case.config).await;
     for id in 1..200 {
         case.sql(&format!(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 use walcast_mapper::{ReadContext, RowId, SnapshotMark, TableName};
+use walcast_pgoutput::Lsn;
 
 use super::held::Table;
 use super::notifications::Scan;
@@ -31,6 +32,16 @@ pub(super) enum Outcome {
     Broken,
     /// The connector is asked to stop.
     Stopped,
+}
+
+/// How reading a table begins.
+enum Begun {
+    /// It can be read.
+    Table(Table),
+    /// Not from this snapshot, or not at all.
+    PassedOver,
+    /// The server refuses, and the snapshot is of no use any more.
+    GivenUp,
 }
 
 /// What a table's next step is.
@@ -74,8 +85,14 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
                 self.rows.progress.reach(&name, None);
                 continue;
             }
-            let Some(mut table) = self.open(snapshot, &name).await? else {
-                continue;
+            let mut table = match self.open(snapshot, &name).await? {
+                Begun::Table(table) => table,
+                Begun::PassedOver => continue,
+                Begun::GivenUp => {
+                    self.settle(window.ended.iter())?;
+                    outcome = Outcome::Broken;
+                    break;
+                }
             };
             let ended = self.read_table(snapshot, &mut window, &mut table).await?;
             match ended {
@@ -133,10 +150,8 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
                     }
                 }
                 Step::Failed(fault) if table.asked && fault.is_about_rows() => {
-                    error!(table = %table.name, lsn = %snapshot.lsn(), error = %fault, "rows cannot be read and are given up; ask for them again when that is mended");
-                    self.metrics.snapshot_failures.inc();
                     self.settle(window.ended.iter())?;
-                    self.end_table(&table.name, Scan::Failed).await?;
+                    self.give_up(&table.name, snapshot.lsn(), &fault).await?;
                     return Ok(Outcome::Broken);
                 }
                 Step::Failed(fault) => return Err(DeliveryError::Source(fault).into()),
@@ -197,35 +212,45 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         }
     }
 
-    /// Begins with a table; `None` when it cannot be read from this snapshot.
-    async fn open(
-        &mut self,
-        snapshot: &mut N::Snapshot,
-        name: &TableName,
-    ) -> Result<Option<Table>, IntakeFault> {
+    /// The server will not have the rows of a table read that somebody asked for. The snapshot is of no use any more.
+    async fn give_up(&mut self, table: &TableName, lsn: Lsn, fault: &BoxedFault) -> Result<(), IntakeFault> {
+        error!(%table, %lsn, error = %fault, "rows cannot be read and are given up; ask for them again when that is mended");
+        self.metrics.snapshot_failures.inc();
+        self.end_table(table, Scan::Failed).await
+    }
+
+    /// Begins with a table.
+    async fn open(&mut self, snapshot: &mut N::Snapshot, name: &TableName) -> Result<Begun, IntakeFault> {
         let Some(progress) = self.rows.progress.find(name).cloned() else {
-            return Ok(None);
+            return Ok(Begun::PassedOver);
         };
         let opened = snapshot
             .open(name, progress.next, progress.filter.as_deref())
             .await;
         let lsn = snapshot.lsn();
-        match opened.map_err(DeliveryError::Source)? {
+        let opened = match opened {
+            Err(fault) if progress.asked && fault.is_about_rows() => {
+                self.give_up(name, lsn, &fault).await?;
+                return Ok(Begun::GivenUp);
+            }
+            opened => opened.map_err(DeliveryError::Source)?,
+        };
+        match opened {
             Opened::Missing => {
                 warn!(table = %name, %lsn, "table does not exist any more, none of its rows are read");
                 self.end_table(name, Scan::Missing).await?;
-                Ok(None)
+                Ok(Begun::PassedOver)
             }
             Opened::Altered => {
                 info!(table = %name, %lsn, "table was altered since the snapshot, it is read from a later one");
-                Ok(None)
+                Ok(Begun::PassedOver)
             }
             Opened::Table(table) => {
                 let plan = self.relations.plan_of(&table.relation, &table.facts).await;
                 let plan = plan.map_err(|fault| self.explain_table(name, lsn, fault))?;
                 info!(table = %name, topic = plan.topic(), bytes = table.bytes, "reading rows");
                 self.notify_table(name).await?;
-                Ok(Some(Table::new(&progress, plan, table.bytes)))
+                Ok(Begun::Table(Table::new(&progress, plan, table.bytes)))
             }
         }
     }

@@ -261,6 +261,26 @@ async fn rows_that_cannot_be_read_do_not_end_the_stream() {
     assert_eq!((read.len() - of_orders, of_orders), (1, 2), "{read:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_table_that_may_not_be_read_any_more_does_not_end_the_stream() {
+    let world = streaming().await;
+    world.postgres.edit(|server| {
+        let fault = Act::Fail(TestFault::about_rows("permission denied"));
+        server.script.at(PostgresCall::OpenTable, 2, fault);
+    });
+    let answers = ask(&world, &[start("*.*", None)]).await;
+    assert!(answers[0].is_ok());
+    write_more(&world);
+    deliver(&world).await;
+    let read = reads(&world);
+    assert!(read.iter().all(|id| id.starts_with("16400")), "{read:?}");
+    assert_eq!(
+        read.len(),
+        6,
+        "the last row of the first table is not forgotten for it"
+    );
+}
+
 /// Rows of a signal table come in the stream: each is carried out once, wherever the connector is cut off.
 #[tokio::test(start_paused = true)]
 async fn rows_of_a_signal_table_are_carried_out_once() {

@@ -20,7 +20,7 @@ use super::import::import;
 use super::reading::PostgresSnapshot;
 
 /// Standbys have logical slots from here on.
-const SLOTS_SINCE: u32 = 160_000;
+pub(crate) const SLOTS_SINCE: u32 = 160_000;
 
 /// How often the other server is asked to write which transactions run: a slot on a standby waits for that.
 const NUDGE_EVERY: Duration = Duration::from_millis(250);
