@@ -37,7 +37,7 @@ pub(super) enum Outcome {
 /// How reading a table begins.
 enum Begun {
     /// It can be read.
-    Table(Table),
+    Table(Box<Table>),
     /// Not from this snapshot, or not at all.
     PassedOver,
     /// The server refuses, and the snapshot is of no use any more.
@@ -86,7 +86,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
                 continue;
             }
             let mut table = match self.open(snapshot, &name).await? {
-                Begun::Table(table) => table,
+                Begun::Table(table) => *table,
                 Begun::PassedOver => continue,
                 Begun::GivenUp => {
                     self.settle(window.ended.iter())?;
@@ -250,7 +250,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
                 let plan = plan.map_err(|fault| self.explain_table(name, lsn, fault))?;
                 info!(table = %name, topic = plan.topic(), bytes = table.bytes, "reading rows");
                 self.notify_table(name).await?;
-                Ok(Begun::Table(Table::new(&progress, plan, table.bytes)))
+                Ok(Begun::Table(Box::new(Table::new(&progress, plan, table.bytes))))
             }
         }
     }
