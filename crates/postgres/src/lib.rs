@@ -15,6 +15,8 @@
 //! `walcast-delivery`'s.
 //!
 //! ```no_run
+//! use std::time::Duration;
+//!
 //! use walcast_delivery::{Partitions, Source};
 //! use walcast_mapper::EventsConfig;
 //! use walcast_postgres::{ConnectConfig, Environment, PostgresConfig, PostgresSource, QUEUE_BYTES_DEFAULT};
@@ -34,6 +36,9 @@
 //!     snapshot_connections: 2,
 //!     snapshot_filters: Vec::new(),
 //!     snapshot_tables: None,
+//!     snapshot_lock_timeout: Duration::from_secs(10),
+//!     reader: None,
+//!     signal_table: None,
 //! })?;
 //! source.lead().await?;
 //! println!("{:?}", source.survey(None).await?);
