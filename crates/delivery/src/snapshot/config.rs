@@ -81,13 +81,80 @@ impl SnapshotConfig {
         self.mode != SnapshotMode::Never && self.chooses(table)
     }
 
-    /// All that is to be read of the captured tables.
+    /// All that is to be read of the captured tables, in the order of the patterns that choose them, then of their names.
     pub(crate) fn all(&self, survey: &Survey) -> SnapshotProgress {
         let captured = survey.captured.iter().map(|table| &table.name);
-        SnapshotProgress::of(captured.filter(|name| self.chooses(name)).cloned())
+        let mut chosen: Vec<TableName> = captured.filter(|name| self.chooses(name)).cloned().collect();
+        chosen.sort_by_key(|table| self.tables.iter().position(|pattern| pattern.matches(table)));
+        SnapshotProgress::of(chosen)
     }
 
+    /// Signals are carried out when they come, and not again.
     fn chooses(&self, table: &TableName) -> bool {
-        self.tables.is_empty() || self.tables.iter().any(|pattern| pattern.matches(table))
+        let is_named = self.tables.is_empty() || self.tables.iter().any(|pattern| pattern.matches(table));
+        is_named && self.signal_table.as_ref() != Some(table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use walcast_mapper::TableName;
+    use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity};
+
+    use super::{SnapshotConfig, SnapshotMode};
+    use crate::{CapturedTable, Partitions, Persistence, Survey, SystemIdentifier, Timeline};
+
+    fn survey(tables: &[&str]) -> Survey {
+        let captured = tables.iter().map(|name| CapturedTable {
+            name: TableName {
+                namespace: "public".to_owned(),
+                name: (*name).to_owned(),
+            },
+            oid: Oid::new(1),
+            persistence: Persistence::Permanent,
+            replica_identity: ReplicaIdentity::Default,
+            identifies_rows: true,
+        });
+        Survey {
+            system_identifier: SystemIdentifier::new(1),
+            timeline: Timeline::new(1),
+            history: Vec::new(),
+            server_version: 170_006,
+            flush_lsn: Lsn::new(1),
+            database: "shop".to_owned(),
+            wal_level: "logical".to_owned(),
+            slot: None,
+            publication: None,
+            captured: captured.collect(),
+            partitions: Partitions::Root,
+            unmatched_patterns: Vec::new(),
+        }
+    }
+
+    fn check(patterns: &[&str], expected: &[&str]) {
+        let config = SnapshotConfig {
+            mode: SnapshotMode::Initial,
+            tables: patterns.iter().map(|pattern| pattern.parse().unwrap()).collect(),
+            first_window: Duration::from_secs(1),
+            window: Duration::from_secs(1),
+            rows_per_second: None,
+            bytes_per_second: None,
+            signal_table: Some(TableName {
+                namespace: "public".to_owned(),
+                name: "signals".to_owned(),
+            }),
+        };
+        let progress = config.all(&survey(&["a", "b", "c", "d", "signals"]));
+        let names: Vec<&str> = progress.tables.iter().map(|table| table.name.as_str()).collect();
+        assert_eq!(names, expected, "{patterns:?}");
+    }
+
+    #[test]
+    fn tables_are_read_in_the_order_of_the_patterns() {
+        check(&[], &["a", "b", "c", "d"]);
+        check(&["public.c", "public.*"], &["c", "a", "b", "d"]);
+        check(&["public.d", "public.b"], &["d", "b"]);
     }
 }
