@@ -177,19 +177,19 @@ fn previous_commit(record: &Delivered) -> String {
     halves[0].to_string()
 }
 
-/// Debezium sends batches of seven records while a transaction of many thousands waits, so it stops inside of it.
+/// Debezium sends one record after the other while a transaction of many thousands waits, so it stops inside of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connector_stopped_inside_of_a_transaction_is_gone_on_with() {
     let moved = Move::new("moved_inside").await;
     let slow = moved
         .connector()
-        .set("max.batch.size", "7")
-        .set("max.queue.size", "8")
+        .set("max.batch.size", "1")
+        .set("max.queue.size", "2")
         .set("poll.interval.ms", "1");
     moved.debezium.add(&slow, &moved.world.postgres).await.unwrap();
     moved.insert(0..5).await;
     await_that("the first rows", async || moved.count().await == 5).await;
-    let whole = 100_000;
+    let whole = 200_000;
     moved.insert(5..whole).await;
     await_that("the beginning of the large transaction", async || {
         moved.count().await > 20
