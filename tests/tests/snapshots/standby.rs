@@ -21,6 +21,10 @@ async fn rows_come_from_the_standby_and_changes_from_the_primary() {
         )
         .set("snapshot.window", "1s")
         .set("snapshot.rows_per_second", 2000);
+    await_that("replay of the database", async || {
+        standby.client_of("standby_rows").await.is_ok()
+    })
+    .await;
     let checked = case.command(&["check"]).await;
     assert_eq!(checked.code, Some(0), "{}", checked.stdout);
     assert!(
