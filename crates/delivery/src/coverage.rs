@@ -1,5 +1,7 @@
 //! Whether every captured table's changes would arrive: decided over plain values, at the start and while streaming.
 
+use walcast_mapper::TableName;
+
 use crate::{Halt, Persistence, PublicationState, Survey, sql};
 
 /// What keeps changes of captured tables from arriving, before a publication exists.
@@ -48,14 +50,19 @@ pub fn publication_findings(survey: &Survey, publication: &str) -> Vec<Halt> {
     let mut findings: Vec<Halt> = unpublished_operations(state, publication).into_iter().collect();
     for table in &survey.captured {
         if !state.tables.contains(&table.name) {
-            findings.push(Halt::NotPublished {
-                table: table.name.clone(),
-                publication: publication.to_owned(),
-                sql: sql::add_to_publication(publication, [&table.name]),
-            });
+            findings.push(not_published(&table.name, publication));
         }
     }
     findings
+}
+
+/// Changes of a table do not arrive.
+pub(crate) fn not_published(table: &TableName, publication: &str) -> Halt {
+    Halt::NotPublished {
+        table: table.clone(),
+        publication: publication.to_owned(),
+        sql: sql::add_to_publication(publication, [table]),
+    }
 }
 
 fn unpublished_operations(state: &PublicationState, publication: &str) -> Option<Halt> {

@@ -159,8 +159,7 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
         stop: impl Future<Output = ()>,
     ) -> Result<(), IntakeFault> {
         let mut stop = std::pin::pin!(stop);
-        let stored = self.rows.stored();
-        self.metrics.snapshot.show(stored.as_ref());
+        self.show_progress();
         if self.rows.are_due_at(self.resume.from) {
             self.read_tables().await?;
         }

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp};
 
-use crate::coverage::{publication_findings, table_findings};
+use crate::coverage::{not_published, publication_findings, table_findings};
 use crate::edge::{CreatedSlot, Sink, Snapshots, Source};
 use crate::loss::{resume_position, usable_slot};
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 use newly_captured::{Adopted, adopt, forgets_new_tables};
-pub(crate) use newly_captured::{NewlyCaptured, known_now, numbers};
+pub(crate) use newly_captured::{NewlyCaptured, known_now, names, numbers, without_newer};
 
 /// What a source's snapshots are.
 pub(crate) type SnapshotOf<P> = <<P as Source>::Snapshots as Snapshots>::Snapshot;
@@ -133,17 +133,11 @@ async fn publish_signal_table<P: Source>(
     let Some(table) = &config.snapshot.signal_table else {
         return Ok(());
     };
-    let publication = survey.publication.as_ref();
-    if publication.is_some_and(|publication| publication.tables.contains(table)) {
+    if survey.publishes(table) {
         return Ok(());
     }
     if !config.create_missing {
-        return Err(Halt::NotPublished {
-            table: table.clone(),
-            publication: config.publication.clone(),
-            sql: sql::add_to_publication(&config.publication, [table]),
-        }
-        .into());
+        return Err(not_published(table, &config.publication).into());
     }
     let published = source.publish(std::slice::from_ref(table)).await;
     published.map_err(DeliveryError::Source)?;

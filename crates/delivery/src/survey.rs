@@ -96,6 +96,14 @@ pub struct Survey {
     pub unmatched_patterns: Vec<String>,
 }
 
+impl Survey {
+    /// Whether there is a publication, and it has a table.
+    pub(crate) fn publishes(&self, table: &TableName) -> bool {
+        let publication = self.publication.as_ref();
+        publication.is_some_and(|publication| publication.tables.contains(table))
+    }
+}
+
 /// Whose changes the changes of a partition are sent as (`publish_via_partition_root`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Partitions {

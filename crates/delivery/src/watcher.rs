@@ -11,7 +11,7 @@ use walcast_pgoutput::{Lsn, Oid, PgTimestamp};
 use crate::coverage::{publication_findings, table_findings};
 use crate::edge::{BoxedFault, SourceWatch};
 use crate::pending::Pending;
-use crate::setup::{NewlyCaptured, known_now, numbers};
+use crate::setup::{NewlyCaptured, known_now, names, numbers, without_newer};
 use crate::snapshot::{SnapshotControl, SnapshotUnanswered};
 use crate::{DeliveryConfig, DeliveryError, Metrics, Survey};
 
@@ -145,9 +145,7 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
                 None => return Ok(survey),
             }
         }
-        let mut survey = self.watch.survey().await?;
-        // One that was made meanwhile is for the next look.
-        survey.captured.retain(|table| captured.contains(&table.oid));
+        let survey = without_newer(self.watch.survey().await?, &captured);
         // What could not be published is found again: whoever publishes it has it read.
         let known = known_now(&survey, &self.known);
         if known != self.known {
@@ -161,22 +159,22 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
 
     /// Adds tables to the publication; `None`: they could not be.
     async fn publish(&mut self, tables: &[TableName]) -> Result<Option<Lsn>, Fault> {
-        let to_fill = tables.to_vec();
         // Written down first: a table that is published and not read would have a gap that nobody knows of.
-        self.control.expect(to_fill.clone()).await?;
-        let names: Vec<String> = tables.iter().map(ToString::to_string).collect();
+        self.control.expect(tables.to_vec()).await?;
         match self.watch.publish(tables).await {
             Ok(since) => {
                 info!(
-                    tables = names.join(", "),
+                    tables = names(tables),
                     publication = self.config.publication,
                     "tables added to the publication"
                 );
                 Ok(Some(since))
             }
             Err(fault) if fault.is_about_rows() => {
-                warn!(tables = names.join(", "), error = %fault, "tables cannot be added to the publication");
-                self.control.captured(self.known.clone(), to_fill, None).await?;
+                warn!(tables = names(tables), error = %fault, "tables cannot be added to the publication");
+                self.control
+                    .captured(self.known.clone(), tables.to_vec(), None)
+                    .await?;
                 self.given_up.extend(tables.iter().cloned());
                 Ok(None)
             }

@@ -39,17 +39,17 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
     pub(super) async fn notify_start(&mut self) -> Result<(), IntakeFault> {
         for marks in [Marks::Initial, Marks::Incremental] {
             let progress = &mut self.rows.progress;
-            let tables = listed(progress, marks);
+            let is_left = progress.has_marked(marks);
             let is_notified = match marks {
                 Marks::Initial => &mut progress.notified_initial,
                 Marks::Incremental => &mut progress.notified_incremental,
             };
-            if tables.is_empty() || std::mem::replace(is_notified, true) {
+            if !is_left || std::mem::replace(is_notified, true) {
                 continue;
             }
-            let data = match marks {
+            let data = |progress: &SnapshotProgress| match marks {
                 Marks::Initial => Vec::new(),
-                Marks::Incremental => vec![(DATA_COLLECTIONS, tables)],
+                Marks::Incremental => vec![(DATA_COLLECTIONS, listed(progress, marks))],
             };
             self.notify(marks, SnapshotEvent::Started, data).await?;
         }
@@ -60,29 +60,34 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         let Some(marks) = self.rows.progress.find(table).map(|one| one.marks) else {
             return Ok(());
         };
-        let data = vec![
-            (DATA_COLLECTIONS, listed(&self.rows.progress, marks)),
-            (CURRENT, table.to_string()),
-        ];
+        let data = |progress: &SnapshotProgress| {
+            vec![
+                (DATA_COLLECTIONS, listed(progress, marks)),
+                (CURRENT, table.to_string()),
+            ]
+        };
         self.notify(marks, SnapshotEvent::InProgress, data).await
     }
 
     /// A table is read to its end: it is taken out of what is left.
     pub(super) async fn end_table(&mut self, table: &TableName, scan: Scan) -> Result<(), IntakeFault> {
-        let Some(ended) = self.rows.progress.find(table).cloned() else {
+        let Some((marks, rows)) = self.rows.progress.find(table).map(|one| (one.marks, one.rows)) else {
             return Ok(());
         };
-        let data = vec![
-            (DATA_COLLECTIONS, listed(&self.rows.progress, ended.marks)),
-            (SCANNED, table.to_string()),
-            (TOTAL_ROWS, ended.rows.to_string()),
-            (STATUS, scan.as_str(ended.marks).to_owned()),
-        ];
-        self.notify(ended.marks, SnapshotEvent::TableScanCompleted, data)
+        let data = |progress: &SnapshotProgress| {
+            vec![
+                (DATA_COLLECTIONS, listed(progress, marks)),
+                (SCANNED, table.to_string()),
+                (TOTAL_ROWS, rows.to_string()),
+                (STATUS, scan.as_str(marks).to_owned()),
+            ]
+        };
+        self.notify(marks, SnapshotEvent::TableScanCompleted, data)
             .await?;
         self.rows.progress.reach(table, None);
-        if listed(&self.rows.progress, ended.marks).is_empty() {
-            self.notify(ended.marks, SnapshotEvent::Completed, Vec::new())
+        self.show_progress();
+        if !self.rows.progress.has_marked(marks) {
+            self.notify(marks, SnapshotEvent::Completed, |_| Vec::new())
                 .await?;
         }
         Ok(())
@@ -94,16 +99,16 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         happened: SnapshotEvent,
         tables: &[TableName],
     ) -> Result<(), IntakeFault> {
-        let tables = join(tables.iter());
-        self.notify(Marks::Incremental, happened, vec![(DATA_COLLECTIONS, tables)])
-            .await
+        let data = |_: &SnapshotProgress| vec![(DATA_COLLECTIONS, join(tables.iter()))];
+        self.notify(Marks::Incremental, happened, data).await
     }
 
+    /// `data` is asked for only where something is notified at all: it names every table.
     async fn notify(
         &mut self,
         marks: Marks,
         happened: SnapshotEvent,
-        data: Vec<(&'static str, String)>,
+        data: impl FnOnce(&SnapshotProgress) -> Vec<(&'static str, String)>,
     ) -> Result<(), IntakeFault> {
         let Some(notifications) = &mut self.notifications else {
             return Ok(());
@@ -117,7 +122,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
                 Marks::Incremental => SnapshotKind::Incremental,
             },
             happened,
-            data,
+            data: data(&self.rows.progress),
             unix_millis: super::unix_nanos() / 1_000_000,
         };
         notifications.notify(&notification, &mut self.parcel.batch);

@@ -37,7 +37,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
             }
             Request::Expect { tables, reply } => {
                 for table in tables {
-                    self.rows.await_publishing(table, Publishing::Pending);
+                    self.rows.await_publishing(&table, Publishing::Pending);
                 }
                 self.note_progress();
                 self.reply_when_stored(reply, ());
@@ -50,7 +50,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
             } => {
                 for table in to_fill {
                     match since {
-                        Some(since) => self.rows.await_publishing(table, Publishing::Since(since)),
+                        Some(since) => self.rows.await_publishing(&table, Publishing::Since(since)),
                         None => self.rows.progress.reach(&table, None),
                     }
                 }

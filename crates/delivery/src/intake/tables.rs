@@ -12,7 +12,7 @@ use walcast_pgoutput::{CopyDecoder, Lsn};
 use super::window::Outcome;
 use super::{Intake, IntakeFault};
 use crate::edge::{RowsCatalog, SchemaRegistry, Snapshot, Snapshots, Topics};
-use crate::snapshot::{Marks, Publishing, SnapshotConfig, SnapshotMode, SnapshotProgress, TableProgress};
+use crate::snapshot::{Publishing, SnapshotConfig, SnapshotMode, SnapshotProgress};
 use crate::{DeliveryConfig, DeliveryError};
 
 /// What a session reads beside the stream.
@@ -36,6 +36,8 @@ pub(crate) struct Rows<S> {
     /// Whether the server goes on to leave out changes of a table that was published while a transaction ran: then the stream
     /// has to be begun anew behind that transaction.
     renews: bool,
+    /// Whether there may be a table of which it is not sure yet that all changes are streamed: this is asked for each change.
+    awaits_publishing: bool,
 }
 
 impl<S: Snapshot> Rows<S> {
@@ -46,8 +48,11 @@ impl<S: Snapshot> Rows<S> {
         stopped: watch::Receiver<bool>,
         renews: bool,
     ) -> Self {
+        let progress = progress.unwrap_or_default();
+        let mut tables = progress.tables.iter();
         Self {
-            progress: progress.unwrap_or_default(),
+            awaits_publishing: tables.any(|table| table.publishing != Publishing::Done),
+            progress,
             is_first: first.is_some(),
             snapshot: first,
             config: config.snapshot.clone(),
@@ -93,32 +98,22 @@ impl<S: Snapshot> Rows<S> {
     #[inline]
     pub(super) fn hold_back(&self, table: impl FnOnce() -> Option<TableName>) -> bool {
         self.renews
-            && !self.progress.tables.is_empty()
+            && self.awaits_publishing
             && table()
                 .and_then(|table| self.progress.find(&table).map(|one| one.publishing))
                 .is_some_and(|publishing| publishing != Publishing::Done)
     }
 
-    /// Notes that a table is published now, or about to be: its rows are to be read, or the stream is to be begun anew for
-    /// it.
-    pub(super) fn await_publishing(&mut self, table: TableName, publishing: Publishing) {
-        let fills = self.config.fills(&table);
-        match self.progress.find_mut(&table) {
-            Some(known) => known.publishing = publishing,
-            None if fills || self.renews => self.progress.add(TableProgress {
-                marks: Marks::Incremental,
-                asked: true,
-                publishing,
-                unread: !fills,
-                ..TableProgress::of(table)
-            }),
-            None => {}
-        }
+    /// A table is published now, or about to be.
+    pub(super) fn await_publishing(&mut self, table: &TableName, publishing: Publishing) {
+        self.progress
+            .await_publishing(table, publishing, &self.config, self.renews, true);
+        self.awaits_publishing = true;
     }
 
     /// As the checkpoint has it.
     pub(super) fn stored(&self) -> Option<SnapshotProgress> {
-        (!self.progress.tables.is_empty()).then(|| self.progress.clone())
+        self.progress.clone().into_stored()
     }
 
     fn next_window(&mut self) -> Duration {
@@ -221,22 +216,28 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
     async fn show_window(&mut self, snapshot: &mut N::Snapshot) -> Result<(), IntakeFault> {
         let tables: Vec<TableName> = self.rows.progress.tables.iter().map(|one| one.table()).collect();
         let sizes: BTreeMap<TableName, u64> = snapshot.sizes(&tables).await.map_err(DeliveryError::Source)?;
-        self.metrics.snapshot.show(Some(&self.rows.progress));
+        self.show_progress();
         self.metrics.snapshot.begin(snapshot.lsn(), sizes);
         Ok(())
     }
 
-    /// What is left goes into the next checkpoint.
+    /// What is left goes into the next checkpoint, and is shown.
     pub(super) fn note_progress(&mut self) {
-        let stored = self.rows.stored();
-        self.metrics.snapshot.show(stored.as_ref());
-        let left = self.rows.progress.tables.len();
-        let left = i64::try_from(left).unwrap_or(i64::MAX);
-        self.metrics.snapshot_tables.set(left);
+        self.parcel.notes.snapshot = Some(self.rows.stored());
+        self.show_progress();
+    }
+
+    /// Which tables are left has changed, or whether reading waits.
+    pub(super) fn show_progress(&self) {
+        let progress = &self.rows.progress;
+        let left = progress.tables.len();
+        self.metrics.snapshot.show((left > 0).then_some(progress));
+        self.metrics
+            .snapshot_tables
+            .set(i64::try_from(left).unwrap_or(i64::MAX));
         if left == 0 {
             self.metrics.snapshot_bytes.set(0);
         }
-        self.parcel.notes.snapshot = Some(stored);
     }
 
     /// Whether a table is published since a position that the stream has reached now.

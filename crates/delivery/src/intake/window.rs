@@ -123,10 +123,10 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
 
     fn next_table(&self, snapshot: &N::Snapshot, window: &Window) -> Option<TableName> {
         let tables = self.rows.progress.tables.iter();
-        let mut readable = tables.filter(|table| table.publishing.allows(snapshot.lsn()));
+        let readable = tables.filter(|table| table.publishing.allows(snapshot.lsn()));
         readable
-            .find(|table| !window.tried.iter().any(|tried| table.is(tried)))
             .map(|table| table.table())
+            .find(|table| !window.tried.contains(table))
     }
 
     /// Reads a table to its end, but for its last row.
@@ -285,7 +285,8 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
     /// Sends on what was written, up to the row that is held.
     async fn hand_on_rows(&mut self, table: &Table) -> Result<(), IntakeFault> {
         self.settle([table])?;
-        self.note_progress();
+        // Which tables are left is as it was: nothing of that is shown again for each parcel.
+        self.parcel.notes.snapshot = Some(self.rows.stored());
         self.whole = self.parcel.batch.mark();
         self.hand_on().await
     }

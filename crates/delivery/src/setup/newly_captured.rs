@@ -10,7 +10,7 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::Oid;
 
 use crate::edge::{Sink, Source};
-use crate::snapshot::{Marks, Publishing, SnapshotConfig, SnapshotProgress, TableProgress};
+use crate::snapshot::{Publishing, SnapshotProgress};
 use crate::{Checkpoint, DeliveryConfig, DeliveryError, Persistence, Survey};
 
 /// What is new.
@@ -30,14 +30,14 @@ impl NewlyCaptured {
             known.is_some_and(|table| table.publishing == Publishing::Pending)
         };
         let mut new = Self::default();
-        let Some(publication) = &survey.publication else {
+        if survey.publication.is_none() {
             return new;
-        };
+        }
         for table in &survey.captured {
             if known.contains(&table.oid) && !is_pending(&table.name) {
                 continue;
             }
-            if publication.tables.contains(&table.name) {
+            if survey.publishes(&table.name) {
                 new.published.push(table.name.clone());
             } else if table.identifies_rows && table.persistence == Persistence::Permanent {
                 // Once published, the server would refuse updates and deletes of others in the application.
@@ -55,13 +55,10 @@ pub(crate) fn numbers(survey: &Survey) -> BTreeSet<Oid> {
 
 /// The captured tables that need no further look: they were known, or are published.
 pub(crate) fn known_now(survey: &Survey, known: &BTreeSet<Oid>) -> BTreeSet<Oid> {
-    let publication = survey.publication.as_ref();
-    let is_published =
-        |table: &TableName| publication.is_some_and(|publication| publication.tables.contains(table));
     survey
         .captured
         .iter()
-        .filter(|table| is_published(&table.name) || known.contains(&table.oid))
+        .filter(|table| survey.publishes(&table.name) || known.contains(&table.oid))
         .map(|table| table.oid)
         .collect()
 }
@@ -82,26 +79,16 @@ pub(crate) fn forgets_new_tables(server_version: u32) -> bool {
     server_version < mended
 }
 
-/// Notes that a table is to be read, if its rows are wanted, or that the stream is to be begun anew for it.
-fn expect(
-    progress: &mut SnapshotProgress,
-    table: &TableName,
-    publishing: Publishing,
-    config: &SnapshotConfig,
-    server_version: u32,
-) {
-    let fills = config.fills(table);
-    if let Some(known) = progress.find_mut(table) {
-        known.publishing = publishing;
-    } else if fills || forgets_new_tables(server_version) {
-        progress.add(TableProgress {
-            marks: Marks::Incremental,
-            asked: !fills,
-            publishing,
-            unread: !fills,
-            ..TableProgress::of(table.clone())
-        });
-    }
+/// What a second look shows of the tables of the first: one that was made meanwhile is for the next.
+pub(crate) fn without_newer(mut survey: Survey, captured: &BTreeSet<Oid>) -> Survey {
+    survey.captured.retain(|table| captured.contains(&table.oid));
+    survey
+}
+
+/// Tables for people.
+pub(crate) fn names(tables: &[TableName]) -> String {
+    let names: Vec<String> = tables.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 /// What is as it was found, and what was done about it.
@@ -118,7 +105,7 @@ pub(super) async fn adopt<P: Source, K: Sink>(
     sink: &mut K,
     config: &DeliveryConfig,
     mut checkpoint: Checkpoint,
-    survey: Survey,
+    mut survey: Survey,
     known: Option<&BTreeSet<Oid>>,
 ) -> Result<Adopted, DeliveryError> {
     let known_before = known.cloned().unwrap_or_else(|| numbers(&survey));
@@ -127,41 +114,34 @@ pub(super) async fn adopt<P: Source, K: Sink>(
     if !config.create_missing {
         unpublished.clear();
     }
-    let mut survey = survey;
+    let renews = forgets_new_tables(survey.server_version);
     let mut progress = checkpoint.snapshot.take().unwrap_or_default();
     if !unpublished.is_empty() {
         for table in &unpublished {
-            let (pending, config) = (Publishing::Pending, &config.snapshot);
-            expect(&mut progress, table, pending, config, survey.server_version);
+            progress.await_publishing(table, Publishing::Pending, &config.snapshot, renews, false);
         }
-        checkpoint.snapshot = Some(progress.clone()).filter(|progress| !progress.tables.is_empty());
+        checkpoint.snapshot = progress.clone().into_stored();
         super::write(sink, checkpoint.clone(), None).await?;
         source
             .publish(&unpublished)
             .await
             .map_err(DeliveryError::Source)?;
         info!(
-            tables = join(&unpublished),
+            tables = names(&unpublished),
             publication = config.publication,
             "tables added to the publication"
         );
         let captured = numbers(&survey);
-        survey = source.survey(None).await.map_err(DeliveryError::Source)?;
-        // One that was made meanwhile is for the next look.
-        survey.captured.retain(|table| captured.contains(&table.oid));
+        let now = source.survey(None).await.map_err(DeliveryError::Source)?;
+        survey = without_newer(now, &captured);
     }
     // Snapshots are taken from now on, and show what is not streamed of these; a stream that has begun before may have to
     // be begun anew.
+    let since = Publishing::Since(survey.flush_lsn);
     for table in unpublished.iter().chain(&new.published) {
-        expect(
-            &mut progress,
-            table,
-            Publishing::Since(survey.flush_lsn),
-            &config.snapshot,
-            survey.server_version,
-        );
+        progress.await_publishing(table, since, &config.snapshot, renews, false);
     }
-    checkpoint.snapshot = Some(progress).filter(|progress| !progress.tables.is_empty());
+    checkpoint.snapshot = progress.into_stored();
     // One that is still not published is found new again, whoever publishes it.
     let known_tables = known_now(&survey, &known_before);
     if known != Some(&known_tables) {
@@ -172,11 +152,6 @@ pub(super) async fn adopt<P: Source, K: Sink>(
         survey,
         known_tables,
     })
-}
-
-fn join(tables: &[TableName]) -> String {
-    let names: Vec<String> = tables.iter().map(ToString::to_string).collect();
-    names.join(", ")
 }
 
 #[cfg(test)]

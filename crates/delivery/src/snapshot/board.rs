@@ -73,22 +73,20 @@ impl SnapshotBoard {
         board.paused = progress.paused;
         board.rows = progress.rows;
         board.tables_done = progress.table_count.saturating_sub(progress.tables.len());
-        let before = std::mem::take(&mut board.tables);
-        board.tables = progress
-            .tables
-            .iter()
-            .map(|one| {
-                let table = one.table();
-                let known = before.iter().find(|known| known.table == table);
-                let bytes = board.sizes.get(&table).copied();
-                known.cloned().unwrap_or(BoardedTable {
-                    table,
-                    rows: 0,
-                    bytes,
-                    bytes_left: bytes,
-                })
-            })
-            .collect();
+        // Tables are taken out anywhere, and added at the end.
+        let Board { tables, sizes, .. } = &mut *board;
+        let mut left = progress.tables.iter().peekable();
+        tables.retain(|known| left.next_if(|one| one.is(&known.table)).is_some());
+        tables.extend(left.map(|one| {
+            let table = one.table();
+            let bytes = sizes.get(&table).copied();
+            BoardedTable {
+                table,
+                rows: 0,
+                bytes,
+                bytes_left: bytes,
+            }
+        }));
     }
 
     /// A snapshot is read from now on.
@@ -113,6 +111,7 @@ impl SnapshotBoard {
     /// Rows of a table were read.
     pub(crate) fn advance(&self, table: &TableName, rows: u64, bytes: u64, bytes_left: u64) {
         let mut board = self.lock();
+        board.rows += rows;
         if let Some(window) = &mut board.window {
             window.rows += rows;
             window.bytes += bytes;

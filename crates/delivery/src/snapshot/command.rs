@@ -129,8 +129,7 @@ pub(crate) fn chosen(
             if being_read.find(table).is_some() {
                 return Err(SnapshotRefused::BeingRead { table: table.clone() });
             }
-            let published = survey.publication.as_ref();
-            if !published.is_some_and(|published| published.tables.contains(table)) {
+            if !survey.publishes(table) {
                 return Err(SnapshotRefused::NotPublished {
                     table: table.clone(),
                     sql: sql::add_to_publication(publication, [table]),

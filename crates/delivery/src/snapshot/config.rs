@@ -70,7 +70,7 @@ impl SnapshotConfig {
                         "rows were not read to their end, and are not: [snapshot] mode is \"never\""
                     );
                 }
-                (!kept.tables.is_empty()).then_some(kept)
+                kept.into_stored()
             }
             (_, left) => left.cloned(),
         }

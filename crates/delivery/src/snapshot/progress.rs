@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use walcast_mapper::{RowId, TableName};
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
 
+use super::SnapshotConfig;
+
 /// What is left to be read, as the checkpoint has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -226,6 +228,40 @@ impl SnapshotProgress {
         self.tables.push(table);
     }
 
+    /// As a checkpoint has it: `None` when nothing is left.
+    pub(crate) fn into_stored(self) -> Option<Self> {
+        (!self.tables.is_empty()).then_some(self)
+    }
+
+    /// Notes that a table is published now, or about to be: its rows are to be read, or, where they are not wanted and the
+    /// server `renews`, the stream is to be begun anew for it.
+    pub(crate) fn await_publishing(
+        &mut self,
+        table: &TableName,
+        publishing: Publishing,
+        config: &SnapshotConfig,
+        renews: bool,
+        asked: bool,
+    ) {
+        let fills = config.fills(table);
+        if let Some(known) = self.find_mut(table) {
+            known.publishing = publishing;
+        } else if fills || renews {
+            self.add(TableProgress {
+                marks: Marks::Incremental,
+                asked: asked || !fills,
+                publishing,
+                unread: !fills,
+                ..TableProgress::of(table.clone())
+            });
+        }
+    }
+
+    /// Whether tables are left that are marked so.
+    pub(crate) fn has_marked(&self, marks: Marks) -> bool {
+        self.tables.iter().any(|one| one.marks == marks)
+    }
+
     pub(crate) fn find(&self, table: &TableName) -> Option<&TableProgress> {
         self.tables.iter().find(|one| one.is(table))
     }
@@ -259,11 +295,10 @@ impl SnapshotProgress {
                 self.has_first |= ended == Some(Marks::Initial);
                 self.tables.retain(|one| !one.is(table));
                 // Whatever is asked for later has a beginning of its own.
-                let is_left = |marks| self.tables.iter().any(|one| one.marks == marks);
-                let (initial, incremental) = (is_left(Marks::Initial), is_left(Marks::Incremental));
+                let initial = self.has_marked(Marks::Initial);
                 self.has_first &= initial;
                 self.notified_initial &= initial;
-                self.notified_incremental &= incremental;
+                self.notified_incremental &= self.has_marked(Marks::Incremental);
             }
             Some(row) => {
                 if let Some(one) = self.find_mut(table) {
