@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
@@ -143,6 +143,25 @@ pub(crate) fn read(
 /// The checkpoint topic has no other.
 const CHECKPOINT_PARTITION: i32 = 0;
 
+/// The offset after the last record a client can see; `None` without topic.
+pub(crate) fn end<C: ConsumerContext>(
+    consumer: &impl Consumer<C>,
+    topic: &str,
+    partition: i32,
+) -> Result<Option<i64>, ClientError> {
+    match consumer.fetch_watermarks(topic, partition, QUESTION_LIMIT) {
+        Ok((_, end)) => Ok(Some(end)),
+        Err(error)
+            if error
+                .rdkafka_error_code()
+                .is_some_and(|code| Kind::of(code) == Kind::UnknownTopic) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// What is read, and what for.
 #[derive(Clone, Copy)]
 struct Purpose<'a> {
@@ -201,20 +220,7 @@ impl<'a> Reader<'a> {
 
     /// The offset after the last record this client can see; `None` without topic.
     fn end(&self, partition: i32) -> Result<Option<i64>, KafkaError> {
-        match self
-            .consumer
-            .fetch_watermarks(self.purpose.topic, partition, QUESTION_LIMIT)
-        {
-            Ok((_, end)) => Ok(Some(end)),
-            Err(error)
-                if error
-                    .rdkafka_error_code()
-                    .is_some_and(|code| Kind::of(code) == Kind::UnknownTopic) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(self.failed(&error)),
-        }
+        end(&self.consumer, self.purpose.topic, partition).map_err(|error| self.failed(&error))
     }
 
     fn wait_until_visible(

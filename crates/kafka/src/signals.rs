@@ -3,23 +3,18 @@
 //! No group is joined and no offset committed. Records of open transactions are not seen.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::KafkaError as ClientError;
-use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
 use crate::events::Events;
 use crate::explain::{Attempt, Explain};
 use crate::sorting::Kind;
-use crate::{KafkaConfig, KafkaError, clients};
+use crate::{KafkaConfig, KafkaError, clients, reader};
 
 /// Signals are in order, so there is one partition.
 const PARTITION: i32 = 0;
-
-/// How long a broker may take to answer.
-const QUESTION_LIMIT: Duration = Duration::from_secs(5);
 
 const DOING: &str = "reading signals";
 
@@ -70,13 +65,9 @@ impl SignalTopic {
     /// No broker answers, or access is refused.
     pub async fn end(&self) -> Result<Option<i64>, KafkaError> {
         let (consumer, topic) = (Arc::clone(&self.consumer), self.topic.clone());
-        let asked =
-            tokio::task::spawn_blocking(move || consumer.fetch_watermarks(&topic, PARTITION, QUESTION_LIMIT));
-        match asked.await.map_err(|_ended| KafkaError::Stopped)? {
-            Ok((_, end)) => Ok(Some(end)),
-            Err(error) if is_unknown(&error) => Ok(None),
-            Err(error) => Err(self.failed(&error)),
-        }
+        let asked = tokio::task::spawn_blocking(move || reader::end(consumer.as_ref(), &topic, PARTITION));
+        let end = asked.await.map_err(|_ended| KafkaError::Stopped)?;
+        end.map_err(|error| self.failed(&error))
     }
 
     /// Goes on from an offset.
@@ -126,15 +117,8 @@ fn attempt(topic: &str) -> Attempt<'_> {
     }
 }
 
-fn kind(error: &ClientError) -> Option<Kind> {
-    error.rdkafka_error_code().map(Kind::of)
-}
-
-fn is_unknown(error: &ClientError) -> bool {
-    kind(error) == Some(Kind::UnknownTopic)
-}
-
 fn passes(error: &ClientError) -> bool {
-    matches!(kind(error), Some(Kind::Unreachable | Kind::Passing))
-        || error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF)
+    error
+        .rdkafka_error_code()
+        .is_some_and(|code| matches!(Kind::of(code), Kind::Unreachable | Kind::Passing))
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
 use walcast_delivery::sql;
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Oid, Relation, RelationColumn};
@@ -80,6 +80,19 @@ const PUBLISHED: &str = r"
 SELECT attnames::text[], rowfilter
 FROM pg_publication_tables WHERE pubname = $1 AND schemaname = $2 AND tablename = $3";
 
+/// A table's number and replica identity; `None` when there is no such table.
+pub(super) async fn named(
+    client: &Client,
+    doing: &'static str,
+    table: &TableName,
+) -> Result<Option<Row>, PostgresError> {
+    let name = [
+        (&table.namespace as _, Type::TEXT),
+        (&table.name as _, Type::TEXT),
+    ];
+    row(client, doing, TABLE, &name).await
+}
+
 /// Asks for a table by name; `None` when there is none.
 pub(crate) async fn described(
     client: &Client,
@@ -87,11 +100,7 @@ pub(crate) async fn described(
     publication: &str,
     table: &TableName,
 ) -> Result<Option<Described>, PostgresError> {
-    let name = [
-        (&table.namespace as _, Type::TEXT),
-        (&table.name as _, Type::TEXT),
-    ];
-    let Some(found) = row(client, DOING, TABLE, &name).await? else {
+    let Some(found) = named(client, DOING, table).await? else {
         return Ok(None);
     };
     let number = oid(DOING, &found, 0)?;

@@ -5,7 +5,8 @@ use tokio_postgres::types::Type;
 use walcast_delivery::{Fault, sql};
 use walcast_mapper::TableName;
 
-use super::query::{row, rows, value};
+use super::described::named;
+use super::query::{rows, value};
 use super::tables::WITH_PARTITIONS;
 use crate::error::PostgresError;
 
@@ -17,10 +18,6 @@ SELECT format('%I.%I', n.nspname, c.relname), format('%I', current_user)
 FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND NOT has_table_privilege(c.oid, 'SELECT')
 ORDER BY 1";
-
-const NUMBER: &str = r"
-SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')";
 
 /// What the role may not read of these tables and their partitions: names, and the role, quoted.
 pub(super) async fn unreadable(
@@ -37,11 +34,7 @@ pub(super) async fn unreadable(
 }
 
 async fn number(client: &Client, table: &TableName) -> Result<Option<u32>, PostgresError> {
-    let name = [
-        (&table.namespace as _, Type::TEXT),
-        (&table.name as _, Type::TEXT),
-    ];
-    let found = row(client, DOING, NUMBER, &name).await?;
+    let found = named(client, DOING, table).await?;
     found.map(|row| value(DOING, &row, 0)).transpose()
 }
 
