@@ -1,6 +1,6 @@
 //! Reads topics as a consumer that trusts nothing but committed transactions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -71,8 +71,9 @@ impl TopicReader {
         }
     }
 
-    /// Reads what has come since the last call, up to the current end of each partition, topic after topic. What lies behind the
-    /// first open transaction of a partition is not there yet for this reader. A topic that does not exist is empty.
+    /// Reads what has come since the last call, up to the end that each partition has now, topic after topic: it ends also while
+    /// somebody writes without a pause. What lies behind the first open transaction of a partition is not there yet for this
+    /// reader. A topic that does not exist is empty.
     ///
     /// # Errors
     /// When the broker cannot be asked, or is silent for a minute.
@@ -105,24 +106,34 @@ impl TopicReader {
         let consumer = consumer(&self.brokers).map_err(failed)?;
         let partitions = partitions_of(&consumer, topic).map_err(failed)?;
         let mut assignment = TopicPartitionList::new();
-        for partition in &partitions {
-            let position = self.positions.get(&(topic.to_owned(), *partition));
+        // With read_committed, the end is that of what is committed.
+        let mut unfinished: HashMap<i32, i64> = HashMap::new();
+        for partition in partitions {
+            let ends = consumer.fetch_watermarks(topic, partition, SILENCE_LIMIT);
+            unfinished.insert(partition, ends.map_err(failed)?.1);
+            let position = self.positions.get(&(topic.to_owned(), partition));
             let from = position.map_or(Offset::Beginning, |offset| Offset::Offset(*offset));
             assignment
-                .add_partition_offset(topic, *partition, from)
+                .add_partition_offset(topic, partition, from)
                 .map_err(failed)?;
         }
         consumer.assign(&assignment).map_err(failed)?;
 
-        let mut unfinished: HashSet<i32> = partitions.into_iter().collect();
         let mut heard = Instant::now();
         while !unfinished.is_empty() {
             match consumer.poll(WAIT) {
                 None if heard.elapsed() > SILENCE_LIMIT => return Err(silent(topic)),
                 None => continue,
                 Some(Ok(message)) => {
-                    self.positions
-                        .insert((topic.to_owned(), message.partition()), message.offset() + 1);
+                    let (partition, next) = (message.partition(), message.offset() + 1);
+                    // Of a partition that is finished already, it is read next time.
+                    let Some(end) = unfinished.get(&partition) else {
+                        continue;
+                    };
+                    if next >= *end {
+                        unfinished.remove(&partition);
+                    }
+                    self.positions.insert((topic.to_owned(), partition), next);
                     each(raw(&message));
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {

@@ -66,7 +66,7 @@ pub use kafka::{Kafka, KafkaOptions, KafkaSecurity};
 pub use load::{Load, LoadOptions, LoadSummary, Shop, TpcB};
 pub use packages::{POSTGRES_RELEASES, fetch, fetch_debezium};
 pub use postgres::{Auth, Password, Postgres, PostgresOptions, StopMode, connect, quote_name};
-pub use proxy::Proxy;
+pub use proxy::{Direction, Flow, Proxy};
 pub use record::{Change, Decoder, Payload, Record};
 pub use registry::Registry;
 pub use sender::send_record;

@@ -1,28 +1,25 @@
-//! A TCP proxy on loopback whose connections can be cut and refused: the network between two programs, failing on demand.
+//! A TCP proxy on loopback: the network between two programs, failing on demand.
+
+mod line;
+mod pump;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
 
-/// What a proxy does with connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line {
-    /// They are forwarded.
-    Open,
-    /// New ones are closed at once.
-    Closed,
-}
+use line::Line;
+pub use line::{Direction, Flow};
 
 /// Forwards its port to a target until told otherwise. Dropping it cuts all connections and closes the port.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
-    line: Arc<watch::Sender<(Line, u64)>>,
+    line: Arc<watch::Sender<Line>>,
     accepting: JoinHandle<()>,
 }
 
@@ -32,14 +29,23 @@ impl Proxy {
     /// # Errors
     /// When no port can be opened.
     pub async fn start(target_port: u16) -> Result<Proxy> {
-        let failed = |source| Error::Process {
-            action: "open a port for",
-            program: "the proxy".to_owned(),
-            source,
-        };
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
+        Proxy::serve(listener, target_port)
+    }
+
+    /// Two proxies that may be needed to name each other: opens a port first, says it, and leads to the target that comes back.
+    ///
+    /// # Errors
+    /// When no port can be opened.
+    pub async fn before(target_port: impl FnOnce(u16) -> u16) -> Result<Proxy> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
-        let line = Arc::new(watch::Sender::new((Line::Open, 0)));
+        Proxy::serve(listener, target_port(port))
+    }
+
+    fn serve(listener: TcpListener, target_port: u16) -> Result<Proxy> {
+        let port = listener.local_addr().map_err(failed)?.port();
+        let line = Arc::new(watch::Sender::new(Line::default()));
         let accepting = tokio::spawn(accept(listener, target_port, Arc::clone(&line)));
         Ok(Proxy {
             port,
@@ -55,18 +61,48 @@ impl Proxy {
 
     /// Cuts every open connection; new ones are forwarded again.
     pub fn cut(&self) {
-        self.line.send_modify(|(_, cuts)| *cuts += 1);
+        self.line.send_modify(|line| line.cuts += 1);
     }
 
     /// Cuts every open connection and closes new ones, until [`open`](Proxy::open).
     pub fn close(&self) {
-        self.line
-            .send_modify(|(line, cuts)| (*line, *cuts) = (Line::Closed, *cuts + 1));
+        self.line.send_modify(|line| {
+            line.refuses = true;
+            line.cuts += 1;
+        });
     }
 
     /// Forwards new connections again.
     pub fn open(&self) {
-        self.line.send_modify(|(line, _)| *line = Line::Open);
+        self.line.send_modify(|line| line.refuses = false);
+    }
+
+    /// How bytes of one direction flow from now on, in connections that are open and in new ones. With one direction
+    /// [held](Flow::Held), a connection is half open: the other end still talks, and hears nothing.
+    pub fn let_flow(&self, direction: Direction, flow: Flow) {
+        self.line.send_modify(|line| line.set(direction, flow));
+    }
+
+    /// Nothing flows any more, and nobody is told: both ends believe that they are connected.
+    pub fn stall(&self) {
+        self.both(Flow::Held);
+    }
+
+    /// Every piece arrives later by this much, each way.
+    pub fn delay(&self, by: Duration) {
+        self.both(Flow::Delayed(by));
+    }
+
+    /// Bytes flow freely again.
+    pub fn flow(&self) {
+        self.both(Flow::Free);
+    }
+
+    fn both(&self, flow: Flow) {
+        self.line.send_modify(|line| {
+            line.set(Direction::ToTarget, flow);
+            line.set(Direction::ToClient, flow);
+        });
     }
 }
 
@@ -77,7 +113,15 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, target_port: u16, line: Arc<watch::Sender<(Line, u64)>>) {
+fn failed(source: std::io::Error) -> Error {
+    Error::Process {
+        action: "open a port for",
+        program: "the proxy".to_owned(),
+        source,
+    }
+}
+
+async fn accept(listener: TcpListener, target_port: u16, line: Arc<watch::Sender<Line>>) {
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
@@ -88,19 +132,26 @@ async fn accept(listener: TcpListener, target_port: u16, line: Arc<watch::Sender
     }
 }
 
-/// Both ends are dropped, and so closed, when the copy ends or the line is cut.
-async fn forward(mut client: TcpStream, target_port: u16, mut line: watch::Receiver<(Line, u64)>) {
-    let (state, cuts) = *line.borrow_and_update();
-    if state == Line::Closed {
+/// Both ends are dropped, and so closed, when either direction fails, both have ended, or the line is cut.
+async fn forward(client: TcpStream, target_port: u16, mut line: watch::Receiver<Line>) {
+    let (refuses, cuts) = {
+        let line = line.borrow_and_update();
+        (line.refuses, line.cuts)
+    };
+    if refuses {
         return;
     }
-    let Ok(mut target) = TcpStream::connect(("127.0.0.1", target_port)).await else {
+    let Ok(target) = TcpStream::connect(("127.0.0.1", target_port)).await else {
         return;
     };
+    let (from_client, to_client) = client.into_split();
+    let (from_target, to_target) = target.into_split();
+    let there = pump::pump(from_client, to_target, Direction::ToTarget, line.clone());
+    let back = pump::pump(from_target, to_client, Direction::ToClient, line.clone());
     let ended = tokio::select! {
-        copied = copy_bidirectional(&mut client, &mut target) => copied.map(drop),
+        pumped = async { tokio::try_join!(there, back) } => pumped.map(drop),
         // An error says that the proxy is gone, which cuts as well.
-        cut = line.wait_for(|(_, now)| *now > cuts) => cut.map(drop).map_err(std::io::Error::other),
+        cut = line.wait_for(|line| line.cuts > cuts) => cut.map(drop).map_err(std::io::Error::other),
     };
     if let Err(error) = ended {
         tracing::trace!(%error, "a proxied connection ended");
@@ -108,45 +159,4 @@ async fn forward(mut client: TcpStream, target_port: u16, mut line: watch::Recei
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    /// A target that sends back what it gets.
-    async fn echo() -> u16 {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                tokio::spawn(async move {
-                    let (mut from, mut to) = stream.split();
-                    tokio::io::copy(&mut from, &mut to).await.ok();
-                });
-            }
-        });
-        port
-    }
-
-    async fn says_back(stream: &mut TcpStream) -> bool {
-        let mut answer = [0; 2];
-        stream.write_all(b"hi").await.is_ok()
-            && stream.read_exact(&mut answer).await.is_ok()
-            && &answer == b"hi"
-    }
-
-    #[tokio::test]
-    async fn a_line_is_forwarded_cut_closed_and_opened() {
-        let proxy = Proxy::start(echo().await).await.unwrap();
-        let connect = || TcpStream::connect(("127.0.0.1", proxy.port()));
-        let mut first = connect().await.unwrap();
-        assert!(says_back(&mut first).await);
-        proxy.cut();
-        assert!(first.read_u8().await.is_err());
-        assert!(says_back(&mut connect().await.unwrap()).await);
-
-        proxy.close();
-        assert!(!says_back(&mut connect().await.unwrap()).await);
-        proxy.open();
-        assert!(says_back(&mut connect().await.unwrap()).await);
-    }
-}
+mod tests;
