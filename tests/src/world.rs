@@ -118,7 +118,7 @@ impl World {
 
     /// An audit of the connector's topics for these tables.
     pub fn audit(&self, tables: &[&str]) -> Audit {
-        Audit::between(self.kafka(), self.registry(), &self.name, tables).unwrap()
+        Audit::between(&self.kafka().brokers(), self.registry(), &self.name, tables).unwrap()
     }
 
     /// Topic of a table (`public.orders`).

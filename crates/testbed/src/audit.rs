@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::consumer::TopicReader;
 use crate::error::Result;
 use crate::journal;
-use crate::kafka::Kafka;
 use crate::postgres::Postgres;
 use crate::record::{Decoder, Payload, Record};
 use crate::registry::Registry;
@@ -28,18 +27,19 @@ impl Audit {
     /// # Errors
     /// When no HTTP client can be set up.
     pub fn new(testbed: &Testbed, topic_prefix: &str, tables: &[&str]) -> Result<Audit> {
-        Audit::between(&testbed.kafka, &testbed.registry, topic_prefix, tables)
+        let brokers = testbed.kafka.brokers();
+        Audit::between(&brokers, &testbed.registry, topic_prefix, tables)
     }
 
     /// The same for servers that do not belong to one testbed.
     ///
     /// # Errors
     /// When no HTTP client can be set up.
-    pub fn between(kafka: &Kafka, registry: &Registry, topic_prefix: &str, tables: &[&str]) -> Result<Audit> {
+    pub fn between(brokers: &str, registry: &Registry, topic_prefix: &str, tables: &[&str]) -> Result<Audit> {
         let topics = tables.iter().map(|table| format!("{topic_prefix}.{table}"));
         Ok(Audit {
             topic_prefix: topic_prefix.to_owned(),
-            reader: TopicReader::new(&kafka.brokers(), topics),
+            reader: TopicReader::new(brokers, topics),
             decoder: Decoder::new(&registry.url())?,
             records: Vec::new(),
         })

@@ -1,6 +1,8 @@
 //! A real Kafka broker (KRaft, broker and controller in one) on loopback ports.
 
+mod cluster;
 mod options;
+mod seat;
 mod security;
 
 use std::path::PathBuf;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
+pub use cluster::KafkaCluster;
 pub use options::KafkaOptions;
 pub use security::KafkaSecurity;
 
@@ -22,12 +25,16 @@ use crate::server::Server;
 use crate::spawn::bound_to_us;
 use crate::state::StateFolder;
 use crate::tls::Tls;
+use seat::Seat;
 
 /// How many fresh ports are tried when somebody outside takes the chosen one before the broker does.
 const PORT_ATTEMPTS: usize = 3;
 
 /// How long one question to a starting broker may take.
 const QUESTION_LIMIT: Duration = Duration::from_secs(2);
+
+/// No file grows beyond this on a full disk: less than the index of a segment, which is made anew with each.
+const FULL_DISK_BYTES: u64 = 1;
 
 /// Logging to standard output, which is the log file.
 const LOGGING: &str = "rootLogger.level = warn\n\
@@ -47,6 +54,8 @@ pub struct Kafka {
     options: KafkaOptions,
     jars: PathBuf,
     ports: Ports,
+    /// Its place in a cluster, if it is not alone.
+    seat: Option<Seat>,
     tls: Option<Tls>,
     state: StateFolder,
 }
@@ -55,6 +64,8 @@ pub struct Kafka {
 #[derive(Debug)]
 struct Ports {
     open: Port,
+    /// For the other brokers of a cluster.
+    inner: Port,
     controller: Port,
     tls: Port,
     sasl: Port,
@@ -64,6 +75,7 @@ impl Ports {
     fn reserve() -> Result<Ports> {
         Ok(Ports {
             open: Port::reserve()?,
+            inner: Port::reserve()?,
             controller: Port::reserve()?,
             tls: Port::reserve()?,
             sasl: Port::reserve()?,
@@ -77,7 +89,8 @@ impl Kafka {
     /// # Errors
     /// A missing program, a failed download, or a broker that ends while starting (with the end of its log).
     pub async fn start(options: KafkaOptions) -> Result<Kafka> {
-        let mut kafka = tokio::task::spawn_blocking(move || Kafka::prepare(options)).await??;
+        let prepared = move || Kafka::prepare(options, Ports::reserve()?, None);
+        let mut kafka = tokio::task::spawn_blocking(prepared).await??;
         for attempt in 1.. {
             match kafka.start_again().await {
                 Err(Error::ServerEnded { log, .. })
@@ -95,7 +108,7 @@ impl Kafka {
         Ok(kafka)
     }
 
-    fn prepare(options: KafkaOptions) -> Result<Kafka> {
+    fn prepare(options: KafkaOptions, ports: Ports, seat: Option<Seat>) -> Result<Kafka> {
         let jars = packages::kafka()?;
         let state = StateFolder::create("kafka")?;
         let tls = match &options.security {
@@ -106,7 +119,8 @@ impl Kafka {
             server: Server::new("kafka", state.join("log")),
             options,
             jars,
-            ports: Ports::reserve()?,
+            ports,
+            seat,
             tls,
             state,
         };
@@ -119,7 +133,7 @@ impl Kafka {
 
     fn write_properties(&self) -> Result<()> {
         let path = self.state.join("server.properties");
-        let text = options::properties(&self.options, &self.ports, self.state.path());
+        let text = options::properties(&self.options, &self.ports, self.seat.as_ref(), self.state.path());
         std::fs::write(&path, text).map_err(file_error("write", path))
     }
 
@@ -152,7 +166,7 @@ impl Kafka {
     /// # Errors
     /// A broker that ends while starting, with the end of its log.
     pub async fn start_again(&mut self) -> Result<()> {
-        if self.server.is_running() {
+        if self.server.is_running()? {
             return Ok(());
         }
         let mut broker = self.program(self.options.heap_mb);
@@ -161,6 +175,14 @@ impl Kafka {
             .arg(self.state.join("server.properties"));
         let port = self.port();
         self.server.start(broker, async || answers(port).await).await
+    }
+
+    /// Whether the broker runs; one that ended by itself does not.
+    ///
+    /// # Errors
+    /// When the system refuses to tell.
+    pub fn is_running(&mut self) -> Result<bool> {
+        self.server.is_running()
     }
 
     /// Stops the broker in order. Stopping a stopped one does nothing.
@@ -202,6 +224,15 @@ impl Kafka {
     /// When the broker does not run or the system refuses to signal.
     pub fn resume(&mut self) -> Result<()> {
         self.server.resume()
+    }
+
+    /// Refuses the broker any further byte in its log files, as a full disk would, until it is started again. It notices at the next
+    /// record, gives its folder up and ends.
+    ///
+    /// # Errors
+    /// When the broker does not run or the system refuses.
+    pub fn fill_disk(&mut self) -> Result<()> {
+        self.server.limit_files(FULL_DISK_BYTES)
     }
 
     /// Lets a user do something, with Kafka's own tool: `resource` is its option, such as `--topic`.

@@ -231,6 +231,28 @@ impl Postgres {
             .map_or(Ok(()), |mut process| process.kill_all())
     }
 
+    /// Stops the clocks of the server and of all its backends until [`resume`](Postgres::resume).
+    ///
+    /// # Errors
+    /// When the server does not run or the system refuses to signal.
+    pub fn pause(&mut self) -> Result<()> {
+        self.running()?.pause_all()
+    }
+
+    /// Lets a paused server go on.
+    ///
+    /// # Errors
+    /// When the server does not run or the system refuses to signal.
+    pub fn resume(&mut self) -> Result<()> {
+        self.running()?.resume_all()
+    }
+
+    fn running(&mut self) -> Result<&mut Process> {
+        self.process.as_mut().ok_or_else(|| Error::NotRunning {
+            server: "postgres".to_owned(),
+        })
+    }
+
     fn log_path(&self) -> PathBuf {
         self.state.join("log")
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, kill_process_group, prlimit};
 
 use crate::command::{end_of, missing_or_failed};
 use crate::error::{Error, Result, file_error};
@@ -69,6 +69,30 @@ impl Process {
         Ok(())
     }
 
+    /// Stops the clocks of the process and of all its descendants, itself first, so that it starts no more of them.
+    pub(crate) fn pause_all(&mut self) -> Result<()> {
+        self.pause()?;
+        signal_each(&descendants_of(self.id()), Signal::STOP);
+        Ok(())
+    }
+
+    /// Lets all go on that [`pause_all`](Process::pause_all) stopped.
+    pub(crate) fn resume_all(&mut self) -> Result<()> {
+        signal_each(&descendants_of(self.id()), Signal::CONT);
+        self.signal(Signal::CONT)
+    }
+
+    /// No file that the process writes grows beyond this.
+    pub(crate) fn limit_files(&mut self, bytes: u64) -> Result<()> {
+        let limit = Rlimit {
+            current: Some(bytes),
+            maximum: None,
+        };
+        prlimit(Some(self.pid()), Resource::Fsize, limit)
+            .map(drop)
+            .map_err(|error| self.failed("limit the files of", error.into()))
+    }
+
     /// How the process ended, or `None` while it runs.
     pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
         if self.ended.is_none() {
@@ -109,13 +133,7 @@ impl Process {
         }
         let descendants = descendants_of(self.id());
         self.kill_group();
-        for descendant in descendants {
-            if let Some(pid) = Pid::from_raw(descendant)
-                && let Err(error) = kill_process(pid, Signal::KILL)
-            {
-                tracing::trace!(%error, descendant, "had ended already");
-            }
-        }
+        signal_each(&descendants, Signal::KILL);
         let waited = self.child.wait();
         self.ended = Some(waited.map_err(|error| self.failed("wait for", error))?);
         Ok(())
@@ -136,6 +154,16 @@ impl Process {
             action,
             program: self.name.clone(),
             source,
+        }
+    }
+}
+
+fn signal_each(processes: &[i32], signal: Signal) {
+    for process in processes {
+        if let Some(pid) = Pid::from_raw(*process)
+            && let Err(error) = kill_process(pid, signal)
+        {
+            tracing::trace!(%error, process, "had ended already");
         }
     }
 }

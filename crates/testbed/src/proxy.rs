@@ -30,20 +30,6 @@ impl Proxy {
     /// When no port can be opened.
     pub async fn start(target_port: u16) -> Result<Proxy> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
-        Proxy::serve(listener, target_port)
-    }
-
-    /// Two proxies that may be needed to name each other: opens a port first, says it, and leads to the target that comes back.
-    ///
-    /// # Errors
-    /// When no port can be opened.
-    pub async fn before(target_port: impl FnOnce(u16) -> u16) -> Result<Proxy> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
-        let port = listener.local_addr().map_err(failed)?.port();
-        Proxy::serve(listener, target_port(port))
-    }
-
-    fn serve(listener: TcpListener, target_port: u16) -> Result<Proxy> {
         let port = listener.local_addr().map_err(failed)?.port();
         let line = Arc::new(watch::Sender::new(Line::default()));
         let accepting = tokio::spawn(accept(listener, target_port, Arc::clone(&line)));

@@ -66,7 +66,7 @@ impl Registry {
     /// # Errors
     /// A registry that ends while starting, with the end of its log.
     pub async fn start_again(&mut self) -> Result<()> {
-        if self.server.is_running() {
+        if self.server.is_running()? {
             return Ok(());
         }
         let mut command = java(bound_to_us("java", None), HEAP_MB, self.state.path());

@@ -27,8 +27,14 @@ impl Server {
         }
     }
 
-    pub(crate) fn is_running(&self) -> bool {
-        self.process.is_some()
+    /// Whether the process runs; one that ended by itself does not.
+    pub(crate) fn is_running(&mut self) -> Result<bool> {
+        if let Some(process) = &mut self.process
+            && process.ended()?.is_some()
+        {
+            self.process = None;
+        }
+        Ok(self.process.is_some())
     }
 
     /// Starts the process; it answers when this returns.
@@ -72,6 +78,11 @@ impl Server {
     /// Lets a paused process go on.
     pub(crate) fn resume(&mut self) -> Result<()> {
         self.running()?.signal(Signal::CONT)
+    }
+
+    /// No file that the process writes grows beyond this.
+    pub(crate) fn limit_files(&mut self, bytes: u64) -> Result<()> {
+        self.running()?.limit_files(bytes)
     }
 
     fn running(&mut self) -> Result<&mut Process> {

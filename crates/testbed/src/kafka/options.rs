@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{KafkaSecurity, Ports};
+use super::{KafkaSecurity, Ports, Seat};
 use crate::ports::Port;
 
 /// Settings for one broker on a small machine; options override them.
@@ -13,7 +13,7 @@ const DEFAULTS: [(&str, &str); 18] = [
     ("controller.listener.names", "CONTROLLER"),
     (
         "listener.security.protocol.map",
-        "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL",
+        "PLAINTEXT:PLAINTEXT,BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL",
     ),
     ("inter.broker.listener.name", "PLAINTEXT"),
     ("default.replication.factor", "1"),
@@ -63,7 +63,7 @@ impl KafkaOptions {
 }
 
 /// A properties file in which, as Kafka reads it, the last of two equal names wins.
-pub(super) fn properties(options: &KafkaOptions, ports: &Ports, state: &Path) -> String {
+pub(super) fn properties(options: &KafkaOptions, ports: &Ports, seat: Option<&Seat>, state: &Path) -> String {
     let address = |listener: &str, port: &Port| format!("{listener}://127.0.0.1:{}", port.number());
     let mut advertised = address("PLAINTEXT", &ports.open);
     let mut secured = Vec::new();
@@ -92,6 +92,8 @@ pub(super) fn properties(options: &KafkaOptions, ports: &Ports, state: &Path) ->
     DEFAULTS.iter().for_each(|(name, value)| set(name, value));
     addresses.iter().for_each(|(name, value)| set(name, value));
     secured.iter().for_each(|(name, value)| set(name, value));
+    let of_a_cluster = seat.map(|seat| seat.properties(ports)).unwrap_or_default();
+    of_a_cluster.iter().for_each(|(name, value)| set(name, value));
     options
         .properties
         .iter()
@@ -107,7 +109,7 @@ mod tests {
     fn options_come_last() {
         let options = KafkaOptions::default().with_property("node.id", "7");
         let ports = Ports::reserve().unwrap();
-        let text = properties(&options, &ports, Path::new("/d"));
+        let text = properties(&options, &ports, None, Path::new("/d"));
         let (open, controller) = (ports.open.number(), ports.controller.number());
         assert!(
             text.contains(&format!(

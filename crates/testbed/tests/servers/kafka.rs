@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use walcast_testbed::{Kafka, KafkaOptions, TopicReader, read_topic, topic_names};
+use walcast_testbed::{Kafka, KafkaCluster, KafkaOptions, TopicReader, read_topic, topic_names, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-fn producer(kafka: &Kafka) -> BaseProducer {
+fn producer(brokers: &str) -> BaseProducer {
     let mut config = ClientConfig::new();
     config
-        .set("bootstrap.servers", kafka.brokers())
+        .set("bootstrap.servers", brokers)
         .set("transactional.id", "tester");
     let producer: BaseProducer = config.create().unwrap();
     producer.init_transactions(LIMIT).unwrap();
@@ -47,7 +47,7 @@ async fn committed_records_outlive_stop_and_kill_and_aborted_ones_are_not_read()
     assert_eq!(read_topic(&kafka.brokers(), "t").await.unwrap(), []);
     let mut reader = TopicReader::new(&kafka.brokers(), ["t".to_owned()]);
     {
-        let producer = producer(&kafka);
+        let producer = producer(&kafka.brokers());
         send(&producer, "one", true);
         send(&producer, "aborted", false);
         send(&producer, "two", true);
@@ -55,7 +55,7 @@ async fn committed_records_outlive_stop_and_kill_and_aborted_ones_are_not_read()
     assert_eq!(values(&reader.read_new().await.unwrap()), ["one", "two"]);
 
     kafka.restart().await.unwrap();
-    send(&producer(&kafka), "three", true);
+    send(&producer(&kafka.brokers()), "three", true);
     assert_eq!(values(&reader.read_new().await.unwrap()), ["three"]);
     kafka.kill().unwrap();
     kafka.start_again().await.unwrap();
@@ -65,4 +65,37 @@ async fn committed_records_outlive_stop_and_kill_and_aborted_ones_are_not_read()
         ["one", "two", "three"]
     );
     assert_eq!(topic_names(&kafka.brokers()).await.unwrap(), ["t"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_goes_on_without_any_one_of_its_brokers() {
+    let mut cluster = KafkaCluster::start(3, KafkaOptions::default()).await.unwrap();
+    let brokers = cluster.brokers();
+    let mut reader = TopicReader::new(&brokers, ["t".to_owned()]);
+    let mut expected = Vec::new();
+    let send_one = |value: String| {
+        tokio::task::block_in_place(|| send(&producer(&brokers), &value, true));
+        value
+    };
+    for number in 0..cluster.size() {
+        cluster.broker_mut(number).kill().unwrap();
+        expected.push(send_one(format!("without broker {number}")));
+        cluster.broker_mut(number).start_again().await.unwrap();
+        expected.push(send_one(format!("with broker {number} again")));
+        cluster.line(number).close();
+        expected.push(send_one(format!("without a line to broker {number}")));
+        cluster.line(number).open();
+    }
+    // The partition's own log needs room as soon as it is written to.
+    for number in 0..2 {
+        cluster.broker_mut(number).fill_disk().unwrap();
+        expected.push(send_one(format!("while the disk of broker {number} is full")));
+        wait_until("the end of a broker without room", LIMIT, async || {
+            Ok(!cluster.broker_mut(number).is_running()?)
+        })
+        .await
+        .unwrap();
+        cluster.broker_mut(number).start_again().await.unwrap();
+    }
+    assert_eq!(values(&reader.read_new().await.unwrap()), expected);
 }
