@@ -172,8 +172,14 @@ fn transactions_are_whole(world: &World, visible: &[Stored]) {
     }
     let database = world.database.borrow();
     for (commit_lsn, homes) in homes {
-        let transactions = database.log.iter().chain(&database.undone);
-        let transaction = transactions.into_iter().find(|one| one.commit_lsn == commit_lsn);
+        // Since when a table was published on a timeline that is gone is not known any more.
+        let came_later = |one: &&Transaction| {
+            let mut oids = one.changes.iter().map(|logged| logged.relation.oid);
+            oids.any(|oid| database.late.contains_key(&oid))
+        };
+        let undone = database.undone.iter().filter(|one| !came_later(one));
+        let mut transactions = database.log.iter().chain(undone);
+        let transaction = transactions.find(|one| one.commit_lsn == commit_lsn);
         let records = transaction.map_or(0, |one| {
             let records = records_of(world, one);
             records.iter().filter(|(.., is_required)| *is_required).count()
