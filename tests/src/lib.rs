@@ -8,12 +8,14 @@
 
 mod awaiting;
 mod case;
+pub mod chaos;
 mod command;
 pub mod conformance;
 mod http;
 mod instance;
 mod positions;
 mod refusal;
+mod seed;
 mod source;
 mod transactions;
 mod world;
@@ -25,5 +27,6 @@ pub use http::{Answer, http};
 pub use instance::Instance;
 pub use positions::lsn;
 pub use refusal::{assert_tells, remedy};
+pub use seed::seed;
 pub use transactions::{CheckpointRecord, KafkaTransaction, checkpoints, kafka_transactions};
 pub use world::World;

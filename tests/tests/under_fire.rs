@@ -2,27 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use walcast_testbed::{LoadOptions, PostgresOptions, Shop, TpcB};
-use walcast_tests::{Instance, World, await_writes};
+use walcast_tests::{Instance, World, await_writes, seed};
 
 const KILLS: u32 = 20;
 
 /// Writes of the shop before a kill: some kills come while the connector starts, some while it catches up, some while it
 /// keeps up.
 const WRITES_BETWEEN_KILLS: std::ops::Range<u64> = 10..900;
-
-/// Chooses the moments, from the clock, unless `WALCAST_SEED` repeats a run.
-fn seed() -> u64 {
-    let given = std::env::var("WALCAST_SEED").ok();
-    given.and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        u64::from(now.subsec_nanos())
-    })
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigkill_at_twenty_random_points_neither_loses_nor_doubles_nor_reorders() {

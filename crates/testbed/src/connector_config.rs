@@ -37,6 +37,17 @@ impl ConnectorConfig {
         registry: &Registry,
         name: &str,
     ) -> Result<ConnectorConfig> {
+        let config = ConnectorConfig::of(&kafka.brokers(), name)?;
+        Ok(config
+            .set("postgres.url", postgres.url())
+            .set("registry.url", registry.url()))
+    }
+
+    /// The same without the URLs of source and registry, for brokers at these addresses.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn of(brokers: &str, name: &str) -> Result<ConnectorConfig> {
         let config = ConnectorConfig {
             table: toml::Table::new(),
             admin_port: Arc::new(Port::reserve()?),
@@ -44,14 +55,12 @@ impl ConnectorConfig {
         let slot = format!("walcast_{}", name.replace('-', "_"));
         Ok(config
             .set("name", name)
-            .set("postgres.url", postgres.url())
             .set("postgres.slot", slot.clone())
             .set("postgres.publication", slot)
             .set("postgres.create", true)
             .set("postgres.tables", vec!["public.*".to_owned()])
-            .set("kafka.brokers", kafka.brokers())
+            .set("kafka.brokers", brokers)
             .set("kafka.topic_prefix", name)
-            .set("registry.url", registry.url())
             .set("snapshot.mode", "never")
             .with_admin_listen())
     }

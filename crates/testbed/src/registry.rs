@@ -135,6 +135,11 @@ impl Registry {
         self.server.resume()
     }
 
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port.number()
+    }
+
     /// Base URL of the Confluent API. It stays the same over restarts.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/apis/ccompat/v7", self.port.number())

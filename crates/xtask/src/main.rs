@@ -2,6 +2,7 @@
 
 mod bench;
 mod binary;
+mod chaos;
 mod conformance;
 mod demo;
 mod gate;
@@ -26,6 +27,8 @@ enum Task {
     Demo(demo::Arguments),
     /// How fast a backlog reaches Kafka
     Bench(bench::Arguments),
+    /// Real servers under every fault there is, for so many minutes
+    Chaos(chaos::Arguments),
     /// walcast beside the real Debezium
     Conformance(conformance::Arguments),
     /// The one test command
@@ -52,6 +55,7 @@ fn run(task: Task) -> anyhow::Result<()> {
     match task {
         Task::Demo(arguments) => runtime.block_on(Box::pin(demo::run(arguments))),
         Task::Bench(arguments) => runtime.block_on(Box::pin(bench::run(arguments))),
+        Task::Chaos(arguments) => chaos::run(&arguments),
         Task::Conformance(arguments) => conformance::run(&arguments),
         Task::Test(arguments) => gate::run_all(&arguments),
         Task::Simulate(arguments) => simulate::run(&arguments),

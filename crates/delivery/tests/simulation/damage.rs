@@ -26,12 +26,14 @@ pub(crate) enum Damage {
     LogEndsBefore { stored: Lsn },
     /// The server's timeline does not descend from the checkpoint's.
     OtherTimeline,
+    /// The same before anything was delivered. It may be an old primary, so a halt is right, and is not asked for.
+    OtherTimelineAtFirst,
 }
 
 impl Damage {
     /// Whether to stream on in spite of it would break the promise.
     pub(crate) fn must_halt(&self) -> bool {
-        !matches!(self, Damage::MayBeUndone { .. })
+        !matches!(self, Damage::MayBeUndone { .. } | Damage::OtherTimelineAtFirst)
     }
 }
 
@@ -41,7 +43,12 @@ pub(crate) fn find(database: &Database, broker: &Broker) -> Vec<Damage> {
     let Some(checkpoint) = broker.checkpoint() else {
         return damage;
     };
+    let left_at = left_at(database, checkpoint.timeline);
+    let is_other_timeline = checkpoint.timeline != database.timeline && left_at.is_none();
     if checkpoint.state == CheckpointState::CreatingSlot {
+        if is_other_timeline {
+            damage.push(Damage::OtherTimelineAtFirst);
+        }
         return damage;
     }
     let undone = |lsn: Lsn| database.undone.iter().any(|gone| gone.commit_lsn == lsn);
@@ -59,8 +66,7 @@ pub(crate) fn find(database: &Database, broker: &Broker) -> Vec<Damage> {
             .find(|lsn| undone(*lsn))
             .map(|commit_lsn| Damage::Undone { commit_lsn }),
     );
-    let left_at = left_at(database, checkpoint.timeline);
-    if checkpoint.timeline != database.timeline && left_at.is_none() {
+    if is_other_timeline {
         damage.push(Damage::OtherTimeline);
     }
     if checkpoint.last_commit.is_none() && left_at.is_some_and(|left_at| checkpoint.end_lsn > left_at) {
@@ -108,7 +114,7 @@ pub(crate) fn justifies(damage: &[Damage], halt: &Halt) -> bool {
         Damage::LogEndsBefore { stored } => {
             matches!(halt, Halt::AheadOfServer { stored: told, .. } if told == stored)
         }
-        Damage::OtherTimeline => matches!(halt, Halt::OtherTimeline { .. }),
+        Damage::OtherTimeline | Damage::OtherTimelineAtFirst => matches!(halt, Halt::OtherTimeline { .. }),
     })
 }
 
