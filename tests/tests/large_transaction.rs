@@ -1,4 +1,6 @@
 //! Large transactions: through, whole, in order, in little memory, also when the connector is killed in the middle.
+//!
+//! `WALCAST_TEST_ROWS` sets how many rows the largest has.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
@@ -97,11 +99,12 @@ async fn await_checkpoint(world: &World, walcast: &mut Instance) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_million_rows_lie_in_one_kafka_transaction_and_need_less_than_100_mb() {
-    const ROWS: u64 = 2_000_000;
+    let rows: u64 =
+        std::env::var("WALCAST_TEST_ROWS").map_or(2_000_000, |rows| rows.parse().expect("a number of rows"));
     let world = World::sharing("large", PostgresOptions::default()).await;
     let mut walcast = start(&world).await;
     let idle = walcast.usage();
-    insert(&world, ROWS).await;
+    insert(&world, rows).await;
     await_checkpoint(&world, &mut walcast).await;
     let used = walcast.usage();
     walcast.stop().await;
@@ -109,14 +112,14 @@ async fn two_million_rows_lie_in_one_kafka_transaction_and_need_less_than_100_mb
     let more_than_idle = used.resident_bytes_peak.saturating_sub(idle.resident_bytes);
     let mb = |bytes: u64| bytes / 1_000_000;
     eprintln!(
-        "{ROWS} rows in one transaction: idle {} MB, peak {} MB ({} MB more), {:.1} s of processor time",
+        "{rows} rows in one transaction: idle {} MB, peak {} MB ({} MB more), {:.1} s of processor time",
         mb(idle.resident_bytes),
         mb(used.resident_bytes_peak),
         mb(more_than_idle),
         used.cpu_seconds - idle.cpu_seconds
     );
     assert!(more_than_idle < MEMORY_MAX_BYTES, "{idle:?} {used:?}");
-    assert_whole(&world, ROWS).await;
+    assert_whole(&world, rows).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

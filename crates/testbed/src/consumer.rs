@@ -1,16 +1,21 @@
 //! Reads topics as a consumer that trusts nothing but committed transactions.
 
+mod client;
+mod questions;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::Timestamp;
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use rdkafka::{ClientConfig, Timestamp};
 
 use crate::change_id::{CHANGE_ID_HEADER, ChangeId};
 use crate::error::{Error, Result};
+use client::{block, bounds, consumer, partitions_of, passing};
+pub use questions::{records_written, topic_names};
 
 /// How long a broker may stay silent while a topic is read to its end.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
@@ -109,8 +114,8 @@ impl TopicReader {
         // With read_committed, the end is that of what is committed.
         let mut unfinished: HashMap<i32, i64> = HashMap::new();
         for partition in partitions {
-            let ends = consumer.fetch_watermarks(topic, partition, SILENCE_LIMIT);
-            unfinished.insert(partition, ends.map_err(failed)?.1);
+            let (_, end) = bounds(&consumer, topic, partition).map_err(failed)?;
+            unfinished.insert(partition, end);
             let position = self.positions.get(&(topic.to_owned(), partition));
             let from = position.map_or(Offset::Beginning, |offset| Offset::Offset(*offset));
             assignment
@@ -154,98 +159,6 @@ impl TopicReader {
 /// When the broker cannot be asked, or is silent for a minute.
 pub async fn read_topic(brokers: &str, topic: &str) -> Result<Vec<RawRecord>> {
     TopicReader::new(brokers, [topic.to_owned()]).read_new().await
-}
-
-/// How many records lie in the topics, by their offsets: the marks of transactions count as well. A topic that does not exist
-/// is empty.
-///
-/// # Errors
-/// When the broker cannot be asked.
-pub async fn records_written(brokers: &str, topics: &[String]) -> Result<u64> {
-    tokio::task::yield_now().await;
-    block(|| {
-        let failed = |source| Error::Kafka {
-            action: "ask how long topics are".to_owned(),
-            source,
-        };
-        let consumer = consumer(brokers).map_err(failed)?;
-        let mut written = 0;
-        for topic in topics {
-            for partition in partitions_of(&consumer, topic).map_err(failed)? {
-                let ends = consumer.fetch_watermarks(topic, partition, SILENCE_LIMIT);
-                let (first, end) = ends.map_err(failed)?;
-                written += u64::try_from(end - first).unwrap_or(0);
-            }
-        }
-        Ok(written)
-    })
-}
-
-/// Names of all topics, without Kafka's own.
-///
-/// # Errors
-/// When the broker cannot be asked.
-pub async fn topic_names(brokers: &str) -> Result<Vec<String>> {
-    let failed = |source| Error::Kafka {
-        action: "list topics".to_owned(),
-        source,
-    };
-    tokio::task::yield_now().await;
-    block(|| {
-        let metadata = consumer(brokers).and_then(|consumer| consumer.fetch_metadata(None, SILENCE_LIMIT));
-        let metadata = metadata.map_err(failed)?;
-        let names = metadata.topics().iter().map(|topic| topic.name().to_owned());
-        Ok(names.filter(|name| !name.starts_with("__")).collect())
-    })
-}
-
-/// Runs blocking work without holding up other tasks where the runtime has more than one thread.
-fn block<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    use tokio::runtime::{Handle, RuntimeFlavor};
-    match Handle::current().runtime_flavor() {
-        RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
-        _ => work(),
-    }
-}
-
-fn consumer(brokers: &str) -> KafkaResult<BaseConsumer> {
-    ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .set("group.id", "walcast-testbed")
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "true")
-        .set("isolation.level", "read_committed")
-        .set("allow.auto.create.topics", "false")
-        .set("auto.offset.reset", "error")
-        .set("check.crcs", "true")
-        .set("fetch.wait.max.ms", "50")
-        .create()
-}
-
-fn partitions_of(consumer: &BaseConsumer, topic: &str) -> KafkaResult<Vec<i32>> {
-    let metadata = consumer.fetch_metadata(Some(topic), SILENCE_LIMIT)?;
-    let found = metadata
-        .topics()
-        .iter()
-        .find(|found| found.name() == topic && found.error().is_none());
-    Ok(found
-        .map(|found| {
-            found
-                .partitions()
-                .iter()
-                .map(|partition| partition.id())
-                .collect()
-        })
-        .unwrap_or_default())
-}
-
-/// Errors from which the client library recovers by itself.
-fn passing(error: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut, Resolve};
-    let code = error.rdkafka_error_code();
-    code.is_some_and(|code| {
-        [AllBrokersDown, BrokerTransportFailure, OperationTimedOut, Resolve].contains(&code)
-    })
 }
 
 fn silent(topic: &str) -> Error {

@@ -1,5 +1,7 @@
 //! Plays an ordeal: what `cargo xtask chaos` runs. Arguments: minutes, seed, row changes a second.
 
+#![allow(clippy::print_stdout, reason = "the report is what it is for")]
+
 use std::process::ExitCode;
 use std::time::Duration;
 

@@ -106,7 +106,10 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
                     Err(refused) => Err(refused),
                 }
             }
-            SnapshotCommand::Stop { tables } => self.while_reading(|progress| stop(tables, progress)),
+            SnapshotCommand::Stop { tables } => {
+                let renews = self.rows.renews();
+                self.while_reading(|progress| stop(tables, progress, renews))
+            }
             SnapshotCommand::Pause => self.while_reading(|progress| Ok(set_paused(progress, true))),
             SnapshotCommand::Resume => self.while_reading(|progress| Ok(set_paused(progress, false))),
         };
@@ -155,7 +158,12 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         {
             self.rows.progress.id = id.to_owned();
         }
-        chosen.into_iter().for_each(|one| self.rows.progress.add(one));
+        for one in chosen {
+            match self.rows.progress.find_mut(&one.table()) {
+                Some(unread) => *unread = one,
+                None => self.rows.progress.add(one),
+            }
+        }
         Ok(Ok(tables))
     }
 
@@ -163,7 +171,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         &mut self,
         change: impl FnOnce(&mut SnapshotProgress) -> Result<O, SnapshotRefused>,
     ) -> Result<O, SnapshotRefused> {
-        if self.rows.progress.tables.is_empty() {
+        if self.rows.progress.tables.iter().all(|table| table.unread) {
             return Err(SnapshotRefused::NothingIsRead);
         }
         change(&mut self.rows.progress)

@@ -104,6 +104,11 @@ impl<S: Snapshot> Rows<S> {
                 .is_some_and(|publishing| publishing != Publishing::Done)
     }
 
+    /// Whether a stream has to be begun anew for tables that were published while a transaction ran.
+    pub(super) fn renews(&self) -> bool {
+        self.renews
+    }
+
     /// A table is published now, or about to be.
     pub(super) fn await_publishing(&mut self, table: &TableName, publishing: Publishing) {
         self.progress

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use walcast_mapper::{TableName, TablePattern};
 
-use super::{Marks, SnapshotProgress, TableProgress};
+use super::{Marks, Publishing, SnapshotProgress, TableProgress};
 use crate::{Survey, sql};
 
 /// A request of somebody outside.
@@ -126,7 +126,8 @@ pub(crate) fn chosen(
             if chosen.iter().any(|one| one.is(table)) {
                 continue;
             }
-            if being_read.find(table).is_some() {
+            let known = being_read.find(table);
+            if known.is_some_and(|one| !one.unread) {
                 return Err(SnapshotRefused::BeingRead { table: table.clone() });
             }
             if !survey.publishes(table) {
@@ -139,6 +140,7 @@ pub(crate) fn chosen(
                 filter: selection.filter.clone(),
                 marks,
                 asked: true,
+                publishing: known.map_or(Publishing::Done, |one| one.publishing),
                 ..TableProgress::of(table.clone())
             });
         }
@@ -154,23 +156,31 @@ pub(crate) fn chosen(
     Ok(chosen)
 }
 
-/// Takes tables out of what is read; those that were.
+/// Takes tables out of what is read; those that were. Where the server `renews`, one of which it is not sure yet that all changes
+/// are streamed stays until it is, unread.
 pub(crate) fn stop(
     patterns: &[TablePattern],
     progress: &mut SnapshotProgress,
+    renews: bool,
 ) -> Result<Vec<TableName>, SnapshotRefused> {
-    let matches = |pattern: &TablePattern| progress.tables.iter().any(|one| pattern.matches(&one.table()));
+    let read = || progress.tables.iter().filter(|one| !one.unread);
+    let matches = |pattern: &TablePattern| read().any(|one| pattern.matches(&one.table()));
     if let Some(pattern) = patterns.iter().find(|pattern| !matches(pattern)) {
         return Err(SnapshotRefused::NotBeingRead {
             pattern: pattern.to_string(),
         });
     }
-    let stopped: Vec<TableName> = progress
-        .tables
-        .iter()
+    let stopped: Vec<TableName> = read()
         .map(TableProgress::table)
         .filter(|table| patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(table)))
         .collect();
-    stopped.iter().for_each(|table| progress.reach(table, None));
+    for table in &stopped {
+        match progress.find_mut(table) {
+            Some(one) if renews && one.publishing != Publishing::Done => one.unread = true,
+            _ => progress.reach(table, None),
+        }
+    }
+    // Nobody could resume what is not read.
+    progress.paused &= progress.tables.iter().any(|one| !one.unread);
     Ok(stopped)
 }

@@ -276,9 +276,11 @@ impl SnapshotProgress {
         alike.next().is_some_and(|one| one.is(table)) && alike.next().is_none()
     }
 
-    /// Whether a snapshot at `lsn` has something to show.
+    /// Whether a snapshot at `lsn` has something to show, or tells where the stream is to be begun anew for a table without rows to
+    /// read: for that nobody has to resume.
     pub(crate) fn can_be_read_at(&self, lsn: Lsn) -> bool {
-        !self.paused && self.tables.iter().any(|table| table.publishing.allows(lsn))
+        let mut tables = self.tables.iter();
+        tables.any(|table| table.publishing.allows(lsn) && (!self.paused || table.unread))
     }
 
     /// Whether there is something for a snapshot that is taken from now on.

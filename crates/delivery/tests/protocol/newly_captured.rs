@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use walcast_delivery::{DeliveryError, Halt, SnapshotMode};
+use walcast_delivery::{DeliveryError, Halt, Marks, Selection, SnapshotCommand, SnapshotMode};
 use walcast_mapper::TableName;
 use walcast_pgoutput::Lsn;
 
@@ -278,6 +278,55 @@ async fn on_servers_that_forget_the_stream_is_begun_anew_before_the_rows() {
     add_items(&world);
     take_up(&world).await;
     verify_items(&world);
+}
+
+/// Somebody who stops the reading of a table that was published just now does not stop that.
+#[tokio::test(start_paused = true)]
+async fn on_servers_that_forget_the_stream_is_begun_anew_for_a_table_whose_reading_was_stopped() {
+    let mut world = streaming().await;
+    world.config.snapshot.rows_per_second = Some(1);
+    world.postgres.edit(|server| server.server_version = 160_008);
+    for id in 2..12 {
+        world.postgres.commit([("accounts", insert(id))]);
+    }
+    let is_noted = || {
+        let progress = world
+            .kafka
+            .checkpoint()
+            .and_then(|checkpoint| checkpoint.snapshot);
+        let mut tables = progress.iter().flat_map(|progress| &progress.tables);
+        is_published(&world) && tables.any(|table| table.table() == name())
+    };
+    let items = || name().to_string().parse().expect("a pattern");
+    let read = |tables| SnapshotCommand::Start {
+        tables: vec![Selection { tables, filter: None }],
+        marks: Marks::Incremental,
+        id: None,
+    };
+    let asking = async {
+        world.everything_delivered().await;
+        let control = world.control();
+        let accounts = "public.accounts".parse().expect("a pattern");
+        control.ask(read(accounts)).await.expect("it begins");
+        add_items(&world);
+        world.steps.until(is_noted).await;
+        let stop = SnapshotCommand::Stop {
+            tables: vec![items()],
+        };
+        control.ask(stop.clone()).await.expect("it ends");
+        let again = control.ask(stop).await.expect_err("it is not read any more");
+        assert!(again.to_string().contains("public.items"), "{again}");
+        control.ask(read(items())).await.expect("it begins again");
+        world.steps.until(|| is_read(&world)).await;
+        world.everything_delivered().await;
+    };
+    world.run(asking).await.expect("the connector runs and stops");
+    verify_items(&world);
+    world.postgres.read(|server| {
+        let published = server.table_ref("items").published_since;
+        let last = server.starts.last().expect("there was a stream");
+        assert!(*last > published, "begun at {last}, published at {published}");
+    });
 }
 
 /// Where rows are not read, the stream is begun anew all the same.
