@@ -1,6 +1,7 @@
 //! The edges of the delivery protocol: what stands behind them is faked in simulations and real in production.
 
 mod snapshots;
+mod wal;
 
 use std::error::Error;
 use std::fmt;
@@ -12,6 +13,7 @@ use walcast_pgoutput::{FrameBlock, Lsn, Oid};
 use crate::{CheckpointLog, CheckpointUpdate, Survey, Timeline};
 
 pub use snapshots::{CopiedRows, Opened, Snapshot, SnapshotTable, Snapshots};
+pub use wal::WalWatch;
 
 /// Something went wrong beyond an edge.
 pub trait Fault: Error + Send + Sync + 'static {

@@ -393,3 +393,16 @@ pub enum Halt {
         after: Lsn,
     },
 }
+
+impl Halt {
+    /// Whether changes that are made meanwhile never arrive, not even once it is mended.
+    pub(crate) fn hides_changes(&self) -> bool {
+        matches!(
+            self,
+            Halt::PublicationMissing { .. }
+                | Halt::NotPublished { .. }
+                | Halt::OperationsUnpublished { .. }
+                | Halt::Unlogged { .. }
+        )
+    }
+}

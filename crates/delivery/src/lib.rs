@@ -18,8 +18,10 @@ mod checkpoint;
 mod config;
 mod connector;
 mod coverage;
+mod drift;
 mod edge;
 mod error;
+mod guard;
 mod heartbeat;
 mod intake;
 mod loss;
@@ -47,11 +49,16 @@ pub use checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdat
 pub use config::{DeliveryConfig, Guarantee, OnIncompatible, ReplayConfig};
 pub use connector::Connector;
 pub use coverage::{publication_findings, table_findings};
+pub use drift::{DriftBoard, Drifted};
 pub use edge::{
     BoxedFault, Catalog, ChangeStream, CopiedRows, CreatedSlot, Fault, Feedback, Opened, RowsCatalog,
-    SchemaRegistry, Sink, Snapshot, SnapshotTable, Snapshots, Source, SourceWatch, Started, Topics,
+    SchemaRegistry, Sink, Snapshot, SnapshotTable, Snapshots, Source, SourceWatch, Started, Topics, WalWatch,
 };
 pub use error::{DeliveryError, Halt};
+pub use guard::{
+    Extent, GuardConfig, Guardian, Holder, Limit, LimitLabels, Outlook, WalBoard, WalDirectory, WalFigures,
+    WalLook, WalView,
+};
 pub use loss::{resume_position, usable_slot};
 pub use metrics::{ChangeLabels, ErrorLabels, Metrics, PositionGauge};
 pub use positions::Positions;

@@ -8,7 +8,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
-use crate::SnapshotBoard;
+use crate::{DriftBoard, SnapshotBoard, WalBoard, WalFigures};
 
 /// A gauge of whole numbers that can hold a log position.
 pub type PositionGauge = Gauge<u64, AtomicU64>;
@@ -46,8 +46,12 @@ pub struct Metrics {
     pub lag_bytes: PositionGauge,
     /// Milliseconds from the source commit to the Kafka commit, of the last transaction delivered; grows while one waits.
     pub lag_ms: Gauge<i64, AtomicI64>,
-    /// Bytes of log the slot holds back.
-    pub slot_retained_bytes: PositionGauge,
+    /// What the slot costs its server, and how long that goes well.
+    pub wal: WalFigures,
+    /// The same as it was seen last.
+    pub wal_board: WalBoard,
+    /// What keeps changes from arriving.
+    pub drift: DriftBoard,
     /// 1 while streaming, 0 while connecting, standing by or halted.
     pub streaming: Gauge<i64, AtomicI64>,
     /// Row changes handed to the producer.
@@ -94,7 +98,9 @@ impl Default for Metrics {
             server_lsn: Gauge::default(),
             lag_bytes: Gauge::default(),
             lag_ms: Gauge::default(),
-            slot_retained_bytes: Gauge::default(),
+            wal: WalFigures::default(),
+            wal_board: WalBoard::default(),
+            drift: DriftBoard::default(),
             streaming: Gauge::default(),
             changes: Family::default(),
             transactions: Counter::default(),
@@ -152,13 +158,8 @@ impl Metrics {
             "Source commit to Kafka commit, last transaction",
             self.lag_ms.clone(),
         );
-        let retained = self.slot_retained_bytes.clone();
-        registry.register_with_unit(
-            "slot_retained",
-            "Log held back by the slot",
-            Unit::Bytes,
-            retained,
-        );
+        self.wal.register(registry);
+        self.drift.register(registry);
         registry.register("streaming", "1 while streaming", self.streaming.clone());
         registry.register(
             "changes",

@@ -152,15 +152,8 @@ fn is_unfinished(checkpoint: &Checkpoint, survey: &Survey) -> bool {
 
 /// Names the changes that an old connector has missed, where the finding means that it has.
 fn not_covered(finding: Halt, checkpoint: Option<&Checkpoint>, survey: &Survey) -> Halt {
-    let misses_changes = matches!(
-        finding,
-        Halt::PublicationMissing { .. }
-            | Halt::NotPublished { .. }
-            | Halt::OperationsUnpublished { .. }
-            | Halt::Unlogged { .. }
-    );
     match checkpoint {
-        Some(checkpoint) if misses_changes => Halt::NotCovered {
+        Some(checkpoint) if finding.hides_changes() => Halt::NotCovered {
             finding: Box::new(finding),
             after: checkpoint.end_lsn,
             until: survey.flush_lsn,

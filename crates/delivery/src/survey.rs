@@ -135,8 +135,6 @@ pub struct SlotState {
     pub invalidation_reason: Option<String>,
     /// Bytes of log the slot holds back.
     pub retained_bytes: u64,
-    /// Bytes that can be written before the slot is lost; `None` when unlimited or not told.
-    pub safe_wal_size: Option<i64>,
     /// Whether it vanishes with the session that made it.
     pub temporary: bool,
     /// Whether prepared transactions are sent when they are prepared.

@@ -9,6 +9,7 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp};
 
 use crate::coverage::{publication_findings, table_findings};
+use crate::drift::{Drifted, Turned};
 use crate::edge::{BoxedFault, SourceWatch};
 use crate::pending::Pending;
 use crate::setup::{NewlyCaptured, known_now, names, numbers, without_newer};
@@ -25,8 +26,8 @@ pub(crate) struct Watcher<'a, W> {
     metrics: &'a Metrics,
     control: SnapshotControl,
     known: BTreeSet<Oid>,
-    /// What was said already.
-    told: HashSet<String>,
+    /// The end of the log at the last look; what is found now was not so then.
+    looked_at: Option<Lsn>,
     /// Tables that could not be published, until somebody else does.
     given_up: HashSet<TableName>,
 }
@@ -64,7 +65,7 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
             metrics,
             control,
             known,
-            told: HashSet::new(),
+            looked_at: None,
             given_up: HashSet::new(),
         }
     }
@@ -105,11 +106,8 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         let server_lsn = &self.metrics.server_lsn;
         server_lsn.set(survey.flush_lsn.as_u64().max(server_lsn.get()));
         self.show_lag(survey.flush_lsn.as_u64());
-        self.metrics
-            .slot_retained_bytes
-            .set(survey.slot.as_ref().map_or(0, |slot| slot.retained_bytes));
         let survey = self.take_up(survey).await?;
-        self.warn(&survey);
+        self.tell_drift(&survey);
         Ok(())
     }
 
@@ -182,18 +180,28 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         }
     }
 
-    fn warn(&mut self, survey: &Survey) {
-        let publication = &self.config.publication;
-        let findings = publication_findings(survey, publication);
-        for finding in findings.into_iter().chain(table_findings(survey)) {
-            let text = finding.to_string();
-            if self.told.insert(text.clone()) {
+    /// Says what keeps changes from arriving when it is first seen, and when it is mended.
+    fn tell_drift(&mut self, survey: &Survey) {
+        let (slot, publication) = (&self.config.slot, &self.config.publication);
+        let checkpointed = || Lsn::new(self.metrics.checkpointed_lsn.get());
+        let after = self.looked_at.unwrap_or_else(checkpointed);
+        self.looked_at = Some(survey.flush_lsn);
+        let publication_findings = publication_findings(survey, publication);
+        let findings = publication_findings.into_iter().chain(table_findings(survey));
+        let Turned { begun, mended } = self.metrics.drift.turn(findings, after);
+        for finding in begun {
+            warn!(slot, publication, %after, error = %finding, "changes would be missed");
+        }
+        for Drifted { finding, after } in mended {
+            let until = survey.flush_lsn;
+            if finding.hides_changes() {
                 warn!(
-                    slot = self.config.slot,
-                    publication,
-                    error = text,
-                    "changes would be missed"
+                    slot, publication, %after, %until, error = %finding,
+                    next = "read the tables concerned again with: walcast snapshot start --tables",
+                    "mended, but what was changed meanwhile was not delivered"
                 );
+            } else {
+                info!(slot, publication, error = %finding, "mended");
             }
         }
     }

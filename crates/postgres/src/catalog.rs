@@ -9,10 +9,12 @@ mod publication;
 mod query;
 mod readable;
 mod reselect;
+mod room;
 mod server;
 mod slot;
 mod tables;
 mod types;
+mod wal;
 
 pub(crate) use described::{Described, Part, described, sizes};
 pub(crate) use facts::table_facts;
@@ -26,3 +28,4 @@ pub(crate) use reselect::reselect;
 pub(crate) use server::{cluster, end_of_log, server_state};
 pub(crate) use slot::{drop_slot, slot};
 pub(crate) use tables::{captured_tables, publishable_tables};
+pub(crate) use wal::wal;

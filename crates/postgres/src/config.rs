@@ -46,6 +46,8 @@ pub struct PostgresConfig {
     pub signal_table: Option<TableName>,
     /// The standby that rows are read from; `None`: they are read from the server whose changes are streamed.
     pub reader: Option<ConnectConfig>,
+    /// How large `pg_wal` may become before its disk is full; `None`: that is not known, and its size is not asked for.
+    pub wal_disk: Option<u64>,
     /// Which rows are read, by table: a condition in SQL. The first that is for a table counts.
     pub snapshot_filters: Vec<(TablePattern, String)>,
 }

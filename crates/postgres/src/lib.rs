@@ -39,6 +39,7 @@
 //!     snapshot_lock_timeout: Duration::from_secs(10),
 //!     reader: None,
 //!     signal_table: None,
+//!     wal_disk: None,
 //! })?;
 //! source.lead().await?;
 //! println!("{:?}", source.survey(None).await?);
@@ -70,4 +71,4 @@ pub use error::{PostgresError, ServerError};
 pub use look::look;
 pub use replication::{ReplicationFeedback, ReplicationStream};
 pub use snapshot::{PostgresSnapshot, PostgresSnapshots};
-pub use source::{PostgresCatalog, PostgresSource, PostgresWatch};
+pub use source::{PostgresCatalog, PostgresSource, PostgresWalWatch, PostgresWatch};

@@ -1,11 +1,12 @@
 //! Postgres as the delivery loop sees it: [`Source`] and what it starts.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use walcast_delivery::{
     BoxedFault, Catalog, CreatedSlot, Partitions, RowsCatalog, Source, SourceWatch, Started, Survey,
-    SystemIdentifier, Timeline, sql,
+    SystemIdentifier, Timeline, WalLook, WalWatch, sql,
 };
 use walcast_mapper::{TableFacts, TableName, Unsent};
 use walcast_pgoutput::{Lsn, Oid};
@@ -34,6 +35,8 @@ const DECODING_WORK_MEM_SINCE: u32 = 130_000;
 pub struct PostgresSource {
     config: Arc<PostgresConfig>,
     leading: Option<Leading>,
+    /// The same session, for [`PostgresWalWatch`], which must not keep it open.
+    led: watch::Sender<Weak<Session>>,
     /// Opened by the first thing that needs it, used up by the stream.
     replication: Option<ReplicationConnection>,
     was_connected: bool,
@@ -56,9 +59,20 @@ impl PostgresSource {
         Ok(Self {
             config: Arc::new(config),
             leading: None,
+            led: watch::Sender::new(Weak::new()),
             replication: None,
             was_connected: false,
         })
+    }
+
+    /// Eyes on the log that the slot holds back, which see as long as this source leads.
+    #[must_use]
+    pub fn wal_watch(&self) -> PostgresWalWatch {
+        PostgresWalWatch {
+            led: self.led.subscribe(),
+            slot: self.config.slot.clone(),
+            with_directory: self.config.wal_disk.is_some(),
+        }
     }
 
     async fn try_lead(&mut self) -> Result<(), PostgresError> {
@@ -86,8 +100,10 @@ impl PostgresSource {
                 endpoint: session.endpoint.to_string(),
             });
         }
+        let session = Arc::new(session);
+        self.led.send_replace(Arc::downgrade(&session));
         self.leading = Some(Leading {
-            session: Arc::new(session),
+            session,
             system_identifier,
         });
         Ok(())
@@ -392,5 +408,25 @@ impl SourceWatch for PostgresWatch {
             why,
         }
         .into()
+    }
+}
+
+/// Eyes on the log that the slot holds back, over the connection of whoever leads; what they ask goes between the questions of
+/// the stream.
+pub struct PostgresWalWatch {
+    led: watch::Receiver<Weak<Session>>,
+    slot: String,
+    with_directory: bool,
+}
+
+impl WalWatch for PostgresWalWatch {
+    async fn look(&mut self) -> Result<Option<WalLook>, BoxedFault> {
+        // Not borrowed for longer: nobody could take the lead meanwhile.
+        let session = self.led.borrow().upgrade();
+        let Some(session) = session.filter(|session| !session.has_ended()) else {
+            return Ok(None);
+        };
+        let (client, version) = (&session.client, session.server_version);
+        Ok(catalog::wal(client, version, &self.slot, self.with_directory).await?)
     }
 }

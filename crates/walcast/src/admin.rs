@@ -8,6 +8,7 @@ mod changes;
 mod observed;
 mod reading;
 mod requests;
+mod wal;
 
 use std::io;
 use std::net::SocketAddr;

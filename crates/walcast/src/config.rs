@@ -51,6 +51,7 @@ pub(crate) struct Config {
     pub(crate) registry: Option<RegistrySection>,
     pub(crate) snapshot: SnapshotSection,
     pub(crate) replay: ReplayConfig,
+    pub(crate) guard: GuardSection,
     pub(crate) format: FormatSection,
     pub(crate) types: TypeModes,
     pub(crate) names: NameSettings,
@@ -149,6 +150,14 @@ pub(crate) struct FormatSection {
     pub(crate) flat: FlatForm,
     pub(crate) missing_not_null: MissingNotNull,
     pub(crate) null_with_default: NullWithDefault,
+}
+
+#[derive(Debug)]
+pub(crate) struct GuardSection {
+    /// Zero: nothing is warned of.
+    pub(crate) warn_before: Duration,
+    /// `None`: how large it is is not known.
+    pub(crate) wal_disk: Option<u64>,
 }
 
 #[derive(Debug)]

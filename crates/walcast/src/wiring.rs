@@ -4,11 +4,12 @@ use std::num::{NonZeroU16, NonZeroU32};
 
 use tokio::sync::watch;
 use walcast_delivery::{
-    Connector, DeliveryConfig, Metrics, OnIncompatible, SnapshotMode, SnapshotRequests, Status,
+    Connector, DeliveryConfig, GuardConfig, Guardian, Metrics, OnIncompatible, SnapshotMode,
+    SnapshotRequests, Status,
 };
 use walcast_kafka::{KafkaConfig, KafkaSink, KafkaTopics, Properties, Registry, RegistryConfig, TopicConfig};
 use walcast_mapper::MapperConfig;
-use walcast_postgres::{PostgresConfig, PostgresSource};
+use walcast_postgres::{PostgresConfig, PostgresSource, PostgresWalWatch};
 
 use crate::config::{Config, RegistryAuth, Secret};
 use crate::exit::UsageError;
@@ -94,6 +95,7 @@ pub(crate) fn postgres(config: &Config) -> PostgresConfig {
         snapshot_lock_timeout: config.snapshot.lock_timeout,
         reader: config.snapshot.reader.clone(),
         signal_table: config.snapshot.delivery.signal_table.clone(),
+        wal_disk: config.guard.wal_disk,
         snapshot_filters: config.snapshot.filters.clone(),
     }
 }
@@ -136,6 +138,22 @@ pub(crate) fn connector(
         requests: SnapshotRequests::new(),
         status,
     })
+}
+
+/// The guardian of a connector's slot.
+pub(crate) fn guardian(
+    config: &Config,
+    source: &PostgresSource,
+    metrics: Metrics,
+    status: watch::Receiver<Status>,
+) -> Guardian<PostgresWalWatch> {
+    let settings = GuardConfig {
+        slot: config.postgres.slot.clone(),
+        interval: config.postgres.watch_interval,
+        warn_before: config.guard.warn_before,
+        wal_disk: config.guard.wal_disk,
+    };
+    Guardian::new(source.wal_watch(), settings, metrics, status)
 }
 
 /// What the delivery loop is told.

@@ -34,7 +34,6 @@ fn survey() -> Survey {
             wal_status: Some(WalStatus::Reserved),
             invalidation_reason: None,
             retained_bytes: 0,
-            safe_wal_size: None,
             temporary: false,
             two_phase: false,
         }),

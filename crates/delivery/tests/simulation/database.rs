@@ -381,7 +381,6 @@ impl Database {
             wal_status: Some(WalStatus::Reserved),
             invalidation_reason: None,
             retained_bytes: 0,
-            safe_wal_size: None,
             temporary: false,
             two_phase: false,
         });

@@ -9,6 +9,7 @@ use walcast_pgoutput::ReplicaIdentity;
 
 use super::query::{one, rows, value};
 use super::readable::unreadable;
+use super::room::room;
 use crate::config::PostgresConfig;
 use crate::error::PostgresError;
 
@@ -84,6 +85,7 @@ pub(crate) async fn preconditions(
 ) -> Result<Vec<Precondition>, PostgresError> {
     let mut found = server(client, config, survey).await?;
     found.push(slot(config, survey));
+    found.extend(room(client, survey.server_version, config).await?);
     found.push(publication(client, config, survey).await?);
     found.extend(tables(survey));
     found.extend(readable(client, config, survey).await?);

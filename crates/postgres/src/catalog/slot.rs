@@ -26,16 +26,16 @@ pub(crate) async fn slot(
     let Some(row) = row(client, DOING, &sql(server_version), &[(&name, Type::TEXT)]).await? else {
         return Ok(None);
     };
-    let wal_status: Option<String> = value(DOING, &row, 8)?;
+    let status: Option<String> = value(DOING, &row, 8)?;
     let retained: Option<i64> = value(DOING, &row, 7)?;
     let restart_lsn = lsn(DOING, &row, 4)?;
     // 16 says only that a slot was invalidated; the one reason that takes away its restart_lsn is removed log.
-    let invalidated: bool = value(DOING, &row, 10)?;
+    let invalidated: bool = value(DOING, &row, 9)?;
     let unnamed_reason = match restart_lsn {
         None => "wal_removed",
         Some(_) => "conflicting with recovery",
     };
-    let reason: Option<String> = value(DOING, &row, 11)?;
+    let reason: Option<String> = value(DOING, &row, 10)?;
     Ok(Some(SlotState {
         name: name.to_owned(),
         plugin: value(DOING, &row, 0)?,
@@ -46,8 +46,7 @@ pub(crate) async fn slot(
         temporary: value(DOING, &row, 5)?,
         two_phase: value(DOING, &row, 6)?,
         retained_bytes: retained.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
-        wal_status: wal_status.map(|text| status(&text)).transpose()?,
-        safe_wal_size: value(DOING, &row, 9)?,
+        wal_status: status.map(|text| wal_status(DOING, &text)).transpose()?,
         invalidation_reason: reason.or_else(|| invalidated.then(|| unnamed_reason.to_owned())),
     }))
 }
@@ -63,23 +62,23 @@ fn sql(server_version: u32) -> String {
     };
     format!(
         "SELECT plugin::text, database::text, active_pid, confirmed_flush_lsn::text, restart_lsn::text, temporary, \
-         {two_phase}, pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::int8, {wal_status}, {safe_wal_size}, \
+         {two_phase}, pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::int8, {wal_status}, \
          {conflicting}, {invalidation_reason} \
          FROM pg_replication_slots WHERE slot_name = $1",
         two_phase = since(14, "two_phase", "false"),
         wal_status = since(13, "wal_status", "NULL::text"),
-        safe_wal_size = since(13, "safe_wal_size", "NULL::int8"),
         conflicting = since(16, "coalesce(conflicting, false)", "false"),
         invalidation_reason = since(17, "invalidation_reason::text", "NULL::text"),
     )
 }
 
-fn status(text: &str) -> Result<WalStatus, PostgresError> {
+/// `pg_replication_slots.wal_status`.
+pub(super) fn wal_status(doing: &'static str, text: &str) -> Result<WalStatus, PostgresError> {
     Ok(match text {
         "reserved" => WalStatus::Reserved,
         "extended" => WalStatus::Extended,
         "unreserved" => WalStatus::Unreserved,
         "lost" => WalStatus::Lost,
-        other => return Err(unexpected(DOING, other)),
+        other => return Err(unexpected(doing, other)),
     })
 }

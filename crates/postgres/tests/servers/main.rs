@@ -45,6 +45,7 @@ fn config(url: &str) -> PostgresConfig {
         snapshot_filters: Vec::new(),
         snapshot_lock_timeout: Duration::from_secs(10),
         signal_table: None,
+        wal_disk: None,
         reader: None,
     }
 }

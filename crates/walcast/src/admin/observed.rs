@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use walcast_delivery::{Metrics, PositionGauge, Status};
 use walcast_pgoutput::Lsn;
 
+use super::wal::{Drift, Wal};
 use super::{ExistingRows, changes};
 
 /// Who is observed; nothing of it is secret.
@@ -63,6 +64,9 @@ pub(crate) struct Report {
     lag_bytes: u64,
     lag_ms: i64,
     slot_retained_bytes: u64,
+    /// Null while nobody looks: the connector does not lead, or the server is away.
+    wal: Option<Wal>,
+    drift: Vec<Drift>,
     transactions: u64,
     changes: BTreeMap<String, BTreeMap<String, u64>>,
     snapshot: ExistingRows,
@@ -149,7 +153,9 @@ impl Observed {
             },
             lag_bytes: metrics.lag_bytes.get(),
             lag_ms: metrics.lag_ms.get(),
-            slot_retained_bytes: metrics.slot_retained_bytes.get(),
+            slot_retained_bytes: metrics.wal.retained_bytes.get(),
+            wal: metrics.wal_board.read().as_ref().map(Wal::of),
+            drift: metrics.drift.read().iter().map(Drift::of).collect(),
             transactions: metrics.transactions.get(),
             changes: changes::by_table(&metrics.changes)?,
             snapshot: self.existing_rows(),

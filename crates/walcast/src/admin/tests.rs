@@ -177,6 +177,8 @@ async fn status_tells_positions_as_postgres_does() {
           "lag_bytes": 0,
           "lag_ms": 0,
           "slot_retained_bytes": 0,
+          "wal": null,
+          "drift": [],
           "transactions": 0,
           "changes": {
             "public.orders": {

@@ -58,6 +58,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
     );
 
     let mut connector = wiring::connector(&config, metrics.clone(), status)?;
+    let guardian = wiring::guardian(&config, &connector.source, metrics.clone(), watched.clone());
     let admin = admin_listener.map(|(listen, listener)| {
         let served = Arc::new(Served {
             observed: Observed::new(identity, metrics, watched),
@@ -87,7 +88,11 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
         }
         None => None,
     };
-    let outcome = Box::pin(connector.run(signals.stop())).await;
+    let outcome = tokio::select! {
+        biased;
+        outcome = Box::pin(connector.run(signals.stop())) => outcome,
+        never = Box::pin(guardian.run()) => match never {},
+    };
     if let Some(signal_topic) = signal_topic {
         signal_topic.abort();
     }

@@ -25,6 +25,7 @@ pub(crate) struct RawConfig {
     pub(crate) registry: RawRegistry,
     pub(crate) snapshot: RawSnapshot,
     pub(crate) replay: RawReplay,
+    pub(crate) guard: RawGuard,
     pub(crate) format: RawFormat,
     pub(crate) types: TypeModes,
     pub(crate) names: NameSettings,
@@ -152,6 +153,13 @@ pub(crate) struct RawReplay {
 
 #[derive(Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(crate) struct RawGuard {
+    pub(crate) warn_before: Age,
+    pub(crate) wal_disk: Option<ByteSize>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawFormat {
     pub(crate) tombstones_on_delete: bool,
     pub(crate) unavailable_values: UnavailableValues,
@@ -221,6 +229,8 @@ const SNAPSHOT_LOCK_TIMEOUT: Age = Age::from_secs(10);
 const REPLAY_KEEP: Age = Age::from_secs(0);
 /// Sixty positions for an hour of replay; positions between them can be replayed from too.
 const HISTORY_INTERVAL: Age = Age::from_secs(60);
+/// Time to wake somebody up and to let them find out.
+const GUARD_WARN_BEFORE: Age = Age::from_secs(3600);
 /// Debezium's default, which consumers compare with.
 const UNAVAILABLE_VALUE: &str = "__debezium_unavailable_value";
 /// A server that restarts is back within a second or so.
@@ -304,6 +314,15 @@ impl Default for RawReplay {
             keep: REPLAY_KEEP,
             keep_bytes: None,
             history_interval: HISTORY_INTERVAL,
+        }
+    }
+}
+
+impl Default for RawGuard {
+    fn default() -> Self {
+        Self {
+            warn_before: GUARD_WARN_BEFORE,
+            wal_disk: None,
         }
     }
 }

@@ -17,12 +17,12 @@ use super::bytes::ByteSize;
 use super::document::Document;
 use super::error::{ConfigError, Fault};
 use super::raw::{
-    RawAdmin, RawConfig, RawFormat, RawGuarantee, RawKafka, RawLog, RawLogFormat, RawPartitions, RawPostgres,
-    RawRegistry, RawReplay, RawRetry, RawTopics,
+    RawAdmin, RawConfig, RawFormat, RawGuarantee, RawGuard, RawKafka, RawLog, RawLogFormat, RawPartitions,
+    RawPostgres, RawRegistry, RawReplay, RawRetry, RawTopics,
 };
 use super::{
-    Config, FormatSection, KafkaSection, LogFormat, LogSection, PostgresSection, Properties, RetrySection,
-    TopicsSection,
+    Config, FormatSection, GuardSection, KafkaSection, LogFormat, LogSection, PostgresSection, Properties,
+    RetrySection, TopicsSection,
 };
 
 /// Postgres cuts identifiers at 63 bytes; slot and publication must not be cut.
@@ -43,6 +43,8 @@ const HEARTBEAT_INTERVAL_MS_MIN: u64 = 100;
 const COMMIT_INTERVAL_MS_MAX: u64 = 60_000;
 /// librdkafka's bounds of `transaction.timeout.ms`.
 const TRANSACTION_TIMEOUT_MS: (u64, u64) = (1_000, 2_147_483_647);
+/// Less than the `min_wal_size` of a server as shipped is a mistake in the unit.
+const WAL_DISK_MIN: u64 = 80 << 20;
 /// Splitting smaller transactions would give up their unity for nothing.
 const SPLIT_BYTES_MIN: u64 = 1 << 20;
 
@@ -66,6 +68,7 @@ pub(crate) fn resolve(
         registry: check.registry(raw.registry, &raw.format)?,
         snapshot,
         replay: check.replay(&raw.replay)?,
+        guard: check.guard(&raw.guard)?,
         format: check.format(raw.format)?,
         types: check.types(raw.types)?,
         names: check.names(raw.names)?,
@@ -394,6 +397,22 @@ impl Check<'_> {
             keep: raw.keep.as_duration(),
             keep_bytes: raw.keep_bytes.map(ByteSize::as_u64),
             history_interval,
+        })
+    }
+
+    fn guard(&self, raw: &RawGuard) -> Result<GuardSection, ConfigError> {
+        if let Some(wal_disk) = raw.wal_disk {
+            let holds = wal_disk.as_u64() >= WAL_DISK_MIN;
+            self.rule(
+                "guard.wal_disk",
+                &wal_disk.to_string(),
+                "at least \"80MB\"",
+                holds,
+            )?;
+        }
+        Ok(GuardSection {
+            warn_before: raw.warn_before.as_duration(),
+            wal_disk: raw.wal_disk.map(ByteSize::as_u64),
         })
     }
 

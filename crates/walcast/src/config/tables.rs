@@ -8,8 +8,8 @@ use walcast_mapper::{
 use super::error::{Hint, TableLabel};
 use super::fields::fields_of;
 use super::raw::{
-    RawAdmin, RawConfig, RawFilter, RawFormat, RawKafka, RawLog, RawPostgres, RawRegistry, RawReplay,
-    RawRetry, RawSnapshot, RawTopics,
+    RawAdmin, RawConfig, RawFilter, RawFormat, RawGuard, RawKafka, RawLog, RawPostgres, RawRegistry,
+    RawReplay, RawRetry, RawSnapshot, RawTopics,
 };
 
 /// One table.
@@ -68,6 +68,7 @@ pub(crate) fn tables() -> Vec<Table> {
         known("snapshot", fields_of::<RawSnapshot>()),
         repeated("snapshot.filters", fields_of::<RawFilter>()),
         known("replay", fields_of::<RawReplay>()),
+        known("guard", fields_of::<RawGuard>()),
         known("format", fields_of::<RawFormat>()),
         known("format.flat", fields_of::<FlatForm>()),
         known("types", fields_of::<TypeModes>()),

@@ -296,6 +296,10 @@ fn values_that_break_a_rule_are_quoted_with_the_rule() {
         expect![[r#"walcast.toml:14:1: replay.history_interval is "10ms"; wanted at least "1s""#]],
     );
     check_error(
+        &with("guard", "wal_disk = 100"),
+        expect![[r#"walcast.toml:14:1: guard.wal_disk is "100B"; wanted at least "80MB""#]],
+    );
+    check_error(
         &with("events", "heartbeat_interval_ms = 5"),
         expect!["walcast.toml:14:1: events.heartbeat_interval_ms is 5; wanted a number from 100 to 3600000"],
     );

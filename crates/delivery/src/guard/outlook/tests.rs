@@ -1,0 +1,186 @@
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+use walcast_pgoutput::Lsn;
+
+use super::*;
+use crate::WalDirectory;
+
+const MB: u64 = 1 << 20;
+
+/// A server of version 17 with a limit of 1000 MB, of which `safe` MB are left, and a `pg_wal` of `directory` MB.
+fn look(end_mb: u64, safe_mb: i64, directory_mb: u64) -> WalLook {
+    WalLook {
+        end: Lsn::new(end_mb * MB),
+        restart_lsn: Some(Lsn::new(MB)),
+        confirmed_flush_lsn: Some(Lsn::new(MB)),
+        status: Some(WalStatus::Extended),
+        keep_size: Some(1000 * MB),
+        safe_wal_size: Some(safe_mb * 1_048_576),
+        inactive: None,
+        idle_timeout: None,
+        catalog_xmin_age: Some(3),
+        max_wal_size: 100 * MB,
+        directory: WalDirectory::Bytes(directory_mb * MB),
+    }
+}
+
+/// What is told after looks that are ten seconds apart.
+fn after(looks: impl IntoIterator<Item = WalLook>, wal_disk: Option<u64>) -> Vec<Outlook> {
+    let mut outlooks = Outlooks::default();
+    let mut told = Vec::new();
+    for (index, look) in (0..).zip(looks) {
+        told = outlooks.after(Duration::from_secs(index * 10), &look, wal_disk);
+    }
+    told
+}
+
+fn check(told: &[Outlook], expected: Expect) {
+    let seconds = |time: Option<Duration>| {
+        time.map_or_else(|| "-".to_owned(), |time| format!("{:.0} s", time.as_secs_f64()))
+    };
+    let lines = told.iter().map(|outlook| {
+        let extent = match outlook.extent {
+            Extent::Bytes { limit, room } => format!("{} of {} MB", room / MB, limit / MB),
+            Extent::Time(timeout) => format!("{} s", timeout.as_secs()),
+        };
+        format!(
+            "{}: {extent}, share {:.2}, left {}, outage {}",
+            outlook.limit.setting(),
+            outlook.share,
+            seconds(outlook.left),
+            seconds(outlook.outage)
+        )
+    });
+    expected.assert_eq(&lines.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn a_server_without_limits_is_told_nothing_of() {
+    // As on 12, where there is no max_slot_wal_keep_size.
+    let unlimited = || WalLook {
+        keep_size: None,
+        safe_wal_size: None,
+        status: None,
+        ..look(500, 0, 300)
+    };
+    assert_eq!(after([unlimited(), unlimited()], None), []);
+    // A limit of which the server does not say how much is left: the slot is lost.
+    let lost = WalLook {
+        safe_wal_size: None,
+        status: Some(WalStatus::Lost),
+        ..look(500, 0, 300)
+    };
+    assert_eq!(after([lost], None), []);
+}
+
+#[test]
+fn what_is_left_shrinks_as_log_is_written() {
+    let shrinking = (0..6u32).map(|look_number| {
+        let written = u64::from(look_number) * 10;
+        look(100 + written, 900 - i64::from(look_number) * 10, 200 + written)
+    });
+    check(
+        &after(shrinking, Some(2000 * MB)),
+        expect![[r#"
+            max_slot_wal_keep_size: 850 of 1000 MB, share 0.85, left 850 s, outage 850 s
+            wal_disk: 1750 of 2000 MB, share 0.88, left 1750 s, outage 1750 s"#]],
+    );
+}
+
+#[test]
+fn a_busy_server_whose_slot_keeps_up_is_not_in_danger() {
+    let steady = (0..6).map(|look_number| look(100 + look_number * 10, 900, 90));
+    check(
+        &after(steady, Some(2000 * MB)),
+        expect![[r#"
+            max_slot_wal_keep_size: 900 of 1000 MB, share 0.90, left -, outage 900 s
+            wal_disk: 1900 of 2000 MB, share 0.95, left -, outage 1900 s"#]],
+    );
+}
+
+#[test]
+fn a_directory_that_grows_up_to_max_wal_size_is_as_it_should_be() {
+    let growing = (0..8).map(|look_number| look(100 + look_number * 10, 900, 20 + look_number * 10));
+    check(
+        &after(growing, Some(300 * MB))[1..],
+        expect!["wal_disk: 200 of 300 MB, share 0.67, left -, outage 200 s"],
+    );
+}
+
+#[test]
+fn what_goes_with_the_next_checkpoint_is_gone() {
+    let unreserved = WalLook {
+        status: Some(WalStatus::Unreserved),
+        ..look(1200, 3, 300)
+    };
+    check(
+        &after([unreserved], None),
+        expect!["max_slot_wal_keep_size: 0 of 1000 MB, share 0.00, left 0 s, outage 0 s"],
+    );
+    check(
+        &after([look(1200, -5, 300)], None),
+        expect!["max_slot_wal_keep_size: 0 of 1000 MB, share 0.00, left 0 s, outage 0 s"],
+    );
+}
+
+#[test]
+fn a_limit_that_was_changed_is_judged_anew() {
+    let before = (0..6).map(|look_number| {
+        look(
+            100 + look_number * 10,
+            900 - 10 * i64::try_from(look_number).unwrap(),
+            90,
+        )
+    });
+    let raised = WalLook {
+        keep_size: Some(5000 * MB),
+        ..look(160, 4840, 90)
+    };
+    check(
+        &after(before.chain([raised]), None),
+        expect!["max_slot_wal_keep_size: 4840 of 5000 MB, share 0.97, left -, outage 4840 s"],
+    );
+}
+
+#[test]
+fn a_slot_that_nobody_uses_runs_out() {
+    let idle = |inactive: Option<u64>| WalLook {
+        keep_size: None,
+        idle_timeout: Some(Duration::from_secs(3600)),
+        inactive: inactive.map(Duration::from_secs),
+        ..look(1, 0, 1)
+    };
+    check(
+        &after([idle(None)], None),
+        expect!["idle_replication_slot_timeout: 3600 s, share 1.00, left -, outage 3600 s"],
+    );
+    check(
+        &after([idle(Some(900))], None),
+        expect!["idle_replication_slot_timeout: 3600 s, share 0.75, left 2700 s, outage 2700 s"],
+    );
+    check(
+        &after([idle(Some(4000))], None),
+        expect!["idle_replication_slot_timeout: 3600 s, share 0.00, left 0 s, outage 0 s"],
+    );
+}
+
+proptest! {
+    /// However much is written and kept, what is told is never longer than what the fastest step between two looks would take
+    /// for ever, nor shorter than the fastest allows.
+    #[test]
+    fn what_is_told_is_a_time_that_was_seen(rooms in proptest::collection::vec(1i64..1000, 5..40)) {
+        let looks = rooms.iter().map(|room| look(1, *room, 1));
+        let told = after(looks, None);
+        let shown = &rooms[rooms.len().saturating_sub(30)..];
+        let fastest = shown.windows(2).map(|pair| pair[0] - pair[1]).max().unwrap();
+        match told[0].left {
+            None => {}
+            Some(left) => {
+                prop_assert!(fastest > 0, "it never shrank, and {left:?} is told");
+                let last = *shown.last().unwrap() as f64;
+                prop_assert!(left.as_secs_f64() >= last / (fastest as f64 / 10.0) - 0.001);
+            }
+        }
+        prop_assert!((0.0..=1.0).contains(&told[0].share));
+    }
+}

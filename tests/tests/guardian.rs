@@ -1,0 +1,319 @@
+//! The guardian of the slot: what the slot holds back, how long that goes well, and who is to blame, seen before it is late.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use serde_json::Value;
+use walcast_testbed::{Postgres, PostgresOptions, TestbedOptions};
+use walcast_tests::{Case, Instance, World, assert_tells, await_that, lsn, shared};
+
+const KEEP_SIZE: &str = "max_slot_wal_keep_size";
+const DISK: &str = "wal_disk";
+const IDLE: &str = "idle_replication_slot_timeout";
+
+/// Ends a segment of the log, which then counts as written: 16 MB that cost nothing. Waits until the guardian has seen it.
+async fn write_a_segment(postgres: &Postgres, instance: &Instance) {
+    postgres.execute("SELECT txid_current()").await.unwrap();
+    let client = postgres.client().await.unwrap();
+    let row = client
+        .query_one("SELECT pg_switch_wal()::text", &[])
+        .await
+        .unwrap();
+    let end = lsn(row.get(0));
+    await_that("a look at the end of the log", async || {
+        let status = instance.status().await;
+        status["wal"]["end_lsn"]
+            .as_str()
+            .is_some_and(|seen| lsn(seen) >= end)
+    })
+    .await;
+}
+
+/// What `/status` says about a limit, if there is one.
+async fn limit(instance: &Instance, name: &str) -> Option<Value> {
+    let status = instance.status().await;
+    let limits = status["wal"]["limits"].as_array()?;
+    limits.iter().find(|limit| limit["limit"] == name).cloned()
+}
+
+/// The sample of a figure that is of one limit, if there is one.
+async fn sample(instance: &Instance, figure: &str, limit: &str) -> Option<f64> {
+    let metrics = instance.page("metrics").await;
+    let label = format!("limit=\"{limit}\"");
+    let line = metrics
+        .lines()
+        .find(|line| line.split('{').next() == Some(figure) && line.contains(&label));
+    line.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
+async fn is_endangered(instance: &Instance, name: &str) -> bool {
+    limit(instance, name)
+        .await
+        .is_some_and(|limit| limit["endangered"] == true)
+}
+
+/// How often a text is in the log.
+fn said(instance: &Instance, text: &str) -> usize {
+    instance.log().matches(text).count()
+}
+
+/// A connector on servers of its own that has delivered a row. `settings` are Postgres's.
+async fn delivering(name: &str, major: u16, settings: &[(&str, &str)]) -> (World, Instance) {
+    let mut options = TestbedOptions::default();
+    options.postgres = settings
+        .iter()
+        .fold(PostgresOptions::major(major), |options, (name, value)| {
+            options.with_setting(name, value)
+        });
+    let world = World::alone(name, options).await;
+    world
+        .postgres
+        .execute("CREATE TABLE items (id int PRIMARY KEY)")
+        .await
+        .unwrap();
+    let config = world
+        .config()
+        .set("postgres.watch_interval_ms", 200)
+        .set("postgres.idle_interval_ms", 200)
+        .set("retry.delay_max_ms", 1000)
+        .set("guard.wal_disk", "600MB");
+    let instance = Instance::start(&config).await;
+    world
+        .postgres
+        .execute("INSERT INTO items VALUES (1)")
+        .await
+        .unwrap();
+    let end = world.end_of_log().await;
+    await_that("the row in Kafka", async || {
+        instance.position("confirmed").await >= end
+    })
+    .await;
+    (world, instance)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_that_kafka_holds_up_is_warned_of_before_it_is_lost() {
+    let settings = [(KEEP_SIZE, "400MB"), ("max_wal_size", "64MB")];
+    let (mut world, mut instance) = delivering("held_up", 17, &settings).await;
+    let near = [
+        "the slot comes near max_slot_wal_keep_size",
+        "pg_wal comes near the size of its disk",
+    ];
+    assert!(!is_endangered(&instance, KEEP_SIZE).await);
+    assert!(!is_endangered(&instance, DISK).await);
+
+    world.kafka_mut().pause().unwrap();
+    world
+        .postgres
+        .execute("INSERT INTO items VALUES (2)")
+        .await
+        .unwrap();
+    let room_before = sample(&instance, "walcast_slot_room_bytes", KEEP_SIZE)
+        .await
+        .unwrap();
+    while !(is_endangered(&instance, KEEP_SIZE).await && is_endangered(&instance, DISK).await) {
+        write_a_segment(&world.postgres, &instance).await;
+    }
+    let status = instance.status().await;
+    assert_ne!(status["wal"]["wal_status"], "lost", "{status:#}");
+    assert_eq!(status["state"], "streaming", "it is neither halted nor restarted");
+    for text in near {
+        assert!(said(&instance, text) >= 1, "{}", instance.log_end());
+    }
+    let log = instance.log();
+    assert_tells(
+        &log,
+        &[
+            "Kafka: changes are read",
+            "ALTER SYSTEM SET max_slot_wal_keep_size",
+        ],
+    );
+
+    // It goes on: room and time shrink, and what is said is said by halves.
+    let first = sample(&instance, "walcast_slot_left_seconds", KEEP_SIZE)
+        .await
+        .unwrap();
+    let mut now = first;
+    while now > first / 2.0 {
+        write_a_segment(&world.postgres, &instance).await;
+        now = sample(&instance, "walcast_slot_left_seconds", KEEP_SIZE)
+            .await
+            .unwrap();
+    }
+    let room = sample(&instance, "walcast_slot_room_bytes", KEEP_SIZE)
+        .await
+        .unwrap();
+    assert!(room < room_before, "{room} {room_before}");
+    assert_eq!(
+        sample(&instance, "walcast_slot_endangered", DISK).await,
+        Some(1.0)
+    );
+    let warnings = near.map(|text| said(&instance, text));
+    assert!(warnings.iter().all(|count| *count <= 7), "{warnings:?}");
+
+    world.kafka_mut().resume().unwrap();
+    await_that("the end of the danger", async || {
+        // What the slot needs moves on with the running transactions that the server writes down, and files go then.
+        world.postgres.execute("CHECKPOINT").await.unwrap();
+        !is_endangered(&instance, KEEP_SIZE).await && !is_endangered(&instance, DISK).await
+    })
+    .await;
+    assert_eq!(said(&instance, "the slot is far from its limit again"), 2);
+    assert_eq!(warnings, near.map(|text| said(&instance, text)));
+    assert_eq!(
+        sample(&instance, "walcast_slot_endangered", KEEP_SIZE).await,
+        Some(0.0)
+    );
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connector_that_waits_for_kafka_still_watches_its_slot() {
+    let settings = [(KEEP_SIZE, "4GB"), (IDLE, "6s")];
+    let (mut world, mut instance) = delivering("away", 18, &settings).await;
+    world.kafka_mut().kill().unwrap();
+    // The next stream cannot begin before the checkpoint was read.
+    let walsender = world.walsender().await.unwrap();
+    world.terminate(walsender).await;
+    await_that("a slot that nobody uses to run out", async || {
+        is_endangered(&instance, IDLE).await
+    })
+    .await;
+    let status = instance.status().await;
+    assert!(status["wal"]["inactive_seconds"].is_u64(), "{status:#}");
+    assert!(
+        sample(&instance, "walcast_slot_left_seconds", IDLE)
+            .await
+            .is_some()
+    );
+    assert_tells(
+        &instance.log(),
+        &[
+            "the slot comes near idle_replication_slot_timeout",
+            "a connector that does not stream: ",
+        ],
+    );
+    // What is written meanwhile is seen too.
+    let room_before = sample(&instance, "walcast_slot_room_bytes", KEEP_SIZE)
+        .await
+        .unwrap();
+    write_a_segment(&world.postgres, &instance).await;
+    let room = sample(&instance, "walcast_slot_room_bytes", KEEP_SIZE)
+        .await
+        .unwrap();
+    assert!(room < room_before, "{room} {room_before}");
+
+    world.kafka_mut().start_again().await.unwrap();
+    instance.ready().await;
+    await_that("the end of the danger", async || {
+        !is_endangered(&instance, IDLE).await
+    })
+    .await;
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_kept_for_replay_is_named_on_13() {
+    let options = PostgresOptions::major(13).with_setting(KEEP_SIZE, "200MB");
+    let postgres = Postgres::start(options).await.unwrap();
+    let mut case = Case::on(&postgres, "kept").await;
+    case.config = case
+        .config
+        .set("postgres.watch_interval_ms", 200)
+        .set("postgres.idle_interval_ms", 200)
+        .set("replay.keep", "1d");
+    let mut instance = Instance::start(&case.config).await;
+    let checked = case.command(&["check"]).await;
+    assert_tells(
+        &checked.stdout,
+        &["log kept for the slot", "at most 200MB (max_slot_wal_keep_size)"],
+    );
+    while !is_endangered(&instance, KEEP_SIZE).await {
+        write_a_segment(&postgres, &instance).await;
+    }
+    await_that("[replay] keep to be named", async || {
+        write_a_segment(&postgres, &instance).await;
+        instance.status().await["wal"]["held_by"] == "[replay] keep"
+    })
+    .await;
+    let wanted = ["the slot comes near max_slot_wal_keep_size", "keep_bytes"];
+    assert_tells(&format!("{}{}", instance.log(), instance.status().await), &wanted);
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn what_12_does_not_tell_is_not_guessed() {
+    let postgres = Postgres::start(PostgresOptions::major(12)).await.unwrap();
+    let mut case = Case::on(&postgres, "untold").await;
+    case.config = case
+        .config
+        .set("postgres.watch_interval_ms", 200)
+        .set("replay.keep", "1d");
+    let mut instance = Instance::start(&case.config).await;
+    for _ in 0..8 {
+        write_a_segment(&postgres, &instance).await;
+    }
+    let wal = instance.status().await["wal"].take();
+    assert_eq!(wal["limits"], Value::Array(Vec::new()), "{wal:#}");
+    assert_eq!(wal["wal_status"], Value::Null, "{wal:#}");
+    assert_eq!(wal["directory_bytes"], Value::Null, "{wal:#}");
+    assert!(wal["retained_bytes"].as_u64().unwrap() > 64 << 20, "{wal:#}");
+    assert!(wal["written_bytes_per_second"].as_u64().unwrap() > 0, "{wal:#}");
+    for figure in ["room_bytes", "left_seconds", "outage_seconds", "endangered"] {
+        let name = format!("walcast_slot_{figure}");
+        assert_eq!(sample(&instance, &name, KEEP_SIZE).await, None, "{name}");
+    }
+    assert_eq!(said(&instance, "comes near"), 0, "{}", instance.log_end());
+    let checked = case.command(&["check"]).await;
+    assert_tells(&checked.stdout, &["without limit", "set [guard] wal_disk"]);
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_see_pg_wal_is_told_once() {
+    let postgres = &shared().await.postgres;
+    let mut case = Case::on(postgres, "unseen").await;
+    case.sql(
+        "CREATE ROLE unseen LOGIN REPLICATION; ALTER TABLE items OWNER TO unseen; \
+         ALTER DATABASE unseen OWNER TO unseen",
+    )
+    .await;
+    case.config = case
+        .config
+        .clone()
+        .set("postgres.url", postgres.url_for("unseen", "unseen", "unseen"))
+        .set("postgres.watch_interval_ms", 200)
+        .set("guard.wal_disk", "100TB");
+    let checked = case.command(&["check"]).await;
+    let grant = "GRANT pg_monitor TO \"unseen\"";
+    let line = checked.stdout.lines().find(|line| line.contains(grant));
+    assert!(line.is_some_and(|line| line.starts_with("FAIL")), "{checked:#?}");
+
+    let mut instance = Instance::start(&case.config).await;
+    for _ in 0..5 {
+        write_a_segment(postgres, &instance).await;
+    }
+    assert_eq!(
+        said(&instance, "may not be asked for"),
+        1,
+        "{}",
+        instance.log_end()
+    );
+    assert_tells(&instance.log(), &["GRANT pg_monitor TO"]);
+    assert_eq!(limit(&instance, DISK).await, None);
+
+    // What the log says helps, without a restart.
+    case.sql(grant).await;
+    await_that("the size of pg_wal", async || {
+        limit(&instance, DISK).await.is_some()
+    })
+    .await;
+    let status = instance.status().await;
+    assert!(
+        status["wal"]["directory_bytes"].as_u64().unwrap() > 0,
+        "{status:#}"
+    );
+    let checked = case.command(&["check"]).await;
+    assert_eq!(checked.code, Some(0), "{checked:#?}");
+    assert_tells(&checked.stdout, &["disk of pg_wal"]);
+    instance.stop().await;
+}
