@@ -259,3 +259,6 @@ impl Limit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
