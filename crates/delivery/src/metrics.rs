@@ -8,7 +8,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
-use crate::SnapshotBoard;
+use crate::{RoleBoard, SnapshotBoard};
 
 /// A gauge of whole numbers that can hold a log position.
 pub type PositionGauge = Gauge<u64, AtomicU64>;
@@ -48,6 +48,8 @@ pub struct Metrics {
     pub lag_ms: Gauge<i64, AtomicI64>,
     /// Bytes of log the slot holds back.
     pub slot_retained_bytes: PositionGauge,
+    /// Whether this instance leads.
+    pub role: RoleBoard,
     /// 1 while streaming, 0 while connecting, standing by or halted.
     pub streaming: Gauge<i64, AtomicI64>,
     /// Row changes handed to the producer.
@@ -95,6 +97,7 @@ impl Default for Metrics {
             lag_bytes: Gauge::default(),
             lag_ms: Gauge::default(),
             slot_retained_bytes: Gauge::default(),
+            role: RoleBoard::default(),
             streaming: Gauge::default(),
             changes: Family::default(),
             transactions: Counter::default(),
@@ -159,6 +162,7 @@ impl Metrics {
             Unit::Bytes,
             retained,
         );
+        self.role.register(registry);
         registry.register("streaming", "1 while streaming", self.streaming.clone());
         registry.register(
             "changes",

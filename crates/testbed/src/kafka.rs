@@ -10,7 +10,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-pub use options::KafkaOptions;
+pub use options::{KafkaOptions, ProxiedListener};
 pub use security::KafkaSecurity;
 
 use crate::command;

@@ -7,6 +7,7 @@ use walcast_delivery::{Persistence, Survey};
 use walcast_mapper::TableName;
 use walcast_pgoutput::ReplicaIdentity;
 
+use super::failover::failover;
 use super::query::{one, rows, value};
 use super::readable::unreadable;
 use crate::config::PostgresConfig;
@@ -84,6 +85,7 @@ pub(crate) async fn preconditions(
 ) -> Result<Vec<Precondition>, PostgresError> {
     let mut found = server(client, config, survey).await?;
     found.push(slot(config, survey));
+    found.extend(failover(client, config, survey).await?);
     found.push(publication(client, config, survey).await?);
     found.extend(tables(survey));
     found.extend(readable(client, config, survey).await?);
