@@ -16,7 +16,7 @@ async fn await_standby(world: &World) {
     status
         .wait_for(|status| status.word() == "standby")
         .await
-        .unwrap();
+        .expect("the world outlives its connectors");
 }
 
 /// A source that restarts while a standby waits is no reason to end: it is there for just that.
