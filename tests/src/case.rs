@@ -38,17 +38,28 @@ impl Case<'static> {
 impl<'a> Case<'a> {
     /// A case on a source of the caller's, beside the shared broker and registry.
     pub async fn on(postgres: &'a Postgres, name: &str) -> Case<'a> {
-        let shared = shared().await;
         postgres.create_database(name).await.unwrap();
-        let config = ConnectorConfig::between(postgres, shared.kafka(), shared.registry(), name).unwrap();
-        let case = Case {
-            postgres,
-            config: config.set("postgres.url", postgres.url_for("postgres", "postgres", name)),
-            name: name.to_owned(),
-        };
+        let config = Case::config_of(postgres, name).await;
+        let case = Case::existing(postgres, name, &config);
         case.sql("CREATE TABLE items (id int PRIMARY KEY, note text)")
             .await;
         case
+    }
+
+    /// A case whose database is on this server already: it was copied there, or the server was stopped meanwhile.
+    pub fn existing(postgres: &'a Postgres, name: &str, config: &ConnectorConfig) -> Case<'a> {
+        Case {
+            postgres,
+            config: config.clone(),
+            name: name.to_owned(),
+        }
+    }
+
+    /// The configuration of a case of this name on a server.
+    pub async fn config_of(postgres: &Postgres, name: &str) -> ConnectorConfig {
+        let shared = shared().await;
+        let config = ConnectorConfig::between(postgres, shared.kafka(), shared.registry(), name).unwrap();
+        config.set("postgres.url", postgres.url_for("postgres", "postgres", name))
     }
 
     /// Name of database, connector and topic prefix.

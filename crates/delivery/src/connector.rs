@@ -10,7 +10,10 @@ use walcast_mapper::MapperConfig;
 
 use crate::edge::{SchemaRegistry, Sink, Source, Topics};
 use crate::session::{Ended, Session};
-use crate::{DeliveryConfig, DeliveryError, ErrorLabels, Metrics, SnapshotRequests, Status};
+use crate::{DeliveryConfig, DeliveryError, ErrorLabels, Metrics, Role, SnapshotRequests, Status};
+
+/// From so many failures in a row on the lead is not kept.
+const FAILURES_WHILE_LEADING: u32 = 2;
 
 /// A connector over its four edges.
 pub struct Connector<P, K, T, R> {
@@ -37,8 +40,10 @@ pub struct Connector<P, K, T, R> {
 impl<P: Source, K: Sink, T: Topics, R: SchemaRegistry> Connector<P, K, T, R> {
     /// Streams until `stop` ends: then finishes the Kafka transaction or aborts it, confirms, and returns.
     ///
-    /// Once it has streamed, a fault that time can heal is retried for ever from the checkpoint, with a growing delay.
-    /// Before that every fault is returned: somebody is watching a start.
+    /// Once it has streamed or stood by, a fault that time can heal is retried for ever from the checkpoint, with a growing
+    /// delay. Before that every fault is returned: somebody is watching a start.
+    ///
+    /// Kafka or the registry that stay away cost the lead: an instance that stands by may be able to reach them.
     ///
     /// # Errors
     /// A fault that time cannot heal; another instance has taken over; going on could lose or double changes.
@@ -67,6 +72,7 @@ impl<P: Source, K: Sink, T: Topics, R: SchemaRegistry> Connector<P, K, T, R> {
 
     async fn sessions(&mut self, stopped: watch::Receiver<bool>) -> Result<(), DeliveryError> {
         let mut has_streamed = false;
+        let mut is_start = true;
         let mut failures: u32 = 0;
         loop {
             self.status.send_replace(Status::Connecting);
@@ -74,10 +80,12 @@ impl<P: Source, K: Sink, T: Topics, R: SchemaRegistry> Connector<P, K, T, R> {
             let mut session = Session::new(self, stopped.clone(), !has_streamed);
             let outcome = session.run().await;
             let this_one_streamed = session.has_streamed();
+            let this_one_lasted = this_one_streamed || session.has_stood_by();
             self.metrics.streaming.set(0);
             has_streamed |= this_one_streamed;
+            is_start &= !this_one_lasted;
             // A session that streams and fails at once is one more failure in a row.
-            let held = this_one_streamed && begun.elapsed() > self.config.retry_delay_max;
+            let held = this_one_lasted && begun.elapsed() > self.config.retry_delay_max;
             failures = if held { 1 } else { failures + 1 };
             let fault = match outcome {
                 Ok(Ended::AsAsked) => return Ok(()),
@@ -93,9 +101,10 @@ impl<P: Source, K: Sink, T: Topics, R: SchemaRegistry> Connector<P, K, T, R> {
                     origin: fault.origin(),
                 })
                 .inc();
-            if !has_streamed || fault.is_fenced() || !fault.is_retryable() {
+            if is_start || fault.is_fenced() || !fault.is_retryable() {
                 return Err(fault);
             }
+            self.let_others_lead(&fault, failures);
             let delay = self.delay(failures);
             let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
             warn!(error = %fault, attempt = failures, delay_ms, "stream ended, trying again from the checkpoint");
@@ -107,6 +116,18 @@ impl<P: Source, K: Sink, T: Topics, R: SchemaRegistry> Connector<P, K, T, R> {
                 return Ok(());
             }
             self.metrics.reconnects.inc();
+        }
+    }
+
+    /// A second failure in a row beyond the source is more than a restart. The lead is free until the next attempt; who
+    /// stands by takes it within that time, and without anybody standing by nothing is lost.
+    fn let_others_lead(&mut self, fault: &DeliveryError, failures: u32) {
+        if matches!(fault, DeliveryError::Source(_)) {
+            self.metrics.role.set(Role::None);
+        } else if failures >= FAILURES_WHILE_LEADING {
+            info!("the lead is given up until the next attempt: another instance may have more luck");
+            self.metrics.role.set(Role::None);
+            self.source.resign();
         }
     }
 

@@ -114,6 +114,9 @@ pub trait Source {
     /// ([`SourceWatch::lost`]).
     fn lead(&mut self) -> impl Future<Output = Result<(), BoxedFault>>;
 
+    /// Gives leadership up, so that an instance that stands by may lead. Nothing of the stream may be left.
+    fn resign(&mut self);
+
     /// Looks at the server, the slot, the publication and the captured tables. `known` is the checkpoint's timeline:
     /// when the server's is another, the history is fetched with it.
     fn survey(&mut self, known: Option<Timeline>) -> impl Future<Output = Result<Survey, BoxedFault>>;

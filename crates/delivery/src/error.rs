@@ -161,6 +161,17 @@ impl DeliveryError {
     }
 }
 
+/// What resolves it that a promoted server is behind.
+fn after_promotion(goes_on_at: Option<Lsn>, switched_at: Lsn) -> String {
+    match goes_on_at {
+        Some(lsn) => format!("then go on with: walcast checkpoint set {lsn} --accept-gap"),
+        None => format!(
+            "and re-read the tables concerned: this server does not have the slot either, and what was changed here after {switched_at} \
+             cannot be streamed; then start over with: walcast checkpoint reset"
+        ),
+    }
+}
+
 /// Going on could lose or double changes, or would do so silently: somebody has to decide. Each text says what was
 /// found, which positions are concerned and what resolves it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -251,7 +262,7 @@ pub enum Halt {
     #[error(
         "the server was promoted to timeline {found} at {switched_at}, but changes up to {stored} of timeline {expected} are in Kafka: \
          the records in ({switched_at}, {stored}] describe changes that the database no longer has; \
-         correct the consumers, then go on with: walcast checkpoint set {switched_at} --accept-gap"
+         correct the consumers, {}", after_promotion(*goes_on_at, *switched_at)
     )]
     AheadOfPromoted {
         /// The checkpoint's timeline.
@@ -260,8 +271,10 @@ pub enum Halt {
         found: Timeline,
         /// Where the checkpoint's timeline was left.
         switched_at: Lsn,
-        /// The checkpoint's position.
+        /// The end of what was delivered.
         stored: Lsn,
+        /// From where the slot of the promoted server can be streamed; `None`: it has no slot.
+        goes_on_at: Option<Lsn>,
     },
     /// The server does not descend from the checkpoint's timeline.
     #[error(

@@ -35,6 +35,7 @@ mod relations;
 mod reselect;
 mod retention;
 mod rewind;
+mod role;
 mod session;
 mod setup;
 mod shipper;
@@ -63,6 +64,7 @@ pub use loss::{resume_position, usable_slot};
 pub use metrics::{ChangeLabels, ErrorLabels, Metrics, PositionGauge};
 pub use positions::Positions;
 pub use rewind::{Rewind, RewindRefused, RewindWindow, rewind, rewind_window};
+pub use role::{Role, RoleBoard};
 pub use snapshot::{
     Board, BoardedTable, Marks, NextRow, Publishing, Selection, Signal, SignalError, SnapshotAnswer,
     SnapshotBoard, SnapshotCommand, SnapshotConfig, SnapshotControl, SnapshotMode, SnapshotProgress,

@@ -165,6 +165,7 @@ fn same_history(survey: &Survey, checkpoint: &Checkpoint) -> Result<Lsn, Halt> {
         found,
         switched_at,
         stored,
+        goes_on_at: survey.slot.as_ref().map(|_| checkpoint.end_lsn.min(switched_at)),
     };
     // Its commit record lies beyond `stored`, and another transaction's may lie there now.
     if let Some(partial) = checkpoint.partial

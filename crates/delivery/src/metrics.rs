@@ -8,7 +8,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
-use crate::{DriftBoard, SnapshotBoard, WalBoard, WalFigures};
+use crate::{DriftBoard, RoleBoard, SnapshotBoard, WalBoard, WalFigures};
 
 /// A gauge of whole numbers that can hold a log position.
 pub type PositionGauge = Gauge<u64, AtomicU64>;
@@ -52,6 +52,8 @@ pub struct Metrics {
     pub wal_board: WalBoard,
     /// What keeps changes from arriving.
     pub drift: DriftBoard,
+    /// Whether this instance leads.
+    pub role: RoleBoard,
     /// 1 while streaming, 0 while connecting, standing by or halted.
     pub streaming: Gauge<i64, AtomicI64>,
     /// Row changes handed to the producer.
@@ -101,6 +103,7 @@ impl Default for Metrics {
             wal: WalFigures::default(),
             wal_board: WalBoard::default(),
             drift: DriftBoard::default(),
+            role: RoleBoard::default(),
             streaming: Gauge::default(),
             changes: Family::default(),
             transactions: Counter::default(),
@@ -160,6 +163,7 @@ impl Metrics {
         );
         self.wal.register(registry);
         self.drift.register(registry);
+        self.role.register(registry);
         registry.register("streaming", "1 while streaming", self.streaming.clone());
         registry.register(
             "changes",

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tracing::{info, warn};
 use walcast_pgoutput::Lsn;
 
@@ -19,7 +20,7 @@ use crate::retention::Retention;
 use crate::setup::{Beginning, SnapshotOf, begin};
 use crate::shipper::Shipper;
 use crate::watcher::Watcher;
-use crate::{DeliveryError, Metrics, Positions, Status};
+use crate::{DeliveryError, Metrics, Positions, Role, RoleBoard, Status};
 
 /// How long a stop waits for Kafka before it gives up what is not committed; it will be read from the log again.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,6 +45,7 @@ pub(crate) struct Session<'a, P, K, T, R> {
     stopped: watch::Receiver<bool>,
     /// Whether it is the first since the connector was started.
     is_start: bool,
+    has_stood_by: bool,
     has_streamed: bool,
 }
 
@@ -57,8 +59,14 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
             connector,
             stopped,
             is_start,
+            has_stood_by: false,
             has_streamed: false,
         }
+    }
+
+    /// Whether another instance was waited for.
+    pub(crate) fn has_stood_by(&self) -> bool {
+        self.has_stood_by
     }
 
     /// Whether the stream was begun.
@@ -83,7 +91,14 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
     /// Takes the lead, fences whoever led before, and finds where to go on.
     async fn prepare(&mut self) -> Result<(Beginning<SnapshotOf<P>>, Started<P>), DeliveryError> {
         let connector = &mut *self.connector;
-        lead(&mut connector.source, &connector.status).await?;
+        let waiting = lead(
+            &mut connector.source,
+            &connector.status,
+            &connector.metrics.role,
+            &mut self.has_stood_by,
+        );
+        waiting.await?;
+        let led_since = Instant::now();
         connector.topics.forget();
         connector.registry.forget();
         let log = connector.sink.open().await.map_err(DeliveryError::Sink)?;
@@ -104,6 +119,10 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         let survey = started.watch.survey().await.map_err(DeliveryError::Source)?;
         still_reaches(&survey, beginning.from, &connector.config.slot)?;
         info!(slot = connector.config.slot, lsn = %beginning.from, "streaming");
+        if self.has_stood_by {
+            let seconds = led_since.elapsed().as_secs_f64();
+            connector.metrics.role.streams_after(seconds);
+        }
         Ok((beginning, started))
     }
 
@@ -212,17 +231,25 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
 }
 
 /// Waits for the lead; a wait that takes long is one behind another instance.
-async fn lead<P: Source>(source: &mut P, status: &watch::Sender<Status>) -> Result<(), DeliveryError> {
+async fn lead<P: Source>(
+    source: &mut P,
+    status: &watch::Sender<Status>,
+    role: &RoleBoard,
+    has_stood_by: &mut bool,
+) -> Result<(), DeliveryError> {
     let mut lead = std::pin::pin!(source.lead());
     let taken = tokio::select! {
         biased;
         taken = &mut lead => taken,
         () = tokio::time::sleep(STANDBY_AFTER) => {
             status.send_replace(Status::Standby);
+            role.set(Role::Standby);
+            *has_stood_by = true;
             lead.await
         }
     };
     status.send_replace(Status::Connecting);
+    role.set(if taken.is_ok() { Role::Leader } else { Role::None });
     taken.map_err(DeliveryError::Source)
 }
 

@@ -32,6 +32,10 @@ const INIT_LIMIT: Duration = Duration::from_secs(30);
 /// How long the answer to a commit is waited for before it counts as in doubt.
 const COMMIT_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long no record may be acknowledged while some are in flight. As long as for a commit: both tell of a broker that does
+/// not answer.
+const STALL_LIMIT: Duration = Duration::from_secs(30);
+
 /// How long an abort may take; the next start aborts as well.
 const ABORT_LIMIT: Duration = Duration::from_secs(5);
 
@@ -68,6 +72,31 @@ pub(crate) struct Session {
 
 /// Whether somebody still waits for an answer.
 pub(crate) type Wanted<'a> = &'a dyn Fn() -> bool;
+
+/// How long nothing has moved.
+#[derive(Debug)]
+struct Stall {
+    in_flight: i32,
+    since: Instant,
+}
+
+impl Stall {
+    fn new(in_flight: i32) -> Self {
+        Self {
+            in_flight,
+            since: Instant::now(),
+        }
+    }
+
+    /// Whether as many records as now have been in flight for longer than the limit. None is no stall.
+    fn lasts(&mut self, in_flight: i32, now: Instant) -> bool {
+        if in_flight != self.in_flight || in_flight == 0 {
+            self.in_flight = in_flight;
+            self.since = now;
+        }
+        now.duration_since(self.since) >= STALL_LIMIT
+    }
+}
 
 impl Session {
     /// Makes a producer; it connects by itself.
@@ -178,6 +207,7 @@ impl Session {
 
     fn send(&self, mut record: BaseRecord<'_, [u8], [u8]>, wanted: Wanted<'_>) -> Result<(), KafkaError> {
         let mut was_empty = false;
+        let mut stall = Stall::new(self.producer.in_flight_count());
         loop {
             let (error, back) = match self.producer.send(record) {
                 Ok(()) => return Ok(()),
@@ -193,6 +223,7 @@ impl Session {
             was_empty = self.producer.in_flight_count() == 0;
             self.producer.poll(Duration::ZERO);
             self.check_records()?;
+            self.check_progress(&mut stall)?;
             if !wanted() {
                 return Err(KafkaError::Abandoned {
                     doing: "writing records",
@@ -227,9 +258,11 @@ impl Session {
     /// Waits until nothing is in flight. librdkafka's own flush looks every 100 ms only.
     fn settle(&mut self, wanted: Wanted<'_>) -> Result<(), KafkaError> {
         let begun = Instant::now();
+        let mut stall = Stall::new(self.producer.in_flight_count());
         loop {
             self.producer.poll(Duration::ZERO);
             self.check_records()?;
+            self.check_progress(&mut stall)?;
             if self.producer.in_flight_count() == 0 {
                 self.window.reset(begun.elapsed());
                 // The last failure may have been counted down between the two looks.
@@ -242,6 +275,19 @@ impl Session {
             }
             thread::sleep(IN_FLIGHT_PAUSE);
         }
+    }
+
+    /// A broker that is slow acknowledges something now and then; one that does not is out of reach, and another instance may
+    /// reach it.
+    fn check_progress(&self, stall: &mut Stall) -> Result<(), KafkaError> {
+        if stall.lasts(self.producer.in_flight_count(), Instant::now()) {
+            return Err(KafkaError::Unreachable {
+                doing: "waiting for acknowledgements",
+                brokers: self.config.brokers.clone(),
+                reason: format!("nothing was acknowledged for {} s", STALL_LIMIT.as_secs()),
+            });
+        }
+        Ok(())
     }
 
     fn commit_transaction(&self, wanted: Wanted<'_>) -> Result<(), KafkaError> {
@@ -468,4 +514,24 @@ fn to_kafka<'a>(record: &RecordView<'a>) -> BaseRecord<'a, [u8], [u8]> {
         kafka.headers = Some(headers.fold(insert(owned, first), insert));
     }
     kafka
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, STALL_LIMIT, Stall};
+
+    #[test]
+    fn only_what_is_in_flight_and_does_not_move_is_a_stall() {
+        let mut stall = Stall::new(3);
+        let begun = stall.since;
+        let after = |time: Duration| begun + time;
+        let almost = STALL_LIMIT.saturating_sub(Duration::from_millis(1));
+        assert!(!stall.lasts(3, after(almost)));
+        assert!(stall.lasts(3, after(STALL_LIMIT)));
+        assert!(!stall.lasts(2, after(STALL_LIMIT)), "one was acknowledged");
+        assert!(!stall.lasts(2, after(STALL_LIMIT + almost)));
+        assert!(stall.lasts(2, after(2 * STALL_LIMIT)));
+        assert!(!stall.lasts(0, after(3 * STALL_LIMIT)));
+        assert!(!stall.lasts(0, after(9 * STALL_LIMIT)));
+    }
 }

@@ -3,8 +3,10 @@
 
 mod described;
 mod facts;
+mod failover;
 mod leadership;
 mod preconditions;
+mod predecessor;
 mod publication;
 mod query;
 mod readable;
@@ -18,9 +20,11 @@ mod wal;
 
 pub(crate) use described::{Described, Part, described, sizes};
 pub(crate) use facts::table_facts;
-pub(crate) use leadership::{lead, leads};
+pub(crate) use failover::{FAILOVER_SLOTS_SINCE, is_failover_slot};
+pub(crate) use leadership::{leads, try_lead};
 pub use preconditions::{Outcome, Precondition};
 pub(crate) use preconditions::{ROLE, preconditions, readable};
+pub(crate) use predecessor::{end_stream, holder};
 pub(crate) use publication::{backend_pid, leftover_publications, publication};
 pub(crate) use query::execute;
 pub(crate) use readable::{exists, refuses};

@@ -11,6 +11,22 @@ use crate::error::PostgresError;
 /// The default for [`PostgresConfig::queue_bytes`]: what arrives during a Kafka commit at full speed, a few times over.
 pub const QUEUE_BYTES_DEFAULT: usize = 4 * 1024 * 1024;
 
+/// The default for [`PostgresConfig::lead_timeout`]: a takeover takes seconds, and a machine that is busy for a moment or moved
+/// to another host keeps its lead.
+pub const LEAD_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+
+/// Whether the slot is to be there on a standby that is promoted (`failover`, 17 and later).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Failover {
+    /// A slot that we create is a failover slot where the server knows them; one that exists is left as it is.
+    #[default]
+    Auto,
+    /// It has to be: one that exists is altered, and an older server is refused.
+    Always,
+    /// A slot that we create is none.
+    Never,
+}
+
 /// Settings of the source.
 #[derive(Clone, Debug)]
 pub struct PostgresConfig {
@@ -20,6 +36,10 @@ pub struct PostgresConfig {
     pub name: String,
     /// The slot.
     pub slot: String,
+    /// Whether the slot is to survive a failover.
+    pub failover: Failover,
+    /// How long a leader may be silent before another instance may lead.
+    pub lead_timeout: Duration,
     /// The publication.
     pub publication: String,
     /// Which tables are captured.

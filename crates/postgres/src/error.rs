@@ -256,6 +256,15 @@ pub enum PostgresError {
         /// `server_version_num`.
         found: u32,
     },
+    /// Failover slots are demanded of a server that knows none.
+    #[error(
+        "[postgres] failover = true needs PostgreSQL 17 or later, and this server has version {version}: after a failover its slot is gone, \
+         and what was not delivered by then with it; upgrade the server, or set failover = \"auto\" and read docs/high-availability.md"
+    )]
+    NoFailoverSlots {
+        /// `server_version_num`.
+        version: u32,
+    },
     /// The slot is held by another connection.
     #[error("slot {slot} is in use by another connection after {} s of waiting: {error}", waited.as_secs())]
     SlotActive {
@@ -389,6 +398,7 @@ impl Fault for PostgresError {
             | PostgresError::AnotherServer { .. }
             | PostgresError::Pooled { .. }
             | PostgresError::TooOld { .. }
+            | PostgresError::NoFailoverSlots { .. }
             | PostgresError::StandbyTooOld { .. }
             | PostgresError::NoStandbyOfIt { .. }
             | PostgresError::FirstConnection(_) => false,

@@ -19,13 +19,17 @@
 //!
 //! use walcast_delivery::{Partitions, Source};
 //! use walcast_mapper::EventsConfig;
-//! use walcast_postgres::{ConnectConfig, Environment, PostgresConfig, PostgresSource, QUEUE_BYTES_DEFAULT};
+//! use walcast_postgres::{
+//!     ConnectConfig, Environment, Failover, LEAD_TIMEOUT_DEFAULT, PostgresConfig, PostgresSource, QUEUE_BYTES_DEFAULT,
+//! };
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut source = PostgresSource::new(PostgresConfig {
 //!     connect: ConnectConfig::parse("postgres://walcast@db/shop?sslmode=require", &Environment::of_process())?,
 //!     name: "shop".to_owned(),
 //!     slot: "walcast_shop".to_owned(),
+//!     failover: Failover::Auto,
+//!     lead_timeout: LEAD_TIMEOUT_DEFAULT,
 //!     publication: "walcast_shop".to_owned(),
 //!     tables: vec!["public.*".parse()?],
 //!     exclude: Vec::new(),
@@ -53,7 +57,9 @@ mod check;
 mod config;
 mod connect;
 mod error;
+mod lead;
 mod look;
+mod predecessor;
 mod replication;
 mod snapshot;
 mod source;
@@ -62,7 +68,7 @@ pub mod tail;
 
 pub use catalog::{Outcome, Precondition};
 pub use check::preconditions;
-pub use config::{PostgresConfig, QUEUE_BYTES_DEFAULT};
+pub use config::{Failover, LEAD_TIMEOUT_DEFAULT, PostgresConfig, QUEUE_BYTES_DEFAULT};
 pub use connect::{
     ChannelBinding, ConnectConfig, ConninfoError, Environment, Host, Secret, SessionAttributes, SslMode,
     TlsSetupError,

@@ -12,9 +12,11 @@ use walcast_mapper::{TableFacts, TableName, Unsent};
 use walcast_pgoutput::{Lsn, Oid};
 
 use crate::catalog::{self, Outcome};
-use crate::config::PostgresConfig;
-use crate::connect::{Session, connect_ordinary, connect_replication};
+use crate::config::{Failover, PostgresConfig};
+use crate::connect::{Session, connect_ordinary, connect_replication, connect_to};
 use crate::error::PostgresError;
+use crate::lead::Lead;
+use crate::predecessor;
 use crate::replication::{
     ExportedSnapshot, ReplicationConnection, ReplicationFeedback, ReplicationStream, SlotKind,
     StreamSettings, stream,
@@ -22,18 +24,19 @@ use crate::replication::{
 use crate::snapshot::{PostgresSnapshots, import};
 use crate::survey::survey;
 
-/// How long a slot that is still active is waited for: a connection that has just ended holds it for a moment.
-const SLOT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a slot that became active again is waited for: a connection that has just ended holds it for a moment.
+const SLOT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// `logical_decoding_work_mem` exists from here on; a server that does not know it refuses the connection.
 const DECODING_WORK_MEM_SINCE: u32 = 130_000;
 
 /// A Postgres database whose changes are captured.
 ///
-/// One ordinary connection holds leadership and answers catalog questions; one replication connection streams. Both go to
-/// the same server: that is checked.
+/// One connection leads, one answers catalog questions, and a replication connection streams. All go to the same server:
+/// that is checked.
 pub struct PostgresSource {
     config: Arc<PostgresConfig>,
+    lead: Option<Arc<Lead>>,
     leading: Option<Leading>,
     /// The same session, for [`PostgresWalWatch`], which must not keep it open.
     led: watch::Sender<Weak<Session>>,
@@ -42,7 +45,7 @@ pub struct PostgresSource {
     was_connected: bool,
 }
 
-/// The session that holds leadership.
+/// The session that is asked, on the server where this instance leads.
 #[derive(Clone)]
 pub(crate) struct Leading {
     pub(crate) session: Arc<Session>,
@@ -58,6 +61,7 @@ impl PostgresSource {
         config.validate()?;
         Ok(Self {
             config: Arc::new(config),
+            lead: None,
             leading: None,
             led: watch::Sender::new(Weak::new()),
             replication: None,
@@ -76,16 +80,17 @@ impl PostgresSource {
     }
 
     async fn try_lead(&mut self) -> Result<(), PostgresError> {
-        if self
+        let leads = self.lead.as_ref().is_some_and(|lead| !lead.is_lost());
+        let can_ask = self
             .leading
             .as_ref()
-            .is_some_and(|leading| !leading.session.has_ended())
-        {
+            .is_some_and(|leading| !leading.session.has_ended());
+        if leads && can_ask {
             return Ok(());
         }
-        self.leading = None;
-        self.replication = None;
-        let connected = connect_primary(&self.config).await;
+        self.resign();
+        let config = &*self.config;
+        let connected = connect_primary(config).await;
         let (session, system_identifier) = connected.map_err(|error| {
             if self.was_connected {
                 error
@@ -93,15 +98,19 @@ impl PostgresSource {
                 error.at_first_connection()
             }
         })?;
-        self.was_connected = true;
-        catalog::lead(&session, &self.config.name).await?;
-        if !catalog::leads(&session.client, &self.config.name).await? {
-            return Err(PostgresError::Pooled {
-                endpoint: session.endpoint.to_string(),
+        if config.failover == Failover::Always && session.server_version < catalog::FAILOVER_SLOTS_SINCE {
+            return Err(PostgresError::NoFailoverSlots {
+                version: session.server_version,
             });
         }
+        self.was_connected = true;
+        let lead = Lead::take(session, &config.name, config.lead_timeout).await?;
+        let endpoint = lead.session.endpoint.clone();
+        let session = connect_to(&config.connect, endpoint, &config.application_name()).await?;
+        on_primary(&session, system_identifier).await?;
         let session = Arc::new(session);
         self.led.send_replace(Arc::downgrade(&session));
+        self.lead = Some(Arc::new(lead));
         self.leading = Some(Leading {
             session,
             system_identifier,
@@ -111,6 +120,10 @@ impl PostgresSource {
 
     fn leading(&self) -> Result<Leading, PostgresError> {
         self.leading.clone().ok_or(PostgresError::NotLeading)
+    }
+
+    fn held_lead(&self) -> Result<Arc<Lead>, PostgresError> {
+        self.lead.clone().ok_or(PostgresError::NotLeading)
     }
 
     /// The replication connection, opened and checked to be on the leader's server when there is none.
@@ -148,9 +161,10 @@ impl PostgresSource {
         }
         // Where rows are read from a standby, its snapshots are taken once changes are streamed.
         let with_snapshot = with_snapshot && self.config.reader.is_none();
+        let fails_over = self.config.failover != Failover::Never && version >= catalog::FAILOVER_SLOTS_SINCE;
         let replication = self.replication(&leading).await?;
         let exported = replication
-            .create_slot(&slot, SlotKind::Permanent, with_snapshot, version)
+            .create_slot(&slot, SlotKind::Permanent { fails_over }, with_snapshot, version)
             .await?;
         let ExportedSnapshot {
             consistent_point,
@@ -191,13 +205,19 @@ impl PostgresSource {
     }
 
     async fn try_start(&mut self, from: Lsn) -> Result<Started<Self>, PostgresError> {
-        let leading = self.leading()?;
+        let (lead, leading) = (self.held_lead()?, self.leading()?);
         self.replication(&leading).await?;
+        predecessor::wait_out(&lead, &self.config).await?;
         // Taken out: whatever happens from here on, the next start begins with a new connection.
         let mut replication = self.replication.take().ok_or(PostgresError::NotLeading)?;
         let wal_sender_timeout = replication.wal_sender_timeout().await?;
         let config = &self.config;
         let server_version = leading.session.server_version;
+        if config.failover == Failover::Always
+            && !catalog::is_failover_slot(&leading.session.client, &config.slot).await?
+        {
+            replication.let_fail_over(&config.slot).await?;
+        }
         replication
             .start_replication(
                 &config.slot,
@@ -224,6 +244,7 @@ impl PostgresSource {
             },
             snapshots: PostgresSnapshots::new(leading.clone(), Arc::clone(config)),
             watch: PostgresWatch {
+                lead,
                 leading,
                 config: Arc::clone(config),
             },
@@ -235,7 +256,8 @@ impl PostgresSource {
 pub(crate) async fn connect_primary(
     config: &PostgresConfig,
 ) -> Result<(Session, SystemIdentifier), PostgresError> {
-    let session = connect_ordinary(&config.connect, &config.application_name()).await?;
+    let connect = config.connect.clone().for_primary();
+    let session = connect_ordinary(&connect, &config.application_name()).await?;
     let cluster = catalog::cluster(&session.client).await?;
     if cluster.in_recovery {
         return Err(PostgresError::InRecovery {
@@ -243,6 +265,23 @@ pub(crate) async fn connect_primary(
         });
     }
     Ok((session, cluster.system_identifier))
+}
+
+/// Checks that a further session reached the server where this instance leads.
+async fn on_primary(session: &Session, system_identifier: SystemIdentifier) -> Result<(), PostgresError> {
+    let cluster = catalog::cluster(&session.client).await?;
+    if cluster.in_recovery {
+        return Err(PostgresError::InRecovery {
+            endpoint: session.endpoint.to_string(),
+        });
+    }
+    if cluster.system_identifier != system_identifier {
+        return Err(PostgresError::AnotherServer {
+            replication: cluster.system_identifier,
+            ordinary: system_identifier,
+        });
+    }
+    Ok(())
 }
 
 /// A replication connection to the leader's server.
@@ -287,6 +326,12 @@ impl Source for PostgresSource {
 
     async fn lead(&mut self) -> Result<(), BoxedFault> {
         Ok(self.try_lead().await?)
+    }
+
+    fn resign(&mut self) {
+        self.replication = None;
+        self.leading = None;
+        self.lead = None;
     }
 
     async fn survey(&mut self, known: Option<Timeline>) -> Result<Survey, BoxedFault> {
@@ -384,8 +429,9 @@ impl RowsCatalog for PostgresCatalog {
     }
 }
 
-/// Eyes on slot, publication and leadership over the leader's connection.
+/// Eyes on slot, publication and leadership.
 pub struct PostgresWatch {
+    lead: Arc<Lead>,
     leading: Leading,
     config: Arc<PostgresConfig>,
 }
@@ -402,7 +448,11 @@ impl SourceWatch for PostgresWatch {
     }
 
     async fn lost(&mut self) -> BoxedFault {
-        let why = self.leading.session.ended().await;
+        let why = tokio::select! {
+            biased;
+            why = self.lead.lost() => why,
+            why = self.leading.session.ended() => why,
+        };
         PostgresError::LeadershipLost {
             name: self.config.name.clone(),
             why,

@@ -13,7 +13,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 pub use cluster::KafkaCluster;
-pub use options::KafkaOptions;
+pub use options::{KafkaOptions, ProxiedListener};
 pub use security::KafkaSecurity;
 
 use crate::command;

@@ -62,7 +62,7 @@ pub use consumer::{RawRecord, TopicReader, read_topic, records_written, topic_na
 pub use debezium::{Debezium, DebeziumConfig, DebeziumOptions};
 pub use error::{Error, Result};
 pub use failing_http::FailingHttp;
-pub use kafka::{Kafka, KafkaCluster, KafkaOptions, KafkaSecurity};
+pub use kafka::{Kafka, KafkaCluster, KafkaOptions, KafkaSecurity, ProxiedListener};
 pub use load::{Load, LoadOptions, LoadSummary, Shop, TpcB};
 pub use packages::{POSTGRES_RELEASES, fetch, fetch_debezium};
 pub use postgres::{Auth, Password, Postgres, PostgresOptions, StopMode, connect, quote_name};

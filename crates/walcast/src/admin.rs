@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
@@ -96,8 +96,12 @@ async fn healthz() -> Json<serde_json::Value> {
     Json(json!({ "alive": true }))
 }
 
-async fn readyz(State(served): State<Arc<Served>>) -> Response {
-    let readiness = served.observed.readiness();
+/// An instance that stands by is ready to a rollout, which waits for it, and not to whoever waits for changes.
+const STANDBY_WILL_DO: &str = "standby=true";
+
+async fn readyz(State(served): State<Arc<Served>>, RawQuery(asked): RawQuery) -> Response {
+    let standby_will_do = asked.as_deref() == Some(STANDBY_WILL_DO);
+    let readiness = served.observed.readiness(standby_will_do);
     let code = if readiness.ready {
         StatusCode::OK
     } else {

@@ -32,7 +32,7 @@ use walcast_mapper::{
     ColumnSettings, Encoding, EventsConfig, FlatForm, KeyRule, MissingNotNull, NameSettings, NullWithDefault,
     Shape, TablePattern, TypeModes, UnavailableValues,
 };
-use walcast_postgres::{ConnectConfig, Environment};
+use walcast_postgres::{ConnectConfig, Environment, Failover};
 
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::secret::Secret;
@@ -70,6 +70,8 @@ pub(crate) struct Config {
 pub(crate) struct PostgresSection {
     pub(crate) connect: ConnectConfig,
     pub(crate) slot: String,
+    pub(crate) failover: Failover,
+    pub(crate) lead_timeout: Duration,
     pub(crate) publication: String,
     pub(crate) create: bool,
     pub(crate) tables: Vec<TablePattern>,

@@ -77,6 +77,8 @@ pub(crate) fn postgres(config: &Config) -> PostgresConfig {
         connect: section.connect.clone(),
         name: config.name.clone(),
         slot: section.slot.clone(),
+        failover: section.failover,
+        lead_timeout: section.lead_timeout,
         publication: section.publication.clone(),
         tables: section.tables.clone(),
         exclude: section.exclude.clone(),

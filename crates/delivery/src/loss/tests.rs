@@ -267,6 +267,20 @@ fn a_promotion_before_what_was_delivered() {
     );
 }
 
+/// There is nothing to go on from then.
+#[test]
+fn a_promotion_before_what_was_delivered_on_a_server_without_the_slot() {
+    check(
+        |survey, checkpoint| {
+            checkpoint.timeline = Timeline::new(1);
+            survey.slot = None;
+        },
+        &expect![
+            "the server was promoted to timeline 2 at 0/180, but changes up to 0/200 of timeline 1 are in Kafka: the records in (0/180, 0/200] describe changes that the database no longer has; correct the consumers, and re-read the tables concerned: this server does not have the slot either, and what was changed here after 0/180 cannot be streamed; then start over with: walcast checkpoint reset"
+        ],
+    );
+}
+
 /// Part of a transaction that the promoted server never had, or has as another one at the same place.
 #[test]
 fn a_promotion_before_the_rest_of_a_split_transaction() {
@@ -282,7 +296,7 @@ fn a_promotion_before_the_rest_of_a_split_transaction() {
     check(
         promoted(0x190),
         &expect![
-            "the server was promoted to timeline 2 at 0/180, but changes up to 0/190 of timeline 1 are in Kafka: the records in (0/180, 0/190] describe changes that the database no longer has; correct the consumers, then go on with: walcast checkpoint set 0/180 --accept-gap"
+            "the server was promoted to timeline 2 at 0/180, but changes up to 0/190 of timeline 1 are in Kafka: the records in (0/180, 0/190] describe changes that the database no longer has; correct the consumers, then go on with: walcast checkpoint set 0/170 --accept-gap"
         ],
     );
 }
@@ -316,7 +330,7 @@ fn a_message_that_the_server_does_not_have() {
     check(
         promoted(0x180),
         &expect![
-            "the server was promoted to timeline 2 at 0/180, but changes up to 0/180 of timeline 1 are in Kafka: the records in (0/180, 0/180] describe changes that the database no longer has; correct the consumers, then go on with: walcast checkpoint set 0/180 --accept-gap"
+            "the server was promoted to timeline 2 at 0/180, but changes up to 0/180 of timeline 1 are in Kafka: the records in (0/180, 0/180] describe changes that the database no longer has; correct the consumers, then go on with: walcast checkpoint set 0/170 --accept-gap"
         ],
     );
     check(

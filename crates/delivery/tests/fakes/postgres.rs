@@ -77,6 +77,8 @@ pub(crate) struct Server {
     pub(crate) intruders: VecDeque<Vec<u8>>,
     /// Raised when another instance takes the lead.
     pub(crate) lead_lost: Rc<Notify>,
+    /// How often the lead was given up.
+    pub(crate) resigned: usize,
 }
 
 impl Scripted for Server {
@@ -117,6 +119,7 @@ impl Postgres {
             keepalives_inside: false,
             intruders: VecDeque::new(),
             lead_lost: Rc::new(Notify::new()),
+            resigned: 0,
         };
         Self {
             server: Rc::new(RefCell::new(server)),
@@ -332,6 +335,10 @@ impl Source for PostgresClient {
 
     async fn lead(&mut self) -> Result<(), BoxedFault> {
         self.call(PostgresCall::Lead, |_| Ok(())).await
+    }
+
+    fn resign(&mut self) {
+        self.postgres.server.borrow_mut().resigned += 1;
     }
 
     async fn survey(&mut self, _known: Option<Timeline>) -> Result<Survey, BoxedFault> {

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt::Debug;
 use std::rc::Rc;
+use std::time::Duration;
 
 use walcast_delivery::{BoxedFault, Fault};
 
@@ -108,6 +109,8 @@ pub(crate) enum Act {
 pub(crate) struct Script<C> {
     /// Which call, how many of its kind are still let through before it, and what happens then.
     planned: Vec<(C, usize, Act)>,
+    /// Calls that take their time before anything else happens.
+    slowed: Vec<(C, Duration)>,
     made: Vec<C>,
 }
 
@@ -115,6 +118,7 @@ impl<C> Default for Script<C> {
     fn default() -> Self {
         Self {
             planned: Vec::new(),
+            slowed: Vec::new(),
             made: Vec::new(),
         }
     }
@@ -125,6 +129,16 @@ impl<C: Copy + PartialEq + Debug> Script<C> {
     pub(crate) fn at(&mut self, call: C, nth: usize, act: Act) {
         assert!(nth > 0, "the first call is number 1");
         self.planned.push((call, nth - 1, act));
+    }
+
+    /// Has the next call of this kind that is not slow yet take so long, whatever is planned for it.
+    pub(crate) fn slow(&mut self, call: C, by: Duration) {
+        self.slowed.push((call, by));
+    }
+
+    fn take_delay(&mut self, call: C) -> Option<Duration> {
+        let place = self.slowed.iter().position(|(slowed, _)| *slowed == call)?;
+        Some(self.slowed.remove(place).1)
     }
 
     /// The calls made so far, in order.
@@ -172,6 +186,10 @@ pub(crate) async fn perform<S: Scripted, T>(
     effect: impl FnOnce(&mut S) -> Result<T, TestFault>,
 ) -> Result<T, BoxedFault> {
     steps.step().await;
+    let delay = system.borrow_mut().script().take_delay(call);
+    if let Some(delay) = delay {
+        tokio::time::sleep(delay).await;
+    }
     let planned = system.borrow_mut().script().take(call);
     steps.changed();
     match planned {

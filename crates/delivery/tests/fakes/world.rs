@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use walcast_delivery::{
     Checkpoint, CheckpointState, CheckpointUpdate, Connector, DeliveryConfig, DeliveryError, Metrics,
-    OnIncompatible, ReplayConfig, SnapshotConfig, SnapshotControl, SnapshotMode, SnapshotRequests, Status,
-    SystemIdentifier, Timeline,
+    OnIncompatible, ReplayConfig, RoleBoard, SnapshotConfig, SnapshotControl, SnapshotMode, SnapshotRequests,
+    Status, SystemIdentifier, Timeline,
 };
 use walcast_mapper::MapperConfig;
 use walcast_pgoutput::Lsn;
@@ -38,6 +38,7 @@ pub(crate) struct World {
     pub(crate) config: DeliveryConfig,
     pub(crate) mapper: MapperConfig,
     pub(crate) status: watch::Sender<Status>,
+    pub(crate) role: RoleBoard,
     delivers_from: Cell<Lsn>,
     control: RefCell<Option<SnapshotControl>>,
 }
@@ -53,6 +54,7 @@ impl World {
             config: config(),
             mapper: MapperConfig::new("shop", "shop"),
             status: watch::Sender::new(Status::default()),
+            role: RoleBoard::default(),
             steps,
             delivers_from: Cell::new(CONSISTENT_POINT),
             control: RefCell::new(None),
@@ -107,7 +109,10 @@ impl World {
             registry: self.registry.clone(),
             mapper: self.mapper.clone(),
             config: self.config.clone(),
-            metrics: Metrics::default(),
+            metrics: Metrics {
+                role: self.role.clone(),
+                ..Metrics::default()
+            },
             requests,
             status: self.status.clone(),
         }

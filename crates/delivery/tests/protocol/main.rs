@@ -20,5 +20,6 @@ mod relations;
 mod replay;
 mod snapshots;
 mod splitting;
+mod standing_by;
 mod stopping;
 mod taking_over;

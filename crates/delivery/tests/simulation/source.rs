@@ -131,6 +131,10 @@ impl Source for SourceClient {
         Ok(())
     }
 
+    fn resign(&mut self) {
+        self.lead = None;
+    }
+
     async fn survey(&mut self, known: Option<Timeline>) -> Result<Survey, BoxedFault> {
         let link = self.leading()?;
         let survey = || {

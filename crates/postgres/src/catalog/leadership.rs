@@ -1,24 +1,16 @@
 //! One instance leads a connector's name: a session lock on the captured database. Whoever does not hold it touches
 //! nothing, above all not Kafka: initialising transactions there would fence the healthy leader.
 
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
-use tracing::info;
 
 use super::query::{one, value};
-use crate::connect::Session;
 use crate::error::PostgresError;
 
 const DOING: &str = "asking for leadership";
 
 /// The first half of the lock's key, "walc": keeps clear of other users of advisory locks.
 const LOCK_CLASS: i32 = 0x7761_6c63;
-
-const POLL: Duration = Duration::from_secs(1);
-const REMINDER: Duration = Duration::from_secs(60);
 
 /// The second half of the lock's key: FNV-1a, which stays the same over versions.
 fn lock_key(name: &str) -> i32 {
@@ -29,23 +21,8 @@ fn lock_key(name: &str) -> i32 {
         .cast_signed()
 }
 
-/// Waits until this session holds the name's lock; the lock ends with the session.
-pub(crate) async fn lead(session: &Session, name: &str) -> Result<(), PostgresError> {
-    let mut said: Option<Instant> = None;
-    while !try_lock(&session.client, name).await? {
-        if said.is_none_or(|said| said.elapsed() >= REMINDER) {
-            info!(name, endpoint = %session.endpoint, "standing by: another instance leads");
-            said = Some(Instant::now());
-        }
-        sleep(POLL).await;
-    }
-    if said.is_some() {
-        info!(name, "leading now");
-    }
-    Ok(())
-}
-
-async fn try_lock(client: &Client, name: &str) -> Result<bool, PostgresError> {
+/// Takes the name's lock unless another session has it; it ends with the session.
+pub(crate) async fn try_lead(client: &Client, name: &str) -> Result<bool, PostgresError> {
     let sql = "SELECT pg_try_advisory_lock($1, $2)";
     let key = lock_key(name);
     let row = one(

@@ -7,6 +7,7 @@ use walcast_delivery::{Persistence, Survey};
 use walcast_mapper::TableName;
 use walcast_pgoutput::ReplicaIdentity;
 
+use super::failover::failover;
 use super::query::{one, rows, value};
 use super::readable::unreadable;
 use super::room::room;
@@ -86,6 +87,7 @@ pub(crate) async fn preconditions(
     let mut found = server(client, config, survey).await?;
     found.push(slot(config, survey));
     found.extend(room(client, survey.server_version, config).await?);
+    found.extend(failover(client, config, survey).await?);
     found.push(publication(client, config, survey).await?);
     found.extend(tables(survey));
     found.extend(readable(client, config, survey).await?);

@@ -221,6 +221,15 @@ impl ConnectConfig {
         self
     }
 
+    /// With the primary looked for among several hosts where it is not said what will do: a standby cannot be led on.
+    #[must_use]
+    pub(crate) fn for_primary(mut self) -> Self {
+        if self.hosts.len() > 1 && self.session_attributes == SessionAttributes::Any {
+            self.session_attributes = SessionAttributes::Primary;
+        }
+        self
+    }
+
     /// The hosts, in the order they are tried.
     #[must_use]
     pub fn hosts(&self) -> &[Host] {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_postgres::config::{ChannelBinding as PgChannelBinding, SslMode as PgSslMode, SslNegotiation};
 use tokio_postgres::{Client, Config};
@@ -21,6 +21,7 @@ pub(crate) struct Session {
     /// `server_version_num`.
     pub(crate) server_version: u32,
     end: watch::Receiver<Option<String>>,
+    hang_up: Arc<Notify>,
     /// The task that moves the connection's bytes.
     _driver: JoinSet<()>,
 }
@@ -35,6 +36,11 @@ impl Session {
             Err(_) => None,
         };
         why.unwrap_or_else(|| "its task has ended".to_owned())
+    }
+
+    /// What closes the connection at once when it is notified, whoever still holds the session.
+    pub(crate) fn hang_up(&self) -> Arc<Notify> {
+        Arc::clone(&self.hang_up)
     }
 
     /// Whether the connection has ended.
@@ -170,9 +176,15 @@ pub(crate) async fn connect_to(
     .await?;
 
     let (tell, end) = watch::channel(None);
+    let hang_up = Arc::new(Notify::new());
+    let hung_up = Arc::clone(&hang_up);
     let mut driver = JoinSet::new();
     driver.spawn(async move {
-        let why = match connection.await {
+        let ended = tokio::select! {
+            ended = connection => ended,
+            () = hung_up.notified() => Ok(()),
+        };
+        let why = match ended {
             Ok(()) => "it was closed".to_owned(),
             Err(error) => error_text(&error),
         };
@@ -185,6 +197,7 @@ pub(crate) async fn connect_to(
         endpoint,
         server_version,
         end,
+        hang_up,
         _driver: driver,
     })
 }

@@ -33,7 +33,10 @@ pub(crate) struct Identity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SlotKind {
     /// Until it is dropped.
-    Permanent,
+    Permanent {
+        /// Whether standbys keep a copy of it (17 and later).
+        fails_over: bool,
+    },
     /// As long as the connection.
     Temporary,
 }
@@ -137,6 +140,14 @@ impl ReplicationConnection {
         })
     }
 
+    /// Has standbys keep a copy of a slot that nobody streams from (17 and later).
+    pub(crate) async fn let_fail_over(&mut self, slot: &str) -> Result<(), PostgresError> {
+        let sql = format!("ALTER_REPLICATION_SLOT {} (FAILOVER true)", identifier(slot));
+        self.query("making the slot a failover slot", &sql).await?;
+        info!(slot, "the slot is a failover slot now");
+        Ok(())
+    }
+
     /// Begins to stream. A slot that another connection holds is waited for at most `patience`.
     pub(crate) async fn start_replication(
         &mut self,
@@ -217,18 +228,21 @@ impl ReplicationConnection {
 }
 
 fn create_slot_command(slot: &str, kind: SlotKind, exports: bool, server_version: u32) -> String {
-    let temporary = match kind {
-        SlotKind::Permanent => "",
-        SlotKind::Temporary => " TEMPORARY",
+    let (temporary, fails_over) = match kind {
+        SlotKind::Permanent { fails_over } => ("", fails_over),
+        SlotKind::Temporary => (" TEMPORARY", false),
     };
-    let snapshot = match (server_version >= OPTIONS_IN_PARENTHESES_SINCE, exports) {
-        (true, true) => "(SNAPSHOT 'export')",
-        (true, false) => "(SNAPSHOT 'nothing')",
-        (false, true) => "EXPORT_SNAPSHOT",
-        (false, false) => "NOEXPORT_SNAPSHOT",
+    let options = match (server_version >= OPTIONS_IN_PARENTHESES_SINCE, exports) {
+        (true, _) => {
+            let snapshot = if exports { "export" } else { "nothing" };
+            let failover = if fails_over { ", FAILOVER true" } else { "" };
+            format!("(SNAPSHOT '{snapshot}'{failover})")
+        }
+        (false, true) => "EXPORT_SNAPSHOT".to_owned(),
+        (false, false) => "NOEXPORT_SNAPSHOT".to_owned(),
     };
     format!(
-        "CREATE_REPLICATION_SLOT {}{temporary} LOGICAL pgoutput {snapshot}",
+        "CREATE_REPLICATION_SLOT {}{temporary} LOGICAL pgoutput {options}",
         identifier(slot)
     )
 }
@@ -296,7 +310,7 @@ mod tests {
     fn slots_are_created_in_the_grammar_of_the_version() {
         check(
             "a",
-            SlotKind::Permanent,
+            SlotKind::Permanent { fails_over: false },
             false,
             140_019,
             &expect![[r#"CREATE_REPLICATION_SLOT "a" LOGICAL pgoutput NOEXPORT_SNAPSHOT"#]],
@@ -317,10 +331,17 @@ mod tests {
         );
         check(
             "a",
-            SlotKind::Permanent,
+            SlotKind::Permanent { fails_over: false },
             true,
             150_000,
             &expect![[r#"CREATE_REPLICATION_SLOT "a" LOGICAL pgoutput (SNAPSHOT 'export')"#]],
+        );
+        check(
+            "a",
+            SlotKind::Permanent { fails_over: true },
+            true,
+            170_000,
+            &expect![[r#"CREATE_REPLICATION_SLOT "a" LOGICAL pgoutput (SNAPSHOT 'export', FAILOVER true)"#]],
         );
     }
 }

@@ -20,7 +20,7 @@ async fn a_standby_takes_over_when_the_leader_is_gone() {
     tokio::select! {
         led = &mut waiting => panic!("two lead: {led:?}"),
         seen = wait_until("the standby", LIMIT, async || {
-            Ok(client.query_one(connections, &[]).await.unwrap().get::<_, i64>(0) == 2)
+            Ok(client.query_one(connections, &[]).await.unwrap().get::<_, i64>(0) == 3)
         }) => seen.unwrap(),
     }
     drop(leader);
@@ -78,7 +78,7 @@ async fn the_first_host_that_will_do_is_taken() {
         let client = server_of.client().await.unwrap();
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'walcast/shop'";
         let found: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
-        assert_eq!(found, 1, "{attributes}");
+        assert_eq!(found, 2, "{attributes}: one connection leads, one asks");
         drop(source);
         crate::streaming::wait_until_gone(server_of).await;
     }

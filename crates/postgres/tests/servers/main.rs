@@ -16,7 +16,10 @@ use std::time::Duration;
 
 use walcast_delivery::{BoxedFault, ChangeStream, Partitions, Source, Started, Survey};
 use walcast_pgoutput::{Column, Decoder, Frame, Lsn, Message};
-use walcast_postgres::{ConnectConfig, Environment, PostgresConfig, PostgresSource, QUEUE_BYTES_DEFAULT};
+use walcast_postgres::{
+    ConnectConfig, Environment, Failover, LEAD_TIMEOUT_DEFAULT, PostgresConfig, PostgresSource,
+    QUEUE_BYTES_DEFAULT,
+};
 use walcast_testbed::Postgres;
 
 /// Longer than anything here takes; a test that hangs fails instead.
@@ -33,6 +36,8 @@ fn config(url: &str) -> PostgresConfig {
         connect: connect(url),
         name: "shop".to_owned(),
         slot: "walcast_shop".to_owned(),
+        failover: Failover::Auto,
+        lead_timeout: LEAD_TIMEOUT_DEFAULT,
         publication: "walcast_shop".to_owned(),
         tables: vec!["public.*".parse().unwrap()],
         exclude: Vec::new(),

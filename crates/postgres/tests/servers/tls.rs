@@ -68,7 +68,7 @@ async fn certificates_are_checked_as_far_as_the_mode_says() {
         set_up(&mut source)
             .await
             .unwrap_or_else(|error| panic!("{parameters}: {error}"));
-        assert_eq!(encrypted(&server).await, (2, 0), "{parameters}");
+        assert_eq!(encrypted(&server).await, (3, 0), "{parameters}");
         drop(source);
         crate::streaming::wait_until_gone(&server).await;
     }

@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{KafkaSecurity, Ports, Seat};
+use crate::error::Result;
 use crate::ports::Port;
+use crate::proxy::Proxy;
 
 /// Settings for one broker on a small machine; options override them.
 const DEFAULTS: [(&str, &str); 18] = [
@@ -13,7 +16,7 @@ const DEFAULTS: [(&str, &str); 18] = [
     ("controller.listener.names", "CONTROLLER"),
     (
         "listener.security.protocol.map",
-        "PLAINTEXT:PLAINTEXT,BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL",
+        "PLAINTEXT:PLAINTEXT,BROKER:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL",
     ),
     ("inter.broker.listener.name", "PLAINTEXT"),
     ("default.replication.factor", "1"),
@@ -41,6 +44,15 @@ pub struct KafkaOptions {
     pub heap_mb: u32,
     /// Listeners with TLS and SASL beside the open one.
     pub security: Option<KafkaSecurity>,
+    /// A listener that is reached through a proxy, beside the open one ([`KafkaOptions::behind_proxy`]).
+    pub proxied: Option<ProxiedListener>,
+}
+
+/// A listener that tells its clients the address of a proxy.
+#[derive(Clone, Debug)]
+pub struct ProxiedListener {
+    listens: Arc<Port>,
+    advertised: u16,
 }
 
 impl Default for KafkaOptions {
@@ -49,6 +61,7 @@ impl Default for KafkaOptions {
             properties: Vec::new(),
             heap_mb: 512,
             security: None,
+            proxied: None,
         }
     }
 }
@@ -59,6 +72,21 @@ impl KafkaOptions {
     pub fn with_property(mut self, name: &str, value: &str) -> KafkaOptions {
         self.properties.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// With a further listener that is reached through the proxy which comes back: who connects to its port stays behind it,
+    /// and everybody else is not disturbed by what it does.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub async fn behind_proxy(mut self) -> Result<(KafkaOptions, Proxy)> {
+        let listens = Arc::new(Port::reserve()?);
+        let proxy = Proxy::start(listens.number()).await?;
+        self.proxied = Some(ProxiedListener {
+            listens,
+            advertised: proxy.port(),
+        });
+        Ok((self, proxy))
     }
 }
 
@@ -76,11 +104,17 @@ pub(super) fn properties(options: &KafkaOptions, ports: &Ports, seat: Option<&Se
         secured = security.properties(&state.join("tls"));
     }
     let controller = ports.controller.number();
+    let mut listeners = format!("{advertised},{}", address("CONTROLLER", &ports.controller));
+    if let Some(ProxiedListener {
+        listens,
+        advertised: proxy,
+    }) = &options.proxied
+    {
+        listeners += &format!(",{}", address("PROXIED", listens));
+        advertised += &format!(",PROXIED://127.0.0.1:{proxy}");
+    }
     let addresses = [
-        (
-            "listeners",
-            format!("{advertised},{}", address("CONTROLLER", &ports.controller)),
-        ),
+        ("listeners", listeners),
         ("advertised.listeners", advertised),
         ("controller.quorum.voters", format!("1@127.0.0.1:{controller}")),
         ("log.dirs", state.join("data").display().to_string()),

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 use tokio::sync::watch;
-use walcast_delivery::{Metrics, PositionGauge, Status};
+use walcast_delivery::{Metrics, PositionGauge, RoleBoard, Status};
 use walcast_pgoutput::Lsn;
 
 use super::wal::{Drift, Wal};
@@ -56,6 +57,7 @@ pub(crate) struct Report {
     version: &'static str,
     state: &'static str,
     error: Option<String>,
+    role: Leadership,
     uptime_seconds: u64,
     slot: String,
     publication: String,
@@ -71,6 +73,32 @@ pub(crate) struct Report {
     changes: BTreeMap<String, BTreeMap<String, u64>>,
     snapshot: ExistingRows,
     reconnects: u64,
+}
+
+/// What the instance is to others of its name; times in UTC.
+#[derive(Debug, Serialize)]
+struct Leadership {
+    is: &'static str,
+    since: Option<String>,
+    takeovers: u64,
+    last_takeover: Option<String>,
+}
+
+impl Leadership {
+    fn of(board: &RoleBoard) -> Self {
+        Self {
+            is: board.role().word(),
+            since: board.since().and_then(instant),
+            takeovers: board.takeovers(),
+            last_takeover: board.last_takeover().and_then(instant),
+        }
+    }
+}
+
+fn instant(unix_seconds: u64) -> Option<String> {
+    let seconds = i64::try_from(unix_seconds).ok()?;
+    let instant = Timestamp::from_second(seconds).ok()?;
+    Some(instant.to_string())
 }
 
 /// Positions as Postgres prints them; null before there is one.
@@ -105,11 +133,13 @@ impl Observed {
         Ok(text)
     }
 
-    pub(crate) fn readiness(&self) -> Readiness {
+    /// Whether changes flow; where `standby_will_do`, a standby is ready as well.
+    pub(crate) fn readiness(&self, standby_will_do: bool) -> Readiness {
         let status = self.status.borrow();
-        let ready = self.metrics.streaming.get() == 1;
+        let streams = self.metrics.streaming.get() == 1;
+        let ready = streams || (standby_will_do && *status == Status::Standby);
         let reason = match &*status {
-            _ if ready => None,
+            _ if streams => None,
             Status::Streaming => Some("the stream has just ended".to_owned()),
             Status::Connecting => Some("it connects, checks and sets up".to_owned()),
             Status::Standby => Some("another instance with the same name leads".to_owned()),
@@ -140,6 +170,7 @@ impl Observed {
             version: env!("CARGO_PKG_VERSION"),
             state: status.word(),
             error: status.error().map(str::to_owned),
+            role: Leadership::of(&metrics.role),
             uptime_seconds: self.started.elapsed().as_secs(),
             slot,
             publication,

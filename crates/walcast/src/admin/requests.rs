@@ -38,7 +38,7 @@ pub(super) async fn carry_out(
         Ok(Err(SnapshotUnanswered::Refused(refused))) => error(StatusCode::CONFLICT, &refused.to_string()),
         Ok(Err(unanswered)) => error(StatusCode::SERVICE_UNAVAILABLE, &unanswered.to_string()),
         Err(_) => {
-            let state = served.observed.readiness().why();
+            let state = served.observed.readiness(false).why();
             error(
                 StatusCode::SERVICE_UNAVAILABLE,
                 &format!("the connector does not take requests now: {state}"),

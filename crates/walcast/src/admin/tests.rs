@@ -113,11 +113,18 @@ async fn ready_is_who_streams() {
     assert_eq!(head, unavailable);
     expect![[r#"{"ready":false,"state":"connecting","reason":"it connects, checks and sets up"}"#]]
         .assert_eq(&body);
+    assert_eq!(watched.get("/readyz?standby=true").await.0, unavailable);
 
     watched.status.send_replace(Status::Standby);
     let (head, body) = watched.get("/readyz").await;
     assert_eq!(head, unavailable);
     expect![[r#"{"ready":false,"state":"standby","reason":"another instance with the same name leads"}"#]]
+        .assert_eq(&body);
+
+    // To a rollout, which waits until it is there, it is ready.
+    let (head, body) = watched.get("/readyz?standby=true").await;
+    assert_eq!(head, ok);
+    expect![[r#"{"ready":true,"state":"standby","reason":"another instance with the same name leads"}"#]]
         .assert_eq(&body);
 
     watched.status.send_replace(Status::Streaming);
@@ -163,6 +170,12 @@ async fn status_tells_positions_as_postgres_does() {
           "version": null,
           "state": "halted",
           "error": "slot gone",
+          "role": {
+            "is": "none",
+            "since": null,
+            "takeovers": 0,
+            "last_takeover": null
+          },
           "uptime_seconds": null,
           "slot": "walcast_shop",
           "publication": "walcast_shop",

@@ -11,6 +11,7 @@ use walcast_mapper::{
     ColumnSettings, Encoding, EventsConfig, FlatForm, KeyRule, MissingNotNull, NameSettings, NullWithDefault,
     Shape, TablePattern, TypeModes, UnavailableValues,
 };
+use walcast_postgres::LEAD_TIMEOUT_DEFAULT;
 
 use super::age::Age;
 use super::bytes::ByteSize;
@@ -44,6 +45,8 @@ pub(crate) struct RawPostgres {
     pub(crate) url: Option<Secret>,
     pub(crate) password_file: Option<PathBuf>,
     pub(crate) slot: Option<String>,
+    pub(crate) failover: RawFailover,
+    pub(crate) lead_timeout_ms: u64,
     pub(crate) publication: Option<String>,
     pub(crate) create: bool,
     pub(crate) tables: Vec<String>,
@@ -53,6 +56,20 @@ pub(crate) struct RawPostgres {
     pub(crate) queue_bytes: ByteSize,
     pub(crate) idle_interval_ms: u64,
     pub(crate) watch_interval_ms: u64,
+}
+
+/// `true`, `false` or `"auto"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "true, false or \"auto\"")]
+pub(crate) enum RawFailover {
+    Said(bool),
+    Left(RawAuto),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RawAuto {
+    Auto,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,6 +221,8 @@ pub(crate) enum RawLogFormat {
 
 /// The tables of an application that has not chosen another schema.
 const TABLES: &str = "public.*";
+/// A takeover takes seconds, and a busy machine or one that is moved keeps its lead.
+const LEAD_TIMEOUT_MS: u64 = LEAD_TIMEOUT_DEFAULT.as_secs() * 1000;
 /// What is read ahead of the encoder. The walsender sends a few MB in the time of one Kafka commit; more only costs memory.
 const QUEUE_BYTES: ByteSize = ByteSize::new(4 << 20);
 /// An idle publication holds at most ten seconds of the other databases' log back.
@@ -248,6 +267,8 @@ impl Default for RawPostgres {
             url: None,
             password_file: None,
             slot: None,
+            failover: RawFailover::Left(RawAuto::Auto),
+            lead_timeout_ms: LEAD_TIMEOUT_MS,
             publication: None,
             create: true,
             tables: vec![TABLES.to_owned()],

@@ -11,14 +11,14 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use walcast_delivery::{Guarantee, Partitions, ReplayConfig};
 use walcast_mapper::{Encoding, EventsConfig, Shape, TablePattern, TypeModes};
-use walcast_postgres::{ConnectConfig, Environment};
+use walcast_postgres::{ConnectConfig, Environment, Failover};
 
 use super::bytes::ByteSize;
 use super::document::Document;
 use super::error::{ConfigError, Fault};
 use super::raw::{
-    RawAdmin, RawConfig, RawFormat, RawGuarantee, RawGuard, RawKafka, RawLog, RawLogFormat, RawPartitions,
-    RawPostgres, RawRegistry, RawReplay, RawRetry, RawTopics,
+    RawAdmin, RawAuto, RawConfig, RawFailover, RawFormat, RawGuarantee, RawGuard, RawKafka, RawLog,
+    RawLogFormat, RawPartitions, RawPostgres, RawRegistry, RawReplay, RawRetry, RawTopics,
 };
 use super::{
     Config, FormatSection, GuardSection, KafkaSection, LogFormat, LogSection, PostgresSection, Properties,
@@ -35,6 +35,10 @@ const TOPIC_PREFIX_BYTES_MAX: usize = 120;
 const QUEUE_BYTES_MIN: u64 = 64 << 10;
 /// The queue is held in memory.
 const QUEUE_BYTES_MAX: u64 = 4 << 30;
+/// A leader that is late by a few hundred milliseconds is nothing unusual.
+const LEAD_TIMEOUT_MS_MIN: u64 = 1_000;
+/// Nobody leads for so long when the leader stands still.
+const LEAD_TIMEOUT_MS_MAX: u64 = 600_000;
 /// An hour; longer intervals would look like a hang.
 const INTERVAL_MS_MAX: u64 = 3_600_000;
 /// Each heartbeat is a Kafka commit; more of them would be in the way of the others.
@@ -210,6 +214,19 @@ impl Check<'_> {
         Ok(PostgresSection {
             connect,
             slot,
+            failover: match raw.failover {
+                RawFailover::Said(true) => Failover::Always,
+                RawFailover::Said(false) => Failover::Never,
+                RawFailover::Left(RawAuto::Auto) => Failover::Auto,
+            },
+            lead_timeout: self
+                .range(
+                    "postgres.lead_timeout_ms",
+                    raw.lead_timeout_ms,
+                    LEAD_TIMEOUT_MS_MIN,
+                    LEAD_TIMEOUT_MS_MAX,
+                )
+                .map(Duration::from_millis)?,
             publication,
             create: raw.create,
             tables: self.patterns("postgres.tables", &raw.tables)?,

@@ -46,6 +46,10 @@ impl Source for MutantSource {
         self.inner.lead().await
     }
 
+    fn resign(&mut self) {
+        self.inner.resign();
+    }
+
     async fn survey(&mut self, known: Option<Timeline>) -> Result<Survey, BoxedFault> {
         let mut survey = self.inner.survey(known).await?;
         distort(&self.inner.world, &mut survey);

@@ -153,6 +153,8 @@ impl Source for Server {
         }
     }
 
+    fn resign(&mut self) {}
+
     async fn survey(&mut self, _: Option<Timeline>) -> Result<Survey, BoxedFault> {
         Ok(survey(self.active_pid))
     }

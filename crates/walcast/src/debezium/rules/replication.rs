@@ -1,7 +1,7 @@
 //! The slot and the publication.
 
 use crate::debezium::draft::Setting;
-use crate::debezium::rule::Translate::{By, Text, Words};
+use crate::debezium::rule::Translate::{By, Flag, Text, Words};
 use crate::debezium::rule::{Outcome, Rule, Value, becomes, depends, not_needed, not_yet};
 
 const POSITION: &str = "a slot that does not fit the checkpoint halts with the range of the log concerned; nothing is validated or moved by a mode";
@@ -27,11 +27,7 @@ pub(super) const RULES: &[Rule] = &[
         "a slot is dropped by a person, never by a stop: without it changes are lost",
     )
     .default("false"),
-    not_yet(
-        "slot.failover",
-        "create the slot by hand with failover = true (PostgreSQL 17); an existing one is used as it is",
-    )
-    .default("false"),
+    becomes("slot.failover", "postgres.failover", Flag).default("false"),
     not_yet("slot.stream.params", "the options of START_REPLICATION are fixed").default(""),
     not_needed("slot.max.retries", RETRIED),
     not_needed("slot.retry.delay.ms", RETRIED),
