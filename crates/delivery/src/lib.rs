@@ -18,6 +18,7 @@ mod checkpoint;
 mod config;
 mod connector;
 mod coverage;
+mod dead_letters;
 mod edge;
 mod error;
 mod heartbeat;
@@ -47,13 +48,14 @@ pub use checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdat
 pub use config::{DeliveryConfig, Guarantee, OnIncompatible, ReplayConfig};
 pub use connector::Connector;
 pub use coverage::{publication_findings, table_findings};
+pub use dead_letters::{DeadLetterConfig, DeadLetterRule, OnError};
 pub use edge::{
     BoxedFault, Catalog, ChangeStream, CopiedRows, CreatedSlot, Fault, Feedback, Opened, RowsCatalog,
     SchemaRegistry, Sink, Snapshot, SnapshotTable, Snapshots, Source, SourceWatch, Started, Topics,
 };
 pub use error::{DeliveryError, Halt};
 pub use loss::{resume_position, usable_slot};
-pub use metrics::{ChangeLabels, ErrorLabels, Metrics, PositionGauge};
+pub use metrics::{ChangeLabels, DeadLetterLabels, ErrorLabels, Metrics, PositionGauge};
 pub use positions::Positions;
 pub use rewind::{Rewind, RewindRefused, RewindWindow, rewind, rewind_window};
 pub use snapshot::{

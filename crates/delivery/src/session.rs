@@ -7,6 +7,7 @@ use tracing::{info, warn};
 use walcast_pgoutput::Lsn;
 
 use crate::connector::Connector;
+use crate::dead_letters::{DeadLetters, RefusedChanges};
 use crate::edge::{ChangeStream, SchemaRegistry, Sink, Source, SourceWatch, Started, Topics};
 use crate::heartbeat::Heartbeat;
 use crate::intake::{Intake, IntakeFault, Resume, Rows};
@@ -45,6 +46,8 @@ pub(crate) struct Session<'a, P, K, T, R> {
     /// Whether it is the first since the connector was started.
     is_start: bool,
     has_streamed: bool,
+    /// Changes whose records Kafka did not take in earlier sessions.
+    refused: &'a mut RefusedChanges,
 }
 
 impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, R> {
@@ -52,12 +55,14 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         connector: &'a mut Connector<P, K, T, R>,
         stopped: watch::Receiver<bool>,
         is_start: bool,
+        refused: &'a mut RefusedChanges,
     ) -> Self {
         Self {
             connector,
             stopped,
             is_start,
             has_streamed: false,
+            refused,
         }
     }
 
@@ -154,7 +159,9 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         };
         let mut registrar = Registrar::new(topics, registry, config.on_incompatible);
         let heartbeat = Heartbeat::prepare(mapper, &mut registrar).await?;
-        let relations = Relations::new(catalog, registrar, mapper, metrics);
+        self.refused.forget_before(from);
+        let dead_letters = DeadLetters::new(&config.dead_letters, mapper, metrics, &*self.refused);
+        let relations = Relations::new(catalog, registrar, mapper, metrics, dead_letters);
         let progress = checkpoint.snapshot.clone();
         let rows = Rows::new(progress, snapshot, config, self.stopped.clone(), renews);
         let mut watcher = Watcher::new(&mut watch, config, metrics, requests.control(), known_tables);

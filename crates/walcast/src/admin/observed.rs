@@ -1,6 +1,5 @@
 //! What is shown of a running connector.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Instant;
 
@@ -64,7 +63,8 @@ pub(crate) struct Report {
     lag_ms: i64,
     slot_retained_bytes: u64,
     transactions: u64,
-    changes: BTreeMap<String, BTreeMap<String, u64>>,
+    changes: changes::Counts,
+    dead_letters: changes::Counts,
     snapshot: ExistingRows,
     reconnects: u64,
 }
@@ -152,6 +152,7 @@ impl Observed {
             slot_retained_bytes: metrics.slot_retained_bytes.get(),
             transactions: metrics.transactions.get(),
             changes: changes::by_table(&metrics.changes)?,
+            dead_letters: changes::letters_by_table(&metrics.dead_letters)?,
             snapshot: self.existing_rows(),
             reconnects: metrics.reconnects.get(),
         })
