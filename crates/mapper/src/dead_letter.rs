@@ -260,6 +260,3 @@ fn beginning(text: &str, bytes_max: usize) -> &str {
     }
     text.get(..end).unwrap_or_default()
 }
-
-#[cfg(test)]
-mod tests;

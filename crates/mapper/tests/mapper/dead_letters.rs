@@ -1,3 +1,5 @@
+//! What is kept of changes that have no record, and which records are too large to have one.
+
 use std::sync::Arc;
 
 use expect_test::{Expect, expect};
@@ -7,8 +9,10 @@ use walcast_pgoutput::{
     Column, Lsn, Oid, OldTuple, PgTimestamp, Relation, RelationColumn, ReplicaIdentity, Tuple, Xid, encode,
 };
 
-use super::{DeadLetter, LetterPlace, LetterReason, LostEvent};
-use crate::{Batch, ChangeContext, ColumnPattern, MapperConfig, MaskRule, Ordinal, RowChange};
+use walcast_mapper::{
+    Batch, ChangeContext, ColumnPattern, DeadLetter, LetterPlace, LetterReason, LostEvent, MapError,
+    MapperConfig, MaskRule, Ordinal, Plan, RecordLimits, RowChange, SchemaId, SchemaIds, TableFacts, Tally,
+};
 
 fn relation() -> Relation {
     let column = |name: &str, type_oid, is_key| RelationColumn {
@@ -194,4 +198,63 @@ fn a_letter_fits_whatever_its_row_takes() {
     }
     let batch = letter(event, &MapperConfig::new("shop", "shop"), 1_000_000);
     assert_eq!(value(&batch)["after"]["secret"], wide);
+}
+
+/// A plan that takes no more than `limits`, and an insert of `bytes` bytes by it.
+fn insert(bytes: usize, limits: RecordLimits) -> Result<Batch, MapError> {
+    let config = MapperConfig::new("shop", "shop");
+    let mut plan = Plan::compile(&relation(), &TableFacts::default(), &config).unwrap();
+    plan.bind(SchemaIds {
+        key: Some(SchemaId::new(1)),
+        value: Some(SchemaId::new(2)),
+    });
+    plan.limit(limits);
+    let note = "x".repeat(bytes);
+    let row = encode::tuple(&[Column::Text(b"1"), Column::Text(note.as_bytes()), Column::Null]);
+    let change = RowChange::Insert { new: tuple(&row) };
+    let LetterPlace::Change { context, .. } = place() else {
+        unreachable!("it is one of a change")
+    };
+    let (mut batch, mut tally) = (Batch::new(), Tally::default());
+    batch.push(&Arc::from("t"), None, Some(&[0; 10_000]), []);
+    let before = batch.len_bytes();
+    let encoded = plan.encode(&change, &context, Some(&mut tally), &mut batch);
+    if encoded.is_err() {
+        assert_eq!((batch.len_bytes(), batch.record_count()), (before, 1));
+        assert!(format!("{tally:?}").starts_with("Tally { total: 0,"), "{tally:?}");
+    }
+    encoded.map(|()| batch)
+}
+
+#[test]
+fn a_record_over_the_limits_is_none_and_leaves_nothing_behind() {
+    let none = RecordLimits {
+        key_and_value: usize::MAX,
+        whole: usize::MAX,
+        taken: 0,
+    };
+    let batch = insert(5_000, none).unwrap();
+    let record = batch.records().nth(1).unwrap();
+    let body = record.key.unwrap().len() + record.value.unwrap().len();
+    let headers: usize = record.headers().map(|header| header.value.len()).sum();
+    for (key_and_value, whole, is_taken) in [
+        (body, usize::MAX, true),
+        (body - 1, usize::MAX, false),
+        (usize::MAX, body + headers, true),
+        (usize::MAX, body + headers - 1, false),
+    ] {
+        let limits = RecordLimits {
+            key_and_value,
+            whole,
+            taken: 0,
+        };
+        match insert(5_000, limits) {
+            Ok(_) => assert!(is_taken),
+            Err(MapError::TooLarge { topic, bytes, limit }) => {
+                assert!(!is_taken && bytes == limit + 1);
+                assert_eq!(topic, "shop.public.orders");
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
 }
