@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::SnapshotConfig;
+use crate::{DeadLetterConfig, SnapshotConfig};
 
 /// How records are delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct DeliveryConfig {
     pub split_over_bytes: Option<u64>,
     /// What happens when the registry refuses a table's new schema.
     pub on_incompatible: OnIncompatible,
+    /// What happens to changes that cannot be delivered.
+    pub dead_letters: DeadLetterConfig,
     /// How often the position is checkpointed while nothing changes in the captured tables.
     pub idle_interval: Duration,
     /// How often slot and publication are looked at.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 use walcast_mapper::MapperConfig;
 
+use crate::dead_letters::RefusedChanges;
 use crate::edge::{SchemaRegistry, Sink, Source, Topics};
 use crate::session::{Ended, Session};
 use crate::{DeliveryConfig, DeliveryError, ErrorLabels, Metrics, Role, SnapshotRequests, Status};
@@ -74,10 +75,11 @@ impl<P: Source, K: Sink, T: Topics, R: SchemaRegistry> Connector<P, K, T, R> {
         let mut has_streamed = false;
         let mut is_start = true;
         let mut failures: u32 = 0;
+        let mut refused = RefusedChanges::default();
         loop {
             self.status.send_replace(Status::Connecting);
             let begun = Instant::now();
-            let mut session = Session::new(self, stopped.clone(), !has_streamed);
+            let mut session = Session::new(self, stopped.clone(), !has_streamed, &mut refused);
             let outcome = session.run().await;
             let this_one_streamed = session.has_streamed();
             let this_one_lasted = this_one_streamed || session.has_stood_by();
@@ -101,7 +103,12 @@ impl<P: Source, K: Sink, T: Topics, R: SchemaRegistry> Connector<P, K, T, R> {
                     origin: fault.origin(),
                 })
                 .inc();
-            if is_start || fault.is_fenced() || !fault.is_retryable() {
+            // Whatever Kafka refused for its size is met again, and is a dead letter then where its table has such.
+            let is_remembered = self.config.dead_letters.is_used()
+                && fault
+                    .refused_record()
+                    .is_some_and(|id| refused.remember(id, fault.to_string()));
+            if is_start || fault.is_fenced() || !(fault.is_retryable() || is_remembered) {
                 return Err(fault);
             }
             self.let_others_lead(&fault, failures);

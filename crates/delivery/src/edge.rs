@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 
-use walcast_mapper::{Batch, SchemaId, TableFacts, TableName, Unsent};
+use walcast_mapper::{Batch, RecordLimits, SchemaId, TableFacts, TableName, Unsent};
 use walcast_pgoutput::{FrameBlock, Lsn, Oid};
 
 use crate::{CheckpointLog, CheckpointUpdate, Survey, Timeline};
@@ -39,6 +39,11 @@ pub trait Fault: Error + Send + Sync + 'static {
     /// way to it.
     fn is_about_rows(&self) -> bool {
         false
+    }
+
+    /// The record that Kafka refused for its size, by its header `walcast.id`, where it is known for certain which one.
+    fn refused_record(&self) -> Option<&str> {
+        None
     }
 }
 
@@ -75,6 +80,12 @@ impl BoxedFault {
     #[must_use]
     pub fn is_about_rows(&self) -> bool {
         self.0.is_about_rows()
+    }
+
+    /// See [`Fault::refused_record`].
+    #[must_use]
+    pub fn refused_record(&self) -> Option<&str> {
+        self.0.refused_record()
     }
 }
 
@@ -245,6 +256,12 @@ pub trait Sink {
 pub trait Topics {
     /// Makes sure that `topic` exists, creating it as configured.
     fn ensure(&mut self, topic: &str) -> impl Future<Output = Result<(), BoxedFault>>;
+
+    /// Makes sure that the topic of dead letters exists, where nothing is deleted but by its key.
+    fn ensure_dead_letters(&mut self, topic: &str) -> impl Future<Output = Result<(), BoxedFault>>;
+
+    /// Which records a topic takes, as it is set now: asked each time.
+    fn limits(&mut self, topic: &str) -> impl Future<Output = Result<RecordLimits, BoxedFault>>;
 
     /// Forgets which topics exist: while nobody was connected, one may have been deleted.
     fn forget(&mut self);

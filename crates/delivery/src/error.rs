@@ -112,6 +112,15 @@ impl DeliveryError {
         }
     }
 
+    /// The record that Kafka refused for its size: see [`Fault::refused_record`](crate::Fault::refused_record).
+    #[must_use]
+    pub fn refused_record(&self) -> Option<&str> {
+        match self {
+            DeliveryError::Sink(fault) => fault.refused_record(),
+            _ => None,
+        }
+    }
+
     /// Whether another instance with the same name has taken over.
     #[must_use]
     pub fn is_fenced(&self) -> bool {

@@ -18,6 +18,7 @@ mod checkpoint;
 mod config;
 mod connector;
 mod coverage;
+mod dead_letters;
 mod drift;
 mod edge;
 mod error;
@@ -50,6 +51,7 @@ pub use checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdat
 pub use config::{DeliveryConfig, Guarantee, OnIncompatible, ReplayConfig};
 pub use connector::Connector;
 pub use coverage::{publication_findings, table_findings};
+pub use dead_letters::{DeadLetterConfig, DeadLetterRule, OnError};
 pub use drift::{DriftBoard, Drifted};
 pub use edge::{
     BoxedFault, Catalog, ChangeStream, CopiedRows, CreatedSlot, Fault, Feedback, Opened, RowsCatalog,
@@ -61,7 +63,7 @@ pub use guard::{
     WalLook, WalView,
 };
 pub use loss::{resume_position, usable_slot};
-pub use metrics::{ChangeLabels, ErrorLabels, Metrics, PositionGauge};
+pub use metrics::{ChangeLabels, DeadLetterLabels, ErrorLabels, Metrics, PositionGauge};
 pub use positions::Positions;
 pub use rewind::{Rewind, RewindRefused, RewindWindow, rewind, rewind_window};
 pub use role::{Role, RoleBoard};

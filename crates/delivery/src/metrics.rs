@@ -22,6 +22,15 @@ pub struct ChangeLabels {
     pub operation: &'static str,
 }
 
+/// Labels of [`Metrics::dead_letters`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DeadLetterLabels {
+    /// `schema.table`.
+    pub table: String,
+    /// `mapping`, `size` or `schema`.
+    pub reason: &'static str,
+}
+
 /// Labels of [`Metrics::errors`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ErrorLabels {
@@ -58,6 +67,8 @@ pub struct Metrics {
     pub streaming: Gauge<i64, AtomicI64>,
     /// Row changes handed to the producer.
     pub changes: Family<ChangeLabels, Counter>,
+    /// Changes and rows handed to the producer as dead letters.
+    pub dead_letters: Family<DeadLetterLabels, Counter>,
     /// Source transactions with changes of captured tables delivered.
     pub transactions: Counter,
     /// Bytes read from the replication stream.
@@ -106,6 +117,7 @@ impl Default for Metrics {
             role: RoleBoard::default(),
             streaming: Gauge::default(),
             changes: Family::default(),
+            dead_letters: Family::default(),
             transactions: Counter::default(),
             received_bytes: Counter::default(),
             produced_bytes: Counter::default(),
@@ -169,6 +181,11 @@ impl Metrics {
             "changes",
             "Row changes handed to the producer",
             self.changes.clone(),
+        );
+        registry.register(
+            "dead_letters",
+            "Changes and rows handed to the producer as dead letters",
+            self.dead_letters.clone(),
         );
         registry.register(
             "transactions",

@@ -1,7 +1,7 @@
 //! Topics and schemas: there before the first record that needs them.
 
 use tracing::warn;
-use walcast_mapper::{EventTopic, Plan, SchemaId, SchemaIds};
+use walcast_mapper::{EventTopic, Plan, RecordLimits, SchemaId, SchemaIds};
 
 use crate::edge::{SchemaRegistry, Topics};
 use crate::{DeliveryError, OnIncompatible};
@@ -58,6 +58,17 @@ impl<'a, T: Topics, R: SchemaRegistry> Registrar<'a, T, R> {
             .await?;
         plan.bind(ids);
         Ok(())
+    }
+
+    /// Makes the topic of dead letters.
+    pub(crate) async fn ensure_dead_letters(&mut self, topic: &str) -> Result<(), DeliveryError> {
+        let ensured = self.topics.ensure_dead_letters(topic).await;
+        ensured.map_err(DeliveryError::Sink)
+    }
+
+    /// Which records a topic takes now.
+    pub(crate) async fn limits(&mut self, topic: &str) -> Result<RecordLimits, DeliveryError> {
+        self.topics.limits(topic).await.map_err(DeliveryError::Sink)
     }
 
     /// Makes a topic of events and registers its schemas, once a session.

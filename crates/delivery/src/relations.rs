@@ -1,18 +1,25 @@
 //! The tables of one session, each with the plan by which its rows become records.
 
+mod lost;
+mod rows;
+
 use std::collections::{HashMap, HashSet};
 
 use prometheus_client::metrics::counter::Counter;
+use tokio::time::{Duration, Instant};
 use tracing::{info, warn};
 use walcast_mapper::{
     Batch, ChangeContext, MapError, MapperConfig, Operation, Plan, RowChange, TableFacts, TableName, Tally,
 };
 use walcast_pgoutput::{Oid, Relation};
 
+use crate::dead_letters::{DeadLetters, Refusal};
 use crate::edge::{Catalog, SchemaRegistry, Topics};
 use crate::registrar::Registrar;
 use crate::reselect;
 use crate::{ChangeLabels, DeliveryError, Metrics};
+
+pub(crate) use rows::RowsPlan;
 
 /// The tables that Relation messages of this session have named. Relation numbers of an earlier session mean nothing.
 pub(crate) struct Relations<'a, C, T, R> {
@@ -23,6 +30,7 @@ pub(crate) struct Relations<'a, C, T, R> {
     known: HashMap<Oid, Table>,
     /// Tables of which it was said that their emptying makes no event.
     truncates_told: HashSet<TableName>,
+    dead_letters: DeadLetters<'a>,
 }
 
 enum Table {
@@ -31,7 +39,19 @@ enum Table {
     /// Named, without a row so far: a partition is named too whose changes are sent as its root's.
     Named(Relation),
     Captured(Box<CapturedRelation>),
+    /// No record can be made of its rows as things are.
+    Refused(Box<RefusedRelation>),
 }
+
+/// A table that has no plan. The registry may take its schema later.
+struct RefusedRelation {
+    relation: Relation,
+    refusal: Refusal,
+    tried_again_at: Instant,
+}
+
+/// How long a table without plan is left alone.
+const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 struct CapturedRelation {
     relation: Relation,
@@ -45,6 +65,8 @@ struct CapturedRelation {
 pub(crate) enum EncodeFault {
     /// The row cannot be mapped.
     Map(MapError),
+    /// It was found before that no record can be made of it.
+    Refused(Refusal),
     /// Facts or schemas could not be had.
     Edge(DeliveryError),
     /// No Relation message named the table.
@@ -63,6 +85,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
         registrar: Registrar<'a, T, R>,
         config: &'a MapperConfig,
         metrics: &'a Metrics,
+        dead_letters: DeadLetters<'a>,
     ) -> Self {
         Self {
             catalog,
@@ -71,6 +94,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
             metrics,
             known: HashMap::new(),
             truncates_told: HashSet::new(),
+            dead_letters,
         }
     }
 
@@ -86,9 +110,15 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
 
     /// The name of a captured table.
     pub(crate) fn name_of(&self, oid: Oid) -> Option<TableName> {
+        self.relation(oid).map(name)
+    }
+
+    /// A captured table, as the log described it last.
+    fn relation(&self, oid: Oid) -> Option<&Relation> {
         match self.known.get(&oid)? {
-            Table::Captured(captured) => Some(name(&captured.relation)),
-            Table::Named(relation) => Some(name(relation)),
+            Table::Captured(captured) => Some(&captured.relation),
+            Table::Refused(refused) => Some(&refused.relation),
+            Table::Named(relation) => Some(relation),
             Table::NotCaptured => None,
         }
     }
@@ -102,6 +132,24 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
             Table::NotCaptured
         };
         self.known.insert(oid, table);
+    }
+
+    /// Makes the plan of a table that has none, unless it was found a moment ago that there can be none.
+    #[inline]
+    async fn map_if_due(&mut self, oid: Oid) -> Result<(), EncodeFault> {
+        let relation = match self.known.get(&oid) {
+            Some(Table::Captured(_) | Table::NotCaptured) | None => return Ok(()),
+            Some(Table::Named(relation)) => relation.clone(),
+            Some(Table::Refused(refused)) if Instant::now() < refused.tried_again_at => {
+                return Err(EncodeFault::Refused(refused.refusal.clone()));
+            }
+            Some(Table::Refused(refused)) => refused.relation.clone(),
+        };
+        let mapped = self.map(relation).await;
+        if let Err(fault) = &mapped {
+            self.set_aside(oid, fault);
+        }
+        mapped
     }
 
     /// Before the first row of a relation: compiles its plan and registers its schemas.
@@ -121,9 +169,29 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
         Ok(())
     }
 
-    /// Encodes a change; false when it makes no record: its table is not captured, or its operation makes no event.
+    /// Encodes a change, or writes it down as a dead letter; false when it makes no record: its table is not captured, or its
+    /// operation makes no event.
     #[inline]
     pub(crate) async fn encode(
+        &mut self,
+        oid: Oid,
+        change: &RowChange<'_>,
+        context: &ChangeContext,
+        tally: Option<&mut Tally>,
+        batch: &mut Batch,
+    ) -> Result<bool, EncodeFault> {
+        let encoded = match self.dead_letters.refusal(context) {
+            Some(refusal) if self.keeps(oid) => Err(EncodeFault::Refused(refusal)),
+            _ => self.try_encode(oid, change, context, tally, batch).await,
+        };
+        match encoded {
+            Err(fault) => self.lose_change(oid, change, context, fault, batch).await,
+            done => done,
+        }
+    }
+
+    #[inline]
+    async fn try_encode(
         &mut self,
         oid: Oid,
         change: &RowChange<'_>,
@@ -131,13 +199,11 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
         mut tally: Option<&mut Tally>,
         batch: &mut Batch,
     ) -> Result<bool, EncodeFault> {
-        if let Some(Table::Named(relation)) = self.known.get(&oid) {
-            self.map(relation.clone()).await?;
-        }
+        self.map_if_due(oid).await?;
         let captured = match self.known.get_mut(&oid) {
             Some(Table::Captured(captured)) => captured,
             Some(Table::NotCaptured) => return Ok(false),
-            Some(Table::Named(_)) | None => return Err(EncodeFault::UnknownRelation),
+            Some(Table::Named(_) | Table::Refused(_)) | None => return Err(EncodeFault::UnknownRelation),
         };
         let before = batch.record_count();
         let completed = match captured.plan.unsent(change) {
@@ -153,6 +219,16 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
             Err(error) if error.is_stale_facts() => {
                 self.encode_afresh(oid, error, change, context, tally, batch)
                     .await?
+            }
+            Err(error @ MapError::TooLarge { .. }) => {
+                self.ask_limits_again(oid, error).await?;
+                let Some(Table::Captured(captured)) = self.known.get_mut(&oid) else {
+                    return Err(EncodeFault::UnknownRelation);
+                };
+                captured
+                    .plan
+                    .encode(change, context, tally, batch)
+                    .map_err(EncodeFault::Map)?;
             }
             Err(error) => return Err(EncodeFault::Map(error)),
         }
@@ -171,29 +247,41 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
         mut tally: Option<&mut Tally>,
         batch: &mut Batch,
     ) -> Result<bool, EncodeFault> {
-        let is_sent = self.config.events.operations.contains(&Operation::Truncate);
         let before = batch.record_count();
         for (part, oid) in (0..).zip(oids) {
-            if let Some(Table::Named(relation)) = self.known.get(oid) {
-                self.map(relation.clone()).await?;
-            }
-            let captured = match self.known.get_mut(oid) {
-                Some(Table::Captured(captured)) => captured,
-                Some(Table::NotCaptured) => continue,
-                Some(Table::Named(_)) | None => return Err(EncodeFault::UnknownRelation),
-            };
-            if is_sent {
-                captured
-                    .plan
-                    .encode_truncate(part, context, tally.as_deref_mut(), batch)
-                    .map_err(EncodeFault::Map)?;
-                captured.count_truncate();
-            } else if self.truncates_told.insert(captured.plan.table().clone()) {
-                let relation = captured.plan.table();
-                warn!(%relation, lsn = %context.lsn, "table was emptied, and no event tells it: \"truncate\" is not among [events] operations");
+            let encoded = self.try_encode_truncate(*oid, part, context, tally.as_deref_mut(), batch);
+            if let Err(fault) = encoded.await {
+                self.lose_truncate(*oid, part, context, fault, batch).await?;
             }
         }
         Ok(batch.record_count() > before)
+    }
+
+    async fn try_encode_truncate(
+        &mut self,
+        oid: Oid,
+        part: u32,
+        context: &ChangeContext,
+        tally: Option<&mut Tally>,
+        batch: &mut Batch,
+    ) -> Result<(), EncodeFault> {
+        self.map_if_due(oid).await?;
+        let captured = match self.known.get_mut(&oid) {
+            Some(Table::Captured(captured)) => captured,
+            Some(Table::NotCaptured) => return Ok(()),
+            Some(Table::Named(_) | Table::Refused(_)) | None => return Err(EncodeFault::UnknownRelation),
+        };
+        if self.config.events.operations.contains(&Operation::Truncate) {
+            captured
+                .plan
+                .encode_truncate(part, context, tally, batch)
+                .map_err(EncodeFault::Map)?;
+            captured.count_truncate();
+        } else if self.truncates_told.insert(captured.plan.table().clone()) {
+            let relation = captured.plan.table();
+            warn!(%relation, lsn = %context.lsn, "table was emptied, and no event tells it: \"truncate\" is not among [events] operations");
+        }
+        Ok(())
     }
 
     /// The catalog has moved on since the row was written, or had moved on when the plan was made: compile it again,
@@ -215,16 +303,27 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
             if let MapError::NullInNotNull { column, .. } = &error {
                 captured.seen_null.insert(column.clone());
             }
-            captured.plan = self.plan(&captured.relation, &captured.seen_null).await?;
+            captured.plan = match self.plan(&captured.relation, &captured.seen_null).await {
+                Ok(plan) => plan,
+                Err(fault) => {
+                    self.known.insert(oid, Table::Named(captured.relation));
+                    return Err(fault);
+                }
+            };
             match captured.plan.encode(change, context, tally.as_deref_mut(), batch) {
                 Ok(()) => {
                     self.known.insert(oid, Table::Captured(captured));
                     return Ok(());
                 }
                 Err(next) if next.is_stale_facts() && next != error => error = next,
-                Err(next) => return Err(EncodeFault::Map(next)),
+                Err(next) => {
+                    error = next;
+                    break;
+                }
             }
         }
+        // Other rows may be mapped by it.
+        self.known.insert(oid, Table::Captured(captured));
         Err(EncodeFault::Map(error))
     }
 
@@ -235,19 +334,17 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
             .await
             .map_err(DeliveryError::Source)?;
         believe_rows(&mut facts, seen_null);
-        let mut plan = Plan::compile(relation, &facts, self.config).map_err(EncodeFault::Map)?;
-        self.registrar.bind_plan(&mut plan).await?;
-        Ok(plan)
+        self.plan_of(relation, &facts).await
     }
 
-    /// The plan of a table that is read, bound to its topic and schemas.
-    pub(crate) async fn plan_of(
-        &mut self,
-        relation: &Relation,
-        facts: &TableFacts,
-    ) -> Result<Plan, EncodeFault> {
+    /// A plan, bound to its topic and schemas.
+    async fn plan_of(&mut self, relation: &Relation, facts: &TableFacts) -> Result<Plan, EncodeFault> {
         let mut plan = Plan::compile(relation, facts, self.config).map_err(EncodeFault::Map)?;
         self.registrar.bind_plan(&mut plan).await?;
+        // Where a record that is too large ends the connector, Kafka says which one is.
+        if self.dead_letters.keep(plan.table()) {
+            plan.limit(self.registrar.limits(plan.topic()).await?);
+        }
         Ok(plan)
     }
 

@@ -8,6 +8,7 @@ use tracing::{info, warn};
 use walcast_pgoutput::Lsn;
 
 use crate::connector::Connector;
+use crate::dead_letters::{DeadLetters, RefusedChanges};
 use crate::edge::{ChangeStream, SchemaRegistry, Sink, Source, SourceWatch, Started, Topics};
 use crate::heartbeat::Heartbeat;
 use crate::intake::{Intake, IntakeFault, Resume, Rows};
@@ -47,6 +48,8 @@ pub(crate) struct Session<'a, P, K, T, R> {
     is_start: bool,
     has_stood_by: bool,
     has_streamed: bool,
+    /// Changes whose records Kafka did not take in earlier sessions.
+    refused: &'a mut RefusedChanges,
 }
 
 impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, R> {
@@ -54,6 +57,7 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         connector: &'a mut Connector<P, K, T, R>,
         stopped: watch::Receiver<bool>,
         is_start: bool,
+        refused: &'a mut RefusedChanges,
     ) -> Self {
         Self {
             connector,
@@ -61,6 +65,7 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
             is_start,
             has_stood_by: false,
             has_streamed: false,
+            refused,
         }
     }
 
@@ -173,7 +178,9 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         };
         let mut registrar = Registrar::new(topics, registry, config.on_incompatible);
         let heartbeat = Heartbeat::prepare(mapper, &mut registrar).await?;
-        let relations = Relations::new(catalog, registrar, mapper, metrics);
+        self.refused.forget_before(from);
+        let dead_letters = DeadLetters::new(&config.dead_letters, mapper, metrics, &*self.refused);
+        let relations = Relations::new(catalog, registrar, mapper, metrics, dead_letters);
         let progress = checkpoint.snapshot.clone();
         let rows = Rows::new(progress, snapshot, config, self.stopped.clone(), renews);
         let mut watcher = Watcher::new(&mut watch, config, metrics, requests.control(), known_tables);

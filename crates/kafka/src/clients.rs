@@ -159,13 +159,33 @@ fn is_producer_only(key: &str) -> bool {
     PRODUCER_ONLY.iter().any(|prefix| key.starts_with(prefix))
 }
 
-/// A queue that cannot hold the largest record would never take it: room for two.
-fn queue_kbytes(properties: &Properties) -> u64 {
-    let record_bytes_max = properties
+/// How many bytes of records one request of a partition holds, where it holds more than one.
+pub(crate) fn batch_bytes(properties: &Properties) -> usize {
+    let size = properties
+        .value("batch.size")
+        .and_then(|value| value.trim().parse().ok());
+    size.unwrap_or(BATCH_BYTES)
+}
+
+/// The most bytes of key and value that the producer takes of one record.
+pub(crate) fn record_bytes_max(properties: &Properties) -> u64 {
+    properties
         .value("message.max.bytes")
         .and_then(|value| value.trim().parse().ok())
-        .unwrap_or(RECORD_BYTES_MAX);
-    QUEUE_BYTES.max(2 * record_bytes_max).div_ceil(1024)
+        .unwrap_or(RECORD_BYTES_MAX)
+}
+
+/// Whether requests are compressed: what is too large as it is may fit then.
+pub(crate) fn compresses(properties: &Properties) -> bool {
+    ["compression.codec", "compression.type"]
+        .iter()
+        .filter_map(|key| properties.value(key))
+        .any(|codec| codec.trim() != "none")
+}
+
+/// A queue that cannot hold the largest record would never take it: room for two.
+fn queue_kbytes(properties: &Properties) -> u64 {
+    QUEUE_BYTES.max(2 * record_bytes_max(properties)).div_ceil(1024)
 }
 
 #[cfg(test)]

@@ -38,8 +38,14 @@ impl KafkaConfig {
     /// The topic that holds the checkpoint.
     #[must_use]
     pub fn checkpoint_topic(&self) -> String {
-        format!("{}.walcast-checkpoints", self.topic_prefix)
+        checkpoint_topic(&self.topic_prefix)
     }
+}
+
+/// The topic that holds the checkpoints of connectors with a topic prefix.
+#[must_use]
+pub fn checkpoint_topic(topic_prefix: &str) -> String {
+    format!("{topic_prefix}.walcast-checkpoints")
 }
 
 /// How missing topics are created.

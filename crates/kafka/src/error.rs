@@ -136,6 +136,8 @@ pub enum KafkaError {
         topic: String,
         /// Key and value together.
         bytes: usize,
+        /// Its header `walcast.id`, where it was refused for itself and not in the company of others.
+        id: Option<String>,
     },
     /// A topic is gone.
     #[error("topic {topic} does not exist on the broker; create it, or set create = true in [kafka.topics]")]
@@ -277,5 +279,12 @@ impl Fault for KafkaError {
 
     fn halts(&self) -> bool {
         matches!(self, Self::RecordTooLarge { .. })
+    }
+
+    fn refused_record(&self) -> Option<&str> {
+        match self {
+            Self::RecordTooLarge { id, .. } => id.as_deref(),
+            _ => None,
+        }
     }
 }

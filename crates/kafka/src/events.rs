@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError as ClientError;
-use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::message::{BorrowedHeaders, DeliveryResult, Headers, Message};
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, ClientContext};
 use tracing::{debug, enabled, info, warn};
+
+use crate::sorting::Kind;
 
 /// librdkafka's own target, so that its lines can be filtered apart from ours.
 const TARGET: &str = "librdkafka";
@@ -28,6 +30,8 @@ struct State {
     failure: Mutex<Option<RecordFailure>>,
     problem: Mutex<Option<Problem>>,
     refused_topic: Mutex<Option<String>>,
+    /// What a request with more than one record holds at most.
+    request_bytes: usize,
 }
 
 /// A record that was not written.
@@ -36,6 +40,10 @@ pub(crate) struct RecordFailure {
     pub(crate) topic: String,
     pub(crate) bytes: usize,
     pub(crate) code: RDKafkaErrorCode,
+    /// Its header `walcast.id`; `None` where it has none, or failed in one request with others.
+    pub(crate) id: Option<String>,
+    /// Whether it was in a request of its own, being as large as one or larger.
+    pub(crate) is_alone: bool,
 }
 
 impl RecordFailure {
@@ -56,6 +64,14 @@ pub(crate) struct Problem {
 }
 
 impl Events {
+    /// Those of a producer whose requests hold so many bytes, unless it is one record that is larger.
+    pub(crate) fn of_producer(request_bytes: usize) -> Self {
+        Self(Arc::new(State {
+            request_bytes,
+            ..State::default()
+        }))
+    }
+
     /// The first record that failed since [`Events::forget_failure`], those passed over that were only purged with it.
     pub(crate) fn failure(&self) -> Option<RecordFailure> {
         // Asked for between records: a lock only when there is something to see.
@@ -129,16 +145,34 @@ impl ProducerContext<NoCustomPartitioner> for Events {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         let Err((error, message)) = result else { return };
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
         let mut first = lock(&self.0.failure);
-        if first.as_ref().is_none_or(RecordFailure::is_purge) {
-            *first = Some(RecordFailure {
-                topic: message.topic().to_owned(),
-                bytes: message.key_len() + message.payload_len(),
-                code: error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown),
-            });
-            self.0.has_failure.store(true, Ordering::Release);
+        match &mut *first {
+            // The reports of one request come together: what was refused for its size was all of them.
+            Some(failure) if !failure.is_purge() => {
+                if Kind::of(code) == Kind::TooLarge && !failure.is_alone {
+                    failure.id = None;
+                }
+            }
+            _ => {
+                let bytes = message.key_len() + message.payload_len();
+                *first = Some(RecordFailure {
+                    topic: message.topic().to_owned(),
+                    bytes,
+                    code,
+                    id: identity(message.headers()),
+                    is_alone: bytes >= self.0.request_bytes,
+                });
+                self.0.has_failure.store(true, Ordering::Release);
+            }
         }
     }
+}
+
+/// The header by which a record is recognized.
+fn identity(headers: Option<&BorrowedHeaders>) -> Option<String> {
+    let id = headers?.iter().find(|header| header.key == "walcast.id")?;
+    String::from_utf8(id.value?.to_vec()).ok()
 }
 
 /// Only a log line says which topic may not be written: the error of the transaction does not, and its records are purged

@@ -93,7 +93,13 @@ impl Explain {
 
     /// The error for a record that was not written.
     pub(crate) fn record(&self, failure: &RecordFailure) -> KafkaError {
-        let RecordFailure { topic, bytes, code } = failure;
+        let RecordFailure {
+            topic,
+            bytes,
+            code,
+            id,
+            ..
+        } = failure;
         let attempt = Attempt {
             doing: "writing records",
             operation: "Write",
@@ -104,6 +110,7 @@ impl Explain {
             _ if Kind::of(*code) == Kind::TooLarge => KafkaError::RecordTooLarge {
                 topic: topic.clone(),
                 bytes: *bytes,
+                id: id.clone(),
             },
             KafkaError::Failed { reason, .. } => KafkaError::RecordFailed {
                 topic: topic.clone(),

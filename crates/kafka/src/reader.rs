@@ -84,10 +84,24 @@ pub async fn last_values(
 }
 
 fn read_last_values(config: &Arc<KafkaConfig>, topic: &str) -> Result<HashMap<Vec<u8>, Vec<u8>>, KafkaError> {
-    let purpose = Purpose {
-        doing: "reading the connector's offsets",
-        topic,
-    };
+    let mut last = HashMap::new();
+    read_records(config, "reading the connector's offsets", topic, |key, value| {
+        match value {
+            Some(value) => last.insert(key.to_vec(), value.to_vec()),
+            None => last.remove(key),
+        };
+    })?;
+    Ok(last)
+}
+
+/// Hands on key and value of every committed record that a topic holds now, in the order of each partition.
+pub(crate) fn read_records(
+    config: &Arc<KafkaConfig>,
+    doing: &'static str,
+    topic: &str,
+    apply: impl FnMut(&[u8], Option<&[u8]>),
+) -> Result<(), KafkaError> {
+    let purpose = Purpose { doing, topic };
     let uncommitted = Reader::new(
         config,
         &clients::uncommitted_reader(config),
@@ -106,14 +120,7 @@ fn read_last_values(config: &Arc<KafkaConfig>, topic: &str) -> Result<HashMap<Ve
             committed.wait_until_visible(*partition, end, &|| true)?;
         }
     }
-    let mut last = HashMap::new();
-    committed.read_all(&partitions, &|| true, |key, value| {
-        match value {
-            Some(value) => last.insert(key.to_vec(), value.to_vec()),
-            None => last.remove(key),
-        };
-    })?;
-    Ok(last)
+    committed.read_all(&partitions, &|| true, apply)
 }
 
 /// Reads to the end of what is there now.

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError as ClientError, RDKafkaError};
-use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::message::{Header, Headers, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode;
 use walcast_delivery::Guarantee;
@@ -101,7 +101,7 @@ impl Stall {
 impl Session {
     /// Makes a producer; it connects by itself.
     pub(crate) fn new(config: &Arc<KafkaConfig>, was_let_in: &Arc<AtomicBool>) -> Result<Self, KafkaError> {
-        let events = Events::default();
+        let events = Events::of_producer(clients::batch_bytes(&config.properties));
         let producer = clients::producer(config)
             .create_with_context(events.clone())
             .map_err(|error| KafkaError::ClientRejected {
@@ -235,11 +235,17 @@ impl Session {
 
     fn refused(&self, record: &BaseRecord<'_, [u8], [u8]>, code: RDKafkaErrorCode) -> KafkaError {
         let bytes = record.key.map_or(0, <[u8]>::len) + record.payload.map_or(0, <[u8]>::len);
+        let id = || {
+            let headers = record.headers.as_ref()?.iter();
+            let id = headers.filter(|header| header.key == "walcast.id").last()?;
+            String::from_utf8(id.value?.to_vec()).ok()
+        };
         match code {
             // A queue that was empty and too full for it will never take it.
             RDKafkaErrorCode::QueueFull => KafkaError::RecordTooLarge {
                 topic: record.topic.to_owned(),
                 bytes,
+                id: id(),
             },
             RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced => self.after_fatal("writing records", code),
             // The transaction failed meanwhile, and a record's failure says why.
@@ -251,6 +257,8 @@ impl Session {
                 topic: record.topic.to_owned(),
                 bytes,
                 code,
+                id: id(),
+                is_alone: true,
             }),
         }
     }

@@ -10,9 +10,10 @@ use std::time::Duration;
 use rdkafka::types::RDKafkaErrorCode;
 use tracing::{info, warn};
 use walcast_delivery::{BoxedFault, Topics};
+use walcast_mapper::RecordLimits;
 
 use crate::cluster::{Cluster, CreateFailure, Creation};
-use crate::{KafkaConfig, KafkaError};
+use crate::{KafkaConfig, KafkaError, limits};
 
 /// The broker's default, in a request to create a topic.
 const BROKER_DEFAULT: i32 = -1;
@@ -24,6 +25,10 @@ const CHECKPOINT_SETTINGS: [(&str, &str); 3] = [
     ("segment.bytes", "16777216"),
     ("min.cleanable.dirty.ratio", "0.1"),
 ];
+
+/// Settings of the topic of dead letters: none is deleted by its age, each has a key of its own, and one that was dealt with
+/// is deleted by it.
+const DEAD_LETTER_SETTINGS: [(&str, &str); 1] = [("cleanup.policy", "compact")];
 
 /// How long a topic may take to be known to the broker that is asked, after it was created.
 const KNOWN_LIMIT: Duration = Duration::from_secs(30);
@@ -65,6 +70,26 @@ impl KafkaTopics {
         Ok(())
     }
 
+    async fn make_sure_of_dead_letters(&mut self, topic: &str) -> Result<(), KafkaError> {
+        if self.known.contains(topic) {
+            return Ok(());
+        }
+        match self.cluster.partitions(topic).await? {
+            Some(_) => warn_of_deletion(&self.cluster, topic).await?,
+            None => {
+                let creation = Creation {
+                    topic,
+                    partitions: 1,
+                    replication: replication(&self.config),
+                    config: DEAD_LETTER_SETTINGS.to_vec(),
+                };
+                create(&self.cluster, &self.config, &creation).await?;
+            }
+        }
+        self.known.insert(topic.to_owned());
+        Ok(())
+    }
+
     /// Changing the number of partitions would send a key elsewhere than before, so a topic is taken as it is.
     fn compare(&self, topic: &str, found: usize) {
         if let Some(configured) = self.config.topics.partitions
@@ -81,6 +106,14 @@ impl KafkaTopics {
 impl Topics for KafkaTopics {
     async fn ensure(&mut self, topic: &str) -> Result<(), BoxedFault> {
         Ok(self.make_sure(topic).await?)
+    }
+
+    async fn ensure_dead_letters(&mut self, topic: &str) -> Result<(), BoxedFault> {
+        Ok(self.make_sure_of_dead_letters(topic).await?)
+    }
+
+    async fn limits(&mut self, topic: &str) -> Result<RecordLimits, BoxedFault> {
+        Ok(limits::ask(&self.cluster, &self.config.properties, topic).await?)
     }
 
     fn forget(&mut self) {
@@ -107,6 +140,21 @@ pub(crate) async fn ensure_checkpoint_topic(
         None => create(&cluster, config, &checkpoint_topic(config, &topic)).await,
         Some(1) => check_policy(&cluster, config, &topic).await,
         Some(found) => Err(KafkaError::CheckpointPartitions { topic, found }),
+    }
+}
+
+/// Whoever made the topic of dead letters may want them to be deleted by their age: it is only said.
+async fn warn_of_deletion(cluster: &Cluster, topic: &str) -> Result<(), KafkaError> {
+    match cluster.setting(topic, "cleanup.policy").await {
+        Ok(Some(policy)) if policy != "compact" => {
+            warn!(
+                topic,
+                policy, "dead letters are deleted by their age: set cleanup.policy=compact to keep them"
+            );
+            Ok(())
+        }
+        Ok(_) | Err(KafkaError::Unauthorized { .. }) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

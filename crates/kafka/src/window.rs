@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use walcast_mapper::RecordView;
 
-use crate::clients::{BATCH_BYTES, linger_ms};
+use crate::clients::{BATCH_BYTES, batch_bytes, linger_ms};
 use crate::{KafkaConfig, Properties};
 
 /// What librdkafka reckons for a record beside its key, value and headers: lengths, times and offset.
@@ -84,10 +84,7 @@ impl Window {
 
 /// What a request of one partition holds. Several partitions share it; smaller requests are no reason to wait more often.
 fn request_bytes(properties: &Properties) -> usize {
-    let batch_size = properties
-        .value("batch.size")
-        .and_then(|value| value.trim().parse().ok());
-    batch_size.unwrap_or(BATCH_BYTES).max(BATCH_BYTES)
+    batch_bytes(properties).max(BATCH_BYTES)
 }
 
 fn wire_bytes(record: &RecordView<'_>) -> usize {

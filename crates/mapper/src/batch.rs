@@ -121,6 +121,16 @@ impl Batch {
         })
     }
 
+    /// Those that were written since `mark`.
+    pub(crate) fn records_since(&self, mark: Mark) -> impl Iterator<Item = RecordView<'_>> {
+        self.records().skip(mark.records)
+    }
+
+    /// Bytes that were written since `mark`.
+    pub(crate) fn bytes_since(&self, mark: Mark) -> usize {
+        self.bytes.len().saturating_sub(mark.bytes)
+    }
+
     /// The current state, to go back to when a change turns out not to be mappable halfway.
     #[must_use]
     pub fn mark(&self) -> Mark {

@@ -48,6 +48,19 @@ pub enum MapError {
         /// Columns of the relation.
         wanted: usize,
     },
+    /// A record is larger than Kafka takes.
+    #[error(
+        "a record of {bytes} bytes for topic {topic} is larger than the {limit} bytes that Kafka takes: raise message.max.bytes of \
+         [kafka.properties] and max.message.bytes of the topic (message.max.bytes of the broker) above it"
+    )]
+    TooLarge {
+        /// The topic.
+        topic: String,
+        /// Key and value together, and headers where they count.
+        bytes: usize,
+        /// The most that is taken.
+        limit: usize,
+    },
     /// Two columns would be the same field.
     #[error(
         "columns {:?} and {:?} of {table} would both be field {field}; exclude one, or set names.adjust_fields = \"avro_unicode\"",
@@ -130,6 +143,7 @@ impl MapError {
         match self {
             MapError::NullInNotNull { .. } | MapError::UnknownEnumLabel { .. } => true,
             MapError::Value { .. }
+            | MapError::TooLarge { .. }
             | MapError::ColumnCount { .. }
             | MapError::CloudEventsInAvro
             | MapError::FieldCollision { .. }

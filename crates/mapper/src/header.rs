@@ -28,10 +28,21 @@ pub(crate) fn push_context(batch: &mut Batch, topic_prefix: &str, identity: &Ide
     batch.push_header(TASK, |out| out.extend_from_slice(ONLY_TASK));
     // Debezium's word for the kind of connector, not for this one.
     batch.push_header(CONNECTOR_NAME, |out| out.extend_from_slice(CONNECTOR.as_bytes()));
-    batch.push_header(IDENTITY, |out| match identity {
+    batch.push_header(IDENTITY, |out| put_identity(identity, out));
+}
+
+fn put_identity(identity: &Identity, out: &mut Vec<u8>) {
+    match identity {
         Identity::Change(id) => put_id(id, out),
         Identity::Read { lsn, row } => put_row_id(*lsn, row, out),
-    });
+    }
+}
+
+/// What the header says that tells which record this is.
+pub(crate) fn identity_text(identity: &Identity) -> String {
+    let mut out = Vec::new();
+    put_identity(identity, &mut out);
+    String::from_utf8(out).expect("digits, slashes and brackets")
 }
 
 /// Adds the header that tells which record this is.

@@ -57,6 +57,7 @@ mod column;
 mod column_type;
 mod config;
 mod connect;
+mod dead_letter;
 mod defaults;
 mod encode;
 mod envelope;
@@ -67,6 +68,7 @@ mod format;
 mod header;
 pub mod json;
 mod key;
+mod limits;
 mod names;
 mod pattern;
 mod plan;
@@ -90,12 +92,14 @@ pub use config::{
     Route, RouteError, RouteText, Salt, SchemaAdjustment, Shape, TableName, TimeMode, TruncateRule,
     TypeModes, UnavailableValues, UnknownMode, UnwritableMode,
 };
+pub use dead_letter::{DeadLetter, LetterPlace, LetterReason, LostEvent};
 pub use error::MapError;
 pub use events::{
     EdgeContext, EventTopic, HeartbeatEvents, MessageContext, MessageEvents, Notification,
     NotificationEvents, SnapshotEvent, SnapshotKind, Tally, TransactionEvents,
 };
 pub use facts::{ColumnFacts, TableFacts, TypeFacts, TypeKind};
+pub use limits::RecordLimits;
 pub use pattern::{ColumnPattern, NamePattern, PatternError, PrefixPattern, TablePattern};
 pub use plan::{Plan, SchemaId, SchemaIds};
 pub use read::{ReadContext, RowId, SnapshotMark};

@@ -13,14 +13,15 @@ use crate::envelope::{Envelope, KeyColumn, RowFault};
 use crate::events::Operations;
 use crate::format::{Avro, Json};
 use crate::key::Key;
+use crate::limits::Excess;
 use crate::read::EventContext;
 use crate::records::Records;
 use crate::serialization::Serialization;
 use crate::shape::ShapePlan;
 use crate::source::Source;
 use crate::{
-    Batch, ChangeContext, Encoding, MapError, MapperConfig, ReadContext, RowChange, Shape, TableFacts,
-    TableName, Tally, UnavailableValues, Unsent,
+    Batch, ChangeContext, Encoding, MapError, MapperConfig, ReadContext, RecordLimits, RowChange, Shape,
+    TableFacts, TableName, Tally, UnavailableValues, Unsent,
 };
 use crate::{key, names, schema};
 
@@ -73,6 +74,8 @@ pub struct Plan {
     topic_prefix: String,
     tombstones_on_delete: bool,
     operations: Operations,
+    /// Which records Kafka takes; `None`: that is left to Kafka.
+    limits: Option<RecordLimits>,
     scratch: Scratch,
 }
 
@@ -143,6 +146,7 @@ impl Plan {
             topic_prefix: config.topic_prefix.clone(),
             tombstones_on_delete: config.tombstones_on_delete,
             operations: Operations::new(&config.events),
+            limits: None,
             scratch: Scratch::default(),
             collection: table.to_string(),
             table,
@@ -184,6 +188,17 @@ impl Plan {
     /// Sends the records to another topic; its schemas are the same.
     pub fn move_to(&mut self, topic: String) {
         self.topic = topic.into();
+    }
+
+    /// From now on a change one of whose records is over these limits cannot be mapped.
+    pub fn limit(&mut self, limits: RecordLimits) {
+        self.limits = Some(limits);
+    }
+
+    /// The limits that were set.
+    #[must_use]
+    pub fn limits(&self) -> Option<RecordLimits> {
+        self.limits
     }
 
     /// What has to be asked for before a change is encoded, so that no placeholder stands for it; `None` when nothing has
@@ -261,7 +276,7 @@ impl Plan {
         batch: &mut Batch,
         write: impl FnOnce(&mut Records<'_>) -> Result<(), RowFault>,
     ) -> Result<(), MapError> {
-        let mark = batch.mark();
+        let (mark, limits) = (batch.mark(), self.limits);
         let mut records = Records {
             topic: &self.topic,
             collection: &self.collection,
@@ -279,15 +294,31 @@ impl Plan {
             counted: 0,
             part,
         };
-        let Err(fault) = write(&mut records) else {
-            return Ok(());
+        let failure = match write(&mut records) {
+            Ok(()) => match limits.and_then(|limits| limits.exceeded(records.batch, mark)) {
+                None => return Ok(()),
+                Some(excess) => Failure::TooLarge(excess),
+            },
+            Err(fault) => Failure::Row(fault),
         };
         let (counted, tally) = (records.counted, records.tally);
         if let Some(tally) = tally {
             tally.take_back(&self.collection, counted);
         }
         batch.rewind(mark);
-        Err(self.explain(fault))
+        Err(match failure {
+            Failure::Row(fault) => self.explain(fault),
+            Failure::TooLarge(excess) => self.too_large(excess),
+        })
+    }
+
+    #[cold]
+    fn too_large(&self, excess: Excess) -> MapError {
+        MapError::TooLarge {
+            topic: self.topic.to_string(),
+            bytes: excess.bytes,
+            limit: excess.limit,
+        }
     }
 
     #[cold]
@@ -328,6 +359,12 @@ impl Plan {
             },
         }
     }
+}
+
+/// Why a change makes no record.
+enum Failure {
+    Row(RowFault),
+    TooLarge(Excess),
 }
 
 /// Checks that columns and a further field can be the fields of a record.

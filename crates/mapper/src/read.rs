@@ -91,6 +91,16 @@ pub(crate) enum Identity {
     Read { lsn: Lsn, row: RowId },
 }
 
+impl Identity {
+    /// Which record of its change it is; a row that was read makes one.
+    pub(crate) fn set_part(&mut self, part: u32) {
+        match self {
+            Self::Change(id) => id.part = part,
+            Self::Read { .. } => {}
+        }
+    }
+}
+
 impl From<&ChangeContext> for EventContext {
     fn from(context: &ChangeContext) -> Self {
         Self {

@@ -3,6 +3,7 @@
 mod check;
 mod checkpoint;
 mod completions;
+mod dlq;
 mod migrate;
 mod run;
 mod snapshot;
@@ -48,6 +49,7 @@ enum Command {
     Tail(tail::TailArgs),
     Checkpoint(checkpoint::CheckpointArgs),
     Snapshot(snapshot::SnapshotArgs),
+    Dlq(dlq::DlqArgs),
     Migrate(migrate::MigrateArgs),
     TakeOver(take_over::TakeOverArgs),
     Completions(completions::CompletionsArgs),
@@ -99,6 +101,10 @@ impl Cli {
             Command::Snapshot(args) => {
                 let config = args.config.load(&self.log)?;
                 block_on(Box::pin(snapshot::snapshot(config, args.action, args.json)))
+            }
+            Command::Dlq(args) => {
+                let config = args.config.load(&self.log)?;
+                block_on(Box::pin(dlq::dlq(config, args.action)))
             }
             Command::Migrate(args) => match args.source {
                 migrate::Source::Debezium(args) => migrate::debezium(&args),

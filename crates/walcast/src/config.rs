@@ -27,7 +27,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use walcast_delivery::{Guarantee, OnIncompatible, Partitions, ReplayConfig, SnapshotConfig};
+use walcast_delivery::{
+    DeadLetterConfig, Guarantee, OnIncompatible, Partitions, ReplayConfig, SnapshotConfig,
+};
 use walcast_mapper::{
     ColumnSettings, Encoding, EventsConfig, FlatForm, KeyRule, MissingNotNull, NameSettings, NullWithDefault,
     Shape, TablePattern, TypeModes, UnavailableValues,
@@ -49,6 +51,7 @@ pub(crate) struct Config {
     pub(crate) kafka: KafkaSection,
     /// `None` where nothing is encoded as Avro.
     pub(crate) registry: Option<RegistrySection>,
+    pub(crate) dead_letters: DeadLetterConfig,
     pub(crate) snapshot: SnapshotSection,
     pub(crate) replay: ReplayConfig,
     pub(crate) guard: GuardSection,

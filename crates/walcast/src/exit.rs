@@ -186,6 +186,7 @@ mod tests {
                 sink(KafkaError::RecordTooLarge {
                     topic: "t".to_owned(),
                     bytes: 9,
+                    id: None,
                 }),
                 Exit::Halted,
             ),

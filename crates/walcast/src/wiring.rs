@@ -173,6 +173,7 @@ fn delivery(config: &Config) -> DeliveryConfig {
             .registry
             .as_ref()
             .map_or(OnIncompatible::Halt, |registry| registry.on_incompatible),
+        dead_letters: config.dead_letters.clone(),
         idle_interval: config.postgres.idle_interval,
         watch_interval: config.postgres.watch_interval,
         replay: config.replay,

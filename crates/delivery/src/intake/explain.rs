@@ -1,7 +1,7 @@
 //! What is said of a fault: which transaction, which table, and up to where everything was read well.
 
 use walcast_mapper::TableName;
-use walcast_pgoutput::{DecodeError, Lsn};
+use walcast_pgoutput::{DecodeError, Lsn, Tid};
 
 use super::{Intake, IntakeFault};
 use crate::DeliveryError;
@@ -30,7 +30,8 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
     pub(super) fn explain(&self, lsn: Lsn, fault: EncodeFault) -> IntakeFault {
         match (fault, &self.transaction) {
             (EncodeFault::Edge(error), _) => IntakeFault::Failed(error),
-            (EncodeFault::UnknownRelation, _) => {
+            // A table is set aside only where its changes are dead letters.
+            (EncodeFault::UnknownRelation | EncodeFault::Refused(_), _) => {
                 self.out_of_order("a change of a relation that was never described")
             }
             (EncodeFault::Map(source), Some(transaction)) => IntakeFault::Failed(DeliveryError::Map {
@@ -46,15 +47,21 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         }
     }
 
-    pub(super) fn explain_table(&self, table: &TableName, lsn: Lsn, fault: EncodeFault) -> IntakeFault {
+    pub(super) fn explain_rows(
+        &self,
+        table: &TableName,
+        row: Option<Tid>,
+        lsn: Lsn,
+        fault: EncodeFault,
+    ) -> IntakeFault {
         match fault {
             EncodeFault::Edge(error) => IntakeFault::Failed(error),
-            EncodeFault::UnknownRelation => {
+            EncodeFault::UnknownRelation | EncodeFault::Refused(_) => {
                 self.out_of_order("a change of a relation that was never described")
             }
             EncodeFault::Map(source) => IntakeFault::Failed(DeliveryError::MapRow {
                 table: table.clone(),
-                row: None,
+                row,
                 lsn,
                 source: Box::new(source),
             }),

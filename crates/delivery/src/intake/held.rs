@@ -1,15 +1,16 @@
 //! A table that is being read, and its last row: what a row is marked as depends on whether another one follows.
 
-use walcast_mapper::{Plan, RowId, SnapshotMark, TableName};
+use walcast_mapper::{RowId, SnapshotMark, TableName};
 use walcast_pgoutput::{CopyDecoder, Oid, Tuple};
 
+use crate::relations::RowsPlan;
 use crate::snapshot::{Marks, NextRow, TableProgress};
 use crate::{DeliveryError, SnapshotProgress};
 
 /// A table that is being read, or was read but for its last row.
 pub(super) struct Table {
     pub(super) name: TableName,
-    pub(super) plan: Plan,
+    pub(super) plan: RowsPlan,
     marks: Marks,
     /// Whether somebody asked for it while changes were streamed.
     pub(super) asked: bool,
@@ -29,7 +30,7 @@ struct Held {
 }
 
 impl Table {
-    pub(super) fn new(progress: &TableProgress, plan: Plan, bytes_left: u64) -> Self {
+    pub(super) fn new(progress: &TableProgress, plan: RowsPlan, bytes_left: u64) -> Self {
         Self {
             name: progress.table(),
             plan,
@@ -79,6 +80,15 @@ impl Table {
             tid: row.tid,
         };
         Ok((id, row.values))
+    }
+
+    /// The same with the way to make a record of it.
+    pub(super) fn decode_held_with_plan<'d>(
+        &mut self,
+        decoder: &'d mut CopyDecoder,
+    ) -> Result<(RowId, Tuple<'d>, &mut RowsPlan), DeliveryError> {
+        let (id, values) = self.decode_held(decoder)?;
+        Ok((id, values, &mut self.plan))
     }
 
     /// The row that is held, as the one where reading goes on.

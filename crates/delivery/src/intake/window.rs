@@ -103,7 +103,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
                     self.write_last(snapshot, window.ended.take()).await?;
                     if table.holds_row() {
                         let mark = table.mark(&self.rows.progress);
-                        let row = self.write_held(snapshot, &mut table, mark)?;
+                        let row = self.write_held(snapshot, &mut table, mark).await?;
                         self.rows.progress.reach(&table.name, Some(table.behind(row)));
                         self.note_rows(&table);
                     }
@@ -246,8 +246,8 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
                 Ok(Begun::PassedOver)
             }
             Opened::Table(table) => {
-                let plan = self.relations.plan_of(&table.relation, &table.facts).await;
-                let plan = plan.map_err(|fault| self.explain_table(name, lsn, fault))?;
+                let plan = self.relations.plan_of_rows(table.relation, &table.facts).await;
+                let plan = plan.map_err(|fault| self.explain_rows(name, None, lsn, fault))?;
                 info!(table = %name, topic = plan.topic(), bytes = table.bytes, "reading rows");
                 self.notify_table(name).await?;
                 Ok(Begun::Table(Box::new(Table::new(&progress, plan, table.bytes))))
@@ -267,7 +267,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         for line in rows.lines.split_inclusive(|byte| *byte == b'\n') {
             if table.holds_row() {
                 let mark = table.mark(&self.rows.progress);
-                self.write_held(snapshot, table, mark)?;
+                self.write_held(snapshot, table, mark).await?;
             }
             table.hold(rows.table, rows.file, line);
             count += 1;
@@ -331,18 +331,18 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         let Some(mut table) = table else { return Ok(()) };
         let progress = &self.rows.progress;
         let mark = table.last_mark(progress, progress.is_last(&table.name));
-        self.write_held(snapshot, &mut table, mark)?;
+        self.write_held(snapshot, &mut table, mark).await?;
         self.note_rows(&table);
         self.end_table(&table.name, Scan::Succeeded).await
     }
 
-    fn write_held(
+    async fn write_held(
         &mut self,
         snapshot: &N::Snapshot,
         table: &mut Table,
         mark: SnapshotMark,
     ) -> Result<RowId, IntakeFault> {
-        let (id, values) = table.decode_held(&mut self.rows.decoder)?;
+        let (id, values, plan) = table.decode_held_with_plan(&mut self.rows.decoder)?;
         let context = ReadContext {
             lsn: snapshot.lsn(),
             fixed_at: snapshot.taken_at(),
@@ -350,17 +350,14 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
             row: id,
             processed_at_unix_nanos: self.now_unix_nanos,
         };
-        let written = table.plan.encode_read(values, &context, &mut self.parcel.batch);
-        written.map_err(|source| DeliveryError::MapRow {
-            table: table.name.clone(),
-            row: Some(id.tid),
-            lsn: snapshot.lsn(),
-            source: Box::new(source),
-        })?;
+        let batch = &mut self.parcel.batch;
+        let encoded = self.relations.encode_row(plan, values, &context, batch).await;
+        let is_record =
+            encoded.map_err(|fault| self.explain_rows(&table.name, Some(id.tid), snapshot.lsn(), fault))?;
         table.written();
         let progress = &mut self.rows.progress;
         progress.rows += 1;
-        progress.has_first |= mark != SnapshotMark::Incremental;
+        progress.has_first |= is_record && mark != SnapshotMark::Incremental;
         self.metrics.snapshot_rows.inc();
         Ok(id)
     }

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use walcast_delivery::{BoxedFault, Checkpoint, CheckpointLog, CheckpointUpdate, Sink, Topics};
-use walcast_mapper::Batch;
+use walcast_delivery::{BoxedFault, Checkpoint, CheckpointLog, CheckpointUpdate, Fault, Sink, Topics};
+use walcast_mapper::{Batch, RecordLimits};
 use walcast_pgoutput::Lsn;
 
 use super::script::{Script, Scripted, TestFault, perform};
@@ -19,6 +19,7 @@ pub(crate) enum KafkaCall {
     Commit,
     Abort,
     EnsureTopic,
+    Limits,
 }
 
 /// How a Kafka transaction ended.
@@ -65,6 +66,25 @@ pub(crate) struct Broker {
     /// Checkpoints with the transaction they lie in.
     checkpoints: Vec<(usize, CheckpointUpdate)>,
     epoch: u64,
+    /// A record with more bytes of key and value is refused.
+    pub(crate) record_bytes_max: Option<usize>,
+    /// The same as the broker tells it to whoever asks.
+    pub(crate) told_bytes_max: Option<usize>,
+}
+
+/// A record is refused for its size.
+#[derive(Debug, thiserror::Error)]
+#[error("record {0} is too large")]
+struct TooLarge(String);
+
+impl Fault for TooLarge {
+    fn is_retryable(&self) -> bool {
+        false
+    }
+
+    fn refused_record(&self) -> Option<&str> {
+        Some(&self.0)
+    }
 }
 
 impl Scripted for Broker {
@@ -150,7 +170,7 @@ impl Broker {
         *state = outcome;
     }
 
-    fn write(&mut self, transaction: usize, batch: &Batch) {
+    fn write(&mut self, transaction: usize, batch: &Batch) -> Result<(), TooLarge> {
         for record in batch.records() {
             assert!(
                 self.topics.contains(record.topic),
@@ -163,6 +183,10 @@ impl Broker {
             }
             let id = record.headers().find(|header| header.name == "walcast.id");
             let id = id.expect("every record has an identity").value;
+            let bytes = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+            if self.record_bytes_max.is_some_and(|max| bytes > max) {
+                return Err(TooLarge(String::from_utf8_lossy(id).into_owned()));
+            }
             self.records.push(Stored {
                 topic: record.topic.to_owned(),
                 key: record.key.map(<[u8]>::to_vec),
@@ -171,6 +195,7 @@ impl Broker {
                 transaction,
             });
         }
+        Ok(())
     }
 }
 
@@ -265,12 +290,11 @@ impl Sink for SinkClient {
 
     async fn write(&mut self, mut batch: Batch) -> Result<Batch, BoxedFault> {
         let transaction = &mut self.transaction;
-        Self::call(&self.kafka, self.epoch, KafkaCall::Write, |broker| {
+        let written = Self::call(&self.kafka, self.epoch, KafkaCall::Write, |broker| {
             let transaction = *transaction.get_or_insert_with(|| broker.begin());
-            broker.write(transaction, &batch);
-            Ok(())
-        })
-        .await?;
+            Ok(broker.write(transaction, &batch))
+        });
+        written.await?.map_err(BoxedFault::from)?;
         batch.clear(usize::MAX);
         Ok(batch)
     }
@@ -319,6 +343,21 @@ impl Topics for TopicsClient {
         perform(&self.0.broker, &self.0.steps, KafkaCall::EnsureTopic, |broker| {
             broker.topics.insert(topic.to_owned());
             Ok(())
+        })
+        .await
+    }
+
+    async fn ensure_dead_letters(&mut self, topic: &str) -> Result<(), BoxedFault> {
+        self.ensure(topic).await
+    }
+
+    async fn limits(&mut self, _: &str) -> Result<RecordLimits, BoxedFault> {
+        perform(&self.0.broker, &self.0.steps, KafkaCall::Limits, |broker| {
+            Ok(RecordLimits {
+                key_and_value: broker.told_bytes_max.unwrap_or(usize::MAX),
+                whole: usize::MAX,
+                taken: broker.record_bytes_max.unwrap_or(1_000_000),
+            })
         })
         .await
     }

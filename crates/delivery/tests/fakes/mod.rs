@@ -18,7 +18,7 @@ mod world;
 
 pub(crate) use kafka::{Broker, KafkaCall};
 pub(crate) use log::{
-    Change, Table, Transaction, delete, insert, insert_padded, message, signal, truncate, update,
+    Change, Logged, Table, Transaction, delete, insert, insert_padded, message, signal, truncate, update,
     update_moved,
 };
 pub(crate) use postgres::PostgresCall;
@@ -26,4 +26,4 @@ pub(crate) use script::{Act, TestFault};
 pub(crate) use snapshots::rows_at;
 pub(crate) use verdict::{delivered_ids, verify, verify_so_far};
 pub(crate) use wire::{data as data_frame, keepalive as keepalive_frame};
-pub(crate) use world::{CONSISTENT_POINT, World, checkpoint};
+pub(crate) use world::{CONSISTENT_POINT, DEAD_LETTERS, World, checkpoint};

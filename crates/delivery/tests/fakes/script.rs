@@ -88,6 +88,10 @@ impl Fault for TestFault {
         self.incompatible
     }
 
+    fn halts(&self) -> bool {
+        self.incompatible
+    }
+
     fn is_about_rows(&self) -> bool {
         self.about_rows
     }

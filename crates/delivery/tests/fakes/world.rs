@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use walcast_delivery::{
-    Checkpoint, CheckpointState, CheckpointUpdate, Connector, DeliveryConfig, DeliveryError, Metrics,
-    OnIncompatible, ReplayConfig, RoleBoard, SnapshotConfig, SnapshotControl, SnapshotMode, SnapshotRequests,
-    Status, SystemIdentifier, Timeline,
+    Checkpoint, CheckpointState, CheckpointUpdate, Connector, DeadLetterConfig, DeliveryConfig,
+    DeliveryError, Metrics, OnIncompatible, ReplayConfig, RoleBoard, SnapshotConfig, SnapshotControl,
+    SnapshotMode, SnapshotRequests, Status, SystemIdentifier, Timeline,
 };
 use walcast_mapper::MapperConfig;
 use walcast_pgoutput::Lsn;
 
 use super::kafka::{Kafka, SinkClient, TopicsClient};
-use super::log::Transaction;
+use super::log::{Logged, Transaction};
 use super::postgres::{Postgres, PostgresClient, Server};
 use super::registry::Registry;
 use super::steps::Steps;
@@ -22,6 +22,9 @@ use super::verdict;
 
 /// Where the log ends when a world begins.
 pub(crate) const CONSISTENT_POINT: Lsn = Lsn::new(0x0100_0000);
+
+/// The topic of dead letters.
+pub(crate) const DEAD_LETTERS: &str = "shop.dead-letters";
 
 /// Longer than any run here should take, on a clock that only moves when nothing else can.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -37,6 +40,8 @@ pub(crate) struct World {
     pub(crate) registry: Registry,
     pub(crate) config: DeliveryConfig,
     pub(crate) mapper: MapperConfig,
+    /// Which changes cannot be delivered, where they are to become dead letters.
+    pub(crate) poison: fn(&Logged) -> bool,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) role: RoleBoard,
     delivers_from: Cell<Lsn>,
@@ -53,6 +58,7 @@ impl World {
             registry: Registry::new(steps.clone()),
             config: config(),
             mapper: MapperConfig::new("shop", "shop"),
+            poison: |_| false,
             status: watch::Sender::new(Status::default()),
             role: RoleBoard::default(),
             steps,
@@ -217,6 +223,7 @@ fn config() -> DeliveryConfig {
         transaction_timeout: Duration::from_secs(60),
         split_over_bytes: None,
         on_incompatible: OnIncompatible::Halt,
+        dead_letters: DeadLetterConfig::none("shop", DEAD_LETTERS),
         idle_interval: Duration::from_secs(10),
         watch_interval: Duration::from_secs(30),
         replay: ReplayConfig {

@@ -4,6 +4,7 @@
 mod fakes;
 
 mod confirming;
+mod dead_letters;
 mod events;
 mod exactly_once;
 mod faults;

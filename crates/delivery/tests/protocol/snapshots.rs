@@ -106,7 +106,7 @@ pub(crate) fn note_slot(world: &World) {
 }
 
 /// Runs until everything is there.
-async fn deliver(world: &World) {
+pub(crate) async fn deliver(world: &World) {
     let everything = async {
         world
             .steps

@@ -1,7 +1,9 @@
 //! What a seed chooses before a run begins.
 
 use tokio::time::Duration;
-use walcast_delivery::{DeliveryConfig, OnIncompatible, ReplayConfig, SnapshotConfig, SnapshotMode};
+use walcast_delivery::{
+    DeadLetterConfig, DeliveryConfig, OnIncompatible, ReplayConfig, SnapshotConfig, SnapshotMode,
+};
 use walcast_mapper::{MapperConfig, Operation, TableName};
 
 use crate::dice::Dice;
@@ -103,6 +105,7 @@ impl Settings {
             transaction_timeout: self.transaction_timeout,
             split_over_bytes: self.split_over_bytes,
             on_incompatible: OnIncompatible::Halt,
+            dead_letters: DeadLetterConfig::none("shop", "shop.dead-letters"),
             idle_interval: Duration::from_secs(2),
             watch_interval: self.watch_interval,
             replay: ReplayConfig {

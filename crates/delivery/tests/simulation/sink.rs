@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use walcast_delivery::{BoxedFault, CheckpointLog, CheckpointUpdate, Sink, Topics};
-use walcast_mapper::Batch;
+use walcast_mapper::{Batch, RecordLimits};
 
 use crate::broker::State;
 use crate::fault::SimFault;
@@ -224,5 +224,18 @@ impl Topics for TopicsClient {
             Ok(())
         };
         world.call(&self.life, "ensure topic", ensure).await
+    }
+
+    async fn ensure_dead_letters(&mut self, topic: &str) -> Result<(), BoxedFault> {
+        self.ensure(topic).await
+    }
+
+    // Nothing is too large here.
+    async fn limits(&mut self, _: &str) -> Result<RecordLimits, BoxedFault> {
+        Ok(RecordLimits {
+            key_and_value: usize::MAX,
+            whole: usize::MAX,
+            taken: usize::MAX,
+        })
     }
 }

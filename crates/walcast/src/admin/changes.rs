@@ -1,4 +1,5 @@
-//! Changes by table and operation, read back from their exposition: the metrics library lets nobody list a family.
+//! Changes by table and operation, and dead letters by table and reason, read back from their exposition: the metrics library
+//! lets nobody list a family.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,29 +8,44 @@ use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
-use walcast_delivery::ChangeLabels;
+use walcast_delivery::{ChangeLabels, DeadLetterLabels};
+
+/// A number for each table, and in it for each operation or reason.
+pub(super) type Counts = BTreeMap<String, BTreeMap<String, u64>>;
 
 /// Number of changes by table, then by operation.
-pub(super) fn by_table(
-    changes: &Family<ChangeLabels, Counter>,
-) -> Result<BTreeMap<String, BTreeMap<String, u64>>, fmt::Error> {
+pub(super) fn by_table(changes: &Family<ChangeLabels, Counter>) -> Result<Counts, fmt::Error> {
     let mut registry = Registry::default();
-    registry.register("changes", "", changes.clone());
+    registry.register(NAME, "", changes.clone());
+    counts(&registry, "operation")
+}
+
+/// Number of dead letters by table, then by reason.
+pub(super) fn letters_by_table(letters: &Family<DeadLetterLabels, Counter>) -> Result<Counts, fmt::Error> {
+    let mut registry = Registry::default();
+    registry.register(NAME, "", letters.clone());
+    counts(&registry, "reason")
+}
+
+/// Of no meaning outside of this file.
+const NAME: &str = "family";
+
+fn counts(registry: &Registry, label: &str) -> Result<Counts, fmt::Error> {
     let mut text = String::new();
-    encode_registry(&mut text, &registry)?;
-    let mut tables: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
-    for (table, operation, count) in text.lines().filter_map(sample) {
-        tables.entry(table).or_default().insert(operation, count);
+    encode_registry(&mut text, registry)?;
+    let mut tables = Counts::new();
+    for (table, value, count) in text.lines().filter_map(|line| sample(line, label)) {
+        tables.entry(table).or_default().insert(value, count);
     }
     Ok(tables)
 }
 
-/// `changes_total{table="public.orders",operation="insert"} 5`; a table's name can hold anything, quotes escaped.
-fn sample(line: &str) -> Option<(String, String, u64)> {
-    let labels = line.strip_prefix("changes_total{table=\"")?;
+/// `family_total{table="public.orders",operation="insert"} 5`; a table's name can hold anything, quotes escaped.
+fn sample(line: &str, label: &str) -> Option<(String, String, u64)> {
+    let labels = line.strip_prefix("family_total{table=\"")?;
     let (labels, count) = labels.rsplit_once("\"} ")?;
-    let (table, operation) = labels.rsplit_once("\",operation=\"")?;
-    Some((unescaped(table), operation.to_owned(), count.parse().ok()?))
+    let (table, value) = labels.rsplit_once(&format!("\",{label}=\""))?;
+    Some((unescaped(table), value.to_owned(), count.parse().ok()?))
 }
 
 fn unescaped(value: &str) -> String {
@@ -75,5 +91,17 @@ mod tests {
             BTreeMap::from([("insert".to_owned(), 5), ("delete".to_owned(), 2)])
         );
         assert_eq!(tables[odd], BTreeMap::from([("update".to_owned(), 1)]));
+    }
+
+    #[test]
+    fn dead_letters_are_listed_by_reason() {
+        let letters = Family::<DeadLetterLabels, Counter>::default();
+        let labels = DeadLetterLabels {
+            table: "public.orders".to_owned(),
+            reason: "size",
+        };
+        letters.get_or_create(&labels).inc_by(3);
+        let tables = letters_by_table(&letters).unwrap();
+        assert_eq!(tables["public.orders"]["size"], 3);
     }
 }

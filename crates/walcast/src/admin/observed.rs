@@ -1,6 +1,5 @@
 //! What is shown of a running connector.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Instant;
 
@@ -70,7 +69,8 @@ pub(crate) struct Report {
     wal: Option<Wal>,
     drift: Vec<Drift>,
     transactions: u64,
-    changes: BTreeMap<String, BTreeMap<String, u64>>,
+    changes: changes::Counts,
+    dead_letters: changes::Counts,
     snapshot: ExistingRows,
     reconnects: u64,
 }
@@ -189,6 +189,7 @@ impl Observed {
             drift: metrics.drift.read().iter().map(Drift::of).collect(),
             transactions: metrics.transactions.get(),
             changes: changes::by_table(&metrics.changes)?,
+            dead_letters: changes::letters_by_table(&metrics.dead_letters)?,
             snapshot: self.existing_rows(),
             reconnects: metrics.reconnects.get(),
         })

@@ -198,6 +198,7 @@ async fn status_tells_positions_as_postgres_does() {
               "delete": 1
             }
           },
+          "dead_letters": {},
           "snapshot": {
             "state": "none",
             "rows_read": 0,

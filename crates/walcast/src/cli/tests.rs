@@ -58,6 +58,7 @@ fn help() {
               tail         Print changes as JSON lines, from any database URL, without Kafka or configuration
               checkpoint   Show or move the position where the connector goes on
               snapshot     Read existing rows while changes are streamed: start, stop, pause, resume, status
+              dlq          Show the changes that could not be delivered and were kept as dead letters
               migrate      Write a configuration from that of another connector
               take-over    Go on where a stopped Debezium connector ended, on its slot
               completions  Print a script that completes walcast's command line in a shell

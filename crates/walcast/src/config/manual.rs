@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use walcast_delivery::DeadLetterRule;
 use walcast_mapper::{HashRule, KeyRule, MaskRule, Route, TruncateRule};
 
 use super::raw::{RawConfig, RawFilter};
@@ -104,6 +105,10 @@ fn repeated_defaults(table: &str) -> Option<toml::Table> {
         "columns.hash" => {
             let required = format!("{column}\nalgorithm = \"md5\"\nsalt = \"s\"");
             Some(defaults_beside::<HashRule>(&required))
+        }
+        "dead_letters.rules" => {
+            let required = "tables = \"a.b\"\non_error = \"halt\"";
+            Some(defaults_beside::<DeadLetterRule>(required))
         }
         "snapshot.filters" => Some(defaults_beside::<RawFilter>("tables = \"a.b\"\nwhere = \"true\"")),
         _ => None,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use walcast_delivery::SnapshotMode;
+use walcast_delivery::{DeadLetterRule, OnError, SnapshotMode};
 use walcast_mapper::{
     ColumnSettings, Encoding, EventsConfig, FlatForm, KeyRule, MissingNotNull, NameSettings, NullWithDefault,
     Shape, TablePattern, TypeModes, UnavailableValues,
@@ -24,6 +24,7 @@ pub(crate) struct RawConfig {
     pub(crate) postgres: RawPostgres,
     pub(crate) kafka: RawKafka,
     pub(crate) registry: RawRegistry,
+    pub(crate) dead_letters: RawDeadLetters,
     pub(crate) snapshot: RawSnapshot,
     pub(crate) replay: RawReplay,
     pub(crate) guard: RawGuard,
@@ -131,6 +132,14 @@ pub(crate) enum RawOnIncompatible {
     #[default]
     Halt,
     NewSubject,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(crate) struct RawDeadLetters {
+    pub(crate) on_error: OnError,
+    pub(crate) topic: Option<String>,
+    pub(crate) rules: Vec<DeadLetterRule>,
 }
 
 #[derive(Serialize, Deserialize)]

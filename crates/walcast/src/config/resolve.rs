@@ -1,5 +1,6 @@
 //! From what is written to what can be used: names are derived, bounds checked, secrets read from their files.
 
+mod dead_letters;
 mod registry;
 mod selection;
 mod snapshot;
@@ -66,9 +67,12 @@ pub(crate) fn resolve(
     check.name(&name)?;
     let reader = check.reader(&raw.snapshot, raw.postgres.password_file.as_ref(), environment)?;
     let snapshot = check.snapshot(raw.snapshot, reader)?;
+    let postgres = check.postgres(&name, raw.postgres, environment)?;
+    let kafka = check.kafka(&name, raw.kafka)?;
     Ok(Config {
-        postgres: check.postgres(&name, raw.postgres, environment)?,
-        kafka: check.kafka(&name, raw.kafka)?,
+        dead_letters: check.dead_letters(&name, &kafka.topic_prefix, raw.dead_letters)?,
+        postgres,
+        kafka,
         registry: check.registry(raw.registry, &raw.format)?,
         snapshot,
         replay: check.replay(&raw.replay)?,

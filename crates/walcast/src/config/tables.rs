@@ -1,5 +1,6 @@
 //! Which tables and keys a configuration has.
 
+use walcast_delivery::DeadLetterRule;
 use walcast_mapper::{
     ColumnSettings, EventsConfig, FlatForm, HashRule, KeyRule, MaskRule, NameSettings, Route, TruncateRule,
     TypeModes,
@@ -8,8 +9,8 @@ use walcast_mapper::{
 use super::error::{Hint, TableLabel};
 use super::fields::fields_of;
 use super::raw::{
-    RawAdmin, RawConfig, RawFilter, RawFormat, RawGuard, RawKafka, RawLog, RawPostgres, RawRegistry,
-    RawReplay, RawRetry, RawSnapshot, RawTopics,
+    RawAdmin, RawConfig, RawDeadLetters, RawFilter, RawFormat, RawGuard, RawKafka, RawLog, RawPostgres,
+    RawRegistry, RawReplay, RawRetry, RawSnapshot, RawTopics,
 };
 
 /// One table.
@@ -65,6 +66,8 @@ pub(crate) fn tables() -> Vec<Table> {
         any("kafka.topics.config"),
         any("kafka.properties"),
         known("registry", fields_of::<RawRegistry>()),
+        known("dead_letters", fields_of::<RawDeadLetters>()),
+        repeated("dead_letters.rules", fields_of::<DeadLetterRule>()),
         known("snapshot", fields_of::<RawSnapshot>()),
         repeated("snapshot.filters", fields_of::<RawFilter>()),
         known("replay", fields_of::<RawReplay>()),

@@ -19,7 +19,7 @@ const LOCK_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 /// Changes wait meanwhile.
 const LOCK_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 /// Kafka's limit.
-const TOPIC_BYTES_MAX: usize = 249;
+pub(super) const TOPIC_BYTES_MAX: usize = 249;
 /// Less would be spent on taking the snapshot.
 const WINDOW_MIN: Duration = Duration::from_secs(1);
 

@@ -1,0 +1,103 @@
+//! Rows that are read from their tables.
+
+use walcast_mapper::{
+    Batch, DeadLetter, LetterPlace, LostEvent, MapError, Plan, ReadContext, TableFacts, TableName,
+};
+use walcast_pgoutput::{Relation, Tuple};
+
+use super::{EncodeFault, Relations, name};
+use crate::dead_letters::Refusal;
+use crate::edge::{Catalog, SchemaRegistry, Topics};
+
+/// How the rows of a table that is read become records.
+pub(crate) struct RowsPlan {
+    pub(crate) table: TableName,
+    relation: Relation,
+    /// Or why none of them can be made.
+    plan: Result<Box<Plan>, Refusal>,
+}
+
+impl RowsPlan {
+    /// Where they go.
+    pub(crate) fn topic(&self) -> Option<&str> {
+        self.plan.as_ref().ok().map(|plan| plan.topic())
+    }
+}
+
+impl<C: Catalog, T: Topics, R: SchemaRegistry> Relations<'_, C, T, R> {
+    /// The plan of a table that is read, bound to its topic and schemas.
+    pub(crate) async fn plan_of_rows(
+        &mut self,
+        relation: Relation,
+        facts: &TableFacts,
+    ) -> Result<RowsPlan, EncodeFault> {
+        let table = name(&relation);
+        let plan = match self.plan_of(&relation, facts).await {
+            Ok(plan) => Ok(Box::new(plan)),
+            Err(fault) => match Refusal::of(&fault) {
+                Some(refusal) if self.dead_letters.keep(&table) => Err(refusal),
+                _ => return Err(fault),
+            },
+        };
+        Ok(RowsPlan {
+            table,
+            relation,
+            plan,
+        })
+    }
+
+    /// Encodes a row, or writes it down as a dead letter; true when it is a record.
+    pub(crate) async fn encode_row(
+        &mut self,
+        rows: &mut RowsPlan,
+        row: Tuple<'_>,
+        context: &ReadContext,
+        batch: &mut Batch,
+    ) -> Result<bool, EncodeFault> {
+        let fault = match self.try_encode_row(rows, row, context, batch).await {
+            Ok(()) => return Ok(true),
+            Err(fault) => fault,
+        };
+        let Some(refusal) = Refusal::of(&fault).filter(|_| self.dead_letters.keep(&rows.table)) else {
+            return Err(fault);
+        };
+        let letter = DeadLetter {
+            relation: &rows.relation,
+            event: LostEvent::Read(row),
+            place: LetterPlace::Read(*context),
+            reason: refusal.reason,
+            error: &refusal.error,
+        };
+        self.dead_letters
+            .write(&mut self.registrar, &letter, batch)
+            .await?;
+        Ok(false)
+    }
+
+    async fn try_encode_row(
+        &mut self,
+        rows: &mut RowsPlan,
+        row: Tuple<'_>,
+        context: &ReadContext,
+        batch: &mut Batch,
+    ) -> Result<(), EncodeFault> {
+        let plan = match &mut rows.plan {
+            Ok(plan) => plan,
+            Err(refusal) => return Err(EncodeFault::Refused(refusal.clone())),
+        };
+        let error = match plan.encode_read(row, context, batch) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        if !matches!(error, MapError::TooLarge { .. }) {
+            return Err(EncodeFault::Map(error));
+        }
+        // They may have been raised since the table was opened.
+        let limits = self.registrar.limits(plan.topic()).await?;
+        if plan.limits() == Some(limits) {
+            return Err(EncodeFault::Map(error));
+        }
+        plan.limit(limits);
+        plan.encode_read(row, context, batch).map_err(EncodeFault::Map)
+    }
+}

@@ -1,0 +1,260 @@
+//! What is kept of changes that have no record, and which records are too large to have one.
+
+use std::sync::Arc;
+
+use expect_test::{Expect, expect};
+use serde_json::Value;
+use walcast_pgoutput::reader::Reader;
+use walcast_pgoutput::{
+    Column, Lsn, Oid, OldTuple, PgTimestamp, Relation, RelationColumn, ReplicaIdentity, Tuple, Xid, encode,
+};
+
+use walcast_mapper::{
+    Batch, ChangeContext, ColumnPattern, DeadLetter, LetterPlace, LetterReason, LostEvent, MapError,
+    MapperConfig, MaskRule, Ordinal, Plan, RecordLimits, RowChange, SchemaId, SchemaIds, TableFacts, Tally,
+};
+
+fn relation() -> Relation {
+    let column = |name: &str, type_oid, is_key| RelationColumn {
+        is_key,
+        name: name.to_owned(),
+        type_oid: Oid::new(type_oid),
+        type_modifier: -1,
+    };
+    Relation {
+        xid: None,
+        oid: Oid::new(16_384),
+        namespace: "public".to_owned(),
+        name: "orders".to_owned(),
+        replica_identity: ReplicaIdentity::Default,
+        columns: vec![
+            column("id", 23, true),
+            column("note", 25, false),
+            column("secret", 25, false),
+        ],
+    }
+}
+
+fn place() -> LetterPlace {
+    LetterPlace::Change {
+        context: ChangeContext {
+            xid: Xid::new(700),
+            commit_lsn: Lsn::new(0x16B_3748),
+            commit_time: PgTimestamp::from_unix_micros(1_700_000_000_000_000),
+            lsn: Lsn::new(0x16B_3700),
+            ordinal: Ordinal::new(3),
+            previous_commit_end: None,
+            processed_at_unix_nanos: 0,
+        },
+        part: 0,
+    }
+}
+
+fn tuple(bytes: &[u8]) -> Tuple<'_> {
+    Tuple::read(&mut Reader::new(bytes)).unwrap()
+}
+
+/// The letter of an event: its record.
+fn letter(event: LostEvent<'_>, config: &MapperConfig, bytes_max: usize) -> Batch {
+    let relation = relation();
+    let letter = DeadLetter {
+        relation: &relation,
+        event,
+        place: place(),
+        reason: LetterReason::Mapping,
+        error: "column id of public.orders: the value cannot be written",
+    };
+    let mut batch = Batch::new();
+    letter.write(
+        &Arc::from("shop.dead-letters"),
+        "shop",
+        config,
+        bytes_max,
+        &mut batch,
+    );
+    batch
+}
+
+fn value(batch: &Batch) -> Value {
+    serde_json::from_slice(batch.records().next().unwrap().value.unwrap()).unwrap()
+}
+
+fn check(value: &Value, expected: Expect) {
+    expected.assert_eq(&serde_json::to_string_pretty(value).unwrap());
+}
+
+#[test]
+fn a_letter_tells_where_and_why_and_holds_the_row_as_the_log_has_it() {
+    let (old, new) = (
+        encode::tuple(&[Column::Text(b"1"), Column::Null, Column::Null]),
+        encode::tuple(&[
+            Column::Text(b"one"),
+            Column::UnchangedToast,
+            Column::Text(&[0xFF, 1]),
+        ]),
+    );
+    let event = LostEvent::Change(RowChange::Update {
+        old: Some(OldTuple::Key(tuple(&old))),
+        new: tuple(&new),
+    });
+    let batch = letter(event, &MapperConfig::new("shop", "shop"), 1_000_000);
+    check(
+        &value(&batch),
+        expect![[r#"
+            {
+              "version": 1,
+              "id": "0/16B3748/3",
+              "topic": "shop.public.orders",
+              "schema": "public",
+              "table": "orders",
+              "operation": "update",
+              "reason": "mapping",
+              "error": "column id of public.orders: the value cannot be written",
+              "lsn": "0/16B3700",
+              "commit_lsn": "0/16B3748",
+              "xid": 700,
+              "ordinal": 3,
+              "committed_at_unix_micros": 1700000000000000,
+              "before": {
+                "id": "1"
+              },
+              "after": {
+                "id": "one",
+                "note": {
+                  "unchanged_toast": true
+                },
+                "secret": {
+                  "hex": "ff01"
+                }
+              }
+            }"#]],
+    );
+    let record = batch.records().next().unwrap();
+    assert_eq!(record.topic, "shop.dead-letters");
+    assert_eq!(record.key, Some(b"shop@0/16B3748/3".as_slice()));
+    let headers = record.headers().map(|header| {
+        let value = String::from_utf8(header.value.to_vec()).unwrap();
+        format!("{}: {value}", header.name)
+    });
+    expect![[r#"
+        walcast.id: 0/16B3748/3
+        walcast.error: column id of public.orders: the value cannot be written
+        walcast.reason: mapping
+        walcast.relation: public.orders
+        walcast.lsn: 0/16B3700
+        walcast.xid: 700
+        walcast.ordinal: 3"#]]
+    .assert_eq(&headers.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn what_the_configuration_keeps_out_of_kafka_is_not_in_a_letter_either() {
+    let row = encode::tuple(&[
+        Column::Text(b"1"),
+        Column::Text(b"hidden"),
+        Column::Text(b"masked"),
+    ]);
+    let mut config = MapperConfig::new("shop", "shop");
+    config.columns.exclude = vec!["*.orders.note".parse::<ColumnPattern>().unwrap()];
+    config.columns.mask = vec![MaskRule {
+        columns: vec!["public.orders.secret".parse().unwrap()],
+        length: 3,
+    }];
+    let event = LostEvent::Read(tuple(&row));
+    let batch = letter(event, &config, 1_000_000);
+    let value = value(&batch);
+    assert_eq!(value["after"]["id"], "1");
+    assert_eq!(value["after"]["note"]["withheld"], true);
+    assert_eq!(value["after"]["secret"]["withheld"], true);
+    let text = value.to_string();
+    assert!(!text.contains("hidden") && !text.contains("masked"), "{text}");
+}
+
+#[test]
+fn a_letter_fits_whatever_its_row_takes() {
+    // Each byte of the second takes six in JSON, each character of the third three in UTF-8.
+    let (control, wide) = ("\u{1}".repeat(50_000), "€".repeat(70_000));
+    let row = encode::tuple(&[
+        Column::Text(b"1"),
+        Column::Text(control.as_bytes()),
+        Column::Text(wide.as_bytes()),
+    ]);
+    let event = LostEvent::Change(RowChange::Insert { new: tuple(&row) });
+    for bytes_max in [4_000, 20_000, 100_000, 400_000] {
+        let batch = letter(event, &MapperConfig::new("shop", "shop"), bytes_max);
+        let record = batch.records().next().unwrap();
+        let headers: usize = record
+            .headers()
+            .map(|header| header.name.len() + header.value.len() + 10)
+            .sum();
+        let bytes = record.key.unwrap().len() + record.value.unwrap().len() + headers + 100;
+        assert!(bytes <= bytes_max, "{bytes} of {bytes_max}");
+        let value = value(&batch);
+        assert_eq!(value["after"]["id"], "1");
+        assert_eq!(value["after"]["secret"]["cut"], true);
+        assert_eq!(value["after"]["secret"]["bytes"], 210_000);
+        let beginning = value["after"]["secret"]["beginning"].as_str().unwrap();
+        assert!(wide.starts_with(beginning));
+    }
+    let batch = letter(event, &MapperConfig::new("shop", "shop"), 1_000_000);
+    assert_eq!(value(&batch)["after"]["secret"], wide);
+}
+
+/// A plan that takes no more than `limits`, and an insert of `bytes` bytes by it.
+fn insert(bytes: usize, limits: RecordLimits) -> Result<Batch, MapError> {
+    let config = MapperConfig::new("shop", "shop");
+    let mut plan = Plan::compile(&relation(), &TableFacts::default(), &config).unwrap();
+    plan.bind(SchemaIds {
+        key: Some(SchemaId::new(1)),
+        value: Some(SchemaId::new(2)),
+    });
+    plan.limit(limits);
+    let note = "x".repeat(bytes);
+    let row = encode::tuple(&[Column::Text(b"1"), Column::Text(note.as_bytes()), Column::Null]);
+    let change = RowChange::Insert { new: tuple(&row) };
+    let LetterPlace::Change { context, .. } = place() else {
+        unreachable!("it is one of a change")
+    };
+    let (mut batch, mut tally) = (Batch::new(), Tally::default());
+    batch.push(&Arc::from("t"), None, Some(&[0; 10_000]), []);
+    let before = batch.len_bytes();
+    let encoded = plan.encode(&change, &context, Some(&mut tally), &mut batch);
+    if encoded.is_err() {
+        assert_eq!((batch.len_bytes(), batch.record_count()), (before, 1));
+        assert!(format!("{tally:?}").starts_with("Tally { total: 0,"), "{tally:?}");
+    }
+    encoded.map(|()| batch)
+}
+
+#[test]
+fn a_record_over_the_limits_is_none_and_leaves_nothing_behind() {
+    let none = RecordLimits {
+        key_and_value: usize::MAX,
+        whole: usize::MAX,
+        taken: 0,
+    };
+    let batch = insert(5_000, none).unwrap();
+    let record = batch.records().nth(1).unwrap();
+    let body = record.key.unwrap().len() + record.value.unwrap().len();
+    let headers: usize = record.headers().map(|header| header.value.len()).sum();
+    for (key_and_value, whole, is_taken) in [
+        (body, usize::MAX, true),
+        (body - 1, usize::MAX, false),
+        (usize::MAX, body + headers, true),
+        (usize::MAX, body + headers - 1, false),
+    ] {
+        let limits = RecordLimits {
+            key_and_value,
+            whole,
+            taken: 0,
+        };
+        match insert(5_000, limits) {
+            Ok(_) => assert!(is_taken),
+            Err(MapError::TooLarge { topic, bytes, limit }) => {
+                assert!(!is_taken && bytes == limit + 1);
+                assert_eq!(topic, "shop.public.orders");
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
