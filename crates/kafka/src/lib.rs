@@ -31,6 +31,7 @@ mod session;
 mod signals;
 mod sink;
 mod sorting;
+mod stall;
 mod topics;
 mod window;
 
