@@ -33,6 +33,7 @@ mod session;
 mod signals;
 mod sink;
 mod sorting;
+mod stall;
 mod topics;
 mod window;
 

@@ -20,6 +20,7 @@ use crate::clients;
 use crate::events::{Events, RecordFailure};
 use crate::explain::{Attempt, Explain};
 use crate::sorting::Kind;
+use crate::stall::{STALL_LIMIT, Stall};
 use crate::window::Window;
 use crate::{KafkaConfig, KafkaError};
 
@@ -31,10 +32,6 @@ const INIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long the answer to a commit is waited for before it counts as in doubt.
 const COMMIT_LIMIT: Duration = Duration::from_secs(30);
-
-/// How long no record may be acknowledged while some are in flight. As long as for a commit: both tell of a broker that does
-/// not answer.
-const STALL_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long an abort may take; the next start aborts as well.
 const ABORT_LIMIT: Duration = Duration::from_secs(5);
@@ -72,31 +69,6 @@ pub(crate) struct Session {
 
 /// Whether somebody still waits for an answer.
 pub(crate) type Wanted<'a> = &'a dyn Fn() -> bool;
-
-/// How long nothing has moved.
-#[derive(Debug)]
-struct Stall {
-    in_flight: i32,
-    since: Instant,
-}
-
-impl Stall {
-    fn new(in_flight: i32) -> Self {
-        Self {
-            in_flight,
-            since: Instant::now(),
-        }
-    }
-
-    /// Whether as many records as now have been in flight for longer than the limit. None is no stall.
-    fn lasts(&mut self, in_flight: i32, now: Instant) -> bool {
-        if in_flight != self.in_flight || in_flight == 0 {
-            self.in_flight = in_flight;
-            self.since = now;
-        }
-        now.duration_since(self.since) >= STALL_LIMIT
-    }
-}
 
 impl Session {
     /// Makes a producer; it connects by itself.
@@ -522,24 +494,4 @@ fn to_kafka<'a>(record: &RecordView<'a>) -> BaseRecord<'a, [u8], [u8]> {
         kafka.headers = Some(headers.fold(insert(owned, first), insert));
     }
     kafka
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Duration, STALL_LIMIT, Stall};
-
-    #[test]
-    fn only_what_is_in_flight_and_does_not_move_is_a_stall() {
-        let mut stall = Stall::new(3);
-        let begun = stall.since;
-        let after = |time: Duration| begun + time;
-        let almost = STALL_LIMIT.saturating_sub(Duration::from_millis(1));
-        assert!(!stall.lasts(3, after(almost)));
-        assert!(stall.lasts(3, after(STALL_LIMIT)));
-        assert!(!stall.lasts(2, after(STALL_LIMIT)), "one was acknowledged");
-        assert!(!stall.lasts(2, after(STALL_LIMIT + almost)));
-        assert!(stall.lasts(2, after(2 * STALL_LIMIT)));
-        assert!(!stall.lasts(0, after(3 * STALL_LIMIT)));
-        assert!(!stall.lasts(0, after(9 * STALL_LIMIT)));
-    }
 }

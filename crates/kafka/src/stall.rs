@@ -1,0 +1,52 @@
+//! Whether a broker still acknowledges anything.
+
+use std::time::{Duration, Instant};
+
+/// How long no record may be acknowledged while some are in flight. As long as for a commit: both tell of a broker that does
+/// not answer.
+pub(crate) const STALL_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long nothing has moved.
+#[derive(Debug)]
+pub(crate) struct Stall {
+    in_flight: i32,
+    since: Instant,
+}
+
+impl Stall {
+    pub(crate) fn new(in_flight: i32) -> Self {
+        Self {
+            in_flight,
+            since: Instant::now(),
+        }
+    }
+
+    /// Whether as many records as now have been in flight for longer than the limit. None is no stall.
+    pub(crate) fn lasts(&mut self, in_flight: i32, now: Instant) -> bool {
+        if in_flight != self.in_flight || in_flight == 0 {
+            self.in_flight = in_flight;
+            self.since = now;
+        }
+        now.duration_since(self.since) >= STALL_LIMIT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, STALL_LIMIT, Stall};
+
+    #[test]
+    fn only_what_is_in_flight_and_does_not_move_is_a_stall() {
+        let mut stall = Stall::new(3);
+        let begun = stall.since;
+        let after = |time: Duration| begun + time;
+        let almost = STALL_LIMIT.saturating_sub(Duration::from_millis(1));
+        assert!(!stall.lasts(3, after(almost)));
+        assert!(stall.lasts(3, after(STALL_LIMIT)));
+        assert!(!stall.lasts(2, after(STALL_LIMIT)), "one was acknowledged");
+        assert!(!stall.lasts(2, after(STALL_LIMIT + almost)));
+        assert!(stall.lasts(2, after(2 * STALL_LIMIT)));
+        assert!(!stall.lasts(0, after(3 * STALL_LIMIT)));
+        assert!(!stall.lasts(0, after(9 * STALL_LIMIT)));
+    }
+}
