@@ -34,10 +34,12 @@ mod sorting;
 mod topics;
 mod window;
 
-pub use config::{KafkaConfig, RegistryAuth, RegistryConfig, Secret, TopicConfig};
+pub use config::{
+    ClientIdentity, KafkaConfig, RegistryAuth, RegistryConfig, RegistryTls, Secret, TopicConfig,
+};
 pub use error::KafkaError;
 pub use preconditions::{Outcome, Precondition, preconditions};
-pub use properties::Properties;
+pub use properties::{Properties, is_secret as is_secret_property};
 pub use reader::{CheckpointReader, last_values};
 pub use registry::{Registry, RegistryError, SchemaChanges};
 pub use signals::{SignalRecord, SignalTopic};
