@@ -1,6 +1,6 @@
 //! Other commands than `walcast run`.
 
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use tokio::process::Command;
 use walcast_testbed::{ConnectorConfig, Walcast};
@@ -16,6 +16,16 @@ pub struct Finished {
     pub stdout: String,
     /// What it printed beside that.
     pub stderr: String,
+}
+
+impl From<Output> for Finished {
+    fn from(output: Output) -> Finished {
+        Finished {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
 }
 
 /// `walcast` with these arguments: nothing to read, both outputs piped, killed when dropped. Settings of whoever runs the
@@ -48,12 +58,8 @@ pub async fn run(config: &ConnectorConfig, arguments: &[&str]) -> Finished {
     let folder = tempfile::tempdir().unwrap();
     let path = config.write_to(folder.path()).unwrap();
     let ended = tokio::time::timeout(LIMIT, command(arguments).env("WALCAST_CONFIG", path).output()).await;
-    let output = ended
+    ended
         .unwrap_or_else(|_| panic!("walcast {arguments:?} did not end"))
-        .unwrap();
-    Finished {
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+        .unwrap()
+        .into()
 }

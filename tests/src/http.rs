@@ -16,11 +16,16 @@ pub struct Answer {
 
 /// Sends a request with a JSON body (or none) to an `http://host:port/path` address; panics when nobody answers.
 pub async fn http(method: &str, url: &str, body: &str) -> Answer {
+    http_with(method, url, "", body).await
+}
+
+/// The same with more header lines, each with its end.
+pub async fn http_with(method: &str, url: &str, headers: &str, body: &str) -> Answer {
     let rest = url.strip_prefix("http://").expect("an http address");
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let request = format!(
         "{method} /{path} HTTP/1.0\r\nHost: {authority}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n{body}",
+         Connection: close\r\n{headers}\r\n{body}",
         body.len()
     );
     let mut stream = TcpStream::connect(authority).await.unwrap();

@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::Value;
-use walcast_testbed::{Auth, ConnectorConfig, Password, Postgres, PostgresOptions};
-use walcast_tests::{Case, Instance, assert_tells, await_that, http, lsn};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use walcast_testbed::{ConnectorConfig, Postgres, PostgresOptions, Tls};
+use walcast_tests::{Case, Instance, RUN, assert_tells, await_that, http, http_with, lsn, run};
 
 /// The sum of a figure's samples that carry all of these labels.
 fn figure(exposition: &str, name: &str, labels: &[&str]) -> f64 {
@@ -238,35 +241,127 @@ async fn only_loopback_is_listened_on_unless_configured() {
     closed.stop().await;
 }
 
+/// What a plain HTTP request gets, without the token and with one.
+async fn asked(config: &ConnectorConfig, method: &str, path: &str, token: Option<&str>) -> u16 {
+    let url = format!("http://{}/{path}", config.admin_address());
+    let header = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+    http_with(method, &url, &header.unwrap_or_default(), "")
+        .await
+        .status
+}
+
 #[tokio::test]
-async fn secrets_are_nowhere() {
-    let secret = "Xk7-not-to-be-told";
-    let options = PostgresOptions {
-        auth: Auth::Scram,
-        password: Password::from(secret),
-        ..PostgresOptions::default()
-    };
-    let postgres = Postgres::start(options).await.unwrap();
-    let mut case = Case::on(&postgres, "secrets").await;
-    case.config = case
+async fn beyond_this_machine_everything_but_a_yes_or_no_needs_the_token() {
+    let case = Case::new("everywhere").await;
+    let port = case.config.admin_address().replace("127.0.0.1", "0.0.0.0");
+    let without = case.config.clone().set("admin.listen", port);
+    let mut instance = Instance::spawn(&without);
+    instance.ready().await;
+    for path in ["metrics", "status", "snapshot"] {
+        assert_eq!(asked(&without, "GET", path, None).await, 403, "{path}");
+    }
+    assert_eq!(asked(&without, "POST", "snapshot", None).await, 403);
+    instance.stop().await;
+    assert_tells(&instance.log(), &["only /healthz and /readyz are answered"]);
+
+    let config = without.set("admin.token", "Xk7-the-token");
+    let mut instance = Instance::start(&config).await;
+    assert_eq!(page(&config, "readyz").await.body, "{\"ready\":true}");
+    assert_eq!(page(&config, "healthz").await.status, 200);
+    for path in ["metrics", "status", "snapshot"] {
+        for wrong in [None, Some("Xk7-the-tokem"), Some("")] {
+            assert_eq!(asked(&config, "GET", path, wrong).await, 401, "{path} {wrong:?}");
+        }
+        assert_eq!(
+            asked(&config, "GET", path, Some("Xk7-the-token")).await,
+            200,
+            "{path}"
+        );
+    }
+    let told = run(&config, &["snapshot", "status"]).await;
+    assert_eq!(told.code, Some(0), "{told:#?}");
+    instance.stop().await;
+    assert_tells(&instance.log(), &["beyond this machine unencrypted"]);
+}
+
+#[tokio::test]
+async fn over_tls_only_who_is_believed_is_answered() {
+    let case = Case::new("encrypted").await;
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [own, other] = folders
+        .each_ref()
+        .map(|folder| Tls::create(folder.path().to_path_buf()).unwrap());
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let files = own.issue_for_server(&["127.0.0.1"]).unwrap();
+    let served = case
         .config
         .clone()
-        .set("postgres.url", postgres.url_for("postgres", secret, "secrets"))
-        .set("registry.username", "walcast")
-        .set("registry.password", secret)
-        .set("log.level", "trace")
-        .set_kafka_property("sasl.username", "walcast")
-        .set_kafka_property("sasl.password", secret);
-    let mut instance = Instance::start(&case.config).await;
-    case.insert([1]).await;
-    case.await_ids([1]).await;
-    for name in ["metrics", "status", "healthz", "readyz"] {
-        let text = instance.page(name).await;
-        assert!(!text.contains(secret), "{name} holds the password");
+        .set("admin.certificate_file", text(&files.certificate))
+        .set("admin.key_file", text(&files.key))
+        .set("admin.client_ca_file", text(&own.ca()));
+    let asking = served.clone().set("admin.ca_file", text(&own.ca()));
+    let ask =
+        async |config: &ConnectorConfig| run(config, &["snapshot", "status", "--log-format", "json"]).await;
+
+    let mut instance = Instance::spawn(&served);
+    await_that("an answer over TLS", async || ask(&asking).await.code == Some(0)).await;
+
+    // Without TLS there is no answer at all.
+    let mut plain = TcpStream::connect(served.admin_address()).await.unwrap();
+    plain.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    // A reset is as good an end as any other.
+    drop(plain.read_to_end(&mut answer).await);
+    assert!(!answer.windows(4).any(|bytes| bytes == b"HTTP"), "{answer:?}");
+
+    let stranger = ask(&asking.clone().set("admin.ca_file", text(&other.ca()))).await;
+    assert_tells(
+        stranger.error(5),
+        &["no connector answers", "invalid peer certificate"],
+    );
+    let nobody = ask(&asking.clone().unset("admin.client_ca_file")).await;
+    assert_tells(nobody.error(5), &["no connector answers at https://127.0.0.1"]);
+    let elsewhere = served.admin_address().replace("127.0.0.1", "https://localhost");
+    let misnamed = ask(&asking.clone().set("admin.url", elsewhere)).await;
+    assert_tells(misnamed.error(5), &["not valid for name \"localhost\""]);
+
+    // A certificate that is renewed is shown without a restart.
+    let renewed = other.issue_for_server(&["127.0.0.1"]).unwrap();
+    for (from, to) in [
+        (&renewed.certificate, &files.certificate),
+        (&renewed.key, &files.key),
+    ] {
+        std::fs::copy(from, to).unwrap();
     }
+    let renewed = asking
+        .set("admin.ca_file", text(&other.ca()))
+        // Whoever shows the new certificate is believed by nobody.
+        .unset("admin.client_ca_file");
+    let refused = ask(&renewed).await;
+    assert_tells(refused.error(5), &["no connector answers"]);
+    assert!(
+        !refused.stderr.contains("invalid peer certificate"),
+        "{refused:#?}"
+    );
     instance.stop().await;
-    let log = instance.log();
-    assert!(log.len() > 1000, "it logs everything: {log}");
-    assert!(!log.contains(secret), "the log holds the password");
-    assert!(!log.contains("note 1"), "the log holds a row");
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_used_is_an_error_of_the_start() {
+    let case = Case::new("uncertified").await;
+    let config = case
+        .config
+        .clone()
+        .set("admin.certificate_file", "/nowhere/admin.crt")
+        .set("admin.key_file", "/nowhere/admin.key");
+    let ended = run(&config, RUN).await;
+    assert_tells(
+        ended.error(5),
+        &["[admin] key_file /nowhere/admin.key cannot be used"],
+    );
+    let half = run(&config.unset("admin.key_file"), RUN).await;
+    assert_tells(
+        half.error(2),
+        &["admin.certificate_file is set without admin.key_file"],
+    );
 }

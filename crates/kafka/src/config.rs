@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::{NonZeroU16, NonZeroU32};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use walcast_delivery::Guarantee;
@@ -79,6 +80,26 @@ pub struct RegistryConfig {
     pub url: String,
     /// Who we are.
     pub auth: RegistryAuth,
+    /// How we know it, and it us, where its address begins with `https`.
+    pub tls: RegistryTls,
+}
+
+/// Certificates for TLS with the schema registry, as PEM files. They are read when the client is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegistryTls {
+    /// The authorities that are believed; `None`: those that the system knows.
+    pub ca_file: Option<PathBuf>,
+    /// Our own certificate, with whatever leads up to the authority, and its key.
+    pub identity: Option<ClientIdentity>,
+}
+
+/// A client's certificate and its key, as PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// The certificate, with whatever leads up to the authority.
+    pub certificate_file: PathBuf,
+    /// Its private key, not encrypted.
+    pub key_file: PathBuf,
 }
 
 /// Who we are to the schema registry.

@@ -63,6 +63,33 @@ pub(crate) struct Problem {
     pub(crate) reason: String,
 }
 
+impl Problem {
+    /// Whether the broker does not let us in.
+    pub(crate) fn is_refusal(&self) -> bool {
+        Kind::of(self.code) == Kind::Unauthenticated || is_certificate_refused(&self.reason)
+    }
+}
+
+/// With TLS 1.3 a broker says only after the handshake that it does not take our certificate, or wants one; to librdkafka that is
+/// a connection that broke off, and OpenSSL's words are all there is.
+fn is_certificate_refused(reason: &str) -> bool {
+    reason.split_once("ssl/tls alert ").is_some_and(|(_, alert)| {
+        [
+            "certificate",
+            "bad certificate",
+            "unsupported certificate",
+            "unknown ca",
+            "access denied",
+            "no certificate",
+        ]
+        .iter()
+        .any(|refusal| alert.starts_with(refusal))
+    }) || reason.contains("alert certificate required")
+        || reason.contains("alert unknown ca")
+        // What signed it is another authority of the same name.
+        || reason.contains("alert decrypt error")
+}
+
 impl Events {
     /// Those of a producer whose requests hold so many bytes, unless it is one record that is larger.
     pub(crate) fn of_producer(request_bytes: usize) -> Self {
@@ -200,7 +227,25 @@ pub(crate) fn set_log_level(config: &mut ClientConfig) {
 
 #[cfg(test)]
 mod tests {
-    use super::refused_topic;
+    use super::{is_certificate_refused, refused_topic};
+
+    #[test]
+    fn a_refused_certificate_is_told_by_openssls_words() {
+        for reason in [
+            "Receive failed: error:0A000412:SSL routines::ssl/tls alert bad certificate: SSL alert number 42 (after 0ms in state APIVERSION_QUERY)",
+            "Receive failed: error:0A00045C:SSL routines::tlsv13 alert certificate required: SSL alert number 116",
+            "Receive failed: error:0A000418:SSL routines::tlsv1 alert unknown ca: SSL alert number 48",
+            "Receive failed: error:0A000415:SSL routines::ssl/tls alert certificate expired: SSL alert number 45",
+        ] {
+            assert!(is_certificate_refused(reason), "{reason}");
+        }
+        for reason in [
+            "Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)",
+            "Receive failed: error:0A000438:SSL routines::tlsv1 alert internal error: SSL alert number 80",
+        ] {
+            assert!(!is_certificate_refused(reason), "{reason}");
+        }
+    }
 
     #[test]
     fn the_topic_is_found_in_librdkafkas_words() {

@@ -123,7 +123,7 @@ impl Explain {
     /// Nobody answers: because nobody is there, or because nobody lets us in.
     fn unreachable(&self, doing: &'static str, reason: String) -> KafkaError {
         match self.events.problem() {
-            Some(problem) if Kind::of(problem.code) == Kind::Unauthenticated => {
+            Some(problem) if problem.is_refusal() => {
                 self.unauthenticated(self.config.properties.redact(&problem.reason))
             }
             // Whoever listens has closed the connection at the first request, and nothing else is known.
@@ -151,7 +151,8 @@ impl Explain {
     /// The error of a broker that does not let us in, as soon as one said so.
     pub(crate) fn turned_away(&self) -> Option<KafkaError> {
         let problem = self.events.problem()?;
-        (Kind::of(problem.code) == Kind::Unauthenticated)
+        problem
+            .is_refusal()
             .then(|| self.unauthenticated(self.config.properties.redact(&problem.reason)))
     }
 

@@ -37,11 +37,14 @@ mod stall;
 mod topics;
 mod window;
 
-pub use config::{KafkaConfig, RegistryAuth, RegistryConfig, Secret, TopicConfig, checkpoint_topic};
+pub use config::{
+    ClientIdentity, KafkaConfig, RegistryAuth, RegistryConfig, RegistryTls, Secret, TopicConfig,
+    checkpoint_topic,
+};
 pub use dead_letters::dead_letters;
 pub use error::KafkaError;
 pub use preconditions::{Outcome, Precondition, preconditions};
-pub use properties::Properties;
+pub use properties::{Properties, is_secret as is_secret_property};
 pub use reader::{CheckpointReader, last_values};
 pub use registry::{Registry, RegistryError, SchemaChanges};
 pub use signals::{SignalRecord, SignalTopic};

@@ -167,7 +167,9 @@ impl fmt::Debug for Properties {
     }
 }
 
-fn is_secret(key: &str) -> bool {
+/// Whether the value of a librdkafka property is a secret.
+#[must_use]
+pub fn is_secret(key: &str) -> bool {
     SECRET_WORDS.iter().any(|word| key.contains(word))
 }
 

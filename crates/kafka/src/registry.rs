@@ -1,9 +1,11 @@
 //! Registers schemas with a registry that speaks Confluent's REST API.
 
 mod difference;
+mod tls;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use schema_registry_converter::async_impl::schema_registry::{SrSettings, perform_sr_call, post_schema};
@@ -39,6 +41,27 @@ pub enum RegistryError {
     #[error("the client of the schema registry cannot be set up: {reason}")]
     Client {
         /// Its words.
+        reason: String,
+    },
+    /// A file with certificates or a key cannot be used.
+    #[error("[registry] {key} {} cannot be used: {reason}", path.display())]
+    TlsFile {
+        /// The key that names it.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong; nothing of what the file holds.
+        reason: String,
+    },
+    /// One of the two does not believe the other's certificate, or one does not speak TLS.
+    #[error(
+        "TLS with {url} failed: {reason}; check ca_file, certificate_file and key_file of [registry], and that its url names the host \
+         as the certificate does"
+    )]
+    Tls {
+        /// The base address.
+        url: String,
+        /// The TLS library's words.
         reason: String,
     },
     /// Nobody answers.
@@ -122,8 +145,11 @@ impl Fault for RegistryError {
     fn is_retryable(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Broken { .. } => true,
+            // A certificate that is not believed now is not believed later.
             Self::Address { .. }
             | Self::Client { .. }
+            | Self::TlsFile { .. }
+            | Self::Tls { .. }
             | Self::Unauthorized { .. }
             | Self::Incompatible { .. }
             | Self::Refused { .. }
@@ -152,7 +178,7 @@ impl Registry {
     /// Makes a client; nothing is connected yet.
     ///
     /// # Errors
-    /// An address that cannot be used, or one with credentials in it: those belong into settings of their own, since
+    /// Files of certificates that cannot be used; an address that cannot be used, or one with credentials in it: those belong into settings of their own, since
     /// addresses are printed.
     pub fn new(config: &RegistryConfig) -> Result<Self, RegistryError> {
         let url = config.url.trim_end_matches('/').to_owned();
@@ -169,7 +195,7 @@ impl Registry {
             }
         }
         let settings = settings
-            .build()
+            .build_with(tls::client(&config.tls)?)
             .map_err(|error| RegistryError::Client { reason: error.error })?;
         Ok(Self {
             url,
@@ -225,7 +251,9 @@ impl Registry {
         let (url, subject) = (self.url.clone(), subject.to_owned());
         let Some(status) = status(error) else {
             let reason = innermost(error);
-            return if error.retriable {
+            return if tls::is_to_blame(error) {
+                RegistryError::Tls { url, reason }
+            } else if error.retriable {
                 RegistryError::Unreachable { url, reason }
             } else {
                 RegistryError::Strange { url, reason }

@@ -251,7 +251,35 @@ mod tests {
         check(b'!', b"", &expect!["Other(33)"]);
     }
 
+    /// One of each message that has something in it.
+    const BODIES: [(u8, &[u8]); 6] = [
+        (b'R', b"\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0"),
+        (b'R', b"\0\0\0\x05abcd"),
+        (b'S', b"server_version\x0017.6\0"),
+        (b'E', b"SFATAL\0C28P01\0Mwrong\0Hask\0\0"),
+        (b'D', b"\0\x02\0\0\0\x01a\xff\xff\xff\xff"),
+        (b'N', b"SNOTICE\0C00000\0\0"),
+    ];
+
     proptest! {
+        #[test]
+        fn no_change_to_a_message_makes_it_panic(
+            chosen in proptest::sample::select(BODIES.to_vec()),
+            changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4),
+            cut in any::<proptest::sample::Index>(),
+        ) {
+            let (tag, body) = chosen;
+            let mut body = body.to_vec();
+            for (place, byte) in changes {
+                let place = place.index(body.len());
+                body[place] = byte;
+            }
+            body.truncate(cut.index(body.len() + 1));
+            if let Err(error) = BackendMessage::parse(tag, &message(tag, &body)) {
+                prop_assert!(error.offset >= 5 && !error.wanted.is_empty());
+            }
+        }
+
         #[test]
         fn no_bytes_make_it_panic(tag in any::<u8>(), body in proptest::collection::vec(any::<u8>(), 0..64)) {
             match BackendMessage::parse(tag, &message(tag, &body)) {

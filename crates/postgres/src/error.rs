@@ -418,6 +418,9 @@ impl Fault for PostgresError {
 pub(crate) fn fix(refusal: &ServerError) -> Option<&'static str> {
     match refusal.code.as_str() {
         "28P01" => Some("check user and password: PGPASSWORD, [postgres] password_file, or ~/.pgpass"),
+        "28000" if refusal.message.contains("certificate") => Some(
+            "give sslcert and sslkey in [postgres] url: a certificate of an authority that the server knows, for that user",
+        ),
         "28000" => Some(
             "let the role in from this host in pg_hba.conf, or set sslmode=require or stricter where it wants TLS",
         ),

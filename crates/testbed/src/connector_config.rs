@@ -1,5 +1,7 @@
 //! The configuration file of a connector that runs against a testbed.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -110,6 +112,19 @@ impl ConnectorConfig {
         self
     }
 
+    /// Removes one librdkafka property; a missing one is no fault.
+    #[must_use]
+    pub fn unset_kafka_property(mut self, name: &str) -> ConnectorConfig {
+        let properties = self
+            .table
+            .get_mut("kafka")
+            .and_then(|kafka| kafka.get_mut("properties"));
+        if let Some(properties) = properties.and_then(toml::Value::as_table_mut) {
+            properties.remove(name);
+        }
+        self
+    }
+
     /// Removes a key by its dotted path; a missing one is no fault.
     #[must_use]
     pub fn unset(mut self, path: &str) -> ConnectorConfig {
@@ -134,13 +149,15 @@ impl ConnectorConfig {
         self.table.to_string()
     }
 
-    /// Writes the file `<folder>/walcast.toml`; a folder can hold one.
+    /// Writes the file `<folder>/walcast.toml`, for its owner alone, as it holds passwords; a folder can hold one.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn write_to(&self, folder: &Path) -> Result<PathBuf> {
         let path = folder.join("walcast.toml");
         std::fs::write(&path, self.text()).map_err(file_error("write", &path))?;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600))
+            .map_err(file_error("set the mode of", &path))?;
         Ok(path)
     }
 }

@@ -78,7 +78,7 @@ impl Postgres {
         state.subfolder("data")?;
         let tls = options.tls.is_some().then(|| Tls::create(client)).transpose()?;
         if let (Some(tls), Some(wanted)) = (&tls, &options.tls) {
-            tls.issue_server(&wanted.server_names, &server)?;
+            tls.issue_server(&wanted.server_names, &server, wanted.expired.into())?;
             files::copy(&tls.ca(), &server.join("ca.crt"))?;
         }
         files::write_password(&state.join("server"), options.password.text())?;

@@ -10,6 +10,7 @@ use crate::ports::Port;
 use crate::server::Server;
 use crate::spawn::bound_to_us;
 use crate::state::StateFolder;
+use crate::tls_front::TlsFront;
 
 /// How many fresh ports are tried when somebody outside takes the chosen one before the registry does.
 const PORT_ATTEMPTS: usize = 3;
@@ -19,6 +20,9 @@ const HEAP_MB: u32 = 256;
 
 /// How long one question to a starting registry may take.
 const QUESTION_LIMIT: Duration = Duration::from_secs(5);
+
+/// Path of the Confluent API.
+const CONFLUENT_API: &str = "/apis/ccompat/v7";
 
 /// A schema registry. Dropping it ends the registry and removes its data.
 ///
@@ -142,7 +146,12 @@ impl Registry {
 
     /// Base URL of the Confluent API. It stays the same over restarts.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/apis/ccompat/v7", self.port.number())
+        format!("http://127.0.0.1:{}{CONFLUENT_API}", self.port.number())
+    }
+
+    /// The same over TLS, by way of what stands in front of the registry.
+    pub fn url_through(&self, front: &TlsFront, host: &str) -> String {
+        format!("https://{host}:{}{CONFLUENT_API}", front.port())
     }
 
     /// Base URL of the registry's own API in the version that the Avro converter of Kafka Connect speaks.

@@ -4,7 +4,10 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
 
 use crate::error::{Error, Result, file_error};
 
@@ -17,6 +20,8 @@ pub struct TlsOptions {
     pub required: bool,
     /// Demand a client certificate whose common name is the user's.
     pub client_certificate_required: bool,
+    /// The server's certificate was valid once, and is not any more.
+    pub expired: bool,
 }
 
 impl Default for TlsOptions {
@@ -25,6 +30,7 @@ impl Default for TlsOptions {
             server_names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             required: false,
             client_certificate_required: false,
+            expired: false,
         }
     }
 }
@@ -34,6 +40,23 @@ impl Default for TlsOptions {
 pub struct Tls {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: PathBuf,
+}
+
+/// Whether a certificate is valid today.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Validity {
+    Valid,
+    Expired,
+}
+
+impl From<bool> for Validity {
+    fn from(expired: bool) -> Validity {
+        if expired {
+            Validity::Expired
+        } else {
+            Validity::Valid
+        }
+    }
 }
 
 /// A certificate with its key, as PEM files.
@@ -46,8 +69,11 @@ pub struct CertificateFiles {
 }
 
 impl Tls {
-    /// Makes an authority and writes its certificate (`ca.crt`) to the folder.
-    pub(crate) fn create(folder: PathBuf) -> Result<Tls> {
+    /// Makes an authority and writes its certificate (`ca.crt`) to the folder, where it stays.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn create(folder: PathBuf) -> Result<Tls> {
         let subject = "walcast testbed authority";
         let failed = |source| Error::Certificate {
             subject: subject.to_owned(),
@@ -74,12 +100,35 @@ impl Tls {
     /// # Errors
     /// When the files cannot be written or the name cannot be in a certificate.
     pub fn issue_client(&self, user: &str) -> Result<CertificateFiles> {
-        self.issue(user, Vec::new(), user, &self.folder)
+        self.issue(user, Vec::new(), user, &self.folder, Validity::Valid)
     }
 
-    pub(crate) fn issue_server(&self, names: &[String], folder: &Path) -> Result<CertificateFiles> {
+    /// The same with one that is not valid any more: `<user>-expired.crt` and `<user>-expired.key`.
+    ///
+    /// # Errors
+    /// When the files cannot be written or the name cannot be in a certificate.
+    pub fn issue_expired_client(&self, user: &str) -> Result<CertificateFiles> {
+        let file = format!("{user}-expired");
+        self.issue(user, Vec::new(), &file, &self.folder, Validity::Expired)
+    }
+
+    /// Makes a certificate for a server of these names and addresses: `server.crt` and `server.key` beside the authority's.
+    ///
+    /// # Errors
+    /// When the files cannot be written or a name cannot be in a certificate.
+    pub fn issue_for_server(&self, names: &[&str]) -> Result<CertificateFiles> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        self.issue_server(&names, &self.folder, Validity::Valid)
+    }
+
+    pub(crate) fn issue_server(
+        &self,
+        names: &[String],
+        folder: &Path,
+        validity: Validity,
+    ) -> Result<CertificateFiles> {
         let subject = names.first().cloned().unwrap_or_default();
-        self.issue(&subject, names.to_vec(), "server", folder)
+        self.issue(&subject, names.to_vec(), "server", folder, validity)
     }
 
     fn issue(
@@ -88,6 +137,7 @@ impl Tls {
         names: Vec<String>,
         file: &str,
         folder: &Path,
+        validity: Validity,
     ) -> Result<CertificateFiles> {
         let failed = |source| Error::Certificate {
             subject: subject.to_owned(),
@@ -95,6 +145,10 @@ impl Tls {
         };
         let mut params = CertificateParams::new(names).map_err(failed)?;
         params.distinguished_name.push(DnType::CommonName, subject);
+        if validity == Validity::Expired {
+            params.not_before = date_time_ymd(2001, 1, 1);
+            params.not_after = date_time_ymd(2002, 1, 1);
+        }
         let key = KeyPair::generate().map_err(failed)?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(failed)?;
         let files = CertificateFiles {

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use tracing::warn;
 
 use crate::config::{Config, LogFormat};
 use crate::exit::{Exit, help_end};
@@ -80,8 +81,9 @@ impl Cli {
                 let config = args.config.load(&self.log)?;
                 block_on(Box::pin(run::run(config)))
             }
+            // Its result lists what is exposed.
             Command::Check(args) => {
-                let config = args.config.load(&self.log)?;
+                let config = args.config.read(&self.log)?;
                 block_on(Box::pin(check::check(config, args.json)))
             }
             Command::Tail(args) => {
@@ -119,8 +121,17 @@ impl Cli {
 }
 
 impl ConfigArgs {
-    /// Reads the configuration and begins to log as it says.
+    /// Reads the configuration, begins to log as it says, and warns of what others can get at.
     fn load(&self, flags: &LogArgs) -> anyhow::Result<Config> {
+        let config = self.read(flags)?;
+        for exposed in &config.exposed {
+            warn!("{exposed}");
+        }
+        Ok(config)
+    }
+
+    /// Reads the configuration and begins to log as it says.
+    fn read(&self, flags: &LogArgs) -> anyhow::Result<Config> {
         let config = Config::load(&self.config)?;
         let options = LogOptions {
             format: config.log.format,

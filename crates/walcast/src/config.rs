@@ -11,6 +11,7 @@ mod bytes;
 mod document;
 mod error;
 mod expand;
+mod exposed;
 mod fields;
 #[cfg(test)]
 mod manual;
@@ -24,7 +25,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use walcast_delivery::{
@@ -37,6 +38,7 @@ use walcast_mapper::{
 use walcast_postgres::{ConnectConfig, Environment, Failover};
 
 pub(crate) use self::error::ConfigError;
+pub(crate) use self::exposed::Exposed;
 pub(crate) use self::secret::Secret;
 pub(crate) use self::tables::{Keys, tables};
 
@@ -62,11 +64,10 @@ pub(crate) struct Config {
     pub(crate) keys: Vec<KeyRule>,
     pub(crate) events: EventsConfig,
     pub(crate) retry: RetrySection,
-    /// Where figures and state are served; `None`: nowhere.
-    pub(crate) admin_listen: Option<SocketAddr>,
-    /// What whoever asks for something there has to show.
-    pub(crate) admin_token: Option<Secret>,
+    pub(crate) admin: AdminSection,
     pub(crate) log: LogSection,
+    /// What others can get at that they should not.
+    pub(crate) exposed: Vec<Exposed>,
 }
 
 #[derive(Debug)]
@@ -134,7 +135,33 @@ pub(crate) struct SnapshotSection {
 pub(crate) struct RegistrySection {
     pub(crate) url: String,
     pub(crate) auth: RegistryAuth,
+    /// Whom we believe; `None`: the authorities that the system knows.
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) identity: Option<Identity>,
     pub(crate) on_incompatible: OnIncompatible,
+}
+
+/// A certificate and its private key, as PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) certificate_file: PathBuf,
+    pub(crate) key_file: PathBuf,
+}
+
+#[derive(Debug)]
+pub(crate) struct AdminSection {
+    /// Where figures and state are served; `None`: nowhere.
+    pub(crate) listen: Option<SocketAddr>,
+    /// What whoever asks for something there has to show.
+    pub(crate) token: Option<Secret>,
+    /// What is shown to whoever asks; `None`: there is no TLS.
+    pub(crate) identity: Option<Identity>,
+    /// The authorities of those who may connect at all; `None`: nobody is asked for a certificate.
+    pub(crate) client_ca_file: Option<PathBuf>,
+    /// Where commands find the connector; `None`: where it listens.
+    pub(crate) url: Option<String>,
+    /// Whom commands believe; `None`: the authorities that the system knows.
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -209,7 +236,9 @@ impl Config {
             lookup: &|name| std::env::var(name),
             postgres: Environment::of_process(),
         };
-        Self::parse(&path.display().to_string(), &text, &surroundings)
+        let mut config = Self::parse(&path.display().to_string(), &text, &surroundings)?;
+        config.exposed.retain(|exposed| exposed.is_so(path));
+        Ok(config)
     }
 
     /// Reads `text`, which came from `file`.

@@ -7,7 +7,10 @@ use walcast_delivery::{
     Connector, DeliveryConfig, GuardConfig, Guardian, Metrics, OnIncompatible, SnapshotMode,
     SnapshotRequests, Status,
 };
-use walcast_kafka::{KafkaConfig, KafkaSink, KafkaTopics, Properties, Registry, RegistryConfig, TopicConfig};
+use walcast_kafka::{
+    ClientIdentity, KafkaConfig, KafkaSink, KafkaTopics, Properties, Registry, RegistryConfig, RegistryTls,
+    TopicConfig,
+};
 use walcast_mapper::MapperConfig;
 use walcast_postgres::{PostgresConfig, PostgresSource, PostgresWalWatch};
 
@@ -57,6 +60,13 @@ pub(crate) fn registry(config: &Config) -> Option<RegistryConfig> {
     Some(RegistryConfig {
         url: section.url.clone(),
         auth,
+        tls: RegistryTls {
+            ca_file: section.ca_file.clone(),
+            identity: section.identity.as_ref().map(|files| ClientIdentity {
+                certificate_file: files.certificate_file.clone(),
+                key_file: files.key_file.clone(),
+            }),
+        },
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod edges;
 mod promises;
+pub(crate) mod supply;
 mod tidy;
 
 use std::process::Command;
@@ -15,7 +16,7 @@ use crate::simulate;
 /// The versions that tests run on.
 const POSTGRES_MAJORS: [u16; 5] = [12, 14, 16, 17, 18];
 
-/// Format, lints, docs, forbidden edges, unit, property and doc tests, simulation, then end to end against real servers.
+/// Format, lints, docs, forbidden edges, licences, unit, property and doc tests, simulation, then end to end against real servers.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask test                    everything, as the gate runs it\n  \
@@ -35,6 +36,8 @@ enum Step {
     Tidy,
     /// Dependencies that must not exist
     Edges,
+    /// Licences, forbidden crates and sources of all dependencies
+    Supply,
     /// Clippy, warnings denied
     Lint,
     /// Rustdoc, warnings denied
@@ -47,10 +50,11 @@ enum Step {
     EndToEnd,
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step::Format,
     Step::Tidy,
     Step::Edges,
+    Step::Supply,
     Step::Lint,
     Step::Docs,
     Step::Unit,
@@ -64,6 +68,7 @@ impl Step {
             Step::Format => "format",
             Step::Tidy => "tidy",
             Step::Edges => "edges",
+            Step::Supply => "supply",
             Step::Lint => "lint",
             Step::Docs => "docs",
             Step::Unit => "unit",
@@ -77,6 +82,7 @@ impl Step {
             Step::Format => cargo(&["fmt", "--all", "--check"]),
             Step::Tidy => tidy::check(),
             Step::Edges => edges::check(),
+            Step::Supply => supply::check(),
             Step::Lint => cargo(&[
                 "clippy",
                 "--workspace",

@@ -33,6 +33,8 @@ enum Task {
     Conformance(conformance::Arguments),
     /// The one test command
     Test(gate::Arguments),
+    /// Known vulnerabilities of what is built in; needs github.com, where RustSec keeps them
+    Audit,
     /// The delivery protocol under faults, crashes and promotions, seed after seed
     Simulate(simulate::Arguments),
     /// Real Postgres, Kafka and a schema registry on loopback
@@ -58,6 +60,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Chaos(arguments) => chaos::run(&arguments),
         Task::Conformance(arguments) => conformance::run(&arguments),
         Task::Test(arguments) => gate::run_all(&arguments),
+        Task::Audit => gate::supply::audit(),
         Task::Simulate(arguments) => simulate::run(&arguments),
         Task::Testbed(task) => runtime.block_on(testbed::run(task)),
     }

@@ -1,7 +1,7 @@
 //! What `walcast check` sees of Kafka and the registry.
 
 use walcast_delivery::Sink;
-use walcast_kafka::{Outcome, RegistryAuth, RegistryConfig, preconditions};
+use walcast_kafka::{Outcome, RegistryAuth, RegistryConfig, RegistryTls, preconditions};
 
 use crate::support::{batch, broker, checkpoint, config, opened, orders, properties, update};
 
@@ -64,6 +64,7 @@ async fn what_is_not_there_is_named() {
     let registry = RegistryConfig {
         url: format!("http://{nobody}"),
         auth: RegistryAuth::None,
+        tls: RegistryTls::default(),
     };
     let found = preconditions(&config, Some(&registry), &["orders".to_owned()]).await;
     let Outcome::Fails(why) = outcome(&found, "kafka brokers") else {

@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use walcast_delivery::SchemaRegistry;
-use walcast_kafka::{Registry, RegistryAuth, RegistryConfig, Secret};
+use walcast_kafka::{Registry, RegistryAuth, RegistryConfig, RegistryTls, Secret};
 
 const ORDER: &str = r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"int"}]}"#;
 const ORDER_WITH_NAME: &str = r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"int"},{"name":"name","type":"string"}]}"#;
@@ -12,6 +12,7 @@ fn client(url: &str) -> Registry {
     Registry::new(&RegistryConfig {
         url: url.to_owned(),
         auth: RegistryAuth::None,
+        tls: RegistryTls::default(),
     })
     .unwrap()
 }
@@ -178,7 +179,11 @@ async fn credentials_are_sent_and_never_printed() {
         (bearer, "authorization: Bearer hunter3"),
     ] {
         let (url, serving) = answering("401 Unauthorized", "").await;
-        let config = RegistryConfig { url, auth };
+        let config = RegistryConfig {
+            url,
+            auth,
+            tls: RegistryTls::default(),
+        };
         let mut registry = Registry::new(&config).unwrap();
         let error = registry.register("orders-value", ORDER).await.unwrap_err();
         assert!(!error.is_retryable());
@@ -210,6 +215,7 @@ async fn an_address_that_cannot_be_used_is_refused_without_printing_it() {
         let config = RegistryConfig {
             url: url.to_owned(),
             auth: RegistryAuth::None,
+            tls: RegistryTls::default(),
         };
         let text = Registry::new(&config).unwrap_err().to_string();
         assert!(

@@ -230,6 +230,12 @@ impl ConnectConfig {
         self
     }
 
+    /// Whether the password is in the connection string itself.
+    #[must_use]
+    pub fn has_password_in_text(&self) -> bool {
+        self.password_in_text
+    }
+
     /// The hosts, in the order they are tried.
     #[must_use]
     pub fn hosts(&self) -> &[Host] {

@@ -88,7 +88,15 @@ impl Endpoint {
         })
     }
 
+    /// The error of a connection that broke off. With TLS 1.3 a server says only afterwards that it does not take our
+    /// certificate: that is a failed handshake, which does not get better by trying again.
     pub(super) fn broken(&self, doing: &'static str, source: io::Error) -> PostgresError {
+        if tls::is_certificate_refused(&source) {
+            return PostgresError::TlsHandshake {
+                endpoint: self.to_string(),
+                source,
+            };
+        }
         PostgresError::Broken {
             endpoint: self.to_string(),
             doing,

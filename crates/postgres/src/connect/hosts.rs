@@ -111,10 +111,9 @@ fn port(text: String) -> Result<u16, ConninfoError> {
     }
     match text.parse() {
         Ok(port) if port != 0 => Ok(port),
-        _ => Err(ConninfoError::Invalid {
-            name: "port",
-            value: text,
-            wanted: "a number from 1 to 65535",
+        // Without the @ behind it, a user and a password are taken for a host and a port: it is not shown.
+        _ => Err(ConninfoError::Malformed {
+            problem: "a port is no number from 1 to 65535 (behind a password there must be an @ and a host)",
         }),
     }
 }

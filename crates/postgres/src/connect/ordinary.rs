@@ -9,6 +9,7 @@ use tokio_postgres::{Client, Config};
 
 use super::config::{ChannelBinding, ConnectConfig, SessionAttributes};
 use super::dial::{Endpoint, dial};
+use super::tls::is_certificate_refused;
 use super::transport::{AlreadyEncrypted, Transport};
 use crate::error::{PostgresError, ServerError};
 
@@ -235,7 +236,15 @@ fn startup_error(
             why: "offers no SCRAM with channel binding, or its certificate allows none",
         };
     }
-    endpoint.broken(DOING, std::io::Error::other(error_text(&error)))
+    let text = error_text(&error);
+    match error
+        .into_source()
+        .map(|source| source.downcast::<std::io::Error>())
+    {
+        // What the TLS library says is packed into it.
+        Some(Ok(source)) if is_certificate_refused(&source) => endpoint.broken(DOING, *source),
+        _ => endpoint.broken(DOING, std::io::Error::other(text)),
+    }
 }
 
 /// A leader that vanished must be noticed by the server too, or no standby could take over: half a minute of silence,

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use rustls::ClientConfig;
+use rustls::{AlertDescription, ClientConfig};
 use rustls_pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -43,6 +43,28 @@ pub(super) fn prepare(config: &ConnectConfig) -> Result<ClientConfig, TlsSetupEr
         client.alpn_protocols = vec![ALPN.to_vec()];
     }
     Ok(client)
+}
+
+/// Whether the server says that it does not take our certificate, or wants one.
+pub(super) fn is_certificate_refused(error: &io::Error) -> bool {
+    let Some(rustls::Error::AlertReceived(alert)) = error.get_ref().and_then(|inner| inner.downcast_ref())
+    else {
+        return false;
+    };
+    matches!(
+        alert,
+        AlertDescription::NoCertificate
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            // What signed it is another authority of the same name.
+            | AlertDescription::DecryptError
+            | AlertDescription::CertificateRequired
+    )
 }
 
 /// Shakes hands.

@@ -37,7 +37,7 @@ async fn certificates_are_checked_as_far_as_the_mode_says() {
     let tls = TlsOptions {
         server_names: vec!["localhost".to_owned()],
         required: true,
-        client_certificate_required: false,
+        ..TlsOptions::default()
     };
     let options = PostgresOptions {
         tls: Some(tls.clone()),

@@ -20,6 +20,10 @@ pub struct KafkaSecurity {
     /// Whether users may do only what [`Kafka::grant`](super::Kafka::grant) lets them. Whoever comes without a name may do
     /// everything.
     pub authorize: bool,
+    /// Whether the listener with TLS alone demands a certificate of the clients.
+    pub client_certificate_required: bool,
+    /// The broker's certificate was valid once, and is not any more.
+    pub expired: bool,
 }
 
 impl Default for KafkaSecurity {
@@ -28,6 +32,8 @@ impl Default for KafkaSecurity {
             server_names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
             users: Vec::new(),
             authorize: false,
+            client_certificate_required: false,
+            expired: false,
         }
     }
 }
@@ -44,7 +50,7 @@ impl KafkaSecurity {
     pub(super) fn make_certificates(&self, folder: PathBuf) -> Result<Tls> {
         let keystore = folder.join(KEYSTORE);
         let tls = Tls::create(folder.clone())?;
-        let broker = tls.issue_server(&self.server_names, &folder)?;
+        let broker = tls.issue_server(&self.server_names, &folder, self.expired.into())?;
         let mut pem = String::new();
         for part in [&broker.key, &broker.certificate] {
             pem += &std::fs::read_to_string(part).map_err(file_error("read", part))?;
@@ -72,6 +78,16 @@ impl KafkaSecurity {
             ),
             ("listener.name.sasl_ssl.plain.sasl.jaas.config", plain + ";"),
         ];
+        if self.client_certificate_required {
+            properties.extend([
+                ("listener.name.ssl.ssl.client.auth", "required".to_owned()),
+                ("listener.name.ssl.ssl.truststore.type", "PEM".to_owned()),
+                (
+                    "listener.name.ssl.ssl.truststore.location",
+                    folder.join("ca.crt").display().to_string(),
+                ),
+            ]);
+        }
         if self.authorize {
             properties.extend([
                 (

@@ -30,6 +30,15 @@ impl Access {
         }
     }
 
+    /// Whether figures and state may be read.
+    pub(super) fn check_reader(&self, headers: &HeaderMap) -> Result<(), Denied> {
+        if self.is_loopback {
+            return Ok(());
+        }
+        self.check(headers)
+    }
+
+    /// Whether something may be asked for.
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Denied> {
         let Some(token) = &self.token else {
             return if self.is_loopback {
@@ -67,6 +76,17 @@ mod tests {
             headers.insert(header::AUTHORIZATION, HeaderValue::from_str(shown).unwrap());
         }
         Access::new(token.map(Secret::new), listen.parse().unwrap()).check(&headers)
+    }
+
+    #[test]
+    fn on_loopback_everybody_may_read() {
+        let may_read = |token: Option<&str>, listen: &str| {
+            Access::new(token.map(Secret::new), listen.parse().unwrap()).check_reader(&HeaderMap::new())
+        };
+        assert_eq!(may_read(None, "127.0.0.1:1"), Ok(()));
+        assert_eq!(may_read(Some("s3cret"), "[::1]:1"), Ok(()));
+        assert_eq!(may_read(Some("s3cret"), "0.0.0.0:1"), Err(Denied::NoToken));
+        assert_eq!(may_read(None, "10.0.0.1:1"), Err(Denied::NoneSet));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::json;
 use walcast_delivery::{SnapshotCommand, SnapshotUnanswered};
@@ -47,12 +47,13 @@ pub(super) async fn carry_out(
     }
 }
 
-fn refuse(denied: Denied) -> Response {
+pub(super) fn refuse(denied: Denied) -> Response {
     match denied {
-        Denied::NoToken => error(
-            StatusCode::UNAUTHORIZED,
-            "show the token of [admin] as Authorization: Bearer",
-        ),
+        Denied::NoToken => {
+            let text = "show the token of [admin] as Authorization: Bearer";
+            let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
+            (challenge, error(StatusCode::UNAUTHORIZED, text)).into_response()
+        }
         Denied::NoneSet => error(
             StatusCode::FORBIDDEN,
             "requests from beyond this machine need a token: set token or token_file in [admin]",

@@ -27,8 +27,9 @@ async fn watched() -> Watched {
         topic_prefix: "shop".to_owned(),
     };
     let requests = SnapshotRequests::new();
-    let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let listener = Listener::Plain(listener);
     let served = Arc::new(Served {
         observed: Observed::new(identity, metrics.clone(), receiver),
         control: requests.control(),
@@ -219,7 +220,15 @@ async fn status_tells_positions_as_postgres_does() {
 #[tokio::test]
 async fn a_taken_address_is_an_error_that_says_what_to_do() {
     let watched = watched().await;
-    let error = bind(watched.address).await.unwrap_err().to_string();
+    let section = AdminSection {
+        listen: Some(watched.address),
+        token: None,
+        identity: None,
+        client_ca_file: None,
+        url: None,
+        ca_file: None,
+    };
+    let error = bind(watched.address, &section).await.unwrap_err().to_string();
     let address = watched.address;
     assert!(
         error.starts_with(&format!("cannot listen on {address}: ")),

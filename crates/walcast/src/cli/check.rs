@@ -9,7 +9,7 @@ use walcast_kafka::CheckpointReader;
 use walcast_pgoutput::Lsn;
 
 use super::ConfigArgs;
-use crate::config::Config;
+use crate::config::{Config, Exposed};
 use crate::exit::{Exit, Refusal, help_end};
 use crate::stdout::stdout;
 use crate::wiring;
@@ -37,6 +37,8 @@ struct Finding {
     /// What it is, such as `kafka brokers`.
     name: String,
     ok: bool,
+    /// Whether it holds, but somebody should look at it all the same.
+    warning: bool,
     /// What was seen, or what is wrong and how to put it right.
     detail: String,
 }
@@ -50,6 +52,7 @@ impl From<walcast_kafka::Precondition> for Finding {
         Self {
             name: found.name,
             ok,
+            warning: false,
             detail,
         }
     }
@@ -64,6 +67,7 @@ impl From<walcast_postgres::Precondition> for Finding {
         Self {
             name: format!("postgres {}", found.name),
             ok,
+            warning: false,
             detail,
         }
     }
@@ -123,7 +127,28 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
             &config.postgres.publication,
         ));
     }
+    findings.extend(secrets(&config.exposed));
     Ok(findings)
+}
+
+/// Whether others can get at secrets: one line where they cannot.
+fn secrets(exposed: &[Exposed]) -> Vec<Finding> {
+    let finding = |warning, detail| Finding {
+        name: "secrets".to_owned(),
+        ok: true,
+        warning,
+        detail,
+    };
+    if exposed.is_empty() {
+        return vec![finding(
+            false,
+            "no file with one can be read by others".to_owned(),
+        )];
+    }
+    exposed
+        .iter()
+        .map(|exposed| finding(true, exposed.to_string()))
+        .collect()
 }
 
 /// Whether a start would go on without losing or doubling changes.
@@ -153,11 +178,12 @@ fn position(survey: &Survey, log: &CheckpointLog, slot: &str, publication: &str)
     Finding {
         name: "position".to_owned(),
         ok,
+        warning: false,
         detail,
     }
 }
 
-/// One line for each, what fails in capitals.
+/// One line for each, what fails or needs a look in capitals.
 fn lines(findings: &[Finding]) -> String {
     let width = findings
         .iter()
@@ -165,7 +191,11 @@ fn lines(findings: &[Finding]) -> String {
         .max()
         .unwrap_or_default();
     let line = |finding: &Finding| {
-        let mark = if finding.ok { "ok  " } else { "FAIL" };
+        let mark = match finding {
+            Finding { ok: false, .. } => "FAIL",
+            Finding { warning: true, .. } => "WARN",
+            Finding { .. } => "ok  ",
+        };
         let detail = finding
             .detail
             .lines()
@@ -188,6 +218,7 @@ mod tests {
         let finding = |name: &str, ok, detail: &str| Finding {
             name: name.to_owned(),
             ok,
+            warning: false,
             detail: detail.to_owned(),
         };
         let findings = [
@@ -197,10 +228,15 @@ mod tests {
                 false,
                 "no answer from b:9092:\n  connection refused",
             ),
+            Finding {
+                warning: true,
+                ..finding("secrets", true, "walcast.toml can be read by others")
+            },
         ];
         expect![[r#"
             ok    wal_level      logical
-            FAIL  kafka brokers  no answer from b:9092:; connection refused"#]]
+            FAIL  kafka brokers  no answer from b:9092:; connection refused
+            WARN  secrets        walcast.toml can be read by others"#]]
         .assert_eq(&lines(&findings));
     }
 }

@@ -43,8 +43,8 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
         publication: config.postgres.publication.clone(),
         topic_prefix: config.kafka.topic_prefix.clone(),
     };
-    let admin_listener = match config.admin_listen {
-        Some(listen) => Some((listen, admin::bind(listen).await?)),
+    let admin_listener = match config.admin.listen {
+        Some(listen) => Some((listen, admin::bind(listen, &config.admin).await?)),
         None => None,
     };
     info!(
@@ -63,7 +63,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
         let served = Arc::new(Served {
             observed: Observed::new(identity, metrics, watched),
             control: connector.requests.control(),
-            access: Access::new(config.admin_token.clone(), listen),
+            access: Access::new(config.admin.token.clone(), listen),
         });
         tokio::spawn(async move {
             if let Err(error) = admin::serve(listener, served).await {

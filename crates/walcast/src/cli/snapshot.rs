@@ -2,6 +2,7 @@
 
 mod ask;
 mod progress;
+mod tls;
 
 use clap::{Args, Subcommand, ValueEnum};
 use walcast_delivery::{Marks, Selection, SnapshotCommand};

@@ -6,6 +6,7 @@ mod tests;
 
 use anyhow::Context;
 use clap::Args;
+use tracing::warn;
 use walcast_delivery::Feedback;
 use walcast_mapper::{PatternError, TablePattern};
 use walcast_postgres::tail::{self, Selection, Tail};
@@ -64,6 +65,11 @@ impl TailArgs {
 
 pub(crate) async fn tail(args: TailArgs) -> anyhow::Result<Exit> {
     let (connect, selection) = (args.connect()?, args.selection()?);
+    if connect.has_password_in_text() {
+        warn!(
+            "everybody on this machine can see the password on the command line; use PGPASSWORD, PGPASSFILE or ~/.pgpass"
+        );
+    }
     let mut signals = Signals::listen().context("signals cannot be listened to")?;
     let mut tail = tokio::select! {
         opened = tail::open(&connect, selection) => opened?,

@@ -14,12 +14,13 @@ use super::expand::{Lookup, expand};
 use super::raw::RawConfig;
 use super::tables::{Keys, Table, hint, tables};
 
-/// Where each key of a file stands.
-#[derive(Debug)]
+/// Where each key of a file stands, and what is written there.
 pub(crate) struct Document<'t> {
     file: String,
     text: &'t str,
     spans: BTreeMap<String, Range<usize>>,
+    /// Texts without what comes from variables, by key.
+    written: BTreeMap<String, String>,
 }
 
 impl<'t> Document<'t> {
@@ -36,6 +37,7 @@ impl<'t> Document<'t> {
             file: file.to_owned(),
             text,
             spans: BTreeMap::new(),
+            written: BTreeMap::new(),
         };
         let mut root = DeTable::parse(text).map_err(|error| document.toml_error(&error))?;
         document.visit_table(&tables(), "", "", root.get_mut(), lookup)?;
@@ -50,6 +52,18 @@ impl<'t> Document<'t> {
             place: self.place_of(key),
             fault: Box::new(fault),
         }
+    }
+
+    /// The file's name.
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The texts of the file by their keys, without what comes from variables.
+    pub(crate) fn written(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.written
+            .iter()
+            .map(|(key, text)| (key.as_str(), text.as_str()))
     }
 
     /// Where `key` stands.
@@ -115,6 +129,10 @@ impl<'t> Document<'t> {
                 self.visit_value(tables, path, &place, element, lookup)
             }),
             DeValue::String(text) => {
+                // What cannot be expanded is told of below.
+                if let Ok(written) = expand(text, &|_| Ok(String::new())) {
+                    self.written.insert(place.to_owned(), written.into_owned());
+                }
                 let expanded =
                     expand(text, lookup)
                         .map(Cow::into_owned)

@@ -122,6 +122,9 @@ pub(crate) struct RawRegistry {
     #[serde(skip_serializing)]
     pub(crate) bearer_token: Option<Secret>,
     pub(crate) bearer_token_file: Option<PathBuf>,
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) certificate_file: Option<PathBuf>,
+    pub(crate) key_file: Option<PathBuf>,
     pub(crate) on_incompatible: RawOnIncompatible,
 }
 
@@ -212,6 +215,11 @@ pub(crate) struct RawAdmin {
     #[serde(skip_serializing)]
     pub(crate) token: Option<Secret>,
     pub(crate) token_file: Option<PathBuf>,
+    pub(crate) certificate_file: Option<PathBuf>,
+    pub(crate) key_file: Option<PathBuf>,
+    pub(crate) client_ca_file: Option<PathBuf>,
+    pub(crate) url: Option<String>,
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -388,6 +396,11 @@ impl Default for RawAdmin {
             listen: ADMIN_LISTEN.to_owned(),
             token: None,
             token_file: None,
+            certificate_file: None,
+            key_file: None,
+            client_ca_file: None,
+            url: None,
+            ca_file: None,
         }
     }
 }

@@ -1,12 +1,12 @@
 //! From what is written to what can be used: names are derived, bounds checked, secrets read from their files.
 
+mod admin;
 mod dead_letters;
 mod registry;
 mod selection;
 mod snapshot;
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
@@ -17,6 +17,7 @@ use walcast_postgres::{ConnectConfig, Environment, Failover};
 use super::bytes::ByteSize;
 use super::document::Document;
 use super::error::{ConfigError, Fault};
+use super::exposed;
 use super::raw::{
     RawAdmin, RawAuto, RawConfig, RawFailover, RawFormat, RawGuarantee, RawGuard, RawKafka, RawLog,
     RawLogFormat, RawPartitions, RawPostgres, RawRegistry, RawReplay, RawRetry, RawTopics,
@@ -63,6 +64,7 @@ pub(crate) fn resolve(
     environment: &Environment,
 ) -> Result<Config, ConfigError> {
     let check = Check { document };
+    let exposed = exposed::of(document, &raw);
     let name = check.required("name", raw.name, "name = \"shop\"")?;
     check.name(&name)?;
     let reader = check.reader(&raw.snapshot, raw.postgres.password_file.as_ref(), environment)?;
@@ -84,13 +86,9 @@ pub(crate) fn resolve(
         keys: check.keys(raw.keys)?,
         events: check.events(raw.events)?,
         retry: check.retry(&raw.retry)?,
-        admin_listen: check.admin(&raw.admin)?,
-        admin_token: check.secret(
-            ("admin.token", "admin.token_file"),
-            raw.admin.token,
-            raw.admin.token_file,
-        )?,
+        admin: check.admin(raw.admin)?,
         log: check.log(raw.log)?,
+        exposed,
         name,
     })
 }
@@ -461,20 +459,6 @@ impl Check<'_> {
             missing_not_null: raw.missing_not_null,
             null_with_default: raw.null_with_default,
         })
-    }
-
-    fn admin(&self, raw: &RawAdmin) -> Result<Option<SocketAddr>, ConfigError> {
-        if raw.listen.is_empty() || raw.listen == "off" {
-            return Ok(None);
-        }
-        let address = raw
-            .listen
-            .to_socket_addrs()
-            .ok()
-            .and_then(|mut addresses| addresses.next());
-        let wanted = "host:port such as \"127.0.0.1:8080\", or \"off\"";
-        self.rule("admin.listen", &raw.listen, wanted, address.is_some())?;
-        Ok(address)
     }
 
     fn log(&self, raw: RawLog) -> Result<LogSection, ConfigError> {

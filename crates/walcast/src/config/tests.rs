@@ -1,4 +1,6 @@
 mod format;
+mod fuzzed;
+mod hidden;
 mod selection;
 
 use std::env::VarError;
@@ -73,7 +75,7 @@ fn ten_lines_are_enough() {
     assert_eq!(config.kafka.guarantee, Guarantee::ExactlyOnce);
     assert_eq!(config.replay.keep, Duration::ZERO);
     assert_eq!(
-        config.admin_listen.map(|address| address.to_string()).as_deref(),
+        config.admin.listen.map(|address| address.to_string()).as_deref(),
         Some("127.0.0.1:8080")
     );
 }
@@ -116,7 +118,7 @@ fn unknown_keys_are_named_with_the_nearest() {
     check_error(
         &with("registry", "xyz = 3"),
         expect![[
-            r#"walcast.toml:11:1: unknown key "xyz" in [registry]; known are url, username, password, password_file, bearer_token, bearer_token_file, on_incompatible"#
+            r#"walcast.toml:11:1: unknown key "xyz" in [registry]; known are url, username, password, password_file, bearer_token, bearer_token_file, ca_file, certificate_file, key_file, on_incompatible"#
         ]],
     );
     check_error(
@@ -458,7 +460,8 @@ fn the_admin_server_can_be_switched_off() {
         assert_eq!(
             parse(&with("admin", &format!("listen = {off:?}")))
                 .unwrap()
-                .admin_listen,
+                .admin
+                .listen,
             None
         );
     }

@@ -1,11 +1,11 @@
-//! Every test that docs/guarantees.md and docs/architecture.md name must exist.
+//! Every test that docs/guarantees.md, docs/architecture.md and docs/security.md name must exist.
 
 use std::collections::HashSet;
 
 use anyhow::{Context, Result, bail, ensure};
 
 /// The documents that name tests.
-const DOCUMENTS: [&str; 2] = ["docs/guarantees.md", "docs/architecture.md"];
+const DOCUMENTS: [&str; 3] = ["docs/guarantees.md", "docs/architecture.md", "docs/security.md"];
 
 /// Checks the documents against the tests of `sources`, by name.
 pub(super) fn check(sources: &[(String, String)]) -> Result<()> {

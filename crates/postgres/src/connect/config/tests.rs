@@ -114,7 +114,9 @@ fn what_is_wrong_is_named() {
     check(
         "postgres://a@db:x/y",
         &[],
-        &expect![[r#"error: connection parameter port="x" is invalid: a number from 1 to 65535 is wanted"#]],
+        &expect![
+            "error: the connection string is malformed: a port is no number from 1 to 65535 (behind a password there must be an @ and a host)"
+        ],
     );
     check(
         "postgres://a@h1,h2:1,h3/y?port=1,2",

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use walcast_delivery::{SnapshotAnswer, SnapshotCommand};
 
+use super::tls;
 use crate::config::Config;
 use crate::exit::{Exit, Refusal, UsageError};
 use crate::stdout::stdout;
@@ -27,14 +28,18 @@ struct Refused {
 
 impl Admin {
     pub(super) fn new(config: &Config) -> anyhow::Result<Self> {
-        let Some(listen) = config.admin_listen else {
+        let Some(listen) = config.admin.listen else {
             let text = "the connector takes requests through [admin] listen, which is off";
             return Err(UsageError(text.to_owned()).into());
         };
         Ok(Self {
-            client: Client::builder().no_proxy().build()?,
-            url: format!("http://{}/snapshot", reachable(listen)),
-            token: config.admin_token.as_ref().map(|token| token.reveal().to_owned()),
+            client: tls::client(&config.admin)?.no_proxy().build()?,
+            url: match (&config.admin.url, &config.admin.identity) {
+                (Some(url), _) => format!("{url}/snapshot"),
+                (None, Some(_)) => format!("https://{}/snapshot", reachable(listen)),
+                (None, None) => format!("http://{}/snapshot", reachable(listen)),
+            },
+            token: config.admin.token.as_ref().map(|token| token.reveal().to_owned()),
         })
     }
 
@@ -43,14 +48,13 @@ impl Admin {
     }
 
     async fn post<T: DeserializeOwned>(&self, command: &SnapshotCommand) -> anyhow::Result<T> {
-        let mut request = self.client.post(&self.url).json(command);
+        self.send(self.client.post(&self.url).json(command)).await
+    }
+
+    async fn send<T: DeserializeOwned>(&self, mut request: RequestBuilder) -> anyhow::Result<T> {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        self.send(request).await
-    }
-
-    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
         let answer = request.send().await.with_context(|| {
             format!(
                 "no connector answers at {}; is it running with this configuration?",

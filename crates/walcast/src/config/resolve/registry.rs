@@ -60,9 +60,23 @@ impl Check<'_> {
                 return Err(self.document.error_at("registry.bearer_token", fault));
             }
         };
+        let keys = ("registry.certificate_file", "registry.key_file");
+        let identity = self.identity(keys, raw.certificate_file, raw.key_file)?;
+        if url.starts_with("http://") {
+            for (key, is_set) in [
+                ("registry.ca_file", raw.ca_file.is_some()),
+                ("registry.certificate_file", identity.is_some()),
+            ] {
+                if is_set {
+                    return Err(self.without(key, "an address in registry.url that begins with https://"));
+                }
+            }
+        }
         Ok(Some(RegistrySection {
             url: url.trim_end_matches('/').to_owned(),
             auth,
+            ca_file: raw.ca_file,
+            identity,
             on_incompatible: match raw.on_incompatible {
                 RawOnIncompatible::Halt => OnIncompatible::Halt,
                 RawOnIncompatible::NewSubject => OnIncompatible::NewSubject,
@@ -70,7 +84,7 @@ impl Check<'_> {
         }))
     }
 
-    fn without(&self, key: &'static str, needs: &'static str) -> ConfigError {
+    pub(super) fn without(&self, key: &'static str, needs: &'static str) -> ConfigError {
         self.document.error_at(key, Fault::Without { key, needs })
     }
 

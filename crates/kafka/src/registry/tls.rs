@@ -1,0 +1,70 @@
+//! TLS with the schema registry: whom we believe, and how we show who we are.
+
+use std::error::Error;
+use std::io;
+use std::path::Path;
+
+use reqwest::{Certificate, ClientBuilder, Identity};
+
+use super::RegistryError;
+use crate::RegistryTls;
+
+/// A client that trusts and shows these certificates.
+pub(super) fn client(tls: &RegistryTls) -> Result<ClientBuilder, RegistryError> {
+    let mut client = ClientBuilder::new();
+    if let Some(path) = &tls.ca_file {
+        let unusable = |reason: String| unusable("ca_file", path, reason);
+        let bytes = read("ca_file", path)?;
+        let authorities =
+            Certificate::from_pem_bundle(&bytes).map_err(|error| unusable(error.to_string()))?;
+        if authorities.is_empty() {
+            return Err(unusable("it holds no certificate in PEM".to_owned()));
+        }
+        client = client.tls_certs_only(authorities);
+    }
+    if let Some(files) = &tls.identity {
+        let mut bytes = read("certificate_file", &files.certificate_file)?;
+        bytes.push(b'\n');
+        bytes.extend(read("key_file", &files.key_file)?);
+        // The library's own words would be the first thing that comes to its mind about any of the two files.
+        let identity = Identity::from_pem(&bytes).map_err(|_| {
+            let reason = format!(
+                "with certificate_file {} it is no certificate with its unencrypted private key, both in PEM",
+                files.certificate_file.display()
+            );
+            unusable("key_file", &files.key_file, reason)
+        })?;
+        client = client.identity(identity);
+    }
+    Ok(client)
+}
+
+fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, RegistryError> {
+    std::fs::read(path).map_err(|error| unusable(key, path, error.to_string()))
+}
+
+fn unusable(key: &'static str, path: &Path, reason: String) -> RegistryError {
+    RegistryError::TlsFile {
+        key,
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+/// Whether the TLS library is among the causes.
+pub(super) fn is_to_blame(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if is_of_tls(cause) {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
+/// It is packed into an error of the system, once or twice, whose own cause is only what is below that.
+fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
+    let packed = error.downcast_ref().and_then(io::Error::get_ref);
+    error.is::<rustls::Error>() || packed.is_some_and(|packed| is_of_tls(packed))
+}

@@ -1,0 +1,57 @@
+//! What becomes of the longest example when its pieces are mixed up: a configuration or an error, never a panic.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use super::surroundings;
+use crate::config::Config;
+
+const FULL: &str = include_str!("../../../../../examples/full.toml");
+
+/// Pieces that mean something in TOML, in patterns, in sizes and in URLs.
+const PIECES: [&str; 24] = [
+    "",
+    "\"",
+    "'",
+    "\"\"\"",
+    "[",
+    "]",
+    "[[",
+    "{",
+    "}",
+    "=",
+    ".",
+    "\n",
+    "\\",
+    "${",
+    "$${",
+    "${X}",
+    "/",
+    "*",
+    "@",
+    "%",
+    "-1",
+    "99999999999999999999",
+    "é",
+    "\u{0}",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn no_text_makes_it_panic(edits in vec((any::<Index>(), 0usize..12, select(PIECES.to_vec())), 1..6)) {
+        let mut text: Vec<char> = FULL.chars().collect();
+        for (place, length, piece) in edits {
+            let from = place.index(text.len());
+            let to = (from + length).min(text.len());
+            text.splice(from..to, piece.chars());
+        }
+        let text: String = text.into_iter().collect();
+        let variables = |_: &str| Ok("value".to_owned());
+        if let Err(error) = Config::parse("walcast.toml", &text, &surroundings(&variables)) {
+            prop_assert!(!crate::exit::one_line(&error).contains('\n'));
+        }
+    }
+}
