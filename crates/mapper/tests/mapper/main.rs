@@ -13,6 +13,8 @@ mod deviations;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod fuzzed;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod honest;
