@@ -4,8 +4,10 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use walcast_testbed::{ChangeId, Decoder, Payload, PostgresOptions, RawRecord, TopicReader};
-use walcast_tests::{Instance, World, await_that};
+use std::time::Duration;
+
+use walcast_testbed::{ChangeId, Decoder, Payload, PostgresOptions, RawRecord, TopicReader, wait_until};
+use walcast_tests::{Instance, LIMIT, World, await_that};
 
 /// How much more memory than idle the connector may ever have had.
 const MEMORY_MAX_BYTES: u64 = 100_000_000;
@@ -86,15 +88,21 @@ async fn insert(world: &World, rows: u64) {
 
 /// Waits until a checkpoint covers all that was committed before this call.
 async fn await_checkpoint(world: &World, walcast: &mut Instance) {
+    await_checkpoint_within(LIMIT, world, walcast).await;
+}
+
+async fn await_checkpoint_within(limit: Duration, world: &World, walcast: &mut Instance) {
     let end = world.end_of_log().await;
-    await_that("a checkpoint behind the commit", async || {
+    let covered = wait_until("a checkpoint behind the commit", limit, async || {
         walcast.assert_running();
         let status = walcast.try_status().await;
         let checkpointed =
             status.and_then(|status| Some(walcast_tests::lsn(status["lsn"]["checkpointed"].as_str()?)));
-        checkpointed.is_some_and(|checkpointed| checkpointed >= end)
-    })
-    .await;
+        Ok(checkpointed.is_some_and(|checkpointed| checkpointed >= end))
+    });
+    covered
+        .await
+        .unwrap_or_else(|error| panic!("{error}\n{}", walcast.log_end()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,7 +113,8 @@ async fn two_million_rows_lie_in_one_kafka_transaction_and_need_less_than_100_mb
     let mut walcast = start(&world).await;
     let idle = walcast.usage();
     insert(&world, rows).await;
-    await_checkpoint(&world, &mut walcast).await;
+    let for_each_million = LIMIT * u32::try_from(rows / 1_000_000 + 1).unwrap();
+    await_checkpoint_within(for_each_million, &world, &mut walcast).await;
     let used = walcast.usage();
     walcast.stop().await;
 

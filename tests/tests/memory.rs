@@ -4,8 +4,10 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use walcast_testbed::{PostgresOptions, ProcessUsage, TestbedOptions, TopicReader};
-use walcast_tests::{Instance, World, await_that};
+use std::time::Duration;
+
+use walcast_testbed::{PostgresOptions, ProcessUsage, TestbedOptions, TopicReader, wait_until};
+use walcast_tests::{Instance, LIMIT, World, await_that};
 
 /// How much more memory than idle the connector may ever have had.
 const MEMORY_MAX_BYTES: u64 = 100_000_000;
@@ -32,15 +34,19 @@ fn assert_flat(what: &str, idle: ProcessUsage, used: ProcessUsage, most: u64) {
     assert!(more < most, "{what}: {idle:?} {used:?}");
 }
 
+/// Waits for so many records, a little longer for each thousand.
 async fn await_records(world: &World, walcast: &mut Instance, topic: &str, wanted: u64) {
     let mut reader = TopicReader::new(&world.kafka().brokers(), [topic.to_owned()]);
     let mut found = 0;
-    await_that(&format!("{wanted} records in {topic}"), async || {
+    let limit = LIMIT + Duration::from_millis(wanted * 50);
+    let what = format!("{wanted} records in {topic}");
+    let come = wait_until(&what, limit, async || {
         walcast.assert_running();
-        reader.scan_new(|_| found += 1).await.unwrap();
-        found >= wanted
-    })
-    .await;
+        reader.scan_new(|_| found += 1).await?;
+        Ok(found >= wanted)
+    });
+    come.await
+        .unwrap_or_else(|error| panic!("{error}\n{}", walcast.log_end()));
     assert_eq!(found, wanted);
 }
 
