@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use walcast_testbed::{ChangeId, Decoder, Payload, PostgresOptions, RawRecord, TopicReader, wait_until};
-use walcast_tests::{Instance, LIMIT, World, await_that};
+use walcast_tests::{Instance, LIMIT, World, assert_memory, await_that, sample};
 
 /// How much more memory than idle the connector may ever have had.
 const MEMORY_MAX_BYTES: u64 = 100_000_000;
@@ -118,16 +118,8 @@ async fn two_million_rows_lie_in_one_kafka_transaction_and_need_less_than_100_mb
     let used = walcast.usage();
     walcast.stop().await;
 
-    let more_than_idle = used.resident_bytes_peak.saturating_sub(idle.resident_bytes);
-    let mb = |bytes: u64| bytes / 1_000_000;
-    eprintln!(
-        "{rows} rows in one transaction: idle {} MB, peak {} MB ({} MB more), {:.1} s of processor time",
-        mb(idle.resident_bytes),
-        mb(used.resident_bytes_peak),
-        mb(more_than_idle),
-        used.cpu_seconds - idle.cpu_seconds
-    );
-    assert!(more_than_idle < MEMORY_MAX_BYTES, "{idle:?} {used:?}");
+    let what = format!("{rows} rows in one transaction");
+    assert_memory(&what, idle, used, MEMORY_MAX_BYTES);
     assert_whole(&world, rows).await;
 }
 
@@ -140,7 +132,7 @@ async fn a_transaction_that_was_half_written_when_the_connector_was_killed_is_se
     let mut walcast = start(&world).await;
     insert(&world, ROWS).await;
     await_that("a part of the transaction in the producer", async || {
-        produced_bytes(&walcast.page("metrics").await) > SOME_BYTES
+        sample(&walcast.page("metrics").await, "walcast_produced_bytes_total").unwrap_or(0) > SOME_BYTES
     })
     .await;
     walcast.kill9();
@@ -157,12 +149,4 @@ async fn a_transaction_that_was_half_written_when_the_connector_was_killed_is_se
     await_checkpoint(&world, &mut walcast).await;
     walcast.stop().await;
     assert_whole(&world, ROWS).await;
-}
-
-fn produced_bytes(metrics: &str) -> u64 {
-    let line = metrics
-        .lines()
-        .find(|line| line.starts_with("walcast_produced_bytes_total{"));
-    line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
-        .unwrap_or(0)
 }

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use walcast_testbed::{PostgresOptions, ProcessUsage, TestbedOptions, TopicReader, wait_until};
-use walcast_tests::{Instance, LIMIT, World, await_that};
+use walcast_testbed::{PostgresOptions, TestbedOptions, TopicReader, wait_until};
+use walcast_tests::{Instance, LIMIT, World, assert_memory, await_that, sample};
 
 /// How much more memory than idle the connector may ever have had.
 const MEMORY_MAX_BYTES: u64 = 100_000_000;
@@ -20,19 +20,6 @@ const TABLES: u32 = 300;
 
 /// So many looks with the same figure: it does not grow any more.
 const LOOKS: u32 = 30;
-
-fn assert_flat(what: &str, idle: ProcessUsage, used: ProcessUsage, most: u64) {
-    let more = used.resident_bytes_peak.saturating_sub(idle.resident_bytes);
-    let mb = |bytes: u64| bytes / 1_000_000;
-    eprintln!(
-        "{what}: idle {} MB, peak {} MB ({} MB more), {:.1} s of processor time",
-        mb(idle.resident_bytes),
-        mb(used.resident_bytes_peak),
-        mb(more),
-        used.cpu_seconds - idle.cpu_seconds
-    );
-    assert!(more < most, "{what}: {idle:?} {used:?}");
-}
 
 /// Waits for so many records, a little longer for each thousand.
 async fn await_records(world: &World, walcast: &mut Instance, topic: &str, wanted: u64) {
@@ -79,7 +66,7 @@ async fn a_broker_that_takes_nothing_costs_no_memory() {
     }
     let (mut seen, mut same) = (0, 0);
     await_that("the end of reading", async || {
-        let received = received_bytes(&walcast.page("metrics").await);
+        let received = sample(&walcast.page("metrics").await, "walcast_received_bytes_total").unwrap_or(0);
         same = if received == seen { same + 1 } else { 0 };
         seen = received;
         same >= LOOKS
@@ -87,25 +74,17 @@ async fn a_broker_that_takes_nothing_costs_no_memory() {
     .await;
     let what =
         format!("{TRANSACTIONS} transactions of {ROWS} rows that Kafka does not take, {seen} bytes read");
-    assert_flat(&what, idle, walcast.usage(), MEMORY_MAX_BYTES);
+    assert_memory(&what, idle, walcast.usage(), MEMORY_MAX_BYTES);
 
     world.kafka_mut().resume().unwrap();
     await_records(&world, &mut walcast, &topic, TRANSACTIONS * ROWS + 1).await;
-    assert_flat(
+    assert_memory(
         "the same when Kafka has them",
         idle,
         walcast.usage(),
         MEMORY_MAX_BYTES,
     );
     walcast.stop().await;
-}
-
-fn received_bytes(metrics: &str) -> u64 {
-    let line = metrics
-        .lines()
-        .find(|line| line.starts_with("walcast_received_bytes_total{"));
-    line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
-        .unwrap_or(0)
 }
 
 /// All tables go into one topic: what is measured is the connector, not the broker's files.
@@ -142,6 +121,6 @@ async fn many_tables_cost_a_little_each() {
     }
     await_records(&world, &mut walcast, "tables.all", u64::from(tables) * 2).await;
     let most = MEMORY_MAX_BYTES + u64::from(tables) * TABLE_MAX_BYTES;
-    assert_flat(&format!("{tables} tables"), idle, walcast.usage(), most);
+    assert_memory(&format!("{tables} tables"), idle, walcast.usage(), most);
     walcast.stop().await;
 }

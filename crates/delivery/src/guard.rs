@@ -194,10 +194,6 @@ impl<W: WalWatch> Guardian<W> {
     }
 
     fn warn(&self, look: &WalLook, outlook: &Outlook, progress: &Progress) {
-        let room_bytes = match outlook.extent {
-            Extent::Bytes { room, .. } => Some(room),
-            Extent::Time(_) => None,
-        };
         let holder = Holder::of_limit(look, progress, outlook);
         let remedy = holder.as_ref().map_or("", Holder::remedy);
         let separator = if remedy.is_empty() { "" } else { "; " };
@@ -205,7 +201,7 @@ impl<W: WalWatch> Guardian<W> {
             slot = self.config.slot,
             limit = outlook.limit.setting(),
             retained_bytes = look.retained_bytes(),
-            room_bytes,
+            room_bytes = outlook.extent.room(),
             left_seconds = outlook.left.map(|left| left.as_secs()),
             outage_seconds = outlook.outage.map(|outage| outage.as_secs()),
             held_by = holder.as_ref().map(Holder::what),

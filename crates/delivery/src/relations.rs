@@ -43,6 +43,18 @@ enum Table {
     Refused(Box<RefusedRelation>),
 }
 
+impl Table {
+    /// As the log described it last; `None`: it is not captured.
+    fn relation(&self) -> Option<&Relation> {
+        match self {
+            Self::Captured(captured) => Some(&captured.relation),
+            Self::Refused(refused) => Some(&refused.relation),
+            Self::Named(relation) => Some(relation),
+            Self::NotCaptured => None,
+        }
+    }
+}
+
 /// A table that has no plan. The registry may take its schema later.
 struct RefusedRelation {
     relation: Relation,
@@ -110,23 +122,18 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
 
     /// The name of a captured table.
     pub(crate) fn name_of(&self, oid: Oid) -> Option<TableName> {
-        self.relation(oid).map(name)
+        self.relation(oid).map(TableName::from)
     }
 
     /// A captured table, as the log described it last.
     fn relation(&self, oid: Oid) -> Option<&Relation> {
-        match self.known.get(&oid)? {
-            Table::Captured(captured) => Some(&captured.relation),
-            Table::Refused(refused) => Some(&refused.relation),
-            Table::Named(relation) => Some(relation),
-            Table::NotCaptured => None,
-        }
+        self.known.get(&oid)?.relation()
     }
 
     /// Takes a Relation message.
     pub(crate) fn learn(&mut self, relation: Relation) {
         let oid = relation.oid;
-        let table = if self.catalog.captures(&name(&relation)) {
+        let table = if self.catalog.captures(&TableName::from(&relation)) {
             Table::Named(relation)
         } else {
             Table::NotCaptured
@@ -155,7 +162,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
     /// Before the first row of a relation: compiles its plan and registers its schemas.
     #[cold]
     async fn map(&mut self, relation: Relation) -> Result<(), EncodeFault> {
-        let (oid, name) = (relation.oid, name(&relation));
+        let (oid, name) = (relation.oid, TableName::from(&relation));
         let plan = self.plan(&relation, &HashSet::new()).await?;
         info!(relation = %name, topic = plan.topic(), columns = relation.columns.len(), "relation mapped");
         let changes = self.counters(&name);
@@ -372,13 +379,6 @@ impl CapturedRelation {
     fn count_truncate(&self) {
         let [.., truncates] = &self.changes;
         truncates.inc();
-    }
-}
-
-fn name(relation: &Relation) -> TableName {
-    TableName {
-        namespace: relation.namespace.clone(),
-        name: relation.name.clone(),
     }
 }
 

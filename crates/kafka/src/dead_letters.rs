@@ -1,9 +1,8 @@
 //! The topic of dead letters, read to its end.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::reader::read_records;
+use crate::reader::read_last_values;
 use crate::{KafkaConfig, KafkaError};
 
 /// The values of a connector's letters that were not deleted, in no order. Empty when there is no such topic.
@@ -18,21 +17,13 @@ pub async fn dead_letters(
     let config = Arc::new(config);
     // As the mapper writes keys.
     let prefix = format!("{connector}@");
-    let reading = tokio::task::spawn_blocking(move || read(&config, &topic, prefix.as_bytes()));
-    reading.await.map_err(|_ended| KafkaError::Stopped)?
-}
-
-fn read(config: &Arc<KafkaConfig>, topic: &str, prefix: &[u8]) -> Result<Vec<Vec<u8>>, KafkaError> {
-    let mut letters = HashMap::new();
-    let read = read_records(config, "reading dead letters", topic, |key, value| {
-        match value {
-            _ if !key.starts_with(prefix) => None,
-            Some(value) => letters.insert(key.to_vec(), value.to_vec()),
-            None => letters.remove(key),
-        };
+    let reading = tokio::task::spawn_blocking(move || {
+        read_last_values(&config, "reading dead letters", &topic, |key| {
+            key.starts_with(prefix.as_bytes())
+        })
     });
-    match read {
-        Ok(()) => Ok(letters.into_values().collect()),
+    match reading.await.map_err(|_ended| KafkaError::Stopped)? {
+        Ok(letters) => Ok(letters.into_values().collect()),
         Err(KafkaError::UnknownTopic { .. }) => Ok(Vec::new()),
         Err(error) => Err(error),
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError as ClientError;
-use rdkafka::message::{BorrowedHeaders, DeliveryResult, Headers, Message};
+use rdkafka::message::{DeliveryResult, Headers, Message};
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, ClientContext};
@@ -197,7 +197,7 @@ impl ProducerContext<NoCustomPartitioner> for Events {
 }
 
 /// The header by which a record is recognized.
-fn identity(headers: Option<&BorrowedHeaders>) -> Option<String> {
+pub(crate) fn identity(headers: Option<&impl Headers>) -> Option<String> {
     let id = headers?.iter().find(|header| header.key == "walcast.id")?;
     String::from_utf8(id.value?.to_vec()).ok()
 }

@@ -79,28 +79,18 @@ pub async fn last_values(
     topic: String,
 ) -> Result<HashMap<Vec<u8>, Vec<u8>>, KafkaError> {
     let config = Arc::new(config);
-    let reading = tokio::task::spawn_blocking(move || read_last_values(&config, &topic));
+    let doing = "reading the connector's offsets";
+    let reading = tokio::task::spawn_blocking(move || read_last_values(&config, doing, &topic, |_| true));
     reading.await.map_err(|_ended| KafkaError::Stopped)?
 }
 
-fn read_last_values(config: &Arc<KafkaConfig>, topic: &str) -> Result<HashMap<Vec<u8>, Vec<u8>>, KafkaError> {
-    let mut last = HashMap::new();
-    read_records(config, "reading the connector's offsets", topic, |key, value| {
-        match value {
-            Some(value) => last.insert(key.to_vec(), value.to_vec()),
-            None => last.remove(key),
-        };
-    })?;
-    Ok(last)
-}
-
-/// Hands on key and value of every committed record that a topic holds now, in the order of each partition.
-pub(crate) fn read_records(
+/// The same of the keys that are wanted.
+pub(crate) fn read_last_values(
     config: &Arc<KafkaConfig>,
     doing: &'static str,
     topic: &str,
-    apply: impl FnMut(&[u8], Option<&[u8]>),
-) -> Result<(), KafkaError> {
+    is_wanted: impl Fn(&[u8]) -> bool,
+) -> Result<HashMap<Vec<u8>, Vec<u8>>, KafkaError> {
     let purpose = Purpose { doing, topic };
     let uncommitted = Reader::new(
         config,
@@ -120,7 +110,15 @@ pub(crate) fn read_records(
             committed.wait_until_visible(*partition, end, &|| true)?;
         }
     }
-    committed.read_all(&partitions, &|| true, apply)
+    let mut last = HashMap::new();
+    committed.read_all(&partitions, &|| true, |key, value| {
+        match value {
+            _ if !is_wanted(key) => None,
+            Some(value) => last.insert(key.to_vec(), value.to_vec()),
+            None => last.remove(key),
+        };
+    })?;
+    Ok(last)
 }
 
 /// Reads to the end of what is there now.

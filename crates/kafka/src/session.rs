@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError as ClientError, RDKafkaError};
-use rdkafka::message::{Header, Headers, OwnedHeaders};
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode;
 use walcast_delivery::Guarantee;
@@ -17,7 +17,7 @@ use walcast_mapper::{Batch, RecordView};
 
 use crate::checkpoint::CheckpointRecord;
 use crate::clients;
-use crate::events::{Events, RecordFailure};
+use crate::events::{Events, RecordFailure, identity};
 use crate::explain::{Attempt, Explain};
 use crate::sorting::Kind;
 use crate::stall::{STALL_LIMIT, Stall};
@@ -207,11 +207,7 @@ impl Session {
 
     fn refused(&self, record: &BaseRecord<'_, [u8], [u8]>, code: RDKafkaErrorCode) -> KafkaError {
         let bytes = record.key.map_or(0, <[u8]>::len) + record.payload.map_or(0, <[u8]>::len);
-        let id = || {
-            let headers = record.headers.as_ref()?.iter();
-            let id = headers.filter(|header| header.key == "walcast.id").last()?;
-            String::from_utf8(id.value?.to_vec()).ok()
-        };
+        let id = || identity(record.headers.as_ref());
         match code {
             // A queue that was empty and too full for it will never take it.
             RDKafkaErrorCode::QueueFull => KafkaError::RecordTooLarge {

@@ -13,6 +13,7 @@ mod types;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use walcast_pgoutput::Relation;
 
 pub use absence::{MissingNotNull, NullWithDefault};
 pub use columns::{ColumnSettings, HashAlgorithm, HashRule, HashVersion, MaskRule, TruncateRule};
@@ -36,6 +37,15 @@ pub struct TableName {
     pub namespace: String,
     /// The table.
     pub name: String,
+}
+
+impl From<&Relation> for TableName {
+    fn from(relation: &Relation) -> Self {
+        Self {
+            namespace: relation.namespace.clone(),
+            name: relation.name.clone(),
+        }
+    }
 }
 
 impl fmt::Display for TableName {

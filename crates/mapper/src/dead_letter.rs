@@ -129,10 +129,7 @@ impl DeadLetter<'_> {
     }
 
     fn table(&self) -> TableName {
-        TableName {
-            namespace: self.relation.namespace.clone(),
-            name: self.relation.name.clone(),
-        }
+        TableName::from(self.relation)
     }
 
     /// What its record would have in header `walcast.id`.

@@ -158,10 +158,7 @@ impl Line<'_> {
     }
 
     fn table(&self) -> TableName {
-        TableName {
-            namespace: self.relation.namespace.clone(),
-            name: self.relation.name.clone(),
-        }
+        TableName::from(self.relation)
     }
 }
 

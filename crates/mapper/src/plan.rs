@@ -85,10 +85,7 @@ impl Plan {
     /// # Errors
     /// The relation cannot be mapped.
     pub fn compile(relation: &Relation, facts: &TableFacts, config: &MapperConfig) -> Result<Self, MapError> {
-        let table = TableName {
-            namespace: relation.namespace.clone(),
-            name: relation.name.clone(),
-        };
+        let table = TableName::from(relation);
         if config.shape == Shape::CloudEvents && config.value == Encoding::Avro {
             return Err(MapError::CloudEventsInAvro);
         }

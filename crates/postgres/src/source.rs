@@ -258,26 +258,27 @@ pub(crate) async fn connect_primary(
 ) -> Result<(Session, SystemIdentifier), PostgresError> {
     let connect = config.connect.clone().for_primary();
     let session = connect_ordinary(&connect, &config.application_name()).await?;
+    let system_identifier = primary(&session).await?;
+    Ok((session, system_identifier))
+}
+
+/// The cluster that a session reached, on its primary.
+async fn primary(session: &Session) -> Result<SystemIdentifier, PostgresError> {
     let cluster = catalog::cluster(&session.client).await?;
     if cluster.in_recovery {
         return Err(PostgresError::InRecovery {
             endpoint: session.endpoint.to_string(),
         });
     }
-    Ok((session, cluster.system_identifier))
+    Ok(cluster.system_identifier)
 }
 
 /// Checks that a further session reached the server where this instance leads.
 async fn on_primary(session: &Session, system_identifier: SystemIdentifier) -> Result<(), PostgresError> {
-    let cluster = catalog::cluster(&session.client).await?;
-    if cluster.in_recovery {
-        return Err(PostgresError::InRecovery {
-            endpoint: session.endpoint.to_string(),
-        });
-    }
-    if cluster.system_identifier != system_identifier {
+    let found = primary(session).await?;
+    if found != system_identifier {
         return Err(PostgresError::AnotherServer {
-            replication: cluster.system_identifier,
+            replication: found,
             ordinary: system_identifier,
         });
     }

@@ -64,8 +64,6 @@ pub struct Kafka {
 #[derive(Debug)]
 struct Ports {
     open: Port,
-    /// For the other brokers of a cluster.
-    inner: Port,
     controller: Port,
     tls: Port,
     sasl: Port,
@@ -75,7 +73,6 @@ impl Ports {
     fn reserve() -> Result<Ports> {
         Ok(Ports {
             open: Port::reserve()?,
-            inner: Port::reserve()?,
             controller: Port::reserve()?,
             tls: Port::reserve()?,
             sasl: Port::reserve()?,

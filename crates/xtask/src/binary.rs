@@ -1,7 +1,7 @@
 //! Builds the connector that a command is about to run.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use anyhow::{Context, Result, ensure};
 
@@ -36,4 +36,23 @@ pub(crate) fn build(release: bool) -> Result<PathBuf> {
         .filter(|message| message["target"]["name"] == "walcast")
         .find_map(|message| message["executable"].as_str().map(PathBuf::from));
     executable.context("cargo built no executable named walcast")
+}
+
+/// Builds `walcast` as tests do, and runs a program of `tests/src/bin/` over it.
+pub(crate) fn play(program: &str, arguments: impl IntoIterator<Item = String>) -> Result<ExitStatus> {
+    let walcast = build(false)?;
+    let mut player = Command::new("cargo");
+    player
+        .args([
+            "run",
+            "--locked",
+            "--package",
+            "walcast-tests",
+            "--bin",
+            program,
+            "--",
+        ])
+        .args(arguments)
+        .env("WALCAST_BIN", walcast);
+    player.status().context("cannot start cargo")
 }

@@ -1,9 +1,8 @@
 //! `cargo xtask chaos`: two connectors, three brokers, a source and a registry, and everything that can happen to them.
 
-use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::binary;
@@ -30,24 +29,11 @@ pub(crate) struct Arguments {
 
 /// Builds both programs, then plays.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let walcast = binary::build(false)?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let seed = arguments.seed.unwrap_or_else(|| since.subsec_nanos().into());
     eprintln!("{} minutes, seed {seed}", arguments.minutes);
-    let mut player = Command::new("cargo");
-    player
-        .args([
-            "run",
-            "--locked",
-            "--package",
-            "walcast-tests",
-            "--bin",
-            "chaos",
-            "--",
-        ])
-        .args([arguments.minutes, seed, arguments.writes].map(|number| number.to_string()))
-        .env("WALCAST_BIN", walcast);
-    let status = player.status().context("cannot start cargo")?;
+    let numbers = [arguments.minutes, seed, arguments.writes].map(|number| number.to_string());
+    let status = binary::play("chaos", numbers)?;
     ensure!(status.success(), "the promise was broken, seed {seed}: {status}");
     Ok(())
 }

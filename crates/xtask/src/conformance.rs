@@ -1,8 +1,6 @@
 //! `cargo xtask conformance`: the scenarios that compare walcast with the real Debezium, and their list in docs/.
 
-use std::process::Command;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::binary;
@@ -20,21 +18,7 @@ pub(crate) struct Arguments {
 
 /// Builds both programs, then plays.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let walcast = binary::build(false)?;
-    let mut player = Command::new("cargo");
-    player
-        .args([
-            "run",
-            "--locked",
-            "--package",
-            "walcast-tests",
-            "--bin",
-            "conformance",
-            "--",
-        ])
-        .args(&arguments.scenario)
-        .env("WALCAST_BIN", walcast);
-    let status = player.status().context("cannot start cargo")?;
+    let status = binary::play("conformance", arguments.scenario.clone())?;
     ensure!(status.success(), "not all scenarios came as expected: {status}");
     Ok(())
 }

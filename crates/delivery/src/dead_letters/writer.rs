@@ -75,10 +75,7 @@ impl<'a> DeadLetters<'a> {
     }
 
     fn tell(&mut self, letter: &DeadLetter<'_>) {
-        let table = TableName {
-            namespace: letter.relation.namespace.clone(),
-            name: letter.relation.name.clone(),
-        };
+        let table = TableName::from(letter.relation);
         let labels = DeadLetterLabels {
             table: table.to_string(),
             reason: letter.reason.as_str(),

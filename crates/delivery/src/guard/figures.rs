@@ -7,7 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::{Extent, Limit, WalView};
+use super::{Limit, WalView};
 use crate::PositionGauge;
 
 /// Labels of figures that are of one limit.
@@ -104,10 +104,7 @@ impl WalFigures {
             };
             let mut limits = view.iter().flat_map(|view| &view.limits);
             let found = limits.find(|(outlook, _)| outlook.limit == limit);
-            let room = found.and_then(|(outlook, _)| match outlook.extent {
-                Extent::Bytes { room, .. } => Some(room),
-                Extent::Time(_) => None,
-            });
+            let room = found.and_then(|(outlook, _)| outlook.extent.room());
             let seconds = |time: Option<std::time::Duration>| time.map(|time| time.as_secs_f64());
             set(&self.room_bytes, &labels, room);
             set(

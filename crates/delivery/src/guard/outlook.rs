@@ -60,6 +60,17 @@ pub enum Extent {
     Time(Duration),
 }
 
+impl Extent {
+    /// What can still be written, where it is log that is limited.
+    #[must_use]
+    pub const fn room(self) -> Option<u64> {
+        match self {
+            Extent::Bytes { room, .. } => Some(room),
+            Extent::Time(_) => None,
+        }
+    }
+}
+
 /// Times beyond this are not told: a rate of minutes says nothing about them.
 const HORIZON: Duration = Duration::from_secs(30 * 24 * 3600);
 

@@ -2,20 +2,21 @@
 
 use tokio::time::Instant;
 use walcast_mapper::{
-    Batch, ChangeContext, DeadLetter, LetterPlace, LostEvent, MapError, Operation, RowChange,
+    Batch, ChangeContext, DeadLetter, LetterPlace, LostEvent, MapError, Operation, Plan, RowChange, TableName,
 };
 use walcast_pgoutput::Oid;
 
-use super::{EncodeFault, RefusedRelation, Relations, TRIED_AGAIN_AFTER, Table, name};
+use super::{EncodeFault, RefusedRelation, Relations, TRIED_AGAIN_AFTER, Table};
 use crate::dead_letters::Refusal;
 use crate::edge::{Catalog, SchemaRegistry, Topics};
+use crate::registrar::Registrar;
 
 impl<C: Catalog, T: Topics, R: SchemaRegistry> Relations<'_, C, T, R> {
     /// Whether changes of a table that cannot be delivered become dead letters.
     #[cold]
     pub(super) fn keeps(&self, oid: Oid) -> bool {
         self.relation(oid)
-            .is_some_and(|relation| self.dead_letters.keep(&name(relation)))
+            .is_some_and(|relation| self.dead_letters.keep(&TableName::from(relation)))
     }
 
     #[cold]
@@ -82,11 +83,8 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry> Relations<'_, C, T, R> {
         if !operations.iter().any(|operation| sent.contains(operation)) {
             return Ok(false);
         }
-        let relation = match self.known.get(&oid) {
-            Some(Table::Captured(captured)) => &captured.relation,
-            Some(Table::Refused(refused)) => &refused.relation,
-            Some(Table::Named(relation)) => relation,
-            Some(Table::NotCaptured) | None => return Err(fault),
+        let Some(relation) = self.known.get(&oid).and_then(Table::relation) else {
+            return Err(fault);
         };
         let letter = DeadLetter {
             relation,
@@ -124,11 +122,21 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry> Relations<'_, C, T, R> {
         let Some(Table::Captured(captured)) = self.known.get_mut(&oid) else {
             return Err(EncodeFault::UnknownRelation);
         };
-        let limits = self.registrar.limits(captured.plan.topic()).await?;
-        if captured.plan.limits() == Some(limits) {
-            return Err(EncodeFault::Map(error));
-        }
-        captured.plan.limit(limits);
-        Ok(())
+        limit_again(&mut self.registrar, &mut captured.plan, error).await
     }
+}
+
+/// Sets the limits of a plan anew, by which a record is too large. Fails with `error` when they are as they were.
+#[cold]
+pub(super) async fn limit_again<T: Topics, R: SchemaRegistry>(
+    registrar: &mut Registrar<'_, T, R>,
+    plan: &mut Plan,
+    error: MapError,
+) -> Result<(), EncodeFault> {
+    let limits = registrar.limits(plan.topic()).await?;
+    if plan.limits() == Some(limits) {
+        return Err(EncodeFault::Map(error));
+    }
+    plan.limit(limits);
+    Ok(())
 }

@@ -5,7 +5,8 @@ use walcast_mapper::{
 };
 use walcast_pgoutput::{Relation, Tuple};
 
-use super::{EncodeFault, Relations, name};
+use super::lost::limit_again;
+use super::{EncodeFault, Relations};
 use crate::dead_letters::Refusal;
 use crate::edge::{Catalog, SchemaRegistry, Topics};
 
@@ -31,7 +32,7 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry> Relations<'_, C, T, R> {
         relation: Relation,
         facts: &TableFacts,
     ) -> Result<RowsPlan, EncodeFault> {
-        let table = name(&relation);
+        let table = TableName::from(&relation);
         let plan = match self.plan_of(&relation, facts).await {
             Ok(plan) => Ok(Box::new(plan)),
             Err(fault) => match Refusal::of(&fault) {
@@ -93,11 +94,7 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry> Relations<'_, C, T, R> {
             return Err(EncodeFault::Map(error));
         }
         // They may have been raised since the table was opened.
-        let limits = self.registrar.limits(plan.topic()).await?;
-        if plan.limits() == Some(limits) {
-            return Err(EncodeFault::Map(error));
-        }
-        plan.limit(limits);
+        limit_again(&mut self.registrar, plan, error).await?;
         plan.encode_read(row, context, batch).map_err(EncodeFault::Map)
     }
 }

@@ -244,10 +244,7 @@ impl<'a, C: Catalog> Search<'a, C> {
             }
             .into());
         };
-        let table = TableName {
-            namespace: relation.namespace.clone(),
-            name: relation.name.clone(),
-        };
+        let table = TableName::from(relation);
         if !self.catalog.captures(&table) {
             return Ok((table.to_string(), 0));
         }

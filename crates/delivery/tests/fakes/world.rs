@@ -153,20 +153,28 @@ impl World {
 
     /// Runs a new instance until everything is delivered or it is cut off after `steps` further steps; true when it was.
     pub(crate) async fn crash_after(&self, steps: u64) -> bool {
+        let ended = self
+            .cut_off_after(steps, self.run(self.everything_delivered()))
+            .await;
+        ended.is_none_or(|outcome| {
+            outcome.expect("the connector runs and stops");
+            false
+        })
+    }
+
+    /// Lets something run until it ends or is cut off after `steps` further steps: what it came to, `None` when it was cut off.
+    pub(crate) async fn cut_off_after<O>(&self, steps: u64, run: impl Future<Output = O>) -> Option<O> {
         self.steps.crash_after(steps);
-        let was_cut_off = {
-            let run = Box::pin(self.run(self.everything_delivered()));
+        let ended = {
+            let run = Box::pin(run);
             tokio::select! {
                 biased;
-                () = self.steps.crashed() => true,
-                outcome = run => {
-                    outcome.expect("the connector runs and stops");
-                    false
-                }
+                () = self.steps.crashed() => None,
+                ended = run => Some(ended),
             }
         };
         self.steps.crash_never();
-        was_cut_off
+        ended
     }
 
     /// Waits until the end of the log is confirmed, or, where it holds nothing for us, the end of the last transaction.

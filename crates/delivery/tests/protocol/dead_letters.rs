@@ -324,16 +324,7 @@ async fn an_existing_row_that_cannot_be_mapped_is_kept_once_wherever_reading_is_
             ("accounts", unmappable()),
             ("accounts", insert(3)),
         ]);
-        world.steps.crash_after(steps);
-        let was_cut_off = {
-            let run = Box::pin(deliver(&world));
-            tokio::select! {
-                biased;
-                () = world.steps.crashed() => true,
-                () = run => false,
-            }
-        };
-        world.steps.crash_never();
+        let was_cut_off = world.cut_off_after(steps, deliver(&world)).await.is_none();
         note_slot(&world);
         world.postgres.commit([("accounts", update(3))]);
         deliver(&world).await;

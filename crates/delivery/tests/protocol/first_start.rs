@@ -60,16 +60,8 @@ async fn it_can_be_cut_short_at_any_step() {
         let streaming = world
             .steps
             .until(|| world.postgres.read(|server| !server.starts.is_empty()));
-        world.steps.crash_after(steps);
-        let was_cut_off = tokio::select! {
-            biased;
-            () = world.steps.crashed() => true,
-            outcome = Box::pin(world.run(streaming)) => {
-                outcome.unwrap();
-                false
-            }
-        };
-        world.steps.crash_never();
+        let ended = world.cut_off_after(steps, world.run(streaming)).await;
+        let was_cut_off = ended.map(Result::unwrap).is_none();
         verify_so_far(&world);
         world.postgres.commit([("accounts", insert(1))]);
         let slot_was_there = world.postgres.read(|server| server.slot.is_some());

@@ -161,16 +161,7 @@ async fn it_can_be_cut_off_at_any_step() {
     loop {
         let world = streaming().await;
         add_items(&world);
-        world.steps.crash_after(steps);
-        let was_cut_off = {
-            let run = Box::pin(take_up(&world));
-            tokio::select! {
-                biased;
-                () = world.steps.crashed() => true,
-                () = run => false,
-            }
-        };
-        world.steps.crash_never();
+        let was_cut_off = world.cut_off_after(steps, take_up(&world)).await.is_none();
         world
             .postgres
             .commit([("items", insert(7)), ("items", delete(1))]);

@@ -96,7 +96,6 @@ async fn what_was_answered_survives_a_crash_at_any_step() {
     let mut steps = 0;
     loop {
         let world = streaming().await;
-        world.steps.crash_after(steps);
         let (mut was_answered, was_cut_off) = (false, {
             let run = async {
                 let asking = async {
@@ -111,13 +110,8 @@ async fn what_was_answered_survives_a_crash_at_any_step() {
                     .expect("the connector runs and stops");
                 answered.get()
             };
-            tokio::select! {
-                biased;
-                () = world.steps.crashed() => None,
-                answered = Box::pin(run) => Some(answered),
-            }
+            world.cut_off_after(steps, run).await
         });
-        world.steps.crash_never();
         if let Some(answered) = was_cut_off {
             was_answered = answered;
         }
@@ -296,16 +290,7 @@ async fn rows_of_a_signal_table_are_carried_out_once() {
         world
             .postgres
             .commit([("signals", signal("execute-snapshot", execute))]);
-        world.steps.crash_after(steps);
-        let was_cut_off = {
-            let run = Box::pin(deliver(&world));
-            tokio::select! {
-                biased;
-                () = world.steps.crashed() => true,
-                () = run => false,
-            }
-        };
-        world.steps.crash_never();
+        let was_cut_off = world.cut_off_after(steps, deliver(&world)).await.is_none();
         write_more(&world);
         deliver(&world).await;
         verify_rows(&world);

@@ -175,16 +175,7 @@ async fn it_can_be_cut_off_at_any_step() {
     let mut steps = 0;
     loop {
         let world = filled();
-        world.steps.crash_after(steps);
-        let was_cut_off = {
-            let run = Box::pin(deliver(&world));
-            tokio::select! {
-                biased;
-                () = world.steps.crashed() => true,
-                () = run => false,
-            }
-        };
-        world.steps.crash_never();
+        let was_cut_off = world.cut_off_after(steps, deliver(&world)).await.is_none();
         note_slot(&world);
         write_more(&world);
         deliver(&world).await;

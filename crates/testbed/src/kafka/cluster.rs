@@ -30,15 +30,14 @@ impl KafkaCluster {
         let voters = voters.join(",");
         let (mut prepared, mut lines) = (Vec::new(), Vec::new());
         for (ports, id) in ports.into_iter().zip(1..) {
-            let line = Proxy::start(ports.open.number()).await?;
+            // Brokers talk to each other past the lines, so that a line is between clients and one broker.
+            let (options, line) = options.clone().behind_proxy().await?;
             let seat = Seat {
                 id,
                 voters: voters.clone(),
-                advertised: line.port(),
                 replicas: size,
             };
             lines.push(line);
-            let options = options.clone();
             prepared.push(tokio::task::spawn_blocking(move || {
                 Kafka::prepare(options, ports, Some(seat))
             }));

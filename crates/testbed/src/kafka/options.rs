@@ -16,7 +16,7 @@ const DEFAULTS: [(&str, &str); 18] = [
     ("controller.listener.names", "CONTROLLER"),
     (
         "listener.security.protocol.map",
-        "PLAINTEXT:PLAINTEXT,BROKER:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL",
+        "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL",
     ),
     ("inter.broker.listener.name", "PLAINTEXT"),
     ("default.replication.factor", "1"),
@@ -126,7 +126,7 @@ pub(super) fn properties(options: &KafkaOptions, ports: &Ports, seat: Option<&Se
     DEFAULTS.iter().for_each(|(name, value)| set(name, value));
     addresses.iter().for_each(|(name, value)| set(name, value));
     secured.iter().for_each(|(name, value)| set(name, value));
-    let of_a_cluster = seat.map(|seat| seat.properties(ports)).unwrap_or_default();
+    let of_a_cluster = seat.map(Seat::properties).unwrap_or_default();
     of_a_cluster.iter().for_each(|(name, value)| set(name, value));
     options
         .properties

@@ -72,14 +72,14 @@ impl Wal {
 
 impl Near {
     fn of((outlook, endangered): &(Outlook, bool)) -> Self {
-        let (limit_bytes, room_bytes) = match outlook.extent {
-            Extent::Bytes { limit, room } => (Some(limit), Some(room)),
-            Extent::Time(_) => (None, None),
+        let limit_bytes = match outlook.extent {
+            Extent::Bytes { limit, .. } => Some(limit),
+            Extent::Time(_) => None,
         };
         Self {
             limit: outlook.limit.setting(),
             limit_bytes,
-            room_bytes,
+            room_bytes: outlook.extent.room(),
             left_seconds: outlook.left.map(|left| left.as_secs()),
             outage_seconds: outlook.outage.map(|outage| outage.as_secs()),
             endangered: *endangered,

@@ -29,7 +29,7 @@ fn deny(checks: &[&str]) -> Result<()> {
     )
 }
 
-/// The program, built from its package on the registry once for a checkout: it takes two processors less than two minutes.
+/// The program, built from its package on the registry once for a checkout: it takes two processors two to three minutes.
 fn installed() -> Result<PathBuf> {
     let root = Path::new("target").join(format!("cargo-deny-{CARGO_DENY}"));
     let program = root.join("bin/cargo-deny");
