@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use walcast_testbed::{Load, LoadOptions, Postgres, PostgresOptions, Shop};
+use walcast_testbed::{Load, LoadOptions, Postgres, PostgresOptions, Shop, fence};
 use walcast_tests::{Instance, World, await_that, await_writes};
 
 /// The exit code of an instance that finds that another one has taken over.
@@ -99,14 +99,29 @@ async fn a_zombie_that_wakes_after_another_took_over_writes_nothing() {
     world.assert_still_clean(&mut audit, &second).await;
 }
 
+/// The lock of another source is free, so only the checkpoint can tell that it is not the right one.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_that_kafka_fences_in_full_flow_ends_with_its_own_code_and_a_restart_goes_on() {
-    let (world, mut first, load) = one_under_load("fenced").await;
-    // The same name on another source: the lock there is free, so only Kafka and the checkpoint can tell.
+async fn the_same_name_on_another_cluster_halts_and_does_not_disturb_the_right_one() {
+    let (world, mut first, load) = one_under_load("stranger").await;
     let elsewhere = Postgres::start(PostgresOptions::default()).await.unwrap();
     Shop::create(&elsewhere).await.unwrap();
     let mut stranger = Instance::spawn(&world.config().set("postgres.url", elsewhere.url()));
     assert_eq!(stranger.exit_code().await, HALTED, "{}", stranger.log_end());
+    await_writes(&load, 300).await;
+    await_progress(&first).await;
+    load.stop().await.unwrap();
+    let mut audit = world.audit(&Shop::TABLES);
+    world.assert_delivered(&mut audit, &mut first).await;
+    assert_eq!(first.status().await["reconnects"], 0, "{}", first.log_end());
+    first.stop().await;
+    world.assert_still_clean(&mut audit, &first).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_kafka_fences_in_full_flow_ends_with_its_own_code_and_a_restart_goes_on() {
+    let (world, mut first, load) = one_under_load("fenced").await;
+    // What an instance with the same name does that the source's lock did not keep away.
+    fence(&world.kafka().brokers(), "walcast-fenced").await.unwrap();
     assert_eq!(first.exit_code().await, FENCED, "{}", first.log_end());
 
     first.start_again();

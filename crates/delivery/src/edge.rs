@@ -237,6 +237,10 @@ pub trait SourceWatch {
 
 /// Kafka, as the place of records and of the checkpoint.
 pub trait Sink {
+    /// Reads what can be seen of the checkpoint log now. Nobody is disturbed: an instance that leads elsewhere may be about
+    /// to write more, and what lies behind an open Kafka transaction is left out.
+    fn peek(&mut self) -> impl Future<Output = Result<CheckpointLog, BoxedFault>>;
+
     /// Fences earlier instances, ends their open transaction and reads the checkpoint log to its end.
     fn open(&mut self) -> impl Future<Output = Result<CheckpointLog, BoxedFault>>;
 

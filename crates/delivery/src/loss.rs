@@ -13,6 +13,26 @@ use crate::{Checkpoint, CheckpointState, Halt, SlotState, Survey, WalStatus};
 /// # Errors
 /// Each way in which changes would be lost, doubled or invented, with its remedy.
 pub fn resume_position(survey: &Survey, checkpoint: &Checkpoint, slot_name: &str) -> Result<Lsn, Halt> {
+    let from = position_here(survey, checkpoint, slot_name)?;
+    let Some(slot) = &survey.slot else {
+        return Err(Halt::SlotMissing {
+            slot: slot_name.to_owned(),
+            stored: checkpoint.end_lsn,
+        });
+    };
+    let confirmed = usable_slot(survey, slot, checkpoint.end_lsn)?;
+    if checkpoint.state == CheckpointState::CreatingSlot {
+        // Nothing was ever delivered, so whatever the slot holds is new.
+        return Ok(confirmed);
+    }
+    not_advanced(slot, from, confirmed)?;
+    Ok(from)
+}
+
+/// Where streaming goes on after `checkpoint` in this server's own log, whatever has become of the slot.
+///
+/// A checkpoint that does not belong to this server has no successor that does: so this holds of an old one too.
+fn position_here(survey: &Survey, checkpoint: &Checkpoint, slot_name: &str) -> Result<Lsn, Halt> {
     same_cluster(survey, checkpoint)?;
     same_source(survey, checkpoint, slot_name)?;
     let from = same_history(survey, checkpoint)?;
@@ -39,19 +59,24 @@ pub fn resume_position(survey: &Survey, checkpoint: &Checkpoint, slot_name: &str
             stored: message,
         });
     }
-    let Some(slot) = &survey.slot else {
-        return Err(Halt::SlotMissing {
-            slot: slot_name.to_owned(),
-            stored: checkpoint.end_lsn,
-        });
-    };
-    let confirmed = usable_slot(survey, slot, checkpoint.end_lsn)?;
-    if checkpoint.state == CheckpointState::CreatingSlot {
-        // Nothing was ever delivered, so whatever the slot holds is new.
-        return Ok(confirmed);
-    }
-    not_advanced(slot, from, confirmed)?;
     Ok(from)
+}
+
+/// Checks what was delivered against a server's history, before anybody is disturbed for it. `checkpoint` may be an old one: what
+/// is found is found of every later one too.
+///
+/// # Errors
+/// It tells of another cluster, database or slot, or of changes that this server does not have.
+pub(crate) fn is_of_this_server(
+    survey: &Survey,
+    checkpoint: &Checkpoint,
+    slot_name: &str,
+) -> Result<(), Halt> {
+    match checkpoint.state {
+        CheckpointState::Streaming => position_here(survey, checkpoint, slot_name).map(drop),
+        // The first start may be going on just now.
+        CheckpointState::CreatingSlot => Ok(()),
+    }
 }
 
 /// Checks that a slot which is streamed from by now reaches back to where the stream was asked to begin: nobody else can

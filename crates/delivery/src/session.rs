@@ -18,7 +18,7 @@ use crate::pending::Pending;
 use crate::registrar::Registrar;
 use crate::relations::Relations;
 use crate::retention::Retention;
-use crate::setup::{Beginning, SnapshotOf, begin};
+use crate::setup::{Beginning, SnapshotOf, begin, refuse_stranger};
 use crate::shipper::Shipper;
 use crate::watcher::Watcher;
 use crate::{DeliveryError, Metrics, Positions, Role, RoleBoard, Status};
@@ -93,7 +93,7 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         self.stream(beginning, started).await
     }
 
-    /// Takes the lead, fences whoever led before, and finds where to go on.
+    /// Takes the lead, fences whoever led before if the server is the right one, and finds where to go on.
     async fn prepare(&mut self) -> Result<(Beginning<SnapshotOf<P>>, Started<P>), DeliveryError> {
         let connector = &mut *self.connector;
         let waiting = lead(
@@ -106,6 +106,7 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         let led_since = Instant::now();
         connector.topics.forget();
         connector.registry.forget();
+        refuse_stranger(&mut connector.source, &mut connector.sink, &connector.config.slot).await?;
         let log = connector.sink.open().await.map_err(DeliveryError::Sink)?;
         let beginning = begin(
             &mut connector.source,

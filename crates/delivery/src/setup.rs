@@ -1,6 +1,7 @@
 //! What comes before the stream: the loss check on an old connector, publication and slot for a new one.
 
 mod newly_captured;
+mod stranger;
 
 use std::collections::BTreeSet;
 
@@ -18,6 +19,7 @@ use crate::{
 
 use newly_captured::{Adopted, adopt, forgets_new_tables};
 pub(crate) use newly_captured::{NewlyCaptured, known_now, names, numbers, without_newer};
+pub(crate) use stranger::refuse_stranger;
 
 /// What a source's snapshots are.
 pub(crate) type SnapshotOf<P> = <<P as Source>::Snapshots as Snapshots>::Snapshot;

@@ -23,6 +23,9 @@ const BATCH_BYTES_KEPT: usize = 4 * 1024 * 1024;
 
 /// What the thread is asked to do; the answer goes to `reply`.
 pub(crate) enum Command {
+    Peek {
+        reply: Reply<CheckpointLog>,
+    },
     Open {
         reply: Reply<CheckpointLog>,
     },
@@ -125,6 +128,9 @@ impl Worker {
 
     fn obey(&mut self, command: Command) {
         match command {
+            Command::Peek { reply } => self.answer(reply, |worker, wanted| {
+                reader::peek(&worker.config, &worker.was_let_in, wanted)
+            }),
             Command::Open { reply } => self.answer(reply, |worker, wanted| worker.open(wanted)),
             Command::Write { mut batch, reply } => self.answer(reply, |worker, wanted| {
                 worker.opened("writing")?.write(&batch, wanted)?;

@@ -22,6 +22,9 @@ use crate::explain::{Attempt, Explain};
 use crate::sorting::Kind;
 use crate::{KafkaConfig, KafkaError, clients};
 
+/// What reading it is called in errors.
+const READING_CHECKPOINT: &str = "reading the checkpoint";
+
 /// How long a broker may take to answer one question.
 const QUESTION_LIMIT: Duration = Duration::from_secs(5);
 
@@ -121,6 +124,24 @@ pub(crate) fn read_last_values(
     Ok(last)
 }
 
+/// Reads what can be seen now, and waits for nobody's open transaction: what is hidden by one is left out.
+pub(crate) fn peek(
+    config: &Arc<KafkaConfig>,
+    was_let_in: &Arc<AtomicBool>,
+    wanted: &dyn Fn() -> bool,
+) -> Result<CheckpointLog, KafkaError> {
+    let topic = config.checkpoint_topic();
+    let purpose = Purpose {
+        doing: READING_CHECKPOINT,
+        topic: &topic,
+    };
+    let committed = Reader::new(config, &clients::committed_reader(config), purpose, was_let_in)?;
+    match committed.end(CHECKPOINT_PARTITION)? {
+        Some(_) => committed.checkpoint_log(&config.name, wanted),
+        None => Ok(CheckpointLog::default()),
+    }
+}
+
 /// Reads to the end of what is there now.
 pub(crate) fn read(
     config: &Arc<KafkaConfig>,
@@ -129,7 +150,7 @@ pub(crate) fn read(
 ) -> Result<CheckpointLog, KafkaError> {
     let topic = config.checkpoint_topic();
     let purpose = Purpose {
-        doing: "reading the checkpoint",
+        doing: READING_CHECKPOINT,
         topic: &topic,
     };
     let uncommitted = Reader::new(config, &clients::uncommitted_reader(config), purpose, was_let_in)?;
@@ -138,11 +159,7 @@ pub(crate) fn read(
     };
     let committed = Reader::new(config, &clients::committed_reader(config), purpose, was_let_in)?;
     committed.wait_until_visible(CHECKPOINT_PARTITION, end, wanted)?;
-    let mut last = LastRecords::of(&config.name);
-    committed.read_all(&[CHECKPOINT_PARTITION], wanted, |key, value| {
-        last.apply(key, value)
-    })?;
-    last.into_log()
+    committed.checkpoint_log(&config.name, wanted)
 }
 
 /// The checkpoint topic has no other.
@@ -304,6 +321,14 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    fn checkpoint_log(&self, name: &str, wanted: &dyn Fn() -> bool) -> Result<CheckpointLog, KafkaError> {
+        let mut last = LastRecords::of(name);
+        self.read_all(&[CHECKPOINT_PARTITION], wanted, |key, value| {
+            last.apply(key, value)
+        })?;
+        last.into_log()
     }
 
     fn failed(&self, error: &ClientError) -> KafkaError {

@@ -45,6 +45,10 @@ impl KafkaSink {
 }
 
 impl Sink for KafkaSink {
+    async fn peek(&mut self) -> Result<CheckpointLog, BoxedFault> {
+        Ok(self.thread.ask(|reply| Command::Peek { reply }).await?)
+    }
+
     async fn open(&mut self) -> Result<CheckpointLog, BoxedFault> {
         Ok(self.thread.ask(|reply| Command::Open { reply }).await?)
     }

@@ -72,7 +72,7 @@ pub use postgres::{Auth, Password, Postgres, PostgresOptions, StopMode, connect,
 pub use proxy::{Direction, Flow, Proxy};
 pub use record::{Change, Decoder, Payload, Record};
 pub use registry::Registry;
-pub use sender::send_record;
+pub use sender::{fence, send_record};
 pub use servers::{Testbed, TestbedOptions};
 pub use tls::{CertificateFiles, Tls, TlsOptions};
 pub use tls_front::TlsFront;

@@ -1,4 +1,4 @@
-//! Writes single records, as a person at a console does.
+//! Writes single records, as a person at a console does, and takes a producer's place.
 
 use std::time::Duration;
 
@@ -27,6 +27,26 @@ pub async fn send_record(brokers: &str, topic: &str, key: &str, value: &str) -> 
     let outcome: std::result::Result<(), KafkaError> = sent.await.unwrap_or(Err(KafkaError::Canceled));
     outcome.map_err(|source| Error::Kafka {
         action: "write a record".to_owned(),
+        source,
+    })
+}
+
+/// Fences whoever uses a transactional id, as a producer that starts with it does.
+///
+/// # Errors
+/// When the broker cannot be reached or refuses.
+pub async fn fence(brokers: &str, transactional_id: &str) -> Result<()> {
+    let (brokers, transactional_id) = (brokers.to_owned(), transactional_id.to_owned());
+    let fenced = tokio::task::spawn_blocking(move || {
+        let producer: BaseProducer = ClientConfig::new()
+            .set("bootstrap.servers", &brokers)
+            .set("transactional.id", &transactional_id)
+            .create()?;
+        producer.init_transactions(LIMIT)
+    });
+    let outcome: std::result::Result<(), KafkaError> = fenced.await.unwrap_or(Err(KafkaError::Canceled));
+    outcome.map_err(|source| Error::Kafka {
+        action: "fence a producer".to_owned(),
         source,
     })
 }

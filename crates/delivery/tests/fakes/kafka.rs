@@ -14,6 +14,7 @@ use super::steps::Steps;
 /// What can be asked of the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KafkaCall {
+    Peek,
     Open,
     Write,
     Commit,
@@ -272,6 +273,13 @@ impl SinkClient {
 }
 
 impl Sink for SinkClient {
+    async fn peek(&mut self) -> Result<CheckpointLog, BoxedFault> {
+        perform(&self.kafka.broker, &self.kafka.steps, KafkaCall::Peek, |broker| {
+            Ok(broker.checkpoint_log())
+        })
+        .await
+    }
+
     async fn open(&mut self) -> Result<CheckpointLog, BoxedFault> {
         let (epoch, transaction) = (&mut self.epoch, &mut self.transaction);
         perform(&self.kafka.broker, &self.kafka.steps, KafkaCall::Open, |broker| {

@@ -21,7 +21,7 @@ pub(crate) use log::{
     Change, Logged, Table, Transaction, delete, insert, insert_padded, message, signal, truncate, update,
     update_moved,
 };
-pub(crate) use postgres::PostgresCall;
+pub(crate) use postgres::{PostgresCall, Server};
 pub(crate) use script::{Act, TestFault};
 pub(crate) use snapshots::rows_at;
 pub(crate) use verdict::{delivered_ids, verify, verify_so_far};

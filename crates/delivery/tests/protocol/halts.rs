@@ -1,18 +1,22 @@
 //! What the checks before a stream find ends the connector at once: nothing is written, nothing is tried again.
 
-use walcast_delivery::{DeliveryError, Halt};
+use walcast_delivery::{DeliveryError, Halt, SystemIdentifier, Timeline, TimelineSwitch};
 use walcast_pgoutput::Lsn;
 
-use crate::fakes::{Act, PostgresCall, TestFault, World, insert, verify};
+use crate::fakes::{Act, KafkaCall, PostgresCall, Server, TestFault, World, insert, verify};
 
 const GONE: TestFault = TestFault::passing("connection lost");
 
 /// Lets a connector deliver one transaction, changes the server behind its back, and runs it again: why it halts.
 async fn halt_after(change: impl FnOnce(&World)) -> Halt {
-    let world = World::set_up();
+    halt_of(&World::set_up(), change).await
+}
+
+/// The same in a world that can be looked at afterwards.
+async fn halt_of(world: &World, change: impl FnOnce(&World)) -> Halt {
     world.postgres.commit([("accounts", insert(1))]);
     world.deliver().await;
-    change(&world);
+    change(world);
     let written = world.kafka.read(|broker| broker.transactions().len());
     let error = world.run_to_its_end().await;
     assert!(!error.is_retryable());
@@ -107,6 +111,35 @@ async fn a_restored_backup() {
     assert!(matches!(halt.await, Halt::AheadOfServer { .. }));
 }
 
+/// Whoever delivers from the right server goes on: none of these may stop it.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_not_the_right_one_fences_nobody() {
+    type Change = fn(&mut Server);
+    let strangers: [Change; 4] = [
+        // What was delivered is not on the standby that was promoted.
+        |server| {
+            server.timeline = Timeline::new(2);
+            server.history = vec![TimelineSwitch {
+                timeline: Timeline::new(1),
+                switched_at: Lsn::new(0x100_0000),
+            }];
+        },
+        |server| server.system_identifier = SystemIdentifier::new(7),
+        // The primary that was replaced still runs, and this instance reached it.
+        |server| server.timeline = Timeline::new(0),
+        |server| server.wal_end = server.wal_end.back_by(1),
+    ];
+    for (index, change) in strangers.into_iter().enumerate() {
+        let world = World::set_up();
+        let halt = halt_of(&world, |world| world.postgres.edit(change)).await;
+        let opened = world.kafka.read(|broker| broker.script.count(KafkaCall::Open));
+        assert_eq!(
+            opened, 1,
+            "stranger {index} halted by {halt} and fenced the right one"
+        );
+    }
+}
+
 /// The finding of a halt that also says what was missed.
 fn missed(halt: Halt) -> Halt {
     match halt {
@@ -152,12 +185,7 @@ async fn a_halt_at_a_reconnect_is_not_tried_again() {
     };
     let error = world.run(stolen).await.unwrap_err();
     assert!(matches!(error, DeliveryError::Halt(Halt::SlotMissing { .. })));
-    assert_eq!(
-        world
-            .postgres
-            .read(|server| server.script.count(PostgresCall::Survey)),
-        2
-    );
+    assert_eq!(world.kafka.read(|broker| broker.script.count(KafkaCall::Open)), 2);
 }
 
 /// What was delivered stays delivered, and an invalid position never becomes a start.

@@ -153,6 +153,13 @@ impl SinkClient {
 }
 
 impl Sink for SinkClient {
+    async fn peek(&mut self) -> Result<CheckpointLog, BoxedFault> {
+        let (world, life) = (Rc::clone(&self.world), Rc::clone(&self.life));
+        world.reach(&life, System::Broker).await?;
+        let read = || Ok(world.broker.borrow().checkpoint_log());
+        world.call(&life, "peek at the checkpoint", read).await
+    }
+
     async fn open(&mut self) -> Result<CheckpointLog, BoxedFault> {
         self.session = None;
         let (world, life) = (Rc::clone(&self.world), Rc::clone(&self.life));

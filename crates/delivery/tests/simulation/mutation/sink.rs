@@ -53,6 +53,10 @@ impl MutantSink {
 }
 
 impl Sink for MutantSink {
+    async fn peek(&mut self) -> Result<CheckpointLog, BoxedFault> {
+        self.inner.peek().await
+    }
+
     async fn open(&mut self) -> Result<CheckpointLog, BoxedFault> {
         self.held = None;
         let mut log = self.inner.open().await?;

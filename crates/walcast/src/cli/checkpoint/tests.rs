@@ -185,6 +185,10 @@ impl Source for Server {
 }
 
 impl Sink for Log {
+    async fn peek(&mut self) -> Result<CheckpointLog, BoxedFault> {
+        Err(NotAsked.into())
+    }
+
     async fn open(&mut self) -> Result<CheckpointLog, BoxedFault> {
         self.opened += 1;
         Ok(CheckpointLog {
