@@ -1,10 +1,11 @@
 //! The modelled broker: one log of records in transactions, the checkpoint among them, and fencing by epoch.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::{Duration, Instant};
 use walcast_delivery::{Checkpoint, CheckpointLog, CheckpointUpdate};
 use walcast_mapper::Batch;
+use walcast_pgoutput::Oid;
 
 use crate::fault::SimFault;
 
@@ -44,6 +45,23 @@ impl StoredCheckpoint {
     }
 }
 
+/// Who began a Kafka transaction.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    by: &'static str,
+    epoch: u64,
+}
+
+/// A process halted.
+#[derive(Clone, Copy, Debug)]
+struct Halted {
+    who: &'static str,
+    /// How many Kafka transactions had been begun.
+    transactions: usize,
+    /// The epoch of the producer that was made last.
+    epoch: u64,
+}
+
 /// The broker's state.
 pub(crate) struct Broker {
     pub(crate) is_away: bool,
@@ -54,6 +72,9 @@ pub(crate) struct Broker {
     /// In the order in which they were written, over all topics but that of heartbeats.
     records: Vec<Stored>,
     transactions: Vec<State>,
+    /// As many, in the same order.
+    begun: Vec<Begun>,
+    halted: Vec<Halted>,
     /// The one transaction that may be open, and since when.
     current: Option<(usize, Instant)>,
     checkpoints: Vec<StoredCheckpoint>,
@@ -72,6 +93,8 @@ impl Broker {
             topics: BTreeSet::new(),
             records: Vec::new(),
             transactions: Vec::new(),
+            begun: Vec::new(),
+            halted: Vec::new(),
             current: None,
             checkpoints: Vec::new(),
             transaction_timeout,
@@ -92,13 +115,26 @@ impl Broker {
             .filter(|record| self.is_committed(record.transaction))
     }
 
-    /// How many Kafka transactions are committed.
-    pub(crate) fn commits(&self) -> usize {
-        let committed = self
-            .transactions
-            .iter()
-            .filter(|state| **state == State::Committed);
-        committed.count()
+    /// Remembers that a process halted.
+    pub(crate) fn note_halt(&mut self, who: &'static str) {
+        self.halted.push(Halted {
+            who,
+            transactions: self.transactions.len(),
+            epoch: self.epoch,
+        });
+    }
+
+    /// How many Kafka transactions were begun after a halt and committed: by who had halted, or by a producer that was made
+    /// after it. One that was there already may write what it has streamed until it is fenced.
+    pub(crate) fn commits_after_halt(&self) -> usize {
+        let is_late = |index: usize, begun: Begun| {
+            self.halted.iter().any(|halted| {
+                index >= halted.transactions && (begun.by == halted.who || begun.epoch > halted.epoch)
+            })
+        };
+        let begun = self.begun.iter().enumerate();
+        let late = begun.filter(|(index, begun)| self.is_committed(*index) && is_late(*index, **begun));
+        late.count()
     }
 
     fn is_committed(&self, transaction: usize) -> bool {
@@ -107,18 +143,20 @@ impl Broker {
 
     /// The checkpoint topic as compaction would leave it.
     pub(crate) fn checkpoint_log(&self) -> CheckpointLog {
-        let mut log = CheckpointLog::default();
+        let mut history = BTreeMap::new();
         for update in self.committed_checkpoints().map(|stored| &stored.update) {
             for lsn in &update.expired {
-                log.history.remove(lsn);
+                history.remove(lsn);
             }
             if update.enters_history {
-                log.history.insert(update.current.end_lsn, update.current.clone());
+                history.insert(update.current.end_lsn, &update.current);
             }
-            log.current = Some(update.current.clone());
-            log.known_tables = update.known_tables.clone().or(log.known_tables);
         }
-        log
+        CheckpointLog {
+            current: self.checkpoint().cloned(),
+            history: history.into_iter().map(|(lsn, one)| (lsn, one.clone())).collect(),
+            known_tables: self.known_tables().cloned(),
+        }
     }
 
     /// The checkpoint.
@@ -126,6 +164,12 @@ impl Broker {
         self.committed_checkpoints()
             .next_back()
             .map(StoredCheckpoint::checkpoint)
+    }
+
+    /// The tables that were captured when it was last looked.
+    pub(crate) fn known_tables(&self) -> Option<&BTreeSet<Oid>> {
+        let mut newest_first = self.committed_checkpoints().rev();
+        newest_first.find_map(|stored| stored.update.known_tables.as_ref())
     }
 
     /// All checkpoints that were committed, oldest first.
@@ -173,8 +217,12 @@ impl Broker {
         }
     }
 
-    pub(crate) fn begin(&mut self) -> usize {
+    pub(crate) fn begin(&mut self, by: &'static str) -> usize {
         self.transactions.push(State::Open);
+        self.begun.push(Begun {
+            by,
+            epoch: self.epoch,
+        });
         let index = self.transactions.len() - 1;
         self.current = Some((index, Instant::now()));
         index

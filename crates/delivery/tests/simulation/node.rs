@@ -190,9 +190,7 @@ impl Node {
                         format!("halts for {halt:?} while there is {damage:?}")
                     });
                 }
-                if world.commits_at_halt.get().is_none() {
-                    world.commits_at_halt.set(Some(world.broker.borrow().commits()));
-                }
+                world.broker.borrow_mut().note_halt(self.name);
                 if world.is_mutated(Mutation::WritesAfterHalt) {
                     self.write_checkpoint();
                 }
@@ -212,7 +210,7 @@ impl Node {
     fn write_checkpoint(&self) {
         let mut broker = self.world.broker.borrow_mut();
         if let Some(current) = broker.checkpoint().cloned() {
-            let transaction = broker.begin();
+            let transaction = broker.begin(self.name);
             let update = CheckpointUpdate {
                 current,
                 enters_history: false,

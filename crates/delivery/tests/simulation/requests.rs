@@ -17,6 +17,9 @@ const RESUME_INTERVAL: Duration = Duration::from_secs(5);
 /// How long an instance that does not lead is waited for then.
 const RESUME_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a follower of the signal topic waits when nobody takes a signal.
+const SIGNAL_PAUSE: Duration = Duration::from_millis(25);
+
 /// Tables that are asked for.
 const PATTERNS: [&str; 4] = ["public.accounts", "public.orders", "public.o*", "*.*"];
 
@@ -219,7 +222,7 @@ pub(crate) async fn follow(world: Rc<World>, control: SnapshotControl) {
         // The stream is begun anew meanwhile, and takes requests again then.
         let Err(_) = try_follow(&world, &control).await;
         world.mark("signal not stored");
-        sleep(Duration::from_millis(1)).await;
+        sleep(SIGNAL_PAUSE).await;
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) enum Rule {
     DamageHalts,
     /// What halts says what is really so.
     HaltsAreRight,
-    /// Nothing is written after a halt.
+    /// Who has halted writes nothing any more, and neither does who begins after it.
     SilentAfterHalt,
     /// When nothing fails any more, everything arrives.
     ComesToItsEnd,

@@ -177,9 +177,11 @@ fn is_delivered(world: &World) -> bool {
     let signals = i64::try_from(world.requests.borrow().topic.len()).ok();
     let is_heard = !world.settings.signals || checkpoint.signals_read >= signals;
     let is_all = Some(checkpoint.end_lsn) >= end && checkpoint.snapshot.is_none() && is_told && is_heard;
-    let known = broker.checkpoint_log().known_tables.unwrap_or_default();
+    let known = broker.known_tables();
     let mut captured = database.tables.iter().filter(|table| table.captured);
-    let is_all = is_all && database.running.is_none() && captured.all(|table| known.contains(&table.oid));
+    let is_all = is_all
+        && database.running.is_none()
+        && captured.all(|table| known.is_some_and(|known| known.contains(&table.oid)));
     drop(database);
     is_all && !world.damage().iter().any(Damage::must_halt)
 }

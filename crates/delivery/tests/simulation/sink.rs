@@ -66,7 +66,7 @@ impl SinkClient {
             let mut broker = world.broker.borrow_mut();
             broker.admit(session.epoch, session.transaction)?;
             let records = session.transaction.filter(|_| has_records);
-            let transaction = records.unwrap_or_else(|| broker.begin());
+            let transaction = records.unwrap_or_else(|| broker.begin(self.life.name));
             if let Some(update) = checkpoint {
                 broker.store(transaction, update);
                 if update.current.partial.is_some() {
@@ -112,7 +112,7 @@ impl SinkClient {
         let write = || {
             let mut broker = world.broker.borrow_mut();
             broker.admit(session.epoch, session.transaction)?;
-            let transaction = session.transaction.unwrap_or_else(|| broker.begin());
+            let transaction = session.transaction.unwrap_or_else(|| broker.begin(life.name));
             broker.write(transaction, batch);
             *open = Some(Session {
                 transaction: Some(transaction),

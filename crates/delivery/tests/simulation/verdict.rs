@@ -35,12 +35,10 @@ pub(crate) fn judge(world: &World, is_complete: bool) {
     }
     rows::are_right(world, &visible, is_complete);
     requests::are_carried_out(world, &visible, is_complete);
-    let commits = world.broker.borrow().commits();
-    if let Some(at_halt) = world.commits_at_halt.get()
-        && commits > at_halt
-    {
+    let late = world.broker.borrow().commits_after_halt();
+    if late > 0 {
         world.breach(Rule::SilentAfterHalt, || {
-            format!("{} commits came after a halt", commits - at_halt)
+            format!("{late} commits came after a halt")
         });
     }
 }

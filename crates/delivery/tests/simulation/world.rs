@@ -62,8 +62,6 @@ pub(crate) struct World {
     pub(crate) is_stormy: Cell<bool>,
     /// Processes are asked to stop for the last time: what is answered from now on is left to another run.
     pub(crate) is_over: Cell<bool>,
-    /// How many commits there were when a connector halted for the first time.
-    pub(crate) commits_at_halt: Cell<Option<usize>>,
     /// What happened how often, to tell whether seeds come to all that they should.
     marks: RefCell<BTreeMap<&'static str, u64>>,
     changes: watch::Sender<u64>,
@@ -83,7 +81,6 @@ impl World {
             breaches: RefCell::default(),
             is_stormy: Cell::new(true),
             is_over: Cell::new(false),
-            commits_at_halt: Cell::new(None),
             marks: RefCell::default(),
             changes: watch::Sender::new(0),
             dice,
