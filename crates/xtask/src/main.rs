@@ -6,6 +6,7 @@ mod chaos;
 mod conformance;
 mod demo;
 mod gate;
+mod programs;
 mod simulate;
 mod testbed;
 

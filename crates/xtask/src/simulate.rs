@@ -12,6 +12,8 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::programs;
+
 /// The test that plays the seeds it is told to.
 const TEST: &str = "seeds::every_seed_holds";
 /// How it is told.
@@ -198,39 +200,21 @@ fn read_counts(line: &str) -> Option<Counts> {
     })
 }
 
-/// Builds the simulation and returns where it is.
+/// Builds the simulation and returns where it is. Optimized too it checks what builds for users do not.
 fn build(release: bool) -> Result<PathBuf> {
-    let mut command = Command::new("cargo");
-    command.args([
-        "test",
-        "--locked",
-        "--package",
-        "walcast-delivery",
-        "--test",
-        "simulation",
-        "--no-run",
-        "--message-format",
-        "json-render-diagnostics",
-    ]);
+    let mut selection = vec!["--package", "walcast-delivery", "--test", "simulation"];
     if release {
-        command.arg("--release");
+        selection.extend([
+            "--release",
+            "--config",
+            "profile.release.debug-assertions=true",
+            "--config",
+            "profile.release.overflow-checks=true",
+        ]);
     }
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot start cargo")?;
-    ensure!(
-        output.status.success(),
-        "the simulation does not build: {}",
-        output.status
-    );
-    let messages = String::from_utf8(output.stdout).context("cargo printed something that is not UTF-8")?;
-    let executable = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "simulation")
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from));
-    executable.context("cargo built no test named simulation")
+    let built = programs::build(&selection)?.into_iter();
+    let simulation = built.map(|program| program.path).next();
+    simulation.context("cargo built no test named simulation")
 }
 
 #[cfg(test)]

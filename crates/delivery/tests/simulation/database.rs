@@ -67,6 +67,17 @@ pub(crate) struct Connection {
     pub(crate) noticed_at: Option<Instant>,
 }
 
+/// A table came to lie in another file: what is undone when the server loses the log of it.
+struct Move {
+    /// The end of its log.
+    end: Lsn,
+    table: Oid,
+    /// The file before.
+    file: Oid,
+    /// Where the versions of its rows lay before.
+    places: Vec<(u64, Tid)>,
+}
+
 /// The cluster's state.
 pub(crate) struct Database {
     pub(crate) tables: Vec<Table>,
@@ -76,6 +87,8 @@ pub(crate) struct Database {
     pub(crate) rows: Rows,
     /// Where each version of a row lies.
     pub(crate) places: BTreeMap<u64, Tid>,
+    /// In the order of the log.
+    moves: Vec<Move>,
     /// When a table was emptied or rewritten last.
     pub(crate) altered: BTreeMap<Oid, Lsn>,
     /// By the position of a snapshot, and table: what was opened.
@@ -188,6 +201,7 @@ impl Database {
             undone: Vec::new(),
             rows: Rows::default(),
             places: BTreeMap::new(),
+            moves: Vec::new(),
             altered: BTreeMap::new(),
             openings: BTreeMap::new(),
             signals: Vec::new(),
@@ -285,13 +299,24 @@ impl Database {
         self.openings.entry((lsn, table.oid)).or_insert(opening);
     }
 
-    /// A table lies in another file from now on.
-    fn refile(&mut self, oid: Oid) {
+    /// A table lies in another file from now on; `places` is where its rows lay before, if they are at others now.
+    fn refile(&mut self, oid: Oid, end: Lsn, places: Vec<(u64, Tid)>) {
         self.files_made += 1;
         let file = Oid::new(oid.as_u32() + FILES_FROM + self.files_made);
-        for table in self.tables.iter_mut().filter(|table| table.oid == oid) {
-            table.file = file;
-        }
+        let before = self.put_into(oid, file);
+        self.moves.push(Move {
+            end,
+            table: oid,
+            file: before,
+            places,
+        });
+    }
+
+    /// Puts a table into a file, and returns the one in which it was.
+    fn put_into(&mut self, oid: Oid, file: Oid) -> Oid {
+        let mut tables = self.tables.iter_mut();
+        let table = tables.find(|table| table.oid == oid).expect("the table exists");
+        std::mem::replace(&mut table.file, file)
     }
 
     /// Moves all rows of a table to other places, in another file. A snapshot that was taken before does not show them any more.
@@ -304,12 +329,14 @@ impl Database {
             .expect("tables here are small")
             .max(1);
         versions.rotate_left(usize::try_from(by % count).expect("tables here are small"));
+        let mut before = Vec::new();
         for (place, version) in (0..PLACES).zip(versions) {
-            self.places.insert(version, tid_of(place));
+            let moved = self.places.insert(version, tid_of(place));
+            before.push((version, moved.expect("every version has a place")));
         }
         self.altered.insert(table, self.wal_end);
-        self.refile(table);
         self.write_elsewhere(REWRITE_BYTES);
+        self.refile(table, self.wal_end, before);
     }
 
     /// Commits a transaction; with `together` all its changes lie at one position.
@@ -335,7 +362,7 @@ impl Database {
             self.rows.apply(logged.relation.oid, &logged.change);
             if matches!(logged.change, Change::Truncate) {
                 self.altered.insert(logged.relation.oid, transaction.commit_lsn);
-                self.refile(logged.relation.oid);
+                self.refile(logged.relation.oid, transaction.next_lsn(), Vec::new());
             }
         }
         self.wal_end = transaction.end_lsn;
@@ -408,6 +435,10 @@ impl Database {
             .partition_point(|transaction| transaction.next_lsn() <= lsn);
         self.undone.extend(self.log.drain(kept..));
         self.wal_end = lsn;
+        while let Some(undone) = self.moves.pop_if(|one| one.end > lsn) {
+            self.put_into(undone.table, undone.file);
+            self.places.extend(undone.places);
+        }
         for table in &mut self.tables {
             if table.published_since != Lsn::MAX {
                 table.published_since = table.published_since.min(lsn);
