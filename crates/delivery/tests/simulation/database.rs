@@ -45,6 +45,8 @@ pub(crate) struct Opening {
     /// The condition; it is what a request is recognized by.
     pub(crate) filter: Option<String>,
     pub(crate) at: Instant,
+    /// When rows were asked for last.
+    pub(crate) until: Instant,
 }
 
 /// The table whose rows are signals.
@@ -295,8 +297,16 @@ impl Database {
             file: table.file,
             filter: filter.map(str::to_owned),
             at: Instant::now(),
+            until: Instant::now(),
         };
         self.openings.entry((lsn, table.oid)).or_insert(opening);
+    }
+
+    /// Rows were asked for.
+    pub(crate) fn note_reading(&mut self, lsn: Lsn, table: Oid) {
+        if let Some(opening) = self.openings.get_mut(&(lsn, table)) {
+            opening.until = Instant::now();
+        }
     }
 
     /// A table lies in another file from now on; `places` is where its rows lay before, if they are at others now.

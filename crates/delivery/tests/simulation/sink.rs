@@ -77,8 +77,15 @@ impl SinkClient {
             Ok(())
         };
         world.trace.note(self.life.name, || {
-            let at = checkpoint.map(|update| update.current.end_lsn);
-            format!("commits with checkpoint {at:?}: {answer:?}")
+            let current = checkpoint.map(|update| &update.current);
+            let at = current.map(|current| current.end_lsn);
+            let signals = current.and_then(|current| current.signals_read);
+            let progress = current.and_then(|current| current.snapshot.as_ref());
+            let tables = progress.into_iter().flat_map(|progress| &progress.tables);
+            let left: Vec<String> = tables
+                .map(|table| format!("{} {:?}", table.table(), table.filter))
+                .collect();
+            format!("commits with checkpoint {at:?}, signals {signals:?}, left {left:?}: {answer:?}")
         });
         world.call(&self.life, "commit", commit).await?;
         if answer != Answer::Good {

@@ -166,6 +166,7 @@ impl Snapshot for StateSnapshot {
         let world = Rc::clone(&self.link.world);
         world.travel(&self.link.life).await;
         self.link.check()?;
+        world.database.borrow_mut().note_reading(self.lsn, self.table);
         if world.is_bad_luck() {
             return Err(SimFault::Passing("connection lost").into());
         }

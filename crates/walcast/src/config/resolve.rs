@@ -5,6 +5,7 @@ mod dead_letters;
 mod registry;
 mod selection;
 mod snapshot;
+mod topic_name;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -455,6 +455,18 @@ fn topics_can_be_configured() {
 }
 
 #[test]
+fn a_topic_has_a_name_that_kafka_takes() {
+    for (section, key) in [("snapshot", "signal_topic"), ("dead_letters", "topic")] {
+        let parsed = |name: &str| parse(&with(section, &format!("{key} = {name:?}")));
+        parsed("Shop.Signals_2-a").unwrap();
+        for bad in ["", ".", "..", "a b", "a/b", "ä", &"a".repeat(250)] {
+            let error = parsed(bad).unwrap_err().to_string();
+            assert!(error.contains(&format!("{section}.{key}")), "{error}");
+        }
+    }
+}
+
+#[test]
 fn the_admin_server_can_be_switched_off() {
     for off in ["", "off"] {
         assert_eq!(

@@ -159,7 +159,7 @@ fn is_carried_out(
     let was_read_meanwhile = openings.any(|((_, of), opening)| {
         *of == oid
             && is_other(opening.filter.as_deref())
-            && Some(opening.at) >= since
+            && Some(opening.until) >= since
             && opening.at <= stored.at
     });
     // So it is while its changes are not published.

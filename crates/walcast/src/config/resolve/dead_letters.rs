@@ -3,7 +3,6 @@
 use walcast_delivery::DeadLetterConfig;
 
 use super::Check;
-use super::snapshot::TOPIC_BYTES_MAX;
 use crate::config::ConfigError;
 use crate::config::raw::RawDeadLetters;
 
@@ -17,10 +16,7 @@ impl Check<'_> {
         let topic = raw
             .topic
             .unwrap_or_else(|| format!("{topic_prefix}.dead-letters"));
-        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        let holds = !topic.is_empty() && topic.len() <= TOPIC_BYTES_MAX && topic.bytes().all(is_allowed);
-        let wanted = "a topic's name: up to 249 letters, digits, dots, _ and -";
-        self.rule("dead_letters.topic", &topic, wanted, holds)?;
+        self.topic_name("dead_letters.topic", &topic)?;
         let checkpoints = walcast_kafka::checkpoint_topic(topic_prefix);
         let wanted = "a topic of its own, not that of the checkpoints";
         self.rule("dead_letters.topic", &topic, wanted, topic != checkpoints)?;

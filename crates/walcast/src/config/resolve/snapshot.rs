@@ -7,7 +7,7 @@ use walcast_delivery::SnapshotConfig;
 use walcast_mapper::TableName;
 use walcast_postgres::{ConnectConfig, Environment};
 
-use super::{Check, Fault, is_word};
+use super::{Check, Fault};
 use crate::config::bytes::ByteSize;
 use crate::config::raw::RawSnapshot;
 use crate::config::{ConfigError, SnapshotSection};
@@ -18,8 +18,6 @@ const CONNECTIONS_MAX: u64 = 64;
 const LOCK_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 /// Changes wait meanwhile.
 const LOCK_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
-/// Kafka's limit.
-pub(super) const TOPIC_BYTES_MAX: usize = 249;
 /// Less would be spent on taking the snapshot.
 const WINDOW_MIN: Duration = Duration::from_secs(1);
 
@@ -85,9 +83,7 @@ impl Check<'_> {
             }
         };
         if let Some(topic) = &raw.signal_topic {
-            let holds = is_word(topic, b"._-") && topic.len() <= TOPIC_BYTES_MAX;
-            let wanted = "a topic's name: up to 249 letters, digits, dots, _ and -";
-            self.rule("snapshot.signal_topic", topic, wanted, holds)?;
+            self.topic_name("snapshot.signal_topic", topic)?;
         }
         let filters = raw
             .filters
