@@ -9,6 +9,7 @@ mod deck;
 mod fault;
 mod pair;
 mod report;
+mod source;
 mod stage;
 
 use std::time::Duration;
@@ -36,6 +37,10 @@ const FAULTS_BETWEEN_BREATHS: u32 = 10;
 /// How long recovery may take when nothing fails any more. Generous: only a fault of ours reaches it.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(180);
 
+/// How long a new standby may take until it could take over. It waits for the connectors, which fall behind on a machine that
+/// is busy with other things; only a standby that never copies the slot reaches it.
+const WHOLE_LIMIT: Duration = Duration::from_secs(600);
+
 /// What is to be gone through.
 #[derive(Clone, Copy, Debug)]
 pub struct Ordeal {
@@ -60,6 +65,8 @@ pub enum Length {
 struct Lasting {
     fault: Fault,
     until: Instant,
+    /// Since when it is mended; what it left may not be whole yet.
+    mended: Option<Instant>,
 }
 
 /// Plays it. `tell` hears what happens, with the time since the beginning.
@@ -70,14 +77,13 @@ pub async fn play(ordeal: &Ordeal, mut tell: impl FnMut(Duration, &str)) -> Repo
     let mut stage = Stage::set().await;
     let shop = Shop::create(stage.postgres()).await.unwrap();
     let mut pair = Pair::start(&stage.config()).await;
-    let load = shop.run(
-        stage.postgres(),
-        &LoadOptions {
-            writes_per_second: Some(ordeal.writes_per_second),
-            seed: ordeal.seed,
-            ..LoadOptions::default()
-        },
-    );
+    stage.await_standby().await;
+    let load = LoadOptions {
+        writes_per_second: Some(ordeal.writes_per_second),
+        seed: ordeal.seed,
+        ..LoadOptions::default()
+    };
+    let load = stage.load(shop, &load);
     let mut chance = StdRng::seed_from_u64(ordeal.seed);
     let mut deck = Deck::shuffled(&mut chance);
     let mut report = Report::default();
@@ -89,10 +95,34 @@ pub async fn play(ordeal: &Ordeal, mut tell: impl FnMut(Duration, &str)) -> Repo
         for news in report.news.drain(..) {
             tell(began.elapsed(), &news);
         }
-        while let Some(over) = lasting.iter().position(|one| one.until <= Instant::now()) {
-            let Lasting { fault, .. } = lasting.swap_remove(over);
-            stage.mend(fault, &mut pair).await;
-            tell(began.elapsed(), &format!("mended: {fault}"));
+        let mut over = Vec::new();
+        for (place, one) in lasting.iter_mut().enumerate() {
+            if one.mended.is_none() && one.until <= Instant::now() {
+                stage.mend(one.fault, &mut pair).await;
+                tell(began.elapsed(), &format!("mended: {}", one.fault));
+                one.mended = Some(Instant::now());
+            }
+            let Some(mended) = one.mended else { continue };
+            if stage.is_whole(one.fault).await {
+                if one.fault.leaves_traces() {
+                    let told = format!(
+                        "whole again, {:.1} s after it was mended: {}",
+                        mended.elapsed().as_secs_f64(),
+                        one.fault
+                    );
+                    tell(began.elapsed(), &told);
+                }
+                over.push(place);
+            } else if mended.elapsed() > WHOLE_LIMIT {
+                panic!(
+                    "{}: the standby has no copy of the slot\n{}",
+                    one.fault,
+                    pair.logs()
+                );
+            }
+        }
+        for place in over.into_iter().rev() {
+            lasting.remove(place);
         }
         let is_over = match ordeal.length {
             Length::EachOnce => deck.is_through(),
@@ -126,6 +156,7 @@ pub async fn play(ordeal: &Ordeal, mut tell: impl FnMut(Duration, &str)) -> Repo
                 lasting.push(Lasting {
                     fault,
                     until: Instant::now() + hold,
+                    mended: None,
                 });
                 next = Instant::now() + Duration::from_millis(chance.random_range(0..1500));
             }

@@ -19,6 +19,7 @@ mod positions;
 mod refusal;
 mod seed;
 mod source;
+mod standby;
 mod transactions;
 mod world;
 
@@ -32,5 +33,8 @@ pub use lasting::lasting;
 pub use positions::lsn;
 pub use refusal::{assert_tells, remedy};
 pub use seed::seed;
+pub use standby::{
+    PHYSICAL_SLOT, SYNCHRONISED, await_copy, await_replay, either, make_physical_slot, synchronised,
+};
 pub use transactions::{CheckpointRecord, KafkaTransaction, checkpoints, kafka_transactions};
 pub use world::World;

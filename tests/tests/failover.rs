@@ -4,10 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use walcast_testbed::{ConnectorConfig, Load, LoadOptions, Postgres, PostgresOptions, Shop, StopMode};
-use walcast_tests::{Case, Instance, World, assert_tells, await_that, await_writes, run};
-
-/// The physical slot of the standby.
-const STANDBY: &str = "standby_1";
+use walcast_tests::{
+    Case, Instance, PHYSICAL_SLOT, World, assert_tells, await_copy, await_replay, await_that, await_writes,
+    either, make_physical_slot, run,
+};
 
 /// Exit code of a connector that halted.
 const HALTED: i32 = 3;
@@ -19,38 +19,14 @@ const REFUSED: i32 = 1;
 const FAILED: i32 = 5;
 
 /// What a standby needs to have copies of failover slots.
-const SYNCHRONISED: [(&str, &str); 2] = [("primary_slot_name", STANDBY), ("sync_replication_slots", "on")];
-
-async fn make_physical_slot(primary: &Postgres) {
-    let sql = format!("SELECT pg_create_physical_replication_slot('{STANDBY}')");
-    primary.execute(&sql).await.unwrap();
-}
+const COPYING: [(&str, &str); 2] = [
+    ("primary_slot_name", PHYSICAL_SLOT),
+    ("sync_replication_slots", "on"),
+];
 
 /// A connection string with both servers; which one is the primary is found out.
-fn either(first: &Postgres, second: &Postgres, database: &str) -> String {
-    format!(
-        "postgres://postgres:postgres@127.0.0.1:{},127.0.0.1:{}/{database}?target_session_attrs=read-write&connect_timeout=5",
-        first.port(),
-        second.port()
-    )
-}
-
-async fn await_query(postgres: &Postgres, database: &str, what: &str, query: &str) {
-    await_that(what, async || {
-        let Ok(client) = postgres.client_of(database).await else {
-            return false;
-        };
-        let row = client.query_opt(query, &[]).await.unwrap();
-        row.is_some_and(|row| row.get::<_, Option<bool>>(0) == Some(true))
-    })
-    .await;
-}
-
-/// Waits until a standby could go on with a slot: its copy is complete.
-async fn await_copy(standby: &Postgres, slot: &str) {
-    let query =
-        format!("SELECT synced AND NOT temporary FROM pg_replication_slots WHERE slot_name = '{slot}'");
-    await_query(standby, "postgres", "the copy of the slot", &query).await;
+fn either_of(first: &Postgres, second: &Postgres, database: &str) -> String {
+    either([first.port(), second.port()], database)
 }
 
 fn load_of(shop: Shop, postgres: &Postgres) -> Load {
@@ -78,10 +54,10 @@ async fn with_a_synchronised_slot(major: u16) {
     assert_tells(&checked.stdout, &missing);
 
     make_physical_slot(&world.postgres).await;
-    let mut standby = world.postgres.standby_with(&SYNCHRONISED).await.unwrap();
+    let mut standby = world.postgres.standby_with(&COPYING).await.unwrap();
     let setting = "synchronized_standby_slots";
-    world.postgres.set_setting(setting, STANDBY).await.unwrap();
-    let config = config.set("postgres.url", either(&world.postgres, &standby, "shop"));
+    world.postgres.set_setting(setting, PHYSICAL_SLOT).await.unwrap();
+    let config = config.set("postgres.url", either_of(&world.postgres, &standby, "shop"));
     let mut instance = Instance::start(&config).await;
     let load = load_of(shop, &world.postgres);
     await_writes(&load, 300).await;
@@ -150,24 +126,22 @@ impl Lost {
         make_physical_slot(&primary).await;
         let mut standby = primary.standby_with(settings).await.unwrap();
         let mut case = Case::on(&primary, name).await;
-        let failover = if settings == SYNCHRONISED.as_slice() {
+        let failover = if settings == COPYING.as_slice() {
             "auto".into()
         } else {
             toml::Value::Boolean(false)
         };
         case.config = case
             .config
-            .set("postgres.url", either(&primary, &standby, name))
+            .set("postgres.url", either_of(&primary, &standby, name))
             .set("postgres.failover", failover);
         let mut instance = Instance::start(&case.config).await;
-        if settings == SYNCHRONISED.as_slice() {
+        if settings == COPYING.as_slice() {
             await_copy(&standby, &case.slot()).await;
         }
         case.insert([1, 2]).await;
         case.await_ids([1, 2]).await;
-        let written = case.text("SELECT pg_current_wal_insert_lsn()").await;
-        let has_it = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'");
-        await_query(&standby, "postgres", "replay of the first rows", &has_it).await;
+        await_replay(&primary, &standby).await;
         if is_behind {
             standby.stop(StopMode::Fast).await.unwrap();
             case.insert([3, 4]).await;
@@ -203,7 +177,7 @@ impl Lost {
 /// What is delivered while a standby is down is not on it when it is promoted, unless the primary waits for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_promoted_standby_that_was_behind_halts_and_the_range_is_named() {
-    let lost = Lost::primary(17, "behind_17", &SYNCHRONISED, true).await;
+    let lost = Lost::primary(17, "behind_17", &COPYING, true).await;
     let (case, switched_at) = (lost.case(), lost.switched_at().await);
     let why = case.halts().await;
     let promoted = format!("the server was promoted to timeline 2 at {switched_at}, but changes up to ");

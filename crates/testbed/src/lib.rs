@@ -68,7 +68,9 @@ pub use failing_http::FailingHttp;
 pub use kafka::{Kafka, KafkaCluster, KafkaOptions, KafkaSecurity, ProxiedListener};
 pub use load::{Load, LoadOptions, LoadSummary, Shop, TpcB};
 pub use packages::{POSTGRES_RELEASES, fetch, fetch_debezium};
-pub use postgres::{Auth, Password, Postgres, PostgresOptions, StopMode, connect, quote_name};
+pub use postgres::{
+    Auth, Password, Postgres, PostgresOptions, RecoveryTarget, StopMode, connect, quote_name,
+};
 pub use proxy::{Direction, Flow, Proxy};
 pub use record::{Change, Decoder, Payload, Record};
 pub use registry::Registry;

@@ -1,8 +1,10 @@
 //! A real Postgres server of a chosen major version on a loopback port and a Unix socket.
 
 mod access;
+mod copying;
 mod files;
 mod options;
+mod recovery;
 mod standby;
 
 use std::path::PathBuf;
@@ -13,6 +15,7 @@ use tokio_postgres::NoTls;
 
 pub use access::{connect, quote_name};
 pub use options::{Auth, Password, PostgresOptions, StopMode};
+pub use recovery::RecoveryTarget;
 
 use crate::account::Account;
 use crate::command;

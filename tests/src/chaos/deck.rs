@@ -37,6 +37,8 @@ impl Deck {
 fn every_fault(chance: &mut StdRng) -> Vec<Fault> {
     let mut faults = vec![
         Fault::Restarted(Server::Postgres),
+        Fault::FailedOver,
+        Fault::SwitchedOver,
         Fault::RolledThrough,
         Fault::WalsenderEnded,
         Fault::LeadEnded,

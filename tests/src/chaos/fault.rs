@@ -23,6 +23,10 @@ pub(super) enum Fault {
     Frozen(Server),
     /// Stopped in order and started.
     Restarted(Server),
+    /// The primary killed and its standby promoted; rewound behind it when it is mended.
+    FailedOver,
+    /// The primary stopped in order and its standby promoted; a standby of it when it is mended.
+    SwitchedOver,
     /// Every broker restarted, one after the other.
     RolledThrough,
     /// A broker's disk is full.
@@ -104,8 +108,9 @@ impl Fault {
     pub(super) fn parts(&self) -> &'static [Part] {
         match self {
             // A server that is stopped in order waits until the connector has confirmed everything.
-            Fault::Restarted(Server::Postgres) => &[Part::Source, Part::Kafka],
+            Fault::Restarted(Server::Postgres) | Fault::SwitchedOver => &[Part::Source, Part::Kafka],
             Fault::Network(End::Postgres, _)
+            | Fault::FailedOver
             | Fault::Killed(Server::Postgres)
             | Fault::Frozen(Server::Postgres)
             | Fault::WalsenderEnded
@@ -128,6 +133,11 @@ impl Fault {
         self.parts().iter().all(|part| !other.parts().contains(part))
     }
 
+    /// Whether it is over only some time after it was mended.
+    pub(super) fn leaves_traces(&self) -> bool {
+        matches!(self, Fault::FailedOver | Fault::SwitchedOver)
+    }
+
     /// How long it lasts.
     pub(super) fn hold(&self, chance: &mut StdRng) -> Duration {
         let can_be_long = matches!(self, Fault::Network(..) | Fault::Frozen(_) | Fault::LeaderFrozen);
@@ -147,6 +157,8 @@ impl fmt::Display for Fault {
             Fault::Killed(server) => write!(f, "{server} killed"),
             Fault::Frozen(server) => write!(f, "{server} frozen"),
             Fault::Restarted(server) => write!(f, "{server} restarted"),
+            Fault::FailedOver => f.write_str("primary killed, standby promoted"),
+            Fault::SwitchedOver => f.write_str("primary stopped, standby promoted"),
             Fault::RolledThrough => f.write_str("brokers restarted one after the other"),
             Fault::DiskFull(_) => f.write_str("disk of a broker full"),
             Fault::WalsenderEnded => f.write_str("replication connection ended by the server"),
@@ -176,7 +188,7 @@ impl fmt::Display for End {
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Server::Postgres => "Postgres",
+            Server::Postgres => "primary",
             Server::Broker(_) => "a broker",
         })
     }

@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use walcast_testbed::{
-    Audit, ConnectorConfig, Direction, Flow, KafkaCluster, KafkaOptions, Postgres, PostgresOptions, Proxy,
-    Registry, StopMode,
+    Audit, ConnectorConfig, Direction, Flow, KafkaCluster, KafkaOptions, Load, LoadOptions, Postgres, Proxy,
+    Registry, Shop, StopMode,
 };
 
 use super::fault::{End, Fault, Server, Weather};
 use super::pair::Pair;
 use super::report::Report;
+use super::source::Source;
+use crate::await_that;
 
 /// Name of the connectors.
 const NAME: &str = "chaos";
+const SLOT: &str = "walcast_chaos";
 
 /// How many brokers there are.
 pub(super) const BROKERS: usize = 3;
@@ -25,13 +28,11 @@ const DRIP: Duration = Duration::from_millis(1);
 
 /// Short, so that a fault can outlast it.
 const TRANSACTION_TIMEOUT_MS: i64 = 10_000;
-const WAL_SENDER_TIMEOUT: &str = "6s";
 
 pub(super) struct Stage {
-    postgres: Postgres,
+    source: Source,
     kafka: KafkaCluster,
     registry: Registry,
-    to_postgres: Proxy,
     to_registry: Proxy,
     /// How often tables were altered.
     alterations: u32,
@@ -39,17 +40,15 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) async fn set() -> Stage {
-        let postgres = PostgresOptions::default().with_setting("wal_sender_timeout", WAL_SENDER_TIMEOUT);
-        let (postgres, kafka, registry) = tokio::join!(
-            Box::pin(Postgres::start(postgres)),
+        let (source, kafka, registry) = tokio::join!(
+            Box::pin(Source::start()),
             Box::pin(KafkaCluster::start(BROKERS, KafkaOptions::default())),
             Box::pin(Registry::start()),
         );
-        let (postgres, kafka, registry) = (postgres.unwrap(), kafka.unwrap(), registry.unwrap());
+        let (kafka, registry) = (kafka.unwrap(), registry.unwrap());
         Stage {
-            to_postgres: Proxy::start(postgres.port()).await.unwrap(),
             to_registry: Proxy::start(registry.port()).await.unwrap(),
-            postgres,
+            source,
             kafka,
             registry,
             alterations: 0,
@@ -58,20 +57,28 @@ impl Stage {
 
     /// The connectors reach every server through a line.
     pub(super) fn config(&self) -> ConnectorConfig {
-        let through = |url: String, port: u16, line: &Proxy| {
-            url.replace(&format!(":{port}/"), &format!(":{}/", line.port()))
-        };
-        let postgres = through(self.postgres.url(), self.postgres.port(), &self.to_postgres);
-        let registry = through(self.registry.url(), self.registry.port(), &self.to_registry);
+        let (port, line) = (self.registry.port(), self.to_registry.port());
+        let registry = self
+            .registry
+            .url()
+            .replace(&format!(":{port}/"), &format!(":{line}/"));
         ConnectorConfig::of(&self.kafka.brokers(), NAME)
             .unwrap()
-            .set("postgres.url", postgres)
+            .set("postgres.url", self.source.url())
+            .set("postgres.slot", SLOT)
+            .set("postgres.failover", true)
             .set("registry.url", registry)
             .set("kafka.transaction_timeout_ms", TRANSACTION_TIMEOUT_MS)
     }
 
+    /// The primary.
     pub(super) fn postgres(&self) -> &Postgres {
-        &self.postgres
+        self.source.primary()
+    }
+
+    /// Starts the shop's business, which goes on wherever the primary is.
+    pub(super) fn load(&self, shop: Shop, options: &LoadOptions) -> Load {
+        shop.run_at(&self.source.config(), options)
     }
 
     pub(super) fn audit(&self, tables: &[&str]) -> Audit {
@@ -79,7 +86,7 @@ impl Stage {
     }
 
     pub(super) async fn end_of_log(&self) -> u64 {
-        let client = self.postgres.client().await.unwrap();
+        let client = self.postgres().client().await.unwrap();
         let row = client.query_one("SELECT pg_current_wal_lsn()::text", &[]).await;
         crate::lsn(row.unwrap().get(0))
     }
@@ -87,11 +94,16 @@ impl Stage {
     pub(super) async fn inflict(&mut self, fault: Fault, pair: &mut Pair, report: &mut Report) {
         match fault {
             Fault::Network(end, weather) => self.lines(end).into_iter().for_each(|line| blow(line, weather)),
-            Fault::Killed(Server::Postgres) => self.postgres.kill().unwrap(),
+            Fault::Killed(Server::Postgres) => self.source.primary_mut().kill().unwrap(),
             Fault::Killed(Server::Broker(number)) => self.kafka.broker_mut(number).kill().unwrap(),
-            Fault::Frozen(Server::Postgres) => self.postgres.pause().unwrap(),
+            Fault::Frozen(Server::Postgres) => self.source.primary_mut().pause().unwrap(),
             Fault::Frozen(Server::Broker(number)) => self.kafka.broker_mut(number).pause().unwrap(),
-            Fault::Restarted(Server::Postgres) => self.postgres.restart(StopMode::Fast).await.unwrap(),
+            Fault::Restarted(Server::Postgres) => {
+                let primary = self.source.primary_mut();
+                primary.restart(StopMode::Fast).await.unwrap();
+            }
+            Fault::FailedOver => self.source.fail_over().await,
+            Fault::SwitchedOver => self.source.switch_over().await,
             Fault::Restarted(Server::Broker(number)) => {
                 self.kafka.broker_mut(number).restart().await.unwrap();
             }
@@ -128,11 +140,13 @@ impl Stage {
     pub(super) async fn mend(&mut self, fault: Fault, pair: &mut Pair) {
         match fault {
             Fault::Network(end, _) => self.lines(end).into_iter().for_each(clear),
-            Fault::Killed(Server::Postgres) => self.postgres.start_again().await.unwrap(),
+            Fault::Killed(Server::Postgres) => self.source.primary_mut().start_again().await.unwrap(),
+            Fault::FailedOver => self.source.rejoin_rewound().await,
+            Fault::SwitchedOver => self.source.rejoin().await,
             Fault::Killed(Server::Broker(number)) => {
                 self.kafka.broker_mut(number).start_again().await.unwrap();
             }
-            Fault::Frozen(Server::Postgres) => self.postgres.resume().unwrap(),
+            Fault::Frozen(Server::Postgres) => self.source.primary_mut().resume().unwrap(),
             Fault::Frozen(Server::Broker(number)) => self.kafka.broker_mut(number).resume().unwrap(),
             Fault::DiskFull(number) => {
                 // Whether or not it has noticed.
@@ -153,9 +167,19 @@ impl Stage {
         }
     }
 
+    /// Whether what was mended is as it was before: a standby that was made anew has its copy of the slot.
+    pub(super) async fn is_whole(&mut self, fault: Fault) -> bool {
+        !fault.leaves_traces() || self.source.is_whole(SLOT).await
+    }
+
+    /// Waits until the standby could take over for the first time.
+    pub(super) async fn await_standby(&mut self) {
+        await_that("the copy of the slot", async || self.source.is_whole(SLOT).await).await;
+    }
+
     fn lines(&self, end: End) -> Vec<&Proxy> {
         match end {
-            End::Postgres => vec![&self.to_postgres],
+            End::Postgres => self.source.lines(),
             End::Broker(number) => vec![self.kafka.line(number)],
             End::AllBrokers => self.kafka.lines().iter().collect(),
         }
@@ -164,7 +188,7 @@ impl Stage {
     /// Ends the server processes that a query names.
     async fn terminate(&self, pids: &str) {
         let sql = format!("SELECT pg_terminate_backend(pid) FROM ({pids}) AS them (pid)");
-        self.postgres.execute(&sql).await.unwrap();
+        self.postgres().execute(&sql).await.unwrap();
     }
 
     /// A column more on two tables, and the one of the last time away; later writes fill it.
@@ -176,7 +200,7 @@ impl Stage {
              ALTER TABLE payments ADD COLUMN extra_{now} int, DROP COLUMN IF EXISTS extra_{before}"
         );
         // A load locks rows in another order; and the server may be away, when another fault lasts.
-        while let Err(error) = self.postgres.execute(&statements).await {
+        while let Err(error) = self.postgres().execute(&statements).await {
             eprintln!("altering the tables is tried again: {error}");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use tokio_postgres::Transaction;
+use tokio_postgres::{Config, Transaction};
 
 use super::{Load, LoadOptions, Workload};
 use crate::error::{Error, Result};
@@ -71,7 +71,12 @@ impl Shop {
 
     /// Starts the shop's business.
     pub fn run(self, postgres: &Postgres, options: &LoadOptions) -> Load {
-        Load::start(&postgres.config(), options, self)
+        self.run_at(&postgres.config(), options)
+    }
+
+    /// The same at whatever server is found by this, such as [`Postgres::config_of_either`].
+    pub fn run_at(self, config: &Config, options: &LoadOptions) -> Load {
+        Load::start(config, options, self)
     }
 
     fn some_order(&self, random: &mut StdRng) -> i64 {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::{Postgres, PostgresOptions};
@@ -59,6 +60,16 @@ impl Postgres {
             .password(self.options.password.text())
             .dbname(&self.options.database)
             .application_name("walcast-testbed");
+        config
+    }
+
+    /// The same to whichever of two servers takes writes.
+    pub fn config_of_either(&self, other: &Postgres) -> Config {
+        let mut config = self.config();
+        config
+            .host_path(other.socket_dir())
+            .port(other.port())
+            .target_session_attrs(TargetSessionAttrs::ReadWrite);
         config
     }
 

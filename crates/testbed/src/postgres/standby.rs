@@ -1,7 +1,8 @@
-//! A standby that streams from a running server.
+//! A standby that streams from a running server, and the ways from one role to the other.
 
-use std::path::Path;
+use std::path::PathBuf;
 
+use super::copying::{SLOTS, copy_data};
 use super::{Postgres, PostgresOptions, StopMode};
 use crate::error::{Result, file_error};
 use crate::ports::Port;
@@ -9,9 +10,6 @@ use crate::state::StateFolder;
 
 /// Makes a server a standby for as long as the file is there.
 const SIGNAL: &str = "standby.signal";
-
-/// The folder of replication slots, which belong to one server.
-const SLOTS: &str = "pg_replslot";
 
 impl Postgres {
     /// A standby of this server, which is stopped for a moment while its files are copied.
@@ -27,23 +25,12 @@ impl Postgres {
     /// # Errors
     /// When files cannot be copied, or either server does not start.
     pub async fn standby_with(&mut self, settings: &[(&str, &str)]) -> Result<Postgres> {
-        let primary = format!(
-            "host=127.0.0.1 port={} user={} dbname={}",
-            self.port.number(),
-            self.options.superuser,
-            self.options.database
-        );
-        let mut options: PostgresOptions = self
-            .options
-            .clone()
-            .with_setting("primary_conninfo", &primary)
-            .with_setting("hot_standby_feedback", "on");
-        for (name, value) in settings {
-            options = options.with_setting(name, value);
-        }
+        let options = self.options.clone().with_setting("hot_standby_feedback", "on");
+        let options = settings.iter().fold(options, |options, (name, value)| {
+            options.with_setting(name, value)
+        });
         let mut standby = self.copy(options).await?;
-        standby.write_signal()?;
-        standby.start_again().await?;
+        standby.follow(self).await?;
         Ok(standby)
     }
 
@@ -54,26 +41,59 @@ impl Postgres {
     /// # Errors
     /// When files cannot be copied, or this server does not start again.
     pub async fn copy(&mut self, options: PostgresOptions) -> Result<Postgres> {
+        self.copy_without(options, &[SLOTS]).await
+    }
+
+    /// The same with its replication slots, as a snapshot of a file system or of a virtual machine has them.
+    ///
+    /// # Errors
+    /// When files cannot be copied, or this server does not start again.
+    pub async fn copy_whole(&mut self, options: PostgresOptions) -> Result<Postgres> {
+        self.copy_without(options, &[]).await
+    }
+
+    async fn copy_without(&mut self, options: PostgresOptions, left_empty: &[&str]) -> Result<Postgres> {
         self.stop(StopMode::Fast).await?;
-        let port = Port::reserve()?;
-        let state = StateFolder::create("standby")?;
-        for folder in ["server", "socket"] {
-            state.subfolder(folder)?;
-        }
-        copy_tree(&self.state.join("data"), &state.join("data"))?;
-        let copy = Postgres {
-            process: None,
-            options,
-            programs: self.programs.clone(),
-            port,
-            tls: None,
-            account: self.account,
-            state,
-        };
+        let copy = self.beside(options)?;
+        copy_data(&self.data(), &copy.data(), left_empty)?;
         copy.own_state()?;
         copy.write_settings()?;
         self.start_again().await?;
         Ok(copy)
+    }
+
+    /// A server of the same programs with a port and folders of its own, and no data.
+    pub(super) fn beside(&self, options: PostgresOptions) -> Result<Postgres> {
+        let state = StateFolder::create("postgres")?;
+        for folder in ["server", "socket", "data"] {
+            state.subfolder(folder)?;
+        }
+        Ok(Postgres {
+            process: None,
+            options,
+            programs: self.programs.clone(),
+            port: Port::reserve()?,
+            tls: None,
+            account: self.account,
+            state,
+        })
+    }
+
+    /// Starts this server, which is stopped, as a standby of another one. What it has of the log must be in the other one's.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn follow(&mut self, primary: &Postgres) -> Result<()> {
+        let to_primary = format!(
+            "host=127.0.0.1 port={} user={} dbname={}",
+            primary.port.number(),
+            primary.options.superuser,
+            primary.options.database
+        );
+        self.set_option("primary_conninfo", &to_primary);
+        self.write_settings()?;
+        self.signal(SIGNAL)?;
+        self.start_again().await
     }
 
     /// Begins a new timeline, as a promotion does: the server is stopped, started as a standby of nobody, and promoted. Its
@@ -83,15 +103,9 @@ impl Postgres {
     /// When it does not start or refuses.
     pub async fn promote_in_place(&mut self) -> Result<()> {
         self.stop(StopMode::Fast).await?;
-        self.write_signal()?;
+        self.signal(SIGNAL)?;
         self.start_again().await?;
         self.promote().await
-    }
-
-    fn write_signal(&self) -> Result<()> {
-        let signal = self.state.join("data").join(SIGNAL);
-        std::fs::write(&signal, "").map_err(file_error("write", &signal))?;
-        self.own_state()
     }
 
     /// Ends recovery: the standby becomes a server of its own, on the next timeline. It is one when this returns.
@@ -101,23 +115,21 @@ impl Postgres {
     pub async fn promote(&self) -> Result<()> {
         self.execute("SELECT pg_promote()").await.map(drop)
     }
-}
 
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
-    std::fs::create_dir_all(to).map_err(file_error("make", to))?;
-    for entry in std::fs::read_dir(from).map_err(file_error("read", from))? {
-        let entry = entry.map_err(file_error("read", from))?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        if source.is_dir() && entry.file_name() == SLOTS {
-            std::fs::create_dir_all(&target).map_err(file_error("make", &target))?;
-        } else if source.is_dir() {
-            copy_tree(&source, &target)?;
-        } else if entry.file_name() != "postmaster.pid" {
-            std::fs::copy(&source, &target).map_err(file_error("copy", &source))?;
-        }
+    /// Changes a setting of the options, for the next start.
+    pub(super) fn set_option(&mut self, name: &str, value: &str) {
+        self.options.settings.retain(|(known, _)| known != name);
+        self.options.settings.push((name.to_owned(), value.to_owned()));
     }
-    let mode = std::fs::metadata(from)
-        .map_err(file_error("look at", from))?
-        .permissions();
-    std::fs::set_permissions(to, mode).map_err(file_error("set the mode of", to))
+
+    /// Leaves an empty file in the data folder, by which the next start knows what it is to be.
+    pub(super) fn signal(&self, name: &str) -> Result<()> {
+        let signal = self.data().join(name);
+        std::fs::write(&signal, "").map_err(file_error("write", &signal))?;
+        self.own_state()
+    }
+
+    pub(super) fn data(&self) -> PathBuf {
+        self.state.join("data")
+    }
 }
