@@ -14,6 +14,10 @@ use crate::requests::Signalled;
 use crate::rules::Rule;
 use crate::world::World;
 
+/// How many checkpoints may be committed between the moment at which a signal is read and its own: that of the parcel that is
+/// being committed, those of the parcels that wait, and that of the parcel that is being filled.
+const READ_AHEAD: usize = 6;
+
 pub(super) fn are_carried_out(world: &World, visible: &[Stored], is_complete: bool) {
     let read = read(world, visible);
     let requests = world.requests.borrow();
@@ -145,14 +149,14 @@ fn is_carried_out(
     };
     let stored = checkpoints[place];
     let before = place.checked_sub(1).map(|before| checkpoints[before]);
-    let earlier = place.checked_sub(2).map(|before| checkpoints[before]);
+    let earlier = place.checked_sub(READ_AHEAD).map(|before| checkpoints[before]);
     if world.requests.borrow().may_be_stopped(&table, signal.sent) {
         return;
     }
     // It is refused while the table is being read for somebody else.
     let is_other = |other: Option<&str>| other != Some(filter.as_str());
     let reads_other = |stored: &StoredCheckpoint| being_read(stored.checkpoint(), &signal.table, &is_other);
-    let since = earlier.or(before).map(|earlier| earlier.at);
+    let since = earlier.map(|earlier| earlier.at);
     let database = world.database.borrow();
     let oid = database.oid_of(&table);
     let mut openings = database.openings.iter();
