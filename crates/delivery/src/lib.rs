@@ -54,8 +54,9 @@ pub use coverage::{publication_findings, table_findings};
 pub use dead_letters::{DeadLetterConfig, DeadLetterRule, OnError};
 pub use drift::{DriftBoard, Drifted};
 pub use edge::{
-    BoxedFault, Catalog, ChangeStream, CopiedRows, CreatedSlot, Fault, Feedback, Opened, RowsCatalog,
-    SchemaRegistry, Sink, Snapshot, SnapshotTable, Snapshots, Source, SourceWatch, Started, Topics, WalWatch,
+    BoxedFault, Catalog, ChangeStream, ChosenRows, CopiedRows, CreatedSlot, Fault, Feedback, Opened,
+    RowsCatalog, SchemaRegistry, Sink, Snapshot, SnapshotTable, Snapshots, Source, SourceWatch, Started,
+    Topics, WalWatch,
 };
 pub use error::{DeliveryError, Halt};
 pub use guard::{

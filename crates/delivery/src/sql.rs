@@ -26,6 +26,13 @@ pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// A text in quotes, whatever `standard_conforming_strings` is; for ordinary SQL. Without a type, it takes that of the column
+/// it is compared with.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    format!("E{}", literal(&text.replace('\\', "\\\\")))
+}
+
 /// The statement that creates a publication of exactly these tables. Where changes of partitions are sent as those of the
 /// root, partitions which are added later are published too.
 #[must_use]
@@ -91,6 +98,7 @@ mod tests {
     fn quotes_are_doubled() {
         assert_eq!(identifier(r#"a"b'c"#), r#""a""b'c""#);
         assert_eq!(literal(r#"a"b'c"#), r#"'a"b''c'"#);
+        assert_eq!(escaped(r"a\b'c"), r"E'a\\b''c'");
     }
 
     #[test]

@@ -92,7 +92,7 @@ pub use config::{
     Route, RouteError, RouteText, Salt, SchemaAdjustment, Shape, TableName, TimeMode, TruncateRule,
     TypeModes, UnavailableValues, UnknownMode, UnwritableMode,
 };
-pub use dead_letter::{DeadLetter, LetterPlace, LetterReason, LostEvent};
+pub use dead_letter::{DeadLetter, LetterPlace, LetterReason, LostEvent, letter_key, write_letter_done};
 pub use error::MapError;
 pub use events::{
     EdgeContext, EventTopic, HeartbeatEvents, MessageContext, MessageEvents, Notification,

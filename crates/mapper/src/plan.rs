@@ -138,7 +138,7 @@ impl Plan {
             },
             row_key: match config.unavailable_values {
                 UnavailableValues::Placeholder => Vec::new(),
-                UnavailableValues::Reselect => key::of_rows(relation, facts),
+                UnavailableValues::Reselect => key::of_rows(relation, &facts.key_columns),
             },
             topic_prefix: config.topic_prefix.clone(),
             tombstones_on_delete: config.tombstones_on_delete,

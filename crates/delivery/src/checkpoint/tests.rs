@@ -35,7 +35,14 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
         Just(Publishing::Pending),
         lsn().prop_map(Publishing::Since)
     ];
-    let asked = (option::of(".*"), any::<bool>(), any::<bool>(), publishing);
+    let letters = proptest::collection::vec(".*", 0..3);
+    let asked = (
+        option::of(".*"),
+        any::<bool>(),
+        any::<bool>(),
+        publishing,
+        letters,
+    );
     let table =
         (".*", ".*", option::of(next), asked).prop_map(|(namespace, name, next, asked)| TableProgress {
             namespace,
@@ -48,6 +55,7 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
             }),
             rows: 0,
             filter: asked.0,
+            letters: asked.4,
             marks: if asked.1 {
                 Marks::Initial
             } else {

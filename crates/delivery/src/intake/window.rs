@@ -13,7 +13,9 @@ use super::notifications::Scan;
 use super::pace::Pace;
 use super::{Intake, IntakeFault, unix_nanos};
 use crate::DeliveryError;
-use crate::edge::{BoxedFault, CopiedRows, Opened, RowsCatalog, SchemaRegistry, Snapshot, Snapshots, Topics};
+use crate::edge::{
+    BoxedFault, ChosenRows, CopiedRows, Opened, RowsCatalog, SchemaRegistry, Snapshot, Snapshots, Topics,
+};
 use crate::parcel::PARCEL_BYTES;
 use crate::snapshot::Request;
 
@@ -224,9 +226,12 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         let Some(progress) = self.rows.progress.find(name).cloned() else {
             return Ok(Begun::PassedOver);
         };
-        let opened = snapshot
-            .open(name, progress.next, progress.filter.as_deref())
-            .await;
+        let rows = match progress.filter.as_deref() {
+            None => ChosenRows::Configured,
+            Some(condition) if progress.letters.is_empty() => ChosenRows::Where(condition),
+            Some(condition) => ChosenRows::Few(condition),
+        };
+        let opened = snapshot.open(name, progress.next, rows).await;
         let lsn = snapshot.lsn();
         let opened = match opened {
             Err(fault) if progress.asked && fault.is_about_rows() => {

@@ -14,6 +14,8 @@ use crate::edge::{Catalog, SchemaRegistry, Topics};
 pub(crate) struct RowsPlan {
     pub(crate) table: TableName,
     relation: Relation,
+    /// The columns of its key, as the catalog has them.
+    key_columns: Vec<String>,
     /// Or why none of them can be made.
     plan: Result<Box<Plan>, Refusal>,
 }
@@ -43,6 +45,7 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry> Relations<'_, C, T, R> {
         Ok(RowsPlan {
             table,
             relation,
+            key_columns: facts.key_columns.clone(),
             plan,
         })
     }
@@ -64,6 +67,7 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry> Relations<'_, C, T, R> {
         };
         let letter = DeadLetter {
             relation: &rows.relation,
+            key_columns: &rows.key_columns,
             event: LostEvent::Read(row),
             place: LetterPlace::Read(*context),
             reason: refusal.reason,

@@ -50,6 +50,9 @@ pub struct TableProgress {
     /// Which rows of it are read, as a condition in SQL; `None`: those that the configuration says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
+    /// The dead letters that are done with when they are read, by what they have in header `walcast.id`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub letters: Vec<String>,
     /// What its rows are marked as.
     #[serde(default, skip_serializing_if = "Marks::is_initial")]
     pub marks: Marks,
@@ -187,6 +190,7 @@ impl TableProgress {
             next: None,
             rows: 0,
             filter: None,
+            letters: Vec::new(),
             marks: Marks::Initial,
             asked: false,
             publishing: Publishing::Done,

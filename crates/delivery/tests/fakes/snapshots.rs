@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use walcast_delivery::{BoxedFault, CopiedRows, NextRow, Opened, Snapshot, SnapshotTable, Snapshots};
+use walcast_delivery::{
+    BoxedFault, ChosenRows, CopiedRows, NextRow, Opened, Snapshot, SnapshotTable, Snapshots,
+};
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
 
@@ -117,7 +119,7 @@ impl Snapshot for FakeSnapshot {
         &mut self,
         table: &TableName,
         from: Option<NextRow>,
-        _filter: Option<&str>,
+        _rows: ChosenRows<'_>,
     ) -> Result<Opened, BoxedFault> {
         let lsn = self.lsn;
         let postgres = &self.postgres;

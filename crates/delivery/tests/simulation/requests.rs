@@ -119,6 +119,7 @@ async fn ask_to_start(world: &World, control: &SnapshotControl) {
     let selection = Selection {
         tables: pattern.parse().expect("a pattern"),
         filter: Some(filter.clone()),
+        letters: Vec::new(),
     };
     let command = SnapshotCommand::Start {
         tables: vec![selection],

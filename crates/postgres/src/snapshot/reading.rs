@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 use walcast_delivery::sql::table as quoted;
-use walcast_delivery::{BoxedFault, CopiedRows, NextRow, Opened, Snapshot, SnapshotTable};
+use walcast_delivery::{BoxedFault, ChosenRows, CopiedRows, NextRow, Opened, Snapshot, SnapshotTable};
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, PgTimestamp};
 
@@ -110,7 +110,7 @@ impl PostgresSnapshot {
         &mut self,
         table: &TableName,
         from: Option<NextRow>,
-        filter: Option<&str>,
+        rows: ChosenRows<'_>,
     ) -> Result<Opened, PostgresError> {
         self.running.clear();
         self.chunks.clear();
@@ -129,8 +129,11 @@ impl PostgresSnapshot {
             return Ok(Opened::Altered);
         }
         let facts = table_facts(&client, seen.relation.oid).await?;
-        let filter = filter.or_else(|| self.config.snapshot_filter(table));
-        self.chunks = plan(&seen, filter, from, version);
+        let rows = match (rows, self.config.snapshot_filter(table)) {
+            (ChosenRows::Configured, Some(filter)) => ChosenRows::Where(filter),
+            (rows, _) => rows,
+        };
+        self.chunks = plan(&seen, rows, from, version);
         Ok(Opened::Table(Box::new(SnapshotTable {
             bytes: self.chunks.iter().map(|chunk| chunk.bytes).sum(),
             relation: seen.relation,
@@ -254,9 +257,9 @@ impl Snapshot for PostgresSnapshot {
         &mut self,
         table: &TableName,
         from: Option<NextRow>,
-        filter: Option<&str>,
+        rows: ChosenRows<'_>,
     ) -> Result<Opened, BoxedFault> {
-        Ok(self.try_open(table, from, filter).await?)
+        Ok(self.try_open(table, from, rows).await?)
     }
 
     async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedFault> {

@@ -3,8 +3,8 @@ use std::fmt;
 
 use walcast_delivery::{
     BoxedFault, Catalog, ChangeStream, Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate,
-    CopiedRows, CreatedSlot, Fault, Feedback, NextRow, Opened, Partitions, Rewind, RowsCatalog, Sink,
-    SlotState, Snapshot, Snapshots, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline,
+    ChosenRows, CopiedRows, CreatedSlot, Fault, Feedback, NextRow, Opened, Partitions, Rewind, RowsCatalog,
+    Sink, SlotState, Snapshot, Snapshots, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline,
     WalStatus,
 };
 use walcast_mapper::{Batch, TableFacts, TableName, Unsent};
@@ -129,7 +129,7 @@ impl Snapshot for Never {
         &mut self,
         _: &TableName,
         _: Option<NextRow>,
-        _: Option<&str>,
+        _: ChosenRows<'_>,
     ) -> Result<Opened, BoxedFault> {
         match *self {}
     }
