@@ -69,9 +69,9 @@ pub use positions::Positions;
 pub use rewind::{Rewind, RewindRefused, RewindWindow, rewind, rewind_window};
 pub use role::{Role, RoleBoard};
 pub use snapshot::{
-    Board, BoardedTable, Marks, NextRow, Publishing, Selection, Signal, SignalError, SnapshotAnswer,
-    SnapshotBoard, SnapshotCommand, SnapshotConfig, SnapshotControl, SnapshotMode, SnapshotProgress,
-    SnapshotRefused, SnapshotRequests, SnapshotUnanswered, TableProgress, Window,
+    Board, BoardedTable, FormerKey, Marks, NextRow, Publishing, Selection, Signal, SignalError,
+    SnapshotAnswer, SnapshotBoard, SnapshotCommand, SnapshotConfig, SnapshotControl, SnapshotMode,
+    SnapshotProgress, SnapshotRefused, SnapshotRequests, SnapshotUnanswered, TableProgress, Window,
 };
 pub use status::Status;
 pub use survey::{

@@ -33,6 +33,16 @@ pub fn escaped(text: &str) -> String {
     format!("E{}", literal(&text.replace('\\', "\\\\")))
 }
 
+/// What chooses the rows with a key, given by columns and values.
+#[must_use]
+pub fn has_key<'k>(key: impl IntoIterator<Item = (&'k String, &'k String)>) -> String {
+    let columns = key.into_iter();
+    let columns: Vec<String> = columns
+        .map(|(column, value)| format!("{} = {}", identifier(column), escaped(value)))
+        .collect();
+    format!("({})", columns.join(" AND "))
+}
+
 /// The statement that creates a publication of exactly these tables. Where changes of partitions are sent as those of the
 /// root, partitions which are added later are published too.
 #[must_use]

@@ -65,6 +65,7 @@ mod error;
 mod events;
 mod facts;
 mod format;
+mod gone;
 mod header;
 pub mod json;
 mod key;
@@ -99,9 +100,10 @@ pub use events::{
     NotificationEvents, SnapshotEvent, SnapshotKind, Tally, TransactionEvents,
 };
 pub use facts::{ColumnFacts, TableFacts, TypeFacts, TypeKind};
+pub use gone::gone_tuple;
 pub use limits::RecordLimits;
 pub use pattern::{ColumnPattern, NamePattern, PatternError, PrefixPattern, TablePattern};
 pub use plan::{Plan, SchemaId, SchemaIds};
-pub use read::{ReadContext, RowId, SnapshotMark};
+pub use read::{GoneContext, ReadContext, RowId, SnapshotMark};
 pub use source_field::SourceField;
 pub use unsent::Unsent;

@@ -8,7 +8,7 @@ use walcast_mapper::{TableFacts, TableName};
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Relation};
 
 use super::BoxedFault;
-use crate::NextRow;
+use crate::{FormerKey, NextRow};
 
 /// Takes snapshots of the source.
 pub trait Snapshots {
@@ -49,6 +49,9 @@ pub trait Snapshot {
 
     /// The next rows of the table, ascending by table and place ([`walcast_mapper::RowId`]); `None` at its end. Cancel-safe.
     fn next(&mut self) -> impl Future<Output = Result<Option<CopiedRows>, BoxedFault>>;
+
+    /// Which of these keys no row of the table has that was read to its end last; in their order.
+    fn gone(&mut self, keys: Vec<FormerKey>) -> impl Future<Output = Result<Vec<FormerKey>, BoxedFault>>;
 }
 
 /// Which rows of a table are read.

@@ -83,6 +83,10 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
             return Ok(());
         };
         let (marks, rows, letters) = (one.marks, one.rows, one.letters.clone());
+        if scan.is_of_rows() {
+            // Behind the rows, and committed with them.
+            self.relations.take_off(&letters, &mut self.parcel.batch).await?;
+        }
         let data = |progress: &SnapshotProgress| {
             vec![
                 (DATA_COLLECTIONS, listed(progress, marks)),
@@ -93,10 +97,6 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         };
         self.notify(marks, SnapshotEvent::TableScanCompleted, data)
             .await?;
-        if scan.is_of_rows() {
-            // Behind the rows, and committed with them.
-            self.relations.take_off(&letters, &mut self.parcel.batch).await?;
-        }
         self.rows.progress.reach(table, None);
         self.show_progress();
         if !self.rows.progress.has_marked(marks) {

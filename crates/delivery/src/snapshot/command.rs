@@ -1,5 +1,7 @@
 //! What a running connector is asked to do with existing rows.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use walcast_mapper::{TableName, TablePattern};
 
@@ -47,7 +49,16 @@ pub struct Selection {
     /// chosen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub letters: Vec<String>,
+    /// Keys of rows whose delete, or whose move to another key, is such a letter: where no row has one of them, what a deleted
+    /// row leaves is sent for it. Theirs are among the rows that are chosen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_keys: Vec<FormerKey>,
 }
+
+/// A key that a row had, as the log told it: values by column.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FormerKey(pub BTreeMap<String, String>);
 
 impl SnapshotCommand {
     /// One word for it.
@@ -133,7 +144,7 @@ pub(crate) fn chosen(
             if !selection.tables.matches(table) {
                 continue;
             }
-            if found && !selection.letters.is_empty() {
+            if found && !(selection.letters.is_empty() && selection.former_keys.is_empty()) {
                 return Err(SnapshotRefused::LettersOfSeveral {
                     pattern: selection.tables.to_string(),
                 });
@@ -155,6 +166,7 @@ pub(crate) fn chosen(
             chosen.push(TableProgress {
                 filter: selection.filter.clone(),
                 letters: selection.letters.clone(),
+                former_keys: selection.former_keys.clone(),
                 marks,
                 asked: true,
                 publishing: known.map_or(Publishing::Done, |one| one.publishing),

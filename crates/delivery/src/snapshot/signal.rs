@@ -186,6 +186,7 @@ fn execute(id: Option<String>, data: Execute) -> Result<Signal, SignalError> {
             tables: pattern(&collection)?,
             filter,
             letters: Vec::new(),
+            former_keys: Vec::new(),
         });
     }
     let marks = match data.kind {

@@ -294,6 +294,7 @@ async fn on_servers_that_forget_the_stream_is_begun_anew_for_a_table_whose_readi
             tables,
             filter: None,
             letters: Vec::new(),
+            former_keys: Vec::new(),
         }],
         marks: Marks::Incremental,
         id: None,

@@ -38,6 +38,7 @@ fn start(pattern: &str, filter: Option<&str>) -> SnapshotCommand {
             tables: pattern.parse().expect("a pattern"),
             filter: filter.map(str::to_owned),
             letters: Vec::new(),
+            former_keys: Vec::new(),
         }],
         marks: Marks::Incremental,
         id: None,

@@ -2,8 +2,11 @@
 //! not without them.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
-use walcast_delivery::{Marks, OnError, Selection, SnapshotAnswer, SnapshotCommand, SnapshotUnanswered};
+use walcast_delivery::{
+    FormerKey, Marks, OnError, Selection, SnapshotAnswer, SnapshotCommand, SnapshotUnanswered,
+};
 
 use crate::fakes::{
     Act, Change, DEAD_LETTERS, Logged, PostgresCall, TestFault, World, insert, insert_padded, update, verify,
@@ -75,12 +78,21 @@ fn taken_off(world: &World) -> (usize, bool) {
     })
 }
 
+/// Asks for the rows of `accounts` and for two keys that rows have lost: one that none has, and one that one has again.
 fn retry(pattern: &str, letter: &str) -> SnapshotCommand {
+    retry_with(pattern, letter, &[("id", "9"), ("id", "3")])
+}
+
+fn retry_with(pattern: &str, letter: &str, former_keys: &[(&str, &str)]) -> SnapshotCommand {
+    let former_key = |(column, value): &(&str, &str)| {
+        FormerKey(BTreeMap::from([((*column).to_owned(), (*value).to_owned())]))
+    };
     SnapshotCommand::Start {
         tables: vec![Selection {
             tables: pattern.parse().expect("a pattern"),
             filter: Some("all".to_owned()),
             letters: vec![letter.to_owned()],
+            former_keys: former_keys.iter().map(former_key).collect(),
         }],
         marks: Marks::Incremental,
         id: None,
@@ -129,7 +141,11 @@ async fn letters_are_taken_off_with_the_rows_wherever_reading_is_cut_off() {
             assert_eq!(count, 1, "cut off after {steps} steps");
         }
         assert_eq!(listed(&world).len(), 1 - count);
-        assert_eq!(reads(&world).len(), 3 * count, "cut off after {steps} steps");
+        let (gone, read): (Vec<String>, Vec<String>) =
+            reads(&world).into_iter().partition(|id| id.contains("gone"));
+        assert_eq!(read.len(), 3 * count, "cut off after {steps} steps");
+        let lost = ["16400(gone,0)", "16400(gone,0.1)"];
+        assert_eq!(gone, lost[..2 * count], "cut off after {steps} steps");
         if let Some(answer) = cut_off {
             assert_eq!(answer.expect("it is carried out").tables, ["public.accounts"]);
             assert_eq!(count, 1);
@@ -156,7 +172,7 @@ async fn a_row_that_fails_again_has_a_letter_of_its_own() {
 /// Nothing of the table was read to its end.
 #[tokio::test(start_paused = true)]
 async fn letters_stay_where_their_rows_cannot_be_read_or_are_not_wanted_any_more() {
-    for call in [PostgresCall::OpenTable, PostgresCall::Copy] {
+    for call in [PostgresCall::OpenTable, PostgresCall::Copy, PostgresCall::Gone] {
         let (world, letter) = with_letter().await;
         world.postgres.edit(|server| {
             let fault = Act::Fail(TestFault::about_rows("permission denied"));
@@ -181,6 +197,16 @@ async fn letters_stay_where_their_rows_cannot_be_read_or_are_not_wanted_any_more
     };
     world.run(stopping).await.expect("the connector runs and stops");
     assert_eq!(listed(&world), [letter]);
+}
+
+/// What would be the key of no record is not sent, and the rows are.
+#[tokio::test(start_paused = true)]
+async fn letters_stay_where_a_lost_key_is_not_that_of_the_table() {
+    let (world, letter) = with_letter().await;
+    let command = retry_with("public.accounts", &letter, &[("id", "9"), ("note", "x")]);
+    ask(&world, command).await.expect("it is carried out");
+    assert_eq!(listed(&world), [letter]);
+    assert_eq!(reads(&world).len(), 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use tokio::time::{Duration, sleep};
 use walcast_delivery::{
-    BoxedFault, ChosenRows, CopiedRows, NextRow, Opened, Snapshot, SnapshotTable, Snapshots,
+    BoxedFault, ChosenRows, CopiedRows, FormerKey, NextRow, Opened, Snapshot, SnapshotTable, Snapshots,
 };
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
@@ -162,6 +162,13 @@ impl Snapshot for StateSnapshot {
             })))
         };
         world.call(&life, "open table", open).await
+    }
+
+    async fn gone(&mut self, keys: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedFault> {
+        self.link.check()?;
+        let ids: Vec<String> = self.rows.of(self.table).map(|(id, _)| id.to_string()).collect();
+        let is_gone = |key: &FormerKey| key.0.get("id").is_some_and(|id| !ids.contains(id));
+        Ok(keys.into_iter().filter(is_gone).collect())
     }
 
     async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedFault> {

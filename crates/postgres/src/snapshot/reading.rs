@@ -8,12 +8,14 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 use walcast_delivery::sql::table as quoted;
-use walcast_delivery::{BoxedFault, ChosenRows, CopiedRows, NextRow, Opened, Snapshot, SnapshotTable};
+use walcast_delivery::{
+    BoxedFault, ChosenRows, CopiedRows, FormerKey, NextRow, Opened, Snapshot, SnapshotTable,
+};
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use super::chunks::{Chunk, plan};
-use crate::catalog::{Described, described, execute, sizes, table_facts};
+use crate::catalog::{Described, described, execute, gone, sizes, table_facts};
 use crate::config::PostgresConfig;
 use crate::connect::Session;
 use crate::error::PostgresError;
@@ -40,6 +42,8 @@ pub struct PostgresSnapshot {
     config: Arc<PostgresConfig>,
     /// Sessions that read nothing now.
     idle: Vec<usize>,
+    /// The table that was opened last, and the publication's row filter of it.
+    opened: Option<(TableName, Option<String>)>,
     chunks: VecDeque<Chunk>,
     /// Pieces that are being read, in order.
     running: VecDeque<Running>,
@@ -95,6 +99,7 @@ impl PostgresSnapshot {
             sessions,
             leading,
             config,
+            opened: None,
             chunks: VecDeque::new(),
             running: VecDeque::new(),
             tasks: JoinSet::new(),
@@ -134,6 +139,7 @@ impl PostgresSnapshot {
             (rows, _) => rows,
         };
         self.chunks = plan(&seen, rows, from, version);
+        self.opened = Some((table.clone(), seen.filter.clone()));
         Ok(Opened::Table(Box::new(SnapshotTable {
             bytes: self.chunks.iter().map(|chunk| chunk.bytes).sum(),
             relation: seen.relation,
@@ -260,6 +266,14 @@ impl Snapshot for PostgresSnapshot {
         rows: ChosenRows<'_>,
     ) -> Result<Opened, BoxedFault> {
         Ok(self.try_open(table, from, rows).await?)
+    }
+
+    async fn gone(&mut self, keys: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedFault> {
+        let client = self.first_client()?;
+        let Some((table, filter)) = &self.opened else {
+            return Ok(Vec::new());
+        };
+        Ok(gone(&client, table, filter.as_deref(), keys).await?)
     }
 
     async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedFault> {

@@ -50,8 +50,8 @@ pub(crate) enum Action {
     /// Have the running connector deliver the rows of dead letters as they are now, once what was wrong is mended
     ///
     /// The rows are read from their tables and stand in their topics at that place of the log. The letters are taken off the list
-    /// in the same Kafka transaction. Letters that this cannot deal with (deletes, moved keys, rows that cannot be found by a
-    /// key) are listed with what is to be done, and stay; exit code 6 tells of them.
+    /// in the same Kafka transaction. For a key that a row has lost and none has now, a delete is sent. Letters that this cannot
+    /// deal with are listed with what is to be done, and stay; exit code 6 tells of them.
     #[command(after_help = help_end!(
         "  walcast dlq retry --dry-run                what would be read, and what is left\n\
          \x20 walcast dlq retry\n\

@@ -104,6 +104,7 @@ pub(crate) async fn snapshot(config: Config, action: Action, json: bool) -> anyh
                     tables,
                     filter: filter.clone(),
                     letters: Vec::new(),
+                    former_keys: Vec::new(),
                 })
                 .collect(),
             marks: match marks {

@@ -3,9 +3,9 @@ use std::fmt;
 
 use walcast_delivery::{
     BoxedFault, Catalog, ChangeStream, Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate,
-    ChosenRows, CopiedRows, CreatedSlot, Fault, Feedback, NextRow, Opened, Partitions, Rewind, RowsCatalog,
-    Sink, SlotState, Snapshot, Snapshots, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline,
-    WalStatus,
+    ChosenRows, CopiedRows, CreatedSlot, Fault, Feedback, FormerKey, NextRow, Opened, Partitions, Rewind,
+    RowsCatalog, Sink, SlotState, Snapshot, Snapshots, Source, SourceWatch, Started, Survey,
+    SystemIdentifier, Timeline, WalStatus,
 };
 use walcast_mapper::{Batch, TableFacts, TableName, Unsent};
 use walcast_pgoutput::{FrameBlock, Lsn, Oid, PgTimestamp};
@@ -131,6 +131,10 @@ impl Snapshot for Never {
         _: Option<NextRow>,
         _: ChosenRows<'_>,
     ) -> Result<Opened, BoxedFault> {
+        match *self {}
+    }
+
+    async fn gone(&mut self, _: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedFault> {
         match *self {}
     }
 

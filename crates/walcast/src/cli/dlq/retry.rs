@@ -17,7 +17,7 @@ use walcast_mapper::TableName;
 use self::batch::{Batch, batches};
 use self::reading::Reading;
 use self::report::{Again, DryRun, Fate, Intended, Left, Report};
-use self::row::{Obstacle, RowKey};
+use self::row::{Obstacle, Rows};
 use super::letter::{Choice, Letter, chosen, listed};
 use crate::config::Config;
 use crate::exit::{Exit, one_line};
@@ -105,21 +105,21 @@ fn print(text: String) -> anyhow::Result<()> {
     Ok(())
 }
 
-type Rows = BTreeMap<TableName, Vec<(String, RowKey)>>;
+type ByTable = BTreeMap<TableName, Vec<(String, Rows)>>;
 
 /// Letters whose rows can be read, by table, and the others.
-fn sort(config: &Config, letters: &[Letter]) -> (Rows, Vec<Left>) {
-    let (mut rows, mut left) = (Rows::new(), Vec::new());
+fn sort(config: &Config, letters: &[Letter]) -> (ByTable, Vec<Left>) {
+    let (mut by_table, mut left) = (ByTable::new(), Vec::new());
     for letter in letters {
         match row::of(letter, &config.keys) {
-            Ok(key) => rows
+            Ok(rows) => by_table
                 .entry(letter.table())
                 .or_default()
-                .push((letter.id.clone(), key)),
+                .push((letter.id.clone(), rows)),
             Err(obstacle) => left.push(Left::of(letter, obstacle)),
         }
     }
-    (rows, left)
+    (by_table, left)
 }
 
 struct Retry<'a> {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use walcast_delivery::sql::{self, escaped, identifier};
+use walcast_delivery::FormerKey;
+use walcast_delivery::sql;
 use walcast_mapper::TableName;
 
-use super::row::RowKey;
+use super::row::{RowKey, Rows};
 
 /// No more rows are asked for at once than an index finds in a moment.
 const ROWS_MAX: usize = 200;
@@ -20,6 +21,8 @@ const CONDITION_BYTES_MAX: usize = 16 * 1024;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Batch {
     pub(super) rows: Vec<RowKey>,
+    /// Those of the keys that a row has lost.
+    pub(super) former_keys: Vec<FormerKey>,
     /// The letters that are done with when they are read.
     pub(super) letters: Vec<String>,
     /// What chooses the rows, in SQL.
@@ -27,28 +30,24 @@ pub(super) struct Batch {
 }
 
 /// The letters of a table by their rows, in batches; both in the order of the log.
-pub(super) fn batches(letters: Vec<(String, RowKey)>) -> Vec<Batch> {
+pub(super) fn batches(letters: Vec<(String, Rows)>) -> Vec<Batch> {
     let mut places = BTreeMap::new();
-    let mut rows: Vec<(RowKey, Vec<String>)> = Vec::new();
-    for (letter, key) in letters {
-        let place = *places.entry(key.clone()).or_insert(rows.len());
-        match rows.get_mut(place) {
+    let mut by_rows: Vec<(Rows, Vec<String>)> = Vec::new();
+    for (letter, rows) in letters {
+        let place = *places.entry(rows.clone()).or_insert(by_rows.len());
+        match by_rows.get_mut(place) {
             Some((_, letters)) => letters.push(letter),
-            None => rows.push((key, vec![letter])),
+            None => by_rows.push((rows, vec![letter])),
         }
     }
     let mut batches: Vec<Batch> = Vec::new();
-    for (key, letters) in rows {
+    for (rows, letters) in by_rows {
         for letters in letters.chunks(LETTERS_MAX) {
-            let condition = condition(&key);
-            match batches
-                .last_mut()
-                .filter(|batch| batch.has_room(&condition, letters))
-            {
-                Some(batch) => batch.add(key.clone(), &condition, letters),
+            match batches.last_mut().filter(|batch| batch.has_room(&rows, letters)) {
+                Some(batch) => batch.add(&rows, letters),
                 None => {
                     let mut batch = Batch::default();
-                    batch.add(key.clone(), &condition, letters);
+                    batch.add(&rows, letters);
                     batches.push(batch);
                 }
             }
@@ -60,31 +59,33 @@ pub(super) fn batches(letters: Vec<(String, RowKey)>) -> Vec<Batch> {
 const OR: &str = " OR ";
 
 impl Batch {
-    fn has_room(&self, condition: &str, letters: &[String]) -> bool {
+    fn has_room(&self, rows: &Rows, letters: &[String]) -> bool {
+        let keys = rows.row.iter().chain(&rows.former);
+        let bytes: usize = keys.map(|key| OR.len() + sql::has_key(key).len()).sum();
         self.rows.len() < ROWS_MAX
             && self.letters.len() + letters.len() <= LETTERS_MAX
-            && self.condition.len() + OR.len() + condition.len() <= CONDITION_BYTES_MAX
+            && self.condition.len() + bytes <= CONDITION_BYTES_MAX
     }
 
-    fn add(&mut self, key: RowKey, condition: &str, letters: &[String]) {
-        if !self.condition.is_empty() {
-            self.condition.push_str(OR);
+    fn add(&mut self, rows: &Rows, letters: &[String]) {
+        for key in rows.row.iter().chain(&rows.former) {
+            if self.rows.contains(key) {
+                continue;
+            }
+            if !self.condition.is_empty() {
+                self.condition.push_str(OR);
+            }
+            self.condition.push_str(&sql::has_key(key));
+            self.rows.push(key.clone());
         }
-        self.condition.push_str(condition);
-        self.rows.push(key);
+        let former = rows.former.iter().map(|key| FormerKey(key.clone()));
+        for key in former {
+            if !self.former_keys.contains(&key) {
+                self.former_keys.push(key);
+            }
+        }
         self.letters.extend_from_slice(letters);
     }
-}
-
-/// What chooses one row. A literal without a type takes that of the column it is compared with, so that the server reads it as
-/// it printed it, whatever the type.
-fn condition(key: &RowKey) -> String {
-    let columns: Vec<String> = key
-        .0
-        .iter()
-        .map(|(column, value)| format!("{} = {}", identifier(column), escaped(value)))
-        .collect();
-    format!("({})", columns.join(" AND "))
 }
 
 /// A pattern that chooses exactly one table.
@@ -102,7 +103,7 @@ pub(super) fn exactly(table: &TableName) -> String {
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
-    use proptest::collection::vec;
+    use proptest::collection::{btree_map, vec};
     use proptest::prelude::*;
     use walcast_mapper::TablePattern;
 
@@ -110,26 +111,51 @@ mod tests {
 
     fn key(columns: &[(&str, &str)]) -> RowKey {
         let owned = |(column, value): &(&str, &str)| ((*column).to_owned(), (*value).to_owned());
-        RowKey(columns.iter().map(owned).collect())
+        columns.iter().map(owned).collect()
     }
 
-    fn by_id(count: usize) -> Vec<(String, RowKey)> {
-        let one = |id: usize| (format!("0/{id}/0"), key(&[("id", &id.to_string())]));
+    fn is(columns: &[(&str, &str)]) -> Rows {
+        Rows {
+            row: Some(key(columns)),
+            former: None,
+        }
+    }
+
+    fn by_id(count: usize) -> Vec<(String, Rows)> {
+        let one = |id: usize| (format!("0/{id}/0"), is(&[("id", &id.to_string())]));
         (0..count).map(one).collect()
     }
 
     #[test]
     fn letters_of_one_row_ask_for_it_once() {
         let rows = vec![
-            ("0/1/0".to_owned(), key(&[("id", "7"), ("Of", r"it's a \ key")])),
-            ("0/1/1".to_owned(), key(&[("id", "8"), ("Of", "x")])),
-            ("0/2/0".to_owned(), key(&[("id", "7"), ("Of", r"it's a \ key")])),
+            ("0/1/0".to_owned(), is(&[("id", "7"), ("Of", r"it's a \ key")])),
+            ("0/1/1".to_owned(), is(&[("id", "8"), ("Of", "x")])),
+            ("0/2/0".to_owned(), is(&[("id", "7"), ("Of", r"it's a \ key")])),
         ];
         let batches = batches(rows);
         assert_eq!(batches.len(), 1);
         assert_eq!(batches[0].letters, ["0/1/0", "0/2/0", "0/1/1"]);
-        expect![[r#"("id" = E'7' AND "Of" = E'it''s a \\ key') OR ("id" = E'8' AND "Of" = E'x')"#]]
+        assert!(batches[0].former_keys.is_empty());
+        expect![[r#"("Of" = E'it''s a \\ key' AND "id" = E'7') OR ("Of" = E'x' AND "id" = E'8')"#]]
             .assert_eq(&batches[0].condition);
+    }
+
+    #[test]
+    fn a_key_that_a_row_has_lost_is_looked_for_with_the_row() {
+        let moved = Rows {
+            row: Some(key(&[("id", "8")])),
+            former: Some(key(&[("id", "7")])),
+        };
+        let deleted = Rows {
+            row: None,
+            former: Some(key(&[("id", "8")])),
+        };
+        let batches = batches(vec![("0/1/0".to_owned(), moved), ("0/2/0".to_owned(), deleted)]);
+        assert_eq!(batches.len(), 1);
+        let former = [key(&[("id", "7")]), key(&[("id", "8")])].map(FormerKey);
+        assert_eq!(batches[0].former_keys, former);
+        expect![[r#"("id" = E'8') OR ("id" = E'7')"#]].assert_eq(&batches[0].condition);
     }
 
     #[test]
@@ -139,9 +165,9 @@ mod tests {
         assert_eq!(sizes(batches(by_id(450))), [200, 200, 50]);
         let long = "x".repeat(CONDITION_BYTES_MAX);
         let mut rows = by_id(2);
-        rows.insert(1, ("0/9/0".to_owned(), key(&[("id", &long)])));
+        rows.insert(1, ("0/9/0".to_owned(), is(&[("id", &long)])));
         assert_eq!(sizes(batches(rows)), [1, 1, 1]);
-        let same = (0..1_200).map(|letter| (format!("0/{letter}/0"), key(&[("id", "1")])));
+        let same = (0..1_200).map(|letter| (format!("0/{letter}/0"), is(&[("id", "1")])));
         let letters: Vec<usize> = batches(same.collect())
             .iter()
             .map(|batch| batch.letters.len())
@@ -184,17 +210,18 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_in_a_key_is_that_text_and_nothing_else(
-            rows in vec(vec(("[^\0]{1,8}", "[^\0]{0,12}"), 1..4), 1..4)
+            keys in vec(btree_map("[^\0]{1,8}", "[^\0]{0,12}", 1..4), 1..4)
         ) {
-            let letters = rows.iter().enumerate().map(|(place, row)| (place.to_string(), RowKey(row.clone())));
+            let rows = |key: &RowKey| Rows { row: Some(key.clone()), former: None };
+            let letters = keys.iter().enumerate().map(|(place, key)| (place.to_string(), rows(key)));
             let batches = batches(letters.collect());
             let (pairs, between) = lex(&batches[0].condition);
-            let mut distinct: Vec<&Vec<(String, String)>> = Vec::new();
-            rows.iter().for_each(|row| if !distinct.contains(&row) { distinct.push(row) });
-            prop_assert_eq!(pairs, distinct.iter().flat_map(|row| (*row).clone()).collect::<Vec<_>>());
+            let mut distinct: Vec<&RowKey> = Vec::new();
+            keys.iter().for_each(|key| if !distinct.contains(&key) { distinct.push(key) });
+            prop_assert_eq!(pairs, distinct.iter().flat_map(|key| (*key).clone()).collect::<Vec<_>>());
             let plain: Vec<String> = distinct
                 .iter()
-                .map(|row| format!("({})", vec![" = E"; row.len()].join(" AND ")))
+                .map(|key| format!("({})", vec![" = E"; key.len()].join(" AND ")))
                 .collect();
             prop_assert_eq!(between, plain.join(OR));
         }

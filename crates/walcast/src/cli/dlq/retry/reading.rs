@@ -64,6 +64,7 @@ impl Reading {
                 tables: tables.context("a table's name is no pattern")?,
                 filter: Some(batch.condition.clone()),
                 letters: batch.letters.clone(),
+                former_keys: batch.former_keys.clone(),
             }],
             marks: Marks::Incremental,
             id: None,

@@ -1,13 +1,23 @@
 //! The row of a letter: by which key it is found, or why it cannot be dealt with by reading it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 use walcast_mapper::{KeyRule, TableName};
 
 use super::super::letter::Letter;
 
 /// A row of a table by its key: columns and values, as the log has them.
+pub(super) type RowKey = BTreeMap<String, String>;
+
+/// The rows of a letter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct RowKey(pub(super) Vec<(String, String)>);
+pub(super) struct Rows {
+    /// To be read as it is now; `None`: the change deleted it.
+    pub(super) row: Option<RowKey>,
+    /// The key that it had, where the change took it from it.
+    pub(super) former: Option<RowKey>,
+}
 
 /// A letter that is not dealt with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,30 +30,9 @@ pub(super) struct Obstacle {
 
 type Row = Map<String, Value>;
 
-/// The key by which the row of a letter is found.
-pub(super) fn of(letter: &Letter, keys: &[KeyRule]) -> Result<RowKey, Obstacle> {
+/// The rows of a letter, by their keys.
+pub(super) fn of(letter: &Letter, rules: &[KeyRule]) -> Result<Rows, Obstacle> {
     let done = format!("walcast dlq done --id '{}'", letter.id);
-    let former_key = || Obstacle {
-        why: "reading the row as it is now does not take its former key out of the topic".to_owned(),
-        next: format!(
-            "write a tombstone for that key, or delete what consumers hold; {}then {done}",
-            match letter.operation.as_str() {
-                "update" => "have the row read by its new key with walcast snapshot start --where; ",
-                _ => "",
-            }
-        ),
-    };
-    let after = match letter.operation.as_str() {
-        "insert" | "update" | "read" => letter.after.as_ref(),
-        "delete" => return Err(former_key()),
-        "truncate" => {
-            return Err(Obstacle {
-                why: "the table was emptied: there is no row".to_owned(),
-                next: format!("tell the consumers, then {done}"),
-            });
-        }
-        _ => None,
-    };
     let by_hand = |why: String| Obstacle {
         why,
         next: format!(
@@ -51,27 +40,69 @@ pub(super) fn of(letter: &Letter, keys: &[KeyRule]) -> Result<RowKey, Obstacle> 
             letter.table()
         ),
     };
-    let Some(after) = after else {
-        return Err(by_hand(format!(
-            "its operation {} is not known",
-            letter.operation
-        )));
+    let (is_deleted, image) = match letter.operation.as_str() {
+        "insert" | "update" | "read" => (false, letter.after.as_ref()),
+        "delete" => (true, letter.before.as_ref()),
+        "truncate" => {
+            return Err(Obstacle {
+                why: "the table was emptied: there is no row".to_owned(),
+                next: format!("tell the consumers, then {done}"),
+            });
+        }
+        _ => (false, None),
+    };
+    let Some(image) = image else {
+        let operation = &letter.operation;
+        return Err(by_hand(format!("its operation {operation} is not known")));
     };
     if letter.key.is_empty() {
         return Err(by_hand("its table has no key to find the row by".to_owned()));
     }
-    let value = |column: &String| {
-        let value = told(after, column).or_else(|| told(letter.before.as_ref()?, column));
-        match value {
-            Some(Value::String(text)) => Ok((column.clone(), text.clone())),
-            other => Err(by_hand(format!("its key column {column} {}", untold(other)))),
-        }
+    let key_in = |image: &Row| -> Result<RowKey, Obstacle> {
+        let value = |column: &String| {
+            let value = told(image, column).or_else(|| told(letter.before.as_ref()?, column));
+            match value {
+                Some(Value::String(text)) => Ok((column.clone(), text.clone())),
+                other => Err(by_hand(format!("its key column {column} {}", untold(other)))),
+            }
+        };
+        letter.key.iter().map(value).collect()
     };
-    let key = letter.key.iter().map(value).collect::<Result<_, _>>()?;
-    match is_moved(letter, after, keys) {
-        true => Err(former_key()),
-        false => Ok(RowKey(key)),
+    let key = key_in(image)?;
+    let former = match (is_deleted, &letter.before) {
+        (true, _) => Some(key.clone()),
+        (false, Some(before)) if is_moved(letter, image, rules) => Some(key_in(before)?),
+        (false, _) => None,
+    };
+    if former.is_some() && (has_rule(letter, rules) || is_whole(letter)) {
+        return Err(Obstacle {
+            why: "the row has lost a key, and what its records have as such is not known for certain: [[keys]] says so, or \
+                  its replica identity is the whole row"
+                .to_owned(),
+            next: format!("write a tombstone for the former key, or delete what consumers hold; {}then {done}", match is_deleted {
+                true => String::new(),
+                false => format!("have the row read with walcast snapshot start --tables '{}' --where …; ", letter.table()),
+            }),
+        });
     }
+    Ok(Rows {
+        row: (!is_deleted).then_some(key),
+        former,
+    })
+}
+
+/// Whether the log has told more of the former row than its key.
+fn is_whole(letter: &Letter) -> bool {
+    letter
+        .before
+        .as_ref()
+        .is_some_and(|before| before.keys().any(|column| !letter.key.contains(column)))
+}
+
+/// Whether the configuration makes the keys of the table's records.
+fn has_rule(letter: &Letter, rules: &[KeyRule]) -> bool {
+    let table = letter.table();
+    rules.iter().any(|rule| rule.tables.matches(&table))
 }
 
 /// A value that the log has told.
@@ -93,14 +124,14 @@ fn untold(value: Option<&Value>) -> &'static str {
 
 /// Whether the change moved its row to another key: that of the table, or that of its records (`[[keys]]`). What is not told
 /// of either row is as it was.
-fn is_moved(letter: &Letter, after: &Row, keys: &[KeyRule]) -> bool {
+fn is_moved(letter: &Letter, after: &Row, rules: &[KeyRule]) -> bool {
     let Some(before) = &letter.before else {
         return false;
     };
     let table: TableName = letter.table();
     let is_key = |column: &String| {
         letter.key.contains(column)
-            || keys.iter().any(|rule| {
+            || rules.iter().any(|rule| {
                 rule.tables.matches(&table) && rule.columns.iter().any(|pattern| pattern.matches(column))
             })
     };
@@ -121,6 +152,10 @@ mod tests {
     use super::*;
 
     fn check(change: Value, expected: &Expect) {
+        check_with(&[], change, expected);
+    }
+
+    fn check_with(rules: &[KeyRule], change: Value, expected: &Expect) {
         let mut letter = json!({
             "id": "0/20/7", "schema": "public", "table": "orders", "key": ["id"], "operation": "update",
             "reason": "size", "error": "too large", "before": null, "after": {"id": "7", "note": "a"},
@@ -129,19 +164,21 @@ mod tests {
             letter[name] = value.clone();
         }
         let letter = Letter::parse(letter.to_string().as_bytes()).unwrap();
-        let keys: Vec<KeyRule> = vec![
-            serde_json::from_value(json!({"tables": "public.orders", "columns": ["customer"]})).unwrap(),
-        ];
-        let text = match of(&letter, &keys) {
-            Ok(key) => format!("{:?}", key.0),
+        let text = match of(&letter, rules) {
+            Ok(Rows { row, former }) => format!("{row:?} {former:?}"),
             Err(Obstacle { why, next }) => format!("{why}\n{next}"),
         };
         expected.assert_eq(&text);
     }
 
+    fn rule() -> Vec<KeyRule> {
+        let rule = json!({"tables": "public.orders", "columns": ["customer"]});
+        vec![serde_json::from_value(rule).unwrap()]
+    }
+
     #[test]
     fn a_row_is_found_by_its_key() {
-        let by_id = expect![[r#"[("id", "7")]"#]];
+        let by_id = expect![[r#"Some({"id": "7"}) None"#]];
         check(json!({}), &by_id);
         check(json!({"operation": "insert"}), &by_id);
         check(json!({"operation": "read"}), &by_id);
@@ -150,37 +187,46 @@ mod tests {
         let unchanged = json!({"unchanged_toast": true});
         check(json!({"before": {"id": "7"}, "after": {"id": unchanged}}), &by_id);
         check(
-            json!({"key": ["a", "b"], "after": {"b": "it's", "a": "1\\2"}}),
-            &expect![[r#"[("a", "1\\2"), ("b", "it's")]"#]],
+            json!({"key": ["b", "a"], "after": {"b": "it's", "a": "1\\2"}}),
+            &expect![[r#"Some({"a": "1\\2", "b": "it's"}) None"#]],
+        );
+        check_with(
+            &rule(),
+            json!({"before": {"id": "7", "customer": "1"}, "after": {"id": "7", "customer": "1"}}),
+            &by_id,
         );
     }
 
     #[test]
-    fn a_former_key_stays_in_the_topic() {
+    fn a_key_that_a_row_has_lost_is_told() {
         check(
             json!({"operation": "delete", "before": {"id": "7"}, "after": null}),
-            &expect![[r#"
-                reading the row as it is now does not take its former key out of the topic
-                write a tombstone for that key, or delete what consumers hold; then walcast dlq done --id '0/20/7'"#]],
+            &expect![[r#"None Some({"id": "7"})"#]],
         );
         check(
             json!({"before": {"id": "6"}}),
-            &expect![[r#"
-            reading the row as it is now does not take its former key out of the topic
-            write a tombstone for that key, or delete what consumers hold; have the row read by its new key with walcast snapshot start --where; then walcast dlq done --id '0/20/7'"#]],
+            &expect![[r#"Some({"id": "7"}) Some({"id": "6"})"#]],
         );
-        check(
-            json!({"before": {"id": "7", "customer": "1"}, "after": {"id": "7", "customer": "2"}}),
-            &expect![[r#"
-                reading the row as it is now does not take its former key out of the topic
-                write a tombstone for that key, or delete what consumers hold; have the row read by its new key with walcast snapshot start --where; then walcast dlq done --id '0/20/7'"#]],
-        );
+    }
+
+    #[test]
+    fn a_lost_key_that_is_not_that_of_records_for_certain_is_left() {
+        let left = expect![[r#"
+            the row has lost a key, and what its records have as such is not known for certain: [[keys]] says so, or its replica identity is the whole row
+            write a tombstone for the former key, or delete what consumers hold; have the row read with walcast snapshot start --tables 'public.orders' --where …; then walcast dlq done --id '0/20/7'"#]];
+        check(json!({"before": {"id": "6", "note": "b"}}), &left);
+        let moved = json!({"before": {"id": "7", "customer": "1"}, "after": {"id": "7", "customer": "2"}});
+        check_with(&rule(), moved, &left);
         let withheld = json!({"withheld": true});
+        let hidden =
+            json!({"before": {"id": "7", "customer": withheld}, "after": {"id": "7", "customer": withheld}});
+        check_with(&rule(), hidden, &left);
+        let deleted = json!({"operation": "delete", "before": {"id": "7", "note": "b"}, "after": null});
         check(
-            json!({"before": {"id": "7", "customer": withheld}, "after": {"id": "7", "customer": withheld}}),
+            deleted,
             &expect![[r#"
-                reading the row as it is now does not take its former key out of the topic
-                write a tombstone for that key, or delete what consumers hold; have the row read by its new key with walcast snapshot start --where; then walcast dlq done --id '0/20/7'"#]],
+            the row has lost a key, and what its records have as such is not known for certain: [[keys]] says so, or its replica identity is the whole row
+            write a tombstone for the former key, or delete what consumers hold; then walcast dlq done --id '0/20/7'"#]],
         );
     }
 
