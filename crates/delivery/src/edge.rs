@@ -12,7 +12,7 @@ use walcast_pgoutput::{FrameBlock, Lsn, Oid};
 
 use crate::{CheckpointLog, CheckpointUpdate, Survey, Timeline};
 
-pub use snapshots::{CopiedRows, Opened, Snapshot, SnapshotTable, Snapshots};
+pub use snapshots::{ChosenRows, CopiedRows, Opened, Snapshot, SnapshotTable, Snapshots};
 pub use wal::WalWatch;
 
 /// Something went wrong beyond an edge.

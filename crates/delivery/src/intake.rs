@@ -2,6 +2,7 @@
 
 mod edges;
 mod explain;
+mod gone;
 mod held;
 mod messages;
 mod notifications;

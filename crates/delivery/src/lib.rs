@@ -54,8 +54,9 @@ pub use coverage::{publication_findings, table_findings};
 pub use dead_letters::{DeadLetterConfig, DeadLetterRule, OnError};
 pub use drift::{DriftBoard, Drifted};
 pub use edge::{
-    BoxedFault, Catalog, ChangeStream, CopiedRows, CreatedSlot, Fault, Feedback, Opened, RowsCatalog,
-    SchemaRegistry, Sink, Snapshot, SnapshotTable, Snapshots, Source, SourceWatch, Started, Topics, WalWatch,
+    BoxedFault, Catalog, ChangeStream, ChosenRows, CopiedRows, CreatedSlot, Fault, Feedback, Opened,
+    RowsCatalog, SchemaRegistry, Sink, Snapshot, SnapshotTable, Snapshots, Source, SourceWatch, Started,
+    Topics, WalWatch,
 };
 pub use error::{DeliveryError, Halt};
 pub use guard::{
@@ -68,9 +69,9 @@ pub use positions::Positions;
 pub use rewind::{Rewind, RewindRefused, RewindWindow, rewind, rewind_window};
 pub use role::{Role, RoleBoard};
 pub use snapshot::{
-    Board, BoardedTable, Marks, NextRow, Publishing, Selection, Signal, SignalError, SnapshotAnswer,
-    SnapshotBoard, SnapshotCommand, SnapshotConfig, SnapshotControl, SnapshotMode, SnapshotProgress,
-    SnapshotRefused, SnapshotRequests, SnapshotUnanswered, TableProgress, Window,
+    Board, BoardedTable, FormerKey, Marks, NextRow, Publishing, Selection, Signal, SignalError,
+    SnapshotAnswer, SnapshotBoard, SnapshotCommand, SnapshotConfig, SnapshotControl, SnapshotMode,
+    SnapshotProgress, SnapshotRefused, SnapshotRequests, SnapshotUnanswered, TableProgress, Window,
 };
 pub use status::Status;
 pub use survey::{

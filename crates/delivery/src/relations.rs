@@ -28,6 +28,8 @@ pub(crate) struct Relations<'a, C, T, R> {
     config: &'a MapperConfig,
     metrics: &'a Metrics,
     known: HashMap<Oid, Table>,
+    /// The columns of their keys, as the catalog has them.
+    keys: HashMap<Oid, Vec<String>>,
     /// Tables of which it was said that their emptying makes no event.
     truncates_told: HashSet<TableName>,
     dead_letters: DeadLetters<'a>,
@@ -105,6 +107,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
             config,
             metrics,
             known: HashMap::new(),
+            keys: HashMap::new(),
             truncates_told: HashSet::new(),
             dead_letters,
         }
@@ -113,6 +116,17 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
     /// The way to topics and schemas, for events that no relation makes.
     pub(crate) fn registrar(&mut self) -> &mut Registrar<'a, T, R> {
         &mut self.registrar
+    }
+
+    /// Takes dead letters off the list, in the batch.
+    pub(crate) async fn take_off(
+        &mut self,
+        letters: &[String],
+        batch: &mut Batch,
+    ) -> Result<(), DeliveryError> {
+        self.dead_letters
+            .take_off(&mut self.registrar, letters, batch)
+            .await
     }
 
     /// The way to the catalog.
@@ -340,6 +354,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
             .table_facts(relation.oid)
             .await
             .map_err(DeliveryError::Source)?;
+        self.keys.insert(relation.oid, facts.key_columns.clone());
         believe_rows(&mut facts, seen_null);
         self.plan_of(relation, &facts).await
     }

@@ -12,7 +12,7 @@ mod progress;
 mod signal;
 
 pub use board::{Board, BoardedTable, SnapshotBoard, Window};
-pub use command::{Selection, SnapshotCommand, SnapshotRefused};
+pub use command::{FormerKey, Selection, SnapshotCommand, SnapshotRefused};
 pub(crate) use command::{chosen, stop};
 pub use config::{SnapshotConfig, SnapshotMode};
 pub(crate) use control::{Reply, Request};

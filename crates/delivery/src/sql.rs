@@ -26,6 +26,23 @@ pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// A text in quotes, whatever `standard_conforming_strings` is; for ordinary SQL. Without a type, it takes that of the column
+/// it is compared with.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    format!("E{}", literal(&text.replace('\\', "\\\\")))
+}
+
+/// What chooses the rows with a key, given by columns and values.
+#[must_use]
+pub fn has_key<'k>(key: impl IntoIterator<Item = (&'k String, &'k String)>) -> String {
+    let columns = key.into_iter();
+    let columns: Vec<String> = columns
+        .map(|(column, value)| format!("{} = {}", identifier(column), escaped(value)))
+        .collect();
+    format!("({})", columns.join(" AND "))
+}
+
 /// The statement that creates a publication of exactly these tables. Where changes of partitions are sent as those of the
 /// root, partitions which are added later are published too.
 #[must_use]
@@ -91,6 +108,7 @@ mod tests {
     fn quotes_are_doubled() {
         assert_eq!(identifier(r#"a"b'c"#), r#""a""b'c""#);
         assert_eq!(literal(r#"a"b'c"#), r#"'a"b''c'"#);
+        assert_eq!(escaped(r"a\b'c"), r"E'a\\b''c'");
     }
 
     #[test]

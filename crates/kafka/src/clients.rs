@@ -79,6 +79,21 @@ pub(crate) fn producer(config: &KafkaConfig) -> ClientConfig {
     client
 }
 
+/// A producer of records that stand alone: outside of any transaction, so that the connector's producer is not fenced. It needs
+/// no other right than to write to the topic.
+pub(crate) fn writer(config: &KafkaConfig) -> ClientConfig {
+    let mut client = ClientConfig::new();
+    // The partition that the connector's producer chooses for the same key.
+    client.set("partitioner", "murmur2_random");
+    add_common(&mut client, config, |_| true);
+    client
+        .set("enable.idempotence", "false")
+        .set("acks", "all")
+        .set("delivery.report.only.error", "true")
+        .set("allow.auto.create.topics", "false");
+    client
+}
+
 /// How long a record waits for others: as the user says, or as it is said here.
 pub(crate) fn linger_ms(config: &KafkaConfig) -> &str {
     let value = |key| config.properties.value(key);

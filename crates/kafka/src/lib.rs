@@ -41,7 +41,7 @@ pub use config::{
     ClientIdentity, KafkaConfig, RegistryAuth, RegistryConfig, RegistryTls, Secret, TopicConfig,
     checkpoint_topic,
 };
-pub use dead_letters::dead_letters;
+pub use dead_letters::{dead_letters, take_off};
 pub use error::KafkaError;
 pub use preconditions::{Outcome, Precondition, preconditions};
 pub use properties::{Properties, is_secret as is_secret_property};

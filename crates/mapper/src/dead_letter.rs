@@ -13,13 +13,15 @@ use walcast_pgoutput::{OldTuple, Relation, Tuple};
 use self::row::{Kept, Row};
 use crate::header::identity_text;
 use crate::read::EventContext;
-use crate::{Batch, ChangeContext, Header, MapperConfig, ReadContext, RowChange, TableName};
+use crate::{Batch, ChangeContext, Header, MapperConfig, ReadContext, RowChange, TableName, key};
 
 /// A change that has no record.
 #[derive(Clone, Copy, Debug)]
 pub struct DeadLetter<'a> {
     /// Its table, as the log described it at that place.
     pub relation: &'a Relation,
+    /// The columns of its key, as the catalog has them ([`crate::TableFacts::key_columns`]).
+    pub key_columns: &'a [String],
     /// What happened.
     pub event: LostEvent<'a>,
     /// Where it stands.
@@ -90,6 +92,22 @@ const ERROR_BYTES: usize = 4000;
 /// Version of the value's form.
 const VERSION: u32 = 1;
 
+/// The key of a letter's record: the connector, and what the record that it stands for would have in header `walcast.id`.
+#[must_use]
+pub fn letter_key(connector: &str, id: &str) -> String {
+    format!("{connector}@{id}")
+}
+
+/// Adds the record that takes a letter off the list: its key, and no value.
+pub fn write_letter_done(topic: &Arc<str>, connector: &str, id: &str, batch: &mut Batch) {
+    let header = Header {
+        name: "walcast.id",
+        value: id.as_bytes(),
+    };
+    let key = letter_key(connector, id);
+    batch.push(topic, Some(key.as_bytes()), None, [header]);
+}
+
 impl DeadLetter<'_> {
     /// Adds the letter's record to a batch. Values are cut until it is no larger than `bytes_max`.
     pub fn write(
@@ -101,7 +119,7 @@ impl DeadLetter<'_> {
         batch: &mut Batch,
     ) {
         let id = self.id();
-        let key = format!("{connector}@{id}");
+        let key = letter_key(connector, &id);
         let value = self.value(&id, config, bytes_max.saturating_sub(ENVELOPE_BYTES));
         let table = self.table().to_string();
         let mut headers = vec![
@@ -198,6 +216,7 @@ impl DeadLetter<'_> {
             topic: config.topic(&table),
             schema: &self.relation.namespace,
             table: &self.relation.name,
+            key: self.key(),
             operation: self.operation(),
             reason: self.reason.as_str(),
             error: beginning(self.error, ERROR_BYTES),
@@ -212,6 +231,15 @@ impl DeadLetter<'_> {
             before: old.map(|(tuple, key_only)| row(tuple, key_only)),
             after: new.map(|tuple| row(tuple, false)),
         }
+    }
+
+    /// The columns by which the row is found in its table; none where it has no key.
+    fn key(&self) -> Vec<&str> {
+        let places = key::of_rows(self.relation, self.key_columns);
+        let columns = places
+            .into_iter()
+            .filter_map(|place| self.relation.columns.get(place));
+        columns.map(|column| column.name.as_str()).collect()
     }
 
     fn operation(&self) -> &'static str {
@@ -232,6 +260,7 @@ struct Letter<'l> {
     topic: String,
     schema: &'l str,
     table: &'l str,
+    key: Vec<&'l str>,
     operation: &'static str,
     reason: &'static str,
     error: &'l str,

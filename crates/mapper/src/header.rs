@@ -35,6 +35,23 @@ fn put_identity(identity: &Identity, out: &mut Vec<u8>) {
     match identity {
         Identity::Change(id) => put_id(id, out),
         Identity::Read { lsn, row } => put_row_id(*lsn, row, out),
+        Identity::Gone {
+            lsn,
+            table,
+            number,
+            part,
+        } => {
+            put_lsn(*lsn, out);
+            out.push(b'/');
+            put_decimal(u64::from(table.as_u32()), out);
+            out.extend_from_slice(b"(gone,");
+            put_decimal(u64::from(*number), out);
+            if *part > 0 {
+                out.push(b'.');
+                put_decimal(u64::from(*part), out);
+            }
+            out.push(b')');
+        }
     }
 }
 

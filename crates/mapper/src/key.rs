@@ -45,7 +45,7 @@ pub(crate) fn of(
     }
     if places.is_empty() {
         return Ok(Key {
-            places: of_rows(relation, facts),
+            places: of_rows(relation, &facts.key_columns),
             filled: false,
         });
     }
@@ -82,7 +82,7 @@ fn untold(relation: &Relation, places: &[usize]) -> Vec<String> {
 /// The log is believed before the catalog: under the default identity it flags the primary key as it was. The catalog
 /// knows the order of the key's columns, and the key where the identity is the whole row. A primary key that a replica
 /// identity index does not cover cannot be told of a deleted row: there the index is the key.
-pub(crate) fn of_rows(relation: &Relation, facts: &TableFacts) -> Vec<usize> {
+pub(crate) fn of_rows(relation: &Relation, key_columns: &[String]) -> Vec<usize> {
     let flagged: Vec<usize> = relation
         .columns
         .iter()
@@ -91,8 +91,7 @@ pub(crate) fn of_rows(relation: &Relation, facts: &TableFacts) -> Vec<usize> {
         .map(|(index, _)| index)
         .collect();
     let place = |name: &String| relation.columns.iter().position(|column| column.name == *name);
-    let catalog: Vec<usize> = facts
-        .key_columns
+    let catalog: Vec<usize> = key_columns
         .iter()
         .map(place)
         .collect::<Option<_>>()

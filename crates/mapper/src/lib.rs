@@ -65,6 +65,7 @@ mod error;
 mod events;
 mod facts;
 mod format;
+mod gone;
 mod header;
 pub mod json;
 mod key;
@@ -92,16 +93,17 @@ pub use config::{
     Route, RouteError, RouteText, Salt, SchemaAdjustment, Shape, TableName, TimeMode, TruncateRule,
     TypeModes, UnavailableValues, UnknownMode, UnwritableMode,
 };
-pub use dead_letter::{DeadLetter, LetterPlace, LetterReason, LostEvent};
+pub use dead_letter::{DeadLetter, LetterPlace, LetterReason, LostEvent, letter_key, write_letter_done};
 pub use error::MapError;
 pub use events::{
     EdgeContext, EventTopic, HeartbeatEvents, MessageContext, MessageEvents, Notification,
     NotificationEvents, SnapshotEvent, SnapshotKind, Tally, TransactionEvents,
 };
 pub use facts::{ColumnFacts, TableFacts, TypeFacts, TypeKind};
+pub use gone::gone_tuple;
 pub use limits::RecordLimits;
 pub use pattern::{ColumnPattern, NamePattern, PatternError, PrefixPattern, TablePattern};
 pub use plan::{Plan, SchemaId, SchemaIds};
-pub use read::{ReadContext, RowId, SnapshotMark};
+pub use read::{GoneContext, ReadContext, RowId, SnapshotMark};
 pub use source_field::SourceField;
 pub use unsent::Unsent;

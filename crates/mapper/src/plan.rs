@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use walcast_pgoutput::{Relation, Tuple};
+use walcast_pgoutput::{OldTuple, Relation, Tuple};
 
 use crate::column::{ColumnFault, ColumnPlan, Surroundings};
 use crate::config::Routed;
@@ -20,8 +20,8 @@ use crate::serialization::Serialization;
 use crate::shape::ShapePlan;
 use crate::source::Source;
 use crate::{
-    Batch, ChangeContext, Encoding, MapError, MapperConfig, ReadContext, RecordLimits, RowChange, Shape,
-    TableFacts, TableName, Tally, UnavailableValues, Unsent,
+    Batch, ChangeContext, Encoding, GoneContext, MapError, MapperConfig, ReadContext, RecordLimits,
+    RowChange, Shape, TableFacts, TableName, Tally, UnavailableValues, Unsent,
 };
 use crate::{key, names, schema};
 
@@ -138,7 +138,7 @@ impl Plan {
             },
             row_key: match config.unavailable_values {
                 UnavailableValues::Placeholder => Vec::new(),
-                UnavailableValues::Reselect => key::of_rows(relation, facts),
+                UnavailableValues::Reselect => key::of_rows(relation, &facts.key_columns),
             },
             topic_prefix: config.topic_prefix.clone(),
             tombstones_on_delete: config.tombstones_on_delete,
@@ -263,6 +263,24 @@ impl Plan {
         batch: &mut Batch,
     ) -> Result<(), MapError> {
         self.write(0, context.into(), None, batch, |records| records.read(row))
+    }
+
+    /// Writes what a deleted row leaves, for a key that no row has. `key` has the key's columns in their places, and null elsewhere.
+    ///
+    /// # Errors
+    /// The key cannot be mapped; `batch` is then unchanged.
+    ///
+    /// # Panics
+    /// When [`Plan::bind`] was not called.
+    pub fn encode_gone(
+        &mut self,
+        key: Tuple<'_>,
+        context: &GoneContext,
+        batch: &mut Batch,
+    ) -> Result<(), MapError> {
+        self.write(0, context.into(), None, batch, |records| {
+            records.delete(OldTuple::Key(key))
+        })
     }
 
     fn write(

@@ -20,6 +20,21 @@ pub struct ReadContext {
     pub processed_at_unix_nanos: i64,
 }
 
+/// A key that no row has, found where rows were read: of a row whose delete, or whose move to another key, was not delivered.
+#[derive(Clone, Copy, Debug)]
+pub struct GoneContext {
+    /// As the transactions committed before this position left the table, no row has the key.
+    pub lsn: Lsn,
+    /// When that state was fixed.
+    pub fixed_at: PgTimestamp,
+    /// The table.
+    pub table: Oid,
+    /// The key's number among those that were looked for.
+    pub number: u32,
+    /// Our own clock, nanoseconds since 1970.
+    pub processed_at_unix_nanos: i64,
+}
+
 /// A row at the position where it was read: the table's number and the row's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowId {
@@ -88,7 +103,16 @@ pub(crate) struct EventContext {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Identity {
     Change(RecordId),
-    Read { lsn: Lsn, row: RowId },
+    Read {
+        lsn: Lsn,
+        row: RowId,
+    },
+    Gone {
+        lsn: Lsn,
+        table: Oid,
+        number: u32,
+        part: u32,
+    },
 }
 
 impl Identity {
@@ -96,6 +120,7 @@ impl Identity {
     pub(crate) fn set_part(&mut self, part: u32) {
         match self {
             Self::Change(id) => id.part = part,
+            Self::Gone { part: own, .. } => *own = part,
             Self::Read { .. } => {}
         }
     }
@@ -134,6 +159,27 @@ impl From<&ReadContext> for EventContext {
             identity: Identity::Read {
                 lsn: context.lsn,
                 row: context.row,
+            },
+            processed_at_unix_nanos: context.processed_at_unix_nanos,
+        }
+    }
+}
+
+impl From<&GoneContext> for EventContext {
+    fn from(context: &GoneContext) -> Self {
+        Self {
+            origin: Origin {
+                xid: None,
+                commit_time: context.fixed_at,
+                lsn: context.lsn,
+                previous_commit_end: None,
+                snapshot: SnapshotMark::Incremental,
+            },
+            identity: Identity::Gone {
+                lsn: context.lsn,
+                table: context.table,
+                number: context.number,
+                part: 0,
             },
             processed_at_unix_nanos: context.processed_at_unix_nanos,
         }

@@ -9,10 +9,10 @@ use crate::encode::Scratch;
 use crate::envelope::{Envelope, Key, Op, Row, RowFault};
 use crate::events::{EventOrder, Operations};
 use crate::format::Avro;
-use crate::read::{EventContext, Identity};
+use crate::read::EventContext;
 use crate::serialization::Serialization;
 use crate::shape::{ShapePlan, Value};
-use crate::{Batch, FlatDeletes, RecordId, Tally};
+use crate::{Batch, FlatDeletes, Tally};
 use crate::{header, key};
 
 /// Writes the records of one change.
@@ -224,13 +224,8 @@ impl Records<'_> {
     }
 
     fn push_context(&mut self) {
-        let identity = match self.context.identity {
-            Identity::Change(id) => Identity::Change(RecordId {
-                part: self.part,
-                ..id
-            }),
-            read @ Identity::Read { .. } => read,
-        };
+        let mut identity = self.context.identity;
+        identity.set_part(self.part);
         header::push_context(self.batch, self.topic_prefix, &identity);
     }
 

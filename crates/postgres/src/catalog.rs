@@ -27,7 +27,7 @@ pub(crate) use preconditions::{ROLE, preconditions, readable};
 pub(crate) use predecessor::{end_stream, holder};
 pub(crate) use publication::{backend_pid, leftover_publications, publication};
 pub(crate) use query::execute;
-pub(crate) use readable::{exists, refuses};
+pub(crate) use readable::{exists, gone, refuses};
 pub(crate) use reselect::reselect;
 pub(crate) use server::{cluster, end_of_log, server_state};
 pub(crate) use slot::{drop_slot, slot};

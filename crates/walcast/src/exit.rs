@@ -26,7 +26,7 @@ pub(crate) enum Exit {
     Fenced,
     /// A server could not be reached, or something else failed. A restart may help.
     Failed,
-    /// Done, but something that was asked for has no counterpart here.
+    /// Done, but something that was asked for has no counterpart here, or cannot be dealt with so.
     Incomplete,
 }
 
@@ -43,7 +43,7 @@ macro_rules! help_end {
             "  3  halted: going on could lose or double changes; the message says what to do\n",
             "  4  another instance with the same name has taken over\n",
             "  5  a server could not be reached, or something else failed\n",
-            "  6  migrate: written, but something has no counterpart\n",
+            "  6  migrate: written, but something has no counterpart; dlq retry: some dead letters are left\n",
             "  128 + n  ended at once by a second signal n",
         )
     };

@@ -316,6 +316,40 @@ async fn a_table_that_is_rewritten_midway_loses_no_row() {
     instance.stop().await;
 }
 
+/// How far reading has come is a place: going on behind it would lose rows that come after rows of later places.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_an_index_finds_are_read_in_the_order_of_their_places() {
+    let (case, mut instance) = streaming("by_index", 0).await;
+    case.sql(
+        "INSERT INTO items SELECT n, repeat('x', 100) FROM generate_series(20000, 1, -1) n; ANALYZE items;
+         ALTER DATABASE by_index SET enable_bitmapscan = off",
+    )
+    .await;
+    case.await_ids([1]).await;
+    let condition = "id IN (7, 5000, 10000, 15000, 19990)";
+    let plan = case
+        .text(&format!("EXPLAIN SELECT ctid FROM ONLY items WHERE {condition}"))
+        .await;
+    assert!(plan.starts_with("Index Scan"), "{plan}");
+    let started = case
+        .command(&[
+            "snapshot",
+            "start",
+            "--tables",
+            "public.items",
+            "--where",
+            condition,
+        ])
+        .await;
+    assert_eq!(started.code, Some(0), "{started:#?}");
+    await_rows_read(&case).await;
+    instance.stop().await;
+    assert_eq!(
+        read_ids(&records(&case, "items").await),
+        [19990, 15000, 10000, 5000, 7]
+    );
+}
+
 /// In the same Kafka transactions as the rows.
 #[tokio::test(flavor = "multi_thread")]
 async fn programs_are_notified_of_what_is_read() {

@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Marks, NextRow, Publishing, TableProgress};
+use crate::{FormerKey, Marks, NextRow, Publishing, TableProgress};
 
 fn lsn() -> impl Strategy<Value = Lsn> {
     any::<u64>().prop_map(Lsn::new)
@@ -35,7 +35,14 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
         Just(Publishing::Pending),
         lsn().prop_map(Publishing::Since)
     ];
-    let asked = (option::of(".*"), any::<bool>(), any::<bool>(), publishing);
+    let letters = proptest::collection::vec(".*", 0..3);
+    let asked = (
+        option::of(".*"),
+        any::<bool>(),
+        any::<bool>(),
+        publishing,
+        letters,
+    );
     let table =
         (".*", ".*", option::of(next), asked).prop_map(|(namespace, name, next, asked)| TableProgress {
             namespace,
@@ -48,6 +55,12 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
             }),
             rows: 0,
             filter: asked.0,
+            former_keys: asked
+                .4
+                .iter()
+                .map(|key| FormerKey([(key.clone(), key.clone())].into()))
+                .collect(),
+            letters: asked.4,
             marks: if asked.1 {
                 Marks::Initial
             } else {

@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use tracing::warn;
-use walcast_mapper::{Batch, ChangeContext, DeadLetter, LetterPlace, LetterReason, MapperConfig, TableName};
+use tracing::{info, warn};
+use walcast_mapper::{
+    Batch, ChangeContext, DeadLetter, LetterPlace, LetterReason, MapperConfig, TableName, write_letter_done,
+};
 
 use super::{DeadLetterConfig, Refusal, RefusedChanges};
 use crate::edge::{SchemaRegistry, Topics};
@@ -71,6 +73,28 @@ impl<'a> DeadLetters<'a> {
         self.bytes_max = Some(bytes_max);
         letter.write(&self.topic, &self.config.connector, self.mapper, bytes_max, batch);
         self.tell(letter);
+        Ok(())
+    }
+
+    /// Takes letters off the list, by what they have in header `walcast.id`: their rows were read.
+    pub(crate) async fn take_off<T: Topics, R: SchemaRegistry>(
+        &mut self,
+        registrar: &mut Registrar<'_, T, R>,
+        letters: &[String],
+        batch: &mut Batch,
+    ) -> Result<(), DeliveryError> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        registrar.ensure_dead_letters(&self.topic).await?;
+        for id in letters {
+            write_letter_done(&self.topic, &self.config.connector, id, batch);
+        }
+        info!(
+            letters = letters.len(),
+            topic = %self.topic,
+            "dead letters are taken off the list: their rows were read"
+        );
         Ok(())
     }
 

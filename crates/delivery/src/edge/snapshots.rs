@@ -8,7 +8,7 @@ use walcast_mapper::{TableFacts, TableName};
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Relation};
 
 use super::BoxedFault;
-use crate::NextRow;
+use crate::{FormerKey, NextRow};
 
 /// Takes snapshots of the source.
 pub trait Snapshots {
@@ -39,17 +39,41 @@ pub trait Snapshot {
     ) -> impl Future<Output = Result<BTreeMap<TableName, u64>, BoxedFault>>;
 
     /// Begins to read a table, from the row `from` on; the table that was read before is done with. A table or partition
-    /// whose file is not that of `from` any more is read from its first row. `filter` chooses among the rows, in SQL;
-    /// `None`: as configured.
+    /// whose file is not that of `from` any more is read from its first row.
     fn open(
         &mut self,
         table: &TableName,
         from: Option<NextRow>,
-        filter: Option<&str>,
+        rows: ChosenRows<'_>,
     ) -> impl Future<Output = Result<Opened, BoxedFault>>;
 
     /// The next rows of the table, ascending by table and place ([`walcast_mapper::RowId`]); `None` at its end. Cancel-safe.
     fn next(&mut self) -> impl Future<Output = Result<Option<CopiedRows>, BoxedFault>>;
+
+    /// Which of these keys no row of the table has that was read to its end last; in their order.
+    fn gone(&mut self, keys: Vec<FormerKey>) -> impl Future<Output = Result<Vec<FormerKey>, BoxedFault>>;
+}
+
+/// Which rows of a table are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChosenRows<'a> {
+    /// As configured.
+    Configured,
+    /// Those of a condition in SQL.
+    Where(&'a str),
+    /// The same; they are few, and by their key: the rest of the table need not be looked at.
+    Few(&'a str),
+}
+
+impl<'a> ChosenRows<'a> {
+    /// The condition; `None`: as configured.
+    #[must_use]
+    pub fn condition(self) -> Option<&'a str> {
+        match self {
+            Self::Configured => None,
+            Self::Where(condition) | Self::Few(condition) => Some(condition),
+        }
+    }
 }
 
 /// Whether a table can be read.

@@ -5,7 +5,7 @@ use walcast_pgoutput::{CopyDecoder, Oid, Tuple};
 
 use crate::relations::RowsPlan;
 use crate::snapshot::{Marks, NextRow, TableProgress};
-use crate::{DeliveryError, SnapshotProgress};
+use crate::{DeliveryError, FormerKey, SnapshotProgress};
 
 /// A table that is being read, or was read but for its last row.
 pub(super) struct Table {
@@ -18,6 +18,10 @@ pub(super) struct Table {
     pub(super) rows: u64,
     held: Held,
     pub(super) bytes_left: u64,
+    /// Keys that are asked for as those of rows that are gone.
+    pub(super) former_keys: Vec<FormerKey>,
+    /// Those that no row has, once it was read to its end.
+    pub(super) gone: Vec<FormerKey>,
 }
 
 /// The row that is written when it is known whether another one follows.
@@ -39,6 +43,8 @@ impl Table {
             rows: progress.rows,
             held: Held::default(),
             bytes_left,
+            former_keys: progress.former_keys.clone(),
+            gone: Vec::new(),
         }
     }
 

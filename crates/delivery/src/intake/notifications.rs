@@ -23,6 +23,14 @@ pub(super) enum Scan {
 }
 
 impl Scan {
+    /// Whether the rows that were wanted are in Kafka, or there are none.
+    fn is_of_rows(self) -> bool {
+        match self {
+            Self::Succeeded | Self::Empty => true,
+            Self::Failed | Self::Missing => false,
+        }
+    }
+
     fn as_str(self, marks: Marks) -> &'static str {
         match (self, marks) {
             // A first start knows no empty tables.
@@ -71,9 +79,14 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
 
     /// A table is read to its end: it is taken out of what is left.
     pub(super) async fn end_table(&mut self, table: &TableName, scan: Scan) -> Result<(), IntakeFault> {
-        let Some((marks, rows)) = self.rows.progress.find(table).map(|one| (one.marks, one.rows)) else {
+        let Some(one) = self.rows.progress.find(table) else {
             return Ok(());
         };
+        let (marks, rows, letters) = (one.marks, one.rows, one.letters.clone());
+        if scan.is_of_rows() {
+            // Behind the rows, and committed with them.
+            self.relations.take_off(&letters, &mut self.parcel.batch).await?;
+        }
         let data = |progress: &SnapshotProgress| {
             vec![
                 (DATA_COLLECTIONS, listed(progress, marks)),
@@ -90,6 +103,9 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
             self.notify(marks, SnapshotEvent::Completed, |_| Vec::new())
                 .await?;
         }
+        // Whatever becomes of the next table: its last row is not sent without word that it was.
+        self.parcel.notes.snapshot = Some(self.rows.stored());
+        self.whole = self.parcel.batch.mark();
         Ok(())
     }
 

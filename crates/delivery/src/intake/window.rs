@@ -13,7 +13,9 @@ use super::notifications::Scan;
 use super::pace::Pace;
 use super::{Intake, IntakeFault, unix_nanos};
 use crate::DeliveryError;
-use crate::edge::{BoxedFault, CopiedRows, Opened, RowsCatalog, SchemaRegistry, Snapshot, Snapshots, Topics};
+use crate::edge::{
+    BoxedFault, ChosenRows, CopiedRows, Opened, RowsCatalog, SchemaRegistry, Snapshot, Snapshots, Topics,
+};
 use crate::parcel::PARCEL_BYTES;
 use crate::snapshot::Request;
 
@@ -55,14 +57,14 @@ enum Step {
 }
 
 /// What is between the snapshot and the batch.
-struct Window {
+pub(super) struct Window {
     pace: Pace,
     told: Instant,
     until: Instant,
     /// Tables that were begun, or could not be.
     tried: HashSet<TableName>,
     /// The table that was read last, but for its last row: whether another one follows is not known yet.
-    ended: Option<Table>,
+    pub(super) ended: Option<Table>,
 }
 
 impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R, N> {
@@ -94,11 +96,14 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
                     break;
                 }
             };
-            let ended = self.read_table(snapshot, &mut window, &mut table).await?;
+            let mut ended = self.read_table(snapshot, &mut window, &mut table).await?;
+            if matches!(ended, Outcome::Done) && !self.look_for_gone(snapshot, &window, &mut table).await? {
+                ended = Outcome::Broken;
+            }
             match ended {
                 Outcome::Done if table.holds_row() => window.ended = Some(table),
                 // It was read to its end without a row to hold, or it is not to be read any more.
-                Outcome::Done => self.end_table(&name, Scan::Empty).await?,
+                Outcome::Done => self.end_read(snapshot, &mut table, Scan::Empty).await?,
                 Outcome::TimeIsUp => {
                     self.write_last(snapshot, window.ended.take()).await?;
                     if table.holds_row() {
@@ -213,7 +218,12 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
     }
 
     /// The server will not have the rows of a table read that somebody asked for. The snapshot is of no use any more.
-    async fn give_up(&mut self, table: &TableName, lsn: Lsn, fault: &BoxedFault) -> Result<(), IntakeFault> {
+    pub(super) async fn give_up(
+        &mut self,
+        table: &TableName,
+        lsn: Lsn,
+        fault: &BoxedFault,
+    ) -> Result<(), IntakeFault> {
         error!(%table, %lsn, error = %fault, "rows cannot be read and are given up; ask for them again when that is mended");
         self.metrics.snapshot_failures.inc();
         self.end_table(table, Scan::Failed).await
@@ -224,9 +234,12 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         let Some(progress) = self.rows.progress.find(name).cloned() else {
             return Ok(Begun::PassedOver);
         };
-        let opened = snapshot
-            .open(name, progress.next, progress.filter.as_deref())
-            .await;
+        let rows = match progress.filter.as_deref() {
+            None => ChosenRows::Configured,
+            Some(condition) if progress.letters.is_empty() => ChosenRows::Where(condition),
+            Some(condition) => ChosenRows::Few(condition),
+        };
+        let opened = snapshot.open(name, progress.next, rows).await;
         let lsn = snapshot.lsn();
         let opened = match opened {
             Err(fault) if progress.asked && fault.is_about_rows() => {
@@ -292,7 +305,10 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
     }
 
     /// Reading goes on at the rows that are held.
-    fn settle<'t>(&mut self, tables: impl IntoIterator<Item = &'t Table>) -> Result<(), IntakeFault> {
+    pub(super) fn settle<'t>(
+        &mut self,
+        tables: impl IntoIterator<Item = &'t Table>,
+    ) -> Result<(), IntakeFault> {
         for table in tables.into_iter().filter(|table| table.holds_row()) {
             let row = table.held_row(&mut self.rows.decoder)?;
             self.rows.progress.reach(&table.name, Some(row));
@@ -333,7 +349,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
         let mark = table.last_mark(progress, progress.is_last(&table.name));
         self.write_held(snapshot, &mut table, mark).await?;
         self.note_rows(&table);
-        self.end_table(&table.name, Scan::Succeeded).await
+        self.end_read(snapshot, &mut table, Scan::Succeeded).await
     }
 
     async fn write_held(

@@ -88,6 +88,7 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry> Relations<'_, C, T, R> {
         };
         let letter = DeadLetter {
             relation,
+            key_columns: self.keys.get(&oid).map_or(&[], Vec::as_slice),
             event,
             place,
             reason: refusal.reason,

@@ -1,12 +1,15 @@
 //! Rows that are read from their tables.
 
 use walcast_mapper::{
-    Batch, DeadLetter, LetterPlace, LostEvent, MapError, Plan, ReadContext, TableFacts, TableName,
+    Batch, DeadLetter, GoneContext, LetterPlace, LostEvent, MapError, Plan, ReadContext, TableFacts,
+    TableName, gone_tuple,
 };
-use walcast_pgoutput::{Relation, Tuple};
+use walcast_pgoutput::reader::Reader;
+use walcast_pgoutput::{Oid, Relation, Tuple};
 
 use super::lost::limit_again;
 use super::{EncodeFault, Relations};
+use crate::FormerKey;
 use crate::dead_letters::Refusal;
 use crate::edge::{Catalog, SchemaRegistry, Topics};
 
@@ -14,11 +17,18 @@ use crate::edge::{Catalog, SchemaRegistry, Topics};
 pub(crate) struct RowsPlan {
     pub(crate) table: TableName,
     relation: Relation,
+    /// The columns of its key, as the catalog has them.
+    key_columns: Vec<String>,
     /// Or why none of them can be made.
     plan: Result<Box<Plan>, Refusal>,
 }
 
 impl RowsPlan {
+    /// The table's number.
+    pub(crate) fn oid(&self) -> Oid {
+        self.relation.oid
+    }
+
     /// Where they go.
     pub(crate) fn topic(&self) -> Option<&str> {
         self.plan.as_ref().ok().map(|plan| plan.topic())
@@ -43,6 +53,7 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry> Relations<'_, C, T, R> {
         Ok(RowsPlan {
             table,
             relation,
+            key_columns: facts.key_columns.clone(),
             plan,
         })
     }
@@ -64,6 +75,7 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry> Relations<'_, C, T, R> {
         };
         let letter = DeadLetter {
             relation: &rows.relation,
+            key_columns: &rows.key_columns,
             event: LostEvent::Read(row),
             place: LetterPlace::Read(*context),
             reason: refusal.reason,
@@ -73,6 +85,27 @@ impl<C: Catalog, T: Topics, R: SchemaRegistry> Relations<'_, C, T, R> {
             .write(&mut self.registrar, &letter, batch)
             .await?;
         Ok(false)
+    }
+
+    /// Encodes what a deleted row leaves, for a key that no row has; why that cannot be, where it lies in the key or the table.
+    pub(crate) fn encode_gone(
+        &self,
+        rows: &mut RowsPlan,
+        key: &FormerKey,
+        context: &GoneContext,
+        batch: &mut Batch,
+    ) -> Result<(), String> {
+        let plan = rows.plan.as_mut().map_err(|refusal| refusal.error.clone())?;
+        let tuple = gone_tuple(&rows.relation, &rows.key_columns, self.config, &key.0);
+        let Some(tuple) = tuple else {
+            return Err(
+                "it is not the key of the table's records, or its replica identity is the whole row"
+                    .to_owned(),
+            );
+        };
+        let tuple = Tuple::read(&mut Reader::new(&tuple)).expect("it was written here");
+        plan.encode_gone(tuple, context, batch)
+            .map_err(|error| error.to_string())
     }
 
     async fn try_encode_row(

@@ -1,5 +1,7 @@
 //! What a running connector is asked to do with existing rows.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use walcast_mapper::{TableName, TablePattern};
 
@@ -42,7 +44,21 @@ pub struct Selection {
     /// A condition in SQL; `None`: the one of the configuration, where it has one.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
+    /// Dead letters, by what they have in header `walcast.id`, that are done with when these rows are read: then they are
+    /// taken off the list, in the Kafka transaction in which the reading ends. They are of one table, and few rows are
+    /// chosen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub letters: Vec<String>,
+    /// Keys of rows whose delete, or whose move to another key, is such a letter: where no row has one of them, what a deleted
+    /// row leaves is sent for it. Theirs are among the rows that are chosen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_keys: Vec<FormerKey>,
 }
+
+/// A key that a row had, as the log told it: values by column.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FormerKey(pub BTreeMap<String, String>);
 
 impl SnapshotCommand {
     /// One word for it.
@@ -81,6 +97,12 @@ pub enum SnapshotRefused {
         table: TableName,
         /// What publishes it.
         sql: String,
+    },
+    /// Dead letters are of one table each.
+    #[error("dead letters are of one table, and {pattern} chooses several")]
+    LettersOfSeveral {
+        /// The pattern.
+        pattern: String,
     },
     /// It would be read twice at once.
     #[error("{table} is being read already; stop that first, or wait for its end")]
@@ -122,6 +144,11 @@ pub(crate) fn chosen(
             if !selection.tables.matches(table) {
                 continue;
             }
+            if found && !(selection.letters.is_empty() && selection.former_keys.is_empty()) {
+                return Err(SnapshotRefused::LettersOfSeveral {
+                    pattern: selection.tables.to_string(),
+                });
+            }
             found = true;
             if chosen.iter().any(|one| one.is(table)) {
                 continue;
@@ -138,6 +165,8 @@ pub(crate) fn chosen(
             }
             chosen.push(TableProgress {
                 filter: selection.filter.clone(),
+                letters: selection.letters.clone(),
+                former_keys: selection.former_keys.clone(),
                 marks,
                 asked: true,
                 publishing: known.map_or(Publishing::Done, |one| one.publishing),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use walcast_mapper::{RowId, TableName};
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
 
-use super::SnapshotConfig;
+use super::{FormerKey, SnapshotConfig};
 
 /// What is left to be read, as the checkpoint has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,12 @@ pub struct TableProgress {
     /// Which rows of it are read, as a condition in SQL; `None`: those that the configuration says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
+    /// The dead letters that are done with when they are read, by what they have in header `walcast.id`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub letters: Vec<String>,
+    /// Keys for which, where no row has them, what a deleted row leaves is sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_keys: Vec<FormerKey>,
     /// What its rows are marked as.
     #[serde(default, skip_serializing_if = "Marks::is_initial")]
     pub marks: Marks,
@@ -187,6 +193,8 @@ impl TableProgress {
             next: None,
             rows: 0,
             filter: None,
+            letters: Vec::new(),
+            former_keys: Vec::new(),
             marks: Marks::Initial,
             asked: false,
             publishing: Publishing::Done,

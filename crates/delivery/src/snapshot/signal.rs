@@ -185,6 +185,8 @@ fn execute(id: Option<String>, data: Execute) -> Result<Signal, SignalError> {
         tables.push(Selection {
             tables: pattern(&collection)?,
             filter,
+            letters: Vec::new(),
+            former_keys: Vec::new(),
         });
     }
     let marks = match data.kind {

@@ -10,6 +10,7 @@ use walcast_pgoutput::Lsn;
 
 use super::script::{Script, Scripted, TestFault, perform};
 use super::steps::Steps;
+use super::world::DEAD_LETTERS;
 
 /// What can be asked of the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,12 +54,15 @@ impl Stored {
 /// The topic of heartbeats, which have no identity.
 const HEARTBEATS: &str = "__debezium-heartbeat.shop";
 
+/// The topic of notifications, which have none either.
+pub(crate) const NOTIFICATIONS: &str = "shop.notifications";
+
 /// The broker's state.
 #[derive(Default)]
 pub(crate) struct Broker {
     pub(crate) script: Script<KafkaCall>,
     topics: BTreeSet<String>,
-    /// In the order in which they were written, over all topics but that of heartbeats.
+    /// In the order in which they were written, over all topics but those of heartbeats and notifications.
     records: Vec<Stored>,
     /// The transactions that heartbeats lie in.
     heartbeats: Vec<usize>,
@@ -97,7 +101,8 @@ impl Scripted for Broker {
 }
 
 impl Broker {
-    /// What a read_committed consumer of all topics sees.
+    /// What a read_committed consumer of all topics sees, but for rows that were read and for what takes dead letters off their
+    /// list.
     pub(crate) fn committed(&self) -> impl Iterator<Item = &Stored> {
         let is_committed =
             |record: &&Stored| self.transactions.get(record.transaction) == Some(&Outcome::Committed);
@@ -105,6 +110,7 @@ impl Broker {
             .iter()
             .filter(is_committed)
             .filter(|record| !record.is_read())
+            .filter(|record| record.value.is_some() || record.topic != DEAD_LETTERS)
     }
 
     /// Records of rows that were read from their tables, and of changes, that a read_committed consumer sees.
@@ -180,6 +186,9 @@ impl Broker {
             );
             if record.topic == HEARTBEATS {
                 self.heartbeats.push(transaction);
+                continue;
+            }
+            if record.topic == NOTIFICATIONS {
                 continue;
             }
             let id = record.headers().find(|header| header.name == "walcast.id");

@@ -16,7 +16,7 @@ mod verdict;
 mod wire;
 mod world;
 
-pub(crate) use kafka::{Broker, KafkaCall};
+pub(crate) use kafka::{Broker, KafkaCall, NOTIFICATIONS};
 pub(crate) use log::{
     Change, Logged, Table, Transaction, delete, insert, insert_padded, message, signal, truncate, update,
     update_moved,

@@ -37,6 +37,7 @@ pub(crate) enum PostgresCall {
     Watch,
     TakeSnapshot,
     OpenTable,
+    Gone,
     /// Rows were asked for and there are some.
     Copy,
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use walcast_delivery::{BoxedFault, CopiedRows, NextRow, Opened, Snapshot, SnapshotTable, Snapshots};
+use walcast_delivery::{
+    BoxedFault, ChosenRows, CopiedRows, FormerKey, NextRow, Opened, Snapshot, SnapshotTable, Snapshots,
+};
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
 
@@ -117,7 +119,7 @@ impl Snapshot for FakeSnapshot {
         &mut self,
         table: &TableName,
         from: Option<NextRow>,
-        _filter: Option<&str>,
+        _rows: ChosenRows<'_>,
     ) -> Result<Opened, BoxedFault> {
         let lsn = self.lsn;
         let postgres = &self.postgres;
@@ -146,6 +148,17 @@ impl Snapshot for FakeSnapshot {
             facts: table.facts(),
             bytes: 0,
         })))
+    }
+
+    async fn gone(&mut self, keys: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedFault> {
+        let (table, lsn) = (self.table, self.lsn);
+        let postgres = &self.postgres;
+        perform(&postgres.server, &postgres.steps, PostgresCall::Gone, |server| {
+            let rows = rows_at(server, table, lsn);
+            let has = |id: Option<&String>| rows.iter().any(|(_, row)| row[0].as_ref() == id);
+            Ok(keys.into_iter().filter(|key| !has(key.0.get("id"))).collect())
+        })
+        .await
     }
 
     async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedFault> {

@@ -19,6 +19,7 @@ mod out_of_order;
 mod random;
 mod relations;
 mod replay;
+mod retries;
 mod snapshots;
 mod splitting;
 mod standing_by;

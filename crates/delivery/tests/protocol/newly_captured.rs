@@ -290,7 +290,12 @@ async fn on_servers_that_forget_the_stream_is_begun_anew_for_a_table_whose_readi
     };
     let items = || name().to_string().parse().expect("a pattern");
     let read = |tables| SnapshotCommand::Start {
-        tables: vec![Selection { tables, filter: None }],
+        tables: vec![Selection {
+            tables,
+            filter: None,
+            letters: Vec::new(),
+            former_keys: Vec::new(),
+        }],
         marks: Marks::Incremental,
         id: None,
     };

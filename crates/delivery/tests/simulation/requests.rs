@@ -122,6 +122,8 @@ async fn ask_to_start(world: &World, control: &SnapshotControl) {
     let selection = Selection {
         tables: pattern.parse().expect("a pattern"),
         filter: Some(filter.clone()),
+        letters: Vec::new(),
+        former_keys: Vec::new(),
     };
     let command = SnapshotCommand::Start {
         tables: vec![selection],

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use tokio::time::{Duration, sleep};
-use walcast_delivery::{BoxedFault, CopiedRows, NextRow, Opened, Snapshot, SnapshotTable, Snapshots};
+use walcast_delivery::{
+    BoxedFault, ChosenRows, CopiedRows, FormerKey, NextRow, Opened, Snapshot, SnapshotTable, Snapshots,
+};
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
 
@@ -109,7 +111,7 @@ impl Snapshot for StateSnapshot {
         &mut self,
         name: &TableName,
         from: Option<NextRow>,
-        filter: Option<&str>,
+        rows_wanted: ChosenRows<'_>,
     ) -> Result<Opened, BoxedFault> {
         let world = Rc::clone(&self.link.world);
         let life = Rc::clone(&self.link.life);
@@ -151,7 +153,7 @@ impl Snapshot for StateSnapshot {
             left.sort_unstable();
             self.table = table.oid;
             self.file = table.file;
-            database.note_opened(self.lsn, &table, filter);
+            database.note_opened(self.lsn, &table, rows_wanted.condition());
             self.left = left.into();
             Ok(Opened::Table(Box::new(SnapshotTable {
                 relation: table.relation(),
@@ -160,6 +162,13 @@ impl Snapshot for StateSnapshot {
             })))
         };
         world.call(&life, "open table", open).await
+    }
+
+    async fn gone(&mut self, keys: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedFault> {
+        self.link.check()?;
+        let ids: Vec<String> = self.rows.of(self.table).map(|(id, _)| id.to_string()).collect();
+        let is_gone = |key: &FormerKey| key.0.get("id").is_some_and(|id| !ids.contains(id));
+        Ok(keys.into_iter().filter(is_gone).collect())
     }
 
     async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedFault> {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use walcast_delivery::{BoxedFault, Sink, Topics};
-use walcast_kafka::{CheckpointReader, KafkaConfig, KafkaTopics, Outcome, Properties, preconditions};
+use walcast_kafka::{
+    CheckpointReader, KafkaConfig, KafkaTopics, Outcome, Properties, dead_letters, preconditions, take_off,
+};
 use walcast_testbed::{Kafka, KafkaOptions, KafkaSecurity};
 
 use crate::support::{
@@ -20,7 +22,7 @@ async fn secured_broker() -> &'static Kafka {
     static BROKER: OnceCell<Kafka> = OnceCell::const_new();
     BROKER
         .get_or_init(|| async {
-            let security = ["owner", "stranger", "typist", "reader", "clerk"]
+            let security = ["owner", "stranger", "typist", "reader", "clerk", "postman"]
                 .into_iter()
                 .fold(
                     KafkaSecurity {
@@ -285,4 +287,36 @@ async fn the_documented_rights_are_enough() {
     sink.commit(&update(100)).await.unwrap();
     assert_eq!(sink.open().await.unwrap().current, Some(checkpoint(100)));
     assert_eq!(values(&committed(&kafka.brokers(), &topic).await), [0, 1, 2]);
+}
+
+/// Letters are taken off their list by whoever may write there, outside of any transaction and without a right on the cluster.
+#[tokio::test]
+async fn letters_are_taken_off_with_the_right_to_write_and_to_read() {
+    let kafka = secured_broker().await;
+    let config = config_of(kafka, "postman");
+    let letters = format!("{}.dead-letters", config.topic_prefix);
+    kafka
+        .grant("postman", &["Create", "Describe", "Read"], "--topic", &letters)
+        .await
+        .unwrap();
+    let mut topics = KafkaTopics::new(config.clone()).unwrap();
+    topics.ensure_dead_letters(&letters).await.unwrap();
+    let ids: Vec<String> = (0..500).map(|number| format!("0/{number}/0")).collect();
+    let refused = take_off(config.clone(), letters.clone(), ids.clone())
+        .await
+        .unwrap_err();
+    let refused = refused.to_string();
+    assert!(refused.starts_with("not allowed to Write topic"), "{refused}");
+    kafka
+        .grant("postman", &["Write"], "--topic", &letters)
+        .await
+        .unwrap();
+    take_off(config.clone(), letters.clone(), ids).await.unwrap();
+    let written = committed(&kafka.brokers(), &letters).await;
+    assert_eq!(
+        written.iter().filter(|record| record.value.is_none()).count(),
+        500
+    );
+    let left = dead_letters(config.clone(), letters, &config.name).await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
 }

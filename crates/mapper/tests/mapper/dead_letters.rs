@@ -12,6 +12,7 @@ use walcast_pgoutput::{
 use walcast_mapper::{
     Batch, ChangeContext, ColumnPattern, DeadLetter, LetterPlace, LetterReason, LostEvent, MapError,
     MapperConfig, MaskRule, Ordinal, Plan, RecordLimits, RowChange, SchemaId, SchemaIds, TableFacts, Tally,
+    write_letter_done,
 };
 
 fn relation() -> Relation {
@@ -56,9 +57,21 @@ fn tuple(bytes: &[u8]) -> Tuple<'_> {
 
 /// The letter of an event: its record.
 fn letter(event: LostEvent<'_>, config: &MapperConfig, bytes_max: usize) -> Batch {
-    let relation = relation();
+    letter_of(&relation(), &[], event, config, bytes_max)
+}
+
+/// The same of a table, with its key as the catalog has it.
+fn letter_of(
+    relation: &Relation,
+    key_columns: &[&str],
+    event: LostEvent<'_>,
+    config: &MapperConfig,
+    bytes_max: usize,
+) -> Batch {
+    let key_columns: Vec<String> = key_columns.iter().map(|column| (*column).to_owned()).collect();
     let letter = DeadLetter {
-        relation: &relation,
+        relation,
+        key_columns: &key_columns,
         event,
         place: place(),
         reason: LetterReason::Mapping,
@@ -107,6 +120,9 @@ fn a_letter_tells_where_and_why_and_holds_the_row_as_the_log_has_it() {
               "topic": "shop.public.orders",
               "schema": "public",
               "table": "orders",
+              "key": [
+                "id"
+              ],
               "operation": "update",
               "reason": "mapping",
               "error": "column id of public.orders: the value cannot be written",
@@ -198,6 +214,46 @@ fn a_letter_fits_whatever_its_row_takes() {
     }
     let batch = letter(event, &MapperConfig::new("shop", "shop"), 1_000_000);
     assert_eq!(value(&batch)["after"]["secret"], wide);
+}
+
+/// By which columns the row is found: the log says so, and where it does not, the catalog.
+#[test]
+fn a_letter_tells_the_key_of_its_table() {
+    let key = |identity, flagged: bool, catalog: &[&str]| {
+        let mut relation = relation();
+        relation.replica_identity = identity;
+        let is_full = identity == ReplicaIdentity::Full;
+        relation.columns[0].is_key = flagged;
+        relation.columns[1].is_key = is_full;
+        relation.columns[2].is_key = is_full;
+        let row = encode::tuple(&[Column::Text(b"1"), Column::Null, Column::Null]);
+        let event = LostEvent::Read(tuple(&row));
+        let config = MapperConfig::new("shop", "shop");
+        value(&letter_of(&relation, catalog, event, &config, 1_000_000))["key"].to_string()
+    };
+    assert_eq!(key(ReplicaIdentity::Default, true, &[]), r#"["id"]"#);
+    assert_eq!(key(ReplicaIdentity::Default, true, &["note"]), r#"["id"]"#);
+    assert_eq!(
+        key(ReplicaIdentity::Full, true, &["note", "id"]),
+        r#"["note","id"]"#
+    );
+    assert_eq!(key(ReplicaIdentity::Full, true, &[]), "[]");
+    assert_eq!(key(ReplicaIdentity::Nothing, false, &[]), "[]");
+}
+
+#[test]
+fn a_letter_is_taken_off_the_list_by_its_key() {
+    let mut batch = Batch::new();
+    write_letter_done(&Arc::from("shop.dead-letters"), "shop", "0/16B3748/3", &mut batch);
+    let record = batch.records().next().unwrap();
+    assert_eq!(record.topic, "shop.dead-letters");
+    assert_eq!(record.key, Some(b"shop@0/16B3748/3".as_slice()));
+    assert_eq!(record.value, None);
+    let headers: Vec<_> = record
+        .headers()
+        .map(|header| (header.name, header.value))
+        .collect();
+    assert_eq!(headers, [("walcast.id", b"0/16B3748/3".as_slice())]);
 }
 
 /// A plan that takes no more than `limits`, and an insert of `bytes` bytes by it.

@@ -205,8 +205,9 @@ pub(crate) async fn sizes(
 }
 
 impl Described {
-    /// How the rows of a part are copied: those between two places, each with its place first.
-    pub(crate) fn copy(&self, part: &Part, range: &str, filter: Option<&str>) -> String {
+    /// How the rows of a part are copied: those between two places, each with its place first; `sorted` by it, where they may
+    /// come in another order.
+    pub(crate) fn copy(&self, part: &Part, range: &str, filter: Option<&str>, sorted: bool) -> String {
         let mut columns = vec!["ctid".to_owned()];
         columns.extend(
             self.relation
@@ -223,12 +224,13 @@ impl Described {
                 .map(|filter| format!("({filter})")),
         );
         conditions.retain(|condition| !condition.is_empty());
+        let order = if sorted { " ORDER BY ctid" } else { "" };
         let conditions = match conditions.as_slice() {
             [] => String::new(),
             some => format!(" WHERE {}", some.join(" AND ")),
         };
         format!(
-            "COPY (SELECT {} FROM ONLY {}{conditions}) TO STDOUT",
+            "COPY (SELECT {} FROM ONLY {}{conditions}{order}) TO STDOUT",
             columns.join(", "),
             sql::table(&part.name)
         )

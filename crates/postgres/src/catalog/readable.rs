@@ -2,7 +2,7 @@
 
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
-use walcast_delivery::{Fault, sql};
+use walcast_delivery::{Fault, FormerKey, sql};
 use walcast_mapper::TableName;
 
 use super::described::named;
@@ -70,4 +70,30 @@ pub(crate) async fn refuses(
         )),
         Err(error) => Err(error),
     }
+}
+
+/// Which of some keys no row of a table has, of those that the publication lets through.
+pub(crate) async fn gone(
+    client: &Client,
+    table: &TableName,
+    filter: Option<&str>,
+    keys: Vec<FormerKey>,
+) -> Result<Vec<FormerKey>, PostgresError> {
+    const DOING: &str = "looking for rows that are gone";
+    let name = sql::table(table);
+    let filter = filter.map_or_else(String::new, |filter| format!(" AND ({filter})"));
+    let exists = keys.iter().enumerate().map(|(number, key)| {
+        let has_key = sql::has_key(&key.0);
+        format!("SELECT {number}::int8, EXISTS (SELECT FROM {name} WHERE {has_key}{filter})")
+    });
+    let exists: Vec<String> = exists.collect();
+    let mut is_gone = vec![false; keys.len()];
+    for row in rows(client, DOING, &exists.join(" UNION ALL "), &[]).await? {
+        let number = usize::try_from(value::<i64>(DOING, &row, 0)?).ok();
+        if let Some(is_gone) = number.and_then(|number| is_gone.get_mut(number)) {
+            *is_gone = !value::<bool>(DOING, &row, 1)?;
+        }
+    }
+    let keys = keys.into_iter().zip(is_gone);
+    Ok(keys.filter(|(_, is_gone)| *is_gone).map(|(key, _)| key).collect())
 }

@@ -2,7 +2,7 @@
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
-use walcast_delivery::sql::{self, identifier, literal};
+use walcast_delivery::sql::{self, escaped, identifier};
 use walcast_mapper::Unsent;
 
 use crate::error::PostgresError;
@@ -37,7 +37,6 @@ pub(crate) async fn reselect(
     }))
 }
 
-/// A literal without a type takes that of the column it is compared with.
 fn select(unsent: &Unsent<'_>) -> String {
     let columns: Vec<String> = unsent.columns.iter().map(|column| identifier(column)).collect();
     let key: Vec<String> = unsent
@@ -51,11 +50,6 @@ fn select(unsent: &Unsent<'_>) -> String {
         sql::table(unsent.table),
         key.join(" AND ")
     )
-}
-
-/// A text in quotes, whatever `standard_conforming_strings` is.
-fn escaped(text: &str) -> String {
-    format!("E{}", literal(&text.replace('\\', "\\\\")))
 }
 
 fn is_gone(error: &tokio_postgres::Error) -> bool {

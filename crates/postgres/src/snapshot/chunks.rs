@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 
-use walcast_delivery::NextRow;
+use walcast_delivery::{ChosenRows, NextRow};
 use walcast_pgoutput::{Oid, Tid};
 
 use crate::catalog::{Described, Part};
 
 /// A range of places can be read without looking at the rest of the table from here on.
-const RANGES_SINCE: u32 = 140_000;
+pub(super) const RANGES_SINCE: u32 = 140_000;
 
 /// The size of a block, unless the server was built otherwise; then chunks are of another size.
 const BLOCK_BYTES: u64 = 8192;
@@ -28,10 +28,15 @@ pub(super) struct Chunk {
 /// What is left to be read from the row `from` on, in order. In another file than that of `from` its place means nothing.
 pub(super) fn plan(
     table: &Described,
-    filter: Option<&str>,
+    rows: ChosenRows<'_>,
     from: Option<NextRow>,
     server_version: u32,
 ) -> VecDeque<Chunk> {
+    let is_few = matches!(rows, ChosenRows::Few(_));
+    let has_condition = table.filter.is_some() || rows.condition().is_some();
+    // A condition may be served by an index, which gives another order than that of places. Old servers, which would have to
+    // sort a table as a whole, use none: `import`.
+    let sorted = has_condition && (is_few || server_version >= RANGES_SINCE);
     let mut chunks = VecDeque::new();
     for part in &table.parts {
         let start = match from {
@@ -39,11 +44,15 @@ pub(super) fn plan(
             Some(next) if part.oid == next.row().table && part.file == next.file() => next.row().tid,
             Some(_) | None => Tid::START,
         };
-        for (from, to, bytes) in ranges(part, start, server_version) {
+        let ranges = match is_few {
+            true => vec![(start, None, part.bytes)],
+            false => ranges(part, start, server_version),
+        };
+        for (from, to, bytes) in ranges {
             chunks.push_back(Chunk {
                 table: part.oid,
                 file: part.file,
-                sql: table.copy(part, &condition(from, to), filter),
+                sql: table.copy(part, &condition(from, to), rows.condition(), sorted),
                 bytes,
             });
         }
@@ -84,7 +93,7 @@ fn ranges(part: &Part, start: Tid, server_version: u32) -> Vec<(Tid, Option<Tid>
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use walcast_delivery::NextRow;
+    use walcast_delivery::{ChosenRows, NextRow};
     use walcast_mapper::{RowId, TableName};
     use walcast_pgoutput::{Oid, Relation, RelationColumn, ReplicaIdentity, Tid};
 
@@ -128,7 +137,7 @@ mod tests {
             let table = Oid::new(table);
             NextRow::new(RowId { table, tid }, table)
         });
-        let chunks = plan(&table(parts), None, from, version);
+        let chunks = plan(&table(parts), ChosenRows::Configured, from, version);
         let lines: Vec<String> = chunks
             .iter()
             .map(|chunk| format!("{} {} KiB: {}", chunk.table, chunk.bytes / 1024, chunk.sql))
@@ -185,7 +194,8 @@ mod tests {
             table: Oid::new(8),
             tid,
         };
-        let chunks = plan(&table, None, Some(NextRow::new(row, Oid::new(8))), 170_000);
+        let from = Some(NextRow::new(row, Oid::new(8)));
+        let chunks = plan(&table, ChosenRows::Configured, from, 170_000);
         expect![[r#"COPY (SELECT ctid, "Id" FROM ONLY "public"."t8") TO STDOUT"#]].assert_eq(&chunks[0].sql);
         assert_eq!((chunks.len(), chunks[0].file), (1, Oid::new(99)));
     }
@@ -200,12 +210,42 @@ mod tests {
         );
     }
 
+    fn check_condition(rows: ChosenRows<'_>, version: u32, expected: &Expect) {
+        let mut table = table(&[(7, 2500)]);
+        table.filter = Some("\"Id\" > 5".to_owned());
+        let chunks = plan(&table, rows, None, version);
+        let lines: Vec<&str> = chunks.iter().map(|chunk| chunk.sql.as_str()).collect();
+        expected.assert_eq(&lines.join("\n"));
+    }
+
+    /// An index does not give rows in the order of their places: they are sorted.
     #[test]
     fn filters_are_put_together() {
-        let mut table = table(&[(7, 0)]);
-        table.filter = Some("\"Id\" > 5".to_owned());
-        let chunks = plan(&table, Some("true or false"), None, 170_000);
-        expect![[r#"COPY (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ("Id" > 5) AND (true or false)) TO STDOUT"#]]
-            .assert_eq(&chunks[0].sql);
+        check_condition(
+            ChosenRows::Where("true or false"),
+            170_000,
+            &expect![[r#"
+            COPY (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ctid < '(1024,0)' AND ("Id" > 5) AND (true or false) ORDER BY ctid) TO STDOUT
+            COPY (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ctid >= '(1024,0)' AND ctid < '(2048,0)' AND ("Id" > 5) AND (true or false) ORDER BY ctid) TO STDOUT
+            COPY (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ctid >= '(2048,0)' AND ("Id" > 5) AND (true or false) ORDER BY ctid) TO STDOUT"#]],
+        );
+        check_condition(
+            ChosenRows::Where("true or false"),
+            130_000,
+            &expect![[
+                r#"COPY (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ("Id" > 5) AND (true or false)) TO STDOUT"#
+            ]],
+        );
+    }
+
+    #[test]
+    fn few_rows_are_looked_for_at_once() {
+        check_condition(
+            ChosenRows::Few("\"Id\" = '7'"),
+            170_000,
+            &expect![[
+                r#"COPY (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ("Id" > 5) AND ("Id" = '7') ORDER BY ctid) TO STDOUT"#
+            ]],
+        );
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use walcast_delivery::sql::literal;
 use walcast_pgoutput::{Lsn, PgTimestamp};
 
+use super::chunks::RANGES_SINCE;
 use super::reading::PostgresSnapshot;
 use crate::catalog;
 use crate::config::PostgresConfig;
@@ -21,6 +22,14 @@ const SETTINGS: [(&str, &str); 4] = [
     ("max_parallel_workers_per_gather", "0"),
     ("statement_timeout", "0"),
     ("search_path", "DEFAULT"),
+];
+
+/// Before tables are read in ranges, one that is chosen from by a condition is read as a whole: sorting it would take as much
+/// disk as it does, and an index would give its rows in another order than they lie in.
+const SETTINGS_WITHOUT_RANGES: [(&str, &str); 3] = [
+    ("enable_indexscan", "off"),
+    ("enable_indexonlyscan", "off"),
+    ("enable_bitmapscan", "off"),
 ];
 
 /// Opens the sessions that read, each in a transaction that sees the snapshot.
@@ -41,7 +50,11 @@ pub(crate) async fn import(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
         literal(snapshot)
     );
-    for (name, value) in SETTINGS {
+    let further = match leading.session.server_version < RANGES_SINCE {
+        true => SETTINGS_WITHOUT_RANGES.as_slice(),
+        false => &[],
+    };
+    for (name, value) in SETTINGS.iter().chain(further) {
         sql.push_str(&format!("; SET LOCAL {name} = {value}"));
     }
     sql.push_str(&format!(

@@ -8,12 +8,14 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 use walcast_delivery::sql::table as quoted;
-use walcast_delivery::{BoxedFault, CopiedRows, NextRow, Opened, Snapshot, SnapshotTable};
+use walcast_delivery::{
+    BoxedFault, ChosenRows, CopiedRows, FormerKey, NextRow, Opened, Snapshot, SnapshotTable,
+};
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use super::chunks::{Chunk, plan};
-use crate::catalog::{Described, described, execute, sizes, table_facts};
+use crate::catalog::{Described, described, execute, gone, sizes, table_facts};
 use crate::config::PostgresConfig;
 use crate::connect::Session;
 use crate::error::PostgresError;
@@ -40,6 +42,8 @@ pub struct PostgresSnapshot {
     config: Arc<PostgresConfig>,
     /// Sessions that read nothing now.
     idle: Vec<usize>,
+    /// The table that was opened last, and the publication's row filter of it.
+    opened: Option<(TableName, Option<String>)>,
     chunks: VecDeque<Chunk>,
     /// Pieces that are being read, in order.
     running: VecDeque<Running>,
@@ -95,6 +99,7 @@ impl PostgresSnapshot {
             sessions,
             leading,
             config,
+            opened: None,
             chunks: VecDeque::new(),
             running: VecDeque::new(),
             tasks: JoinSet::new(),
@@ -110,7 +115,7 @@ impl PostgresSnapshot {
         &mut self,
         table: &TableName,
         from: Option<NextRow>,
-        filter: Option<&str>,
+        rows: ChosenRows<'_>,
     ) -> Result<Opened, PostgresError> {
         self.running.clear();
         self.chunks.clear();
@@ -129,8 +134,12 @@ impl PostgresSnapshot {
             return Ok(Opened::Altered);
         }
         let facts = table_facts(&client, seen.relation.oid).await?;
-        let filter = filter.or_else(|| self.config.snapshot_filter(table));
-        self.chunks = plan(&seen, filter, from, version);
+        let rows = match (rows, self.config.snapshot_filter(table)) {
+            (ChosenRows::Configured, Some(filter)) => ChosenRows::Where(filter),
+            (rows, _) => rows,
+        };
+        self.chunks = plan(&seen, rows, from, version);
+        self.opened = Some((table.clone(), seen.filter.clone()));
         Ok(Opened::Table(Box::new(SnapshotTable {
             bytes: self.chunks.iter().map(|chunk| chunk.bytes).sum(),
             relation: seen.relation,
@@ -254,9 +263,17 @@ impl Snapshot for PostgresSnapshot {
         &mut self,
         table: &TableName,
         from: Option<NextRow>,
-        filter: Option<&str>,
+        rows: ChosenRows<'_>,
     ) -> Result<Opened, BoxedFault> {
-        Ok(self.try_open(table, from, filter).await?)
+        Ok(self.try_open(table, from, rows).await?)
+    }
+
+    async fn gone(&mut self, keys: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedFault> {
+        let client = self.first_client()?;
+        let Some((table, filter)) = &self.opened else {
+            return Ok(Vec::new());
+        };
+        Ok(gone(&client, table, filter.as_deref(), keys).await?)
     }
 
     async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedFault> {

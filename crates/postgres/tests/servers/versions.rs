@@ -1,7 +1,7 @@
 //! The whole way on each major version.
 
 use walcast_delivery::{
-    Catalog, ChangeStream, Feedback, Opened, Snapshot, Snapshots, SourceWatch, Started, WalStatus,
+    Catalog, ChangeStream, ChosenRows, Feedback, Opened, Snapshot, Snapshots, SourceWatch, Started, WalStatus,
 };
 use walcast_mapper::TableName;
 use walcast_postgres::{PostgresSnapshots, PostgresSource};
@@ -63,7 +63,11 @@ async fn read(snapshots: &mut PostgresSnapshots) -> Vec<String> {
         namespace: "public".to_owned(),
         name: "orders".to_owned(),
     };
-    let Opened::Table(table) = snapshot.open(&orders, None, None).await.unwrap() else {
+    let Opened::Table(table) = snapshot
+        .open(&orders, None, ChosenRows::Configured)
+        .await
+        .unwrap()
+    else {
         panic!("the table is there");
     };
     assert_eq!(table.relation.columns.len(), 2);

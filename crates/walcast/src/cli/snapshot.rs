@@ -1,6 +1,6 @@
 //! `walcast snapshot`: asks a running connector to read existing rows, or not to, and tells how far it is.
 
-mod ask;
+pub(super) mod ask;
 mod progress;
 mod tls;
 
@@ -103,6 +103,8 @@ pub(crate) async fn snapshot(config: Config, action: Action, json: bool) -> anyh
                 .map(|tables| Selection {
                     tables,
                     filter: filter.clone(),
+                    letters: Vec::new(),
+                    former_keys: Vec::new(),
                 })
                 .collect(),
             marks: match marks {

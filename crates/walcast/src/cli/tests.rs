@@ -58,7 +58,8 @@ fn help() {
               tail         Print changes as JSON lines, from any database URL, without Kafka or configuration
               checkpoint   Show or move the position where the connector goes on
               snapshot     Read existing rows while changes are streamed: start, stop, pause, resume, status
-              dlq          Show the changes that could not be delivered and were kept as dead letters
+              dlq          Deal with the changes that could not be delivered and were kept as dead letters:
+                           list, retry, done
               migrate      Write a configuration from that of another connector
               take-over    Go on where a stopped Debezium connector ended, on its slot
               completions  Print a script that completes walcast's command line in a shell
@@ -94,7 +95,7 @@ fn help() {
               3  halted: going on could lose or double changes; the message says what to do
               4  another instance with the same name has taken over
               5  a server could not be reached, or something else failed
-              6  migrate: written, but something has no counterpart
+              6  migrate: written, but something has no counterpart; dlq retry: some dead letters are left
               128 + n  ended at once by a second signal n
         "#]],
     );
@@ -142,7 +143,7 @@ fn help() {
               3  halted: going on could lose or double changes; the message says what to do
               4  another instance with the same name has taken over
               5  a server could not be reached, or something else failed
-              6  migrate: written, but something has no counterpart
+              6  migrate: written, but something has no counterpart; dlq retry: some dead letters are left
               128 + n  ended at once by a second signal n
         "#]],
     );
@@ -190,7 +191,7 @@ fn help() {
               3  halted: going on could lose or double changes; the message says what to do
               4  another instance with the same name has taken over
               5  a server could not be reached, or something else failed
-              6  migrate: written, but something has no counterpart
+              6  migrate: written, but something has no counterpart; dlq retry: some dead letters are left
               128 + n  ended at once by a second signal n
         "#]],
     );
@@ -245,7 +246,7 @@ fn help() {
               3  halted: going on could lose or double changes; the message says what to do
               4  another instance with the same name has taken over
               5  a server could not be reached, or something else failed
-              6  migrate: written, but something has no counterpart
+              6  migrate: written, but something has no counterpart; dlq retry: some dead letters are left
               128 + n  ended at once by a second signal n
         "#]],
     );
@@ -299,7 +300,7 @@ fn help() {
               3  halted: going on could lose or double changes; the message says what to do
               4  another instance with the same name has taken over
               5  a server could not be reached, or something else failed
-              6  migrate: written, but something has no counterpart
+              6  migrate: written, but something has no counterpart; dlq retry: some dead letters are left
               128 + n  ended at once by a second signal n
         "#]],
     );
@@ -348,7 +349,7 @@ fn help() {
               3  halted: going on could lose or double changes; the message says what to do
               4  another instance with the same name has taken over
               5  a server could not be reached, or something else failed
-              6  migrate: written, but something has no counterpart
+              6  migrate: written, but something has no counterpart; dlq retry: some dead letters are left
               128 + n  ended at once by a second signal n
         "#]],
     );
@@ -405,7 +406,7 @@ fn help() {
               3  halted: going on could lose or double changes; the message says what to do
               4  another instance with the same name has taken over
               5  a server could not be reached, or something else failed
-              6  migrate: written, but something has no counterpart
+              6  migrate: written, but something has no counterpart; dlq retry: some dead letters are left
               128 + n  ended at once by a second signal n
         "#]],
     );
@@ -449,7 +450,7 @@ fn help() {
               3  halted: going on could lose or double changes; the message says what to do
               4  another instance with the same name has taken over
               5  a server could not be reached, or something else failed
-              6  migrate: written, but something has no counterpart
+              6  migrate: written, but something has no counterpart; dlq retry: some dead letters are left
               128 + n  ended at once by a second signal n
         "#]],
     );

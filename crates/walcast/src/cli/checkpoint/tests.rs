@@ -3,9 +3,9 @@ use std::fmt;
 
 use walcast_delivery::{
     BoxedFault, Catalog, ChangeStream, Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate,
-    CopiedRows, CreatedSlot, Fault, Feedback, NextRow, Opened, Partitions, Rewind, RowsCatalog, Sink,
-    SlotState, Snapshot, Snapshots, Source, SourceWatch, Started, Survey, SystemIdentifier, Timeline,
-    WalStatus,
+    ChosenRows, CopiedRows, CreatedSlot, Fault, Feedback, FormerKey, NextRow, Opened, Partitions, Rewind,
+    RowsCatalog, Sink, SlotState, Snapshot, Snapshots, Source, SourceWatch, Started, Survey,
+    SystemIdentifier, Timeline, WalStatus,
 };
 use walcast_mapper::{Batch, TableFacts, TableName, Unsent};
 use walcast_pgoutput::{FrameBlock, Lsn, Oid, PgTimestamp};
@@ -129,8 +129,12 @@ impl Snapshot for Never {
         &mut self,
         _: &TableName,
         _: Option<NextRow>,
-        _: Option<&str>,
+        _: ChosenRows<'_>,
     ) -> Result<Opened, BoxedFault> {
+        match *self {}
+    }
+
+    async fn gone(&mut self, _: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedFault> {
         match *self {}
     }
 

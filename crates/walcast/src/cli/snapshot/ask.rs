@@ -14,7 +14,7 @@ use crate::exit::{Exit, Refusal, UsageError};
 use crate::stdout::stdout;
 
 /// The way to the connector.
-pub(super) struct Admin {
+pub(in crate::cli) struct Admin {
     client: Client,
     url: String,
     token: Option<String>,
@@ -27,7 +27,7 @@ struct Refused {
 }
 
 impl Admin {
-    pub(super) fn new(config: &Config) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn new(config: &Config) -> anyhow::Result<Self> {
         let Some(listen) = config.admin.listen else {
             let text = "the connector takes requests through [admin] listen, which is off";
             return Err(UsageError(text.to_owned()).into());
@@ -43,7 +43,7 @@ impl Admin {
         })
     }
 
-    pub(super) async fn get<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
+    pub(in crate::cli) async fn get<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
         self.send(self.client.get(&self.url)).await
     }
 
@@ -51,7 +51,27 @@ impl Admin {
         self.send(self.client.post(&self.url).json(command)).await
     }
 
-    async fn send<T: DeserializeOwned>(&self, mut request: RequestBuilder) -> anyhow::Result<T> {
+    /// As it was asked for; or why it is not done, where that lies in what was asked for.
+    pub(in crate::cli) async fn try_post(
+        &self,
+        command: &SnapshotCommand,
+    ) -> anyhow::Result<Result<SnapshotAnswer, String>> {
+        match self.ask(self.client.post(&self.url).json(command)).await? {
+            Ok(answer) => Ok(Ok(answer)),
+            Err((StatusCode::CONFLICT, why)) => Ok(Err(why)),
+            Err((status, why)) => Err(failed(status, why)),
+        }
+    }
+
+    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
+        let answer = self.ask(request).await?;
+        answer.map_err(|(status, why)| failed(status, why))
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        mut request: RequestBuilder,
+    ) -> anyhow::Result<Result<T, (StatusCode, String)>> {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -63,17 +83,21 @@ impl Admin {
         })?;
         let status = answer.status();
         if status.is_success() {
-            return answer.json().await.context("the answer cannot be read");
+            return Ok(Ok(answer.json().await.context("the answer cannot be read")?));
         }
         let text = answer.text().await.unwrap_or_default();
         let why = match serde_json::from_str::<Refused>(&text) {
             Ok(refused) => refused.error,
             Err(_) => format!("it answers {status}"),
         };
-        match status {
-            StatusCode::SERVICE_UNAVAILABLE => Err(anyhow::anyhow!(why)),
-            _ => Err(Refusal::Request(why).into()),
-        }
+        Ok(Err((status, why)))
+    }
+}
+
+fn failed(status: StatusCode, why: String) -> anyhow::Error {
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => anyhow::anyhow!(why),
+        _ => Refusal::Request(why).into(),
     }
 }
 
