@@ -91,14 +91,14 @@ fn precision(oid: u32, modifier: i32) -> i32 {
         700 => 8,
         701 => 17,
         NUMERIC if unlimited => 0,
-        NUMERIC => (modifier - MODIFIER_OFFSET) >> 16,
-        1042 | 1043 if !unlimited => modifier - MODIFIER_OFFSET,
+        NUMERIC => modifier.saturating_sub(MODIFIER_OFFSET) >> 16,
+        1042 | 1043 if !unlimited => modifier.saturating_sub(MODIFIER_OFFSET),
         1082 => 13,
-        1083 => 8 + second_length(modifier),
-        1114 => 22 + second_length(modifier),
-        1184 => 28 + second_length(modifier),
+        1083 => second_length(modifier).saturating_add(8),
+        1114 => second_length(modifier).saturating_add(22),
+        1184 => second_length(modifier).saturating_add(28),
         1186 => 49,
-        1266 => 14 + second_length(modifier),
+        1266 => second_length(modifier).saturating_add(14),
         1560 => modifier,
         1562 if !unlimited => modifier,
         _ => UNLIMITED,
@@ -112,7 +112,7 @@ fn second_length(modifier: i32) -> i32 {
         0 => 0,
         // The driver's own exception.
         1 => 3,
-        digits => digits + 1,
+        digits => digits.saturating_add(1),
     }
 }
 
@@ -122,7 +122,7 @@ fn scale(oid: u32, modifier: i32) -> i32 {
     match oid {
         700 => 8,
         701 => 17,
-        NUMERIC if !unlimited => (modifier - MODIFIER_OFFSET) & 0xFFFF,
+        NUMERIC if !unlimited => modifier.saturating_sub(MODIFIER_OFFSET) & 0xFFFF,
         1083 | 1114 | 1184 | 1186 | 1266 if unlimited => 6,
         1083 | 1114 | 1184 | 1266 => modifier,
         1186 => modifier & 0xFFFF,
@@ -289,6 +289,22 @@ mod tests {
                 scale,
             };
             assert_eq!(SourceType::of(Oid::new(oid), modifier, &facts), expected);
+        }
+    }
+
+    /// A server has no such modifiers, and what sends them may be none.
+    #[test]
+    fn any_modifier_is_described() {
+        let facts = TableFacts::default();
+        let of = |oid, modifier| {
+            let described = SourceType::of(Oid::new(oid), modifier, &facts);
+            (described.length, described.scale)
+        };
+        assert_eq!(of(1700, i32::MIN), (-32_768, 0));
+        assert_eq!(of(1700, i32::MAX), (32_767, 0xFFFB));
+        assert_eq!(of(1043, i32::MIN).0, i32::MIN);
+        for timelike in [1083, 1114, 1184, 1266] {
+            assert_eq!(of(timelike, i32::MAX), (i32::MAX, i32::MAX));
         }
     }
 }

@@ -11,9 +11,6 @@ use crate::error::{DecodeError, Fault};
 use crate::reader::Reader;
 use crate::{Message, Xid};
 
-#[doc(hidden)]
-pub use crate::fuzz::fuzz_decoder;
-
 /// Decodes pgoutput messages of one session, protocol versions 1 to 4.
 ///
 /// It remembers whether the stream is inside a block of a transaction in progress, because messages there carry the

@@ -35,7 +35,6 @@ pub mod decode;
 pub mod encode;
 pub mod error;
 pub mod frame;
-mod fuzz;
 mod identity;
 mod lsn;
 mod message;

@@ -2,9 +2,12 @@
 //!
 //! See <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
 
+mod arrived;
+
 use walcast_pgoutput::DecodeError;
 use walcast_pgoutput::reader::Reader;
 
+pub(crate) use self::arrived::Arrived;
 use crate::error::{PostgresError, ServerError};
 
 /// One message. Those that no command of ours can cause are [`BackendMessage::Other`].
@@ -54,7 +57,7 @@ impl BackendMessage {
         let mut reader = Reader::new(message);
         reader.u8("a tag")?;
         reader.length32("a length")?;
-        Ok(match tag {
+        let parsed = match tag {
             b'R' => BackendMessage::Authentication(authentication(&mut reader)?),
             b'S' => BackendMessage::ParameterStatus {
                 name: reader.text("a setting's name")?.to_owned(),
@@ -70,7 +73,12 @@ impl BackendMessage {
             b'W' => BackendMessage::CopyBoth,
             b'c' => BackendMessage::CopyDone,
             other => BackendMessage::Other(other),
-        })
+        };
+        // What is read at all is read to its end: a longer message is not the one that it was taken for.
+        if b"SEND".contains(&tag) {
+            reader.end()?;
+        }
+        Ok(parsed)
     }
 
     /// The error of having received this where the protocol excludes it.
@@ -94,14 +102,12 @@ impl BackendMessage {
 }
 
 fn authentication(reader: &mut Reader<'_>) -> Result<AuthenticationRequest, DecodeError> {
-    Ok(match reader.u32("the kind of authentication")? {
+    let request = match reader.u32("the kind of authentication")? {
         0 => AuthenticationRequest::Ok,
         3 => AuthenticationRequest::CleartextPassword,
         5 => AuthenticationRequest::Md5Password {
             salt: reader.u32("a salt")?.to_be_bytes(),
         },
-        7 | 8 => AuthenticationRequest::Unsupported { method: "GSSAPI" },
-        9 => AuthenticationRequest::Unsupported { method: "SSPI" },
         10 => {
             let mut mechanisms = Vec::new();
             loop {
@@ -111,12 +117,20 @@ fn authentication(reader: &mut Reader<'_>) -> Result<AuthenticationRequest, Deco
                 }
             }
         }
-        11 => AuthenticationRequest::SaslContinue(reader.rest().to_owned()),
-        12 => AuthenticationRequest::SaslFinal(reader.rest().to_owned()),
-        _ => AuthenticationRequest::Unsupported {
-            method: "an unknown kind of",
-        },
-    })
+        // All that follows is theirs.
+        11 => return Ok(AuthenticationRequest::SaslContinue(reader.rest().to_owned())),
+        12 => return Ok(AuthenticationRequest::SaslFinal(reader.rest().to_owned())),
+        // What these have to say is not read.
+        7 | 8 => return Ok(AuthenticationRequest::Unsupported { method: "GSSAPI" }),
+        9 => return Ok(AuthenticationRequest::Unsupported { method: "SSPI" }),
+        _ => {
+            return Ok(AuthenticationRequest::Unsupported {
+                method: "an unknown kind of",
+            });
+        }
+    };
+    reader.end()?;
+    Ok(request)
 }
 
 /// Fields are told by a letter each; an error before the encoding is agreed on may not be UTF-8.
@@ -165,6 +179,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::BackendMessage;
+    use crate::fuzzing::check_server_bytes;
 
     fn check(tag: u8, body: &[u8], expected: &Expect) {
         expected.assert_eq(&match BackendMessage::parse(tag, &message(tag, body)) {
@@ -195,6 +210,16 @@ mod tests {
             b'R',
             b"\0\0\0\x0aSCRAM",
             &expect!["error: cannot decode message 'R': the message ends at byte 9, wanted a SASL mechanism"],
+        );
+        check(
+            b'R',
+            b"\0\0\0\x0br=1",
+            &expect!["Authentication(SaslContinue([114, 61, 49]))"],
+        );
+        check(
+            b'R',
+            b"\0\0\0\x0cv=2",
+            &expect!["Authentication(SaslFinal([118, 61, 50]))"],
         );
         check(
             b'R',
@@ -267,6 +292,7 @@ mod tests {
             chosen in proptest::sample::select(BODIES.to_vec()),
             changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4),
             cut in any::<proptest::sample::Index>(),
+            piece in any::<u8>(),
         ) {
             let (tag, body) = chosen;
             let mut body = body.to_vec();
@@ -275,18 +301,31 @@ mod tests {
                 body[place] = byte;
             }
             body.truncate(cut.index(body.len() + 1));
-            if let Err(error) = BackendMessage::parse(tag, &message(tag, &body)) {
-                prop_assert!(error.offset >= 5 && !error.wanted.is_empty());
-            }
+            check_server_bytes(&[&[piece], message(tag, &body).as_slice()].concat());
         }
 
         #[test]
         fn no_bytes_make_it_panic(tag in any::<u8>(), body in proptest::collection::vec(any::<u8>(), 0..64)) {
-            match BackendMessage::parse(tag, &message(tag, &body)) {
-                Ok(BackendMessage::Other(other)) => prop_assert_eq!(other, tag),
-                Ok(_) => prop_assert!(b"RSKZENTDCWc".contains(&tag)),
-                Err(error) => prop_assert!(error.offset >= 5),
-            }
+            check_server_bytes(&[&[0], message(tag, &body).as_slice()].concat());
         }
+    }
+
+    #[test]
+    fn what_is_read_is_read_to_its_end() {
+        check(
+            b'S',
+            b"server_version\x0017.6\0more",
+            &expect![
+                "error: cannot decode message 'S': 4 bytes are left over at byte 25, wanted the end of the message"
+            ],
+        );
+        check(
+            b'R',
+            b"\0\0\0\0!",
+            &expect![
+                "error: cannot decode message 'R': 1 bytes are left over at byte 9, wanted the end of the message"
+            ],
+        );
+        check(b'Z', b"I!", &expect!["ReadyForQuery"]);
     }
 }

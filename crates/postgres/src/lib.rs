@@ -57,6 +57,9 @@ mod check;
 mod config;
 mod connect;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod lead;
 mod look;
 mod predecessor;

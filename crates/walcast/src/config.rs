@@ -215,11 +215,11 @@ pub(crate) enum LogFormat {
 }
 
 /// What a configuration takes from outside of its file.
-struct Surroundings<'a> {
+pub(crate) struct Surroundings<'a> {
     /// Environment variables.
-    lookup: expand::Lookup<'a>,
+    pub(crate) lookup: expand::Lookup<'a>,
     /// Those of them that libpq knows.
-    postgres: Environment,
+    pub(crate) postgres: Environment,
 }
 
 impl Config {
@@ -242,7 +242,14 @@ impl Config {
     }
 
     /// Reads `text`, which came from `file`.
-    fn parse(file: &str, text: &str, surroundings: &Surroundings<'_>) -> Result<Self, ConfigError> {
+    ///
+    /// # Errors
+    /// What it says cannot be used.
+    pub(crate) fn parse(
+        file: &str,
+        text: &str,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Self, ConfigError> {
         let (document, raw) = Document::read(file, text, surroundings.lookup)?;
         resolve::resolve(&document, raw, &surroundings.postgres)
     }

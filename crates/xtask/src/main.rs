@@ -5,10 +5,12 @@ mod binary;
 mod chaos;
 mod conformance;
 mod demo;
+mod fuzz;
 mod gate;
 mod programs;
 mod simulate;
 mod testbed;
+mod tool;
 
 use std::process::ExitCode;
 
@@ -32,6 +34,8 @@ enum Task {
     Chaos(chaos::Arguments),
     /// walcast beside the real Debezium
     Conformance(conformance::Arguments),
+    /// Any bytes, at every way in, for so many minutes
+    Fuzz(fuzz::Arguments),
     /// The one test command
     Test(gate::Arguments),
     /// Known vulnerabilities of what is built in; needs github.com, where RustSec keeps them
@@ -60,6 +64,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Bench(arguments) => runtime.block_on(Box::pin(bench::run(arguments))),
         Task::Chaos(arguments) => chaos::run(&arguments),
         Task::Conformance(arguments) => conformance::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Test(arguments) => gate::run_all(&arguments),
         Task::Audit => gate::supply::audit(),
         Task::Simulate(arguments) => simulate::run(&arguments),

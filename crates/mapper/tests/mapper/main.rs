@@ -13,8 +13,6 @@ mod deviations;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
-mod fuzzed;
-#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod honest;

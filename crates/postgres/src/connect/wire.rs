@@ -2,13 +2,12 @@
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use walcast_pgoutput::frame::{Next, whole_messages};
 
 use super::dial::Endpoint;
 use super::transport::Transport;
-use crate::backend::BackendMessage;
+use crate::backend::{Arrived, BackendMessage};
 use crate::error::PostgresError;
 
 /// Answers to our commands are short; one read takes most of them whole.
@@ -51,10 +50,7 @@ impl Wire {
     /// The next message, other than notices and changed settings, which the server sends as it likes.
     pub(crate) async fn receive(&mut self, doing: &'static str) -> Result<BackendMessage, PostgresError> {
         loop {
-            let (tag, body) = self.message(doing).await?;
-            let message = BackendMessage::parse(tag, &body)
-                .map_err(|source| PostgresError::Protocol { doing, source })?;
-            match message {
+            match self.message(doing).await? {
                 BackendMessage::Notice(notice) => tracing::debug!(%notice, doing, "the server notes"),
                 BackendMessage::ParameterStatus { name, value } => {
                     tracing::trace!(name, value, "server setting");
@@ -64,19 +60,13 @@ impl Wire {
         }
     }
 
-    /// The next message's tag, and the message itself, tag and length included.
-    async fn message(&mut self, doing: &'static str) -> Result<(u8, Bytes), PostgresError> {
+    async fn message(&mut self, doing: &'static str) -> Result<BackendMessage, PostgresError> {
         loop {
-            let whole =
-                whole_messages(&self.incoming).map_err(|source| PostgresError::Protocol { doing, source })?;
-            if whole.copy_data_bytes > 0 {
-                return Err(PostgresError::OutOfPlace { doing, tag: b'd' });
-            }
-            match whole.next {
-                Next::Other { tag, message_bytes } => {
-                    return Ok((tag, self.incoming.split_to(message_bytes).freeze()));
-                }
-                Next::NeedMore { total_bytes } => {
+            let arrived = Arrived::take(&mut self.incoming);
+            match arrived.map_err(|source| PostgresError::Protocol { doing, source })? {
+                Arrived::Message(message) => return Ok(message),
+                Arrived::Frames(_) => return Err(PostgresError::OutOfPlace { doing, tag: b'd' }),
+                Arrived::NeedMore { total_bytes } => {
                     self.incoming.reserve(total_bytes.max(READ_BYTES));
                     let read = self.transport.read_buf(&mut self.incoming).await;
                     let ended = || io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed it");

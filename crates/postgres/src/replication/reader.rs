@@ -4,14 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, ReadHalf};
 use tokio::sync::Notify;
-use walcast_pgoutput::frame::{Next, whole_messages};
 use walcast_pgoutput::{DecodeError, Frame, FrameBlock, Lsn};
 
 use super::queue::{BlockSender, Closed};
-use crate::backend::BackendMessage;
+use crate::backend::{Arrived, BackendMessage};
 use crate::connect::Transport;
 use crate::error::PostgresError;
 
@@ -23,14 +22,14 @@ const READ_BYTES_MIN: usize = 64 * 1024;
 
 /// What the reader task tells the feedback task.
 #[derive(Debug, Default)]
-pub(super) struct Reception {
+pub(crate) struct Reception {
     received: AtomicU64,
     /// The server wants a status update at once.
     pub(super) reply_requested: Notify,
 }
 
 impl Reception {
-    pub(super) fn starting_at(from: Lsn) -> Self {
+    pub(crate) fn starting_at(from: Lsn) -> Self {
         Self {
             received: AtomicU64::new(from.as_u64()),
             reply_requested: Notify::new(),
@@ -38,12 +37,12 @@ impl Reception {
     }
 
     /// The furthest position that has been read from the socket.
-    pub(super) fn received(&self) -> Lsn {
+    pub(crate) fn received(&self) -> Lsn {
         Lsn::new(self.received.load(Ordering::Relaxed))
     }
 
     /// Looks at the headers of what is about to be queued.
-    fn take_note(&self, block: &FrameBlock) -> Result<(), DecodeError> {
+    pub(crate) fn take_note(&self, block: &FrameBlock) -> Result<(), DecodeError> {
         let mut furthest = Lsn::INVALID;
         let mut wants_reply = false;
         for frame in block.frames() {
@@ -137,18 +136,13 @@ impl Reader {
     /// Reads until there is something to tell. Cancel-safe: all state lies in the buffer.
     async fn step(&mut self) -> Result<Step, PostgresError> {
         loop {
-            let whole = whole_messages(&self.buffer).map_err(protocol)?;
-            if whole.copy_data_bytes > 0 {
-                let block = FrameBlock::new(self.buffer.split_to(whole.copy_data_bytes).freeze());
-                self.reception.take_note(&block).map_err(protocol)?;
-                return Ok(Step::Frames(block));
-            }
-            match whole.next {
-                Next::NeedMore { total_bytes } => self.read(total_bytes).await?,
-                Next::Other { tag, message_bytes } => {
-                    let message = self.buffer.chunk().get(..message_bytes).unwrap_or_default();
-                    let message = BackendMessage::parse(tag, message).map_err(protocol)?;
-                    self.buffer.advance(message_bytes);
+            match Arrived::take(&mut self.buffer).map_err(protocol)? {
+                Arrived::NeedMore { total_bytes } => self.read(total_bytes).await?,
+                Arrived::Frames(block) => {
+                    self.reception.take_note(&block).map_err(protocol)?;
+                    return Ok(Step::Frames(block));
+                }
+                Arrived::Message(message) => {
                     if let Some(step) = self.other(message)? {
                         return Ok(step);
                     }

@@ -6,7 +6,7 @@ use walcast_pgoutput::Lsn;
 use crate::error::PostgresError;
 
 /// Reads lines `timeline LSN reason`; empty ones and comments are passed over.
-pub(super) fn parse(text: &str) -> Result<Vec<TimelineSwitch>, PostgresError> {
+pub(crate) fn parse(text: &str) -> Result<Vec<TimelineSwitch>, PostgresError> {
     text.lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))

@@ -34,7 +34,7 @@ const FORBIDDEN: [(&str, &[&str]); 7] = [
         "walcast-kafka",
         &["tokio-postgres", "walcast-postgres", "walcast"],
     ),
-    ("walcast", &["walcast-testbed"]),
+    ("walcast", &["walcast-testbed", "walcast-fuzz"]),
     ("walcast-testbed", &["walcast-", "walcast"]),
 ];
 

@@ -1,0 +1,178 @@
+//! A row of any text, in columns of any type, by any configuration of the mapper.
+//!
+//! An input is: twelve bytes that choose the configuration and what happened to the row ([`SETTINGS`]), then for each column
+//! a byte for its type ([`TYPES`]), one of flags ([`flag`]), four for the type's modifier, and its text up to a zero.
+
+mod input;
+mod records;
+mod settings;
+mod types;
+
+use std::sync::Arc;
+
+use walcast_mapper::{
+    Batch, ChangeContext, DeadLetter, LetterPlace, LetterReason, LostEvent, MapError, MapperConfig, Ordinal,
+    Plan, ReadContext, RowChange, RowId, SchemaId, SchemaIds, SnapshotMark,
+};
+use walcast_pgoutput::reader::Reader;
+use walcast_pgoutput::{Lsn, Oid, OldTuple, PgTimestamp, Relation, Tid, Tuple, Xid, encode};
+
+use self::input::{Input, InputColumn};
+use self::settings::{Happened, Settings};
+
+pub use self::input::flag;
+pub use self::types::ALL as TYPES;
+
+/// How many bytes stand before the columns.
+pub const SETTINGS: usize = 12;
+
+/// No more than so many bytes are a dead letter.
+const LETTER_BYTES_MAX: usize = 8_000;
+
+/// Maps the row that `data` describes.
+///
+/// # Panics
+/// A record is not readable to its end by an independent decoder of its schema, the same row makes other records when it is
+/// mapped again, an error leaves something in the batch or says nothing, or the row of an error cannot be kept as a dead letter.
+pub fn check(data: &[u8]) {
+    let mut input = Input::new(data);
+    let settings = Settings::take(&mut input);
+    let columns = input.columns();
+    let config = settings.config(&columns);
+    let relation = input::relation(&columns, settings.identity);
+    match Plan::compile(&relation, &input::facts(&columns), &config) {
+        Ok(mut plan) => {
+            plan.bind(SchemaIds {
+                key: Some(SchemaId::new(1)),
+                value: Some(SchemaId::new(2)),
+            });
+            check_row(&mut plan, &relation, &config, settings.happened, &columns);
+        }
+        Err(error) => check_error(&error),
+    }
+}
+
+fn check_row(
+    plan: &mut Plan,
+    relation: &Relation,
+    config: &MapperConfig,
+    happened: Happened,
+    columns: &[InputColumn<'_>],
+) {
+    let new = encode::tuple(&columns.iter().map(InputColumn::value).collect::<Vec<_>>());
+    let old = encode::tuple(&columns.iter().map(InputColumn::old_value).collect::<Vec<_>>());
+    let key = encode::tuple(&columns.iter().map(InputColumn::key_value).collect::<Vec<_>>());
+    let event = event(happened, tuple(&new), tuple(&old), tuple(&key));
+
+    let mut batch = Batch::new();
+    // Something that an error must leave alone.
+    batch.push(&Arc::from("before"), Some(b"key"), None, []);
+    let before = batch.len_bytes();
+    match map(plan, event, &mut batch) {
+        Ok(()) => {
+            records::check(plan, config, batch.records().skip(1));
+            let mut again = Batch::new();
+            map(plan, event, &mut again).expect("the same row was mapped before");
+            records::check_same(batch.records().skip(1), again.records());
+        }
+        Err(error) => {
+            check_error(&error);
+            assert_eq!(
+                (batch.len_bytes(), batch.record_count()),
+                (before, 1),
+                "after {error}"
+            );
+            check_letter(relation, config, event, &error);
+        }
+    }
+}
+
+fn check_error(error: &MapError) {
+    assert!(!error.to_string().is_empty());
+}
+
+fn tuple(bytes: &[u8]) -> Tuple<'_> {
+    Tuple::read(&mut Reader::new(bytes)).expect("it was encoded as one")
+}
+
+fn event<'a>(happened: Happened, new: Tuple<'a>, old: Tuple<'a>, key: Tuple<'a>) -> LostEvent<'a> {
+    let change = match happened {
+        Happened::Insert => RowChange::Insert { new: old },
+        Happened::Update => RowChange::Update { old: None, new },
+        Happened::UpdateOfKey => RowChange::Update {
+            old: Some(OldTuple::Key(key)),
+            new,
+        },
+        Happened::UpdateOfAll => RowChange::Update {
+            old: Some(OldTuple::Full(old)),
+            new,
+        },
+        Happened::DeleteByKey => RowChange::Delete {
+            old: OldTuple::Key(key),
+        },
+        Happened::DeleteOfAll => RowChange::Delete {
+            old: OldTuple::Full(old),
+        },
+        Happened::Read => return LostEvent::Read(old),
+    };
+    LostEvent::Change(change)
+}
+
+fn map(plan: &mut Plan, event: LostEvent<'_>, batch: &mut Batch) -> Result<(), MapError> {
+    match event {
+        LostEvent::Change(change) => plan.encode(&change, &change_context(), None, batch),
+        LostEvent::Read(row) => plan.encode_read(row, &read_context(), batch),
+        LostEvent::Truncate => plan.encode_truncate(0, &change_context(), None, batch),
+    }
+}
+
+fn check_letter(relation: &Relation, config: &MapperConfig, event: LostEvent<'_>, error: &MapError) {
+    let place = match event {
+        LostEvent::Read(_) => LetterPlace::Read(read_context()),
+        LostEvent::Change(_) | LostEvent::Truncate => LetterPlace::Change {
+            context: change_context(),
+            part: 0,
+        },
+    };
+    let letter = DeadLetter {
+        relation,
+        event,
+        place,
+        reason: LetterReason::Mapping,
+        error: &error.to_string(),
+    };
+    let mut batch = Batch::new();
+    letter.write(
+        &Arc::from("letters"),
+        "walcast",
+        config,
+        LETTER_BYTES_MAX,
+        &mut batch,
+    );
+    records::check_letter(&batch, LETTER_BYTES_MAX);
+}
+
+fn change_context() -> ChangeContext {
+    ChangeContext {
+        xid: Xid::new(4_000_000_000),
+        commit_lsn: Lsn::new(0x16B_3748),
+        commit_time: PgTimestamp::from_unix_micros(1_709_168_523_456_789),
+        lsn: Lsn::new(0x16B_3700),
+        ordinal: Ordinal::new(7),
+        previous_commit_end: Some(Lsn::new(0x16B_3600)),
+        processed_at_unix_nanos: 1_709_168_523_999_888_777,
+    }
+}
+
+fn read_context() -> ReadContext {
+    ReadContext {
+        lsn: Lsn::new(0x16B_3700),
+        fixed_at: PgTimestamp::from_unix_micros(1_709_168_523_456_789),
+        mark: SnapshotMark::First,
+        row: RowId {
+            table: Oid::new(16_384),
+            tid: Tid::of_block(7),
+        },
+        processed_at_unix_nanos: 1_709_168_523_999_888_777,
+    }
+}

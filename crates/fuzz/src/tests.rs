@@ -1,0 +1,4 @@
+//! The targets without a fuzzer.
+
+mod random;
+mod replay;
