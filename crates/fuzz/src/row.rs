@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use walcast_mapper::{
     Batch, ChangeContext, DeadLetter, LetterPlace, LetterReason, LostEvent, MapError, MapperConfig, Ordinal,
-    Plan, ReadContext, RowChange, RowId, SchemaId, SchemaIds, SnapshotMark,
+    Plan, ReadContext, RowChange, RowId, SchemaId, SchemaIds, SnapshotMark, TableFacts,
 };
 use walcast_pgoutput::reader::Reader;
 use walcast_pgoutput::{Lsn, Oid, OldTuple, PgTimestamp, Relation, Tid, Tuple, Xid, encode};
@@ -29,6 +29,9 @@ pub const SETTINGS: usize = 12;
 /// No more than so many bytes are a dead letter.
 const LETTER_BYTES_MAX: usize = 8_000;
 
+/// A table as the log describes it, what the catalog says of it, and how it is mapped.
+type Table<'a> = (&'a Relation, &'a TableFacts, &'a MapperConfig);
+
 /// Maps the row that `data` describes.
 ///
 /// # Panics
@@ -40,25 +43,21 @@ pub fn check(data: &[u8]) {
     let columns = input.columns();
     let config = settings.config(&columns);
     let relation = input::relation(&columns, settings.identity);
-    match Plan::compile(&relation, &input::facts(&columns), &config) {
+    let facts = input::facts(&columns);
+    match Plan::compile(&relation, &facts, &config) {
         Ok(mut plan) => {
             plan.bind(SchemaIds {
                 key: Some(SchemaId::new(1)),
                 value: Some(SchemaId::new(2)),
             });
-            check_row(&mut plan, &relation, &config, settings.happened, &columns);
+            let table = (&relation, &facts, &config);
+            check_row(&mut plan, table, settings.happened, &columns);
         }
         Err(error) => check_error(&error),
     }
 }
 
-fn check_row(
-    plan: &mut Plan,
-    relation: &Relation,
-    config: &MapperConfig,
-    happened: Happened,
-    columns: &[InputColumn<'_>],
-) {
+fn check_row(plan: &mut Plan, table: Table<'_>, happened: Happened, columns: &[InputColumn<'_>]) {
     let new = encode::tuple(&columns.iter().map(InputColumn::value).collect::<Vec<_>>());
     let old = encode::tuple(&columns.iter().map(InputColumn::old_value).collect::<Vec<_>>());
     let key = encode::tuple(&columns.iter().map(InputColumn::key_value).collect::<Vec<_>>());
@@ -70,7 +69,7 @@ fn check_row(
     let before = batch.len_bytes();
     match map(plan, event, &mut batch) {
         Ok(()) => {
-            records::check(plan, config, batch.records().skip(1));
+            records::check(plan, table.2, batch.records().skip(1));
             let mut again = Batch::new();
             map(plan, event, &mut again).expect("the same row was mapped before");
             records::check_same(batch.records().skip(1), again.records());
@@ -82,7 +81,7 @@ fn check_row(
                 (before, 1),
                 "after {error}"
             );
-            check_letter(relation, config, event, &error);
+            check_letter(table, event, &error);
         }
     }
 }
@@ -126,7 +125,7 @@ fn map(plan: &mut Plan, event: LostEvent<'_>, batch: &mut Batch) -> Result<(), M
     }
 }
 
-fn check_letter(relation: &Relation, config: &MapperConfig, event: LostEvent<'_>, error: &MapError) {
+fn check_letter((relation, facts, config): Table<'_>, event: LostEvent<'_>, error: &MapError) {
     let place = match event {
         LostEvent::Read(_) => LetterPlace::Read(read_context()),
         LostEvent::Change(_) | LostEvent::Truncate => LetterPlace::Change {
@@ -136,6 +135,7 @@ fn check_letter(relation: &Relation, config: &MapperConfig, event: LostEvent<'_>
     };
     let letter = DeadLetter {
         relation,
+        key_columns: &facts.key_columns,
         event,
         place,
         reason: LetterReason::Mapping,

@@ -1,5 +1,7 @@
 //! The modelled Postgres cluster: its log, its rows, its slot, and the connections to it.
 
+mod files;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -14,6 +16,7 @@ use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity, Tid, Xid};
 use crate::log::{Change, Row, Table, Transaction, signal};
 use crate::publishing::Running;
 use crate::requests::Signalled;
+use files::Move;
 
 /// Where the log ends before anything is written.
 const BEGINNING: Lsn = Lsn::new(0x0100_0000);
@@ -23,8 +26,6 @@ const SLOT_BYTES: u64 = 0x38;
 
 /// Places for rows in a table; more than rows ever are in one.
 const PLACES: u64 = 96;
-/// Numbers of files that tables get later.
-const FILES_FROM: u32 = 10_000;
 /// Places in a block.
 const PLACES_IN_BLOCK: u64 = 4;
 
@@ -67,17 +68,6 @@ pub(crate) struct Connection {
     pub(crate) locks: BTreeSet<Oid>,
     /// Its client is gone, and the server notices then.
     pub(crate) noticed_at: Option<Instant>,
-}
-
-/// A table came to lie in another file: what is undone when the server loses the log of it.
-struct Move {
-    /// The end of its log.
-    end: Lsn,
-    table: Oid,
-    /// The file before.
-    file: Oid,
-    /// Where the versions of its rows lay before.
-    places: Vec<(u64, Tid)>,
 }
 
 /// The cluster's state.
@@ -309,46 +299,6 @@ impl Database {
         }
     }
 
-    /// A table lies in another file from now on; `places` is where its rows lay before, if they are at others now.
-    fn refile(&mut self, oid: Oid, end: Lsn, places: Vec<(u64, Tid)>) {
-        self.files_made += 1;
-        let file = Oid::new(oid.as_u32() + FILES_FROM + self.files_made);
-        let before = self.put_into(oid, file);
-        self.moves.push(Move {
-            end,
-            table: oid,
-            file: before,
-            places,
-        });
-    }
-
-    /// Puts a table into a file, and returns the one in which it was.
-    fn put_into(&mut self, oid: Oid, file: Oid) -> Oid {
-        let mut tables = self.tables.iter_mut();
-        let table = tables.find(|table| table.oid == oid).expect("the table exists");
-        std::mem::replace(&mut table.file, file)
-    }
-
-    /// Moves all rows of a table to other places, in another file. A snapshot that was taken before does not show them any more.
-    pub(crate) fn rewrite(&mut self, table: Oid, by: u64) {
-        if self.is_locked(table) || self.is_held || self.is_away {
-            return;
-        }
-        let mut versions: Vec<u64> = self.rows.of(table).map(|(_, version)| version).collect();
-        let count = u64::try_from(versions.len())
-            .expect("tables here are small")
-            .max(1);
-        versions.rotate_left(usize::try_from(by % count).expect("tables here are small"));
-        let mut before = Vec::new();
-        for (place, version) in (0..PLACES).zip(versions) {
-            let moved = self.places.insert(version, tid_of(place));
-            before.push((version, moved.expect("every version has a place")));
-        }
-        self.altered.insert(table, self.wal_end);
-        self.write_elsewhere(REWRITE_BYTES);
-        self.refile(table, self.wal_end, before);
-    }
-
     /// Commits a transaction; with `together` all its changes lie at one position.
     pub(crate) fn commit(&mut self, changes: Vec<(Oid, Change)>, together: bool) -> &Transaction {
         let xid = self.new_xid();
@@ -445,10 +395,7 @@ impl Database {
             .partition_point(|transaction| transaction.next_lsn() <= lsn);
         self.undone.extend(self.log.drain(kept..));
         self.wal_end = lsn;
-        while let Some(undone) = self.moves.pop_if(|one| one.end > lsn) {
-            self.put_into(undone.table, undone.file);
-            self.places.extend(undone.places);
-        }
+        self.undo_moves(lsn);
         for table in &mut self.tables {
             if table.published_since != Lsn::MAX {
                 table.published_since = table.published_since.min(lsn);
