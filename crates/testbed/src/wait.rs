@@ -10,7 +10,7 @@ use crate::process::log_end;
 pub(crate) const POLL: Duration = Duration::from_millis(20);
 
 /// How long a server may take to start or stop. Generous: a loaded machine is slow, and only a fault reaches the limit.
-pub(crate) const SERVER_LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const SERVER_LIMIT: Duration = Duration::from_secs(300);
 
 /// A moment after which waiting is given up.
 #[derive(Clone, Copy, Debug)]

@@ -22,6 +22,25 @@ pub(super) struct Version {
     table: Oid,
 }
 
+/// By the place of an opening: how often its table had come to lie in another file before it was opened for a request. It is
+/// read from its beginning then, in a file in which it has been already too: after a promotion that takes a rewriting back.
+fn stays(world: &World) -> BTreeMap<(Lsn, Oid), usize> {
+    let database = world.database.borrow();
+    let mut openings: Vec<(&(Lsn, Oid), &Opening)> = database.openings.iter().collect();
+    openings.sort_by_key(|(_, opening)| opening.at);
+    let mut known: BTreeMap<(Oid, &Option<String>), (Oid, usize)> = BTreeMap::new();
+    let stays = openings.into_iter().map(|(place, opening)| {
+        let stay = known
+            .entry((place.1, &opening.filter))
+            .or_insert((opening.file, 0));
+        if stay.0 != opening.file {
+            *stay = (opening.file, stay.1 + 1);
+        }
+        (*place, stay.1)
+    });
+    stays.collect()
+}
+
 /// Bytes before a key's value: the registry's prefix.
 const PREFIX_BYTES: usize = 5;
 
@@ -32,6 +51,7 @@ pub(super) fn are_right(world: &World, visible: &[Stored], is_complete: bool) {
         places.entry(&record.id).or_insert(place);
     }
     let mut read = BTreeSet::new();
+    let stays = stays(world);
     for (place, record) in visible
         .iter()
         .enumerate()
@@ -42,8 +62,9 @@ pub(super) fn are_right(world: &World, visible: &[Stored], is_complete: bool) {
             world.breach(Rule::NothingInvented, || format!("row {}", record.id));
             continue;
         };
-        let opening = opening_of(world, &record.id).map(|opening| (opening.file, opening.filter));
-        if !read.insert((number, opening)) {
+        let filter = opening_of(world, &record.id).map(|opening| opening.filter);
+        let stay = opened_at(&record.id).and_then(|place| stays.get(&place));
+        if !read.insert((number, filter, stay)) {
             world.breach(Rule::RowsOnce, || {
                 format!("row {}, version {number:?}", record.id)
             });
@@ -85,12 +106,17 @@ fn delivers(world: &World, table: Oid) -> Lsn {
     database.delivers(table, world.settings.reads_rows)
 }
 
+/// The snapshot and the table of a row that was read, by its identity.
+fn opened_at(id: &str) -> Option<(Lsn, Oid)> {
+    let (lsn, row) = id.rsplit_once('/')?;
+    let (table, _) = row.split_once('(')?;
+    Some((lsn.parse().ok()?, Oid::new(table.parse().ok()?)))
+}
+
 /// From which file, and for which request, a row was read. A place means nothing in another file, so a table that was
 /// rewritten is read from its first row, and what was read before comes once more.
 pub(super) fn opening_of(world: &World, id: &str) -> Option<Opening> {
-    let (lsn, row) = id.rsplit_once('/')?;
-    let (table, _) = row.split_once('(')?;
-    let place = (lsn.parse().ok()?, Oid::new(table.parse().ok()?));
+    let place = opened_at(id)?;
     let opening = world.database.borrow().openings.get(&place).cloned();
     if opening.is_none() {
         world.breach(Rule::NothingInvented, || {
