@@ -35,12 +35,12 @@ pub fn escaped(text: &str) -> String {
 
 /// What chooses the rows with a key, given by columns and values.
 #[must_use]
-pub fn has_key<'k>(key: impl IntoIterator<Item = (&'k String, &'k String)>) -> String {
+pub fn has_key<C: AsRef<str>, V: AsRef<str>>(key: impl IntoIterator<Item = (C, V)>) -> String {
     let columns = key.into_iter();
     let columns: Vec<String> = columns
-        .map(|(column, value)| format!("{} = {}", identifier(column), escaped(value)))
+        .map(|(column, value)| format!("{} = {}", identifier(column.as_ref()), escaped(value.as_ref())))
         .collect();
-    format!("({})", columns.join(" AND "))
+    columns.join(" AND ")
 }
 
 /// The statement that creates a publication of exactly these tables. Where changes of partitions are sent as those of the

@@ -22,9 +22,6 @@ use crate::explain::{Attempt, Explain};
 use crate::sorting::Kind;
 use crate::{KafkaConfig, KafkaError, clients};
 
-/// What reading it is called in errors.
-const READING_CHECKPOINT: &str = "reading the checkpoint";
-
 /// How long a broker may take to answer one question.
 const QUESTION_LIMIT: Duration = Duration::from_secs(5);
 
@@ -131,10 +128,7 @@ pub(crate) fn peek(
     wanted: &dyn Fn() -> bool,
 ) -> Result<CheckpointLog, KafkaError> {
     let topic = config.checkpoint_topic();
-    let purpose = Purpose {
-        doing: READING_CHECKPOINT,
-        topic: &topic,
-    };
+    let purpose = Purpose::checkpoint(&topic);
     let committed = Reader::new(config, &clients::committed_reader(config), purpose, was_let_in)?;
     match committed.end(CHECKPOINT_PARTITION)? {
         Some(_) => committed.checkpoint_log(&config.name, wanted),
@@ -149,10 +143,7 @@ pub(crate) fn read(
     wanted: &dyn Fn() -> bool,
 ) -> Result<CheckpointLog, KafkaError> {
     let topic = config.checkpoint_topic();
-    let purpose = Purpose {
-        doing: READING_CHECKPOINT,
-        topic: &topic,
-    };
+    let purpose = Purpose::checkpoint(&topic);
     let uncommitted = Reader::new(config, &clients::uncommitted_reader(config), purpose, was_let_in)?;
     let Some(end) = uncommitted.end(CHECKPOINT_PARTITION)? else {
         return Ok(CheckpointLog::default());
@@ -189,6 +180,15 @@ pub(crate) fn end<C: ConsumerContext>(
 struct Purpose<'a> {
     doing: &'static str,
     topic: &'a str,
+}
+
+impl<'a> Purpose<'a> {
+    fn checkpoint(topic: &'a str) -> Self {
+        Self {
+            doing: "reading the checkpoint",
+            topic,
+        }
+    }
 }
 
 struct Reader<'a> {

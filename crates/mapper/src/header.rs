@@ -7,7 +7,7 @@ use crate::format::{Format, HeaderText, Nullability};
 use crate::read::Identity;
 use crate::source::{CONNECTOR, put_decimal};
 use crate::{Batch, RecordId, RowId};
-use walcast_pgoutput::{Column, Lsn};
+use walcast_pgoutput::{Column, Lsn, Oid};
 
 /// The new key, on the delete of a row that moved.
 pub(crate) const NEW_KEY: &str = "__debezium.newkey";
@@ -41,15 +41,10 @@ fn put_identity(identity: &Identity, out: &mut Vec<u8>) {
             number,
             part,
         } => {
-            put_lsn(*lsn, out);
-            out.push(b'/');
-            put_decimal(u64::from(table.as_u32()), out);
+            put_table(*lsn, *table, out);
             out.extend_from_slice(b"(gone,");
             put_decimal(u64::from(*number), out);
-            if *part > 0 {
-                out.push(b'.');
-                put_decimal(u64::from(*part), out);
-            }
+            put_part(*part, out);
             out.push(b')');
         }
     }
@@ -81,22 +76,32 @@ fn put_id(id: &RecordId, out: &mut Vec<u8>) {
     put_lsn(id.commit_lsn, out);
     out.push(b'/');
     put_decimal(id.ordinal.as_u64(), out);
-    if id.part > 0 {
+    put_part(id.part, out);
+}
+
+/// The records of one change are numbered from the second on.
+fn put_part(part: u32, out: &mut Vec<u8>) {
+    if part > 0 {
         out.push(b'.');
-        put_decimal(u64::from(id.part), out);
+        put_decimal(u64::from(part), out);
     }
 }
 
 /// A row that was read has no commit: its table and its place tell it from others at the same position.
 fn put_row_id(lsn: Lsn, row: &RowId, out: &mut Vec<u8>) {
-    put_lsn(lsn, out);
-    out.push(b'/');
-    put_decimal(u64::from(row.table.as_u32()), out);
+    put_table(lsn, row.table, out);
     out.push(b'(');
     put_decimal(u64::from(row.tid.block), out);
     out.push(b',');
     put_decimal(u64::from(row.tid.offset), out);
     out.push(b')');
+}
+
+/// A table at a position.
+fn put_table(lsn: Lsn, table: Oid, out: &mut Vec<u8>) {
+    put_lsn(lsn, out);
+    out.push(b'/');
+    put_decimal(u64::from(table.as_u32()), out);
 }
 
 fn put_lsn(lsn: Lsn, out: &mut Vec<u8>) {

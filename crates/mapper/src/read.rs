@@ -149,13 +149,7 @@ impl From<&ChangeContext> for EventContext {
 impl From<&ReadContext> for EventContext {
     fn from(context: &ReadContext) -> Self {
         Self {
-            origin: Origin {
-                xid: None,
-                commit_time: context.fixed_at,
-                lsn: context.lsn,
-                previous_commit_end: None,
-                snapshot: context.mark,
-            },
+            origin: Origin::of_snapshot(context.lsn, context.fixed_at, context.mark),
             identity: Identity::Read {
                 lsn: context.lsn,
                 row: context.row,
@@ -168,13 +162,7 @@ impl From<&ReadContext> for EventContext {
 impl From<&GoneContext> for EventContext {
     fn from(context: &GoneContext) -> Self {
         Self {
-            origin: Origin {
-                xid: None,
-                commit_time: context.fixed_at,
-                lsn: context.lsn,
-                previous_commit_end: None,
-                snapshot: SnapshotMark::Incremental,
-            },
+            origin: Origin::of_snapshot(context.lsn, context.fixed_at, SnapshotMark::Incremental),
             identity: Identity::Gone {
                 lsn: context.lsn,
                 table: context.table,

@@ -41,6 +41,19 @@ pub(crate) struct Origin {
     pub(crate) snapshot: SnapshotMark,
 }
 
+impl Origin {
+    /// Of what a snapshot at `lsn`, fixed then, shows.
+    pub(crate) fn of_snapshot(lsn: Lsn, fixed_at: PgTimestamp, mark: SnapshotMark) -> Self {
+        Self {
+            xid: None,
+            commit_time: fixed_at,
+            lsn,
+            previous_commit_end: None,
+            snapshot: mark,
+        }
+    }
+}
+
 /// What Debezium's connector for Postgres calls itself.
 pub(crate) const CONNECTOR: &str = "postgresql";
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -127,6 +127,14 @@ async fn pass_by(case: &Case<'_>) {
     instance.stop().await;
 }
 
+/// What is told of a promoted server, whose log lacks what was delivered.
+fn lacks_what_was_delivered(switched: &str, stored: &str) -> [String; 2] {
+    [
+        format!("the server was promoted to timeline 2 at {switched}, but changes up to {stored}"),
+        format!("the records in ({switched}, {stored}] describe changes that the database no longer has"),
+    ]
+}
+
 /// No slot is in a base backup: whatever was delivered, what comes next cannot be streamed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_recovered_from_a_base_backup_halts() {
@@ -138,9 +146,10 @@ async fn a_server_recovered_from_a_base_backup_halts() {
     let case = case_on(&recovered, "past_slotless").await;
     let (switched, stored) = (switched_at(&case).await, delivered_until(&case).await);
     let why = case.halts().await;
+    let [promoted, phantoms] = lacks_what_was_delivered(&switched, &stored);
     let wanted = [
-        format!("the server was promoted to timeline 2 at {switched}, but changes up to {stored}"),
-        format!("the records in ({switched}, {stored}] describe changes that the database no longer has"),
+        promoted,
+        phantoms,
         format!("what was changed here after {switched} cannot be streamed"),
     ];
     assert_tells(&why, &wanted.each_ref().map(String::as_str));
@@ -173,9 +182,10 @@ async fn a_server_recovered_with_its_slots_goes_on_unless_it_lacks_what_was_deli
     let case = case_on(&recovered, "past").await;
     let (switched, stored) = (switched_at(&case).await, delivered_until(&case).await);
     let why = case.halts().await;
+    let [promoted, phantoms] = lacks_what_was_delivered(&switched, &stored);
     let wanted = [
-        format!("the server was promoted to timeline 2 at {switched}, but changes up to {stored}"),
-        format!("the records in ({switched}, {stored}] describe changes that the database no longer has"),
+        promoted,
+        phantoms,
         format!("walcast checkpoint set {switched} --accept-gap"),
     ];
     assert_tells(&why, &wanted.each_ref().map(String::as_str));

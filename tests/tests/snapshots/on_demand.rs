@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use walcast_testbed::{Record, TreeDecoder, read_topic, send_record};
-use walcast_tests::{Case, Instance, await_that, shared};
+use walcast_tests::{Case, Finished, Instance, await_that, shared};
 
 use crate::{await_rows_read, is_read, records, told};
 
@@ -18,6 +18,19 @@ async fn streaming(name: &str, rows: u32) -> (Case<'static>, Instance) {
     .await;
     let instance = Instance::start(&case.config).await;
     (case, instance)
+}
+
+/// Asks for the rows of `items` that a condition chooses.
+async fn ask_for_items(case: &Case<'_>, condition: &str) -> Finished {
+    let arguments = [
+        "snapshot",
+        "start",
+        "--tables",
+        "public.items",
+        "--where",
+        condition,
+    ];
+    case.command(&arguments).await
 }
 
 fn read_ids(records: &[Record]) -> Vec<i64> {
@@ -48,16 +61,7 @@ async fn a_running_connector_reads_stops_pauses_and_goes_on_as_it_is_told() {
         "{}",
         refused.stderr
     );
-    let refused = case
-        .command(&[
-            "snapshot",
-            "start",
-            "--tables",
-            "public.items",
-            "--where",
-            "nonsense > 5",
-        ])
-        .await;
+    let refused = ask_for_items(&case, "nonsense > 5").await;
     assert_eq!(refused.code, Some(1), "{refused:#?}");
     assert!(
         refused.stderr.contains("column \"nonsense\" does not exist"),
@@ -65,16 +69,7 @@ async fn a_running_connector_reads_stops_pauses_and_goes_on_as_it_is_told() {
         refused.stderr
     );
     let several = "true) TO STDOUT; DROP TABLE other; --";
-    let refused = case
-        .command(&[
-            "snapshot",
-            "start",
-            "--tables",
-            "public.items",
-            "--where",
-            several,
-        ])
-        .await;
+    let refused = ask_for_items(&case, several).await;
     assert_eq!(refused.code, Some(1), "{refused:#?}");
 
     let started = case
@@ -331,16 +326,7 @@ async fn rows_that_an_index_finds_are_read_in_the_order_of_their_places() {
         .text(&format!("EXPLAIN SELECT ctid FROM ONLY items WHERE {condition}"))
         .await;
     assert!(plan.starts_with("Index Scan"), "{plan}");
-    let started = case
-        .command(&[
-            "snapshot",
-            "start",
-            "--tables",
-            "public.items",
-            "--where",
-            condition,
-        ])
-        .await;
+    let started = ask_for_items(&case, condition).await;
     assert_eq!(started.code, Some(0), "{started:#?}");
     await_rows_read(&case).await;
     instance.stop().await;

@@ -2,7 +2,7 @@
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
-use walcast_delivery::sql::{self, escaped, identifier};
+use walcast_delivery::sql::{self, identifier};
 use walcast_mapper::Unsent;
 
 use crate::error::PostgresError;
@@ -39,16 +39,11 @@ pub(crate) async fn reselect(
 
 fn select(unsent: &Unsent<'_>) -> String {
     let columns: Vec<String> = unsent.columns.iter().map(|column| identifier(column)).collect();
-    let key: Vec<String> = unsent
-        .key
-        .iter()
-        .map(|(column, text)| format!("{} = {}", identifier(column), escaped(text)))
-        .collect();
     format!(
         "SELECT {} FROM {} WHERE {}",
         columns.join(", "),
         sql::table(unsent.table),
-        key.join(" AND ")
+        sql::has_key(unsent.key.iter().map(|(column, text)| (column, text)))
     )
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::letter::{Choice, chosen, listed};
+use super::letter::{Choice, chosen, count, letters};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::stdout::stdout;
@@ -10,8 +10,7 @@ use crate::wiring;
 
 /// Only what is on the list when it is read: letters that come meanwhile stay.
 pub(super) async fn done(config: &Config, choice: &Choice, json: bool) -> anyhow::Result<Exit> {
-    let letters = listed(config).await?.into_iter().map(|(letter, _)| letter);
-    let letters = chosen(letters.collect(), choice)?;
+    let letters = chosen(letters(config).await?, choice)?;
     let ids: Vec<String> = letters.iter().map(|letter| letter.id.clone()).collect();
     if !ids.is_empty() {
         let topic = config.dead_letters.topic.clone();
@@ -22,7 +21,7 @@ pub(super) async fn done(config: &Config, choice: &Choice, json: bool) -> anyhow
         (true, ids) => serde_json::to_string_pretty(&json!({ "done": ids }))?,
         (false, []) => "no dead letters were chosen".to_owned(),
         (false, [id]) => format!("taken off the list: {id}"),
-        (false, ids) => format!("taken off the list: {} dead letters", ids.len()),
+        (false, ids) => format!("taken off the list: {}", count(ids.len())),
     })?;
     output.flush()?;
     Ok(Exit::Done)

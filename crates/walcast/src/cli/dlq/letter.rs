@@ -79,7 +79,7 @@ impl Letter {
 }
 
 impl Choice {
-    fn chooses(&self, letter: &Letter) -> bool {
+    pub(super) fn chooses(&self, letter: &Letter) -> bool {
         let is_all = self.tables.is_empty() && self.ids.is_empty();
         is_all
             || self.ids.contains(&letter.id)
@@ -87,7 +87,21 @@ impl Choice {
     }
 }
 
-/// All letters on the list, each with its value, in the order of the log.
+/// All letters on the list, in the order of the log.
+pub(super) async fn letters(config: &Config) -> anyhow::Result<Vec<Letter>> {
+    let listed = listed(config).await?.into_iter();
+    Ok(listed.map(|(letter, _)| letter).collect())
+}
+
+/// `3 dead letters`
+pub(super) fn count(letters: usize) -> String {
+    match letters {
+        1 => "1 dead letter".to_owned(),
+        letters => format!("{letters} dead letters"),
+    }
+}
+
+/// The same, each with its value.
 pub(super) async fn listed(config: &Config) -> anyhow::Result<Vec<(Letter, Vec<u8>)>> {
     let topic = config.dead_letters.topic.clone();
     let values = walcast_kafka::dead_letters(wiring::kafka(config)?, topic, &config.name).await?;

@@ -2,7 +2,7 @@
 
 use walcast_mapper::TablePattern;
 
-use super::letter::listed;
+use super::letter::{Choice, count, listed};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::stdout::{Reader, stdout};
@@ -14,9 +14,11 @@ pub(super) async fn list(
     json: bool,
 ) -> anyhow::Result<Exit> {
     let mut letters = listed(config).await?;
-    letters.retain(|(letter, _)| {
-        tables.is_empty() || tables.iter().any(|pattern| pattern.matches(&letter.table()))
-    });
+    let choice = Choice {
+        tables,
+        ids: Vec::new(),
+    };
+    letters.retain(|(letter, _)| choice.chooses(letter));
     let found = letters.len();
     letters.truncate(limit.unwrap_or(usize::MAX));
     let mut output = stdout();
@@ -39,8 +41,7 @@ pub(super) async fn list(
 fn total(found: usize, shown: usize) -> String {
     match (found, shown) {
         (0, _) => "no dead letters".to_owned(),
-        (1, 1) => "1 dead letter".to_owned(),
-        _ if found == shown => format!("{found} dead letters"),
+        _ if found == shown => count(found),
         _ => format!("{shown} of {found} dead letters"),
     }
 }

@@ -18,7 +18,7 @@ use self::batch::{Batch, batches};
 use self::reading::Reading;
 use self::report::{Again, DryRun, Fate, Intended, Left, Report};
 use self::row::{Obstacle, Rows};
-use super::letter::{Choice, Letter, chosen, listed};
+use super::letter::{Choice, Letter, chosen, letters};
 use crate::config::Config;
 use crate::exit::{Exit, one_line};
 use crate::stdout::stdout;
@@ -32,11 +32,7 @@ pub(super) async fn retry(
     dry_run: bool,
     json: bool,
 ) -> anyhow::Result<Exit> {
-    let all: Vec<Letter> = listed(config)
-        .await?
-        .into_iter()
-        .map(|(letter, _)| letter)
-        .collect();
+    let all = letters(config).await?;
     let known: BTreeSet<String> = all.iter().map(|letter| letter.id.clone()).collect();
     let letters = chosen(all, choice)?;
     let (rows, left) = sort(config, &letters);
@@ -159,8 +155,8 @@ impl Retry<'_> {
             }
         }
         if self.was_asked {
-            let now = listed(self.config).await?.into_iter().map(|(letter, _)| letter);
-            let again = now.filter(|letter| {
+            let now = letters(self.config).await?;
+            let again = now.into_iter().filter(|letter| {
                 letter.operation == "read" && names.contains(&letter.table()) && !known.contains(&letter.id)
             });
             self.report.failed_again = again.map(|letter| Again::of(&letter)).collect();
@@ -214,11 +210,8 @@ impl Retry<'_> {
 
     /// Nothing is read any more: what is off the list is done with.
     async fn settle(&mut self, asked: &[String]) -> anyhow::Result<()> {
-        let listed: BTreeSet<String> = listed(self.config)
-            .await?
-            .into_iter()
-            .map(|(letter, _)| letter.id)
-            .collect();
+        let listed = letters(self.config).await?.into_iter();
+        let listed: BTreeSet<String> = listed.map(|letter| letter.id).collect();
         let (stayed, done): (Vec<String>, Vec<String>) =
             asked.iter().cloned().partition(|id| listed.contains(id));
         let letters = &self.letters;

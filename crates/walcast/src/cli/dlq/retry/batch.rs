@@ -58,10 +58,14 @@ pub(super) fn batches(letters: Vec<(String, Rows)>) -> Vec<Batch> {
 
 const OR: &str = " OR ";
 
+fn has_key(key: &RowKey) -> String {
+    format!("({})", sql::has_key(key))
+}
+
 impl Batch {
     fn has_room(&self, rows: &Rows, letters: &[String]) -> bool {
         let keys = rows.row.iter().chain(&rows.former);
-        let bytes: usize = keys.map(|key| OR.len() + sql::has_key(key).len()).sum();
+        let bytes: usize = keys.map(|key| OR.len() + has_key(key).len()).sum();
         self.rows.len() < ROWS_MAX
             && self.letters.len() + letters.len() <= LETTERS_MAX
             && self.condition.len() + bytes <= CONDITION_BYTES_MAX
@@ -75,7 +79,7 @@ impl Batch {
             if !self.condition.is_empty() {
                 self.condition.push_str(OR);
             }
-            self.condition.push_str(&sql::has_key(key));
+            self.condition.push_str(&has_key(key));
             self.rows.push(key.clone());
         }
         let former = rows.former.iter().map(|key| FormerKey(key.clone()));

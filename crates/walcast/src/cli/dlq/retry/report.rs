@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::super::letter::Letter;
+use super::super::letter::{Letter, count};
 use super::batch::Batch;
 use super::row::Obstacle;
 
@@ -131,7 +131,7 @@ impl Report {
         }
         let mut lines: Vec<String> = by_table
             .iter()
-            .map(|(table, count)| format!("done  {table}: {}", letters(*count)))
+            .map(|(table, letters)| format!("done  {table}: {}", count(*letters)))
             .collect();
         lines.extend(self.failed_again.iter().map(|again| {
             let Again {
@@ -146,11 +146,11 @@ impl Report {
         lines.extend(self.left.iter().map(Left::line));
         lines.push(match (self.done.len(), self.failed_again.len(), self.left.len()) {
             (0, 0, 0) => "no dead letters were chosen".to_owned(),
-            (done, 0, 0) => format!("{} dealt with", letters(done)),
-            (done, 0, left) => format!("{} dealt with, {left} left", letters(done)),
+            (done, 0, 0) => format!("{} dealt with", count(done)),
+            (done, 0, left) => format!("{} dealt with, {left} left", count(done)),
             (done, again, left) => format!(
                 "{} dealt with, {} left; of the rows {again} failed again and {} a letter of this reading",
-                letters(done),
+                count(done),
                 left,
                 if again == 1 { "has" } else { "have" }
             ),
@@ -172,7 +172,7 @@ impl DryRun {
                 format!(
                     "to be read  {}: {rows} of {}",
                     one.table,
-                    letters(one.letters.len())
+                    count(one.letters.len())
                 )
             })
             .collect();
@@ -181,13 +181,6 @@ impl DryRun {
             lines.push("no dead letters were chosen".to_owned());
         }
         lines.join("\n")
-    }
-}
-
-fn letters(count: usize) -> String {
-    match count {
-        1 => "1 dead letter".to_owned(),
-        count => format!("{count} dead letters"),
     }
 }
 
