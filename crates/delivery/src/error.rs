@@ -309,6 +309,20 @@ pub enum Halt {
         /// The checkpoint's position.
         stored: Lsn,
     },
+    /// The server's log holds something else than what was delivered from it.
+    #[error(
+        "this server's log is not the one that was delivered from: {finding}; it was set back, or is a copy that was, and has written other changes since: \
+         records from ({after}, {until}] may describe changes that the database does not have, and changes that it has are not in Kafka; \
+         point [postgres] url at the server that was delivered from, or correct the consumers, re-read the tables, and start over with: walcast checkpoint reset"
+    )]
+    OtherHistory {
+        /// What was found.
+        finding: String,
+        /// What this server's slot was told: up to there it is the same log.
+        after: Lsn,
+        /// The checkpoint's position.
+        until: Lsn,
+    },
     /// There is no publication.
     #[error("publication {publication} does not exist; create it with: {sql}")]
     PublicationMissing {

@@ -7,6 +7,7 @@ mod held;
 mod messages;
 mod notifications;
 mod pace;
+mod recognised;
 mod requests;
 mod signal_table;
 mod tables;
@@ -27,6 +28,7 @@ use self::signal_table::SignalTable;
 pub(crate) use self::tables::Rows;
 use crate::edge::{BoxedFault, ChangeStream, RowsCatalog, SchemaRegistry, Snapshots, Topics};
 use crate::parcel::{OpenTransaction, PARCEL_BYTES, Parcel};
+use crate::recognition::Recognition;
 use crate::relations::Relations;
 use crate::snapshot::SnapshotRequests;
 use crate::{CommitMark, DeliveryError, Metrics, Partial};
@@ -34,6 +36,8 @@ use crate::{CommitMark, DeliveryError, Metrics, Partial};
 /// Where a session begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Resume {
+    /// What the stream has to show before that; `None` when it was begun there.
+    pub(crate) recognition: Option<Recognition>,
     /// Transactions whose commit record lies before this position were delivered.
     pub(crate) from: Lsn,
     /// The transaction delivered last, for `source.sequence`.
@@ -51,6 +55,8 @@ pub(crate) struct Intake<'a, C, T, R, N: Snapshots> {
     relations: Relations<'a, C, T, R>,
     decoder: Decoder,
     resume: Resume,
+    /// `None` once the stream has come to the checkpoint.
+    recognition: Option<Recognition>,
     transaction: Option<OpenTransaction>,
     last_commit: Option<CommitMark>,
     /// Where the last transaction ended, or the message after it lies, for `source.sequence`.
@@ -117,6 +123,7 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
         Self {
             relations,
             decoder: Decoder::new(),
+            recognition: resume.recognition,
             resume,
             transaction: None,
             last_commit,
@@ -161,14 +168,14 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
     ) -> Result<(), IntakeFault> {
         let mut stop = std::pin::pin!(stop);
         self.show_progress();
-        if self.rows.are_due_at(self.resume.from) {
+        if self.recognition.is_none() && self.rows.are_due_at(self.resume.from) {
             self.read_tables().await?;
         }
         loop {
             if self.rows.are_all() {
                 return Ok(());
             }
-            if self.rows.want_snapshot() {
+            if self.recognition.is_none() && self.rows.want_snapshot() {
                 if !self.await_snapshot(stream, snapshots, &mut stop).await? {
                     return Ok(());
                 }
@@ -179,7 +186,7 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
                 biased;
                 () = &mut stop => return Ok(()),
                 () = self.parcels.closed() => return Err(IntakeFault::ShipperGone),
-                request = self.requests.next(), if self.transaction.is_none() => {
+                request = self.requests.next(), if self.transaction.is_none() && self.recognition.is_none() => {
                     self.carry_out(request).await?;
                     continue;
                 }
@@ -204,6 +211,9 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
                         .decoder
                         .decode(message)
                         .map_err(|error| self.unreadable(error))?;
+                    if self.recognition.is_some() {
+                        Box::pin(self.recognise(&message)).await?;
+                    }
                     self.follow(wal_start, message).await?;
                 }
                 Frame::Keepalive { wal_end, .. } => {
@@ -211,7 +221,7 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
                         .server_lsn
                         .set(wal_end.as_u64().max(self.metrics.server_lsn.get()));
                     // Inside a transaction the position lies before its end, and says nothing we could use.
-                    if self.transaction.is_none() {
+                    if self.transaction.is_none() && self.recognise_keepalive(wal_end).await? {
                         self.parcel.idle_until = self.parcel.idle_until.max(Some(wal_end));
                         if self.rows.are_due_at(wal_end) {
                             self.read_tables().await?;
@@ -227,7 +237,7 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
     async fn follow(&mut self, wal_start: Lsn, message: Message<'_>) -> Result<(), IntakeFault> {
         match message {
             Message::Begin(begin) => {
-                if self.rows.are_due_before(begin.commit_lsn) {
+                if self.recognition.is_none() && self.rows.are_due_before(begin.commit_lsn) {
                     self.read_tables().await?;
                 }
                 self.begin(wal_start, &begin).await?;

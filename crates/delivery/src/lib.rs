@@ -31,6 +31,7 @@ mod notes;
 mod parcel;
 mod pending;
 mod positions;
+mod recognition;
 mod registrar;
 mod relations;
 mod reselect;

@@ -3,6 +3,7 @@
 
 use walcast_pgoutput::Lsn;
 
+use crate::setup::forgets_new_tables;
 use crate::{Checkpoint, CheckpointState, Halt, SlotState, Survey, WalStatus};
 
 /// Decides where streaming goes on after `checkpoint`.
@@ -89,6 +90,22 @@ pub(crate) fn still_reaches(survey: &Survey, from: Lsn, slot_name: &str) -> Resu
         });
     };
     not_advanced(slot, from, usable_slot(survey, slot, from)?)
+}
+
+/// Where the stream is begun so that it goes on from `from`: at the commit delivered last, or where the slot lets go of the
+/// log behind it, so that this is seen to be the log that was delivered from. At `from` where that is not known, and
+/// where the server must not be asked twice.
+pub(crate) fn begins_at(survey: &Survey, checkpoint: &Checkpoint, from: Lsn) -> Lsn {
+    let confirmed = survey.slot.as_ref().and_then(|slot| slot.confirmed_flush_lsn);
+    match (checkpoint.last_commit, confirmed) {
+        (Some(last), Some(confirmed))
+            // A transaction that is read twice could hide from these what was published while it ran.
+            if !last.is_known_by_end() && !forgets_new_tables(survey.server_version) =>
+        {
+            last.commit_lsn.max(confirmed).min(from)
+        }
+        _ => from,
+    }
 }
 
 fn not_advanced(slot: &SlotState, from: Lsn, confirmed: Lsn) -> Result<(), Halt> {

@@ -12,9 +12,10 @@ use crate::dead_letters::{DeadLetters, RefusedChanges};
 use crate::edge::{ChangeStream, SchemaRegistry, Sink, Source, SourceWatch, Started, Topics};
 use crate::heartbeat::Heartbeat;
 use crate::intake::{Intake, IntakeFault, Resume, Rows};
-use crate::loss::still_reaches;
+use crate::loss::{begins_at, still_reaches};
 use crate::parcel::PARCELS_QUEUED_MAX;
 use crate::pending::Pending;
+use crate::recognition::Recognition;
 use crate::registrar::Registrar;
 use crate::relations::Relations;
 use crate::retention::Retention;
@@ -108,7 +109,7 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         connector.registry.forget();
         refuse_stranger(&mut connector.source, &mut connector.sink, &connector.config.slot).await?;
         let log = connector.sink.open().await.map_err(DeliveryError::Sink)?;
-        let beginning = begin(
+        let mut beginning = begin(
             &mut connector.source,
             &mut connector.sink,
             &connector.config,
@@ -118,13 +119,16 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         .await?;
         let mut started = connector
             .source
-            .start(beginning.from)
+            .start(beginning.begins_at)
             .await
             .map_err(DeliveryError::Source)?;
         // Until the stream held it the slot could be advanced, and the server then skips without a word.
         let survey = started.watch.survey().await.map_err(DeliveryError::Source)?;
         still_reaches(&survey, beginning.from, &connector.config.slot)?;
-        info!(slot = connector.config.slot, lsn = %beginning.from, "streaming");
+        // What a predecessor had confirmed may have come to the slot only now: the server began behind that.
+        let begun = begins_at(&survey, &beginning.checkpoint, beginning.from);
+        beginning.begins_at = beginning.begins_at.max(begun);
+        info!(slot = connector.config.slot, lsn = %beginning.from, begun = %beginning.begins_at, "streaming");
         if self.has_stood_by {
             let seconds = led_since.elapsed().as_secs_f64();
             connector.metrics.role.streams_after(seconds);
@@ -157,6 +161,7 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         } = started;
         let Beginning {
             from,
+            begins_at,
             confirmed,
             checkpoint,
             log,
@@ -170,7 +175,10 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         let (parcels, shipped) = mpsc::channel(PARCELS_QUEUED_MAX);
         let (emptied, reused) = mpsc::channel(PARCELS_QUEUED_MAX + 2);
         let pending = Pending::new();
+        let recognition = Recognition::new(&checkpoint, confirmed, begins_at, from);
+        let is_recognised = recognition.is_none();
         let resume = Resume {
+            recognition,
             from,
             last_commit: checkpoint.last_commit,
             last_message: checkpoint.last_message,
@@ -191,7 +199,8 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         let retention = Retention::new(config.replay, &log);
         let shipper = Shipper::new(
             &mut *sink, feedback, config, metrics, &pending, retention, heartbeat, positions, checkpoint,
-        );
+        )
+        .waiting_for_first_parcel(!is_recognised);
 
         let stop_reading = asked_to_stop(self.stopped.clone());
         let outcome = {

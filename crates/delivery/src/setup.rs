@@ -1,6 +1,7 @@
 //! What comes before the stream: the loss check on an old connector, publication and slot for a new one.
 
 mod newly_captured;
+mod recognise;
 mod stranger;
 
 use std::collections::BTreeSet;
@@ -11,14 +12,17 @@ use walcast_pgoutput::{Lsn, Oid, PgTimestamp};
 
 use crate::coverage::{not_published, publication_findings, table_findings};
 use crate::edge::{CreatedSlot, Sink, Snapshots, Source};
-use crate::loss::{resume_position, usable_slot};
+use crate::loss::{begins_at, resume_position, usable_slot};
 use crate::{
     Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, DeliveryConfig, DeliveryError, Halt,
     SnapshotMode, Survey, sql,
 };
 
-use newly_captured::{Adopted, adopt, forgets_new_tables};
-pub(crate) use newly_captured::{NewlyCaptured, known_now, names, numbers, without_newer};
+use newly_captured::{Adopted, adopt};
+pub(crate) use newly_captured::{
+    NewlyCaptured, forgets_new_tables, known_now, names, numbers, without_newer,
+};
+use recognise::recognise_before_news;
 pub(crate) use stranger::refuse_stranger;
 
 /// What a source's snapshots are.
@@ -28,6 +32,8 @@ pub(crate) type SnapshotOf<P> = <<P as Source>::Snapshots as Snapshots>::Snapsho
 pub(crate) struct Beginning<S> {
     /// Where it goes on.
     pub(crate) from: Lsn,
+    /// Where it begins, to see again what was delivered last: `from`, or before it.
+    pub(crate) begins_at: Lsn,
     /// What the slot was told so far.
     pub(crate) confirmed: Lsn,
     /// The checkpoint it goes on from.
@@ -89,6 +95,7 @@ pub(crate) async fn begin<P: Source, K: Sink>(
         snapshot: config.snapshot.again(left, &survey, is_start),
         ..checkpoint
     };
+    recognise_before_news(source, config, &survey, &checkpoint, log.known_tables.as_ref()).await?;
     let Adopted {
         checkpoint,
         survey,
@@ -112,6 +119,7 @@ pub(crate) async fn begin<P: Source, K: Sink>(
         .unwrap_or(Lsn::INVALID);
     Ok(Beginning {
         from,
+        begins_at: begins_at(&survey, &checkpoint, from),
         confirmed: confirmed.min(from),
         checkpoint,
         log,
@@ -220,6 +228,7 @@ async fn create<P: Source, K: Sink>(
     let from = checkpoint.end_lsn;
     Ok(Beginning {
         from,
+        begins_at: from,
         confirmed: from,
         checkpoint,
         log,

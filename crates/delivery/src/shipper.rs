@@ -39,6 +39,8 @@ pub(crate) struct Shipper<'a, K, F> {
     checkpoint: Checkpoint,
     uncommitted: Uncommitted,
     last_commit_at: Instant,
+    /// Whether the server's log is known to be the one that was delivered from: before that nothing may be written or confirmed.
+    is_recognised: bool,
 }
 
 /// What has been written since the last commit.
@@ -91,6 +93,16 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
             checkpoint,
             uncommitted,
             last_commit_at,
+            is_recognised: true,
+        }
+    }
+
+    /// Whether nothing is written or confirmed before the first parcel comes: until then the server's log may be another one
+    /// than was delivered from.
+    pub(crate) fn waiting_for_first_parcel(self, waits: bool) -> Self {
+        Self {
+            is_recognised: !waits,
+            ..self
         }
     }
 
@@ -118,6 +130,10 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
                 halt = self.overdue() => return Err(halt.into()),
             };
             let Some(parcel) = parcel else { break };
+            if !self.is_recognised {
+                self.is_recognised = true;
+                self.confirm();
+            }
             let more_is_waiting = !parcels.is_empty();
             if parcel.open.is_some() && self.holds_only_whole_records() {
                 // Whatever becomes of the transaction that begins here, what came before it is in Kafka.
@@ -191,7 +207,7 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
 
     /// When the next commit is due if nothing more comes; `None` while there is nothing to commit, or nothing whole.
     fn commit_due(&self) -> Option<Instant> {
-        if self.uncommitted.open.is_some() {
+        if self.uncommitted.open.is_some() || !self.is_recognised {
             return None;
         }
         let is_waited_for = !self.uncommitted.notes.replies.is_empty();
@@ -326,6 +342,9 @@ impl<'a, K: Sink, F: Feedback> Shipper<'a, K, F> {
 
     /// Tells the slot what a committed checkpoint covers, as far as replay lets go of it.
     fn confirm(&mut self) {
+        if !self.is_recognised {
+            return;
+        }
         let checkpointed = self.positions.checkpointed();
         let Some(confirmable) = self
             .retention

@@ -218,9 +218,25 @@ async fn a_server_recovered_to_before_an_idle_position_goes_on_where_it_left_the
     assert_eq!(case.ids().await, [1, 5]);
 }
 
-/// No recovery, so no timeline of its own: all that tells is that the log ends before what was delivered.
+/// What tells of a log that is not the one that was delivered from, though its positions are right.
+const OTHER_LOG: [&str; 3] = [
+    "this server's log is not the one that was delivered from",
+    "which was delivered last, is not there",
+    "start over with: walcast checkpoint reset",
+];
+
+/// Has the log of a server end behind a position.
+async fn write_past(case: &Case<'_>, position: &str) {
+    let write = "SELECT pg_logical_emit_message(true, 'other', repeat('x', 100000))";
+    while lsn(&case.text("SELECT pg_current_wal_lsn()").await) <= lsn(position) {
+        case.postgres.execute(write).await.unwrap();
+    }
+}
+
+/// No recovery, so no timeline of its own: what tells is that the log ends before what was delivered, and later that what was
+/// delivered is not in it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_data_directory_set_back_halts_for_as_long_as_its_log_ends_before_the_checkpoint() {
+async fn a_data_directory_set_back_halts_whatever_it_has_written_since() {
     let mut primary = Postgres::start(PostgresOptions::major(17)).await.unwrap();
     Case::on(&primary, "set_back").await.deliver([1]).await;
     let mut snapshot = primary.copy_whole(primary.options().clone()).await.unwrap();
@@ -250,14 +266,66 @@ async fn a_data_directory_set_back_halts_for_as_long_as_its_log_ends_before_the_
     let later = case.halts().await;
     assert!(ends_at(&why) < ends_at(&later), "{why}\n{later}");
     assert!(ends_at(&later) < lsn(&stored), "{later}");
+    // It is not any more; the slot was told nothing.
+    let told = "SELECT confirmed_flush_lsn FROM pg_replication_slots";
+    let confirmed = case.text(told).await;
+    write_past(&case, &stored).await;
+    for more in [None, Some(101)] {
+        case.insert(more).await;
+        let latest = case.halts_once_it_streams().await;
+        assert_tells(&latest, &OTHER_LOG);
+        assert_tells(&latest, &[&format!("records from ({confirmed}, {stored}]")]);
+    }
+    assert_eq!(case.text(told).await, confirmed);
+    assert_eq!(case.position().await, stored);
 
     // The slot is as it was when the copy was made, so what was written here since then comes.
     case.follow(&later).await;
     let left = case.halts().await;
     assert_tells(&left, &["slot walcast_set_back exists, but no checkpoint does"]);
     case.follow(&left).await;
-    case.deliver([101]).await;
-    let delivered: Vec<u32> = (1..40).chain([100, 101]).collect();
+    case.deliver([102]).await;
+    let delivered: Vec<u32> = (1..40).chain([100, 101, 102]).collect();
     assert_eq!(case.ids().await, delivered);
-    assert_eq!(ids_in_table(&case).await, "1,100,101");
+    assert_eq!(ids_in_table(&case).await, "1,100,101,102");
+}
+
+/// Neither server's archive knows of the other's timeline, so both took the same number.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_servers_that_were_recovered_apart_are_told_apart() {
+    let options = PostgresOptions::major(17)
+        .archiving()
+        .with_setting("autovacuum", "off");
+    let mut primary = Postgres::start(options.clone()).await.unwrap();
+    Case::on(&primary, "apart").await.deliver([1]).await;
+    let one = primary.copy_whole(options.clone()).await.unwrap();
+    let other = primary.copy_whole(options).await.unwrap();
+    let case = case_on(&primary, "apart").await;
+    let target = RecoveryTarget::Xid(case.text("SELECT pg_current_xact_id()").await);
+    primary.archive_log().await.unwrap();
+    let mut recovered = Vec::new();
+    for mut copy in [one, other] {
+        copy.recover(&primary, &target).await.unwrap();
+        recovered.push(copy);
+    }
+
+    let case = case_on(&recovered[0], "apart").await;
+    case.deliver(2..20).await;
+    let checkpoint = case.checkpoint().await;
+    assert_eq!(checkpoint["timeline"], 2);
+    let stored = case.position().await;
+
+    let case = case_on(&recovered[1], "apart").await;
+    assert_eq!(
+        case.text("SELECT timeline_id FROM pg_control_checkpoint()").await,
+        "2"
+    );
+    case.insert([100]).await;
+    write_past(&case, &stored).await;
+    assert_tells(&case.halts_once_it_streams().await, &OTHER_LOG);
+
+    // Nothing came of it: the right one is gone on with.
+    let case = case_on(&recovered[0], "apart").await;
+    case.deliver([20]).await;
+    assert_eq!(case.ids().await, (1..=20).collect::<Vec<u32>>());
 }

@@ -79,6 +79,22 @@ pub(crate) fn forgets_new_tables(server_version: u32) -> bool {
     server_version < mended
 }
 
+/// Whether nothing is new: nothing has to be published, and nothing to be written down.
+pub(super) fn is_as_known(
+    config: &DeliveryConfig,
+    survey: &Survey,
+    checkpoint: &Checkpoint,
+    known: Option<&BTreeSet<Oid>>,
+) -> bool {
+    let Some(known) = known else { return false };
+    let new = NewlyCaptured::find(survey, known, checkpoint.snapshot.as_ref());
+    let signals = config.snapshot.signal_table.as_ref();
+    new.published.is_empty()
+        && (new.unpublished.is_empty() || !config.create_missing)
+        && known_now(survey, known) == *known
+        && signals.is_none_or(|table| survey.publishes(table))
+}
+
 /// What a second look shows of the tables of the first: one that was made meanwhile is for the next.
 pub(crate) fn without_newer(mut survey: Survey, captured: &BTreeSet<Oid>) -> Survey {
     survey.captured.retain(|table| captured.contains(&table.oid));

@@ -17,6 +17,7 @@ mod newly_captured;
 mod on_demand;
 mod out_of_order;
 mod random;
+mod recognising;
 mod relations;
 mod replay;
 mod retries;

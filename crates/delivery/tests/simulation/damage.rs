@@ -19,6 +19,8 @@ pub(crate) enum Damage {
     SlotAdvanced { from: Lsn, confirmed: Lsn },
     /// What Kafka has, or what its checkpoint says that was passed, the server has taken back.
     Undone { commit_lsn: Lsn },
+    /// The same on a server that was set back on its timeline and writes on: only its log, read again, can tell.
+    Overwritten { commit_lsn: Lsn },
     /// The server was promoted before the checkpoint, and no record tells what was delivered last: all up to the
     /// checkpoint may have been. A halt is right then, and is not asked for.
     MayBeUndone { stored: Lsn },
@@ -34,6 +36,11 @@ impl Damage {
     /// Whether to stream on in spite of it would break the promise.
     pub(crate) fn must_halt(&self) -> bool {
         !matches!(self, Damage::MayBeUndone { .. } | Damage::OtherTimelineAtFirst)
+    }
+
+    /// Whether the stream has to be begun to see it.
+    pub(crate) fn is_hidden(&self) -> bool {
+        matches!(self, Damage::Overwritten { .. })
     }
 }
 
@@ -64,7 +71,10 @@ pub(crate) fn find(database: &Database, broker: &Broker) -> Vec<Damage> {
             .flatten()
             .chain(records)
             .find(|lsn| undone(*lsn))
-            .map(|commit_lsn| Damage::Undone { commit_lsn }),
+            .map(|commit_lsn| match database.is_regrown {
+                true => Damage::Overwritten { commit_lsn },
+                false => Damage::Undone { commit_lsn },
+            }),
     );
     if is_other_timeline {
         damage.push(Damage::OtherTimeline);
@@ -108,6 +118,10 @@ pub(crate) fn justifies(damage: &[Damage], halt: &Halt) -> bool {
         Damage::Undone { .. } => {
             matches!(halt, Halt::AheadOfPromoted { .. } | Halt::AheadOfServer { .. })
         }
+        Damage::Overwritten { .. } => matches!(
+            halt,
+            Halt::AheadOfPromoted { .. } | Halt::AheadOfServer { .. } | Halt::OtherHistory { .. }
+        ),
         Damage::MayBeUndone { stored } => {
             matches!(halt, Halt::AheadOfPromoted { stored: told, .. } if told == stored)
         }
@@ -127,6 +141,7 @@ pub(crate) fn name_of(halt: &Halt) -> &'static str {
         Halt::AheadOfPromoted { .. } => "halt: ahead of promoted",
         Halt::AheadOfServer { .. } => "halt: ahead of server",
         Halt::OtherTimeline { .. } => "halt: other timeline",
+        Halt::OtherHistory { .. } => "halt: other history",
         _ => "halt: other",
     }
 }

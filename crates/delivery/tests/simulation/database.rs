@@ -102,6 +102,8 @@ pub(crate) struct Database {
     pub(crate) is_away: bool,
     /// Nobody writes any more.
     pub(crate) is_held: bool,
+    /// It was set back, and somebody writes on.
+    pub(crate) is_regrown: bool,
     /// When tables were added to the publication.
     pub(crate) published_at: BTreeMap<Oid, Instant>,
     /// Tables that came later, and when they came.
@@ -209,6 +211,7 @@ impl Database {
             leader: None,
             is_away: false,
             is_held: false,
+            is_regrown: false,
             published_at: BTreeMap::new(),
             late: BTreeMap::new(),
             running: None,

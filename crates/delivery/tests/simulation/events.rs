@@ -9,6 +9,7 @@ use walcast_pgoutput::{Lsn, Oid};
 use crate::database::Database;
 use crate::life::Life;
 use crate::node::Node;
+use crate::stream::MENDED;
 use crate::workload;
 use crate::world::World;
 
@@ -277,22 +278,44 @@ fn promote(database: &mut Database, cut: Lsn) {
     });
     database.timelines += 1;
     database.timeline = Timeline::new(database.timelines);
-    // Where all positions of this timeline lie between those of the others.
-    let offset = u64::from(database.timelines - 1) % TIMELINE_STRIDE;
-    let aligned = cut.as_u64().div_ceil(TIMELINE_STRIDE) * TIMELINE_STRIDE;
-    database.wal_end = Lsn::new(aligned + offset);
+    database.begin_apart(cut);
 }
 
-/// The log ends earlier than it did, without a trace on the server. That can be told as long as the log has not come
-/// to where it was, so here it only happens where something was delivered that is gone.
+impl Database {
+    /// Goes on behind `cut`, where all positions of this history lie between those of the others.
+    fn begin_apart(&mut self, cut: Lsn) {
+        let offset = u64::from(self.timelines - 1) % TIMELINE_STRIDE;
+        let aligned = cut.as_u64().div_ceil(TIMELINE_STRIDE) * TIMELINE_STRIDE;
+        self.wal_end = Lsn::new(aligned + offset);
+    }
+}
+
+/// The log ends earlier than it did, without a trace on the server. Here it only happens where something was delivered that
+/// is gone; and the server only writes on where the log, read again, tells of it.
 fn set_back(world: &World, database: &mut Database, cut: Lsn) {
-    let broker = world.broker.borrow();
-    let is_seen = broker
-        .checkpoint()
-        .is_some_and(|checkpoint| checkpoint.end_lsn > cut);
-    if is_seen {
-        database.cut(cut);
+    let Some(checkpoint) = world.broker.borrow().checkpoint().cloned() else {
+        return;
+    };
+    if checkpoint.end_lsn <= cut {
+        return;
+    }
+    database.cut(cut);
+    let shows = checkpoint.last_commit.is_some_and(|last| cut <= last.commit_lsn)
+        && database.server_version >= MENDED;
+    if !shows || world.dice.one_in(3) {
         database.is_held = true;
+        return;
+    }
+    world.mark("writes on after being set back");
+    database.is_regrown = true;
+    database.timelines += 1;
+    database.begin_apart(cut);
+    if world.dice.one_in(2) {
+        let to_checkpoint = checkpoint
+            .end_lsn
+            .bytes_since(database.wal_end.min(checkpoint.end_lsn));
+        let strides = to_checkpoint.div_ceil(TIMELINE_STRIDE) + world.dice.roll(64);
+        database.write_elsewhere(strides * TIMELINE_STRIDE);
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) enum Mutation {
     HidesAdvancedSlot,
     /// The loss check does not see that the server was promoted.
     HidesPromotion,
+    /// What was delivered last is never asked for again.
+    NeverAsksAgain,
     /// The loss check sees an advanced slot where there is none.
     InventsAdvancedSlot,
     /// A producer that was fenced goes on.

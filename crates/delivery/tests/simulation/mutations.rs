@@ -10,7 +10,7 @@ use crate::run::play;
 const SEEDS_MAX: u64 = 3_000;
 
 /// Which rule a mistake breaks. docs/simulation.md lists them.
-const MISTAKES: [(Mutation, Rule); 36] = [
+const MISTAKES: [(Mutation, Rule); 37] = [
     (Mutation::ConfirmsReceived, Rule::ConfirmedIsCheckpointed),
     (Mutation::StartsAtReceived, Rule::NothingLost),
     (Mutation::CheckpointBefore, Rule::NothingLost),
@@ -20,6 +20,7 @@ const MISTAKES: [(Mutation, Rule); 36] = [
     (Mutation::HidesAdvancedSlot, Rule::DamageHalts),
     (Mutation::HidesAdvancedSlot, Rule::NothingLost),
     (Mutation::HidesPromotion, Rule::DamageHalts),
+    (Mutation::NeverAsksAgain, Rule::DamageHalts),
     (Mutation::InventsAdvancedSlot, Rule::HaltsAreRight),
     (Mutation::IgnoresFencing, Rule::NothingDoubled),
     (Mutation::DoubtIsSuccess, Rule::NothingLost),

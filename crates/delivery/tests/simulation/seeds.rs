@@ -19,13 +19,14 @@ const TOLD_EVERY: u64 = 250;
 const REGRESSIONS: &str = include_str!("regressions.txt");
 
 /// What seeds come to. One that no seed comes to any more means that the model has changed, and not the connector.
-const REACHED: [&str; 47] = [
+const REACHED: [&str; 49] = [
     "server restarts",
     "fails over to synced",
     "fails over to lagging",
     "fails over without slot",
     "restored to point",
     "set back",
+    "writes on after being set back",
     "slot advanced",
     "slot dropped",
     "slot dropped and made again",
@@ -67,6 +68,7 @@ const REACHED: [&str; 47] = [
     "halt: slot advanced",
     "halt: ahead of promoted",
     "halt: ahead of server",
+    "halt: other history",
 ];
 
 fn number(variable: &str) -> Option<u64> {

@@ -10,6 +10,7 @@ use walcast_delivery::{
 use walcast_mapper::{TableFacts, TableName, Unsent};
 use walcast_pgoutput::{Lsn, Oid};
 
+use crate::damage::Damage;
 use crate::fault::SimFault;
 use crate::life::Life;
 use crate::rules::Rule;
@@ -46,7 +47,8 @@ impl Link {
             return;
         }
         let damage = self.world.damage();
-        for damage in damage.iter().filter(|damage| damage.must_halt()) {
+        let must_show = |damage: &&Damage| damage.must_halt() && !damage.is_hidden();
+        for damage in damage.iter().filter(must_show) {
             self.world
                 .breach(Rule::DamageHalts, || format!("streams with {damage:?}"));
         }
@@ -284,6 +286,9 @@ impl Feedback for FeedbackClient {
             world.breach(Rule::ConfirmedIsCheckpointed, || {
                 format!("{flush} is confirmed while the checkpoint is at {checkpointed:?}")
             });
+        }
+        if moves && let Some(damage) = world.damage().iter().find(|damage| damage.must_halt()) {
+            world.breach(Rule::DamageHalts, || format!("confirms {flush} with {damage:?}"));
         }
         world.trace.note(self.0.life.name, || format!("confirms {flush}"));
         let mut database = world.database.borrow_mut();

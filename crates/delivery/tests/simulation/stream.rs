@@ -15,7 +15,7 @@ use crate::wire::{self, Told};
 use crate::world::World;
 
 /// The version from which on servers notice that a table is published.
-const MENDED: u32 = 170_005;
+pub(crate) const MENDED: u32 = 170_005;
 
 /// One session of the walsender.
 pub(crate) struct Stream {

@@ -134,6 +134,9 @@ fn distort(world: &World, survey: &mut Survey) {
     if world.is_mutated(Mutation::HidesAdvancedSlot) {
         slot.confirmed_flush_lsn = slot.confirmed_flush_lsn.min(Some(checkpoint.end_lsn));
     }
+    if world.is_mutated(Mutation::NeverAsksAgain) {
+        slot.confirmed_flush_lsn = slot.confirmed_flush_lsn.max(Some(checkpoint.end_lsn));
+    }
     if world.is_mutated(Mutation::InventsAdvancedSlot) && checkpoint.end_lsn < survey.flush_lsn {
         slot.confirmed_flush_lsn = Some(survey.flush_lsn);
     }

@@ -1,0 +1,44 @@
+//! Nothing is handed on before the server's log is recognised.
+
+use walcast_pgoutput::{Lsn, Message};
+
+use super::{Intake, IntakeFault};
+use crate::edge::{RowsCatalog, SchemaRegistry, Snapshots, Topics};
+use crate::recognition::Shown;
+
+impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R, N> {
+    /// As long as what was delivered is read again, looks at a message before it is followed.
+    #[cold]
+    pub(super) async fn recognise(&mut self, message: &Message<'_>) -> Result<(), IntakeFault> {
+        let Some(recognition) = &mut self.recognition else {
+            return Ok(());
+        };
+        match recognition.see(message) {
+            Ok(Shown::Delivered) => Ok(()),
+            Ok(Shown::Recognised) => self.is_recognised().await,
+            Err(halt) => Err(IntakeFault::Failed(halt.into())),
+        }
+    }
+
+    /// The same for a keepalive between two transactions. Whether its position says anything.
+    pub(super) async fn recognise_keepalive(&mut self, wal_end: Lsn) -> Result<bool, IntakeFault> {
+        let Some(recognition) = &self.recognition else {
+            return Ok(true);
+        };
+        match recognition.see_keepalive(wal_end) {
+            Ok(Shown::Delivered) => Ok(false),
+            Ok(Shown::Recognised) => self.is_recognised().await.map(|()| true),
+            Err(halt) => Err(IntakeFault::Failed(halt.into())),
+        }
+    }
+
+    /// The shipper hears of it by its first parcel: until then it confirms nothing.
+    async fn is_recognised(&mut self) -> Result<(), IntakeFault> {
+        self.recognition = None;
+        self.parcel.idle_until = Some(self.resume.from);
+        if self.rows.are_due_at(self.resume.from) {
+            self.read_tables().await?;
+        }
+        Ok(())
+    }
+}
