@@ -319,3 +319,38 @@ async fn a_role_that_may_not_see_pg_wal_is_told_once() {
     assert_tells(&checked.stdout, &["disk of pg_wal"]);
     instance.stop().await;
 }
+
+/// What `[postgres] failover` costs: the server waits for the standbys that are named, whether or not they are there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_delivery_waits_for_is_named() {
+    const SYNCHRONISED: &str = "synchronized_standby_slots";
+    let (world, mut instance) = delivering("awaiting", 17, &[]).await;
+    let awaited = async || instance.status().await["wal"]["awaited_standbys"].clone();
+    assert_eq!(awaited().await, serde_json::json!([]));
+    let postgres = &world.postgres;
+    let make = "SELECT pg_create_physical_replication_slot('standby_1')";
+    postgres.execute(make).await.unwrap();
+    postgres.set_setting(SYNCHRONISED, "standby_1").await.unwrap();
+    postgres.execute("INSERT INTO items VALUES (2)").await.unwrap();
+    let end = world.end_of_log().await;
+    let told =
+        "nothing is delivered until these slots of synchronized_standby_slots have a standby that streams";
+    await_that("a word about the standby", async || said(&instance, told) == 1).await;
+    assert_eq!(awaited().await, serde_json::json!(["standby_1"]));
+    let metrics = instance.page("metrics").await;
+    let figure = metrics
+        .lines()
+        .find(|line| line.starts_with("walcast_slot_awaited_standbys{"));
+    assert!(figure.is_some_and(|line| line.ends_with(" 1")), "{figure:?}");
+    assert!(instance.position("confirmed").await < end);
+
+    postgres.set_setting(SYNCHRONISED, "").await.unwrap();
+    await_that("the row in Kafka", async || {
+        instance.position("confirmed").await >= end
+    })
+    .await;
+    let over = "the standbys that were waited for stream again";
+    await_that("the end of it", async || said(&instance, over) == 1).await;
+    assert_eq!(said(&instance, told), 1);
+    instance.stop().await;
+}

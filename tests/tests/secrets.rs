@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tokio::sync::OnceCell;
@@ -316,6 +318,68 @@ async fn no_secret_is_told_while_something_fails() {
     ];
     let taken = searched("take-over", run(&config, &taken).await);
     assert_ne!(taken.code, Some(0), "{taken:#?}");
+}
+
+/// Where the password comes from is where it stays: the environment, libpq's file, a file of its own.
+#[tokio::test]
+async fn no_secret_is_told_of_what_is_not_in_the_configuration() {
+    let guarded = guarded().await;
+    let port = guarded.postgres.port();
+    let config = guarded.config("outside").set(
+        "postgres.url",
+        format!("postgres://postgres@127.0.0.1:{port}/shop"),
+    );
+    for (password, code) in [(POSTGRES, 0), (WRONG_POSTGRES, 1)] {
+        let folder = tempfile::tempdir().unwrap();
+        let known = folder.path().join(".pgpass");
+        std::fs::write(&known, format!("127.0.0.1:{port}:*:postgres:{password}\n")).unwrap();
+        std::fs::set_permissions(&known, Permissions::from_mode(0o600)).unwrap();
+        let alone = folder.path().join("password");
+        std::fs::write(&alone, password).unwrap();
+        let path = config.write_to(folder.path()).unwrap();
+        let in_a_file = config.clone().set("postgres.password_file", text(&alone));
+        let check = |path: &Path| {
+            let mut command = command(&["check", "--json"]);
+            command.env("WALCAST_CONFIG", path);
+            command
+        };
+        let ways = [
+            (
+                "PGPASSWORD",
+                check(&path).env("PGPASSWORD", password).output().await,
+            ),
+            (
+                "PGPASSFILE",
+                check(&path).env("PGPASSFILE", &known).output().await,
+            ),
+            (
+                "~/.pgpass",
+                check(&path).env("HOME", folder.path()).output().await,
+            ),
+        ];
+        for (way, output) in ways {
+            let checked = searched(way, output.unwrap().into());
+            assert_eq!(checked.code, Some(code), "{way}: {checked:#?}");
+        }
+        tried("password_file", &in_a_file, &["check", "--json"], code).await;
+    }
+    let encrypted = tempfile::tempdir().unwrap();
+    let key = encrypted.path().join("client.key");
+    let pem = format!("-----BEGIN ENCRYPTED PRIVATE KEY-----\n{KEY}\n-----END ENCRYPTED PRIVATE KEY-----\n");
+    std::fs::write(&key, pem).unwrap();
+    std::fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    let certificate = text(&guarded.client.certificate);
+    let url = format!(
+        "postgres://postgres:{POSTGRES}@127.0.0.1:{port}/shop?sslmode=require&sslcert={certificate}&sslkey={}",
+        text(&key)
+    );
+    tried(
+        "an encrypted key",
+        &config.set("postgres.url", url),
+        &["check"],
+        1,
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -338,6 +338,14 @@ async fn postgres_is_refused_for_each_fault_of_a_certificate() {
             &["TLS with 127.0.0.1", "sslcert"],
         )
         .await;
+    let expired = own.issue_expired_client("postgres").unwrap();
+    with()
+        .postgres("127.0.0.1", server, own, Some(&expired))
+        .is_refused(
+            "an expired certificate of ours",
+            &["TLS with 127.0.0.1", "sslcert"],
+        )
+        .await;
 }
 
 #[tokio::test]
@@ -371,6 +379,18 @@ async fn kafka_is_refused_for_each_fault_of_a_certificate() {
         .kafka("127.0.0.1", server, own, false)
         .is_refused(
             "no certificate of ours",
+            &["refuses to let us in", "certificate", settings],
+        )
+        .await;
+    let expired = own.issue_expired_client("walcast").unwrap();
+    let mut showing = with().kafka("127.0.0.1", server, own, true);
+    showing.config = showing
+        .config
+        .set_kafka_property("ssl.certificate.location", &text(&expired.certificate))
+        .set_kafka_property("ssl.key.location", &text(&expired.key));
+    showing
+        .is_refused(
+            "an expired certificate of ours",
             &["refuses to let us in", "certificate", settings],
         )
         .await;
@@ -409,6 +429,13 @@ async fn the_registry_is_refused_for_each_fault_of_a_certificate() {
     with()
         .registry("127.0.0.1", front, own, false)
         .is_refused("no certificate of ours", &told("CertificateRequired"))
+        .await;
+    let expired = own.issue_expired_client("walcast").unwrap();
+    with()
+        .registry("127.0.0.1", front, own, true)
+        .set("registry.certificate_file", &text(&expired.certificate))
+        .set("registry.key_file", &text(&expired.key))
+        .is_refused("an expired certificate of ours", &told("CertificateExpired"))
         .await;
     let plain = servers.registry.url().replace("http://", "https://");
     with()

@@ -14,6 +14,7 @@ mod figures;
 mod holder;
 mod look;
 mod outlook;
+mod standbys;
 mod trend;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ pub use outlook::{Extent, Limit, Outlook};
 use self::alarm::{Alarm, Say};
 use self::holder::Progress;
 use self::outlook::Outlooks;
+use self::standbys::AwaitedStandbys;
 use crate::edge::WalWatch;
 use crate::{Metrics, Status};
 
@@ -65,6 +67,7 @@ pub struct Guardian<W> {
     begun: Instant,
     outlooks: Outlooks,
     alarms: BTreeMap<&'static str, Alarm>,
+    standbys: AwaitedStandbys,
     /// What was said about looking itself, until it goes well again.
     told_fault: Option<String>,
     told_not_permitted: bool,
@@ -82,6 +85,7 @@ impl<W: WalWatch> Guardian<W> {
             begun: Instant::now(),
             outlooks: Outlooks::default(),
             alarms: BTreeMap::new(),
+            standbys: AwaitedStandbys::default(),
             told_fault: None,
             told_not_permitted: false,
         }
@@ -131,6 +135,7 @@ impl<W: WalWatch> Guardian<W> {
             self.told_fault = Some(error);
         }
         self.outlooks.clear();
+        self.standbys.clear();
         self.show(None);
     }
 
@@ -155,6 +160,7 @@ impl<W: WalWatch> Guardian<W> {
         self.alarms
             .retain(|setting, _| outlooks.iter().any(|outlook| outlook.limit.setting() == *setting));
         self.tell_whether_permitted(&look);
+        self.standbys.judge(&self.config.slot, &look.awaited_standbys);
         let is_raised = |outlook: &Outlook| {
             let alarm = self.alarms.get(outlook.limit.setting());
             alarm.is_some_and(|alarm| alarm.is_raised())

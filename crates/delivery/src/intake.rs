@@ -28,7 +28,7 @@ use self::signal_table::SignalTable;
 pub(crate) use self::tables::Rows;
 use crate::edge::{BoxedFault, ChangeStream, RowsCatalog, SchemaRegistry, Snapshots, Topics};
 use crate::parcel::{OpenTransaction, PARCEL_BYTES, Parcel};
-use crate::recognition::Recognition;
+use crate::recognition::{Recognition, Shown};
 use crate::relations::Relations;
 use crate::snapshot::SnapshotRequests;
 use crate::{CommitMark, DeliveryError, Metrics, Partial};
@@ -211,8 +211,10 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
                         .decoder
                         .decode(message)
                         .map_err(|error| self.unreadable(error))?;
-                    if self.recognition.is_some() {
-                        Box::pin(self.recognise(&message)).await?;
+                    if let Some(recognition) = &mut self.recognition
+                        && recognition.see(&message).map_err(DeliveryError::from)? == Shown::Recognised
+                    {
+                        self.is_recognised().await?;
                     }
                     self.follow(wal_start, message).await?;
                 }

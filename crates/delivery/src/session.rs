@@ -128,7 +128,11 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         // What a predecessor had confirmed may have come to the slot only now: the server began behind that.
         let begun = begins_at(&survey, &beginning.checkpoint, beginning.from);
         beginning.begins_at = beginning.begins_at.max(begun);
-        info!(slot = connector.config.slot, lsn = %beginning.from, begun = %beginning.begins_at, "streaming");
+        if beginning.begins_at < beginning.from {
+            let (from, until) = (beginning.begins_at, beginning.from);
+            info!(slot = connector.config.slot, %from, %until, "reading again what was delivered last");
+        }
+        info!(slot = connector.config.slot, lsn = %beginning.from, "streaming");
         if self.has_stood_by {
             let seconds = led_since.elapsed().as_secs_f64();
             connector.metrics.role.streams_after(seconds);

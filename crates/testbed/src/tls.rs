@@ -103,6 +103,15 @@ impl Tls {
         self.issue(user, Vec::new(), user, &self.folder, Validity::Valid)
     }
 
+    /// The same, valid once and not any more: `<user>-expired.crt` and `<user>-expired.key`.
+    ///
+    /// # Errors
+    /// When the files cannot be written or the name cannot be in a certificate.
+    pub fn issue_expired_client(&self, user: &str) -> Result<CertificateFiles> {
+        let file = format!("{user}-expired");
+        self.issue(user, Vec::new(), &file, &self.folder, Validity::Expired)
+    }
+
     /// Makes a certificate for a server of these names and addresses: `server.crt` and `server.key` beside the authority's.
     ///
     /// # Errors

@@ -30,6 +30,8 @@ pub struct WalFigures {
     pub written_per_second: Seconds,
     /// The size of `pg_wal`; 0 where it is not known.
     pub directory_bytes: PositionGauge,
+    /// How many standbys are waited for that do not stream.
+    pub awaited_standbys: PositionGauge,
     /// What can still be written before a limit is reached.
     pub room_bytes: Family<LimitLabels, PositionGauge>,
     /// When a limit is reached if things go on.
@@ -63,6 +65,11 @@ impl WalFigures {
             "Size of pg_wal, 0 where it is not known",
             Unit::Bytes,
             self.directory_bytes.clone(),
+        );
+        registry.register(
+            "slot_awaited_standbys",
+            "Slots of synchronized_standby_slots from which no standby streams; nothing is sent meanwhile",
+            self.awaited_standbys.clone(),
         );
         registry.register_with_unit(
             "slot_room",
@@ -98,6 +105,9 @@ impl WalFigures {
                 .set(view.written_per_second.unwrap_or(0.0));
             self.directory_bytes.set(view.look.directory_bytes().unwrap_or(0));
         }
+        let awaited = view.map_or(0, |view| view.look.awaited_standbys.len());
+        self.awaited_standbys
+            .set(u64::try_from(awaited).unwrap_or(u64::MAX));
         for limit in Limit::ALL {
             let labels = LimitLabels {
                 limit: limit.setting(),

@@ -40,6 +40,11 @@ pub enum Holder {
     Kafka,
     /// The server has not sent what was committed.
     Decoding,
+    /// It waits for standbys.
+    Standbys {
+        /// Their physical slots.
+        slots: Vec<String>,
+    },
     /// `[replay] keep`.
     Replay,
     /// A transaction of the source that has not ended: what it wrote is still to be decoded.
@@ -70,6 +75,9 @@ impl Holder {
                 (Some(why), _) => Self::NotStreaming { why: why.clone() },
                 (None, Some(held)) => Self::Snapshot { held },
                 (None, None) if progress.received > progress.checkpointed => Self::Kafka,
+                (None, None) if !look.awaited_standbys.is_empty() => Self::Standbys {
+                    slots: look.awaited_standbys.clone(),
+                },
                 (None, None) => Self::Decoding,
             }
         } else if unconfirmed >= needed {
@@ -114,6 +122,10 @@ impl Holder {
             }
             Self::Kafka => "Kafka: changes are read and not committed there yet".to_owned(),
             Self::Decoding => "the server: it has not sent yet what was committed".to_owned(),
+            Self::Standbys { slots } => format!(
+                "the server: it sends nothing before a standby has it, and none streams from {}",
+                slots.join(", ")
+            ),
             Self::Replay => "[replay] keep".to_owned(),
             Self::OpenTransaction => "a transaction of the source that has not ended".to_owned(),
             Self::Others => "something else than this slot".to_owned(),
@@ -133,6 +145,10 @@ impl Holder {
             Self::Decoding => {
                 "a large transaction takes its time; a larger [postgres] logical_decoding_work_mem makes it less, \
                  and SELECT * FROM pg_stat_replication shows how far it is"
+            }
+            Self::Standbys { .. } => {
+                "start the standby, make the physical slot that it streams from, or take it out with: \
+                 ALTER SYSTEM SET synchronized_standby_slots = '…'; SELECT pg_reload_conf()"
             }
             Self::Replay => "lower [replay] keep or set keep_bytes",
             Self::OpenTransaction => {

@@ -27,6 +27,9 @@ pub struct WalLook {
     pub idle_timeout: Option<Duration>,
     /// Transactions since the oldest whose catalog rows the slot keeps from `VACUUM`.
     pub catalog_xmin_age: Option<u64>,
+    /// Physical slots of `synchronized_standby_slots` from which no standby streams (17 and later): nothing is sent before these have
+    /// it. Empty for a slot that is no failover slot.
+    pub awaited_standbys: Vec<String>,
     /// `max_wal_size` in bytes: so much of its directory the server fills whatever slots do.
     pub max_wal_size: u64,
     /// The size of the log's directory.

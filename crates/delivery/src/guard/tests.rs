@@ -37,6 +37,7 @@ fn look(room_mb: u64) -> WalLook {
         inactive: None,
         idle_timeout: None,
         catalog_xmin_age: Some(7),
+        awaited_standbys: Vec::new(),
         max_wal_size: 100 * MB,
         directory: WalDirectory::NotAsked,
     }

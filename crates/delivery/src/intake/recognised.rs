@@ -1,26 +1,13 @@
 //! Nothing is handed on before the server's log is recognised.
 
-use walcast_pgoutput::{Lsn, Message};
+use walcast_pgoutput::Lsn;
 
 use super::{Intake, IntakeFault};
 use crate::edge::{RowsCatalog, SchemaRegistry, Snapshots, Topics};
 use crate::recognition::Shown;
 
 impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R, N> {
-    /// As long as what was delivered is read again, looks at a message before it is followed.
-    #[cold]
-    pub(super) async fn recognise(&mut self, message: &Message<'_>) -> Result<(), IntakeFault> {
-        let Some(recognition) = &mut self.recognition else {
-            return Ok(());
-        };
-        match recognition.see(message) {
-            Ok(Shown::Delivered) => Ok(()),
-            Ok(Shown::Recognised) => self.is_recognised().await,
-            Err(halt) => Err(IntakeFault::Failed(halt.into())),
-        }
-    }
-
-    /// The same for a keepalive between two transactions. Whether its position says anything.
+    /// Whether the position of a keepalive between two transactions can be used: it lies behind what is read again.
     pub(super) async fn recognise_keepalive(&mut self, wal_end: Lsn) -> Result<bool, IntakeFault> {
         let Some(recognition) = &self.recognition else {
             return Ok(true);
@@ -33,7 +20,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
     }
 
     /// The shipper hears of it by its first parcel: until then it confirms nothing.
-    async fn is_recognised(&mut self) -> Result<(), IntakeFault> {
+    pub(super) async fn is_recognised(&mut self) -> Result<(), IntakeFault> {
         self.recognition = None;
         self.parcel.idle_until = Some(self.resume.from);
         if self.rows.are_due_at(self.resume.from) {

@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use walcast_delivery::{WalDirectory, WalLook};
 
+use super::failover::FAILOVER_SLOTS_SINCE;
 use super::query::{lsn, one, row, unexpected, value};
 use super::slot::wal_status;
 use crate::error::PostgresError;
@@ -18,6 +19,11 @@ pub(super) const KEEP_SIZE_SINCE: u32 = 130_000;
 const INACTIVE_SINCE: u32 = 170_000;
 /// `idle_replication_slot_timeout` exists from here on.
 pub(super) const IDLE_TIMEOUT_SINCE: u32 = 180_000;
+
+/// Slots of `synchronized_standby_slots` from which nobody streams. Only a failover slot waits for them.
+const AWAITED_STANDBYS: &str = "CASE WHEN failover THEN ARRAY( \
+     SELECT trim(awaited) FROM unnest(string_to_array(current_setting('synchronized_standby_slots'), ',')) AS awaited \
+     WHERE NOT EXISTS (SELECT FROM pg_replication_slots AS standby WHERE standby.slot_name = trim(awaited) AND standby.active)) END";
 
 /// Looks at the log that a slot holds back; `None`: there is no such slot. `with_directory`: the size of `pg_wal` is asked
 /// for too, for which the server looks at every file in it.
@@ -37,6 +43,7 @@ pub(crate) async fn wal(
     let idle_timeout: Option<f64> = value(DOING, &row, 7)?;
     let catalog_xmin_age: Option<i64> = value(DOING, &row, 8)?;
     let max_wal_size: i64 = value(DOING, &row, 9)?;
+    let awaited_standbys: Option<Vec<String>> = value(DOING, &row, 10)?;
     let seconds =
         |seconds: Option<f64>| seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     Ok(Some(WalLook {
@@ -51,6 +58,7 @@ pub(crate) async fn wal(
         // 0 is no limit.
         idle_timeout: seconds(idle_timeout).filter(|timeout| !timeout.is_zero()),
         catalog_xmin_age: catalog_xmin_age.and_then(|age| u64::try_from(age).ok()),
+        awaited_standbys: awaited_standbys.unwrap_or_default(),
         max_wal_size: u64::try_from(max_wal_size).map_err(|_| unexpected(DOING, "a negative size"))?,
         directory: if with_directory {
             directory(client).await?
@@ -67,7 +75,7 @@ fn sql(server_version: u32) -> String {
     };
     format!(
         "SELECT pg_current_wal_lsn()::text, restart_lsn::text, confirmed_flush_lsn::text, {status}, {keep_size}, {safe_size}, \
-         {inactive}, {idle_timeout}, age(catalog_xmin)::int8, pg_size_bytes(current_setting('max_wal_size')) \
+         {inactive}, {idle_timeout}, age(catalog_xmin)::int8, pg_size_bytes(current_setting('max_wal_size')), {awaited} \
          FROM pg_replication_slots WHERE slot_name = $1",
         status = since(KEEP_SIZE_SINCE, "wal_status", "NULL::text"),
         keep_size = since(
@@ -86,6 +94,7 @@ fn sql(server_version: u32) -> String {
             "extract(epoch FROM current_setting('idle_replication_slot_timeout')::interval)::float8",
             "NULL::float8"
         ),
+        awaited = since(FAILOVER_SLOTS_SINCE, AWAITED_STANDBYS, "NULL::text[]"),
     )
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Wal {
     catalog_xmin_age: Option<u64>,
     /// How long nobody has streamed (17 and later).
     inactive_seconds: Option<u64>,
+    /// Slots of `synchronized_standby_slots` from which no standby streams: nothing is sent meanwhile (17 and later).
+    awaited_standbys: Vec<String>,
     /// Why the slot holds it back.
     held_by: Option<String>,
     /// What helps.
@@ -63,6 +65,7 @@ impl Wal {
             directory_bytes: look.directory_bytes(),
             catalog_xmin_age: look.catalog_xmin_age,
             inactive_seconds: look.inactive.map(|inactive| inactive.as_secs()),
+            awaited_standbys: look.awaited_standbys.clone(),
             held_by: view.holder.as_ref().map(Holder::what),
             next: view.holder.as_ref().map(Holder::remedy),
             limits: view.limits.iter().map(Near::of).collect(),

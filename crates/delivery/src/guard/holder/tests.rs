@@ -16,6 +16,7 @@ fn held(restart: u64, confirmed: u64, checkpointed: u64, received: u64, end: u64
         inactive: None,
         idle_timeout: None,
         catalog_xmin_age: None,
+        awaited_standbys: Vec::new(),
         max_wal_size: 1000 * MB,
         directory: WalDirectory::NotAsked,
     };
@@ -89,4 +90,25 @@ fn a_full_disk_can_have_other_reasons() {
     assert_eq!(of_disk(2000, 3000), Some(Holder::Kafka));
     assert_eq!(of_disk(500, 3000), Some(Holder::Others));
     assert_eq!(of_disk(500, 900), Some(Holder::MaxWalSize));
+}
+
+#[test]
+fn a_standby_that_does_not_stream_holds_up_what_is_to_be_sent() {
+    let (look, progress) = held(100, 101, 102, 102, 200);
+    let slots = vec!["standby_1".to_owned(), "standby_2".to_owned()];
+    let awaited_standbys = slots.clone();
+    let waits = WalLook {
+        awaited_standbys,
+        ..look
+    };
+    let holder = Holder::of_slot(&waits, &progress).unwrap();
+    assert_eq!(holder, Holder::Standbys { slots });
+    assert!(holder.what().ends_with("none streams from standby_1, standby_2"));
+    // What was sent is not waiting for it.
+    let (look, progress) = held(100, 101, 102, 150, 200);
+    let look = WalLook {
+        awaited_standbys: waits.awaited_standbys,
+        ..look
+    };
+    assert_eq!(Holder::of_slot(&look, &progress), Some(Holder::Kafka));
 }

@@ -19,6 +19,7 @@ fn look(end_mb: u64, safe_mb: i64, directory_mb: u64) -> WalLook {
         inactive: None,
         idle_timeout: None,
         catalog_xmin_age: Some(3),
+        awaited_standbys: Vec::new(),
         max_wal_size: 100 * MB,
         directory: WalDirectory::Bytes(directory_mb * MB),
     }
