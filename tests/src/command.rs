@@ -1,5 +1,6 @@
 //! Other commands than `walcast run`.
 
+use std::fs::File;
 use std::process::{Output, Stdio};
 
 use tokio::process::Command;
@@ -53,13 +54,24 @@ pub fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs `walcast` with these arguments and configuration to its end; panics when that does not come.
+/// Runs `walcast` with these arguments and configuration to its end; panics with what it printed when that does not come.
 pub async fn run(config: &ConnectorConfig, arguments: &[&str]) -> Finished {
     let folder = tempfile::tempdir().unwrap();
     let path = config.write_to(folder.path()).unwrap();
-    let ended = tokio::time::timeout(LIMIT, command(arguments).env("WALCAST_CONFIG", path).output()).await;
-    ended
-        .unwrap_or_else(|_| panic!("walcast {arguments:?} did not end"))
-        .unwrap()
-        .into()
+    let [stdout, stderr] = ["stdout", "stderr"].map(|name| folder.path().join(name));
+    let mut process = command(arguments)
+        .env("WALCAST_CONFIG", path)
+        .stdout(File::create(&stdout).unwrap())
+        .stderr(File::create(&stderr).unwrap())
+        .spawn()
+        .unwrap();
+    let ended = tokio::time::timeout(LIMIT, process.wait()).await;
+    let [stdout, stderr] =
+        [stdout, stderr].map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned());
+    let status = ended.unwrap_or_else(|_| panic!("walcast {arguments:?} did not end:\n{stdout}\n{stderr}"));
+    Finished {
+        code: status.unwrap().code(),
+        stdout,
+        stderr,
+    }
 }

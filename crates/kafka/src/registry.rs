@@ -4,6 +4,7 @@ mod difference;
 mod tls;
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +21,9 @@ pub use difference::SchemaChanges;
 
 /// How long one call may take.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often it is asked whether the registry answers, while connections to it are closed without a word.
+const PROBES_CUT_OFF_MAX: u32 = 10;
 
 /// A subject nobody has: asking for it shows whether the registry answers and lets us in.
 const NOBODYS_SUBJECT: &str = "walcast-check";
@@ -209,7 +213,16 @@ impl Registry {
     /// # Errors
     /// As of registering.
     pub async fn probe(&self) -> Result<(), RegistryError> {
-        match perform_sr_call(&self.settings, SrCall::GetLatest(NOBODYS_SUBJECT)).await {
+        let mut answer = perform_sr_call(&self.settings, SrCall::GetLatest(NOBODYS_SUBJECT)).await;
+        // A server that does not like our certificate says so when the connection stands already, and may have closed it before
+        // that was read.
+        for _ in 1..PROBES_CUT_OFF_MAX {
+            if !answer.as_ref().is_err_and(|error| tls::was_cut_off(error)) {
+                break;
+            }
+            answer = perform_sr_call(&self.settings, SrCall::GetLatest(NOBODYS_SUBJECT)).await;
+        }
+        match answer {
             Ok(_) => Ok(()),
             // A registry that does not know the subject says so in its own words; a web server does not.
             Err(error)
@@ -334,12 +347,12 @@ fn status(error: &SRCError) -> Option<u16> {
 
 /// What the registry itself said.
 fn raw(error: &SRCError) -> Option<&RawError> {
-    std::error::Error::source(error)?.downcast_ref()
+    Error::source(error)?.downcast_ref()
 }
 
 /// The cause of the cause: the outer ones repeat the address and say that something failed.
 fn innermost(error: &SRCError) -> String {
-    let mut cause: &dyn std::error::Error = error;
+    let mut cause: &dyn Error = error;
     while let Some(source) = cause.source() {
         cause = source;
     }

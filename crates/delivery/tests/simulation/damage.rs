@@ -1,7 +1,7 @@
 //! What of the promise cannot be kept any more, looked up in the models: the source lost what was not delivered, or
 //! takes back what was.
 
-use walcast_delivery::{CheckpointState, Halt, Timeline, WalStatus};
+use walcast_delivery::{Checkpoint, CheckpointState, Halt, Timeline, WalStatus};
 use walcast_pgoutput::Lsn;
 
 use crate::broker::Broker;
@@ -83,8 +83,7 @@ pub(crate) fn find(database: &Database, broker: &Broker) -> Vec<Damage> {
         let stored = checkpoint.end_lsn;
         damage.push(Damage::MayBeUndone { stored });
     }
-    // What lies beyond the switch is idle log of the old timeline, unless it is found undone above.
-    let from = checkpoint.end_lsn.min(left_at.unwrap_or(checkpoint.end_lsn));
+    let from = position_here(database, checkpoint);
     if from > database.wal_end {
         damage.push(Damage::LogEndsBefore { stored: from });
     }
@@ -99,6 +98,12 @@ pub(crate) fn find(database: &Database, broker: &Broker) -> Vec<Damage> {
         }
     }
     damage
+}
+
+/// Where a checkpoint stands in the server's own log: what lies beyond the switch is idle log of the timeline that was left.
+pub(crate) fn position_here(database: &Database, checkpoint: &Checkpoint) -> Lsn {
+    let left_at = left_at(database, checkpoint.timeline);
+    checkpoint.end_lsn.min(left_at.unwrap_or(checkpoint.end_lsn))
 }
 
 /// Where the server's history left a timeline.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use tokio::time::{Duration, sleep};
 
-use crate::damage::Damage;
+use crate::damage::{Damage, position_here};
 use crate::events;
 use crate::mutation::Mutation;
 use crate::node::Node;
@@ -176,7 +176,10 @@ fn is_delivered(world: &World) -> bool {
     let is_told = world.settings.replay_keep_bytes.is_some() || Some(confirmed) >= end;
     let signals = i64::try_from(world.requests.borrow().topic.len()).ok();
     let is_heard = !world.settings.signals || checkpoint.signals_read >= signals;
-    let is_all = Some(checkpoint.end_lsn) >= end && checkpoint.snapshot.is_none() && is_told && is_heard;
+    let is_all = Some(position_here(&database, checkpoint)) >= end
+        && checkpoint.snapshot.is_none()
+        && is_told
+        && is_heard;
     let known = broker.known_tables();
     let mut captured = database.tables.iter().filter(|table| table.captured);
     let is_all = is_all

@@ -63,6 +63,18 @@ pub(super) fn is_to_blame(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
+/// Whether a connection stood and was closed before anything was answered, without a word from the TLS library.
+pub(super) fn was_cut_off(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(sent) = cause.downcast_ref::<reqwest::Error>() {
+            return sent.is_request() && !sent.is_connect() && !sent.is_timeout() && !is_to_blame(error);
+        }
+        next = cause.source();
+    }
+    false
+}
+
 /// It is packed into an error of the system, once or twice, whose own cause is only what is below that.
 fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
     let packed = error.downcast_ref().and_then(io::Error::get_ref);

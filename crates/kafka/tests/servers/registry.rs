@@ -3,7 +3,10 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use walcast_delivery::SchemaRegistry;
-use walcast_kafka::{Registry, RegistryAuth, RegistryConfig, RegistryTls, Secret};
+use walcast_kafka::{
+    ClientIdentity, Registry, RegistryAuth, RegistryConfig, RegistryError, RegistryTls, Secret,
+};
+use walcast_testbed::{TlsFront, TlsOptions};
 
 const ORDER: &str = r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"int"}]}"#;
 const ORDER_WITH_NAME: &str = r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"int"},{"name":"name","type":"string"}]}"#;
@@ -223,4 +226,57 @@ async fn an_address_that_cannot_be_used_is_refused_without_printing_it() {
             "{text}"
         );
     }
+}
+
+/// That our certificate is refused is told when the connection stands already, and whoever is slow finds it closed instead.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_of_ours_that_is_refused_is_told_however_slow_we_are() {
+    let options = TlsOptions {
+        client_certificate_required: true,
+        ..TlsOptions::default()
+    };
+    let front = TlsFront::start(1, &options).await.unwrap();
+    let expired = front.tls().issue_expired_client("walcast").unwrap();
+    let identity = ClientIdentity {
+        certificate_file: expired.certificate,
+        key_file: expired.key,
+    };
+    for identity in [None, Some(identity)] {
+        let registry = Registry::new(&RegistryConfig {
+            url: format!("https://127.0.0.1:{}", front.port()),
+            auth: RegistryAuth::None,
+            tls: RegistryTls {
+                ca_file: Some(front.tls().ca()),
+                identity,
+            },
+        });
+        let registry = registry.unwrap();
+        for _ in 0..100 {
+            let error = registry.probe().await.unwrap_err();
+            assert!(matches!(error, RegistryError::Tls { .. }), "{error}");
+        }
+    }
+}
+
+/// What is closed without a word is asked again, for the word.
+#[tokio::test]
+async fn a_connection_that_is_closed_unanswered_is_made_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let registry = client(&format!("http://{}", listener.local_addr().unwrap()));
+    let serve = async {
+        for _ in 0..3 {
+            drop(listener.accept().await.unwrap());
+        }
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        assert!(socket.read(&mut request).await.unwrap() > 0);
+        let body = r#"{"error_code": 40401, "message": "no subject"}"#;
+        let answer = format!(
+            "HTTP/1.1 404 Not Found\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        socket.write_all(answer.as_bytes()).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(registry.probe(), serve);
+    answer.unwrap();
 }
