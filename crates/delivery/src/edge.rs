@@ -8,7 +8,7 @@ use std::fmt;
 use std::future::Future;
 
 use walcast_mapper::{Batch, RecordLimits, SchemaId, TableFacts, TableName, Unsent};
-use walcast_pgoutput::{FrameBlock, Lsn, Oid};
+use walcast_pgoutput::{FrameBlock, Lsn, Oid, Xid};
 
 use crate::{CheckpointLog, CheckpointUpdate, Survey, Timeline};
 
@@ -199,8 +199,13 @@ pub trait Catalog {
     /// Whether the configured patterns choose a table: a publication may hold more than is captured.
     fn captures(&self, table: &TableName) -> bool;
 
-    /// What the catalog says of a table now; empty facts when the table no longer exists.
-    fn table_facts(&mut self, relation: Oid) -> impl Future<Output = Result<TableFacts, BoxedFault>>;
+    /// What the catalog says of a table now; empty facts when the table no longer exists. `after`: once this transaction
+    /// shows there, which can be streamed a moment before it does.
+    fn table_facts(
+        &mut self,
+        relation: Oid,
+        after: Option<Xid>,
+    ) -> impl Future<Output = Result<TableFacts, BoxedFault>>;
 
     /// The values that the log left out of an updated row, as they are now, in the order of [`Unsent::columns`]; `None`
     /// when the row is gone.

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use walcast_mapper::{
     Batch, ChangeContext, MapError, MapperConfig, Operation, Plan, RowChange, TableFacts, TableName, Tally,
 };
-use walcast_pgoutput::{Oid, Relation};
+use walcast_pgoutput::{Oid, Relation, Xid};
 
 use crate::dead_letters::{DeadLetters, Refusal};
 use crate::edge::{Catalog, SchemaRegistry, Topics};
@@ -157,7 +157,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
 
     /// Makes the plan of a table that has none, unless it was found a moment ago that there can be none.
     #[inline]
-    async fn map_if_due(&mut self, oid: Oid) -> Result<(), EncodeFault> {
+    async fn map_if_due(&mut self, oid: Oid, xid: Xid) -> Result<(), EncodeFault> {
         let relation = match self.known.get(&oid) {
             Some(Table::Captured(_) | Table::NotCaptured) | None => return Ok(()),
             Some(Table::Named(relation)) => relation.clone(),
@@ -166,7 +166,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
             }
             Some(Table::Refused(refused)) => refused.relation.clone(),
         };
-        let mapped = self.map(relation).await;
+        let mapped = self.map(relation, xid).await;
         if let Err(fault) = &mapped {
             self.set_aside(oid, fault);
         }
@@ -175,9 +175,9 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
 
     /// Before the first row of a relation: compiles its plan and registers its schemas.
     #[cold]
-    async fn map(&mut self, relation: Relation) -> Result<(), EncodeFault> {
+    async fn map(&mut self, relation: Relation, xid: Xid) -> Result<(), EncodeFault> {
         let (oid, name) = (relation.oid, TableName::from(&relation));
-        let plan = self.plan(&relation, &HashSet::new()).await?;
+        let plan = self.plan(&relation, &HashSet::new(), xid).await?;
         info!(relation = %name, topic = plan.topic(), columns = relation.columns.len(), "relation mapped");
         let changes = self.counters(&name);
         let captured = CapturedRelation {
@@ -220,7 +220,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
         mut tally: Option<&mut Tally>,
         batch: &mut Batch,
     ) -> Result<bool, EncodeFault> {
-        self.map_if_due(oid).await?;
+        self.map_if_due(oid, context.xid).await?;
         let captured = match self.known.get_mut(&oid) {
             Some(Table::Captured(captured)) => captured,
             Some(Table::NotCaptured) => return Ok(false),
@@ -286,7 +286,7 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
         tally: Option<&mut Tally>,
         batch: &mut Batch,
     ) -> Result<(), EncodeFault> {
-        self.map_if_due(oid).await?;
+        self.map_if_due(oid, context.xid).await?;
         let captured = match self.known.get_mut(&oid) {
             Some(Table::Captured(captured)) => captured,
             Some(Table::NotCaptured) => return Ok(()),
@@ -324,7 +324,10 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
             if let MapError::NullInNotNull { column, .. } = &error {
                 captured.seen_null.insert(column.clone());
             }
-            captured.plan = match self.plan(&captured.relation, &captured.seen_null).await {
+            captured.plan = match self
+                .plan(&captured.relation, &captured.seen_null, context.xid)
+                .await
+            {
                 Ok(plan) => plan,
                 Err(fault) => {
                     self.known.insert(oid, Table::Named(captured.relation));
@@ -348,10 +351,15 @@ impl<'a, C: Catalog, T: Topics, R: SchemaRegistry> Relations<'a, C, T, R> {
         Err(EncodeFault::Map(error))
     }
 
-    async fn plan(&mut self, relation: &Relation, seen_null: &HashSet<String>) -> Result<Plan, EncodeFault> {
+    async fn plan(
+        &mut self,
+        relation: &Relation,
+        seen_null: &HashSet<String>,
+        xid: Xid,
+    ) -> Result<Plan, EncodeFault> {
         let mut facts = self
             .catalog
-            .table_facts(relation.oid)
+            .table_facts(relation.oid, Some(xid))
             .await
             .map_err(DeliveryError::Source)?;
         self.keys.insert(relation.oid, facts.key_columns.clone());

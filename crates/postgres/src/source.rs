@@ -9,7 +9,7 @@ use walcast_delivery::{
     SystemIdentifier, Timeline, WalLook, WalWatch, sql,
 };
 use walcast_mapper::{TableFacts, TableName, Unsent};
-use walcast_pgoutput::{Lsn, Oid};
+use walcast_pgoutput::{Lsn, Oid, Xid};
 
 use crate::catalog::{self, Outcome};
 use crate::config::{Failover, PostgresConfig};
@@ -407,7 +407,10 @@ impl Catalog for PostgresCatalog {
         self.config.captures(table)
     }
 
-    async fn table_facts(&mut self, relation: Oid) -> Result<TableFacts, BoxedFault> {
+    async fn table_facts(&mut self, relation: Oid, after: Option<Xid>) -> Result<TableFacts, BoxedFault> {
+        if let Some(xid) = after {
+            catalog::await_visible(&self.leading.session.client, xid).await?;
+        }
         Ok(catalog::table_facts(&self.leading.session.client, relation).await?)
     }
 

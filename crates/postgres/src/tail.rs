@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use walcast_delivery::{BoxedFault, Catalog, Partitions, Persistence, sql};
 use walcast_mapper::{TableFacts, TableName, TablePattern, Unsent};
-use walcast_pgoutput::{FrameBlock, Lsn, Oid};
+use walcast_pgoutput::{FrameBlock, Lsn, Oid, Xid};
 
 use crate::QUEUE_BYTES_DEFAULT;
 use crate::catalog;
@@ -139,7 +139,10 @@ impl Catalog for TailCatalog {
         true
     }
 
-    async fn table_facts(&mut self, relation: Oid) -> Result<TableFacts, BoxedFault> {
+    async fn table_facts(&mut self, relation: Oid, after: Option<Xid>) -> Result<TableFacts, BoxedFault> {
+        if let Some(xid) = after {
+            catalog::await_visible(&self.session.client, xid).await?;
+        }
         Ok(catalog::table_facts(&self.session.client, relation).await?)
     }
 

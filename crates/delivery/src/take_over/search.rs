@@ -250,7 +250,7 @@ impl<'a, C: Catalog> Search<'a, C> {
         }
         let mut facts = self
             .catalog
-            .table_facts(oid)
+            .table_facts(oid, None)
             .await
             .map_err(DeliveryError::Source)?;
         // Only the records are counted: a row that the catalog contradicts by now is no obstacle.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use walcast_delivery::{BoxedFault, Catalog, ChangeStream, Feedback, RowsCatalog, SourceWatch, Survey};
 use walcast_mapper::{TableFacts, TableName, Unsent};
-use walcast_pgoutput::{FrameBlock, Lsn, Oid};
+use walcast_pgoutput::{FrameBlock, Lsn, Oid, Xid};
 
 use super::kafka::Kafka;
 use super::postgres::{Confirmation, Postgres, PostgresCall};
@@ -145,7 +145,7 @@ impl Catalog for CatalogClient {
         self.0.read(|server| server.captured_names().contains(table))
     }
 
-    async fn table_facts(&mut self, relation: Oid) -> Result<TableFacts, BoxedFault> {
+    async fn table_facts(&mut self, relation: Oid, _: Option<Xid>) -> Result<TableFacts, BoxedFault> {
         perform(
             &self.0.server,
             &self.0.steps,

@@ -8,7 +8,7 @@ use walcast_delivery::{
     BoxedFault, Catalog, CreatedSlot, Feedback, RowsCatalog, Source, SourceWatch, Started, Survey, Timeline,
 };
 use walcast_mapper::{TableFacts, TableName, Unsent};
-use walcast_pgoutput::{Lsn, Oid};
+use walcast_pgoutput::{Lsn, Oid, Xid};
 
 use crate::damage::Damage;
 use crate::fault::SimFault;
@@ -308,7 +308,7 @@ impl Catalog for CatalogClient {
         self.0.world.database.borrow().captured_names().contains(table)
     }
 
-    async fn table_facts(&mut self, relation: Oid) -> Result<TableFacts, BoxedFault> {
+    async fn table_facts(&mut self, relation: Oid, _: Option<Xid>) -> Result<TableFacts, BoxedFault> {
         let link = &self.0;
         let look = || {
             link.check()?;

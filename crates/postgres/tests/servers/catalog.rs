@@ -1,9 +1,11 @@
 //! What the catalog is asked, and what it says.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use walcast_delivery::{Catalog, Partitions, Persistence, Source};
 use walcast_mapper::{TableName, TablePattern, TypeKind};
+use walcast_pgoutput::Xid;
 use walcast_postgres::{Outcome, PostgresSource, Precondition};
 use walcast_testbed::{Postgres, PostgresOptions};
 
@@ -98,7 +100,7 @@ async fn facts_tell_what_the_log_does_not() {
         .map(|table| (table.name.name.as_str(), table.oid))
         .collect();
 
-    let facts = catalog.table_facts(oids["facts"]).await.unwrap();
+    let facts = catalog.table_facts(oids["facts"], None).await.unwrap();
     let columns: Vec<String> = facts
         .columns
         .iter()
@@ -133,10 +135,10 @@ async fn facts_tell_what_the_log_does_not() {
     assert!(matches!(kinds["mood"], TypeKind::Enum { labels } if labels == &["sad", "meh", "ok"]));
     assert!(matches!(kinds["_mood"], TypeKind::Array { .. }));
 
-    let keyless = catalog.table_facts(oids["keyless"]).await.unwrap();
+    let keyless = catalog.table_facts(oids["keyless"], None).await.unwrap();
     assert_eq!(keyless.key_columns, ["z", "y"]);
     let gone = catalog
-        .table_facts(walcast_pgoutput::Oid::new(4_000_000))
+        .table_facts(walcast_pgoutput::Oid::new(4_000_000), None)
         .await
         .unwrap();
     assert!(gone.columns.is_empty());
@@ -270,4 +272,31 @@ async fn leaves_are_published_through_their_root() {
     let published = survey.publication.unwrap().tables;
     let published: Vec<String> = published.iter().map(ToString::to_string).collect();
     assert_eq!(published, leaves);
+}
+
+/// A transaction that has not ended is waited for, as one is that was streamed from its commit record on and does not show yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn facts_are_as_they_are_once_a_transaction_shows() {
+    let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    let altering = server.client().await.unwrap();
+    altering
+        .batch_execute("CREATE TABLE altered (id int PRIMARY KEY)")
+        .await
+        .unwrap();
+    let mut source = source(&server.url());
+    let (survey, from) = set_up(&mut source).await.unwrap();
+    let mut catalog = source.start(from).await.unwrap().catalog;
+    let begin = "BEGIN; ALTER TABLE altered ADD COLUMN price int NOT NULL DEFAULT 0";
+    altering.batch_execute(begin).await.unwrap();
+    let row = altering.query_one("SELECT txid_current()", &[]).await.unwrap();
+    let xid = Xid::new(u32::try_from(row.get::<_, i64>(0)).unwrap());
+    let oid = survey.captured[0].oid;
+    let commit = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        altering.batch_execute("COMMIT").await.unwrap();
+    };
+    let before = catalog.table_facts(oid, None).await.unwrap();
+    let (after, ()) = tokio::join!(catalog.table_facts(oid, Some(xid)), commit);
+    let columns = [before.columns.len(), after.unwrap().columns.len()];
+    assert_eq!(columns, [1, 2]);
 }

@@ -168,7 +168,7 @@ async fn the_server_reads_back_what_was_decoded() {
                 };
                 match decoder.decode(message).unwrap() {
                     Message::Relation(relation) => {
-                        let facts = started.catalog.table_facts(relation.oid).await.unwrap();
+                        let facts = started.catalog.table_facts(relation.oid, None).await.unwrap();
                         plans = [TypeModes::default(), otherwise.clone()]
                             .map(|modes| compile(&relation, &facts, modes))
                             .into();

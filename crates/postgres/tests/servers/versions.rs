@@ -43,7 +43,7 @@ async fn whole_way(major: u16) {
     let slot = survey.slot.unwrap();
     assert_eq!(slot.wal_status, (major >= 13).then_some(WalStatus::Reserved));
     assert_eq!(slot.invalidation_reason, None);
-    let facts = catalog.table_facts(survey.captured[0].oid).await.unwrap();
+    let facts = catalog.table_facts(survey.captured[0].oid, None).await.unwrap();
     assert_eq!(facts.key_columns, ["id"]);
     assert_eq!(read(&mut snapshots).await, ["(0,1)\t1\ta\n", "(0,2)\t2\tb\n"]);
     stream.stop().await.unwrap();

@@ -8,7 +8,7 @@ use walcast_delivery::{
     SystemIdentifier, Timeline, WalStatus,
 };
 use walcast_mapper::{Batch, TableFacts, TableName, Unsent};
-use walcast_pgoutput::{FrameBlock, Lsn, Oid, PgTimestamp};
+use walcast_pgoutput::{FrameBlock, Lsn, Oid, PgTimestamp, Xid};
 
 use super::set::move_to;
 use crate::exit::Exit;
@@ -67,7 +67,7 @@ impl Catalog for Never {
         match *self {}
     }
 
-    async fn table_facts(&mut self, _: Oid) -> Result<TableFacts, BoxedFault> {
+    async fn table_facts(&mut self, _: Oid, _: Option<Xid>) -> Result<TableFacts, BoxedFault> {
         match *self {}
     }
 
