@@ -194,4 +194,4 @@ mod as_optional_text {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

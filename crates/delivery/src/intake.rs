@@ -36,7 +36,7 @@ use crate::{CommitMark, DeliveryError, Metrics, Partial};
 /// Where a session begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Resume {
-    /// What the stream has to show before that; `None` when it was begun there.
+    /// What the stream has to show before that; `None` when it was begun there, or has come there.
     pub(crate) recognition: Option<Recognition>,
     /// Transactions whose commit record lies before this position were delivered.
     pub(crate) from: Lsn,
@@ -55,8 +55,6 @@ pub(crate) struct Intake<'a, C, T, R, N: Snapshots> {
     relations: Relations<'a, C, T, R>,
     decoder: Decoder,
     resume: Resume,
-    /// `None` once the stream has come to the checkpoint.
-    recognition: Option<Recognition>,
     transaction: Option<OpenTransaction>,
     last_commit: Option<CommitMark>,
     /// Where the last transaction ended, or the message after it lies, for `source.sequence`.
@@ -123,7 +121,6 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
         Self {
             relations,
             decoder: Decoder::new(),
-            recognition: resume.recognition,
             resume,
             transaction: None,
             last_commit,
@@ -168,14 +165,14 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
     ) -> Result<(), IntakeFault> {
         let mut stop = std::pin::pin!(stop);
         self.show_progress();
-        if self.recognition.is_none() && self.rows.are_due_at(self.resume.from) {
+        if self.resume.recognition.is_none() && self.rows.are_due_at(self.resume.from) {
             self.read_tables().await?;
         }
         loop {
             if self.rows.are_all() {
                 return Ok(());
             }
-            if self.recognition.is_none() && self.rows.want_snapshot() {
+            if self.resume.recognition.is_none() && self.rows.want_snapshot() {
                 if !self.await_snapshot(stream, snapshots, &mut stop).await? {
                     return Ok(());
                 }
@@ -186,7 +183,7 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
                 biased;
                 () = &mut stop => return Ok(()),
                 () = self.parcels.closed() => return Err(IntakeFault::ShipperGone),
-                request = self.requests.next(), if self.transaction.is_none() && self.recognition.is_none() => {
+                request = self.requests.next(), if self.transaction.is_none() && self.resume.recognition.is_none() => {
                     self.carry_out(request).await?;
                     continue;
                 }
@@ -211,7 +208,7 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
                         .decoder
                         .decode(message)
                         .map_err(|error| self.unreadable(error))?;
-                    if let Some(recognition) = &mut self.recognition
+                    if let Some(recognition) = &mut self.resume.recognition
                         && recognition.see(&message).map_err(DeliveryError::from)? == Shown::Recognised
                     {
                         self.is_recognised().await?;
@@ -239,7 +236,7 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'a, 
     async fn follow(&mut self, wal_start: Lsn, message: Message<'_>) -> Result<(), IntakeFault> {
         match message {
             Message::Begin(begin) => {
-                if self.recognition.is_none() && self.rows.are_due_before(begin.commit_lsn) {
+                if self.resume.recognition.is_none() && self.rows.are_due_before(begin.commit_lsn) {
                     self.read_tables().await?;
                 }
                 self.begin(wal_start, &begin).await?;

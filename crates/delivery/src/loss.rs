@@ -80,22 +80,25 @@ pub(crate) fn is_of_this_server(
     }
 }
 
-/// Checks that a slot which is streamed from by now reaches back to where the stream was asked to begin: nobody else can
-/// advance it any more.
-pub(crate) fn still_reaches(survey: &Survey, from: Lsn, slot_name: &str) -> Result<(), Halt> {
+/// Checks that a slot which is streamed from by now reaches back to where the stream was asked to go on: nobody else can
+/// advance it any more. Returns what was confirmed to it.
+pub(crate) fn still_reaches(survey: &Survey, from: Lsn, slot_name: &str) -> Result<Lsn, Halt> {
     let Some(slot) = &survey.slot else {
         return Err(Halt::SlotMissing {
             slot: slot_name.to_owned(),
             stored: from,
         });
     };
-    not_advanced(slot, from, usable_slot(survey, slot, from)?)
+    let confirmed = usable_slot(survey, slot, from)?;
+    not_advanced(slot, from, confirmed)?;
+    Ok(confirmed)
 }
 
-/// Where the stream is begun so that it goes on from `from`: at the commit delivered last, or where the slot lets go of the
-/// log behind it, so that this is seen to be the log that was delivered from. At `from` where that is not known, and
+/// Where the stream is begun that goes on behind `checkpoint`: at the commit delivered last, or where the slot lets go of the
+/// log behind it, so that this is seen to be the log that was delivered from. At the checkpoint where that is not known, and
 /// where the server must not be asked twice.
-pub(crate) fn begins_at(survey: &Survey, checkpoint: &Checkpoint, from: Lsn) -> Lsn {
+pub(crate) fn begins_at(survey: &Survey, checkpoint: &Checkpoint) -> Lsn {
+    let from = checkpoint.end_lsn;
     let confirmed = survey.slot.as_ref().and_then(|slot| slot.confirmed_flush_lsn);
     match (checkpoint.last_commit, confirmed) {
         (Some(last), Some(confirmed))

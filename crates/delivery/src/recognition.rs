@@ -33,10 +33,10 @@ pub(crate) enum Shown {
 }
 
 impl Recognition {
-    /// Of a stream that is to go on from `from` after `checkpoint`, and was begun at `begins_at`. `None`: nothing was asked for
-    /// again.
-    pub(crate) fn new(checkpoint: &Checkpoint, confirmed: Lsn, begins_at: Lsn, from: Lsn) -> Option<Self> {
-        let last = checkpoint.last_commit?;
+    /// Of a stream that is to go on behind `checkpoint` and was begun at `begins_at`, from a slot that was told `confirmed`.
+    /// `None`: nothing was asked for again.
+    pub(crate) fn new(checkpoint: &Checkpoint, confirmed: Lsn, begins_at: Lsn) -> Option<Self> {
+        let (last, from) = (checkpoint.last_commit?, checkpoint.end_lsn);
         (begins_at < from).then_some(Self {
             last,
             confirmed,

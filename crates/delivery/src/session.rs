@@ -9,17 +9,16 @@ use walcast_pgoutput::Lsn;
 
 use crate::connector::Connector;
 use crate::dead_letters::{DeadLetters, RefusedChanges};
-use crate::edge::{ChangeStream, SchemaRegistry, Sink, Source, SourceWatch, Started, Topics};
+use crate::edge::{ChangeStream, SchemaRegistry, Sink, Source, Started, Topics};
 use crate::heartbeat::Heartbeat;
 use crate::intake::{Intake, IntakeFault, Resume, Rows};
-use crate::loss::{begins_at, still_reaches};
 use crate::parcel::PARCELS_QUEUED_MAX;
 use crate::pending::Pending;
 use crate::recognition::Recognition;
 use crate::registrar::Registrar;
 use crate::relations::Relations;
 use crate::retention::Retention;
-use crate::setup::{Beginning, SnapshotOf, begin, refuse_stranger};
+use crate::setup::{Beginning, GOODBYE_TIMEOUT, SnapshotOf, begin, refuse_stranger, start};
 use crate::shipper::Shipper;
 use crate::watcher::Watcher;
 use crate::{DeliveryError, Metrics, Positions, Role, RoleBoard, Status};
@@ -27,11 +26,11 @@ use crate::{DeliveryError, Metrics, Positions, Role, RoleBoard, Status};
 /// How long a stop waits for Kafka before it gives up what is not committed; it will be read from the log again.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long ending a stream in good order may take.
-const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// Taking the lead is a matter of milliseconds unless somebody else has it.
 const STANDBY_AFTER: Duration = Duration::from_secs(2);
+
+/// Where and how a stream begins, the stream, and what it has to show first.
+type Prepared<P> = (Beginning<SnapshotOf<P>>, Started<P>, Option<Recognition>);
 
 /// A session ended without fault.
 pub(crate) enum Ended {
@@ -87,15 +86,15 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
             _ = stopped.wait_for(|stop| *stop) => return Ok(Ended::AsAsked),
             prepared = self.prepare() => prepared?,
         };
-        let (beginning, started) = prepared;
+        let (beginning, started, recognition) = prepared;
         self.has_streamed = true;
         self.connector.metrics.streaming.set(1);
         self.connector.status.send_replace(Status::Streaming);
-        self.stream(beginning, started).await
+        self.stream(beginning, started, recognition).await
     }
 
     /// Takes the lead, fences whoever led before if the server is the right one, and finds where to go on.
-    async fn prepare(&mut self) -> Result<(Beginning<SnapshotOf<P>>, Started<P>), DeliveryError> {
+    async fn prepare(&mut self) -> Result<Prepared<P>, DeliveryError> {
         let connector = &mut *self.connector;
         let waiting = lead(
             &mut connector.source,
@@ -109,7 +108,7 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         connector.registry.forget();
         refuse_stranger(&mut connector.source, &mut connector.sink, &connector.config.slot).await?;
         let log = connector.sink.open().await.map_err(DeliveryError::Sink)?;
-        let mut beginning = begin(
+        let beginning = begin(
             &mut connector.source,
             &mut connector.sink,
             &connector.config,
@@ -117,33 +116,22 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
             self.is_start,
         )
         .await?;
-        let mut started = connector
-            .source
-            .start(beginning.begins_at)
-            .await
-            .map_err(DeliveryError::Source)?;
-        // Until the stream held it the slot could be advanced, and the server then skips without a word.
-        let survey = started.watch.survey().await.map_err(DeliveryError::Source)?;
-        still_reaches(&survey, beginning.from, &connector.config.slot)?;
-        // What a predecessor had confirmed may have come to the slot only now: the server began behind that.
-        let begun = begins_at(&survey, &beginning.checkpoint, beginning.from);
-        beginning.begins_at = beginning.begins_at.max(begun);
-        if beginning.begins_at < beginning.from {
-            let (from, until) = (beginning.begins_at, beginning.from);
-            info!(slot = connector.config.slot, %from, %until, "reading again what was delivered last");
-        }
-        info!(slot = connector.config.slot, lsn = %beginning.from, "streaming");
+        let slot = &connector.config.slot;
+        let (checkpoint, begins_at) = (&beginning.checkpoint, beginning.begins_at);
+        let (started, recognition) = start(&mut connector.source, slot, checkpoint, begins_at).await?;
+        info!(slot, lsn = %beginning.from, "streaming");
         if self.has_stood_by {
             let seconds = led_since.elapsed().as_secs_f64();
             connector.metrics.role.streams_after(seconds);
         }
-        Ok((beginning, started))
+        Ok((beginning, started, recognition))
     }
 
     async fn stream(
         &mut self,
         beginning: Beginning<SnapshotOf<P>>,
         started: Started<P>,
+        recognition: Option<Recognition>,
     ) -> Result<Ended, DeliveryError> {
         let Connector {
             sink,
@@ -165,13 +153,13 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         } = started;
         let Beginning {
             from,
-            begins_at,
             confirmed,
             checkpoint,
             log,
             snapshot,
             known_tables,
             renews,
+            ..
         } = beginning;
         let positions = Positions::new(from, confirmed);
         show(metrics, &positions);
@@ -179,8 +167,6 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         let (parcels, shipped) = mpsc::channel(PARCELS_QUEUED_MAX);
         let (emptied, reused) = mpsc::channel(PARCELS_QUEUED_MAX + 2);
         let pending = Pending::new();
-        let recognition = Recognition::new(&checkpoint, confirmed, begins_at, from);
-        let is_recognised = recognition.is_none();
         let resume = Resume {
             recognition,
             from,
@@ -204,7 +190,7 @@ impl<'a, P: Source, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, K, T, 
         let shipper = Shipper::new(
             &mut *sink, feedback, config, metrics, &pending, retention, heartbeat, positions, checkpoint,
         )
-        .waiting_for_first_parcel(!is_recognised);
+        .waiting_for_first_parcel(recognition.is_some());
 
         let stop_reading = asked_to_stop(self.stopped.clone());
         let outcome = {

@@ -23,6 +23,7 @@ pub(crate) use newly_captured::{
     NewlyCaptured, forgets_new_tables, known_now, names, numbers, without_newer,
 };
 use recognise::recognise_before_news;
+pub(crate) use recognise::{GOODBYE_TIMEOUT, start};
 pub(crate) use stranger::refuse_stranger;
 
 /// What a source's snapshots are.
@@ -119,7 +120,7 @@ pub(crate) async fn begin<P: Source, K: Sink>(
         .unwrap_or(Lsn::INVALID);
     Ok(Beginning {
         from,
-        begins_at: begins_at(&survey, &checkpoint, from),
+        begins_at: begins_at(&survey, &checkpoint),
         confirmed: confirmed.min(from),
         checkpoint,
         log,

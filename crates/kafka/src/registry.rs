@@ -213,14 +213,15 @@ impl Registry {
     /// # Errors
     /// As of registering.
     pub async fn probe(&self) -> Result<(), RegistryError> {
-        let mut answer = perform_sr_call(&self.settings, SrCall::GetLatest(NOBODYS_SUBJECT)).await;
+        let ask = || perform_sr_call(&self.settings, SrCall::GetLatest(NOBODYS_SUBJECT));
+        let mut answer = ask().await;
         // A server that does not like our certificate says so when the connection stands already, and may have closed it before
         // that was read.
         for _ in 1..PROBES_CUT_OFF_MAX {
             if !answer.as_ref().is_err_and(|error| tls::was_cut_off(error)) {
                 break;
             }
-            answer = perform_sr_call(&self.settings, SrCall::GetLatest(NOBODYS_SUBJECT)).await;
+            answer = ask().await;
         }
         match answer {
             Ok(_) => Ok(()),
@@ -352,11 +353,9 @@ fn raw(error: &SRCError) -> Option<&RawError> {
 
 /// The cause of the cause: the outer ones repeat the address and say that something failed.
 fn innermost(error: &SRCError) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
+    tls::causes(error)
+        .last()
+        .map_or_else(String::new, ToString::to_string)
 }
 
 /// The same JSON without the characters `"{}"`, which are the default of many a `jsonb` column.

@@ -33,5 +33,4 @@ pub(crate) use reselect::reselect;
 pub(crate) use server::{cluster, end_of_log, server_state};
 pub(crate) use slot::{drop_slot, slot};
 pub(crate) use tables::{captured_tables, publishable_tables};
-pub(crate) use visible::await_visible;
 pub(crate) use wal::wal;

@@ -408,10 +408,7 @@ impl Catalog for PostgresCatalog {
     }
 
     async fn table_facts(&mut self, relation: Oid, after: Option<Xid>) -> Result<TableFacts, BoxedFault> {
-        if let Some(xid) = after {
-            catalog::await_visible(&self.leading.session.client, xid).await?;
-        }
-        Ok(catalog::table_facts(&self.leading.session.client, relation).await?)
+        Ok(catalog::table_facts(&self.leading.session.client, relation, after).await?)
     }
 
     async fn reselect(&mut self, unsent: &Unsent<'_>) -> Result<Option<Vec<Option<String>>>, BoxedFault> {

@@ -140,10 +140,7 @@ impl Catalog for TailCatalog {
     }
 
     async fn table_facts(&mut self, relation: Oid, after: Option<Xid>) -> Result<TableFacts, BoxedFault> {
-        if let Some(xid) = after {
-            catalog::await_visible(&self.session.client, xid).await?;
-        }
-        Ok(catalog::table_facts(&self.session.client, relation).await?)
+        Ok(catalog::table_facts(&self.session.client, relation, after).await?)
     }
 
     async fn reselect(&mut self, unsent: &Unsent<'_>) -> Result<Option<Vec<Option<String>>>, BoxedFault> {

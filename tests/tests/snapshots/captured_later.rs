@@ -24,7 +24,7 @@ async fn a_table_that_is_made_while_streaming_is_published_and_filled() {
     let case = case("later").await;
     case.insert([1]).await;
     let mut instance = Instance::start(&case.config).await;
-    await_rows_read(&case).await;
+    await_rows_read(&case, &mut instance).await;
     // Before it is noticed, while it is, and after.
     case.sql(
         "CREATE TABLE late (id int PRIMARY KEY, note text);
@@ -41,7 +41,7 @@ async fn a_table_that_is_made_while_streaming_is_published_and_filled() {
     })
     .await;
     await_same(&case, "late").await;
-    await_rows_read(&case).await;
+    await_rows_read(&case, &mut instance).await;
     case.sql("UPDATE late SET note = 'changed' WHERE id = 399").await;
     await_same(&case, "late").await;
     let log = instance.log();
@@ -72,7 +72,7 @@ async fn a_wider_configuration_is_filled_at_the_next_start() {
     case.config = case.config.set("postgres.tables", vec!["public.*".to_owned()]);
     let mut instance = Instance::start(&case.config).await;
     await_same(&case, "more").await;
-    await_rows_read(&case).await;
+    await_rows_read(&case, &mut instance).await;
     instance.stop().await;
     assert_eq!(records(&case, "more").await.len(), 2);
 }
@@ -89,7 +89,7 @@ async fn an_old_server_forgets_no_table_that_was_published_while_a_transaction_r
         .set("postgres.watch_interval_ms", 200);
     case.insert([1]).await;
     let mut instance = Instance::start(&case.config).await;
-    await_rows_read(&case).await;
+    await_rows_read(&case, &mut instance).await;
     case.sql("CREATE TABLE late (id int PRIMARY KEY, note text)")
         .await;
     // It has begun before the table is published, and is decoded after.
@@ -132,7 +132,7 @@ async fn a_slot_that_was_lost_is_made_again_where_that_is_wanted() {
     case.config = case.config.set("snapshot.mode", "when_needed");
     let mut instance = Instance::start(&case.config).await;
     await_same(&case, "items").await;
-    await_rows_read(&case).await;
+    await_rows_read(&case, &mut instance).await;
     assert!(
         instance.log().contains("all rows are read again"),
         "{}",

@@ -54,11 +54,15 @@ fn is_read(record: &Record) -> bool {
     matches!(&record.payload, Payload::Change(change) if change.op == "r")
 }
 
-async fn await_rows_read(case: &Case<'_>) {
-    await_that("the end of the snapshot", async || {
-        case.checkpoint().await.get("snapshot").is_none()
-    })
-    .await;
+/// Waits for the end of the snapshot; what the connector said is shown when that does not come.
+async fn await_rows_read(case: &Case<'_>, instance: &mut Instance) {
+    let read = wait_until("the end of the snapshot", LIMIT, async || {
+        instance.assert_running();
+        Ok(case.checkpoint().await.get("snapshot").is_none())
+    });
+    if let Err(error) = read.await {
+        panic!("{error}\n{}", instance.log_end());
+    }
 }
 
 /// Identities of the rows that were read: the table's number and the place. None may be there twice.
@@ -115,7 +119,7 @@ async fn rows_come_with_their_marks_and_then_the_changes() {
     case.await_ids([1, 2, 3]).await;
     case.insert([4]).await;
     case.await_ids([4]).await;
-    await_rows_read(&case).await;
+    await_rows_read(&case, &mut instance).await;
     instance.stop().await;
     let items: Vec<String> = records(&case, "items").await.iter().map(told).collect();
     assert_eq!(
@@ -211,7 +215,7 @@ async fn partitions_are_read_as_their_root() {
     )
     .await;
     let mut instance = Instance::start(&case.config).await;
-    await_rows_read(&case).await;
+    await_rows_read(&case, &mut instance).await;
     instance.stop().await;
     let found = records(&case, "days").await;
     let ids: BTreeSet<String> = found
@@ -372,7 +376,7 @@ async fn sigkill_at_random_points_of_a_snapshot_costs_no_row_and_doubles_none() 
         instance.kill9();
         instance.start_again();
     }
-    await_rows_read(&case).await;
+    await_rows_read(&case, &mut instance).await;
     stop.send(()).unwrap();
     writing.await.unwrap();
     verify(&case).await;
@@ -408,13 +412,7 @@ async fn tables_that_are_altered_emptied_or_dropped_meanwhile_are_read_as_they_a
          INSERT INTO zz_emptied VALUES (2, 'y')",
     )
     .await;
-    let read = wait_until("the end of the snapshot", LIMIT, async || {
-        instance.assert_running();
-        Ok(case.checkpoint().await.get("snapshot").is_none())
-    });
-    if let Err(error) = read.await {
-        panic!("{error}\n{}", instance.log_end());
-    }
+    await_rows_read(&case, &mut instance).await;
     verify(&case).await;
     instance.stop().await;
     let altered = records(&case, "zz_altered").await;

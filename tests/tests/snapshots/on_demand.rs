@@ -121,7 +121,7 @@ async fn a_running_connector_reads_stops_pauses_and_goes_on_as_it_is_told() {
         "{}",
         followed.stdout
     );
-    await_rows_read(&case).await;
+    await_rows_read(&case, &mut instance).await;
     let found = records(&case, "items").await;
     let ids: BTreeSet<i64> = read_ids(&found).into_iter().collect();
     assert_eq!(ids.len(), 5001, "every row is read");
@@ -187,7 +187,7 @@ async fn rows_that_cannot_be_read_leave_the_stream_alone() {
         instance.log().contains("division by zero")
     })
     .await;
-    await_rows_read(&case).await;
+    await_rows_read(&case, &mut instance).await;
     case.insert([1001]).await;
     case.await_ids([1001]).await;
     let other = read_ids(&records(&case, "other").await);
@@ -270,7 +270,7 @@ async fn debeziums_signals_do_the_same() {
     instance.ready().await;
     case.insert([6]).await;
     case.await_ids([6]).await;
-    await_rows_read(&case).await;
+    await_rows_read(&case, &mut instance).await;
     assert_eq!(
         read_ids(&records(&case, "items").await).len(),
         7,
@@ -301,7 +301,7 @@ async fn a_table_that_is_rewritten_midway_loses_no_row() {
     case.sql("DELETE FROM items WHERE id <= 3000").await;
     case.sql("VACUUM FULL items").await;
     instance.start_again();
-    await_rows_read(&case).await;
+    await_rows_read(&case, &mut instance).await;
     case.insert([10_000]).await;
     case.await_ids([10_000]).await;
     assert_eq!(
@@ -328,7 +328,7 @@ async fn rows_that_an_index_finds_are_read_in_the_order_of_their_places() {
     assert!(plan.starts_with("Index Scan"), "{plan}");
     let started = ask_for_items(&case, condition).await;
     assert_eq!(started.code, Some(0), "{started:#?}");
-    await_rows_read(&case).await;
+    await_rows_read(&case, &mut instance).await;
     instance.stop().await;
     assert_eq!(
         read_ids(&records(&case, "items").await),
@@ -348,7 +348,7 @@ async fn programs_are_notified_of_what_is_read() {
         .set("events.notification_topic", "notified-notifications");
     let brokers = shared().await.kafka().brokers();
     let mut instance = Instance::start(&case.config).await;
-    await_rows_read(&case).await;
+    await_rows_read(&case, &mut instance).await;
     await_that("the signal topic", async || {
         instance.log().contains("listening for signals")
     })

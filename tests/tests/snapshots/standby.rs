@@ -42,7 +42,7 @@ async fn rows_come_from_the_standby_and_changes_from_the_primary() {
         ))
         .await;
     }
-    await_rows_read(&case).await;
+    await_rows_read(&case, &mut instance).await;
     let there = rows(&case, "items").await;
     await_that("all rows in Kafka", async || {
         rebuilt(&records(&case, "items").await) == there

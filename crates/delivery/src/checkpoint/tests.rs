@@ -7,6 +7,25 @@ use proptest::prelude::*;
 use super::*;
 use crate::{FormerKey, Marks, NextRow, Publishing, TableProgress};
 
+/// Of a connector on cluster 7, timeline 1, that streamed up to `end_lsn`.
+pub(crate) fn streaming(end_lsn: Lsn, last_commit: CommitMark) -> Checkpoint {
+    Checkpoint {
+        version: Checkpoint::VERSION,
+        state: CheckpointState::Streaming,
+        system_identifier: SystemIdentifier::new(7),
+        timeline: Timeline::new(1),
+        database: "shop".to_owned(),
+        slot: "walcast_shop".to_owned(),
+        end_lsn,
+        last_commit: Some(last_commit),
+        last_message: None,
+        partial: None,
+        snapshot: None,
+        signals_read: None,
+        written_at_unix_micros: 0,
+    }
+}
+
 fn lsn() -> impl Strategy<Value = Lsn> {
     any::<u64>().prop_map(Lsn::new)
 }

@@ -20,8 +20,8 @@ impl AwaitedStandbys {
         *self = Self::default();
     }
 
-    /// Says once that these are waited for, and once that nobody is any more. True where it is said, now or before.
-    pub(super) fn judge(&mut self, slot: &str, awaited: &[String]) -> bool {
+    /// Says once that these are waited for, and once that nobody is any more.
+    pub(super) fn judge(&mut self, slot: &str, awaited: &[String]) {
         if self.slots != awaited {
             if awaited.is_empty() && self.is_told() {
                 info!(slot, "the standbys that were waited for stream again");
@@ -30,7 +30,7 @@ impl AwaitedStandbys {
             self.looks = 0;
         }
         if awaited.is_empty() {
-            return false;
+            return;
         }
         self.looks = self.looks.saturating_add(1);
         if self.looks == LOOKS {
@@ -43,9 +43,9 @@ impl AwaitedStandbys {
                 "nothing is delivered until these slots of synchronized_standby_slots have a standby that streams"
             );
         }
-        self.is_told()
     }
 
+    /// Whether it is said that somebody is waited for.
     fn is_told(&self) -> bool {
         self.looks >= LOOKS
     }
@@ -60,7 +60,10 @@ mod tests {
         let mut awaited = AwaitedStandbys::default();
         let one = ["standby_1".to_owned()];
         let two = ["standby_1".to_owned(), "standby_2".to_owned()];
-        let mut told = |slots: &[String]| awaited.judge("walcast_shop", slots);
+        let mut told = |slots: &[String]| {
+            awaited.judge("walcast_shop", slots);
+            awaited.is_told()
+        };
         assert_eq!([told(&one), told(&one), told(&[])], [false; 3]);
         assert_eq!(
             [told(&one), told(&one), told(&one), told(&one)],

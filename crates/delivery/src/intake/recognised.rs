@@ -9,7 +9,7 @@ use crate::recognition::Shown;
 impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T, R, N> {
     /// Whether the position of a keepalive between two transactions can be used: it lies behind what is read again.
     pub(super) async fn recognise_keepalive(&mut self, wal_end: Lsn) -> Result<bool, IntakeFault> {
-        let Some(recognition) = &self.recognition else {
+        let Some(recognition) = &self.resume.recognition else {
             return Ok(true);
         };
         match recognition.see_keepalive(wal_end) {
@@ -21,7 +21,7 @@ impl<C: RowsCatalog, T: Topics, R: SchemaRegistry, N: Snapshots> Intake<'_, C, T
 
     /// The shipper hears of it by its first parcel: until then it confirms nothing.
     pub(super) async fn is_recognised(&mut self) -> Result<(), IntakeFault> {
-        self.recognition = None;
+        self.resume.recognition = None;
         self.parcel.idle_until = Some(self.resume.from);
         if self.rows.are_due_at(self.resume.from) {
             self.read_tables().await?;

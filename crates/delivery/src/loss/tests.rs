@@ -3,6 +3,7 @@
 use expect_test::{Expect, expect};
 
 use super::*;
+use crate::checkpoint::tests::streaming;
 use crate::{CommitMark, Partial, Partitions, SystemIdentifier, Timeline, TimelineSwitch};
 
 const SLOT: &str = "walcast_shop";
@@ -47,19 +48,8 @@ fn survey() -> Survey {
 /// At 0/200, where the last transaction delivered ended.
 fn checkpoint() -> Checkpoint {
     Checkpoint {
-        version: Checkpoint::VERSION,
-        state: CheckpointState::Streaming,
-        system_identifier: SystemIdentifier::new(7),
         timeline: Timeline::new(2),
-        database: "shop".to_owned(),
-        slot: SLOT.to_owned(),
-        end_lsn: at(0x200),
-        last_commit: Some(last_commit(0x200)),
-        last_message: None,
-        partial: None,
-        snapshot: None,
-        signals_read: None,
-        written_at_unix_micros: 0,
+        ..streaming(at(0x200), last_commit(0x200))
     }
 }
 

@@ -2,7 +2,8 @@ use expect_test::{Expect, expect};
 use walcast_pgoutput::{Begin, Commit, LogicalMessage, Lsn, Message, Oid, PgTimestamp, Truncate, Xid};
 
 use super::{Recognition, Shown};
-use crate::{Checkpoint, CheckpointState, CommitMark, SystemIdentifier, Timeline};
+use crate::checkpoint::tests::streaming;
+use crate::{Checkpoint, CommitMark};
 
 const LAST: (u64, i64, u32) = (0x100, 1_000, 731);
 const FROM: u64 = 0x200;
@@ -13,30 +14,17 @@ fn at(lsn: u64) -> Lsn {
 
 fn checkpoint() -> Checkpoint {
     let (commit_lsn, time, xid) = LAST;
-    Checkpoint {
-        version: Checkpoint::VERSION,
-        state: CheckpointState::Streaming,
-        system_identifier: SystemIdentifier::new(7),
-        timeline: Timeline::new(1),
-        database: "shop".to_owned(),
-        slot: "walcast_shop".to_owned(),
-        end_lsn: at(FROM),
-        last_commit: Some(CommitMark::new(
-            at(commit_lsn),
-            at(commit_lsn + 0x30),
-            PgTimestamp::from_unix_micros(time),
-            Xid::new(xid),
-        )),
-        last_message: None,
-        partial: None,
-        snapshot: None,
-        signals_read: None,
-        written_at_unix_micros: 0,
-    }
+    let last_commit = CommitMark::new(
+        at(commit_lsn),
+        at(commit_lsn + 0x30),
+        PgTimestamp::from_unix_micros(time),
+        Xid::new(xid),
+    );
+    streaming(at(FROM), last_commit)
 }
 
 fn recognition(begins_at: u64) -> Option<Recognition> {
-    Recognition::new(&checkpoint(), at(0x40), at(begins_at), at(FROM))
+    Recognition::new(&checkpoint(), at(0x40), at(begins_at))
 }
 
 fn begin((commit_lsn, time, xid): (u64, i64, u32)) -> Message<'static> {
@@ -100,7 +88,7 @@ fn nothing_is_asked_where_the_stream_begins_at_the_checkpoint_or_nothing_is_know
         last_commit: None,
         ..checkpoint()
     };
-    assert!(Recognition::new(&unknown, at(0x40), at(0x40), at(FROM)).is_none());
+    assert!(Recognition::new(&unknown, at(0x40), at(0x40)).is_none());
 }
 
 #[test]

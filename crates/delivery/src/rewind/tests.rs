@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use walcast_pgoutput::Xid;
 
 use super::*;
+use crate::checkpoint::tests::streaming;
 use crate::{CommitMark, Partial, Partitions, TimelineSwitch};
 
 fn at(lsn: u64) -> Lsn {
@@ -10,25 +11,15 @@ fn at(lsn: u64) -> Lsn {
 }
 
 fn checkpoint(end_lsn: u64) -> Checkpoint {
-    Checkpoint {
-        version: Checkpoint::VERSION,
-        state: CheckpointState::Streaming,
-        system_identifier: SystemIdentifier::new(7),
-        timeline: Timeline::new(1),
-        database: "shop".to_owned(),
-        slot: "walcast_shop".to_owned(),
+    let last_commit = CommitMark {
+        commit_lsn: at(end_lsn - 1),
         end_lsn: at(end_lsn),
-        last_commit: Some(CommitMark {
-            commit_lsn: at(end_lsn - 1),
-            end_lsn: at(end_lsn),
-            commit_time_unix_micros: 5,
-            xid: Xid::new(9).as_u32(),
-        }),
-        last_message: None,
-        partial: None,
-        snapshot: None,
-        signals_read: None,
+        commit_time_unix_micros: 5,
+        xid: Xid::new(9).as_u32(),
+    };
+    Checkpoint {
         written_at_unix_micros: 6,
+        ..streaming(at(end_lsn), last_commit)
     }
 }
 

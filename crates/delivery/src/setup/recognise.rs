@@ -1,4 +1,5 @@
-//! The log is recognised over a stream of its own, where something is to be written before changes are streamed.
+//! The stream is begun where the log can be recognised; over a stream of its own, where something is to be written before changes
+//! are streamed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,12 +9,33 @@ use walcast_pgoutput::{Decoder, Frame, Lsn, Oid};
 
 use super::newly_captured::is_as_known;
 use crate::edge::{ChangeStream, Source, SourceWatch, Started};
-use crate::loss::{begins_at, still_reaches};
+use crate::loss::{self, still_reaches};
 use crate::recognition::{Recognition, Shown};
 use crate::{Checkpoint, DeliveryConfig, DeliveryError, Survey};
 
 /// How long ending a stream in good order may take.
-const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Begins the stream that goes on behind `checkpoint`, at `begins_at`; with what it has to show before that.
+pub(crate) async fn start<P: Source>(
+    source: &mut P,
+    slot: &str,
+    checkpoint: &Checkpoint,
+    begins_at: Lsn,
+) -> Result<(Started<P>, Option<Recognition>), DeliveryError> {
+    let from = checkpoint.end_lsn;
+    let mut started = source.start(begins_at).await.map_err(DeliveryError::Source)?;
+    // Until the stream held it the slot could be advanced, and the server then skips without a word.
+    let survey = started.watch.survey().await.map_err(DeliveryError::Source)?;
+    let confirmed = still_reaches(&survey, from, slot)?;
+    // What a predecessor had confirmed may have come to the slot only now: the server began behind that.
+    let begun = begins_at.max(loss::begins_at(&survey, checkpoint));
+    let recognition = Recognition::new(checkpoint, confirmed, begun);
+    if recognition.is_some() {
+        info!(slot, from = %begun, until = %from, "reading again what was delivered last");
+    }
+    Ok((started, recognition))
+}
 
 /// Has the server show what was delivered last, if it is to be asked for and something is new: a table is published, and a
 /// checkpoint written, before the stream is begun that would tell.
@@ -24,24 +46,13 @@ pub(super) async fn recognise_before_news<P: Source>(
     checkpoint: &Checkpoint,
     known: Option<&BTreeSet<Oid>>,
 ) -> Result<(), DeliveryError> {
-    let from = checkpoint.end_lsn;
-    let asked_from = begins_at(survey, checkpoint, from);
-    if asked_from == from || is_as_known(config, survey, checkpoint, known) {
+    let begins_at = loss::begins_at(survey, checkpoint);
+    if begins_at == checkpoint.end_lsn || is_as_known(config, survey, checkpoint, known) {
         return Ok(());
     }
-    let started = source.start(asked_from).await.map_err(DeliveryError::Source)?;
-    let Started {
-        mut stream,
-        mut watch,
-        ..
-    } = started;
-    let survey = watch.survey().await.map_err(DeliveryError::Source)?;
-    still_reaches(&survey, from, &config.slot)?;
-    let confirmed = survey.slot.as_ref().and_then(|slot| slot.confirmed_flush_lsn);
-    let begun = begins_at(&survey, checkpoint, from).max(asked_from);
-    let recognition = Recognition::new(checkpoint, confirmed.unwrap_or(Lsn::INVALID), begun, from);
+    let (started, recognition) = start(source, &config.slot, checkpoint, begins_at).await?;
+    let mut stream = started.stream;
     if let Some(recognition) = recognition {
-        info!(slot = config.slot, from = %begun, until = %from, "reading again what was delivered last");
         read_until_recognised(&mut stream, recognition).await?;
     }
     match tokio::time::timeout(GOODBYE_TIMEOUT, stream.stop()).await {

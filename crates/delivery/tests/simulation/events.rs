@@ -276,14 +276,14 @@ fn promote(database: &mut Database, cut: Lsn) {
         timeline: left,
         switched_at: cut,
     });
-    database.timelines += 1;
-    database.timeline = Timeline::new(database.timelines);
     database.begin_apart(cut);
+    database.timeline = Timeline::new(database.timelines);
 }
 
 impl Database {
     /// Goes on behind `cut`, where all positions of this history lie between those of the others.
     fn begin_apart(&mut self, cut: Lsn) {
+        self.timelines += 1;
         let offset = u64::from(self.timelines - 1) % TIMELINE_STRIDE;
         let aligned = cut.as_u64().div_ceil(TIMELINE_STRIDE) * TIMELINE_STRIDE;
         self.wal_end = Lsn::new(aligned + offset);
@@ -308,7 +308,6 @@ fn set_back(world: &World, database: &mut Database, cut: Lsn) {
     }
     world.mark("writes on after being set back");
     database.is_regrown = true;
-    database.timelines += 1;
     database.begin_apart(cut);
     if world.dice.one_in(2) {
         let to_checkpoint = checkpoint

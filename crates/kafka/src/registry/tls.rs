@@ -51,28 +51,23 @@ fn unusable(key: &'static str, path: &Path, reason: String) -> RegistryError {
     }
 }
 
+/// An error, what caused it, and what caused that.
+pub(super) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |cause| (*cause).source())
+}
+
 /// Whether the TLS library is among the causes.
 pub(super) fn is_to_blame(error: &(dyn Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        if is_of_tls(cause) {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
+    causes(error).any(is_of_tls)
 }
 
 /// Whether a connection stood and was closed before anything was answered, without a word from the TLS library.
 pub(super) fn was_cut_off(error: &(dyn Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        if let Some(sent) = cause.downcast_ref::<reqwest::Error>() {
-            return sent.is_request() && !sent.is_connect() && !sent.is_timeout() && !is_to_blame(error);
-        }
-        next = cause.source();
-    }
-    false
+    let sent = causes(error).find_map(|cause| cause.downcast_ref::<reqwest::Error>());
+    sent.is_some_and(|sent| sent.is_request() && !sent.is_connect() && !sent.is_timeout())
+        && !is_to_blame(error)
 }
 
 /// It is packed into an error of the system, once or twice, whose own cause is only what is below that.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use walcast_mapper::{ColumnFacts, TableFacts};
-use walcast_pgoutput::Oid;
+use walcast_pgoutput::{Oid, Xid};
 
 use super::query::{oid, rows, value};
 use super::types::{self, Types};
+use super::visible::await_visible;
 use crate::error::PostgresError;
 
 const DOING: &str = "looking at a table's columns";
@@ -41,8 +42,15 @@ JOIN pg_attribute a ON a.attrelid = $1 AND a.attnum = k.attnum
 WHERE k.place <= candidate.indnkeyatts
 ORDER BY k.place";
 
-/// Asks for a table by number; empty facts when it no longer exists.
-pub(crate) async fn table_facts(client: &Client, relation: Oid) -> Result<TableFacts, PostgresError> {
+/// Asks for a table by number, once the transaction `after` shows; empty facts when it no longer exists.
+pub(crate) async fn table_facts(
+    client: &Client,
+    relation: Oid,
+    after: Option<Xid>,
+) -> Result<TableFacts, PostgresError> {
+    if let Some(xid) = after {
+        await_visible(client, xid).await?;
+    }
     let number = relation.as_u32();
     let parameter = [(&number as &(dyn tokio_postgres::types::ToSql + Sync), Type::OID)];
     let mut columns = Vec::new();

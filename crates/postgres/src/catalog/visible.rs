@@ -30,7 +30,7 @@ const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// Waits until a transaction that was streamed shows in the catalog.
-pub(crate) async fn await_visible(client: &Client, xid: Xid) -> Result<(), PostgresError> {
+pub(super) async fn await_visible(client: &Client, xid: Xid) -> Result<(), PostgresError> {
     let begun = Instant::now();
     let mut pause = PAUSE_MIN;
     while !shows(client, xid).await? {

@@ -133,7 +133,7 @@ impl PostgresSnapshot {
         if !now.is_some_and(|now| is_same(&seen, &now)) {
             return Ok(Opened::Altered);
         }
-        let facts = table_facts(&client, seen.relation.oid).await?;
+        let facts = table_facts(&client, seen.relation.oid, None).await?;
         let rows = match (rows, self.config.snapshot_filter(table)) {
             (ChosenRows::Configured, Some(filter)) => ChosenRows::Where(filter),
             (rows, _) => rows,
