@@ -1,5 +1,5 @@
 #!/bin/sh
-# Completes a folder that holds /usr/local/bin/walcast to a root file system that can run it: no shell, no packages.
+# Adds to a directory with /usr/local/bin/walcast what a root file system needs to run the program: no shell, no packages.
 #
 #   root-filesystem.sh FOLDER
 set -eu
@@ -7,7 +7,7 @@ set -eu
 root=$1
 binary=$root/usr/local/bin/walcast
 
-# Shared libraries and the loader, at the paths where the loader looks for them. ldd ends well also where one is missing.
+# Shared libraries and the loader, at the paths where the loader looks for them. ldd succeeds even if a library is missing.
 libraries=$(ldd "$binary")
 case $libraries in
 *'not found'*)
@@ -22,7 +22,7 @@ done
 # Certificates of public authorities, for sslrootcert=system, Kafka and the registry.
 install -D -m 644 /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
 
-# Names are looked up in /etc/hosts, then by DNS; both are built into glibc.
+# Host names are resolved by /etc/hosts, then by DNS; glibc contains both resolvers.
 printf 'hosts: files dns\n' > "$root/etc/nsswitch.conf"
 printf 'walcast:x:65532:65532:walcast:/home/walcast:/sbin/nologin\n' > "$root/etc/passwd"
 printf 'walcast:x:65532:\n' > "$root/etc/group"

@@ -1,6 +1,6 @@
--- A database to try walcast on, made when the server starts for the first time.
+-- Example database for walcast, created at the first start of the server.
 
--- What a connector needs: REPLICATION for the slot, ownership of the tables for the publication.
+-- Privileges of the connector: REPLICATION for the slot, ownership of the tables for the publication.
 CREATE ROLE walcast LOGIN REPLICATION PASSWORD 'walcast';
 GRANT CREATE ON DATABASE shop TO walcast;
 GRANT USAGE ON SCHEMA public TO walcast;

@@ -1,14 +1,14 @@
-//! What a consumer of walcast's topics needs beyond an Avro decoder: to tell records that come again.
+//! Deduplication for consumers of walcast's topics.
 //!
-//! With `isolation.level=read_committed` every change arrives once, whatever crashed. Records come again only when somebody
-//! asks for it (`walcast checkpoint set`), or with `delivery = "at_least_once"`. They then carry the same `walcast.id`.
+//! With `isolation.level=read_committed` every change arrives exactly once, also after crashes. Records are repeated only after
+//! `walcast checkpoint set`, or with `delivery_guarantee = "at_least_once"`. A repeated record has the same `walcast.id`.
 
 use std::collections::HashMap;
 
-/// The header that identifies a record.
+/// Header that identifies a record.
 pub const ID_HEADER: &str = "walcast.id";
 
-/// Where a record lies in the order of changes: `<commit_lsn>/<ordinal>`, and `.<part>` where one change makes several
+/// Position of a record in the order of changes: `<commit_lsn>/<ordinal>`, and `.<part>` where one change produces several
 /// records (a delete and its tombstone).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RecordId {
@@ -18,7 +18,7 @@ pub struct RecordId {
 }
 
 impl RecordId {
-    /// Reads the header's value.
+    /// Parses the value of the header.
     #[must_use]
     pub fn parse(header: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(header).ok()?;
@@ -37,16 +37,16 @@ impl RecordId {
     }
 }
 
-/// Remembers how far each partition has come: ids grow within one, except when records come again.
+/// Highest id of each partition: ids increase within a partition, except for repeated records.
 ///
-/// A consumer that keeps results should store these marks with them, in one transaction.
+/// A consumer that stores results should store these ids with them, in one transaction.
 #[derive(Debug, Default)]
 pub struct Repeats {
     highest: HashMap<(String, i32), RecordId>,
 }
 
 impl Repeats {
-    /// Whether a record has been seen; remembers it if not.
+    /// Whether a record is repeated; stores its id if not.
     pub fn is_repeat(&mut self, topic: &str, partition: i32, id: RecordId) -> bool {
         match self.highest.get_mut(&(topic.to_owned(), partition)) {
             Some(highest) if id <= *highest => true,
@@ -71,20 +71,20 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_ordered_as_changes_are() {
+    fn ids_have_the_order_of_the_changes() {
         let ordered = ["0/FF/9", "0/100/0", "0/100/2", "0/100/2.1", "0/100/10", "1/0/0"];
         assert!(ordered.windows(2).all(|pair| id(pair[0]) < id(pair[1])));
     }
 
     #[test]
-    fn other_texts_are_no_ids() {
+    fn invalid_ids_are_rejected() {
         for text in ["", "0/1", "0/1/", "0/X/1", "0/1/1.", "/1/1"] {
             assert_eq!(RecordId::parse(text.as_bytes()), None, "{text:?}");
         }
     }
 
     #[test]
-    fn what_comes_again_is_dropped_in_its_partition_only() {
+    fn repeated_records_are_dropped_per_partition() {
         let mut repeats = Repeats::default();
         let mut kept = Vec::new();
         for text in ["0/1/0", "0/2/0", "0/2/0.1", "0/1/0", "0/2/0", "0/2/0.1", "0/3/0"] {

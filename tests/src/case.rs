@@ -9,12 +9,18 @@ use walcast_testbed::{
 
 use crate::{Finished, Instance, World, await_that, run};
 
+/// More slots than all tests of a program make.
+const SLOTS_MAX: &str = "400";
+
 /// The servers of this program.
 pub async fn shared() -> &'static World {
     static SHARED: OnceCell<World> = OnceCell::const_new();
-    SHARED
-        .get_or_init(|| World::sharing("shared", PostgresOptions::default()))
-        .await
+    // Each case leaves a slot behind, as a connector does that is stopped.
+    let options = || {
+        let options = PostgresOptions::default().with_setting("max_replication_slots", SLOTS_MAX);
+        options.with_setting("max_wal_senders", SLOTS_MAX)
+    };
+    SHARED.get_or_init(|| World::sharing("shared", options())).await
 }
 
 /// One test's database with a table `items (id, note)`, and the connector that captures it.
@@ -109,7 +115,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Runs the connector until these rows are in Kafka, and stops it in good order.
+    /// Runs the connector until these rows are in Kafka, and stops it cleanly.
     pub async fn deliver(&self, ids: impl IntoIterator<Item = u32> + Clone) {
         let mut instance = Instance::start(&self.config).await;
         self.insert(ids.clone()).await;
@@ -160,7 +166,7 @@ impl<'a> Case<'a> {
         records
     }
 
-    /// Where the connector goes on, as Postgres prints it.
+    /// Position at which the connector resumes, as Postgres prints it.
     pub async fn position(&self) -> String {
         let checkpoint = self.checkpoint().await;
         checkpoint["end_lsn"].as_str().unwrap().to_owned()
@@ -176,6 +182,12 @@ impl<'a> Case<'a> {
     /// Runs another command of `walcast` than `run` to its end, with the configuration of the case.
     pub async fn command(&self, arguments: &[&str]) -> Finished {
         run(&self.config, arguments).await
+    }
+
+    /// Requests the rows of a table that a condition chooses from the running connector.
+    pub async fn request_rows(&self, table: &str, condition: &str) -> Finished {
+        self.command(&["snapshot", "start", "--tables", table, "--where", condition])
+            .await
     }
 
     /// Runs `walcast run`, which must end by itself.
@@ -200,5 +212,5 @@ impl<'a> Case<'a> {
     }
 }
 
-/// `walcast run` with log lines that can be told from everything else.
+/// `walcast run` with log lines that differ from all other output.
 pub const RUN: &[&str] = &["run", "--log-format", "json"];

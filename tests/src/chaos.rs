@@ -2,7 +2,7 @@
 //! brokers, a registry, and the network between them. At the end Kafka must hold the source's journal: the same changes, once,
 //! in order.
 //!
-//! What happens is drawn from a deck that holds each fault once, shuffled anew when it is empty; when things happen depends on
+//! What happens is drawn from a deck that holds each fault once, shuffled again when it is empty; when things happen depends on
 //! the machine, so a seed repeats the choices of a run and not its interleaving.
 
 mod deck;
@@ -31,7 +31,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How many faults may last at a time, each of another part.
 const AT_ONCE: usize = 2;
 
-/// After so many faults everything is mended, and what was written must arrive.
+/// After so many faults everything is repaired, and what was written must arrive.
 const FAULTS_BETWEEN_BREATHS: u32 = 10;
 
 /// How long recovery may take when nothing fails any more. Generous: only a fault of ours reaches it.
@@ -65,15 +65,15 @@ pub enum Length {
 struct Lasting {
     fault: Fault,
     until: Instant,
-    /// Since when it is mended; what it left may not be whole yet.
-    mended: Option<Instant>,
+    /// Since when it is repaired; the servers may not have recovered yet.
+    repaired: Option<Instant>,
 }
 
-/// Plays it. `tell` hears what happens, with the time since the beginning.
+/// Plays it. `report_event` gets each event, with the time since the beginning.
 ///
-/// Panics when a connector ends as it must not, or when what was written does not arrive after everything was mended; the
+/// Panics when a connector ends as it must not, or when what was written does not arrive after everything was repaired; the
 /// report's verdict is left to the caller.
-pub async fn play(ordeal: &Ordeal, mut tell: impl FnMut(Duration, &str)) -> Report {
+pub async fn play(ordeal: &Ordeal, mut report_event: impl FnMut(Duration, &str)) -> Report {
     let mut stage = Stage::set().await;
     let shop = Shop::create(stage.postgres()).await.unwrap();
     let mut pair = Pair::start(&stage.config()).await;
@@ -93,27 +93,27 @@ pub async fn play(ordeal: &Ordeal, mut tell: impl FnMut(Duration, &str)) -> Repo
     loop {
         pair.mind(&mut report);
         for news in report.news.drain(..) {
-            tell(began.elapsed(), &news);
+            report_event(began.elapsed(), &news);
         }
         let mut over = Vec::new();
         for (place, one) in lasting.iter_mut().enumerate() {
-            if one.mended.is_none() && one.until <= Instant::now() {
-                stage.mend(one.fault, &mut pair).await;
-                tell(began.elapsed(), &format!("mended: {}", one.fault));
-                one.mended = Some(Instant::now());
+            if one.repaired.is_none() && one.until <= Instant::now() {
+                stage.repair(one.fault, &mut pair).await;
+                report_event(began.elapsed(), &format!("repaired: {}", one.fault));
+                one.repaired = Some(Instant::now());
             }
-            let Some(mended) = one.mended else { continue };
+            let Some(repaired) = one.repaired else { continue };
             if stage.is_whole(one.fault).await {
                 if one.fault.leaves_traces() {
-                    let told = format!(
-                        "whole again, {:.1} s after it was mended: {}",
-                        mended.elapsed().as_secs_f64(),
+                    let event = format!(
+                        "whole again, {:.1} s after it was repaired: {}",
+                        repaired.elapsed().as_secs_f64(),
                         one.fault
                     );
-                    tell(began.elapsed(), &told);
+                    report_event(began.elapsed(), &event);
                 }
                 over.push(place);
-            } else if mended.elapsed() > WHOLE_LIMIT {
+            } else if repaired.elapsed() > WHOLE_LIMIT {
                 panic!(
                     "{}: the standby has no copy of the slot\n{}",
                     one.fault,
@@ -131,11 +131,11 @@ pub async fn play(ordeal: &Ordeal, mut tell: impl FnMut(Duration, &str)) -> Repo
         if is_over || since_breath >= FAULTS_BETWEEN_BREATHS {
             if lasting.is_empty() {
                 let recovered = recover(&stage, &mut pair, &mut report).await;
-                let told = format!(
+                let event = format!(
                     "all is well, all delivered after {:.1} s",
                     recovered.as_secs_f64()
                 );
-                tell(began.elapsed(), &told);
+                report_event(began.elapsed(), &event);
                 report.recoveries.push(recovered);
                 since_breath = 0;
                 if is_over {
@@ -146,7 +146,7 @@ pub async fn play(ordeal: &Ordeal, mut tell: impl FnMut(Duration, &str)) -> Repo
             let is_free = |fault: &Fault| lasting.iter().all(|one| one.fault.goes_with(fault));
             if let Some(fault) = deck.draw(&mut chance, is_free) {
                 let hold = fault.hold(&mut chance);
-                tell(
+                report_event(
                     began.elapsed(),
                     &format!("{fault}, for {:.1} s", hold.as_secs_f64()),
                 );
@@ -156,7 +156,7 @@ pub async fn play(ordeal: &Ordeal, mut tell: impl FnMut(Duration, &str)) -> Repo
                 lasting.push(Lasting {
                     fault,
                     until: Instant::now() + hold,
-                    mended: None,
+                    repaired: None,
                 });
                 next = Instant::now() + Duration::from_millis(chance.random_range(0..1500));
             }
@@ -174,7 +174,7 @@ async fn recover(stage: &Stage, pair: &mut Pair, report: &mut Report) -> Duratio
     let began = Instant::now();
     let fence = stage.end_of_log().await;
     let recovered = wait_until(
-        "delivery after everything was mended",
+        "delivery after everything was repaired",
         RECOVERY_LIMIT,
         async || {
             pair.mind(report);

@@ -29,7 +29,7 @@ impl From<Output> for Finished {
     }
 }
 
-/// `walcast` with these arguments: nothing to read, both outputs piped, killed when dropped. Settings of whoever runs the
+/// `walcast` with these arguments: nothing to read, both outputs piped, killed when dropped. Settings of the user who runs the
 /// tests do not reach it.
 pub fn command(arguments: &[&str]) -> Command {
     let binary = Walcast::binary().unwrap_or_else(|error| panic!("{error}"));
@@ -48,6 +48,10 @@ pub fn command(arguments: &[&str]) -> Command {
         "PGPORT",
         "PGUSER",
         "PGDATABASE",
+        "RUNTIME_DIRECTORY",
+        "STATE_DIRECTORY",
+        "XDG_RUNTIME_DIR",
+        "XDG_STATE_HOME",
     ] {
         command.env_remove(variable);
     }
@@ -61,6 +65,7 @@ pub async fn run(config: &ConnectorConfig, arguments: &[&str]) -> Finished {
     let [stdout, stderr] = ["stdout", "stderr"].map(|name| folder.path().join(name));
     let mut process = command(arguments)
         .env("WALCAST_CONFIG", path)
+        .env("XDG_RUNTIME_DIR", config.runtime_directory())
         .stdout(File::create(&stdout).unwrap())
         .stderr(File::create(&stderr).unwrap())
         .spawn()

@@ -14,7 +14,7 @@ pub struct Answer {
     pub body: String,
 }
 
-/// Sends a request with a JSON body (or none) to an `http://host:port/path` address; panics when nobody answers.
+/// Sends a request with a JSON body (or none) to an `http://host:port/path` address; panics without an answer.
 pub async fn http(method: &str, url: &str, body: &str) -> Answer {
     http_with(method, url, "", body).await
 }

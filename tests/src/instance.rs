@@ -7,7 +7,7 @@ use walcast_testbed::{ConnectorConfig, ProcessUsage, Walcast, wait_until};
 
 use crate::LIMIT;
 
-/// How much of the log a failure shows, in characters.
+/// How much of the process log a failure shows, in characters.
 const LOG_SHOWN: usize = 6000;
 
 /// One connector process after another, all from one configuration.
@@ -51,7 +51,7 @@ impl Instance {
         }
     }
 
-    /// Waits until `/status` tells this state (`streaming`, `standby`, `retrying`); panics when the process ends first.
+    /// Waits until `/status` reports this state (`streaming`, `standby`, `retrying`); panics when the process ends first.
     pub async fn await_state(&mut self, state: &str) {
         let what = format!("state {state} of walcast");
         let reached = wait_until(&what, LIMIT, async || {
@@ -134,7 +134,7 @@ impl Instance {
         self.process().pause().unwrap();
     }
 
-    /// Lets a paused process go on.
+    /// Resumes a paused process.
     pub fn resume(&mut self) {
         self.process().resume().unwrap();
     }
@@ -142,6 +142,12 @@ impl Instance {
     /// Memory and processor time of the running process.
     pub fn usage(&self) -> ProcessUsage {
         self.walcast.as_ref().expect("a process runs").usage().unwrap()
+    }
+
+    /// How many files and sockets the running process has open.
+    pub fn descriptors(&self) -> usize {
+        let process = self.walcast.as_ref().expect("a process runs");
+        process.descriptors().unwrap()
     }
 
     /// The process, for what is not offered here.
@@ -157,7 +163,7 @@ impl Instance {
         format!("{}{now}", self.earlier_log)
     }
 
-    /// The end of the log, to show to a person.
+    /// The end of the process log, to show to a person.
     pub fn log_end(&self) -> String {
         let log = self.log();
         let skipped = log.chars().count().saturating_sub(LOG_SHOWN);

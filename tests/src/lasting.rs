@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Runs this on a runtime that no test owns: what it spawns goes on when the test that came first has ended.
+/// Runs this on a runtime that no test owns: what it spawns outlives the test that came first.
 pub async fn lasting<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let start = || {

@@ -31,7 +31,7 @@ pub use http::{Answer, http, http_with};
 pub use instance::Instance;
 pub use lasting::lasting;
 pub use positions::lsn;
-pub use refusal::{assert_tells, remedy};
+pub use refusal::{assert_reports, remedy};
 pub use seed::seed;
 pub use standby::{
     PHYSICAL_SLOT, SYNCHRONISED, await_copy, await_replay, either, make_physical_slot, synchronised,

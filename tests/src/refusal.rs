@@ -15,7 +15,7 @@ impl Finished {
         assert_eq!(self.code, Some(code), "{self:#?}");
         let mut lines = self.stderr.lines().rev();
         let error = lines.next().and_then(|line| line.strip_prefix("error: "));
-        let error = error.unwrap_or_else(|| panic!("the last line tells no error: {self:#?}"));
+        let error = error.unwrap_or_else(|| panic!("the last line is no error: {self:#?}"));
         for line in lines {
             let is_log = serde_json::from_str::<serde_json::Value>(line).is_ok() || is_human_log(line);
             assert!(is_log, "{line:?} is neither log nor the one error line");
@@ -26,8 +26,8 @@ impl Finished {
     /// Panics when any of these texts is in either output.
     pub fn assert_silent_about(&self, secrets: &[&str]) {
         for secret in secrets {
-            let is_told = self.stdout.contains(secret) || self.stderr.contains(secret);
-            assert!(!is_told, "a secret was printed: {self:#?}");
+            let is_printed = self.stdout.contains(secret) || self.stderr.contains(secret);
+            assert!(!is_printed, "a secret was printed: {self:#?}");
         }
     }
 }
@@ -43,7 +43,7 @@ fn is_human_log(line: &str) -> bool {
 }
 
 /// Panics unless a text holds all of these.
-pub fn assert_tells(text: &str, wanted: &[&str]) {
+pub fn assert_reports(text: &str, wanted: &[&str]) {
     for part in wanted {
         assert!(text.contains(part), "{part:?} is not in:\n{text}");
     }
@@ -62,7 +62,7 @@ impl Case<'_> {
         self.halts_once_it_streams().await
     }
 
-    /// The same where only the stream can tell, so that `check` finds nothing.
+    /// The same where only the stream can show it, so that `check` finds nothing.
     pub async fn halts_once_it_streams(&self) -> String {
         let before = self.everything().await;
         let halted = self.run_to_end().await;

@@ -14,7 +14,7 @@ impl World {
         self.text(sql, &[]).await.as_deref().map_or(0, lsn)
     }
 
-    /// Where the log ends now.
+    /// Current end of the WAL.
     pub async fn end_of_log(&self) -> u64 {
         let end = self.text("SELECT pg_current_wal_flush_lsn()::text", &[]).await;
         end.as_deref().map_or(0, lsn)

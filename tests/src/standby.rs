@@ -23,7 +23,7 @@ pub fn synchronised(major: u16) -> PostgresOptions {
     })
 }
 
-/// Makes the slot that the standby streams by; the log is kept for it from now on.
+/// Makes the slot that the standby streams by; WAL is retained for it from now on.
 pub async fn make_physical_slot(primary: &Postgres) {
     let sql = format!("SELECT pg_create_physical_replication_slot('{PHYSICAL_SLOT}', true)");
     primary.execute(&sql).await.unwrap();
@@ -37,7 +37,7 @@ pub fn either(ports: [u16; 2], database: &str) -> String {
     )
 }
 
-/// Waits until a standby could go on with a slot: its copy is complete.
+/// Waits until a standby could continue with a slot: its copy is complete.
 pub async fn await_copy(standby: &Postgres, slot: &str) {
     let complete =
         format!("SELECT synced AND NOT temporary FROM pg_replication_slots WHERE slot_name = '{slot}'");

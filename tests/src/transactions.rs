@@ -27,7 +27,7 @@ pub struct KafkaTransaction {
 pub struct CheckpointRecord {
     /// Its offset in the checkpoint topic.
     pub offset: i64,
-    /// Where streaming would go on.
+    /// Position at which streaming would resume.
     pub end_lsn: u64,
     /// Commit position of the last transaction it covers, if one was delivered.
     pub last_commit_lsn: Option<u64>,

@@ -9,7 +9,7 @@ use crate::{Instance, LIMIT};
 
 /// A source of the test's own, with a broker and a registry.
 ///
-/// Starting a broker and a registry takes seconds, so all tests of one program share theirs, told apart by the topic
+/// Starting a broker and a registry takes seconds, so all tests of one program share theirs, separated by the topic
 /// prefix, which is the world's name. A test that stops or kills them has its own.
 #[derive(Debug)]
 pub struct World {

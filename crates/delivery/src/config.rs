@@ -1,70 +1,75 @@
-//! What the delivery loop can be told.
+//! Configuration of delivery.
 
 use std::time::Duration;
 
-use crate::{DeadLetterConfig, SnapshotConfig};
+use serde::{Deserialize, Serialize};
 
-/// How records are delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use crate::encode::dead_letters::config::DeadLetterConfig;
+use crate::snapshot::config::SnapshotConfig;
+
+/// Delivery guarantee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Guarantee {
-    /// Records and checkpoint in one Kafka transaction.
+    /// Exactly once: records and checkpoint are in one Kafka transaction.
     ExactlyOnce,
-    /// Checkpoint after the broker has acknowledged the records; a crash may repeat some.
+    /// At least once: the checkpoint is written after the broker has acknowledged the records; a crash may repeat some.
     AtLeastOnce,
 }
 
-/// What happens when a subject's compatibility rule refuses a table's new schema.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Action when the compatibility rule of a subject rejects a table's new schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnIncompatible {
-    /// The connector ends with the registry's words.
+    /// The connector halts with the registry's error.
     #[default]
     Halt,
-    /// The table's records go on in a further topic, `<topic>.v2` and so on, with subjects of its own.
+    /// Further records of the table are written to another topic, `<topic>.v2` and so on, with its own subjects.
     NewSubject,
 }
 
-/// Settings of the delivery loop.
+/// Settings of delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryConfig {
-    /// The slot's name, for checkpoints and messages.
+    /// Name of the slot, for checkpoints and messages.
     pub slot: String,
-    /// The publication's name, for messages.
+    /// Name of the publication, for messages.
     pub publication: String,
     /// Whether a missing slot or publication is created.
     pub create_missing: bool,
-    /// The least time between two Kafka commits while changes keep coming.
+    /// Minimum time between two Kafka commits while changes keep arriving.
     pub commit_interval: Duration,
-    /// A Kafka transaction of at least this many bytes is committed at the next source commit, whatever the time.
+    /// Size in bytes at which a Kafka transaction is committed at the next source commit, whatever its age.
     pub commit_bytes: usize,
-    /// The longest a Kafka transaction may stay open (`transaction.timeout.ms`).
+    /// Maximum time that a Kafka transaction may stay open (`transaction.timeout.ms`).
     pub transaction_timeout: Duration,
-    /// A source transaction larger than this is split over several Kafka transactions; `None`: never.
+    /// Size in bytes beyond which a source transaction is split over several Kafka transactions; `None`: never split.
     pub split_over_bytes: Option<u64>,
-    /// What happens when the registry refuses a table's new schema.
+    /// Action when the registry rejects a table's new schema.
     pub on_incompatible: OnIncompatible,
-    /// What happens to changes that cannot be delivered.
+    /// Handling of changes that cannot be delivered.
     pub dead_letters: DeadLetterConfig,
-    /// How often the position is checkpointed while nothing changes in the captured tables.
+    /// Interval between checkpoints while no captured table changes.
     pub idle_interval: Duration,
-    /// How often slot and publication are looked at.
-    pub watch_interval: Duration,
-    /// How far back changes can be played again.
+    /// Interval between inspections of slot and publication.
+    pub slot_check_interval: Duration,
+    /// Retention of positions for replay.
     pub replay: ReplayConfig,
-    /// The first delay before reconnecting; it doubles with every failure in a row.
-    pub retry_delay_min: Duration,
-    /// The longest delay before reconnecting.
-    pub retry_delay_max: Duration,
+    /// First delay before a reconnection; the delay doubles with every consecutive failure.
+    pub retry_backoff_min: Duration,
+    /// Maximum delay before a reconnection.
+    pub retry_backoff_max: Duration,
     /// Which existing rows are read, and how.
     pub snapshot: SnapshotConfig,
 }
 
-/// How far back changes can be played again: the slot is confirmed only that far behind the checkpoint.
+/// Replay settings: how far the slot's confirmed position stays behind the checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplayConfig {
-    /// Positions younger than this stay reachable; zero: confirm at once.
-    pub keep: Duration,
-    /// But the slot never holds more than this many bytes of log for it; `None`: no limit.
-    pub keep_bytes: Option<u64>,
-    /// Distance in time between the positions that are remembered.
+    /// Age up to which positions stay replayable; zero: positions are confirmed at once.
+    pub retention: Duration,
+    /// Maximum number of bytes of WAL that the slot retains for replay; `None`: no limit.
+    pub retention_bytes: Option<u64>,
+    /// Time between two remembered positions.
     pub history_interval: Duration,
 }

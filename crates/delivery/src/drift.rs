@@ -1,77 +1,69 @@
-//! What keeps changes of captured tables from arriving while they are streamed, from when it is first seen until it is mended.
+//! Publication drift: findings that keep changes of captured tables from arriving while the connector streams, each
+//! shown from its first detection until its resolution.
 
-use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
 use walcast_pgoutput::Lsn;
 
-use crate::Halt;
+use crate::halt::Halt;
 
-/// What was found at the last look. Clones share it.
+/// Publication drift found by the latest inspection. Clones share the state.
 #[derive(Clone, Debug, Default)]
-pub struct DriftBoard {
-    found: Arc<Mutex<Vec<Drifted>>>,
-    /// How many there are.
-    count: Gauge<i64, AtomicI64>,
-}
+pub struct DriftState(Arc<Mutex<Vec<Drifted>>>);
 
-/// One finding.
+/// Finding of publication drift.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drifted {
-    /// What was found and what mends it: what a start would halt with.
+    /// Finding: the error with which a start would halt.
     pub finding: Halt,
-    /// The end of the log when it was not yet so.
+    /// End of WAL at the last inspection without this finding.
     pub after: Lsn,
 }
 
-/// What a look changes.
+/// Changes that were not delivered while a finding lasted, and are not delivered after its resolution.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct MissedChanges(pub Halt);
+
+/// Difference between two inspections.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Turned {
-    pub(crate) begun: Vec<Halt>,
-    pub(crate) mended: Vec<Drifted>,
+pub(crate) struct DriftChange {
+    pub(crate) appeared: Vec<Halt>,
+    pub(crate) resolved: Vec<Drifted>,
 }
 
-impl DriftBoard {
-    /// What stands on it now.
+impl DriftState {
+    /// Current findings.
     #[must_use]
     pub fn read(&self) -> Vec<Drifted> {
         self.lock().clone()
     }
 
-    pub(crate) fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "drift_findings",
-            "What keeps changes of captured tables from arriving, 0 when all is well",
-            self.count.clone(),
-        );
-    }
-
-    /// Takes over the findings of a look; none of them was there when the log ended at `after`, unless it stands here already.
-    pub(crate) fn turn(&self, findings: impl IntoIterator<Item = Halt>, after: Lsn) -> Turned {
+    /// Replaces the findings with those of a new inspection. Findings that are new arose after the end of WAL at
+    /// `after`.
+    pub(crate) fn update(&self, findings: impl IntoIterator<Item = Halt>, after: Lsn) -> DriftChange {
         let mut found = self.lock();
         let mut before = std::mem::take(&mut *found);
-        let mut begun = Vec::new();
+        let mut appeared = Vec::new();
         for finding in findings {
             match before.iter().position(|one| one.finding == finding) {
                 Some(known) => found.push(before.swap_remove(known)),
                 None => {
-                    begun.push(finding.clone());
+                    appeared.push(finding.clone());
                     found.push(Drifted { finding, after });
                 }
             }
         }
-        self.count.set(i64::try_from(found.len()).unwrap_or(i64::MAX));
-        Turned {
-            begun,
-            mended: before,
+        DriftChange {
+            appeared,
+            resolved: before,
         }
     }
 
-    /// Nobody panics while holding it; a board is worth less than whatever would end because of one.
+    /// Locks the state. A poisoned lock is ignored: no code panics while holding it, and a display is not worth
+    /// stopping the connector.
     fn lock(&self) -> MutexGuard<'_, Vec<Drifted>> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -86,30 +78,32 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_is_told_when_it_comes_and_when_it_is_gone() {
-        let board = DriftBoard::default();
+    fn reports_a_finding_when_it_appears_and_when_it_is_resolved() {
+        let drift = DriftState::default();
         let (first, second) = (no_table("a"), no_table("b"));
-        let turned = board.turn([first.clone()], Lsn::new(1));
-        assert_eq!((turned.begun, turned.mended.len()), (vec![first.clone()], 0));
+        let change = drift.update([first.clone()], Lsn::new(1));
+        assert_eq!((change.appeared, change.resolved.len()), (vec![first.clone()], 0));
 
-        // It stays as it was first seen.
-        let turned = board.turn([second.clone(), first.clone()], Lsn::new(2));
-        assert_eq!((turned.begun, turned.mended.len()), (vec![second.clone()], 0));
-        let after: Vec<Lsn> = board.read().iter().map(|one| one.after).collect();
+        // The position of a known finding stays that of its first detection.
+        let change = drift.update([second.clone(), first.clone()], Lsn::new(2));
+        assert_eq!(
+            (change.appeared, change.resolved.len()),
+            (vec![second.clone()], 0)
+        );
+        let after: Vec<Lsn> = drift.read().iter().map(|one| one.after).collect();
         assert_eq!(after, [Lsn::new(2), Lsn::new(1)]);
-        assert_eq!(board.count.get(), 2);
 
-        let turned = board.turn([second], Lsn::new(3));
-        let mended = Drifted {
+        let change = drift.update([second], Lsn::new(3));
+        let resolved = Drifted {
             finding: first.clone(),
             after: Lsn::new(1),
         };
-        assert_eq!((turned.begun, turned.mended), (Vec::new(), vec![mended]));
-        let turned = board.turn([], Lsn::new(4));
-        assert_eq!(turned.mended.len(), 1);
-        assert_eq!((board.count.get(), board.read().len()), (0, 0));
+        assert_eq!((change.appeared, change.resolved), (Vec::new(), vec![resolved]));
+        let change = drift.update([], Lsn::new(4));
+        assert_eq!(change.resolved.len(), 1);
+        assert_eq!(drift.read().len(), 0);
 
-        // What comes again is told again.
-        assert_eq!(board.turn([first], Lsn::new(5)).begun.len(), 1);
+        // A finding that reappears is reported again.
+        assert_eq!(drift.update([first], Lsn::new(5)).appeared.len(), 1);
     }
 }

@@ -1,84 +1,109 @@
-//! Decides what goes into one Kafka transaction and which LSN may be confirmed to Postgres.
+//! Decides which records share a Kafka transaction and which LSN may be confirmed to Postgres.
 //!
-//! The flow, one direction with one loop back:
+//! Data flow, in one direction with one loop back:
 //!
 //! ```text
-//! ChangeStream ──FrameBlock──▶ intake ──Parcel──▶ shipper ──Batch──▶ Sink (records + checkpoint, one transaction)
+//! ChangeStream ──FrameBlock──▶ ingest ──Batch──▶ committer ──RecordBuffer──▶ Sink (records + checkpoint, one transaction)
 //!      ▲                                             │
 //!      └────────── Feedback::confirm(end_lsn) ◀──────┘   only what a committed checkpoint covers
 //! ```
 //!
-//! The crate never opens a socket and does not know librdkafka or tokio-postgres: Postgres, Kafka and the registry stand
-//! behind traits ([`Source`], [`Sink`], [`Topics`], [`SchemaRegistry`]). Everything that can lose or double a change is decided here, over plain values.
+//! The crate opens no sockets and does not depend on librdkafka or tokio-postgres: Postgres, Kafka and the schema
+//! registry are behind traits ([`Source`], [`CheckpointStore`], [`Sink`], [`Topics`], [`SchemaRegistry`]). Every decision that could lose or
+//! duplicate a change is made here, over plain values.
 //!
-//! Guarantees: `confirmed ≤ checkpointed ≤ produced ≤ received` ([`Positions`]); one source transaction lies whole in one
-//! Kafka transaction; only a transaction's `end_lsn`, or a keepalive's end of log with nothing in flight, is checkpointed.
+//! Guarantees: `confirmed ≤ checkpointed ≤ produced ≤ received` ([`Positions`]); a source transaction is delivered
+//! whole in one Kafka transaction; only a transaction's `end_lsn`, or the end of WAL that a keepalive reports while no
+//! change is in flight, is checkpointed.
 
-mod checkpoint;
+mod batch;
+mod clock;
+mod commit;
+pub mod condition;
 mod config;
-mod connector;
 mod coverage;
-mod dead_letters;
+mod describe;
 mod drift;
-mod edge;
+mod encode;
 mod error;
-mod guard;
-mod heartbeat;
-mod intake;
-mod loss;
+mod halt;
 mod metrics;
-mod notes;
-mod parcel;
-mod pending;
-mod positions;
-mod recognition;
-mod registrar;
-mod relations;
-mod reselect;
-mod retention;
-mod rewind;
-mod role;
+mod offset_import;
+mod port_error;
+mod ports;
+mod position;
+mod precondition;
+mod schema_history;
+mod serde_text;
+mod server_capabilities;
 mod session;
-mod setup;
-mod shipper;
+pub mod shell;
+mod slot_monitor;
 mod snapshot;
+mod source_state;
 pub mod sql;
-mod status;
-mod survey;
-mod take_over;
-mod watcher;
+mod state;
+mod stream;
 
-pub use checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, CommitMark, Partial};
 pub use config::{DeliveryConfig, Guarantee, OnIncompatible, ReplayConfig};
-pub use connector::Connector;
-pub use coverage::{publication_findings, table_findings};
-pub use dead_letters::{DeadLetterConfig, DeadLetterRule, OnError};
-pub use drift::{DriftBoard, Drifted};
-pub use edge::{
-    BoxedFault, Catalog, ChangeStream, ChosenRows, CopiedRows, CreatedSlot, Fault, Feedback, Opened,
-    RowsCatalog, SchemaRegistry, Sink, Snapshot, SnapshotTable, Snapshots, Source, SourceWatch, Started,
-    Topics, WalWatch,
+pub use coverage::{Promised, halting_table_findings, publication_findings, table_findings};
+pub use describe::{Describe, one_line};
+pub use drift::{DriftState, Drifted, MissedChanges};
+pub use encode::dead_letters::config::{DeadLetterConfig, DeadLetterRule, OnError};
+pub use encode::dead_letters::writer::KeptAsDeadLetter;
+pub use encode::owners::topic_findings;
+pub use error::DeliveryError;
+pub use halt::Halt;
+pub use metrics::exposition::ConnectorCollector;
+pub use metrics::{ChangeLabels, DeadLetterLabels, ErrorLabels, Metrics};
+pub use offset_import::error::ImportError;
+pub use offset_import::offset::{ConnectorOffset, OffsetChange};
+pub use offset_import::rejection::ImportRejected;
+pub use offset_import::{ImportedOffset, OffsetImport, Place, import_offset};
+pub use port_error::{BoxedPortError, Detail, Disposition, PortError};
+pub use ports::catalog::{Catalog, RowsCatalog};
+pub use ports::checkpoint_store::CheckpointStore;
+pub use ports::registry::SchemaRegistry;
+pub use ports::sink::Sink;
+pub use ports::snapshots::{ChosenRows, CopiedRows, Opened, Snapshot, SnapshotTable, Snapshots};
+pub use ports::source::{
+    ChangeStream, CreatedSlot, Feedback, Published, Refused, Source, SourceWatch, Started,
 };
-pub use error::{DeliveryError, Halt};
-pub use guard::{
-    Extent, GuardConfig, Guardian, Holder, Limit, LimitLabels, Outlook, WalBoard, WalDirectory, WalFigures,
-    WalLook, WalView,
+pub use ports::topics::Topics;
+pub use ports::wal::WalWatch;
+pub use position::checkpoint::{
+    Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, CommitPosition, Partial,
 };
-pub use loss::{resume_position, usable_slot};
-pub use metrics::{ChangeLabels, DeadLetterLabels, ErrorLabels, Metrics, PositionGauge};
-pub use positions::Positions;
-pub use rewind::{Rewind, RewindRefused, RewindWindow, rewind, rewind_window};
-pub use role::{Role, RoleBoard};
-pub use snapshot::{
-    Board, BoardedTable, FormerKey, Marks, NextRow, Publishing, Selection, Signal, SignalError,
-    SnapshotAnswer, SnapshotBoard, SnapshotCommand, SnapshotConfig, SnapshotControl, SnapshotMode,
-    SnapshotProgress, SnapshotRefused, SnapshotRequests, SnapshotUnanswered, TableProgress, Window,
+pub use position::positions::Positions;
+pub use position::resume::{resume_position, usable_slot};
+pub use position::rewind::{Rewind, RewindRejected, RewindWindow, rewind, rewind_window};
+pub use precondition::{ConnectorSetting, Fix, Precondition, PreconditionOutcome};
+pub use schema_history::stored::StoredHistory;
+pub use schema_history::{ChangePosition, SchemaChanges, TableHistory, TableSchema};
+pub use session::connector::Connector;
+pub use session::retry_delay::RetryJitter;
+pub use session::status::Status;
+pub use slot_monitor::forecast::{Extent, Limit, LimitForecast};
+pub use slot_monitor::retention_cause::{RetentionCause, RetentionText};
+pub use slot_monitor::sample::{WalDirectory, WalSample};
+pub use slot_monitor::state::{WalState, WalView};
+pub use slot_monitor::{SlotMonitor, SlotMonitorConfig};
+pub use snapshot::channel::{RequestChannel, SqlConditions};
+pub use snapshot::command::{Selection, SnapshotCommand, SnapshotRejected};
+pub use snapshot::config::{SnapshotConfig, SnapshotMode};
+pub use snapshot::control::{SnapshotAnswer, SnapshotControl, SnapshotRequests, SnapshotUnanswered};
+pub use snapshot::former_key::FormerKey;
+pub use snapshot::progress::{NextRow, PublishedSince, SnapshotProgress, SnapshotType, TableProgress};
+pub use snapshot::reader::failed_request::StoredConditionError;
+pub use snapshot::signal::{Signal, SignalError};
+pub use snapshot::status::{SnapshotStatus, SnapshotTableStatus, SnapshotView, Window};
+pub use source_state::{
+    CapturedTable, Partitions, Persistence, PublicationState, SlotState, SourceState, SystemIdentifier,
+    Timeline, TimelineSwitch, WalStatus,
 };
-pub use status::Status;
-pub use survey::{
-    CapturedTable, Partitions, Persistence, PublicationState, SlotState, Survey, SystemIdentifier, Timeline,
-    TimelineSwitch, WalStatus,
-};
-pub use take_over::{
-    ForeignChange, ForeignPosition, Place, TakeOver, TakeOverError, TakeOverRefused, TakenOver, take_over,
-};
+pub use state::pending::PendingState;
+pub use state::positions::{KnownPositions, PositionState};
+pub use state::role::{ForeignHolder, Role, RoleState, RoleView};
+pub use state::status::StatusState;
+pub use state::{ConnectorState, Lag};
+pub use stream::transactions::{ChangePlace, Delivered, Event, Transaction, TransactionReader};

@@ -1,50 +1,66 @@
-//! The SQL that is run or, where the connector may not run it, told to a person: one builder for both, so that what is told
-//! does what would have been run.
+//! Builder of the SQL that the connector executes or, where it may not, prints for a user: both come from the same
+//! functions, so a printed statement does exactly what the connector would have done.
 
 use walcast_mapper::TableName;
 
-use crate::Partitions;
+use crate::source_state::Partitions;
 
-/// Partitioned tables can be published, and their changes sent as the root's, from this server version on.
+/// First server version that can publish partitioned tables and send changes of partitions as changes of the root.
 pub const PARTITION_ROOTS_SINCE: u32 = 130_000;
 
-/// An identifier in quotes.
+/// Quotes an identifier.
 #[must_use]
 pub fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A table's schema and name in quotes.
+/// Quotes a table's schema and name.
 #[must_use]
 pub fn table(name: &TableName) -> String {
     format!("{}.{}", identifier(&name.namespace), identifier(&name.name))
 }
 
-/// A text in quotes. The replication grammar knows no escapes but the doubled quote.
+/// Quotes a text as a literal. The replication grammar has no escape but the doubled quote.
 #[must_use]
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// A text in quotes, whatever `standard_conforming_strings` is; for ordinary SQL. Without a type, it takes that of the column
-/// it is compared with.
+/// Quotes a text as a literal under any setting of `standard_conforming_strings`, for ordinary SQL. The untyped literal
+/// takes the type of the column that it is compared with.
 #[must_use]
 pub fn escaped(text: &str) -> String {
     format!("E{}", literal(&text.replace('\\', "\\\\")))
 }
 
-/// What chooses the rows with a key, given by columns and values.
+/// Condition that selects the rows with a key, given as columns and values, for a snapshot request
+/// ([`crate::condition`]).
 #[must_use]
 pub fn has_key<C: AsRef<str>, V: AsRef<str>>(key: impl IntoIterator<Item = (C, V)>) -> String {
+    compare(key, "=")
+}
+
+/// Condition that selects the rows with a key, for the server. The operators are qualified, so that no operator of
+/// another schema, which the owner of that schema could have created, is found through `search_path`.
+#[must_use]
+pub fn equals_key<C: AsRef<str>, V: AsRef<str>>(key: impl IntoIterator<Item = (C, V)>) -> String {
+    compare(key, "OPERATOR(pg_catalog.=)")
+}
+
+fn compare<C: AsRef<str>, V: AsRef<str>>(key: impl IntoIterator<Item = (C, V)>, operator: &str) -> String {
     let columns = key.into_iter();
     let columns: Vec<String> = columns
-        .map(|(column, value)| format!("{} = {}", identifier(column.as_ref()), escaped(value.as_ref())))
+        .map(|(column, value)| {
+            let (column, value) = (identifier(column.as_ref()), escaped(value.as_ref()));
+            format!("{column} {operator} {value}")
+        })
         .collect();
     columns.join(" AND ")
 }
 
-/// The statement that creates a publication of exactly these tables. Where changes of partitions are sent as those of the
-/// root, partitions which are added later are published too.
+/// Statement that creates a publication of exactly these tables: `ONLY`, because the server would publish tables that inherit
+/// from them too, and reject updates of those that have no replica identity. If changes of partitions are sent as changes of the
+/// root, partitions that are added later are published too.
 #[must_use]
 pub fn create_publication<'t>(
     publication: &str,
@@ -67,7 +83,7 @@ pub fn create_publication<'t>(
     format!("CREATE PUBLICATION {}{what}{options}", identifier(publication))
 }
 
-/// The statement that adds tables to a publication.
+/// Statement that adds tables to a publication.
 #[must_use]
 pub fn add_to_publication<'t>(publication: &str, tables: impl IntoIterator<Item = &'t TableName>) -> String {
     format!(
@@ -77,7 +93,7 @@ pub fn add_to_publication<'t>(publication: &str, tables: impl IntoIterator<Item 
     )
 }
 
-/// The statement that lets a publication send every operation.
+/// Statement that makes a publication send all operations.
 #[must_use]
 pub fn publish_all_operations(publication: &str) -> String {
     format!(
@@ -87,7 +103,10 @@ pub fn publish_all_operations(publication: &str) -> String {
 }
 
 fn list<'t>(tables: impl IntoIterator<Item = &'t TableName>) -> String {
-    let quoted: Vec<String> = tables.into_iter().map(table).collect();
+    let quoted: Vec<String> = tables
+        .into_iter()
+        .map(|name| format!("ONLY {}", table(name)))
+        .collect();
     quoted.join(", ")
 }
 
@@ -113,9 +132,9 @@ mod tests {
 
     #[test]
     fn a_publication_names_exactly_its_tables() {
-        expect![[r#"CREATE PUBLICATION "p" FOR TABLE "public"."a", "public"."B""" WITH (publish_via_partition_root = true)"#]]
+        expect![[r#"CREATE PUBLICATION "p" FOR TABLE ONLY "public"."a", ONLY "public"."B""" WITH (publish_via_partition_root = true)"#]]
             .assert_eq(&create_publication("p", &[name("a"), name("B\"")], 170_000, Partitions::Root));
-        let plain = expect![[r#"CREATE PUBLICATION "p" FOR TABLE "public"."a""#]];
+        let plain = expect![[r#"CREATE PUBLICATION "p" FOR TABLE ONLY "public"."a""#]];
         plain.assert_eq(&create_publication("p", &[name("a")], 120_000, Partitions::Root));
         plain.assert_eq(&create_publication("p", &[name("a")], 170_000, Partitions::Leaf));
         expect![[r#"CREATE PUBLICATION "p""#]].assert_eq(&create_publication(
@@ -127,8 +146,8 @@ mod tests {
     }
 
     #[test]
-    fn tables_are_added_by_one_statement() {
-        expect![[r#"ALTER PUBLICATION "p" ADD TABLE "public"."a", "public"."b""#]]
+    fn one_statement_adds_all_tables() {
+        expect![[r#"ALTER PUBLICATION "p" ADD TABLE ONLY "public"."a", ONLY "public"."b""#]]
             .assert_eq(&add_to_publication("p", &[name("a"), name("b")]));
     }
 }

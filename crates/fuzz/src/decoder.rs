@@ -7,7 +7,7 @@ use walcast_pgoutput::{DecodeError, Decoder, FrameBlock, Message, encode};
 /// The namespace that a message of the server leaves out.
 const CATALOG_NAMESPACE: &str = "pg_catalog";
 
-/// Decodes `data`, once as messages, each behind two bytes that tell its length, and once as the stream of a socket.
+/// Decodes `data`, once as messages, each behind two bytes with its length, and once as the stream of a socket.
 ///
 /// # Panics
 /// Bytes that decode do not encode to the same bytes, an error changed the decoder, or the two ways of cutting the
@@ -61,10 +61,7 @@ fn check_stream(data: &[u8]) {
         Next::NeedMore { total_bytes } => assert!(total_bytes > rest.len(), "asks for what it has"),
         Next::Other { tag, message_bytes } => {
             assert_eq!(Some(&tag), rest.first(), "another message's tag");
-            assert!(
-                message_bytes <= rest.len(),
-                "tells of a message that is not whole"
-            );
+            assert!(message_bytes <= rest.len(), "reports an incomplete message");
         }
     }
     let mut left = block.len();

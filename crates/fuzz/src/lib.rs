@@ -13,6 +13,7 @@
 //! hidden module `fuzzing` that only tests and the feature `fuzzing` build (the server's messages in `walcast-postgres`, the
 //! configuration in `walcast`).
 
+pub mod condition;
 pub mod configuration;
 pub mod copied_row;
 pub mod corpus;
@@ -31,7 +32,8 @@ pub use crate::run::run;
 pub type Check = fn(&[u8]);
 
 /// Every target by its name, which is that of its binary, its corpus and its module.
-pub const TARGETS: [(&str, Check); 5] = [
+pub const TARGETS: [(&str, Check); 6] = [
+    ("condition", condition::check),
     ("decoder", decoder::check),
     ("server", server::check),
     ("copied_row", copied_row::check),

@@ -10,9 +10,10 @@ mod types;
 
 use std::sync::Arc;
 
+use walcast_mapper::dead_letter::{DeadLetter, DeadLetterReason, DeadLetterSource, UndeliverableEvent};
 use walcast_mapper::{
-    Batch, ChangeContext, DeadLetter, LetterPlace, LetterReason, LostEvent, MapError, MapperConfig, Ordinal,
-    Plan, ReadContext, RowChange, RowId, SchemaId, SchemaIds, SnapshotMark, TableFacts,
+    ChangeContext, MapError, MapperConfig, Ordinal, Plan, ReadContext, RecordBuffer, RowChange, RowId,
+    SchemaId, SchemaIds, SnapshotMarker, TableMetadata,
 };
 use walcast_pgoutput::reader::Reader;
 use walcast_pgoutput::{Lsn, Oid, OldTuple, PgTimestamp, Relation, Tid, Tuple, Xid, encode};
@@ -29,8 +30,8 @@ pub const SETTINGS: usize = 12;
 /// No more than so many bytes are a dead letter.
 const LETTER_BYTES_MAX: usize = 8_000;
 
-/// A table as the log describes it, what the catalog says of it, and how it is mapped.
-type Table<'a> = (&'a Relation, &'a TableFacts, &'a MapperConfig);
+/// A table as the WAL describes it, its entries in the catalog, and its mapping.
+type Table<'a> = (&'a Relation, &'a TableMetadata, &'a MapperConfig);
 
 /// Maps the row that `data` describes.
 ///
@@ -63,14 +64,14 @@ fn check_row(plan: &mut Plan, table: Table<'_>, happened: Happened, columns: &[I
     let key = encode::tuple(&columns.iter().map(InputColumn::key_value).collect::<Vec<_>>());
     let event = event(happened, tuple(&new), tuple(&old), tuple(&key));
 
-    let mut batch = Batch::new();
+    let mut batch = RecordBuffer::new();
     // Something that an error must leave alone.
     batch.push(&Arc::from("before"), Some(b"key"), None, []);
     let before = batch.len_bytes();
     match map(plan, event, &mut batch) {
         Ok(()) => {
             records::check(plan, table.2, batch.records().skip(1));
-            let mut again = Batch::new();
+            let mut again = RecordBuffer::new();
             map(plan, event, &mut again).expect("the same row was mapped before");
             records::check_same(batch.records().skip(1), again.records());
         }
@@ -94,7 +95,7 @@ fn tuple(bytes: &[u8]) -> Tuple<'_> {
     Tuple::read(&mut Reader::new(bytes)).expect("it was encoded as one")
 }
 
-fn event<'a>(happened: Happened, new: Tuple<'a>, old: Tuple<'a>, key: Tuple<'a>) -> LostEvent<'a> {
+fn event<'a>(happened: Happened, new: Tuple<'a>, old: Tuple<'a>, key: Tuple<'a>) -> UndeliverableEvent<'a> {
     let change = match happened {
         Happened::Insert => RowChange::Insert { new: old },
         Happened::Update => RowChange::Update { old: None, new },
@@ -112,23 +113,23 @@ fn event<'a>(happened: Happened, new: Tuple<'a>, old: Tuple<'a>, key: Tuple<'a>)
         Happened::DeleteOfAll => RowChange::Delete {
             old: OldTuple::Full(old),
         },
-        Happened::Read => return LostEvent::Read(old),
+        Happened::Read => return UndeliverableEvent::Read(old),
     };
-    LostEvent::Change(change)
+    UndeliverableEvent::Change(change)
 }
 
-fn map(plan: &mut Plan, event: LostEvent<'_>, batch: &mut Batch) -> Result<(), MapError> {
+fn map(plan: &mut Plan, event: UndeliverableEvent<'_>, batch: &mut RecordBuffer) -> Result<(), MapError> {
     match event {
-        LostEvent::Change(change) => plan.encode(&change, &change_context(), None, batch),
-        LostEvent::Read(row) => plan.encode_read(row, &read_context(), batch),
-        LostEvent::Truncate => plan.encode_truncate(0, &change_context(), None, batch),
+        UndeliverableEvent::Change(change) => plan.encode(&change, &change_context(), None, batch),
+        UndeliverableEvent::Read(row) => plan.encode_read(row, &read_context(), batch),
+        UndeliverableEvent::Truncate => plan.encode_truncate(0, &change_context(), None, batch),
     }
 }
 
-fn check_letter((relation, facts, config): Table<'_>, event: LostEvent<'_>, error: &MapError) {
-    let place = match event {
-        LostEvent::Read(_) => LetterPlace::Read(read_context()),
-        LostEvent::Change(_) | LostEvent::Truncate => LetterPlace::Change {
+fn check_letter((relation, facts, config): Table<'_>, event: UndeliverableEvent<'_>, error: &MapError) {
+    let source = match event {
+        UndeliverableEvent::Read(_) => DeadLetterSource::Read(read_context()),
+        UndeliverableEvent::Change(_) | UndeliverableEvent::Truncate => DeadLetterSource::Change {
             context: change_context(),
             part: 0,
         },
@@ -137,11 +138,11 @@ fn check_letter((relation, facts, config): Table<'_>, event: LostEvent<'_>, erro
         relation,
         key_columns: &facts.key_columns,
         event,
-        place,
-        reason: LetterReason::Mapping,
+        source,
+        reason: DeadLetterReason::Mapping,
         error: &error.to_string(),
     };
-    let mut batch = Batch::new();
+    let mut batch = RecordBuffer::new();
     letter.write(
         &Arc::from("letters"),
         "walcast",
@@ -168,7 +169,7 @@ fn read_context() -> ReadContext {
     ReadContext {
         lsn: Lsn::new(0x16B_3700),
         fixed_at: PgTimestamp::from_unix_micros(1_709_168_523_456_789),
-        mark: SnapshotMark::First,
+        marker: SnapshotMarker::First,
         row: RowId {
             table: Oid::new(16_384),
             tid: Tid::of_block(7),

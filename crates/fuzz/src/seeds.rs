@@ -1,6 +1,7 @@
 //! Inputs to begin with, made of what is in the repository already: captured logs, examples, documents.
 
 mod captures;
+mod conditions;
 mod configurations;
 mod copied_rows;
 mod logs;
@@ -24,6 +25,7 @@ pub fn of(target: &str) -> io::Result<Vec<Seed>> {
         "server" => logs::streams()?,
         "copied_row" => copied_rows::seeds()?,
         "row" => rows::seeds()?,
+        "condition" => conditions::seeds(),
         "configuration" => configurations::seeds()?,
         unknown => return Err(io::Error::other(format!("no target is called {unknown}"))),
     };

@@ -1,6 +1,6 @@
 //! What a server sends on a replication connection, before the stream and in it.
 
-/// Reads `data` in pieces of as many bytes as its first byte tells (0: all at once).
+/// Reads `data` in pieces of as many bytes as its first byte says (0: all at once).
 ///
 /// # Panics
 /// See [`walcast_postgres::fuzzing::check_server_bytes`].

@@ -1,27 +1,27 @@
-//! How a checkpoint is written as a record, and read from one.
+//! Records of the checkpoint topic: how a checkpoint is encoded and decoded.
 //!
-//! Key `<name>`: the current checkpoint. Key `<name>@<end_lsn>`: an entry of the history; without value: deleted. Key
-//! `<name>#tables`: the numbers of the captured tables. The values are JSON with a version, so that people can read them with
-//! any consumer.
+//! Key `<name>` holds the current checkpoint, key `<name>@<end_lsn>` an entry of the history, and key `<name>#tables` the
+//! OIDs of the captured tables, and key `<name>#schema/<oid>` the schemas under which rows of a table were delivered. A record without a value deletes its key. The values are JSON with a version, so that any
+//! consumer shows them in readable form.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use walcast_delivery::{Checkpoint, CheckpointLog, CheckpointUpdate};
+use walcast_delivery::{Checkpoint, CheckpointLog, CheckpointUpdate, StoredHistory, TableHistory};
 use walcast_pgoutput::{Lsn, Oid};
 
-use crate::KafkaError;
+use crate::error::KafkaError;
 
-/// One record of the checkpoint topic.
+/// Record of the checkpoint topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CheckpointRecord {
     pub(crate) key: String,
-    /// `None` deletes the key.
+    /// Value of the record; `None` deletes the key.
     pub(crate) value: Option<String>,
 }
 
-/// The records that one commit writes.
+/// Records that one commit writes.
 pub(crate) fn records(name: &str, update: &CheckpointUpdate) -> Result<Vec<CheckpointRecord>, KafkaError> {
     let value =
         serde_json::to_string(&update.current).map_err(|source| KafkaError::CheckpointUnreadable {
@@ -55,6 +55,9 @@ pub(crate) fn records(name: &str, update: &CheckpointUpdate) -> Result<Vec<Check
             value: Some(value),
         });
     }
+    for (table, history) in &update.schemas {
+        records.push(schema_record(name, *table, history.as_ref())?);
+    }
     records.push(CheckpointRecord {
         key: name.to_owned(),
         value: Some(value),
@@ -62,19 +65,36 @@ pub(crate) fn records(name: &str, update: &CheckpointUpdate) -> Result<Vec<Check
     Ok(records)
 }
 
-/// The numbers of the captured tables, as they are stored: apart from the checkpoint, which is written far more often.
+fn schema_record(
+    name: &str,
+    table: Oid,
+    history: Option<&TableHistory>,
+) -> Result<CheckpointRecord, KafkaError> {
+    let key = schema_key(name, table);
+    let stored = history.map(|history| StoredHistory::of(Checkpoint::VERSION, history));
+    let value = stored.map(|stored| serde_json::to_string(&stored)).transpose();
+    match value {
+        Ok(value) => Ok(CheckpointRecord { key, value }),
+        Err(source) => Err(KafkaError::CheckpointUnreadable { key, source }),
+    }
+}
+
+/// Stored form of the captured tables' OIDs. They have a record of their own, because the checkpoint is written far more
+/// often.
 #[derive(Serialize, Deserialize)]
 struct KnownTables {
     version: u32,
     tables: Vec<u32>,
 }
 
-/// The records that delete everything a log holds.
+/// Records that delete every key of a connector.
 pub(crate) fn tombstones(name: &str, log: &CheckpointLog) -> Vec<CheckpointRecord> {
     let history = log.history.keys().map(|lsn| history_key(name, *lsn));
     let tables = log.known_tables.as_ref().map(|_| tables_key(name));
+    let schemas = log.schemas.keys().map(|table| schema_key(name, *table));
     history
         .chain(tables)
+        .chain(schemas)
         .chain([name.to_owned()])
         .map(|key| CheckpointRecord { key, value: None })
         .collect()
@@ -84,17 +104,26 @@ fn tables_key(name: &str) -> String {
     format!("{name}#tables")
 }
 
+fn schema_key(name: &str, table: Oid) -> String {
+    format!("{name}{SCHEMA}{table}")
+}
+
+/// Part of a key between the connector's name and the OID of a table.
+const SCHEMA: &str = "#schema/";
+
 fn history_key(name: &str, lsn: Lsn) -> String {
     format!("{name}@{lsn}")
 }
 
-/// The last record of each key of one connector. Only those are decoded: what they replaced may be of any version.
+/// Last record of each key of one connector. Only these records are decoded: the records they replaced may have any
+/// format version.
 #[derive(Debug)]
 pub(crate) struct LastRecords<'a> {
     name: &'a str,
     current: Option<Vec<u8>>,
     history: BTreeMap<Lsn, Vec<u8>>,
     tables: Option<Vec<u8>>,
+    schemas: BTreeMap<u32, Vec<u8>>,
 }
 
 impl<'a> LastRecords<'a> {
@@ -104,10 +133,11 @@ impl<'a> LastRecords<'a> {
             current: None,
             history: BTreeMap::new(),
             tables: None,
+            schemas: BTreeMap::new(),
         }
     }
 
-    /// Takes the next record of the topic; records of other connectors are passed over.
+    /// Applies the next record of the topic; records of other connectors are ignored.
     pub(crate) fn apply(&mut self, key: &[u8], value: Option<&[u8]>) {
         let Some(rest) = std::str::from_utf8(key)
             .ok()
@@ -119,6 +149,11 @@ impl<'a> LastRecords<'a> {
             self.current = value.map(ToOwned::to_owned);
         } else if rest == "#tables" {
             self.tables = value.map(ToOwned::to_owned);
+        } else if let Some(table) = rest.strip_prefix(SCHEMA).and_then(|oid| oid.parse().ok()) {
+            match value {
+                Some(value) => self.schemas.insert(table, value.to_owned()),
+                None => self.schemas.remove(&table),
+            };
         } else if let Some(lsn) = rest.strip_prefix('@').and_then(|lsn| lsn.parse::<Lsn>().ok()) {
             match value {
                 Some(value) => self.history.insert(lsn, value.to_owned()),
@@ -127,7 +162,7 @@ impl<'a> LastRecords<'a> {
         }
     }
 
-    /// Decodes what is left.
+    /// Decodes the last records.
     pub(crate) fn into_log(self) -> Result<CheckpointLog, KafkaError> {
         let current = self.current.map(|value| decode(self.name, &value)).transpose()?;
         let tables = self.tables.map(|value| decode(&tables_key(self.name), &value));
@@ -136,7 +171,13 @@ impl<'a> LastRecords<'a> {
             .history
             .iter()
             .map(|(lsn, value)| Ok((*lsn, decode(&history_key(self.name, *lsn), value)?)));
+        let schemas = self.schemas.iter().map(|(oid, value)| {
+            let table = Oid::new(*oid);
+            let stored: StoredHistory = decode(&schema_key(self.name, table), value)?;
+            Ok((table, stored.into_history(table)))
+        });
         Ok(CheckpointLog {
+            schemas: schemas.collect::<Result<_, KafkaError>>()?,
             current,
             history: history.collect::<Result<_, KafkaError>>()?,
             known_tables: tables.map(|tables| tables.into_iter().map(Oid::new).collect::<BTreeSet<_>>()),
@@ -144,7 +185,7 @@ impl<'a> LastRecords<'a> {
     }
 }
 
-/// What every version of the format has.
+/// Field that every format version has.
 #[derive(Deserialize)]
 struct Versioned {
     version: u32,
@@ -168,7 +209,11 @@ fn decode<D: DeserializeOwned>(key: &str, value: &[u8]) -> Result<D, KafkaError>
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use walcast_delivery::{CheckpointState, SystemIdentifier, Timeline};
+    use walcast_delivery::{
+        ChangePosition, CheckpointState, SchemaChanges, SystemIdentifier, TableSchema, Timeline,
+    };
+    use walcast_mapper::TableMetadata;
+    use walcast_pgoutput::{Relation, ReplicaIdentity};
 
     use super::*;
 
@@ -187,6 +232,28 @@ mod tests {
             snapshot: None,
             signals_read: None,
             written_at_unix_micros: 1_700_000_000_000_000,
+        }
+    }
+
+    fn history() -> TableHistory {
+        let schema = TableSchema {
+            since: ChangePosition::of_snapshot(Lsn::new(0x10)),
+            relation: Relation {
+                xid: None,
+                oid: Oid::new(16_400),
+                namespace: "public".to_owned(),
+                name: "orders".to_owned(),
+                replica_identity: ReplicaIdentity::Full,
+                columns: Vec::new(),
+            },
+            metadata: TableMetadata {
+                key_columns: vec!["id".to_owned()],
+                ..TableMetadata::default()
+            },
+        };
+        TableHistory {
+            schemas: vec![schema],
+            missing_since: None,
         }
     }
 
@@ -210,12 +277,13 @@ mod tests {
     }
 
     #[test]
-    fn what_one_update_writes_is_read_again() {
+    fn records_of_an_update_are_read_back() {
         let update = CheckpointUpdate {
             current: checkpoint(0x16_B3748),
             enters_history: true,
             expired: vec![Lsn::new(0x10), Lsn::new(0x20)],
             known_tables: Some(BTreeSet::from([Oid::new(16_400), Oid::new(16_410)])),
+            schemas: SchemaChanges::from([(Oid::new(16_400), Some(history()))]),
         };
         let written = records("shop", &update).unwrap();
         expect![[r#"
@@ -241,6 +309,12 @@ mod tests {
                     ),
                 },
                 CheckpointRecord {
+                    key: "shop#schema/16400",
+                    value: Some(
+                        "{\"version\":1,\"schemas\":[{\"commit_lsn\":\"0/10\",\"ordinal\":0,\"namespace\":\"public\",\"name\":\"orders\",\"replica_identity\":\"full\",\"columns\":[],\"key\":[\"id\"],\"types\":[]}]}",
+                    ),
+                },
+                CheckpointRecord {
                     key: "shop",
                     value: Some(
                         "{\"version\":1,\"state\":\"streaming\",\"system_identifier\":\"7553123456789012345\",\"timeline\":3,\"database\":\"shop\",\"slot\":\"walcast_shop\",\"end_lsn\":\"0/16B3748\",\"last_commit\":null,\"partial\":null,\"written_at_unix_micros\":1700000000000000}",
@@ -259,6 +333,7 @@ mod tests {
         );
 
         assert_eq!(log.known_tables, update.known_tables);
+        assert_eq!(log.schemas, BTreeMap::from([(Oid::new(16_400), history())]));
 
         let deleted = tombstones("shop", &log);
         let pairs: Vec<_> = pairs
@@ -269,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn records_of_others_and_replaced_ones_do_not_matter() {
+    fn ignores_replaced_records_and_records_of_other_connectors() {
         let ours = serde_json::to_string(&checkpoint(0x100)).unwrap();
         check(
             &[
@@ -291,18 +366,28 @@ mod tests {
         );
     }
 
+    /// docs/decisions/0020-checkpoint-compatibility.md
     #[test]
-    fn what_cannot_be_read_is_an_error_that_names_it() {
+    fn error_names_the_newer_format_before_any_unknown_field() {
+        for newer in [
+            r#"{"version":2}"#,
+            r#"{"version":2,"state":"paused","windows":{"a":[1]},"end_lsn":7}"#,
+        ] {
+            check(
+                &[("shop", Some(newer))],
+                expect![
+                    "the checkpoint has format version 2, and the latest that can be read is 1; use the version that wrote it"
+                ],
+            );
+        }
+    }
+
+    #[test]
+    fn error_names_the_unreadable_record() {
         check(
             &[("shop", Some("{"))],
             expect![
                 "the checkpoint record shop cannot be read: EOF while parsing an object at line 1 column 1"
-            ],
-        );
-        check(
-            &[("shop", Some(r#"{"version":2}"#))],
-            expect![
-                "the checkpoint has format version 2, this walcast reads up to 1; use the version of walcast that wrote it"
             ],
         );
         check(

@@ -1,36 +1,37 @@
-//! The settings of each client of librdkafka that is made here.
+//! Settings of the librdkafka clients.
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use walcast_delivery::Guarantee;
 
+use crate::config::KafkaConfig;
 use crate::events::set_log_level;
-use crate::{KafkaConfig, Properties};
+use crate::properties::KafkaProperties;
 
-/// Bytes of records that wait in the producer. Enough to keep a broker busy for 100 ms; more only costs memory.
+/// Limit of the producer's queue in bytes. The queue keeps a broker busy for 100 ms; more would only cost memory.
 const QUEUE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Records that wait in the producer: what librdkafka keeps of each beside its bytes, headers above all, is several hundred
-/// bytes.
+/// Limit of the producer's queue in records: for each record librdkafka keeps several hundred bytes beside its payload,
+/// mostly for headers.
 const QUEUE_RECORDS: &str = "25000";
 
-/// How long a record waits for others to share its request. In a transaction that costs nothing: until the broker has taken
-/// note that the transaction writes to the partition, which takes as long, nothing may be sent.
+/// `linger.ms` of the transactional producer. In a transaction lingering costs nothing: no record may be sent before the
+/// broker has added the partition to the transaction, which takes as long.
 const LINGER_MS: &str = "1";
 
-/// The same without transactions. A commit waits for it twice: for the records, and then for the checkpoint.
+/// `linger.ms` without transactions. A commit lingers twice: for the records, and then for the checkpoint.
 const LINGER_ALONE_MS: &str = "0.5";
 
-/// librdkafka's default of `batch.size`.
+/// Default of `batch.size` in librdkafka.
 pub(crate) const BATCH_BYTES: usize = 1_000_000;
 
-/// librdkafka's default of `message.max.bytes`.
+/// Default of `message.max.bytes` in librdkafka.
 const RECORD_BYTES_MAX: u64 = 1_000_000;
 
-/// A broker that comes back is noticed within this time.
+/// Longest delay before a client reconnects to a broker that has come back.
 const RECONNECT_BACKOFF_MAX_MS: &str = "2000";
 
-/// Properties that only a producer knows: a consumer would warn about each.
+/// Prefixes of properties that only a producer has: a consumer would log a warning for each.
 const PRODUCER_ONLY: [&str; 17] = [
     "queue.buffering.",
     "linger.ms",
@@ -51,7 +52,7 @@ const PRODUCER_ONLY: [&str; 17] = [
     "message.max.bytes",
 ];
 
-/// The producer of records.
+/// Settings of the producer of records.
 pub(crate) fn producer(config: &KafkaConfig) -> ClientConfig {
     let mut client = ClientConfig::new();
     client
@@ -67,7 +68,7 @@ pub(crate) fn producer(config: &KafkaConfig) -> ClientConfig {
     client
         .set("enable.idempotence", "true")
         .set("acks", "all")
-        // A report for each record would cost a fifth of the producer's time; success is what the commit says.
+        // A report for each record would cost a fifth of the producer's time; the commit reports success.
         .set("delivery.report.only.error", "true")
         .set("allow.auto.create.topics", "false");
     if config.guarantee == Guarantee::ExactlyOnce {
@@ -79,11 +80,11 @@ pub(crate) fn producer(config: &KafkaConfig) -> ClientConfig {
     client
 }
 
-/// A producer of records that stand alone: outside of any transaction, so that the connector's producer is not fenced. It needs
-/// no other right than to write to the topic.
+/// Settings of a producer without transactions, which does not fence the connector's producer. It needs the Write operation
+/// on the topic and nothing else.
 pub(crate) fn writer(config: &KafkaConfig) -> ClientConfig {
     let mut client = ClientConfig::new();
-    // The partition that the connector's producer chooses for the same key.
+    // The same partition for a key as the connector's producer chooses.
     client.set("partitioner", "murmur2_random");
     add_common(&mut client, config, |_| true);
     client
@@ -94,7 +95,7 @@ pub(crate) fn writer(config: &KafkaConfig) -> ClientConfig {
     client
 }
 
-/// How long a record waits for others: as the user says, or as it is said here.
+/// Effective `linger.ms`: the configured value or the default.
 pub(crate) fn linger_ms(config: &KafkaConfig) -> &str {
     let value = |key| config.properties.value(key);
     value("linger.ms")
@@ -109,35 +110,38 @@ fn default_linger_ms(guarantee: Guarantee) -> &'static str {
     }
 }
 
-/// A consumer that reads committed records only.
-pub(crate) fn committed_reader(config: &KafkaConfig) -> ClientConfig {
-    let mut client = reader(config);
-    client.set("isolation.level", "read_committed");
-    client
+/// Isolation level of a consumer (`isolation.level`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    /// The consumer sees committed records only, up to the last stable offset.
+    Committed,
+    /// The consumer sees the records of open and aborted transactions too, and the end offset.
+    Uncommitted,
 }
 
-/// A consumer that sees the end of the log, whatever is open.
-pub(crate) fn uncommitted_reader(config: &KafkaConfig) -> ClientConfig {
-    let mut client = reader(config);
-    client.set("isolation.level", "read_uncommitted");
-    client
-}
-
-fn reader(config: &KafkaConfig) -> ClientConfig {
+/// Settings of a consumer that reads a topic from assigned partitions.
+pub(crate) fn reader(config: &KafkaConfig, isolation: Isolation) -> ClientConfig {
     let mut client = ClientConfig::new();
     add_common(&mut client, config, |key| !is_producer_only(key));
     client
-        // Assigning partitions needs a group's name; no group is joined and no offset committed.
+        // Assigning partitions requires a group id; the consumer joins no group and commits no offset.
         .set("group.id", config.transactional_id())
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("enable.partition.eof", "true")
         .set("allow.auto.create.topics", "false")
-        .set("auto.offset.reset", "error");
+        .set("auto.offset.reset", "error")
+        .set(
+            "isolation.level",
+            match isolation {
+                Isolation::Committed => "read_committed",
+                Isolation::Uncommitted => "read_uncommitted",
+            },
+        );
     client
 }
 
-/// A client for creating topics. Nobody polls its main queue, so nothing may be logged into it.
+/// Settings of an admin client. Its main queue is not polled, so nothing may be logged into it.
 pub(crate) fn admin(config: &KafkaConfig) -> ClientConfig {
     let mut client = ClientConfig::new();
     add_common(&mut client, config, |key| !is_producer_only(key));
@@ -146,13 +150,16 @@ pub(crate) fn admin(config: &KafkaConfig) -> ClientConfig {
 }
 
 fn add_common(client: &mut ClientConfig, config: &KafkaConfig, wanted: impl Fn(&str) -> bool) {
+    // librdkafka's threads may still run when the process exits, and OpenSSL would free its tables under them
+    // ("double free or corruption"). `init` initializes OpenSSL without that exit handler, before librdkafka does it with.
+    openssl_sys::init();
     client
         .set("client.id", config.transactional_id())
         .set("socket.nagle.disable", "true")
         .set("socket.keepalive.enable", "true")
         .set("reconnect.backoff.max.ms", RECONNECT_BACKOFF_MAX_MS);
-    if uses_public_authorities(&config.properties) {
-        // The OpenSSL that is built in looks for them where nobody keeps them: they are looked for in the usual places.
+    if uses_system_cas(&config.properties) {
+        // The bundled OpenSSL has a default path that no distribution uses; `probe` searches the usual paths.
         client.set("ssl.ca.location", "probe");
     }
     for (key, value) in config.properties.iter().filter(|(key, _)| wanted(key)) {
@@ -162,8 +169,8 @@ fn add_common(client: &mut ClientConfig, config: &KafkaConfig, wanted: impl Fn(&
     set_log_level(client);
 }
 
-/// Whether there is TLS, and nothing said of whom to believe.
-fn uses_public_authorities(properties: &Properties) -> bool {
+/// Whether TLS is used without a configured CA.
+fn uses_system_cas(properties: &KafkaProperties) -> bool {
     let has_tls = properties
         .value("security.protocol")
         .is_some_and(|protocol| protocol.to_ascii_lowercase().contains("ssl"));
@@ -174,32 +181,32 @@ fn is_producer_only(key: &str) -> bool {
     PRODUCER_ONLY.iter().any(|prefix| key.starts_with(prefix))
 }
 
-/// How many bytes of records one request of a partition holds, where it holds more than one.
-pub(crate) fn batch_bytes(properties: &Properties) -> usize {
+/// Limit in bytes of a produce request for one partition that holds more than one record.
+pub(crate) fn batch_bytes(properties: &KafkaProperties) -> usize {
     let size = properties
         .value("batch.size")
         .and_then(|value| value.trim().parse().ok());
     size.unwrap_or(BATCH_BYTES)
 }
 
-/// The most bytes of key and value that the producer takes of one record.
-pub(crate) fn record_bytes_max(properties: &Properties) -> u64 {
+/// Largest record, in bytes of key and value, that the producer accepts.
+pub(crate) fn record_bytes_max(properties: &KafkaProperties) -> u64 {
     properties
         .value("message.max.bytes")
         .and_then(|value| value.trim().parse().ok())
         .unwrap_or(RECORD_BYTES_MAX)
 }
 
-/// Whether requests are compressed: what is too large as it is may fit then.
-pub(crate) fn compresses(properties: &Properties) -> bool {
+/// Whether requests are compressed, so that a record above the limit may still fit.
+pub(crate) fn compresses(properties: &KafkaProperties) -> bool {
     ["compression.codec", "compression.type"]
         .iter()
         .filter_map(|key| properties.value(key))
         .any(|codec| codec.trim() != "none")
 }
 
-/// A queue that cannot hold the largest record would never take it: room for two.
-fn queue_kbytes(properties: &Properties) -> u64 {
+/// Limit of the queue in KiB. The queue has space for two of the largest records: a smaller one might never accept such a record.
+fn queue_kbytes(properties: &KafkaProperties) -> u64 {
     QUEUE_BYTES.max(2 * record_bytes_max(properties)).div_ceil(1024)
 }
 
@@ -208,21 +215,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn public_authorities_are_looked_for_unless_another_is_named() {
-        let believes_public = |pairs: &[(&str, &str)]| {
+    fn system_cas_are_used_unless_one_is_configured() {
+        let uses_system_cas = |pairs: &[(&str, &str)]| {
             let owned = pairs
                 .iter()
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-            uses_public_authorities(&Properties::new(owned.collect()).unwrap())
+            uses_system_cas(&KafkaProperties::new(owned.collect()).unwrap())
         };
-        assert!(believes_public(&[("security.protocol", "SASL_SSL")]));
-        assert!(believes_public(&[("security.protocol", "ssl")]));
-        assert!(!believes_public(&[]));
-        assert!(!believes_public(&[
+        assert!(uses_system_cas(&[("security.protocol", "SASL_SSL")]));
+        assert!(uses_system_cas(&[("security.protocol", "ssl")]));
+        assert!(!uses_system_cas(&[]));
+        assert!(!uses_system_cas(&[
             ("security.protocol", "ssl"),
             ("ssl.ca.location", "/etc/kafka/ca.pem")
         ]));
-        assert!(!believes_public(&[
+        assert!(!uses_system_cas(&[
             ("security.protocol", "ssl"),
             ("ssl.ca.pem", "-----BEGIN")
         ]));

@@ -1,4 +1,4 @@
-//! Questions and orders to the brokers beside the stream of records.
+//! Metadata and admin requests to the brokers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,68 +11,73 @@ use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaErrorCode;
 use tokio::sync::OnceCell;
 
+use crate::clients::{self, Isolation};
+use crate::config::KafkaConfig;
+use crate::error::KafkaError;
+use crate::error_class::ErrorClass;
 use crate::events::Events;
 use crate::explain::{Attempt, Explain};
-use crate::sorting::Kind;
-use crate::{KafkaConfig, KafkaError, clients};
 
-/// How long brokers may take to answer a question, connecting included: all calls together.
-const QUESTION_LIMIT: Duration = Duration::from_secs(10);
+/// Time limit of one metadata request, connecting and all calls included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A question is asked in calls, between which it is looked whether a broker has turned us away: the first are short, so
-/// that a wrong password is told soon.
+/// Time limits of the first calls of a metadata request. Between calls the authentication status is checked; the first calls
+/// are short, so that a wrong password is reported early.
 const FIRST_CALL_LIMITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 
-/// The last call's share of the limit, long enough for a slow broker.
+/// Time limit of the last call, long enough for a slow broker.
 const LAST_CALL_LIMIT: Duration = Duration::from_secs(6);
 
-/// How long brokers may take to create a topic on every node.
+/// Time limit of creating a topic on every broker.
 const CREATE_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long events that explain a failed question are waited for.
+/// How long one poll waits for events that explain a failed request.
 const EXPLANATION_TIME: Duration = Duration::from_millis(10);
 
-/// A connection for questions and orders.
+/// Clients for metadata and admin requests.
 pub(crate) struct Cluster {
     config: Arc<KafkaConfig>,
     lookup: Arc<BaseConsumer<Events>>,
     admin: OnceCell<AdminClient<Events>>,
     explain: Explain,
-    was_let_in: Arc<AtomicBool>,
+    authenticated_before: Arc<AtomicBool>,
 }
 
-/// A topic to create.
+/// Topic to create.
 pub(crate) struct Creation<'a> {
     pub(crate) topic: &'a str,
-    /// -1: the broker's default.
+    /// Number of partitions; -1 is the broker's default.
     pub(crate) partitions: i32,
-    /// -1: the broker's default.
+    /// Replication factor; -1 is the broker's default.
     pub(crate) replication: i32,
     pub(crate) config: Vec<(&'a str, &'a str)>,
 }
 
 impl Cluster {
-    /// Makes the clients; they connect by themselves.
-    pub(crate) fn new(config: Arc<KafkaConfig>, was_let_in: Arc<AtomicBool>) -> Result<Self, KafkaError> {
+    /// Creates the clients, which connect in the background.
+    pub(crate) fn new(
+        config: Arc<KafkaConfig>,
+        authenticated_before: Arc<AtomicBool>,
+    ) -> Result<Self, KafkaError> {
         let events = Events::default();
-        // As a consumer it never makes the broker create a topic by asking for it.
-        let lookup = clients::committed_reader(&config)
+        // A metadata request of a consumer never makes the broker create a topic.
+        let lookup = clients::reader(&config, Isolation::Committed)
             .create_with_context(events.clone())
             .map_err(|error| rejected(&config, &error))?;
-        let explain = Explain::new(Arc::clone(&config), events, Arc::clone(&was_let_in));
+        let explain = Explain::new(Arc::clone(&config), events, Arc::clone(&authenticated_before));
         Ok(Self {
             config,
             lookup: Arc::new(lookup),
             admin: OnceCell::new(),
             explain,
-            was_let_in,
+            authenticated_before,
         })
     }
 
-    /// How many partitions a topic has; `None` when it does not exist.
+    /// Number of partitions of a topic; `None` when the topic does not exist.
     pub(crate) async fn partitions(&self, topic: &str) -> Result<Option<usize>, KafkaError> {
         let attempt = Attempt {
-            doing: "looking a topic up",
+            doing: "looking up a topic",
             operation: "Describe",
             resource: "topic",
             name: topic,
@@ -83,12 +88,12 @@ impl Cluster {
         };
         match found.error().map(RDKafkaErrorCode::from) {
             None => Ok(Some(found.partitions().len())),
-            Some(code) if Kind::of(code) == Kind::UnknownTopic => Ok(None),
+            Some(code) if ErrorClass::of(code) == ErrorClass::UnknownTopic => Ok(None),
             Some(code) => Err(self.explain.code(attempt, code, &code.to_string())),
         }
     }
 
-    /// The brokers, as `host:port`.
+    /// Addresses of the brokers as `host:port`.
     pub(crate) async fn brokers(&self) -> Result<Vec<String>, KafkaError> {
         let attempt = Attempt {
             doing: "listing brokers",
@@ -108,31 +113,31 @@ impl Cluster {
         let lookup = Arc::clone(&self.lookup);
         let topic = topic.map(ToOwned::to_owned);
         let explain = self.explain.clone();
-        let asking = tokio::task::spawn_blocking(move || {
-            let ask = |limit| {
+        let request = tokio::task::spawn_blocking(move || {
+            let fetch = |limit| {
                 let answer = lookup.fetch_metadata(topic.as_deref(), limit);
-                // Log lines, and why connections failed, are served by polling; there are no records to come.
+                // Polling serves log lines and connection errors; no partition is assigned, so there are no records.
                 while lookup.poll(EXPLANATION_TIME).is_some() {}
                 answer
             };
             for limit in FIRST_CALL_LIMITS {
-                match ask(limit) {
-                    Err(error) if is_silence(&error) && explain.turned_away().is_none() => {}
+                match fetch(limit) {
+                    Err(error) if is_unreachable(&error) && explain.authentication_failure().is_none() => {}
                     other => return other,
                 }
             }
-            ask(LAST_CALL_LIMIT)
+            fetch(LAST_CALL_LIMIT)
         });
-        match asking.await.map_err(|_ended| KafkaError::Stopped)? {
+        match request.await.map_err(|_ended| KafkaError::Stopped)? {
             Ok(metadata) => {
-                self.was_let_in.store(true, Ordering::Relaxed);
+                self.authenticated_before.store(true, Ordering::Relaxed);
                 Ok(metadata)
             }
             Err(error) => Err(self.explain.client(attempt, &error)),
         }
     }
 
-    /// Creates a topic, or asks whether it could be; that it exists already is fine.
+    /// Creates a topic, or only validates the request. An existing topic is a success.
     pub(crate) async fn create(
         &self,
         creation: &Creation<'_>,
@@ -161,8 +166,8 @@ impl Cluster {
         for result in results {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((_, code)) if Kind::of(code) == Kind::Refused => {
-                    return Err(CreateFailure::Refused(code));
+                Err((_, code)) if ErrorClass::of(code) == ErrorClass::Rejected => {
+                    return Err(CreateFailure::Rejected(code));
                 }
                 Err((_, code)) => return Err(self.explain.code(attempt, code, &code.to_string()).into()),
             }
@@ -170,7 +175,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// A setting of a topic.
+    /// Value of a topic's setting.
     pub(crate) async fn setting(&self, topic: &str, setting: &str) -> Result<Option<String>, KafkaError> {
         let attempt = Attempt {
             doing: "reading a topic's settings",
@@ -178,13 +183,13 @@ impl Cluster {
             resource: "topic",
             name: topic,
         };
-        let options = AdminOptions::new().request_timeout(Some(QUESTION_LIMIT));
-        let asked = self
+        let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
+        let described = self
             .admin()
             .await?
             .describe_configs([&ResourceSpecifier::Topic(topic)], &options)
             .await;
-        for result in asked.map_err(|error| admin_failure(&self.explain, attempt, &error))? {
+        for result in described.map_err(|error| admin_failure(&self.explain, attempt, &error))? {
             let resource = result.map_err(|code| self.explain.code(attempt, code, &code.to_string()))?;
             if let Some(entry) = resource.get(setting) {
                 return Ok(entry.value.clone());
@@ -204,18 +209,18 @@ impl Cluster {
     }
 }
 
-/// Whether nobody has answered yet.
-fn is_silence(error: &ClientError) -> bool {
+/// Whether no broker has answered yet.
+fn is_unreachable(error: &ClientError) -> bool {
     error
         .rdkafka_error_code()
-        .is_some_and(|code| Kind::of(code) == Kind::Unreachable)
+        .is_some_and(|code| ErrorClass::of(code) == ErrorClass::Unreachable)
 }
 
-/// Why a topic was not created.
+/// Reason for which a topic was not created.
 pub(crate) enum CreateFailure {
-    /// The broker does not take these settings.
-    Refused(RDKafkaErrorCode),
-    /// Anything else.
+    /// The broker rejected the settings.
+    Rejected(RDKafkaErrorCode),
+    /// Any other failure.
     Failed(KafkaError),
 }
 

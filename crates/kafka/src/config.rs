@@ -1,150 +1,126 @@
-//! What the Kafka side can be told.
+//! Configuration of the Kafka sink and of the schema registry client.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use walcast_delivery::Guarantee;
+use walcast_mapper::Secret;
 
-use crate::Properties;
+use crate::properties::KafkaProperties;
 
-/// How to reach Kafka and what to write there.
+/// Configuration of the Kafka clients.
 #[derive(Clone, Debug)]
 pub struct KafkaConfig {
-    /// The connector's name: its transactional id is `walcast-<name>`, its checkpoint's key is the name.
+    /// Name of the connector. The transactional id is `walcast-<name>`, and the name is the key of the checkpoint.
     pub name: String,
-    /// Bootstrap addresses, separated by commas.
+    /// Bootstrap addresses, separated by commas (`bootstrap.servers`).
     pub brokers: String,
     /// Prefix of the checkpoint topic.
     pub topic_prefix: String,
-    /// Whether records and checkpoint go into one transaction.
+    /// Delivery guarantee: exactly once writes records and checkpoint in one transaction.
     pub guarantee: Guarantee,
-    /// The longest a transaction may stay open before the broker aborts it.
+    /// `transaction.timeout.ms`: time after which the broker aborts an open transaction.
     pub transaction_timeout: Duration,
-    /// Further librdkafka properties.
-    pub properties: Properties,
-    /// How missing topics are created.
+    /// Additional librdkafka properties.
+    pub properties: KafkaProperties,
+    /// Settings of created topics.
     pub topics: TopicConfig,
 }
 
 impl KafkaConfig {
-    /// The id by which the broker fences earlier instances.
+    /// `transactional.id`, by which the broker fences earlier instances.
     #[must_use]
     pub fn transactional_id(&self) -> String {
         format!("walcast-{}", self.name)
     }
 
-    /// The topic that holds the checkpoint.
+    /// Name of the checkpoint topic.
     #[must_use]
     pub fn checkpoint_topic(&self) -> String {
         checkpoint_topic(&self.topic_prefix)
     }
 }
 
-/// The topic that holds the checkpoints of connectors with a topic prefix.
+/// Name of the topic that holds the checkpoints of all connectors with this topic prefix.
 #[must_use]
 pub fn checkpoint_topic(topic_prefix: &str) -> String {
     format!("{topic_prefix}.walcast-checkpoints")
 }
 
-/// How missing topics are created.
+/// Settings of created topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicConfig {
-    /// Whether they are created at all.
-    pub create: bool,
-    /// Number of partitions; `None`: the broker's default.
+    /// Whether missing topics are created.
+    pub auto_create: bool,
+    /// Number of partitions; `None` is the broker's default.
     pub partitions: Option<NonZeroU32>,
-    /// Number of replicas; `None`: the broker's default.
-    pub replication: Option<NonZeroU16>,
-    /// Further settings of the topic, such as `cleanup.policy`.
+    /// Replication factor; `None` is the broker's default.
+    pub replication_factor: Option<NonZeroU16>,
+    /// Additional topic settings, such as `cleanup.policy`.
     pub config: BTreeMap<String, String>,
 }
 
 impl Default for TopicConfig {
     fn default() -> Self {
         Self {
-            create: true,
+            auto_create: true,
             partitions: None,
-            replication: None,
+            replication_factor: None,
             config: BTreeMap::new(),
         }
     }
 }
 
-/// How to reach the schema registry.
+/// Configuration of the schema registry client.
 #[derive(Clone, Debug)]
 pub struct RegistryConfig {
-    /// Its base address, without credentials.
+    /// Base URL of the registry, without credentials.
     pub url: String,
-    /// Who we are.
+    /// Authentication of the client.
     pub auth: RegistryAuth,
-    /// How we know it, and it us, where its address begins with `https`.
+    /// TLS settings, used for an `https` URL.
     pub tls: RegistryTls,
+    /// URL of the HTTP proxy, with user and password where the proxy needs them. `None` uses no proxy, whichever the
+    /// environment sets.
+    pub proxy: Option<Secret>,
 }
 
-/// Certificates for TLS with the schema registry, as PEM files. They are read when the client is made.
+/// PEM files for TLS with the schema registry, read when the client is created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegistryTls {
-    /// The authorities that are believed; `None`: those that the system knows.
+    /// CA certificates that are trusted; `None` trusts the CAs of the system.
     pub ca_file: Option<PathBuf>,
-    /// Our own certificate, with whatever leads up to the authority, and its key.
+    /// Client certificate chain and key.
     pub identity: Option<ClientIdentity>,
 }
 
-/// A client's certificate and its key, as PEM files.
+/// Client certificate and key as PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientIdentity {
-    /// The certificate, with whatever leads up to the authority.
+    /// Certificate chain.
     pub certificate_file: PathBuf,
-    /// Its private key, not encrypted.
+    /// Private key, not encrypted.
     pub key_file: PathBuf,
 }
 
-/// Who we are to the schema registry.
+/// Authentication at the schema registry.
 #[derive(Clone, Debug, Default)]
 pub enum RegistryAuth {
-    /// Nobody in particular.
+    /// No authentication.
     #[default]
     None,
     /// HTTP basic authentication.
     Basic {
-        /// The user.
+        /// User name.
         user: String,
-        /// The password.
+        /// Password.
         password: Secret,
     },
     /// A bearer token.
     Bearer {
-        /// The token.
+        /// Token.
         token: Secret,
     },
 }
-
-/// A value that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides a value.
-    #[must_use]
-    pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
-
-    /// The value, for whoever has to send it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(REDACTED)
-    }
-}
-
-/// What is printed in place of a secret.
-pub(crate) const REDACTED: &str = "[redacted]";

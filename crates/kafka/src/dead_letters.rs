@@ -1,4 +1,4 @@
-//! The topic of dead letters: read to its end, and relieved of what is done with.
+//! Dead letter topic: reading the dead letters of a connector, and resolving some of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,52 +6,53 @@ use std::time::Duration;
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode;
-use walcast_mapper::letter_key;
+use walcast_mapper::dead_letter::dead_letter_key;
 
+use crate::clients;
+use crate::config::KafkaConfig;
+use crate::error::KafkaError;
 use crate::events::Events;
 use crate::explain::{Attempt, Explain};
-use crate::reader::read_last_values;
-use crate::{KafkaConfig, KafkaError, clients};
+use crate::topic_reader::last_values_of;
 
-/// The values of a connector's letters that were not deleted, in no order. Empty when there is no such topic.
+/// Values of a connector's unresolved dead letters, in no particular order. Empty when the topic does not exist.
 ///
 /// # Errors
-/// No broker answers, access is refused, or the topic does not come to an end.
-pub async fn dead_letters(
+/// No broker answers, access is denied, or the end of the topic is not reached in time.
+pub async fn read_dead_letters(
     config: KafkaConfig,
     topic: String,
     connector: &str,
 ) -> Result<Vec<Vec<u8>>, KafkaError> {
-    let config = Arc::new(config);
-    let prefix = letter_key(connector, "");
-    let reading = tokio::task::spawn_blocking(move || {
-        read_last_values(&config, "reading dead letters", &topic, |key| {
-            key.starts_with(prefix.as_bytes())
-        })
-    });
-    match reading.await.map_err(|_ended| KafkaError::Stopped)? {
+    let prefix = dead_letter_key(connector, "");
+    let is_of_connector = |key: &[u8]| key.starts_with(prefix.as_bytes());
+    match last_values_of(config, topic, "reading dead letters", is_of_connector).await {
         Ok(letters) => Ok(letters.into_values().collect()),
         Err(KafkaError::UnknownTopic { .. }) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }
 
-/// Takes letters off the list, by what they have in header `walcast.id`: each gets a record with its key and no value. A
-/// running connector is not disturbed. When it is done, all of them are acknowledged by all brokers in sync.
+/// Resolves dead letters by their header `walcast.id`: writes a tombstone for the key of each. A running connector is not
+/// disturbed. On return all in-sync replicas have acknowledged every tombstone.
 ///
 /// # Errors
-/// No broker answers, access is refused, or one of the records is: then some may be written.
-pub async fn take_off(config: KafkaConfig, topic: String, ids: Vec<String>) -> Result<(), KafkaError> {
+/// No broker answers, access is denied, or a tombstone is rejected: some of the tombstones may be written then.
+pub async fn resolve_dead_letters(
+    config: KafkaConfig,
+    topic: String,
+    ids: Vec<String>,
+) -> Result<(), KafkaError> {
     let writing = tokio::task::spawn_blocking(move || write(&config, &topic, &ids));
     writing.await.map_err(|_ended| KafkaError::Stopped)?
 }
 
-const DOING: &str = "taking dead letters off the list";
+const DOING: &str = "resolving dead letters";
 
-/// How long brokers are waited for.
+/// Time limit of writing a tombstone.
 const WRITE_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long a full queue is waited for at once.
+/// How long one poll waits for space in a full queue.
 const POLL: Duration = Duration::from_millis(100);
 
 fn write(config: &KafkaConfig, topic: &str, ids: &[String]) -> Result<(), KafkaError> {
@@ -72,13 +73,13 @@ fn write(config: &KafkaConfig, topic: &str, ids: &[String]) -> Result<(), KafkaE
     let producer: BaseProducer<Events> = client
         .create_with_context(events.clone())
         .map_err(|error| failed(&error))?;
-    let refused = || {
+    let check_failures = || {
         events
             .failure()
             .map_or(Ok(()), |failure| Err(explain.record(&failure)))
     };
     for id in ids {
-        let key = letter_key(&config.name, id);
+        let key = dead_letter_key(&config.name, id);
         let mut record = BaseRecord::<str, [u8]>::to(topic).key(&key);
         loop {
             match producer.send(record) {
@@ -86,14 +87,14 @@ fn write(config: &KafkaConfig, topic: &str, ids: &[String]) -> Result<(), KafkaE
                 Err((error, back)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
                     record = back;
                     producer.poll(POLL);
-                    refused()?;
+                    check_failures()?;
                 }
                 Err((error, _)) => return Err(failed(&error)),
             }
         }
     }
-    // Whatever was not written by then has failed by its own limit.
+    // A tombstone that was not written by then has failed by its own time limit.
     let flushed = producer.flush(2 * WRITE_LIMIT);
-    refused()?;
+    check_failures()?;
     flushed.map_err(|error| failed(&error))
 }

@@ -1,100 +1,101 @@
-//! What goes wrong on the Kafka side, and whether trying again can help.
+//! Errors of the Kafka sink, and whether a retry can help.
 
 use std::time::Duration;
 
-use walcast_delivery::Fault;
+use walcast_delivery::{Detail, Disposition, PortError, shell};
 
-/// A failure of the sink, the checkpoint topic, or a topic.
+/// Failure of the sink, of the checkpoint topic, or of another topic.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KafkaError {
-    /// A property would break the guarantee, or is set elsewhere.
-    #[error("[kafka.properties] {key} may not be set: {why}")]
-    PropertyRefused {
-        /// The property.
+    /// A property would break a guarantee, or is set by the connector.
+    #[error("{key} may not be set: {why}")]
+    PropertyNotAllowed {
+        /// Name of the property.
         key: String,
-        /// What it would do.
+        /// Reason for which it may not be set.
         why: &'static str,
     },
-    /// librdkafka does not take a property.
-    #[error("[kafka.properties] {key}: {reason}")]
-    PropertyRejected {
-        /// The property.
+    /// librdkafka rejects a property.
+    #[error("{key}: {reason}")]
+    PropertyInvalid {
+        /// Name of the property.
         key: String,
-        /// librdkafka's words.
+        /// Text of librdkafka.
         reason: String,
     },
-    /// librdkafka does not take the properties together.
-    #[error("the kafka client cannot be set up: {reason}; correct [kafka.properties]")]
+    /// librdkafka rejects the combination of properties.
+    #[error("the kafka client cannot be set up: {reason}")]
     ClientRejected {
-        /// librdkafka's words.
+        /// Text of librdkafka.
         reason: String,
     },
-    /// The system gives no thread or timer.
+    /// The operating system cannot start a thread or a timer.
     #[error("the producer thread cannot be started: {source}")]
     Thread {
-        /// The system's words.
+        /// Error of the operating system.
         #[source]
         source: std::io::Error,
     },
     /// The producer thread or a task of the runtime has ended.
     #[error("the producer thread has ended")]
     Stopped,
-    /// Something was written before the sink was opened, or after it failed.
+    /// An operation was called before the sink was opened, or after it failed.
     #[error("the producer is not open: {doing} needs a successful open first")]
     NotOpen {
-        /// What was asked for.
+        /// Operation that was called.
         doing: &'static str,
     },
-    /// Nobody waits for the answer any more.
-    #[error("{doing} was given up")]
-    Abandoned {
-        /// What was under way.
+    /// The caller no longer waits for the result.
+    #[error("{doing} was cancelled")]
+    Cancelled {
+        /// Operation in progress.
         doing: &'static str,
     },
     /// No broker answers.
     #[error("{doing}: no answer from {brokers}: {reason}")]
     Unreachable {
-        /// What was under way.
+        /// Operation in progress.
         doing: &'static str,
-        /// The bootstrap addresses.
+        /// Bootstrap addresses.
         brokers: String,
-        /// librdkafka's words.
+        /// Text of librdkafka.
         reason: String,
+        /// Whether the brokers closed every connection at the first request, as they do when the client speaks another security
+        /// protocol.
+        may_speak_another_protocol: bool,
     },
-    /// A broker does not let us in.
-    #[error(
-        "{brokers} refuses to let us in: {reason}; check security.protocol, sasl.* and ssl.* of [kafka.properties]"
-    )]
+    /// A broker rejected the credentials or the certificate, or the client rejected the broker's.
+    #[error("authentication with {brokers} failed: {reason}")]
     Unauthenticated {
-        /// The bootstrap addresses.
+        /// Bootstrap addresses.
         brokers: String,
-        /// librdkafka's words.
+        /// Text of librdkafka.
         reason: String,
-        /// Whether it did before, so that it may be a broker that is only starting.
-        was_let_in: bool,
+        /// Whether authentication has succeeded before: the broker may only be starting then.
+        authenticated_before: bool,
     },
-    /// We are known, but not allowed.
+    /// The client is authenticated, but not authorized.
     #[error("not allowed to {operation} {resource}; grant the connector's user {operation} on {resource}")]
     Unauthorized {
-        /// The operation, in Kafka's words.
+        /// Operation, as Kafka's ACLs name it.
         operation: &'static str,
-        /// What it was tried on, such as `topic shop.public.orders`.
+        /// Resource, such as `topic shop.public.orders`.
         resource: String,
     },
     /// Another instance with the same name has taken over.
     #[error("fenced: another instance with {transactional_id} has taken over")]
     Fenced {
-        /// The shared id.
+        /// Transactional id of both instances.
         transactional_id: String,
     },
-    /// The broker aborted the transaction because it was open for too long.
+    /// The broker aborted the transaction because it was open for longer than its timeout.
     #[error(
-        "the kafka transaction was open for {} s and the broker aborted it ([kafka] transaction_timeout_ms is {} ms)",
+        "the kafka transaction was open for {} s and the broker aborted it (transaction.timeout.ms is {})",
         open.as_secs(), limit.as_millis()
     )]
     TransactionExpired {
-        /// How long it was open.
+        /// How long the transaction was open.
         open: Duration,
         /// `transaction.timeout.ms`.
         limit: Duration,
@@ -102,188 +103,183 @@ pub enum KafkaError {
     /// The transaction can only be aborted.
     #[error("{doing}: the kafka transaction must be aborted: {reason}")]
     MustAbort {
-        /// What was under way.
+        /// Operation in progress.
         doing: &'static str,
-        /// librdkafka's words.
+        /// Text of librdkafka.
         reason: String,
     },
-    /// The commit was asked for, and the answer did not come.
+    /// The commit was requested, and no response was received.
     #[error(
-        "whether the kafka transaction was committed is in doubt after {} s: {reason}; the next start finds out from the checkpoint",
+        "whether the kafka transaction was committed is in doubt after {} s: {reason}; the next start reads the outcome from the checkpoint",
         waited.as_secs()
     )]
     CommitInDoubt {
-        /// How long the answer was waited for.
+        /// How long the response was awaited.
         waited: Duration,
-        /// librdkafka's words.
+        /// Text of librdkafka.
         reason: String,
     },
-    /// A record was not taken.
+    /// A record was not written.
     #[error("a record for topic {topic} was not written: {reason}")]
     RecordFailed {
-        /// The topic.
+        /// Name of the topic.
         topic: String,
-        /// librdkafka's words.
+        /// Text of librdkafka.
         reason: String,
     },
-    /// A record is larger than Kafka is set to take.
-    #[error(
-        "a record of {bytes} bytes for topic {topic} is larger than allowed: raise message.max.bytes of [kafka.properties] \
-         and max.message.bytes of the topic (message.max.bytes of the broker) above it, then start again"
-    )]
+    /// A record is larger than the producer or the topic allows.
+    #[error("a record of {bytes} bytes for topic {topic} is larger than allowed")]
     RecordTooLarge {
-        /// The topic.
+        /// Name of the topic.
         topic: String,
-        /// Key and value together.
+        /// Size of key and value.
         bytes: usize,
-        /// Its header `walcast.id`, where it was refused for itself and not in the company of others.
+        /// Header `walcast.id` of the record, if it was rejected on its own and not in one request with others.
         id: Option<String>,
     },
-    /// A topic is gone.
-    #[error("topic {topic} does not exist on the broker; create it, or set create = true in [kafka.topics]")]
+    /// A topic does not exist, or was deleted.
+    #[error("topic {topic} does not exist on the broker")]
     UnknownTopic {
-        /// The topic.
+        /// Name of the topic.
         topic: String,
     },
-    /// A topic is missing, and none may be created.
-    #[error("topic {topic} does not exist and create = false; create it with: {command}")]
+    /// A topic does not exist, and the configuration forbids creating it.
+    #[error(
+        "topic {topic} does not exist, and topics are not created automatically; create it with: {command}"
+    )]
     TopicNotCreated {
-        /// The topic.
+        /// Name of the topic.
         topic: String,
-        /// The command that creates it.
+        /// Command that creates the topic.
         command: String,
     },
     /// A topic cannot be created as configured.
-    #[error(
-        "topic {topic} cannot be created: {reason}; correct [kafka.topics], or create it with: {command}"
-    )]
-    TopicRefused {
-        /// The topic.
+    #[error("topic {topic} cannot be created: {reason}")]
+    TopicRejected {
+        /// Name of the topic.
         topic: String,
-        /// The broker's words.
+        /// Text of the broker.
         reason: String,
-        /// The command that creates it.
+        /// Command that creates the topic.
         command: String,
-        /// Whether it is that too few brokers are there. Where the checkpoint topic could be created with the same
-        /// replication, they have only gone away: a cluster that restarts says so until its brokers are back.
+        /// Whether too few brokers are alive for the replication factor. Where the checkpoint topic was created with the same
+        /// factor they are only down: a restarting cluster reports this until its brokers are back.
         lacks_brokers: bool,
     },
-    /// The checkpoint topic cannot keep one order of positions.
+    /// The checkpoint topic has several partitions, and so no order of positions.
     #[error(
-        "checkpoint topic {topic} has {found} partitions, but positions have one order only in one: stop every connector that uses it, \
-         delete it if no checkpoint in it is needed, or set another [kafka] topic_prefix"
+        "checkpoint topic {topic} has {found} partitions, but checkpoints have an order within one partition only"
     )]
     CheckpointPartitions {
-        /// The topic.
+        /// Name of the topic.
         topic: String,
-        /// How many it has.
+        /// Number of its partitions.
         found: usize,
     },
-    /// The checkpoint topic would forget.
+    /// The checkpoint topic is not compacted, so retention would delete checkpoints.
     #[error(
         "checkpoint topic {topic} has cleanup.policy={found}, which would delete checkpoints; run: \
-         kafka-configs.sh --bootstrap-server {brokers} --alter --topic {topic} --add-config cleanup.policy=compact"
+         kafka-configs.sh {} --alter {} --add-config cleanup.policy=compact",
+        shell::option("--bootstrap-server", brokers),
+        shell::option("--topic", topic)
     )]
     CheckpointPolicy {
-        /// The topic.
+        /// Name of the topic.
         topic: String,
-        /// Its setting.
+        /// Value of `cleanup.policy`.
         found: String,
-        /// The bootstrap addresses.
+        /// Bootstrap addresses.
         brokers: String,
     },
-    /// Another producer's open transaction hides the end of the checkpoint topic.
+    /// Another producer's open transaction hides the end of a topic.
     #[error(
-        "the end of checkpoint topic {topic} cannot be read yet: another connector's transaction on it is open since before offset {end}; \
-         it ends when that connector starts again or its transaction times out"
+        "the end of topic {topic} cannot be read yet: another producer's transaction has been open since before offset {end}; \
+         the transaction ends when that producer starts again or when it times out"
     )]
-    CheckpointHidden {
-        /// The topic.
+    EndHidden {
+        /// Name of the topic.
         topic: String,
-        /// The end of the log.
+        /// Log end offset.
         end: i64,
     },
-    /// A checkpoint cannot be read.
+    /// A checkpoint record cannot be decoded.
     #[error("the checkpoint record {key} cannot be read: {source}")]
     CheckpointUnreadable {
-        /// The record's key.
+        /// Key of the record.
         key: String,
-        /// What is wrong.
+        /// Error of the decoder.
         #[source]
         source: serde_json::Error,
     },
     /// The checkpoint was written by a later version.
     #[error(
-        "the checkpoint has format version {found}, this walcast reads up to {known}; use the version of walcast that wrote it"
+        "the checkpoint has format version {found}, and the latest that can be read is {known}; use the version that wrote it"
     )]
     CheckpointVersion {
-        /// The checkpoint's.
+        /// Format version of the checkpoint.
         found: u32,
-        /// The latest this version knows.
+        /// Latest format version that can be read.
         known: u32,
     },
-    /// The broker cannot do what is asked of it, now or later.
-    #[error("{doing}: the broker refuses: {reason}")]
-    Refused {
-        /// What was under way.
+    /// The broker rejected a request, and would reject it again.
+    #[error("{doing}: the broker rejected the request: {reason}")]
+    Rejected {
+        /// Operation in progress.
         doing: &'static str,
-        /// librdkafka's words.
+        /// Text of librdkafka.
         reason: String,
     },
-    /// Something failed that may pass.
+    /// A transient failure.
     #[error("{doing}: {reason}")]
     Failed {
-        /// What was under way.
+        /// Operation in progress.
         doing: &'static str,
-        /// librdkafka's words.
+        /// Text of librdkafka.
         reason: String,
     },
 }
 
-impl Fault for KafkaError {
-    fn is_retryable(&self) -> bool {
-        match self {
-            Self::Abandoned { .. }
+impl PortError for KafkaError {
+    fn disposition(&self) -> Disposition {
+        let is_retryable = match self {
+            Self::Cancelled { .. }
             | Self::NotOpen { .. }
             | Self::Unreachable { .. }
             | Self::TransactionExpired { .. }
             | Self::MustAbort { .. }
             | Self::CommitInDoubt { .. }
             | Self::RecordFailed { .. }
-            // It is made sure of again before the next attempt.
+            // The topic is ensured again before the next attempt.
             | Self::UnknownTopic { .. }
-            | Self::CheckpointHidden { .. }
+            | Self::EndHidden { .. }
             | Self::Failed { .. } => true,
-            Self::Unauthenticated { was_let_in, .. } => *was_let_in,
-            Self::TopicRefused { lacks_brokers, .. } => *lacks_brokers,
-            Self::PropertyRefused { .. }
-            | Self::PropertyRejected { .. }
+            Self::Unauthenticated { authenticated_before, .. } => *authenticated_before,
+            Self::TopicRejected { lacks_brokers, .. } => *lacks_brokers,
+            Self::Fenced { .. } => return Disposition::Fenced,
+            Self::RecordTooLarge { .. } => return Disposition::Halt,
+            Self::PropertyNotAllowed { .. }
+            | Self::PropertyInvalid { .. }
             | Self::ClientRejected { .. }
             | Self::Thread { .. }
             | Self::Stopped
             | Self::Unauthorized { .. }
-            | Self::Fenced { .. }
-            | Self::RecordTooLarge { .. }
             | Self::TopicNotCreated { .. }
             | Self::CheckpointPartitions { .. }
             | Self::CheckpointPolicy { .. }
             | Self::CheckpointUnreadable { .. }
             | Self::CheckpointVersion { .. }
-            | Self::Refused { .. } => false,
+            | Self::Rejected { .. } => false,
+        };
+        if is_retryable {
+            Disposition::Retry
+        } else {
+            Disposition::Stop
         }
     }
 
-    fn is_fenced(&self) -> bool {
-        matches!(self, Self::Fenced { .. })
-    }
-
-    fn halts(&self) -> bool {
-        matches!(self, Self::RecordTooLarge { .. })
-    }
-
-    fn refused_record(&self) -> Option<&str> {
+    fn detail(&self) -> Option<Detail<'_>> {
         match self {
-            Self::RecordTooLarge { id, .. } => id.as_deref(),
+            Self::RecordTooLarge { id, .. } => id.as_deref().map(Detail::RejectedRecord),
             _ => None,
         }
     }

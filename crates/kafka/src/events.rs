@@ -1,4 +1,4 @@
-//! What librdkafka tells outside of our calls: log lines, connection errors, records that were not written.
+//! Events of librdkafka outside of calls: log lines, connection errors, and records that were not written.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,15 +12,15 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, ClientContext};
 use tracing::{debug, enabled, info, warn};
 
-use crate::sorting::Kind;
+use crate::error_class::ErrorClass;
 
-/// librdkafka's own target, so that its lines can be filtered apart from ours.
+/// Tracing target of librdkafka's log lines, so that they can be filtered separately.
 const TARGET: &str = "librdkafka";
 
-/// The property a producer obeys although librdkafka warns, at each start, that it is only a consumer's.
-const OBEYED_ALL_THE_SAME: &str = "allow.auto.create.topics";
+/// Property that a producer honors, although librdkafka warns at each start that the property is a consumer's.
+const PRODUCER_PROPERTY_WITH_WARNING: &str = "allow.auto.create.topics";
 
-/// What a client was told, for whoever called it.
+/// Events of one client, shared between its callbacks and its callers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Events(Arc<State>);
 
@@ -28,26 +28,26 @@ pub(crate) struct Events(Arc<State>);
 struct State {
     has_failure: AtomicBool,
     failure: Mutex<Option<RecordFailure>>,
-    problem: Mutex<Option<Problem>>,
-    refused_topic: Mutex<Option<String>>,
-    /// What a request with more than one record holds at most.
+    problem: Mutex<Option<ConnectionProblem>>,
+    denied_topic: Mutex<Option<String>>,
+    /// Limit in bytes of a request that holds more than one record.
     request_bytes: usize,
 }
 
-/// A record that was not written.
+/// Record that was not written.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordFailure {
     pub(crate) topic: String,
     pub(crate) bytes: usize,
     pub(crate) code: RDKafkaErrorCode,
-    /// Its header `walcast.id`; `None` where it has none, or failed in one request with others.
+    /// Header `walcast.id` of the record; `None` when it has none, or failed in one request with others.
     pub(crate) id: Option<String>,
-    /// Whether it was in a request of its own, being as large as one or larger.
+    /// Whether the record had a request of its own, being at least as large as the limit of a request.
     pub(crate) is_alone: bool,
 }
 
 impl RecordFailure {
-    /// Whether it was given up because another failed.
+    /// Whether the record was purged because another record failed.
     pub(crate) fn is_purge(&self) -> bool {
         matches!(
             self.code,
@@ -56,23 +56,24 @@ impl RecordFailure {
     }
 }
 
-/// Why a connection fails.
+/// Error of a connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Problem {
+pub(crate) struct ConnectionProblem {
     pub(crate) code: RDKafkaErrorCode,
     pub(crate) reason: String,
 }
 
-impl Problem {
-    /// Whether the broker does not let us in.
-    pub(crate) fn is_refusal(&self) -> bool {
-        Kind::of(self.code) == Kind::Unauthenticated || is_certificate_refused(&self.reason)
+impl ConnectionProblem {
+    /// Whether the broker rejected the client's authentication or certificate.
+    pub(crate) fn is_authentication_failure(&self) -> bool {
+        ErrorClass::of(self.code) == ErrorClass::Unauthenticated || is_certificate_rejected(&self.reason)
     }
 }
 
-/// With TLS 1.3 a broker says only after the handshake that it does not take our certificate, or wants one; to librdkafka that is
-/// a connection that broke off, and OpenSSL's words are all there is.
-fn is_certificate_refused(reason: &str) -> bool {
+/// Whether the text of a connection error says that the broker rejected the client certificate. With TLS 1.3 the broker
+/// rejects a certificate only after the handshake; librdkafka reports a broken connection, and OpenSSL's text is the only
+/// sign.
+fn is_certificate_rejected(reason: &str) -> bool {
     reason.split_once("ssl/tls alert ").is_some_and(|(_, alert)| {
         [
             "certificate",
@@ -83,15 +84,15 @@ fn is_certificate_refused(reason: &str) -> bool {
             "no certificate",
         ]
         .iter()
-        .any(|refusal| alert.starts_with(refusal))
+        .any(|rejection| alert.starts_with(rejection))
     }) || reason.contains("alert certificate required")
         || reason.contains("alert unknown ca")
-        // What signed it is another authority of the same name.
+        // The certificate was signed by another CA of the same name.
         || reason.contains("alert decrypt error")
 }
 
 impl Events {
-    /// Those of a producer whose requests hold so many bytes, unless it is one record that is larger.
+    /// Events of a producer with this limit of a request, in bytes. A single larger record has a request of its own.
     pub(crate) fn of_producer(request_bytes: usize) -> Self {
         Self(Arc::new(State {
             request_bytes,
@@ -99,9 +100,9 @@ impl Events {
         }))
     }
 
-    /// The first record that failed since [`Events::forget_failure`], those passed over that were only purged with it.
+    /// First record that failed since [`Events::forget_failure`]; records that were only purged with it do not count.
     pub(crate) fn failure(&self) -> Option<RecordFailure> {
-        // Asked for between records: a lock only when there is something to see.
+        // Called between records: the lock is taken only after a failure.
         if !self.0.has_failure.load(Ordering::Acquire) {
             return None;
         }
@@ -113,35 +114,35 @@ impl Events {
         self.0.has_failure.store(false, Ordering::Release);
     }
 
-    /// The topic that a broker last did not let us write in a transaction.
-    pub(crate) fn refused_topic(&self) -> Option<String> {
-        lock(&self.0.refused_topic).clone()
+    /// Topic for which a broker last denied a write in a transaction.
+    pub(crate) fn denied_topic(&self) -> Option<String> {
+        lock(&self.0.denied_topic).clone()
     }
 
-    /// The last connection problem.
-    pub(crate) fn problem(&self) -> Option<Problem> {
+    /// Last error of a connection.
+    pub(crate) fn problem(&self) -> Option<ConnectionProblem> {
         lock(&self.0.problem).clone()
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Plain values are replaced whole, so a panic elsewhere leaves nothing half done.
+    // Values are replaced whole, so a panic while the lock is held leaves no partial state.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl ClientContext for Events {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        if let Some(topic) = refused_topic(facility, message) {
-            *lock(&self.0.refused_topic) = Some(topic.to_owned());
+        if let Some(topic) = denied_topic(facility, message) {
+            *lock(&self.0.denied_topic) = Some(topic.to_owned());
         }
         match level {
-            // It goes on trying by itself: what needs a person comes back as the error of a call.
+            // librdkafka retries on its own: a failure that needs an operator is returned by a call.
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
             | RDKafkaLogLevel::Critical
             | RDKafkaLogLevel::Error
             | RDKafkaLogLevel::Warning
-                if !message.contains(OBEYED_ALL_THE_SAME) =>
+                if !message.contains(PRODUCER_PROPERTY_WITH_WARNING) =>
             {
                 warn!(target: TARGET, facility, "{message}");
             }
@@ -154,9 +155,9 @@ impl ClientContext for Events {
         debug!(target: TARGET, error = reason, "client error");
         if let Some(code) = error.rdkafka_error_code() {
             let mut problem = lock(&self.0.problem);
-            // That all brokers are down is told after why each of them is.
+            // `AllBrokersDown` follows the error of each broker, which says more.
             if code != RDKafkaErrorCode::AllBrokersDown || problem.is_none() {
-                *problem = Some(Problem {
+                *problem = Some(ConnectionProblem {
                     code,
                     reason: reason.to_owned(),
                 });
@@ -175,9 +176,9 @@ impl ProducerContext<NoCustomPartitioner> for Events {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
         let mut first = lock(&self.0.failure);
         match &mut *first {
-            // The reports of one request come together: what was refused for its size was all of them.
+            // The reports of one request arrive together: the size of all of its records was rejected.
             Some(failure) if !failure.is_purge() => {
-                if Kind::of(code) == Kind::TooLarge && !failure.is_alone {
+                if ErrorClass::of(code) == ErrorClass::TooLarge && !failure.is_alone {
                     failure.id = None;
                 }
             }
@@ -196,25 +197,24 @@ impl ProducerContext<NoCustomPartitioner> for Events {
     }
 }
 
-/// The header by which a record is recognized.
+/// Header `walcast.id`, which identifies a record.
 pub(crate) fn identity(headers: Option<&impl Headers>) -> Option<String> {
     let id = headers?.iter().find(|header| header.key == "walcast.id")?;
     String::from_utf8(id.value?.to_vec()).ok()
 }
 
-/// Only a log line says which topic may not be written: the error of the transaction does not, and its records are purged
-/// without a cause of their own.
-fn refused_topic<'a>(facility: &str, message: &'a str) -> Option<&'a str> {
+/// Topic of a denied write, taken from a log line: neither the transaction's error nor the purged records name the topic.
+fn denied_topic<'a>(facility: &str, message: &'a str) -> Option<&'a str> {
     if facility != "ADDPARTS" {
         return None;
     }
     let (_, named) = message.split_once("Failed to add partition \"")?;
     let (topic, why) = named.split_once('"')?;
-    // Those that were asked for together with it are not added either, and are logged too.
+    // Other partitions of the same request are not added either, and are logged too.
     why.contains("Topic authorization failed").then_some(topic)
 }
 
-/// Lets librdkafka log what tracing would show of it.
+/// Sets librdkafka's log level to the level that tracing shows.
 pub(crate) fn set_log_level(config: &mut ClientConfig) {
     config.set_log_level(if enabled!(target: TARGET, tracing::Level::DEBUG) {
         RDKafkaLogLevel::Debug
@@ -227,36 +227,36 @@ pub(crate) fn set_log_level(config: &mut ClientConfig) {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_certificate_refused, refused_topic};
+    use super::{denied_topic, is_certificate_rejected};
 
     #[test]
-    fn a_refused_certificate_is_told_by_openssls_words() {
+    fn rejected_certificate_is_found_in_the_text_of_openssl() {
         for reason in [
             "Receive failed: error:0A000412:SSL routines::ssl/tls alert bad certificate: SSL alert number 42 (after 0ms in state APIVERSION_QUERY)",
             "Receive failed: error:0A00045C:SSL routines::tlsv13 alert certificate required: SSL alert number 116",
             "Receive failed: error:0A000418:SSL routines::tlsv1 alert unknown ca: SSL alert number 48",
             "Receive failed: error:0A000415:SSL routines::ssl/tls alert certificate expired: SSL alert number 45",
         ] {
-            assert!(is_certificate_refused(reason), "{reason}");
+            assert!(is_certificate_rejected(reason), "{reason}");
         }
         for reason in [
             "Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)",
             "Receive failed: error:0A000438:SSL routines::tlsv1 alert internal error: SSL alert number 80",
         ] {
-            assert!(!is_certificate_refused(reason), "{reason}");
+            assert!(!is_certificate_rejected(reason), "{reason}");
         }
     }
 
     #[test]
-    fn the_topic_is_found_in_librdkafkas_words() {
+    fn denied_topic_is_found_in_a_log_line() {
         let line = "[thrd:main]: 127.0.0.1:9092/1: Failed to add partition \"shop.public.orders\" [0] to transaction: \
                     Broker: Topic authorization failed";
-        assert_eq!(refused_topic("ADDPARTS", line), Some("shop.public.orders"));
-        assert_eq!(refused_topic("FAIL", line), None);
+        assert_eq!(denied_topic("ADDPARTS", line), Some("shop.public.orders"));
+        assert_eq!(denied_topic("FAIL", line), None);
         let beside = line.replace("Topic authorization failed", "Operation not attempted");
-        assert_eq!(refused_topic("ADDPARTS", &beside), None);
+        assert_eq!(denied_topic("ADDPARTS", &beside), None);
         assert_eq!(
-            refused_topic("ADDPARTS", "Failed to add partitions to transaction"),
+            denied_topic("ADDPARTS", "Failed to add partitions to transaction"),
             None
         );
     }

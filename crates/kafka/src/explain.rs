@@ -1,4 +1,4 @@
-//! Turns librdkafka's error codes into errors that say what happened, to which thing, and what to do.
+//! Maps librdkafka's error codes to errors that name the operation and the resource.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,42 +6,47 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::types::RDKafkaErrorCode;
 
+use crate::config::KafkaConfig;
+use crate::error::KafkaError;
+use crate::error_class::ErrorClass;
 use crate::events::{Events, RecordFailure};
-use crate::sorting::Kind;
-use crate::{KafkaConfig, KafkaError};
 
-/// Explains the failures of one client.
+/// Maps the failures of one client to errors.
 #[derive(Clone, Debug)]
 pub(crate) struct Explain {
     config: Arc<KafkaConfig>,
     events: Events,
-    was_let_in: Arc<AtomicBool>,
+    authenticated_before: Arc<AtomicBool>,
 }
 
-/// What was tried on what, in the words of Kafka's access rules.
+/// Attempted operation, in the terms of Kafka's ACLs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attempt<'a> {
-    /// For people, such as `reading the checkpoint`.
+    /// Description of the operation, such as `reading the checkpoint`.
     pub(crate) doing: &'static str,
-    /// The operation that has to be granted.
+    /// ACL operation that the attempt needs.
     pub(crate) operation: &'static str,
-    /// The kind of resource, such as `topic`.
+    /// Type of the resource, such as `topic`.
     pub(crate) resource: &'static str,
-    /// Its name.
+    /// Name of the resource.
     pub(crate) name: &'a str,
 }
 
 impl Explain {
-    /// `was_let_in` lasts longer than a client: it says whether a broker ever let one in.
-    pub(crate) fn new(config: Arc<KafkaConfig>, events: Events, was_let_in: Arc<AtomicBool>) -> Self {
+    /// `authenticated_before` outlives the client: whether a broker has accepted the credentials since the start.
+    pub(crate) fn new(
+        config: Arc<KafkaConfig>,
+        events: Events,
+        authenticated_before: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             config,
             events,
-            was_let_in,
+            authenticated_before,
         }
     }
 
-    /// The error for a code.
+    /// Error for an error code.
     pub(crate) fn code(&self, attempt: Attempt<'_>, code: RDKafkaErrorCode, reason: &str) -> KafkaError {
         let Attempt {
             doing,
@@ -50,38 +55,40 @@ impl Explain {
             name,
         } = attempt;
         let reason = self.config.properties.redact(reason);
-        match Kind::of(code) {
-            Kind::Fenced => KafkaError::Fenced {
+        match ErrorClass::of(code) {
+            ErrorClass::Fenced => KafkaError::Fenced {
                 transactional_id: self.config.transactional_id(),
             },
-            Kind::Unauthenticated => self.unauthenticated(reason),
-            Kind::Unauthorized if code == RDKafkaErrorCode::TransactionalIdAuthorizationFailed => {
+            ErrorClass::Unauthenticated => self.unauthenticated(reason),
+            ErrorClass::Unauthorized if code == RDKafkaErrorCode::TransactionalIdAuthorizationFailed => {
                 let resource = format!("transactional id {}", self.config.transactional_id());
                 KafkaError::Unauthorized {
                     operation: "Write",
                     resource,
                 }
             }
-            Kind::Unauthorized if code == RDKafkaErrorCode::ClusterAuthorizationFailed => {
+            ErrorClass::Unauthorized if code == RDKafkaErrorCode::ClusterAuthorizationFailed => {
                 KafkaError::Unauthorized {
                     operation,
                     resource: format!("the cluster (for {resource} {name})"),
                 }
             }
-            Kind::Unauthorized => KafkaError::Unauthorized {
+            ErrorClass::Unauthorized => KafkaError::Unauthorized {
                 operation,
                 resource: format!("{resource} {name}"),
             },
-            Kind::Unreachable => self.unreachable(doing, reason),
-            Kind::Refused => KafkaError::Refused { doing, reason },
-            Kind::UnknownTopic if resource == "topic" => KafkaError::UnknownTopic {
+            ErrorClass::Unreachable => self.unreachable(doing, reason),
+            ErrorClass::Rejected => KafkaError::Rejected { doing, reason },
+            ErrorClass::UnknownTopic if resource == "topic" => KafkaError::UnknownTopic {
                 topic: name.to_owned(),
             },
-            Kind::TooLarge | Kind::UnknownTopic | Kind::Passing => KafkaError::Failed { doing, reason },
+            ErrorClass::TooLarge | ErrorClass::UnknownTopic | ErrorClass::Transient => {
+                KafkaError::Failed { doing, reason }
+            }
         }
     }
 
-    /// The error of a call that gives no more than a code.
+    /// Error for a failed call of the client library.
     pub(crate) fn client(&self, attempt: Attempt<'_>, error: &ClientError) -> KafkaError {
         match error.rdkafka_error_code() {
             Some(code) => self.code(attempt, code, &error.to_string()),
@@ -91,7 +98,7 @@ impl Explain {
         }
     }
 
-    /// The error for a record that was not written.
+    /// Error for a record that was not written.
     pub(crate) fn record(&self, failure: &RecordFailure) -> KafkaError {
         let RecordFailure {
             topic,
@@ -107,7 +114,7 @@ impl Explain {
             name: topic,
         };
         match self.code(attempt, *code, &code.to_string()) {
-            _ if Kind::of(*code) == Kind::TooLarge => KafkaError::RecordTooLarge {
+            _ if ErrorClass::of(*code) == ErrorClass::TooLarge => KafkaError::RecordTooLarge {
                 topic: topic.clone(),
                 bytes: *bytes,
                 id: id.clone(),
@@ -120,39 +127,33 @@ impl Explain {
         }
     }
 
-    /// Nobody answers: because nobody is there, or because nobody lets us in.
+    /// Error for brokers that do not answer: they are unreachable, or they reject the client.
     fn unreachable(&self, doing: &'static str, reason: String) -> KafkaError {
         match self.events.problem() {
-            Some(problem) if problem.is_refusal() => {
+            Some(problem) if problem.is_authentication_failure() => {
                 self.unauthenticated(self.config.properties.redact(&problem.reason))
             }
-            // Whoever listens has closed the connection at the first request, and nothing else is known.
-            Some(problem) if problem.code == RDKafkaErrorCode::AllBrokersDown => KafkaError::Unreachable {
-                doing,
-                brokers: self.config.brokers.clone(),
-                reason: format!(
-                    "{}; if somebody listens there, security.protocol of [kafka.properties] may not be what is expected",
-                    self.config.properties.redact(&problem.reason)
-                ),
-            },
             Some(problem) => KafkaError::Unreachable {
                 doing,
                 brokers: self.config.brokers.clone(),
                 reason: self.config.properties.redact(&problem.reason),
+                // The peer closed the connection at the first request, and nothing else is known.
+                may_speak_another_protocol: problem.code == RDKafkaErrorCode::AllBrokersDown,
             },
             None => KafkaError::Unreachable {
                 doing,
                 brokers: self.config.brokers.clone(),
                 reason,
+                may_speak_another_protocol: false,
             },
         }
     }
 
-    /// The error of a broker that does not let us in, as soon as one said so.
-    pub(crate) fn turned_away(&self) -> Option<KafkaError> {
+    /// Error of failed authentication, once a broker has reported it.
+    pub(crate) fn authentication_failure(&self) -> Option<KafkaError> {
         let problem = self.events.problem()?;
         problem
-            .is_refusal()
+            .is_authentication_failure()
             .then(|| self.unauthenticated(self.config.properties.redact(&problem.reason)))
     }
 
@@ -160,7 +161,7 @@ impl Explain {
         KafkaError::Unauthenticated {
             brokers: self.config.brokers.clone(),
             reason,
-            was_let_in: self.was_let_in.load(Ordering::Relaxed),
+            authenticated_before: self.authenticated_before.load(Ordering::Relaxed),
         }
     }
 }

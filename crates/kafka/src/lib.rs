@@ -1,52 +1,57 @@
-//! The Kafka side of the connector: records and checkpoint in one transaction, topics, and the schema registry.
+//! Kafka sink of the connector: records and checkpoint in one transaction, topics, and the schema registry client.
 //!
 //! ```text
 //! KafkaSink ──Command──▶ producer thread ──▶ librdkafka ──▶ broker
 //!     ▲                       │
-//!     └────── reply ◀─────────┘   a batch cleared, a commit that is durable, or an error that says what to do
+//!     └────── reply ◀─────────┘   an emptied batch, a durable commit, or an error that names the operation
 //! ```
 //!
-//! librdkafka's calls block, so one named thread makes them; it ends with the sink. What went wrong is sorted into what
-//! trying again can heal, what needs a person, and being fenced by another instance.
+//! The calls of librdkafka block, so one named thread makes them; the thread ends with the sink. Errors are classified into
+//! transient ones, which a retry may resolve, permanent ones, which an operator must resolve, and fencing by another instance.
 //!
-//! Guarantees: a commit that is reported was acknowledged by the transaction coordinator; one whose answer did not come is
-//! reported as in doubt, never as done or undone. The checkpoint is read to the end of the log, past every transaction
-//! that was open when reading began. A property that would weaken this is refused by name.
+//! Guarantees: a reported commit was acknowledged by the transaction coordinator; a commit without a response is reported as in
+//! doubt, never as done or undone. The checkpoint is read up to the end offset, past every transaction that was open when
+//! reading began. A property that would weaken a guarantee is rejected by name.
 //!
-//! The crate never retries a batch by itself: the log is the retry buffer.
+//! The crate never retries a batch on its own: the WAL is the retry buffer. It knows neither the commands nor the configuration
+//! keys of the program around it: errors carry values, and the program adds what to do.
 
 mod checkpoint;
+mod checkpoint_store;
 mod clients;
 mod cluster;
 mod config;
 mod dead_letters;
 mod error;
+mod error_class;
 mod events;
 mod explain;
+mod in_flight_window;
 mod limits;
 mod preconditions;
-mod producer;
+mod producer_session;
+mod producer_thread;
 mod properties;
-mod reader;
+mod record;
 mod registry;
-mod session;
 mod signals;
 mod sink;
-mod sorting;
 mod stall;
+mod topic_consumer;
+mod topic_reader;
 mod topics;
-mod window;
 
+pub use checkpoint_store::KafkaCheckpointStore;
 pub use config::{
-    ClientIdentity, KafkaConfig, RegistryAuth, RegistryConfig, RegistryTls, Secret, TopicConfig,
-    checkpoint_topic,
+    ClientIdentity, KafkaConfig, RegistryAuth, RegistryConfig, RegistryTls, TopicConfig, checkpoint_topic,
 };
-pub use dead_letters::{dead_letters, take_off};
+pub use dead_letters::{read_dead_letters, resolve_dead_letters};
 pub use error::KafkaError;
-pub use preconditions::{Outcome, Precondition, preconditions};
-pub use properties::{Properties, is_secret as is_secret_property};
-pub use reader::{CheckpointReader, last_values};
-pub use registry::{Registry, RegistryError, SchemaChanges};
+pub use preconditions::preconditions;
+pub use properties::{KafkaProperties, is_secret as is_secret_property};
+pub use registry::{AddressProblem, Registry, RegistryError, SchemaChanges, TlsFile};
 pub use signals::{SignalRecord, SignalTopic};
 pub use sink::KafkaSink;
+pub use topic_consumer::ReadFrom;
+pub use topic_reader::{TopicReader, TopicRecord, TopicSelection, last_values};
 pub use topics::KafkaTopics;

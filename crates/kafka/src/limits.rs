@@ -1,32 +1,34 @@
-//! How large a record of a topic may be.
+//! Size limits of the records of a topic.
 
 use tracing::warn;
 use walcast_mapper::RecordLimits;
 
+use crate::clients;
 use crate::cluster::Cluster;
-use crate::{KafkaError, Properties, clients};
+use crate::error::KafkaError;
+use crate::properties::KafkaProperties;
 
-/// What the smallest request with one record holds beside key, value and headers: 61 bytes of its own, and the lengths and
-/// distances of the record, one byte each at least.
+/// Least overhead of a request with one record beside key, value and headers: 61 bytes of the batch header, and the record's
+/// lengths and deltas, at least one byte each.
 const REQUEST_BYTES_MIN: usize = 68;
 
-/// What it holds at most beside them and the names of a few headers.
+/// Largest overhead of such a request, with the names of a few headers.
 const REQUEST_BYTES_MAX: usize = 512;
 
-/// What a broker takes that was left as shipped, where it may not be asked.
+/// Default of `max.message.bytes`, used where the topic's settings may not be read.
 const TOPIC_BYTES_SHIPPED: usize = 1_048_588;
 
-/// Asks a topic's setting.
-pub(crate) async fn ask(
+/// Fetches the size limits of a topic.
+pub(crate) async fn fetch(
     cluster: &Cluster,
-    properties: &Properties,
+    properties: &KafkaProperties,
     topic: &str,
 ) -> Result<RecordLimits, KafkaError> {
     let topic_bytes = match cluster.setting(topic, "max.message.bytes").await {
         Ok(setting) => setting.and_then(|bytes| bytes.parse().ok()),
-        // Reading settings is a right of its own, which nothing else here needs.
+        // DescribeConfigs is a separate permission, which nothing else here needs.
         Err(error @ KafkaError::Unauthorized { .. }) => {
-            warn!(topic, %error, "how large a record may be is not known before one is refused");
+            warn!(topic, %error, "the topic's max.message.bytes is unknown: a record above it is noticed only when the broker rejects it");
             None
         }
         Err(error) => return Err(error),
@@ -38,7 +40,7 @@ pub(crate) async fn ask(
 fn of(producer: usize, topic: Option<usize>, compresses: bool) -> RecordLimits {
     RecordLimits {
         key_and_value: producer,
-        // What is compressed may fit all the same.
+        // A compressed record may fit in spite of its size.
         whole: topic
             .filter(|_| !compresses)
             .map_or(usize::MAX, |bytes| bytes.saturating_sub(REQUEST_BYTES_MIN)),
@@ -55,7 +57,7 @@ mod tests {
     use super::of;
 
     #[test]
-    fn only_what_is_surely_refused_is_over_the_limits() {
+    fn limits_are_exceeded_only_by_records_that_the_broker_rejects() {
         let limits = |key_and_value, whole, taken| RecordLimits {
             key_and_value,
             whole,

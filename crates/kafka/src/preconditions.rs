@@ -1,36 +1,21 @@
-//! What must hold before the connector can run, as far as it can be seen without disturbing a running instance.
+//! Preconditions on Kafka and the schema registry, checked without disturbing a running instance.
 //!
-//! Transactions are not tried: initialising them would fence the instance that runs under the same name.
+//! Transactions are not tried: initializing them would fence the instance that runs under the same name.
 
 use std::sync::Arc;
 
 use rdkafka::types::RDKafkaErrorCode;
-use walcast_delivery::Guarantee;
+use walcast_delivery::{Guarantee, Precondition};
 
-use crate::cluster::{Cluster, CreateFailure};
-use crate::registry::Registry;
-use crate::session::Session;
-use crate::{CheckpointReader, KafkaConfig, KafkaError, RegistryConfig, topics};
+use crate::checkpoint_store::KafkaCheckpointStore;
+use crate::cluster::{Cluster, CreateFailure, Creation};
+use crate::config::{KafkaConfig, RegistryConfig};
+use crate::error::KafkaError;
+use crate::producer_session::ProducerSession;
+use crate::registry::{Registry, RegistryError};
+use crate::topics;
 
-/// One thing that must hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Precondition {
-    /// What it is, such as `kafka brokers`.
-    pub name: String,
-    /// Whether it holds.
-    pub outcome: Outcome,
-}
-
-/// Whether a precondition holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It holds; with what was seen.
-    Holds(String),
-    /// It does not; with what is wrong and how to put it right.
-    Fails(String),
-}
-
-/// Looks at brokers, topics and registry. `topics` are those that will be written. Nothing is created or fenced.
+/// Checks brokers, topics and registry. `topics` are the topics that will be written. Nothing is created or fenced.
 pub async fn preconditions(
     config: &KafkaConfig,
     registry: Option<&RegistryConfig>,
@@ -43,9 +28,9 @@ pub async fn preconditions(
         Err(error) => return vec![finding("kafka client", Err(error))],
     };
     let brokers = cluster.brokers().await.map(|brokers| brokers.join(", "));
-    let answered = brokers.is_ok();
+    let is_reachable = brokers.is_ok();
     found.push(finding("kafka brokers", brokers));
-    if answered {
+    if is_reachable {
         found.push(finding("checkpoint topic", checkpoint(&cluster, config).await));
         for topic in topics {
             found.push(finding(
@@ -55,24 +40,23 @@ pub async fn preconditions(
         }
     }
     if let Some(registry) = registry {
-        found.push(finding("schema registry", registered(registry).await));
+        found.push(finding("schema registry", registry_answers(registry).await));
     }
     found
 }
 
-fn finding<E: std::error::Error>(name: &str, result: Result<String, E>) -> Precondition {
-    let outcome = match result {
-        Ok(seen) => Outcome::Holds(seen),
-        Err(error) => Outcome::Fails(error.to_string()),
-    };
-    Precondition {
-        name: name.to_owned(),
-        outcome,
+fn finding<E: std::error::Error + Send + Sync + 'static>(
+    name: &str,
+    result: Result<String, E>,
+) -> Precondition {
+    match result {
+        Ok(found) => Precondition::holds(name, found),
+        Err(error) => Precondition::error(name, error),
     }
 }
 
 fn client(config: &Arc<KafkaConfig>) -> Result<String, KafkaError> {
-    Session::new(config, &Arc::default())?;
+    ProducerSession::new(config, &Arc::default())?;
     Ok(match config.guarantee {
         Guarantee::ExactlyOnce => format!("exactly once as {}", config.transactional_id()),
         Guarantee::AtLeastOnce => "at least once".to_owned(),
@@ -82,10 +66,10 @@ fn client(config: &Arc<KafkaConfig>) -> Result<String, KafkaError> {
 async fn checkpoint(cluster: &Cluster, config: &KafkaConfig) -> Result<String, KafkaError> {
     let topic = config.checkpoint_topic();
     match cluster.partitions(&topic).await? {
-        None => could_create(cluster, config, &topics::checkpoint_topic(config, &topic)).await,
+        None => check_creation(cluster, config, &topics::checkpoint_topic(config, &topic)).await,
         Some(1) => {
             topics::check_policy(cluster, config, &topic).await?;
-            let log = CheckpointReader::new(config.clone()).read().await?;
+            let log = KafkaCheckpointStore::new(config.clone()).log().await?;
             Ok(match log.current {
                 Some(checkpoint) => format!("{topic}, checkpoint at {}", checkpoint.end_lsn),
                 None => format!("{topic}, no checkpoint yet"),
@@ -98,23 +82,23 @@ async fn checkpoint(cluster: &Cluster, config: &KafkaConfig) -> Result<String, K
 async fn record_topic(cluster: &Cluster, config: &KafkaConfig, topic: &str) -> Result<String, KafkaError> {
     match cluster.partitions(topic).await? {
         Some(found) => Ok(format!("exists, partitions: {found}")),
-        None => could_create(cluster, config, &topics::record_topic(config, topic)).await,
+        None => check_creation(cluster, config, &topics::record_topic(config, topic)).await,
     }
 }
 
-async fn could_create(
+async fn check_creation(
     cluster: &Cluster,
     config: &KafkaConfig,
-    creation: &crate::cluster::Creation<'_>,
+    creation: &Creation<'_>,
 ) -> Result<String, KafkaError> {
     let (topic, command) = (creation.topic.to_owned(), topics::command(config, creation));
-    if !config.topics.create {
+    if !config.topics.auto_create {
         return Err(KafkaError::TopicNotCreated { topic, command });
     }
     match cluster.create(creation, true).await {
         Ok(()) => Ok("will be created".to_owned()),
         Err(CreateFailure::Failed(error)) => Err(error),
-        Err(CreateFailure::Refused(code)) => Err(KafkaError::TopicRefused {
+        Err(CreateFailure::Rejected(code)) => Err(KafkaError::TopicRejected {
             topic,
             reason: code.to_string(),
             command,
@@ -123,7 +107,7 @@ async fn could_create(
     }
 }
 
-async fn registered(config: &RegistryConfig) -> Result<String, crate::RegistryError> {
+async fn registry_answers(config: &RegistryConfig) -> Result<String, RegistryError> {
     Registry::new(config)?.probe().await?;
     Ok(format!("{} answers", config.url))
 }

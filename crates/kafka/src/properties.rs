@@ -1,4 +1,4 @@
-//! librdkafka properties of the user's own: which are let through, and which would break a promise.
+//! Additional librdkafka properties: which are accepted, and which would break a guarantee.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,20 +6,22 @@ use std::fmt;
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError as ClientError;
 
-use crate::KafkaError;
-use crate::config::REDACTED;
+use crate::error::KafkaError;
 
-/// Properties that are set elsewhere, or on which the guarantee rests.
-const REFUSED: [(&str, &str); 24] = [
-    ("bootstrap.servers", "it is set by [kafka] brokers"),
-    ("metadata.broker.list", "it is set by [kafka] brokers"),
+/// Text printed in place of a secret.
+pub(crate) const REDACTED: &str = "[redacted]";
+
+/// Properties that are set by the connector, or on which its guarantees rest, with the reason.
+const NOT_ALLOWED: [(&str, &str); 24] = [
+    ("bootstrap.servers", "the brokers are a setting of their own"),
+    ("metadata.broker.list", "the brokers are a setting of their own"),
     (
         "transactional.id",
-        "it follows from name, so that an instance fences its own predecessor and nobody else's",
+        "it is derived from the connector's name, so that an instance fences only earlier instances of the same connector",
     ),
     (
         "transaction.timeout.ms",
-        "it is set by [kafka] transaction_timeout_ms",
+        "the transaction timeout is a setting of its own",
     ),
     (
         "enable.idempotence",
@@ -27,7 +29,7 @@ const REFUSED: [(&str, &str); 24] = [
     ),
     (
         "enable.gapless.guarantee",
-        "it would end the producer where aborting the transaction is enough",
+        "it would make an error fatal where aborting the transaction is enough",
     ),
     (
         "acks",
@@ -43,7 +45,7 @@ const REFUSED: [(&str, &str); 24] = [
     ),
     (
         "delivery.report.only.error",
-        "delivery reports are how a failed record is noticed",
+        "failed records are noticed by their delivery reports",
     ),
     ("group.id", "the connector joins no consumer group"),
     ("group.instance.id", "the connector joins no consumer group"),
@@ -62,30 +64,30 @@ const REFUSED: [(&str, &str); 24] = [
     ),
     (
         "enable.partition.eof",
-        "it is how the end of the checkpoint topic is seen",
+        "the end of the checkpoint topic is detected by it",
     ),
     (
         "allow.auto.create.topics",
-        "topics are created as [kafka.topics] says, not by the broker's defaults",
+        "topics are created with the configured settings and not with the broker's defaults",
     ),
     ("check.crcs", "the checkpoint is always checked"),
-    ("log.queue", "logging is set by [log]"),
-    ("log_level", "logging is set by [log]"),
-    ("log.thread.name", "logging is set by [log]"),
-    ("enabled_events", "it is how delivery reports arrive"),
+    ("log.queue", "logging is configured for the whole process"),
+    ("log_level", "logging is configured for the whole process"),
+    ("log.thread.name", "logging is configured for the whole process"),
+    ("enabled_events", "delivery reports arrive as events"),
     (
         "test.mock.num.brokers",
         "records would go to a mock cluster in memory",
     ),
 ];
 
-/// Below this a short stall of a broker would fail every record under way.
+/// Least `delivery.timeout.ms`: with less a short stall of a broker would fail every record in flight.
 const DELIVERY_TIMEOUT_MS_MIN: u64 = 5_000;
 
-/// More requests under way than a broker keeps sequence numbers for.
+/// Most requests in flight: a broker keeps the sequence numbers of so many.
 const REQUESTS_IN_FLIGHT_MAX: u64 = 5;
 
-/// Properties whose values are never printed: any that contains one of these.
+/// Words that mark a property as secret: the value of a property whose name contains one is never printed.
 const SECRET_WORDS: [&str; 6] = [
     "password",
     "secret",
@@ -95,38 +97,38 @@ const SECRET_WORDS: [&str; 6] = [
     "token",
 ];
 
-/// librdkafka properties that break no promise and that librdkafka knows. Secret values are not printed.
+/// Additional librdkafka properties that librdkafka accepts and that break no guarantee. `Debug` redacts secret values.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Properties(BTreeMap<String, String>);
+pub struct KafkaProperties(BTreeMap<String, String>);
 
-impl Properties {
-    /// Checks properties.
+impl KafkaProperties {
+    /// Checks the properties.
     ///
     /// # Errors
-    /// [`KafkaError::PropertyRefused`] for one that would break the guarantee or is set elsewhere,
-    /// [`KafkaError::PropertyRejected`] for one that librdkafka does not know or whose value it does not take.
+    /// [`KafkaError::PropertyNotAllowed`] for a property that would break a guarantee or is set by the connector,
+    /// [`KafkaError::PropertyInvalid`] for a property that librdkafka does not know or whose value it rejects.
     pub fn new(properties: BTreeMap<String, String>) -> Result<Self, KafkaError> {
         for (key, value) in &properties {
-            if let Some(why) = refusal(key, value) {
-                return Err(KafkaError::PropertyRefused {
+            if let Some(why) = reason_not_allowed(key, value) {
+                return Err(KafkaError::PropertyNotAllowed {
                     key: key.clone(),
                     why,
                 });
             }
         }
         let properties = Self(properties);
-        properties.known()?;
+        properties.check_with_librdkafka()?;
         Ok(properties)
     }
 
-    fn known(&self) -> Result<(), KafkaError> {
+    fn check_with_librdkafka(&self) -> Result<(), KafkaError> {
         let mut config = ClientConfig::new();
         for (key, value) in &self.0 {
             config.set(key, value);
         }
         match config.create_native_config() {
             Ok(_checked) => Ok(()),
-            Err(ClientError::ClientConfig(_, reason, key, _)) => Err(KafkaError::PropertyRejected {
+            Err(ClientError::ClientConfig(_, reason, key, _)) => Err(KafkaError::PropertyInvalid {
                 key,
                 reason: self.redact(&reason),
             }),
@@ -136,7 +138,7 @@ impl Properties {
         }
     }
 
-    /// The value of a property.
+    /// Value of a property.
     #[must_use]
     pub fn value(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
@@ -146,7 +148,7 @@ impl Properties {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// `text` without any of the secret values, for what librdkafka says.
+    /// `text` of librdkafka without the secret values.
     pub(crate) fn redact(&self, text: &str) -> String {
         self.iter()
             .filter(|(key, value)| is_secret(key) && !value.is_empty())
@@ -156,7 +158,7 @@ impl Properties {
     }
 }
 
-impl fmt::Debug for Properties {
+impl fmt::Debug for KafkaProperties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map()
             .entries(
@@ -173,8 +175,8 @@ pub fn is_secret(key: &str) -> bool {
     SECRET_WORDS.iter().any(|word| key.contains(word))
 }
 
-fn refusal(key: &str, value: &str) -> Option<&'static str> {
-    if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| *refused == key) {
+fn reason_not_allowed(key: &str, value: &str) -> Option<&'static str> {
+    if let Some((_, why)) = NOT_ALLOWED.iter().find(|(known, _)| *known == key) {
         return Some(why);
     }
     let number = value.trim().parse::<u64>().ok();
@@ -182,7 +184,7 @@ fn refusal(key: &str, value: &str) -> Option<&'static str> {
         "max.in.flight" | "max.in.flight.requests.per.connection"
             if number.is_some_and(|requests| requests > REQUESTS_IN_FLIGHT_MAX) =>
         {
-            Some("with more than 5 requests under way a broker cannot tell repeats")
+            Some("with more than 5 requests in flight a broker cannot recognize duplicates")
         }
         "retries" | "message.send.max.retries" if number == Some(0) => {
             Some("without retries every short failure of a broker aborts the transaction")
@@ -193,7 +195,7 @@ fn refusal(key: &str, value: &str) -> Option<&'static str> {
             Some("below 5000 every short stall of a broker aborts the transaction")
         }
         "partitioner" if value.trim() == "random" => {
-            Some("records of one key would go to different partitions and lose their order")
+            Some("records with the same key would be written to different partitions and lose their order")
         }
         "queuing.strategy" if value.trim() == "lifo" => Some("records would lose their order"),
         _ => None,
@@ -211,80 +213,74 @@ mod tests {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
-        expected.assert_eq(&match Properties::new(properties) {
+        expected.assert_eq(&match KafkaProperties::new(properties) {
             Ok(properties) => format!("{properties:?}"),
             Err(error) => error.to_string(),
         });
     }
 
     #[test]
-    fn what_breaks_the_guarantee_is_refused() {
+    fn rejects_properties_that_break_a_guarantee() {
         check(
             &[("acks", "1")],
-            expect![
-                "[kafka.properties] acks may not be set: an acknowledgement by fewer than all in-sync replicas can be lost"
-            ],
+            expect!["acks may not be set: an acknowledgement by fewer than all in-sync replicas can be lost"],
         );
         check(
             &[("transactional.id", "mine")],
             expect![
-                "[kafka.properties] transactional.id may not be set: it follows from name, so that an instance fences its own predecessor and nobody else's"
+                "transactional.id may not be set: it is derived from the connector's name, so that an instance fences only earlier instances of the same connector"
             ],
         );
         check(
             &[("max.in.flight", "6")],
             expect![
-                "[kafka.properties] max.in.flight may not be set: with more than 5 requests under way a broker cannot tell repeats"
+                "max.in.flight may not be set: with more than 5 requests in flight a broker cannot recognize duplicates"
             ],
         );
         check(
             &[("retries", "0")],
             expect![
-                "[kafka.properties] retries may not be set: without retries every short failure of a broker aborts the transaction"
+                "retries may not be set: without retries every short failure of a broker aborts the transaction"
             ],
         );
         check(
             &[("partitioner", "random")],
             expect![
-                "[kafka.properties] partitioner may not be set: records of one key would go to different partitions and lose their order"
+                "partitioner may not be set: records with the same key would be written to different partitions and lose their order"
             ],
         );
         check(
             &[("delivery.timeout.ms", "1000")],
             expect![
-                "[kafka.properties] delivery.timeout.ms may not be set: below 5000 every short stall of a broker aborts the transaction"
+                "delivery.timeout.ms may not be set: below 5000 every short stall of a broker aborts the transaction"
             ],
         );
         check(
             &[("queuing.strategy", "lifo")],
-            expect!["[kafka.properties] queuing.strategy may not be set: records would lose their order"],
+            expect!["queuing.strategy may not be set: records would lose their order"],
         );
     }
 
     #[test]
-    fn what_librdkafka_does_not_know_is_named() {
+    fn names_properties_that_librdkafka_rejects() {
         check(
             &[("max.request.size", "1")],
-            expect![[
-                r#"[kafka.properties] max.request.size: No such configuration property: "max.request.size""#
-            ]],
+            expect![[r#"max.request.size: No such configuration property: "max.request.size""#]],
         );
         check(
             &[("linger.ms", "soon")],
-            expect![[
-                r#"[kafka.properties] linger.ms: Invalid value for configuration property "queue.buffering.max.ms""#
-            ]],
+            expect![[r#"linger.ms: Invalid value for configuration property "queue.buffering.max.ms""#]],
         );
         check(
             &[("compression.type", "rar")],
             expect![[
-                r#"[kafka.properties] compression.type: Invalid value "rar" for configuration property "compression.codec""#
+                r#"compression.type: Invalid value "rar" for configuration property "compression.codec""#
             ]],
         );
     }
 
     #[test]
-    fn secrets_are_not_printed() {
+    fn redacts_secrets() {
         check(
             &[
                 ("sasl.username", "walcast"),
@@ -299,7 +295,7 @@ mod tests {
             ]],
         );
         let properties =
-            Properties::new([("sasl.password".to_owned(), "hunter2".to_owned())].into()).unwrap();
+            KafkaProperties::new([("sasl.password".to_owned(), "hunter2".to_owned())].into()).unwrap();
         assert_eq!(
             properties.redact("no login with hunter2 here\n"),
             "no login with [redacted] here"

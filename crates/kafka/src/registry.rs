@@ -1,237 +1,127 @@
-//! Registers schemas with a registry that speaks Confluent's REST API.
+//! Client of a schema registry with Confluent's REST API.
+//!
+//! The requests are made by `schema_registry_converter`. Their responses pass through [`response`] first, which bounds their size
+//! and keeps the HTTP status as a number: that crate reads bodies of any length, and has the status in a text only.
 
+mod address;
 mod difference;
+mod error;
+mod redaction;
+mod response;
 mod tls;
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use reqwest::Proxy;
+use reqwest::redirect::Policy;
 use schema_registry_converter::async_impl::schema_registry::{SrSettings, perform_sr_call, post_schema};
 use schema_registry_converter::error::SRCError;
-use schema_registry_converter::schema_registry_common::{RawError, SchemaType, SrCall, SuppliedSchema};
-use walcast_delivery::{BoxedFault, Fault, SchemaRegistry};
+use schema_registry_converter::schema_registry_common::{SchemaType, SrCall, SuppliedSchema};
+use walcast_delivery::{BoxedPortError, SchemaRegistry};
 use walcast_mapper::SchemaId;
 
-use crate::{RegistryAuth, RegistryConfig};
+use self::redaction::Redaction;
+use self::response::{BoundedResponses, ResponseError};
+use crate::config::{RegistryAuth, RegistryConfig};
 
 pub use difference::SchemaChanges;
+pub use error::{AddressProblem, RegistryError, TlsFile};
 
-/// How long one call may take.
+/// Time limit of one request, its response included.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
-/// How often it is asked whether the registry answers, while connections to it are closed without a word.
-const PROBES_CUT_OFF_MAX: u32 = 10;
+/// Time limit of connecting, which is part of [`CALL_LIMIT`].
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// A subject nobody has: asking for it shows whether the registry answers and lets us in.
-const NOBODYS_SUBJECT: &str = "walcast-check";
+/// Number of probes while the registry closes connections without a response.
+const PROBES_CLOSED_EARLY_MAX: u32 = 10;
 
-/// Where in its own text the client library gives the HTTP status.
-const STATUS_FOLLOWS: &str = "with status ";
+/// Subject of the probe. It does not exist: its 404 shows that the registry answers and that authentication succeeds.
+const PROBE_SUBJECT: &str = "walcast-check";
 
-/// A failure of the schema registry. Credentials are in none of the texts.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RegistryError {
-    /// The address cannot be used.
-    #[error("[registry] url {what}")]
-    Address {
-        /// What is wrong with it.
-        what: &'static str,
-    },
-    /// The HTTP client cannot be set up.
-    #[error("the client of the schema registry cannot be set up: {reason}")]
-    Client {
-        /// Its words.
-        reason: String,
-    },
-    /// A file with certificates or a key cannot be used.
-    #[error("[registry] {key} {} cannot be used: {reason}", path.display())]
-    TlsFile {
-        /// The key that names it.
-        key: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong; nothing of what the file holds.
-        reason: String,
-    },
-    /// One of the two does not believe the other's certificate, or one does not speak TLS.
-    #[error(
-        "TLS with {url} failed: {reason}; check ca_file, certificate_file and key_file of [registry], and that its url names the host \
-         as the certificate does"
-    )]
-    Tls {
-        /// The base address.
-        url: String,
-        /// The TLS library's words.
-        reason: String,
-    },
-    /// Nobody answers.
-    #[error("no answer from {url}: {reason}; check [registry] url and that the registry runs")]
-    Unreachable {
-        /// The base address.
-        url: String,
-        /// The system's words.
-        reason: String,
-    },
-    /// The registry does not let us in, or not do this.
-    #[error(
-        "{url} refuses access (status {status}): {message}; check the user, password or token of [registry]"
-    )]
-    Unauthorized {
-        /// The base address.
-        url: String,
-        /// The HTTP status.
-        status: u16,
-        /// The registry's words.
-        message: String,
-    },
-    /// The schema does not fit the subject's compatibility rule.
-    #[error(
-        "{url} refuses the schema for subject {subject} as incompatible with an earlier version: {message}{changes}; \
-         change the subject's compatibility level, or the table, then start again, or set on_incompatible = \"new_subject\" in [registry]"
-    )]
-    Incompatible {
-        /// The base address.
-        url: String,
-        /// The subject.
-        subject: String,
-        /// The registry's words.
-        message: String,
-        /// What is another than in the subject's latest version.
-        changes: SchemaChanges,
-    },
-    /// The registry does not take the schema.
-    #[error("{url} refuses the schema for subject {subject} (status {status}): {message}")]
-    Refused {
-        /// The base address.
-        url: String,
-        /// The subject.
-        subject: String,
-        /// The HTTP status.
-        status: u16,
-        /// The registry's words.
-        message: String,
-    },
-    /// There is no such interface.
-    #[error(
-        "{url} is no Confluent schema registry interface (status 404): {message}; check the path of [registry] url"
-    )]
-    NotFound {
-        /// The base address.
-        url: String,
-        /// The registry's words.
-        message: String,
-    },
-    /// The registry itself has a problem.
-    #[error("{url} has a problem of its own (status {status}): {message}")]
-    Broken {
-        /// The base address.
-        url: String,
-        /// The HTTP status.
-        status: u16,
-        /// The registry's words.
-        message: String,
-    },
-    /// The answer is not what a registry answers.
-    #[error("{url} answers what cannot be understood: {reason}; check [registry] url")]
-    Strange {
-        /// The base address.
-        url: String,
-        /// What is strange.
-        reason: String,
-    },
-}
-
-impl Fault for RegistryError {
-    fn is_retryable(&self) -> bool {
-        match self {
-            Self::Unreachable { .. } | Self::Broken { .. } => true,
-            // A certificate that is not believed now is not believed later.
-            Self::Address { .. }
-            | Self::Client { .. }
-            | Self::TlsFile { .. }
-            | Self::Tls { .. }
-            | Self::Unauthorized { .. }
-            | Self::Incompatible { .. }
-            | Self::Refused { .. }
-            | Self::NotFound { .. }
-            | Self::Strange { .. } => false,
-        }
-    }
-
-    fn is_incompatible(&self) -> bool {
-        matches!(self, Self::Incompatible { .. })
-    }
-
-    fn halts(&self) -> bool {
-        matches!(self, Self::Incompatible { .. } | Self::Refused { .. })
-    }
-}
-
-/// Registers Avro schemas and remembers their ids.
+/// Schema registry client, which registers Avro schemas and caches their ids.
 pub struct Registry {
     url: String,
     settings: SrSettings,
+    redaction: Redaction,
     ids: HashMap<(String, String), SchemaId>,
 }
 
 impl Registry {
-    /// Makes a client; nothing is connected yet.
+    /// Creates a client, without connecting.
     ///
     /// # Errors
-    /// Files of certificates that cannot be used; an address that cannot be used, or one with credentials in it: those belong into settings of their own, since
-    /// addresses are printed.
+    /// A certificate or key file cannot be used; a URL cannot be used, or holds credentials. Credentials are separate settings,
+    /// because URLs are printed.
     pub fn new(config: &RegistryConfig) -> Result<Self, RegistryError> {
         let url = config.url.trim_end_matches('/').to_owned();
-        check_address(&url)?;
+        address::check(&url)?;
+        let mut client = tls::client(&config.tls)?
+            .connect_timeout(CONNECT_LIMIT)
+            .redirect(Policy::none())
+            // A short compressed response may decompress to a long one.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            // The proxies of the environment are those of other programs.
+            .no_proxy();
+        if let Some(proxy) = &config.proxy {
+            address::check_proxy(proxy.reveal())?;
+            client = client.proxy(Proxy::all(proxy.reveal()).map_err(|_| RegistryError::Proxy {
+                problem: "cannot be used",
+            })?);
+        }
         let mut settings = SrSettings::new_builder(url.clone());
         settings.set_timeout(CALL_LIMIT);
         match &config.auth {
             RegistryAuth::None => {}
             RegistryAuth::Basic { user, password } => {
-                settings.set_basic_authorization(user, Some(password.expose()));
+                settings.set_basic_authorization(user, Some(password.reveal()));
             }
             RegistryAuth::Bearer { token } => {
-                settings.set_token_authorization(token.expose());
+                settings.set_token_authorization(token.reveal());
             }
         }
+        settings.with_middleware(BoundedResponses);
         let settings = settings
-            .build_with(tls::client(&config.tls)?)
+            .build_with(client)
             .map_err(|error| RegistryError::Client { reason: error.error })?;
         Ok(Self {
             url,
             settings,
+            redaction: Redaction::new(config),
             ids: HashMap::new(),
         })
     }
 
-    /// Whether the registry answers and lets us read.
+    /// Checks that the registry answers and that authentication succeeds.
     ///
     /// # Errors
-    /// As of registering.
+    /// The errors of registering.
     pub async fn probe(&self) -> Result<(), RegistryError> {
-        let ask = || perform_sr_call(&self.settings, SrCall::GetLatest(NOBODYS_SUBJECT));
-        let mut answer = ask().await;
-        // A server that does not like our certificate says so when the connection stands already, and may have closed it before
-        // that was read.
-        for _ in 1..PROBES_CUT_OFF_MAX {
-            if !answer.as_ref().is_err_and(|error| tls::was_cut_off(error)) {
+        let probe = || perform_sr_call(&self.settings, SrCall::GetLatest(PROBE_SUBJECT));
+        let mut response = probe().await;
+        // A server that rejects the client certificate does so after the handshake, and may have closed the connection before the
+        // alert was read.
+        for _ in 1..PROBES_CLOSED_EARLY_MAX {
+            if !response.as_ref().is_err_and(|error| tls::was_closed_early(error)) {
                 break;
             }
-            answer = ask().await;
+            response = probe().await;
         }
-        match answer {
+        match response {
             Ok(_) => Ok(()),
-            // A registry that does not know the subject says so in its own words; a web server does not.
-            Err(error)
-                if status(&error) == Some(404) && raw(&error).is_some_and(|raw| raw.error_code != 0) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(self.explain(NOBODYS_SUBJECT, &error)),
+            Err(error) => match response_error(&error) {
+                // A registry reports the unknown subject in a JSON body; another web server does not.
+                Some(ResponseError::Status {
+                    status: 404,
+                    message: Some(_),
+                }) => Ok(()),
+                _ => Err(self.explain(PROBE_SUBJECT, &error)),
+            },
         }
     }
 
@@ -250,44 +140,57 @@ impl Registry {
         Ok(id)
     }
 
-    /// Adds to a refusal what has changed. A latest version that cannot be had leaves the registry's own words.
-    async fn compare(&self, mut refusal: RegistryError, schema: &str) -> RegistryError {
-        if let RegistryError::Incompatible { subject, changes, .. } = &mut refusal
+    /// Adds the schema's changes to a rejection. Without the latest version the rejection stays as it is.
+    async fn compare(&self, mut rejection: RegistryError, schema: &str) -> RegistryError {
+        if let RegistryError::Incompatible { subject, changes, .. } = &mut rejection
             && let Ok(latest) = perform_sr_call(&self.settings, SrCall::GetLatest(subject)).await
             && let Some(latest) = latest.schema
         {
-            *changes = SchemaChanges::between(&latest, schema);
+            *changes = SchemaChanges::between(&self.redaction.redacted(&latest), schema);
         }
-        refusal
+        rejection
     }
 
     fn explain(&self, subject: &str, error: &SRCError) -> RegistryError {
         let (url, subject) = (self.url.clone(), subject.to_owned());
-        let Some(status) = status(error) else {
-            let reason = innermost(error);
-            return if tls::is_to_blame(error) {
-                RegistryError::Tls { url, reason }
-            } else if error.retriable {
-                RegistryError::Unreachable { url, reason }
-            } else {
-                RegistryError::Strange { url, reason }
-            };
+        let (status, message) = match response_error(error) {
+            Some(ResponseError::Status { status, message }) => (*status, message.as_deref()),
+            Some(ResponseError::Redirected { status, to }) => {
+                return RegistryError::Redirected {
+                    url,
+                    status: *status,
+                    to: self.redaction.shown(to),
+                };
+            }
+            Some(ResponseError::Oversized) => {
+                return RegistryError::Oversized {
+                    url,
+                    limit: response::RESPONSE_BYTES_MAX,
+                };
+            }
+            None => {
+                let reason = self.redaction.shown(&tls::innermost(error));
+                return if tls::is_tls_failure(error) {
+                    RegistryError::Tls { url, reason }
+                } else if error.retriable {
+                    RegistryError::Unreachable { url, reason }
+                } else {
+                    RegistryError::UnexpectedAnswer { url, reason }
+                };
+            }
         };
-        let message = match raw(error) {
-            Some(raw) if raw.error_code != 0 => raw.message.trim().to_owned(),
-            _ => "no reason given".to_owned(),
-        };
+        let message = message.map_or_else(|| "no reason given".to_owned(), |text| self.redaction.shown(text));
         match status {
             401 | 403 | 407 => RegistryError::Unauthorized { url, status, message },
             404 => RegistryError::NotFound { url, message },
-            408 | 429 | 500.. => RegistryError::Broken { url, status, message },
+            408 | 429 | 500.. => RegistryError::ServerError { url, status, message },
             409 => RegistryError::Incompatible {
                 url,
                 subject,
                 message,
                 changes: SchemaChanges::default(),
             },
-            _ => RegistryError::Refused {
+            _ => RegistryError::Rejected {
                 url,
                 subject,
                 status,
@@ -298,7 +201,7 @@ impl Registry {
 }
 
 impl SchemaRegistry for Registry {
-    async fn register(&mut self, subject: &str, schema: &str) -> Result<SchemaId, BoxedFault> {
+    async fn register(&mut self, subject: &str, schema: &str) -> Result<SchemaId, BoxedPortError> {
         Ok(self.id(subject, schema).await?)
     }
 
@@ -315,53 +218,15 @@ impl fmt::Debug for Registry {
     }
 }
 
-fn check_address(url: &str) -> Result<(), RegistryError> {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return Err(RegistryError::Address {
-            what: "must begin with http:// or https://",
-        });
-    };
-    let authority = rest.split('/').next().unwrap_or_default();
-    if !matches!(scheme, "http" | "https") {
-        return Err(RegistryError::Address {
-            what: "must begin with http:// or https://",
-        });
-    }
-    if authority.contains('@') {
-        return Err(RegistryError::Address {
-            what: "must not hold credentials; set user and password of [registry]",
-        });
-    }
-    if authority.is_empty() {
-        return Err(RegistryError::Address {
-            what: "names no host",
-        });
-    }
-    Ok(())
+/// Error of the response, as opposed to one of the connection.
+fn response_error(error: &SRCError) -> Option<&ResponseError> {
+    tls::causes(error).find_map(|cause| cause.downcast_ref())
 }
 
-/// The HTTP status, which the client library gives only inside of its text.
-fn status(error: &SRCError) -> Option<u16> {
-    let (_, after) = error.error.split_once(STATUS_FOLLOWS)?;
-    after.split(' ').next()?.parse().ok()
-}
-
-/// What the registry itself said.
-fn raw(error: &SRCError) -> Option<&RawError> {
-    Error::source(error)?.downcast_ref()
-}
-
-/// The cause of the cause: the outer ones repeat the address and say that something failed.
-fn innermost(error: &SRCError) -> String {
-    tls::causes(error)
-        .last()
-        .map_or_else(String::new, ToString::to_string)
-}
-
-/// The same JSON without the characters `"{}"`, which are the default of many a `jsonb` column.
+/// The same JSON without the characters `"{}"`, which are a common default of `jsonb` columns.
 ///
-/// Apicurio takes the quotes off before it looks what kind of schema a text is (its `AvroContentAccepter`), finds none, and
-/// refuses it.
+/// Apicurio removes the quotes before it detects the type of a schema (its `AvroContentAccepter`), detects none, and rejects the
+/// schema.
 fn without_quoted_braces(schema: &str) -> String {
     schema.replace("\"{}\"", "\"\\u007b}\"")
 }

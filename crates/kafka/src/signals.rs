@@ -1,6 +1,6 @@
-//! The signal topic: what it holds is read once, from an offset that is remembered elsewhere.
+//! Signal topic: each record is read once, from an offset that the checkpoint holds.
 //!
-//! No group is joined and no offset committed. Records of open transactions are not seen.
+//! The consumer joins no group and commits no offset. It does not see records of open transactions.
 
 use std::sync::Arc;
 
@@ -8,42 +8,45 @@ use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
+use crate::clients::{self, Isolation};
+use crate::config::KafkaConfig;
+use crate::error::KafkaError;
+use crate::error_class::ErrorClass;
 use crate::events::Events;
 use crate::explain::{Attempt, Explain};
-use crate::sorting::Kind;
-use crate::{KafkaConfig, KafkaError, clients, reader};
+use crate::topic_consumer;
 
-/// Signals are in order, so there is one partition.
+/// Partition of the signals. There is only one, because signals have an order.
 const PARTITION: i32 = 0;
 
 const DOING: &str = "reading signals";
 
-/// A topic of signals.
+/// Reader of a signal topic.
 pub struct SignalTopic {
     topic: String,
     consumer: Arc<StreamConsumer<Events>>,
     explain: Explain,
 }
 
-/// A record of it.
+/// Record of a signal topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignalRecord {
-    /// Where it lies.
+    /// Offset of the record.
     pub offset: i64,
-    /// Whom it is for.
+    /// Key: the connector that the signal is for.
     pub key: Option<Vec<u8>>,
-    /// What it says.
+    /// Value: the signal.
     pub value: Option<Vec<u8>>,
 }
 
 impl SignalTopic {
-    /// A reader of a topic; nothing is connected yet.
+    /// Creates a reader of a topic, without connecting.
     ///
     /// # Errors
-    /// librdkafka does not take the properties.
+    /// librdkafka rejects the properties.
     pub fn new(config: &KafkaConfig, topic: &str) -> Result<Self, KafkaError> {
-        let mut client: ClientConfig = clients::committed_reader(config);
-        // Signals that retention has removed are gone; what is left of them counts.
+        let mut client: ClientConfig = clients::reader(config, Isolation::Committed);
+        // Signals that retention has deleted are skipped; reading begins at the first one left.
         client
             .set("enable.partition.eof", "false")
             .set("auto.offset.reset", "earliest");
@@ -59,33 +62,35 @@ impl SignalTopic {
         })
     }
 
-    /// The offset behind its last record; `None`: there is no such topic.
+    /// Log end offset of the topic; `None` when the topic does not exist.
     ///
     /// # Errors
-    /// No broker answers, or access is refused.
+    /// No broker answers, or access is denied.
     pub async fn end(&self) -> Result<Option<i64>, KafkaError> {
         let (consumer, topic) = (Arc::clone(&self.consumer), self.topic.clone());
-        let asked = tokio::task::spawn_blocking(move || reader::end(consumer.as_ref(), &topic, PARTITION));
-        let end = asked.await.map_err(|_ended| KafkaError::Stopped)?;
+        let request = tokio::task::spawn_blocking(move || {
+            topic_consumer::end_offset(consumer.as_ref(), &topic, PARTITION)
+        });
+        let end = request.await.map_err(|_ended| KafkaError::Stopped)?;
         end.map_err(|error| self.failed(&error))
     }
 
-    /// Goes on from an offset.
+    /// Continues at an offset.
     ///
     /// # Errors
-    /// librdkafka refuses.
+    /// librdkafka rejects the assignment.
     pub fn read_from(&self, offset: i64) -> Result<(), KafkaError> {
-        let mut place = TopicPartitionList::new();
-        place
+        let mut position = TopicPartitionList::new();
+        position
             .add_partition_offset(&self.topic, PARTITION, Offset::Offset(offset))
-            .and_then(|()| self.consumer.assign(&place))
+            .and_then(|()| self.consumer.assign(&position))
             .map_err(|error| self.failed(&error))
     }
 
-    /// The next record. Cancel-safe.
+    /// Next record. Cancel-safe.
     ///
     /// # Errors
-    /// It cannot be read, and will not be by waiting.
+    /// Reading failed, and waiting does not help.
     pub async fn next(&self) -> Result<SignalRecord, KafkaError> {
         loop {
             match self.consumer.recv().await {
@@ -96,8 +101,8 @@ impl SignalTopic {
                         value: record.payload().map(ToOwned::to_owned),
                     });
                 }
-                // librdkafka connects again by itself.
-                Err(error) if passes(&error) => {}
+                // librdkafka reconnects on its own.
+                Err(error) if is_transient(&error) => {}
                 Err(error) => return Err(self.failed(&error)),
             }
         }
@@ -117,8 +122,11 @@ fn attempt(topic: &str) -> Attempt<'_> {
     }
 }
 
-fn passes(error: &ClientError) -> bool {
-    error
-        .rdkafka_error_code()
-        .is_some_and(|code| matches!(Kind::of(code), Kind::Unreachable | Kind::Passing))
+fn is_transient(error: &ClientError) -> bool {
+    error.rdkafka_error_code().is_some_and(|code| {
+        matches!(
+            ErrorClass::of(code),
+            ErrorClass::Unreachable | ErrorClass::Transient
+        )
+    })
 }

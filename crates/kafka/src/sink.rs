@@ -1,21 +1,22 @@
-//! Kafka as the place of records and of the checkpoint.
+//! Kafka sink: records, committed together with the checkpoint.
 
 use std::fmt;
 use std::sync::Arc;
 
-use walcast_delivery::{BoxedFault, CheckpointLog, CheckpointUpdate, Sink};
-use walcast_mapper::Batch;
+use walcast_delivery::{BoxedPortError, CheckpointLog, CheckpointUpdate, Sink};
+use walcast_mapper::RecordBuffer;
 
 use crate::checkpoint;
-use crate::producer::{Command, ProducerThread};
-use crate::{KafkaConfig, KafkaError};
+use crate::config::KafkaConfig;
+use crate::error::KafkaError;
+use crate::producer_thread::{Command, ProducerThread};
 
-/// Writes records and checkpoint to Kafka, with exactly-once delivery in one transaction.
+/// Sink that writes records and checkpoint to Kafka, with exactly-once delivery in one transaction.
 ///
-/// After an error of [`Sink::write`] or [`Sink::commit`], [`Sink::open`] comes next: a producer that failed a record or a
-/// transaction is not used again.
+/// After an error of [`Sink::write`] or [`Sink::commit`] the caller must call [`Sink::open`]: a producer that failed a record or
+/// a transaction is not used again.
 ///
-/// Dropping it ends its thread and leaves an open transaction to the next [`Sink::open`] of the same name, or to the
+/// Dropping the sink ends its thread. An open transaction is then ended by the next [`Sink::open`] of the same name, or by the
 /// broker's timeout.
 pub struct KafkaSink {
     config: Arc<KafkaConfig>,
@@ -23,50 +24,51 @@ pub struct KafkaSink {
 }
 
 impl KafkaSink {
-    /// Starts the producer's thread; nothing is connected yet.
+    /// Starts the producer thread, without connecting.
     ///
     /// # Errors
-    /// [`KafkaError::Thread`] when the system gives no thread.
+    /// [`KafkaError::Thread`] when the system cannot start a thread.
     pub fn new(config: KafkaConfig) -> Result<Self, KafkaError> {
         let config = Arc::new(config);
         let thread = ProducerThread::start(Arc::clone(&config))?;
         Ok(Self { config, thread })
     }
 
-    /// Deletes the checkpoint and its history, for a start from nothing. The sink must be open, and `log` what
-    /// [`Sink::open`] returned.
+    /// Deletes the checkpoint and its history, so that the next start begins without a checkpoint. The sink must be open, and
+    /// `log` must be the result of [`Sink::open`].
     ///
     /// # Errors
-    /// As of [`Sink::commit`].
+    /// The errors of [`Sink::commit`].
     pub async fn delete_checkpoint(&mut self, log: &CheckpointLog) -> Result<(), KafkaError> {
         let records = checkpoint::tombstones(&self.config.name, log);
-        self.thread.ask(|reply| Command::Commit { records, reply }).await
+        self.thread
+            .execute(|reply| Command::Commit { records, reply })
+            .await
     }
 }
 
 impl Sink for KafkaSink {
-    async fn peek(&mut self) -> Result<CheckpointLog, BoxedFault> {
-        Ok(self.thread.ask(|reply| Command::Peek { reply }).await?)
+    async fn open(&mut self) -> Result<CheckpointLog, BoxedPortError> {
+        Ok(self.thread.execute(|reply| Command::Open { reply }).await?)
     }
 
-    async fn open(&mut self) -> Result<CheckpointLog, BoxedFault> {
-        Ok(self.thread.ask(|reply| Command::Open { reply }).await?)
-    }
-
-    async fn write(&mut self, batch: Batch) -> Result<Batch, BoxedFault> {
-        Ok(self.thread.ask(|reply| Command::Write { batch, reply }).await?)
-    }
-
-    async fn commit(&mut self, update: &CheckpointUpdate) -> Result<(), BoxedFault> {
-        let records = checkpoint::records(&self.config.name, update)?;
+    async fn write(&mut self, batch: RecordBuffer) -> Result<RecordBuffer, BoxedPortError> {
         Ok(self
             .thread
-            .ask(|reply| Command::Commit { records, reply })
+            .execute(|reply| Command::Write { batch, reply })
             .await?)
     }
 
-    async fn abort(&mut self) -> Result<(), BoxedFault> {
-        Ok(self.thread.ask(|reply| Command::Abort { reply }).await?)
+    async fn commit(&mut self, update: &CheckpointUpdate) -> Result<(), BoxedPortError> {
+        let records = checkpoint::records(&self.config.name, update)?;
+        Ok(self
+            .thread
+            .execute(|reply| Command::Commit { records, reply })
+            .await?)
+    }
+
+    async fn abort(&mut self) -> Result<(), BoxedPortError> {
+        Ok(self.thread.execute(|reply| Command::Abort { reply }).await?)
     }
 }
 

@@ -1,12 +1,12 @@
-//! Whether a broker still acknowledges anything.
+//! Detection of a broker that acknowledges no records.
 
 use std::time::{Duration, Instant};
 
-/// How long no record may be acknowledged while some are in flight. As long as for a commit: both tell of a broker that does
-/// not answer.
+/// How long no record may be acknowledged while some are in flight. The limit is that of a commit: both detect a broker
+/// that does not respond.
 pub(crate) const STALL_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long nothing has moved.
+/// Time since the number of records in flight last changed.
 #[derive(Debug)]
 pub(crate) struct Stall {
     in_flight: i32,
@@ -21,7 +21,7 @@ impl Stall {
         }
     }
 
-    /// Whether as many records as now have been in flight for longer than the limit. None is no stall.
+    /// Whether the number of records in flight has stayed the same for longer than the limit. Zero is no stall.
     pub(crate) fn lasts(&mut self, in_flight: i32, now: Instant) -> bool {
         if in_flight != self.in_flight || in_flight == 0 {
             self.in_flight = in_flight;
@@ -36,7 +36,7 @@ mod tests {
     use super::{Duration, STALL_LIMIT, Stall};
 
     #[test]
-    fn only_what_is_in_flight_and_does_not_move_is_a_stall() {
+    fn stalls_only_while_records_in_flight_are_not_acknowledged() {
         let mut stall = Stall::new(3);
         let begun = stall.since;
         let after = |time: Duration| begun + time;

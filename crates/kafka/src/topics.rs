@@ -1,4 +1,4 @@
-//! Makes sure that topics exist as configured.
+//! Creation of missing topics, and checks of existing ones.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,34 +9,36 @@ use std::time::Duration;
 
 use rdkafka::types::RDKafkaErrorCode;
 use tracing::{info, warn};
-use walcast_delivery::{BoxedFault, Topics};
+use walcast_delivery::{BoxedPortError, Topics, shell};
 use walcast_mapper::RecordLimits;
 
 use crate::cluster::{Cluster, CreateFailure, Creation};
-use crate::{KafkaConfig, KafkaError, limits};
+use crate::config::KafkaConfig;
+use crate::error::KafkaError;
+use crate::limits;
 
-/// The broker's default, in a request to create a topic.
+/// Value that stands for the broker's default in a request to create a topic.
 const BROKER_DEFAULT: i32 = -1;
 
-/// Settings of the checkpoint topic. Every commit writes to it and every start reads it whole, and a segment is compacted
-/// only when it is full: small ones keep it at a few megabytes.
+/// Settings of the checkpoint topic. Every commit writes to the topic and every start reads all of it, and a segment is
+/// compacted only when it is full: small segments keep the topic at a few megabytes.
 const CHECKPOINT_SETTINGS: [(&str, &str); 3] = [
     ("cleanup.policy", "compact"),
     ("segment.bytes", "16777216"),
     ("min.cleanable.dirty.ratio", "0.1"),
 ];
 
-/// Settings of the topic of dead letters: none is deleted by its age, each has a key of its own, and one that was dealt with
-/// is deleted by it.
+/// Settings of the dead letter topic. Compaction keeps every dead letter, since each has a key of its own, until a tombstone
+/// resolves it.
 const DEAD_LETTER_SETTINGS: [(&str, &str); 1] = [("cleanup.policy", "compact")];
 
-/// How long a topic may take to be known to the broker that is asked, after it was created.
+/// How long a created topic may take to appear in the metadata of the queried broker.
 const KNOWN_LIMIT: Duration = Duration::from_secs(30);
 
-/// How often it is asked.
+/// Interval of these queries.
 const KNOWN_PAUSE: Duration = Duration::from_millis(20);
 
-/// Creates missing topics, and remembers which exist.
+/// Topics of the sink: creates missing ones, and remembers which exist.
 pub struct KafkaTopics {
     config: Arc<KafkaConfig>,
     cluster: Cluster,
@@ -44,10 +46,10 @@ pub struct KafkaTopics {
 }
 
 impl KafkaTopics {
-    /// Makes a client; nothing is connected yet.
+    /// Creates a client, without connecting.
     ///
     /// # Errors
-    /// [`KafkaError::ClientRejected`] when librdkafka does not take the properties.
+    /// [`KafkaError::ClientRejected`] when librdkafka rejects the properties.
     pub fn new(config: KafkaConfig) -> Result<Self, KafkaError> {
         let config = Arc::new(config);
         let cluster = Cluster::new(Arc::clone(&config), Arc::default())?;
@@ -58,7 +60,7 @@ impl KafkaTopics {
         })
     }
 
-    async fn make_sure(&mut self, topic: &str) -> Result<(), KafkaError> {
+    async fn ensure_topic(&mut self, topic: &str) -> Result<(), KafkaError> {
         if self.known.contains(topic) {
             return Ok(());
         }
@@ -70,12 +72,12 @@ impl KafkaTopics {
         Ok(())
     }
 
-    async fn make_sure_of_dead_letters(&mut self, topic: &str) -> Result<(), KafkaError> {
+    async fn ensure_dead_letter_topic(&mut self, topic: &str) -> Result<(), KafkaError> {
         if self.known.contains(topic) {
             return Ok(());
         }
         match self.cluster.partitions(topic).await? {
-            Some(_) => warn_of_deletion(&self.cluster, topic).await?,
+            Some(_) => warn_about_deletion(&self.cluster, topic).await?,
             None => {
                 let creation = Creation {
                     topic,
@@ -90,30 +92,33 @@ impl KafkaTopics {
         Ok(())
     }
 
-    /// Changing the number of partitions would send a key elsewhere than before, so a topic is taken as it is.
+    /// Logs a number of partitions that differs from the configured one. The topic keeps it: with another number of partitions a
+    /// key would move to another partition.
     fn compare(&self, topic: &str, found: usize) {
         if let Some(configured) = self.config.topics.partitions
             && usize::try_from(configured.get()) != Ok(found)
         {
             warn!(
                 topic,
-                found, configured, "the topic exists with another number of partitions, and keeps it"
+                found,
+                configured,
+                "the topic exists with another number of partitions than configured, and keeps it"
             );
         }
     }
 }
 
 impl Topics for KafkaTopics {
-    async fn ensure(&mut self, topic: &str) -> Result<(), BoxedFault> {
-        Ok(self.make_sure(topic).await?)
+    async fn ensure(&mut self, topic: &str) -> Result<(), BoxedPortError> {
+        Ok(self.ensure_topic(topic).await?)
     }
 
-    async fn ensure_dead_letters(&mut self, topic: &str) -> Result<(), BoxedFault> {
-        Ok(self.make_sure_of_dead_letters(topic).await?)
+    async fn ensure_dead_letters(&mut self, topic: &str) -> Result<(), BoxedPortError> {
+        Ok(self.ensure_dead_letter_topic(topic).await?)
     }
 
-    async fn limits(&mut self, topic: &str) -> Result<RecordLimits, BoxedFault> {
-        Ok(limits::ask(&self.cluster, &self.config.properties, topic).await?)
+    async fn limits(&mut self, topic: &str) -> Result<RecordLimits, BoxedPortError> {
+        Ok(limits::fetch(&self.cluster, &self.config.properties, topic).await?)
     }
 
     fn forget(&mut self) {
@@ -129,12 +134,12 @@ impl fmt::Debug for KafkaTopics {
     }
 }
 
-/// Makes sure that there is a checkpoint topic in which positions have one order and are kept.
+/// Ensures that the checkpoint topic exists, has one partition, and is compacted.
 pub(crate) async fn ensure_checkpoint_topic(
     config: &Arc<KafkaConfig>,
-    was_let_in: &Arc<AtomicBool>,
+    authenticated_before: &Arc<AtomicBool>,
 ) -> Result<(), KafkaError> {
-    let cluster = Cluster::new(Arc::clone(config), Arc::clone(was_let_in))?;
+    let cluster = Cluster::new(Arc::clone(config), Arc::clone(authenticated_before))?;
     let topic = config.checkpoint_topic();
     match cluster.partitions(&topic).await? {
         None => create(&cluster, config, &checkpoint_topic(config, &topic)).await,
@@ -143,13 +148,13 @@ pub(crate) async fn ensure_checkpoint_topic(
     }
 }
 
-/// Whoever made the topic of dead letters may want them to be deleted by their age: it is only said.
-async fn warn_of_deletion(cluster: &Cluster, topic: &str) -> Result<(), KafkaError> {
+/// Logs a warning when the dead letter topic is not compacted: retention may be intended by the operator.
+async fn warn_about_deletion(cluster: &Cluster, topic: &str) -> Result<(), KafkaError> {
     match cluster.setting(topic, "cleanup.policy").await {
         Ok(Some(policy)) if policy != "compact" => {
             warn!(
                 topic,
-                policy, "dead letters are deleted by their age: set cleanup.policy=compact to keep them"
+                policy, "dead letters are deleted by retention: set cleanup.policy=compact to keep them"
             );
             Ok(())
         }
@@ -170,7 +175,7 @@ pub(crate) async fn check_policy(
             brokers: config.brokers.clone(),
         }),
         Ok(_) => Ok(()),
-        // Reading settings is a right of its own, which nothing else here needs.
+        // DescribeConfigs is a separate permission, which nothing else here needs.
         Err(error @ KafkaError::Unauthorized { .. }) => {
             warn!(topic, error = %error, "cannot check that the checkpoint topic is compacted");
             Ok(())
@@ -209,13 +214,13 @@ pub(crate) fn record_topic<'a>(config: &'a KafkaConfig, topic: &'a str) -> Creat
 fn replication(config: &KafkaConfig) -> i32 {
     config
         .topics
-        .replication
+        .replication_factor
         .map_or(BROKER_DEFAULT, |count| i32::from(count.get()))
 }
 
 async fn create(cluster: &Cluster, config: &KafkaConfig, creation: &Creation<'_>) -> Result<(), KafkaError> {
     let topic = creation.topic.to_owned();
-    if !config.topics.create {
+    if !config.topics.auto_create {
         return Err(KafkaError::TopicNotCreated {
             topic,
             command: command(config, creation),
@@ -226,7 +231,7 @@ async fn create(cluster: &Cluster, config: &KafkaConfig, creation: &Creation<'_>
         .await
         .map_err(|failure| match failure {
             CreateFailure::Failed(error) => error,
-            CreateFailure::Refused(code) => KafkaError::TopicRefused {
+            CreateFailure::Rejected(code) => KafkaError::TopicRejected {
                 topic,
                 reason: code.to_string(),
                 command: command(config, creation),
@@ -253,11 +258,12 @@ async fn wait_until_known(cluster: &Cluster, topic: &str) -> Result<(), KafkaErr
         })
 }
 
-/// The command by which a person creates a topic.
+/// Command by which an operator creates a topic.
 pub(crate) fn command(config: &KafkaConfig, creation: &Creation<'_>) -> String {
     let mut text = format!(
-        "kafka-topics.sh --bootstrap-server {} --create --topic {}",
-        config.brokers, creation.topic
+        "kafka-topics.sh {} --create {}",
+        shell::option("--bootstrap-server", &config.brokers),
+        shell::option("--topic", creation.topic)
     );
     let mut add = |option: &str, value: &dyn fmt::Display| {
         write!(text, " {option} {value}").expect("a string takes any text");
@@ -269,7 +275,7 @@ pub(crate) fn command(config: &KafkaConfig, creation: &Creation<'_>) -> String {
         add("--replication-factor", &creation.replication);
     }
     for (key, value) in &creation.config {
-        add("--config", &format_args!("{key}={value}"));
+        add("--config", &shell::quoted(&format!("{key}={value}")));
     }
     text
 }

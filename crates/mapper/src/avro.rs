@@ -1,4 +1,4 @@
-//! The pieces of [Avro's binary encoding][1] that records are made of, appended to a buffer.
+//! Primitives of [Avro's binary encoding][1], appended to a buffer.
 //!
 //! [1]: https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
 
@@ -27,7 +27,7 @@ pub(crate) fn put_long(value: i64, out: &mut Vec<u8>) {
 /// A `long` has at most this many bytes: 64 bits, seven a byte.
 const LONG_BYTES_MAX: usize = 10;
 
-/// A length or a count; what lies in memory always fits.
+/// A length or a count. Anything held in memory fits an `i64`.
 #[inline]
 pub(crate) fn put_length(length: usize, out: &mut Vec<u8>) {
     put_long(
@@ -59,7 +59,7 @@ fn low_byte(value: u64) -> u8 {
 mod tests {
     use super::{LONG_BYTES_MAX, put_long};
 
-    /// Reads back what [`put_long`] wrote, and tells what follows it; `None` when the bytes end early.
+    /// Reads back a long that [`put_long`] wrote and returns the bytes after it; `None` when the bytes end early.
     fn take_long(bytes: &[u8]) -> Option<(i64, &[u8])> {
         let mut value = 0u64;
         for (index, byte) in bytes.iter().take(LONG_BYTES_MAX).enumerate() {

@@ -1,24 +1,24 @@
-//! Types that every database has, under the numbers that
-//! <https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat> gives them.
+//! Built-in types, with the OIDs of
+//! <https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat>.
 
 use walcast_pgoutput::Oid;
 
-/// What the mapper has to know of a type that the catalog is not asked about.
+/// A type for which the mapper needs no catalog lookup.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BuiltIn {
     pub(crate) oid: u32,
     /// `typname`.
     pub(crate) name: &'static str,
-    /// Its arrays' type.
+    /// OID of the array type.
     pub(crate) array_oid: u32,
 }
 
-/// The schema they are in.
+/// Schema of the built-in types.
 pub(crate) const NAMESPACE: &str = "pg_catalog";
-/// The only ones among them whose arrays are not separated by commas.
+/// `box`, the only built-in type whose arrays are not separated by commas.
 const BOX: u32 = 603;
 
-/// By type, in order.
+/// The built-in types, ascending by OID.
 const BUILT_IN: [BuiltIn; 75] = {
     const fn one(oid: u32, name: &'static str, array_oid: u32) -> BuiltIn {
         BuiltIn { oid, name, array_oid }
@@ -102,13 +102,13 @@ const BUILT_IN: [BuiltIn; 75] = {
     ]
 };
 
-/// The type of this number.
+/// The built-in type with this OID.
 pub(crate) fn scalar(oid: Oid) -> Option<&'static BuiltIn> {
     let place = BUILT_IN.binary_search_by_key(&oid.as_u32(), |known| known.oid);
     place.ok().and_then(|place| BUILT_IN.get(place))
 }
 
-/// The elements' type of the array type of this number.
+/// The element type of the built-in array type with this OID.
 pub(crate) fn element(array_oid: Oid) -> Option<&'static BuiltIn> {
     BUILT_IN
         .iter()
@@ -116,7 +116,7 @@ pub(crate) fn element(array_oid: Oid) -> Option<&'static BuiltIn> {
 }
 
 impl BuiltIn {
-    /// What stands between its values in an array.
+    /// The separator of elements in the text form of an array.
     pub(crate) fn delimiter(&self) -> u8 {
         if self.oid == BOX { b';' } else { b',' }
     }
@@ -127,7 +127,7 @@ mod tests {
     use super::BUILT_IN;
 
     #[test]
-    fn types_are_in_order_and_arrays_are_told_apart() {
+    fn types_are_ascending_and_array_types_are_distinct() {
         assert!(BUILT_IN.is_sorted_by(|one, next| one.oid < next.oid));
         let mut arrays: Vec<u32> = BUILT_IN.iter().map(|known| known.array_oid).collect();
         arrays.sort_unstable();

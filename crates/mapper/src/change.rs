@@ -1,33 +1,33 @@
-//! One change of one row, and where it stands in the log.
+//! A change of one row, and its position in the WAL.
 
 use std::fmt;
 
 use walcast_pgoutput::{Lsn, OldTuple, PgTimestamp, Tuple, Xid};
 
-/// What happened to a row (or to a whole table), borrowed from the message that told it.
+/// A change of a row, borrowed from the message that carries it.
 #[derive(Clone, Copy, Debug)]
 pub enum RowChange<'a> {
-    /// The row is new.
+    /// The row was inserted.
     Insert {
-        /// Its values.
+        /// The inserted row.
         new: Tuple<'a>,
     },
-    /// The row changed.
+    /// The row was updated.
     Update {
-        /// Its former values, as far as the replica identity tells.
+        /// The row before the update, as far as the replica identity covers it.
         old: Option<OldTuple<'a>>,
-        /// Its values.
+        /// The row after the update.
         new: Tuple<'a>,
     },
-    /// The row is gone.
+    /// The row was deleted.
     Delete {
-        /// Its former values, as far as the replica identity tells.
+        /// The row before the delete, as far as the replica identity covers it.
         old: OldTuple<'a>,
     },
 }
 
-/// The number of a change in its source transaction, from 0, counted over everything the log sends of it, before any
-/// filter: a change keeps its number whatever the configuration.
+/// Number of a change in its source transaction, from 0, counted over all changes that the server sends and before any
+/// filter: a change has the same ordinal under every configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ordinal(u64);
 
@@ -57,18 +57,18 @@ impl fmt::Display for Ordinal {
     }
 }
 
-/// The identity of a record, the same whenever the change is read from the log again; sent as header `walcast.id`.
+/// Identity of a record, sent as header `walcast.id`. A change that is read from the WAL again has the same identity.
 ///
-/// Printed as `<commit_lsn>/<ordinal>`; a change that makes more than one record (a delete and its tombstone, a moved
-/// primary key, several tables emptied at once) numbers the further ones `.1`, `.2`. A message outside of any transaction
-/// has its own position for the commit's.
+/// Printed as `<commit_lsn>/<ordinal>`. A change with more than one record (a delete with its tombstone, a changed
+/// primary key, several tables truncated at once) numbers the further records `.1`, `.2`. A non-transactional message
+/// has its own LSN in place of the commit LSN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId {
-    /// Where the transaction's commit record lies.
+    /// Position of the transaction's commit record.
     pub commit_lsn: Lsn,
-    /// Which change of the transaction.
+    /// Number of the change in its transaction.
     pub ordinal: Ordinal,
-    /// Which record of the change, from 0.
+    /// Number of the record among those of its change, from 0.
     pub part: u32,
 }
 
@@ -82,21 +82,21 @@ impl fmt::Display for RecordId {
     }
 }
 
-/// Where a change stands: what the envelope's `source` block and the record's identity are made of.
+/// Position of a change, from which the envelope's `source` block and the record's identity are made.
 #[derive(Clone, Copy, Debug)]
 pub struct ChangeContext {
     /// The transaction.
     pub xid: Xid,
-    /// Where its commit record lies.
+    /// Position of the commit record.
     pub commit_lsn: Lsn,
-    /// When it was committed: `source.ts_ms`, `ts_us`, `ts_ns`.
+    /// Commit time: `source.ts_ms`, `ts_us`, `ts_ns`.
     pub commit_time: PgTimestamp,
-    /// Where the change itself lies (`XLogData.wal_start`): `source.lsn` and the second half of `source.sequence`.
+    /// Position of the change itself (`XLogData.wal_start`): `source.lsn` and the second half of `source.sequence`.
     pub lsn: Lsn,
-    /// Its number in the transaction.
+    /// Number of the change in its transaction.
     pub ordinal: Ordinal,
-    /// Where the transaction before this one ended: the first half of `source.sequence`; `None` when that is unknown.
+    /// End of the previous transaction: the first half of `source.sequence`; `None` when it is unknown.
     pub previous_commit_end: Option<Lsn>,
-    /// Our own clock, nanoseconds since 1970: the envelope's `ts_ms`, `ts_us`, `ts_ns`.
+    /// Local clock, nanoseconds since 1970: the envelope's `ts_ms`, `ts_us`, `ts_ns`.
     pub processed_at_unix_nanos: i64,
 }

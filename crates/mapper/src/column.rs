@@ -2,42 +2,42 @@
 
 use walcast_pgoutput::{Column, RelationColumn, ReplicaIdentity};
 
-use crate::absent;
+use crate::column_transform::{self, ColumnTransform};
 use crate::column_type;
+use crate::config::{Encoding, MapperConfig, MissingNotNull, NullWithDefault, UnwritableMode};
 use crate::connect::{Field, Slot};
 use crate::defaults::{self, DefaultValue};
-use crate::encode::{Alteration, Encoder, Fault, Scratch};
+use crate::encode::{Alteration, Encoder, Scratch, ValueError};
+use crate::error::MapError;
 use crate::format::{Avro, Format, Json, Nullability, Raw, written};
-use crate::treatment::{self, Treatment};
-use crate::{
-    Encoding, MapError, MapperConfig, MissingNotNull, NullWithDefault, TableFacts, TableName, UnwritableMode,
-    names,
-};
+use crate::names;
+use crate::table_metadata::TableMetadata;
+use crate::table_name::TableName;
 
-/// How one column of a relation is written.
+/// Encoding plan of one column of a relation.
 #[derive(Debug)]
 pub(crate) struct ColumnPlan {
     name: String,
-    /// What its field is called.
+    /// Name of the field.
     field_name: String,
-    /// Whether values have it.
+    /// Whether the column is sent in values.
     is_sent: bool,
     encoder: Encoder,
-    /// What its schema says beyond its type.
+    /// Parameters of the schema beyond the type.
     parameters: Vec<(&'static str, String)>,
     nullability: Nullability,
     default: Option<DefaultValue>,
-    /// What a null becomes.
+    /// Encoded null; `None` for a NOT NULL column.
     null: Option<Vec<u8>>,
-    /// What a value becomes that an old tuple of key columns does not hold.
+    /// Encoded value of a column that an old tuple of key columns does not contain.
     missing: Vec<u8>,
-    /// What an unchanged value becomes that was stored out of line.
+    /// Encoded placeholder of an unchanged TOAST value.
     unavailable: Vec<u8>,
-    /// What is done with a value that cannot be written.
+    /// Handling of a value that cannot be written.
     unwritable: UnwritableMode,
 }
 
-/// Where a column stands.
+/// Role of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// In the images of rows.
@@ -46,81 +46,84 @@ pub(crate) enum Role {
     Key,
 }
 
-/// Which values a tuple has.
+/// Columns whose values a tuple contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Image {
-    /// All of them: a null is a null.
+    /// All columns: a null is a null.
     Whole,
-    /// Those of the replica identity: elsewhere a null means nothing.
+    /// The columns of the replica identity: a null elsewhere means that the value is not there.
     KeyOnly,
 }
 
-/// Why a column cannot be written.
+/// Reason why a column's value cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ColumnFault {
+pub(crate) enum ColumnError {
     /// A null in a NOT NULL column.
     NullInNotNull,
-    /// The value does not fit.
-    Value(Fault),
+    /// The value is not one of the schema's.
+    Value(ValueError),
 }
 
-/// What a column's plan is made of beside the column.
+/// Inputs of a column's plan besides the column.
 #[derive(Clone, Copy)]
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct ColumnContext<'a> {
     pub(crate) table: &'a TableName,
     pub(crate) identity: ReplicaIdentity,
-    pub(crate) facts: &'a TableFacts,
+    pub(crate) metadata: &'a TableMetadata,
     pub(crate) config: &'a MapperConfig,
 }
 
-impl Surroundings<'_> {
-    /// How a column is written as it is; `None` where its type is left out.
+impl ColumnContext<'_> {
+    /// Encoder of a column without transforms; `None` for a type that is not sent.
     fn encoder(&self, column: &RelationColumn) -> Option<Encoder> {
         column_type::encoder(
             column.type_oid,
             column.type_modifier,
-            self.facts,
+            self.metadata,
             &self.config.types,
         )
     }
 }
 
 impl ColumnPlan {
-    /// A column of values.
-    pub(crate) fn of_values(column: &RelationColumn, around: &Surroundings<'_>) -> Result<Self, MapError> {
-        let Surroundings {
-            table, facts, config, ..
+    /// Compiles the plan of a column in values.
+    pub(crate) fn of_values(column: &RelationColumn, around: &ColumnContext<'_>) -> Result<Self, MapError> {
+        let ColumnContext {
+            table,
+            metadata,
+            config,
+            ..
         } = around;
         let encoder = around.encoder(column);
         let is_known = encoder.is_some();
         let encoder = encoder.unwrap_or(Encoder::Discarded);
-        let is_sent = is_known && treatment::is_sent(&config.columns, table, &column.name);
-        let treatment = if is_sent {
-            treatment::of(&config.columns, table, column, encoder, facts)?
+        let is_sent = is_known && column_transform::is_sent(&config.columns, table, &column.name);
+        let column_transform = if is_sent {
+            column_transform::of(&config.columns, table, column, encoder, metadata)?
         } else {
-            Treatment::untouched(encoder)
+            ColumnTransform::none(encoder)
         };
         Ok(Self::compile(
             config.value,
             column,
             Role::Row,
             around,
-            treatment,
+            column_transform,
             is_sent,
         ))
     }
 
-    /// A column of keys: nothing is done to it on the way. `None` for a type that is left out.
-    pub(crate) fn of_keys(column: &RelationColumn, around: &Surroundings<'_>) -> Option<Self> {
+    /// Compiles the plan of a column in keys, where no transform applies. `None` for a type that is not sent.
+    pub(crate) fn of_keys(column: &RelationColumn, around: &ColumnContext<'_>) -> Option<Self> {
         let encoder = around.encoder(column)?;
-        let is_sent = treatment::is_sent(&around.config.columns, around.table, &column.name);
-        let treatment = Treatment::untouched(encoder);
+        let is_sent = column_transform::is_sent(&around.config.columns, around.table, &column.name);
+        let column_transform = ColumnTransform::none(encoder);
         Some(Self::compile(
             around.config.key,
             column,
             Role::Key,
             around,
-            treatment,
+            column_transform,
             is_sent,
         ))
     }
@@ -129,39 +132,39 @@ impl ColumnPlan {
         encoding: Encoding,
         column: &RelationColumn,
         role: Role,
-        around: &Surroundings<'_>,
-        treatment: Treatment,
+        around: &ColumnContext<'_>,
+        column_transform: ColumnTransform,
         is_sent: bool,
     ) -> Self {
         match encoding {
-            Encoding::Avro => Self::compile_as::<Avro>(column, role, around, treatment, is_sent),
+            Encoding::Avro => Self::compile_as::<Avro>(column, role, around, column_transform, is_sent),
             Encoding::Json | Encoding::JsonSchema => {
-                Self::compile_as::<Json>(column, role, around, treatment, is_sent)
+                Self::compile_as::<Json>(column, role, around, column_transform, is_sent)
             }
         }
     }
 
-    /// A column that is written in format `F`.
+    /// Compiles the plan of a column in format `F`.
     fn compile_as<F: Format>(
         column: &RelationColumn,
         role: Role,
-        around: &Surroundings<'_>,
-        treatment: Treatment,
+        around: &ColumnContext<'_>,
+        column_transform: ColumnTransform,
         is_sent: bool,
     ) -> Self {
-        let Surroundings {
+        let ColumnContext {
             identity,
-            facts,
+            metadata,
             config,
             ..
         } = around;
-        let Treatment { encoder, parameters } = treatment;
-        // Debezium does not look up what it knows of columns that it does not send.
-        let known = facts
+        let ColumnTransform { encoder, parameters } = column_transform;
+        // Debezium has no metadata of columns that it does not send.
+        let known = metadata
             .columns
             .iter()
             .find(|known| is_sent && known.name == column.name);
-        // What identifies a row by an index is not null, whatever the catalog says meanwhile.
+        // Columns of a replica identity index are not null, whatever the catalog says by now.
         let by_index = matches!(identity, ReplicaIdentity::Default | ReplicaIdentity::Index);
         let identifies = is_sent && column.is_key && by_index;
         let is_left_out = role == Role::Row && by_index && !column.is_key;
@@ -169,7 +172,7 @@ impl ColumnPlan {
         let nullable = !identifies && (may_be_missing || !known.is_some_and(|known| known.not_null));
         let default = known
             .filter(|known| known.type_oid == column.type_oid && !known.generated)
-            .filter(|known| column_type::has_readable_default(known.type_oid, facts, &config.types))
+            .filter(|known| column_type::has_readable_default(known.type_oid, metadata, &config.types))
             .and_then(|known| defaults::parse(known.default_expression.as_deref()?, encoder.unaltered()));
         let nullability = match (nullable || encoder.is_always_optional(), &default) {
             (false, _) => Nullability::Required,
@@ -204,12 +207,12 @@ impl ColumnPlan {
         &self.name
     }
 
-    /// What its field is called.
+    /// Name of the field.
     pub(crate) fn field_name(&self) -> &str {
         &self.field_name
     }
 
-    /// Whether values have it.
+    /// Whether the column is sent in values.
     pub(crate) fn is_sent(&self) -> bool {
         self.is_sent
     }
@@ -218,7 +221,7 @@ impl ColumnPlan {
         &self.encoder
     }
 
-    /// Appends what is written where a former row does not hold the value.
+    /// Appends the value for an old row that does not contain the column.
     pub(crate) fn put_missing<F: Format>(&self, out: &mut Vec<u8>) {
         let absent = Absent {
             encoder: &self.encoder,
@@ -229,7 +232,7 @@ impl ColumnPlan {
         absent.put::<F>(false, out);
     }
 
-    /// Its field in the schema of rows and of keys.
+    /// The column's field in the schema of rows and of keys.
     pub(crate) fn field(&self) -> Field {
         let mut schema = self.encoder.schema();
         schema.parameters.extend(self.parameters.iter().cloned());
@@ -252,7 +255,7 @@ impl ColumnPlan {
         image: Image,
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
-    ) -> Result<(), ColumnFault> {
+    ) -> Result<(), ColumnError> {
         match value {
             Column::Text(text) => {
                 let start = out.len();
@@ -263,7 +266,7 @@ impl ColumnPlan {
             }
             Column::Null => {
                 let bytes = match image {
-                    Image::Whole => self.null.as_deref().ok_or(ColumnFault::NullInNotNull)?,
+                    Image::Whole => self.null.as_deref().ok_or(ColumnError::NullInNotNull)?,
                     Image::KeyOnly => &self.missing,
                 };
                 out.extend_from_slice(bytes);
@@ -273,31 +276,32 @@ impl ColumnPlan {
                 out.extend_from_slice(&self.unavailable);
                 Ok(())
             }
-            Column::Binary(_) => Err(ColumnFault::Value(Fault::Value(
+            Column::Binary(_) => Err(ColumnError::Value(ValueError::Value(
                 "anything: the server sent its binary form",
             ))),
         }
     }
 
-    /// Puts in the place of a value what is sent when it cannot be written; `start` is where it began.
+    /// Replaces a value that cannot be written by its substitute, if there is one; `start` is the value's start in
+    /// `out`.
     #[cold]
-    fn put_unwritable(&self, fault: Fault, start: usize, out: &mut Vec<u8>) -> Result<(), ColumnFault> {
+    fn put_unwritable(&self, fault: ValueError, start: usize, out: &mut Vec<u8>) -> Result<(), ColumnError> {
         let instead = match fault {
-            // Fresh facts may help.
-            Fault::UnknownLabel(_) => None,
-            Fault::Discarded => Some(&self.missing),
-            Fault::Value(_) => match self.unwritable {
+            // Fresh metadata may help.
+            ValueError::UnknownLabel(_) => None,
+            ValueError::Discarded => Some(&self.missing),
+            ValueError::Value(_) => match self.unwritable {
                 UnwritableMode::Halt => None,
                 UnwritableMode::Null => self.null.as_ref(),
             },
         };
         out.truncate(start);
-        out.extend_from_slice(instead.ok_or(ColumnFault::Value(fault))?);
+        out.extend_from_slice(instead.ok_or(ColumnError::Value(fault))?);
         Ok(())
     }
 }
 
-/// How a column's value is written where there is none.
+/// Encoding of a column without a value.
 struct Absent<'a> {
     encoder: &'a Encoder,
     nullable: bool,
@@ -306,20 +310,21 @@ struct Absent<'a> {
 }
 
 impl Absent<'_> {
-    /// Stars stand for nothing too.
+    /// Whether the column is masked: the asterisks replace null too.
     fn is_masked(&self) -> bool {
         matches!(self.encoder, Encoder::Altered(altered) if matches!(altered.alteration, Alteration::Mask(_)))
     }
 
-    /// `is_null` asks for a null where there can be one.
+    /// Appends null if `is_null` and the column is nullable, else the default or the type's zero value.
     fn put<F: Format>(&self, is_null: bool, out: &mut Vec<u8>) {
         match (self.encoder, self.default) {
             _ if is_null && self.nullable && !self.is_masked() => F::absent(self.nullability, out),
-            // Debezium changes what it makes of nothing, but neither a null nor the default that Connect reads in it.
+            // Debezium transforms the zero value that it fills in, but neither null nor the default that Connect reads
+            // as null.
             (Encoder::Altered(altered), default) if !self.nullable || self.is_masked() => {
                 let value = written(|out| match default {
                     Some(default) => default.put::<Raw>(&altered.inner, out),
-                    None => absent::put_fallback::<Raw>(&altered.inner, out),
+                    None => altered.inner.put_zero::<Raw>(out),
                 });
                 F::present(self.nullability, out);
                 altered.alter::<F>(&value, out);
@@ -332,7 +337,7 @@ impl Absent<'_> {
             (_, None) if self.nullable => F::absent(self.nullability, out),
             (encoder, None) => {
                 F::present(self.nullability, out);
-                absent::put_fallback::<F>(encoder, out);
+                encoder.put_zero::<F>(out);
             }
         }
     }
@@ -341,10 +346,10 @@ impl Absent<'_> {
         F::present(self.nullability, out);
         match self.encoder {
             Encoder::Altered(altered) => {
-                let value = written(|out| absent::put_unavailable::<Raw>(&altered.inner, placeholder, out));
+                let value = written(|out| altered.inner.put_placeholder::<Raw>(placeholder, out));
                 altered.alter::<F>(&value, out);
             }
-            encoder => absent::put_unavailable::<F>(encoder, placeholder, out),
+            encoder => encoder.put_placeholder::<F>(placeholder, out),
         }
     }
 }

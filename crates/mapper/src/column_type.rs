@@ -1,17 +1,20 @@
-//! From a column's type to its encoder.
+//! Mapping of data types to encoders.
 
 use walcast_pgoutput::Oid;
 
 use crate::built_in;
+use crate::config::{ArrayMode, BinaryMode, DecimalMode, HstoreMode, TimeMode, TypeModes, UnknownMode};
 use crate::encode::{DateForm, Encoder, TimeForm};
-use crate::{
-    ArrayMode, BinaryMode, DecimalMode, HstoreMode, TableFacts, TimeMode, TypeFacts, TypeKind, TypeModes,
-    UnknownMode,
-};
+use crate::table_metadata::{TableMetadata, TypeKind, TypeMetadata};
 
-/// How a column of type `oid` with modifier `modifier` is written; `None` when it is left out.
-pub(crate) fn encoder(oid: Oid, modifier: i32, facts: &TableFacts, modes: &TypeModes) -> Option<Encoder> {
-    let resolution = Resolution { facts, modes };
+/// Encoder of a column of type `oid` with modifier `modifier`; `None` for a type that is not sent.
+pub(crate) fn encoder(
+    oid: Oid,
+    modifier: i32,
+    metadata: &TableMetadata,
+    modes: &TypeModes,
+) -> Option<Encoder> {
+    let resolution = Resolution { metadata, modes };
     match resolution.of(oid, modifier, DEPTH_MAX) {
         Found::Known(encoder) => Some(encoder),
         Found::Unread(encoder) => Some(match modes.unknown {
@@ -31,8 +34,8 @@ pub(crate) fn encoder(oid: Oid, modifier: i32, facts: &TableFacts, modes: &TypeM
 }
 
 /// Whether Debezium reads the defaults of columns of this type.
-pub(crate) fn has_readable_default(oid: Oid, facts: &TableFacts, modes: &TypeModes) -> bool {
-    match facts.types.get(&oid) {
+pub(crate) fn has_readable_default(oid: Oid, metadata: &TableMetadata, modes: &TypeModes) -> bool {
+    match metadata.types.get(&oid) {
         Some(known) => {
             matches!(known.kind, TypeKind::Enum { .. }) && !modes.is_as_text(&known.namespace, &known.name)
         }
@@ -69,19 +72,19 @@ const READABLE_DEFAULTS: [&str; 21] = [
     "xml",
 ];
 
-/// Domains over domains and arrays of them: the server allows any depth, the catalog cannot hold a circle.
+/// Limit of the nesting of domains and arrays: the server allows any depth, and the catalog cannot contain a cycle.
 const DEPTH_MAX: usize = 64;
 const NO_MODIFIER: i32 = -1;
 
-/// What a type is to us, and whether Debezium 3.3.1 knows it.
+/// Encoder of a type, and how Debezium 3.3.1 treats the type.
 enum Found {
-    /// It sends the same.
+    /// Debezium sends the same.
     Known(Encoder),
-    /// It has the field, but always null.
+    /// Debezium has the field, always null.
     Unread(Encoder),
-    /// It leaves the column out unless it includes unknown types.
+    /// Debezium does not send the column unless it includes unknown types.
     Unknown(Encoder),
-    /// It always leaves the column out.
+    /// Debezium never sends the column.
     UnknownArray(Encoder),
 }
 
@@ -97,7 +100,7 @@ impl Found {
 }
 
 struct Resolution<'r> {
-    facts: &'r TableFacts,
+    metadata: &'r TableMetadata,
     modes: &'r TypeModes,
 }
 
@@ -123,7 +126,7 @@ impl Resolution<'_> {
             let found = self.of(Oid::new(element.oid), modifier, depth);
             return self.array(found, element.delimiter(), UNSENT_ARRAYS.contains(&element.name));
         }
-        match self.facts.types.get(&oid) {
+        match self.metadata.types.get(&oid) {
             Some(known) if self.modes.is_as_text(&known.namespace, &known.name) => {
                 Found::Known(Encoder::Text)
             }
@@ -132,12 +135,13 @@ impl Resolution<'_> {
         }
     }
 
-    /// A type that somebody created.
-    fn own(&self, oid: Oid, known: &TypeFacts, modifier: i32, depth: usize) -> Found {
+    /// Resolves a user-defined type.
+    fn own(&self, oid: Oid, known: &TypeMetadata, modifier: i32, depth: usize) -> Found {
         match &known.kind {
             TypeKind::Enum { labels } => Found::Known(Encoder::Enum {
                 type_oid: oid,
                 labels: labels.clone(),
+                is_open: self.metadata.former_labels.contains(&oid),
             }),
             TypeKind::Domain { base, base_modifier } => {
                 let modifier = if *base_modifier == NO_MODIFIER {
@@ -149,7 +153,7 @@ impl Resolution<'_> {
             }
             TypeKind::Array { element, delimiter } => {
                 let is_domain = self
-                    .facts
+                    .metadata
                     .types
                     .get(element)
                     .is_some_and(|element| matches!(element.kind, TypeKind::Domain { .. }));
@@ -225,7 +229,7 @@ impl Resolution<'_> {
         })
     }
 
-    /// Base types of extensions, by name as Debezium knows them.
+    /// Resolves a base type of an extension, by the names that Debezium knows.
     fn extension(&self, name: &str) -> Found {
         Found::Known(match name {
             "citext" | "isbn" => Encoder::Text,
@@ -309,7 +313,26 @@ impl Resolution<'_> {
     }
 }
 
-/// The elements of arrays that Debezium never sends, although it sends most of the elements alone.
+/// Whether the name of an extension's base type is enough to know how its values are sent.
+#[must_use]
+pub fn is_extension_type(name: &str) -> bool {
+    EXTENSION_TYPES.contains(&name)
+}
+
+/// Base types of extensions that Debezium knows by name.
+const EXTENSION_TYPES: [&str; 9] = [
+    "citext",
+    "geography",
+    "geometry",
+    "halfvec",
+    "hstore",
+    "isbn",
+    "ltree",
+    "sparsevec",
+    "vector",
+];
+
+/// Element types of the arrays that Debezium never sends, although it sends most of the element types.
 const UNSENT_ARRAYS: [&str; 8] = [
     "bit",
     "interval",
@@ -321,7 +344,7 @@ const UNSENT_ARRAYS: [&str; 8] = [
     "xml",
 ];
 
-/// What includes unknown types: the bytes of the text, and arrays of them.
+/// Encoder of an unknown type that is included: the bytes of the text, and arrays of them.
 fn opaque(kept: Encoder, mode: BinaryMode) -> Option<Encoder> {
     Some(match kept {
         Encoder::Array { delimiter, .. } => Encoder::Array {
@@ -341,14 +364,14 @@ fn bits(modifier: i32) -> Encoder {
     }
 }
 
-/// What the JDBC driver takes for the length of a `varbit` that has none.
+/// Length of a `varbit` without length in the JDBC driver.
 const BITS_UNKNOWN: u32 = i32::MAX.cast_unsigned();
 
-/// Digits of a second; six without a modifier.
+/// Fractional digits of a second; six without a modifier.
 fn second_digits(modifier: i32) -> u32 {
     u32::try_from(modifier).map_or(SECOND_DIGITS_MAX, |digits| digits.min(SECOND_DIGITS_MAX))
 }
 
 const SECOND_DIGITS_MAX: u32 = 6;
-/// Columns with no more digits than this are sent as milliseconds.
+/// Columns with up to this many fractional digits are sent in milliseconds.
 const MILLIS_DIGITS: u32 = 3;

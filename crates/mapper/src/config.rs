@@ -1,115 +1,92 @@
-//! What the mapper can be told.
+//! Configuration of the mapper.
 
 mod absence;
 mod columns;
+mod destination;
 mod events;
 mod form;
 mod keys;
 mod names;
+mod reserved_topic;
 mod route;
-mod salt;
 mod types;
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
-use walcast_pgoutput::Relation;
 
 pub use absence::{MissingNotNull, NullWithDefault};
 pub use columns::{ColumnSettings, HashAlgorithm, HashRule, HashVersion, MaskRule, TruncateRule};
+pub use destination::DestinationRule;
 pub use events::{EventsConfig, Operation};
 pub(crate) use form::EnvelopePart;
 pub use form::{Encoding, FlatDeletes, FlatForm, MetadataField, Shape};
 pub use keys::{KeyRule, MissingKeyColumns};
 pub use names::{FieldAdjustment, NameSettings, SchemaAdjustment};
-pub(crate) use route::{Mark, Routed};
+pub use reserved_topic::{ReservedTopic, TopicPurpose};
 pub use route::{Route, RouteError, RouteText};
-pub use salt::Salt;
+pub(crate) use route::{Routed, TopicKeyField};
 pub use types::{
     ArrayMode, BinaryMode, DecimalMode, HstoreMode, IntervalMode, TimeMode, TypeModes, UnknownMode,
     UnwritableMode,
 };
 
-/// A table's schema and name, unquoted.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TableName {
-    /// The schema.
-    pub namespace: String,
-    /// The table.
-    pub name: String,
-}
-
-impl From<&Relation> for TableName {
-    fn from(relation: &Relation) -> Self {
-        Self {
-            namespace: relation.namespace.clone(),
-            name: relation.name.clone(),
-        }
-    }
-}
-
-impl fmt::Display for TableName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.namespace, self.name)
-    }
-}
-
-/// What is done about a value of an updated row that was stored out of line and not changed, where the log does not tell
-/// it.
+/// Handling of unchanged TOAST values of updated rows, which the WAL does not contain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnavailableValues {
-    /// The placeholder stands for it.
+    /// The placeholder is sent in place of the value.
     #[default]
     Placeholder,
-    /// It is asked for by the row's key: the value of now, not of then. The placeholder stands for it if the row is gone.
+    /// The current value is read from the table by the row's key. It may be newer than the change; the placeholder is
+    /// sent if the row no longer exists.
     Reselect,
 }
 
-/// How records are named and shaped.
+/// Names, encodings and shapes of records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapperConfig {
-    /// First part of topic names and `source.name`.
+    /// Prefix of topic names, and `source.name`.
     pub topic_prefix: String,
     /// `source.db`.
     pub database: String,
-    /// Whether a delete is followed by a record with the same key and no value, so that compacted topics forget the
-    /// row.
+    /// Whether a delete is followed by a tombstone, so that compacted topics remove the row.
     pub tombstones_on_delete: bool,
-    /// What stands for a value that was stored out of line and not changed (Debezium's
-    /// `unavailable.value.placeholder`).
+    /// Placeholder of unchanged TOAST values (Debezium's `unavailable.value.placeholder`).
     pub unavailable_value_placeholder: String,
-    /// Whether such values are asked for before the placeholder stands for them.
+    /// Handling of unchanged TOAST values.
     pub unavailable_values: UnavailableValues,
-    /// How keys are encoded.
+    /// Encoding of keys.
     pub key: Encoding,
-    /// How values are encoded.
+    /// Encoding of values.
     pub value: Encoding,
-    /// What a value holds.
+    /// Shape of values.
     pub shape: Shape,
-    /// The flat shape in detail.
+    /// Settings of the flat shape.
     pub flat: FlatForm,
-    /// How types are written.
+    /// Representation of data types.
     pub types: TypeModes,
-    /// What topics, schemas and fields are called.
+    /// Names of topics, schemas and fields.
     pub names: NameSettings,
-    /// Which columns are sent, and which are changed on the way.
+    /// Selection of columns, and transforms of their values.
     pub columns: ColumnSettings,
-    /// Keys that are not the primary key.
+    /// Keys that replace the primary key.
     pub keys: Vec<KeyRule>,
-    /// What `before` holds where the log holds nothing.
+    /// Destinations that depend on the row; the first rule that matches a table is used.
+    pub destinations: Vec<DestinationRule>,
+    /// Value in `before` of a NOT NULL column that the WAL does not contain.
     pub missing_not_null: MissingNotNull,
-    /// What a null becomes in a column that has a default.
+    /// Representation of null in a column with a default.
     pub null_with_default: NullWithDefault,
-    /// Which events there are.
+    /// Selection of events.
     pub events: EventsConfig,
+    /// Topics that records of tables must not reach.
+    pub reserved_topics: Vec<ReservedTopic>,
 }
 
-/// Debezium's word, which consumers compare with.
+/// Debezium's placeholder, which consumers compare with.
 const UNAVAILABLE_VALUE_PLACEHOLDER: &str = "__debezium_unavailable_value";
 
 impl MapperConfig {
-    /// Debezium's defaults throughout.
+    /// Creates a configuration with Debezium's defaults.
     #[must_use]
     pub fn new(topic_prefix: impl Into<String>, database: impl Into<String>) -> Self {
         Self {
@@ -126,15 +103,11 @@ impl MapperConfig {
             names: NameSettings::default(),
             columns: ColumnSettings::default(),
             keys: Vec::new(),
+            destinations: Vec::new(),
             missing_not_null: MissingNotNull::default(),
             null_with_default: NullWithDefault::default(),
             events: EventsConfig::default(),
+            reserved_topics: Vec::new(),
         }
-    }
-
-    /// The topic of a table's records.
-    #[must_use]
-    pub fn topic(&self, table: &TableName) -> String {
-        crate::names::destination(self, table).topic
     }
 }

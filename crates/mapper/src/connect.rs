@@ -1,4 +1,4 @@
-//! Schemas as Kafka Connect has them: what Debezium makes of a column, before a converter turns it into Avro or JSON.
+//! Kafka Connect's schemas, which Debezium makes of columns before a converter turns them into Avro or JSON.
 
 mod avro;
 mod json;
@@ -8,22 +8,22 @@ use serde_json::Value;
 pub(crate) use avro::to_avro;
 pub(crate) use json::to_json;
 
-/// What a value is.
+/// Schema of a value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ConnectSchema {
-    /// Its form.
+    /// Type of the value.
     pub(crate) kind: Kind,
-    /// Its meaning (`io.debezium.time.Date`); of a struct, its full name.
+    /// Name of the semantic type (`io.debezium.time.Date`); of a struct, its full name.
     pub(crate) name: Option<String>,
-    /// The version of that meaning.
+    /// Version of the semantic type.
     pub(crate) version: Option<u32>,
-    /// Words for people.
+    /// Documentation.
     pub(crate) doc: Option<&'static str>,
-    /// Further properties, in order.
+    /// Parameters, in order.
     pub(crate) parameters: Vec<(&'static str, String)>,
 }
 
-/// The form of a value.
+/// Type of a value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Kind {
     /// True or false.
@@ -55,41 +55,46 @@ pub(crate) enum Kind {
     Struct(Vec<Field>),
 }
 
-/// A place where a value of a schema stands: it may be missing, and may have a default.
+/// A schema in a field, array or map: it may be optional, and may have a default.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Slot {
-    /// What stands there.
+    /// Schema of the value.
     pub(crate) schema: ConnectSchema,
-    /// Whether nothing may stand there.
+    /// Whether the value may be missing.
     pub(crate) optional: bool,
-    /// What is read where nothing stands, as Avro writes it in a schema.
+    /// Default, as Avro writes it in a schema.
     pub(crate) default: Option<Value>,
 }
 
-/// A field of a struct.
+/// Field of a struct.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Field {
-    /// Its name.
+    /// Name of the field.
     pub(crate) name: String,
-    /// Its value.
+    /// Schema of the field.
     pub(crate) slot: Slot,
 }
 
-/// The name that makes bytes a decimal, to Connect and to Avro.
+/// Name of bytes that are a decimal, in Connect and in Avro.
 pub(crate) const DECIMAL: &str = "org.apache.kafka.connect.data.Decimal";
-/// The names of Connect's own dates and times, to Connect and to Avro.
+/// Name of Connect's date, in Connect and in Avro.
 pub(crate) const DATE: &str = "org.apache.kafka.connect.data.Date";
-/// See [`DATE`].
+/// Name of Connect's time of day.
 pub(crate) const TIME: &str = "org.apache.kafka.connect.data.Time";
-/// See [`DATE`].
+/// Name of Connect's timestamp.
 pub(crate) const TIMESTAMP: &str = "org.apache.kafka.connect.data.Timestamp";
-/// The parameter of a decimal that holds the digits after the point.
+/// Parameter of a decimal: digits after the decimal point.
 pub(crate) const DECIMAL_SCALE: &str = "scale";
-/// The parameter of a decimal that holds the digits in all.
+/// Parameter of a decimal: digits in all.
 pub(crate) const DECIMAL_PRECISION: &str = "connect.decimal.precision";
 
+/// Name of an enum's label.
+pub(crate) const ENUM: &str = "io.debezium.data.Enum";
+/// Parameter of an enum: its labels.
+pub(crate) const ALLOWED: &str = "allowed";
+
 impl ConnectSchema {
-    /// A value that means no more than its form says.
+    /// A schema without a semantic type.
     pub(crate) fn plain(kind: Kind) -> Self {
         Self {
             kind,
@@ -100,7 +105,7 @@ impl ConnectSchema {
         }
     }
 
-    /// A value with a meaning, in its first version.
+    /// A semantic type in its first version.
     pub(crate) fn semantic(kind: Kind, name: &str) -> Self {
         Self {
             name: Some(name.to_owned()),
@@ -109,12 +114,23 @@ impl ConnectSchema {
         }
     }
 
-    /// A struct whose name has no version.
+    /// A map.
+    pub(crate) fn map(keys: ConnectSchema, values: Slot) -> Self {
+        let (keys, values) = (Box::new(keys.required()), Box::new(values));
+        Kind::Map { keys, values }.into()
+    }
+
+    /// A struct without version.
     pub(crate) fn record(name: String, fields: Vec<Field>) -> Self {
         Self {
             name: Some(name),
             ..Self::plain(Kind::Struct(fields))
         }
+    }
+
+    /// A struct in its first version.
+    pub(crate) fn first_version(name: &str, fields: Vec<Field>) -> Self {
+        Self::record(name.to_owned(), fields).with_version(1)
     }
 
     pub(crate) fn with_version(mut self, version: u32) -> Self {
@@ -138,7 +154,7 @@ impl ConnectSchema {
         value.parse().ok()
     }
 
-    /// A place that always holds such a value.
+    /// A required value of the schema.
     pub(crate) fn required(self) -> Slot {
         Slot {
             schema: self,
@@ -147,7 +163,7 @@ impl ConnectSchema {
         }
     }
 
-    /// A place that may hold such a value.
+    /// An optional value of the schema.
     pub(crate) fn optional(self) -> Slot {
         Slot {
             schema: self,
@@ -164,7 +180,7 @@ impl From<Kind> for ConnectSchema {
 }
 
 impl Slot {
-    /// The slot under a name.
+    /// The slot as a field.
     pub(crate) fn named(self, name: impl Into<String>) -> Field {
         Field {
             name: name.into(),

@@ -1,7 +1,7 @@
-//! What is kept of a change that has no record: where it stands, why, and its row as the log has it.
+//! Dead letters: a change without record is kept with its position, the reason and its row.
 //!
-//! A dead letter is JSON whatever the encoding of records, and needs no registry: that may be what refuses. Columns that the
-//! configuration leaves out or changes on the way are withheld, so that nothing gets to Kafka by its failure.
+//! A dead letter is JSON, whatever the encoding of records, and needs no registry, which may be the cause. Columns
+//! that the configuration excludes or transforms are withheld, so that no failure publishes their values.
 
 mod row;
 
@@ -10,66 +10,72 @@ use std::sync::Arc;
 use serde::Serialize;
 use walcast_pgoutput::{OldTuple, Relation, Tuple};
 
-use self::row::{Kept, Row};
+use self::row::{Kept, Row, beginning};
+use crate::change::{ChangeContext, RowChange};
+use crate::config::MapperConfig;
+use crate::event_context::EventContext;
 use crate::header::identity_text;
-use crate::read::EventContext;
-use crate::{Batch, ChangeContext, Header, MapperConfig, ReadContext, RowChange, TableName, key};
+use crate::read::ReadContext;
+use crate::record_buffer::{Header, RecordBuffer};
+use crate::table_name::TableName;
+use crate::{key, names};
 
 /// A change that has no record.
 #[derive(Clone, Copy, Debug)]
 pub struct DeadLetter<'a> {
-    /// Its table, as the log described it at that place.
+    /// The table, as the Relation message at the change's position describes it.
     pub relation: &'a Relation,
-    /// The columns of its key, as the catalog has them ([`crate::TableFacts::key_columns`]).
+    /// Key columns from the catalog ([`crate::TableMetadata::key_columns`]).
     pub key_columns: &'a [String],
-    /// What happened.
-    pub event: LostEvent<'a>,
-    /// Where it stands.
-    pub place: LetterPlace,
-    /// Why it has no record, as a word.
-    pub reason: LetterReason,
-    /// The same in full.
+    /// The event.
+    pub event: UndeliverableEvent<'a>,
+    /// Position of the event.
+    pub source: DeadLetterSource,
+    /// Reason, as one word.
+    pub reason: DeadLetterReason,
+    /// Reason, as the error's text.
     pub error: &'a str,
 }
 
-/// What happened.
+/// The event of a dead letter.
 #[derive(Clone, Copy, Debug)]
-pub enum LostEvent<'a> {
-    /// A row changed.
+pub enum UndeliverableEvent<'a> {
+    /// A change of a row.
     Change(RowChange<'a>),
-    /// The table was emptied.
+    /// A truncate of the table.
     Truncate,
-    /// The row was read from its table.
+    /// A row that was read from the table.
     Read(Tuple<'a>),
 }
 
-/// Where a dead letter's event stands.
+/// Position of the event of a dead letter.
 #[derive(Clone, Copy, Debug)]
-pub enum LetterPlace {
-    /// In the log; `part` is a table's place among those that were emptied together.
+pub enum DeadLetterSource {
+    /// A change in the WAL.
     Change {
         /// The change.
         context: ChangeContext,
-        /// Which record of it.
+        /// Number of the record among those of the change; for a truncate, the table's place among the truncated
+        /// tables.
         part: u32,
     },
-    /// In its table.
+    /// A row of a table.
     Read(ReadContext),
 }
 
-/// Why a change has no record.
+/// Reason why a change has no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LetterReason {
+pub enum DeadLetterReason {
     /// The row or its table cannot be mapped.
     Mapping,
-    /// Its record is larger than Kafka takes.
+    /// The record exceeds Kafka's limits.
     Size,
-    /// The registry refuses the table's schema.
+    /// The registry rejects the table's schema.
     Schema,
 }
 
-impl LetterReason {
-    /// The word in headers, metrics and listings.
+impl DeadLetterReason {
+    /// The reason in headers, metrics and listings.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -80,46 +86,46 @@ impl LetterReason {
     }
 }
 
-/// What a letter takes beside its value: key and headers, with their names.
+/// Limit of the size of key and headers, with their names.
 const ENVELOPE_BYTES: usize = 2048;
 
-/// How much of an error a header holds.
+/// Limit of the error's size in a header.
 const HEADER_ERROR_BYTES: usize = 1000;
 
-/// How much of an error a value holds: a registry's words can be long.
+/// Limit of the error's size in a value: a registry's error may be long.
 const ERROR_BYTES: usize = 4000;
 
-/// Version of the value's form.
-const VERSION: u32 = 1;
+/// Version of the value's format.
+pub const VERSION: u32 = 1;
 
-/// The key of a letter's record: the connector, and what the record that it stands for would have in header `walcast.id`.
+/// Key of a dead letter's record: the connector, and the `walcast.id` of the record that it replaces.
 #[must_use]
-pub fn letter_key(connector: &str, id: &str) -> String {
+pub fn dead_letter_key(connector: &str, id: &str) -> String {
     format!("{connector}@{id}")
 }
 
-/// Adds the record that takes a letter off the list: its key, and no value.
-pub fn write_letter_done(topic: &Arc<str>, connector: &str, id: &str, batch: &mut Batch) {
+/// Adds the tombstone that resolves a dead letter: its key, and no value.
+pub fn write_tombstone(topic: &Arc<str>, connector: &str, id: &str, buffer: &mut RecordBuffer) {
     let header = Header {
         name: "walcast.id",
         value: id.as_bytes(),
     };
-    let key = letter_key(connector, id);
-    batch.push(topic, Some(key.as_bytes()), None, [header]);
+    let key = dead_letter_key(connector, id);
+    buffer.push(topic, Some(key.as_bytes()), None, [header]);
 }
 
 impl DeadLetter<'_> {
-    /// Adds the letter's record to a batch. Values are cut until it is no larger than `bytes_max`.
+    /// Adds the dead letter's record to a buffer. Values are truncated until it is no larger than `bytes_max`.
     pub fn write(
         &self,
         topic: &Arc<str>,
         connector: &str,
         config: &MapperConfig,
         bytes_max: usize,
-        batch: &mut Batch,
+        buffer: &mut RecordBuffer,
     ) {
         let id = self.id();
-        let key = letter_key(connector, &id);
+        let key = dead_letter_key(connector, &id);
         let value = self.value(&id, config, bytes_max.saturating_sub(ENVELOPE_BYTES));
         let table = self.table().to_string();
         let mut headers = vec![
@@ -131,34 +137,34 @@ impl DeadLetter<'_> {
             ("walcast.reason", self.reason.as_str().to_owned()),
             ("walcast.relation", table),
         ];
-        match &self.place {
-            LetterPlace::Change { context, .. } => headers.extend([
+        match &self.source {
+            DeadLetterSource::Change { context, .. } => headers.extend([
                 ("walcast.lsn", context.lsn.to_string()),
                 ("walcast.xid", context.xid.to_string()),
                 ("walcast.ordinal", context.ordinal.to_string()),
             ]),
-            LetterPlace::Read(context) => headers.push(("walcast.lsn", context.lsn.to_string())),
+            DeadLetterSource::Read(context) => headers.push(("walcast.lsn", context.lsn.to_string())),
         }
         let headers = headers.iter().map(|(name, value)| Header {
             name,
             value: value.as_bytes(),
         });
-        batch.push(topic, Some(key.as_bytes()), Some(&value), headers);
+        buffer.push(topic, Some(key.as_bytes()), Some(&value), headers);
     }
 
     fn table(&self) -> TableName {
         TableName::from(self.relation)
     }
 
-    /// What its record would have in header `walcast.id`.
+    /// The `walcast.id` that the record would have.
     fn id(&self) -> String {
-        match &self.place {
-            LetterPlace::Change { context, part } => {
+        match &self.source {
+            DeadLetterSource::Change { context, part } => {
                 let mut context = EventContext::from(context);
                 context.identity.set_part(*part);
                 identity_text(&context.identity)
             }
-            LetterPlace::Read(context) => identity_text(&EventContext::from(context).identity),
+            DeadLetterSource::Read(context) => identity_text(&EventContext::from(context).identity),
         }
     }
 
@@ -177,7 +183,7 @@ impl DeadLetter<'_> {
         }
     }
 
-    /// Bytes of the values as the log has them.
+    /// Size of the row's values on the wire.
     fn row_bytes(&self) -> usize {
         let (old, new) = self.rows();
         let old = old.map(|(tuple, _)| tuple);
@@ -190,10 +196,12 @@ impl DeadLetter<'_> {
             OldTuple::Key(tuple) => (tuple, true),
         };
         match self.event {
-            LostEvent::Change(RowChange::Insert { new }) | LostEvent::Read(new) => (None, Some(new)),
-            LostEvent::Change(RowChange::Update { old, new }) => (old.map(former), Some(new)),
-            LostEvent::Change(RowChange::Delete { old }) => (Some(former(old)), None),
-            LostEvent::Truncate => (None, None),
+            UndeliverableEvent::Change(RowChange::Insert { new }) | UndeliverableEvent::Read(new) => {
+                (None, Some(new))
+            }
+            UndeliverableEvent::Change(RowChange::Update { old, new }) => (old.map(former), Some(new)),
+            UndeliverableEvent::Change(RowChange::Delete { old }) => (Some(former(old)), None),
+            UndeliverableEvent::Truncate => (None, None),
         }
     }
 
@@ -202,9 +210,9 @@ impl DeadLetter<'_> {
         let kept = Kept::new(config, &table, value_bytes_max);
         let (old, new) = self.rows();
         let row = |tuple, key_only| Row::new(self.relation, tuple, key_only, &kept);
-        let (change, read) = match &self.place {
-            LetterPlace::Change { context, .. } => (Some(context), None),
-            LetterPlace::Read(context) => (None, Some(context)),
+        let (change, read) = match &self.source {
+            DeadLetterSource::Change { context, .. } => (Some(context), None),
+            DeadLetterSource::Read(context) => (None, Some(context)),
         };
         let time = change.map_or_else(
             || read.map(|context| context.fixed_at),
@@ -213,7 +221,7 @@ impl DeadLetter<'_> {
         Letter {
             version: VERSION,
             id,
-            topic: config.topic(&table),
+            topic: names::topic(config, &table),
             schema: &self.relation.namespace,
             table: &self.relation.name,
             key: self.key(),
@@ -233,7 +241,7 @@ impl DeadLetter<'_> {
         }
     }
 
-    /// The columns by which the row is found in its table; none where it has no key.
+    /// Columns that identify the row in its table; empty for a table without key.
     fn key(&self) -> Vec<&str> {
         let places = key::of_rows(self.relation, self.key_columns);
         let columns = places
@@ -244,11 +252,11 @@ impl DeadLetter<'_> {
 
     fn operation(&self) -> &'static str {
         match self.event {
-            LostEvent::Change(RowChange::Insert { .. }) => "insert",
-            LostEvent::Change(RowChange::Update { .. }) => "update",
-            LostEvent::Change(RowChange::Delete { .. }) => "delete",
-            LostEvent::Truncate => "truncate",
-            LostEvent::Read(_) => "read",
+            UndeliverableEvent::Change(RowChange::Insert { .. }) => "insert",
+            UndeliverableEvent::Change(RowChange::Update { .. }) => "update",
+            UndeliverableEvent::Change(RowChange::Delete { .. }) => "delete",
+            UndeliverableEvent::Truncate => "truncate",
+            UndeliverableEvent::Read(_) => "read",
         }
     }
 }
@@ -276,13 +284,4 @@ struct Letter<'l> {
     committed_at_unix_micros: Option<i64>,
     before: Option<Row<'l>>,
     after: Option<Row<'l>>,
-}
-
-/// As much of a text as so many bytes hold.
-fn beginning(text: &str, bytes_max: usize) -> &str {
-    let mut end = text.len().min(bytes_max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
 }

@@ -1,30 +1,29 @@
-//! Column defaults, as far as Debezium copies them into the schema.
+//! Defaults of columns, as far as Debezium copies them into the schema.
 //!
-//! `pg_get_expr` prints a literal as `42` or `'text'::type`. What a function makes is not known beforehand: the schema
-//! then says the type's nothing (0, the empty text, 1970).
+//! `pg_get_expr` prints a literal as `42` or `'text'::type`. The result of a function is not known in advance: the
+//! schema then has the type's zero value (0, empty text, 1970).
 
 use serde_json::Value;
 
-use crate::absent;
 use crate::encode::{Encoder, Scratch};
 use crate::format::{Format, Literal, written};
 
-/// The default that the schema of a column states.
+/// The default in a column's schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DefaultValue {
-    /// This text of the server's.
+    /// A literal, in the server's text form.
     Literal(String),
-    /// What a function will make: the schema states the type's nothing.
+    /// The result of a function: the schema has the type's zero value.
     Generated,
 }
 
-/// The default that the schema of a column states; `None` when it states none.
+/// Parses a default expression; `None` when the schema has no default.
 pub(crate) fn parse(expression: &str, encoder: &Encoder) -> Option<DefaultValue> {
     if matches!(
         encoder,
         Encoder::VariableDecimal | Encoder::Array { .. } | Encoder::Bytes | Encoder::Oid
     ) {
-        // Connect has no defaults of structures; the others Debezium does not read.
+        // Connect has no defaults of structures, and Debezium does not read the others.
         return None;
     }
     let text = if matches!(encoder, Encoder::Enum { .. }) {
@@ -36,13 +35,13 @@ pub(crate) fn parse(expression: &str, encoder: &Encoder) -> Option<DefaultValue>
         }
         literal(expression)?
     };
-    // A text that is no value of the column is no default either.
+    // A text that is not a value of the column is not a default either.
     let readable = encoder.put::<Literal>(text.as_bytes(), &mut Scratch::default(), &mut Vec::new());
     readable.is_ok().then_some(DefaultValue::Literal(text))
 }
 
 impl DefaultValue {
-    /// Appends it as a value of the column.
+    /// Appends the default as a value of the column.
     pub(crate) fn put<F: Format>(&self, encoder: &Encoder, out: &mut Vec<u8>) {
         let text = match (self, encoder) {
             (DefaultValue::Literal(text), _) => text.as_str(),
@@ -50,20 +49,20 @@ impl DefaultValue {
             (DefaultValue::Generated, Encoder::Json) => "{}",
             (DefaultValue::Generated, Encoder::ZonedTimestamp { .. }) => "1970-01-01 00:00:00+00",
             (DefaultValue::Generated, Encoder::DecimalText { .. }) => "0.0",
-            (DefaultValue::Generated, other) => return absent::put_fallback::<F>(other, out),
+            (DefaultValue::Generated, other) => return other.put_zero::<F>(out),
         };
         let written = encoder.put::<F>(text.as_bytes(), &mut Scratch::default(), out);
         written.expect("it was written once, when it was read");
     }
 
-    /// As a schema states it.
+    /// The default as it appears in a schema.
     pub(crate) fn literal(&self, encoder: &Encoder) -> Value {
         let json = written(|out| self.put::<Literal>(encoder, out));
         serde_json::from_slice(&json).expect("what is written as JSON reads as JSON")
     }
 }
 
-/// A call, perhaps in a parenthesis, or one of the words that stand for the current time.
+/// Whether the expression is a function call, perhaps in parentheses, or one of the keywords for the current time.
 fn is_generated(expression: &str) -> bool {
     const CURRENT: [&str; 5] = [
         "current_timestamp",
@@ -84,7 +83,7 @@ fn is_generated(expression: &str) -> bool {
     name_length > 0 && arguments.is_some_and(|arguments| arguments.contains(')'))
 }
 
-/// What stands between the first quotes, or the whole expression when nothing is quoted.
+/// The text in the first quotes, or the whole expression when nothing is quoted.
 fn literal(expression: &str) -> Option<String> {
     if expression.starts_with("NULL::") || expression == "NULL" {
         return None;
@@ -95,13 +94,13 @@ fn literal(expression: &str) -> Option<String> {
     }
 }
 
-/// `'label'::type` and nothing else.
+/// The label of `'label'::type`; `None` for any other expression.
 fn enum_literal(expression: &str) -> Option<String> {
     let (label, rest) = unquote(expression.strip_prefix('\'')?)?;
     rest.starts_with("::").then_some(label)
 }
 
-/// The text up to the closing quote, two quotes being one, and what follows it.
+/// The text up to the closing quote, with doubled quotes undone, and the rest.
 fn unquote(quoted: &str) -> Option<(String, &str)> {
     let mut text = String::new();
     let mut left = quoted;

@@ -1,14 +1,16 @@
-//! Why a relation or a row cannot be mapped.
+//! Errors of mapping.
 
 use walcast_pgoutput::Oid;
 
-use crate::TableName;
+use crate::config::TopicPurpose;
+use crate::table_name::TableName;
 
-/// A relation or a row cannot be mapped. The batch is as it was before the attempt.
+/// A relation or a row cannot be mapped. The buffer is unchanged. The text states the finding; the program that shows it knows the
+/// settings that resolve it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MapError {
-    /// A column that the catalog calls NOT NULL is null: the catalog has changed since the row was written.
+    /// A NOT NULL column is null: the catalog has changed since the row was written.
     #[error("column {column} of {table} is null, but the catalog says it cannot be")]
     NullInNotNull {
         /// The table.
@@ -16,7 +18,7 @@ pub enum MapError {
         /// The column.
         column: String,
     },
-    /// A row holds an enum label that the catalog did not list when the plan was compiled.
+    /// A row has an enum label that the catalog did not list when the plan was compiled.
     #[error(
         "column {column} of {table} holds a label that enum type {type_oid} did not have when its schema was made"
     )]
@@ -25,45 +27,65 @@ pub enum MapError {
         table: TableName,
         /// The column.
         column: String,
-        /// The enum.
+        /// OID of the enum type.
         type_oid: Oid,
     },
-    /// A value is not of its column's type, or outside what the schema can hold.
+    /// A column's type was dropped before the first row that uses it was read.
+    #[error(
+        "column {column} of {table} has type {}, which was dropped before its rows were read: how its values are sent is not known",
+        named(*type_oid, type_name.as_deref())
+    )]
+    UnknownType {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+        /// OID of the type.
+        type_oid: Oid,
+        /// Name of the type with its schema, if the stream has it.
+        type_name: Option<String>,
+    },
+    /// The table or its key was dropped before the first row that has the key was read.
+    #[error(
+        "the key of {table} is not known: the table or its key was dropped or altered before these rows were read, and its          replica identity does not contain the key"
+    )]
+    UnknownKey {
+        /// The table.
+        table: TableName,
+    },
+    /// A value is not of its column's type, or outside the range of its schema.
     #[error("column {column} of {table}: the value cannot be written as {wanted}")]
     Value {
         /// The table.
         table: TableName,
         /// The column.
         column: String,
-        /// What the schema holds.
+        /// The kind of value that the schema requires.
         wanted: &'static str,
     },
-    /// A tuple has another number of columns than its relation.
+    /// A tuple does not have as many columns as its relation.
     #[error("a row of {table} has {found} columns where its relation has {wanted}")]
     ColumnCount {
         /// The table.
         table: TableName,
-        /// Columns of the tuple.
+        /// Number of columns of the tuple.
         found: usize,
-        /// Columns of the relation.
+        /// Number of columns of the relation.
         wanted: usize,
     },
-    /// A record is larger than Kafka takes.
-    #[error(
-        "a record of {bytes} bytes for topic {topic} is larger than the {limit} bytes that Kafka takes: raise message.max.bytes of \
-         [kafka.properties] and max.message.bytes of the topic (message.max.bytes of the broker) above it"
-    )]
+    /// A record exceeds Kafka's limits.
+    #[error("a record of {bytes} bytes for topic {topic} is larger than the {limit} bytes that Kafka takes")]
     TooLarge {
         /// The topic.
         topic: String,
-        /// Key and value together, and headers where they count.
+        /// Size of key and value, with headers where they count.
         bytes: usize,
-        /// The most that is taken.
+        /// The limit that is exceeded.
         limit: usize,
     },
-    /// Two columns would be the same field.
+    /// Two columns have the same field name.
     #[error(
-        "columns {:?} and {:?} of {table} would both be field {field}; exclude one, or set names.adjust_fields = \"avro_unicode\"",
+        "columns {:?} and {:?} of {table} would both be field {field}",
         columns[0], columns[1]
     )]
     FieldCollision {
@@ -74,12 +96,37 @@ pub enum MapError {
         /// The field.
         field: String,
     },
-    /// CloudEvents are asked for in Avro.
+    /// The topic belongs to another table.
+    #[error(
+        "{table:?} and {other:?} would share topic {topic}, which would mix their rows: a topic has _ for each character \
+         that it cannot have",
+        table = tables.0.to_string(), other = tables.1.to_string()
+    )]
+    SharedTopic {
+        /// The table, and the table to which the topic belongs.
+        tables: Box<(TableName, TableName)>,
+        /// The topic.
+        topic: String,
+    },
+    /// The topic of a table is reserved for another purpose.
+    #[error(
+        "records of {table} would be written to topic {topic}, which is the {purpose}; set another topic for the table in \
+         [[names.routes]], or another {}", purpose.setting()
+    )]
+    ReservedTopic {
+        /// The table.
+        table: TableName,
+        /// The topic.
+        topic: String,
+        /// Purpose of the topic.
+        purpose: TopicPurpose,
+    },
+    /// CloudEvents are configured with Avro.
     #[error("CloudEvents are JSON: values are encoded as json or json_schema")]
     CloudEventsInAvro,
-    /// A column's name cannot stand in an Avro schema.
+    /// A column's name is not valid in Avro.
     #[error(
-        "column {name:?} of {table} cannot be an Avro name: letters, digits and _ only, not beginning with a digit; set names.adjust_fields = \"avro\" or \"avro_unicode\", or exclude the column"
+        "column {name:?} of {table} cannot be an Avro name: letters, digits and _ only, not beginning with a digit"
     )]
     Name {
         /// The table.
@@ -88,19 +135,17 @@ pub enum MapError {
         name: String,
     },
     /// A configured key has columns that the table does not have.
-    #[error("{table} has no column for {pattern:?}, which [[keys]] makes part of its key")]
+    #[error("{table} has no column for {pattern:?}, which is configured as part of its key")]
     KeyColumn {
         /// The table.
         table: TableName,
-        /// The pattern that chooses none.
+        /// The pattern that matches no column.
         pattern: String,
     },
-    /// A configured key has columns that the log does not tell of deleted rows.
+    /// A configured key has columns outside the replica identity.
     #[error(
-        "{} of {table} is part of the key that [[keys]] gives it, but the log does not tell it of a deleted row; run: \
-         ALTER TABLE {} REPLICA IDENTITY FULL (or USING INDEX with a unique index over the key); or set missing = \"fill\"",
-        list("column", columns),
-        quoted(table)
+        "{} of {table} is part of its configured key, but the WAL does not contain it for a deleted row",
+        list("column", columns)
     )]
     KeyNotInIdentity {
         /// The table.
@@ -108,7 +153,7 @@ pub enum MapError {
         /// The columns.
         columns: Vec<String>,
     },
-    /// Two settings would change the values of one column.
+    /// Two settings transform the values of one column.
     #[error(
         "column {column} of {table} is chosen by {first} and by {second}; a column's values can be changed by one only"
     )]
@@ -117,12 +162,12 @@ pub enum MapError {
         table: TableName,
         /// The column.
         column: String,
-        /// One setting.
+        /// The first setting.
         first: &'static str,
-        /// The other.
+        /// The second setting.
         second: &'static str,
     },
-    /// A setting that is for text chooses a column that holds none.
+    /// A setting for text matches a column that is not text.
     #[error(
         "column {column} of {table} is chosen by {setting}, which is for text; exclude the column if its values are not to be sent"
     )]
@@ -134,35 +179,54 @@ pub enum MapError {
         /// The setting.
         setting: &'static str,
     },
+    /// A column that names destinations does not exist.
+    #[error("{table} has no column {column}, which names the destination of its rows")]
+    DestinationColumn {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+    },
+    /// A row names a topic that is not known to exist. Once [`Plan::bind_topic`](crate::Plan::bind_topic) was called for it, the
+    /// row can be mapped.
+    #[error("topic {topic} is not known to exist")]
+    UnknownTopic {
+        /// The topic.
+        topic: String,
+    },
 }
 
 impl MapError {
-    /// Whether fresh catalog facts and a plan compiled from them may succeed on the same row.
+    /// Whether a plan compiled from fresh catalog metadata may succeed on the same row.
     #[must_use]
-    pub fn is_stale_facts(&self) -> bool {
+    pub fn is_stale_metadata(&self) -> bool {
         match self {
             MapError::NullInNotNull { .. } | MapError::UnknownEnumLabel { .. } => true,
             MapError::Value { .. }
             | MapError::TooLarge { .. }
             | MapError::ColumnCount { .. }
             | MapError::CloudEventsInAvro
+            | MapError::SharedTopic { .. }
+            | MapError::ReservedTopic { .. }
             | MapError::FieldCollision { .. }
             | MapError::Name { .. }
             | MapError::KeyColumn { .. }
             | MapError::KeyNotInIdentity { .. }
             | MapError::ColumnRules { .. }
-            | MapError::NotText { .. } => false,
+            | MapError::UnknownType { .. }
+            | MapError::UnknownKey { .. }
+            | MapError::NotText { .. }
+            | MapError::DestinationColumn { .. }
+            | MapError::UnknownTopic { .. } => false,
         }
     }
+}
+
+fn named(oid: Oid, name: Option<&str>) -> String {
+    name.map_or_else(|| format!("with OID {oid}"), ToOwned::to_owned)
 }
 
 fn list(word: &str, names: &[String]) -> String {
     let plural = if names.len() == 1 { "" } else { "s" };
     format!("{word}{plural} {}", names.join(", "))
-}
-
-/// A table's name as SQL needs it.
-fn quoted(table: &TableName) -> String {
-    let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    format!("{}.{}", quote(&table.namespace), quote(&table.name))
 }

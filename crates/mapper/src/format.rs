@@ -1,7 +1,7 @@
-//! The bytes that values are written as: one encoder for each type serves every format.
+//! Formats of values. One encoder for each data type serves every format.
 //!
-//! A format has no state and no tree: each call appends to the buffer. Its functions are chosen when a row's code is
-//! compiled, so that writing Avro costs what it did when there was nothing else.
+//! A format has no state and builds no tree: each call appends to the buffer. Formats are type parameters, so that
+//! Avro costs what it would cost as the only format.
 
 mod avro;
 mod header;
@@ -13,10 +13,10 @@ pub(crate) use header::HeaderText;
 pub(crate) use json::{Json, Literal};
 pub(crate) use raw::Raw;
 
-/// Whether a value may be missing, and which branch of an Avro union says so.
+/// Nullability of a value, and its branches in an Avro union.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Nullability {
-    /// Never missing: no union.
+    /// Not nullable: no union.
     Required,
     /// `["null", T]`.
     NullFirst,
@@ -24,53 +24,53 @@ pub(crate) enum Nullability {
     NullLast,
 }
 
-/// How values become bytes.
+/// Format of values.
 pub(crate) trait Format {
-    /// A value follows that could have been missing.
+    /// Begins a value that is not null.
     fn present(nullability: Nullability, out: &mut Vec<u8>);
-    /// A value is missing.
+    /// Writes null.
     fn absent(nullability: Nullability, out: &mut Vec<u8>);
-    /// True or false.
+    /// Writes a boolean.
     fn boolean(value: bool, out: &mut Vec<u8>);
-    /// A whole number of any size up to 64 bits.
+    /// Writes an integer of up to 64 bits.
     fn integer(value: i64, out: &mut Vec<u8>);
-    /// Single precision.
+    /// Writes a number of single precision.
     fn float(value: f32, out: &mut Vec<u8>);
-    /// Double precision.
+    /// Writes a number of double precision.
     fn double(value: f64, out: &mut Vec<u8>);
-    /// Text, which the caller has found to be UTF-8.
+    /// Writes text, which the caller has checked to be UTF-8.
     fn string(text: &[u8], out: &mut Vec<u8>);
-    /// Exactly `length` bytes.
+    /// Writes exactly `length` bytes.
     fn bytes(length: usize, bytes: impl Iterator<Item = u8>, out: &mut Vec<u8>);
-    /// An exact number: its decimal text, and its digits without the point in two's complement, big endian.
+    /// Writes an exact number, given as decimal text and as its unscaled digits in two's complement, big endian.
     fn decimal(text: &[u8], unscaled: &[u8], out: &mut Vec<u8>);
-    /// `count` items follow, each after [`Format::item`].
+    /// Begins an array of `count` items, each after a call of [`Format::item`].
     fn begin_array(count: usize, out: &mut Vec<u8>);
-    /// An item follows.
+    /// Begins an item of an array.
     fn item(out: &mut Vec<u8>);
-    /// The last item was written.
+    /// Ends an array.
     fn end_array(out: &mut Vec<u8>);
-    /// `count` values follow, each after its [`Format::entry`].
+    /// Begins a map of `count` values, each after its [`Format::entry`].
     fn begin_map(count: usize, out: &mut Vec<u8>);
-    /// The value of `key` follows.
+    /// Begins the value of `key`.
     fn entry(key: &[u8], out: &mut Vec<u8>);
-    /// The last value was written.
+    /// Ends a map.
     fn end_map(out: &mut Vec<u8>);
-    /// An item of an array is a pair, whose first half follows: an entry of a map whose keys are not text.
+    /// Begins a pair in an array: an entry of a map whose keys are not text.
     fn begin_pair(_out: &mut Vec<u8>) {}
-    /// The second half follows.
+    /// Begins the second half of a pair.
     fn second_of_pair(_out: &mut Vec<u8>) {}
-    /// The second half was written.
+    /// Ends a pair.
     fn end_pair(_out: &mut Vec<u8>) {}
-    /// Fields follow, each after its [`Format::field`].
+    /// Begins a record of fields, each after its [`Format::field`].
     fn begin_record(out: &mut Vec<u8>);
-    /// The value of field `name` follows.
+    /// Begins the value of field `name`.
     fn field(name: &str, out: &mut Vec<u8>);
-    /// The last field was written.
+    /// Ends a record.
     fn end_record(out: &mut Vec<u8>);
 }
 
-/// What `write` writes.
+/// The bytes that `write` writes.
 pub(crate) fn written(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::new();
     write(&mut out);

@@ -1,17 +1,21 @@
-//! Record headers: Debezium's, and the record's identity.
+//! Headers of records: Debezium's, and the record's identity.
 
-use crate::column::ColumnFault;
+use crate::change::RecordId;
+use crate::column::ColumnError;
 use crate::encode::Scratch;
-use crate::envelope::{Envelope, KeyColumn, Row, RowFault};
+use crate::envelope::Envelope;
+use crate::event_context::Identity;
 use crate::format::{Format, HeaderText, Nullability};
-use crate::read::Identity;
+use crate::key::KeyColumn;
+use crate::read::RowId;
+use crate::record_buffer::RecordBuffer;
+use crate::row::{Row, RowError};
 use crate::source::{CONNECTOR, put_decimal};
-use crate::{Batch, RecordId, RowId};
 use walcast_pgoutput::{Column, Lsn, Oid};
 
-/// The new key, on the delete of a row that moved.
+/// Header with the new key, on the delete of a row whose key changed.
 pub(crate) const NEW_KEY: &str = "__debezium.newkey";
-/// The old key, on the create of a row that moved.
+/// Header with the old key, on the create of a row whose key changed.
 pub(crate) const OLD_KEY: &str = "__debezium.oldkey";
 
 const LOGICAL_NAME: &str = "__debezium.context.connectorLogicalName";
@@ -19,23 +23,23 @@ const TASK: &str = "__debezium.context.taskId";
 const CONNECTOR_NAME: &str = "__debezium.context.connectorName";
 const IDENTITY: &str = "walcast.id";
 
-/// Debezium numbers its tasks, of which there is one.
+/// Number of the only task in Debezium's context.
 const ONLY_TASK: &[u8] = b"0";
 
-/// Adds the headers that every record has.
-pub(crate) fn push_context(batch: &mut Batch, topic_prefix: &str, identity: &Identity) {
-    batch.push_header(LOGICAL_NAME, |out| out.extend_from_slice(topic_prefix.as_bytes()));
-    batch.push_header(TASK, |out| out.extend_from_slice(ONLY_TASK));
-    // Debezium's word for the kind of connector, not for this one.
-    batch.push_header(CONNECTOR_NAME, |out| out.extend_from_slice(CONNECTOR.as_bytes()));
-    batch.push_header(IDENTITY, |out| put_identity(identity, out));
+/// Adds the headers of every record.
+pub(crate) fn push_context(buffer: &mut RecordBuffer, topic_prefix: &str, identity: &Identity) {
+    buffer.push_header(LOGICAL_NAME, |out| out.extend_from_slice(topic_prefix.as_bytes()));
+    buffer.push_header(TASK, |out| out.extend_from_slice(ONLY_TASK));
+    // Debezium's name of the connector for Postgres, not this connector's name.
+    buffer.push_header(CONNECTOR_NAME, |out| out.extend_from_slice(CONNECTOR.as_bytes()));
+    buffer.push_header(IDENTITY, |out| put_identity(identity, out));
 }
 
 fn put_identity(identity: &Identity, out: &mut Vec<u8>) {
     match identity {
         Identity::Change(id) => put_id(id, out),
         Identity::Read { lsn, row } => put_row_id(*lsn, row, out),
-        Identity::Gone {
+        Identity::MissingRow {
             lsn,
             table,
             number,
@@ -50,28 +54,28 @@ fn put_identity(identity: &Identity, out: &mut Vec<u8>) {
     }
 }
 
-/// What the header says that tells which record this is.
+/// Value of the header `walcast.id`.
 pub(crate) fn identity_text(identity: &Identity) -> String {
     let mut out = Vec::new();
     put_identity(identity, &mut out);
     String::from_utf8(out).expect("digits, slashes and brackets")
 }
 
-/// Adds the header that tells which record this is.
-pub(crate) fn push_id(batch: &mut Batch, id: &RecordId) {
-    batch.push_header(IDENTITY, |out| put_id(id, out));
+/// Adds the header `walcast.id`.
+pub(crate) fn push_id(buffer: &mut RecordBuffer, id: &RecordId) {
+    buffer.push_header(IDENTITY, |out| put_id(id, out));
 }
 
-/// The same for the edge of a transaction.
-pub(crate) fn push_edge_id(batch: &mut Batch, commit_lsn: Lsn, edge: &str) {
-    batch.push_header(IDENTITY, |out| {
+/// Adds the header `walcast.id` of the beginning or the end of a transaction.
+pub(crate) fn push_boundary_id(buffer: &mut RecordBuffer, commit_lsn: Lsn, boundary: &str) {
+    buffer.push_header(IDENTITY, |out| {
         put_lsn(commit_lsn, out);
         out.push(b'/');
-        out.extend_from_slice(edge.as_bytes());
+        out.extend_from_slice(boundary.as_bytes());
     });
 }
 
-/// What [`RecordId`] prints, without the formatting machinery.
+/// Appends a [`RecordId`] as it is printed, without the formatting machinery.
 fn put_id(id: &RecordId, out: &mut Vec<u8>) {
     put_lsn(id.commit_lsn, out);
     out.push(b'/');
@@ -79,7 +83,7 @@ fn put_id(id: &RecordId, out: &mut Vec<u8>) {
     put_part(id.part, out);
 }
 
-/// The records of one change are numbered from the second on.
+/// Appends the number of a record among those of its change, from the second record on.
 fn put_part(part: u32, out: &mut Vec<u8>) {
     if part > 0 {
         out.push(b'.');
@@ -87,7 +91,7 @@ fn put_part(part: u32, out: &mut Vec<u8>) {
     }
 }
 
-/// A row that was read has no commit: its table and its place tell it from others at the same position.
+/// Appends the identity of a row that was read: position, table and `ctid`.
 fn put_row_id(lsn: Lsn, row: &RowId, out: &mut Vec<u8>) {
     put_table(lsn, row.table, out);
     out.push(b'(');
@@ -97,7 +101,7 @@ fn put_row_id(lsn: Lsn, row: &RowId, out: &mut Vec<u8>) {
     out.push(b')');
 }
 
-/// A table at a position.
+/// Appends a table at a position.
 fn put_table(lsn: Lsn, table: Oid, out: &mut Vec<u8>) {
     put_lsn(lsn, out);
     out.push(b'/');
@@ -122,22 +126,22 @@ fn put_hexadecimal(number: u64, out: &mut Vec<u8>) {
     }
 }
 
-/// A key as Kafka Connect's header converter prints it.
+/// Appends a key as Kafka Connect's header converter prints it.
 pub(crate) fn put_key(
     envelope: &Envelope,
     row: &Row<'_>,
     scratch: &mut Scratch,
     out: &mut Vec<u8>,
-) -> Result<(), RowFault> {
+) -> Result<(), RowError> {
     HeaderText::begin_record(out);
     for KeyColumn { place, column } in &envelope.key {
         HeaderText::field(column.field_name(), out);
         match row.at(*place) {
             Some(Column::Text(text)) => {
                 let written = column.encoder().put::<HeaderText>(text, scratch, out);
-                written.map_err(|fault| RowFault::Column {
+                written.map_err(|fault| RowError::Column {
                     place: *place,
-                    fault: ColumnFault::Value(fault),
+                    fault: ColumnError::Value(fault),
                 })?;
             }
             Some(Column::Null) if envelope.key_is_filled && row.is_key_only() => {
@@ -157,10 +161,10 @@ mod tests {
     use walcast_pgoutput::Lsn;
 
     use super::put_id;
-    use crate::{Ordinal, RecordId};
+    use crate::change::{Ordinal, RecordId};
 
     #[test]
-    fn the_identity_is_what_it_prints() {
+    fn identities_are_written_as_printed() {
         for (lsn, ordinal, part) in [
             (0, 0, 0),
             (0x16B_3748, 9, 1),

@@ -1,18 +1,21 @@
-//! Changes as lines of JSON, for people and shell tools: straight from the wire's text, without catalog and registry.
+//! Changes as lines of JSON, for people and shell tools, from the server's text form without catalog and registry.
 
-use walcast_pgoutput::{Column, OldTuple, Relation, RelationColumn, Tuple};
+use walcast_pgoutput::{Column, Oid, OldTuple, Relation, RelationColumn, Tuple};
 
+use crate::built_in;
+use crate::change::{ChangeContext, RowChange};
 use crate::encode::{Moment, SECOND_DIGITS_MAX};
+use crate::error::MapError;
 use crate::source::put_decimal;
-use crate::{ChangeContext, MapError, RowChange, TableName};
+use crate::table_name::TableName;
 
 /// Appends one change as one line of JSON, newline included.
 ///
 /// The object holds `op` (`insert`, `update`, `delete`), `schema`, `table`, `lsn`, `commit_lsn`, `xid`, `ts` (the commit
 /// time, RFC 3339 in UTC), `ordinal`, `before` and `after`. Booleans, whole numbers and floating point are JSON's own
 /// (`NaN` and infinities are text); `json` and `jsonb` are embedded; `numeric` is text, so that no digit is lost;
-/// everything else is the text the server prints. Values that are stored out of line and did not change are not in
-/// `after`, but their names are in `unchanged_toast`.
+/// every other value is the server's text form. Unchanged TOAST values are not in `after`, but their names are in
+/// `unchanged_toast`.
 ///
 /// # Errors
 /// A tuple has another number of columns than the relation, or a value is not UTF-8 text. `out` is then as it was.
@@ -30,7 +33,7 @@ pub fn write_change(
     written
 }
 
-/// Appends the emptying of a table as one line of JSON, newline included: `op` is `truncate`, there is no row.
+/// Appends a truncate as one line of JSON, newline included: `op` is `truncate`, and there is no row.
 pub fn write_truncate(relation: &Relation, context: &ChangeContext, out: &mut Vec<u8>) {
     let mut line = Line { relation, out };
     line.head("truncate", context);
@@ -54,7 +57,7 @@ impl Line<'_> {
         match old {
             None => self.out.extend_from_slice(b"null"),
             Some(OldTuple::Full(tuple)) => self.row(&tuple, |_| true)?,
-            // In a tuple of key columns, null elsewhere means nothing.
+            // In a tuple of key columns, a null elsewhere means that the value is not there.
             Some(OldTuple::Key(tuple)) => self.row(&tuple, |column| column.is_key)?,
         }
         self.out.extend_from_slice(b",\"after\":");
@@ -69,7 +72,7 @@ impl Line<'_> {
         Ok(())
     }
 
-    /// Everything before the rows; the object stays open.
+    /// Appends the members before the rows; the object stays open.
     fn head(&mut self, op: &str, context: &ChangeContext) {
         self.out.extend_from_slice(b"{\"op\":\"");
         self.out.extend_from_slice(op.as_bytes());
@@ -129,7 +132,7 @@ impl Line<'_> {
             Column::Binary(_) => return Err(refused("text: the server sent its binary form")),
             Column::Null | Column::UnchangedToast => "null",
         };
-        match Shape::of(column.type_oid.as_u32(), text) {
+        match Shape::of(column.type_oid, text) {
             _ if value == Column::Null => self.out.extend_from_slice(b"null"),
             Shape::Boolean => self
                 .out
@@ -162,7 +165,7 @@ impl Line<'_> {
     }
 }
 
-/// What a value looks like in JSON.
+/// Representation of a value in JSON.
 enum Shape {
     Boolean,
     Number,
@@ -171,18 +174,19 @@ enum Shape {
 }
 
 impl Shape {
-    fn of(type_oid: u32, text: &str) -> Self {
-        match type_oid {
-            16 => Shape::Boolean,
-            20 | 21 | 23 | 26 => Shape::Number,
-            700 | 701 if text.ends_with(|c: char| c.is_ascii_digit()) => Shape::Number,
-            114 | 3802 => Shape::Json,
+    fn of(type_oid: Oid, text: &str) -> Self {
+        match built_in::scalar(type_oid).map(|known| known.name) {
+            Some("bool") => Shape::Boolean,
+            Some("int2" | "int4" | "int8" | "oid") => Shape::Number,
+            // NaN and infinities are text.
+            Some("float4" | "float8") if text.ends_with(|c: char| c.is_ascii_digit()) => Shape::Number,
+            Some("json" | "jsonb") => Shape::Json,
             _ => Shape::Text,
         }
     }
 }
 
-/// Between tokens these are white space; inside JSON text they cannot stand as they are.
+/// Line breaks are white space between tokens; JSON strings cannot contain them unescaped.
 fn is_line_break(byte: u8) -> bool {
     matches!(byte, b'\n' | b'\r')
 }

@@ -1,25 +1,39 @@
-//! Which columns are a record's key, whether an update moved it, and how it is written.
+//! Keys of records: their columns, and whether an update changed the key.
 
 use std::collections::BTreeSet;
 
-use walcast_pgoutput::{Column, Relation, ReplicaIdentity, Tuple};
+use walcast_pgoutput::{Relation, ReplicaIdentity, Tuple};
 
-use crate::envelope::KeyColumn;
-use crate::{KeyRule, MapError, MissingKeyColumns, TableFacts, TableName};
+use crate::column::ColumnPlan;
+use crate::config::{KeyRule, MissingKeyColumns};
+use crate::error::MapError;
+use crate::row;
+use crate::table_metadata::TableMetadata;
+use crate::table_name::TableName;
 
-/// Which columns are a key.
+/// Key columns of a relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
-    /// Their places in the relation, in key order; empty when records have no key.
+    /// Places of the columns in the relation, in key order; empty when records have no key.
     pub(crate) places: Vec<usize>,
-    /// Whether the log may leave some of them out of a former row, and nothing of their type is then written.
+    /// Whether an old row may not contain some of the columns, which are then filled with the zero value of their
+    /// type.
     pub(crate) filled: bool,
 }
 
-/// The key of a relation: what the configuration says, else what the log and the catalog say.
+/// A key column.
+#[derive(Debug)]
+pub(crate) struct KeyColumn {
+    /// Place of the column in the relation.
+    pub(crate) place: usize,
+    /// Encoding plan of the column in keys.
+    pub(crate) column: ColumnPlan,
+}
+
+/// Key of a relation: by the configuration, else by the Relation message and the catalog.
 pub(crate) fn of(
     relation: &Relation,
-    facts: &TableFacts,
+    metadata: &TableMetadata,
     rules: &[KeyRule],
     table: &TableName,
 ) -> Result<Key, MapError> {
@@ -45,30 +59,29 @@ pub(crate) fn of(
     }
     if places.is_empty() {
         return Ok(Key {
-            places: of_rows(relation, &facts.key_columns),
+            places: of_rows(relation, &metadata.key_columns),
             filled: false,
         });
     }
-    let untold = untold(relation, &places);
-    if !untold.is_empty() && !filled {
+    let outside_identity = outside_identity(relation, &places);
+    if !outside_identity.is_empty() && !filled {
         return Err(MapError::KeyNotInIdentity {
             table: table.clone(),
-            columns: untold,
+            columns: outside_identity,
         });
     }
-    filled = !untold.is_empty();
+    filled = !outside_identity.is_empty();
     Ok(Key { places, filled })
 }
 
-/// The columns of a key that the log does not tell of a row that is gone. Where nothing identifies rows, the server
-/// refuses to delete any.
-fn untold(relation: &Relation, places: &[usize]) -> Vec<String> {
+/// Key columns outside the replica identity. Where no column identifies rows, the server rejects deletes.
+fn outside_identity(relation: &Relation, places: &[usize]) -> Vec<String> {
     let flagged = relation.columns.iter().any(|column| column.is_key);
     match relation.replica_identity {
         ReplicaIdentity::Default | ReplicaIdentity::Index if flagged => {
             let columns = places.iter().filter_map(|place| relation.columns.get(*place));
-            let untold = columns.filter(|column| !column.is_key);
-            untold.map(|column| column.name.clone()).collect()
+            let outside_identity = columns.filter(|column| !column.is_key);
+            outside_identity.map(|column| column.name.clone()).collect()
         }
         ReplicaIdentity::Default
         | ReplicaIdentity::Index
@@ -77,11 +90,12 @@ fn untold(relation: &Relation, places: &[usize]) -> Vec<String> {
     }
 }
 
-/// The columns that identify a row, and the key's where the configuration says nothing.
+/// Columns that identify a row, and the key's columns where the configuration has none.
 ///
-/// The log is believed before the catalog: under the default identity it flags the primary key as it was. The catalog
-/// knows the order of the key's columns, and the key where the identity is the whole row. A primary key that a replica
-/// identity index does not cover cannot be told of a deleted row: there the index is the key.
+/// The Relation message takes precedence over the catalog: under the default identity it flags the primary key as of
+/// the change. The catalog has the order of the key's columns, and the key where the identity is the whole row. Where
+/// a replica identity index does not cover the primary key, deleted rows do not contain the primary key: there the
+/// index is the key.
 pub(crate) fn of_rows(relation: &Relation, key_columns: &[String]) -> Vec<usize> {
     let flagged: Vec<usize> = relation
         .columns
@@ -116,24 +130,11 @@ pub(crate) fn of_rows(relation: &Relation, key_columns: &[String]) -> Vec<usize>
     }
 }
 
-/// The value of a column after a change: from the old tuple when it is stored out of line and was not sent again.
-pub(crate) fn merge<'a>(new: Column<'a>, old: Option<Column<'a>>) -> Column<'a> {
-    match (new, old) {
-        (Column::UnchangedToast, Some(old @ (Column::Text(_) | Column::Binary(_)))) => old,
-        (new, _) => new,
-    }
-}
-
-/// The column at a place of a tuple.
-pub(crate) fn at<'a>(tuple: &Tuple<'a>, place: usize) -> Option<Column<'a>> {
-    tuple.columns().nth(place)
-}
-
-/// Whether the texts of the key's columns differ. Different texts may still be the same key (`1.0` and `1.00`).
+/// Whether the texts of the key columns differ. Different texts may still be the same key (`1.0` and `1.00`).
 pub(crate) fn texts_differ(key: &[KeyColumn], old: &Tuple<'_>, new: &Tuple<'_>) -> bool {
     key.iter().any(|KeyColumn { place, .. }| {
-        let before = at(old, *place);
-        let after = at(new, *place).map(|column| merge(column, before));
+        let before = row::at(old, *place);
+        let after = row::at(new, *place).map(|column| row::merge(column, before));
         before != after
     })
 }

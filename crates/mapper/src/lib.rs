@@ -1,14 +1,15 @@
-//! Turns a relation into Avro schemas, and a row change into the bytes of Kafka records: Debezium's envelope, field
+//! Mapping of relations to Avro schemas, and of row changes to the bytes of Kafka records: Debezium's envelope, field
 //! for field.
 //!
-//! On each Relation message a [`Plan`] is compiled: per column a small encoder that writes Avro straight from the
-//! wire's text into a [`Batch`]. No value tree per row, no schema look-up per row, no allocation per column.
+//! On each Relation message a [`Plan`] is compiled: a small encoder per column that writes Avro directly from the
+//! server's text form into a [`RecordBuffer`]. There is no value tree and no schema lookup per row, and no allocation
+//! per column (`tests/hot_path.rs` counts them).
 //!
-//! The crate does no I/O: schema ids and catalog facts are handed to it. It never turns an unchanged TOAST value into
-//! null, and what it cannot map is an error that names the column; the batch is then as it was before.
+//! The crate does no I/O: its caller provides schema ids and catalog metadata. It never turns an unchanged TOAST value
+//! into null. A row that cannot be mapped is an error that names the column, and leaves the buffer unchanged.
 //!
 //! ```
-//! use walcast_mapper::{Batch, ChangeContext, MapperConfig, Ordinal, Plan, RowChange, SchemaId, SchemaIds, TableFacts};
+//! use walcast_mapper::{RecordBuffer, ChangeContext, MapperConfig, Ordinal, Plan, RowChange, SchemaId, SchemaIds, TableMetadata};
 //! use walcast_pgoutput::reader::Reader;
 //! use walcast_pgoutput::{
 //!     Column, Lsn, Oid, PgTimestamp, Relation, RelationColumn, ReplicaIdentity, Tuple, Xid, encode,
@@ -24,7 +25,7 @@
 //!     columns: vec![id],
 //! };
 //! let config = MapperConfig::new("shop", "shop");
-//! let mut plan = Plan::compile(&relation, &TableFacts::default(), &config)?;
+//! let mut plan = Plan::compile(&relation, &TableMetadata::default(), &config)?;
 //! assert_eq!(plan.topic(), "shop.public.orders");
 //! plan.bind(SchemaIds { key: Some(SchemaId::new(1)), value: Some(SchemaId::new(2)) });
 //!
@@ -39,71 +40,75 @@
 //!     previous_commit_end: None,
 //!     processed_at_unix_nanos: 1_700_000_000_100_000_000,
 //! };
-//! let mut batch = Batch::new();
-//! plan.encode(&change, &context, None, &mut batch)?;
-//! let record = batch.records().next().unwrap();
+//! let mut buffer = RecordBuffer::new();
+//! plan.encode(&change, &context, None, &mut buffer)?;
+//! let record = buffer.records().next().unwrap();
 //! // The registry's prefix, then 42 as Avro writes it.
 //! assert_eq!(record.key, Some([0, 0, 0, 0, 1, 84].as_slice()));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![deny(clippy::indexing_slicing)]
 
-mod absent;
 mod avro;
-mod batch;
 mod built_in;
 mod change;
 mod column;
+mod column_transform;
 mod column_type;
-mod config;
+pub mod config;
 mod connect;
-mod dead_letter;
+pub mod dead_letter;
 mod defaults;
+mod destination;
 mod encode;
 mod envelope;
 mod error;
-mod events;
-mod facts;
+mod event_context;
+mod event_counts;
+pub mod events;
 mod format;
-mod gone;
 mod header;
 pub mod json;
 mod key;
 mod limits;
-mod names;
-mod pattern;
+mod missing_row;
+pub mod names;
+mod op;
+pub mod pattern;
 mod plan;
 mod read;
+mod record_buffer;
 mod records;
+mod reselect;
+mod row;
+mod row_event;
 mod schema;
+mod schema_id;
+mod secret;
 mod serialization;
 mod shape;
+mod snapshot_marker;
 mod source;
 mod source_field;
 mod source_type;
-mod treatment;
-mod unsent;
+mod table_metadata;
+mod table_name;
+mod transaction_block;
 
-pub use batch::{Batch, Header, Mark, RecordView};
 pub use change::{ChangeContext, Ordinal, RecordId, RowChange};
-pub use config::{
-    ArrayMode, BinaryMode, ColumnSettings, DecimalMode, Encoding, EventsConfig, FieldAdjustment, FlatDeletes,
-    FlatForm, HashAlgorithm, HashRule, HashVersion, HstoreMode, IntervalMode, KeyRule, MapperConfig,
-    MaskRule, MetadataField, MissingKeyColumns, MissingNotNull, NameSettings, NullWithDefault, Operation,
-    Route, RouteError, RouteText, Salt, SchemaAdjustment, Shape, TableName, TimeMode, TruncateRule,
-    TypeModes, UnavailableValues, UnknownMode, UnwritableMode,
-};
-pub use dead_letter::{DeadLetter, LetterPlace, LetterReason, LostEvent, letter_key, write_letter_done};
+pub use column_type::is_extension_type;
+pub use config::MapperConfig;
 pub use error::MapError;
-pub use events::{
-    EdgeContext, EventTopic, HeartbeatEvents, MessageContext, MessageEvents, Notification,
-    NotificationEvents, SnapshotEvent, SnapshotKind, Tally, TransactionEvents,
-};
-pub use facts::{ColumnFacts, TableFacts, TypeFacts, TypeKind};
-pub use gone::gone_tuple;
+pub use event_counts::EventCounts;
 pub use limits::RecordLimits;
-pub use pattern::{ColumnPattern, NamePattern, PatternError, PrefixPattern, TablePattern};
-pub use plan::{Plan, SchemaId, SchemaIds};
-pub use read::{GoneContext, ReadContext, RowId, SnapshotMark};
+pub use missing_row::missing_row_tuple;
+pub use plan::Plan;
+pub use read::{MissingRowContext, ReadContext, RowId};
+pub use record_buffer::{Header, RecordBuffer, RecordView, Savepoint};
+pub use reselect::ReselectRequest;
+pub use schema_id::{SchemaId, SchemaIds};
+pub use secret::Secret;
+pub use snapshot_marker::SnapshotMarker;
 pub use source_field::SourceField;
-pub use unsent::Unsent;
+pub use table_metadata::{ColumnMetadata, TableMetadata, TypeKind, TypeMetadata};
+pub use table_name::TableName;

@@ -1,20 +1,20 @@
-//! How large a record may be.
+//! Limits of the size of records.
 
-use crate::batch::Mark;
-use crate::{Batch, RecordView};
+use crate::record_buffer::Savepoint;
+use crate::record_buffer::{RecordBuffer, RecordView};
 
-/// What Kafka takes of one record. What lies between what is surely refused and what is surely taken is Kafka's to say.
+/// Kafka's limits of the size of one record. A size between a limit and [`RecordLimits::taken`] is decided by Kafka.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordLimits {
-    /// A record with more bytes of key and value is refused by the producer.
+    /// Limit of the producer for key and value.
     pub key_and_value: usize,
-    /// A record with more bytes of key, value and headers is refused by the broker.
+    /// Limit of the broker for key, value and headers.
     pub whole: usize,
-    /// A record with no more bytes, names of headers and all, is taken.
+    /// Size with the names of headers up to which a record is always accepted.
     pub taken: usize,
 }
 
-/// How much too large a record is.
+/// Size of a record that exceeds a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Excess {
     pub(crate) bytes: usize,
@@ -22,14 +22,16 @@ pub(crate) struct Excess {
 }
 
 impl RecordLimits {
-    /// The first record since `mark` that is refused.
+    /// The first record since `savepoint` that exceeds a limit.
     #[inline]
-    pub(crate) fn exceeded(&self, batch: &Batch, mark: Mark) -> Option<Excess> {
-        // All together are hardly ever as large as one may be.
-        if batch.bytes_since(mark) <= self.key_and_value.min(self.whole) {
+    pub(crate) fn exceeded(&self, buffer: &RecordBuffer, savepoint: Savepoint) -> Option<Excess> {
+        // All records together rarely reach the limit of one.
+        if buffer.bytes_since(savepoint) <= self.key_and_value.min(self.whole) {
             return None;
         }
-        batch.records_since(mark).find_map(|record| self.excess(&record))
+        buffer
+            .records_since(savepoint)
+            .find_map(|record| self.excess(&record))
     }
 
     #[cold]

@@ -1,17 +1,60 @@
-//! Names: what a table is called in Kafka and in schemas, and its columns in these.
+//! Names of topics, schemas and fields.
 
 use std::collections::BTreeMap;
 
-use crate::config::Routed;
-use crate::{FieldAdjustment, MapError, MapperConfig, SchemaAdjustment, TableName};
+use crate::config::{FieldAdjustment, MapperConfig, ReservedTopic, Routed, SchemaAdjustment};
+use crate::error::MapError;
+use crate::table_name::TableName;
 
-/// Where a table's records go: `<prefix>.<schema>.<table>`, with `_` for each character that a Kafka topic cannot have,
-/// as Debezium does, or where a route sends that.
+/// Destination of a table's records: [`unrouted_topic`], or the topic to which a route sends it.
 pub(crate) fn destination(config: &MapperConfig, table: &TableName) -> Routed {
+    let topic = unrouted_topic(config, table);
+    let routed = config.names.routes.iter().find_map(|route| route.of(&topic));
+    routed.unwrap_or(Routed {
+        topic,
+        key_field: None,
+    })
+}
+
+/// Checks that the records of `table` reach no topic that is reserved for another purpose.
+pub(crate) fn check_not_reserved(
+    config: &MapperConfig,
+    table: &TableName,
+    topic: &str,
+) -> Result<(), MapError> {
+    let mut reserved = config.reserved_topics.iter();
+    match reserved.find(|reserved| reserved.topic == topic) {
+        None => Ok(()),
+        Some(ReservedTopic { topic, purpose }) => Err(MapError::ReservedTopic {
+            table: table.clone(),
+            topic: topic.clone(),
+            purpose: *purpose,
+        }),
+    }
+}
+
+/// Topic of the records of `table`.
+#[must_use]
+pub fn topic(config: &MapperConfig, table: &TableName) -> String {
+    destination(config, table).topic
+}
+
+/// Topic of the records of `table` before any route applies. No route can separate two tables with the same unrouted
+/// topic.
+///
+/// `<prefix>.<schema>.<table>`, with `_` for each character that a Kafka topic cannot have, as Debezium does.
+#[must_use]
+pub fn unrouted_topic(config: &MapperConfig, table: &TableName) -> String {
     let delimiter = config.names.delimiter.as_str();
     let full = [&config.topic_prefix, &table.namespace, &table.name].map(String::as_str);
     let mut topic = String::new();
-    for character in full.join(delimiter).chars() {
+    push_topic_characters(&full.join(delimiter), &mut topic);
+    topic
+}
+
+/// Appends a text to the name of a topic, with `_` for each character that a Kafka topic cannot have.
+pub(crate) fn push_topic_characters(text: &str, topic: &mut String) {
+    for character in text.chars() {
         if character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-') {
             topic.push(character);
         } else {
@@ -19,11 +62,9 @@ pub(crate) fn destination(config: &MapperConfig, table: &TableName) -> Routed {
             (0..character.len_utf16()).for_each(|_| topic.push('_'));
         }
     }
-    let routed = config.names.routes.iter().find_map(|route| route.of(&topic));
-    routed.unwrap_or(Routed { topic, mark: None })
 }
 
-/// The namespace of the schemas of a topic. Two topics may come to share one; their subjects stay apart.
+/// Namespace of the schemas of a topic. Two topics may share a namespace; their subjects differ.
 pub(crate) fn namespace(topic: &str, adjustment: SchemaAdjustment) -> String {
     match adjustment {
         SchemaAdjustment::None => topic.to_owned(),
@@ -36,7 +77,7 @@ pub(crate) fn namespace(topic: &str, adjustment: SchemaAdjustment) -> String {
     }
 }
 
-/// The field of a column.
+/// Field name of a column.
 pub(crate) fn field(column: &str, adjustment: FieldAdjustment) -> String {
     match adjustment {
         FieldAdjustment::None => column.to_owned(),
@@ -45,7 +86,7 @@ pub(crate) fn field(column: &str, adjustment: FieldAdjustment) -> String {
     }
 }
 
-/// Checks that the names of columns can be those of fields, each of one.
+/// Checks that field names are valid and distinct.
 pub(crate) fn check_fields<'a>(
     columns: impl Iterator<Item = (&'a str, &'a str)>,
     table: &TableName,
@@ -69,7 +110,7 @@ pub(crate) fn check_fields<'a>(
     Ok(())
 }
 
-/// `_` for what an Avro name cannot have, and before a digit that begins it.
+/// Replaces each character that is invalid in an Avro name by `_`, and puts `_` before a leading digit.
 fn underscored(name: &str, dots: bool) -> String {
     let mut adjusted = String::with_capacity(name.len());
     for (place, character) in name.char_indices() {
@@ -86,7 +127,8 @@ fn underscored(name: &str, dots: bool) -> String {
     adjusted
 }
 
-/// `_u` and the number of what an Avro name cannot have, in Debezium's hexadecimal digits: short ones get two zeros.
+/// Replaces each character that is invalid in an Avro name by `_u` and Debezium's hexadecimal digits: short numbers
+/// get two zeros.
 fn escaped(name: &str, dots: bool) -> String {
     let mut adjusted = String::with_capacity(name.len());
     for (place, character) in name.char_indices() {
@@ -117,10 +159,10 @@ fn is_avro_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{field, namespace};
-    use crate::{FieldAdjustment, SchemaAdjustment};
+    use crate::config::{FieldAdjustment, SchemaAdjustment};
 
     #[test]
-    fn a_namespace_has_only_what_avro_names_may_have() {
+    fn namespaces_are_valid_avro_names() {
         let valid = |topic| namespace(topic, SchemaAdjustment::Valid);
         assert_eq!(valid("shop.public.orders"), "shop.public.orders");
         assert_eq!(valid("my-shop.public.2nd"), "my_shop.public._2nd");
@@ -128,7 +170,7 @@ mod tests {
 
     /// The cases of Debezium's `SchemaNameAdjusterTest`, and those that its code decides.
     #[test]
-    fn the_other_adjustments_are_debeziums() {
+    fn other_adjustments_equal_debeziums() {
         for (name, none, avro, avro_unicode) in [
             ("a.b-c.2d", "a.b-c.2d", "a.b_c.2d", "a.b_u002dc.2d"),
             ("1shop.a_b", "1shop.a_b", "_1shop.a_b", "_u0031shop.a_u005fb"),

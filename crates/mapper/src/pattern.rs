@@ -1,57 +1,29 @@
-//! Which tables, columns and names are meant: globs over the parts of a name, or a regular expression over the whole.
+//! Patterns of tables, columns and names: globs over the parts of a name, or a regular expression over the whole name.
 
+mod expression;
 mod glob;
 mod prefix;
 
 use std::fmt;
 use std::str::FromStr;
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use crate::TableName;
+use crate::table_name::TableName;
+pub use expression::PatternError;
+pub(crate) use expression::{anchored, reason};
 use glob::Glob;
 pub use prefix::PrefixPattern;
 
-/// A text is no pattern.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PatternError {
-    /// Its parts are not those of a name.
-    #[error("{text:?} is not a {kind} pattern: {problem}")]
-    Parts {
-        /// The text.
-        text: String,
-        /// What it was to choose.
-        kind: &'static str,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-    /// What stands between the slashes is no regular expression.
-    #[error("{text:?} is not a regular expression: {}", reason(cause))]
-    Regex {
-        /// The text.
-        text: String,
-        /// What is wrong with it.
-        cause: regex::Error,
-    },
-}
-
-/// The reason of a regular expression's error, without the drawing of where it lies.
-pub(crate) fn reason(cause: &regex::Error) -> String {
-    let text = cause.to_string();
-    let last = text.lines().last().unwrap_or_default();
-    last.strip_prefix("error: ").unwrap_or(last).to_owned()
-}
-
-/// What the patterns of one kind are made of.
+/// Properties of one kind of pattern.
 struct Form {
     kind: &'static str,
     parts: usize,
-    /// What to write instead of too few parts.
+    /// Hint for too few parts.
     example: &'static str,
-    /// What to write instead of too many.
+    /// Hint for too many parts.
     excess: &'static str,
 }
 
@@ -64,9 +36,9 @@ struct Pattern {
 
 #[derive(Clone, Debug)]
 enum Choice {
-    /// One for each part of the name.
+    /// One glob for each part of the name.
     Parts(Vec<Glob>),
-    /// Over the parts with dots between them, unquoted.
+    /// A regular expression over the parts joined by dots, unquoted.
     Whole(Regex),
 }
 
@@ -107,18 +79,6 @@ impl Pattern {
     }
 }
 
-/// A regular expression that has to match a whole text, as Java's `matches` does.
-///
-/// # Errors
-/// It is none.
-pub(crate) fn anchored(expression: &str, ignore_case: bool) -> Result<Regex, regex::Error> {
-    // By itself first: an error should speak of what was written, and `a)(b` is none.
-    Regex::new(expression)?;
-    RegexBuilder::new(&format!(r"\A(?:{expression})\z"))
-        .case_insensitive(ignore_case)
-        .build()
-}
-
 fn globs(text: &str, form: &Form) -> Result<Vec<Glob>, &'static str> {
     let mut globs = Vec::with_capacity(form.parts);
     let mut rest = text;
@@ -157,7 +117,7 @@ macro_rules! pattern_kind {
             }
         }
 
-        /// Two patterns of the same text are the same.
+        /// Patterns with equal text are equal.
         impl PartialEq for $name {
             fn eq(&self, other: &Self) -> bool {
                 self.0.text == other.0.text
@@ -236,7 +196,16 @@ pattern_kind! {
 }
 
 impl TablePattern {
-    /// Whether the pattern chooses a table.
+    /// Whether the pattern is the name of one table.
+    #[must_use]
+    pub fn is_literal(&self) -> bool {
+        match &self.0.choice {
+            Choice::Parts(globs) => globs.iter().all(Glob::is_literal),
+            Choice::Whole(_) => false,
+        }
+    }
+
+    /// Whether the pattern matches a table.
     #[must_use]
     pub fn matches(&self, table: &TableName) -> bool {
         self.0.matches(&[&table.namespace, &table.name])
@@ -244,7 +213,7 @@ impl TablePattern {
 }
 
 impl ColumnPattern {
-    /// Whether the pattern chooses a column of a table.
+    /// Whether the pattern matches a column of a table.
     #[must_use]
     pub fn matches(&self, table: &TableName, column: &str) -> bool {
         self.0.matches(&[&table.namespace, &table.name, column])
@@ -252,7 +221,7 @@ impl ColumnPattern {
 }
 
 impl NamePattern {
-    /// Whether the pattern chooses a name.
+    /// Whether the pattern matches a name.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         self.0.matches(&[name])

@@ -1,107 +1,85 @@
-//! How rows of one relation become records.
-
-use std::fmt;
-use std::sync::Arc;
+//! Plans: the encoding of the rows of one relation as records.
 
 use walcast_pgoutput::{OldTuple, Relation, Tuple};
 
-use crate::column::{ColumnFault, ColumnPlan, Surroundings};
+use crate::change::{ChangeContext, RowChange};
+use crate::column::{ColumnContext, ColumnError, ColumnPlan};
 use crate::config::Routed;
+use crate::config::{Encoding, MapperConfig, Shape, UnavailableValues};
 use crate::connect::{ConnectSchema, Field, Kind};
-use crate::encode::{Fault, Scratch};
-use crate::envelope::{Envelope, KeyColumn, RowFault};
+use crate::destination::Destinations;
+use crate::encode::{Scratch, ValueError};
+use crate::envelope::Envelope;
+use crate::error::MapError;
+use crate::event_context::EventContext;
+use crate::event_counts::EventCounts;
 use crate::events::Operations;
 use crate::format::{Avro, Json};
-use crate::key::Key;
+use crate::key::{Key, KeyColumn};
 use crate::limits::Excess;
-use crate::read::EventContext;
+use crate::limits::RecordLimits;
+use crate::read::{MissingRowContext, ReadContext};
+use crate::record_buffer::RecordBuffer;
 use crate::records::Records;
+use crate::reselect::ReselectRequest;
+use crate::row::RowError;
+use crate::schema_id::SchemaIds;
 use crate::serialization::Serialization;
 use crate::shape::ShapePlan;
 use crate::source::Source;
-use crate::{
-    Batch, ChangeContext, Encoding, GoneContext, MapError, MapperConfig, ReadContext, RecordLimits,
-    RowChange, Shape, TableFacts, TableName, Tally, UnavailableValues, Unsent,
-};
+use crate::table_metadata::TableMetadata;
+use crate::table_name::TableName;
 use crate::{key, names, schema};
 
-/// The number a schema registry gave a schema.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SchemaId(u32);
-
-impl SchemaId {
-    /// Wraps the registry's number.
-    #[must_use]
-    pub const fn new(number: u32) -> Self {
-        Self(number)
-    }
-
-    /// The number, for machines.
-    #[must_use]
-    pub const fn as_u32(self) -> u32 {
-        self.0
-    }
-}
-
-impl fmt::Display for SchemaId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-/// The ids of a relation's schemas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SchemaIds {
-    /// Of the key schema; `None` where there is none to register.
-    pub key: Option<SchemaId>,
-    /// Of the value schema; `None` where there is none to register.
-    pub value: Option<SchemaId>,
-}
-
-/// How rows of one version of one relation become records: compiled once, used for every row.
+/// Encoding of the rows of one version of one relation as records. A plan is compiled once and used for every row.
 #[derive(Debug)]
 pub struct Plan {
     table: TableName,
-    /// The table's name as transactions count it.
+    /// Name of the table in the counts of transactions.
     collection: String,
-    topic: Arc<str>,
+    destinations: Destinations,
     key: Option<Serialization>,
     value: Serialization,
     shape: ShapePlan,
     envelope: Envelope,
-    /// The columns by which a row is asked for; empty when none are asked for.
+    /// Columns that identify a row for a reselect; empty when unchanged TOAST values are not reselected.
     row_key: Vec<usize>,
     topic_prefix: String,
     tombstones_on_delete: bool,
     operations: Operations,
-    /// Which records Kafka takes; `None`: that is left to Kafka.
+    /// Limits of records; `None`: not checked.
     limits: Option<RecordLimits>,
     scratch: Scratch,
 }
 
 impl Plan {
-    /// Compiles the plan of `relation`, and its schemas.
+    /// Compiles the plan of `relation` with its schemas.
     ///
     /// # Errors
     /// The relation cannot be mapped.
-    pub fn compile(relation: &Relation, facts: &TableFacts, config: &MapperConfig) -> Result<Self, MapError> {
+    pub fn compile(
+        relation: &Relation,
+        metadata: &TableMetadata,
+        config: &MapperConfig,
+    ) -> Result<Self, MapError> {
         let table = TableName::from(relation);
         if config.shape == Shape::CloudEvents && config.value == Encoding::Avro {
             return Err(MapError::CloudEventsInAvro);
         }
-        let Routed { topic, mark } = names::destination(config, &table);
+        let Routed { topic, key_field } = names::destination(config, &table);
+        names::check_not_reserved(config, &table, &topic)?;
         let namespace = names::namespace(&topic, config.names.adjust_schemas);
-        let around = Surroundings {
+        let around = ColumnContext {
             table: &table,
             identity: relation.replica_identity,
-            facts,
+            metadata,
             config,
         };
         let columns = relation.columns.iter();
         let columns: Vec<ColumnPlan> = columns
             .map(|column| ColumnPlan::of_values(column, &around))
             .collect::<Result<_, _>>()?;
-        let Key { places, filled } = key::of(relation, facts, &config.keys, &table)?;
+        let Key { places, filled } = key::of(relation, metadata, &config.keys, &table)?;
         let key: Vec<KeyColumn> = places
             .into_iter()
             .filter_map(|place| {
@@ -111,26 +89,28 @@ impl Plan {
             .collect();
         let sent = || columns.iter().filter(|column| column.is_sent());
         check_fields(sent(), None, &table)?;
-        // A key that no column is part of gets no mark either.
-        let mark = mark.filter(|_| !key.is_empty());
-        let mark_field = mark.as_ref().map(|mark| mark.field.as_str());
-        check_fields(key.iter().map(|key| &key.column), mark_field, &table)?;
+        // A key without columns has no field for the table either.
+        let key_field = key_field.filter(|_| !key.is_empty());
+        let key_field_name = key_field.as_ref().map(|key_field| key_field.field.as_str());
+        check_fields(key.iter().map(|key| &key.column), key_field_name, &table)?;
         let mut key_fields: Vec<Field> = key.iter().map(|key| key.column.field()).collect();
-        key_fields.extend(mark_field.map(|field| ConnectSchema::from(Kind::String).required().named(field)));
+        key_fields
+            .extend(key_field_name.map(|field| ConnectSchema::from(Kind::String).required().named(field)));
         let key_serialization =
             (!key.is_empty()).then(|| Serialization::new(config.key, &schema::key(&namespace, key_fields)));
         let value_fields = sent().map(ColumnPlan::field).collect();
+        let destinations = Destinations::compile(topic, relation, &table, &config.destinations)?;
         let (shape, value_schema, encoding) = ShapePlan::compile(&namespace, value_fields, config);
         Ok(Self {
             key: key_serialization,
             value: Serialization::new(encoding, &value_schema),
             shape,
-            topic: topic.into(),
+            destinations,
             envelope: Envelope {
                 columns,
                 key,
                 key_is_filled: filled,
-                key_mark: mark,
+                topic_key_field: key_field,
                 source: match config.value {
                     Encoding::Avro => Source::new::<Avro>(&table, config),
                     Encoding::Json | Encoding::JsonSchema => Source::new::<Json>(&table, config),
@@ -138,7 +118,7 @@ impl Plan {
             },
             row_key: match config.unavailable_values {
                 UnavailableValues::Placeholder => Vec::new(),
-                UnavailableValues::Reselect => key::of_rows(relation, &facts.key_columns),
+                UnavailableValues::Reselect => key::of_rows(relation, &metadata.key_columns),
             },
             topic_prefix: config.topic_prefix.clone(),
             tombstones_on_delete: config.tombstones_on_delete,
@@ -150,16 +130,16 @@ impl Plan {
         })
     }
 
-    /// The table.
+    /// Name of the table.
     #[must_use]
     pub fn table(&self) -> &TableName {
         &self.table
     }
 
-    /// The topic its records go to.
+    /// Topic of the records, unless their rows name others.
     #[must_use]
     pub fn topic(&self) -> &str {
-        &self.topic
+        &self.destinations.of_table.topic
     }
 
     /// The key's Avro schema as JSON; `None` for a table without key, and where keys need no registered schema.
@@ -174,47 +154,50 @@ impl Plan {
         self.value.registered_schema()
     }
 
-    /// Tells the plan under which ids the registry knows its schemas; needed before the first [`Plan::encode`].
+    /// Sets the registry's ids of the schemas; required before the first [`Plan::encode`].
     pub fn bind(&mut self, ids: SchemaIds) {
-        if let Some(key) = &mut self.key {
-            key.bind(ids.key);
-        }
-        self.value.bind(ids.value);
+        self.destinations.of_table.ids = ids;
     }
 
-    /// Sends the records to another topic; its schemas are the same.
+    /// Adds a topic that rows name, which exists, with the registry's ids of the schemas under its subjects. The records of such
+    /// rows cannot be mapped before: [`MapError::UnknownTopic`].
+    pub fn bind_topic(&mut self, topic: &str, ids: SchemaIds) {
+        self.destinations.add_topic(topic, ids);
+    }
+
+    /// Changes the topic of the records; the schemas stay the same.
     pub fn move_to(&mut self, topic: String) {
-        self.topic = topic.into();
+        self.destinations.of_table.topic = topic.into();
     }
 
-    /// From now on a change one of whose records is over these limits cannot be mapped.
+    /// Sets limits: a change with a record that exceeds them cannot be mapped.
     pub fn limit(&mut self, limits: RecordLimits) {
         self.limits = Some(limits);
     }
 
-    /// The limits that were set.
+    /// The limits of records.
     #[must_use]
     pub fn limits(&self) -> Option<RecordLimits> {
         self.limits
     }
 
-    /// What has to be asked for before a change is encoded, so that no placeholder stands for it; `None` when nothing has
-    /// to be, or nothing is asked for.
+    /// Request for the unchanged TOAST values of a change, to be read from the table before the change is encoded;
+    /// `None` when there are none, or when the placeholder is sent.
     #[inline]
     #[must_use]
-    pub fn unsent<'a>(&'a self, change: &RowChange<'a>) -> Option<Unsent<'a>> {
+    pub fn reselect_request<'a>(&'a self, change: &RowChange<'a>) -> Option<ReselectRequest<'a>> {
         if self.row_key.is_empty() {
             return None;
         }
-        Unsent::of(&self.table, &self.envelope, &self.row_key, change)
+        ReselectRequest::of(&self.table, &self.envelope, &self.row_key, change)
     }
 
-    /// Writes the records of one change to the end of `batch`: one, or several for a delete with its tombstone or a
-    /// moved primary key, or none where its operation makes no event. In a transaction that is told, its events are
-    /// counted in `tally`.
+    /// Appends the records of one change to `buffer`: one, several for a delete with its tombstone or a changed
+    /// primary key, or none where the operation produces no event. With transaction metadata, the events are counted
+    /// in `counts`.
     ///
     /// # Errors
-    /// The row cannot be mapped; `batch` and `tally` are then unchanged.
+    /// The row cannot be mapped; `buffer` and `counts` are then unchanged.
     ///
     /// # Panics
     /// When [`Plan::bind`] was not called.
@@ -222,20 +205,20 @@ impl Plan {
         &mut self,
         change: &RowChange<'_>,
         context: &ChangeContext,
-        tally: Option<&mut Tally>,
-        batch: &mut Batch,
+        counts: Option<&mut EventCounts>,
+        buffer: &mut RecordBuffer,
     ) -> Result<(), MapError> {
-        self.write(0, context.into(), tally, batch, |records| match *change {
+        self.write(0, context.into(), counts, buffer, |records| match *change {
             RowChange::Insert { new } => records.insert(new),
             RowChange::Update { old, new } => records.update(old, new),
             RowChange::Delete { old } => records.delete(old),
         })
     }
 
-    /// Writes the event of an emptied table; `part` is its place among the tables that were emptied together.
+    /// Appends the event of a truncate; `part` is the table's place among the truncated tables.
     ///
     /// # Errors
-    /// None that is known: it holds no row.
+    /// None: a truncate has no row.
     ///
     /// # Panics
     /// When [`Plan::bind`] was not called.
@@ -243,16 +226,16 @@ impl Plan {
         &mut self,
         part: u32,
         context: &ChangeContext,
-        tally: Option<&mut Tally>,
-        batch: &mut Batch,
+        counts: Option<&mut EventCounts>,
+        buffer: &mut RecordBuffer,
     ) -> Result<(), MapError> {
-        self.write(part, context.into(), tally, batch, |records| records.truncate())
+        self.write(part, context.into(), counts, buffer, |records| records.truncate())
     }
 
-    /// Writes the record of a row that was read from its table.
+    /// Appends the record of a row that was read from its table.
     ///
     /// # Errors
-    /// The row cannot be mapped; `batch` is then unchanged.
+    /// The row cannot be mapped; `buffer` is then unchanged.
     ///
     /// # Panics
     /// When [`Plan::bind`] was not called.
@@ -260,25 +243,26 @@ impl Plan {
         &mut self,
         row: Tuple<'_>,
         context: &ReadContext,
-        batch: &mut Batch,
+        buffer: &mut RecordBuffer,
     ) -> Result<(), MapError> {
-        self.write(0, context.into(), None, batch, |records| records.read(row))
+        self.write(0, context.into(), None, buffer, |records| records.read(row))
     }
 
-    /// Writes what a deleted row leaves, for a key that no row has. `key` has the key's columns in their places, and null elsewhere.
+    /// Appends the records of a delete for a key that no row has. `key` has the values of the key's columns, and null
+    /// elsewhere.
     ///
     /// # Errors
-    /// The key cannot be mapped; `batch` is then unchanged.
+    /// The key cannot be mapped; `buffer` is then unchanged.
     ///
     /// # Panics
     /// When [`Plan::bind`] was not called.
-    pub fn encode_gone(
+    pub fn encode_delete_of_missing_row(
         &mut self,
         key: Tuple<'_>,
-        context: &GoneContext,
-        batch: &mut Batch,
+        context: &MissingRowContext,
+        buffer: &mut RecordBuffer,
     ) -> Result<(), MapError> {
-        self.write(0, context.into(), None, batch, |records| {
+        self.write(0, context.into(), None, buffer, |records| {
             records.delete(OldTuple::Key(key))
         })
     }
@@ -287,13 +271,13 @@ impl Plan {
         &mut self,
         part: u32,
         context: EventContext,
-        tally: Option<&mut Tally>,
-        batch: &mut Batch,
-        write: impl FnOnce(&mut Records<'_>) -> Result<(), RowFault>,
+        counts: Option<&mut EventCounts>,
+        buffer: &mut RecordBuffer,
+        write: impl FnOnce(&mut Records<'_>) -> Result<(), RowError>,
     ) -> Result<(), MapError> {
-        let (mark, limits) = (batch.mark(), self.limits);
+        let (savepoint, limits) = (buffer.savepoint(), self.limits);
         let mut records = Records {
-            topic: &self.topic,
+            destinations: &mut self.destinations,
             collection: &self.collection,
             topic_prefix: &self.topic_prefix,
             envelope: &self.envelope,
@@ -304,23 +288,23 @@ impl Plan {
             operations: self.operations,
             context: &context,
             scratch: &mut self.scratch,
-            batch,
-            tally,
+            buffer,
+            counts,
             counted: 0,
             part,
         };
         let failure = match write(&mut records) {
-            Ok(()) => match limits.and_then(|limits| limits.exceeded(records.batch, mark)) {
+            Ok(()) => match limits.and_then(|limits| limits.exceeded(records.buffer, savepoint)) {
                 None => return Ok(()),
                 Some(excess) => Failure::TooLarge(excess),
             },
             Err(fault) => Failure::Row(fault),
         };
-        let (counted, tally) = (records.counted, records.tally);
-        if let Some(tally) = tally {
-            tally.take_back(&self.collection, counted);
+        let (counted, counts) = (records.counted, records.counts);
+        if let Some(counts) = counts {
+            counts.take_back(&self.collection, counted);
         }
-        batch.rewind(mark);
+        buffer.rewind(savepoint);
         Err(match failure {
             Failure::Row(fault) => self.explain(fault),
             Failure::TooLarge(excess) => self.too_large(excess),
@@ -330,24 +314,25 @@ impl Plan {
     #[cold]
     fn too_large(&self, excess: Excess) -> MapError {
         MapError::TooLarge {
-            topic: self.topic.to_string(),
+            topic: self.topic().to_owned(),
             bytes: excess.bytes,
             limit: excess.limit,
         }
     }
 
     #[cold]
-    fn explain(&self, fault: RowFault) -> MapError {
+    fn explain(&self, fault: RowError) -> MapError {
         let table = self.table.clone();
         let (place, fault) = match fault {
-            RowFault::ColumnCount { found } => {
+            RowError::ColumnCount { found } => {
                 return MapError::ColumnCount {
                     table,
                     found,
                     wanted: self.envelope.columns.len(),
                 };
             }
-            RowFault::Column { place, fault } => (place, fault),
+            RowError::UnknownTopic(topic) => return MapError::UnknownTopic { topic: topic.into() },
+            RowError::Column { place, fault } => (place, fault),
         };
         let column = self
             .envelope
@@ -356,18 +341,18 @@ impl Plan {
             .map(|column| column.name().to_owned())
             .unwrap_or_default();
         match fault {
-            ColumnFault::NullInNotNull => MapError::NullInNotNull { table, column },
-            ColumnFault::Value(Fault::UnknownLabel(type_oid)) => MapError::UnknownEnumLabel {
+            ColumnError::NullInNotNull => MapError::NullInNotNull { table, column },
+            ColumnError::Value(ValueError::UnknownLabel(type_oid)) => MapError::UnknownEnumLabel {
                 table,
                 column,
                 type_oid,
             },
-            ColumnFault::Value(Fault::Value(wanted)) => MapError::Value {
+            ColumnError::Value(ValueError::Value(wanted)) => MapError::Value {
                 table,
                 column,
                 wanted,
             },
-            ColumnFault::Value(Fault::Discarded) => MapError::Value {
+            ColumnError::Value(ValueError::Discarded) => MapError::Value {
                 table,
                 column,
                 wanted: "anything: such values are not sent",
@@ -376,13 +361,13 @@ impl Plan {
     }
 }
 
-/// Why a change makes no record.
+/// Reason why a change makes no record.
 enum Failure {
-    Row(RowFault),
+    Row(RowError),
     TooLarge(Excess),
 }
 
-/// Checks that columns and a further field can be the fields of a record.
+/// Checks the field names of columns and of a further field.
 fn check_fields<'a>(
     columns: impl Iterator<Item = &'a ColumnPlan>,
     further: Option<&'a str>,

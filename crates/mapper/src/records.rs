@@ -1,86 +1,91 @@
-//! The records that one change becomes.
+//! Records of one change.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use walcast_pgoutput::{OldTuple, Tuple};
 
+use crate::config::FlatDeletes;
+use crate::destination::{Destination, Destinations};
 use crate::encode::Scratch;
-use crate::envelope::{Envelope, Key, Op, Row, RowFault};
-use crate::events::{EventOrder, Operations};
+use crate::envelope::{Envelope, Key};
+use crate::event_context::EventContext;
+use crate::event_counts::{EventCounts, EventOrder};
+use crate::events::Operations;
 use crate::format::Avro;
-use crate::read::EventContext;
+use crate::op::Op;
+use crate::record_buffer::RecordBuffer;
+use crate::row::{Row, RowError};
+use crate::row_event::RowEvent;
 use crate::serialization::Serialization;
 use crate::shape::{ShapePlan, Value};
-use crate::{Batch, FlatDeletes, Tally};
 use crate::{header, key};
 
-/// Writes the records of one change.
+/// Encoder of the records of one change.
 pub(crate) struct Records<'p> {
-    pub(crate) topic: &'p Arc<str>,
-    /// The table, as transactions count it.
+    pub(crate) destinations: &'p mut Destinations,
+    /// Name of the table in the counts of transactions.
     pub(crate) collection: &'p str,
     pub(crate) topic_prefix: &'p str,
     pub(crate) envelope: &'p Envelope,
     pub(crate) shape: &'p ShapePlan,
-    /// How keys are laid out; `None` for a table without key.
+    /// Serialization of keys; `None` for a table without key.
     pub(crate) key: Option<&'p Serialization>,
     pub(crate) value: &'p Serialization,
     pub(crate) tombstones_on_delete: bool,
     pub(crate) operations: Operations,
     pub(crate) context: &'p EventContext,
     pub(crate) scratch: &'p mut Scratch,
-    pub(crate) batch: &'p mut Batch,
-    /// What the transaction has counted, where transactions are told.
-    pub(crate) tally: Option<&'p mut Tally>,
-    /// Events counted of this change.
+    pub(crate) buffer: &'p mut RecordBuffer,
+    /// Counts of the transaction; `None` without transaction metadata.
+    pub(crate) counts: Option<&'p mut EventCounts>,
+    /// Number of events counted of this change.
     pub(crate) counted: u64,
-    /// The number of the next record of the change.
+    /// Number of the next record of the change.
     pub(crate) part: u32,
 }
 
-/// A header that names the other key of a row that moved.
+/// Header with the other key of a row whose key changed.
 #[derive(Clone, Copy)]
 struct OtherKey<'r, 'a> {
     header: &'static str,
     row: &'r Row<'a>,
 }
 
-/// What a deleted row leaves.
+/// Records of a deleted row.
 #[derive(Clone, Copy)]
 struct Remains {
-    /// A record that tells it.
+    /// Whether there is an event of the delete.
     event: bool,
-    /// A record without value; whether it stands for the event and carries what the event would have.
+    /// Whether there is a tombstone, and whether it replaces the event and has its headers.
     tombstone: Option<bool>,
 }
 
 impl Records<'_> {
-    pub(crate) fn insert(&mut self, new: Tuple<'_>) -> Result<(), RowFault> {
+    pub(crate) fn insert(&mut self, new: Tuple<'_>) -> Result<(), RowError> {
         let new = Row::new(new, None);
         self.event(Op::Create, None, Some(&new), None)
     }
 
-    /// The row was there.
-    pub(crate) fn read(&mut self, row: Tuple<'_>) -> Result<(), RowFault> {
+    /// Writes a row that was read.
+    pub(crate) fn read(&mut self, row: Tuple<'_>) -> Result<(), RowError> {
         let row = Row::new(row, None);
         self.event(Op::Read, None, Some(&row), None)
     }
 
-    pub(crate) fn update(&mut self, old: Option<OldTuple<'_>>, new: Tuple<'_>) -> Result<(), RowFault> {
+    pub(crate) fn update(&mut self, old: Option<OldTuple<'_>>, new: Tuple<'_>) -> Result<(), RowError> {
         let after = Row::new(new, old);
         let Some(old) = old else {
             return self.event(Op::Update, None, Some(&after), None);
         };
         let before = Row::old(old);
-        if self.operations.skip_unchanged && is_whole(old) && self.sent_alike(&before, &after)? {
+        if self.operations.skip_unchanged && is_complete(old) && self.is_sent_unchanged(&before, &after)? {
             return Ok(());
         }
-        if !self.moved(&before, &after)? {
+        if !self.key_changed(&before, &after)? {
             return self.event(Op::Update, Some(&before), Some(&after), None);
         }
-        // In a compacted topic the old key's row must go, and the new key's must come.
-        self.gone(
+        // In a compacted topic the record of the old key has to be removed, and the new key's added.
+        self.delete_row(
             &before,
             Some(OtherKey {
                 header: header::NEW_KEY,
@@ -98,12 +103,12 @@ impl Records<'_> {
         )
     }
 
-    pub(crate) fn delete(&mut self, old: OldTuple<'_>) -> Result<(), RowFault> {
-        self.gone(&Row::old(old), None)
+    pub(crate) fn delete(&mut self, old: OldTuple<'_>) -> Result<(), RowError> {
+        self.delete_row(&Row::old(old), None)
     }
 
-    /// The table was emptied. That has no key, and no row.
-    pub(crate) fn truncate(&mut self) -> Result<(), RowFault> {
+    /// Writes a truncate, which has no key and no row.
+    pub(crate) fn truncate(&mut self) -> Result<(), RowError> {
         match self.shape {
             ShapePlan::Debezium | ShapePlan::CloudEvents(_) => self.event(Op::Truncate, None, None, None),
             ShapePlan::Flat(_) => {
@@ -115,7 +120,7 @@ impl Records<'_> {
         }
     }
 
-    fn gone(&mut self, before: &Row<'_>, other: Option<OtherKey<'_, '_>>) -> Result<(), RowFault> {
+    fn delete_row(&mut self, before: &Row<'_>, other: Option<OtherKey<'_, '_>>) -> Result<(), RowError> {
         if !self.operations.contain(Op::Delete) {
             return Ok(());
         }
@@ -123,21 +128,22 @@ impl Records<'_> {
         if remains.event {
             self.event(Op::Delete, Some(before), None, other)?;
         } else {
-            // A transaction counts what happened, not what is left of it.
+            // A transaction counts events, whether or not they have a record.
             self.count();
         }
         if let Some(in_place_of_event) = remains.tombstone {
-            let key = self.key(before)?;
+            let destination = self.destinations.of_row(before)?;
+            let key = self.key(before, &destination)?;
             self.push_key_header(other)?;
             self.push_context();
             match self.shape {
                 ShapePlan::Flat(flat) if in_place_of_event => {
-                    flat.push_headers(self.envelope, Op::Delete, self.context, self.scratch, self.batch);
+                    flat.push_headers(self.envelope, Op::Delete, self.context, self.scratch, self.buffer);
                 }
-                ShapePlan::Flat(flat) => flat.push_tombstone_headers(self.batch),
+                ShapePlan::Flat(flat) => flat.push_tombstone_headers(self.buffer),
                 ShapePlan::Debezium | ShapePlan::CloudEvents(_) => {}
             }
-            self.finish(key, None);
+            self.finish(destination, key, None);
         }
         Ok(())
     }
@@ -162,42 +168,51 @@ impl Records<'_> {
         before: Option<&Row<'_>>,
         after: Option<&Row<'_>>,
         other: Option<OtherKey<'_, '_>>,
-    ) -> Result<(), RowFault> {
+    ) -> Result<(), RowError> {
         if !self.operations.contain(op) {
             return Ok(());
         }
-        let key = match after.or(before) {
-            Some(row) => self.key(row)?,
-            None => None,
+        let (destination, key) = match after.or(before) {
+            Some(row) => {
+                let destination = self.destinations.of_row(row)?;
+                let key = self.key(row, &destination)?;
+                (destination, key)
+            }
+            None => (self.destinations.of_table.clone(), None),
         };
-        let body = Value {
-            shape: self.shape,
-            envelope: self.envelope,
+        let event = RowEvent {
             op,
             before,
             after,
             context: self.context,
             order: self.count(),
         };
+        let body = Value {
+            shape: self.shape,
+            envelope: self.envelope,
+            event,
+        };
         let Self { value, scratch, .. } = self;
-        let value = self.batch.part(|out| value.put(&body, scratch, out))?;
+        let value = self
+            .buffer
+            .part(|out| value.put(&body, destination.ids.value, scratch, out))?;
         self.push_key_header(other)?;
         self.push_context();
         if let ShapePlan::Flat(flat) = self.shape {
-            flat.push_headers(self.envelope, op, self.context, self.scratch, self.batch);
+            flat.push_headers(self.envelope, op, self.context, self.scratch, self.buffer);
         }
-        self.finish(key, Some(value));
+        self.finish(destination, key, Some(value));
         Ok(())
     }
 
-    /// Counts one more event of the transaction, where transactions are told.
+    /// Counts an event of the transaction, with transaction metadata.
     fn count(&mut self) -> Option<EventOrder> {
-        let tally = self.tally.as_deref_mut()?;
+        let counts = self.counts.as_deref_mut()?;
         self.counted += 1;
-        Some(tally.count(self.collection))
+        Some(counts.count(self.collection))
     }
 
-    fn key(&mut self, row: &Row<'_>) -> Result<Option<Range<usize>>, RowFault> {
+    fn key(&mut self, row: &Row<'_>, destination: &Destination) -> Result<Option<Range<usize>>, RowError> {
         let Some(key) = self.key else {
             return Ok(None);
         };
@@ -206,10 +221,11 @@ impl Records<'_> {
             row,
         };
         let scratch = &mut *self.scratch;
-        self.batch.part(|out| key.put(&body, scratch, out)).map(Some)
+        let id = destination.ids.key;
+        self.buffer.part(|out| key.put(&body, id, scratch, out)).map(Some)
     }
 
-    fn push_key_header(&mut self, other: Option<OtherKey<'_, '_>>) -> Result<(), RowFault> {
+    fn push_key_header(&mut self, other: Option<OtherKey<'_, '_>>) -> Result<(), RowError> {
         let Some(OtherKey { header, row }) = other else {
             return Ok(());
         };
@@ -217,25 +233,26 @@ impl Records<'_> {
             envelope, scratch, ..
         } = self;
         let text = self
-            .batch
+            .buffer
             .part(|out| header::put_key(envelope, row, scratch, out))?;
-        self.batch.push_written_header(header, text);
+        self.buffer.push_written_header(header, text);
         Ok(())
     }
 
     fn push_context(&mut self) {
         let mut identity = self.context.identity;
         identity.set_part(self.part);
-        header::push_context(self.batch, self.topic_prefix, &identity);
+        header::push_context(self.buffer, self.topic_prefix, &identity);
     }
 
-    fn finish(&mut self, key: Option<Range<usize>>, value: Option<Range<usize>>) {
-        self.batch.finish(self.topic, key, value);
+    fn finish(&mut self, destination: Destination, key: Option<Range<usize>>, value: Option<Range<usize>>) {
+        let Destination { topic, partition, .. } = destination;
+        self.buffer.finish(topic, partition, key, value);
         self.part += 1;
     }
 
-    /// Whether the update changed nothing of what values have: columns may be left out, hidden or rounded.
-    fn sent_alike(&mut self, before: &Row<'_>, after: &Row<'_>) -> Result<bool, RowFault> {
+    /// Whether the update changed none of the values that are sent: columns may be excluded, masked or rounded.
+    fn is_sent_unchanged(&mut self, before: &Row<'_>, after: &Row<'_>) -> Result<bool, RowError> {
         if before.texts_equal(after) {
             return Ok(true);
         }
@@ -248,8 +265,8 @@ impl Records<'_> {
         Ok(old == new)
     }
 
-    /// Whether the update gave the row another key.
-    fn moved(&mut self, before: &Row<'_>, after: &Row<'_>) -> Result<bool, RowFault> {
+    /// Whether the update changed the row's key.
+    fn key_changed(&mut self, before: &Row<'_>, after: &Row<'_>) -> Result<bool, RowError> {
         let Self {
             envelope, scratch, ..
         } = self;
@@ -263,7 +280,7 @@ impl Records<'_> {
     }
 }
 
-/// Whether the log tells every value of a former row.
-fn is_whole(old: OldTuple<'_>) -> bool {
+/// Whether the old row is complete.
+fn is_complete(old: OldTuple<'_>) -> bool {
     matches!(old, OldTuple::Full(_))
 }

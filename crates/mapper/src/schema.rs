@@ -1,14 +1,14 @@
-//! The schemas of keys and values, as Debezium makes them.
+//! Schemas of keys and values, as Debezium defines them.
 
-use crate::SourceField;
 use crate::connect::{ConnectSchema, Field, Kind};
+use crate::source_field::SourceField;
 
-/// The schema of keys: the key's columns in key order.
+/// Schema of keys: the key's columns in key order.
 pub(crate) fn key(namespace: &str, columns: Vec<Field>) -> ConnectSchema {
     ConnectSchema::record(format!("{namespace}.Key"), columns)
 }
 
-/// The schema of values: the envelope around two row images.
+/// Schema of values: the envelope around two row images.
 pub(crate) fn value(namespace: &str, columns: Vec<Field>) -> ConnectSchema {
     let mut fields = images(namespace, columns);
     fields.extend([
@@ -22,7 +22,7 @@ pub(crate) fn value(namespace: &str, columns: Vec<Field>) -> ConnectSchema {
     ConnectSchema::record(format!("{namespace}.Envelope"), fields).with_version(ENVELOPE_VERSION)
 }
 
-/// A row before and after a change.
+/// Fields of a row before and after a change.
 pub(crate) fn images(namespace: &str, columns: Vec<Field>) -> Vec<Field> {
     let row = ConnectSchema::record(format!("{namespace}.Value"), columns);
     vec![
@@ -34,7 +34,7 @@ pub(crate) fn images(namespace: &str, columns: Vec<Field>) -> Vec<Field> {
 /// Debezium's version of the envelope.
 const ENVELOPE_VERSION: u32 = 2;
 
-/// The envelope's block `source`.
+/// Schema of the block `source`.
 pub(crate) fn source() -> ConnectSchema {
     let fields = SourceField::ALL.map(|field| field.slot().named(field.name()));
     ConnectSchema::record(
@@ -44,7 +44,7 @@ pub(crate) fn source() -> ConnectSchema {
     .with_version(1)
 }
 
-/// The envelope's block `transaction`.
+/// Schema of the block `transaction`.
 pub(crate) fn transaction() -> ConnectSchema {
     let fields = vec![
         text().required().named("id"),
@@ -61,8 +61,3 @@ fn text() -> ConnectSchema {
 fn long() -> ConnectSchema {
     Kind::Int64.into()
 }
-
-/// The meaning of an enum's label.
-pub(crate) const ENUM: &str = "io.debezium.data.Enum";
-/// The parameter with the labels.
-pub(crate) const ALLOWED: &str = "allowed";

@@ -1,34 +1,33 @@
-//! What stands around the fields of a key or a value: the registry's prefix, or Connect's JSON object of schema and payload.
+//! Framing of keys and values: the registry's prefix, or Connect's JSON object of schema and payload.
 
+use crate::config::Encoding;
 use crate::connect::{self, ConnectSchema};
 use crate::encode::Scratch;
-use crate::envelope::RowFault;
 use crate::format::{Avro, Format, Json};
-use crate::{Encoding, SchemaId};
+use crate::row::RowError;
+use crate::schema_id::SchemaId;
 
-/// How keys or values are laid out.
+/// Serialization of keys or values.
 #[derive(Debug)]
 pub(crate) enum Serialization {
-    /// A zero byte, the schema's number, Avro.
+    /// Avro after a zero byte and the schema's id.
     Avro {
-        /// The schema as JSON, to be registered.
+        /// The schema as JSON, for registration.
         schema: String,
-        /// The number it has in the registry.
-        id: Option<SchemaId>,
     },
     /// JSON.
     Json,
-    /// JSON behind its schema.
+    /// JSON with its schema.
     JsonWithSchema {
-        /// Everything before the payload.
+        /// The bytes before the payload.
         head: Vec<u8>,
     },
 }
 
-/// Something that can be written in any format.
+/// Content of a key or a value, which can be written in any format.
 pub(crate) trait Body {
-    /// Appends it.
-    fn put<F: Format>(&self, scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowFault>;
+    /// Appends the content.
+    fn put<F: Format>(&self, scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowError>;
 }
 
 impl Serialization {
@@ -36,7 +35,6 @@ impl Serialization {
         match encoding {
             Encoding::Avro => Serialization::Avro {
                 schema: connect::to_avro(schema).to_string(),
-                id: None,
             },
             Encoding::Json => Serialization::Json,
             Encoding::JsonSchema => Serialization::JsonWithSchema {
@@ -45,33 +43,26 @@ impl Serialization {
         }
     }
 
-    /// The schema that must be registered.
+    /// The schema to register.
     pub(crate) fn registered_schema(&self) -> Option<&str> {
         match self {
-            Serialization::Avro { schema, .. } => Some(schema),
+            Serialization::Avro { schema } => Some(schema),
             Serialization::Json | Serialization::JsonWithSchema { .. } => None,
         }
     }
 
-    /// Tells under which number the schema is registered.
-    pub(crate) fn bind(&mut self, registered: Option<SchemaId>) {
-        match self {
-            Serialization::Avro { id, .. } => *id = registered,
-            Serialization::Json | Serialization::JsonWithSchema { .. } => {}
-        }
-    }
-
-    /// Appends `body` with what stands around it.
+    /// Appends `body` with its framing. `id` is the schema's id in the registry, if the schema is registered.
     #[inline]
     pub(crate) fn put(
         &self,
         body: &impl Body,
+        id: Option<SchemaId>,
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
-    ) -> Result<(), RowFault> {
+    ) -> Result<(), RowError> {
         match self {
-            Serialization::Avro { id, .. } => {
-                let id = id.expect("a plan is bound to its schemas' numbers before rows are encoded");
+            Serialization::Avro { .. } => {
+                let id = id.expect("a plan is bound to its schemas' ids before rows are encoded");
                 put_schema_id(id, out);
                 body.put::<Avro>(scratch, out)
             }
@@ -86,7 +77,7 @@ impl Serialization {
     }
 }
 
-/// Appends Confluent's prefix: a zero byte and the schema's number.
+/// Appends Confluent's prefix: a zero byte and the schema's id.
 ///
 /// See <https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/index.html#wire-format>.
 fn put_schema_id(id: SchemaId, out: &mut Vec<u8>) {

@@ -1,60 +1,63 @@
-//! The envelope's `source` block: where a change comes from.
+//! The envelope's `source` block: the origin of an event.
 
 use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
 
+use crate::config::MapperConfig;
 use crate::encode::Scratch;
 use crate::format::{Format, HeaderText, Nullability};
-use crate::{MapperConfig, SnapshotMark, SourceField, TableName};
+use crate::snapshot_marker::SnapshotMarker;
+use crate::source_field::SourceField;
+use crate::table_name::TableName;
 
-/// The block of one table. What is the same for every row is already written.
+/// The `source` block of one table. The parts that are the same for every row are already encoded.
 #[derive(Debug)]
 pub(crate) struct Source {
     topic_prefix: String,
     database: String,
     table: TableName,
-    /// Up to the value of `ts_ms`.
+    /// Encoded fields before the value of `ts_ms`.
     until_commit_time: Vec<u8>,
-    /// From there up to the value of `sequence`, for each mark.
-    until_sequence: [Vec<u8>; SnapshotMark::ALL.len()],
-    /// `schema` and `table`.
+    /// Encoded fields between the values of `ts_ms` and `sequence`, by snapshot marker.
+    until_sequence: [Vec<u8>; SnapshotMarker::ALL.len()],
+    /// Encoded fields `schema` and `table`.
     table_fields: Vec<u8>,
 }
 
-/// The value of one field of the block.
+/// Value of one field of the block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SourceValue<'s> {
     Text(&'s str),
     Number(i64),
-    /// Where the last transaction ended, where the change lies.
+    /// End of the previous transaction, and position of the change.
     Sequence(Option<Lsn>, Lsn),
     Nothing,
 }
 
-/// What the block says of one event.
+/// Origin of one event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin {
-    /// `None` outside of any transaction.
+    /// Transaction of the event; `None` for rows that were read and for non-transactional messages.
     pub(crate) xid: Option<Xid>,
     pub(crate) commit_time: PgTimestamp,
     pub(crate) lsn: Lsn,
     pub(crate) previous_commit_end: Option<Lsn>,
-    pub(crate) snapshot: SnapshotMark,
+    pub(crate) snapshot: SnapshotMarker,
 }
 
 impl Origin {
-    /// Of what a snapshot at `lsn`, fixed then, shows.
-    pub(crate) fn of_snapshot(lsn: Lsn, fixed_at: PgTimestamp, mark: SnapshotMark) -> Self {
+    /// Origin of a row in a snapshot at `lsn`, taken at `fixed_at`.
+    pub(crate) fn of_snapshot(lsn: Lsn, fixed_at: PgTimestamp, marker: SnapshotMarker) -> Self {
         Self {
             xid: None,
             commit_time: fixed_at,
             lsn,
             previous_commit_end: None,
-            snapshot: mark,
+            snapshot: marker,
         }
     }
 }
 
-/// What Debezium's connector for Postgres calls itself.
+/// Debezium's name of its connector for Postgres.
 pub(crate) const CONNECTOR: &str = "postgresql";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -71,14 +74,14 @@ impl Source {
         F::field("ts_ms", &mut out);
         let until_commit_time = out.clone();
 
-        // Any number: what comes after it depends on there being something before.
+        // A number as a placeholder: the bytes of the next field depend on a value before it.
         F::integer(0, &mut out);
         let start = out.len();
-        let until_sequence = SnapshotMark::ALL.map(|mark| {
+        let until_sequence = SnapshotMarker::ALL.map(|marker| {
             out.truncate(start);
             F::field("snapshot", &mut out);
             F::present(Nullability::NullLast, &mut out);
-            F::string(mark.as_str().as_bytes(), &mut out);
+            F::string(marker.as_str().as_bytes(), &mut out);
             put_text::<F>("db", &config.database, &mut out);
             F::field("sequence", &mut out);
             F::present(Nullability::NullFirst, &mut out);
@@ -98,7 +101,7 @@ impl Source {
         }
     }
 
-    /// The value of one field.
+    /// Value of one field.
     pub(crate) fn value(&self, field: SourceField, origin: &Origin) -> SourceValue<'_> {
         let micros = origin.commit_time.unix_micros();
         match field {
@@ -118,7 +121,7 @@ impl Source {
                 None => SourceValue::Nothing,
             },
             SourceField::Lsn => SourceValue::Number(origin.lsn.as_u64().cast_signed()),
-            // Debezium fills it only when told to ask for it.
+            // Debezium fills `xmin` only on request.
             SourceField::Xmin => SourceValue::Nothing,
         }
     }
@@ -128,9 +131,9 @@ impl Source {
         let micros = origin.commit_time.unix_micros();
         out.extend_from_slice(&self.until_commit_time);
         F::integer(micros.div_euclid(MICROS_A_MILLI), out);
-        let [no_mark, ..] = &self.until_sequence;
-        let mark = self.until_sequence.get(origin.snapshot as usize);
-        out.extend_from_slice(mark.unwrap_or(no_mark));
+        let [streamed, ..] = &self.until_sequence;
+        let until_sequence = self.until_sequence.get(origin.snapshot as usize);
+        out.extend_from_slice(until_sequence.unwrap_or(streamed));
         write_sequence(origin.previous_commit_end, origin.lsn, &mut scratch.text);
         F::string(&scratch.text, out);
         put_optional_integer::<F>("ts_us", micros, out);
@@ -144,7 +147,7 @@ impl Source {
             }
         }
         put_optional_integer::<F>("lsn", origin.lsn.as_u64().cast_signed(), out);
-        // Debezium fills it only when told to ask for it.
+        // Debezium fills `xmin` only on request.
         F::field("xmin", out);
         F::absent(Nullability::NullFirst, out);
         F::end_record(out);
@@ -152,7 +155,7 @@ impl Source {
 }
 
 impl SourceValue<'_> {
-    /// Appends a value that is there; nothing for one that is not.
+    /// Appends the value; nothing for an absent one.
     pub(crate) fn put<F: Format>(self, scratch: &mut Scratch, out: &mut Vec<u8>) {
         match self {
             SourceValue::Text(text) => F::string(text.as_bytes(), out),
@@ -165,7 +168,7 @@ impl SourceValue<'_> {
         }
     }
 
-    /// Appends its text, without quotes.
+    /// Appends the value as text without quotes.
     pub(crate) fn put_as_text(self, scratch: &mut Scratch, out: &mut Vec<u8>) {
         match self {
             SourceValue::Text(text) => out.extend_from_slice(text.as_bytes()),
@@ -184,14 +187,14 @@ fn put_text<F: Format>(name: &str, text: &str, out: &mut Vec<u8>) {
     F::string(text.as_bytes(), out);
 }
 
-/// A number in a field that can be null.
+/// Appends a field with a nullable number.
 pub(crate) fn put_optional_integer<F: Format>(name: &str, value: i64, out: &mut Vec<u8>) {
     F::field(name, out);
     F::present(Nullability::NullFirst, out);
     F::integer(value, out);
 }
 
-/// The text `["<where the last transaction ended>","<where the change lies>"]`, both in decimal.
+/// Writes the text `["<end of the previous transaction>","<position of the change>"]`, both in decimal.
 fn write_sequence(previous_commit_end: Option<Lsn>, lsn: Lsn, out: &mut Vec<u8>) {
     out.clear();
     match previous_commit_end {
@@ -207,7 +210,7 @@ fn write_sequence(previous_commit_end: Option<Lsn>, lsn: Lsn, out: &mut Vec<u8>)
     out.extend_from_slice(b"\"]");
 }
 
-/// The decimal digits of a number.
+/// Appends the decimal digits of a number.
 pub(crate) fn put_decimal(number: u64, out: &mut Vec<u8>) {
     let mut digits = [0u8; U64_DIGITS_MAX];
     let mut left = number;

@@ -1,48 +1,47 @@
-//! The fields of the envelope's `source` block.
+//! Fields of the envelope's `source` block.
 
-use crate::SnapshotMark;
-use crate::connect::{ConnectSchema, Kind, Slot};
-use crate::schema::{ALLOWED, ENUM};
+use crate::connect::{ALLOWED, ConnectSchema, ENUM, Kind, Slot};
+use crate::snapshot_marker::SnapshotMarker;
 
-/// A field of the `source` block, by Debezium's names.
+/// A field of the `source` block, by Debezium's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceField {
-    /// The connector's version.
+    /// Version of the connector.
     Version,
-    /// The kind of connector.
+    /// Kind of connector.
     Connector,
-    /// The topic prefix.
+    /// Topic prefix.
     Name,
-    /// When the transaction was committed, in milliseconds.
+    /// Commit time in milliseconds.
     TsMs,
-    /// Whether the row was read in a snapshot.
+    /// Marker of rows that were read by a snapshot.
     Snapshot,
-    /// The database.
+    /// Name of the database.
     Db,
-    /// Where the last transaction ended and where the change lies, as text.
+    /// End of the previous transaction and position of the change, as text.
     Sequence,
-    /// When the transaction was committed, in microseconds.
+    /// Commit time in microseconds.
     TsUs,
-    /// When the transaction was committed, in nanoseconds.
+    /// Commit time in nanoseconds.
     TsNs,
-    /// The table's schema.
+    /// Schema of the table.
     Schema,
-    /// The table.
+    /// Name of the table.
     Table,
-    /// The transaction.
+    /// Transaction id.
     TxId,
-    /// Where the change lies.
+    /// Position of the change.
     Lsn,
-    /// Not filled.
+    /// Always null.
     Xmin,
 }
 
-/// What `source.snapshot` may say.
+/// Values of `source.snapshot`.
 const SNAPSHOT_STATES: &str =
     "true,first,first_in_data_collection,last_in_data_collection,last,false,incremental";
 
 impl SourceField {
-    /// All of them, in the block's order.
+    /// All fields, in the block's order.
     pub const ALL: [Self; 14] = [
         Self::Version,
         Self::Connector,
@@ -60,7 +59,7 @@ impl SourceField {
         Self::Xmin,
     ];
 
-    /// Its name.
+    /// Name of the field.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -81,7 +80,7 @@ impl SourceField {
         }
     }
 
-    /// What it is.
+    /// Schema of the field.
     pub(crate) fn schema(self) -> ConnectSchema {
         match self {
             Self::Snapshot => {
@@ -98,7 +97,7 @@ impl SourceField {
         }
     }
 
-    /// Whether it may be missing.
+    /// Whether the field is nullable.
     pub(crate) fn is_optional(self) -> bool {
         match self {
             Self::Version
@@ -118,12 +117,12 @@ impl SourceField {
         }
     }
 
-    /// Where it stands in the block.
+    /// Slot of the field in the block.
     pub(crate) fn slot(self) -> Slot {
         Slot {
             schema: self.schema(),
             optional: self.is_optional(),
-            default: (self == Self::Snapshot).then(|| SnapshotMark::None.as_str().into()),
+            default: (self == Self::Snapshot).then(|| SnapshotMarker::None.as_str().into()),
         }
     }
 }

@@ -4,7 +4,8 @@
 //! record. See <https://www.postgresql.org/docs/current/sql-copy.html> (text format).
 
 use crate::reader::Reader;
-use crate::{Tid, Tuple};
+use crate::tid::Tid;
+use crate::tuple::Tuple;
 
 /// Turns rows of COPY into tuples, in a buffer that is used again for each.
 ///
@@ -14,41 +15,41 @@ pub struct CopyDecoder {
     tuple: Vec<u8>,
 }
 
-/// A row that was copied.
+/// A copied row.
 #[derive(Clone, Copy, Debug)]
 pub struct CopiedRow<'a> {
-    /// Where it lies.
+    /// `ctid` of the row.
     pub tid: Tid,
-    /// Its values.
+    /// Values of the row.
     pub values: Tuple<'a>,
 }
 
-/// Bytes are no row of COPY.
+/// Error of bytes that are not a row of COPY.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CopyError {
-    /// A row ends in the middle.
+    /// A row is incomplete.
     #[error("a copied row ends at byte {offset} without the end of its line")]
     Unended {
-        /// Where.
+        /// Offset of the end.
         offset: usize,
     },
-    /// The first field is no place.
-    #[error("a copied row does not begin with its place")]
+    /// The first field is not a `ctid`.
+    #[error("a copied row does not begin with its ctid")]
     Place,
-    /// A row has more columns, or a value more bytes, than the protocol can say.
+    /// A row has more columns, or a value more bytes, than the protocol allows.
     #[error("a copied row has more columns or longer values than a table can have")]
     TooLarge,
 }
 
-/// What stands before a value that is there, and how long its length is.
+/// Header of a value that is not null: kind and length.
 const TEXT_HEAD: [u8; 5] = *b"t\0\0\0\0";
 
 impl CopyDecoder {
     /// Turns one row, with the end of its line, into a tuple.
     ///
     /// # Errors
-    /// The bytes are no such row.
+    /// The bytes are not such a row.
     pub fn decode(&mut self, line: &[u8]) -> Result<CopiedRow<'_>, CopyError> {
         let end = line.iter().position(|byte| *byte == b'\t' || *byte == b'\n');
         let (place, mut rest) = line.split_at(end.ok_or(CopyError::Unended { offset: line.len() })?);
@@ -76,7 +77,8 @@ impl CopyDecoder {
         Ok(CopiedRow { tid, values })
     }
 
-    /// Appends the value at the beginning of `bytes`; what follows it, or `None` when the row ends before its line does.
+    /// Appends the value at the beginning of `bytes` and returns the rest; `None` when the row ends before its line
+    /// does.
     fn value<'a>(&mut self, bytes: &'a [u8]) -> Option<Result<&'a [u8], CopyError>> {
         if let Some(rest) = bytes.strip_prefix(br"\N") {
             self.tuple.push(b'n');
@@ -113,7 +115,7 @@ impl CopyDecoder {
     }
 }
 
-/// What the letter after a backslash stands for.
+/// Character of a backslash escape.
 fn unescaped(letter: u8) -> u8 {
     match letter {
         b'b' => 0x08,
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_what_was_copied() {
+    fn values_equal_the_copied_ones() {
         check(b"(0,1)\n", &expect!["(0,1) []"]);
         check(
             b"(7,12)\t1\t\\N\t\ttwo words\n",
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_row_is_refused() {
+    fn malformed_rows_are_rejected() {
         check(
             b"",
             &expect!["a copied row ends at byte 0 without the end of its line"],
@@ -175,7 +177,7 @@ mod tests {
             b"(0,1)\t\\Nx\n",
             &expect!["a copied row ends at byte 8 without the end of its line"],
         );
-        check(b"1\ta\n", &expect!["a copied row does not begin with its place"]);
+        check(b"1\ta\n", &expect!["a copied row does not begin with its ctid"]);
     }
 
     #[test]

@@ -1,20 +1,21 @@
-//! From the bytes of one message to a [`Message`].
+//! Decoding of messages.
 //!
-//! A message is known by its first byte. Row messages come first in the match: they are nearly all of the stream,
+//! The first byte of a message is its tag. Row messages come first in the match: they are nearly all of the stream,
 //! and decoding one allocates nothing.
 
+mod fields;
 mod row;
 mod schema;
 mod transaction;
 
 use crate::error::{DecodeError, Fault};
+use crate::message::Message;
 use crate::reader::Reader;
-use crate::{Message, Xid};
 
 /// Decodes pgoutput messages of one session, protocol versions 1 to 4.
 ///
-/// It remembers whether the stream is inside a block of a transaction in progress, because messages there carry the
-/// transaction's number in front.
+/// The decoder keeps whether the stream is inside a block of a transaction in progress, where messages have the
+/// transaction's id in front.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decoder {
     in_stream: bool,
@@ -33,8 +34,8 @@ impl Decoder {
     /// [`Message::Truncate`] allocate.
     ///
     /// # Errors
-    /// The bytes are not a message of the protocol, or the message cannot stand here: a block inside a block, an end
-    /// without a beginning. The decoder's state is unchanged then.
+    /// The bytes are not a message of the protocol, or the message is not valid at this point: a block inside a block,
+    /// an end without a beginning. The decoder's state is then unchanged.
     pub fn decode<'a>(&mut self, message: &'a [u8]) -> Result<Message<'a>, DecodeError> {
         let mut reader = Reader::new(message);
         let tag = reader.u8("a message's tag")?;
@@ -66,7 +67,7 @@ impl Decoder {
         Ok(Message::StreamStop)
     }
 
-    /// Messages that begin and end transactions and blocks: the server closes a block before it sends one. A
+    /// Decodes messages that begin and end transactions and blocks: the server closes a block before it sends one. A
     /// [`Message::StreamAbort`] needs no block before it: PostgreSQL 18 sends one for subtransactions of which nothing
     /// was streamed, in protocol version 1 too (`testdata/stray_abort.sql`).
     fn between_blocks<'a>(
@@ -95,28 +96,6 @@ impl Decoder {
             b'p' => Message::StreamPrepare(transaction::prepared(reader)?),
             other => return Err(Reader::new(message).error("a known message's tag", Fault::Unknown(other))),
         })
-    }
-}
-
-/// The transaction in front of a message inside a block.
-#[inline]
-fn stream_xid(reader: &mut Reader<'_>, in_stream: bool) -> Result<Option<Xid>, DecodeError> {
-    if in_stream {
-        reader.xid("the streamed transaction").map(Some)
-    } else {
-        Ok(None)
-    }
-}
-
-/// A byte of which only the bits in `known` have a meaning. Another bit would be a meaning this crate does not know,
-/// and a change whose meaning is not known must not be passed on.
-fn flags(reader: &mut Reader<'_>, known: u8, wanted: &'static str) -> Result<u8, DecodeError> {
-    let before = reader.clone();
-    let flags = reader.u8(wanted)?;
-    if flags & !known == 0 {
-        Ok(flags)
-    } else {
-        Err(before.error(wanted, Fault::Unknown(flags)))
     }
 }
 

@@ -1,15 +1,16 @@
-//! From messages to bytes: what a walsender would send. For tests, simulations and captures.
+//! Encoding of messages as a walsender sends them, for tests, simulations and captures.
 //!
-//! Nothing here is checked against the stream's state: whether a message carries its transaction's number is told
-//! by its `xid` being `Some`, so that wrong streams can be written too.
+//! Messages are not checked against the state of the stream: a message has its transaction's id when its `xid` is
+//! `Some`, so that invalid streams can be written too.
 
 mod put;
 
+use crate::frame::Frame;
+use crate::identity::{Oid, Xid};
+use crate::message::{Begin, Commit, LogicalMessage, Message, OldTuple, Prepared, Truncate};
+use crate::relation::{Relation, ReplicaIdentity};
+use crate::tuple::{Column, Tuple};
 use crate::wire;
-use crate::{
-    Begin, Column, Commit, Frame, LogicalMessage, Message, Oid, OldTuple, Prepared, Relation,
-    ReplicaIdentity, Truncate, Tuple, Xid,
-};
 
 /// Appends `message` as the server writes it.
 ///
@@ -126,7 +127,7 @@ pub fn copy_data(data: &Frame<'_>, out: &mut Vec<u8>) {
     out.append(&mut payload);
 }
 
-/// A tuple's bytes; [`Tuple::read`] makes a tuple of them.
+/// Encodes a tuple, which [`Tuple::read`] reads back.
 ///
 /// ```
 /// use walcast_pgoutput::{Column, Tuple, encode, reader::Reader};
@@ -146,10 +147,10 @@ pub fn tuple(columns: &[Column<'_>]) -> Vec<u8> {
     out
 }
 
-/// A byte that the protocol keeps for later use.
+/// Flags that the protocol reserves.
 const NO_FLAGS: u8 = 0;
 
-/// The tag and the numbers that may follow it.
+/// Appends the tag and the ids that may follow it.
 fn head(tag: u8, xid: Option<Xid>, oid: Option<Oid>, out: &mut Vec<u8>) {
     out.push(tag);
     if let Some(xid) = xid {
@@ -254,7 +255,12 @@ fn put_tuple(kind: u8, tuple: &Tuple<'_>, out: &mut Vec<u8>) {
 mod tests {
     use expect_test::{Expect, expect};
 
-    use crate::{Column, Frame, Lsn, Message, Origin, PgTimestamp, encode};
+    use crate::encode;
+    use crate::frame::Frame;
+    use crate::lsn::Lsn;
+    use crate::message::{Message, Origin};
+    use crate::timestamp::PgTimestamp;
+    use crate::tuple::Column;
 
     fn check(write: impl FnOnce(&mut Vec<u8>), expected: &Expect) {
         let mut out = b"before ".to_vec();
@@ -315,7 +321,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "a zero byte would end the text")]
-    fn a_text_with_a_zero_byte_is_refused() {
+    fn text_with_a_zero_byte_is_rejected() {
         let origin = Origin {
             commit_lsn: Lsn::new(1),
             name: "a\0b",
@@ -325,7 +331,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "no more columns than the wire can count")]
-    fn more_columns_than_the_wire_can_count_are_refused() {
+    fn more_columns_than_the_wire_can_count_are_rejected() {
         drop(encode::tuple(&[Column::Null; 1 << 15]));
     }
 }

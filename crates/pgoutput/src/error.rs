@@ -1,22 +1,23 @@
-//! What can be wrong with bytes from the server.
+//! Errors of bytes from the server.
 
-/// A message could not be decoded.
+/// Error of a message that cannot be decoded.
 ///
-/// Names the message's tag, the byte offset in the message at which decoding stopped, and what was wanted there.
+/// The error has the message's tag, the byte offset in the message at which decoding stopped, and what was expected
+/// there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot decode {}: {fault} at byte {offset}, wanted {wanted}", TagName(*.tag))]
 pub struct DecodeError {
-    /// The message's first byte, when there was one.
+    /// First byte of the message, if there is one.
     pub tag: Option<u8>,
     /// Offset in the message, in bytes, from its tag.
     pub offset: usize,
-    /// What the decoder was about to read.
+    /// What the decoder expected.
     pub wanted: &'static str,
-    /// What it found instead.
+    /// What the decoder found instead.
     pub fault: Fault,
 }
 
-/// What was found in place of what was wanted.
+/// What was found instead of the expected field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
@@ -26,7 +27,7 @@ pub enum Fault {
     /// Bytes were left over after the message.
     #[error("{0} bytes are left over")]
     Trailing(usize),
-    /// A tag, kind or flag has a value the protocol does not know.
+    /// A tag, kind or flag has an unknown value.
     #[error("unknown value 0x{0:02X}")]
     Unknown(u8),
     /// A length or count is negative.
@@ -39,8 +40,8 @@ pub enum Fault {
     /// A name is not UTF-8.
     #[error("text is not UTF-8")]
     NotUtf8,
-    /// The message is known but cannot stand where it stands.
-    #[error("the message is out of place")]
+    /// The message is valid, but not at this point of the stream.
+    #[error("the message is not valid at this point of the stream")]
     OutOfPlace,
 }
 

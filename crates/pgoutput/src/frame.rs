@@ -1,4 +1,4 @@
-//! What a walsender puts into `CopyData` once streaming has begun.
+//! Frames of the replication stream: the payloads of `CopyData` messages.
 //!
 //! See <https://www.postgresql.org/docs/current/protocol-replication.html#PROTOCOL-REPLICATION-START-REPLICATION>.
 
@@ -7,32 +7,33 @@ mod split;
 use bytes::Bytes;
 
 use crate::error::{DecodeError, Fault};
+use crate::lsn::Lsn;
 use crate::reader::Reader;
-use crate::{Lsn, PgTimestamp};
+use crate::timestamp::PgTimestamp;
 
 pub use split::{MESSAGE_BYTES_MAX, Next, Whole, whole_messages};
 
 /// The payload of one `CopyData` message of a replication stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame<'a> {
-    /// `w`: a piece of the stream; with pgoutput always one whole message.
+    /// `w`: data of the stream; with pgoutput always one whole message.
     XLogData {
-        /// Where the change lies in the log.
+        /// Position of the change in the WAL.
         wal_start: Lsn,
-        /// The walsender repeats `wal_start` here for logical streams.
+        /// End of the WAL; for logical streams the walsender repeats `wal_start`.
         wal_end: Lsn,
-        /// The server's clock when it sent this.
+        /// Server's clock at the time of sending.
         sent_at: PgTimestamp,
         /// The pgoutput message.
         message: &'a [u8],
     },
     /// `k`: the primary keepalive.
     Keepalive {
-        /// How far the server has read the log; everything committed before it has been sent.
+        /// Position up to which the server has read the WAL; every earlier commit has been sent.
         wal_end: Lsn,
-        /// The server's clock when it sent this.
+        /// Server's clock at the time of sending.
         sent_at: PgTimestamp,
-        /// Whether the server will disconnect unless it is answered soon.
+        /// Whether the server requests a reply, and disconnects without one.
         reply_requested: bool,
     },
 }
@@ -47,12 +48,12 @@ impl<'a> Frame<'a> {
         match reader.u8("a replication frame's tag")? {
             b'w' => Ok(Frame::XLogData {
                 wal_start: reader.lsn("where the data starts")?,
-                wal_end: reader.lsn("the current end of the log")?,
+                wal_end: reader.lsn("the current end of the WAL")?,
                 sent_at: reader.timestamp("the server's clock")?,
                 message: reader.rest(),
             }),
             b'k' => {
-                let wal_end = reader.lsn("the current end of the log")?;
+                let wal_end = reader.lsn("the current end of the WAL")?;
                 let sent_at = reader.timestamp("the server's clock")?;
                 let reply_requested = reader.u8("whether a reply is wanted")? != 0;
                 reader.end()?;
@@ -69,25 +70,25 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// Whole `CopyData` messages lying back to back as they were read from the socket: the unit in which the stream
-/// travels from the reader to the decoder, so that neither copies nor allocates per message.
+/// Whole `CopyData` messages as they were read from the socket: the unit in which the stream passes from the reader to
+/// the decoder, so that neither copies nor allocates per message.
 #[derive(Clone, Debug)]
 pub struct FrameBlock(Bytes);
 
 impl FrameBlock {
-    /// Wraps `bytes`; that they are whole `CopyData` messages is checked while iterating.
+    /// Wraps `bytes`. Iteration checks that they are whole `CopyData` messages.
     #[must_use]
     pub fn new(bytes: Bytes) -> Self {
         Self(bytes)
     }
 
-    /// Size in bytes, for budgets.
+    /// Size in bytes, for limits.
     #[must_use]
     pub fn len_bytes(&self) -> usize {
         self.0.len()
     }
 
-    /// The frames in the order they were sent; after an error nothing more comes.
+    /// The frames in the order of the stream; iteration ends after an error.
     #[must_use]
     pub fn frames(&self) -> Frames<'_> {
         Frames { rest: &self.0 }
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_the_last_thing_that_comes() {
+    fn iteration_ends_after_an_error() {
         check(
             &[b"d\0\0\0\x05x", KEEPALIVE].concat().leak()[..],
             &expect![[r#"
@@ -198,7 +199,7 @@ mod tests {
             &[KEEPALIVE, b"d\0\0\0\x06k\0"].concat().leak()[..],
             &expect![[r#"
                 Keepalive { wal_end: 1/2, sent_at: PgTimestamp(3), reply_requested: true }
-                error: cannot decode message 'k': the message ends at byte 1, wanted the current end of the log
+                error: cannot decode message 'k': the message ends at byte 1, wanted the current end of the WAL
             "#]],
         );
     }

@@ -1,26 +1,26 @@
-//! Numbers by which Postgres names its objects and transactions.
+//! Identifiers of Postgres's objects and transactions.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// An object identifier: of a relation, a type.
+/// Object identifier of a relation or a type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Oid(u32);
 
-/// A transaction identifier, 32 bits wide: it wraps around and orders nothing.
+/// Transaction identifier of 32 bits. It wraps around, so it has no order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Xid(u32);
 
 macro_rules! number {
     ($name:ident) => {
         impl $name {
-            /// Wraps the number the server sent.
+            /// Wraps the number from the server.
             #[must_use]
             pub const fn new(number: u32) -> Self {
                 Self(number)
             }
 
-            /// The number, for machines.
+            /// The identifier as a number.
             #[must_use]
             pub const fn as_u32(self) -> u32 {
                 self.0

@@ -1,4 +1,4 @@
-//! Turns the bytes of a Postgres logical replication stream into typed messages.
+//! Decoder of Postgres logical replication streams: bytes to typed messages.
 //!
 //! The crate knows the [streaming replication protocol][1] and the [pgoutput message formats][2] of protocol
 //! versions 1 to 4, and nothing else: no I/O, no async, no allocation on the path of a row. A message borrows
@@ -23,8 +23,8 @@
 //! # Ok::<(), walcast_pgoutput::DecodeError>(())
 //! ```
 //!
-//! The path of a change: [`frame::whole_messages`] cuts what the socket delivered, a [`FrameBlock`] carries it,
-//! [`Frame`]s are its pieces, and a [`Decoder`] makes a [`Message`] of each. [`encode`] is the way back.
+//! The path of a change: [`frame::whole_messages`] splits the bytes from the socket, a [`FrameBlock`] carries them,
+//! [`Frame`]s are their parts, and a [`Decoder`] makes a [`Message`] of each. [`encode`] is the reverse.
 //!
 //! [1]: https://www.postgresql.org/docs/current/protocol-replication.html
 //! [2]: https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html

@@ -13,28 +13,28 @@ impl Lsn {
     /// `0/0`, which Postgres calls `InvalidXLogRecPtr`: no record ever lies there.
     pub const INVALID: Lsn = Lsn(0);
 
-    /// A position beyond all others.
+    /// The largest position.
     pub const MAX: Lsn = Lsn(u64::MAX);
 
-    /// The position `bytes` into the log.
+    /// The position `bytes` into the WAL.
     #[must_use]
     pub const fn new(bytes: u64) -> Self {
         Lsn(bytes)
     }
 
-    /// The position as the number of bytes since the log began, for machines.
+    /// The position as the number of bytes since the beginning of the WAL.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
         self.0
     }
 
-    /// Whether the position is one a record can have.
+    /// Whether a record can lie at the position.
     #[must_use]
     pub const fn is_valid(self) -> bool {
         self.0 != 0
     }
 
-    /// Bytes of log from `earlier` up to this position; zero when `earlier` is not earlier.
+    /// Bytes of WAL from `earlier` up to this position; zero when `earlier` is not earlier.
     #[must_use]
     pub const fn bytes_since(self, earlier: Lsn) -> u64 {
         self.0.saturating_sub(earlier.0)
@@ -59,7 +59,8 @@ impl fmt::Debug for Lsn {
     }
 }
 
-/// The text was not a log sequence number: two hexadecimal numbers of at most eight digits with a slash between.
+/// Error of a text that is not a log sequence number: two hexadecimal numbers of at most eight digits with a slash
+/// between them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not an LSN: wanted two hexadecimal numbers such as 0/16B3748")]
 pub struct ParseLsnError {
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_lsn_is_refused() {
+    fn text_that_is_not_an_lsn_is_rejected() {
         for text in [
             "",
             "/",

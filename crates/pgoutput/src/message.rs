@@ -2,7 +2,11 @@
 //!
 //! See <https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html>.
 
-use crate::{Lsn, Oid, PgTimestamp, Relation, Tuple, Xid};
+use crate::identity::{Oid, Xid};
+use crate::lsn::Lsn;
+use crate::relation::Relation;
+use crate::timestamp::PgTimestamp;
+use crate::tuple::Tuple;
 
 /// One message of the stream; it borrows row data and text from the frame it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,9 +15,9 @@ pub enum Message<'a> {
     Begin(Begin),
     /// `C`: a transaction ends.
     Commit(Commit),
-    /// `O`: where a replicated transaction was first committed.
+    /// `O`: the origin of a replicated transaction.
     Origin(Origin<'a>),
-    /// `R`: the shape of a table, before its first change of a session and after each alteration.
+    /// `R`: the columns of a table, before its first change of a session and after each alteration.
     Relation(Relation),
     /// `Y`: a type that is not built in, before the relation that uses it.
     Type(TypeMessage),
@@ -35,7 +39,7 @@ pub enum Message<'a> {
     StreamCommit {
         /// The transaction.
         xid: Xid,
-        /// Where it ended.
+        /// Its commit.
         commit: Commit,
     },
     /// `A`: a streamed transaction or one of its subtransactions is rolled back (version 2).
@@ -55,9 +59,9 @@ pub enum Message<'a> {
 /// A transaction begins; version 1 sends only transactions that are committed, so its end is already known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Begin {
-    /// Where the commit record lies: the transaction's place in the order.
+    /// Position of the commit record, by which transactions are ordered.
     pub commit_lsn: Lsn,
-    /// When it was committed.
+    /// Commit time.
     pub commit_time: PgTimestamp,
     /// The transaction.
     pub xid: Xid,
@@ -66,33 +70,33 @@ pub struct Begin {
 /// A transaction ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Commit {
-    /// Where the commit record begins.
+    /// Start of the commit record.
     pub commit_lsn: Lsn,
-    /// Where the commit record ends: the only position of a transaction that may be confirmed.
+    /// End of the commit record: the only position of a transaction that may be confirmed.
     pub end_lsn: Lsn,
-    /// When it was committed.
+    /// Commit time.
     pub commit_time: PgTimestamp,
 }
 
 /// The server a transaction was first committed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin<'a> {
-    /// Where it was committed there.
+    /// Position of the commit on that server.
     pub commit_lsn: Lsn,
     /// The replication origin's name.
     pub name: &'a str,
 }
 
-/// A type that is not built in. It says which type, not what it is: labels and base types come from the catalog.
+/// A type that is not built in. The message identifies the type; labels and base types come from the catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypeMessage {
     /// The transaction, when streamed.
     pub xid: Option<Xid>,
     /// The type.
     pub oid: Oid,
-    /// Its schema.
+    /// Schema of the type.
     pub namespace: String,
-    /// Its name.
+    /// Name of the type.
     pub name: String,
 }
 
@@ -114,9 +118,9 @@ pub struct Update<'a> {
     pub xid: Option<Xid>,
     /// The table.
     pub relation: Oid,
-    /// What the row was, as far as the replica identity tells; absent when the key did not change.
+    /// Old row, as far as the replica identity covers it; `None` when the key did not change.
     pub old: Option<OldTuple<'a>>,
-    /// What the row is.
+    /// New row.
     pub new: Tuple<'a>,
 }
 
@@ -127,14 +131,14 @@ pub struct Delete<'a> {
     pub xid: Option<Xid>,
     /// The table.
     pub relation: Oid,
-    /// What the row was, as far as the replica identity tells.
+    /// Old row, as far as the replica identity covers it.
     pub old: OldTuple<'a>,
 }
 
-/// The former state of a row.
+/// Old state of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OldTuple<'a> {
-    /// `K`: only the columns of the replica identity have values; the others read as null and mean nothing.
+    /// `K`: only the columns of the replica identity have values; the others read as null, which means nothing.
     Key(Tuple<'a>),
     /// `O`: the whole row (`REPLICA IDENTITY FULL`).
     Full(Tuple<'a>),
@@ -145,9 +149,9 @@ pub enum OldTuple<'a> {
 pub struct Truncate {
     /// The transaction, when streamed.
     pub xid: Option<Xid>,
-    /// `CASCADE` was said.
+    /// Whether `CASCADE` was specified.
     pub cascade: bool,
-    /// `RESTART IDENTITY` was said.
+    /// Whether `RESTART IDENTITY` was specified.
     pub restart_identity: bool,
     /// The tables.
     pub relations: Vec<Oid>,
@@ -158,11 +162,11 @@ pub struct Truncate {
 pub struct LogicalMessage<'a> {
     /// The transaction, when streamed.
     pub xid: Option<Xid>,
-    /// Whether it belongs to a transaction; if not, it stands between transactions.
+    /// Whether the message is transactional; a non-transactional message lies between transactions.
     pub transactional: bool,
-    /// Where it lies.
+    /// Position of the message.
     pub lsn: Lsn,
-    /// The sender's prefix.
+    /// Prefix of the message.
     pub prefix: &'a str,
     /// The content.
     pub content: &'a [u8],
@@ -182,20 +186,20 @@ pub struct StreamStart {
 pub struct StreamAbort {
     /// The transaction.
     pub xid: Xid,
-    /// What is rolled back; equal to `xid` when it is the whole.
+    /// Subtransaction that is rolled back; equal to `xid` for the whole transaction.
     pub subxid: Xid,
-    /// Where and when, with parallel streaming (version 4).
+    /// Position and time of the abort, with parallel streaming (version 4).
     pub aborted: Option<(Lsn, PgTimestamp)>,
 }
 
 /// A prepared transaction: `BeginPrepare`, `Prepare`, `CommitPrepared` and `StreamPrepare` share this body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prepared<'a> {
-    /// Where the prepare (or commit) record begins.
+    /// Start of the prepare (or commit) record.
     pub lsn: Lsn,
-    /// Where it ends.
+    /// End of the record.
     pub end_lsn: Lsn,
-    /// When.
+    /// Time of the record.
     pub time: PgTimestamp,
     /// The transaction.
     pub xid: Xid,
@@ -206,13 +210,13 @@ pub struct Prepared<'a> {
 /// A prepared transaction is rolled back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RollbackPrepared<'a> {
-    /// Where the prepare record ends.
+    /// End of the prepare record.
     pub prepare_end_lsn: Lsn,
-    /// Where the rollback record ends.
+    /// End of the rollback record.
     pub end_lsn: Lsn,
-    /// When it was prepared.
+    /// Time of the prepare.
     pub prepared_at: PgTimestamp,
-    /// When it was rolled back.
+    /// Time of the rollback.
     pub rolled_back_at: PgTimestamp,
     /// The transaction.
     pub xid: Xid,

@@ -1,9 +1,11 @@
-//! The one place that reads bytes from the wire.
+//! Reader of bytes from the wire, the only one of the crate.
 
 use crate::error::{DecodeError, Fault};
-use crate::{Lsn, Oid, PgTimestamp, Xid};
+use crate::identity::{Oid, Xid};
+use crate::lsn::Lsn;
+use crate::timestamp::PgTimestamp;
 
-/// A bounds-checked cursor over one message; each read names what it wanted.
+/// Bounds-checked cursor over one message; each read names the field that it expects.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
@@ -12,7 +14,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads `message`, whose first byte is its tag; the tag is read first by [`Reader::u8`].
+    /// Creates a reader of `message`, whose first byte is its tag; [`Reader::u8`] reads the tag first.
     #[must_use]
     #[inline]
     pub fn new(message: &'a [u8]) -> Self {
@@ -23,21 +25,21 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Bytes read so far.
+    /// Number of bytes read so far.
     #[must_use]
     #[inline]
     pub fn offset(&self) -> usize {
         self.length - self.rest.len()
     }
 
-    /// The bytes not read yet.
+    /// The bytes that are not read yet.
     #[must_use]
     #[inline]
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// An error at the current offset.
+    /// Creates an error at the current offset.
     #[cold]
     #[must_use]
     pub fn error(&self, wanted: &'static str, fault: Fault) -> DecodeError {
@@ -49,7 +51,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next `count` bytes.
+    /// Reads `count` bytes.
     ///
     /// # Errors
     /// The message ends before.
@@ -73,7 +75,7 @@ impl<'a> Reader<'a> {
         Ok(*taken)
     }
 
-    /// One byte.
+    /// Reads one byte.
     ///
     /// # Errors
     /// The message ends before.
@@ -82,7 +84,7 @@ impl<'a> Reader<'a> {
         self.array::<1>(wanted).map(|[byte]| byte)
     }
 
-    /// A big-endian 16-bit count, which the protocol sends signed.
+    /// Reads a big-endian 16-bit count, which the protocol sends signed.
     ///
     /// # Errors
     /// The message ends before, or the count is negative.
@@ -93,7 +95,7 @@ impl<'a> Reader<'a> {
         u16::try_from(count).map_err(|_| before.error(wanted, Fault::NegativeLength(i32::from(count))))
     }
 
-    /// A big-endian 32-bit length, which the protocol sends signed.
+    /// Reads a big-endian 32-bit length, which the protocol sends signed.
     ///
     /// # Errors
     /// The message ends before, or the length is negative.
@@ -104,7 +106,7 @@ impl<'a> Reader<'a> {
         usize::try_from(length).map_err(|_| before.error(wanted, Fault::NegativeLength(length)))
     }
 
-    /// A big-endian signed 32-bit number.
+    /// Reads a big-endian signed 32-bit number.
     ///
     /// # Errors
     /// The message ends before.
@@ -113,7 +115,7 @@ impl<'a> Reader<'a> {
         self.array(wanted).map(i32::from_be_bytes)
     }
 
-    /// A big-endian unsigned 32-bit number.
+    /// Reads a big-endian unsigned 32-bit number.
     ///
     /// # Errors
     /// The message ends before.
@@ -122,7 +124,7 @@ impl<'a> Reader<'a> {
         self.array(wanted).map(u32::from_be_bytes)
     }
 
-    /// An object identifier.
+    /// Reads an object identifier.
     ///
     /// # Errors
     /// The message ends before.
@@ -131,7 +133,7 @@ impl<'a> Reader<'a> {
         self.u32(wanted).map(Oid::new)
     }
 
-    /// A transaction identifier.
+    /// Reads a transaction identifier.
     ///
     /// # Errors
     /// The message ends before.
@@ -140,7 +142,7 @@ impl<'a> Reader<'a> {
         self.u32(wanted).map(Xid::new)
     }
 
-    /// A log position.
+    /// Reads a log sequence number.
     ///
     /// # Errors
     /// The message ends before.
@@ -150,7 +152,7 @@ impl<'a> Reader<'a> {
             .map(|bytes| Lsn::new(u64::from_be_bytes(bytes)))
     }
 
-    /// A moment on the server's clock.
+    /// Reads a timestamp of the server's clock.
     ///
     /// # Errors
     /// The message ends before.
@@ -160,7 +162,7 @@ impl<'a> Reader<'a> {
             .map(|bytes| PgTimestamp::from_postgres_micros(i64::from_be_bytes(bytes)))
     }
 
-    /// Text up to a zero byte, which is read too.
+    /// Reads text up to a zero byte, and the zero byte.
     ///
     /// # Errors
     /// No zero byte follows, or the text is not UTF-8.
@@ -177,7 +179,7 @@ impl<'a> Reader<'a> {
         Ok(text)
     }
 
-    /// Nothing may be left.
+    /// Checks that no bytes are left.
     ///
     /// # Errors
     /// Bytes are left over.
@@ -195,7 +197,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::Reader;
-    use crate::DecodeError;
+    use crate::error::DecodeError;
 
     fn check<'a>(
         bytes: &'a [u8],
@@ -268,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_not_read() {
+    fn reads_beyond_the_end_are_errors() {
         check(
             b"ab",
             |reader| Ok(format!("{:?}", reader.bytes(3, "a value")?)),

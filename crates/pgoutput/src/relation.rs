@@ -1,25 +1,25 @@
-//! The shape of a table as the log tells it.
+//! Columns and replica identity of a table, as the WAL describes them.
 
-use crate::{Oid, Xid};
+use crate::identity::{Oid, Xid};
 
-/// What a [Relation message] says: the columns of a table as they were when the changes after it were made.
+/// A [Relation message]: the columns of a table as of the changes after it.
 ///
-/// It carries no nullability and no defaults; those come from the catalog, as it is now.
+/// The message has no nullability and no defaults; those come from the catalog, in its current state.
 ///
 /// [Relation message]: https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html#PROTOCOL-LOGICALREP-MESSAGE-FORMATS-RELATION
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Relation {
-    /// The transaction, when the message lies in a streamed one (protocol 2 and later).
+    /// The transaction, when the message is part of a streamed one (protocol 2 and later).
     pub xid: Option<Xid>,
-    /// The number later messages name the table by; valid for this session only.
+    /// OID by which later messages refer to the table; valid for this session only.
     pub oid: Oid,
-    /// The schema; the wire's empty text stands for `pg_catalog` and is already replaced.
+    /// Schema of the table; `pg_catalog` where the wire has an empty text.
     pub namespace: String,
-    /// The table.
+    /// Name of the table.
     pub name: String,
-    /// What old tuples of updates and deletes hold.
+    /// Replica identity: the columns that old tuples of updates and deletes contain.
     pub replica_identity: ReplicaIdentity,
-    /// The columns, in the order in which tuples hold them.
+    /// Columns, in the order of tuples.
     pub columns: Vec<RelationColumn>,
 }
 
@@ -36,12 +36,12 @@ pub struct RelationColumn {
     pub type_modifier: i32,
 }
 
-/// `relreplident`: see <https://www.postgresql.org/docs/current/catalog-pg-class.html>.
+/// Replica identity (`relreplident`): see <https://www.postgresql.org/docs/current/catalog-pg-class.html>.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReplicaIdentity {
     /// `d`: the primary key, if there is one.
     Default,
-    /// `n`: nothing; the server refuses updates and deletes of a published table.
+    /// `n`: no columns; the server rejects updates and deletes of a published table.
     Nothing,
     /// `f`: the whole row.
     Full,

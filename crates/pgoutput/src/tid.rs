@@ -1,30 +1,30 @@
-//! Where a row lies in its table.
+//! Position of a row in its table.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The place of a row version (`ctid`): a block of the table's file, and a number in it.
+/// Position of a row version (`ctid`): a block of the table's file, and an offset in it.
 ///
-/// Printed as Postgres prints it: `(0,1)`.
+/// Printed as in Postgres: `(0,1)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tid {
-    /// The block, from 0.
+    /// Number of the block, from 0.
     pub block: u32,
-    /// The number in the block, from 1.
+    /// Offset in the block, from 1.
     pub offset: u16,
 }
 
 impl Tid {
-    /// Before every row.
+    /// Position before every row.
     pub const START: Self = Self { block: 0, offset: 0 };
 
-    /// Before every row of a block.
+    /// Position before every row of a block.
     #[must_use]
     pub const fn of_block(block: u32) -> Self {
         Self { block, offset: 0 }
     }
 
-    /// The next place: nothing lies between.
+    /// The next position.
     #[must_use]
     pub const fn next(self) -> Self {
         match self.offset.checked_add(1) {
@@ -43,9 +43,9 @@ impl fmt::Display for Tid {
     }
 }
 
-/// A text is no `ctid`.
+/// Error of a text that is not a `ctid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a row's place is written (block,number)")]
+#[error("a ctid has the form (block,offset), such as (0,1)")]
 pub struct ParseTidError;
 
 impl FromStr for Tid {
@@ -68,7 +68,7 @@ mod tests {
     use super::{ParseTidError, Tid};
 
     #[test]
-    fn places_are_read_as_they_are_printed() {
+    fn ctids_round_trip() {
         for text in ["(0,0)", "(0,1)", "(4294967295,65535)"] {
             assert_eq!(text.parse::<Tid>().unwrap().to_string(), text);
         }
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_place_may_lie_in_the_next_block() {
+    fn the_next_ctid_may_lie_in_the_next_block() {
         let tid = |block, offset| Tid { block, offset };
         assert_eq!(tid(3, 7).next(), tid(3, 8));
         assert_eq!(tid(3, u16::MAX).next(), tid(4, 0));

@@ -1,9 +1,9 @@
-//! The server's clock.
+//! Timestamps of the server's clock.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A moment on the server's clock: microseconds since 2000-01-01 00:00:00 UTC, as on the wire.
+/// Timestamp of the server's clock: microseconds since 2000-01-01 00:00:00 UTC, as on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PgTimestamp(i64);
 
@@ -23,7 +23,7 @@ impl PgTimestamp {
         Self(micros.saturating_sub(POSTGRES_EPOCH_UNIX_MICROS))
     }
 
-    /// This machine's clock. One that stands before 1970 counts as 1970.
+    /// Current time of the local clock. A clock before 1970 counts as 1970.
     #[must_use]
     pub fn now() -> Self {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -1,11 +1,11 @@
-//! The values of a row, as they lie on the wire.
+//! Tuples: the values of a row in their wire form.
 
 use std::fmt;
 
 use crate::error::{DecodeError, Fault};
 use crate::reader::Reader;
 
-/// A row's values ([TupleData]): a view of the message's bytes, whose structure was checked when it was read.
+/// Values of a row ([TupleData]): a view of the message's bytes, whose structure is checked when it is read.
 ///
 /// [TupleData]: https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html#PROTOCOL-LOGICALREP-MESSAGE-FORMATS-TUPLEDATA
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Tuple<'a> {
 pub enum Column<'a> {
     /// `n`: SQL null.
     Null,
-    /// `u`: a value stored out of line that this change did not touch; it was not sent. It is never null.
+    /// `u`: an unchanged TOAST value, which is not sent. It is never null.
     UnchangedToast,
     /// `t`: the type's text form, in the database's encoding (the session asks for UTF-8).
     Text(&'a [u8]),
@@ -45,7 +45,7 @@ impl<'a> Tuple<'a> {
         Ok(Self { column_count, body })
     }
 
-    /// How many columns the tuple holds.
+    /// Number of columns of the tuple.
     #[inline]
     #[must_use]
     pub fn column_count(&self) -> usize {
@@ -64,14 +64,14 @@ impl<'a> Tuple<'a> {
 }
 
 impl fmt::Debug for Tuple<'_> {
-    /// The values, for tests and error analysis: row data has no place in a log.
+    /// Prints the values, for tests and error analysis: row data must not be logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.columns()).finish()
     }
 }
 
 impl fmt::Debug for Column<'_> {
-    /// Text as text, bytes that are not text escaped.
+    /// Prints text as text, and bytes that are not text escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Column::Null => f.write_str("Null"),
@@ -98,7 +98,7 @@ impl<'a> Iterator for Columns<'a> {
     #[inline]
     fn next(&mut self) -> Option<Column<'a>> {
         self.left = self.left.checked_sub(1)?;
-        // `Tuple::read` walked the same bytes with the same function: it cannot fail here.
+        // `Tuple::read` has read the same bytes with the same function: this read cannot fail.
         read_column(&mut self.reader).ok()
     }
 
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_tuple() {
+    fn malformed_tuples_are_errors() {
         check(
             b"\0",
             &expect!["cannot decode message 0x00: the message ends at byte 0, wanted the number of columns"],
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_tell_how_many_are_left() {
+    fn columns_have_an_exact_length() {
         let bytes = encode::tuple(&[Column::Null, Column::Text(b"x")]);
         let mut columns = Tuple::read(&mut Reader::new(&bytes)).unwrap().columns();
         assert_eq!(columns.len(), 2);

@@ -1,4 +1,4 @@
-//! Bits and words that decoding and encoding agree on.
+//! Constants shared by decoding and encoding.
 
 /// `LOGICALREP_IS_REPLICA_IDENTITY`: the column belongs to the replica identity.
 pub(crate) const COLUMN_IS_KEY: u8 = 1;
@@ -8,5 +8,5 @@ pub(crate) const TRUNCATE_CASCADE: u8 = 1;
 pub(crate) const TRUNCATE_RESTART_IDENTITY: u8 = 2;
 /// `MESSAGE_TRANSACTIONAL`.
 pub(crate) const MESSAGE_TRANSACTIONAL: u8 = 1;
-/// The schema that the server shortens to an empty text.
+/// Schema that the server sends as an empty text.
 pub(crate) const CATALOG_NAMESPACE: &str = "pg_catalog";

@@ -18,7 +18,7 @@ BEGIN;
 SELECT pg_logical_emit_message(true, 'lost', 'never sent');
 SELECT pg_logical_emit_message(false, 'kept', 'sent at once');
 ROLLBACK;
--- A commit flushes the log: messages without a transaction do not, and only what is flushed is decoded.
+-- A commit flushes the WAL: messages without a transaction do not, and only what is flushed is decoded.
 DELETE FROM plain WHERE id = 3;
 
 SELECT lsn, xid, encode(data, 'hex') FROM pg_logical_slot_peek_binary_changes('capture', NULL, NULL,

@@ -1,5 +1,5 @@
 //! Messages captured from real servers: `testdata/README.md` says how.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use walcast_pgoutput::{Decoder, Lsn, Xid, encode};
 /// Answers with the tags of the messages.
 fn check(name: &str) -> BTreeSet<char> {
     let mut decoder = Decoder::new();
-    let mut told = String::new();
+    let mut shown = String::new();
     let mut tags = BTreeSet::new();
     for captured in capture(name) {
         let message = decoder
             .decode(&captured.message)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-        told.push_str(&format!("{} {} {message:?}\n", captured.lsn, captured.xid));
+        shown.push_str(&format!("{} {} {message:?}\n", captured.lsn, captured.xid));
 
         let mut encoded = Vec::new();
         encode::message(&message, &mut encoded);
@@ -27,7 +27,7 @@ fn check(name: &str) -> BTreeSet<char> {
         );
         tags.extend(captured.message.first().map(|tag| char::from(*tag)));
     }
-    expect_file![testdata(&format!("{name}.txt"))].assert_eq(&told);
+    expect_file![testdata(&format!("{name}.txt"))].assert_eq(&shown);
     tags
 }
 
@@ -95,7 +95,7 @@ fn transactions_in_progress() {
 }
 
 #[test]
-fn an_abort_that_no_block_came_before() {
+fn an_abort_without_a_block() {
     check_all("stray_abort", &["18"], "ABRIC");
 }
 

@@ -1,5 +1,5 @@
 //! What holds for all messages and all ways of cutting the stream. What holds for all bytes is asked by crates/fuzz.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod generated;
 
@@ -38,7 +38,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_may_follow_a_message(generated in a_message(), more in vec(any::<u8>(), 1..4)) {
+    fn trailing_bytes_are_rejected(generated in a_message(), more in vec(any::<u8>(), 1..4)) {
         let mut encoded = generated.encoded();
         encoded.extend(&more);
         prop_assert!(generated.decoder().decode(&encoded).is_err());

@@ -1,36 +1,40 @@
-//! Questions to the catalog, one file each. Which columns a view has depends on the server's version: it is asked for by
-//! version, and a failing question is an error, never an answer.
+//! Catalog queries, one file for each. The columns of a view depend on the server's version, and so do the queries; a failed
+//! query is an error, never an answer.
 
-mod described;
-mod facts;
+mod conditions;
+mod exported_snapshot;
 mod failover;
+mod headroom;
 mod leadership;
 mod preconditions;
-mod predecessor;
+mod privileges;
 mod publication;
 mod query;
 mod readable;
 mod reselect;
-mod room;
 mod server;
 mod slot;
+mod slot_holder;
+mod table_description;
+mod table_metadata;
 mod tables;
 mod types;
 mod visible;
 mod wal;
 
-pub(crate) use described::{Described, Part, described, sizes};
-pub(crate) use facts::table_facts;
+pub(crate) use conditions::{condition_rejection, incomparable_column};
+pub(crate) use exported_snapshot::{ExportedPosition, export_snapshot};
 pub(crate) use failover::{FAILOVER_SLOTS_SINCE, is_failover_slot};
-pub(crate) use leadership::{leads, try_lead};
-pub use preconditions::{Outcome, Precondition};
-pub(crate) use preconditions::{ROLE, preconditions, readable};
-pub(crate) use predecessor::{end_stream, holder};
+pub(crate) use leadership::{LockHolder, holds_lock, lock_holder, try_lock};
+pub(crate) use preconditions::{ROLE, existing_rows, preconditions};
 pub(crate) use publication::{backend_pid, leftover_publications, publication};
 pub(crate) use query::execute;
-pub(crate) use readable::{exists, gone, refuses};
+pub(crate) use readable::{missing_rows, table_exists, unreadable_reason};
 pub(crate) use reselect::reselect;
-pub(crate) use server::{cluster, end_of_log, server_state};
+pub(crate) use server::{cluster, server_state, wal_insert_lsn};
 pub(crate) use slot::{drop_slot, slot};
+pub(crate) use slot_holder::{slot_holder, terminate_walsender};
+pub(crate) use table_description::{Part, TableDescription, table_description, table_sizes};
+pub(crate) use table_metadata::table_metadata;
 pub(crate) use tables::{captured_tables, publishable_tables};
 pub(crate) use wal::wal;

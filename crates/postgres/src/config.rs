@@ -1,85 +1,96 @@
-//! What the source can be told.
+//! Configuration of the source.
 
 use std::time::Duration;
 
 use walcast_delivery::Partitions;
-use walcast_mapper::{Operation, TableName, TablePattern};
+use walcast_delivery::condition::Condition;
+use walcast_mapper::TableName;
+use walcast_mapper::config::Operation;
+use walcast_mapper::pattern::TablePattern;
 
-use crate::connect::ConnectConfig;
+use crate::connect::{ConnectConfig, ReadingRole};
 use crate::error::PostgresError;
 
-/// The default for [`PostgresConfig::queue_bytes`]: what arrives during a Kafka commit at full speed, a few times over.
+/// Default of [`PostgresConfig::queue_bytes`]: a few times the amount that arrives during a Kafka commit at full speed.
 pub const QUEUE_BYTES_DEFAULT: usize = 4 * 1024 * 1024;
 
-/// The default for [`PostgresConfig::lead_timeout`]: a takeover takes seconds, and a machine that is busy for a moment or moved
-/// to another host keeps its lead.
-pub const LEAD_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// Default of [`PostgresConfig::leader_timeout`]: a takeover takes seconds, and a machine that is busy for a moment or migrated to
+/// another host keeps its leadership.
+pub const LEADER_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 
-/// Whether the slot is to be there on a standby that is promoted (`failover`, 17 and later).
+/// Whether the slot is a failover slot, which standbys synchronize (17 and later).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Failover {
-    /// A slot that we create is a failover slot where the server knows them; one that exists is left as it is.
+    /// A created slot is a failover slot where the server supports them; an existing slot is not changed.
     #[default]
     Auto,
-    /// It has to be: one that exists is altered, and an older server is refused.
+    /// The slot must be a failover slot: an existing slot is altered, and an older server is rejected.
     Always,
-    /// A slot that we create is none.
+    /// A created slot is no failover slot.
     Never,
 }
 
-/// Settings of the source.
+/// Configuration of the source.
 #[derive(Clone, Debug)]
 pub struct PostgresConfig {
-    /// How to connect.
+    /// Connection parameters.
     pub connect: ConnectConfig,
-    /// The connector's name: leadership is held under it, and the server shows it as `application_name`.
+    /// Name of the connector: the key of the leadership lock, and part of `application_name`.
     pub name: String,
-    /// The slot.
+    /// Replication slot.
     pub slot: String,
-    /// Whether the slot is to survive a failover.
+    /// Whether the slot is a failover slot.
     pub failover: Failover,
-    /// How long a leader may be silent before another instance may lead.
-    pub lead_timeout: Duration,
-    /// The publication.
+    /// How long a leader may be silent before another instance may take over.
+    pub leader_timeout: Duration,
+    /// Publication.
     pub publication: String,
-    /// Which tables are captured.
+    /// Patterns of the captured tables.
     pub tables: Vec<TablePattern>,
-    /// Which of them are not.
+    /// Patterns of excluded tables.
     pub exclude: Vec<TablePattern>,
-    /// Whose changes those of partitions are, in a publication that we create.
+    /// How a created publication publishes the changes of partitions.
     pub partitions: Partitions,
-    /// The operations that make events: the publication must let them through.
+    /// Operations that produce events, which the publication must publish.
     pub operations: Vec<Operation>,
-    /// How much of the stream may wait to be taken, in bytes; one larger message passes alone.
+    /// Limit of the stream's queue in bytes; a larger message passes alone.
     pub queue_bytes: usize,
-    /// `logical_decoding_work_mem` of our session, such as `1GB` (server 13 and later): larger transactions are written to
-    /// the server's disk before they are sent. The server takes up to this much more memory.
+    /// `logical_decoding_work_mem` of the replication session, such as `1GB` (13 and later): the server spills larger transactions to
+    /// disk before it sends them. It uses up to this much more memory.
     pub logical_decoding_work_mem: Option<String>,
-    /// Of which captured tables existing rows may be read (empty: of all); `None`: no rows are. Only what is checked before a
-    /// start depends on it.
+    /// Patterns of captured tables whose existing rows may be read (empty: all of them); `None` reads no rows. Only the checks
+    /// before a start depend on it.
     pub snapshot_tables: Option<Vec<TablePattern>>,
-    /// How many sessions read existing rows at once.
-    pub snapshot_connections: usize,
-    /// How long somebody's lock on a table is waited for, before it is read from a later snapshot.
+    /// Number of sessions that read existing rows in parallel.
+    pub snapshot_parallelism: usize,
+    /// How long a conflicting lock on a table is awaited before the table is read from a later snapshot.
     pub snapshot_lock_timeout: Duration,
-    /// The table whose new rows are signals; `None`: there is none.
+    /// Table whose new rows are signals, if there is one.
     pub signal_table: Option<TableName>,
-    /// The standby that rows are read from; `None`: they are read from the server whose changes are streamed.
+    /// Standby from which rows are read; `None` reads them from the streamed server.
     pub reader: Option<ConnectConfig>,
-    /// How large `pg_wal` may become before its disk is full; `None`: that is not known, and its size is not asked for.
-    pub wal_disk: Option<u64>,
-    /// Which rows are read, by table: a condition in SQL. The first that is for a table counts.
-    pub snapshot_filters: Vec<(TablePattern, String)>,
+    /// Size of the disk that holds `pg_wal`; `None` when it is unknown: the size of `pg_wal` is not read then.
+    pub wal_disk_size: Option<u64>,
+    /// Conditions by which existing rows are read; the first one whose pattern matches a table counts.
+    pub snapshot_filters: Vec<(TablePattern, Condition)>,
+    /// Role that reads rows, which needs `SELECT` only; `None` is the role of [`PostgresConfig::connect`].
+    pub reading_role: Option<ReadingRole>,
+    /// Time in which reading rows by a request's condition must return a row.
+    pub condition_timeout: Duration,
 }
 
-/// Postgres cuts longer names off (`NAMEDATALEN`), and then two would be the same.
+/// Default of [`PostgresConfig::condition_timeout`]: a table is read in chunks of a few megabytes, each of which takes less than a
+/// second; before Postgres 14 the table is one chunk.
+pub const CONDITION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(300);
+
+/// Length limit of names (`NAMEDATALEN`). Postgres truncates longer names, and two of them could become equal.
 const NAME_BYTES_MAX: usize = 63;
 
 impl PostgresConfig {
-    /// Checks what only the server would complain about, late or not at all.
+    /// Checks settings that the server would reject late or not at all.
     ///
     /// # Errors
-    /// A slot name that Postgres does not allow, a publication name that it would cut off, no tables.
+    /// A slot name that Postgres does not allow, a publication name that it would truncate, no tables.
     pub(crate) fn validate(&self) -> Result<(), PostgresError> {
         let wrong = |setting, value: &str, problem| {
             Err(PostgresError::Setting {
@@ -102,20 +113,20 @@ impl PostgresConfig {
             return wrong(
                 "tables",
                 "[]",
-                "chooses no table; write patterns such as \"public.*\"",
+                "selects no table; write patterns such as \"public.*\"",
             );
         }
         Ok(())
     }
 
-    /// Whether the patterns choose a table.
+    /// Whether the patterns select a table.
     #[must_use]
     pub fn captures(&self, table: &TableName) -> bool {
-        let chosen = |patterns: &[TablePattern]| patterns.iter().any(|pattern| pattern.matches(table));
-        chosen(&self.tables) && !chosen(&self.exclude)
+        let matches = |patterns: &[TablePattern]| patterns.iter().any(|pattern| pattern.matches(table));
+        matches(&self.tables) && !matches(&self.exclude)
     }
 
-    /// Whether existing rows of a table may have to be read.
+    /// Whether existing rows of a table may be read.
     pub(crate) fn may_read(&self, table: &TableName) -> bool {
         if self.signal_table.as_ref() == Some(table) {
             return false;
@@ -125,14 +136,22 @@ impl PostgresConfig {
             .is_some_and(|tables| tables.is_empty() || tables.iter().any(|pattern| pattern.matches(table)))
     }
 
-    /// Which existing rows of a table are read; `None`: all.
-    pub(crate) fn snapshot_filter(&self, table: &TableName) -> Option<&str> {
+    /// Condition by which existing rows of a table are read; `None` reads all of them.
+    pub(crate) fn snapshot_filter(&self, table: &TableName) -> Option<&Condition> {
         let mut filters = self.snapshot_filters.iter();
         let found = filters.find(|(pattern, _)| pattern.matches(table));
-        found.map(|(_, filter)| filter.as_str())
+        found.map(|(_, filter)| filter)
     }
 
-    /// Whether a publication must let an operation of SQL through. An update can move a key, which is a delete and a create.
+    /// Connection parameters of the sessions that read rows, derived from `connect`.
+    pub(crate) fn reading(&self, connect: &ConnectConfig) -> ConnectConfig {
+        match &self.reading_role {
+            Some(role) => connect.clone().with_role(role),
+            None => connect.clone(),
+        }
+    }
+
+    /// Whether the publication must publish an SQL operation. An update that changes the key is a delete and a create.
     pub(crate) fn needs(&self, published: &str) -> bool {
         let has = |operation: Operation| self.operations.contains(&operation);
         match published {
@@ -144,7 +163,7 @@ impl PostgresConfig {
         }
     }
 
-    /// What `pg_stat_activity` and `pg_stat_replication` show.
+    /// `application_name`, as shown in `pg_stat_activity` and `pg_stat_replication`.
     pub(crate) fn application_name(&self) -> String {
         let own = || format!("walcast/{}", self.name);
         self.connect.application_name().map_or_else(own, str::to_owned)

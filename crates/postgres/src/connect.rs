@@ -1,27 +1,32 @@
-//! From a connection string to an authenticated connection.
+//! Connections: from a connection string to an authenticated connection.
 //!
 //! ```text
 //! text ──url / keywords──▶ Parameters ──environment──▶ ConnectConfig ──▶ Dialer: address, socket, TLS ──▶ Transport
 //!                                                                                                         │
-//!                                         ordinary connection: tokio-postgres ◀───────────────────────────┤
+//!                                              SQL connection: tokio-postgres ◀───────────────────────────┤
 //!                                         replication connection: startup, authentication ◀───────────────┘
 //! ```
 //!
-//! Both kinds of connection go through the same [`dial`], so that they use the same TLS, the same certificates and the
-//! same host. The meaning of every parameter is libpq's
+//! Both kinds of connection are established by the same [`dial`], with the same TLS settings, certificates and host. Every parameter
+//! has the meaning that it has in libpq
 //! (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS>).
 
 mod authentication;
 mod channel_binding;
+mod client;
 mod config;
 mod conninfo;
+mod conninfo_error;
 mod dial;
 mod environment;
 mod hosts;
 mod keywords;
+mod login;
 mod ordinary;
 mod passfile;
 mod password;
+mod reading_role;
+mod require_auth;
 mod socket;
 mod startup;
 mod tls;
@@ -31,13 +36,20 @@ mod url;
 mod verifier;
 mod wire;
 
-pub use config::{ChannelBinding, ConnectConfig, Host, SessionAttributes, SslMode};
-pub use conninfo::ConninfoError;
+pub use config::{ChannelBinding, ConnectConfig, SessionAttributes, SslMode};
+pub use conninfo_error::ConninfoError;
 pub use environment::Environment;
-pub use password::Secret;
+pub use hosts::Host;
+pub use login::LoginFault;
+pub use reading_role::ReadingRole;
+pub use require_auth::AuthMethod;
 pub use tls_files::TlsSetupError;
 
-pub(crate) use ordinary::{Session, connect_ordinary, connect_to};
-pub(crate) use startup::{VALUE_SETTINGS, connect_replication};
+pub(crate) use client::Client;
+pub(crate) use ordinary::{SqlSession, connect_ordinary, connect_to};
+pub(crate) use startup::{VALUE_SETTINGS, connect_physical_replication, connect_replication};
 pub(crate) use transport::Transport;
 pub(crate) use wire::Wire;
+
+#[cfg(test)]
+mod tests;

@@ -1,289 +1,347 @@
-//! Everything that can go wrong between walcast and Postgres.
+//! Errors of the Postgres source.
 
+mod disposition;
 mod server;
 
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use walcast_delivery::{Fault, SystemIdentifier, Timeline};
+use walcast_delivery::{Fix, SystemIdentifier, Timeline};
 use walcast_pgoutput::{DecodeError, Lsn};
 
-use crate::connect::{ConninfoError, TlsSetupError};
+use crate::connect::{ConninfoError, LoginFault, TlsSetupError};
 
 pub(crate) use server::OBJECT_IN_USE;
 pub use server::ServerError;
 
-/// A failure of the source. Its text never holds a password.
+/// Failure of the source. No text holds a password.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PostgresError {
-    /// The connection string, or what completes it, is wrong.
+    /// The connection string, or the environment that completes it, is invalid.
     #[error(transparent)]
     Conninfo(#[from] ConninfoError),
-    /// A setting holds what it cannot.
-    #[error("[postgres] {setting}: {value:?} {problem}")]
+    /// A setting is invalid.
+    #[error("{setting} {value:?} {problem}")]
     Setting {
-        /// The setting's name.
+        /// Name of the setting, as a field of the configuration.
         setting: &'static str,
-        /// Its value.
+        /// Value of the setting.
         value: String,
-        /// What is wrong with it, and what is wanted.
+        /// Problem of the value, as a predicate.
         problem: &'static str,
     },
+    /// The publication of a tail does not exist.
+    #[error("publication {publication:?} does not exist")]
+    PublicationMissing {
+        /// Name of the publication.
+        publication: String,
+    },
+    /// A pattern of a tail matches no table.
+    #[error("pattern {pattern:?} matches no table")]
+    NoTableMatches {
+        /// The pattern.
+        pattern: String,
+    },
     /// A host name has no address.
-    #[error("host {host:?} cannot be resolved: {source}; check the host name in [postgres] url")]
+    #[error("host {host:?} cannot be resolved: {source}")]
     Resolve {
-        /// The name.
+        /// Name of the host.
         host: String,
-        /// What the resolver said.
+        /// Error of the resolver.
         source: io::Error,
     },
-    /// Nobody answers, or the network refuses.
+    /// No server listens at the address, or the network rejects the connection.
     #[error("cannot connect to {endpoint}: {source}; check that the server runs and listens there")]
     Unreachable {
-        /// Where to.
+        /// Endpoint of the server.
         endpoint: String,
-        /// What the system said.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// The server did not answer in time.
+    /// The server did not answer within `connect_timeout`.
     #[error("no answer from {endpoint} within {} s; check host and firewall, or raise connect_timeout", limit.as_secs())]
     ConnectTimeout {
-        /// Where to.
+        /// Endpoint of the server.
         endpoint: String,
         /// `connect_timeout`.
         limit: Duration,
     },
-    /// The role may not read a table whose rows are wanted.
+    /// A query or a command was not answered in time. The connection is closed.
+    #[error("no answer from {endpoint} while {doing} within {} s; check that the server responds", limit.as_secs())]
+    NoAnswer {
+        /// Endpoint of the server.
+        endpoint: String,
+        /// Operation in progress.
+        doing: &'static str,
+        /// Time limit of the answer.
+        limit: Duration,
+    },
+    /// The answer to a command is larger than any of a Postgres server.
     #[error(
-        "{source}; existing rows of {table} are to be read: GRANT SELECT ON {table} TO the connector's role, or leave the table out of [snapshot] tables"
+        "{endpoint} sent more than {messages} messages or {bytes} bytes while {doing}; is this a Postgres server?"
     )]
-    MayNotRead {
-        /// The table, quoted.
+    AnswerTooLarge {
+        /// Endpoint of the server.
+        endpoint: String,
+        /// Operation in progress.
+        doing: &'static str,
+        /// Limit of messages.
+        messages: u32,
+        /// Limit of bytes.
+        bytes: usize,
+    },
+    /// The server violated a rule before the session was ready.
+    #[error("{endpoint} {fault}")]
+    Login {
+        /// Endpoint of the server.
+        endpoint: String,
+        /// Rule that was violated.
+        #[source]
+        fault: LoginFault,
+    },
+    /// The role may not read a table whose rows are requested.
+    #[error(
+        "{source}; existing rows of {table} are to be read: GRANT SELECT ON {table} TO the connector's role"
+    )]
+    ReadDenied {
+        /// Quoted name of the table.
         table: String,
-        /// The refusal.
+        /// Error of the server.
         source: Box<PostgresError>,
     },
-    /// Rows that are wanted cannot be read; found before anything was made.
-    #[error("existing rows {why}; {fix}")]
+    /// Requested rows cannot be read; found before any object was created.
+    #[error("existing rows {why}")]
     RowsUnreadable {
-        /// Which.
+        /// The rows and the reason, as a predicate.
         why: String,
-        /// What to do.
-        fix: String,
+        /// Change that makes the rows readable.
+        fix: Fix,
     },
-    /// A connection that was there broke off.
+    /// The server rejected a statement that reads rows by a condition or a row filter. Its message may hold values of rows, and is
+    /// logged at debug level only.
+    #[error(
+        "reading rows of {table} by a condition: the server ended the statement (SQLSTATE {code}); its message is logged at debug level, as it can hold values of rows"
+    )]
+    ConditionRejected {
+        /// Name of the table.
+        table: String,
+        /// `SQLSTATE`.
+        code: String,
+    },
+    /// Reading rows by a condition returned none in time.
+    #[error(
+        "reading rows of {table} by a condition: no row came within {} s, and the statement was cancelled", limit.as_secs()
+    )]
+    ConditionTimeout {
+        /// Name of the table.
+        table: String,
+        /// `condition_timeout`.
+        limit: Duration,
+    },
+    /// An established connection broke.
     #[error("the connection to {endpoint} broke off while {doing}: {source}")]
     Broken {
-        /// Where to.
+        /// Endpoint of the server.
         endpoint: String,
-        /// What was going on.
+        /// Operation in progress.
         doing: &'static str,
-        /// What the system said.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// Certificates or keys for TLS cannot be used.
     #[error(transparent)]
     TlsSetup(#[from] TlsSetupError),
-    /// The server has TLS switched off, but the configuration demands it.
+    /// The server has TLS disabled, and `sslmode` requires it.
     #[error(
         "{endpoint} does not speak TLS, but sslmode={mode} demands it; switch ssl on at the server, or lower sslmode"
     )]
-    TlsRefused {
-        /// Where to.
+    TlsNotSupported {
+        /// Endpoint of the server.
         endpoint: String,
         /// `sslmode`.
         mode: &'static str,
     },
-    /// The TLS handshake failed: an unknown authority, another host name, a client certificate that is refused.
+    /// The TLS handshake failed: an unknown CA, another host name, a rejected client certificate.
     #[error("TLS with {endpoint} failed: {source}; check sslmode, sslrootcert, sslcert and the host name")]
     TlsHandshake {
-        /// Where to.
+        /// Endpoint of the server.
         endpoint: String,
-        /// What the TLS library said.
+        /// Error of the TLS library.
         source: io::Error,
     },
-    /// The server wants a password and there is none.
-    #[error(
-        "{endpoint} wants a password for user {user:?}, and none is configured; set PGPASSWORD, [postgres] password_file, or ~/.pgpass"
-    )]
+    /// The server requests a password, and none is configured.
+    #[error("{endpoint} wants a password for user {user:?}, and none is configured")]
     PasswordMissing {
-        /// Where to.
+        /// Endpoint of the server.
         endpoint: String,
-        /// The role.
+        /// Role of the connection.
         user: String,
     },
     /// The password file cannot be read.
     #[error("password file {} cannot be read: {source}", path.display())]
     PasswordFile {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// The server wants a way of authentication that is not supported.
+    /// The server requests an authentication method that is not supported.
     #[error(
         "{endpoint} wants {method} authentication, which is not supported; allow scram-sha-256 or a client certificate in pg_hba.conf"
     )]
     UnsupportedAuthentication {
-        /// Where to.
+        /// Endpoint of the server.
         endpoint: String,
-        /// What it wants.
+        /// Requested method.
         method: String,
     },
-    /// `channel_binding=require` cannot be had.
+    /// `channel_binding=require` is not possible.
     #[error("channel binding is required, but {endpoint} {why}")]
     ChannelBinding {
-        /// Where to.
+        /// Endpoint of the server.
         endpoint: String,
-        /// Why not.
+        /// Reason, as a predicate.
         why: &'static str,
     },
-    /// The server's side of SCRAM does not add up: a wrong password, or not the real server.
+    /// SCRAM authentication failed: a wrong password, or not the real server.
     #[error("SCRAM authentication with {endpoint} failed: {source}")]
     Scram {
-        /// Where to.
+        /// Endpoint of the server.
         endpoint: String,
-        /// What is wrong.
+        /// Error of the exchange.
         source: io::Error,
     },
-    /// The server refused something.
-    #[error("{doing}: {error}{}", fix(error).map(|fix| format!("; {fix}")).unwrap_or_default())]
+    /// The server returned an error.
+    #[error("{doing}: {error}")]
     Server {
-        /// What was asked of it.
+        /// Operation in progress.
         doing: &'static str,
-        /// What it said.
+        /// Error of the server.
         #[source]
         error: Box<ServerError>,
     },
-    /// A catalog look-up failed for another reason than the server's refusal.
+    /// A query failed in the client library, without an error of the server.
     #[error("{doing}: {source}")]
     Query {
-        /// What was asked.
+        /// Operation in progress.
         doing: &'static str,
-        /// What the client library said.
+        /// Error of the client library.
         source: tokio_postgres::Error,
     },
-    /// The server answered with something that the question excludes.
-    #[error("{doing}: the server answered {answer:?}, which is not understood")]
+    /// The result of a query is not one that the query can have.
+    #[error("{doing}: unexpected result {answer:?}")]
     UnexpectedAnswer {
-        /// What was asked.
+        /// Operation in progress.
         doing: &'static str,
-        /// The answer, shortened.
+        /// Result.
         answer: String,
     },
-    /// The server sent a message that is not of the protocol, or not in this place.
+    /// The server sent a message that violates the protocol.
     #[error("{doing}: {source}")]
     Protocol {
-        /// What was going on.
+        /// Operation in progress.
         doing: &'static str,
-        /// What is wrong with the message.
+        /// Error of the decoder.
         source: DecodeError,
     },
-    /// A message stands where the protocol excludes it.
-    #[error("{doing}: message '{}' is out of place; is this a Postgres server?", tag.escape_ascii())]
-    OutOfPlace {
-        /// What was going on.
+    /// The server sent a message that the protocol does not allow here.
+    #[error("{doing}: unexpected message '{}'; is this a Postgres server?", tag.escape_ascii())]
+    UnexpectedMessage {
+        /// Operation in progress.
         doing: &'static str,
-        /// The message's tag.
+        /// Tag of the message.
         tag: u8,
     },
-    /// No host has the session attributes that are wanted.
-    #[error("no server of {hosts} is {wanted} (target_session_attrs); the last said: {last}")]
+    /// No host has the required session attributes.
+    #[error("no server of {hosts} is {wanted} (target_session_attrs); the last result: {last}")]
     NoSuitableHost {
-        /// The hosts tried.
+        /// Hosts that were tried.
         hosts: String,
-        /// The attribute.
+        /// Required attribute.
         wanted: &'static str,
-        /// Why the last host would not do.
+        /// Result of the last host.
         last: String,
     },
     /// The server is a standby.
-    #[error(
-        "{endpoint} is a standby in recovery, and streaming from a standby is not supported; point [postgres] url at the primary, \
-         or list all hosts with target_session_attrs=primary"
-    )]
+    #[error("{endpoint} is a standby in recovery, and streaming from a standby is not supported")]
     InRecovery {
-        /// Where.
+        /// Endpoint of the server.
         endpoint: String,
     },
-    /// The replication connection reaches another server than the ordinary one.
+    /// The replication connection and the SQL connection reach different servers.
     #[error(
-        "the replication connection reached cluster {replication}, the ordinary one cluster {ordinary}: there is a pooler or balancer between; \
-         point [postgres] url at the primary itself"
+        "the replication connection reached cluster {replication}, the SQL connection cluster {ordinary}: there is a pooler or load balancer in between"
     )]
-    AnotherServer {
-        /// What `IDENTIFY_SYSTEM` said.
+    DifferentServers {
+        /// Result of `IDENTIFY_SYSTEM`.
         replication: SystemIdentifier,
-        /// What the ordinary connection said.
+        /// System identifier on the SQL connection.
         ordinary: SystemIdentifier,
     },
     /// Rows cannot be read from a standby of this version.
     #[error(
-        "{endpoint} is of version {version}: rows can be read from standbys of 16 and later; leave [snapshot] url out"
+        "{endpoint} has version {version}, but rows can be read from standbys of version 16 and later only"
     )]
     StandbyTooOld {
-        /// The standby.
+        /// Endpoint of the standby.
         endpoint: String,
         /// `server_version_num`.
         version: u32,
     },
-    /// What rows are to be read from does not replay the log that is streamed.
+    /// The server from which rows are to be read is no standby of the streamed server.
     #[error(
-        "{endpoint} is cluster {} on timeline {}, but changes are streamed from cluster {} on timeline {}: \
-         point [snapshot] url at a standby of the server of [postgres] url", found.0, found.1, wanted.0, wanted.1
+        "{endpoint} is cluster {} on timeline {}, but changes are streamed from cluster {} on timeline {}", found.0, found.1, wanted.0, wanted.1
     )]
-    NoStandbyOfIt {
-        /// The server that rows were to be read from.
+    NotAStandbyOfPrimary {
+        /// Endpoint of the server from which rows were to be read.
         endpoint: String,
-        /// What it is.
+        /// Its cluster and timeline.
         found: (SystemIdentifier, Timeline),
-        /// What the server is that changes are streamed from.
+        /// Cluster and timeline of the streamed server.
         wanted: (SystemIdentifier, Timeline),
     },
-    /// The leadership lock is not where it was taken.
-    #[error(
-        "{endpoint} hands statements of one session to several: there is a pooler between; point [postgres] url at the server itself,          or at a pool in session mode"
-    )]
-    Pooled {
-        /// Where.
+    /// The session does not hold the leadership lock that it has taken.
+    #[error("{endpoint} runs the statements of one session in several: there is a pooler in between")]
+    PooledConnection {
+        /// Endpoint of the server.
         endpoint: String,
     },
-    /// The server is older than logical decoding with pgoutput and its views need.
-    #[error("the server has version {found}, but walcast needs PostgreSQL 12 or later")]
+    /// The server's version is not supported.
+    #[error("the server has version {found}, but PostgreSQL 12 or later is needed")]
     TooOld {
         /// `server_version_num`.
         found: u32,
     },
-    /// Failover slots are demanded of a server that knows none.
+    /// A failover slot is required, and the server's version has none.
     #[error(
-        "[postgres] failover = true needs PostgreSQL 17 or later, and this server has version {version}: after a failover its slot is gone, \
-         and what was not delivered by then with it; upgrade the server, or set failover = \"auto\" and read docs/high-availability.md"
+        "failover slots need PostgreSQL 17 or later, and this server has version {version}: after a failover its slot is missing, and so \
+         are the changes that were not delivered by then"
     )]
     NoFailoverSlots {
         /// `server_version_num`.
         version: u32,
     },
-    /// The slot is held by another connection.
+    /// The slot is in use by another connection.
     #[error("slot {slot} is in use by another connection after {} s of waiting: {error}", waited.as_secs())]
     SlotActive {
-        /// The slot.
+        /// Name of the slot.
         slot: String,
-        /// For how long it was waited for.
+        /// How long the slot was awaited.
         waited: Duration,
-        /// What the server said.
+        /// Error of the server.
         #[source]
         error: Box<ServerError>,
     },
-    /// The stream ended without being asked to.
+    /// The stream ended unexpectedly.
     #[error("the replication stream of slot {slot} ended after {after}: {}", why.as_deref().unwrap_or("the server closed the connection"))]
     StreamEnded {
-        /// The slot.
+        /// Name of the slot.
         slot: String,
-        /// The end of what was received.
+        /// Last received position.
         after: Lsn,
-        /// What the server said, if it said anything.
+        /// Reason, if one is known.
         why: Option<String>,
     },
     /// The server ended the stream with an error.
@@ -292,40 +350,40 @@ pub enum PostgresError {
         older_than_publication(slot, error)
     )]
     StreamFailed {
-        /// The slot.
+        /// Name of the slot.
         slot: String,
-        /// The end of what was received.
+        /// Last received position.
         after: Lsn,
-        /// What the server said.
+        /// Error of the server.
         #[source]
         error: Box<ServerError>,
     },
-    /// The connection that holds leadership is gone.
+    /// The connection that holds leadership has ended.
     #[error("leadership of {name:?} is lost with its connection: {why}")]
     LeadershipLost {
-        /// The connector.
+        /// Name of the connector.
         name: String,
-        /// What happened to the connection.
+        /// Reason for which the connection ended.
         why: String,
     },
-    /// Something was asked for before [`walcast_delivery::Source::lead`].
+    /// An operation was called before [`walcast_delivery::Source::acquire_leadership`].
     #[error("this connector does not lead yet")]
     NotLeading,
-    /// The server did not let go of the slot in time.
+    /// The server did not release the slot in time.
     #[error("slot {slot} is still active {} s after the stream was ended", waited.as_secs())]
     StillActive {
-        /// The slot.
+        /// Name of the slot.
         slot: String,
-        /// For how long it was waited for.
+        /// How long the slot was awaited.
         waited: Duration,
     },
-    /// The very first connection failed: more likely a wrong configuration than bad luck.
+    /// The first connection failed, which is more likely a wrong configuration than a transient failure.
     #[error("{0}")]
     FirstConnection(#[source] Box<PostgresError>),
 }
 
 impl PostgresError {
-    /// Marks a failure to reach a server that was never reached yet.
+    /// Marks a failure to reach a server that was never reached before.
     pub(crate) fn at_first_connection(self) -> Self {
         match self {
             PostgresError::Resolve { .. }
@@ -337,7 +395,7 @@ impl PostgresError {
         }
     }
 
-    /// Tells a server's refusal from other failures of the client library.
+    /// Converts an error of the client library: an error of the server, or any other failure.
     pub(crate) fn of_query(doing: &'static str, source: tokio_postgres::Error) -> Self {
         match source.as_db_error() {
             Some(error) => PostgresError::Server {
@@ -348,7 +406,7 @@ impl PostgresError {
         }
     }
 
-    /// The server's refusal, if this is one.
+    /// Error of the server, if this is one.
     #[must_use]
     pub fn server_error(&self) -> Option<&ServerError> {
         match self {
@@ -361,87 +419,17 @@ impl PostgresError {
     }
 }
 
-impl Fault for PostgresError {
-    fn is_retryable(&self) -> bool {
-        match self {
-            PostgresError::Server { error, .. } | PostgresError::StreamFailed { error, .. } => {
-                error.is_retryable()
-            }
-            // A host that failed over can be the wrong one for a while; a name can be moved while it is looked up.
-            PostgresError::Resolve { .. }
-            | PostgresError::Unreachable { .. }
-            | PostgresError::ConnectTimeout { .. }
-            | PostgresError::Broken { .. }
-            | PostgresError::Query { .. }
-            | PostgresError::NoSuitableHost { .. }
-            | PostgresError::InRecovery { .. }
-            | PostgresError::SlotActive { .. }
-            | PostgresError::StreamEnded { .. }
-            | PostgresError::LeadershipLost { .. }
-            | PostgresError::NotLeading
-            | PostgresError::StillActive { .. } => true,
-            PostgresError::Conninfo(_)
-            | PostgresError::MayNotRead { .. }
-            | PostgresError::RowsUnreadable { .. }
-            | PostgresError::Setting { .. }
-            | PostgresError::TlsSetup(_)
-            | PostgresError::TlsRefused { .. }
-            | PostgresError::TlsHandshake { .. }
-            | PostgresError::PasswordMissing { .. }
-            | PostgresError::PasswordFile { .. }
-            | PostgresError::UnsupportedAuthentication { .. }
-            | PostgresError::ChannelBinding { .. }
-            | PostgresError::Scram { .. }
-            | PostgresError::UnexpectedAnswer { .. }
-            | PostgresError::Protocol { .. }
-            | PostgresError::OutOfPlace { .. }
-            | PostgresError::AnotherServer { .. }
-            | PostgresError::Pooled { .. }
-            | PostgresError::TooOld { .. }
-            | PostgresError::NoFailoverSlots { .. }
-            | PostgresError::StandbyTooOld { .. }
-            | PostgresError::NoStandbyOfIt { .. }
-            | PostgresError::FirstConnection(_) => false,
-        }
-    }
-
-    fn is_about_rows(&self) -> bool {
-        match self {
-            PostgresError::MayNotRead { .. } | PostgresError::RowsUnreadable { .. } => true,
-            PostgresError::Server { error, .. } => error.is_about_what_was_asked(),
-            _ => false,
-        }
-    }
-}
-
-/// What to do about a refusal to let us in, where the server does not say it itself.
-pub(crate) fn fix(refusal: &ServerError) -> Option<&'static str> {
-    match refusal.code.as_str() {
-        "28P01" => Some("check user and password: PGPASSWORD, [postgres] password_file, or ~/.pgpass"),
-        "28000" if refusal.message.contains("certificate") => Some(
-            "give sslcert and sslkey in [postgres] url: a certificate of an authority that the server knows, for that user",
-        ),
-        "28000" => Some(
-            "let the role in from this host in pg_hba.conf, or set sslmode=require or stricter where it wants TLS",
-        ),
-        "3D000" => Some("check the database's name in [postgres] url"),
-        "42501" => {
-            Some("grant the role of [postgres] url what is missing; to stream: ALTER ROLE … REPLICATION")
-        }
-        _ => None,
-    }
-}
-
 /// `undefined_object`, here a publication.
 const UNDEFINED_OBJECT: &str = "42704";
 
-/// Up to version 17 the server cannot decode changes that were written while the publication did not exist.
+/// Remedy for changes that are older than the publication: up to version 17 the server cannot decode changes that were written
+/// while the publication did not exist.
 fn older_than_publication(slot: &str, error: &ServerError) -> String {
     if error.code != UNDEFINED_OBJECT || !error.message.contains("publication") {
         return String::new();
     }
     format!(
-        "; changes that wait in the slot are older than the publication: re-read the tables concerned, pass over what waits with: \
+        "; the slot retains changes that are older than the publication: re-read the tables concerned, skip the retained changes with: \
          SELECT pg_replication_slot_advance('{slot}', pg_current_wal_lsn()), then start again and accept the gap"
     )
 }

@@ -1,4 +1,4 @@
-//! What must hold for any bytes that a server sends on a replication connection: asked by crates/fuzz and by the tests here.
+//! Properties that hold for any bytes of a server on a replication connection, checked by crates/fuzz and by tests.
 
 mod other_parser;
 
@@ -8,11 +8,11 @@ use walcast_pgoutput::{DecodeError, Lsn};
 use crate::backend::{Arrived, BackendMessage};
 use crate::replication::{Reception, parse_timeline_history};
 
-/// Reads `data` as a connection delivers it, in pieces of as many bytes as its first byte tells (0: all at once).
+/// Parses `data` as a connection delivers it, in pieces whose size is its first byte (0: all at once).
 ///
 /// # Panics
-/// The pieces matter, a message is waited for although it is there, an error does not say where and what, or a message is
-/// not what rust-postgres reads.
+/// The result depends on the pieces, a complete message is awaited, an error lacks its position or expectation, or a message differs
+/// from that of rust-postgres.
 pub fn check_server_bytes(data: &[u8]) {
     let Some((piece, stream)) = data.split_first() else {
         return;
@@ -20,10 +20,10 @@ pub fn check_server_bytes(data: &[u8]) {
     let whole = receive(stream, stream.len());
     if *piece > 0 {
         let pieces = receive(stream, usize::from(*piece));
-        // A bad length is seen before what stands whole before it, when both come at once.
+        // When all bytes arrive at once, an invalid length is found before the complete messages in front of it are returned.
         let alike = match &whole.error {
-            None => pieces.told == whole.told,
-            Some(_) => pieces.told.starts_with(&whole.told),
+            None => pieces.items == whole.items,
+            Some(_) => pieces.items.starts_with(&whole.items),
         };
         assert!(
             alike && pieces.error.is_some() == whole.error.is_some(),
@@ -36,16 +36,16 @@ pub fn check_server_bytes(data: &[u8]) {
     }
 }
 
-/// What was read of a stream.
+/// Items parsed from a stream.
 #[derive(Debug, Default)]
 struct Received {
     /// Messages, and the payloads of frames.
-    told: Vec<Told>,
+    items: Vec<Item>,
     error: Option<DecodeError>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Told {
+enum Item {
     Frame(String),
     Message(BackendMessage),
 }
@@ -55,7 +55,7 @@ fn receive(stream: &[u8], piece: usize) -> Received {
     let mut buffer = BytesMut::new();
     for arriving in stream.chunks(piece.max(1)) {
         buffer.extend_from_slice(arriving);
-        if let Err(error) = take_all(&mut buffer, &mut received.told) {
+        if let Err(error) = take_all(&mut buffer, &mut received.items) {
             received.error = Some(error);
             break;
         }
@@ -63,41 +63,41 @@ fn receive(stream: &[u8], piece: usize) -> Received {
     received
 }
 
-/// Takes what is whole.
-fn take_all(buffer: &mut BytesMut, told: &mut Vec<Told>) -> Result<(), DecodeError> {
+/// Takes every complete item.
+fn take_all(buffer: &mut BytesMut, items: &mut Vec<Item>) -> Result<(), DecodeError> {
     loop {
         let before = buffer.clone().freeze();
         let arrived = Arrived::take(buffer);
         if arrived.is_err() {
-            other_parser::check_refused(&before);
+            other_parser::check_rejected(&before);
         }
         match arrived? {
             Arrived::NeedMore { total_bytes } => {
                 assert!(total_bytes > buffer.len(), "{total_bytes} bytes are there");
-                assert_eq!(before[..], buffer[..], "what is not whole was taken");
+                assert_eq!(before[..], buffer[..], "an incomplete message was taken");
                 return Ok(());
             }
             Arrived::Frames(block) => {
                 let reception = Reception::starting_at(Lsn::INVALID);
-                reception.take_note(&block)?;
+                reception.record(&block)?;
                 for frame in block.frames() {
-                    told.push(Told::Frame(format!("{:?}", frame?)));
+                    items.push(Item::Frame(format!("{:?}", frame?)));
                 }
             }
             Arrived::Message(message) => {
                 let bytes = before.slice(..before.len() - buffer.len());
                 other_parser::check(&message, &bytes);
                 use_message(&message);
-                told.push(Told::Message(message));
+                items.push(Item::Message(message));
             }
         }
     }
 }
 
-/// Does with a message what the connection does with it.
+/// Uses a message as the connection does.
 fn use_message(message: &BackendMessage) {
-    let refused = message.out_of_place("fuzzing").to_string();
-    assert!(!refused.is_empty());
+    let unexpected = message.unexpected_message("fuzzing").to_string();
+    assert!(!unexpected.is_empty());
     match message {
         BackendMessage::Error(error) | BackendMessage::Notice(error) => {
             assert!(error.to_string().contains(&error.code), "{error:?}");
@@ -107,11 +107,11 @@ fn use_message(message: &BackendMessage) {
     }
 }
 
-/// A history is an error, or a switch for every line that says something.
+/// A timeline history is an error, or has a switch for every line with content.
 fn check_timelines(text: &str) {
     if let Ok(switches) = parse_timeline_history(text) {
         let lines = text.lines().map(str::trim);
-        let said = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-        assert_eq!(switches.len(), said.count(), "{text:?}");
+        let with_content = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        assert_eq!(switches.len(), with_content.count(), "{text:?}");
     }
 }

@@ -1,26 +1,28 @@
-//! The source: a Postgres database whose committed changes are streamed.
+//! Postgres source: streams the committed changes of a database.
 //!
 //! ```text
-//! connect/      connection string ─▶ socket, TLS, authentication ─▶ ordinary and replication connections
-//! catalog/      questions over the ordinary connection: slot, publication, tables, types, leadership
-//! replication/  commands, then the stream: reader and feedback tasks around one socket
-//! source.rs     the three together, behind walcast-delivery's traits
+//! connect/      connection string ─▶ socket, TLS, authentication ─▶ SQL and replication connections
+//! catalog/      queries over the SQL connection: slot, publication, tables, types, leadership lock
+//! replication/  commands, then the stream: reader and feedback tasks on one socket
+//! snapshot/     existing rows: exported snapshots, read by COPY in chunks
+//! source.rs     all of them behind the ports of walcast-delivery
 //! ```
 //!
-//! Guarantees: frames come in the order they were sent, whole; the queue to the consumer is bounded in bytes; status
-//! updates flow on a deadline under the server's `wal_sender_timeout` while nobody takes frames; nothing is confirmed but
-//! what [`walcast_delivery::Feedback::confirm`] said. Passwords are never printed.
+//! Guarantees: frames are complete and in the order in which they were sent; the queue to the consumer is bounded in bytes; status updates are
+//! sent within the server's `wal_sender_timeout`, even while no frames are taken; only positions of
+//! [`walcast_delivery::Feedback::confirm`] are confirmed. Passwords are never printed.
 //!
-//! The crate decides nothing about delivery: what may be confirmed, and whether a slot that is found may be used, is
-//! `walcast-delivery`'s.
+//! The crate makes no decisions about delivery: which positions may be confirmed, and whether an existing slot may be used, is decided by
+//! `walcast-delivery`. It knows neither the commands nor the configuration keys of the program around it: errors and preconditions carry
+//! values, and the program adds what to do.
 //!
 //! ```no_run
 //! use std::time::Duration;
 //!
 //! use walcast_delivery::{Partitions, Source};
-//! use walcast_mapper::EventsConfig;
+//! use walcast_mapper::config::EventsConfig;
 //! use walcast_postgres::{
-//!     ConnectConfig, Environment, Failover, LEAD_TIMEOUT_DEFAULT, PostgresConfig, PostgresSource, QUEUE_BYTES_DEFAULT,
+//!     CONDITION_TIMEOUT_DEFAULT, ConnectConfig, Environment, Failover, LEADER_TIMEOUT_DEFAULT, PostgresConfig, PostgresSource, QUEUE_BYTES_DEFAULT,
 //! };
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -29,7 +31,7 @@
 //!     name: "shop".to_owned(),
 //!     slot: "walcast_shop".to_owned(),
 //!     failover: Failover::Auto,
-//!     lead_timeout: LEAD_TIMEOUT_DEFAULT,
+//!     leader_timeout: LEADER_TIMEOUT_DEFAULT,
 //!     publication: "walcast_shop".to_owned(),
 //!     tables: vec!["public.*".parse()?],
 //!     exclude: Vec::new(),
@@ -37,16 +39,18 @@
 //!     operations: EventsConfig::default().operations,
 //!     queue_bytes: QUEUE_BYTES_DEFAULT,
 //!     logical_decoding_work_mem: None,
-//!     snapshot_connections: 2,
+//!     snapshot_parallelism: 2,
 //!     snapshot_filters: Vec::new(),
 //!     snapshot_tables: None,
 //!     snapshot_lock_timeout: Duration::from_secs(10),
 //!     reader: None,
 //!     signal_table: None,
-//!     wal_disk: None,
+//!     wal_disk_size: None,
+//!     reading_role: None,
+//!     condition_timeout: CONDITION_TIMEOUT_DEFAULT,
 //! })?;
-//! source.lead().await?;
-//! println!("{:?}", source.survey(None).await?);
+//! source.acquire_leadership().await?;
+//! println!("{:?}", source.inspect(None).await?);
 //! # Ok(())
 //! # }
 //! ```
@@ -60,24 +64,30 @@ mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod lead;
-mod look;
-mod predecessor;
+mod inspect;
+mod leader_session;
+mod leadership;
+mod primary;
+mod publishing;
 mod replication;
 mod snapshot;
 mod source;
-mod survey;
+mod source_state;
+mod stale_walsender;
 pub mod tail;
+mod wal_watch;
 
-pub use catalog::{Outcome, Precondition};
 pub use check::preconditions;
-pub use config::{Failover, LEAD_TIMEOUT_DEFAULT, PostgresConfig, QUEUE_BYTES_DEFAULT};
+pub use config::{
+    CONDITION_TIMEOUT_DEFAULT, Failover, LEADER_TIMEOUT_DEFAULT, PostgresConfig, QUEUE_BYTES_DEFAULT,
+};
 pub use connect::{
-    ChannelBinding, ConnectConfig, ConninfoError, Environment, Host, Secret, SessionAttributes, SslMode,
-    TlsSetupError,
+    AuthMethod, ChannelBinding, ConnectConfig, ConninfoError, Environment, Host, LoginFault, ReadingRole,
+    SessionAttributes, SslMode, TlsSetupError,
 };
 pub use error::{PostgresError, ServerError};
-pub use look::look;
+pub use inspect::{captured_relations, inspect};
 pub use replication::{ReplicationFeedback, ReplicationStream};
 pub use snapshot::{PostgresSnapshot, PostgresSnapshots};
-pub use source::{PostgresCatalog, PostgresSource, PostgresWalWatch, PostgresWatch};
+pub use source::{PostgresCatalog, PostgresSource, PostgresWatch};
+pub use wal_watch::PostgresWalWatch;

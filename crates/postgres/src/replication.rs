@@ -1,4 +1,4 @@
-//! The replication connection: commands before the stream, the stream itself, and the way back.
+//! Replication connection: commands, the stream, and the feedback to the server.
 //!
 //! ```text
 //! socket ──▶ reader task ──FrameBlock, bounded in bytes──▶ ReplicationStream::next
@@ -7,14 +7,14 @@
 //! socket ◀── feedback task ◀──confirmed── ReplicationFeedback::confirm
 //! ```
 //!
-//! Reading and answering are two tasks that never wait for each other: status updates go out on their deadline while the
-//! queue is full and the socket is not read. A task ends with its stream.
+//! Two tasks read the stream and send status updates. They never wait for each other: updates are sent on their deadline while the queue is
+//! full and the socket is not read. Both tasks end with the stream.
 
+mod close;
 mod commands;
 mod feedback;
 mod queue;
 mod reader;
-mod stop;
 mod stream;
 mod timeline;
 

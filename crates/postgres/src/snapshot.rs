@@ -1,49 +1,51 @@
-//! Existing rows: snapshots of the tables, and how they are read.
+//! Snapshots of the tables, from which existing rows are read.
 //!
-//! A logical slot that is created exports a snapshot of exactly what was committed before its consistent point, in the
-//! order of the log. The connector's own slot gives the first; each later one is that of a slot which lives no longer than
-//! it takes to hand it on. Nothing is written to the source, and the tables need no key.
+//! The leader needs the exact position of a snapshot, and creating a logical slot exports a snapshot of exactly the transactions that are
+//! before its consistent point in the WAL. The connector's own slot exports the first snapshot; each later one is that of a temporary
+//! slot. A reader without leadership exports the snapshot of a read-only transaction: [`PostgresSnapshot::read_only`]. Nothing is written
+//! to the source, and the tables need no key.
 
 mod chunks;
+mod copy;
 mod import;
-mod reader;
-mod reading;
+mod read_only;
+mod standby;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use walcast_delivery::{BoxedFault, Snapshots};
+use walcast_delivery::{BoxedPortError, Snapshots};
 
 use crate::config::PostgresConfig;
 use crate::error::PostgresError;
+use crate::leader_session::{LeaderSession, open_replication};
 use crate::replication::{ExportedSnapshot, SlotKind};
-use crate::source::{Leading, open_replication};
 
+pub use copy::PostgresSnapshot;
 pub(crate) use import::import;
-pub(crate) use reader::SLOTS_SINCE as STANDBY_SLOTS_SINCE;
-pub use reading::PostgresSnapshot;
+pub(crate) use standby::SLOTS_SINCE as STANDBY_SLOTS_SINCE;
 
-/// Takes snapshots of the leader's server.
+/// Source of snapshots on the leader's server, or on its standby.
 pub struct PostgresSnapshots {
-    leading: Leading,
+    leader: LeaderSession,
     config: Arc<PostgresConfig>,
-    /// Slots made so far.
+    /// Number of slots created so far.
     count: u32,
 }
 
-/// How long the stream is held for a snapshot to be taken. When transactions that run delay it, the stream goes on.
+/// How long the stream is held while a snapshot is taken. When running transactions delay the snapshot, the stream continues.
 const HOLD: Duration = Duration::from_secs(1);
 
-/// The same for one of a standby, which has to replay as far.
+/// The same for a snapshot of a standby, which has to replay up to the position.
 const HOLD_FOR_STANDBY: Duration = Duration::from_secs(10);
 
-/// What of the slot's name begins that of one for a snapshot: the whole stays below 64 bytes.
+/// Length of the slot's name that a temporary slot's name begins with, so that the name stays below 64 bytes.
 const NAME_BYTES: usize = 32;
 
 impl PostgresSnapshots {
-    pub(crate) fn new(leading: Leading, config: Arc<PostgresConfig>) -> Self {
+    pub(crate) fn new(leader: LeaderSession, config: Arc<PostgresConfig>) -> Self {
         Self {
-            leading,
+            leader,
             config,
             count: 0,
         }
@@ -51,7 +53,7 @@ impl PostgresSnapshots {
 
     async fn try_take(&mut self) -> Result<PostgresSnapshot, PostgresError> {
         self.count += 1;
-        // Slots have plain ASCII names. One of an earlier attempt may still be there for a moment.
+        // Slot names are ASCII. The slot of an earlier attempt may still exist for a moment.
         let slot = &self.config.slot;
         let name = format!(
             "{}_snapshot_{}_{}",
@@ -60,19 +62,19 @@ impl PostgresSnapshots {
             self.count
         );
         if let Some(reader) = &self.config.reader {
-            return reader::take(&self.leading, &self.config, reader, &name).await;
+            return standby::take(&self.leader, &self.config, reader, &name).await;
         }
-        let mut replication = open_replication(&self.config, &self.leading).await?;
-        let version = self.leading.session.server_version;
+        let mut replication = open_replication(&self.config, &self.leader).await?;
+        let version = self.leader.session.server_version;
         let ExportedSnapshot {
             consistent_point,
             snapshot,
         } = replication
             .create_slot(&name, SlotKind::Temporary, true, version)
             .await?;
-        // The snapshot stays what it is when the slot ends with its connection.
+        // The imported snapshot outlives the slot, which ends with its connection.
         import(
-            &self.leading,
+            &self.leader.session,
             &self.config,
             &self.config.connect,
             consistent_point,
@@ -93,7 +95,7 @@ impl Snapshots for PostgresSnapshots {
         }
     }
 
-    async fn take(&mut self) -> Result<PostgresSnapshot, BoxedFault> {
+    async fn take(&mut self) -> Result<PostgresSnapshot, BoxedPortError> {
         Ok(self.try_take().await?)
     }
 }

@@ -1,94 +1,102 @@
-//! Postgres as the delivery loop sees it: [`Source`] and what it starts.
+//! Postgres behind the ports of the delivery protocol: [`Source`] and the parts of a started stream.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use walcast_delivery::condition::Condition;
 use walcast_delivery::{
-    BoxedFault, Catalog, CreatedSlot, Partitions, RowsCatalog, Source, SourceWatch, Started, Survey,
-    SystemIdentifier, Timeline, WalLook, WalWatch, sql,
+    BoxedPortError, Catalog, CreatedSlot, Partitions, PreconditionOutcome, Published, RoleState, RowsCatalog,
+    Source, SourceState, SourceWatch, Started, Timeline, sql,
 };
-use walcast_mapper::{TableFacts, TableName, Unsent};
-use walcast_pgoutput::{Lsn, Oid, Xid};
+use walcast_mapper::{ReselectRequest, TableMetadata, TableName};
+use walcast_pgoutput::{Lsn, Relation, Xid};
 
-use crate::catalog::{self, Outcome};
+use crate::catalog;
 use crate::config::{Failover, PostgresConfig};
-use crate::connect::{Session, connect_ordinary, connect_replication, connect_to};
+use crate::connect::{SqlSession, connect_to};
 use crate::error::PostgresError;
-use crate::lead::Lead;
-use crate::predecessor;
+use crate::leader_session::{LeaderSession, open_replication};
+use crate::leadership::Leadership;
+use crate::primary::{connect_primary, on_primary};
+use crate::publishing::publish;
 use crate::replication::{
     ExportedSnapshot, ReplicationConnection, ReplicationFeedback, ReplicationStream, SlotKind,
     StreamSettings, stream,
 };
 use crate::snapshot::{PostgresSnapshots, import};
-use crate::survey::survey;
+use crate::source_state::inspect;
+use crate::stale_walsender;
+use crate::wal_watch::PostgresWalWatch;
 
-/// How long a slot that became active again is waited for: a connection that has just ended holds it for a moment.
+/// How long an active slot is awaited: a connection that has just ended holds the slot for a moment.
 const SLOT_PATIENCE: Duration = Duration::from_secs(1);
 
-/// `logical_decoding_work_mem` exists from here on; a server that does not know it refuses the connection.
-const DECODING_WORK_MEM_SINCE: u32 = 130_000;
-
-/// A Postgres database whose changes are captured.
+/// Postgres database whose changes are captured.
 ///
-/// One connection leads, one answers catalog questions, and a replication connection streams. All go to the same server:
-/// that is checked.
+/// One connection holds leadership, one runs catalog queries, and a replication connection streams. All of them reach the same server,
+/// which is checked.
 pub struct PostgresSource {
     config: Arc<PostgresConfig>,
-    lead: Option<Arc<Lead>>,
-    leading: Option<Leading>,
+    leadership: Option<Arc<Leadership>>,
+    leader: Option<LeaderSession>,
     /// The same session, for [`PostgresWalWatch`], which must not keep it open.
-    led: watch::Sender<Weak<Session>>,
-    /// Opened by the first thing that needs it, used up by the stream.
+    leader_watch: watch::Sender<Weak<SqlSession>>,
+    /// Replication connection, opened by the first use and consumed by the stream.
     replication: Option<ReplicationConnection>,
     was_connected: bool,
-}
-
-/// The session that is asked, on the server where this instance leads.
-#[derive(Clone)]
-pub(crate) struct Leading {
-    pub(crate) session: Arc<Session>,
-    pub(crate) system_identifier: SystemIdentifier,
+    /// Shows the session that keeps this instance from leading.
+    role: RoleState,
 }
 
 impl PostgresSource {
-    /// A source that has not connected yet.
+    /// Creates a source, without connecting.
     ///
     /// # Errors
-    /// Settings that cannot be: names that Postgres does not allow, no tables.
+    /// A setting is invalid: a name that Postgres does not allow, or no tables.
     pub fn new(config: PostgresConfig) -> Result<Self, PostgresError> {
         config.validate()?;
         Ok(Self {
             config: Arc::new(config),
-            lead: None,
-            leading: None,
-            led: watch::Sender::new(Weak::new()),
+            leadership: None,
+            leader: None,
+            leader_watch: watch::Sender::new(Weak::new()),
             replication: None,
             was_connected: false,
+            role: RoleState::default(),
         })
     }
 
-    /// Eyes on the log that the slot holds back, which see as long as this source leads.
+    /// Reports to `role` when a session that is no instance of the connector keeps this instance from leading.
+    #[must_use]
+    pub fn reporting_to(mut self, role: RoleState) -> Self {
+        self.role = role;
+        self
+    }
+
+    /// Probe of the WAL that the slot retains, which works while this source leads.
     #[must_use]
     pub fn wal_watch(&self) -> PostgresWalWatch {
         PostgresWalWatch {
-            led: self.led.subscribe(),
+            leader: self.leader_watch.subscribe(),
             slot: self.config.slot.clone(),
-            with_directory: self.config.wal_disk.is_some(),
+            with_directory: self.config.wal_disk_size.is_some(),
         }
     }
 
-    async fn try_lead(&mut self) -> Result<(), PostgresError> {
-        let leads = self.lead.as_ref().is_some_and(|lead| !lead.is_lost());
-        let can_ask = self
-            .leading
+    async fn try_acquire_leadership(&mut self) -> Result<(), PostgresError> {
+        let leads = self
+            .leadership
             .as_ref()
-            .is_some_and(|leading| !leading.session.has_ended());
-        if leads && can_ask {
+            .is_some_and(|leadership| !leadership.is_lost());
+        let is_connected = self
+            .leader
+            .as_ref()
+            .is_some_and(|leader| !leader.session.has_ended());
+        if leads && is_connected {
             return Ok(());
         }
-        self.resign();
+        self.step_down();
         let config = &*self.config;
         let connected = connect_primary(config).await;
         let (session, system_identifier) = connected.map_err(|error| {
@@ -104,41 +112,45 @@ impl PostgresSource {
             });
         }
         self.was_connected = true;
-        let lead = Lead::take(session, &config.name, config.lead_timeout).await?;
-        let endpoint = lead.session.endpoint.clone();
+        let leadership =
+            Leadership::acquire(session, &config.name, config.leader_timeout, &self.role).await?;
+        let endpoint = leadership.session.endpoint.clone();
         let session = connect_to(&config.connect, endpoint, &config.application_name()).await?;
         on_primary(&session, system_identifier).await?;
         let session = Arc::new(session);
-        self.led.send_replace(Arc::downgrade(&session));
-        self.lead = Some(Arc::new(lead));
-        self.leading = Some(Leading {
+        self.leader_watch.send_replace(Arc::downgrade(&session));
+        self.leadership = Some(Arc::new(leadership));
+        self.leader = Some(LeaderSession {
             session,
             system_identifier,
         });
         Ok(())
     }
 
-    fn leading(&self) -> Result<Leading, PostgresError> {
-        self.leading.clone().ok_or(PostgresError::NotLeading)
+    fn leader(&self) -> Result<LeaderSession, PostgresError> {
+        self.leader.clone().ok_or(PostgresError::NotLeading)
     }
 
-    fn held_lead(&self) -> Result<Arc<Lead>, PostgresError> {
-        self.lead.clone().ok_or(PostgresError::NotLeading)
+    fn leadership(&self) -> Result<Arc<Leadership>, PostgresError> {
+        self.leadership.clone().ok_or(PostgresError::NotLeading)
     }
 
-    /// The replication connection, opened and checked to be on the leader's server when there is none.
-    async fn replication(&mut self, leading: &Leading) -> Result<&mut ReplicationConnection, PostgresError> {
+    /// Replication connection. When there is none, one is opened and checked to be on the leader's server.
+    async fn replication(
+        &mut self,
+        leader: &LeaderSession,
+    ) -> Result<&mut ReplicationConnection, PostgresError> {
         let connection = match self.replication.take() {
             Some(connection) => connection,
-            None => open_replication(&self.config, leading).await?,
+            None => open_replication(&self.config, leader).await?,
         };
         Ok(self.replication.insert(connection))
     }
 
-    async fn try_survey(&mut self, known: Option<Timeline>) -> Result<Survey, PostgresError> {
-        let leading = self.leading()?;
+    async fn try_survey(&mut self, known: Option<Timeline>) -> Result<SourceState, PostgresError> {
+        let leader = self.leader()?;
         let mut history = Vec::new();
-        let replication = self.replication(&leading).await?;
+        let replication = self.replication(&leader).await?;
         let identity = match replication.identify_system().await {
             Ok(identity) => identity,
             Err(error) => {
@@ -147,24 +159,30 @@ impl PostgresSource {
             }
         };
         if known.is_some_and(|known| known != identity.timeline) {
-            history = replication.timeline_history(identity.timeline).await?;
+            history = match replication.timeline_history(identity.timeline).await {
+                Ok(history) => history,
+                Err(error) => {
+                    self.replication = None;
+                    return Err(error);
+                }
+            };
         }
-        survey(&leading.session, &self.config, leading.system_identifier, history).await
+        inspect(&leader.session, &self.config, leader.system_identifier, history).await
     }
 
     async fn try_create_slot(&mut self, with_snapshot: bool) -> Result<CreatedSlot<Self>, PostgresError> {
-        let leading = self.leading()?;
+        let leader = self.leader()?;
         let slot = self.config.slot.clone();
-        let version = leading.session.server_version;
+        let version = leader.session.server_version;
         if with_snapshot {
-            self.check_readable(&leading).await?;
+            self.check_readable(&leader).await?;
         }
-        // Where rows are read from a standby, its snapshots are taken once changes are streamed.
+        // Snapshots of a standby are taken once changes are streamed.
         let with_snapshot = with_snapshot && self.config.reader.is_none();
-        let fails_over = self.config.failover != Failover::Never && version >= catalog::FAILOVER_SLOTS_SINCE;
-        let replication = self.replication(&leading).await?;
+        let is_failover = self.config.failover != Failover::Never && version >= catalog::FAILOVER_SLOTS_SINCE;
+        let replication = self.replication(&leader).await?;
         let exported = replication
-            .create_slot(&slot, SlotKind::Permanent { fails_over }, with_snapshot, version)
+            .create_slot(&slot, SlotKind::Permanent { is_failover }, with_snapshot, version)
             .await?;
         let ExportedSnapshot {
             consistent_point,
@@ -174,7 +192,7 @@ impl PostgresSource {
             let config = &self.config;
             Some(
                 import(
-                    &leading,
+                    &leader.session,
                     config,
                     &config.connect,
                     consistent_point,
@@ -191,32 +209,34 @@ impl PostgresSource {
         })
     }
 
-    /// A slot that was made would hold the log back until somebody has granted what is missing.
-    async fn check_readable(&self, leading: &Leading) -> Result<(), PostgresError> {
-        let (session, config) = (&leading.session, &self.config);
-        let found = look(leading, config).await?;
-        match catalog::readable(&session.client, config, &found)
+    /// Checks that existing rows can be read, before the slot is created: the slot would retain WAL until the privileges are granted.
+    async fn check_readable(&self, leader: &LeaderSession) -> Result<(), PostgresError> {
+        let (session, config) = (&leader.session, &self.config);
+        let found = current_state(leader, config).await?;
+        match catalog::existing_rows(&session.client, config, &found)
             .await?
             .map(|found| found.outcome)
         {
-            Some(Outcome::Failed { why, fix }) => Err(PostgresError::RowsUnreadable { why, fix }),
-            Some(Outcome::Ok(_)) | None => Ok(()),
+            Some(PreconditionOutcome::Failed { found, fix }) => {
+                Err(PostgresError::RowsUnreadable { why: found, fix })
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
     async fn try_start(&mut self, from: Lsn) -> Result<Started<Self>, PostgresError> {
-        let (lead, leading) = (self.held_lead()?, self.leading()?);
-        self.replication(&leading).await?;
-        predecessor::wait_out(&lead, &self.config).await?;
-        // Taken out: whatever happens from here on, the next start begins with a new connection.
+        let (leadership, leader) = (self.leadership()?, self.leader()?);
+        self.replication(&leader).await?;
+        stale_walsender::terminate_stale_walsender(&leadership, &self.config).await?;
+        // Taken out, so that the next start opens a new connection, whatever happens from here on.
         let mut replication = self.replication.take().ok_or(PostgresError::NotLeading)?;
         let wal_sender_timeout = replication.wal_sender_timeout().await?;
         let config = &self.config;
-        let server_version = leading.session.server_version;
+        let server_version = leader.session.server_version;
         if config.failover == Failover::Always
-            && !catalog::is_failover_slot(&leading.session.client, &config.slot).await?
+            && !catalog::is_failover_slot(&leader.session.client, &config.slot).await?
         {
-            replication.let_fail_over(&config.slot).await?;
+            replication.make_failover_slot(&config.slot).await?;
         }
         replication
             .start_replication(
@@ -232,90 +252,25 @@ impl PostgresSource {
             from,
             queue_bytes: config.queue_bytes,
             wal_sender_timeout,
-            client: Some(Arc::clone(&leading.session.client)),
+            client: Some(Arc::clone(&leader.session.client)),
         };
         let (stream, feedback) = stream(replication, settings);
         Ok(Started {
             stream,
             feedback,
             catalog: PostgresCatalog {
-                leading: leading.clone(),
+                leader: leader.clone(),
                 config: Arc::clone(config),
+                reading: None,
             },
-            snapshots: PostgresSnapshots::new(leading.clone(), Arc::clone(config)),
+            snapshots: PostgresSnapshots::new(leader.clone(), Arc::clone(config)),
             watch: PostgresWatch {
-                lead,
-                leading,
+                leadership,
+                leader,
                 config: Arc::clone(config),
             },
         })
     }
-}
-
-/// Connects to the server to be captured.
-pub(crate) async fn connect_primary(
-    config: &PostgresConfig,
-) -> Result<(Session, SystemIdentifier), PostgresError> {
-    let connect = config.connect.clone().for_primary();
-    let session = connect_ordinary(&connect, &config.application_name()).await?;
-    let system_identifier = primary(&session).await?;
-    Ok((session, system_identifier))
-}
-
-/// The cluster that a session reached, on its primary.
-async fn primary(session: &Session) -> Result<SystemIdentifier, PostgresError> {
-    let cluster = catalog::cluster(&session.client).await?;
-    if cluster.in_recovery {
-        return Err(PostgresError::InRecovery {
-            endpoint: session.endpoint.to_string(),
-        });
-    }
-    Ok(cluster.system_identifier)
-}
-
-/// Checks that a further session reached the server where this instance leads.
-async fn on_primary(session: &Session, system_identifier: SystemIdentifier) -> Result<(), PostgresError> {
-    let found = primary(session).await?;
-    if found != system_identifier {
-        return Err(PostgresError::AnotherServer {
-            replication: found,
-            ordinary: system_identifier,
-        });
-    }
-    Ok(())
-}
-
-/// A replication connection to the leader's server.
-pub(crate) async fn open_replication(
-    config: &PostgresConfig,
-    leading: &Leading,
-) -> Result<ReplicationConnection, PostgresError> {
-    let session = &leading.session;
-    let work_mem = config
-        .logical_decoding_work_mem
-        .as_deref()
-        .filter(|_| session.server_version >= DECODING_WORK_MEM_SINCE);
-    let wire = connect_replication(
-        &config.connect,
-        &session.endpoint,
-        &config.application_name(),
-        work_mem,
-    )
-    .await?;
-    let mut replication = ReplicationConnection::new(wire);
-    let identity = replication.identify_system().await?;
-    if identity.system_identifier != leading.system_identifier {
-        return Err(PostgresError::AnotherServer {
-            replication: identity.system_identifier,
-            ordinary: leading.system_identifier,
-        });
-    }
-    if replication.is_in_recovery().await? {
-        return Err(PostgresError::InRecovery {
-            endpoint: session.endpoint.to_string(),
-        });
-    }
-    Ok(replication)
 }
 
 impl Source for PostgresSource {
@@ -325,22 +280,22 @@ impl Source for PostgresSource {
     type Watch = PostgresWatch;
     type Snapshots = PostgresSnapshots;
 
-    async fn lead(&mut self) -> Result<(), BoxedFault> {
-        Ok(self.try_lead().await?)
+    async fn acquire_leadership(&mut self) -> Result<(), BoxedPortError> {
+        Ok(self.try_acquire_leadership().await?)
     }
 
-    fn resign(&mut self) {
+    fn step_down(&mut self) {
         self.replication = None;
-        self.leading = None;
-        self.lead = None;
+        self.leader = None;
+        self.leadership = None;
     }
 
-    async fn survey(&mut self, known: Option<Timeline>) -> Result<Survey, BoxedFault> {
+    async fn inspect(&mut self, known: Option<Timeline>) -> Result<SourceState, BoxedPortError> {
         Ok(self.try_survey(known).await?)
     }
 
-    async fn create_publication(&mut self, tables: &[TableName]) -> Result<(), BoxedFault> {
-        let session = self.leading()?.session;
+    async fn create_publication(&mut self, tables: &[TableName]) -> Result<(), BoxedPortError> {
+        let session = self.leader()?.session;
         let (version, config) = (session.server_version, &self.config);
         let roots;
         let tables = match config.partitions {
@@ -354,8 +309,8 @@ impl Source for PostgresSource {
         Ok(catalog::execute(&session.client, "creating the publication", &sql).await?)
     }
 
-    async fn drop_publication(&mut self) -> Result<(), BoxedFault> {
-        let session = self.leading()?.session;
+    async fn drop_publication(&mut self) -> Result<(), BoxedPortError> {
+        let session = self.leader()?.session;
         let sql = format!(
             "DROP PUBLICATION IF EXISTS {}",
             sql::identifier(&self.config.publication)
@@ -363,43 +318,59 @@ impl Source for PostgresSource {
         Ok(catalog::execute(&session.client, "dropping the publication", &sql).await?)
     }
 
-    async fn publish(&mut self, tables: &[TableName]) -> Result<(), BoxedFault> {
-        let session = self.leading()?.session;
-        Ok(publish(&session, &self.config, tables).await?)
+    async fn publish(&mut self, tables: &[TableName]) -> Result<Published, BoxedPortError> {
+        Ok(publish(&self.leader()?, &self.config, tables).await?)
     }
 
-    async fn drop_slot(&mut self) -> Result<(), BoxedFault> {
-        let session = self.leading()?.session;
+    async fn drop_slot(&mut self) -> Result<(), BoxedPortError> {
+        let session = self.leader()?.session;
         Ok(catalog::drop_slot(&session.client, &self.config.slot).await?)
     }
 
-    async fn create_slot(&mut self, with_snapshot: bool) -> Result<CreatedSlot<Self>, BoxedFault> {
+    async fn create_slot(&mut self, with_snapshot: bool) -> Result<CreatedSlot<Self>, BoxedPortError> {
         Ok(self.try_create_slot(with_snapshot).await?)
     }
 
-    async fn start(&mut self, from: Lsn) -> Result<Started<Self>, BoxedFault> {
+    async fn start(&mut self, from: Lsn) -> Result<Started<Self>, BoxedPortError> {
         Ok(self.try_start(from).await?)
     }
 }
 
-async fn look(leading: &Leading, config: &PostgresConfig) -> Result<Survey, PostgresError> {
-    survey(&leading.session, config, leading.system_identifier, Vec::new()).await
-}
-
-/// Adds tables to the publication.
-async fn publish(
-    session: &Session,
+async fn current_state(
+    leader: &LeaderSession,
     config: &PostgresConfig,
-    tables: &[TableName],
-) -> Result<(), PostgresError> {
-    let sql = sql::add_to_publication(&config.publication, tables);
-    catalog::execute(&session.client, "adding to the publication", &sql).await
+) -> Result<SourceState, PostgresError> {
+    inspect(&leader.session, config, leader.system_identifier, Vec::new()).await
 }
 
-/// Catalog look-ups over the leader's connection.
+/// Catalog queries over the leader's connection. Rows are queried by the role that reads rows.
 pub struct PostgresCatalog {
-    leading: Leading,
+    leader: LeaderSession,
     config: Arc<PostgresConfig>,
+    /// Session of the role that reads rows, opened when it is needed.
+    reading: Option<SqlSession>,
+}
+
+impl PostgresCatalog {
+    async fn try_reselect(
+        &mut self,
+        unsent: &ReselectRequest<'_>,
+    ) -> Result<Option<Vec<Option<String>>>, PostgresError> {
+        if self.config.reading_role.is_none() {
+            return catalog::reselect(&self.leader.session.client, unsent).await;
+        }
+        let session = match self.reading.take().filter(|session| !session.has_ended()) {
+            Some(session) => session,
+            None => {
+                let connect = self.config.reading(&self.config.connect);
+                let endpoint = self.leader.session.endpoint.clone();
+                connect_to(&connect, endpoint, &self.config.application_name()).await?
+            }
+        };
+        let values = catalog::reselect(&session.client, unsent).await;
+        self.reading = Some(session);
+        values
+    }
 }
 
 impl Catalog for PostgresCatalog {
@@ -407,77 +378,69 @@ impl Catalog for PostgresCatalog {
         self.config.captures(table)
     }
 
-    async fn table_facts(&mut self, relation: Oid, after: Option<Xid>) -> Result<TableFacts, BoxedFault> {
-        Ok(catalog::table_facts(&self.leading.session.client, relation, after).await?)
+    async fn table_metadata(
+        &mut self,
+        relation: &Relation,
+        after: Option<Xid>,
+    ) -> Result<TableMetadata, BoxedPortError> {
+        Ok(catalog::table_metadata(&self.leader.session.client, relation, after).await?)
     }
 
-    async fn reselect(&mut self, unsent: &Unsent<'_>) -> Result<Option<Vec<Option<String>>>, BoxedFault> {
-        Ok(catalog::reselect(&self.leading.session.client, unsent).await?)
+    async fn reselect(
+        &mut self,
+        unsent: &ReselectRequest<'_>,
+    ) -> Result<Option<Vec<Option<String>>>, BoxedPortError> {
+        Ok(self.try_reselect(unsent).await?)
     }
 }
 
 impl RowsCatalog for PostgresCatalog {
-    async fn survey(&mut self) -> Result<Survey, BoxedFault> {
-        Ok(look(&self.leading, &self.config).await?)
+    async fn inspect(&mut self) -> Result<SourceState, BoxedPortError> {
+        Ok(current_state(&self.leader, &self.config).await?)
     }
 
     async fn refuses(
         &mut self,
         table: &TableName,
-        filter: Option<&str>,
-    ) -> Result<Option<String>, BoxedFault> {
-        Ok(catalog::refuses(&self.leading.session.client, table, filter).await?)
+        condition: Option<&Condition>,
+    ) -> Result<Option<String>, BoxedPortError> {
+        let client = &self.leader.session.client;
+        if let Some(why) = catalog::unreadable_reason(client, &self.config, table).await? {
+            return Ok(Some(why));
+        }
+        let Some(condition) = condition else {
+            return Ok(None);
+        };
+        Ok(catalog::condition_rejection(&self.leader.session, &self.config, table, condition).await?)
     }
 }
 
-/// Eyes on slot, publication and leadership.
+/// Probe of slot, publication and leadership.
 pub struct PostgresWatch {
-    lead: Arc<Lead>,
-    leading: Leading,
+    leadership: Arc<Leadership>,
+    leader: LeaderSession,
     config: Arc<PostgresConfig>,
 }
 
 impl SourceWatch for PostgresWatch {
-    async fn survey(&mut self) -> Result<Survey, BoxedFault> {
-        Ok(look(&self.leading, &self.config).await?)
+    async fn inspect(&mut self) -> Result<SourceState, BoxedPortError> {
+        Ok(current_state(&self.leader, &self.config).await?)
     }
 
-    async fn publish(&mut self, tables: &[TableName]) -> Result<Lsn, BoxedFault> {
-        let session = &self.leading.session;
-        publish(session, &self.config, tables).await?;
-        Ok(catalog::end_of_log(&session.client).await?)
+    async fn publish(&mut self, tables: &[TableName]) -> Result<Published, BoxedPortError> {
+        Ok(publish(&self.leader, &self.config, tables).await?)
     }
 
-    async fn lost(&mut self) -> BoxedFault {
+    async fn lost(&mut self) -> BoxedPortError {
         let why = tokio::select! {
             biased;
-            why = self.lead.lost() => why,
-            why = self.leading.session.ended() => why,
+            why = self.leadership.lost() => why,
+            why = self.leader.session.ended() => why,
         };
         PostgresError::LeadershipLost {
             name: self.config.name.clone(),
             why,
         }
         .into()
-    }
-}
-
-/// Eyes on the log that the slot holds back, over the connection of whoever leads; what they ask goes between the questions of
-/// the stream.
-pub struct PostgresWalWatch {
-    led: watch::Receiver<Weak<Session>>,
-    slot: String,
-    with_directory: bool,
-}
-
-impl WalWatch for PostgresWalWatch {
-    async fn look(&mut self) -> Result<Option<WalLook>, BoxedFault> {
-        // Not borrowed for longer: nobody could take the lead meanwhile.
-        let session = self.led.borrow().upgrade();
-        let Some(session) = session.filter(|session| !session.has_ended()) else {
-            return Ok(None);
-        };
-        let (client, version) = (&session.client, session.server_version);
-        Ok(catalog::wal(client, version, &self.slot, self.with_directory).await?)
     }
 }

@@ -1,24 +1,25 @@
-//! A stream for `walcast tail`: from a connection string alone, leaving nothing behind.
+//! Tail: a stream from a connection string alone, which leaves no objects behind.
 //!
-//! The slot is temporary: it vanishes with the connection. pgoutput needs a publication: a given one is used; else one named
-//! `walcast_tail_<pid of its session>` is created and dropped by [`Tail::close`]. After a crash it stays, which costs nothing but
-//! its name; the next tail of the same database drops those whose session is gone.
+//! The slot is temporary and ends with the connection. pgoutput needs a publication: a given one is used; otherwise a publication
+//! `walcast_tail_<pid of its session>` is created, which [`Tail::close`] drops. After a crash the publication remains, which costs nothing;
+//! the next tail of the same database drops the publications of ended sessions.
 
 use std::sync::Arc;
 
-use walcast_delivery::{BoxedFault, Catalog, Partitions, Persistence, sql};
-use walcast_mapper::{TableFacts, TableName, TablePattern, Unsent};
-use walcast_pgoutput::{FrameBlock, Lsn, Oid, Xid};
+use walcast_delivery::{BoxedPortError, Catalog, Partitions, Persistence, sql};
+use walcast_mapper::pattern::TablePattern;
+use walcast_mapper::{ReselectRequest, TableMetadata, TableName};
+use walcast_pgoutput::{FrameBlock, Lsn, Relation, Xid};
 
-use crate::QUEUE_BYTES_DEFAULT;
 use crate::catalog;
-use crate::connect::{ConnectConfig, Session, connect_ordinary, connect_replication};
+use crate::config::QUEUE_BYTES_DEFAULT;
+use crate::connect::{ConnectConfig, SqlSession, connect_ordinary, connect_replication};
 use crate::error::PostgresError;
 use crate::replication::{
     ReplicationConnection, ReplicationFeedback, ReplicationStream, SlotKind, StreamSettings, stream,
 };
 
-/// What is tailed.
+/// Tables of a tail.
 #[derive(Clone, Debug)]
 pub enum Selection {
     /// An existing publication.
@@ -27,11 +28,11 @@ pub enum Selection {
     Tables(Vec<TablePattern>),
 }
 
-/// A running tail.
+/// Running tail.
 pub struct Tail {
     stream: ReplicationStream,
     feedback: ReplicationFeedback,
-    session: Arc<Session>,
+    session: Arc<SqlSession>,
     created_publication: Option<String>,
     start: Lsn,
 }
@@ -39,10 +40,10 @@ pub struct Tail {
 const APPLICATION_NAME: &str = "walcast/tail";
 const PREFIX: &str = "walcast_tail_";
 
-/// Streams what is committed from now on.
+/// Streams transactions that commit from now on.
 ///
 /// # Errors
-/// The server cannot be reached or refuses: no `REPLICATION`, no right to create a publication, no such table.
+/// The server cannot be reached or returns an error: no `REPLICATION`, no right to create a publication, no such table.
 pub async fn open(config: &ConnectConfig, selection: Selection) -> Result<Tail, PostgresError> {
     let connected = connect_ordinary(config, APPLICATION_NAME).await;
     let session = Arc::new(connected.map_err(PostgresError::at_first_connection)?);
@@ -53,14 +54,10 @@ pub async fn open(config: &ConnectConfig, selection: Selection) -> Result<Tail, 
     }
     let (publication, created_publication) = match selection {
         Selection::Publication(name) => {
-            // The server itself would complain only at the first change.
+            // The server itself would return an error only at the first change.
             let found = catalog::publication(&session.client, session.server_version, &name).await?;
             if found.is_none() {
-                return Err(PostgresError::Setting {
-                    setting: "publication",
-                    value: name,
-                    problem: "does not exist",
-                });
+                return Err(PostgresError::PublicationMissing { publication: name });
             }
             (name, None)
         }
@@ -87,21 +84,21 @@ pub async fn open(config: &ConnectConfig, selection: Selection) -> Result<Tail, 
 }
 
 impl Tail {
-    /// The next frames, in order. Cancel-safe.
+    /// Next frames, in order. Cancel-safe.
     ///
     /// # Errors
-    /// The stream has ended: the server's reason, or what happened to the connection.
+    /// The stream has ended: the server's reason, or the error of the connection.
     pub async fn next_block(&mut self) -> Result<FrameBlock, PostgresError> {
         self.stream.next_block().await
     }
 
-    /// Confirms what has been printed, so that the server can let go of its log.
+    /// Handle that confirms printed transactions, so that the server can remove WAL.
     #[must_use]
     pub fn feedback(&self) -> ReplicationFeedback {
         self.feedback.clone()
     }
 
-    /// Catalog look-ups.
+    /// Catalog queries.
     #[must_use]
     pub fn catalog(&self) -> TailCatalog {
         TailCatalog {
@@ -109,13 +106,13 @@ impl Tail {
         }
     }
 
-    /// Where the stream began: transactions that end after it come.
+    /// Start of the stream: it sends transactions that end after this position.
     #[must_use]
     pub fn start(&self) -> Lsn {
         self.start
     }
 
-    /// Ends the stream; the slot vanishes, and a publication that was created is dropped.
+    /// Ends the stream and with it the slot, and drops a created publication.
     ///
     /// # Errors
     /// The publication cannot be dropped.
@@ -128,46 +125,52 @@ impl Tail {
     }
 }
 
-/// Catalog look-ups of a tail.
+/// Catalog queries of a tail.
 pub struct TailCatalog {
-    session: Arc<Session>,
+    session: Arc<SqlSession>,
 }
 
 impl Catalog for TailCatalog {
-    /// A tail shows all that its publication sends.
+    /// A tail captures every table of its publication.
     fn captures(&self, _: &TableName) -> bool {
         true
     }
 
-    async fn table_facts(&mut self, relation: Oid, after: Option<Xid>) -> Result<TableFacts, BoxedFault> {
-        Ok(catalog::table_facts(&self.session.client, relation, after).await?)
+    async fn table_metadata(
+        &mut self,
+        relation: &Relation,
+        after: Option<Xid>,
+    ) -> Result<TableMetadata, BoxedPortError> {
+        Ok(catalog::table_metadata(&self.session.client, relation, after).await?)
     }
 
-    async fn reselect(&mut self, unsent: &Unsent<'_>) -> Result<Option<Vec<Option<String>>>, BoxedFault> {
+    async fn reselect(
+        &mut self,
+        unsent: &ReselectRequest<'_>,
+    ) -> Result<Option<Vec<Option<String>>>, BoxedPortError> {
         Ok(catalog::reselect(&self.session.client, unsent).await?)
     }
 }
 
-async fn create_publication(session: &Session, patterns: &[TablePattern]) -> Result<String, PostgresError> {
+async fn create_publication(
+    session: &SqlSession,
+    patterns: &[TablePattern],
+) -> Result<String, PostgresError> {
     let (client, version) = (&session.client, session.server_version);
     for leftover in catalog::leftover_publications(client, PREFIX).await? {
         drop_publication(session, &leftover).await?;
     }
     let captured = catalog::captured_tables(client, version, patterns, &[], None, Partitions::Root).await?;
     if let Some(pattern) = captured.unmatched_patterns.into_iter().next() {
-        return Err(PostgresError::Setting {
-            setting: "tables",
-            value: pattern,
-            problem: "matches no table",
-        });
+        return Err(PostgresError::NoTableMatches { pattern });
     }
-    // A table that does not identify its rows would have its updates refused in the application once it is published.
+    // Once a table without replica identity is published, its updates fail in the application.
     let (sound, unsound): (Vec<_>, Vec<_>) = captured
         .tables
         .into_iter()
         .partition(|table| table.identifies_rows && table.persistence == Persistence::Permanent);
     for table in unsound {
-        tracing::warn!(relation = %table.name, "left out: it has no replica identity, or is unlogged");
+        tracing::warn!(relation = %table.name, "table is left out: it has no replica identity, or is unlogged");
     }
     let tables: Vec<TableName> = sound.into_iter().map(|table| table.name).collect();
     let name = format!("{PREFIX}{}", catalog::backend_pid(client).await?);
@@ -176,18 +179,25 @@ async fn create_publication(session: &Session, patterns: &[TablePattern]) -> Res
     Ok(name)
 }
 
-async fn drop_publication(session: &Session, name: &str) -> Result<(), PostgresError> {
+async fn drop_publication(session: &SqlSession, name: &str) -> Result<(), PostgresError> {
     let sql = format!("DROP PUBLICATION IF EXISTS {}", sql::identifier(name));
     catalog::execute(&session.client, "dropping the publication", &sql).await
 }
 
-/// The publication is there before the slot: what the slot decodes must find it.
+/// Starts the stream. The publication exists before the slot, because decoding must find it.
 async fn start(
     config: &ConnectConfig,
-    session: &Session,
+    session: &SqlSession,
     publication: &str,
 ) -> Result<(ReplicationStream, ReplicationFeedback, Lsn), PostgresError> {
-    let wire = connect_replication(config, &session.endpoint, APPLICATION_NAME, None).await?;
+    let wire = connect_replication(
+        config,
+        &session.endpoint,
+        session.server_version,
+        APPLICATION_NAME,
+        None,
+    )
+    .await?;
     let mut replication = ReplicationConnection::new(wire);
     let wal_sender_timeout = replication.wal_sender_timeout().await?;
     let slot = format!("{PREFIX}{}", catalog::backend_pid(&session.client).await?);

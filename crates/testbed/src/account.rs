@@ -22,7 +22,7 @@ impl Account {
             return None;
         }
         let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-        Some(nobody(&passwd).unwrap_or(Account {
+        Some(unprivileged(&passwd).unwrap_or(Account {
             uid: OVERFLOW_ID,
             gid: OVERFLOW_ID,
         }))
@@ -40,7 +40,7 @@ impl Account {
     }
 }
 
-fn nobody(passwd: &str) -> Option<Account> {
+fn unprivileged(passwd: &str) -> Option<Account> {
     let line = passwd.lines().find(|line| line.starts_with("nobody:"))?;
     let mut ids = line.split(':').skip(2);
     Some(Account {
@@ -54,9 +54,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_is_found_among_other_accounts() {
+    fn finds_the_unprivileged_account_among_others() {
         let passwd = "root:x:0:0:root:/root:/bin/sh\nnobody:x:99:98:nobody:/:/sbin/nologin\n";
-        assert_eq!(nobody(passwd), Some(Account { uid: 99, gid: 98 }));
-        assert_eq!(nobody("root:x:0:0:root:/root:/bin/sh\n"), None);
+        assert_eq!(unprivileged(passwd), Some(Account { uid: 99, gid: 98 }));
+        assert_eq!(unprivileged("root:x:0:0:root:/root:/bin/sh\n"), None);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
-/// What Debezium's envelope holds in place of a wide value that did not change and is not in the log.
+/// What Debezium's envelope holds in place of a wide value that did not change and is not in the WAL.
 pub const UNAVAILABLE: &str = "__debezium_unavailable_value";
 
 /// A column of a decoded record.
@@ -25,7 +25,7 @@ pub enum Cell {
     Text(String),
     /// Bytes.
     Bytes(Vec<u8>),
-    /// A wide value that did not change and is not in the log.
+    /// A wide value that did not change and is not in the WAL.
     Unavailable,
     /// A value of a shape that is not compared (arrays, nested records).
     Other(String),

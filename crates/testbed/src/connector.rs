@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::connector_config::ConnectorConfig;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, file_error};
 use crate::process::Process;
 use crate::spawn::bound_to_us;
 use crate::state::StateFolder;
@@ -73,6 +73,10 @@ impl Walcast {
         command
             .args(["run", "--config"])
             .arg(config_path)
+            .env_remove("RUNTIME_DIRECTORY")
+            .env_remove("STATE_DIRECTORY")
+            .env_remove("XDG_STATE_HOME")
+            .env("XDG_RUNTIME_DIR", config.runtime_directory())
             .envs(environment.iter().copied());
         let log = state.join("log");
         let process = Process::start("walcast", command, &log)?;
@@ -155,7 +159,7 @@ impl Walcast {
         self.process.pause()
     }
 
-    /// Lets a paused process go on.
+    /// Resumes a paused process.
     ///
     /// # Errors
     /// When the system refuses to signal.
@@ -166,7 +170,7 @@ impl Walcast {
     /// How the process ended, or `None` while it runs.
     ///
     /// # Errors
-    /// When the system refuses to tell.
+    /// When the system call fails.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
         self.process.ended()
     }
@@ -177,6 +181,16 @@ impl Walcast {
     /// When the process has ended.
     pub fn usage(&self) -> Result<ProcessUsage> {
         ProcessUsage::of(self.process.id())
+    }
+
+    /// How many files and sockets the process has open.
+    ///
+    /// # Errors
+    /// When the process has ended.
+    pub fn descriptors(&self) -> Result<usize> {
+        let folder = PathBuf::from(format!("/proc/{}/fd", self.process.id()));
+        let open = std::fs::read_dir(&folder).map_err(file_error("read", &folder))?;
+        Ok(open.count())
     }
 
     /// All that the process has printed so far.

@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tempfile::TempDir;
+
 use crate::error::{Result, file_error};
 use crate::kafka::Kafka;
 use crate::ports::Port;
@@ -17,6 +19,7 @@ use crate::servers::Testbed;
 pub struct ConnectorConfig {
     table: toml::Table,
     admin_port: Arc<Port>,
+    runtime: Arc<TempDir>,
 }
 
 impl ConnectorConfig {
@@ -48,18 +51,19 @@ impl ConnectorConfig {
     /// The same without the URLs of source and registry, for brokers at these addresses.
     ///
     /// # Errors
-    /// When no port is free.
+    /// When no port is free, or no folder can be made.
     pub fn of(brokers: &str, name: &str) -> Result<ConnectorConfig> {
         let config = ConnectorConfig {
             table: toml::Table::new(),
             admin_port: Arc::new(Port::reserve()?),
+            runtime: Arc::new(runtime_directory()?),
         };
         let slot = format!("walcast_{}", name.replace('-', "_"));
         Ok(config
             .set("name", name)
             .set("postgres.slot", slot.clone())
             .set("postgres.publication", slot)
-            .set("postgres.create", true)
+            .set("postgres.auto_create", true)
             .set("postgres.tables", vec!["public.*".to_owned()])
             .set("kafka.brokers", brokers)
             .set("kafka.topic_prefix", name)
@@ -75,6 +79,7 @@ impl ConnectorConfig {
         let copy = ConnectorConfig {
             table: self.table.clone(),
             admin_port: Arc::new(Port::reserve()?),
+            runtime: Arc::clone(&self.runtime),
         };
         Ok(copy.with_admin_listen())
     }
@@ -84,7 +89,7 @@ impl ConnectorConfig {
         self.set("admin.listen", address)
     }
 
-    /// Sets a key by its dotted path (`kafka.delivery`); tables on the way are made.
+    /// Sets a key by its dotted path (`kafka.delivery_guarantee`); tables on the way are made.
     #[must_use]
     pub fn set(self, path: &str, value: impl Into<toml::Value>) -> ConnectorConfig {
         let segments: Vec<&str> = path.split('.').collect();
@@ -144,6 +149,19 @@ impl ConnectorConfig {
         format!("127.0.0.1:{}", self.admin_port.number())
     }
 
+    /// What `XDG_RUNTIME_DIR` has to be for the connector and for the commands that talk to it: the connector stores its admin
+    /// token there, and not where the person who runs the tests has theirs. It is removed with the last copy of the configuration.
+    pub fn runtime_directory(&self) -> &Path {
+        self.runtime.path()
+    }
+
+    /// The file in which the connector stores its admin token, where the configuration has none.
+    pub fn admin_token_file(&self) -> PathBuf {
+        let name = self.table.get("name").and_then(toml::Value::as_str);
+        let file = format!("{}.admin-token", name.unwrap_or_default());
+        self.runtime.path().join("walcast").join(file)
+    }
+
     /// The file's text.
     pub fn text(&self) -> String {
         self.table.to_string()
@@ -162,6 +180,12 @@ impl ConnectorConfig {
     }
 }
 
+fn runtime_directory() -> Result<TempDir> {
+    let prefix = "walcast-runtime-";
+    let made = tempfile::Builder::new().prefix(prefix).tempdir();
+    made.map_err(file_error("create a folder in", &std::env::temp_dir()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,14 +195,15 @@ mod tests {
         let config = ConnectorConfig {
             table: toml::Table::new(),
             admin_port: Arc::new(Port::reserve().unwrap()),
+            runtime: Arc::new(runtime_directory().unwrap()),
         };
         let config = config
             .set("name", "shop")
-            .set("kafka.delivery", "at_least_once")
+            .set("kafka.delivery_guarantee", "at_least_once")
             .set("kafka.brokers", "b");
         let config = config
             .set_kafka_property("linger.ms", "5")
-            .unset("kafka.delivery")
+            .unset("kafka.delivery_guarantee")
             .unset("registry.url");
         let expected =
             "name = \"shop\"\n\n[kafka]\nbrokers = \"b\"\n\n[kafka.properties]\n\"linger.ms\" = \"5\"\n";

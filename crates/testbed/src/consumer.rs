@@ -77,7 +77,7 @@ impl TopicReader {
     }
 
     /// Reads what has come since the last call, up to the end that each partition has now, topic after topic: it ends also while
-    /// somebody writes without a pause. What lies behind the first open transaction of a partition is not there yet for this
+    /// a producer writes without a pause. What lies behind the first open transaction of a partition is not there yet for this
     /// reader. A topic that does not exist is empty.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ use crate::spawn::bound_to_us;
 use crate::state::StateFolder;
 use crate::wait::{Deadline, POLL, SERVER_LIMIT};
 
-/// How many fresh ports are tried when somebody outside takes the chosen one before the worker does.
+/// How many fresh ports are tried when another process takes the chosen one before the worker does.
 const PORT_ATTEMPTS: usize = 3;
 
 /// How the worker is run.
@@ -33,7 +33,7 @@ pub struct DebeziumOptions {
     /// Limit of the Java heap, in MB.
     pub heap_mb: u32,
     /// Whether the optimising compiler is used. It costs more than it gains where a worker lives for some minutes and has
-    /// little to do; whoever measures speed needs it.
+    /// little to do; a measurement of speed needs it.
     pub optimised: bool,
 }
 
@@ -243,5 +243,5 @@ fn worker_settings(brokers: &str, port: u16, offsets: &std::path::Path, plugins:
     )
 }
 
-/// How often the position is confirmed to the source. A minute as shipped; here somebody waits for it.
+/// How often the position is confirmed to the source. A minute as shipped; here a test waits for it.
 const OFFSET_FLUSH_INTERVAL_MS: u32 = 200;

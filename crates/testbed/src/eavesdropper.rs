@@ -1,4 +1,4 @@
-//! Somebody who listens where a server should be, and remembers all that he was told.
+//! A listener in the place of a server that keeps every byte it receives.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -67,7 +67,7 @@ async fn accept(listener: TcpListener, answer: &'static [u8], heard: Arc<Mutex<V
         };
         tokio::spawn(async move {
             if let Err(error) = listen(stream, answer, &heard, number).await {
-                tracing::trace!(%error, "whoever was listened to left");
+                tracing::trace!(%error, "the client closed the connection");
             }
         });
     }
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn everything_is_heard_also_after_the_answer() {
+    async fn hears_every_byte_also_after_the_answer() {
         let eavesdropper = Eavesdropper::start(b"N").await.unwrap();
         let mut stream = TcpStream::connect(("127.0.0.1", eavesdropper.port()))
             .await
@@ -116,8 +116,8 @@ mod tests {
         assert_eq!(stream.read_u8().await.unwrap(), b'N');
         stream.write_all(b" and more").await.unwrap();
         stream.shutdown().await.unwrap();
-        let told = async || Ok(eavesdropper.heard() == [b"first and more".to_vec()]);
-        crate::wait::wait_until("all that was said", std::time::Duration::from_secs(60), told)
+        let is_heard = async || Ok(eavesdropper.heard() == [b"first and more".to_vec()]);
+        crate::wait::wait_until("all that was said", std::time::Duration::from_secs(60), is_heard)
             .await
             .unwrap();
     }

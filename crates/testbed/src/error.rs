@@ -34,12 +34,12 @@ pub enum Error {
         output: String,
     },
     /// The account that servers run as under root cannot reach the package cache.
-    #[error("the account nobody cannot read {}: set WALCAST_TESTBED_CACHE to a world-readable folder", path.display())]
+    #[error("the account `nobody` cannot read {}: set WALCAST_TESTBED_CACHE to a world-readable folder", path.display())]
     CacheNotReadable {
         /// The folder that is closed.
         path: PathBuf,
     },
-    /// The package cache belongs to somebody else, whose programs we will not run.
+    /// The package cache belongs to another user, whose programs must not be run.
     #[error("{} belongs to another user: remove it or set WALCAST_TESTBED_CACHE", path.display())]
     CacheNotOurs {
         /// The folder.
@@ -62,7 +62,7 @@ pub enum Error {
         what: String,
         /// How long, in seconds.
         seconds: u64,
-        /// The last lines of the log concerned, if there is one.
+        /// The last lines of the process log concerned, if there is one.
         log: String,
     },
     /// A server was used that is stopped.

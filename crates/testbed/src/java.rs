@@ -12,7 +12,7 @@ pub(crate) fn java(command: Command, heap_mb: u32, folder: &Path) -> Command {
         .arg(format!("-Djava.io.tmpdir={}", folder.display()))
         .arg("-XX:+ExitOnOutOfMemoryError")
         .current_dir(folder)
-        // Settings of whoever starts us must not reach the server.
+        // Settings of the calling environment must not reach the server.
         .env_remove("JAVA_TOOL_OPTIONS")
         .env_remove("CLASSPATH");
     command

@@ -1,4 +1,4 @@
-//! The source's own account of what was committed, kept by triggers and independent of the log.
+//! The source's own account of what was committed, kept by triggers and independent of the WAL.
 //!
 //! An `AFTER` row trigger writes each change into `walcast_journal.changes`, in the transaction of the change: what is rolled back is
 //! not in the journal, and what is committed is. The trigger runs while the row is locked, so for one key the order of `seq` is the

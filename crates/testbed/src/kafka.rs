@@ -27,13 +27,13 @@ use crate::state::StateFolder;
 use crate::tls::Tls;
 use seat::Seat;
 
-/// How many fresh ports are tried when somebody outside takes the chosen one before the broker does.
+/// How many fresh ports are tried when another process takes the chosen one before the broker does.
 const PORT_ATTEMPTS: usize = 3;
 
 /// How long one question to a starting broker may take.
 const QUESTION_LIMIT: Duration = Duration::from_secs(2);
 
-/// No file grows beyond this on a full disk: less than the index of a segment, which is made anew with each.
+/// No file grows beyond this on a full disk: less than the index of a segment, which is created with each.
 const FULL_DISK_BYTES: u64 = 1;
 
 /// Logging to standard output, which is the log file.
@@ -177,7 +177,7 @@ impl Kafka {
     /// Whether the broker runs; one that ended by itself does not.
     ///
     /// # Errors
-    /// When the system refuses to tell.
+    /// When the system call fails.
     pub fn is_running(&mut self) -> Result<bool> {
         self.server.is_running()
     }
@@ -215,7 +215,7 @@ impl Kafka {
         self.server.pause()
     }
 
-    /// Lets a paused broker go on.
+    /// Resumes a paused broker.
     ///
     /// # Errors
     /// When the broker does not run or the system refuses to signal.
@@ -283,7 +283,7 @@ impl Kafka {
     }
 }
 
-/// Whether a client is told of a broker. The TCP look first, since the client library logs each refused connection.
+/// Whether a client gets the metadata of a broker. A TCP connection first, since the client library logs each refused connection.
 async fn answers(port: u16) -> Result<bool> {
     if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
         return Ok(false);

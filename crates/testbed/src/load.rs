@@ -1,6 +1,6 @@
 //! Loads: several connections that write to the source at a rate, each change recorded in the [journal](crate::journal).
 //!
-//! A load goes on over a restart of the database: a worker whose connection breaks connects again. A transaction that failed has left
+//! A load continues over a restart of the database: a worker whose connection breaks connects again. A transaction that failed has left
 //! nothing in the journal either, because the journal is written in the same transaction.
 
 mod pace;
@@ -164,7 +164,7 @@ impl<W: Workload> Worker<W> {
         }
     }
 
-    /// Ends when the load is stopped or the connection is of no use any more.
+    /// Ends when the load is stopped or the connection is broken.
     async fn write_until_broken(&mut self, mut client: Client) {
         while !*self.stopped.borrow() {
             match self.transact(&mut client).await {

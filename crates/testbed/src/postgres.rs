@@ -28,7 +28,7 @@ use crate::state::StateFolder;
 use crate::tls::Tls;
 use crate::wait::{Deadline, POLL, SERVER_LIMIT};
 
-/// How many fresh ports are tried when somebody outside takes the chosen one before the server does.
+/// How many fresh ports are tried when another process takes the chosen one before the server does.
 const PORT_ATTEMPTS: usize = 3;
 
 /// A Postgres server. Dropping it ends the server and removes its data.
@@ -142,7 +142,7 @@ impl Postgres {
 
     fn program(&self, name: &str) -> Command {
         let mut command = bound_to_us(self.programs.join(name), self.account);
-        // A folder that the account may enter; settings of whoever starts us must not reach the server.
+        // A folder that the account may enter; settings of the calling environment must not reach the server.
         command
             .current_dir(self.state.path())
             .env("LC_ALL", "C")
@@ -242,7 +242,7 @@ impl Postgres {
         self.running()?.pause_all()
     }
 
-    /// Lets a paused server go on.
+    /// Resumes a paused server.
     ///
     /// # Errors
     /// When the server does not run or the system refuses to signal.

@@ -58,7 +58,7 @@ impl Process {
 
     /// Stops the process's clock; returns when every thread of it stands still.
     ///
-    /// The signal alone is not enough: on a loaded machine a thread can go on for a while after it was sent.
+    /// The signal alone is not enough: on a loaded machine a thread can continue for a while after it was sent.
     pub(crate) fn pause(&mut self) -> Result<()> {
         self.signal(Signal::STOP)?;
         let deadline = Deadline::after(SERVER_LIMIT);
@@ -76,7 +76,7 @@ impl Process {
         Ok(())
     }
 
-    /// Lets all go on that [`pause_all`](Process::pause_all) stopped.
+    /// Resumes all that [`pause_all`](Process::pause_all) stopped.
     pub(crate) fn resume_all(&mut self) -> Result<()> {
         signal_each(&descendants_of(self.id()), Signal::CONT);
         self.signal(Signal::CONT)
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_and_the_log_are_seen() {
+    async fn reports_the_end_and_the_process_log() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         let mut process = shell("echo said; exit 7", &log);

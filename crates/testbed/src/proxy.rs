@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use line::Line;
 pub use line::{Direction, Flow};
 
-/// Forwards its port to a target until told otherwise. Dropping it cuts all connections and closes the port.
+/// Forwards its port to a target until it is switched. Dropping it cuts all connections and closes the port.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
@@ -69,7 +69,7 @@ impl Proxy {
         self.line.send_modify(|line| line.set(direction, flow));
     }
 
-    /// Nothing flows any more, and nobody is told: both ends believe that they are connected.
+    /// Nothing flows any more, and neither end is notified: both believe that they are connected.
     pub fn stall(&self) {
         self.both(Flow::Held);
     }

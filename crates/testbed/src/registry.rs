@@ -12,7 +12,7 @@ use crate::spawn::bound_to_us;
 use crate::state::StateFolder;
 use crate::tls_front::TlsFront;
 
-/// How many fresh ports are tried when somebody outside takes the chosen one before the registry does.
+/// How many fresh ports are tried when another process takes the chosen one before the registry does.
 const PORT_ATTEMPTS: usize = 3;
 
 /// Limit of the Java heap, in MB.
@@ -131,7 +131,7 @@ impl Registry {
         self.server.pause()
     }
 
-    /// Lets a paused registry go on.
+    /// Resumes a paused registry.
     ///
     /// # Errors
     /// When the registry does not run or the system refuses to signal.

@@ -31,7 +31,7 @@ pub async fn send_record(brokers: &str, topic: &str, key: &str, value: &str) -> 
     })
 }
 
-/// Fences whoever uses a transactional id, as a producer that starts with it does.
+/// Fences the producer of a transactional id, as a new producer that starts with it does.
 ///
 /// # Errors
 /// When the broker cannot be reached or refuses.

@@ -75,7 +75,7 @@ impl Server {
         self.running()?.pause()
     }
 
-    /// Lets a paused process go on.
+    /// Resumes a paused process.
     pub(crate) fn resume(&mut self) -> Result<()> {
         self.running()?.signal(Signal::CONT)
     }

@@ -54,12 +54,12 @@ fn serve(queue: &Receiver<Job>) {
         answer_to,
     }) = queue.recv()
     {
-        // Nobody waits for the answer any more only if the asking thread panicked; the child is then killed here.
+        // No thread waits for the answer only if the asking thread panicked; the child is then killed here.
         if let Err(unsent) = answer_to.send(command.spawn())
             && let Ok(mut child) = unsent.0
             && let Err(error) = child.kill()
         {
-            tracing::debug!(%error, "a child that nobody waits for could not be killed");
+            tracing::debug!(%error, "a child that no thread waits for could not be killed");
         }
     }
 }

@@ -26,7 +26,7 @@ impl StateFolder {
             .prefix(&format!("{PREFIX}{server}-"))
             .tempdir()
             .map_err(file_error("create a folder in", &parent))?;
-        // Locked before it gets its name: nobody sees the lock file of a living folder unlocked.
+        // Locked before it gets its name: no process sees the lock file of a living folder unlocked.
         let unnamed = folder.path().join(".starting");
         let alive = File::create(&unnamed).map_err(file_error("create", &unnamed))?;
         alive.lock().map_err(file_error("lock", &unnamed))?;

@@ -26,7 +26,7 @@ pub struct TlsFront {
 }
 
 impl TlsFront {
-    /// Opens a loopback port with a certificate of an authority of its own. Whoever comes without TLS is turned away, whatever
+    /// Opens a loopback port with a certificate of an authority of its own. A client without TLS is turned away, whatever
     /// [`TlsOptions::required`] says.
     ///
     /// # Errors

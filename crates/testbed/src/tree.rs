@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_schema_is_shown_as_it_is() {
+    fn values_without_schema_are_shown_unchanged() {
         assert_eq!(split_id(&[0, 0, 0, 1, 2, 9]), Some((258, &[9][..])));
         assert_eq!(split_id(b"{}"), None);
         assert_eq!(without_schema(br#"{"a": [1]}"#), json!({ "a": [1] }));

@@ -12,7 +12,7 @@ pub(crate) const POLL: Duration = Duration::from_millis(20);
 /// How long a server may take to start or stop. Generous: a loaded machine is slow, and only a fault reaches the limit.
 pub(crate) const SERVER_LIMIT: Duration = Duration::from_secs(300);
 
-/// A moment after which waiting is given up.
+/// A moment after which waiting fails.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     at: Instant,
@@ -27,7 +27,7 @@ impl Deadline {
         }
     }
 
-    /// An error once the deadline has passed, with the end of the log.
+    /// An error once the deadline has passed, with the end of the process log.
     pub(crate) fn check(&self, what: impl FnOnce() -> String, log: &Path) -> Result<()> {
         if Instant::now() < self.at {
             return Ok(());

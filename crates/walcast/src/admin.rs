@@ -1,22 +1,40 @@
-//! Figures and state over HTTP: `/metrics`, `/healthz`, `/readyz`, `/status`; and requests to read existing rows.
+//! Admin port: `/metrics`, `/healthz`, `/readyz` and `/status` over HTTP, and snapshot requests on `/snapshot`.
 //!
-//! They hold no row data and no secrets. On loopback everybody may read; elsewhere whoever shows the token, but for a yes or
-//! no to probes. Requests need the token where there is one, and always where others than this machine can make them.
+//! Responses contain no row data and no secrets. On loopback every client may read; on other addresses reads require the token,
+//! except the yes or no that probes get. Requests that change state require the token on every address. Requests that a web page
+//! sends are always rejected.
+//!
+//! ```text
+//! serving: accept ─▶ connections: count, timeouts ─▶ certificates: TLS ─▶ gate: host, origin, token, size ─▶ handlers
+//! ```
 
-mod access;
+mod addressed;
+mod certificates;
 mod changes;
+mod connections;
+mod connectors;
+mod exposition;
+mod gate;
+mod host;
 mod observed;
+mod origin;
 mod reading;
+mod rejected;
 mod requests;
-mod tls;
+mod served;
+mod serving;
+mod stored_token;
+mod token;
+mod token_places;
 mod wal;
+mod watched;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{DefaultBodyLimit, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
@@ -24,138 +42,172 @@ use axum::routing::get;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
-use walcast_delivery::SnapshotControl;
+use walcast_mapper::Secret;
 
-pub(crate) use self::access::Access;
-pub(crate) use self::observed::{Identity, Observed};
+use self::addressed::Addressed;
+use self::certificates::{Certificates, TlsError, TlsFiles};
+pub(crate) use self::connectors::Connectors;
+use self::host::Hosts;
+use self::observed::Observed;
 pub(crate) use self::reading::ExistingRows;
-use self::tls::{TlsError, TlsFiles, TlsListener, Unusable};
+use self::served::Served;
+pub(crate) use self::stored_token::{StoredToken, TokenFileError, find as find_token};
+use self::token::Access;
+pub(crate) use self::token_places::{Place, of_process, to_search, to_store};
 use crate::config::AdminSection;
 
-/// What is served.
-#[derive(Debug)]
-pub(crate) struct Served {
-    pub(crate) observed: Observed,
-    /// The way into the connector.
-    pub(crate) control: SnapshotControl,
-    /// Who may ask for something.
-    pub(crate) access: Access,
-}
-
-/// Nothing can be served.
+/// Error that prevents the admin port from starting.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AdminError {
-    /// The address cannot be had.
+    /// The address cannot be bound.
     #[error("cannot listen on {listen}: {source}; choose another [admin] listen, or \"off\"")]
     Address {
         listen: SocketAddr,
         #[source]
         source: io::Error,
     },
-    /// Certificates or keys cannot be used.
+    /// A certificate or a key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// A stored token cannot be used.
+    #[error(transparent)]
+    Token(#[from] TokenFileError),
 }
 
-/// Where questions come in.
+/// Listening socket with everything that decides which requests are served.
 #[derive(Debug)]
-pub(crate) enum Listener {
-    Plain(TcpListener),
-    Tls(TlsListener),
+pub(crate) struct Port {
+    listener: TcpListener,
+    certificates: Option<Certificates>,
+    hosts: Hosts,
+    access: Access,
 }
 
-/// What Prometheus asks for by name.
+/// Content type of the OpenMetrics text format, which Prometheus requests by name.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Takes the address and reads the certificates, so that what cannot be had is an error of the start.
+/// Binds the address and reads certificates and token, so that a failure of any of them is a startup error.
 ///
 /// # Errors
-/// The address is taken, or not ours; a certificate or a key cannot be used.
-pub(crate) async fn bind(listen: SocketAddr, section: &AdminSection) -> Result<Listener, AdminError> {
+/// The address is in use or not local; a certificate or a key cannot be used; a stored token cannot be used.
+pub(crate) async fn open(
+    listen: SocketAddr,
+    section: &AdminSection,
+    places: &[Place],
+) -> Result<Port, AdminError> {
     let failed = |source| AdminError::Address { listen, source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let files = TlsFiles::of(section);
-    info!(%address, tls = files.is_some(), "serving /metrics, /healthz, /readyz, /status and /snapshot");
+    let certificates = match TlsFiles::of(section) {
+        Some(files) => Some(Certificates::read(files).await?),
+        None => None,
+    };
+    info!(%address, tls = certificates.is_some(), "serving /metrics, /healthz, /readyz, /status and /snapshot");
+    let token = read_token(section, places)?;
     if !address.ip().is_loopback() {
-        match (&section.token, &files) {
-            (None, _) => warn!(
+        if section.token.is_none() {
+            warn!(
                 %address,
-                "beyond this machine only /healthz and /readyz are answered: set token or token_file in [admin]"
-            ),
-            (Some(_), None) => warn!(
+                "only /healthz and /readyz are served to other machines: set token or token_file in [admin]"
+            );
+        } else if certificates.is_none() {
+            warn!(
                 %address,
-                "the token and figures go beyond this machine unencrypted: set certificate_file and key_file in [admin]"
-            ),
-            (Some(_), Some(_)) => {}
+                "the token and the metrics are sent to other machines unencrypted: set certificate_file and key_file in [admin]"
+            );
         }
     }
-    Ok(match files {
-        None => Listener::Plain(listener),
-        Some(files) => Listener::Tls(TlsListener::over(listener, files).map_err(|error| match error {
-            Unusable::Files(error) => AdminError::Tls(error),
-            Unusable::Address(source) => failed(source),
-        })?),
+    Ok(Port {
+        listener,
+        certificates,
+        hosts: Hosts::new(section, address),
+        access: Access::new(token, address),
     })
 }
 
-/// Serves until dropped.
-///
-/// # Errors
-/// The listener fails for good.
-pub(crate) async fn serve(listener: Listener, served: Arc<Served>) -> io::Result<()> {
-    let router = router(served);
-    match listener {
-        Listener::Plain(listener) => axum::serve(listener, router).await,
-        Listener::Tls(listener) => axum::serve(listener, router).await,
+/// Reads the token of the configuration, or the stored token.
+fn read_token(section: &AdminSection, places: &[Place]) -> Result<Option<Secret>, TokenFileError> {
+    if section.token.is_some() {
+        return Ok(section.token.clone());
+    }
+    match stored_token::ensure(places)? {
+        Ok(StoredToken { token, path }) => {
+            info!(path = %path.display(), "requests that change state require the token in this file");
+            Ok(Some(token))
+        }
+        Err(unusable) => {
+            let places: Vec<String> = unusable.iter().map(ToString::to_string).collect();
+            warn!(
+                places = places.join(", "),
+                "requests that change state are rejected, because no token can be stored: set token or token_file in [admin]"
+            );
+            Ok(None)
+        }
     }
 }
 
+/// Serves these connectors until dropped.
+pub(crate) async fn serve(port: Port, connectors: Connectors) {
+    let served = Served {
+        connectors,
+        hosts: port.hosts,
+        access: port.access,
+    };
+    serving::serve(port.listener, port.certificates, router(Arc::new(served))).await;
+}
+
 fn router(served: Arc<Served>) -> Router {
-    let for_readers = Router::new()
+    let authorized = Router::new()
         .route("/metrics", get(metrics))
         .route("/status", get(status))
-        .route("/snapshot", get(requests::status).post(requests::carry_out))
-        .route_layer(middleware::from_fn_with_state(Arc::clone(&served), readers));
+        .route("/snapshot", get(requests::status).post(requests::execute))
+        .route_layer(middleware::from_fn_with_state(
+            Arc::clone(&served),
+            require_read_access,
+        ));
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .merge(for_readers)
+        .merge(authorized)
         .fallback(unknown)
+        .layer(DefaultBodyLimit::max(gate::BODY_BYTES_MAX))
+        // The last layer runs first, for every path.
+        .layer(middleware::from_fn_with_state(Arc::clone(&served), gate::pass))
         .with_state(served)
 }
 
-/// Lets through who may read.
-async fn readers(State(served): State<Arc<Served>>, request: Request, next: Next) -> Response {
+/// Passes requests of clients that may read.
+async fn require_read_access(State(served): State<Arc<Served>>, request: Request, next: Next) -> Response {
     match served.access.check_reader(request.headers()) {
         Ok(()) => next.run(request).await,
-        Err(denied) => requests::refuse(denied),
+        Err(rejected) => rejected.into_response(),
     }
 }
 
 async fn metrics(State(served): State<Arc<Served>>) -> Response {
-    match served.observed.exposition() {
+    match exposition::exposition(served.connectors.iter()) {
         Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
-/// The process answers; whether it gets anywhere is `/readyz`. A restart does not heal a connector that halted.
+/// Liveness of the process. `/readyz` reports whether changes flow: a restart does not help a connector that halted.
 async fn healthz() -> Json<serde_json::Value> {
     Json(json!({ "alive": true }))
 }
 
-/// An instance that stands by is ready to a rollout, which waits for it, and not to whoever waits for changes.
-const STANDBY_WILL_DO: &str = "standby=true";
+/// Query with which a rollout asks: it counts a standby as ready. Clients that wait for changes do not.
+const STANDBY_IS_READY: &str = "standby=true";
 
-/// Why it is not ready can name hosts and tables: that is for those who may read.
+/// Readiness. The reason can name hosts and tables, so only clients that may read get it.
 async fn readyz(
     State(served): State<Arc<Served>>,
-    RawQuery(asked): RawQuery,
+    Addressed(connector): Addressed,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let standby_will_do = asked.as_deref() == Some(STANDBY_WILL_DO);
-    let readiness = served.observed.readiness(standby_will_do);
+    let standby_is_ready = query.as_deref() == Some(STANDBY_IS_READY);
+    let readiness = Observed::new(&connector).readiness(standby_is_ready);
     let code = if readiness.ready {
         StatusCode::OK
     } else {
@@ -167,8 +219,8 @@ async fn readyz(
     }
 }
 
-async fn status(State(served): State<Arc<Served>>) -> Response {
-    match served.observed.report() {
+async fn status(Addressed(connector): Addressed) -> Response {
+    match Observed::new(&connector).report() {
         Ok(report) => Json(report).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
@@ -177,7 +229,7 @@ async fn status(State(served): State<Arc<Served>>) -> Response {
 async fn unknown() -> (StatusCode, &'static str) {
     (
         StatusCode::NOT_FOUND,
-        "there are /metrics, /healthz, /readyz, /status and /snapshot\n",
+        "not found; the paths are /metrics, /healthz, /readyz, /status and /snapshot\n",
     )
 }
 

@@ -1,27 +1,27 @@
-//! The command line: one file for each command.
+//! Command line: one module per command.
 
 mod check;
 mod checkpoint;
 mod completions;
+mod config_args;
 mod dlq;
 mod migrate;
 mod run;
 mod snapshot;
 mod tail;
-mod take_over;
 #[cfg(test)]
 mod tests;
 
 use std::future::Future;
-use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
-use tracing::warn;
+use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::{Config, LogFormat};
+use self::config_args::start_log;
+use crate::config::LogFormat;
 use crate::exit::{Exit, help_end};
-use crate::log::{self, LogArgs, LogOptions};
+use crate::log::{LogArgs, LogOptions};
+use crate::memory;
 
 /// Change data capture from Postgres to Kafka: exactly once, in commit order.
 #[derive(Debug, Parser)]
@@ -52,36 +52,24 @@ enum Command {
     Snapshot(snapshot::SnapshotArgs),
     Dlq(dlq::DlqArgs),
     Migrate(migrate::MigrateArgs),
-    TakeOver(take_over::TakeOverArgs),
     Completions(completions::CompletionsArgs),
 }
 
-/// Where the configuration is.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct ConfigArgs {
-    /// The configuration file
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "WALCAST_CONFIG",
-        default_value = "walcast.toml"
-    )]
-    config: PathBuf,
-}
-
 impl Cli {
-    /// Does what the command line says.
+    /// Executes the command.
     ///
     /// # Errors
-    /// It cannot be done; [`Exit::of`] has the code.
+    /// The command fails; [`Exit::of`] returns the exit code.
     pub(crate) fn execute(self) -> anyhow::Result<Exit> {
+        // Every command except completions reads secrets.
+        memory::keep_private()
+            .context("the operating system does not keep the memory of this process private")?;
         match self.command {
             Command::Run(args) => {
                 let config = args.config.load(&self.log)?;
                 block_on(Box::pin(run::run(config)))
             }
-            // Its result lists what is exposed.
+            // The findings of the check include exposed secrets.
             Command::Check(args) => {
                 let config = args.config.read(&self.log)?;
                 block_on(Box::pin(check::check(config, args.json)))
@@ -108,46 +96,19 @@ impl Cli {
                 let config = args.config.load(&self.log)?;
                 block_on(Box::pin(dlq::dlq(config, args.action)))
             }
-            Command::Migrate(args) => match args.source {
-                migrate::Source::Debezium(args) => migrate::debezium(&args),
+            Command::Migrate(args) => match args.action {
+                migrate::Action::DebeziumConfig(args) => migrate::debezium_config::run(&args),
+                migrate::Action::DebeziumOffset(args) => {
+                    let config = args.config.load(&self.log)?;
+                    block_on(Box::pin(migrate::debezium_offset::run(config, args)))
+                }
             },
-            Command::TakeOver(args) => {
-                let config = args.config.load(&self.log)?;
-                block_on(Box::pin(take_over::run(config, args)))
-            }
-            Command::Completions(args) => completions::completions(args.shell),
+            Command::Completions(args) => completions::completions(args.shell, Self::command()),
         }
     }
 }
 
-impl ConfigArgs {
-    /// Reads the configuration, begins to log as it says, and warns of what others can get at.
-    fn load(&self, flags: &LogArgs) -> anyhow::Result<Config> {
-        let config = self.read(flags)?;
-        for exposed in &config.exposed {
-            warn!("{exposed}");
-        }
-        Ok(config)
-    }
-
-    /// Reads the configuration and begins to log as it says.
-    fn read(&self, flags: &LogArgs) -> anyhow::Result<Config> {
-        let config = Config::load(&self.config)?;
-        let options = LogOptions {
-            format: config.log.format,
-            level: config.log.level.clone(),
-        };
-        start_log(flags, options)?;
-        Ok(config)
-    }
-}
-
-fn start_log(flags: &LogArgs, configured: LogOptions) -> anyhow::Result<()> {
-    log::start(&flags.resolve(std::env::var("RUST_LOG").ok(), configured))?;
-    Ok(())
-}
-
-/// One thread reads and encodes, one talks to Kafka and answers keepalives; more would only take memory.
+/// Number of threads: one reads and encodes, one serves Kafka and answers keepalives; more would only use memory.
 const WORKER_THREADS: usize = 2;
 
 fn block_on(command: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
@@ -155,9 +116,9 @@ fn block_on(command: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Resu
         .worker_threads(WORKER_THREADS)
         .enable_all()
         .build()
-        .context("the system gives no threads")?;
+        .context("cannot start worker threads")?;
     let outcome = runtime.block_on(command);
-    // A blocking call of a client library that still waits for an answer must not delay the end.
+    // A blocking call of a client library that still waits for a response must not delay the exit.
     runtime.shutdown_background();
     outcome
 }

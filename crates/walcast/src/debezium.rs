@@ -1,11 +1,12 @@
-//! Coming from the Debezium Postgres connector: its configuration becomes ours, its stored position our first checkpoint.
+//! Migration from the Debezium Postgres connector: translates its configuration to that of walcast, and its stored offset to
+//! the first checkpoint.
 //!
 //! ```text
-//! connector.json, worker.properties ──Given──▶ rules ──Draft──▶ walcast.toml, line by line, and what has no counterpart
-//! offsets topic, file or text ──Offset──▶ walcast_delivery::take_over ──▶ checkpoint
+//! connector.json, worker.properties ──Given──▶ rules ──Draft──▶ walcast.toml, and a finding for each property
+//! offsets topic, file or text ──Offset──▶ walcast_delivery::import_offset ──▶ checkpoint
 //! ```
 //!
-//! Nothing is guessed: a value that has no exact counterpart is reported. Secrets are never copied.
+//! A value without an exact counterpart is reported, never approximated. Secrets are never copied.
 
 mod draft;
 mod given;

@@ -1,32 +1,32 @@
-//! How the program ends: exit codes, and the one line that says why.
+//! Exit codes, and the error line that is printed with them.
 
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use walcast_delivery::{DeliveryError, RewindRefused, TakeOverError};
+use walcast_delivery::{DeliveryError, ImportError, RewindRejected};
 use walcast_postgres::PostgresError;
 
 use crate::config::ConfigError;
 use crate::debezium::{InputError, OffsetError, StoredError, WorkerError};
 
-/// What the exit code tells. The numbers are part of the interface: scripts and supervisors decide by them.
+/// Meaning of an exit code. The numbers are part of the interface: scripts and supervisors depend on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Done, or stopped because it was asked to.
+    /// Done, or stopped by a signal.
     Done,
-    /// A check failed, or a request was refused with the reason.
-    Refused,
+    /// A check failed, or a request was rejected.
+    Rejected,
     /// The command line or the configuration is wrong.
     Usage,
-    /// Going on could lose or double changes, also by leaving out one that Kafka or the registry does not take: somebody
-    /// has to decide. A restart does not help.
+    /// Continuing could lose or duplicate changes, or skip one that Kafka or the registry rejects: an operator has to decide.
+    /// A restart does not help.
     Halted,
     /// Another instance with the same name has taken over. A restart would make this one the standby.
     Fenced,
     /// A server could not be reached, or something else failed. A restart may help.
     Failed,
-    /// Done, but something that was asked for has no counterpart here, or cannot be dealt with so.
+    /// Done, but a part of the request has no counterpart here, or could not be processed.
     Incomplete,
 }
 
@@ -38,13 +38,13 @@ macro_rules! help_end {
             $examples,
             "\n\nExit codes:\n",
             "  0  done, or stopped by SIGTERM or SIGINT\n",
-            "  1  a check failed, or what was asked for was refused\n",
+            "  1  a check failed, or the request was rejected\n",
             "  2  the command line or the configuration is wrong\n",
-            "  3  halted: going on could lose or double changes; the message says what to do\n",
+            "  3  halted: continuing could lose or duplicate changes; the message says what to do\n",
             "  4  another instance with the same name has taken over\n",
             "  5  a server could not be reached, or something else failed\n",
-            "  6  migrate: written, but something has no counterpart; dlq retry: some dead letters are left\n",
-            "  128 + n  ended at once by a second signal n",
+            "  6  migrate: written, but settings have no counterpart; dlq redeliver: some dead letters remain\n",
+            "  128 + n  terminated immediately by a second signal n",
         )
     };
 }
@@ -54,7 +54,7 @@ impl Exit {
     pub(crate) const fn code(self) -> u8 {
         match self {
             Exit::Done => 0,
-            Exit::Refused => 1,
+            Exit::Rejected => 1,
             Exit::Usage => 2,
             Exit::Halted => 3,
             Exit::Fenced => 4,
@@ -63,7 +63,7 @@ impl Exit {
         }
     }
 
-    /// The code for an error of any kind that a command can end with.
+    /// Exit code for an error with which a command ends.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         let causes = || error.chain();
         if causes()
@@ -72,15 +72,21 @@ impl Exit {
             return Exit::Usage;
         }
         let is_setting = |error: &PostgresError| {
-            matches!(error, PostgresError::Setting { .. } | PostgresError::Conninfo(_))
+            matches!(
+                error,
+                PostgresError::Setting { .. }
+                    | PostgresError::PublicationMissing { .. }
+                    | PostgresError::NoTableMatches { .. }
+                    | PostgresError::Conninfo(_)
+            )
         };
         if causes().filter_map(|cause| cause.downcast_ref()).any(is_setting) {
             return Exit::Usage;
         }
         if causes()
-            .any(|cause| cause.is::<RewindRefused>() || cause.is::<Refusal>() || is_take_over_refused(cause))
+            .any(|cause| cause.is::<RewindRejected>() || cause.is::<Rejection>() || is_import_rejected(cause))
         {
-            return Exit::Refused;
+            return Exit::Rejected;
         }
         match causes().find_map(|cause| cause.downcast_ref::<DeliveryError>()) {
             Some(error) if error.is_fenced() => Exit::Fenced,
@@ -90,9 +96,9 @@ impl Exit {
     }
 }
 
-/// What a take-over refuses: the other connector's notes, or the state it is in.
-fn is_take_over_refused(cause: &(dyn Error + 'static)) -> bool {
-    matches!(cause.downcast_ref(), Some(TakeOverError::Refused(_)))
+/// Whether an offset import rejected the offset of the Debezium connector, or the state of that connector.
+fn is_import_rejected(cause: &(dyn Error + 'static)) -> bool {
+    matches!(cause.downcast_ref(), Some(ImportError::Rejected(_)))
         || matches!(cause.downcast_ref(), Some(WorkerError::NotStopped { .. }))
         || cause.is::<OffsetError>()
         || cause.is::<StoredError>()
@@ -104,56 +110,34 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The command line asks for something that makes no sense.
+/// Error in the arguments of a command.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct UsageError(pub(crate) String);
 
-/// A check failed, or a request was refused.
+/// Failed check, or rejected request.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Refusal {
-    /// Some preconditions do not hold; they are printed already.
+pub(crate) enum Rejection {
+    /// Some preconditions do not hold; the command has printed them.
     #[error("{failed} of {all} checks failed")]
     Checks {
-        /// How many failed.
+        /// Number of failed checks.
         failed: usize,
-        /// How many there are.
+        /// Number of all checks.
         all: usize,
     },
-    /// A question was not answered with yes.
-    #[error("nothing was changed: {0} needs a yes, or --yes where nobody can be asked")]
+    /// The user did not confirm.
+    #[error("nothing was changed: {0} needs confirmation; pass --yes where there is no terminal")]
     NotConfirmed(&'static str),
     /// A file would be overwritten.
     #[error("{} exists; --force overwrites it", .0.display())]
     Exists(PathBuf),
-    /// The running connector refuses what it was asked for.
+    /// The running connector rejects the request.
     #[error("{0}")]
     Request(String),
-    /// Another instance leads.
-    #[error("the connector {0:?} is running (another instance leads); stop it first")]
+    /// Another instance is the leader.
+    #[error("the connector {0:?} is running (another instance is the leader); stop it first")]
     Running(String),
-}
-
-/// An error and its causes on one line. A cause that the text before it already quotes is not said twice.
-pub(crate) fn one_line(error: &(dyn Error + 'static)) -> String {
-    let mut line = String::new();
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        let text = cause
-            .to_string()
-            .lines()
-            .map(str::trim)
-            .collect::<Vec<_>>()
-            .join("; ");
-        if line.is_empty() {
-            line = text;
-        } else if !line.contains(&text) {
-            line.push_str(": ");
-            line.push_str(&text);
-        }
-        next = cause.source();
-    }
-    line
 }
 
 #[cfg(test)]
@@ -173,10 +157,10 @@ mod tests {
         let sink = |fault: KafkaError| anyhow::Error::new(DeliveryError::Sink(fault.into()));
         let cases: [(anyhow::Error, Exit); 8] = [
             (UsageError("no".to_owned()).into(), Exit::Usage),
-            (Refusal::Checks { failed: 1, all: 2 }.into(), Exit::Refused),
+            (Rejection::Checks { failed: 1, all: 2 }.into(), Exit::Rejected),
             (
-                RewindRefused::SlotMissing { slot: "s".to_owned() }.into(),
-                Exit::Refused,
+                RewindRejected::SlotMissing { slot: "s".to_owned() }.into(),
+                Exit::Rejected,
             ),
             (
                 anyhow::Error::new(DeliveryError::from(halt)).context("run"),
@@ -208,7 +192,7 @@ mod tests {
     fn the_documented_codes_are_the_real_ones() {
         for (exit, words) in [
             (Exit::Done, "done"),
-            (Exit::Refused, "a check failed"),
+            (Exit::Rejected, "a check failed"),
             (Exit::Usage, "the command line"),
             (Exit::Halted, "halted"),
             (Exit::Fenced, "another instance"),
@@ -220,15 +204,5 @@ mod tests {
                 "{exit:?}"
             );
         }
-    }
-
-    #[test]
-    fn causes_are_said_once_and_on_one_line() {
-        let error = anyhow::anyhow!("connection refused")
-            .context("postgres: connection refused")
-            .context("run");
-        assert_eq!(one_line(error.as_ref()), "run: postgres: connection refused");
-        let error = anyhow::anyhow!("a\n  b").context("outer");
-        assert_eq!(one_line(error.as_ref()), "outer: a; b");
     }
 }

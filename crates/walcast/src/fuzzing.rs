@@ -1,22 +1,22 @@
-//! What must hold for any text of a configuration file: asked by crates/fuzz and by the tests here.
+//! Properties that hold for every text of a configuration file: checked by crates/fuzz and by the tests of this crate.
 
 use walcast_postgres::Environment;
 
-use crate::config::{Config, ConfigError, Surroundings};
+use crate::config::{Config, ConfigError, ConfigInputs};
 
-/// What every variable holds.
+/// Value of every environment variable.
 const VARIABLE: &str = "value";
 
-/// A table that there is not.
+/// Name of a section that does not exist.
 const UNKNOWN_TABLE: &str = "walcast_has_no_such_table";
 
 /// Reads `data` as a configuration file.
 ///
 /// # Panics
-/// An error is not one line that says something, points behind the end of the file, or a configuration that is taken is also
-/// taken with a table that there is not.
+/// An error is empty, has several lines or points behind the end of the file; or a valid configuration remains valid with an
+/// unknown section.
 pub fn check_configuration(data: &[u8]) {
-    // A file that is not text is refused before it is read.
+    // A file that is not UTF-8 is rejected before it is parsed.
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
@@ -24,20 +24,20 @@ pub fn check_configuration(data: &[u8]) {
         Ok(config) => {
             assert!(!format!("{config:?}").is_empty());
             let longer = format!("{text}\n[{UNKNOWN_TABLE}]\n");
-            let refused = parse(&longer).expect_err("a table that there is not was taken");
-            let refused = refused.to_string();
-            assert!(refused.contains(UNKNOWN_TABLE), "{refused}");
+            let rejected = parse(&longer).expect_err("an unknown section was accepted");
+            let rejected = rejected.to_string();
+            assert!(rejected.contains(UNKNOWN_TABLE), "{rejected}");
         }
         Err(error) => check_error(&error, text),
     }
 }
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
-    let surroundings = Surroundings {
+    let inputs = ConfigInputs {
         lookup: &|_| Ok(VARIABLE.to_owned()),
         postgres: Environment::default(),
     };
-    Config::parse("walcast.toml", text, &surroundings)
+    Config::parse("walcast.toml", text, &inputs)
 }
 
 fn check_error(error: &ConfigError, text: &str) {

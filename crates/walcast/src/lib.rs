@@ -1,17 +1,23 @@
 //! `walcast`: change data capture from Postgres to Kafka, exactly once, in commit order.
 //!
-//! The binary reads the configuration, wires source, sink and delivery loop together, and shows what goes on: logs on
-//! stderr, figures and state over HTTP, results on stdout. It decides nothing about delivery.
+//! The binary reads the configuration, connects source, sink and delivery loop, and reports their state: logs on stderr,
+//! metrics and status over HTTP, results on stdout. It decides nothing about delivery.
 
 mod admin;
+mod answers;
 mod cli;
 mod config;
+mod connector_handle;
 mod debezium;
+mod descriptors;
 mod exit;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod log;
+mod memory;
+mod printable;
+mod remedy;
 mod signal_topic;
 mod signals;
 mod stdout;
@@ -23,16 +29,18 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::Cli;
-use crate::exit::{Exit, one_line};
+use crate::exit::Exit;
+use crate::printable::printable;
+use crate::remedy::describe;
 
-/// The program: does what its command line says, and tells by its exit code how that went.
+/// Executes the command line; the exit code reports the outcome.
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().execute() {
         Ok(exit) => exit.into(),
         Err(error) => {
-            let printed = writeln!(io::stderr(), "error: {}", one_line(error.as_ref()));
-            // Without stderr there is nobody to tell but by the code.
+            let printed = writeln!(io::stderr(), "error: {}", printable(&describe(error.as_ref())));
+            // Without stderr the exit code is the only report.
             drop(printed);
             Exit::of(&error).into()
         }

@@ -1,23 +1,32 @@
-//! Log lines on stderr.
+//! Log lines on stderr. One event is one line, whatever its fields contain.
+
+mod fields;
+mod json;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, IsTerminal};
 
+use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use self::fields::PrintableFields;
+use self::json::PrintableJson;
 use crate::config::LogFormat;
 use crate::exit::UsageError;
 
-/// What to log and how.
+/// Settings of the process log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogOptions {
     pub(crate) format: LogFormat,
-    /// In the language of `RUST_LOG`.
+    /// Filter in the syntax of `RUST_LOG`.
     pub(crate) level: String,
 }
 
-/// What the command line says; it wins over the environment, which wins over the configuration.
+/// Log settings of the command line. They take precedence over the environment, which takes precedence over the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub(crate) struct LogArgs {
     /// How log lines look [default: log.format, or human]
@@ -30,7 +39,7 @@ pub(crate) struct LogArgs {
 }
 
 impl LogArgs {
-    /// What holds in the end. `rust_log` is the variable, `configured` the file.
+    /// Effective settings. `rust_log` is the environment variable, `configured` comes from the configuration.
     pub(crate) fn resolve(&self, rust_log: Option<String>, configured: LogOptions) -> LogOptions {
         let rust_log = rust_log.filter(|level| !level.is_empty());
         LogOptions {
@@ -40,78 +49,49 @@ impl LogArgs {
     }
 }
 
-/// Begins to log; once in a process.
+/// Starts logging; to be called once per process.
 ///
 /// # Errors
-/// The level cannot be read.
+/// The level cannot be parsed.
 pub(crate) fn start(options: &LogOptions) -> Result<(), UsageError> {
     let filter = EnvFilter::try_new(&options.level).map_err(|error| {
         let level = &options.level;
         UsageError(format!(
-            "log level {level:?} cannot be read ({error}); use error, warn, info, debug or trace, or a list as in RUST_LOG"
+            "log level {level:?} cannot be parsed ({error}); use error, warn, info, debug or trace, or a list as in RUST_LOG"
         ))
     })?;
-    let lines = fmt().with_env_filter(filter).with_writer(io::stderr);
     let started = match options.format {
         LogFormat::Human => {
-            let is_colourful = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            lines
-                .with_ansi(is_colourful)
-                .with_target(false)
-                .finish()
-                .try_init()
+            let is_colored = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            human(filter, io::stderr, is_colored).try_init()
         }
-        LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .finish()
-            .try_init(),
+        LogFormat::Json => json_lines(filter, || PrintableJson(io::stderr())).try_init(),
     };
     started.map_err(|error| UsageError(format!("logging cannot be started: {error}")))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn human<W>(filter: EnvFilter, writer: W, is_colored: bool) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(is_colored)
+        .with_target(false)
+        .fmt_fields(PrintableFields)
+        .finish()
+}
 
-    #[test]
-    fn flags_win_over_the_environment_and_that_over_the_file() {
-        let configured = LogOptions {
-            format: LogFormat::Json,
-            level: "warn".to_owned(),
-        };
-        let flags = LogArgs {
-            log_format: Some(LogFormat::Human),
-            log_level: Some("debug".to_owned()),
-        };
-        let level = |args: &LogArgs, rust_log: Option<&str>| {
-            args.resolve(rust_log.map(str::to_owned), configured.clone())
-                .level
-        };
-        assert_eq!(level(&flags, Some("trace")), "debug");
-        assert_eq!(level(&LogArgs::default(), Some("trace")), "trace");
-        assert_eq!(level(&LogArgs::default(), Some("")), "warn");
-        assert_eq!(level(&LogArgs::default(), None), "warn");
-        assert_eq!(flags.resolve(None, configured.clone()).format, LogFormat::Human);
-        assert_eq!(
-            LogArgs::default().resolve(None, configured).format,
-            LogFormat::Json
-        );
-    }
-
-    #[test]
-    fn a_level_that_cannot_be_read_is_refused() {
-        let error = start(&LogOptions {
-            format: LogFormat::Human,
-            level: "a=b=c".to_owned(),
-        })
-        .unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("log level \"a=b=c\" cannot be read"),
-            "{error}"
-        );
-    }
+fn json_lines<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .finish()
 }

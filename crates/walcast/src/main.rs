@@ -1,4 +1,4 @@
-//! `walcast`: everything is in the library, so that it can be asked without the program too.
+//! `walcast`: the code is in the library, so that fuzz targets can call it.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Signals that come through a topic of Kafka, one after the other.
+//! Consumer of the signal topic: executes signals one after the other.
 
 use std::time::Duration;
 
@@ -6,10 +6,12 @@ use tracing::{debug, info, warn};
 use walcast_delivery::{SnapshotControl, SnapshotUnanswered};
 use walcast_kafka::{KafkaError, SignalTopic};
 
-/// How long a topic that cannot be read, or is not there yet, is left alone.
+use crate::remedy::describe;
+
+/// Delay before a topic that cannot be read, or does not exist yet, is tried again.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Why following a topic had to begin again.
+/// Reason for which consumption of the topic restarts.
 #[derive(Debug, thiserror::Error)]
 enum Interrupted {
     #[error(transparent)]
@@ -18,15 +20,15 @@ enum Interrupted {
     Unanswered(#[from] SnapshotUnanswered),
 }
 
-/// Hands every record with our key to the connector, which carries each out once. Never ends.
+/// Passes every record with the given key to the connector, which executes each once. Never returns.
 pub(crate) async fn follow(topic: SignalTopic, key: String, control: SnapshotControl) {
     loop {
         match try_follow(&topic, &key, &control).await {
             Interrupted::Kafka(error) => {
-                warn!(%error, "signals cannot be read, trying again");
+                warn!(error = describe(&error), "signals cannot be read; retrying");
                 tokio::time::sleep(PAUSE).await;
             }
-            // The stream is begun anew meanwhile, and takes requests again then.
+            // The stream is restarting, and accepts requests afterwards.
             Interrupted::Unanswered(error) => debug!(%error, "a signal was not stored"),
         }
     }
@@ -34,12 +36,12 @@ pub(crate) async fn follow(topic: SignalTopic, key: String, control: SnapshotCon
 
 async fn try_follow(topic: &SignalTopic, key: &str, control: &SnapshotControl) -> Interrupted {
     let outcome: Result<std::convert::Infallible, Interrupted> = async {
-        // In a topic that is not there yet every record is one that comes after this moment.
+        // In a topic that does not exist yet, every record is written after this moment.
         let end = topic.end().await?;
         let from = control.signals_from(end.unwrap_or(0)).await?;
         info!(offset = from, "listening for signals");
         if end.is_none() {
-            info!("there is no signal topic yet");
+            info!("the signal topic does not exist yet");
             while topic.end().await?.is_none() {
                 tokio::time::sleep(PAUSE).await;
             }

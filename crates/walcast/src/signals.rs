@@ -1,25 +1,25 @@
-//! SIGTERM and SIGINT: the first asks to stop in good order, the second stops at once.
+//! SIGTERM and SIGINT: the first signal requests a clean stop, the second terminates the process immediately.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
-/// Both signals, listened to from the moment this exists.
+/// Handlers of both signals, installed as long as this value exists.
 #[derive(Debug)]
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
-/// Codes of processes that a signal ended begin here.
+/// Exit code of a process that a signal terminated, minus the number of the signal.
 const SIGNAL_EXIT: i32 = 128;
 
 impl Signals {
-    /// Begins to listen; must be called within a runtime.
+    /// Installs the handlers; must be called within a runtime.
     ///
     /// # Errors
-    /// The system takes no handler.
+    /// A handler cannot be installed.
     pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -35,18 +35,18 @@ impl Signals {
         }
     }
 
-    /// Waits for the first signal; from then on a second one ends the process at once.
+    /// Waits for the first signal; from then on a second signal terminates the process immediately.
     pub(crate) async fn stop(mut self) {
         let first = self.next().await;
         info!(
             signal = first.as_raw_value(),
-            "asked to stop; a second signal ends at once"
+            "stopping; a second signal terminates immediately"
         );
         tokio::spawn(async move {
             let second = self.next().await;
             warn!(
                 signal = second.as_raw_value(),
-                "ended at once; what was not committed is aborted by the next start"
+                "terminated immediately; the next start aborts the open transaction"
             );
             std::process::exit(SIGNAL_EXIT + second.as_raw_value());
         });

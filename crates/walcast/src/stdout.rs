@@ -1,23 +1,27 @@
-//! What commands print: results go to stdout, everything else to stderr.
+//! Standard output of commands: results are printed to stdout, everything else to stderr.
 
 use std::io::{self, ErrorKind, Write};
 
-/// Stdout, whose reader may go away at any time (`walcast tail … | head`): that is an end, not an error.
+use serde::Serialize;
+
+use crate::printable::{printable, printable_json};
+
+/// Stdout, whose reader may close it at any time (`walcast tail … | head`): that ends the command and is not an error.
 #[derive(Debug)]
 pub(crate) struct Output<W> {
     writer: W,
 }
 
-/// Whether anybody still reads.
+/// State of the reader of stdout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reader {
-    /// Somebody does.
+    /// Stdout is open.
     Present,
-    /// Nobody does: the command may end, successfully.
+    /// The reader closed stdout: the command may end successfully.
     Gone,
 }
 
-/// Enough for the lines of one transaction to go out in few system calls.
+/// Buffer size: the lines of one transaction are written in few system calls.
 const BUFFER_BYTES: usize = 64 << 10;
 
 /// The process's stdout.
@@ -28,7 +32,7 @@ pub(crate) fn stdout() -> Output<io::BufWriter<io::Stdout>> {
 }
 
 impl<W: Write> Output<W> {
-    /// Prints bytes as they are; they may wait for [`Output::flush`].
+    /// Prints bytes unchanged, such as a script; they may stay buffered until [`Output::flush`].
     ///
     /// # Errors
     /// Stdout cannot be written to, though it is open (a full disk).
@@ -36,19 +40,56 @@ impl<W: Write> Output<W> {
         present(self.writer.write_all(bytes))
     }
 
-    /// Prints a line; it may wait for [`Output::flush`].
+    /// Prints a text as one line; it may stay buffered until [`Output::flush`].
     ///
     /// # Errors
     /// As [`Output::write`].
     pub(crate) fn line(&mut self, text: &str) -> io::Result<Reader> {
+        self.ended(&printable(text))
+    }
+
+    /// Prints each text as one line; the lines may stay buffered until [`Output::flush`].
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    pub(crate) fn lines<L: AsRef<str>>(&mut self, lines: impl IntoIterator<Item = L>) -> io::Result<Reader> {
+        for line in lines {
+            if self.line(line.as_ref())? == Reader::Gone {
+                return Ok(Reader::Gone);
+            }
+        }
+        Ok(Reader::Present)
+    }
+
+    /// Prints a value as indented JSON; it may stay buffered until [`Output::flush`].
+    ///
+    /// # Errors
+    /// As [`Output::write`]; the value cannot be serialized to JSON.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> anyhow::Result<Reader> {
+        let json = serde_json::to_string_pretty(value)?;
+        Ok(self.ended(&printable_json(&json))?)
+    }
+
+    /// Prints JSON lines; they may stay buffered until [`Output::flush`].
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    pub(crate) fn json_lines(&mut self, lines: &[u8]) -> io::Result<Reader> {
+        match std::str::from_utf8(lines) {
+            Ok(lines) => self.write(printable_json(lines).as_bytes()),
+            Err(_) => self.write(printable_json(&String::from_utf8_lossy(lines)).as_bytes()),
+        }
+    }
+
+    fn ended(&mut self, line: &str) -> io::Result<Reader> {
         present(
             self.writer
-                .write_all(text.as_bytes())
+                .write_all(line.as_bytes())
                 .and_then(|()| self.writer.write_all(b"\n")),
         )
     }
 
-    /// Hands on what was printed.
+    /// Flushes the buffer.
     ///
     /// # Errors
     /// As [`Output::write`].
@@ -82,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_went_away_is_no_error() {
+    fn a_closed_stdout_is_no_error() {
         let mut output = Output {
             writer: Failing(ErrorKind::BrokenPipe),
         };
@@ -91,7 +132,19 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_one() {
+    fn a_value_forges_no_line() {
+        let mut output = Output { writer: Vec::new() };
+        output.lines(["FAIL  a\nok    b", "c\u{1b}[31m"]).unwrap();
+        output.json(&["d\n\u{202e}\u{9b}"]).unwrap();
+        output.json_lines("{\"e\":\"\u{202e}\"}\n".as_bytes()).unwrap();
+        assert_eq!(
+            String::from_utf8(output.writer).unwrap(),
+            "FAIL  a\\nok    b\nc\\u{1b}[31m\n[\n  \"d\\n\\u202e\\u009b\"\n]\n{\"e\":\"\\u202e\"}\n"
+        );
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error() {
         let mut output = Output {
             writer: Failing(ErrorKind::StorageFull),
         };

@@ -1,4 +1,4 @@
-//! The program as a shell sees it: exit codes, one line of error, stdout and stderr kept apart.
+//! Behavior of the program in a shell: exit codes, errors on one line, results on stdout and everything else on stderr.
 #![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 fn walcast(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_walcast"));
-    // Nothing of the developer's surroundings decides.
+    // The environment of the developer has no influence.
     command.args(arguments).env_clear().stdin(Stdio::null());
     command
 }
@@ -16,7 +16,7 @@ fn run(arguments: &[&str]) -> Output {
     walcast(arguments).output().unwrap()
 }
 
-/// A port of this machine on which nobody listens.
+/// A local port on which no server listens.
 fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -25,7 +25,7 @@ fn closed_port() -> u16 {
         .port()
 }
 
-/// Checks the code and that the error is one line, which it returns.
+/// Asserts the exit code and that the error is one line; returns the line.
 fn check_error(output: &Output, code: i32) -> String {
     let stderr = String::from_utf8(output.stderr.clone()).unwrap();
     assert_eq!(output.status.code(), Some(code), "{stderr}");
@@ -49,7 +49,7 @@ fn a_missing_configuration_is_code_2() {
 }
 
 #[test]
-fn a_wrong_configuration_is_code_2_wherever_the_flag_stands() {
+fn an_invalid_configuration_is_code_2_wherever_the_flag_stands() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("walcast.toml");
     fs::write(&path, "nam = \"shop\"\n").unwrap();
@@ -67,25 +67,25 @@ fn a_wrong_configuration_is_code_2_wherever_the_flag_stands() {
 }
 
 #[test]
-fn a_log_level_that_cannot_be_read_is_code_2() {
+fn an_invalid_log_level_is_code_2() {
     let error = check_error(
         &run(&["tail", "postgres://me@127.0.0.1/x", "--log-level", "a=b=c"]),
         2,
     );
     assert!(
-        error.starts_with("error: log level \"a=b=c\" cannot be read"),
+        error.starts_with("error: log level \"a=b=c\" cannot be parsed"),
         "{error}"
     );
 }
 
 #[test]
-fn a_wrong_url_is_code_2_and_shows_no_password() {
+fn an_invalid_url_is_code_2_and_shows_no_password() {
     let error = check_error(&run(&["tail", "mysql://me:hunter2@db/shop"]), 2);
     assert!(!error.contains("hunter2"), "{error}");
 }
 
 #[test]
-fn a_server_that_is_not_there_is_code_5() {
+fn an_unreachable_server_is_code_5() {
     let url = format!(
         "postgres://me:hunter2@127.0.0.1:{}/shop?sslmode=disable",
         closed_port()
@@ -106,7 +106,7 @@ fn completions_and_version_go_to_stdout() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn a_closed_stdout_is_no_error() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let output = walcast(&["completions", "zsh"]).stdout(writer).output().unwrap();
@@ -118,7 +118,7 @@ fn a_reader_that_goes_away_is_no_error() {
     );
 }
 
-/// The smallest Debezium connector, with a secret.
+/// Minimal Debezium connector, with a secret.
 const DEBEZIUM: &str = r#"{"name": "shop", "config": {
     "connector.class": "io.debezium.connector.postgresql.PostgresConnector", "plugin.name": "pgoutput",
     "database.hostname": "db", "database.user": "cdc", "database.password": "hunter2", "database.dbname": "shop",
@@ -129,7 +129,7 @@ fn a_migrated_configuration_goes_to_stdout_and_its_report_to_stderr() {
     let directory = tempfile::tempdir().unwrap();
     let connector = directory.path().join("shop.json");
     fs::write(&connector, DEBEZIUM).unwrap();
-    let output = run(&["migrate", "debezium", connector.to_str().unwrap()]);
+    let output = run(&["migrate", "debezium-config", connector.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(6), "{output:?}");
     let (toml, report) = (
         String::from_utf8(output.stdout).unwrap(),
@@ -137,7 +137,7 @@ fn a_migrated_configuration_goes_to_stdout_and_its_report_to_stderr() {
     );
     assert!(toml.contains("topic_prefix = \"shop\""), "{toml}");
     assert!(
-        report.contains("snapshot.delay.ms: [snapshot] mode says what is read"),
+        report.contains("snapshot.delay.ms: [snapshot] mode selects the rows"),
         "{report}"
     );
     assert!(
@@ -147,7 +147,7 @@ fn a_migrated_configuration_goes_to_stdout_and_its_report_to_stderr() {
 }
 
 #[test]
-fn a_migrated_configuration_overwrites_no_file_unasked() {
+fn a_migrated_configuration_overwrites_a_file_only_with_force() {
     let directory = tempfile::tempdir().unwrap();
     let (connector, output) = (
         directory.path().join("shop.json"),
@@ -157,7 +157,7 @@ fn a_migrated_configuration_overwrites_no_file_unasked() {
     fs::write(&output, "mine").unwrap();
     let arguments = [
         "migrate",
-        "debezium",
+        "debezium-config",
         connector.to_str().unwrap(),
         "--output",
         output.to_str().unwrap(),
@@ -179,7 +179,7 @@ fn a_migrated_configuration_overwrites_no_file_unasked() {
 }
 
 #[test]
-fn what_is_no_connector_of_debezium_is_code_2() {
+fn another_connector_class_is_code_2() {
     let directory = tempfile::tempdir().unwrap();
     let connector = directory.path().join("mysql.properties");
     fs::write(
@@ -187,8 +187,11 @@ fn what_is_no_connector_of_debezium_is_code_2() {
         "connector.class=io.debezium.connector.mysql.MySqlConnector\n",
     )
     .unwrap();
-    let error = check_error(&run(&["migrate", "debezium", connector.to_str().unwrap()]), 2);
+    let error = check_error(
+        &run(&["migrate", "debezium-config", connector.to_str().unwrap()]),
+        2,
+    );
     assert!(error.contains("not the Debezium Postgres connector"), "{error}");
-    let error = check_error(&run(&["migrate", "debezium", "/nowhere.json"]), 2);
+    let error = check_error(&run(&["migrate", "debezium-config", "/nowhere.json"]), 2);
     assert!(error.contains("cannot be read"), "{error}");
 }

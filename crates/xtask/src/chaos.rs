@@ -5,15 +5,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use crate::binary;
+use crate::servers;
 
 /// Real servers under faults for so many minutes, then the verdict: every change once and in order, or not.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask chaos\n  cargo xtask chaos --minutes 60 --writes 1000\n  \
     cargo xtask chaos --seed 4711        # the same faults in the same order\n\n\
-    Each fault is told as it happens. Exit code 1: a change was lost, doubled or reordered, a connector ended as it must\n\
-    not, or what was written did not arrive after everything was mended."
+    Each fault is printed as it happens. Exit code 1: a change was lost, doubled or reordered, a connector ended as it must\n\
+    not, or what was written did not arrive after every fault was repaired."
 )]
 pub(crate) struct Arguments {
     /// How long faults come
@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let seed = arguments.seed.unwrap_or_else(|| since.subsec_nanos().into());
     eprintln!("{} minutes, seed {seed}", arguments.minutes);
     let numbers = [arguments.minutes, seed, arguments.writes].map(|number| number.to_string());
-    let status = binary::play("chaos", numbers)?;
+    let status = servers::play("chaos", numbers)?;
     ensure!(status.success(), "the promise was broken, seed {seed}: {status}");
     Ok(())
 }

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use crate::binary;
+use crate::servers;
 
 /// The real Debezium and walcast side by side, scenario by scenario; writes docs/conformance.md when all are played.
 #[derive(Args)]
@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 
 /// Builds both programs, then plays.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let status = binary::play("conformance", arguments.scenario.clone())?;
+    let status = servers::play("conformance", arguments.scenario.clone())?;
     ensure!(status.success(), "not all scenarios came as expected: {status}");
     Ok(())
 }

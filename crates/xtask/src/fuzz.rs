@@ -2,9 +2,9 @@
 
 mod build;
 mod corpus;
+mod output;
 mod play;
 mod target;
-mod told;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     keep: bool,
 }
 
-/// Builds the targets, runs them, tells what came of it.
+/// Builds the targets, runs them, prints the results.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let targets = Target::chosen(&arguments.target);
     let count = u32::try_from(targets.len())?;
@@ -81,14 +81,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             );
         }
     }
-    let found: Vec<String> = played.iter().filter_map(told_of).collect();
+    let found: Vec<String> = played.iter().filter_map(failure).collect();
     ensure!(found.is_empty(), "something does not hold:\n{}", found.join("\n"));
     Ok(())
 }
 
 /// What a target's time is when so many are done by so many at once.
 fn share(minutes: u32, targets: u32, jobs: u32) -> Duration {
-    // Targets that are left over when all are done but these wait for nobody: rounds count.
+    // Targets that are left over when all are done but these wait for no other: rounds count.
     let rounds = targets.div_ceil(jobs);
     Duration::from_secs(60) * minutes / rounds
 }
@@ -118,7 +118,7 @@ fn play_all(targets: &[Target], jobs: u32, share: Duration) -> Result<Vec<Played
     Ok(played)
 }
 
-fn told_of(played: &Played) -> Option<String> {
+fn failure(played: &Played) -> Option<String> {
     let name = played.target.name();
     match &played.outcome {
         Outcome::Holds => None,

@@ -1,27 +1,46 @@
-//! `cargo xtask test`: everything that must hold, in the order in which it is cheapest to find out.
+//! `cargo xtask test`: everything that must hold. What is cheap comes first; then one build makes all programs, which run
+//! side by side. A failure stops only what needs it; all are reported at the end.
 
+mod circles;
+mod cpu;
+mod deployment;
+mod dialect;
 mod edges;
+mod modules;
 mod promises;
-mod servers;
+mod queue;
+mod seconds;
+mod sizes;
+mod suites;
 pub(crate) mod supply;
 mod tidy;
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::simulate;
+use self::queue::Task;
+use self::seconds::Seconds;
+use crate::{preflight, programs};
 
 /// The versions that tests run on.
-const POSTGRES_MAJORS: [u16; 5] = [12, 14, 16, 17, 18];
+const POSTGRES_MAJORS: [&str; 7] = ["12", "13", "14", "15", "16", "17", "18"];
 
-/// Format, lints, docs, forbidden edges, licences, unit, property and doc tests, simulation, then end to end against real servers.
+/// All that the gate builds and runs but the fuzz targets, whose feature would be switched on for every crate.
+const ALL_BUT_FUZZ: [&str; 3] = ["--workspace", "--exclude", "walcast-fuzz"];
+
+/// Where the output of each program is kept.
+const LOGS: &str = "target/gate-logs";
+
+/// Format, lints, docs, forbidden edges, circles, licences, unit, property and doc tests, simulation, then end to end against real servers.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask test                    everything, as the gate runs it\n  \
-    cargo xtask test --only lint        one step\n  cargo xtask test --only unit        without servers"
+    cargo xtask test --only lint        one step\n  cargo xtask test --only unit        tests of the crates\n\n\
+    The seconds of each part are printed at the end and kept in target/gate-seconds.json, the outputs of the test\n\
+    programs in target/gate-logs. Exit code 1: something failed; all of it is named at the end."
 )]
 pub(crate) struct Arguments {
     /// Run only these steps
@@ -29,7 +48,7 @@ pub(crate) struct Arguments {
     only: Vec<Step>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum Step {
     /// Formatting
     Format,
@@ -37,6 +56,8 @@ enum Step {
     Tidy,
     /// Dependencies that must not exist
     Edges,
+    /// Modules that use each other
+    Circles,
     /// Licences, forbidden crates and sources of all dependencies
     Supply,
     /// Clippy, warnings denied
@@ -51,24 +72,13 @@ enum Step {
     EndToEnd,
 }
 
-const STEPS: [Step; 9] = [
-    Step::Format,
-    Step::Tidy,
-    Step::Edges,
-    Step::Supply,
-    Step::Lint,
-    Step::Docs,
-    Step::Unit,
-    Step::Simulation,
-    Step::EndToEnd,
-];
-
 impl Step {
     fn name(self) -> &'static str {
         match self {
             Step::Format => "format",
             Step::Tidy => "tidy",
             Step::Edges => "edges",
+            Step::Circles => "circles",
             Step::Supply => "supply",
             Step::Lint => "lint",
             Step::Docs => "docs",
@@ -77,14 +87,27 @@ impl Step {
             Step::EndToEnd => "end-to-end",
         }
     }
+}
 
-    fn run(self) -> Result<()> {
-        match self {
-            Step::Format => cargo(&["fmt", "--all", "--check"]),
-            Step::Tidy => tidy::check(),
-            Step::Edges => edges::check(),
-            Step::Supply => supply::check(),
-            Step::Lint => cargo(&[
+/// Step that runs on its own.
+type Check = fn() -> Result<()>;
+
+/// Runs the chosen steps.
+pub(crate) fn run_all(arguments: &Arguments) -> Result<()> {
+    let is_chosen = |step: Step| arguments.only.is_empty() || arguments.only.contains(&step);
+    let needs_servers = is_chosen(Step::Unit) || is_chosen(Step::EndToEnd);
+    if needs_servers {
+        preflight::check()?;
+    }
+    let mut seconds = Seconds::begin();
+    let alone: [(Step, Check); 6] = [
+        (Step::Format, || cargo(&["fmt", "--all", "--check"])),
+        (Step::Tidy, || tidy::check().and_then(|()| deployment::check())),
+        (Step::Edges, edges::check),
+        (Step::Circles, circles::check),
+        (Step::Supply, supply::check),
+        (Step::Lint, || {
+            cargo(&[
                 "clippy",
                 "--workspace",
                 "--all-targets",
@@ -92,41 +115,98 @@ impl Step {
                 "--",
                 "-D",
                 "warnings",
-            ]),
-            Step::Docs => run(Command::new("cargo")
-                .args(["doc", "--workspace", "--no-deps", "--locked"])
-                .env("RUSTDOCFLAGS", "-D warnings")),
-            Step::Unit => cargo(&["test", "--workspace", "--exclude", "walcast-tests", "--locked"]),
-            Step::Simulation => simulate::run_for_gate(),
-            Step::EndToEnd => {
-                cargo(&["build", "--package", "walcast", "--locked"])?;
-                walcast_testbed::fetch(&POSTGRES_MAJORS).context("fetching the servers")?;
-                walcast_testbed::fetch_debezium().context("fetching debezium")?;
-                servers::run(&["--package", "walcast-tests"])
+            ])
+        }),
+    ];
+    for (step, run) in alone {
+        if is_chosen(step) {
+            seconds.of(step.name(), step.name(), run);
+        }
+    }
+    let tasks = tasks(is_chosen, &mut seconds)?;
+    if !tasks.is_empty() {
+        let parts = queue::run(tasks, Path::new(LOGS))?;
+        seconds.parts.extend(parts);
+    }
+    seconds.keep()?;
+    let missing = seconds.missing();
+    ensure!(
+        missing.is_empty(),
+        "{} failed; outputs are in {LOGS}, one step is run by cargo xtask test --only STEP",
+        missing.join("; ")
+    );
+    eprintln!("==> all ok");
+    Ok(())
+}
+
+/// Builds what the chosen steps need, and returns what is to run side by side, the longest first.
+fn tasks(is_chosen: impl Fn(Step) -> bool, seconds: &mut Seconds) -> Result<Vec<Task>> {
+    let mut tasks = Vec::new();
+    let steps = [Step::EndToEnd, Step::Unit, Step::Simulation];
+    if steps.into_iter().any(&is_chosen) {
+        let mut built = Vec::new();
+        let is_built = seconds.of("build", "build", || {
+            built = programs::build(&[&ALL_BUT_FUZZ[..], &["--all-targets"]].concat())?;
+            Ok(())
+        });
+        let has_servers = is_built
+            && is_chosen(Step::EndToEnd)
+            && seconds.of("build", "servers", || {
+                fetch(&programs::find(&built, "walcast-bench")?)
+            });
+        for step in steps.into_iter().filter(|step| is_chosen(*step)) {
+            match step {
+                Step::EndToEnd if has_servers => tasks.extend(suites::end_to_end(&built)?),
+                Step::Unit if is_built => tasks.extend(suites::unit(&built)),
+                Step::Simulation if is_built => tasks.extend(suites::simulation(&built)?),
+                _ => seconds.not_run(step.name(), step.name()),
             }
         }
     }
+    if is_chosen(Step::Unit) {
+        let mut built = Vec::new();
+        if seconds.of("build", "build of the fuzz targets", || {
+            built = programs::build(&["--package", "walcast-fuzz", "--all-targets"])?;
+            Ok(())
+        }) {
+            tasks.extend(suites::unit(&built));
+        } else {
+            seconds.not_run("unit", "fuzz");
+        }
+        let doc_tests = [&["test", "--doc", "--locked"], &ALL_BUT_FUZZ[..]].concat();
+        tasks.push(cargo_task(Step::Unit, "doc tests", &doc_tests));
+    }
+    if is_chosen(Step::Docs) {
+        let mut docs = cargo_task(
+            Step::Docs,
+            "docs",
+            &["doc", "--workspace", "--no-deps", "--locked"],
+        );
+        docs.command.env("RUSTDOCFLAGS", "-D warnings");
+        tasks.push(docs);
+    }
+    Ok(tasks)
 }
 
-/// Runs the chosen steps; the first that fails ends it.
-pub(crate) fn run_all(arguments: &Arguments) -> Result<()> {
-    let begun = Instant::now();
-    for step in STEPS {
-        if !arguments.only.is_empty() && !arguments.only.contains(&step) {
-            continue;
-        }
-        let step_begun = Instant::now();
-        eprintln!("==> {}", step.name());
-        step.run().with_context(|| {
-            format!(
-                "step {} failed; run it alone: cargo xtask test --only {0}",
-                step.name()
-            )
-        })?;
-        eprintln!("==> {} ok, {} s", step.name(), step_begun.elapsed().as_secs());
+/// Downloads the servers before tests wait for them.
+fn fetch(bench: &PathBuf) -> Result<()> {
+    let mut fetch = Command::new(bench);
+    fetch.args(["testbed", "fetch", "--debezium"]);
+    for major in POSTGRES_MAJORS {
+        fetch.args(["--postgres", major]);
     }
-    eprintln!("==> all ok, {} s", begun.elapsed().as_secs());
-    Ok(())
+    run(&mut fetch)
+}
+
+fn cargo_task(step: Step, name: &str, arguments: &[&str]) -> Task {
+    let mut command = Command::new("cargo");
+    command.args(arguments);
+    Task {
+        step: step.name(),
+        name: name.to_owned(),
+        weight: 2,
+        command,
+    }
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {
@@ -136,7 +216,7 @@ fn cargo(arguments: &[&str]) -> Result<()> {
 fn run(command: &mut Command) -> Result<()> {
     let status = command
         .status()
-        .with_context(|| format!("cannot start {:?}", command.get_program()))?;
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
     if !status.success() {
         bail!("{command:?} ended with {status}");
     }

@@ -1,15 +1,14 @@
 //! `cargo xtask`: the project's own commands for developers.
 
-mod bench;
-mod binary;
+mod audit;
 mod chaos;
 mod conformance;
-mod demo;
 mod fuzz;
 mod gate;
+mod preflight;
 mod programs;
+mod servers;
 mod simulate;
-mod testbed;
 mod tool;
 
 use std::process::ExitCode;
@@ -27,9 +26,11 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Task {
     /// Everything once, on real servers, with a verdict
-    Demo(demo::Arguments),
+    #[command(disable_help_flag = true)]
+    Demo(servers::Forwarded),
     /// How fast a backlog reaches Kafka
-    Bench(bench::Arguments),
+    #[command(disable_help_flag = true)]
+    Bench(servers::Forwarded),
     /// Real servers under every fault there is, for so many minutes
     Chaos(chaos::Arguments),
     /// walcast beside the real Debezium
@@ -38,13 +39,13 @@ enum Task {
     Fuzz(fuzz::Arguments),
     /// The one test command
     Test(gate::Arguments),
-    /// Known vulnerabilities of what is built in; needs github.com, where RustSec keeps them
-    Audit,
+    /// Known vulnerabilities of what is built in, and the age of the database that was asked
+    Audit(audit::Arguments),
     /// The delivery protocol under faults, crashes and promotions, seed after seed
     Simulate(simulate::Arguments),
     /// Real Postgres, Kafka and a schema registry on loopback
-    #[command(subcommand)]
-    Testbed(testbed::Task),
+    #[command(disable_help_flag = true)]
+    Testbed(servers::Forwarded),
 }
 
 fn main() -> ExitCode {
@@ -58,16 +59,15 @@ fn main() -> ExitCode {
 }
 
 fn run(task: Task) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match task {
-        Task::Demo(arguments) => runtime.block_on(Box::pin(demo::run(arguments))),
-        Task::Bench(arguments) => runtime.block_on(Box::pin(bench::run(arguments))),
+        Task::Demo(arguments) => servers::bench("demo", &arguments),
+        Task::Bench(arguments) => servers::bench("bench", &arguments),
         Task::Chaos(arguments) => chaos::run(&arguments),
         Task::Conformance(arguments) => conformance::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Test(arguments) => gate::run_all(&arguments),
-        Task::Audit => gate::supply::audit(),
+        Task::Audit(arguments) => audit::run(&arguments),
         Task::Simulate(arguments) => simulate::run(&arguments),
-        Task::Testbed(task) => runtime.block_on(testbed::run(task)),
+        Task::Testbed(arguments) => servers::bench("testbed", &arguments),
     }
 }

@@ -1,26 +1,35 @@
-//! Test programs, as cargo builds them.
+//! Programs as cargo builds them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-/// A program of tests.
+/// What the connector, the programs beside it and the end-to-end tests share: these packages select the same features of
+/// every dependency as the whole workspace does, so that nothing is built twice.
+pub(crate) const CONNECTOR_AND_BENCH: [&str; 4] = ["--package", "walcast", "--package", "walcast-bench"];
+pub(crate) const CONNECTOR_AND_TESTS: [&str; 4] = ["--package", "walcast", "--package", "walcast-tests"];
+
+/// A program, or a test program.
+#[derive(Clone, Debug)]
 pub(crate) struct Program {
     /// The target's name, such as `chaos`.
     pub(crate) name: String,
+    /// Its package's name, such as `walcast-tests`.
+    pub(crate) package: String,
     pub(crate) path: PathBuf,
-    /// Its package's folder, in which it is to be started.
-    pub(crate) package: PathBuf,
+    /// Its package's folder, in which cargo starts tests.
+    pub(crate) folder: PathBuf,
+    /// Whether it consists of tests.
+    pub(crate) is_test: bool,
 }
 
-/// Builds the test programs that `selection` chooses, in cargo's own words.
+/// Runs `cargo build` with a selection in cargo's own words, and returns the programs that it made.
 pub(crate) fn build(selection: &[&str]) -> Result<Vec<Program>> {
     let mut command = Command::new("cargo");
     command
-        .args(["test", "--locked", "--no-run"])
-        .args(["--message-format", "json-render-diagnostics"])
+        .args(["build", "--locked", "--message-format", "json-render-diagnostics"])
         .args(selection);
     let output = command
         .stderr(Stdio::inherit())
@@ -38,7 +47,16 @@ pub(crate) fn build(selection: &[&str]) -> Result<Vec<Program>> {
         .collect()
 }
 
-/// A line of cargo's that tells of a program.
+/// The path of the program with that name that is no test.
+pub(crate) fn find(programs: &[Program], name: &str) -> Result<PathBuf> {
+    let found = programs
+        .iter()
+        .find(|program| program.name == name && !program.is_test);
+    let found = found.with_context(|| format!("cargo built no program named {name}"))?;
+    Ok(found.path.clone())
+}
+
+/// Reads a message of cargo's about a program; other messages are none.
 fn read(line: &str) -> Result<Option<Program>> {
     // Build scripts may print lines of their own.
     let Ok(message) = serde_json::from_str::<Value>(line) else {
@@ -47,17 +65,30 @@ fn read(line: &str) -> Result<Option<Program>> {
     let Some(path) = message["executable"].as_str() else {
         return Ok(None);
     };
-    if message["profile"]["test"] != true {
-        return Ok(None);
-    }
     let name = message["target"]["name"].as_str();
-    let manifest = message["manifest_path"].as_str().map(PathBuf::from);
-    let package = manifest.as_deref().and_then(|manifest| manifest.parent());
+    let manifest = message["manifest_path"].as_str().map(Path::new);
+    let folder = manifest.and_then(Path::parent);
+    let folder = folder.context("cargo built a program of no package")?;
     Ok(Some(Program {
         name: name.context("cargo built a program without a name")?.to_owned(),
+        package: package(message["package_id"].as_str().unwrap_or_default(), folder),
         path: path.into(),
-        package: package.context("cargo built a program of no package")?.to_owned(),
+        folder: folder.to_owned(),
+        is_test: message["profile"]["test"] == true,
     }))
+}
+
+/// The package's name: `path+file:///repo/crates/kafka#walcast-kafka@0.1.0`, or the folder's where that is the same.
+fn package(id: &str, folder: &Path) -> String {
+    let after = id.rsplit_once('#').map_or("", |(_, after)| after);
+    match after.split_once('@') {
+        Some((name, _)) => name.to_owned(),
+        None => folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -65,19 +96,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_is_read_where_it_is_told() {
-        let line = r#"{"reason":"compiler-artifact","manifest_path":"/repo/tests/Cargo.toml",
-            "target":{"name":"chaos"},"profile":{"test":true},"executable":"/repo/target/debug/deps/chaos-1"}"#;
+    fn reads_programs_among_other_messages() {
+        let line = r#"{"reason":"compiler-artifact","package_id":"path+file:///repo/tests#walcast-tests@0.1.0",
+            "manifest_path":"/repo/tests/Cargo.toml","target":{"name":"chaos"},"profile":{"test":true},
+            "executable":"/repo/target/debug/deps/chaos-1"}"#;
         let program = read(line).unwrap().unwrap();
-        assert_eq!(program.name, "chaos");
+        assert_eq!(
+            (program.name.as_str(), program.package.as_str()),
+            ("chaos", "walcast-tests")
+        );
         assert_eq!(program.path, PathBuf::from("/repo/target/debug/deps/chaos-1"));
-        assert_eq!(program.package, PathBuf::from("/repo/tests"));
+        assert_eq!(program.folder, PathBuf::from("/repo/tests"));
+        assert!(program.is_test && find(&[program], "chaos").is_err());
         for other in [
             "warning",
             r#"{"reason":"build-finished"}"#,
-            r#"{"executable":"/x","profile":{"test":false}}"#,
+            r#"{"executable":null}"#,
         ] {
             assert!(read(other).unwrap().is_none(), "{other}");
         }
+        assert_eq!(
+            package(
+                "path+file:///repo/crates/xtask#0.1.0",
+                Path::new("/repo/crates/xtask")
+            ),
+            "xtask"
+        );
     }
 }

@@ -14,14 +14,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::programs;
 
-/// The test that plays the seeds it is told to.
+/// The test that plays the chosen seeds.
 const TEST: &str = "seeds::every_seed_holds";
-/// How it is told.
+/// How the seeds are chosen.
 const FROM: &str = "WALCAST_SIMULATION_FROM";
 const SEEDS: &str = "WALCAST_SIMULATION_SEEDS";
-
-/// Seeds that the gate plays.
-const GATE_SEEDS: u64 = 10_000;
 
 /// How often a progress bar is drawn.
 const TICK: Duration = Duration::from_millis(500);
@@ -48,8 +45,8 @@ pub(crate) struct Arguments {
     release: bool,
 }
 
-/// What a share tells of itself.
-enum Told {
+/// A message from a share.
+enum Message {
     /// So far.
     Progress { share: usize, counts: Counts },
     /// It ended before its last seed, with this on its standard error.
@@ -61,16 +58,6 @@ struct Counts {
     seeds: u64,
     records: u64,
     starts: u64,
-}
-
-/// The seeds that the gate plays.
-pub(crate) fn run_for_gate() -> Result<()> {
-    run(&Arguments {
-        seeds: GATE_SEEDS,
-        from: 0,
-        jobs: None,
-        release: false,
-    })
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -89,28 +76,28 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "{bar:40} {pos}/{len} seeds, {per_sec}, {eta} left",
     )?);
     bar.enable_steady_tick(TICK);
-    let (told, telling) = mpsc::channel();
+    let (messages, received) = mpsc::channel();
     let mut children = Vec::new();
     for (share, seeds) in shares(arguments.seeds, jobs).into_iter().enumerate() {
         let from = arguments.from + seeds.start;
         let mut child = start(&program, from, seeds.end - seeds.start)?;
-        listen(&mut child, share, told.clone())?;
+        listen(&mut child, share, messages.clone())?;
         children.push(child);
     }
-    drop(told);
+    drop(messages);
     let mut counts = vec![Counts::default(); children.len()];
     let mut failed = None;
-    for told in telling {
-        match told {
-            Told::Progress {
+    for message in received {
+        match message {
+            Message::Progress {
                 share,
                 counts: so_far,
             } => {
                 counts[share] = so_far;
                 bar.set_position(counts.iter().map(|counts| counts.seeds).sum());
             }
-            Told::Failed { output } => {
-                // The others go on for nothing.
+            Message::Failed { output } => {
+                // The others would continue in vain.
                 for child in &mut children {
                     drop(child.kill());
                 }
@@ -147,11 +134,18 @@ fn shares(seeds: u64, jobs: u64) -> Vec<std::ops::Range<u64>> {
     (0..jobs).map(|share| bound(share)..bound(share + 1)).collect()
 }
 
-fn start(program: &Path, from: u64, seeds: u64) -> Result<Child> {
-    Command::new(program)
+/// Chooses the seeds that a run of the simulation plays.
+pub(crate) fn select(simulation: &mut Command, from: u64, seeds: u64) {
+    simulation
         .args([TEST, "--exact", "--nocapture"])
         .env(FROM, from.to_string())
-        .env(SEEDS, seeds.to_string())
+        .env(SEEDS, seeds.to_string());
+}
+
+fn start(program: &Path, from: u64, seeds: u64) -> Result<Child> {
+    let mut command = Command::new(program);
+    select(&mut command, from, seeds);
+    command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -159,14 +153,14 @@ fn start(program: &Path, from: u64, seeds: u64) -> Result<Child> {
 }
 
 /// Hands on what a share prints. Both of its outputs are read at once, so that it never waits for a reader.
-fn listen(child: &mut Child, share: usize, told: mpsc::Sender<Told>) -> Result<()> {
+fn listen(child: &mut Child, share: usize, messages: mpsc::Sender<Message>) -> Result<()> {
     let stdout = child.stdout.take().context("standard output was asked for")?;
     let mut stderr = child.stderr.take().context("standard error was asked for")?;
-    let telling = told.clone();
+    let progress = messages.clone();
     std::thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             if let Some(counts) = read_counts(&line)
-                && telling.send(Told::Progress { share, counts }).is_err()
+                && progress.send(Message::Progress { share, counts }).is_err()
             {
                 return;
             }
@@ -177,7 +171,7 @@ fn listen(child: &mut Child, share: usize, told: mpsc::Sender<Told>) -> Result<(
         // What is printed only when a seed breaks a rule is small; text that cannot be read is as good as none.
         drop(stderr.read_to_string(&mut output));
         if !output.is_empty() {
-            drop(told.send(Told::Failed { output }));
+            drop(messages.send(Message::Failed { output }));
         }
     });
     Ok(())
@@ -212,7 +206,9 @@ fn build(release: bool) -> Result<PathBuf> {
             "profile.release.overflow-checks=true",
         ]);
     }
-    let built = programs::build(&selection)?.into_iter();
+    let built = programs::build(&selection)?
+        .into_iter()
+        .filter(|program| program.is_test);
     let simulation = built.map(|program| program.path).next();
     simulation.context("cargo built no test named simulation")
 }
@@ -240,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_simulation_prints_is_read() {
+    fn reads_the_output_of_the_simulation() {
         let counts = read_counts("seeds 250 records 9906 starts 1148").unwrap();
         assert_eq!((counts.seeds, counts.records, counts.starts), (250, 9906, 1148));
         assert!(read_counts("test seeds::every_seed_holds ... ok").is_none());

@@ -1,4 +1,4 @@
-//! A minimal consumer: committed records of some topics, decoded with the registry's schemas, one JSON line each.
+//! Minimal consumer: prints committed records of some topics, decoded with the schemas of the registry, one JSON line each.
 //!
 //! ```text
 //! cargo run -p walcast-examples --bin consumer -- --topic shop.public.orders
@@ -17,7 +17,7 @@ use schema_registry_converter::async_impl::schema_registry::SrSettings;
 use serde_json::{Value as Json, json};
 use walcast_examples::{ID_HEADER, RecordId, Repeats};
 
-/// Print what walcast writes
+/// Print the records that walcast writes
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Bootstrap addresses of Kafka
@@ -28,11 +28,11 @@ struct Arguments {
     #[arg(long, default_value = "http://127.0.0.1:8081")]
     registry: String,
 
-    /// A topic; may be given several times. A text that begins with ^ is a regular expression
+    /// Topic, or a regular expression that begins with ^; may be given several times
     #[arg(long = "topic", required = true)]
     topics: Vec<String>,
 
-    /// The consumer group: one with the same name goes on where it left off
+    /// Consumer group; a consumer of the same group resumes at its committed offsets
     #[arg(long, default_value = "walcast-example")]
     group: String,
 }
@@ -43,29 +43,29 @@ async fn main() -> anyhow::Result<()> {
     let consumer: StreamConsumer = ClientConfig::new()
         .set("bootstrap.servers", &arguments.brokers)
         .set("group.id", &arguments.group)
-        // What exactly once rests on: records of transactions that were aborted are never seen.
+        // Required for exactly-once delivery: records of aborted transactions are not returned.
         .set("isolation.level", "read_committed")
         .set("auto.offset.reset", "earliest")
         .set("enable.auto.commit", "false")
         .create()
-        .context("the consumer cannot be made")?;
+        .context("the consumer cannot be created")?;
     let topics: Vec<&str> = arguments.topics.iter().map(String::as_str).collect();
     consumer
         .subscribe(&topics)
-        .context("the topics cannot be subscribed to")?;
+        .context("cannot subscribe to the topics")?;
 
     let decoder = AvroDecoder::new(SrSettings::new(arguments.registry));
     let mut repeats = Repeats::default();
     loop {
         let record = tokio::select! {
             record = consumer.recv() => record.context("no record could be read")?,
-            stop = tokio::signal::ctrl_c() => return stop.context("signals cannot be listened to"),
+            stop = tokio::signal::ctrl_c() => return stop.context("cannot listen for signals"),
         };
         let id = header(&record, ID_HEADER).and_then(RecordId::parse);
         if id.is_none_or(|id| !repeats.is_repeat(record.topic(), record.partition(), id)) {
             print(&decoder, &record).await?;
         }
-        // After the record was dealt with, never before.
+        // The offset is committed after the record is processed, never before.
         consumer
             .commit_message(&record, CommitMode::Async)
             .context("the offset was not committed")?;
@@ -81,14 +81,14 @@ async fn print(decoder: &AvroDecoder, record: &BorrowedMessage<'_>) -> anyhow::R
         "key": decode(decoder, record.key()).await?,
         "value": decode(decoder, record.payload()).await?,
     });
-    writeln!(std::io::stdout().lock(), "{line}").context("nobody reads")
+    writeln!(std::io::stdout().lock(), "{line}").context("stdout cannot be written to")
 }
 
 fn header<'r>(record: &'r BorrowedMessage<'_>, name: &str) -> Option<&'r [u8]> {
     record.headers()?.iter().find(|header| header.key == name)?.value
 }
 
-/// Keyless tables have no key, tombstones no value.
+/// Decodes a key or a value. Records of tables without a key have no key, tombstones no value.
 async fn decode(decoder: &AvroDecoder, bytes: Option<&[u8]>) -> anyhow::Result<Json> {
     let decoded = decoder
         .decode(bytes)
@@ -96,6 +96,6 @@ async fn decode(decoder: &AvroDecoder, bytes: Option<&[u8]>) -> anyhow::Result<J
         .context("the record cannot be decoded")?;
     match decoded.value {
         Value::Null => Ok(Json::Null),
-        value => Json::try_from(value).context("the record has a value that JSON lacks"),
+        value => Json::try_from(value).context("the record contains a value that JSON cannot represent"),
     }
 }

@@ -1,4 +1,4 @@
---! shows Arrays that do not begin at 1: the bounds are lost.
+--! shows Arrays with a lower bound other than 1: the bounds are lost.
 
 create table t (id integer primary key, i4 integer[], txt text[]);
 

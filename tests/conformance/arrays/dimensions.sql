@@ -1,5 +1,5 @@
 --! shows An array of two dimensions, for which Debezium's schemas have no form.
---! halts Debezium writes nulls, or the name of a Java object; walcast does not lose the values.
+--! halts Debezium writes nulls, or the name of a Java object; walcast halts and loses no value.
 --! says column i4 of {schema}.t
 
 create table t (id integer primary key, i4 int[]);

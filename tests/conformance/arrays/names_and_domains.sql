@@ -1,5 +1,5 @@
 --! shows Arrays of `name` and of a domain.
---! differs Debezium writes null or leaves the column out; walcast writes the values.
+--! differs Debezium writes null or omits the column; walcast writes the values.
 --! at t.value schema.1.fields.before.type.1.fields.*
 --! at t#*.value.after.*
 

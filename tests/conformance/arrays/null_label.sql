@@ -1,5 +1,5 @@
 --! shows NULL in an array of enum labels, whose elements cannot be null in Debezium's schema.
---! halts Debezium writes null for the whole array; walcast does not lose the labels.
+--! halts Debezium writes null for the whole array; walcast halts and loses no label.
 --! says column m of {schema}.t
 
 create type public.null_mood as enum ('sad', 'ok');

@@ -1,4 +1,4 @@
---! shows Columns that are chosen; the key is there whatever is.
+--! shows Selected columns; the key is always complete.
 --! debezium column.include.list = .*\.t\.(a|b),.*\.u\.id,.*conformance_end.*
 --! walcast columns.include = ['/.*\.t\.(a|b)/', "*.u.id", "*.conformance_end.*"]
 

@@ -4,13 +4,13 @@
 --! debezium column.truncate.to.4.chars = .*\.cut
 --! debezium column.mask.hash.SHA-256.with.salt.pepper = .*\.hashed
 --! debezium column.mask.hash.v2.MD5.with.salt.pepper = .*\.hashed_v2
---! debezium column.propagate.source.type = .*\.told
+--! debezium column.propagate.source.type = .*\.typed
 --! debezium datatype.propagate.source.type = .*\.int8
 --! walcast columns.exclude = ["*.*.left_out"]
 --! walcast columns.mask = [{ columns = ["*.*.masked"], length = 5 }]
 --! walcast columns.truncate = [{ columns = ["*.*.cut"], length = 4 }]
 --! walcast columns.hash = [{ columns = ["*.*.hashed"], algorithm = "sha256", salt = "pepper", version = "v1" }, { columns = ['/.*\.hashed_v2/'], algorithm = "md5", salt = "pepper" }]
---! walcast columns.propagate_types = ["*.*.told"]
+--! walcast columns.propagate_types = ["*.*.typed"]
 --! walcast columns.propagate_data_types = ['/.*\.INT8/']
 
 create type mood as enum ('glad', 'sad');

@@ -1,4 +1,4 @@
---! shows Updates that change only what is not sent, left out where the whole former row is known.
+--! shows Updates that change only omitted columns produce no event if the whole old row is known.
 --! debezium skip.messages.without.change = true
 --! debezium column.exclude.list = public.hidden.secret
 --! debezium column.mask.with.5.chars = public.hidden.masked

@@ -1,5 +1,5 @@
---! shows The default of an enum that is in none of the schemas that the connector's user searches.
---! differs Debezium does not understand a literal that is cast to `schema.type` and has no default; walcast has it, as for any other enum.
+--! shows The default of an enum outside of the search path of the connector's user.
+--! differs Debezium does not parse a literal that is cast to `schema.type`, and has no default; walcast has it, as for any other enum.
 --! at t.value schema.1.fields.before.type.1.fields.*
 --! at t#1.value.before.*
 --! at t#3.value.after.m

@@ -1,4 +1,4 @@
---! shows Defaults that are functions, casts or keywords, rounded numbers, fractions of seconds.
+--! shows Defaults that are functions, casts or keywords; rounded numbers; fractional seconds.
 
 create table t (
     id integer primary key, a timestamp default timezone('utc'::text, now()), b date default ('now'::text)::date, c timestamp not null default 'epoch',

@@ -1,4 +1,4 @@
---! shows Defaults of NOT NULL columns in the schema: literals of every type, and functions, which are nothing of their type.
+--! shows Defaults of NOT NULL columns in the schema: literals of every type, and functions, which become the zero value of the type.
 
 create type public.default_mood as enum ('sad', 'ok', 'happy');
 create domain positive as integer check (value > 0);

@@ -1,4 +1,4 @@
---! shows NOT NULL columns of every kind: what an old row of key columns lacks is nothing of its type.
+--! shows NOT NULL columns of every type: a column that the old row omits becomes the zero value of the type.
 
 create type mood as enum ('sad', 'ok', 'happy');
 create domain positive as integer check (value > 0);

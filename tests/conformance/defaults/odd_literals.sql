@@ -1,5 +1,5 @@
 --! shows Defaults with a quote, a line break, `infinity`, and `(NOT true)`.
---! differs Debezium cuts at the quote, wraps infinity around, has none for the line break and false for any expression; walcast has the value a row would have.
+--! differs Debezium truncates at the quote, lets infinity overflow, has no default for the line break and false for any expression; walcast has the value that a row would have.
 --! at t.value schema.1.fields.before.type.1.fields.*
 
 create table t (

@@ -1,4 +1,4 @@
---! shows The position of the transaction before, beside that of the change, over several transactions.
+--! shows The position of the previous transaction beside that of the change, over several transactions.
 
 create table t (id integer primary key, note text);
 

@@ -1,4 +1,4 @@
---! shows Messages left out by their prefix.
+--! shows Messages excluded by their prefix.
 --! debezium message.prefix.exclude.list = debug.*
 --! walcast events.exclude_messages = ["debug*"]
 --! alone

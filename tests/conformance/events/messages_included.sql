@@ -1,4 +1,4 @@
---! shows Messages chosen by their prefix; the positions of the others count in the sequence all the same.
+--! shows Messages selected by their prefix; the positions of the others still count in the sequence.
 --! debezium message.prefix.include.list = app.*
 --! walcast events.messages = ["app*"]
 --! alone

@@ -1,4 +1,4 @@
---! shows The edges of transactions, and the place of each event in its own: moved keys count twice, tombstones do not.
+--! shows Transaction boundaries, and the position of each event in its transaction: a changed key counts twice, a tombstone does not count.
 --! debezium provide.transaction.metadata = true
 --! walcast events.transactions = true
 --! alone

@@ -1,4 +1,4 @@
---! shows The counts of a transaction over many tables, in the order in which Java's map has them.
+--! shows The event counts of a transaction over many tables, in the order of Java's map.
 --! debezium provide.transaction.metadata = true
 --! walcast events.transactions = true
 --! alone

@@ -1,4 +1,4 @@
---! shows Another name for the topic of transactions.
+--! shows Another name for the topic of transaction metadata.
 --! debezium provide.transaction.metadata = true
 --! debezium topic.transaction = edges
 --! walcast events.transactions = true

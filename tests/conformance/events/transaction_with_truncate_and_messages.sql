@@ -1,10 +1,10 @@
---! shows What of a transaction is no row counts in it as well.
+--! shows Truncations and messages count in a transaction as well.
 --! debezium provide.transaction.metadata = true
 --! debezium skipped.operations = none
 --! walcast events.transactions = true
 --! walcast events.operations = ["create", "update", "delete", "truncate"]
 --! alone
---! differs Debezium counts each message under a name of its own, which holds an address of its memory; here all are counted as LOGICAL_DECODING_MESSAGE.
+--! differs Debezium counts each message under a name that contains a memory address; walcast counts all of them as LOGICAL_DECODING_MESSAGE.
 --! at transaction#*.value.data_collections*
 --! at message#*.value.transaction.data_collection_order
 

@@ -1,4 +1,4 @@
---! shows Updates that change nothing, left out where the whole former row is known.
+--! shows Updates that change nothing produce no event if the whole old row is known.
 --! debezium skip.messages.without.change = true
 --! walcast events.skip_unchanged = true
 

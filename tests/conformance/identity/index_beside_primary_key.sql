@@ -1,5 +1,5 @@
 --! shows A unique index as replica identity beside a primary key of other columns.
---! differs Debezium keeps the primary key and sends a delete or a moved index under key 0, which is another row's; walcast takes the index as key.
+--! differs Debezium keeps the primary key and sends a delete, or a change of the index columns, under key 0, the key of another row; walcast uses the index as key.
 --! at t.key schema.1.*
 --! at t#*
 

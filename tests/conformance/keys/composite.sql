@@ -1,4 +1,4 @@
---! shows A primary key of two columns, declared in another order than the columns; parts of it are changed.
+--! shows A primary key of two columns, declared in another order than the columns; parts of it change.
 
 create table t (a integer not null, b text, c text not null, primary key (c, a));
 

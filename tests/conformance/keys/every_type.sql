@@ -1,4 +1,4 @@
---! shows A key of thirteen columns of different types; parts of it are changed.
+--! shows A key of thirteen columns of different types; parts of it change.
 
 create type public.key_mood as enum ('sad', 'ok', 'happy');
 create table t (

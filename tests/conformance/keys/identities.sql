@@ -1,4 +1,4 @@
---! shows The replica identities that tell deleted rows: what updates and deletes tell of the former row.
+--! shows Replica identities that identify deleted rows: the old row in updates and deletes.
 
 create table by_default (id integer primary key, v text, n integer not null, d integer not null default 7);
 create table by_full (id integer primary key, v text, n integer not null);

@@ -1,5 +1,5 @@
---! shows A primary key that the replica identity index does not cover.
---! differs Debezium takes the primary key, of which deletes tell nothing: all have the key 0. The index is the key here.
+--! shows A primary key that is not covered by the replica identity index.
+--! differs Debezium uses the primary key, which deletes do not contain: all of them have the key 0. walcast uses the index as key.
 --! at by_index*
 
 create table by_index (id integer primary key, code text not null, v text);

@@ -1,4 +1,4 @@
---! shows A primary key with included columns: those are no part of it.
+--! shows A primary key with included columns, which are not part of the key.
 
 create table t (id integer, note text, primary key (id) include (note));
 

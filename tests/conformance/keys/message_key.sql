@@ -1,4 +1,4 @@
---! shows Keys of chosen columns, in the order of the configuration, where deletes tell the whole row.
+--! shows Keys of selected columns, in the order of the configuration; deletes contain the whole row.
 --! debezium message.key.columns = .*\.orders:tenant,id;.*\.(items|lines):(.*)no
 --! walcast keys = [{ tables = "*.orders", columns = ["tenant", "id"] }, { tables = '/.*\.(items|lines)/', columns = ["*no"] }]
 

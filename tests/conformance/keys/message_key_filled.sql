@@ -1,4 +1,4 @@
---! shows Keys with columns that deletes do not tell, filled with nothing of their type.
+--! shows Keys with columns that deletes do not contain, filled with the zero value of their type.
 --! debezium message.key.columns = .*\.t:id,code,amount,note
 --! walcast keys = [{ tables = "*.t", columns = ["id", "code", "amount", "note"], missing = "fill" }]
 

@@ -1,4 +1,4 @@
---! shows An update that moves the primary key is a delete with its tombstone and a create, with both headers.
+--! shows An update that changes the primary key is a delete with its tombstone and a create, with both headers.
 
 create table t (id integer primary key, note text);
 

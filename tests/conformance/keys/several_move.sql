@@ -1,4 +1,4 @@
---! shows One statement that moves the keys of several rows, each behind the next.
+--! shows One statement that changes the keys of several rows, each to the previous key of the next.
 
 create table t (id integer primary key, note text);
 

@@ -1,4 +1,4 @@
---! shows Values stored out of line that did not change: placeholders, and the value itself where the former row tells it.
+--! shows Unchanged TOAST values: placeholders, and the value itself if the old row contains it.
 
 create table by_default (id integer primary key, big text, bytes bytea, doc jsonb, list text[], small text);
 alter table by_default alter big set storage external, alter bytes set storage external, alter doc set storage external,

@@ -1,4 +1,4 @@
---! shows Tables without primary key but with a unique index, in every replica identity that tells deletes.
+--! shows Tables without primary key but with a unique index, in every replica identity that identifies deleted rows.
 
 create table by_index (a integer not null, b text not null, v text);
 create unique index by_index_b_a on by_index (b, a);

@@ -1,4 +1,4 @@
---! shows A table without primary key, created while both stream, takes its unique index over NOT NULL columns as key.
+--! shows A table without primary key, created while both stream, uses its unique index over NOT NULL columns as key.
 
 create table other (id integer primary key);
 

@@ -1,4 +1,4 @@
---! shows Names that Avro does not accept, adjusted.
+--! shows Names that Avro rejects, adjusted.
 --! debezium schema.name.adjustment.mode = avro
 --! debezium field.name.adjustment.mode = avro
 --! walcast names.adjust_schemas = "avro"

@@ -1,4 +1,4 @@
---! shows Names that Avro does not accept, escaped.
+--! shows Names that Avro rejects, escaped.
 --! debezium schema.name.adjustment.mode = avro_unicode
 --! debezium field.name.adjustment.mode = avro_unicode
 --! walcast names.adjust_schemas = "avro_unicode"

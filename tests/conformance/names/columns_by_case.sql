@@ -1,5 +1,5 @@
 --! shows Three columns that differ only by case.
---! fails Debezium takes them for one column and ends with the first row; walcast writes all three.
+--! fails Debezium treats them as one column and ends at the first row; walcast writes all three.
 --! says IndexOutOfBoundsException
 
 create table t (id integer primary key, note text, "Note" text, "NOTE" text);

@@ -1,6 +1,6 @@
---! shows A table named with a letter beyond ASCII.
+--! shows A table name with a letter beyond ASCII.
 --! alone
---! differs Debezium reads the name byte by byte: another topic, no key, everything nullable; walcast writes `_` in the topic and the true name in `source`.
+--! differs Debezium reads the name byte by byte: another topic, no key, everything nullable; walcast writes `_` in the topic and the correct name in `source`.
 --! at t_*
 
 create table "t_é" (id integer primary key, note text);

@@ -1,4 +1,4 @@
---! shows Quoted identifiers: capital letters, words of SQL.
+--! shows Quoted identifiers: capital letters, SQL keywords.
 
 create table "Order" ("Select" integer primary key, "From" text, "UPPER" text);
 alter table "Order" replica identity full;

@@ -1,4 +1,4 @@
---! shows Names with capitals, a blank, a dollar sign, a leading underscore, in a schema with a dollar sign.
+--! shows Names with capitals, a space, a dollar sign, a leading underscore, in a schema with a dollar sign.
 
 create schema "{schema}$odd";
 create table "{schema}$odd"."T$x z" ("Id" integer primary key, "MixedCase" text, _under text);

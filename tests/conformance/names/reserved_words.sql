@@ -1,4 +1,4 @@
---! shows Columns named as the envelope's own fields and as SQL's words.
+--! shows Columns with the names of envelope fields and of SQL keywords.
 
 create table "order" (id integer primary key, before text, after text, source text, op text, ts_ms bigint, "select" text, "default" text, "type" text, "null" text);
 

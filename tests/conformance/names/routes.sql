@@ -1,4 +1,4 @@
---! shows Several tables in one topic, told apart by a field of the key.
+--! shows Several tables in one topic, distinguished by a field of the key.
 --! alone
 --! debezium transforms = route
 --! debezium transforms.route.type = io.debezium.transforms.ByLogicalTableRouter

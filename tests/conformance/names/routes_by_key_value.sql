@@ -1,4 +1,4 @@
---! shows Several tables in one topic, told apart by a part of their names; the keys of others stay as they are.
+--! shows Several tables in one topic, distinguished by a part of their names; the keys of other tables are unchanged.
 --! alone
 --! debezium transforms = one,two
 --! debezium transforms.one.type = io.debezium.transforms.ByLogicalTableRouter

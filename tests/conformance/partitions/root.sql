@@ -1,4 +1,4 @@
---! shows Partitioned tables whose changes are those of the topmost table, also of partitions with columns in another order.
+--! shows Partitioned tables whose changes belong to the topmost table, also for partitions with another column order.
 --! alone
 
 create table events (id integer, day date not null, v text, primary key (id, day)) partition by range (day);

@@ -1,4 +1,4 @@
---! shows Stored generated columns, which the log of Postgres 17 does not hold.
+--! shows Stored generated columns, which the stream of Postgres 17 does not contain.
 
 create table t (id integer primary key, n integer, twice integer generated always as (n * 2) stored, note text);
 

@@ -1,4 +1,4 @@
---! shows A row is inserted, changed, and deleted; a tombstone follows.
+--! shows A row is inserted, updated and deleted; a tombstone follows.
 
 create table t (id integer primary key, note text);
 

@@ -1,5 +1,5 @@
---! shows A table with a key and nothing else, and one without any column, created while both stream.
---! differs Debezium writes nothing for a row without columns; walcast writes that there is one.
+--! shows A table with a key and no other column, and one without any column, created while both stream.
+--! differs Debezium writes nothing for a row without columns; walcast writes a record.
 --! at nothing_at_all
 
 create table only_key (id integer primary key);

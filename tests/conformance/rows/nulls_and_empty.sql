@@ -1,4 +1,4 @@
---! shows Null, the empty text and the text `null` are three things.
+--! shows Null, the empty text and the text `null` are distinct.
 
 create table t (id integer primary key, a text, b integer, c bytea);
 

@@ -1,4 +1,4 @@
---! shows A partitioned table, published by its leaves; a row moves from one to the other.
+--! shows A partitioned table, published by its leaves; a row moves from one partition to another.
 
 create table t (id integer, at date, note text, primary key (id, at)) partition by range (at);
 create table t_old partition of t for values from ('2000-01-01') to ('2020-01-01');

@@ -1,4 +1,4 @@
---! shows An update that sets what was there is an event all the same.
+--! shows An update with equal values is an event.
 
 create table t (id integer primary key, note text);
 

@@ -1,4 +1,4 @@
---! shows `INSERT ... ON CONFLICT` and `MERGE`: what they do is what is written.
+--! shows `INSERT ... ON CONFLICT` and `MERGE` are written as the operations that they perform.
 
 create table t (id integer primary key, note text);
 

@@ -1,4 +1,4 @@
---! shows A column is added, written and dropped in one transaction, and another of its name is added in the next.
+--! shows A column is added, written and dropped in one transaction, and another with the same name is added in the next.
 
 create table t (id integer primary key, note text);
 

@@ -1,4 +1,4 @@
---! shows A column is dropped from the middle while rows are written.
+--! shows A column in the middle is dropped while rows are written.
 
 create table t (id integer primary key, a text, b text, c text);
 

@@ -1,5 +1,5 @@
---! shows A label is added to an enum at the end and another in the middle; rows with them follow.
---! differs Debezium 3.3.1 keeps the labels of the first row in its schema; walcast registers those that there are.
+--! shows One label is added at the end of an enum and another in the middle; rows with them follow.
+--! differs Debezium 3.3.1 keeps the labels of the first row in its schema; walcast registers the current labels.
 --! at t.value schema.2
 --! at t.value schema.3
 --! at t#*.value version

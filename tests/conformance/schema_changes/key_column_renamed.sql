@@ -1,4 +1,4 @@
---! shows The column of the primary key is renamed and gets another type.
+--! shows The column of the primary key is renamed and changes its type.
 
 create table t (id integer primary key, note text);
 

@@ -1,4 +1,4 @@
---! shows A table that nobody writes to is changed: it makes no record and no schema.
+--! shows DDL on a table without changes produces no record and no schema.
 
 create table t (id integer primary key, note text);
 create table idle (id integer primary key, note text);

@@ -1,4 +1,4 @@
---! shows A column is renamed, and another takes its name.
+--! shows A column is renamed, and another gets its name.
 
 create table t (id integer primary key, a text, b integer);
 

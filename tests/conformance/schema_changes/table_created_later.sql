@@ -1,4 +1,4 @@
---! shows A table that is created while both stream, in the same transaction as its first row and before.
+--! shows Tables that are created while both stream, in the transaction of their first row and before it.
 
 create table t (id integer primary key);
 

@@ -1,4 +1,4 @@
---! shows A table is moved to another schema: its rows come to the topic of that schema.
+--! shows A table is moved to another schema: its rows are written to the topic of that schema.
 
 create schema "{schema}_other";
 create table t (id integer primary key, note text);

@@ -1,4 +1,4 @@
---! shows A table is renamed: its rows come to the topic of the new name.
+--! shows A table is renamed: its rows are written to the topic of the new name.
 
 create table t (id integer primary key, note text);
 

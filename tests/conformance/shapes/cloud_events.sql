@@ -1,4 +1,4 @@
---! shows Structured CloudEvents whose data is plain JSON.
+--! shows Structured CloudEvents with data in plain JSON.
 --! debezium value.converter = io.debezium.converters.CloudEventsConverter
 --! debezium value.converter.json.schemas.enable = false
 --! walcast format.value = "json"

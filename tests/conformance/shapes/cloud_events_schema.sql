@@ -1,4 +1,4 @@
---! shows Structured CloudEvents whose data carries its schema.
+--! shows Structured CloudEvents with data that contain their schema.
 --! debezium value.converter = io.debezium.converters.CloudEventsConverter
 --! debezium value.converter.json.schemas.enable = true
 --! walcast format.value = "json_schema"

@@ -1,4 +1,4 @@
---! shows The row alone, and nothing for a deleted row but a record without value.
+--! shows The row alone, and a tombstone for a deleted row.
 --! debezium transforms = unwrap
 --! debezium transforms.unwrap.type = io.debezium.transforms.ExtractNewRecordState
 --! walcast format.shape = "flat"

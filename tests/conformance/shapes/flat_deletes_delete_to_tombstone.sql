@@ -1,4 +1,4 @@
---! shows Deleted rows become records without value.
+--! shows Deleted rows become tombstones.
 --! debezium transforms = unwrap
 --! debezium transforms.unwrap.type = io.debezium.transforms.ExtractNewRecordState
 --! debezium transforms.unwrap.delete.tombstone.handling.mode = delete-to-tombstone

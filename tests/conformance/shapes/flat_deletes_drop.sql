@@ -1,4 +1,4 @@
---! shows Deleted rows leave nothing at all.
+--! shows Deleted rows produce no record.
 --! debezium transforms = unwrap
 --! debezium transforms.unwrap.type = io.debezium.transforms.ExtractNewRecordState
 --! debezium transforms.unwrap.delete.tombstone.handling.mode = drop

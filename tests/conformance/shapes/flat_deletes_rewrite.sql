@@ -1,4 +1,4 @@
---! shows Deleted rows are sent as they were, and say that they are deleted.
+--! shows Deleted rows are sent with their old values and marked as deleted.
 --! debezium transforms = unwrap
 --! debezium transforms.unwrap.type = io.debezium.transforms.ExtractNewRecordState
 --! debezium transforms.unwrap.delete.tombstone.handling.mode = rewrite

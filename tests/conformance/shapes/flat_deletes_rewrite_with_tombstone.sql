@@ -1,4 +1,4 @@
---! shows Deleted rows are sent as they were, and then as a record without value.
+--! shows Deleted rows are sent with their old values, followed by a tombstone.
 --! debezium transforms = unwrap
 --! debezium transforms.unwrap.type = io.debezium.transforms.ExtractNewRecordState
 --! debezium transforms.unwrap.delete.tombstone.handling.mode = rewrite-with-tombstone

@@ -1,4 +1,4 @@
---! shows The row with parts of the envelope beside its columns and in headers, one of them under another name.
+--! shows The row with parts of the envelope as additional fields and as headers, one of them renamed.
 --! debezium transforms = unwrap
 --! debezium transforms.unwrap.type = io.debezium.transforms.ExtractNewRecordState
 --! debezium transforms.unwrap.add.fields = op,table:relation,source.ts_us,lsn,sequence,xmin

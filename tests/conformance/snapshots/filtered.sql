@@ -1,4 +1,4 @@
---! shows Rows that a condition chooses.
+--! shows Rows that a condition selects.
 --! alone
 --! debezium snapshot.mode = initial
 --! walcast snapshot.mode = "initial"

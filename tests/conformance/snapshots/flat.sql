@@ -1,4 +1,4 @@
---! shows Rows in the flat shape, with the mark beside the columns.
+--! shows Rows in the flat shape, with the snapshot marker as a field.
 --! alone
 --! debezium snapshot.mode = initial
 --! walcast snapshot.mode = "initial"

@@ -1,4 +1,4 @@
---! shows Rows of partitions, which have topics of their own here.
+--! shows Rows of partitions with topics of their own.
 --! differs Debezium reads the partitioned table as well as its partitions: each of these rows comes twice, in two topics.
 --! at days
 --! alone

@@ -1,4 +1,4 @@
---! shows Rows that are there before, and changes after them; a table with one row, and one without.
+--! shows Existing rows, and changes after them; a table with one row, and one without rows.
 --! alone
 --! debezium snapshot.mode = initial
 --! walcast snapshot.mode = "initial"

@@ -1,4 +1,4 @@
---! shows Values stored out of line that do change, become null, and become short.
+--! shows TOAST values that change, become null, and become short.
 
 create table t (id integer primary key, n integer, txt text);
 alter table t alter txt set storage external;

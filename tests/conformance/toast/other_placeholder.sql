@@ -1,6 +1,6 @@
---! shows A placeholder of the user's choice.
---! debezium unavailable.value.placeholder = not in the log
---! walcast format.unavailable_value_placeholder = "not in the log"
+--! shows A configured placeholder.
+--! debezium unavailable.value.placeholder = not in WAL
+--! walcast format.unavailable_value_placeholder = "not in WAL"
 
 create table t (id integer primary key, n integer, txt text, bin bytea, atxt text[], js json);
 alter table t alter txt set storage external, alter bin set storage external, alter atxt set storage external, alter js set storage external;

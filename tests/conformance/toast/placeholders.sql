@@ -1,4 +1,4 @@
---! shows Values stored out of line and not changed: the placeholder of each type.
+--! shows Unchanged TOAST values: the placeholder of each type.
 
 create domain label_long as text;
 create table t (

@@ -1,4 +1,4 @@
---! shows A column is added to a table with a value stored out of line that does not change.
+--! shows A column is added to a table with an unchanged TOAST value.
 
 create table t (id integer primary key, n integer, txt text);
 alter table t alter txt set storage external;

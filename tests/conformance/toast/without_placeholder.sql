@@ -1,5 +1,5 @@
 --! shows Types for which Debezium has no placeholder.
---! differs Debezium logs an error and writes null; walcast never writes null for a value that is there.
+--! differs Debezium logs an error and writes null; walcast never writes null for an existing value.
 --! at t#1.value.after.*
 
 create type public.toast_mood as enum ('sad', 'ok', 'happy');

@@ -1,4 +1,4 @@
---! shows Two transactions that overlap come in the order of their commits, whole.
+--! shows Two concurrent transactions are delivered completely, in commit order.
 
 create table t (id integer primary key, note text);
 

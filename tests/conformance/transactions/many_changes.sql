@@ -1,4 +1,4 @@
---! shows One transaction with several statements over several tables, in the order in which they ran.
+--! shows One transaction with several statements over several tables, in the order of execution.
 
 create table a (id integer primary key, note text);
 create table b (id integer primary key, note text);

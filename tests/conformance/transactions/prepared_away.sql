@@ -1,4 +1,4 @@
---! shows A transaction that writes to no captured table leaves no trace; an unlogged or temporary table neither.
+--! shows A transaction that writes to no captured table produces no record, and neither does an unlogged or temporary table.
 
 create table t (id integer primary key);
 

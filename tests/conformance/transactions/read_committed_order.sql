@@ -1,4 +1,4 @@
---! shows Transactions on the same row, one waiting for nothing, one begun long before it writes.
+--! shows Transactions on the same row; one of them starts long before it writes.
 
 create table t (id integer primary key, n integer);
 insert into t values (1, 0);

@@ -1,4 +1,4 @@
---! shows What was rolled back, wholly or to a savepoint, is not there.
+--! shows Changes that were rolled back, completely or to a savepoint, produce no record.
 
 create table t (id integer primary key, note text);
 

@@ -1,4 +1,4 @@
---! shows Rows of one multi-row insert, which share a position in the log.
+--! shows Rows of one multi-row insert, which share an LSN.
 
 create table t (id integer primary key, note text);
 

@@ -1,4 +1,4 @@
---! shows Each emptied table is an event where that is asked for: without key, without rows.
+--! shows Each truncated table is an event where configured: without key, without rows.
 --! debezium skipped.operations = none
 --! walcast events.operations = ["create", "update", "delete", "truncate"]
 

@@ -1,4 +1,4 @@
---! shows TRUNCATE leaves no trace by default.
+--! shows TRUNCATE produces no record by default.
 
 create table t (id integer primary key, note text);
 

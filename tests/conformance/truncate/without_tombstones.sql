@@ -1,4 +1,4 @@
---! shows An emptied table has no tombstones, whether deletes have them or not.
+--! shows A truncation has no tombstones, whether or not deletes have them.
 --! debezium skipped.operations = none
 --! debezium tombstones.on.delete = false
 --! walcast events.operations = ["create", "update", "delete", "truncate"]

@@ -1,4 +1,4 @@
---! shows Lists of everything that Debezium has lists of, with nulls, quotes and bounds.
+--! shows Arrays of every type for which Debezium has arrays, with nulls, quotes and bounds.
 
 create type public.colour as enum ('red', 'green', 'blue');
 create table t (

@@ -1,4 +1,4 @@
---! shows Arrays as the text that the server prints, on request.
+--! shows Arrays as the text that the server prints, by setting.
 --! walcast types.arrays = "text"
 --! differs Debezium has no such mode, and loses the further dimensions.
 --! at t.value schema.1.fields.before.type.1.fields.*

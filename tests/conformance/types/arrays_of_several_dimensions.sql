@@ -1,4 +1,4 @@
---! shows An array of several dimensions is no list: the stream stops rather than lose it.
+--! shows An array of several dimensions is not a list: the stream stops, and no value is lost.
 --! halts Debezium sends a list of nulls; types.arrays = "text" sends what the server prints.
 --! says column a of types_arrays_of_several_dimensions.t
 

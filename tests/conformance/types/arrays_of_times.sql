@@ -1,5 +1,5 @@
---! shows Lists of times and moments.
---! differs The JDBC driver reads these lists by other rules than single values: times of day lose their microseconds.
+--! shows Arrays of times and timestamps.
+--! differs The JDBC driver reads arrays differently from single values: times of day lose their microseconds.
 --! at t#0.value.after.t.0
 
 create table t (id integer primary key, t time[], t3 time(3)[], ts timestamp[], ts3 timestamp(3)[], tz timestamptz[], z timetz[]);

@@ -1,4 +1,4 @@
---! shows Any type as the text that the server prints, on request.
+--! shows Any type as the text that the server prints, by setting.
 --! walcast types.as_text = ["numeric", "integer[]"]
 --! differs Debezium has no such mode.
 --! at t.value schema.1.fields.before.type.1.fields.*

@@ -1,5 +1,5 @@
---! shows An enum whose labels were not added in their order.
---! differs Debezium 3.3.1 lists labels as it finds them in the catalog; walcast lists them in their order, as later versions of Debezium do.
+--! shows An enum whose labels were not added in their sort order.
+--! differs Debezium 3.3.1 lists labels in catalog order; walcast lists them in sort order, as later versions of Debezium do.
 --! at t.value schema.1.fields.before.type.1.fields.e.type.1.connect.parameters.allowed
 
 create type public.extent as enum ('small', 'large');

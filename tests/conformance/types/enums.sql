@@ -1,4 +1,4 @@
---! shows Labels in their order, and domains over domains.
+--! shows Labels in their sort order, and domains over domains.
 
 create type public.temper as enum ('sad', 'ok', 'happy');
 create domain public.tag as varchar(30);

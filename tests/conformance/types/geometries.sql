@@ -1,4 +1,4 @@
---! shows Geometries and geographies in the text form of PostGIS, whose types are imitated.
+--! shows Geometries and geographies in the text form of PostGIS, with imitated types.
 
 create type public.geometry;
 create function public.geometry_in(cstring) returns public.geometry language internal immutable strict as 'textin';

@@ -1,4 +1,4 @@
---! shows hstore as a JSON object, which is the default.
+--! shows hstore as a JSON object, the default.
 
 create extension if not exists hstore schema public;
 create table t (id integer primary key, h public.hstore, n integer);

@@ -1,4 +1,4 @@
---! shows Spans of time as microseconds, which is the default.
+--! shows Intervals as microseconds, the default.
 
 create table t (id integer primary key, i interval, i0 interval(0), y interval year to month);
 create table required (id integer primary key, i interval not null);

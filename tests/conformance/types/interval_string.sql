@@ -1,4 +1,4 @@
---! shows Spans of time as ISO 8601 text.
+--! shows Intervals as ISO 8601 text.
 --! debezium interval.handling.mode = string
 --! walcast types.interval = "string"
 

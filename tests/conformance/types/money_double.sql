@@ -1,4 +1,4 @@
---! shows Sums of money as doubles.
+--! shows Money as doubles.
 --! debezium decimal.handling.mode = double
 --! walcast types.decimal = "double"
 

@@ -1,4 +1,4 @@
---! shows Sums of money with three digits after the point.
+--! shows Money with three fraction digits.
 --! debezium money.fraction.digits = 3
 --! walcast types.money_fraction_digits = 3
 

@@ -1,4 +1,4 @@
---! shows Sums of money as decimals, which is the default.
+--! shows Money as decimals, the default.
 
 create table t (id integer primary key, m money);
 create table required (id integer primary key, m money not null);

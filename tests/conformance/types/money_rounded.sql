@@ -1,4 +1,4 @@
---! shows Sums of money with more digits than are configured.
+--! shows Money with more digits than configured.
 --! debezium money.fraction.digits = 0
 --! walcast types.money_fraction_digits = 0
 --! halts Debezium rounds them.

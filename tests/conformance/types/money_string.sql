@@ -1,4 +1,4 @@
---! shows Sums of money as text.
+--! shows Money as text.
 --! debezium decimal.handling.mode = string
 --! walcast types.decimal = "string"
 

@@ -1,4 +1,4 @@
---! shows Booleans, whole numbers, floating point with its special values, and numbers of objects.
+--! shows Booleans, integers, floating point with its special values, and OIDs.
 
 create table t (id integer primary key, b boolean, i2 smallint, i4 integer, i8 bigint, f4 real, f8 double precision, o oid);
 create table required (

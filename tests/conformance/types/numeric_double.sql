@@ -1,4 +1,4 @@
---! shows Exact numbers as doubles.
+--! shows Decimal numbers as doubles.
 --! debezium decimal.handling.mode = double
 --! walcast types.decimal = "double"
 

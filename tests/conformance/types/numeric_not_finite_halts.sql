@@ -1,4 +1,4 @@
---! shows What is not finite is no decimal: the stream stops rather than lose it.
+--! shows A value that is not finite has no decimal form: the stream stops, and no value is lost.
 --! halts Debezium sends null; types.unwritable = "null" does the same.
 --! says column n of types_numeric_not_finite_halts.t
 

@@ -1,4 +1,4 @@
---! shows What is not finite becomes null where the column can be null.
+--! shows Values that are not finite become null where the column can be null.
 --! walcast types.unwritable = "null"
 
 create table t (id integer primary key, n_10_2 numeric(10, 2), n_free numeric, other text);

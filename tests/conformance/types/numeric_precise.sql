@@ -1,4 +1,4 @@
---! shows Exact numbers as decimals, which is the default.
+--! shows Decimal numbers as decimals, the default.
 
 create table t (
     id integer primary key, n_10_2 numeric(10, 2), n_38_0 numeric(38), n_free numeric,

@@ -1,4 +1,4 @@
---! shows A scale above the precision, which is no decimal of Avro's but one of Connect's.
+--! shows A scale above the precision, which is invalid in Avro's decimal and valid in Connect's.
 
 create table t (id integer primary key, n numeric(3, 5));
 

@@ -1,4 +1,4 @@
---! shows Exact numbers as text.
+--! shows Decimal numbers as text.
 --! debezium decimal.handling.mode = string
 --! walcast types.decimal = "string"
 

@@ -1,4 +1,4 @@
---! shows Dates and times as fine as the column, which is the default.
+--! shows Dates and times in the precision of the column, the default.
 
 create table t (
     id integer primary key, d date, t time, t0 time(0), t3 time(3), t5 time(5),

@@ -1,4 +1,4 @@
---! shows Dates and times as fine as the column, times of day in microseconds.
+--! shows Dates and times in the precision of the column, times of day in microseconds.
 --! debezium time.precision.mode = adaptive_time_microseconds
 --! walcast types.time = "adaptive_time_microseconds"
 

@@ -1,4 +1,4 @@
---! shows Dates and times as Connect has them, in milliseconds.
+--! shows Dates and times in Connect's types, in milliseconds.
 --! debezium time.precision.mode = connect
 --! walcast types.time = "connect"
 

@@ -1,7 +1,7 @@
 --! shows Infinity in nanoseconds.
 --! debezium time.precision.mode = nanoseconds
 --! walcast types.time = "nanoseconds"
---! differs The number that Debezium takes wraps around to a moment of 1969 or 1970; walcast writes the largest and the smallest number.
+--! differs Debezium's number overflows to a timestamp of 1969 or 1970; walcast writes the largest and the smallest number.
 --! at t#*.value.after.ts*
 
 create table t (id integer primary key, d date, ts timestamp, ts3 timestamp(3));

@@ -1,4 +1,4 @@
---! shows What stands for unchanged values that are stored out of line.
+--! shows Placeholders of unchanged TOAST values.
 
 create table t (id integer primary key, n integer, x xml, ts tsvector, bp char(9000), r text, u uuid[], xs text[], i8 bigint[], d date[]);
 alter table t alter x set storage external, alter ts set storage external, alter bp set storage external, alter r set storage external,

@@ -1,7 +1,7 @@
---! shows What stands for unchanged bytes that are stored out of line, as base64.
+--! shows Placeholder of unchanged TOAST bytes, as base64.
 --! debezium binary.handling.mode = base64
 --! walcast types.binary = "base64"
---! differs Debezium logs an error and writes null; walcast never writes null for a value that is there.
+--! differs Debezium logs an error and writes null; walcast never writes null for an existing value.
 --! at t#1.value.after.b
 
 create table t (id integer primary key, n integer, b bytea);

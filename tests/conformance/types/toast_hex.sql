@@ -1,4 +1,4 @@
---! shows What stands for unchanged bytes that are stored out of line, as hex.
+--! shows Placeholder of unchanged TOAST bytes, as hex.
 --! debezium binary.handling.mode = hex
 --! walcast types.binary = "hex"
 

@@ -1,4 +1,4 @@
---! shows What stands for an unchanged number that is stored out of line, as text.
+--! shows Placeholder of an unchanged TOAST number, as text.
 --! debezium decimal.handling.mode = string
 --! walcast types.decimal = "string"
 

@@ -1,4 +1,4 @@
---! shows Types that Debezium does not know are sent as bytes on request.
+--! shows Types that Debezium does not know are sent as bytes, by setting.
 --! debezium include.unknown.datatypes = true
 --! walcast types.unknown = "bytes"
 

@@ -1,5 +1,5 @@
---! shows Types that Debezium does not know are sent all the same.
---! differs Debezium leaves such columns out; types.unknown = "drop" does the same.
+--! shows Types that Debezium does not know are sent by default.
+--! differs Debezium omits such columns; types.unknown = "drop" does the same.
 --! at t.value schema*
 --! at t#*.value.after.*
 

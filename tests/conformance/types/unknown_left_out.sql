@@ -1,4 +1,4 @@
---! shows Types that Debezium does not know are left out on request, as it does.
+--! shows Types that Debezium does not know are omitted, by setting, as in Debezium.
 --! walcast types.unknown = "drop"
 
 create type public.pair as (a integer, b text);

@@ -1,4 +1,4 @@
---! shows Vectors in the text form of pgvector, whose types are imitated.
+--! shows Vectors in the text form of pgvector, with imitated types.
 
 create type public.vector;
 create function public.vector_in(cstring) returns public.vector language internal immutable strict as 'textin';

@@ -1,4 +1,4 @@
---! shows Moments and times of day with a zone, in UTC.
+--! shows Timestamps and times of day with a time zone, in UTC.
 
 create table t (id integer primary key, tz timestamptz, tz0 timestamptz(0), tz3 timestamptz(3), t timetz, t0 timetz(0), t3 timetz(3));
 create table required (id integer primary key, tz timestamptz not null, t timetz not null);

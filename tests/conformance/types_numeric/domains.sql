@@ -1,4 +1,4 @@
---! shows Domains, and domains over domains, as the type below.
+--! shows Domains, and domains over domains, as their base type.
 
 create domain positive as integer check (value > 0);
 create domain price as numeric(12, 2);

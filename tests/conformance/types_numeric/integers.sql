@@ -1,4 +1,4 @@
---! shows `smallint`, `integer`, `bigint` and `oid` at both ends of their ranges, and null.
+--! shows `smallint`, `integer`, `bigint` and `oid` at both limits of their ranges, and null.
 
 create table t (id integer primary key, i2 smallint, i4 integer, i8 bigint, o oid);
 

@@ -1,5 +1,5 @@
---! shows `NaN` and infinities in `numeric`, for which there is no decimal.
---! halts Debezium logs an error and writes null; walcast has no such form and does not lose the value.
+--! shows `NaN` and infinities in `numeric`, which have no decimal form.
+--! halts Debezium logs an error and writes null; walcast halts and loses no value.
 --! says column n of {schema}.t
 
 create table t (id integer primary key, n numeric(10, 2), f numeric);

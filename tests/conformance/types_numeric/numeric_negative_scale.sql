@@ -1,5 +1,5 @@
 --! shows `numeric(5, -2)`: rounded to hundreds.
---! differs Debezium takes -2 for scale 2046 and writes a number to match; walcast has scale 0 and two digits more.
+--! differs Debezium interprets -2 as scale 2046 and writes a corresponding number; walcast uses scale 0 and two more digits.
 --! at t.value schema.1.fields.before.type.1.fields.n.type.1.*
 --! at t#*.value.after.n
 

@@ -1,4 +1,4 @@
---! shows `numeric(p, s)` as a decimal: signs, the least number of bytes, forty digits, scale 0.
+--! shows `numeric(p, s)` as a decimal: signs, minimal number of bytes, forty digits, scale 0.
 
 create table t (id integer primary key, n_10_2 numeric(10, 2), n_38_0 numeric(38), n_60_20 numeric(60, 20));
 

@@ -1,4 +1,4 @@
---! shows Labels of an enum, in an order that is not the alphabet's.
+--! shows Labels of an enum, not in alphabetical order.
 
 create type mood as enum ('sad', 'ok', 'happy');
 create table t (id integer primary key, m mood, required mood not null);

@@ -1,4 +1,4 @@
---! shows `json` with its spaces, `jsonb` as Postgres prints it.
+--! shows `json` with its white space, `jsonb` as Postgres prints it.
 
 create table t (id integer primary key, js json, jb jsonb);
 

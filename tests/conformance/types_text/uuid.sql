@@ -1,4 +1,4 @@
---! shows `uuid`, written in capitals and in braces.
+--! shows `uuid`, written in upper case and in braces.
 
 create table t (id integer primary key, u uuid);
 

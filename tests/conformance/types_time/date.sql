@@ -1,4 +1,4 @@
---! shows `date`: before 1970, before 1582, BC, the last date there is, infinity.
+--! shows `date`: before 1970, before 1582, BC, the latest date, infinity.
 
 create table t (id integer primary key, d date);
 

@@ -1,4 +1,4 @@
---! shows `time` with every number of digits, midnight, 24:00.
+--! shows `time` in every precision, midnight, 24:00.
 
 create table t (id integer primary key, t time, t0 time(0), t3 time(3), t5 time(5), t6 time(6));
 

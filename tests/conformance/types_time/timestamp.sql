@@ -1,4 +1,4 @@
---! shows `timestamp` with every number of digits: before 1970, BC, years of six digits, infinity.
+--! shows `timestamp` in every precision: before 1970, BC, years of six digits, infinity.
 
 create table t (id integer primary key, ts timestamp, ts0 timestamp(0), ts3 timestamp(3), ts5 timestamp(5));
 

@@ -1,5 +1,5 @@
---! shows `timestamp` after 294247-01-10, where microseconds since 1970 no longer fit into 64 bits.
---! halts Debezium wraps around to a date long ago; walcast writes no other value than the row holds.
+--! shows `timestamp` after 294247-01-10, where microseconds since 1970 exceed 64 bits.
+--! halts Debezium overflows to a date in the distant past; walcast halts.
 --! says column ts of {schema}.t
 
 create table t (id integer primary key, ts timestamp);

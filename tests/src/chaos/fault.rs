@@ -17,15 +17,15 @@ const SHORT_MS: std::ops::Range<u64> = 300..3_000;
 pub(super) enum Fault {
     /// The network to some server.
     Network(End, Weather),
-    /// SIGKILL; started again when it is mended.
+    /// SIGKILL; started again when it is repaired.
     Killed(Server),
     /// SIGSTOP to all its processes.
     Frozen(Server),
     /// Stopped in order and started.
     Restarted(Server),
-    /// The primary killed and its standby promoted; rewound behind it when it is mended.
+    /// The primary killed and its standby promoted; rewound behind it when it is repaired.
     FailedOver,
-    /// The primary stopped in order and its standby promoted; a standby of it when it is mended.
+    /// The primary stopped in order and its standby promoted; a standby of it when it is repaired.
     SwitchedOver,
     /// Every broker restarted, one after the other.
     RolledThrough,
@@ -64,7 +64,7 @@ pub(super) enum Weather {
     Cut,
     /// Connections are reset and refused.
     Closed,
-    /// Nothing passes, nobody is told.
+    /// Nothing passes, and neither end is notified.
     Stalled,
     /// Only what the connectors say passes.
     Deaf,
@@ -133,7 +133,7 @@ impl Fault {
         self.parts().iter().all(|part| !other.parts().contains(part))
     }
 
-    /// Whether it is over only some time after it was mended.
+    /// Whether it is over only some time after it was repaired.
     pub(super) fn leaves_traces(&self) -> bool {
         matches!(self, Fault::FailedOver | Fault::SwitchedOver)
     }

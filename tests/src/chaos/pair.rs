@@ -47,7 +47,7 @@ impl Pair {
         }
     }
 
-    /// The furthest checkpoint that one of the two tells of.
+    /// The furthest checkpoint that one of the two reports.
     pub(super) async fn checkpointed(&self) -> u64 {
         let mut furthest = 0;
         for (instance, frozen) in self.instances.iter().zip(self.frozen) {
@@ -91,7 +91,7 @@ impl Pair {
         self.frozen[leader] = true;
     }
 
-    /// Lets what was frozen go on.
+    /// Resumes the frozen process.
     pub(super) fn thaw(&mut self) {
         for (instance, frozen) in self.instances.iter_mut().zip(&mut self.frozen) {
             if std::mem::take(frozen) {

@@ -17,9 +17,9 @@ pub struct Report {
     pub faults: BTreeMap<String, u32>,
     /// How often a connector ended by itself, by its exit code.
     pub exits: BTreeMap<i32, u32>,
-    /// What is to be told still.
+    /// Further remarks.
     pub(super) news: Vec<String>,
-    /// How long it took each time until everything was delivered after everything was mended.
+    /// How long it took each time until everything was delivered after everything was repaired.
     pub recoveries: Vec<Duration>,
     /// What the load did.
     pub load: LoadSummary,
@@ -64,7 +64,7 @@ impl fmt::Display for Report {
         let longest = self.recoveries.iter().max().copied().unwrap_or_default();
         writeln!(
             f,
-            "everything delivered after everything was mended: {} times, after at most {:.1} s",
+            "everything delivered after everything was repaired: {} times, after at most {:.1} s",
             self.recoveries.len(),
             longest.as_secs_f64()
         )?;

@@ -17,7 +17,7 @@ const WAL_SENDER_TIMEOUT: &str = "6s";
 /// How often a standby tries to reach its primary; five seconds as shipped.
 const STANDBY_RETRY: &str = "200ms";
 
-/// The log is copied with every rewind.
+/// The WAL is copied with every rewind.
 const LOG_KEPT: &str = "128MB";
 
 /// How often the copying of slots is helped.

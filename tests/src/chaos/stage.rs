@@ -27,7 +27,7 @@ const DELAY: Duration = Duration::from_millis(80);
 const DRIP: Duration = Duration::from_millis(1);
 
 /// Short, so that a fault can outlast it.
-const TRANSACTION_TIMEOUT_MS: i64 = 10_000;
+const TRANSACTION_TIMEOUT: &str = "10s";
 
 pub(super) struct Stage {
     source: Source,
@@ -68,7 +68,7 @@ impl Stage {
             .set("postgres.slot", SLOT)
             .set("postgres.failover", true)
             .set("registry.url", registry)
-            .set("kafka.transaction_timeout_ms", TRANSACTION_TIMEOUT_MS)
+            .set("kafka.transaction_timeout", TRANSACTION_TIMEOUT)
     }
 
     /// The primary.
@@ -76,7 +76,7 @@ impl Stage {
         self.source.primary()
     }
 
-    /// Starts the shop's business, which goes on wherever the primary is.
+    /// Starts the shop's business, which continues wherever the primary is.
     pub(super) fn load(&self, shop: Shop, options: &LoadOptions) -> Load {
         shop.run_at(&self.source.config(), options)
     }
@@ -137,7 +137,7 @@ impl Stage {
     }
 
     /// Ends what a fault began.
-    pub(super) async fn mend(&mut self, fault: Fault, pair: &mut Pair) {
+    pub(super) async fn repair(&mut self, fault: Fault, pair: &mut Pair) {
         match fault {
             Fault::Network(end, _) => self.lines(end).into_iter().for_each(clear),
             Fault::Killed(Server::Postgres) => self.source.primary_mut().start_again().await.unwrap(),
@@ -167,7 +167,7 @@ impl Stage {
         }
     }
 
-    /// Whether what was mended is as it was before: a standby that was made anew has its copy of the slot.
+    /// Whether the repaired part is as it was before: a standby that was created again has its copy of the slot.
     pub(super) async fn is_whole(&mut self, fault: Fault) -> bool {
         !fault.leaves_traces() || self.source.is_whole(SLOT).await
     }

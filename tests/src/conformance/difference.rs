@@ -34,7 +34,7 @@ impl fmt::Display for Difference {
 }
 
 /// Adds every place below `path` at which the trees differ. Elements of an array that all have a name (fields of a schema,
-/// headers) are told apart by it, others by their number.
+/// headers) are identified by it, others by their number.
 pub(super) fn collect(path: &str, debezium: &Value, walcast: &Value, found: &mut Vec<Difference>) {
     match (debezium, walcast) {
         (Value::Object(_), Value::Object(_)) => {

@@ -112,7 +112,7 @@ async fn play(servers: Arc<Servers>, number: usize, scenarios: Vec<Scenario>) ->
     judged.collect()
 }
 
-/// The topics of each scenario, by its name. They are told apart by the schema, which is then cut off.
+/// The topics of each scenario, by its name. The schema separates them, and is then cut off.
 fn share(scenarios: &[Scenario], topics: Topics) -> HashMap<String, Topics> {
     let mut shares: HashMap<String, Topics> = HashMap::new();
     for (name, topic) in topics {
@@ -130,7 +130,7 @@ fn owner<'s>(scenarios: &'s [Scenario], topic: &str) -> (&'s Scenario, String) {
         .max_by_key(|scenario| scenario.namespace().len());
     let owner = match (longest, scenarios) {
         (Some(owner), _) | (None, [owner]) => owner,
-        _ => panic!("topic {topic:?} tells no scenario by its schema: the scenario has to say `--! alone`"),
+        _ => panic!("topic {topic:?} names no scenario by its schema: the scenario needs `--! alone`"),
     };
     let rest = topic.strip_prefix(&format!("{}.", owner.namespace()));
     (owner, rest.unwrap_or(topic).to_owned())

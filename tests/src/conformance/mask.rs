@@ -44,37 +44,37 @@ pub const MASK: [Masked; 16] = [
     },
     Masked {
         what: "`ts_ms` of the envelope",
-        reason: "the clock at the moment of processing",
+        reason: "the time of processing",
         place: Place::Envelope(&["ts_ms"]),
     },
     Masked {
         what: "`ts_us` of the envelope",
-        reason: "the same clock",
+        reason: "the same time",
         place: Place::Envelope(&["ts_us"]),
     },
     Masked {
         what: "`ts_ns` of the envelope",
-        reason: "the same clock",
+        reason: "the same time",
         place: Place::Envelope(&["ts_ns"]),
     },
     Masked {
         what: "`source.ts_ms`, `ts_us`, `ts_ns` of rows that are read",
-        reason: "each connector reads at a moment of its own",
+        reason: "each connector reads at a different time",
         place: Place::Read(&["ts_ms", "ts_us", "ts_ns"]),
     },
     Masked {
         what: "`source.lsn` of rows that are read",
-        reason: "each connector has a slot of its own, and so a position",
+        reason: "each connector has its own slot, and therefore another position",
         place: Place::Read(&["lsn"]),
     },
     Masked {
         what: "`source.sequence` of rows that are read",
-        reason: "it is made of that position",
+        reason: "it contains that position",
         place: Place::Read(&["sequence"]),
     },
     Masked {
         what: "`source.txId` of rows that are read",
-        reason: "Debezium tells the transaction that reads; walcast tells none, because that one did not write the row",
+        reason: "Debezium sends the transaction that reads; walcast sends null, because that transaction did not write the row",
         place: Place::Read(&["txId"]),
     },
     Masked {
@@ -84,12 +84,12 @@ pub const MASK: [Masked; 16] = [
     },
     Masked {
         what: "the topic prefix",
-        reason: "two connectors side by side need two; it is in topics, schema names, `source.name` and a header",
+        reason: "two connectors need different prefixes; the prefix is part of topics, schema names, `source.name` and a header",
         place: Place::Prefix,
     },
     Masked {
         what: "schema ids",
-        reason: "the registry counts them up; the version of the subject that an id means is compared",
+        reason: "the registry assigns them in sequence; the version of the subject that an id means is compared",
         place: Place::SchemaId,
     },
     Masked {
@@ -104,12 +104,12 @@ pub const MASK: [Masked; 16] = [
     },
     Masked {
         what: "`timestamp` of notifications",
-        reason: "the clock at that moment",
+        reason: "the time of processing",
         place: Place::Notification("timestamp"),
     },
     Masked {
         what: "the topic `<prefix>.walcast-checkpoints`",
-        reason: "walcast keeps its position there, Debezium in Kafka Connect's",
+        reason: "it holds walcast's position; Debezium's is in Kafka Connect's offsets topic",
         place: Place::Topic(".walcast-checkpoints"),
     },
     Masked {
@@ -158,7 +158,7 @@ pub(super) fn envelope(value: &mut Value) {
     }
 }
 
-/// Masks the fields of a notification: what its topic ends with tells it.
+/// Masks the fields of a notification, which the end of its topic's name identifies.
 pub(super) fn notification(topic: &str, part: &mut Value) {
     if !topic.ends_with(NOTIFICATIONS) {
         return;
@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_but_the_list_is_hidden() {
+    fn hides_only_what_the_list_names() {
         let mut value =
             json!({ "op": "c", "ts_ms": 1, "ts_us": null, "source": { "version": "x", "ts_ms": 2 } });
         envelope(&mut value);

@@ -227,7 +227,7 @@ impl Pair {
     }
 }
 
-/// Whether a slot was told that everything before `end` is delivered.
+/// Whether a slot is confirmed up to `end` or beyond.
 fn confirmed(slot: &str, end: &str) -> String {
     format!("SELECT confirmed_flush_lsn >= '{end}' FROM pg_replication_slots WHERE slot_name = '{slot}'")
 }

@@ -64,12 +64,12 @@ fn line(text: &mut String, line: &str) {
 pub fn document(scenarios: &[Scenario]) -> String {
     let mut text = format!(
         "# Conformance\n\n\
-         The real Debezium 3.3.1.Final and walcast run side by side on the same database, and what they write is compared:\n\
-         number and order of records, key, value, headers, tombstones, and the schemas they register, property by property.\n\
-         {} scenarios, each a file under `{FOLDER}/`. Written by `cargo xtask conformance`; the tests fail when a scenario does\n\
-         not come as it is listed here.\n\n\
-         ## What is not compared\n\n\
-         | what | why |\n|---|---|\n",
+         The real Debezium 3.3.1.Final and walcast run side by side on the same database, and their output is compared: number\n\
+         and order of records, key, value, headers, tombstones, and the registered schemas, property by property. {} scenarios,\n\
+         each a file under `{FOLDER}/`. `cargo xtask conformance` writes this document; the tests fail when the result of a\n\
+         scenario is not the one listed here.\n\n\
+         ## Not compared\n\n\
+         | field | reason |\n|---|---|\n",
         scenarios.len()
     );
     for masked in MASK {
@@ -81,7 +81,7 @@ pub fn document(scenarios: &[Scenario]) -> String {
             family = scenario.family();
             line(
                 &mut text,
-                &format!("\n## {family}\n\n| scenario | what it shows | result |\n|---|---|---|"),
+                &format!("\n## {family}\n\n| scenario | subject | result |\n|---|---|---|"),
             );
         }
         let file = scenario.name.rsplit('/').next().unwrap_or_default();
@@ -124,7 +124,7 @@ fn result(expected: &Expected) -> String {
     match expected {
         Expected::Equal => "equal".to_owned(),
         Expected::Differs { reason, .. } => format!("**differs**: {reason}"),
-        Expected::Halts { reason, .. } => format!("**walcast stops**: {reason}"),
+        Expected::Halts { reason, .. } => format!("**walcast halts**: {reason}"),
         Expected::Fails { reason, .. } => format!("**Debezium fails**: {reason}"),
     }
 }

@@ -50,7 +50,7 @@ pub enum Expected {
         /// Paths, in which `*` stands for any text. Each must be different.
         paths: Vec<String>,
     },
-    /// walcast ends, and says why; Debezium goes on somehow.
+    /// walcast ends, and says why; Debezium continues somehow.
     Halts {
         /// Why.
         reason: String,

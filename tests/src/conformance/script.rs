@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn reports_what_is_wrong() {
         let wrong = |text: &str| parse("a/b", text).unwrap_err();
         assert!(wrong("--! show it").contains("no directive"));
         assert!(wrong("--! shows it\n--! wait\n").contains("`changes` comes once"));

@@ -13,7 +13,7 @@ use walcast_testbed::{
     Auth, CertificateFiles, ConnectorConfig, Kafka, KafkaOptions, KafkaSecurity, Password, Postgres,
     PostgresOptions, Registry, Tls, TlsFront, TlsOptions, read_topic, wait_until,
 };
-use walcast_tests::{Instance, LIMIT, RUN, assert_tells, lasting, run};
+use walcast_tests::{Instance, LIMIT, RUN, assert_reports, lasting, run};
 
 /// Exit codes, as documented.
 const REFUSED: i32 = 1;
@@ -78,7 +78,7 @@ struct Servers {
     postgres_client: CertificateFiles,
     kafka_client: CertificateFiles,
     front_client: CertificateFiles,
-    /// An authority that nobody has anything from.
+    /// An authority that has issued no certificate.
     stranger: Tls,
     _folder: tempfile::TempDir,
 }
@@ -153,7 +153,7 @@ impl Reached {
         Reached {
             servers,
             name: name.to_owned(),
-            config: config.unwrap().set("postgres.idle_interval_ms", 200),
+            config: config.unwrap().set("postgres.idle_interval", "200ms"),
         }
         .postgres(
             "127.0.0.1",
@@ -237,14 +237,14 @@ impl Reached {
     async fn is_refused(&self, what: &str, wanted: &[&str]) {
         let ended = run(&self.config, RUN).await;
         assert_eq!(ended.code, Some(FAILED), "{what}: {ended:#?}");
-        assert_tells(ended.error(FAILED), wanted);
+        assert_reports(ended.error(FAILED), wanted);
         let checked = run(&self.config, &["check", "--log-format", "json"]).await;
         checked.error(REFUSED);
         let failed = checked.stdout.lines().filter(|line| line.starts_with("FAIL "));
-        let tells_all = |line: &str| wanted.iter().all(|part| line.contains(part));
+        let has_all = |line: &str| wanted.iter().all(|part| line.contains(part));
         assert!(
-            failed.clone().any(tells_all),
-            "{what}: no line tells {wanted:?}: {checked:#?}"
+            failed.clone().any(has_all),
+            "{what}: no line has {wanted:?}: {checked:#?}"
         );
         for finished in [&ended, &checked] {
             finished.assert_silent_about(&[PASSWORD]);

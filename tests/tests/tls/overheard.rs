@@ -1,18 +1,18 @@
 //! Who speaks no TLS learns nothing.
 
 use walcast_testbed::Eavesdropper;
-use walcast_tests::{assert_tells, run};
+use walcast_tests::{assert_reports, run};
 
 use crate::{PASSWORD, REFUSED, Reached, text};
 
 /// Who answers with what is no TLS hears how it begins, and no more.
 #[tokio::test]
-async fn nothing_is_sent_unencrypted_to_who_speaks_no_tls() {
+async fn sends_nothing_unencrypted_to_a_server_without_tls() {
     const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
     const HANDSHAKE: u8 = 22;
 
     let reached = Reached::new("overheard").await;
-    // "No" is what a Postgres without TLS says, and whoever wants to read along.
+    // "No" is what a Postgres without TLS says, and an eavesdropper too.
     let postgres = Eavesdropper::start(b"N").await.unwrap();
     let others = [
         Eavesdropper::start(b"HTTP/1.0 200 OK\r\n\r\n{}").await.unwrap(),
@@ -46,7 +46,7 @@ async fn nothing_is_sent_unencrypted_to_who_speaks_no_tls() {
         let checked = run(&config.clone().set("postgres.url", url(mode)), &["check"]).await;
         checked.error(REFUSED);
         let wanted = format!("does not speak TLS, but sslmode={mode} demands it");
-        assert_tells(&checked.stdout, &[&wanted, "TLS with https://"]);
+        assert_reports(&checked.stdout, &[&wanted, "TLS with https://"]);
         checked.assert_silent_about(&[PASSWORD]);
     }
     let heard = postgres.heard();

@@ -48,15 +48,15 @@ async fn postgres_is_refused_for_each_fault_of_a_certificate() {
             &["certificate", "give sslcert and sslkey in [postgres] url"],
         )
         .await;
-    let somebody = own.issue_client("somebody").unwrap();
+    let other = own.issue_client("other").unwrap();
     with()
-        .postgres("127.0.0.1", server, own, Some(&somebody))
+        .postgres("127.0.0.1", server, own, Some(&other))
         .is_refused(
             "a certificate for another user",
             &["authentication failed for user"],
         )
         .await;
-    // As it is given above, but signed by somebody whom the server does not know.
+    // As it is given above, but signed by an authority that the server does not know.
     let foreign = servers.stranger.issue_client("postgres").unwrap();
     with()
         .postgres("127.0.0.1", server, own, Some(&foreign))
@@ -90,23 +90,23 @@ async fn kafka_is_refused_for_each_fault_of_a_certificate() {
         .kafka("127.0.0.1", server, &servers.stranger, true)
         .is_refused(
             "wrong authority",
-            &["refuses to let us in", "certificate verify failed", settings],
+            &["authentication with", "certificate verify failed", settings],
         )
         .await;
     with()
         .kafka("localhost", server, own, true)
-        .is_refused("wrong host", &["refuses to let us in", "certificate", settings])
+        .is_refused("wrong host", &["authentication with", "certificate", settings])
         .await;
     let (expired, its_own) = (&servers.expired_kafka, servers.expired_kafka.tls().unwrap());
     with()
         .kafka("127.0.0.1", expired, its_own, false)
-        .is_refused("expired", &["refuses to let us in", "certificate", settings])
+        .is_refused("expired", &["authentication with", "certificate", settings])
         .await;
     with()
         .kafka("127.0.0.1", server, own, false)
         .is_refused(
             "no certificate of ours",
-            &["refuses to let us in", "certificate", settings],
+            &["authentication with", "certificate", settings],
         )
         .await;
     let expired = own.issue_expired_client("walcast").unwrap();
@@ -118,7 +118,7 @@ async fn kafka_is_refused_for_each_fault_of_a_certificate() {
     showing
         .is_refused(
             "an expired certificate of ours",
-            &["refuses to let us in", "certificate", settings],
+            &["authentication with", "certificate", settings],
         )
         .await;
 }
@@ -133,7 +133,7 @@ async fn the_registry_is_refused_for_each_fault_of_a_certificate() {
         config: config.clone(),
     };
     let (front, own) = (&servers.front, servers.front.tls());
-    let told = |fault| {
+    let reason = |fault| {
         [
             "TLS with https://",
             fault,
@@ -142,38 +142,38 @@ async fn the_registry_is_refused_for_each_fault_of_a_certificate() {
     };
     with()
         .registry("127.0.0.1", front, &servers.stranger, true)
-        .is_refused("wrong authority", &told("invalid peer certificate"))
+        .is_refused("wrong authority", &reason("invalid peer certificate"))
         .await;
     with()
         .registry("localhost", front, own, true)
-        .is_refused("wrong host", &told("not valid for name \"localhost\""))
+        .is_refused("wrong host", &reason("not valid for name \"localhost\""))
         .await;
     let expired = &servers.expired_front;
     with()
         .registry("127.0.0.1", expired, expired.tls(), false)
-        .is_refused("expired", &told("certificate expired"))
+        .is_refused("expired", &reason("certificate expired"))
         .await;
     with()
         .registry("127.0.0.1", front, own, false)
-        .is_refused("no certificate of ours", &told("CertificateRequired"))
+        .is_refused("no certificate of ours", &reason("CertificateRequired"))
         .await;
     let expired = own.issue_expired_client("walcast").unwrap();
     with()
         .registry("127.0.0.1", front, own, true)
         .set("registry.certificate_file", &text(&expired.certificate))
         .set("registry.key_file", &text(&expired.key))
-        .is_refused("an expired certificate of ours", &told("CertificateExpired"))
+        .is_refused("an expired certificate of ours", &reason("CertificateExpired"))
         .await;
     let plain = servers.registry.url().replace("http://", "https://");
     with()
         .set("registry.url", &plain)
-        .is_refused("no TLS at all", &told("InvalidContentType"))
+        .is_refused("no TLS at all", &reason("InvalidContentType"))
         .await;
     with()
         .set("registry.ca_file", "/nowhere/ca.pem")
         .is_refused(
             "a file that is not there",
-            &["[registry] ca_file /nowhere/ca.pem cannot be used"],
+            &["/nowhere/ca.pem cannot be used", "[registry] ca_file"],
         )
         .await;
 }

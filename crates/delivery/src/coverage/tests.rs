@@ -1,11 +1,11 @@
-//! Every finding about publication and tables, with its text.
+//! All findings about publication and tables, with their texts and statements.
 
 use expect_test::{Expect, expect};
 use walcast_mapper::TableName;
-use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity};
+use walcast_pgoutput::Lsn;
 
 use super::*;
-use crate::{CapturedTable, Partitions, SystemIdentifier, Timeline};
+use crate::source_state::fixture;
 
 fn name(table: &str) -> TableName {
     TableName {
@@ -15,168 +15,174 @@ fn name(table: &str) -> TableName {
 }
 
 fn captured(table: &str) -> CapturedTable {
-    CapturedTable {
-        name: name(table),
-        oid: Oid::new(16_400),
-        persistence: Persistence::Permanent,
-        replica_identity: ReplicaIdentity::Default,
-        identifies_rows: true,
-    }
+    fixture::captured(name(table), 16_400)
 }
 
-/// Two tables, both captured and published.
-fn survey() -> Survey {
-    Survey {
-        system_identifier: SystemIdentifier::new(7),
-        timeline: Timeline::new(1),
-        history: Vec::new(),
-        server_version: 170_006,
-        flush_lsn: Lsn::new(0x300),
-        database: "shop".to_owned(),
-        wal_level: "logical".to_owned(),
-        slot: None,
+/// Source with two tables, both captured and published.
+fn source_state() -> SourceState {
+    SourceState {
         publication: Some(PublicationState {
             all_tables: false,
             tables: vec![name("items"), name("orders")],
             unpublished: Vec::new(),
             restricted: Vec::new(),
         }),
-        captured: vec![captured("items"), captured("orders")],
-        partitions: Partitions::Root,
-        unmatched_patterns: Vec::new(),
+        ..fixture::source_state([captured("items"), captured("orders")])
     }
 }
 
-fn check(change: impl FnOnce(&mut Survey), expected: &Expect) {
-    let mut survey = survey();
-    change(&mut survey);
-    let findings = table_findings(&survey)
+/// Finding, and the statement that resolves it.
+fn line(finding: &Halt) -> String {
+    match finding {
+        Halt::PublicationMissing { sql, .. }
+        | Halt::NotPublished { sql, .. }
+        | Halt::OperationsUnpublished { sql, .. } => format!("{finding}; {sql}\n"),
+        _ => format!("{finding}\n"),
+    }
+}
+
+fn check(change: impl FnOnce(&mut SourceState), expected: &Expect) {
+    let mut source_state = source_state();
+    change(&mut source_state);
+    let findings = table_findings(&source_state)
         .into_iter()
-        .chain(publication_findings(&survey, "shop \"live\""));
-    let lines: Vec<String> = findings.map(|finding| format!("{finding}\n")).collect();
+        .chain(publication_findings(&source_state, "shop \"live\""));
+    let lines: Vec<String> = findings.map(|finding| line(&finding)).collect();
     expected.assert_eq(&lines.concat());
 }
 
-fn publication(survey: &mut Survey) -> &mut PublicationState {
-    survey.publication.as_mut().unwrap()
+fn publication(source_state: &mut SourceState) -> &mut PublicationState {
+    source_state.publication.as_mut().unwrap()
 }
 
 #[test]
-fn nothing_is_wrong() {
+fn a_complete_publication_has_no_findings() {
     check(|_| {}, &expect![[""]]);
     check(
-        |survey| publication(survey).tables.push(name("more")),
+        |source_state| publication(source_state).tables.push(name("more")),
         &expect![[""]],
     );
 }
 
 #[test]
-fn a_server_that_does_not_write_enough() {
+fn reports_insufficient_wal_level() {
     check(
-        |survey| survey.wal_level = "replica".to_owned(),
+        |source_state| source_state.wal_level = "replica".to_owned(),
         &expect![[r#"
-        wal_level is replica, but logical decoding needs logical; run: ALTER SYSTEM SET wal_level = logical, and restart the server
+        wal_level is replica, but logical decoding needs logical
     "#]],
     );
 }
 
 #[test]
-fn a_pattern_without_table() {
+fn reports_a_pattern_without_tables() {
     check(
-        |survey| survey.unmatched_patterns.push("public.item".to_owned()),
+        |source_state| source_state.unmatched_patterns.push("public.item".to_owned()),
         &expect![[r#"
-            no table matches "public.item" of [postgres] tables; correct the pattern, or create the table first
+            no table matches "public.item"
         "#]],
     );
 }
 
 #[test]
-fn tables_that_are_not_in_the_log() {
+fn reports_unlogged_and_temporary_tables() {
     check(
-        |survey| survey.captured[0].persistence = Persistence::Unlogged,
+        |source_state| source_state.captured[0].persistence = Persistence::Unlogged,
         &expect![[r#"
-            table public.items is unlogged, so its changes are not in the log; ALTER TABLE "public"."items" SET LOGGED, or exclude it
+            table public.items is unlogged, so its changes are not in the WAL
         "#]],
     );
 }
 
 #[test]
-fn a_table_that_must_not_be_published() {
+fn reports_a_table_without_replica_identity() {
     check(
-        |survey| survey.captured[1].identifies_rows = false,
+        |source_state| source_state.captured[1].identifies_rows = false,
         &expect![[r#"
-            table public.orders has no replica identity: once published, the server would refuse its updates and deletes in the application; add a primary key, or run: ALTER TABLE "public"."orders" REPLICA IDENTITY FULL; or exclude it
+            table public.orders has no replica identity: once published, the server would reject its updates and deletes in the application
         "#]],
     );
 }
 
 #[test]
-fn a_publication_that_is_missing() {
+fn reports_a_missing_publication() {
     check(
-        |survey| survey.publication = None,
+        |source_state| source_state.publication = None,
         &expect![[r#"
-        publication shop "live" does not exist; create it with: CREATE PUBLICATION "shop ""live""" FOR TABLE "public"."items", "public"."orders" WITH (publish_via_partition_root = true)
+        publication shop "live" does not exist; CREATE PUBLICATION "shop ""live""" FOR TABLE ONLY "public"."items", ONLY "public"."orders" WITH (publish_via_partition_root = true)
     "#]],
     );
 }
 
 #[test]
-fn a_publication_that_lost_tables() {
+fn reports_tables_missing_from_the_publication() {
     check(
-        |survey| publication(survey).tables.clear(),
+        |source_state| publication(source_state).tables.clear(),
         &expect![[r#"
-        table public.items is captured but not in publication shop "live", so its changes would never arrive; add it with: ALTER PUBLICATION "shop ""live""" ADD TABLE "public"."items"
-        table public.orders is captured but not in publication shop "live", so its changes would never arrive; add it with: ALTER PUBLICATION "shop ""live""" ADD TABLE "public"."orders"
+        table public.items is captured but not in publication shop "live", so its changes would never arrive; ALTER PUBLICATION "shop ""live""" ADD TABLE ONLY "public"."items"
+        table public.orders is captured but not in publication shop "live", so its changes would never arrive; ALTER PUBLICATION "shop ""live""" ADD TABLE ONLY "public"."orders"
     "#]],
     );
     check(
-        |survey| survey.captured.push(captured("odd \"name\"")),
+        |source_state| source_state.captured.push(captured("odd \"name\"")),
         &expect![[r#"
-            table public.odd "name" is captured but not in publication shop "live", so its changes would never arrive; add it with: ALTER PUBLICATION "shop ""live""" ADD TABLE "public"."odd ""name"""
+            table public.odd "name" is captured but not in publication shop "live", so its changes would never arrive; ALTER PUBLICATION "shop ""live""" ADD TABLE ONLY "public"."odd ""name"""
         "#]],
     );
 }
 
 #[test]
-fn a_publication_that_hides_operations() {
+fn reports_unpublished_operations() {
     check(
-        |survey| publication(survey).unpublished = vec!["update", "delete"],
+        |source_state| publication(source_state).unpublished = vec!["update", "delete"],
         &expect![[r#"
-            publication shop "live" does not publish update, delete; publish all with: ALTER PUBLICATION "shop ""live""" SET (publish = 'insert, update, delete, truncate')
+            publication shop "live" does not publish update, delete; ALTER PUBLICATION "shop ""live""" SET (publish = 'insert, update, delete, truncate')
         "#]],
     );
 }
 
-/// All at once, so that one look shows all there is to do.
+/// A printed statement adds no table of which the server would then reject updates.
 #[test]
-fn everything_is_wrong() {
+fn a_statement_names_no_table_that_cannot_be_published() {
+    let mut source_state = source_state();
+    source_state.publication = None;
+    source_state.captured[1].identifies_rows = false;
+    let findings = publication_findings(&source_state, "shop");
+    let [Halt::PublicationMissing { sql, .. }] = findings.as_slice() else {
+        panic!("{findings:?}");
+    };
+    assert!(sql.contains("items") && !sql.contains("orders"), "{sql}");
+}
+
+/// One inspection reports all findings at once.
+#[test]
+fn reports_all_findings_at_once() {
     check(
-        |survey| {
-            survey.wal_level = "minimal".to_owned();
-            survey.captured[0].persistence = Persistence::Unlogged;
-            survey.captured[1].identifies_rows = false;
-            publication(survey).unpublished = vec!["insert"];
-            publication(survey).tables.remove(0);
+        |source_state| {
+            source_state.wal_level = "minimal".to_owned();
+            source_state.captured[0].persistence = Persistence::Unlogged;
+            source_state.captured[1].identifies_rows = false;
+            publication(source_state).unpublished = vec!["insert"];
+            publication(source_state).tables.remove(0);
         },
         &expect![[r#"
-            wal_level is minimal, but logical decoding needs logical; run: ALTER SYSTEM SET wal_level = logical, and restart the server
-            table public.items is unlogged, so its changes are not in the log; ALTER TABLE "public"."items" SET LOGGED, or exclude it
-            table public.orders has no replica identity: once published, the server would refuse its updates and deletes in the application; add a primary key, or run: ALTER TABLE "public"."orders" REPLICA IDENTITY FULL; or exclude it
-            publication shop "live" does not publish insert; publish all with: ALTER PUBLICATION "shop ""live""" SET (publish = 'insert, update, delete, truncate')
-            table public.items is captured but not in publication shop "live", so its changes would never arrive; add it with: ALTER PUBLICATION "shop ""live""" ADD TABLE "public"."items"
+            wal_level is minimal, but logical decoding needs logical
+            table public.items is unlogged, so its changes are not in the WAL
+            table public.orders has no replica identity: once published, the server would reject its updates and deletes in the application
+            publication shop "live" does not publish insert; ALTER PUBLICATION "shop ""live""" SET (publish = 'insert, update, delete, truncate')
         "#]],
     );
 }
 
 #[test]
-fn an_old_connector_says_what_was_missed() {
-    let mut survey = survey();
-    survey.captured.truncate(1);
-    survey.captured[0].persistence = Persistence::Unlogged;
+fn a_finding_after_a_checkpoint_names_the_missed_changes() {
+    let mut source_state = source_state();
+    source_state.captured.truncate(1);
+    source_state.captured[0].persistence = Persistence::Unlogged;
     let missed = Halt::NotCovered {
-        finding: Box::new(table_findings(&survey).remove(0)),
+        finding: Box::new(table_findings(&source_state).remove(0)),
         after: Lsn::new(0x200),
-        until: survey.flush_lsn,
+        until: source_state.flush_lsn,
     };
-    expect![[r#"table public.items is unlogged, so its changes are not in the log; ALTER TABLE "public"."items" SET LOGGED, or exclude it; what was changed in (0/200, 0/300] while this was so is not delivered: re-read the tables concerned"#]].assert_eq(&missed.to_string());
+    expect!["table public.items is unlogged, so its changes are not in the WAL; what was changed in (0/200, 0/300] while this was so is not delivered"].assert_eq(&missed.to_string());
 }

@@ -1,67 +1,66 @@
-//! What a running connector is asked to do with existing rows.
-
-use std::collections::BTreeMap;
+//! Commands for a running connector about existing rows.
 
 use serde::{Deserialize, Serialize};
-use walcast_mapper::{TableName, TablePattern};
+use walcast_mapper::TableName;
+use walcast_mapper::pattern::TablePattern;
 
-use super::{Marks, Publishing, SnapshotProgress, TableProgress};
-use crate::{Survey, sql};
+use crate::condition::error::ConditionError;
+use crate::condition::{Condition, Dialect};
+use crate::snapshot::channel::RequestChannel;
+use crate::snapshot::former_key::FormerKey;
+use crate::snapshot::progress::{PublishedSince, SnapshotProgress, SnapshotType, TableProgress};
+use crate::source_state::SourceState;
+use crate::sql;
 
-/// A request of somebody outside.
+/// External request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SnapshotCommand {
-    /// Read the existing rows of captured tables.
+    /// Reads the existing rows of captured tables.
     Start {
-        /// Which tables, and which of their rows.
+        /// Tables, and conditions on their rows.
         tables: Vec<Selection>,
-        /// What the rows are marked as.
+        /// Marker of the rows (`source.snapshot`).
         #[serde(default = "incremental")]
-        marks: Marks,
-        /// What notifications of it are recognized by.
+        marks: SnapshotType,
+        /// ID of the notifications about this snapshot.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<String>,
     },
-    /// Read no more of tables that are being read, or wait to be.
+    /// Stops reading tables that are being read or waiting.
     Stop {
-        /// Which; empty: all.
+        /// Tables to stop; empty: all.
         #[serde(default)]
         tables: Vec<TablePattern>,
     },
-    /// Read nothing until [`SnapshotCommand::Resume`].
+    /// Pauses reading until [`SnapshotCommand::Resume`].
     Pause,
-    /// Go on.
+    /// Resumes reading.
     Resume,
 }
 
-/// Tables, and which of their rows.
+/// Tables, and a condition on their rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Selection {
-    /// The tables.
+    /// Tables to read.
     pub tables: TablePattern,
-    /// A condition in SQL; `None`: the one of the configuration, where it has one.
+    /// Condition on the rows ([`crate::condition`]); `None`: the condition of the configuration, if it has one.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
-    /// Dead letters, by what they have in header `walcast.id`, that are done with when these rows are read: then they are
-    /// taken off the list, in the Kafka transaction in which the reading ends. They are of one table, and few rows are
-    /// chosen.
+    /// Dead letters that these rows resolve, given by the value of their `walcast.id` header: their tombstones are
+    /// written in the Kafka transaction in which the reading ends. All of them belong to one table, and few rows are
+    /// selected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub letters: Vec<String>,
-    /// Keys of rows whose delete, or whose move to another key, is such a letter: where no row has one of them, what a deleted
-    /// row leaves is sent for it. Theirs are among the rows that are chosen.
+    pub dead_letters: Vec<String>,
+    /// Keys of rows whose delete, or whose move to another key, is one of these dead letters: if no row has such a key,
+    /// the delete event of the missing row is sent. Rows with these keys are among the selected rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former_keys: Vec<FormerKey>,
 }
 
-/// A key that a row had, as the log told it: values by column.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct FormerKey(pub BTreeMap<String, String>);
-
 impl SnapshotCommand {
-    /// One word for it.
+    /// Name of the command.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -73,129 +72,191 @@ impl SnapshotCommand {
     }
 }
 
-fn incremental() -> Marks {
-    Marks::Incremental
+fn incremental() -> SnapshotType {
+    SnapshotType::Incremental
 }
 
-/// Why a request was not carried out; nothing of it was.
+/// Reason why a request was not executed. No part of such a request is executed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum SnapshotRefused {
-    /// A request to read names no table.
+pub enum SnapshotRejected {
+    /// The request names no table.
     #[error("no table is named; name some, such as public.orders")]
     NothingNamed,
-    /// A pattern chooses no captured table.
-    #[error("{pattern} is no captured table; [postgres] tables says which are")]
+    /// A pattern matches no captured table.
+    #[error("{pattern} is not a captured table")]
     NotCaptured {
-        /// The pattern.
+        /// Pattern without a table.
         pattern: String,
     },
-    /// The rows would come without the changes after them.
-    #[error("changes of {table} are not published; run: {sql}")]
+    /// The table is not published: its rows would arrive without the changes after them.
+    #[error("changes of {table} are not published")]
     NotPublished {
-        /// The table.
+        /// Table that is not published.
         table: TableName,
-        /// What publishes it.
+        /// Statement that publishes the table.
         sql: String,
     },
-    /// Dead letters are of one table each.
-    #[error("dead letters are of one table, and {pattern} chooses several")]
+    /// Dead letters are given for more than one table.
+    #[error("dead letters of a selection must belong to one table, and {pattern} matches several")]
     LettersOfSeveral {
-        /// The pattern.
+        /// Pattern that matches several tables.
         pattern: String,
     },
-    /// It would be read twice at once.
+    /// The table is being read already.
     #[error("{table} is being read already; stop that first, or wait for its end")]
     BeingRead {
-        /// The table.
+        /// Table that is being read.
         table: TableName,
     },
-    /// The server does not let its rows be read, or does not take the condition.
+    /// The server rejects reading the rows, or the condition.
     #[error("rows of {table} cannot be read: {why}")]
     Unreadable {
-        /// The table.
+        /// Table whose rows cannot be read.
         table: TableName,
-        /// The server's words.
+        /// Error of the server.
         why: String,
     },
-    /// There is nothing to stop, to pause or to resume.
+    /// The condition is not in the dialect that the channel allows.
+    #[error("the condition for {pattern}: {source}")]
+    Condition {
+        /// Pattern to which the condition belongs.
+        pattern: String,
+        /// Channel of the request.
+        channel: RequestChannel,
+        /// Error in the condition.
+        source: ConditionError,
+    },
+    /// The request is too large to be stored with every checkpoint.
+    #[error(
+        "the request is too large: {what} {bytes} bytes, and {max} are allowed; request fewer tables or rows at a time"
+    )]
+    TooLarge {
+        /// Part of the request that is too large.
+        what: &'static str,
+        /// Size of that part in bytes.
+        bytes: usize,
+        /// Maximum size in bytes.
+        max: usize,
+    },
+    /// No rows are being read, so there is nothing to stop, pause or resume.
     #[error("no existing rows are being read")]
     NothingIsRead,
-    /// What is to be stopped is not being read.
+    /// The table to stop is not being read.
     #[error("{pattern} is not being read")]
     NotBeingRead {
-        /// The pattern.
+        /// Pattern that matches no table that is being read.
         pattern: String,
     },
 }
 
-/// What [`SnapshotCommand::Start`] adds, in the order in which it was named.
-pub(crate) fn chosen(
+/// Maximum number of bytes that the conditions, dead letters and keys of all requests take in the checkpoint, which is
+/// one record: `message.max.bytes` of a broker is 1 MiB by default.
+const STORED_BYTES_MAX: usize = 256 * 1024;
+
+/// Maximum length of an ID in bytes. The ID is repeated in every notification.
+const ID_BYTES_MAX: usize = 1024;
+
+/// Checks that a request is small enough to be stored.
+pub(crate) fn check_size(
+    selected_tables: &[TableProgress],
+    id: Option<&str>,
+    being_read: &SnapshotProgress,
+) -> Result<(), SnapshotRejected> {
+    let too_large = |what, bytes, max| SnapshotRejected::TooLarge { what, bytes, max };
+    let id = id.map_or(0, str::len);
+    if id > ID_BYTES_MAX {
+        return Err(too_large("its id has", id, ID_BYTES_MAX));
+    }
+    let asked = being_read.tables.iter().filter(|table| table.asked);
+    let bytes: usize = asked
+        .chain(selected_tables)
+        .map(TableProgress::request_bytes)
+        .sum();
+    if bytes > STORED_BYTES_MAX {
+        let what = "its conditions, dead letters and keys, together with those of requests that are being read, have";
+        return Err(too_large(what, bytes, STORED_BYTES_MAX));
+    }
+    Ok(())
+}
+
+/// Tables that [`SnapshotCommand::Start`] adds, in the order of the request.
+pub(crate) fn selected_tables(
     selections: &[Selection],
-    marks: Marks,
-    survey: &Survey,
+    marks: SnapshotType,
+    channel: (RequestChannel, Dialect),
+    source_state: &SourceState,
     publication: &str,
     being_read: &SnapshotProgress,
-) -> Result<Vec<TableProgress>, SnapshotRefused> {
-    let mut chosen: Vec<TableProgress> = Vec::new();
+) -> Result<Vec<TableProgress>, SnapshotRejected> {
+    let mut selected_tables: Vec<TableProgress> = Vec::new();
+    let (channel, dialect) = channel;
     for selection in selections {
+        if let Some(filter) = &selection.filter {
+            Condition::parse(filter, dialect).map_err(|source| SnapshotRejected::Condition {
+                pattern: selection.tables.to_string(),
+                channel,
+                source,
+            })?;
+        }
         let mut found = false;
-        for table in survey.captured.iter().map(|table| &table.name) {
+        for table in source_state.captured.iter().map(|table| &table.name) {
             if !selection.tables.matches(table) {
                 continue;
             }
-            if found && !(selection.letters.is_empty() && selection.former_keys.is_empty()) {
-                return Err(SnapshotRefused::LettersOfSeveral {
+            if found && !(selection.dead_letters.is_empty() && selection.former_keys.is_empty()) {
+                return Err(SnapshotRejected::LettersOfSeveral {
                     pattern: selection.tables.to_string(),
                 });
             }
             found = true;
-            if chosen.iter().any(|one| one.is(table)) {
+            if selected_tables.iter().any(|one| one.is(table)) {
                 continue;
             }
             let known = being_read.find(table);
             if known.is_some_and(|one| !one.unread) {
-                return Err(SnapshotRefused::BeingRead { table: table.clone() });
+                return Err(SnapshotRejected::BeingRead { table: table.clone() });
             }
-            if !survey.publishes(table) {
-                return Err(SnapshotRefused::NotPublished {
+            if !source_state.publishes(table) {
+                return Err(SnapshotRejected::NotPublished {
                     table: table.clone(),
                     sql: sql::add_to_publication(publication, [table]),
                 });
             }
-            chosen.push(TableProgress {
+            selected_tables.push(TableProgress {
                 filter: selection.filter.clone(),
-                letters: selection.letters.clone(),
+                filter_is_sql: selection.filter.is_some() && dialect == Dialect::Sql,
+                letters: selection.dead_letters.clone(),
                 former_keys: selection.former_keys.clone(),
                 marks,
                 asked: true,
-                publishing: known.map_or(Publishing::Done, |one| one.publishing),
+                publishing: known.map_or(PublishedSince::Done, |one| one.publishing),
                 ..TableProgress::of(table.clone())
             });
         }
         if !found {
-            return Err(SnapshotRefused::NotCaptured {
+            return Err(SnapshotRejected::NotCaptured {
                 pattern: selection.tables.to_string(),
             });
         }
     }
-    if chosen.is_empty() {
-        return Err(SnapshotRefused::NothingNamed);
+    if selected_tables.is_empty() {
+        return Err(SnapshotRejected::NothingNamed);
     }
-    Ok(chosen)
+    Ok(selected_tables)
 }
 
-/// Takes tables out of what is read; those that were. Where the server `renews`, one of which it is not sure yet that all changes
-/// are streamed stays until it is, unread.
+/// Removes tables from the progress and returns them. If the stream must be restarted for tables that were published
+/// while a transaction ran, a table whose changes are not certain to be streamed yet stays, without rows to read.
 pub(crate) fn stop(
     patterns: &[TablePattern],
     progress: &mut SnapshotProgress,
-    renews: bool,
-) -> Result<Vec<TableName>, SnapshotRefused> {
+    needs_stream_restart: bool,
+) -> Result<Vec<TableName>, SnapshotRejected> {
     let read = || progress.tables.iter().filter(|one| !one.unread);
     let matches = |pattern: &TablePattern| read().any(|one| pattern.matches(&one.table()));
     if let Some(pattern) = patterns.iter().find(|pattern| !matches(pattern)) {
-        return Err(SnapshotRefused::NotBeingRead {
+        return Err(SnapshotRejected::NotBeingRead {
             pattern: pattern.to_string(),
         });
     }
@@ -203,13 +264,6 @@ pub(crate) fn stop(
         .map(TableProgress::table)
         .filter(|table| patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(table)))
         .collect();
-    for table in &stopped {
-        match progress.find_mut(table) {
-            Some(one) if renews && one.publishing != Publishing::Done => one.unread = true,
-            _ => progress.reach(table, None),
-        }
-    }
-    // Nobody could resume what is not read.
-    progress.paused &= progress.tables.iter().any(|one| !one.unread);
+    progress.leave_out(&stopped, needs_stream_restart);
     Ok(stopped)
 }

@@ -1,24 +1,26 @@
-//! When existing rows are read, of which tables, and how fast.
+//! Configuration of snapshots: which existing rows are read, when, and how fast.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tracing::warn;
-use walcast_mapper::{TableName, TablePattern};
+use walcast_mapper::TableName;
+use walcast_mapper::pattern::TablePattern;
 
-use super::SnapshotProgress;
-use crate::Survey;
+use crate::snapshot::channel::SqlConditions;
+use crate::snapshot::progress::SnapshotProgress;
+use crate::source_state::SourceState;
 
-/// When existing rows are read.
+/// Occasions on which existing rows are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SnapshotMode {
-    /// At the first start, before the changes.
+    /// At the first start, before any changes.
     #[default]
     Initial,
     /// At the first start; then the connector ends.
     InitialOnly,
-    /// At the first start, and when the slot cannot give the changes any more that came after the checkpoint.
+    /// At the first start, and when the slot can no longer provide the changes after the checkpoint.
     WhenNeeded,
     /// At every start.
     Always,
@@ -26,40 +28,43 @@ pub enum SnapshotMode {
     Never,
 }
 
-/// Settings of `[snapshot]` that concern the delivery loop.
+/// Settings of `[snapshot]` that concern delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotConfig {
-    /// When rows are read.
+    /// Occasions on which rows are read.
     pub mode: SnapshotMode,
-    /// Of which captured tables; empty: of all.
+    /// Captured tables whose rows are read; empty: all.
     pub tables: Vec<TablePattern>,
-    /// How long the first snapshot, that of the new slot, may be held: the server keeps what it shows.
-    pub first_window: Duration,
-    /// How long a later one may be held: changes wait meanwhile.
-    pub window: Duration,
-    /// How many rows are read in a second at most; `None`: as many as can be.
+    /// Maximum time for which the first snapshot, that of the new slot, is held: the server keeps the row versions that
+    /// it shows.
+    pub initial_hold_max: Duration,
+    /// Maximum time for which a later snapshot is held: changes wait meanwhile.
+    pub hold_max: Duration,
+    /// Maximum number of rows read per second; `None`: unlimited.
     pub rows_per_second: Option<u32>,
-    /// How many bytes of rows, as the server copies them, are read in a second at most; `None`: as many as can be.
+    /// Maximum number of bytes of rows, in the server's `COPY` format, read per second; `None`: unlimited.
     pub bytes_per_second: Option<u64>,
-    /// The table whose new rows are signals; `None`: there is none.
+    /// Table whose new rows are signals; `None`: no signal table.
     pub signal_table: Option<TableName>,
+    /// Channels whose conditions may be any SQL.
+    pub sql_conditions: SqlConditions,
 }
 
 impl SnapshotConfig {
-    /// What a first start reads of the captured tables; `None`: nothing.
-    pub(crate) fn first(&self, survey: &Survey) -> Option<SnapshotProgress> {
-        (self.mode != SnapshotMode::Never).then(|| self.all(survey))
+    /// Rows that a first start reads; `None`: none.
+    pub(crate) fn first(&self, source_state: &SourceState) -> Option<SnapshotProgress> {
+        (self.mode != SnapshotMode::Never).then(|| self.all(source_state))
     }
 
-    /// What a connector reads that has a checkpoint.
+    /// Rows that a connector with a checkpoint reads.
     pub(crate) fn again(
         &self,
         left: Option<&SnapshotProgress>,
-        survey: &Survey,
+        source_state: &SourceState,
         is_start: bool,
     ) -> Option<SnapshotProgress> {
         match (self.mode, left) {
-            (SnapshotMode::Always, _) if is_start => Some(self.all(survey)),
+            (SnapshotMode::Always, _) if is_start => Some(self.all(source_state)),
             (SnapshotMode::Never, Some(left)) => {
                 let mut kept = left.clone();
                 kept.tables.retain(|table| table.asked);
@@ -67,7 +72,7 @@ impl SnapshotConfig {
                 if dropped > 0 {
                     warn!(
                         tables = dropped,
-                        "rows were not read to their end, and are not: [snapshot] mode is \"never\""
+                        "remaining rows are not read, because the snapshot mode is \"never\""
                     );
                 }
                 kept.into_stored()
@@ -76,21 +81,22 @@ impl SnapshotConfig {
         }
     }
 
-    /// Whether the existing rows of a table are read that is captured since now.
+    /// Whether the existing rows of a newly captured table are read.
     pub(crate) fn fills(&self, table: &TableName) -> bool {
-        self.mode != SnapshotMode::Never && self.chooses(table)
+        self.mode != SnapshotMode::Never && self.matches(table)
     }
 
-    /// All that is to be read of the captured tables, in the order of the patterns that choose them, then of their names.
-    pub(crate) fn all(&self, survey: &Survey) -> SnapshotProgress {
-        let captured = survey.captured.iter().map(|table| &table.name);
-        let mut chosen: Vec<TableName> = captured.filter(|name| self.chooses(name)).cloned().collect();
+    /// All captured tables that are to be read, in the order of the patterns that match them, then of their names.
+    pub(crate) fn all(&self, source_state: &SourceState) -> SnapshotProgress {
+        let captured = source_state.captured.iter().map(|table| &table.name);
+        let mut chosen: Vec<TableName> = captured.filter(|name| self.matches(name)).cloned().collect();
         chosen.sort_by_key(|table| self.tables.iter().position(|pattern| pattern.matches(table)));
         SnapshotProgress::of(chosen)
     }
 
-    /// Signals are carried out when they come, and not again.
-    fn chooses(&self, table: &TableName) -> bool {
+    /// Whether the existing rows of a table are read. Rows of the signal table never are: signals are executed once,
+    /// when they arrive.
+    fn matches(&self, table: &TableName) -> bool {
         let is_named = self.tables.is_empty() || self.tables.iter().any(|pattern| pattern.matches(table));
         is_named && self.signal_table.as_ref() != Some(table)
     }
@@ -101,52 +107,37 @@ mod tests {
     use std::time::Duration;
 
     use walcast_mapper::TableName;
-    use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity};
 
     use super::{SnapshotConfig, SnapshotMode};
-    use crate::{CapturedTable, Partitions, Persistence, Survey, SystemIdentifier, Timeline};
+    use crate::snapshot::channel::SqlConditions;
+    use crate::source_state::{SourceState, fixture};
 
-    fn survey(tables: &[&str]) -> Survey {
-        let captured = tables.iter().map(|name| CapturedTable {
-            name: TableName {
+    fn source_state(tables: &[&str]) -> SourceState {
+        let captured = tables.iter().map(|name| {
+            let name = TableName {
                 namespace: "public".to_owned(),
                 name: (*name).to_owned(),
-            },
-            oid: Oid::new(1),
-            persistence: Persistence::Permanent,
-            replica_identity: ReplicaIdentity::Default,
-            identifies_rows: true,
+            };
+            fixture::captured(name, 1)
         });
-        Survey {
-            system_identifier: SystemIdentifier::new(1),
-            timeline: Timeline::new(1),
-            history: Vec::new(),
-            server_version: 170_006,
-            flush_lsn: Lsn::new(1),
-            database: "shop".to_owned(),
-            wal_level: "logical".to_owned(),
-            slot: None,
-            publication: None,
-            captured: captured.collect(),
-            partitions: Partitions::Root,
-            unmatched_patterns: Vec::new(),
-        }
+        fixture::source_state(captured)
     }
 
     fn check(patterns: &[&str], expected: &[&str]) {
         let config = SnapshotConfig {
             mode: SnapshotMode::Initial,
             tables: patterns.iter().map(|pattern| pattern.parse().unwrap()).collect(),
-            first_window: Duration::from_secs(1),
-            window: Duration::from_secs(1),
+            initial_hold_max: Duration::from_secs(1),
+            hold_max: Duration::from_secs(1),
             rows_per_second: None,
             bytes_per_second: None,
             signal_table: Some(TableName {
                 namespace: "public".to_owned(),
                 name: "signals".to_owned(),
             }),
+            sql_conditions: SqlConditions::default(),
         };
-        let progress = config.all(&survey(&["a", "b", "c", "d", "signals"]));
+        let progress = config.all(&source_state(&["a", "b", "c", "d", "signals"]));
         let names: Vec<&str> = progress.tables.iter().map(|table| table.name.as_str()).collect();
         assert_eq!(names, expected, "{patterns:?}");
     }

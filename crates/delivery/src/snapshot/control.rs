@@ -1,4 +1,4 @@
-//! The way into a running connector.
+//! Control of snapshots in a running connector.
 
 use std::collections::BTreeSet;
 
@@ -7,67 +7,68 @@ use tokio::sync::{mpsc, oneshot};
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid};
 
-use super::{SnapshotCommand, SnapshotRefused};
+use crate::snapshot::command::{SnapshotCommand, SnapshotRejected};
 
-/// So many requests wait to be taken; who comes after them waits to be let in.
+/// Number of requests that can wait; further clients wait until there is space.
 const REQUESTS_WAITING: usize = 16;
 
-/// Asks a running connector to read existing rows, or not to. What it answers is stored: it survives a crash.
+/// Sends snapshot requests to a running connector. Executed requests are stored before the reply: they survive a crash.
 #[derive(Clone, Debug)]
 pub struct SnapshotControl(mpsc::Sender<Request>);
 
-/// The connector's end of it.
+/// Receiving half of the request channel.
 #[derive(Debug)]
 pub struct SnapshotRequests {
     requests: mpsc::Receiver<Request>,
-    /// For those that the connector itself makes; keeps the channel open too.
+    /// Sender for requests of the connector itself; also keeps the channel open.
     control: SnapshotControl,
 }
 
-/// What was carried out and stored.
+/// Result of a request that was executed and stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotAnswer {
-    /// The tables that it concerns.
+    /// Tables that the request concerned.
     pub tables: Vec<String>,
-    /// Whether reading waits for a request to resume.
+    /// Whether reading is paused until a request to resume.
     pub paused: bool,
 }
 
-/// Why there is no answer.
+/// Reason why a request has no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotUnanswered {
-    /// It cannot be done.
+    /// The request was rejected.
     #[error(transparent)]
-    Refused(#[from] SnapshotRefused),
-    /// The stream ended before the request was stored, or is ending.
-    #[error("the stream ended before the request was stored; ask again")]
+    Rejected(#[from] SnapshotRejected),
+    /// The stream ended, or is ending, before the request was stored.
+    #[error("the stream ended before the request was stored; send the request again")]
     Lost,
 }
 
-/// Something to be done between two changes.
+/// Request that is executed between two changes.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// As somebody outside asks.
+    /// External command.
     Command {
         command: SnapshotCommand,
-        reply: Reply<Result<SnapshotAnswer, SnapshotRefused>>,
+        reply: Reply<Result<SnapshotAnswer, SnapshotRejected>>,
     },
-    /// Where the signal topic is to be read from; a connector that never read it begins at `end`.
+    /// Query for the offset from which the signal topic is to be read; a connector that has never read it starts at
+    /// `end`.
     SignalsFrom { end: i64, reply: Reply<i64> },
-    /// A record of the signal topic.
+    /// Record of the signal topic.
     Signal {
         offset: i64,
         text: Vec<u8>,
         reply: Reply<()>,
     },
-    /// Tables are about to be published, and are to be read then.
+    /// Tables that are about to be published, and are to be read after that.
     Expect {
         tables: Vec<TableName>,
         reply: Reply<()>,
     },
-    /// Other tables are captured than before. Those of `to_fill` are published since `since`, and are to be read; `None`:
-    /// they could not be published.
+    /// Change of the captured tables. Tables in `to_fill` have been published since `since`, and are to be read;
+    /// `None`: they could not be published.
     Captured {
         known: BTreeSet<Oid>,
         to_fill: Vec<TableName>,
@@ -77,8 +78,8 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    /// Whether the connector itself made it in a session that has ended: what it says of the publication may be so no more,
-    /// and each session begins with a look of its own.
+    /// Whether the connector itself made the request in an earlier session. Its view of the publication may be
+    /// outdated, and each session begins with an inspection of its own.
     pub(crate) fn is_stale(&self) -> bool {
         match self {
             Self::Expect { reply, .. } | Self::Captured { reply, .. } => reply.is_closed(),
@@ -87,11 +88,11 @@ impl Request {
     }
 }
 
-/// Where an answer goes.
+/// Sender of a reply.
 pub(crate) type Reply<T> = oneshot::Sender<T>;
 
 impl SnapshotRequests {
-    /// A way into a connector that is still to be made.
+    /// Creates the request channel of a connector that is still to be created.
     #[must_use]
     pub fn new() -> Self {
         let (sender, requests) = mpsc::channel(REQUESTS_WAITING);
@@ -101,13 +102,13 @@ impl SnapshotRequests {
         }
     }
 
-    /// The other end.
+    /// Sending half of the channel.
     #[must_use]
     pub fn control(&self) -> SnapshotControl {
         self.control.clone()
     }
 
-    /// A request that waits.
+    /// Request that is waiting, if there is one.
     #[inline]
     pub(crate) fn waiting(&mut self) -> Option<Request> {
         if self.requests.is_empty() {
@@ -116,11 +117,11 @@ impl SnapshotRequests {
         self.requests.try_recv().ok()
     }
 
-    /// The next request. Cancel-safe.
+    /// Next request. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Request {
         match self.requests.recv().await {
             Some(request) => request,
-            // It cannot be closed while `control` lives.
+            // The channel cannot be closed while `control` lives.
             None => std::future::pending().await,
         }
     }
@@ -133,29 +134,32 @@ impl Default for SnapshotRequests {
 }
 
 impl SnapshotControl {
-    /// Has a command carried out and stored. Waits while the connector does not stream.
+    /// Executes and stores a command. Waits while the connector does not stream.
     ///
     /// # Errors
-    /// It cannot be done, or the stream ended before.
+    ///
+    /// Returns an error if the request is rejected or the stream ended before.
     pub async fn ask(&self, command: SnapshotCommand) -> Result<SnapshotAnswer, SnapshotUnanswered> {
         let answer = self.request(|reply| Request::Command { command, reply }).await?;
         Ok(answer?)
     }
 
-    /// Where the signal topic is to be read from: behind the last signal that was carried out. A connector that was never
-    /// told of one begins at `end`.
+    /// Offset from which the signal topic is to be read: after the last executed signal. A connector that has never
+    /// received one starts at `end`.
     ///
     /// # Errors
-    /// The stream ended before it was stored.
+    ///
+    /// Returns an error if the stream ended before the offset was stored.
     pub async fn signals_from(&self, end: i64) -> Result<i64, SnapshotUnanswered> {
         self.request(|reply| Request::SignalsFrom { end, reply }).await
     }
 
-    /// Has the value of a record of the signal topic carried out, once, whoever asks again. One that means nothing is said
-    /// in the log and done with.
+    /// Executes the value of a record of the signal topic, once, even if it is sent again. An invalid signal is logged
+    /// and skipped.
     ///
     /// # Errors
-    /// The stream ended before it was stored.
+    ///
+    /// Returns an error if the stream ended before the signal was stored.
     pub async fn signal(&self, offset: i64, text: &[u8]) -> Result<(), SnapshotUnanswered> {
         let text = text.to_vec();
         self.request(|reply| Request::Signal { offset, text, reply })

@@ -1,114 +1,124 @@
-//! How far reading has come, as the checkpoint has it.
+//! Snapshot progress, as the checkpoint stores it.
 
 use serde::{Deserialize, Serialize};
 use walcast_mapper::{RowId, TableName};
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
 
-use super::{FormerKey, SnapshotConfig};
+use crate::condition::error::ConditionError;
+use crate::condition::{Condition, Dialect};
+use crate::snapshot::former_key::FormerKey;
 
-/// What is left to be read, as the checkpoint has it.
+/// Rows that remain to be read, as the checkpoint stores them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SnapshotProgress {
-    /// What notifications of it have in common: that of the signal, where one asked for it.
+    /// ID that the notifications of the snapshot share: the ID of the signal, if one requested the snapshot.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
-    /// The tables that are not read to their end, in the order in which they are read.
+    /// Tables that are not completely read, in reading order.
     pub tables: Vec<TableProgress>,
-    /// How many there were.
+    /// Total number of tables.
     pub table_count: usize,
-    /// How many rows are in Kafka.
+    /// Number of rows in Kafka.
     pub rows: u64,
-    /// Whether the first row of all is among them, or there is none because the first table is empty.
+    /// Whether the first row of the snapshot is among them, or the first table is empty.
     #[serde(default, skip_serializing_if = "is_false")]
     pub has_first: bool,
-    /// Whether somebody has asked to wait.
+    /// Whether reading is paused by a request.
     #[serde(default, skip_serializing_if = "is_false")]
     pub paused: bool,
-    /// Whether it is notified that tables marked [`Marks::Initial`] are read.
+    /// Whether a notification was sent that reading of tables marked [`SnapshotType::Initial`] started.
     #[serde(default, skip_serializing_if = "is_false")]
     pub notified_initial: bool,
-    /// Whether it is notified that tables marked [`Marks::Incremental`] are read.
+    /// Whether a notification was sent that reading of tables marked [`SnapshotType::Incremental`] started.
     #[serde(default, skip_serializing_if = "is_false")]
     pub notified_incremental: bool,
 }
 
-/// A table that is not read to its end.
+/// Table that is not completely read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableProgress {
-    /// Its schema.
+    /// Schema of the table.
     pub namespace: String,
-    /// Its name.
+    /// Name of the table.
     pub name: String,
-    /// The first row that is not in Kafka; `None`: no row of it is.
+    /// First row that is not in Kafka; `None`: no row is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<NextRow>,
-    /// How many rows of it are in Kafka.
+    /// Number of rows in Kafka.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rows: u64,
-    /// Which rows of it are read, as a condition in SQL; `None`: those that the configuration says.
+    /// Condition on the rows; `None`: the condition of the configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
-    /// The dead letters that are done with when they are read, by what they have in header `walcast.id`.
+    /// Whether the condition is any SQL expression, not only comparisons ([`Dialect`]).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub filter_is_sql: bool,
+    /// Number of times that the server ended the reading at this row for a transient cause, such as a statement
+    /// timeout.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failures: u32,
+    /// Dead letters that reading resolves, given by the value of their `walcast.id` header.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub letters: Vec<String>,
-    /// Keys for which, where no row has them, what a deleted row leaves is sent.
+    /// Keys for which the delete of a missing row is sent if no row has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former_keys: Vec<FormerKey>,
-    /// What its rows are marked as.
-    #[serde(default, skip_serializing_if = "Marks::is_initial")]
-    pub marks: Marks,
-    /// Whether somebody asked for it while changes were streamed: what is wrong with its rows ends their reading, not the
+    /// Marker of the rows.
+    #[serde(default, skip_serializing_if = "SnapshotType::is_initial")]
+    pub marks: SnapshotType,
+    /// Whether the table was requested while changes were streamed: an error in its rows ends their reading, not the
     /// stream.
     #[serde(default, skip_serializing_if = "is_false")]
     pub asked: bool,
-    /// Since when its changes are streamed.
-    #[serde(default, skip_serializing_if = "Publishing::is_done")]
-    pub publishing: Publishing,
-    /// Whether none of its rows are wanted: it is here until all its changes are sure to be streamed.
+    /// Position since which the changes of the table are streamed.
+    #[serde(default, skip_serializing_if = "PublishedSince::is_done")]
+    pub publishing: PublishedSince,
+    /// Whether no rows are to be read: the table stays until all its changes are certain to be streamed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unread: bool,
 }
 
-/// A row by the number of the table that holds it, and its place.
+/// Row, identified by the OID of its table and its `ctid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NextRow {
-    /// The number of the table, or of the partition.
+    /// OID of the table, or of the partition.
     pub table: u32,
-    /// The number of its file. In another one, which `VACUUM FULL`, `CLUSTER` and some `ALTER TABLE` make, rows lie in other
-    /// places: then the place says nothing, and reading begins at the first row again.
+    /// File of the table (`relfilenode`). `VACUUM FULL`, `CLUSTER` and some forms of `ALTER TABLE` create a new file
+    /// with other row positions: reading then starts at the first row again.
     #[serde(default)]
     pub file: u32,
-    /// The block.
+    /// Block number of the `ctid`.
     pub block: u32,
-    /// The number in the block.
+    /// Offset number of the `ctid`.
     pub offset: u16,
 }
 
-/// What the rows of a table are marked as (`source.snapshot`).
+/// Marker of a table's rows (`source.snapshot`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Marks {
-    /// As the first or last of all, of their table, or as one between them: Debezium's initial and blocking snapshots.
+pub enum SnapshotType {
+    /// First or last row of the snapshot or of its table, or a row between: Debezium's initial and blocking snapshots.
     #[default]
     Initial,
-    /// All alike: Debezium's incremental snapshots.
+    /// The same marker for all rows: Debezium's incremental snapshots.
     Incremental,
 }
 
-/// Since when the changes of a table are streamed. What was committed before is only seen by later snapshots.
+/// Position since which the changes of a table are streamed. Changes committed before that position are only visible to
+/// later snapshots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Publishing {
-    /// Since the slot was made, or long ago.
+pub enum PublishedSince {
+    /// Since the creation of the slot, or a position long ago.
     #[default]
     Done,
-    /// They are about to be: it is not read yet.
+    /// The table is about to be published, and is not read yet.
     Pending,
-    /// Since this position at the latest: it is read from snapshots at or after it.
-    Since(#[serde(with = "crate::checkpoint::as_text")] Lsn),
+    /// Since this position at the latest: the table is read from snapshots at or after it.
+    Since(#[serde(with = "crate::serde_text::as_text")] Lsn),
 }
 
 #[expect(
@@ -119,15 +129,11 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands over a reference to the field"
-)]
-fn is_zero(value: &u64) -> bool {
-    *value == 0
+fn is_zero<N: Default + PartialEq>(value: &N) -> bool {
+    *value == N::default()
 }
 
-impl Marks {
+impl SnapshotType {
     #[expect(
         clippy::trivially_copy_pass_by_ref,
         reason = "serde hands over a reference to the field"
@@ -137,12 +143,12 @@ impl Marks {
     }
 }
 
-impl Publishing {
+impl PublishedSince {
     fn is_done(&self) -> bool {
         *self == Self::Done
     }
 
-    /// Whether a snapshot at `lsn` shows everything of the table that is not streamed.
+    /// Whether a snapshot at `lsn` shows all changes of the table that are not streamed.
     pub(crate) fn allows(self, lsn: Lsn) -> bool {
         match self {
             Self::Done => true,
@@ -153,7 +159,7 @@ impl Publishing {
 }
 
 impl NextRow {
-    /// A row in a file.
+    /// Identifies a row in a file.
     #[must_use]
     pub fn new(row: RowId, file: Oid) -> Self {
         Self {
@@ -164,7 +170,7 @@ impl NextRow {
         }
     }
 
-    /// The table that holds it, and its place.
+    /// OID of the row's table, and the row's `ctid`.
     #[must_use]
     pub fn row(&self) -> RowId {
         RowId {
@@ -176,7 +182,7 @@ impl NextRow {
         }
     }
 
-    /// The number of the file in which that place is.
+    /// File (`relfilenode`) to which the `ctid` belongs.
     #[must_use]
     pub fn file(&self) -> Oid {
         Oid::new(self.file)
@@ -184,7 +190,7 @@ impl NextRow {
 }
 
 impl TableProgress {
-    /// Nothing of a table is read yet.
+    /// Progress of a table without rows read.
     #[must_use]
     pub fn of(table: TableName) -> Self {
         Self {
@@ -193,16 +199,18 @@ impl TableProgress {
             next: None,
             rows: 0,
             filter: None,
+            filter_is_sql: false,
+            failures: 0,
             letters: Vec::new(),
             former_keys: Vec::new(),
-            marks: Marks::Initial,
+            marks: SnapshotType::Initial,
             asked: false,
-            publishing: Publishing::Done,
+            publishing: PublishedSince::Done,
             unread: false,
         }
     }
 
-    /// Its name.
+    /// Name of the table.
     #[must_use]
     pub fn table(&self) -> TableName {
         TableName {
@@ -211,13 +219,36 @@ impl TableProgress {
         }
     }
 
+    /// Number of bytes that a request takes in the checkpoint, apart from table names.
+    pub(crate) fn request_bytes(&self) -> usize {
+        let letters = self.letters.iter().map(String::len);
+        let keys = self.former_keys.iter().flat_map(|key| &key.0);
+        let keys = keys.map(|(column, value)| column.len() + value.len());
+        self.filter.as_ref().map_or(0, String::len) + letters.chain(keys).sum::<usize>()
+    }
+
+    /// Condition of the request.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the stored text is not a condition of its dialect: an older version, which accepted any SQL,
+    /// stored it.
+    pub fn condition(&self) -> Result<Option<Condition>, ConditionError> {
+        let dialect = match self.filter_is_sql {
+            true => Dialect::Sql,
+            false => Dialect::Comparisons,
+        };
+        let filter = self.filter.as_deref();
+        filter.map(|text| Condition::parse(text, dialect)).transpose()
+    }
+
     pub(crate) fn is(&self, table: &TableName) -> bool {
         self.namespace == table.namespace && self.name == table.name
     }
 }
 
 impl SnapshotProgress {
-    /// Nothing of these tables is read yet.
+    /// Progress of tables without rows read.
     #[must_use]
     pub fn of(tables: impl IntoIterator<Item = TableName>) -> Self {
         let mut progress = Self::default();
@@ -227,7 +258,7 @@ impl SnapshotProgress {
         progress
     }
 
-    /// One more table.
+    /// Adds a table.
     pub(crate) fn add(&mut self, table: TableProgress) {
         if self.id.is_empty() {
             self.id = PgTimestamp::now().unix_micros().to_string();
@@ -236,27 +267,26 @@ impl SnapshotProgress {
         self.tables.push(table);
     }
 
-    /// As a checkpoint has it: `None` when nothing is left.
+    /// Form that a checkpoint stores; `None` if no tables remain.
     pub(crate) fn into_stored(self) -> Option<Self> {
         (!self.tables.is_empty()).then_some(self)
     }
 
-    /// Notes that a table is published now, or about to be: its rows are to be read, or, where they are not wanted and the
-    /// server `renews`, the stream is to be begun anew for it.
+    /// Adds a table that is published now or about to be. Its rows are to be read if the configuration `fills` it; otherwise, if
+    /// `needs_stream_restart`, the stream is to be restarted for it.
     pub(crate) fn await_publishing(
         &mut self,
         table: &TableName,
-        publishing: Publishing,
-        config: &SnapshotConfig,
-        renews: bool,
+        publishing: PublishedSince,
+        fills: bool,
+        needs_stream_restart: bool,
         asked: bool,
     ) {
-        let fills = config.fills(table);
         if let Some(known) = self.find_mut(table) {
             known.publishing = publishing;
-        } else if fills || renews {
+        } else if fills || needs_stream_restart {
             self.add(TableProgress {
-                marks: Marks::Incremental,
+                marks: SnapshotType::Incremental,
                 asked: asked || !fills,
                 publishing,
                 unread: !fills,
@@ -265,8 +295,8 @@ impl SnapshotProgress {
         }
     }
 
-    /// Whether tables are left that are marked so.
-    pub(crate) fn has_marked(&self, marks: Marks) -> bool {
+    /// Whether tables with this marker remain.
+    pub(crate) fn has_marked(&self, marks: SnapshotType) -> bool {
         self.tables.iter().any(|one| one.marks == marks)
     }
 
@@ -278,41 +308,63 @@ impl SnapshotProgress {
         self.tables.iter_mut().find(|one| one.is(table))
     }
 
-    /// Whether of the tables that are marked alike there is none left but this one.
+    /// Whether this is the last remaining table with its marker.
     pub(crate) fn is_last(&self, table: &TableName) -> bool {
-        let mut alike = self.tables.iter().filter(|one| one.marks == Marks::Initial);
+        let mut alike = self
+            .tables
+            .iter()
+            .filter(|one| one.marks == SnapshotType::Initial);
         alike.next().is_some_and(|one| one.is(table)) && alike.next().is_none()
     }
 
-    /// Whether a snapshot at `lsn` has something to show, or tells where the stream is to be begun anew for a table without rows to
-    /// read: for that nobody has to resume.
+    /// Whether a snapshot at `lsn` has rows to read, or marks where the stream is to be restarted for a table without
+    /// rows to read. Such a restart does not wait for a request to resume.
     pub(crate) fn can_be_read_at(&self, lsn: Lsn) -> bool {
         let mut tables = self.tables.iter();
         tables.any(|table| table.publishing.allows(lsn) && (!self.paused || table.unread))
     }
 
-    /// Whether there is something for a snapshot that is taken from now on.
+    /// Whether a snapshot that is taken from now on is needed.
     pub(crate) fn wants_snapshot(&self) -> bool {
         self.can_be_read_at(Lsn::MAX)
     }
 
-    /// A table is read up to a row, or (`None`) to its end.
+    /// Removes tables whose rows are no longer to be read. If `needs_stream_restart`, a table whose changes are not
+    /// certain to be streamed yet stays, without rows to read.
+    pub(crate) fn leave_out(&mut self, tables: &[TableName], needs_stream_restart: bool) {
+        for table in tables {
+            match self.find_mut(table) {
+                Some(one) if needs_stream_restart && one.publishing != PublishedSince::Done => {
+                    one.unread = true
+                }
+                _ => self.reach(table, None),
+            }
+        }
+        // A pause without rows to read could not be ended by a request to resume.
+        self.paused &= self.tables.iter().any(|one| !one.unread);
+    }
+
+    /// Sets the next row of a table that was read up to it; `None`: the table was completely read.
     pub(crate) fn reach(&mut self, table: &TableName, next: Option<NextRow>) {
         match next {
             None => {
-                // Debezium counts the first row of the first table as the first of all, and none where that is empty.
+                // Debezium counts the first row of the first table as the first of all, and none if that table is
+                // empty.
                 let ended = self.find(table).map(|one| one.marks);
-                self.has_first |= ended == Some(Marks::Initial);
+                self.has_first |= ended == Some(SnapshotType::Initial);
                 self.tables.retain(|one| !one.is(table));
-                // Whatever is asked for later has a beginning of its own.
-                let initial = self.has_marked(Marks::Initial);
+                // Tables that are requested later have a beginning of their own.
+                let initial = self.has_marked(SnapshotType::Initial);
                 self.has_first &= initial;
                 self.notified_initial &= initial;
-                self.notified_incremental &= self.has_marked(Marks::Incremental);
+                self.notified_incremental &= self.has_marked(SnapshotType::Incremental);
             }
             Some(row) => {
                 if let Some(one) = self.find_mut(table) {
-                    one.next = Some(row);
+                    // Reading has advanced, so earlier failures no longer count.
+                    if one.next.replace(row) != Some(row) {
+                        one.failures = 0;
+                    }
                 }
             }
         }
@@ -324,7 +376,7 @@ mod tests {
     use walcast_mapper::{RowId, TableName};
     use walcast_pgoutput::{Lsn, Oid, Tid};
 
-    use super::{Marks, NextRow, Publishing, SnapshotProgress, TableProgress};
+    use super::{NextRow, PublishedSince, SnapshotProgress, SnapshotType, TableProgress};
 
     fn table(name: &str) -> TableName {
         TableName {
@@ -342,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_is_what_is_left() {
+    fn progress_contains_the_remaining_tables() {
         let mut progress = SnapshotProgress::of([table("a"), table("b")]);
         progress.id = "1".to_owned();
         assert!(!progress.is_last(&table("a")) && !progress.is_last(&table("b")));
@@ -358,16 +410,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_is_kept() {
+    fn keeps_the_details_of_a_request() {
         let mut progress = SnapshotProgress {
             id: "ad-hoc-1".to_owned(),
             ..SnapshotProgress::default()
         };
         progress.add(TableProgress {
             filter: Some("id > 5".to_owned()),
-            marks: Marks::Incremental,
+            marks: SnapshotType::Incremental,
             asked: true,
-            publishing: Publishing::Since(Lsn::new(0x16_B3748)),
+            publishing: PublishedSince::Since(Lsn::new(0x16_B3748)),
             ..TableProgress::of(table("a"))
         });
         progress.paused = true;
@@ -384,10 +436,10 @@ mod tests {
     }
 
     #[test]
-    fn tables_marked_alike_have_a_first_and_a_last_row_of_their_own() {
+    fn tables_with_one_marker_have_their_own_first_and_last_row() {
         let mut progress = SnapshotProgress::of([table("a")]);
         progress.add(TableProgress {
-            marks: Marks::Incremental,
+            marks: SnapshotType::Incremental,
             ..TableProgress::of(table("b"))
         });
         progress.has_first = true;

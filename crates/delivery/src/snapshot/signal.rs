@@ -1,65 +1,66 @@
-//! Debezium's signals: the same words start, stop, pause and resume reading here.
+//! Debezium signals, which start, stop, pause and resume reading existing rows.
 //!
-//! The format is that of <https://debezium.io/documentation/reference/stable/configuration/signalling.html>: an id, a type, and
-//! data as JSON.
+//! The format is that of <https://debezium.io/documentation/reference/stable/configuration/signalling.html>: an ID, a
+//! type, and data as JSON.
 
 use serde::Deserialize;
 use serde_json::Value;
-use walcast_mapper::TablePattern;
+use walcast_mapper::pattern::TablePattern;
 
-use super::{Marks, Selection, SnapshotCommand};
+use crate::snapshot::command::{Selection, SnapshotCommand};
+use crate::snapshot::progress::SnapshotType;
 
-/// What a signal means.
+/// Parsed signal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// Something to be done with existing rows.
+    /// Command about existing rows.
     Command(SnapshotCommand),
-    /// Something to be said in the log.
+    /// Message for the process log.
     Log(String),
 }
 
-/// What was written as a signal means nothing.
+/// Reason why a signal is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignalError {
-    /// It is not JSON, or not of a signal's shape.
-    #[error("it is no signal: {0}")]
+    /// The signal is not JSON, or does not have the shape of a signal.
+    #[error("not a signal: {0}")]
     Shape(#[source] serde_json::Error),
-    /// Its data are not those of its type.
+    /// The data do not match the type.
     #[error("the data of {kind} cannot be used: {cause}")]
     Data {
-        /// The type.
+        /// Type of the signal.
         kind: String,
-        /// What is wrong.
+        /// Error in the data.
         #[source]
         cause: serde_json::Error,
     },
-    /// It has no data, and its type needs some.
+    /// The type requires data, and the signal has none.
     #[error("{kind} needs data")]
     NoData {
-        /// The type.
+        /// Type of the signal.
         kind: String,
     },
-    /// Its type is not known.
+    /// The type is unknown.
     #[error(
-        "its type {kind:?} is not known; there are execute-snapshot, stop-snapshot, pause-snapshot, resume-snapshot and log"
+        "unknown signal type {kind:?}; known types are execute-snapshot, stop-snapshot, pause-snapshot, resume-snapshot and log"
     )]
     Kind {
-        /// The type.
+        /// Type of the signal.
         kind: String,
     },
-    /// A `data-collections` entry is no regular expression.
+    /// An entry of `data-collections` is not a regular expression.
     #[error("{0}")]
-    Pattern(#[from] walcast_mapper::PatternError),
-    /// A blocking snapshot replaces the statement, which cannot be done here.
+    Pattern(#[from] walcast_mapper::pattern::PatternError),
+    /// A blocking snapshot with a whole statement as its filter, which is not supported.
     #[error("the filter of {collection} is a whole statement; write its condition only")]
     Statement {
-        /// The entry.
+        /// Entry with the statement.
         collection: String,
     },
 }
 
-/// The value of a record of the signal topic.
+/// Value of a record of the signal topic.
 #[derive(Deserialize)]
 struct Record {
     #[serde(default)]
@@ -78,7 +79,7 @@ struct Execute {
     kind: Kind,
     #[serde(default, rename = "additional-conditions")]
     conditions: Vec<Condition>,
-    /// Of older releases: for all.
+    /// Condition for all tables, as sent by older releases.
     #[serde(default, rename = "additional-condition")]
     condition: Option<String>,
 }
@@ -111,19 +112,21 @@ struct Log {
 }
 
 impl Signal {
-    /// Reads the value of a record of a signal topic.
+    /// Parses the value of a record of a signal topic.
     ///
     /// # Errors
-    /// It means nothing.
+    ///
+    /// Returns an error if the signal is invalid.
     pub fn of_record(value: &[u8]) -> Result<Self, SignalError> {
         let Record { id, kind, data } = serde_json::from_slice(value).map_err(SignalError::Shape)?;
         Self::of(id, &kind, data)
     }
 
-    /// Reads the columns `id`, `type` and `data` of a row of a signal table.
+    /// Parses the columns `id`, `type` and `data` of a row of a signal table.
     ///
     /// # Errors
-    /// It means nothing.
+    ///
+    /// Returns an error if the signal is invalid.
     pub fn of_row(id: Option<&str>, kind: &str, data: Option<&str>) -> Result<Self, SignalError> {
         let data = data.filter(|data| !data.trim().is_empty());
         let data = data.map_or(Ok(Value::Null), serde_json::from_str);
@@ -131,7 +134,7 @@ impl Signal {
     }
 
     fn of(id: Option<String>, kind: &str, data: Value) -> Result<Self, SignalError> {
-        // In a topic too, data can be JSON in a text.
+        // Data can be JSON in a text in a topic too.
         let data = match data {
             Value::String(text) => serde_json::from_str(&text).map_err(SignalError::Shape)?,
             other => other,
@@ -185,13 +188,13 @@ fn execute(id: Option<String>, data: Execute) -> Result<Signal, SignalError> {
         tables.push(Selection {
             tables: pattern(&collection)?,
             filter,
-            letters: Vec::new(),
+            dead_letters: Vec::new(),
             former_keys: Vec::new(),
         });
     }
     let marks = match data.kind {
-        Kind::Incremental => Marks::Incremental,
-        Kind::Blocking => Marks::Initial,
+        Kind::Incremental => SnapshotType::Incremental,
+        Kind::Blocking => SnapshotType::Initial,
     };
     Ok(Signal::Command(SnapshotCommand::Start { tables, marks, id }))
 }
@@ -201,7 +204,8 @@ fn is_statement(filter: &str) -> bool {
     first.is_some_and(|first| first.eq_ignore_ascii_case("select "))
 }
 
-/// Debezium's regular expressions are over the whole of `schema.table`, as those between slashes are here.
+/// Converts a regular expression of Debezium, which matches the whole of `schema.table`, like patterns between slashes
+/// here.
 fn pattern(collection: &str) -> Result<TablePattern, SignalError> {
     Ok(format!("/{collection}/").parse()?)
 }
@@ -221,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_is_started() {
+    fn parses_execute_snapshot() {
         check(
             r#"{"type":"execute-snapshot","data":{"data-collections":["public.orders","public\\.c.*"],"type":"INCREMENTAL"}}"#,
             &expect![[
@@ -243,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_is_stopped_paused_and_resumed() {
+    fn parses_stop_pause_and_resume() {
         check(
             r#"{"type":"stop-snapshot","data":{"data-collections":["public.a"],"type":"incremental"}}"#,
             &expect![[r#"{"action":"stop","tables":["/public.a/"]}"#]],
@@ -258,7 +262,7 @@ mod tests {
         );
         check(
             r#"{"type":"resume-snapshot","data":""}"#,
-            &expect!["it is no signal: EOF while parsing a value at line 1 column 0"],
+            &expect!["not a signal: EOF while parsing a value at line 1 column 0"],
         );
         check(
             r#"{"type":"resume-snapshot"}"#,
@@ -267,19 +271,19 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_is_said() {
+    fn parses_log_and_rejects_invalid_signals() {
         check(
             r#"{"type":"log","data":{"message":"the offset is {}"}}"#,
             &expect!["log: the offset is {}"],
         );
         check(
             "{",
-            &expect!["it is no signal: EOF while parsing an object at line 1 column 1"],
+            &expect!["not a signal: EOF while parsing an object at line 1 column 1"],
         );
         check(
             r#"{"type":"drop-tables"}"#,
             &expect![[
-                r#"its type "drop-tables" is not known; there are execute-snapshot, stop-snapshot, pause-snapshot, resume-snapshot and log"#
+                r#"unknown signal type "drop-tables"; known types are execute-snapshot, stop-snapshot, pause-snapshot, resume-snapshot and log"#
             ]],
         );
         check(
@@ -299,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_a_signal_table_say_the_same() {
+    fn parses_rows_of_a_signal_table() {
         let signal = Signal::of_row(None, "stop-snapshot", Some(r#"{"type":"incremental"}"#)).unwrap();
         assert!(matches!(signal, Signal::Command(_)));
         assert!(Signal::of_row(Some("1"), "pause-snapshot", Some("")).is_ok());

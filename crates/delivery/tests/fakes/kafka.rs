@@ -4,18 +4,22 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use walcast_delivery::{BoxedFault, Checkpoint, CheckpointLog, CheckpointUpdate, Fault, Sink, Topics};
-use walcast_mapper::{Batch, RecordLimits};
+use walcast_delivery::{
+    BoxedPortError, Checkpoint, CheckpointLog, CheckpointStore, CheckpointUpdate, Detail, Disposition,
+    PortError, Sink, Topics,
+};
+use walcast_mapper::{RecordBuffer, RecordLimits};
 use walcast_pgoutput::Lsn;
 
-use super::script::{Script, Scripted, TestFault, perform};
+use super::script::{Act, Script, Scripted, TestFault, perform};
 use super::steps::Steps;
 use super::world::DEAD_LETTERS;
 
-/// What can be asked of the broker.
+/// A call to the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KafkaCall {
-    Peek,
+    PeekCheckpoint,
+    ReadCheckpoint,
     Open,
     Write,
     Commit,
@@ -36,25 +40,26 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) topic: String,
+    pub(crate) partition: Option<i32>,
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) value: Option<Vec<u8>>,
     /// Header `walcast.id`.
     pub(crate) id: String,
-    /// The Kafka transaction it lies in, an index.
+    /// Index of its Kafka transaction.
     pub(crate) transaction: usize,
 }
 
 impl Stored {
-    /// Whether it is of a row that was read from its table.
+    /// Whether the record is of a row that was read from its table.
     pub(crate) fn is_read(&self) -> bool {
         self.id.ends_with(')')
     }
 }
 
-/// The topic of heartbeats, which have no identity.
+/// The topic of heartbeats, whose records have no identity.
 const HEARTBEATS: &str = "__debezium-heartbeat.shop";
 
-/// The topic of notifications, which have none either.
+/// The topic of notifications, whose records have no identity.
 pub(crate) const NOTIFICATIONS: &str = "shop.notifications";
 
 /// The broker's state.
@@ -62,33 +67,33 @@ pub(crate) const NOTIFICATIONS: &str = "shop.notifications";
 pub(crate) struct Broker {
     pub(crate) script: Script<KafkaCall>,
     topics: BTreeSet<String>,
-    /// In the order in which they were written, over all topics but those of heartbeats and notifications.
+    /// Records in the order of writing, of all topics except heartbeats and notifications.
     records: Vec<Stored>,
-    /// The transactions that heartbeats lie in.
+    /// The transactions of the heartbeats.
     heartbeats: Vec<usize>,
-    /// Every Kafka transaction ever begun.
+    /// Every Kafka transaction that was begun.
     transactions: Vec<Outcome>,
-    /// Checkpoints with the transaction they lie in.
+    /// Checkpoints, each with its transaction.
     checkpoints: Vec<(usize, CheckpointUpdate)>,
     epoch: u64,
-    /// A record with more bytes of key and value is refused.
+    /// Size of key and value above which a record is rejected.
     pub(crate) record_bytes_max: Option<usize>,
-    /// The same as the broker tells it to whoever asks.
-    pub(crate) told_bytes_max: Option<usize>,
+    /// The limit that the broker reports to clients.
+    pub(crate) reported_bytes_max: Option<usize>,
 }
 
-/// A record is refused for its size.
+/// A record is rejected for its size.
 #[derive(Debug, thiserror::Error)]
 #[error("record {0} is too large")]
 struct TooLarge(String);
 
-impl Fault for TooLarge {
-    fn is_retryable(&self) -> bool {
-        false
+impl PortError for TooLarge {
+    fn disposition(&self) -> Disposition {
+        Disposition::Halt
     }
 
-    fn refused_record(&self) -> Option<&str> {
-        Some(&self.0)
+    fn detail(&self) -> Option<Detail<'_>> {
+        Some(Detail::RejectedRecord(&self.0))
     }
 }
 
@@ -101,8 +106,7 @@ impl Scripted for Broker {
 }
 
 impl Broker {
-    /// What a read_committed consumer of all topics sees, but for rows that were read and for what takes dead letters off their
-    /// list.
+    /// Records that a read_committed consumer of all topics sees, except rows that were read and tombstones of dead letters.
     pub(crate) fn committed(&self) -> impl Iterator<Item = &Stored> {
         let is_committed =
             |record: &&Stored| self.transactions.get(record.transaction) == Some(&Outcome::Committed);
@@ -152,6 +156,12 @@ impl Broker {
             }
             log.current = Some(update.current.clone());
             log.known_tables = update.known_tables.clone().or(log.known_tables);
+            for (table, history) in &update.schemas {
+                match history {
+                    Some(history) => log.schemas.insert(*table, history.clone()),
+                    None => log.schemas.remove(table),
+                };
+            }
         }
         log
     }
@@ -168,7 +178,10 @@ impl Broker {
     }
 
     fn end(&mut self, transaction: usize, outcome: Outcome) {
-        let state = self.transactions.get_mut(transaction).expect("transactions stay");
+        let state = self
+            .transactions
+            .get_mut(transaction)
+            .expect("transactions are never removed");
         assert_eq!(
             *state,
             Outcome::Open,
@@ -177,7 +190,7 @@ impl Broker {
         *state = outcome;
     }
 
-    fn write(&mut self, transaction: usize, batch: &Batch) -> Result<(), TooLarge> {
+    fn write(&mut self, transaction: usize, batch: &RecordBuffer) -> Result<(), TooLarge> {
         for record in batch.records() {
             assert!(
                 self.topics.contains(record.topic),
@@ -199,6 +212,7 @@ impl Broker {
             }
             self.records.push(Stored {
                 topic: record.topic.to_owned(),
+                partition: record.partition,
                 key: record.key.map(<[u8]>::to_vec),
                 value: record.value.map(<[u8]>::to_vec),
                 id: String::from_utf8(id.to_vec()).expect("identities are text"),
@@ -234,6 +248,16 @@ impl Kafka {
         out
     }
 
+    /// Plans the failure of the `nth` call of this kind from now on; 1 is the next.
+    pub(crate) fn fail(&self, call: KafkaCall, nth: usize, fault: TestFault) {
+        self.edit(|broker| broker.script.at(call, nth, Act::Fail(fault)));
+    }
+
+    /// Number of calls of one kind.
+    pub(crate) fn count(&self, call: KafkaCall) -> usize {
+        self.read(|broker| broker.script.count(call))
+    }
+
     pub(crate) fn checkpoint(&self) -> Option<Checkpoint> {
         self.read(|broker| broker.checkpoint_log().current)
     }
@@ -250,6 +274,10 @@ impl Kafka {
             epoch: 0,
             transaction: None,
         }
+    }
+
+    pub(crate) fn checkpoints(&self) -> CheckpointClient {
+        CheckpointClient(self.clone())
     }
 
     pub(crate) fn topics(&self) -> TopicsClient {
@@ -270,7 +298,7 @@ impl SinkClient {
         epoch: u64,
         call: KafkaCall,
         effect: impl FnOnce(&mut Broker) -> Result<T, TestFault>,
-    ) -> Result<T, BoxedFault> {
+    ) -> Result<T, BoxedPortError> {
         perform(&kafka.broker, &kafka.steps, call, |broker| {
             if broker.epoch != epoch {
                 return Err(TestFault::fenced());
@@ -281,15 +309,30 @@ impl SinkClient {
     }
 }
 
-impl Sink for SinkClient {
-    async fn peek(&mut self) -> Result<CheckpointLog, BoxedFault> {
-        perform(&self.kafka.broker, &self.kafka.steps, KafkaCall::Peek, |broker| {
+/// A reader of the checkpoint topic.
+pub(crate) struct CheckpointClient(Kafka);
+
+impl CheckpointClient {
+    async fn log(&self, call: KafkaCall) -> Result<CheckpointLog, BoxedPortError> {
+        perform(&self.0.broker, &self.0.steps, call, |broker| {
             Ok(broker.checkpoint_log())
         })
         .await
     }
+}
 
-    async fn open(&mut self) -> Result<CheckpointLog, BoxedFault> {
+impl CheckpointStore for CheckpointClient {
+    async fn peek(&self) -> Result<CheckpointLog, BoxedPortError> {
+        self.log(KafkaCall::PeekCheckpoint).await
+    }
+
+    async fn read(&self) -> Result<CheckpointLog, BoxedPortError> {
+        self.log(KafkaCall::ReadCheckpoint).await
+    }
+}
+
+impl Sink for SinkClient {
+    async fn open(&mut self) -> Result<CheckpointLog, BoxedPortError> {
         let (epoch, transaction) = (&mut self.epoch, &mut self.transaction);
         perform(&self.kafka.broker, &self.kafka.steps, KafkaCall::Open, |broker| {
             broker.epoch += 1;
@@ -305,18 +348,18 @@ impl Sink for SinkClient {
         .await
     }
 
-    async fn write(&mut self, mut batch: Batch) -> Result<Batch, BoxedFault> {
+    async fn write(&mut self, mut batch: RecordBuffer) -> Result<RecordBuffer, BoxedPortError> {
         let transaction = &mut self.transaction;
         let written = Self::call(&self.kafka, self.epoch, KafkaCall::Write, |broker| {
             let transaction = *transaction.get_or_insert_with(|| broker.begin());
             Ok(broker.write(transaction, &batch))
         });
-        written.await?.map_err(BoxedFault::from)?;
+        written.await?.map_err(BoxedPortError::from)?;
         batch.clear(usize::MAX);
         Ok(batch)
     }
 
-    async fn commit(&mut self, update: &CheckpointUpdate) -> Result<(), BoxedFault> {
+    async fn commit(&mut self, update: &CheckpointUpdate) -> Result<(), BoxedPortError> {
         let transaction = &mut self.transaction;
         Self::call(&self.kafka, self.epoch, KafkaCall::Commit, |broker| {
             let transaction = transaction.take().unwrap_or_else(|| broker.begin());
@@ -331,7 +374,7 @@ impl Sink for SinkClient {
         .await
     }
 
-    async fn abort(&mut self) -> Result<(), BoxedFault> {
+    async fn abort(&mut self) -> Result<(), BoxedPortError> {
         let transaction = &mut self.transaction;
         Self::call(&self.kafka, self.epoch, KafkaCall::Abort, |broker| {
             if let Some(transaction) = transaction.take() {
@@ -343,20 +386,20 @@ impl Sink for SinkClient {
     }
 }
 
-/// What reading the stored form gives.
+/// The checkpoint as it is read back from its stored form.
 fn stored(checkpoint: &Checkpoint) -> Checkpoint {
     let json = serde_json::to_vec(checkpoint).expect("checkpoints are JSON");
-    serde_json::from_slice(&json).expect("what was written can be read")
+    serde_json::from_slice(&json).expect("a stored checkpoint can be read")
 }
 
-/// The broker, as the place of topics.
+/// The broker's topics, as a port.
 pub(crate) struct TopicsClient(Kafka);
 
 impl Topics for TopicsClient {
-    // The fake remembers nothing on the client's side.
+    // The fake has no client-side cache.
     fn forget(&mut self) {}
 
-    async fn ensure(&mut self, topic: &str) -> Result<(), BoxedFault> {
+    async fn ensure(&mut self, topic: &str) -> Result<(), BoxedPortError> {
         perform(&self.0.broker, &self.0.steps, KafkaCall::EnsureTopic, |broker| {
             broker.topics.insert(topic.to_owned());
             Ok(())
@@ -364,14 +407,14 @@ impl Topics for TopicsClient {
         .await
     }
 
-    async fn ensure_dead_letters(&mut self, topic: &str) -> Result<(), BoxedFault> {
+    async fn ensure_dead_letters(&mut self, topic: &str) -> Result<(), BoxedPortError> {
         self.ensure(topic).await
     }
 
-    async fn limits(&mut self, _: &str) -> Result<RecordLimits, BoxedFault> {
+    async fn limits(&mut self, _: &str) -> Result<RecordLimits, BoxedPortError> {
         perform(&self.0.broker, &self.0.steps, KafkaCall::Limits, |broker| {
             Ok(RecordLimits {
-                key_and_value: broker.told_bytes_max.unwrap_or(usize::MAX),
+                key_and_value: broker.reported_bytes_max.unwrap_or(usize::MAX),
                 whole: usize::MAX,
                 taken: broker.record_bytes_max.unwrap_or(1_000_000),
             })

@@ -6,47 +6,47 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 use walcast_delivery::{
-    BoxedFault, CapturedTable, CreatedSlot, Partitions, PublicationState, SlotState, Source, Started, Survey,
-    SystemIdentifier, Timeline, TimelineSwitch, WalStatus,
+    BoxedPortError, CapturedTable, CreatedSlot, Partitions, PublicationState, Published, Refused, SlotState,
+    Source, SourceState, Started, SystemIdentifier, Timeline, TimelineSwitch, WalStatus,
 };
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity, Xid};
 
 use super::kafka::Kafka;
-use super::log::{Change, Table, Transaction};
-use super::script::{Script, Scripted, TestFault, perform};
+use super::script::{Act, Script, Scripted, TestFault, perform};
 use super::snapshots::{FakeSnapshot, SnapshotsClient};
 use super::steps::Steps;
 use super::stream::{CatalogClient, FeedbackClient, Stream, WatchClient};
+use super::wal::{Change, Table, Transaction};
 
-/// What can be asked of the server.
+/// A call to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PostgresCall {
-    Lead,
-    Survey,
+    AcquireLeadership,
+    Inspect,
     CreatePublication,
     DropPublication,
     Publish,
     CreateSlot,
     DropSlot,
     Start,
-    /// A block was asked for and there is one.
+    /// A block was requested and is available.
     Next,
     Stop,
-    TableFacts,
+    TableMetadata,
     Watch,
     TakeSnapshot,
     OpenTable,
-    Gone,
-    /// Rows were asked for and there are some.
+    MissingKeys,
+    /// Rows were requested and are available.
     Copy,
 }
 
-/// A confirmation as the server got it.
+/// A confirmation that the server received.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Confirmation {
     pub(crate) flush: Lsn,
-    /// What Kafka's checkpoint said at that moment.
+    /// Position of Kafka's checkpoint at that moment.
     pub(crate) checkpointed: Lsn,
 }
 
@@ -60,26 +60,28 @@ pub(crate) struct Server {
     pub(crate) server_version: u32,
     pub(crate) tables: Vec<Table>,
     pub(crate) unmatched_patterns: Vec<String>,
-    pub(crate) log: Vec<Transaction>,
-    /// The end of the flushed log.
+    /// Tables that another role owns.
+    pub(crate) unpublishable: Vec<TableName>,
+    pub(crate) wal: Vec<Transaction>,
+    /// The end of flushed WAL.
     pub(crate) wal_end: Lsn,
     pub(crate) slot: Option<SlotState>,
     pub(crate) publication: Option<PublicationState>,
     pub(crate) confirmations: Vec<Confirmation>,
-    /// Ends of log told by keepalives between transactions.
+    /// Ends of WAL that keepalives between transactions have reported.
     pub(crate) idle_ends: BTreeSet<Lsn>,
-    /// Where streams were begun.
+    /// Positions at which streams were started.
     pub(crate) starts: Vec<Lsn>,
     /// Frames in a block.
     pub(crate) frames_per_block: usize,
     /// Whether keepalives are sent inside transactions too.
     pub(crate) keepalives_inside: bool,
-    /// Frames that the next stream sends before anything else, right or wrong.
-    pub(crate) intruders: VecDeque<Vec<u8>>,
-    /// Raised when another instance takes the lead.
-    pub(crate) lead_lost: Rc<Notify>,
-    /// How often the lead was given up.
-    pub(crate) resigned: usize,
+    /// Frames, valid or not, that the next stream sends first.
+    pub(crate) injected_frames: VecDeque<Vec<u8>>,
+    /// Notified when another instance takes leadership.
+    pub(crate) leadership_lost: Rc<Notify>,
+    /// Number of times that leadership was released.
+    pub(crate) resignations: usize,
 }
 
 impl Scripted for Server {
@@ -98,7 +100,7 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// A server with tables `accounts` and `orders` and nothing else; its log ends at `wal_end`.
+    /// A server with only the tables `accounts` and `orders`, whose WAL ends at `wal_end`.
     pub(crate) fn new(steps: Steps, wal_end: Lsn) -> Self {
         let server = Server {
             script: Script::default(),
@@ -109,7 +111,8 @@ impl Postgres {
             server_version: 170_006,
             tables: vec![Table::new("accounts", 16_400), Table::new("orders", 16_410)],
             unmatched_patterns: Vec::new(),
-            log: Vec::new(),
+            unpublishable: Vec::new(),
+            wal: Vec::new(),
             wal_end,
             slot: None,
             publication: None,
@@ -118,9 +121,9 @@ impl Postgres {
             starts: Vec::new(),
             frames_per_block: 3,
             keepalives_inside: false,
-            intruders: VecDeque::new(),
-            lead_lost: Rc::new(Notify::new()),
-            resigned: 0,
+            injected_frames: VecDeque::new(),
+            leadership_lost: Rc::new(Notify::new()),
+            resignations: 0,
         };
         Self {
             server: Rc::new(RefCell::new(server)),
@@ -128,7 +131,7 @@ impl Postgres {
         }
     }
 
-    /// Changes the server's state, and wakes whoever waits for it.
+    /// Changes the server's state, and wakes all waiters.
     pub(crate) fn edit<T>(&self, edit: impl FnOnce(&mut Server) -> T) -> T {
         let out = edit(&mut self.server.borrow_mut());
         self.steps.changed();
@@ -140,39 +143,49 @@ impl Postgres {
         read(&self.server.borrow())
     }
 
+    /// Plans the failure of the `nth` call of this kind from now on; 1 is the next.
+    pub(crate) fn fail(&self, call: PostgresCall, nth: usize, fault: TestFault) {
+        self.edit(|server| server.script.at(call, nth, Act::Fail(fault)));
+    }
+
+    /// Number of calls of one kind.
+    pub(crate) fn count(&self, call: PostgresCall) -> usize {
+        self.read(|server| server.script.count(call))
+    }
+
     /// Commits a transaction.
     pub(crate) fn commit<'t>(&self, changes: impl IntoIterator<Item = (&'t str, Change)>) -> Transaction {
         self.edit(|server| server.commit(changes, false))
     }
 
-    /// Commits a transaction whose changes all lie at one position.
+    /// Commits a transaction whose changes all have one position.
     pub(crate) fn copy<'t>(&self, changes: impl IntoIterator<Item = (&'t str, Change)>) -> Transaction {
         self.edit(|server| server.commit(changes, true))
     }
 
-    /// Writes a message that belongs to no transaction.
+    /// Writes a non-transactional message.
     pub(crate) fn emit_message(&self) -> Lsn {
         self.edit(|server| {
             let relation = Rc::new(server.table("accounts").relation());
             let message = Transaction::write_message(server.wal_end, relation);
             server.wal_end = message.next_lsn();
-            server.log.push(message.clone());
+            server.wal.push(message.clone());
             message.commit_lsn
         })
     }
 
-    /// A table whose rows are signals: it is published and not captured.
+    /// Adds a signal table, which is published and not captured.
     pub(crate) fn add_signal_table(&self) {
         self.edit(|server| {
-            let table = Table::of_signals("signals", 16_500);
-            let publication = server.publication.as_mut().expect("there is a publication");
+            let table = Table::signal_table("signals", 16_500);
+            let publication = server.publication.as_mut().expect("the publication exists");
             publication.tables.push(table.name.clone());
             server.tables.push(table);
         });
     }
 
-    /// Something that is not for us writes to the log.
-    pub(crate) fn write_elsewhere(&self, bytes: u64) -> Lsn {
+    /// Writes WAL that is not decoded for the slot.
+    pub(crate) fn write_unrelated_wal(&self, bytes: u64) -> Lsn {
         self.edit(|server| {
             server.wal_end = Lsn::new(server.wal_end.as_u64() + bytes);
             server.wal_end
@@ -190,7 +203,7 @@ impl Postgres {
 
     pub(crate) fn confirmed(&self) -> Lsn {
         self.read(|server| {
-            let slot = server.slot.as_ref().expect("there is a slot");
+            let slot = server.slot.as_ref().expect("the slot exists");
             slot.confirmed_flush_lsn.expect("the slot has a position")
         })
     }
@@ -216,10 +229,10 @@ impl Server {
             .into_iter()
             .map(|(table, change)| (Rc::new(self.table(table).relation()), change))
             .collect();
-        let number = u32::try_from(self.log.len()).expect("logs here are short");
+        let number = u32::try_from(self.wal.len()).expect("the number of transactions is small");
         let transaction = Transaction::write(self.wal_end, Xid::new(700 + number), changes, together);
         self.wal_end = transaction.end_lsn;
-        self.log.push(transaction.clone());
+        self.wal.push(transaction.clone());
         transaction
     }
 
@@ -233,7 +246,7 @@ impl Server {
         captured.map(|table| table.name.clone()).collect()
     }
 
-    /// What a walsender sends of a transaction: tables that were not published when it was committed are left out.
+    /// The transaction as a walsender sends it, without tables that were not published at its commit.
     pub(crate) fn published(&self, transaction: &Transaction) -> Transaction {
         let mut sent = transaction.clone();
         sent.changes.retain(|logged| {
@@ -243,8 +256,15 @@ impl Server {
         sent
     }
 
-    pub(crate) fn publish(&mut self, tables: &[TableName]) {
-        let publication = self.publication.as_mut().expect("there is a publication");
+    pub(crate) fn publish(&mut self, tables: &[TableName]) -> Published {
+        let is_refused = |table: &&TableName| self.unpublishable.contains(table);
+        let refused: Vec<TableName> = tables.iter().filter(is_refused).cloned().collect();
+        let tables: Vec<TableName> = tables
+            .iter()
+            .filter(|table| !refused.contains(table))
+            .cloned()
+            .collect();
+        let publication = self.publication.as_mut().expect("the publication exists");
         publication.tables.extend(tables.iter().cloned());
         for table in self
             .tables
@@ -253,8 +273,16 @@ impl Server {
         {
             table.published_since = self.wal_end;
         }
-        // The command is in the log itself.
+        // The command itself writes WAL.
         self.wal_end = Lsn::new(self.wal_end.as_u64() + 0x40);
+        let refuse = |table| Refused {
+            table,
+            error: TestFault::permanent("must be owner of the table").into(),
+        };
+        Published {
+            since: self.wal_end,
+            refused: refused.into_iter().map(refuse).collect(),
+        }
     }
 
     pub(crate) fn create_slot(&mut self) -> Lsn {
@@ -274,9 +302,9 @@ impl Server {
         self.wal_end
     }
 
-    pub(crate) fn survey(&self) -> Survey {
+    pub(crate) fn inspect(&self) -> SourceState {
         let captured = self.tables.iter().filter(|table| table.captured);
-        Survey {
+        SourceState {
             system_identifier: self.system_identifier,
             timeline: self.timeline,
             history: self.history.clone(),
@@ -293,6 +321,8 @@ impl Server {
                     persistence: table.persistence,
                     replica_identity: ReplicaIdentity::Default,
                     identifies_rows: table.identifies_rows,
+                    identity_is_generated: false,
+                    is_named: table.is_named,
                 })
                 .collect(),
             partitions: Partitions::Root,
@@ -313,7 +343,7 @@ fn publication_of(tables: &[TableName]) -> PublicationState {
 /// One instance's connection.
 pub(crate) struct PostgresClient {
     pub(crate) postgres: Postgres,
-    /// Only to note what Kafka's checkpoint said when something was confirmed.
+    /// Used to record Kafka's checkpoint at each confirmation.
     pub(crate) kafka: Kafka,
 }
 
@@ -322,7 +352,7 @@ impl PostgresClient {
         &self,
         call: PostgresCall,
         effect: impl FnOnce(&mut Server) -> Result<T, TestFault>,
-    ) -> Result<T, BoxedFault> {
+    ) -> Result<T, BoxedPortError> {
         perform(&self.postgres.server, &self.postgres.steps, call, effect).await
     }
 }
@@ -334,20 +364,20 @@ impl Source for PostgresClient {
     type Watch = WatchClient;
     type Snapshots = SnapshotsClient;
 
-    async fn lead(&mut self) -> Result<(), BoxedFault> {
-        self.call(PostgresCall::Lead, |_| Ok(())).await
+    async fn acquire_leadership(&mut self) -> Result<(), BoxedPortError> {
+        self.call(PostgresCall::AcquireLeadership, |_| Ok(())).await
     }
 
-    fn resign(&mut self) {
-        self.postgres.server.borrow_mut().resigned += 1;
+    fn step_down(&mut self) {
+        self.postgres.server.borrow_mut().resignations += 1;
     }
 
-    async fn survey(&mut self, _known: Option<Timeline>) -> Result<Survey, BoxedFault> {
-        self.call(PostgresCall::Survey, |server| Ok(server.survey()))
+    async fn inspect(&mut self, _known: Option<Timeline>) -> Result<SourceState, BoxedPortError> {
+        self.call(PostgresCall::Inspect, |server| Ok(server.inspect()))
             .await
     }
 
-    async fn create_publication(&mut self, tables: &[TableName]) -> Result<(), BoxedFault> {
+    async fn create_publication(&mut self, tables: &[TableName]) -> Result<(), BoxedPortError> {
         let publication = publication_of(tables);
         self.call(PostgresCall::CreatePublication, |server| {
             assert!(server.publication.is_none(), "the publication exists already");
@@ -357,15 +387,12 @@ impl Source for PostgresClient {
         .await
     }
 
-    async fn publish(&mut self, tables: &[TableName]) -> Result<(), BoxedFault> {
-        self.call(PostgresCall::Publish, |server| {
-            server.publish(tables);
-            Ok(())
-        })
-        .await
+    async fn publish(&mut self, tables: &[TableName]) -> Result<Published, BoxedPortError> {
+        self.call(PostgresCall::Publish, |server| Ok(server.publish(tables)))
+            .await
     }
 
-    async fn drop_slot(&mut self) -> Result<(), BoxedFault> {
+    async fn drop_slot(&mut self) -> Result<(), BoxedPortError> {
         self.call(PostgresCall::DropSlot, |server| {
             server.slot = None;
             Ok(())
@@ -373,7 +400,7 @@ impl Source for PostgresClient {
         .await
     }
 
-    async fn drop_publication(&mut self) -> Result<(), BoxedFault> {
+    async fn drop_publication(&mut self) -> Result<(), BoxedPortError> {
         self.call(PostgresCall::DropPublication, |server| {
             server.publication = None;
             Ok(())
@@ -381,7 +408,7 @@ impl Source for PostgresClient {
         .await
     }
 
-    async fn create_slot(&mut self, with_snapshot: bool) -> Result<CreatedSlot<Self>, BoxedFault> {
+    async fn create_slot(&mut self, with_snapshot: bool) -> Result<CreatedSlot<Self>, BoxedPortError> {
         let postgres = self.postgres.clone();
         self.call(PostgresCall::CreateSlot, |server| {
             assert!(server.slot.is_none(), "the slot exists already");
@@ -398,21 +425,21 @@ impl Source for PostgresClient {
         .await
     }
 
-    async fn start(&mut self, from: Lsn) -> Result<Started<Self>, BoxedFault> {
+    async fn start(&mut self, from: Lsn) -> Result<Started<Self>, BoxedPortError> {
         let postgres = self.postgres.clone();
-        // The stream is made with the slot's hold on it: whoever drops it, even here, lets the slot go.
+        // The stream holds the slot from its creation: dropping the stream, even here, releases the slot.
         let stream = self
             .call(PostgresCall::Start, |server| {
                 let slot = server
                     .slot
                     .as_mut()
-                    .ok_or(TestFault::lasting("slot does not exist"))?;
+                    .ok_or(TestFault::permanent("slot does not exist"))?;
                 if slot.active_pid.is_some() {
-                    return Err(TestFault::passing("slot is active"));
+                    return Err(TestFault::transient("slot is active"));
                 }
                 slot.active_pid = Some(4711);
                 server.starts.push(from);
-                // As the server does, without a word: it never goes back behind what was confirmed.
+                // Like the server, silently: the stream never starts before the confirmed position.
                 let effective = from.max(slot.confirmed_flush_lsn.unwrap_or(Lsn::INVALID));
                 Ok(Stream::new(postgres, effective))
             })

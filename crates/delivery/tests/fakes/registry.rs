@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use walcast_delivery::{BoxedFault, SchemaRegistry};
+use walcast_delivery::{BoxedPortError, SchemaRegistry};
 use walcast_mapper::SchemaId;
 
 use super::script::{Act, Script, Scripted, perform};
 use super::steps::Steps;
 
-/// What can be asked of the registry.
+/// A call to the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RegistryCall {
     Register,
@@ -19,7 +19,7 @@ pub(crate) enum RegistryCall {
 #[derive(Default)]
 pub(crate) struct Schemas {
     pub(crate) script: Script<RegistryCall>,
-    /// Subject and schema; a schema's id is its place, from 1.
+    /// Subject and schema; the id of a schema is its index, from 1.
     pub(crate) registered: Vec<(String, String)>,
 }
 
@@ -46,7 +46,7 @@ impl Registry {
         }
     }
 
-    /// Plans `act` for the `nth` schema from now on that is handed in.
+    /// Plans `act` for the `nth` registration from now on.
     pub(crate) fn plan(&self, nth: usize, act: Act) {
         self.schemas
             .borrow_mut()
@@ -63,10 +63,10 @@ impl Registry {
 }
 
 impl SchemaRegistry for Registry {
-    // The fake remembers nothing on the client's side.
+    // The fake has no client-side cache.
     fn forget(&mut self) {}
 
-    async fn register(&mut self, subject: &str, schema: &str) -> Result<SchemaId, BoxedFault> {
+    async fn register(&mut self, subject: &str, schema: &str) -> Result<SchemaId, BoxedPortError> {
         let entry = (subject.to_owned(), schema.to_owned());
         perform(&self.schemas, &self.steps, RegistryCall::Register, |schemas| {
             let known = schemas.registered.iter().position(|known| *known == entry);

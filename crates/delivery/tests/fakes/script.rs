@@ -1,119 +1,102 @@
-//! Faults laid out beforehand, and the one way in which every modelled call is made.
+//! Planned faults, and the function through which every modelled call is made.
 
 use std::cell::RefCell;
 use std::fmt::Debug;
 use std::rc::Rc;
 use std::time::Duration;
 
-use walcast_delivery::{BoxedFault, Fault};
+use walcast_delivery::{BoxedPortError, Detail, Disposition, PortError};
 
 use super::steps::Steps;
 
-/// What a modelled system says when it fails.
+/// An error of a modelled system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub(crate) struct TestFault {
     text: &'static str,
-    retryable: bool,
-    fenced: bool,
-    incompatible: bool,
-    about_rows: bool,
+    disposition: Disposition,
+    detail: Option<Detail<'static>>,
 }
 
 impl TestFault {
-    /// Time can heal it.
-    pub(crate) const fn passing(text: &'static str) -> Self {
+    const fn new(text: &'static str, disposition: Disposition, detail: Option<Detail<'static>>) -> Self {
         Self {
             text,
-            retryable: true,
-            fenced: false,
-            incompatible: false,
-            about_rows: false,
+            disposition,
+            detail,
         }
     }
 
-    /// Somebody has to do something.
-    pub(crate) const fn lasting(text: &'static str) -> Self {
-        Self {
-            text,
-            retryable: false,
-            fenced: false,
-            incompatible: false,
-            about_rows: false,
-        }
+    /// A transient error.
+    pub(crate) const fn transient(text: &'static str) -> Self {
+        Self::new(text, Disposition::Retry, None)
     }
 
-    /// Another instance has taken over. It says that trying again can help, so that only [`Fault::is_fenced`] is what
-    /// keeps the connector from it.
+    /// A permanent error, which an operator must fix.
+    pub(crate) const fn permanent(text: &'static str) -> Self {
+        Self::new(text, Disposition::Stop, None)
+    }
+
+    /// Another instance has taken over.
     pub(crate) const fn fenced() -> Self {
-        Self {
-            text: "producer fenced",
-            retryable: true,
-            fenced: true,
-            incompatible: false,
-            about_rows: false,
-        }
+        Self::new("producer fenced", Disposition::Fenced, None)
     }
 
-    /// It lies in what was asked for.
+    /// An error about the requested rows.
     pub(crate) const fn about_rows(text: &'static str) -> Self {
-        Self {
-            about_rows: true,
-            ..Self::lasting(text)
-        }
+        Self::new(text, Disposition::Stop, Some(Detail::RowsUnreadable))
     }
 
-    /// A schema does not fit its subject.
+    /// The server cancelled a statement; a retry can help.
+    pub(crate) const fn cancelled(text: &'static str) -> Self {
+        Self::new(text, Disposition::Retry, Some(Detail::StatementRejected))
+    }
+
+    /// The server rejected a statement.
+    pub(crate) const fn rejected(text: &'static str) -> Self {
+        Self::new(text, Disposition::Stop, Some(Detail::StatementRejected))
+    }
+
+    /// A schema is incompatible with its subject.
     pub(crate) const fn incompatible() -> Self {
-        Self {
-            text: "incompatible",
-            retryable: false,
-            fenced: false,
-            incompatible: true,
-            about_rows: false,
-        }
+        Self::new(
+            "incompatible",
+            Disposition::Halt,
+            Some(Detail::IncompatibleSchema),
+        )
     }
 }
 
-impl Fault for TestFault {
-    fn is_retryable(&self) -> bool {
-        self.retryable
+/// A lost connection, which a retry restores.
+pub(crate) const CONNECTION_LOST: TestFault = TestFault::transient("connection lost");
+
+impl PortError for TestFault {
+    fn disposition(&self) -> Disposition {
+        self.disposition
     }
 
-    fn is_fenced(&self) -> bool {
-        self.fenced
-    }
-
-    fn is_incompatible(&self) -> bool {
-        self.incompatible
-    }
-
-    fn halts(&self) -> bool {
-        self.incompatible
-    }
-
-    fn is_about_rows(&self) -> bool {
-        self.about_rows
+    fn detail(&self) -> Option<Detail<'_>> {
+        self.detail
     }
 }
 
-/// What happens instead of, or after, a call's effect.
+/// An action instead of, or after, the effect of a call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Act {
-    /// It has no effect and fails.
+    /// The call has no effect and fails.
     Fail(TestFault),
-    /// It has no effect and never returns.
+    /// The call has no effect and never returns.
     Hang,
-    /// It takes effect, and is reported as failed all the same.
+    /// The call takes effect and still reports a failure.
     ApplyThenFail(TestFault),
 }
 
-/// The faults to come, and the calls that were made.
+/// The planned faults, and the calls that were made.
 #[derive(Debug)]
 pub(crate) struct Script<C> {
-    /// Which call, how many of its kind are still let through before it, and what happens then.
+    /// The call, the number of earlier calls of its kind that still pass, and the action.
     planned: Vec<(C, usize, Act)>,
-    /// Calls that take their time before anything else happens.
+    /// Calls that are delayed first.
     slowed: Vec<(C, Duration)>,
     made: Vec<C>,
 }
@@ -135,7 +118,7 @@ impl<C: Copy + PartialEq + Debug> Script<C> {
         self.planned.push((call, nth - 1, act));
     }
 
-    /// Has the next call of this kind that is not slow yet take so long, whatever is planned for it.
+    /// Delays the next call of this kind that is not delayed yet, whatever is planned for it.
     pub(crate) fn slow(&mut self, call: C, by: Duration) {
         self.slowed.push((call, by));
     }
@@ -150,12 +133,12 @@ impl<C: Copy + PartialEq + Debug> Script<C> {
         &self.made
     }
 
-    /// How many calls of one kind were made.
+    /// Number of calls of one kind.
     pub(crate) fn count(&self, call: C) -> usize {
         self.made.iter().filter(|made| **made == call).count()
     }
 
-    /// Notes the call and says what was planned for it.
+    /// Records the call and returns the planned action.
     pub(crate) fn take(&mut self, call: C) -> Option<Act> {
         self.made.push(call);
         let mut due = None;
@@ -182,13 +165,13 @@ pub(crate) trait Scripted {
     fn script(&mut self) -> &mut Script<Self::Call>;
 }
 
-/// Makes a call: a step, what was planned or the effect, another step.
+/// Makes a call: a step, the planned action or the effect, another step.
 pub(crate) async fn perform<S: Scripted, T>(
     system: &Rc<RefCell<S>>,
     steps: &Steps,
     call: S::Call,
     effect: impl FnOnce(&mut S) -> Result<T, TestFault>,
-) -> Result<T, BoxedFault> {
+) -> Result<T, BoxedPortError> {
     steps.step().await;
     let delay = system.borrow_mut().script().take_delay(call);
     if let Some(delay) = delay {
@@ -206,6 +189,6 @@ pub(crate) async fn perform<S: Scripted, T>(
     steps.step().await;
     match planned {
         Some(Act::ApplyThenFail(fault)) => Err(fault.into()),
-        _ => outcome.map_err(BoxedFault::from),
+        _ => outcome.map_err(BoxedPortError::from),
     }
 }

@@ -1,20 +1,20 @@
-//! Snapshots of the modelled server: the log replayed up to a position.
+//! Snapshots of the modelled server: WAL replayed up to a position.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use walcast_delivery::{
-    BoxedFault, ChosenRows, CopiedRows, FormerKey, NextRow, Opened, Snapshot, SnapshotTable, Snapshots,
+    BoxedPortError, ChosenRows, CopiedRows, FormerKey, NextRow, Opened, Snapshot, SnapshotTable, Snapshots,
 };
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
 
-use super::log::{Change, Row};
 use super::postgres::{Postgres, PostgresCall, Server};
 use super::script::perform;
+use super::wal::{Change, Row};
 
-/// How many rows are handed on at once.
-const ROWS_TOGETHER: usize = 2;
+/// Number of rows in a block.
+const ROWS_PER_BLOCK: usize = 2;
 
 /// Takes snapshots.
 pub(crate) struct SnapshotsClient(pub(crate) Postgres);
@@ -26,7 +26,7 @@ impl Snapshots for SnapshotsClient {
         Duration::from_secs(1)
     }
 
-    async fn take(&mut self) -> Result<FakeSnapshot, BoxedFault> {
+    async fn take(&mut self) -> Result<FakeSnapshot, BoxedPortError> {
         let postgres = self.0.clone();
         perform(
             &self.0.server,
@@ -59,12 +59,12 @@ impl FakeSnapshot {
     }
 }
 
-/// The rows of a table as of a position. Each version of a row has a place of its own.
+/// The rows of a table as of a position. Each version of a row has its own ctid.
 pub(crate) fn rows_at(server: &Server, table: Oid, lsn: Lsn) -> Vec<(Tid, Row)> {
     let mut rows: Vec<(Tid, Row)> = Vec::new();
     let mut tid = Tid::START;
     for transaction in server
-        .log
+        .wal
         .iter()
         .filter(|transaction| transaction.commit_lsn < lsn)
     {
@@ -102,7 +102,7 @@ impl Snapshot for FakeSnapshot {
         PgTimestamp::from_unix_micros(1_767_225_600_000_000)
     }
 
-    async fn sizes(&mut self, tables: &[TableName]) -> Result<BTreeMap<TableName, u64>, BoxedFault> {
+    async fn sizes(&mut self, tables: &[TableName]) -> Result<BTreeMap<TableName, u64>, BoxedPortError> {
         let lsn = self.lsn;
         Ok(self.postgres.read(|server| {
             let known = server.tables.iter().filter(|table| tables.contains(&table.name));
@@ -120,7 +120,7 @@ impl Snapshot for FakeSnapshot {
         table: &TableName,
         from: Option<NextRow>,
         _rows: ChosenRows<'_>,
-    ) -> Result<Opened, BoxedFault> {
+    ) -> Result<Opened, BoxedPortError> {
         let lsn = self.lsn;
         let postgres = &self.postgres;
         let opened = perform(
@@ -145,30 +145,35 @@ impl Snapshot for FakeSnapshot {
         self.rows = rows.into_iter().filter(|(tid, _)| *tid >= first).collect();
         Ok(Opened::Table(Box::new(SnapshotTable {
             relation: table.relation(),
-            facts: table.facts(),
+            facts: table.metadata(),
             bytes: 0,
         })))
     }
 
-    async fn gone(&mut self, keys: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedFault> {
+    async fn gone(&mut self, keys: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedPortError> {
         let (table, lsn) = (self.table, self.lsn);
         let postgres = &self.postgres;
-        perform(&postgres.server, &postgres.steps, PostgresCall::Gone, |server| {
-            let rows = rows_at(server, table, lsn);
-            let has = |id: Option<&String>| rows.iter().any(|(_, row)| row[0].as_ref() == id);
-            Ok(keys.into_iter().filter(|key| !has(key.0.get("id"))).collect())
-        })
+        perform(
+            &postgres.server,
+            &postgres.steps,
+            PostgresCall::MissingKeys,
+            |server| {
+                let rows = rows_at(server, table, lsn);
+                let has = |id: Option<&String>| rows.iter().any(|(_, row)| row[0].as_ref() == id);
+                Ok(keys.into_iter().filter(|key| !has(key.0.get("id"))).collect())
+            },
+        )
         .await
     }
 
-    async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedFault> {
+    async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedPortError> {
         if self.rows.is_empty() {
             return Ok(None);
         }
         let postgres = &self.postgres;
         perform(&postgres.server, &postgres.steps, PostgresCall::Copy, |_| Ok(())).await?;
         let mut lines = Vec::new();
-        for (tid, row) in self.rows.drain(..ROWS_TOGETHER.min(self.rows.len())) {
+        for (tid, row) in self.rows.drain(..ROWS_PER_BLOCK.min(self.rows.len())) {
             lines.extend_from_slice(tid.to_string().as_bytes());
             for value in row {
                 lines.push(b'\t');

@@ -1,4 +1,4 @@
-//! Points at which a run can be cut off, and the signal that something has changed.
+//! Points at which a run can be interrupted, and the notification of changes.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -26,7 +26,7 @@ impl Steps {
         }))
     }
 
-    /// Lets everything else run; at the step that was chosen for the crash it never goes on.
+    /// Yields to other tasks; at the step chosen for the crash it never returns.
     pub(crate) async fn step(&self) {
         self.0.taken.set(self.0.taken.get() + 1);
         if self.0.crash_at.get() == Some(self.0.taken.get()) {
@@ -36,27 +36,27 @@ impl Steps {
         tokio::task::yield_now().await;
     }
 
-    /// How many steps were taken so far.
+    /// Number of steps taken so far.
     pub(crate) fn taken(&self) -> u64 {
         self.0.taken.get()
     }
 
-    /// The step after `more` further ones is the last.
+    /// Plans a crash after `more` further steps.
     pub(crate) fn crash_after(&self, more: u64) {
         self.0.crash_at.set(Some(self.taken() + more + 1));
     }
 
-    /// No crash any more.
-    pub(crate) fn crash_never(&self) {
+    /// Cancels the planned crash.
+    pub(crate) fn cancel_crash(&self) {
         self.0.crash_at.set(None);
     }
 
-    /// Ends at the step that was chosen for the crash.
+    /// Waits for the step chosen for the crash.
     pub(crate) async fn crashed(&self) {
         self.0.crashed.notified().await;
     }
 
-    /// Something that a condition may depend on has changed.
+    /// Notifies waiters that the state of a modelled system has changed.
     pub(crate) fn changed(&self) {
         self.0.changes.send_modify(|changes| *changes += 1);
     }

@@ -1,28 +1,31 @@
-//! A running stream of the modelled server, and what runs beside it.
+//! A running stream of the modelled server, with its feedback, catalog and watch.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use walcast_delivery::{BoxedFault, Catalog, ChangeStream, Feedback, RowsCatalog, SourceWatch, Survey};
-use walcast_mapper::{TableFacts, TableName, Unsent};
-use walcast_pgoutput::{FrameBlock, Lsn, Oid, Xid};
+use walcast_delivery::condition::Condition;
+use walcast_delivery::{
+    BoxedPortError, Catalog, ChangeStream, Feedback, Published, RowsCatalog, SourceState, SourceWatch,
+};
+use walcast_mapper::{ReselectRequest, TableMetadata, TableName};
+use walcast_pgoutput::{FrameBlock, Lsn, Relation, Xid};
 
 use super::kafka::Kafka;
 use super::postgres::{Confirmation, Postgres, PostgresCall};
 use super::script::{Act, TestFault, perform};
-use super::wire::{self, Told};
+use super::wire::{self, KnownRelations};
 
 /// One session of the walsender.
 pub(crate) struct Stream {
     postgres: Postgres,
-    /// Transactions whose commit record lies before it are not sent.
+    /// Transactions with an earlier commit record are not sent.
     from: Lsn,
-    /// The next transaction of the log to be looked at.
+    /// Index of the next transaction in WAL.
     next_transaction: usize,
-    told: Told,
-    /// Encoded and not sent yet.
+    known_relations: KnownRelations,
+    /// Encoded frames that are not sent yet.
     frames: VecDeque<Vec<u8>>,
-    /// The end of log that was told last.
+    /// The end of WAL in the last keepalive.
     idle_end: Lsn,
 }
 
@@ -32,39 +35,40 @@ impl Stream {
             postgres,
             from,
             next_transaction: 0,
-            told: Told::new(),
+            known_relations: KnownRelations::new(),
             frames: VecDeque::new(),
             idle_end: Lsn::INVALID,
         }
     }
 
-    /// Encodes until a block is full or the log ends; there a keepalive tells the end, once.
+    /// Encodes frames until a block is full or WAL ends, where one keepalive reports the end.
     fn fill(&mut self) {
         let mut server = self.postgres.server.borrow_mut();
-        self.frames.extend(server.intruders.drain(..));
+        self.frames.extend(server.injected_frames.drain(..));
         while self.frames.len() < server.frames_per_block {
-            let Some(transaction) = server.log.get(self.next_transaction) else {
+            let Some(transaction) = server.wal.get(self.next_transaction) else {
                 break;
             };
             self.next_transaction += 1;
             if transaction.commit_lsn >= self.from {
                 let transaction = &server.published(transaction);
-                let frames = wire::transaction(transaction, &mut self.told, server.keepalives_inside);
+                let frames =
+                    wire::transaction(transaction, &mut self.known_relations, server.keepalives_inside);
                 self.frames.extend(frames);
             }
         }
-        let is_at_end = self.next_transaction == server.log.len();
+        let is_at_end = self.next_transaction == server.wal.len();
         if is_at_end && self.frames.is_empty() && self.idle_end < server.wal_end {
             self.idle_end = server.wal_end;
-            let told = self.idle_end;
-            server.idle_ends.insert(told);
-            self.frames.push_back(wire::keepalive(told));
+            let end = self.idle_end;
+            server.idle_ends.insert(end);
+            self.frames.push_back(wire::keepalive(end));
         }
     }
 }
 
 impl ChangeStream for Stream {
-    async fn next(&mut self) -> Result<FrameBlock, BoxedFault> {
+    async fn next(&mut self) -> Result<FrameBlock, BoxedPortError> {
         let steps = self.postgres.steps.clone();
         steps.step().await;
         loop {
@@ -77,11 +81,11 @@ impl ChangeStream for Stream {
             steps
                 .until(|| {
                     let server = server.borrow();
-                    server.wal_end > seen || server.log.len() > known
+                    server.wal_end > seen || server.wal.len() > known
                 })
                 .await;
         }
-        // From here on nothing is awaited but what never ends: no block is lost when the caller turns away.
+        // From here on only futures that never finish are awaited: no block is lost when the caller drops this future.
         let planned = self
             .postgres
             .edit(|server| server.script.take(PostgresCall::Next));
@@ -98,7 +102,7 @@ impl ChangeStream for Stream {
         Ok(FrameBlock::new(block.into()))
     }
 
-    async fn stop(self) -> Result<(), BoxedFault> {
+    async fn stop(self) -> Result<(), BoxedPortError> {
         perform(
             &self.postgres.server,
             &self.postgres.steps,
@@ -119,7 +123,7 @@ impl Drop for Stream {
     }
 }
 
-/// The way back.
+/// Sends confirmations to the server.
 pub(crate) struct FeedbackClient {
     pub(crate) postgres: Postgres,
     pub(crate) kafka: Kafka,
@@ -145,61 +149,71 @@ impl Catalog for CatalogClient {
         self.0.read(|server| server.captured_names().contains(table))
     }
 
-    async fn table_facts(&mut self, relation: Oid, _: Option<Xid>) -> Result<TableFacts, BoxedFault> {
+    async fn table_metadata(
+        &mut self,
+        relation: &Relation,
+        _: Option<Xid>,
+    ) -> Result<TableMetadata, BoxedPortError> {
         perform(
             &self.0.server,
             &self.0.steps,
-            PostgresCall::TableFacts,
+            PostgresCall::TableMetadata,
             |server| {
-                let table = server.tables.iter().find(|table| table.oid == relation);
-                Ok(table.map(|table| table.facts()).unwrap_or_default())
+                let table = server.tables.iter().find(|table| table.oid == relation.oid);
+                Ok(table.map(|table| table.metadata()).unwrap_or_default())
             },
         )
         .await
     }
 
-    /// The log is all that is kept of a row here.
-    async fn reselect(&mut self, _: &Unsent<'_>) -> Result<Option<Vec<Option<String>>>, BoxedFault> {
+    /// The model keeps no row outside of WAL.
+    async fn reselect(
+        &mut self,
+        _: &ReselectRequest<'_>,
+    ) -> Result<Option<Vec<Option<String>>>, BoxedPortError> {
         Ok(None)
     }
 }
 
 impl RowsCatalog for CatalogClient {
-    async fn survey(&mut self) -> Result<Survey, BoxedFault> {
-        perform(&self.0.server, &self.0.steps, PostgresCall::Survey, |server| {
-            Ok(server.survey())
+    async fn inspect(&mut self) -> Result<SourceState, BoxedPortError> {
+        perform(&self.0.server, &self.0.steps, PostgresCall::Inspect, |server| {
+            Ok(server.inspect())
         })
         .await
     }
 
-    async fn refuses(&mut self, _: &TableName, filter: Option<&str>) -> Result<Option<String>, BoxedFault> {
-        let is_wrong = filter.is_some_and(|filter| filter.contains("wrong"));
+    async fn refuses(
+        &mut self,
+        _: &TableName,
+        condition: Option<&Condition>,
+    ) -> Result<Option<String>, BoxedPortError> {
+        let is_wrong = condition.is_some_and(|condition| condition.sql().contains("wrong"));
         Ok(is_wrong.then(|| "syntax error".to_owned()))
     }
 }
 
-/// Eyes on the server.
+/// Inspects the server while streaming.
 pub(crate) struct WatchClient(pub(crate) Postgres);
 
 impl SourceWatch for WatchClient {
-    async fn survey(&mut self) -> Result<Survey, BoxedFault> {
+    async fn inspect(&mut self) -> Result<SourceState, BoxedPortError> {
         perform(&self.0.server, &self.0.steps, PostgresCall::Watch, |server| {
-            Ok(server.survey())
+            Ok(server.inspect())
         })
         .await
     }
 
-    async fn publish(&mut self, tables: &[TableName]) -> Result<Lsn, BoxedFault> {
+    async fn publish(&mut self, tables: &[TableName]) -> Result<Published, BoxedPortError> {
         perform(&self.0.server, &self.0.steps, PostgresCall::Publish, |server| {
-            server.publish(tables);
-            Ok(server.wal_end)
+            Ok(server.publish(tables))
         })
         .await
     }
 
-    async fn lost(&mut self) -> BoxedFault {
-        let lost = self.0.read(|server| Rc::clone(&server.lead_lost));
+    async fn lost(&mut self) -> BoxedPortError {
+        let lost = self.0.read(|server| Rc::clone(&server.leadership_lost));
         lost.notified().await;
-        TestFault::passing("leadership lost").into()
+        TestFault::transient("leadership lost").into()
     }
 }

@@ -1,13 +1,14 @@
-//! Whether what is in Kafka is what was committed in Postgres, and whether every position was honest.
+//! Checks that Kafka has exactly the changes committed in Postgres, and that every position was valid.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use walcast_delivery::Checkpoint;
-use walcast_mapper::Operation;
+use walcast_mapper::TableName;
+use walcast_mapper::config::Operation;
 use walcast_pgoutput::Lsn;
 
 use super::kafka::Broker;
-use super::log::Change;
+use super::wal::{Change, LoggedChange};
 use super::world::{DEAD_LETTERS, World};
 
 /// Identities of the records of all captured changes after `from`, in commit order.
@@ -21,25 +22,25 @@ fn expected_ids(world: &World, from: Lsn) -> Vec<String> {
         };
         let mut ids = Vec::new();
         for transaction in server
-            .log
+            .wal
             .iter()
             .filter(|transaction| transaction.commit_lsn >= from)
         {
-            let edge = |edge: &str| format!("{}/{edge}", transaction.commit_lsn);
-            let is_told = world.mapper.events.transactions && !transaction.is_message;
-            ids.extend(is_told.then(|| edge("begin")));
+            let boundary = |boundary: &str| format!("{}/{boundary}", transaction.commit_lsn);
+            let has_metadata = world.mapper.events.transactions && !transaction.is_message;
+            ids.extend(has_metadata.then(|| boundary("begin")));
             for (ordinal, logged) in transaction.changes.iter().enumerate() {
                 let id = format!("{}/{ordinal}", transaction.commit_lsn);
                 if matches!(logged.change, Change::Message) {
                     ids.extend((!world.mapper.events.messages.is_empty()).then_some(id));
                 } else if is_captured(&logged.relation.namespace, &logged.relation.name) {
-                    match (world.poison)(logged) {
+                    match (world.undeliverable)(logged) {
                         true => ids.push(id),
                         false => ids.extend(ids_of(world, id, &logged.change)),
                     }
                 }
             }
-            ids.extend(is_told.then(|| edge("end")));
+            ids.extend(has_metadata.then(|| boundary("end")));
         }
         ids
     })
@@ -50,7 +51,7 @@ fn ids_of(world: &World, id: String, change: &Change) -> Vec<String> {
         Change::Insert(_) | Change::Update(None, _) => vec![id],
         // With the tombstone.
         Change::Delete(_) => vec![id.clone(), format!("{id}.1")],
-        // A moved key: delete, tombstone, create.
+        // A changed key: delete, tombstone, create.
         Change::Update(Some(_), _) => vec![id.clone(), format!("{id}.1"), format!("{id}.2")],
         Change::Truncate if world.mapper.events.operations.contains(&Operation::Truncate) => vec![id],
         Change::Truncate | Change::Message => Vec::new(),
@@ -64,35 +65,35 @@ pub(crate) fn delivered_ids(world: &World) -> Vec<String> {
         .read(|broker| broker.committed().map(|record| record.id.clone()).collect())
 }
 
-/// Checks everything that must hold at any moment, and that all captured changes are in Kafka.
+/// Checks the invariants, and that all captured changes are in Kafka.
 pub(crate) fn verify(world: &World) {
     verify_so_far(world);
     assert_eq!(
         delivered_ids(world),
-        expected_ids(world, world.delivers_from()),
-        "what is in Kafka is not what was committed"
+        expected_ids(world, world.delivery_start()),
+        "Kafka does not have exactly the committed changes"
     );
 }
 
-/// What must hold at any moment, also while changes are missing: whatever is visible is a prefix of what was committed,
-/// each change once; every checkpoint says exactly what lies before it; only what is checkpointed was confirmed.
+/// Checks the invariants, which hold even while changes are missing: the visible records are a prefix of the committed changes,
+/// each change once; every checkpoint covers exactly the records before it; only checkpointed positions were confirmed.
 pub(crate) fn verify_so_far(world: &World) {
-    let (delivered, expected) = (delivered_ids(world), expected_ids(world, world.delivers_from()));
+    let (delivered, expected) = (delivered_ids(world), expected_ids(world, world.delivery_start()));
     assert!(
         expected.starts_with(&delivered),
-        "delivered {delivered:#?} is no prefix of {expected:#?}"
+        "delivered {delivered:#?} is not a prefix of {expected:#?}"
     );
     world.kafka.read(|broker| {
-        topics_are_right(world, broker);
-        checkpoints_say_what_lies_before_them(world, broker);
+        topics_are_correct(world, broker);
+        checkpoints_cover_exactly_earlier_records(world, broker);
         if world.config.split_over_bytes.is_none() {
-            transactions_are_whole(world, broker);
+            transactions_are_complete(world, broker);
         }
     });
     confirmations_are_covered(world);
 }
 
-fn topics_are_right(world: &World, broker: &Broker) {
+fn topics_are_correct(world: &World, broker: &Broker) {
     world.postgres.read(|server| {
         for record in broker.committed() {
             let (commit_lsn, place) = place(&record.id);
@@ -101,28 +102,48 @@ fn topics_are_right(world: &World, broker: &Broker) {
                 continue;
             };
             let transaction = server
-                .log
+                .wal
                 .iter()
                 .find(|transaction| transaction.commit_lsn == commit_lsn);
             let change = usize::try_from(ordinal).expect("transactions here are short");
-            let logged = &transaction.expect("it was committed").changes[change];
+            let logged = &transaction.expect("the transaction was committed").changes[change];
             let topic = match logged.change {
                 Change::Message => "shop.message".to_owned(),
-                _ if (world.poison)(logged) => DEAD_LETTERS.to_owned(),
-                _ => format!("shop.{}.{}", logged.relation.namespace, logged.relation.name),
+                _ if (world.undeliverable)(logged) => DEAD_LETTERS.to_owned(),
+                _ => topic_of_row(world, logged),
             };
             assert_eq!(record.topic, topic, "record {}", record.id);
         }
     });
 }
 
-fn checkpoints_say_what_lies_before_them(world: &World, broker: &Broker) {
-    let honest = honest_positions(world);
+/// Topic of the records of a change: that of its table, or the one that the row names.
+fn topic_of_row(world: &World, logged: &LoggedChange) -> String {
+    let table = TableName::from(&*logged.relation);
+    let rules = &world.mapper.destinations;
+    let (Some(rule), Change::Insert(row) | Change::Update(_, row)) = (
+        rules.iter().find(|rule| rule.tables.matches(&table)),
+        &logged.change,
+    ) else {
+        return format!("shop.{}.{}", table.namespace, table.name);
+    };
+    let mut columns = logged.relation.columns.iter().zip(row);
+    let named = columns.find(|(column, _)| column.name == rule.topic_column);
+    let named = named.and_then(|(_, value)| value.as_deref());
+    format!(
+        "{}{}",
+        rule.topic_prefix,
+        named.expect("rows here name their topic")
+    )
+}
+
+fn checkpoints_cover_exactly_earlier_records(world: &World, broker: &Broker) {
+    let valid = valid_positions(world);
     for (kafka_transaction, update) in broker.checkpoints() {
         let end_lsn = update.current.end_lsn;
         assert!(
-            honest.contains(&end_lsn),
-            "checkpoint {end_lsn} is neither the end of a transaction nor of an idle log"
+            valid.contains(&end_lsn),
+            "checkpoint {end_lsn} is neither the end of a transaction nor of idle WAL"
         );
         let visible = broker
             .committed()
@@ -131,17 +152,17 @@ fn checkpoints_say_what_lies_before_them(world: &World, broker: &Broker) {
         let covered = covered_ids(world, &update.current);
         assert_eq!(
             visible, covered,
-            "checkpoint {:?} covers something else",
+            "checkpoint {:?} does not cover exactly the records before it",
             update.current
         );
     }
 }
 
-/// Identities that a checkpoint claims to be in Kafka.
+/// Identities that a checkpoint covers.
 fn covered_ids(world: &World, checkpoint: &Checkpoint) -> Vec<String> {
-    let from = world.delivers_from();
+    let from = world.delivery_start();
     let messages: BTreeSet<Lsn> = world.postgres.read(|server| {
-        let messages = server.log.iter().filter(|entry| entry.is_message);
+        let messages = server.wal.iter().filter(|entry| entry.is_message);
         messages.map(|message| message.commit_lsn).collect()
     });
     let mut ids = expected_ids(world, from);
@@ -161,7 +182,7 @@ fn covered_ids(world: &World, checkpoint: &Checkpoint) -> Vec<String> {
     ids
 }
 
-/// What of a transaction a record tells.
+/// Part of a transaction that a record describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Begin,
@@ -170,51 +191,57 @@ enum Place {
     End,
 }
 
-/// Commit position and place of an identity.
+/// Commit position of an identity, and its part of the transaction.
 fn place(id: &str) -> (Lsn, Place) {
     let (commit_lsn, place) = id.rsplit_once('/').expect("an identity has two halves");
     let place = match place {
         "begin" => Place::Begin,
         "end" => Place::End,
         change => {
-            let ordinal = change.split('.').next().expect("splitting gives something");
+            let ordinal = change
+                .split('.')
+                .next()
+                .expect("splitting returns at least one part");
             Place::Change(ordinal.parse().expect("the second half is a number"))
         }
     };
     (commit_lsn.parse().expect("the first half is a position"), place)
 }
 
-fn honest_positions(world: &World) -> BTreeSet<Lsn> {
+fn valid_positions(world: &World) -> BTreeSet<Lsn> {
     world.postgres.read(|server| {
-        let transactions = server.log.iter().filter(|entry| !entry.is_message);
+        let transactions = server.wal.iter().filter(|entry| !entry.is_message);
         let ends = transactions.map(|transaction| transaction.end_lsn);
-        let beginning = [world.delivers_from(), world.first_wal_end()];
+        let beginning = [world.delivery_start(), world.first_wal_end()];
         ends.chain(server.idle_ends.iter().copied())
             .chain(beginning)
             .collect()
     })
 }
 
-fn transactions_are_whole(world: &World, broker: &Broker) {
-    let mut homes: BTreeMap<Lsn, BTreeSet<usize>> = BTreeMap::new();
+fn transactions_are_complete(world: &World, broker: &Broker) {
+    let mut kafka_transactions: BTreeMap<Lsn, BTreeSet<usize>> = BTreeMap::new();
     let mut seen: BTreeMap<Lsn, usize> = BTreeMap::new();
     for record in broker.committed() {
         let (commit_lsn, _) = place(&record.id);
-        homes.entry(commit_lsn).or_default().insert(record.transaction);
+        kafka_transactions
+            .entry(commit_lsn)
+            .or_default()
+            .insert(record.transaction);
         *seen.entry(commit_lsn).or_default() += 1;
     }
-    for (commit_lsn, homes) in homes {
+    for (commit_lsn, kafka_transactions) in kafka_transactions {
         assert_eq!(
-            homes.len(),
+            kafka_transactions.len(),
             1,
-            "transaction {commit_lsn} lies in Kafka transactions {homes:?}"
+            "transaction {commit_lsn} is in Kafka transactions {kafka_transactions:?}"
         );
-        let expected = expected_ids(world, world.delivers_from());
+        let expected = expected_ids(world, world.delivery_start());
         let expected = expected.iter().filter(|id| place(id).0 == commit_lsn).count();
         assert_eq!(
             seen.get(&commit_lsn),
             Some(&expected),
-            "transaction {commit_lsn} is torn"
+            "transaction {commit_lsn} is incomplete"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What the modelled walsender sends: frames as the real one would write them.
+//! Frames of the modelled walsender, encoded as the real one does.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -9,14 +9,18 @@ use walcast_pgoutput::{
     Relation, Truncate, Tuple, Update, encode,
 };
 
-use super::log::{Change, Logged, Row, Transaction};
+use super::wal::{Change, LoggedChange, Row, Transaction};
 
-/// The relations one session was told of, by their number.
-pub(crate) type Told = HashMap<Oid, Rc<Relation>>;
+/// The relations described in a session, by OID.
+pub(crate) type KnownRelations = HashMap<Oid, Rc<Relation>>;
 
-/// The frames of a transaction, whole `CopyData` messages. A relation is described before its first change of the
-/// session and whenever its shape is another. With `keepalives`, one stands before every change.
-pub(crate) fn transaction(transaction: &Transaction, told: &mut Told, keepalives: bool) -> Vec<Vec<u8>> {
+/// The frames of a transaction, complete `CopyData` messages. A relation is described before its first change of the
+/// session and after it was altered. With `keepalives`, a keepalive precedes every change.
+pub(crate) fn transaction(
+    transaction: &Transaction,
+    known_relations: &mut KnownRelations,
+    keepalives: bool,
+) -> Vec<Vec<u8>> {
     if transaction.is_message {
         return transaction
             .changes
@@ -40,9 +44,9 @@ pub(crate) fn transaction(transaction: &Transaction, told: &mut Told, keepalives
             frames.push(keepalive(logged.lsn));
         }
         let relation = &logged.relation;
-        if told.get(&relation.oid) != Some(relation) {
+        if known_relations.get(&relation.oid) != Some(relation) {
             frames.push(data(logged.lsn, &Message::Relation((**relation).clone())));
-            told.insert(relation.oid, Rc::clone(relation));
+            known_relations.insert(relation.oid, Rc::clone(relation));
         }
         frames.push(change(logged));
     }
@@ -66,7 +70,7 @@ pub(crate) fn keepalive(wal_end: Lsn) -> Vec<u8> {
     out
 }
 
-/// One message as a `CopyData` message.
+/// A pgoutput message as a `CopyData` message.
 pub(crate) fn data(wal_start: Lsn, message: &Message<'_>) -> Vec<u8> {
     let mut payload = Vec::new();
     encode::message(message, &mut payload);
@@ -81,7 +85,7 @@ pub(crate) fn data(wal_start: Lsn, message: &Message<'_>) -> Vec<u8> {
     out
 }
 
-fn change(logged: &Logged) -> Vec<u8> {
+fn change(logged: &LoggedChange) -> Vec<u8> {
     let relation = logged.relation.oid;
     let (old, new) = match &logged.change {
         Change::Insert(new) => (Vec::new(), tuple(new)),
@@ -89,7 +93,7 @@ fn change(logged: &Logged) -> Vec<u8> {
         Change::Delete(old) => (tuple(old), Vec::new()),
         Change::Truncate | Change::Message => (Vec::new(), Vec::new()),
     };
-    let read = |bytes| Tuple::read(&mut Reader::new(bytes)).expect("it was just written");
+    let read = |bytes| Tuple::read(&mut Reader::new(bytes)).expect("the tuple was just encoded");
     let message = match &logged.change {
         Change::Insert(_) => Message::Insert(Insert {
             xid: None,
@@ -118,7 +122,7 @@ fn change(logged: &Logged) -> Vec<u8> {
     data(logged.lsn, &message)
 }
 
-fn message(logged: &Logged, transactional: bool) -> Vec<u8> {
+fn message(logged: &LoggedChange, transactional: bool) -> Vec<u8> {
     let message = LogicalMessage {
         xid: None,
         transactional,

@@ -1,36 +1,37 @@
-//! Everything together: one Postgres, one Kafka, one registry, and connectors that come and go.
+//! A world: one Postgres, one Kafka, one registry, and the connectors that are started over them.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use walcast_delivery::{
-    Checkpoint, CheckpointState, CheckpointUpdate, Connector, DeadLetterConfig, DeliveryConfig,
-    DeliveryError, Metrics, OnIncompatible, ReplayConfig, RoleBoard, SnapshotConfig, SnapshotControl,
-    SnapshotMode, SnapshotRequests, Status, SystemIdentifier, Timeline,
+    Checkpoint, CheckpointState, CheckpointUpdate, Connector, ConnectorState, DeadLetterConfig,
+    DeliveryConfig, DeliveryError, Describe, Metrics, OnIncompatible, ReplayConfig, RetryJitter,
+    SchemaChanges, SnapshotConfig, SnapshotControl, SnapshotMode, SnapshotRequests, SqlConditions,
+    SystemIdentifier, Timeline,
 };
 use walcast_mapper::MapperConfig;
 use walcast_pgoutput::Lsn;
 
-use super::kafka::{Kafka, SinkClient, TopicsClient};
-use super::log::{Logged, Transaction};
+use super::kafka::{CheckpointClient, Kafka, SinkClient, TopicsClient};
 use super::postgres::{Postgres, PostgresClient, Server};
 use super::registry::Registry;
 use super::steps::Steps;
 use super::verdict;
+use super::wal::{LoggedChange, Transaction, insert};
 
-/// Where the log ends when a world begins.
+/// The end of WAL when a world is created.
 pub(crate) const CONSISTENT_POINT: Lsn = Lsn::new(0x0100_0000);
 
 /// The topic of dead letters.
 pub(crate) const DEAD_LETTERS: &str = "shop.dead-letters";
 
-/// Longer than any run here should take, on a clock that only moves when nothing else can.
+/// Limit of a run, on a paused clock that advances only when all tasks are idle.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
-/// A connector over the modelled edges.
-pub(crate) type TestConnector = Connector<PostgresClient, SinkClient, TopicsClient, Registry>;
+/// A connector over the modelled ports.
+pub(crate) type TestConnector =
+    Connector<PostgresClient, CheckpointClient, SinkClient, TopicsClient, Registry>;
 
 /// The systems, and how connectors over them are configured.
 pub(crate) struct World {
@@ -40,16 +41,17 @@ pub(crate) struct World {
     pub(crate) registry: Registry,
     pub(crate) config: DeliveryConfig,
     pub(crate) mapper: MapperConfig,
-    /// Which changes cannot be delivered, where they are to become dead letters.
-    pub(crate) poison: fn(&Logged) -> bool,
-    pub(crate) status: watch::Sender<Status>,
-    pub(crate) role: RoleBoard,
-    delivers_from: Cell<Lsn>,
+    /// Selects the changes that cannot be delivered and become dead letters.
+    pub(crate) undeliverable: fn(&LoggedChange) -> bool,
+    /// State of the instances, which share it.
+    pub(crate) state: ConnectorState,
+    pub(crate) describe: Describe,
+    delivery_start: Cell<Lsn>,
     control: RefCell<Option<SnapshotControl>>,
 }
 
 impl World {
-    /// A server with tables and nothing set up, an empty broker and an empty registry.
+    /// A server with tables and without slot and publication, an empty broker and an empty registry.
     pub(crate) fn new() -> Self {
         let steps = Steps::new();
         Self {
@@ -58,16 +60,16 @@ impl World {
             registry: Registry::new(steps.clone()),
             config: config(),
             mapper: MapperConfig::new("shop", "shop"),
-            poison: |_| false,
-            status: watch::Sender::new(Status::default()),
-            role: RoleBoard::default(),
+            undeliverable: |_| false,
+            state: ConnectorState::default(),
+            describe: Describe::default(),
             steps,
-            delivers_from: Cell::new(CONSISTENT_POINT),
+            delivery_start: Cell::new(CONSISTENT_POINT),
             control: RefCell::new(None),
         }
     }
 
-    /// The same with publication, slot and checkpoint at [`CONSISTENT_POINT`], as a first start leaves them.
+    /// A world with publication, slot and checkpoint at [`CONSISTENT_POINT`], as after a first start.
     pub(crate) fn set_up() -> Self {
         let world = Self::new();
         world.postgres.set_up();
@@ -82,21 +84,22 @@ impl World {
             enters_history: false,
             expired: Vec::new(),
             known_tables: Some(self.postgres.read(Server::known_tables)),
+            schemas: SchemaChanges::new(),
         };
         self.kafka.edit(|broker| broker.put_checkpoint(update));
     }
 
-    /// The position from which on changes are to be in Kafka.
-    pub(crate) fn delivers_from(&self) -> Lsn {
-        self.delivers_from.get()
+    /// Position from which all changes must be in Kafka.
+    pub(crate) fn delivery_start(&self) -> Lsn {
+        self.delivery_start.get()
     }
 
-    /// The slot was created here.
-    pub(crate) fn deliver_from(&self, lsn: Lsn) {
-        self.delivers_from.set(lsn);
+    /// Sets the position at which the slot was created.
+    pub(crate) fn set_delivery_start(&self, lsn: Lsn) {
+        self.delivery_start.set(lsn);
     }
 
-    /// Where the log ended when the world began.
+    /// The end of WAL when the world was created.
     pub(crate) fn first_wal_end(&self) -> Lsn {
         CONSISTENT_POINT
     }
@@ -110,26 +113,26 @@ impl World {
                 postgres: self.postgres.clone(),
                 kafka: self.kafka.clone(),
             },
+            checkpoints: self.kafka.checkpoints(),
             sink: self.kafka.sink(),
             topics: self.kafka.topics(),
             registry: self.registry.clone(),
             mapper: self.mapper.clone(),
             config: self.config.clone(),
-            metrics: Metrics {
-                role: self.role.clone(),
-                ..Metrics::default()
-            },
+            metrics: Metrics::default(),
+            state: self.state.clone(),
             requests,
-            status: self.status.clone(),
+            describe: self.describe,
+            retry_jitter: RetryJitter::seeded(0),
         }
     }
 
-    /// The way into the instance that was made last.
+    /// Control of the instance that was created last.
     pub(crate) fn control(&self) -> SnapshotControl {
-        self.control.borrow().clone().expect("there was an instance")
+        self.control.borrow().clone().expect("an instance was created")
     }
 
-    /// Runs a new instance until `stop` ends or it ends by itself.
+    /// Runs a new instance until `stop` completes or the instance ends by itself.
     pub(crate) async fn run(&self, stop: impl Future<Output = ()>) -> Result<(), DeliveryError> {
         let mut connector = self.connector();
         let run = Box::pin(connector.run(stop));
@@ -137,33 +140,31 @@ impl World {
         outcome.unwrap_or_else(|_| panic!("the connector does not end: {}", self.describe()))
     }
 
-    /// Runs a new instance that is never asked to stop: the reason it ends by itself.
-    pub(crate) async fn run_to_its_end(&self) -> DeliveryError {
+    /// Runs a new instance that is never stopped, and returns the error with which it ends.
+    pub(crate) async fn run_to_end(&self) -> DeliveryError {
         let outcome = self.run(std::future::pending()).await;
-        outcome.expect_err("nobody asked it to stop")
+        outcome.expect_err("the instance was not stopped")
     }
 
-    /// Runs a new instance until everything committed is in Kafka and confirmed, and checks that all was well.
+    /// Runs a new instance until all committed changes are in Kafka and confirmed, and verifies the result.
     pub(crate) async fn deliver(&self) {
-        self.run(self.everything_delivered())
+        self.run(self.all_delivered())
             .await
             .expect("the connector runs and stops");
         verdict::verify(self);
     }
 
-    /// Runs a new instance until everything is delivered or it is cut off after `steps` further steps; true when it was.
+    /// Runs a new instance until all changes are delivered or it crashes after `steps` further steps; returns whether it crashed.
     pub(crate) async fn crash_after(&self, steps: u64) -> bool {
-        let ended = self
-            .cut_off_after(steps, self.run(self.everything_delivered()))
-            .await;
+        let ended = self.interrupt_after(steps, self.run(self.all_delivered())).await;
         ended.is_none_or(|outcome| {
             outcome.expect("the connector runs and stops");
             false
         })
     }
 
-    /// Lets something run until it ends or is cut off after `steps` further steps: what it came to, `None` when it was cut off.
-    pub(crate) async fn cut_off_after<O>(&self, steps: u64, run: impl Future<Output = O>) -> Option<O> {
+    /// Runs a future until it completes or is interrupted after `steps` further steps; `None` if it was interrupted.
+    pub(crate) async fn interrupt_after<O>(&self, steps: u64, run: impl Future<Output = O>) -> Option<O> {
         self.steps.crash_after(steps);
         let ended = {
             let run = Box::pin(run);
@@ -173,17 +174,23 @@ impl World {
                 ended = run => Some(ended),
             }
         };
-        self.steps.crash_never();
+        self.steps.cancel_crash();
         ended
     }
 
-    /// Waits until the end of the log is confirmed, or, where it holds nothing for us, the end of the last transaction.
-    pub(crate) async fn everything_delivered(&self) {
+    /// Commits a row, and waits until the running instance has delivered it.
+    pub(crate) async fn insert_delivered(&self, id: i32) {
+        self.postgres.commit([("accounts", insert(id))]);
+        self.all_delivered().await;
+    }
+
+    /// Waits until the end of the last transaction is confirmed.
+    pub(crate) async fn all_delivered(&self) {
         self.steps
             .until(|| {
                 let last = self
                     .postgres
-                    .read(|server| server.log.last().map(Transaction::next_lsn));
+                    .read(|server| server.wal.last().map(Transaction::next_lsn));
                 let is_streaming = self
                     .postgres
                     .read(|server| !server.starts.is_empty() && server.slot.is_some());
@@ -192,17 +199,17 @@ impl World {
             .await;
     }
 
-    /// What the models saw, for messages of failed tests.
+    /// State of the models, for messages of failed tests.
     pub(crate) fn describe(&self) -> String {
         let delivered = verdict::delivered_ids(self).len();
         let checkpoint = self.kafka.checkpoint();
         let starts = self.postgres.read(|server| server.starts.clone());
-        let status = self.status.borrow().clone();
-        format!("{delivered} records, {checkpoint:?}, streams begun at {starts:?}, {status:?}")
+        let status = self.state.status.read();
+        format!("{delivered} records, {checkpoint:?}, streams started at {starts:?}, {status:?}")
     }
 }
 
-/// A checkpoint of the connector the worlds are about.
+/// A checkpoint of the connector under test.
 pub(crate) fn checkpoint(end_lsn: Lsn) -> Checkpoint {
     Checkpoint {
         version: Checkpoint::VERSION,
@@ -233,22 +240,23 @@ fn config() -> DeliveryConfig {
         on_incompatible: OnIncompatible::Halt,
         dead_letters: DeadLetterConfig::none("shop", DEAD_LETTERS),
         idle_interval: Duration::from_secs(10),
-        watch_interval: Duration::from_secs(30),
+        slot_check_interval: Duration::from_secs(30),
         replay: ReplayConfig {
-            keep: Duration::ZERO,
-            keep_bytes: None,
+            retention: Duration::ZERO,
+            retention_bytes: None,
             history_interval: Duration::from_secs(60),
         },
-        retry_delay_min: Duration::from_millis(100),
-        retry_delay_max: Duration::from_secs(10),
+        retry_backoff_min: Duration::from_millis(100),
+        retry_backoff_max: Duration::from_secs(10),
         snapshot: SnapshotConfig {
             mode: SnapshotMode::Never,
             tables: Vec::new(),
-            first_window: Duration::from_secs(3600),
-            window: Duration::from_secs(10),
+            initial_hold_max: Duration::from_secs(3600),
+            hold_max: Duration::from_secs(10),
             rows_per_second: None,
             bytes_per_second: None,
             signal_table: None,
+            sql_conditions: SqlConditions::default(),
         },
     }
 }

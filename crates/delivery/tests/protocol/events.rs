@@ -1,37 +1,35 @@
-//! Events beside those of rows: edges of transactions, emptied tables, messages, heartbeats; and topics that a table
-//! moves to.
+//! Events other than row changes: transaction metadata, truncates, messages and heartbeats; and the next topic of a table whose
+//! schema is incompatible.
 
 use std::time::Duration;
 
 use expect_test::expect;
 use tokio::time::sleep;
 use walcast_delivery::{DeliveryError, OnIncompatible};
-use walcast_mapper::Operation;
+use walcast_mapper::config::Operation;
 use walcast_pgoutput::{LogicalMessage, Lsn, Message};
 
 use crate::exactly_once::write_history;
 use crate::fakes::{
-    Act, PostgresCall, TestFault, World, data_frame, delivered_ids, insert, insert_padded, message, truncate,
-    update_moved, verify, verify_so_far,
+    Act, CONNECTION_LOST, PostgresCall, TestFault, World, data_frame, delivered_ids, insert, insert_padded,
+    message, truncate, update_key, verify, verify_so_far,
 };
 
-const GONE: TestFault = TestFault::passing("connection lost");
-
-/// Everything that can be sent is.
-fn talkative() -> World {
+/// A world with all optional events enabled.
+fn world_with_all_events() -> World {
     let mut world = World::set_up();
     world.mapper.events.transactions = true;
     world.mapper.events.operations.push(Operation::Truncate);
-    world.mapper.events.heartbeat_interval_ms = 1000;
+    world.mapper.events.heartbeat_interval = Duration::from_secs(1);
     world
 }
 
 #[tokio::test(start_paused = true)]
-async fn everything_that_can_be_sent_survives_a_crash_at_any_step() {
+async fn all_events_survive_a_crash_at_any_step() {
     for frames_per_block in [1, 1000] {
         let mut steps = 0;
         loop {
-            let world = talkative();
+            let world = world_with_all_events();
             world
                 .postgres
                 .edit(|server| server.frames_per_block = frames_per_block);
@@ -47,22 +45,23 @@ async fn everything_that_can_be_sent_survives_a_crash_at_any_step() {
     }
 }
 
-/// What a consumer sees of the transactions' topic.
-fn told(world: &World) -> Vec<Vec<u8>> {
+/// Values of the transaction metadata topic that a consumer sees.
+fn transaction_metadata(world: &World) -> Vec<Vec<u8>> {
     world.kafka.read(|broker| {
-        let told = broker
+        let records = broker
             .committed()
             .filter(|record| record.topic == "shop.transaction");
-        told.map(|record| record.value.clone().expect("edges have values"))
+        records
+            .map(|record| record.value.clone().expect("transaction metadata has values"))
             .collect()
     })
 }
 
-/// The counts of a transaction are those of the whole, also when a part of it was delivered before a crash.
+/// The metadata of a transaction counts all its events, even if a part of it was delivered before a crash.
 #[tokio::test(start_paused = true)]
-async fn a_split_transaction_is_told_as_a_whole() {
+async fn split_transaction_has_the_metadata_of_the_whole() {
     let large = || {
-        let mut world = talkative();
+        let mut world = world_with_all_events();
         world.config.split_over_bytes = Some(300_000);
         world.postgres.edit(|server| server.frames_per_block = 2);
         let rows = (0..10).map(|id| ("accounts", insert_padded(id, 100_000)));
@@ -70,14 +69,14 @@ async fn a_split_transaction_is_told_as_a_whole() {
             ("orders", insert(1)),
             ("orders", message()),
             ("orders", truncate()),
-            ("accounts", update_moved(1, 100)),
+            ("accounts", update_key(1, 100)),
         ];
         world.postgres.commit(rows.chain(others));
         world
     };
     let undisturbed = large();
     undisturbed.deliver().await;
-    let expected = told(&undisturbed);
+    let expected = transaction_metadata(&undisturbed);
     assert_eq!(expected.len(), 2);
     let (mut steps, mut inside) = (0, 0);
     loop {
@@ -90,16 +89,16 @@ async fn a_split_transaction_is_told_as_a_whole() {
             inside += 1;
         }
         world.deliver().await;
-        assert_eq!(told(&world), expected, "after {steps} steps");
+        assert_eq!(transaction_metadata(&world), expected, "after {steps} steps");
         steps += 1;
     }
     assert!(inside > 5, "only {inside} crashes between two parts");
 }
 
-/// A transaction without a captured change is told too, as Debezium does.
+/// Metadata is emitted for a transaction without a captured change too, as Debezium does.
 #[tokio::test(start_paused = true)]
-async fn a_transaction_without_a_captured_change_is_told() {
-    let world = talkative();
+async fn emits_metadata_for_a_transaction_without_captured_changes() {
+    let world = world_with_all_events();
     world
         .postgres
         .edit(|server| server.table("orders").captured = false);
@@ -111,12 +110,12 @@ async fn a_transaction_without_a_captured_change_is_told() {
     );
 }
 
-/// The position does not move with a message that stands for itself: the checkpoint remembers it.
+/// A non-transactional message does not move the position: the checkpoint records the message itself.
 #[tokio::test(start_paused = true)]
-async fn a_message_alone_is_neither_lost_nor_doubled_before_the_position_moves() {
+async fn non_transactional_message_is_delivered_once_before_the_position_moves() {
     let world = World::set_up();
-    // The keepalive that would move the position does not come.
-    let silent_after = |frames: usize| {
+    // The keepalive that would move the position is not sent.
+    let hang_after = |frames: usize| {
         world.postgres.edit(|server| {
             server.frames_per_block = 1;
             server.script.at(PostgresCall::Next, frames + 1, Act::Hang);
@@ -125,7 +124,7 @@ async fn a_message_alone_is_neither_lost_nor_doubled_before_the_position_moves()
     let end = world.postgres.commit([("accounts", insert(1))]).end_lsn;
     let first = world.postgres.emit_message();
     // Begin, relation, insert, commit, message.
-    silent_after(5);
+    hang_after(5);
     let in_kafka = |count: usize| {
         let world = &world;
         async move { world.steps.until(|| delivered_ids(world).len() == count).await }
@@ -134,23 +133,23 @@ async fn a_message_alone_is_neither_lost_nor_doubled_before_the_position_moves()
     let checkpoint = world.kafka.checkpoint().unwrap();
     assert_eq!((checkpoint.end_lsn, checkpoint.last_message), (end, Some(first)));
 
-    // Read again, and not sent again; the next one is.
+    // The message is read again and not delivered again; the next one is delivered.
     let second = world.postgres.emit_message();
-    silent_after(2);
+    hang_after(2);
     world.run(in_kafka(3)).await.unwrap();
     let starts = world.postgres.read(|server| server.starts.clone());
     assert_eq!(starts[1], end);
     let checkpoint = world.kafka.checkpoint().unwrap();
     assert_eq!((checkpoint.end_lsn, checkpoint.last_message), (end, Some(second)));
 
-    // A commit after it makes it history.
+    // After a later commit the checkpoint no longer needs the message.
     world.postgres.commit([("accounts", insert(2))]);
     world.deliver().await;
     assert_eq!(world.kafka.checkpoint().unwrap().last_message, None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_that_are_not_chosen_count_and_are_left_out() {
+async fn unselected_messages_are_counted_and_omitted() {
     let mut world = World::set_up();
     world.mapper.events.messages.clear();
     let commit = world
@@ -163,7 +162,7 @@ async fn messages_that_are_not_chosen_count_and_are_left_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_alone_inside_a_transaction_is_out_of_order() {
+async fn non_transactional_message_inside_a_transaction_is_out_of_order() {
     let world = World::set_up();
     let alone = LogicalMessage {
         xid: None,
@@ -179,35 +178,35 @@ async fn a_message_alone_inside_a_transaction_is_out_of_order() {
             commit_time: walcast_pgoutput::PgTimestamp::from_unix_micros(0),
             xid: walcast_pgoutput::Xid::new(7),
         };
-        server.intruders.extend([
+        server.injected_frames.extend([
             data_frame(Lsn::new(1), &Message::Begin(begin)),
             data_frame(Lsn::new(1), &Message::Logical(alone)),
         ]);
     });
-    let error = world.run_to_its_end().await;
+    let error = world.run_to_end().await;
     assert!(matches!(error, DeliveryError::OutOfOrder { .. }), "{error}");
     expect!["the replication stream after 0/1000000 is out of order: a message outside of any transaction stands inside one"]
         .assert_eq(&error.to_string());
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_connector_beats_at_the_interval() {
-    let world = talkative();
-    let interval = Duration::from_millis(world.mapper.events.heartbeat_interval_ms);
+async fn idle_connector_sends_heartbeats_at_the_interval() {
+    let world = world_with_all_events();
+    let interval = world.mapper.events.heartbeat_interval;
     world.postgres.commit([("accounts", insert(1))]);
     world.run(sleep(interval * 10 + interval / 2)).await.unwrap();
-    let beats = world.kafka.read(|broker| broker.heartbeats());
-    assert_eq!(beats, 10);
+    let heartbeats = world.kafka.read(|broker| broker.heartbeats());
+    assert_eq!(heartbeats, 10);
     verify(&world);
 }
 
-/// A beat is a commit, and none falls into a transaction that is being written.
+/// A heartbeat is a commit, so it waits while a transaction is being written.
 #[tokio::test(start_paused = true)]
-async fn a_beat_waits_for_the_end_of_the_transaction() {
-    let world = talkative();
+async fn heartbeat_waits_for_the_end_of_the_transaction() {
+    let world = world_with_all_events();
     world.postgres.edit(|server| {
         server.frames_per_block = 1;
-        // After the beginning, the relation and the first row: silence.
+        // After the begin, the relation and the first row the server sends nothing.
         server.script.at(PostgresCall::Next, 4, Act::Hang);
     });
     world
@@ -226,31 +225,31 @@ fn topics(world: &World) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_schema_that_does_not_fit_ends_the_connector_or_moves_to_the_next_topic() {
+async fn incompatible_schema_ends_the_connector_or_moves_to_the_next_topic() {
     let mut world = World::set_up();
     world.postgres.commit([("accounts", insert(1))]);
     // The key fits, the value does not.
     world.registry.plan(2, Act::Fail(TestFault::incompatible()));
-    let error = world.run_to_its_end().await;
+    let error = world.run_to_end().await;
     assert!(matches!(error, DeliveryError::Registry { .. }), "{error}");
     assert!(topics(&world).is_empty());
 
     world.config.on_incompatible = OnIncompatible::NewSubject;
-    // Of the first topic the value, of the second the key.
+    // The value is rejected for the first topic, the key for the second.
     world.registry.plan(2, Act::Fail(TestFault::incompatible()));
     world.registry.plan(3, Act::Fail(TestFault::incompatible()));
-    world.run(world.everything_delivered()).await.unwrap();
+    world.run(world.all_delivered()).await.unwrap();
     assert_eq!(topics(&world), ["shop.public.accounts.v3"]);
     assert_eq!(world.registry.versions("shop.public.accounts.v3-value").len(), 1);
 }
 
-/// A registry that is away is no incompatibility.
+/// An unavailable registry is not an incompatibility.
 #[tokio::test(start_paused = true)]
-async fn another_fault_of_the_registry_moves_nothing() {
+async fn other_registry_errors_keep_the_topic() {
     let mut world = World::set_up();
     world.config.on_incompatible = OnIncompatible::NewSubject;
     world.postgres.commit([("accounts", insert(1))]);
-    world.registry.plan(2, Act::Fail(GONE));
+    world.registry.plan(2, Act::Fail(CONNECTION_LOST));
     world.deliver().await;
     assert_eq!(topics(&world), ["shop.public.accounts"]);
 }

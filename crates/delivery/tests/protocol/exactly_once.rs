@@ -1,13 +1,11 @@
-//! Every committed change is in Kafka exactly once and in commit order, wherever one fault strikes.
+//! Every committed change is in Kafka exactly once and in commit order, wherever a single fault occurs.
 
 use crate::fakes::{
-    Act, KafkaCall, PostgresCall, TestFault, World, delete, insert, message, truncate, update, update_moved,
-    verify, verify_so_far,
+    Act, CONNECTION_LOST, KafkaCall, PostgresCall, World, delete, insert, message, truncate, update,
+    update_key, verify, verify_so_far,
 };
 
-const GONE: TestFault = TestFault::passing("connection lost");
-
-/// Transactions of all sorts: one row, several, of two tables, at one position, without records.
+/// Transactions with one row, several rows, two tables, changes at one position, and no records.
 pub(crate) fn write_history(world: &World) {
     let postgres = &world.postgres;
     postgres.commit([("accounts", insert(1))]);
@@ -24,7 +22,7 @@ pub(crate) fn write_history(world: &World) {
     postgres.commit([
         ("orders", truncate()),
         ("accounts", message()),
-        ("accounts", update_moved(1, 3)),
+        ("accounts", update_key(1, 3)),
     ]);
     postgres.emit_message();
     postgres.emit_message();
@@ -50,7 +48,7 @@ async fn without_any_fault() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_database_is_at_work() {
+async fn while_the_database_is_written_to() {
     let world = World::set_up();
     let write = async {
         for _ in 0..5 {
@@ -69,9 +67,11 @@ async fn after_a_disconnect_at_any_block() {
         let mut nth = 1;
         loop {
             let world = world_with_history(frames_per_block);
-            world
-                .postgres
-                .edit(|server| server.script.at(PostgresCall::Next, nth, Act::Fail(GONE)));
+            world.postgres.edit(|server| {
+                server
+                    .script
+                    .at(PostgresCall::Next, nth, Act::Fail(CONNECTION_LOST))
+            });
             world.deliver().await;
             let sessions = world.postgres.read(|server| server.starts.len());
             if sessions == 1 {
@@ -86,7 +86,7 @@ async fn after_a_disconnect_at_any_block() {
 #[tokio::test(start_paused = true)]
 async fn after_a_failure_of_the_sink_at_any_call() {
     for call in [KafkaCall::Write, KafkaCall::Commit, KafkaCall::EnsureTopic] {
-        for act in [Act::Fail(GONE), Act::ApplyThenFail(GONE)] {
+        for act in [Act::Fail(CONNECTION_LOST), Act::ApplyThenFail(CONNECTION_LOST)] {
             let mut nth = 1;
             loop {
                 let world = world_with_history(2);
@@ -106,11 +106,11 @@ async fn after_a_failure_of_the_sink_at_any_call() {
 async fn after_a_failure_of_the_registry_or_the_catalog() {
     for nth in 1..=2 {
         let world = world_with_history(3);
-        world.registry.plan(nth, Act::Fail(GONE));
+        world.registry.plan(nth, Act::Fail(CONNECTION_LOST));
         world.postgres.edit(|server| {
             server
                 .script
-                .at(PostgresCall::TableFacts, nth + 1, Act::Fail(GONE))
+                .at(PostgresCall::TableMetadata, nth + 1, Act::Fail(CONNECTION_LOST))
         });
         world.deliver().await;
         assert_eq!(
@@ -121,14 +121,16 @@ async fn after_a_failure_of_the_registry_or_the_catalog() {
     }
 }
 
-/// A commit that took effect and was reported as failed is found in the checkpoint: nothing is sent twice.
+/// A commit that took effect and was reported as failed is found in the checkpoint: no change is sent twice.
 #[tokio::test(start_paused = true)]
 async fn after_a_commit_in_doubt() {
     let world = World::set_up();
     let delivered = world.postgres.commit([("accounts", insert(1))]);
-    world
-        .kafka
-        .edit(|broker| broker.script.at(KafkaCall::Commit, 1, Act::ApplyThenFail(GONE)));
+    world.kafka.edit(|broker| {
+        broker
+            .script
+            .at(KafkaCall::Commit, 1, Act::ApplyThenFail(CONNECTION_LOST))
+    });
     world
         .run(
             world
@@ -137,12 +139,12 @@ async fn after_a_commit_in_doubt() {
         )
         .await
         .unwrap();
-    let begun = world.postgres.read(|server| server.starts[1]);
-    assert_eq!(begun, delivered.commit_lsn, "the checkpoint was not read again");
+    let start = world.postgres.read(|server| server.starts[1]);
+    assert_eq!(start, delivered.commit_lsn, "the checkpoint was not read again");
     verify(&world);
 }
 
-/// The process is gone at any point: between any two steps of any of its calls.
+/// The process crashes at any point: between any two steps of any of its calls.
 #[tokio::test(start_paused = true)]
 async fn after_a_crash_at_any_step() {
     for frames_per_block in [1, 1000] {

@@ -1,15 +1,16 @@
-//! The first start creates publication, then slot, and can be cut short anywhere.
+//! The first start creates the publication, then the slot, and can be interrupted at any step.
 
 use std::time::Duration;
 
 use walcast_delivery::{CheckpointState, DeliveryError, Halt};
 
-use crate::fakes::{Act, KafkaCall, PostgresCall, TestFault, World, insert, verify, verify_so_far};
+use crate::fakes::{
+    Act, CONNECTION_LOST, KafkaCall, PostgresCall, TestFault, World, insert, verify, verify_so_far,
+};
 
-const REFUSED: TestFault = TestFault::lasting("permission denied");
-const GONE: TestFault = TestFault::passing("connection lost");
+const PERMISSION_DENIED: TestFault = TestFault::permanent("permission denied");
 
-/// Runs until streaming, and takes note of where the slot was made.
+/// Runs until streaming, and records the position at which the slot was created.
 async fn start(world: &World) {
     let streaming = world
         .steps
@@ -18,7 +19,7 @@ async fn start(world: &World) {
         .run(streaming)
         .await
         .expect("the connector starts and stops");
-    world.deliver_from(world.postgres.read(|server| server.starts[0]));
+    world.set_delivery_start(world.postgres.read(|server| server.starts[0]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -30,8 +31,8 @@ async fn the_publication_comes_before_the_slot() {
     assert_eq!(
         calls,
         [
-            PostgresCall::Lead,
-            PostgresCall::Survey,
+            PostgresCall::AcquireLeadership,
+            PostgresCall::Inspect,
             PostgresCall::CreatePublication,
             PostgresCall::CreateSlot,
             PostgresCall::Start
@@ -47,34 +48,34 @@ async fn the_publication_comes_before_the_slot() {
         states,
         [CheckpointState::CreatingSlot, CheckpointState::Streaming]
     );
-    // What was committed before the slot existed is not ours to deliver.
+    // Transactions committed before the slot existed are not delivered.
     world.postgres.commit([("accounts", insert(2))]);
     world.deliver().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_can_be_cut_short_at_any_step() {
+async fn survives_interruption_at_any_step() {
     let mut steps = 0;
     loop {
         let world = World::new();
         let streaming = world
             .steps
             .until(|| world.postgres.read(|server| !server.starts.is_empty()));
-        let ended = world.cut_off_after(steps, world.run(streaming)).await;
-        let was_cut_off = ended.map(Result::unwrap).is_none();
+        let ended = world.interrupt_after(steps, world.run(streaming)).await;
+        let was_interrupted = ended.map(Result::unwrap).is_none();
         verify_so_far(&world);
         world.postgres.commit([("accounts", insert(1))]);
-        let slot_was_there = world.postgres.read(|server| server.slot.is_some());
+        let slot_existed = world.postgres.read(|server| server.slot.is_some());
         start(&world).await;
         world.postgres.commit([("accounts", insert(2))]);
         world.deliver().await;
         let delivered = crate::fakes::delivered_ids(&world).len();
         assert_eq!(
             delivered,
-            if slot_was_there { 2 } else { 1 },
-            "cut off after {steps} steps"
+            if slot_existed { 2 } else { 1 },
+            "interrupted after {steps} steps"
         );
-        if !was_cut_off {
+        if !was_interrupted {
             break;
         }
         steps += 1;
@@ -82,14 +83,16 @@ async fn it_can_be_cut_short_at_any_step() {
     assert!(steps > 10, "only {steps} steps");
 }
 
-/// The slot cannot be created: no partial set-up is left.
+/// If the slot cannot be created, no partial setup is left.
 #[tokio::test(start_paused = true)]
 async fn the_publication_is_dropped_again_when_the_slot_fails() {
     let world = World::new();
-    world
-        .postgres
-        .edit(|server| server.script.at(PostgresCall::CreateSlot, 1, Act::Fail(REFUSED)));
-    let error = world.run_to_its_end().await;
+    world.postgres.edit(|server| {
+        server
+            .script
+            .at(PostgresCall::CreateSlot, 1, Act::Fail(PERMISSION_DENIED))
+    });
+    let error = world.run_to_end().await;
     assert_eq!(error.to_string(), "postgres: permission denied");
     world
         .postgres
@@ -99,49 +102,53 @@ async fn the_publication_is_dropped_again_when_the_slot_fails() {
     world.deliver().await;
 }
 
-/// The cause is told, not what went wrong while cleaning up after it.
+/// The error is the original cause, not the failure of the cleanup after it.
 #[tokio::test(start_paused = true)]
-async fn a_publication_that_cannot_be_dropped_hides_no_cause() {
+async fn failed_cleanup_does_not_hide_the_cause() {
     let world = World::new();
     world.postgres.edit(|server| {
-        server.script.at(PostgresCall::CreateSlot, 1, Act::Fail(REFUSED));
         server
             .script
-            .at(PostgresCall::DropPublication, 1, Act::Fail(GONE));
+            .at(PostgresCall::CreateSlot, 1, Act::Fail(PERMISSION_DENIED));
+        server
+            .script
+            .at(PostgresCall::DropPublication, 1, Act::Fail(CONNECTION_LOST));
     });
     assert_eq!(
-        world.run_to_its_end().await.to_string(),
+        world.run_to_end().await.to_string(),
         "postgres: permission denied"
     );
 }
 
-/// Somebody else's publication is left alone.
+/// A publication that the connector did not create is kept.
 #[tokio::test(start_paused = true)]
-async fn a_publication_that_was_there_is_never_dropped() {
+async fn existing_publication_is_never_dropped() {
     let world = World::set_up();
     let world_without_slot = World::new();
     let publication = world.postgres.read(|server| server.publication.clone());
     world_without_slot.postgres.edit(|server| {
         server.publication = publication;
-        server.script.at(PostgresCall::CreateSlot, 1, Act::Fail(REFUSED));
+        server
+            .script
+            .at(PostgresCall::CreateSlot, 1, Act::Fail(PERMISSION_DENIED));
     });
-    world_without_slot.run_to_its_end().await;
+    world_without_slot.run_to_end().await;
     world_without_slot.postgres.read(|server| {
         assert!(server.publication.is_some());
         assert_eq!(server.script.count(PostgresCall::DropPublication), 0);
     });
 }
 
-/// The slot exists and its checkpoint does not: without its publication it could never be decoded.
+/// The slot exists and its checkpoint does not: without the publication the slot could never be decoded.
 #[tokio::test(start_paused = true)]
 async fn the_publication_stays_once_the_slot_exists() {
-    for act in [Act::Fail(GONE), Act::ApplyThenFail(GONE)] {
+    for act in [Act::Fail(CONNECTION_LOST), Act::ApplyThenFail(CONNECTION_LOST)] {
         let world = World::new();
-        // The first commit is the intention, the second the slot's position.
+        // The first commit records the intention, the second the slot's position.
         world
             .kafka
             .edit(|broker| broker.script.at(KafkaCall::Commit, 2, act));
-        let error = world.run_to_its_end().await;
+        let error = world.run_to_end().await;
         assert_eq!(error.to_string(), "kafka: connection lost");
         world.postgres.commit([("accounts", insert(1))]);
         start(&world).await;
@@ -150,34 +157,35 @@ async fn the_publication_stays_once_the_slot_exists() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_may_not_be_created_is_asked_for() {
+async fn requests_manual_setup_without_auto_create() {
     let mut world = World::new();
     world.config.create_missing = false;
-    let error = world.run_to_its_end().await;
-    assert!(matches!(
-        error,
-        DeliveryError::Halt(Halt::PublicationMissing { .. })
-    ));
-    expect_test::expect![[r#"publication walcast_shop does not exist; create it with: CREATE PUBLICATION "walcast_shop" FOR TABLE "public"."accounts", "public"."orders" WITH (publish_via_partition_root = true)"#]]
-        .assert_eq(&error.to_string());
+    let error = world.run_to_end().await;
+    let DeliveryError::Halt(Halt::PublicationMissing { sql, .. }) = &error else {
+        panic!("{error}");
+    };
+    expect_test::expect![[r#"CREATE PUBLICATION "walcast_shop" FOR TABLE ONLY "public"."accounts", ONLY "public"."orders" WITH (publish_via_partition_root = true)"#]]
+        .assert_eq(sql);
     let donor = World::set_up();
     let publication = donor.postgres.read(|server| server.publication.clone());
     world.postgres.edit(|server| server.publication = publication);
-    let error = world.run_to_its_end().await;
-    assert!(matches!(error, DeliveryError::Halt(Halt::SlotNotCreated { .. })));
-    expect_test::expect![[r#"slot walcast_shop does not exist and create = false; create it with: SELECT lsn FROM pg_create_logical_replication_slot('walcast_shop', 'pgoutput'), then run: walcast checkpoint set with the LSN it returns"#]]
-        .assert_eq(&error.to_string());
+    let error = world.run_to_end().await;
+    let DeliveryError::Halt(Halt::SlotNotCreated { sql, .. }) = &error else {
+        panic!("{error}");
+    };
+    expect_test::expect!["SELECT lsn FROM pg_create_logical_replication_slot('walcast_shop', 'pgoutput')"]
+        .assert_eq(sql);
     assert_eq!(world.kafka.read(|broker| broker.transactions().len()), 0);
 }
 
-/// Nothing is created while a table would be missed or broken by being published (trap 17).
+/// No publication or slot is created while a table could not be captured, or publishing it would break writes (trap 17).
 #[tokio::test(start_paused = true)]
-async fn nothing_is_created_while_a_table_cannot_be_captured() {
+async fn creates_no_slot_while_a_table_cannot_be_captured() {
     let world = World::new();
     world
         .postgres
         .edit(|server| server.table("orders").identifies_rows = false);
-    let error = world.run_to_its_end().await;
+    let error = world.run_to_end().await;
     assert!(matches!(
         error,
         DeliveryError::Halt(Halt::NoReplicaIdentity { .. })
@@ -188,14 +196,32 @@ async fn nothing_is_created_while_a_table_cannot_be_captured() {
     assert_eq!(world.kafka.read(|broker| broker.transactions().len()), 0);
 }
 
-/// A standby takes its time: it says so, and starts when the lead is free.
+/// A table that a pattern selects along with others is left out.
 #[tokio::test(start_paused = true)]
-async fn a_slow_lead_is_a_standby() {
+async fn first_start_leaves_out_a_table_without_its_name_in_the_configuration() {
+    let world = World::new();
+    world.postgres.edit(|server| {
+        let table = server.table("orders");
+        table.identifies_rows = false;
+        table.is_named = false;
+    });
+    let streaming = async {
+        world.steps.until(|| world.state.status.is_streaming()).await;
+    };
+    world.run(streaming).await.expect("the connector runs and stops");
+    let published = world.postgres.read(|server| server.publication.clone());
+    let tables = published.expect("the publication exists").tables;
+    assert!(!tables.iter().any(|table| table.name == "orders"), "{tables:?}");
+}
+
+/// A standby reports its status while another instance leads, and makes no other call to the source.
+#[tokio::test(start_paused = true)]
+async fn instance_waiting_for_leadership_is_standby() {
     let world = World::new();
     world
         .postgres
-        .edit(|server| server.script.at(PostgresCall::Lead, 1, Act::Hang));
-    let mut status = world.status.subscribe();
+        .edit(|server| server.script.at(PostgresCall::AcquireLeadership, 1, Act::Hang));
+    let mut status = world.state.status.subscribe();
     let seen = async {
         status
             .wait_for(|status| status.word() == "standby")
@@ -206,7 +232,7 @@ async fn a_slow_lead_is_a_standby() {
     world.run(seen).await.unwrap();
     assert_eq!(
         world.postgres.read(|server| server.script.made().to_vec()),
-        [PostgresCall::Lead]
+        [PostgresCall::AcquireLeadership]
     );
     verify(&world);
 }

@@ -1,36 +1,34 @@
-//! What the checks before a stream find ends the connector at once: nothing is written, nothing is tried again.
+//! A finding of the checks before a stream ends the connector immediately, without a write and without a retry.
 
 use walcast_delivery::{DeliveryError, Halt, SystemIdentifier, Timeline, TimelineSwitch};
 use walcast_pgoutput::Lsn;
 
-use crate::fakes::{Act, KafkaCall, PostgresCall, Server, TestFault, World, insert, verify};
+use crate::fakes::{CONNECTION_LOST, KafkaCall, PostgresCall, Server, World, insert, verify};
 
-const GONE: TestFault = TestFault::passing("connection lost");
-
-/// Lets a connector deliver one transaction, changes the server behind its back, and runs it again: why it halts.
+/// Delivers one transaction, changes the server, runs the connector again, and returns its halt.
 async fn halt_after(change: impl FnOnce(&World)) -> Halt {
     halt_of(&World::set_up(), change).await
 }
 
-/// The same in a world that can be looked at afterwards.
+/// Like [`halt_after`], in a given world.
 async fn halt_of(world: &World, change: impl FnOnce(&World)) -> Halt {
     world.postgres.commit([("accounts", insert(1))]);
     world.deliver().await;
     change(world);
     let written = world.kafka.read(|broker| broker.transactions().len());
-    let error = world.run_to_its_end().await;
+    let error = world.run_to_end().await;
     assert!(!error.is_retryable());
     assert_eq!(
         world.kafka.read(|broker| broker.transactions().len()),
         written,
-        "something was written"
+        "a Kafka transaction was written"
     );
     assert_eq!(
         world.postgres.read(|server| server.starts.len()),
         1,
-        "streaming was begun"
+        "a stream was started"
     );
-    assert_eq!(world.status.borrow().word(), "halted");
+    assert_eq!(world.state.status.read().word(), "halted");
     match error {
         DeliveryError::Halt(halt) => halt,
         other => panic!("not a halt: {other}"),
@@ -39,9 +37,9 @@ async fn halt_of(world: &World, change: impl FnOnce(&World)) -> Halt {
 
 /// Trap 7.
 #[tokio::test(start_paused = true)]
-async fn a_slot_that_somebody_else_advanced() {
+async fn slot_advanced_by_another_client() {
     let halt = halt_after(|world| {
-        let end = world.postgres.write_elsewhere(0x1000);
+        let end = world.postgres.write_unrelated_wal(0x1000);
         world
             .postgres
             .edit(|server| server.slot.as_mut().unwrap().confirmed_flush_lsn = Some(end));
@@ -49,23 +47,19 @@ async fn a_slot_that_somebody_else_advanced() {
     assert!(matches!(halt.await, Halt::SlotAdvanced { .. }));
 }
 
-/// The check looks at a slot that anybody may still advance: what counts is where it is once the stream holds it.
+/// Any client may still advance the slot after the check: its position counts once the stream holds it.
 #[tokio::test(start_paused = true)]
-async fn a_slot_advanced_between_the_check_and_the_stream() {
+async fn slot_advanced_between_the_check_and_the_stream() {
     let world = World::set_up();
     let end = world.postgres.commit([("accounts", insert(1))]).end_lsn;
-    let was_checked = || {
-        world
-            .postgres
-            .read(|server| server.script.count(PostgresCall::Survey) == 1)
-    };
-    let meddle = async {
+    let was_checked = || world.postgres.count(PostgresCall::Inspect) == 1;
+    let advance = async {
         world.steps.until(was_checked).await;
         world
             .postgres
             .edit(|server| server.slot.as_mut().unwrap().confirmed_flush_lsn = Some(end));
     };
-    let (error, ()) = tokio::join!(world.run_to_its_end(), meddle);
+    let (error, ()) = tokio::join!(world.run_to_end(), advance);
     assert!(
         matches!(error, DeliveryError::Halt(Halt::SlotAdvanced { confirmed, .. }) if confirmed == end),
         "{error}"
@@ -74,14 +68,14 @@ async fn a_slot_advanced_between_the_check_and_the_stream() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slot_that_is_gone() {
+async fn slot_dropped() {
     let halt = halt_after(|world| world.postgres.edit(|server| server.slot = None));
     assert!(matches!(halt.await, Halt::SlotMissing { .. }));
 }
 
-/// Trap 8, as servers before 17 tell it.
+/// Trap 8, as servers before version 17 report it.
 #[tokio::test(start_paused = true)]
-async fn a_slot_that_was_invalidated() {
+async fn slot_invalidated() {
     let halt = halt_after(|world| {
         world
             .postgres
@@ -90,9 +84,9 @@ async fn a_slot_that_was_invalidated() {
     assert!(matches!(halt.await, Halt::SlotLost { .. }));
 }
 
-/// Trap 6: made anew behind the checkpoint's back, the slot knows nothing of what lies between.
+/// Trap 6: a recreated slot lacks the changes between the checkpoint and its creation.
 #[tokio::test(start_paused = true)]
-async fn a_slot_that_was_made_anew() {
+async fn slot_recreated() {
     let halt = halt_after(|world| {
         world.postgres.commit([("accounts", insert(2))]);
         world.postgres.edit(|server| server.create_slot());
@@ -102,7 +96,7 @@ async fn a_slot_that_was_made_anew() {
 
 /// Trap 14.
 #[tokio::test(start_paused = true)]
-async fn a_restored_backup() {
+async fn restored_backup() {
     let halt = halt_after(|world| {
         world
             .postgres
@@ -111,12 +105,13 @@ async fn a_restored_backup() {
     assert!(matches!(halt.await, Halt::AheadOfServer { .. }));
 }
 
-/// Whoever delivers from the right server goes on: none of these may stop it.
+/// An instance that delivers from the right server continues: none of these changes may fence it. The checkpoint is read
+/// through its store, without the sink.
 #[tokio::test(start_paused = true)]
-async fn a_server_that_is_not_the_right_one_fences_nobody() {
+async fn different_server_never_fences_the_leader() {
     type Change = fn(&mut Server);
-    let strangers: [Change; 4] = [
-        // What was delivered is not on the standby that was promoted.
+    let changes: [Change; 4] = [
+        // The delivered transaction is not on the promoted standby.
         |server| {
             server.timeline = Timeline::new(2);
             server.history = vec![TimelineSwitch {
@@ -129,18 +124,19 @@ async fn a_server_that_is_not_the_right_one_fences_nobody() {
         |server| server.timeline = Timeline::new(0),
         |server| server.wal_end = server.wal_end.back_by(1),
     ];
-    for (index, change) in strangers.into_iter().enumerate() {
+    for (index, change) in changes.into_iter().enumerate() {
         let world = World::set_up();
         let halt = halt_of(&world, |world| world.postgres.edit(change)).await;
-        let opened = world.kafka.read(|broker| broker.script.count(KafkaCall::Open));
+        assert_eq!(world.kafka.count(KafkaCall::PeekCheckpoint), 2);
         assert_eq!(
-            opened, 1,
-            "stranger {index} halted by {halt} and fenced the right one"
+            world.kafka.count(KafkaCall::Open),
+            1,
+            "change {index} halted with {halt} and fenced the right instance"
         );
     }
 }
 
-/// The finding of a halt that also says what was missed.
+/// The finding of a halt that also reports the missed range.
 fn missed(halt: Halt) -> Halt {
     match halt {
         Halt::NotCovered {
@@ -148,13 +144,13 @@ fn missed(halt: Halt) -> Halt {
             after,
             until,
         } if after < until => *finding,
-        other => panic!("{other} does not say what was missed"),
+        other => panic!("{other} does not report the missed range"),
     }
 }
 
 /// Trap 16.
 #[tokio::test(start_paused = true)]
-async fn a_publication_that_was_dropped_or_emptied() {
+async fn publication_dropped_or_emptied() {
     let halt = halt_after(|world| {
         world.postgres.commit([("accounts", insert(2))]);
         world.postgres.edit(|server| server.publication = None);
@@ -169,31 +165,28 @@ async fn a_publication_that_was_dropped_or_emptied() {
     assert!(matches!(missed(halt.await), Halt::NotPublished { .. }));
 }
 
-/// It is looked at before every stream, not only the first.
+/// The checks run before every stream, not only before the first.
 #[tokio::test(start_paused = true)]
-async fn a_halt_at_a_reconnect_is_not_tried_again() {
+async fn halt_at_a_reconnect_is_not_retried() {
     let world = World::set_up();
-    let stolen = async {
-        world.postgres.commit([("accounts", insert(1))]);
-        world.everything_delivered().await;
-        world.postgres.edit(|server| {
-            server.script.at(PostgresCall::Next, 1, Act::Fail(GONE));
-            server.slot = None;
-        });
-        world.postgres.write_elsewhere(0x100);
+    let drop_slot = async {
+        world.insert_delivered(1).await;
+        world.postgres.fail(PostgresCall::Next, 1, CONNECTION_LOST);
+        world.postgres.edit(|server| server.slot = None);
+        world.postgres.write_unrelated_wal(0x100);
         std::future::pending().await
     };
-    let error = world.run(stolen).await.unwrap_err();
+    let error = world.run(drop_slot).await.unwrap_err();
     assert!(matches!(error, DeliveryError::Halt(Halt::SlotMissing { .. })));
-    assert_eq!(world.kafka.read(|broker| broker.script.count(KafkaCall::Open)), 2);
+    assert_eq!(world.kafka.count(KafkaCall::Open), 2);
 }
 
-/// What was delivered stays delivered, and an invalid position never becomes a start.
+/// No checkpoint is written, and no stream starts at an invalid position.
 #[tokio::test(start_paused = true)]
-async fn a_slot_without_checkpoint() {
+async fn slot_without_checkpoint() {
     let world = World::new();
     world.postgres.set_up();
-    let error = world.run_to_its_end().await;
+    let error = world.run_to_end().await;
     assert!(matches!(
         error,
         DeliveryError::Halt(Halt::SlotWithoutCheckpoint { .. })
@@ -202,30 +195,21 @@ async fn a_slot_without_checkpoint() {
     assert!(world.postgres.read(|server| server.starts.is_empty()));
 }
 
-/// While streaming a publication that lost a table is told, but what still arrives is delivered.
+/// While streaming, a publication that lost a table is only reported: the remaining changes are delivered.
 #[tokio::test(start_paused = true)]
-async fn a_finding_while_streaming_does_not_end_the_stream() {
+async fn finding_while_streaming_does_not_end_the_stream() {
     let world = World::set_up();
     let lose_table = async {
-        world.postgres.commit([("accounts", insert(1))]);
-        world.everything_delivered().await;
+        world.insert_delivered(1).await;
         world
             .postgres
             .edit(|server| server.publication.as_mut().unwrap().tables.truncate(1));
-        let looked = world
-            .postgres
-            .read(|server| server.script.count(PostgresCall::Watch));
+        let checks = world.postgres.count(PostgresCall::Watch);
         world
             .steps
-            .until(|| {
-                world
-                    .postgres
-                    .read(|server| server.script.count(PostgresCall::Watch))
-                    > looked + 1
-            })
+            .until(|| world.postgres.count(PostgresCall::Watch) > checks + 1)
             .await;
-        world.postgres.commit([("accounts", insert(2))]);
-        world.everything_delivered().await;
+        world.insert_delivered(2).await;
     };
     world.run(lose_table).await.unwrap();
     verify(&world);

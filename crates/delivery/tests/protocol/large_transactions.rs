@@ -1,13 +1,11 @@
-//! A source transaction lies whole in one Kafka transaction, however many parcels it takes, and is never seen torn.
+//! A source transaction is complete in one Kafka transaction, however many batches it takes, and never partially visible.
 
 use crate::fakes::{
-    Act, KafkaCall, PostgresCall, TestFault, World, delivered_ids, insert, insert_padded, verify,
+    Act, CONNECTION_LOST, KafkaCall, PostgresCall, World, delivered_ids, insert, insert_padded, verify,
     verify_so_far,
 };
 
-const GONE: TestFault = TestFault::passing("connection lost");
-
-/// Twelve rows of 100 KB between two small transactions: several parcels of 256 KiB.
+/// Twelve rows of 100 KB between two small transactions: several batches of 256 KiB.
 fn world_with_large_transaction() -> World {
     let world = World::set_up();
     world.postgres.commit([("orders", insert(1))]);
@@ -19,7 +17,7 @@ fn world_with_large_transaction() -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn parcels_of_one_transaction_share_a_kafka_transaction() {
+async fn batches_of_one_transaction_share_a_kafka_transaction() {
     let world = world_with_large_transaction();
     world
         .run(world.steps.until(|| {
@@ -37,31 +35,33 @@ async fn parcels_of_one_transaction_share_a_kafka_transaction() {
             .filter(|call| **call == KafkaCall::Write)
             .count()
     });
-    assert!(writes >= 4, "the transaction took only {writes} parcels");
+    assert!(writes >= 4, "the transaction took only {writes} batches");
 }
 
-/// The server sends the transaction again from its beginning; what was written before is aborted.
+/// The server sends the transaction again from its beginning; the records written before are aborted.
 #[tokio::test(start_paused = true)]
-async fn a_disconnect_inside_begins_it_again() {
-    let mut torn = 0;
+async fn disconnect_inside_a_transaction_restarts_it() {
+    let mut aborted = 0;
     for nth in 2..12 {
         let world = world_with_large_transaction();
         world.postgres.edit(|server| {
             server.frames_per_block = 2;
-            server.script.at(PostgresCall::Next, nth, Act::Fail(GONE));
+            server
+                .script
+                .at(PostgresCall::Next, nth, Act::Fail(CONNECTION_LOST));
         });
         world.deliver().await;
-        torn += world
+        aborted += world
             .kafka
             .read(|broker| broker.transactions().len() - broker.checkpoints().count());
     }
-    assert!(torn > 3, "only {torn} Kafka transactions had to be given up");
+    assert!(aborted > 3, "only {aborted} Kafka transactions were aborted");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_write_inside_begins_it_again() {
+async fn failed_write_inside_a_transaction_restarts_it() {
     for nth in 1..=5 {
-        for act in [Act::Fail(GONE), Act::ApplyThenFail(GONE)] {
+        for act in [Act::Fail(CONNECTION_LOST), Act::ApplyThenFail(CONNECTION_LOST)] {
             let world = world_with_large_transaction();
             world
                 .kafka
@@ -73,7 +73,7 @@ async fn a_failed_write_inside_begins_it_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crash_inside_begins_it_again() {
+async fn crash_inside_a_transaction_restarts_it() {
     let mut steps = 0;
     loop {
         let world = world_with_large_transaction();

@@ -1,28 +1,32 @@
-//! The delivery protocol against a modelled Postgres, Kafka and registry: what must hold whatever fails, and when.
+//! The delivery protocol against a modelled Postgres, Kafka and registry: guarantees under faults at any step.
 
 #[path = "../fakes/mod.rs"]
 mod fakes;
 
-mod confirming;
+mod conditions;
+mod confirmations;
 mod dead_letters;
+mod described_errors;
+mod destinations;
 mod events;
 mod exactly_once;
 mod faults;
 mod first_start;
 mod halts;
+mod history_check;
 mod idle;
+mod lag;
 mod large_transactions;
 mod mapping;
 mod newly_captured;
+mod offset_import;
 mod on_demand;
 mod out_of_order;
 mod random;
-mod recognising;
+mod redelivery;
 mod relations;
 mod replay;
-mod retries;
+mod shutdown;
 mod snapshots;
 mod splitting;
-mod standing_by;
-mod stopping;
-mod taking_over;
+mod standby;

@@ -1,22 +1,24 @@
-//! Tables that are captured later: published, and their rows read, without a gap wherever the connector is cut off.
+//! Tables that are captured later: they are published and their rows are read without a gap, wherever the connector stops.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use walcast_delivery::{DeliveryError, Halt, Marks, Selection, SnapshotCommand, SnapshotMode};
+use walcast_delivery::{
+    DeliveryError, Halt, Persistence, Selection, SnapshotCommand, SnapshotMode, SnapshotType,
+};
 use walcast_mapper::TableName;
 use walcast_pgoutput::Lsn;
 
-use crate::fakes::{Act, PostgresCall, Table, TestFault, World, delete, insert, update};
+use crate::fakes::{PostgresCall, Table, World, delete, insert, update};
 use crate::snapshots::reads;
 
 const ITEMS: u32 = 16_420;
 
-/// A connector that has read its tables and streams.
+/// A connector that has read its tables and is streaming.
 async fn streaming() -> World {
     let mut world = World::new();
     world.config.snapshot.mode = SnapshotMode::Initial;
-    world.config.watch_interval = Duration::from_secs(1);
+    world.config.slot_check_interval = Duration::from_secs(1);
     world.postgres.commit([("accounts", insert(1))]);
     run_until_read(&world).await;
     world
@@ -24,7 +26,7 @@ async fn streaming() -> World {
 
 async fn run_until_read(world: &World) {
     let read = async {
-        world.everything_delivered().await;
+        world.all_delivered().await;
         world.steps.until(|| is_read(world)).await;
     };
     world.run(read).await.expect("the connector runs and stops");
@@ -35,7 +37,7 @@ fn is_read(world: &World) -> bool {
     checkpoint.is_some_and(|checkpoint| checkpoint.snapshot.is_none())
 }
 
-/// A table with rows that nobody has published.
+/// Adds a table with rows that is not published.
 fn add_items(world: &World) {
     world.postgres.edit(|server| {
         server.tables.push(Table {
@@ -65,7 +67,7 @@ fn is_published(world: &World) -> bool {
     })
 }
 
-/// Every row that is in the table is in the topic.
+/// Checks that every row of the table is in the topic.
 fn verify_items(world: &World) {
     let keys: BTreeSet<u8> = world.kafka.read(|broker| {
         broker
@@ -91,8 +93,8 @@ fn verify_items(world: &World) {
     );
 }
 
-async fn take_up(world: &World) {
-    let taken_up = async {
+async fn capture_items(world: &World) {
+    let captured = async {
         world
             .steps
             .until(|| {
@@ -100,29 +102,29 @@ async fn take_up(world: &World) {
                 is_published(world) && is_read(world) && read.iter().any(|id| id.starts_with("16420"))
             })
             .await;
-        world.everything_delivered().await;
+        world.all_delivered().await;
     };
-    world.run(taken_up).await.expect("the connector runs and stops");
+    world.run(captured).await.expect("the connector runs and stops");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_table_that_appears_is_published_and_read_while_streaming() {
+async fn publishes_and_reads_a_new_table_while_streaming() {
     let world = streaming().await;
     let appearing = async {
         tokio::time::sleep(Duration::from_secs(5)).await;
         add_items(&world);
     };
-    let ((), ()) = tokio::join!(take_up(&world), appearing);
+    let ((), ()) = tokio::join!(capture_items(&world), appearing);
     world.postgres.commit([("items", insert(9))]);
     run_until_read(&world).await;
     verify_items(&world);
     let starts = world.postgres.read(|server| server.starts.len());
-    assert_eq!(starts, 3, "the stream was not begun anew for it");
+    assert_eq!(starts, 3, "the stream was restarted for the table");
 }
 
-/// A table without key is warned of, and in nobody's way: publishing it would break the application.
+/// A table without a key only causes a warning: publishing it would break the application's writes.
 #[tokio::test(start_paused = true)]
-async fn a_table_without_key_does_not_keep_others_from_being_taken_up() {
+async fn table_without_key_does_not_block_other_tables() {
     let world = streaming().await;
     let appearing = async {
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -136,7 +138,7 @@ async fn a_table_without_key_does_not_keep_others_from_being_taken_up() {
         tokio::time::sleep(Duration::from_secs(5)).await;
         add_items(&world);
     };
-    let ((), ()) = tokio::join!(take_up(&world), appearing);
+    let ((), ()) = tokio::join!(capture_items(&world), appearing);
     verify_items(&world);
     let published = world
         .postgres
@@ -145,47 +147,50 @@ async fn a_table_without_key_does_not_keep_others_from_being_taken_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wider_configuration_is_taken_up_at_the_next_start() {
+async fn captures_added_tables_at_the_next_start() {
     let world = streaming().await;
     add_items(&world);
-    take_up(&world).await;
+    capture_items(&world).await;
     verify_items(&world);
     assert_eq!(reads(&world).len(), 3);
     run_until_read(&world).await;
-    assert_eq!(reads(&world).len(), 3, "it is read once");
+    assert_eq!(reads(&world).len(), 3, "the rows are read once");
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_can_be_cut_off_at_any_step() {
+async fn survives_interruption_at_any_step() {
     let mut steps = 0;
     loop {
         let world = streaming().await;
         add_items(&world);
-        let was_cut_off = world.cut_off_after(steps, take_up(&world)).await.is_none();
+        let was_interrupted = world
+            .interrupt_after(steps, capture_items(&world))
+            .await
+            .is_none();
         world
             .postgres
             .commit([("items", insert(7)), ("items", delete(1))]);
-        take_up(&world).await;
+        capture_items(&world).await;
         verify_items(&world);
-        if !was_cut_off {
-            assert!(steps > 30, "there is more to be cut off than {steps} steps");
+        if !was_interrupted {
+            assert!(steps > 30, "only {steps} steps");
             break;
         }
         steps += 1;
     }
 }
 
-/// Once it was published and is not any more, changes are missing: that is not healed by reading rows.
+/// Changes of a table that was removed from the publication are missing: reading its rows does not restore them.
 #[tokio::test(start_paused = true)]
-async fn a_table_that_somebody_took_out_still_halts() {
+async fn table_removed_from_the_publication_halts() {
     let world = streaming().await;
     add_items(&world);
-    take_up(&world).await;
+    capture_items(&world).await;
     world.postgres.edit(|server| {
-        let publication = server.publication.as_mut().expect("there is one");
+        let publication = server.publication.as_mut().expect("the publication exists");
         publication.tables.retain(|table| *table != name());
     });
-    let error = world.run_to_its_end().await;
+    let error = world.run_to_end().await;
     assert!(
         matches!(&error, DeliveryError::Halt(Halt::NotCovered { finding, .. })
             if matches!(**finding, Halt::NotPublished { .. })),
@@ -194,7 +199,7 @@ async fn a_table_that_somebody_took_out_still_halts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_nothing_may_be_created_whoever_publishes_it_has_it_read() {
+async fn reads_a_table_published_by_hand_without_auto_create() {
     let mut world = streaming().await;
     world.config.create_missing = false;
     let by_hand = async {
@@ -202,85 +207,142 @@ async fn where_nothing_may_be_created_whoever_publishes_it_has_it_read() {
         add_items(&world);
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert!(!is_published(&world));
-        world.postgres.edit(|server| server.publish(&[name()]));
+        world.postgres.edit(|server| drop(server.publish(&[name()])));
     };
-    let ((), ()) = tokio::join!(take_up(&world), by_hand);
+    let ((), ()) = tokio::join!(capture_items(&world), by_hand);
     verify_items(&world);
-    // The same while it is stopped.
-    let error = {
-        let world = streaming_without_creating().await;
-        add_items(&world);
-        world.run_to_its_end().await
+}
+
+/// A table that was never captured is no reason to stop those that are: not at a start either.
+#[tokio::test(start_paused = true)]
+async fn start_without_auto_create_waits_for_a_table_to_be_published() {
+    let mut world = streaming().await;
+    world.config.create_missing = false;
+    add_items(&world);
+    world.postgres.commit([("accounts", insert(5))]);
+    let by_hand = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(!is_published(&world));
+        world.postgres.edit(|server| drop(server.publish(&[name()])));
     };
+    let ((), ()) = tokio::join!(capture_items(&world), by_hand);
+    verify_items(&world);
+}
+
+/// Tables that cannot be published and never were are left out at every start.
+#[tokio::test(start_paused = true)]
+async fn start_leaves_out_tables_that_cannot_be_published() {
+    let world = streaming().await;
+    world.postgres.edit(|server| {
+        for (name, oid, identifies_rows, persistence) in [
+            ("backup", 16_430, false, Persistence::Permanent),
+            ("staging", 16_431, true, Persistence::Unlogged),
+        ] {
+            server.tables.push(Table {
+                published_since: Lsn::MAX,
+                identifies_rows,
+                persistence,
+                ..Table::new(name, oid)
+            });
+        }
+    });
+    for id in 5..8 {
+        world.postgres.commit([("accounts", insert(id))]);
+        run_until_read(&world).await;
+    }
+    let published = world.postgres.read(|server| server.publication.clone());
+    let tables = published.expect("the publication exists").tables;
     assert!(
-        matches!(error, DeliveryError::Halt(Halt::NotCovered { .. })),
-        "{error}"
+        !tables
+            .iter()
+            .any(|table| ["backup", "staging"].contains(&table.name.as_str()))
     );
 }
 
-async fn streaming_without_creating() -> World {
-    let mut world = streaming().await;
-    world.config.create_missing = false;
-    world
+/// A table of another owner is tried again: once the privilege is granted, it is captured.
+#[tokio::test(start_paused = true)]
+async fn refused_table_is_published_again_later_and_at_a_start() {
+    for is_running in [true, false] {
+        let world = streaming().await;
+        world.postgres.edit(|server| server.unpublishable = vec![name()]);
+        if !is_running {
+            add_items(&world);
+            world.postgres.commit([("accounts", insert(5))]);
+            run_until_read(&world).await;
+            assert!(!is_published(&world) && is_read(&world));
+        }
+        let granted = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            if is_running {
+                add_items(&world);
+            }
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            assert!(!is_published(&world));
+            world.postgres.edit(|server| server.unpublishable.clear());
+        };
+        let ((), ()) = tokio::join!(capture_items(&world), granted);
+        verify_items(&world);
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_table_that_may_not_be_published_does_not_end_the_stream() {
+async fn failed_publication_of_a_table_does_not_end_the_stream() {
     let world = streaming().await;
-    world.postgres.edit(|server| {
-        let fault = Act::Fail(TestFault::about_rows("must be owner of table items"));
-        server.script.at(PostgresCall::Publish, 1, fault);
-    });
+    world.postgres.edit(|server| server.unpublishable = vec![name()]);
     let appearing = async {
         tokio::time::sleep(Duration::from_secs(2)).await;
         add_items(&world);
         tokio::time::sleep(Duration::from_secs(20)).await;
         assert!(!is_published(&world) && is_read(&world));
-        // Its owner does it.
-        world.postgres.edit(|server| server.publish(&[name()]));
+        // The owner publishes the table.
+        world.postgres.edit(|server| {
+            server.unpublishable.clear();
+            drop(server.publish(&[name()]));
+        });
     };
-    let ((), ()) = tokio::join!(take_up(&world), appearing);
+    let ((), ()) = tokio::join!(capture_items(&world), appearing);
     verify_items(&world);
-    let asked = world
+    let attempts = world
         .postgres
         .read(|server| server.script.count(PostgresCall::Publish));
-    assert_eq!(asked, 1);
+    assert_eq!(attempts, 1);
 }
 
-/// A server that forgets needs a stream that was begun behind the transactions which ran while it was published.
+/// On a server that omits changes of newly published tables, the stream restarts behind the transactions that ran during the
+/// publication.
 #[tokio::test(start_paused = true)]
-async fn on_servers_that_forget_the_stream_is_begun_anew_before_the_rows() {
+async fn restarts_the_stream_before_reading_on_old_servers() {
     let world = streaming().await;
     world.postgres.edit(|server| server.server_version = 160_008);
     let appearing = async {
         tokio::time::sleep(Duration::from_secs(5)).await;
         add_items(&world);
     };
-    let ((), ()) = tokio::join!(take_up(&world), appearing);
+    let ((), ()) = tokio::join!(capture_items(&world), appearing);
     verify_items(&world);
     world.postgres.read(|server| {
         let published = server.table_ref("items").published_since;
-        let last = server.starts.last().expect("there was a stream");
-        assert!(*last > published, "begun at {last}, published at {published}");
+        let last = server.starts.last().expect("a stream was started");
+        assert!(*last > published, "started at {last}, published at {published}");
         assert_eq!(server.starts.len(), 3);
     });
     let world = streaming().await;
     world.postgres.edit(|server| server.server_version = 160_008);
     add_items(&world);
-    take_up(&world).await;
+    capture_items(&world).await;
     verify_items(&world);
 }
 
-/// Somebody who stops the reading of a table that was published just now does not stop that.
+/// A request that stops the read of a newly published table does not cancel the restart of the stream.
 #[tokio::test(start_paused = true)]
-async fn on_servers_that_forget_the_stream_is_begun_anew_for_a_table_whose_reading_was_stopped() {
+async fn restarts_the_stream_for_a_stopped_read_on_old_servers() {
     let mut world = streaming().await;
     world.config.snapshot.rows_per_second = Some(1);
     world.postgres.edit(|server| server.server_version = 160_008);
     for id in 2..12 {
         world.postgres.commit([("accounts", insert(id))]);
     }
-    let is_noted = || {
+    let is_recorded = || {
         let progress = world
             .kafka
             .checkpoint()
@@ -293,41 +355,44 @@ async fn on_servers_that_forget_the_stream_is_begun_anew_for_a_table_whose_readi
         tables: vec![Selection {
             tables,
             filter: None,
-            letters: Vec::new(),
+            dead_letters: Vec::new(),
             former_keys: Vec::new(),
         }],
-        marks: Marks::Incremental,
+        marks: SnapshotType::Incremental,
         id: None,
     };
-    let asking = async {
-        world.everything_delivered().await;
+    let requests = async {
+        world.all_delivered().await;
         let control = world.control();
         let accounts = "public.accounts".parse().expect("a pattern");
-        control.ask(read(accounts)).await.expect("it begins");
+        control.ask(read(accounts)).await.expect("the read starts");
         add_items(&world);
-        world.steps.until(is_noted).await;
+        world.steps.until(is_recorded).await;
         let stop = SnapshotCommand::Stop {
             tables: vec![items()],
         };
-        control.ask(stop.clone()).await.expect("it ends");
-        let again = control.ask(stop).await.expect_err("it is not read any more");
+        control.ask(stop.clone()).await.expect("the read stops");
+        let again = control
+            .ask(stop)
+            .await
+            .expect_err("the table is no longer being read");
         assert!(again.to_string().contains("public.items"), "{again}");
-        control.ask(read(items())).await.expect("it begins again");
+        control.ask(read(items())).await.expect("the read starts again");
         world.steps.until(|| is_read(&world)).await;
-        world.everything_delivered().await;
+        world.all_delivered().await;
     };
-    world.run(asking).await.expect("the connector runs and stops");
+    world.run(requests).await.expect("the connector runs and stops");
     verify_items(&world);
     world.postgres.read(|server| {
         let published = server.table_ref("items").published_since;
-        let last = server.starts.last().expect("there was a stream");
-        assert!(*last > published, "begun at {last}, published at {published}");
+        let last = server.starts.last().expect("a stream was started");
+        assert!(*last > published, "started at {last}, published at {published}");
     });
 }
 
-/// Where rows are not read, the stream is begun anew all the same.
+/// The stream restarts even if rows are not read.
 #[tokio::test(start_paused = true)]
-async fn on_servers_that_forget_changes_are_streamed_for_sure_where_rows_are_not_read() {
+async fn restarts_the_stream_without_reading_on_old_servers() {
     let mut world = streaming().await;
     world.config.snapshot.mode = SnapshotMode::Never;
     world.postgres.edit(|server| server.server_version = 160_008);
@@ -335,41 +400,41 @@ async fn on_servers_that_forget_changes_are_streamed_for_sure_where_rows_are_not
         tokio::time::sleep(Duration::from_secs(5)).await;
         add_items(&world);
     };
-    let renewed = async {
+    let restarted = async {
         world
             .steps
             .until(|| world.postgres.read(|server| server.starts.len() == 3) && is_read(&world))
             .await;
         world.postgres.commit([("items", insert(9))]);
-        world.everything_delivered().await;
+        world.all_delivered().await;
     };
-    let (outcome, ()) = tokio::join!(world.run(renewed), appearing);
+    let (outcome, ()) = tokio::join!(world.run(restarted), appearing);
     outcome.expect("the connector runs and stops");
-    let told = world.kafka.read(|broker| {
+    let delivered = world.kafka.read(|broker| {
         let records = broker.committed_with_reads();
         records
             .filter(|record| record.topic == "shop.public.items")
             .count()
     });
-    assert_eq!(told, 1, "the change after it was begun anew, and no row");
+    assert_eq!(delivered, 1, "the change after the restart, and no row");
 }
 
-/// The slot cannot give what came after the checkpoint: where it was said so beforehand, everything is read again.
+/// The slot lacks changes after the checkpoint: with `when_needed` all tables are read again.
 #[tokio::test(start_paused = true)]
-async fn what_the_slot_cannot_give_is_read_again_where_that_is_wanted() {
+async fn rereads_tables_when_needed_after_slot_loss() {
     type Damage = fn(&World);
     let damages: [Damage; 3] = [
         |world| world.postgres.edit(|server| server.slot = None),
         |world| {
             world.postgres.edit(|server| {
-                let slot = server.slot.as_mut().expect("there is one");
+                let slot = server.slot.as_mut().expect("the slot exists");
                 slot.invalidation_reason = Some("wal_removed".to_owned());
             });
         },
         |world| {
             world.postgres.edit(|server| {
                 let end = server.wal_end;
-                let slot = server.slot.as_mut().expect("there is one");
+                let slot = server.slot.as_mut().expect("the slot exists");
                 slot.confirmed_flush_lsn = Some(end);
             });
         },
@@ -380,14 +445,14 @@ async fn what_the_slot_cannot_give_is_read_again_where_that_is_wanted() {
             .postgres
             .commit([("accounts", insert(2)), ("orders", insert(1))]);
         damage(&world);
-        let error = world.run_to_its_end().await;
+        let error = world.run_to_end().await;
         assert!(matches!(error, DeliveryError::Halt(_)), "{error}");
         world.config.snapshot.mode = SnapshotMode::WhenNeeded;
         let read_again = world
             .steps
             .until(|| reads(&world).len() == 1 + 3 && is_read(&world));
         world.run(read_again).await.expect("the connector runs and stops");
-        // It is as it was before: nothing is read again, and changes are streamed.
+        // Later starts read no rows and stream changes.
         world.postgres.commit([("accounts", insert(3))]);
         run_until_read(&world).await;
         assert_eq!(reads(&world).len(), 4);

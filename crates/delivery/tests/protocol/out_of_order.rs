@@ -1,4 +1,4 @@
-//! A stream that breaks the protocol halts: guessing would lose or double changes.
+//! A stream that violates the protocol ends the connector: guessing would lose or duplicate changes.
 
 use expect_test::{Expect, expect};
 use walcast_pgoutput::{
@@ -26,13 +26,15 @@ fn commit(commit_lsn: Lsn) -> Message<'static> {
     })
 }
 
-/// Sends frames that no server would, after a transaction that is in order.
+/// Sends invalid frames after a valid transaction.
 async fn check_frames(frames: Vec<Vec<u8>>, expected: &Expect) {
     let world = World::set_up();
     world.postgres.commit([("accounts", insert(1))]);
     world.deliver().await;
-    world.postgres.edit(|server| server.intruders.extend(frames));
-    let error = world.run_to_its_end().await;
+    world
+        .postgres
+        .edit(|server| server.injected_frames.extend(frames));
+    let error = world.run_to_end().await;
     assert!(!error.is_retryable());
     assert_eq!(error.origin(), "delivery");
     assert_eq!(delivered_ids(&world).len(), 1);
@@ -67,7 +69,7 @@ async fn transactions_begin_and_end_in_turn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn changes_stand_in_transactions_and_of_known_tables() {
+async fn changes_need_a_transaction_and_a_known_relation() {
     let row = encode::tuple(&[]);
     let insert = || {
         Message::Insert(Insert {
@@ -81,7 +83,7 @@ async fn changes_stand_in_transactions_and_of_known_tables() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_of_later_protocol_versions_do_not_come() {
+async fn rejects_messages_of_later_protocol_versions() {
     let prepared = Prepared {
         lsn: AT,
         end_lsn: AT,
@@ -90,10 +92,10 @@ async fn messages_of_later_protocol_versions_do_not_come() {
         gid: "two phases",
     };
     check(&[Message::BeginPrepare(prepared)], &expect!["the replication stream after 0/1000130 is out of order: a message of protocol version 2 or later came in a session of version 1"]).await;
-    check(&[Message::StreamStop], &expect!["the replication stream after 0/1000130 cannot be read: cannot decode message 'E': the message is out of place at byte 0, wanted a message outside of a block"]).await;
+    check(&[Message::StreamStop], &expect!["the replication stream after 0/1000130 cannot be read: cannot decode message 'E': the message is not valid at this point of the stream at byte 0, wanted a message outside of a block"]).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_decoded_is_named() {
+async fn names_the_message_that_cannot_be_decoded() {
     check_frames(vec![b"d\0\0\0\x05?".to_vec()], &expect!["the replication stream after 0/1000130 cannot be read: cannot decode message '?': unknown value 0x3F at byte 0, wanted a replication frame's tag (w or k)"]).await;
 }

@@ -1,19 +1,17 @@
-//! Many faults and crashes at once, chosen by a seed that is printed.
+//! Many faults and crashes in one run, chosen by a seed that is printed.
 
-use walcast_mapper::Operation;
+use walcast_mapper::config::Operation;
 
 use crate::exactly_once::write_history;
 use crate::fakes::{
-    Act, Change, KafkaCall, PostgresCall, TestFault, World, delete, insert, insert_padded, message, truncate,
-    update, update_moved, verify_so_far,
+    Act, CONNECTION_LOST, Change, KafkaCall, PostgresCall, World, delete, insert, insert_padded, message,
+    truncate, update, update_key, verify_so_far,
 };
 
-const GONE: TestFault = TestFault::passing("connection lost");
-
-/// How many runs; each has its number for a seed.
+/// Number of runs; the seed of a run is its index.
 const RUNS: u64 = 300;
 
-/// xorshift64*: the same numbers everywhere and for ever, so that a seed can be kept.
+/// xorshift64*: the same numbers on every platform and in every version, so that a seed stays valid.
 struct Dice(u64);
 
 impl Dice {
@@ -39,7 +37,7 @@ impl Dice {
             0..3 => insert(id),
             3..5 => update(id),
             5 => delete(id),
-            6 => update_moved(id, id + 1000),
+            6 => update_key(id, id + 1000),
             7 => truncate(),
             8 => message(),
             _ => insert_padded(id, 70_000),
@@ -63,9 +61,9 @@ impl Dice {
     fn fault(&mut self, world: &World) {
         let nth = 1 + self.count(12);
         let act = if self.roll(2) == 0 {
-            Act::Fail(GONE)
+            Act::Fail(CONNECTION_LOST)
         } else {
-            Act::ApplyThenFail(GONE)
+            Act::ApplyThenFail(CONNECTION_LOST)
         };
         if self.roll(2) == 0 {
             world
@@ -86,7 +84,7 @@ async fn run_with(seed: u64) {
     if dice.roll(2) == 0 {
         world.mapper.events.operations.push(Operation::Truncate);
     }
-    world.mapper.events.heartbeat_interval_ms = 200 * dice.roll(2);
+    world.mapper.events.heartbeat_interval = std::time::Duration::from_millis(200 * dice.roll(2));
     world.postgres.edit(|server| {
         let mut audit = crate::fakes::Table::new("audit", 16_420);
         audit.captured = false;

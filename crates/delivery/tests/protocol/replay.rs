@@ -1,8 +1,8 @@
-//! Positions stay reachable as long as they are to be, and changes that come again are the same.
+//! Positions within the retention stay reachable, and replayed changes are identical.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use walcast_delivery::{Checkpoint, CheckpointUpdate};
+use walcast_delivery::{Checkpoint, CheckpointUpdate, SchemaChanges};
 use walcast_pgoutput::Lsn;
 
 use crate::exactly_once::write_history;
@@ -10,22 +10,21 @@ use crate::fakes::{CONSISTENT_POINT, World, checkpoint, insert, verify_so_far};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Bytes at the end of an envelope that tell when it was made: `ts_ms`, `ts_us` and `ts_ns`, each a branch and a
-/// number.
+/// Size of the processing time at the end of an envelope: `ts_ms`, `ts_us` and `ts_ns`, each a union branch and a number.
 const PROCESSING_TIME_BYTES: usize = (1 + 6) + (1 + 8) + (1 + 9);
 
-/// Bytes at the beginning of a message's value: the registry's prefix, `op`, and `ts_ms` as a branch and a number.
+/// Size of the start of a message's value: the registry's prefix, `op`, and `ts_ms` as a union branch and a number.
 const MESSAGE_HEAD_BYTES: usize = 5 + 2 + (1 + 6);
 
 fn micros_ago(age: Duration) -> i64 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .expect("it is after 1970");
+        .expect("the clock is after 1970");
     i64::try_from((now - age).as_micros()).expect("the number of microseconds is small")
 }
 
-/// A remembered position of some age.
-fn remember(world: &World, end_lsn: Lsn, age: Duration) {
+/// Writes a checkpoint of the given age that enters the history.
+fn enter_history(world: &World, end_lsn: Lsn, age: Duration) {
     let current = Checkpoint {
         written_at_unix_micros: micros_ago(age),
         ..checkpoint(end_lsn)
@@ -35,6 +34,7 @@ fn remember(world: &World, end_lsn: Lsn, age: Duration) {
         enters_history: true,
         expired: Vec::new(),
         known_tables: None,
+        schemas: SchemaChanges::new(),
     };
     world.kafka.edit(|broker| broker.put_checkpoint(update));
 }
@@ -49,25 +49,25 @@ fn is_checkpointed(world: &World, lsn: Lsn) -> impl FnMut() -> bool {
     move || world.kafka.checkpointed() == lsn
 }
 
-/// Three positions, written three, two and one hours ago, and a transaction that has just been committed.
+/// Three positions in the history, written three, two and one hours ago, and a transaction that was just committed.
 fn world_with_history(keep: Duration) -> (World, [Lsn; 3], Lsn) {
     let mut world = World::set_up();
-    world.config.replay.keep = keep;
+    world.config.replay.retention = keep;
     let ends = [3, 2, 1].map(|hours| {
         let end = world.postgres.commit([("accounts", insert(hours))]).end_lsn;
         (end, HOUR * u32::try_from(hours).expect("hours are positive"))
     });
     for (end, age) in ends {
-        remember(&world, end, age);
+        enter_history(&world, end, age);
     }
     let ends = ends.map(|(end, _)| end);
-    world.deliver_from(ends[2]);
+    world.set_delivery_start(ends[2]);
     let last = world.postgres.commit([("accounts", insert(9))]).end_lsn;
     (world, ends, last)
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_slot_is_told_only_what_is_old_enough() {
+async fn confirms_only_positions_older_than_the_retention() {
     for (keep, expected) in [(HOUR * 5 / 2, 0), (HOUR * 3 / 2, 1), (HOUR / 2, 2)] {
         let (world, ends, last) = world_with_history(keep);
         world
@@ -79,7 +79,7 @@ async fn the_slot_is_told_only_what_is_old_enough() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_slot_is_told_nothing_while_everything_is_young() {
+async fn confirms_no_position_within_the_retention() {
     let (world, _, last) = world_with_history(HOUR * 4);
     world
         .run(world.steps.until(is_checkpointed(&world, last)))
@@ -88,11 +88,11 @@ async fn the_slot_is_told_nothing_while_everything_is_young() {
     assert_eq!(world.postgres.confirmed(), CONSISTENT_POINT);
 }
 
-/// The limit in bytes comes before age.
+/// The limit in bytes takes precedence over age.
 #[tokio::test(start_paused = true)]
-async fn the_slot_never_holds_more_than_its_limit() {
+async fn retained_wal_stays_within_the_limit() {
     let (mut world, ends, last) = world_with_history(HOUR * 4);
-    world.config.replay.keep_bytes = Some(last.bytes_since(ends[1]));
+    world.config.replay.retention_bytes = Some(last.bytes_since(ends[1]));
     world
         .run(world.steps.until(is_checkpointed(&world, last)))
         .await
@@ -100,9 +100,9 @@ async fn the_slot_never_holds_more_than_its_limit() {
     assert_eq!(world.postgres.confirmed(), ends[1]);
 }
 
-/// A position is entered once an interval, and deleted once the slot can no longer go back to it.
+/// A position enters the history once per interval, and is deleted once the slot can no longer return to it.
 #[tokio::test(start_paused = true)]
-async fn positions_are_remembered_and_forgotten() {
+async fn history_is_extended_and_expired() {
     let (world, ends, last) = world_with_history(HOUR * 3 / 2);
     let two_commits = async {
         world.steps.until(is_checkpointed(&world, last)).await;
@@ -123,9 +123,9 @@ async fn positions_are_remembered_and_forgotten() {
     verify_so_far(&world);
 }
 
-/// Replay is switched off: what was remembered is deleted, and the slot is told everything.
+/// Without replay the history is deleted, and every checkpoint is confirmed to the slot.
 #[tokio::test(start_paused = true)]
-async fn without_replay_nothing_is_remembered() {
+async fn keeps_no_history_without_replay() {
     let (world, _, last) = world_with_history(Duration::ZERO);
     world
         .run(world.steps.until(is_checkpointed(&world, last)))
@@ -135,11 +135,11 @@ async fn without_replay_nothing_is_remembered() {
     assert!(history(&world).is_empty());
 }
 
-/// The checkpoint is set back: the same records come again, byte by byte but for the time of their making.
+/// After the checkpoint is rewound the same records are written, identical except for their processing time.
 #[tokio::test(start_paused = true)]
-async fn what_comes_again_is_the_same() {
+async fn replayed_records_are_identical() {
     let mut world = World::set_up();
-    world.config.replay.keep = HOUR;
+    world.config.replay.retention = HOUR;
     world.config.replay.history_interval = Duration::ZERO;
     let first = world.postgres.commit([("accounts", insert(100))]);
     world
@@ -173,7 +173,7 @@ async fn what_comes_again_is_the_same() {
             (&again.topic, &again.id, &again.key)
         );
         if before.topic == "shop.message" {
-            // There the time stands before the rest.
+            // In messages the time precedes the other fields.
             assert_eq!(
                 without_first_time(before.value.as_deref()),
                 without_first_time(again.value.as_deref()),

@@ -1,5 +1,5 @@
-//! Existing rows: read once, between what was committed before their snapshot and what was after, wherever the connector is
-//! cut off.
+//! Existing rows: each is read once, after the transactions committed before its snapshot and before those committed later,
+//! wherever the connector stops.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use walcast_pgoutput::Lsn;
 
 use crate::fakes::{Act, PostgresCall, TestFault, World, delete, insert, rows_at, update, verify};
 
-/// A world with rows in its tables and nothing set up.
+/// A world with rows in its tables and without publication, slot and checkpoint.
 pub(crate) fn filled() -> World {
     let mut world = World::new();
     world.config.snapshot.mode = SnapshotMode::Initial;
@@ -24,7 +24,7 @@ pub(crate) fn filled() -> World {
     world
 }
 
-/// Something goes on while rows are read.
+/// Commits changes while rows are read.
 pub(crate) fn write_more(world: &World) {
     world.postgres.commit([
         ("accounts", update(1)),
@@ -33,20 +33,20 @@ pub(crate) fn write_more(world: &World) {
     ]);
 }
 
-/// A record's position: its commit, or the snapshot that it was read from.
+/// Position of a record: its commit, or the snapshot of the row.
 fn position(id: &str) -> Lsn {
     let (lsn, _) = split(id);
-    lsn.parse().expect("it begins with a position")
+    lsn.parse().expect("an identity starts with a position")
 }
 
-/// An identity's position, and the rest.
+/// Position of an identity, and the rest.
 fn split(id: &str) -> (&str, &str) {
     let second = id.match_indices('/').nth(1).expect("an identity has three parts");
     let (lsn, rest) = id.split_at(second.0);
     (lsn, rest.trim_start_matches('/'))
 }
 
-/// Identities of the rows that were read, without the position.
+/// Identities of rows that were read, without the position.
 pub(crate) fn reads(world: &World) -> Vec<String> {
     world.kafka.read(|broker| {
         let reads = broker.committed_with_reads().filter(|record| record.is_read());
@@ -54,10 +54,10 @@ pub(crate) fn reads(world: &World) -> Vec<String> {
     })
 }
 
-/// Whatever happened: the order is that of the log, no row is there twice, every row that is in a table is in its topic.
+/// Checks the invariants: records are in WAL order, no row is read twice, every row of a table is in its topic.
 pub(crate) fn verify_rows(world: &World) {
     verify(world);
-    let slot_lsn = world.delivers_from();
+    let slot_lsn = world.delivery_start();
     world.kafka.read(|broker| {
         let records: Vec<_> = broker.committed_with_reads().collect();
         let positions: Vec<Lsn> = records.iter().map(|record| position(&record.id)).collect();
@@ -87,27 +87,27 @@ pub(crate) fn verify_rows(world: &World) {
                     .as_deref()
                     .and_then(|id| id.parse().ok())
                     .expect("small numbers");
-                // Avro's zigzag, behind magic byte and schema number.
+                // Zigzag encoding of Avro, after the magic byte and the schema id.
                 let found = keys
                     .get(&format!("shop.public.{}", table.name.name))
                     .is_some_and(|keys| keys.iter().any(|key| key[5..] == [id * 2]));
-                assert!(found, "row {id} of {} is nowhere", table.name.name);
+                assert!(found, "row {id} of {} is missing", table.name.name);
             }
         }
     });
 }
 
-/// Takes note of where the slot was made.
-pub(crate) fn note_slot(world: &World) {
+/// Records the position at which the slot was created.
+pub(crate) fn record_slot_position(world: &World) {
     let created = world.postgres.read(|server| server.starts.first().copied());
     if let Some(lsn) = created {
-        world.deliver_from(lsn);
+        world.set_delivery_start(lsn);
     }
 }
 
-/// Runs until everything is there.
+/// Runs until all rows and changes are delivered.
 pub(crate) async fn deliver(world: &World) {
-    let everything = async {
+    let delivery = async {
         world
             .steps
             .until(|| {
@@ -118,14 +118,14 @@ pub(crate) async fn deliver(world: &World) {
                 is_read && world.postgres.read(|server| server.slot.is_some())
             })
             .await;
-        world.everything_delivered().await;
+        world.all_delivered().await;
     };
-    world.run(everything).await.expect("the connector runs and stops");
-    note_slot(world);
+    world.run(delivery).await.expect("the connector runs and stops");
+    record_slot_position(world);
 }
 
 #[tokio::test(start_paused = true)]
-async fn rows_come_before_the_changes_after_them() {
+async fn rows_precede_later_changes() {
     let world = filled();
     deliver(&world).await;
     write_more(&world);
@@ -135,7 +135,7 @@ async fn rows_come_before_the_changes_after_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_read_unless_wanted() {
+async fn reads_no_rows_with_mode_never() {
     let mut world = filled();
     world.config.snapshot.mode = SnapshotMode::Never;
     deliver(&world).await;
@@ -143,45 +143,45 @@ async fn nothing_is_read_unless_wanted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connector_that_only_reads_ends_by_itself() {
+async fn initial_only_ends_after_reading() {
     let mut world = filled();
     world.config.snapshot.mode = SnapshotMode::InitialOnly;
     world
         .run(std::future::pending())
         .await
-        .expect("it ends in good order");
+        .expect("the connector ends cleanly");
     assert_eq!(reads(&world).len(), 8);
     write_more(&world);
     world
         .run(std::future::pending())
         .await
-        .expect("it ends in good order");
+        .expect("the connector ends cleanly");
     assert_eq!(world.kafka.read(|broker| broker.committed().count()), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn rows_are_read_at_every_start_where_that_is_wanted() {
+async fn reads_rows_at_every_start_with_mode_always() {
     let mut world = filled();
     world.config.snapshot.mode = SnapshotMode::Always;
     deliver(&world).await;
     write_more(&world);
     deliver(&world).await;
-    // All but what has changed are the same rows at the same places.
+    // Every row is read again at the next start.
     assert_eq!(reads(&world).len(), 8 + 8);
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_can_be_cut_off_at_any_step() {
+async fn survives_interruption_at_any_step() {
     let mut steps = 0;
     loop {
         let world = filled();
-        let was_cut_off = world.cut_off_after(steps, deliver(&world)).await.is_none();
-        note_slot(&world);
+        let was_interrupted = world.interrupt_after(steps, deliver(&world)).await.is_none();
+        record_slot_position(&world);
         write_more(&world);
         deliver(&world).await;
         verify_rows(&world);
-        if !was_cut_off {
-            assert!(steps > 30, "there is more to be cut off than {steps} steps");
+        if !was_interrupted {
+            assert!(steps > 30, "only {steps} steps");
             break;
         }
         steps += 1;
@@ -189,13 +189,13 @@ async fn it_can_be_cut_off_at_any_step() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_snapshot_that_breaks_off_is_gone_on_with_from_a_later_one() {
+async fn interrupted_read_continues_from_a_later_snapshot() {
     for nth in 1..=4 {
         let world = filled();
-        let gone = Act::Fail(TestFault::passing("connection lost"));
+        let connection_lost = Act::Fail(TestFault::transient("connection lost"));
         world
             .postgres
-            .edit(|server| server.script.at(PostgresCall::Copy, nth, gone));
+            .edit(|server| server.script.at(PostgresCall::Copy, nth, connection_lost));
         deliver(&world).await;
         write_more(&world);
         deliver(&world).await;
@@ -210,11 +210,11 @@ async fn a_snapshot_that_breaks_off_is_gone_on_with_from_a_later_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_window_that_closes_lets_changes_pass() {
+async fn end_of_a_hold_lets_changes_pass() {
     let mut world = filled();
     world.config.snapshot.rows_per_second = Some(1);
-    world.config.snapshot.first_window = std::time::Duration::from_secs(2);
-    world.config.snapshot.window = std::time::Duration::from_secs(2);
+    world.config.snapshot.initial_hold_max = std::time::Duration::from_secs(2);
+    world.config.snapshot.hold_max = std::time::Duration::from_secs(2);
     deliver(&world).await;
     write_more(&world);
     deliver(&world).await;
@@ -228,13 +228,13 @@ async fn a_window_that_closes_lets_changes_pass() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_table_that_is_gone_is_passed_over() {
+async fn dropped_table_is_skipped() {
     let world = filled();
     world.postgres.edit(|server| {
         server.script.at(
             PostgresCall::Copy,
             1,
-            Act::Fail(TestFault::passing("connection lost")),
+            Act::Fail(TestFault::transient("connection lost")),
         );
     });
     let until_broken = world.steps.until(|| {
@@ -246,10 +246,10 @@ async fn a_table_that_is_gone_is_passed_over() {
         .run(until_broken)
         .await
         .expect("the connector runs and stops");
-    note_slot(&world);
+    record_slot_position(&world);
     world.postgres.edit(|server| {
         server.tables.retain(|table| table.name.name != "orders");
-        server.log.iter_mut().for_each(|transaction| {
+        server.wal.iter_mut().for_each(|transaction| {
             transaction
                 .changes
                 .retain(|logged| logged.relation.name != "orders")
@@ -259,15 +259,15 @@ async fn a_table_that_is_gone_is_passed_over() {
     assert_eq!(reads(&world).len(), 6);
 }
 
-/// Changes that come between the taking of a snapshot and the reading of its rows belong behind the rows.
+/// Changes committed between a snapshot and the read of its rows are delivered after the rows.
 #[tokio::test(start_paused = true)]
 async fn changes_after_a_snapshot_wait_for_its_rows() {
     for turns in 0..12 {
         let world = filled();
-        let gone = Act::Fail(TestFault::passing("connection lost"));
+        let connection_lost = Act::Fail(TestFault::transient("connection lost"));
         world
             .postgres
-            .edit(|server| server.script.at(PostgresCall::Copy, 2, gone));
+            .edit(|server| server.script.at(PostgresCall::Copy, 2, connection_lost));
         let taken = || {
             world
                 .postgres

@@ -6,10 +6,8 @@ use expect_test::expect;
 use walcast_delivery::{DeliveryError, Halt};
 
 use crate::fakes::{
-    Act, KafkaCall, PostgresCall, TestFault, World, delivered_ids, insert, insert_padded, verify_so_far,
+    Act, CONNECTION_LOST, KafkaCall, PostgresCall, World, delivered_ids, insert, insert_padded, verify_so_far,
 };
-
-const GONE: TestFault = TestFault::passing("connection lost");
 
 /// Twenty rows of 100 KB, to be split over 300 KB, between two small transactions.
 fn world_with_split() -> World {
@@ -25,13 +23,13 @@ fn world_with_split() -> World {
 }
 
 fn partial_checkpoints(world: &World) -> usize {
-    let has_part = |broker: &crate::fakes::Broker| {
+    let count = |broker: &crate::fakes::Broker| {
         let partial = broker
             .checkpoints()
             .filter(|(_, update)| update.current.partial.is_some());
         partial.count()
     };
-    world.kafka.read(has_part)
+    world.kafka.read(count)
 }
 
 #[tokio::test(start_paused = true)]
@@ -42,15 +40,17 @@ async fn a_split_transaction_is_checkpointed_in_parts() {
     assert_eq!(world.kafka.checkpoint().unwrap().partial, None);
 }
 
-/// While a part is missing the slot is told nothing of the transaction.
+/// No position of the transaction is confirmed until its last part is delivered.
 #[tokio::test(start_paused = true)]
-async fn a_restart_goes_on_after_the_part_that_was_delivered() {
+async fn restart_resumes_after_the_delivered_part() {
     let mut after_a_part = 0;
     for nth in 4..13 {
         let world = world_with_split();
-        world
-            .postgres
-            .edit(|server| server.script.at(PostgresCall::Next, nth, Act::Fail(GONE)));
+        world.postgres.edit(|server| {
+            server
+                .script
+                .at(PostgresCall::Next, nth, Act::Fail(CONNECTION_LOST))
+        });
         world
             .run(
                 world
@@ -72,7 +72,7 @@ async fn a_restart_goes_on_after_the_part_that_was_delivered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crash_at_any_step_of_a_split_transaction_doubles_nothing() {
+async fn crash_at_any_step_of_a_split_transaction_duplicates_no_change() {
     let mut steps = 0;
     loop {
         let world = world_with_split();
@@ -86,13 +86,13 @@ async fn a_crash_at_any_step_of_a_split_transaction_doubles_nothing() {
     assert!(steps > 20, "only {steps} steps");
 }
 
-/// After a restart inside a split transaction the end of log told before it moves the position, and the part must not be
-/// forgotten with that.
+/// After a restart inside a split transaction, a keepalive before the transaction moves the position; the checkpoint must keep the
+/// delivered part.
 #[tokio::test(start_paused = true)]
-async fn an_idle_position_before_the_rest_keeps_the_part() {
+async fn idle_position_keeps_the_delivered_part() {
     let mut world = World::set_up();
     world.config.split_over_bytes = Some(300_000);
-    let before = world.postgres.write_elsewhere(0x1000);
+    let before = world.postgres.write_unrelated_wal(0x1000);
     world
         .postgres
         .commit((0..8).map(|id| ("accounts", insert_padded(id, 100_000))));
@@ -105,7 +105,9 @@ async fn an_idle_position_before_the_rest_keeps_the_part() {
         .unwrap();
     world.postgres.edit(|server| {
         server.idle_ends.insert(before);
-        server.intruders.push_back(crate::fakes::keepalive_frame(before));
+        server
+            .injected_frames
+            .push_back(crate::fakes::keepalive_frame(before));
         server.frames_per_block = 1;
         server.script.at(PostgresCall::Next, 2, Act::Hang);
     });
@@ -117,7 +119,7 @@ async fn an_idle_position_before_the_rest_keeps_the_part() {
     world.deliver().await;
 }
 
-fn limited(world: &mut World) {
+fn commit_slow_transaction(world: &mut World) {
     world.config.transaction_timeout = Duration::from_secs(60);
     world.postgres.commit([("orders", insert(1))]);
     world
@@ -125,27 +127,27 @@ fn limited(world: &mut World) {
         .commit((0..20).map(|id| ("accounts", insert_padded(id, 100_000))));
 }
 
-/// It halts while Kafka's transaction is still alive, and says which settings help.
+/// The connector halts before Kafka's transaction times out, and names the settings that help.
 #[tokio::test(start_paused = true)]
-async fn a_transaction_that_takes_too_long_halts_before_the_broker_aborts_it() {
+async fn slow_transaction_halts_before_the_broker_aborts_it() {
     let mut world = World::set_up();
-    limited(&mut world);
-    // The rest of the transaction never comes.
+    commit_slow_transaction(&mut world);
+    // The rest of the transaction never arrives.
     world
         .postgres
         .edit(|server| server.script.at(PostgresCall::Next, 6, Act::Hang));
-    let begun = tokio::time::Instant::now();
-    let error = world.run_to_its_end().await;
-    assert!(begun.elapsed() < Duration::from_secs(60));
+    let start = tokio::time::Instant::now();
+    let error = world.run_to_end().await;
+    assert!(start.elapsed() < Duration::from_secs(60));
     assert!(matches!(
         error,
         DeliveryError::Halt(Halt::TransactionTooSlow { .. })
     ));
-    expect!["transaction 701 (commit 0/1000BB0) is not shipped after 54 s, and Kafka would abort its transaction at 60 s: raise transaction.timeout.ms ([kafka] transaction_timeout_ms) and the broker's transaction.max.timeout.ms, or allow it to be split with [kafka] split_over_bytes; nothing after 0/1000130 was delivered"].assert_eq(&error.to_string());
+    expect!["transaction 701 (commit 0/1000BB0) is not delivered after 54 s, and Kafka would abort its transaction at 60 s; nothing after 0/1000130 was delivered"].assert_eq(&error.to_string());
     assert_eq!(
         delivered_ids(&world).len(),
         1,
-        "what came before it is delivered all the same"
+        "the transaction before it is delivered"
     );
     assert!(world.kafka.read(|broker| broker.script.count(KafkaCall::Abort)) > 0);
     verify_so_far(&world);

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::{Duration, Instant};
 use walcast_delivery::{Checkpoint, CheckpointLog, CheckpointUpdate};
-use walcast_mapper::Batch;
+use walcast_mapper::RecordBuffer;
 use walcast_pgoutput::Oid;
 
 use crate::fault::SimFault;
 
-/// How a Kafka transaction stands.
+/// State of a Kafka transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Open,
-    /// It was asked to be committed by a request that is still on its way.
+    /// A request to commit it is still in flight.
     Committing,
     Committed,
     Aborted,
@@ -27,7 +27,7 @@ pub(crate) struct Stored {
     pub(crate) value: Option<Vec<u8>>,
     /// Header `walcast.id`.
     pub(crate) id: String,
-    /// The Kafka transaction it lies in, an index.
+    /// Index of its Kafka transaction.
     pub(crate) transaction: usize,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Stored {
 pub(crate) struct StoredCheckpoint {
     transaction: usize,
     update: CheckpointUpdate,
-    /// When it was written.
+    /// Time of the write.
     pub(crate) at: Instant,
 }
 
@@ -45,49 +45,49 @@ impl StoredCheckpoint {
     }
 }
 
-/// Who began a Kafka transaction.
+/// The instance and producer that began a Kafka transaction.
 #[derive(Clone, Copy, Debug)]
 struct Begun {
     by: &'static str,
     epoch: u64,
 }
 
-/// A process halted.
+/// A halt of a process.
 #[derive(Clone, Copy, Debug)]
 struct Halted {
-    who: &'static str,
-    /// How many Kafka transactions had been begun.
+    instance: &'static str,
+    /// Number of Kafka transactions begun before.
     transactions: usize,
-    /// The epoch of the producer that was made last.
+    /// Epoch of the newest producer.
     epoch: u64,
 }
 
 /// The broker's state.
 pub(crate) struct Broker {
-    pub(crate) is_away: bool,
+    pub(crate) is_unavailable: bool,
     pub(crate) epoch: u64,
-    /// The epoch of a producer whose transaction outlasted its time: it may come back, and is no zombie.
+    /// Epoch of a producer whose transaction timed out: it may reconnect, and is not fenced.
     timed_out: Option<u64>,
     topics: BTreeSet<String>,
-    /// In the order in which they were written, over all topics but that of heartbeats.
+    /// Records in the order of writing, of all topics except heartbeats.
     records: Vec<Stored>,
     transactions: Vec<State>,
-    /// As many, in the same order.
+    /// The beginnings of `transactions`, in the same order.
     begun: Vec<Begun>,
     halted: Vec<Halted>,
-    /// The one transaction that may be open, and since when.
+    /// The only transaction that may be open, and its start.
     current: Option<(usize, Instant)>,
     checkpoints: Vec<StoredCheckpoint>,
     transaction_timeout: Duration,
 }
 
-/// The topic of heartbeats, which have no identity.
+/// The topic of heartbeats, whose records have no identity.
 const HEARTBEATS: &str = "__debezium-heartbeat.shop";
 
 impl Broker {
     pub(crate) fn new(transaction_timeout: Duration) -> Self {
         Self {
-            is_away: false,
+            is_unavailable: false,
             epoch: 0,
             timed_out: None,
             topics: BTreeSet::new(),
@@ -101,7 +101,7 @@ impl Broker {
         }
     }
 
-    /// What a read_committed consumer of all topics sees: up to the first transaction that is not at its end.
+    /// Records that a read_committed consumer of all topics sees: up to the first open transaction.
     pub(crate) fn visible(&self) -> impl Iterator<Item = &Stored> {
         let is_open = |index: usize| {
             matches!(
@@ -115,21 +115,21 @@ impl Broker {
             .filter(|record| self.is_committed(record.transaction))
     }
 
-    /// Remembers that a process halted.
-    pub(crate) fn note_halt(&mut self, who: &'static str) {
+    /// Records the halt of a process.
+    pub(crate) fn record_halt(&mut self, instance: &'static str) {
         self.halted.push(Halted {
-            who,
+            instance,
             transactions: self.transactions.len(),
             epoch: self.epoch,
         });
     }
 
-    /// How many Kafka transactions were begun after a halt and committed: by who had halted, or by a producer that was made
-    /// after it. One that was there already may write what it has streamed until it is fenced.
+    /// Number of Kafka transactions begun after a halt and committed, by the halted instance or by a later producer. A producer
+    /// that existed at the halt may write the changes it has streamed until it is fenced.
     pub(crate) fn commits_after_halt(&self) -> usize {
         let is_late = |index: usize, begun: Begun| {
             self.halted.iter().any(|halted| {
-                index >= halted.transactions && (begun.by == halted.who || begun.epoch > halted.epoch)
+                index >= halted.transactions && (begun.by == halted.instance || begun.epoch > halted.epoch)
             })
         };
         let begun = self.begun.iter().enumerate();
@@ -144,6 +144,7 @@ impl Broker {
     /// The checkpoint topic as compaction would leave it.
     pub(crate) fn checkpoint_log(&self) -> CheckpointLog {
         let mut history = BTreeMap::new();
+        let mut schemas = BTreeMap::new();
         for update in self.committed_checkpoints().map(|stored| &stored.update) {
             for lsn in &update.expired {
                 history.remove(lsn);
@@ -151,28 +152,35 @@ impl Broker {
             if update.enters_history {
                 history.insert(update.current.end_lsn, &update.current);
             }
+            for (table, schema) in &update.schemas {
+                match schema {
+                    Some(schema) => schemas.insert(*table, schema.clone()),
+                    None => schemas.remove(table),
+                };
+            }
         }
         CheckpointLog {
             current: self.checkpoint().cloned(),
             history: history.into_iter().map(|(lsn, one)| (lsn, one.clone())).collect(),
             known_tables: self.known_tables().cloned(),
+            schemas,
         }
     }
 
-    /// The checkpoint.
+    /// The current checkpoint.
     pub(crate) fn checkpoint(&self) -> Option<&Checkpoint> {
         self.committed_checkpoints()
             .next_back()
             .map(StoredCheckpoint::checkpoint)
     }
 
-    /// The tables that were captured when it was last looked.
+    /// The captured tables recorded last.
     pub(crate) fn known_tables(&self) -> Option<&BTreeSet<Oid>> {
         let mut newest_first = self.committed_checkpoints().rev();
         newest_first.find_map(|stored| stored.update.known_tables.as_ref())
     }
 
-    /// All checkpoints that were committed, oldest first.
+    /// All committed checkpoints, oldest first.
     pub(crate) fn committed_checkpoints(&self) -> impl DoubleEndedIterator<Item = &StoredCheckpoint> {
         let stored = self.checkpoints.iter();
         stored.filter(|stored| self.is_committed(stored.transaction))
@@ -182,8 +190,7 @@ impl Broker {
         self.topics.insert(topic.to_owned());
     }
 
-    /// `init_transactions`: a commit that is on its way is settled, an open transaction ends, and whoever came before
-    /// is fenced.
+    /// `init_transactions`: settles a commit in flight, aborts an open transaction, and fences earlier producers.
     pub(crate) fn fence(&mut self, commit_arrived: bool) -> u64 {
         self.settle(commit_arrived);
         self.end_open();
@@ -192,11 +199,11 @@ impl Broker {
         self.epoch
     }
 
-    /// Whether the producer may go on; a transaction that outlasted its time was ended by the broker.
+    /// Checks that the producer may continue; the broker aborts a transaction that has timed out.
     pub(crate) fn admit(&mut self, epoch: u64, transaction: Option<usize>) -> Result<(), SimFault> {
         if epoch != self.epoch {
             if self.timed_out == Some(epoch) {
-                return Err(SimFault::Passing("the broker timed the transaction out"));
+                return Err(SimFault::Transient("the broker timed the transaction out"));
             }
             return Err(SimFault::Fenced);
         }
@@ -207,13 +214,13 @@ impl Broker {
             self.end_open();
             self.timed_out = Some(self.epoch);
             self.epoch += 1;
-            return Err(SimFault::Passing("the broker timed the transaction out"));
+            return Err(SimFault::Transient("the broker timed the transaction out"));
         }
         let is_known = transaction.is_none_or(|index| self.transactions.get(index) == Some(&State::Open));
         if is_known {
             Ok(())
         } else {
-            Err(SimFault::Passing("the transaction is not open any more"))
+            Err(SimFault::Transient("the transaction is not open any more"))
         }
     }
 
@@ -228,8 +235,8 @@ impl Broker {
         index
     }
 
-    /// Stores records; in the run's own order of writing.
-    pub(crate) fn write(&mut self, transaction: usize, batch: &Batch) {
+    /// Stores records in the order of writing.
+    pub(crate) fn write(&mut self, transaction: usize, batch: &RecordBuffer) {
         for record in batch.records() {
             assert!(
                 self.topics.contains(record.topic),
@@ -254,7 +261,7 @@ impl Broker {
     /// Stores a checkpoint as part of a transaction.
     pub(crate) fn store(&mut self, transaction: usize, update: &CheckpointUpdate) {
         let json = serde_json::to_vec(&update.current).expect("checkpoints are JSON");
-        let current = serde_json::from_slice(&json).expect("what was written can be read");
+        let current = serde_json::from_slice(&json).expect("a stored checkpoint can be read");
         let update = CheckpointUpdate {
             current,
             ..update.clone()
@@ -272,7 +279,7 @@ impl Broker {
         }
     }
 
-    /// What becomes of a commit whose request was on its way when its client gave it up.
+    /// Settles a commit whose request was in flight when its client abandoned it.
     pub(crate) fn settle(&mut self, commit_arrived: bool) {
         let outcome = if commit_arrived {
             State::Committed

@@ -1,5 +1,4 @@
-//! What of the promise cannot be kept any more, looked up in the models: the source lost what was not delivered, or
-//! takes back what was.
+//! Damage of the source, determined from the models: it has lost changes that were not delivered, or transactions that were.
 
 use walcast_delivery::{Checkpoint, CheckpointState, Halt, Timeline, WalStatus};
 use walcast_pgoutput::Lsn;
@@ -8,43 +7,43 @@ use crate::broker::Broker;
 use crate::database::Database;
 use crate::verdict::commit_of;
 
-/// A damage; a halt names one of them.
+/// Damage of the source; a halt is justified by one of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Damage {
-    /// There is no slot.
+    /// The slot is missing.
     SlotMissing,
-    /// The slot's log is gone.
+    /// The slot's WAL was removed.
     SlotLost,
-    /// The slot begins after what was delivered.
+    /// The slot starts after the checkpoint.
     SlotAdvanced { from: Lsn, confirmed: Lsn },
-    /// What Kafka has, or what its checkpoint says that was passed, the server has taken back.
+    /// The server has lost a transaction that Kafka has, or that the checkpoint names.
     Undone { commit_lsn: Lsn },
-    /// The same on a server that was set back on its timeline and writes on: only its log, read again, can tell.
+    /// Like `Undone`, on a server that was rewound on its timeline and has written since: only reading WAL again shows it.
     Overwritten { commit_lsn: Lsn },
-    /// The server was promoted before the checkpoint, and no record tells what was delivered last: all up to the
-    /// checkpoint may have been. A halt is right then, and is not asked for.
+    /// The server was promoted before the checkpoint, and the last delivered transaction is not known: any up to the
+    /// checkpoint may have been delivered. A halt is justified and not required.
     MayBeUndone { stored: Lsn },
-    /// The server's log ends before the checkpoint, on the same timeline.
-    LogEndsBefore { stored: Lsn },
+    /// WAL ends before the checkpoint, on the same timeline.
+    WalEndsBefore { stored: Lsn },
     /// The server's timeline does not descend from the checkpoint's.
     OtherTimeline,
-    /// The same before anything was delivered. It may be an old primary, so a halt is right, and is not asked for.
+    /// Like `OtherTimeline`, before the first delivery. The server may be a former primary: a halt is justified and not required.
     OtherTimelineAtFirst,
 }
 
 impl Damage {
-    /// Whether to stream on in spite of it would break the promise.
+    /// Whether streaming in spite of the damage would violate the guarantees.
     pub(crate) fn must_halt(&self) -> bool {
         !matches!(self, Damage::MayBeUndone { .. } | Damage::OtherTimelineAtFirst)
     }
 
-    /// Whether the stream has to be begun to see it.
+    /// Whether the damage is only detectable in a stream.
     pub(crate) fn is_hidden(&self) -> bool {
         matches!(self, Damage::Overwritten { .. })
     }
 }
 
-/// Looks for damage; nothing can be damaged before there is a checkpoint that has streamed.
+/// Finds damage; without a checkpoint in state `Streaming` only the timeline can differ.
 pub(crate) fn find(database: &Database, broker: &Broker) -> Vec<Damage> {
     let mut damage = Vec::new();
     let Some(checkpoint) = broker.checkpoint() else {
@@ -71,7 +70,7 @@ pub(crate) fn find(database: &Database, broker: &Broker) -> Vec<Damage> {
             .flatten()
             .chain(records)
             .find(|lsn| undone(*lsn))
-            .map(|commit_lsn| match database.is_regrown {
+            .map(|commit_lsn| match database.has_diverged {
                 true => Damage::Overwritten { commit_lsn },
                 false => Damage::Undone { commit_lsn },
             }),
@@ -85,7 +84,7 @@ pub(crate) fn find(database: &Database, broker: &Broker) -> Vec<Damage> {
     }
     let from = position_here(database, checkpoint);
     if from > database.wal_end {
-        damage.push(Damage::LogEndsBefore { stored: from });
+        damage.push(Damage::WalEndsBefore { stored: from });
     }
     match &database.slot {
         None => damage.push(Damage::SlotMissing),
@@ -100,44 +99,44 @@ pub(crate) fn find(database: &Database, broker: &Broker) -> Vec<Damage> {
     damage
 }
 
-/// Where a checkpoint stands in the server's own log: what lies beyond the switch is idle log of the timeline that was left.
+/// Position of a checkpoint in the server's WAL: behind the switch it covers only idle WAL of the previous timeline.
 pub(crate) fn position_here(database: &Database, checkpoint: &Checkpoint) -> Lsn {
     let left_at = left_at(database, checkpoint.timeline);
     checkpoint.end_lsn.min(left_at.unwrap_or(checkpoint.end_lsn))
 }
 
-/// Where the server's history left a timeline.
+/// Position at which the server's history left a timeline.
 fn left_at(database: &Database, timeline: Timeline) -> Option<Lsn> {
     let left = database.history.iter().find(|switch| switch.timeline == timeline);
     left.map(|switch| switch.switched_at)
 }
 
-/// Whether a halt tells what is so.
+/// Whether a halt reports damage that exists.
 pub(crate) fn justifies(damage: &[Damage], halt: &Halt) -> bool {
-    damage.iter().any(|found| match found {
+    damage.iter().any(|one| match one {
         Damage::SlotMissing => matches!(halt, Halt::SlotMissing { .. }),
         Damage::SlotLost => matches!(halt, Halt::SlotLost { .. }),
         Damage::SlotAdvanced { from, confirmed } => {
-            matches!(halt, Halt::SlotAdvanced { stored, confirmed: told, .. } if stored == from && told == confirmed)
+            matches!(halt, Halt::SlotAdvanced { stored, confirmed: found, .. } if stored == from && found == confirmed)
         }
         Damage::Undone { .. } => {
             matches!(halt, Halt::AheadOfPromoted { .. } | Halt::AheadOfServer { .. })
         }
         Damage::Overwritten { .. } => matches!(
             halt,
-            Halt::AheadOfPromoted { .. } | Halt::AheadOfServer { .. } | Halt::OtherHistory { .. }
+            Halt::AheadOfPromoted { .. } | Halt::AheadOfServer { .. } | Halt::DivergedHistory { .. }
         ),
         Damage::MayBeUndone { stored } => {
-            matches!(halt, Halt::AheadOfPromoted { stored: told, .. } if told == stored)
+            matches!(halt, Halt::AheadOfPromoted { stored: found, .. } if found == stored)
         }
-        Damage::LogEndsBefore { stored } => {
-            matches!(halt, Halt::AheadOfServer { stored: told, .. } if told == stored)
+        Damage::WalEndsBefore { stored } => {
+            matches!(halt, Halt::AheadOfServer { stored: found, .. } if found == stored)
         }
         Damage::OtherTimeline | Damage::OtherTimelineAtFirst => matches!(halt, Halt::OtherTimeline { .. }),
     })
 }
 
-/// A halt's name, for marks.
+/// Name of a halt, for the coverage.
 pub(crate) fn name_of(halt: &Halt) -> &'static str {
     match halt {
         Halt::SlotMissing { .. } => "halt: slot missing",
@@ -146,7 +145,7 @@ pub(crate) fn name_of(halt: &Halt) -> &'static str {
         Halt::AheadOfPromoted { .. } => "halt: ahead of promoted",
         Halt::AheadOfServer { .. } => "halt: ahead of server",
         Halt::OtherTimeline { .. } => "halt: other timeline",
-        Halt::OtherHistory { .. } => "halt: other history",
+        Halt::DivergedHistory { .. } => "halt: diverged history",
         _ => "halt: other",
     }
 }

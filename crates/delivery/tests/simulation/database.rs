@@ -1,4 +1,4 @@
-//! The modelled Postgres cluster: its log, its rows, its slot, and the connections to it.
+//! The modelled Postgres cluster: its WAL, rows, slot and connections.
 
 mod files;
 
@@ -7,117 +7,117 @@ use std::rc::Rc;
 
 use tokio::time::Instant;
 use walcast_delivery::{
-    CapturedTable, Partitions, PublicationState, SlotState, Survey, SystemIdentifier, Timeline,
+    CapturedTable, Partitions, PublicationState, SlotState, SourceState, SystemIdentifier, Timeline,
     TimelineSwitch, WalStatus,
 };
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity, Tid, Xid};
 
-use crate::log::{Change, Row, Table, Transaction, signal};
 use crate::publishing::Running;
-use crate::requests::Signalled;
-use files::Move;
+use crate::requests::SentSignal;
+use crate::wal::{Change, Row, Table, Transaction, signal};
+use files::Relocation;
 
-/// Where the log ends before anything is written.
-const BEGINNING: Lsn = Lsn::new(0x0100_0000);
+/// End of WAL before the first write.
+const FIRST_WAL_END: Lsn = Lsn::new(0x0100_0000);
 
-/// Log that a slot's creation takes.
+/// WAL size of the creation of a slot.
 const SLOT_BYTES: u64 = 0x38;
 
-/// Places for rows in a table; more than rows ever are in one.
-const PLACES: u64 = 96;
-/// Places in a block.
-const PLACES_IN_BLOCK: u64 = 4;
+/// Number of ctids in a table; more than a table ever has rows.
+const CTIDS: u64 = 96;
+/// Number of ctids in a block.
+const CTIDS_PER_BLOCK: u64 = 4;
 
-/// The tables: two that are captured, and one that is published and not captured.
+/// The tables: two are captured, and one is published and not captured.
 const TABLES: [(&str, u32, bool); 3] = [
     ("accounts", 16_400, true),
     ("orders", 16_410, true),
     ("audit", 16_420, false),
 ];
 
-/// Log that a table's rewriting takes.
+/// WAL size of the rewrite of a table.
 const REWRITE_BYTES: u64 = 0x100;
 
-/// What was read of a table from one snapshot, as far as the server knows.
+/// The read of a table in one snapshot, as observed by the server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Opening {
     pub(crate) file: Oid,
-    /// The condition; it is what a request is recognized by.
+    /// The condition, which identifies the request.
     pub(crate) filter: Option<String>,
     pub(crate) at: Instant,
-    /// When rows were asked for last.
+    /// Time of the last request for rows.
     pub(crate) until: Instant,
 }
 
 /// The table whose rows are signals.
 pub(crate) const SIGNALS: Oid = Oid::new(16_500);
 
-/// What the rows of all tables are: by table and key, the number of the row's version.
+/// The rows of all tables: the version of each row, by table and key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rows(pub(crate) BTreeMap<Oid, BTreeMap<i32, u64>>);
 
-/// A connection that the server knows of.
+/// A connection as the server sees it.
 #[derive(Debug, Default)]
 pub(crate) struct Connection {
-    /// A status update on its way.
+    /// A status update in flight.
     pub(crate) confirmed: Option<Lsn>,
-    /// Whether the slot is streamed through it.
+    /// Whether the connection streams from the slot.
     pub(crate) streams: bool,
-    /// Tables that it has locked against being altered.
+    /// Tables that the connection has locked.
     pub(crate) locks: BTreeSet<Oid>,
-    /// Its client is gone, and the server notices then.
+    /// Time at which the server notices that the client is gone.
     pub(crate) noticed_at: Option<Instant>,
 }
 
 /// The cluster's state.
 pub(crate) struct Database {
     pub(crate) tables: Vec<Table>,
-    pub(crate) log: Vec<Transaction>,
-    /// What was committed once and is no more: after a promotion or a restore.
+    pub(crate) wal: Vec<Transaction>,
+    /// Committed transactions that were lost in a promotion or a restore.
     pub(crate) undone: Vec<Transaction>,
     pub(crate) rows: Rows,
-    /// Where each version of a row lies.
+    /// The ctid of each version of a row.
     pub(crate) places: BTreeMap<u64, Tid>,
-    /// In the order of the log.
-    moves: Vec<Move>,
-    /// When a table was emptied or rewritten last.
+    /// Relocations of tables, in WAL order.
+    relocations: Vec<Relocation>,
+    /// Position of the last truncate or rewrite of a table.
     pub(crate) altered: BTreeMap<Oid, Lsn>,
-    /// By the position of a snapshot, and table: what was opened.
+    /// Reads, by position of the snapshot and table.
     pub(crate) openings: BTreeMap<(Lsn, Oid), Opening>,
     /// Rows of the signal table, by the commit that wrote them.
-    pub(crate) signals: Vec<(Lsn, Signalled)>,
-    files_made: u32,
+    pub(crate) signals: Vec<(Lsn, SentSignal)>,
+    last_file: u32,
     pub(crate) wal_end: Lsn,
     pub(crate) timeline: Timeline,
-    /// How many timelines there ever were.
+    /// Number of timelines created so far.
     pub(crate) timelines: u32,
     pub(crate) history: Vec<TimelineSwitch>,
     pub(crate) slot: Option<SlotState>,
-    /// What of the slot's position would survive a crash of the server.
+    /// Confirmed position of the slot that survives a crash of the server.
     pub(crate) confirmed_on_disk: Lsn,
     pub(crate) publication: Option<PublicationState>,
     pub(crate) connections: BTreeMap<u64, Connection>,
     pub(crate) leader: Option<u64>,
-    pub(crate) is_away: bool,
-    /// Nobody writes any more.
-    pub(crate) is_held: bool,
-    /// It was set back, and somebody writes on.
-    pub(crate) is_regrown: bool,
-    /// When tables were added to the publication.
+    pub(crate) is_unavailable: bool,
+    /// Writes have stopped for the rest of the run.
+    pub(crate) is_read_only: bool,
+    /// The data directory was rewound, and the server has written since.
+    pub(crate) has_diverged: bool,
+    /// Times at which tables were added to the publication.
     pub(crate) published_at: BTreeMap<Oid, Instant>,
-    /// Tables that came later, and when they came.
-    pub(crate) late: BTreeMap<Oid, Lsn>,
-    /// A transaction that is not committed yet.
+    /// Tables that were created or captured later, with their position.
+    pub(crate) added_later: BTreeMap<Oid, Lsn>,
+    /// The running transaction.
     pub(crate) running: Option<Running>,
     pub(crate) server_version: u32,
-    /// From where on changes are to be in Kafka; `None` before the slot was created.
-    pub(crate) delivers_from: Option<Lsn>,
-    /// Versions of the transaction that is being made: each has a place already.
+    /// Position from which all changes must be in Kafka; `None` before the slot was created.
+    pub(crate) delivery_start: Option<Lsn>,
+    /// Versions of the transaction under construction, which already have ctids.
     uncommitted: Vec<u64>,
-    connections_made: u64,
-    versions_made: u64,
-    xids_given: u32,
+    last_connection: u64,
+    last_version: u64,
+    last_xid: u32,
 }
 
 impl Rows {
@@ -153,13 +153,13 @@ pub(crate) fn id_of(row: &Row) -> i32 {
     id.and_then(|id| id.parse().ok()).expect("rows have a key")
 }
 
-/// The version that a row's note names: see [`note`].
+/// The version in a row's note: see [`note`].
 pub(crate) fn version_of(row: &Row) -> u64 {
     let note = row.get(1).and_then(Option::as_deref).expect("rows have a note");
-    version_in(note.as_bytes()).expect("notes name the version")
+    version_in(note.as_bytes()).expect("notes contain the version")
 }
 
-/// What a row's second column holds: its version, which no other row ever has, and as much besides as is wanted.
+/// Value of a row's second column: its version, which is unique, and padding.
 pub(crate) fn note(version: u64, padding: usize) -> String {
     format!("[{version}]{}", "x".repeat(padding))
 }
@@ -175,8 +175,8 @@ pub(crate) fn version_in(bytes: &[u8]) -> Option<u64> {
 
 fn tid_of(place: u64) -> Tid {
     Tid {
-        block: u32::try_from(place / PLACES_IN_BLOCK).expect("tables here are small"),
-        offset: u16::try_from(place % PLACES_IN_BLOCK + 1).expect("tables here are small"),
+        block: u32::try_from(place / CTIDS_PER_BLOCK).expect("tables here are small"),
+        offset: u16::try_from(place % CTIDS_PER_BLOCK + 1).expect("tables here are small"),
     }
 }
 
@@ -189,18 +189,18 @@ impl Database {
         Self {
             tables: tables
                 .into_iter()
-                .chain([Table::of_signals("signals", SIGNALS.as_u32())])
+                .chain([Table::signal_table("signals", SIGNALS.as_u32())])
                 .collect(),
-            log: Vec::new(),
+            wal: Vec::new(),
             undone: Vec::new(),
             rows: Rows::default(),
             places: BTreeMap::new(),
-            moves: Vec::new(),
+            relocations: Vec::new(),
             altered: BTreeMap::new(),
             openings: BTreeMap::new(),
             signals: Vec::new(),
-            files_made: 0,
-            wal_end: BEGINNING,
+            last_file: 0,
+            wal_end: FIRST_WAL_END,
             timeline: Timeline::new(1),
             timelines: 1,
             history: Vec::new(),
@@ -209,26 +209,26 @@ impl Database {
             publication: None,
             connections: BTreeMap::new(),
             leader: None,
-            is_away: false,
-            is_held: false,
-            is_regrown: false,
+            is_unavailable: false,
+            is_read_only: false,
+            has_diverged: false,
             published_at: BTreeMap::new(),
-            late: BTreeMap::new(),
+            added_later: BTreeMap::new(),
             running: None,
             server_version,
-            delivers_from: None,
+            delivery_start: None,
             uncommitted: Vec::new(),
-            connections_made: 0,
-            versions_made: 0,
-            xids_given: 700,
+            last_connection: 0,
+            last_version: 0,
+            last_xid: 700,
         }
     }
 
     pub(crate) fn connect(&mut self) -> u64 {
-        self.connections_made += 1;
+        self.last_connection += 1;
         self.connections
-            .insert(self.connections_made, Connection::default());
-        self.connections_made
+            .insert(self.last_connection, Connection::default());
+        self.last_connection
     }
 
     pub(crate) fn is_connected(&self, connection: u64) -> bool {
@@ -236,7 +236,7 @@ impl Database {
         connection.is_some_and(|connection| connection.noticed_at.is_none())
     }
 
-    /// The server ends a connection: what it held is free.
+    /// Ends a connection and releases its locks.
     pub(crate) fn disconnect(&mut self, connection: u64) {
         self.connections.remove(&connection);
         if self.leader == Some(connection) {
@@ -259,9 +259,9 @@ impl Database {
         is_changed || connections.any(|connection| connection.locks.contains(&table))
     }
 
-    /// A new version of a row, at a place that `chance` chooses among the free ones, below others too.
+    /// Creates a version of a row, at a free ctid chosen by `chance`, which may be lower than others.
     pub(crate) fn new_version(&mut self, table: Oid, chance: u64) -> u64 {
-        self.versions_made += 1;
+        self.last_version += 1;
         let used: BTreeSet<Tid> = self
             .rows
             .of(table)
@@ -274,18 +274,18 @@ impl Database {
             )
             .filter_map(|version| self.places.get(&version).copied())
             .collect();
-        let places = (0..PLACES).map(|more| (chance + more) % PLACES);
+        let places = (0..CTIDS).map(|more| (chance + more) % CTIDS);
         let free = places
             .map(tid_of)
             .find(|tid| !used.contains(tid))
             .expect("tables here are small");
-        self.places.insert(self.versions_made, free);
-        self.uncommitted.push(self.versions_made);
-        self.versions_made
+        self.places.insert(self.last_version, free);
+        self.uncommitted.push(self.last_version);
+        self.last_version
     }
 
-    /// A table was opened in a snapshot.
-    pub(crate) fn note_opened(&mut self, lsn: Lsn, table: &Table, filter: Option<&str>) {
+    /// Records that a table was opened in a snapshot.
+    pub(crate) fn record_open(&mut self, lsn: Lsn, table: &Table, filter: Option<&str>) {
         let opening = Opening {
             file: table.file,
             filter: filter.map(str::to_owned),
@@ -295,14 +295,14 @@ impl Database {
         self.openings.entry((lsn, table.oid)).or_insert(opening);
     }
 
-    /// Rows were asked for.
-    pub(crate) fn note_reading(&mut self, lsn: Lsn, table: Oid) {
+    /// Records a request for rows.
+    pub(crate) fn record_read(&mut self, lsn: Lsn, table: Oid) {
         if let Some(opening) = self.openings.get_mut(&(lsn, table)) {
             opening.until = Instant::now();
         }
     }
 
-    /// Commits a transaction; with `together` all its changes lie at one position.
+    /// Commits a transaction; with `together` all its changes have one position.
     pub(crate) fn commit(&mut self, changes: Vec<(Oid, Change)>, together: bool) -> &Transaction {
         let xid = self.new_xid();
         self.uncommitted.clear();
@@ -311,50 +311,50 @@ impl Database {
             (Rc::new(table.expect("the table exists").relation()), change)
         });
         let transaction = Transaction::write(self.wal_end, xid, changes.collect(), together);
-        self.take_over(transaction)
+        self.append(transaction)
     }
 
     pub(crate) fn new_xid(&mut self) -> Xid {
-        self.xids_given += 1;
-        Xid::new(self.xids_given)
+        self.last_xid += 1;
+        Xid::new(self.last_xid)
     }
 
-    /// A transaction is committed.
-    pub(crate) fn take_over(&mut self, transaction: Transaction) -> &Transaction {
+    /// Appends a committed transaction to WAL.
+    pub(crate) fn append(&mut self, transaction: Transaction) -> &Transaction {
         for logged in &transaction.changes {
             self.rows.apply(logged.relation.oid, &logged.change);
             if matches!(logged.change, Change::Truncate) {
                 self.altered.insert(logged.relation.oid, transaction.commit_lsn);
-                self.refile(logged.relation.oid, transaction.next_lsn(), Vec::new());
+                self.change_file(logged.relation.oid, transaction.next_lsn(), Vec::new());
             }
         }
         self.wal_end = transaction.end_lsn;
-        self.log.push(transaction);
-        self.log.last().expect("it was just written")
+        self.wal.push(transaction);
+        self.wal.last().expect("a transaction was just appended")
     }
 
-    /// Writes a signal.
-    pub(crate) fn signal(&mut self, kind: &str, data: &str, signalled: Signalled) {
+    /// Commits a row of the signal table.
+    pub(crate) fn signal(&mut self, kind: &str, data: &str, signalled: SentSignal) {
         let commit = self.commit(vec![(SIGNALS, signal(kind, data))], false);
         let commit_lsn = commit.commit_lsn;
         self.signals.push((commit_lsn, signalled));
     }
 
-    /// The version that was made last.
-    pub(crate) fn versions_made(&self) -> u64 {
-        self.versions_made
+    /// The newest version of any row.
+    pub(crate) fn last_version(&self) -> u64 {
+        self.last_version
     }
 
-    /// Writes a message that belongs to no transaction.
+    /// Writes a non-transactional message.
     pub(crate) fn emit_message(&mut self) {
         let relation = Rc::new(self.tables[0].relation());
         let message = Transaction::write_message(self.wal_end, relation);
         self.wal_end = message.next_lsn();
-        self.log.push(message);
+        self.wal.push(message);
     }
 
-    /// Something that is not for us writes to the log.
-    pub(crate) fn write_elsewhere(&mut self, bytes: u64) {
+    /// Writes WAL that is not decoded for the slot.
+    pub(crate) fn write_unrelated_wal(&mut self, bytes: u64) {
         self.wal_end = Lsn::new(self.wal_end.as_u64() + bytes);
     }
 
@@ -375,7 +375,7 @@ impl Database {
             two_phase: false,
         });
         self.confirmed_on_disk = consistent_point;
-        self.write_elsewhere(SLOT_BYTES);
+        self.write_unrelated_wal(SLOT_BYTES);
         consistent_point
     }
 
@@ -383,7 +383,7 @@ impl Database {
         self.slot.as_ref()?.confirmed_flush_lsn
     }
 
-    /// The slot is told a position.
+    /// Confirms a position to the slot.
     pub(crate) fn confirm(&mut self, flush: Lsn) {
         if let Some(slot) = &mut self.slot {
             slot.confirmed_flush_lsn = slot.confirmed_flush_lsn.max(Some(flush));
@@ -391,14 +391,14 @@ impl Database {
         }
     }
 
-    /// Everything from `lsn` on was never committed.
+    /// Removes all transactions from `lsn` on.
     pub(crate) fn cut(&mut self, lsn: Lsn) {
         let kept = self
-            .log
+            .wal
             .partition_point(|transaction| transaction.next_lsn() <= lsn);
-        self.undone.extend(self.log.drain(kept..));
+        self.undone.extend(self.wal.drain(kept..));
         self.wal_end = lsn;
-        self.undo_moves(lsn);
+        self.undo_relocations(lsn);
         for table in &mut self.tables {
             if table.published_since != Lsn::MAX {
                 table.published_since = table.published_since.min(lsn);
@@ -406,7 +406,7 @@ impl Database {
         }
         self.rows = Rows::default();
         self.altered.clear();
-        for transaction in &self.log {
+        for transaction in &self.wal {
             for logged in &transaction.changes {
                 self.rows.apply(logged.relation.oid, &logged.change);
                 if matches!(logged.change, Change::Truncate) {
@@ -421,7 +421,7 @@ impl Database {
         captured.map(|table| table.name.clone()).collect()
     }
 
-    pub(crate) fn survey(&self, with_history: bool) -> Survey {
+    pub(crate) fn inspect(&self, with_history: bool) -> SourceState {
         let captured = self.tables.iter().filter(|table| table.captured);
         let captured = captured.map(|table| CapturedTable {
             name: table.name.clone(),
@@ -429,8 +429,10 @@ impl Database {
             persistence: table.persistence,
             replica_identity: ReplicaIdentity::Default,
             identifies_rows: table.identifies_rows,
+            identity_is_generated: false,
+            is_named: false,
         });
-        Survey {
+        SourceState {
             system_identifier: SystemIdentifier::new(7_000_000_000_000_000_001),
             timeline: self.timeline,
             history: if with_history {

@@ -1,10 +1,10 @@
-//! Chance, fixed by a seed.
+//! Random numbers determined by a seed.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// xorshift64*: the same numbers everywhere and for ever, so that a seed can be kept. All parts of a run throw the same
-/// dice.
+/// xorshift64*: the same numbers on every platform and in every version, so that a seed stays valid. All parts of a run share
+/// one generator.
 #[derive(Clone)]
 pub(crate) struct Dice(Rc<Cell<u64>>);
 
@@ -29,7 +29,7 @@ impl Dice {
         usize::try_from(self.roll(sides)).expect("dice here are small")
     }
 
-    /// True once in `sides` throws.
+    /// True with probability 1/`sides`.
     pub(crate) fn one_in(&self, sides: u64) -> bool {
         self.roll(sides) == 0
     }

@@ -1,4 +1,4 @@
-//! What happens to the servers and the processes while the application writes.
+//! Events that affect the servers and the processes while the application writes.
 
 use std::rc::Rc;
 
@@ -7,47 +7,47 @@ use walcast_delivery::{CheckpointState, Timeline, TimelineSwitch, WalStatus};
 use walcast_pgoutput::{Lsn, Oid};
 
 use crate::database::Database;
-use crate::life::Life;
 use crate::node::Node;
-use crate::stream::MENDED;
+use crate::process::Process;
+use crate::stream::FIXED_VERSION;
 use crate::workload;
 use crate::world::World;
 
-/// Positions of different timelines are never the same here, though they lie in the same range: so the checker knows
-/// which of two transactions a record tells.
+/// Positions of different timelines never coincide here, although their ranges overlap, so that the checker can assign a
+/// record to one of two transactions.
 const TIMELINE_STRIDE: u64 = 8;
 
-/// The longest time that something is away.
-const AWAY_MAX_MS: u64 = 12_000;
-/// How long a moment is waited for in which nobody streams.
-const GAP_PATIENCE: Duration = Duration::from_secs(30);
+/// Longest outage of a system.
+const OUTAGE_MAX_MS: u64 = 12_000;
+/// Longest wait for a moment in which no process streams.
+const GAP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Something that happens.
+/// An event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
     ServerRestarts,
-    /// A standby takes over that has all of the log, and the slot as it was synchronized last.
-    FailsOverToSynced,
-    /// A standby takes over whose log ends earlier.
+    /// A standby with all of WAL and the synchronized slot is promoted.
+    FailsOverToSynchronized,
+    /// A standby whose WAL ends earlier is promoted.
     FailsOverToLagging,
-    /// A standby takes over that has no slot.
+    /// A standby without the slot is promoted.
     FailsOverWithoutSlot,
-    /// A backup is restored, on a timeline of its own.
+    /// A backup is restored, on a new timeline.
     RestoredToPoint,
-    /// The data directory is set back, on the same timeline.
-    SetBack,
+    /// The data directory is rewound, on the same timeline.
+    DataDirectoryRewound,
     SlotAdvanced,
     SlotDropped,
-    SlotDroppedAndMadeAgain,
+    SlotRecreated,
     SlotLost,
-    BrokerAway,
-    RegistryAway,
-    RegistryRefuses,
-    /// All rows of a table are at other places, as after VACUUM FULL.
+    BrokerUnavailable,
+    RegistryUnavailable,
+    RegistryRejects,
+    /// All rows of a table get new ctids, as after VACUUM FULL.
     TableRewritten,
-    /// A table is made, with rows.
+    /// A table is created, with rows.
     TableAppears,
-    /// All processes are started again with a configuration that captures one more table.
+    /// All processes restart with a configuration that captures one more table.
     ConfigurationWidened,
     ProcessKilled,
     ProcessStopped,
@@ -58,18 +58,18 @@ impl Event {
     fn name(self) -> &'static str {
         match self {
             Event::ServerRestarts => "server restarts",
-            Event::FailsOverToSynced => "fails over to synced",
+            Event::FailsOverToSynchronized => "fails over to synchronized",
             Event::FailsOverToLagging => "fails over to lagging",
             Event::FailsOverWithoutSlot => "fails over without slot",
             Event::RestoredToPoint => "restored to point",
-            Event::SetBack => "set back",
+            Event::DataDirectoryRewound => "data directory rewound",
             Event::SlotAdvanced => "slot advanced",
             Event::SlotDropped => "slot dropped",
-            Event::SlotDroppedAndMadeAgain => "slot dropped and made again",
+            Event::SlotRecreated => "slot recreated",
             Event::SlotLost => "slot lost",
-            Event::BrokerAway => "broker away",
-            Event::RegistryAway => "registry away",
-            Event::RegistryRefuses => "registry refuses",
+            Event::BrokerUnavailable => "broker unavailable",
+            Event::RegistryUnavailable => "registry unavailable",
+            Event::RegistryRejects => "registry rejects",
             Event::TableRewritten => "table rewritten",
             Event::TableAppears => "table appears",
             Event::ConfigurationWidened => "configuration widened",
@@ -82,10 +82,10 @@ impl Event {
 
 const HARMLESS: [Event; 10] = [
     Event::ServerRestarts,
-    Event::FailsOverToSynced,
-    Event::BrokerAway,
-    Event::RegistryAway,
-    Event::RegistryRefuses,
+    Event::FailsOverToSynchronized,
+    Event::BrokerUnavailable,
+    Event::RegistryUnavailable,
+    Event::RegistryRejects,
     Event::TableRewritten,
     Event::TableRewritten,
     Event::ProcessKilled,
@@ -93,20 +93,20 @@ const HARMLESS: [Event; 10] = [
     Event::ProcessFrozen,
 ];
 
-/// Of these one happens in a run at most: what would be right after two is nobody's promise.
+/// Events of which at most one occurs in a run: the outcome of two is not specified.
 const HARMFUL: [Event; 8] = [
     Event::FailsOverToLagging,
     Event::FailsOverToLagging,
     Event::FailsOverWithoutSlot,
     Event::RestoredToPoint,
-    Event::SetBack,
+    Event::DataDirectoryRewound,
     Event::SlotAdvanced,
     Event::SlotDropped,
     Event::SlotLost,
 ];
 
-/// Lets things happen until all that are to have.
-pub(crate) async fn happen(world: Rc<World>, nodes: Vec<Rc<Node>>) {
+/// Runs the events of a run.
+pub(crate) async fn run(world: Rc<World>, nodes: Vec<Rc<Node>>) {
     let harmful = world
         .dice
         .one_in(2)
@@ -117,7 +117,7 @@ pub(crate) async fn happen(world: Rc<World>, nodes: Vec<Rc<Node>>) {
         sleep(Duration::from_millis(pause_ms)).await;
         let event = if Some(number) == harmful {
             match world.dice.roll(9) {
-                8 => Event::SlotDroppedAndMadeAgain,
+                8 => Event::SlotRecreated,
                 _ => *world.dice.pick(&HARMFUL),
             }
         } else if world.settings.has_late_tables && is_set_up(&world) && world.dice.one_in(4) {
@@ -130,32 +130,33 @@ pub(crate) async fn happen(world: Rc<World>, nodes: Vec<Rc<Node>>) {
             *world.dice.pick(&HARMLESS)
         };
         world.trace.note("EVENT", || format!("{event:?}"));
-        world.mark(event.name());
+        world.cover(event.name());
         let node = world.dice.pick(&nodes);
         if event == Event::ConfigurationWidened {
-            world.database.borrow_mut().widen();
-            nodes.iter().for_each(|node| node.with_life(Life::kill));
+            world.database.borrow_mut().capture_audit();
+            nodes.iter().for_each(|node| node.with_process(Process::kill));
         }
-        strike(&world, node, event).await;
+        apply(&world, node, event).await;
     }
 }
 
-/// Whether a first start is done: one that is cut short after it made the publication asks for tables that came meanwhile to
-/// be published by hand, as it does with a publication that somebody else made.
+/// Whether the first start is complete. If it was interrupted after the creation of the publication, tables created since must be
+/// published by hand, as with a publication that another client created.
 fn is_set_up(world: &World) -> bool {
     let broker = world.broker.borrow();
     let checkpoint = broker.checkpoint();
     checkpoint.is_some_and(|checkpoint| checkpoint.state == CheckpointState::Streaming)
 }
 
-async fn strike(world: &World, node: &Node, event: Event) {
+async fn apply(world: &World, node: &Node, event: Event) {
     match event {
-        Event::ProcessKilled => node.with_life(|life| life.kill()),
+        Event::ProcessKilled => node.with_process(|process| process.kill()),
         Event::ProcessStopped => node.stop(),
         Event::ConfigurationWidened => {}
         Event::TableAppears => {
-            let is_there = !world.database.borrow().is_held && !world.database.borrow().is_away;
-            let table = world.database.borrow_mut().add_table().filter(|_| is_there);
+            let is_writable =
+                !world.database.borrow().is_read_only && !world.database.borrow().is_unavailable;
+            let table = world.database.borrow_mut().add_table().filter(|_| is_writable);
             if let Some(table) = table {
                 workload::fill(world, table);
             }
@@ -171,59 +172,59 @@ async fn strike(world: &World, node: &Node, event: Event) {
             let table = *world.dice.pick(&tables);
             world.database.borrow_mut().rewrite(table, world.dice.roll(64));
         }
-        Event::ProcessFrozen => node.with_life(|life| world.freeze(life)),
-        Event::BrokerAway => {
-            world.broker.borrow_mut().is_away = true;
-            sleep(away(world)).await;
-            world.broker.borrow_mut().is_away = false;
+        Event::ProcessFrozen => node.with_process(|process| world.freeze(process)),
+        Event::BrokerUnavailable => {
+            world.broker.borrow_mut().is_unavailable = true;
+            sleep(outage(world)).await;
+            world.broker.borrow_mut().is_unavailable = false;
         }
-        Event::RegistryAway => {
-            world.registry.borrow_mut().is_away = true;
-            sleep(away(world)).await;
-            world.registry.borrow_mut().is_away = false;
+        Event::RegistryUnavailable => {
+            world.registry.borrow_mut().is_unavailable = true;
+            sleep(outage(world)).await;
+            world.registry.borrow_mut().is_unavailable = false;
         }
-        Event::RegistryRefuses => {
-            world.registry.borrow_mut().refuses = true;
-            sleep(away(world)).await;
-            world.registry.borrow_mut().refuses = false;
+        Event::RegistryRejects => {
+            world.registry.borrow_mut().rejects = true;
+            sleep(outage(world)).await;
+            world.registry.borrow_mut().rejects = false;
         }
         Event::ServerRestarts
-        | Event::FailsOverToSynced
+        | Event::FailsOverToSynchronized
         | Event::FailsOverToLagging
         | Event::FailsOverWithoutSlot
         | Event::RestoredToPoint
-        | Event::SetBack => {
+        | Event::DataDirectoryRewound => {
             {
                 let mut database = world.database.borrow_mut();
-                database.is_away = true;
+                database.is_unavailable = true;
                 database.disconnect_all();
                 database.running = None;
-                become_other(world, &mut database, event);
+                change_server(world, &mut database, event);
             }
             world.changed();
             sleep(Duration::from_millis(world.dice.roll(3_000))).await;
-            world.database.borrow_mut().is_away = false;
+            world.database.borrow_mut().is_unavailable = false;
         }
-        Event::SlotAdvanced | Event::SlotDropped | Event::SlotDroppedAndMadeAgain | Event::SlotLost => {
-            // Nobody can while it is streamed from; maybe there is a moment when it is not.
-            node.with_life(|life| life.kill());
-            let meddled = tokio::time::timeout(GAP_PATIENCE, meddle(world, event)).await;
+        Event::SlotAdvanced | Event::SlotDropped | Event::SlotRecreated | Event::SlotLost => {
+            // A slot cannot be altered while it is streamed from, so this waits for a moment without a stream.
+            node.with_process(|process| process.kill());
+            let altered = tokio::time::timeout(GAP_TIMEOUT, alter_slot(world, event)).await;
             world.trace.note("database", || {
-                format!("somebody had a chance to: {}", meddled.is_ok())
+                format!("the slot could be altered: {}", altered.is_ok())
             });
         }
     }
     world.changed();
 }
 
-fn away(world: &World) -> Duration {
-    Duration::from_millis(world.dice.roll(AWAY_MAX_MS))
+fn outage(world: &World) -> Duration {
+    Duration::from_millis(world.dice.roll(OUTAGE_MAX_MS))
 }
 
-/// What is there when the server comes back.
-fn become_other(world: &World, database: &mut Database, event: Event) {
-    // A promotion after that would mend what was found, where nothing but idle log is gone.
-    if database.is_held {
+/// Changes the server while it is down.
+fn change_server(world: &World, database: &mut Database, event: Event) {
+    // A later promotion would repair the damage where only idle WAL is lost.
+    if database.is_read_only {
         return;
     }
     let dice = &world.dice;
@@ -232,19 +233,19 @@ fn become_other(world: &World, database: &mut Database, event: Event) {
         slot.confirmed_flush_lsn = slot.confirmed_flush_lsn.map(|_| on_disk);
         slot.restart_lsn = slot.confirmed_flush_lsn;
     }
-    // A standby, or a backup, has everything from before the slot: nothing here is about that.
+    // A standby or a backup has all of WAL before the slot's position.
     let floor = database.confirmed().unwrap_or(database.wal_end);
     let back = database.wal_end.bytes_since(floor);
     let cut = Lsn::new(floor.as_u64() + dice.roll(back + 1) / TIMELINE_STRIDE * TIMELINE_STRIDE);
-    // A log ends between two records, never inside of one.
+    // WAL ends between two records, never inside one.
     let mut records = database
-        .log
+        .wal
         .iter()
         .map(|entry| (entry.commit_lsn, entry.next_lsn()));
     let cut_record = records.find(|(begin, end)| *begin < cut && cut < *end);
     let cut = cut_record.map_or(cut, |(begin, _)| begin);
     match event {
-        Event::FailsOverToSynced => promote(database, database.wal_end),
+        Event::FailsOverToSynchronized => promote(database, database.wal_end),
         Event::FailsOverToLagging => promote(database, cut),
         Event::FailsOverWithoutSlot => {
             promote(database, cut);
@@ -256,16 +257,16 @@ fn become_other(world: &World, database: &mut Database, event: Event) {
                 database.slot = None;
             }
         }
-        Event::SetBack => set_back(world, database, cut),
+        Event::DataDirectoryRewound => rewind_data_directory(world, database, cut),
         _ => {}
     }
     world.trace.note("database", || {
         let (timeline, wal_end, slot) = (database.timeline, database.wal_end, database.confirmed());
-        format!("comes back on timeline {timeline}, its log ends at {wal_end}, the slot is at {slot:?}")
+        format!("restarts on timeline {timeline}, WAL ends at {wal_end}, the slot is at {slot:?}")
     });
 }
 
-/// A new timeline begins at `cut`. Where that lies before the last ones were left, they are no part of its history.
+/// Starts a new timeline at `cut`. Timelines that were left after `cut` are not part of its history.
 fn promote(database: &mut Database, cut: Lsn) {
     database.cut(cut);
     let mut left = database.timeline;
@@ -276,13 +277,13 @@ fn promote(database: &mut Database, cut: Lsn) {
         timeline: left,
         switched_at: cut,
     });
-    database.begin_apart(cut);
+    database.continue_behind(cut);
     database.timeline = Timeline::new(database.timelines);
 }
 
 impl Database {
-    /// Goes on behind `cut`, where all positions of this history lie between those of the others.
-    fn begin_apart(&mut self, cut: Lsn) {
+    /// Continues WAL behind `cut`, at positions that no other timeline uses.
+    fn continue_behind(&mut self, cut: Lsn) {
         self.timelines += 1;
         let offset = u64::from(self.timelines - 1) % TIMELINE_STRIDE;
         let aligned = cut.as_u64().div_ceil(TIMELINE_STRIDE) * TIMELINE_STRIDE;
@@ -290,9 +291,9 @@ impl Database {
     }
 }
 
-/// The log ends earlier than it did, without a trace on the server. Here it only happens where something was delivered that
-/// is gone; and the server only writes on where the log, read again, tells of it.
-fn set_back(world: &World, database: &mut Database, cut: Lsn) {
+/// Rewinds WAL without a trace on the server. The model does so only if a delivered position is lost, and continues to write only
+/// if reading WAL again shows it.
+fn rewind_data_directory(world: &World, database: &mut Database, cut: Lsn) {
     let Some(checkpoint) = world.broker.borrow().checkpoint().cloned() else {
         return;
     };
@@ -301,32 +302,32 @@ fn set_back(world: &World, database: &mut Database, cut: Lsn) {
     }
     database.cut(cut);
     let shows = checkpoint.last_commit.is_some_and(|last| cut <= last.commit_lsn)
-        && database.server_version >= MENDED;
+        && database.server_version >= FIXED_VERSION;
     if !shows || world.dice.one_in(3) {
-        database.is_held = true;
+        database.is_read_only = true;
         return;
     }
-    world.mark("writes on after being set back");
-    database.is_regrown = true;
-    database.begin_apart(cut);
+    world.cover("writes after being rewound");
+    database.has_diverged = true;
+    database.continue_behind(cut);
     if world.dice.one_in(2) {
         let to_checkpoint = checkpoint
             .end_lsn
             .bytes_since(database.wal_end.min(checkpoint.end_lsn));
         let strides = to_checkpoint.div_ceil(TIMELINE_STRIDE) + world.dice.roll(64);
-        database.write_elsewhere(strides * TIMELINE_STRIDE);
+        database.write_unrelated_wal(strides * TIMELINE_STRIDE);
     }
 }
 
-/// Somebody does something to the slot, as soon as nobody streams from it.
-async fn meddle(world: &World, event: Event) {
+/// Alters the slot as soon as no process streams from it.
+async fn alter_slot(world: &World, event: Event) {
     world
         .until(|| {
             let database = world.database.borrow();
-            !database.is_away && !database.is_streaming()
+            !database.is_unavailable && !database.is_streaming()
         })
         .await;
-    // Before there is a checkpoint nothing was promised for what the slot had.
+    // Before the first checkpoint there is no guarantee for the changes in the slot.
     let checkpoint = world
         .broker
         .borrow()
@@ -350,7 +351,7 @@ async fn meddle(world: &World, event: Event) {
             slot.wal_status = Some(WalStatus::Lost);
             slot.restart_lsn = None;
         }
-        Event::SlotDroppedAndMadeAgain => {
+        Event::SlotRecreated => {
             database.create_slot();
         }
         _ => database.slot = None,

@@ -1,49 +1,45 @@
-//! What a modelled system says when it fails.
+//! Errors of the modelled systems.
 
-use walcast_delivery::Fault;
+use walcast_delivery::{Detail, Disposition, PortError};
 
-/// A fault.
+/// An error of a modelled system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SimFault {
-    /// Time can heal it.
+    /// A transient error.
     #[error("{0}")]
-    Passing(&'static str),
-    /// Somebody has to do something.
+    Transient(&'static str),
+    /// A permanent error, which an operator must fix.
     #[error("{0}")]
-    Lasting(&'static str),
+    Permanent(&'static str),
     /// Another instance has taken over.
     #[error("producer fenced")]
     Fenced,
-    /// The registry refuses a schema.
-    #[error("schema refused")]
-    Refused,
+    /// The registry rejects a schema.
+    #[error("schema rejected")]
+    Rejected,
 }
 
 impl SimFault {
     pub(crate) fn text(self) -> &'static str {
         match self {
-            SimFault::Passing(text) | SimFault::Lasting(text) => text,
+            SimFault::Transient(text) | SimFault::Permanent(text) => text,
             SimFault::Fenced => "fenced",
-            SimFault::Refused => "refused",
+            SimFault::Rejected => "rejected",
         }
     }
 }
 
-impl Fault for SimFault {
-    fn is_retryable(&self) -> bool {
-        // A fence says that trying again can help, so that only `is_fenced` is what keeps the connector from it.
-        matches!(self, SimFault::Passing(_) | SimFault::Fenced)
+impl PortError for SimFault {
+    fn disposition(&self) -> Disposition {
+        match self {
+            SimFault::Transient(_) => Disposition::Retry,
+            SimFault::Permanent(_) => Disposition::Stop,
+            SimFault::Fenced => Disposition::Fenced,
+            SimFault::Rejected => Disposition::Halt,
+        }
     }
 
-    fn is_fenced(&self) -> bool {
-        *self == SimFault::Fenced
-    }
-
-    fn is_incompatible(&self) -> bool {
-        *self == SimFault::Refused
-    }
-
-    fn halts(&self) -> bool {
-        *self == SimFault::Refused
+    fn detail(&self) -> Option<Detail<'_>> {
+        (*self == SimFault::Rejected).then_some(Detail::IncompatibleSchema)
     }
 }

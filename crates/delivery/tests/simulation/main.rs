@@ -1,6 +1,6 @@
-//! The delivery protocol under everything at once, chosen by a seed: a modelled Postgres, Kafka and registry that fail,
-//! processes that die at any await, servers that are promoted, restored and meddled with; and a checker that compares
-//! what a consumer sees with what was committed. See docs/simulation.md.
+//! The delivery protocol under combined faults, chosen by a seed: a modelled Postgres, Kafka and registry that fail, processes
+//! that die at any await, servers that are promoted and restored, and slots that are altered; and a checker that compares the
+//! records of a consumer with the committed transactions. See docs/simulation.md.
 
 mod broker;
 mod damage;
@@ -8,13 +8,10 @@ mod database;
 mod dice;
 mod events;
 mod fault;
-mod life;
-#[expect(dead_code, reason = "shorthand for changes, which here are chosen by chance")]
-#[path = "../fakes/log.rs"]
-mod log;
 mod mutation;
 mod mutations;
 mod node;
+mod process;
 mod publishing;
 mod registry;
 mod requests;
@@ -28,6 +25,12 @@ mod source;
 mod stream;
 mod trace;
 mod verdict;
+#[expect(
+    dead_code,
+    reason = "the simulation draws its changes at random, without the shorthands"
+)]
+#[path = "../fakes/wal.rs"]
+mod wal;
 #[path = "../fakes/wire.rs"]
 mod wire;
 mod workload;

@@ -1,6 +1,6 @@
-//! Mistakes made on purpose, one for each rule of the protocol: the checker must find them.
+//! Deliberate mistakes, at least one for each rule of the protocol, which the checker must detect.
 //!
-//! Each is made at an edge, by what stands between the connector and the models; the product knows nothing of them.
+//! Each is made at a port, by a wrapper between the connector and a model; the product code does not know of it.
 
 mod sink;
 mod source;
@@ -8,75 +8,75 @@ mod source;
 pub(crate) use self::sink::MutantSink;
 pub(crate) use self::source::MutantSource;
 
-/// A mistake.
+/// A deliberate mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mutation {
-    /// What was received is confirmed, whether it is in Kafka or not.
+    /// Received positions are confirmed, whether the changes are in Kafka or not.
     ConfirmsReceived,
-    /// After a disconnect the stream goes on behind what was received.
+    /// After a disconnect the stream continues behind the received position.
     StartsAtReceived,
     /// The checkpoint is committed before the records.
     CheckpointBefore,
     /// The checkpoint is committed after the records.
     CheckpointAfter,
-    /// The checkpoint names the beginning of the last commit record instead of its end.
+    /// The checkpoint has the start of the last commit record instead of its end.
     CommitLsnForEndLsn,
-    /// The loss check does not see that the slot was advanced.
+    /// The loss check ignores an advanced slot.
     HidesAdvancedSlot,
-    /// The loss check does not see that the server was promoted.
+    /// The loss check ignores a promotion.
     HidesPromotion,
-    /// What was delivered last is never asked for again.
-    NeverAsksAgain,
-    /// The loss check sees an advanced slot where there is none.
+    /// The transaction delivered last is never read again.
+    NeverRereadsLastCommit,
+    /// The loss check reports an advanced slot where there is none.
     InventsAdvancedSlot,
-    /// A producer that was fenced goes on.
+    /// A fenced producer continues.
     IgnoresFencing,
-    /// A commit in doubt is taken for done.
+    /// A commit in doubt is assumed to have succeeded.
     DoubtIsSuccess,
-    /// A commit in doubt is taken for not done, and the checkpoint is not read again.
+    /// A commit in doubt is assumed to have failed, and the checkpoint is not read again.
     DoubtIsFailure,
-    /// What failed to be written is written again into the same Kafka transaction.
-    WritesAgain,
-    /// Records are written after those that came after them.
+    /// A failed write is repeated in the same Kafka transaction.
+    RepeatsFailedWrite,
+    /// Records are written behind later ones.
     SwapsWrites,
-    /// Records are committed as they come.
+    /// Each write is committed.
     CommitsEachWrite,
-    /// What was written is committed where it should be given up.
+    /// A transaction is committed instead of aborted.
     CommitsOnAbort,
-    /// Now and then records are not written.
+    /// Some records are omitted.
     DropsRecords,
-    /// A block of the stream is not handed on.
+    /// Some blocks of the stream are omitted.
     DropsFrames,
-    /// A snapshot shows rows as they were before its position.
-    RowsOfEarlier,
-    /// A snapshot shows rows as they are when they are read.
-    RowsOfLater,
-    /// A table is read from its beginning whatever was read.
-    ReadsRowsAgain,
-    /// The checkpoint says that all rows are read.
+    /// The rows of a snapshot are older than its position.
+    SnapshotTooOld,
+    /// The rows of a snapshot are newer than its position.
+    SnapshotTooNew,
+    /// A table is read again from its beginning.
+    RereadsRows,
+    /// The checkpoint loses the remaining rows.
     ForgetsRows,
-    /// The checkpoint forgets what was asked for.
+    /// The checkpoint loses requests.
     ForgetsRequests,
-    /// A process that starts goes on at the end of the signal topic.
+    /// After a start the signal topic is continued from its end.
     ForgetsSignals,
-    /// A process that starts hears all signals of the topic again.
-    HearsSignalsAgain,
-    /// An old server is taken for one that notices which tables are published.
-    NeverRenews,
-    /// A table that came later is known without being read.
-    KnowsUnread,
-    /// The stream never begins.
+    /// After a start all signals of the topic are read again.
+    RereadsSignals,
+    /// The stream of an old server is not restarted after a table is published.
+    NeverRestartsStream,
+    /// A table created later is marked as known without being read.
+    MarksUnreadAsKnown,
+    /// The stream never starts.
     NeverStarts,
-    /// After a halt the checkpoint is written all the same.
+    /// A checkpoint is written after a halt.
     WritesAfterHalt,
-    /// A transaction is streamed that the server has taken back.
+    /// A transaction that the server has lost is streamed.
     StreamsUndone,
-    /// A transaction is streamed that was never committed.
+    /// A transaction that was never committed is streamed.
     StreamsRolledBack,
-    /// The slot is told nothing.
+    /// No position is confirmed to the slot.
     NeverConfirms,
-    /// A table is read on at a place that means nothing in the file it lies in now.
+    /// A ctid is applied to another relfilenode than its own.
     IgnoresFile,
-    /// Something panics.
+    /// The connector panics.
     Panics,
 }

@@ -1,4 +1,4 @@
-//! An instance: processes of the connector one after another, as a supervisor starts them.
+//! An instance: successive processes of the connector, as a supervisor starts them.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -6,34 +6,35 @@ use std::rc::Rc;
 use tokio::sync::watch;
 use tokio::time::{Duration, sleep};
 use walcast_delivery::{
-    CheckpointUpdate, Connector, DeliveryError, Halt, Metrics, SnapshotControl, SnapshotRequests, Status,
+    CheckpointUpdate, Connector, ConnectorState, DeliveryError, Describe, Halt, Metrics, RetryJitter,
+    SchemaChanges, SnapshotControl, SnapshotRequests,
 };
 
 use crate::damage;
-use crate::life::Life;
 use crate::mutation::{MutantSink, MutantSource, Mutation};
+use crate::process::Process;
 use crate::registry::RegistryClient;
 use crate::requests;
 use crate::rules::Rule;
-use crate::sink::{SinkClient, TopicsClient};
+use crate::sink::{CheckpointClient, SinkClient, TopicsClient};
 use crate::source::SourceClient;
 use crate::world::World;
 
-/// How often a process that halted is started again by hand, to halt again.
+/// Number of manual restarts after a halt, each of which must halt again.
 const STARTS_AFTER_HALT: u32 = 2;
 
 /// An instance of the connector.
 pub(crate) struct Node {
     name: &'static str,
     world: Rc<World>,
-    /// The process that runs now.
-    life: RefCell<Option<Rc<Life>>>,
-    /// The way into it.
+    /// The running process.
+    process: RefCell<Option<Rc<Process>>>,
+    /// Control of the running process.
     control: RefCell<Option<SnapshotControl>>,
-    /// Asks the process that runs now to stop.
+    /// Requests the running process to stop.
     stop: watch::Sender<bool>,
-    /// No process is started any more.
-    is_over: Cell<bool>,
+    /// Whether no further process is started.
+    is_finished: Cell<bool>,
     has_halted: Cell<bool>,
     pub(crate) starts: Cell<u64>,
 }
@@ -50,61 +51,61 @@ impl Node {
         Self {
             name,
             world: Rc::clone(world),
-            life: RefCell::default(),
+            process: RefCell::default(),
             control: RefCell::default(),
             stop: watch::Sender::new(false),
-            is_over: Cell::new(false),
+            is_finished: Cell::new(false),
             has_halted: Cell::new(false),
             starts: Cell::new(0),
         }
     }
 
-    /// Whether it halted, and is started no more.
+    /// Whether the instance has halted and is not restarted.
     pub(crate) fn has_halted(&self) -> bool {
         self.has_halted.get()
     }
 
-    /// Does something to the process that runs, if there is one.
-    pub(crate) fn with_life(&self, act: impl FnOnce(&Life)) {
-        if let Some(life) = &*self.life.borrow() {
-            act(life);
+    /// Acts on the running process, if any.
+    pub(crate) fn with_process(&self, act: impl FnOnce(&Process)) {
+        if let Some(process) = &*self.process.borrow() {
+            act(process);
         }
         self.world.changed();
     }
 
-    /// The way into the process that runs.
+    /// Control of the running process.
     pub(crate) fn control(&self) -> Option<SnapshotControl> {
         self.control.borrow().clone()
     }
 
-    /// Asks the process that runs to stop; another one is started later.
+    /// Stops the running process; another one is started later.
     pub(crate) fn stop(&self) {
         self.stop.send_replace(true);
     }
 
-    /// Asks the process that runs to stop; it is the last.
+    /// Stops the running process, which is the last.
     pub(crate) fn end(&self) {
-        self.is_over.set(true);
+        self.is_finished.set(true);
         self.stop.send_replace(true);
     }
 
-    /// Starts processes until it is over or they have halted often enough.
+    /// Starts processes until the end of the run or the last restart after a halt.
     pub(crate) async fn run(&self) {
         let mut halts = 0;
-        while !self.is_over.get() {
+        while !self.is_finished.get() {
             self.stop.send_replace(false);
             let end = Box::pin(self.run_once()).await;
-            *self.life.borrow_mut() = None;
+            *self.process.borrow_mut() = None;
             *self.control.borrow_mut() = None;
             match end {
                 End::Died => {
-                    self.world.mark("died");
+                    self.world.cover("died");
                     self.note(|| "dies".to_owned());
                 }
                 End::Stopped => self.note(|| "stopped".to_owned()),
                 End::Failed(error) => {
                     self.note(|| format!("ends: {error}"));
-                    if self.explain(&error) {
+                    if self.check_end(&error) {
                         halts += 1;
                     }
                     if halts > STARTS_AFTER_HALT {
@@ -126,12 +127,12 @@ impl Node {
     async fn run_once(&self) -> End {
         let world = &self.world;
         self.starts.set(self.starts.get() + 1);
-        let is_unlucky = |sides| world.is_stormy.get() && world.dice.one_in(sides);
-        let calls = is_unlucky(6).then(|| world.dice.roll(150));
-        let frozen = is_unlucky(5).then(|| world.dice.roll(150));
-        let polls = is_unlucky(6).then(|| world.dice.roll(600));
-        let life = Rc::new(Life::new(self.name, calls, frozen));
-        *self.life.borrow_mut() = Some(Rc::clone(&life));
+        let chance = |sides| world.has_faults.get() && world.dice.one_in(sides);
+        let calls = chance(6).then(|| world.dice.roll(150));
+        let frozen = chance(5).then(|| world.dice.roll(150));
+        let polls = chance(6).then(|| world.dice.roll(600));
+        let process = Rc::new(Process::new(self.name, calls, frozen));
+        *self.process.borrow_mut() = Some(Rc::clone(&process));
         self.note(|| {
             format!("starts, to die after {calls:?} calls or {polls:?} polls, to be frozen after {frozen:?}")
         });
@@ -139,33 +140,39 @@ impl Node {
         let control = requests.control();
         *self.control.borrow_mut() = Some(control.clone());
         let mut connector = Connector {
-            source: MutantSource::new(SourceClient::new(world, &life)),
-            sink: MutantSink::new(SinkClient::new(world, &life)),
+            source: MutantSource::new(SourceClient::new(world, &process)),
+            checkpoints: CheckpointClient {
+                world: Rc::clone(world),
+                process: Rc::clone(&process),
+            },
+            sink: MutantSink::new(SinkClient::new(world, &process)),
             topics: TopicsClient {
                 world: Rc::clone(world),
-                life: Rc::clone(&life),
+                process: Rc::clone(&process),
             },
             registry: RegistryClient {
                 world: Rc::clone(world),
-                life: Rc::clone(&life),
+                process: Rc::clone(&process),
             },
             mapper: world.settings.mapper(),
             config: world.settings.delivery(),
             metrics: Metrics::default(),
+            state: ConnectorState::default(),
             requests,
-            status: watch::Sender::new(Status::default()),
+            describe: Describe::default(),
+            retry_jitter: RetryJitter::seeded(self.starts.get()),
         };
         let mut stopped = self.stop.subscribe();
         let stop = async move { drop(stopped.wait_for(|stop| *stop).await) };
-        let following = requests::follow(Rc::clone(world), control);
-        let process = async {
+        let signals = requests::read_signal_topic(Rc::clone(world), control);
+        let running = async {
             tokio::select! {
                 biased;
                 outcome = connector.run(stop) => outcome,
-                () = following => unreachable!("a topic is followed for ever"),
+                () = signals => unreachable!("reading the signal topic never ends"),
             }
         };
-        let outcome = life.live(Box::pin(process), polls).await;
+        let outcome = process.run(Box::pin(running), polls).await;
         match outcome {
             None => End::Died,
             Some(Ok(())) => End::Stopped,
@@ -173,24 +180,24 @@ impl Node {
         }
     }
 
-    /// Whether a process that ended by itself did so for a good reason; true when it halted.
-    fn explain(&self, error: &DeliveryError) -> bool {
+    /// Checks that a process ended for a known reason; returns whether it halted.
+    fn check_end(&self, error: &DeliveryError) -> bool {
         let world = &self.world;
         match error {
-            // Its process was held up, or the source hung, for longer than Kafka waits.
+            // The process was suspended, or the source hung, for longer than Kafka's transaction timeout.
             DeliveryError::Halt(Halt::TransactionTooSlow { .. }) => {
-                world.mark("halt: too slow");
+                world.cover("halt: too slow");
                 false
             }
             DeliveryError::Halt(halt) => {
-                world.mark(damage::name_of(halt));
+                world.cover(damage::name_of(halt));
                 let damage = world.damage();
                 if !damage::justifies(&damage, halt) {
-                    world.breach(Rule::HaltsAreRight, || {
+                    world.report_violation(Rule::HaltsAreJustified, || {
                         format!("halts for {halt:?} while there is {damage:?}")
                     });
                 }
-                world.broker.borrow_mut().note_halt(self.name);
+                world.broker.borrow_mut().record_halt(self.name);
                 if world.is_mutated(Mutation::WritesAfterHalt) {
                     self.write_checkpoint();
                 }
@@ -200,13 +207,13 @@ impl Node {
             DeliveryError::Registry { .. } => false,
             DeliveryError::Source(fault) if fault.to_string().starts_with("slot ") => false,
             error => {
-                world.breach(Rule::EndsAreExplained, || error.to_string());
+                world.report_violation(Rule::EndsAreExplained, || error.to_string());
                 false
             }
         }
     }
 
-    /// Writes the checkpoint once more, as nothing should.
+    /// Writes a checkpoint, which no instance may do after a halt.
     fn write_checkpoint(&self) {
         let mut broker = self.world.broker.borrow_mut();
         if let Some(current) = broker.checkpoint().cloned() {
@@ -216,6 +223,7 @@ impl Node {
                 enters_history: false,
                 expired: Vec::new(),
                 known_tables: None,
+                schemas: SchemaChanges::new(),
             };
             broker.store(transaction, &update);
             broker.end(transaction, crate::broker::State::Committed);

@@ -1,4 +1,4 @@
-//! Tables that come later, their publication, and transactions that run meanwhile.
+//! Tables that are created later, their publication, and transactions that run during it.
 
 use std::rc::Rc;
 
@@ -9,22 +9,22 @@ use walcast_pgoutput::{Lsn, Oid, Xid};
 
 use crate::database::{Database, note};
 use crate::fault::SimFault;
-use crate::log::{Change, Row, Table, Transaction};
+use crate::wal::{Change, Row, Table, Transaction};
 
-/// Log that a change of the publication takes.
+/// WAL size of a change of the publication.
 const PUBLISH_BYTES: u64 = 0x40;
-/// Log that a change of a transaction that runs takes.
+/// WAL size of a change of the running transaction.
 const CHANGE_BYTES: u64 = 0x80;
 
-/// Keys that only transactions which run for long change: nobody else waits for their locks.
+/// Keys that only long-running transactions change, so that no other transaction waits for their locks.
 const KEYS: std::ops::Range<i32> = 24..28;
 
-/// Tables that may be made later.
+/// Tables that may be created later.
 pub(crate) const LATER: [(&str, u32); 2] = [("items", 16_430), ("prices", 16_440)];
-/// The table that a wider configuration captures.
+/// The table that only the extended configuration captures.
 pub(crate) const AUDIT: Oid = Oid::new(16_420);
 
-/// A transaction that runs: its changes are in the log, and it is not committed.
+/// A running transaction: its changes are in WAL, and it is not committed.
 pub(crate) struct Running {
     xid: Xid,
     changes: Vec<(Lsn, Oid, Change)>,
@@ -38,7 +38,7 @@ impl Running {
 }
 
 impl Database {
-    /// A table is made that is captured, and that nobody has published; `None`: all are there.
+    /// Creates a captured table that is not published; `None` if all tables exist.
     pub(crate) fn add_table(&mut self) -> Option<Oid> {
         let is_new = |oid: u32| self.tables.iter().all(|table| table.oid != Oid::new(oid));
         let (name, oid) = LATER.into_iter().find(|(_, oid)| is_new(*oid))?;
@@ -46,20 +46,20 @@ impl Database {
             published_since: Lsn::MAX,
             ..Table::new(name, oid)
         });
-        self.late.insert(Oid::new(oid), self.wal_end);
+        self.added_later.insert(Oid::new(oid), self.wal_end);
         Some(Oid::new(oid))
     }
 
-    /// The configuration captures one more table.
-    pub(crate) fn widen(&mut self) {
+    /// Captures one more table.
+    pub(crate) fn capture_audit(&mut self) {
         let wal_end = self.wal_end;
         for table in self.tables.iter_mut().filter(|table| table.oid == AUDIT) {
             table.captured = true;
-            self.late.entry(AUDIT).or_insert(wal_end);
+            self.added_later.entry(AUDIT).or_insert(wal_end);
         }
     }
 
-    /// Makes the publication. `with_audit`: it holds a table that is not captured.
+    /// Creates the publication; `with_audit` adds a table that is not captured.
     pub(crate) fn create_publication(&mut self, tables: &[TableName], with_audit: bool) {
         let mut published = tables.to_vec();
         for table in &mut self.tables {
@@ -77,12 +77,12 @@ impl Database {
         });
     }
 
-    /// Adds tables to the publication, each once; `chance`: whether a transaction runs meanwhile that has changed them.
+    /// Adds tables to the publication; `chance` decides whether a running transaction has changed them.
     pub(crate) fn publish(&mut self, tables: &[TableName], chance: u64) -> Result<(), SimFault> {
         let publication = self.publication.as_ref();
-        let publication = publication.ok_or(SimFault::Lasting("publication does not exist"))?;
+        let publication = publication.ok_or(SimFault::Permanent("publication does not exist"))?;
         if tables.iter().any(|table| publication.tables.contains(table)) {
-            return Err(SimFault::Lasting("table is already member of publication"));
+            return Err(SimFault::Permanent("table is already member of publication"));
         }
         let published = self.tables.iter().filter(|table| tables.contains(&table.name));
         let published: Vec<Oid> = published
@@ -90,7 +90,7 @@ impl Database {
             .filter(|oid| *oid != crate::database::SIGNALS)
             .collect();
         if chance.is_multiple_of(2) && self.running.is_none() {
-            self.run(&published, chance);
+            self.begin_running(&published, chance);
         }
         let wal_end = self.wal_end;
         for table in self
@@ -104,12 +104,12 @@ impl Database {
         if let Some(publication) = &mut self.publication {
             publication.tables.extend(tables.iter().cloned());
         }
-        self.write_elsewhere(PUBLISH_BYTES);
+        self.write_unrelated_wal(PUBLISH_BYTES);
         Ok(())
     }
 
-    /// A transaction begins that changes tables.
-    fn run(&mut self, tables: &[Oid], chance: u64) {
+    /// Begins a transaction that changes tables.
+    fn begin_running(&mut self, tables: &[Oid], chance: u64) {
         let mut changes = Vec::new();
         let mut versions = Vec::new();
         for table in tables {
@@ -117,14 +117,14 @@ impl Database {
                 let version = self.new_version(*table, chance + u64::from(id.unsigned_abs()));
                 versions.push(version);
                 let row: Row = vec![Some(id.to_string()), Some(note(version, 0))];
-                let is_there = self.rows.of(*table).any(|(key, _)| key == id);
-                let change = if is_there {
+                let exists = self.rows.of(*table).any(|(key, _)| key == id);
+                let change = if exists {
                     Change::Update(None, row)
                 } else {
                     Change::Insert(row)
                 };
                 changes.push((self.wal_end, *table, change));
-                self.write_elsewhere(CHANGE_BYTES);
+                self.write_unrelated_wal(CHANGE_BYTES);
             }
         }
         let xid = self.new_xid();
@@ -135,7 +135,7 @@ impl Database {
         });
     }
 
-    /// The transaction that runs is committed.
+    /// Commits the running transaction.
     pub(crate) fn commit_running(&mut self) {
         let Some(running) = self.running.take() else {
             return;
@@ -149,20 +149,20 @@ impl Database {
         for (logged, lsn) in transaction.changes.iter_mut().zip(lsns) {
             logged.lsn = lsn;
         }
-        self.take_over(transaction);
+        self.append(transaction);
     }
 
-    /// Since when a table is published.
+    /// Position since which a table is published.
     pub(crate) fn published_since(&self, oid: Oid) -> Lsn {
         let table = self.tables.iter().find(|table| table.oid == oid);
         table.map_or(Lsn::INVALID, |table| table.published_since)
     }
 
-    /// From where on the changes of a table are to be in Kafka; of one that came later, from the first snapshot on that was
-    /// read of it, which shows all that was before. `reads`: whether its rows are read.
+    /// Position from which all changes of a table must be in Kafka. For a table added later it is the first snapshot in which the
+    /// table was read, since that shows all earlier changes. `reads`: whether rows are read.
     pub(crate) fn delivers(&self, oid: Oid, reads: bool) -> Lsn {
-        let from = self.delivers_from.unwrap_or(Lsn::MAX);
-        let Some(late) = self.late.get(&oid) else {
+        let from = self.delivery_start.unwrap_or(Lsn::MAX);
+        let Some(late) = self.added_later.get(&oid) else {
             return from;
         };
         if !reads {

@@ -2,42 +2,42 @@
 
 use std::rc::Rc;
 
-use walcast_delivery::{BoxedFault, SchemaRegistry};
+use walcast_delivery::{BoxedPortError, SchemaRegistry};
 use walcast_mapper::SchemaId;
 
 use crate::fault::SimFault;
-use crate::life::Life;
+use crate::process::Process;
 use crate::world::{System, World};
 
 /// The registry's state.
 #[derive(Default)]
 pub(crate) struct Schemas {
-    pub(crate) is_away: bool,
-    /// Whether it refuses what it does not have.
-    pub(crate) refuses: bool,
-    /// Subject and schema; a schema's id is its place, from 1.
+    pub(crate) is_unavailable: bool,
+    /// Whether the registry rejects new schemas.
+    pub(crate) rejects: bool,
+    /// Subject and schema; the id of a schema is its index, from 1.
     registered: Vec<(String, String)>,
 }
 
-/// One process's client.
+/// The client of a process.
 pub(crate) struct RegistryClient {
     pub(crate) world: Rc<World>,
-    pub(crate) life: Rc<Life>,
+    pub(crate) process: Rc<Process>,
 }
 
 impl SchemaRegistry for RegistryClient {
-    // Nothing is remembered on the client's side.
+    // The fake has no client-side cache.
     fn forget(&mut self) {}
 
-    async fn register(&mut self, subject: &str, schema: &str) -> Result<SchemaId, BoxedFault> {
-        let (world, life) = (&self.world, &self.life);
-        world.reach(life, System::Registry).await?;
+    async fn register(&mut self, subject: &str, schema: &str) -> Result<SchemaId, BoxedPortError> {
+        let (world, process) = (&self.world, &self.process);
+        world.wait_available(process, System::Registry).await?;
         let register = || {
             let mut schemas = world.registry.borrow_mut();
             let is_entry = |known: &(String, String)| known.0 == subject && known.1 == schema;
             let known = schemas.registered.iter().position(is_entry);
-            if known.is_none() && schemas.refuses {
-                return Err(SimFault::Refused);
+            if known.is_none() && schemas.rejects {
+                return Err(SimFault::Rejected);
             }
             let place = known.unwrap_or_else(|| {
                 schemas.registered.push((subject.to_owned(), schema.to_owned()));
@@ -47,6 +47,6 @@ impl SchemaRegistry for RegistryClient {
                 u32::try_from(place + 1).expect("registries here are small"),
             ))
         };
-        world.call(life, "register", register).await
+        world.call(process, "register", register).await
     }
 }

@@ -1,46 +1,46 @@
-//! Who asks for rows while changes are streamed: by command, by the signal topic, by rows of the signal table.
+//! Clients that request rows while changes are streamed: by command, by the signal topic, and by rows of the signal table.
 //!
-//! Each request to read carries a condition of its own, which chooses all rows: by it the checker tells for which request a
-//! row was read.
+//! Each request to read has a unique condition that selects all rows, by which the checker assigns a row that was read to its
+//! request.
 
 use std::rc::Rc;
 
 use tokio::time::{Duration, sleep, timeout};
-use walcast_delivery::{Marks, Selection, SnapshotCommand, SnapshotControl, SnapshotUnanswered};
+use walcast_delivery::{Selection, SnapshotCommand, SnapshotControl, SnapshotType, SnapshotUnanswered};
 use walcast_mapper::TableName;
 
 use crate::node::Node;
 use crate::world::World;
 
-/// How often somebody looks at the end of a run whether reading is paused.
+/// Interval at which reading is resumed at the end of a run.
 const RESUME_INTERVAL: Duration = Duration::from_secs(5);
-/// How long an instance that does not lead is waited for then.
-const RESUME_PATIENCE: Duration = Duration::from_secs(10);
+/// Limit of the wait for an instance that does not lead.
+const RESUME_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a follower of the signal topic waits when nobody takes a signal.
+/// Pause of the reader of the signal topic after a signal was not accepted.
 const SIGNAL_PAUSE: Duration = Duration::from_millis(25);
 
-/// Tables that are asked for.
+/// Tables that are requested.
 const PATTERNS: [&str; 4] = ["public.accounts", "public.orders", "public.o*", "*.*"];
 
-/// What was asked for, and what was answered.
+/// The requests of a run, and their answers.
 #[derive(Default)]
 pub(crate) struct Requests {
-    /// The signal topic; a record's offset is its place.
-    pub(crate) topic: Vec<Signalled>,
+    /// The signal topic; the offset of a record is its index.
+    pub(crate) topic: Vec<SentSignal>,
     pub(crate) starts: Vec<Start>,
     pub(crate) stops: Vec<Stop>,
-    /// Counts what happens to requests, so that they have an order.
+    /// Counter that orders the events of requests.
     moment: u64,
     made: u64,
 }
 
 /// A signal.
 #[derive(Clone, Debug)]
-pub(crate) struct Signalled {
+pub(crate) struct SentSignal {
     /// The text of a record of the topic.
     pub(crate) text: String,
-    /// What it asks to be read, by the condition; `None`: it asks for something else.
+    /// The condition of a request to read; `None` for other signals.
     pub(crate) filter: Option<String>,
     pub(crate) table: TableName,
     pub(crate) sent: u64,
@@ -51,18 +51,18 @@ pub(crate) struct Signalled {
 pub(crate) struct Start {
     pub(crate) filter: String,
     pub(crate) sent: u64,
-    /// The tables that are read, as they were answered; `None`: it was refused.
+    /// The tables in the answer; `None` if the request was rejected.
     pub(crate) tables: Option<Vec<String>>,
-    /// The last version of any row at that moment.
+    /// The newest version of any row at the answer.
     pub(crate) version: u64,
 }
 
-/// A request to read no more, whatever came of it.
+/// A request to stop reading, whatever its answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Stop {
-    /// Of one table, or of all.
+    /// The table, or `None` for all.
     pub(crate) table: Option<String>,
-    /// Until then it may be carried out; `None`: still.
+    /// Moment until which the request may be executed; `None` while it is pending.
     pub(crate) done: Option<u64>,
 }
 
@@ -74,10 +74,10 @@ impl Requests {
 
     fn new_filter(&mut self) -> String {
         self.made += 1;
-        format!("request {}", self.made)
+        format!("request = {}", self.made)
     }
 
-    /// Whether reading a table may have been stopped after a moment.
+    /// Whether the read of a table may have been stopped after a moment.
     pub(crate) fn may_be_stopped(&self, table: &str, sent: u64) -> bool {
         self.stops.iter().any(|stop| {
             stop.table.as_deref().is_none_or(|one| one == table) && stop.done.is_none_or(|done| done > sent)
@@ -85,35 +85,35 @@ impl Requests {
     }
 }
 
-/// Asks an instance one thing after the other, as long as things happen.
-pub(crate) async fn ask(world: &World, node: &Node) {
+/// Sends requests to an instance, one after the other, while faults occur.
+pub(crate) async fn send_requests(world: &World, node: &Node) {
     let pause_ms = world.settings.request_pause_ms;
-    while world.settings.asks && world.is_stormy.get() {
+    while world.settings.has_requests && world.has_faults.get() {
         sleep(Duration::from_millis(1 + world.dice.roll(pause_ms))).await;
-        let Some(control) = node.control().filter(|_| world.is_stormy.get()) else {
+        let Some(control) = node.control().filter(|_| world.has_faults.get()) else {
             continue;
         };
         match world.dice.roll(8) {
-            0 => ask_to_stop(world, &control).await,
-            1 | 2 => tell(world, "pause", &control.ask(SnapshotCommand::Pause).await),
-            3 => tell(world, "resume", &control.ask(SnapshotCommand::Resume).await),
-            _ => ask_to_start(world, &control).await,
+            0 => request_stop(world, &control).await,
+            1 | 2 => record_answer(world, "pause", &control.ask(SnapshotCommand::Pause).await),
+            3 => record_answer(world, "resume", &control.ask(SnapshotCommand::Resume).await),
+            _ => request_start(world, &control).await,
         }
     }
 }
 
-fn tell<T>(world: &World, what: &str, answer: &Result<T, SnapshotUnanswered>) {
-    world.mark(match answer {
+fn record_answer<T>(world: &World, request: &str, answer: &Result<T, SnapshotUnanswered>) {
+    world.cover(match answer {
         Ok(_) => "request answered",
-        Err(SnapshotUnanswered::Refused(_)) => "request refused",
+        Err(SnapshotUnanswered::Rejected(_)) => "request rejected",
         Err(_) => "request lost",
     });
-    world.trace.note("somebody", || {
-        format!("asks to {what}: {:?}", answer.as_ref().err())
+    world.trace.note("client", || {
+        format!("requests {request}: {:?}", answer.as_ref().err())
     });
 }
 
-async fn ask_to_start(world: &World, control: &SnapshotControl) {
+async fn request_start(world: &World, control: &SnapshotControl) {
     let (filter, sent) = {
         let mut requests = world.requests.borrow_mut();
         (requests.new_filter(), requests.tick())
@@ -122,26 +122,28 @@ async fn ask_to_start(world: &World, control: &SnapshotControl) {
     let selection = Selection {
         tables: pattern.parse().expect("a pattern"),
         filter: Some(filter.clone()),
-        letters: Vec::new(),
+        dead_letters: Vec::new(),
         former_keys: Vec::new(),
     };
     let command = SnapshotCommand::Start {
         tables: vec![selection],
-        marks: *world.dice.pick(&[Marks::Initial, Marks::Incremental]),
+        marks: *world
+            .dice
+            .pick(&[SnapshotType::Initial, SnapshotType::Incremental]),
         id: None,
     };
     let answer = control.ask(command).await;
-    tell(world, &format!("start {pattern}, {filter}"), &answer);
+    record_answer(world, &format!("start {pattern}, {filter}"), &answer);
     let tables = match answer {
         Ok(answer) => Some(answer.tables),
-        Err(SnapshotUnanswered::Refused(_)) => None,
-        // Whether it is carried out is not known.
+        Err(SnapshotUnanswered::Rejected(_)) => None,
+        // It is unknown whether the request is executed.
         Err(_) => return,
     };
-    if world.is_over.get() {
+    if world.is_finished.get() {
         return;
     }
-    let version = world.database.borrow().versions_made();
+    let version = world.database.borrow().last_version();
     world.requests.borrow_mut().starts.push(Start {
         filter,
         sent,
@@ -150,7 +152,7 @@ async fn ask_to_start(world: &World, control: &SnapshotControl) {
     });
 }
 
-async fn ask_to_stop(world: &World, control: &SnapshotControl) {
+async fn request_stop(world: &World, control: &SnapshotControl) {
     let table = *world.dice.pick(&[Some(PATTERNS[0]), Some(PATTERNS[1]), None]);
     let tables = table.map(|table| table.parse().expect("a pattern"));
     let place = {
@@ -161,18 +163,18 @@ async fn ask_to_stop(world: &World, control: &SnapshotControl) {
     };
     let tables = tables.into_iter().collect();
     let answer = control.ask(SnapshotCommand::Stop { tables }).await;
-    tell(world, "stop", &answer);
+    record_answer(world, "stop", &answer);
     let mut requests = world.requests.borrow_mut();
     let done = requests.tick();
     requests.stops[place].done = Some(done);
 }
 
-/// Writes signals, as long as things happen.
-pub(crate) async fn signal(world: &World) {
+/// Writes signals while faults occur.
+pub(crate) async fn send_signals(world: &World) {
     let pause_ms = world.settings.request_pause_ms;
-    while world.settings.signals && world.is_stormy.get() {
+    while world.settings.has_signals && world.has_faults.get() {
         sleep(Duration::from_millis(1 + world.dice.roll(pause_ms))).await;
-        if !world.is_stormy.get() {
+        if !world.has_faults.get() {
             return;
         }
         let names = world.database.borrow().captured_names();
@@ -187,7 +189,7 @@ pub(crate) async fn signal(world: &World) {
             2 => ("drop-tables", "{}".to_owned()),
             _ => ("execute-snapshot", execute(&table, &filter)),
         };
-        let signalled = Signalled {
+        let sent_signal = SentSignal {
             text: format!(r#"{{"type":"{kind}","data":{data}}}"#),
             filter: (kind == "execute-snapshot").then_some(filter),
             table,
@@ -195,15 +197,15 @@ pub(crate) async fn signal(world: &World) {
         };
         world
             .trace
-            .note("somebody", || format!("signals {}", signalled.text));
+            .note("client", || format!("signals {}", sent_signal.text));
         if world.settings.signal_table && world.dice.one_in(2) {
             let mut database = world.database.borrow_mut();
-            if !database.is_away && !database.is_held {
-                world.mark("signal in a row");
-                database.signal(kind, &data, signalled);
+            if !database.is_unavailable && !database.is_read_only {
+                world.cover("signal in a row");
+                database.signal(kind, &data, sent_signal);
             }
         } else {
-            world.requests.borrow_mut().topic.push(signalled);
+            world.requests.borrow_mut().topic.push(sent_signal);
         }
         world.changed();
     }
@@ -215,20 +217,20 @@ fn execute(table: &TableName, filter: &str) -> String {
     )
 }
 
-/// Hands the records of the topic to a process, as long as it lives.
-pub(crate) async fn follow(world: Rc<World>, control: SnapshotControl) {
-    if !world.settings.signals {
+/// Passes the records of the topic to a process while it runs.
+pub(crate) async fn read_signal_topic(world: Rc<World>, control: SnapshotControl) {
+    if !world.settings.has_signals {
         std::future::pending::<()>().await;
     }
     loop {
-        // The stream is begun anew meanwhile, and takes requests again then.
-        let Err(_) = try_follow(&world, &control).await;
-        world.mark("signal not stored");
+        // The stream is restarting, and accepts requests again afterwards.
+        let Err(_) = try_read_signal_topic(&world, &control).await;
+        world.cover("signal not stored");
         sleep(SIGNAL_PAUSE).await;
     }
 }
 
-async fn try_follow(
+async fn try_read_signal_topic(
     world: &World,
     control: &SnapshotControl,
 ) -> Result<std::convert::Infallible, SnapshotUnanswered> {
@@ -243,15 +245,15 @@ async fn try_follow(
     }
 }
 
-/// At the end of a run nothing stays paused.
+/// Resumes reading at the end of a run.
 pub(crate) async fn resume(world: &World, nodes: &[Rc<Node>]) {
     loop {
         sleep(RESUME_INTERVAL).await;
-        if world.is_stormy.get() {
+        if world.has_faults.get() {
             continue;
         }
         for control in nodes.iter().filter_map(|node| node.control()) {
-            drop(timeout(RESUME_PATIENCE, control.ask(SnapshotCommand::Resume)).await);
+            drop(timeout(RESUME_TIMEOUT, control.ask(SnapshotCommand::Resume)).await);
         }
     }
 }

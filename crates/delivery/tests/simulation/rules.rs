@@ -1,74 +1,74 @@
-//! What must hold, and what was found where it did not.
+//! The rules that a run must keep, and their violations.
 
 use std::fmt;
 
-/// A promise.
+/// A rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rule {
-    /// Every change of a captured table is in Kafka when a run has come to its end.
+    /// Every change of a captured table is in Kafka at the end of a run.
     NothingLost,
-    /// Each of them once.
-    NothingDoubled,
-    /// In commit order.
+    /// Every change is in Kafka once.
+    NothingDuplicated,
+    /// Changes are in commit order.
     NothingReordered,
-    /// A transaction is seen as a whole.
-    NothingTorn,
-    /// What is in Kafka was committed.
+    /// A transaction becomes visible as a whole.
+    NothingSplit,
+    /// Every record in Kafka is of a committed change.
     NothingInvented,
-    /// A row that was read stands behind the change that made it and before the one that changed it.
-    RowsAtTheirPlace,
-    /// A row that was read is there once.
-    RowsOnce,
-    /// At the end the last record of a key is its newest state, and no row is missing.
+    /// A row that was read follows the change that wrote it and precedes the next change of it.
+    RowsInOrder,
+    /// A row is read once for each request and file.
+    RowsReadOnce,
+    /// At the end of a run the last record of each key has its newest state, and no row is missing.
     NewestStateLast,
-    /// Rows that were asked for are read, where it was answered that they are; a signal is carried out.
-    RequestsAreCarriedOut,
-    /// Only what a committed checkpoint covers is confirmed.
+    /// Acknowledged requests are executed, and so are signals that the checkpoint has passed.
+    RequestsAreExecuted,
+    /// Only positions that a committed checkpoint covers are confirmed.
     ConfirmedIsCheckpointed,
-    /// No stream begins while the source lacks what was not delivered, or has lost what was.
+    /// No stream starts while the source is damaged.
     DamageHalts,
-    /// What halts says what is really so.
-    HaltsAreRight,
-    /// Who has halted writes nothing any more, and neither does who begins after it.
-    SilentAfterHalt,
-    /// When nothing fails any more, everything arrives.
-    ComesToItsEnd,
-    /// A connector ends only for reasons that are known.
+    /// A halt reports damage that exists.
+    HaltsAreJustified,
+    /// No Kafka transaction is committed after a halt, by the halted instance or a later one.
+    NoWritesAfterHalt,
+    /// All changes are delivered once faults have stopped.
+    RunCompletes,
+    /// A connector ends only for known reasons.
     EndsAreExplained,
-    /// Whatever comes, nothing panics.
+    /// No run panics.
     NoPanic,
 }
 
 impl Rule {
     pub(crate) const ALL: [Rule; 16] = [
         Rule::NothingLost,
-        Rule::NothingDoubled,
+        Rule::NothingDuplicated,
         Rule::NothingReordered,
-        Rule::NothingTorn,
+        Rule::NothingSplit,
         Rule::NothingInvented,
-        Rule::RowsAtTheirPlace,
-        Rule::RowsOnce,
+        Rule::RowsInOrder,
+        Rule::RowsReadOnce,
         Rule::NewestStateLast,
-        Rule::RequestsAreCarriedOut,
+        Rule::RequestsAreExecuted,
         Rule::ConfirmedIsCheckpointed,
         Rule::DamageHalts,
-        Rule::HaltsAreRight,
-        Rule::SilentAfterHalt,
-        Rule::ComesToItsEnd,
+        Rule::HaltsAreJustified,
+        Rule::NoWritesAfterHalt,
+        Rule::RunCompletes,
         Rule::EndsAreExplained,
         Rule::NoPanic,
     ];
 }
 
-/// A promise that was broken.
+/// A violation of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Breach {
+pub(crate) struct Violation {
     pub(crate) rule: Rule,
-    pub(crate) what: String,
+    pub(crate) text: String,
 }
 
-impl fmt::Display for Breach {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {}", self.rule, self.what)
+        write!(f, "{:?}: {}", self.rule, self.text)
     }
 }

@@ -12,41 +12,40 @@ use crate::events;
 use crate::mutation::Mutation;
 use crate::node::Node;
 use crate::requests;
-use crate::rules::{Breach, Rule};
+use crate::rules::{Rule, Violation};
 use crate::verdict;
 use crate::workload;
 use crate::world::World;
 
-/// How long a run may take to come to its end once nothing fails any more, on a clock that only moves when nothing else
-/// can.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// Limit of the rest of a run after faults have stopped, on a paused clock that advances only when all tasks are idle.
+const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// What was asked for a moment ago is stored in less, when nothing fails.
-const QUIET: Duration = Duration::from_secs(5);
+/// Time within which a request is stored when there are no faults.
+const QUIET_PERIOD: Duration = Duration::from_secs(5);
 
-/// How often a server looks after its connections.
+/// Interval of the server's periodic work.
 const TICK: Duration = Duration::from_millis(400);
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Report {
-    pub(crate) breaches: Vec<Breach>,
+    pub(crate) violations: Vec<Violation>,
     pub(crate) trace: Vec<String>,
-    /// Records that a consumer sees, each of which was checked.
+    /// Number of records that a consumer sees, each of which was checked.
     pub(crate) records: usize,
-    /// Processes that were started.
+    /// Number of processes that were started.
     pub(crate) starts: u64,
-    /// What happened how often.
-    pub(crate) marks: BTreeMap<&'static str, u64>,
+    /// Number of occurrences of each covered situation.
+    pub(crate) coverage: BTreeMap<&'static str, u64>,
 }
 
 impl Report {
     pub(crate) fn breaks(&self, rule: Rule) -> bool {
-        self.breaches.iter().any(|breach| breach.rule == rule)
+        self.violations.iter().any(|violation| violation.rule == rule)
     }
 }
 
-/// Plays a seed.
+/// Runs a seed.
 pub(crate) fn play(seed: u64, mutation: Option<Mutation>, is_traced: bool) -> Report {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -56,9 +55,9 @@ pub(crate) fn play(seed: u64, mutation: Option<Mutation>, is_traced: bool) -> Re
     runtime.block_on(async {
         let world = Rc::new(World::new(seed, mutation, is_traced));
         let nodes = nodes(&world);
-        let mut outcome = Box::pin(live(Rc::clone(&world), nodes.clone()));
+        let mut outcome = Box::pin(run_world(Rc::clone(&world), nodes.clone()));
         let outcome = std::future::poll_fn(|context| {
-            // A panic is a finding of this seed; the others are still to be played.
+            // A panic is a finding of this seed; the other seeds still run.
             match catch_unwind(AssertUnwindSafe(|| outcome.as_mut().poll(context))) {
                 Ok(poll) => poll.map(Ok),
                 Err(panic) => std::task::Poll::Ready(Err(panic)),
@@ -70,16 +69,16 @@ pub(crate) fn play(seed: u64, mutation: Option<Mutation>, is_traced: bool) -> Re
                 .or(panic.downcast_ref::<&str>().copied())
                 .unwrap_or("no text")
                 .to_owned();
-            world.breach(Rule::NoPanic, || text);
+            world.report_violation(Rule::NoPanic, || text);
         }
-        let breaches = world.breaches.borrow().clone();
+        let violations = world.violations.borrow().clone();
         let records = world.broker.borrow().visible().count();
         Report {
-            breaches,
+            violations,
             trace: world.trace.events(),
             records,
             starts: nodes.iter().map(|node| node.starts.get()).sum(),
-            marks: world.marks(),
+            coverage: world.coverage(),
         }
     })
 }
@@ -92,7 +91,7 @@ fn nodes(world: &Rc<World>) -> Vec<Rc<Node>> {
     nodes
 }
 
-async fn live(world: Rc<World>, nodes: Vec<Rc<Node>>) {
+async fn run_world(world: Rc<World>, nodes: Vec<Rc<Node>>) {
     world.trace.note("settings", || format!("{:?}", world.settings));
     for _ in 0..world.settings.transactions_before {
         workload::write_one(&world);
@@ -103,66 +102,66 @@ async fn live(world: Rc<World>, nodes: Vec<Rc<Node>>) {
             Box::pin(node.run()).await;
         }
     };
-    let everything = async {
-        tokio::join!(story(&world, &nodes), Box::pin(nodes[0].run()), second);
+    let scenario = async {
+        tokio::join!(run_scenario(&world, &nodes), Box::pin(nodes[0].run()), second);
     };
-    let asking = async {
+    let clients = async {
         tokio::join!(
-            requests::ask(&world, &nodes[0]),
+            requests::send_requests(&world, &nodes[0]),
             async {
                 if let Some(node) = nodes.get(1) {
-                    requests::ask(&world, node).await;
+                    requests::send_requests(&world, node).await;
                 }
             },
-            requests::signal(&world),
+            requests::send_signals(&world),
             requests::resume(&world, &nodes),
         );
     };
     tokio::select! {
         biased;
-        outcome = tokio::time::timeout(PATIENCE * 10, everything) => {
+        outcome = tokio::time::timeout(TIMEOUT * 10, scenario) => {
             if outcome.is_err() {
-                world.breach(Rule::ComesToItsEnd, || "processes do not stop".to_owned());
+                world.report_violation(Rule::RunCompletes, || "processes do not stop".to_owned());
             }
         }
-        () = keep_house(&world) => {}
-        () = Box::pin(asking) => {}
+        () = run_server(&world) => {}
+        () = Box::pin(clients) => {}
     }
     let is_complete = !nodes.iter().all(|node| node.has_halted());
-    verdict::judge(&world, is_complete);
+    verdict::check(&world, is_complete);
 }
 
-/// Everything that happens; then nothing more does, and all must come to its end.
-async fn story(world: &Rc<World>, nodes: &[Rc<Node>]) {
+/// Runs the workload and the events, then waits without faults until all changes are delivered.
+async fn run_scenario(world: &Rc<World>, nodes: &[Rc<Node>]) {
     tokio::join!(
         workload::write(Rc::clone(world)),
-        events::happen(Rc::clone(world), nodes.to_vec())
+        events::run(Rc::clone(world), nodes.to_vec())
     );
-    world.is_stormy.set(false);
-    world.trace.note("EVENT", || "nothing fails any more".to_owned());
+    world.has_faults.set(false);
+    world.trace.note("EVENT", || "faults have stopped".to_owned());
     let is_over = || nodes.iter().all(|node| node.has_halted()) || is_delivered(world);
     let stays_over = async {
         loop {
             world.until(is_over).await;
-            sleep(QUIET).await;
+            sleep(QUIET_PERIOD).await;
             if is_over() {
                 return;
             }
         }
     };
-    if tokio::time::timeout(PATIENCE, stays_over).await.is_err() {
-        world.breach(Rule::ComesToItsEnd, || {
+    if tokio::time::timeout(TIMEOUT, stays_over).await.is_err() {
+        world.report_violation(Rule::RunCompletes, || {
             let checkpoint = world.broker.borrow().checkpoint().cloned();
-            format!("not everything is delivered, the checkpoint is {checkpoint:?}")
+            format!("changes are undelivered, the checkpoint is {checkpoint:?}")
         });
     }
-    world.is_over.set(true);
+    world.is_finished.set(true);
     for node in nodes {
         node.end();
     }
 }
 
-/// Whether the checkpoint says that everything is in Kafka, and the slot was told.
+/// Whether the checkpoint covers all changes, requests and tables, and is confirmed to the slot.
 fn is_delivered(world: &World) -> bool {
     let broker = world.broker.borrow();
     let database = world.database.borrow();
@@ -172,14 +171,14 @@ fn is_delivered(world: &World) -> bool {
     let Some(confirmed) = database.confirmed() else {
         return false;
     };
-    let end = database.log.last().map(|last| last.next_lsn());
-    let is_told = world.settings.replay_keep_bytes.is_some() || Some(confirmed) >= end;
+    let end = database.wal.last().map(|last| last.next_lsn());
+    let is_confirmed = world.settings.replay_retention_bytes.is_some() || Some(confirmed) >= end;
     let signals = i64::try_from(world.requests.borrow().topic.len()).ok();
-    let is_heard = !world.settings.signals || checkpoint.signals_read >= signals;
+    let has_read_signals = !world.settings.has_signals || checkpoint.signals_read >= signals;
     let is_all = Some(position_here(&database, checkpoint)) >= end
         && checkpoint.snapshot.is_none()
-        && is_told
-        && is_heard;
+        && is_confirmed
+        && has_read_signals;
     let known = broker.known_tables();
     let mut captured = database.tables.iter().filter(|table| table.captured);
     let is_all = is_all
@@ -189,32 +188,32 @@ fn is_delivered(world: &World) -> bool {
     is_all && !world.damage().iter().any(Damage::must_halt)
 }
 
-/// What a server does on its own clock: it hears status updates, notices that clients are gone, and writes the slot to
-/// disk now and then.
-async fn keep_house(world: &World) {
+/// Periodic work of the server: it processes status updates, notices lost clients, commits the running transaction, and writes the
+/// slot to disk.
+async fn run_server(world: &World) {
     loop {
         sleep(TICK).await;
         let mut database = world.database.borrow_mut();
-        if database.is_away {
+        if database.is_unavailable {
             continue;
         }
-        let gone = database.connections.iter().filter(|(_, connection)| {
+        let lost = database.connections.iter().filter(|(_, connection)| {
             connection
                 .noticed_at
                 .is_some_and(|at| at <= tokio::time::Instant::now())
         });
-        let gone: Vec<u64> = gone.map(|(number, _)| *number).collect();
-        for number in &gone {
+        let lost: Vec<u64> = lost.map(|(number, _)| *number).collect();
+        for number in &lost {
             database.disconnect(*number);
         }
-        let heard = database
+        let received = database
             .connections
             .values_mut()
             .filter_map(|connection| connection.confirmed.take());
-        if let Some(confirmed) = heard.max() {
+        if let Some(confirmed) = received.max() {
             database.confirm(confirmed);
         }
-        if world.dice.one_in(3) && !database.is_held {
+        if world.dice.one_in(3) && !database.is_read_only {
             database.commit_running();
         }
         if world.dice.one_in(4) {

@@ -1,99 +1,99 @@
-//! Which seeds are played: some in every test run, as many as are asked for by `cargo xtask simulate`, and those that
-//! have shown something.
+//! The seeds that run: a number of them in every test run, any number with `cargo xtask simulate`, and those that have found a
+//! fault.
 
 use std::collections::BTreeMap;
 
 use crate::mutation::Mutation;
 use crate::run::{Report, play};
 
-/// Seeds of a usual test run.
+/// Number of seeds in a default test run.
 const SEEDS: u64 = 500;
-/// The first seed to be played, and how many are, where not the usual ones are wanted.
+/// Variables for the first seed and the number of seeds, instead of the default.
 const FROM: &str = "WALCAST_SIMULATION_FROM";
 const COUNT: &str = "WALCAST_SIMULATION_SEEDS";
 
-/// After so many seeds it is told how far it is.
-const TOLD_EVERY: u64 = 250;
+/// Number of seeds between two progress messages.
+const PROGRESS_EVERY: u64 = 250;
 
-/// Seeds that have shown something, a line each: the seed, then what it showed.
+/// Seeds that have found a fault, one per line: the seed, then the fault.
 const REGRESSIONS: &str = include_str!("regressions.txt");
 
-/// What seeds come to. One that no seed comes to any more means that the model has changed, and not the connector.
-const REACHED: [&str; 49] = [
+/// Situations that the seeds must cover. One that no seed covers any more means that the model has changed, not the connector.
+const COVERED: [&str; 49] = [
     "server restarts",
-    "fails over to synced",
+    "fails over to synchronized",
     "fails over to lagging",
     "fails over without slot",
     "restored to point",
-    "set back",
-    "writes on after being set back",
+    "data directory rewound",
+    "writes after being rewound",
     "slot advanced",
     "slot dropped",
-    "slot dropped and made again",
+    "slot recreated",
     "slot lost",
-    "broker away",
-    "registry away",
-    "registry refuses",
+    "broker unavailable",
+    "registry unavailable",
+    "registry rejects",
     "table rewritten",
     "read again from another file",
     "request answered",
-    "request refused",
+    "request rejected",
     "request lost",
-    "request carried out",
+    "request executed",
     "signal in a row",
-    "signal carried out",
-    "signal while others read",
+    "signal executed",
+    "signal during another read",
     "signal not stored",
     "table appears",
     "configuration widened",
     "published while a transaction runs",
-    "left out by an old server",
+    "omitted by an old server",
     "process killed",
     "process stopped",
     "process frozen",
     "died",
     "fenced",
-    "refused",
-    "nobody answers",
+    "rejected",
+    "no answer",
     "the server closed the connection",
-    "in doubt, done",
-    "in doubt, not done",
-    "in doubt, on its way",
+    "in doubt, committed",
+    "in doubt, aborted",
+    "in doubt, in flight",
     "split",
     "later snapshot",
-    "table emptied since",
-    "taken back and seen",
+    "table truncated since",
+    "lost and visible",
     "halt: slot missing",
     "halt: slot lost",
     "halt: slot advanced",
     "halt: ahead of promoted",
     "halt: ahead of server",
-    "halt: other history",
+    "halt: diverged history",
 ];
 
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(
         text.parse()
-            .unwrap_or_else(|_| panic!("{variable} is no number: {text}")),
+            .unwrap_or_else(|_| panic!("{variable} is not a number: {text}")),
     )
 }
 
-/// Plays a seed once more, with its trace, and ends the test where it breaks a rule.
+/// Runs a seed again with its trace, prints it, and fails the test.
 fn fail(seed: u64) -> ! {
     let report = play(seed, None, true);
     for event in &report.trace {
         eprintln!("{event}");
     }
-    for breach in &report.breaches {
-        eprintln!("seed {seed} breaks {breach}");
+    for violation in &report.violations {
+        eprintln!("seed {seed} breaks {violation}");
     }
-    panic!("seed {seed} breaks a rule; again: cargo xtask simulate --from {seed} --seeds 1");
+    panic!("seed {seed} breaks a rule; repeat it: cargo xtask simulate --from {seed} --seeds 1");
 }
 
 fn check(seed: u64) -> Report {
     let report = play(seed, None, false);
-    if report.breaches.is_empty() {
+    if report.violations.is_empty() {
         return report;
     }
     fail(seed)
@@ -108,22 +108,22 @@ fn every_seed_holds() {
         let report = check(from + done - 1);
         records += report.records;
         starts += report.starts;
-        if done % TOLD_EVERY == 0 || done == count {
+        if done % PROGRESS_EVERY == 0 || done == count {
             println!("seeds {done} records {records} starts {starts}");
         }
     }
 }
 
 #[test]
-fn seeds_that_have_shown_something_hold() {
+fn regression_seeds_hold() {
     for line in REGRESSIONS.lines().filter(|line| !line.starts_with('#')) {
         let seed = line.split_whitespace().next().and_then(|seed| seed.parse().ok());
-        check(seed.expect("each line begins with a seed"));
+        check(seed.expect("each line starts with a seed"));
     }
 }
 
 #[test]
-fn a_seed_is_always_the_same_run() {
+fn same_seed_gives_the_same_run() {
     for seed in 0..60 {
         assert_eq!(play(seed, None, true), play(seed, None, true), "seed {seed}");
     }
@@ -138,17 +138,17 @@ fn a_seed_is_always_the_same_run() {
 }
 
 #[test]
-fn seeds_come_to_everything() {
-    let mut reached: BTreeMap<&str, u64> = BTreeMap::new();
+fn seeds_cover_all_situations() {
+    let mut covered: BTreeMap<&str, u64> = BTreeMap::new();
     for seed in 0..SEEDS {
-        for (mark, count) in play(seed, None, false).marks {
-            *reached.entry(mark).or_default() += count;
+        for (situation, count) in play(seed, None, false).coverage {
+            *covered.entry(situation).or_default() += count;
         }
     }
-    println!("{reached:#?}");
-    let missing: Vec<&str> = REACHED
+    println!("{covered:#?}");
+    let missing: Vec<&str> = COVERED
         .into_iter()
-        .filter(|mark| !reached.contains_key(mark))
+        .filter(|situation| !covered.contains_key(situation))
         .collect();
     assert_eq!(missing, Vec::<&str>::new());
 }

@@ -1,82 +1,83 @@
-//! One process's way to the modelled broker.
+//! The client of a process for the modelled broker.
 
 use std::rc::Rc;
 
-use walcast_delivery::{BoxedFault, CheckpointLog, CheckpointUpdate, Sink, Topics};
-use walcast_mapper::{Batch, RecordLimits};
+use walcast_delivery::{BoxedPortError, CheckpointLog, CheckpointStore, CheckpointUpdate, Sink, Topics};
+use walcast_mapper::{RecordBuffer, RecordLimits};
 
 use crate::broker::State;
 use crate::fault::SimFault;
-use crate::life::Life;
+use crate::process::Process;
 use crate::world::{System, World};
 
-/// One process's producer.
+/// The producer of a process.
 pub(crate) struct SinkClient {
     pub(crate) world: Rc<World>,
-    pub(crate) life: Rc<Life>,
-    /// `None` when it has to be made anew: before the first use, or because its state is not known.
+    pub(crate) process: Rc<Process>,
+    /// `None` when the producer must be recreated: before the first use, or because its state is unknown.
     pub(crate) session: Option<Session>,
 }
 
-/// A producer that was made.
+/// A producer session.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Session {
     epoch: u64,
     transaction: Option<usize>,
 }
 
-/// What the client learns of its commit.
+/// The result of a commit that the client receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
-    Good,
-    /// It was done, or not, or is still on its way.
+    Committed,
+    /// The commit took effect, or not, or is still in flight.
     InDoubt(State),
 }
 
 impl SinkClient {
-    pub(crate) fn new(world: &Rc<World>, life: &Rc<Life>) -> Self {
+    pub(crate) fn new(world: &Rc<World>, process: &Rc<Process>) -> Self {
         Self {
             world: Rc::clone(world),
-            life: Rc::clone(life),
+            process: Rc::clone(process),
             session: None,
         }
     }
 
     fn opened(&self) -> Result<Session, SimFault> {
-        self.session.ok_or(SimFault::Passing("the producer is not open"))
+        self.session
+            .ok_or(SimFault::Transient("the producer is not open"))
     }
 
-    /// Commits; records without a checkpoint or the other way round are a mistake that is made on purpose.
+    /// Commits records and checkpoint; a commit of only one of them is a mutation.
     pub(crate) async fn commit_parts(
         &mut self,
         has_records: bool,
         checkpoint: Option<&CheckpointUpdate>,
-    ) -> Result<(), BoxedFault> {
+    ) -> Result<(), BoxedPortError> {
         let world = Rc::clone(&self.world);
-        // From here on it is not known how it stands until it is answered.
+        // The state of the producer is unknown until the commit returns.
         let session = self.opened()?;
         self.session = None;
-        world.reach(&self.life, System::Broker).await?;
+        world.wait_available(&self.process, System::Broker).await?;
         let answer = self.draw_answer();
         let state = match answer {
-            Answer::Good => State::Committed,
+            Answer::Committed => State::Committed,
             Answer::InDoubt(state) => state,
         };
         let commit = || {
             let mut broker = world.broker.borrow_mut();
             broker.admit(session.epoch, session.transaction)?;
             let records = session.transaction.filter(|_| has_records);
-            let transaction = records.unwrap_or_else(|| broker.begin(self.life.name));
+            let transaction = records.unwrap_or_else(|| broker.begin(self.process.name));
             if let Some(update) = checkpoint {
                 broker.store(transaction, update);
                 if update.current.partial.is_some() {
-                    world.mark("split");
+                    world.cover("split");
                 }
             }
             broker.end(transaction, state);
             Ok(())
         };
-        world.trace.note(self.life.name, || {
+        world.trace.note(self.process.name, || {
             let current = checkpoint.map(|update| &update.current);
             let at = current.map(|current| current.end_lsn);
             let signals = current.and_then(|current| current.signals_read);
@@ -87,14 +88,14 @@ impl SinkClient {
                 .collect();
             format!("commits with checkpoint {at:?}, signals {signals:?}, left {left:?}: {answer:?}")
         });
-        world.call(&self.life, "commit", commit).await?;
-        if answer != Answer::Good {
-            world.mark(match state {
-                State::Committed => "in doubt, done",
-                State::Committing => "in doubt, on its way",
-                State::Open | State::Aborted => "in doubt, not done",
+        world.call(&self.process, "commit", commit).await?;
+        if answer != Answer::Committed {
+            world.cover(match state {
+                State::Committed => "in doubt, committed",
+                State::Committing => "in doubt, in flight",
+                State::Open | State::Aborted => "in doubt, aborted",
             });
-            return Err(SimFault::Passing("the commit is in doubt").into());
+            return Err(SimFault::Transient("the commit is in doubt").into());
         }
         self.session = Some(Session {
             transaction: session.transaction.filter(|_| !has_records),
@@ -104,11 +105,11 @@ impl SinkClient {
     }
 
     /// Stores records in the open transaction, or in a new one.
-    pub(crate) async fn write_kept(&mut self, batch: &Batch) -> Result<(), BoxedFault> {
-        let (world, life) = (Rc::clone(&self.world), Rc::clone(&self.life));
+    pub(crate) async fn write_kept(&mut self, batch: &RecordBuffer) -> Result<(), BoxedPortError> {
+        let (world, process) = (Rc::clone(&self.world), Rc::clone(&self.process));
         let session = self.opened()?;
-        world.reach(&life, System::Broker).await?;
-        world.trace.note(life.name, || {
+        world.wait_available(&process, System::Broker).await?;
+        world.trace.note(process.name, || {
             let ids = batch.records().map(|record| {
                 let id = record.headers().find(|header| header.name == "walcast.id");
                 id.map_or_else(String::new, |id| String::from_utf8_lossy(id.value).into_owned())
@@ -119,7 +120,7 @@ impl SinkClient {
         let write = || {
             let mut broker = world.broker.borrow_mut();
             broker.admit(session.epoch, session.transaction)?;
-            let transaction = session.transaction.unwrap_or_else(|| broker.begin(life.name));
+            let transaction = session.transaction.unwrap_or_else(|| broker.begin(process.name));
             broker.write(transaction, batch);
             *open = Some(Session {
                 transaction: Some(transaction),
@@ -127,13 +128,13 @@ impl SinkClient {
             });
             Ok(())
         };
-        world.call(&life, "write", write).await
+        world.call(&process, "write", write).await
     }
 
     fn draw_answer(&self) -> Answer {
         let world = &self.world;
-        if !world.is_bad_luck() {
-            return Answer::Good;
+        if !world.draws_fault() {
+            return Answer::Committed;
         }
         Answer::InDoubt(
             *world
@@ -142,15 +143,15 @@ impl SinkClient {
         )
     }
 
-    /// Whatever is open is believed to be done.
-    pub(crate) fn believe_committed(&mut self, session: Option<Session>) {
+    /// Assumes that the open transaction was committed.
+    pub(crate) fn assume_committed(&mut self, session: Option<Session>) {
         self.session = session.map(|session| Session {
             transaction: None,
             ..session
         });
     }
 
-    /// Goes on as if it had not been fenced, in a transaction of its own: no real producer can.
+    /// Continues as if it had not been fenced, in a new transaction, which no real producer can.
     pub(crate) fn ignore_fence(&mut self) {
         self.session = Some(Session {
             epoch: self.world.broker.borrow().epoch,
@@ -159,50 +160,68 @@ impl SinkClient {
     }
 }
 
-impl Sink for SinkClient {
-    async fn peek(&mut self) -> Result<CheckpointLog, BoxedFault> {
-        let (world, life) = (Rc::clone(&self.world), Rc::clone(&self.life));
-        world.reach(&life, System::Broker).await?;
+/// The reader of the checkpoint topic of a process.
+pub(crate) struct CheckpointClient {
+    pub(crate) world: Rc<World>,
+    pub(crate) process: Rc<Process>,
+}
+
+impl CheckpointClient {
+    async fn log(&self, call: &'static str) -> Result<CheckpointLog, BoxedPortError> {
+        let (world, process) = (&self.world, &self.process);
+        world.wait_available(process, System::Broker).await?;
         let read = || Ok(world.broker.borrow().checkpoint_log());
-        world.call(&life, "peek at the checkpoint", read).await
+        world.call(process, call, read).await
+    }
+}
+
+impl CheckpointStore for CheckpointClient {
+    async fn peek(&self) -> Result<CheckpointLog, BoxedPortError> {
+        self.log("peek at the checkpoint").await
     }
 
-    async fn open(&mut self) -> Result<CheckpointLog, BoxedFault> {
+    async fn read(&self) -> Result<CheckpointLog, BoxedPortError> {
+        self.log("read checkpoint without a producer").await
+    }
+}
+
+impl Sink for SinkClient {
+    async fn open(&mut self) -> Result<CheckpointLog, BoxedPortError> {
         self.session = None;
-        let (world, life) = (Rc::clone(&self.world), Rc::clone(&self.life));
-        world.reach(&life, System::Broker).await?;
+        let (world, process) = (Rc::clone(&self.world), Rc::clone(&self.process));
+        world.wait_available(&process, System::Broker).await?;
         let arrived = world.dice.one_in(2);
         let fence = || Ok(world.broker.borrow_mut().fence(arrived));
-        let epoch = world.call(&life, "init transactions", fence).await?;
+        let epoch = world.call(&process, "init transactions", fence).await?;
         let read = || Ok(world.broker.borrow().checkpoint_log());
-        let log: CheckpointLog = world.call(&life, "read checkpoint", read).await?;
+        let log: CheckpointLog = world.call(&process, "read checkpoint", read).await?;
         self.session = Some(Session {
             epoch,
             transaction: None,
         });
-        world.trace.note(life.name, || {
+        world.trace.note(process.name, || {
             let at = log.current.as_ref().map(|checkpoint| checkpoint.end_lsn);
             format!("epoch {epoch}, checkpoint {at:?}")
         });
         Ok(log)
     }
 
-    async fn write(&mut self, mut batch: Batch) -> Result<Batch, BoxedFault> {
+    async fn write(&mut self, mut batch: RecordBuffer) -> Result<RecordBuffer, BoxedPortError> {
         self.write_kept(&batch).await?;
         batch.clear(usize::MAX);
         Ok(batch)
     }
 
-    async fn commit(&mut self, update: &CheckpointUpdate) -> Result<(), BoxedFault> {
+    async fn commit(&mut self, update: &CheckpointUpdate) -> Result<(), BoxedPortError> {
         self.commit_parts(true, Some(update)).await
     }
 
-    async fn abort(&mut self) -> Result<(), BoxedFault> {
-        let (world, life) = (Rc::clone(&self.world), Rc::clone(&self.life));
+    async fn abort(&mut self) -> Result<(), BoxedPortError> {
+        let (world, process) = (Rc::clone(&self.world), Rc::clone(&self.process));
         let Some(session) = self.session.take() else {
             return Ok(());
         };
-        world.reach(&life, System::Broker).await?;
+        world.wait_available(&process, System::Broker).await?;
         let abort = || {
             let mut broker = world.broker.borrow_mut();
             broker.admit(session.epoch, session.transaction)?;
@@ -211,7 +230,7 @@ impl Sink for SinkClient {
             }
             Ok(())
         };
-        world.call(&life, "abort", abort).await?;
+        world.call(&process, "abort", abort).await?;
         self.session = Some(Session {
             transaction: None,
             ..session
@@ -220,32 +239,32 @@ impl Sink for SinkClient {
     }
 }
 
-/// The broker, as the place of topics.
+/// The broker's topics, as a port.
 pub(crate) struct TopicsClient {
     pub(crate) world: Rc<World>,
-    pub(crate) life: Rc<Life>,
+    pub(crate) process: Rc<Process>,
 }
 
 impl Topics for TopicsClient {
-    // Nothing is remembered on the client's side.
+    // The fake has no client-side cache.
     fn forget(&mut self) {}
 
-    async fn ensure(&mut self, topic: &str) -> Result<(), BoxedFault> {
+    async fn ensure(&mut self, topic: &str) -> Result<(), BoxedPortError> {
         let world = &self.world;
-        world.reach(&self.life, System::Broker).await?;
+        world.wait_available(&self.process, System::Broker).await?;
         let ensure = || {
             world.broker.borrow_mut().ensure_topic(topic);
             Ok(())
         };
-        world.call(&self.life, "ensure topic", ensure).await
+        world.call(&self.process, "ensure topic", ensure).await
     }
 
-    async fn ensure_dead_letters(&mut self, topic: &str) -> Result<(), BoxedFault> {
+    async fn ensure_dead_letters(&mut self, topic: &str) -> Result<(), BoxedPortError> {
         self.ensure(topic).await
     }
 
-    // Nothing is too large here.
-    async fn limits(&mut self, _: &str) -> Result<RecordLimits, BoxedFault> {
+    // No record is too large here.
+    async fn limits(&mut self, _: &str) -> Result<RecordLimits, BoxedPortError> {
         Ok(RecordLimits {
             key_and_value: usize::MAX,
             whole: usize::MAX,

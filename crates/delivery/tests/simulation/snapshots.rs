@@ -1,31 +1,31 @@
-//! Snapshots of the modelled server: its rows as they were at a position.
+//! Snapshots of the modelled server: its rows as of a position.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use tokio::time::{Duration, sleep};
 use walcast_delivery::{
-    BoxedFault, ChosenRows, CopiedRows, FormerKey, NextRow, Opened, Snapshot, SnapshotTable, Snapshots,
+    BoxedPortError, ChosenRows, CopiedRows, FormerKey, NextRow, Opened, Snapshot, SnapshotTable, Snapshots,
 };
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
 
 use crate::database::{Rows, note};
 use crate::fault::SimFault;
-use crate::life::Life;
 use crate::mutation::Mutation;
+use crate::process::Process;
 use crate::source::Link;
 use crate::world::{System, World};
 
-/// The longest that transactions run which a snapshot has to wait for.
+/// Longest duration of transactions that a snapshot waits for.
 const RUNNING_MAX_MS: u64 = 3_000;
-/// Log that taking a snapshot writes.
+/// WAL size of taking a snapshot.
 const SNAPSHOT_BYTES: u64 = 0x38;
 
 /// Takes snapshots.
 pub(crate) struct SnapshotsClient {
     pub(crate) world: Rc<World>,
-    pub(crate) life: Rc<Life>,
+    pub(crate) process: Rc<Process>,
 }
 
 impl Snapshots for SnapshotsClient {
@@ -35,36 +35,36 @@ impl Snapshots for SnapshotsClient {
         Duration::from_secs(1)
     }
 
-    async fn take(&mut self) -> Result<StateSnapshot, BoxedFault> {
-        let (world, life) = (&self.world, &self.life);
-        world.reach(life, System::Database).await?;
+    async fn take(&mut self) -> Result<StateSnapshot, BoxedPortError> {
+        let (world, process) = (&self.world, &self.process);
+        world.wait_available(process, System::Database).await?;
         if world.dice.one_in(4) {
             sleep(Duration::from_millis(world.dice.roll(RUNNING_MAX_MS))).await;
         }
         world.until(|| world.database.borrow().running.is_none()).await;
         let earlier = world.database.borrow().rows.clone();
-        if world.is_mutated(Mutation::RowsOfEarlier) {
+        if world.is_mutated(Mutation::SnapshotTooOld) {
             sleep(Duration::from_millis(RUNNING_MAX_MS)).await;
         }
         let take = || {
             let lsn = {
                 let mut database = world.database.borrow_mut();
-                if database.is_away || database.is_held {
-                    return Err(SimFault::Passing("the server is away"));
+                if database.is_unavailable || database.is_read_only {
+                    return Err(SimFault::Transient("the server is unavailable"));
                 }
                 database.commit_running();
                 let lsn = database.wal_end;
-                database.write_elsewhere(SNAPSHOT_BYTES);
+                database.write_unrelated_wal(SNAPSHOT_BYTES);
                 lsn
             };
-            world.mark("later snapshot");
-            let mut snapshot = StateSnapshot::at(world, life, lsn);
-            if world.is_mutated(Mutation::RowsOfEarlier) {
+            world.cover("later snapshot");
+            let mut snapshot = StateSnapshot::at(world, process, lsn);
+            if world.is_mutated(Mutation::SnapshotTooOld) {
                 snapshot.rows = earlier;
             }
             Ok(snapshot)
         };
-        world.call(life, "take snapshot", take).await
+        world.call(process, "take snapshot", take).await
     }
 }
 
@@ -79,11 +79,11 @@ pub(crate) struct StateSnapshot {
 }
 
 impl StateSnapshot {
-    /// The rows as they are now, at the end of the log.
-    pub(crate) fn at(world: &Rc<World>, life: &Rc<Life>, lsn: Lsn) -> Self {
+    /// The current rows, at the end of WAL.
+    pub(crate) fn at(world: &Rc<World>, process: &Rc<Process>, lsn: Lsn) -> Self {
         let rows = world.database.borrow().rows.clone();
         Self {
-            link: Link::new(world, life),
+            link: Link::new(world, process),
             lsn,
             rows,
             table: Oid::default(),
@@ -102,7 +102,7 @@ impl Snapshot for StateSnapshot {
         PgTimestamp::from_unix_micros(1_767_225_600_000_000)
     }
 
-    async fn sizes(&mut self, tables: &[TableName]) -> Result<BTreeMap<TableName, u64>, BoxedFault> {
+    async fn sizes(&mut self, tables: &[TableName]) -> Result<BTreeMap<TableName, u64>, BoxedPortError> {
         self.link.check()?;
         Ok(tables.iter().map(|table| (table.clone(), 0)).collect())
     }
@@ -112,9 +112,9 @@ impl Snapshot for StateSnapshot {
         name: &TableName,
         from: Option<NextRow>,
         rows_wanted: ChosenRows<'_>,
-    ) -> Result<Opened, BoxedFault> {
+    ) -> Result<Opened, BoxedPortError> {
         let world = Rc::clone(&self.link.world);
-        let life = Rc::clone(&self.link.life);
+        let process = Rc::clone(&self.link.process);
         let open = || {
             self.link.check()?;
             let mut database = world.database.borrow_mut();
@@ -126,24 +126,24 @@ impl Snapshot for StateSnapshot {
                 .get(&table.oid)
                 .is_some_and(|altered| *altered >= self.lsn)
             {
-                world.mark("table emptied since");
+                world.cover("table truncated since");
                 return Ok(Opened::Altered);
             }
             if let Some(connection) = database.connections.get_mut(&self.link.number) {
                 connection.locks.insert(table.oid);
             }
-            let rows = if world.is_mutated(Mutation::RowsOfLater) {
+            let rows = if world.is_mutated(Mutation::SnapshotTooNew) {
                 &database.rows
             } else {
                 &self.rows
             };
             let is_elsewhere = from.is_some_and(|row| row.file() != table.file);
             if is_elsewhere {
-                world.mark("read again from another file");
+                world.cover("read again from another file");
             }
             let from = from
                 .filter(|_| !is_elsewhere || world.is_mutated(Mutation::IgnoresFile))
-                .filter(|_| !world.is_mutated(Mutation::ReadsRowsAgain));
+                .filter(|_| !world.is_mutated(Mutation::RereadsRows));
             let first = from.map_or(Tid::START, |row| row.row().tid);
             let mut left: Vec<(Tid, i32, u64)> = rows
                 .of(table.oid)
@@ -153,31 +153,35 @@ impl Snapshot for StateSnapshot {
             left.sort_unstable();
             self.table = table.oid;
             self.file = table.file;
-            database.note_opened(self.lsn, &table, rows_wanted.condition());
+            // The condition as it was requested, without the quotes around the column.
+            let condition = rows_wanted
+                .condition()
+                .map(|one| one.to_string().replace('"', ""));
+            database.record_open(self.lsn, &table, condition.as_deref());
             self.left = left.into();
             Ok(Opened::Table(Box::new(SnapshotTable {
                 relation: table.relation(),
-                facts: table.facts(),
+                facts: table.metadata(),
                 bytes: 0,
             })))
         };
-        world.call(&life, "open table", open).await
+        world.call(&process, "open table", open).await
     }
 
-    async fn gone(&mut self, keys: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedFault> {
+    async fn gone(&mut self, keys: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedPortError> {
         self.link.check()?;
         let ids: Vec<String> = self.rows.of(self.table).map(|(id, _)| id.to_string()).collect();
         let is_gone = |key: &FormerKey| key.0.get("id").is_some_and(|id| !ids.contains(id));
         Ok(keys.into_iter().filter(is_gone).collect())
     }
 
-    async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedFault> {
+    async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedPortError> {
         let world = Rc::clone(&self.link.world);
-        world.travel(&self.link.life).await;
+        world.network_delay(&self.link.process).await;
         self.link.check()?;
-        world.database.borrow_mut().note_reading(self.lsn, self.table);
-        if world.is_bad_luck() {
-            return Err(SimFault::Passing("connection lost").into());
+        world.database.borrow_mut().record_read(self.lsn, self.table);
+        if world.draws_fault() {
+            return Err(SimFault::Transient("connection lost").into());
         }
         if self.left.is_empty() {
             return Ok(None);
@@ -187,7 +191,7 @@ impl Snapshot for StateSnapshot {
         for (tid, id, version) in self.left.drain(..count) {
             lines.push_str(&format!("{tid}\t{id}\t{}\n", note(version, 0)));
         }
-        world.trace.note(self.link.life.name, || {
+        world.trace.note(self.link.process.name, || {
             format!("rows of {}: {lines:?}", self.table)
         });
         Ok(Some(CopiedRows {

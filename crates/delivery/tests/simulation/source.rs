@@ -1,37 +1,39 @@
-//! One process's way to the modelled Postgres.
+//! The client of a process for the modelled Postgres.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
 use tokio::time::{Duration, Instant, sleep};
+use walcast_delivery::condition::Condition;
 use walcast_delivery::{
-    BoxedFault, Catalog, CreatedSlot, Feedback, RowsCatalog, Source, SourceWatch, Started, Survey, Timeline,
+    BoxedPortError, Catalog, CreatedSlot, Feedback, Published, RowsCatalog, Source, SourceState, SourceWatch,
+    Started, Timeline,
 };
-use walcast_mapper::{TableFacts, TableName, Unsent};
-use walcast_pgoutput::{Lsn, Oid, Xid};
+use walcast_mapper::{ReselectRequest, TableMetadata, TableName};
+use walcast_pgoutput::{Lsn, Relation, Xid};
 
 use crate::damage::Damage;
 use crate::fault::SimFault;
-use crate::life::Life;
+use crate::process::Process;
 use crate::rules::Rule;
 use crate::snapshots::{SnapshotsClient, StateSnapshot};
 use crate::stream::Stream;
 use crate::world::{System, World};
 
-/// A connection of a process. When it is dropped the server notices, at once or, where the process died, maybe later.
+/// A connection of a process. The server notices its end immediately, or later if the process died.
 pub(crate) struct Link {
     pub(crate) world: Rc<World>,
-    pub(crate) life: Rc<Life>,
+    pub(crate) process: Rc<Process>,
     pub(crate) number: u64,
-    /// Whether something was asked for or confirmed through it.
+    /// Whether the connection has requested or confirmed a position.
     is_used: Cell<bool>,
 }
 
 impl Link {
-    pub(crate) fn new(world: &Rc<World>, life: &Rc<Life>) -> Self {
+    pub(crate) fn new(world: &Rc<World>, process: &Rc<Process>) -> Self {
         Self {
             world: Rc::clone(world),
-            life: Rc::clone(life),
+            process: Rc::clone(process),
             number: world.database.borrow_mut().connect(),
             is_used: Cell::new(false),
         }
@@ -41,7 +43,7 @@ impl Link {
         self.world.database.borrow().is_connected(self.number)
     }
 
-    /// The stream is used: then nothing may be wrong with its source.
+    /// Marks the stream as used, and checks that its source is not damaged.
     pub(crate) fn use_stream(&self) {
         if self.is_used.replace(true) || !self.is_alive() {
             return;
@@ -50,31 +52,31 @@ impl Link {
         let must_show = |damage: &&Damage| damage.must_halt() && !damage.is_hidden();
         for damage in damage.iter().filter(must_show) {
             self.world
-                .breach(Rule::DamageHalts, || format!("streams with {damage:?}"));
+                .report_violation(Rule::DamageHalts, || format!("streams with {damage:?}"));
         }
     }
 
-    /// The connection is there, or its fault.
+    /// Returns an error if the connection has ended.
     pub(crate) fn check(&self) -> Result<(), SimFault> {
         if self.is_alive() {
             Ok(())
         } else {
-            Err(SimFault::Passing("the server closed the connection"))
+            Err(SimFault::Transient("the server closed the connection"))
         }
     }
 }
 
-/// How long a client may take to hear that a connection has ended.
-const HEARD_AFTER_MAX_MS: u64 = 4_000;
+/// Longest delay until a client notices the end of a connection.
+const CLIENT_NOTICE_MAX_MS: u64 = 4_000;
 
-/// How long a server may take to notice that a client's machine is gone.
-const NOTICED_AFTER_MAX_MS: u64 = 20_000;
+/// Longest delay until the server notices that a client is lost.
+const SERVER_NOTICE_MAX_MS: u64 = 20_000;
 
 impl Drop for Link {
     fn drop(&mut self) {
         let mut database = self.world.database.borrow_mut();
-        if self.life.is_doomed() && self.world.dice.one_in(3) {
-            let after = Duration::from_millis(self.world.dice.roll(NOTICED_AFTER_MAX_MS));
+        if self.process.is_dead() && self.world.dice.one_in(3) {
+            let after = Duration::from_millis(self.world.dice.roll(SERVER_NOTICE_MAX_MS));
             if let Some(connection) = database.connections.get_mut(&self.number) {
                 connection.noticed_at = Some(Instant::now() + after);
             }
@@ -86,26 +88,26 @@ impl Drop for Link {
     }
 }
 
-/// The server, as one process reaches it.
+/// The source of a process.
 pub(crate) struct SourceClient {
     pub(crate) world: Rc<World>,
-    life: Rc<Life>,
-    /// The connection that holds the lead.
-    lead: Option<Rc<Link>>,
+    process: Rc<Process>,
+    /// The connection that holds leadership.
+    leader: Option<Rc<Link>>,
 }
 
 impl SourceClient {
-    pub(crate) fn new(world: &Rc<World>, life: &Rc<Life>) -> Self {
+    pub(crate) fn new(world: &Rc<World>, process: &Rc<Process>) -> Self {
         Self {
             world: Rc::clone(world),
-            life: Rc::clone(life),
-            lead: None,
+            process: Rc::clone(process),
+            leader: None,
         }
     }
 
-    fn leading(&self) -> Result<Rc<Link>, BoxedFault> {
-        let link = self.lead.as_ref().map(Rc::clone);
-        Ok(link.ok_or(SimFault::Passing("does not lead"))?)
+    fn leader_link(&self) -> Result<Rc<Link>, BoxedPortError> {
+        let link = self.leader.as_ref().map(Rc::clone);
+        Ok(link.ok_or(SimFault::Transient("not the leader"))?)
     }
 }
 
@@ -116,40 +118,40 @@ impl Source for SourceClient {
     type Watch = WatchClient;
     type Snapshots = SnapshotsClient;
 
-    async fn lead(&mut self) -> Result<(), BoxedFault> {
-        self.lead = None;
-        let (world, life) = (&self.world, &self.life);
-        world.reach(life, System::Database).await?;
-        world.travel(life).await;
-        let link = Link::new(world, life);
+    async fn acquire_leadership(&mut self) -> Result<(), BoxedPortError> {
+        self.leader = None;
+        let (world, process) = (&self.world, &self.process);
+        world.wait_available(process, System::Database).await?;
+        world.network_delay(process).await;
+        let link = Link::new(world, process);
         world
             .until(|| world.database.borrow().leader.is_none() || !link.is_alive())
             .await;
         link.check()?;
         world.database.borrow_mut().leader = Some(link.number);
-        world.trace.note(life.name, || "leads".to_owned());
-        self.lead = Some(Rc::new(link));
-        world.travel(life).await;
+        world.trace.note(process.name, || "leads".to_owned());
+        self.leader = Some(Rc::new(link));
+        world.network_delay(process).await;
         Ok(())
     }
 
-    fn resign(&mut self) {
-        self.lead = None;
+    fn step_down(&mut self) {
+        self.leader = None;
     }
 
-    async fn survey(&mut self, known: Option<Timeline>) -> Result<Survey, BoxedFault> {
-        let link = self.leading()?;
-        let survey = || {
+    async fn inspect(&mut self, known: Option<Timeline>) -> Result<SourceState, BoxedPortError> {
+        let link = self.leader_link()?;
+        let source_state = || {
             link.check()?;
             let database = self.world.database.borrow();
             let is_other = known.is_some_and(|known| known != database.timeline);
-            Ok(database.survey(is_other))
+            Ok(database.inspect(is_other))
         };
-        self.world.call(&self.life, "survey", survey).await
+        self.world.call(&self.process, "inspect", source_state).await
     }
 
-    async fn create_publication(&mut self, tables: &[TableName]) -> Result<(), BoxedFault> {
-        let link = self.leading()?;
+    async fn create_publication(&mut self, tables: &[TableName]) -> Result<(), BoxedPortError> {
+        let link = self.leader_link()?;
         let create = || {
             link.check()?;
             let with_audit = !self.world.settings.has_late_tables || self.world.dice.one_in(2);
@@ -159,116 +161,119 @@ impl Source for SourceClient {
                 .create_publication(tables, with_audit);
             Ok(())
         };
-        self.world.call(&self.life, "create publication", create).await
+        self.world.call(&self.process, "create publication", create).await
     }
 
-    async fn publish(&mut self, tables: &[TableName]) -> Result<(), BoxedFault> {
-        let link = self.leading()?;
-        publish(&link, tables).await.map(drop)
+    async fn publish(&mut self, tables: &[TableName]) -> Result<Published, BoxedPortError> {
+        let link = self.leader_link()?;
+        publish(&link, tables).await
     }
 
-    /// No mode that is simulated does that.
-    async fn drop_slot(&mut self) -> Result<(), BoxedFault> {
-        Err(SimFault::Lasting("nobody drops the slot here").into())
+    /// Not used in the simulated modes.
+    async fn drop_slot(&mut self) -> Result<(), BoxedPortError> {
+        Err(SimFault::Permanent("the slot is never dropped here").into())
     }
 
-    async fn drop_publication(&mut self) -> Result<(), BoxedFault> {
-        let link = self.leading()?;
+    async fn drop_publication(&mut self) -> Result<(), BoxedPortError> {
+        let link = self.leader_link()?;
         let forget = || {
             link.check()?;
             self.world.database.borrow_mut().publication = None;
             Ok(())
         };
-        self.world.call(&self.life, "drop publication", forget).await
+        self.world.call(&self.process, "drop publication", forget).await
     }
 
-    async fn create_slot(&mut self, with_snapshot: bool) -> Result<CreatedSlot<Self>, BoxedFault> {
-        let link = self.leading()?;
-        let (world, life) = (&self.world, &self.life);
+    async fn create_slot(&mut self, with_snapshot: bool) -> Result<CreatedSlot<Self>, BoxedPortError> {
+        let link = self.leader_link()?;
+        let (world, process) = (&self.world, &self.process);
         let create = || {
             link.check()?;
             let consistent_point = {
                 let mut database = world.database.borrow_mut();
                 if database.slot.is_some() {
-                    return Err(SimFault::Lasting("slot already exists"));
+                    return Err(SimFault::Permanent("slot already exists"));
                 }
                 let consistent_point = database.create_slot();
-                database.delivers_from = Some(consistent_point);
+                database.delivery_start = Some(consistent_point);
                 consistent_point
             };
             Ok(CreatedSlot {
                 consistent_point,
-                snapshot: with_snapshot.then(|| StateSnapshot::at(world, life, consistent_point)),
+                snapshot: with_snapshot.then(|| StateSnapshot::at(world, process, consistent_point)),
             })
         };
-        world.call(life, "create slot", create).await
+        world.call(process, "create slot", create).await
     }
 
-    async fn start(&mut self, from: Lsn) -> Result<Started<Self>, BoxedFault> {
-        let lead = self.leading()?;
-        let (world, life) = (&self.world, &self.life);
-        // As the real client does: a slot that a connection holds which has just ended is waited for.
-        let is_free = || !world.database.borrow().is_streaming() || !lead.is_alive();
-        if tokio::time::timeout(SLOT_PATIENCE, world.until(is_free))
+    async fn start(&mut self, from: Lsn) -> Result<Started<Self>, BoxedPortError> {
+        let leader = self.leader_link()?;
+        let (world, process) = (&self.world, &self.process);
+        // Like the real client, wait for a slot that is still held by a connection that has just ended.
+        let is_free = || !world.database.borrow().is_streaming() || !leader.is_alive();
+        if tokio::time::timeout(SLOT_TIMEOUT, world.until(is_free))
             .await
             .is_err()
         {
-            return Err(SimFault::Passing("slot is active").into());
+            return Err(SimFault::Transient("slot is active").into());
         }
         let start = || {
-            lead.check()?;
+            leader.check()?;
             let mut database = world.database.borrow_mut();
             let confirmed = database
                 .confirmed()
-                .ok_or(SimFault::Lasting("slot does not exist"))?;
+                .ok_or(SimFault::Permanent("slot does not exist"))?;
             if database.is_streaming() {
-                return Err(SimFault::Passing("slot is active"));
+                return Err(SimFault::Transient("slot is active"));
             }
             drop(database);
-            let link = Rc::new(Link::new(world, life));
+            let link = Rc::new(Link::new(world, process));
             database = world.database.borrow_mut();
             if let Some(connection) = database.connections.get_mut(&link.number) {
                 connection.streams = true;
             }
             drop(database);
-            world.trace.note(life.name, || {
+            world.trace.note(process.name, || {
                 format!("streams from {from}, the slot is at {confirmed}")
             });
-            // As the server does, without a word: it never goes back behind what was confirmed.
+            // Like the server, silently: the stream never starts before the confirmed position.
             Ok(Stream::new(link, from.max(confirmed)))
         };
-        let stream = world.call(life, "start", start).await?;
+        let stream = world.call(process, "start", start).await?;
         Ok(Started {
             feedback: FeedbackClient(Rc::clone(&stream.link)),
-            catalog: CatalogClient(Rc::clone(&lead)),
-            watch: WatchClient(lead),
+            catalog: CatalogClient(Rc::clone(&leader)),
+            watch: WatchClient(leader),
             snapshots: SnapshotsClient {
                 world: Rc::clone(world),
-                life: Rc::clone(life),
+                process: Rc::clone(process),
             },
             stream,
         })
     }
 }
 
-/// Adds tables to the publication; from which position on their changes are streamed.
-async fn publish(link: &Link, tables: &[TableName]) -> Result<Lsn, BoxedFault> {
+/// Adds tables to the publication, and returns the position from which their changes are streamed.
+async fn publish(link: &Link, tables: &[TableName]) -> Result<Published, BoxedPortError> {
     let publish = || {
         link.check()?;
         let mut database = link.world.database.borrow_mut();
         database.publish(tables, link.world.dice.roll(64))?;
         if database.running.is_some() {
-            link.world.mark("published while a transaction runs");
+            link.world.cover("published while a transaction runs");
         }
-        Ok(database.wal_end)
+        Ok(Published {
+            since: database.wal_end,
+            refused: Vec::new(),
+        })
     };
-    link.world.call(&link.life, "publish", publish).await
+    link.world.call(&link.process, "publish", publish).await
 }
 
-/// How long a slot that is held is waited for.
-const SLOT_PATIENCE: Duration = Duration::from_secs(5);
+/// Limit of the wait for a slot that is held.
+const SLOT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The way back.
+/// Sends confirmations to the server.
 pub(crate) struct FeedbackClient(pub(crate) Rc<Link>);
 
 impl Feedback for FeedbackClient {
@@ -280,17 +285,19 @@ impl Feedback for FeedbackClient {
             .borrow()
             .checkpoint()
             .map(|checkpoint| checkpoint.end_lsn);
-        // To tell the slot what it was told before moves nothing, and what is told to nobody does not either.
+        // Neither a repeated position nor a confirmation on a lost connection moves the slot.
         let moves = self.0.is_alive() && Some(flush) > world.database.borrow().confirmed();
         if moves && Some(flush) > checkpointed {
-            world.breach(Rule::ConfirmedIsCheckpointed, || {
+            world.report_violation(Rule::ConfirmedIsCheckpointed, || {
                 format!("{flush} is confirmed while the checkpoint is at {checkpointed:?}")
             });
         }
         if moves && let Some(damage) = world.damage().iter().find(|damage| damage.must_halt()) {
-            world.breach(Rule::DamageHalts, || format!("confirms {flush} with {damage:?}"));
+            world.report_violation(Rule::DamageHalts, || format!("confirms {flush} with {damage:?}"));
         }
-        world.trace.note(self.0.life.name, || format!("confirms {flush}"));
+        world
+            .trace
+            .note(self.0.process.name, || format!("confirms {flush}"));
         let mut database = world.database.borrow_mut();
         if let Some(connection) = database.connections.get_mut(&self.0.number) {
             connection.confirmed = connection.confirmed.max(Some(flush));
@@ -308,39 +315,52 @@ impl Catalog for CatalogClient {
         self.0.world.database.borrow().captured_names().contains(table)
     }
 
-    async fn table_facts(&mut self, relation: Oid, _: Option<Xid>) -> Result<TableFacts, BoxedFault> {
+    async fn table_metadata(
+        &mut self,
+        relation: &Relation,
+        _: Option<Xid>,
+    ) -> Result<TableMetadata, BoxedPortError> {
         let link = &self.0;
         let look = || {
             link.check()?;
             let database = link.world.database.borrow();
-            let table = database.tables.iter().find(|table| table.oid == relation);
-            Ok(table.map(|table| table.facts()).unwrap_or_default())
+            let table = database.tables.iter().find(|table| table.oid == relation.oid);
+            Ok(table.map(|table| table.metadata()).unwrap_or_default())
         };
-        link.world.call(&link.life, "table facts", look).await
+        link.world.call(&link.process, "table metadata", look).await
     }
 
-    /// The log leaves nothing out here.
-    async fn reselect(&mut self, _: &Unsent<'_>) -> Result<Option<Vec<Option<String>>>, BoxedFault> {
+    /// WAL contains all values here.
+    async fn reselect(
+        &mut self,
+        _: &ReselectRequest<'_>,
+    ) -> Result<Option<Vec<Option<String>>>, BoxedPortError> {
         Ok(None)
     }
 }
 
 impl RowsCatalog for CatalogClient {
-    async fn survey(&mut self) -> Result<Survey, BoxedFault> {
+    async fn inspect(&mut self) -> Result<SourceState, BoxedPortError> {
         let link = &self.0;
         let look = || {
             link.check()?;
-            Ok(link.world.database.borrow().survey(false))
+            Ok(link.world.database.borrow().inspect(false))
         };
-        link.world.call(&link.life, "survey for a request", look).await
+        link.world
+            .call(&link.process, "inspect for a request", look)
+            .await
     }
 
-    async fn refuses(&mut self, _: &TableName, _: Option<&str>) -> Result<Option<String>, BoxedFault> {
+    async fn refuses(
+        &mut self,
+        _: &TableName,
+        _: Option<&Condition>,
+    ) -> Result<Option<String>, BoxedPortError> {
         Ok(None)
     }
 }
 
-/// Eyes on the server.
+/// Inspects the server while streaming.
 pub(crate) struct WatchClient(Rc<Link>);
 
 impl WatchClient {
@@ -350,30 +370,30 @@ impl WatchClient {
 }
 
 impl SourceWatch for WatchClient {
-    async fn survey(&mut self) -> Result<Survey, BoxedFault> {
+    async fn inspect(&mut self) -> Result<SourceState, BoxedPortError> {
         let link = &self.0;
         let look = || {
             link.check()?;
-            Ok(link.world.database.borrow().survey(false))
+            Ok(link.world.database.borrow().inspect(false))
         };
-        link.world.call(&link.life, "watch", look).await
+        link.world.call(&link.process, "watch", look).await
     }
 
-    async fn publish(&mut self, tables: &[TableName]) -> Result<Lsn, BoxedFault> {
+    async fn publish(&mut self, tables: &[TableName]) -> Result<Published, BoxedPortError> {
         publish(&self.0, tables).await
     }
 
-    async fn lost(&mut self) -> BoxedFault {
+    async fn lost(&mut self) -> BoxedPortError {
         let world = &self.0.world;
         world.until(|| !self.0.is_alive()).await;
-        // A connection that ends is not always heard of at once.
-        let after_ms = world.dice.roll(2) * world.dice.roll(HEARD_AFTER_MAX_MS);
+        // The end of a connection is not always noticed immediately.
+        let after_ms = world.dice.roll(2) * world.dice.roll(CLIENT_NOTICE_MAX_MS);
         sleep(Duration::from_millis(after_ms)).await;
-        SimFault::Passing("leadership lost").into()
+        SimFault::Transient("leadership lost").into()
     }
 }
 
-/// A number that grows.
+/// The highest of several positions.
 #[derive(Default)]
 pub(crate) struct Highest(Cell<Lsn>);
 

@@ -3,33 +3,33 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use walcast_delivery::{BoxedFault, ChangeStream};
+use walcast_delivery::{BoxedPortError, ChangeStream};
 use walcast_pgoutput::{FrameBlock, Lsn, Oid};
 
 use crate::database::Database;
 use crate::fault::SimFault;
-use crate::log::{Change, Transaction};
 use crate::mutation::Mutation;
 use crate::source::Link;
-use crate::wire::{self, Told};
+use crate::wal::{Change, Transaction};
+use crate::wire::{self, KnownRelations};
 use crate::world::World;
 
-/// The version from which on servers notice that a table is published.
-pub(crate) const MENDED: u32 = 170_005;
+/// The first version of servers that notice the publication of a table during a transaction.
+pub(crate) const FIXED_VERSION: u32 = 170_005;
 
 /// One session of the walsender.
 pub(crate) struct Stream {
     pub(crate) link: Rc<Link>,
-    /// Transactions whose commit record lies before it are not sent.
+    /// Transactions with an earlier commit record are not sent.
     from: Lsn,
-    /// The next transaction of the log to be looked at.
+    /// Index of the next transaction in WAL.
     next_transaction: usize,
-    told: Told,
-    /// Tables whose changes are left out, published though they are.
-    left_out: BTreeSet<Oid>,
-    /// Encoded and not sent yet.
+    known_relations: KnownRelations,
+    /// Published tables whose changes are omitted.
+    omitted: BTreeSet<Oid>,
+    /// Encoded frames that are not sent yet.
     frames: VecDeque<Vec<u8>>,
-    /// The end of log that was told last.
+    /// The end of WAL in the last keepalive.
     idle_end: Lsn,
 }
 
@@ -39,24 +39,24 @@ impl Stream {
             link,
             from,
             next_transaction: 0,
-            told: Told::new(),
-            left_out: BTreeSet::new(),
+            known_relations: KnownRelations::new(),
+            omitted: BTreeSet::new(),
             frames: VecDeque::new(),
             idle_end: Lsn::INVALID,
         }
     }
 
-    /// The end of everything that was sent, as far as no more than what was sent is claimed.
+    /// Position up to which transactions have been encoded or a keepalive was sent.
     pub(crate) fn sent_until(&self) -> Lsn {
         let database = self.link.world.database.borrow();
         let last = self.next_transaction.checked_sub(1);
         let sent = last
-            .and_then(|last| database.log.get(last))
+            .and_then(|last| database.wal.get(last))
             .map(|sent| sent.next_lsn());
         sent.unwrap_or(Lsn::INVALID).max(self.idle_end)
     }
 
-    /// Encodes until a block is full or the log ends; there a keepalive tells the end, once.
+    /// Encodes frames until a block is full or WAL ends, where one keepalive reports the end.
     fn fill(&mut self, count: usize) {
         let world = &self.link.world;
         let database = world.database.borrow();
@@ -68,28 +68,31 @@ impl Stream {
                 .find(|one| one.commit_lsn >= self.from && !one.is_message)
         {
             self.frames
-                .extend(wire::transaction(undone, &mut self.told, false));
+                .extend(wire::transaction(undone, &mut self.known_relations, false));
         }
         while self.frames.len() < count {
-            let Some(transaction) = database.log.get(self.next_transaction) else {
+            let Some(transaction) = database.wal.get(self.next_transaction) else {
                 break;
             };
             self.next_transaction += 1;
             if transaction.commit_lsn >= self.from {
-                let sent = published(world, &database, transaction, &mut self.left_out);
+                let sent = published(world, &database, transaction, &mut self.omitted);
                 let transaction = &sent;
                 let keepalives = world.settings.keepalives_inside;
-                self.frames
-                    .extend(wire::transaction(transaction, &mut self.told, keepalives));
+                self.frames.extend(wire::transaction(
+                    transaction,
+                    &mut self.known_relations,
+                    keepalives,
+                ));
                 if world.is_mutated(Mutation::StreamsRolledBack) && !transaction.is_message {
                     let mut rolled_back = transaction.clone();
                     rolled_back.commit_lsn = Lsn::new(transaction.commit_lsn.as_u64() + 2);
                     self.frames
-                        .extend(wire::transaction(&rolled_back, &mut self.told, false));
+                        .extend(wire::transaction(&rolled_back, &mut self.known_relations, false));
                 }
             }
         }
-        let is_at_end = self.next_transaction == database.log.len();
+        let is_at_end = self.next_transaction == database.wal.len();
         if is_at_end && self.frames.is_empty() && self.idle_end < database.wal_end {
             self.idle_end = database.wal_end;
             self.frames.push_back(wire::keepalive(self.idle_end));
@@ -97,42 +100,42 @@ impl Stream {
     }
 }
 
-/// What a walsender sends of a transaction. Old servers do not notice that a table was published while a transaction ran which
-/// they decode: they leave out the changes of the table from then on (the fix came with 17.5 and its like).
+/// The transaction as a walsender sends it. Old servers do not notice the publication of a table during a transaction that they
+/// decode, and omit the later changes of the table (fixed in 17.5 and the corresponding minor versions).
 fn published(
     world: &World,
     database: &Database,
     transaction: &Transaction,
-    left_out: &mut BTreeSet<Oid>,
+    omitted: &mut BTreeSet<Oid>,
 ) -> Transaction {
     let mut sent = transaction.clone();
-    let mut forgotten = BTreeSet::new();
+    let mut omitted_next = BTreeSet::new();
     sent.changes.retain(|logged| {
         let oid = logged.relation.oid;
         let since = database.published_since(oid);
         if matches!(logged.change, Change::Message) {
             return true;
         }
-        if logged.lsn < since && since <= transaction.commit_lsn && database.server_version < MENDED {
-            forgotten.insert(oid);
+        if logged.lsn < since && since <= transaction.commit_lsn && database.server_version < FIXED_VERSION {
+            omitted_next.insert(oid);
         }
-        if left_out.contains(&oid) {
-            world.mark("left out by an old server");
+        if omitted.contains(&oid) {
+            world.cover("omitted by an old server");
         }
-        since <= logged.lsn && !left_out.contains(&oid)
+        since <= logged.lsn && !omitted.contains(&oid)
     });
-    left_out.append(&mut forgotten);
+    omitted.append(&mut omitted_next);
     sent
 }
 
 impl ChangeStream for Stream {
-    async fn next(&mut self) -> Result<FrameBlock, BoxedFault> {
-        let (world, life) = (Rc::clone(&self.link.world), Rc::clone(&self.link.life));
+    async fn next(&mut self) -> Result<FrameBlock, BoxedPortError> {
+        let (world, process) = (Rc::clone(&self.link.world), Rc::clone(&self.link.process));
         self.link.use_stream();
-        world.travel(&life).await;
+        world.network_delay(&process).await;
         let count = 1 + world.dice.count(world.settings.frames_per_block_max);
         loop {
-            // What the server has sent can be read when it is gone, too.
+            // Frames that the server has sent can still be read after the connection has ended.
             if self.link.is_alive() {
                 self.fill(count);
             } else if self.frames.is_empty() || world.dice.one_in(3) {
@@ -144,28 +147,28 @@ impl ChangeStream for Stream {
             let (seen, known) = (self.idle_end, self.next_transaction);
             let has_more = || {
                 let database = world.database.borrow();
-                database.wal_end > seen || database.log.len() > known || !self.link.is_alive()
+                database.wal_end > seen || database.wal.len() > known || !self.link.is_alive()
             };
             world.until(has_more).await;
         }
-        // From here on nothing is awaited: no block is lost when the caller turns away.
-        if world.is_bad_luck() {
+        // No await follows: no block is lost when the caller drops this future.
+        if world.draws_fault() {
             world
                 .trace
-                .note(life.name, || "stream: connection lost".to_owned());
+                .note(process.name, || "stream: connection lost".to_owned());
             world.database.borrow_mut().disconnect(self.link.number);
             world.changed();
-            return Err(SimFault::Passing("connection lost").into());
+            return Err(SimFault::Transient("connection lost").into());
         }
         let count = count.min(self.frames.len());
         let block: Vec<u8> = self.frames.drain(..count).flatten().collect();
-        world.trace.note(life.name, || {
+        world.trace.note(process.name, || {
             format!("stream: {count} frames, sent until {}", self.sent_until())
         });
         Ok(FrameBlock::new(block.into()))
     }
 
-    async fn stop(self) -> Result<(), BoxedFault> {
+    async fn stop(self) -> Result<(), BoxedPortError> {
         let link = &self.link;
         let stop = || {
             link.check()?;
@@ -177,6 +180,6 @@ impl ChangeStream for Stream {
             database.disconnect(link.number);
             Ok(())
         };
-        link.world.call(&link.life, "stop stream", stop).await
+        link.world.call(&link.process, "stop stream", stop).await
     }
 }

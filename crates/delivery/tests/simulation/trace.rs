@@ -1,14 +1,14 @@
-//! What happened in a run, for people who look into a failed one.
+//! The events of a run, for the analysis of a failed one.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-/// How many of the last events are kept.
+/// Number of events that are kept.
 const EVENTS_MAX: usize = 1_500;
 
-/// The last events of a run; nothing is kept, or even written down, unless it is asked for.
+/// The last events of a run, recorded only on request.
 pub(crate) struct Trace {
     begun: Instant,
     events: Option<RefCell<VecDeque<String>>>,
@@ -22,15 +22,15 @@ impl Trace {
         }
     }
 
-    /// Notes an event of somebody.
-    pub(crate) fn note(&self, who: &str, event: impl FnOnce() -> String) {
+    /// Records an event of a part of the run.
+    pub(crate) fn note(&self, part: &str, event: impl FnOnce() -> String) {
         let Some(events) = &self.events else { return };
         let at_ms = self.begun.elapsed().as_millis();
         let mut events = events.borrow_mut();
         if events.len() == EVENTS_MAX {
             events.pop_front();
         }
-        events.push_back(format!("{at_ms:>8} ms  {who:<9} {}", event()));
+        events.push_back(format!("{at_ms:>8} ms  {part:<9} {}", event()));
     }
 
     /// The events, oldest first.

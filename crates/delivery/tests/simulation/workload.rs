@@ -1,4 +1,4 @@
-//! The application: transactions of all sorts.
+//! The application, which commits transactions of all kinds.
 
 use std::rc::Rc;
 
@@ -6,38 +6,38 @@ use tokio::time::{Duration, sleep};
 use walcast_pgoutput::Oid;
 
 use crate::database::{Rows, SIGNALS, note};
-use crate::log::{Change, Row};
 use crate::publishing::{AUDIT, LATER};
+use crate::wal::{Change, Row};
 use crate::world::World;
 
-/// Keys that rows have.
+/// Number of keys.
 const IDS: u64 = 24;
-/// Bytes of a large row.
+/// Padding of a large row, in bytes.
 const PADDING: usize = 300;
 
-/// Writes until all that is wanted is written; waits while the server is away.
+/// Commits the transactions of the run, and waits while the server is unavailable.
 pub(crate) async fn write(world: Rc<World>) {
     for _ in 0..world.settings.transactions {
         sleep(Duration::from_millis(
             world.dice.roll(world.settings.pause_ms_max),
         ))
         .await;
-        world.until(|| !world.database.borrow().is_away).await;
-        if world.database.borrow().is_held {
+        world.until(|| !world.database.borrow().is_unavailable).await;
+        if world.database.borrow().is_read_only {
             return;
         }
         write_one(&world);
     }
 }
 
-/// One transaction, message, or something that is not for us.
+/// Writes a transaction, a message, or unrelated WAL.
 pub(crate) fn write_one(world: &World) {
     match world.dice.roll(12) {
         0 => world.database.borrow_mut().emit_message(),
         1 => world
             .database
             .borrow_mut()
-            .write_elsewhere(8 * (1 + world.dice.roll(200))),
+            .write_unrelated_wal(8 * (1 + world.dice.roll(200))),
         sort => {
             let changes = changes(world);
             let mut database = world.database.borrow_mut();
@@ -50,13 +50,11 @@ pub(crate) fn write_one(world: &World) {
         }
     }
     let wal_end = world.database.borrow().wal_end;
-    world
-        .trace
-        .note("database", || format!("the log ends at {wal_end}"));
+    world.trace.note("database", || format!("WAL ends at {wal_end}"));
     world.changed();
 }
 
-/// The changes of a transaction, each right after those before it.
+/// The changes of a transaction, each valid after the previous ones.
 fn changes(world: &World) -> Vec<(Oid, Change)> {
     let mut rows = world.database.borrow().rows.clone();
     let count = match world.dice.roll(8) {
@@ -72,7 +70,7 @@ fn changes(world: &World) -> Vec<(Oid, Change)> {
         .map(|table| table.oid)
         .filter(|oid| *oid != SIGNALS)
         .collect();
-    // What is left out of a transaction moves the numbers of the other changes in it: here all of them are, or none.
+    // Changes that the server omits shift the ordinals of later changes, so it omits all changes of a transaction, or none.
     let first = *world.dice.pick(&tables);
     let is_late = |oid: Oid| world.settings.has_late_tables && (oid == AUDIT || later(oid));
     let is_alone = is_late(first);
@@ -97,14 +95,14 @@ fn later(oid: Oid) -> bool {
 fn change(world: &World, rows: &Rows, table: Oid, with_messages: bool) -> Change {
     let dice = &world.dice;
     let id = i32::try_from(dice.roll(IDS)).expect("keys are small");
-    let is_there = rows.of(table).any(|(key, _)| key == id);
+    let exists = rows.of(table).any(|(key, _)| key == id);
     match dice.roll(20) {
         0 if with_messages => return Change::Message,
         1 if !world.database.borrow().is_locked(table) => return Change::Truncate,
         _ => {}
     }
     let padding = if dice.one_in(6) { PADDING } else { 0 };
-    if !is_there {
+    if !exists {
         return Change::Insert(row(world, table, id, padding));
     }
     match dice.roll(4) {
@@ -121,7 +119,7 @@ fn change(world: &World, rows: &Rows, table: Oid, with_messages: bool) -> Change
     }
 }
 
-/// The first rows of a table.
+/// Commits the first rows of a table.
 pub(crate) fn fill(world: &World, table: Oid) {
     let ids = (0..i32::try_from(world.dice.roll(6)).expect("dice here are small")).collect::<Vec<_>>();
     let rows = ids

@@ -1,35 +1,35 @@
-//! What all parts of a run share, and the one way in which a modelled system is called.
+//! The shared state of a run, and the function through which every modelled system is called.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep};
-use walcast_delivery::BoxedFault;
-use walcast_mapper::Operation;
+use walcast_delivery::BoxedPortError;
+use walcast_mapper::config::Operation;
 
 use crate::broker::Broker;
 use crate::damage::{self, Damage};
 use crate::database::Database;
 use crate::dice::Dice;
 use crate::fault::SimFault;
-use crate::life::Life;
 use crate::mutation::Mutation;
+use crate::process::Process;
 use crate::registry::Schemas;
 use crate::requests::Requests;
-use crate::rules::{Breach, Rule};
+use crate::rules::{Rule, Violation};
 use crate::settings::Settings;
 use crate::trace::Trace;
 
-/// How long a client waits for a system that is away before it gives up.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// Time after which a client abandons a call to an unavailable system.
+const TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The longest that a process is not scheduled: longer than Kafka's `transaction.timeout.ms` here.
+/// Longest suspension of a process, which exceeds Kafka's `transaction.timeout.ms` here.
 const FROZEN_MAX_MS: u64 = 80_000;
-/// Long enough for another instance to lead.
+/// Longest short suspension, in which another instance can become the leader.
 const FROZEN_SHORT_MS: u64 = 6_000;
 
-/// What can be away.
+/// A system that can be unavailable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum System {
     Database,
@@ -37,17 +37,17 @@ pub(crate) enum System {
     Registry,
 }
 
-/// How one call turns out.
+/// The outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Luck {
-    Good,
-    /// It has no effect and fails.
+enum Outcome {
+    Succeeds,
+    /// The call has no effect and fails.
     FailsBefore,
-    /// It takes effect, and its answer is lost.
+    /// The call takes effect, and its answer is lost.
     FailsAfter,
 }
 
-/// Everything there is in a run.
+/// The state of a run.
 pub(crate) struct World {
     pub(crate) dice: Dice,
     pub(crate) trace: Trace,
@@ -57,13 +57,13 @@ pub(crate) struct World {
     pub(crate) broker: RefCell<Broker>,
     pub(crate) registry: RefCell<Schemas>,
     pub(crate) requests: RefCell<Requests>,
-    pub(crate) breaches: RefCell<Vec<Breach>>,
-    /// Whether faults happen; at the end of a run none do, so that it must come to its end.
-    pub(crate) is_stormy: Cell<bool>,
-    /// Processes are asked to stop for the last time: what is answered from now on is left to another run.
-    pub(crate) is_over: Cell<bool>,
-    /// What happened how often, to tell whether seeds come to all that they should.
-    marks: RefCell<BTreeMap<&'static str, u64>>,
+    pub(crate) violations: RefCell<Vec<Violation>>,
+    /// Whether faults occur; they stop at the end of a run, so that it must complete.
+    pub(crate) has_faults: Cell<bool>,
+    /// Whether the final stop was requested: later answers are not checked.
+    pub(crate) is_finished: Cell<bool>,
+    /// Number of occurrences of each situation, to check the coverage of the seeds.
+    coverage: RefCell<BTreeMap<&'static str, u64>>,
     changes: watch::Sender<u64>,
 }
 
@@ -78,10 +78,10 @@ impl World {
             broker: RefCell::new(Broker::new(settings.transaction_timeout)),
             registry: RefCell::default(),
             requests: RefCell::default(),
-            breaches: RefCell::default(),
-            is_stormy: Cell::new(true),
-            is_over: Cell::new(false),
-            marks: RefCell::default(),
+            violations: RefCell::default(),
+            has_faults: Cell::new(true),
+            is_finished: Cell::new(false),
+            coverage: RefCell::default(),
             changes: watch::Sender::new(0),
             dice,
             settings,
@@ -92,33 +92,33 @@ impl World {
         self.mutation == Some(mutation)
     }
 
-    /// Whether an operation makes records.
-    pub(crate) fn mapper_tells(&self, operation: Operation) -> bool {
+    /// Whether an operation is emitted.
+    pub(crate) fn emits_operation(&self, operation: Operation) -> bool {
         self.settings.mapper().events.operations.contains(&operation)
     }
 
-    /// A rule was broken.
-    pub(crate) fn breach(&self, rule: Rule, what: impl FnOnce() -> String) {
-        let what = what();
-        self.trace.note("CHECK", || format!("{rule:?}: {what}"));
-        self.breaches.borrow_mut().push(Breach { rule, what });
+    /// Records the violation of a rule.
+    pub(crate) fn report_violation(&self, rule: Rule, text: impl FnOnce() -> String) {
+        let text = text();
+        self.trace.note("CHECK", || format!("{rule:?}: {text}"));
+        self.violations.borrow_mut().push(Violation { rule, text });
     }
 
-    /// Something happened that not every run comes to.
-    pub(crate) fn mark(&self, what: &'static str) {
-        *self.marks.borrow_mut().entry(what).or_default() += 1;
+    /// Records a situation that not every run covers.
+    pub(crate) fn cover(&self, situation: &'static str) {
+        *self.coverage.borrow_mut().entry(situation).or_default() += 1;
     }
 
-    pub(crate) fn marks(&self) -> BTreeMap<&'static str, u64> {
-        self.marks.borrow().clone()
+    pub(crate) fn coverage(&self) -> BTreeMap<&'static str, u64> {
+        self.coverage.borrow().clone()
     }
 
-    /// What is wrong with the source now, in the sense that streaming on would lose or invent changes.
+    /// Current damage of the source, with which streaming would lose or invent changes.
     pub(crate) fn damage(&self) -> Vec<Damage> {
         damage::find(&self.database.borrow(), &self.broker.borrow())
     }
 
-    /// Something that a condition may depend on has changed.
+    /// Notifies waiters that the state of a modelled system has changed.
     pub(crate) fn changed(&self) {
         self.changes.send_modify(|changes| *changes += 1);
     }
@@ -131,33 +131,38 @@ impl World {
         }
     }
 
-    pub(crate) fn is_away(&self, system: System) -> bool {
+    pub(crate) fn is_unavailable(&self, system: System) -> bool {
         match system {
-            System::Database => self.database.borrow().is_away,
-            System::Broker => self.broker.borrow().is_away,
-            System::Registry => self.registry.borrow().is_away,
+            System::Database => self.database.borrow().is_unavailable,
+            System::Broker => self.broker.borrow().is_unavailable,
+            System::Registry => self.registry.borrow().is_unavailable,
         }
     }
 
-    /// Waits for a system that is away, for a while.
-    pub(crate) async fn reach(&self, life: &Life, system: System) -> Result<(), BoxedFault> {
-        if !self.is_away(system) {
+    /// Waits for an unavailable system, up to a limit.
+    pub(crate) async fn wait_available(
+        &self,
+        process: &Process,
+        system: System,
+    ) -> Result<(), BoxedPortError> {
+        if !self.is_unavailable(system) {
             return Ok(());
         }
-        let waited = tokio::time::timeout(PATIENCE, self.until(|| !self.is_away(system))).await;
+        let waited = tokio::time::timeout(TIMEOUT, self.until(|| !self.is_unavailable(system))).await;
         if waited.is_err() {
-            self.mark("nobody answers");
-            self.trace.note(life.name, || format!("{system:?} is away"));
-            return Err(SimFault::Passing("nobody answers").into());
+            self.cover("no answer");
+            self.trace
+                .note(process.name, || format!("{system:?} is unavailable"));
+            return Err(SimFault::Transient("no answer").into());
         }
         Ok(())
     }
 
-    /// The way to a system or back, which takes a moment and which not everybody survives.
-    pub(crate) async fn travel(&self, life: &Life) {
-        life.step().await;
-        if life.freezes_here() {
-            self.freeze(life);
+    /// The network delay of a request or an answer, during which the process may die or be suspended.
+    pub(crate) async fn network_delay(&self, process: &Process) {
+        process.step().await;
+        if process.freezes_here() {
+            self.freeze(process);
         }
         match self.dice.roll(16) {
             0..10 => tokio::task::yield_now().await,
@@ -166,63 +171,65 @@ impl World {
         }
     }
 
-    /// A process is not scheduled for a while, and its server may think it dead meanwhile: then another one leads.
-    pub(crate) fn freeze(&self, life: &Life) {
+    /// Suspends a process for a while, during which the server may end its connections and another instance may lead.
+    pub(crate) fn freeze(&self, process: &Process) {
         let most_ms = *self.dice.pick(&[FROZEN_SHORT_MS, FROZEN_SHORT_MS, FROZEN_MAX_MS]);
         let frozen_ms = self.dice.roll(most_ms);
-        self.mark("frozen");
+        self.cover("frozen");
         self.trace
-            .note(life.name, || format!("is frozen for {frozen_ms} ms"));
-        life.freeze_until(Instant::now() + Duration::from_millis(frozen_ms));
+            .note(process.name, || format!("is frozen for {frozen_ms} ms"));
+        process.freeze_until(Instant::now() + Duration::from_millis(frozen_ms));
         if !self.dice.one_in(4) {
             self.database.borrow_mut().disconnect_all();
         }
         self.changed();
     }
 
-    /// Makes a call: the way there, its effect, the way back; each of which may fail.
+    /// Makes a call: the request, its effect and the answer, each of which may fail.
     pub(crate) async fn call<T>(
         &self,
-        life: &Life,
+        process: &Process,
         name: &'static str,
         effect: impl FnOnce() -> Result<T, SimFault>,
-    ) -> Result<T, BoxedFault> {
-        self.travel(life).await;
-        let luck = self.luck();
-        if luck == Luck::FailsBefore {
-            self.trace.note(life.name, || format!("{name}: fails"));
-            return Err(SimFault::Passing("connection lost").into());
+    ) -> Result<T, BoxedPortError> {
+        self.network_delay(process).await;
+        let planned = self.draw_outcome();
+        if planned == Outcome::FailsBefore {
+            self.trace.note(process.name, || format!("{name}: fails"));
+            return Err(SimFault::Transient("connection lost").into());
         }
         let outcome = effect();
         if let Err(fault) = &outcome {
-            self.mark(fault.text());
+            self.cover(fault.text());
         }
-        self.trace.note(life.name, || match &outcome {
-            Ok(_) if luck == Luck::FailsAfter => format!("{name}: done, its answer is lost"),
+        self.trace.note(process.name, || match &outcome {
+            Ok(_) if planned == Outcome::FailsAfter => format!("{name}: succeeds, its answer is lost"),
             Ok(_) => name.to_owned(),
             Err(fault) => format!("{name}: {fault}"),
         });
         self.changed();
-        self.travel(life).await;
-        if luck == Luck::FailsAfter {
-            return Err(SimFault::Passing("connection lost").into());
+        self.network_delay(process).await;
+        if planned == Outcome::FailsAfter {
+            return Err(SimFault::Transient("connection lost").into());
         }
         Ok(outcome?)
     }
 
-    fn luck(&self) -> Luck {
-        if !self.is_bad_luck() {
-            return Luck::Good;
+    fn draw_outcome(&self) -> Outcome {
+        if !self.draws_fault() {
+            return Outcome::Succeeds;
         }
         if self.dice.one_in(2) {
-            Luck::FailsBefore
+            Outcome::FailsBefore
         } else {
-            Luck::FailsAfter
+            Outcome::FailsAfter
         }
     }
 
-    /// Whether one more thing goes wrong.
-    pub(crate) fn is_bad_luck(&self) -> bool {
-        self.is_stormy.get() && self.settings.fault_one_in > 0 && self.dice.one_in(self.settings.fault_one_in)
+    /// Draws whether a fault occurs.
+    pub(crate) fn draws_fault(&self) -> bool {
+        self.has_faults.get()
+            && self.settings.fault_one_in > 0
+            && self.dice.one_in(self.settings.fault_one_in)
     }
 }

@@ -1,6 +1,6 @@
 //! An input taken apart. Bytes that are not there are zeros, so that every input means something.
 
-use walcast_mapper::{ColumnFacts, TableFacts};
+use walcast_mapper::{ColumnMetadata, TableMetadata};
 use walcast_pgoutput::{Column, Oid, Relation, RelationColumn, ReplicaIdentity};
 
 use super::types;
@@ -120,7 +120,7 @@ impl<'a> InputColumn<'a> {
         self.flags & flag::KEY != 0
     }
 
-    /// The value that the log tells of the changed row.
+    /// The value of the changed row in the WAL.
     pub(super) fn value(&self) -> Column<'a> {
         if self.flags & flag::UNCHANGED != 0 {
             Column::UnchangedToast
@@ -138,7 +138,7 @@ impl<'a> InputColumn<'a> {
         }
     }
 
-    /// The value before the change, where the log tells only the key.
+    /// The value before the change, where the WAL has only the key.
     pub(super) fn key_value(&self) -> Column<'a> {
         if self.is_key() {
             self.old_value()
@@ -148,7 +148,7 @@ impl<'a> InputColumn<'a> {
     }
 }
 
-/// What the log says of the table.
+/// The description of the table in the WAL.
 pub(super) fn relation(columns: &[InputColumn<'_>], replica_identity: ReplicaIdentity) -> Relation {
     let column = |column: &InputColumn<'_>| RelationColumn {
         is_key: column.is_key(),
@@ -167,8 +167,8 @@ pub(super) fn relation(columns: &[InputColumn<'_>], replica_identity: ReplicaIde
 }
 
 /// What the catalog says of it.
-pub(super) fn facts(columns: &[InputColumn<'_>]) -> TableFacts {
-    let column = |column: &InputColumn<'_>| ColumnFacts {
+pub(super) fn facts(columns: &[InputColumn<'_>]) -> TableMetadata {
+    let column = |column: &InputColumn<'_>| ColumnMetadata {
         name: column.name.clone(),
         type_oid: column.type_oid,
         type_modifier: column.type_modifier,
@@ -177,9 +177,10 @@ pub(super) fn facts(columns: &[InputColumn<'_>]) -> TableFacts {
         generated: false,
     };
     let keys = columns.iter().filter(|column| column.is_key());
-    TableFacts {
+    TableMetadata {
         columns: columns.iter().map(column).collect(),
         key_columns: keys.map(|column| column.name.clone()).collect(),
         types: types::facts(),
+        ..TableMetadata::default()
     }
 }

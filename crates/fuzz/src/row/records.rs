@@ -7,7 +7,8 @@ use std::rc::Rc;
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use serde_json::Value;
-use walcast_mapper::{Batch, Encoding, MapperConfig, Plan, RecordView};
+use walcast_mapper::config::Encoding;
+use walcast_mapper::{MapperConfig, Plan, RecordBuffer, RecordView};
 
 /// What stands before Avro: a zero, and the schema's number.
 const PREFIX_BYTES: usize = 5;
@@ -91,7 +92,7 @@ pub(super) fn check_same<'a>(
 }
 
 /// One record that is JSON and no larger than it may be.
-pub(super) fn check_letter(batch: &Batch, bytes_max: usize) {
+pub(super) fn check_letter(batch: &RecordBuffer, bytes_max: usize) {
     let mut records = batch.records();
     let letter = records.next().expect("a letter was written");
     assert!(records.next().is_none(), "a letter is one record");

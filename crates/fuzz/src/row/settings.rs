@@ -1,10 +1,12 @@
 //! What the first bytes of an input choose.
 
-use walcast_mapper::{
-    ArrayMode, BinaryMode, ColumnPattern, DecimalMode, Encoding, FieldAdjustment, FlatDeletes, HashAlgorithm,
-    HashRule, HashVersion, HstoreMode, IntervalMode, MapperConfig, MaskRule, MissingNotNull, NullWithDefault,
-    Salt, Shape, TimeMode, TruncateRule, TypeModes, UnknownMode, UnwritableMode,
+use walcast_mapper::config::{
+    ArrayMode, BinaryMode, DecimalMode, Encoding, FieldAdjustment, FlatDeletes, HashAlgorithm, HashRule,
+    HashVersion, HstoreMode, IntervalMode, MaskRule, MissingNotNull, NullWithDefault, Shape, TimeMode,
+    TruncateRule, TypeModes, UnknownMode, UnwritableMode,
 };
+use walcast_mapper::pattern::ColumnPattern;
+use walcast_mapper::{MapperConfig, Secret};
 use walcast_pgoutput::ReplicaIdentity;
 
 use super::input::{Input, InputColumn};
@@ -128,7 +130,7 @@ impl Settings {
             rules.hash = vec![HashRule {
                 columns: about(3),
                 algorithm: HashAlgorithm::Sha256,
-                salt: Salt::new("salt"),
+                salt: Secret::new("salt"),
                 version: if self.rules.has(5) {
                     HashVersion::V1
                 } else {

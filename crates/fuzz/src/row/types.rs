@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use walcast_mapper::{TypeFacts, TypeKind};
+use walcast_mapper::{TypeKind, TypeMetadata};
 use walcast_pgoutput::Oid;
 
 const MOOD: u32 = 20_000;
@@ -115,7 +115,7 @@ pub const ALL: [u32; 85] = [
 ];
 
 /// What the catalog says of those that are not built in.
-pub(super) fn facts() -> BTreeMap<Oid, TypeFacts> {
+pub(super) fn facts() -> BTreeMap<Oid, TypeMetadata> {
     let labels = vec!["sad".to_owned(), "it's, \"ok\"".to_owned()];
     let domain = |base, base_modifier| TypeKind::Domain {
         base: Oid::new(base),
@@ -144,7 +144,7 @@ pub(super) fn facts() -> BTreeMap<Oid, TypeFacts> {
         (GEOGRAPHY, "geography", TypeKind::Base),
         (OWN_RANGE, "floatrange", TypeKind::Range),
     ];
-    let facts = |name: &str, kind| TypeFacts {
+    let facts = |name: &str, kind| TypeMetadata {
         namespace: "public".to_owned(),
         name: name.to_owned(),
         kind,

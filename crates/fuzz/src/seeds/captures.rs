@@ -1,4 +1,4 @@
-//! Messages of the log as real servers sent them.
+//! Messages of logical replication as real servers sent them.
 
 use std::io;
 

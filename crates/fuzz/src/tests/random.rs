@@ -68,7 +68,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(20_000) })]
 
     #[test]
-    fn what_holds_holds_for_any_change_of_an_input(
+    fn properties_hold_for_any_change_of_an_input(
         target in 0..TARGETS.len(),
         input in any::<Index>(),
         edits in vec(an_edit(), 0..6),
@@ -80,7 +80,7 @@ proptest! {
     }
 
     #[test]
-    fn what_holds_holds_for_any_bytes(target in 0..TARGETS.len(), data in vec(any::<u8>(), 0..512)) {
+    fn properties_hold_for_any_bytes(target in 0..TARGETS.len(), data in vec(any::<u8>(), 0..512)) {
         (ALL[target].check)(&data);
     }
 }

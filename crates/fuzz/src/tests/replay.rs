@@ -22,6 +22,11 @@ fn replay(target: &str) {
 }
 
 #[test]
+fn condition() {
+    replay("condition");
+}
+
+#[test]
 fn decoder() {
     replay("decoder");
 }

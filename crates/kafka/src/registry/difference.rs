@@ -1,26 +1,26 @@
-//! What has changed between two Avro schemas, field by field: so that a refusal names the column to blame.
+//! Differences between two Avro schemas, field by field, so that the error of a rejected schema names the column.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::Value;
 
-/// The changes from one schema to another.
+/// Changes from one schema to another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SchemaChanges(Vec<SchemaChange>);
 
-/// One field that is another.
+/// Change of one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct SchemaChange {
-    /// The record it is in, without namespace.
+    /// Name of the field's record, without namespace.
     record: String,
     field: String,
-    what: What,
+    kind: ChangeKind,
 }
 
-/// What has happened to a field.
+/// Kind of change of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum What {
+enum ChangeKind {
     Added { has_default: bool },
     Removed { had_default: bool },
     Retyped { before: String, after: String },
@@ -28,11 +28,11 @@ enum What {
     DefaultLost,
 }
 
-/// A table that was made anew differs everywhere; the first few say so.
+/// Number of changes that are shown: a recreated table differs in every field.
 const SHOWN_MAX: usize = 8;
 
 impl SchemaChanges {
-    /// Compares two schemas as JSON; none where one of them is no schema of records.
+    /// Compares two schemas as JSON. There are no changes when one of them is no schema of records.
     pub(crate) fn between(before: &str, after: &str) -> Self {
         let parse = |schema: &str| serde_json::from_str(schema).unwrap_or(Value::Null);
         let (before, after) = (parse(before), parse(after));
@@ -71,24 +71,24 @@ impl fmt::Display for SchemaChanges {
 
 impl fmt::Display for SchemaChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { record, field, what } = self;
+        let Self { record, field, kind } = self;
         write!(f, "field {field} of {record} ")?;
-        match what {
-            What::Added { has_default: true } => f.write_str("was added"),
-            What::Added { has_default: false } => f.write_str("was added without a default"),
-            What::Removed { had_default: true } => f.write_str("was removed"),
-            What::Removed { had_default: false } => f.write_str("was removed and had no default"),
-            What::Retyped { before, after } => write!(f, "changed from {before} to {after}"),
-            What::DefaultGained => f.write_str("has a default now"),
-            What::DefaultLost => f.write_str("has no default any more"),
+        match kind {
+            ChangeKind::Added { has_default: true } => f.write_str("was added"),
+            ChangeKind::Added { has_default: false } => f.write_str("was added without a default"),
+            ChangeKind::Removed { had_default: true } => f.write_str("was removed"),
+            ChangeKind::Removed { had_default: false } => f.write_str("was removed and had no default"),
+            ChangeKind::Retyped { before, after } => write!(f, "changed from {before} to {after}"),
+            ChangeKind::DefaultGained => f.write_str("has a default now"),
+            ChangeKind::DefaultLost => f.write_str("has no default any more"),
         }
     }
 }
 
-/// A record's name and its fields.
+/// Name and fields of a record.
 type Record<'v> = (String, Vec<&'v Value>);
 
-/// Every record of a schema, the outer before the inner.
+/// Collects every record of a schema, outer records before inner ones.
 fn collect<'v>(schema: &'v Value, found: &mut Vec<Record<'v>>) {
     match schema {
         Value::Array(branches) => branches.iter().for_each(|branch| collect(branch, found)),
@@ -120,11 +120,11 @@ fn compare(record: &str, before: &[&Value], after: &[&Value], changes: &mut Vec<
         named.collect()
     };
     let (before, after) = (by_name(before), by_name(after));
-    let mut push = |field: &str, what| {
+    let mut push = |field: &str, kind| {
         changes.push(SchemaChange {
             record: record.to_owned(),
             field: field.to_owned(),
-            what,
+            kind,
         });
     };
     let has_default = |field: &Value| field.get("default").is_some();
@@ -132,7 +132,7 @@ fn compare(record: &str, before: &[&Value], after: &[&Value], changes: &mut Vec<
         match before.get(name) {
             None => push(
                 name,
-                What::Added {
+                ChangeKind::Added {
                     has_default: has_default(field),
                 },
             ),
@@ -141,18 +141,18 @@ fn compare(record: &str, before: &[&Value], after: &[&Value], changes: &mut Vec<
                 if old != new {
                     push(
                         name,
-                        What::Retyped {
+                        ChangeKind::Retyped {
                             before: old,
                             after: new,
                         },
                     );
                 } else if has_default(earlier) != has_default(field) {
-                    let what = if has_default(field) {
-                        What::DefaultGained
+                    let kind = if has_default(field) {
+                        ChangeKind::DefaultGained
                     } else {
-                        What::DefaultLost
+                        ChangeKind::DefaultLost
                     };
-                    push(name, what);
+                    push(name, kind);
                 }
             }
         }
@@ -161,7 +161,7 @@ fn compare(record: &str, before: &[&Value], after: &[&Value], changes: &mut Vec<
         if !after.contains_key(&name) {
             push(
                 &name,
-                What::Removed {
+                ChangeKind::Removed {
                     had_default: has_default(&earlier),
                 },
             );
@@ -173,7 +173,7 @@ fn type_of(field: &Value) -> String {
     field.get("type").map(describe).unwrap_or_default()
 }
 
-/// A type in words. Records are known by their name: what is in them is compared apart.
+/// Description of a type. A record is described by its name: its fields are compared separately.
 fn describe(schema: &Value) -> String {
     match schema {
         Value::String(name) => short(name).to_owned(),
@@ -204,7 +204,7 @@ fn describe(schema: &Value) -> String {
     }
 }
 
-/// A name without its namespace.
+/// Name without its namespace.
 fn short(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_told_apart() {
+    fn describes_each_kind_of_change() {
         let id = r#"{"name":"id","type":"int"}"#;
         check(id, id, expect![""]);
         check(
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn many_changes_are_counted() {
+    fn counts_changes_beyond_the_limit() {
         let fields: Vec<String> = (0..10)
             .map(|number| format!(r#"{{"name":"f{number}","type":"int"}}"#))
             .collect();
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_schema_is_not_compared() {
+    fn ignores_text_that_is_not_a_schema() {
         assert_eq!(SchemaChanges::between("<html>", &envelope("")).to_string(), "");
     }
 }

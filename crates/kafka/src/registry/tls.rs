@@ -1,4 +1,4 @@
-//! TLS with the schema registry: whom we believe, and how we show who we are.
+//! TLS with the schema registry: trusted CAs, client certificate, and TLS errors among the causes of a failure.
 
 use std::error::Error;
 use std::io;
@@ -6,72 +6,82 @@ use std::path::Path;
 
 use reqwest::{Certificate, ClientBuilder, Identity};
 
-use super::RegistryError;
-use crate::RegistryTls;
+use super::error::{RegistryError, TlsFile};
+use crate::config::RegistryTls;
 
-/// A client that trusts and shows these certificates.
+/// HTTP client with these certificates.
 pub(super) fn client(tls: &RegistryTls) -> Result<ClientBuilder, RegistryError> {
     let mut client = ClientBuilder::new();
     if let Some(path) = &tls.ca_file {
-        let unusable = |reason: String| unusable("ca_file", path, reason);
-        let bytes = read("ca_file", path)?;
+        let unusable = |reason: String| unusable(TlsFile::CaCertificates, path, reason);
+        let bytes = read(TlsFile::CaCertificates, path)?;
         let authorities =
             Certificate::from_pem_bundle(&bytes).map_err(|error| unusable(error.to_string()))?;
         if authorities.is_empty() {
-            return Err(unusable("it holds no certificate in PEM".to_owned()));
+            return Err(unusable("the file holds no PEM certificate".to_owned()));
         }
         client = client.tls_certs_only(authorities);
     }
     if let Some(files) = &tls.identity {
-        let mut bytes = read("certificate_file", &files.certificate_file)?;
+        let mut bytes = read(TlsFile::Certificate, &files.certificate_file)?;
         bytes.push(b'\n');
-        bytes.extend(read("key_file", &files.key_file)?);
-        // The library's own words would be the first thing that comes to its mind about any of the two files.
+        bytes.extend(read(TlsFile::Key, &files.key_file)?);
+        // The library's error does not say which of the two files is wrong.
         let identity = Identity::from_pem(&bytes).map_err(|_| {
             let reason = format!(
-                "with certificate_file {} it is no certificate with its unencrypted private key, both in PEM",
+                "it is not the unencrypted private key of certificate {}, both in PEM",
                 files.certificate_file.display()
             );
-            unusable("key_file", &files.key_file, reason)
+            unusable(TlsFile::Key, &files.key_file, reason)
         })?;
         client = client.identity(identity);
     }
     Ok(client)
 }
 
-fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, RegistryError> {
-    std::fs::read(path).map_err(|error| unusable(key, path, error.to_string()))
+fn read(file: TlsFile, path: &Path) -> Result<Vec<u8>, RegistryError> {
+    std::fs::read(path).map_err(|error| unusable(file, path, error.to_string()))
 }
 
-fn unusable(key: &'static str, path: &Path, reason: String) -> RegistryError {
+fn unusable(file: TlsFile, path: &Path, reason: String) -> RegistryError {
     RegistryError::TlsFile {
-        key,
+        file,
         path: path.to_owned(),
         reason,
     }
 }
 
-/// An error, what caused it, and what caused that.
+/// An error, its cause, and so on.
 pub(super) fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |cause| (*cause).source())
+    std::iter::successors(Some(error), |cause| match cause.downcast_ref() {
+        // The middleware's error displays the error that it holds, and does not return it as its source.
+        Some(reqwest_middleware::Error::Middleware(held)) => Some(held.as_ref()),
+        Some(reqwest_middleware::Error::Reqwest(held)) => Some(held),
+        None => (*cause).source(),
+    })
 }
 
-/// Whether the TLS library is among the causes.
-pub(super) fn is_to_blame(error: &(dyn Error + 'static)) -> bool {
+/// Text of the last cause: the outer causes repeat the URL and say only that something failed.
+pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().map_or_else(String::new, ToString::to_string)
+}
+
+/// Whether an error of the TLS library is among the causes.
+pub(super) fn is_tls_failure(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(is_of_tls)
 }
 
-/// Whether a connection stood and was closed before anything was answered, without a word from the TLS library.
-pub(super) fn was_cut_off(error: &(dyn Error + 'static)) -> bool {
+/// Whether the connection was closed after it was established and before a response, without an error of the TLS library.
+pub(super) fn was_closed_early(error: &(dyn Error + 'static)) -> bool {
     let sent = causes(error).find_map(|cause| cause.downcast_ref::<reqwest::Error>());
     sent.is_some_and(|sent| sent.is_request() && !sent.is_connect() && !sent.is_timeout())
-        && !is_to_blame(error)
+        && !is_tls_failure(error)
 }
 
-/// It is packed into an error of the system, once or twice, whose own cause is only what is below that.
+/// Whether an error is one of the TLS library, which may be wrapped in one or two I/O errors.
 fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
-    let packed = error.downcast_ref().and_then(io::Error::get_ref);
-    error.is::<rustls::Error>() || packed.is_some_and(|packed| is_of_tls(packed))
+    let wrapped = error.downcast_ref().and_then(io::Error::get_ref);
+    error.is::<rustls::Error>() || wrapped.is_some_and(|wrapped| is_of_tls(wrapped))
 }

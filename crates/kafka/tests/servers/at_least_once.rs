@@ -20,7 +20,7 @@ async fn records_are_visible_at_once_and_the_checkpoint_follows() {
 }
 
 #[tokio::test]
-async fn after_an_abort_the_sink_goes_on() {
+async fn sink_continues_after_an_abort() {
     let brokers = broker().await.brokers();
     let mut config = config(&brokers);
     config.guarantee = Guarantee::AtLeastOnce;
@@ -31,7 +31,7 @@ async fn after_an_abort_the_sink_goes_on() {
     sink.write(batch(&topic, 8..9)).await.unwrap();
     sink.commit(&update(100)).await.unwrap();
     let seen = values(&committed(&brokers, &topic).await);
-    // What was given up may have been sent already; it comes again from the checkpoint, and may repeat.
+    // An aborted record may have been sent already; it is sent again from the checkpoint, and may be a duplicate.
     assert!(seen == [8] || seen == [0, 8], "{seen:?}");
     assert_eq!(sink.open().await.unwrap().current, Some(checkpoint(100)));
 }

@@ -1,12 +1,14 @@
-//! The checkpoint and its history, written and read again.
+//! The checkpoint and its history.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use walcast_delivery::{CheckpointLog, CheckpointUpdate, CommitMark, Partial, Sink};
-use walcast_kafka::{CheckpointReader, KafkaError};
+use walcast_delivery::{
+    CheckpointLog, CheckpointStore, CheckpointUpdate, CommitPosition, Partial, SchemaChanges, Sink,
+};
+use walcast_kafka::{KafkaCheckpointStore, KafkaError};
 use walcast_pgoutput::{Lsn, Oid};
 
 use crate::support::{broker, checkpoint, committed, config, sink, update};
@@ -15,7 +17,7 @@ use crate::support::{broker, checkpoint, committed, config, sink, update};
 async fn a_topic_that_does_not_exist_holds_no_checkpoint() {
     let config = config(&broker().await.brokers());
     assert_eq!(
-        CheckpointReader::new(config).read().await.unwrap(),
+        KafkaCheckpointStore::new(config).read().await.unwrap(),
         CheckpointLog::default()
     );
 }
@@ -29,6 +31,7 @@ async fn history_is_kept_until_it_expires() {
         sink.commit(&CheckpointUpdate {
             enters_history: true,
             known_tables: (end_lsn == 200).then(|| BTreeSet::from([Oid::new(16_400)])),
+            schemas: SchemaChanges::new(),
             ..update(end_lsn)
         })
         .await
@@ -45,28 +48,29 @@ async fn history_is_kept_until_it_expires() {
         current: Some(checkpoint(400)),
         history: BTreeMap::from([(Lsn::new(200), checkpoint(200)), (Lsn::new(300), checkpoint(300))]),
         known_tables: Some(BTreeSet::from([Oid::new(16_400)])),
+        schemas: BTreeMap::new(),
     };
     assert_eq!(
-        CheckpointReader::new(config.clone()).read().await.unwrap(),
+        KafkaCheckpointStore::new(config.clone()).read().await.unwrap(),
         expected
     );
     assert_eq!(sink.open().await.unwrap(), expected);
 
     sink.delete_checkpoint(&expected).await.unwrap();
     assert_eq!(
-        CheckpointReader::new(config).read().await.unwrap(),
+        KafkaCheckpointStore::new(config).read().await.unwrap(),
         CheckpointLog::default()
     );
 }
 
 #[tokio::test]
-async fn every_field_survives_and_people_can_read_it() {
+async fn checkpoint_is_readable_json_and_keeps_every_field() {
     let brokers = broker().await.brokers();
     let config = config(&brokers);
     let mut sink = sink(&config);
     sink.open().await.unwrap();
     let mut update = update(0x16_B3748);
-    update.current.last_commit = Some(CommitMark {
+    update.current.last_commit = Some(CommitPosition {
         commit_lsn: Lsn::new(0x16_B3700),
         end_lsn: Lsn::new(0x16_B3748),
         commit_time_unix_micros: 1_700_000_000_123_456,
@@ -117,7 +121,7 @@ async fn connectors_that_share_a_topic_do_not_see_each_other() {
 
 /// Another connector died between its checkpoint record and its commit: readers of committed records see nothing after it.
 #[tokio::test]
-async fn a_checkpoint_behind_anothers_open_transaction_is_waited_for() {
+async fn waits_for_a_checkpoint_behind_an_open_transaction() {
     let brokers = broker().await.brokers();
     let config = config(&brokers);
     let topic = format!("{}.walcast-checkpoints", config.name);
@@ -128,10 +132,10 @@ async fn a_checkpoint_behind_anothers_open_transaction_is_waited_for() {
     let foreign = foreign_producer(&brokers, &format!("foreign-{}", config.name));
     let producing = foreign.clone_into_transaction(&topic);
     sink.commit(&update(200)).await.unwrap();
-    let reading = tokio::spawn({
-        let reader = CheckpointReader::new(config.clone());
-        async move { reader.read().await }
-    });
+    let store = KafkaCheckpointStore::new(config.clone());
+    // Nothing is waited for by `peek`, which sees what precedes the open transaction.
+    assert_eq!(store.peek().await.unwrap().current, Some(checkpoint(100)));
+    let reading = tokio::spawn(async move { store.read().await });
     tokio::task::spawn_blocking(move || producing.commit_transaction(Duration::from_secs(20)).unwrap())
         .await
         .unwrap();
@@ -139,7 +143,7 @@ async fn a_checkpoint_behind_anothers_open_transaction_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_that_stays_hidden_is_an_error_and_never_an_older_one() {
+async fn checkpoint_that_stays_hidden_is_an_error_and_never_an_older_one() {
     let brokers = broker().await.brokers();
     let config = config(&brokers);
     let topic = format!("{}.walcast-checkpoints", config.name);
@@ -154,7 +158,7 @@ async fn a_checkpoint_that_stays_hidden_is_an_error_and_never_an_older_one() {
     assert!(
         error
             .to_string()
-            .contains("another connector's transaction on it is open"),
+            .contains("another producer's transaction has been open"),
         "{error}"
     );
     tokio::task::spawn_blocking(move || open.abort_transaction(Duration::from_secs(20)).unwrap())
@@ -164,7 +168,7 @@ async fn a_checkpoint_that_stays_hidden_is_an_error_and_never_an_older_one() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_of_a_later_version_is_not_guessed_at() {
+async fn rejects_a_checkpoint_of_a_later_version() {
     let brokers = broker().await.brokers();
     let config = config(&brokers);
     sink(&config).open().await.unwrap();
@@ -175,9 +179,15 @@ async fn a_checkpoint_of_a_later_version_is_not_guessed_at() {
         r#"{"version":2,"lsn":17}"#,
     )
     .await;
-    let error = CheckpointReader::new(config.clone()).read().await.unwrap_err();
+    let error = KafkaCheckpointStore::new(config.clone())
+        .read()
+        .await
+        .unwrap_err();
     assert!(
-        matches!(error, KafkaError::CheckpointVersion { found: 2, known: 1 }),
+        matches!(
+            error.as_error().downcast_ref(),
+            Some(KafkaError::CheckpointVersion { found: 2, known: 1 })
+        ),
         "{error}"
     );
     let error = sink(&config).open().await.unwrap_err();

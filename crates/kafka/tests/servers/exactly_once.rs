@@ -1,7 +1,7 @@
 //! One transaction for records and checkpoint.
 
-use walcast_delivery::Sink;
-use walcast_kafka::CheckpointReader;
+use walcast_delivery::{CheckpointStore, Sink};
+use walcast_kafka::KafkaCheckpointStore;
 
 use crate::support::{
     batch, broker, checkpoint, committed, config, opened, orders, sink, uncommitted, update, values,
@@ -19,7 +19,7 @@ async fn records_are_committed_with_the_checkpoint_and_not_before() {
     sink.write(batch(&topic, 3..5)).await.unwrap();
     assert_eq!(committed(&brokers, &topic).await, []);
     assert_eq!(
-        CheckpointReader::new(config.clone())
+        KafkaCheckpointStore::new(config.clone())
             .read()
             .await
             .unwrap()
@@ -32,7 +32,7 @@ async fn records_are_committed_with_the_checkpoint_and_not_before() {
     assert_eq!(values(&seen), [0, 1, 2, 3, 4]);
     assert_eq!(seen[4].key.as_deref(), Some("4"));
     assert_eq!(seen[4].headers, [("walcast.id".to_owned(), "4".to_owned())]);
-    let log = CheckpointReader::new(config).read().await.unwrap();
+    let log = KafkaCheckpointStore::new(config).read().await.unwrap();
     assert_eq!(log.current, Some(checkpoint(100)));
 }
 

@@ -1,10 +1,11 @@
-//! What goes wrong between a write and its commit.
+//! Failures between a write and its commit.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use walcast_delivery::Sink;
-use walcast_mapper::Batch;
+use walcast_kafka::KafkaError;
+use walcast_mapper::RecordBuffer;
 use walcast_testbed::wait_until;
 
 use crate::support::{
@@ -13,7 +14,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn a_record_larger_than_allowed_names_topic_size_and_settings() {
+async fn error_of_a_record_above_the_limit_names_topic_and_size() {
     let brokers = broker().await.brokers();
     let mut config = config(&brokers);
     let topic: Arc<str> = orders(&config).into();
@@ -23,7 +24,7 @@ async fn a_record_larger_than_allowed_names_topic_size_and_settings() {
         config.properties = properties(&[("message.max.bytes", allowed)]);
         let mut sink = sink(&config);
         sink.open().await.unwrap();
-        let mut large = Batch::new();
+        let mut large = RecordBuffer::new();
         large.push(&topic, Some(b"k"), Some(&vec![7; bytes]), []);
         let error = match sink.write(large).await {
             Ok(_) => sink.commit(&update(100)).await.unwrap_err(),
@@ -35,8 +36,9 @@ async fn a_record_larger_than_allowed_names_topic_size_and_settings() {
             text.starts_with(&format!("a record of {} bytes for topic {topic}", bytes + 1)),
             "{text}"
         );
+        let too_large = error.as_error().downcast_ref();
         assert!(
-            text.contains("message.max.bytes") && text.contains("max.message.bytes"),
+            matches!(too_large, Some(KafkaError::RecordTooLarge { .. })),
             "{text}"
         );
 
@@ -50,7 +52,7 @@ async fn a_record_larger_than_allowed_names_topic_size_and_settings() {
 }
 
 #[tokio::test]
-async fn a_broker_restart_between_write_and_commit_loses_and_doubles_nothing() {
+async fn broker_restart_between_write_and_commit_neither_loses_nor_duplicates_records() {
     let mut kafka = own_broker().await;
     let brokers = kafka.brokers();
     let config = config(&brokers);
@@ -93,7 +95,7 @@ async fn open_again(sink: &mut walcast_kafka::KafkaSink) -> u64 {
 }
 
 #[tokio::test]
-async fn a_transaction_that_the_broker_timed_out_is_tried_again_and_not_taken_for_a_zombie() {
+async fn retries_a_timed_out_transaction_and_does_not_report_fencing() {
     let brokers = broker().await.brokers();
     let mut config = config(&brokers);
     config.transaction_timeout = Duration::from_secs(2);
@@ -102,7 +104,7 @@ async fn a_transaction_that_the_broker_timed_out_is_tried_again_and_not_taken_fo
     sink.commit(&update(100)).await.unwrap();
 
     let mut failure = None;
-    // A transaction that never ends by itself: the broker ends it.
+    // The transaction never ends on its own: the broker aborts it.
     wait_until(
         "the transaction is timed out",
         Duration::from_secs(60),
@@ -116,7 +118,7 @@ async fn a_transaction_that_the_broker_timed_out_is_tried_again_and_not_taken_fo
     let failure = failure.unwrap();
     assert!(failure.is_retryable() && !failure.is_fenced(), "{failure}");
     assert!(
-        failure.to_string().contains("transaction_timeout_ms"),
+        failure.to_string().contains("transaction.timeout.ms"),
         "{failure}"
     );
     assert_eq!(sink.open().await.unwrap().current, Some(checkpoint(100)));
@@ -126,7 +128,7 @@ async fn a_transaction_that_the_broker_timed_out_is_tried_again_and_not_taken_fo
 }
 
 #[tokio::test]
-async fn a_broker_that_says_nothing_can_be_given_up_and_a_stop_is_quick() {
+async fn cancels_a_commit_to_a_silent_broker_and_stops_quickly() {
     let mut kafka = own_broker().await;
     let config = config(&kafka.brokers());
     let topic = orders(&config);
@@ -135,9 +137,9 @@ async fn a_broker_that_says_nothing_can_be_given_up_and_a_stop_is_quick() {
     sink.write(batch(&topic, 0..1)).await.unwrap();
 
     kafka.pause().unwrap();
-    // Nobody waits for this commit any more after a while: the thread must not hang on it.
-    let given_up = tokio::time::timeout(Duration::from_millis(300), sink.commit(&update(200))).await;
-    assert!(given_up.is_err());
+    // The caller cancels this commit after a while: the thread must not hang on it.
+    let cancelled = tokio::time::timeout(Duration::from_millis(300), sink.commit(&update(200))).await;
+    assert!(cancelled.is_err());
     let error = sink.write(batch(&topic, 1..2)).await.unwrap_err();
     assert!(error.to_string().contains("not open"), "{error}");
     kafka.resume().unwrap();
@@ -148,14 +150,14 @@ async fn a_broker_that_says_nothing_can_be_given_up_and_a_stop_is_quick() {
 }
 
 #[tokio::test]
-async fn nobody_listens_is_retryable_and_says_so() {
+async fn retries_an_address_without_a_broker() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nobody = listener.local_addr().unwrap().to_string();
+    let address = listener.local_addr().unwrap().to_string();
     drop(listener);
-    let error = sink(&config(&nobody)).open().await.unwrap_err();
+    let error = sink(&config(&address)).open().await.unwrap_err();
     assert!(error.is_retryable());
     assert!(
-        error.to_string().contains(&format!("no answer from {nobody}")),
+        error.to_string().contains(&format!("no answer from {address}")),
         "{error}"
     );
     assert!(error.to_string().contains("Connection refused"), "{error}");

@@ -7,6 +7,7 @@ mod exactly_once;
 mod failures;
 mod partitions;
 mod preconditions;
+mod reading;
 mod registry;
 mod security;
 mod support;

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use walcast_delivery::Sink;
-use walcast_mapper::Batch;
+use walcast_mapper::RecordBuffer;
 
 use crate::support::{broker, committed, config, opened, orders, update};
 
@@ -28,7 +28,7 @@ async fn a_key_goes_to_the_partition_that_the_java_client_would_choose() {
     config.topics.partitions = NonZeroU32::new(7);
     let topic: Arc<str> = orders(&config).into();
     let mut sink = opened(&config, &topic).await;
-    let mut batch = Batch::new();
+    let mut batch = RecordBuffer::new();
     for (key, _) in HASHES {
         batch.push(&topic, Some(key.as_bytes()), Some(b"1"), []);
     }
@@ -49,7 +49,7 @@ async fn empty_and_missing_keys_and_values_stay_apart() {
     let config = config(&brokers);
     let topic: Arc<str> = orders(&config).into();
     let mut sink = opened(&config, &topic).await;
-    let mut batch = Batch::new();
+    let mut batch = RecordBuffer::new();
     batch.push(&topic, None, Some(b""), []);
     batch.push(&topic, Some(b""), None, []);
     sink.write(batch).await.unwrap();

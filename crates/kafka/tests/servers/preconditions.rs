@@ -1,11 +1,11 @@
-//! What `walcast check` sees of Kafka and the registry.
+//! Preconditions on Kafka and the registry.
 
-use walcast_delivery::Sink;
-use walcast_kafka::{Outcome, RegistryAuth, RegistryConfig, RegistryTls, preconditions};
+use walcast_delivery::{Precondition, PreconditionOutcome, Sink};
+use walcast_kafka::{RegistryAuth, RegistryConfig, RegistryTls, preconditions};
 
 use crate::support::{batch, broker, checkpoint, config, opened, orders, properties, update};
 
-fn outcome<'a>(found: &'a [walcast_kafka::Precondition], name: &str) -> &'a Outcome {
+fn outcome<'a>(found: &'a [Precondition], name: &str) -> &'a PreconditionOutcome {
     &found
         .iter()
         .find(|found| found.name == name)
@@ -13,8 +13,24 @@ fn outcome<'a>(found: &'a [walcast_kafka::Precondition], name: &str) -> &'a Outc
         .outcome
 }
 
+/// State that a precondition that holds has found.
+fn held<'a>(found: &'a [Precondition], name: &str) -> &'a str {
+    match outcome(found, name) {
+        PreconditionOutcome::Holds(found) => found,
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+/// Text of the error with which a check ended.
+fn error(found: &[Precondition], name: &str) -> String {
+    match outcome(found, name) {
+        PreconditionOutcome::Error(error) => error.to_string(),
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
 #[tokio::test]
-async fn a_check_beside_a_running_instance_disturbs_nothing() {
+async fn checks_beside_a_running_instance_do_not_disturb_it() {
     let brokers = broker().await.brokers();
     let config = config(&brokers);
     let topic = orders(&config);
@@ -24,56 +40,47 @@ async fn a_check_beside_a_running_instance_disturbs_nothing() {
     running.write(batch(&topic, 0..1)).await.unwrap();
 
     let found = preconditions(&config, None, &[topic.clone(), missing.clone()]).await;
-    assert_eq!(*outcome(&found, "kafka brokers"), Outcome::Holds(brokers.clone()));
+    assert_eq!(held(&found, "kafka brokers"), brokers);
     assert_eq!(
-        *outcome(&found, "checkpoint topic"),
-        Outcome::Holds(format!("{}, checkpoint at 0/100", config.checkpoint_topic()))
+        held(&found, "checkpoint topic"),
+        format!("{}, checkpoint at 0/100", config.checkpoint_topic())
     );
-    assert_eq!(
-        *outcome(&found, &format!("topic {topic}")),
-        Outcome::Holds("exists, partitions: 1".to_owned())
-    );
-    assert_eq!(
-        *outcome(&found, &format!("topic {missing}")),
-        Outcome::Holds("will be created".to_owned())
-    );
+    assert_eq!(held(&found, &format!("topic {topic}")), "exists, partitions: 1");
+    assert_eq!(held(&found, &format!("topic {missing}")), "will be created");
     assert!(
         found
             .iter()
-            .all(|found| matches!(found.outcome, Outcome::Holds(_))),
+            .all(|found| matches!(found.outcome, PreconditionOutcome::Holds(_))),
         "{found:?}"
     );
 
     running.commit(&update(0x200)).await.unwrap();
     assert_eq!(running.open().await.unwrap().current, Some(checkpoint(0x200)));
-    let mut nothing_may_be_created = config.clone();
-    nothing_may_be_created.topics.create = false;
-    let found = preconditions(&nothing_may_be_created, None, std::slice::from_ref(&missing)).await;
-    assert!(
-        matches!(outcome(&found, &format!("topic {missing}")), Outcome::Fails(why) if why.contains("--create"))
-    );
+    let mut without_creation = config.clone();
+    without_creation.topics.auto_create = false;
+    let found = preconditions(&without_creation, None, std::slice::from_ref(&missing)).await;
+    let why = error(&found, &format!("topic {missing}"));
+    assert!(why.contains("--create"), "{why}");
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_named() {
-    // A port that was free a moment ago: nobody listens.
+async fn names_the_server_that_does_not_answer() {
+    // A port that was free a moment ago: no server listens on it.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nobody = listener.local_addr().unwrap().to_string();
+    let address = listener.local_addr().unwrap().to_string();
     drop(listener);
-    let config = config(&nobody);
+    let config = config(&address);
     let registry = RegistryConfig {
-        url: format!("http://{nobody}"),
+        url: format!("http://{address}"),
         auth: RegistryAuth::None,
         tls: RegistryTls::default(),
+        proxy: None,
     };
     let found = preconditions(&config, Some(&registry), &["orders".to_owned()]).await;
-    let Outcome::Fails(why) = outcome(&found, "kafka brokers") else {
-        panic!("{found:?}")
-    };
-    assert!(why.contains(&nobody) && why.contains("refused"), "{why}");
-    assert!(
-        matches!(outcome(&found, "schema registry"), Outcome::Fails(why) if why.starts_with("no answer from"))
-    );
+    let why = error(&found, "kafka brokers");
+    assert!(why.contains(&address) && why.contains("refused"), "{why}");
+    let why = error(&found, "schema registry");
+    assert!(why.starts_with("no answer from"), "{why}");
     assert!(
         found.iter().all(|found| !found.name.starts_with("topic")),
         "{found:?}"
@@ -81,15 +88,13 @@ async fn what_is_not_there_is_named() {
 }
 
 #[tokio::test]
-async fn properties_that_do_not_fit_together_are_told() {
+async fn reports_properties_that_contradict_each_other() {
     let mut config = config(&broker().await.brokers());
     config.properties = properties(&[
         ("security.protocol", "ssl"),
         ("ssl.ca.location", "/does/not/exist.pem"),
     ]);
     let found = preconditions(&config, None, &[]).await;
-    assert!(
-        matches!(outcome(&found, "kafka client"), Outcome::Fails(why) if why.contains("ssl.ca.location")),
-        "{found:?}"
-    );
+    let why = error(&found, "kafka client");
+    assert!(why.contains("ssl.ca.location"), "{why}");
 }

@@ -3,9 +3,8 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use walcast_delivery::SchemaRegistry;
-use walcast_kafka::{
-    ClientIdentity, Registry, RegistryAuth, RegistryConfig, RegistryError, RegistryTls, Secret,
-};
+use walcast_kafka::{ClientIdentity, Registry, RegistryAuth, RegistryConfig, RegistryError, RegistryTls};
+use walcast_mapper::Secret;
 use walcast_testbed::{TlsFront, TlsOptions};
 
 const ORDER: &str = r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"int"}]}"#;
@@ -16,12 +15,13 @@ fn client(url: &str) -> Registry {
         url: url.to_owned(),
         auth: RegistryAuth::None,
         tls: RegistryTls::default(),
+        proxy: None,
     })
     .unwrap()
 }
 
 #[tokio::test]
-async fn a_schema_has_one_id_until_the_registry_is_made_anew() {
+async fn a_schema_has_one_id_until_the_registry_is_recreated() {
     let mut server = walcast_testbed::Registry::start().await.unwrap();
     let mut registry = client(&server.url());
     registry.probe().await.unwrap();
@@ -87,10 +87,10 @@ async fn incompatible(url: &str) {
     assert!(!error.is_retryable());
     let text = error.to_string();
     assert!(
-        text.contains("refuses the schema for subject strict-value as incompatible"),
+        text.contains("rejects the schema for subject strict-value as incompatible"),
         "{text}"
     );
-    // The registry's own words name the field that is in the way.
+    // The registry's message names the incompatible field.
     assert!(text.contains("name"), "{text}");
     let error = registry
         .register("strict-value", "{\"type\":\"wrong\"}")
@@ -99,7 +99,7 @@ async fn incompatible(url: &str) {
     assert!(!error.is_retryable(), "{error}");
 }
 
-/// Answers one request with this, and gives back what was asked.
+/// Answers one request, and returns the request.
 async fn answering(status: &str, body: &str) -> (String, tokio::task::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -119,8 +119,8 @@ async fn answering(status: &str, body: &str) -> (String, tokio::task::JoinHandle
     (url, serving)
 }
 
-/// What is made of an answer: the text without the address, and whether it is tried again.
-async fn told_of(status: &str, body: &str) -> String {
+/// Error of a response: its text without the URL, and whether it is retried.
+async fn error_of(status: &str, body: &str) -> String {
     let (url, serving) = answering(status, body).await;
     let error = client(&url).register("orders-value", ORDER).await.unwrap_err();
     serving.await.unwrap();
@@ -129,7 +129,7 @@ async fn told_of(status: &str, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_answer_is_told_apart() {
+async fn maps_each_response_to_its_error() {
     let cases = [
         (
             "401 Unauthorized",
@@ -152,20 +152,20 @@ async fn every_answer_is_told_apart() {
         ("503 Service Unavailable", ""),
         ("200 OK", "<html>welcome</html>"),
     ];
-    let mut told = String::new();
+    let mut errors = String::new();
     for (status, body) in cases {
-        told.push_str(&told_of(status, body).await);
+        errors.push_str(&error_of(status, body).await);
     }
     expect_test::expect![[r#"
-        final: URL refuses access (status 401): who are you; check the user, password or token of [registry]
-        final: URL refuses access (status 403): no reason given; check the user, password or token of [registry]
-        final: URL is no Confluent schema registry interface (status 404): no reason given; check the path of [registry] url
-        final: URL refuses the schema for subject orders-value as incompatible with an earlier version: reader field 'x' has no default; change the subject's compatibility level, or the table, then start again, or set on_incompatible = "new_subject" in [registry]
-        final: URL refuses the schema for subject orders-value (status 422): invalid avro
-        again: URL has a problem of its own (status 500): disk full
-        again: URL has a problem of its own (status 503): no reason given
-        final: URL answers what cannot be understood: expected value at line 1 column 1; check [registry] url
-    "#]].assert_eq(&told);
+        final: URL denies access (status 401): who are you
+        final: URL denies access (status 403): no reason given
+        final: URL is no Confluent schema registry interface (status 404): no reason given
+        final: URL rejects the schema for subject orders-value as incompatible with an earlier version: reader field 'x' has no default
+        final: URL rejects the schema for subject orders-value (status 422): invalid avro
+        again: URL reports a server error (status 500): disk full
+        again: URL reports a server error (status 503): no reason given
+        final: the response of URL is invalid: expected value at line 1 column 1
+    "#]].assert_eq(&errors);
 }
 
 #[tokio::test]
@@ -186,6 +186,7 @@ async fn credentials_are_sent_and_never_printed() {
             url,
             auth,
             tls: RegistryTls::default(),
+            proxy: None,
         };
         let mut registry = Registry::new(&config).unwrap();
         let error = registry.register("orders-value", ORDER).await.unwrap_err();
@@ -208,7 +209,7 @@ async fn credentials_are_sent_and_never_printed() {
 }
 
 #[tokio::test]
-async fn an_address_that_cannot_be_used_is_refused_without_printing_it() {
+async fn rejects_an_unusable_url_without_printing_it() {
     for url in [
         "registry:8081",
         "ftp://registry",
@@ -219,18 +220,19 @@ async fn an_address_that_cannot_be_used_is_refused_without_printing_it() {
             url: url.to_owned(),
             auth: RegistryAuth::None,
             tls: RegistryTls::default(),
+            proxy: None,
         };
         let text = Registry::new(&config).unwrap_err().to_string();
         assert!(
-            text.starts_with("[registry] url ") && !text.contains("hunter"),
+            text.starts_with("the URL of the schema registry ") && !text.contains("hunter"),
             "{text}"
         );
     }
 }
 
-/// That our certificate is refused is told when the connection stands already, and whoever is slow finds it closed instead.
+/// A rejected client certificate is reported after the handshake; a slow client may find the connection closed instead.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_of_ours_that_is_refused_is_told_however_slow_we_are() {
+async fn reports_a_rejected_client_certificate_to_a_slow_client_too() {
     let options = TlsOptions {
         client_certificate_required: true,
         ..TlsOptions::default()
@@ -249,6 +251,7 @@ async fn a_certificate_of_ours_that_is_refused_is_told_however_slow_we_are() {
                 ca_file: Some(front.tls().ca()),
                 identity,
             },
+            proxy: None,
         });
         let registry = registry.unwrap();
         for _ in 0..100 {
@@ -258,9 +261,9 @@ async fn a_certificate_of_ours_that_is_refused_is_told_however_slow_we_are() {
     }
 }
 
-/// What is closed without a word is asked again, for the word.
+/// A request whose connection was closed without a response is repeated.
 #[tokio::test]
-async fn a_connection_that_is_closed_unanswered_is_made_again() {
+async fn repeats_a_request_that_was_closed_without_a_response() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let registry = client(&format!("http://{}", listener.local_addr().unwrap()));
     let serve = async {

@@ -1,11 +1,12 @@
-//! Brokers that want to be believed, to know who comes, and that say what may be done.
+//! Brokers with TLS, authentication and authorization.
 
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
-use walcast_delivery::{BoxedFault, Sink, Topics};
+use walcast_delivery::{BoxedPortError, CheckpointStore, PreconditionOutcome, Sink, Topics};
 use walcast_kafka::{
-    CheckpointReader, KafkaConfig, KafkaTopics, Outcome, Properties, dead_letters, preconditions, take_off,
+    KafkaCheckpointStore, KafkaConfig, KafkaError, KafkaProperties, KafkaTopics, preconditions,
+    read_dead_letters, resolve_dead_letters,
 };
 use walcast_testbed::{Kafka, KafkaOptions, KafkaSecurity};
 
@@ -13,11 +14,11 @@ use crate::support::{
     batch, checkpoint, committed, config, ensure, opened, orders, properties, sink, update, values,
 };
 
-/// Not a word that stands in an error by chance.
+/// Password that does not appear in an error by chance.
 const PASSWORD: &str = "correct-horse-battery";
 const WRONG_PASSWORD: &str = "wrong-horse-battery";
 
-/// `owner` may do everything with topics and transactional ids; nobody else may do anything yet.
+/// A broker where `owner` may do everything with topics and transactional ids, and no other user has a permission yet.
 async fn secured_broker() -> &'static Kafka {
     static BROKER: OnceCell<Kafka> = OnceCell::const_new();
     BROKER
@@ -45,7 +46,7 @@ async fn secured_broker() -> &'static Kafka {
         .await
 }
 
-fn login(kafka: &Kafka, mechanism: &str, user: &str, password: &str) -> Properties {
+fn login(kafka: &Kafka, mechanism: &str, user: &str, password: &str) -> KafkaProperties {
     let authority = kafka.tls().unwrap().ca();
     properties(&[
         ("security.protocol", "SASL_SSL"),
@@ -56,7 +57,7 @@ fn login(kafka: &Kafka, mechanism: &str, user: &str, password: &str) -> Properti
     ])
 }
 
-/// A connector of its own that comes as `user`.
+/// Configuration of a connector that authenticates as `user`.
 fn config_of(kafka: &Kafka, user: &str) -> KafkaConfig {
     let mut config = config(&kafka.sasl_brokers());
     config.properties = login(kafka, "SCRAM-SHA-512", user, PASSWORD);
@@ -64,7 +65,7 @@ fn config_of(kafka: &Kafka, user: &str) -> KafkaConfig {
 }
 
 /// The first thing that fails, of what a connector does until its first commit.
-async fn first_fault(config: &KafkaConfig, topic: &str) -> BoxedFault {
+async fn first_fault(config: &KafkaConfig, topic: &str) -> BoxedPortError {
     let trying = async {
         let mut sink = sink(config);
         sink.open().await?;
@@ -105,7 +106,7 @@ async fn records_are_written_exactly_once_by_either_mechanism() {
         assert!(
             found
                 .iter()
-                .all(|found| matches!(found.outcome, Outcome::Holds(_))),
+                .all(|found| matches!(found.outcome, PreconditionOutcome::Holds(_))),
             "{found:?}"
         );
     }
@@ -140,22 +141,25 @@ async fn a_wrong_password_is_refused_wherever_it_is_shown() {
             .ensure(&topic)
             .await
             .unwrap_err();
-        let reading: BoxedFault = CheckpointReader::new(config.clone())
+        let reading: BoxedPortError = KafkaCheckpointStore::new(config.clone())
             .read()
             .await
-            .unwrap_err()
-            .into();
+            .unwrap_err();
         for fault in [opening, creating, reading] {
             let text = fault.to_string();
             assert!(!fault.is_retryable(), "{text}");
-            assert!(text.contains("refuses to let us in"), "{text}");
-            assert!(text.contains("check security.protocol, sasl.*"), "{text}");
+            assert!(text.contains("authentication with"), "{text}");
+            let error = fault.as_error().downcast_ref();
+            assert!(
+                matches!(error, Some(KafkaError::Unauthenticated { .. })),
+                "{text}"
+            );
             assert_one_line_without_secret(&text);
         }
         let found = preconditions(&config, None, &[]).await;
         let brokers = found.iter().find(|found| found.name == "kafka brokers").unwrap();
         assert!(
-            matches!(&brokers.outcome, Outcome::Fails(why) if why.contains("refuses to let us in")),
+            matches!(&brokers.outcome, PreconditionOutcome::Error(error) if error.to_string().contains("authentication with")),
             "{found:?}"
         );
         assert_one_line_without_secret(&format!("{found:?}"));
@@ -163,31 +167,40 @@ async fn a_wrong_password_is_refused_wherever_it_is_shown() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_an_unknown_authority_is_refused() {
+async fn rejects_a_certificate_of_an_unknown_authority() {
     let kafka = secured_broker().await;
     let mut config = config(&kafka.tls_brokers());
-    // The authorities of the system do not know ours.
+    // The CAs of the system do not include the CA of the test.
     config.properties = properties(&[("security.protocol", "SSL")]);
     let fault = first_fault(&config, &orders(&config)).await;
     let text = fault.to_string();
     assert!(!fault.is_retryable(), "{text}");
     assert!(
-        text.contains("certificate verify failed") && text.contains("ssl.*"),
+        text.starts_with("authentication with") || text.contains(": authentication with"),
         "{text}"
     );
     assert_one_line_without_secret(&text);
 }
 
 #[tokio::test]
-async fn a_client_without_tls_is_told_what_may_be_wrong() {
+async fn error_of_a_client_without_tls_points_to_the_security_protocol() {
     let kafka = secured_broker().await;
     let config = config(&kafka.tls_brokers());
-    let text = first_fault(&config, &orders(&config)).await.to_string();
-    assert!(text.contains("security.protocol"), "{text}");
+    let fault = first_fault(&config, &orders(&config)).await;
+    assert!(
+        matches!(
+            fault.as_error().downcast_ref(),
+            Some(KafkaError::Unreachable {
+                may_speak_another_protocol: true,
+                ..
+            })
+        ),
+        "{fault}"
+    );
 }
 
 #[tokio::test]
-async fn who_may_do_nothing_is_told_the_first_thing_to_be_granted() {
+async fn missing_permissions_name_the_first_one_to_grant() {
     let kafka = secured_broker().await;
     let config = config_of(kafka, "stranger");
     let fault = first_fault(&config, &orders(&config)).await;
@@ -202,7 +215,7 @@ async fn who_may_do_nothing_is_told_the_first_thing_to_be_granted() {
 }
 
 #[tokio::test]
-async fn who_may_not_create_topics_is_told_so() {
+async fn missing_permission_to_create_topics_names_the_topic() {
     let kafka = secured_broker().await;
     let config = config_of(kafka, "reader");
     let topic = config.checkpoint_topic();
@@ -219,7 +232,7 @@ async fn who_may_not_create_topics_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_missing_right_to_the_transactional_id_names_it() {
+async fn missing_permission_on_the_transactional_id_names_it() {
     let kafka = secured_broker().await;
     let config = config_of(kafka, "typist");
     let topic = orders(&config);
@@ -238,11 +251,11 @@ async fn a_missing_right_to_the_transactional_id_names_it() {
 }
 
 #[tokio::test]
-async fn a_missing_right_to_write_names_the_topic() {
+async fn missing_permission_to_write_names_the_topic() {
     let kafka = secured_broker().await;
     let config = config_of(kafka, "reader");
     let topic = orders(&config);
-    // The topic is there, made by somebody else.
+    // The topic exists already, created by another user.
     let mut owner = config.clone();
     owner.properties = login(kafka, "SCRAM-SHA-512", "owner", PASSWORD);
     ensure(&owner, &topic).await;
@@ -261,9 +274,9 @@ async fn a_missing_right_to_write_names_the_topic() {
     );
 }
 
-/// Those that docs/configuration.md lists; a consumer group needs none.
+/// The permissions that docs/configuration.md lists; none on a consumer group is needed.
 #[tokio::test]
-async fn the_documented_rights_are_enough() {
+async fn documented_permissions_are_sufficient() {
     let kafka = secured_broker().await;
     let config = config_of(kafka, "clerk");
     let topic = orders(&config);
@@ -289,9 +302,9 @@ async fn the_documented_rights_are_enough() {
     assert_eq!(values(&committed(&kafka.brokers(), &topic).await), [0, 1, 2]);
 }
 
-/// Letters are taken off their list by whoever may write there, outside of any transaction and without a right on the cluster.
+/// Any user that may write to the topic resolves dead letters, outside of transactions and without permissions on the cluster.
 #[tokio::test]
-async fn letters_are_taken_off_with_the_right_to_write_and_to_read() {
+async fn resolves_dead_letters_with_permission_to_write_and_read() {
     let kafka = secured_broker().await;
     let config = config_of(kafka, "postman");
     let letters = format!("{}.dead-letters", config.topic_prefix);
@@ -302,7 +315,7 @@ async fn letters_are_taken_off_with_the_right_to_write_and_to_read() {
     let mut topics = KafkaTopics::new(config.clone()).unwrap();
     topics.ensure_dead_letters(&letters).await.unwrap();
     let ids: Vec<String> = (0..500).map(|number| format!("0/{number}/0")).collect();
-    let refused = take_off(config.clone(), letters.clone(), ids.clone())
+    let refused = resolve_dead_letters(config.clone(), letters.clone(), ids.clone())
         .await
         .unwrap_err();
     let refused = refused.to_string();
@@ -311,12 +324,16 @@ async fn letters_are_taken_off_with_the_right_to_write_and_to_read() {
         .grant("postman", &["Write"], "--topic", &letters)
         .await
         .unwrap();
-    take_off(config.clone(), letters.clone(), ids).await.unwrap();
+    resolve_dead_letters(config.clone(), letters.clone(), ids)
+        .await
+        .unwrap();
     let written = committed(&kafka.brokers(), &letters).await;
     assert_eq!(
         written.iter().filter(|record| record.value.is_none()).count(),
         500
     );
-    let left = dead_letters(config.clone(), letters, &config.name).await.unwrap();
+    let left = read_dead_letters(config.clone(), letters, &config.name)
+        .await
+        .unwrap();
     assert!(left.is_empty(), "{left:?}");
 }

@@ -11,10 +11,11 @@ use rdkafka::message::{Headers, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::sync::OnceCell;
 use walcast_delivery::{
-    Checkpoint, CheckpointState, CheckpointUpdate, Guarantee, Sink, SystemIdentifier, Timeline, Topics,
+    Checkpoint, CheckpointState, CheckpointUpdate, Guarantee, SchemaChanges, Sink, SystemIdentifier,
+    Timeline, Topics,
 };
-use walcast_kafka::{KafkaConfig, KafkaSink, KafkaTopics, Properties, TopicConfig};
-use walcast_mapper::{Batch, Header};
+use walcast_kafka::{KafkaConfig, KafkaProperties, KafkaSink, KafkaTopics, TopicConfig};
+use walcast_mapper::{Header, RecordBuffer};
 use walcast_pgoutput::Lsn;
 use walcast_testbed::{Kafka, KafkaOptions};
 
@@ -36,7 +37,7 @@ pub(crate) async fn own_broker() -> Kafka {
     Kafka::start(options).await.unwrap()
 }
 
-/// A configuration with a name nobody else has.
+/// Configuration with a unique connector name.
 pub(crate) fn config(brokers: &str) -> KafkaConfig {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let name = format!("shop{}", NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -46,24 +47,24 @@ pub(crate) fn config(brokers: &str) -> KafkaConfig {
         brokers: brokers.to_owned(),
         guarantee: Guarantee::ExactlyOnce,
         transaction_timeout: Duration::from_secs(60),
-        properties: Properties::default(),
+        properties: KafkaProperties::default(),
         topics: TopicConfig::default(),
     }
 }
 
-pub(crate) fn properties(pairs: &[(&str, &str)]) -> Properties {
+pub(crate) fn properties(pairs: &[(&str, &str)]) -> KafkaProperties {
     let pairs: BTreeMap<_, _> = pairs
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
         .collect();
-    Properties::new(pairs).unwrap()
+    KafkaProperties::new(pairs).unwrap()
 }
 
 pub(crate) fn sink(config: &KafkaConfig) -> KafkaSink {
     KafkaSink::new(config.clone()).unwrap()
 }
 
-/// The topic of a table that nobody else's connector captures.
+/// Topic of a table that no other connector captures.
 pub(crate) fn orders(config: &KafkaConfig) -> String {
     format!("{}.public.orders", config.name)
 }
@@ -76,16 +77,16 @@ pub(crate) async fn opened(config: &KafkaConfig, topic: &str) -> KafkaSink {
     sink
 }
 
-/// Makes sure that a topic exists.
+/// Ensures that a topic exists.
 pub(crate) async fn ensure(config: &KafkaConfig, topic: &str) {
     let mut topics = KafkaTopics::new(config.clone()).unwrap();
     topics.ensure(topic).await.unwrap();
 }
 
 /// `walcast.id` = number, value = number, key = number.
-pub(crate) fn batch(topic: &str, numbers: std::ops::Range<u32>) -> Batch {
+pub(crate) fn batch(topic: &str, numbers: std::ops::Range<u32>) -> RecordBuffer {
     let topic: Arc<str> = topic.into();
-    let mut batch = Batch::new();
+    let mut batch = RecordBuffer::new();
     for number in numbers {
         let text = number.to_string();
         let id = Header {
@@ -121,6 +122,7 @@ pub(crate) fn update(end_lsn: u64) -> CheckpointUpdate {
         enters_history: false,
         expired: Vec::new(),
         known_tables: None,
+        schemas: SchemaChanges::new(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Topics are created as configured, and existing ones taken as they are.
+//! Topics are created as configured; existing topics are not changed.
 
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
@@ -65,7 +65,7 @@ async fn a_missing_topic_is_created_as_configured() {
     let brokers = broker().await.brokers();
     let mut config = config(&brokers);
     config.topics.partitions = NonZeroU32::new(5);
-    config.topics.replication = NonZeroU16::new(1);
+    config.topics.replication_factor = NonZeroU16::new(1);
     config
         .topics
         .config
@@ -101,10 +101,10 @@ async fn an_existing_topic_keeps_its_partitions() {
 }
 
 #[tokio::test]
-async fn where_nothing_may_be_created_the_command_is_told() {
+async fn without_permission_to_create_topics_the_error_gives_the_command() {
     let brokers = broker().await.brokers();
     let mut config = config(&brokers);
-    config.topics.create = false;
+    config.topics.auto_create = false;
     config.topics.partitions = NonZeroU32::new(3);
     config
         .topics
@@ -120,21 +120,21 @@ async fn where_nothing_may_be_created_the_command_is_told() {
     assert_eq!(
         error.to_string(),
         format!(
-            "topic {topic} does not exist and create = false; create it with: kafka-topics.sh \
-             --bootstrap-server {brokers} --create --topic {topic} --partitions 3 --config cleanup.policy=delete"
+            "topic {topic} does not exist, and topics are not created automatically; create it with: kafka-topics.sh \
+             --bootstrap-server '{brokers}' --create --topic '{topic}' --partitions 3 --config 'cleanup.policy=delete'"
         )
     );
     let error = sink(&config).open().await.unwrap_err();
     assert!(
         error
             .to_string()
-            .contains("walcast-checkpoints --partitions 1 --config cleanup.policy=compact"),
+            .contains("walcast-checkpoints' --partitions 1 --config 'cleanup.policy=compact'"),
         "{error}"
     );
 }
 
 #[tokio::test]
-async fn settings_that_the_broker_refuses_are_not_tried_again() {
+async fn does_not_retry_settings_that_the_broker_rejects() {
     let brokers = broker().await.brokers();
     let mut config = config(&brokers);
     config
@@ -158,10 +158,10 @@ async fn settings_that_the_broker_refuses_are_not_tried_again() {
 
 /// Brokers that are down now can come back; at a start the fault is returned all the same.
 #[tokio::test]
-async fn more_replicas_than_there_are_brokers_is_tried_again() {
+async fn retries_a_replication_factor_above_the_number_of_brokers() {
     let brokers = broker().await.brokers();
     let mut config = config(&brokers);
-    config.topics.replication = NonZeroU16::new(3);
+    config.topics.replication_factor = NonZeroU16::new(3);
     let topic = orders(&config);
     let error = KafkaTopics::new(config)
         .unwrap()
@@ -173,7 +173,7 @@ async fn more_replicas_than_there_are_brokers_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_topic_without_one_order_is_refused() {
+async fn rejects_a_checkpoint_topic_with_several_partitions() {
     let brokers = broker().await.brokers();
     let config = config(&brokers);
     create(
@@ -189,7 +189,7 @@ async fn a_checkpoint_topic_without_one_order_is_refused() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_topic_that_forgets_is_refused() {
+async fn rejects_a_checkpoint_topic_that_is_not_compacted() {
     let brokers = broker().await.brokers();
     let config = config(&brokers);
     create(&brokers, &config.checkpoint_topic(), 1, &[]).await;
@@ -203,7 +203,7 @@ async fn a_checkpoint_topic_that_forgets_is_refused() {
 }
 
 #[tokio::test]
-async fn the_checkpoint_topic_is_made_compact_with_one_partition() {
+async fn creates_a_compacted_checkpoint_topic_with_one_partition() {
     let brokers = broker().await.brokers();
     let mut config = config(&brokers);
     config.topics.partitions = NonZeroU32::new(6);

@@ -1,19 +1,19 @@
-//! What is written where the log or the table has nothing.
+//! Values of fields for which the WAL or the table has no value.
 
 use serde::{Deserialize, Serialize};
 
-/// What a column that is NOT NULL becomes in `before` when the replica identity leaves it out of the log.
+/// Value in `before` of a NOT NULL column outside the replica identity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MissingNotNull {
-    /// Its default, or the zero of its type, as Debezium writes it.
+    /// The column's default, or the zero value of its type, as Debezium writes it.
     #[default]
     Fill,
-    /// Null. `before` and `after` share one record type, so such columns can be null in both.
+    /// Null. Such columns are then nullable in `after` too: `before` and `after` share one record type.
     Null,
 }
 
-/// What a null becomes in a column that has a default.
+/// Representation of null in a column that has a default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NullWithDefault {

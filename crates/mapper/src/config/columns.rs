@@ -1,62 +1,63 @@
-//! Which columns are sent, and which are changed on the way.
+//! Selection of columns, and transforms of their values.
 
 use serde::{Deserialize, Serialize};
 
-use super::salt::Salt;
-use crate::ColumnPattern;
+use crate::pattern::ColumnPattern;
+use crate::secret::Secret;
 
-/// Columns by pattern. Keys are not touched: a column of the key is in it as it is, whatever happens to it in the value.
+/// Selection and transforms of columns, by pattern. Key columns are sent in keys unchanged, whatever applies to them
+/// in values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct ColumnSettings {
-    /// The columns that values have; empty: all (Debezium's `column.include.list`).
+    /// Columns to send in values; empty: all (Debezium's `column.include.list`).
     pub include: Vec<ColumnPattern>,
-    /// Columns that values do not have although `include` chooses them (Debezium's `column.exclude.list`).
+    /// Columns not to send in values although `include` matches them (Debezium's `column.exclude.list`).
     pub exclude: Vec<ColumnPattern>,
-    /// Text in whose place stars are sent (Debezium's `column.mask.with.<length>.chars`).
+    /// Columns whose text is replaced by asterisks (Debezium's `column.mask.with.<length>.chars`).
     pub mask: Vec<MaskRule>,
-    /// Text and bytes that are cut off (Debezium's `column.truncate.to.<length>.chars`).
+    /// Columns whose text or bytes are truncated (Debezium's `column.truncate.to.<length>.chars`).
     pub truncate: Vec<TruncateRule>,
-    /// Text in whose place a hash is sent (Debezium's `column.mask.hash.<algorithm>.with.salt.<salt>`).
+    /// Columns whose text is replaced by a hash (Debezium's `column.mask.hash.<algorithm>.with.salt.<salt>`).
     pub hash: Vec<HashRule>,
-    /// Columns whose type in Postgres the schema tells (Debezium's `column.propagate.source.type`).
+    /// Columns whose Postgres type is a parameter of the schema (Debezium's `column.propagate.source.type`).
     pub propagate_types: Vec<ColumnPattern>,
-    /// Likewise by `schema.table.type` (Debezium's `datatype.propagate.source.type`).
+    /// Data types for which the same applies, as `schema.table.type` (Debezium's `datatype.propagate.source.type`).
     pub propagate_data_types: Vec<ColumnPattern>,
 }
 
-/// Stars instead of a text, whatever the text and even where there is none.
+/// Replaces the text of columns by asterisks, null too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct MaskRule {
     /// The columns.
     pub columns: Vec<ColumnPattern>,
-    /// How many stars.
+    /// Number of asterisks.
     pub length: u16,
 }
 
-/// No more than so many characters of a text, or bytes.
+/// Truncates text or bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct TruncateRule {
     /// The columns.
     pub columns: Vec<ColumnPattern>,
-    /// How many characters, as Java counts them: one beyond U+FFFF is two.
+    /// Length in characters as Java counts them: one beyond U+FFFF is two.
     pub length: u32,
 }
 
-/// A hash instead of a text: the same text has the same hash.
+/// Replaces the text of columns by its hash: equal texts have equal hashes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct HashRule {
     /// The columns.
     pub columns: Vec<ColumnPattern>,
-    /// The function.
+    /// Hash function.
     pub algorithm: HashAlgorithm,
-    /// What is hashed before the text; never written.
+    /// Salt, hashed before the text; never serialized.
     #[serde(skip_serializing)]
-    pub salt: Salt,
-    /// Which bytes of the text are hashed.
+    pub salt: Secret,
+    /// Form of the text that is hashed.
     #[serde(default)]
     pub version: HashVersion,
 }
@@ -86,13 +87,13 @@ pub enum HashAlgorithm {
     Sha3x512,
 }
 
-/// Which bytes of a text are hashed.
+/// Form in which a text is hashed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HashVersion {
-    /// Those that Java serializes it to: what Debezium's `column.mask.hash` hashes.
+    /// The serialized Java object: the input of Debezium's `column.mask.hash`.
     V1,
-    /// Its own, in UTF-8: what Debezium's `column.mask.hash.v2` hashes.
+    /// The UTF-8 bytes: the input of Debezium's `column.mask.hash.v2`.
     #[default]
     V2,
 }

@@ -1,33 +1,33 @@
-//! Which changes become events, and which events there are beside those of rows.
+//! Selection of events.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::PrefixPattern;
+use crate::pattern::PrefixPattern;
 
 /// Settings of `[events]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a table")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventsConfig {
-    /// The operations that make events.
+    /// Operations that produce events.
     pub operations: Vec<Operation>,
-    /// Whether an update that changed no value makes no event (Debezium's `skip.messages.without.change`). Only
-    /// `REPLICA IDENTITY FULL` shows it.
+    /// Whether updates without a changed value are skipped (Debezium's `skip.messages.without.change`). Only `REPLICA
+    /// IDENTITY FULL` makes them detectable.
     pub skip_unchanged: bool,
-    /// Whether transactions are told: a block in each event, and the beginning and the end of each transaction in a
-    /// topic of their own (Debezium's `provide.transaction.metadata`).
+    /// Whether transaction metadata is sent: a block in each event, and the beginning and the end of each transaction
+    /// in a topic of its own (Debezium's `provide.transaction.metadata`).
     pub transactions: bool,
-    /// What follows the prefix in the name of that topic.
+    /// Name of that topic after the topic prefix.
     pub transaction_topic: String,
-    /// Which logical decoding messages are sent, by their prefix.
+    /// Logical decoding messages to send, by prefix.
     pub messages: Vec<PrefixPattern>,
-    /// Which are not sent although [`EventsConfig::messages`] chooses them.
+    /// Logical decoding messages not to send although [`EventsConfig::messages`] matches them.
     pub exclude_messages: Vec<PrefixPattern>,
-    /// Distance between heartbeats; zero: there are none.
-    pub heartbeat_interval_ms: u64,
-    /// What stands before the prefix in the name of the topic of heartbeats.
+    /// Interval of heartbeats; zero: no heartbeats.
+    pub heartbeat_interval: Duration,
+    /// Prefix of the heartbeat topic, before the topic prefix.
     pub heartbeat_topic_prefix: String,
-    /// The topic in which it is told how far reading existing rows is (Debezium's `notification.sink.topic.name`); `None`: it
-    /// is not.
+    /// Topic of notifications about snapshots (Debezium's `notification.sink.topic.name`); `None`: no notifications.
     pub notification_topic: Option<String>,
 }
 
@@ -35,17 +35,17 @@ pub struct EventsConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
-    /// Rows that are new, and rows under their new key.
+    /// Inserted rows, and rows under a new key.
     Create,
-    /// Rows that have changed.
+    /// Updated rows.
     Update,
-    /// Rows that are gone, and rows under their former key.
+    /// Deleted rows, and rows under a previous key.
     Delete,
-    /// Tables that were emptied.
+    /// Truncated tables.
     Truncate,
 }
 
-/// Debezium skips the emptying of tables unless told not to.
+/// Debezium skips truncates by default.
 const OPERATIONS: [Operation; 3] = [Operation::Create, Operation::Update, Operation::Delete];
 /// Debezium's name.
 const TRANSACTION_TOPIC: &str = "transaction";
@@ -59,10 +59,10 @@ impl Default for EventsConfig {
             skip_unchanged: false,
             transactions: false,
             transaction_topic: TRANSACTION_TOPIC.to_owned(),
-            // Debezium sends every message unless told not to.
+            // Debezium sends every message by default.
             messages: vec![PrefixPattern::any()],
             exclude_messages: Vec::new(),
-            heartbeat_interval_ms: 0,
+            heartbeat_interval: Duration::ZERO,
             heartbeat_topic_prefix: HEARTBEAT_TOPIC_PREFIX.to_owned(),
             notification_topic: None,
         }

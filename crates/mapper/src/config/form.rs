@@ -1,14 +1,14 @@
-//! What records look like: their encoding and their shape.
+//! Encoding and shape of records.
 
 use serde::{Deserialize, Serialize};
 
-use crate::SourceField;
+use crate::source_field::SourceField;
 
-/// How keys or values are encoded.
+/// Encoding of keys or values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
-    /// Avro's binary encoding behind the number of a registered schema.
+    /// Avro's binary encoding after the id of a registered schema.
     #[default]
     Avro,
     /// JSON without a schema: `JsonConverter` with `schemas.enable=false`.
@@ -17,7 +17,7 @@ pub enum Encoding {
     JsonSchema,
 }
 
-/// What a value holds.
+/// Shape of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
@@ -30,26 +30,26 @@ pub enum Shape {
     CloudEvents,
 }
 
-/// What becomes of a deleted row in shape [`Shape::Flat`] (`delete.tombstone.handling.mode`).
+/// Representation of a deleted row in shape [`Shape::Flat`] (`delete.tombstone.handling.mode`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FlatDeletes {
-    /// One record without value.
+    /// A tombstone.
     #[default]
     Tombstone,
-    /// No record: the row stays as it was last seen.
+    /// No record: consumers keep the row as it was.
     Drop,
-    /// The row as it was, its field `__deleted` saying `true`; other rows say `false`.
+    /// The row before the delete with `__deleted` = `true`; other rows have `false`.
     Rewrite,
-    /// The same, followed by a record without value.
+    /// [`FlatDeletes::Rewrite`], followed by a tombstone.
     RewriteWithTombstone,
-    /// One record without value: what [`FlatDeletes::Tombstone`] does, under the name of Debezium's further mode.
+    /// A tombstone: [`FlatDeletes::Tombstone`] under the name of a further mode of Debezium's.
     DeleteToTombstone,
 }
 
 impl FlatDeletes {
-    /// Whether rows carry the field `__deleted`.
-    pub(crate) fn marks_rows(self) -> bool {
+    /// Whether rows have the field `__deleted`.
+    pub(crate) fn adds_deleted_field(self) -> bool {
         match self {
             FlatDeletes::Rewrite | FlatDeletes::RewriteWithTombstone => true,
             FlatDeletes::Tombstone | FlatDeletes::Drop | FlatDeletes::DeleteToTombstone => false,
@@ -57,19 +57,19 @@ impl FlatDeletes {
     }
 }
 
-/// The shape [`Shape::Flat`] in detail.
+/// Settings of the shape [`Shape::Flat`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct FlatForm {
-    /// What becomes of a deleted row.
+    /// Representation of a deleted row.
     pub deletes: FlatDeletes,
-    /// What of the envelope is added to the row, in order (`add.fields`).
+    /// Parts of the envelope that are added to the row, in order (`add.fields`).
     pub fields: Vec<MetadataField>,
-    /// Stands before the names of added fields (`add.fields.prefix`).
+    /// Prefix of the names of added fields (`add.fields.prefix`).
     pub fields_prefix: String,
-    /// What of the envelope is added as headers, in order (`add.headers`).
+    /// Parts of the envelope that are added as headers, in order (`add.headers`).
     pub headers: Vec<MetadataField>,
-    /// Stands before the names of added headers (`add.headers.prefix`).
+    /// Prefix of the names of added headers (`add.headers.prefix`).
     pub headers_prefix: String,
 }
 
@@ -85,19 +85,19 @@ impl Default for FlatForm {
     }
 }
 
-/// Debezium's prefix of what it adds to rows and headers.
+/// Debezium's prefix of added fields and headers.
 const ADDED_PREFIX: &str = "__";
 
-/// A part of the envelope: `op`, `ts_ms`, `lsn` or `source.lsn`, each with `:name` behind it to be called otherwise.
+/// A part of the envelope: `op`, `ts_ms`, `lsn` or `source.lsn`, each optionally followed by `:name` to rename it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct MetadataField {
     pub(crate) part: EnvelopePart,
-    /// As it was written: the name is made of it.
+    /// The configured text, from which the name is made.
     written: String,
 }
 
-/// What can be taken out of an envelope.
+/// A part that can be taken from an envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EnvelopePart {
     Op,
@@ -108,7 +108,8 @@ pub(crate) enum EnvelopePart {
 }
 
 impl MetadataField {
-    /// The name of the field or header, behind `prefix`. One that was asked for by its block has the block in its name.
+    /// Name of the field or header, after `prefix`. A part that is configured with its block has the block in its
+    /// name.
     pub(crate) fn name(&self, prefix: &str) -> String {
         match self.written.split_once(':') {
             Some((_, name)) => format!("{prefix}{name}"),
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_refused() {
+    fn unknown_parts_are_rejected() {
         assert!(
             name("lns")
                 .unwrap_err()

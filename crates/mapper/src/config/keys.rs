@@ -1,33 +1,34 @@
-//! Which columns are a record's key where it is not the primary key.
+//! Keys other than the primary key.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{NamePattern, TablePattern};
+use crate::pattern::{NamePattern, TablePattern};
 
 /// Gives the tables of a pattern a key of their own (Debezium's `message.key.columns`).
 ///
-/// The columns of all rules that choose a table are its key, in the order of the rules and of the columns in them.
+/// The key of a table is made of the columns of all rules that match it, in the order of the rules and of the columns
+/// in them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct KeyRule {
     /// The tables.
     pub tables: TablePattern,
-    /// Their key's columns. Each pattern has to choose one at least.
+    /// Key columns. Each pattern has to match at least one column.
     pub columns: Vec<NamePattern>,
-    /// What is done where the log does not tell a column of a row that is gone.
+    /// Handling of key columns outside the replica identity.
     #[serde(default)]
     pub missing: MissingKeyColumns,
 }
 
-/// What is done about key columns that the replica identity does not hold, so that the log does not tell them of deleted
-/// rows and of rows whose key moved.
+/// Handling of key columns outside the replica identity: the WAL does not contain their values for deleted rows and
+/// for rows whose key changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MissingKeyColumns {
-    /// The table is refused, and the replica identity named that would mend it.
+    /// The table is rejected with the replica identity that is needed.
     #[default]
     Refuse,
-    /// What Debezium writes: null, or the default, or nothing of the type. Such a delete has another key than the row it
-    /// deletes.
+    /// Null, the default, or the zero value of the type, as Debezium writes it. The delete then has a different key
+    /// than the row it deletes.
     Fill,
 }

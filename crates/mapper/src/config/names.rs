@@ -1,4 +1,4 @@
-//! What topics, schemas and fields are called.
+//! Names of topics, schemas and fields.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,17 +8,17 @@ use super::route::Route;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct NameSettings {
-    /// What stands between the parts of a topic's name (Debezium's `topic.delimiter`).
+    /// Separator of the parts of a topic's name (Debezium's `topic.delimiter`).
     pub delimiter: String,
-    /// How the names of schemas become what Avro accepts (Debezium's `schema.name.adjustment.mode`).
+    /// Adjustment of schema names to Avro (Debezium's `schema.name.adjustment.mode`).
     pub adjust_schemas: SchemaAdjustment,
-    /// How the names of columns become what Avro accepts as names of fields (Debezium's `field.name.adjustment.mode`).
+    /// Adjustment of column names to Avro field names (Debezium's `field.name.adjustment.mode`).
     pub adjust_fields: FieldAdjustment,
-    /// Where topics go instead; the first that fits counts (Debezium's `ByLogicalTableRouter`).
+    /// Routes of topics; the first that matches applies (Debezium's `ByLogicalTableRouter`).
     pub routes: Vec<Route>,
 }
 
-/// Debezium's.
+/// Debezium's default.
 const DELIMITER: &str = ".";
 
 impl Default for NameSettings {
@@ -32,11 +32,11 @@ impl Default for NameSettings {
     }
 }
 
-/// How a topic's name becomes the namespace of its schemas.
+/// Adjustment of a topic's name to the namespace of its schemas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SchemaAdjustment {
-    /// As it is, though Avro may refuse it.
+    /// Unchanged, even if Avro rejects it.
     None,
     /// `_` for what Avro does not accept, and before a digit that begins the name.
     Avro,
@@ -46,11 +46,11 @@ pub enum SchemaAdjustment {
     Valid,
 }
 
-/// How a column's name becomes the name of a field.
+/// Adjustment of a column's name to the name of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldAdjustment {
-    /// As it is; a name that Avro does not accept is an error.
+    /// Unchanged; a name that Avro rejects is an error.
     None,
     /// `_` for what Avro does not accept, and before a digit that begins the name.
     Avro,

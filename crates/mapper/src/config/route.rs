@@ -1,4 +1,4 @@
-//! Topics that go elsewhere.
+//! Routes of topics.
 
 use regex::{Captures, Regex};
 use serde::{Deserialize, Serialize};
@@ -10,75 +10,75 @@ use crate::pattern::{anchored, reason};
 #[serde(try_from = "RouteText", into = "RouteText")]
 pub struct Route {
     topic: Rewrite,
-    key: Option<KeyMark>,
+    key: Option<KeyFieldRule>,
     text: RouteText,
 }
 
-/// What tells tables that share a topic apart: a field at the end of their keys.
+/// The key field that distinguishes tables which share a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct KeyMark {
+struct KeyFieldRule {
     field: String,
-    /// What becomes of the former topic; `None`: it is the mark.
+    /// Rewrite of the original topic to the field's value; `None`: the original topic itself.
     identifier: Option<Rewrite>,
 }
 
-/// Where the records of a topic go.
+/// Destination of the records of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Routed {
     pub(crate) topic: String,
-    /// What tells its tables apart.
-    pub(crate) mark: Option<Mark>,
+    /// Key field that distinguishes the tables of the topic.
+    pub(crate) key_field: Option<TopicKeyField>,
 }
 
-/// A field at the end of keys, with the value that it has in those of one table.
+/// The last field of the keys of one table, and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct TopicKeyField {
     pub(crate) field: String,
     pub(crate) identifier: String,
 }
 
-/// A route as it is written.
+/// The configured form of a route.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct RouteText {
     /// A regular expression for the whole topic.
     pub pattern: String,
-    /// The topic instead, with `$1` or `${name}` for the groups of the pattern.
+    /// The new topic, with `$1` or `${name}` for the groups of the pattern.
     pub topic: String,
-    /// Whether keys get a field that tells which table they are of.
+    /// Whether keys have a field that identifies the table.
     #[serde(default = "unique_keys")]
     pub unique_keys: bool,
-    /// That field.
+    /// Name of that field.
     #[serde(default = "key_field")]
     pub key_field: String,
-    /// A regular expression for the whole of the former topic, from which that field's value is made.
+    /// A regular expression for the whole original topic, from which the field's value is made.
     #[serde(default)]
     pub key_pattern: Option<String>,
-    /// The field's value, with `$1` or `${name}` for the groups of `key_pattern`; without it, the former topic.
+    /// The field's value, with `$1` or `${name}` for the groups of `key_pattern`; `None`: the original topic.
     #[serde(default)]
     pub key_value: Option<String>,
 }
 
-/// Tables may use the same keys.
+/// Rows of different tables may have equal keys.
 fn unique_keys() -> bool {
     true
 }
 
-/// Debezium's.
+/// Debezium's default.
 fn key_field() -> String {
     "__dbz__physicalTableIdentifier".to_owned()
 }
 
-/// A route cannot be used.
+/// Error in a route.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RouteError {
-    /// A regular expression that is none.
+    /// The text is not a regular expression.
     #[error("{text:?} is not a regular expression: {}", reason(cause))]
     Regex {
         /// The text.
         text: String,
-        /// What is wrong with it.
+        /// The error of the regular expression.
         cause: regex::Error,
     },
     /// A replacement names a group that the pattern does not have.
@@ -91,10 +91,10 @@ pub enum RouteError {
         /// The pattern.
         pattern: String,
     },
-    /// One of a pair.
+    /// Only one of `key_pattern` and `key_value` is set.
     #[error("key_pattern and key_value belong together; set both or neither")]
     Pair,
-    /// A field without a name.
+    /// The name of the key field is empty.
     #[error("key_field is empty; set unique_keys = false if keys are to stay as they are")]
     KeyField,
 }
@@ -114,7 +114,7 @@ impl TryFrom<RouteText> for Route {
         let field = text.key_field.clone();
         Ok(Self {
             topic: Rewrite::new(&text.pattern, &text.topic)?,
-            key: text.unique_keys.then_some(KeyMark { field, identifier }),
+            key: text.unique_keys.then_some(KeyFieldRule { field, identifier }),
             text,
         })
     }
@@ -127,21 +127,36 @@ impl From<Route> for RouteText {
 }
 
 impl Route {
-    /// Where the records of `topic` go; `None` when the route is not for it, or would leave it without a name.
+    /// The target topic of every topic that the route matches as a whole; `None` if the target depends on groups of the
+    /// pattern.
+    #[must_use]
+    pub fn constant_topic(&self) -> Option<String> {
+        let pieces = self.topic.replacement.iter();
+        let texts = pieces.map(|piece| match piece {
+            Piece::Text(text) => Some(text.as_str()),
+            Piece::Group(_) => None,
+        });
+        texts.collect()
+    }
+
+    /// Destination of the records of `topic`; `None` when the route does not match it, or would make an empty name.
     pub(crate) fn of(&self, topic: &str) -> Option<Routed> {
         let routed = self.topic.apply(topic).filter(|routed| !routed.is_empty())?;
-        let mark = self.key.as_ref().map(|KeyMark { field, identifier }| {
+        let key_field = self.key.as_ref().map(|KeyFieldRule { field, identifier }| {
             let identifier = identifier.as_ref().and_then(|rewrite| rewrite.apply(topic));
-            Mark {
+            TopicKeyField {
                 field: field.clone(),
                 identifier: identifier.unwrap_or_else(|| topic.to_owned()),
             }
         });
-        Some(Routed { topic: routed, mark })
+        Some(Routed {
+            topic: routed,
+            key_field,
+        })
     }
 }
 
-/// A regular expression and what is put in the place of what it finds, as Java understands them.
+/// A regular expression and its replacement, in Java's syntax.
 #[derive(Clone, Debug)]
 struct Rewrite {
     whole: Regex,
@@ -181,7 +196,7 @@ impl Rewrite {
         })
     }
 
-    /// The text with its first match replaced; `None` when the pattern is not for the whole of it.
+    /// The text with its first match replaced; `None` when the pattern does not match the whole text.
     fn apply(&self, text: &str) -> Option<String> {
         if !self.whole.is_match(text) {
             return None;
@@ -202,7 +217,7 @@ impl Rewrite {
     }
 }
 
-/// A replacement in Java's form; `None` when it names no group of the pattern.
+/// Parses a replacement in Java's syntax; `None` when it refers to a group that the pattern does not have.
 fn pieces(text: &str, regex: &Regex) -> Option<Vec<Piece>> {
     let mut pieces = Vec::new();
     let mut plain = String::new();
@@ -219,7 +234,7 @@ fn pieces(text: &str, regex: &Regex) -> Option<Vec<Piece>> {
                     }
                     first => {
                         let mut number = usize::try_from(first.to_digit(10)?).ok()?;
-                        // As many digits as make a group that exists.
+                        // Takes as many digits as form the number of an existing group.
                         while let Some(digit) = rest.peek().and_then(|next| next.to_digit(10)) {
                             let longer = number * 10 + usize::try_from(digit).ok()?;
                             if longer >= regex.captures_len() {

@@ -1,8 +1,9 @@
-//! How types are written where Debezium leaves a choice, and where its choice loses values.
+//! Representation of data types, where Debezium has an option or its only choice loses values.
 
 use serde::{Deserialize, Serialize};
 
-/// The table `[types]`. The defaults are Debezium's, but for [`TypeModes::unknown`], whose default keeps every value.
+/// The table `[types]`. The defaults are Debezium's, except for [`TypeModes::unknown`], whose default keeps every
+/// value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct TypeModes {
@@ -22,13 +23,13 @@ pub struct TypeModes {
     pub arrays: ArrayMode,
     /// Types that Debezium does not know (its `include.unknown.datatypes`).
     pub unknown: UnknownMode,
-    /// Values that have no form in their column's schema.
+    /// Values that their column's schema cannot represent.
     pub unwritable: UnwritableMode,
-    /// Types whose values are sent as the text that the server prints: `numeric`, `int4[]`, `public.mood`.
+    /// Types whose values are sent in the server's text form: `numeric`, `int4[]`, `public.mood`.
     pub as_text: Vec<String>,
 }
 
-/// What exact numbers become.
+/// Representation of exact numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DecimalMode {
@@ -41,14 +42,14 @@ pub enum DecimalMode {
     String,
 }
 
-/// What dates and times without zone become.
+/// Representation of dates and of times without time zone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeMode {
-    /// Milliseconds or microseconds, as the column's precision asks for.
+    /// Milliseconds or microseconds, by the column's precision.
     #[default]
     Adaptive,
-    /// The same, but times of day are always microseconds.
+    /// [`TimeMode::Adaptive`], but times of day are always microseconds.
     AdaptiveTimeMicroseconds,
     /// Connect's own types, in milliseconds.
     Connect,
@@ -60,18 +61,18 @@ pub enum TimeMode {
     Nanoseconds,
 }
 
-/// What an `interval` becomes.
+/// Representation of an `interval`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IntervalMode {
-    /// About as many microseconds: a month is a twelfth of 365.25 days.
+    /// Approximate microseconds: a month is a twelfth of 365.25 days.
     #[default]
     Numeric,
     /// ISO 8601 text, exact.
     String,
 }
 
-/// What bytes become.
+/// Representation of bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BinaryMode {
@@ -86,7 +87,7 @@ pub enum BinaryMode {
     Hex,
 }
 
-/// What an `hstore` becomes.
+/// Representation of an `hstore`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HstoreMode {
@@ -97,42 +98,42 @@ pub enum HstoreMode {
     Map,
 }
 
-/// What an array becomes.
+/// Representation of an array.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ArrayMode {
-    /// A list; one of several dimensions cannot be written.
+    /// A list. Arrays of several dimensions cannot be written.
     #[default]
     List,
-    /// The text that the server prints, with all dimensions and bounds.
+    /// The server's text form, with all dimensions and bounds.
     Text,
 }
 
-/// What becomes of a column whose type Debezium does not know.
+/// Handling of columns whose type Debezium does not know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownMode {
-    /// It is sent: as the text that the server prints, and arrays as lists.
+    /// Sent in the server's text form, arrays as lists.
     #[default]
     Keep,
-    /// It is left out, as Debezium does unless told otherwise.
+    /// Not sent, Debezium's default.
     Drop,
-    /// It is sent as the bytes of its text, as Debezium does with `include.unknown.datatypes`.
+    /// Sent as the bytes of its text, Debezium's `include.unknown.datatypes`.
     Bytes,
 }
 
-/// What becomes of a value that has no form in its column's schema (`NaN` as a decimal).
+/// Handling of values that their column's schema cannot represent (`NaN` as a decimal).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnwritableMode {
-    /// The stream stops and names the column.
+    /// The stream stops with an error that names the column.
     #[default]
     Halt,
-    /// It is sent as null where the column can be null, as Debezium does.
+    /// Sent as null where the column is nullable, as Debezium does.
     Null,
 }
 
-/// As many digits as most currencies have.
+/// The number of digits of most currencies.
 const MONEY_FRACTION_DIGITS: u8 = 2;
 
 impl Default for TypeModes {
@@ -153,8 +154,9 @@ impl Default for TypeModes {
 }
 
 impl TypeModes {
-    /// Whether values of the type are to be sent as text whatever it is.
-    pub(crate) fn is_as_text(&self, namespace: &str, name: &str) -> bool {
+    /// Whether values of the type are always sent as text.
+    #[must_use]
+    pub fn is_as_text(&self, namespace: &str, name: &str) -> bool {
         self.as_text.iter().any(|wanted| {
             let (schema, wanted) = match wanted.rsplit_once('.') {
                 Some((schema, wanted)) => (Some(schema), wanted),
@@ -169,7 +171,7 @@ impl TypeModes {
     }
 }
 
-/// What the catalog calls a type that SQL calls otherwise.
+/// Catalog name of a type with an SQL name of its own.
 fn catalog_name(name: &str) -> &str {
     match name {
         "bigint" => "int8",

@@ -1,4 +1,4 @@
-//! From Connect's schemas to Avro's, as the Avro converter of Kafka Connect turns them, property by property.
+//! Conversion of Connect's schemas to Avro, property by property as Kafka Connect's Avro converter does it.
 //!
 //! See [`AvroData.fromConnectSchema`][1]: the order of properties, the order of a union's branches (the default's branch
 //! comes first), and the `connect.*` properties that let the other side read the same Connect schema back.
@@ -18,19 +18,20 @@ pub(crate) fn to_avro(schema: &ConnectSchema) -> Value {
     Renderer::default().schema(schema, None, "")
 }
 
-/// What AvroData calls an entry of a map.
+/// Name of a map's entry in AvroData.
 const MAP_ENTRY: &str = "io.confluent.connect.avro.MapEntry";
-/// What AvroData takes a decimal's precision for when nothing says it.
+/// Precision of a decimal without precision in AvroData.
 const DECIMAL_PRECISION_UNKNOWN: u64 = 64;
 
-/// Records that were spelled out already: Avro wants their names from then on.
+/// Conversion of one schema. It keeps the names of the records that were written already: Avro refers to them by name
+/// from then on.
 #[derive(Default)]
 struct Renderer {
     defined: BTreeSet<String>,
 }
 
 impl Renderer {
-    /// `namespace` is that of the record around.
+    /// Converts a schema; `namespace` is the namespace of the enclosing record.
     fn schema(&mut self, schema: &ConnectSchema, default: Option<&Value>, namespace: &str) -> Value {
         match &schema.kind {
             Kind::Struct(fields) => self.record(schema, fields, namespace),
@@ -95,7 +96,7 @@ impl Renderer {
         properties.into()
     }
 
-    /// Avro's maps have keys of text only: entries of others are records.
+    /// Entry of a map whose keys are not text, which Avro's maps require.
     fn map_entry(&mut self, keys: &Slot, values: &Slot, around: &str) -> Value {
         let fields = vec![keys.clone().named("key"), values.clone().named("value")];
         let mut entry = self.record(
@@ -109,7 +110,7 @@ impl Renderer {
         entry
     }
 
-    /// Nothing but the type's name when there is no more to say.
+    /// A type with its properties; the type's name alone when it has no property.
     fn typed<const N: usize>(
         &self,
         kind: &str,

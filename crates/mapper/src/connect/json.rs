@@ -1,4 +1,4 @@
-//! From Connect's schemas to the `schema` part of JSON records, as Connect's `JsonConverter` writes it.
+//! Conversion of Connect's schemas to the `schema` part of JSON records, as Connect's `JsonConverter` writes it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

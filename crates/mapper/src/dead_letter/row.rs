@@ -1,12 +1,14 @@
-//! A row as the log has it, in JSON.
+//! A row in its wire form, as JSON.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use walcast_pgoutput::{Column, Relation, Tuple};
 
-use super::beginning;
-use crate::{ColumnPattern, MapperConfig, TableName, treatment};
+use crate::column_transform;
+use crate::config::MapperConfig;
+use crate::pattern::ColumnPattern;
+use crate::table_name::TableName;
 
-/// What is kept of values.
+/// Rules by which values are kept.
 pub(super) struct Kept<'c> {
     config: &'c MapperConfig,
     table: &'c TableName,
@@ -22,19 +24,19 @@ impl<'c> Kept<'c> {
         }
     }
 
-    /// Whether the configuration leaves a column out or changes its values: then the log's are not for Kafka.
+    /// Whether the configuration excludes or transforms the column: its values must not reach Kafka.
     fn withholds(&self, column: &str) -> bool {
         let settings = &self.config.columns;
-        let chooses =
+        let matches =
             |patterns: &[ColumnPattern]| patterns.iter().any(|pattern| pattern.matches(self.table, column));
-        !treatment::is_sent(settings, self.table, column)
-            || settings.mask.iter().any(|rule| chooses(&rule.columns))
-            || settings.hash.iter().any(|rule| chooses(&rule.columns))
-            || settings.truncate.iter().any(|rule| chooses(&rule.columns))
+        !column_transform::is_sent(settings, self.table, column)
+            || settings.mask.iter().any(|rule| matches(&rule.columns))
+            || settings.hash.iter().any(|rule| matches(&rule.columns))
+            || settings.truncate.iter().any(|rule| matches(&rule.columns))
     }
 }
 
-/// Column by column, in the order of the table.
+/// Values by column, in the order of the table.
 pub(super) struct Row<'l> {
     columns: Vec<(&'l str, Value<'l>)>,
 }
@@ -42,19 +44,19 @@ pub(super) struct Row<'l> {
 /// One value.
 enum Value<'l> {
     Null,
-    /// As the log has it.
+    /// Text as the server sent it.
     Text(&'l str),
-    /// The first bytes of a text that is longer.
+    /// First bytes of a longer text, and the text's length.
     CutText(&'l str, usize),
-    /// Not text: its first bytes, and how many there are.
+    /// Bytes that are not text: the first ones, and their number.
     Bytes(&'l [u8], usize),
-    /// Stored out of line and not changed: the log does not tell it.
+    /// Unchanged TOAST value, which was not sent.
     Unchanged,
     Withheld,
 }
 
 impl<'l> Row<'l> {
-    /// In a tuple of key columns, null elsewhere means nothing.
+    /// Takes the values of a tuple; in a tuple of key columns, a null elsewhere means that the value is not there.
     pub(super) fn new(relation: &'l Relation, tuple: Tuple<'l>, key_only: bool, kept: &Kept<'_>) -> Self {
         let columns = relation.columns.iter().zip(tuple.columns());
         let columns = columns.filter(|(column, _)| column.is_key || !key_only);
@@ -148,4 +150,13 @@ pub(super) fn bytes(tuple: &Tuple<'_>) -> usize {
         Column::Null | Column::UnchangedToast => 0,
     };
     tuple.columns().map(length).sum()
+}
+
+/// The longest beginning of a text within a number of bytes.
+pub(super) fn beginning(text: &str, bytes_max: usize) -> &str {
+    let mut end = text.len().min(bytes_max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
 }

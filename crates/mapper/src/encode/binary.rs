@@ -1,36 +1,39 @@
 //! Bytes as text.
 
+use crate::connect::{ConnectSchema, Kind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
-use crate::BinaryMode;
-use crate::encode::{Fault, Scratch, text};
+use crate::config::BinaryMode;
+use crate::encode::scratch::Scratch;
+use crate::encode::text;
+use crate::encode::value_error::ValueError;
 use crate::format::Format;
 
-/// `bytea` in the form that `mode` asks for.
+/// Appends a `bytea` in the form of `mode`.
 pub(super) fn bytea<F: Format>(
     value: &[u8],
     mode: BinaryMode,
     scratch: &mut Scratch,
     out: &mut Vec<u8>,
-) -> Result<(), Fault> {
-    // Out of the scratch while they are read: their text needs the rest.
+) -> Result<(), ValueError> {
+    // Taken out of the scratch while the bytes are read: their text needs the rest.
     let mut bytes = std::mem::take(&mut scratch.element);
     let read = text::bytea(value, &mut bytes);
     if read.is_some() {
         put::<F>(&bytes, mode, scratch, out);
     }
     scratch.element = bytes;
-    read.ok_or(Fault::Value("bytes"))
+    read.ok_or(ValueError::Value("bytes"))
 }
 
-/// The bytes of a text.
+/// Appends the bytes of a text in the form of `mode`.
 pub(super) fn opaque<F: Format>(
     value: &[u8],
     mode: BinaryMode,
     scratch: &mut Scratch,
     out: &mut Vec<u8>,
-) -> Result<(), Fault> {
+) -> Result<(), ValueError> {
     put::<F>(value, mode, scratch, out);
     Ok(())
 }
@@ -61,11 +64,27 @@ fn put_hexadecimal<F: Format>(bytes: &[u8], scratch: &mut Scratch, out: &mut Vec
     F::string(text, out);
 }
 
-/// Of a number below sixteen.
+/// Hexadecimal digit of a number below sixteen.
 fn digit(number: u8) -> u8 {
     if number < 10 {
         b'0' + number
     } else {
         b'a' + number - 10
+    }
+}
+
+/// Schema of bytes in the form of `mode`.
+pub(super) fn schema(mode: BinaryMode) -> ConnectSchema {
+    match mode {
+        BinaryMode::Bytes => Kind::Bytes.into(),
+        BinaryMode::Base64 | BinaryMode::Base64UrlSafe | BinaryMode::Hex => Kind::String.into(),
+    }
+}
+
+/// Appends a substitute without encoding it.
+pub(super) fn put_substitute<F: Format>(substitute: &[u8], mode: BinaryMode, out: &mut Vec<u8>) {
+    match mode {
+        BinaryMode::Bytes => F::bytes(substitute.len(), substitute.iter().copied(), out),
+        BinaryMode::Base64 | BinaryMode::Base64UrlSafe | BinaryMode::Hex => F::string(substitute, out),
     }
 }

@@ -1,12 +1,13 @@
 //! Bit strings.
 
-use crate::encode::Fault;
+use crate::connect::{ConnectSchema, Kind};
+use crate::encode::value_error::ValueError;
 use crate::format::Format;
 
-const FAULT: Fault = Fault::Value("a bit string");
+const FAULT: ValueError = ValueError::Value("a bit string");
 
-/// The only bit.
-pub(super) fn boolean<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Appends a bit string of one bit.
+pub(super) fn boolean<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
     let value = match text {
         b"0" => false,
         b"1" => true,
@@ -16,8 +17,9 @@ pub(super) fn boolean<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), F
     Ok(())
 }
 
-/// The last eight bits first. Leading zeros are left out, as Debezium does it: nothing is left of a string of zeros.
-pub(super) fn little_endian<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Appends a bit string as bytes, the last eight bits first. Leading zeros are omitted, as in Debezium: a string of
+/// zeros is empty.
+pub(super) fn little_endian<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
     if !text.iter().all(|bit| matches!(bit, b'0' | b'1')) {
         return Err(FAULT);
     }
@@ -29,3 +31,8 @@ pub(super) fn little_endian<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result
 }
 
 const BITS_A_BYTE: usize = 8;
+
+/// Schema of bit strings of up to `length` bits.
+pub(super) fn schema(length: u32) -> ConnectSchema {
+    ConnectSchema::semantic(Kind::Bytes, "io.debezium.data.Bits").with_parameter("length", length)
+}

@@ -1,4 +1,4 @@
-//! The server's dates and times as text, in ISO form as the session's `DateStyle` asks for, with an optional ` BC`.
+//! Dates and times in the server's text form: ISO 8601, the session's `DateStyle`, with an optional ` BC`.
 //!
 //! Days are counted in the proleptic Gregorian calendar, as Postgres does.
 
@@ -29,7 +29,8 @@ pub(super) fn parse_timestamp(text: &[u8]) -> Option<(i64, i64)> {
         .then(|| (day.days_since_epoch(before_christ), clock.0))
 }
 
-/// The same with an offset, taken off: `+02`, `-03:30`, `+00:19:32`.
+/// Days since 1970-01-01 and microseconds of the day in UTC of a timestamp with an offset: `+02`, `-03:30`,
+/// `+00:19:32`.
 pub(super) fn parse_zoned(text: &[u8]) -> Option<(i64, i64)> {
     let (text, before_christ) = strip_era(text);
     let (day, rest) = Day::read(text)?;
@@ -90,7 +91,7 @@ impl Day {
         plausible.then_some((Self { year, month, day }, rest))
     }
 
-    /// Counts days by eras of 400 years, whose years begin in March so that the leap day comes last.
+    /// Days since 1970-01-01. Years are counted in eras of 400 and begin in March, so that the leap day is the last.
     fn days_since_epoch(&self, before_christ: bool) -> i64 {
         let year = if before_christ { 1 - self.year } else { self.year };
         let (year, month) = if self.month > 2 {
@@ -106,7 +107,7 @@ impl Day {
     }
 }
 
-/// Above what Postgres can hold (5874897), and far below what would overflow.
+/// Above the largest year of Postgres (5874897), and far below an overflow.
 const YEAR_MAX: i64 = 9_999_999;
 const YEARS_AN_ERA: i64 = 400;
 const DAYS_AN_ERA: i64 = 146_097;

@@ -1,14 +1,16 @@
-//! Exact numbers: from decimal text to two's complement, big endian, as short as it can be.
+//! Exact numbers: conversion of decimal text to the shortest two's complement, big endian.
 
-use crate::encode::{Fault, number};
+use crate::connect::{ConnectSchema, DECIMAL, DECIMAL_PRECISION, DECIMAL_SCALE, Kind};
+use crate::encode::number;
+use crate::encode::value_error::ValueError;
 use crate::format::Format;
 
-/// Fields of Debezium's record of a number and its scale.
-pub(crate) const SCALE: &str = "scale";
-/// See [`SCALE`].
-pub(crate) const VALUE: &str = "value";
+/// Field of Debezium's record of a decimal: digits after the decimal point.
+const SCALE: &str = "scale";
+/// Field of Debezium's record of a decimal: the unscaled number.
+const VALUE: &str = "value";
 
-/// Memory that large numbers are converted in; kept between values.
+/// Memory for the conversion of large numbers, kept between values.
 #[derive(Debug, Default)]
 pub(super) struct Limbs {
     /// Base 2^32, least significant first.
@@ -17,17 +19,17 @@ pub(super) struct Limbs {
     bytes: Vec<u8>,
 }
 
-/// A number with exactly `scale` digits after the point.
+/// Appends a number with exactly `scale` digits after the decimal point.
 pub(super) fn fixed<F: Format>(
     text: &[u8],
     scale: usize,
     limbs: &mut Limbs,
     out: &mut Vec<u8>,
-) -> Result<(), Fault> {
-    let parts = Parts::split(text).ok_or(Fault::Value("a decimal: only finite numbers have one"))?;
+) -> Result<(), ValueError> {
+    let parts = Parts::split(text).ok_or(ValueError::Value("a decimal: only finite numbers have one"))?;
     let (kept, cut) = parts.fraction.split_at(parts.fraction.len().min(scale));
     if cut.iter().any(|digit| *digit != b'0') {
-        return Err(Fault::Value("a decimal of the column's scale"));
+        return Err(ValueError::Value("a decimal of the column's scale"));
     }
     let unscaled = Unscaled {
         negative: parts.negative,
@@ -38,16 +40,20 @@ pub(super) fn fixed<F: Format>(
     unscaled.with_bytes(limbs, |unscaled| F::decimal(text, unscaled, out))
 }
 
-/// A scale and a number: the fewest digits after the point that hold the value.
-pub(super) fn variable<F: Format>(text: &[u8], limbs: &mut Limbs, out: &mut Vec<u8>) -> Result<(), Fault> {
-    let parts = Parts::split(text).ok_or(Fault::Value("a decimal: only finite numbers have one"))?;
+/// Appends a scale and an unscaled number, with the smallest scale that represents the value.
+pub(super) fn variable<F: Format>(
+    text: &[u8],
+    limbs: &mut Limbs,
+    out: &mut Vec<u8>,
+) -> Result<(), ValueError> {
+    let parts = Parts::split(text).ok_or(ValueError::Value("a decimal: only finite numbers have one"))?;
     let kept = parts
         .fraction
         .iter()
         .rposition(|digit| *digit != b'0')
         .map_or(0, |last| last + 1);
     let fraction = parts.fraction.get(..kept).unwrap_or_default();
-    let scale = i64::try_from(fraction.len()).map_err(|_| Fault::Value("a decimal"))?;
+    let scale = i64::try_from(fraction.len()).map_err(|_| ValueError::Value("a decimal"))?;
     let unscaled = Unscaled {
         negative: parts.negative,
         whole: parts.whole,
@@ -63,11 +69,11 @@ pub(super) fn variable<F: Format>(text: &[u8], limbs: &mut Limbs, out: &mut Vec<
     Ok(())
 }
 
-/// What the server prints for a finite `numeric`.
+/// Parts of a finite `numeric` in the server's text form.
 pub(super) struct Parts<'a> {
     negative: bool,
     whole: &'a [u8],
-    /// Digits after the point.
+    /// Digits after the decimal point.
     pub(super) fraction: &'a [u8],
 }
 
@@ -91,19 +97,19 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The digits of a number without its point.
+/// Digits of a number without its decimal point.
 struct Unscaled<'a> {
     negative: bool,
     whole: &'a [u8],
     fraction: &'a [u8],
-    /// Zeros that follow the fraction.
+    /// Number of zeros after the fraction.
     zeros: usize,
 }
 
 impl Unscaled<'_> {
-    /// Hands the number to `write` in two's complement, big endian.
+    /// Passes the number to `write` in two's complement, big endian.
     #[inline]
-    fn with_bytes(&self, limbs: &mut Limbs, write: impl FnOnce(&[u8])) -> Result<(), Fault> {
+    fn with_bytes(&self, limbs: &mut Limbs, write: impl FnOnce(&[u8])) -> Result<(), ValueError> {
         let digit_count = self.whole.len() + self.fraction.len() + self.zeros;
         if digit_count <= SMALL_DIGITS_MAX {
             let bytes = self.small().to_be_bytes();
@@ -136,7 +142,7 @@ impl Unscaled<'_> {
 /// Eighteen nines fit an `i64`.
 const SMALL_DIGITS_MAX: usize = 18;
 
-/// A leading byte says nothing when it only repeats the sign bit of the next one.
+/// Removes leading bytes that only repeat the sign bit of the next byte.
 fn without_redundant_bytes(bytes: &[u8; 8]) -> &[u8] {
     let redundant = bytes.windows(2).take_while(|pair| match pair {
         [0xFF, second] => second & 0x80 != 0,
@@ -147,8 +153,8 @@ fn without_redundant_bytes(bytes: &[u8; 8]) -> &[u8] {
 }
 
 impl Limbs {
-    /// From `self.digits` to `self.bytes`.
-    fn convert(&mut self, negative: bool) -> Result<(), Fault> {
+    /// Converts `self.digits` to `self.bytes`.
+    fn convert(&mut self, negative: bool) -> Result<(), ValueError> {
         self.limbs.clear();
         let head = self.digits.len() % CHUNK_DIGITS;
         let (first, rest) = self.digits.split_at(head);
@@ -156,12 +162,12 @@ impl Limbs {
             .filter(|first| !first.is_empty())
             .chain(rest.chunks(CHUNK_DIGITS))
         {
-            let chunk = number::parse_digits(chunk).ok_or(Fault::Value("a decimal"))?;
+            let chunk = number::parse_digits(chunk).ok_or(ValueError::Value("a decimal"))?;
             multiply_add(&mut self.limbs, chunk);
         }
         self.bytes.clear();
         if negative && !self.limbs.is_empty() {
-            // Two's complement: one less, all bits turned.
+            // Two's complement: subtract one, invert all bits.
             subtract_one(&mut self.limbs);
             self.bytes
                 .extend(self.limbs.iter().rev().flat_map(|limb| (!limb).to_be_bytes()));
@@ -175,7 +181,7 @@ impl Limbs {
     }
 }
 
-/// Digits taken at a time: nine nines fit a limb.
+/// Digits converted at a time: nine nines fit a limb.
 const CHUNK_DIGITS: usize = 9;
 /// Ten to the power of [`CHUNK_DIGITS`].
 const CHUNK_BASE: u64 = 1_000_000_000;
@@ -196,7 +202,7 @@ fn low_half(value: u64) -> u32 {
     u32::try_from(value & u64::from(u32::MAX)).expect("32 bits were kept")
 }
 
-/// Of a number above zero.
+/// Subtracts one from a number above zero.
 fn subtract_one(limbs: &mut [u32]) {
     for limb in limbs {
         let (less, borrowed) = limb.overflowing_sub(1);
@@ -207,7 +213,7 @@ fn subtract_one(limbs: &mut [u32]) {
     }
 }
 
-/// Leaves the fewest bytes whose first bit still tells the sign; at least one.
+/// Removes redundant leading bytes; the first bit of the rest is still the sign, and at least one byte remains.
 fn trim(bytes: &mut Vec<u8>, sign: u8) {
     let start = bytes.iter().take_while(|byte| **byte == sign).count();
     let sign_kept = bytes.get(start).is_some_and(|byte| (byte ^ sign) & 0x80 == 0);
@@ -218,4 +224,34 @@ fn trim(bytes: &mut Vec<u8>, sign: u8) {
     } else {
         bytes.insert(0, sign);
     }
+}
+
+/// Schema of a number with a fixed scale.
+pub(super) fn fixed_schema(precision: Option<usize>, scale: usize) -> ConnectSchema {
+    let schema = ConnectSchema::semantic(Kind::Bytes, DECIMAL).with_parameter(DECIMAL_SCALE, scale);
+    match precision {
+        Some(precision) => schema.with_parameter(DECIMAL_PRECISION, precision),
+        None => schema,
+    }
+}
+
+/// Schema of a number with its own scale.
+pub(super) fn variable_schema() -> ConnectSchema {
+    let fields = vec![
+        ConnectSchema::plain(Kind::Int32).required().named(SCALE),
+        ConnectSchema::plain(Kind::Bytes).required().named(VALUE),
+    ];
+    ConnectSchema::record("io.debezium.data.VariableScaleDecimal".to_owned(), fields)
+        .with_version(1)
+        .with_doc("Variable scaled decimal")
+}
+
+/// Appends an unscaled number with scale 0.
+pub(super) fn put_variable<F: Format>(unscaled: &[u8], out: &mut Vec<u8>) {
+    F::begin_record(out);
+    F::field(SCALE, out);
+    F::integer(0, out);
+    F::field(VALUE, out);
+    F::bytes(unscaled.len(), unscaled.iter().copied(), out);
+    F::end_record(out);
 }

@@ -1,22 +1,24 @@
-//! Points, and what PostGIS prints: its extended well-known binary form in hexadecimal digits.
+//! Points, and PostGIS geometries in hexadecimal extended well-known binary.
 
-use crate::encode::{Fault, number, text};
+use crate::connect::{ConnectSchema, Kind};
+use crate::encode::value_error::ValueError;
+use crate::encode::{number, text};
 use crate::format::{Format, Nullability};
 
-/// Fields of Debezium's records.
-pub(crate) const X: &str = "x";
-/// See [`X`].
-pub(crate) const Y: &str = "y";
-/// See [`X`]: the well-known binary form.
-pub(crate) const WKB: &str = "wkb";
-/// See [`X`]: the reference system.
-pub(crate) const SRID: &str = "srid";
+/// Field of Debezium's record of a point: x.
+const X: &str = "x";
+/// Field of Debezium's record of a point: y.
+const Y: &str = "y";
+/// Field of Debezium's records of geometries: the well-known binary form.
+const WKB: &str = "wkb";
+/// Field of Debezium's records of geometries: the spatial reference system.
+const SRID: &str = "srid";
 
-/// A collection of nothing, which stands where a value is missing.
-pub(crate) const EMPTY_WKB: [u8; 9] = [1, 7, 0, 0, 0, 0, 0, 0, 0];
+/// An empty geometry collection, the zero value of geometries.
+const EMPTY_WKB: [u8; 9] = [1, 7, 0, 0, 0, 0, 0, 0, 0];
 
-/// `(x,y)`.
-pub(super) fn point<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Appends a point in the server's text form `(x,y)`.
+pub(super) fn point<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
     let coordinates = text
         .strip_prefix(b"(")
         .and_then(|text| text.strip_suffix(b")"))
@@ -25,13 +27,13 @@ pub(super) fn point<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fau
             let (x, y) = (text.get(..comma)?, text.get(comma + 1..)?);
             Some((number::parse_text(x)?, number::parse_text(y)?))
         });
-    let (x, y) = coordinates.ok_or(Fault::Value("a point"))?;
+    let (x, y) = coordinates.ok_or(ValueError::Value("a point"))?;
     put_point::<F>(x, y, out);
     Ok(())
 }
 
 /// Appends a point.
-pub(crate) fn put_point<F: Format>(x: f64, y: f64, out: &mut Vec<u8>) {
+pub(super) fn put_point<F: Format>(x: f64, y: f64, out: &mut Vec<u8>) {
     F::begin_record(out);
     F::field(X, out);
     F::double(x, out);
@@ -49,13 +51,13 @@ pub(crate) fn put_point<F: Format>(x: f64, y: f64, out: &mut Vec<u8>) {
     F::end_record(out);
 }
 
-/// Little endian, and the number of points among geometries.
+/// Little endian, and the type of points in well-known binary.
 const WKB_POINT: [u8; 5] = [1, 1, 0, 0, 0];
 const WKB_POINT_BYTES: usize = WKB_POINT.len() + 2 * size_of::<f64>();
 
-/// The bytes as they are, and the reference system that they name.
-pub(super) fn extended_wkb<F: Format>(digits: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-    let fault = Fault::Value("a geometry");
+/// Appends a geometry: its bytes, and its spatial reference system.
+pub(super) fn extended_wkb<F: Format>(digits: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+    let fault = ValueError::Value("a geometry");
     let wkb = text::hexadecimal_bytes(digits).ok_or(fault)?;
     let srid = srid(wkb.clone().map(Option::unwrap_or_default)).ok_or(fault)?;
     if wkb.clone().any(|byte| byte.is_none()) {
@@ -66,7 +68,7 @@ pub(super) fn extended_wkb<F: Format>(digits: &[u8], out: &mut Vec<u8>) -> Resul
 }
 
 /// Appends a geometry of PostGIS.
-pub(crate) fn put_geometry<F: Format>(
+pub(super) fn put_geometry<F: Format>(
     length: usize,
     wkb: impl Iterator<Item = u8>,
     srid: Option<i32>,
@@ -86,7 +88,8 @@ pub(crate) fn put_geometry<F: Format>(
     F::end_record(out);
 }
 
-/// The byte order, the kind of geometry, and the reference system when a bit of the kind says so.
+/// The spatial reference system of a geometry, if its type has the flag for one; the outer `None`: the bytes are not a
+/// geometry.
 fn srid(mut bytes: impl Iterator<Item = u8>) -> Option<Option<i32>> {
     let is_little_endian = bytes.next()? != 0;
     let mut number = || {
@@ -104,3 +107,32 @@ fn srid(mut bytes: impl Iterator<Item = u8>) -> Option<Option<i32>> {
 
 /// See <https://libgeos.org/specifications/wkb/#extended-wkb>.
 const HAS_SRID: u32 = 0x2000_0000;
+
+/// Appends an empty geometry.
+pub(super) fn put_empty<F: Format>(out: &mut Vec<u8>) {
+    put_geometry::<F>(EMPTY_WKB.len(), EMPTY_WKB.into_iter(), None, out);
+}
+
+/// Schema of points.
+pub(super) fn point_schema() -> ConnectSchema {
+    let fields = vec![
+        ConnectSchema::plain(Kind::Float64).required().named(X),
+        ConnectSchema::plain(Kind::Float64).required().named(Y),
+        ConnectSchema::plain(Kind::Bytes).optional().named(WKB),
+        ConnectSchema::plain(Kind::Int32).optional().named(SRID),
+    ];
+    ConnectSchema::record("io.debezium.data.geometry.Point".to_owned(), fields)
+        .with_version(1)
+        .with_doc("Geometry (POINT)")
+}
+
+/// Schema of PostGIS geometries.
+pub(super) fn geometry_schema(name: &str, doc: &'static str) -> ConnectSchema {
+    let fields = vec![
+        ConnectSchema::plain(Kind::Bytes).required().named(WKB),
+        ConnectSchema::plain(Kind::Int32).optional().named(SRID),
+    ];
+    ConnectSchema::record(name.to_owned(), fields)
+        .with_version(1)
+        .with_doc(doc)
+}

@@ -1,28 +1,29 @@
-//! Salted hashes of text, bit for bit those that Debezium makes.
+//! Salted hashes of text, equal to Debezium's.
 
 use sha2::Digest;
 
-use crate::{HashAlgorithm, HashVersion, Salt};
+use crate::config::{HashAlgorithm, HashVersion};
+use crate::secret::Secret;
 
-/// A hash function and what it begins with.
+/// A hash function with its salt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hash {
     pub(crate) algorithm: HashAlgorithm,
     pub(crate) version: HashVersion,
-    pub(crate) salt: Salt,
+    pub(crate) salt: Secret,
 }
 
-/// Java's object stream of one object: magic number and version.
+/// Header of a Java object stream: magic number and version.
 ///
 /// See <https://docs.oracle.com/en/java/javase/17/docs/specs/serialization/protocol.html>.
 const STREAM: [u8; 4] = [0xAC, 0xED, 0x00, 0x05];
-/// A string whose length takes two bytes.
+/// Tag of a string with a length of two bytes.
 const STRING: u8 = 0x74;
-/// A string whose length takes eight bytes.
+/// Tag of a string with a length of eight bytes.
 const LONG_STRING: u8 = 0x7C;
 
 impl Hash {
-    /// The hash of a text in hexadecimal digits.
+    /// Hash of a text in hexadecimal digits.
     pub(crate) fn digits(&self, text: &[u8]) -> Vec<u8> {
         match self.algorithm {
             HashAlgorithm::Md5 => self.digest::<md5::Md5>(text),
@@ -42,7 +43,7 @@ impl Hash {
 
     fn digest<D: Digest>(&self, text: &[u8]) -> Vec<u8> {
         let mut digest = D::new();
-        digest.update(self.salt.reveal());
+        digest.update(self.salt.reveal().as_bytes());
         match self.version {
             HashVersion::V1 => serialize(text, |bytes| digest.update(bytes)),
             HashVersion::V2 => digest.update(text),
@@ -61,7 +62,7 @@ impl Hash {
     }
 }
 
-/// The bytes of a text in a Java object stream, piece by piece.
+/// Passes the bytes of a text in a Java object stream to `take`, piece by piece.
 fn serialize(text: &[u8], mut take: impl FnMut(&[u8])) {
     take(&STREAM);
     let mut length = 0u64;
@@ -81,9 +82,10 @@ fn serialize(text: &[u8], mut take: impl FnMut(&[u8])) {
     modified_utf8(text, take);
 }
 
-/// Java's UTF-8, piece by piece: two bytes for U+0000, and three for each half of a character beyond U+FFFF.
+/// Passes a text in Java's modified UTF-8 to `take`, piece by piece: two bytes for U+0000, and three for each half of
+/// a surrogate pair.
 fn modified_utf8(text: &[u8], mut take: impl FnMut(&[u8])) {
-    // What is no UTF-8 was refused before it came here.
+    // Text that is not UTF-8 was rejected before.
     for character in String::from_utf8_lossy(text).chars() {
         match character {
             '\0' => take(&[0xC0, 0x80]),
@@ -105,10 +107,11 @@ fn modified_utf8(text: &[u8], mut take: impl FnMut(&[u8])) {
 #[cfg(test)]
 mod tests {
     use super::{Hash, serialize};
-    use crate::{HashAlgorithm, HashVersion, Salt};
+    use crate::config::{HashAlgorithm, HashVersion};
+    use crate::secret::Secret;
 
     fn digits(algorithm: HashAlgorithm, version: HashVersion, salt: &str, text: &str) -> String {
-        let salt = Salt::new(salt);
+        let salt = Secret::new(salt);
         let hash = Hash {
             algorithm,
             version,
@@ -119,7 +122,7 @@ mod tests {
 
     /// The cases of Debezium's `MaskStringsTest` and `PostgresConnectorIT`.
     #[test]
-    fn hashes_are_debeziums() {
+    fn hashes_equal_debeziums() {
         use HashAlgorithm::{Md5, Sha256};
         use HashVersion::{V1, V2};
         for (algorithm, version, salt, text, expected) in [

@@ -1,23 +1,21 @@
 //! `hstore`: `"key"=>"value", "other"=>NULL`.
 
-use std::ops::Range;
+use serde_json::Value;
 
+use crate::connect::{ConnectSchema, Kind};
 use crate::encode::array::unescape;
-use crate::encode::{Fault, Scratch};
+use crate::encode::scratch::Scratch;
+use crate::encode::value_error::ValueError;
 use crate::format::{Format, Nullability};
 
-const FAULT: Fault = Fault::Value("an hstore");
+const FAULT: ValueError = ValueError::Value("an hstore");
 
-/// Memory for putting the members of an object in order.
-#[derive(Debug, Default)]
-pub(super) struct Members {
-    /// Java's hash of each key, and where the member stands in `text`.
-    places: Vec<(u32, Range<usize>)>,
-    text: Vec<u8>,
-}
-
-/// A map.
-pub(super) fn map<F: Format>(text: &[u8], scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Appends an hstore as a map.
+pub(super) fn map<F: Format>(
+    text: &[u8],
+    scratch: &mut Scratch,
+    out: &mut Vec<u8>,
+) -> Result<(), ValueError> {
     std::str::from_utf8(text).map_err(|_| FAULT)?;
     let count = Pairs(text).try_fold(0, |count, pair| pair.map(|_| count + 1));
     F::begin_map(count.ok_or(FAULT)?, out);
@@ -37,9 +35,13 @@ pub(super) fn map<F: Format>(text: &[u8], scratch: &mut Scratch, out: &mut Vec<u
     Ok(())
 }
 
-/// A text that is a JSON object. Its members stand in the order in which Java's `HashMap` has them, so that the text is
-/// Debezium's to the byte.
-pub(super) fn json<F: Format>(text: &[u8], scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Appends an hstore as the text of a JSON object. Its members have the order of Java's `HashMap`, so that the text
+/// equals Debezium's.
+pub(super) fn json<F: Format>(
+    text: &[u8],
+    scratch: &mut Scratch,
+    out: &mut Vec<u8>,
+) -> Result<(), ValueError> {
     std::str::from_utf8(text).map_err(|_| FAULT)?;
     let Scratch {
         members,
@@ -65,7 +67,7 @@ pub(super) fn json<F: Format>(text: &[u8], scratch: &mut Scratch, out: &mut Vec<
         members.places.push((hash, start..members.text.len()));
     }
     let buckets = java_buckets(members.places.len());
-    // A stable sort: what shares a bucket stays in the order in which it came.
+    // A stable sort: members of one bucket keep their order.
     members.places.sort_by_key(|(hash, _)| hash & (buckets - 1));
     let object = unescaped;
     object.clear();
@@ -90,16 +92,16 @@ fn java_hash(text: &[u8]) -> u32 {
     hash ^ (hash >> 16)
 }
 
-/// How many buckets a `HashMap` has grown to: sixteen, doubled while three quarters of them do not suffice.
+/// Number of buckets of a `HashMap` with this many entries: 16, doubled while three quarters of them are fewer.
 fn java_buckets(entries: usize) -> u32 {
     let mut buckets = 16u32;
-    while usize::try_from(buckets / 4 * 3).is_ok_and(|room| room < entries) && buckets < 1 << 30 {
+    while usize::try_from(buckets / 4 * 3).is_ok_and(|threshold| threshold < entries) && buckets < 1 << 30 {
         buckets *= 2;
     }
     buckets
 }
 
-/// Text in quotes; control characters as Java's Jackson escapes them.
+/// Appends a JSON string, with control characters escaped as Java's Jackson does.
 fn put_json_string(text: &[u8], out: &mut Vec<u8>) {
     const DIGITS: [u8; 16] = *b"0123456789ABCDEF";
     out.push(b'"');
@@ -121,7 +123,7 @@ fn put_json_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Keys and values, in which a backslash stands before each character that it protects; `None` for what is no pair.
+/// Iterator over keys and values with backslash escapes; `None` for a malformed pair.
 #[derive(Clone)]
 struct Pairs<'a>(&'a [u8]);
 
@@ -157,7 +159,7 @@ impl<'a> Iterator for Pairs<'a> {
     }
 }
 
-/// What stands between the quotes at the beginning, and what follows them.
+/// The text in the quotes at the beginning, and the rest.
 fn quoted(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let body = text.strip_prefix(b"\"")?;
     let mut index = 0;
@@ -168,4 +170,24 @@ fn quoted(text: &[u8]) -> Option<(&[u8], &[u8])> {
             _ => index += 1,
         }
     }
+}
+
+/// Appends a map whose only key and value are the placeholder.
+pub(super) fn put_map_placeholder<F: Format>(placeholder: &[u8], out: &mut Vec<u8>) {
+    F::begin_map(1, out);
+    F::entry(placeholder, out);
+    F::present(Nullability::NullFirst, out);
+    F::string(placeholder, out);
+    F::end_map(out);
+}
+
+/// Appends the text of an object whose only key and value are the placeholder.
+pub(super) fn put_json_placeholder<F: Format>(placeholder: &[u8], out: &mut Vec<u8>) {
+    let word = Value::from(String::from_utf8_lossy(placeholder));
+    F::string(format!("{{{word}:{word}}}").as_bytes(), out);
+}
+
+/// Schema of maps.
+pub(super) fn map_schema() -> ConnectSchema {
+    ConnectSchema::map(Kind::String.into(), ConnectSchema::from(Kind::String).optional())
 }

@@ -1,41 +1,43 @@
-//! Spans of time, from the server's [`postgres` style][1]: `1 year 2 mons -3 days +04:05:06.789`.
+//! Intervals, from the server's [`postgres` style][1]: `1 year 2 mons -3 days +04:05:06.789`.
 //!
 //! [1]: https://www.postgresql.org/docs/current/datatype-datetime.html#DATATYPE-INTERVAL-OUTPUT
 
+use crate::connect::{ConnectSchema, Kind};
 use std::io::Write as _;
 
-use crate::IntervalMode;
+use crate::config::IntervalMode;
 use crate::encode::number::{parse_digits, parse_integer};
-use crate::encode::{Fault, Scratch};
+use crate::encode::scratch::Scratch;
+use crate::encode::value_error::ValueError;
 use crate::format::Format;
 
-/// A number of microseconds, or ISO 8601 text.
+/// Appends an interval as microseconds or as ISO 8601 text.
 pub(super) fn interval<F: Format>(
     text: &[u8],
     mode: IntervalMode,
     scratch: &mut Scratch,
     out: &mut Vec<u8>,
-) -> Result<(), Fault> {
+) -> Result<(), ValueError> {
     match (text, mode) {
         (b"infinity" | b"-infinity", IntervalMode::String) => F::string(text, out),
-        // No finite interval that can be written has these numbers.
+        // No finite interval within the range has these numbers.
         (b"infinity", IntervalMode::Numeric) => F::integer(i64::MAX, out),
         (b"-infinity", IntervalMode::Numeric) => F::integer(i64::MIN, out),
         (_, IntervalMode::String) => {
-            let span = Span::read(text).ok_or(Fault::Value("an interval"))?;
+            let span = Span::read(text).ok_or(ValueError::Value("an interval"))?;
             scratch.text.clear();
             span.put_iso(&mut scratch.text);
             F::string(&scratch.text, out);
         }
         (_, IntervalMode::Numeric) => {
             let micros = Span::read(text).and_then(|span| span.micros());
-            F::integer(micros.ok_or(Fault::Value("a number of microseconds"))?, out);
+            F::integer(micros.ok_or(ValueError::Value("a number of microseconds"))?, out);
         }
     }
     Ok(())
 }
 
-/// Its parts, each with its sign.
+/// Parts of an interval, each with its sign.
 #[derive(Debug, Default)]
 struct Span {
     years: i64,
@@ -43,9 +45,9 @@ struct Span {
     days: i64,
     hours: i64,
     minutes: i64,
-    /// Whole ones.
+    /// Whole seconds.
     seconds: i64,
-    /// Of a second, with the same sign.
+    /// Microseconds of a second, with the sign of the seconds.
     micros: i64,
 }
 
@@ -91,21 +93,20 @@ impl Span {
         Some(())
     }
 
-    /// About as many microseconds. Reckoned in floating point step by step as Debezium does it, so that it comes to the
-    /// same number.
+    /// Approximate microseconds, computed in floating point in Debezium's order, so that the result is the same.
     fn micros(&self) -> Option<i64> {
         let double = |number: i64| number as f64;
         let second = double(self.seconds) + double(self.micros) / MICROS_A_SECOND;
         let days = double(self.years * 12 + self.months) * DAYS_A_MONTH + double(self.days);
         let seconds = ((days * 24.0 + double(self.hours)) * 60.0 + double(self.minutes)) * 60.0 + second;
         let micros = seconds * MICROS_A_SECOND;
-        // The bounds are the numbers of the infinities.
+        // The bounds are the numbers of infinity and -infinity.
         let fits = micros > double(i64::MIN) && micros < double(i64::MAX);
-        #[expect(clippy::cast_possible_truncation, reason = "its bounds were looked at")]
+        #[expect(clippy::cast_possible_truncation, reason = "the bounds were checked")]
         fits.then_some(micros as i64)
     }
 
-    /// `P1Y2M-3DT4H5M6.789S`, every part told.
+    /// Appends `P1Y2M-3DT4H5M6.789S`, with every part present.
     fn put_iso(&self, out: &mut Vec<u8>) {
         let sign = if self.seconds < 0 || self.micros < 0 {
             "-"
@@ -135,8 +136,24 @@ impl Span {
     }
 }
 
-/// Postgres keeps microseconds.
+/// Precision of Postgres.
 const MICROS_DIGITS: u32 = 6;
 const MICROS_A_SECOND: f64 = 1e6;
-/// Debezium's average month.
+/// Debezium's average days of a month.
 const DAYS_A_MONTH: f64 = 365.25 / 12.0;
+
+/// Schema of intervals.
+pub(super) fn schema(mode: IntervalMode) -> ConnectSchema {
+    match mode {
+        IntervalMode::Numeric => ConnectSchema::semantic(Kind::Int64, "io.debezium.time.MicroDuration"),
+        IntervalMode::String => ConnectSchema::semantic(Kind::String, "io.debezium.time.Interval"),
+    }
+}
+
+/// Appends the zero value of intervals.
+pub(super) fn put_zero<F: Format>(mode: IntervalMode, out: &mut Vec<u8>) {
+    match mode {
+        IntervalMode::Numeric => F::integer(0, out),
+        IntervalMode::String => F::string(b"P0Y0M0DT0H0M0S", out),
+    }
+}

@@ -1,8 +1,8 @@
-//! Moments as ISO 8601 text in UTC.
+//! Timestamps as ISO 8601 text in UTC.
 
 use crate::encode::calendar::{MICROS_A_DAY, MICROS_A_SECOND, civil};
 
-/// The text of one moment, on the stack: its length goes before it.
+/// Text of one timestamp, on the stack: Avro writes its length before it.
 #[derive(Default)]
 pub(crate) struct Moment {
     bytes: [u8; MOMENT_BYTES_MAX],
@@ -13,8 +13,8 @@ pub(crate) struct Moment {
 const MOMENT_BYTES_MAX: usize = 32;
 
 impl Moment {
-    /// `YYYY-MM-DDTHH:MM:SS[.f…]Z` with exactly `digits` digits of a second; years after 9999 have a plus, years before 1 a
-    /// minus and count a year 0.
+    /// `YYYY-MM-DDTHH:MM:SS[.f…]Z` with exactly `digits` fractional digits. Years after 9999 have a plus sign; years
+    /// before 1 have a minus sign and include a year 0.
     pub(super) fn new(days: i64, micros: i64, digits: u32) -> Self {
         let mut written = Self::default();
         written.push_date(days);
@@ -24,7 +24,7 @@ impl Moment {
         written
     }
 
-    /// The same with as few digits of a second as tell all.
+    /// The same with the fewest fractional digits that represent the value.
     pub(super) fn shortest(days: i64, micros: i64) -> Self {
         Self::new(days, micros, shortest_digits(micros))
     }
@@ -37,7 +37,7 @@ impl Moment {
         written
     }
 
-    /// `HH:MM:SS[.f…]Z` with as few digits of a second as tell all.
+    /// `HH:MM:SS[.f…]Z` with the fewest fractional digits that represent the value.
     pub(super) fn time(micros: i64) -> Self {
         let mut written = Self::default();
         written.push_clock(micros, shortest_digits(micros));
@@ -45,7 +45,7 @@ impl Moment {
         written
     }
 
-    /// A number of microseconds since 1970-01-01 in UTC, with `digits` digits of a second.
+    /// Timestamp of a number of microseconds since 1970-01-01 in UTC, with `digits` fractional digits.
     pub(crate) fn of_unix_micros(unix_micros: i64, digits: u32) -> Self {
         Self::new(
             unix_micros.div_euclid(MICROS_A_DAY),
@@ -93,7 +93,7 @@ impl Moment {
         }
     }
 
-    /// At least `width` digits of a number that is not negative.
+    /// Appends at least `width` digits of a number that is not negative.
     fn push_number(&mut self, number: i64, width: u32) {
         let mut divisor = 10i64.pow(width - 1);
         while number / divisor >= 10 {
@@ -107,7 +107,7 @@ impl Moment {
     }
 }
 
-/// Digits of a second up to the last that is not 0.
+/// Number of fractional digits up to the last that is not 0.
 fn shortest_digits(micros: i64) -> u32 {
     let mut fraction = micros % MICROS_A_SECOND;
     if fraction == 0 {
@@ -121,5 +121,5 @@ fn shortest_digits(micros: i64) -> u32 {
     digits
 }
 
-/// Postgres keeps microseconds.
+/// Precision of Postgres.
 pub(crate) const SECOND_DIGITS_MAX: u32 = 6;

@@ -1,14 +1,29 @@
-//! Sums of money, which the server prints as its locale asks for: `$1,234.56`, `-1.234,56 €`, `(¥1,234)`.
+//! `money`, which the server prints in the format of its locale: `$1,234.56`, `-1.234,56 €`, `(¥1,234)`.
 
-use crate::encode::Fault;
+use crate::encode::scratch::Scratch;
+use crate::encode::value_error::ValueError;
+
+/// Passes the plain number of `value` to `put`.
+pub(super) fn put(
+    value: &[u8],
+    fraction_digits: usize,
+    scratch: &mut Scratch,
+    put: impl FnOnce(&[u8], &mut Scratch) -> Result<(), ValueError>,
+) -> Result<(), ValueError> {
+    // Taken out of the scratch while the number is read: its encoder may need the rest.
+    let mut number = std::mem::take(&mut scratch.element);
+    let written = plain_number(value, fraction_digits, &mut number).and_then(|()| put(&number, scratch));
+    scratch.element = number;
+    written
+}
 
 /// The plain number of `text` (`-1234.56`), written to `number`.
 ///
-/// What stands between digits is a separator. The last one is the point when no other is the same and it is not followed
-/// by three digits; otherwise it only groups them. A single separator before three digits is the point only where money
-/// has three `fraction_digits`.
-pub(super) fn plain_number(text: &[u8], fraction_digits: usize, number: &mut Vec<u8>) -> Result<(), Fault> {
-    let fault = Fault::Value("a sum of money");
+/// A character between digits is a separator. The last separator is the decimal point unless an equal separator
+/// precedes it or three digits follow it; otherwise it groups digits. A single separator before three digits is the
+/// decimal point only if money has three `fraction_digits`.
+fn plain_number(text: &[u8], fraction_digits: usize, number: &mut Vec<u8>) -> Result<(), ValueError> {
+    let fault = ValueError::Value("a sum of money");
     let first = text.iter().position(u8::is_ascii_digit).ok_or(fault)?;
     let last = text.iter().rposition(u8::is_ascii_digit).ok_or(fault)?;
     let before = text.get(..first).unwrap_or_default();
@@ -30,7 +45,7 @@ pub(super) fn plain_number(text: &[u8], fraction_digits: usize, number: &mut Vec
     Ok(())
 }
 
-/// Where the point stands.
+/// Position of the decimal point.
 fn point(digits: &[u8], fraction_digits: usize) -> Option<usize> {
     let last = digits.iter().rposition(|byte| !byte.is_ascii_digit())?;
     let separator = digits.get(last);
@@ -48,7 +63,7 @@ fn point(digits: &[u8], fraction_digits: usize) -> Option<usize> {
     is_point.then_some(last)
 }
 
-/// Every locale of money groups digits by three.
+/// Digits of a group in every locale.
 const GROUP_DIGITS: usize = 3;
 
 #[cfg(test)]
@@ -62,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn locales_are_understood() {
+    fn formats_of_locales_are_read() {
         for (text, expected) in [
             ("$0.00", "0.00"),
             ("$1,234.56", "1234.56"),

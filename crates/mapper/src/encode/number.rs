@@ -1,49 +1,54 @@
 //! Booleans, whole numbers and floating point.
 
-use crate::encode::Fault;
+use crate::encode::value_error::ValueError;
 use crate::format::Format;
 
-/// `t` or `f`.
+/// Appends a boolean in the server's text form, `t` or `f`.
 #[inline]
-pub(super) fn boolean<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn boolean<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
     let value = match text {
         b"t" | b"true" => true,
         b"f" | b"false" => false,
-        _ => return Err(Fault::Value("a boolean")),
+        _ => return Err(ValueError::Value("a boolean")),
     };
     F::boolean(value, out);
     Ok(())
 }
 
-/// A whole number between `min` and `max`.
+/// Appends an integer between `min` and `max`.
 #[inline]
-pub(super) fn integer<F: Format>(text: &[u8], min: i64, max: i64, out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn integer<F: Format>(
+    text: &[u8],
+    min: i64,
+    max: i64,
+    out: &mut Vec<u8>,
+) -> Result<(), ValueError> {
     let value = parse_integer(text).filter(|value| (min..=max).contains(value));
     F::integer(
-        value.ok_or(Fault::Value("a whole number of the column's size"))?,
+        value.ok_or(ValueError::Value("a whole number of the column's size"))?,
         out,
     );
     Ok(())
 }
 
-/// Single precision; `NaN`, `Infinity` and `-Infinity` are values.
-pub(super) fn float<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-    F::float(parse_text(text).ok_or(Fault::Value("a float"))?, out);
+/// Appends a number of single precision; `NaN`, `Infinity` and `-Infinity` are values.
+pub(super) fn float<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+    F::float(parse_text(text).ok_or(ValueError::Value("a float"))?, out);
     Ok(())
 }
 
-/// Double precision; `NaN`, `Infinity` and `-Infinity` are values.
-pub(super) fn double<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-    F::double(parse_text(text).ok_or(Fault::Value("a double"))?, out);
+/// Appends a number of double precision; `NaN`, `Infinity` and `-Infinity` are values.
+pub(super) fn double<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+    F::double(parse_text(text).ok_or(ValueError::Value("a double"))?, out);
     Ok(())
 }
 
-/// What Rust reads as a number, `NaN` and `Infinity` included.
+/// Parses a number, `NaN` and `Infinity` included.
 pub(super) fn parse_text<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// Digits with an optional minus; `None` for anything else, and for what an `i64` cannot hold.
+/// Parses digits with an optional minus sign; `None` for any other text, and outside the range of an `i64`.
 #[inline]
 pub(super) fn parse_integer(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
@@ -51,7 +56,7 @@ pub(super) fn parse_integer(text: &[u8]) -> Option<i64> {
         digits => (false, digits),
     };
     let magnitude = parse_digits(digits)?;
-    // Counted down for negative numbers: the smallest has no positive counterpart.
+    // Subtracted for negative numbers: the smallest has no positive counterpart.
     if negative {
         0i64.checked_sub_unsigned(magnitude)
     } else {
@@ -59,7 +64,7 @@ pub(super) fn parse_integer(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// Digits only, at least one and at most nineteen: more cannot be an `i64`.
+/// Parses digits, at least one and at most nineteen: more cannot be an `i64`.
 #[inline]
 pub(super) fn parse_digits(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > I64_DIGITS_MAX {

@@ -1,16 +1,17 @@
-//! Exact numbers as doubles and as text, not-a-number and the infinities included.
+//! Exact numbers as doubles and as text, NaN and infinities included.
 
 use crate::encode::decimal::Parts;
-use crate::encode::{Fault, Scratch};
+use crate::encode::scratch::Scratch;
+use crate::encode::value_error::ValueError;
 use crate::format::Format;
 
-/// The nearest double. A number beyond the largest one is refused: infinity would be another value.
-pub(super) fn double<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Appends the nearest double. A number beyond the largest double is an error: infinity would be a different value.
+pub(super) fn double<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
     let value = match text {
         b"NaN" => f64::NAN,
         b"Infinity" => f64::INFINITY,
         b"-Infinity" => f64::NEG_INFINITY,
-        _ => finite(text).ok_or(Fault::Value("a finite double"))?,
+        _ => finite(text).ok_or(ValueError::Value("a finite double"))?,
     };
     F::double(value, out);
     Ok(())
@@ -22,13 +23,13 @@ fn finite(text: &[u8]) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-/// The digits, with as many after the point as the column fixes; what is not finite by Debezium's words.
+/// Appends the number as text, with the fractional digits of the column; NaN and infinities in Debezium's words.
 pub(super) fn text<F: Format>(
     text: &[u8],
     scale: Option<usize>,
     scratch: &mut Scratch,
     out: &mut Vec<u8>,
-) -> Result<(), Fault> {
+) -> Result<(), ValueError> {
     let word: &[u8] = match text {
         b"NaN" => b"NAN",
         b"Infinity" => b"POSITIVE_INFINITY",
@@ -44,17 +45,17 @@ fn finite_text<F: Format>(
     scale: Option<usize>,
     scratch: &mut Scratch,
     out: &mut Vec<u8>,
-) -> Result<(), Fault> {
-    let parts = Parts::split(number).ok_or(Fault::Value("a decimal"))?;
+) -> Result<(), ValueError> {
+    let parts = Parts::split(number).ok_or(ValueError::Value("a decimal"))?;
     let digits = parts.fraction.len();
     let Some(scale) = scale.filter(|scale| *scale != digits) else {
         F::string(number, out);
         return Ok(());
     };
-    // Rows have exactly the column's digits; a default has what was written.
+    // Rows have exactly the column's digits; a default may have others.
     let cut = parts.fraction.get(scale..).unwrap_or_default();
     if cut.iter().any(|digit| *digit != b'0') {
-        return Err(Fault::Value("a decimal of the column's scale"));
+        return Err(ValueError::Value("a decimal of the column's scale"));
     }
     let whole_length = if number.contains(&b'.') {
         number.len() - digits - 1
@@ -71,4 +72,9 @@ fn finite_text<F: Format>(
     }
     F::string(padded, out);
     Ok(())
+}
+
+/// Appends zero with a number of fractional digits.
+pub(super) fn put_zero_text<F: Format>(scale: usize, out: &mut Vec<u8>) {
+    F::string(format!("{:.scale$}", 0.0).as_bytes(), out);
 }

@@ -1,47 +1,51 @@
 //! Text, bytes and enum labels.
 
-use crate::encode::Fault;
+use md5::Digest;
+
+use crate::connect::{ALLOWED, ConnectSchema, ENUM, Kind};
+use crate::encode::value_error::ValueError;
 use crate::format::Format;
 
-/// Text as it is; the session asks for UTF-8, but a database of encoding `SQL_ASCII` sends what it has.
+/// Appends text unchanged. The session requests UTF-8, but a database of encoding `SQL_ASCII` sends any bytes.
 #[inline]
-pub(super) fn string<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn string<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
     if std::str::from_utf8(text).is_err() {
-        return Err(Fault::Value("text: it is not UTF-8"));
+        return Err(ValueError::Value("text: it is not UTF-8"));
     }
     F::string(text, out);
     Ok(())
 }
 
-/// A label that the schema lists.
+/// Appends an enum label; `None` for one that the schema does not list.
 pub(super) fn label<F: Format>(text: &[u8], labels: &[String], out: &mut Vec<u8>) -> Option<()> {
     labels.iter().find(|label| label.as_bytes() == text)?;
     F::string(text, out);
     Some(())
 }
 
-/// `bytea`, printed as `\x` and hexadecimal digits, or in the older escape format.
+/// Appends a `bytea`, in hexadecimal format (`\x` and digits) or in escape format.
 ///
 /// See <https://www.postgresql.org/docs/current/datatype-binary.html>.
-pub(super) fn bytes<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn bytes<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
     let read = match text {
         [b'\\', b'x', digits @ ..] => hexadecimal::<F>(digits, out),
         escaped => escape_format::<F>(escaped, out),
     };
-    read.ok_or(Fault::Value("bytes"))
+    read.ok_or(ValueError::Value("bytes"))
 }
 
 fn hexadecimal<F: Format>(digits: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let mut strange = false;
+    let mut malformed = false;
     let bytes = hexadecimal_bytes(digits)?.map(|byte| {
-        strange |= byte.is_none();
+        malformed |= byte.is_none();
         byte.unwrap_or(0)
     });
     F::bytes(bytes.len(), bytes, out);
-    (!strange).then_some(())
+    (!malformed).then_some(())
 }
 
-/// The bytes that pairs of hexadecimal digits stand for, each `None` when it is no such pair; `None` when a digit is alone.
+/// The bytes of pairs of hexadecimal digits, each `None` when it is not such a pair; `None` for an odd number of
+/// digits.
 #[inline]
 pub(super) fn hexadecimal_bytes(digits: &[u8]) -> Option<impl ExactSizeIterator<Item = Option<u8>> + Clone> {
     let (pairs, odd) = digits.as_chunks::<2>();
@@ -52,7 +56,7 @@ pub(super) fn hexadecimal_bytes(digits: &[u8]) -> Option<impl ExactSizeIterator<
     odd.is_empty().then_some(bytes)
 }
 
-/// The bytes of a `bytea`, in `bytes`.
+/// Writes the bytes of a `bytea` to `bytes`.
 pub(super) fn bytea(text: &[u8], bytes: &mut Vec<u8>) -> Option<()> {
     bytes.clear();
     match text {
@@ -79,14 +83,15 @@ fn hexadecimal_digit(digit: u8) -> Option<u8> {
     }
 }
 
-/// Plain bytes; a backslash is doubled, and three octal digits follow it for a byte that cannot be printed.
+/// Appends a `bytea` in escape format: a backslash is doubled, and three octal digits follow it for a byte that is not
+/// printable.
 fn escape_format<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let length = EscapeFormat(text).try_fold(0, |length, byte| byte.map(|_| length + 1))?;
     F::bytes(length, EscapeFormat(text).flatten(), out);
     Some(())
 }
 
-/// The bytes of a text in escape format; `None` for one that is none.
+/// Iterator over the bytes of a text in escape format; `None` for a malformed one.
 struct EscapeFormat<'a>(&'a [u8]);
 
 impl Iterator for EscapeFormat<'_> {
@@ -112,4 +117,25 @@ impl Iterator for EscapeFormat<'_> {
         self.0 = rest;
         Some(byte)
     }
+}
+
+/// Name-based UUID (version 3, no namespace), equal to Java's `UUID.nameUUIDFromBytes`.
+pub(super) fn uuid_of(name: &[u8]) -> String {
+    let mut digest: [u8; 16] = md5::Md5::digest(name).into();
+    let [_, _, _, _, _, _, version, _, variant, ..] = &mut digest;
+    *version = *version & 0x0F | 0x30;
+    *variant = *variant & 0x3F | 0x80;
+    let mut text = String::with_capacity(36);
+    for (index, byte) in digest.iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
+}
+
+/// Schema of enum labels.
+pub(super) fn enum_schema(labels: &[String]) -> ConnectSchema {
+    ConnectSchema::semantic(Kind::String, ENUM).with_parameter(ALLOWED, labels.join(","))
 }

@@ -1,23 +1,25 @@
 //! Vectors of pgvector: `[1,2.5]`, and sparse ones, `{1:0.5,3:2}/5`.
 
-use crate::encode::{Fault, number};
+use crate::connect::{ConnectSchema, Kind};
+use crate::encode::number;
+use crate::encode::value_error::ValueError;
 use crate::format::Format;
 
-/// Fields of Debezium's record of a sparse vector.
-pub(crate) const DIMENSIONS: &str = "dimensions";
-/// See [`DIMENSIONS`].
-pub(crate) const VECTOR: &str = "vector";
+/// Field of Debezium's record of a sparse vector: number of dimensions.
+const DIMENSIONS: &str = "dimensions";
+/// Field of Debezium's record of a sparse vector: values by index.
+const VECTOR: &str = "vector";
 
-const FAULT: Fault = Fault::Value("a vector");
-const SPARSE_FAULT: Fault = Fault::Value("a sparse vector whose dimensions can be counted in 16 bits");
+const FAULT: ValueError = ValueError::Value("a vector");
+const SPARSE_FAULT: ValueError = ValueError::Value("a sparse vector whose dimensions fit 16 bits");
 
-/// In double precision.
-pub(super) fn double<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Appends a `vector` in double precision.
+pub(super) fn double<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
     list::<F, f64>(text, out, F::double)
 }
 
-/// In single precision.
-pub(super) fn float<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Appends a `halfvec` in single precision.
+pub(super) fn float<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
     list::<F, f32>(text, out, F::float)
 }
 
@@ -25,7 +27,7 @@ fn list<F: Format, T: std::str::FromStr>(
     text: &[u8],
     out: &mut Vec<u8>,
     put: fn(T, &mut Vec<u8>),
-) -> Result<(), Fault> {
+) -> Result<(), ValueError> {
     let body = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]"));
     let items = items(body.ok_or(FAULT)?);
     F::begin_array(items.clone().count(), out);
@@ -37,13 +39,13 @@ fn list<F: Format, T: std::str::FromStr>(
     Ok(())
 }
 
-/// What commas separate; nothing of an empty text.
+/// Items separated by commas; none for an empty text.
 fn items(body: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     body.split(|byte| *byte == b',').filter(|item| !item.is_empty())
 }
 
-/// Dimensions, and the values of those that are not 0.
-pub(super) fn sparse<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Appends a `sparsevec`: the dimensions, and the values that are not 0.
+pub(super) fn sparse<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
     let slash = text.iter().position(|byte| *byte == b'/').ok_or(SPARSE_FAULT)?;
     let (body, dimensions) = text.split_at(slash);
     let dimensions = dimensions.get(1..).and_then(index).ok_or(SPARSE_FAULT)?;
@@ -68,7 +70,7 @@ fn index(text: &[u8]) -> Option<i16> {
 }
 
 /// Appends a sparse vector.
-pub(crate) fn put_sparse<F: Format>(
+pub(super) fn put_sparse<F: Format>(
     dimensions: i16,
     entries: impl Iterator<Item = (i16, f64)> + Clone,
     out: &mut Vec<u8>,
@@ -88,4 +90,29 @@ pub(crate) fn put_sparse<F: Format>(
     }
     F::end_array(out);
     F::end_record(out);
+}
+
+/// Appends a sparse vector of numbers at the first indexes.
+pub(super) fn put_bytes_sparse<F: Format>(numbers: &[u8], out: &mut Vec<u8>) {
+    let entries = (1i16..).zip(numbers.iter().map(|byte| f64::from(*byte)));
+    let dimensions = entries.clone().last().map_or(0, |(index, _)| index);
+    put_sparse::<F>(dimensions, entries, out);
+}
+
+/// Schema of vectors.
+pub(super) fn schema(element: Kind, name: &str) -> ConnectSchema {
+    let element = ConnectSchema::from(element).required();
+    ConnectSchema::semantic(Kind::Array(Box::new(element)), name)
+}
+
+/// Schema of sparse vectors.
+pub(super) fn sparse_schema() -> ConnectSchema {
+    let entries = ConnectSchema::map(Kind::Int16.into(), ConnectSchema::from(Kind::Float64).required());
+    let fields = vec![
+        ConnectSchema::plain(Kind::Int16).required().named(DIMENSIONS),
+        entries.required().named(VECTOR),
+    ];
+    ConnectSchema::record("io.debezium.data.SparseDoubleVector".to_owned(), fields)
+        .with_version(1)
+        .with_doc("Sparse double vector")
 }

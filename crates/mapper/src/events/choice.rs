@@ -1,8 +1,8 @@
-//! Which messages are sent, by their prefix.
+//! Selection of messages by their prefix.
 
-use crate::PrefixPattern;
+use crate::pattern::PrefixPattern;
 
-/// The chosen prefixes.
+/// Patterns of the prefixes to send.
 #[derive(Debug)]
 pub(super) struct Choice {
     included: Vec<PrefixPattern>,
@@ -26,10 +26,10 @@ impl Choice {
 #[cfg(test)]
 mod tests {
     use super::Choice;
-    use crate::PrefixPattern;
+    use crate::pattern::PrefixPattern;
 
     #[test]
-    fn what_is_excluded_is_not_chosen() {
+    fn excluded_prefixes_are_not_sent() {
         let own = |patterns: &[&str]| -> Vec<PrefixPattern> {
             let patterns = patterns.iter().map(|text| (*text).to_owned().try_into());
             patterns.collect::<Result<_, _>>().unwrap()

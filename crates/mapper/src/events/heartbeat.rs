@@ -1,18 +1,18 @@
-//! Heartbeats: a sign that the connector is alive, whatever happens in the tables.
+//! Heartbeats, which show that the connector is alive when no table changes.
 
-use super::first_version;
 use super::topic::EventTopic;
+use crate::config::MapperConfig;
 use crate::connect::{ConnectSchema, Kind};
 use crate::encode::Scratch;
-use crate::envelope::RowFault;
 use crate::format::Format;
+use crate::record_buffer::RecordBuffer;
+use crate::row::RowError;
 use crate::serialization::Body;
-use crate::{Batch, MapperConfig};
 
-/// The topic of heartbeats and its records.
+/// Encoder of heartbeats.
 #[derive(Debug)]
 pub struct HeartbeatEvents {
-    /// Where they go.
+    /// Topic of heartbeats.
     pub topic: EventTopic,
     topic_prefix: String,
 }
@@ -23,15 +23,15 @@ const SERVER_NAME: &str = "serverName";
 const TS_MS: &str = "ts_ms";
 
 impl HeartbeatEvents {
-    /// The topic and its schemas.
+    /// Creates the encoder with the topic and its schemas.
     #[must_use]
     pub fn new(config: &MapperConfig) -> Self {
         let (text, long) = (
             ConnectSchema::plain(Kind::String),
             ConnectSchema::plain(Kind::Int64),
         );
-        let key = first_version(KEY, vec![text.required().named(SERVER_NAME)]);
-        let value = first_version(VALUE, vec![long.required().named(TS_MS)]);
+        let key = ConnectSchema::first_version(KEY, vec![text.required().named(SERVER_NAME)]);
+        let value = ConnectSchema::first_version(VALUE, vec![long.required().named(TS_MS)]);
         let parts = [&config.events.heartbeat_topic_prefix, &config.topic_prefix].map(String::as_str);
         let name = parts.join(&config.names.delimiter);
         Self {
@@ -40,21 +40,21 @@ impl HeartbeatEvents {
         }
     }
 
-    /// Writes one heartbeat to the end of `batch`.
+    /// Appends a heartbeat to `buffer`.
     ///
     /// # Panics
     /// When the topic is not bound to its schemas' ids.
-    pub fn beat(&self, now_unix_millis: i64, batch: &mut Batch) {
+    pub fn beat(&self, now_unix_millis: i64, buffer: &mut RecordBuffer) {
         let key = Key(&self.topic_prefix);
         let value = Value { now_unix_millis };
-        self.topic.push(&key, &value, &mut Scratch::default(), batch);
+        self.topic.push(&key, &value, &mut Scratch::default(), buffer);
     }
 }
 
 struct Key<'a>(&'a str);
 
 impl Body for Key<'_> {
-    fn put<F: Format>(&self, _: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowFault> {
+    fn put<F: Format>(&self, _: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowError> {
         F::begin_record(out);
         F::field(SERVER_NAME, out);
         F::string(self.0.as_bytes(), out);
@@ -68,7 +68,7 @@ struct Value {
 }
 
 impl Body for Value {
-    fn put<F: Format>(&self, _: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowFault> {
+    fn put<F: Format>(&self, _: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowError> {
         F::begin_record(out);
         F::field(TS_MS, out);
         F::integer(self.now_unix_millis, out);

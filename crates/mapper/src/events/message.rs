@@ -1,44 +1,48 @@
-//! Logical decoding messages: what `pg_logical_emit_message` wrote into the log.
+//! Logical decoding messages, which `pg_logical_emit_message` writes to the WAL.
 
 use walcast_pgoutput::{LogicalMessage, Lsn, PgTimestamp, Xid};
 
 use super::choice::Choice;
-use super::first_version;
-use super::tally::{EventOrder, Tally};
 use super::topic::EventTopic;
-use super::transaction::put_transaction_block;
+use crate::change::RecordId;
+use crate::config::{Encoding, MapperConfig};
 use crate::connect::{ConnectSchema, Kind};
 use crate::encode::Scratch;
-use crate::envelope::RowFault;
+use crate::event_counts::{EventCounts, EventOrder};
 use crate::format::{Avro, Format, Json, Nullability};
+use crate::record_buffer::RecordBuffer;
+use crate::row::RowError;
 use crate::serialization::Body;
+use crate::snapshot_marker::SnapshotMarker;
 use crate::source::{Origin, Source, put_optional_integer};
-use crate::{Batch, Encoding, MapperConfig, RecordId, SnapshotMark, TableName, header, schema};
+use crate::table_name::TableName;
+use crate::transaction_block::put_transaction_block;
+use crate::{header, schema};
 
-/// The topic of messages and its records.
+/// Encoder of logical decoding messages.
 #[derive(Debug)]
 pub struct MessageEvents {
-    /// Where they go.
+    /// Topic of messages.
     pub topic: EventTopic,
     choice: Choice,
     source: Source,
     scratch: Scratch,
 }
 
-/// Where a message stands.
+/// Position of a message.
 #[derive(Clone, Copy, Debug)]
 pub struct MessageContext {
-    /// Which record it becomes.
+    /// Identity of the record.
     pub id: RecordId,
-    /// The transaction it belongs to; `None`: it stands for itself.
+    /// Transaction of the message; `None` for a non-transactional message.
     pub xid: Option<Xid>,
-    /// Where it lies.
+    /// Position of the message.
     pub lsn: Lsn,
-    /// When its transaction was committed. One that stands for itself has no time: that of the transaction before it.
+    /// Commit time of the transaction; of a non-transactional message, that of the transaction before it.
     pub commit_time: PgTimestamp,
-    /// Where the transaction before this event ended. A message that stands for itself is its own end.
+    /// End of the previous transaction. A non-transactional message is its own end.
     pub previous_commit_end: Option<Lsn>,
-    /// Our own clock, nanoseconds since 1970.
+    /// Local clock, nanoseconds since 1970.
     pub processed_at_unix_nanos: i64,
 }
 
@@ -46,17 +50,17 @@ const TOPIC: &str = "message";
 const KEY: &str = "io.debezium.connector.postgresql.MessageKey";
 const VALUE: &str = "io.debezium.connector.postgresql.MessageValue";
 const BLOCK: &str = "io.debezium.connector.postgresql.Message";
-/// Under which messages are counted in their transaction.
+/// Collection under which messages are counted in their transaction.
 const COLLECTION: &str = "LOGICAL_DECODING_MESSAGE";
 
 const NANOS_A_MILLI: i64 = 1_000_000;
 
 impl MessageEvents {
-    /// The topic and its schemas.
+    /// Creates the encoder with the topic and its schemas.
     #[must_use]
     pub fn new(config: &MapperConfig) -> Self {
         let text = || ConnectSchema::plain(Kind::String);
-        let key = first_version(KEY, vec![text().optional().named("prefix")]);
+        let key = ConnectSchema::first_version(KEY, vec![text().optional().named("prefix")]);
         let block = vec![
             text().optional().named("prefix"),
             ConnectSchema::plain(Kind::Bytes).optional().named("content"),
@@ -66,7 +70,9 @@ impl MessageEvents {
             ConnectSchema::plain(Kind::Int64).optional().named("ts_ms"),
             schema::source().required().named("source"),
             schema::transaction().optional().named("transaction"),
-            first_version(BLOCK, block).required().named("message"),
+            ConnectSchema::first_version(BLOCK, block)
+                .required()
+                .named("message"),
         ];
         let nowhere = TableName {
             namespace: String::new(),
@@ -78,7 +84,7 @@ impl MessageEvents {
                 format!("{}.{TOPIC}", config.topic_prefix),
                 config,
                 &key,
-                &first_version(VALUE, fields),
+                &ConnectSchema::first_version(VALUE, fields),
             ),
             choice: Choice::new(&events.messages, &events.exclude_messages),
             source: match config.value {
@@ -91,11 +97,12 @@ impl MessageEvents {
 
     /// Whether messages with this prefix are sent.
     #[must_use]
-    pub fn chooses(&self, prefix: &str) -> bool {
+    pub fn matches(&self, prefix: &str) -> bool {
         self.choice.contains(prefix)
     }
 
-    /// Writes the event of a message to the end of `batch`, counted in `tally` where its transaction is told.
+    /// Appends the event of a message to `buffer` and counts it in `counts`, which is `None` without transaction
+    /// metadata.
     ///
     /// # Panics
     /// When the topic is not bound to its schemas' ids.
@@ -103,25 +110,25 @@ impl MessageEvents {
         &mut self,
         message: &LogicalMessage<'_>,
         context: &MessageContext,
-        tally: Option<&mut Tally>,
-        batch: &mut Batch,
+        counts: Option<&mut EventCounts>,
+        buffer: &mut RecordBuffer,
     ) {
-        header::push_id(batch, &context.id);
+        header::push_id(buffer, &context.id);
         let value = Value {
             source: &self.source,
             message,
             context,
-            order: tally.map(|tally| tally.count(COLLECTION)),
+            order: counts.map(|counts| counts.count(COLLECTION)),
         };
         let key = Key(message.prefix);
-        self.topic.push(&key, &value, &mut self.scratch, batch);
+        self.topic.push(&key, &value, &mut self.scratch, buffer);
     }
 }
 
 struct Key<'a>(&'a str);
 
 impl Body for Key<'_> {
-    fn put<F: Format>(&self, _: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowFault> {
+    fn put<F: Format>(&self, _: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowError> {
         F::begin_record(out);
         put_prefix::<F>(self.0, out);
         F::end_record(out);
@@ -137,7 +144,7 @@ struct Value<'a> {
 }
 
 impl Body for Value<'_> {
-    fn put<F: Format>(&self, scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowFault> {
+    fn put<F: Format>(&self, scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowError> {
         let Self { message, context, .. } = self;
         F::begin_record(out);
         F::field("op", out);
@@ -150,7 +157,7 @@ impl Body for Value<'_> {
             commit_time: context.commit_time,
             lsn: context.lsn,
             previous_commit_end: context.previous_commit_end,
-            snapshot: SnapshotMark::None,
+            snapshot: SnapshotMarker::None,
         };
         self.source.put::<F>(origin, scratch, out);
         F::field("transaction", out);

@@ -1,65 +1,65 @@
-//! Notifications: how far reading existing rows is, for programs that wait for it.
+//! Notifications of the progress of snapshots, for programs that wait for it.
 //!
 //! The records are those of Debezium's channel `sink`
 //! (<https://debezium.io/documentation/reference/stable/configuration/notification.html>).
 
-use super::first_version;
 use super::topic::EventTopic;
+use crate::config::MapperConfig;
 use crate::connect::{ConnectSchema, Kind};
 use crate::encode::Scratch;
-use crate::envelope::RowFault;
 use crate::format::{Format, Nullability};
+use crate::record_buffer::RecordBuffer;
+use crate::row::RowError;
 use crate::serialization::Body;
-use crate::{Batch, MapperConfig};
 
-/// The topic of notifications and its records.
+/// Encoder of notifications.
 #[derive(Debug)]
 pub struct NotificationEvents {
-    /// Where they go.
+    /// Topic of notifications.
     pub topic: EventTopic,
     connector: String,
 }
 
-/// What is notified.
+/// A notification.
 #[derive(Clone, Debug)]
 pub struct Notification<'a> {
-    /// What all notifications of one snapshot have in common.
+    /// Identifier shared by the notifications of one snapshot.
     pub id: &'a str,
-    /// Which kind of snapshot it is of.
+    /// Kind of the snapshot.
     pub of: SnapshotKind,
-    /// What happened.
+    /// Event in the snapshot.
     pub happened: SnapshotEvent,
-    /// More about it.
+    /// Additional data.
     pub data: Vec<(&'static str, String)>,
-    /// When, milliseconds since 1970.
+    /// Time, milliseconds since 1970.
     pub unix_millis: i64,
 }
 
 /// Debezium's kinds of snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnapshotKind {
-    /// At the first start, or as if it were one.
+    /// A snapshot at the first start, or one with the same markers.
     Initial,
-    /// Asked for while changes are streamed.
+    /// A snapshot requested while changes are streamed.
     Incremental,
 }
 
-/// What can happen to one.
+/// Event of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnapshotEvent {
-    /// Reading begins.
+    /// The snapshot started.
     Started,
-    /// A table is begun.
+    /// A table started.
     InProgress,
-    /// A table is read to its end.
+    /// A table was completed.
     TableScanCompleted,
-    /// All tables are.
+    /// All tables were completed.
     Completed,
-    /// Reading waits.
+    /// The snapshot was paused.
     Paused,
-    /// It goes on.
+    /// The snapshot was resumed.
     Resumed,
-    /// It was stopped, as a whole or for some tables.
+    /// The snapshot, or the rest of it for some tables, was aborted.
     Aborted,
 }
 
@@ -73,7 +73,7 @@ const TIMESTAMP: &str = "timestamp";
 const CONNECTOR_NAME: &str = "connector_name";
 
 impl SnapshotKind {
-    /// Debezium's words.
+    /// Debezium's name of the kind.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -84,7 +84,7 @@ impl SnapshotKind {
 }
 
 impl SnapshotEvent {
-    /// Debezium's word.
+    /// Debezium's name of the event.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -100,7 +100,7 @@ impl SnapshotEvent {
 }
 
 impl NotificationEvents {
-    /// The topic and its schemas; `None` when nothing is notified.
+    /// Creates the encoder with the topic and its schemas; `None` without a topic.
     #[must_use]
     pub fn new(config: &MapperConfig) -> Option<Self> {
         let name = config.events.notification_topic.clone()?;
@@ -109,7 +109,7 @@ impl NotificationEvents {
             keys: Box::new(text().required()),
             values: Box::new(text().required()),
         };
-        let key = first_version(KEY, vec![text().required().named(ID)]);
+        let key = ConnectSchema::first_version(KEY, vec![text().required().named(ID)]);
         let fields = vec![
             text().required().named(ID),
             text().required().named(TYPE),
@@ -118,29 +118,29 @@ impl NotificationEvents {
             ConnectSchema::plain(Kind::Int64).required().named(TIMESTAMP),
         ];
         Some(Self {
-            topic: EventTopic::new(name, config, &key, &first_version(VALUE, fields)),
+            topic: EventTopic::new(name, config, &key, &ConnectSchema::first_version(VALUE, fields)),
             connector: config.topic_prefix.clone(),
         })
     }
 
-    /// Writes one notification to the end of `batch`.
+    /// Appends a notification to `buffer`.
     ///
     /// # Panics
     /// When the topic is not bound to its schemas' ids.
-    pub fn notify(&self, notification: &Notification<'_>, batch: &mut Batch) {
+    pub fn notify(&self, notification: &Notification<'_>, buffer: &mut RecordBuffer) {
         let value = Value {
             notification,
             connector: &self.connector,
         };
         self.topic
-            .push(&Key(notification.id), &value, &mut Scratch::default(), batch);
+            .push(&Key(notification.id), &value, &mut Scratch::default(), buffer);
     }
 }
 
 struct Key<'a>(&'a str);
 
 impl Body for Key<'_> {
-    fn put<F: Format>(&self, _: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowFault> {
+    fn put<F: Format>(&self, _: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowError> {
         F::begin_record(out);
         F::field(ID, out);
         F::string(self.0.as_bytes(), out);
@@ -155,7 +155,7 @@ struct Value<'a> {
 }
 
 impl Body for Value<'_> {
-    fn put<F: Format>(&self, _: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowFault> {
+    fn put<F: Format>(&self, _: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowError> {
         let Notification {
             id,
             of,

@@ -1,16 +1,16 @@
-//! Which operations make events.
+//! Selection of operations.
 
-use crate::envelope::Op;
-use crate::{EventsConfig, Operation};
+use crate::config::{EventsConfig, Operation};
+use crate::op::Op;
 
-/// The operations that make events, to be asked for each change.
+/// Operations that produce events, for a check per change.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operations {
     create: bool,
     update: bool,
     delete: bool,
     truncate: bool,
-    /// Whether an update that changed nothing is none.
+    /// Whether updates without a changed value are skipped.
     pub(crate) skip_unchanged: bool,
 }
 
@@ -32,7 +32,7 @@ impl Operations {
             Op::Update => self.update,
             Op::Delete => self.delete,
             Op::Truncate => self.truncate,
-            // Whoever wants no rows reads none.
+            // A snapshot is only run where rows are wanted.
             Op::Read => true,
         }
     }

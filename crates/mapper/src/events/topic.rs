@@ -1,19 +1,22 @@
-//! The topic of a kind of events, and how its records are laid out.
+//! Topic and serialization of one kind of events.
 
 use std::sync::Arc;
 
+use crate::config::MapperConfig;
 use crate::connect::ConnectSchema;
 use crate::encode::Scratch;
+use crate::record_buffer::RecordBuffer;
+use crate::schema_id::SchemaIds;
 use crate::serialization::{Body, Serialization};
-use crate::{Batch, MapperConfig, SchemaIds};
 
-/// Where events of one kind go, and what their keys and values are.
+/// Topic and serialization of one kind of events.
 #[derive(Debug)]
 pub struct EventTopic {
     name: Arc<str>,
     key: Serialization,
     value: Serialization,
-    is_bound: bool,
+    /// Ids of the schemas; `None` until they are known.
+    ids: Option<SchemaIds>,
 }
 
 impl EventTopic {
@@ -27,11 +30,11 @@ impl EventTopic {
             name: name.into(),
             key: Serialization::new(config.key, key),
             value: Serialization::new(config.value, value),
-            is_bound: false,
+            ids: None,
         }
     }
 
-    /// The topic.
+    /// Name of the topic.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -52,26 +55,36 @@ impl EventTopic {
     /// Whether the registry's ids are known.
     #[must_use]
     pub fn is_bound(&self) -> bool {
-        self.is_bound
+        self.ids.is_some()
     }
 
-    /// Tells under which ids the registry knows the schemas; needed before the first event.
+    /// Sets the registry's ids of the schemas; required before the first event.
     pub fn bind(&mut self, ids: SchemaIds) {
-        self.key.bind(ids.key);
-        self.value.bind(ids.value);
-        self.is_bound = true;
+        self.ids = Some(ids);
     }
 
-    /// Ends a record of this topic: its headers are those that no record has yet.
+    /// Appends a record of this topic. Its headers are those added since the record before.
     ///
     /// # Panics
     /// When [`EventTopic::bind`] was not called.
-    pub(super) fn push(&self, key: &impl Body, value: &impl Body, scratch: &mut Scratch, batch: &mut Batch) {
+    pub(super) fn push(
+        &self,
+        key: &impl Body,
+        value: &impl Body,
+        scratch: &mut Scratch,
+        buffer: &mut RecordBuffer,
+    ) {
         let written = "what an event says can always be written";
-        let key = batch.part(|out| self.key.put(key, scratch, out)).expect(written);
-        let value = batch
-            .part(|out| self.value.put(value, scratch, out))
+        let ids = self.ids.unwrap_or(SchemaIds {
+            key: None,
+            value: None,
+        });
+        let key = buffer
+            .part(|out| self.key.put(key, ids.key, scratch, out))
             .expect(written);
-        batch.finish(&self.name, Some(key), Some(value));
+        let value = buffer
+            .part(|out| self.value.put(value, ids.value, scratch, out))
+            .expect(written);
+        buffer.finish(Arc::clone(&self.name), None, Some(key), Some(value));
     }
 }

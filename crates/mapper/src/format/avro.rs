@@ -22,7 +22,7 @@ impl Format for Avro {
     #[inline]
     fn absent(nullability: Nullability, out: &mut Vec<u8>) {
         match nullability {
-            // Not asked for: a column that cannot be null is refused before.
+            // A null in a NOT NULL column was rejected before.
             Nullability::Required => debug_assert!(false, "a required value is missing"),
             Nullability::NullFirst => out.push(avro::FIRST_BRANCH),
             Nullability::NullLast => out.push(avro::SECOND_BRANCH),

@@ -1,11 +1,11 @@
-//! Text as Connect's simple header converter prints structures.
+//! Text in the form of Connect's `SimpleHeaderConverter`.
 
 use std::io::Write as _;
 
 use super::json::put_base64;
 use super::{Format, Json, Nullability};
 
-/// As [`Json`], but text is escaped no further than quotes and backslashes, and exact numbers are numbers.
+/// JSON as in [`Json`], but text is escaped only for quotes and backslashes, and exact numbers are numbers.
 #[derive(Debug)]
 pub(crate) enum HeaderText {}
 

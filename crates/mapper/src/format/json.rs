@@ -1,4 +1,4 @@
-//! JSON as Connect's converter writes it, and the literals of Avro schemas.
+//! JSON as Connect's `JsonConverter` writes it, and the literals of Avro schemas.
 
 use std::io::Write as _;
 
@@ -7,11 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Format, Nullability};
 
-/// JSON: bytes and decimals in base64, what is not finite as text.
+/// JSON with bytes and decimals in base64, and NaN and infinities as text.
 #[derive(Debug)]
 pub(crate) enum Json {}
 
-/// The JSON of a default in an Avro schema: as [`Json`], but bytes are the characters of the same numbers.
+/// JSON of a default in an Avro schema: as [`Json`], but bytes are the characters with the same numbers.
 #[derive(Debug)]
 pub(crate) enum Literal {}
 
@@ -115,14 +115,15 @@ macro_rules! json_format {
 json_format!(Json, put_base64);
 json_format!(Literal, put_characters);
 
-/// A comma, unless what was opened with `open` has only begun: no value ends with that character outside of quotes.
+/// Appends a comma unless the structure opened with `open` is still empty: no value ends with that character outside
+/// of quotes.
 fn separate(open: u8, out: &mut Vec<u8>) {
     if out.last() != Some(&open) {
         out.push(b',');
     }
 }
 
-/// JSON has no such numbers; Java spells them so.
+/// Java's text of NaN and infinities, which JSON cannot represent.
 fn non_finite(value: f64) -> Option<&'static str> {
     if value.is_nan() {
         Some("NaN")
@@ -135,7 +136,7 @@ fn non_finite(value: f64) -> Option<&'static str> {
     }
 }
 
-/// Bytes in quotes, in the ordinary alphabet, padded.
+/// Appends bytes in base64 with padding, in quotes.
 pub(super) fn put_base64(bytes: impl Iterator<Item = u8>, out: &mut Vec<u8>) {
     out.push(b'"');
     out.extend_from_slice(STANDARD.encode(bytes.collect::<Vec<u8>>()).as_bytes());
@@ -146,12 +147,12 @@ fn put_characters(bytes: impl Iterator<Item = u8>, out: &mut Vec<u8>) {
     put_string(&bytes.map(char::from).collect::<String>(), out);
 }
 
-/// Text in quotes, escaped.
+/// Appends a JSON string.
 pub(crate) fn put_string(text: &str, out: &mut Vec<u8>) {
     serde_json::to_writer(out, text).expect("writing text to memory cannot fail");
 }
 
-/// Whole numbers in digits, others in the fewest that read back as the same number.
+/// Appends a number; one with a fraction in the fewest digits that read back as the same number.
 fn print(value: impl std::fmt::Debug, out: &mut Vec<u8>) {
     write!(out, "{value:?}").expect("writing to memory cannot fail");
 }

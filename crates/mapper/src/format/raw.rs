@@ -1,8 +1,8 @@
-//! Text and bytes by themselves, for what is made of a value before it is written.
+//! Text and bytes without framing, for values that are transformed before they are written.
 
 use super::{Format, Json, Nullability};
 
-/// The bytes of a text or of bytes, and nothing around them.
+/// Format without framing: the bytes of the value alone.
 #[derive(Debug)]
 pub(crate) enum Raw {}
 

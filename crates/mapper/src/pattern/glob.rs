@@ -1,12 +1,12 @@
-//! One part of a pattern: a name in which `*` stands for any characters.
+//! Glob: one part of a pattern, a name in which `*` matches any characters.
 
 /// The characters of a name in order; `None` for a `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Glob(Vec<Option<char>>);
 
 impl Glob {
-    /// The part at the beginning of `text`, and what follows it. Outside of quotes the text is folded to lower case, as
-    /// in SQL; inside, every character means itself.
+    /// Parses the part at the beginning of `text` and returns it with the rest. Unquoted text is folded to lower case,
+    /// as in SQL; in quotes every character is literal.
     pub(super) fn parse(text: &str) -> Result<(Self, &str), &'static str> {
         let mut pieces = Vec::new();
         let rest = match text.strip_prefix('"') {
@@ -30,10 +30,15 @@ impl Glob {
         }
     }
 
-    /// Whether the glob covers a name from its first to its last character.
+    /// Whether the glob is a name, without `*`.
+    pub(super) fn is_literal(&self) -> bool {
+        self.0.iter().all(Option::is_some)
+    }
+
+    /// Whether the glob matches a whole name.
     pub(super) fn matches(&self, name: &str) -> bool {
         let name: Vec<char> = name.chars().collect();
-        // Where the last `*` stands and what it covers up to: it can always be made to cover one more.
+        // Position after the last `*`, and the end of its match, which can be extended by one character.
         let (mut piece, mut place, mut retry) = (0, 0, None);
         loop {
             match (self.0.get(piece), name.get(place)) {

@@ -3,7 +3,7 @@
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use super::{PatternError, anchored};
+use super::expression::{PatternError, anchored};
 
 /// A pattern for prefixes of messages, such as `audit`, `app.*` or `/(outbox|audit)\..+/`.
 ///
@@ -38,7 +38,7 @@ impl From<PrefixPattern> for String {
     }
 }
 
-/// Two patterns of the same text are the same.
+/// Patterns with equal text are equal.
 impl PartialEq for PrefixPattern {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
@@ -48,7 +48,7 @@ impl PartialEq for PrefixPattern {
 impl Eq for PrefixPattern {}
 
 impl PrefixPattern {
-    /// Every prefix.
+    /// A pattern that matches every prefix.
     pub(crate) fn any() -> Self {
         Self {
             text: "*".to_owned(),
@@ -56,7 +56,7 @@ impl PrefixPattern {
         }
     }
 
-    /// Whether the pattern chooses a prefix.
+    /// Whether the pattern matches a prefix.
     #[must_use]
     pub fn matches(&self, prefix: &str) -> bool {
         match &self.expression {
@@ -66,7 +66,7 @@ impl PrefixPattern {
     }
 }
 
-/// `*` stands for any characters, or none.
+/// Whether `text` matches `pattern`, in which `*` matches any characters or none.
 fn starred(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
@@ -74,7 +74,7 @@ fn starred(pattern: &str, text: &str) -> bool {
         return false;
     };
     let Some(last) = parts.next_back() else {
-        // No star at all.
+        // The pattern has no `*`.
         return rest.is_empty();
     };
     for part in parts {
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_stands_for_any_characters() {
+    fn a_star_matches_any_characters() {
         for (pattern, text, expected) in [
             ("*", "", true),
             ("*", "any", true),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_expression_is_refused_by_its_own_text() {
+    fn invalid_expressions_are_rejected_with_their_text() {
         let refused = PrefixPattern::try_from("/(/".to_owned()).unwrap_err();
         assert_eq!(
             refused.to_string(),

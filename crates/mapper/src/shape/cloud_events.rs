@@ -4,28 +4,31 @@
 
 use std::io::Write as _;
 
+use crate::config::Encoding;
 use crate::connect::{self, ConnectSchema, Field};
 use crate::encode::{Moment, Scratch};
-use crate::envelope::RowFault;
-use crate::events::{put_transaction_id, signed};
+use crate::envelope::Envelope;
+use crate::event_context::EventContext;
 use crate::format::{Format, Nullability, written};
-use crate::read::EventContext;
-use crate::shape::Value;
+use crate::row::RowError;
+use crate::row_event::RowEvent;
+use crate::schema;
 use crate::source::{CONNECTOR, SourceValue};
-use crate::{Encoding, SourceField, schema};
+use crate::source_field::SourceField;
+use crate::transaction_block::{self, signed};
 
-/// How events are written.
+/// Encoding of CloudEvents.
 #[derive(Debug)]
 pub(crate) struct CloudEventsPlan {
     topic_prefix: String,
-    /// What stands before the data when it carries its schema.
+    /// The bytes before data with a schema.
     data_head: Option<Vec<u8>>,
 }
 
-/// Milliseconds, as Debezium prints an event's time.
+/// Precision of an event's time: milliseconds, as in Debezium.
 const TIME_DIGITS: u32 = 3;
 
-/// The schema of an event's data: both images of the row.
+/// Schema of an event's data: both images of the row.
 pub(crate) fn data_schema(namespace: &str, columns: Vec<Field>) -> ConnectSchema {
     let name = format!("io.debezium.connector.{CONNECTOR}.Data");
     ConnectSchema::record(name, schema::images(namespace, columns))
@@ -46,26 +49,27 @@ impl CloudEventsPlan {
 
     pub(crate) fn put<F: Format>(
         &self,
-        value: &Value<'_, '_>,
+        envelope: &Envelope,
+        event: &RowEvent<'_, '_>,
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
-    ) -> Result<(), RowFault> {
+    ) -> Result<(), RowError> {
         F::begin_record(out);
-        let id = self.id(value, scratch);
+        let id = self.id(envelope, event, scratch);
         put_text::<F>("id", &id, out);
         let source = format!("/debezium/{CONNECTOR}/{}", self.topic_prefix);
         put_text::<F>("source", source.as_bytes(), out);
         put_text::<F>("specversion", b"1.0", out);
         let kind = format!("io.debezium.connector.{CONNECTOR}.DataChangeEvent");
         put_text::<F>("type", kind.as_bytes(), out);
-        put_text::<F>("time", time(value.context).as_slice(), out);
+        put_text::<F>("time", time(event.context).as_slice(), out);
         put_text::<F>("datacontenttype", b"application/json", out);
-        put_text::<F>("iodebeziumop", value.op.letter(), out);
+        put_text::<F>("iodebeziumop", event.op.letter(), out);
         for field in SourceField::ALL {
             F::field(&attribute(field.name()), out);
-            match value.envelope.source.value(field, &value.context.origin) {
+            match envelope.source.value(field, &event.context.origin) {
                 SourceValue::Nothing => F::absent(Nullability::NullFirst, out),
-                // A CloudEvent has no numbers of 64 bits.
+                // CloudEvents have no numbers of 64 bits.
                 present => {
                     let mut text = Vec::new();
                     present.put_as_text(scratch, &mut text);
@@ -73,11 +77,11 @@ impl CloudEventsPlan {
                 }
             }
         }
-        put_transaction::<F>(value, out);
+        put_transaction::<F>(event, out);
         F::field("data", out);
         out.extend_from_slice(self.data_head.as_deref().unwrap_or_default());
         F::begin_record(out);
-        value.envelope.put_images::<F>(value, scratch, out)?;
+        envelope.put_images::<F>(event, scratch, out)?;
         F::end_record(out);
         if self.data_head.is_some() {
             out.push(b'}');
@@ -86,8 +90,8 @@ impl CloudEventsPlan {
         Ok(())
     }
 
-    fn id(&self, value: &Value<'_, '_>, scratch: &mut Scratch) -> Vec<u8> {
-        let source = &value.envelope.source;
+    fn id(&self, envelope: &Envelope, event: &RowEvent<'_, '_>, scratch: &mut Scratch) -> Vec<u8> {
+        let source = &envelope.source;
         let mut id = format!("name:{}", self.topic_prefix).into_bytes();
         for (name, field) in [
             ("lsn", SourceField::Lsn),
@@ -96,17 +100,17 @@ impl CloudEventsPlan {
         ] {
             write!(id, ";{name}:").expect("writing to memory cannot fail");
             source
-                .value(field, &value.context.origin)
+                .value(field, &event.context.origin)
                 .put_as_text(scratch, &mut id);
         }
         id
     }
 }
 
-/// Appends the attributes of the transaction, which are there also when transactions are not told.
-fn put_transaction<F: Format>(value: &Value<'_, '_>, out: &mut Vec<u8>) {
-    let place = value.place_in_transaction();
-    let id = place.map(|(xid, lsn, _)| written(|out| put_transaction_id(xid, lsn, out)));
+/// Appends the attributes of the transaction; they are null without transaction metadata.
+fn put_transaction<F: Format>(event: &RowEvent<'_, '_>, out: &mut Vec<u8>) {
+    let place = event.transaction();
+    let id = place.map(|(xid, lsn, _)| written(|out| transaction_block::put_id(xid, lsn, out)));
     let number = |count: u64| signed(count).to_string().into_bytes();
     for (name, text) in [
         ("iodebeziumtxid", id),
@@ -136,7 +140,7 @@ fn time(context: &EventContext) -> Moment {
     Moment::of_unix_micros(context.origin.commit_time.unix_micros(), TIME_DIGITS)
 }
 
-/// A name of letters and digits only, as attributes must have; Debezium leaves capital letters standing.
+/// Name of an attribute: letters and digits only; Debezium does not convert capital letters.
 fn attribute(field: &str) -> String {
     let letters = field.chars().filter(char::is_ascii_alphanumeric);
     "iodebezium".chars().chain(letters).collect()

@@ -1,18 +1,24 @@
-//! The row alone, with chosen parts of the envelope beside its columns: what Debezium's `ExtractNewRecordState` leaves.
+//! Flat rows: the row alone, with parts of the envelope as further fields, as Debezium's `ExtractNewRecordState` makes
+//! it.
 
 use std::sync::Arc;
 
 use crate::config::EnvelopePart;
+use crate::config::{FlatDeletes, FlatForm};
 use crate::connect::{ConnectSchema, Field, Kind};
 use crate::encode::Scratch;
-use crate::envelope::{Envelope, Op, RowFault, nanos_to_micros, nanos_to_millis};
+use crate::envelope::{Envelope, nanos_to_micros, nanos_to_millis};
+use crate::event_context::EventContext;
 use crate::format::{Format, HeaderText, Nullability};
-use crate::read::EventContext;
-use crate::shape::Value;
+use crate::op::Op;
+use crate::record_buffer::RecordBuffer;
+use crate::row::RowError;
+use crate::row_event::RowEvent;
+use crate::snapshot_marker::SnapshotMarker;
 use crate::source::SourceValue;
-use crate::{Batch, FlatDeletes, FlatForm, SnapshotMark, SourceField};
+use crate::source_field::SourceField;
 
-/// How flat rows are written.
+/// Encoding of flat rows.
 #[derive(Debug)]
 pub(crate) struct FlatPlan {
     pub(crate) deletes: FlatDeletes,
@@ -20,7 +26,7 @@ pub(crate) struct FlatPlan {
     headers: Vec<(Arc<str>, EnvelopePart)>,
 }
 
-/// Tells deleted rows from others where both are written.
+/// Field that distinguishes deleted rows from others where both are written.
 const DELETED: &str = "__deleted";
 
 impl FlatPlan {
@@ -40,7 +46,7 @@ impl FlatPlan {
 
     pub(crate) fn schema(&self, namespace: &str, columns: Vec<Field>) -> ConnectSchema {
         let mut fields = columns;
-        if self.deletes.marks_rows() {
+        if self.deletes.adds_deleted_field() {
             fields.push(ConnectSchema::plain(Kind::String).optional().named(DELETED));
         }
         fields.extend(
@@ -53,23 +59,24 @@ impl FlatPlan {
 
     pub(crate) fn put<F: Format>(
         &self,
-        value: &Value<'_, '_>,
+        envelope: &Envelope,
+        event: &RowEvent<'_, '_>,
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
-    ) -> Result<(), RowFault> {
+    ) -> Result<(), RowError> {
         F::begin_record(out);
-        if let Some(row) = value.after.or(value.before) {
-            value.envelope.put_columns::<F>(row, scratch, out)?;
+        if let Some(row) = event.after.or(event.before) {
+            envelope.put_columns::<F>(row, scratch, out)?;
         }
-        if self.deletes.marks_rows() {
+        if self.deletes.adds_deleted_field() {
             F::field(DELETED, out);
             F::present(Nullability::NullFirst, out);
-            let deleted = matches!(value.op, Op::Delete);
+            let deleted = matches!(event.op, Op::Delete);
             F::string(if deleted { b"true" } else { b"false" }, out);
         }
         for (name, part) in &self.fields {
             F::field(name, out);
-            match part.value(value.envelope, value.op, value.context) {
+            match part.value(envelope, event.op, event.context) {
                 PartValue::Source(SourceValue::Nothing) => F::absent(Nullability::NullFirst, out),
                 present => {
                     F::present(Nullability::NullFirst, out);
@@ -81,33 +88,33 @@ impl FlatPlan {
         Ok(())
     }
 
-    /// Adds the configured headers to the record that will be finished next.
+    /// Adds the configured headers to the next record.
     pub(crate) fn push_headers(
         &self,
         envelope: &Envelope,
         op: Op,
         context: &EventContext,
         scratch: &mut Scratch,
-        batch: &mut Batch,
+        buffer: &mut RecordBuffer,
     ) {
         for (name, part) in &self.headers {
             let value = part.value(envelope, op, context);
-            batch.push_header(Arc::clone(name), |out| value.put_as_header(scratch, out));
+            buffer.push_header(Arc::clone(name), |out| value.put_as_header(scratch, out));
         }
     }
 
-    /// The same for a record without value, of which only the operation is known. Debezium adds the headers of a tombstone
-    /// that follows a rewritten row twice.
-    pub(crate) fn push_tombstone_headers(&self, batch: &mut Batch) {
+    /// Adds the configured headers to a tombstone, of which only the operation is known. Debezium adds the headers of
+    /// a tombstone after a rewritten row twice.
+    pub(crate) fn push_tombstone_headers(&self, buffer: &mut RecordBuffer) {
         for (name, part) in self.headers.iter().chain(&self.headers) {
             if *part == EnvelopePart::Op {
-                batch.push_header(Arc::clone(name), |out| out.extend_from_slice(Op::Delete.letter()));
+                buffer.push_header(Arc::clone(name), |out| out.extend_from_slice(Op::Delete.letter()));
             }
         }
     }
 }
 
-/// The value of a part of the envelope.
+/// Value of a part of the envelope.
 enum PartValue<'e> {
     Letter(&'static [u8]),
     Number(i64),
@@ -130,8 +137,10 @@ impl EnvelopePart {
             EnvelopePart::TsMs => PartValue::Number(nanos_to_millis(nanos)),
             EnvelopePart::TsUs => PartValue::Number(nanos_to_micros(nanos)),
             EnvelopePart::TsNs => PartValue::Number(nanos),
-            // Debezium leaves it out of changes; in the envelope the schema's default stands for it.
-            EnvelopePart::Source(SourceField::Snapshot) if context.origin.snapshot == SnapshotMark::None => {
+            // Debezium omits the marker of changes; in the envelope the schema's default replaces it.
+            EnvelopePart::Source(SourceField::Snapshot)
+                if context.origin.snapshot == SnapshotMarker::None =>
+            {
                 PartValue::Source(SourceValue::Nothing)
             }
             EnvelopePart::Source(field) => PartValue::Source(envelope.source.value(field, &context.origin)),
@@ -148,7 +157,7 @@ impl PartValue<'_> {
         }
     }
 
-    /// As Connect's header converter prints it: text without quotes.
+    /// Appends the value as Connect's header converter prints it: text without quotes.
     fn put_as_header(&self, scratch: &mut Scratch, out: &mut Vec<u8>) {
         match self {
             PartValue::Letter(letter) => out.extend_from_slice(letter),

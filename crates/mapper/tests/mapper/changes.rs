@@ -1,7 +1,7 @@
-//! Changes of every kind: which records they become, under which key, and what a failure leaves behind.
+//! Changes of every kind: their records and keys, and the state after a failure.
 
 use expect_test::{Expect, expect};
-use walcast_mapper::{Batch, MapError, TypeFacts, TypeKind};
+use walcast_mapper::{MapError, RecordBuffer, TypeKind, TypeMetadata};
 use walcast_pgoutput::Column::{Binary, Null, Text, UnchangedToast};
 use walcast_pgoutput::{Oid, ReplicaIdentity};
 
@@ -33,7 +33,7 @@ fn check(table: &Table, change: &Change<'_>, expected: Expect) {
 
 fn items() -> Table {
     let mut table = Table::new(&[("a", INT4, -1), ("b", TEXT, -1), ("c", TEXT, -1)]);
-    table.facts.columns[2].not_null = true;
+    table.metadata.columns[2].not_null = true;
     table
 }
 
@@ -67,7 +67,7 @@ fn inserts_updates_deletes() {
 }
 
 #[test]
-fn a_moved_key_is_a_delete_and_a_create() {
+fn a_changed_key_is_a_delete_and_a_create() {
     let mut table = items();
     let change = Change::UpdateKey(
         &[Text(b"1"), Null, Null],
@@ -92,7 +92,7 @@ fn a_moved_key_is_a_delete_and_a_create() {
 }
 
 #[test]
-fn another_text_of_the_same_key_is_no_move() {
+fn another_text_of_the_same_key_is_an_update() {
     let mut table = Table::new(&[("n", 1700, -1), ("b", TEXT, -1)]);
     table.relation.replica_identity = ReplicaIdentity::Full;
     let change = Change::UpdateFull(&[Text(b"1.0"), Null], &[Text(b"1.00"), Null]);
@@ -130,7 +130,7 @@ fn unchanged_values_come_from_the_old_row_where_it_is_known() {
 }
 
 #[test]
-fn a_key_that_was_not_sent_is_an_error() {
+fn an_unchanged_toast_key_is_an_error() {
     let table = Table::new(&[("k", TEXT, -1)]);
     check(
         &table,
@@ -148,32 +148,32 @@ fn a_key_that_was_not_sent_is_an_error() {
 }
 
 #[test]
-fn the_log_is_believed_before_the_catalog() {
+fn relation_messages_take_precedence_over_the_catalog() {
     let row = Change::Insert(&[Text(b"1"), Text(b"b"), Text(b"c")]);
     let mut table = items();
-    // The same columns: the catalog knows their order.
+    // The same columns: the catalog has their order.
     table.relation.columns[1].is_key = true;
-    table.facts.key_columns = vec!["b".to_owned(), "a".to_owned()];
+    table.metadata.key_columns = vec!["b".to_owned(), "a".to_owned()];
     check(
         &table,
         &row,
         expect![[r#"{b: "b", a: 1}: "c" null -> {a: 1, b: "b", c: "c"} [walcast.id=0/16B3748/7]"#]],
     );
-    // The key changed since.
-    table.facts.key_columns = vec!["c".to_owned()];
+    // The key has changed since the message.
+    table.metadata.key_columns = vec!["c".to_owned()];
     check(
         &table,
         &row,
         expect![[r#"{a: 1, b: "b"}: "c" null -> {a: 1, b: "b", c: "c"} [walcast.id=0/16B3748/7]"#]],
     );
-    // The whole row is flagged: only the catalog knows.
+    // The whole row is flagged: only the catalog has the key.
     table.relation.replica_identity = ReplicaIdentity::Full;
     check(
         &table,
         &row,
         expect![[r#"{c: "c"}: "c" null -> {a: 1, b: "b", c: "c"} [walcast.id=0/16B3748/7]"#]],
     );
-    table.facts.key_columns = vec!["gone".to_owned()];
+    table.metadata.key_columns = vec!["gone".to_owned()];
     check(
         &table,
         &row,
@@ -181,13 +181,13 @@ fn the_log_is_believed_before_the_catalog() {
     );
     // An index that does not cover the primary key.
     table.relation.replica_identity = ReplicaIdentity::Index;
-    table.facts.key_columns = vec!["c".to_owned()];
+    table.metadata.key_columns = vec!["c".to_owned()];
     check(
         &table,
         &row,
         expect![[r#"{a: 1, b: "b"}: "c" null -> {a: 1, b: "b", c: "c"} [walcast.id=0/16B3748/7]"#]],
     );
-    table.facts.key_columns = vec!["b".to_owned()];
+    table.metadata.key_columns = vec!["b".to_owned()];
     check(
         &table,
         &row,
@@ -196,9 +196,9 @@ fn the_log_is_believed_before_the_catalog() {
 }
 
 #[test]
-fn columns_that_the_catalog_does_not_know_can_be_null() {
+fn columns_unknown_to_the_catalog_are_nullable() {
     let mut table = items();
-    table.facts.columns.clear();
+    table.metadata.columns.clear();
     check(
         &table,
         &Change::Insert(&[Text(b"1"), Null, Null]),
@@ -207,63 +207,63 @@ fn columns_that_the_catalog_does_not_know_can_be_null() {
 }
 
 #[test]
-fn facts_that_a_row_contradicts_are_stale() {
+fn metadata_that_a_row_contradicts_are_stale() {
     let error = items()
         .records(&Change::Insert(&[Text(b"1"), Null, Null]))
         .unwrap_err();
-    assert!(error.is_stale_facts());
+    assert!(error.is_stale_metadata());
     expect!["column c of public.t is null, but the catalog says it cannot be"].assert_eq(&error.to_string());
 
     let mut table = Table::new(&[("a", INT4, -1), ("m", 20_000, -1)]);
     let kind = TypeKind::Enum {
         labels: vec!["old".to_owned()],
     };
-    let facts = TypeFacts {
+    let metadata = TypeMetadata {
         namespace: "public".to_owned(),
         name: "mood".to_owned(),
         kind,
     };
-    table.facts.types.insert(Oid::new(20_000), facts);
+    table.metadata.types.insert(Oid::new(20_000), metadata);
     let error = table
         .records(&Change::Insert(&[Text(b"1"), Text(b"new")]))
         .unwrap_err();
-    assert!(error.is_stale_facts());
+    assert!(error.is_stale_metadata());
     assert!(matches!(error, MapError::UnknownEnumLabel { type_oid, .. } if type_oid == Oid::new(20_000)));
 }
 
 #[test]
-fn a_failure_leaves_the_batch_as_it_was() {
+fn a_failure_leaves_the_buffer_unchanged() {
     let table = items();
     let mut plan = table.compile().unwrap();
-    let mut batch = Batch::new();
+    let mut buffer = RecordBuffer::new();
     encode_change(
         &mut plan,
         &Change::Insert(&[Text(b"1"), Null, Text(b"c")]),
-        &mut batch,
+        &mut buffer,
     )
     .unwrap();
-    let before = format!("{batch:?}");
+    let before = format!("{buffer:?}");
     let failures = [
         Change::Insert(&[Text(b"x"), Null, Text(b"c")]),
         Change::Insert(&[Text(b"1"), Null, Null]),
         Change::Insert(&[Text(b"1"), Null]),
         Change::Insert(&[Text(b"1"), Null, Binary(b"c")]),
-        // Fails in its last record.
+        // A failure in the last record.
         Change::UpdateKey(&[Text(b"1"), Null, Null], &[Text(b"2"), Null, Null]),
         Change::UpdateKey(&[Text(b"1"), Null], &[Text(b"1"), Null, Text(b"c")]),
         Change::DeleteFull(&[Text(b"1"), Null, Null]),
     ];
     for change in &failures {
-        encode_change(&mut plan, change, &mut batch).unwrap_err();
-        assert_eq!(format!("{batch:?}"), before);
+        encode_change(&mut plan, change, &mut buffer).unwrap_err();
+        assert_eq!(format!("{buffer:?}"), before);
     }
     encode_change(
         &mut plan,
         &Change::DeleteKey(&[Text(b"1"), Null, Null]),
-        &mut batch,
+        &mut buffer,
     )
     .unwrap();
-    assert_eq!(batch.record_count(), 3);
+    assert_eq!(buffer.record_count(), 3);
 }
 
 #[test]
@@ -281,10 +281,10 @@ fn names() {
     expect!["my-shop.public.t"].assert_eq(&compile(&|table| {
         table.config.topic_prefix = "my-shop".to_owned()
     }));
-    expect![[r#"column "prix é" of public.t cannot be an Avro name: letters, digits and _ only, not beginning with a digit; set names.adjust_fields = "avro" or "avro_unicode", or exclude the column"#]].assert_eq(&compile(&|table| table.relation.columns[1].name = "prix é".to_owned()));
-    expect![[r#"columns "c" and "c" of public.t would both be field c; exclude one, or set names.adjust_fields = "avro_unicode""#]]
+    expect![[r#"column "prix é" of public.t cannot be an Avro name: letters, digits and _ only, not beginning with a digit"#]].assert_eq(&compile(&|table| table.relation.columns[1].name = "prix é".to_owned()));
+    expect![[r#"columns "c" and "c" of public.t would both be field c"#]]
         .assert_eq(&compile(&|table| table.relation.columns[1].name = "c".to_owned()));
-    // Avro tells them apart.
+    // Avro distinguishes them.
     expect!["p.public.t"].assert_eq(&compile(&|table| table.relation.columns[1].name = "C".to_owned()));
 }
 

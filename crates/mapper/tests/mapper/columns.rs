@@ -1,8 +1,8 @@
-//! Columns that are left out or changed on the way.
+//! Columns that are excluded, masked, truncated or hashed.
 
 use expect_test::{Expect, expect};
 use serde_json::json;
-use walcast_mapper::{TypeFacts, TypeKind};
+use walcast_mapper::{TypeKind, TypeMetadata};
 use walcast_pgoutput::Column::{Null, Text, UnchangedToast};
 use walcast_pgoutput::Oid;
 
@@ -20,7 +20,7 @@ fn with_columns(columns: serde_json::Value) -> Table {
         ("code", VARCHAR, 8 + 4),
         ("photo", BYTEA, -1),
     ]);
-    table.facts.columns[2].not_null = true;
+    table.metadata.columns[2].not_null = true;
     table.config.tombstones_on_delete = false;
     table.config.columns = serde_json::from_value(columns).unwrap();
     table
@@ -39,7 +39,7 @@ fn check(table: &Table, change: &Change<'_>, expected: Expect) {
     expected.assert_eq(&text);
 }
 
-/// The fields of rows, without those that say nothing but their type.
+/// The fields of rows, except those with nothing but a type.
 fn check_schema(table: &Table, expected: Expect) {
     let plan = table.compile().unwrap();
     let schema: serde_json::Value = serde_json::from_str(plan.value_schema().unwrap()).unwrap();
@@ -60,7 +60,7 @@ const ROW: [walcast_pgoutput::Column<'static>; 4] = [
 ];
 
 #[test]
-fn values_have_the_columns_that_are_chosen() {
+fn values_have_the_included_columns() {
     let insert = Change::Insert(&ROW);
     let included = with_columns(json!({"include": ["public.t.email", "/.*\\.CODE/"]}));
     check(
@@ -74,7 +74,7 @@ fn values_have_the_columns_that_are_chosen() {
         &insert,
         expect![[r#"{id: 1} null -> {id: 1, code: "abcdefgh"}"#]],
     );
-    // What is left out can be of a name that Avro does not accept.
+    // An excluded column may have a name that Avro rejects.
     let mut odd = with_columns(json!({"exclude": ["*.*.\"e mail\""]}));
     odd.relation.columns[1].name = "e mail".to_owned();
     check(
@@ -82,7 +82,7 @@ fn values_have_the_columns_that_are_chosen() {
         &insert,
         expect![[r#"{id: 1} null -> {id: 1, code: "abcdefgh", photo: x0102030405}"#]],
     );
-    // Columns keep their places behind one that is left out, where values come from the old row too.
+    // Columns after an excluded one keep their places, also where values come from the old row.
     check(
         &excluded,
         &Change::UpdateFull(
@@ -94,10 +94,10 @@ fn values_have_the_columns_that_are_chosen() {
 }
 
 #[test]
-fn a_key_keeps_the_column_that_values_do_not_have() {
+fn keys_keep_columns_excluded_from_values() {
     let table = with_columns(json!({"exclude": ["*.*.id"]}));
     let plan = table.compile().unwrap();
-    // As Debezium, which does not look up what it does not send.
+    // Debezium has no metadata of columns that it does not send.
     expect![[r#"{"type":"record","name":"Key","namespace":"p.public.t","fields":[{"name":"id","type":["null","int"],"default":null}],"connect.name":"p.public.t.Key"}"#]]
         .assert_eq(plan.key_schema().unwrap());
     check(
@@ -108,7 +108,7 @@ fn a_key_keeps_the_column_that_values_do_not_have() {
 }
 
 #[test]
-fn stars_stand_for_every_text_and_for_none() {
+fn masks_replace_every_text_and_null() {
     let mask = json!({"mask": [{"columns": ["*.*.email", "*.*.code"], "length": 3}]});
     let table = with_columns(mask);
     check(
@@ -135,7 +135,7 @@ fn stars_stand_for_every_text_and_for_none() {
 }
 
 #[test]
-fn hashes_are_cut_off_where_the_column_ends_and_spare_null() {
+fn hashes_are_truncated_to_the_column_and_keep_null() {
     let table = with_columns(json!({"hash": [
         {"columns": ["*.*.email", "*.*.code"], "algorithm": "sha256", "salt": "CzQMA0cB5K", "version": "v1"},
     ]}));
@@ -146,7 +146,8 @@ fn hashes_are_cut_off_where_the_column_ends_and_spare_null() {
             r#"{id: 1} null -> {id: 1, email: "b4d39ab0d198fb4cac8b2f023da74f670bcaf192dcc79b5d6361b7ae6b2fafdf", code: "b4d39ab0", photo: null}"#
         ]],
     );
-    // Nothing is null where it can be, and else the hash of the empty text; the placeholder is hashed too.
+    // A missing value is null in a nullable column and the hash of the empty text elsewhere; the placeholder is hashed
+    // too.
     check(
         &table,
         &Change::DeleteKey(&[Text(b"1"), Null, Null, Null]),
@@ -172,11 +173,11 @@ fn enums_are_hashed_and_keep_their_labels() {
     ]}));
     let mood = Oid::new(MOOD);
     table.relation.columns[1].type_oid = mood;
-    table.facts.columns[1].type_oid = mood;
+    table.metadata.columns[1].type_oid = mood;
     let labels = ["hello", "world"].map(str::to_owned).to_vec();
-    table.facts.types.insert(
+    table.metadata.types.insert(
         mood,
-        TypeFacts {
+        TypeMetadata {
             namespace: "public".to_owned(),
             name: "mood".to_owned(),
             kind: TypeKind::Enum { labels },
@@ -199,7 +200,7 @@ fn enums_are_hashed_and_keep_their_labels() {
 }
 
 #[test]
-fn texts_and_bytes_are_cut_off() {
+fn text_and_bytes_are_truncated() {
     let truncate = |length: u32| json!({"truncate": [{"columns": ["*.*.*"], "length": length}]});
     let table = with_columns(truncate(4));
     check(
@@ -220,7 +221,7 @@ fn texts_and_bytes_are_cut_off() {
             "code" {"type":"string","connect.parameters":{"truncateLength":"4"}}
             "photo" ["null",{"type":"bytes","connect.parameters":{"truncateLength":"4"}}]"#]],
     );
-    // A column that ends before is left alone.
+    // A column that cannot exceed the length stays unchanged.
     check_schema(
         &with_columns(truncate(10)),
         expect![[r#"
@@ -230,7 +231,7 @@ fn texts_and_bytes_are_cut_off() {
 }
 
 #[test]
-fn schemas_tell_the_types_that_are_asked_for() {
+fn schemas_propagate_configured_types() {
     let table = with_columns(json!({
         "propagate_types": ["*.*.id"],
         "propagate_data_types": ["/.*\\.VARCHAR/"],
@@ -257,7 +258,7 @@ fn schemas_tell_the_types_that_are_asked_for() {
 }
 
 #[test]
-fn what_would_not_be_hidden_is_refused() {
+fn columns_that_cannot_be_masked_are_rejected() {
     let mask = |columns: &str| json!({"mask": [{"columns": [columns], "length": 3}]});
     check(
         &with_columns(mask("*.*.photo")),

@@ -1,4 +1,4 @@
-//! What is kept of changes that have no record, and which records are too large to have one.
+//! Dead letters: their contents, and the limits of the size of records.
 
 use std::sync::Arc;
 
@@ -9,10 +9,14 @@ use walcast_pgoutput::{
     Column, Lsn, Oid, OldTuple, PgTimestamp, Relation, RelationColumn, ReplicaIdentity, Tuple, Xid, encode,
 };
 
+use walcast_mapper::config::MaskRule;
+use walcast_mapper::dead_letter::{
+    DeadLetter, DeadLetterReason, DeadLetterSource, UndeliverableEvent, write_tombstone,
+};
+use walcast_mapper::pattern::ColumnPattern;
 use walcast_mapper::{
-    Batch, ChangeContext, ColumnPattern, DeadLetter, LetterPlace, LetterReason, LostEvent, MapError,
-    MapperConfig, MaskRule, Ordinal, Plan, RecordLimits, RowChange, SchemaId, SchemaIds, TableFacts, Tally,
-    write_letter_done,
+    ChangeContext, EventCounts, MapError, MapperConfig, Ordinal, Plan, RecordBuffer, RecordLimits, RowChange,
+    SchemaId, SchemaIds, TableMetadata,
 };
 
 fn relation() -> Relation {
@@ -36,8 +40,8 @@ fn relation() -> Relation {
     }
 }
 
-fn place() -> LetterPlace {
-    LetterPlace::Change {
+fn source() -> DeadLetterSource {
+    DeadLetterSource::Change {
         context: ChangeContext {
             xid: Xid::new(700),
             commit_lsn: Lsn::new(0x16B_3748),
@@ -55,41 +59,41 @@ fn tuple(bytes: &[u8]) -> Tuple<'_> {
     Tuple::read(&mut Reader::new(bytes)).unwrap()
 }
 
-/// The letter of an event: its record.
-fn letter(event: LostEvent<'_>, config: &MapperConfig, bytes_max: usize) -> Batch {
+/// The record of an event's dead letter.
+fn letter(event: UndeliverableEvent<'_>, config: &MapperConfig, bytes_max: usize) -> RecordBuffer {
     letter_of(&relation(), &[], event, config, bytes_max)
 }
 
-/// The same of a table, with its key as the catalog has it.
+/// The record of the dead letter of an event of a table, with the table's key columns from the catalog.
 fn letter_of(
     relation: &Relation,
     key_columns: &[&str],
-    event: LostEvent<'_>,
+    event: UndeliverableEvent<'_>,
     config: &MapperConfig,
     bytes_max: usize,
-) -> Batch {
+) -> RecordBuffer {
     let key_columns: Vec<String> = key_columns.iter().map(|column| (*column).to_owned()).collect();
     let letter = DeadLetter {
         relation,
         key_columns: &key_columns,
         event,
-        place: place(),
-        reason: LetterReason::Mapping,
+        source: source(),
+        reason: DeadLetterReason::Mapping,
         error: "column id of public.orders: the value cannot be written",
     };
-    let mut batch = Batch::new();
+    let mut buffer = RecordBuffer::new();
     letter.write(
         &Arc::from("shop.dead-letters"),
         "shop",
         config,
         bytes_max,
-        &mut batch,
+        &mut buffer,
     );
-    batch
+    buffer
 }
 
-fn value(batch: &Batch) -> Value {
-    serde_json::from_slice(batch.records().next().unwrap().value.unwrap()).unwrap()
+fn value(buffer: &RecordBuffer) -> Value {
+    serde_json::from_slice(buffer.records().next().unwrap().value.unwrap()).unwrap()
 }
 
 fn check(value: &Value, expected: Expect) {
@@ -97,7 +101,7 @@ fn check(value: &Value, expected: Expect) {
 }
 
 #[test]
-fn a_letter_tells_where_and_why_and_holds_the_row_as_the_log_has_it() {
+fn dead_letters_have_position_reason_and_wire_row() {
     let (old, new) = (
         encode::tuple(&[Column::Text(b"1"), Column::Null, Column::Null]),
         encode::tuple(&[
@@ -106,13 +110,13 @@ fn a_letter_tells_where_and_why_and_holds_the_row_as_the_log_has_it() {
             Column::Text(&[0xFF, 1]),
         ]),
     );
-    let event = LostEvent::Change(RowChange::Update {
+    let event = UndeliverableEvent::Change(RowChange::Update {
         old: Some(OldTuple::Key(tuple(&old))),
         new: tuple(&new),
     });
-    let batch = letter(event, &MapperConfig::new("shop", "shop"), 1_000_000);
+    let buffer = letter(event, &MapperConfig::new("shop", "shop"), 1_000_000);
     check(
-        &value(&batch),
+        &value(&buffer),
         expect![[r#"
             {
               "version": 1,
@@ -145,7 +149,7 @@ fn a_letter_tells_where_and_why_and_holds_the_row_as_the_log_has_it() {
               }
             }"#]],
     );
-    let record = batch.records().next().unwrap();
+    let record = buffer.records().next().unwrap();
     assert_eq!(record.topic, "shop.dead-letters");
     assert_eq!(record.key, Some(b"shop@0/16B3748/3".as_slice()));
     let headers = record.headers().map(|header| {
@@ -164,7 +168,7 @@ fn a_letter_tells_where_and_why_and_holds_the_row_as_the_log_has_it() {
 }
 
 #[test]
-fn what_the_configuration_keeps_out_of_kafka_is_not_in_a_letter_either() {
+fn excluded_and_transformed_columns_are_withheld_from_dead_letters() {
     let row = encode::tuple(&[
         Column::Text(b"1"),
         Column::Text(b"hidden"),
@@ -176,9 +180,9 @@ fn what_the_configuration_keeps_out_of_kafka_is_not_in_a_letter_either() {
         columns: vec!["public.orders.secret".parse().unwrap()],
         length: 3,
     }];
-    let event = LostEvent::Read(tuple(&row));
-    let batch = letter(event, &config, 1_000_000);
-    let value = value(&batch);
+    let event = UndeliverableEvent::Read(tuple(&row));
+    let buffer = letter(event, &config, 1_000_000);
+    let value = value(&buffer);
     assert_eq!(value["after"]["id"], "1");
     assert_eq!(value["after"]["note"]["withheld"], true);
     assert_eq!(value["after"]["secret"]["withheld"], true);
@@ -187,38 +191,38 @@ fn what_the_configuration_keeps_out_of_kafka_is_not_in_a_letter_either() {
 }
 
 #[test]
-fn a_letter_fits_whatever_its_row_takes() {
-    // Each byte of the second takes six in JSON, each character of the third three in UTF-8.
+fn dead_letters_are_truncated_to_the_limit() {
+    // Each byte of the second column takes six in JSON, each character of the third three in UTF-8.
     let (control, wide) = ("\u{1}".repeat(50_000), "€".repeat(70_000));
     let row = encode::tuple(&[
         Column::Text(b"1"),
         Column::Text(control.as_bytes()),
         Column::Text(wide.as_bytes()),
     ]);
-    let event = LostEvent::Change(RowChange::Insert { new: tuple(&row) });
+    let event = UndeliverableEvent::Change(RowChange::Insert { new: tuple(&row) });
     for bytes_max in [4_000, 20_000, 100_000, 400_000] {
-        let batch = letter(event, &MapperConfig::new("shop", "shop"), bytes_max);
-        let record = batch.records().next().unwrap();
+        let buffer = letter(event, &MapperConfig::new("shop", "shop"), bytes_max);
+        let record = buffer.records().next().unwrap();
         let headers: usize = record
             .headers()
             .map(|header| header.name.len() + header.value.len() + 10)
             .sum();
         let bytes = record.key.unwrap().len() + record.value.unwrap().len() + headers + 100;
         assert!(bytes <= bytes_max, "{bytes} of {bytes_max}");
-        let value = value(&batch);
+        let value = value(&buffer);
         assert_eq!(value["after"]["id"], "1");
         assert_eq!(value["after"]["secret"]["cut"], true);
         assert_eq!(value["after"]["secret"]["bytes"], 210_000);
         let beginning = value["after"]["secret"]["beginning"].as_str().unwrap();
         assert!(wide.starts_with(beginning));
     }
-    let batch = letter(event, &MapperConfig::new("shop", "shop"), 1_000_000);
-    assert_eq!(value(&batch)["after"]["secret"], wide);
+    let buffer = letter(event, &MapperConfig::new("shop", "shop"), 1_000_000);
+    assert_eq!(value(&buffer)["after"]["secret"], wide);
 }
 
-/// By which columns the row is found: the log says so, and where it does not, the catalog.
+/// The columns that identify the row: from the Relation message, and where it has none, from the catalog.
 #[test]
-fn a_letter_tells_the_key_of_its_table() {
+fn dead_letters_have_the_key_columns() {
     let key = |identity, flagged: bool, catalog: &[&str]| {
         let mut relation = relation();
         relation.replica_identity = identity;
@@ -227,7 +231,7 @@ fn a_letter_tells_the_key_of_its_table() {
         relation.columns[1].is_key = is_full;
         relation.columns[2].is_key = is_full;
         let row = encode::tuple(&[Column::Text(b"1"), Column::Null, Column::Null]);
-        let event = LostEvent::Read(tuple(&row));
+        let event = UndeliverableEvent::Read(tuple(&row));
         let config = MapperConfig::new("shop", "shop");
         value(&letter_of(&relation, catalog, event, &config, 1_000_000))["key"].to_string()
     };
@@ -242,10 +246,15 @@ fn a_letter_tells_the_key_of_its_table() {
 }
 
 #[test]
-fn a_letter_is_taken_off_the_list_by_its_key() {
-    let mut batch = Batch::new();
-    write_letter_done(&Arc::from("shop.dead-letters"), "shop", "0/16B3748/3", &mut batch);
-    let record = batch.records().next().unwrap();
+fn dead_letters_are_resolved_by_a_tombstone() {
+    let mut buffer = RecordBuffer::new();
+    write_tombstone(
+        &Arc::from("shop.dead-letters"),
+        "shop",
+        "0/16B3748/3",
+        &mut buffer,
+    );
+    let record = buffer.records().next().unwrap();
     assert_eq!(record.topic, "shop.dead-letters");
     assert_eq!(record.key, Some(b"shop@0/16B3748/3".as_slice()));
     assert_eq!(record.value, None);
@@ -256,10 +265,10 @@ fn a_letter_is_taken_off_the_list_by_its_key() {
     assert_eq!(headers, [("walcast.id", b"0/16B3748/3".as_slice())]);
 }
 
-/// A plan that takes no more than `limits`, and an insert of `bytes` bytes by it.
-fn insert(bytes: usize, limits: RecordLimits) -> Result<Batch, MapError> {
+/// A plan with `limits`, and an insert of `bytes` bytes encoded by it.
+fn insert(bytes: usize, limits: RecordLimits) -> Result<RecordBuffer, MapError> {
     let config = MapperConfig::new("shop", "shop");
-    let mut plan = Plan::compile(&relation(), &TableFacts::default(), &config).unwrap();
+    let mut plan = Plan::compile(&relation(), &TableMetadata::default(), &config).unwrap();
     plan.bind(SchemaIds {
         key: Some(SchemaId::new(1)),
         value: Some(SchemaId::new(2)),
@@ -268,29 +277,32 @@ fn insert(bytes: usize, limits: RecordLimits) -> Result<Batch, MapError> {
     let note = "x".repeat(bytes);
     let row = encode::tuple(&[Column::Text(b"1"), Column::Text(note.as_bytes()), Column::Null]);
     let change = RowChange::Insert { new: tuple(&row) };
-    let LetterPlace::Change { context, .. } = place() else {
+    let DeadLetterSource::Change { context, .. } = source() else {
         unreachable!("it is one of a change")
     };
-    let (mut batch, mut tally) = (Batch::new(), Tally::default());
-    batch.push(&Arc::from("t"), None, Some(&[0; 10_000]), []);
-    let before = batch.len_bytes();
-    let encoded = plan.encode(&change, &context, Some(&mut tally), &mut batch);
+    let (mut buffer, mut counts) = (RecordBuffer::new(), EventCounts::default());
+    buffer.push(&Arc::from("t"), None, Some(&[0; 10_000]), []);
+    let before = buffer.len_bytes();
+    let encoded = plan.encode(&change, &context, Some(&mut counts), &mut buffer);
     if encoded.is_err() {
-        assert_eq!((batch.len_bytes(), batch.record_count()), (before, 1));
-        assert!(format!("{tally:?}").starts_with("Tally { total: 0,"), "{tally:?}");
+        assert_eq!((buffer.len_bytes(), buffer.record_count()), (before, 1));
+        assert!(
+            format!("{counts:?}").starts_with("EventCounts { total: 0,"),
+            "{counts:?}"
+        );
     }
-    encoded.map(|()| batch)
+    encoded.map(|()| buffer)
 }
 
 #[test]
-fn a_record_over_the_limits_is_none_and_leaves_nothing_behind() {
+fn records_over_the_limits_leave_the_buffer_unchanged() {
     let none = RecordLimits {
         key_and_value: usize::MAX,
         whole: usize::MAX,
         taken: 0,
     };
-    let batch = insert(5_000, none).unwrap();
-    let record = batch.records().nth(1).unwrap();
+    let buffer = insert(5_000, none).unwrap();
+    let record = buffer.records().nth(1).unwrap();
     let body = record.key.unwrap().len() + record.value.unwrap().len();
     let headers: usize = record.headers().map(|header| header.value.len()).sum();
     for (key_and_value, whole, is_taken) in [

@@ -1,7 +1,8 @@
-//! Our schemas and records are those that Debezium 3.3.1 made of the same log: property by property, byte by byte.
+//! Schemas and records equal those of Debezium 3.3.1 for the same stream: property by property, byte by byte.
 //!
 //! Three things are masked: the connector's version, the processing time, and the header `walcast.id`, which is ours.
-//! Tables whose names begin with `x_` hold what we write otherwise on purpose; `testdata/debezium-3.3.1/README.md` says why.
+//! Tables whose names begin with `x_` have deliberate deviations; `testdata/debezium-3.3.1/README.md` gives the
+//! reasons.
 
 use crate::golden::{Golden, Record};
 use crate::shown;
@@ -11,7 +12,7 @@ fn is_deviation(topic: &str) -> bool {
 }
 
 #[test]
-fn schemas_are_debeziums() {
+fn schemas_equal_debeziums() {
     let golden = Golden::load();
     let ours = golden.replay();
     let mut compared = 0;
@@ -38,7 +39,7 @@ fn schemas_are_debeziums() {
 }
 
 #[test]
-fn records_are_debeziums() {
+fn records_equal_debeziums() {
     let golden = Golden::load();
     let ours = golden.replay();
     let mut compared = 0;
@@ -83,7 +84,7 @@ fn masked(record: &Record, version: &str) -> Record {
     record.value = record.value.map(|value| {
         let version = [&[u8::try_from(version.len() * 2).unwrap()], version.as_bytes()].concat();
         let body = without_times(&value);
-        // The last place: a row could hold the same text before it.
+        // The last occurrence: a row may have the same text before it.
         let at = (0..body.len() - version.len())
             .rev()
             .find(|at| body[*at..].starts_with(&version))
@@ -93,11 +94,11 @@ fn masked(record: &Record, version: &str) -> Record {
     record
 }
 
-/// Cuts the last three fields, each a branch and a `long`.
+/// Removes the last three fields, each a branch and a `long`.
 fn without_times(value: &[u8]) -> &[u8] {
     let mut end = value.len();
     for _ in 0..3 {
-        // A long ends with the only byte of it whose first bit is not set.
+        // A `long` ends with its only byte whose first bit is not set.
         end -= 1;
         while value[end - 1] & 0x80 != 0 {
             end -= 1;
@@ -108,7 +109,7 @@ fn without_times(value: &[u8]) -> &[u8] {
     &value[..end]
 }
 
-/// Two tables have defaults that are not finite, which apache-avro does not know how to spell in JSON.
+/// Two tables have defaults that are not finite, which apache-avro cannot write in JSON.
 const WITHOUT_FINITE_DEFAULTS: [&str; 2] = ["p.public.t_default_nullable", "p.public.t_default_more"];
 
 #[test]

@@ -1,6 +1,6 @@
-//! Where we write something else than Debezium 3.3.1 on purpose: what it wrote, what we write.
+//! Deliberate deviations from Debezium 3.3.1: its output and ours.
 //!
-//! `testdata/debezium-3.3.1/README.md` says why, one by one.
+//! `testdata/debezium-3.3.1/README.md` gives the reason for each.
 
 use crate::golden::{Golden, Record};
 use crate::shown;
@@ -9,7 +9,7 @@ use expect_test::{Expect, expect};
 
 /// The row images of a record: `before` for deletes, `after` for the rest.
 fn rows(schema: &serde_json::Value, records: &[Record]) -> String {
-    // Debezium's own schemas state defaults that an Avro library may refuse; decimals are better read as bytes here.
+    // Debezium's schemas have defaults that an Avro library may reject; decimals are read as bytes here.
     let text = schema.to_string().replace(r#","logicalType":"decimal""#, "");
     let schema = Schema::parse_str(&text).unwrap();
     let row = |record: &Record| {
@@ -23,7 +23,7 @@ fn rows(schema: &serde_json::Value, records: &[Record]) -> String {
         } else {
             after
         });
-        // Values are told apart well before this.
+        // Values are distinguished well before this depth.
         shown.chars().take(SHOWN_MAX).collect()
     };
     records.iter().map(row).collect::<Vec<String>>().join("\n")
@@ -78,7 +78,7 @@ fn arrays() {
 }
 
 #[test]
-fn unchanged_values_out_of_line() {
+fn unchanged_toast_values() {
     check(
         "x_toast",
         expect![[r#"
@@ -130,7 +130,7 @@ fn a_table_name_beyond_ascii() {
 }
 
 #[test]
-fn what_cannot_be_written_is_an_error_where_debezium_writes_null() {
+fn unwritable_values_are_errors_where_debezium_writes_null() {
     let golden = Golden::load();
     let errors: Vec<String> = golden.replay().errors.iter().map(ToString::to_string).collect();
     expect![[r#"

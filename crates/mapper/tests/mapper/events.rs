@@ -1,11 +1,12 @@
-//! Events beside those of rows, and which changes make events at all.
+//! Events other than those of rows, and the selection of events.
 
 use apache_avro::Schema;
 use expect_test::{Expect, expect};
-use walcast_mapper::{
-    Batch, EdgeContext, EventTopic, HeartbeatEvents, MapperConfig, MessageContext, MessageEvents, Operation,
-    Ordinal, RecordId, SchemaId, SchemaIds, Tally, TransactionEvents,
+use walcast_mapper::config::Operation;
+use walcast_mapper::events::{
+    EventTopic, HeartbeatEvents, MessageContext, MessageEvents, TransactionBoundary, TransactionEvents,
 };
+use walcast_mapper::{EventCounts, MapperConfig, Ordinal, RecordBuffer, RecordId, SchemaId, SchemaIds};
 use walcast_pgoutput::Column::{Null, Text};
 use walcast_pgoutput::{LogicalMessage, Lsn, PgTimestamp, ReplicaIdentity, Xid};
 
@@ -20,10 +21,10 @@ fn bind(topic: &mut EventTopic) {
 }
 
 /// Each record as topic, key, value and identity.
-fn records(topic: &EventTopic, batch: &Batch) -> String {
+fn records(topic: &EventTopic, buffer: &RecordBuffer) -> String {
     let key_schema = Schema::parse_str(topic.key_schema().unwrap()).unwrap();
     let value_schema = Schema::parse_str(topic.value_schema().unwrap()).unwrap();
-    let lines = batch.records().map(|record| {
+    let lines = buffer.records().map(|record| {
         assert_eq!(record.topic, topic.name());
         let key = shown::show(&shown::decode(&key_schema, record.key.unwrap()));
         let value = shown::show(&shown::decode(&value_schema, record.value.unwrap()));
@@ -35,8 +36,8 @@ fn records(topic: &EventTopic, batch: &Batch) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn edge(lsn: u64) -> EdgeContext {
-    EdgeContext {
+fn edge(lsn: u64) -> TransactionBoundary {
+    TransactionBoundary {
         xid: Xid::new(571),
         commit_lsn: Lsn::new(0x16B_3748),
         commit_time: PgTimestamp::from_unix_micros(1_709_168_523_456_789),
@@ -45,65 +46,65 @@ fn edge(lsn: u64) -> EdgeContext {
 }
 
 #[test]
-fn a_transaction_is_told_by_its_edges() {
+fn transactions_have_events_of_begin_and_end() {
     let mut events = TransactionEvents::new(&MapperConfig::new("p", "db"));
     bind(&mut events.topic);
-    let mut batch = Batch::new();
-    events.begin(&edge(53_195_829), &mut batch);
-    events.end(&edge(53_195_832), &Tally::default(), &mut batch);
+    let mut buffer = RecordBuffer::new();
+    events.begin(&edge(53_195_829), &mut buffer);
+    events.end(&edge(53_195_832), &EventCounts::default(), &mut buffer);
     let mut table = Table::new(&[("a", INT4, -1)]);
     table.config.events.transactions = true;
     let mut plan = table.compile().unwrap();
-    let (mut tally, mut rows) = (Tally::default(), Batch::new());
+    let (mut counts, mut rows) = (EventCounts::default(), RecordBuffer::new());
     for _ in 0..2 {
         with_change(&Change::Insert(&[Text(b"1")]), |change| {
-            plan.encode(change, &context(), Some(&mut tally), &mut rows)
+            plan.encode(change, &context(), Some(&mut counts), &mut rows)
                 .unwrap();
         });
     }
-    events.end(&edge(53_195_840), &tally, &mut batch);
+    events.end(&edge(53_195_840), &counts, &mut buffer);
     assert_eq!(events.topic.name(), "p.transaction");
     expect![[r#"
         {id: "571:53195829"}: {status: "BEGIN", id: "571:53195829", event_count: null, data_collections: null, ts_ms: 1709168523456} [walcast.id=0/16B3748/begin]
         {id: "571:53195832"}: {status: "END", id: "571:53195832", event_count: 0, data_collections: [], ts_ms: 1709168523456} [walcast.id=0/16B3748/end]
         {id: "571:53195840"}: {status: "END", id: "571:53195840", event_count: 2, data_collections: [{data_collection: "public.t", event_count: 2}], ts_ms: 1709168523456} [walcast.id=0/16B3748/end]"#]]
-    .assert_eq(&records(&events.topic, &batch));
+    .assert_eq(&records(&events.topic, &buffer));
     expect![[r#"{"type":"record","name":"TransactionMetadataKey","namespace":"io.debezium.connector.common","fields":[{"name":"id","type":"string"}],"connect.version":1,"connect.name":"io.debezium.connector.common.TransactionMetadataKey"}"#]]
         .assert_eq(events.topic.key_schema().unwrap());
     expect![[r#"{"type":"record","name":"TransactionMetadataValue","namespace":"io.debezium.connector.common","fields":[{"name":"status","type":"string"},{"name":"id","type":"string"},{"name":"event_count","type":["null","long"],"default":null},{"name":"data_collections","type":["null",{"type":"array","items":["null",{"type":"record","name":"collection","namespace":"event","fields":[{"name":"data_collection","type":"string"},{"name":"event_count","type":"long"}],"connect.version":1,"connect.name":"event.collection"}]}],"default":null},{"name":"ts_ms","type":"long"}],"connect.version":1,"connect.name":"io.debezium.connector.common.TransactionMetadataValue"}"#]]
         .assert_eq(events.topic.value_schema().unwrap());
 }
 
-/// The blocks of a table's events, beside what the transaction counted in the end.
+/// The `transaction` blocks of a table's events, and the counts at the end of the transaction.
 fn blocks(table: &Table, changes: &[Change<'_>]) -> (Vec<String>, u64) {
     let mut plan = table.compile().unwrap();
-    let (mut tally, mut batch) = (Tally::default(), Batch::new());
+    let (mut counts, mut buffer) = (EventCounts::default(), RecordBuffer::new());
     for change in changes {
         with_change(change, |change| {
-            // What cannot be mapped must not be counted.
-            drop(plan.encode(change, &context(), Some(&mut tally), &mut batch));
+            // Changes that cannot be mapped must not be counted.
+            drop(plan.encode(change, &context(), Some(&mut counts), &mut buffer));
         });
     }
     let schema = Schema::parse_str(plan.value_schema().unwrap()).unwrap();
-    let blocks = batch.records().filter_map(|record| {
+    let blocks = buffer.records().filter_map(|record| {
         let value = shown::decode(&schema, record.value?);
         let (op, block) = (shown::field(&value, "op"), shown::field(&value, "transaction"));
         Some(format!("{} {}", shown::show(op), shown::show(block)))
     });
-    (blocks.collect(), tally.total())
+    (blocks.collect(), counts.total())
 }
 
 #[test]
-fn events_know_their_place_in_the_transaction() {
+fn events_have_their_order_in_the_transaction() {
     let table = Table::new(&[("a", INT4, -1), ("b", TEXT, -1)]);
     let (blocks, total) = blocks(
         &table,
         &[
             Change::Insert(&[Text(b"1"), Null]),
             Change::Insert(&[Text(b"x"), Null]),
-            // Two events and a tombstone, which counts for nothing.
+            // Two events and a tombstone, which does not count.
             Change::UpdateKey(&[Text(b"1"), Null], &[Text(b"2"), Null]),
-            // Fails in its second event.
+            // A failure in the second event.
             Change::UpdateKey(&[Text(b"2"), Null], &[Text(b"3"), Text(b"\xFF")]),
             Change::DeleteKey(&[Text(b"2"), Null]),
         ],
@@ -129,13 +130,16 @@ fn check_operations(operations: &[Operation], expected: Expect) {
     let (blocks, _) = blocks(&table, &changes);
     let letters: Vec<&str> = blocks.iter().map(|block| &block[1..2]).collect();
     let mut plan = table.compile().unwrap();
-    let mut batch = Batch::new();
+    let mut buffer = RecordBuffer::new();
     for change in &changes {
-        with_change(change, |change| plan.encode(change, &context(), None, &mut batch)).unwrap();
+        with_change(change, |change| {
+            plan.encode(change, &context(), None, &mut buffer)
+        })
+        .unwrap();
     }
-    plan.encode_truncate(0, &context(), None, &mut batch).unwrap();
-    let tombstones = batch.records().filter(|record| record.value.is_none()).count();
-    let truncates = batch.records().filter(|record| record.key.is_none()).count();
+    plan.encode_truncate(0, &context(), None, &mut buffer).unwrap();
+    let tombstones = buffer.records().filter(|record| record.value.is_none()).count();
+    let truncates = buffer.records().filter(|record| record.key.is_none()).count();
     expected.assert_eq(&format!(
         "{} and {tombstones} tombstones, {truncates} truncates",
         letters.join("")
@@ -143,7 +147,7 @@ fn check_operations(operations: &[Operation], expected: Expect) {
 }
 
 #[test]
-fn operations_can_be_left_out() {
+fn operations_can_be_skipped() {
     use Operation::{Create, Delete, Truncate, Update};
     check_operations(
         &[Create, Update, Delete],
@@ -155,14 +159,14 @@ fn operations_can_be_left_out() {
 }
 
 #[test]
-fn an_emptied_table_is_one_event_without_key_and_rows() {
+fn a_truncate_is_one_event_without_key_and_row() {
     let mut table = Table::new(&[("a", INT4, -1)]);
     table.config.events.operations = vec![Operation::Truncate];
     let mut plan = table.compile().unwrap();
-    let (mut batch, mut tally) = (Batch::new(), Tally::default());
-    plan.encode_truncate(3, &context(), Some(&mut tally), &mut batch)
+    let (mut buffer, mut counts) = (RecordBuffer::new(), EventCounts::default());
+    plan.encode_truncate(3, &context(), Some(&mut counts), &mut buffer)
         .unwrap();
-    let record = batch.records().next().unwrap();
+    let record = buffer.records().next().unwrap();
     assert_eq!((record.topic, record.key), ("p.public.t", None));
     let id = record.headers().last().unwrap();
     assert_eq!((id.name, id.value), ("walcast.id", b"0/16B3748/7.3".as_slice()));
@@ -180,7 +184,7 @@ fn an_emptied_table_is_one_event_without_key_and_rows() {
 }
 
 #[test]
-fn an_update_without_change_can_be_left_out_where_the_log_shows_it() {
+fn unchanged_updates_are_skipped_under_full_identity() {
     let mut table = Table::new(&[("a", INT4, -1), ("b", TEXT, -1)]);
     table.config.events.skip_unchanged = true;
     let count = |table: &Table, change: &Change<'_>| table.records(change).unwrap().len();
@@ -227,27 +231,27 @@ fn messages_have_a_topic_of_their_own() {
         prefix: "app",
         content: b"hello",
     };
-    let (mut batch, mut tally) = (Batch::new(), Tally::default());
+    let (mut buffer, mut counts) = (RecordBuffer::new(), EventCounts::default());
     events.encode(
         &message,
         &message_context(Some(571)),
-        Some(&mut tally),
-        &mut batch,
+        Some(&mut counts),
+        &mut buffer,
     );
     events.encode(
         &message,
         &message_context(Some(571)),
-        Some(&mut tally),
-        &mut batch,
+        Some(&mut counts),
+        &mut buffer,
     );
-    events.encode(&message, &message_context(None), None, &mut batch);
+    events.encode(&message, &message_context(None), None, &mut buffer);
     assert_eq!(events.topic.name(), "p.message");
     let version = env!("CARGO_PKG_VERSION");
     expect![[r#"
         {prefix: "app"}: {op: "m", ts_ms: 1709168523999, source: {version: "VERSION", connector: "postgresql", name: "p", ts_ms: 1709168523456, snapshot: "false", db: "db", sequence: "[\"23803392\",\"23803648\"]", ts_us: 1709168523456789, ts_ns: 1709168523456789000, schema: "", table: "", txId: 571, lsn: 23803648, xmin: null}, transaction: {id: "571:23803648", total_order: 1, data_collection_order: 1}, message: {prefix: "app", content: x68656c6c6f}} [walcast.id=0/16B3748/4]
         {prefix: "app"}: {op: "m", ts_ms: 1709168523999, source: {version: "VERSION", connector: "postgresql", name: "p", ts_ms: 1709168523456, snapshot: "false", db: "db", sequence: "[\"23803392\",\"23803648\"]", ts_us: 1709168523456789, ts_ns: 1709168523456789000, schema: "", table: "", txId: 571, lsn: 23803648, xmin: null}, transaction: {id: "571:23803648", total_order: 2, data_collection_order: 2}, message: {prefix: "app", content: x68656c6c6f}} [walcast.id=0/16B3748/4]
         {prefix: "app"}: {op: "m", ts_ms: 1709168523999, source: {version: "VERSION", connector: "postgresql", name: "p", ts_ms: 1709168523456, snapshot: "false", db: "db", sequence: "[\"23803392\",\"23803648\"]", ts_us: 1709168523456789, ts_ns: 1709168523456789000, schema: "", table: "", txId: null, lsn: 23803648, xmin: null}, transaction: null, message: {prefix: "app", content: x68656c6c6f}} [walcast.id=0/16B3748/4]"#]]
-    .assert_eq(&records(&events.topic, &batch).replace(version, "VERSION"));
+    .assert_eq(&records(&events.topic, &buffer).replace(version, "VERSION"));
     expect![[r#"{"type":"record","name":"MessageKey","namespace":"io.debezium.connector.postgresql","fields":[{"name":"prefix","type":["null","string"],"default":null}],"connect.version":1,"connect.name":"io.debezium.connector.postgresql.MessageKey"}"#]]
         .assert_eq(events.topic.key_schema().unwrap());
     let value: serde_json::Value = serde_json::from_str(events.topic.value_schema().unwrap()).unwrap();
@@ -259,10 +263,10 @@ fn messages_have_a_topic_of_their_own() {
 fn heartbeats_have_a_topic_of_their_own() {
     let mut events = HeartbeatEvents::new(&MapperConfig::new("p", "db"));
     bind(&mut events.topic);
-    let mut batch = Batch::new();
-    events.beat(1_709_168_523_999, &mut batch);
+    let mut buffer = RecordBuffer::new();
+    events.beat(1_709_168_523_999, &mut buffer);
     assert_eq!(events.topic.name(), "__debezium-heartbeat.p");
-    expect![[r#"{serverName: "p"}: {ts_ms: 1709168523999} []"#]].assert_eq(&records(&events.topic, &batch));
+    expect![[r#"{serverName: "p"}: {ts_ms: 1709168523999} []"#]].assert_eq(&records(&events.topic, &buffer));
     expect![[r#"{"type":"record","name":"ServerNameKey","namespace":"io.debezium.connector.common","fields":[{"name":"serverName","type":"string"}],"connect.version":1,"connect.name":"io.debezium.connector.common.ServerNameKey"}"#]]
         .assert_eq(events.topic.key_schema().unwrap());
     expect![[r#"{"type":"record","name":"Heartbeat","namespace":"io.debezium.connector.common","fields":[{"name":"ts_ms","type":"long"}],"connect.version":1,"connect.name":"io.debezium.connector.common.Heartbeat"}"#]]

@@ -1,11 +1,11 @@
-//! What Debezium 3.3.1 made of a log, and what we make of the same log.
+//! The recorded output of Debezium 3.3.1 for a stream, and the mapper's output for the same stream.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use walcast_mapper::{
-    Batch, ChangeContext, ColumnFacts, MapError, MapperConfig, Ordinal, Plan, RowChange, SchemaId, SchemaIds,
-    TableFacts, TypeFacts, TypeKind,
+    ChangeContext, ColumnMetadata, MapError, MapperConfig, Ordinal, Plan, RecordBuffer, RowChange, SchemaId,
+    SchemaIds, TableMetadata, TypeKind, TypeMetadata,
 };
 use walcast_pgoutput::{Decoder, Lsn, Message, Oid, PgTimestamp, Relation, Xid};
 
@@ -20,16 +20,16 @@ pub(crate) struct Record {
     pub(crate) headers: Vec<(String, String)>,
 }
 
-/// Everything that was captured.
+/// The recorded data.
 pub(crate) struct Golden {
     pub(crate) schemas: BTreeMap<u32, Value>,
     /// By topic, in the order of the topic.
     pub(crate) records: BTreeMap<String, Vec<Record>>,
-    facts: Value,
+    metadata: Value,
     frames: Vec<(Lsn, Vec<u8>)>,
 }
 
-/// What we make of the captured log.
+/// The mapper's output for the recorded stream.
 #[derive(Default)]
 pub(crate) struct Ours {
     /// By topic: key and value schema.
@@ -39,7 +39,7 @@ pub(crate) struct Ours {
     pub(crate) errors: Vec<MapError>,
 }
 
-/// Our clock while we replay.
+/// Local clock during the replay.
 pub(crate) const PROCESSED_AT_UNIX_NANOS: i64 = 1_700_000_000_123_456_789;
 
 fn read(name: &str) -> String {
@@ -85,23 +85,23 @@ impl Golden {
                 .map(|(id, schema)| (id.parse().unwrap(), schema))
                 .collect(),
             records,
-            facts: serde_json::from_str(&read("facts.json")).unwrap(),
+            metadata: serde_json::from_str(&read("metadata.json")).unwrap(),
             frames: frames.collect(),
         }
     }
 
-    /// The catalog as it was captured beside the log.
-    pub(crate) fn facts(&self, relation: &Relation) -> TableFacts {
+    /// The catalog as recorded with the stream.
+    pub(crate) fn metadata(&self, relation: &Relation) -> TableMetadata {
         let number = |value: &Value| value.as_i64().unwrap();
         let oid = |value: &Value| Oid::new(u32::try_from(number(value)).unwrap());
         let modifier = |value: &Value| i32::try_from(number(value)).unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let tables = self.facts["tables"].as_array().unwrap();
+        let tables = self.metadata["tables"].as_array().unwrap();
         let table = tables
             .iter()
             .find(|table| table["oid"] == relation.oid.as_u32())
             .unwrap();
-        let column = |column: &Value| ColumnFacts {
+        let column = |column: &Value| ColumnMetadata {
             name: text(&column["name"]),
             type_oid: oid(&column["type_oid"]),
             type_modifier: modifier(&column["type_modifier"]),
@@ -126,15 +126,15 @@ impl Golden {
                 }
             }
         };
-        let types = self.facts["types"].as_array().unwrap().iter().map(|known| {
-            let facts = TypeFacts {
+        let types = self.metadata["types"].as_array().unwrap().iter().map(|known| {
+            let metadata = TypeMetadata {
                 namespace: text(&known["namespace"]),
                 name: text(&known["name"]),
                 kind: kind(known),
             };
-            (oid(&known["oid"]), facts)
+            (oid(&known["oid"]), metadata)
         });
-        TableFacts {
+        TableMetadata {
             columns: table["columns"].as_array().unwrap().iter().map(column).collect(),
             key_columns: table["key_columns"]
                 .as_array()
@@ -143,6 +143,7 @@ impl Golden {
                 .map(text)
                 .collect(),
             types: types.collect(),
+            ..TableMetadata::default()
         }
     }
 
@@ -152,7 +153,7 @@ impl Golden {
         let records = self.records.get(topic).map(Vec::as_slice).unwrap_or_default();
         let key = records.iter().find_map(|record| record.key.as_deref()).map(id);
         let value = records.iter().find_map(|record| record.value.as_deref()).map(id);
-        // Topics that only we write to have keys too.
+        // Topics that only the mapper writes to have keys too.
         let none = SchemaId::new(0);
         SchemaIds {
             key: Some(key.unwrap_or(none)),
@@ -160,13 +161,13 @@ impl Golden {
         }
     }
 
-    /// Sends the captured log through plans.
+    /// Encodes the recorded stream.
     pub(crate) fn replay(&self) -> Ours {
         let config = MapperConfig::new("p", "shop");
         let mut ours = Ours::default();
         let mut decoder = Decoder::new();
         let mut plans: BTreeMap<u32, Plan> = BTreeMap::new();
-        let mut batch = Batch::new();
+        let mut buffer = RecordBuffer::new();
         let mut context = ChangeContext {
             xid: Xid::new(0),
             commit_lsn: Lsn::INVALID,
@@ -191,7 +192,7 @@ impl Golden {
                     continue;
                 }
                 Message::Relation(relation) => {
-                    let mut plan = Plan::compile(&relation, &self.facts(&relation), &config).unwrap();
+                    let mut plan = Plan::compile(&relation, &self.metadata(&relation), &config).unwrap();
                     let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
                     ours.schemas.insert(
                         plan.topic().to_owned(),
@@ -213,12 +214,12 @@ impl Golden {
                 _ => continue,
             };
             let plan = plans.get_mut(&relation.as_u32()).unwrap();
-            if let Err(error) = plan.encode(&change, &context, None, &mut batch) {
+            if let Err(error) = plan.encode(&change, &context, None, &mut buffer) {
                 ours.errors.push(error);
             }
             context.ordinal = context.ordinal.next();
         }
-        for view in batch.records() {
+        for view in buffer.records() {
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
             ours.records
                 .entry(view.topic.to_owned())

@@ -1,8 +1,8 @@
-//! Where the log or the row has nothing: as Debezium fills it, or the null that it is.
+//! Fields without value in the WAL or in the row: filled as in Debezium, or null.
 
 use apache_avro::Schema;
 use expect_test::{Expect, expect};
-use walcast_mapper::{MissingNotNull, NullWithDefault};
+use walcast_mapper::config::{MissingNotNull, NullWithDefault};
 use walcast_pgoutput::Column::{Null, Text};
 use walcast_pgoutput::ReplicaIdentity;
 
@@ -12,10 +12,10 @@ use crate::table::{Change, INT4, TEXT, Table};
 /// `a` is the key, `n` NOT NULL, `d` NOT NULL with a default, `o` has a default only.
 fn table() -> Table {
     let mut table = Table::new(&[("a", INT4, -1), ("n", TEXT, -1), ("d", INT4, -1), ("o", INT4, -1)]);
-    table.facts.columns[1].not_null = true;
-    table.facts.columns[2].not_null = true;
-    table.facts.columns[2].default_expression = Some("7".to_owned());
-    table.facts.columns[3].default_expression = Some("8".to_owned());
+    table.metadata.columns[1].not_null = true;
+    table.metadata.columns[2].not_null = true;
+    table.metadata.columns[2].default_expression = Some("7".to_owned());
+    table.metadata.columns[3].default_expression = Some("8".to_owned());
     table
 }
 
@@ -36,7 +36,7 @@ fn check(missing: MissingNotNull, null: NullWithDefault, expected: Expect) {
 }
 
 #[test]
-fn what_is_missing_and_what_is_null() {
+fn missing_values_are_filled_or_null() {
     use {MissingNotNull as Missing, NullWithDefault as Nulls};
     check(
         Missing::Fill,
@@ -60,9 +60,9 @@ fn what_is_missing_and_what_is_null() {
     );
 }
 
-/// Only columns that the identity leaves out can be missing; keys never are.
+/// Only columns outside the replica identity can be missing; key columns never are.
 #[test]
-fn what_can_be_missing_can_be_null_in_the_schema() {
+fn columns_that_can_be_missing_are_nullable_in_the_schema() {
     let mut table = table();
     table.config.missing_not_null = MissingNotNull::Null;
     let unions = |table: &Table| {

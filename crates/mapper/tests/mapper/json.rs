@@ -71,7 +71,7 @@ fn kinds_of_change() {
 }
 
 #[test]
-fn nothing_but_unchanged_values() {
+fn rows_of_unchanged_values_only() {
     let table = Table::new(&[("a", TEXT, -1), ("b", TEXT, -1)]);
     check(
         &table,
@@ -139,7 +139,7 @@ fn errors_leave_nothing_behind() {
 }
 
 #[test]
-fn an_emptied_table() {
+fn a_truncate() {
     let mut out = Vec::new();
     json::write_truncate(&two().relation, &context(), &mut out);
     expect![[r#"

@@ -1,4 +1,4 @@
-//! Keys that the configuration gives a table, and what the log has to tell for them.
+//! Configured keys, and the replica identity that they require.
 
 use expect_test::{Expect, expect};
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::table::{Change, INT4, TEXT, Table};
 
 fn with_keys(keys: serde_json::Value) -> Table {
     let mut table = Table::new(&[("id", INT4, -1), ("tenant", INT4, -1), ("name", TEXT, -1)]);
-    table.facts.columns[1].not_null = true;
+    table.metadata.columns[1].not_null = true;
     table.config.keys = serde_json::from_value(keys).unwrap();
     table
 }
@@ -51,26 +51,27 @@ fn a_key_has_the_columns_of_all_its_rules_in_their_order() {
 }
 
 #[test]
-fn a_column_that_is_not_there_is_an_error() {
+fn a_missing_key_column_is_an_error() {
     let table = with_keys(json!([{"tables": "public.*", "columns": ["id", "region*"]}]));
-    let expected = expect![[r#"public.t has no column for "region*", which [[keys]] makes part of its key"#]];
+    let expected =
+        expect![[r#"public.t has no column for "region*", which is configured as part of its key"#]];
     check(&table, &Change::Insert(&ROW), expected);
 }
 
 #[test]
-fn a_key_that_deletes_do_not_tell_is_refused_with_what_mends_it() {
+fn keys_outside_the_replica_identity_are_rejected() {
     let keys = json!([{"tables": "public.t", "columns": ["tenant", "name"]}]);
     let mut table = with_keys(keys);
     let insert = Change::Insert(&ROW);
     check(
         &table,
         &insert,
-        expect![[
-            r#"columns tenant, name of public.t is part of the key that [[keys]] gives it, but the log does not tell it of a deleted row; run: ALTER TABLE "public"."t" REPLICA IDENTITY FULL (or USING INDEX with a unique index over the key); or set missing = "fill""#
-        ]],
+        expect![
+            "columns tenant, name of public.t is part of its configured key, but the WAL does not contain it for a deleted row"
+        ],
     );
     let complete = || expect![[r#"{tenant: 7, name: "n"} "c""#]];
-    // The whole row, an index over the key, or nothing, where the server lets nothing be deleted.
+    // The whole row, an index over the key, or no identity, with which the server rejects deletes.
     table.relation.replica_identity = ReplicaIdentity::Full;
     check(&table, &insert, complete());
     table.relation.replica_identity = ReplicaIdentity::Nothing;
@@ -80,7 +81,7 @@ fn a_key_that_deletes_do_not_tell_is_refused_with_what_mends_it() {
         column.is_key = is_key;
     }
     check(&table, &insert, complete());
-    // A table that nothing identifies takes inserts only.
+    // A table without replica identity accepts inserts only.
     table.relation.replica_identity = ReplicaIdentity::Default;
     for column in &mut table.relation.columns {
         column.is_key = false;
@@ -89,7 +90,7 @@ fn a_key_that_deletes_do_not_tell_is_refused_with_what_mends_it() {
 }
 
 #[test]
-fn what_is_missing_is_filled_as_debezium_fills_it() {
+fn missing_key_columns_are_filled_as_in_debezium() {
     let mut table =
         with_keys(json!([{"tables": "public.t", "columns": ["id", "tenant", "name"], "missing": "fill"}]));
     check(
@@ -142,7 +143,7 @@ fn every_identity_has_its_key() {
         [false, true, true],
         &by_index,
     ));
-    // Only where the publication does not publish updates and deletes does the server let such a table be changed.
+    // The server allows changes of such a table only if the publication does not publish updates and deletes.
     let insert = Change::Insert(&ROW);
     expect!["{id: 1} null"].assert_eq(&shown(ReplicaIdentity::Nothing, [false; 3], &insert));
 }

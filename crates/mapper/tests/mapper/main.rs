@@ -1,4 +1,4 @@
-//! What the mapper makes of relations and rows, seen from outside.
+//! Tests of the mapper by its public interface.
 
 #[cfg(test)]
 mod changes;
@@ -8,6 +8,8 @@ mod columns;
 mod dead_letters;
 #[cfg(test)]
 mod debezium;
+#[cfg(test)]
+mod destinations;
 #[cfg(test)]
 mod deviations;
 #[cfg(test)]
@@ -25,6 +27,8 @@ mod patterns;
 #[cfg(test)]
 mod reads;
 #[cfg(test)]
+mod reselect;
+#[cfg(test)]
 mod roundtrip;
 #[cfg(test)]
 mod routes;
@@ -34,7 +38,5 @@ mod shapes;
 mod shown;
 #[cfg(test)]
 mod table;
-#[cfg(test)]
-mod unsent;
 #[cfg(test)]
 mod values;

@@ -2,7 +2,8 @@
 
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
-use walcast_mapper::{ColumnPattern, NamePattern, TableName, TablePattern};
+use walcast_mapper::TableName;
+use walcast_mapper::pattern::{ColumnPattern, NamePattern, TablePattern};
 
 fn table(namespace: &str, name: &str) -> TableName {
     TableName {
@@ -19,7 +20,7 @@ fn chooses(pattern: &str, namespace: &str, name: &str) -> bool {
 }
 
 #[test]
-fn a_star_covers_anything() {
+fn a_star_matches_anything() {
     assert!(chooses("public.*", "public", "orders"));
     assert!(!chooses("public.*", "public2", "orders"));
     assert!(chooses("*.a*b*c", "x", "a_bb_c"));
@@ -66,7 +67,7 @@ fn check<P: std::str::FromStr<Err: std::fmt::Display>>(text: &str, expected: Exp
 }
 
 #[test]
-fn what_is_no_pattern_says_why() {
+fn invalid_patterns_are_rejected_with_a_reason() {
     check::<TablePattern>(
         "orders",
         expect![[

@@ -1,4 +1,4 @@
-//! Random values of each type: an independent decoder reads what was meant.
+//! Random values of each data type, read back by an independent decoder.
 
 use apache_avro::types::Value;
 use jiff::civil::{Date, date};
@@ -31,7 +31,7 @@ fn print_date(day: Date) -> (String, &'static str) {
 
 fn any_date() -> impl Strategy<Value = (Date, i64)> {
     const EPOCH: Date = date(1970, 1, 1);
-    // Years 4713 BC to 9999: jiff's calendar ends where Postgres's goes on.
+    // Years 4713 BC to 9999, the end of jiff's calendar; Postgres's range is larger.
     (-2_440_550i64..2_932_896).prop_map(|days| (EPOCH + jiff::Span::new().days(days), days))
 }
 
@@ -143,7 +143,7 @@ proptest! {
         prop_assert_eq!(read(1009, -1, &format!("{{{}}}", printed.join(","))), Value::Array(wanted.collect()));
     }
 
-    /// Whatever the wire says, it is written or refused.
+    /// Any bytes on the wire are written or rejected.
     #[test]
     fn no_input_panics(text: Vec<u8>, type_index in 0usize..42, modifier: i32) {
         const TYPES: [u32; 42] = [

@@ -1,8 +1,8 @@
-//! Names of topics, schemas and fields as the configuration wants them.
+//! Configured names of topics, schemas and fields.
 
 use expect_test::{Expect, expect};
 use serde_json::json;
-use walcast_mapper::Route;
+use walcast_mapper::config::{ReservedTopic, Route, TopicPurpose};
 use walcast_pgoutput::Column::Text;
 
 use crate::shown;
@@ -38,7 +38,7 @@ fn check(table: &Table, expected: Expect) {
 }
 
 #[test]
-fn a_topic_goes_where_its_route_leads() {
+fn topics_are_routed() {
     check(
         &with_names(json!({})),
         expect!["p.public.orders_2024 p.public.orders_2024.Key p.public.orders_2024.Envelope {id: 1}"],
@@ -71,26 +71,74 @@ fn a_topic_goes_where_its_route_leads() {
 }
 
 #[test]
-fn a_table_without_key_gets_no_mark() {
-    let mut table = with_names(json!({"routes": [{"pattern": ".*", "topic": "all"}]}));
-    table.relation.columns[0].is_key = false;
-    table.facts.key_columns.clear();
-    assert_eq!(table.compile().unwrap().key_schema(), None);
-}
-
-#[test]
-fn a_mark_that_is_a_column_already_is_an_error() {
-    let route = json!({"routes": [{"pattern": ".*", "topic": "all", "key_field": "id"}]});
+fn no_table_reaches_a_reserved_topic() {
+    let reserved = |topic: &str, purpose| ReservedTopic {
+        topic: topic.to_owned(),
+        purpose,
+    };
+    let with_routes = |routes| {
+        let mut table = with_names(json!({"routes": routes}));
+        table.config.reserved_topics = vec![
+            reserved("p.walcast-checkpoints", TopicPurpose::Checkpoints),
+            reserved("p.public.orders_2024", TopicPurpose::DeadLetters),
+            reserved("2024", TopicPurpose::Signals),
+        ];
+        table
+    };
     check(
-        &with_names(route),
-        expect![[
-            r#"columns "id" and "id" of public.orders_2024 would both be field id; exclude one, or set names.adjust_fields = "avro_unicode""#
-        ]],
+        &with_routes(json!([{"pattern": r"(p)\.public\.(orders)_.*", "topic": "$1.walcast-checkpoints"}])),
+        expect![
+            "records of public.orders_2024 would be written to topic p.walcast-checkpoints, which is the checkpoint topic; set another topic for the table in [[names.routes]], or another [kafka] topic_prefix"
+        ],
+    );
+    check(
+        &with_routes(json!([{"pattern": ".*_(.*)", "topic": "$1"}])),
+        expect![
+            "records of public.orders_2024 would be written to topic 2024, which is the signal topic; set another topic for the table in [[names.routes]], or another [snapshot] signal_topic"
+        ],
+    );
+    check(
+        &with_routes(json!([])),
+        expect![
+            "records of public.orders_2024 would be written to topic p.public.orders_2024, which is the dead-letter topic; set another topic for the table in [[names.routes]], or another [dead_letters] topic"
+        ],
+    );
+    check(
+        &with_routes(json!([{"pattern": ".*_(.*)", "topic": "p.$1", "unique_keys": false}])),
+        expect!["p.2024 p._2024.Key p._2024.Envelope {id: 1}"],
     );
 }
 
 #[test]
-fn a_route_that_cannot_be_says_why() {
+fn the_target_of_a_route_without_groups_is_constant() {
+    let constant = |topic: &str| {
+        let route = json!({"pattern": "(a).*", "topic": topic});
+        serde_json::from_value::<Route>(route).unwrap().constant_topic()
+    };
+    assert_eq!(constant("all.orders").as_deref(), Some("all.orders"));
+    assert_eq!(constant("\\$1").as_deref(), Some("$1"));
+    assert_eq!(constant("$1.orders"), None);
+}
+
+#[test]
+fn a_table_without_key_has_no_key_field() {
+    let mut table = with_names(json!({"routes": [{"pattern": ".*", "topic": "all"}]}));
+    table.relation.columns[0].is_key = false;
+    table.metadata.key_columns.clear();
+    assert_eq!(table.compile().unwrap().key_schema(), None);
+}
+
+#[test]
+fn a_key_field_with_the_name_of_a_column_is_an_error() {
+    let route = json!({"routes": [{"pattern": ".*", "topic": "all", "key_field": "id"}]});
+    check(
+        &with_names(route),
+        expect![[r#"columns "id" and "id" of public.orders_2024 would both be field id"#]],
+    );
+}
+
+#[test]
+fn invalid_routes_are_rejected_with_a_reason() {
     let check = |route: serde_json::Value, expected: Expect| {
         expected.assert_eq(&serde_json::from_value::<Route>(route).unwrap_err().to_string());
     };
@@ -121,10 +169,10 @@ fn a_route_that_cannot_be_says_why() {
 }
 
 #[test]
-fn names_are_adjusted_as_asked() {
+fn names_are_adjusted_as_configured() {
     let mut table = with_names(json!({"delimiter": "-", "adjust_schemas": "avro", "adjust_fields": "avro"}));
     table.relation.columns[0].name = "the id".to_owned();
-    table.facts = walcast_mapper::TableFacts::default();
+    table.metadata = walcast_mapper::TableMetadata::default();
     check(
         &table,
         expect!["p-public-orders_2024 p_public_orders_2024.Key p_public_orders_2024.Envelope {the_id: 1}"],
@@ -143,8 +191,6 @@ fn names_are_adjusted_as_asked() {
     table.relation.columns[1].name = "the-id".to_owned();
     check(
         &table,
-        expect![[
-            r#"columns "the id" and "the-id" of public.orders_2024 would both be field the_id; exclude one, or set names.adjust_fields = "avro_unicode""#
-        ]],
+        expect![[r#"columns "the id" and "the-id" of public.orders_2024 would both be field the_id"#]],
     );
 }

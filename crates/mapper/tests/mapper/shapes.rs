@@ -2,7 +2,8 @@
 
 use expect_test::{Expect, expect};
 use serde_json::Value;
-use walcast_mapper::{Batch, Encoding, FlatDeletes, MapError, MetadataField, Plan, Shape};
+use walcast_mapper::config::{Encoding, FlatDeletes, MetadataField, Shape};
+use walcast_mapper::{MapError, Plan, RecordBuffer};
 use walcast_pgoutput::Column::{Null, Text};
 
 use crate::table::{Change, INT4, TEXT, Table, encode_change};
@@ -29,15 +30,15 @@ fn fields(written: &[&str]) -> Vec<MetadataField> {
     written.iter().map(read).collect()
 }
 
-/// Records of one change, a line each: key, value, headers beside those that every record has.
+/// Records of one change, one per line: key, value, and headers other than those of every record.
 fn lines(plan: &mut Plan, change: &Change<'_>) -> String {
-    let mut batch = Batch::new();
-    encode_change(plan, change, &mut batch).unwrap();
+    let mut buffer = RecordBuffer::new();
+    encode_change(plan, change, &mut buffer).unwrap();
     let text = |bytes: Option<&[u8]>| match bytes {
         Some(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
         None => "-".to_owned(),
     };
-    let lines = batch.records().map(|record| {
+    let lines = buffer.records().map(|record| {
         for json in [record.key, record.value].into_iter().flatten() {
             serde_json::from_slice::<Value>(json).unwrap();
         }
@@ -84,7 +85,7 @@ fn the_envelope_in_json() {
 fn json_with_its_schema() {
     let mut table = table(Shape::Flat, Encoding::JsonSchema);
     table.config.key = Encoding::JsonSchema;
-    table.facts.columns[2].default_expression = Some("1.00".to_owned());
+    table.metadata.columns[2].default_expression = Some("1.00".to_owned());
     check(
         &table,
         &Change::Insert(&[Text(b"7"), Null, Null, Null]),
@@ -138,7 +139,7 @@ fn flat_rows_and_their_deletes() {
 }
 
 #[test]
-fn flat_rows_carry_what_is_asked_for() {
+fn flat_rows_have_the_configured_fields() {
     let mut table = table(Shape::Flat, Encoding::Json);
     table.config.flat.fields = fields(&[
         "op",

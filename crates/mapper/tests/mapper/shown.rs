@@ -5,7 +5,7 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use num_bigint::BigInt;
 
-/// Reads what follows the registry's prefix.
+/// Decodes the bytes after the registry's prefix.
 pub(crate) fn decode(schema: &Schema, record: &[u8]) -> Value {
     let mut body = &record[5..];
     let value = GenericDatumReader::builder(schema)

@@ -1,10 +1,10 @@
-//! A table made up for a test.
+//! A table for a test.
 
 use apache_avro::Schema;
 use apache_avro::types::Value;
 use walcast_mapper::{
-    Batch, ChangeContext, ColumnFacts, MapError, MapperConfig, Ordinal, Plan, RowChange, SchemaId, SchemaIds,
-    TableFacts,
+    ChangeContext, ColumnMetadata, MapError, MapperConfig, Ordinal, Plan, RecordBuffer, RowChange, SchemaId,
+    SchemaIds, TableMetadata,
 };
 use walcast_pgoutput::reader::Reader;
 use walcast_pgoutput::{
@@ -13,11 +13,11 @@ use walcast_pgoutput::{
 
 use crate::shown;
 
-/// What the log and the catalog say of a table, to be changed by a test before it is compiled.
+/// Relation message and catalog metadata of a table, which a test may change before the plan is compiled.
 #[derive(Clone)]
 pub(crate) struct Table {
     pub(crate) relation: Relation,
-    pub(crate) facts: TableFacts,
+    pub(crate) metadata: TableMetadata,
     pub(crate) config: MapperConfig,
 }
 
@@ -25,7 +25,7 @@ pub(crate) const INT4: u32 = 23;
 pub(crate) const TEXT: u32 = 25;
 
 impl Table {
-    /// Columns by name, type and modifier; the first one is the primary key, the others can be null.
+    /// Creates a table with columns of name, type and modifier; the first is the primary key, the others are nullable.
     pub(crate) fn new(columns: &[(&str, u32, i32)]) -> Self {
         let relation_columns = columns
             .iter()
@@ -36,10 +36,10 @@ impl Table {
                 type_oid: Oid::new(*oid),
                 type_modifier: *type_modifier,
             });
-        let facts = columns
+        let metadata = columns
             .iter()
             .enumerate()
-            .map(|(index, (name, oid, type_modifier))| ColumnFacts {
+            .map(|(index, (name, oid, type_modifier))| ColumnMetadata {
                 name: (*name).to_owned(),
                 type_oid: Oid::new(*oid),
                 type_modifier: *type_modifier,
@@ -56,21 +56,21 @@ impl Table {
                 replica_identity: ReplicaIdentity::Default,
                 columns: relation_columns.collect(),
             },
-            facts: TableFacts {
-                columns: facts.collect(),
+            metadata: TableMetadata {
+                columns: metadata.collect(),
                 key_columns: columns
                     .iter()
                     .take(1)
                     .map(|(name, ..)| (*name).to_owned())
                     .collect(),
-                ..TableFacts::default()
+                ..TableMetadata::default()
             },
             config: MapperConfig::new("p", "db"),
         }
     }
 
     pub(crate) fn compile(&self) -> Result<Plan, MapError> {
-        let mut plan = Plan::compile(&self.relation, &self.facts, &self.config)?;
+        let mut plan = Plan::compile(&self.relation, &self.metadata, &self.config)?;
         plan.bind(SchemaIds {
             key: Some(SchemaId::new(1)),
             value: Some(SchemaId::new(2)),
@@ -78,14 +78,14 @@ impl Table {
         Ok(plan)
     }
 
-    /// Sends one change and reads the records.
+    /// Encodes one change and decodes its records.
     pub(crate) fn records(&self, change: &Change<'_>) -> Result<Vec<Decoded>, MapError> {
         let mut plan = self.compile()?;
-        let mut batch = Batch::new();
-        encode_change(&mut plan, change, &mut batch)?;
+        let mut buffer = RecordBuffer::new();
+        encode_change(&mut plan, change, &mut buffer)?;
         let value_schema = Schema::parse_str(plan.value_schema().unwrap()).unwrap();
         let key_schema = plan.key_schema().map(|schema| Schema::parse_str(schema).unwrap());
-        let records = batch.records().map(|record| Decoded {
+        let records = buffer.records().map(|record| Decoded {
             key: record
                 .key
                 .map(|key| shown::decode(key_schema.as_ref().unwrap(), key)),
@@ -140,7 +140,7 @@ pub(crate) fn context() -> ChangeContext {
     }
 }
 
-/// The change as the log tells it; `use_change` sees it.
+/// Passes the change, as it is on the wire, to `use_change`.
 pub(crate) fn with_change<T>(change: &Change<'_>, use_change: impl FnOnce(&RowChange<'_>) -> T) -> T {
     let (old, new) = match change {
         Change::Insert(new) | Change::UpdateOnly(new) => (None, Some(*new)),
@@ -171,6 +171,10 @@ pub(crate) fn with_change<T>(change: &Change<'_>, use_change: impl FnOnce(&RowCh
     })
 }
 
-pub(crate) fn encode_change(plan: &mut Plan, change: &Change<'_>, batch: &mut Batch) -> Result<(), MapError> {
-    with_change(change, |change| plan.encode(change, &context(), None, batch))
+pub(crate) fn encode_change(
+    plan: &mut Plan,
+    change: &Change<'_>,
+    buffer: &mut RecordBuffer,
+) -> Result<(), MapError> {
+    with_change(change, |change| plan.encode(change, &context(), None, buffer))
 }

@@ -1,7 +1,8 @@
-//! Every type, value by value: what the wire says and what an independent decoder reads.
+//! Every data type, value by value: the text on the wire and the value that an independent decoder reads.
 
 use expect_test::{Expect, expect};
-use walcast_mapper::{TypeFacts, TypeKind, TypeModes};
+use walcast_mapper::config::TypeModes;
+use walcast_mapper::{TypeKind, TypeMetadata};
 use walcast_pgoutput::{Column, Oid};
 
 use crate::shown;
@@ -21,7 +22,7 @@ fn check_modifier(oid: u32, modifier: i32, text: &str, expected: Expect) {
 /// A table whose column `v` is written in these modes.
 fn table(modes: TypeModes, oid: u32, modifier: i32) -> Table {
     let mut table = Table::new(&[("id", INT4, -1), ("v", oid, modifier)]);
-    table.facts.types = user_types();
+    table.metadata.types = user_types();
     table.config.types = modes;
     table
 }
@@ -59,7 +60,7 @@ const GEOGRAPHY: u32 = 20_016;
 const POINTS3: u32 = 20_017;
 const OWN_RANGE: u32 = 20_018;
 
-fn user_types() -> std::collections::BTreeMap<Oid, TypeFacts> {
+fn user_types() -> std::collections::BTreeMap<Oid, TypeMetadata> {
     let kinds = [
         (
             MOOD,
@@ -134,7 +135,7 @@ fn user_types() -> std::collections::BTreeMap<Oid, TypeFacts> {
             },
         ),
         (OWN_RANGE, "floatrange", TypeKind::Range),
-        // No catalog can hold this, but what comes from outside must not hang us.
+        // A catalog cannot contain this, but no input may cause an endless loop.
         (
             CIRCLE,
             "circle",
@@ -144,14 +145,14 @@ fn user_types() -> std::collections::BTreeMap<Oid, TypeFacts> {
             },
         ),
     ];
-    let facts = |name: &str, kind| TypeFacts {
+    let metadata = |name: &str, kind| TypeMetadata {
         namespace: "public".to_owned(),
         name: name.to_owned(),
         kind,
     };
     kinds
         .into_iter()
-        .map(|(oid, name, kind)| (Oid::new(oid), facts(name, kind)))
+        .map(|(oid, name, kind)| (Oid::new(oid), metadata(name, kind)))
         .collect()
 }
 
@@ -338,7 +339,7 @@ fn text() {
 }
 
 #[test]
-fn text_that_is_not_utf8_is_refused() {
+fn text_that_is_not_utf8_is_rejected() {
     let table = Table::new(&[("id", INT4, -1), ("v", 25, -1)]);
     let error = table
         .inserted(&[Column::Text(b"1"), Column::Text(b"\xff")], "v")

@@ -1,10 +1,11 @@
 //! Messages that carry changes: rows, truncations, logical messages.
 
-use super::{flags, stream_xid};
+use super::fields::{flags, stream_xid};
 use crate::error::{DecodeError, Fault};
+use crate::message::{Delete, Insert, LogicalMessage, OldTuple, Truncate, Update};
 use crate::reader::Reader;
+use crate::tuple::Tuple;
 use crate::wire;
-use crate::{Delete, Insert, LogicalMessage, OldTuple, Truncate, Tuple, Update};
 
 #[inline]
 pub(super) fn insert<'a>(reader: &mut Reader<'a>, in_stream: bool) -> Result<Insert<'a>, DecodeError> {

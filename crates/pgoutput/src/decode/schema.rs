@@ -1,12 +1,13 @@
 //! Messages that describe tables and types.
 
-use super::{flags, stream_xid};
+use super::fields::{flags, stream_xid};
 use crate::error::{DecodeError, Fault};
+use crate::message::TypeMessage;
 use crate::reader::Reader;
+use crate::relation::{Relation, RelationColumn, ReplicaIdentity};
 use crate::wire;
-use crate::{Relation, RelationColumn, ReplicaIdentity, TypeMessage};
 
-/// The least a column takes: flags, an empty name, a type and a modifier.
+/// Smallest size of a column: flags, an empty name, a type and a modifier.
 const COLUMN_BYTES_MIN: usize = 10;
 
 pub(super) fn relation(reader: &mut Reader<'_>, in_stream: bool) -> Result<Relation, DecodeError> {

@@ -1,23 +1,24 @@
 use expect_test::{Expect, expect};
 
-use crate::{Decoder, Message};
+use crate::decode::Decoder;
+use crate::message::Message;
 
 /// Decodes messages, one per line of hexadecimal digits (blanks are for the reader), in one session.
 fn check(session: &str, expected: &Expect) {
     let mut decoder = Decoder::new();
-    let mut told = String::new();
+    let mut shown = String::new();
     for line in session.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let message = bytes(line);
         let before = decoder.clone();
         match decoder.decode(&message) {
-            Ok(message) => told.push_str(&format!("{message:?}\n")),
+            Ok(message) => shown.push_str(&format!("{message:?}\n")),
             Err(error) => {
                 assert_eq!(decoder, before, "an error left its mark on the decoder");
-                told.push_str(&format!("error: {error}\n"));
+                shown.push_str(&format!("error: {error}\n"));
             }
         }
     }
-    expected.assert_eq(&told);
+    expected.assert_eq(&shown);
 }
 
 /// `'x'` is the byte of the character x, everything else pairs of hexadecimal digits.
@@ -156,20 +157,20 @@ fn blocks_do_not_nest_and_end_once() {
          'E'
          'E'",
         &expect![[r#"
-            error: cannot decode message 'E': the message is out of place at byte 0, wanted a message outside of a block
+            error: cannot decode message 'E': the message is not valid at this point of the stream at byte 0, wanted a message outside of a block
             StreamStart(StreamStart { xid: Xid(7), first: true })
-            error: cannot decode message 'S': the message is out of place at byte 0, wanted a change or the end of the block
-            error: cannot decode message 'B': the message is out of place at byte 0, wanted a change or the end of the block
-            error: cannot decode message 'C': the message is out of place at byte 0, wanted a change or the end of the block
-            error: cannot decode message 'A': the message is out of place at byte 0, wanted a change or the end of the block
-            error: cannot decode message 'c': the message is out of place at byte 0, wanted a change or the end of the block
-            error: cannot decode message 'b': the message is out of place at byte 0, wanted a change or the end of the block
-            error: cannot decode message 'P': the message is out of place at byte 0, wanted a change or the end of the block
-            error: cannot decode message 'K': the message is out of place at byte 0, wanted a change or the end of the block
-            error: cannot decode message 'r': the message is out of place at byte 0, wanted a change or the end of the block
-            error: cannot decode message 'p': the message is out of place at byte 0, wanted a change or the end of the block
+            error: cannot decode message 'S': the message is not valid at this point of the stream at byte 0, wanted a change or the end of the block
+            error: cannot decode message 'B': the message is not valid at this point of the stream at byte 0, wanted a change or the end of the block
+            error: cannot decode message 'C': the message is not valid at this point of the stream at byte 0, wanted a change or the end of the block
+            error: cannot decode message 'A': the message is not valid at this point of the stream at byte 0, wanted a change or the end of the block
+            error: cannot decode message 'c': the message is not valid at this point of the stream at byte 0, wanted a change or the end of the block
+            error: cannot decode message 'b': the message is not valid at this point of the stream at byte 0, wanted a change or the end of the block
+            error: cannot decode message 'P': the message is not valid at this point of the stream at byte 0, wanted a change or the end of the block
+            error: cannot decode message 'K': the message is not valid at this point of the stream at byte 0, wanted a change or the end of the block
+            error: cannot decode message 'r': the message is not valid at this point of the stream at byte 0, wanted a change or the end of the block
+            error: cannot decode message 'p': the message is not valid at this point of the stream at byte 0, wanted a change or the end of the block
             StreamStop
-            error: cannot decode message 'E': the message is out of place at byte 0, wanted a message outside of a block
+            error: cannot decode message 'E': the message is not valid at this point of the stream at byte 0, wanted a message outside of a block
         "#]],
     );
 }
@@ -201,7 +202,7 @@ fn an_error_inside_a_block_does_not_end_it() {
 }
 
 #[test]
-fn values_without_a_meaning_are_refused() {
+fn unknown_values_are_rejected() {
     check(
         "'Z'
          00
@@ -235,7 +236,7 @@ fn values_without_a_meaning_are_refused() {
 }
 
 #[test]
-fn counts_that_the_message_cannot_hold_are_refused() {
+fn counts_beyond_the_message_are_rejected() {
     check(
         "'T' 7FFFFFFF 00 00000001
          'T' FFFFFFFF 00
@@ -253,7 +254,7 @@ fn counts_that_the_message_cannot_hold_are_refused() {
 }
 
 #[test]
-fn nothing_may_follow_a_message() {
+fn trailing_bytes_are_rejected() {
     check(
         "'B' 0000000100000002 0000000000000003 00000004 00
          'I' 00004002 'N' 0000 'N' 0000
@@ -281,7 +282,7 @@ fn text_is_not_copied() {
     let Ok(Message::Insert(insert_message)) = Decoder::new().decode(&insert) else {
         panic!("not an insert")
     };
-    let Some(crate::Column::Text(text)) = insert_message.new.columns().next() else {
+    let Some(crate::tuple::Column::Text(text)) = insert_message.new.columns().next() else {
         panic!("no text")
     };
     assert!(

@@ -1,9 +1,9 @@
 //! Messages that begin and end transactions and blocks of them.
 
-use super::flags;
+use super::fields::flags;
 use crate::error::DecodeError;
+use crate::message::{Begin, Commit, Origin, Prepared, RollbackPrepared, StreamAbort, StreamStart};
 use crate::reader::Reader;
-use crate::{Begin, Commit, Origin, Prepared, RollbackPrepared, StreamAbort, StreamStart};
 
 pub(super) fn begin(reader: &mut Reader<'_>) -> Result<Begin, DecodeError> {
     Ok(Begin {
@@ -35,8 +35,8 @@ pub(super) fn stream_start(reader: &mut Reader<'_>) -> Result<StreamStart, Decod
     Ok(StreamStart { xid, first })
 }
 
-/// The last two fields are there when the session asked for `streaming 'parallel'`, which the message itself does
-/// not say: they are there when bytes are left.
+/// The last two fields are present when the session requested `streaming 'parallel'`, which the message does not say:
+/// they are present when bytes are left.
 pub(super) fn stream_abort(reader: &mut Reader<'_>) -> Result<StreamAbort, DecodeError> {
     let xid = reader.xid("the transaction")?;
     let subxid = reader.xid("the subtransaction")?;
@@ -78,7 +78,7 @@ pub(super) fn rollback_prepared<'a>(reader: &mut Reader<'a>) -> Result<RollbackP
     })
 }
 
-/// The protocol keeps a byte for flags of which none has a meaning yet.
+/// Reads the byte that the protocol reserves for flags, none of which has a meaning yet.
 fn no_flags(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     flags(reader, 0, "no flags").map(|_| ())
 }

@@ -1,7 +1,10 @@
-//! The pieces that messages are made of, as [`crate::reader::Reader`] reads them.
+//! Fields of messages, as [`crate::reader::Reader`] reads them.
 
+use crate::identity::{Oid, Xid};
+use crate::lsn::Lsn;
+use crate::timestamp::PgTimestamp;
+use crate::tuple::Column;
 use crate::wire;
-use crate::{Column, Lsn, Oid, PgTimestamp, Xid};
 
 pub(super) fn columns<'a>(columns: impl ExactSizeIterator<Item = Column<'a>>, out: &mut Vec<u8>) {
     count(columns.len(), out);

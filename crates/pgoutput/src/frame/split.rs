@@ -1,49 +1,49 @@
-//! Cuts what the socket has delivered into whole messages.
+//! Split of the bytes from the socket into whole messages.
 
 use crate::error::{DecodeError, Fault};
 use crate::reader::Reader;
 
-/// The longest message taken, 1 GiB: Postgres builds a message in one allocation, which it limits to just under that
-/// (`MaxAllocSize`). A longer one means that the stream was misread, and must not become an allocation here.
+/// Limit of the size of a message, 1 GiB: Postgres builds a message in one allocation, whose limit is just below that
+/// (`MaxAllocSize`). A longer message means that the stream was misread, and must not become an allocation here.
 pub const MESSAGE_BYTES_MAX: usize = 1 << 30;
 
 /// A message's tag and length.
 const HEADER_BYTES: usize = 5;
 
-/// The least a length can say: it counts itself.
+/// Smallest valid length: a length includes itself.
 const LENGTH_MIN: usize = 4;
 
-/// What a buffer holds, as [`whole_messages`] found it.
+/// Contents of a buffer, as found by [`whole_messages`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Whole {
-    /// Leading bytes that are whole `CopyData` messages: a [`FrameBlock`](crate::FrameBlock), when not 0.
+    /// Size of the whole `CopyData` messages at the beginning: a [`FrameBlock`](crate::FrameBlock), when not 0.
     pub copy_data_bytes: usize,
-    /// What follows them.
+    /// Contents after these messages.
     pub next: Next,
 }
 
-/// What follows the whole `CopyData` messages of a buffer.
+/// Contents after the whole `CopyData` messages of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Nothing, or a message that is not whole yet.
+    /// No message, or an incomplete one.
     NeedMore {
-        /// How many bytes the message has at least, counted from its tag: exact once its length has arrived. More
-        /// than the buffer holds of it.
+        /// Smallest size of the message, counted from its tag; exact once its length has arrived. Larger than the
+        /// bytes of it in the buffer.
         total_bytes: usize,
     },
     /// A whole message that is not `CopyData`: an error, a notice, the end of the copy.
     Other {
-        /// Which one, by its first byte.
+        /// First byte of the message.
         tag: u8,
-        /// Its size, tag and length included.
+        /// Size of the message, tag and length included.
         message_bytes: usize,
     },
 }
 
 /// Finds the whole `CopyData` messages at the beginning of `buffer`, by their headers only.
 ///
-/// It stops at the first message that is cut short or is not `CopyData`. Called again with the bytes after those it
-/// reported, and whatever has arrived since, it goes on where it stopped: no header of a whole message is read twice.
+/// The search stops at the first message that is incomplete or is not `CopyData`. A later call with the bytes after
+/// the reported ones and the bytes that have arrived since resumes there: no header of a whole message is read twice.
 ///
 /// # Errors
 /// A length is less than 4 or makes the message longer than [`MESSAGE_BYTES_MAX`]: the stream cannot be followed any further.
@@ -74,7 +74,7 @@ pub fn whole_messages(buffer: &[u8]) -> Result<Whole, DecodeError> {
     }
 }
 
-/// Takes the first message, which is to be a whole `CopyData`, from `rest`: its payload.
+/// Takes the first message from `rest`, which has to be a whole `CopyData`, and returns its payload.
 pub(super) fn copy_data_payload<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
     let mut reader = Reader::new(rest);
     let tag = reader.u8("a message's tag")?;
@@ -89,7 +89,7 @@ pub(super) fn copy_data_payload<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Dec
     Ok(payload)
 }
 
-/// The size of the message that begins here, once its header has arrived; at least [`HEADER_BYTES`].
+/// Size of the message at the beginning, once its header has arrived; at least [`HEADER_BYTES`].
 #[inline]
 fn message_bytes(message: &[u8]) -> Result<Option<usize>, DecodeError> {
     if message.len() < HEADER_BYTES {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_not_whole_says_how_much_it_needs() {
+    fn an_incomplete_message_reports_its_size() {
         check(b"", &expect!["0 bytes, then NeedMore { total_bytes: 5 }"]);
         check(b"d\0\0\0", &expect!["0 bytes, then NeedMore { total_bytes: 5 }"]);
         check(
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_that_cannot_be_ends_the_stream() {
+    fn an_invalid_length_is_an_error() {
         check(
             b"d\0\0\0\x03",
             &expect![

@@ -1,30 +1,30 @@
-//! What the bytes that a socket has delivered begin with.
+//! First message of the bytes that a socket has delivered.
 
 use bytes::{Buf, BytesMut};
 use walcast_pgoutput::frame::{Next, whole_messages};
 use walcast_pgoutput::{DecodeError, FrameBlock};
 
-use super::BackendMessage;
+use super::message::BackendMessage;
 
-/// The beginning of what has arrived.
+/// First message of the received bytes.
 #[derive(Clone, Debug)]
 pub(crate) enum Arrived {
-    /// Whole `CopyData` messages, as many as there are.
+    /// All complete `CopyData` messages at the beginning.
     Frames(FrameBlock),
     /// One message of another kind.
     Message(BackendMessage),
-    /// A message that is not whole yet.
+    /// An incomplete message.
     NeedMore {
-        /// How many bytes it has at least; more than have arrived of it.
+        /// Least number of bytes of the message, which is more than have arrived.
         total_bytes: usize,
     },
 }
 
 impl Arrived {
-    /// Takes it from `buffer`, which keeps what follows it, and all of a message that is not whole.
+    /// Takes the first message from `buffer`, which keeps the bytes after it. An incomplete message stays in the buffer.
     ///
     /// # Errors
-    /// The server sent what is no message: nothing after it can be understood.
+    /// The bytes are no message: the bytes after them cannot be parsed either.
     pub(crate) fn take(buffer: &mut BytesMut) -> Result<Self, DecodeError> {
         let whole = whole_messages(buffer)?;
         if whole.copy_data_bytes > 0 {

@@ -1,121 +1,122 @@
-//! Whether the slot survives a failover, as far as the primary can tell.
+//! Preconditions for the slot to survive a failover, as far as they can be checked on the primary.
 //!
 //! See <https://www.postgresql.org/docs/current/logicaldecoding-explanation.html#LOGICALDECODING-REPLICATION-SLOTS-SYNCHRONIZATION>.
 
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
-use walcast_delivery::Survey;
 use walcast_delivery::sql::literal;
+use walcast_delivery::{ConnectorSetting, Fix, Precondition, SourceState};
 
-use super::preconditions::Precondition;
 use super::query::{one, rows, value};
 use crate::config::{Failover, PostgresConfig};
+use crate::connect::Client;
 use crate::error::PostgresError;
 
-/// Slots can be failover slots from here on.
+/// First version with failover slots.
 pub(crate) const FAILOVER_SLOTS_SINCE: u32 = 170_000;
 
-const DOING: &str = "checking what a failover needs";
+const DOING: &str = "checking the preconditions of a failover";
 
-/// What is checked of the slot.
+/// Name of the precondition on the slot.
 const SLOT: &str = "failover";
 
-/// A standby that has a slot on this server.
+/// Standby with a physical slot on this server.
 struct Standby {
     slot: String,
     is_active: bool,
-    /// It tells what its own queries still need.
+    /// Whether the standby sends `hot_standby_feedback`.
     feeds_back: bool,
-    /// It tells what logical slots of its own still need: it has copies of ours, or others.
+    /// Whether the standby reports a catalog horizon of logical slots of its own: copies of our slot, or others.
     has_logical_slots: bool,
 }
 
-/// What a line says.
-struct Line {
+/// Result of one check.
+struct Check {
     name: &'static str,
     holds: bool,
     found: String,
-    fix: String,
+    fix: Fix,
 }
 
-/// Whether a slot is a failover slot (17 and later); one that does not exist is none.
+/// Whether a slot is a failover slot (17 and later); a slot that does not exist is none.
 pub(crate) async fn is_failover_slot(client: &Client, slot: &str) -> Result<bool, PostgresError> {
     let sql = "SELECT coalesce((SELECT failover FROM pg_replication_slots WHERE slot_name = $1), false)";
-    let row = one(client, "looking at the slot", sql, &[(&slot, Type::TEXT)]).await?;
-    value("looking at the slot", &row, 0)
+    let row = one(client, "reading the slot", sql, &[(&slot, Type::TEXT)]).await?;
+    value("reading the slot", &row, 0)
 }
 
-/// What a failover needs, one line each. Where it is demanded (`failover = true`), what is missing fails; otherwise the lines
-/// only tell it, and nothing is told where there is no standby.
+/// Checks of the preconditions of a failover. Where failover is demanded, a missing precondition fails; otherwise it is only
+/// advised, and nothing is checked without a standby.
 pub(crate) async fn failover(
     client: &Client,
     config: &PostgresConfig,
-    survey: &Survey,
+    source_state: &SourceState,
 ) -> Result<Vec<Precondition>, PostgresError> {
     let demanded = match config.failover {
         Failover::Never => return Ok(Vec::new()),
         Failover::Auto => false,
         Failover::Always => true,
     };
-    if survey.server_version < FAILOVER_SLOTS_SINCE {
-        return Ok(vec![told(demanded, too_old(survey.server_version))]);
+    if source_state.server_version < FAILOVER_SLOTS_SINCE {
+        return Ok(vec![precondition(demanded, too_old(source_state.server_version))]);
     }
     let is_failover = is_failover_slot(client, &config.slot).await?;
-    let mut found = vec![told(demanded, slot(config, survey, is_failover))];
+    let mut found = vec![precondition(demanded, slot(config, source_state, is_failover))];
     let standbys = standbys(client).await?;
     if demanded || !standbys.is_empty() {
-        let lines = [
+        let checks = [
             physical_slot(&standbys),
             synchronized(client, &standbys).await?,
             feedback(&standbys),
-            synchronisation(client, &config.slot, &standbys).await?,
+            synchronization(client, &config.slot, &standbys).await?,
         ];
-        found.extend(lines.map(|line| told(demanded, line)));
+        found.extend(checks.map(|check| precondition(demanded, check)));
     }
     Ok(found)
 }
 
-fn told(demanded: bool, line: Line) -> Precondition {
-    let Line {
+fn precondition(demanded: bool, check: Check) -> Precondition {
+    let Check {
         name,
         holds,
         found,
         fix,
-    } = line;
+    } = check;
     if holds {
-        Precondition::ok(name, found)
+        Precondition::holds(name, found)
     } else if demanded {
         Precondition::failed(name, found, fix)
     } else {
-        Precondition::ok(name, format!("{found}; to survive a failover: {fix}"))
+        Precondition::advised(name, found, Fix::from("to survive a failover: ").then(fix))
     }
 }
 
-fn too_old(server_version: u32) -> Line {
-    Line {
+fn too_old(server_version: u32) -> Check {
+    Check {
         name: SLOT,
         holds: false,
         found: format!(
-            "version {server_version} knows no failover slots: after a failover the slot is gone, and the connector halts"
+            "version {server_version} has no failover slots: after a failover the slot is missing, and the connector halts"
         ),
-        fix: "upgrade the server to 17 or later".to_owned(),
+        fix: Fix::from("upgrade the server to 17 or later"),
     }
 }
 
-/// A slot that is none is altered at the next start where that is demanded.
-fn slot(config: &PostgresConfig, survey: &Survey, is_failover: bool) -> Line {
+/// Checks the slot. Where failover is demanded, the next start turns the slot into a failover slot.
+fn slot(config: &PostgresConfig, source_state: &SourceState, is_failover: bool) -> Check {
     let is_demanded = config.failover == Failover::Always;
-    let found = match (&survey.slot, is_failover) {
+    let found = match (&source_state.slot, is_failover) {
         (None, _) => "the slot will be created as a failover slot",
         (Some(_), true) => "the slot is a failover slot",
         (Some(_), false) if is_demanded => "the slot is made a failover slot at the next start",
         (Some(_), false) => "the slot is no failover slot: a promoted standby does not have it",
     };
-    Line {
+    Check {
         name: SLOT,
-        holds: survey.slot.is_none() || is_failover || is_demanded,
+        holds: source_state.slot.is_none() || is_failover || is_demanded,
         found: found.to_owned(),
-        fix: "set failover = true in [postgres] and start the connector anew, which alters it".to_owned(),
+        fix: Fix::from("set ")
+            .setting(ConnectorSetting::Failover)
+            .text(" = true and restart the connector, which alters the slot"),
     }
 }
 
@@ -134,10 +135,10 @@ async fn standbys(client: &Client) -> Result<Vec<Standby>, PostgresError> {
     found.iter().map(standby).collect()
 }
 
-/// Slots are copied only to a standby that has a slot of its own here.
-fn physical_slot(standbys: &[Standby]) -> Line {
+/// Checks for an active physical slot: slots are synchronized only to a standby that has one.
+fn physical_slot(standbys: &[Standby]) -> Check {
     let active = standbys.iter().find(|standby| standby.is_active);
-    Line {
+    Check {
         name: "failover: primary_slot_name",
         holds: active.is_some(),
         found: match active {
@@ -145,15 +146,15 @@ fn physical_slot(standbys: &[Standby]) -> Line {
             None => "no standby streams from a physical slot of this server".to_owned(),
         },
         fix: match standbys.first() {
-            Some(standby) => format!("set primary_slot_name = {} on the standby", literal(&standby.slot)),
+            Some(standby) => format!("set primary_slot_name = {} on the standby", literal(&standby.slot)).into(),
             None => "SELECT pg_create_physical_replication_slot('standby_1'), and set primary_slot_name = 'standby_1' on the standby"
-                .to_owned(),
+                .into(),
         },
     }
 }
 
-/// Without it the connector can deliver what the standby never gets.
-async fn synchronized(client: &Client, standbys: &[Standby]) -> Result<Line, PostgresError> {
+/// Checks `synchronized_standby_slots`, without which the connector can deliver changes that the standby never receives.
+async fn synchronized(client: &Client, standbys: &[Standby]) -> Result<Check, PostgresError> {
     let row = one(
         client,
         DOING,
@@ -175,63 +176,66 @@ async fn synchronized(client: &Client, standbys: &[Standby]) -> Result<Line, Pos
         ),
         Some(name) => (
             false,
-            format!("names {name}, from which no standby streams: nothing is delivered until one does"),
+            format!("names {name}, from which no standby streams: no change is delivered until one does"),
         ),
-        None => (true, format!("nothing is delivered before {setting} has it")),
+        None => (true, format!("no change is delivered before {setting} has it")),
     };
     let active = standbys.iter().find(|standby| standby.is_active);
     let name = active
         .or(standbys.first())
         .map_or("standby_1", |standby| &standby.slot);
-    Ok(Line {
+    Ok(Check {
         name: "failover: synchronized_standby_slots",
         holds,
         found,
         fix: format!(
             "ALTER SYSTEM SET synchronized_standby_slots = {}; SELECT pg_reload_conf()",
             literal(name)
-        ),
+        )
+        .into(),
     })
 }
 
-/// Without it the rows that the copies of our slot need are vacuumed, and the copies are invalidated.
-fn feedback(standbys: &[Standby]) -> Line {
+/// Checks `hot_standby_feedback`, without which VACUUM removes rows that the slot's copies need, and the copies are invalidated.
+fn feedback(standbys: &[Standby]) -> Check {
     let feeds_back = standbys
         .iter()
         .any(|standby| standby.is_active && standby.feeds_back);
-    Line {
+    Check {
         name: "failover: hot_standby_feedback",
         holds: feeds_back,
         found: if feeds_back {
-            "the standby tells what it still needs"
+            "a standby sends feedback"
         } else {
-            "no standby tells what it still needs"
+            "no standby sends feedback"
         }
         .to_owned(),
-        fix: "set hot_standby_feedback = on on the standby".to_owned(),
+        fix: Fix::from("set hot_standby_feedback = on on the standby"),
     }
 }
 
-/// The worker's connection shows, unless `primary_conninfo` names it otherwise; what it holds back shows once it has copied.
-async fn synchronisation(client: &Client, slot: &str, standbys: &[Standby]) -> Result<Line, PostgresError> {
+/// Checks for slot synchronization, by the connection of the worker, unless `primary_conninfo` renames it, or by the catalog
+/// horizon of copied slots.
+async fn synchronization(client: &Client, slot: &str, standbys: &[Standby]) -> Result<Check, PostgresError> {
     let sql = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE '%slotsync worker')";
     let has_worker: bool = value(DOING, &one(client, DOING, sql, &[]).await?, 0)?;
     let has_copies = standbys
         .iter()
         .any(|standby| standby.is_active && standby.has_logical_slots);
-    Ok(Line {
+    Ok(Check {
         name: "failover: sync_replication_slots",
         holds: has_worker || has_copies,
         found: match (has_worker, has_copies) {
-            (true, _) => "a standby copies slots all the time",
-            (false, true) => "a standby holds logical slots",
-            (false, false) => "no standby is seen to copy slots",
+            (true, _) => "a standby synchronizes slots continuously",
+            (false, true) => "a standby has logical slots",
+            (false, false) => "no standby is seen to synchronize slots",
         }
         .to_owned(),
         fix: format!(
             "set sync_replication_slots = on on the standby, with a dbname in its primary_conninfo; there, \
              SELECT synced, temporary FROM pg_replication_slots WHERE slot_name = {} must give true and false",
             literal(slot)
-        ),
+        )
+        .into(),
     })
 }

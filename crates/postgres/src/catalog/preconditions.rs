@@ -1,107 +1,55 @@
-//! Everything that has to hold before changes can be captured, one line each, with what to do when it does not.
+//! Preconditions of capturing changes that the catalog shows, each with its fix.
 
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use walcast_delivery::sql::{self, identifier, literal};
-use walcast_delivery::{Persistence, Survey};
+use walcast_delivery::{
+    CapturedTable, ConnectorSetting, Fix, Persistence, Precondition, SourceState, WalStatus,
+};
 use walcast_mapper::TableName;
 use walcast_pgoutput::ReplicaIdentity;
 
 use super::failover::failover;
+use super::headroom::headroom;
+use super::leadership::{LockHolder, lock_holder};
+use super::privileges::privileges;
 use super::query::{one, rows, value};
 use super::readable::unreadable;
-use super::room::room;
 use crate::config::PostgresConfig;
+use crate::connect::Client;
 use crate::error::PostgresError;
 
 const DOING: &str = "checking preconditions";
 
-/// The name of the precondition that the role may replicate.
+/// Name of the precondition that the role may replicate.
 pub(crate) const ROLE: &str = "role";
 
-/// One thing that has to hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Precondition {
-    /// What is checked, such as `wal_level`.
-    pub name: String,
-    /// Whether it holds.
-    pub outcome: Outcome,
-}
-
-/// Whether a precondition holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It does; the detail says what was found.
-    Ok(String),
-    /// It does not.
-    Failed {
-        /// What was found.
-        why: String,
-        /// What to do: a statement or a setting.
-        fix: String,
-    },
-}
-
-impl Outcome {
-    /// What was found, on one line.
-    #[must_use]
-    pub fn found(&self) -> &str {
-        match self {
-            Outcome::Ok(found) => found,
-            Outcome::Failed { why, .. } => why,
-        }
-    }
-}
-
-impl Precondition {
-    pub(crate) fn ok(name: impl Into<String>, found: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            outcome: Outcome::Ok(found.into()),
-        }
-    }
-
-    pub(crate) fn failed(name: impl Into<String>, why: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            outcome: Outcome::Failed {
-                why: why.into(),
-                fix: fix.into(),
-            },
-        }
-    }
-
-    /// Whether it holds.
-    #[must_use]
-    pub fn holds(&self) -> bool {
-        matches!(self.outcome, Outcome::Ok(_))
-    }
-}
-
-/// Checks all that the catalog can tell.
+/// Checks every precondition that the catalog shows.
 pub(crate) async fn preconditions(
     client: &Client,
     config: &PostgresConfig,
-    survey: &Survey,
+    source_state: &SourceState,
 ) -> Result<Vec<Precondition>, PostgresError> {
-    let mut found = server(client, config, survey).await?;
-    found.push(slot(config, survey));
-    found.extend(room(client, survey.server_version, config).await?);
-    found.extend(failover(client, config, survey).await?);
-    found.push(publication(client, config, survey).await?);
-    found.extend(tables(survey));
-    found.extend(readable(client, config, survey).await?);
+    let mut found = server(client, config, source_state).await?;
+    found.extend(encoding(client).await?);
+    found.extend(privileges(client, config, source_state).await?);
+    found.push(leadership_lock(client, config).await?);
+    found.push(slot(config, source_state));
+    found.extend(headroom(client, source_state.server_version, config).await?);
+    found.extend(failover(client, config, source_state).await?);
+    found.push(publication(client, config, source_state).await?);
+    found.extend(tables(source_state));
+    found.extend(existing_rows(client, config, source_state).await?);
     Ok(found)
 }
 
-/// Whether the rows that are in the tables can be read; nothing where none are to be.
-pub(crate) async fn readable(
+/// Whether the existing rows of the captured tables can be read; `None` when none are to be read.
+pub(crate) async fn existing_rows(
     client: &Client,
     config: &PostgresConfig,
-    survey: &Survey,
+    source_state: &SourceState,
 ) -> Result<Option<Precondition>, PostgresError> {
     const NAME: &str = "existing rows";
-    let read = survey
+    let read = source_state
         .captured
         .iter()
         .filter(|table| config.may_read(&table.name));
@@ -109,22 +57,23 @@ pub(crate) async fn readable(
     if oids.is_empty() {
         return Ok(None);
     }
-    Ok(Some(match unreadable(client, &oids).await? {
-        None => Precondition::ok(NAME, format!("of {} tables can be read", oids.len())),
-        Some((unreadable, role)) => {
-            let tables = unreadable.join(", ");
-            let grant = format!("GRANT SELECT ON {tables} TO {role}");
-            let why = format!("of {} tables cannot be read: {tables}", unreadable.len());
-            Precondition::failed(
-                NAME,
-                why,
-                format!("{grant}; or set mode = \"never\" in [snapshot]"),
-            )
-        }
+    Ok(Some(match unreadable(client, config, &oids).await? {
+        None => Precondition::holds(NAME, format!("of {} tables can be read", oids.len())),
+        Some(found) => Precondition::failed(
+            NAME,
+            format!(
+                "of {} tables cannot be read: {}",
+                found.tables.len(),
+                found.tables.join(", ")
+            ),
+            Fix::from(format!("{}; or set ", found.remedies.join("; ")))
+                .setting(ConnectorSetting::SnapshotMode)
+                .text(" to \"never\""),
+        ),
     }))
 }
 
-/// What the role may do and what the server has left.
+/// Privileges of the role, and free resources of the server.
 const SERVER: &str = "
 SELECT r.rolname::text,
        r.rolsuper OR r.rolreplication OR coalesce((SELECT pg_has_role(current_user, m.oid, 'member')
@@ -137,7 +86,7 @@ FROM pg_roles r WHERE r.rolname = current_user";
 async fn server(
     client: &Client,
     config: &PostgresConfig,
-    survey: &Survey,
+    source_state: &SourceState,
 ) -> Result<Vec<Precondition>, PostgresError> {
     let row = one(client, DOING, SERVER, &[]).await?;
     let role: String = value(DOING, &row, 0)?;
@@ -146,17 +95,17 @@ async fn server(
     let (senders_max, senders): (i64, i64) = (value(DOING, &row, 5)?, value(DOING, &row, 6)?);
     let check = |name: &str, holds: bool, found: String, fix: String| {
         if holds {
-            Precondition::ok(name, found)
+            Precondition::holds(name, found)
         } else {
             Precondition::failed(name, found, fix)
         }
     };
     let mut all = vec![
-        Precondition::ok("server version", survey.server_version.to_string()),
+        Precondition::holds("server version", source_state.server_version.to_string()),
         check(
             "wal_level",
-            survey.wal_level == "logical",
-            format!("wal_level is {}", survey.wal_level),
+            source_state.wal_level == "logical",
+            format!("wal_level is {}", source_state.wal_level),
             "ALTER SYSTEM SET wal_level = logical, and restart the server".to_owned(),
         ),
         check(
@@ -172,7 +121,7 @@ async fn server(
             ),
         ),
     ];
-    if survey.slot.is_none() {
+    if source_state.slot.is_none() {
         all.push(check(
             "max_replication_slots",
             slots < slots_max,
@@ -183,7 +132,11 @@ async fn server(
             ),
         ));
     }
-    if survey.slot.as_ref().is_none_or(|slot| slot.active_pid.is_none()) {
+    if source_state
+        .slot
+        .as_ref()
+        .is_none_or(|slot| slot.active_pid.is_none())
+    {
         all.push(check(
             "max_wal_senders",
             senders < senders_max,
@@ -194,18 +147,18 @@ async fn server(
             ),
         ));
     }
-    if survey.publication.is_none() {
+    if source_state.publication.is_none() {
         all.push(check(
             "privilege to create the publication",
             may_create,
             format!(
                 "role {role} {} create in database {}",
                 if may_create { "may" } else { "may not" },
-                survey.database
+                source_state.database
             ),
             format!(
                 "GRANT CREATE ON DATABASE {} TO {}, or create publication {} as its owner",
-                identifier(&survey.database),
+                identifier(&source_state.database),
                 identifier(&role),
                 identifier(&config.publication),
             ),
@@ -214,19 +167,48 @@ async fn server(
     Ok(all)
 }
 
-fn slot(config: &PostgresConfig, survey: &Survey) -> Precondition {
+/// Checks the database's encoding. A database with SQL_ASCII stores bytes that are no text. All changes are sent as UTF-8, so the
+/// server itself ends the stream at the first such value, and no dead letter rule can skip it.
+async fn encoding(client: &Client) -> Result<Option<Precondition>, PostgresError> {
+    let row = one(client, DOING, "SELECT current_setting('server_encoding')", &[]).await?;
+    let encoding: String = value(DOING, &row, 0)?;
+    Ok((encoding == "SQL_ASCII").then(|| {
+        Precondition::warned(
+            "server encoding",
+            "the database has the encoding SQL_ASCII: a value that is not UTF-8 ends the stream for good (SQLSTATE 22021)",
+            "copy the database into one with ENCODING 'UTF8' (pg_dump -E, CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8')",
+        )
+    }))
+}
+
+/// Whether an instance can acquire leadership: any role that may connect can hold the lock.
+async fn leadership_lock(client: &Client, config: &PostgresConfig) -> Result<Precondition, PostgresError> {
+    const NAME: &str = "leadership lock";
+    Ok(match lock_holder(client, &config.name).await? {
+        LockHolder::Free => Precondition::holds(NAME, "is free"),
+        LockHolder::Instance { pid } => Precondition::holds(
+            NAME,
+            format!("is held by an instance of this connector (process {pid})"),
+        ),
+        LockHolder::Foreign(holder) => Precondition::failed(NAME, holder.to_string(), holder.remedy()),
+    })
+}
+
+fn slot(config: &PostgresConfig, source_state: &SourceState) -> Precondition {
     let name = format!("slot {}", config.slot);
     let drop_it = format!("SELECT pg_drop_replication_slot({})", literal(&config.slot));
-    let Some(slot) = &survey.slot else {
-        return Precondition::ok(name, "does not exist yet");
+    let Some(slot) = &source_state.slot else {
+        return Precondition::holds(name, "does not exist yet");
     };
     let why = match (slot.plugin.as_deref(), &slot.database, &slot.invalidation_reason) {
         (None, _, _) => "is a physical slot".to_owned(),
         (Some(plugin), _, _) if plugin != "pgoutput" => format!("uses plugin {plugin} instead of pgoutput"),
-        (_, Some(database), _) if *database != survey.database => format!("belongs to database {database}"),
+        (_, Some(database), _) if *database != source_state.database => {
+            format!("belongs to database {database}")
+        }
         (_, _, Some(reason)) => format!("was invalidated: {reason}"),
-        _ if slot.restart_lsn.is_none() || slot.wal_status == Some(walcast_delivery::WalStatus::Lost) => {
-            "has lost the log it needs".to_owned()
+        _ if slot.restart_lsn.is_none() || slot.wal_status == Some(WalStatus::Lost) => {
+            "has lost the WAL that it needs".to_owned()
         }
         _ if slot.temporary => "is temporary".to_owned(),
         _ => {
@@ -235,33 +217,31 @@ fn slot(config: &PostgresConfig, survey: &Survey) -> Precondition {
             } else {
                 "not active"
             };
-            return Precondition::ok(
+            return Precondition::holds(
                 name,
-                format!("exists, {state}, holds back {} bytes", slot.retained_bytes),
+                format!("exists, {state}, retains {} bytes of WAL", slot.retained_bytes),
             );
         }
     };
     Precondition::failed(
         name,
         why,
-        format!("{drop_it}, or configure another [postgres] slot"),
+        Fix::from(format!("{drop_it}, or configure another ")).setting(ConnectorSetting::Slot),
     )
 }
 
 async fn publication(
     client: &Client,
     config: &PostgresConfig,
-    survey: &Survey,
+    source_state: &SourceState,
 ) -> Result<Precondition, PostgresError> {
     let name = format!("publication {}", config.publication);
-    let Some(publication) = &survey.publication else {
-        return missing_publication(client, config, name, survey).await;
+    let Some(publication) = &source_state.publication else {
+        return missing_publication(client, config, name, source_state).await;
     };
-    let missing: Vec<&TableName> = survey
-        .captured
-        .iter()
+    let missing: Vec<&TableName> = publishable(source_state)
         .map(|table| &table.name)
-        .filter(|table| !publication.tables.contains(table))
+        .filter(|table| !source_state.publishes(table))
         .collect();
     Ok(if let Some(operations) = join(publication.unpublished.iter()) {
         Precondition::failed(
@@ -276,18 +256,29 @@ async fn publication(
             sql::add_to_publication(&config.publication, missing),
         )
     } else {
-        Precondition::ok(name, format!("exists with {} tables", publication.tables.len()))
+        Precondition::holds(name, format!("exists with {} tables", publication.tables.len()))
     })
 }
 
-/// A publication can be created only by the owner of its tables.
+/// Tables that a statement may add to a publication: of any other table the server would then reject updates, or nothing would
+/// arrive.
+fn publishable(source_state: &SourceState) -> impl Iterator<Item = &CapturedTable> {
+    source_state
+        .captured
+        .iter()
+        .filter(|table| table.is_publishable())
+}
+
+/// Checks whether a missing publication can be created, which requires ownership of its tables.
 async fn missing_publication(
     client: &Client,
     config: &PostgresConfig,
     name: String,
-    survey: &Survey,
+    source_state: &SourceState,
 ) -> Result<Precondition, PostgresError> {
-    let oids: Vec<u32> = survey.captured.iter().map(|table| table.oid.as_u32()).collect();
+    let oids: Vec<u32> = publishable(source_state)
+        .map(|table| table.oid.as_u32())
+        .collect();
     let sql = "SELECT c.oid::regclass::text FROM pg_class c WHERE c.oid = ANY ($1) \
                AND NOT pg_has_role(current_user, c.relowner, 'usage') ORDER BY 1";
     let mut foreign: Vec<String> = Vec::new();
@@ -295,40 +286,67 @@ async fn missing_publication(
         foreign.push(value(DOING, &row, 0)?);
     }
     Ok(match join(foreign.iter()) {
-        None => Precondition::ok(name, "does not exist yet"),
+        None => Precondition::holds(name, "does not exist yet"),
         Some(tables) => Precondition::failed(
             name,
             format!("does not exist, and cannot be created by this role, which does not own {tables}"),
             sql::create_publication(
                 &config.publication,
-                survey.captured.iter().map(|table| &table.name),
-                survey.server_version,
+                publishable(source_state).map(|table| &table.name),
+                source_state.server_version,
                 config.partitions,
             ),
         ),
     })
 }
 
-fn tables(survey: &Survey) -> Vec<Precondition> {
-    let missing = survey.unmatched_patterns.iter().map(|pattern| {
+fn tables(source_state: &SourceState) -> Vec<Precondition> {
+    let missing = source_state.unmatched_patterns.iter().map(|pattern| {
         Precondition::failed(
             format!("tables {pattern}"),
             "no table matches",
-            "correct the pattern in [postgres] tables, or create the table first",
+            Fix::from("correct the pattern in ")
+                .setting(ConnectorSetting::Tables)
+                .text(", or create the table first"),
         )
     });
-    let captured = survey.captured.iter().map(|table| {
+    let captured = source_state.captured.iter().map(|table| {
         let (name, quoted) = (format!("table {}", table.name), sql::table(&table.name));
+        let is_published = source_state.publishes(&table.name);
+        // A start leaves out a table that a pattern selects along with others.
+        let fault = |found: &str, fix: String| {
+            if is_published || !table.is_named {
+                let found = if is_published {
+                    found.to_owned()
+                } else {
+                    format!("is left out: it {found}")
+                };
+                Precondition::warned(name.clone(), found, fix)
+            } else {
+                Precondition::failed(name.clone(), found, fix)
+            }
+        };
         if table.persistence != Persistence::Permanent {
-            let fix = format!("ALTER TABLE {quoted} SET LOGGED, or exclude it");
-            Precondition::failed(name, "is unlogged, so its changes are not in the log", fix)
+            fault(
+                "is unlogged, so its changes are not in the WAL",
+                format!("ALTER TABLE {quoted} SET LOGGED, or exclude it"),
+            )
+        } else if !table.identifies_rows && table.identity_is_generated {
+            fault(
+                "has a generated column in its replica identity: once published, its updates and deletes fail in the application",
+                format!(
+                    "publish generated columns (WITH (publish_generated_columns = stored)), or ALTER TABLE {quoted} REPLICA IDENTITY USING INDEX \
+                     of another unique index, or exclude it"
+                ),
+            )
         } else if !table.identifies_rows {
-            let fix =
-                format!("add a primary key, or ALTER TABLE {quoted} REPLICA IDENTITY FULL, or exclude it");
-            Precondition::failed(
-                name,
-                "has no replica identity: once published, its updates and deletes fail in the application",
-                fix,
+            fault(
+                if is_published {
+                    "has no replica identity: its updates and deletes fail in the application"
+                } else {
+                    "has no replica identity: once published, its updates and deletes fail in the application"
+                },
+                format!("add a primary key, or ALTER TABLE {quoted} REPLICA IDENTITY FULL, or exclude it"),
             )
         } else {
             let identity = match table.replica_identity {
@@ -337,7 +355,7 @@ fn tables(survey: &Survey) -> Vec<Precondition> {
                 ReplicaIdentity::Index => "a unique index",
                 ReplicaIdentity::Nothing => "nothing",
             };
-            Precondition::ok(name, format!("rows are identified by {identity}"))
+            Precondition::holds(name, format!("rows are identified by {identity}"))
         }
     });
     missing.chain(captured).collect()

@@ -1,26 +1,31 @@
-//! The publication: what it lets through.
+//! The publication: its tables, operations and restrictions.
 
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use walcast_delivery::PublicationState;
 use walcast_delivery::sql::PARTITION_ROOTS_SINCE;
 use walcast_mapper::TableName;
 
 use super::query::{one, row, rows, value};
+use crate::connect::Client;
 use crate::error::PostgresError;
 
-const DOING: &str = "looking at the publication";
+const DOING: &str = "reading the publication";
 
-/// Row filters and column lists exist from here on.
+/// First version with row filters and column lists.
 pub(super) const RESTRICTIONS_SINCE: u32 = 150_000;
 
-/// A publication, and whether it sends changes of partitions as those of the root.
+/// First version with `publish_generated_columns`.
+const GENERATED_COLUMNS_SINCE: u32 = 180_000;
+
+/// Publication, and whether it publishes changes of partitions as changes of the root (`publish_via_partition_root`).
 pub(crate) struct Publication {
     pub(crate) state: PublicationState,
     pub(crate) via_partition_root: bool,
+    /// Whether stored generated columns are published (`publish_generated_columns`).
+    pub(crate) publishes_generated: bool,
 }
 
-/// Asks for a publication by name.
+/// State of a publication by its name.
 pub(crate) async fn publication(
     client: &Client,
     server_version: u32,
@@ -31,8 +36,13 @@ pub(crate) async fn publication(
     } else {
         "false"
     };
+    let generated = if server_version >= GENERATED_COLUMNS_SINCE {
+        "pubgencols = 's'"
+    } else {
+        "false"
+    };
     let sql = format!(
-        "SELECT puballtables, pubinsert, pubupdate, pubdelete, pubtruncate, {via_root} \
+        "SELECT puballtables, pubinsert, pubupdate, pubdelete, pubtruncate, {via_root}, {generated} \
          FROM pg_publication WHERE pubname = $1"
     );
     let Some(row) = row(client, DOING, &sql, &[(&name, Type::TEXT)]).await? else {
@@ -61,6 +71,7 @@ pub(crate) async fn publication(
             },
         },
         via_partition_root: value(DOING, &row, 5)?,
+        publishes_generated: value(DOING, &row, 6)?,
     }))
 }
 
@@ -76,7 +87,7 @@ async fn names(client: &Client, sql: &str, publication: &str) -> Result<Vec<Tabl
     Ok(names)
 }
 
-/// Publications named `prefix` and the number of a session that is gone.
+/// Publications whose name is `prefix` and the process ID of a session that has ended.
 pub(crate) async fn leftover_publications(
     client: &Client,
     prefix: &str,
@@ -89,7 +100,7 @@ pub(crate) async fn leftover_publications(
     rows.iter().map(|row| value(DOING, row, 0)).collect()
 }
 
-/// The server's process for this session, by which others can see whether it is still there.
+/// Process ID of this session's backend, by which other sessions can see whether it still runs.
 pub(crate) async fn backend_pid(client: &Client) -> Result<i32, PostgresError> {
     let row = one(client, DOING, "SELECT pg_backend_pid()", &[]).await?;
     value(DOING, &row, 0)

@@ -1,26 +1,26 @@
-//! How a question is asked.
+//! Helpers for queries.
 
+use tokio_postgres::Row;
 use tokio_postgres::types::{FromSqlOwned, ToSql, Type};
-use tokio_postgres::{Client, Row};
 use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity};
 
+use crate::connect::Client;
 use crate::error::PostgresError;
 
-/// A parameter and its type, so that no extra round trip asks the server for it.
+/// Parameter and its type, which saves the round trip that would ask the server for the type.
 pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
-/// All rows of an answer.
+/// All rows of a result.
 pub(super) async fn rows(
     client: &Client,
     doing: &'static str,
     sql: &str,
     parameters: &[Parameter<'_>],
 ) -> Result<Vec<Row>, PostgresError> {
-    let answer = client.query_typed(sql, parameters).await;
-    answer.map_err(|error| PostgresError::of_query(doing, error))
+    client.answered(doing, client.query_typed(sql, parameters)).await
 }
 
-/// The one row of an answer, if there is one.
+/// First row of a result, if there is one.
 pub(super) async fn row(
     client: &Client,
     doing: &'static str,
@@ -30,7 +30,7 @@ pub(super) async fn row(
     Ok(rows(client, doing, sql, parameters).await?.into_iter().next())
 }
 
-/// The one row of an answer that always has one.
+/// Row of a result that always has one.
 pub(super) async fn one(
     client: &Client,
     doing: &'static str,
@@ -41,13 +41,12 @@ pub(super) async fn one(
     row.ok_or_else(|| unexpected(doing, "no row"))
 }
 
-/// Runs a statement that gives nothing.
+/// Executes a statement without a result.
 pub(crate) async fn execute(client: &Client, doing: &'static str, sql: &str) -> Result<(), PostgresError> {
-    let answer = client.batch_execute(sql).await;
-    answer.map_err(|error| PostgresError::of_query(doing, error))
+    client.answered(doing, client.batch_execute(sql)).await
 }
 
-/// A column's value.
+/// Value of a column.
 pub(super) fn value<T: FromSqlOwned>(
     doing: &'static str,
     row: &Row,
@@ -57,19 +56,19 @@ pub(super) fn value<T: FromSqlOwned>(
         .map_err(|error| PostgresError::of_query(doing, error))
 }
 
-/// A position that was asked for as text.
+/// LSN, selected as text.
 pub(super) fn lsn(doing: &'static str, row: &Row, index: usize) -> Result<Option<Lsn>, PostgresError> {
     let text: Option<String> = value(doing, row, index)?;
     text.map(|text| text.parse().map_err(|_| unexpected(doing, &text)))
         .transpose()
 }
 
-/// An object identifier.
+/// OID.
 pub(super) fn oid(doing: &'static str, row: &Row, index: usize) -> Result<Oid, PostgresError> {
     value::<u32>(doing, row, index).map(Oid::new)
 }
 
-/// A replica identity (`pg_class.relreplident`), asked for as text.
+/// Replica identity (`pg_class.relreplident`), selected as text.
 pub(super) fn replica_identity(
     doing: &'static str,
     row: &Row,

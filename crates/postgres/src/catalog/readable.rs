@@ -1,89 +1,115 @@
-//! Whether rows can be read as somebody asks for them.
+//! Checks whether the rows of a table can be read.
 
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
-use walcast_delivery::{Fault, FormerKey, sql};
+use walcast_delivery::{FormerKey, sql};
 use walcast_mapper::TableName;
 
-use super::described::named;
 use super::query::{rows, value};
+use super::table_description::named;
 use super::tables::WITH_PARTITIONS;
+use crate::config::PostgresConfig;
+use crate::connect::Client;
 use crate::error::PostgresError;
 
-const DOING: &str = "looking whether rows can be read";
+const DOING: &str = "checking whether rows can be read";
 
-/// What the role may not read of a table and what lies below it, and who it is.
+/// Tables and partitions that the reading role may not read. Under row security the role would see some of the rows only, and the
+/// owner's policies would run with the role's privileges: such a table is not read at all.
 const UNREADABLE: &str = "
-SELECT format('%I.%I', n.nspname, c.relname), format('%I', current_user)
-FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND NOT has_table_privilege(c.oid, 'SELECT')
+, reader AS (
+    SELECT oid, rolname, rolsuper OR rolbypassrls AS bypasses FROM pg_roles
+    WHERE rolname = coalesce($2, current_user)
+)
+SELECT format('%I.%I', n.nspname, c.relname), format('%I', r.rolname),
+       CASE WHEN NOT has_schema_privilege(r.oid, n.oid, 'USAGE')
+                THEN format('GRANT USAGE ON SCHEMA %I TO %I', n.nspname, r.rolname)
+            WHEN NOT has_table_privilege(r.oid, c.oid, 'SELECT')
+                THEN format('GRANT SELECT ON %I.%I TO %I', n.nspname, c.relname, r.rolname)
+            ELSE format('ALTER ROLE %I BYPASSRLS', r.rolname)
+       END
+FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN reader r
+WHERE c.relkind = 'r'
+  AND (NOT has_schema_privilege(r.oid, n.oid, 'USAGE') OR NOT has_table_privilege(r.oid, c.oid, 'SELECT')
+       OR c.relrowsecurity AND NOT r.bypasses
+          AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE')))
 ORDER BY 1";
 
-/// What the role may not read of these tables and their partitions: names, and the role, quoted.
-pub(super) async fn unreadable(
-    client: &Client,
-    numbers: &[u32],
-) -> Result<Option<(Vec<String>, String)>, PostgresError> {
-    let (mut tables, mut role): (Vec<String>, String) = (Vec::new(), String::new());
-    let sql = format!("{WITH_PARTITIONS}{UNREADABLE}");
-    for row in rows(client, DOING, &sql, &[(&numbers, Type::OID_ARRAY)]).await? {
-        tables.push(value(DOING, &row, 0)?);
-        role = value(DOING, &row, 1)?;
-    }
-    Ok((!tables.is_empty()).then_some((tables, role)))
+/// Tables whose rows cannot be read.
+pub(super) struct Unreadable {
+    /// Quoted names of the tables.
+    pub(super) tables: Vec<String>,
+    /// Statements that grant access.
+    pub(super) remedies: Vec<String>,
 }
 
-async fn number(client: &Client, table: &TableName) -> Result<Option<u32>, PostgresError> {
+/// The tables and partitions among `numbers` that the reading role may not read completely.
+pub(super) async fn unreadable(
+    client: &Client,
+    config: &PostgresConfig,
+    numbers: &[u32],
+) -> Result<Option<Unreadable>, PostgresError> {
+    let role = config.reading_role.as_ref().map(|role| role.user());
+    let parameters = [(&numbers as _, Type::OID_ARRAY), (&role as _, Type::TEXT)];
+    let sql = format!("{}{UNREADABLE}", WITH_PARTITIONS.trim_end());
+    let mut found = Unreadable {
+        tables: Vec::new(),
+        remedies: Vec::new(),
+    };
+    let mut grants = Vec::new();
+    for row in rows(client, DOING, &sql, &parameters).await? {
+        let table: String = value(DOING, &row, 0)?;
+        let role: String = value(DOING, &row, 1)?;
+        let remedy: String = value(DOING, &row, 2)?;
+        if remedy.starts_with("GRANT SELECT") {
+            grants.push((table.clone(), role));
+        } else if !found.remedies.contains(&remedy) {
+            found.remedies.push(remedy);
+        }
+        found.tables.push(table);
+    }
+    if let Some((_, role)) = grants.first() {
+        let tables: Vec<&str> = grants.iter().map(|(table, _)| table.as_str()).collect();
+        let grant = format!("GRANT SELECT ON {} TO {role}", tables.join(", "));
+        found.remedies.insert(0, grant);
+    }
+    Ok((!found.tables.is_empty()).then_some(found))
+}
+
+async fn table_oid(client: &Client, table: &TableName) -> Result<Option<u32>, PostgresError> {
     let found = named(client, DOING, table).await?;
     found.map(|row| value(DOING, &row, 0)).transpose()
 }
 
-/// Whether there is such a table.
-pub(crate) async fn exists(client: &Client, table: &TableName) -> Result<bool, PostgresError> {
-    Ok(number(client, table).await?.is_some())
+/// Whether a table exists.
+pub(crate) async fn table_exists(client: &Client, table: &TableName) -> Result<bool, PostgresError> {
+    Ok(table_oid(client, table).await?.is_some())
 }
 
-/// Why rows of a table cannot be read, or not by a condition; `None`: they can.
-pub(crate) async fn refuses(
+/// Reason for which the rows of a table cannot be read; `None` when they can.
+pub(crate) async fn unreadable_reason(
     client: &Client,
+    config: &PostgresConfig,
     table: &TableName,
-    filter: Option<&str>,
 ) -> Result<Option<String>, PostgresError> {
-    let Some(number) = number(client, table).await? else {
+    let Some(number) = table_oid(client, table).await? else {
         return Ok(Some("it does not exist".to_owned()));
     };
-    if let Some((tables, role)) = unreadable(client, &[number]).await? {
-        return Ok(Some(format!(
-            "run: GRANT SELECT ON {} TO {role}",
-            tables.join(", ")
-        )));
-    }
-    let Some(filter) = filter else { return Ok(None) };
-    // Planned and begun, and no row is looked at. The extended protocol takes one statement only.
-    let sql = format!("SELECT FROM {} WHERE ({filter}) LIMIT 0", sql::table(table));
-    match rows(client, DOING, &sql, &[]).await {
-        Ok(_) => Ok(None),
-        Err(error) if error.is_about_rows() => Ok(Some(
-            error
-                .server_error()
-                .map_or_else(|| error.to_string(), ToString::to_string),
-        )),
-        Err(error) => Err(error),
-    }
+    let unreadable = unreadable(client, config, &[number]).await?;
+    Ok(unreadable.map(|found| format!("run: {}", found.remedies.join("; "))))
 }
 
-/// Which of some keys no row of a table has, of those that the publication lets through.
-pub(crate) async fn gone(
+/// The keys that no row of a table has, among the rows that the publication's filter selects.
+pub(crate) async fn missing_rows(
     client: &Client,
     table: &TableName,
     filter: Option<&str>,
     keys: Vec<FormerKey>,
 ) -> Result<Vec<FormerKey>, PostgresError> {
-    const DOING: &str = "looking for rows that are gone";
+    const DOING: &str = "looking up deleted rows";
     let name = sql::table(table);
     let filter = filter.map_or_else(String::new, |filter| format!(" AND ({filter})"));
     let exists = keys.iter().enumerate().map(|(number, key)| {
-        let has_key = sql::has_key(&key.0);
+        let has_key = sql::equals_key(&key.0);
         format!("SELECT {number}::int8, EXISTS (SELECT FROM {name} WHERE {has_key}{filter})")
     });
     let exists: Vec<String> = exists.collect();

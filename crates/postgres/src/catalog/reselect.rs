@@ -1,31 +1,32 @@
-//! Values of one row as they are now, for those that the log left out.
+//! Current values of a row's columns that the WAL left out.
 
+use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, SimpleQueryMessage};
 use walcast_delivery::sql::{self, identifier};
-use walcast_mapper::Unsent;
+use walcast_mapper::ReselectRequest;
 
+use crate::connect::Client;
 use crate::error::PostgresError;
 
-const DOING: &str = "looking up values that the log left out";
+const DOING: &str = "looking up values that the WAL left out";
 
-/// A row is found by its key at once; what keeps the server from it longer is a lock.
+/// Time limit of the statement. A row is found by its key at once; only a lock delays it.
 const STATEMENT_TIMEOUT: &str = "10s";
 
-/// The missing values as the server prints them, which only the simple protocol tells; `None` when the row, a column or the
-/// table is gone.
+/// Missing values in the server's text format, which only the simple query protocol returns; `None` when the row, a column or the
+/// table no longer exists.
 pub(crate) async fn reselect(
     client: &Client,
-    unsent: &Unsent<'_>,
+    unsent: &ReselectRequest<'_>,
 ) -> Result<Option<Vec<Option<String>>>, PostgresError> {
     let sql = format!(
         "SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'; {}",
         select(unsent)
     );
-    let messages = match client.simple_query(&sql).await {
+    let messages = match client.answered(DOING, client.simple_query(&sql)).await {
         Ok(messages) => messages,
-        Err(error) if is_gone(&error) => return Ok(None),
-        Err(error) => return Err(PostgresError::of_query(DOING, error)),
+        Err(error) if is_undefined(&error) => return Ok(None),
+        Err(error) => return Err(error),
     };
     let row = messages.into_iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
@@ -37,23 +38,23 @@ pub(crate) async fn reselect(
     }))
 }
 
-fn select(unsent: &Unsent<'_>) -> String {
+fn select(unsent: &ReselectRequest<'_>) -> String {
     let columns: Vec<String> = unsent.columns.iter().map(|column| identifier(column)).collect();
     format!(
         "SELECT {} FROM {} WHERE {}",
         columns.join(", "),
         sql::table(unsent.table),
-        sql::has_key(unsent.key.iter().map(|(column, text)| (column, text)))
+        sql::equals_key(unsent.key.iter().map(|(column, text)| (column, text)))
     )
 }
 
-fn is_gone(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|code| {
+fn is_undefined(error: &PostgresError) -> bool {
+    error.server_error().is_some_and(|error| {
         [
             SqlState::UNDEFINED_TABLE,
             SqlState::UNDEFINED_COLUMN,
             SqlState::INVALID_SCHEMA_NAME,
         ]
-        .contains(code)
+        .contains(&SqlState::from_code(&error.code))
     })
 }

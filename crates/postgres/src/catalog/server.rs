@@ -1,13 +1,13 @@
-//! The server itself: cluster, timeline, end of the log.
+//! The server: cluster, timeline and end of WAL.
 
-use tokio_postgres::Client;
 use walcast_delivery::{SystemIdentifier, Timeline};
 use walcast_pgoutput::Lsn;
 
 use super::query::{lsn, one, unexpected, value};
+use crate::connect::Client;
 use crate::error::PostgresError;
 
-/// What an ordinary connection sees of the server it is on.
+/// State of the server of a connection.
 pub(crate) struct ServerState {
     pub(crate) timeline: Timeline,
     pub(crate) flush_lsn: Lsn,
@@ -15,19 +15,19 @@ pub(crate) struct ServerState {
     pub(crate) wal_level: String,
 }
 
-/// Which cluster this is, and whether it follows another.
+/// Cluster of a server, and whether the server is a standby.
 pub(crate) struct Cluster {
     pub(crate) system_identifier: SystemIdentifier,
     pub(crate) in_recovery: bool,
 }
 
-/// Asks which cluster this is.
+/// Identifies the cluster.
 pub(crate) async fn cluster(client: &Client) -> Result<Cluster, PostgresError> {
-    const DOING: &str = "asking for the cluster";
+    const DOING: &str = "identifying the cluster";
     let sql = "SELECT system_identifier::text, pg_is_in_recovery() FROM pg_control_system()";
     let row = one(client, DOING, sql, &[]).await?;
     let identifier: String = value(DOING, &row, 0)?;
-    // The control file's number is unsigned, the function's signed.
+    // The number is unsigned in the control file and signed in the function's result.
     let number: i64 = identifier.parse().map_err(|_| unexpected(DOING, &identifier))?;
     Ok(Cluster {
         system_identifier: SystemIdentifier::new(number.cast_unsigned()),
@@ -35,17 +35,17 @@ pub(crate) async fn cluster(client: &Client) -> Result<Cluster, PostgresError> {
     })
 }
 
-/// A position at or after the end of everything that was committed so far.
-pub(crate) async fn end_of_log(client: &Client) -> Result<Lsn, PostgresError> {
-    const DOING: &str = "asking for the end of the log";
+/// `pg_current_wal_insert_lsn()`: a position at or after the end of every transaction that has committed.
+pub(crate) async fn wal_insert_lsn(client: &Client) -> Result<Lsn, PostgresError> {
+    const DOING: &str = "reading the end of WAL";
     let row = one(client, DOING, "SELECT pg_current_wal_insert_lsn()::text", &[]).await?;
     lsn(DOING, &row, 0)?.ok_or_else(|| unexpected(DOING, "no position"))
 }
 
-/// Asks for the end of the log and what lies around it. The control file lags behind after a promotion; the name of the
-/// file that is being written does not: its first eight digits are the timeline.
+/// Reads the state of the server. The timeline is taken from the first eight digits of the current WAL file's name, because the
+/// control file lags behind after a promotion.
 pub(crate) async fn server_state(client: &Client) -> Result<ServerState, PostgresError> {
-    const DOING: &str = "asking for the server's state";
+    const DOING: &str = "reading the server's state";
     let sql = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8), pg_current_wal_flush_lsn()::text, \
                current_database()::text, current_setting('wal_level')";
     let row = one(client, DOING, sql, &[]).await?;

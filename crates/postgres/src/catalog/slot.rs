@@ -1,13 +1,13 @@
-//! The slot: where it stands, and whether it still holds the log it needs.
+//! The slot: its positions, and whether it still retains the WAL that it needs.
 
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use walcast_delivery::{SlotState, WalStatus};
 
 use super::query::{lsn, row, unexpected, value};
+use crate::connect::Client;
 use crate::error::PostgresError;
 
-const DOING: &str = "looking at the slot";
+const DOING: &str = "reading the slot";
 
 /// Drops a slot.
 pub(crate) async fn drop_slot(client: &Client, name: &str) -> Result<(), PostgresError> {
@@ -17,7 +17,7 @@ pub(crate) async fn drop_slot(client: &Client, name: &str) -> Result<(), Postgre
     Ok(())
 }
 
-/// Asks for a slot by name.
+/// State of a slot by its name.
 pub(crate) async fn slot(
     client: &Client,
     server_version: u32,
@@ -29,7 +29,7 @@ pub(crate) async fn slot(
     let status: Option<String> = value(DOING, &row, 8)?;
     let retained: Option<i64> = value(DOING, &row, 7)?;
     let restart_lsn = lsn(DOING, &row, 4)?;
-    // 16 says only that a slot was invalidated; the one reason that takes away its restart_lsn is removed log.
+    // Version 16 shows only that a slot was invalidated; removed WAL is the one reason that clears `restart_lsn`.
     let invalidated: bool = value(DOING, &row, 9)?;
     let unnamed_reason = match restart_lsn {
         None => "wal_removed",
@@ -51,7 +51,7 @@ pub(crate) async fn slot(
     }))
 }
 
-/// The columns that the version's view has; the others as the constant that says the same.
+/// Query with the columns that the version's view has, and equivalent constants for the others.
 fn sql(server_version: u32) -> String {
     let since = |major: u32, column: &'static str, before: &'static str| {
         if server_version >= major * 10_000 {

@@ -1,43 +1,49 @@
-//! The tables that the configured patterns choose.
+//! The tables that the configured patterns select.
 //!
-//! Partitioned tables: changes lie in the leaves, and a publication sends them either as the root's, with
-//! `publish_via_partition_root` (ours are made so unless told otherwise), or as the leaves'. Captured is what will appear in the stream: with
-//! roots the topmost chosen table, whatever partitions come later. With leaves, those that are chosen by their own name;
-//! a chosen root with a leaf that is not is captured itself, so that it is found missing from the publication rather
-//! than the leaf's changes being lost without a word.
+//! Rows of a partitioned table are stored in its leaves. A publication sends their changes either as those of the root, with
+//! `publish_via_partition_root` (the default of publications that the connector creates), or as those of the leaves. The captured
+//! tables are those that appear in the stream: with roots, the topmost selected table, whichever partitions are added later; with
+//! leaves, the leaves that are selected by their own names. A selected root with a leaf that is not selected is captured itself, so
+//! that it is found missing in the publication and the changes of the leaf are not lost silently.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Row};
 use walcast_delivery::sql::PARTITION_ROOTS_SINCE;
 use walcast_delivery::{CapturedTable, Partitions, Persistence};
-use walcast_mapper::{TableName, TablePattern};
+use walcast_mapper::TableName;
+use walcast_mapper::pattern::TablePattern;
 use walcast_pgoutput::Oid;
 
 use super::publication::Publication;
-use super::query::{oid, replica_identity, rows, unexpected, value};
+use super::query::{Parameter, oid, replica_identity, rows, unexpected, value};
+use crate::connect::Client;
 use crate::error::PostgresError;
 
-const DOING: &str = "looking for the captured tables";
+const DOING: &str = "finding the captured tables";
 
-/// The tables, and the patterns that choose none.
+/// Captured tables, and the patterns that select none.
 pub(crate) struct Captured {
     pub(crate) tables: Vec<CapturedTable>,
     pub(crate) unmatched_patterns: Vec<String>,
 }
 
-/// A table that the patterns choose, or that lies below one.
+/// Table that a pattern selects, or a partition below one.
 struct Found {
     table: CapturedTable,
     is_partitioned: bool,
-    /// Whether a pattern chooses it; else it only lies below a chosen one.
+    /// Whether a pattern selects the table itself, and not only a table above it.
     is_matched: bool,
     is_excluded: bool,
     ancestors: Vec<Oid>,
 }
 
-/// Finds the tables of the patterns.
+/// First server version that rejects updates of a published table whose replica identity contains a generated column that is
+/// not published.
+const IDENTITY_WITHOUT_GENERATED_SINCE: u32 = 180_000;
+
+/// Finds the captured tables.
 pub(crate) async fn captured_tables(
     client: &Client,
     server_version: u32,
@@ -46,7 +52,13 @@ pub(crate) async fn captured_tables(
     publication: Option<&Publication>,
     partitions: Partitions,
 ) -> Result<Captured, PostgresError> {
-    let found = find(client, patterns, exclude).await?;
+    let publishes_generated = publication.is_some_and(|publication| publication.publishes_generated);
+    let mut found = find(client, patterns, exclude, publishes_generated).await?;
+    if server_version >= IDENTITY_WITHOUT_GENERATED_SINCE {
+        for one in found.iter_mut().filter(|one| one.table.identity_is_generated) {
+            one.table.identifies_rows = false;
+        }
+    }
     let unmatched_patterns = patterns
         .iter()
         .filter(|pattern| !found.iter().any(|one| pattern.matches(&one.table.name)))
@@ -69,16 +81,16 @@ pub(crate) async fn captured_tables(
 }
 
 impl Found {
-    fn is_chosen(&self) -> bool {
+    fn is_selected(&self) -> bool {
         self.is_matched && !self.is_excluded
     }
 }
 
-/// The topmost chosen tables. A root identifies rows only when all its leaves do.
+/// Topmost selected tables. A root identifies rows only when all of its leaves do.
 fn by_roots(found: Vec<Found>) -> Vec<CapturedTable> {
     let chosen: Vec<Oid> = found
         .iter()
-        .filter(|one| one.is_chosen())
+        .filter(|one| one.is_selected())
         .map(|one| one.table.oid)
         .collect();
     let mut leaves_identify: BTreeMap<Oid, bool> = BTreeMap::new();
@@ -89,7 +101,7 @@ fn by_roots(found: Vec<Found>) -> Vec<CapturedTable> {
     }
     found
         .into_iter()
-        .filter(|one| one.is_chosen() && !one.ancestors.iter().any(|ancestor| chosen.contains(ancestor)))
+        .filter(|one| one.is_selected() && !one.ancestors.iter().any(|ancestor| chosen.contains(ancestor)))
         .map(|mut one| {
             if let Some(identify) = leaves_identify.get(&one.table.oid) {
                 one.table.identifies_rows = *identify;
@@ -99,7 +111,7 @@ fn by_roots(found: Vec<Found>) -> Vec<CapturedTable> {
         .collect()
 }
 
-/// The leaves that are chosen, and the chosen roots whose leaves are not all decided upon.
+/// Selected leaves, and selected roots with a leaf that is neither selected nor excluded.
 fn by_leaves(found: Vec<Found>) -> Vec<CapturedTable> {
     let undecided: BTreeSet<Oid> = found
         .iter()
@@ -108,19 +120,19 @@ fn by_leaves(found: Vec<Found>) -> Vec<CapturedTable> {
         .collect();
     found
         .into_iter()
-        .filter(|one| one.is_chosen() && (!one.is_partitioned || undecided.contains(&one.table.oid)))
+        .filter(|one| one.is_selected() && (!one.is_partitioned || undecided.contains(&one.table.oid)))
         .map(|one| one.table)
         .collect()
 }
 
-/// The tables that a new publication names so that the captured ones are published, and the partitions that they get
-/// later: the topmost chosen ones. What the patterns exclude below them is passed over where it arrives.
+/// Tables of a new publication: the topmost selected ones, so that the captured tables and their later partitions are published.
+/// Changes of excluded partitions are skipped when they arrive.
 pub(crate) async fn publishable_tables(
     client: &Client,
     patterns: &[TablePattern],
     exclude: &[TablePattern],
 ) -> Result<Vec<TableName>, PostgresError> {
-    let mut tables: Vec<TableName> = by_roots(find(client, patterns, exclude).await?)
+    let mut tables: Vec<TableName> = by_roots(find(client, patterns, exclude, false).await?)
         .into_iter()
         .map(|table| table.name)
         .collect();
@@ -128,8 +140,8 @@ pub(crate) async fn publishable_tables(
     Ok(tables)
 }
 
-/// The tables of `$1` (numbers), and all partitions below them, as the session's snapshot shows them. The catalog's own
-/// functions for this show what is there now.
+/// Tables with the OIDs `$1` and all partitions below them, as the session's snapshot sees them. The server's functions for this
+/// ignore the snapshot.
 pub(super) const WITH_PARTITIONS: &str = r"
 WITH RECURSIVE tree (oid) AS (
     SELECT unnest($1::oid[])
@@ -138,7 +150,7 @@ WITH RECURSIVE tree (oid) AS (
     JOIN pg_inherits i ON i.inhparent = tree.oid
 )";
 
-/// Every table outside the system's schemas, by number and name, for the patterns to choose from.
+/// OID and name of every table outside the system schemas.
 const NAMES: &str = r"
 SELECT c.oid, n.nspname::text, c.relname::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -146,7 +158,7 @@ WHERE c.relkind IN ('r', 'p')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
   AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%'";
 
-/// The tables that are chosen, by number, and all partitions outside the system's schemas.
+/// Selected tables by OID, and all partitions outside the system schemas. `$2`: whether stored generated columns are published.
 const FIND: &str = r"
 SELECT c.oid, n.nspname::text, c.relname::text, c.relpersistence::text, c.relreplident::text, c.relkind = 'p',
        CASE c.relreplident
@@ -160,33 +172,43 @@ SELECT c.oid, n.nspname::text, c.relname::text, c.relpersistence::text, c.relrep
        CASE WHEN c.relispartition
            THEN ARRAY(SELECT a.relid::oid FROM pg_partition_ancestors(c.oid) a WHERE a.relid <> c.oid)
            ELSE '{}'
-       END
+       END,
+       EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attgenerated <> ''
+               AND NOT (a.attgenerated = 's' AND $2)
+               AND (c.relreplident = 'f' OR EXISTS (
+                   SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey)
+                   AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = ANY ($1) OR c.relispartition AND c.relkind IN ('r', 'p')
   AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%'";
 
-/// The patterns choose here and not on the server, whose regular expressions are others.
+/// Finds the selected tables and all partitions. The patterns are matched here and not on the server, whose regular expressions
+/// differ.
 async fn find(
     client: &Client,
     patterns: &[TablePattern],
     exclude: &[TablePattern],
+    publishes_generated: bool,
 ) -> Result<Vec<Found>, PostgresError> {
-    let chosen =
+    let matches =
         |patterns: &[TablePattern], table: &TableName| patterns.iter().any(|pattern| pattern.matches(table));
     let mut wanted: Vec<u32> = Vec::new();
     for row in rows(client, DOING, NAMES, &[]).await? {
-        if chosen(patterns, &table_name(&row)?) {
+        if matches(patterns, &table_name(&row)?) {
             wanted.push(value(DOING, &row, 0)?);
         }
     }
     let mut all = Vec::new();
-    for row in rows(client, DOING, FIND, &[(&wanted, Type::OID_ARRAY)]).await? {
-        let table = table(&row)?;
+    let parameters: [Parameter<'_>; 2] = [(&wanted, Type::OID_ARRAY), (&publishes_generated, Type::BOOL)];
+    for row in rows(client, DOING, FIND, &parameters).await? {
+        let mut table = table(&row)?;
+        let names = |pattern: &&TablePattern| pattern.is_literal() && pattern.matches(&table.name);
+        table.is_named = patterns.iter().find(names).is_some();
         let ancestors: Vec<u32> = value(DOING, &row, 7)?;
         all.push(Found {
             is_partitioned: value(DOING, &row, 5)?,
-            is_matched: chosen(patterns, &table.name),
-            is_excluded: chosen(exclude, &table.name),
+            is_matched: matches(patterns, &table.name),
+            is_excluded: matches(exclude, &table.name),
             ancestors: ancestors.into_iter().map(Oid::new).collect(),
             table,
         });
@@ -214,6 +236,8 @@ fn table(row: &Row) -> Result<CapturedTable, PostgresError> {
         },
         replica_identity: replica_identity(DOING, row, 4)?,
         identifies_rows: value(DOING, row, 6)?,
+        identity_is_generated: value(DOING, row, 8)?,
+        is_named: false,
     })
 }
 
@@ -243,6 +267,8 @@ mod tests {
                 persistence: Persistence::Permanent,
                 replica_identity: ReplicaIdentity::Default,
                 identifies_rows,
+                identity_is_generated: false,
+                is_named: false,
             },
             is_partitioned,
             is_matched,
@@ -251,7 +277,7 @@ mod tests {
         }
     }
 
-    /// 1 is a root over 2, itself partitioned, and the leaf 3; 4 is a leaf of 2; 5 stands alone.
+    /// Table 1 is the root of the partitioned table 2 and of the leaf 3; table 4 is a leaf of 2; table 5 is not partitioned.
     fn tree(chosen: &[u32]) -> Vec<Found> {
         let matched = |oid| chosen.contains(&oid);
         vec![
@@ -285,13 +311,13 @@ mod tests {
     }
 
     #[test]
-    fn a_root_with_a_leaf_of_another_name_does_not_pass_for_its_leaves() {
+    fn root_with_an_unselected_leaf_is_captured_itself() {
         check(&by_leaves(tree(&[1, 3])), &expect!["1 3"]);
         check(&by_leaves(tree(&[2, 5])), &expect!["2 5"]);
     }
 
     #[test]
-    fn what_is_excluded_is_not_captured() {
+    fn excluded_tables_are_not_captured() {
         let mut tree = tree(&[1, 4, 5]);
         tree[2].is_excluded = true;
         tree[4].is_excluded = true;

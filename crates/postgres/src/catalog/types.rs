@@ -1,21 +1,22 @@
-//! Types that are not built in, with the types they rest on.
+//! Types that are not built in, with their element and base types.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Row};
-use walcast_mapper::{ColumnFacts, TypeFacts, TypeKind};
+use walcast_mapper::{TypeKind, TypeMetadata};
 use walcast_pgoutput::Oid;
 
 use super::query::{oid, rows, value};
+use crate::connect::Client;
 use crate::error::PostgresError;
 
-const DOING: &str = "looking at types";
+const DOING: &str = "reading types";
 
-/// Numbers below are given out when a cluster is made: built-in objects. (`FirstNormalObjectId` of access/transam.h.)
+/// First OID that is not a built-in object's (`FirstNormalObjectId` of access/transam.h).
 const FIRST_OWN_OID: u32 = 16_384;
 
-/// The wanted types and those they rest on. A true array has variable length and elements; `name` and `point` have
+/// Requested types, and their element and base types. A true array has a variable length and elements; `name` and `point` have
 /// elements too.
 const TYPES: &str = r"
 WITH RECURSIVE wanted (oid) AS (
@@ -34,18 +35,17 @@ SELECT t.oid, n.nspname::text, t.typname::text,
        t.typdelim::text
 FROM wanted JOIN pg_type t USING (oid) JOIN pg_namespace n ON n.oid = t.typnamespace";
 
-/// What is known of the types of a table's columns.
+/// Types of columns.
 pub(super) struct Types {
-    /// Those that are not built in.
-    pub(super) facts: BTreeMap<Oid, TypeFacts>,
-    /// Domains that refuse null, themselves or by a domain they rest on.
-    pub(super) refusing_null: BTreeSet<Oid>,
+    /// Types that are not built in.
+    pub(super) facts: BTreeMap<Oid, TypeMetadata>,
+    /// Domains that reject null, by their own constraint or by that of a base domain.
+    pub(super) rejecting_null: BTreeSet<Oid>,
 }
 
-/// Asks for the types of columns, and recursively those that they rest on.
-pub(super) async fn of_columns(client: &Client, columns: &[ColumnFacts]) -> Result<Types, PostgresError> {
-    let wanted: BTreeSet<u32> = columns.iter().map(|column| column.type_oid.as_u32()).collect();
-    let wanted: Vec<u32> = wanted.into_iter().collect();
+/// Types by their OIDs, and recursively their element and base types. A type that was dropped is not among them.
+pub(super) async fn of(client: &Client, wanted: &BTreeSet<u32>) -> Result<Types, PostgresError> {
+    let wanted: Vec<u32> = wanted.iter().copied().collect();
     let mut facts = BTreeMap::new();
     let mut not_null = BTreeSet::new();
     for row in rows(client, DOING, TYPES, &[(&wanted, Type::OID_ARRAY)]).await? {
@@ -58,18 +58,21 @@ pub(super) async fn of_columns(client: &Client, columns: &[ColumnFacts]) -> Resu
             facts.insert(number, one);
         }
     }
-    let refusing_null = facts
+    let rejecting_null = facts
         .keys()
         .copied()
-        .filter(|number| refuses_null(*number, &facts, &not_null))
+        .filter(|number| rejects_null(*number, &facts, &not_null))
         .collect();
-    Ok(Types { facts, refusing_null })
+    Ok(Types {
+        facts,
+        rejecting_null,
+    })
 }
 
-fn type_facts(row: &Row) -> Result<TypeFacts, PostgresError> {
+fn type_facts(row: &Row) -> Result<TypeMetadata, PostgresError> {
     let kind: String = value(DOING, row, 3)?;
     let below = oid(DOING, row, 4)?;
-    Ok(TypeFacts {
+    Ok(TypeMetadata {
         namespace: value(DOING, row, 1)?,
         name: value(DOING, row, 2)?,
         kind: match kind.as_str() {
@@ -86,15 +89,15 @@ fn type_facts(row: &Row) -> Result<TypeFacts, PostgresError> {
                 labels: value(DOING, row, 7)?,
             },
             "r" | "m" => TypeKind::Range,
-            // Base types of extensions; pseudo types cannot be a column's.
+            // Base types of extensions; a column cannot have a pseudo-type.
             _ => TypeKind::Base,
         },
     })
 }
 
-fn refuses_null(number: Oid, facts: &BTreeMap<Oid, TypeFacts>, not_null: &BTreeSet<Oid>) -> bool {
+fn rejects_null(number: Oid, facts: &BTreeMap<Oid, TypeMetadata>, not_null: &BTreeSet<Oid>) -> bool {
     let mut number = number;
-    // A domain cannot rest on itself, so this ends; the bound keeps a catalog that says otherwise from hanging us.
+    // A domain cannot be based on itself, so the loop ends; the bound guards against a corrupt catalog.
     for _ in 0..=facts.len() {
         let Some(TypeKind::Domain { base, .. }) = facts.get(&number).map(|facts| &facts.kind) else {
             return false;

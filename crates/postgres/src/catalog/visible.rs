@@ -1,41 +1,41 @@
-//! Whether what a transaction did shows to others.
+//! Visibility of a streamed transaction in the catalog.
 //!
-//! A walsender sends a transaction as soon as its commit record is flushed. It shows in the catalog a moment later, when its
-//! process has gone on (`RecordTransactionCommit`, then `ProcArrayEndTransaction`), and, with synchronous replication, when the standby
-//! has answered. A table that it altered looks as before until then.
+//! A walsender sends a transaction as soon as its commit record is flushed. The transaction becomes visible in the catalog a moment
+//! later, when its process has proceeded from `RecordTransactionCommit` to `ProcArrayEndTransaction`, and, with synchronous
+//! replication, when the standby has responded. Until then the catalog shows an altered table as before.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 use tracing::warn;
 use walcast_pgoutput::Xid;
 
 use super::query::{one, value};
+use crate::connect::Client;
 use crate::error::PostgresError;
 
-const DOING: &str = "asking whether a transaction shows";
+const DOING: &str = "checking whether a transaction is visible";
 
-/// The number that the stream tells has 32 bits; the others are those of the snapshot's end, of which it lies less than half a
-/// turn away.
-const SHOWS: &str = "SELECT txid_visible_in_snapshot(ahead + ((($1 - ahead) % 4294967296 + 6442450944) % 4294967296) - 2147483648, snapshot) \
+/// Query for visibility. The stream sends the low 32 bits of a transaction ID; the high bits are those of the snapshot's `xmax`,
+/// from which the ID is less than 2^31 away.
+const IS_VISIBLE: &str = "SELECT txid_visible_in_snapshot(ahead + ((($1 - ahead) % 4294967296 + 6442450944) % 4294967296) - 2147483648, snapshot) \
      FROM (SELECT snapshot, txid_snapshot_xmax(snapshot) AS ahead FROM txid_current_snapshot() AS snapshot) AS now";
 
-/// Longer than that only a standby keeps a transaction from showing, and whoever waits for it must not wait for us: the stream may be
-/// one of `synchronous_standby_names`.
+/// Time limit of waiting. After it only a synchronous standby delays visibility, and that standby may be this very stream
+/// (`synchronous_standby_names`), which must not wait for itself.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 
-/// Waits until a transaction that was streamed shows in the catalog.
+/// Waits until a streamed transaction is visible in the catalog.
 pub(super) async fn await_visible(client: &Client, xid: Xid) -> Result<(), PostgresError> {
     let begun = Instant::now();
     let mut pause = PAUSE_MIN;
-    while !shows(client, xid).await? {
+    while !is_visible(client, xid).await? {
         if begun.elapsed() > PATIENCE {
-            warn!(%xid, "transaction is streamed and does not show yet: a table that it altered is taken to be as before, where its rows do not tell");
+            warn!(%xid, "transaction was streamed but is not visible yet: a table that it altered is described as before the transaction");
             break;
         }
         tokio::time::sleep(pause).await;
@@ -44,9 +44,9 @@ pub(super) async fn await_visible(client: &Client, xid: Xid) -> Result<(), Postg
     Ok(())
 }
 
-/// Whether a transaction of these days has ended, for everybody.
-async fn shows(client: &Client, xid: Xid) -> Result<bool, PostgresError> {
+/// Whether a recent transaction is visible to every session.
+async fn is_visible(client: &Client, xid: Xid) -> Result<bool, PostgresError> {
     let xid = i64::from(xid.as_u32());
-    let row = one(client, DOING, SHOWS, &[(&xid, Type::INT8)]).await?;
+    let row = one(client, DOING, IS_VISIBLE, &[(&xid, Type::INT8)]).await?;
     value(DOING, &row, 0)
 }

@@ -1,38 +1,38 @@
-//! The log that a slot holds back, and the limits that the server has for it.
+//! WAL that a slot retains, and the server's limits for it.
 
 use std::time::Duration;
 
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
-use walcast_delivery::{WalDirectory, WalLook};
+use walcast_delivery::{WalDirectory, WalSample};
 
 use super::failover::FAILOVER_SLOTS_SINCE;
 use super::query::{lsn, one, row, unexpected, value};
 use super::slot::wal_status;
+use crate::connect::Client;
 use crate::error::PostgresError;
 
-const DOING: &str = "looking at the log that the slot holds back";
+const DOING: &str = "reading the WAL that the slot retains";
 
-/// `max_slot_wal_keep_size`, `wal_status` and `safe_wal_size` exist from here on.
+/// First version with `max_slot_wal_keep_size`, `wal_status` and `safe_wal_size`.
 pub(super) const KEEP_SIZE_SINCE: u32 = 130_000;
-/// `inactive_since` exists from here on.
+/// First version with `inactive_since`.
 const INACTIVE_SINCE: u32 = 170_000;
-/// `idle_replication_slot_timeout` exists from here on.
+/// First version with `idle_replication_slot_timeout`.
 pub(super) const IDLE_TIMEOUT_SINCE: u32 = 180_000;
 
-/// Slots of `synchronized_standby_slots` from which nobody streams. Only a failover slot waits for them.
+/// Slots of `synchronized_standby_slots` without an active walsender. Only a failover slot waits for them.
 const AWAITED_STANDBYS: &str = "CASE WHEN failover THEN ARRAY( \
      SELECT trim(awaited) FROM unnest(string_to_array(current_setting('synchronized_standby_slots'), ',')) AS awaited \
      WHERE NOT EXISTS (SELECT FROM pg_replication_slots AS standby WHERE standby.slot_name = trim(awaited) AND standby.active)) END";
 
-/// Looks at the log that a slot holds back; `None`: there is no such slot. `with_directory`: the size of `pg_wal` is asked
-/// for too, for which the server looks at every file in it.
+/// WAL that a slot retains; `None` when the slot does not exist. `with_directory` includes the size of `pg_wal`, for which the
+/// server reads the size of every file in it.
 pub(crate) async fn wal(
     client: &Client,
     server_version: u32,
     slot: &str,
     with_directory: bool,
-) -> Result<Option<WalLook>, PostgresError> {
+) -> Result<Option<WalSample>, PostgresError> {
     let sql = sql(server_version);
     let Some(row) = row(client, DOING, &sql, &[(&slot, Type::TEXT)]).await? else {
         return Ok(None);
@@ -46,16 +46,16 @@ pub(crate) async fn wal(
     let awaited_standbys: Option<Vec<String>> = value(DOING, &row, 10)?;
     let seconds =
         |seconds: Option<f64>| seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    Ok(Some(WalLook {
+    Ok(Some(WalSample {
         end: lsn(DOING, &row, 0)?.ok_or_else(|| unexpected(DOING, "no position"))?,
         restart_lsn: lsn(DOING, &row, 1)?,
         confirmed_flush_lsn: lsn(DOING, &row, 2)?,
         status: status.map(|text| wal_status(DOING, &text)).transpose()?,
-        // -1 is no limit.
+        // -1 means no limit.
         keep_size: keep_size.and_then(|bytes| u64::try_from(bytes).ok()),
         safe_wal_size: value(DOING, &row, 5)?,
         inactive: seconds(inactive),
-        // 0 is no limit.
+        // 0 means no limit.
         idle_timeout: seconds(idle_timeout).filter(|timeout| !timeout.is_zero()),
         catalog_xmin_age: catalog_xmin_age.and_then(|age| u64::try_from(age).ok()),
         awaited_standbys: awaited_standbys.unwrap_or_default(),
@@ -68,7 +68,7 @@ pub(crate) async fn wal(
     }))
 }
 
-/// What the version has; the rest as the constant that says the same.
+/// Query with the columns that the version has, and equivalent constants for the others.
 fn sql(server_version: u32) -> String {
     let since = |version: u32, column: &'static str, before: &'static str| {
         if server_version >= version { column } else { before }
@@ -98,9 +98,9 @@ fn sql(server_version: u32) -> String {
     )
 }
 
-/// The size of `pg_wal`. Whether it may be asked for is asked first: a refusal would stand in the server's log at every look.
+/// Size of `pg_wal`. The privilege is checked first: an error would be written to the server's process log at every check.
 pub(super) async fn directory(client: &Client) -> Result<WalDirectory, PostgresError> {
-    const DOING: &str = "asking for the size of pg_wal";
+    const DOING: &str = "reading the size of pg_wal";
     let permitted =
         "SELECT current_user::text, has_function_privilege('pg_catalog.pg_ls_waldir()', 'EXECUTE')";
     let row = one(client, DOING, permitted, &[]).await?;

@@ -1,21 +1,22 @@
-//! Convincing the server of who we are, on the replication connection.
+//! Authentication on the replication connection.
 
 use postgres_protocol::authentication::{md5_hash, sasl};
 use postgres_protocol::message::frontend;
+use walcast_mapper::Secret;
 
 use super::config::{ChannelBinding, ConnectConfig};
-use super::password::Secret;
 use super::wire::Wire;
 use crate::backend::{AuthenticationRequest, BackendMessage};
 use crate::error::PostgresError;
 
 const DOING: &str = "authenticating";
 
-/// Goes through the server's requests until it is content.
+/// Answers the server's authentication requests until authentication has succeeded. Requests that `require_auth` excludes, and a
+/// request of an unverified server for the cleartext password, do not get here (`login.rs`).
 pub(super) async fn authenticate(wire: &mut Wire, config: &ConnectConfig) -> Result<(), PostgresError> {
     let must_bind = config.channel_binding == ChannelBinding::Require;
     if must_bind && !wire.transport.is_encrypted() {
-        return Err(cannot_bind(wire, "is not spoken to over TLS"));
+        return Err(cannot_bind(wire, "is not connected over TLS"));
     }
     match request(wire).await? {
         AuthenticationRequest::Ok if must_bind => {
@@ -28,9 +29,6 @@ pub(super) async fn authenticate(wire: &mut Wire, config: &ConnectConfig) -> Res
         }
         AuthenticationRequest::CleartextPassword => {
             let password = password(wire, config)?;
-            if !wire.transport.is_encrypted() {
-                tracing::warn!(endpoint = %wire.endpoint, "the password is sent in clear; use scram-sha-256 or TLS");
-            }
             send_password(wire, password.reveal().as_bytes()).await?;
         }
         AuthenticationRequest::Md5Password { salt } => {
@@ -45,12 +43,12 @@ pub(super) async fn authenticate(wire: &mut Wire, config: &ConnectConfig) -> Res
             });
         }
         AuthenticationRequest::SaslContinue(_) | AuthenticationRequest::SaslFinal(_) => {
-            return Err(out_of_place());
+            return Err(unexpected_message());
         }
     }
     match request(wire).await? {
         AuthenticationRequest::Ok => Ok(()),
-        _ => Err(out_of_place()),
+        _ => Err(unexpected_message()),
     }
 }
 
@@ -72,7 +70,7 @@ async fn scram(wire: &mut Wire, config: &ConnectConfig, mechanisms: &[String]) -
                 "offers no SCRAM with channel binding, or its certificate allows none",
             ));
         }
-        // Saying that we could have bound lets the server notice that somebody removed its offer.
+        // Reporting that the client supports channel binding lets the server notice that an attacker removed its offer.
         Some(_) => (sasl::SCRAM_SHA_256, sasl::ChannelBinding::unrequested()),
         None => (sasl::SCRAM_SHA_256, sasl::ChannelBinding::unsupported()),
     };
@@ -91,7 +89,7 @@ async fn scram(wire: &mut Wire, config: &ConnectConfig, mechanisms: &[String]) -
     })
     .await?;
     let AuthenticationRequest::SaslContinue(challenge) = request(wire).await? else {
-        return Err(out_of_place());
+        return Err(unexpected_message());
     };
     let endpoint = wire.endpoint.to_string();
     let failed = |source| PostgresError::Scram {
@@ -103,9 +101,9 @@ async fn scram(wire: &mut Wire, config: &ConnectConfig, mechanisms: &[String]) -
     wire.send(DOING, |buffer| frontend::sasl_response(&proof, buffer))
         .await?;
     let AuthenticationRequest::SaslFinal(outcome) = request(wire).await? else {
-        return Err(out_of_place());
+        return Err(unexpected_message());
     };
-    // The server proves that it knows the password too.
+    // The server proves that it knows the password as well.
     scram.finish(&outcome).map_err(failed)
 }
 
@@ -116,7 +114,7 @@ async fn request(wire: &mut Wire) -> Result<AuthenticationRequest, PostgresError
             doing: DOING,
             error: Box::new(error),
         }),
-        _ => Err(out_of_place()),
+        _ => Err(unexpected_message()),
     }
 }
 
@@ -141,8 +139,8 @@ fn cannot_bind(wire: &Wire, why: &'static str) -> PostgresError {
     }
 }
 
-fn out_of_place() -> PostgresError {
-    PostgresError::OutOfPlace {
+fn unexpected_message() -> PostgresError {
+    PostgresError::UnexpectedMessage {
         doing: DOING,
         tag: b'R',
     }

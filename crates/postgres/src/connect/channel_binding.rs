@@ -1,12 +1,12 @@
-//! `tls-server-end-point`: the hash of the server's certificate, by which SCRAM proves that both sides see the same TLS
-//! session (RFC 5929, section 4.1).
+//! `tls-server-end-point`: hash of the server's certificate, by which SCRAM proves that both sides have the same TLS session
+//! (RFC 5929, section 4.1).
 
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-/// The hash of a certificate in DER; `None` when its signature algorithm defines none, as with Ed25519.
+/// Hash of a DER certificate; `None` when its signature algorithm defines no hash, as Ed25519.
 pub(super) fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     Some(match signature_algorithm(certificate)? {
-        // MD5 and SHA-1 are replaced by SHA-256, says the RFC.
+        // The RFC replaces MD5 and SHA-1 by SHA-256.
         oid::RSA_MD5 | oid::RSA_SHA1 | oid::ECDSA_SHA1 | oid::RSA_SHA256 | oid::ECDSA_SHA256 => {
             Sha256::digest(certificate).to_vec()
         }
@@ -16,7 +16,7 @@ pub(super) fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
-/// Signature algorithms, as they are encoded (RFC 8017 appendix A.2.4, RFC 5758 section 3.2).
+/// Encoded signature algorithms (RFC 8017 appendix A.2.4, RFC 5758 section 3.2).
 mod oid {
     pub(super) const RSA_MD5: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04";
     pub(super) const RSA_SHA1: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05";
@@ -40,7 +40,7 @@ fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
     element(algorithm, OBJECT_IDENTIFIER).map(|(identifier, _)| identifier)
 }
 
-/// The content of the DER element that `bytes` begin with, and what follows it.
+/// Content of the first DER element of `bytes`, and the bytes after it.
 fn element(bytes: &[u8], wanted_tag: u8) -> Option<(&[u8], &[u8])> {
     let (&[tag, length], mut rest) = bytes.split_first_chunk::<2>()?;
     if tag != wanted_tag {
@@ -48,7 +48,7 @@ fn element(bytes: &[u8], wanted_tag: u8) -> Option<(&[u8], &[u8])> {
     }
     let mut length = usize::from(length);
     if length >= 0x80 {
-        // The long form: the low bits say how many bytes of length follow. Four are more than any certificate needs.
+        // Long form: the low bits are the number of length bytes. No certificate needs more than four.
         let count = length - 0x80;
         if count == 0 || count > 4 {
             return None;
@@ -68,7 +68,7 @@ mod tests {
 
     use super::{end_point, oid, signature_algorithm};
 
-    /// A certificate's outline, signed by the algorithm.
+    /// Outline of a certificate that is signed with the algorithm.
     fn outline(algorithm: &[u8]) -> Vec<u8> {
         let wrap = |tag: u8, content: &[u8]| {
             let length = u16::try_from(content.len()).unwrap().to_be_bytes();
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_the_one_of_the_signature() {
+    fn hash_is_that_of_the_signature_algorithm() {
         for (algorithm, bytes) in [
             (oid::RSA_MD5, 32),
             (oid::RSA_SHA1, 32),
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn an_algorithm_without_a_hash_binds_nothing() {
+    fn algorithm_without_a_hash_has_no_end_point() {
         assert_eq!(end_point(&outline(b"\x2b\x65\x70")), None);
     }
 

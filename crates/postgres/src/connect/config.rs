@@ -1,72 +1,74 @@
-//! A connection string that has been understood.
+//! Parsed connection string.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::conninfo::{ConninfoError, Parameters};
+use walcast_mapper::Secret;
+
+use super::conninfo::Parameters;
+use super::conninfo_error::ConninfoError;
 use super::environment::Environment;
-use super::hosts;
-use super::passfile::Wanted;
-use super::password::{PasswordSource, Secret};
+use super::hosts::{self, Host};
+use super::passfile::PasswordQuery;
+use super::password::PasswordSource;
+use super::require_auth::{AuthMethod, RequireAuth};
 use super::tls_files::{RootCertificates, TlsFiles};
 use crate::error::PostgresError;
 
-/// How long a connection may take when `connect_timeout` does not say: long enough for a slow network, short enough to
-/// try the next host.
+/// Default of `connect_timeout`: long enough for a slow network, short enough to try the next host.
 const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 
-/// `sslmode`: when TLS is used, and what of the server's certificate is checked.
+/// `sslmode`: whether TLS is used, and how the server's certificate is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SslMode {
     /// Never TLS.
     Disable,
-    /// TLS only if the server refuses to go without.
+    /// TLS only if the server rejects unencrypted connections.
     Allow,
-    /// TLS if the server has it.
+    /// TLS if the server supports it.
     Prefer,
-    /// TLS; the certificate is checked only when root certificates are there.
+    /// TLS; the certificate is checked only when root certificates exist.
     Require,
-    /// TLS, with a certificate of a known authority.
+    /// TLS, with a certificate of a trusted CA.
     VerifyCa,
-    /// As before, and the certificate is for the host's name.
+    /// TLS, with a certificate of a trusted CA for the host's name.
     VerifyFull,
 }
 
-/// `channel_binding`: whether SCRAM proves that it runs inside the very TLS session we see.
+/// `channel_binding`: whether SCRAM is bound to the TLS session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChannelBinding {
     /// Never.
     Disable,
-    /// When the server has it.
+    /// When the server supports it.
     Prefer,
-    /// Or not at all.
+    /// Always; otherwise the connection fails.
     Require,
 }
 
-/// `target_session_attrs`: which of several hosts will do.
+/// `target_session_attrs`: required attributes of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionAttributes {
-    /// The first that can be reached.
+    /// Any host that can be reached.
     Any,
-    /// One where sessions write by default.
+    /// A host where sessions are read-write by default.
     ReadWrite,
-    /// One where they do not.
+    /// A host where sessions are read-only by default.
     ReadOnly,
-    /// One that is not in recovery.
+    /// A host that is not in recovery.
     Primary,
-    /// One in recovery.
+    /// A host in recovery.
     Standby,
-    /// One in recovery, else any.
+    /// A host in recovery, or else any host.
     PreferStandby,
 }
 
-/// Names of the values of a parameter, as libpq writes them.
+/// Names of a parameter's values in libpq.
 macro_rules! words {
     ($type:ident, $parameter:literal, $wanted:literal, $($word:literal => $value:ident),+) => {
         impl $type {
-            /// As libpq writes it.
+            /// Name of the value in libpq.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $($type::$value => $word),+ }
@@ -95,37 +97,6 @@ words!(SessionAttributes, "target_session_attrs", "any, read-write, read-only, p
     "any" => Any, "read-write" => ReadWrite, "read-only" => ReadOnly, "primary" => Primary,
     "standby" => Standby, "prefer-standby" => PreferStandby);
 
-/// One place where the server may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host {
-    /// A name or address.
-    Tcp {
-        /// What TLS and `~/.pgpass` know it by.
-        name: String,
-        /// Where to connect to instead of looking the name up (`hostaddr`).
-        address: Option<std::net::IpAddr>,
-        /// The port.
-        port: u16,
-    },
-    /// A folder with a socket in it.
-    Unix {
-        /// The folder.
-        folder: PathBuf,
-        /// The port, which is part of the socket's name.
-        port: u16,
-    },
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Host::Tcp { name, port, .. } if name.contains(':') => write!(f, "[{name}]:{port}"),
-            Host::Tcp { name, port, .. } => write!(f, "{name}:{port}"),
-            Host::Unix { folder, port } => write!(f, "{}/.s.PGSQL.{port}", folder.display()),
-        }
-    }
-}
-
 /// `keepalives…` and `tcp_user_timeout`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TcpOptions {
@@ -139,13 +110,13 @@ pub(super) struct TcpOptions {
 /// `sslnegotiation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TlsNegotiation {
-    /// Asks first; any server.
+    /// A TLS request before the handshake; supported by every version.
     Postgres,
-    /// Begins with the handshake; 17 and later.
+    /// The handshake at once; 17 and later.
     Direct,
 }
 
-/// All that is needed to connect. `Debug` shows no password.
+/// Connection parameters. `Debug` shows no password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectConfig {
     pub(super) hosts: Vec<Host>,
@@ -162,19 +133,20 @@ pub struct ConnectConfig {
     pub(super) tls_files: TlsFiles,
     pub(super) server_name_indication: bool,
     pub(super) channel_binding: ChannelBinding,
+    pub(super) require_auth: Option<RequireAuth>,
     pub(super) session_attributes: SessionAttributes,
 }
 
 impl ConnectConfig {
-    /// Reads a URL or `key=value` pairs; what they leave open comes from the environment, then from libpq's defaults.
+    /// Parses a URL or `key=value` pairs. Missing parameters come from the environment, then from libpq's defaults.
     ///
     /// # Errors
-    /// Text that is neither, unknown or unsupported parameters, values that cannot be, no user.
+    /// A text that is neither, an unknown or unsupported parameter, an invalid value, or no user.
     pub fn parse(text: &str, environment: &Environment) -> Result<Self, ConninfoError> {
         let mut given = Parameters::parse(text)?;
         let password_in_text = given.holds("password");
         given.complete(environment);
-        refuse_other_encodings(&mut given)?;
+        reject_other_encodings(&mut given)?;
 
         let user = given
             .take("user")
@@ -208,11 +180,12 @@ impl ConnectConfig {
             tls_files,
             server_name_indication: flag(&mut given, "sslsni")?,
             channel_binding: word(&mut given, "channel_binding")?.unwrap_or(ChannelBinding::Prefer),
+            require_auth: word(&mut given, "require_auth")?,
             session_attributes: word(&mut given, "target_session_attrs")?.unwrap_or(SessionAttributes::Any),
         })
     }
 
-    /// With the password taken from a file that holds nothing else; a password in the connection string itself stays.
+    /// Takes the password from a file that holds nothing else, unless the connection string has a password.
     #[must_use]
     pub fn with_password_file(mut self, path: PathBuf) -> Self {
         if !self.password_in_text {
@@ -221,7 +194,7 @@ impl ConnectConfig {
         self
     }
 
-    /// With the primary looked for among several hosts where it is not said what will do: a standby cannot be led on.
+    /// Requires the primary among several hosts, unless the connection string requires other attributes: leadership needs the primary.
     #[must_use]
     pub(crate) fn for_primary(mut self) -> Self {
         if self.hosts.len() > 1 && self.session_attributes == SessionAttributes::Any {
@@ -230,55 +203,72 @@ impl ConnectConfig {
         self
     }
 
-    /// Whether the password is in the connection string itself.
+    /// Whether the connection string holds a password.
     #[must_use]
     pub fn has_password_in_text(&self) -> bool {
         self.password_in_text
     }
 
-    /// The hosts, in the order they are tried.
+    /// Hosts in the order in which they are tried.
     #[must_use]
     pub fn hosts(&self) -> &[Host] {
         &self.hosts
     }
 
-    /// The role.
+    /// Role of the connection.
     #[must_use]
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// The database.
+    /// Database of the connection.
     #[must_use]
     pub fn database(&self) -> &str {
         &self.database
     }
 
-    /// `application_name`, when the connection string gives one.
+    /// `application_name` of the connection string, if it has one.
     pub(crate) fn application_name(&self) -> Option<&str> {
         self.application_name.as_deref()
     }
 
-    /// When TLS is used.
+    /// `sslmode`.
     #[must_use]
     pub fn ssl_mode(&self) -> SslMode {
         self.ssl_mode
     }
 
-    /// Which of several hosts will do.
+    /// Whether an unverified server that requests the cleartext password receives it: `require_auth` names `password`, TLS does not
+    /// verify the server, and one of the hosts is not on this machine, judged by its name.
+    #[must_use]
+    pub fn may_send_password_unverified(&self) -> bool {
+        let is_local = |host: &Host| match host {
+            Host::Unix { .. } => true,
+            Host::Tcp { name, address, .. } => match address.or_else(|| name.parse().ok()) {
+                Some(address) => address.to_canonical().is_loopback(),
+                None => name == "localhost",
+            },
+        };
+        let names_password = |required: &RequireAuth| required.names(AuthMethod::Password);
+        self.require_auth.as_ref().is_some_and(names_password)
+            && self.ssl_mode < SslMode::VerifyCa
+            && !self.hosts.iter().all(is_local)
+    }
+
+    /// Required session attributes.
     #[must_use]
     pub fn session_attributes(&self) -> SessionAttributes {
         self.session_attributes
     }
 
-    /// The password for one of the hosts, looked up now.
+    /// Password for one of the hosts, looked up now.
     pub(super) fn password_for(&self, host: &Host) -> Result<Option<Secret>, PostgresError> {
         let (host, port) = match host {
             Host::Tcp { name, port, .. } => (name.as_str(), *port),
             Host::Unix { folder, port } if hosts::is_default_folder(folder) => ("localhost", *port),
             Host::Unix { folder, port } => (folder.to_str().unwrap_or_default(), *port),
         };
-        self.password.look_up(&Wanted {
+        self.password.look_up(&PasswordQuery {
             host,
             port,
             database: &self.database,
@@ -287,7 +277,7 @@ impl ConnectConfig {
     }
 }
 
-fn refuse_other_encodings(given: &mut Parameters) -> Result<(), ConninfoError> {
+fn reject_other_encodings(given: &mut Parameters) -> Result<(), ConninfoError> {
     if let Some(value) = given.take("client_encoding") {
         let plain = value.to_ascii_lowercase().replace(['-', '_'], "");
         if plain != "utf8" && plain != "auto" {
@@ -308,7 +298,7 @@ fn refuse_other_encodings(given: &mut Parameters) -> Result<(), ConninfoError> {
     }
 }
 
-/// `sslmode` and the files, with libpq's rules of how they bear on each other.
+/// `sslmode` and the certificate files, with libpq's rules for their interaction.
 fn tls(given: &mut Parameters, environment: &Environment) -> Result<(SslMode, TlsFiles), ConninfoError> {
     let mode: Option<SslMode> = word(given, "sslmode")?;
     let roots = given.take("sslrootcert");
@@ -343,7 +333,7 @@ fn tls(given: &mut Parameters, environment: &Environment) -> Result<(SslMode, Tl
         }
         None => RootCertificates::None,
     };
-    // With root certificates there, `require` checks them: libpq does so for compatibility, people rely on it.
+    // With existing root certificates `require` verifies the CA, as in libpq, for compatibility.
     let mode = match (mode, &roots) {
         (SslMode::Require, RootCertificates::File(path)) if path.exists() => SslMode::VerifyCa,
         _ => mode,
@@ -366,7 +356,7 @@ fn tls_negotiation(given: &mut Parameters, mode: SslMode) -> Result<TlsNegotiati
     }
 }
 
-/// Zero and negative numbers wait for ever, as in libpq.
+/// `connect_timeout`. Zero and negative numbers mean no limit, as in libpq.
 fn connect_timeout(given: &mut Parameters) -> Result<Option<Duration>, ConninfoError> {
     let Some(seconds) = number::<i64>(given, "connect_timeout")? else {
         return Ok(Some(CONNECT_TIMEOUT_DEFAULT));
@@ -377,8 +367,8 @@ fn connect_timeout(given: &mut Parameters) -> Result<Option<Duration>, ConninfoE
         .map(Duration::from_secs))
 }
 
-/// A peer that vanished without a word is noticed after about a minute of silence; the system's own two hours would be
-/// two hours without a leader.
+/// Default keepalive settings. A vanished peer is detected after about a minute; with the operating system's two hours there would
+/// be no leader for two hours.
 const KEEPALIVES_IDLE_DEFAULT: Duration = Duration::from_secs(30);
 const KEEPALIVES_INTERVAL_DEFAULT: Duration = Duration::from_secs(10);
 const KEEPALIVES_COUNT_DEFAULT: u32 = 3;
@@ -387,7 +377,7 @@ const USER_TIMEOUT_MS_DEFAULT: u32 = 60_000;
 fn tcp(given: &mut Parameters) -> Result<TcpOptions, ConninfoError> {
     let mut seconds = |name, default| {
         let given = number::<u64>(given, name)?;
-        // Zero means the system's default.
+        // Zero means the operating system's default.
         Ok(match given {
             None => Some(default),
             Some(0) => None,
@@ -404,7 +394,7 @@ fn tcp(given: &mut Parameters) -> Result<TcpOptions, ConninfoError> {
     })
 }
 
-/// A switch that is on unless it is 0.
+/// Flag, which is set unless it is 0.
 fn flag(given: &mut Parameters, name: &'static str) -> Result<bool, ConninfoError> {
     Ok(number::<u32>(given, name)?.unwrap_or(1) != 0)
 }

@@ -1,4 +1,4 @@
-//! From a host to a transport: addresses, timeouts, and the negotiation of TLS.
+//! From a host to a transport: address resolution, timeouts, and TLS negotiation.
 
 use std::fmt;
 use std::io;
@@ -9,13 +9,15 @@ use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::config::{ConnectConfig, Host, SslMode, TlsNegotiation};
+use super::config::{ConnectConfig, SslMode, TlsNegotiation};
+use super::hosts::Host;
+use super::login::{AuthPolicy, LoginFault};
 use super::socket::Socket;
 use super::tls;
-use super::transport::Transport;
+use super::transport::{Channel, Transport};
 use crate::error::PostgresError;
 
-/// One server: what it is called, and where exactly it was found. Both kinds of connection go to the same one.
+/// Server with its resolved address. Both kinds of connection use the same endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     pub(super) host: Host,
@@ -41,7 +43,7 @@ impl fmt::Display for Endpoint {
 }
 
 impl Endpoint {
-    /// All addresses of a host.
+    /// Resolves all addresses of a host.
     pub(super) async fn resolve(host: &Host) -> Result<Vec<Endpoint>, PostgresError> {
         let at = |address| Endpoint {
             host: host.clone(),
@@ -88,13 +90,39 @@ impl Endpoint {
         })
     }
 
-    /// The error of a connection that broke off. With TLS 1.3 a server says only afterwards that it does not take our
-    /// certificate: that is a failed handshake, which does not get better by trying again.
+    /// Whether the server is on this machine, judged by its address.
+    fn is_local(&self) -> bool {
+        match &self.address {
+            Address::Unix(_) => true,
+            Address::Tcp(address) => address.ip().to_canonical().is_loopback(),
+        }
+    }
+
+    /// Authentication policy for the server.
+    fn auth_policy(&self, config: &ConnectConfig, is_encrypted: bool) -> AuthPolicy {
+        let is_verified = is_encrypted && config.ssl_mode >= SslMode::VerifyCa;
+        AuthPolicy {
+            endpoint: self.to_string(),
+            required: config.require_auth.clone(),
+            is_unverified: !is_verified && !self.is_local(),
+            is_encrypted,
+            mode: config.ssl_mode.as_str(),
+        }
+    }
+
+    /// Error of a broken connection. With TLS 1.3 a server rejects the client certificate only after the handshake: the error is a
+    /// failed handshake then, which a retry does not resolve.
     pub(super) fn broken(&self, doing: &'static str, source: io::Error) -> PostgresError {
-        if tls::is_certificate_refused(&source) {
+        if tls::is_certificate_rejected(&source) {
             return PostgresError::TlsHandshake {
                 endpoint: self.to_string(),
                 source,
+            };
+        }
+        if let Some(fault) = LoginFault::of(&source) {
+            return PostgresError::Login {
+                endpoint: self.to_string(),
+                fault: fault.clone(),
             };
         }
         PostgresError::Broken {
@@ -113,10 +141,10 @@ enum Encryption {
     Demanded,
 }
 
-/// What `sslmode` has us try, in order.
+/// Attempts that `sslmode` requires, in order.
 fn attempts(mode: SslMode, host: &Host) -> &'static [Encryption] {
     match (host, mode) {
-        // Postgres speaks no TLS on Unix sockets, and libpq ignores sslmode there.
+        // Postgres has no TLS on Unix sockets, and libpq ignores sslmode there.
         (Host::Unix { .. }, _) | (_, SslMode::Disable) => &[Encryption::Plain],
         (_, SslMode::Allow) => &[Encryption::Plain, Encryption::Demanded],
         (_, SslMode::Prefer) => &[Encryption::IfOffered, Encryption::Plain],
@@ -124,8 +152,8 @@ fn attempts(mode: SslMode, host: &Host) -> &'static [Encryption] {
     }
 }
 
-/// Connects and has `authenticate` go on, once for each way that `sslmode` allows: which of them `pg_hba.conf` lets in is
-/// known only when it refuses.
+/// Connects and calls `authenticate`, once for each encryption that `sslmode` allows: which of them `pg_hba.conf` admits is known
+/// only from its error.
 pub(super) async fn dial<T>(
     config: &ConnectConfig,
     endpoint: &Endpoint,
@@ -135,8 +163,11 @@ pub(super) async fn dial<T>(
         let mut attempts = attempts(config.ssl_mode, &endpoint.host).iter().peekable();
         loop {
             let encryption = *attempts.next().unwrap_or(&Encryption::Plain);
-            let outcome = match transport(config, endpoint, encryption).await {
-                Ok(transport) => authenticate(transport).await,
+            let outcome = match channel(config, endpoint, encryption).await {
+                Ok(channel) => {
+                    let policy = endpoint.auth_policy(config, matches!(channel, Channel::Tls(_)));
+                    authenticate(Transport::new(channel, policy)).await
+                }
                 Err(error) => Err(error),
             };
             match outcome {
@@ -158,7 +189,7 @@ pub(super) async fn dial<T>(
     }
 }
 
-/// `invalid_authorization_specification`: no entry of `pg_hba.conf` fits. A wrong password is another one.
+/// `invalid_authorization_specification`: no entry of `pg_hba.conf` matches. A wrong password has another code.
 const NOT_ADMITTED: &str = "28000";
 
 fn depends_on_encryption(error: &PostgresError) -> bool {
@@ -168,37 +199,37 @@ fn depends_on_encryption(error: &PostgresError) -> bool {
             .is_some_and(|error| error.code == NOT_ADMITTED)
 }
 
-async fn transport(
+async fn channel(
     config: &ConnectConfig,
     endpoint: &Endpoint,
     encryption: Encryption,
-) -> Result<Transport, PostgresError> {
+) -> Result<Channel, PostgresError> {
     let mut socket = endpoint.socket(config).await?;
     let host_name = match (&endpoint.host, encryption) {
-        (Host::Unix { .. }, _) | (_, Encryption::Plain) => return Ok(Transport::Plain(socket)),
+        (Host::Unix { .. }, _) | (_, Encryption::Plain) => return Ok(Channel::Plain(socket)),
         (Host::Tcp { name, .. }, Encryption::IfOffered | Encryption::Demanded) => name,
     };
     if config.tls_negotiation == TlsNegotiation::Postgres {
-        let offered = ask_for_tls(&mut socket)
+        let offered = request_tls(&mut socket)
             .await
-            .map_err(|source| endpoint.broken("asking for TLS", source))?;
+            .map_err(|source| endpoint.broken("requesting TLS", source))?;
         if !offered {
             return match encryption {
-                Encryption::Demanded => Err(PostgresError::TlsRefused {
+                Encryption::Demanded => Err(PostgresError::TlsNotSupported {
                     endpoint: endpoint.to_string(),
                     mode: config.ssl_mode.as_str(),
                 }),
-                Encryption::IfOffered | Encryption::Plain => Ok(Transport::Plain(socket)),
+                Encryption::IfOffered | Encryption::Plain => Ok(Channel::Plain(socket)),
             };
         }
     }
     let stream = tls::handshake(config, socket, host_name, &endpoint.to_string()).await?;
-    Ok(Transport::Tls(Box::new(stream)))
+    Ok(Channel::Tls(Box::new(stream)))
 }
 
-/// Whether the server speaks TLS. Exactly one byte is read: whatever a man in the middle sends along with it must not
-/// be taken for something that came encrypted.
-async fn ask_for_tls(socket: &mut Socket) -> io::Result<bool> {
+/// Requests TLS, and returns whether the server supports it. Exactly one byte is read: data that a man in the middle appends must
+/// not be treated as encrypted.
+async fn request_tls(socket: &mut Socket) -> io::Result<bool> {
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
     socket.write_all(&request).await?;
@@ -211,5 +242,52 @@ async fn ask_for_tls(socket: &mut Socket) -> io::Result<bool> {
             io::ErrorKind::InvalidData,
             "the answer is neither yes nor no; is this a Postgres server?",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Address, Endpoint, SslMode};
+    use crate::connect::{ConnectConfig, Environment, Host};
+
+    /// Whether a server at this address counts as unverified with this `sslmode`.
+    fn is_unverified(address: &str, mode: &str, is_encrypted: bool) -> bool {
+        let url = format!("postgres://walcast@db/shop?sslmode={mode}&sslrootcert=/nowhere");
+        let config = ConnectConfig::parse(&url, &Environment::default()).unwrap();
+        assert_eq!(config.ssl_mode(), mode.parse::<SslMode>().unwrap());
+        let endpoint = Endpoint {
+            host: config.hosts()[0].clone(),
+            address: Address::Tcp(address.parse().unwrap()),
+        };
+        endpoint.auth_policy(&config, is_encrypted).is_unverified
+    }
+
+    #[test]
+    fn only_a_checked_certificate_or_this_machine_verifies_a_server() {
+        for mode in ["disable", "allow", "prefer", "require"] {
+            assert!(is_unverified("192.0.2.1:5432", mode, false), "{mode}");
+            assert!(is_unverified("192.0.2.1:5432", mode, true), "{mode}");
+            for here in [
+                "127.0.0.1:5432",
+                "127.1.2.3:5432",
+                "[::1]:5432",
+                "[::ffff:127.0.0.1]:5432",
+            ] {
+                assert!(!is_unverified(here, mode, false), "{mode}, {here}");
+            }
+        }
+        for mode in ["verify-ca", "verify-full"] {
+            assert!(!is_unverified("192.0.2.1:5432", mode, true), "{mode}");
+        }
+        let socket = Host::Unix {
+            folder: "/run/postgresql".into(),
+            port: 5432,
+        };
+        let config = ConnectConfig::parse("postgres://walcast@db/shop", &Environment::default()).unwrap();
+        let endpoint = Endpoint {
+            host: socket,
+            address: Address::Unix("/run/postgresql/.s.PGSQL.5432".into()),
+        };
+        assert!(!endpoint.auth_policy(&config, false).is_unverified);
     }
 }

@@ -1,9 +1,9 @@
-//! What libpq takes from outside the connection string.
+//! Environment from which libpq takes defaults.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Environment variables and the home folder: of the process, or made up for tests.
+/// Environment variables and home directory, of the process or of a test.
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
@@ -11,7 +11,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The process's own: `PG*`, `USER`, `LOGNAME` and `HOME`. A variable that is not UTF-8 is not seen.
+    /// Environment of the process: `PG*`, `USER`, `LOGNAME` and `HOME`. A variable that is not UTF-8 is ignored.
     #[must_use]
     pub fn of_process() -> Self {
         let wanted = |name: &str| name.starts_with("PG") || name == "USER" || name == "LOGNAME";
@@ -25,7 +25,7 @@ impl Environment {
         }
     }
 
-    /// One made of these variables only.
+    /// Environment with these variables only.
     #[must_use]
     pub fn from_variables<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
@@ -35,7 +35,7 @@ impl Environment {
         }
     }
 
-    /// With this home folder.
+    /// Sets the home directory.
     #[must_use]
     pub fn with_home(mut self, home: PathBuf) -> Self {
         self.home = Some(home);
@@ -50,12 +50,12 @@ impl Environment {
         self.home.as_deref()
     }
 
-    /// The operating system's name for the user, which libpq connects as when nothing else is said.
+    /// User name of the operating system, which is libpq's default for the role.
     pub(super) fn user(&self) -> Option<&str> {
         self.variable("USER").or_else(|| self.variable("LOGNAME"))
     }
 
-    /// A file that libpq looks for by default, such as `~/.postgresql/root.crt`, if it is there.
+    /// Default file of libpq, such as `~/.postgresql/root.crt`, if it exists.
     pub(super) fn default_file(&self, name: &str) -> Option<PathBuf> {
         let path = self.home()?.join(".postgresql").join(name);
         path.exists().then_some(path)

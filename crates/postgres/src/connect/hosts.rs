@@ -1,17 +1,49 @@
-//! Where the server may be: `host`, `hostaddr` and `port`, each a list.
+//! Hosts of the server: the lists `host`, `hostaddr` and `port`.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use super::config::Host;
-use super::conninfo::{ConninfoError, Parameters};
+use super::conninfo::Parameters;
+use super::conninfo_error::ConninfoError;
 
 const PORT_DEFAULT: u16 = 5432;
 
-/// Where distributions and the upstream build put the socket.
+/// Socket directories of distributions and of the upstream build.
 const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
-/// Reads the lists; they have the same length, or one port for all.
+/// Host of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// A host name or address.
+    Tcp {
+        /// Name for TLS and `~/.pgpass`.
+        name: String,
+        /// Address that is used instead of resolving the name (`hostaddr`).
+        address: Option<IpAddr>,
+        /// Port.
+        port: u16,
+    },
+    /// A directory with a Unix socket.
+    Unix {
+        /// Directory.
+        folder: PathBuf,
+        /// Port, which is part of the socket's name.
+        port: u16,
+    },
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Tcp { name, port, .. } if name.contains(':') => write!(f, "[{name}]:{port}"),
+            Host::Tcp { name, port, .. } => write!(f, "{name}:{port}"),
+            Host::Unix { folder, port } => write!(f, "{}/.s.PGSQL.{port}", folder.display()),
+        }
+    }
+}
+
+/// Reads the lists, which have the same length; one port may stand for all hosts.
 pub(super) fn read(given: &mut Parameters) -> Result<Vec<Host>, ConninfoError> {
     let names = list(given.take("host"));
     let addresses = list(given.take("hostaddr"));
@@ -51,7 +83,7 @@ pub(super) fn read(given: &mut Parameters) -> Result<Vec<Host>, ConninfoError> {
         .collect()
 }
 
-/// Whether `~/.pgpass` calls the folder `localhost`.
+/// Whether `~/.pgpass` has the directory as `localhost`.
 pub(super) fn is_default_folder(folder: &Path) -> bool {
     SOCKET_FOLDERS.iter().any(|default| folder == Path::new(default))
 }
@@ -84,7 +116,7 @@ fn host(name: &str, address: &str, port: u16) -> Result<Host, ConninfoError> {
     })
 }
 
-/// Where libpq would look when nothing is said: a socket in the usual folder, else the local machine over TCP.
+/// Default of libpq: a socket in a default directory, or else TCP to the local machine.
 fn local(port: u16) -> Host {
     let holds_socket = |folder: &&str| Path::new(folder).join(format!(".s.PGSQL.{port}")).exists();
     match SOCKET_FOLDERS.iter().copied().find(holds_socket) {
@@ -111,9 +143,9 @@ fn port(text: String) -> Result<u16, ConninfoError> {
     }
     match text.parse() {
         Ok(port) if port != 0 => Ok(port),
-        // Without the @ behind it, a user and a password are taken for a host and a port: it is not shown.
+        // Without an @, a user and a password are parsed as a host and a port, so the text is not shown.
         _ => Err(ConninfoError::Malformed {
-            problem: "a port is no number from 1 to 65535 (behind a password there must be an @ and a host)",
+            problem: "a port is not a number from 1 to 65535 (behind a password there must be an @ and a host)",
         }),
     }
 }

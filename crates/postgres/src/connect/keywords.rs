@@ -1,8 +1,8 @@
-//! `host=db user=walcast password='it\'s'`: libpq's other way to write a connection.
+//! `host=db user=walcast password='it\'s'`: libpq's keyword form of a connection string.
 
-use super::conninfo::ConninfoError;
+use super::conninfo_error::ConninfoError;
 
-/// Reads `key=value` pairs: blanks around `=` are allowed, values may be in single quotes, `\` escapes.
+/// Parses `key=value` pairs: blanks around `=` are allowed, values may be in single quotes, `\` escapes.
 pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, ConninfoError> {
     let mut pairs = Vec::new();
     let mut rest = text.trim_start();
@@ -23,7 +23,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, ConninfoError> 
     Ok(pairs)
 }
 
-/// A value and what follows it.
+/// Value, and the text after it.
 fn value(text: &str) -> Result<(String, &str), ConninfoError> {
     let quoted = text.strip_prefix('\'');
     let body = quoted.unwrap_or(text);
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_are_read_as_libpq_reads_them() {
+    fn parses_pairs_as_libpq_does() {
         check("", &expect!["[]"]);
         check(
             " host=db  user = walcast ",
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_refused() {
+    fn rejects_malformed_text() {
         check(
             "localhost",
             &expect![

@@ -1,60 +1,92 @@
-//! The ordinary connection: catalog look-ups and leadership, through tokio-postgres.
+//! SQL connection: catalog queries and leadership, through tokio-postgres.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tokio_postgres::Config;
 use tokio_postgres::config::{ChannelBinding as PgChannelBinding, SslMode as PgSslMode, SslNegotiation};
-use tokio_postgres::{Client, Config};
+use tokio_postgres::{AsyncMessage, Connection};
+use tracing::debug;
+use walcast_delivery::sql::literal;
 
+use super::client::Client;
 use super::config::{ChannelBinding, ConnectConfig, SessionAttributes};
 use super::dial::{Endpoint, dial};
-use super::tls::is_certificate_refused;
+use super::login::LoginFault;
+use super::startup::{TIMEOUTS, VALUE_SETTINGS};
+use super::tls::is_certificate_rejected;
 use super::transport::{AlreadyEncrypted, Transport};
 use crate::error::{PostgresError, ServerError};
 
 const DOING: &str = "connecting";
 
-/// An open session. Dropping it closes it, and whatever it holds is released.
-pub(crate) struct Session {
+/// Open SQL session. Dropping it closes the connection, which releases everything that the session holds.
+pub(crate) struct SqlSession {
     pub(crate) client: Arc<Client>,
     pub(crate) endpoint: Endpoint,
     /// `server_version_num`.
     pub(crate) server_version: u32,
     end: watch::Receiver<Option<String>>,
     hang_up: Arc<Notify>,
-    /// The task that moves the connection's bytes.
+    /// Task that drives the connection.
     _driver: JoinSet<()>,
 }
 
-impl Session {
-    /// Ends when the connection has ended, and says why. Cancel-safe.
+impl SqlSession {
+    /// Waits until the connection has ended, and returns the reason. Cancel-safe.
     pub(crate) async fn ended(&self) -> String {
         let mut end = self.end.clone();
         let why = match end.wait_for(Option::is_some).await {
             Ok(why) => why.clone(),
-            // The task is gone without a word only when the runtime ends.
+            // The task ends without a reason only when the runtime ends.
             Err(_) => None,
         };
         why.unwrap_or_else(|| "its task has ended".to_owned())
     }
 
-    /// What closes the connection at once when it is notified, whoever still holds the session.
+    /// Notification that closes the connection at once, even while the session is still held.
     pub(crate) fn hang_up(&self) -> Arc<Notify> {
         Arc::clone(&self.hang_up)
+    }
+
+    /// Requests the cancellation of the running statement. Its effect shows in the statement's end.
+    pub(crate) async fn cancel(&self, config: &ConnectConfig) {
+        let token = self.client.cancel_token();
+        let request = dial(config, &self.endpoint, async |transport| {
+            let cancelled = token.cancel_query_raw(transport, AlreadyEncrypted).await;
+            cancelled.map_err(|error| {
+                self.endpoint
+                    .broken("cancelling a statement", std::io::Error::other(error))
+            })
+        });
+        if let Err(error) = request.await {
+            debug!(%error, "a statement cannot be cancelled; the server ends it when it notices the closed connection");
+        }
     }
 
     /// Whether the connection has ended.
     pub(crate) fn has_ended(&self) -> bool {
         self.client.is_closed()
     }
+
+    /// Extends the time limit by the time that a statement may wait for a lock.
+    pub(crate) fn waiting_for_locks(mut self, lock_timeout: Duration) -> Self {
+        if let Some(client) = Arc::get_mut(&mut self.client) {
+            client.wait_for_locks(lock_timeout);
+        }
+        self
+    }
 }
 
-/// Connects to the first host that can be reached and has the wanted session attributes.
+/// Connects to the first host that can be reached and has the required session attributes.
 pub(crate) async fn connect_ordinary(
     config: &ConnectConfig,
     application_name: &str,
-) -> Result<Session, PostgresError> {
+) -> Result<SqlSession, PostgresError> {
     let wanted = config.session_attributes;
     let mut fallback = None;
     let mut last_error = None;
@@ -68,14 +100,14 @@ pub(crate) async fn connect_ordinary(
         };
         for endpoint in endpoints {
             match connect_to(config, endpoint, application_name).await {
-                Ok(session) => match refusal(&session, wanted).await? {
+                Ok(session) => match missing_attribute(&session, wanted).await? {
                     None => return Ok(session),
                     Some(_) if wanted == SessionAttributes::PreferStandby => {
                         fallback.get_or_insert(session);
                     }
                     Some(last) => last_error = Some(unsuitable(config, &session.endpoint, last)),
                 },
-                // libpq goes on to the next host only where the server could not be reached or is not up.
+                // libpq tries the next host only when a server cannot be reached or is not up.
                 Err(error) if is_about_this_host(&error) => last_error = Some(error),
                 Err(error) => return Err(error),
             }
@@ -106,20 +138,22 @@ fn is_about_this_host(error: &PostgresError) -> bool {
     }
 }
 
-/// Why a session will not do, if it will not.
-async fn refusal(
-    session: &Session,
+/// Reason for which a session does not have the required attributes, if it does not.
+async fn missing_attribute(
+    session: &SqlSession,
     wanted: SessionAttributes,
 ) -> Result<Option<&'static str>, PostgresError> {
     if wanted == SessionAttributes::Any {
         return Ok(None);
     }
-    let sql = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool";
-    let row = session
-        .client
-        .query_typed_one(sql, &[])
-        .await
-        .map_err(|error| PostgresError::of_query("asking for the session's attributes", error))?;
+    // As the session was before its settings: they allow writes where the role or the database does not.
+    let sql = "SELECT pg_is_in_recovery(), pg_is_in_recovery() OR (SELECT reset_val::bool FROM pg_settings \
+               WHERE name = 'default_transaction_read_only')";
+    let client = &session.client;
+    let answer = client.query_typed_one(sql, &[]);
+    let row = client
+        .answered("reading the session's attributes", answer)
+        .await?;
     let (in_recovery, read_only): (bool, bool) = (row.get(0), row.get(1));
     Ok(match wanted {
         SessionAttributes::Any => None,
@@ -137,12 +171,12 @@ async fn refusal(
     })
 }
 
-/// Connects to exactly this server.
+/// Connects to this endpoint.
 pub(crate) async fn connect_to(
     config: &ConnectConfig,
     endpoint: Endpoint,
     application_name: &str,
-) -> Result<Session, PostgresError> {
+) -> Result<SqlSession, PostgresError> {
     let password = config.password_for(&endpoint.host)?;
     let mut settings = Config::new();
     settings
@@ -160,54 +194,81 @@ pub(crate) async fn connect_to(
     if let Some(password) = &password {
         settings.password(password.reveal());
     }
-    let (client, connection) = dial(config, &endpoint, async |transport| {
+    // The first queries count towards `connect_timeout` too: a server that is silent after authentication is not usable either.
+    dial(config, &endpoint, async |transport| {
         let mut settings = settings.clone();
-        match &transport {
-            Transport::Plain(_) => settings.ssl_mode(PgSslMode::Disable),
-            // "Direct" hands the stream to our connector at once; the handshake is behind us.
-            Transport::Tls(_) => settings
+        if transport.is_encrypted() {
+            // "Direct" passes the stream to the connector at once, whose handshake is done already.
+            settings
                 .ssl_mode(PgSslMode::Require)
-                .ssl_negotiation(SslNegotiation::Direct),
-        };
-        settings
+                .ssl_negotiation(SslNegotiation::Direct);
+        } else {
+            settings.ssl_mode(PgSslMode::Disable);
+        }
+        let (client, connection) = settings
             .connect_raw(transport, AlreadyEncrypted)
             .await
-            .map_err(|error| startup_error(config, &endpoint, password.is_some(), error))
+            .map_err(|error| startup_error(config, &endpoint, password.is_some(), error))?;
+        SqlSession::open(client, connection, endpoint.clone()).await
     })
-    .await?;
-
-    let (tell, end) = watch::channel(None);
-    let hang_up = Arc::new(Notify::new());
-    let hung_up = Arc::clone(&hang_up);
-    let mut driver = JoinSet::new();
-    driver.spawn(async move {
-        let ended = tokio::select! {
-            ended = connection => ended,
-            () = hung_up.notified() => Ok(()),
-        };
-        let why = match ended {
-            Ok(()) => "it was closed".to_owned(),
-            Err(error) => error_text(&error),
-        };
-        tell.send_replace(Some(why));
-    });
-    let client = Arc::new(client);
-    let server_version = prepare(&client).await?;
-    Ok(Session {
-        client,
-        endpoint,
-        server_version,
-        end,
-        hang_up,
-        _driver: driver,
-    })
+    .await
 }
 
-/// The library's own text leaves the cause out.
+impl SqlSession {
+    /// Spawns the task that drives the connection, and prepares the session.
+    async fn open(
+        client: tokio_postgres::Client,
+        connection: Connection<Transport, Transport>,
+        endpoint: Endpoint,
+    ) -> Result<SqlSession, PostgresError> {
+        let (ending, end) = watch::channel(None);
+        let hang_up = Arc::new(Notify::new());
+        let hung_up = Arc::clone(&hang_up);
+        let mut driver = JoinSet::new();
+        driver.spawn(async move {
+            let ended = tokio::select! {
+                ended = driven(connection) => ended,
+                () = hung_up.notified() => Ok(()),
+            };
+            let why = match ended {
+                Ok(()) => "it was closed".to_owned(),
+                Err(error) => error_text(&error),
+            };
+            ending.send_replace(Some(why));
+        });
+        let client = Client::new(client, endpoint.clone(), Arc::clone(&hang_up));
+        let server_version = prepare(&client).await?;
+        Ok(SqlSession {
+            client: Arc::new(client),
+            endpoint,
+            server_version,
+            end,
+            hang_up,
+            _driver: driver,
+        })
+    }
+}
+
+/// Drives a connection to its end. Any role that can define a function can raise notices, which the library logs at level info; here
+/// they are logged at level debug.
+async fn driven<S, T>(mut connection: Connection<S, T>) -> Result<(), tokio_postgres::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+        if let AsyncMessage::Notice(notice) = message? {
+            debug!(notice = %ServerError::from(&notice), "notice of the server");
+        }
+    }
+    Ok(())
+}
+
+/// Text of an error with its cause, which the library's own text omits.
 fn error_text(error: &tokio_postgres::Error) -> String {
     use std::error::Error as _;
     match (error.as_db_error(), error.source()) {
-        (Some(said), _) => ServerError::from(said).to_string(),
+        (Some(error), _) => ServerError::from(error).to_string(),
         (None, Some(cause)) => format!("{error}: {cause}"),
         (None, None) => error.to_string(),
     }
@@ -241,41 +302,47 @@ fn startup_error(
         .into_source()
         .map(|source| source.downcast::<std::io::Error>())
     {
-        // What the TLS library says is packed into it.
-        Some(Ok(source)) if is_certificate_refused(&source) => endpoint.broken(DOING, *source),
+        // The I/O error wraps that of the TLS library, or the rule that a message violated.
+        Some(Ok(source)) if is_certificate_rejected(&source) || LoginFault::of(&source).is_some() => {
+            endpoint.broken(DOING, *source)
+        }
         _ => endpoint.broken(DOING, std::io::Error::other(text)),
     }
 }
 
-/// A leader that vanished must be noticed by the server too, or no standby could take over: half a minute of silence,
-/// then three questions. Time limits that a role may have set must not end a session that is meant to idle. A statement
-/// of ours that takes this long is stuck.
+/// Settings of a session, whatever the role or the database has set. The server must detect a vanished leader, or no standby could
+/// take over: after half a minute of silence it sends three keepalives. Time limits of the role must not end an idle session or a
+/// query that waits for a lock. A statement that takes 60 s is stuck. Row security policies would run functions of the table's owner
+/// with the role's privileges, and hide rows: a query that they concern is an error. Strings have no escapes. Publications and slots
+/// can be created although transactions of the role are read-only by default.
 const SESSION_SETTINGS: &str = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; \
-     SET idle_in_transaction_session_timeout = 0; SET statement_timeout = '60s'; SET search_path = pg_catalog";
+     SET statement_timeout = '60s'; SET search_path = pg_catalog; SET row_security = off; SET standard_conforming_strings = on; \
+     SET default_transaction_read_only = off; SET default_transaction_isolation = 'read committed'";
 
-/// `idle_session_timeout` exists from here on.
-const IDLE_SESSION_TIMEOUT_SINCE: u32 = 140_000;
-/// The oldest server whose views and protocol we know.
+/// Oldest supported version.
 const OLDEST: u32 = 120_000;
 
 async fn prepare(client: &Client) -> Result<u32, PostgresError> {
-    let failed = |error| PostgresError::of_query("preparing the session", error);
+    const DOING: &str = "preparing the session";
     let sql = "SELECT current_setting('server_version_num')";
-    let row = client.query_typed_one(sql, &[]).await.map_err(failed)?;
+    let row = client.answered(DOING, client.query_typed_one(sql, &[])).await?;
     let number: String = row.get(0);
     let version = number.parse().map_err(|_| PostgresError::UnexpectedAnswer {
-        doing: "asking for the server's version",
+        doing: "reading the server's version",
         answer: number,
     })?;
     if version < OLDEST {
         return Err(PostgresError::TooOld { found: version });
     }
-    client.batch_execute(SESSION_SETTINGS).await.map_err(failed)?;
-    if version >= IDLE_SESSION_TIMEOUT_SINCE {
-        client
-            .batch_execute("SET idle_session_timeout = 0")
-            .await
-            .map_err(failed)?;
+    let mut settings = String::new();
+    for (_, name) in TIMEOUTS.iter().filter(|(since, _)| version >= *since) {
+        settings.push_str(&format!("SET {name} = 0; "));
     }
+    // Values that are read over the session have the text format of the stream.
+    for (name, value) in VALUE_SETTINGS {
+        settings.push_str(&format!("SET {name} = {}; ", literal(value)));
+    }
+    settings.push_str(SESSION_SETTINGS);
+    client.answered(DOING, client.batch_execute(&settings)).await?;
     Ok(version)
 }

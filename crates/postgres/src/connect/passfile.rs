@@ -7,24 +7,23 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tracing::warn;
+use walcast_mapper::Secret;
 
-use super::password::Secret;
-
-/// The connection that a password is wanted for.
-pub(super) struct Wanted<'a> {
-    /// The host name or socket folder; `localhost` stands for the default socket folders.
+/// Connection for which a password is looked up.
+pub(super) struct PasswordQuery<'a> {
+    /// Host name or socket directory; `localhost` stands for the default socket directories.
     pub(super) host: &'a str,
     pub(super) port: u16,
     pub(super) database: &'a str,
     pub(super) user: &'a str,
 }
 
-/// Bits of a file's mode that let others than its owner at it.
+/// Mode bits that give access to users other than the owner.
 const OTHERS: u32 = 0o077;
 
-/// The first password in the file that fits. A file that others can read is not used, as in libpq; one that is not
-/// there, or cannot be read, holds no password.
-pub(super) fn look_up(path: &Path, wanted: &Wanted<'_>) -> Option<Secret> {
+/// Password of the first matching line of the file. A file that other users can read is not used, as in libpq; a missing or
+/// unreadable file has no password.
+pub(super) fn look_up(path: &Path, wanted: &PasswordQuery<'_>) -> Option<Secret> {
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
@@ -38,7 +37,7 @@ pub(super) fn look_up(path: &Path, wanted: &Wanted<'_>) -> Option<Secret> {
         return None;
     }
     if metadata.permissions().mode() & OTHERS != 0 {
-        warn!(path = %path.display(), "password file is not used: others can read it; run chmod 0600 on it");
+        warn!(path = %path.display(), "password file is not used: other users can read it; run chmod 0600 on it");
         return None;
     }
     match std::fs::read_to_string(path) {
@@ -50,7 +49,7 @@ pub(super) fn look_up(path: &Path, wanted: &Wanted<'_>) -> Option<Secret> {
     }
 }
 
-fn find(text: &str, wanted: &Wanted<'_>) -> Option<Secret> {
+fn find(text: &str, wanted: &PasswordQuery<'_>) -> Option<Secret> {
     let port = wanted.port.to_string();
     let wanted = [wanted.host, &port, wanted.database, wanted.user];
     text.lines()
@@ -68,7 +67,7 @@ fn find(text: &str, wanted: &Wanted<'_>) -> Option<Secret> {
         })
 }
 
-/// The text before the next `:` that no `\` precedes, still escaped, and the text after it.
+/// Escaped text before the next unescaped `:`, and the text after it.
 fn field(text: &str) -> Option<(&str, &str)> {
     let mut characters = text.char_indices();
     while let Some((at, character)) = characters.next() {
@@ -103,10 +102,10 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Wanted, find, look_up};
+    use super::{PasswordQuery, find, look_up};
 
     fn check(text: &str, expected: Option<&str>) {
-        let wanted = Wanted {
+        let wanted = PasswordQuery {
             host: "db",
             port: 5432,
             database: "sh:op",
@@ -121,19 +120,19 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_that_fits_counts() {
+    fn first_matching_line_counts() {
         check("db:5432:sh\\:op:walcast:one\n*:*:*:*:two", Some("one"));
         check("db:5433:*:*:one\n*:*:*:*:two", Some("two"));
         check("#*:*:*:*:one\n*:*:*:walcast:two\\:\\\\x", Some("two:\\x"));
     }
 
     #[test]
-    fn lines_that_do_not_fit_are_passed_over() {
+    fn skips_lines_that_do_not_match() {
         check("", None);
         check("db:5432:shop:walcast:one", None);
         check("db:5432:*:other:one", None);
         check("db:5432", None);
-        // An escaped star is a star, not any host.
+        // An escaped star is a star and matches no other host.
         check("\\*:*:*:*:one", None);
     }
 
@@ -141,7 +140,7 @@ mod tests {
     fn a_file_that_others_can_read_is_not_used() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pgpass");
-        let wanted = Wanted {
+        let wanted = PasswordQuery {
             host: "db",
             port: 1,
             database: "d",
@@ -163,7 +162,7 @@ mod tests {
             // A leading # makes a comment and a lone * means any: neither can be written as a host.
             prop_assume!(!escaped_host.starts_with('#') && escaped_host != "*");
             let line = format!("{escaped_host}:1:d:u:{}", escape(&password));
-            let wanted = Wanted { host: &host, port: 1, database: "d", user: "u" };
+            let wanted = PasswordQuery { host: &host, port: 1, database: "d", user: "u" };
             let found = find(&line, &wanted);
             prop_assert_eq!(found.as_ref().map(|secret| secret.reveal()), Some(password.as_str()));
         }

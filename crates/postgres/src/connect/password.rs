@@ -1,50 +1,41 @@
-//! Where a password comes from, and that it is never printed.
+//! Source of the password.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
+use walcast_mapper::Secret;
+
+use super::environment::Environment;
 use super::passfile;
 use crate::error::PostgresError;
 
-/// A text that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps the text.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text itself, to be sent to the server only.
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
-/// Where the password is looked up, each time a connection is made: a file can change while we run.
+/// Source of the password. A file is read for each connection, because it can change while the process runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PasswordSource {
-    /// In the URL or `PGPASSWORD`.
+    /// The connection string or `PGPASSWORD`.
     Given(Secret),
-    /// `[postgres] password_file`: the file holds the password and nothing else.
+    /// A file that holds the password and nothing else.
     File(PathBuf),
     /// `PGPASSFILE` or `~/.pgpass`.
     Passfile(PathBuf),
-    /// Nowhere.
+    /// No source.
     Nowhere,
 }
 
 impl PasswordSource {
-    /// The password for a connection, if there is one.
-    pub(super) fn look_up(&self, wanted: &passfile::Wanted<'_>) -> Result<Option<Secret>, PostgresError> {
+    /// `PGPASSFILE`, or else `~/.pgpass`.
+    pub(super) fn passfile(environment: &Environment) -> Self {
+        match (environment.variable("PGPASSFILE"), environment.home()) {
+            (Some(path), _) => Self::Passfile(path.into()),
+            (None, Some(home)) => Self::Passfile(home.join(".pgpass")),
+            (None, None) => Self::Nowhere,
+        }
+    }
+
+    /// Password for a connection, if there is one.
+    pub(super) fn look_up(
+        &self,
+        wanted: &passfile::PasswordQuery<'_>,
+    ) -> Result<Option<Secret>, PostgresError> {
         match self {
             PasswordSource::Given(secret) => Ok(Some(secret.clone())),
             PasswordSource::File(path) => read_password(path).map(Some),
@@ -56,7 +47,7 @@ impl PasswordSource {
 
 fn read_password(path: &Path) -> Result<Secret, PostgresError> {
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Secret(text.trim_end_matches(['\r', '\n']).to_owned())),
+        Ok(text) => Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
         Err(source) => Err(PostgresError::PasswordFile {
             path: path.to_owned(),
             source,

@@ -1,4 +1,4 @@
-//! The socket under everything: TCP or Unix, read with pauses when it pays.
+//! Socket of a connection: TCP or Unix, with paced reads while the reader is behind.
 
 mod pacing;
 mod parkable;
@@ -20,15 +20,15 @@ use tokio::time::{Sleep, sleep};
 
 use super::config::TcpOptions;
 
-/// A connected socket.
+/// Connected socket.
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: Parkable,
-    /// Set once streaming has begun.
+    /// Set once the stream has begun.
     pacer: Option<Pacer>,
-    /// The pause before the next read; the stream is parked meanwhile.
+    /// Pause before the next read, during which the stream is parked.
     pause: Option<Pin<Box<Sleep>>>,
-    /// Who waits for room to write: parking forgets it.
+    /// Waker of a task that waits to write, which parking would lose.
     writer: Option<Waker>,
 }
 
@@ -59,18 +59,18 @@ impl Socket {
         }
     }
 
-    /// From now on reads are spaced while the sender is far ahead of us.
+    /// Paces reads from now on while the reader is behind.
     pub(super) fn begin_pacing(&mut self) {
         self.pacer = Some(Pacer::new(Instant::now()));
     }
 
-    /// Takes note of a read of `bytes` into room for `asked`.
-    fn pace(&mut self, bytes: usize, asked: usize) -> io::Result<()> {
+    /// Records a read of `bytes` into a buffer of `requested` bytes.
+    fn pace(&mut self, bytes: usize, requested: usize) -> io::Result<()> {
         let capacity_bytes = self.capacity_bytes();
         let Some(pacer) = &mut self.pacer else {
             return Ok(());
         };
-        let drained = bytes < asked;
+        let drained = bytes < requested;
         match pacer.after_read(Instant::now(), bytes, drained, capacity_bytes) {
             Some(pause) => self.park(pause),
             None => Ok(()),
@@ -86,7 +86,7 @@ impl Socket {
         Ok(())
     }
 
-    /// About what fits in while nobody reads. The kernel counts its own overhead too, about half.
+    /// Approximate capacity of the receive buffer. The kernel's size includes its own overhead, which is about half.
     fn capacity_bytes(&self) -> usize {
         let size = self.stream.fd().map(sockopt::socket_recv_buffer_size);
         size.and_then(Result::ok).unwrap_or(0) / 2
@@ -117,9 +117,9 @@ impl AsyncRead for Socket {
             ready!(pause.as_mut().poll(context));
             socket.pause = None;
         }
-        let (asked, before) = (buffer.remaining(), buffer.filled().len());
+        let (requested, before) = (buffer.remaining(), buffer.filled().len());
         ready!(socket.stream.poll_read(context, buffer))?;
-        Poll::Ready(socket.pace(buffer.filled().len() - before, asked))
+        Poll::Ready(socket.pace(buffer.filled().len() - before, requested))
     }
 }
 
@@ -131,7 +131,7 @@ impl AsyncWrite for Socket {
         written
     }
 
-    /// Nothing is held back between us and the kernel.
+    /// The socket has no buffer of its own.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_arrives_during_a_pause_is_read_after_it() {
+    async fn reads_bytes_that_arrive_during_a_pause() {
         let (mut socket, mut peer) = pair();
         socket.park(Duration::from_millis(1)).unwrap();
         peer.write_all(b"early").await.unwrap();
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn writing_goes_on_during_a_pause() {
+    async fn writes_during_a_pause() {
         let (mut socket, mut peer) = pair();
         socket.park(Duration::from_secs(3600)).unwrap();
         socket.write_all(b"update").await.unwrap();
@@ -191,12 +191,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_writer_that_waits_for_room_is_not_forgotten_by_a_pause() {
+    async fn wakes_a_waiting_writer_at_a_pause() {
         let (mut socket, _peer) = pair();
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(Arc::clone(&woken));
         let mut context = Context::from_waker(&waker);
-        // Nobody reads at the other end, so this ends when the buffers are full.
+        // The peer does not read, so the loop ends when the buffers are full.
         while Pin::new(&mut socket)
             .poll_write(&mut context, &[0; 4096])
             .is_ready()

@@ -1,4 +1,4 @@
-//! The beginning of a replication connection: which database, which settings, who we are.
+//! Startup of a replication connection: database, settings and authentication.
 
 use postgres_protocol::message::frontend;
 
@@ -11,9 +11,8 @@ use crate::error::PostgresError;
 
 const DOING: &str = "opening a replication connection";
 
-/// Settings under which the server prints values. The mapper reads exactly these forms, so they must not depend on
-/// what the role or the database has set. `extra_float_digits` above 0 prints the shortest text that reads back as the
-/// same number.
+/// Settings of the text format of values. The mapper parses exactly these formats, so they must not depend on settings of the role or
+/// the database. With `extra_float_digits` above 0 the server prints the shortest text that parses to the same number.
 pub(crate) const VALUE_SETTINGS: [(&str, &str); 5] = [
     ("datestyle", "ISO"),
     ("intervalstyle", "postgres"),
@@ -22,16 +21,29 @@ pub(crate) const VALUE_SETTINGS: [(&str, &str); 5] = [
     ("timezone", "UTC"),
 ];
 
-/// Opens a replication connection to exactly this server.
+/// Settings that end sessions, transactions or statements, with the first version that has each. The connector switches them off,
+/// whatever the role or the database has set.
+pub(crate) const TIMEOUTS: [(u32, &str); 5] = [
+    (0, "statement_timeout"),
+    (0, "lock_timeout"),
+    (0, "idle_in_transaction_session_timeout"),
+    (140_000, "idle_session_timeout"),
+    (170_000, "transaction_timeout"),
+];
+
+/// Opens a logical replication connection to this endpoint, in the database.
 pub(crate) async fn connect_replication(
     config: &ConnectConfig,
     endpoint: &Endpoint,
+    server_version: u32,
     application_name: &str,
     decoding_work_mem: Option<&str>,
 ) -> Result<Wire, PostgresError> {
     let mut options = config.options.clone().unwrap_or_default();
-    // Ours come last, and the last one counts.
-    for (name, value) in VALUE_SETTINGS {
+    // The connector's settings come last, and the last setting counts.
+    let timeouts = TIMEOUTS.iter().filter(|(since, _)| server_version >= *since);
+    let timeouts = timeouts.map(|(_, name)| (*name, "0"));
+    for (name, value) in VALUE_SETTINGS.into_iter().chain(timeouts) {
         options.push_str(&format!(" -c {name}={value}"));
     }
     if let Some(size) = decoding_work_mem {
@@ -46,23 +58,46 @@ pub(crate) async fn connect_replication(
         ("client_encoding", "UTF8"),
         ("options", &options),
     ];
+    open(config, endpoint, parameters).await
+}
+
+/// Opens a physical replication connection, by which standbys stream and the whole cluster can be copied. It is opened only to check
+/// whether the server allows it.
+pub(crate) async fn connect_physical_replication(
+    config: &ConnectConfig,
+    endpoint: &Endpoint,
+    application_name: &str,
+) -> Result<Wire, PostgresError> {
+    let parameters = [
+        ("user", config.user.as_str()),
+        ("replication", "true"),
+        ("application_name", application_name),
+    ];
+    open(config, endpoint, parameters).await
+}
+
+async fn open<const N: usize>(
+    config: &ConnectConfig,
+    endpoint: &Endpoint,
+    parameters: [(&str, &str); N],
+) -> Result<Wire, PostgresError> {
     dial(config, endpoint, async |transport| {
         let mut wire = Wire::new(transport, endpoint.clone());
         wire.send(DOING, |buffer| frontend::startup_message(parameters, buffer))
             .await?;
         authenticate(&mut wire, config).await?;
-        wait_until_ready(&mut wire).await?;
+        await_ready(&mut wire).await?;
         Ok(wire)
     })
     .await
 }
 
-/// A blank separates options; `\` keeps it from doing so.
+/// Escapes blanks, which separate options, and `\`.
 fn escape_option(value: &str) -> String {
     value.replace('\\', "\\\\").replace(' ', "\\ ")
 }
 
-async fn wait_until_ready(wire: &mut Wire) -> Result<(), PostgresError> {
+async fn await_ready(wire: &mut Wire) -> Result<(), PostgresError> {
     loop {
         match wire.receive(DOING).await? {
             BackendMessage::ReadyForQuery => return Ok(()),
@@ -73,7 +108,7 @@ async fn wait_until_ready(wire: &mut Wire) -> Result<(), PostgresError> {
                     error: Box::new(error),
                 });
             }
-            other => return Err(other.out_of_place(DOING)),
+            other => return Err(other.unexpected_message(DOING)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The TLS session with the server.
+//! TLS session with the server.
 
 use std::io;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use super::tls_files::TlsSetupError;
 use super::verifier::Verifier;
 use crate::error::PostgresError;
 
-/// The protocol name by which a server that is spoken to directly knows what is wanted.
+/// ALPN protocol name for direct TLS.
 const ALPN: &[u8] = b"postgresql";
 
-/// Reads certificates and keys; done for each connection, because they are renewed while we run.
+/// Reads certificates and keys, for each connection, because they may be renewed while the process runs.
 pub(super) fn prepare(config: &ConnectConfig) -> Result<ClientConfig, TlsSetupError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let checks_authority = config.ssl_mode >= SslMode::VerifyCa;
@@ -45,8 +45,8 @@ pub(super) fn prepare(config: &ConnectConfig) -> Result<ClientConfig, TlsSetupEr
     Ok(client)
 }
 
-/// Whether the server says that it does not take our certificate, or wants one.
-pub(super) fn is_certificate_refused(error: &io::Error) -> bool {
+/// Whether the server rejected the client certificate, or requires one.
+pub(super) fn is_certificate_rejected(error: &io::Error) -> bool {
     let Some(rustls::Error::AlertReceived(alert)) = error.get_ref().and_then(|inner| inner.downcast_ref())
     else {
         return false;
@@ -61,13 +61,13 @@ pub(super) fn is_certificate_refused(error: &io::Error) -> bool {
             | AlertDescription::CertificateUnknown
             | AlertDescription::UnknownCA
             | AlertDescription::AccessDenied
-            // What signed it is another authority of the same name.
+            // The certificate was signed by another CA of the same name.
             | AlertDescription::DecryptError
             | AlertDescription::CertificateRequired
     )
 }
 
-/// Shakes hands.
+/// Performs the handshake.
 pub(super) async fn handshake(
     config: &ConnectConfig,
     socket: Socket,
@@ -88,7 +88,7 @@ pub(super) async fn handshake(
         } else {
             PostgresError::Broken {
                 endpoint: endpoint.to_owned(),
-                doing: "shaking hands for TLS",
+                doing: "performing the TLS handshake",
                 source,
             }
         }

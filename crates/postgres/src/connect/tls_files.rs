@@ -8,7 +8,7 @@ use rustls::RootCertStore;
 use rustls_pki_types::pem::{Error as PemError, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-/// What TLS reads from disk, each time a connection is made: certificates are renewed while we run.
+/// Files for TLS, read for each connection, because certificates may be renewed while the process runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TlsFiles {
     pub(super) roots: RootCertificates,
@@ -16,14 +16,14 @@ pub(super) struct TlsFiles {
     pub(super) key: Option<PathBuf>,
 }
 
-/// Which authorities are trusted.
+/// Trusted CAs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RootCertificates {
-    /// None is known.
+    /// None.
     None,
-    /// Those in a PEM file.
+    /// The CAs in a PEM file.
     File(PathBuf),
-    /// Those the system trusts.
+    /// The CAs of the system.
     System,
 }
 
@@ -34,50 +34,50 @@ pub enum TlsSetupError {
     /// A file cannot be read.
     #[error("{parameter} {} cannot be read: {source}", path.display())]
     File {
-        /// The connection parameter that names it.
+        /// Connection parameter of the file.
         parameter: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// A file is not PEM, or holds nothing of what is wanted.
+    /// A file is not PEM, or has none of the required sections.
     #[error("{parameter} {} holds no usable PEM section: {source}", path.display())]
     Pem {
-        /// The connection parameter that names it.
+        /// Connection parameter of the file.
         parameter: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the parser said.
+        /// Error of the parser.
         source: PemError,
     },
-    /// Others can read the private key.
-    #[error("sslkey {} can be read by others; run chmod 0600 on it", path.display())]
+    /// Other users can read the private key.
+    #[error("sslkey {} can be read by other users; run chmod 0600 on it", path.display())]
     KeyIsOpen {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
     /// A certificate without a key.
     #[error("sslcert {} is given without a key; give sslkey", path.display())]
     KeyMissing {
-        /// The certificate's file.
+        /// Path of the certificate.
         path: PathBuf,
     },
     /// The system's certificates cannot be found.
     #[error("sslrootcert=system: no certificates of the system can be read: {problem}")]
     NoSystemRoots {
-        /// What the loader said.
+        /// Error of the loader.
         problem: String,
     },
-    /// The TLS library refuses them.
+    /// The TLS library rejects the certificates.
     #[error("certificates cannot be used: {0}")]
-    Refused(#[from] rustls::Error),
+    Rejected(#[from] rustls::Error),
 }
 
 /// Trusted certificates.
 pub(super) struct Roots {
     pub(super) store: RootCertStore,
-    /// The certificates themselves: a server may present one of them as its own.
+    /// The certificates themselves, because a server may present one of them as its own.
     pub(super) certificates: Vec<CertificateDer<'static>>,
 }
 
@@ -85,7 +85,7 @@ pub(super) struct Roots {
 pub(super) type ClientIdentity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 impl TlsFiles {
-    /// The trusted certificates; `None` when there are none to check against.
+    /// Trusted certificates; `None` when there are none.
     pub(super) fn roots(&self) -> Result<Option<Roots>, TlsSetupError> {
         let certificates = match &self.roots {
             RootCertificates::None => return Ok(None),
@@ -105,12 +105,12 @@ impl TlsFiles {
         let mut store = RootCertStore::empty();
         let (added, _unusable) = store.add_parsable_certificates(certificates.iter().cloned());
         if added == 0 {
-            return Err(TlsSetupError::Refused(rustls::Error::NoCertificatesPresented));
+            return Err(TlsSetupError::Rejected(rustls::Error::NoCertificatesPresented));
         }
         Ok(Some(Roots { store, certificates }))
     }
 
-    /// Our own certificate, if we have one.
+    /// Client certificate, if there is one.
     pub(super) fn client_identity(&self) -> Result<Option<ClientIdentity>, TlsSetupError> {
         let Some(path) = &self.certificate else {
             return Ok(None);
@@ -156,7 +156,7 @@ fn certificates(parameter: &'static str, path: &Path) -> Result<Vec<CertificateD
     Ok(found)
 }
 
-/// libpq's rule: for its owner only, or, when it belongs to root, readable by a group.
+/// Checks the mode of the key file by libpq's rule: accessible to the owner only, or, when owned by root, readable by a group.
 fn check_key_is_private(path: &Path) -> Result<(), TlsSetupError> {
     let metadata = std::fs::metadata(path).map_err(|source| TlsSetupError::File {
         parameter: "sslkey",

@@ -1,4 +1,4 @@
-//! The bytes between us and the server, encrypted or not.
+//! Byte stream between client and server, encrypted or not.
 
 use std::io;
 use std::pin::Pin;
@@ -9,30 +9,44 @@ use tokio_postgres::tls::{self, TlsConnect};
 use tokio_rustls::client::TlsStream;
 
 use super::channel_binding;
+use super::login::{AuthPolicy, Login};
 use super::socket::Socket;
 
-/// A connection on which nothing of Postgres's own protocol has been said yet.
-pub(crate) enum Transport {
+/// Encrypted or plain channel.
+pub(super) enum Channel {
     Plain(Socket),
     Tls(Box<TlsStream<Socket>>),
 }
 
+/// Connection before the first message of the Postgres protocol. The server's messages are inspected until the session is ready.
+pub(crate) struct Transport {
+    channel: Channel,
+    login: Option<Box<Login>>,
+}
+
 impl Transport {
-    /// From now on reads are spaced while the server is far ahead of us.
+    pub(super) fn new(channel: Channel, policy: AuthPolicy) -> Self {
+        Self {
+            channel,
+            login: Some(Box::new(Login::new(policy))),
+        }
+    }
+
+    /// Paces reads from now on while the reader is behind.
     pub(crate) fn begin_pacing(&mut self) {
-        match self {
-            Transport::Plain(socket) => socket.begin_pacing(),
-            Transport::Tls(stream) => stream.get_mut().0.begin_pacing(),
+        match &mut self.channel {
+            Channel::Plain(socket) => socket.begin_pacing(),
+            Channel::Tls(stream) => stream.get_mut().0.begin_pacing(),
         }
     }
 
     pub(super) fn is_encrypted(&self) -> bool {
-        matches!(self, Transport::Tls(_))
+        matches!(self.channel, Channel::Tls(_))
     }
 
-    /// `tls-server-end-point`, when there is TLS and the certificate's signature defines it.
+    /// `tls-server-end-point`, if TLS is used and the certificate's signature algorithm defines it.
     pub(super) fn end_point(&self) -> Option<Vec<u8>> {
-        let Transport::Tls(stream) = self else {
+        let Channel::Tls(stream) = &self.channel else {
             return None;
         };
         let (_, session) = stream.get_ref();
@@ -46,32 +60,44 @@ impl AsyncRead for Transport {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Transport::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
-            Transport::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        let transport = self.get_mut();
+        let before = buffer.filled().len();
+        let read = match &mut transport.channel {
+            Channel::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
+            Channel::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        };
+        if let (Some(login), Poll::Ready(Ok(()))) = (&mut transport.login, &read) {
+            let arrived = buffer.filled().get(before..).unwrap_or_default();
+            match login.inspect(arrived) {
+                Ok(false) => {}
+                Ok(true) => transport.login = None,
+                // The bytes are in the buffer, but the caller uses none of them after an error.
+                Err(fault) => return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault))),
+            }
         }
+        read
     }
 }
 
 impl AsyncWrite for Transport {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Transport::Plain(socket) => Pin::new(socket).poll_write(context, bytes),
-            Transport::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        match &mut self.get_mut().channel {
+            Channel::Plain(socket) => Pin::new(socket).poll_write(context, bytes),
+            Channel::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Transport::Plain(socket) => Pin::new(socket).poll_flush(context),
-            Transport::Tls(stream) => Pin::new(stream).poll_flush(context),
+        match &mut self.get_mut().channel {
+            Channel::Plain(socket) => Pin::new(socket).poll_flush(context),
+            Channel::Tls(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Transport::Plain(socket) => Pin::new(socket).poll_shutdown(context),
-            Transport::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        match &mut self.get_mut().channel {
+            Channel::Plain(socket) => Pin::new(socket).poll_shutdown(context),
+            Channel::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }
@@ -85,7 +111,7 @@ impl tls::TlsStream for Transport {
     }
 }
 
-/// Hands tokio-postgres a transport whose handshake is done: TLS is the same for both kinds of connection.
+/// Passes a transport after its handshake to tokio-postgres, so that both kinds of connection share the TLS code.
 pub(super) struct AlreadyEncrypted;
 
 impl TlsConnect<Transport> for AlreadyEncrypted {

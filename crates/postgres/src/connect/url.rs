@@ -1,15 +1,15 @@
 //! `postgres://user:password@host:port,host2/database?parameter=value`, percent-encoded.
 
-use super::conninfo::ConninfoError;
+use super::conninfo_error::ConninfoError;
 
-/// Reads what follows `postgres://` into parameters by name.
+/// Parses the text after `postgres://` into parameters by name.
 pub(super) fn parse(rest: &str) -> Result<Vec<(String, String)>, ConninfoError> {
     let (before_query, query) = match rest.split_once('?') {
         Some((before, query)) => (before, Some(query)),
         None => (rest, None),
     };
-    // The user part ends at the last '@' before the path: libpq stops at the first, but passwords with a bare '@' are
-    // common, and no host holds one.
+    // The user part ends at the last '@' before the path: libpq ends it at the first one, but passwords with an unencoded '@' are
+    // common, and no host has one.
     let (authority, database) = match path_start(before_query) {
         Some(slash) => (&before_query[..slash], Some(&before_query[slash + 1..])),
         None => (before_query, None),
@@ -43,7 +43,7 @@ pub(super) fn parse(rest: &str) -> Result<Vec<(String, String)>, ConninfoError> 
     Ok(pairs)
 }
 
-/// The slash before the database; a slash before the '@' belongs to a password that was not encoded.
+/// Index of the slash before the database; a slash before the '@' belongs to an unencoded password.
 fn path_start(before_query: &str) -> Option<usize> {
     let after_user = before_query.rfind('@').map_or(0, |at| at + 1);
     before_query
@@ -59,7 +59,7 @@ fn push(pairs: &mut Vec<(String, String)>, name: &str, encoded: &str) -> Result<
     Ok(())
 }
 
-/// `host:port,[::1]:port,…` into libpq's comma-separated lists.
+/// Converts `host:port,[::1]:port,…` to libpq's comma-separated lists.
 fn parse_hosts(text: &str, pairs: &mut Vec<(String, String)>) -> Result<(), ConninfoError> {
     if text.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What of the server's certificate is checked, for each `sslmode`.
+//! Verification of the server's certificate for each `sslmode`.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::tls_files::Roots;
 
-/// Checks a server's certificate as far as `sslmode` asks for. That the server holds the certificate's key is always
-/// checked.
+/// Verifier of a server's certificate to the extent that `sslmode` requires. That the server has the certificate's key is always
+/// verified.
 pub(super) struct Verifier {
     pub(super) provider: Arc<CryptoProvider>,
-    /// Who is trusted; `None` trusts everybody (`sslmode` below `verify-ca` without root certificates).
+    /// Trusted CAs; `None` accepts every certificate (`sslmode` below `verify-ca` without root certificates).
     pub(super) roots: Option<Roots>,
     /// Whether the certificate must be for the host's name.
     pub(super) checks_name: bool,
@@ -53,8 +53,8 @@ impl ServerCertVerifier for Verifier {
         );
         match chain {
             Ok(()) => {}
-            // A server that presents a certificate which is itself in the root file: OpenSSL accepts it, and a
-            // self-made certificate that is its own root is a common set-up.
+            // The server presents a certificate that is itself in the root file: OpenSSL accepts it, and a self-signed certificate that
+            // is its own root is a common setup.
             Err(Error::InvalidCertificate(
                 CertificateError::UnknownIssuer | CertificateError::Other(_) | CertificateError::BadEncoding,
             )) if roots.certificates.iter().any(|root| root == end_entity) => {}

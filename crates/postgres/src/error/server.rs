@@ -1,17 +1,17 @@
-//! What a server says when it refuses.
+//! Errors that a server returns.
 
 use std::fmt;
 
-/// What the server said when it refused.
+/// Error that a server returned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerError {
     /// `SQLSTATE`, five characters.
     pub code: String,
-    /// The primary message.
+    /// Primary message.
     pub message: String,
-    /// More about it.
+    /// Detail.
     pub detail: Option<String>,
-    /// What the server suggests.
+    /// Hint.
     pub hint: Option<String>,
 }
 
@@ -19,7 +19,7 @@ pub struct ServerError {
 pub(crate) const OBJECT_IN_USE: &str = "55006";
 
 impl ServerError {
-    /// Whether the same request can succeed later without anybody doing something.
+    /// Whether the same request can succeed later without an operator.
     ///
     /// See <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
     #[must_use]
@@ -37,7 +37,30 @@ impl ServerError {
 }
 
 impl ServerError {
-    /// Whether it lies in what was asked for, and not in the server's state.
+    /// Error of which only the `SQLSTATE` is known.
+    pub(super) fn of_code(code: &str) -> Self {
+        Self {
+            code: code.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the server ends the connection with the error: shutdown, crash, and errors before a connection is established.
+    pub(crate) fn ends_connection(&self) -> bool {
+        self.code.starts_with("08")
+            || matches!(
+                self.code.as_str(),
+                "57P01" | "57P02" | "57P03" | "57P04" | "57P05"
+            )
+    }
+
+    /// Whether the statement itself was rejected or cancelled, while the connection holds: not for a conflict with other
+    /// transactions or with recovery (class 40).
+    pub(super) fn rejects_statement(&self) -> bool {
+        !self.ends_connection() && !self.code.starts_with("40")
+    }
+
+    /// Whether the cause is the statement or its data, and not the server's state.
     ///
     /// See <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
     pub(super) fn is_about_what_was_asked(&self) -> bool {
@@ -76,7 +99,7 @@ mod tests {
     use super::ServerError;
 
     #[test]
-    fn only_what_passes_by_itself_is_retried() {
+    fn retries_transient_errors_only() {
         let retried = |code: &str| {
             let error = ServerError {
                 code: code.to_owned(),
@@ -92,7 +115,7 @@ mod tests {
         for code in [
             "28000", "28P01", "3D000", "42501", "0A000", "22023", "57P04", "55000", "XX000", "",
         ] {
-            assert!(!retried(code), "{code} needs somebody");
+            assert!(!retried(code), "{code} needs an operator");
         }
     }
 }

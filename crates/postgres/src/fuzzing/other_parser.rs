@@ -1,4 +1,4 @@
-//! The same message as rust-postgres reads it, which speaks on ordinary connections.
+//! The same message as parsed by rust-postgres, which is used on SQL connections.
 
 use bytes::BytesMut;
 use postgres_protocol::message::backend::{self, ErrorFields, Message};
@@ -7,9 +7,9 @@ use tokio_postgres::fallible_iterator::FallibleIterator;
 use crate::backend::{AuthenticationRequest, BackendMessage};
 use crate::error::ServerError;
 
-/// Compares a message with what `bytes`, which it was read from, are elsewhere.
+/// Compares a message with the result of rust-postgres for the same `bytes`.
 pub(super) fn check(ours: &BackendMessage, bytes: &[u8]) {
-    // Some it does not know, and of some it reads what we do not.
+    // rust-postgres does not know some messages, and parses more of others.
     let Ok(theirs) = Message::parse(&mut BytesMut::from(bytes)) else {
         let is_read = matches!(
             ours,
@@ -18,7 +18,7 @@ pub(super) fn check(ours: &BackendMessage, bytes: &[u8]) {
                 | BackendMessage::Notice(_)
                 | BackendMessage::DataRow(_)
         );
-        assert!(!is_read, "only we read {ours:?}");
+        assert!(!is_read, "only this crate parses {ours:?}");
         return;
     };
     let theirs = theirs.expect("the message is whole");
@@ -43,12 +43,12 @@ pub(super) fn check(ours: &BackendMessage, bytes: &[u8]) {
         | (BackendMessage::CommandComplete, Message::CommandComplete(_))
         | (BackendMessage::CopyDone, Message::CopyDone)
         | (BackendMessage::Other(_), _) => {}
-        (ours, _) => panic!("only we read {ours:?}"),
+        (ours, _) => panic!("only this crate parses {ours:?}"),
     }
 }
 
-/// What we refuse to read is no step of SCRAM elsewhere.
-pub(super) fn check_refused(bytes: &[u8]) {
+/// Bytes that this crate rejects are no SCRAM message for rust-postgres.
+pub(super) fn check_rejected(bytes: &[u8]) {
     let theirs = Message::parse(&mut BytesMut::from(bytes));
     let is_scram = matches!(
         theirs,
@@ -56,7 +56,7 @@ pub(super) fn check_refused(bytes: &[u8]) {
             Message::AuthenticationSaslContinue(_) | Message::AuthenticationSaslFinal(_)
         ))
     );
-    assert!(!is_scram, "we refuse a step of SCRAM");
+    assert!(!is_scram, "a SCRAM message is rejected");
 }
 
 fn check_authentication(ours: &AuthenticationRequest, theirs: Message) {
@@ -85,7 +85,7 @@ fn check_authentication(ours: &AuthenticationRequest, theirs: Message) {
         (AuthenticationRequest::SaslFinal(ours), Message::AuthenticationSaslFinal(theirs)) => {
             assert_eq!(ours, theirs.data());
         }
-        (ours, _) => panic!("only we read {ours:?}"),
+        (ours, _) => panic!("only this crate parses {ours:?}"),
     }
 }
 

@@ -16,48 +16,51 @@ use crate::backend::BackendMessage;
 use crate::connect::Wire;
 use crate::error::{OBJECT_IN_USE, PostgresError, ServerError};
 
-/// A replication connection that waits for commands.
+/// Replication connection before the stream, for commands.
 pub(crate) struct ReplicationConnection {
     pub(super) wire: Wire,
 }
 
-/// What `IDENTIFY_SYSTEM` tells.
+/// Result of `IDENTIFY_SYSTEM`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
+pub(crate) struct SystemIdentity {
     pub(crate) system_identifier: SystemIdentifier,
     pub(crate) timeline: Timeline,
     pub(crate) flush_lsn: Lsn,
 }
 
-/// How long a slot lives.
+/// Lifetime of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SlotKind {
-    /// Until it is dropped.
+    /// Until the slot is dropped.
     Permanent {
-        /// Whether standbys keep a copy of it (17 and later).
-        fails_over: bool,
+        /// Whether the slot is a failover slot (17 and later).
+        is_failover: bool,
     },
-    /// As long as the connection.
+    /// Until the connection ends.
     Temporary,
 }
 
-/// A slot's consistent point, and the name under which the tables can be seen as of it, when it was asked for.
+/// Consistent point of a slot, and the name of the exported snapshot, if one was requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExportedSnapshot {
     pub(crate) consistent_point: Lsn,
     pub(crate) snapshot: Option<String>,
 }
 
-/// pgoutput sends logical decoding messages from here on.
+/// First version whose pgoutput sends logical decoding messages.
 const MESSAGES_SINCE: u32 = 140_000;
 
-/// Options of `CREATE_REPLICATION_SLOT` stand in parentheses from here on.
+/// First version with parenthesized options of `CREATE_REPLICATION_SLOT`.
 const OPTIONS_IN_PARENTHESES_SINCE: u32 = 150_000;
 
-/// Creating a slot waits for the transactions that run; after this time somebody should know why nothing happens.
+/// Time after which waiting for a slot's creation is logged. Creating a slot waits for all running transactions.
 const SLOT_CREATION_IS_SLOW: Duration = Duration::from_secs(5);
 
-/// How often it is tried again to stream from a slot that is still active.
+/// Interval at which the waiting is logged again.
+const SLOT_CREATION_REMINDER: Duration = Duration::from_secs(60);
+
+/// Interval of attempts to stream from a slot that is still active.
 const SLOT_RETRY: Duration = Duration::from_millis(200);
 
 type Row = Vec<Option<String>>;
@@ -67,18 +70,18 @@ impl ReplicationConnection {
         Self { wire }
     }
 
-    /// Which cluster and timeline this is.
-    pub(crate) async fn identify_system(&mut self) -> Result<Identity, PostgresError> {
+    /// Identifies cluster, timeline and flush position.
+    pub(crate) async fn identify_system(&mut self) -> Result<SystemIdentity, PostgresError> {
         const DOING: &str = "identifying the system";
         let row = self.one_row(DOING, "IDENTIFY_SYSTEM").await?;
-        Ok(Identity {
+        Ok(SystemIdentity {
             system_identifier: field(DOING, &row, 0)?,
             timeline: Timeline::new(field(DOING, &row, 1)?),
             flush_lsn: field(DOING, &row, 2)?,
         })
     }
 
-    /// How the cluster came to `timeline`; the first timeline has no history.
+    /// History of `timeline`; the first timeline has none.
     pub(crate) async fn timeline_history(
         &mut self,
         timeline: Timeline,
@@ -93,25 +96,25 @@ impl ReplicationConnection {
         timeline::parse(&field::<String>(DOING, &row, 1)?)
     }
 
-    /// `wal_sender_timeout` of this very session, which role and database can have set; `None`: the server waits for ever.
+    /// `wal_sender_timeout` of this session, which role and database can set; `None` when there is no timeout.
     pub(crate) async fn wal_sender_timeout(&mut self) -> Result<Option<Duration>, PostgresError> {
-        const DOING: &str = "asking for wal_sender_timeout";
+        const DOING: &str = "reading wal_sender_timeout";
         let sql = "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'";
         let row = self.one_row(DOING, sql).await?;
         let milliseconds: u64 = field(DOING, &row, 0)?;
         Ok((milliseconds > 0).then(|| Duration::from_millis(milliseconds)))
     }
 
-    /// Whether this connection reached a standby.
+    /// Whether the server is in recovery.
     pub(crate) async fn is_in_recovery(&mut self) -> Result<bool, PostgresError> {
-        const DOING: &str = "asking for recovery";
+        const DOING: &str = "checking for recovery";
         let row = self
             .one_row(DOING, "SELECT pg_catalog.pg_is_in_recovery()")
             .await?;
         Ok(field::<String>(DOING, &row, 0)? == "t")
     }
 
-    /// Creates a slot for pgoutput. An exported snapshot can be imported until this connection is used again.
+    /// Creates a slot for pgoutput. An exported snapshot can be imported until the next command on this connection.
     pub(crate) async fn create_slot(
         &mut self,
         slot: &str,
@@ -121,17 +124,21 @@ impl ReplicationConnection {
     ) -> Result<ExportedSnapshot, PostgresError> {
         const DOING: &str = "creating the slot";
         let sql = create_slot_command(slot, kind, exports, server_version);
-        let answer = self.query(DOING, &sql);
+        // Without a time limit: the server answers only once the transactions that run now have ended. Dropping this future ends the wait.
+        let answer = query(&mut self.wire, DOING, &sql);
         tokio::pin!(answer);
-        let rows = match tokio::time::timeout(SLOT_CREATION_IS_SLOW, &mut answer).await {
-            Ok(rows) => rows?,
-            Err(_) => {
-                info!(
-                    slot,
-                    "creating the slot waits until the transactions that run now have ended"
-                );
-                answer.await?
+        let began = Instant::now();
+        let mut patience = SLOT_CREATION_IS_SLOW;
+        let rows = loop {
+            if let Ok(rows) = tokio::time::timeout(patience, &mut answer).await {
+                break rows?;
             }
+            let waited_s = began.elapsed().as_secs();
+            info!(
+                slot,
+                waited_s, "creating the slot waits for the running transactions to end"
+            );
+            patience = SLOT_CREATION_REMINDER;
         };
         let row = only_row(DOING, rows)?;
         Ok(ExportedSnapshot {
@@ -140,15 +147,15 @@ impl ReplicationConnection {
         })
     }
 
-    /// Has standbys keep a copy of a slot that nobody streams from (17 and later).
-    pub(crate) async fn let_fail_over(&mut self, slot: &str) -> Result<(), PostgresError> {
+    /// Turns an inactive slot into a failover slot (17 and later).
+    pub(crate) async fn make_failover_slot(&mut self, slot: &str) -> Result<(), PostgresError> {
         let sql = format!("ALTER_REPLICATION_SLOT {} (FAILOVER true)", identifier(slot));
-        self.query("making the slot a failover slot", &sql).await?;
+        self.query("altering the slot", &sql).await?;
         info!(slot, "the slot is a failover slot now");
         Ok(())
     }
 
-    /// Begins to stream. A slot that another connection holds is waited for at most `patience`.
+    /// Starts the stream. A slot that another connection holds is awaited for at most `patience`.
     pub(crate) async fn start_replication(
         &mut self,
         slot: &str,
@@ -166,7 +173,7 @@ impl ReplicationConnection {
             };
             if error.code != OBJECT_IN_USE {
                 return Err(PostgresError::Server {
-                    doing: "starting to stream",
+                    doing: "starting the stream",
                     error: Box::new(error),
                 });
             }
@@ -183,59 +190,64 @@ impl ReplicationConnection {
         }
     }
 
-    /// Returns the server's refusal, after which further commands are possible.
+    /// Tries to start the stream. After a returned error of the server more commands are possible.
     async fn try_start(&mut self, sql: &str) -> Result<Option<ServerError>, PostgresError> {
-        const DOING: &str = "starting to stream";
-        self.wire
-            .send(DOING, |buffer| frontend::query(sql, buffer))
-            .await?;
-        match self.wire.receive(DOING).await? {
-            BackendMessage::CopyBoth => Ok(None),
-            BackendMessage::Error(error) => match self.wire.receive(DOING).await? {
-                BackendMessage::ReadyForQuery => Ok(Some(error)),
-                other => Err(other.out_of_place(DOING)),
-            },
-            other => Err(other.out_of_place(DOING)),
-        }
+        const DOING: &str = "starting the stream";
+        let answer = async |wire: &mut Wire| {
+            wire.send(DOING, |buffer| frontend::query(sql, buffer)).await?;
+            match wire.receive(DOING).await? {
+                BackendMessage::CopyBoth => Ok(None),
+                BackendMessage::Error(error) => match wire.receive(DOING).await? {
+                    BackendMessage::ReadyForQuery => Ok(Some(error)),
+                    other => Err(other.unexpected_message(DOING)),
+                },
+                other => Err(other.unexpected_message(DOING)),
+            }
+        };
+        self.wire.answered(DOING, answer).await
     }
 
     async fn one_row(&mut self, doing: &'static str, sql: &str) -> Result<Row, PostgresError> {
         only_row(doing, self.query(doing, sql).await?)
     }
 
-    /// Runs a command and collects the rows it gives.
+    /// Executes a command that is answered at once.
     async fn query(&mut self, doing: &'static str, sql: &str) -> Result<Vec<Row>, PostgresError> {
-        self.wire
-            .send(doing, |buffer| frontend::query(sql, buffer))
-            .await?;
-        let mut rows = Vec::new();
-        let mut refusal = None;
-        loop {
-            match self.wire.receive(doing).await? {
-                BackendMessage::DataRow(row) => rows.push(row),
-                BackendMessage::RowDescription | BackendMessage::CommandComplete => {}
-                BackendMessage::Error(error) => refusal = Some(Box::new(error)),
-                BackendMessage::ReadyForQuery => {
-                    return match refusal {
-                        None => Ok(rows),
-                        Some(error) => Err(PostgresError::Server { doing, error }),
-                    };
-                }
-                other => return Err(other.out_of_place(doing)),
+        let answer = async |wire: &mut Wire| query(wire, doing, sql).await;
+        self.wire.answered(doing, answer).await
+    }
+}
+
+/// Executes a command, and returns its rows.
+async fn query(wire: &mut Wire, doing: &'static str, sql: &str) -> Result<Vec<Row>, PostgresError> {
+    wire.send(doing, |buffer| frontend::query(sql, buffer)).await?;
+    let mut rows = Vec::new();
+    let mut failure = None;
+    loop {
+        match wire.receive(doing).await? {
+            BackendMessage::DataRow(row) => rows.push(row),
+            BackendMessage::RowDescription | BackendMessage::CommandComplete => {}
+            BackendMessage::Error(error) => failure = Some(Box::new(error)),
+            BackendMessage::ReadyForQuery => {
+                return match failure {
+                    None => Ok(rows),
+                    Some(error) => Err(PostgresError::Server { doing, error }),
+                };
             }
+            other => return Err(other.unexpected_message(doing)),
         }
     }
 }
 
 fn create_slot_command(slot: &str, kind: SlotKind, exports: bool, server_version: u32) -> String {
-    let (temporary, fails_over) = match kind {
-        SlotKind::Permanent { fails_over } => ("", fails_over),
+    let (temporary, is_failover) = match kind {
+        SlotKind::Permanent { is_failover } => ("", is_failover),
         SlotKind::Temporary => (" TEMPORARY", false),
     };
     let options = match (server_version >= OPTIONS_IN_PARENTHESES_SINCE, exports) {
         (true, _) => {
             let snapshot = if exports { "export" } else { "nothing" };
-            let failover = if fails_over { ", FAILOVER true" } else { "" };
+            let failover = if is_failover { ", FAILOVER true" } else { "" };
             format!("(SNAPSHOT '{snapshot}'{failover})")
         }
         (false, true) => "EXPORT_SNAPSHOT".to_owned(),
@@ -247,15 +259,15 @@ fn create_slot_command(slot: &str, kind: SlotKind, exports: bool, server_version
     )
 }
 
-/// Messages are asked for whoever wants them: they count among the changes of a transaction, and a change keeps its number
-/// whatever the configuration.
+/// `START_REPLICATION` command. Messages are always requested: they count among the changes of a transaction, so that the ordinal of a
+/// change does not depend on the configuration.
 fn start_command(slot: &str, publication: &str, from: Lsn, server_version: u32) -> String {
     let messages = if server_version >= MESSAGES_SINCE {
         ", messages 'true'"
     } else {
         ""
     };
-    // The publication is an identifier inside a text.
+    // The publication is an identifier inside a literal.
     format!(
         "START_REPLICATION SLOT {} LOGICAL {from} (proto_version '1', publication_names {}{messages})",
         identifier(slot),
@@ -296,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_asked_for_where_they_can_be_had() {
+    fn requests_messages_where_they_are_supported() {
         let from = Lsn::new(0x16B_3748);
         expect![[
             r#"START_REPLICATION SLOT "s" LOGICAL 0/16B3748 (proto_version '1', publication_names '"p"')"#
@@ -310,7 +322,7 @@ mod tests {
     fn slots_are_created_in_the_grammar_of_the_version() {
         check(
             "a",
-            SlotKind::Permanent { fails_over: false },
+            SlotKind::Permanent { is_failover: false },
             false,
             140_019,
             &expect![[r#"CREATE_REPLICATION_SLOT "a" LOGICAL pgoutput NOEXPORT_SNAPSHOT"#]],
@@ -331,14 +343,14 @@ mod tests {
         );
         check(
             "a",
-            SlotKind::Permanent { fails_over: false },
+            SlotKind::Permanent { is_failover: false },
             true,
             150_000,
             &expect![[r#"CREATE_REPLICATION_SLOT "a" LOGICAL pgoutput (SNAPSHOT 'export')"#]],
         );
         check(
             "a",
-            SlotKind::Permanent { fails_over: true },
+            SlotKind::Permanent { is_failover: true },
             true,
             170_000,
             &expect![[r#"CREATE_REPLICATION_SLOT "a" LOGICAL pgoutput (SNAPSHOT 'export', FAILOVER true)"#]],

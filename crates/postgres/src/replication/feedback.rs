@@ -1,4 +1,4 @@
-//! The task that answers the server: standby status updates, on a deadline.
+//! Task that sends standby status updates on a deadline.
 //!
 //! See <https://www.postgresql.org/docs/current/protocol-replication.html#PROTOCOL-REPLICATION-STANDBY-STATUS-UPDATE>.
 
@@ -17,16 +17,16 @@ use walcast_pgoutput::{Lsn, PgTimestamp};
 use super::reader::Reception;
 use crate::connect::Transport;
 
-/// A status update is sent at least this often, whatever the server tolerates: `pg_stat_replication` shows it.
+/// Longest interval of status updates, which `pg_stat_replication` shows.
 const INTERVAL_MAX: Duration = Duration::from_secs(10);
 
-/// The server disconnects after `wal_sender_timeout` without a word; it asks at half of it.
+/// Status updates per `wal_sender_timeout`. The server disconnects a silent client after the timeout, and requests a reply at half of it.
 const UPDATES_PER_TIMEOUT: u32 = 3;
 
-/// Confirmations closer together than this travel in one update: each can make the server write the slot to disk.
+/// Interval in which confirmations share one update: each update can make the server write the slot to disk.
 const COALESCE: Duration = Duration::from_millis(50);
 
-/// Tells the server what is durable. Cheap to call; the update is sent by the task behind it.
+/// Handle that confirms durable positions to the server. Calls are cheap; a task sends the update.
 #[derive(Clone, Debug)]
 pub struct ReplicationFeedback {
     confirmed: watch::Sender<Lsn>,
@@ -42,7 +42,7 @@ impl Feedback for ReplicationFeedback {
     }
 }
 
-/// Sends status updates until it is told to stop.
+/// Task that sends status updates until it is stopped.
 pub(super) struct FeedbackTask {
     pub(super) socket: WriteHalf<Transport>,
     pub(super) reception: Arc<Reception>,
@@ -50,7 +50,7 @@ pub(super) struct FeedbackTask {
     confirmed: watch::Sender<Lsn>,
 }
 
-/// How often to send an update to a server with this `wal_sender_timeout`.
+/// Interval of status updates for a server with this `wal_sender_timeout`.
 pub(super) fn interval(wal_sender_timeout: Option<Duration>) -> Duration {
     wal_sender_timeout.map_or(INTERVAL_MAX, |timeout| {
         INTERVAL_MAX.min(timeout / UPDATES_PER_TIMEOUT)
@@ -63,7 +63,7 @@ impl FeedbackTask {
         reception: Arc<Reception>,
         interval: Duration,
     ) -> (Self, ReplicationFeedback) {
-        // Nothing is confirmed before somebody says so: an invalid position moves no slot.
+        // Before the first confirmation the position is invalid, which does not advance the slot.
         let (confirmed, _) = watch::channel(Lsn::INVALID);
         let task = Self {
             socket,
@@ -74,8 +74,8 @@ impl FeedbackTask {
         (task, ReplicationFeedback { confirmed })
     }
 
-    /// Ends when asked to, with a last update and the end of the copy sent, or when the socket breaks. The reader learns
-    /// more of what broke it, so that its error is the one that counts.
+    /// Runs until it is stopped, and then sends a last update and the end of the copy, or until the socket breaks. The reader's error says
+    /// more about a broken socket, so this task only logs its own.
     pub(super) async fn run(mut self, mut stop: oneshot::Receiver<()>) -> Option<WriteHalf<Transport>> {
         match self.send_updates(&mut stop).await {
             Ok(()) => Some(self.socket),
@@ -91,7 +91,7 @@ impl FeedbackTask {
         let mut last_sent = Instant::now();
         let mut due = last_sent;
         loop {
-            // Each branch only waits; cancelling one loses nothing.
+            // Each branch only waits, so that cancelling it loses nothing.
             tokio::select! {
                 biased;
                 stopped = &mut *stop => {

@@ -1,4 +1,4 @@
-//! The queue between the reader task and the consumer, bounded in bytes.
+//! Queue between the reader task and the consumer, bounded in bytes.
 
 use std::sync::Arc;
 
@@ -7,56 +7,56 @@ use walcast_pgoutput::FrameBlock;
 
 use crate::error::PostgresError;
 
-/// However small the blocks are, no more of them are queued.
+/// Limit of queued blocks, however small they are.
 const BLOCKS_MAX: usize = 4096;
 
-/// Makes a queue that holds blocks of at most `bytes_max` together; one larger block passes alone.
+/// Creates a queue with a limit of `bytes_max` for all blocks together; a larger block passes alone.
 pub(super) fn queue(bytes_max: usize) -> (BlockSender, BlockReceiver) {
     let bytes_max = bytes_max.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
     let (blocks, received) = mpsc::channel(BLOCKS_MAX);
     let sender = BlockSender {
         blocks,
-        room: Arc::new(Semaphore::new(bytes_max)),
+        free: Arc::new(Semaphore::new(bytes_max)),
         bytes_max,
     };
     (sender, BlockReceiver(received))
 }
 
-/// A block and the room it takes up, which is given back when it is taken out.
+/// Block, and the permits for its bytes, which are released when the block is taken.
 type Queued = Result<(FrameBlock, OwnedSemaphorePermit), PostgresError>;
 
 pub(super) struct BlockSender {
     blocks: mpsc::Sender<Queued>,
-    room: Arc<Semaphore>,
+    free: Arc<Semaphore>,
     bytes_max: usize,
 }
 
-/// Nobody takes blocks any more.
+/// The receiver is closed.
 #[derive(Debug)]
 pub(super) struct Closed;
 
 impl BlockSender {
-    /// Waits for room, then queues the block.
+    /// Waits for free bytes, then queues the block.
     pub(super) async fn send(&self, block: FrameBlock) -> Result<(), Closed> {
         let bytes = block.len_bytes().min(self.bytes_max);
         let permits = u32::try_from(bytes).map_err(|_| Closed)?;
-        let room = Arc::clone(&self.room).acquire_many_owned(permits);
+        let acquiring = Arc::clone(&self.free).acquire_many_owned(permits);
         let permit = tokio::select! {
-            permit = room => permit.map_err(|_| Closed)?,
+            permit = acquiring => permit.map_err(|_| Closed)?,
             () = self.blocks.closed() => return Err(Closed),
         };
         self.blocks.send(Ok((block, permit))).await.map_err(|_| Closed)
     }
 
-    /// Ends when nobody takes blocks any more. Cancel-safe.
+    /// Waits until the receiver is closed. Cancel-safe.
     pub(super) async fn closed(&self) {
         self.blocks.closed().await;
     }
 
-    /// Queues what ended the stream; nothing comes after it.
+    /// Queues the error that ended the stream, as the last item.
     pub(super) async fn end(self, error: PostgresError) {
         if self.blocks.send(Err(error)).await.is_err() {
-            tracing::debug!("the stream failed after nobody was interested any more");
+            tracing::debug!("the stream failed after its receiver was closed");
         }
     }
 }
@@ -64,13 +64,13 @@ impl BlockSender {
 pub(super) struct BlockReceiver(mpsc::Receiver<Queued>);
 
 impl BlockReceiver {
-    /// The next block; `None` after the end. Cancel-safe.
+    /// Next block; `None` after the end. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Result<FrameBlock, PostgresError>> {
         let queued = self.0.recv().await?;
-        Some(queued.map(|(block, _room)| block))
+        Some(queued.map(|(block, _permit)| block))
     }
 
-    /// Nothing more is wanted: what is queued is dropped, and the sender learns of it.
+    /// Closes the queue: queued blocks are dropped, and the sender is notified.
     pub(super) fn close(self) {
         drop(self);
     }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_lets_nothing_in_until_something_is_taken_out() {
+    fn full_queue_blocks_until_a_block_is_taken() {
         let (sender, mut receiver) = queue(10);
         assert!(poll(pin!(sender.send(block(6)))).is_ready());
         let mut second = pin!(sender.send(block(6)));
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waiting_sender_learns_that_nobody_takes_blocks_any_more() {
+    fn closing_the_queue_ends_a_waiting_sender() {
         let (sender, receiver) = queue(10);
         assert!(poll(pin!(sender.send(block(10)))).is_ready());
         let mut waiting = pin!(sender.send(block(10)));

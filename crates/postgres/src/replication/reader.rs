@@ -1,4 +1,4 @@
-//! The task that reads the stream.
+//! Task that reads the stream.
 
 use std::io;
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use crate::backend::{Arrived, BackendMessage};
 use crate::connect::Transport;
 use crate::error::PostgresError;
 
-/// Memory is taken in pieces of this size: what a pause of two milliseconds gathers at the fastest that was measured.
+/// Size of the read buffer's allocations: the amount that arrives in a pause of two milliseconds at the highest measured rate.
 const READ_BYTES: usize = 256 * 1024;
 
-/// With less room than this left a new piece is begun, so that a read while catching up is never a small one.
+/// Least free capacity of the buffer. With less a new allocation begins, so that reads while catching up are never small.
 const READ_BYTES_MIN: usize = 64 * 1024;
 
-/// What the reader task tells the feedback task.
+/// State that the reader task shares with the feedback task.
 #[derive(Debug, Default)]
 pub(crate) struct Reception {
     received: AtomicU64,
-    /// The server wants a status update at once.
+    /// Notified when the server requests a status update.
     pub(super) reply_requested: Notify,
 }
 
@@ -36,13 +36,13 @@ impl Reception {
         }
     }
 
-    /// The furthest position that has been read from the socket.
+    /// Last position that was read from the socket.
     pub(crate) fn received(&self) -> Lsn {
         Lsn::new(self.received.load(Ordering::Relaxed))
     }
 
-    /// Looks at the headers of what is about to be queued.
-    pub(crate) fn take_note(&self, block: &FrameBlock) -> Result<(), DecodeError> {
+    /// Records the headers of a block before it is queued.
+    pub(crate) fn record(&self, block: &FrameBlock) -> Result<(), DecodeError> {
         let mut furthest = Lsn::INVALID;
         let mut wants_reply = false;
         for frame in block.frames() {
@@ -66,27 +66,27 @@ impl Reception {
     }
 }
 
-/// Reads until the stream ends. Dropping the receiver of its blocks makes it drain the socket.
-pub(super) struct Reader {
+/// Task that reads until the stream ends. When the receiver of its blocks is dropped, it drains the socket.
+pub(super) struct StreamReader {
     pub(super) socket: ReadHalf<Transport>,
     pub(super) buffer: BytesMut,
     pub(super) reception: Arc<Reception>,
     pub(super) slot: String,
 }
 
-/// How the stream went on or ended.
+/// One step of reading the stream.
 enum Step {
-    /// These frames came.
+    /// Frames were received.
     Frames(FrameBlock),
     /// The server has ended the copy.
     CopyEnded,
-    /// The server waits for the next command: nothing more comes.
+    /// The server waits for the next command, so the stream has ended.
     Ready,
 }
 
-impl Reader {
-    /// Feeds the queue until it is closed or the stream ends; then, when it was closed, drains the socket until the server
-    /// has answered the end of the copy. Returns the socket if it can still be used.
+impl StreamReader {
+    /// Feeds the queue until it is closed or the stream ends. A closed queue makes it drain the socket until the server has answered the end
+    /// of the copy. Returns the socket if it is still usable.
     pub(super) async fn run(mut self, blocks: BlockSender) -> Option<ReadHalf<Transport>> {
         match self.feed(&blocks).await {
             Ok(Closed) => {
@@ -102,7 +102,7 @@ impl Reader {
 
     async fn feed(&mut self, blocks: &BlockSender) -> Result<Closed, PostgresError> {
         loop {
-            // Cancelled only between reads: what was read lies in the buffer.
+            // Cancelled only between reads: bytes that were read are in the buffer.
             let step = tokio::select! {
                 step = self.step() => step?,
                 () = blocks.closed() => return Ok(Closed),
@@ -126,20 +126,20 @@ impl Reader {
                 Ok(Step::Frames(_) | Step::CopyEnded) => {}
                 Ok(Step::Ready) => return Some(self.socket),
                 Err(error) => {
-                    tracing::debug!(%error, "the stream did not end in good order");
+                    tracing::debug!(%error, "the stream did not end cleanly");
                     return None;
                 }
             }
         }
     }
 
-    /// Reads until there is something to tell. Cancel-safe: all state lies in the buffer.
+    /// Reads until there is a step to return. Cancel-safe: all state is in the buffer.
     async fn step(&mut self) -> Result<Step, PostgresError> {
         loop {
             match Arrived::take(&mut self.buffer).map_err(protocol)? {
                 Arrived::NeedMore { total_bytes } => self.read(total_bytes).await?,
                 Arrived::Frames(block) => {
-                    self.reception.take_note(&block).map_err(protocol)?;
+                    self.reception.record(&block).map_err(protocol)?;
                     return Ok(Step::Frames(block));
                 }
                 Arrived::Message(message) => {
@@ -154,11 +154,11 @@ impl Reader {
     fn other(&self, message: BackendMessage) -> Result<Option<Step>, PostgresError> {
         match message {
             BackendMessage::Notice(notice) => {
-                tracing::info!(slot = self.slot, %notice, "the server notes");
+                tracing::debug!(slot = self.slot, %notice, "notice of the server");
                 Ok(None)
             }
             BackendMessage::ParameterStatus { .. } => Ok(None),
-            // The server's own end of the stream is a completed command at once, without the end of the copy before.
+            // When the server ends the stream itself, it completes the command without ending the copy first.
             BackendMessage::CopyDone | BackendMessage::CommandComplete => Ok(Some(Step::CopyEnded)),
             BackendMessage::ReadyForQuery => Ok(Some(Step::Ready)),
             BackendMessage::Error(error) => Err(PostgresError::StreamFailed {
@@ -166,14 +166,14 @@ impl Reader {
                 after: self.reception.received(),
                 error: Box::new(error),
             }),
-            other => Err(other.out_of_place("reading the stream")),
+            other => Err(other.unexpected_message("reading the stream")),
         }
     }
 
     async fn read(&mut self, total_bytes: usize) -> Result<(), PostgresError> {
         let missing = total_bytes.saturating_sub(self.buffer.len());
-        let room = self.buffer.capacity() - self.buffer.len();
-        if room < missing.max(READ_BYTES_MIN) {
+        let free = self.buffer.capacity() - self.buffer.len();
+        if free < missing.max(READ_BYTES_MIN) {
             self.buffer.reserve(missing.max(READ_BYTES));
         }
         match self.socket.read_buf(&mut self.buffer).await {

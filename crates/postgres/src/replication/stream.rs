@@ -1,46 +1,43 @@
-//! The running stream, as the delivery loop sees it.
+//! Running stream, behind the port of the delivery protocol.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{ReadHalf, WriteHalf, split};
+use tokio::io::split;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio_postgres::Client;
 use tracing::Instrument;
-use walcast_delivery::{BoxedFault, ChangeStream};
+use walcast_delivery::{BoxedPortError, ChangeStream};
 use walcast_pgoutput::{FrameBlock, Lsn};
 
+use super::close::{StreamTasks, close};
 use super::commands::ReplicationConnection;
 use super::feedback::{FeedbackTask, ReplicationFeedback, interval};
 use super::queue::{BlockReceiver, queue};
-use super::reader::{Reader, Reception};
-use super::stop;
-use crate::connect::Transport;
+use super::reader::{Reception, StreamReader};
+use crate::connect::Client;
 use crate::error::PostgresError;
 
-/// What a stream needs to know.
+/// Settings of a stream.
 pub(crate) struct StreamSettings {
     pub(crate) slot: String,
     pub(crate) from: Lsn,
     pub(crate) queue_bytes: usize,
     pub(crate) wal_sender_timeout: Option<Duration>,
-    /// By which the slot is watched at the end; `None` for a slot that vanishes with the connection.
+    /// Client that watches the slot at the end; `None` for a temporary slot, which ends with the connection.
     pub(crate) client: Option<Arc<Client>>,
 }
 
-/// Frames from the server in the order they were sent. Dropping it ends the connection at once.
+/// Stream of frames in the order in which the server sent them. Dropping it ends the connection at once.
 pub struct ReplicationStream {
-    pub(super) slot: String,
-    pub(super) blocks: BlockReceiver,
-    pub(super) ended_at: Arc<Reception>,
-    pub(super) stop_feedback: oneshot::Sender<()>,
-    pub(super) reader: JoinSet<Option<ReadHalf<Transport>>>,
-    pub(super) feedback: JoinSet<Option<WriteHalf<Transport>>>,
-    pub(super) client: Option<Arc<Client>>,
+    slot: String,
+    blocks: BlockReceiver,
+    reception: Arc<Reception>,
+    tasks: StreamTasks,
+    client: Option<Arc<Client>>,
 }
 
-/// Takes over a connection on which `START_REPLICATION` has succeeded.
+/// Starts the tasks of a connection on which `START_REPLICATION` has succeeded.
 pub(crate) fn stream(
     connection: ReplicationConnection,
     settings: StreamSettings,
@@ -52,7 +49,7 @@ pub(crate) fn stream(
     let (sender, blocks) = queue(settings.queue_bytes);
     let (stop_feedback, stop) = oneshot::channel();
 
-    let task = Reader {
+    let task = StreamReader {
         socket: read_half,
         buffer: wire.incoming,
         reception: Arc::clone(&reception),
@@ -75,45 +72,47 @@ pub(crate) fn stream(
     let stream = ReplicationStream {
         slot: settings.slot,
         blocks,
-        ended_at: reception,
-        stop_feedback,
-        reader,
-        feedback,
+        reception,
+        tasks: StreamTasks {
+            stop_feedback,
+            reader,
+            feedback,
+        },
         client: settings.client,
     };
     (stream, confirms)
 }
 
 impl ReplicationStream {
-    /// The next frames, in order. Cancel-safe.
+    /// Next frames, in order. Cancel-safe.
     ///
     /// # Errors
-    /// The stream has ended: the server's reason, or what happened to the connection.
+    /// The stream has ended: the server's reason, or the error of the connection.
     pub async fn next_block(&mut self) -> Result<FrameBlock, PostgresError> {
         self.blocks.next().await.unwrap_or_else(|| {
             Err(PostgresError::StreamEnded {
                 slot: self.slot.clone(),
-                after: self.ended_at.received(),
+                after: self.reception.received(),
                 why: Some("its error was reported before".to_owned()),
             })
         })
     }
 
-    /// Sends what was confirmed last, ends the stream in good order and waits until the server has let go of the slot.
+    /// Sends the last confirmed position, closes the stream cleanly, and waits until the server has released the slot.
     ///
     /// # Errors
-    /// The server holds on to the slot.
+    /// The server does not release the slot.
     pub async fn end(self) -> Result<(), PostgresError> {
-        stop::stop(self).await
+        close(self.tasks, self.blocks, &self.slot, self.client).await
     }
 }
 
 impl ChangeStream for ReplicationStream {
-    async fn next(&mut self) -> Result<FrameBlock, BoxedFault> {
+    async fn next(&mut self) -> Result<FrameBlock, BoxedPortError> {
         Ok(self.next_block().await?)
     }
 
-    async fn stop(self) -> Result<(), BoxedFault> {
+    async fn stop(self) -> Result<(), BoxedPortError> {
         Ok(self.end().await?)
     }
 }

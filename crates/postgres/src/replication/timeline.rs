@@ -1,11 +1,11 @@
-//! Timeline history files: how a cluster came to its timeline.
+//! Timeline history files.
 
 use walcast_delivery::{Timeline, TimelineSwitch};
 use walcast_pgoutput::Lsn;
 
 use crate::error::PostgresError;
 
-/// Reads lines `timeline LSN reason`; empty ones and comments are passed over.
+/// Parses lines `timeline LSN reason`; empty lines and comments are skipped.
 pub(crate) fn parse(text: &str) -> Result<Vec<TimelineSwitch>, PostgresError> {
     text.lines()
         .map(str::trim)
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn each_line_is_a_timeline_that_was_left() {
+    fn each_line_is_an_earlier_timeline() {
         check(
             "1\t0/3000000\tno recovery target specified\n\n# by hand\n2\t1/A0\tbefore 2026-01-01\n",
             &expect![[r#"
@@ -58,18 +58,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_something_else_is_refused() {
+    fn rejects_other_lines() {
         check(
             "1\tx\n",
-            &expect![[
-                r#"error: reading the timeline history: the server answered "1\tx", which is not understood"#
-            ]],
+            &expect![[r#"error: reading the timeline history: unexpected result "1\tx""#]],
         );
         check(
             "1",
-            &expect![[
-                r#"error: reading the timeline history: the server answered "1", which is not understood"#
-            ]],
+            &expect![[r#"error: reading the timeline history: unexpected result "1""#]],
         );
     }
 }

@@ -1,41 +1,46 @@
-//! A table in pieces that can be read side by side.
+//! Chunks of a table, which can be read in parallel.
 
 use std::collections::VecDeque;
 
 use walcast_delivery::{ChosenRows, NextRow};
+use walcast_mapper::TableName;
 use walcast_pgoutput::{Oid, Tid};
 
-use crate::catalog::{Described, Part};
+use crate::catalog::{Part, TableDescription};
 
-/// A range of places can be read without looking at the rest of the table from here on.
+/// First version with TID range scans, which read a range of `ctid` without scanning the table.
 pub(super) const RANGES_SINCE: u32 = 140_000;
 
-/// The size of a block, unless the server was built otherwise; then chunks are of another size.
+/// Default block size. With another block size of the server chunks have another size.
 const BLOCK_BYTES: u64 = 8192;
 
-/// How much of a table a chunk is: small enough to be read ahead into memory, large enough that a statement costs nothing.
+/// Number of blocks of a chunk: small enough to be read ahead into memory, large enough for the cost of a statement to be negligible.
 const CHUNK_BLOCKS: u32 = 1024;
 
-/// A piece of a table.
+/// Chunk of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Chunk {
     pub(super) table: Oid,
+    /// Name of the table or partition.
+    pub(super) name: TableName,
     pub(super) file: Oid,
     pub(super) sql: String,
     pub(super) bytes: u64,
+    /// Whether a condition or the publication's row filter is evaluated: the server's errors may hold values of rows then.
+    pub(super) has_condition: bool,
 }
 
-/// What is left to be read from the row `from` on, in order. In another file than that of `from` its place means nothing.
+/// Chunks that are left to be read from the row `from` on, in order. The row's `ctid` has no meaning once `relfilenode` has changed.
 pub(super) fn plan(
-    table: &Described,
+    table: &TableDescription,
     rows: ChosenRows<'_>,
     from: Option<NextRow>,
     server_version: u32,
 ) -> VecDeque<Chunk> {
     let is_few = matches!(rows, ChosenRows::Few(_));
     let has_condition = table.filter.is_some() || rows.condition().is_some();
-    // A condition may be served by an index, which gives another order than that of places. Old servers, which would have to
-    // sort a table as a whole, use none: `import`.
+    // A condition may be evaluated by an index, whose order is not that of `ctid`. Old servers would have to sort a whole table, so they
+    // use no index: `import`.
     let sorted = has_condition && (is_few || server_version >= RANGES_SINCE);
     let mut chunks = VecDeque::new();
     for part in &table.parts {
@@ -51,9 +56,11 @@ pub(super) fn plan(
         for (from, to, bytes) in ranges {
             chunks.push_back(Chunk {
                 table: part.oid,
+                name: part.name.clone(),
                 file: part.file,
                 sql: table.copy(part, &condition(from, to), rows.condition(), sorted),
                 bytes,
+                has_condition,
             });
         }
     }
@@ -69,8 +76,7 @@ fn condition(from: Tid, to: Option<Tid>) -> String {
     conditions.join(" AND ")
 }
 
-/// The ranges of a part. The last one has no end: what is seen of a table lies within the size that it had, but that is
-/// not for us to know.
+/// Ranges of a part. The last range has no end: the visible rows are within the table's size at the snapshot, which is unknown.
 fn ranges(part: &Part, start: Tid, server_version: u32) -> Vec<(Tid, Option<Tid>, u64)> {
     let blocks = u32::try_from(part.bytes / BLOCK_BYTES).unwrap_or(u32::MAX);
     let bytes_of = |from: u32, to: u32| u64::from(to.saturating_sub(from)) * BLOCK_BYTES;
@@ -93,19 +99,20 @@ fn ranges(part: &Part, start: Tid, server_version: u32) -> Vec<(Tid, Option<Tid>
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
+    use walcast_delivery::condition::{Condition, Dialect};
     use walcast_delivery::{ChosenRows, NextRow};
     use walcast_mapper::{RowId, TableName};
     use walcast_pgoutput::{Oid, Relation, RelationColumn, ReplicaIdentity, Tid};
 
     use super::plan;
-    use crate::catalog::{Described, Part};
+    use crate::catalog::{Part, TableDescription};
 
-    fn table(parts: &[(u32, u64)]) -> Described {
+    fn table(parts: &[(u32, u64)]) -> TableDescription {
         let name = |name: String| TableName {
             namespace: "public".to_owned(),
             name,
         };
-        Described {
+        TableDescription {
             relation: Relation {
                 xid: None,
                 oid: Oid::new(100),
@@ -146,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn large_tables_are_cut_by_place() {
+    fn large_tables_are_split_by_ctid() {
         check(
             &[(7, 0)],
             None,
@@ -165,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_goes_on_where_it_ended() {
+    fn reading_resumes_at_a_row() {
         check(
             &[(7, 10), (8, 2000), (9, 10)],
             Some((
@@ -210,6 +217,14 @@ mod tests {
         );
     }
 
+    fn sql(text: &str) -> Condition {
+        Condition::parse(text, Dialect::Sql).unwrap()
+    }
+
+    fn comparisons(text: &str) -> Condition {
+        Condition::parse(text, Dialect::Comparisons).unwrap()
+    }
+
     fn check_condition(rows: ChosenRows<'_>, version: u32, expected: &Expect) {
         let mut table = table(&[(7, 2500)]);
         table.filter = Some("\"Id\" > 5".to_owned());
@@ -218,34 +233,42 @@ mod tests {
         expected.assert_eq(&lines.join("\n"));
     }
 
-    /// An index does not give rows in the order of their places: they are sorted.
+    /// An index does not return rows in the order of `ctid`, so they are sorted.
     #[test]
-    fn filters_are_put_together() {
+    fn filters_are_combined() {
         check_condition(
-            ChosenRows::Where("true or false"),
+            ChosenRows::Where(&sql("true or false")),
             170_000,
             &expect![[r#"
-            COPY (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ctid < '(1024,0)' AND ("Id" > 5) AND (true or false) ORDER BY ctid) TO STDOUT
-            COPY (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ctid >= '(1024,0)' AND ctid < '(2048,0)' AND ("Id" > 5) AND (true or false) ORDER BY ctid) TO STDOUT
-            COPY (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ctid >= '(2048,0)' AND ("Id" > 5) AND (true or false) ORDER BY ctid) TO STDOUT"#]],
+                COPY (SELECT ctid, "Id" FROM (SELECT ctid, * FROM ONLY "public"."t7" WHERE ctid < '(1024,0)' AND ("Id" > 5) OFFSET 0) AS "t" WHERE (
+                true or false
+                ) ORDER BY ctid) TO STDOUT
+                COPY (SELECT ctid, "Id" FROM (SELECT ctid, * FROM ONLY "public"."t7" WHERE ctid >= '(1024,0)' AND ctid < '(2048,0)' AND ("Id" > 5) OFFSET 0) AS "t" WHERE (
+                true or false
+                ) ORDER BY ctid) TO STDOUT
+                COPY (SELECT ctid, "Id" FROM (SELECT ctid, * FROM ONLY "public"."t7" WHERE ctid >= '(2048,0)' AND ("Id" > 5) OFFSET 0) AS "t" WHERE (
+                true or false
+                ) ORDER BY ctid) TO STDOUT"#]],
         );
         check_condition(
-            ChosenRows::Where("true or false"),
+            ChosenRows::Where(&comparisons("\"Id\" > 7")),
             130_000,
-            &expect![[
-                r#"COPY (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ("Id" > 5) AND (true or false)) TO STDOUT"#
-            ]],
+            &expect![[r#"
+                COPY (SELECT ctid, "Id" FROM (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ("Id" > 5)) AS "t" WHERE (
+                "Id" OPERATOR(pg_catalog.>) 7
+                )) TO STDOUT"#]],
         );
     }
 
     #[test]
-    fn few_rows_are_looked_for_at_once() {
+    fn few_rows_are_selected_in_one_chunk() {
         check_condition(
-            ChosenRows::Few("\"Id\" = '7'"),
+            ChosenRows::Few(&comparisons("\"Id\" = '7'")),
             170_000,
-            &expect![[
-                r#"COPY (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ("Id" > 5) AND ("Id" = '7') ORDER BY ctid) TO STDOUT"#
-            ]],
+            &expect![[r#"
+                COPY (SELECT ctid, "Id" FROM (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ("Id" > 5)) AS "t" WHERE (
+                "Id" OPERATOR(pg_catalog.=) '7'
+                ) ORDER BY ctid) TO STDOUT"#]],
         );
     }
 }

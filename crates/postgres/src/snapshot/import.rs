@@ -1,4 +1,4 @@
-//! The sessions that see a snapshot.
+//! Sessions that import a snapshot.
 
 use std::sync::Arc;
 
@@ -6,35 +6,37 @@ use walcast_delivery::sql::literal;
 use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use super::chunks::RANGES_SINCE;
-use super::reading::PostgresSnapshot;
+use super::copy::PostgresSnapshot;
 use crate::catalog;
 use crate::config::PostgresConfig;
-use crate::connect::{ConnectConfig, VALUE_SETTINGS, connect_to};
+use crate::connect::{ConnectConfig, SqlSession, VALUE_SETTINGS, connect_to};
 use crate::error::PostgresError;
-use crate::source::Leading;
 
 const DOING: &str = "importing a snapshot";
 
-/// Rows are sent in the order in which they lie, and as the log would print them; a statement lasts as long as Kafka takes
-/// to store its rows.
-const SETTINGS: [(&str, &str); 4] = [
+/// Settings of a reading session. Rows are returned in the order of `ctid` and in the text format of the WAL; a statement takes as long as
+/// Kafka takes to store its rows.
+const SETTINGS: [(&str, &str); 6] = [
     ("synchronize_seqscans", "off"),
     ("max_parallel_workers_per_gather", "0"),
     ("statement_timeout", "0"),
     ("search_path", "DEFAULT"),
+    // The settings of every session: conditions must be parsed as they were checked, and policies must not run.
+    ("row_security", "off"),
+    ("standard_conforming_strings", "on"),
 ];
 
-/// Before tables are read in ranges, one that is chosen from by a condition is read as a whole: sorting it would take as much
-/// disk as it does, and an index would give its rows in another order than they lie in.
+/// Additional settings for versions without TID range scans. A table that is read by a condition is one chunk there: sorting it would need
+/// as much disk as the table, and an index would return its rows in another order than that of `ctid`.
 const SETTINGS_WITHOUT_RANGES: [(&str, &str); 3] = [
     ("enable_indexscan", "off"),
     ("enable_indexonlyscan", "off"),
     ("enable_bitmapscan", "off"),
 ];
 
-/// Opens the sessions that read, each in a transaction that sees the snapshot.
+/// Opens the reading sessions, each in a transaction with the snapshot. `server` is a session on the server that exported it.
 pub(crate) async fn import(
-    leading: &Leading,
+    server: &Arc<SqlSession>,
     config: &Arc<PostgresConfig>,
     connect: &ConnectConfig,
     lsn: Lsn,
@@ -50,11 +52,11 @@ pub(crate) async fn import(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
         literal(snapshot)
     );
-    let further = match leading.session.server_version < RANGES_SINCE {
+    let additional = match server.server_version < RANGES_SINCE {
         true => SETTINGS_WITHOUT_RANGES.as_slice(),
         false => &[],
     };
-    for (name, value) in SETTINGS.iter().chain(further) {
+    for (name, value) in SETTINGS.iter().chain(additional) {
         sql.push_str(&format!("; SET LOCAL {name} = {value}"));
     }
     sql.push_str(&format!(
@@ -64,10 +66,13 @@ pub(crate) async fn import(
     for (name, value) in VALUE_SETTINGS {
         sql.push_str(&format!("; SET LOCAL {name} = {}", literal(value)));
     }
+    let connect = config.reading(connect);
     let mut sessions = Vec::new();
-    for _ in 0..config.snapshot_connections.max(1) {
-        let endpoint = leading.session.endpoint.clone();
-        let session = connect_to(connect, endpoint, &config.application_name()).await?;
+    for _ in 0..config.snapshot_parallelism.max(1) {
+        let endpoint = server.endpoint.clone();
+        let session = connect_to(&connect, endpoint, &config.application_name())
+            .await?
+            .waiting_for_locks(config.snapshot_lock_timeout);
         catalog::execute(&session.client, DOING, &sql).await?;
         sessions.push(session);
     }
@@ -75,7 +80,7 @@ pub(crate) async fn import(
         lsn,
         PgTimestamp::now(),
         sessions,
-        leading.clone(),
+        Arc::clone(server),
         Arc::clone(config),
     ))
 }

@@ -85,9 +85,9 @@ async fn a_password_file_is_read_each_time() {
     let mut config = config(&format!("postgres://postgres@127.0.0.1:{}/shop", server.port()));
     config.connect = config.connect.with_password_file(path.clone());
     let mut source = walcast_postgres::PostgresSource::new(config).unwrap();
-    assert!(source.lead().await.is_err());
+    assert!(source.acquire_leadership().await.is_err());
     std::fs::write(&path, "postgres\n").unwrap();
-    source.lead().await.unwrap();
+    source.acquire_leadership().await.unwrap();
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn a_unix_socket_is_a_folder() {
     assert!(
         started
             .watch
-            .survey()
+            .inspect()
             .await
             .unwrap()
             .slot
@@ -115,15 +115,18 @@ async fn a_unix_socket_is_a_folder() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_said_at_once_and_not_retried() {
-    let error = source("postgres://a@127.0.0.1:1/shop").lead().await.unwrap_err();
+async fn does_not_retry_the_first_connection_to_an_address_without_a_server() {
+    let error = source("postgres://a@127.0.0.1:1/shop")
+        .acquire_leadership()
+        .await
+        .unwrap_err();
     assert!(
         error.to_string().contains("cannot connect to 127.0.0.1:1"),
         "{error}"
     );
     assert!(!error.is_retryable());
     let error = source("postgres://a@no-such-host.invalid/shop")
-        .lead()
+        .acquire_leadership()
         .await
         .unwrap_err();
     assert!(

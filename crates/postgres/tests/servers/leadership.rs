@@ -9,12 +9,12 @@ use crate::{LIMIT, source, start};
 async fn a_standby_takes_over_when_the_leader_is_gone() {
     let server = Postgres::start(PostgresOptions::default()).await.unwrap();
     let mut leader = source(&server.url());
-    leader.lead().await.unwrap();
-    // Leading twice is leading.
-    leader.lead().await.unwrap();
+    leader.acquire_leadership().await.unwrap();
+    // LeaderSession twice is leading.
+    leader.acquire_leadership().await.unwrap();
 
     let mut standby = source(&server.url());
-    let mut waiting = std::pin::pin!(standby.lead());
+    let mut waiting = std::pin::pin!(standby.acquire_leadership());
     let client = server.client().await.unwrap();
     let connections = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'walcast/shop'";
     tokio::select! {
@@ -39,14 +39,14 @@ async fn a_leader_learns_that_its_connection_was_ended() {
     server.execute(sql).await.unwrap();
     let lost = tokio::time::timeout(LIMIT, started.watch.lost())
         .await
-        .expect("nobody noticed");
+        .expect("the loss was not noticed");
     assert!(
         lost.to_string().contains("leadership of \"shop\" is lost"),
         "{lost}"
     );
     assert!(lost.is_retryable());
     drop(started);
-    source.lead().await.unwrap();
+    source.acquire_leadership().await.unwrap();
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn the_first_host_that_will_do_is_taken() {
             &reader
         };
         let mut source = source(&hosts(attributes));
-        source.lead().await.unwrap();
+        source.acquire_leadership().await.unwrap();
         let client = server_of.client().await.unwrap();
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'walcast/shop'";
         let found: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
@@ -83,7 +83,7 @@ async fn the_first_host_that_will_do_is_taken() {
         crate::streaming::wait_until_gone(server_of).await;
     }
     let error = source(&hosts("target_session_attrs=standby"))
-        .lead()
+        .acquire_leadership()
         .await
         .unwrap_err();
     assert!(error.to_string().contains("no server of"), "{error}");

@@ -5,7 +5,11 @@
 
 mod authentication;
 mod catalog;
+mod conditions;
 mod leadership;
+mod lock_holder;
+mod privileges;
+mod read_only_snapshots;
 mod streaming;
 mod tail;
 mod tls;
@@ -14,11 +18,11 @@ mod versions;
 
 use std::time::Duration;
 
-use walcast_delivery::{BoxedFault, ChangeStream, Partitions, Source, Started, Survey};
-use walcast_pgoutput::{Column, Decoder, Frame, Lsn, Message};
+use walcast_delivery::{BoxedPortError, ChangeStream, Partitions, Source, SourceState, Started};
+use walcast_pgoutput::{Column, Decoder, Frame, Lsn, Message, Oid, Relation, ReplicaIdentity};
 use walcast_postgres::{
-    ConnectConfig, Environment, Failover, LEAD_TIMEOUT_DEFAULT, PostgresConfig, PostgresSource,
-    QUEUE_BYTES_DEFAULT,
+    CONDITION_TIMEOUT_DEFAULT, ConnectConfig, Environment, Failover, LEADER_TIMEOUT_DEFAULT, PostgresConfig,
+    PostgresSource, QUEUE_BYTES_DEFAULT,
 };
 use walcast_testbed::Postgres;
 
@@ -37,21 +41,35 @@ fn config(url: &str) -> PostgresConfig {
         name: "shop".to_owned(),
         slot: "walcast_shop".to_owned(),
         failover: Failover::Auto,
-        lead_timeout: LEAD_TIMEOUT_DEFAULT,
+        leader_timeout: LEADER_TIMEOUT_DEFAULT,
         publication: "walcast_shop".to_owned(),
         tables: vec!["public.*".parse().unwrap()],
         exclude: Vec::new(),
         partitions: Partitions::Root,
-        operations: walcast_mapper::EventsConfig::default().operations,
+        operations: walcast_mapper::config::EventsConfig::default().operations,
         queue_bytes: QUEUE_BYTES_DEFAULT,
         logical_decoding_work_mem: None,
         snapshot_tables: None,
-        snapshot_connections: 2,
+        snapshot_parallelism: 2,
         snapshot_filters: Vec::new(),
         snapshot_lock_timeout: Duration::from_secs(10),
         signal_table: None,
-        wal_disk: None,
+        wal_disk_size: None,
+        reading_role: None,
+        condition_timeout: CONDITION_TIMEOUT_DEFAULT,
         reader: None,
+    }
+}
+
+/// Description of a table of which no change was streamed.
+fn relation(oid: Oid) -> Relation {
+    Relation {
+        xid: None,
+        oid,
+        namespace: "public".to_owned(),
+        name: String::new(),
+        replica_identity: ReplicaIdentity::Default,
+        columns: Vec::new(),
     }
 }
 
@@ -60,18 +78,22 @@ fn source(url: &str) -> PostgresSource {
 }
 
 /// Leads, and creates publication and slot where they are missing.
-async fn set_up(source: &mut PostgresSource) -> Result<(Survey, Lsn), BoxedFault> {
-    source.lead().await?;
-    let survey = source.survey(None).await?;
-    if survey.publication.is_none() {
-        let tables: Vec<_> = survey.captured.iter().map(|table| table.name.clone()).collect();
+async fn set_up(source: &mut PostgresSource) -> Result<(SourceState, Lsn), BoxedPortError> {
+    source.acquire_leadership().await?;
+    let source_state = source.inspect(None).await?;
+    if source_state.publication.is_none() {
+        let tables: Vec<_> = source_state
+            .captured
+            .iter()
+            .map(|table| table.name.clone())
+            .collect();
         source.create_publication(&tables).await?;
     }
-    let from = match &survey.slot {
+    let from = match &source_state.slot {
         Some(slot) => slot.confirmed_flush_lsn.unwrap(),
         None => source.create_slot(false).await?.consistent_point,
     };
-    Ok((survey, from))
+    Ok((source_state, from))
 }
 
 /// Sets up and streams.

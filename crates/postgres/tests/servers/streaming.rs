@@ -22,7 +22,7 @@ pub(crate) async fn wait_until_gone(server: &Postgres) {
 }
 
 #[tokio::test]
-async fn what_is_confirmed_moves_the_slot_and_nothing_else_does() {
+async fn only_confirmed_positions_advance_the_slot() {
     let server = Postgres::start(PostgresOptions::default()).await.unwrap();
     server.execute(TABLE).await.unwrap();
     let mut source = source(&server.url());
@@ -33,7 +33,7 @@ async fn what_is_confirmed_moves_the_slot_and_nothing_else_does() {
         ..
     } = start(&mut source).await;
     let before = watch
-        .survey()
+        .inspect()
         .await
         .unwrap()
         .slot
@@ -48,7 +48,7 @@ async fn what_is_confirmed_moves_the_slot_and_nothing_else_does() {
     let (inserted, end_lsn) = next_inserts(&mut stream).await;
     assert_eq!(inserted.len(), 2);
     let unconfirmed = watch
-        .survey()
+        .inspect()
         .await
         .unwrap()
         .slot
@@ -62,7 +62,7 @@ async fn what_is_confirmed_moves_the_slot_and_nothing_else_does() {
     // A position that lies behind is not taken back.
     feedback.confirm(before);
     stream.stop().await.unwrap();
-    let slot = watch.survey().await.unwrap().slot.unwrap();
+    let slot = watch.inspect().await.unwrap().slot.unwrap();
     assert_eq!(slot.confirmed_flush_lsn, Some(end_lsn));
     assert_eq!(slot.active_pid, None, "stop waits until the slot is free");
 }
@@ -87,13 +87,13 @@ async fn the_last_confirmation_is_sent_before_the_end_and_the_slot_can_be_used_a
         assert_eq!(inserted.len(), 1, "round {round}");
         feedback.confirm(end_lsn);
         stream.stop().await.unwrap();
-        let slot = watch.survey().await.unwrap().slot.unwrap();
+        let slot = watch.inspect().await.unwrap().slot.unwrap();
         assert_eq!(slot.confirmed_flush_lsn, Some(end_lsn), "round {round}");
     }
 }
 
 #[tokio::test]
-async fn the_server_is_answered_while_nobody_takes_frames() {
+async fn answers_the_server_while_no_frames_are_taken() {
     let options = PostgresOptions::default().with_setting("wal_sender_timeout", "1s");
     let server = Postgres::start(options).await.unwrap();
     server.execute(TABLE).await.unwrap();
@@ -125,7 +125,7 @@ async fn the_server_is_answered_while_nobody_takes_frames() {
 }
 
 #[tokio::test]
-async fn an_idle_stream_shows_how_far_the_log_goes() {
+async fn idle_stream_reports_the_end_of_wal() {
     let server = Postgres::start(PostgresOptions::default()).await.unwrap();
     server.execute(TABLE).await.unwrap();
     server.create_database("other").await.unwrap();
@@ -162,7 +162,7 @@ async fn an_idle_stream_shows_how_far_the_log_goes() {
 }
 
 #[tokio::test]
-async fn a_server_that_goes_away_ends_the_stream_and_comes_back() {
+async fn stream_ends_with_the_server_and_can_be_restarted() {
     let mut server = Postgres::start(PostgresOptions::default()).await.unwrap();
     server.execute(TABLE).await.unwrap();
     let mut source = source(&server.url());
@@ -223,7 +223,7 @@ async fn stopping_in_the_middle_of_a_large_transaction_takes_seconds_at_most() {
         .await
         .expect("stop hangs")
         .unwrap();
-    assert_eq!(watch.survey().await.unwrap().slot.unwrap().active_pid, None);
+    assert_eq!(watch.inspect().await.unwrap().slot.unwrap().active_pid, None);
 }
 
 #[tokio::test]
@@ -231,7 +231,7 @@ async fn a_publication_that_is_missing_ends_the_stream_with_the_servers_word() {
     let server = Postgres::start(PostgresOptions::default()).await.unwrap();
     server.execute(TABLE).await.unwrap();
     let mut source = source(&server.url());
-    source.lead().await.unwrap();
+    source.acquire_leadership().await.unwrap();
     let from = source.create_slot(false).await.unwrap().consistent_point;
     let mut stream = source.start(from).await.unwrap().stream;
     server.execute("INSERT INTO orders VALUES (1)").await.unwrap();
@@ -242,7 +242,7 @@ async fn a_publication_that_is_missing_ends_the_stream_with_the_servers_word() {
             }
         }
     });
-    let error = ended.await.expect("the stream goes on");
+    let error = ended.await.expect("the stream continues");
     assert!(
         error
             .to_string()

@@ -1,4 +1,4 @@
-//! `walcast tail`'s stream.
+//! Streams of a tail.
 
 use walcast_delivery::Feedback;
 use walcast_pgoutput::{Decoder, Frame, Message};

@@ -111,7 +111,7 @@ async fn certificates_are_checked_as_far_as_the_mode_says() {
 }
 
 #[tokio::test]
-async fn tls_that_the_server_does_not_speak_is_refused_or_done_without() {
+async fn missing_tls_is_an_error_or_replaced_by_plain_text() {
     let server = Postgres::start(PostgresOptions::default()).await.unwrap();
     assert_eq!(
         attempt(&url(&server, "127.0.0.1", "sslmode=prefer")).await,
@@ -135,7 +135,7 @@ async fn a_server_can_demand_our_certificate() {
     };
     let server = Postgres::start(options).await.unwrap();
     let own = server.tls().unwrap().issue_client("postgres").unwrap();
-    let foreign = server.tls().unwrap().issue_client("somebody").unwrap();
+    let foreign = server.tls().unwrap().issue_client("foreign").unwrap();
     let with = |certificate: &Path, key: &Path| {
         let parameters = format!(
             "sslmode=require&sslcert={}&sslkey={}",

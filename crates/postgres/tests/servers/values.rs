@@ -1,4 +1,4 @@
-//! Random values of each type, made by the server, sent through the log, encoded, decoded by another library, and given
+//! Random values of each type, made by the server, sent through the WAL, encoded, decoded by another library, and given
 //! back to the server: its own cast to and from text is the judge.
 
 use std::collections::BTreeMap;
@@ -8,9 +8,9 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use num_bigint::{BigInt, BigUint};
 use walcast_delivery::{Catalog as _, ChangeStream, Source as _};
+use walcast_mapper::config::{ArrayMode, BinaryMode, DecimalMode, IntervalMode, TimeMode, TypeModes};
 use walcast_mapper::{
-    ArrayMode, Batch, BinaryMode, ChangeContext, DecimalMode, IntervalMode, MapperConfig, Ordinal, Plan,
-    RowChange, SchemaId, SchemaIds, TimeMode, TypeModes,
+    ChangeContext, MapperConfig, Ordinal, Plan, RecordBuffer, RowChange, SchemaId, SchemaIds,
 };
 use walcast_pgoutput::{Decoder, Frame, Lsn, Message, PgTimestamp, Relation, Xid};
 use walcast_testbed::{Postgres, PostgresOptions};
@@ -168,7 +168,7 @@ async fn the_server_reads_back_what_was_decoded() {
                 };
                 match decoder.decode(message).unwrap() {
                     Message::Relation(relation) => {
-                        let facts = started.catalog.table_facts(relation.oid, None).await.unwrap();
+                        let facts = started.catalog.table_metadata(&relation, None).await.unwrap();
                         plans = [TypeModes::default(), otherwise.clone()]
                             .map(|modes| compile(&relation, &facts, modes))
                             .into();
@@ -222,7 +222,7 @@ async fn the_server_reads_back_what_was_decoded() {
     }
 }
 
-fn compile(relation: &Relation, facts: &walcast_mapper::TableFacts, modes: TypeModes) -> Plan {
+fn compile(relation: &Relation, facts: &walcast_mapper::TableMetadata, modes: TypeModes) -> Plan {
     let mut config = MapperConfig::new("p", "db");
     config.types = modes;
     let mut plan = Plan::compile(relation, facts, &config).unwrap();
@@ -244,7 +244,7 @@ fn decode(plan: &mut Plan, change: &RowChange<'_>) -> Vec<(String, String)> {
         previous_commit_end: None,
         processed_at_unix_nanos: 0,
     };
-    let mut batch = Batch::new();
+    let mut batch = RecordBuffer::new();
     plan.encode(change, &context, None, &mut batch).unwrap();
     let schema = Schema::parse_str(plan.value_schema().unwrap()).unwrap();
     let mut body = &batch.records().next().unwrap().value.unwrap()[5..];

@@ -4,10 +4,10 @@ use walcast_delivery::{
     Catalog, ChangeStream, ChosenRows, Feedback, Opened, Snapshot, Snapshots, SourceWatch, Started, WalStatus,
 };
 use walcast_mapper::TableName;
-use walcast_postgres::{PostgresSnapshots, PostgresSource};
+use walcast_postgres::{PostgresSnapshot, PostgresSource};
 use walcast_testbed::{Postgres, PostgresOptions};
 
-use crate::{config, next_inserts, start, wait_until_confirmed};
+use crate::{config, next_inserts, relation, start, wait_until_confirmed};
 
 async fn whole_way(major: u16) {
     let server = Postgres::start(PostgresOptions::major(major)).await.unwrap();
@@ -34,31 +34,36 @@ async fn whole_way(major: u16) {
     feedback.confirm(end_lsn);
     wait_until_confirmed(&server, end_lsn).await;
 
-    let survey = watch.survey().await.unwrap();
-    assert_eq!(survey.server_version / 10_000, u32::from(major));
+    let source_state = watch.inspect().await.unwrap();
+    assert_eq!(source_state.server_version / 10_000, u32::from(major));
     assert_eq!(
-        survey.publication.unwrap().tables,
-        [survey.captured[0].name.clone()]
+        source_state.publication.unwrap().tables,
+        [source_state.captured[0].name.clone()]
     );
-    let slot = survey.slot.unwrap();
+    let slot = source_state.slot.unwrap();
     assert_eq!(slot.wal_status, (major >= 13).then_some(WalStatus::Reserved));
     assert_eq!(slot.invalidation_reason, None);
-    let facts = catalog.table_facts(survey.captured[0].oid, None).await.unwrap();
+    let facts = catalog
+        .table_metadata(&relation(source_state.captured[0].oid), None)
+        .await
+        .unwrap();
     assert_eq!(facts.key_columns, ["id"]);
-    assert_eq!(read(&mut snapshots).await, ["(0,1)\t1\ta\n", "(0,2)\t2\tb\n"]);
+    let rows = ["(0,1)\t1\ta\n", "(0,2)\t2\tb\n"];
+    assert_eq!(read(&mut snapshots.take().await.unwrap()).await, rows);
+    let read_only = PostgresSnapshot::read_only(crate::config(&server.url()));
+    assert_eq!(read(&mut read_only.await.unwrap()).await, rows);
     stream.stop().await.unwrap();
     let found = walcast_postgres::preconditions(&crate::config(&server.url()))
         .await
         .unwrap();
     assert!(
-        found.iter().all(walcast_postgres::Precondition::holds),
+        found.iter().all(walcast_delivery::Precondition::is_met),
         "{found:?}"
     );
 }
 
 /// The rows that are in the table, as they are copied.
-async fn read(snapshots: &mut PostgresSnapshots) -> Vec<String> {
-    let mut snapshot = snapshots.take().await.unwrap();
+async fn read(snapshot: &mut PostgresSnapshot) -> Vec<String> {
     let orders = TableName {
         namespace: "public".to_owned(),
         name: "orders".to_owned(),

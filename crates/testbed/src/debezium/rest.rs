@@ -17,7 +17,7 @@ impl Debezium {
         let answer = self.request(Method::GET, "connectors", None).await;
         match answer {
             Ok((status, _)) => Ok(status.is_success()),
-            // Nobody listens yet.
+            // The port is not open yet.
             Err(Error::Http { source, .. }) if source.is_connect() => Ok(false),
             Err(error) => Err(error),
         }

@@ -48,7 +48,7 @@ pub struct KafkaOptions {
     pub proxied: Option<ProxiedListener>,
 }
 
-/// A listener that tells its clients the address of a proxy.
+/// A listener that advertises the address of a proxy.
 #[derive(Clone, Debug)]
 pub struct ProxiedListener {
     listens: Arc<Port>,

@@ -17,7 +17,7 @@ pub struct KafkaSecurity {
     pub server_names: Vec<String>,
     /// Who is let in by SASL, by SCRAM-SHA-512 and PLAIN alike.
     pub users: Vec<(String, Password)>,
-    /// Whether users may do only what [`Kafka::grant`](super::Kafka::grant) lets them. Whoever comes without a name may do
+    /// Whether users may do only what [`Kafka::grant`](super::Kafka::grant) lets them. A client without a name may do
     /// everything.
     pub authorize: bool,
     /// Whether the listener with TLS alone demands a certificate of the clients.

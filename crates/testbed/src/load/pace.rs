@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How far behind its rate a load may be and still catch up. After a longer stall it goes on at its rate, without a burst.
+/// How far behind its rate a load may be and still catch up. After a longer stall it continues at its rate, without a burst.
 const CATCH_UP_MAX: Duration = Duration::from_secs(1);
 
 /// A rate shared by the workers of a load.

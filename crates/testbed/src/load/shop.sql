@@ -10,7 +10,7 @@ CREATE TABLE customers (
     notes text,
     created_at timestamptz NOT NULL DEFAULT now()
 );
--- Uncompressed, so that any text over about 2 kB is stored out of line and is left out of the log when it does not change.
+-- Uncompressed, so that any text over about 2 kB is stored out of line and is left out of the WAL when it does not change.
 ALTER TABLE customers ALTER COLUMN notes SET STORAGE EXTERNAL;
 
 CREATE TABLE orders (

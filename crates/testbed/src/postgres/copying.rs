@@ -1,4 +1,4 @@
-//! Copies of a data folder, of a server that is stopped or of one that goes on writing.
+//! Copies of a data folder, of a server that is stopped or of one that continues to write.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::error::{Result, file_error};
 /// The folder of replication slots, which belong to one server.
 pub(super) const SLOTS: &str = "pg_replslot";
 
-/// The folder of the log.
+/// The folder of the WAL.
 pub(super) const LOG: &str = "pg_wal";
 
 /// Read by the server before everything else: copied last, so that nothing in the copy is older than what it promises.

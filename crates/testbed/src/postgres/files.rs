@@ -87,9 +87,12 @@ fn access_rules(options: &PostgresOptions) -> String {
     } else {
         "hostssl"
     };
+    let local = format!("local all all {method}\nlocal replication all {method}\n");
+    if !options.access_rules.is_empty() {
+        return local + &options.access_rules.join("\n") + "\n";
+    }
     format!(
-        "local all all {method}\n\
-         local replication all {method}\n\
+        "{local}\
          {over_tcp} all all 127.0.0.1/32 {method}{certificate}\n\
          {over_tcp} replication all 127.0.0.1/32 {method}{certificate}\n"
     )
@@ -142,5 +145,15 @@ mod tests {
         assert!(!text.contains("host "), "{text}");
         assert!(text.contains("clientcert=verify-full"), "{text}");
         assert!(access_rules(&PostgresOptions::default()).contains("host all all 127.0.0.1/32 trust"));
+        let own = PostgresOptions {
+            access_rules: vec!["host shop walcast 127.0.0.1/32 scram-sha-256".to_owned()],
+            ..PostgresOptions::default()
+        };
+        let over_tcp: Vec<String> = access_rules(&own)
+            .lines()
+            .filter(|line| !line.starts_with("local "))
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(over_tcp, own.access_rules);
     }
 }

@@ -68,6 +68,8 @@ pub struct PostgresOptions {
     pub tls: Option<TlsOptions>,
     /// How clients prove who they are.
     pub auth: Auth,
+    /// Lines of `pg_hba.conf` for connections over TCP, instead of those that `auth` and `tls` would give.
+    pub access_rules: Vec<String>,
     /// Name of the superuser.
     pub superuser: String,
     /// The superuser's password; asked for unless `auth` is trust.
@@ -83,6 +85,7 @@ impl Default for PostgresOptions {
             settings: Vec::new(),
             tls: None,
             auth: Auth::Trust,
+            access_rules: Vec::new(),
             superuser: "postgres".to_owned(),
             password: Password::from("postgres"),
             database: "shop".to_owned(),

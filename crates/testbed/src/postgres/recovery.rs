@@ -1,4 +1,4 @@
-//! An archive of the log, base backups, and recovery from both: to a point in time, and of an old primary behind a new one.
+//! A WAL archive, base backups, and recovery from both: to a point in time, and of an old primary behind a new one.
 
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,7 @@ impl RecoveryTarget {
 }
 
 impl PostgresOptions {
-    /// With an archive of the log (`archive_mode = on`).
+    /// With a WAL archive (`archive_mode = on`).
     #[must_use]
     pub fn archiving(self) -> PostgresOptions {
         let command = format!("mkdir -p {ARCHIVE} && cp %p {ARCHIVE}/%f");
@@ -62,14 +62,14 @@ impl Postgres {
         // A switch does nothing where nothing was written.
         let last = ask("SELECT pg_walfile_name(pg_create_restore_point('archived'))").await?;
         ask("SELECT pg_switch_wal()::text").await?;
-        wait_until("archiving of the log", SERVER_LIMIT, async || {
+        wait_until("archiving of the WAL", SERVER_LIMIT, async || {
             let archived = ask("SELECT last_archived_wal FROM pg_stat_archiver").await?;
             Ok(archived >= last)
         })
         .await
     }
 
-    /// A copy of this server, which goes on, as a server of its own: not started. It has neither replication slots nor the log,
+    /// A copy of this server, which keeps running, as a server of its own: not started. It has neither replication slots nor the WAL,
     /// as what `pg_basebackup --wal-method none` makes. Needs 15 or later.
     ///
     /// # Errors

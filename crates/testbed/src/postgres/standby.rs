@@ -79,7 +79,7 @@ impl Postgres {
         })
     }
 
-    /// Starts this server, which is stopped, as a standby of another one. What it has of the log must be in the other one's.
+    /// Starts this server, which is stopped, as a standby of another one. Its WAL must be part of the other one's.
     ///
     /// # Errors
     /// When it does not start.
@@ -96,7 +96,7 @@ impl Postgres {
         self.start_again().await
     }
 
-    /// Begins a new timeline, as a promotion does: the server is stopped, started as a standby of nobody, and promoted. Its
+    /// Begins a new timeline, as a promotion does: the server is stopped, started as a standby without a primary, and promoted. Its
     /// slots stay.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ pub enum Flow {
     /// As they come.
     #[default]
     Free,
-    /// Not at all; nobody is told.
+    /// Not at all; neither end is notified.
     Held,
     /// Each piece later by this much.
     Delayed(Duration),

@@ -51,7 +51,7 @@ async fn a_line_is_forwarded_cut_closed_and_opened() {
 }
 
 #[tokio::test]
-async fn what_is_stalled_arrives_when_it_flows_again() {
+async fn stalled_bytes_arrive_when_it_flows_again() {
     let (proxy, mut stream) = proxy().await;
     proxy.stall();
     assert!(timeout(A_WHILE, says_back(&mut stream)).await.is_err());
@@ -78,7 +78,7 @@ async fn only_so_many_bytes_pass() {
     assert!(hears(&mut stream, b"hel").await);
     assert!(timeout(A_WHILE, hears(&mut stream, b"l")).await.is_err());
     proxy.flow();
-    // The read that was given up took nothing.
+    // The read that was cancelled took nothing.
     assert!(hears(&mut stream, b"lo").await);
 }
 

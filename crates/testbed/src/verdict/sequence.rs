@@ -101,11 +101,11 @@ pub(super) fn differences<'a>(expected: &[Expected<'a>], found: &[Found<'a>]) ->
     }
     lost.extend_from_slice(left);
     extra.extend_from_slice(right);
-    tell_apart(lost, extra)
+    pair_up(lost, extra)
 }
 
 /// What is missing in one place and too much in another is in the wrong place.
-fn tell_apart<'a>(mut lost: Vec<Expected<'a>>, extra: Vec<Found<'a>>) -> Vec<Difference<'a>> {
+fn pair_up<'a>(mut lost: Vec<Expected<'a>>, extra: Vec<Found<'a>>) -> Vec<Difference<'a>> {
     let mut differences = Vec::new();
     for found in extra {
         match lost.iter().position(|missing| missing.is(&found)) {

@@ -119,7 +119,7 @@ fn a_lost_key_is_seen() {
 }
 
 #[test]
-fn nothing_at_all_is_not_clean() {
+fn an_empty_journal_is_not_clean() {
     let verdict = judge(Vec::clear);
     assert_eq!(verdict.lost.count, 5);
 }

@@ -145,7 +145,7 @@ fn record_value(row: &Row) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_sent_whole_is_clean_and_what_was_not_is_told() {
+async fn complete_transactions_are_clean_and_incomplete_ones_are_reported() {
     let testbed = Testbed::start(TestbedOptions::default()).await.unwrap();
     let load = Shop::create(&testbed.postgres)
         .await

@@ -1,4 +1,4 @@
-//! The loads: they write, keep their journal, and go on over a restart.
+//! The loads: they write, keep their journal, and continue over a restart.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ const JOURNAL_BALANCE: &str =
     FROM walcast_journal.changes WHERE table_name = $1";
 
 #[tokio::test]
-async fn the_shop_goes_on_after_a_crash_and_its_journal_adds_up() {
+async fn the_shop_continues_after_a_crash_and_its_journal_adds_up() {
     let mut postgres = Postgres::start(PostgresOptions::default()).await.unwrap();
     let load = Shop::create(&postgres)
         .await

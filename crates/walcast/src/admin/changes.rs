@@ -1,5 +1,5 @@
-//! Changes by table and operation, and dead letters by table and reason, read back from their exposition: the metrics library
-//! lets nobody list a family.
+//! Changes by table and operation, and dead letters by table and reason, parsed from their exposition: the metrics library
+//! cannot list the members of a family.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use walcast_delivery::{ChangeLabels, DeadLetterLabels};
 
-/// A number for each table, and in it for each operation or reason.
+/// Count by table, then by operation or reason.
 pub(super) type Counts = BTreeMap<String, BTreeMap<String, u64>>;
 
 /// Number of changes by table, then by operation.
@@ -21,13 +21,15 @@ pub(super) fn by_table(changes: &Family<ChangeLabels, Counter>) -> Result<Counts
 }
 
 /// Number of dead letters by table, then by reason.
-pub(super) fn letters_by_table(letters: &Family<DeadLetterLabels, Counter>) -> Result<Counts, fmt::Error> {
+pub(super) fn dead_letters_by_table(
+    letters: &Family<DeadLetterLabels, Counter>,
+) -> Result<Counts, fmt::Error> {
     let mut registry = Registry::default();
     registry.register(NAME, "", letters.clone());
     counts(&registry, "reason")
 }
 
-/// Of no meaning outside of this file.
+/// Name of the family in the exposition; used in this file only.
 const NAME: &str = "family";
 
 fn counts(registry: &Registry, label: &str) -> Result<Counts, fmt::Error> {
@@ -40,7 +42,7 @@ fn counts(registry: &Registry, label: &str) -> Result<Counts, fmt::Error> {
     Ok(tables)
 }
 
-/// `family_total{table="public.orders",operation="insert"} 5`; a table's name can hold anything, quotes escaped.
+/// `family_total{table="public.orders",operation="insert"} 5`; a table's name may contain any character; quotes are escaped.
 fn sample(line: &str, label: &str) -> Option<(String, String, u64)> {
     let labels = line.strip_prefix("family_total{table=\"")?;
     let (labels, count) = labels.rsplit_once("\"} ")?;
@@ -101,7 +103,7 @@ mod tests {
             reason: "size",
         };
         letters.get_or_create(&labels).inc_by(3);
-        let tables = letters_by_table(&letters).unwrap();
+        let tables = dead_letters_by_table(&letters).unwrap();
         assert_eq!(tables["public.orders"]["size"], 3);
     }
 }

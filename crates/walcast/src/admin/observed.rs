@@ -1,57 +1,40 @@
-//! What is shown of a running connector.
+//! Readiness and status report of a running connector.
 
 use std::fmt;
-use std::time::Instant;
 
 use jiff::Timestamp;
-use prometheus_client::encoding::text::encode;
-use prometheus_client::registry::Registry;
 use serde::Serialize;
-use tokio::sync::watch;
-use walcast_delivery::{Metrics, PositionGauge, RoleBoard, Status};
-use walcast_pgoutput::Lsn;
+use walcast_delivery::{ForeignHolder, KnownPositions, RoleView, Status};
+use walcast_pgoutput::{Lsn, PgTimestamp};
 
+use super::changes;
+use super::reading::ExistingRows;
 use super::wal::{Drift, Wal};
-use super::{ExistingRows, changes};
+use crate::connector_handle::{ConnectorHandle, Identity};
 
-/// Who is observed; nothing of it is secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
-    pub(crate) name: String,
-    pub(crate) slot: String,
-    pub(crate) publication: String,
-    pub(crate) topic_prefix: String,
-}
+/// Observer of a running connector.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Observed<'a>(&'a ConnectorHandle);
 
-/// A running connector, as seen from outside.
-#[derive(Debug)]
-pub(crate) struct Observed {
-    identity: Identity,
-    metrics: Metrics,
-    status: watch::Receiver<Status>,
-    registry: Registry,
-    started: Instant,
-}
-
-/// Whether changes flow.
+/// Response to `/readyz`.
 #[derive(Debug, Serialize)]
-pub(crate) struct Readiness {
-    pub(crate) ready: bool,
+pub(super) struct Readiness {
+    pub(super) ready: bool,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
 
 impl Readiness {
-    /// Why not, or what it does.
+    /// Reason why the connector is not ready, or its state.
     pub(super) fn why(&self) -> String {
         self.reason.clone().unwrap_or_else(|| self.state.to_owned())
     }
 }
 
-/// The answer to `/status`.
+/// Response to `/status`.
 #[derive(Debug, Serialize)]
-pub(crate) struct Report {
+pub(super) struct Report {
     name: String,
     version: &'static str,
     state: &'static str,
@@ -63,11 +46,11 @@ pub(crate) struct Report {
     topic_prefix: String,
     lsn: Positions,
     lag_bytes: u64,
-    lag_ms: i64,
+    lag_seconds: f64,
     slot_retained_bytes: u64,
-    /// Null while nobody looks: the connector does not lead, or the server is away.
+    /// Null while WAL is not sampled: the instance is not the leader, or the server is unreachable.
     wal: Option<Wal>,
-    drift: Vec<Drift>,
+    publication_drift: Vec<Drift>,
     transactions: u64,
     changes: changes::Counts,
     dead_letters: changes::Counts,
@@ -75,33 +58,60 @@ pub(crate) struct Report {
     reconnects: u64,
 }
 
-/// What the instance is to others of its name; times in UTC.
+/// Role of the instance among instances with the same name; times in UTC.
 #[derive(Debug, Serialize)]
 struct Leadership {
     is: &'static str,
     since: Option<String>,
     takeovers: u64,
     last_takeover: Option<String>,
+    /// Session that holds the leader lock and is no instance of the connector; null otherwise.
+    blocked_by: Option<Holder>,
 }
 
-impl Leadership {
-    fn of(board: &RoleBoard) -> Self {
+/// Session that holds the leader lock.
+#[derive(Debug, Serialize)]
+struct Holder {
+    /// Null for a prepared transaction.
+    pid: Option<i32>,
+    role: String,
+    application_name: String,
+    mode: String,
+    /// Command with which an administrator of the database ends the session.
+    remedy: String,
+}
+
+impl Holder {
+    fn of(holder: ForeignHolder) -> Self {
         Self {
-            is: board.role().word(),
-            since: board.since().and_then(instant),
-            takeovers: board.takeovers(),
-            last_takeover: board.last_takeover().and_then(instant),
+            remedy: holder.remedy(),
+            pid: holder.pid,
+            role: holder.role,
+            application_name: holder.application_name,
+            mode: holder.mode,
         }
     }
 }
 
-fn instant(unix_seconds: u64) -> Option<String> {
-    let seconds = i64::try_from(unix_seconds).ok()?;
-    let instant = Timestamp::from_second(seconds).ok()?;
+impl Leadership {
+    fn of(view: RoleView) -> Self {
+        Self {
+            is: view.role.word(),
+            since: view.since.and_then(instant),
+            takeovers: view.takeovers,
+            last_takeover: view.last_takeover.and_then(instant),
+            blocked_by: view.foreign_holder.map(Holder::of),
+        }
+    }
+}
+
+/// Time in UTC, in whole seconds.
+fn instant(time: PgTimestamp) -> Option<String> {
+    let instant = Timestamp::from_second(time.unix_micros() / 1_000_000).ok()?;
     Some(instant.to_string())
 }
 
-/// Positions as Postgres prints them; null before there is one.
+/// Positions in the notation of Postgres; null if unknown.
 #[derive(Debug, Serialize)]
 struct Positions {
     received: Option<String>,
@@ -111,38 +121,42 @@ struct Positions {
     server: Option<String>,
 }
 
-impl Observed {
-    /// Watches a connector by its figures and its state.
-    pub(crate) fn new(identity: Identity, metrics: Metrics, status: watch::Receiver<Status>) -> Self {
-        let labels = [("connector".into(), identity.name.clone().into())];
-        let mut registry = Registry::with_prefix_and_labels("walcast", labels.into_iter());
-        metrics.register(&mut registry);
+impl Positions {
+    fn of(positions: KnownPositions) -> Self {
+        let known = |lsn: Lsn| lsn.is_valid().then(|| lsn.to_string());
         Self {
-            identity,
-            metrics,
-            status,
-            registry,
-            started: Instant::now(),
+            received: known(positions.received),
+            produced: known(positions.produced),
+            checkpointed: known(positions.checkpointed),
+            confirmed: known(positions.confirmed),
+            server: known(positions.server_end),
         }
     }
+}
 
-    /// The figures in OpenMetrics' text form.
-    pub(crate) fn exposition(&self) -> Result<String, fmt::Error> {
-        let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
+impl<'a> Observed<'a> {
+    /// Observes a connector through its handle.
+    pub(super) fn new(handle: &'a ConnectorHandle) -> Self {
+        Self(handle)
     }
 
-    /// Whether changes flow; where `standby_will_do`, a standby is ready as well.
-    pub(crate) fn readiness(&self, standby_will_do: bool) -> Readiness {
-        let status = self.status.borrow();
-        let streams = self.metrics.streaming.get() == 1;
-        let ready = streams || (standby_will_do && *status == Status::Standby);
-        let reason = match &*status {
-            _ if streams => None,
-            Status::Streaming => Some("the stream has just ended".to_owned()),
-            Status::Connecting => Some("it connects, checks and sets up".to_owned()),
-            Status::Standby => Some("another instance with the same name leads".to_owned()),
+    /// Whether changes flow. With `standby_is_ready` a standby is ready as well, unless the session that holds the leader lock is
+    /// no instance of the connector: then no instance delivers.
+    pub(super) fn readiness(self, standby_is_ready: bool) -> Readiness {
+        let state = &self.0.state;
+        let status = state.status.read();
+        let foreign = state.role.read().foreign_holder;
+        let ready = match status {
+            Status::Streaming => true,
+            Status::Standby => standby_is_ready && foreign.is_none(),
+            Status::Connecting | Status::Retrying { .. } | Status::Halted { .. } | Status::Stopped => false,
+        };
+        let reason = match &status {
+            Status::Streaming => None,
+            Status::Stopped => Some("the connector was stopped".to_owned()),
+            Status::Connecting => Some("connecting, checking and setting up".to_owned()),
+            Status::Standby if let Some(holder) = &foreign => Some(format!("{holder}; {}", holder.remedy())),
+            Status::Standby => Some("another instance with the same name is the leader".to_owned()),
             Status::Retrying { error, .. } | Status::Halted { error } => Some(error.clone()),
         };
         Readiness {
@@ -152,51 +166,50 @@ impl Observed {
         }
     }
 
-    pub(crate) fn existing_rows(&self) -> ExistingRows {
-        ExistingRows::of(&self.metrics)
+    /// Progress of reading existing rows.
+    pub(super) fn existing_rows(self) -> ExistingRows {
+        ExistingRows::new(&self.0.state.snapshot.read(), self.0.metrics.snapshot_rows.get())
     }
 
-    pub(crate) fn report(&self) -> Result<Report, fmt::Error> {
-        let status = self.status.borrow().clone();
+    /// Report of the connector for `/status`.
+    pub(super) fn report(self) -> Result<Report, fmt::Error> {
+        let ConnectorHandle {
+            identity,
+            state,
+            metrics,
+            started,
+            ..
+        } = self.0;
         let Identity {
             name,
             slot,
             publication,
             topic_prefix,
-        } = self.identity.clone();
-        let metrics = &self.metrics;
+        } = identity.clone();
+        let status = state.status.read();
+        let lag = state.lag();
+        let last_sample = state.wal.last();
         Ok(Report {
             name,
             version: env!("CARGO_PKG_VERSION"),
             state: status.word(),
             error: status.error().map(str::to_owned),
-            role: Leadership::of(&metrics.role),
-            uptime_seconds: self.started.elapsed().as_secs(),
+            role: Leadership::of(state.role.read()),
+            uptime_seconds: started.elapsed().as_secs(),
             slot,
             publication,
             topic_prefix,
-            lsn: Positions {
-                received: position(&metrics.received_lsn),
-                produced: position(&metrics.produced_lsn),
-                checkpointed: position(&metrics.checkpointed_lsn),
-                confirmed: position(&metrics.confirmed_lsn),
-                server: position(&metrics.server_lsn),
-            },
-            lag_bytes: metrics.lag_bytes.get(),
-            lag_ms: metrics.lag_ms.get(),
-            slot_retained_bytes: metrics.wal.retained_bytes.get(),
-            wal: metrics.wal_board.read().as_ref().map(Wal::of),
-            drift: metrics.drift.read().iter().map(Drift::of).collect(),
+            lsn: Positions::of(state.positions.read()),
+            lag_bytes: lag.bytes,
+            lag_seconds: lag.time.as_secs_f64(),
+            slot_retained_bytes: last_sample.map_or(0, |view| view.look.retained_bytes()),
+            wal: state.wal.read().as_ref().map(Wal::of),
+            publication_drift: state.drift.read().iter().map(Drift::of).collect(),
             transactions: metrics.transactions.get(),
             changes: changes::by_table(&metrics.changes)?,
-            dead_letters: changes::letters_by_table(&metrics.dead_letters)?,
+            dead_letters: changes::dead_letters_by_table(&metrics.dead_letters)?,
             snapshot: self.existing_rows(),
             reconnects: metrics.reconnects.get(),
         })
     }
-}
-
-fn position(gauge: &PositionGauge) -> Option<String> {
-    let lsn = Lsn::new(gauge.get());
-    lsn.is_valid().then(|| lsn.to_string())
 }

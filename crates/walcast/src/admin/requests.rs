@@ -1,66 +1,45 @@
-//! `/snapshot`: how far reading existing rows is, and requests to read them, or not to.
+//! `/snapshot`: progress of snapshots, and snapshot commands.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
-use serde_json::json;
 use walcast_delivery::{SnapshotCommand, SnapshotUnanswered};
 
-use super::access::Denied;
-use super::{ExistingRows, Served};
+use super::addressed::Addressed;
+use super::observed::Observed;
+use super::reading::ExistingRows;
+use super::rejected::error;
+use crate::remedy::describe;
 
-/// A connector that streams stores a request within a Kafka commit; one that does not may never.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Time that a request waits. A streaming connector stores a request with the next Kafka commit; any other may never do so.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub(super) async fn status(State(served): State<Arc<Served>>) -> Json<ExistingRows> {
-    Json(served.observed.existing_rows())
+/// Responds with the progress of reading existing rows.
+pub(super) async fn status(Addressed(connector): Addressed) -> Json<ExistingRows> {
+    Json(Observed::new(&connector).existing_rows())
 }
 
-/// Answers when it is stored, so that a crash does not forget it.
-pub(super) async fn carry_out(
-    State(served): State<Arc<Served>>,
-    headers: HeaderMap,
+/// Executes a command; responds when the command is stored, so that it survives a crash.
+pub(super) async fn execute(
+    Addressed(connector): Addressed,
     command: Result<Json<SnapshotCommand>, JsonRejection>,
 ) -> Response {
-    if let Err(denied) = served.access.check(&headers) {
-        return refuse(denied);
-    }
     let Json(command) = match command {
         Ok(command) => command,
         Err(rejection) => return error(rejection.status(), &rejection.body_text()),
     };
-    match tokio::time::timeout(PATIENCE, served.control.ask(command)).await {
+    match tokio::time::timeout(REQUEST_TIMEOUT, connector.control.ask(command)).await {
         Ok(Ok(answer)) => Json(answer).into_response(),
-        Ok(Err(SnapshotUnanswered::Refused(refused))) => error(StatusCode::CONFLICT, &refused.to_string()),
+        Ok(Err(SnapshotUnanswered::Rejected(rejected))) => error(StatusCode::CONFLICT, &describe(&rejected)),
         Ok(Err(unanswered)) => error(StatusCode::SERVICE_UNAVAILABLE, &unanswered.to_string()),
         Err(_) => {
-            let state = served.observed.readiness(false).why();
+            let state = Observed::new(&connector).readiness(false).why();
             error(
                 StatusCode::SERVICE_UNAVAILABLE,
-                &format!("the connector does not take requests now: {state}"),
+                &format!("the connector does not accept requests now: {state}"),
             )
         }
     }
-}
-
-pub(super) fn refuse(denied: Denied) -> Response {
-    match denied {
-        Denied::NoToken => {
-            let text = "show the token of [admin] as Authorization: Bearer";
-            let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-            (challenge, error(StatusCode::UNAUTHORIZED, text)).into_response()
-        }
-        Denied::NoneSet => error(
-            StatusCode::FORBIDDEN,
-            "requests from beyond this machine need a token: set token or token_file in [admin]",
-        ),
-    }
-}
-
-fn error(code: StatusCode, text: &str) -> Response {
-    (code, Json(json!({ "error": text }))).into_response()
 }

@@ -1,47 +1,77 @@
-use std::time::Duration;
+mod held;
+
+use std::time::{Duration, Instant};
 
 use expect_test::expect;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
-use walcast_delivery::{ChangeLabels, Metrics, SnapshotRequests, Status};
+use walcast_delivery::{
+    ChangeLabels, ConnectorState, ForeignHolder, Metrics, Positions, SnapshotRequests, Status,
+};
+use walcast_pgoutput::Lsn;
 
 use super::*;
-use crate::config::Secret;
+use crate::connector_handle::{ConnectorHandle, Identity};
 
-/// A connector that somebody watches, on a port of its own.
+/// Observed connector with its own admin port.
 struct Watched {
     address: SocketAddr,
     metrics: Metrics,
-    status: watch::Sender<Status>,
+    state: ConnectorState,
     _requests: SnapshotRequests,
 }
 
-async fn watched() -> Watched {
-    let metrics = Metrics::default();
-    let (status, receiver) = watch::channel(Status::default());
-    let identity = Identity {
-        name: "shop".to_owned(),
-        slot: "walcast_shop".to_owned(),
-        publication: "walcast_shop".to_owned(),
-        topic_prefix: "shop".to_owned(),
-    };
-    let requests = SnapshotRequests::new();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let listener = Listener::Plain(listener);
-    let served = Arc::new(Served {
-        observed: Observed::new(identity, metrics.clone(), receiver),
+/// Handle of a connector that does not run.
+fn handle(name: &str, requests: &SnapshotRequests) -> ConnectorHandle {
+    ConnectorHandle {
+        identity: Identity {
+            name: name.to_owned(),
+            slot: format!("walcast_{name}"),
+            publication: format!("walcast_{name}"),
+            topic_prefix: name.to_owned(),
+        },
+        state: ConnectorState::default(),
+        metrics: Metrics::default(),
         control: requests.control(),
-        access: Access::new(Some(Secret::new("s3cret")), address),
-    });
-    tokio::spawn(serve(listener, served));
+        started: Instant::now(),
+    }
+}
+
+async fn watched() -> Watched {
+    let requests = SnapshotRequests::new();
+    let handle = handle("shop", &requests);
+    let (metrics, state) = (handle.metrics.clone(), handle.state.clone());
+    let address = serve_all([handle]).await;
     Watched {
         address,
         metrics,
-        status,
+        state,
         _requests: requests,
     }
+}
+
+/// Serves these connectors, and returns the address.
+async fn serve_all(handles: impl IntoIterator<Item = ConnectorHandle>) -> SocketAddr {
+    let section = AdminSection {
+        listen: None,
+        token: Some(Secret::new("s3cret")),
+        allowed_hosts: Vec::new(),
+        identity: None,
+        client_ca_file: None,
+        url: None,
+        ca_file: None,
+    };
+    let port = open("127.0.0.1:0".parse().unwrap(), &section, &[]).await.unwrap();
+    let address = port.listener.local_addr().unwrap();
+    tokio::spawn(serve(port, Connectors::new(handles)));
+    address
+}
+
+/// Head and body of the response to a `GET`.
+async fn get(address: SocketAddr, path: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    Watched::send(&mut stream, &request).await
 }
 
 impl Watched {
@@ -52,16 +82,14 @@ impl Watched {
     }
 
     async fn exchange(&self, path: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: walcast\r\nConnection: close\r\n\r\n");
-        Self::send(&mut stream, &request).await
+        get(self.address, path).await
     }
 
-    /// Status line and body of a request to read rows, or not to.
+    /// Status line and body of the response to a snapshot command.
     async fn post(&self, headers: &str, body: &str) -> (String, String) {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let request = format!(
-            "POST /snapshot HTTP/1.1\r\nHost: walcast\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+            "POST /snapshot HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
             body.len()
         );
         let (head, body) = Self::send(&mut stream, &request).await;
@@ -78,10 +106,12 @@ impl Watched {
 }
 
 #[tokio::test]
-async fn figures_carry_prefix_and_name() {
+async fn metrics_have_the_prefix_and_the_connector_label() {
     let watched = watched().await;
-    watched.metrics.confirmed_lsn.set(0x16B_3748);
-    watched.metrics.lag_bytes.set(17);
+    let confirmed = Lsn::new(0x16B_3748);
+    let positions = &watched.state.positions;
+    positions.publish(&Positions::new(confirmed, confirmed));
+    positions.set_server_end(Lsn::new(confirmed.as_u64() + 17));
     let labels = ChangeLabels {
         table: "public.orders".to_owned(),
         operation: "insert",
@@ -107,36 +137,56 @@ async fn figures_carry_prefix_and_name() {
 }
 
 #[tokio::test]
-async fn ready_is_who_streams() {
+async fn readiness_follows_the_state() {
     let watched = watched().await;
     let (unavailable, ok) = ("HTTP/1.1 503 Service Unavailable", "HTTP/1.1 200 OK");
     let (head, body) = watched.get("/readyz").await;
     assert_eq!(head, unavailable);
-    expect![[r#"{"ready":false,"state":"connecting","reason":"it connects, checks and sets up"}"#]]
+    expect![[r#"{"ready":false,"state":"connecting","reason":"connecting, checking and setting up"}"#]]
         .assert_eq(&body);
     assert_eq!(watched.get("/readyz?standby=true").await.0, unavailable);
 
-    watched.status.send_replace(Status::Standby);
+    watched.state.status.set(Status::Standby);
     let (head, body) = watched.get("/readyz").await;
     assert_eq!(head, unavailable);
-    expect![[r#"{"ready":false,"state":"standby","reason":"another instance with the same name leads"}"#]]
-        .assert_eq(&body);
+    expect![[
+        r#"{"ready":false,"state":"standby","reason":"another instance with the same name is the leader"}"#
+    ]]
+    .assert_eq(&body);
 
-    // To a rollout, which waits until it is there, it is ready.
+    // A rollout, which waits for the instance, counts a standby as ready.
     let (head, body) = watched.get("/readyz?standby=true").await;
     assert_eq!(head, ok);
-    expect![[r#"{"ready":true,"state":"standby","reason":"another instance with the same name leads"}"#]]
-        .assert_eq(&body);
+    expect![[
+        r#"{"ready":true,"state":"standby","reason":"another instance with the same name is the leader"}"#
+    ]]
+    .assert_eq(&body);
 
-    watched.status.send_replace(Status::Streaming);
-    watched.metrics.streaming.set(1);
+    // If a session that is no instance holds the leader lock, no instance delivers.
+    let foreign = ForeignHolder {
+        pid: Some(7),
+        role: "clerk".to_owned(),
+        application_name: "psql".to_owned(),
+        mode: "ExclusiveLock".to_owned(),
+    };
+    watched.state.role.set_foreign_holder(Some(foreign));
+    let (head, body) = watched.get("/readyz?standby=true").await;
+    assert_eq!(head, unavailable);
+    assert!(body.contains("process 7 (role \\\"clerk\\\""), "{body}");
+    assert!(body.contains("SELECT pg_terminate_backend(7)"), "{body}");
+    let (_, body) = watched.get("/status").await;
+    let report: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(report["role"]["blocked_by"]["pid"], 7);
+    watched.state.role.set_foreign_holder(None);
+    assert_eq!(watched.get("/readyz?standby=true").await.0, ok);
+
+    watched.state.status.set(Status::Streaming);
     let (head, body) = watched.get("/readyz").await;
     assert_eq!(head, ok);
     expect![[r#"{"ready":true,"state":"streaming"}"#]].assert_eq(&body);
 
-    watched.metrics.streaming.set(0);
     let error = "kafka: no broker".to_owned();
-    watched.status.send_replace(Status::Retrying {
+    watched.state.status.set(Status::Retrying {
         error,
         delay: Duration::from_secs(1),
     });
@@ -150,15 +200,16 @@ async fn ready_is_who_streams() {
 }
 
 #[tokio::test]
-async fn status_tells_positions_as_postgres_does() {
+async fn status_reports_positions_as_postgres_does() {
     let watched = watched().await;
-    watched.metrics.checkpointed_lsn.set(0x16B_3748);
+    let positions = Positions::new(Lsn::new(0x16B_3748), Lsn::INVALID);
+    watched.state.positions.publish(&positions);
     let labels = ChangeLabels {
         table: "public.orders".to_owned(),
         operation: "delete",
     };
     watched.metrics.changes.get_or_create(&labels).inc();
-    watched.status.send_replace(Status::Halted {
+    watched.state.status.set(Status::Halted {
         error: "slot gone".to_owned(),
     });
     let (_, body) = watched.get("/status").await;
@@ -175,24 +226,25 @@ async fn status_tells_positions_as_postgres_does() {
             "is": "none",
             "since": null,
             "takeovers": 0,
-            "last_takeover": null
+            "last_takeover": null,
+            "blocked_by": null
           },
           "uptime_seconds": null,
           "slot": "walcast_shop",
           "publication": "walcast_shop",
           "topic_prefix": "shop",
           "lsn": {
-            "received": null,
-            "produced": null,
+            "received": "0/16B3748",
+            "produced": "0/16B3748",
             "checkpointed": "0/16B3748",
             "confirmed": null,
             "server": null
           },
           "lag_bytes": 0,
-          "lag_ms": 0,
+          "lag_seconds": 0.0,
           "slot_retained_bytes": 0,
           "wal": null,
-          "drift": [],
+          "publication_drift": [],
           "transactions": 0,
           "changes": {
             "public.orders": {
@@ -203,13 +255,13 @@ async fn status_tells_positions_as_postgres_does() {
           "snapshot": {
             "state": "none",
             "rows_read": 0,
-            "tables_left": 0,
-            "tables_done": 0,
-            "bytes_left": 0,
+            "tables_remaining": 0,
+            "tables_completed": 0,
+            "bytes_remaining": 0,
             "snapshot_lsn": null,
             "held_seconds": null,
             "rows_per_second": null,
-            "seconds_left": null,
+            "seconds_remaining": null,
             "tables": []
           },
           "reconnects": 0
@@ -218,17 +270,76 @@ async fn status_tells_positions_as_postgres_does() {
 }
 
 #[tokio::test]
-async fn a_taken_address_is_an_error_that_says_what_to_do() {
+async fn two_connectors_are_observed_without_interference() {
+    let (requests, other_requests) = (SnapshotRequests::new(), SnapshotRequests::new());
+    let (shop, stock) = (handle("shop", &requests), handle("stock", &other_requests));
+    shop.state.status.set(Status::Streaming);
+    let positions = Positions::new(Lsn::new(0x16B_3748), Lsn::new(0x16B_3748));
+    shop.state.positions.publish(&positions);
+    shop.metrics.transactions.inc_by(3);
+    stock.state.status.set(Status::Halted {
+        error: "slot gone".to_owned(),
+    });
+    stock.metrics.transactions.inc();
+
+    let report = |handle| serde_json::to_value(Observed::new(handle).report().unwrap()).unwrap();
+    let (of_shop, of_stock) = (report(&shop), report(&stock));
+    assert_eq!(
+        (&of_shop["state"], &of_shop["error"]),
+        (&"streaming".into(), &serde_json::Value::Null)
+    );
+    assert_eq!(
+        (&of_shop["slot"], &of_stock["slot"]),
+        (&"walcast_shop".into(), &"walcast_stock".into())
+    );
+    assert_eq!(
+        (&of_shop["lsn"]["confirmed"], &of_shop["transactions"]),
+        (&"0/16B3748".into(), &3.into())
+    );
+    assert_eq!(
+        (&of_stock["state"], &of_stock["error"]),
+        (&"halted".into(), &"slot gone".into())
+    );
+    assert_eq!(
+        (&of_stock["lsn"]["confirmed"], &of_stock["transactions"]),
+        (&serde_json::Value::Null, &1.into())
+    );
+    assert!(Observed::new(&shop).readiness(false).ready);
+    assert!(!Observed::new(&stock).readiness(true).ready);
+
+    // The exposition describes each family once, with a series for each connector. The other paths name no connector.
+    let address = serve_all([shop, stock]).await;
+    let body = get(address, "/metrics").await.1;
+    let lines: Vec<&str> = body
+        .lines()
+        .filter(|line| line.contains("walcast_transactions"))
+        .collect();
+    expect![[r##"
+        # HELP walcast_transactions Source transactions delivered.
+        # TYPE walcast_transactions counter
+        walcast_transactions_total{connector="shop"} 3
+        walcast_transactions_total{connector="stock"} 1"##]]
+    .assert_eq(&lines.join("\n"));
+    for path in ["/status", "/readyz", "/snapshot"] {
+        let (head, _) = get(address, path).await;
+        assert!(head.starts_with("HTTP/1.1 404 Not Found\r\n"), "{path}: {head}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_an_error_with_a_remedy() {
     let watched = watched().await;
     let section = AdminSection {
         listen: Some(watched.address),
         token: None,
+        allowed_hosts: Vec::new(),
         identity: None,
         client_ca_file: None,
         url: None,
         ca_file: None,
     };
-    let error = bind(watched.address, &section).await.unwrap_err().to_string();
+    let opened = open(watched.address, &section, &[]).await;
+    let error = opened.unwrap_err().to_string();
     let address = watched.address;
     assert!(
         error.starts_with(&format!("cannot listen on {address}: ")),
@@ -241,24 +352,24 @@ async fn a_taken_address_is_an_error_that_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn other_paths_say_what_there_is() {
+async fn unknown_paths_are_answered_with_the_known_paths() {
     let (head, body) = watched().await.get("/").await;
     assert_eq!(head, "HTTP/1.1 404 Not Found");
     assert_eq!(
         body,
-        "there are /metrics, /healthz, /readyz, /status and /snapshot\n"
+        "not found; the paths are /metrics, /healthz, /readyz, /status and /snapshot\n"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_need_the_token_and_a_connector_that_streams() {
+async fn commands_require_the_token_and_a_streaming_connector() {
     let watched = watched().await;
     let json = "Content-Type: application/json\r\n";
     let token = "Authorization: Bearer s3cret\r\n";
     let (head, body) = watched.post(json, r#"{"action":"pause"}"#).await;
     assert_eq!(head, "HTTP/1.1 401 Unauthorized");
-    expect![[r#"{"error":"show the token of [admin] as Authorization: Bearer"}"#]].assert_eq(&body);
-    // A browser that was led here cannot send this without being asked first.
+    expect![[r#"{"error":"send the token of [admin] as Authorization: Bearer"}"#]].assert_eq(&body);
+    // A web page cannot send this content type without a CORS preflight request.
     let (head, _) = watched.post(token, r#"{"action":"pause"}"#).await;
     assert_eq!(head, "HTTP/1.1 415 Unsupported Media Type");
     let headers = format!("{json}{token}");
@@ -267,6 +378,67 @@ async fn requests_need_the_token_and_a_connector_that_streams() {
     assert!(body.contains("unknown variant `explode`"), "{body}");
     let (head, body) = watched.post(&headers, r#"{"action":"pause"}"#).await;
     assert_eq!(head, "HTTP/1.1 503 Service Unavailable");
-    expect![[r#"{"error":"the connector does not take requests now: it connects, checks and sets up"}"#]]
-        .assert_eq(&body);
+    expect![[
+        r#"{"error":"the connector does not accept requests now: connecting, checking and setting up"}"#
+    ]]
+    .assert_eq(&body);
+}
+
+#[tokio::test]
+async fn host_and_origin_are_checked_first_on_every_path() {
+    let watched = watched().await;
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/status",
+        "/snapshot",
+        "/",
+        "/nothing",
+    ] {
+        for (headers, wanted) in [
+            ("Host: evil.example\r\n", "421 Misdirected Request"),
+            ("", "400 Bad Request"),
+            ("Host: localhost\r\nHost: localhost\r\n", "400 Bad Request"),
+            ("Host: localhost\r\nOrigin: http://localhost\r\n", "403 Forbidden"),
+            (
+                "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n",
+                "403 Forbidden",
+            ),
+        ] {
+            for method in ["GET", "POST", "OPTIONS", "DELETE"] {
+                let mut stream = TcpStream::connect(watched.address).await.unwrap();
+                let request = format!("{method} {path} HTTP/1.1\r\n{headers}\r\n");
+                let (head, _) = Watched::send(&mut stream, &request).await;
+                let status = head.lines().next();
+                assert_eq!(
+                    status,
+                    Some(&*format!("HTTP/1.1 {wanted}")),
+                    "{method} {path} {headers:?}"
+                );
+                assert!(!head.contains("access-control-"), "{head}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_token_and_the_size_are_checked_before_the_body_is_read() {
+    let watched = watched().await;
+    let token = "Authorization: Bearer s3cret\r\n";
+    for (headers, wanted) in [
+        ("Content-Length: 10000000\r\n".to_owned(), "401 Unauthorized"),
+        (
+            format!("Content-Length: {}\r\n{token}", gate::BODY_BYTES_MAX + 1),
+            "413 Payload Too Large",
+        ),
+    ] {
+        let mut stream = TcpStream::connect(watched.address).await.unwrap();
+        let request = format!(
+            "POST /snapshot HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{headers}\r\n"
+        );
+        // The body is never sent, and the connection is closed regardless.
+        let (head, _) = Watched::send(&mut stream, &request).await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {wanted}\r\n")), "{head}");
+    }
 }

@@ -1,56 +1,59 @@
-//! What the slot costs its server, as it is shown.
+//! WAL that the slot retains on the server, as `/status` reports it.
 
 use serde::Serialize;
-use walcast_delivery::{Drifted, Extent, Holder, Outlook, WalStatus, WalView};
+use walcast_delivery::{Drifted, Extent, LimitForecast, WalStatus, WalView};
 
-/// The last look at the log that the slot holds back.
+use crate::remedy::{describe, retention_text};
+
+/// Last sample of the WAL that the slot retains.
 #[derive(Debug, Serialize)]
 pub(super) struct Wal {
     end_lsn: String,
     restart_lsn: Option<String>,
-    /// `reserved`, `extended`, `unreserved` or `lost`; servers before 13 do not tell.
+    /// `reserved`, `extended`, `unreserved` or `lost`; null for servers before 13.
     wal_status: Option<&'static str>,
     retained_bytes: u64,
     written_bytes_per_second: Option<u64>,
-    /// Where `[guard] wal_disk` is set and the role may see it.
+    /// Size of `pg_wal`, where `[slot_monitor] wal_disk_size` is set and the role may read it.
     directory_bytes: Option<u64>,
     catalog_xmin_age: Option<u64>,
-    /// How long nobody has streamed (17 and later).
+    /// Time since the slot was last used for streaming (17 and later).
     inactive_seconds: Option<u64>,
-    /// Slots of `synchronized_standby_slots` from which no standby streams: nothing is sent meanwhile (17 and later).
+    /// Slots of `synchronized_standby_slots` that no standby uses; the server sends no changes meanwhile (17 and later).
     awaited_standbys: Vec<String>,
-    /// Why the slot holds it back.
-    held_by: Option<String>,
-    /// What helps.
-    next: Option<&'static str>,
-    limits: Vec<Near>,
+    /// Reason why the slot retains WAL.
+    retained_by: Option<String>,
+    /// Action that releases the WAL.
+    remedy: Option<&'static str>,
+    limits: Vec<Limit>,
 }
 
-/// One limit.
+/// Limit of the retained WAL.
 #[derive(Debug, Serialize)]
-struct Near {
+struct Limit {
     limit: &'static str,
     limit_bytes: Option<u64>,
-    room_bytes: Option<u64>,
-    /// When it is reached if things go on as in the last minutes.
-    left_seconds: Option<u64>,
-    /// When it is reached if nothing is confirmed from now on.
-    outage_seconds: Option<u64>,
-    endangered: bool,
+    headroom_bytes: Option<u64>,
+    /// Time until the limit is reached at the rate of the last minutes.
+    time_to_limit_seconds: Option<u64>,
+    /// Time until the limit is reached if no position is confirmed from now on.
+    outage_budget_seconds: Option<u64>,
+    at_risk: bool,
 }
 
-/// What keeps changes from arriving.
+/// Difference between the publication and the configuration that prevents delivery of changes.
 #[derive(Debug, Serialize)]
 pub(super) struct Drift {
-    /// What was found and what mends it.
+    /// Finding and its fix.
     finding: String,
-    /// The end of the log when it was not yet so.
+    /// End of WAL at the last check without the finding.
     after: String,
 }
 
 impl Wal {
     pub(super) fn of(view: &WalView) -> Self {
         let look = &view.look;
+        let retention = view.holder.as_ref().map(retention_text);
         Self {
             end_lsn: look.end.to_string(),
             restart_lsn: look.restart_lsn.map(|lsn| lsn.to_string()),
@@ -59,22 +62,22 @@ impl Wal {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
-                reason = "a rate for people; it is not negative"
+                reason = "a rate for display; it is not negative"
             )]
             written_bytes_per_second: view.written_per_second.map(|rate| rate as u64),
             directory_bytes: look.directory_bytes(),
             catalog_xmin_age: look.catalog_xmin_age,
             inactive_seconds: look.inactive.map(|inactive| inactive.as_secs()),
             awaited_standbys: look.awaited_standbys.clone(),
-            held_by: view.holder.as_ref().map(Holder::what),
-            next: view.holder.as_ref().map(Holder::remedy),
-            limits: view.limits.iter().map(Near::of).collect(),
+            remedy: retention.as_ref().map(|text| text.remedy),
+            retained_by: retention.map(|text| text.cause),
+            limits: view.limits.iter().map(Limit::of).collect(),
         }
     }
 }
 
-impl Near {
-    fn of((outlook, endangered): &(Outlook, bool)) -> Self {
+impl Limit {
+    fn of((outlook, at_risk): &(LimitForecast, bool)) -> Self {
         let limit_bytes = match outlook.extent {
             Extent::Bytes { limit, .. } => Some(limit),
             Extent::Time(_) => None,
@@ -82,10 +85,10 @@ impl Near {
         Self {
             limit: outlook.limit.setting(),
             limit_bytes,
-            room_bytes: outlook.extent.room(),
-            left_seconds: outlook.left.map(|left| left.as_secs()),
-            outage_seconds: outlook.outage.map(|outage| outage.as_secs()),
-            endangered: *endangered,
+            headroom_bytes: outlook.extent.room(),
+            time_to_limit_seconds: outlook.left.map(|left| left.as_secs()),
+            outage_budget_seconds: outlook.outage.map(|outage| outage.as_secs()),
+            at_risk: *at_risk,
         }
     }
 }
@@ -93,7 +96,7 @@ impl Near {
 impl Drift {
     pub(super) fn of(drifted: &Drifted) -> Self {
         Self {
-            finding: drifted.finding.to_string(),
+            finding: describe(&drifted.finding),
             after: drifted.after.to_string(),
         }
     }

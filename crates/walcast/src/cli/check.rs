@@ -1,20 +1,25 @@
-//! `walcast check`: is everything set up?
+//! `walcast check`: checks all preconditions of a start.
 
 use clap::Args;
 use serde::Serialize;
 use walcast_delivery::{
-    CheckpointLog, CheckpointState, Halt, Survey, publication_findings, resume_position, usable_slot,
+    CheckpointLog, CheckpointState, CheckpointStore, Fix, Halt, Precondition, PreconditionOutcome,
+    SourceState, publication_findings, resume_position, topic_findings, usable_slot,
 };
-use walcast_kafka::CheckpointReader;
-use walcast_pgoutput::Lsn;
+use walcast_mapper::names;
+use walcast_mapper::{MapError, Plan, TableMetadata, TableName};
+use walcast_pgoutput::{Lsn, Relation};
 
-use super::ConfigArgs;
+use super::config_args::ConfigArgs;
+use crate::admin::{self, StoredToken};
 use crate::config::{Config, Exposed};
-use crate::exit::{Exit, Refusal, help_end};
+use crate::exit::{Exit, Rejection, help_end};
+use crate::printable::printable;
+use crate::remedy::{describe, setting_name};
 use crate::stdout::stdout;
 use crate::wiring;
 
-/// Check everything that must hold before the connector can run, one line each, with the fix
+/// Check every precondition of the connector, one line each, with the fix
 ///
 /// Nothing is created and a running connector is not disturbed.
 #[derive(Debug, Args)]
@@ -31,43 +36,33 @@ pub(crate) struct CheckArgs {
     pub(crate) json: bool,
 }
 
-/// One thing that must hold.
+/// Result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Finding {
-    /// What it is, such as `kafka brokers`.
+    /// Name, such as `kafka brokers`.
     name: String,
     ok: bool,
-    /// Whether it holds, but somebody should look at it all the same.
+    /// Whether the check passed, but its result needs attention.
     warning: bool,
-    /// What was seen, or what is wrong and how to put it right.
+    /// Observed state, or the fault and its fix.
     detail: String,
 }
 
-impl From<walcast_kafka::Precondition> for Finding {
-    fn from(found: walcast_kafka::Precondition) -> Self {
-        let (ok, detail) = match found.outcome {
-            walcast_kafka::Outcome::Holds(seen) => (true, seen),
-            walcast_kafka::Outcome::Fails(wrong) => (false, wrong),
+impl From<Precondition> for Finding {
+    fn from(found: Precondition) -> Self {
+        let ok = found.is_met();
+        let with_fix = |found: String, fix: &Fix| format!("{found}; {}", fix.render(setting_name));
+        let (warning, detail) = match found.outcome {
+            PreconditionOutcome::Holds(found) => (false, found),
+            PreconditionOutcome::Advised { found, fix } => (false, with_fix(found, &fix)),
+            PreconditionOutcome::Warned { found, fix } => (true, with_fix(found, &fix)),
+            PreconditionOutcome::Failed { found, fix } => (false, with_fix(found, &fix)),
+            PreconditionOutcome::Error(error) => (false, describe(&*error)),
         };
         Self {
             name: found.name,
             ok,
-            warning: false,
-            detail,
-        }
-    }
-}
-
-impl From<walcast_postgres::Precondition> for Finding {
-    fn from(found: walcast_postgres::Precondition) -> Self {
-        let (ok, detail) = match found.outcome {
-            walcast_postgres::Outcome::Ok(seen) => (true, seen),
-            walcast_postgres::Outcome::Failed { why, fix } => (false, format!("{why}; {fix}")),
-        };
-        Self {
-            name: format!("postgres {}", found.name),
-            ok,
-            warning: false,
+            warning,
             detail,
         }
     }
@@ -76,15 +71,15 @@ impl From<walcast_postgres::Precondition> for Finding {
 pub(crate) async fn check(config: Config, json: bool) -> anyhow::Result<Exit> {
     let findings = findings(&config).await?;
     let mut output = stdout();
-    output.line(&if json {
-        serde_json::to_string_pretty(&findings)?
+    if json {
+        output.json(&findings)?;
     } else {
-        lines(&findings)
-    })?;
+        output.lines(lines(&findings))?;
+    }
     output.flush()?;
     match findings.iter().filter(|finding| !finding.ok).count() {
         0 => Ok(Exit::Done),
-        failed => Err(Refusal::Checks {
+        failed => Err(Rejection::Checks {
             failed,
             all: findings.len(),
         }
@@ -92,46 +87,125 @@ pub(crate) async fn check(config: Config, json: bool) -> anyhow::Result<Exit> {
     }
 }
 
-/// Everything that can be seen without disturbing anybody: Postgres first, then Kafka and the registry, then whether the
-/// position in the one fits the other.
+/// Findings of all checks that disturb no running instance: first Postgres, then Kafka and the schema registry, then the
+/// consistency of slot and checkpoint.
 async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
-    let (postgres, kafka) = (wiring::postgres(config), wiring::kafka(config)?);
-    let preconditions = walcast_postgres::preconditions(&postgres).await?;
-    let mut findings: Vec<Finding> = preconditions.into_iter().map(Finding::from).collect();
+    let Config { postgres, mapper, .. } = config;
+    let preconditions = walcast_postgres::preconditions(postgres).await?;
+    let of_postgres = |found: Precondition| Precondition {
+        name: format!("postgres {}", found.name),
+        ..found
+    };
+    let preconditions = preconditions.into_iter().map(of_postgres);
+    let mut findings: Vec<Finding> = preconditions.map(Finding::from).collect();
 
-    // Why one of these does not answer is among the other findings. A connector that runs moves on meanwhile: the end of the
-    // log first, then the checkpoint, then the slot. Looked at the other way round, they fit if they are in order.
-    let before = walcast_postgres::look(&postgres, None).await.ok();
-    let log = CheckpointReader::new(kafka.clone()).read().await.ok();
+    // If one of these queries fails, the other findings contain the reason. A running connector advances meanwhile: first
+    // the slot is read, then the checkpoint, then the end of the WAL. In this order, consistent positions stay consistent.
+    let before = walcast_postgres::inspect(postgres, None).await.ok();
+    let log = wiring::checkpoints(config).read().await.ok();
     let timeline = log
         .as_ref()
         .and_then(|log| log.current.as_ref())
         .map(|current| current.timeline);
-    let after = walcast_postgres::look(&postgres, timeline).await.ok();
-    let survey = after.map(|after| Survey {
+    let after = walcast_postgres::inspect(postgres, timeline).await.ok();
+    let source_state = after.map(|after| SourceState {
         slot: before.and_then(|before| before.slot).or(after.slot),
         ..after
     });
 
-    let mapper = wiring::mapper(config);
-    let captured = survey.iter().flat_map(|survey| &survey.captured);
-    let topics: Vec<String> = captured.map(|table| mapper.topic(&table.name)).collect();
-    let registry = wiring::registry(config);
-    let preconditions = walcast_kafka::preconditions(&kafka, registry.as_ref(), &topics).await;
+    if let Some(source_state) = &source_state {
+        findings.extend(
+            topic_findings(source_state, mapper, &config.delivery.dead_letters)
+                .into_iter()
+                .map(shared),
+        );
+    }
+    let captured = source_state
+        .iter()
+        .flat_map(|source_state| &source_state.captured);
+    let topics: Vec<String> = captured.map(|table| names::topic(mapper, &table.name)).collect();
+    let preconditions = walcast_kafka::preconditions(&config.kafka, config.registry.as_ref(), &topics).await;
     findings.extend(preconditions.into_iter().map(Finding::from));
-    if let (Some(survey), Some(log)) = (&survey, &log) {
+    if let Some(source_state) = &source_state {
+        let relations = walcast_postgres::captured_relations(postgres, source_state).await;
+        findings.extend(unmappable(config, &relations.unwrap_or_default()));
+    }
+    if let (Some(source_state), Some(log)) = (&source_state, &log) {
         findings.push(position(
-            survey,
+            source_state,
             log,
             &config.postgres.slot,
             &config.postgres.publication,
         ));
     }
+    findings.extend(admin_token(config));
     findings.extend(secrets(&config.exposed));
     Ok(findings)
 }
 
-/// Whether others can get at secrets: one line where they cannot.
+/// Location of the token of the admin port. Only a start stores a token.
+fn admin_token(config: &Config) -> Option<Finding> {
+    config.admin.listen?;
+    let (ok, warning, detail) = if config.admin.token.is_some() {
+        (true, false, "as configured".to_owned())
+    } else {
+        match admin::find_token(&admin::to_search(&config.name, admin::of_process)) {
+            Ok(Some(StoredToken { path, .. })) => (true, false, format!("in {}", path.display())),
+            Ok(None) => match admin::to_store(&config.name, admin::of_process).first() {
+                Some(place) => {
+                    let path = place.path();
+                    let detail = format!("the first start stores one, in {} if it can", path.display());
+                    (true, false, detail)
+                }
+                None => {
+                    let detail = "no directory to store a token is known, so requests that change state will be rejected; set token or token_file in [admin], or the environment variable HOME";
+                    (true, true, detail.to_owned())
+                }
+            },
+            Err(error) => (false, false, error.to_string()),
+        }
+    };
+    Some(Finding {
+        name: "admin token".to_owned(),
+        ok,
+        warning,
+        detail,
+    })
+}
+
+/// Tables whose first change would halt the connector or become a dead letter, because of invalid field names or an invalid
+/// key. Tables without such a fault are not listed.
+fn unmappable(config: &Config, relations: &[(Relation, TableMetadata)]) -> Vec<Finding> {
+    let faults = relations.iter().filter_map(|(relation, metadata)| {
+        let error = Plan::compile(relation, metadata, &config.mapper).err()?;
+        Some((TableName::from(relation), error))
+    });
+    let finding = |(table, error): (TableName, MapError)| {
+        let is_dead_letter = config.delivery.dead_letters.keeps(&table);
+        Finding {
+            name: format!("records of {table}"),
+            ok: is_dead_letter,
+            warning: is_dead_letter,
+            detail: describe(&error),
+        }
+    };
+    faults.map(finding).collect()
+}
+
+/// Finding for captured tables that share a topic.
+fn shared(halt: Halt) -> Finding {
+    Finding {
+        name: match &halt {
+            Halt::SharedTopic { topic, .. } => format!("topic {topic}"),
+            _ => "topics".to_owned(),
+        },
+        ok: false,
+        warning: false,
+        detail: describe(&halt),
+    }
+}
+
+/// Findings about secrets that other users can read; one finding if there are none.
 fn secrets(exposed: &[Exposed]) -> Vec<Finding> {
     let finding = |warning, detail| Finding {
         name: "secrets".to_owned(),
@@ -142,7 +216,7 @@ fn secrets(exposed: &[Exposed]) -> Vec<Finding> {
     if exposed.is_empty() {
         return vec![finding(
             false,
-            "no file with one can be read by others".to_owned(),
+            "no file with a secret can be read by other users".to_owned(),
         )];
     }
     exposed
@@ -151,22 +225,22 @@ fn secrets(exposed: &[Exposed]) -> Vec<Finding> {
         .collect()
 }
 
-/// Whether a start would go on without losing or doubling changes.
-fn position(survey: &Survey, log: &CheckpointLog, slot: &str, publication: &str) -> Finding {
-    let found = match (&log.current, &survey.slot) {
-        (None, None) => Ok("the first start begins with what is committed from then on".to_owned()),
+/// Finding about the position: whether a start resumes without losing or duplicating changes.
+fn position(source_state: &SourceState, log: &CheckpointLog, slot: &str, publication: &str) -> Finding {
+    let found = match (&log.current, &source_state.slot) {
+        (None, None) => Ok("the first start begins with transactions that commit after it".to_owned()),
         (Some(current), None) if current.state == CheckpointState::CreatingSlot => {
-            Ok("the first start was cut short and is begun again".to_owned())
+            Ok("the first start was interrupted and will be repeated".to_owned())
         }
-        (Some(current), _) => resume_position(survey, current, slot).and_then(|from| {
-            // Created only at the first start: what was written without it has been missed.
-            let findings = publication_findings(survey, publication).into_iter();
+        (Some(current), _) => resume_position(source_state, current, slot).and_then(|from| {
+            // The publication is created only at the first start: changes written without it have been missed.
+            let findings = publication_findings(source_state, publication).into_iter();
             let mut missing = findings.filter(|finding| matches!(finding, Halt::PublicationMissing { .. }));
             missing
                 .next()
-                .map_or_else(|| Ok(format!("a start goes on at {from}")), Err)
+                .map_or_else(|| Ok(format!("a start resumes at {from}")), Err)
         }),
-        (None, Some(state)) => usable_slot(survey, state, Lsn::INVALID).and_then(|confirmed| {
+        (None, Some(state)) => usable_slot(source_state, state, Lsn::INVALID).and_then(|confirmed| {
             Err(Halt::SlotWithoutCheckpoint {
                 slot: slot.to_owned(),
                 confirmed,
@@ -174,7 +248,7 @@ fn position(survey: &Survey, log: &CheckpointLog, slot: &str, publication: &str)
         }),
     };
     let ok = found.is_ok();
-    let detail = found.unwrap_or_else(|halt| halt.to_string());
+    let detail = found.unwrap_or_else(|halt| describe(&halt));
     Finding {
         name: "position".to_owned(),
         ok,
@@ -183,11 +257,11 @@ fn position(survey: &Survey, log: &CheckpointLog, slot: &str, publication: &str)
     }
 }
 
-/// One line for each, what fails or needs a look in capitals.
-fn lines(findings: &[Finding]) -> String {
+/// One line per finding; failures and warnings are in capitals.
+fn lines(findings: &[Finding]) -> Vec<String> {
     let width = findings
         .iter()
-        .map(|finding| finding.name.chars().count())
+        .map(|finding| printable(&finding.name).chars().count())
         .max()
         .unwrap_or_default();
     let line = |finding: &Finding| {
@@ -202,9 +276,9 @@ fn lines(findings: &[Finding]) -> String {
             .map(str::trim)
             .collect::<Vec<_>>()
             .join("; ");
-        format!("{mark}  {:<width$}  {detail}", finding.name)
+        format!("{mark}  {:<width$}  {detail}", printable(&finding.name))
     };
-    findings.iter().map(line).collect::<Vec<_>>().join("\n")
+    findings.iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -237,6 +311,6 @@ mod tests {
             ok    wal_level      logical
             FAIL  kafka brokers  no answer from b:9092:; connection refused
             WARN  secrets        walcast.toml can be read by others"#]]
-        .assert_eq(&lines(&findings));
+        .assert_eq(&lines(&findings).join("\n"));
     }
 }

@@ -1,27 +1,29 @@
-//! `walcast checkpoint`: where the connector goes on, and moving it.
+//! `walcast checkpoint`: shows and moves the position at which the connector resumes.
 
+mod requests;
 mod reset;
 mod set;
 mod show;
 #[cfg(test)]
 mod tests;
 
-pub(super) use self::set::take_lead;
+pub(super) use self::set::acquire_leadership;
 pub(super) use self::show::describe;
 
 use clap::{Args, Subcommand};
+use walcast_mapper::pattern::TablePattern;
 use walcast_pgoutput::Lsn;
 
-use super::ConfigArgs;
+use super::config_args::ConfigArgs;
 use crate::config::Config;
 use crate::exit::{Exit, help_end};
 
-/// Show or move the position where the connector goes on
+/// Show or move the position at which the connector resumes
 #[derive(Debug, Args)]
 #[command(after_help = help_end!(
-    "  walcast checkpoint show                    where it goes on, without disturbing it\n\
-     \x20 walcast checkpoint list                    positions that can be replayed from\n\
-     \x20 walcast checkpoint set 0/16B3748           go on from there (stop the connector first)"
+    "  walcast checkpoint show                    position of the next start; safe while it runs\n\
+     \x20 walcast checkpoint list                    positions available for replay\n\
+     \x20 walcast checkpoint set 0/16B3748           resume there (stop the connector first)"
 ))]
 pub(crate) struct CheckpointArgs {
     #[command(subcommand)]
@@ -43,37 +45,55 @@ pub(crate) enum Action {
          \x20 walcast checkpoint show --json | jq -r .end_lsn"
     ))]
     Show,
-    /// List the positions that can be replayed from; a running connector is not disturbed
+    /// List the positions available for replay; a running connector is not disturbed
     ///
-    /// Positions between those listed can be replayed from as well. How far back they reach is set by replay.keep.
+    /// Positions between those listed are available as well. replay.retention sets how far back they reach.
     #[command(after_help = help_end!(
         "  walcast checkpoint list\n\
          \x20 walcast checkpoint list --json | jq -r '.positions[].end_lsn'"
     ))]
     List,
-    /// Move a stopped connector: the next start goes on after LSN
+    /// Move a stopped connector: the next start resumes after LSN
     ///
     /// Transactions that end after LSN are delivered (again), each record with the same header walcast.id as before. LSN
-    /// must lie between the slot's position and what was delivered last; otherwise it is refused, and the nearest position
-    /// is named.
+    /// must lie between the slot's position and the last delivered position; otherwise it is rejected, and the error names
+    /// the nearest position.
     #[command(after_help = help_end!(
         "  walcast checkpoint set 0/16B3748\n\
-         \x20 walcast checkpoint set 0/16B3748 --accept-gap      after a halt that says so"
+         \x20 walcast checkpoint set 0/16B3748 --accept-gap      if a halt message says so"
     ))]
     Set {
-        /// The position, as Postgres prints it
+        /// Position, in the format of Postgres
         lsn: Lsn,
-        /// Accept that changes were missed, or delivered though the server no longer has them
+        /// Accept that changes were missed, or were delivered although the server no longer has them
         #[arg(long)]
         accept_gap: bool,
     },
-    /// Delete the checkpoint and its history: the next start begins as if it were the first
+    /// List the snapshot requests in the checkpoint; a running connector is not disturbed
+    #[command(after_help = help_end!(
+        "  walcast checkpoint requests\n\
+         \x20 walcast checkpoint requests --json | jq -r '.requests[].table'"
+    ))]
+    Requests,
+    /// Drop snapshot requests from the checkpoint of a stopped connector
+    ///
+    /// For a running connector, use walcast snapshot stop.
+    #[command(after_help = help_end!(
+        "  walcast checkpoint drop-requests                            all requests\n\
+         \x20 walcast checkpoint drop-requests --tables public.orders"
+    ))]
+    DropRequests {
+        /// Only requests for tables that match this pattern over schema.table; can be given several times
+        #[arg(long, value_name = "PATTERN")]
+        tables: Vec<TablePattern>,
+    },
+    /// Delete the checkpoint and its history: the next start is a first start
     #[command(after_help = help_end!(
         "  walcast checkpoint reset\n\
-         \x20 walcast checkpoint reset --yes     where nobody can be asked"
+         \x20 walcast checkpoint reset --yes     in a script"
     ))]
     Reset {
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
@@ -84,6 +104,8 @@ pub(crate) async fn checkpoint(config: Config, action: Action, json: bool) -> an
         Action::Show => show::show(&config, json).await,
         Action::List => show::list(&config, json).await,
         Action::Set { lsn, accept_gap } => set::set(&config, lsn, accept_gap, json).await,
+        Action::Requests => requests::list(&config, json).await,
+        Action::DropRequests { tables } => requests::drop(&config, &tables, json).await,
         Action::Reset { yes } => reset::reset(&config, yes, json).await,
     }
 }

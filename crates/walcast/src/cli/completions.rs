@@ -1,9 +1,8 @@
-//! `walcast completions`: a script that teaches a shell the command line.
+//! `walcast completions`: prints a completion script for a shell.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::Cli;
 use crate::exit::{Exit, help_end};
 use crate::stdout::stdout;
 
@@ -19,9 +18,9 @@ pub(crate) struct CompletionsArgs {
     pub(crate) shell: Shell,
 }
 
-pub(crate) fn completions(shell: Shell) -> anyhow::Result<Exit> {
+pub(crate) fn completions(shell: Shell, mut command: Command) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "walcast", &mut script);
+    clap_complete::generate(shell, &mut command, "walcast", &mut script);
     let mut output = stdout();
     output.write(&script)?;
     output.flush()?;

@@ -1,25 +1,25 @@
-//! `walcast dlq`: the changes that could not be delivered.
+//! `walcast dlq`: lists and resolves dead letters.
 
-mod done;
+mod discard;
 mod letter;
 mod list;
-mod retry;
+mod redeliver;
 
 use clap::{Args, Subcommand};
-use walcast_mapper::TablePattern;
+use walcast_mapper::pattern::TablePattern;
 
 use self::letter::Choice;
-use super::ConfigArgs;
+use super::config_args::ConfigArgs;
 use crate::config::Config;
 use crate::exit::{Exit, help_end};
 
-/// Deal with the changes that could not be delivered and were kept as dead letters: list, retry, done
+/// Manage dead letters, the changes that could not be delivered: list, redeliver, discard
 #[derive(Debug, Args)]
 #[command(after_help = help_end!(
-    "  walcast dlq list                           all, oldest first\n\
+    "  walcast dlq list                           all dead letters, oldest first\n\
      \x20 walcast dlq list --json | jq .after        their rows\n\
-     \x20 walcast dlq retry                          deliver their rows as they are now\n\
-     \x20 walcast dlq done --id 0/16B3748/3          take one off the list"
+     \x20 walcast dlq redeliver                      deliver their current rows\n\
+     \x20 walcast dlq discard --id 0/16B3748/3       resolve one without delivering it"
 ))]
 pub(crate) struct DlqArgs {
     #[command(subcommand)]
@@ -31,58 +31,58 @@ pub(crate) struct DlqArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
-    /// List dead letters in the order of the log; a running connector is not disturbed
+    /// List dead letters in WAL order; a running connector is not disturbed
     #[command(after_help = help_end!(
         "  walcast dlq list --table 'public.order*' --limit 10\n\
          \x20 walcast dlq list --json | jq -r .id"
     ))]
     List {
-        /// Only those of tables that a pattern over schema.table chooses; can be given several times
+        /// Only dead letters of tables that match this pattern over schema.table; can be given several times
         #[arg(long = "table", value_name = "PATTERN")]
         tables: Vec<TablePattern>,
-        /// No more than so many, the oldest
+        /// List at most COUNT dead letters, oldest first
         #[arg(long, value_name = "COUNT")]
         limit: Option<usize>,
-        /// Print each as it is in Kafka, one JSON object a line
+        /// Print each dead letter as stored in Kafka, one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// Have the running connector deliver the rows of dead letters as they are now, once what was wrong is mended
+    /// Have the running connector deliver the current rows of dead letters, after the cause is fixed
     ///
-    /// The rows are read from their tables and stand in their topics at that place of the log. The letters are taken off the list
-    /// in the same Kafka transaction. For a key that a row has lost and none has now, a delete is sent. Letters that this cannot
-    /// deal with are listed with what is to be done, and stay; exit code 6 tells of them.
+    /// The connector reads the rows from their tables, at their place in WAL order, and resolves the dead letters in the same
+    /// Kafka transaction. If no row has a previous key any more, a delete is sent for that key. Dead letters that cannot be
+    /// resolved by a read remain and are listed with the remedy; the exit code is then 6.
     #[command(after_help = help_end!(
-        "  walcast dlq retry --dry-run                what would be read, and what is left\n\
-         \x20 walcast dlq retry\n\
-         \x20 walcast dlq retry --table 'public.order*'\n\
-         \x20 walcast dlq retry --id 0/16B3748/3 --json"
+        "  walcast dlq redeliver --dry-run            what would be read, and what would remain\n\
+         \x20 walcast dlq redeliver\n\
+         \x20 walcast dlq redeliver --table 'public.order*'\n\
+         \x20 walcast dlq redeliver --id 0/16B3748/3 --json"
     ))]
-    Retry {
-        /// Only those of tables that a pattern over schema.table chooses; can be given several times
+    Redeliver {
+        /// Only dead letters of tables that match this pattern over schema.table; can be given several times
         #[arg(long = "table", value_name = "PATTERN")]
         tables: Vec<TablePattern>,
-        /// Only the one with this walcast.id; can be given several times
+        /// Only the dead letter with this walcast.id; can be given several times
         #[arg(long = "id", value_name = "WALCAST_ID")]
         ids: Vec<String>,
-        /// Ask for nothing; tell what would be read
+        /// Send no request; print what would be read
         #[arg(long)]
         dry_run: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Take dead letters off the list, without reading or sending anything; a running connector is not disturbed
+    /// Resolve dead letters without reading or sending anything; a running connector is not disturbed
     #[command(after_help = help_end!(
-        "  walcast dlq done --id 0/16B3748/3\n\
-         \x20 walcast dlq done --table public.orders     all of one table\n\
-         \x20 walcast dlq done --table '*.*'             all"
+        "  walcast dlq discard --id 0/16B3748/3\n\
+         \x20 walcast dlq discard --table public.orders  all dead letters of one table\n\
+         \x20 walcast dlq discard --table '*.*'          all dead letters"
     ))]
-    Done {
-        /// Those of tables that a pattern over schema.table chooses; can be given several times
+    Discard {
+        /// Dead letters of tables that match this pattern over schema.table; can be given several times
         #[arg(long = "table", value_name = "PATTERN", required_unless_present = "ids")]
         tables: Vec<TablePattern>,
-        /// The one with this walcast.id; can be given several times
+        /// Dead letter with this walcast.id; can be given several times
         #[arg(long = "id", value_name = "WALCAST_ID")]
         ids: Vec<String>,
         /// Print JSON
@@ -94,12 +94,22 @@ pub(crate) enum Action {
 pub(crate) async fn dlq(config: Config, action: Action) -> anyhow::Result<Exit> {
     match action {
         Action::List { tables, limit, json } => list::list(&config, tables, limit, json).await,
-        Action::Retry {
+        Action::Redeliver {
             tables,
             ids,
             dry_run,
             json,
-        } => Box::pin(retry::retry(&config, &Choice { tables, ids }, dry_run, json)).await,
-        Action::Done { tables, ids, json } => done::done(&config, &Choice { tables, ids }, json).await,
+        } => {
+            Box::pin(redeliver::redeliver(
+                &config,
+                &Choice { tables, ids },
+                dry_run,
+                json,
+            ))
+            .await
+        }
+        Action::Discard { tables, ids, json } => {
+            discard::discard(&config, &Choice { tables, ids }, json).await
+        }
     }
 }

@@ -1,27 +1,26 @@
-//! `walcast run`: stream until stopped.
-
-use std::sync::Arc;
+//! `walcast run`: streams until stopped.
 
 use anyhow::Context;
 use clap::Args;
-use tokio::sync::watch;
-use tracing::{error, info, warn};
-use walcast_delivery::{Metrics, Status};
+use tracing::{info, warn};
 use walcast_kafka::{Registry, RegistryError, SignalTopic};
 
-use super::ConfigArgs;
-use crate::admin::{self, Access, Identity, Observed, Served};
+use super::config_args::ConfigArgs;
+use crate::admin::{self, Connectors};
 use crate::config::Config;
+use crate::connector_handle::{ConnectorHandle, Identity};
+use crate::descriptors;
 use crate::exit::{Exit, help_end};
+use crate::remedy::describe;
 use crate::signal_topic;
 use crate::signals::Signals;
 use crate::wiring;
 
 /// Stream every committed change into Kafka until stopped
 ///
-/// Looks at everything first, creates publication, slot and topics that are missing, and goes on where the checkpoint in
-/// Kafka says. SIGTERM or SIGINT ends it in good order. A second instance with the same name waits and takes over when the
-/// first is gone.
+/// Checks all preconditions, creates missing publication, slot and topics, and resumes at the checkpoint in Kafka. SIGTERM or
+/// SIGINT stops the connector cleanly. A second instance with the same name is a standby: it takes over when the first
+/// instance ends.
 #[derive(Debug, Args)]
 #[command(after_help = help_end!(
     "  walcast run --config walcast.toml\n\
@@ -34,17 +33,13 @@ pub(crate) struct RunArgs {
 }
 
 pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
-    let mut signals = Signals::listen().context("signals cannot be listened to")?;
-    let metrics = Metrics::default();
-    let (status, watched) = watch::channel(Status::default());
-    let identity = Identity {
-        name: config.name.clone(),
-        slot: config.postgres.slot.clone(),
-        publication: config.postgres.publication.clone(),
-        topic_prefix: config.kafka.topic_prefix.clone(),
-    };
-    let admin_listener = match config.admin.listen {
-        Some(listen) => Some((listen, admin::bind(listen, &config.admin).await?)),
+    descriptors::raise_limit();
+    let mut signals = Signals::listen().context("cannot install signal handlers")?;
+    let admin_port = match config.admin.listen {
+        Some(listen) => {
+            let places = admin::to_store(&config.name, admin::of_process);
+            Some(admin::open(listen, &config.admin, &places).await?)
+        }
         None => None,
     };
     info!(
@@ -57,33 +52,20 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
         "starting"
     );
 
-    let mut connector = wiring::connector(&config, metrics.clone(), status)?;
-    let guardian = wiring::guardian(&config, &connector.source, metrics.clone(), watched.clone());
-    let admin = admin_listener.map(|(listen, listener)| {
-        let served = Arc::new(Served {
-            observed: Observed::new(identity, metrics, watched),
-            control: connector.requests.control(),
-            access: Access::new(config.admin.token.clone(), listen),
-        });
-        tokio::spawn(async move {
-            if let Err(error) = admin::serve(listener, served).await {
-                error!(%error, "figures and state are not served any more");
-            }
-        })
-    });
+    let mut connector = wiring::connector(&config)?;
+    let slot_monitor = wiring::slot_monitor(&config, &connector.source, connector.state.clone());
+    let handle = ConnectorHandle::new(Identity::of(&config), &connector);
+    let connectors = Connectors::new([handle.clone()]);
+    let admin = admin_port.map(|port| tokio::spawn(admin::serve(port, connectors)));
     tokio::select! {
         biased;
         _ = signals.next() => return Ok(Exit::Done),
-        asked = ask_registry(&config) => asked.context("schema registry")?,
+        probed = probe_registry(&config) => probed.context("schema registry")?,
     }
-    let signal_topic = match config.snapshot.signal_topic.as_deref() {
+    let signal_topic = match config.signal_topic.as_deref() {
         Some(topic) => {
-            let topic = SignalTopic::new(&wiring::kafka(&config)?, topic)?;
-            let followed = signal_topic::follow(
-                topic,
-                config.kafka.topic_prefix.clone(),
-                connector.requests.control(),
-            );
+            let topic = SignalTopic::new(&config.kafka, topic)?;
+            let followed = signal_topic::follow(topic, config.kafka.topic_prefix.clone(), handle.control);
             Some(tokio::spawn(followed))
         }
         None => None,
@@ -91,7 +73,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
     let outcome = tokio::select! {
         biased;
         outcome = Box::pin(connector.run(signals.stop())) => outcome,
-        never = Box::pin(guardian.run()) => match never {},
+        never = Box::pin(slot_monitor.run()) => match never {},
     };
     if let Some(signal_topic) = signal_topic {
         signal_topic.abort();
@@ -104,17 +86,20 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// A registry that refuses us is found before anything is made. One that does not answer is waited for where a schema is
-/// needed, as it is later on.
-async fn ask_registry(config: &Config) -> Result<(), RegistryError> {
-    let Some(registry) = wiring::registry(config) else {
+/// Detects a schema registry that rejects requests before anything is created. A registry that does not answer is retried
+/// when a schema is needed.
+async fn probe_registry(config: &Config) -> Result<(), RegistryError> {
+    let Some(registry) = &config.registry else {
         return Ok(());
     };
-    match Registry::new(&registry)?.probe().await {
+    match Registry::new(registry)?.probe().await {
         Err(error @ RegistryError::Unreachable { .. }) => {
-            warn!(%error, "the schema registry is away, no new table can be captured until it is back");
+            warn!(
+                error = describe(&error),
+                "the schema registry does not answer; no new table can be captured until it is reachable"
+            );
             Ok(())
         }
-        answered => answered,
+        probed => probed,
     }
 }

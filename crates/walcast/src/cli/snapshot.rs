@@ -1,20 +1,20 @@
-//! `walcast snapshot`: asks a running connector to read existing rows, or not to, and tells how far it is.
+//! `walcast snapshot`: starts, stops and reports the reading of existing rows in a running connector.
 
 pub(super) mod ask;
 mod progress;
 mod tls;
 
 use clap::{Args, Subcommand, ValueEnum};
-use walcast_delivery::{Marks, Selection, SnapshotCommand};
-use walcast_mapper::TablePattern;
+use walcast_delivery::{Selection, SnapshotCommand, SnapshotType};
+use walcast_mapper::pattern::TablePattern;
 
-use super::ConfigArgs;
+use super::config_args::ConfigArgs;
 use crate::config::Config;
 use crate::exit::{Exit, help_end};
 
 /// Read existing rows while changes are streamed: start, stop, pause, resume, status
 ///
-/// Talks to the running connector through its admin.listen address. What it answers is stored: it survives a crash.
+/// Sends requests to the running connector at its admin.listen address. Accepted requests are stored and survive a crash.
 #[derive(Debug, Args)]
 #[command(after_help = help_end!(
     "  walcast snapshot start --tables public.orders\n\
@@ -42,48 +42,48 @@ pub(crate) enum Action {
          \x20 walcast snapshot start --tables public.orders --where \"id > 1000\""
     ))]
     Start {
-        /// A pattern over schema.table; can be given several times
+        /// Pattern over schema.table; can be given several times
         #[arg(long, required = true, value_name = "PATTERN")]
         tables: Vec<TablePattern>,
-        /// Which of their rows, as a condition in SQL
+        /// Read only rows that satisfy this SQL condition
         #[arg(long = "where", value_name = "CONDITION")]
         filter: Option<String>,
-        /// What source.snapshot says in their records
+        /// Value of source.snapshot in the records
         #[arg(long, value_enum, default_value = "incremental")]
-        marks: MarksArg,
+        record_marker: RecordMarker,
     },
-    /// Read no more of tables that are being read, or wait to be
+    /// Stop reading tables that are being read, or are waiting to be read
     #[command(after_help = help_end!(
         "  walcast snapshot stop\n\
          \x20 walcast snapshot stop --tables public.orders"
     ))]
     Stop {
-        /// Only those of a pattern over schema.table; can be given several times
+        /// Only tables that match this pattern over schema.table; can be given several times
         #[arg(long, value_name = "PATTERN")]
         tables: Vec<TablePattern>,
     },
-    /// Read nothing until `resume`; it goes on where it was
+    /// Pause reading until `resume`, which continues at the same row
     #[command(after_help = help_end!("  walcast snapshot pause"))]
     Pause,
-    /// Go on reading
+    /// Resume reading
     #[command(after_help = help_end!("  walcast snapshot resume"))]
     Resume,
-    /// Tell how far reading is
+    /// Show the progress of reading
     #[command(after_help = help_end!(
         "  walcast snapshot status\n\
          \x20 walcast snapshot status --follow          until everything is read\n\
-         \x20 walcast snapshot status --json | jq .seconds_left"
+         \x20 walcast snapshot status --json | jq .seconds_remaining"
     ))]
     Status {
-        /// Stay until everything is read
+        /// Wait until everything is read
         #[arg(long)]
         follow: bool,
     },
 }
 
-/// What `source.snapshot` says.
+/// Value of `source.snapshot`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum MarksArg {
+pub(crate) enum RecordMarker {
     /// `incremental`, in every record
     Incremental,
     /// `first`, `true`, … `last`, as at a first start
@@ -96,20 +96,20 @@ pub(crate) async fn snapshot(config: Config, action: Action, json: bool) -> anyh
         Action::Start {
             tables,
             filter,
-            marks,
+            record_marker,
         } => SnapshotCommand::Start {
             tables: tables
                 .into_iter()
                 .map(|tables| Selection {
                     tables,
                     filter: filter.clone(),
-                    letters: Vec::new(),
+                    dead_letters: Vec::new(),
                     former_keys: Vec::new(),
                 })
                 .collect(),
-            marks: match marks {
-                MarksArg::Incremental => Marks::Incremental,
-                MarksArg::Initial => Marks::Initial,
+            marks: match record_marker {
+                RecordMarker::Incremental => SnapshotType::Incremental,
+                RecordMarker::Initial => SnapshotType::Initial,
             },
             id: None,
         },

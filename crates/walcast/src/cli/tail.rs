@@ -1,4 +1,4 @@
-//! `walcast tail`: changes as JSON lines, from any database, without Kafka or configuration.
+//! `walcast tail`: prints changes as JSON lines, from any database, without Kafka or configuration.
 
 mod printer;
 #[cfg(test)]
@@ -7,20 +7,20 @@ mod tests;
 use anyhow::Context;
 use clap::Args;
 use tracing::warn;
-use walcast_delivery::Feedback;
-use walcast_mapper::{PatternError, TablePattern};
+use walcast_delivery::{Feedback, one_line};
+use walcast_mapper::pattern::{PatternError, TablePattern};
 use walcast_postgres::tail::{self, Selection, Tail};
 use walcast_postgres::{ConnectConfig, Environment};
 
 use self::printer::Printer;
-use crate::exit::{Exit, UsageError, help_end, one_line};
+use crate::exit::{Exit, UsageError, help_end};
 use crate::signals::Signals;
 use crate::stdout::{Reader, stdout};
 
 /// Print changes as JSON lines, from any database URL, without Kafka or configuration
 ///
 /// Uses a temporary slot, which the server drops when the command ends, and a publication of its own unless one is named.
-/// What the URL leaves out comes from the PG* variables and ~/.pgpass. Ctrl-C ends it.
+/// Parameters missing in the URL are taken from the PG* variables and ~/.pgpass. Ctrl-C stops it.
 #[derive(Debug, Args)]
 #[command(after_help = help_end!(
     "  walcast tail postgres://me@localhost/shop\n\
@@ -32,11 +32,11 @@ pub(crate) struct TailArgs {
     #[arg(default_value = "", hide_default_value = true)]
     url: String,
 
-    /// Tables to show, as schema.table, where * stands for any characters; may be given several times
+    /// Tables to show, as schema.table, where * matches any characters; can be given several times
     #[arg(long = "table", value_name = "PATTERN", default_value = "*.*")]
     tables: Vec<String>,
 
-    /// Stream what this publication publishes instead of choosing tables
+    /// Stream this publication instead of selected tables
     #[arg(long, value_name = "NAME", conflicts_with = "tables")]
     publication: Option<String>,
 }
@@ -67,36 +67,36 @@ pub(crate) async fn tail(args: TailArgs) -> anyhow::Result<Exit> {
     let (connect, selection) = (args.connect()?, args.selection()?);
     if connect.has_password_in_text() {
         warn!(
-            "everybody on this machine can see the password on the command line; use PGPASSWORD, PGPASSFILE or ~/.pgpass"
+            "all users of this machine can see the password on the command line; use PGPASSWORD, PGPASSFILE or ~/.pgpass"
         );
     }
-    let mut signals = Signals::listen().context("signals cannot be listened to")?;
+    let mut signals = Signals::listen().context("cannot install signal handlers")?;
     let mut tail = tokio::select! {
         opened = tail::open(&connect, selection) => opened?,
         _ = signals.next() => return Ok(Exit::Done),
     };
     let printed = print(&mut tail, &mut signals).await;
     let closed = tail.close().await;
-    // Why the stream ended says more than that it could not be ended in good order.
+    // The cause of the end of the stream takes precedence over a failure to close it cleanly.
     printed?;
     closed?;
     Ok(Exit::Done)
 }
 
-/// Prints until a signal comes or nobody reads any more.
+/// Prints until a signal arrives or the reader of stdout is gone.
 async fn print(tail: &mut Tail, signals: &mut Signals) -> anyhow::Result<()> {
     let feedback = tail.feedback();
     let mut printer = Printer::default();
     let mut output = stdout();
     loop {
-        // Both are cancel-safe.
+        // Both futures are cancel-safe.
         let block = tokio::select! {
             biased;
             _ = signals.next() => return Ok(()),
             block = tail.next_block() => block?,
         };
         printer.print(&block)?;
-        if output.write(printer.lines())? == Reader::Gone {
+        if output.json_lines(printer.lines())? == Reader::Gone {
             return Ok(());
         }
         if let Some(end) = printer.written() {

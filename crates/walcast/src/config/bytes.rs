@@ -1,4 +1,4 @@
-//! Amounts of memory and of log, written as Postgres writes them.
+//! Sizes of memory and WAL, in the notation of Postgres.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::{Serialize, Serializer};
 
-/// A number of bytes. Units are Postgres's: `kB`, `MB`, `GB` and `TB` are powers of 1024, so that a value can be compared
-/// with `max_slot_wal_keep_size`; `KiB` and the like mean the same.
+/// Size in bytes. The units `kB`, `MB`, `GB` and `TB` are powers of 1024, as in Postgres's `max_slot_wal_keep_size`; `KiB` etc.
+/// are accepted too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ByteSize(u64);
 
@@ -34,9 +34,9 @@ impl fmt::Display for ByteSize {
     }
 }
 
-/// The text is no amount of bytes.
+/// Error: a text is not a size.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no size: wanted a whole number with B, kB, MB, GB or TB, such as 512MB")]
+#[error("{text:?} is not a size: expected a whole number with B, kB, MB, GB or TB, such as 512MB")]
 pub(crate) struct ParseByteSizeError {
     text: String,
 }
@@ -85,7 +85,7 @@ impl Visitor<'_> for ByteSizeVisitor {
     fn visit_i64<E: Error>(self, bytes: i64) -> Result<ByteSize, E> {
         u64::try_from(bytes)
             .map(ByteSize)
-            .map_err(|_| E::custom(format!("{bytes} is no size: it is negative")))
+            .map_err(|_| E::custom(format!("{bytes} is not a size: it is negative")))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<ByteSize, E> {
@@ -98,7 +98,7 @@ mod tests {
     use super::ByteSize;
 
     #[test]
-    fn sizes_are_read_as_postgres_reads_them() {
+    fn parses_sizes_as_postgres_does() {
         for (text, bytes) in [
             ("0", 0),
             ("512", 512),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_printed_reads_back() {
+    fn printed_sizes_parse_to_the_same_value() {
         for bytes in [0, 1, 1023, 1024, 3 << 20, 5 << 30, (5 << 30) + 1] {
             let printed = ByteSize::new(bytes).to_string();
             assert_eq!(printed.parse(), Ok(ByteSize::new(bytes)), "{printed}");
@@ -120,9 +120,9 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_refused() {
+    fn rejects_other_texts() {
         for text in ["", "GB", "1.5GB", "-1", "10 GBs", "99999999999TB", "1€"] {
-            assert!(text.parse::<ByteSize>().is_err(), "{text:?} was taken");
+            assert!(text.parse::<ByteSize>().is_err(), "{text:?} was accepted");
         }
     }
 }

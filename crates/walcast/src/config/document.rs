@@ -1,5 +1,4 @@
-//! A configuration file between text and structs: keys are checked, variables replaced, and places remembered so that an
-//! error found later can still point at its line.
+//! Parsed configuration file: checks the keys, expands variables, and records the position of each key for later errors.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,20 +13,20 @@ use super::expand::{Lookup, expand};
 use super::raw::RawConfig;
 use super::tables::{Keys, Table, hint, tables};
 
-/// Where each key of a file stands, and what is written there.
+/// Configuration file with the position and the literal text of each key.
 pub(crate) struct Document<'t> {
     file: String,
     text: &'t str,
     spans: BTreeMap<String, Range<usize>>,
-    /// Texts without what comes from variables, by key.
+    /// Literal text of each string, in which variables are empty, by key.
     written: BTreeMap<String, String>,
 }
 
 impl<'t> Document<'t> {
-    /// Reads `text`, which came from `file`.
+    /// Parses `text`, the content of `file`.
     ///
     /// # Errors
-    /// It is not TOML, has a key that does not exist, or a variable that is not set.
+    /// The text is not TOML, or contains an unknown key or an unset variable.
     pub(crate) fn read(
         file: &str,
         text: &'t str,
@@ -46,7 +45,7 @@ impl<'t> Document<'t> {
         Ok((document, raw))
     }
 
-    /// An error about the value of `key` (`table.key`), or about the whole file when the key is not in it.
+    /// Error about the value of `key` (`table.key`), or about the whole file if the file does not contain the key.
     pub(crate) fn error_at(&self, key: &str, fault: Fault) -> ConfigError {
         ConfigError::Content {
             place: self.place_of(key),
@@ -54,24 +53,24 @@ impl<'t> Document<'t> {
         }
     }
 
-    /// The file's name.
+    /// Name of the file.
     pub(crate) fn file(&self) -> &str {
         &self.file
     }
 
-    /// The texts of the file by their keys, without what comes from variables.
+    /// Keys of strings with their literal texts, in which variables are empty.
     pub(crate) fn written(&self) -> impl Iterator<Item = (&str, &str)> {
         self.written
             .iter()
             .map(|(key, text)| (key.as_str(), text.as_str()))
     }
 
-    /// Where `key` stands.
+    /// Position of `key`.
     pub(crate) fn place_of(&self, key: &str) -> Place {
         self.place(self.spans.get(key).cloned())
     }
 
-    /// `path` is what a table is called, `place` where it stands: tables of one name are told apart by their number.
+    /// Visits a table. `path` is its name; `place` is the name with the indexes of repeated tables.
     fn visit_table(
         &mut self,
         tables: &[Table],
@@ -129,7 +128,7 @@ impl<'t> Document<'t> {
                 self.visit_value(tables, path, &place, element, lookup)
             }),
             DeValue::String(text) => {
-                // What cannot be expanded is told of below.
+                // An invalid reference is reported below.
                 if let Ok(written) = expand(text, &|_| Ok(String::new())) {
                     self.written.insert(place.to_owned(), written.into_owned());
                 }

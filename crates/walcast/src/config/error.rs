@@ -1,14 +1,17 @@
-//! What is wrong with a configuration, and where.
+//! Errors of a configuration, with their position.
 
 use std::fmt;
 use std::path::PathBuf;
 
-use walcast_mapper::PatternError;
+use walcast_delivery::condition::ConditionError;
+use walcast_kafka::KafkaError;
+use walcast_mapper::pattern::PatternError;
 use walcast_postgres::ConninfoError;
 
+use super::duration::ConfigDuration;
 use super::expand::ExpandError;
 
-/// A configuration that cannot be used; one line, with the place and the fix.
+/// Error of a configuration: one line with the position and the fix.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     /// The file cannot be read.
@@ -16,54 +19,54 @@ pub(crate) enum ConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         #[source]
         source: std::io::Error,
     },
     /// A file named in the configuration cannot be read.
     #[error("{place}: cannot read {key} {}: {source}", path.display())]
     ReadSecret {
-        /// Where it is named.
+        /// Position of the key.
         place: Place,
         /// The key.
         key: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         #[source]
         source: std::io::Error,
     },
-    /// The content is wrong.
+    /// The content is invalid.
     #[error("{place}: {fault}")]
     Content {
-        /// Where.
+        /// Position.
         place: Place,
-        /// What.
+        /// Description.
         #[source]
         fault: Box<Fault>,
     },
 }
 
-/// What is wrong with the content.
+/// Error of the content.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
     /// Not TOML, or a value of the wrong type.
     #[error("{message}")]
     Toml {
-        /// The parser's words, on one line.
+        /// Message of the parser, on one line.
         message: String,
     },
-    /// A key that does not exist.
+    /// Unknown key.
     #[error("unknown key {key:?} {table}; {hint}")]
     UnknownKey {
         /// The key.
         key: String,
-        /// The table it stands in.
+        /// Table of the key.
         table: TableLabel,
-        /// What may have been meant.
+        /// Suggestion.
         hint: Hint,
     },
-    /// A key that has to be there.
+    /// Missing required key.
     #[error("{key} is missing; add for example: {example}")]
     Missing {
         /// The key, with its table.
@@ -71,80 +74,108 @@ pub(crate) enum Fault {
         /// A line to add.
         example: &'static str,
     },
-    /// A variable that cannot be replaced.
+    /// Variable that cannot be expanded.
     #[error("{key}: {source}")]
     Expand {
         /// The key, with its table.
         key: String,
-        /// Why.
+        /// Cause.
         #[source]
         source: ExpandError,
     },
-    /// A connection string that cannot be used; the text itself may hold a password and is not shown.
+    /// Invalid connection string, which is not printed because it may contain a password.
     #[error("postgres.url: {source}")]
     Url {
-        /// Why.
+        /// Cause.
         #[source]
         source: ConninfoError,
     },
-    /// A text that is no table pattern.
+    /// Invalid condition.
+    #[error("{key}: {source}; write one such as \"placed > '2024-01-01'\"")]
+    Condition {
+        /// The key, with its table.
+        key: &'static str,
+        /// Cause.
+        #[source]
+        source: ConditionError,
+    },
+    /// Invalid table pattern.
     #[error("{key}: {source}")]
     Pattern {
         /// The key, with its table.
         key: &'static str,
-        /// Why.
+        /// Cause.
         #[source]
         source: PatternError,
     },
-    /// A value that breaks a rule.
-    #[error("{key} is {value:?}; wanted {wanted}")]
+    /// Property that librdkafka rejects, or that would break the guarantee.
+    #[error("[kafka.properties] {source}")]
+    Property {
+        /// Cause.
+        #[source]
+        source: KafkaError,
+    },
+    /// Invalid value.
+    #[error("{key} is {value:?}; expected {wanted}")]
     Value {
         /// The key, with its table.
         key: &'static str,
         /// The value.
         value: String,
-        /// The rule.
+        /// Description of valid values.
         wanted: &'static str,
     },
     /// A number outside its bounds.
-    #[error("{key} is {value}; wanted a number {}", Bounds(*min, *max))]
+    #[error("{key} is {value}; expected a number {}", Bounds(*min, *max))]
     Range {
         /// The key, with its table.
         key: &'static str,
         /// The number.
         value: u64,
-        /// The least that is allowed.
+        /// Minimum.
         min: u64,
-        /// The most that is allowed.
+        /// Maximum.
         max: u64,
     },
-    /// Two keys of which only one can be meant.
+    /// A duration outside its bounds.
+    #[error("{key} is \"{value}\"; expected a duration from \"{min}\" to \"{max}\"")]
+    DurationRange {
+        /// The key, with its table.
+        key: &'static str,
+        /// The duration.
+        value: ConfigDuration,
+        /// Minimum.
+        min: ConfigDuration,
+        /// Maximum.
+        max: ConfigDuration,
+    },
+    /// Two mutually exclusive keys.
     #[error("{first} and {second} are both set; keep one of them")]
     Both {
-        /// One.
+        /// First key.
         first: &'static str,
-        /// The other.
+        /// Second key.
         second: &'static str,
     },
-    /// A key that means nothing without another.
+    /// Key that requires another key.
     #[error("{key} is set without {needs}; set both or neither")]
     Without {
         /// The key.
         key: &'static str,
-        /// What it needs.
+        /// Required key.
         needs: &'static str,
     },
-    /// A password in a place that is printed.
-    #[error("{key} holds a password; use {instead} instead")]
+    /// Password in a value that is printed.
+    #[error("{key} contains a password; use {instead} instead")]
     PasswordInUrl {
         /// The key.
         key: &'static str,
-        /// Where it belongs.
+        /// Keys to use instead.
         instead: &'static str,
     },
 }
 
-/// A line of a file, counted from 1; no line when the whole file is meant.
+/// Position in a file; line and column count from 1 and are absent for errors about the whole file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) file: String,
@@ -160,7 +191,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// A table, as it is written, without the outer brackets.
+/// Name of a table as written in the file, without the outer brackets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TableLabel(pub(crate) String);
 
@@ -173,14 +204,14 @@ impl fmt::Display for TableLabel {
     }
 }
 
-/// What may have been meant by an unknown key.
+/// Suggestion for an unknown key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Hint {
-    /// The key exists in another table.
+    /// Another table has the key.
     BelongsIn(TableLabel),
-    /// A key of the same table looks like it.
+    /// The table has a similar key.
     Nearest(&'static str),
-    /// None does: these exist.
+    /// The table has no similar key: all its keys.
     Known(&'static [&'static str]),
 }
 
@@ -189,12 +220,12 @@ impl fmt::Display for Hint {
         match self {
             Hint::BelongsIn(table) => write!(f, "it belongs {table}"),
             Hint::Nearest(key) => write!(f, "did you mean {key:?}?"),
-            Hint::Known(keys) => write!(f, "known are {}", keys.join(", ")),
+            Hint::Known(keys) => write!(f, "known keys are {}", keys.join(", ")),
         }
     }
 }
 
-/// The bounds of a number, in words.
+/// Text of the bounds of a number.
 struct Bounds(u64, u64);
 
 impl fmt::Display for Bounds {

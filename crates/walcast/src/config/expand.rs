@@ -1,27 +1,25 @@
-//! `${VARIABLE}` in string values.
+//! Expansion of `${VARIABLE}` in string values.
 
 use std::borrow::Cow;
 
-/// A reference that cannot be replaced.
+/// Error: a reference cannot be expanded.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ExpandError {
-    /// The environment does not have it.
-    #[error("environment variable {0} is not set; set it, or write $${{{0}}} if the text itself is meant")]
+    /// The variable is not set.
+    #[error("environment variable {0} is not set; set it, or write $${{{0}}} to keep the text unchanged")]
     Missing(String),
-    /// The environment has it, but not as text.
+    /// The value is not UTF-8.
     #[error("environment variable {0} is not valid UTF-8")]
     NotText(String),
-    /// It does not end, or is empty.
-    #[error(
-        "\"${{\" begins a variable that does not end with \"}}\"; write $${{ if the text itself is meant"
-    )]
+    /// The reference is unclosed or empty.
+    #[error("\"${{\" begins a variable that does not end with \"}}\"; write $${{ to keep the text unchanged")]
     Unclosed,
 }
 
-/// Where variables come from; the process environment but for tests.
+/// Source of variables: the process environment, except in tests.
 pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Result<String, std::env::VarError>;
 
-/// Replaces `${NAME}` by the variable's value and `$${` by `${`; any other `$` stays.
+/// Replaces `${NAME}` by the value of the variable, and `$${` by `${`; any other `$` is kept.
 pub(crate) fn expand<'t>(text: &'t str, lookup: Lookup<'_>) -> Result<Cow<'t, str>, ExpandError> {
     if !text.contains("${") {
         return Ok(Cow::Borrowed(text));
@@ -65,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_replaced_once() {
+    fn variables_are_expanded_once() {
         for (text, expanded) in [
             ("plain $ text", "plain $ text"),
             ("postgres://${HOST}/shop", "postgres://db.example/shop"),
@@ -78,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_replaced_is_named() {
+    fn invalid_references_are_reported() {
         assert_eq!(
             expand("a ${GONE} b", &lookup),
             Err(ExpandError::Missing("GONE".to_owned()))
@@ -87,7 +85,7 @@ mod tests {
         assert_eq!(expand("${}", &lookup), Err(ExpandError::Unclosed));
         assert_eq!(
             expand("${GONE}", &lookup).unwrap_err().to_string(),
-            "environment variable GONE is not set; set it, or write $${GONE} if the text itself is meant"
+            "environment variable GONE is not set; set it, or write $${GONE} to keep the text unchanged"
         );
     }
 }

@@ -1,8 +1,7 @@
-//! What others can get at that they should not: files with secrets that they can read, passwords that go over the network as
-//! they are.
+//! Exposed secrets: files that other users can read, and passwords that are sent unencrypted.
 //!
-//! None of it stops a connector, because whoever set it up may know why. It is warned of at every start, and `walcast check`
-//! lists it.
+//! An exposed secret may be intentional and does not stop a connector. Every start logs a warning, and `walcast check` lists the
+//! exposed secrets.
 
 use std::fmt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -14,32 +13,34 @@ use walcast_postgres::{ConnectConfig, Environment};
 use super::document::Document;
 use super::raw::{RawConfig, RawKafka, RawRegistry};
 
-/// Something that is exposed, if what it speaks of is as it fears.
+/// Possibly exposed secret; [`Exposed::is_exposed`] checks the permissions of files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Exposed {
-    /// The configuration holds secrets.
+    /// The configuration file contains secrets.
     Configuration {
         file: String,
-        /// The keys whose values they are.
+        /// Keys with secret values.
         keys: Vec<String>,
     },
-    /// A file holds a secret.
+    /// A file contains a secret.
     File { key: String, path: PathBuf },
-    /// A password or a token is sent as it is.
+    /// A password or a token is sent unencrypted.
     ClearText {
         key: &'static str,
         what: &'static str,
         fix: &'static str,
     },
+    /// An unverified server can request the password in cleartext.
+    Unverified { key: &'static str },
 }
 
 impl Exposed {
-    /// Whether it is so, for the configuration in this file.
-    pub(super) fn is_so(&self, configuration: &Path) -> bool {
+    /// Whether the secret is exposed; `configuration` is the path of the configuration file.
+    pub(super) fn is_exposed(&self, configuration: &Path) -> bool {
         match self {
             Exposed::Configuration { .. } => others_can_read(configuration),
             Exposed::File { path, .. } => others_can_read(path),
-            Exposed::ClearText { .. } => true,
+            Exposed::ClearText { .. } | Exposed::Unverified { .. } => true,
         }
     }
 }
@@ -49,23 +50,28 @@ impl fmt::Display for Exposed {
         match self {
             Exposed::Configuration { file, keys } => write!(
                 f,
-                "{file} can be read by others and holds a secret ({}); run chmod 0600 on it, or write \"${{VARIABLE}}\" or a file's name instead",
+                "{file} is readable by others and contains a secret ({}); run chmod 0600 on it, or write \"${{VARIABLE}}\" or a file's name instead",
                 keys.join(", ")
             ),
             Exposed::File { key, path } => write!(
                 f,
-                "{key} {} can be read by others; run chmod 0600 on it",
+                "{key} {} is readable by others; run chmod 0600 on it",
                 path.display()
             ),
             Exposed::ClearText { key, what, fix } => {
-                write!(f, "{key}: {what} goes over the network unencrypted; {fix}")
+                write!(f, "{key}: {what} is sent unencrypted; {fix}")
             }
+            Exposed::Unverified { key } => write!(
+                f,
+                "{key}: require_auth allows the password in cleartext and sslmode does not verify the server, so any program that \
+                 answers in its place gets the password; set sslmode=verify-full and sslrootcert, or leave password out of require_auth"
+            ),
         }
     }
 }
 
-/// Everything in a configuration that may be exposed.
-pub(super) fn of(document: &Document<'_>, raw: &RawConfig) -> Vec<Exposed> {
+/// Possibly exposed secrets of a configuration.
+pub(super) fn of(document: &Document<'_>, raw: &RawConfig, environment: &Environment) -> Vec<Exposed> {
     let mut exposed = Vec::new();
     let keys: Vec<String> = document
         .written()
@@ -84,6 +90,7 @@ pub(super) fn of(document: &Document<'_>, raw: &RawConfig) -> Vec<Exposed> {
     };
     for (key, path) in [
         ("postgres.password_file", &raw.postgres.password_file),
+        ("snapshot.password_file", &raw.snapshot.password_file),
         ("registry.password_file", &raw.registry.password_file),
         ("registry.bearer_token_file", &raw.registry.bearer_token_file),
         ("registry.key_file", &raw.registry.key_file),
@@ -99,24 +106,39 @@ pub(super) fn of(document: &Document<'_>, raw: &RawConfig) -> Vec<Exposed> {
             file(&format!("kafka.properties.{property}"), Path::new(path));
         }
     }
+    for (key, url) in [
+        ("postgres.url", &raw.postgres.url),
+        ("snapshot.standby_url", &raw.snapshot.standby_url),
+    ] {
+        // An invalid URL is reported elsewhere.
+        let connect = url
+            .as_ref()
+            .and_then(|url| ConnectConfig::parse(url.reveal(), environment).ok());
+        if connect.is_some_and(|connect| connect.may_send_password_unverified()) {
+            exposed.push(Exposed::Unverified { key });
+        }
+    }
     exposed.extend(registry_in_clear_text(&raw.registry));
     exposed.extend(kafka_in_clear_text(&raw.kafka));
     exposed
 }
 
-/// Whether the text of a key, without what comes from variables, is a secret or holds one.
+/// Whether the literal text of a key, in which variables are empty, is or contains a secret.
 fn holds_secret(key: &str, text: &str) -> bool {
     match key {
-        "postgres.url" | "snapshot.url" => {
-            // Where a variable stood for the user, there is none.
-            let environment = Environment::from_variables([("PGUSER", "nobody")]);
+        "postgres.url" | "snapshot.standby_url" => {
+            // The user may come from a variable, which is empty here.
+            let environment = Environment::from_variables([("PGUSER", "user")]);
             match ConnectConfig::parse(text, &environment) {
                 Ok(connect) => connect.has_password_in_text(),
-                // Only what variables stood for can be what is missing: better said once too often.
+                // The text is incomplete without its variables: a false warning is better than a missing one.
                 Err(_) => text.contains('@') && text.contains(':'),
             }
         }
-        "registry.password" | "registry.bearer_token" | "admin.token" => !text.is_empty(),
+        "snapshot.password" | "registry.password" | "registry.bearer_token" | "admin.token" => {
+            !text.is_empty()
+        }
+        "registry.proxy" => text.contains('@'),
         _ => match key.strip_prefix("kafka.properties.") {
             Some(property) => is_secret_property(property) && !text.is_empty(),
             None => key.starts_with("columns.hash[") && key.ends_with("].salt") && !text.is_empty(),
@@ -139,8 +161,8 @@ fn registry_in_clear_text(raw: &RawRegistry) -> Option<Exposed> {
 }
 
 fn kafka_in_clear_text(raw: &RawKafka) -> Option<Exposed> {
-    let is = |property, wanted: &str| {
-        property_of(raw, property).is_some_and(|value| value.trim().eq_ignore_ascii_case(wanted))
+    let is = |property, expected: &str| {
+        property_of(raw, property).is_some_and(|value| value.trim().eq_ignore_ascii_case(expected))
     };
     let mechanism_is_plain = is("sasl.mechanism", "PLAIN") || is("sasl.mechanisms", "PLAIN");
     let mut brokers = raw
@@ -158,7 +180,7 @@ fn kafka_in_clear_text(raw: &RawKafka) -> Option<Exposed> {
     )
 }
 
-/// `linger.ms = 5` is a table `linger` to TOML.
+/// Value of a property with dots in its name, which TOML parses as nested tables unless the name is quoted.
 fn property_of<'r>(raw: &'r RawKafka, name: &str) -> Option<&'r str> {
     if let Some(value) = raw.properties.get(name) {
         return value.as_str();
@@ -171,7 +193,7 @@ fn property_of<'r>(raw: &'r RawKafka, name: &str) -> Option<&'r str> {
     value.as_str()
 }
 
-/// Whether `host:port` is on this machine, as far as its text tells.
+/// Whether the text of `host:port` names the loopback interface.
 fn is_loopback(authority: &str) -> bool {
     let host = match authority.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
@@ -181,8 +203,8 @@ fn is_loopback(authority: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// libpq's rule for private keys: for its owner only, or, when it belongs to root, readable by a group. What is not there is not
-/// read by anybody.
+/// Whether other users can read a file, by libpq's rule for private keys: a file of root may be readable by its group. A missing
+/// file is not readable.
 fn others_can_read(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| {
         let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };

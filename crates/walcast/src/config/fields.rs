@@ -1,43 +1,43 @@
-//! The keys of a raw table, asked of its serde implementation so that no second list has to be kept.
+//! Keys of a raw table, obtained from its serde implementation so that no second list is needed.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// The keys that `T` takes, in the order of its fields; empty when it is no struct.
+/// Keys of the struct `T`, in the order of its fields; empty if `T` is not a struct.
 pub(crate) fn fields_of<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     match T::deserialize(FieldNames) {
-        Err(Asked(fields)) => fields,
+        Err(FieldList(fields)) => fields,
         Ok(_) => &[],
     }
 }
 
 struct FieldNames;
 
-/// The answer; an error to serde, because no value is made.
+/// Field names, returned as an error because no value is deserialized.
 #[derive(Debug)]
-struct Asked(&'static [&'static str]);
+struct FieldList(&'static [&'static str]);
 
-impl fmt::Display for Asked {
+impl fmt::Display for FieldList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the field names were asked for")
+        f.write_str("the names of the fields")
     }
 }
 
-impl std::error::Error for Asked {}
+impl std::error::Error for FieldList {}
 
-impl Error for Asked {
+impl Error for FieldList {
     fn custom<T: fmt::Display>(_: T) -> Self {
-        Asked(&[])
+        FieldList(&[])
     }
 }
 
 impl<'de> Deserializer<'de> for FieldNames {
-    type Error = Asked;
+    type Error = FieldList;
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Asked> {
-        Err(Asked(&[]))
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, FieldList> {
+        Err(FieldList(&[]))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -45,8 +45,8 @@ impl<'de> Deserializer<'de> for FieldNames {
         _: &'static str,
         fields: &'static [&'static str],
         _: V,
-    ) -> Result<V::Value, Asked> {
-        Err(Asked(fields))
+    ) -> Result<V::Value, FieldList> {
+        Err(FieldList(fields))
     }
 
     forward_to_deserialize_any! {

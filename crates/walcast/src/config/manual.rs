@@ -1,4 +1,4 @@
-//! `docs/configuration.md` against the structs: every key is described, with its default, and nothing else is.
+//! Comparison of `docs/configuration.md` with the structs: the manual describes exactly the existing keys, with their defaults.
 //!
 //! A key is a line `| `key` | default | meaning |` of a table under a heading that names its TOML table.
 
@@ -9,12 +9,12 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use walcast_delivery::DeadLetterRule;
-use walcast_mapper::{HashRule, KeyRule, MaskRule, Route, TruncateRule};
+use walcast_mapper::config::{HashRule, KeyRule, MaskRule, Route, TruncateRule};
 
 use super::raw::{RawConfig, RawFilter};
 use super::tables::{Keys, tables};
 
-/// Default by key, for each table, as the manual has them.
+/// Defaults in the manual: by table, then by key.
 type Described = BTreeMap<String, BTreeMap<String, String>>;
 
 fn described() -> Described {
@@ -29,7 +29,7 @@ fn described() -> Described {
                 heading => heading
                     .strip_prefix("`[")
                     .and_then(|rest| rest.strip_suffix("]`"))
-                    // `[[keys]]` can be there several times.
+                    // `[[keys]]` is an array of tables.
                     .map(|table| table.trim_matches(['[', ']']).to_owned()),
             };
         }
@@ -49,7 +49,7 @@ fn described() -> Described {
 }
 
 #[test]
-fn every_key_is_described_and_nothing_else() {
+fn the_manual_describes_exactly_the_existing_keys() {
     let described = described();
     let subtables: Vec<&str> = tables().iter().map(|table| table.path).collect();
     for table in tables() {
@@ -72,9 +72,9 @@ fn every_key_is_described_and_nothing_else() {
     }
 }
 
-/// A default that depends on other keys, or none, is written in words; one that is a value, as TOML in backticks.
+/// The manual writes a default value as TOML in backticks; a default that depends on other keys, or no default, in words.
 #[test]
-fn every_default_is_the_one_described() {
+fn the_manual_has_the_correct_defaults() {
     let defaults = toml::Table::try_from(RawConfig::default()).unwrap();
     for (table, keys) in described() {
         let path = table.split('.').filter(|part| !part.is_empty());
@@ -94,7 +94,7 @@ fn every_default_is_the_one_described() {
     }
 }
 
-/// The defaults of a table that can be there several times: what it has beyond what has to be written.
+/// Defaults of an array of tables: the values of its optional keys.
 fn repeated_defaults(table: &str) -> Option<toml::Table> {
     let column = "columns = [\"a.b.c\"]";
     match table {

@@ -1,21 +1,25 @@
-//! The configuration as it is written: one struct for each table, every field optional, defaults where one value suits all.
+//! Unvalidated configuration: one struct for each table, with optional fields and default values.
 //!
-//! `docs/configuration.md` describes every key; a test compares it with these structs.
+//! `docs/configuration.md` describes every key; a test compares the manual with these structs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use walcast_delivery::{DeadLetterRule, OnError, SnapshotMode};
-use walcast_mapper::{
-    ColumnSettings, Encoding, EventsConfig, FlatForm, KeyRule, MissingNotNull, NameSettings, NullWithDefault,
-    Shape, TablePattern, TypeModes, UnavailableValues,
+use walcast_delivery::{
+    DeadLetterRule, Guarantee, OnError, OnIncompatible, Partitions, RequestChannel, SnapshotMode,
 };
-use walcast_postgres::LEAD_TIMEOUT_DEFAULT;
+use walcast_mapper::Secret;
+use walcast_mapper::config::{
+    ColumnSettings, Encoding, EventsConfig, FlatForm, KeyRule, MissingNotNull, NameSettings, NullWithDefault,
+    Operation, Shape, TypeModes, UnavailableValues,
+};
+use walcast_mapper::pattern::{PrefixPattern, TablePattern};
+use walcast_postgres::LEADER_TIMEOUT_DEFAULT;
 
-use super::age::Age;
 use super::bytes::ByteSize;
-use super::secret::Secret;
+use super::duration::ConfigDuration;
+use super::log_format::LogFormat;
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
@@ -27,13 +31,13 @@ pub(crate) struct RawConfig {
     pub(crate) dead_letters: RawDeadLetters,
     pub(crate) snapshot: RawSnapshot,
     pub(crate) replay: RawReplay,
-    pub(crate) guard: RawGuard,
+    pub(crate) slot_monitor: RawSlotMonitor,
     pub(crate) format: RawFormat,
     pub(crate) types: TypeModes,
     pub(crate) names: NameSettings,
     pub(crate) columns: ColumnSettings,
     pub(crate) keys: Vec<KeyRule>,
-    pub(crate) events: EventsConfig,
+    pub(crate) events: RawEvents,
     pub(crate) retry: RawRetry,
     pub(crate) admin: RawAdmin,
     pub(crate) log: RawLog,
@@ -47,24 +51,24 @@ pub(crate) struct RawPostgres {
     pub(crate) password_file: Option<PathBuf>,
     pub(crate) slot: Option<String>,
     pub(crate) failover: RawFailover,
-    pub(crate) lead_timeout_ms: u64,
+    pub(crate) leader_timeout: ConfigDuration,
     pub(crate) publication: Option<String>,
-    pub(crate) create: bool,
+    pub(crate) auto_create: bool,
     pub(crate) tables: Vec<String>,
     pub(crate) exclude: Vec<String>,
-    pub(crate) partitions: RawPartitions,
+    pub(crate) partitions: Partitions,
     pub(crate) logical_decoding_work_mem: Option<String>,
     pub(crate) queue_bytes: ByteSize,
-    pub(crate) idle_interval_ms: u64,
-    pub(crate) watch_interval_ms: u64,
+    pub(crate) idle_interval: ConfigDuration,
+    pub(crate) slot_check_interval: ConfigDuration,
 }
 
 /// `true`, `false` or `"auto"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "true, false or \"auto\"")]
 pub(crate) enum RawFailover {
-    Said(bool),
-    Left(RawAuto),
+    Explicit(bool),
+    Auto(RawAuto),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,40 +77,26 @@ pub(crate) enum RawAuto {
     Auto,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum RawPartitions {
-    Root,
-    Leaf,
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawKafka {
     pub(crate) brokers: Option<String>,
     pub(crate) topic_prefix: Option<String>,
-    pub(crate) delivery: RawGuarantee,
-    pub(crate) commit_interval_ms: u64,
+    pub(crate) delivery_guarantee: Guarantee,
+    pub(crate) commit_interval: ConfigDuration,
     pub(crate) commit_bytes: ByteSize,
-    pub(crate) transaction_timeout_ms: u64,
+    pub(crate) transaction_timeout: ConfigDuration,
     pub(crate) split_over_bytes: Option<ByteSize>,
     pub(crate) topics: RawTopics,
     pub(crate) properties: BTreeMap<String, toml::Value>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum RawGuarantee {
-    ExactlyOnce,
-    AtLeastOnce,
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawTopics {
-    pub(crate) create: bool,
+    pub(crate) auto_create: bool,
     pub(crate) partitions: Option<u32>,
-    pub(crate) replication: Option<u32>,
+    pub(crate) replication_factor: Option<u32>,
     pub(crate) cleanup_policy: Option<String>,
     pub(crate) config: BTreeMap<String, toml::Value>,
 }
@@ -125,16 +115,10 @@ pub(crate) struct RawRegistry {
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) certificate_file: Option<PathBuf>,
     pub(crate) key_file: Option<PathBuf>,
-    pub(crate) on_incompatible: RawOnIncompatible,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum RawOnIncompatible {
-    /// A person decides.
-    #[default]
-    Halt,
-    NewSubject,
+    /// May contain a user and a password.
+    #[serde(skip_serializing)]
+    pub(crate) proxy: Option<Secret>,
+    pub(crate) on_incompatible: OnIncompatible,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -151,19 +135,25 @@ pub(crate) struct RawSnapshot {
     pub(crate) mode: SnapshotMode,
     pub(crate) tables: Vec<TablePattern>,
     pub(crate) filters: Vec<RawFilter>,
-    pub(crate) connections: u64,
-    pub(crate) first_window: Age,
-    pub(crate) window: Age,
+    pub(crate) parallelism: u64,
+    pub(crate) initial_hold_max: ConfigDuration,
+    pub(crate) hold_max: ConfigDuration,
     pub(crate) rows_per_second: Option<u32>,
     pub(crate) bytes_per_second: Option<ByteSize>,
-    pub(crate) lock_timeout: Age,
+    pub(crate) lock_timeout: ConfigDuration,
     #[serde(skip_serializing)]
-    pub(crate) url: Option<Secret>,
+    pub(crate) standby_url: Option<Secret>,
+    pub(crate) user: Option<String>,
+    #[serde(skip_serializing)]
+    pub(crate) password: Option<Secret>,
+    pub(crate) password_file: Option<PathBuf>,
     pub(crate) signal_table: Option<String>,
     pub(crate) signal_topic: Option<String>,
+    pub(crate) sql_conditions: Vec<RequestChannel>,
+    pub(crate) condition_timeout: ConfigDuration,
 }
 
-/// Which rows of some tables are read.
+/// Condition for the rows of some tables.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawFilter {
@@ -175,16 +165,16 @@ pub(crate) struct RawFilter {
 #[derive(Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawReplay {
-    pub(crate) keep: Age,
-    pub(crate) keep_bytes: Option<ByteSize>,
-    pub(crate) history_interval: Age,
+    pub(crate) retention: ConfigDuration,
+    pub(crate) retention_bytes: Option<ByteSize>,
+    pub(crate) history_interval: ConfigDuration,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
-pub(crate) struct RawGuard {
-    pub(crate) warn_before: Age,
-    pub(crate) wal_disk: Option<ByteSize>,
+pub(crate) struct RawSlotMonitor {
+    pub(crate) warn_within: ConfigDuration,
+    pub(crate) wal_disk_size: Option<ByteSize>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -203,9 +193,23 @@ pub(crate) struct RawFormat {
 
 #[derive(Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
+pub(crate) struct RawEvents {
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) skip_unchanged: bool,
+    pub(crate) transactions: bool,
+    pub(crate) transaction_topic: String,
+    pub(crate) messages: Vec<PrefixPattern>,
+    pub(crate) exclude_messages: Vec<PrefixPattern>,
+    pub(crate) heartbeat_interval: ConfigDuration,
+    pub(crate) heartbeat_topic_prefix: String,
+    pub(crate) notification_topic: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawRetry {
-    pub(crate) delay_min_ms: u64,
-    pub(crate) delay_max_ms: u64,
+    pub(crate) backoff_min: ConfigDuration,
+    pub(crate) backoff_max: ConfigDuration,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -215,6 +219,7 @@ pub(crate) struct RawAdmin {
     #[serde(skip_serializing)]
     pub(crate) token: Option<Secret>,
     pub(crate) token_file: Option<PathBuf>,
+    pub(crate) allowed_hosts: Vec<String>,
     pub(crate) certificate_file: Option<PathBuf>,
     pub(crate) key_file: Option<PathBuf>,
     pub(crate) client_ca_file: Option<PathBuf>,
@@ -225,57 +230,52 @@ pub(crate) struct RawAdmin {
 #[derive(Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawLog {
-    pub(crate) format: RawLogFormat,
+    pub(crate) format: LogFormat,
     pub(crate) level: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum RawLogFormat {
-    Human,
-    Json,
-}
-
-/// The tables of an application that has not chosen another schema.
+/// The schema of most applications.
 const TABLES: &str = "public.*";
-/// A takeover takes seconds, and a busy machine or one that is moved keeps its lead.
-const LEAD_TIMEOUT_MS: u64 = LEAD_TIMEOUT_DEFAULT.as_secs() * 1000;
-/// What is read ahead of the encoder. The walsender sends a few MB in the time of one Kafka commit; more only costs memory.
+/// Long enough for an instance on a busy or migrated machine to keep its leadership; a takeover still takes only seconds.
+const LEADER_TIMEOUT: ConfigDuration = ConfigDuration::new(LEADER_TIMEOUT_DEFAULT);
+/// Read-ahead of the encoder. The walsender sends a few MB during one Kafka commit; a larger queue only costs memory.
 const QUEUE_BYTES: ByteSize = ByteSize::new(4 << 20);
-/// An idle publication holds at most ten seconds of the other databases' log back.
-const IDLE_INTERVAL_MS: u64 = 10_000;
-/// A dropped publication or a slot near its end is noticed within ten seconds; the look costs the server one query.
-const WATCH_INTERVAL_MS: u64 = 10_000;
-/// Commits closer together wait for one another in the broker: their p99 was 20 ms instead of 3.
-const COMMIT_INTERVAL_MS: u64 = 5;
-/// A few ms of a full stream: commits cost little then, and what waits in the producer stays small.
+/// An idle publication retains at most ten seconds of other databases' WAL.
+const IDLE_INTERVAL: ConfigDuration = ConfigDuration::from_secs(10);
+/// A dropped publication or a slot at risk is detected within ten seconds, at the cost of one query.
+const SLOT_CHECK_INTERVAL: ConfigDuration = ConfigDuration::from_secs(10);
+/// More frequent commits queue in the broker, with a measured p99 of 20 ms instead of 3 ms.
+const COMMIT_INTERVAL: ConfigDuration = ConfigDuration::from_millis(5);
+/// A few milliseconds of a saturated stream: commits cost little, and the queue of the producer remains small.
 const COMMIT_BYTES: ByteSize = ByteSize::new(4 << 20);
-/// `transaction.max.timeout.ms` of a broker that was left as shipped: more would be refused, less would abort large
-/// transactions earlier than necessary.
-const TRANSACTION_TIMEOUT_MS: u64 = 900_000;
-/// One reads while the rows of the other are encoded; each more is a load on the source.
-const SNAPSHOT_CONNECTIONS: u64 = 2;
-/// Most databases are read within it, and a server keeps an hour's dead rows without harm.
-const SNAPSHOT_FIRST_WINDOW: Age = Age::from_secs(3600);
-/// Changes wait so long, and then have as much time to catch up as they need.
-const SNAPSHOT_WINDOW: Age = Age::from_secs(10);
-/// Whoever alters a table has it for milliseconds; a table that is held longer is read later.
-const SNAPSHOT_LOCK_TIMEOUT: Age = Age::from_secs(10);
-/// Replay is asked for, because the log it holds back costs disk on the source.
-const REPLAY_KEEP: Age = Age::from_secs(0);
-/// Sixty positions for an hour of replay; positions between them can be replayed from too.
-const HISTORY_INTERVAL: Age = Age::from_secs(60);
-/// Time to wake somebody up and to let them find out.
-const GUARD_WARN_BEFORE: Age = Age::from_secs(3600);
-/// Debezium's default, which consumers compare with.
+/// Default of the broker's `transaction.max.timeout.ms`: a larger value would be rejected, a smaller one would abort large
+/// transactions unnecessarily.
+const TRANSACTION_TIMEOUT: ConfigDuration = ConfigDuration::from_secs(900);
+/// One session reads while the rows of the other are encoded; more sessions add load on the source.
+const SNAPSHOT_PARALLELISM: u64 = 2;
+/// Most databases are read within an hour, and a server tolerates the dead rows of an hour.
+const SNAPSHOT_INITIAL_HOLD_MAX: ConfigDuration = ConfigDuration::from_secs(3600);
+/// Delay of changes during one hold; streaming then catches up before the next hold.
+const SNAPSHOT_HOLD_MAX: ConfigDuration = ConfigDuration::from_secs(10);
+/// An `ALTER TABLE` usually holds its lock for milliseconds; a table that is locked longer is read later.
+const SNAPSHOT_LOCK_TIMEOUT: ConfigDuration = ConfigDuration::from_secs(10);
+/// A range of a table is read in less than a second; before Postgres 14, a large table is a single range.
+const SNAPSHOT_CONDITION_TIMEOUT: ConfigDuration = ConfigDuration::from_secs(300);
+/// Replay is off by default, because the retained WAL needs disk space on the source.
+const REPLAY_RETENTION: ConfigDuration = ConfigDuration::from_secs(0);
+/// Sixty positions per hour of replay; a replay can also start between them.
+const HISTORY_INTERVAL: ConfigDuration = ConfigDuration::from_secs(60);
+/// Time for an operator to respond and to find the cause.
+const SLOT_MONITOR_WARN_WITHIN: ConfigDuration = ConfigDuration::from_secs(3600);
+/// Debezium's default, which consumers expect.
 const UNAVAILABLE_VALUE: &str = "__debezium_unavailable_value";
-/// A server that restarts is back within a second or so.
-const RETRY_DELAY_MIN_MS: u64 = 500;
-/// Servers that stay away are asked twice a minute.
-const RETRY_DELAY_MAX_MS: u64 = 30_000;
-/// Figures may tell table names: nobody outside of the machine sees them unasked.
+/// A server restarts within about a second.
+const RETRY_BACKOFF_MIN: ConfigDuration = ConfigDuration::from_millis(500);
+/// An unreachable server is retried twice a minute.
+const RETRY_BACKOFF_MAX: ConfigDuration = ConfigDuration::from_secs(30);
+/// Metrics contain table names, so the default accepts local connections only.
 const ADMIN_LISTEN: &str = "127.0.0.1:8080";
-/// State changes and what needs a person.
+/// State changes, and conditions that need an operator.
 const LOG_LEVEL: &str = "info";
 
 impl Default for RawPostgres {
@@ -284,17 +284,17 @@ impl Default for RawPostgres {
             url: None,
             password_file: None,
             slot: None,
-            failover: RawFailover::Left(RawAuto::Auto),
-            lead_timeout_ms: LEAD_TIMEOUT_MS,
+            failover: RawFailover::Auto(RawAuto::Auto),
+            leader_timeout: LEADER_TIMEOUT,
             publication: None,
-            create: true,
+            auto_create: true,
             tables: vec![TABLES.to_owned()],
             exclude: Vec::new(),
-            partitions: RawPartitions::Root,
+            partitions: Partitions::Root,
             logical_decoding_work_mem: None,
             queue_bytes: QUEUE_BYTES,
-            idle_interval_ms: IDLE_INTERVAL_MS,
-            watch_interval_ms: WATCH_INTERVAL_MS,
+            idle_interval: IDLE_INTERVAL,
+            slot_check_interval: SLOT_CHECK_INTERVAL,
         }
     }
 }
@@ -304,10 +304,10 @@ impl Default for RawKafka {
         Self {
             brokers: None,
             topic_prefix: None,
-            delivery: RawGuarantee::ExactlyOnce,
-            commit_interval_ms: COMMIT_INTERVAL_MS,
+            delivery_guarantee: Guarantee::ExactlyOnce,
+            commit_interval: COMMIT_INTERVAL,
             commit_bytes: COMMIT_BYTES,
-            transaction_timeout_ms: TRANSACTION_TIMEOUT_MS,
+            transaction_timeout: TRANSACTION_TIMEOUT,
             split_over_bytes: None,
             topics: RawTopics::default(),
             properties: BTreeMap::new(),
@@ -318,9 +318,9 @@ impl Default for RawKafka {
 impl Default for RawTopics {
     fn default() -> Self {
         Self {
-            create: true,
+            auto_create: true,
             partitions: None,
-            replication: None,
+            replication_factor: None,
             cleanup_policy: None,
             config: BTreeMap::new(),
         }
@@ -333,15 +333,20 @@ impl Default for RawSnapshot {
             mode: SnapshotMode::default(),
             tables: Vec::new(),
             filters: Vec::new(),
-            connections: SNAPSHOT_CONNECTIONS,
-            first_window: SNAPSHOT_FIRST_WINDOW,
-            window: SNAPSHOT_WINDOW,
+            parallelism: SNAPSHOT_PARALLELISM,
+            initial_hold_max: SNAPSHOT_INITIAL_HOLD_MAX,
+            hold_max: SNAPSHOT_HOLD_MAX,
             rows_per_second: None,
             bytes_per_second: None,
             lock_timeout: SNAPSHOT_LOCK_TIMEOUT,
-            url: None,
+            standby_url: None,
+            user: None,
+            password: None,
+            password_file: None,
             signal_table: None,
             signal_topic: None,
+            sql_conditions: Vec::new(),
+            condition_timeout: SNAPSHOT_CONDITION_TIMEOUT,
         }
     }
 }
@@ -349,18 +354,18 @@ impl Default for RawSnapshot {
 impl Default for RawReplay {
     fn default() -> Self {
         Self {
-            keep: REPLAY_KEEP,
-            keep_bytes: None,
+            retention: REPLAY_RETENTION,
+            retention_bytes: None,
             history_interval: HISTORY_INTERVAL,
         }
     }
 }
 
-impl Default for RawGuard {
+impl Default for RawSlotMonitor {
     fn default() -> Self {
         Self {
-            warn_before: GUARD_WARN_BEFORE,
-            wal_disk: None,
+            warn_within: SLOT_MONITOR_WARN_WITHIN,
+            wal_disk_size: None,
         }
     }
 }
@@ -381,11 +386,28 @@ impl Default for RawFormat {
     }
 }
 
+impl Default for RawEvents {
+    fn default() -> Self {
+        let events = EventsConfig::default();
+        Self {
+            operations: events.operations,
+            skip_unchanged: events.skip_unchanged,
+            transactions: events.transactions,
+            transaction_topic: events.transaction_topic,
+            messages: events.messages,
+            exclude_messages: events.exclude_messages,
+            heartbeat_interval: ConfigDuration::new(events.heartbeat_interval),
+            heartbeat_topic_prefix: events.heartbeat_topic_prefix,
+            notification_topic: events.notification_topic,
+        }
+    }
+}
+
 impl Default for RawRetry {
     fn default() -> Self {
         Self {
-            delay_min_ms: RETRY_DELAY_MIN_MS,
-            delay_max_ms: RETRY_DELAY_MAX_MS,
+            backoff_min: RETRY_BACKOFF_MIN,
+            backoff_max: RETRY_BACKOFF_MAX,
         }
     }
 }
@@ -396,6 +418,7 @@ impl Default for RawAdmin {
             listen: ADMIN_LISTEN.to_owned(),
             token: None,
             token_file: None,
+            allowed_hosts: Vec::new(),
             certificate_file: None,
             key_file: None,
             client_ca_file: None,
@@ -408,7 +431,7 @@ impl Default for RawAdmin {
 impl Default for RawLog {
     fn default() -> Self {
         Self {
-            format: RawLogFormat::Human,
+            format: LogFormat::Human,
             level: LOG_LEVEL.to_owned(),
         }
     }

@@ -1,30 +1,29 @@
-//! Which tables and keys a configuration has.
+//! Tables and keys of the configuration.
 
 use walcast_delivery::DeadLetterRule;
-use walcast_mapper::{
-    ColumnSettings, EventsConfig, FlatForm, HashRule, KeyRule, MaskRule, NameSettings, Route, TruncateRule,
-    TypeModes,
+use walcast_mapper::config::{
+    ColumnSettings, FlatForm, HashRule, KeyRule, MaskRule, NameSettings, Route, TruncateRule, TypeModes,
 };
 
 use super::error::{Hint, TableLabel};
 use super::fields::fields_of;
 use super::raw::{
-    RawAdmin, RawConfig, RawDeadLetters, RawFilter, RawFormat, RawGuard, RawKafka, RawLog, RawPostgres,
-    RawRegistry, RawReplay, RawRetry, RawSnapshot, RawTopics,
+    RawAdmin, RawConfig, RawDeadLetters, RawEvents, RawFilter, RawFormat, RawKafka, RawLog, RawPostgres,
+    RawRegistry, RawReplay, RawRetry, RawSlotMonitor, RawSnapshot, RawTopics,
 };
 
-/// One table.
+/// Table of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Table {
-    /// `kafka.topics` and the like; empty for keys outside of any table.
+    /// Name, such as `kafka.topics`; empty for keys outside of any table.
     pub(crate) path: &'static str,
     pub(crate) keys: Keys,
-    /// Whether it can be there several times, as `[[keys]]`.
+    /// Whether the table is an array of tables, such as `[[keys]]`.
     pub(crate) is_repeated: bool,
 }
 
 impl Table {
-    /// As it is written.
+    /// Name as written in the file.
     pub(crate) fn label(&self) -> TableLabel {
         TableLabel(if self.is_repeated {
             format!("[{}]", self.path)
@@ -36,13 +35,13 @@ impl Table {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keys {
-    /// These and no others.
+    /// Fixed set of keys.
     Known(&'static [&'static str]),
-    /// Whatever the software behind it takes.
+    /// Any key; Kafka validates the keys.
     Any,
 }
 
-/// Every table, in the order in which the manual describes them.
+/// All tables, in the order of the manual.
 pub(crate) fn tables() -> Vec<Table> {
     let known = |path, keys| Table {
         path,
@@ -71,7 +70,7 @@ pub(crate) fn tables() -> Vec<Table> {
         known("snapshot", fields_of::<RawSnapshot>()),
         repeated("snapshot.filters", fields_of::<RawFilter>()),
         known("replay", fields_of::<RawReplay>()),
-        known("guard", fields_of::<RawGuard>()),
+        known("slot_monitor", fields_of::<RawSlotMonitor>()),
         known("format", fields_of::<RawFormat>()),
         known("format.flat", fields_of::<FlatForm>()),
         known("types", fields_of::<TypeModes>()),
@@ -82,30 +81,29 @@ pub(crate) fn tables() -> Vec<Table> {
         repeated("columns.truncate", fields_of::<TruncateRule>()),
         repeated("columns.hash", fields_of::<HashRule>()),
         repeated("keys", fields_of::<KeyRule>()),
-        known("events", fields_of::<EventsConfig>()),
+        known("events", fields_of::<RawEvents>()),
         known("retry", fields_of::<RawRetry>()),
         known("admin", fields_of::<RawAdmin>()),
         known("log", fields_of::<RawLog>()),
     ]
 }
 
-/// How alike two keys must be (Jaro-Winkler, 0 to 1) for one to be offered in the other's place: `broker` and `brokers`
-/// are at 0.97, `url` and `slot` at 0.
-const ALIKE_MIN: f64 = 0.75;
+/// Minimum similarity (Jaro-Winkler, 0 to 1) of a key that is suggested: `broker` and `brokers` have 0.97, `url` and `slot` 0.
+const SIMILARITY_MIN: f64 = 0.75;
 
-/// What may have been meant by a `key` that `table` does not have.
+/// Suggestion for a `key` that `table` does not have.
 pub(crate) fn hint(tables: &[Table], table: &str, key: &str, known: &'static [&'static str]) -> Hint {
     let elsewhere = tables
         .iter()
         .find(|other| other.path != table && matches!(other.keys, Keys::Known(keys) if keys.contains(&key)));
-    let likeness = |candidate: &str| strsim::jaro_winkler(&key.to_ascii_lowercase(), candidate);
+    let similarity = |candidate: &str| strsim::jaro_winkler(&key.to_ascii_lowercase(), candidate);
     let nearest = known
         .iter()
         .copied()
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        .max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
     match (elsewhere, nearest) {
         (Some(other), _) => Hint::BelongsIn(other.label()),
-        (None, Some(nearest)) if likeness(nearest) >= ALIKE_MIN => Hint::Nearest(nearest),
+        (None, Some(nearest)) if similarity(nearest) >= SIMILARITY_MIN => Hint::Nearest(nearest),
         _ => Hint::Known(known),
     }
 }

@@ -1,20 +1,20 @@
-//! The configuration as it comes about: lines in the order of our manual, each with the properties it came from.
+//! Configuration under construction: settings in the order of the manual, each with its source properties.
 
 use toml::Value;
 
-/// A line to be written.
+/// Setting to write, one line of the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
     /// `table.key`.
     pub(crate) key: String,
     pub(crate) value: Value,
-    /// The properties it came from.
+    /// Properties that the setting was translated from.
     pub(crate) from: Vec<String>,
-    /// What somebody has to do about it.
+    /// Remaining manual step, written above the line as a comment.
     pub(crate) by_hand: Option<String>,
 }
 
-/// Every line so far.
+/// Settings collected so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Draft {
     settings: Vec<Setting>,
@@ -30,14 +30,15 @@ impl Setting {
         }
     }
 
-    /// A text that came from outside: a `${` in it means itself, unless Connect would have replaced it.
+    /// Setting with a text of the connector's configuration. A `${` in the text is escaped, unless it begins a reference to a
+    /// config provider of Connect.
     pub(crate) fn text(key: &str, property: &str, text: &str) -> Self {
         let Some(reference) = reference(text) else {
             return Self::new(key, text.replace("${", "$${"));
         };
         if let Some(variable) = reference.strip_prefix("env:") {
-            let read_by_us = format!("${{{}}}", variable.rsplit(':').next().unwrap_or(variable));
-            return Self::new(key, text.replace(&format!("${{{reference}}}"), &read_by_us));
+            let ours = format!("${{{}}}", variable.rsplit(':').next().unwrap_or(variable));
+            return Self::new(key, text.replace(&format!("${{{reference}}}"), &ours));
         }
         let variable = variable_of(property);
         Self::new(key, format!("${{{variable}}}")).by_hand(format!(
@@ -57,13 +58,13 @@ impl Setting {
     }
 }
 
-/// What a config provider of Connect would replace: the inside of `${provider:…}`.
+/// Reference to a config provider of Connect: the content of `${provider:…}`.
 pub(crate) fn reference(text: &str) -> Option<&str> {
     let (inside, _) = text.split_once("${")?.1.split_once('}')?;
     inside.contains(':').then_some(inside)
 }
 
-/// The environment variable that stands for a property.
+/// Name of the environment variable that replaces a property.
 fn variable_of(property: &str) -> String {
     let plain = |character: char| {
         if character.is_ascii_alphanumeric() {
@@ -76,7 +77,8 @@ fn variable_of(property: &str) -> String {
 }
 
 impl Draft {
-    /// Adds a line, or its properties to one that is there already; lists grow. False when the key has another value.
+    /// Adds a setting. For a key that is already set, its properties and list entries are merged; returns false when the values
+    /// differ.
     pub(crate) fn add(&mut self, setting: Setting) -> bool {
         match self.settings.iter_mut().find(|known| known.key == setting.key) {
             Some(known) => {
@@ -103,7 +105,7 @@ impl Draft {
         self.settings.iter().any(|setting| setting.key == key)
     }
 
-    /// The file's tables: those of `order` first, then any other.
+    /// The TOML text: the tables of `order` first, then the other tables.
     pub(crate) fn to_toml(&self, order: &[&str]) -> String {
         let mut tables: Vec<&str> = order.to_vec();
         for setting in &self.settings {
@@ -134,7 +136,7 @@ impl Draft {
     }
 }
 
-/// The longest known table that a key begins with: names of Kafka properties have dots in them.
+/// Splits a key after its longest known table, because names of Kafka properties contain dots.
 fn split<'k>(key: &'k str, tables: &[&str]) -> (&'k str, &'k str) {
     let inside = |table: &str| key.strip_prefix(table).and_then(|rest| rest.strip_prefix('.'));
     let known = tables

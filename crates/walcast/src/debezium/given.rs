@@ -1,21 +1,21 @@
-//! The properties of a connector, and of the Connect worker it runs on.
+//! Properties of a connector and of its Connect worker.
 
 use std::path::{Path, PathBuf};
 
 use super::properties_file::{self, PropertiesError};
 
-/// What a file says, in its order.
+/// Properties in the order of the files.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Given {
     pub(crate) connector: Vec<(String, String)>,
-    /// `None`: no worker file was given.
+    /// `None` without a worker file.
     pub(crate) worker: Option<Vec<(String, String)>>,
 }
 
-/// A file that cannot be used.
+/// Error of an input file.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InputError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{}: cannot be read", path.display())]
     Read {
         /// The file.
@@ -23,7 +23,7 @@ pub(crate) enum InputError {
         /// Why.
         source: std::io::Error,
     },
-    /// It is no JSON.
+    /// The file is not JSON.
     #[error("{}: not JSON", path.display())]
     Json {
         /// The file.
@@ -31,15 +31,15 @@ pub(crate) enum InputError {
         /// Why.
         source: serde_json::Error,
     },
-    /// It is JSON, but not a connector.
+    /// The JSON does not have the form of a connector.
     #[error("{}: {problem}", path.display())]
     Shape {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// Description.
         problem: String,
     },
-    /// It is no `.properties` file.
+    /// The file is not a `.properties` file.
     #[error("{}: not a properties file", path.display())]
     Properties {
         /// The file.
@@ -47,26 +47,26 @@ pub(crate) enum InputError {
         /// Why.
         source: PropertiesError,
     },
-    /// It is of another connector.
+    /// The configuration is that of a different connector class.
     #[error(
         "connector.class is {class:?}, not the Debezium Postgres connector (io.debezium.connector.postgresql.PostgresConnector)"
     )]
     OtherConnector {
-        /// What it says.
+        /// Value of `connector.class`.
         class: String,
     },
 }
 
-/// The class of the connector that can be migrated.
+/// Class of the supported connector.
 const CONNECTOR_CLASS: &str = "io.debezium.connector.postgresql.PostgresConnector";
-/// Connect takes the last part of a class's name too, with or without `Connector`.
+/// Connect also accepts the last part of the class name, with or without `Connector`.
 const CONNECTOR_ALIASES: [&str; 3] = [CONNECTOR_CLASS, "PostgresConnector", "Postgres"];
 
 impl Given {
     /// Reads a connector's file, JSON or properties, and the worker's properties.
     ///
     /// # Errors
-    /// A file cannot be read, or is of another connector.
+    /// A file cannot be read, or configures a different connector class.
     pub(crate) fn read(connector: &Path, worker: Option<&Path>) -> Result<Self, InputError> {
         let text = read(connector)?;
         let is_json = text.trim_start().starts_with('{');
@@ -86,7 +86,7 @@ impl Given {
         .checked()
     }
 
-    /// The same from texts, for tests.
+    /// Parses texts, for tests.
     #[cfg(test)]
     pub(crate) fn of(connector: &str, worker: Option<&str>) -> Result<Self, InputError> {
         let path = Path::new("connector");
@@ -118,23 +118,23 @@ impl Given {
         })
     }
 
-    /// A property of the connector.
+    /// Value of a property of the connector.
     pub(crate) fn connector(&self, name: &str) -> Option<&str> {
         value_of(&self.connector, name)
     }
 
-    /// A property of the worker.
+    /// Value of a property of the worker.
     pub(crate) fn worker(&self, name: &str) -> Option<&str> {
         self.worker.as_deref().and_then(|worker| value_of(worker, name))
     }
 
-    /// A property that a connector may set in place of its worker.
+    /// Value of a property of the worker that the connector can override.
     pub(crate) fn either(&self, name: &str) -> Option<&str> {
         self.connector(name).or_else(|| self.worker(name))
     }
 }
 
-/// Of several of one name the last one counts, as in Java.
+/// Keeps the last of several properties with the same name, as Java does.
 fn only_last(pairs: &mut Vec<(String, String)>) {
     let names: Vec<String> = pairs.iter().map(|(name, _)| name.clone()).collect();
     let mut at = 0;
@@ -165,7 +165,7 @@ fn properties(path: &Path, text: &str) -> Result<Vec<(String, String)>, InputErr
     })
 }
 
-/// `{"name": …, "config": {…}}` as it is posted to Connect, or the inner object as it is put.
+/// Parses `{"name": …, "config": {…}}`, the body of a POST to Connect, or the inner object, the body of a PUT.
 fn json(path: &Path, text: &str) -> Result<Vec<(String, String)>, InputError> {
     let shape = |problem: String| InputError::Shape {
         path: path.to_owned(),
@@ -199,7 +199,7 @@ fn json(path: &Path, text: &str) -> Result<Vec<(String, String)>, InputError> {
             serde_json::Value::Bool(flag) => flag.to_string(),
             serde_json::Value::Null => continue,
             serde_json::Value::Array(_) | serde_json::Value::Object(_) => {
-                return Err(shape(format!("{key} is neither text nor a number")));
+                return Err(shape(format!("{key} is not a string, a number or a boolean")));
             }
         };
         if !pairs

@@ -1,15 +1,15 @@
-//! The file in which a standalone Connect worker keeps offsets: a Java-serialised `HashMap<byte[], byte[]>`.
+//! Offset file of a standalone Connect worker: a Java-serialized `HashMap<byte[], byte[]>`.
 //!
-//! Only that is read: nothing is instantiated, and every length is checked against what is there.
+//! No other class is accepted, no object is instantiated, and every length is checked against the remaining bytes.
 //! See <https://docs.oracle.com/javase/8/docs/platform/serialization/spec/protocol.html>.
 
-/// The file is something else.
+/// Error: the file is not an offset file.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no offsets of a standalone Connect worker: {wanted} was expected at byte {at}")]
+#[error("not an offset file of a standalone Connect worker: expected {wanted} at byte {at}")]
 pub(crate) struct JavaError {
-    /// How far it could be read.
+    /// Offset of the error in bytes.
     at: usize,
-    /// What was not there.
+    /// Expected element.
     wanted: &'static str,
 }
 
@@ -21,23 +21,23 @@ const OBJECT: u8 = 0x73;
 const ARRAY: u8 = 0x75;
 const BLOCK_DATA: u8 = 0x77;
 const END_BLOCK_DATA: u8 = 0x78;
-/// The number of the first thing that can be referred to.
+/// Handle of the first object in the stream.
 const FIRST_HANDLE: u32 = 0x007e_0000;
 
-/// An entry: a key without value was removed.
+/// Entry of the map; a key without a value was removed.
 pub(crate) type Entry = (Vec<u8>, Option<Vec<u8>>);
 
-/// The map's entries.
+/// Reads the entries of the map.
 pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Entry>, JavaError> {
     let mut reader = Reader {
         bytes,
         at: 0,
         seen: Vec::new(),
     };
-    if reader.u32("a serialised Java object")? != MAGIC_AND_VERSION {
+    if reader.u32("a serialized Java object")? != MAGIC_AND_VERSION {
         return Err(JavaError {
             at: 0,
-            wanted: "a serialised Java object",
+            wanted: "a serialized Java object",
         });
     }
     reader.tag(OBJECT, "a map")?;
@@ -60,7 +60,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Entry>, JavaError> {
     Ok(entries)
 }
 
-/// What can be referred to later, in the order in which it was written.
+/// Object that later references can name by its handle.
 #[derive(Clone, Debug)]
 enum Seen {
     MapClass,
@@ -134,11 +134,11 @@ impl<'b> Reader<'b> {
             .cloned();
         seen.ok_or(JavaError {
             at,
-            wanted: "a reference to what was read",
+            wanted: "a reference to an earlier object",
         })
     }
 
-    /// A class, described here or before.
+    /// Reads a class description, or a reference to an earlier one.
     fn class(&mut self) -> Result<Seen, JavaError> {
         match self.u8("a class")? {
             REFERENCE => self.referred(),
@@ -195,11 +195,11 @@ mod tests {
 
     use super::read;
 
-    /// Written by a Connect worker 4.1 with two connectors.
+    /// File of a Connect worker 4.1 with two connectors.
     const WRITTEN_BY_CONNECT: &[u8] = include_bytes!("../../testdata/connect-4.1-offsets");
 
     #[test]
-    fn a_file_of_connect_is_read() {
+    fn reads_an_offset_file() {
         let entries = read(WRITTEN_BY_CONNECT).unwrap();
         let keys: Vec<String> = entries
             .iter()
@@ -216,19 +216,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_short_is_refused() {
+    fn a_truncated_file_is_rejected() {
         for length in 0..WRITTEN_BY_CONNECT.len() {
             assert!(read(&WRITTEN_BY_CONNECT[..length]).is_err(), "{length} bytes");
         }
         assert_eq!(
             read(b"{}").unwrap_err().to_string(),
-            "no offsets of a standalone Connect worker: a serialised Java object was expected at byte 0"
+            "not an offset file of a standalone Connect worker: expected a serialized Java object at byte 0"
         );
     }
 
     proptest! {
         #[test]
-        fn nothing_makes_it_panic(at in 0..WRITTEN_BY_CONNECT.len(), byte in any::<u8>(), cut in 0..64_usize) {
+        fn never_panics(at in 0..WRITTEN_BY_CONNECT.len(), byte in any::<u8>(), cut in 0..64_usize) {
             let mut bytes = WRITTEN_BY_CONNECT.to_vec();
             bytes[at] = byte;
             bytes.truncate(bytes.len() - cut.min(bytes.len()));

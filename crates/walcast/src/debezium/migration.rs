@@ -1,4 +1,4 @@
-//! Applies the rules to what is given.
+//! Applies the rules to the configuration of a connector.
 
 use serde::Serialize;
 
@@ -6,33 +6,33 @@ use super::draft::{Draft, Setting, reference};
 use super::given::Given;
 use super::rule::{Outcome, Rule, Translate, Value, Verdict};
 use super::rules::{SECTIONS, WORKER};
-use crate::config::{Keys, tables};
+use crate::config::{ConfigDuration, Keys, tables};
 
-/// A migrated configuration.
+/// Migrated configuration.
 #[derive(Debug)]
 pub(crate) struct Migration {
     /// The TOML file.
     pub(crate) toml: String,
-    /// What became of each property, in the order of the files.
+    /// Result for each property, in the order of the files.
     pub(crate) findings: Vec<Finding>,
 }
 
-/// What became of a property.
+/// Result of the migration of one property.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
     pub(crate) property: String,
-    /// `connector`, `worker`, or `default` where nothing was given.
+    /// `connector`, `worker`, or `default` for a property that is not set.
     pub(crate) of: Origin,
     pub(crate) became: Became,
-    /// The keys of ours.
+    /// Keys of walcast.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) keys: Vec<String>,
-    /// Why nothing, or what is left to be done by hand.
+    /// Reason for the missing counterpart, or the remaining manual step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
 }
 
-/// Where a property was found.
+/// Source of a property's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Origin {
@@ -41,33 +41,33 @@ pub(crate) enum Origin {
     Default,
 }
 
-/// What a property became.
+/// Kind of result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Became {
-    /// A key of ours, or part of one.
+    /// Translated to a key, or to a part of one.
     Mapped,
-    /// A key of ours that somebody has to look at.
+    /// Translated, with a remaining manual step.
     ByHand,
-    /// Nothing, because nothing is needed.
+    /// No counterpart is needed.
     NotNeeded,
-    /// Nothing yet.
+    /// Not supported yet.
     NotYet,
-    /// Nothing: this very value has no exact counterpart.
+    /// This value has no exact counterpart.
     Refused,
-    /// Nothing: no Debezium connector for Postgres is known to have it.
+    /// Not a property of Debezium's Postgres connector.
     Unknown,
 }
 
 impl Became {
-    /// Whether the migrated connector does without something that the old one had.
+    /// Whether the migrated configuration lacks a setting of the connector.
     pub(crate) fn is_missing(self) -> bool {
         matches!(self, Became::NotYet | Became::Refused | Became::Unknown)
     }
 }
 
 impl Migration {
-    /// Whether something has no counterpart.
+    /// Whether a property has no counterpart.
     pub(crate) fn is_incomplete(&self) -> bool {
         self.findings.iter().any(|finding| finding.became.is_missing())
     }
@@ -85,7 +85,7 @@ pub(crate) fn migrate(given: &Given) -> Migration {
         migrating.property(Origin::Connector, property, text, pick(rule, property));
     }
     for (property, text) in given.worker.iter().flatten() {
-        // What the connector says itself wins.
+        // A property of the connector overrides that of the worker.
         if given.connector(property).is_none() {
             migrating.property(Origin::Worker, property, text, pick(WORKER.rules, property));
         }
@@ -101,7 +101,7 @@ pub(crate) fn migrate(given: &Given) -> Migration {
             migrating.property(Origin::Default, rule.property, default, Some((rule, "")));
         }
     }
-    migrating.look_back();
+    migrating.report_lost_keys();
     let known = tables();
     let order: Vec<&str> = known.iter().map(|table| table.path).collect();
     let body = migrating.draft.to_toml(&order);
@@ -112,8 +112,8 @@ pub(crate) fn migrate(given: &Given) -> Migration {
     }
 }
 
-/// The rule for a property: one that names it in full, or the first whose pattern does. What Debezium calls internal has a
-/// prefix that it had not in other versions.
+/// Finds the rule for a property: the rule with its full name, or the first rule whose pattern matches. The prefix of internal
+/// properties is ignored, because other versions of Debezium lack it.
 pub(super) fn pick<'r, 'p>(
     rules: impl IntoIterator<Item = &'r Rule>,
     property: &'p str,
@@ -144,18 +144,18 @@ impl Migrating<'_> {
             None => (
                 Became::Unknown,
                 Vec::new(),
-                Some("no property of Debezium's Postgres connector 3.3".to_owned()),
+                Some("not a property of Debezium's Postgres connector 3.3".to_owned()),
             ),
             Some((rule, inner)) => self.apply(property, text, rule, inner),
         };
         let known = |finding: &&mut Finding| finding.property == property;
         match (of, self.findings.iter_mut().find(known)) {
-            // What the worker says of it was waited for; now it is known what became of it.
+            // The property was reported as mapped to a line that depends on this default.
             (Origin::Default, Some(finding)) if became > Became::Mapped => {
                 (finding.became, finding.keys, finding.reason) = (became, keys, reason);
             }
             (Origin::Default, Some(_)) => {}
-            // A default that needs nothing is not worth a word.
+            // A default without a counterpart to write is not reported.
             (Origin::Default, None) if became == Became::NotNeeded => {}
             _ => self.findings.push(Finding {
                 property: without_salt(property),
@@ -167,8 +167,8 @@ impl Migrating<'_> {
         }
     }
 
-    /// A property that is written with another's line is lost with it.
-    fn look_back(&mut self) {
+    /// Reports properties that are part of another property's line which could not be written.
+    fn report_lost_keys(&mut self) {
         for finding in &mut self.findings {
             let lost = finding
                 .keys
@@ -177,7 +177,9 @@ impl Migrating<'_> {
             if finding.became == Became::Mapped
                 && let Some(key) = lost
             {
-                finding.reason = Some(format!("{key} could not be written, see the others"));
+                finding.reason = Some(format!(
+                    "{key} could not be written; see the other properties of this key"
+                ));
                 finding.became = Became::Refused;
                 finding.keys.clear();
             }
@@ -197,7 +199,7 @@ impl Migrating<'_> {
             return (
                 Became::NotNeeded,
                 Vec::new(),
-                Some("it is what happens by default, here too".to_owned()),
+                Some("the default of walcast is the same".to_owned()),
             );
         }
         let value = Value {
@@ -241,7 +243,7 @@ impl Migrating<'_> {
             return (
                 Became::NotYet,
                 Vec::new(),
-                Some(format!("there is no {missing} yet")),
+                Some(format!("{missing} does not exist yet")),
             );
         }
         let by_hand: Vec<String> = lines.iter().filter_map(|line| line.by_hand.clone()).collect();
@@ -264,7 +266,7 @@ impl Migrating<'_> {
                 return (
                     Became::Refused,
                     Vec::new(),
-                    Some(format!("another property has set {key} to another value")),
+                    Some(format!("another property has set {key} to a different value")),
                 );
             }
         }
@@ -275,7 +277,7 @@ impl Migrating<'_> {
     }
 }
 
-/// Debezium has the salt of a hash in the property's name.
+/// Removes the salt of a hash, which Debezium contains in the property's name.
 fn without_salt(property: &str) -> String {
     const SALT: &str = ".with.salt.";
     match property.split_once(SALT) {
@@ -285,16 +287,18 @@ fn without_salt(property: &str) -> String {
 }
 
 fn outcome(key: &str, translate: Translate, value: &Value<'_>) -> Outcome {
-    let refused = |wanted: &str| Outcome::Refused(format!("{} is no {wanted}", value.text));
+    let refused = |expected: &str| Outcome::Refused(format!("{} is not {expected}", value.text));
     match translate {
         Translate::By(_) | Translate::Text | Translate::WithAnother => {}
-        Translate::Flag | Translate::Number | Translate::Words(_) if reference(value.text).is_some() => {
+        Translate::Flag | Translate::Number | Translate::Millis | Translate::Words(_)
+            if reference(value.text).is_some() =>
+        {
             return Outcome::Refused(format!(
-                "{} comes from a config provider of Connect: write the value",
+                "{} comes from a config provider of Connect: write the value itself",
                 value.text
             ));
         }
-        Translate::Flag | Translate::Number | Translate::Words(_) => {}
+        Translate::Flag | Translate::Number | Translate::Millis | Translate::Words(_) => {}
     }
     match translate {
         Translate::By(by) => by(value),
@@ -306,19 +310,26 @@ fn outcome(key: &str, translate: Translate, value: &Value<'_>) -> Outcome {
         },
         Translate::Number => match value.text.parse::<i64>() {
             Ok(number) => Outcome::line(Setting::new(key, number)),
-            Err(_) => refused("whole number"),
+            Err(_) => refused("a whole number"),
+        },
+        Translate::Millis => match value.text.parse::<u64>() {
+            Ok(millis) => {
+                let duration = ConfigDuration::from_millis(millis);
+                Outcome::line(Setting::new(key, duration.to_string()))
+            }
+            Err(_) => refused("a number of milliseconds"),
         },
         Translate::Words(words) => {
             let theirs = value.text.to_ascii_lowercase();
             match words.iter().find(|(word, _)| *word == theirs) {
                 Some((_, ours)) => Outcome::line(Setting::new(key, *ours)),
-                None => refused("value that has a counterpart"),
+                None => refused("a value with a counterpart"),
             }
         }
     }
 }
 
-/// Whether our configuration has a key, asked of the configuration itself.
+/// Whether the configuration of walcast has a key.
 pub(super) fn exists(key: &str) -> bool {
     tables().iter().any(|table| {
         let inside = match table.path {
@@ -339,12 +350,12 @@ fn head(given: &Given) -> String {
         .unwrap_or("without a name")
         .replace(['\n', '\r'], " ");
     format!(
-        "# Made by walcast migrate debezium from the connector {name:?}: each line names the property it came from.\n\
-         # No secret is in this file. The password of Postgres comes from PGPASSWORD, password_file or ~/.pgpass.\n\n"
+        "# Generated by walcast migrate debezium-config from the connector {name:?}: each line names its source property.\n\
+         # This file contains no secrets. The password of Postgres comes from PGPASSWORD, password_file or ~/.pgpass.\n\n"
     )
 }
 
-/// What has no counterpart, beneath what has.
+/// Comment at the end of the file that lists the properties without a counterpart.
 fn tail(findings: &[Finding]) -> String {
     let missing: Vec<&Finding> = findings
         .iter()
@@ -353,7 +364,7 @@ fn tail(findings: &[Finding]) -> String {
     if missing.is_empty() {
         return String::new();
     }
-    let mut text = "\n# Without counterpart:\n".to_owned();
+    let mut text = "\n# Without a counterpart:\n".to_owned();
     for finding in missing {
         let reason = finding
             .reason

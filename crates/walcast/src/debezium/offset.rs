@@ -1,14 +1,14 @@
-//! What an offset of Debezium's Postgres connector says of where it stopped.
+//! Position of an offset of Debezium's Postgres connector.
 //!
-//! An offset is stored with each record and means that one: `lsn` is where its change lies, `messageType` what it was, and
-//! `lsn_commit` is the end of the commit record that the connector had seen last. So the transaction of `lsn` is the
-//! first one after `lsn_commit`, and whether it has ended is not known, unless the last thing seen was its COMMIT.
+//! The offset belongs to the last record sent: `lsn` is the position of its change, `messageType` the kind of the change, and
+//! `lsn_commit` the end of the last commit record that the connector had read. So the transaction of `lsn` is the first one
+//! after `lsn_commit`. Whether the transaction was sent completely is unknown, unless `messageType` is COMMIT.
 
 use serde::{Deserialize, Deserializer};
-use walcast_delivery::{ForeignChange, ForeignPosition};
+use walcast_delivery::{ConnectorOffset, OffsetChange};
 use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
 
-/// The parts of an offset that say where the connector stopped.
+/// Fields of an offset that determine the position at which the connector stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Offset {
     #[serde(default, deserialize_with = "position")]
@@ -25,52 +25,54 @@ pub(crate) struct Offset {
     ts_usec: Option<i64>,
     #[serde(default, rename = "messageType")]
     message_type: Option<String>,
-    /// While a snapshot is read; a word, or a boolean in older versions.
+    /// Kind of the running snapshot: a text, or a boolean in older versions.
     #[serde(default)]
     snapshot: Option<serde_json::Value>,
     #[serde(default)]
     last_snapshot_record: bool,
     #[serde(default)]
     snapshot_completed: bool,
-    /// The tables that an incremental snapshot has not read yet, as JSON.
+    /// Remaining tables of an incremental snapshot, as JSON.
     #[serde(default)]
     incremental_snapshot_collections: Option<String>,
 }
 
-/// An offset that no position can be told from.
+/// Error: the offset does not determine a position.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OffsetError {
-    /// It is something else.
+    /// The value is not an offset.
     #[error("not an offset of Debezium's Postgres connector")]
     Json {
-        /// Why.
+        /// Cause.
         #[source]
         source: serde_json::Error,
     },
-    /// It says nothing.
-    #[error("the offset has neither lsn_commit nor lsn: it is not one of Debezium's Postgres connector")]
-    Empty,
-    /// A snapshot had not ended.
+    /// The offset contains no position.
     #[error(
-        "the connector stopped before the end of its snapshot, which walcast cannot go on with: start the connector again and \
-         let the snapshot end"
+        "the offset has neither lsn_commit nor lsn: it is not an offset of Debezium's Postgres connector"
+    )]
+    Empty,
+    /// The connector stopped during a snapshot.
+    #[error(
+        "the connector stopped before its snapshot was complete, and walcast cannot resume the snapshot: start the connector \
+         again and let the snapshot finish"
     )]
     SnapshotUnfinished,
-    /// An incremental snapshot had not ended.
+    /// The connector stopped during an incremental snapshot.
     #[error(
-        "an incremental snapshot had not ended, and walcast cannot go on with it: start the connector again, and let the \
-         snapshot end or stop it with a stop-snapshot signal"
+        "an incremental snapshot is incomplete, and walcast cannot resume it: start the connector again, and let the snapshot \
+         finish or stop it with a stop-snapshot signal"
     )]
     IncrementalSnapshotUnfinished,
-    /// A change without what tells its place.
+    /// The offset names a change without the fields that identify its transaction.
     #[error(
-        "the offset names a change at {lsn}, but not its {missing}: it is of a version of Debezium before 2.0; \
-         run the connector with a later one for a moment"
+        "the offset names a change at {lsn}, but not its {missing}: it was written by a version of Debezium before 2.0; \
+         run the connector once with a later version"
     )]
     Incomplete {
-        /// The change.
+        /// Position of the change.
         lsn: Lsn,
-        /// What is not there.
+        /// Missing field.
         missing: &'static str,
     },
 }
@@ -79,16 +81,16 @@ impl Offset {
     /// Reads the value of a stored offset.
     ///
     /// # Errors
-    /// It is something else.
+    /// The value is not an offset.
     pub(crate) fn read(json: &[u8]) -> Result<Self, OffsetError> {
         serde_json::from_slice(json).map_err(|source| OffsetError::Json { source })
     }
 
-    /// Where the connector stopped. `counted` is what a person counted of the changes at `lsn`.
+    /// Position at which the connector stopped. `counted` is the number of changes at `lsn` sent so far, from the command line.
     ///
     /// # Errors
-    /// The connector stopped in something that cannot be gone on with, or the offset does not say enough.
-    pub(crate) fn position(&self, counted: Option<u64>) -> Result<ForeignPosition, OffsetError> {
+    /// The connector stopped during a snapshot, or the offset is incomplete.
+    pub(crate) fn position(&self, counted: Option<u64>) -> Result<ConnectorOffset, OffsetError> {
         let is_empty = |tables: &str| tables.is_empty() || tables == "[]";
         if self
             .incremental_snapshot_collections
@@ -103,7 +105,7 @@ impl Offset {
         if in_snapshot {
             return self.after_snapshot();
         }
-        let between = |committed_at| ForeignPosition {
+        let between = |committed_at| ConnectorOffset {
             delivered_until: self.lsn_commit,
             last_commit_end: self.lsn_commit,
             committed_at,
@@ -123,13 +125,13 @@ impl Offset {
                 self.lsn_commit.ok_or_else(|| missing("lsn_commit"))?;
                 return Ok(between(time));
             }
-            // Nothing of the transaction but its beginning was told.
+            // Only the BEGIN of the transaction was sent.
             "BEGIN" => return Ok(between(None)),
-            // A message outside of any transaction counts as its own commit.
+            // A message outside of a transaction is its own commit.
             "MESSAGE" if self.lsn_commit == Some(lsn) => return Ok(between(time)),
             _ => {}
         }
-        let change = ForeignChange {
+        let change = OffsetChange {
             xid: self.transaction.map(Xid::new).ok_or_else(|| missing("txId"))?,
             lsn,
             sent_at_lsn: self.lsn_events_processed.filter(|events| *events > 0),
@@ -137,19 +139,19 @@ impl Offset {
             is_message: message_type == "MESSAGE",
             counted_at_lsn: counted,
         };
-        Ok(ForeignPosition {
+        Ok(ConnectorOffset {
             within: Some(change),
             ..between(None)
         })
     }
 
-    /// A snapshot ends where the stream begins.
-    fn after_snapshot(&self) -> Result<ForeignPosition, OffsetError> {
+    /// Position after a snapshot: the stream begins at the position of the snapshot.
+    fn after_snapshot(&self) -> Result<ConnectorOffset, OffsetError> {
         if !(self.last_snapshot_record || self.snapshot_completed) {
             return Err(OffsetError::SnapshotUnfinished);
         }
         let lsn = self.lsn.ok_or(OffsetError::Empty)?;
-        Ok(ForeignPosition {
+        Ok(ConnectorOffset {
             delivered_until: Some(lsn),
             last_commit_end: self.lsn_commit,
             committed_at: None,
@@ -157,12 +159,12 @@ impl Offset {
         })
     }
 
-    /// What will come again although it was sent, as far as walcast sends it at all.
+    /// Record that walcast sends again although the connector sent it; only if the configuration sends such records.
     pub(crate) fn repeats(&self) -> Option<&'static str> {
         match self.message_type.as_deref() {
-            Some("BEGIN") => Some(
-                "the BEGIN of the transaction that comes next was already sent to the topic of transactions",
-            ),
+            Some("BEGIN") => {
+                Some("the BEGIN of the next transaction was already sent to the transaction topic")
+            }
             Some("MESSAGE") if self.lsn_commit == self.lsn => {
                 Some("the message at the offset's position, outside of any transaction, was already sent")
             }
@@ -171,7 +173,7 @@ impl Offset {
     }
 }
 
-/// A number as Connect stores it, or, where a person writes it, as Postgres prints it.
+/// Reads a position: a number, as Connect stores it, or a text in the form of Postgres, from the command line.
 fn position<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Lsn>, D::Error> {
     use serde::de::Error;
 
@@ -195,7 +197,7 @@ mod tests {
     use super::Offset;
 
     fn check(json: &str, expected: &Expect) {
-        let told = match Offset::read(json.as_bytes()).and_then(|offset| offset.position(None)) {
+        let printed = match Offset::read(json.as_bytes()).and_then(|offset| offset.position(None)) {
             Ok(position) => {
                 let within = position.within.map(|change| {
                     format!(
@@ -207,13 +209,13 @@ mod tests {
                 let commit = position.last_commit_end.map(|lsn| lsn.to_string());
                 format!("until {until:?}, commit {commit:?}, within {within:?}")
             }
-            Err(error) => crate::exit::one_line(&error),
+            Err(error) => walcast_delivery::one_line(&error),
         };
-        expected.assert_eq(&told);
+        expected.assert_eq(&printed);
     }
 
     #[test]
-    fn a_change_lies_in_the_transaction_after_the_commit() {
+    fn a_change_belongs_to_the_transaction_after_the_commit() {
         check(
             r#"{"lsn_proc":23832392,"messageType":"INSERT","lsn_commit":23832000,"lsn":23832392,"txId":771,"ts_usec":1767225600000000}"#,
             &expect![[
@@ -226,7 +228,7 @@ mod tests {
                 r#"until Some("0/5"), commit Some("0/5"), within Some("0/7 in 4000000000, Some(3) sent there, last there: true, message: false")"#
             ]],
         );
-        // The first transaction of a connector's life.
+        // First transaction of a connector.
         check(
             r#"{"lsn_proc":7,"messageType":"INSERT","lsn":7,"txId":771}"#,
             &expect![[
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn commits_stand_between_transactions() {
+    fn a_commit_is_a_position_between_transactions() {
         let between = expect![[r#"until Some("0/9"), commit Some("0/9"), within None"#]];
         check(
             r#"{"lsn_proc":9,"messageType":"COMMIT","lsn_commit":9,"lsn":9,"txId":771}"#,
@@ -284,41 +286,41 @@ mod tests {
         check(
             r#"{"snapshot":"INITIAL","lsn":9,"txId":7,"last_snapshot_record":false,"snapshot_completed":false}"#,
             &expect![
-                "the connector stopped before the end of its snapshot, which walcast cannot go on with: start the connector again and let the snapshot end"
+                "the connector stopped before its snapshot was complete, and walcast cannot resume the snapshot: start the connector again and let the snapshot finish"
             ],
         );
         check(
             r#"{"lsn":9,"lsn_commit":8,"lsn_proc":9,"messageType":"INSERT","txId":7,"incremental_snapshot_collections":"[{\"incremental_snapshot_collections_id\":\"public.t\"}]"}"#,
             &expect![
-                "an incremental snapshot had not ended, and walcast cannot go on with it: start the connector again, and let the snapshot end or stop it with a stop-snapshot signal"
+                "an incremental snapshot is incomplete, and walcast cannot resume it: start the connector again, and let the snapshot finish or stop it with a stop-snapshot signal"
             ],
         );
     }
 
     #[test]
-    fn what_says_too_little_is_refused() {
+    fn an_incomplete_offset_is_rejected() {
         check(
             "{}",
             &expect![
-                "the offset has neither lsn_commit nor lsn: it is not one of Debezium's Postgres connector"
+                "the offset has neither lsn_commit nor lsn: it is not an offset of Debezium's Postgres connector"
             ],
         );
         check(
             r#"{"lsn":9,"lsn_commit":9,"txId":7}"#,
             &expect![
-                "the offset names a change at 0/9, but not its messageType: it is of a version of Debezium before 2.0; run the connector with a later one for a moment"
+                "the offset names a change at 0/9, but not its messageType: it was written by a version of Debezium before 2.0; run the connector once with a later version"
             ],
         );
         check(
             r#"{"lsn":9,"lsn_commit":9,"messageType":"INSERT"}"#,
             &expect![
-                "the offset names a change at 0/9, but not its txId: it is of a version of Debezium before 2.0; run the connector with a later one for a moment"
+                "the offset names a change at 0/9, but not its txId: it was written by a version of Debezium before 2.0; run the connector once with a later version"
             ],
         );
         check(
             "[1]",
             &expect![
-                "the offset names a change at 0/1, but not its messageType: it is of a version of Debezium before 2.0; run the connector with a later one for a moment"
+                "the offset names a change at 0/1, but not its messageType: it was written by a version of Debezium before 2.0; run the connector once with a later version"
             ],
         );
     }

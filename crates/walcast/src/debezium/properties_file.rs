@@ -1,18 +1,18 @@
-//! Java's `.properties` files.
+//! Parser of Java's `.properties` files.
 //!
 //! See <https://docs.oracle.com/javase/8/docs/api/java/util/Properties.html#load-java.io.Reader->.
 
-/// A line that cannot be read.
+/// Error in a line.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub(crate) struct PropertiesError {
-    /// Its number, from 1.
+    /// Line number, from 1.
     line: usize,
-    /// What is wrong with it.
+    /// Description.
     problem: &'static str,
 }
 
-/// Reads `text`: pairs in the order of the file; a later pair of the same name does not replace an earlier one here.
+/// Parses `text` to pairs in the order of the file; pairs with the same name are all kept.
 pub(crate) fn parse(text: &str) -> Result<Vec<(String, String)>, PropertiesError> {
     let mut pairs = Vec::new();
     let mut lines = text.lines().enumerate();
@@ -44,7 +44,7 @@ fn continues(line: &str) -> bool {
     backslashes % 2 == 1
 }
 
-/// A name ends at the first `=`, `:` or blank that is not escaped; one `=` or `:` with blanks around it belongs to neither.
+/// Splits a line at the separator, which is the first unescaped `=`, `:` or blank, with blanks around it.
 fn pair(line: &str) -> Result<(String, String), &'static str> {
     let mut escaped = false;
     let end = line.find(|character: char| {
@@ -59,7 +59,7 @@ fn pair(line: &str) -> Result<(String, String), &'static str> {
 }
 
 fn unescape(text: &str) -> Result<String, &'static str> {
-    // Java's characters are UTF-16: what lies beyond comes as two escapes.
+    // Java's characters are UTF-16: a supplementary character is written as two escapes.
     let mut units: Vec<u16> = Vec::new();
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
@@ -84,7 +84,7 @@ fn unescape(text: &str) -> Result<String, &'static str> {
         };
         units.extend_from_slice(plain.encode_utf16(&mut [0; 2]));
     }
-    String::from_utf16(&units).map_err(|_| "\\u escapes that make no character")
+    String::from_utf16(&units).map_err(|_| "\\u escapes are not a valid character")
 }
 
 #[cfg(test)]
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_values_are_told_apart_as_java_does() {
+    fn names_and_values_are_split_as_in_java() {
         check(
             "a=1\nb : 2\n c 3\nd\n# comment\n! comment\n\ne = = x",
             &expect![[r#"[("a", "1"), ("b", "2"), ("c", "3"), ("d", ""), ("e", "= x")]"#]],
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_go_on_after_a_backslash() {
+    fn a_backslash_continues_a_line() {
         check(
             "a = x,\\\n    y\nb=c\\\\\nd=e",
             &expect![[r#"[("a", "x,y"), ("b", "c\\"), ("d", "e")]"#]],
@@ -130,7 +130,7 @@ mod tests {
         );
         check(
             "b=\\ud83d",
-            &expect![[r"line 1: \u escapes that make no character"]],
+            &expect![[r"line 1: \u escapes are not a valid character"]],
         );
     }
 }

@@ -1,14 +1,14 @@
-//! Debezium's lists of regular expressions, and what they are in our patterns.
+//! Translation of Debezium's lists of regular expressions to the patterns of walcast.
 //!
-//! An expression there must match a whole name, in any case, and `.` stands for any character: `public.orders` is also a
-//! regular expression. One that can only mean one table, or one with `.*` as its only freedom, becomes a pattern of
-//! ours; any other becomes `/expression/`.
+//! An expression must match a whole name, case-insensitively, and `.` matches any character: `public.orders` is a regular
+//! expression too. An expression that matches a single table, or whose only wildcard is `.*`, becomes a plain pattern; any other
+//! becomes `/expression/`.
 
 use std::fmt::Write;
 
-use walcast_mapper::TablePattern;
+use walcast_mapper::pattern::TablePattern;
 
-/// Splits at commas that are not escaped, as Debezium does; `\,` becomes a comma.
+/// Splits a list at unescaped commas, as Debezium does; `\,` becomes a comma.
 pub(super) fn split(list: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut characters = list.chars();
@@ -32,10 +32,10 @@ pub(super) fn split(list: &str) -> Vec<String> {
         .collect()
 }
 
-/// One step of a simple expression.
+/// Element of a simple expression.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// This character, in either case.
+    /// This character, in either case of letters.
     Letter(char),
     /// `\.`: a dot.
     Dot,
@@ -45,7 +45,7 @@ enum Step {
     Anything,
 }
 
-/// The steps of an expression that has no others; `None` for any other.
+/// Parses a simple expression; `None` for any other expression.
 fn steps(expression: &str) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     let mut characters = expression.chars().peekable();
@@ -66,7 +66,7 @@ fn steps(expression: &str) -> Option<Vec<Step>> {
     Some(steps)
 }
 
-/// One name, or a name with `*`; `None` when the expression means more than that.
+/// A name, possibly with `*`; `None` for other expressions.
 fn simple(steps: &[Step]) -> Option<String> {
     let mut name = String::new();
     for step in steps {
@@ -79,10 +79,10 @@ fn simple(steps: &[Step]) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// An expression for `schema.table` as a pattern of ours.
+/// Translates an expression for `schema.table` to a table pattern.
 ///
 /// # Errors
-/// The construct that our expressions do not have.
+/// The expression contains an unsupported construct, which the text names.
 pub(super) fn table(expression: &str) -> Result<String, String> {
     let Some(steps) = steps(expression) else {
         return as_expression(expression);
@@ -91,8 +91,8 @@ pub(super) fn table(expression: &str) -> Result<String, String> {
     let dots: Vec<usize> = (0..steps.len())
         .filter(|at| matches!(steps[*at], Step::Dot | Step::Any))
         .collect();
-    // With one dot that is escaped, it parts schema and table. One that is not can only be the dot between them when
-    // nothing else in the expression could be.
+    // A single escaped dot separates schema and table. An unescaped dot certainly does so only if the expression has no other
+    // wildcard.
     let [at] = dots.as_slice() else {
         return as_expression(expression);
     };
@@ -104,7 +104,7 @@ pub(super) fn table(expression: &str) -> Result<String, String> {
     }
 }
 
-/// An expression for a schema, as the pattern of all of its tables.
+/// Translates an expression for a schema to the pattern of all its tables.
 ///
 /// # Errors
 /// As [`table`].
@@ -115,10 +115,10 @@ pub(super) fn schema(expression: &str) -> Result<String, String> {
     }
 }
 
-/// A pattern for a prefix of messages: an expression as well, because upper and lower case are the same in Debezium's.
+/// Translates an expression for a message prefix. The result remains an expression, because Debezium ignores case.
 ///
 /// # Errors
-/// Ours would mean something else.
+/// As [`table`].
 pub(super) fn prefix(expression: &str) -> Result<String, String> {
     match expression {
         ".*" => Ok("*".to_owned()),
@@ -126,7 +126,7 @@ pub(super) fn prefix(expression: &str) -> Result<String, String> {
     }
 }
 
-/// Our patterns take a hyphen only inside quotes, where `*` would mean itself.
+/// Quotes a name with a hyphen, as patterns require; inside quotes, `*` would not be a wildcard.
 fn quoted(name: &str) -> String {
     if name.contains('-') && !name.contains('*') {
         format!("\"{name}\"")
@@ -135,11 +135,11 @@ fn quoted(name: &str) -> String {
     }
 }
 
-/// `/expression/`, when the expression means the same to us.
+/// The pattern `/expression/`, if its constructs are supported.
 pub(super) fn as_expression(expression: &str) -> Result<String, String> {
     if let Some(construct) = foreign(expression) {
         return Err(format!(
-            "{expression}: our regular expressions have no {construct}; write the names out"
+            "{expression}: walcast's regular expressions do not support {construct}; list the names"
         ));
     }
     let pattern = format!("/{expression}/");
@@ -149,7 +149,7 @@ pub(super) fn as_expression(expression: &str) -> Result<String, String> {
     }
 }
 
-/// What Java's expressions have and ours do not.
+/// Name of a construct of Java's regular expressions that walcast does not support.
 fn foreign(expression: &str) -> Option<&'static str> {
     const CONSTRUCTS: [(&str, &str); 9] = [
         ("(?=", "look-ahead"),
@@ -175,7 +175,7 @@ fn foreign(expression: &str) -> Option<&'static str> {
     })
 }
 
-/// Several expressions, or what is wrong with all of those that cannot be had.
+/// Translates a list of expressions, or describes all expressions that cannot be translated.
 pub(super) fn all(list: &str, one: impl Fn(&str) -> Result<String, String>) -> Result<Vec<String>, String> {
     let mut patterns = Vec::new();
     let mut problems = String::new();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_one_table_is_a_plain_name() {
+    fn an_expression_for_one_table_becomes_a_plain_name() {
         for (expression, pattern) in [
             ("public.orders", "public.orders"),
             (r"public\.orders", "public.orders"),
@@ -228,9 +228,9 @@ mod tests {
         assert_eq!(schema("tenant_.*").as_deref(), Ok("tenant_*.*"));
     }
 
-    /// `public.*` there is every name that begins with `public`: `publicity.orders` too.
+    /// The expression `public.*` matches every name that begins with `public`, for example `publicity.orders`.
     #[test]
-    fn what_means_more_than_it_seems_is_not_shortened() {
+    fn an_ambiguous_expression_remains_an_expression() {
         for expression in [
             "public.*",
             "public.orders.*",
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_our_expressions_do_not_have_is_named() {
+    fn unsupported_constructs_are_named() {
         for (expression, construct) in [
             (r"public\.(?!audit).*", "look-ahead"),
             (r"(?<=a)b\.c", "look-behind"),

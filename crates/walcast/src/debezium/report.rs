@@ -1,23 +1,21 @@
-//! The report of a migration, for people.
-
-use std::fmt::Write;
+//! Human-readable report of a migration.
 
 use super::migration::{Became, Finding, Migration, Origin};
 
-/// What is said of each kind, in the order in which it is said.
+/// Heading of each kind of result, in the order of the report.
 const HEADINGS: [(Became, &str); 6] = [
     (Became::NotYet, "not yet"),
-    (Became::Refused, "without exact counterpart"),
+    (Became::Refused, "without an exact counterpart"),
     (Became::Unknown, "unknown"),
-    (Became::ByHand, "to be done by hand"),
+    (Became::ByHand, "manual steps"),
     (Became::NotNeeded, "not needed"),
     (Became::Mapped, "mapped"),
 ];
 
 impl Migration {
-    /// Every property under the heading of what became of it.
-    pub(crate) fn report(&self) -> String {
-        let mut text = String::new();
+    /// All properties, grouped by the kind of result.
+    pub(crate) fn report(&self) -> Vec<String> {
+        let mut lines = Vec::new();
         for (became, heading) in HEADINGS {
             let of_kind: Vec<&Finding> = self
                 .findings
@@ -27,16 +25,10 @@ impl Migration {
             if of_kind.is_empty() {
                 continue;
             }
-            // Writing to a string does not fail.
-            let written = writeln!(text, "{heading} ({})", of_kind.len());
-            debug_assert!(written.is_ok());
-            for finding in of_kind {
-                let written = writeln!(text, "  {}", finding.line());
-                debug_assert!(written.is_ok());
-            }
+            lines.push(format!("{heading} ({})", of_kind.len()));
+            lines.extend(of_kind.into_iter().map(|finding| format!("  {}", finding.line())));
         }
-        text.truncate(text.trim_end().len());
-        text
+        lines
     }
 }
 

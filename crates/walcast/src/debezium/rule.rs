@@ -1,29 +1,30 @@
-//! One row of the table that takes Debezium's properties to ours.
+//! One row of the table that translates Debezium's properties.
 
 use super::draft::Setting;
 use super::given::Given;
 
-/// What becomes of one property. `*` in its name stands for any characters.
+/// Translation of one property. `*` in its name matches any characters.
 #[derive(Clone, Copy)]
 pub(crate) struct Rule {
     pub(crate) property: &'static str,
-    /// What Debezium does without it; a property that only says so needs no counterpart.
+    /// Debezium's default; a property that is set to it needs no counterpart.
     pub(crate) default: Option<&'static str>,
-    /// Whether its default has to be written down, because ours is another.
+    /// Whether the default is written to the configuration, because walcast's default differs.
     pub(crate) always: bool,
     pub(crate) verdict: Verdict,
 }
 
-/// What a property becomes.
+/// Kind of translation.
 #[derive(Clone, Copy)]
 pub(crate) enum Verdict {
-    /// A key of ours, `table.key`.
+    /// Translated to the key `table.key`.
     Becomes(&'static str, Translate),
-    /// Nothing, for this reason.
+    /// No counterpart is needed, for this reason.
     NotNeeded(&'static str),
-    /// Nothing yet, for this reason.
+    /// Not supported yet, for this reason.
     NotYet(&'static str),
-    /// Nothing, where the value asks for what happens anyway; any other has no counterpart. This says which.
+    /// No counterpart is needed for values that select the fixed behavior of walcast; other values have none. The text names the
+    /// supported values.
     Depends(
         fn(&Value<'_>) -> Outcome,
         #[cfg_attr(
@@ -32,44 +33,46 @@ pub(crate) enum Verdict {
         )]
         &'static str,
     ),
-    /// It is never copied; this says where it comes from instead.
+    /// A secret, which is never copied; the text names its source.
     Secret(&'static str),
 }
 
-/// How a value becomes ours.
+/// Translation of a value.
 #[derive(Clone, Copy)]
 pub(crate) enum Translate {
-    /// As it is.
+    /// Unchanged.
     Text,
     /// `true` or `false`.
     Flag,
     /// A whole number.
     Number,
-    /// One of some words, theirs and ours.
+    /// A whole number of milliseconds, which becomes a duration with its unit.
+    Millis,
+    /// One of several words: Debezium's and walcast's.
     Words(&'static [(&'static str, &'static str)]),
-    /// It is written with another property's line.
+    /// Part of another property's line.
     WithAnother,
-    /// In its own way.
+    /// By a function.
     By(fn(&Value<'_>) -> Outcome),
 }
 
-/// A value to be translated.
+/// Value to translate.
 pub(crate) struct Value<'g> {
     pub(crate) property: &'g str,
-    /// What `*` in the rule's name stands for.
+    /// Text that `*` in the rule's name matches.
     pub(crate) inner: &'g str,
     pub(crate) text: &'g str,
-    /// Everything else that is given.
+    /// Complete configuration of the connector.
     pub(crate) given: &'g Given,
 }
 
-/// What a value became.
+/// Result of the translation of a value.
 pub(crate) enum Outcome {
     /// Lines of the configuration.
     Lines(Vec<Setting>),
-    /// Nothing has to be written.
+    /// No line is needed, for this reason.
     Nothing(&'static str),
-    /// There is no exact counterpart.
+    /// The value has no exact counterpart, for this reason.
     Refused(String),
 }
 
@@ -113,19 +116,19 @@ const fn rule(property: &'static str, verdict: Verdict) -> Rule {
 }
 
 impl Rule {
-    /// What Debezium does without the property.
+    /// Sets Debezium's default.
     pub(crate) const fn default(mut self, value: &'static str) -> Self {
         self.default = Some(value);
         self
     }
 
-    /// The default is written down too: ours is another.
+    /// Writes the default to the configuration too, because walcast's default differs.
     pub(crate) const fn always(mut self) -> Self {
         self.always = true;
         self
     }
 
-    /// What the (first) `*` stands for when the rule is about `property`; `None` when it is not.
+    /// Text that the first `*` matches in `property`; `None` when the rule does not apply to `property`.
     pub(crate) fn inner<'p>(&self, property: &'p str) -> Option<&'p str> {
         let mut parts = self.property.split('*');
         let before = parts.next()?;
@@ -133,7 +136,7 @@ impl Rule {
         match (parts.next(), parts.next()) {
             (None, _) => rest.is_empty().then_some(""),
             (Some(after), None) => rest.strip_suffix(after),
-            // An alias between two dots, and anything at the end.
+            // An alias between two dots, and any suffix.
             (Some(middle), Some(_)) => rest.split_once(middle).map(|(inner, _)| inner),
         }
     }

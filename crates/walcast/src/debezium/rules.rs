@@ -1,5 +1,5 @@
-//! The table: every property of Debezium's Postgres connector 3.3 and of what is usually set beside it, in the order of
-//! its documentation. docs/debezium.md shows it; a test compares the two.
+//! Translation table: the properties of Debezium's Postgres connector 3.3, of Kafka Connect and of common transforms, in the
+//! order of Debezium's documentation. A test compares the table with docs/debezium.md.
 
 mod connect;
 mod connection;
@@ -16,7 +16,7 @@ mod types;
 
 use super::rule::Rule;
 
-/// A part of the table.
+/// Section of the table.
 pub(super) struct Section {
     #[cfg_attr(
         not(test),
@@ -26,7 +26,7 @@ pub(super) struct Section {
     pub(super) rules: &'static [Rule],
 }
 
-/// The connector's own properties, and those of the framework that stand among them.
+/// Properties in the connector's configuration, including those of Kafka Connect.
 pub(super) const SECTIONS: [Section; 10] = [
     Section {
         heading: "Connection",
@@ -70,7 +70,7 @@ pub(super) const SECTIONS: [Section; 10] = [
     },
 ];
 
-/// The properties of the Connect worker.
+/// Properties of the Connect worker.
 pub(super) const WORKER: Section = Section {
     heading: "The Connect worker",
     rules: kafka::RULES,

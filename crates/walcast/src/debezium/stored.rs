@@ -1,42 +1,42 @@
-//! The offsets that Kafka Connect has stored, and which of them is the connector's.
+//! Offsets stored by Kafka Connect, and the selection of the connector's offset.
 
 use std::collections::HashMap;
 
 use super::java_map::{self, JavaError};
 use super::offset::{Offset, OffsetError};
 
-/// One stored offset.
+/// Stored offset of a connector.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
-    /// The connector's name.
+    /// Name of the connector.
     pub(crate) connector: String,
-    /// Its `topic.prefix`.
+    /// `topic.prefix` of the connector.
     pub(crate) server: String,
     value: Vec<u8>,
 }
 
-/// No offset can be told to be the connector's.
+/// Error: the offset of the connector cannot be determined.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoredError {
-    /// The file is something else.
+    /// The file is not an offset file of a standalone worker.
     #[error(transparent)]
     File(#[from] JavaError),
-    /// There is none.
-    #[error("there is no offset of a connector with topic.prefix {server:?}{}; there are {found}", of(.connector))]
+    /// No stored offset matches.
+    #[error("no offset of a connector with topic.prefix {server:?}{} is stored; stored are {found}", of(.connector))]
     None {
-        /// The prefix.
+        /// Requested `topic.prefix`.
         server: String,
-        /// The name, when given.
+        /// Requested connector name, if any.
         connector: Option<String>,
-        /// What there is.
+        /// Connectors with a stored offset.
         found: String,
     },
-    /// There are several.
-    #[error("several connectors have topic.prefix {server:?}: say which with --connector ({found})")]
+    /// Several stored offsets match.
+    #[error("several connectors have topic.prefix {server:?}: select one with --connector ({found})")]
     Several {
-        /// The prefix.
+        /// Requested `topic.prefix`.
         server: String,
-        /// What there is.
+        /// Connectors with a matching offset.
         found: String,
     },
 }
@@ -48,10 +48,10 @@ fn of(connector: &Option<String>) -> String {
         .unwrap_or_default()
 }
 
-/// The offsets in the file of a standalone worker.
+/// Reads the offset file of a standalone worker.
 ///
 /// # Errors
-/// It is no such file.
+/// The file is not an offset file.
 pub(crate) fn in_file(bytes: &[u8]) -> Result<Vec<Stored>, StoredError> {
     let entries = java_map::read(bytes)?;
     Ok(entries
@@ -60,7 +60,7 @@ pub(crate) fn in_file(bytes: &[u8]) -> Result<Vec<Stored>, StoredError> {
         .collect())
 }
 
-/// The offsets in the offsets topic of a distributed worker.
+/// Reads the records of the offsets topic of a distributed worker.
 pub(crate) fn in_records(records: HashMap<Vec<u8>, Vec<u8>>) -> Vec<Stored> {
     records
         .into_iter()
@@ -68,14 +68,14 @@ pub(crate) fn in_records(records: HashMap<Vec<u8>, Vec<u8>>) -> Vec<Stored> {
         .collect()
 }
 
-/// A key is `["connector",{"server":"prefix"}]`; those of other kinds of connectors look otherwise.
+/// Decodes an entry with the key `["connector",{"server":"prefix"}]`; keys of other connector classes have another form.
 fn stored(key: &[u8], value: Vec<u8>) -> Option<Stored> {
     let key: serde_json::Value = serde_json::from_slice(key).ok()?;
     let [connector, partition] = key.as_array()?.as_slice() else {
         return None;
     };
     let server = partition.get("server")?.as_str()?;
-    // A value that Connect writes for an offset that was reset.
+    // Connect writes this value for an offset that was reset.
     if value == b"null" {
         return None;
     }
@@ -87,10 +87,10 @@ fn stored(key: &[u8], value: Vec<u8>) -> Option<Stored> {
 }
 
 impl Stored {
-    /// The offset of the connector that writes under `server`.
+    /// Selects the offset of the connector with the `topic.prefix` `server`.
     ///
     /// # Errors
-    /// There is none, or several have the prefix and no name is given.
+    /// No offset matches, or several offsets match and no connector name is given.
     pub(crate) fn choose(
         all: Vec<Stored>,
         server: &str,
@@ -126,10 +126,10 @@ impl Stored {
         }
     }
 
-    /// What the offset says.
+    /// Decodes the offset.
     ///
     /// # Errors
-    /// It is not of the Postgres connector.
+    /// The offset is not one of the Postgres connector.
     pub(crate) fn offset(&self) -> Result<Offset, OffsetError> {
         Offset::read(&self.value)
     }
@@ -165,15 +165,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_clear_is_asked_for() {
+    fn an_ambiguous_or_missing_offset_is_an_error() {
         let all = || records(&[r#"["a",{"server":"shop"}]"#, r#"["b",{"server":"shop"}]"#]);
         let several = Stored::choose(all(), "shop", None).unwrap_err();
-        expect![[r#"several connectors have topic.prefix "shop": say which with --connector (a (topic.prefix shop), b (topic.prefix shop))"#]].assert_eq(&several.to_string());
+        expect![[r#"several connectors have topic.prefix "shop": select one with --connector (a (topic.prefix shop), b (topic.prefix shop))"#]].assert_eq(&several.to_string());
         assert_eq!(Stored::choose(all(), "shop", Some("b")).unwrap().connector, "b");
         let none = Stored::choose(all(), "crm", Some("c")).unwrap_err();
-        expect![[r#"there is no offset of a connector with topic.prefix "crm" and name "c"; there are a (topic.prefix shop), b (topic.prefix shop)"#]].assert_eq(&none.to_string());
+        expect![[r#"no offset of a connector with topic.prefix "crm" and name "c" is stored; stored are a (topic.prefix shop), b (topic.prefix shop)"#]].assert_eq(&none.to_string());
         let empty = Stored::choose(Vec::new(), "crm", None).unwrap_err();
-        expect![[r#"there is no offset of a connector with topic.prefix "crm"; there are none"#]]
+        expect![[r#"no offset of a connector with topic.prefix "crm" is stored; stored are none"#]]
             .assert_eq(&empty.to_string());
     }
 }

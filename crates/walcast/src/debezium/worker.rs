@@ -1,17 +1,21 @@
-//! Whether a Connect worker has really stopped a connector, asked of its REST interface.
+//! Check through the REST API of a Connect worker that a connector is stopped.
 
 use std::time::Duration;
 
-/// The worker's answer does not let the connector be taken over.
+use reqwest::redirect::Policy;
+
+use crate::answers::{self, AnswerError};
+
+/// Error: the connector is not known to be stopped.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorkerError {
-    /// The address is none.
+    /// Invalid address.
     #[error("--connect-url {url}: not an address that begins with http:// or https://")]
     Address {
         /// The address.
         url: String,
     },
-    /// It does not answer.
+    /// The worker does not answer.
     #[error("the Connect worker at {url} does not answer")]
     Unreachable {
         /// The address.
@@ -19,36 +23,49 @@ pub(crate) enum WorkerError {
         /// Why.
         source: reqwest::Error,
     },
-    /// It answers something else.
-    #[error("the Connect worker at {url} answers {status} when asked for connector {connector:?}")]
+    /// The response cannot be read.
+    #[error("the Connect worker at {url} does not report the state of the connector")]
+    Body {
+        /// The address.
+        url: String,
+        /// Why.
+        source: AnswerError,
+    },
+    /// The response has an unexpected status or content.
+    #[error(
+        "the Connect worker at {url} answers {status} to the request for the status of connector {connector:?}"
+    )]
     Answer {
         /// The address.
         url: String,
-        /// Whose status was asked for.
+        /// Requested connector.
         connector: String,
         /// The HTTP status.
         status: u16,
     },
-    /// It is not stopped.
+    /// The connector is not stopped.
     #[error(
-        "connector {connector:?} is {state}, which a restart of the worker ends: stop it with PUT /connectors/{connector}/stop \
-         (Kafka 3.5 and later), or delete it; its offset stays"
+        "connector {connector:?} is {state}, and a restart of the worker would start it: stop it with \
+         PUT /connectors/{connector}/stop (Kafka 3.5 and later), or delete it; its offset remains"
     )]
     NotStopped {
         /// The connector.
         connector: String,
-        /// Its state, as the worker names it.
+        /// State reported by the worker.
         state: String,
     },
 }
 
-/// A worker that does not answer at once is asked again by a person.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Limit of one request; the user repeats the command.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Checks that the connector is stopped or deleted: one that is paused, or whose task failed, comes back with the worker.
+/// Limit of a response, which contains a state and a line for each task.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+/// Checks that the connector is stopped or deleted. A restart of the worker starts a connector that is paused or has failed.
 ///
 /// # Errors
-/// It is not, or the worker does not say.
+/// The connector is not stopped, or the worker does not report its state.
 pub(crate) async fn check_stopped(url: &str, connector: &str) -> Result<(), WorkerError> {
     let no_address = || WorkerError::Address { url: url.to_owned() };
     let mut address = reqwest::Url::parse(url).map_err(|_| no_address())?;
@@ -62,7 +79,9 @@ pub(crate) async fn check_stopped(url: &str, connector: &str) -> Result<(), Work
         source: source.without_url(),
     };
     let client = reqwest::Client::builder()
-        .timeout(PATIENCE)
+        .timeout(REQUEST_TIMEOUT)
+        .redirect(Policy::none())
+        .no_proxy()
         .build()
         .map_err(unreachable)?;
     let answer = client.get(address).send().await.map_err(unreachable)?;
@@ -70,16 +89,21 @@ pub(crate) async fn check_stopped(url: &str, connector: &str) -> Result<(), Work
         return Ok(());
     }
     let status = answer.status().as_u16();
-    let odd = || WorkerError::Answer {
+    let unexpected = || WorkerError::Answer {
         url: url.to_owned(),
         connector: connector.to_owned(),
         status,
     };
     if !answer.status().is_success() {
-        return Err(odd());
+        return Err(unexpected());
     }
-    let body: serde_json::Value = answer.json().await.map_err(unreachable)?;
-    match body
+    let body = answers::body(answer, ANSWER_BYTES_MAX).await;
+    let body = body.map_err(|source| WorkerError::Body {
+        url: url.to_owned(),
+        source,
+    })?;
+    match serde_json::from_slice::<serde_json::Value>(&body)
+        .unwrap_or_default()
         .pointer("/connector/state")
         .and_then(serde_json::Value::as_str)
     {
@@ -88,6 +112,6 @@ pub(crate) async fn check_stopped(url: &str, connector: &str) -> Result<(), Work
             connector: connector.to_owned(),
             state: state.to_owned(),
         }),
-        None => Err(odd()),
+        None => Err(unexpected()),
     }
 }

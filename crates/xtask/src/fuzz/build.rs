@@ -32,7 +32,7 @@ fn build(cargo_fuzz: &Path, target: Target) -> Result<()> {
     let status = Command::new(cargo_fuzz)
         .args(["build", "--fuzz-dir", "crates/fuzz", "--sanitizer", "none"])
         .args(["--target-dir", WORK, target.name()])
-        // It takes minutes more, and would move code that coverage tells apart.
+        // It takes minutes more, and would merge code that coverage distinguishes.
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .status()
         .context("cannot start cargo-fuzz")?;
@@ -59,6 +59,6 @@ pub(super) fn program(target: Target) -> Result<PathBuf> {
         .context("cannot start rustc")?;
     let text = String::from_utf8(output.stdout).context("rustc printed something that is not UTF-8")?;
     let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    let host = host.context("rustc does not tell its host")?;
+    let host = host.context("rustc does not print its host")?;
     Ok(Path::new(WORK).join(host).join("release").join(target.name()))
 }

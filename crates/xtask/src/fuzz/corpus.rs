@@ -20,7 +20,7 @@ pub(super) fn keep(target: Target) -> Result<usize> {
     copy(&corpus, &known)?;
     let known_before = files(&known)?;
     let status = Command::new(build::program(target)?)
-        // Edges alone: how often one was passed tells inputs apart that need not all be kept.
+        // Edges alone: with counts, inputs would differ that need not all be kept.
         .args(["-merge=1", "-use_counters=0"])
         .args([&known, &target.inputs()])
         .stdout(Stdio::null())

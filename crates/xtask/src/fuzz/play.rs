@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressStyle};
 
+use super::output::{self, Counts};
 use super::target::Target;
-use super::told::{self, Counts};
 use super::{build, corpus};
 
 /// Nothing that is asked takes a thousandth of it.
@@ -88,7 +88,7 @@ pub(super) fn play(target: Target, share: Duration, bars: &MultiProgress) -> Res
     for line in BufReader::new(output).split(b'\n') {
         let line = line.context("cannot read what the fuzzer prints")?;
         let line = String::from_utf8_lossy(&line).into_owned();
-        if let Some(so_far) = told::counts(&line) {
+        if let Some(so_far) = output::counts(&line) {
             counts = so_far;
             bar.set_message(format!(
                 "{} executions, {} edges",
@@ -97,7 +97,7 @@ pub(super) fn play(target: Target, share: Duration, bars: &MultiProgress) -> Res
             ));
             continue;
         }
-        found = told::finding(&line).or(found);
+        found = output::finding(&line).or(found);
         if shown.len() == LINES_SHOWN {
             shown.pop_front();
         }

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub(super) enum Target {
-    /// Messages of the log
+    /// Messages of logical replication
     Decoder,
     /// What a server sends on a replication connection
     Server,
@@ -18,6 +18,8 @@ pub(super) enum Target {
     Row,
     /// The configuration file
     Configuration,
+    /// Conditions of requests
+    Condition,
 }
 
 /// Where everything is that is not kept: the built targets, what was found.
@@ -39,6 +41,7 @@ impl Target {
             Target::CopiedRow => "copied_row",
             Target::Row => "row",
             Target::Configuration => "configuration",
+            Target::Condition => "condition",
         }
     }
 

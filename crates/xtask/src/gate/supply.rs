@@ -15,17 +15,16 @@ pub(crate) fn check() -> Result<()> {
     deny(&["licenses", "bans", "sources"])
 }
 
-/// Advisories about versions that are built in.
-pub(crate) fn audit() -> Result<()> {
-    deny(&["advisories"])
-}
-
 fn deny(checks: &[&str]) -> Result<()> {
-    let program = tool::installed("cargo-deny", CARGO_DENY)?;
     // What is right is not listed.
     super::run(
-        Command::new(program)
+        cargo_deny()?
             .args(["--log-level", "error", "check", "--hide-inclusion-graph"])
             .args(checks),
     )
+}
+
+/// The program, in the version that is wanted.
+pub(crate) fn cargo_deny() -> Result<Command> {
+    Ok(Command::new(tool::installed("cargo-deny", CARGO_DENY)?))
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::promises;
+use super::{dialect, promises, sizes};
 
 /// Past this a file holds a second idea.
 const LINES_MAX: usize = 500;
@@ -17,21 +17,15 @@ const FORBIDDEN: [(&str, &str, &str); 6] = [
     ("unimple", "mented!(", "what is not built is not there"),
     ("repo1.", "maven", "packages are named, their hosts are not"),
     ("static.crates", ".io", "packages are named, their hosts are not"),
-    (
-        "let _",
-        " = ",
-        "an outcome is handled or said to be of no use by name",
-    ),
+    ("let _", " = ", "an outcome is handled, or dropped by name"),
 ];
 
 pub(crate) fn check() -> Result<()> {
-    let files = tracked_sources()?;
+    let files = tracked(&["*.rs"])?;
     ensure!(!files.is_empty(), "git lists no source files");
-    let read = |file: String| -> Result<(String, String)> {
-        let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
-        Ok((file, text))
-    };
     let sources = files.into_iter().map(read).collect::<Result<Vec<_>>>()?;
+    let texts = tracked(&["*.md", "*.toml", "*.yaml", "*.yml", "*.sql"])?;
+    let texts = texts.into_iter().map(read).collect::<Result<Vec<_>>>()?;
     let findings: Vec<String> = sources
         .iter()
         .flat_map(|(file, text)| check_file(file, text))
@@ -39,7 +33,14 @@ pub(crate) fn check() -> Result<()> {
     if !findings.is_empty() {
         bail!("the tree is not tidy:\n{}", findings.join("\n"));
     }
-    promises::check(&sources)
+    dialect::check(sources.iter().chain(&texts))?;
+    promises::check(&sources)?;
+    sizes::report(&sources)
+}
+
+fn read(file: String) -> Result<(String, String)> {
+    let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
+    Ok((file, text))
 }
 
 fn check_file(file: &str, text: &str) -> Vec<String> {
@@ -60,9 +61,11 @@ fn check_file(file: &str, text: &str) -> Vec<String> {
     findings
 }
 
-fn tracked_sources() -> Result<Vec<String>> {
+/// The files that git tracks by such names.
+fn tracked(names: &[&str]) -> Result<Vec<String>> {
     let output = Command::new("git")
-        .args(["ls-files", "*.rs"])
+        .arg("ls-files")
+        .args(names)
         .output()
         .context("cannot start git")?;
     ensure!(
@@ -79,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_untidy_is_found() {
+    fn finds_what_is_untidy() {
         let untidy = format!("fn a() {{}}\n{}{}]\n", FORBIDDEN[0].0, FORBIDDEN[0].1);
         assert_eq!(check_file("a.rs", &untidy).len(), 1);
         assert_eq!(check_file("a.rs", &"\n".repeat(LINES_MAX + 1)).len(), 1);

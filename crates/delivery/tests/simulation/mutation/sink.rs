@@ -1,19 +1,19 @@
-//! Mistakes between the connector and the broker.
+//! Mutations between the connector and the broker.
 
-use walcast_delivery::{BoxedFault, CheckpointLog, CheckpointUpdate, Publishing, Sink};
-use walcast_mapper::Batch;
+use walcast_delivery::{BoxedPortError, CheckpointLog, CheckpointUpdate, PublishedSince, Sink};
+use walcast_mapper::RecordBuffer;
 
 use super::Mutation;
 use crate::sink::SinkClient;
 
-/// A producer that may make a mistake.
+/// A producer with an optional mutation.
 pub(crate) struct MutantSink {
     inner: SinkClient,
     mutation: Option<Mutation>,
-    /// The checkpoint log as this process believes it to be.
-    believed: Option<CheckpointLog>,
-    /// Records that wait for the next ones.
-    held: Option<Batch>,
+    /// The checkpoint log as this process assumes it to be.
+    assumed: Option<CheckpointLog>,
+    /// Records that wait for later ones.
+    held: Option<RecordBuffer>,
 }
 
 impl MutantSink {
@@ -21,7 +21,7 @@ impl MutantSink {
         Self {
             mutation: inner.world.mutation,
             inner,
-            believed: None,
+            assumed: None,
             held: None,
         }
     }
@@ -30,14 +30,14 @@ impl MutantSink {
         self.mutation == Some(mutation)
     }
 
-    async fn write_held(&mut self) -> Result<(), BoxedFault> {
+    async fn write_held(&mut self) -> Result<(), BoxedPortError> {
         match self.held.take() {
             Some(held) => self.inner.write_kept(&held).await,
             None => Ok(()),
         }
     }
 
-    async fn try_commit(&mut self, update: &CheckpointUpdate) -> Result<(), BoxedFault> {
+    async fn try_commit(&mut self, update: &CheckpointUpdate) -> Result<(), BoxedPortError> {
         match self.mutation {
             Some(Mutation::CheckpointBefore) => {
                 self.inner.commit_parts(false, Some(update)).await?;
@@ -53,36 +53,32 @@ impl MutantSink {
 }
 
 impl Sink for MutantSink {
-    async fn peek(&mut self) -> Result<CheckpointLog, BoxedFault> {
-        self.inner.peek().await
-    }
-
-    async fn open(&mut self) -> Result<CheckpointLog, BoxedFault> {
+    async fn open(&mut self) -> Result<CheckpointLog, BoxedPortError> {
         self.held = None;
         let mut log = self.inner.open().await?;
         if let Some(current) = &mut log.current {
             match self.mutation {
                 Some(Mutation::ForgetsSignals) => current.signals_read = None,
-                Some(Mutation::HearsSignalsAgain) => current.signals_read = current.signals_read.map(|_| 0),
+                Some(Mutation::RereadsSignals) => current.signals_read = current.signals_read.map(|_| 0),
                 _ => {}
             }
         }
         if self.is(Mutation::DoubtIsFailure) {
-            return Ok(self.believed.get_or_insert(log).clone());
+            return Ok(self.assumed.get_or_insert(log).clone());
         }
         Ok(log)
     }
 
-    async fn write(&mut self, mut batch: Batch) -> Result<Batch, BoxedFault> {
+    async fn write(&mut self, mut batch: RecordBuffer) -> Result<RecordBuffer, BoxedPortError> {
         if self.is(Mutation::DropsRecords) && self.inner.world.dice.one_in(8) {
             batch.clear(usize::MAX);
             return Ok(batch);
         }
         if self.is(Mutation::SwapsWrites) && self.held.is_none() && self.inner.world.dice.one_in(4) {
             self.held = Some(batch);
-            return Ok(Batch::new());
+            return Ok(RecordBuffer::new());
         }
-        if self.is(Mutation::WritesAgain) {
+        if self.is(Mutation::RepeatsFailedWrite) {
             if self.inner.write_kept(&batch).await.is_err() {
                 self.inner.write_kept(&batch).await?;
             }
@@ -106,8 +102,8 @@ impl Sink for MutantSink {
         Ok(batch)
     }
 
-    async fn commit(&mut self, update: &CheckpointUpdate) -> Result<(), BoxedFault> {
-        assert!(!self.is(Mutation::Panics), "a panic on purpose");
+    async fn commit(&mut self, update: &CheckpointUpdate) -> Result<(), BoxedPortError> {
+        assert!(!self.is(Mutation::Panics), "a deliberate panic");
         self.write_held().await?;
         let mut update = update.clone();
         if self.is(Mutation::ForgetsRows) {
@@ -120,11 +116,11 @@ impl Sink for MutantSink {
             update.current.snapshot = Some(progress.clone()).filter(|progress| !progress.tables.is_empty());
         }
         if let Some(progress) = &mut update.current.snapshot
-            && self.is(Mutation::KnowsUnread)
+            && self.is(Mutation::MarksUnreadAsKnown)
         {
             progress
                 .tables
-                .retain(|table| table.publishing == Publishing::Done);
+                .retain(|table| table.publishing == PublishedSince::Done);
             update.current.snapshot = Some(progress.clone()).filter(|progress| !progress.tables.is_empty());
         }
         if let Some(commit) = update.current.last_commit
@@ -140,19 +136,19 @@ impl Sink for MutantSink {
                 self.inner.ignore_fence();
                 committed = self.try_commit(&update).await;
             } else if self.is(Mutation::DoubtIsSuccess) && !fault.is_fenced() {
-                self.inner.believe_committed(session);
+                self.inner.assume_committed(session);
                 return Ok(());
             }
         }
         if committed.is_ok()
-            && let Some(believed) = &mut self.believed
+            && let Some(assumed) = &mut self.assumed
         {
-            believed.current = Some(update.current);
+            assumed.current = Some(update.current);
         }
         committed
     }
 
-    async fn abort(&mut self) -> Result<(), BoxedFault> {
+    async fn abort(&mut self) -> Result<(), BoxedPortError> {
         self.held = None;
         if self.is(Mutation::CommitsOnAbort) && self.inner.session.is_some() {
             return self.inner.commit_parts(true, None).await;

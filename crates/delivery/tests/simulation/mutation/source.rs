@@ -1,9 +1,10 @@
-//! Mistakes between the connector and the server.
+//! Mutations between the connector and the server.
 
 use std::rc::Rc;
 
 use walcast_delivery::{
-    BoxedFault, ChangeStream, CreatedSlot, Feedback, Source, SourceWatch, Started, Survey, Timeline,
+    BoxedPortError, ChangeStream, CreatedSlot, Feedback, Published, Source, SourceState, SourceWatch,
+    Started, Timeline,
 };
 use walcast_mapper::TableName;
 use walcast_pgoutput::{FrameBlock, Lsn};
@@ -14,7 +15,7 @@ use crate::source::{CatalogClient, FeedbackClient, Highest, SourceClient, WatchC
 use crate::stream::Stream;
 use crate::world::World;
 
-/// A way to the server on which a mistake may be made.
+/// A source with an optional mutation.
 pub(crate) struct MutantSource {
     inner: SourceClient,
     mutation: Option<Mutation>,
@@ -42,42 +43,42 @@ impl Source for MutantSource {
     type Watch = MutantWatch;
     type Snapshots = SnapshotsClient;
 
-    async fn lead(&mut self) -> Result<(), BoxedFault> {
-        self.inner.lead().await
+    async fn acquire_leadership(&mut self) -> Result<(), BoxedPortError> {
+        self.inner.acquire_leadership().await
     }
 
-    fn resign(&mut self) {
-        self.inner.resign();
+    fn step_down(&mut self) {
+        self.inner.step_down();
     }
 
-    async fn survey(&mut self, known: Option<Timeline>) -> Result<Survey, BoxedFault> {
-        let mut survey = self.inner.survey(known).await?;
-        distort(&self.inner.world, &mut survey);
+    async fn inspect(&mut self, known: Option<Timeline>) -> Result<SourceState, BoxedPortError> {
+        let mut source_state = self.inner.inspect(known).await?;
+        falsify(&self.inner.world, &mut source_state);
         if self.is(Mutation::HidesPromotion)
             && let Some(known) = known
         {
-            survey.timeline = known;
+            source_state.timeline = known;
         }
-        Ok(survey)
+        Ok(source_state)
     }
 
-    async fn create_publication(&mut self, tables: &[TableName]) -> Result<(), BoxedFault> {
+    async fn create_publication(&mut self, tables: &[TableName]) -> Result<(), BoxedPortError> {
         self.inner.create_publication(tables).await
     }
 
-    async fn publish(&mut self, tables: &[TableName]) -> Result<(), BoxedFault> {
+    async fn publish(&mut self, tables: &[TableName]) -> Result<Published, BoxedPortError> {
         self.inner.publish(tables).await
     }
 
-    async fn drop_slot(&mut self) -> Result<(), BoxedFault> {
+    async fn drop_slot(&mut self) -> Result<(), BoxedPortError> {
         self.inner.drop_slot().await
     }
 
-    async fn drop_publication(&mut self) -> Result<(), BoxedFault> {
+    async fn drop_publication(&mut self) -> Result<(), BoxedPortError> {
         self.inner.drop_publication().await
     }
 
-    async fn create_slot(&mut self, with_snapshot: bool) -> Result<CreatedSlot<Self>, BoxedFault> {
+    async fn create_slot(&mut self, with_snapshot: bool) -> Result<CreatedSlot<Self>, BoxedPortError> {
         let CreatedSlot {
             consistent_point,
             snapshot,
@@ -88,7 +89,7 @@ impl Source for MutantSource {
         })
     }
 
-    async fn start(&mut self, from: Lsn) -> Result<Started<Self>, BoxedFault> {
+    async fn start(&mut self, from: Lsn) -> Result<Started<Self>, BoxedPortError> {
         if self.is(Mutation::NeverStarts) {
             std::future::pending::<()>().await;
         }
@@ -122,27 +123,29 @@ impl Source for MutantSource {
     }
 }
 
-/// Shows the slot where it is not.
-fn distort(world: &World, survey: &mut Survey) {
-    if world.is_mutated(Mutation::NeverRenews) {
-        survey.server_version = 170_006;
+/// Falsifies the position of the slot, or the server version.
+fn falsify(world: &World, source_state: &mut SourceState) {
+    if world.is_mutated(Mutation::NeverRestartsStream) {
+        source_state.server_version = 170_006;
     }
-    let (Some(slot), Some(checkpoint)) = (&mut survey.slot, world.broker.borrow().checkpoint().cloned())
-    else {
+    let (Some(slot), Some(checkpoint)) = (
+        &mut source_state.slot,
+        world.broker.borrow().checkpoint().cloned(),
+    ) else {
         return;
     };
     if world.is_mutated(Mutation::HidesAdvancedSlot) {
         slot.confirmed_flush_lsn = slot.confirmed_flush_lsn.min(Some(checkpoint.end_lsn));
     }
-    if world.is_mutated(Mutation::NeverAsksAgain) {
+    if world.is_mutated(Mutation::NeverRereadsLastCommit) {
         slot.confirmed_flush_lsn = slot.confirmed_flush_lsn.max(Some(checkpoint.end_lsn));
     }
-    if world.is_mutated(Mutation::InventsAdvancedSlot) && checkpoint.end_lsn < survey.flush_lsn {
-        slot.confirmed_flush_lsn = Some(survey.flush_lsn);
+    if world.is_mutated(Mutation::InventsAdvancedSlot) && checkpoint.end_lsn < source_state.flush_lsn {
+        slot.confirmed_flush_lsn = Some(source_state.flush_lsn);
     }
 }
 
-/// A way back that may not be taken.
+/// A feedback with an optional mutation.
 pub(crate) struct MutantFeedback {
     inner: FeedbackClient,
     mutation: Option<Mutation>,
@@ -156,26 +159,26 @@ impl Feedback for MutantFeedback {
     }
 }
 
-/// Eyes on the server that may not see right.
+/// A watch with an optional mutation.
 pub(crate) struct MutantWatch(WatchClient);
 
 impl SourceWatch for MutantWatch {
-    async fn survey(&mut self) -> Result<Survey, BoxedFault> {
-        let mut survey = self.0.survey().await?;
-        distort(self.0.world(), &mut survey);
-        Ok(survey)
+    async fn inspect(&mut self) -> Result<SourceState, BoxedPortError> {
+        let mut source_state = self.0.inspect().await?;
+        falsify(self.0.world(), &mut source_state);
+        Ok(source_state)
     }
 
-    async fn publish(&mut self, tables: &[TableName]) -> Result<Lsn, BoxedFault> {
+    async fn publish(&mut self, tables: &[TableName]) -> Result<Published, BoxedPortError> {
         self.0.publish(tables).await
     }
 
-    async fn lost(&mut self) -> BoxedFault {
+    async fn lost(&mut self) -> BoxedPortError {
         self.0.lost().await
     }
 }
 
-/// A stream with which a mistake may be made.
+/// A stream with an optional mutation.
 pub(crate) struct MutantStream {
     inner: Stream,
     feedback: FeedbackClient,
@@ -184,7 +187,7 @@ pub(crate) struct MutantStream {
 }
 
 impl ChangeStream for MutantStream {
-    async fn next(&mut self) -> Result<FrameBlock, BoxedFault> {
+    async fn next(&mut self) -> Result<FrameBlock, BoxedPortError> {
         let mut block = self.inner.next().await?;
         let sent = self.inner.sent_until();
         self.received.reach(sent);
@@ -198,7 +201,7 @@ impl ChangeStream for MutantStream {
         Ok(block)
     }
 
-    async fn stop(self) -> Result<(), BoxedFault> {
+    async fn stop(self) -> Result<(), BoxedPortError> {
         self.inner.stop().await
     }
 }

@@ -1,4 +1,4 @@
-//! What was asked for: rows are read for it, unless it was refused or stopped.
+//! Checks that rows are read for every request, unless it was rejected or stopped.
 
 use std::collections::BTreeSet;
 
@@ -10,53 +10,53 @@ use super::is_read;
 use super::rows::{Version, opening_of, versions};
 use crate::broker::{Stored, StoredCheckpoint};
 use crate::database::version_in;
-use crate::requests::Signalled;
+use crate::requests::SentSignal;
 use crate::rules::Rule;
 use crate::world::World;
 
-/// How many checkpoints may be committed between the moment at which a signal is read and its own: that of the parcel that is
-/// being committed, those of the parcels that wait, and that of the parcel that is being filled.
+/// Number of checkpoints that may be committed between the read of a signal and its own checkpoint: those of the batch in
+/// commit, of the waiting batches, and of the batch being filled.
 const READ_AHEAD: usize = 6;
 
-pub(super) fn are_carried_out(world: &World, visible: &[Stored], is_complete: bool) {
+pub(super) fn check(world: &World, visible: &[Stored], is_complete: bool) {
     let read = read(world, visible);
     let requests = world.requests.borrow();
     let versions = versions(world);
     for start in &requests.starts {
         let Some(tables) = &start.tables else {
             if was_opened(world, &start.filter) {
-                world.breach(Rule::RequestsAreCarriedOut, || {
-                    format!("{} was refused, and is carried out", start.filter)
+                world.report_violation(Rule::RequestsAreExecuted, || {
+                    format!("{} was rejected, and is executed", start.filter)
                 });
             }
             continue;
         };
-        let owed = tables
+        let required = tables
             .iter()
             .filter(|table| is_complete && !requests.may_be_stopped(table, start.sent));
-        for table in owed {
+        for table in required {
             let missing = missing(world, table, &start.filter, &read, &versions, |number, _| {
                 number <= start.version
             });
-            tell(world, table, &start.filter, &missing);
+            report(world, table, &start.filter, &missing);
         }
     }
     if is_complete {
-        signals_are_carried_out(world, &read);
+        check_signals(world, &read);
     }
 }
 
-fn tell(world: &World, table: &str, filter: &str, missing: &[u64]) {
+fn report(world: &World, table: &str, filter: &str, missing: &[u64]) {
     if missing.is_empty() {
-        world.mark("request carried out");
+        world.cover("request executed");
     } else {
-        world.breach(Rule::RequestsAreCarriedOut, || {
+        world.report_violation(Rule::RequestsAreExecuted, || {
             format!("versions {missing:?} of {table} were not read for {filter}")
         });
     }
 }
 
-/// The versions that were read, and for which request.
+/// The versions that were read, with their request.
 fn read(world: &World, visible: &[Stored]) -> BTreeSet<(String, u64)> {
     let records = visible.iter().filter(|record| is_read(&record.id));
     let read = records.filter_map(|record| {
@@ -72,33 +72,34 @@ fn was_opened(world: &World, filter: &str) -> bool {
     openings.any(|opening| opening.filter.as_deref() == Some(filter))
 }
 
-/// Rows that were there before the request, are now, and were not read for it. What was made behind the first snapshot that was
-/// read for it comes as a change.
+/// Rows that existed before the request, still exist, and were not read for it. Rows written after the first snapshot of the
+/// request are delivered as changes.
 fn missing(
     world: &World,
     table: &str,
     filter: &str,
     read: &BTreeSet<(String, u64)>,
     versions: &std::collections::BTreeMap<u64, Version>,
-    is_owed: impl Fn(u64, Lsn) -> bool,
+    is_required: impl Fn(u64, Lsn) -> bool,
 ) -> Vec<u64> {
     let database = world.database.borrow();
     let oid = database.oid_of(table);
     let openings = database.openings.iter();
-    let of_it = openings.filter(|((_, of), opening)| *of == oid && opening.filter.as_deref() == Some(filter));
-    let first = of_it.map(|((lsn, _), _)| *lsn).min().unwrap_or(Lsn::MAX);
+    let of_request =
+        openings.filter(|((_, of), opening)| *of == oid && opening.filter.as_deref() == Some(filter));
+    let first = of_request.map(|((lsn, _), _)| *lsn).min().unwrap_or(Lsn::MAX);
     let rows = database.rows.of(oid).map(|(_, version)| version);
     let missing = rows.filter(|number| {
         let made_at = versions
             .get(number)
             .map_or(Lsn::INVALID, |version| version.made_at);
-        made_at < first && is_owed(*number, made_at) && !read.contains(&(filter.to_owned(), *number))
+        made_at < first && is_required(*number, made_at) && !read.contains(&(filter.to_owned(), *number))
     });
     missing.collect()
 }
 
-/// A signal that is passed in the checkpoint is carried out.
-fn signals_are_carried_out(world: &World, read: &BTreeSet<(String, u64)>) {
+/// Checks that signals before the checkpoint are executed.
+fn check_signals(world: &World, read: &BTreeSet<(String, u64)>) {
     let requests = world.requests.borrow();
     let signals_read = |checkpoint: &Checkpoint| checkpoint.signals_read;
     let begins_at = world
@@ -109,19 +110,19 @@ fn signals_are_carried_out(world: &World, read: &BTreeSet<(String, u64)>) {
     let Some(begins_at) = begins_at else { return };
     for (offset, signal) in (0..).zip(&requests.topic) {
         if offset >= begins_at {
-            is_carried_out(world, signal, read, |checkpoint| {
+            check_signal(world, signal, read, |checkpoint| {
                 signals_read(checkpoint) > Some(offset)
             });
         }
     }
     let database = world.database.borrow();
     let signals = database.signals.clone();
-    let log: BTreeSet<Lsn> = database.log.iter().map(|one| one.commit_lsn).collect();
-    let from = database.delivers_from;
+    let log: BTreeSet<Lsn> = database.wal.iter().map(|one| one.commit_lsn).collect();
+    let from = database.delivery_start;
     drop(database);
     for (commit_lsn, signal) in &signals {
         if log.contains(commit_lsn) && Some(*commit_lsn) >= from {
-            is_carried_out(world, signal, read, |checkpoint| {
+            check_signal(world, signal, read, |checkpoint| {
                 checkpoint
                     .last_commit
                     .is_some_and(|last| last.commit_lsn >= *commit_lsn)
@@ -130,9 +131,9 @@ fn signals_are_carried_out(world: &World, read: &BTreeSet<(String, u64)>) {
     }
 }
 
-fn is_carried_out(
+fn check_signal(
     world: &World,
-    signal: &Signalled,
+    signal: &SentSignal,
     read: &BTreeSet<(String, u64)>,
     is_passed: impl Fn(&Checkpoint) -> bool,
 ) {
@@ -144,7 +145,9 @@ fn is_carried_out(
         .iter()
         .position(|stored| is_passed(stored.checkpoint()))
     else {
-        world.breach(Rule::RequestsAreCarriedOut, || format!("{filter} is not passed"));
+        world.report_violation(Rule::RequestsAreExecuted, || {
+            format!("{filter} is behind the last checkpoint")
+        });
         return;
     };
     let stored = checkpoints[place];
@@ -153,7 +156,7 @@ fn is_carried_out(
     if world.requests.borrow().may_be_stopped(&table, signal.sent) {
         return;
     }
-    // It is refused while the table is being read for somebody else.
+    // A signal is rejected while the table is being read for another request.
     let is_other = |other: Option<&str>| other != Some(filter.as_str());
     let reads_other = |stored: &StoredCheckpoint| being_read(stored.checkpoint(), &signal.table, &is_other);
     let since = earlier.map(|earlier| earlier.at);
@@ -166,7 +169,7 @@ fn is_carried_out(
             && Some(opening.until) >= since
             && opening.at <= stored.at
     });
-    // So it is while its changes are not published.
+    // A signal is also rejected while the table is not published.
     let is_unpublished = database
         .published_at
         .get(&oid)
@@ -176,16 +179,16 @@ fn is_carried_out(
     let is_excused =
         is_unpublished || before.is_some_and(reads_other) || reads_other(stored) || was_read_meanwhile;
     if is_excused {
-        world.mark("signal while others read");
+        world.cover("signal during another read");
         return;
     }
     let versions = versions(world);
     let by = stored.checkpoint().end_lsn;
     let missing = missing(world, &table, filter, read, &versions, |_, made_at| made_at < by);
     if missing.is_empty() {
-        world.mark("signal carried out");
+        world.cover("signal executed");
     }
-    tell(world, &table, filter, &missing);
+    report(world, &table, filter, &missing);
 }
 
 fn being_read(checkpoint: &Checkpoint, table: &TableName, is_other: &impl Fn(Option<&str>) -> bool) -> bool {
@@ -195,7 +198,7 @@ fn being_read(checkpoint: &Checkpoint, table: &TableName, is_other: &impl Fn(Opt
 }
 
 impl crate::database::Database {
-    /// The number of a table by its whole name.
+    /// The OID of a table by its qualified name.
     fn oid_of(&self, name: &str) -> Oid {
         let table = self.tables.iter().find(|table| table.name.to_string() == name);
         table.map(|table| table.oid).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Rows that were read: each at its place, each once, and at the end the newest state of all.
+//! Checks the rows that were read: their order, that each is read once, and the newest state at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,14 +7,14 @@ use walcast_pgoutput::{Lsn, Oid};
 use super::is_read;
 use crate::broker::Stored;
 use crate::database::{Database, Opening, SIGNALS, id_of, version_in, version_of};
-use crate::log::Change;
 use crate::rules::Rule;
+use crate::wal::Change;
 use crate::world::World;
 
-/// A version of a row: which record tells that it is made, and which that it is no more.
+/// A version of a row, with the records of its creation and its end.
 #[derive(Debug, Default)]
 pub(super) struct Version {
-    /// The commit of the transaction that made it.
+    /// Commit of the transaction that wrote it.
     pub(super) made_at: Lsn,
     made_by: String,
     ended_by: Option<String>,
@@ -22,36 +22,36 @@ pub(super) struct Version {
     table: Oid,
 }
 
-/// By the place of an opening: how often its table had come to lie in another file before it was opened for a request. It is
-/// read from its beginning then, in a file in which it has been already too: after a promotion that takes a rewriting back.
-fn stays(world: &World) -> BTreeMap<(Lsn, Oid), usize> {
+/// For each read, the number of earlier relfilenode changes of its table within the same request. After each change the table is
+/// read from its beginning, even in a file it had before: a promotion can undo a rewrite.
+fn file_changes(world: &World) -> BTreeMap<(Lsn, Oid), usize> {
     let database = world.database.borrow();
     let mut openings: Vec<(&(Lsn, Oid), &Opening)> = database.openings.iter().collect();
     openings.sort_by_key(|(_, opening)| opening.at);
     let mut known: BTreeMap<(Oid, &Option<String>), (Oid, usize)> = BTreeMap::new();
-    let stays = openings.into_iter().map(|(place, opening)| {
-        let stay = known
+    let file_changes = openings.into_iter().map(|(place, opening)| {
+        let file_change = known
             .entry((place.1, &opening.filter))
             .or_insert((opening.file, 0));
-        if stay.0 != opening.file {
-            *stay = (opening.file, stay.1 + 1);
+        if file_change.0 != opening.file {
+            *file_change = (opening.file, file_change.1 + 1);
         }
-        (*place, stay.1)
+        (*place, file_change.1)
     });
-    stays.collect()
+    file_changes.collect()
 }
 
-/// Bytes before a key's value: the registry's prefix.
+/// Size of the registry's prefix before the value of a key.
 const PREFIX_BYTES: usize = 5;
 
-pub(super) fn are_right(world: &World, visible: &[Stored], is_complete: bool) {
+pub(super) fn check(world: &World, visible: &[Stored], is_complete: bool) {
     let versions = versions(world);
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     for (place, record) in visible.iter().enumerate() {
         places.entry(&record.id).or_insert(place);
     }
     let mut read = BTreeSet::new();
-    let stays = stays(world);
+    let file_changes = file_changes(world);
     for (place, record) in visible
         .iter()
         .enumerate()
@@ -59,87 +59,84 @@ pub(super) fn are_right(world: &World, visible: &[Stored], is_complete: bool) {
     {
         let number = record.value.as_deref().and_then(version_in);
         let Some(version) = number.and_then(|number| versions.get(&number)) else {
-            world.breach(Rule::NothingInvented, || format!("row {}", record.id));
+            world.report_violation(Rule::NothingInvented, || format!("row {}", record.id));
             continue;
         };
         let filter = opening_of(world, &record.id).map(|opening| opening.filter);
-        let stay = opened_at(&record.id).and_then(|place| stays.get(&place));
-        if !read.insert((number, filter, stay)) {
-            world.breach(Rule::RowsOnce, || {
+        let file_change = opened_at(&record.id).and_then(|place| file_changes.get(&place));
+        if !read.insert((number, filter, file_change)) {
+            world.report_violation(Rule::RowsReadOnce, || {
                 format!("row {}, version {number:?}", record.id)
             });
         }
         if version.is_undone && is_complete {
-            world.breach(Rule::DamageHalts, || {
-                format!("row {} was taken back by the server", record.id)
+            world.report_violation(Rule::DamageHalts, || {
+                format!("row {} was lost by the server", record.id)
             });
         }
         let is_before = |id: &str| places.get(id).is_some_and(|other| *other < place);
         let from = delivers(world, version.table);
         if version.made_at >= from && !version.is_undone && !is_before(&version.made_by) {
-            world.breach(Rule::RowsAtTheirPlace, || {
-                format!(
-                    "row {} stands before {}, which made it",
-                    record.id, version.made_by
-                )
+            world.report_violation(Rule::RowsInOrder, || {
+                format!("row {} precedes {}, which wrote it", record.id, version.made_by)
             });
         }
         if let Some(ended_by) = version.ended_by.as_deref().filter(|id| is_before(id)) {
-            world.breach(Rule::RowsAtTheirPlace, || {
-                format!("row {} stands after {ended_by}, which changed it", record.id)
+            world.report_violation(Rule::RowsInOrder, || {
+                format!("row {} follows {ended_by}, which changed it", record.id)
             });
         }
     }
     if is_complete {
-        newest_state_is_last(world, visible, &versions);
+        check_newest_state(world, visible, &versions);
     }
 }
 
-/// Whether a table came later and its rows are not read: then its changes are told by where they lie.
+/// Whether a table was added later and its rows are not read: then the position of a change decides whether it is delivered.
 fn is_published_late(world: &World, database: &Database, table: Oid) -> bool {
-    !world.settings.reads_rows && database.late.contains_key(&table)
+    !world.settings.reads_rows && database.added_later.contains_key(&table)
 }
 
-/// From where on changes of a table are to be in Kafka.
+/// Position from which all changes of a table must be in Kafka.
 fn delivers(world: &World, table: Oid) -> Lsn {
     let database = world.database.borrow();
     database.delivers(table, world.settings.reads_rows)
 }
 
-/// The snapshot and the table of a row that was read, by its identity.
+/// Snapshot and table of a row that was read, from its identity.
 fn opened_at(id: &str) -> Option<(Lsn, Oid)> {
     let (lsn, row) = id.rsplit_once('/')?;
     let (table, _) = row.split_once('(')?;
     Some((lsn.parse().ok()?, Oid::new(table.parse().ok()?)))
 }
 
-/// From which file, and for which request, a row was read. A place means nothing in another file, so a table that was
-/// rewritten is read from its first row, and what was read before comes once more.
+/// File and request of a row that was read. A ctid is not valid in another file, so a rewritten table is read from its first row,
+/// and rows read before are read again.
 pub(super) fn opening_of(world: &World, id: &str) -> Option<Opening> {
     let place = opened_at(id)?;
     let opening = world.database.borrow().openings.get(&place).cloned();
     if opening.is_none() {
-        world.breach(Rule::NothingInvented, || {
+        world.report_violation(Rule::NothingInvented, || {
             format!("row {id} of a table that was not opened")
         });
     }
     opening
 }
 
-/// All versions that rows ever had.
+/// All versions of all rows.
 pub(super) fn versions(world: &World) -> BTreeMap<u64, Version> {
     let database = world.database.borrow();
     let mut versions: BTreeMap<u64, Version> = BTreeMap::new();
     let mut rows: BTreeMap<(Oid, i32), u64> = BTreeMap::new();
     let undone = database.undone.iter().map(|one| (one, true));
-    for (transaction, is_undone) in database.log.iter().map(|one| (one, false)).chain(undone) {
+    for (transaction, is_undone) in database.wal.iter().map(|one| (one, false)).chain(undone) {
         for (ordinal, logged) in transaction.changes.iter().enumerate() {
             let table = logged.relation.oid;
             if table == SIGNALS {
                 continue;
             }
             let id = format!("{}/{ordinal}", transaction.commit_lsn);
-            let (gone, made) = match &logged.change {
+            let (ended, made) = match &logged.change {
                 Change::Insert(row) => (None, Some((row, id.clone()))),
                 Change::Update(None, row) => (Some(row), Some((row, id.clone()))),
                 Change::Update(Some(old), row) => (Some(old), Some((row, format!("{id}.2")))),
@@ -150,8 +147,8 @@ pub(super) fn versions(world: &World) -> BTreeMap<u64, Version> {
                 }
                 Change::Message => (None, None),
             };
-            // What was taken back has changed nothing.
-            if let Some(row) = gone.filter(|_| !is_undone)
+            // A lost transaction ends no version.
+            if let Some(row) = ended.filter(|_| !is_undone)
                 && let Some(before) = rows.remove(&(table, id_of(row)))
                 && let Some(before) = versions.get_mut(&before)
             {
@@ -179,8 +176,8 @@ pub(super) fn versions(world: &World) -> BTreeMap<u64, Version> {
     versions
 }
 
-/// What a compacted topic would hold, against what the tables do.
-fn newest_state_is_last(world: &World, visible: &[Stored], versions: &BTreeMap<u64, Version>) {
+/// Compares the tables with their compacted topics.
+fn check_newest_state(world: &World, visible: &[Stored], versions: &BTreeMap<u64, Version>) {
     let database = world.database.borrow();
     let requests = world.requests.borrow();
     let captured = database.tables.iter().filter(|table| table.captured);
@@ -190,7 +187,7 @@ fn newest_state_is_last(world: &World, visible: &[Stored], versions: &BTreeMap<u
         let topic = format!("shop.{}.{}", table.name.namespace, table.name.name);
         let mut last: BTreeMap<i32, Option<u64>> = BTreeMap::new();
         for record in visible.iter().filter(|record| record.topic == topic) {
-            // Avro's zigzag. The event of an emptied table has no key.
+            // Zigzag encoding of Avro. The event of a truncate has no key.
             let Some(key) = record.key.as_deref().and_then(|key| key.get(PREFIX_BYTES)) else {
                 continue;
             };
@@ -198,60 +195,60 @@ fn newest_state_is_last(world: &World, visible: &[Stored], versions: &BTreeMap<u
         }
         let rows: BTreeMap<i32, u64> = database.rows.of(table.oid).collect();
         for (id, version) in &rows {
-            let is_told = versions
+            let is_delivered = versions
                 .get(version)
                 .is_some_and(|version| version.made_at >= from);
-            // The first reading can be stopped like any other.
+            // The first read can be stopped like any other.
             let is_stopped = requests.may_be_stopped(&table.name.to_string(), 0);
-            let must_be_there = is_told || world.settings.reads_rows && !is_stopped;
-            if must_be_there && last.get(id) != Some(&Some(*version)) {
+            let is_required = is_delivered || world.settings.reads_rows && !is_stopped;
+            if is_required && last.get(id) != Some(&Some(*version)) {
                 findings.push(format!(
-                    "row {id} of {topic} is [{version}], the last record {:?}",
+                    "row {id} of {topic} is [{version}], the last record is {:?}",
                     last.get(id)
                 ));
             }
         }
-        let emptied = emptied_keys(world, table.oid);
+        let truncated = truncated_keys(world, table.oid);
         for (id, version) in last
             .iter()
             .filter(|(id, version)| version.is_some() && !rows.contains_key(id))
         {
-            if !emptied.contains(id) {
+            if !truncated.contains(id) {
                 findings.push(format!(
-                    "row {id} of {topic} is gone, the last record {version:?}"
+                    "row {id} of {topic} was deleted, the last record is {version:?}"
                 ));
             }
         }
     }
     drop(database);
     if !findings.is_empty() {
-        world.breach(Rule::NewestStateLast, || findings.join("; "));
+        world.report_violation(Rule::NewestStateLast, || findings.join("; "));
     }
 }
 
-/// Rows that went when their table was emptied, of which no record tells.
-fn emptied_keys(world: &World, table: Oid) -> BTreeSet<i32> {
+/// Keys of rows that a truncate deleted, for which there is no record.
+fn truncated_keys(world: &World, table: Oid) -> BTreeSet<i32> {
     let database = world.database.borrow();
     let mut rows = BTreeSet::new();
-    let mut emptied = BTreeSet::new();
-    let changes = database.log.iter().flat_map(|one| &one.changes);
+    let mut truncated = BTreeSet::new();
+    let changes = database.wal.iter().flat_map(|one| &one.changes);
     for logged in changes.filter(|logged| logged.relation.oid == table) {
         match &logged.change {
             Change::Insert(row) | Change::Update(None, row) => {
                 rows.insert(id_of(row));
-                emptied.remove(&id_of(row));
+                truncated.remove(&id_of(row));
             }
             Change::Update(Some(old), row) => {
                 rows.remove(&id_of(old));
                 rows.insert(id_of(row));
-                emptied.remove(&id_of(row));
+                truncated.remove(&id_of(row));
             }
             Change::Delete(row) => {
                 rows.remove(&id_of(row));
             }
-            Change::Truncate => emptied.append(&mut rows),
+            Change::Truncate => truncated.append(&mut rows),
             Change::Message => {}
         }
     }
-    emptied
+    truncated
 }

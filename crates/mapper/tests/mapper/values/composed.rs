@@ -1,4 +1,4 @@
-//! Types made of other types.
+//! Data types composed of other types.
 
 use expect_test::expect;
 

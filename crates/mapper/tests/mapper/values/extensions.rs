@@ -1,7 +1,7 @@
-//! Types beyond the numbers, texts and times: documents, bits, places, types of extensions.
+//! Data types other than numbers, text and times: documents, bit strings, geometries, types of extensions.
 
 use expect_test::expect;
-use walcast_mapper::{HstoreMode, TypeModes};
+use walcast_mapper::config::{HstoreMode, TypeModes};
 
 use super::{
     GEOGRAPHY, GEOMETRIES, GEOMETRY, HALFVEC, HSTORE, LTREE, SPARSEVEC, VECTOR, check, check_modes,
@@ -12,7 +12,7 @@ const BIT: u32 = 1560;
 const VARBIT: u32 = 1562;
 
 #[test]
-fn texts_with_a_meaning() {
+fn semantic_texts() {
     check(142, "<a b=\"c\"/>", expect![[r#""<a b=\"c\"/>""#]]);
     check(3614, "'cat':3A 'fat':2", expect![[r#""'cat':3A 'fat':2""#]]);
     check(869, "10.0.0.1/8", expect![[r#""10.0.0.1/8""#]]);
@@ -48,7 +48,7 @@ fn bit_strings() {
 }
 
 #[test]
-fn points_carry_their_binary_form() {
+fn points_have_their_binary_form() {
     check(
         600,
         "(1,-2.5)",
@@ -69,7 +69,7 @@ fn points_carry_their_binary_form() {
 }
 
 #[test]
-fn geometries_tell_their_reference_system() {
+fn geometries_have_their_spatial_reference_system() {
     let with_srid = "0101000020E610000000000000000000400000000000000840";
     check(
         GEOMETRY,
@@ -115,7 +115,7 @@ fn vectors() {
         SPARSEVEC,
         "{1:1}/40000",
         expect![
-            "column v of public.t: the value cannot be written as a sparse vector whose dimensions can be counted in 16 bits"
+            "column v of public.t: the value cannot be written as a sparse vector whose dimensions fit 16 bits"
         ],
     );
     check(

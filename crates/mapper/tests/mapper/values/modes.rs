@@ -1,7 +1,9 @@
-//! The other ways to write a type that Debezium and so `[types]` offer.
+//! The modes of `[types]`, which are Debezium's options.
 
 use expect_test::{Expect, expect};
-use walcast_mapper::{ArrayMode, BinaryMode, DecimalMode, IntervalMode, TimeMode, TypeModes, UnwritableMode};
+use walcast_mapper::config::{
+    ArrayMode, BinaryMode, DecimalMode, IntervalMode, TimeMode, TypeModes, UnwritableMode,
+};
 
 use super::{check, check_modes, numeric};
 
@@ -95,7 +97,7 @@ fn money() {
         ..TypeModes::default()
     };
     check_modes(digits(3), MONEY, -1, "KD1.234", expect!["1234e"]);
-    // Rounding it would lose money.
+    // Rounding would lose money.
     check_modes(
         digits(0),
         MONEY,
@@ -317,7 +319,7 @@ fn bytes_as_text() {
 }
 
 #[test]
-fn as_text_nothing_is_lost() {
+fn values_as_text_are_complete() {
     let as_text = |name: &str| TypeModes {
         as_text: vec![name.to_owned()],
         ..TypeModes::default()
@@ -352,7 +354,7 @@ fn as_text_nothing_is_lost() {
 }
 
 #[test]
-fn what_cannot_be_written_is_null_on_request() {
+fn unwritable_values_are_null_on_request() {
     let modes = || TypeModes {
         unwritable: UnwritableMode::Null,
         ..TypeModes::default()

@@ -1,4 +1,5 @@
-//! Random values of each type and mode: an independent decoder, and arithmetic of another library, read what was meant.
+//! Random values of each data type and mode, read back by an independent decoder and checked by the arithmetic of
+//! another library.
 
 use apache_avro::types::Value;
 use base64::Engine as _;
@@ -6,7 +7,7 @@ use jiff::civil::{DateTime, Time};
 use jiff::{SignedDuration, Span};
 use num_bigint::{BigInt, BigUint, Sign};
 use proptest::prelude::*;
-use walcast_mapper::{BinaryMode, DecimalMode, HstoreMode, IntervalMode, TimeMode, TypeModes};
+use walcast_mapper::config::{BinaryMode, DecimalMode, HstoreMode, IntervalMode, TimeMode, TypeModes};
 use walcast_pgoutput::Column;
 
 use super::{HSTORE, VECTOR, table};
@@ -25,7 +26,7 @@ fn modes(change: impl FnOnce(&mut TypeModes)) -> TypeModes {
     modes
 }
 
-/// A number with its point `scale` digits from the end, as the server prints it.
+/// A number with its decimal point `scale` digits from the end, in the server's text form.
 fn print_decimal(unscaled: &BigInt, scale: usize) -> String {
     let digits = unscaled.magnitude().to_string();
     let digits = format!("{digits:0>width$}", width = scale + 1);
@@ -65,7 +66,7 @@ proptest! {
     #[test]
     fn decimals_as_doubles(value in any::<f64>().prop_filter("finite", |value| value.is_finite())) {
         let modes = modes(|modes| modes.decimal = DecimalMode::Double);
-        // Without exponent, as the server prints a numeric.
+        // Without exponent, as the server prints a `numeric`.
         prop_assert_eq!(read(modes, 1700, -1, &format!("{value}")), Value::Double(value));
     }
 
@@ -136,7 +137,7 @@ proptest! {
         let (seconds, fraction) = (micros.abs() / 1_000_000, micros.abs() % 1_000_000);
         let clock = format!("{sign}{:02}:{:02}:{:02}.{fraction:06}", seconds / 3600, seconds / 60 % 60, seconds % 60);
         let clock = clock.trim_end_matches('0').trim_end_matches('.');
-        // Only whole groups of zeros were cut when there is no fraction left.
+        // Without a fraction, only zeros were removed.
         let clock = if fraction == 0 {
             format!("{sign}{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
         } else {
@@ -165,7 +166,7 @@ proptest! {
         };
         let rest = SignedDuration::from_hours(24 * i64::from(days)) + SignedDuration::from_micros(micros);
         let exact = f64::from(years * 12 + months) * 365.25 / 12.0 * 86_400e6 + rest.as_secs_f64() * 1e6;
-        // Reckoned in doubles: near to the exact number, not always it.
+        // Computed in doubles: close to the exact number, not always equal.
         prop_assert!((read as f64 - exact).abs() <= 100.0, "{} and {}", read, exact);
     }
 
@@ -231,7 +232,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_that_comes_panics(
+    fn no_input_panics(
         text in "[-+0-9a-fxyzNIT:;,.(){}\\[\\]\"\\\\=> $€/Z]{0,40}",
         oid in proptest::sample::select(vec![
             16u32, 17, 20, 23, 26, 114, 142, 600, 603, 650, 700, 701, 774, 790, 829, 869, 1007, 1009, 1020, 1042, 1082, 1083, 1114, 1184,

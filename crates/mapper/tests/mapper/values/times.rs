@@ -1,4 +1,4 @@
-//! Dates, times and moments.
+//! Dates, times and timestamps.
 
 use expect_test::expect;
 

@@ -1,7 +1,8 @@
-//! Types that Debezium does not know, or does not read.
+//! Data types that Debezium does not know, or does not read.
 
 use expect_test::expect;
-use walcast_mapper::{BinaryMode, MapError, TypeModes, UnknownMode};
+use walcast_mapper::MapError;
+use walcast_mapper::config::{BinaryMode, TypeModes, UnknownMode};
 use walcast_pgoutput::Column;
 
 use super::{OWN_RANGE, POINT3, POINTS3, POSITIVES, check, check_modes, table};
@@ -51,7 +52,7 @@ fn fields(table: &Table, text: &str) -> Result<Vec<String>, MapError> {
 }
 
 #[test]
-fn unknown_types_are_left_out_on_request() {
+fn unknown_types_are_dropped_on_request() {
     for (oid, text) in [
         (POINT3, "(1,2,3)"),
         (OWN_RANGE, "[1,5)"),
@@ -64,15 +65,15 @@ fn unknown_types_are_left_out_on_request() {
         let table = table(unknown(UnknownMode::Drop), oid, -1);
         assert_eq!(fields(&table, text).unwrap(), ["id: 1"], "{oid}");
     }
-    // Debezium has a field for it, which is always null.
+    // Debezium has a field for the column, which is always null.
     let table = table(unknown(UnknownMode::Drop), NAME, -1);
     assert_eq!(fields(&table, "a name").unwrap(), ["id: 1", "v: null"]);
 }
 
 #[test]
-fn a_field_that_is_never_read_has_a_text_where_it_must() {
+fn a_discarded_column_is_an_empty_text_where_required() {
     let mut table = table(unknown(UnknownMode::Drop), NAME, -1);
-    table.facts.columns[1].not_null = true;
+    table.metadata.columns[1].not_null = true;
     assert_eq!(fields(&table, "a name").unwrap(), ["id: 1", "v: \"\""]);
 }
 
@@ -95,7 +96,7 @@ fn unknown_types_are_bytes_on_request() {
         ..bytes()
     };
     check_modes(hexadecimal, POINT3, -1, "(1)", expect![[r#""283129""#]]);
-    // Arrays of what Debezium sends alone are left out even so.
+    // Debezium omits arrays of these types even though it sends the types themselves.
     let table = table(bytes(), INTERVALS, -1);
     assert_eq!(fields(&table, "{}").unwrap(), ["id: 1"]);
 }

@@ -24,7 +24,7 @@ fn check(text: &str, variables: &[(&str, &str)], expected: &Expect) {
 }
 
 #[test]
-fn text_goes_before_environment_and_environment_before_defaults() {
+fn connection_string_precedes_environment_and_environment_precedes_defaults() {
     check(
         "postgres://a:b@db/x",
         &[("PGUSER", "c"), ("PGPASSWORD", "d"), ("PGPORT", "1")],
@@ -53,7 +53,7 @@ fn text_goes_before_environment_and_environment_before_defaults() {
 }
 
 #[test]
-fn tls_parameters_bear_on_each_other() {
+fn tls_parameters_interact_as_in_libpq() {
     check(
         "postgres://a@db?sslrootcert=system",
         &[],
@@ -88,7 +88,7 @@ fn tls_parameters_bear_on_each_other() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn errors_name_the_parameter() {
     check(
         "postgres://a@db?sslmod=require",
         &[],
@@ -115,7 +115,7 @@ fn what_is_wrong_is_named() {
         "postgres://a@db:x/y",
         &[],
         &expect![
-            "error: the connection string is malformed: a port is no number from 1 to 65535 (behind a password there must be an @ and a host)"
+            "error: the connection string is malformed: a port is not a number from 1 to 65535 (behind a password there must be an @ and a host)"
         ],
     );
     check(

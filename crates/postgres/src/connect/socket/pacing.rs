@@ -1,35 +1,35 @@
-//! When to read, and when to wait a moment first.
+//! Pacing of reads: whether to pause before the next read.
 //!
-//! A walsender makes one send per message. A reader that wakes for each of them takes from the server the very core it
-//! decodes on: while catching up, reads that are spaced by a millisecond or two nearly double the speed of the drain, at a
-//! tenth of the reader's CPU time. A reader that has caught up must not wait at all, or every change would be late.
+//! A walsender calls `send` once for each message. A reader that wakes for each of them competes for the core on which the server
+//! decodes: while it catches up, reads at intervals of a millisecond or two nearly double the throughput, at a tenth of the reader's
+//! CPU time. A reader that has caught up must not pause, or every change would be delayed.
 //!
-//! The rate is judged at the end of a window of time, never over the near-zero time between two reads.
+//! The rate is measured at the end of a time window, and never over the near-zero time between two reads.
 
 use std::time::{Duration, Instant};
 
-/// Over how long the rate is judged: a few pauses, and too short for anybody to notice.
+/// Window in which the rate is measured: a few pauses long, and too short to delay changes noticeably.
 const WINDOW: Duration = Duration::from_millis(8);
 
-/// Above this rate the reader is behind: ten thousand transactions a second and more. A backlog comes at 15 to 60 KB/ms
-/// from a server with cores to spare, and at 5 to 10 from one without, which needs the pauses most.
+/// Rate above which the reader counts as behind: ten thousand transactions a second and more. A backlog arrives at 15 to 60 KB/ms from
+/// a server with idle cores, and at 5 to 10 KB/ms from one without, which profits most from the pauses.
 const BEHIND_BYTES_PER_MS: u64 = 4 * 1024;
 
-/// Below this rate it has caught up; between the two it stays what it was.
+/// Rate below which the reader counts as caught up. Between the two rates its state does not change.
 const CAUGHT_UP_BYTES_PER_MS: u64 = 2 * 1024;
 
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_micros(2500);
 const PAUSE_STEP: Duration = Duration::from_micros(500);
 
-/// Decides after each read whether to pause before the next.
+/// Decides after each read whether to pause before the next one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pacer {
     window_began: Instant,
     window_bytes: u64,
-    /// Read since the last pause.
+    /// Bytes read since the last pause.
     gathered_bytes: u64,
-    /// `None` when caught up.
+    /// Current pause; `None` when caught up.
     pause: Option<Duration>,
 }
 
@@ -43,10 +43,10 @@ impl Pacer {
         }
     }
 
-    /// Takes note of a read and says how long to pause before the next one.
+    /// Records a read, and returns the pause before the next one.
     ///
-    /// `drained` says that the read took all that was there; otherwise there is no reason to wait. `capacity_bytes` is
-    /// what the socket can hold while nobody reads.
+    /// `drained` is whether the read emptied the socket; otherwise there is no pause. `capacity_bytes` is the capacity of the receive
+    /// buffer.
     pub(super) fn after_read(
         &mut self,
         now: Instant,
@@ -64,14 +64,15 @@ impl Pacer {
         self.gathered_bytes = 0;
         let elapsed = now.saturating_duration_since(self.window_began);
         if elapsed >= WINDOW {
-            self.judge(elapsed);
+            self.measure(elapsed);
             self.window_began = now;
             self.window_bytes = 0;
         }
         self.pause
     }
 
-    /// A receive buffer that fills up during a pause stops the sender: over a long round trip that costs throughput.
+    /// Adapts the pause to the receive buffer: a buffer that fills up during a pause stops the sender, which costs throughput over a
+    /// long round trip.
     fn adapt(&mut self, capacity_bytes: u64) {
         let Some(pause) = self.pause else { return };
         if self.gathered_bytes >= capacity_bytes / 4 * 3 {
@@ -81,7 +82,7 @@ impl Pacer {
         }
     }
 
-    fn judge(&mut self, elapsed: Duration) {
+    fn measure(&mut self, elapsed: Duration) {
         let per_ms = u128::from(self.window_bytes) * 1000 / elapsed.as_micros().max(1);
         if per_ms < u128::from(CAUGHT_UP_BYTES_PER_MS) {
             self.pause = None;
@@ -130,7 +131,7 @@ mod tests {
     fn a_burst_after_a_long_silence_is_read_at_once() {
         let mut now = Instant::now();
         let mut pacer = Pacer::new(now);
-        // The window that ends with the burst is long: its rate is low, however quickly the burst itself came.
+        // The window that ends with the burst is long, so its rate is low, however fast the burst itself was.
         let pauses = run(&mut pacer, &mut now, 1000 * MS, 200_000, 3);
         assert!(pauses.iter().all(Option::is_none));
     }
@@ -142,7 +143,7 @@ mod tests {
         let pauses = run(&mut pacer, &mut now, MS, 40_000, 100);
         assert!(
             pauses.iter().take(7).all(Option::is_none),
-            "judged before the window ended"
+            "measured before the window ended"
         );
         assert_eq!(
             pauses.last(),
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_read_before_any_pause() {
+    fn reads_available_bytes_before_any_pause() {
         let mut now = Instant::now();
         let mut pacer = Pacer::new(now);
         run(&mut pacer, &mut now, MS, 40_000, 100);

@@ -1,7 +1,7 @@
-//! A stream that can be taken out of the runtime's sight for a moment.
+//! Stream that can be deregistered from the runtime for a moment.
 //!
-//! A socket that the runtime watches wakes a thread for everything that arrives, read or not. While reads are spaced,
-//! those wake-ups take from the server the very core that the spacing is to leave it.
+//! A socket that is registered with the runtime wakes a thread for all data that arrives. While reads are paced, these wake-ups would
+//! occupy the core that pacing leaves to the server.
 
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,19 +11,19 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-/// A connected stream, watched by the runtime or parked.
+/// Connected stream, registered with the runtime or parked.
 #[derive(Debug)]
 pub(super) enum Parkable {
     Tcp(TcpStream),
     Unix(UnixStream),
     ParkedTcp(std::net::TcpStream),
     ParkedUnix(std::os::unix::net::UnixStream),
-    /// The runtime failed to give it back or take it on.
+    /// Registering or deregistering the stream has failed.
     Lost,
 }
 
 impl Parkable {
-    /// Takes the stream out of the runtime's sight.
+    /// Deregisters the stream from the runtime.
     pub(super) fn park(&mut self) -> io::Result<()> {
         *self = match std::mem::replace(self, Parkable::Lost) {
             Parkable::Tcp(stream) => Parkable::ParkedTcp(stream.into_std()?),
@@ -33,7 +33,7 @@ impl Parkable {
         Ok(())
     }
 
-    /// Has the runtime watch the stream again.
+    /// Registers the stream with the runtime again.
     pub(super) fn unpark(&mut self) -> io::Result<()> {
         *self = match std::mem::replace(self, Parkable::Lost) {
             Parkable::ParkedTcp(stream) => Parkable::Tcp(TcpStream::from_std(stream)?),
@@ -53,7 +53,7 @@ impl Parkable {
         }
     }
 
-    /// Reads; a parked stream is watched again first.
+    /// Reads; a parked stream is registered first.
     pub(super) fn poll_read(
         &mut self,
         context: &mut Context<'_>,
@@ -67,7 +67,7 @@ impl Parkable {
         }
     }
 
-    /// Writes; a parked stream stays so unless there is something to wait for.
+    /// Writes; a parked stream is registered only when the write would block.
     pub(super) fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let direct = match self {
             Parkable::ParkedTcp(stream) => stream.write(bytes),
@@ -86,7 +86,7 @@ impl Parkable {
         }
     }
 
-    /// Ends the sending direction.
+    /// Shuts down the sending direction.
     pub(super) fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.unpark()?;
         match self {

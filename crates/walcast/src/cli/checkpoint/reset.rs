@@ -1,53 +1,53 @@
-//! `walcast checkpoint reset`.
+//! `walcast checkpoint reset`: deletes the checkpoint and its history.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use walcast_delivery::{DeliveryError, Sink};
 
-use super::set::take_lead;
+use super::set::acquire_leadership;
 use crate::config::Config;
-use crate::exit::{Exit, Refusal};
+use crate::exit::{Exit, Rejection};
 use crate::stdout::stdout;
 use crate::wiring;
 
 pub(super) async fn reset(config: &Config, yes: bool, json: bool) -> anyhow::Result<Exit> {
-    let topic = wiring::kafka(config)?.checkpoint_topic();
+    let topic = config.kafka.checkpoint_topic();
     if !yes
-        && !asked(&format!(
+        && !is_confirmed(&format!(
             "delete the checkpoint of {} and its history from {topic}?",
             config.name
         ))?
     {
-        return Err(Refusal::NotConfirmed("deleting the checkpoint").into());
+        return Err(Rejection::NotConfirmed("deleting the checkpoint").into());
     }
     let (mut source, mut sink) = (wiring::source(config)?, wiring::sink(config)?);
-    take_lead(&config.name, &mut source).await?;
+    acquire_leadership(&config.name, &mut source).await?;
     let log = sink.open().await.map_err(DeliveryError::Sink)?;
     sink.delete_checkpoint(&log).await?;
     let mut output = stdout();
-    output.line(&match log.current {
-        deleted if json => serde_json::to_string_pretty(
-            &serde_json::json!({ "deleted": deleted, "earlier": log.history.len() }),
-        )?,
-        Some(current) => format!(
-            "deleted the checkpoint of {} at {} and {} earlier ones; slot {} is as it was",
+    match log.current {
+        deleted if json => {
+            output.json(&serde_json::json!({ "deleted": deleted, "earlier": log.history.len() }))?
+        }
+        Some(current) => output.line(&format!(
+            "deleted the checkpoint of {} at {} and {} earlier ones; slot {} is unchanged",
             config.name,
             current.end_lsn,
             log.history.len(),
             current.slot
-        ),
-        None => format!(
+        ))?,
+        None => output.line(&format!(
             "{} has no checkpoint; {} earlier ones are deleted",
             config.name,
             log.history.len()
-        ),
-    })?;
+        ))?,
+    };
     output.flush()?;
     Ok(Exit::Done)
 }
 
-/// Asks on the terminal; where there is none, nobody says yes.
-fn asked(question: &str) -> io::Result<bool> {
+/// Asks for confirmation on the terminal; without a terminal, the answer is no.
+fn is_confirmed(question: &str) -> io::Result<bool> {
     if !io::stdin().is_terminal() {
         return Ok(false);
     }

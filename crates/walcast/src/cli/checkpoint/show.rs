@@ -1,80 +1,73 @@
-//! `walcast checkpoint show` and `list`.
-
-use std::fmt::Write;
+//! `walcast checkpoint show` and `list`: the current checkpoint and the positions available for replay.
 
 use jiff::Timestamp;
 use serde::Serialize;
 use tracing::warn;
-use walcast_delivery::{Checkpoint, CheckpointLog, CheckpointState, RewindWindow, rewind_window};
-use walcast_kafka::CheckpointReader;
+use walcast_delivery::{
+    Checkpoint, CheckpointLog, CheckpointState, CheckpointStore, RewindWindow, rewind_window,
+};
 
 use crate::config::Config;
-use crate::exit::{Exit, one_line};
+use crate::exit::Exit;
+use crate::remedy;
 use crate::stdout::stdout;
 use crate::wiring;
 
 pub(super) async fn show(config: &Config, json: bool) -> anyhow::Result<Exit> {
-    let log = CheckpointReader::new(wiring::kafka(config)?).read().await?;
-    let text = match (&log.current, json) {
-        (current, true) => serde_json::to_string_pretty(current)?,
-        (Some(current), false) => describe(&config.name, current),
-        (None, false) => format!("{} has no checkpoint yet", config.name),
-    };
-    print(&text)
-}
-
-pub(super) async fn list(config: &Config, json: bool) -> anyhow::Result<Exit> {
-    let log = CheckpointReader::new(wiring::kafka(config)?).read().await?;
-    let window = window(config, &log).await;
-    let listing = Listing::new(&log, window);
-    print(&if json {
-        serde_json::to_string_pretty(&listing)?
-    } else {
-        listing.table()
-    })
-}
-
-fn print(text: &str) -> anyhow::Result<Exit> {
+    let log = wiring::checkpoints(config).read().await?;
     let mut output = stdout();
-    output.line(text)?;
+    match (&log.current, json) {
+        (current, true) => output.json(current)?,
+        (Some(current), false) => output.lines(describe(&config.name, current))?,
+        (None, false) => output.line(&format!("{} has no checkpoint yet", config.name))?,
+    };
     output.flush()?;
     Ok(Exit::Done)
 }
 
-/// Which positions the server can still stream from; unknown when it cannot be asked.
+pub(super) async fn list(config: &Config, json: bool) -> anyhow::Result<Exit> {
+    let log = wiring::checkpoints(config).read().await?;
+    let window = window(config, &log).await;
+    let listing = Listing::new(&log, window);
+    let mut output = stdout();
+    match json {
+        true => output.json(&listing)?,
+        false => output.lines(listing.table())?,
+    };
+    output.flush()?;
+    Ok(Exit::Done)
+}
+
+/// Positions that the server can still stream from; `None` if the server cannot be queried.
 async fn window(config: &Config, log: &CheckpointLog) -> Option<RewindWindow> {
     let timeline = log.current.as_ref().map(|current| current.timeline);
-    match walcast_postgres::look(&wiring::postgres(config), timeline).await {
-        Ok(survey) => rewind_window(&survey, log),
+    match walcast_postgres::inspect(&config.postgres, timeline).await {
+        Ok(source_state) => rewind_window(&source_state, log),
         Err(error) => {
             warn!(
-                error = one_line(&error),
-                "which positions can be reached is not known"
+                error = remedy::describe(&error),
+                "the positions available for replay are not known"
             );
             None
         }
     }
 }
 
-/// A checkpoint for people.
-pub(in crate::cli) fn describe(name: &str, checkpoint: &Checkpoint) -> String {
+/// Text form of a checkpoint, one line per field.
+pub(in crate::cli) fn describe(name: &str, checkpoint: &Checkpoint) -> Vec<String> {
     let state = match checkpoint.state {
         CheckpointState::CreatingSlot => "creating its slot",
         CheckpointState::Streaming => "streaming",
     };
-    let mut text = String::new();
-    let mut line = |label: &str, value: String| {
-        // Writing to a string does not fail.
-        let written = writeln!(text, "{label:<13} {value}");
-        debug_assert!(written.is_ok());
-    };
+    let mut lines = Vec::new();
+    let mut line = |label: &str, value: String| lines.push(format!("{label:<13} {value}"));
     line("connector", name.to_owned());
     line("position", checkpoint.end_lsn.to_string());
     line("state", state.to_owned());
     if let Some(last) = checkpoint.last_commit {
         let committed = time(last.commit_time_unix_micros);
         let text = match last.is_known_by_end() {
-            true => format!("the one that ends at {}", last.end_lsn),
+            true => format!("transaction that ends at {}", last.end_lsn),
             false => format!("{} at {committed}, xid {}", last.commit_lsn, last.xid),
         };
         line("last commit", text);
@@ -100,14 +93,13 @@ pub(in crate::cli) fn describe(name: &str, checkpoint: &Checkpoint) -> String {
     if let Some(snapshot) = &checkpoint.snapshot {
         let left = snapshot.tables.len();
         let text = format!(
-            "{} rows read, {left} of {} tables left",
+            "{} rows read, {left} of {} tables remaining",
             snapshot.rows, snapshot.table_count
         );
         line("snapshot", text);
     }
     line("written", time(checkpoint.written_at_unix_micros));
-    text.truncate(text.trim_end().len());
-    text
+    lines
 }
 
 fn time(unix_micros: i64) -> String {
@@ -117,11 +109,12 @@ fn time(unix_micros: i64) -> String {
     }
 }
 
-/// What can be replayed from.
+/// Positions available for replay.
 #[derive(Debug, Serialize)]
 struct Listing<'a> {
-    /// Any position between these can be gone back to; null when there is none, or the server cannot be asked.
+    /// Oldest position available for replay; null if there is none, or the server cannot be queried.
     oldest: Option<String>,
+    /// Newest position available for replay.
     newest: Option<String>,
     positions: Vec<Entry<'a>>,
 }
@@ -129,7 +122,7 @@ struct Listing<'a> {
 #[derive(Debug, Serialize)]
 struct Entry<'a> {
     is_current: bool,
-    /// Whether the server can still stream from it; null when it cannot be asked.
+    /// Whether the server can still stream from the position; null if the server cannot be queried.
     is_reachable: Option<bool>,
     #[serde(flatten)]
     checkpoint: &'a Checkpoint,
@@ -159,15 +152,15 @@ impl<'a> Listing<'a> {
         }
     }
 
-    fn table(&self) -> String {
-        let mut text = match (&self.oldest, &self.newest) {
+    fn table(&self) -> Vec<String> {
+        let mut lines = vec![match (&self.oldest, &self.newest) {
             (Some(oldest), Some(newest)) => {
-                format!("any position from {oldest} to {newest} can be replayed from\n")
+                format!("any position from {oldest} to {newest} is available for replay")
             }
-            _ => String::from("which positions can be replayed from is not known\n"),
-        };
-        text.push_str(&format!(
-            "{:<20} {:<30} {:<30} NOTE\n",
+            _ => "the positions available for replay are not known".to_owned(),
+        }];
+        lines.push(format!(
+            "{:<20} {:<30} {:<30} NOTE",
             "POSITION", "LAST COMMIT", "WRITTEN"
         ));
         for entry in &self.positions {
@@ -178,7 +171,7 @@ impl<'a> Listing<'a> {
             } = entry;
             let note = match (is_current, is_reachable) {
                 (true, _) => "current",
-                (false, Some(false)) => "out of reach",
+                (false, Some(false)) => "unavailable",
                 (false, _) => "",
             };
             let committed = checkpoint
@@ -190,11 +183,9 @@ impl<'a> Listing<'a> {
                 committed.unwrap_or_else(|| "-".to_owned()),
                 time(checkpoint.written_at_unix_micros)
             );
-            text.push_str(row.trim_end());
-            text.push('\n');
+            lines.push(row.trim_end().to_owned());
         }
-        text.truncate(text.trim_end().len());
-        text
+        lines
     }
 }
 
@@ -203,7 +194,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use expect_test::expect;
-    use walcast_delivery::{CommitMark, Partial, SnapshotProgress, SystemIdentifier, Timeline};
+    use walcast_delivery::{CommitPosition, Partial, SnapshotProgress, SystemIdentifier, Timeline};
     use walcast_pgoutput::Lsn;
 
     use super::*;
@@ -217,7 +208,7 @@ mod tests {
             database: "shop".to_owned(),
             slot: "walcast_shop".to_owned(),
             end_lsn: Lsn::new(end_lsn),
-            last_commit: Some(CommitMark {
+            last_commit: Some(CommitPosition {
                 commit_lsn: Lsn::new(end_lsn - 0x30),
                 end_lsn: Lsn::new(end_lsn),
                 commit_time_unix_micros: 1_700_000_000_000_000,
@@ -252,9 +243,9 @@ mod tests {
             slot          walcast_shop
             database      shop
             cluster       7300000000000000001, timeline 1
-            snapshot      0 rows read, 2 of 2 tables left
+            snapshot      0 rows read, 2 of 2 tables remaining
             written       2023-11-14T22:13:20.123456Z"#]]
-        .assert_eq(&describe("shop", &checkpoint));
+        .assert_eq(&describe("shop", &checkpoint).join("\n"));
     }
 
     fn log() -> CheckpointLog {
@@ -266,34 +257,35 @@ mod tests {
             current: Some(checkpoint(0x3000)),
             history,
             known_tables: None,
+            schemas: BTreeMap::new(),
         }
     }
 
     #[test]
-    fn positions_are_listed_with_what_is_in_reach() {
+    fn lists_positions_with_their_availability() {
         let log = log();
         let window = RewindWindow {
             oldest: Lsn::new(0x1800),
             newest: Lsn::new(0x3000),
         };
         expect![[r#"
-            any position from 0/1800 to 0/3000 can be replayed from
+            any position from 0/1800 to 0/3000 is available for replay
             POSITION             LAST COMMIT                    WRITTEN                        NOTE
-            0/1000               2023-11-14T22:13:20Z           2023-11-14T22:13:20.123456Z    out of reach
+            0/1000               2023-11-14T22:13:20Z           2023-11-14T22:13:20.123456Z    unavailable
             0/2000               2023-11-14T22:13:20Z           2023-11-14T22:13:20.123456Z
             0/3000               2023-11-14T22:13:20Z           2023-11-14T22:13:20.123456Z    current"#]]
-        .assert_eq(&Listing::new(&log, Some(window)).table());
+        .assert_eq(&Listing::new(&log, Some(window)).table().join("\n"));
         expect![[r#"
-            which positions can be replayed from is not known
+            the positions available for replay are not known
             POSITION             LAST COMMIT                    WRITTEN                        NOTE
             0/1000               2023-11-14T22:13:20Z           2023-11-14T22:13:20.123456Z
             0/2000               2023-11-14T22:13:20Z           2023-11-14T22:13:20.123456Z
             0/3000               2023-11-14T22:13:20Z           2023-11-14T22:13:20.123456Z    current"#]]
-        .assert_eq(&Listing::new(&log, None).table());
+        .assert_eq(&Listing::new(&log, None).table().join("\n"));
     }
 
     #[test]
-    fn machines_get_the_same() {
+    fn json_lists_the_same_positions() {
         let log = log();
         let listing = Listing::new(&log, None);
         let json = serde_json::to_value(&listing).unwrap();

@@ -1,25 +1,26 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use walcast_delivery::condition::Condition;
 use walcast_delivery::{
-    BoxedFault, Catalog, ChangeStream, Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate,
-    ChosenRows, CopiedRows, CreatedSlot, Fault, Feedback, FormerKey, NextRow, Opened, Partitions, Rewind,
-    RowsCatalog, Sink, SlotState, Snapshot, Snapshots, Source, SourceWatch, Started, Survey,
-    SystemIdentifier, Timeline, WalStatus,
+    BoxedPortError, Catalog, ChangeStream, Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate,
+    ChosenRows, CopiedRows, CreatedSlot, Disposition, Feedback, FormerKey, NextRow, Opened, Partitions,
+    PortError, Published, Rewind, RowsCatalog, Sink, SlotState, Snapshot, Snapshots, Source, SourceState,
+    SourceWatch, Started, SystemIdentifier, Timeline, WalStatus,
 };
-use walcast_mapper::{Batch, TableFacts, TableName, Unsent};
-use walcast_pgoutput::{FrameBlock, Lsn, Oid, PgTimestamp, Xid};
+use walcast_mapper::{RecordBuffer, ReselectRequest, TableMetadata, TableName};
+use walcast_pgoutput::{FrameBlock, Lsn, PgTimestamp, Relation, Xid};
 
 use super::set::move_to;
 use crate::exit::Exit;
 
-/// A server of which only the slot is looked at, and on which somebody may lead already.
+/// Server of which only the slot is inspected, and on which another instance may lead.
 struct Server {
     active_pid: Option<i32>,
     is_led: bool,
 }
 
-/// Kafka with a checkpoint at 100; counts what would disturb a running instance.
+/// Kafka with a checkpoint at 100; counts operations that would disturb a running instance.
 #[derive(Default)]
 struct Log {
     opened: u32,
@@ -27,19 +28,19 @@ struct Log {
 }
 
 #[derive(Debug)]
-struct NotAsked;
+struct UnexpectedCall;
 
-impl fmt::Display for NotAsked {
+impl fmt::Display for UnexpectedCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("nobody should ask for this")
+        f.write_str("unexpected call")
     }
 }
 
-impl std::error::Error for NotAsked {}
+impl std::error::Error for UnexpectedCall {}
 
-impl Fault for NotAsked {
-    fn is_retryable(&self) -> bool {
-        false
+impl PortError for UnexpectedCall {
+    fn disposition(&self) -> Disposition {
+        Disposition::Stop
     }
 }
 
@@ -47,11 +48,11 @@ impl Fault for NotAsked {
 enum Never {}
 
 impl ChangeStream for Never {
-    async fn next(&mut self) -> Result<FrameBlock, BoxedFault> {
+    async fn next(&mut self) -> Result<FrameBlock, BoxedPortError> {
         match *self {}
     }
 
-    async fn stop(self) -> Result<(), BoxedFault> {
+    async fn stop(self) -> Result<(), BoxedPortError> {
         match self {}
     }
 }
@@ -67,35 +68,46 @@ impl Catalog for Never {
         match *self {}
     }
 
-    async fn table_facts(&mut self, _: Oid, _: Option<Xid>) -> Result<TableFacts, BoxedFault> {
+    async fn table_metadata(
+        &mut self,
+        _: &Relation,
+        _: Option<Xid>,
+    ) -> Result<TableMetadata, BoxedPortError> {
         match *self {}
     }
 
-    async fn reselect(&mut self, _: &Unsent<'_>) -> Result<Option<Vec<Option<String>>>, BoxedFault> {
+    async fn reselect(
+        &mut self,
+        _: &ReselectRequest<'_>,
+    ) -> Result<Option<Vec<Option<String>>>, BoxedPortError> {
         match *self {}
     }
 }
 
 impl RowsCatalog for Never {
-    async fn survey(&mut self) -> Result<Survey, BoxedFault> {
+    async fn inspect(&mut self) -> Result<SourceState, BoxedPortError> {
         match *self {}
     }
 
-    async fn refuses(&mut self, _: &TableName, _: Option<&str>) -> Result<Option<String>, BoxedFault> {
+    async fn refuses(
+        &mut self,
+        _: &TableName,
+        _: Option<&Condition>,
+    ) -> Result<Option<String>, BoxedPortError> {
         match *self {}
     }
 }
 
 impl SourceWatch for Never {
-    async fn publish(&mut self, _: &[TableName]) -> Result<Lsn, BoxedFault> {
+    async fn publish(&mut self, _: &[TableName]) -> Result<Published, BoxedPortError> {
         match *self {}
     }
 
-    async fn survey(&mut self) -> Result<Survey, BoxedFault> {
+    async fn inspect(&mut self) -> Result<SourceState, BoxedPortError> {
         match *self {}
     }
 
-    async fn lost(&mut self) -> BoxedFault {
+    async fn lost(&mut self) -> BoxedPortError {
         match *self {}
     }
 }
@@ -107,7 +119,7 @@ impl Snapshots for Never {
         match *self {}
     }
 
-    async fn take(&mut self) -> Result<Never, BoxedFault> {
+    async fn take(&mut self) -> Result<Never, BoxedPortError> {
         match *self {}
     }
 }
@@ -121,7 +133,7 @@ impl Snapshot for Never {
         match *self {}
     }
 
-    async fn sizes(&mut self, _: &[TableName]) -> Result<BTreeMap<TableName, u64>, BoxedFault> {
+    async fn sizes(&mut self, _: &[TableName]) -> Result<BTreeMap<TableName, u64>, BoxedPortError> {
         match *self {}
     }
 
@@ -130,15 +142,15 @@ impl Snapshot for Never {
         _: &TableName,
         _: Option<NextRow>,
         _: ChosenRows<'_>,
-    ) -> Result<Opened, BoxedFault> {
+    ) -> Result<Opened, BoxedPortError> {
         match *self {}
     }
 
-    async fn gone(&mut self, _: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedFault> {
+    async fn gone(&mut self, _: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedPortError> {
         match *self {}
     }
 
-    async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedFault> {
+    async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedPortError> {
         match *self {}
     }
 }
@@ -150,69 +162,66 @@ impl Source for Server {
     type Watch = Never;
     type Snapshots = Never;
 
-    async fn lead(&mut self) -> Result<(), BoxedFault> {
+    async fn acquire_leadership(&mut self) -> Result<(), BoxedPortError> {
         match self.is_led {
             true => std::future::pending().await,
             false => Ok(()),
         }
     }
 
-    fn resign(&mut self) {}
+    fn step_down(&mut self) {}
 
-    async fn survey(&mut self, _: Option<Timeline>) -> Result<Survey, BoxedFault> {
-        Ok(survey(self.active_pid))
+    async fn inspect(&mut self, _: Option<Timeline>) -> Result<SourceState, BoxedPortError> {
+        Ok(source_state(self.active_pid))
     }
 
-    async fn create_publication(&mut self, _: &[TableName]) -> Result<(), BoxedFault> {
-        Err(NotAsked.into())
+    async fn create_publication(&mut self, _: &[TableName]) -> Result<(), BoxedPortError> {
+        Err(UnexpectedCall.into())
     }
 
-    async fn publish(&mut self, _: &[TableName]) -> Result<(), BoxedFault> {
-        Err(NotAsked.into())
+    async fn publish(&mut self, _: &[TableName]) -> Result<Published, BoxedPortError> {
+        Err(UnexpectedCall.into())
     }
 
-    async fn drop_slot(&mut self) -> Result<(), BoxedFault> {
-        Err(NotAsked.into())
+    async fn drop_slot(&mut self) -> Result<(), BoxedPortError> {
+        Err(UnexpectedCall.into())
     }
 
-    async fn drop_publication(&mut self) -> Result<(), BoxedFault> {
-        Err(NotAsked.into())
+    async fn drop_publication(&mut self) -> Result<(), BoxedPortError> {
+        Err(UnexpectedCall.into())
     }
 
-    async fn create_slot(&mut self, _: bool) -> Result<CreatedSlot<Self>, BoxedFault> {
-        Err(NotAsked.into())
+    async fn create_slot(&mut self, _: bool) -> Result<CreatedSlot<Self>, BoxedPortError> {
+        Err(UnexpectedCall.into())
     }
 
-    async fn start(&mut self, _: Lsn) -> Result<Started<Self>, BoxedFault> {
-        Err(NotAsked.into())
+    async fn start(&mut self, _: Lsn) -> Result<Started<Self>, BoxedPortError> {
+        Err(UnexpectedCall.into())
     }
 }
 
 impl Sink for Log {
-    async fn peek(&mut self) -> Result<CheckpointLog, BoxedFault> {
-        Err(NotAsked.into())
-    }
-
-    async fn open(&mut self) -> Result<CheckpointLog, BoxedFault> {
+    async fn open(&mut self) -> Result<CheckpointLog, BoxedPortError> {
         self.opened += 1;
         Ok(CheckpointLog {
             current: Some(checkpoint(100)),
             history: BTreeMap::new(),
             known_tables: None,
+            schemas: BTreeMap::new(),
         })
     }
 
-    async fn write(&mut self, _: Batch) -> Result<Batch, BoxedFault> {
-        Err(NotAsked.into())
+    async fn write(&mut self, _: RecordBuffer) -> Result<RecordBuffer, BoxedPortError> {
+        Err(UnexpectedCall.into())
     }
 
-    async fn commit(&mut self, update: &CheckpointUpdate) -> Result<(), BoxedFault> {
+    async fn commit(&mut self, update: &CheckpointUpdate) -> Result<(), BoxedPortError> {
         self.written.push(update.clone());
         Ok(())
     }
 
-    async fn abort(&mut self) -> Result<(), BoxedFault> {
-        Err(NotAsked.into())
+    async fn abort(&mut self) -> Result<(), BoxedPortError> {
+        Err(UnexpectedCall.into())
     }
 }
 
@@ -234,8 +243,8 @@ fn checkpoint(end_lsn: u64) -> Checkpoint {
     }
 }
 
-fn survey(active_pid: Option<i32>) -> Survey {
-    Survey {
+fn source_state(active_pid: Option<i32>) -> SourceState {
+    SourceState {
         system_identifier: SystemIdentifier::new(7),
         timeline: Timeline::new(1),
         history: Vec::new(),
@@ -263,7 +272,7 @@ fn survey(active_pid: Option<i32>) -> Survey {
     }
 }
 
-fn wish(to: u64) -> Rewind {
+fn request(to: u64) -> Rewind {
     Rewind {
         to: Lsn::new(to),
         accept_gap: false,
@@ -278,22 +287,22 @@ async fn a_stopped_connector_is_moved_with_one_commit() {
         active_pid: None,
         is_led: false,
     };
-    let update = move_to("shop", &mut server, &mut log, wish(50)).await.unwrap();
+    let update = move_to("shop", &mut server, &mut log, request(50)).await.unwrap();
     assert_eq!(update.current.end_lsn, Lsn::new(50));
     assert_eq!(log.written, [update]);
 }
 
 #[tokio::test]
-async fn a_position_out_of_reach_writes_nothing() {
+async fn a_position_that_is_not_available_writes_nothing() {
     let mut log = Log::default();
     let mut server = Server {
         active_pid: None,
         is_led: false,
     };
-    let error = move_to("shop", &mut server, &mut log, wish(10))
+    let error = move_to("shop", &mut server, &mut log, request(10))
         .await
         .unwrap_err();
-    assert_eq!(Exit::of(&error), Exit::Refused);
+    assert_eq!(Exit::of(&error), Exit::Rejected);
     assert!(error.to_string().contains("the nearest is 0/28"), "{error}");
     assert!(log.written.is_empty());
 }
@@ -305,33 +314,33 @@ async fn a_streaming_connector_is_not_fenced() {
         active_pid: Some(77),
         is_led: false,
     };
-    let error = move_to("shop", &mut server, &mut log, wish(50))
+    let error = move_to("shop", &mut server, &mut log, request(50))
         .await
         .unwrap_err();
-    assert_eq!(Exit::of(&error), Exit::Refused);
+    assert_eq!(Exit::of(&error), Exit::Rejected);
     assert!(
         error
             .to_string()
             .starts_with("the connector is running (process 77"),
         "{error}"
     );
-    assert_eq!(log.opened, 0, "opening the sink would have fenced it");
+    assert_eq!(log.opened, 0, "opening the sink would have fenced the instance");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_leader_that_does_not_stream_at_the_moment_is_not_fenced_either() {
+async fn a_leader_that_does_not_stream_is_not_fenced() {
     let mut log = Log::default();
     let mut server = Server {
         active_pid: None,
         is_led: true,
     };
-    let error = move_to("shop", &mut server, &mut log, wish(50))
+    let error = move_to("shop", &mut server, &mut log, request(50))
         .await
         .unwrap_err();
-    assert_eq!(Exit::of(&error), Exit::Refused);
-    assert_eq!(log.opened, 0, "opening the sink would have fenced it");
+    assert_eq!(Exit::of(&error), Exit::Rejected);
+    assert_eq!(log.opened, 0, "opening the sink would have fenced the instance");
     assert_eq!(
         error.to_string(),
-        "the connector \"shop\" is running (another instance leads); stop it first"
+        "the connector \"shop\" is running (another instance is the leader); stop it first"
     );
 }

@@ -1,25 +1,26 @@
-//! A dead letter, as it is in Kafka.
+//! Dead letters, as stored in Kafka.
 
 use std::collections::BTreeSet;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use walcast_mapper::{TableName, TablePattern};
+use walcast_mapper::TableName;
+use walcast_mapper::dead_letter::VERSION;
+use walcast_mapper::pattern::TablePattern;
 use walcast_pgoutput::Lsn;
 
 use crate::config::Config;
-use crate::exit::Refusal;
-use crate::wiring;
+use crate::exit::Rejection;
 
-/// What is read of a letter. Letters are printed whole.
+/// Dead letter, with the fields that the commands use. `list --json` prints the whole value.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Letter {
+pub(super) struct DeadLetter {
     pub(super) id: String,
     schema: String,
     table: String,
-    /// The columns by which its row is found.
+    /// Key columns by which the row is found.
     #[serde(default)]
     pub(super) key: Vec<String>,
     pub(super) operation: String,
@@ -30,16 +31,30 @@ pub(super) struct Letter {
     pub(super) after: Option<Map<String, Value>>,
 }
 
-/// Which letters are meant; nothing named: all.
+/// Selection of dead letters; an empty selection selects all.
 #[derive(Debug, Default)]
 pub(super) struct Choice {
     pub(super) tables: Vec<TablePattern>,
     pub(super) ids: Vec<String>,
 }
 
-impl Letter {
+/// Field that every format version has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+impl DeadLetter {
     pub(super) fn parse(value: &[u8]) -> anyhow::Result<Self> {
-        serde_json::from_slice(value).context("a record of the topic of dead letters is none")
+        const NOT_A_DEAD_LETTER: &str = "a record of the dead letter topic is not a dead letter";
+        // The version is read first: a newer format may have fields with another meaning.
+        let Versioned { version } = serde_json::from_slice(value).context(NOT_A_DEAD_LETTER)?;
+        ensure!(
+            version <= VERSION,
+            "a dead letter has format version {version}, and the latest that can be read is {VERSION}; use the version of walcast \
+             that wrote it"
+        );
+        serde_json::from_slice(value).context(NOT_A_DEAD_LETTER)
     }
 
     pub(super) fn table(&self) -> TableName {
@@ -49,8 +64,8 @@ impl Letter {
         }
     }
 
-    /// Where it stands: the position that its identity begins with, and its number there. Rows that were read come in the order
-    /// of their places.
+    /// Sort key in WAL order: the position at the start of the identifier, and the ordinal there. Snapshot rows are sorted by
+    /// their places.
     pub(super) fn place(&self) -> (Lsn, u64, String) {
         let (lsn, rest) = self.id.rsplit_once('/').unwrap_or((&self.id, ""));
         let ordinal = rest.split('.').next().and_then(|number| number.parse().ok());
@@ -61,7 +76,7 @@ impl Letter {
         )
     }
 
-    /// One line for people.
+    /// Text form on one line.
     pub(super) fn line(&self) -> String {
         let time = self
             .committed_at_unix_micros
@@ -79,7 +94,7 @@ impl Letter {
 }
 
 impl Choice {
-    pub(super) fn chooses(&self, letter: &Letter) -> bool {
+    pub(super) fn selects(&self, letter: &DeadLetter) -> bool {
         let is_all = self.tables.is_empty() && self.ids.is_empty();
         is_all
             || self.ids.contains(&letter.id)
@@ -87,8 +102,8 @@ impl Choice {
     }
 }
 
-/// All letters on the list, in the order of the log.
-pub(super) async fn letters(config: &Config) -> anyhow::Result<Vec<Letter>> {
+/// All unresolved dead letters, in WAL order.
+pub(super) async fn letters(config: &Config) -> anyhow::Result<Vec<DeadLetter>> {
     let listed = listed(config).await?.into_iter();
     Ok(listed.map(|(letter, _)| letter).collect())
 }
@@ -101,28 +116,28 @@ pub(super) fn count(letters: usize) -> String {
     }
 }
 
-/// The same, each with its value.
-pub(super) async fn listed(config: &Config) -> anyhow::Result<Vec<(Letter, Vec<u8>)>> {
-    let topic = config.dead_letters.topic.clone();
-    let values = walcast_kafka::dead_letters(wiring::kafka(config)?, topic, &config.name).await?;
+/// All unresolved dead letters, in WAL order, each with its record value.
+pub(super) async fn listed(config: &Config) -> anyhow::Result<Vec<(DeadLetter, Vec<u8>)>> {
+    let topic = config.delivery.dead_letters.topic.clone();
+    let values = walcast_kafka::read_dead_letters(config.kafka.clone(), topic, &config.name).await?;
     let mut letters = Vec::with_capacity(values.len());
     for value in values {
-        letters.push((Letter::parse(&value)?, value));
+        letters.push((DeadLetter::parse(&value)?, value));
     }
     letters.sort_by_key(|(letter, _)| letter.place());
     Ok(letters)
 }
 
-/// Those that are meant. One that is named and not on the list is an error: it may be a typing error.
-pub(super) fn chosen(letters: Vec<Letter>, choice: &Choice) -> Result<Vec<Letter>, Refusal> {
+/// Dead letters that the choice selects. An unknown identifier is an error: it may be mistyped.
+pub(super) fn chosen(letters: Vec<DeadLetter>, choice: &Choice) -> Result<Vec<DeadLetter>, Rejection> {
     let known: BTreeSet<&String> = letters.iter().map(|letter| &letter.id).collect();
     if let Some(id) = choice.ids.iter().find(|id| !known.contains(id)) {
-        return Err(Refusal::Request(format!(
-            "no dead letter has the walcast.id {id}, or it was dealt with; walcast dlq list shows those that are left"
+        return Err(Rejection::Request(format!(
+            "no dead letter has the walcast.id {id}, or it is resolved; walcast dlq list shows unresolved dead letters"
         )));
     }
     let mut letters = letters;
-    letters.retain(|letter| choice.chooses(letter));
+    letters.retain(|letter| choice.selects(letter));
     Ok(letters)
 }
 
@@ -130,27 +145,36 @@ pub(super) fn chosen(letters: Vec<Letter>, choice: &Choice) -> Result<Vec<Letter
 pub(super) mod tests {
     use super::*;
 
-    pub(crate) fn letter(id: &str) -> Letter {
+    pub(crate) fn letter(id: &str) -> DeadLetter {
         let text = format!(
             r#"{{"version": 1, "id": "{id}", "schema": "public", "table": "orders", "key": ["id"], "operation": "insert",
                 "reason": "size", "error": "too\nlarge", "committed_at_unix_micros": 1700000000000000,
                 "before": null, "after": {{"id": "7"}}}}"#
         );
-        Letter::parse(text.as_bytes()).unwrap()
+        DeadLetter::parse(text.as_bytes()).unwrap()
     }
 
     #[test]
-    fn letters_stand_in_the_order_of_the_log() {
-        let mut letters: Vec<Letter> = ["0/20/10", "0/9/7", "0/20/9", "1/0/0", "0/20/16384(0,3)"]
+    fn dead_letters_are_sorted_in_wal_order() {
+        let mut letters: Vec<DeadLetter> = ["0/20/10", "0/9/7", "0/20/9", "1/0/0", "0/20/16384(0,3)"]
             .map(letter)
             .into();
-        letters.sort_by_key(Letter::place);
+        letters.sort_by_key(DeadLetter::place);
         let ids: Vec<&str> = letters.iter().map(|letter| letter.id.as_str()).collect();
         assert_eq!(ids, ["0/9/7", "0/20/9", "0/20/10", "0/20/16384(0,3)", "1/0/0"]);
     }
 
     #[test]
-    fn a_letter_is_one_line() {
+    fn rejects_newer_format_versions() {
+        let error = DeadLetter::parse(br#"{"version": 2, "id": 7, "of": "another form"}"#).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a dead letter has format version 2, and the latest that can be read is 1; use the version of walcast that wrote it"
+        );
+    }
+
+    #[test]
+    fn a_dead_letter_is_one_line() {
         assert_eq!(
             letter("0/20/10").line(),
             "0/20/10  2023-11-14T22:13:20Z  public.orders  insert  size: too large"
@@ -158,10 +182,11 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_named_is_chosen_and_nothing_else() {
+    fn chooses_exactly_the_named_dead_letters() {
         let ids = |choice: &Choice| {
             let letters = ["0/1/0", "0/2/0"].map(letter).to_vec();
-            let ids = |letters: Vec<Letter>| letters.into_iter().map(|letter| letter.id).collect::<Vec<_>>();
+            let ids =
+                |letters: Vec<DeadLetter>| letters.into_iter().map(|letter| letter.id).collect::<Vec<_>>();
             chosen(letters, choice)
                 .map(ids)
                 .map_err(|refused| refused.to_string())

@@ -1,6 +1,6 @@
-//! `walcast dlq list`.
+//! `walcast dlq list`: prints dead letters.
 
-use walcast_mapper::TablePattern;
+use walcast_mapper::pattern::TablePattern;
 
 use super::letter::{Choice, count, listed};
 use crate::config::Config;
@@ -18,13 +18,13 @@ pub(super) async fn list(
         tables,
         ids: Vec::new(),
     };
-    letters.retain(|(letter, _)| choice.chooses(letter));
+    letters.retain(|(letter, _)| choice.selects(letter));
     let found = letters.len();
     letters.truncate(limit.unwrap_or(usize::MAX));
     let mut output = stdout();
     for (letter, value) in &letters {
         let printed = match json {
-            true => output.line(&String::from_utf8_lossy(value))?,
+            true => output.json_lines(&on_one_line(value))?,
             false => output.line(&letter.line())?,
         };
         if printed == Reader::Gone {
@@ -36,6 +36,13 @@ pub(super) async fn list(
     }
     output.flush()?;
     Ok(Exit::Done)
+}
+
+/// Dead letter as a single line with a final line break: line breaks between JSON tokens become spaces.
+fn on_one_line(value: &[u8]) -> Vec<u8> {
+    let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    let parts = value.iter().map(|byte| if is_break(byte) { b' ' } else { *byte });
+    parts.chain([b'\n']).collect()
 }
 
 fn total(found: usize, shown: usize) -> String {
@@ -51,7 +58,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_shown_is_counted() {
+    fn a_dead_letter_is_one_line_of_json() {
+        assert_eq!(on_one_line(b"{\r\n\"id\":\n1}"), b"{  \"id\": 1}\n");
+    }
+
+    #[test]
+    fn the_total_includes_dead_letters_beyond_the_limit() {
         assert_eq!(total(0, 0), "no dead letters");
         assert_eq!(total(1, 1), "1 dead letter");
         assert_eq!(total(3, 3), "3 dead letters");

@@ -1,45 +1,120 @@
-//! Talks to the running connector.
+//! Client of the admin port of the running connector.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::Context;
+use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use walcast_delivery::{SnapshotAnswer, SnapshotCommand};
+use walcast_mapper::Secret;
 
 use super::tls;
+use crate::admin::{self, Place, StoredToken};
+use crate::answers;
 use crate::config::Config;
-use crate::exit::{Exit, Refusal, UsageError};
+use crate::exit::{Exit, Rejection, UsageError};
 use crate::stdout::stdout;
 
-/// The way to the connector.
+/// Timeout of a connection attempt.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// Timeout of a response: longer than the connector's own timeout, after which it reports a failure.
+const ANSWER_LIMIT: Duration = Duration::from_secs(90);
+
+/// Maximum size of a response: 200 bytes per table, for more tables than a database has.
+const ANSWER_BYTES_MAX: usize = 32 << 20;
+
+/// Connection to the admin port of the connector.
 pub(in crate::cli) struct Admin {
     client: Client,
     url: String,
-    token: Option<String>,
+    token: Token,
 }
 
-/// What it answers when it does not do what was asked.
+/// Admin token, with its origin.
+enum Token {
+    /// Token of the configuration.
+    Configured(Secret),
+    /// Token that a start of the connector stored.
+    Stored(StoredToken),
+    /// No token; the places that were searched.
+    Missing(Vec<Place>),
+}
+
+impl Token {
+    fn of(config: &Config) -> anyhow::Result<Self> {
+        if let Some(token) = &config.admin.token {
+            return Ok(Token::Configured(token.clone()));
+        }
+        let places = admin::to_search(&config.name, admin::of_process);
+        Ok(match admin::find_token(&places)? {
+            Some(stored) => Token::Stored(stored),
+            None => Token::Missing(places),
+        })
+    }
+
+    fn secret(&self) -> Option<&Secret> {
+        match self {
+            Token::Configured(token) | Token::Stored(StoredToken { token, .. }) => Some(token),
+            Token::Missing(_) => None,
+        }
+    }
+
+    /// Error message for a token that the connector rejects.
+    fn rejection(&self) -> String {
+        let remedy =
+            "run this command as the user that runs the connector, or set token_file in [admin] for both";
+        match self {
+            Token::Configured(_) => {
+                "the connector runs with a different token than that of token or token_file in [admin] here"
+                    .to_owned()
+            }
+            Token::Stored(StoredToken { path, .. }) => format!(
+                "the connector rejects the token in {}, which belongs to a different run; {remedy}",
+                path.display()
+            ),
+            Token::Missing(places) => {
+                let places: Vec<String> = places
+                    .iter()
+                    .map(|place| place.path().display().to_string())
+                    .collect();
+                format!(
+                    "the connector requires its token, and none was found in {}; {remedy}",
+                    places.join(", ")
+                )
+            }
+        }
+    }
+}
+
+/// Body of an error response.
 #[derive(Deserialize)]
-struct Refused {
+struct ErrorBody {
     error: String,
 }
 
 impl Admin {
     pub(in crate::cli) fn new(config: &Config) -> anyhow::Result<Self> {
         let Some(listen) = config.admin.listen else {
-            let text = "the connector takes requests through [admin] listen, which is off";
+            let text = "[admin] listen, through which the connector accepts requests, is not set";
             return Err(UsageError(text.to_owned()).into());
         };
         Ok(Self {
-            client: tls::client(&config.admin)?.no_proxy().build()?,
+            client: tls::client(&config.admin)?
+                .no_proxy()
+                .redirect(Policy::none())
+                .connect_timeout(CONNECT_LIMIT)
+                .timeout(ANSWER_LIMIT)
+                .build()?,
             url: match (&config.admin.url, &config.admin.identity) {
                 (Some(url), _) => format!("{url}/snapshot"),
                 (None, Some(_)) => format!("https://{}/snapshot", reachable(listen)),
                 (None, None) => format!("http://{}/snapshot", reachable(listen)),
             },
-            token: config.admin.token.as_ref().map(|token| token.reveal().to_owned()),
+            token: Token::of(config)?,
         })
     }
 
@@ -51,7 +126,7 @@ impl Admin {
         self.send(self.client.post(&self.url).json(command)).await
     }
 
-    /// As it was asked for; or why it is not done, where that lies in what was asked for.
+    /// Sends a command; the inner error is the reason for which the connector rejects the request itself.
     pub(in crate::cli) async fn try_post(
         &self,
         command: &SnapshotCommand,
@@ -72,8 +147,8 @@ impl Admin {
         &self,
         mut request: RequestBuilder,
     ) -> anyhow::Result<Result<T, (StatusCode, String)>> {
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
+        if let Some(token) = self.token.secret() {
+            request = request.bearer_auth(token.reveal());
         }
         let answer = request.send().await.with_context(|| {
             format!(
@@ -83,12 +158,18 @@ impl Admin {
         })?;
         let status = answer.status();
         if status.is_success() {
-            return Ok(Ok(answer.json().await.context("the answer cannot be read")?));
+            let body = answers::body(answer, ANSWER_BYTES_MAX).await?;
+            return Ok(Ok(
+                serde_json::from_slice(&body).context("the response cannot be parsed")?
+            ));
         }
-        let text = answer.text().await.unwrap_or_default();
-        let why = match serde_json::from_str::<Refused>(&text) {
-            Ok(refused) => refused.error,
-            Err(_) => format!("it answers {status}"),
+        if status == StatusCode::UNAUTHORIZED {
+            return Ok(Err((status, self.token.rejection())));
+        }
+        let text = answers::body(answer, ANSWER_BYTES_MAX).await.unwrap_or_default();
+        let why = match serde_json::from_slice::<ErrorBody>(&text) {
+            Ok(body) => body.error,
+            Err(_) => format!("the connector answers {status}"),
         };
         Ok(Err((status, why)))
     }
@@ -97,11 +178,11 @@ impl Admin {
 fn failed(status: StatusCode, why: String) -> anyhow::Error {
     match status {
         StatusCode::SERVICE_UNAVAILABLE => anyhow::anyhow!(why),
-        _ => Refusal::Request(why).into(),
+        _ => Rejection::Request(why).into(),
     }
 }
 
-/// An address that is listened on everywhere is reached here.
+/// Address for requests from this machine: loopback in place of the unspecified address.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -111,15 +192,15 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-/// Has a command carried out, and says what was.
+/// Sends a command to the connector and prints the result.
 pub(super) async fn ask(config: &Config, command: &SnapshotCommand, json: bool) -> anyhow::Result<Exit> {
     let answer: SnapshotAnswer = Admin::new(config)?.post(command).await?;
     let mut output = stdout();
-    output.line(&if json {
-        serde_json::to_string_pretty(&answer)?
+    if json {
+        output.json(&answer)?;
     } else {
-        describe(command, &answer)
-    })?;
+        output.line(&describe(command, &answer))?;
+    }
     output.flush()?;
     Ok(Exit::Done)
 }
@@ -128,11 +209,11 @@ fn describe(command: &SnapshotCommand, answer: &SnapshotAnswer) -> String {
     let tables = answer.tables.join(", ");
     match command {
         SnapshotCommand::Start { .. } if answer.paused => {
-            format!("to be read once reading is resumed: {tables}")
+            format!("queued until reading is resumed: {tables}")
         }
         SnapshotCommand::Start { .. } => format!("being read: {tables}"),
-        SnapshotCommand::Stop { .. } => format!("not read any more: {tables}"),
+        SnapshotCommand::Stop { .. } => format!("stopped: {tables}"),
         SnapshotCommand::Pause => format!("paused: {tables}"),
-        SnapshotCommand::Resume => format!("goes on: {tables}"),
+        SnapshotCommand::Resume => format!("resumed: {tables}"),
     }
 }

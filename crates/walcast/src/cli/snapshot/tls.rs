@@ -1,4 +1,4 @@
-//! Whom the commands believe, and what they show, where the connector is asked over TLS.
+//! TLS of requests to the connector: trusted certificate authorities and client certificate.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ pub(super) fn client(section: &AdminSection) -> Result<ClientBuilder, UsageError
         let authorities =
             Certificate::from_pem_bundle(&bytes).map_err(|error| unusable("ca_file", path, &error))?;
         if authorities.is_empty() {
-            return Err(unusable("ca_file", path, &"it holds no certificate in PEM"));
+            return Err(unusable("ca_file", path, &"the file contains no PEM certificate"));
         }
         client = client.tls_certs_only(authorities);
     }
@@ -23,7 +23,7 @@ pub(super) fn client(section: &AdminSection) -> Result<ClientBuilder, UsageError
         bytes.push(b'\n');
         bytes.extend(read("key_file", &files.key_file)?);
         let wanted =
-            "with certificate_file it is no certificate with its unencrypted private key, both in PEM";
+            "certificate_file and key_file are not a PEM certificate and its unencrypted PEM private key";
         let identity =
             Identity::from_pem(&bytes).map_err(|_| unusable("key_file", &files.key_file, &wanted))?;
         client = client.identity(identity);

@@ -26,7 +26,7 @@ fn relation() -> Message<'static> {
     })
 }
 
-/// A block of messages, one byte of log apart.
+/// Block of messages, one byte of WAL apart.
 fn block(messages: &[Message<'_>]) -> FrameBlock {
     let mut bytes = Vec::new();
     for (index, message) in (0x100..).zip(messages) {
@@ -124,7 +124,7 @@ fn every_change_of_a_transaction_is_one_line() {
 }
 
 #[test]
-fn the_log_is_printed_whole_only_between_transactions() {
+fn positions_are_complete_only_between_transactions() {
     let mut printer = Printer::default();
     printer.print(&block(&[begin(), relation()])).unwrap();
     printer.print(&keepalive(0x900)).unwrap();
@@ -135,7 +135,7 @@ fn the_log_is_printed_whole_only_between_transactions() {
 }
 
 #[test]
-fn streams_out_of_order_are_refused() {
+fn rejects_streams_out_of_order() {
     let row = encode::tuple(&[Column::Text(b"1")]);
     let insert = || {
         Message::Insert(Insert {
@@ -144,16 +144,18 @@ fn streams_out_of_order_are_refused() {
             new: tuple(&row),
         })
     };
-    let refusal = |messages: &[Message<'_>]| {
+    let rejection = |messages: &[Message<'_>]| {
         let error = Printer::default().print(&block(messages)).unwrap_err();
-        crate::exit::one_line(&error)
+        walcast_delivery::one_line(&error)
     };
-    expect!["the replication stream is out of order: a change came outside of a transaction"]
-        .assert_eq(&refusal(&[insert()]));
-    expect!["the replication stream is out of order: a change came before its table was described"]
-        .assert_eq(&refusal(&[begin(), insert()]));
+    expect!["the replication stream after 0/0 is out of order: a change stands outside of any transaction"]
+        .assert_eq(&rejection(&[insert()]));
+    expect![
+        "the replication stream after 0/0 is out of order: a change of a relation that was never described"
+    ]
+    .assert_eq(&rejection(&[begin(), insert()]));
     expect![
         "the change at 0/102 cannot be printed: a row of public.orders has 1 columns where its relation has 2"
     ]
-    .assert_eq(&refusal(&[begin(), relation(), insert()]));
+    .assert_eq(&rejection(&[begin(), relation(), insert()]));
 }

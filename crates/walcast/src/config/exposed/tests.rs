@@ -13,7 +13,7 @@ fn lookup(name: &str) -> Result<String, VarError> {
     }
 }
 
-/// What may be exposed, by a configuration of these tables.
+/// Checks the warnings for a configuration with these URLs and additional lines.
 fn check(postgres_url: &str, registry_url: &str, more: &str, expected: Expect) {
     let text = format!(
         "name = \"shop\"\nadmin.listen = \"off\"\npostgres.url = \"{postgres_url}\"\nkafka.brokers = \"k:9092\"\n\
@@ -27,14 +27,14 @@ fn check(postgres_url: &str, registry_url: &str, more: &str, expected: Expect) {
 }
 
 #[test]
-fn secrets_in_the_file_are_told_from_those_of_variables() {
+fn only_literal_secrets_are_reported() {
     let (url, https) = ("postgres://walcast@db/shop", "https://r");
     check(url, https, "", expect![""]);
     check("postgres://walcast:${SECRET}@db/shop", https, "", expect![""]);
     check("host=db user=walcast password=${SECRET}", https, "", expect![""]);
     let (literal, more) = (
         "postgres://walcast:hunter2@db/shop",
-        "registry.username = \"u\"\nregistry.password = \"hunter2\"\nadmin.token = \"hunter2\"\nsnapshot.url = \"host=b password=hunter2 user=u\"\n\
+        "registry.username = \"u\"\nregistry.password = \"hunter2\"\nadmin.token = \"hunter2\"\nsnapshot.standby_url = \"host=b password=hunter2 user=u\"\n\
          kafka.properties.sasl.password = \"hunter2\"\nkafka.properties.\"ssl.key.password\" = \"${SECRET}\"",
     );
     check(
@@ -42,7 +42,7 @@ fn secrets_in_the_file_are_told_from_those_of_variables() {
         https,
         more,
         expect![[
-            r#"walcast.toml can be read by others and holds a secret (admin.token, kafka.properties.sasl.password, postgres.url, registry.password, snapshot.url); run chmod 0600 on it, or write "${VARIABLE}" or a file's name instead"#
+            r#"walcast.toml is readable by others and contains a secret (admin.token, kafka.properties.sasl.password, postgres.url, registry.password, snapshot.standby_url); run chmod 0600 on it, or write "${VARIABLE}" or a file's name instead"#
         ]],
     );
     check(
@@ -50,13 +50,13 @@ fn secrets_in_the_file_are_told_from_those_of_variables() {
         https,
         "[[columns.hash]]\ncolumns = [\"a.b.c\"]\nalgorithm = \"md5\"\nsalt = \"hunter2\"",
         expect![[
-            r#"walcast.toml can be read by others and holds a secret (columns.hash[0].salt); run chmod 0600 on it, or write "${VARIABLE}" or a file's name instead"#
+            r#"walcast.toml is readable by others and contains a secret (columns.hash[0].salt); run chmod 0600 on it, or write "${VARIABLE}" or a file's name instead"#
         ]],
     );
 }
 
 #[test]
-fn files_with_secrets_are_looked_at() {
+fn files_with_secrets_are_checked() {
     let more = "registry.certificate_file = \"r.crt\"\nregistry.key_file = \"r.key\"\npostgres.password_file = \"p\"\n\
                 kafka.properties.ssl.key.location = \"k.key\"";
     check(
@@ -64,14 +64,14 @@ fn files_with_secrets_are_looked_at() {
         "https://r",
         more,
         expect![[r#"
-            postgres.password_file p can be read by others; run chmod 0600 on it
-            registry.key_file r.key can be read by others; run chmod 0600 on it
-            kafka.properties.ssl.key.location k.key can be read by others; run chmod 0600 on it"#]],
+            postgres.password_file p is readable by others; run chmod 0600 on it
+            registry.key_file r.key is readable by others; run chmod 0600 on it
+            kafka.properties.ssl.key.location k.key is readable by others; run chmod 0600 on it"#]],
     );
 }
 
 #[test]
-fn passwords_that_go_over_the_network_are_told_of() {
+fn unencrypted_passwords_are_reported() {
     let url = "postgres://walcast@db/shop";
     let registry = "registry.username = \"u\"\nregistry.password = \"${SECRET}\"\n";
     let plain = "kafka.properties.security.protocol = \"sasl_plaintext\"\nkafka.properties.\"sasl.mechanism\" = \"PLAIN\"";
@@ -80,8 +80,8 @@ fn passwords_that_go_over_the_network_are_told_of() {
         "http://registry:8081",
         &format!("{registry}{plain}"),
         expect![[r#"
-            registry.url: the password or token goes over the network unencrypted; use https://
-            kafka.properties.sasl.mechanism: the password goes over the network unencrypted; set security.protocol to SASL_SSL, or sasl.mechanism to SCRAM-SHA-512"#]],
+            registry.url: the password or token is sent unencrypted; use https://
+            kafka.properties.sasl.mechanism: the password is sent unencrypted; set security.protocol to SASL_SSL, or sasl.mechanism to SCRAM-SHA-512"#]],
     );
     for loopback in [
         "http://127.0.0.1:8081",
@@ -92,12 +92,32 @@ fn passwords_that_go_over_the_network_are_told_of() {
     }
 }
 
-/// The warnings of a configuration on disk whose file, and whose password file, have these modes.
+#[test]
+fn a_cleartext_password_for_an_unverified_server_is_reported() {
+    let check = |url: &str, expected| check(url, "https://r", "", expected);
+    check(
+        "postgres://walcast@db/shop?require_auth=scram-sha-256,password",
+        expect![[
+            r#"postgres.url: require_auth allows the password in cleartext and sslmode does not verify the server, so any program that answers in its place gets the password; set sslmode=verify-full and sslrootcert, or leave password out of require_auth"#
+        ]],
+    );
+    for safe in [
+        "postgres://walcast@db/shop?require_auth=!password",
+        "postgres://walcast@db/shop?require_auth=password&sslmode=verify-full&sslrootcert=system",
+        "postgres://walcast@localhost,127.0.0.1/shop?require_auth=password",
+        "postgres://walcast@db/shop?require_auth=password&hostaddr=::1",
+        "host=/run/postgresql user=walcast require_auth=password",
+    ] {
+        check(safe, expect![""]);
+    }
+}
+
+/// Warnings for a configuration file and a password file with these modes.
 fn warned(mode: u32, password_mode: u32) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let (file, password) = (folder.path().join("walcast.toml"), folder.path().join("password"));
     let text = format!(
-        "name = \"shop\"\nkafka.brokers = \"k\"\nregistry.url = \"http://r\"\nadmin.token = \"hunter2\"\n\
+        "name = \"shop\"\nkafka.brokers = \"k:9092\"\nregistry.url = \"http://r\"\nadmin.token = \"hunter2\"\n\
          [postgres]\nurl = \"postgres://u@db/shop\"\npassword_file = {password:?}\n"
     );
     for (path, text, mode) in [
@@ -112,12 +132,12 @@ fn warned(mode: u32, password_mode: u32) -> Vec<String> {
 }
 
 #[test]
-fn only_files_that_others_can_read_are_warned_of() {
+fn only_files_readable_by_others_are_reported() {
     assert_eq!(warned(0o600, 0o400), Vec::<String>::new());
     let both = warned(0o644, 0o604);
     assert_eq!(both.len(), 2, "{both:?}");
     assert!(
-        both[0].contains("walcast.toml can be read by others and holds a secret (admin.token)"),
+        both[0].contains("walcast.toml is readable by others and contains a secret (admin.token)"),
         "{both:?}"
     );
     assert!(

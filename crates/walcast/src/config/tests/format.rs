@@ -1,4 +1,4 @@
-//! What records look like.
+//! `[format]`: encodings and shapes.
 
 use expect_test::expect;
 
@@ -11,7 +11,7 @@ fn json_needs_no_registry() {
         format!("{without_registry}[format]\nkey = \"json\"\nvalue = \"json_schema\"\nshape = \"flat\"\n");
     let config = parse(&json).unwrap();
     assert!(config.registry.is_none());
-    assert_eq!(config.format.shape, walcast_mapper::Shape::Flat);
+    assert_eq!(config.mapper.shape, walcast_mapper::config::Shape::Flat);
     check_error(
         &json.replace("key = \"json\"", ""),
         expect![[
@@ -21,11 +21,11 @@ fn json_needs_no_registry() {
 }
 
 #[test]
-fn shapes_that_cannot_be_are_refused() {
+fn invalid_shapes_are_rejected() {
     check_error(
         &with("format", "shape = \"cloud_events\""),
         expect![[
-            r#"walcast.toml: format.value is "avro"; wanted json or json_schema where shape is cloud_events"#
+            r#"walcast.toml: format.value is "avro"; expected json or json_schema where shape is cloud_events"#
         ]],
     );
     check_error(

@@ -1,4 +1,4 @@
-//! What becomes of the longest example when its pieces are mixed up: a configuration or an error of one line, never a panic.
+//! Random edits of the longest example: each result is a configuration or an error of one line, never a panic.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use crate::fuzzing::check_configuration;
 
 const FULL: &str = include_str!("../../../../../examples/full.toml");
 
-/// Pieces that mean something in TOML, in patterns, in sizes and in URLs.
+/// Tokens with a meaning in TOML, in patterns, in sizes or in URLs.
 const PIECES: [&str; 24] = [
     "",
     "\"",
@@ -40,7 +40,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn no_text_makes_it_panic(edits in vec((any::<Index>(), 0usize..12, select(PIECES.to_vec())), 1..6)) {
+    fn never_panics(edits in vec((any::<Index>(), 0usize..12, select(PIECES.to_vec())), 1..6)) {
         let mut text: Vec<char> = FULL.chars().collect();
         for (place, length, piece) in edits {
             let from = place.index(text.len());

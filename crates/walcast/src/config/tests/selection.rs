@@ -1,7 +1,8 @@
-//! `[names]`, `[columns]`, `[[keys]]`, and patterns wherever they are taken.
+//! `[names]`, `[columns]`, `[[keys]]`, and patterns.
 
 use expect_test::expect;
-use walcast_mapper::{FieldAdjustment, TableName};
+use walcast_mapper::TableName;
+use walcast_mapper::config::FieldAdjustment;
 
 use super::{check_error, parse, with};
 
@@ -21,7 +22,7 @@ fn patterns_may_be_regular_expressions() {
 }
 
 #[test]
-fn a_pattern_that_is_none_points_at_itself() {
+fn an_invalid_pattern_is_reported_with_its_line() {
     check_error(
         &with("postgres", "tables = [\n  \"public.*\",\n  '/public\\.(a/',\n]"),
         expect![[
@@ -43,7 +44,7 @@ fn a_pattern_that_is_none_points_at_itself() {
 }
 
 #[test]
-fn tables_that_are_there_several_times_are_told_apart() {
+fn an_error_in_a_repeated_table_names_the_line() {
     let two = "tables = \"a.b\"\ncolumns = [\"id\"]\n[[keys]]\ntables = \"a.c\"";
     check_error(
         &with("[keys]", &format!("{two}\ncolums = [\"x\"]")),
@@ -56,16 +57,16 @@ fn tables_that_are_there_several_times_are_told_apart() {
     let first_empty = two.replace("[\"id\"]", "[]") + "\ncolumns = [\"id\"]";
     check_error(
         &with("[keys]", &first_empty),
-        expect![[r#"walcast.toml:15:1: keys.columns is "[]"; wanted at least one column"#]],
+        expect![[r#"walcast.toml:15:1: keys.columns is "[]"; expected at least one column"#]],
     );
 }
 
 #[test]
-fn settings_of_columns_are_checked() {
+fn column_rules_are_checked() {
     check_error(
         &with("[columns.mask]", "columns = []\nlength = 3"),
         expect![[
-            r#"walcast.toml:14:1: columns.mask.columns is "[]"; wanted at least one pattern such as "public.users.email""#
+            r#"walcast.toml:14:1: columns.mask.columns is "[]"; expected at least one pattern such as "public.users.email""#
         ]],
     );
     check_error(
@@ -104,11 +105,11 @@ fn names_are_checked() {
         "delimiter = \"-\"\nadjust_fields = \"avro_unicode\"",
     ))
     .unwrap();
-    assert_eq!(config.names.adjust_fields, FieldAdjustment::AvroUnicode);
+    assert_eq!(config.mapper.names.adjust_fields, FieldAdjustment::AvroUnicode);
     check_error(
         &with("names", "delimiter = \"\""),
         expect![[
-            r#"walcast.toml:14:1: names.delimiter is ""; wanted up to 4 of A-Z, a-z, 0-9, dot, _ and -, as Kafka names topics"#
+            r#"walcast.toml:14:1: names.delimiter is ""; expected up to 4 of A-Z, a-z, 0-9, dot, _ and -, as Kafka names topics"#
         ]],
     );
     check_error(
@@ -123,7 +124,7 @@ fn names_are_checked() {
             r#"walcast.toml:13:1: "$2" refers to a group that "(a)" does not have; groups are $1 or ${name}, \$ is a dollar"#
         ]],
     );
-    // Named groups look like variables of the environment.
+    // Named groups have the syntax of environment variables.
     let named = with("[names.routes]", "pattern = '(?<n>a)'\ntopic = \"$${n}\"");
-    assert_eq!(parse(&named).unwrap().names.routes.len(), 1);
+    assert_eq!(parse(&named).unwrap().mapper.names.routes.len(), 1);
 }

@@ -1,4 +1,4 @@
-//! What Kafka Connect itself takes among a connector's properties.
+//! Properties of Kafka Connect in a connector's configuration.
 
 use super::converters::{address, converters, schemas};
 use super::kafka::{brokers, producer};
@@ -6,27 +6,28 @@ use crate::debezium::draft::Setting;
 use crate::debezium::rule::Translate::{By, Text, Words};
 use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_needed, not_yet, secret};
 
-const WORKER_ERRORS: &str = "an event that cannot be delivered halts the connector, with the record named";
-const PASSWORD: &str = "it is never copied: set the variable that [registry] names";
+const WORKER_ERRORS: &str =
+    "an event that cannot be delivered halts the connector, and the message names the record";
+const PASSWORD: &str = "secrets are never copied: set the variable that [registry] names";
 const EXACTLY_ONCE: &str =
     "exactly once is the default, and a Kafka transaction holds whole source transactions";
 
-/// Whether a null in a column with a default becomes the default: the JSON converter's setting, and the Avro converter's.
+/// Replacement of nulls in columns with a default: values of the JSON converter's property, and of the Avro converter's.
 const KEPT: &[(&str, &str)] = &[("true", "default"), ("false", "null")];
 const IGNORED: &[(&str, &str)] = &[("false", "default"), ("true", "null")];
 
 pub(super) const RULES: &[Rule] = &[
     becomes("name", "name", By(name)).default("debezium").always(),
-    not_needed("connector.class", "it is the connector that is being migrated"),
+    not_needed("connector.class", "the class of the connector that is migrated"),
     not_needed("connector.plugin.version", "there are no plugins"),
-    not_needed("tasks.max", "a slot is read by one task, in Debezium too"),
-    not_needed("tasks.max.enforce", "a slot is read by one task, in Debezium too"),
+    not_needed("tasks.max", "one task reads a slot, in Debezium too"),
+    not_needed("tasks.max.enforce", "one task reads a slot, in Debezium too"),
     not_needed("exactly.once.support", EXACTLY_ONCE),
     not_needed("transaction.boundary", EXACTLY_ONCE),
     not_needed("transaction.boundary.interval.ms", EXACTLY_ONCE),
     not_needed(
         "offsets.storage.topic",
-        "the position is in the checkpoint topic; walcast take-over reads the offsets topic once",
+        "the position is in the checkpoint topic; walcast migrate debezium-offset reads the offsets topic once",
     ),
     not_needed("config.action.reload", "there are no config providers"),
     not_needed(
@@ -64,11 +65,11 @@ pub(super) const RULES: &[Rule] = &[
     ),
     not_needed(
         "value.converter.apicurio.*",
-        "records go out in Confluent's form, with content ids",
+        "records have Confluent's wire format, with content ids",
     ),
     not_needed(
         "key.converter.apicurio.*",
-        "records go out in Confluent's form, with content ids",
+        "records have Confluent's wire format, with content ids",
     ),
     not_needed(
         "value.converter.enhanced.avro.schema.support",
@@ -99,8 +100,14 @@ pub(super) const RULES: &[Rule] = &[
         Words(IGNORED),
     )
     .default("false"),
-    not_yet("value.converter.*", "the converter has no other settings here"),
-    not_yet("key.converter.*", "the converter has no other settings here"),
+    not_yet(
+        "value.converter.*",
+        "walcast has no other settings of the converter",
+    ),
+    not_yet(
+        "key.converter.*",
+        "walcast has no other settings of the converter",
+    ),
     becomes(
         "topic.creation.default.partitions",
         "kafka.topics.partitions",
@@ -108,7 +115,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     becomes(
         "topic.creation.default.replication.factor",
-        "kafka.topics.replication",
+        "kafka.topics.replication_factor",
         By(count),
     ),
     becomes(
@@ -116,27 +123,37 @@ pub(super) const RULES: &[Rule] = &[
         "kafka.topics.cleanup_policy",
         Text,
     ),
-    not_yet("topic.creation.groups", "all topics are created alike").default(""),
-    not_needed("topic.creation.default.include", "all topics are created alike"),
-    not_needed("topic.creation.default.exclude", "all topics are created alike"),
+    not_yet(
+        "topic.creation.groups",
+        "all topics are created with the same settings",
+    )
+    .default(""),
+    not_needed(
+        "topic.creation.default.include",
+        "all topics are created with the same settings",
+    ),
+    not_needed(
+        "topic.creation.default.exclude",
+        "all topics are created with the same settings",
+    ),
     becomes(
         "topic.creation.default.*",
         "kafka.topics.config",
         By(topic_config),
     ),
-    not_yet("topic.creation.*", "all topics are created alike"),
+    not_yet(
+        "topic.creation.*",
+        "all topics are created with the same settings",
+    ),
     becomes("producer.override.*", "kafka.properties", By(producer)),
     becomes("bootstrap.servers", "kafka.brokers", By(brokers))
         .default("")
         .always(),
-    not_needed("admin.override.*", "one client does everything"),
-    not_needed(
-        "consumer.override.*",
-        "nothing is consumed but the checkpoint topic",
-    ),
+    not_needed("admin.override.*", "one client is used for everything"),
+    not_needed("consumer.override.*", "only the checkpoint topic is consumed"),
 ];
 
-/// Our name is the transactional id and the checkpoint's key: a fresh one would do, the old one is easier to find.
+/// Translates the name of the connector, which determines the transactional id and the checkpoint key.
 fn name(value: &Value<'_>) -> Outcome {
     let plain = |character: char| {
         let lower = character.to_ascii_lowercase();
@@ -149,7 +166,7 @@ fn name(value: &Value<'_>) -> Outcome {
     let name: String = value.text.chars().map(plain).collect();
     if !name.starts_with(|first: char| first.is_ascii_lowercase()) || name.len() > 55 {
         return Outcome::Refused(
-            "our names begin with a letter and have up to 55 of a-z, 0-9, _ and -: choose one".to_owned(),
+            "names begin with a letter and have up to 55 of a-z, 0-9, _ and -: choose one".to_owned(),
         );
     }
     let line = Setting::new("name", name.clone());
@@ -158,27 +175,27 @@ fn name(value: &Value<'_>) -> Outcome {
         line
     } else {
         line.by_hand(format!(
-            "the connector's name {:?} in the letters that ours may have",
+            "derived from the connector's name {:?}, which contains characters that a name must not contain",
             value.text
         ))
     })
 }
 
-/// A number of partitions or replicas; -1 stands for the broker's.
+/// Translates a number of partitions or replicas; -1 selects the broker's default.
 fn count(value: &Value<'_>) -> Outcome {
     let key = if value.property.ends_with(".partitions") {
         "kafka.topics.partitions"
     } else {
-        "kafka.topics.replication"
+        "kafka.topics.replication_factor"
     };
     match value.text.parse::<i64>() {
-        Ok(-1) => Outcome::Nothing("the broker's own number is taken by default"),
+        Ok(-1) => Outcome::Nothing("the broker's number is the default"),
         Ok(count) => Outcome::line(Setting::new(key, count)),
-        Err(_) => Outcome::Refused(format!("{} is no whole number", value.text)),
+        Err(_) => Outcome::Refused(format!("{} is not an integer", value.text)),
     }
 }
 
-/// Settings of topics have the same names in every client.
+/// Copies a topic setting, whose name is the same in every client.
 fn topic_config(value: &Value<'_>) -> Outcome {
     Outcome::line(Setting::text(
         &format!("kafka.topics.config.{}", value.inner),

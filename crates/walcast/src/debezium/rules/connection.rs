@@ -1,4 +1,4 @@
-//! How Postgres is reached.
+//! Connection to Postgres.
 
 use std::fmt::Write;
 
@@ -7,8 +7,9 @@ use crate::debezium::rule::Translate::{By, WithAnother};
 use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_needed, not_yet, secret};
 
 const URL: &str = "postgres.url";
-const PASSWORD: &str = "it is never copied: set PGPASSWORD, [postgres] password_file, or ~/.pgpass";
-const DRIVER: &str = "it configures the JDBC driver; what libpq has of it can be appended to [postgres] url";
+const PASSWORD: &str = "secrets are never copied: set PGPASSWORD, [postgres] password_file, or ~/.pgpass";
+const DRIVER: &str =
+    "the property configures the JDBC driver; libpq's parameters can be appended to [postgres] url";
 
 pub(super) const RULES: &[Rule] = &[
     becomes("database.hostname", URL, By(url))
@@ -23,7 +24,7 @@ pub(super) const RULES: &[Rule] = &[
     becomes("database.sslkey", URL, WithAnother),
     secret(
         "database.sslpassword",
-        "it is never copied: decrypt the key, and let only walcast's user read it",
+        "secrets are never copied: decrypt the key, and restrict it to walcast's user",
     ),
     becomes("database.sslrootcert", URL, WithAnother),
     not_yet(
@@ -32,16 +33,16 @@ pub(super) const RULES: &[Rule] = &[
     ),
     not_needed(
         "database.tcpKeepAlive",
-        "TCP keepalives are on; append keepalives=0 to [postgres] url for none",
+        "TCP keepalives are on; append keepalives=0 to [postgres] url to disable them",
     )
     .default("true"),
     not_needed(
         "database.query.timeout.ms",
-        "only the catalog is queried, and a lost connection is noticed by itself",
+        "only the catalog is queried, and a lost connection is detected",
     ),
     not_needed(
         "connection.validation.timeout.ms",
-        "a connection is tried with connect_timeout of [postgres] url, 10 s by default",
+        "connect_timeout of [postgres] url limits a connection attempt, 10 s by default",
     ),
     not_yet(
         "database.initial.statements",
@@ -50,10 +51,10 @@ pub(super) const RULES: &[Rule] = &[
     .default(""),
     not_yet(
         "database.connection.factory.class",
-        "logins with tokens of a cloud are not there; a password file that something else renews is read at each connection",
+        "cloud tokens are not supported; a password file that another program renews is read at each connection",
     ),
-    not_yet("database.include.list", "a connector follows one database").default(""),
-    not_yet("database.exclude.list", "a connector follows one database").default(""),
+    not_yet("database.include.list", "a connector captures one database").default(""),
+    not_yet("database.exclude.list", "a connector captures one database").default(""),
     not_yet("database.*", DRIVER),
     not_yet("driver.*", DRIVER),
     not_needed(
@@ -68,11 +69,11 @@ pub(super) const RULES: &[Rule] = &[
     .default("warn"),
     not_needed(
         "custom.sanitize.pattern",
-        "no value of a row and no secret is ever logged",
+        "values of rows and secrets are never logged",
     ),
 ];
 
-/// Everything that makes the connection string.
+/// Builds the connection string.
 fn url(value: &Value<'_>) -> Outcome {
     let given = value.given;
     let mut from = vec![value.property];
@@ -94,7 +95,7 @@ fn url(value: &Value<'_>) -> Outcome {
         _ => (name, take("database.sslrootcert", "")),
     });
     if let Err(_invalid) = port.parse::<u16>() {
-        return Outcome::Refused(format!("database.port = {port} is no port"));
+        return Outcome::Refused(format!("database.port = {port} is not a port"));
     }
     let mut by_hand = Vec::new();
     let mut part = |property: &str, text: &str| {
@@ -129,7 +130,7 @@ fn url(value: &Value<'_>) -> Outcome {
     let mut setting = Setting::new(URL, url).from(&from);
     if !by_hand.is_empty() {
         setting = setting.by_hand(format!(
-            "a config provider of Connect gave {}: write the values into url",
+            "{} came from a config provider of Connect: write the values into url",
             by_hand.join(", ")
         ));
     } else if given.connector("database.sslkey").is_some() {
@@ -142,7 +143,7 @@ fn url(value: &Value<'_>) -> Outcome {
     Outcome::line(setting)
 }
 
-/// As a URL writes what is not a letter, a digit or one of a few marks.
+/// Percent-encodes all bytes except letters, digits and `-._~/`.
 fn percent(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {

@@ -1,4 +1,4 @@
-//! How keys and values are encoded, and the registry.
+//! Encodings of keys and values, and the schema registry.
 
 use crate::debezium::draft::Setting;
 use crate::debezium::given::Given;
@@ -12,7 +12,7 @@ const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
 const NATIVE_API: [&str; 2] = ["/apis/registry/v2", "/apis/registry/v3"];
 const REGISTRY: &str = "registry.url";
 
-/// The converters of keys and values together: they share a registry.
+/// Translates the converters of keys and values together, because they share a registry.
 pub(super) fn converters(value: &Value<'_>) -> Outcome {
     let given = value.given;
     let classes = ["key", "value"].map(|part| (part, given.either(&format!("{part}.converter"))));
@@ -30,9 +30,9 @@ pub(super) fn converters(value: &Value<'_>) -> Outcome {
             Some(class) if AVRO.contains(&class) => is_avro = true,
             Some(JSON) => lines.push(json(given, part)),
             other => {
-                let other = other.unwrap_or("none is given, and");
+                let other = other.unwrap_or("the unspecified converter");
                 return Outcome::Refused(format!(
-                    "{part}s: {other} is neither Connect's JSON nor an Avro converter with a registry"
+                    "{part}s: {other} is neither Connect's JSON converter nor an Avro converter with a registry"
                 ));
             }
         }
@@ -46,7 +46,7 @@ pub(super) fn converters(value: &Value<'_>) -> Outcome {
     }
 }
 
-/// The address of a registry, where one is needed.
+/// Translates the address of the registry, if a converter uses it.
 pub(super) fn address(value: &Value<'_>) -> Outcome {
     let is_json = |part: &str| value.given.either(&format!("{part}.converter")) == Some(JSON);
     if is_json("key") && is_json("value") {
@@ -55,16 +55,16 @@ pub(super) fn address(value: &Value<'_>) -> Outcome {
     converters(value)
 }
 
-/// Whether JSON has schemas beside it.
+/// Translates the switch for schemas in JSON records.
 pub(super) fn schemas(value: &Value<'_>) -> Outcome {
     let class = value.property.trim_end_matches(".schemas.enable");
     match value.given.either(class) {
         Some(JSON) => converters(value),
-        _ => Outcome::Nothing("only the JSON converter has it"),
+        _ => Outcome::Nothing("only the JSON converter has this property"),
     }
 }
 
-/// Connect's converter writes schemas unless told not to.
+/// Translates the JSON converter, which writes schemas by default.
 fn json(given: &Given, part: &str) -> Setting {
     let (class, schemas) = (
         format!("{part}.converter"),
@@ -93,10 +93,10 @@ fn registry(given: &Given) -> Result<Vec<Setting>, String> {
     };
     let url = match (address("key"), address("value")) {
         (Some(of_keys), Some(of_values)) if of_keys != of_values => {
-            return Err("keys and values are registered in one registry; two are given".to_owned());
+            return Err("walcast uses one registry for keys and values, but two are configured".to_owned());
         }
         (Some(url), _) | (None, Some(url)) => url,
-        (None, None) => return Err("the converters name no registry".to_owned()),
+        (None, None) => return Err("the converters have no registry URL".to_owned()),
     };
     let is_given = |property: &&str| given.either(property).is_some();
     let from = [

@@ -1,12 +1,12 @@
-//! The worker: brokers, the producer, the registry.
+//! Properties of the worker: brokers, producer, registry.
 
 use super::converters::{address, converters, schemas};
 use crate::debezium::draft::Setting;
 use crate::debezium::rule::Translate::{By, WithAnother};
 use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_needed, secret};
 
-const WORKER: &str = "it runs the Connect worker, of which nothing is left";
-const PASSWORD: &str = "it is never copied: set the variable that [registry] names";
+const WORKER: &str = "the property configures the Connect worker, which is no longer needed";
+const PASSWORD: &str = "secrets are never copied: set the variable that [registry] names";
 
 pub(super) const RULES: &[Rule] = &[
     becomes("bootstrap.servers", "kafka.brokers", WithAnother),
@@ -36,7 +36,7 @@ pub(super) const RULES: &[Rule] = &[
     not_needed("*", WORKER),
 ];
 
-/// Java's producer and librdkafka, where the names are the same.
+/// Properties with the same name in Java's producer and in librdkafka.
 const SAME: [&str; 14] = [
     "security.protocol",
     "sasl.mechanism",
@@ -54,7 +54,7 @@ const SAME: [&str; 14] = [
     "connections.max.idle.ms",
 ];
 
-/// Java's producer and librdkafka, where only the names differ.
+/// Properties of Java's producer that have another name in librdkafka.
 const RENAMED: [(&str, &str); 5] = [
     ("max.request.size", "message.max.bytes"),
     ("send.buffer.bytes", "socket.send.buffer.bytes"),
@@ -66,28 +66,28 @@ const RENAMED: [(&str, &str); 5] = [
     ),
 ];
 
-/// What follows from the guarantee, or has no meaning in another client.
+/// Properties of Java's producer that are fixed in walcast or have no meaning in librdkafka.
 const FIXED: [(&str, &str); 8] = [
-    ("acks", "it is always all"),
-    ("enable.idempotence", "it is always on"),
-    ("retries", "it is always without end"),
+    ("acks", "acks is always all"),
+    ("enable.idempotence", "idempotence is always on"),
+    ("retries", "the number of retries is unlimited"),
     (
         "max.in.flight.requests.per.connection",
-        "order is kept whatever it is",
+        "idempotence keeps the order for any value",
     ),
-    ("transactional.id", "it follows from name"),
+    ("transactional.id", "the transactional id is derived from name"),
     (
         "buffer.memory",
         "queues are bounded in bytes: [kafka] commit_bytes",
     ),
-    ("max.block.ms", "a full queue is waited for"),
+    ("max.block.ms", "walcast waits while the queue is full"),
     (
         "partitioner.class",
-        "records go to the partitions that Java's default partitioner chooses by key",
+        "the partition is the one that Java's default partitioner selects by key",
     ),
 ];
 
-/// A property of the producer, from `producer.override.` of the connector or `producer.` of the worker.
+/// Translates a producer property, from `producer.override.` of the connector or `producer.` of the worker.
 pub(super) fn producer(value: &Value<'_>) -> Outcome {
     let name = value.inner;
     let line = |ours: &str, text: &str| {
@@ -109,30 +109,30 @@ pub(super) fn producer(value: &Value<'_>) -> Outcome {
     match name {
         "sasl.jaas.config" => jaas(value),
         "ssl.truststore.location" if type_of(value, "ssl.truststore.type") == "PEM" => line("ssl.ca.location", value.text),
-        "ssl.truststore.type" | "ssl.keystore.type" => Outcome::Nothing("it is told by the file's kind"),
+        "ssl.truststore.type" | "ssl.keystore.type" => Outcome::Nothing("the format of the file determines the type"),
         "ssl.truststore.location" => Outcome::Refused(
-            "Java's trust store must become a PEM file (keytool -exportcert -rfc), to be named as ssl.ca.location in [kafka.properties]".to_owned(),
+            "Java's trust store must be converted to a PEM file (keytool -exportcert -rfc) and set as ssl.ca.location in [kafka.properties]".to_owned(),
         ),
         "ssl.keystore.location" if type_of(value, "ssl.keystore.type") == "PKCS12" => line("ssl.keystore.location", value.text),
         "ssl.keystore.location" if type_of(value, "ssl.keystore.type") == "PEM" => {
             Outcome::Lines(["ssl.certificate.location", "ssl.key.location"].map(|ours| Setting::text(&format!("kafka.properties.{ours}"), value.property, value.text)).into())
         }
         "ssl.keystore.location" => Outcome::Refused(
-            "Java's key store must become PKCS#12 (keytool -importkeystore -deststoretype PKCS12), to be named as ssl.keystore.location in [kafka.properties]".to_owned(),
+            "Java's key store must be converted to PKCS#12 (keytool -importkeystore -deststoretype PKCS12) and set as ssl.keystore.location in [kafka.properties]".to_owned(),
         ),
         "ssl.truststore.password" => Outcome::Nothing("a PEM file of certificates has no password"),
         "ssl.keystore.password" | "ssl.key.password" => variable(value, name),
-        _ => Outcome::Refused(format!("librdkafka has no property {name}, or under another name")),
+        _ => Outcome::Refused(format!("librdkafka has no property with the name {name}")),
     }
 }
 
-/// A property that stands beside this one.
+/// Value of a related type property in the same group of properties.
 fn type_of(value: &Value<'_>, name: &str) -> String {
     let beside = value.property.replace(value.inner, name);
     value.given.either(&beside).unwrap_or("JKS").to_ascii_uppercase()
 }
 
-/// A secret: the line names a variable.
+/// Writes an environment variable in place of a secret.
 fn variable(value: &Value<'_>, name: &str) -> Outcome {
     let variable = format!("KAFKA_{}", name.to_ascii_uppercase().replace('.', "_"));
     let line = Setting::new(&format!("kafka.properties.{name}"), format!("${{{variable}}}"));
@@ -142,7 +142,7 @@ fn variable(value: &Value<'_>, name: &str) -> Outcome {
     )))
 }
 
-/// `org.apache…ScramLoginModule required username="u" password="p";` The user is copied, the password never.
+/// Translates `org.apache…ScramLoginModule required username="u" password="p";`: the user is copied, the password never.
 fn jaas(value: &Value<'_>) -> Outcome {
     let is_plain_or_scram =
         value.text.contains("ScramLoginModule") || value.text.contains("PlainLoginModule");
@@ -159,19 +159,19 @@ fn jaas(value: &Value<'_>) -> Outcome {
             )),
         ]),
         _ => Outcome::Refused(
-            "only user and password (PLAIN, SCRAM) are taken from a JAAS configuration: set librdkafka's sasl properties in [kafka.properties]".to_owned(),
+            "only user and password (PLAIN, SCRAM) are read from a JAAS configuration: set librdkafka's sasl properties in [kafka.properties]".to_owned(),
         ),
     }
 }
 
-/// The worker knows the brokers; without its file somebody has to say.
+/// Translates the brokers of the worker; without the worker's file, an environment variable replaces them.
 pub(super) fn brokers(value: &Value<'_>) -> Outcome {
     let key = "kafka.brokers";
     let overridden = value.given.connector("producer.override.bootstrap.servers");
     Outcome::line(match overridden.or(value.given.worker("bootstrap.servers")) {
         Some(brokers) => Setting::text(key, "bootstrap.servers", brokers).from(&["bootstrap.servers"]),
         None => Setting::new(key, "${KAFKA_BROKERS}").by_hand(
-            "the worker's file was not given (--worker): set the environment variable KAFKA_BROKERS, or write the brokers here".to_owned(),
+            "the properties file of the worker is missing (--worker): set the environment variable KAFKA_BROKERS, or write the brokers here".to_owned(),
         ),
     })
 }

@@ -1,4 +1,4 @@
-//! Which tables and columns, and what identifies a row.
+//! Selection of tables and columns, and message keys.
 
 use crate::debezium::draft::Setting;
 use crate::debezium::regex_list;
@@ -41,7 +41,7 @@ pub(super) const RULES: &[Rule] = &[
     becomes("message.key.columns", "keys", By(keys)).default(""),
 ];
 
-/// Schemas and tables together: Debezium takes a table that both of its lists let through.
+/// Translates the lists of schemas and tables together: Debezium captures a table that passes both.
 fn tables(value: &Value<'_>) -> Outcome {
     let list = |property| value.given.connector(property).unwrap_or("").trim();
     let (included, excluded) = (list("table.include.list"), list("table.exclude.list"));
@@ -50,11 +50,11 @@ fn tables(value: &Value<'_>) -> Outcome {
         || (!in_schemas.is_empty() && !out_of_schemas.is_empty())
     {
         return Outcome::Refused(
-            "an include list and an exclude list of the same kind are given; Debezium refuses that too"
+            "an include list and an exclude list of the same kind are given, which Debezium rejects too"
                 .to_owned(),
         );
     }
-    let chosen = match (included.is_empty(), in_schemas.is_empty()) {
+    let tables = match (included.is_empty(), in_schemas.is_empty()) {
         (true, true) => Ok((vec!["*.*".to_owned()], vec!["table.include.list"])),
         (false, true) => {
             regex_list::all(included, regex_list::table).map(|tables| (tables, vec!["table.include.list"]))
@@ -64,11 +64,11 @@ fn tables(value: &Value<'_>) -> Outcome {
         (false, false) => both(included, in_schemas)
             .map(|tables| (tables, vec!["table.include.list", "schema.include.list"])),
     };
-    let given_up = regex_list::all(excluded, regex_list::table).and_then(|mut tables| {
+    let exclude = regex_list::all(excluded, regex_list::table).and_then(|mut tables| {
         tables.extend(regex_list::all(out_of_schemas, regex_list::schema)?);
         Ok(tables)
     });
-    match (chosen, given_up) {
+    match (tables, exclude) {
         (Ok((tables, from)), Ok(exclude)) => {
             let mut lines = vec![Setting::new(TABLES, tables).from(&from)];
             if !exclude.is_empty() {
@@ -84,7 +84,7 @@ fn tables(value: &Value<'_>) -> Outcome {
     }
 }
 
-/// Tables that are named in full can be looked at one by one; whether an expression stays within some schemas cannot be told.
+/// Intersects plain table names with plain schemas. The intersection of regular expressions cannot be computed.
 fn both(tables: &str, schemas: &str) -> Result<Vec<String>, String> {
     let tables = regex_list::all(tables, regex_list::table)?;
     let schemas = regex_list::all(schemas, regex_list::schema)?;
@@ -104,7 +104,7 @@ fn both(tables: &str, schemas: &str) -> Result<Vec<String>, String> {
         .collect())
 }
 
-/// Columns as `schema.table.column`.
+/// Translates an expression for `schema.table.column`.
 fn column(expression: &str) -> Result<String, String> {
     let parts: Vec<&str> = expression
         .split('.')
@@ -139,7 +139,7 @@ fn columns(value: &Value<'_>) -> Outcome {
     }
 }
 
-/// `column.mask.with.12.chars` and `column.truncate.to.20.chars`.
+/// Translates `column.mask.with.12.chars` and `column.truncate.to.20.chars`.
 fn sized(value: &Value<'_>) -> Outcome {
     let key = if value.property.contains(".mask.") {
         "columns.mask"
@@ -147,17 +147,17 @@ fn sized(value: &Value<'_>) -> Outcome {
         "columns.truncate"
     };
     let Ok(length) = value.inner.parse::<i64>() else {
-        return Outcome::Refused(format!("{} is no length", value.inner));
+        return Outcome::Refused(format!("{} is not a length", value.inner));
     };
     entries(value, key, |entry| {
         entry.insert("length".to_owned(), length.into());
     })
 }
 
-/// What stands before the salt in a property's name.
+/// Text before the salt in a property's name.
 const SALT: &str = ".with.salt.";
 
-/// Java's names and ours.
+/// Names of hash algorithms: Java's and walcast's.
 const ALGORITHMS: [(&str, &str); 13] = [
     ("MD5", "md5"),
     ("SHA", "sha1"),
@@ -174,23 +174,23 @@ const ALGORITHMS: [(&str, &str); 13] = [
     ("SHA3-512", "sha3_512"),
 ];
 
-/// `column.mask.hash.SHA-256.with.salt.pepper`, and its second version. The salt is a secret.
+/// Translates `column.mask.hash.SHA-256.with.salt.pepper` and its second version. The salt is a secret.
 fn hash(value: &Value<'_>) -> Outcome {
     let Some((theirs, salt)) = value.inner.split_once(SALT) else {
-        return Outcome::Refused("an algorithm and .with.salt. are wanted in the property's name".to_owned());
+        return Outcome::Refused("the name of the property needs an algorithm and .with.salt.".to_owned());
     };
     let Some((_, algorithm)) = ALGORITHMS
         .iter()
         .find(|(java, _)| java.eq_ignore_ascii_case(theirs))
     else {
-        return Outcome::Refused(format!("{theirs} is no algorithm of ours"));
+        return Outcome::Refused(format!("{theirs} is not a supported algorithm"));
     };
     let properties = value.given.connector.iter().map(|(property, _)| property);
     let mut salts = properties
         .filter(|property| property.starts_with("column.mask.hash."))
         .filter_map(|property| property.split_once(SALT));
     if salts.any(|(_, other)| other != salt) {
-        return Outcome::Refused("several salts are given: write the rules of [[columns.hash]] by hand, each with a variable for its salt".to_owned());
+        return Outcome::Refused("several salts are given: write the rules of [[columns.hash]] manually, each with a variable for its salt".to_owned());
     }
     let version = if value.property.contains(".hash.v2.") {
         "v2"
@@ -223,7 +223,7 @@ fn entries(value: &Value<'_>, key: &str, complete: impl FnOnce(&mut toml::Table)
     }
 }
 
-/// `table:column,column;table:column`.
+/// Translates `table:column,column;table:column`.
 fn keys(value: &Value<'_>) -> Outcome {
     let mut entries: Vec<toml::Value> = Vec::new();
     for part in value
@@ -244,7 +244,7 @@ fn keys(value: &Value<'_>) -> Outcome {
                 let mut entry = toml::Table::new();
                 entry.insert("tables".to_owned(), table.into());
                 entry.insert("columns".to_owned(), columns.into());
-                // A delete whose old row lacks them has the fallbacks of their types, there.
+                // For a delete whose old row lacks the columns, Debezium sends the fallback values of their types.
                 entry.insert("missing".to_owned(), "fill".into());
                 entries.push(entry.into());
             }

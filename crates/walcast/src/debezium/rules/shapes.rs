@@ -1,4 +1,4 @@
-//! The names of topics, schemas and fields.
+//! Names of topics, schemas and fields.
 
 use crate::debezium::rule::Translate::{Text, Words};
 use crate::debezium::rule::{Rule, becomes, not_needed, not_yet};
@@ -18,12 +18,12 @@ pub(super) const RULES: &[Rule] = &[
     becomes("topic.heartbeat.prefix", "events.heartbeat_topic_prefix", Text).default("__debezium-heartbeat"),
     not_yet(
         "topic.heartbeat.name",
-        "the heartbeats' topic is named by its prefix",
+        "the topic of heartbeats is named by its prefix",
     )
     .default(""),
     not_needed(
         "topic.cache.size",
-        "a topic's name is made once for each version of a table",
+        "the topic name is computed once for each version of a table",
     ),
     becomes(
         "schema.name.adjustment.mode",
@@ -32,7 +32,7 @@ pub(super) const RULES: &[Rule] = &[
     )
     .default("none"),
     becomes("field.name.adjustment.mode", "names.adjust_fields", Words(ADJUST)).default("none"),
-    not_yet("include.schema.comments", "comments are not put into schemas").default("false"),
+    not_yet("include.schema.comments", "schemas contain no comments").default("false"),
     not_needed(
         "include.schema.changes",
         "the Postgres connector has no topic of schema changes either",

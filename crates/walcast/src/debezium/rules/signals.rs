@@ -4,18 +4,19 @@ use crate::debezium::draft::Setting;
 use crate::debezium::rule::Translate::{By, Text};
 use crate::debezium::rule::{Outcome, Rule, Value, becomes, depends, not_needed, not_yet};
 
-const BY_HTTP: &str = "`walcast snapshot` and POST /snapshot start, stop, pause and resume reading, beside the signal table and topic";
+const BY_HTTP: &str = "`walcast snapshot` and POST /snapshot start, stop, pause and resume snapshots, beside the signal table and topic";
 const ONE_TOPIC: &str = "the signal topic is read with the brokers and properties of [kafka]";
-const ONCE: &str = "how far the topic is read is in the checkpoint: each signal is carried out once";
-const NO_WATERMARKS: &str = "rows are read from snapshots at positions of the log: there are no chunks by key, no watermarks and no writes";
-const BY_METRICS: &str = "beside the topic, the log, /metrics and /snapshot tell it";
+const ONCE: &str = "the checkpoint contains the offset of the signal topic: each signal is executed once";
+const NO_WATERMARKS: &str =
+    "rows are read from snapshots at WAL positions: there are no chunks by key, no watermarks and no writes";
+const BY_METRICS: &str = "beside the topic, the process log, /metrics and /snapshot show the progress";
 
 pub(super) const RULES: &[Rule] = &[
     becomes("signal.data.collection", "snapshot.signal_table", By(table)).default(""),
     depends(
         "signal.enabled.channels",
         channels,
-        "`source` and `kafka` are there once the table or the topic is set",
+        "`source` and `kafka` are enabled by the signal table or topic",
     )
     .default("source"),
     not_needed("signal.poll.interval.ms", ONCE),
@@ -34,7 +35,7 @@ pub(super) const RULES: &[Rule] = &[
     depends(
         "notification.enabled.channels",
         notifications,
-        "`sink` is there once the topic is set, and `log` is always there",
+        "`sink` is enabled by the topic, and `log` is always enabled",
     )
     .default(""),
     becomes("notification.sink.topic.name", "events.notification_topic", Text),
@@ -43,11 +44,11 @@ pub(super) const RULES: &[Rule] = &[
 fn table(value: &Value<'_>) -> Outcome {
     match value.text.split('.').collect::<Vec<_>>().as_slice() {
         [_, _] => Outcome::line(Setting::new("snapshot.signal_table", value.text)),
-        // Some write the database before it.
+        // The name may begin with the database.
         [_, schema, table] => {
             Outcome::line(Setting::new("snapshot.signal_table", format!("{schema}.{table}")))
         }
-        _ => Outcome::Refused(format!("{}: it is not schema.table", value.text)),
+        _ => Outcome::Refused(format!("{}: the form is schema.table", value.text)),
     }
 }
 
@@ -62,13 +63,13 @@ fn channels(value: &Value<'_>) -> Outcome {
             "source" => {}
             "kafka" if topic_is_named => {}
             "kafka" => {
-                let why = "kafka: write the topic, which Debezium calls <topic.prefix>-signal, into [snapshot] signal_topic";
+                let why = "kafka: set [snapshot] signal_topic; Debezium's default is <topic.prefix>-signal";
                 return Outcome::Refused(why.to_owned());
             }
             other => return Outcome::Refused(format!("{other}: {BY_HTTP}")),
         }
     }
-    Outcome::Nothing("the table and the topic are listened to once they are set")
+    Outcome::Nothing("the signal table and topic are used if they are set")
 }
 
 fn notifications(value: &Value<'_>) -> Outcome {
@@ -78,7 +79,7 @@ fn notifications(value: &Value<'_>) -> Outcome {
             other => return Outcome::Refused(format!("{other}: {BY_METRICS}")),
         }
     }
-    Outcome::Nothing("the topic is written once it is set, and the log tells it too")
+    Outcome::Nothing("the topic is written if it is set, and notifications are also logged")
 }
 
 fn words(list: &str) -> impl Iterator<Item = &str> {

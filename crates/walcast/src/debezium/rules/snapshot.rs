@@ -1,4 +1,4 @@
-//! Snapshots: what was there before the slot.
+//! Snapshots of existing rows.
 
 use crate::debezium::draft::Setting;
 use crate::debezium::regex_list;
@@ -6,10 +6,10 @@ use crate::debezium::rule::Translate::{By, Number};
 use crate::debezium::rule::{Outcome, Rule, Value, becomes, depends, not_needed, not_yet};
 
 const BY_THE_SLOT: &str =
-    "rows are read from the snapshot that a slot exports, which locks nobody out and misses nothing";
+    "rows are read from the snapshot that a slot exports, which locks no writer out and misses no row";
 const BY_HAND: &str = "write a condition for each table into [[snapshot.filters]]";
 const NO_CLASS: &str = "a Java class cannot be loaded";
-const BY_SETTING: &str = "[snapshot] mode says what is read, and connections and rows_per_second how fast";
+const BY_SETTING: &str = "[snapshot] mode selects the rows; parallelism and rows_per_second limit the speed";
 
 pub(super) const RULES: &[Rule] = &[
     becomes("snapshot.mode", "snapshot.mode", By(mode)).default("initial"),
@@ -24,7 +24,7 @@ pub(super) const RULES: &[Rule] = &[
         By(lock_timeout),
     )
     .default("10000"),
-    depends("snapshot.query.mode", query, "`select_all` is what is done").default("select_all"),
+    depends("snapshot.query.mode", query, "`select_all` is always used").default("select_all"),
     not_yet("snapshot.query.mode.custom.name", NO_CLASS),
     not_yet("snapshot.select.statement.overrides", BY_HAND).default(""),
     not_yet("snapshot.select.statement.overrides.*", BY_HAND),
@@ -37,23 +37,23 @@ pub(super) const RULES: &[Rule] = &[
     not_yet("streaming.delay.ms", BY_SETTING).default("0"),
     not_yet(
         "snapshot.tables.order.by.row.count",
-        "tables are read in the order of their names",
+        "tables are read in alphabetical order",
     )
     .default("disabled"),
-    becomes("snapshot.max.threads", "snapshot.connections", Number).default("1"),
+    becomes("snapshot.max.threads", "snapshot.parallelism", Number).default("1"),
     not_needed(
         "snapshot.max.threads.multiplier",
-        "pieces of a table are of one size",
+        "ranges of a table have a fixed size",
     ),
-    not_needed("legacy.snapshot.max.threads", "pieces of a table are of one size"),
     not_needed(
-        "snapshot.scan.all.columns.force",
-        "only the columns that are sent are read",
+        "legacy.snapshot.max.threads",
+        "ranges of a table have a fixed size",
     ),
-    not_needed("query.fetch.size", "nothing is read by queries but the catalog"),
+    not_needed("snapshot.scan.all.columns.force", "only sent columns are read"),
+    not_needed("query.fetch.size", "only the catalog is read by queries"),
 ];
 
-/// The modes that say what is read.
+/// Translates the snapshot mode.
 fn mode(value: &Value<'_>) -> Outcome {
     let ours = match value.text {
         "initial" => "initial",
@@ -72,13 +72,13 @@ fn lock_timeout(value: &Value<'_>) -> Outcome {
             let seconds = millis.div_ceil(1000).max(1);
             Outcome::line(Setting::new("snapshot.lock_timeout", format!("{seconds}s")))
         }
-        Err(_) => Outcome::Refused(format!("{}: it is no number", value.text)),
+        Err(_) => Outcome::Refused(format!("{} is not a number of milliseconds", value.text)),
     }
 }
 
 fn query(value: &Value<'_>) -> Outcome {
     match value.text {
-        "select_all" => Outcome::Nothing("all columns that are sent are read"),
+        "select_all" => Outcome::Nothing("all sent columns are read"),
         other => Outcome::Refused(format!("{other}: {NO_CLASS}")),
     }
 }

@@ -2,14 +2,14 @@
 
 use crate::debezium::draft::Setting;
 use crate::debezium::regex_list;
-use crate::debezium::rule::Translate::{By, Flag, Number, Text};
+use crate::debezium::rule::Translate::{By, Flag, Millis, Text};
 use crate::debezium::rule::{Outcome, Rule, Value, becomes, depends, not_needed, not_yet};
 
 const QUEUES: &str = "queues are bounded in bytes: [postgres] queue_bytes, [kafka] commit_bytes";
-const PACE: &str = "a change is sent on as soon as it is read; [kafka] commit_interval_ms spaces the commits";
+const PACE: &str = "a change is sent as soon as it is read; [kafka] commit_interval spaces the commits";
 const NEVER_SKIPPED: &str =
-    "an event that cannot be delivered halts the connector; there is no way to skip one unseen";
-const RETRIED: &str = "every fault that time may heal is tried again without end, with the delays of [retry]";
+    "an event that cannot be delivered halts the connector; no setting skips it silently";
+const RETRIED: &str = "every transient error is retried without limit, with the backoff of [retry]";
 
 pub(super) const RULES: &[Rule] = &[
     not_needed("max.batch.size", QUEUES),
@@ -18,10 +18,10 @@ pub(super) const RULES: &[Rule] = &[
     not_needed("queue.provider.type", QUEUES).default("memory"),
     not_needed("poll.interval.ms", PACE),
     not_needed("poll.dispatch.interval.ms", PACE),
-    becomes("heartbeat.interval.ms", "events.heartbeat_interval_ms", Number).default("0"),
+    becomes("heartbeat.interval.ms", "events.heartbeat_interval", Millis).default("0"),
     not_needed(
         "heartbeat.action.query",
-        "the server's keepalives carry the end of the log: an idle database holds nothing back, and no table is written to",
+        "the server's keepalives contain the end of WAL: an idle database retains nothing, and no table is written to",
     ),
     becomes("heartbeat.topics.prefix", "events.heartbeat_topic_prefix", Text).default("__debezium-heartbeat"),
     becomes("provide.transaction.metadata", "events.transactions", Flag).default("false"),
@@ -39,7 +39,7 @@ pub(super) const RULES: &[Rule] = &[
     .default(""),
     not_needed(
         "schema.refresh.mode",
-        "a schema follows what the log said at the change's position",
+        "the schema follows from the stream at the position of the change",
     )
     .default("columns_diff"),
     not_needed("event.processing.failure.handling.mode", NEVER_SKIPPED).default("fail"),
@@ -49,14 +49,14 @@ pub(super) const RULES: &[Rule] = &[
     not_needed("custom.retriable.exception", RETRIED),
     not_needed(
         "executor.shutdown.timeout.ms",
-        "a stop waits up to five seconds for Kafka; what is not committed is read again",
+        "a stop waits up to five seconds for Kafka; uncommitted changes are read again",
     ),
     depends("extended.headers.enabled", headers, "the headers are always sent").default("true"),
     not_needed("statistics.metrics.enabled", "/metrics has histograms"),
     not_needed("advanced.metrics.enable", "/metrics has everything"),
     not_yet(
         "custom.metric.tags",
-        "labels are added by the collector that reads /metrics",
+        "the collector that scrapes /metrics adds labels",
     )
     .default(""),
     not_yet("openlineage.integration.*", "lineage is not reported").default("false"),
@@ -69,7 +69,7 @@ const OPERATIONS: [(char, &str); 4] = [
     ('t', "truncate"),
 ];
 
-/// What is not skipped.
+/// Translates skipped operations to the operations that are sent.
 fn operations(value: &Value<'_>) -> Outcome {
     let mut skipped: Vec<char> = Vec::new();
     for word in value
@@ -81,7 +81,7 @@ fn operations(value: &Value<'_>) -> Outcome {
         match OPERATIONS.iter().find(|(letter, _)| word == letter.to_string()) {
             Some((letter, _)) => skipped.push(*letter),
             None if word == "none" => {}
-            None => return Outcome::Refused(format!("{word} is no operation of Debezium")),
+            None => return Outcome::Refused(format!("{word} is not an operation of Debezium")),
         }
     }
     let sent = OPERATIONS.iter().filter(|(letter, _)| !skipped.contains(letter));
@@ -89,7 +89,7 @@ fn operations(value: &Value<'_>) -> Outcome {
     Outcome::line(Setting::new("events.operations", sent))
 }
 
-/// Prefixes, in our form of patterns.
+/// Translates lists of message prefixes.
 fn messages(value: &Value<'_>) -> Outcome {
     let key = if value.property.contains(".include.") {
         "events.messages"

@@ -1,4 +1,4 @@
-//! Single message transforms: each alias has a `type`, and what belongs to it.
+//! Single message transforms: each alias has a `type` and its properties.
 
 use crate::debezium::draft::Setting;
 use crate::debezium::rule::Translate::{By, WithAnother};
@@ -11,7 +11,10 @@ const OUTBOX: &str = "outbox tables are not routed yet";
 
 pub(super) const RULES: &[Rule] = &[
     becomes("transforms", ROUTES, By(transforms)).default(""),
-    not_needed("transforms.*.type", "transforms says what each of them becomes"),
+    not_needed(
+        "transforms.*.type",
+        "the property transforms determines the translation of each transform",
+    ),
     becomes("transforms.*.regex", ROUTES, WithAnother),
     becomes("transforms.*.replacement", ROUTES, WithAnother),
     becomes("transforms.*.key.enforce.uniqueness", ROUTES, WithAnother),
@@ -39,17 +42,23 @@ pub(super) const RULES: &[Rule] = &[
     becomes("transforms.*.topic.replacement", ROUTES, WithAnother),
     becomes("transforms.*.key.field.regex", ROUTES, WithAnother),
     becomes("transforms.*.key.field.replacement", ROUTES, WithAnother),
-    not_yet("transforms.*.partition.*", "the partition follows from the key"),
+    not_yet(
+        "transforms.*.partition.*",
+        "the partition is derived from the key",
+    ),
     not_yet(
         "transforms.*.topic.*",
-        "only routes by an expression over the topic's name are there",
+        "only routes by a regular expression over the topic's name are supported",
     ),
-    not_yet("transforms.*", "only transforms that choose the topic are there"),
-    not_yet("predicates", "transforms are chosen by no predicate").default(""),
-    not_yet("predicates.*", "transforms are chosen by no predicate"),
+    not_yet(
+        "transforms.*",
+        "only transforms that select the topic are supported",
+    ),
+    not_yet("predicates", "predicates of transforms are not supported").default(""),
+    not_yet("predicates.*", "predicates of transforms are not supported"),
 ];
 
-/// Transforms that send records to other topics by an expression over the topic's name.
+/// Transforms that route records by a regular expression over the topic's name.
 const ROUTERS: [Router; 3] = [
     Router {
         class: "org.apache.kafka.connect.transforms.RegexRouter",
@@ -75,18 +84,18 @@ struct Router {
     class: &'static str,
     regex: &'static str,
     replacement: &'static str,
-    /// The field by which rows of several tables are told apart in the key, where one is added.
+    /// Default name of the key field that distinguishes rows of different tables, if the transform adds such a field.
     key_field: Option<&'static str>,
 }
 
-/// What the well-known ones are for, so that the reason is not only a class's name.
+/// Reasons for common transforms without a counterpart.
 const OTHERS: [(&str, &str); 3] = [
     ("EventRouter", OUTBOX),
     (
         "ExtractChangedRecordState",
-        "headers that name the changed columns are not sent",
+        "headers with the changed columns are not sent",
     ),
-    ("PartitionRouting", "the partition follows from the key"),
+    ("PartitionRouting", "the partition is derived from the key"),
 ];
 
 fn transforms(value: &Value<'_>) -> Outcome {
@@ -102,7 +111,7 @@ fn transforms(value: &Value<'_>) -> Outcome {
         let transform = Transform { alias, value };
         let class = transform.part("type");
         if !transform.part("predicate").is_empty() {
-            refused.push(format!("{alias}: transforms are chosen by no predicate"));
+            refused.push(format!("{alias}: predicates of transforms are not supported"));
         } else if let Some(router) = ROUTERS.iter().find(|known| known.class == class) {
             routes.push(transform.route(router, &mut routes_from));
         } else if class == FLATTENING {
@@ -127,10 +136,10 @@ fn transforms(value: &Value<'_>) -> Outcome {
     Outcome::Lines(lines)
 }
 
-/// The transform that leaves of a change the row alone.
+/// Transform that reduces a change event to the row.
 const FLATTENING: &str = "io.debezium.transforms.ExtractNewRecordState";
 
-/// One of them, by its alias.
+/// Transform with its alias.
 struct Transform<'v, 'g> {
     alias: &'v str,
     value: &'v Value<'g>,
@@ -148,7 +157,7 @@ impl<'g> Transform<'_, 'g> {
     fn route(&self, router: &Router, from: &mut Vec<String>) -> toml::Value {
         let mut names = vec!["type", router.regex, router.replacement];
         let mut entry = toml::Table::new();
-        // What we would replace from the environment means a group here.
+        // `${` would begin an environment variable in the file, but begins a group here.
         let mut set = |key: &str, text: &str| entry.insert(key.to_owned(), text.replace("${", "$${").into());
         set("pattern", self.part(router.regex));
         set("topic", self.part(router.replacement));
@@ -175,7 +184,7 @@ impl<'g> Transform<'_, 'g> {
         let deletes = self.part("delete.tombstone.handling.mode");
         if !deletes.is_empty() {
             let Some((_, ours)) = DELETES.iter().find(|(theirs, _)| *theirs == deletes) else {
-                return Err(format!("{}: {deletes} is no way to treat deletes", self.alias));
+                return Err(format!("{}: {deletes} is not a mode for deletes", self.alias));
             };
             lines.push(line(
                 "format.flat.deletes",
@@ -209,7 +218,7 @@ impl<'g> Transform<'_, 'g> {
     }
 }
 
-/// How deleted rows are told: theirs and ours.
+/// Modes for deleted rows: Debezium's and walcast's.
 const DELETES: [(&str, &str); 5] = [
     ("drop", "drop"),
     ("tombstone", "tombstone"),

@@ -1,4 +1,4 @@
-//! How values are written.
+//! Representation of values.
 
 use crate::debezium::rule::Translate::{Number, Text, Words};
 use crate::debezium::rule::{Rule, becomes, not_yet};
@@ -19,7 +19,7 @@ const BINARY: &[(&str, &str)] = &[
     ("base64-url-safe", "base64_url_safe"),
     ("hex", "hex"),
 ];
-/// Left out of the row, or as bytes; ours keeps the text by default.
+/// Columns of unknown types are omitted or sent as bytes; the default of walcast sends their text.
 const UNKNOWN: &[(&str, &str)] = &[("false", "drop"), ("true", "bytes")];
 const HSTORE: &[(&str, &str)] = &[("json", "json"), ("map", "map")];
 

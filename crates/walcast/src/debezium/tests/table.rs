@@ -1,4 +1,4 @@
-//! The table against what Debezium has, what our configuration has, and what the manual says.
+//! Comparison of the table with Debezium's properties, the keys of walcast, and the manual.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ fn rules() -> impl Iterator<Item = &'static Rule> {
     SECTIONS.iter().flat_map(|section| section.rules)
 }
 
-/// The names and defaults are those that the connector 3.3.1 itself tells.
+/// Names and defaults are those that the connector 3.3.1 reports.
 #[test]
 fn every_property_of_debezium_has_a_row() {
     let known = include_str!("../../../testdata/debezium-3.3.1-properties.tsv");
@@ -33,7 +33,7 @@ fn every_property_of_debezium_has_a_row() {
     }
 }
 
-/// What later versions have, what is set beside the connector's own properties, and well-known transforms.
+/// Properties of later versions, of Kafka Connect, and of common transforms.
 #[test]
 fn properties_of_other_versions_and_of_transforms_have_rows() {
     for name in [
@@ -96,7 +96,7 @@ fn properties_of_other_versions_and_of_transforms_have_rows() {
 }
 
 #[test]
-fn every_key_is_ours() {
+fn every_key_exists() {
     for rule in rules().chain(WORKER.rules) {
         if let Verdict::Becomes(key, _) = rule.verdict {
             assert!(exists(key), "{}: there is no {key}", rule.property);
@@ -105,7 +105,7 @@ fn every_key_is_ours() {
 }
 
 #[test]
-fn no_row_stands_twice() {
+fn no_property_has_two_rows() {
     let mut names: Vec<&str> = rules().map(|rule| rule.property).collect();
     names.sort_unstable();
     for pair in names.windows(2) {
@@ -113,7 +113,7 @@ fn no_row_stands_twice() {
     }
 }
 
-/// The table of docs/debezium.md, as it must be.
+/// Expected table of docs/debezium.md.
 fn table() -> String {
     let mut text = String::new();
     for section in SECTIONS.iter().chain([&WORKER]) {
@@ -138,7 +138,7 @@ fn table() -> String {
 
 fn remark(key: &str, translate: Translate) -> String {
     if !exists(key) {
-        return "not yet there".to_owned();
+        return "not implemented yet".to_owned();
     }
     match translate {
         Translate::Words(words) => words
@@ -147,11 +147,13 @@ fn remark(key: &str, translate: Translate) -> String {
             .collect::<Vec<_>>()
             .join(", "),
         Translate::WithAnother => "together with others".to_owned(),
-        Translate::Text | Translate::Flag | Translate::Number | Translate::By(_) => String::new(),
+        Translate::Text | Translate::Flag | Translate::Number | Translate::Millis | Translate::By(_) => {
+            String::new()
+        }
     }
 }
 
-/// `UPDATE_EXPECT=1` writes it.
+/// `UPDATE_EXPECT=1` writes the table.
 #[test]
 fn the_manual_shows_the_table() {
     const BEGIN: &str =
@@ -165,5 +167,5 @@ fn the_manual_shows_the_table() {
         fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", table())).unwrap();
         return;
     }
-    assert_eq!(shown, table(), "write it again with UPDATE_EXPECT=1");
+    assert_eq!(shown, table(), "update the table with UPDATE_EXPECT=1");
 }

@@ -1,0 +1,127 @@
+//! `cargo xtask bench`: how fast a backlog reaches Kafka, beside how fast the server gives it away.
+
+mod backlog;
+mod raw;
+mod report;
+mod round;
+mod rows;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use walcast_testbed::{
+    ConnectorConfig, KafkaOptions, PostgresOptions, Testbed, TestbedOptions, TopicReader, Walcast,
+};
+
+use backlog::Backlog;
+use rows::{Shape, Task};
+
+/// The connector's name; slot and publication are named after it.
+const NAME: &str = "bench";
+/// Changes that are delivered before anything is measured: enough for the broker's compiler to have seen its hot paths.
+const WARM_UP_CHANGES: u64 = 200_000;
+
+/// A backlog of a million changes: the raw stream, then walcast exactly once with Avro, then the raw stream again.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --changes 100000 --rounds 3\n  \
+    cargo xtask bench --work-mem 1GB       # logical_decoding_work_mem of both\n  \
+    cargo xtask bench --rows               # existing rows, beside COPY and Debezium\n  \
+    cargo xtask bench --rows --shape toast --changes 20000\n\n\
+    Before the first round walcast delivers a backlog of 200000 changes (or of --changes, if that is less) that is not \
+    counted: a broker that has just started is slower, and files it has never seen are not in memory yet.\n\n\
+    Machines are noisy: the ratio within one run is what counts. Nothing is asserted about time."
+)]
+pub(crate) struct Arguments {
+    /// Changes that wait
+    #[arg(long, default_value_t = 1_000_000)]
+    changes: u64,
+    /// How often the whole is done
+    #[arg(long, default_value_t = 1)]
+    rounds: u32,
+    /// The server's logical_decoding_work_mem
+    #[arg(long, value_name = "SIZE")]
+    work_mem: Option<String>,
+    /// Measure existing rows instead: tables of --changes rows together, at the first start
+    #[arg(long, conflicts_with_all = ["json", "work_mem"])]
+    rows: bool,
+    /// How many tables share the rows: a thread of Debezium's reads whole tables
+    #[arg(long, default_value_t = 4, requires = "rows", value_parser = clap::value_parser!(u32).range(1..))]
+    tables: u32,
+    /// What a row looks like
+    #[arg(long, value_enum, default_value_t = Shape::Orders, requires = "rows")]
+    shape: Shape,
+    /// With how many sessions walcast reads beside one
+    #[arg(long, default_value_t = 2, requires = "rows")]
+    sessions: u32,
+    /// Leave Debezium out
+    #[arg(long, requires = "rows")]
+    without_debezium: bool,
+    /// Print JSON, one line a round
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<()> {
+    let walcast = Walcast::binary()?;
+    let backlog = Backlog::of(arguments.changes);
+    let testbed = Box::pin(Testbed::start(options(arguments.work_mem.as_deref()))).await?;
+    if arguments.rows {
+        let task = Task {
+            rows: arguments.changes,
+            tables: arguments.tables,
+            shape: arguments.shape,
+            sessions: arguments.sessions,
+            rounds: arguments.rounds,
+            without_debezium: arguments.without_debezium,
+        };
+        return rows::run(&testbed, &walcast, &task).await;
+    }
+    backlog::create_table(&testbed.postgres).await?;
+    let config =
+        ConnectorConfig::new(&testbed, NAME)?.set("postgres.tables", vec!["public.orders".to_owned()]);
+    let warm_up = Backlog::of(arguments.changes.min(WARM_UP_CHANGES));
+    round::warm_up(&testbed, &walcast, &config, warm_up).await?;
+    let mut delivered = warm_up.changes();
+    check_count(&testbed, delivered).await?;
+    for number in 1..=arguments.rounds {
+        let round = round::measure(&testbed, &walcast, &config, backlog).await?;
+        delivered += backlog.changes();
+        check_count(&testbed, delivered).await?;
+        if arguments.json {
+            report::print_json(number, backlog, &round)?;
+        } else {
+            report::print(number, backlog, &round)?;
+        }
+    }
+    Ok(())
+}
+
+fn options(work_mem: Option<&str>) -> TestbedOptions {
+    let mut settings = vec![
+        ("max_wal_size".to_owned(), "8GB".to_owned()),
+        ("checkpoint_timeout".to_owned(), "1h".to_owned()),
+    ];
+    settings.extend(work_mem.map(|size| ("logical_decoding_work_mem".to_owned(), size.to_owned())));
+    TestbedOptions {
+        postgres: PostgresOptions {
+            settings,
+            ..PostgresOptions::default()
+        },
+        kafka: KafkaOptions {
+            heap_mb: 768,
+            ..KafkaOptions::default()
+        },
+    }
+}
+
+/// A fast connector that loses or doubles changes would be worth nothing.
+async fn check_count(testbed: &Testbed, delivered: u64) -> Result<()> {
+    let mut found = 0;
+    let mut reader = TopicReader::new(&testbed.kafka.brokers(), [format!("{NAME}.public.orders")]);
+    reader.scan_new(|_| found += 1).await?;
+    ensure!(
+        found == delivered,
+        "{found} records are in Kafka where {delivered} changes were made"
+    );
+    Ok(())
+}

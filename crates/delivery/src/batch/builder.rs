@@ -1,0 +1,217 @@
+//! The batch under construction.
+
+use tokio::sync::mpsc;
+use tracing::debug;
+use walcast_mapper::{EventCounts, Ordinal, RecordBuffer, Savepoint};
+use walcast_pgoutput::Lsn;
+
+use crate::batch::contents::{BATCH_BYTES, Batch, OpenTransaction};
+use crate::batch::delta::CheckpointDelta;
+use crate::position::checkpoint::CommitPosition;
+use crate::stream::transactions::Transaction;
+
+/// The committer has ended; its error is the cause.
+#[derive(Debug)]
+pub(crate) struct CommitterGone;
+
+/// Appends records to a batch, and alone knows where the batch may be cut: behind the last record that may be committed
+/// without the records after it.
+///
+/// Records and checkpoint changes of an open transaction belong to the batch only once [`BatchBuilder::end`] is called.
+pub(crate) struct BatchBuilder {
+    batch: Batch,
+    /// Savepoint of the last position where the batch may be cut.
+    cut: Savepoint,
+    open: Option<OpenTransaction>,
+    /// Whether records of the open transaction are part of an earlier batch.
+    open_was_sent: bool,
+    /// Checkpoint changes of the open transaction.
+    open_delta: CheckpointDelta,
+    /// Events of the open transaction by table; `None` without transaction metadata.
+    counts: Option<EventCounts>,
+    batches: mpsc::Sender<Batch>,
+    emptied: mpsc::Receiver<RecordBuffer>,
+}
+
+/// Where records are appended.
+pub(crate) struct Records<'b> {
+    /// Records.
+    pub(crate) buffer: &'b mut RecordBuffer,
+    /// Events of the transaction by table, where these are counted.
+    pub(crate) counts: Option<&'b mut EventCounts>,
+}
+
+impl BatchBuilder {
+    pub(crate) fn new(
+        counts_events: bool,
+        batches: mpsc::Sender<Batch>,
+        emptied: mpsc::Receiver<RecordBuffer>,
+    ) -> Self {
+        let batch = Batch::new(RecordBuffer::new());
+        Self {
+            cut: batch.records.savepoint(),
+            batch,
+            open: None,
+            open_was_sent: false,
+            open_delta: CheckpointDelta::default(),
+            counts: counts_events.then(EventCounts::default),
+            batches,
+            emptied,
+        }
+    }
+
+    /// Whether events are counted by table, for transaction metadata.
+    pub(crate) fn counts_events(&self) -> bool {
+        self.counts.is_some()
+    }
+
+    /// Begins a transaction.
+    pub(crate) fn begin(&mut self, transaction: &Transaction) {
+        self.open = Some(OpenTransaction {
+            xid: transaction.xid,
+            commit_lsn: transaction.commit_lsn,
+            commit_time: transaction.commit_time,
+            next_ordinal: Ordinal::default(),
+            has_records: false,
+        });
+        self.open_was_sent = false;
+        if let Some(counts) = &mut self.counts {
+            counts.clear();
+        }
+    }
+
+    /// Marks a change of the open transaction as part of the batch, with or without records.
+    #[inline]
+    pub(crate) fn reach(&mut self, ordinal: Ordinal) {
+        if let Some(open) = &mut self.open {
+            open.next_ordinal = ordinal.next();
+        }
+    }
+
+    /// Where records are appended.
+    #[inline]
+    pub(crate) fn records(&mut self) -> Records<'_> {
+        Records {
+            buffer: &mut self.batch.records,
+            counts: self.counts.as_mut(),
+        }
+    }
+
+    /// State of the batch, for [`BatchBuilder::roll_back`].
+    #[inline]
+    pub(crate) fn savepoint(&self) -> Savepoint {
+        self.batch.records.savepoint()
+    }
+
+    /// Removes the records appended after a savepoint.
+    pub(crate) fn roll_back(&mut self, savepoint: Savepoint) {
+        self.batch.records.rewind(savepoint);
+    }
+
+    /// Marks records of the open transaction as appended.
+    #[inline]
+    pub(crate) fn has_records(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.has_records = true;
+        }
+    }
+
+    /// Whether the batch is large enough to be flushed.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.batch.records.len_bytes() >= BATCH_BYTES
+    }
+
+    /// Whether the batch has no records.
+    pub(crate) fn is_without_records(&self) -> bool {
+        self.batch.records.is_empty()
+    }
+
+    /// Ends the open transaction: its records and its checkpoint changes belong to the batch.
+    pub(crate) fn end(&mut self, position: CommitPosition) {
+        let Some(open) = self.open.take() else { return };
+        self.open_was_sent = false;
+        self.batch.completed = Some(position);
+        self.batch.message = None;
+        if !self.open_delta.is_empty() {
+            self.batch.delta.add(std::mem::take(&mut self.open_delta));
+        }
+        if open.has_records {
+            self.batch.transactions += 1;
+            let oldest = self.batch.oldest_commit.get_or_insert(open.commit_time);
+            *oldest = (*oldest).min(open.commit_time);
+        }
+        self.cut();
+    }
+
+    /// Marks the non-transactional message at `lsn` as part of the batch.
+    pub(crate) fn message(&mut self, lsn: Lsn) {
+        self.batch.message = Some(lsn);
+        self.cut();
+    }
+
+    /// Marks the WAL up to `lsn` as delivered; no transaction is open.
+    pub(crate) fn idle(&mut self, lsn: Lsn) {
+        self.batch.idle_until = self.batch.idle_until.max(Some(lsn));
+    }
+
+    /// Allows the batch to be cut here, unless a transaction is open.
+    pub(crate) fn cut(&mut self) {
+        if self.open.is_none() {
+            self.cut = self.batch.records.savepoint();
+        }
+    }
+
+    /// Checkpoint changes: those of the open transaction, if there is one.
+    pub(crate) fn delta(&mut self) -> &mut CheckpointDelta {
+        match self.open {
+            Some(_) => &mut self.open_delta,
+            None => &mut self.batch.delta,
+        }
+    }
+
+    /// Sends the batch to the committer, if it holds anything, and begins the next.
+    ///
+    /// The beginning of a transaction is sent apart from the whole transactions before it, so that these can be committed
+    /// whatever happens to it.
+    pub(crate) async fn flush(&mut self) -> Result<(), CommitterGone> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let mut next = Batch::new(self.emptied.try_recv().unwrap_or_default());
+        let open = self.open.filter(|open| open.has_records);
+        let holds_whole =
+            self.batch.completed.is_some() || self.batch.message.is_some() || self.batch.idle_until.is_some();
+        if open.is_some() && !self.open_was_sent && holds_whole {
+            self.batch.records.split_off(self.cut, &mut next.records);
+            let whole = std::mem::replace(&mut self.batch, next);
+            next = Batch::new(self.emptied.try_recv().unwrap_or_default());
+            self.send(whole).await?;
+        }
+        let mut batch = std::mem::replace(&mut self.batch, next);
+        self.cut = self.batch.records.savepoint();
+        batch.open = open;
+        self.open_was_sent |= open.is_some();
+        self.send(batch).await
+    }
+
+    /// Removes what may not be committed yet, and sends the rest. The stream sends the open transaction again.
+    pub(crate) async fn finish(&mut self) -> Result<(), CommitterGone> {
+        self.batch.records.rewind(self.cut);
+        self.open_delta = CheckpointDelta::default();
+        if !self.open_was_sent {
+            self.open = None;
+        }
+        debug!(open = self.open.is_some(), "reading has ended");
+        self.flush().await
+    }
+
+    /// Ends when the committer has. Cancel-safe.
+    pub(crate) async fn closed(&self) {
+        self.batches.closed().await;
+    }
+
+    async fn send(&self, batch: Batch) -> Result<(), CommitterGone> {
+        self.batches.send(batch).await.map_err(|_| CommitterGone)
+    }
+}

@@ -1,0 +1,70 @@
+//! What a batch holds.
+
+use walcast_mapper::{Ordinal, RecordBuffer};
+use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
+
+use crate::batch::delta::CheckpointDelta;
+use crate::position::checkpoint::CommitPosition;
+
+/// Size at which a batch is sent on: small enough to keep memory flat and the producer busy while the next batch is encoded, large
+/// enough that the hand-over costs nothing.
+pub(crate) const BATCH_BYTES: usize = 256 * 1024;
+
+/// Batches that may wait between ingest and committer. With [`BATCH_BYTES`] this bounds the queue in bytes; one huge row makes
+/// one batch larger than that.
+pub(crate) const BATCHES_QUEUED_MAX: usize = 4;
+
+/// Stretch of the stream, encoded.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// Records of whole transactions, then possibly of the beginning of one more.
+    pub(crate) records: RecordBuffer,
+    /// Last transaction that ended in the stretch, with or without records.
+    pub(crate) completed: Option<CommitPosition>,
+    /// Last non-transactional message after `completed`.
+    pub(crate) message: Option<Lsn>,
+    /// Number of transactions with records that ended in the stretch.
+    pub(crate) transactions: u64,
+    /// Commit time of the oldest transaction with records in the stretch.
+    pub(crate) oldest_commit: Option<PgTimestamp>,
+    /// Transaction that has not ended yet.
+    pub(crate) open: Option<OpenTransaction>,
+    /// Position up to which the WAL holds nothing to deliver; only when no transaction is open.
+    pub(crate) idle_until: Option<Lsn>,
+    /// Further changes of the checkpoint that covers the batch.
+    pub(crate) delta: CheckpointDelta,
+}
+
+impl Batch {
+    pub(crate) fn new(records: RecordBuffer) -> Self {
+        Self {
+            records,
+            completed: None,
+            message: None,
+            transactions: 0,
+            oldest_commit: None,
+            open: None,
+            idle_until: None,
+            delta: CheckpointDelta::default(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+            && self.completed.is_none()
+            && self.idle_until.is_none()
+            && self.delta.is_empty()
+    }
+}
+
+/// Transaction whose end has not been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OpenTransaction {
+    pub(crate) xid: Xid,
+    pub(crate) commit_lsn: Lsn,
+    pub(crate) commit_time: PgTimestamp,
+    /// Number of the next change.
+    pub(crate) next_ordinal: Ordinal,
+    /// Whether a record of the transaction was written.
+    pub(crate) has_records: bool,
+}

@@ -1,0 +1,61 @@
+//! Changes of a checkpoint beside its position, and the replies that wait for them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use walcast_pgoutput::Oid;
+
+use crate::schema_history::SchemaChanges;
+use crate::snapshot::progress::SnapshotProgress;
+
+/// Changes since the last checkpoint.
+#[derive(Default)]
+pub(crate) struct CheckpointDelta {
+    /// Existing rows that are left to be read; `Some(None)` if none are.
+    pub(crate) snapshot: Option<Option<SnapshotProgress>>,
+    /// The offset in the signal topic before which signals are executed.
+    pub(crate) signals_read: Option<i64>,
+    /// Captured tables.
+    pub(crate) known_tables: Option<BTreeSet<Oid>>,
+    /// Schemas of tables.
+    pub(crate) schemas: SchemaChanges,
+    /// Sent once the checkpoint is committed.
+    pub(crate) replies: Vec<Box<dyn FnOnce() + Send + Sync>>,
+}
+
+impl CheckpointDelta {
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self {
+            snapshot,
+            signals_read,
+            known_tables,
+            schemas,
+            replies,
+        } = self;
+        snapshot.is_none()
+            && signals_read.is_none()
+            && known_tables.is_none()
+            && schemas.is_empty()
+            && replies.is_empty()
+    }
+
+    /// Adds later changes.
+    pub(crate) fn add(&mut self, later: Self) {
+        self.snapshot = later.snapshot.or(self.snapshot.take());
+        self.signals_read = later.signals_read.or(self.signals_read);
+        self.known_tables = later.known_tables.or(self.known_tables.take());
+        self.schemas.extend(later.schemas);
+        self.replies.extend(later.replies);
+    }
+}
+
+impl fmt::Debug for CheckpointDelta {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CheckpointDelta")
+            .field("snapshot", &self.snapshot)
+            .field("signals_read", &self.signals_read)
+            .field("schemas", &self.schemas.len())
+            .field("replies", &self.replies.len())
+            .finish_non_exhaustive()
+    }
+}

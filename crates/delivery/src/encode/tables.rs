@@ -1,0 +1,344 @@
+//! Tables of one session, each with the plan by which its rows become records.
+
+mod observed;
+mod planning;
+mod row_topics;
+pub(crate) mod rows;
+mod topic_owner;
+mod undeliverable;
+
+use std::collections::{HashMap, HashSet};
+
+use prometheus_client::metrics::counter::Counter;
+use tokio::time::{Duration, Instant};
+use tracing::{info, warn};
+use walcast_mapper::config::Operation;
+use walcast_mapper::{ChangeContext, MapError, MapperConfig, Plan, RecordBuffer, RowChange, TableName};
+use walcast_pgoutput::{Oid, Relation, TypeMessage};
+
+use self::observed::Observed;
+use super::reselect;
+use crate::batch::builder::Records;
+use crate::encode::dead_letters::writer::DeadLetters;
+use crate::encode::encode_error::EncodeError;
+use crate::encode::owners::Owners;
+use crate::encode::ports::EncodePorts;
+use crate::encode::registrar::Registrar;
+use crate::encode::rejection::Rejection;
+use crate::encode::tables::row_topics::encode_binding_topics;
+use crate::error::DeliveryError;
+use crate::metrics::{ChangeLabels, Metrics};
+use crate::ports::catalog::Catalog;
+use crate::schema_history::SchemaHistory;
+
+/// Tables that Relation messages of this session have described. Relation OIDs of an earlier session are not reused.
+pub(crate) struct TableEncoder<'a, E: EncodePorts> {
+    catalog: E::Catalog,
+    registrar: Registrar<'a, E::Topics, E::Registry>,
+    config: &'a MapperConfig,
+    metrics: &'a Metrics,
+    known: HashMap<Oid, Table>,
+    /// Key columns of the tables, from the catalog.
+    keys: HashMap<Oid, Vec<String>>,
+    /// Tables for which a skipped `TRUNCATE` was logged.
+    truncates_logged: HashSet<TableName>,
+    dead_letters: DeadLetters<'a>,
+    owners: Owners,
+    /// Schemas under which rows were delivered.
+    pub(super) history: SchemaHistory,
+    /// Types that the stream has named.
+    named_types: HashMap<Oid, TypeMessage>,
+}
+
+enum Table {
+    /// The table is in the publication but not captured by the configuration.
+    NotCaptured,
+    /// The table was described, but no row has arrived. A partition whose changes are sent as the root's is described
+    /// too.
+    Named(Relation),
+    Captured(Box<CapturedRelation>),
+    /// No record can be made of the table's rows at present.
+    Refused(Box<RejectedRelation>),
+}
+
+impl Table {
+    /// Latest description of the table in the stream; `None` if the table is not captured.
+    fn relation(&self) -> Option<&Relation> {
+        match self {
+            Self::Captured(captured) => Some(&captured.relation),
+            Self::Refused(refused) => Some(&refused.relation),
+            Self::Named(relation) => Some(relation),
+            Self::NotCaptured => None,
+        }
+    }
+}
+
+/// Table without a plan. The registry may accept its schema later.
+struct RejectedRelation {
+    relation: Relation,
+    rejection: Rejection,
+    retry_at: Instant,
+}
+
+/// Time after which a plan is tried again for a table without one.
+const RETRY_PLAN_AFTER: Duration = Duration::from_secs(60);
+
+struct CapturedRelation {
+    relation: Relation,
+    plan: Plan,
+    /// What rows contain although the catalog excludes it.
+    observed: Observed,
+    changes: [Counter; 4],
+}
+
+impl<'a, E: EncodePorts> TableEncoder<'a, E> {
+    pub(crate) fn new(
+        catalog: E::Catalog,
+        registrar: Registrar<'a, E::Topics, E::Registry>,
+        config: &'a MapperConfig,
+        metrics: &'a Metrics,
+        dead_letters: DeadLetters<'a>,
+        owners: Owners,
+        history: SchemaHistory,
+    ) -> Self {
+        Self {
+            catalog,
+            registrar,
+            config,
+            metrics,
+            known: HashMap::new(),
+            keys: HashMap::new(),
+            truncates_logged: HashSet::new(),
+            dead_letters,
+            owners,
+            history,
+            named_types: HashMap::new(),
+        }
+    }
+
+    /// Access to topics and schemas, for events that belong to no relation.
+    pub(crate) fn registrar(&mut self) -> &mut Registrar<'a, E::Topics, E::Registry> {
+        &mut self.registrar
+    }
+
+    /// Appends the tombstones of dead letters, which resolve them.
+    pub(crate) async fn resolve_dead_letters(
+        &mut self,
+        letters: &[String],
+        batch: &mut RecordBuffer,
+    ) -> Result<(), DeliveryError> {
+        self.dead_letters
+            .resolve(&mut self.registrar, letters, batch)
+            .await
+    }
+
+    /// Access to the catalog.
+    pub(crate) fn catalog(&mut self) -> &mut E::Catalog {
+        &mut self.catalog
+    }
+
+    /// Name of a captured table.
+    pub(crate) fn name_of(&self, oid: Oid) -> Option<TableName> {
+        self.relation(oid).map(TableName::from)
+    }
+
+    /// Latest description of a captured table in the stream.
+    fn relation(&self, oid: Oid) -> Option<&Relation> {
+        self.known.get(&oid)?.relation()
+    }
+
+    /// Adds the table that a Relation message describes.
+    pub(crate) fn add_relation(&mut self, relation: Relation) {
+        let oid = relation.oid;
+        let table = if self.catalog.captures(&TableName::from(&relation)) {
+            Table::Named(relation)
+        } else {
+            Table::NotCaptured
+        };
+        self.known.insert(oid, table);
+    }
+
+    /// Adds the name of a type.
+    pub(crate) fn add_type(&mut self, named: TypeMessage) {
+        self.named_types.insert(named.oid, named);
+    }
+
+    /// Makes the plan of a table that has none, unless a recent attempt has failed.
+    #[inline]
+    async fn map_if_due(&mut self, oid: Oid, context: &ChangeContext) -> Result<(), EncodeError> {
+        let relation = match self.known.get(&oid) {
+            Some(Table::Captured(_) | Table::NotCaptured) | None => return Ok(()),
+            Some(Table::Named(relation)) => relation.clone(),
+            Some(Table::Refused(refused)) if Instant::now() < refused.retry_at => {
+                return Err(EncodeError::Refused(refused.rejection.clone()));
+            }
+            Some(Table::Refused(refused)) => refused.relation.clone(),
+        };
+        let mapped = self.map(relation, context).await;
+        if let Err(fault) = &mapped {
+            self.remember_rejection(oid, fault);
+        }
+        mapped
+    }
+
+    /// Compiles the plan of a relation and registers its schemas, before its first row.
+    #[cold]
+    async fn map(&mut self, relation: Relation, context: &ChangeContext) -> Result<(), EncodeError> {
+        let (oid, name) = (relation.oid, TableName::from(&relation));
+        let plan = self.plan(&relation, context).await?;
+        info!(relation = %name, topic = plan.topic(), columns = relation.columns.len(), "relation mapped");
+        let changes = self.counters(&name);
+        let captured = CapturedRelation {
+            relation,
+            plan,
+            observed: Observed::default(),
+            changes,
+        };
+        self.known.insert(oid, Table::Captured(Box::new(captured)));
+        Ok(())
+    }
+
+    /// Encodes a change, or writes a dead letter. False if the change makes no record: its table is not captured, or
+    /// its operation makes no event.
+    #[inline]
+    pub(crate) async fn encode(
+        &mut self,
+        oid: Oid,
+        change: &RowChange<'_>,
+        context: &ChangeContext,
+        records: &mut Records<'_>,
+    ) -> Result<bool, EncodeError> {
+        let encoded = match self.dead_letters.rejection(context) {
+            Some(rejection) if self.keeps(oid) => Err(EncodeError::Refused(rejection)),
+            _ => self.try_encode(oid, change, context, records).await,
+        };
+        match encoded {
+            Err(fault) => {
+                self.divert_change(oid, change, context, fault, records.buffer)
+                    .await
+            }
+            done => done,
+        }
+    }
+
+    #[inline]
+    async fn try_encode(
+        &mut self,
+        oid: Oid,
+        change: &RowChange<'_>,
+        context: &ChangeContext,
+        records: &mut Records<'_>,
+    ) -> Result<bool, EncodeError> {
+        self.map_if_due(oid, context).await?;
+        let captured = match self.known.get_mut(&oid) {
+            Some(Table::Captured(captured)) => captured,
+            Some(Table::NotCaptured) => return Ok(false),
+            Some(Table::Named(_) | Table::Refused(_)) | None => return Err(EncodeError::UnknownRelation),
+        };
+        let before = records.buffer.record_count();
+        let completed = match captured.plan.reselect_request(change) {
+            None => None,
+            Some(unsent) => reselect::complete(&mut self.catalog, &unsent, change).await?,
+        };
+        let change = &match &completed {
+            None => *change,
+            Some(row) => reselect::with_row(change, row),
+        };
+        let encoded = encode_binding_topics(&mut self.registrar, &mut captured.plan, |plan| {
+            plan.encode(change, context, records.counts.as_deref_mut(), records.buffer)
+        });
+        match encoded.await? {
+            Ok(()) => {}
+            Err(error) if error.is_stale_metadata() => {
+                self.encode_with_new_plan(oid, error, change, context, records)
+                    .await?
+            }
+            Err(error @ MapError::TooLarge { .. }) => {
+                self.refresh_limits_of(oid, error).await?;
+                let Some(Table::Captured(captured)) = self.known.get_mut(&oid) else {
+                    return Err(EncodeError::UnknownRelation);
+                };
+                let encoded = encode_binding_topics(&mut self.registrar, &mut captured.plan, |plan| {
+                    plan.encode(change, context, records.counts.as_deref_mut(), records.buffer)
+                });
+                encoded.await?.map_err(EncodeError::Map)?;
+            }
+            Err(error) => return Err(EncodeError::Map(error)),
+        }
+        let has_records = records.buffer.record_count() > before;
+        if has_records && let Some(Table::Captured(captured)) = self.known.get(&oid) {
+            captured.count(change);
+        }
+        Ok(has_records)
+    }
+
+    /// Encodes a `TRUNCATE`, one event for each captured table; false if there is none.
+    pub(crate) async fn encode_truncate(
+        &mut self,
+        oids: &[Oid],
+        context: &ChangeContext,
+        records: &mut Records<'_>,
+    ) -> Result<bool, EncodeError> {
+        let before = records.buffer.record_count();
+        for (part, oid) in (0..).zip(oids) {
+            let encoded = self.try_encode_truncate(*oid, part, context, records);
+            if let Err(fault) = encoded.await {
+                self.divert_truncate(*oid, part, context, fault, records.buffer)
+                    .await?;
+            }
+        }
+        Ok(records.buffer.record_count() > before)
+    }
+
+    async fn try_encode_truncate(
+        &mut self,
+        oid: Oid,
+        part: u32,
+        context: &ChangeContext,
+        records: &mut Records<'_>,
+    ) -> Result<(), EncodeError> {
+        self.map_if_due(oid, context).await?;
+        let captured = match self.known.get_mut(&oid) {
+            Some(Table::Captured(captured)) => captured,
+            Some(Table::NotCaptured) => return Ok(()),
+            Some(Table::Named(_) | Table::Refused(_)) | None => return Err(EncodeError::UnknownRelation),
+        };
+        if self.config.events.operations.contains(&Operation::Truncate) {
+            captured
+                .plan
+                .encode_truncate(part, context, records.counts.as_deref_mut(), records.buffer)
+                .map_err(EncodeError::Map)?;
+            captured.count_truncate();
+        } else if self.truncates_logged.insert(captured.plan.table().clone()) {
+            let relation = captured.plan.table();
+            warn!(%relation, lsn = %context.lsn, "table was truncated without an event: \"truncate\" is not among [events] operations");
+        }
+        Ok(())
+    }
+
+    fn counters(&self, table: &TableName) -> [Counter; 4] {
+        ["insert", "update", "delete", "truncate"].map(|operation| {
+            let labels = ChangeLabels {
+                table: table.to_string(),
+                operation,
+            };
+            self.metrics.changes.get_or_create(&labels).clone()
+        })
+    }
+}
+
+impl CapturedRelation {
+    fn count(&self, change: &RowChange<'_>) {
+        let [inserts, updates, deletes, _] = &self.changes;
+        match change {
+            RowChange::Insert { .. } => inserts.inc(),
+            RowChange::Update { .. } => updates.inc(),
+            RowChange::Delete { .. } => deletes.inc(),
+        };
+    }
+
+    fn count_truncate(&self) {
+        let [.., truncates] = &self.changes;
+        truncates.inc();
+    }
+}

@@ -1,0 +1,149 @@
+//! Rows of tables that are read for a snapshot.
+
+use walcast_mapper::dead_letter::{DeadLetter, DeadLetterSource, UndeliverableEvent};
+use walcast_mapper::{
+    MapError, MissingRowContext, Plan, ReadContext, RecordBuffer, TableMetadata, TableName, missing_row_tuple,
+};
+use walcast_pgoutput::reader::Reader;
+use walcast_pgoutput::{Lsn, Oid, Relation, Tuple};
+
+use crate::encode::encode_error::EncodeError;
+use crate::encode::ports::EncodePorts;
+use crate::encode::rejection::Rejection;
+use crate::encode::tables::TableEncoder;
+use crate::encode::tables::row_topics::encode_binding_topics;
+use crate::encode::tables::undeliverable::refresh_limits;
+use crate::schema_history::ChangePosition;
+use crate::snapshot::former_key::FormerKey;
+
+/// Encoding of the rows of a table that is read.
+pub(crate) struct RowsPlan {
+    pub(crate) table: TableName,
+    relation: Relation,
+    /// Key columns of the table, from the catalog.
+    key_columns: Vec<String>,
+    /// Plan of the rows, or the reason why no record can be made.
+    plan: Result<Box<Plan>, Rejection>,
+}
+
+impl RowsPlan {
+    /// OID of the table.
+    pub(crate) fn oid(&self) -> Oid {
+        self.relation.oid
+    }
+
+    /// Topic of the rows.
+    pub(crate) fn topic(&self) -> Option<&str> {
+        self.plan.as_ref().ok().map(|plan| plan.topic())
+    }
+}
+
+impl<E: EncodePorts> TableEncoder<'_, E> {
+    /// Makes the plan of a table that is read as of `lsn`, bound to its topic and schemas.
+    pub(crate) async fn plan_of_rows(
+        &mut self,
+        relation: Relation,
+        facts: TableMetadata,
+        lsn: Lsn,
+    ) -> Result<RowsPlan, EncodeError> {
+        let table = TableName::from(&relation);
+        let facts = self.complete(&relation, facts, None)?;
+        let plan = match self.plan_of(&relation, &facts).await {
+            Ok(plan) => {
+                self.history
+                    .record(&relation, &facts, ChangePosition::of_snapshot(lsn));
+                Ok(Box::new(plan))
+            }
+            Err(fault) => match fault.rejection(self.dead_letters.describe) {
+                Some(rejection) if self.dead_letters.keep(&table) => Err(rejection),
+                _ => return Err(fault),
+            },
+        };
+        Ok(RowsPlan {
+            table,
+            relation,
+            key_columns: facts.key_columns.clone(),
+            plan,
+        })
+    }
+
+    /// Encodes a row, or writes a dead letter; true if the row is a record.
+    pub(crate) async fn encode_row(
+        &mut self,
+        rows: &mut RowsPlan,
+        row: Tuple<'_>,
+        context: &ReadContext,
+        batch: &mut RecordBuffer,
+    ) -> Result<bool, EncodeError> {
+        let fault = match self.try_encode_row(rows, row, context, batch).await {
+            Ok(()) => return Ok(true),
+            Err(fault) => fault,
+        };
+        let Some(rejection) = fault
+            .rejection(self.dead_letters.describe)
+            .filter(|_| self.dead_letters.keep(&rows.table))
+        else {
+            return Err(fault);
+        };
+        let letter = DeadLetter {
+            relation: &rows.relation,
+            key_columns: &rows.key_columns,
+            event: UndeliverableEvent::Read(row),
+            source: DeadLetterSource::Read(*context),
+            reason: rejection.reason,
+            error: &rejection.error,
+        };
+        self.dead_letters
+            .write(&mut self.registrar, &letter, batch)
+            .await?;
+        Ok(false)
+    }
+
+    /// Encodes the delete of a row that no longer exists, given by its key. Fails with a rejection if the reason is in
+    /// the key or the table.
+    pub(crate) fn encode_delete_of_missing_row(
+        &self,
+        rows: &mut RowsPlan,
+        key: &FormerKey,
+        context: &MissingRowContext,
+        batch: &mut RecordBuffer,
+    ) -> Result<(), String> {
+        let plan = rows.plan.as_mut().map_err(|rejection| rejection.error.clone())?;
+        let tuple = missing_row_tuple(&rows.relation, &rows.key_columns, self.config, &key.0);
+        let Some(tuple) = tuple else {
+            return Err(
+                "it is not the key of the table's records, or its replica identity is the whole row"
+                    .to_owned(),
+            );
+        };
+        let tuple = Tuple::read(&mut Reader::new(&tuple)).expect("the tuple was encoded by this crate");
+        plan.encode_delete_of_missing_row(tuple, context, batch)
+            .map_err(|error| self.dead_letters.describe.error(&error))
+    }
+
+    async fn try_encode_row(
+        &mut self,
+        rows: &mut RowsPlan,
+        row: Tuple<'_>,
+        context: &ReadContext,
+        batch: &mut RecordBuffer,
+    ) -> Result<(), EncodeError> {
+        let plan = match &mut rows.plan {
+            Ok(plan) => plan,
+            Err(rejection) => return Err(EncodeError::Refused(rejection.clone())),
+        };
+        let encoded = encode_binding_topics(&mut self.registrar, plan, |plan| {
+            plan.encode_read(row, context, batch)
+        });
+        let error = match encoded.await? {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        if !matches!(error, MapError::TooLarge { .. }) {
+            return Err(EncodeError::Map(error));
+        }
+        // The limits may have been raised since the table was opened.
+        refresh_limits(&mut self.registrar, plan, error).await?;
+        plan.encode_read(row, context, batch).map_err(EncodeError::Map)
+    }
+}

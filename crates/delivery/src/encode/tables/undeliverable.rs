@@ -1,0 +1,159 @@
+//! Undeliverable changes: they become dead letters if their table has dead letters, otherwise the error stands.
+
+use tokio::time::Instant;
+use walcast_mapper::config::Operation;
+use walcast_mapper::dead_letter::{DeadLetter, DeadLetterSource, UndeliverableEvent};
+use walcast_mapper::{ChangeContext, MapError, Plan, RecordBuffer, RowChange, TableName};
+use walcast_pgoutput::Oid;
+
+use super::{RETRY_PLAN_AFTER, RejectedRelation, Table};
+use crate::encode::encode_error::EncodeError;
+use crate::encode::ports::EncodePorts;
+use crate::encode::registrar::Registrar;
+use crate::encode::tables::TableEncoder;
+use crate::ports::registry::SchemaRegistry;
+use crate::ports::topics::Topics;
+
+impl<E: EncodePorts> TableEncoder<'_, E> {
+    /// Whether undeliverable changes of a table become dead letters.
+    #[cold]
+    pub(super) fn keeps(&self, oid: Oid) -> bool {
+        self.relation(oid)
+            .is_some_and(|relation| self.dead_letters.keep(&TableName::from(relation)))
+    }
+
+    #[cold]
+    pub(super) async fn divert_change(
+        &mut self,
+        oid: Oid,
+        change: &RowChange<'_>,
+        context: &ChangeContext,
+        fault: EncodeError,
+        batch: &mut RecordBuffer,
+    ) -> Result<bool, EncodeError> {
+        let operations: &[Operation] = match change {
+            RowChange::Insert { .. } => &[Operation::Create],
+            // An update that moves its row is a delete and a create.
+            RowChange::Update { .. } => &[Operation::Update, Operation::Delete, Operation::Create],
+            RowChange::Delete { .. } => &[Operation::Delete],
+        };
+        let source = DeadLetterSource::Change {
+            context: *context,
+            part: 0,
+        };
+        self.divert(
+            oid,
+            UndeliverableEvent::Change(*change),
+            operations,
+            source,
+            fault,
+            batch,
+        )
+        .await
+    }
+
+    #[cold]
+    pub(super) async fn divert_truncate(
+        &mut self,
+        oid: Oid,
+        part: u32,
+        context: &ChangeContext,
+        fault: EncodeError,
+        batch: &mut RecordBuffer,
+    ) -> Result<bool, EncodeError> {
+        let source = DeadLetterSource::Change {
+            context: *context,
+            part,
+        };
+        self.divert(
+            oid,
+            UndeliverableEvent::Truncate,
+            &[Operation::Truncate],
+            source,
+            fault,
+            batch,
+        )
+        .await
+    }
+
+    /// Writes a dead letter. True if it was written, false if there would have been no record either.
+    async fn divert(
+        &mut self,
+        oid: Oid,
+        event: UndeliverableEvent<'_>,
+        operations: &[Operation],
+        source: DeadLetterSource,
+        fault: EncodeError,
+        batch: &mut RecordBuffer,
+    ) -> Result<bool, EncodeError> {
+        let Some(rejection) = fault
+            .rejection(self.dead_letters.describe)
+            .filter(|_| self.keeps(oid))
+        else {
+            return Err(fault);
+        };
+        let sent = &self.config.events.operations;
+        if !operations.iter().any(|operation| sent.contains(operation)) {
+            return Ok(false);
+        }
+        let Some(relation) = self.known.get(&oid).and_then(Table::relation) else {
+            return Err(fault);
+        };
+        let dead_letter = DeadLetter {
+            relation,
+            key_columns: self.keys.get(&oid).map_or(&[], Vec::as_slice),
+            event,
+            source,
+            reason: rejection.reason,
+            error: &rejection.error,
+        };
+        self.dead_letters
+            .write(&mut self.registrar, &dead_letter, batch)
+            .await?;
+        Ok(true)
+    }
+
+    /// Remembers that no plan can be made of a table, so that it is not tried again for every row.
+    pub(super) fn remember_rejection(&mut self, oid: Oid, fault: &EncodeError) {
+        let Some(rejection) = fault
+            .rejection(self.dead_letters.describe)
+            .filter(|_| self.keeps(oid))
+        else {
+            return;
+        };
+        let Some(relation) = self.relation(oid).cloned() else {
+            return;
+        };
+        let rejected = RejectedRelation {
+            relation,
+            rejection,
+            retry_at: Instant::now() + RETRY_PLAN_AFTER,
+        };
+        self.known.insert(oid, Table::Refused(Box::new(rejected)));
+    }
+
+    /// Updates the size limits of a table, which may have been raised since the table was mapped. Fails with `error` if
+    /// they are unchanged.
+    #[cold]
+    pub(super) async fn refresh_limits_of(&mut self, oid: Oid, error: MapError) -> Result<(), EncodeError> {
+        let Some(Table::Captured(captured)) = self.known.get_mut(&oid) else {
+            return Err(EncodeError::UnknownRelation);
+        };
+        refresh_limits(&mut self.registrar, &mut captured.plan, error).await
+    }
+}
+
+/// Updates the size limits of a plan. Fails with `error` if they are unchanged.
+#[cold]
+pub(super) async fn refresh_limits<T: Topics, R: SchemaRegistry>(
+    registrar: &mut Registrar<'_, T, R>,
+    plan: &mut Plan,
+    error: MapError,
+) -> Result<(), EncodeError> {
+    let limits = registrar.limits(plan.topic()).await?;
+    if plan.limits() == Some(limits) {
+        return Err(EncodeError::Map(error));
+    }
+    plan.limit(limits);
+    Ok(())
+}

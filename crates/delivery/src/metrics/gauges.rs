@@ -1,0 +1,226 @@
+//! Gauges as functions of the state: one row for each public name.
+
+use prometheus_client::registry::Unit;
+
+use crate::metrics::value::{Number, Value, count, duration, flag, real, unix_seconds, whole};
+use crate::slot_monitor::forecast::LimitForecast;
+use crate::slot_monitor::state::WalView;
+use crate::snapshot::status::SnapshotView;
+use crate::state::positions::KnownPositions;
+use crate::state::role::{Role, RoleView};
+use crate::state::{ConnectorState, Lag};
+
+/// Gauge under its public name, or a counter that is part of the state.
+pub(super) struct Gauge {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) unit: Option<Unit>,
+    pub(super) value: fn(&Reading) -> Value,
+}
+
+/// State at the time of a scrape.
+pub(super) struct Reading {
+    is_streaming: bool,
+    role: RoleView,
+    positions: KnownPositions,
+    lag: Lag,
+    /// Current WAL sample; the series of limits exist only with it.
+    wal: Option<WalView>,
+    /// Last WAL sample, whose figures stay visible when sampling stops.
+    last_wal: Option<WalView>,
+    drift: usize,
+    snapshot: SnapshotView,
+}
+
+impl Reading {
+    pub(super) fn of(state: &ConnectorState) -> Self {
+        Self {
+            is_streaming: state.status.is_streaming(),
+            role: state.role.read(),
+            positions: state.positions.read(),
+            lag: state.lag(),
+            wal: state.wal.read(),
+            last_wal: state.wal.last(),
+            drift: state.drift.read().len(),
+            snapshot: state.snapshot.read(),
+        }
+    }
+
+    fn last_wal(&self, figure: impl FnOnce(&WalView) -> Option<u64>) -> Value {
+        whole(self.last_wal.as_ref().and_then(figure).unwrap_or(0))
+    }
+
+    fn by_limit(&self, figure: impl Fn(&LimitForecast, bool) -> Option<Number>) -> Value {
+        let limits = self.wal.iter().flat_map(|view| &view.limits);
+        let series =
+            limits.filter_map(|(forecast, is_near)| Some((forecast.limit, figure(forecast, *is_near)?)));
+        Value::ByLimit(series.collect())
+    }
+}
+
+/// Gauges of a connector, in the order of `/metrics`.
+pub(super) static GAUGES: [Gauge; 27] = [
+    gauge(
+        "received_lsn",
+        "End of the last transaction read, as a byte position",
+        |now| whole(now.positions.received.as_u64()),
+    ),
+    gauge(
+        "produced_lsn",
+        "End of the last transaction passed to the producer",
+        |now| whole(now.positions.produced.as_u64()),
+    ),
+    gauge(
+        "checkpointed_lsn",
+        "End of the last transaction in Kafka",
+        |now| whole(now.positions.checkpointed.as_u64()),
+    ),
+    gauge(
+        "confirmed_lsn",
+        "Position up to which the slot is confirmed",
+        |now| whole(now.positions.confirmed.as_u64()),
+    ),
+    gauge(
+        "server_lsn",
+        "End of the server's WAL at the last inspection",
+        |now| whole(now.positions.server_end.as_u64()),
+    ),
+    bytes(
+        "lag",
+        "WAL between the checkpoint and the end of the server's WAL",
+        |now| whole(now.lag.bytes),
+    ),
+    seconds(
+        "lag",
+        "Time from the source commit to the Kafka commit of the last transaction",
+        |now| real(now.lag.time.as_secs_f64()),
+    ),
+    bytes("slot_retained", "WAL retained by the slot", |now| {
+        now.last_wal(|view| Some(view.look.retained_bytes()))
+    }),
+    gauge(
+        "slot_catalog_xmin_age",
+        "Age in transactions of the oldest catalog rows that the slot keeps from VACUUM",
+        |now| now.last_wal(|view| view.look.catalog_xmin_age),
+    ),
+    gauge(
+        "wal_written_bytes_per_second",
+        "WAL written by the server, mean of the last minutes",
+        |now| {
+            real(
+                now.last_wal
+                    .as_ref()
+                    .and_then(|view| view.written_per_second)
+                    .unwrap_or(0.0),
+            )
+        },
+    ),
+    bytes("wal_directory", "Size of pg_wal, 0 if not known", |now| {
+        now.last_wal(|view| view.look.directory_bytes())
+    }),
+    gauge(
+        "slot_awaited_standbys",
+        "Slots of synchronized_standby_slots from which no standby streams; the server sends no changes meanwhile",
+        |now| {
+            count(
+                now.wal
+                    .as_ref()
+                    .map_or(0, |view| view.look.awaited_standbys.len()),
+            )
+        },
+    ),
+    bytes(
+        "slot_headroom",
+        "WAL that can be written before a limit is reached",
+        |now| now.by_limit(|forecast, _| forecast.extent.room().map(Number::Whole)),
+    ),
+    seconds(
+        "slot_time_to_limit",
+        "Time until a limit is reached at the rate of the last minutes",
+        |now| now.by_limit(|forecast, _| forecast.left.map(duration)),
+    ),
+    seconds(
+        "slot_outage_budget",
+        "Time until a limit is reached if no further position is confirmed",
+        |now| now.by_limit(|forecast, _| forecast.outage.map(duration)),
+    ),
+    gauge("slot_at_risk", "1 while a limit is near", |now| {
+        now.by_limit(|_, is_near| Some(Number::Whole(u64::from(is_near))))
+    }),
+    gauge(
+        "publication_drift",
+        "Findings that keep changes of captured tables from arriving",
+        |now| count(now.drift),
+    ),
+    gauge("leading", "1 while this instance leads", |now| {
+        flag(now.role.role == Role::Leader)
+    }),
+    gauge(
+        "standing_by",
+        "1 while another instance leads and this one waits",
+        |now| flag(now.role.role == Role::Standby),
+    ),
+    gauge(
+        "leadership_blocked",
+        "1 while a session that is not an instance of the connector holds the leadership lock",
+        |now| flag(now.role.foreign_holder.is_some()),
+    ),
+    gauge(
+        "role_since_timestamp_seconds",
+        "Time of the last role change",
+        |now| unix_seconds(now.role.since),
+    ),
+    gauge(
+        "takeovers",
+        "Takeovers: times this instance became the leader after being a standby",
+        |now| Value::Total(now.role.takeovers),
+    ),
+    gauge(
+        "last_takeover_timestamp_seconds",
+        "Time of the last takeover",
+        |now| unix_seconds(now.role.last_takeover),
+    ),
+    gauge(
+        "takeover_duration_seconds",
+        "Time from leadership to the stream at the last takeover",
+        |now| real(now.role.takeover_duration.unwrap_or_default().as_secs_f64()),
+    ),
+    gauge("streaming", "1 while streaming", |now| flag(now.is_streaming)),
+    gauge(
+        "snapshot_tables_remaining",
+        "Tables with rows that are still to be read",
+        |now| count(now.snapshot.tables.len()),
+    ),
+    bytes(
+        "snapshot_table_remaining",
+        "Approximate size of the unread part of the table that is being read",
+        |now| whole(now.snapshot.table_bytes_left),
+    ),
+];
+
+const fn gauge(name: &'static str, help: &'static str, value: fn(&Reading) -> Value) -> Gauge {
+    Gauge {
+        name,
+        help,
+        unit: None,
+        value,
+    }
+}
+
+const fn bytes(name: &'static str, help: &'static str, value: fn(&Reading) -> Value) -> Gauge {
+    Gauge {
+        name,
+        help,
+        unit: Some(Unit::Bytes),
+        value,
+    }
+}
+
+const fn seconds(name: &'static str, help: &'static str, value: fn(&Reading) -> Value) -> Gauge {
+    Gauge {
+        name,
+        help,
+        unit: Some(Unit::Seconds),
+        value,
+    }
+}

@@ -1,0 +1,106 @@
+//! Errors of the ports, and what the connector does about them.
+
+use std::error::Error;
+use std::fmt;
+
+/// What the connector does about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Retry from the checkpoint: the cause may pass without an operator's action.
+    Retry,
+    /// Stop: an operator must fix the cause, and a restart continues from the checkpoint.
+    Stop,
+    /// Halt: a change cannot be delivered, or continuing could lose or double changes, so that an operator must decide.
+    Halt,
+    /// Stop and never write again: another instance with the same name has taken over.
+    Fenced,
+}
+
+/// What an error concerns, where the connector can do more than its [`Disposition`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail<'e> {
+    /// The schema registry rejected a schema because it is incompatible with earlier schemas of its subject.
+    IncompatibleSchema,
+    /// Kafka rejected a record for its size: the record's header `walcast.id`.
+    RejectedRecord(&'e str),
+    /// The requested rows, or the condition that selects them, are at fault, and not the server or the connection.
+    RowsUnreadable,
+    /// The source rejected or cancelled a statement while the connection holds. If the statement carries the condition of a request,
+    /// the request is at fault.
+    StatementRejected,
+}
+
+/// Error of a port.
+pub trait PortError: Error + Send + Sync + 'static {
+    /// What the connector does about the error.
+    fn disposition(&self) -> Disposition;
+
+    /// What the error concerns.
+    fn detail(&self) -> Option<Detail<'_>> {
+        None
+    }
+
+    /// Whether the connector retries.
+    fn is_retryable(&self) -> bool {
+        self.disposition() == Disposition::Retry
+    }
+
+    /// Whether another instance has taken over.
+    fn is_fenced(&self) -> bool {
+        self.disposition() == Disposition::Fenced
+    }
+}
+
+/// Error of any port.
+#[derive(Debug)]
+pub struct BoxedPortError(Box<dyn PortError>);
+
+impl BoxedPortError {
+    /// The error itself, for a caller that looks for its type.
+    #[must_use]
+    pub fn as_error(&self) -> &(dyn Error + 'static) {
+        &*self.0
+    }
+
+    /// See [`PortError::disposition`].
+    #[must_use]
+    pub fn disposition(&self) -> Disposition {
+        self.0.disposition()
+    }
+
+    /// See [`PortError::detail`].
+    #[must_use]
+    pub fn detail(&self) -> Option<Detail<'_>> {
+        self.0.detail()
+    }
+
+    /// See [`PortError::is_retryable`].
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.0.is_retryable()
+    }
+
+    /// See [`PortError::is_fenced`].
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        self.0.is_fenced()
+    }
+}
+
+impl<E: PortError> From<E> for BoxedPortError {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl fmt::Display for BoxedPortError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Error for BoxedPortError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}

@@ -1,0 +1,47 @@
+//! Port of the schema registry.
+
+use std::future::Future;
+
+use walcast_mapper::SchemaId;
+
+use crate::port_error::{BoxedPortError, Disposition, PortError};
+
+/// The schema registry.
+pub trait SchemaRegistry {
+    /// Registers `schema` (Avro as JSON) under `subject` and returns its id; the same id when it is there already.
+    fn register(
+        &mut self,
+        subject: &str,
+        schema: &str,
+    ) -> impl Future<Output = Result<SchemaId, BoxedPortError>>;
+
+    /// Forgets the ids: a registry that was recreated meanwhile gives others.
+    fn forget(&mut self);
+}
+
+/// A schema must be registered, and there is no registry to do it.
+#[derive(Debug, thiserror::Error)]
+#[error("no schema registry is configured, and the records need one")]
+struct NoRegistry;
+
+impl PortError for NoRegistry {
+    fn disposition(&self) -> Disposition {
+        Disposition::Stop
+    }
+}
+
+/// Records that need no schemas need no registry.
+impl<R: SchemaRegistry> SchemaRegistry for Option<R> {
+    async fn register(&mut self, subject: &str, schema: &str) -> Result<SchemaId, BoxedPortError> {
+        match self {
+            Some(registry) => registry.register(subject, schema).await,
+            None => Err(NoRegistry.into()),
+        }
+    }
+
+    fn forget(&mut self) {
+        if let Some(registry) = self {
+            registry.forget();
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Port of Kafka's topics.
+
+use std::future::Future;
+
+use walcast_mapper::RecordLimits;
+
+use crate::port_error::BoxedPortError;
+
+/// Kafka, as the place of topics.
+pub trait Topics {
+    /// Makes sure that `topic` exists, creating it as configured.
+    fn ensure(&mut self, topic: &str) -> impl Future<Output = Result<(), BoxedPortError>>;
+
+    /// Makes sure that the topic of dead letters exists, where nothing is deleted but by its key.
+    fn ensure_dead_letters(&mut self, topic: &str) -> impl Future<Output = Result<(), BoxedPortError>>;
+
+    /// Which records a topic takes, as it is set now: asked each time.
+    fn limits(&mut self, topic: &str) -> impl Future<Output = Result<RecordLimits, BoxedPortError>>;
+
+    /// Forgets which topics exist: while the connector was not connected, one may have been deleted.
+    fn forget(&mut self);
+}

@@ -1,0 +1,409 @@
+//! Setup before the stream: the loss check for a connector with a checkpoint, publication and slot for a new one.
+
+pub(crate) mod newly_captured;
+pub(crate) mod source_identity;
+pub(crate) mod stream_start;
+mod write_checkpoint;
+
+use std::collections::BTreeSet;
+
+use tracing::{info, warn};
+use walcast_mapper::{MapperConfig, TableName};
+use walcast_pgoutput::{Lsn, Oid, PgTimestamp};
+
+use crate::config::DeliveryConfig;
+use crate::coverage::{
+    Promised, halting_table_findings, not_published, publication_findings, table_finding, take_unpublishable,
+};
+use crate::describe::Describe;
+use crate::encode::owners::{Owners, topic_findings};
+use crate::error::DeliveryError;
+use crate::halt::Halt;
+use crate::ports::sink::Sink;
+use crate::ports::snapshots::Snapshots;
+use crate::ports::source::{CreatedSlot, Published, Refused, Source};
+use crate::position::checkpoint::{Checkpoint, CheckpointLog, CheckpointState};
+use crate::position::resume::{begins_at, resume_position, usable_slot};
+use crate::server_capabilities::misses_new_tables;
+use crate::snapshot::config::SnapshotMode;
+use crate::source_state::{CapturedTable, SourceState};
+use crate::sql;
+
+use self::newly_captured::{Adopted, adopt, captured_oids};
+use self::stream_start::verify_history_before_changes;
+use self::write_checkpoint::write_checkpoint;
+
+/// Snapshots of a source.
+pub(crate) type SnapshotOf<P> = <<P as Source>::Snapshots as Snapshots>::Snapshot;
+
+/// Start position and state of a session.
+pub(crate) struct Beginning<S> {
+    /// Position at which the session continues.
+    pub(crate) from: Lsn,
+    /// Position at which the stream begins: `from`, or an earlier position that replays the last delivered changes.
+    pub(crate) begins_at: Lsn,
+    /// Position up to which the slot is confirmed.
+    pub(crate) confirmed: Lsn,
+    /// Checkpoint from which the session continues.
+    pub(crate) checkpoint: Checkpoint,
+    /// Checkpoint log, as read.
+    pub(crate) log: CheckpointLog,
+    /// Snapshot of the slot, if the slot was just created and rows are to be read.
+    pub(crate) snapshot: Option<S>,
+    /// OIDs of the captured tables.
+    pub(crate) known_tables: BTreeSet<Oid>,
+    /// End of the flushed WAL at the last inspection.
+    pub(crate) flushed: Lsn,
+    /// Owners of the topics.
+    pub(crate) owners: Owners,
+    /// Whether the server omits changes of tables that are published while a transaction runs.
+    pub(crate) needs_stream_restart: bool,
+}
+
+/// Checks that no change would be lost, duplicated or missed, and creates missing objects if allowed. `is_start`:
+/// whether this is the first session after the process started, and not one after an error.
+pub(crate) async fn begin<P: Source, K: Sink>(
+    source: &mut P,
+    sink: &mut K,
+    config: &DeliveryConfig,
+    mapper: &MapperConfig,
+    describe: Describe,
+    log: CheckpointLog,
+    is_start: bool,
+) -> Result<Beginning<SnapshotOf<P>>, DeliveryError> {
+    let known = log.current.as_ref().map(|checkpoint| checkpoint.timeline);
+    let mut source_state = source.inspect(known).await.map_err(DeliveryError::Source)?;
+    let promised = match (&log.current, &log.known_tables) {
+        (None, _) => Promised::FirstStart,
+        (Some(current), _) if is_unfinished(current, &source_state) => Promised::FirstStart,
+        (Some(_), Some(known)) => Promised::Tables(known),
+        (Some(_), None) => Promised::All,
+    };
+    let not_covered = |finding| not_covered(finding, log.current.as_ref(), &source_state);
+    first_finding(halting_table_findings(&source_state, promised)).map_err(not_covered)?;
+    let left_out = take_unpublishable(&mut source_state, promised);
+    for finding in left_out.iter().filter_map(table_finding) {
+        let error = describe.error(&finding);
+        warn!(error, "table is left out");
+    }
+    first_finding(topic_findings(&source_state, mapper, &config.dead_letters))?;
+    let Some(checkpoint) = log
+        .current
+        .clone()
+        .filter(|one| !is_unfinished(one, &source_state))
+    else {
+        return create(source, sink, config, mapper, describe, &source_state, log).await;
+    };
+    let mut left = checkpoint.snapshot.as_ref();
+    let everything;
+    let from = match resume_position(&source_state, &checkpoint, &config.slot) {
+        Ok(from) => from,
+        Err(halt) if config.snapshot.mode == SnapshotMode::WhenNeeded => match halt {
+            Halt::SlotMissing { .. } => {
+                log_new_snapshot(&halt);
+                return create(source, sink, config, mapper, describe, &source_state, log).await;
+            }
+            Halt::SlotLost { .. } => {
+                log_new_snapshot(&halt);
+                source.drop_slot().await.map_err(DeliveryError::Source)?;
+                let source_state = source.inspect(known).await.map_err(DeliveryError::Source)?;
+                return create(source, sink, config, mapper, describe, &source_state, log).await;
+            }
+            Halt::SlotAdvanced { confirmed, .. } => {
+                log_new_snapshot(&halt);
+                everything = config.snapshot.all(&source_state);
+                left = Some(&everything);
+                confirmed
+            }
+            halt => return Err(halt.into()),
+        },
+        Err(halt) => return Err(halt.into()),
+    };
+    let checkpoint = Checkpoint {
+        end_lsn: from,
+        timeline: source_state.timeline,
+        snapshot: config.snapshot.again(left, &source_state, is_start),
+        ..checkpoint
+    };
+    verify_history_before_changes(
+        source,
+        config,
+        &source_state,
+        &checkpoint,
+        log.known_tables.as_ref(),
+    )
+    .await?;
+    let Adopted {
+        checkpoint,
+        source_state,
+        known_tables,
+    } = adopt(
+        source,
+        sink,
+        config,
+        checkpoint,
+        source_state,
+        log.known_tables.as_ref(),
+        describe,
+    )
+    .await?;
+    let promised = restricted(&source_state, |table| known_tables.contains(&table.oid));
+    first_finding(publication_findings(&promised, &config.publication))
+        .map_err(|finding| self::not_covered(finding, log.current.as_ref(), &source_state))?;
+    publish_signal_table(source, config, &source_state).await?;
+    let confirmed = source_state
+        .slot
+        .as_ref()
+        .and_then(|slot| slot.confirmed_flush_lsn)
+        .unwrap_or(Lsn::INVALID);
+    Ok(Beginning {
+        from,
+        begins_at: begins_at(&source_state, &checkpoint),
+        confirmed: confirmed.min(from),
+        checkpoint,
+        log,
+        snapshot: None,
+        known_tables,
+        flushed: source_state.flush_lsn,
+        owners: Owners::of(&source_state, mapper, &config.dead_letters).0,
+        needs_stream_restart: misses_new_tables(source_state.server_version),
+    })
+}
+
+/// Logs that all rows are read again: the slot can no longer provide all changes, and the configuration allows a new
+/// snapshot. The finding needs no remedy.
+fn log_new_snapshot(halt: &Halt) {
+    warn!(error = %halt, "all rows are read again, because the snapshot mode is \"when_needed\"; rows that were deleted in the meantime stay in the topics");
+}
+
+/// Publishes the signal table: signals arrive as its changes.
+async fn publish_signal_table<P: Source>(
+    source: &mut P,
+    config: &DeliveryConfig,
+    source_state: &SourceState,
+) -> Result<(), DeliveryError> {
+    let Some(table) = &config.snapshot.signal_table else {
+        return Ok(());
+    };
+    if source_state.publishes(table) {
+        return Ok(());
+    }
+    if !config.create_missing {
+        return Err(not_published(table, &config.publication).into());
+    }
+    let published = source.publish(std::slice::from_ref(table)).await;
+    let Published { refused, .. } = published.map_err(DeliveryError::Source)?;
+    if let Some(Refused { error, .. }) = refused.into_iter().next() {
+        return Err(DeliveryError::Source(error));
+    }
+    info!(%table, publication = config.publication, "signal table added to the publication");
+    Ok(())
+}
+
+/// State of the source with some of the captured tables.
+fn restricted(source_state: &SourceState, is_chosen: impl Fn(&CapturedTable) -> bool) -> SourceState {
+    let captured = source_state.captured.iter();
+    SourceState {
+        captured: captured.filter(|table| is_chosen(table)).cloned().collect(),
+        ..source_state.clone()
+    }
+}
+
+/// Whether an earlier start was interrupted before the slot existed. Such a start is repeated.
+fn is_unfinished(checkpoint: &Checkpoint, source_state: &SourceState) -> bool {
+    checkpoint.state == CheckpointState::CreatingSlot && source_state.slot.is_none()
+}
+
+/// Adds the range of missed changes to a finding that implies missed changes.
+fn not_covered(finding: Halt, checkpoint: Option<&Checkpoint>, source_state: &SourceState) -> Halt {
+    match checkpoint {
+        Some(checkpoint) if finding.hides_changes() => Halt::NotCovered {
+            finding: Box::new(finding),
+            after: checkpoint.end_lsn,
+            until: source_state.flush_lsn,
+        },
+        _ => finding,
+    }
+}
+
+fn first_finding(findings: Vec<Halt>) -> Result<(), Halt> {
+    findings.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// First start: the publication is created before the slot, so that the slot never decodes WAL without it.
+async fn create<P: Source, K: Sink>(
+    source: &mut P,
+    sink: &mut K,
+    config: &DeliveryConfig,
+    mapper: &MapperConfig,
+    describe: Describe,
+    source_state: &SourceState,
+    log: CheckpointLog,
+) -> Result<Beginning<SnapshotOf<P>>, DeliveryError> {
+    if let Some(slot) = &source_state.slot {
+        let confirmed = usable_slot(source_state, slot, Lsn::INVALID)?;
+        return Err(Halt::SlotWithoutCheckpoint {
+            slot: slot.name.clone(),
+            confirmed,
+        }
+        .into());
+    }
+    let tables: Vec<TableName> = source_state
+        .captured
+        .iter()
+        .map(|table| table.name.clone())
+        .collect();
+    let creates_publication = source_state.publication.is_none();
+    // Tables that a publication lacks and that are not named in the configuration are published once the stream runs.
+    let first = restricted(source_state, |table| {
+        creates_publication || table.is_named || source_state.publishes(&table.name)
+    });
+    let source_state = &first;
+    if !config.create_missing {
+        return Err(not_created(config, source_state, &tables));
+    }
+    if creates_publication {
+        source
+            .create_publication(&tables)
+            .await
+            .map_err(DeliveryError::Source)?;
+        info!(
+            publication = config.publication,
+            tables = tables.len(),
+            "publication created"
+        );
+    } else {
+        first_finding(publication_findings(source_state, &config.publication))?;
+    }
+    let created = match publish_signal_table_of_new(source, config, creates_publication, source_state).await {
+        Ok(()) => create_slot(source, sink, config, source_state, &log).await,
+        Err(error) => Err(error),
+    };
+    let (checkpoint, snapshot) = match created {
+        Ok(created) => created,
+        Err(error) => {
+            if creates_publication {
+                drop_new_publication(source, config, describe).await;
+            }
+            return Err(error);
+        }
+    };
+    let known_tables = captured_oids(source_state);
+    write_checkpoint(sink, checkpoint.clone(), Some(known_tables.clone())).await?;
+    let from = checkpoint.end_lsn;
+    Ok(Beginning {
+        from,
+        begins_at: from,
+        confirmed: from,
+        checkpoint,
+        log,
+        snapshot,
+        known_tables,
+        flushed: source_state.flush_lsn,
+        owners: Owners::of(source_state, mapper, &config.dead_letters).0,
+        needs_stream_restart: misses_new_tables(source_state.server_version),
+    })
+}
+
+/// Adds the signal table to a publication that was just created, which contains the captured tables only.
+async fn publish_signal_table_of_new<P: Source>(
+    source: &mut P,
+    config: &DeliveryConfig,
+    creates_publication: bool,
+    source_state: &SourceState,
+) -> Result<(), DeliveryError> {
+    if creates_publication && config.snapshot.signal_table.is_some() {
+        let source_state = source.inspect(None).await.map_err(DeliveryError::Source)?;
+        return publish_signal_table(source, config, &source_state).await;
+    }
+    publish_signal_table(source, config, source_state).await
+}
+
+/// Drops the publication, so that no partial setup is left behind. A slot that was created although its creation was
+/// reported as failed needs the publication, without which it could never be decoded. An error here must not hide the
+/// error of the slot.
+async fn drop_new_publication<P: Source>(source: &mut P, config: &DeliveryConfig, describe: Describe) {
+    let publication = &config.publication;
+    let dropped = match source.inspect(None).await {
+        Ok(source_state) if source_state.slot.is_some() => return,
+        Ok(_) => source.drop_publication().await,
+        Err(fault) => Err(fault),
+    };
+    match dropped {
+        Ok(()) => info!(
+            publication,
+            "publication dropped because the slot could not be created"
+        ),
+        Err(error) => {
+            let error = describe.error(&error);
+            warn!(
+                publication,
+                error,
+                "publication could not be dropped; the next start uses it, or it can be dropped manually"
+            )
+        }
+    }
+}
+
+fn not_created(config: &DeliveryConfig, source_state: &SourceState, tables: &[TableName]) -> DeliveryError {
+    let publication = config.publication.clone();
+    if source_state.publication.is_none() {
+        let sql = sql::create_publication(
+            &publication,
+            tables,
+            source_state.server_version,
+            source_state.partitions,
+        );
+        return Halt::PublicationMissing { publication, sql }.into();
+    }
+    let sql = format!(
+        "SELECT lsn FROM pg_create_logical_replication_slot('{}', 'pgoutput')",
+        config.slot
+    );
+    Halt::SlotNotCreated {
+        slot: config.slot.clone(),
+        sql,
+    }
+    .into()
+}
+
+/// Creates the slot. The intent is stored first: a slot that is found without a stored intent was created by another
+/// client, and its delivered position is unknown; a slot that is found with one has delivered no changes. Returns the
+/// first checkpoint, and the slot's snapshot if rows are to be read.
+async fn create_slot<P: Source, K: Sink>(
+    source: &mut P,
+    sink: &mut K,
+    config: &DeliveryConfig,
+    source_state: &SourceState,
+    log: &CheckpointLog,
+) -> Result<(Checkpoint, Option<SnapshotOf<P>>), DeliveryError> {
+    let intention = Checkpoint {
+        version: Checkpoint::VERSION,
+        state: CheckpointState::CreatingSlot,
+        system_identifier: source_state.system_identifier,
+        timeline: source_state.timeline,
+        database: source_state.database.clone(),
+        slot: config.slot.clone(),
+        end_lsn: source_state.flush_lsn,
+        last_commit: None,
+        last_message: None,
+        partial: None,
+        snapshot: config.snapshot.first(source_state),
+        signals_read: log.current.as_ref().and_then(|before| before.signals_read),
+        written_at_unix_micros: PgTimestamp::now().unix_micros(),
+    };
+    write_checkpoint(sink, intention.clone(), None).await?;
+    let created = source.create_slot(intention.snapshot.is_some()).await;
+    let CreatedSlot {
+        consistent_point,
+        snapshot,
+    } = created.map_err(DeliveryError::Source)?;
+    info!(slot = config.slot, lsn = %consistent_point, "slot created");
+    let checkpoint = Checkpoint {
+        state: CheckpointState::Streaming,
+        end_lsn: consistent_point,
+        written_at_unix_micros: PgTimestamp::now().unix_micros(),
+        ..intention
+    };
+    Ok((checkpoint, snapshot))
+}

@@ -1,0 +1,368 @@
+//! One session: from leadership to the end of the stream.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tracing::{info, warn};
+use walcast_pgoutput::FrameBlock;
+
+use crate::batch::builder::BatchBuilder;
+use crate::batch::contents::BATCHES_QUEUED_MAX;
+use crate::commit::committer::Committer;
+use crate::commit::heartbeat::Heartbeat;
+use crate::commit::retention::Retention;
+use crate::encode::dead_letters::rejected_changes::RejectedChanges;
+use crate::encode::dead_letters::writer::DeadLetters;
+use crate::encode::output::Output;
+use crate::encode::registrar::Registrar;
+use crate::encode::tables::TableEncoder;
+use crate::error::DeliveryError;
+use crate::ports::checkpoint_store::CheckpointStore;
+use crate::ports::registry::SchemaRegistry;
+use crate::ports::sink::Sink;
+use crate::ports::source::{ChangeStream, Source, Started};
+use crate::ports::topics::Topics;
+use crate::position::positions::Positions;
+use crate::schema_history::SchemaHistory;
+use crate::session::ports::Ports;
+use crate::session::setup::source_identity::check_source_identity;
+use crate::session::setup::stream_start::{STREAM_CLOSE_TIMEOUT, StreamStart, start};
+use crate::session::setup::{Beginning, SnapshotOf, begin};
+use crate::session::status::Status;
+use crate::session::watcher::Watcher;
+use crate::snapshot::reader::SnapshotReader;
+use crate::snapshot::reader::notifications::Notifier;
+use crate::snapshot::reader::schedule::Schedule;
+use crate::snapshot::reader::state::SnapshotState;
+use crate::state::ConnectorState;
+use crate::state::role::Role;
+use crate::stream::history::HistoryCheck;
+use crate::stream::ingest::Ingest;
+use crate::stream::interruption::Interruption;
+use crate::stream::transactions::Delivered;
+
+/// Time for which a stop waits for Kafka. What is not committed by then is aborted, and streamed again by the next session.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Leadership is acquired within milliseconds unless another instance has it.
+const STANDBY_AFTER: Duration = Duration::from_secs(2);
+
+/// Where and how a stream begins, the stream, and the check of its history.
+type Prepared<P> = (Beginning<SnapshotOf<P>>, Started<P>, Option<HistoryCheck>);
+
+/// Reason for which a session ended without error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The connector stops.
+    Stopped,
+    /// The stream must be restarted from the checkpoint.
+    Restart,
+}
+
+/// What a session has done, and how it ended.
+pub(crate) struct Outcome {
+    pub(crate) ended: Result<Ended, DeliveryError>,
+    /// Whether it waited for another instance.
+    pub(crate) has_stood_by: bool,
+    /// Whether the stream was started.
+    pub(crate) has_streamed: bool,
+}
+
+/// One session over the ports of a connector.
+pub(crate) struct Session<'a, P, C, K, T, R> {
+    pub(crate) ports: Ports<'a, P, C, K, T, R>,
+    pub(crate) stopped: watch::Receiver<bool>,
+    /// Whether it is the first since the connector was started.
+    pub(crate) is_start: bool,
+    /// Changes whose records Kafka rejected in earlier sessions.
+    pub(crate) refused: &'a mut RejectedChanges,
+    has_stood_by: bool,
+    has_streamed: bool,
+}
+
+impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, C, K, T, R> {
+    pub(crate) fn new(
+        ports: Ports<'a, P, C, K, T, R>,
+        stopped: watch::Receiver<bool>,
+        is_start: bool,
+        refused: &'a mut RejectedChanges,
+    ) -> Self {
+        Self {
+            ports,
+            stopped,
+            is_start,
+            refused,
+            has_stood_by: false,
+            has_streamed: false,
+        }
+    }
+
+    /// Runs the session to its end.
+    pub(crate) async fn run(mut self) -> Outcome {
+        let ended = self.run_to_end().await;
+        Outcome {
+            ended,
+            has_stood_by: self.has_stood_by,
+            has_streamed: self.has_streamed,
+        }
+    }
+
+    async fn run_to_end(&mut self) -> Result<Ended, DeliveryError> {
+        let mut stopped = self.stopped.clone();
+        let prepared = tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stop| *stop) => return Ok(Ended::Stopped),
+            prepared = self.prepare() => prepared?,
+        };
+        let (beginning, started, check) = prepared;
+        self.has_streamed = true;
+        self.ports.state.status.set(Status::Streaming);
+        self.stream(beginning, started, check).await
+    }
+
+    /// Acquires leadership, fences the earlier leader if the server is the right one, and finds the position to resume from.
+    async fn prepare(&mut self) -> Result<Prepared<P>, DeliveryError> {
+        let connector = &mut self.ports;
+        lead(connector.source, connector.state, &mut self.has_stood_by).await?;
+        let led_since = Instant::now();
+        connector.topics.forget();
+        connector.registry.forget();
+        check_source_identity(connector.source, connector.checkpoints, &connector.config.slot).await?;
+        let log = connector.sink.open().await.map_err(DeliveryError::Sink)?;
+        let beginning = begin(
+            connector.source,
+            connector.sink,
+            connector.config,
+            connector.mapper,
+            connector.describe,
+            log,
+            self.is_start,
+        )
+        .await?;
+        let slot = &connector.config.slot;
+        let (checkpoint, begins_at) = (&beginning.checkpoint, beginning.begins_at);
+        let StreamStart {
+            started,
+            check,
+            server_end,
+        } = start(connector.source, slot, checkpoint, begins_at).await?;
+        connector.state.positions.set_server_end(server_end);
+        info!(slot, lsn = %beginning.from, "streaming");
+        if self.has_stood_by {
+            connector.state.role.streams_after(led_since.elapsed());
+        }
+        Ok((beginning, started, check))
+    }
+
+    async fn stream(
+        &mut self,
+        beginning: Beginning<SnapshotOf<P>>,
+        started: Started<P>,
+        check: Option<HistoryCheck>,
+    ) -> Result<Ended, DeliveryError> {
+        let Ports {
+            sink,
+            topics,
+            registry,
+            mapper,
+            config,
+            metrics,
+            state,
+            requests,
+            describe,
+            ..
+        } = &mut self.ports;
+        let (mapper, config, metrics, state, describe) = (*mapper, *config, *metrics, *state, *describe);
+        let Started {
+            mut stream,
+            feedback,
+            catalog,
+            mut watch,
+            mut snapshots,
+        } = started;
+        let Beginning {
+            from,
+            confirmed,
+            checkpoint,
+            mut log,
+            snapshot,
+            known_tables,
+            flushed,
+            owners,
+            needs_stream_restart,
+            ..
+        } = beginning;
+        let positions = Positions::new(from, confirmed);
+        state.positions.publish(&positions);
+
+        let (batches, shipped) = mpsc::channel(BATCHES_QUEUED_MAX);
+        let (emptied, reused) = mpsc::channel(BATCHES_QUEUED_MAX + 2);
+        let delivered = Delivered {
+            until: from,
+            last_commit: checkpoint.last_commit,
+            last_message: checkpoint.last_message,
+            partial: checkpoint.partial,
+        };
+        let mut registrar = Registrar::new(&mut **topics, &mut **registry, config.on_incompatible);
+        let heartbeat = Heartbeat::prepare(mapper, &mut registrar).await?;
+        self.refused.forget_before(from);
+        let dead_letters = DeadLetters::new(&config.dead_letters, mapper, metrics, &*self.refused, describe);
+        let schemas = SchemaHistory::new(
+            std::mem::take(&mut log.schemas),
+            &known_tables,
+            confirmed,
+            flushed,
+        );
+        let mut output = Output {
+            tables: TableEncoder::<(_, T, R)>::new(
+                catalog,
+                registrar,
+                mapper,
+                metrics,
+                dead_letters,
+                owners,
+                schemas,
+            ),
+            batch: BatchBuilder::new(mapper.events.transactions, batches, reused),
+        };
+        output.store_schemas();
+        let mut watcher = Watcher::new(
+            &mut watch,
+            config,
+            state,
+            requests.control(),
+            known_tables,
+            describe,
+        );
+        let progress = checkpoint.snapshot.clone();
+        let schedule = Schedule::new(progress, snapshot, config, needs_stream_restart);
+        let snapshot_state = SnapshotState::new(
+            schedule,
+            Notifier::new(mapper),
+            checkpoint.signals_read,
+            &state.snapshot,
+            metrics,
+            describe,
+        );
+        let snapshot_reader = SnapshotReader::new(snapshot_state, requests, self.stopped.clone());
+        let ingest = Ingest::new(
+            delivered,
+            mapper,
+            output,
+            snapshot_reader,
+            metrics,
+            &state.positions,
+        );
+        let retention = Retention::new(config.replay, &log);
+        let committer = Committer::new(
+            &mut **sink,
+            feedback,
+            config,
+            metrics,
+            state,
+            retention,
+            heartbeat,
+            positions,
+            checkpoint,
+        );
+
+        let stop = self.stopped.clone();
+        let outcome = {
+            let halves = async {
+                // Nothing is written or confirmed before the history is verified.
+                let verified = match check {
+                    None => None,
+                    Some(check) => {
+                        let received = |block: &FrameBlock| {
+                            let bytes = u64::try_from(block.len_bytes()).unwrap_or(u64::MAX);
+                            metrics.received_bytes.inc_by(bytes);
+                        };
+                        tokio::select! {
+                            biased;
+                            () = stopping(stop.clone()) => return Ok(Ended::Stopped),
+                            verified = check.run(&mut stream, received) => Some(verified?),
+                        }
+                    }
+                };
+                let (read, written) = tokio::join!(
+                    ingest.run(&mut stream, &mut snapshots, verified, stopping(stop)),
+                    committer.run(shipped, emptied)
+                );
+                // The committer's error is the cause where both failed: ingest then only found that the committer has ended.
+                written.and(match read {
+                    Ok(()) | Err(Interruption::CommitterGone) => Ok(Ended::Stopped),
+                    Err(Interruption::Restart) => Ok(Ended::Restart),
+                    Err(Interruption::Failed(error)) => Err(error),
+                })
+            };
+            tokio::select! {
+                biased;
+                outcome = halves => outcome,
+                fault = watcher.watch() => Err(fault),
+                () = drained(self.stopped.clone()) => {
+                    warn!("kafka did not finish in time, what is not committed is streamed again by the next session");
+                    Ok(Ended::Stopped)
+                }
+            }
+        };
+        // No Kafka transaction stays open; the next session streams its changes again.
+        let aborted = tokio::time::timeout(DRAIN_TIMEOUT, sink.abort()).await;
+        let outcome = match aborted {
+            // Records can fail for other reasons a moment before the producer learns that it was replaced.
+            Ok(Err(fault)) if fault.is_fenced() => Err(DeliveryError::Sink(fault)),
+            Ok(Err(fault)) => {
+                warn!(
+                    error = describe.error(&fault),
+                    "kafka transaction could not be aborted, the next start ends it"
+                );
+                outcome
+            }
+            Ok(Ok(())) | Err(_) => outcome,
+        };
+        match tokio::time::timeout(STREAM_CLOSE_TIMEOUT, stream.stop()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) if outcome.is_ok() => {
+                warn!(error = describe.error(&fault), "stream did not end cleanly")
+            }
+            Ok(Err(_)) => {}
+            Err(_) => warn!("stream did not end in time"),
+        }
+        outcome
+    }
+}
+
+/// Waits for leadership; a long wait is one behind another instance.
+async fn lead<P: Source>(
+    source: &mut P,
+    state: &ConnectorState,
+    has_stood_by: &mut bool,
+) -> Result<(), DeliveryError> {
+    let mut lead = std::pin::pin!(source.acquire_leadership());
+    let taken = tokio::select! {
+        biased;
+        taken = &mut lead => taken,
+        () = tokio::time::sleep(STANDBY_AFTER) => {
+            state.status.set(Status::Standby);
+            state.role.set(Role::Standby);
+            state.pending.clear();
+            *has_stood_by = true;
+            lead.await
+        }
+    };
+    state.status.set(Status::Connecting);
+    state
+        .role
+        .set(if taken.is_ok() { Role::Leader } else { Role::None });
+    taken.map_err(DeliveryError::Source)
+}
+
+async fn stopping(mut stopped: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is a stop too.
+    drop(stopped.wait_for(|stop| *stop).await);
+}
+
+async fn drained(stopped: watch::Receiver<bool>) {
+    stopping(stopped).await;
+    tokio::time::sleep(DRAIN_TIMEOUT).await;
+}

@@ -1,0 +1,202 @@
+//! Watcher: inspects slot, publication and captured tables while changes are streamed.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+use walcast_mapper::TableName;
+use walcast_pgoutput::{Lsn, Oid};
+
+use crate::config::DeliveryConfig;
+use crate::coverage::{publication_findings, table_findings};
+use crate::describe::Describe;
+use crate::drift::{DriftChange, Drifted, MissedChanges};
+use crate::error::DeliveryError;
+use crate::port_error::BoxedPortError;
+use crate::ports::source::{Published, Refused, SourceWatch};
+use crate::session::setup::newly_captured::{NewlyCaptured, captured_oids, known_now, names, without_newer};
+use crate::snapshot::control::{SnapshotControl, SnapshotUnanswered};
+use crate::source_state::SourceState;
+use crate::state::ConnectorState;
+
+/// Time after which the watcher checks whether an inspection is due: at first this long after the start of a stream.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time after which a table is published again that the server did not let the connector publish.
+const RETRY_PUBLISHING_AFTER: Duration = Duration::from_secs(60);
+
+/// Watcher of one session: inspects slot, publication and tables at an interval.
+pub(crate) struct Watcher<'a, W> {
+    watch: &'a mut W,
+    config: &'a DeliveryConfig,
+    state: &'a ConnectorState,
+    control: SnapshotControl,
+    known: BTreeSet<Oid>,
+    /// End of WAL at the last inspection; a new finding arose after it.
+    inspected_at: Option<Lsn>,
+    /// Tables that the server did not let the connector publish, and when it tries again. Another client may still publish them.
+    refused: HashMap<TableName, Instant>,
+    describe: Describe,
+}
+
+/// Reason why an inspection was not completed.
+enum Fault {
+    Source(BoxedPortError),
+    /// The session is ending, and reports its own error.
+    SessionEnding,
+}
+
+impl From<BoxedPortError> for Fault {
+    fn from(fault: BoxedPortError) -> Self {
+        Self::Source(fault)
+    }
+}
+
+impl From<SnapshotUnanswered> for Fault {
+    fn from(_: SnapshotUnanswered) -> Self {
+        Self::SessionEnding
+    }
+}
+
+impl<'a, W: SourceWatch> Watcher<'a, W> {
+    pub(crate) fn new(
+        watch: &'a mut W,
+        config: &'a DeliveryConfig,
+        state: &'a ConnectorState,
+        control: SnapshotControl,
+        known: BTreeSet<Oid>,
+        describe: Describe,
+    ) -> Self {
+        Self {
+            watch,
+            config,
+            state,
+            control,
+            known,
+            inspected_at: None,
+            refused: HashMap::new(),
+            describe,
+        }
+    }
+
+    /// Runs until leadership is lost or the server cannot be queried.
+    pub(crate) async fn watch(&mut self) -> DeliveryError {
+        let mut next_survey = Instant::now();
+        loop {
+            // Both branches are cancel-safe.
+            tokio::select! {
+                biased;
+                fault = self.watch.lost() => return DeliveryError::Source(fault),
+                () = tokio::time::sleep(CHECK_INTERVAL) => {}
+            }
+            if Instant::now() < next_survey {
+                continue;
+            }
+            next_survey = Instant::now() + self.config.slot_check_interval;
+            match self.look().await {
+                Ok(()) => {}
+                Err(Fault::Source(fault)) => return DeliveryError::Source(fault),
+                Err(Fault::SessionEnding) => return std::future::pending().await,
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<(), Fault> {
+        let source_state = self.watch.inspect().await?;
+        self.state.positions.advance_server_end(source_state.flush_lsn);
+        let source_state = self.publish_new_tables(source_state).await?;
+        self.report_drift(&source_state);
+        Ok(())
+    }
+
+    /// Publishes the tables that are newly captured since the last inspection, and requests that their rows are read.
+    async fn publish_new_tables(&mut self, source_state: SourceState) -> Result<SourceState, Fault> {
+        let captured = captured_oids(&source_state);
+        if captured == self.known || source_state.publication.is_none() {
+            return Ok(source_state);
+        }
+        let NewlyCaptured {
+            mut unpublished,
+            mut published,
+        } = NewlyCaptured::find(&source_state, &self.known, None);
+        let now = Instant::now();
+        unpublished.retain(|table| self.refused.get(table).is_none_or(|retry_at| *retry_at <= now));
+        if !self.config.create_missing {
+            unpublished.clear();
+        }
+        let mut since = source_state.flush_lsn;
+        if !unpublished.is_empty() {
+            let (mut added, lsn) = self.publish(unpublished).await?;
+            since = lsn;
+            published.append(&mut added);
+        }
+        let source_state = without_newer(self.watch.inspect().await?, &captured);
+        // A table that could not be published is found again at the next inspection, and is read once another client
+        // has published it.
+        let known = known_now(&source_state, &self.known, &published);
+        if known != self.known {
+            self.control
+                .captured(known.clone(), published, Some(since))
+                .await?;
+            self.known = known;
+        }
+        Ok(source_state)
+    }
+
+    /// Adds tables to the publication. Returns those that were added, and the position from which on their changes are streamed.
+    async fn publish(&mut self, tables: Vec<TableName>) -> Result<(Vec<TableName>, Lsn), Fault> {
+        // The tables are stored first: a table that is published but not read would have an undetected gap.
+        self.control.expect(tables.clone()).await?;
+        let Published { since, refused } = self.watch.publish(&tables).await?;
+        for Refused { table, error } in &refused {
+            let error = self.describe.error(error);
+            warn!(%table, error, "table cannot be added to the publication; the other tables are delivered");
+            self.refused
+                .insert(table.clone(), Instant::now() + RETRY_PUBLISHING_AFTER);
+        }
+        let (refused, added): (Vec<_>, Vec<_>) = tables
+            .into_iter()
+            .partition(|table| refused.iter().any(|refused| refused.table == *table));
+        if !refused.is_empty() {
+            self.control.captured(self.known.clone(), refused, None).await?;
+        }
+        if !added.is_empty() {
+            info!(
+                tables = names(&added),
+                publication = self.config.publication,
+                "tables added to the publication"
+            );
+        }
+        Ok((added, since))
+    }
+
+    /// Logs publication drift when it is first found and when it is resolved.
+    fn report_drift(&mut self, source_state: &SourceState) {
+        let (slot, publication) = (&self.config.slot, &self.config.publication);
+        let checkpointed = || self.state.positions.read().checkpointed;
+        let after = self.inspected_at.unwrap_or_else(checkpointed);
+        self.inspected_at = Some(source_state.flush_lsn);
+        let publication_findings = publication_findings(source_state, publication);
+        let findings = publication_findings
+            .into_iter()
+            .chain(table_findings(source_state));
+        let DriftChange { appeared, resolved } = self.state.drift.update(findings, after);
+        for finding in appeared {
+            let error = self.describe.error(&finding);
+            warn!(slot, publication, %after, error, "publication drift: changes would be missed");
+        }
+        for Drifted { finding, after } in resolved {
+            if finding.hides_changes() {
+                let until = source_state.flush_lsn;
+                let error = self.describe.error(&MissedChanges(finding));
+                warn!(
+                    slot, publication, %after, %until, error,
+                    "publication drift resolved; changes made in the meantime were not delivered"
+                );
+            } else {
+                info!(slot, publication, error = %finding, "publication drift resolved");
+            }
+        }
+    }
+}

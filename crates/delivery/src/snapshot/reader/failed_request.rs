@@ -1,0 +1,92 @@
+//! Requests whose rows the server does not allow to be read: the request fails, and the stream continues.
+
+use std::error::Error;
+
+use tracing::{error, warn};
+use walcast_mapper::TableName;
+use walcast_pgoutput::Lsn;
+
+use crate::condition::Condition;
+use crate::condition::error::ConditionError;
+use crate::encode::output::Output;
+use crate::encode::ports::EncodePorts;
+use crate::error::DeliveryError;
+use crate::port_error::BoxedPortError;
+use crate::port_error::Detail;
+use crate::ports::snapshots::Snapshot;
+use crate::snapshot::progress::TableProgress;
+use crate::snapshot::reader::notifications::Scan;
+use crate::snapshot::reader::state::SnapshotState;
+
+/// Maximum number of times that a statement with a request's condition may fail for a transient cause, such as a
+/// statement timeout: enough to rule out chance, and few enough not to hold the stream for long.
+const FAILURES_MAX: u32 = 2;
+
+/// Reason why the stored condition of a request is not executed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoredConditionError {
+    /// The condition is SQL, and no channel may send SQL any more.
+    #[error("its condition is SQL, which the configuration does not allow")]
+    SqlNotAllowed,
+    /// The condition is not one of its dialect.
+    #[error("its stored condition cannot be used: {0}")]
+    Invalid(#[source] ConditionError),
+}
+
+impl<S: Snapshot> SnapshotState<'_, S> {
+    /// Condition of a request, or the reason why it may not be executed.
+    pub(super) fn condition_of(
+        &self,
+        progress: &TableProgress,
+    ) -> Result<Option<Condition>, StoredConditionError> {
+        if progress.filter_is_sql && !self.schedule.config.sql_conditions.allow_any() {
+            return Err(StoredConditionError::SqlNotAllowed);
+        }
+        progress.condition().map_err(StoredConditionError::Invalid)
+    }
+
+    /// Whether an error of reading a table belongs to the request for its rows: the cause is in the rows or their
+    /// condition, or the server rejected or cancelled a statement that carries the condition.
+    pub(super) fn is_fault_of_request(&self, table: &TableName, fault: &BoxedPortError) -> bool {
+        self.schedule.progress.find(table).is_some_and(|request| {
+            let carries_condition =
+                request.filter.is_some() && fault.detail() == Some(Detail::StatementRejected);
+            request.asked && (carries_condition || fault.detail() == Some(Detail::RowsUnreadable))
+        })
+    }
+
+    /// Fails a request, or retries it once if the cause is transient. The snapshot can no longer be used.
+    pub(super) async fn fail_request<E: EncodePorts>(
+        &mut self,
+        table: &TableName,
+        lsn: Lsn,
+        fault: &BoxedPortError,
+        output: &mut Output<'_, E>,
+    ) -> Result<(), DeliveryError> {
+        let Some(request) = self.schedule.progress.find_mut(table) else {
+            return Ok(());
+        };
+        request.failures += 1;
+        let failures = request.failures;
+        if fault.is_retryable() && failures < FAILURES_MAX {
+            let error = self.describe.error(fault);
+            warn!(%table, %lsn, failures, error, "rows of a request cannot be read now; retrying once");
+            return Ok(());
+        }
+        self.abandon(table, lsn, fault, output).await
+    }
+
+    /// Ends a request whose rows are not read.
+    pub(super) async fn abandon<E: EncodePorts>(
+        &mut self,
+        table: &TableName,
+        lsn: Lsn,
+        why: &(dyn Error + Send + Sync + 'static),
+        output: &mut Output<'_, E>,
+    ) -> Result<(), DeliveryError> {
+        error!(%table, %lsn, error = self.describe.error(why), "rows cannot be read and are skipped; request them again once the cause is fixed");
+        self.metrics.snapshot_failures.inc();
+        self.end_table(table, Scan::Failed, output).await
+    }
+}

@@ -1,0 +1,214 @@
+//! State of the source as plain values: input of the loss check and of the setup.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use walcast_mapper::TableName;
+use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity};
+
+#[cfg(test)]
+pub(crate) mod fixture;
+
+/// System identifier of a cluster, assigned by `initdb`; standbys and restored copies share it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SystemIdentifier(u64);
+
+impl SystemIdentifier {
+    /// Wraps the number that `IDENTIFY_SYSTEM` returns.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+impl fmt::Display for SystemIdentifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl FromStr for SystemIdentifier {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// Timeline: a branch of a cluster's history. Each promotion begins a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timeline(u32);
+
+impl Timeline {
+    /// Wraps the number that the server returns.
+    #[must_use]
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// Number of the timeline, for machines.
+    #[must_use]
+    pub const fn as_u32(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Timeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// Line of a timeline history file: the point where a timeline ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimelineSwitch {
+    /// Timeline that ended.
+    pub timeline: Timeline,
+    /// End of the WAL that the timeline shares with its successor.
+    pub switched_at: Lsn,
+}
+
+/// State of the source at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceState {
+    /// System identifier of the cluster.
+    pub system_identifier: SystemIdentifier,
+    /// Current timeline of the cluster.
+    pub timeline: Timeline,
+    /// Timeline history, oldest first; empty if the history was not requested or does not exist.
+    pub history: Vec<TimelineSwitch>,
+    /// Server version (`server_version_num`), such as 170006.
+    pub server_version: u32,
+    /// End of the flushed WAL.
+    pub flush_lsn: Lsn,
+    /// Name of the database.
+    pub database: String,
+    /// Setting `wal_level`.
+    pub wal_level: String,
+    /// State of the configured slot; `None` if the slot does not exist.
+    pub slot: Option<SlotState>,
+    /// State of the configured publication; `None` if the publication does not exist.
+    pub publication: Option<PublicationState>,
+    /// Existing tables that match the configured patterns, in name order.
+    pub captured: Vec<CapturedTable>,
+    /// Table whose name changes of partitions carry in a publication that is still to be created.
+    pub partitions: Partitions,
+    /// Configured patterns that match no table.
+    pub unmatched_patterns: Vec<String>,
+}
+
+impl SourceState {
+    /// Whether the publication exists and contains the table.
+    #[must_use]
+    pub fn publishes(&self, table: &TableName) -> bool {
+        let publication = self.publication.as_ref();
+        publication.is_some_and(|publication| publication.tables.contains(table))
+    }
+}
+
+/// Table whose name changes of partitions carry (`publish_via_partition_root`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Partitions {
+    /// Topmost published ancestor; not supported by servers before version 13.
+    #[default]
+    Root,
+    /// The partition itself.
+    Leaf,
+}
+
+/// Row of `pg_replication_slots`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotState {
+    /// Name of the slot.
+    pub name: String,
+    /// Output plugin; `None` for a physical slot.
+    pub plugin: Option<String>,
+    /// Database that the slot decodes.
+    pub database: Option<String>,
+    /// Process that streams from the slot.
+    pub active_pid: Option<i32>,
+    /// Position up to which the slot is confirmed (`confirmed_flush_lsn`).
+    pub confirmed_flush_lsn: Option<Lsn>,
+    /// Position at which decoding would begin to read; `None` if the slot was invalidated.
+    pub restart_lsn: Option<Lsn>,
+    /// Availability of the WAL that the slot needs; `None` on servers before version 13.
+    pub wal_status: Option<WalStatus>,
+    /// Reason of the invalidation, if the server reports one (version 17 and later), or `conflicting` (version 16).
+    pub invalidation_reason: Option<String>,
+    /// Bytes of WAL that the slot retains.
+    pub retained_bytes: u64,
+    /// Whether the slot is dropped with the session that created it.
+    pub temporary: bool,
+    /// Whether prepared transactions are sent at `PREPARE TRANSACTION`.
+    pub two_phase: bool,
+}
+
+/// Availability of the WAL that a slot needs (`pg_replication_slots.wal_status`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WalStatus {
+    /// Retained within `max_wal_size`.
+    Reserved,
+    /// Retained beyond `max_wal_size`.
+    Extended,
+    /// Subject to removal at the next checkpoint.
+    Unreserved,
+    /// Removed: the slot is unusable.
+    Lost,
+}
+
+/// State of a publication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicationState {
+    /// Whether the publication is `FOR ALL TABLES`.
+    pub all_tables: bool,
+    /// Tables that are published now (`pg_publication_tables`), in name order.
+    pub tables: Vec<TableName>,
+    /// Operations that make events and are not published, of `insert`, `update`, `delete`, `truncate`.
+    pub unpublished: Vec<&'static str>,
+    /// Tables with a row filter or a column list, which hide changes on purpose (version 15 and later).
+    pub restricted: Vec<TableName>,
+}
+
+/// Captured table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CapturedTable {
+    /// Name of the table.
+    pub name: TableName,
+    /// OID of the table.
+    pub oid: Oid,
+    /// Persistence, which decides whether changes are written to WAL.
+    pub persistence: Persistence,
+    /// Replica identity, which decides what old tuples contain.
+    pub replica_identity: ReplicaIdentity,
+    /// Whether the replica identity identifies a row. Without it, the server rejects the application's updates and
+    /// deletes of a published table.
+    pub identifies_rows: bool,
+    /// Whether the replica identity contains a generated column that the publication does not publish: the server then
+    /// rejects updates and deletes too (version 18 and later).
+    pub identity_is_generated: bool,
+    /// Whether a pattern is the table's name, so that the table is captured on purpose and not for its schema.
+    pub is_named: bool,
+}
+
+impl CapturedTable {
+    /// Whether publishing the table makes its changes arrive and harms no application: the table is written to WAL, and the server
+    /// rejects no update of it.
+    #[must_use]
+    pub fn is_publishable(&self) -> bool {
+        self.persistence == Persistence::Permanent && self.identifies_rows
+    }
+}
+
+/// Persistence of a table (`pg_class.relpersistence`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// Written to WAL.
+    Permanent,
+    /// Never written to WAL.
+    Unlogged,
+    /// Visible to one session only.
+    Temporary,
+}

@@ -1,0 +1,37 @@
+//! States of a source for unit tests, which change what they are about.
+
+use walcast_mapper::TableName;
+use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity};
+
+use super::{CapturedTable, Partitions, Persistence, SourceState, SystemIdentifier, Timeline};
+
+/// Captured table that can be published.
+pub(crate) fn captured(name: TableName, oid: u32) -> CapturedTable {
+    CapturedTable {
+        name,
+        oid: Oid::new(oid),
+        persistence: Persistence::Permanent,
+        replica_identity: ReplicaIdentity::Default,
+        identifies_rows: true,
+        identity_is_generated: false,
+        is_named: true,
+    }
+}
+
+/// Source that captures these tables and has neither slot nor publication.
+pub(crate) fn source_state(captured: impl IntoIterator<Item = CapturedTable>) -> SourceState {
+    SourceState {
+        system_identifier: SystemIdentifier::new(7),
+        timeline: Timeline::new(1),
+        history: Vec::new(),
+        server_version: 170_006,
+        flush_lsn: Lsn::new(0x300),
+        database: "shop".to_owned(),
+        wal_level: "logical".to_owned(),
+        slot: None,
+        publication: None,
+        captured: captured.into_iter().collect(),
+        partitions: Partitions::Root,
+        unmatched_patterns: Vec::new(),
+    }
+}

@@ -1,0 +1,58 @@
+//! State of a connector as typed values. Sessions and the slot monitor write it; the admin port, the slot monitor and the
+//! gauges of `/metrics` read it.
+
+pub(crate) mod pending;
+pub(crate) mod positions;
+pub(crate) mod role;
+pub(crate) mod status;
+
+use std::time::Duration;
+
+use walcast_pgoutput::PgTimestamp;
+
+use crate::drift::DriftState;
+use crate::slot_monitor::state::WalState;
+use crate::snapshot::status::SnapshotStatus;
+use crate::state::pending::PendingState;
+use crate::state::positions::PositionState;
+use crate::state::role::RoleState;
+use crate::state::status::StatusState;
+
+/// State of a connector. Clones share the state.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectorState {
+    /// What the connector does, and the error that keeps it from streaming.
+    pub status: StatusState,
+    /// Role of this instance, its takeovers, and a session that keeps it from leading.
+    pub role: RoleState,
+    /// Positions of the current or last session, and the end of the server's WAL.
+    pub positions: PositionState,
+    /// Transactions that wait for their delivery.
+    pub pending: PendingState,
+    /// Samples of the WAL that the slot retains.
+    pub wal: WalState,
+    /// Publication drift.
+    pub drift: DriftState,
+    /// Progress of reading existing rows.
+    pub snapshot: SnapshotStatus,
+}
+
+/// Lag of a connector behind its server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lag {
+    /// Bytes of WAL between the checkpoint and the end of the server's WAL; 0 while one of them is not known.
+    pub bytes: u64,
+    /// Age of the oldest transaction that waits, or the delay of the last delivered one; zero when nothing waits.
+    pub time: Duration,
+}
+
+impl ConnectorState {
+    /// Current lag.
+    #[must_use]
+    pub fn lag(&self) -> Lag {
+        Lag {
+            bytes: self.positions.read().lag_bytes(),
+            time: self.pending.lag(PgTimestamp::now()),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Classes of librdkafka's error codes, by how each is handled.
+
+use rdkafka::types::RDKafkaErrorCode as Code;
+
+/// Class of an error code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ErrorClass {
+    /// Another producer with the same transactional id was started, or the broker aborted an expired transaction.
+    Fenced,
+    /// Authentication failed.
+    Unauthenticated,
+    /// The operation is not authorized.
+    Unauthorized,
+    /// The record is too large.
+    TooLarge,
+    /// The topic does not exist.
+    UnknownTopic,
+    /// No broker answers.
+    Unreachable,
+    /// The broker rejected the request, and would reject it again.
+    Rejected,
+    /// A transient failure.
+    Transient,
+}
+
+impl ErrorClass {
+    /// Class of a code. A code that is not listed counts as transient: a new producer starts from the checkpoint and loses
+    /// nothing.
+    pub(crate) fn of(code: Code) -> Self {
+        match code {
+            Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => Self::Fenced,
+            Code::Authentication
+            | Code::SaslAuthenticationFailed
+            | Code::SSL
+            | Code::UnsupportedSASLMechanism
+            | Code::IllegalSASLState
+            | Code::DelegationTokenExpired => Self::Unauthenticated,
+            Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed => Self::Unauthorized,
+            Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessageSize => {
+                Self::TooLarge
+            }
+            Code::UnknownTopic
+            | Code::UnknownTopicOrPartition
+            | Code::UnknownPartition
+            | Code::UnknownTopicId => Self::UnknownTopic,
+            Code::BrokerTransportFailure
+            | Code::AllBrokersDown
+            | Code::Resolve
+            | Code::OperationTimedOut
+            | Code::RequestTimedOut
+            | Code::MessageTimedOut
+            | Code::TimedOutQueue
+            | Code::NetworkException => Self::Unreachable,
+            Code::InvalidArgument
+            | Code::NotImplemented
+            | Code::NotConfigured
+            | Code::UnsupportedFeature
+            | Code::UnsupportedVersion
+            | Code::UnsupportedForMessageFormat
+            | Code::UnsupportedCompressionType
+            | Code::InvalidTopic
+            | Code::InvalidConfig
+            | Code::InvalidPartitions
+            | Code::InvalidReplicationFactor
+            | Code::InvalidReplicaAssignment
+            | Code::InvalidRequiredAcks
+            | Code::InvalidTransactionTimeout
+            | Code::InvalidRequest
+            | Code::InvalidRecord
+            | Code::PolicyViolation
+            | Code::SecurityDisabled => Self::Rejected,
+            _ => Self::Transient,
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Thread that makes the calls of librdkafka, all of which may block.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, error};
+use walcast_delivery::CheckpointLog;
+use walcast_mapper::RecordBuffer;
+
+use crate::checkpoint::CheckpointRecord;
+use crate::checkpoint_store;
+use crate::config::KafkaConfig;
+use crate::error::KafkaError;
+use crate::producer_session::{IsCancelled, ProducerSession};
+use crate::topics;
+
+/// Interval at which an idle producer's log lines and connection errors are served.
+const IDLE_POLL: Duration = Duration::from_millis(500);
+
+/// Memory that an emptied batch keeps: more than the batches of a usual commit need.
+const BATCH_BYTES_KEPT: usize = 4 * 1024 * 1024;
+
+/// Command to the thread, which sends the result to `reply`.
+pub(crate) enum Command {
+    Open {
+        reply: Reply<CheckpointLog>,
+    },
+    Write {
+        batch: RecordBuffer,
+        reply: Reply<RecordBuffer>,
+    },
+    Commit {
+        records: Vec<CheckpointRecord>,
+        reply: Reply<()>,
+    },
+    Abort {
+        reply: Reply<()>,
+    },
+}
+
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, KafkaError>>;
+
+/// Handle of the thread, which ends when the handle is dropped.
+pub(crate) struct ProducerThread {
+    commands: Option<mpsc::Sender<Command>>,
+    stopping: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl ProducerThread {
+    pub(crate) fn start(config: Arc<KafkaConfig>) -> Result<Self, KafkaError> {
+        // One command at a time is executed; a second one waits only when the first was cancelled.
+        let (commands, received) = mpsc::channel(1);
+        let stopping = Arc::new(AtomicBool::new(false));
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(|source| KafkaError::Thread { source })?;
+        let worker = Worker {
+            config,
+            session: None,
+            stopping: Arc::clone(&stopping),
+            authenticated_before: Arc::default(),
+            runtime,
+        };
+        let thread = std::thread::Builder::new()
+            .name("kafka-producer".to_owned())
+            .spawn(move || worker.run(received))
+            .map_err(|source| KafkaError::Thread { source })?;
+        Ok(Self {
+            commands: Some(commands),
+            stopping,
+            thread: Some(thread),
+        })
+    }
+
+    /// Sends a command and waits for the result.
+    pub(crate) async fn execute<T>(
+        &self,
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> Result<T, KafkaError> {
+        let (reply, result) = oneshot::channel();
+        let commands = self.commands.as_ref().ok_or(KafkaError::Stopped)?;
+        commands
+            .send(command(reply))
+            .await
+            .map_err(|_closed| KafkaError::Stopped)?;
+        result.await.map_err(|_closed| KafkaError::Stopped)?
+    }
+}
+
+impl Drop for ProducerThread {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        drop(self.commands.take());
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            error!("the producer thread has panicked");
+        }
+    }
+}
+
+struct Worker {
+    config: Arc<KafkaConfig>,
+    session: Option<ProducerSession>,
+    stopping: Arc<AtomicBool>,
+    authenticated_before: Arc<AtomicBool>,
+    runtime: Runtime,
+}
+
+impl Worker {
+    fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        loop {
+            let next = self
+                .runtime
+                .block_on(async { tokio::time::timeout(IDLE_POLL, commands.recv()).await });
+            match next {
+                Ok(Some(command)) => self.handle(command),
+                Ok(None) => return,
+                Err(_idle) => {
+                    if let Some(session) = &self.session {
+                        session.serve_events();
+                    }
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, command: Command) {
+        match command {
+            Command::Open { reply } => self.execute(reply, |worker, is_cancelled| worker.open(is_cancelled)),
+            Command::Write { mut batch, reply } => self.execute(reply, |worker, is_cancelled| {
+                worker.opened("writing")?.write(&batch, is_cancelled)?;
+                batch.clear(BATCH_BYTES_KEPT);
+                Ok(batch)
+            }),
+            Command::Commit { records, reply } => {
+                self.execute(reply, |worker, is_cancelled| {
+                    worker.opened("committing")?.commit(&records, is_cancelled)
+                });
+            }
+            Command::Abort { reply } => {
+                self.execute(reply, |worker, is_cancelled| worker.abort(is_cancelled))
+            }
+        }
+    }
+
+    fn execute<T>(
+        &mut self,
+        reply: Reply<T>,
+        operation: impl FnOnce(&mut Self, IsCancelled<'_>) -> Result<T, KafkaError>,
+    ) {
+        let stopping = Arc::clone(&self.stopping);
+        let result = {
+            let reply = &reply;
+            operation(self, &|| stopping.load(Ordering::Relaxed) || reply.is_closed())
+        };
+        if let Err(
+            KafkaError::Cancelled { .. } | KafkaError::CommitInDoubt { .. } | KafkaError::Fenced { .. },
+        ) = &result
+        {
+            // The producer's state is unknown, or it must never write again: the next open creates another one.
+            self.session = None;
+        }
+        if reply.send(result).is_err() {
+            debug!("the caller no longer waits for the result of the producer thread");
+        }
+    }
+
+    fn opened(&mut self, doing: &'static str) -> Result<&mut ProducerSession, KafkaError> {
+        self.session.as_mut().ok_or(KafkaError::NotOpen { doing })
+    }
+
+    fn open(&mut self, is_cancelled: IsCancelled<'_>) -> Result<CheckpointLog, KafkaError> {
+        // A failed producer may be unusable, and replacing a working one is cheap.
+        self.session = None;
+        self.runtime.block_on(topics::ensure_checkpoint_topic(
+            &self.config,
+            &self.authenticated_before,
+        ))?;
+        let session = ProducerSession::new(&self.config, &self.authenticated_before)?;
+        session.fence_predecessors(is_cancelled)?;
+        let log = checkpoint_store::read(&self.config, &self.authenticated_before, is_cancelled)?;
+        self.authenticated_before.store(true, Ordering::Relaxed);
+        self.session = Some(session);
+        Ok(log)
+    }
+
+    fn abort(&mut self, is_cancelled: IsCancelled<'_>) -> Result<(), KafkaError> {
+        let Some(session) = &mut self.session else {
+            return Ok(());
+        };
+        if session.has_unabortable_records() {
+            self.session = Some(ProducerSession::new(&self.config, &self.authenticated_before)?);
+            return Ok(());
+        }
+        let aborted = session.abort(is_cancelled);
+        if aborted.is_err() || session.is_poisoned() {
+            self.session = None;
+        }
+        aborted
+    }
+}

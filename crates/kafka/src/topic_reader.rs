@@ -1,0 +1,190 @@
+//! Streaming reader of a topic: all of its partitions or one, from an offset or a time, up to their present end.
+//!
+//! Only committed records are read; transactions that are open when reading begins are awaited. Memory is bounded: a blocking
+//! task reads ahead by a few batches, and waits until they are taken.
+
+use std::collections::{HashMap, VecDeque, vec_deque};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use rdkafka::Message;
+use rdkafka::message::{BorrowedMessage, Headers};
+use tokio::sync::mpsc;
+
+use crate::clients::Isolation;
+use crate::config::KafkaConfig;
+use crate::error::KafkaError;
+use crate::topic_consumer::{Purpose, ReadFrom, TopicConsumer};
+
+/// Size at which a batch of records is passed on; a larger record is a batch of its own.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// Number of batches that may wait to be taken.
+const BATCHES_AHEAD: usize = 4;
+
+/// Record of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicRecord {
+    /// Partition of the record.
+    pub partition: i32,
+    /// Offset of the record.
+    pub offset: i64,
+    /// Timestamp in milliseconds since the Unix epoch, if the record has one.
+    pub timestamp: Option<i64>,
+    /// Key.
+    pub key: Option<Vec<u8>>,
+    /// Value; `None` for a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Headers in their order.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+/// What of a topic is read, and for which operation.
+#[derive(Clone, Debug)]
+pub struct TopicSelection {
+    /// Name of the topic.
+    pub topic: String,
+    /// Partition that is read; `None` reads all of them.
+    pub partition: Option<i32>,
+    /// Position at which reading begins.
+    pub from: ReadFrom,
+    /// Description of the operation, for errors.
+    pub doing: &'static str,
+}
+
+/// Streaming reader of a topic. Dropping the reader ends it.
+#[derive(Debug)]
+pub struct TopicReader {
+    batches: mpsc::Receiver<Result<Vec<TopicRecord>, KafkaError>>,
+    batch: vec_deque::IntoIter<TopicRecord>,
+}
+
+impl TopicReader {
+    /// Starts to read.
+    #[must_use]
+    pub fn start(config: KafkaConfig, selection: TopicSelection) -> Self {
+        let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = read(&Arc::new(config), &selection, &sender) {
+                // The receiver is gone when the reader was dropped.
+                drop(sender.blocking_send(Err(error)));
+            }
+        });
+        Self {
+            batches,
+            batch: VecDeque::new().into_iter(),
+        }
+    }
+
+    /// Next record, in the order of each partition; `None` at the end. Cancel-safe.
+    ///
+    /// # Errors
+    /// No broker answers, access is denied, the topic does not exist, or its end is not reached in time.
+    pub async fn next(&mut self) -> Result<Option<TopicRecord>, KafkaError> {
+        loop {
+            if let Some(record) = self.batch.next() {
+                return Ok(Some(record));
+            }
+            match self.batches.recv().await {
+                Some(batch) => self.batch = VecDeque::from(batch?).into_iter(),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+/// Last value of each key of a compacted topic, such as the offsets topic of a Kafka Connect worker. Deleted keys are left out.
+///
+/// # Errors
+/// The errors of [`TopicReader::next`].
+pub async fn last_values(
+    config: KafkaConfig,
+    topic: String,
+) -> Result<HashMap<Vec<u8>, Vec<u8>>, KafkaError> {
+    last_values_of(config, topic, "reading the connector's offsets", |_| true).await
+}
+
+/// Last value of each key that `is_wanted`.
+pub(crate) async fn last_values_of(
+    config: KafkaConfig,
+    topic: String,
+    doing: &'static str,
+    is_wanted: impl Fn(&[u8]) -> bool,
+) -> Result<HashMap<Vec<u8>, Vec<u8>>, KafkaError> {
+    let selection = TopicSelection {
+        topic,
+        partition: None,
+        from: ReadFrom::Beginning,
+        doing,
+    };
+    let mut reader = TopicReader::start(config, selection);
+    let mut last = HashMap::new();
+    while let Some(record) = reader.next().await? {
+        let key = record.key.unwrap_or_default();
+        if !is_wanted(&key) {
+            continue;
+        }
+        match record.value {
+            Some(value) => last.insert(key, value),
+            None => last.remove(&key),
+        };
+    }
+    Ok(last)
+}
+
+fn read(
+    config: &Arc<KafkaConfig>,
+    selection: &TopicSelection,
+    batches: &mpsc::Sender<Result<Vec<TopicRecord>, KafkaError>>,
+) -> Result<(), KafkaError> {
+    let purpose = Purpose {
+        doing: selection.doing,
+        topic: &selection.topic,
+    };
+    let is_cancelled = || batches.is_closed();
+    let authenticated_before = Arc::<AtomicBool>::default();
+    let uncommitted = TopicConsumer::new(config, Isolation::Uncommitted, purpose, &authenticated_before)?;
+    let partitions = match selection.partition {
+        Some(partition) => vec![partition],
+        None => uncommitted.partitions()?,
+    };
+    let committed = TopicConsumer::new(config, Isolation::Committed, purpose, &authenticated_before)?;
+    for partition in &partitions {
+        if let Some(end) = uncommitted.end(*partition)? {
+            committed.wait_until_visible(*partition, end, &is_cancelled)?;
+        }
+    }
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    committed.for_each(&partitions, selection.from, &is_cancelled, |record| {
+        bytes += record.key_len() + record.payload_len();
+        batch.push(topic_record(record));
+        if bytes < BATCH_BYTES {
+            return ControlFlow::Continue(());
+        }
+        bytes = 0;
+        match batches.blocking_send(Ok(std::mem::take(&mut batch))) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_closed) => ControlFlow::Break(()),
+        }
+    })?;
+    if !batch.is_empty() {
+        // The receiver is gone when the reader was dropped.
+        drop(batches.blocking_send(Ok(batch)));
+    }
+    Ok(())
+}
+
+fn topic_record(record: &BorrowedMessage<'_>) -> TopicRecord {
+    let headers = record.headers().into_iter().flat_map(|headers| headers.iter());
+    TopicRecord {
+        partition: record.partition(),
+        offset: record.offset(),
+        timestamp: record.timestamp().to_millis(),
+        key: record.key().map(ToOwned::to_owned),
+        value: record.payload().map(ToOwned::to_owned),
+        headers: headers
+            .map(|header| (header.key.to_owned(), header.value.map(ToOwned::to_owned)))
+            .collect(),
+    }
+}

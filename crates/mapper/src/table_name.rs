@@ -1,0 +1,46 @@
+//! The name of a table.
+
+use std::fmt;
+
+use walcast_pgoutput::Relation;
+
+/// Schema and name of a table, unquoted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableName {
+    /// Schema of the table.
+    pub namespace: String,
+    /// Name of the table.
+    pub name: String,
+}
+
+impl From<&Relation> for TableName {
+    fn from(relation: &Relation) -> Self {
+        Self {
+            namespace: relation.namespace.clone(),
+            name: relation.name.clone(),
+        }
+    }
+}
+
+impl TableName {
+    /// The [`TablePattern`](crate::pattern::TablePattern) that matches this table and no other.
+    #[must_use]
+    pub fn as_pattern(&self) -> String {
+        let is_plain = |name: &str| {
+            let is_lower = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
+            !name.is_empty() && name.bytes().all(is_lower)
+        };
+        if is_plain(&self.namespace) && is_plain(&self.name) {
+            return self.to_string();
+        }
+        let [namespace, name] =
+            [&self.namespace, &self.name].map(|name| format!("\"{}\"", name.replace('"', "\"\"")));
+        format!("{namespace}.{name}")
+    }
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.namespace, self.name)
+    }
+}

@@ -1,0 +1,269 @@
+//! Description of a table: its relation as the WAL would describe it, and the tables that store its rows.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+use walcast_delivery::condition::{Condition, Dialect};
+use walcast_delivery::sql;
+use walcast_mapper::TableName;
+use walcast_pgoutput::{Oid, Relation, RelationColumn};
+
+use super::publication::RESTRICTIONS_SINCE;
+use super::query::{oid, replica_identity, row, rows, value};
+use super::tables::WITH_PARTITIONS;
+use crate::connect::Client;
+use crate::error::PostgresError;
+
+const DOING: &str = "describing a table to be read";
+
+/// First version that can publish generated columns.
+const GENERATED_SINCE: u32 = 180_000;
+
+/// Table whose rows are to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TableDescription {
+    /// The table as pgoutput describes it.
+    pub(crate) relation: Relation,
+    /// Tables that store the rows: the table itself, or its partitions.
+    pub(crate) parts: Vec<Part>,
+    /// Row filter of the publication.
+    pub(crate) filter: Option<String>,
+}
+
+/// Table that stores rows.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) oid: Oid,
+    pub(crate) name: TableName,
+    /// `relfilenode`, which changes when the table is rewritten or truncated.
+    pub(crate) file: Oid,
+    pub(crate) bytes: u64,
+}
+
+/// Two descriptions of a part are equal even if its size differs.
+impl PartialEq for Part {
+    fn eq(&self, other: &Self) -> bool {
+        (self.oid, &self.name, self.file) == (other.oid, &other.name, other.file)
+    }
+}
+
+impl Eq for Part {}
+
+const TABLE: &str = r"
+SELECT c.oid, c.relreplident::text
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')";
+
+/// Columns, and whether they belong to the replica identity.
+const COLUMNS: &str = r"
+SELECT a.attname::text, a.atttypid, a.atttypmod,
+       CASE c.relreplident
+           WHEN 'f' THEN true
+           ELSE coalesce(a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]), false)
+       END,
+       a.attgenerated <> ''
+FROM pg_attribute a
+JOIN pg_class c ON c.oid = a.attrelid
+LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
+     AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END
+WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum";
+
+/// The table, or its leaf partitions.
+const PARTS: &str = r"
+SELECT c.oid, n.nspname::text, c.relname::text, c.relfilenode, coalesce(pg_relation_size(c.oid), 0)
+FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r'
+ORDER BY c.oid";
+
+/// Published columns and row filter of a table.
+const PUBLISHED: &str = r"
+SELECT attnames::text[], rowfilter
+FROM pg_publication_tables WHERE pubname = $1 AND schemaname = $2 AND tablename = $3";
+
+/// OID and replica identity of a table; `None` when the table does not exist.
+pub(super) async fn named(
+    client: &Client,
+    doing: &'static str,
+    table: &TableName,
+) -> Result<Option<Row>, PostgresError> {
+    let name = [
+        (&table.namespace as _, Type::TEXT),
+        (&table.name as _, Type::TEXT),
+    ];
+    row(client, doing, TABLE, &name).await
+}
+
+/// Describes a table by its name; `None` when the table does not exist.
+pub(crate) async fn table_description(
+    client: &Client,
+    server_version: u32,
+    publication: &str,
+    table: &TableName,
+) -> Result<Option<TableDescription>, PostgresError> {
+    let Some(found) = named(client, DOING, table).await? else {
+        return Ok(None);
+    };
+    let number = oid(DOING, &found, 0)?;
+    let (mut published, mut filter) = (None, None);
+    if server_version >= RESTRICTIONS_SINCE {
+        let of = [
+            (&publication as _, Type::TEXT),
+            (&table.namespace as _, Type::TEXT),
+            (&table.name as _, Type::TEXT),
+        ];
+        if let Some(row) = row(client, DOING, PUBLISHED, &of).await? {
+            published = value::<Option<Vec<String>>>(DOING, &row, 0)?;
+            filter = value(DOING, &row, 1)?;
+        }
+    }
+    let by_number = [(&number.as_u32() as _, Type::OID)];
+    let mut columns = Vec::new();
+    for row in rows(client, DOING, COLUMNS, &by_number).await? {
+        let name: String = value(DOING, &row, 0)?;
+        let is_generated: bool = value(DOING, &row, 4)?;
+        let is_published = published
+            .as_ref()
+            .is_none_or(|published| published.contains(&name));
+        // Before 18 the WAL has no generated columns, whichever the publication lists; from 18 on it has the listed ones.
+        let is_in_wal = !is_generated || server_version >= GENERATED_SINCE && published.is_some();
+        if is_published && is_in_wal {
+            columns.push(RelationColumn {
+                name,
+                type_oid: oid(DOING, &row, 1)?,
+                type_modifier: value(DOING, &row, 2)?,
+                is_key: value(DOING, &row, 3)?,
+            });
+        }
+    }
+    let mut parts = Vec::new();
+    let parts_of = format!("{WITH_PARTITIONS}{PARTS}");
+    let numbers = vec![number.as_u32()];
+    for row in rows(client, DOING, &parts_of, &[(&numbers, Type::OID_ARRAY)]).await? {
+        parts.push(Part {
+            oid: oid(DOING, &row, 0)?,
+            name: TableName {
+                namespace: value(DOING, &row, 1)?,
+                name: value(DOING, &row, 2)?,
+            },
+            file: oid(DOING, &row, 3)?,
+            bytes: u64::try_from(value::<i64>(DOING, &row, 4)?).unwrap_or(0),
+        });
+    }
+    let relation = Relation {
+        xid: None,
+        oid: number,
+        namespace: table.namespace.clone(),
+        name: table.name.clone(),
+        replica_identity: replica_identity(DOING, &found, 1)?,
+        columns,
+    };
+    Ok(Some(TableDescription {
+        relation,
+        parts,
+        filter,
+    }))
+}
+
+/// Tables by name, each with the size of the tables that store its rows.
+const SIZES: &str = r"
+WITH RECURSIVE named AS (
+    SELECT c.oid AS root, c.oid, n.nspname, c.relname
+    FROM unnest($1::text[], $2::text[]) AS wanted (namespace, name)
+    JOIN pg_namespace n ON n.nspname = wanted.namespace
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name AND c.relkind IN ('r', 'p')
+), tree (root, oid) AS (
+    SELECT root, oid FROM named
+    UNION
+    SELECT tree.root, i.inhrelid FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind = 'p'
+    JOIN pg_inherits i ON i.inhparent = tree.oid
+)
+SELECT named.nspname::text, named.relname::text, coalesce(sum(pg_relation_size(tree.oid)), 0)::int8
+FROM named JOIN tree ON tree.root = named.root
+GROUP BY 1, 2";
+
+/// Sizes of tables; tables that do not exist are left out.
+pub(crate) async fn table_sizes(
+    client: &Client,
+    tables: &[TableName],
+) -> Result<BTreeMap<TableName, u64>, PostgresError> {
+    let namespaces: Vec<&str> = tables.iter().map(|table| table.namespace.as_str()).collect();
+    let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
+    let wanted = [
+        (&namespaces as _, Type::TEXT_ARRAY),
+        (&names as _, Type::TEXT_ARRAY),
+    ];
+    let mut sizes = BTreeMap::new();
+    for row in rows(client, DOING, SIZES, &wanted).await? {
+        let table = TableName {
+            namespace: value(DOING, &row, 0)?,
+            name: value(DOING, &row, 1)?,
+        };
+        let bytes: i64 = value(DOING, &row, 2)?;
+        sizes.insert(table, u64::try_from(bytes).unwrap_or(0));
+    }
+    Ok(sizes)
+}
+
+impl TableDescription {
+    /// `COPY` statement for the rows of a part within a range of `ctid`, which is the first column. `sorted` orders the rows by
+    /// `ctid` where they may come in another order.
+    ///
+    /// The range and the publication's row filter stand in a subquery, so that the condition selects from their rows only.
+    pub(crate) fn copy(
+        &self,
+        part: &Part,
+        range: &str,
+        condition: Option<&Condition>,
+        sorted: bool,
+    ) -> String {
+        let filter = self.filter.iter().map(|filter| format!("({filter})"));
+        let mut inner: Vec<String> = std::iter::once(range.to_owned()).chain(filter).collect();
+        inner.retain(|condition| !condition.is_empty());
+        let inner = match inner.as_slice() {
+            [] => String::new(),
+            some => format!(" WHERE {}", some.join(" AND ")),
+        };
+        let from = format!("ONLY {}{inner}", sql::table(&part.name));
+        let order = if sorted { " ORDER BY ctid" } else { "" };
+        let columns = self.columns();
+        match condition {
+            None => format!("COPY (SELECT ctid, {columns} FROM {from}{order}) TO STDOUT"),
+            Some(condition) => {
+                let selection = self.selection(&format!("ctid, {columns}"), &from, condition);
+                format!("COPY ({selection}{order}) TO STDOUT")
+            }
+        }
+    }
+
+    /// Statement that selects rows by a condition, for the server to analyze.
+    pub(crate) fn analyzed(&self, condition: &Condition) -> String {
+        let name = TableName {
+            namespace: self.relation.namespace.clone(),
+            name: self.relation.name.clone(),
+        };
+        self.selection("1", &sql::table(&name), condition)
+    }
+
+    fn columns(&self) -> String {
+        let columns = self.relation.columns.iter();
+        let columns: Vec<String> = columns.map(|column| sql::identifier(&column.name)).collect();
+        columns.join(", ")
+    }
+
+    /// Selects rows by a condition. Comparisons see the published columns only. SQL sees all columns, and its functions must not see
+    /// rows that the row filter excludes: `OFFSET 0` keeps the server from evaluating both at once.
+    fn selection(&self, selected: &str, from: &str, condition: &Condition) -> String {
+        let (columns, barrier) = match condition.dialect() {
+            Dialect::Comparisons => (self.columns(), ""),
+            Dialect::Sql if self.filter.is_some() => ("*".to_owned(), " OFFSET 0"),
+            Dialect::Sql => ("*".to_owned(), ""),
+        };
+        let name = sql::identifier(&self.relation.name);
+        let condition = condition.sql();
+        format!(
+            "SELECT {selected} FROM (SELECT ctid, {columns} FROM {from}{barrier}) AS {name} WHERE (\n{condition}\n)"
+        )
+    }
+}

@@ -1,0 +1,94 @@
+//! Metadata of a table in the catalog: nullability, defaults, key and types.
+
+use std::collections::BTreeSet;
+
+use tokio_postgres::types::Type;
+use walcast_mapper::{ColumnMetadata, TableMetadata};
+use walcast_pgoutput::{Relation, Xid};
+
+use super::query::{oid, rows, value};
+use super::types::{self, Types};
+use super::visible::await_visible;
+use crate::connect::Client;
+use crate::error::PostgresError;
+
+const DOING: &str = "reading a table's columns";
+
+const COLUMNS: &str = r"
+SELECT a.attname::text, a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated <> '',
+       CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END
+FROM pg_attribute a
+LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum";
+
+/// Primary key, or else the first unique index by name over columns that are `NOT NULL`. A deferrable index does not identify a
+/// row at the moment the row changes.
+const KEY: &str = r"
+WITH candidate AS (
+    SELECT i.indrelid, i.indkey, i.indnkeyatts
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+      AND (i.indisprimary OR i.indimmediate AND NOT EXISTS (
+          SELECT FROM unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
+          LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+          WHERE k.place <= i.indnkeyatts AND (k.attnum = 0 OR NOT a.attnotnull)))
+    ORDER BY i.indisprimary DESC, c.relname
+    LIMIT 1
+)
+SELECT a.attname::text
+FROM candidate, unnest(candidate.indkey) WITH ORDINALITY AS k (attnum, place)
+JOIN pg_attribute a ON a.attrelid = $1 AND a.attnum = k.attnum
+WHERE k.place <= candidate.indnkeyatts
+ORDER BY k.place";
+
+/// Metadata of a table by its OID, once the transaction `after` is visible; no columns when the table no longer exists.
+///
+/// The types are those of the table's columns and of the relation's: a row in the WAL can be older than a change of its table,
+/// and `pg_type` still has the type of a column that was dropped.
+pub(crate) async fn table_metadata(
+    client: &Client,
+    relation: &Relation,
+    after: Option<Xid>,
+) -> Result<TableMetadata, PostgresError> {
+    if let Some(xid) = after {
+        await_visible(client, xid).await?;
+    }
+    let number = relation.oid.as_u32();
+    let parameter = [(&number as &(dyn tokio_postgres::types::ToSql + Sync), Type::OID)];
+    let mut columns = Vec::new();
+    for row in rows(client, DOING, COLUMNS, &parameter).await? {
+        columns.push(ColumnMetadata {
+            name: value(DOING, &row, 0)?,
+            type_oid: oid(DOING, &row, 1)?,
+            type_modifier: value(DOING, &row, 2)?,
+            not_null: value(DOING, &row, 3)?,
+            generated: value(DOING, &row, 4)?,
+            default_expression: value(DOING, &row, 5)?,
+        });
+    }
+    let mut key_columns = Vec::new();
+    for row in rows(client, DOING, KEY, &parameter).await? {
+        key_columns.push(value(DOING, &row, 0)?);
+    }
+    let Types {
+        facts,
+        rejecting_null,
+    } = types::of(client, &used_types(&columns, relation)).await?;
+    for column in &mut columns {
+        column.not_null |= rejecting_null.contains(&column.type_oid);
+    }
+    Ok(TableMetadata {
+        columns,
+        key_columns,
+        types: facts,
+        former_labels: BTreeSet::new(),
+    })
+}
+
+/// Types of a table's columns, now and in the relation.
+fn used_types(columns: &[ColumnMetadata], relation: &Relation) -> BTreeSet<u32> {
+    let now = columns.iter().map(|column| column.type_oid.as_u32());
+    let then = relation.columns.iter().map(|column| column.type_oid.as_u32());
+    now.chain(then).collect()
+}

@@ -1,0 +1,71 @@
+//! Handle of the client library, with a time limit for answers.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use super::dial::Endpoint;
+use crate::error::PostgresError;
+
+/// Time limit for the answer to one query or command. The server cancels statements after 60 s (`statement_timeout`); a server that
+/// has not even reported that a few seconds later does not respond any more. TCP keepalives do not detect it, because its kernel
+/// answers them.
+pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(70);
+
+/// Client of an SQL connection.
+///
+/// Calls of the library's own methods have no time limit: they are for bulk reads, whose duration depends on Kafka.
+pub(crate) struct Client {
+    inner: tokio_postgres::Client,
+    endpoint: Endpoint,
+    limit: Duration,
+    hang_up: Arc<Notify>,
+}
+
+impl Deref for Client {
+    type Target = tokio_postgres::Client;
+
+    fn deref(&self) -> &tokio_postgres::Client {
+        &self.inner
+    }
+}
+
+impl Client {
+    pub(super) fn new(inner: tokio_postgres::Client, endpoint: Endpoint, hang_up: Arc<Notify>) -> Self {
+        Self {
+            inner,
+            endpoint,
+            limit: ANSWER_LIMIT,
+            hang_up,
+        }
+    }
+
+    /// Extends the limit by the time that a statement may wait for a lock.
+    pub(super) fn wait_for_locks(&mut self, lock_timeout: Duration) {
+        self.limit = ANSWER_LIMIT.saturating_add(lock_timeout);
+    }
+
+    /// Waits for an answer. After the time limit the connection is closed, so that a late answer is not taken for that of another
+    /// query.
+    ///
+    /// # Errors
+    /// An error of the server, the end of the connection, or no answer within the limit.
+    pub(crate) async fn answered<T>(
+        &self,
+        doing: &'static str,
+        answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, PostgresError> {
+        if let Ok(answer) = timeout(self.limit, answer).await {
+            return answer.map_err(|error| PostgresError::of_query(doing, error));
+        }
+        self.hang_up.notify_one();
+        Err(PostgresError::NoAnswer {
+            endpoint: self.endpoint.to_string(),
+            doing,
+            limit: self.limit,
+        })
+    }
+}

@@ -1,0 +1,97 @@
+//! What the connector does about an error of Postgres.
+
+use walcast_delivery::{Detail, Disposition, PortError};
+
+use super::PostgresError;
+use super::server::ServerError;
+
+impl PortError for PostgresError {
+    fn disposition(&self) -> Disposition {
+        let is_retryable = match self {
+            PostgresError::Server { error, .. } | PostgresError::StreamFailed { error, .. } => {
+                error.is_retryable()
+            }
+            PostgresError::ConditionRejected { code, .. } => ServerError::of_code(code).is_retryable(),
+            // After a failover a host may be a standby for a while; a name may move to another address.
+            PostgresError::Resolve { .. }
+            | PostgresError::Unreachable { .. }
+            | PostgresError::ConnectTimeout { .. }
+            | PostgresError::NoAnswer { .. }
+            | PostgresError::Broken { .. }
+            | PostgresError::Query { .. }
+            | PostgresError::NoSuitableHost { .. }
+            | PostgresError::InRecovery { .. }
+            | PostgresError::SlotActive { .. }
+            | PostgresError::StreamEnded { .. }
+            | PostgresError::LeadershipLost { .. }
+            | PostgresError::NotLeading
+            | PostgresError::ConditionTimeout { .. }
+            | PostgresError::StillActive { .. } => true,
+            PostgresError::Conninfo(_)
+            | PostgresError::ReadDenied { .. }
+            | PostgresError::RowsUnreadable { .. }
+            | PostgresError::Setting { .. }
+            | PostgresError::PublicationMissing { .. }
+            | PostgresError::NoTableMatches { .. }
+            | PostgresError::AnswerTooLarge { .. }
+            | PostgresError::Login { .. }
+            | PostgresError::TlsSetup(_)
+            | PostgresError::TlsNotSupported { .. }
+            | PostgresError::TlsHandshake { .. }
+            | PostgresError::PasswordMissing { .. }
+            | PostgresError::PasswordFile { .. }
+            | PostgresError::UnsupportedAuthentication { .. }
+            | PostgresError::ChannelBinding { .. }
+            | PostgresError::Scram { .. }
+            | PostgresError::UnexpectedAnswer { .. }
+            | PostgresError::Protocol { .. }
+            | PostgresError::UnexpectedMessage { .. }
+            | PostgresError::DifferentServers { .. }
+            | PostgresError::PooledConnection { .. }
+            | PostgresError::TooOld { .. }
+            | PostgresError::NoFailoverSlots { .. }
+            | PostgresError::StandbyTooOld { .. }
+            | PostgresError::NotAStandbyOfPrimary { .. }
+            | PostgresError::FirstConnection(_) => false,
+        };
+        if is_retryable {
+            Disposition::Retry
+        } else {
+            Disposition::Stop
+        }
+    }
+
+    fn detail(&self) -> Option<Detail<'_>> {
+        if self.is_about_rows() {
+            Some(Detail::RowsUnreadable)
+        } else if self.rejects_statement() {
+            Some(Detail::StatementRejected)
+        } else {
+            None
+        }
+    }
+}
+
+impl PostgresError {
+    /// Whether the requested rows, or the condition that selects them, are at fault.
+    fn is_about_rows(&self) -> bool {
+        match self {
+            PostgresError::ReadDenied { .. } | PostgresError::RowsUnreadable { .. } => true,
+            PostgresError::Server { error, .. } => error.is_about_what_was_asked(),
+            PostgresError::ConditionRejected { code, .. } => {
+                ServerError::of_code(code).is_about_what_was_asked()
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the server rejected or cancelled a statement while the connection holds.
+    pub(crate) fn rejects_statement(&self) -> bool {
+        match self {
+            PostgresError::Server { error, .. } => error.rejects_statement(),
+            PostgresError::ConditionRejected { code, .. } => ServerError::of_code(code).rejects_statement(),
+            PostgresError::ConditionTimeout { .. } => true,
+            _ => false,
+        }
+    }
+}

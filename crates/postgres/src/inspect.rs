@@ -1,0 +1,66 @@
+//! Inspection of the server without leadership, for commands that must not disturb a running instance.
+
+use walcast_delivery::{SourceState, Timeline};
+use walcast_mapper::TableMetadata;
+use walcast_pgoutput::Relation;
+
+use crate::catalog;
+use crate::config::PostgresConfig;
+use crate::connect::connect_replication;
+use crate::error::PostgresError;
+use crate::primary::connect_primary;
+use crate::replication::ReplicationConnection;
+use crate::source_state;
+
+/// Result of [`walcast_delivery::Source::inspect`] without leadership: nothing is created, locked or changed.
+///
+/// # Errors
+/// The server cannot be reached or does not answer.
+pub async fn inspect(config: &PostgresConfig, known: Option<Timeline>) -> Result<SourceState, PostgresError> {
+    config.validate()?;
+    let connected = connect_primary(config).await;
+    let (session, system_identifier) = connected.map_err(PostgresError::at_first_connection)?;
+    let found = source_state::inspect(&session, config, system_identifier, Vec::new()).await?;
+    if known.is_none_or(|known| known == found.timeline) {
+        return Ok(found);
+    }
+    let application_name = config.application_name();
+    let wire = connect_replication(
+        &config.connect,
+        &session.endpoint,
+        session.server_version,
+        &application_name,
+        None,
+    )
+    .await?;
+    let history = ReplicationConnection::new(wire)
+        .timeline_history(found.timeline)
+        .await?;
+    Ok(SourceState { history, ..found })
+}
+
+/// Relations of the captured tables as the WAL would describe them now, with their metadata. The signal table produces no records and is
+/// left out.
+///
+/// # Errors
+/// The server cannot be reached or does not answer.
+pub async fn captured_relations(
+    config: &PostgresConfig,
+    source_state: &SourceState,
+) -> Result<Vec<(Relation, TableMetadata)>, PostgresError> {
+    let (session, _) = connect_primary(config).await?;
+    let client = &session.client;
+    let mut relations = Vec::new();
+    for table in source_state.captured.iter().map(|table| &table.name) {
+        if config.signal_table.as_ref() == Some(table) {
+            continue;
+        }
+        let found =
+            catalog::table_description(client, session.server_version, &config.publication, table).await?;
+        if let Some(found) = found {
+            let metadata = catalog::table_metadata(client, &found.relation, None).await?;
+            relations.push((found.relation, metadata));
+        }
+    }
+    Ok(relations)
+}

@@ -1,0 +1,369 @@
+//! Reading tables by COPY: several chunks of a table in parallel, passed on in order.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use futures_util::{StreamExt, pin_mut};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::debug;
+use walcast_delivery::sql::table as quoted;
+use walcast_delivery::{
+    BoxedPortError, ChosenRows, CopiedRows, Fix, FormerKey, NextRow, Opened, Snapshot, SnapshotTable,
+};
+use walcast_mapper::TableName;
+use walcast_pgoutput::{Lsn, PgTimestamp};
+
+use super::chunks::{Chunk, plan};
+use crate::catalog::{
+    TableDescription, execute, incomparable_column, missing_rows, table_description, table_metadata,
+    table_sizes,
+};
+use crate::config::PostgresConfig;
+use crate::connect::{Client, SqlSession};
+use crate::error::PostgresError;
+
+/// Size of a batch of rows.
+const BATCH_BYTES: usize = 128 * 1024;
+
+/// Limit of the bytes that a session reads ahead, in KiB; a larger row passes alone.
+const AHEAD_KIB: u32 = 4096;
+
+/// Limit of the batches that a session reads ahead: only the last batch of a chunk is small.
+const BATCHES_AHEAD: usize = 64;
+
+const LOCKING: &str = "locking a table to be read";
+const READING: &str = "reading a table";
+
+/// Snapshot of the tables at one position, imported by several sessions.
+pub struct PostgresSnapshot {
+    lsn: Lsn,
+    taken_at: PgTimestamp,
+    sessions: Vec<SqlSession>,
+    /// Session outside of the snapshot, which sees the catalog as it is now.
+    server: Arc<SqlSession>,
+    config: Arc<PostgresConfig>,
+    /// Indexes of idle sessions.
+    idle: Vec<usize>,
+    /// Table that was opened last, and its row filter.
+    opened: Option<(TableName, Option<String>)>,
+    /// Whether its rows are selected by the condition of a request.
+    is_conditional: bool,
+    /// Deadline for the next rows of a request's condition, while they are awaited.
+    due: Option<Instant>,
+    chunks: VecDeque<Chunk>,
+    /// Chunks that are being read, in order.
+    running: VecDeque<Running>,
+    tasks: JoinSet<()>,
+}
+
+struct Running {
+    session: usize,
+    rows: mpsc::Receiver<Result<CopiedRows, PostgresError>>,
+    /// Budget for reading ahead, in KiB.
+    budget: Arc<Semaphore>,
+}
+
+/// Share of a batch of rows in the budget.
+fn kib(lines: &[u8]) -> u32 {
+    let kib = u32::try_from(lines.len() / 1024).unwrap_or(u32::MAX);
+    kib.saturating_add(1).min(AHEAD_KIB)
+}
+
+/// Sender of a chunk's rows.
+struct RowSender {
+    rows: mpsc::Sender<Result<CopiedRows, PostgresError>>,
+    budget: Arc<Semaphore>,
+}
+
+impl RowSender {
+    /// Sends rows once the budget allows it; false when the receiver is closed.
+    async fn send(&self, rows: CopiedRows) -> bool {
+        let permit = tokio::select! {
+            biased;
+            () = self.rows.closed() => return false,
+            permit = self.budget.acquire_many(kib(&rows.lines)) => permit,
+        };
+        // The receiver returns the permits when it takes the rows.
+        let Ok(permit) = permit else { return false };
+        permit.forget();
+        self.rows.send(Ok(rows)).await.is_ok()
+    }
+}
+
+impl PostgresSnapshot {
+    pub(super) fn new(
+        lsn: Lsn,
+        taken_at: PgTimestamp,
+        sessions: Vec<SqlSession>,
+        server: Arc<SqlSession>,
+        config: Arc<PostgresConfig>,
+    ) -> Self {
+        Self {
+            lsn,
+            taken_at,
+            idle: (0..sessions.len()).rev().collect(),
+            sessions,
+            server,
+            config,
+            opened: None,
+            is_conditional: false,
+            due: None,
+            chunks: VecDeque::new(),
+            running: VecDeque::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    fn first_client(&self) -> Result<Arc<Client>, PostgresError> {
+        let first = self.sessions.first().ok_or(PostgresError::NotLeading)?;
+        Ok(Arc::clone(&first.client))
+    }
+
+    async fn try_open(
+        &mut self,
+        table: &TableName,
+        from: Option<NextRow>,
+        rows: ChosenRows<'_>,
+    ) -> Result<Opened, PostgresError> {
+        self.running.clear();
+        self.chunks.clear();
+        self.due = None;
+        let client = self.first_client()?;
+        let version = self.server.server_version;
+        let publication = &self.config.publication;
+        let Some(seen) = table_description(&client, version, publication, table).await? else {
+            return Ok(Opened::Missing);
+        };
+        if !lock(&client, &seen).await? {
+            return Ok(Opened::Altered);
+        }
+        // The lock keeps the table from being altered; it may have been altered since the snapshot was taken.
+        let now = table_description(&self.server.client, version, publication, table).await?;
+        if !now.is_some_and(|now| is_same(&seen, &now)) {
+            return Ok(Opened::Altered);
+        }
+        let facts = table_metadata(&client, &seen.relation, None).await?;
+        self.is_conditional = rows.condition().is_some();
+        if let Some(condition) = rows.condition()
+            && let Some(why) = incomparable_column(&client, &seen, condition).await?
+        {
+            let why =
+                format!("of {table} cannot be read by a condition: {why}; request them by another condition");
+            let fix = Fix::default();
+            return Err(PostgresError::RowsUnreadable { why, fix });
+        }
+        let rows = match (rows, self.config.snapshot_filter(table)) {
+            (ChosenRows::Configured, Some(filter)) => ChosenRows::Where(filter),
+            (rows, _) => rows,
+        };
+        self.chunks = plan(&seen, rows, from, version);
+        self.opened = Some((table.clone(), seen.filter.clone()));
+        Ok(Opened::Table(Box::new(SnapshotTable {
+            bytes: self.chunks.iter().map(|chunk| chunk.bytes).sum(),
+            relation: seen.relation,
+            facts,
+        })))
+    }
+
+    /// Next rows of the first chunk, or (`Some(None)`) its end; `None` when none arrived in time. Cancel-safe: the deadline is set by the
+    /// first call that waits.
+    async fn await_rows(&mut self) -> Option<Option<Result<CopiedRows, PostgresError>>> {
+        let first = self.running.front_mut()?;
+        if !self.is_conditional {
+            return Some(first.rows.recv().await);
+        }
+        let due = *self
+            .due
+            .get_or_insert_with(|| Instant::now() + self.config.condition_timeout);
+        tokio::time::timeout_at(due, first.rows.recv()).await.ok()
+    }
+
+    /// Cancels the statements that read by a condition.
+    async fn cancel(&mut self) -> PostgresError {
+        for running in &self.running {
+            if let Some(session) = self.sessions.get(running.session) {
+                session.cancel(&self.config.reading(&self.config.connect)).await;
+            }
+        }
+        let table = self.opened.as_ref().map(|(table, _)| table.to_string());
+        PostgresError::ConditionTimeout {
+            table: table.unwrap_or_default(),
+            limit: self.config.condition_timeout,
+        }
+    }
+
+    /// Starts a chunk in every idle session.
+    fn read_ahead(&mut self) {
+        while let Some(session) = self.idle.pop() {
+            let (Some(chunk), Some(client)) = (
+                self.chunks.pop_front(),
+                self.sessions
+                    .get(session)
+                    .map(|session| Arc::clone(&session.client)),
+            ) else {
+                self.idle.push(session);
+                return;
+            };
+            let (sender, rows) = mpsc::channel(BATCHES_AHEAD);
+            let budget = Arc::new(Semaphore::new(usize::try_from(AHEAD_KIB).unwrap_or(usize::MAX)));
+            let outlet = RowSender {
+                rows: sender,
+                budget: Arc::clone(&budget),
+            };
+            self.tasks.spawn(async move {
+                if let Err(error) = copy(&client, &chunk, &outlet).await {
+                    // The receiver is gone when reading has ended.
+                    drop(outlet.rows.send(Err(error)).await);
+                }
+            });
+            self.running.push_back(Running {
+                session,
+                rows,
+                budget,
+            });
+        }
+    }
+}
+
+/// Locks the table against being altered while it is read. False when the lock is not available now.
+async fn lock(client: &Client, table: &TableDescription) -> Result<bool, PostgresError> {
+    for part in &table.parts {
+        let name = quoted(&part.name);
+        execute(client, LOCKING, "SAVEPOINT walcast").await?;
+        let sql = format!("LOCK TABLE ONLY {name} IN ACCESS SHARE MODE; RELEASE SAVEPOINT walcast");
+        let locked = execute(client, LOCKING, &sql).await;
+        let Err(error) = locked else { continue };
+        let code = error.server_error().map(|error| error.code.clone());
+        match code.as_deref() {
+            Some(UNDEFINED_TABLE | INVALID_SCHEMA | LOCK_NOT_AVAILABLE) => {
+                execute(client, LOCKING, "ROLLBACK TO SAVEPOINT walcast").await?;
+                return Ok(false);
+            }
+            Some(INSUFFICIENT_PRIVILEGE) => {
+                return Err(PostgresError::ReadDenied {
+                    table: name,
+                    source: Box::new(error),
+                });
+            }
+            _ => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
+const UNDEFINED_TABLE: &str = "42P01";
+const INVALID_SCHEMA: &str = "3F000";
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
+/// Whether the table is still as the snapshot describes it. Partitions may have been added.
+fn is_same(seen: &TableDescription, now: &TableDescription) -> bool {
+    seen.relation == now.relation && seen.parts.iter().all(|part| now.parts.contains(part))
+}
+
+/// Error of reading a chunk. The server's message about a condition or a row filter may hold values of rows, so it is not included.
+fn reading_failed(chunk: &Chunk, error: tokio_postgres::Error) -> PostgresError {
+    let error = PostgresError::of_query(READING, error);
+    match error.server_error() {
+        Some(rejection) if chunk.has_condition && !rejection.ends_connection() => {
+            debug!(table = %chunk.name, error = %rejection, "the server rejected a condition");
+            PostgresError::ConditionRejected {
+                table: chunk.name.to_string(),
+                code: rejection.code.clone(),
+            }
+        }
+        _ => error,
+    }
+}
+
+async fn copy(client: &Client, chunk: &Chunk, outlet: &RowSender) -> Result<(), PostgresError> {
+    let failed = |error| reading_failed(chunk, error);
+    let copied = client.copy_out(chunk.sql.as_str()).await.map_err(failed)?;
+    pin_mut!(copied);
+    let mut rows = CopiedRows {
+        table: chunk.table,
+        file: chunk.file,
+        lines: Vec::with_capacity(BATCH_BYTES),
+        bytes: chunk.bytes,
+    };
+    while let Some(lines) = copied.next().await {
+        rows.lines.extend_from_slice(&lines.map_err(failed)?);
+        if rows.lines.len() >= BATCH_BYTES {
+            let next = CopiedRows {
+                table: chunk.table,
+                file: chunk.file,
+                lines: Vec::with_capacity(BATCH_BYTES),
+                bytes: 0,
+            };
+            if !outlet.send(std::mem::replace(&mut rows, next)).await {
+                return Ok(());
+            }
+        }
+    }
+    if !rows.lines.is_empty() || rows.bytes > 0 {
+        outlet.send(rows).await;
+    }
+    Ok(())
+}
+
+impl Snapshot for PostgresSnapshot {
+    fn lsn(&self) -> Lsn {
+        self.lsn
+    }
+
+    fn taken_at(&self) -> PgTimestamp {
+        self.taken_at
+    }
+
+    async fn sizes(&mut self, tables: &[TableName]) -> Result<BTreeMap<TableName, u64>, BoxedPortError> {
+        Ok(table_sizes(&self.server.client, tables).await?)
+    }
+
+    async fn open(
+        &mut self,
+        table: &TableName,
+        from: Option<NextRow>,
+        rows: ChosenRows<'_>,
+    ) -> Result<Opened, BoxedPortError> {
+        Ok(self.try_open(table, from, rows).await?)
+    }
+
+    async fn gone(&mut self, keys: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedPortError> {
+        let client = self.first_client()?;
+        let Some((table, filter)) = &self.opened else {
+            return Ok(Vec::new());
+        };
+        Ok(missing_rows(&client, table, filter.as_deref(), keys).await?)
+    }
+
+    async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedPortError> {
+        loop {
+            self.read_ahead();
+            if self.running.is_empty() {
+                return Ok(None);
+            }
+            let rows = match self.await_rows().await {
+                Some(rows) => rows,
+                None => return Err(self.cancel().await.into()),
+            };
+            let Some(first) = self.running.front_mut() else {
+                return Ok(None);
+            };
+            match rows {
+                Some(rows) => {
+                    self.due = None;
+                    let rows = rows?;
+                    let permits = usize::try_from(kib(&rows.lines)).unwrap_or(usize::MAX);
+                    first.budget.add_permits(permits);
+                    return Ok(Some(rows));
+                }
+                None => {
+                    self.idle.push(first.session);
+                    self.running.pop_front();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! State of the server, the slot, the publication and the captured tables.
+
+use walcast_delivery::{SourceState, SystemIdentifier, TimelineSwitch};
+
+use crate::catalog;
+use crate::config::PostgresConfig;
+use crate::connect::SqlSession;
+use crate::error::PostgresError;
+
+/// Reads the state. The slot is read before the server's state, so that its confirmed position cannot be beyond the reported end of
+/// WAL.
+pub(crate) async fn inspect(
+    session: &SqlSession,
+    config: &PostgresConfig,
+    system_identifier: SystemIdentifier,
+    history: Vec<TimelineSwitch>,
+) -> Result<SourceState, PostgresError> {
+    let (client, version) = (&session.client, session.server_version);
+    let slot = catalog::slot(client, version, &config.slot).await?;
+    let server = catalog::server_state(client).await?;
+    let publication = catalog::publication(client, version, &config.publication).await?;
+    let captured = catalog::captured_tables(
+        client,
+        version,
+        &config.tables,
+        &config.exclude,
+        publication.as_ref(),
+        config.partitions,
+    )
+    .await?;
+    let mut unmatched_patterns = captured.unmatched_patterns;
+    if let Some(table) = &config.signal_table
+        && !catalog::table_exists(client, table).await?
+    {
+        unmatched_patterns.push(table.to_string());
+    }
+    Ok(SourceState {
+        system_identifier,
+        timeline: server.timeline,
+        history,
+        server_version: version,
+        flush_lsn: server.flush_lsn,
+        database: server.database,
+        wal_level: server.wal_level,
+        slot,
+        publication: publication.map(|publication| {
+            let mut state = publication.state;
+            state.unpublished.retain(|operation| config.needs(operation));
+            state
+        }),
+        captured: captured.tables,
+        partitions: config.partitions,
+        unmatched_patterns,
+    })
+}

@@ -1,0 +1,125 @@
+//! Snapshots without leadership: rows are read beside a running instance, and nothing is written to the server.
+
+use walcast_delivery::{ChosenRows, Opened, Snapshot, SnapshotTable, Started};
+use walcast_mapper::TableName;
+use walcast_postgres::{Environment, PostgresConfig, PostgresSnapshot, ReadingRole};
+use walcast_testbed::{Postgres, PostgresOptions};
+
+use crate::{config, next_inserts, source, start};
+
+/// Role that may only read, whose transactions are read-only unless it says otherwise.
+const READER: &str = "CREATE TABLE orders (id int PRIMARY KEY, note text);
+                      CREATE ROLE auditor LOGIN;
+                      ALTER ROLE auditor SET default_transaction_read_only = on;
+                      GRANT SELECT ON orders TO auditor";
+
+/// Settings with the reading role. The other role does not exist, so that a session of it would fail.
+fn reading(server: &Postgres) -> PostgresConfig {
+    let role = ReadingRole::new("auditor".to_owned(), None, None, &Environment::default());
+    PostgresConfig {
+        reading_role: Some(role),
+        ..config(&server.url_for("absent", "", "shop"))
+    }
+}
+
+fn orders() -> TableName {
+    TableName {
+        namespace: "public".to_owned(),
+        name: "orders".to_owned(),
+    }
+}
+
+/// Table, and its rows as they are copied.
+async fn read(snapshot: &mut PostgresSnapshot) -> (SnapshotTable, String) {
+    let opened = snapshot.open(&orders(), None, ChosenRows::Configured).await;
+    let Opened::Table(table) = opened.unwrap() else {
+        panic!("the table exists");
+    };
+    let mut lines = Vec::new();
+    while let Some(rows) = snapshot.next().await.unwrap() {
+        lines.extend(rows.lines);
+    }
+    (*table, String::from_utf8(lines).unwrap())
+}
+
+/// Number that a query returns.
+async fn number(server: &Postgres, sql: &str) -> i64 {
+    let client = server.client().await.unwrap();
+    client.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn rows_are_read_beside_the_leader_and_nothing_is_written() {
+    // Autovacuum writes too.
+    let options = PostgresOptions::default().with_setting("autovacuum", "off");
+    let server = Postgres::start(options).await.unwrap();
+    server.execute(READER).await.unwrap();
+    let mut source = source(&server.url());
+    let Started { mut stream, .. } = start(&mut source).await;
+    server
+        .execute("INSERT INTO orders VALUES (1, 'a'), (2, 'b')")
+        .await
+        .unwrap();
+    let (_, before) = next_inserts(&mut stream).await;
+
+    let next_xid = "SELECT txid_snapshot_xmax(txid_current_snapshot())";
+    let xid_before = number(&server, next_xid).await;
+    let mut snapshot = PostgresSnapshot::read_only(reading(&server)).await.unwrap();
+    let slots = "SELECT count(*) FROM pg_replication_slots";
+    assert_eq!(number(&server, slots).await, 1, "the slot of the leader alone");
+    assert_eq!(
+        number(&server, next_xid).await,
+        xid_before,
+        "no transaction was given an id"
+    );
+    server
+        .execute("INSERT INTO orders VALUES (3, 'c')")
+        .await
+        .unwrap();
+    let (inserted, after) = next_inserts(&mut stream).await;
+    assert_eq!(inserted, ["3"], "the leader is not disturbed");
+
+    assert!(before <= snapshot.lsn() && snapshot.lsn() < after);
+    let sizes = snapshot.sizes(&[orders()]).await.unwrap();
+    assert!(sizes.contains_key(&orders()), "{sizes:?}");
+    let (table, rows) = read(&mut snapshot).await;
+    assert_eq!(rows, "(0,1)\t1\ta\n(0,2)\t2\tb\n");
+    let columns = table.relation.columns.iter().map(|column| column.name.as_str());
+    assert_eq!(columns.collect::<Vec<_>>(), ["id", "note"]);
+    assert_eq!(table.facts.key_columns, ["id"]);
+}
+
+#[tokio::test]
+async fn rows_are_read_from_the_standby_that_reads_rows() {
+    let mut server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    server.execute(READER).await.unwrap();
+    server
+        .execute("CREATE PUBLICATION walcast_shop FOR TABLE orders; INSERT INTO orders VALUES (1, 'a')")
+        .await
+        .unwrap();
+    let standby = server.standby().await.unwrap();
+    let config = PostgresConfig {
+        reader: Some(reading(&standby).connect),
+        ..reading(&server)
+    };
+    // A statement on the primary would fail: only the standby is used.
+    server.stop(walcast_testbed::StopMode::Fast).await.unwrap();
+    let mut snapshot = PostgresSnapshot::read_only(config).await.unwrap();
+    assert!(snapshot.lsn().as_u64() > 0);
+    assert_eq!(read(&mut snapshot).await.1, "(0,1)\t1\ta\n");
+}
+
+/// A reader needs no instance, and no slot that one has created.
+#[tokio::test]
+async fn table_that_is_altered_after_the_snapshot_is_reported() {
+    let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    server.execute(READER).await.unwrap();
+    server
+        .execute("CREATE PUBLICATION walcast_shop FOR TABLE orders")
+        .await
+        .unwrap();
+    let mut snapshot = PostgresSnapshot::read_only(reading(&server)).await.unwrap();
+    server.execute("TRUNCATE orders").await.unwrap();
+    let opened = snapshot.open(&orders(), None, ChosenRows::Configured).await;
+    assert!(matches!(opened.unwrap(), Opened::Altered));
+}

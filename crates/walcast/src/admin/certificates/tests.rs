@@ -1,0 +1,43 @@
+use walcast_testbed::Tls;
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn files_are_read_at_most_once_a_second_and_an_invalid_file_is_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = Tls::create(folder.path().to_path_buf()).unwrap();
+    let made = tls.issue_for_server(&["127.0.0.1"]).unwrap();
+    let files = TlsFiles {
+        identity: Identity {
+            certificate_file: made.certificate.clone(),
+            key_file: made.key,
+        },
+        client_ca_file: None,
+    };
+    let certificates = Certificates::read(files).await.unwrap();
+    let first = certificates.current().await;
+    assert!(Arc::ptr_eq(&first, &certificates.current().await));
+
+    tokio::time::advance(READ_INTERVAL).await;
+    let renewed = certificates.current().await;
+    assert!(!Arc::ptr_eq(&first, &renewed));
+    assert!(Arc::ptr_eq(&renewed, &certificates.current().await));
+
+    let whole = std::fs::read(&made.certificate).unwrap();
+    std::fs::write(&made.certificate, "broken").unwrap();
+    for _ in 0..3 {
+        tokio::time::advance(READ_INTERVAL).await;
+        assert!(Arc::ptr_eq(&renewed, &certificates.current().await));
+    }
+    let warned = certificates.state.borrow().warned.clone();
+    let wanted = made.certificate.display().to_string();
+    assert!(
+        warned.as_ref().is_some_and(|warned| warned.contains(&wanted)),
+        "{warned:?}"
+    );
+
+    std::fs::write(&made.certificate, whole).unwrap();
+    tokio::time::advance(READ_INTERVAL).await;
+    assert!(!Arc::ptr_eq(&renewed, &certificates.current().await));
+    assert_eq!(certificates.state.borrow().warned, None);
+}

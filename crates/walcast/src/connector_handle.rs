@@ -1,0 +1,61 @@
+//! Handle of a running connector: what the admin port and the signal topic need of it.
+
+use std::time::Instant;
+
+use walcast_delivery::{Connector, ConnectorState, Metrics, SnapshotControl};
+
+use crate::config::Config;
+
+/// Names that identify a connector; none of them is secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// Name of the connector.
+    pub(crate) name: String,
+    /// Name of the replication slot.
+    pub(crate) slot: String,
+    /// Name of the publication.
+    pub(crate) publication: String,
+    /// First part of the names of its topics.
+    pub(crate) topic_prefix: String,
+}
+
+impl Identity {
+    /// Identity of the connector with this configuration.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            name: config.name.clone(),
+            slot: config.postgres.slot.clone(),
+            publication: config.postgres.publication.clone(),
+            topic_prefix: config.kafka.topic_prefix.clone(),
+        }
+    }
+}
+
+/// Handle of a running connector. It shares everything with the connector and holds nothing of its own but the time of its
+/// creation.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectorHandle {
+    /// Names of the connector.
+    pub(crate) identity: Identity,
+    /// State of the connector; the view of its slot monitor is part of it.
+    pub(crate) state: ConnectorState,
+    /// Counters and histograms of the connector.
+    pub(crate) metrics: Metrics,
+    /// Sender of snapshot requests.
+    pub(crate) control: SnapshotControl,
+    /// Time since which the connector exists in this process.
+    pub(crate) started: Instant,
+}
+
+impl ConnectorHandle {
+    /// Handle of a connector that is about to run.
+    pub(crate) fn new<P, C, K, T, R>(identity: Identity, connector: &Connector<P, C, K, T, R>) -> Self {
+        Self {
+            identity,
+            state: connector.state.clone(),
+            metrics: connector.metrics.clone(),
+            control: connector.requests.control(),
+            started: Instant::now(),
+        }
+    }
+}

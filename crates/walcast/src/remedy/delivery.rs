@@ -1,0 +1,108 @@
+//! Remedies for errors of the delivery crate.
+
+mod halt;
+mod rejection;
+
+use std::error::Error;
+
+use walcast_delivery::{DeliveryError, KeptAsDeadLetter, MissedChanges, StoredConditionError};
+
+use crate::remedy::mapper;
+
+/// Remedy for one error of the chain, if it has one.
+pub(super) fn remedy(error: &(dyn Error + 'static)) -> Option<String> {
+    let of_session = error.downcast_ref().and_then(session);
+    of_session
+        .or_else(|| error.downcast_ref().and_then(halt::remedy))
+        .or_else(|| error.downcast_ref().and_then(rejection::rewind))
+        .or_else(|| error.downcast_ref().and_then(rejection::import))
+        .or_else(|| error.downcast_ref().and_then(rejection::snapshot))
+        .or_else(|| logged(error).map(str::to_owned))
+}
+
+fn session(error: &DeliveryError) -> Option<String> {
+    let DeliveryError::MapRow { source, .. } = error else {
+        return None;
+    };
+    let of_row = "correct the row or the settings, or leave the table out of [snapshot] tables, then start again: the snapshot \
+                  resumes there";
+    Some(match mapper::remedy(&**source) {
+        Some(of_mapping) => format!("{of_mapping}; {of_row}"),
+        None => of_row.to_owned(),
+    })
+}
+
+/// Remedy for a finding that is only logged.
+fn logged(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if error.is::<MissedChanges>() {
+        return Some("read the affected tables again with: walcast snapshot start --tables");
+    }
+    if error.is::<KeptAsDeadLetter>() {
+        return Some("list all with: walcast dlq list");
+    }
+    match error.downcast_ref() {
+        Some(StoredConditionError::SqlNotAllowed) => Some("the setting is [snapshot] sql_conditions"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use walcast_delivery::{DeliveryError, Halt, KeptAsDeadLetter, MissedChanges, StoredConditionError};
+    use walcast_mapper::{MapError, TableName};
+    use walcast_pgoutput::{Lsn, Tid};
+
+    use crate::remedy::describe;
+
+    fn items() -> TableName {
+        TableName {
+            namespace: "public".to_owned(),
+            name: "items".to_owned(),
+        }
+    }
+
+    fn check_row(source: MapError, expected: &Expect) {
+        expected.assert_eq(&describe(&DeliveryError::MapRow {
+            table: items(),
+            row: Some(Tid { block: 0, offset: 7 }),
+            lsn: Lsn::new(0x200),
+            source: Box::new(source),
+        }));
+    }
+
+    #[test]
+    fn row_that_cannot_be_mapped_has_the_remedies_of_mapping_and_of_the_snapshot() {
+        check_row(
+            MapError::Value {
+                table: items(),
+                column: "price".to_owned(),
+                wanted: "a decimal",
+            },
+            &expect![
+                "row (0,7) of public.items, as of 0/200, cannot be mapped: column price of public.items: the value cannot be written as a decimal; correct the row or the settings, or leave the table out of [snapshot] tables, then start again: the snapshot resumes there"
+            ],
+        );
+        check_row(
+            MapError::TooLarge {
+                topic: "shop.public.items".to_owned(),
+                bytes: 2_000_000,
+                limit: 1_000_000,
+            },
+            &expect![
+                "row (0,7) of public.items, as of 0/200, cannot be mapped: a record of 2000000 bytes for topic shop.public.items is larger than the 1000000 bytes that Kafka takes; raise message.max.bytes of [kafka.properties] and max.message.bytes of the topic (message.max.bytes of the broker) above it; correct the row or the settings, or leave the table out of [snapshot] tables, then start again: the snapshot resumes there"
+            ],
+        );
+    }
+
+    #[test]
+    fn findings_of_the_process_log_name_the_commands() {
+        let missed = MissedChanges(Halt::Unlogged { table: items() });
+        expect!["table public.items is unlogged, so its changes are not in the WAL; read the affected tables again with: walcast snapshot start --tables"].assert_eq(&describe(&missed));
+        let kept = KeptAsDeadLetter {
+            error: "column price of public.items: the value cannot be written as a decimal".to_owned(),
+        };
+        expect!["column price of public.items: the value cannot be written as a decimal; list all with: walcast dlq list"].assert_eq(&describe(&kept));
+        expect!["its condition is SQL, which the configuration does not allow; the setting is [snapshot] sql_conditions"].assert_eq(&describe(&StoredConditionError::SqlNotAllowed));
+    }
+}

@@ -1,0 +1,77 @@
+//! Remedies for rejected requests: moving a checkpoint, importing an offset, reading rows.
+
+use walcast_delivery::condition::ConditionError;
+use walcast_delivery::{ImportRejected, RewindRejected, SnapshotRejected};
+
+/// Remedy for a rejected move of the checkpoint.
+pub(super) fn rewind(rejected: &RewindRejected) -> Option<String> {
+    let remedy = match rejected {
+        RewindRejected::SlotMissing { .. }
+        | RewindRejected::OtherCluster { .. }
+        | RewindRejected::OtherTimeline { .. }
+        | RewindRejected::AheadOfServer { .. } => "start over with: walcast checkpoint reset".to_owned(),
+        RewindRejected::SlotLost { slot } => format!(
+            "drop it (SELECT pg_drop_replication_slot('{slot}')), then start over with: walcast checkpoint reset"
+        ),
+        RewindRejected::OtherSource { expected, .. } => format!("configure {expected:?} again"),
+        RewindRejected::Gap { confirmed, .. } => format!(
+            "re-read the tables concerned, then accept the gap with: walcast checkpoint set {confirmed} --accept-gap"
+        ),
+        RewindRejected::Phantom { window, .. } => {
+            format!("correct the consumers, then accept it with --accept-gap and a position in {window}")
+        }
+        _ => return None,
+    };
+    Some(remedy)
+}
+
+/// Remedy for a rejected import of an offset.
+pub(super) fn import(rejected: &ImportRejected) -> Option<String> {
+    let remedy = match rejected {
+        ImportRejected::HasCheckpoint { .. } => {
+            "to start over from the other connector's position, first run: walcast checkpoint reset".to_owned()
+        }
+        ImportRejected::SlotMissing { after, .. } => format!(
+            "set [postgres] slot to the other connector's (Debezium's slot.name, \"debezium\" by default); if that slot was dropped, \
+             the changes since {after} cannot be streamed any more"
+        ),
+        ImportRejected::Gap { .. } => {
+            "use a newer offset if there is one, or re-read the tables concerned and continue with --accept-gap".to_owned()
+        }
+        ImportRejected::SharedPosition { lsn, .. } => format!(
+            "count the records in its topic with source.lsn = {}, then run again with --sent-at-lsn COUNT",
+            lsn.as_u64()
+        ),
+        ImportRejected::SeveralRecords { lsn, .. } => format!(
+            "look for the last of them in the topic, after the one with source.lsn = {}; if it is there, run again with \
+             --sent-at-lsn 1, if not, send the change again with --sent-at-lsn 0; or start and stop the connector once more, \
+             until something else is last",
+            lsn.as_u64()
+        ),
+        ImportRejected::CountTooLarge { .. } => "correct --sent-at-lsn".to_owned(),
+        _ => return None,
+    };
+    Some(remedy)
+}
+
+/// Remedy for a rejected request to read rows.
+pub(super) fn snapshot(rejected: &SnapshotRejected) -> Option<String> {
+    let remedy = match rejected {
+        SnapshotRejected::NotCaptured { .. } => "see [postgres] tables".to_owned(),
+        SnapshotRejected::NotPublished { sql, .. } => format!("run: {sql}"),
+        // SQL permits every text except one that leaves its parentheses.
+        SnapshotRejected::Condition {
+            channel,
+            source: ConditionError::Syntax { .. },
+            ..
+        } => format!(
+            "[snapshot] sql_conditions = [\"{channel}\"] allows any SQL from this channel, executed with the privileges of the role \
+             that reads rows"
+        ),
+        _ => return None,
+    };
+    Some(remedy)
+}
+
+#[cfg(test)]
+mod tests;

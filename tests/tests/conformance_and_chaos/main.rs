@@ -1,0 +1,4 @@
+//! The two verdicts over everything at once: walcast beside the real Debezium, and walcast under every fault.
+
+mod chaos;
+mod conformance;

@@ -1,0 +1,4 @@
+//! Tests of the connector with servers of their own, which they stop, kill or fill.
+
+mod interruptions;
+mod slot_monitor;

@@ -1,0 +1,160 @@
+//! What keeps changes from arriving while they are streamed: warned of once, counted, listed, and over when it is fixed. The
+//! stream continues meanwhile. (`halts.rs` has the same at a start.)
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use serde_json::Value;
+use walcast_tests::{Case, Instance, assert_reports, await_that, http};
+
+/// The texts of the findings.
+async fn findings(instance: &Instance) -> Vec<String> {
+    let status = instance.status().await;
+    let findings = status["publication_drift"].as_array().unwrap();
+    let text = |finding: &Value| finding["finding"].as_str().unwrap().to_owned();
+    findings.iter().map(text).collect()
+}
+
+async fn count(instance: &Instance) -> f64 {
+    let metrics = instance.page("metrics").await;
+    let line = metrics
+        .lines()
+        .find(|line| line.starts_with("walcast_publication_drift{"))
+        .unwrap_or_else(|| panic!("no walcast_publication_drift in:\n{metrics}"));
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+/// Breaks something under a running connector, and fixes it. Each of `wanted` is in a finding of its own; `is_missed`: what
+/// was changed meanwhile is.
+async fn drifts(name: &str, breaks: &str, wanted: &[&str], fixes: &str, is_missed: bool) {
+    let mut case = Case::new(name).await;
+    case.config = case.config.set("postgres.slot_check_interval", "200ms");
+    case.sql("CREATE TABLE second (id int PRIMARY KEY)").await;
+    let mut instance = Instance::start(&case.config).await;
+    case.insert([1]).await;
+    case.await_ids([1]).await;
+    assert_eq!(
+        (findings(&instance).await.len(), count(&instance).await),
+        (0, 0.0)
+    );
+
+    case.sql(breaks).await;
+    await_that("the findings", async || {
+        findings(&instance).await.len() == wanted.len()
+    })
+    .await;
+    let found = findings(&instance).await.join("\n");
+    assert_reports(&found, wanted);
+    assert_eq!(
+        count(&instance).await,
+        f64::from(u8::try_from(wanted.len()).unwrap())
+    );
+    // Neither a restart nor another instance would help, so it stays ready.
+    let ready = http(
+        "GET",
+        &format!("http://{}/readyz", case.config.admin_address()),
+        "",
+    )
+    .await;
+    assert_eq!(ready.status, 200, "{ready:?}");
+
+    case.sql(fixes).await;
+    await_that("the end of the findings", async || {
+        findings(&instance).await.is_empty() && count(&instance).await == 0.0
+    })
+    .await;
+    let log = instance.log();
+    let said = |text: &str| log.matches(text).count();
+    assert_eq!(said("changes would be missed"), wanted.len(), "{log}");
+    let missed = if is_missed { wanted.len() } else { 0 };
+    assert_eq!(
+        said("changes made in the meantime were not delivered"),
+        missed,
+        "{log}"
+    );
+    if is_missed {
+        assert_reports(&log, &["walcast snapshot start --tables"]);
+    }
+
+    // The stream was never gone.
+    case.insert([2]).await;
+    case.await_ids([2]).await;
+    assert_eq!(case.ids().await, [1, 2]);
+    assert_eq!(instance.status().await["reconnects"], 0);
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn reports_a_table_that_is_removed_from_the_publication() {
+    drifts(
+        "drift_lost",
+        "ALTER PUBLICATION walcast_drift_lost DROP TABLE second",
+        &["table public.second is captured but not in publication walcast_drift_lost"],
+        "ALTER PUBLICATION walcast_drift_lost ADD TABLE second",
+        true,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn reports_a_publication_that_is_emptied() {
+    drifts(
+        "drift_emptied",
+        "ALTER PUBLICATION walcast_drift_emptied DROP TABLE items, second",
+        &[
+            "table public.items is captured but not in",
+            "table public.second is captured but not in",
+        ],
+        "ALTER PUBLICATION walcast_drift_emptied ADD TABLE items, second",
+        true,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn reports_a_publication_that_is_dropped() {
+    drifts(
+        "drift_dropped",
+        "DROP PUBLICATION walcast_drift_dropped",
+        &["publication walcast_drift_dropped does not exist"],
+        "CREATE PUBLICATION walcast_drift_dropped FOR TABLE items, second",
+        true,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn reports_a_publication_that_leaves_operations_out() {
+    drifts(
+        "drift_partial",
+        "ALTER PUBLICATION walcast_drift_partial SET (publish = 'insert, update')",
+        &["publication walcast_drift_partial does not publish delete"],
+        "ALTER PUBLICATION walcast_drift_partial SET (publish = 'insert, update, delete, truncate')",
+        true,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn reports_a_table_that_becomes_unlogged() {
+    drifts(
+        "drift_unlogged",
+        // Postgres makes no published table unlogged, so it was taken out first.
+        "ALTER PUBLICATION walcast_drift_unlogged DROP TABLE second; ALTER TABLE second SET UNLOGGED",
+        &["table public.second is unlogged"],
+        "ALTER TABLE second SET LOGGED; ALTER PUBLICATION walcast_drift_unlogged ADD TABLE second",
+        true,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn reports_a_table_whose_replica_identity_becomes_nothing() {
+    drifts(
+        "drift_nothing",
+        "ALTER TABLE items REPLICA IDENTITY NOTHING",
+        &["table public.items has no replica identity"],
+        "ALTER TABLE items REPLICA IDENTITY DEFAULT",
+        false,
+    )
+    .await;
+}

@@ -1,0 +1,28 @@
+//! Tests of the connector on a broker and a registry that they share; the topic prefix separates them. Many share a source as
+//! well, each with a database of its own.
+
+mod admin;
+mod behind_the_catalog;
+mod commands;
+mod dead_letters;
+mod drift;
+mod halts;
+mod heartbeats;
+mod hostile;
+mod idle;
+mod large_transaction;
+mod least_privilege;
+mod memory;
+mod messages;
+mod recovery;
+mod refusals;
+mod replay;
+mod reselect;
+mod role_settings;
+mod schema_changes;
+mod secrets;
+mod snapshots;
+mod tables_that_come;
+mod under_fire;
+mod versions;
+mod vertical_slice;

@@ -1,0 +1,58 @@
+//! Every major version of Postgres but 17, which the other tests run on: a load, a crash, a stop.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use walcast_testbed::{LoadOptions, PostgresOptions, Shop};
+use walcast_tests::{Instance, World, await_writes};
+
+async fn survives_a_crash_on(major: u16) {
+    let world = World::sharing(&format!("pg{major}"), PostgresOptions::major(major)).await;
+    let shop = Shop::create(&world.postgres).await.unwrap();
+    let mut walcast = Instance::start(&world.config()).await;
+    let options = LoadOptions {
+        writes_per_second: Some(400),
+        ..LoadOptions::default()
+    };
+    let load = shop.run(&world.postgres, &options);
+    await_writes(&load, 600).await;
+    walcast.kill9();
+    walcast.start_again();
+    await_writes(&load, 600).await;
+    load.stop().await.unwrap();
+
+    walcast.ready().await;
+    let mut audit = world.audit(&Shop::TABLES);
+    world.assert_delivered(&mut audit, &mut walcast).await;
+    walcast.stop().await;
+    world.assert_still_clean(&mut audit, &walcast).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_12_is_captured_exactly_once() {
+    survives_a_crash_on(12).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_13_is_captured_exactly_once() {
+    survives_a_crash_on(13).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_14_is_captured_exactly_once() {
+    survives_a_crash_on(14).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_15_is_captured_exactly_once() {
+    survives_a_crash_on(15).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_16_is_captured_exactly_once() {
+    survives_a_crash_on(16).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_18_is_captured_exactly_once() {
+    survives_a_crash_on(18).await;
+}
