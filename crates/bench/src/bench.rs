@@ -1,13 +1,14 @@
 //! `cargo xtask bench`: how fast a backlog reaches Kafka, beside how fast the server gives it away.
 
 mod backlog;
+mod latency;
 mod raw;
 mod report;
 mod round;
 mod rows;
 
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::{Args, Subcommand};
 use walcast_testbed::{
     ConnectorConfig, KafkaOptions, PostgresOptions, Testbed, TestbedOptions, TopicReader, Walcast,
 };
@@ -23,15 +24,19 @@ const WARM_UP_CHANGES: u64 = 200_000;
 /// A backlog of a million changes: the raw stream, then walcast exactly once with Avro, then the raw stream again.
 #[derive(Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --changes 100000 --rounds 3\n  \
     cargo xtask bench --work-mem 1GB       # logical_decoding_work_mem of both\n  \
     cargo xtask bench --rows               # existing rows, beside COPY and Debezium\n  \
-    cargo xtask bench --rows --shape toast --changes 20000\n\n\
+    cargo xtask bench --rows --shape toast --changes 20000\n  \
+    cargo xtask bench latency              # a steady flow, beside Debezium\n\n\
     Before the first round walcast delivers a backlog of 200000 changes (or of --changes, if that is less) that is not \
     counted: a broker that has just started is slower, and files it has never seen are not in memory yet.\n\n\
     Machines are noisy: the ratio within one run is what counts. Nothing is asserted about time."
 )]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Changes that wait
     #[arg(long, default_value_t = 1_000_000)]
     changes: u64,
@@ -61,10 +66,20 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
+/// Measurements of something other than a backlog.
+#[derive(Subcommand)]
+enum Other {
+    /// How long a steady flow takes from the commit to the consumer
+    Latency(latency::Arguments),
+}
+
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let walcast = Walcast::binary()?;
     let backlog = Backlog::of(arguments.changes);
     let testbed = Box::pin(Testbed::start(options(arguments.work_mem.as_deref()))).await?;
+    if let Some(Other::Latency(flows)) = &arguments.other {
+        return Box::pin(latency::run(&testbed, &walcast, flows)).await;
+    }
     if arguments.rows {
         let task = Task {
             rows: arguments.changes,

@@ -3,3 +3,4 @@
 pub(crate) mod builder;
 pub(crate) mod contents;
 pub(crate) mod delta;
+pub(crate) mod queue;

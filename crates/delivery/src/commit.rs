@@ -2,4 +2,5 @@
 
 pub(crate) mod committer;
 pub(crate) mod heartbeat;
+pub(crate) mod pace;
 pub(crate) mod retention;

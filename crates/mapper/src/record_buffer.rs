@@ -72,8 +72,8 @@ impl From<Arc<str>> for HeaderName {
     }
 }
 
-/// State of a [`RecordBuffer`] that [`RecordBuffer::rewind`] restores.
-#[derive(Clone, Copy, Debug)]
+/// State of a [`RecordBuffer`] that [`RecordBuffer::rewind`] restores. The default is that of an empty buffer.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Savepoint {
     bytes: usize,
     records: usize,

@@ -1,6 +1,7 @@
 //! Reads topics as a consumer that trusts nothing but committed transactions.
 
 mod client;
+mod follow;
 mod questions;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use crate::change_id::{CHANGE_ID_HEADER, ChangeId};
 use crate::error::{Error, Result};
 use client::{block, bounds, consumer, partitions_of, passing};
+pub use follow::TopicFollower;
 pub use questions::{records_written, topic_names};
 
 /// How long a broker may stay silent while a topic is read to its end.

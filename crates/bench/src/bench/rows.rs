@@ -11,6 +11,7 @@ use anyhow::Result;
 use walcast_testbed::{Debezium, DebeziumOptions, Testbed};
 
 use report::Round;
+pub(super) use runs::drop_slot;
 pub(super) use tables::Shape;
 use tables::Tables;
 

@@ -1,18 +1,14 @@
 //! The batch under construction.
 
-use tokio::sync::mpsc;
 use tracing::debug;
 use walcast_mapper::{EventCounts, Ordinal, RecordBuffer, Savepoint};
 use walcast_pgoutput::Lsn;
 
 use crate::batch::contents::{BATCH_BYTES, Batch, OpenTransaction};
 use crate::batch::delta::CheckpointDelta;
+use crate::batch::queue::{BatchSender, CommitterGone};
 use crate::position::checkpoint::CommitPosition;
 use crate::stream::transactions::Transaction;
-
-/// The committer has ended; its error is the cause.
-#[derive(Debug)]
-pub(crate) struct CommitterGone;
 
 /// Appends records to a batch, and alone knows where the batch may be cut: behind the last record that may be committed
 /// without the records after it.
@@ -29,8 +25,7 @@ pub(crate) struct BatchBuilder {
     open_delta: CheckpointDelta,
     /// Events of the open transaction by table; `None` without transaction metadata.
     counts: Option<EventCounts>,
-    batches: mpsc::Sender<Batch>,
-    emptied: mpsc::Receiver<RecordBuffer>,
+    batches: BatchSender,
 }
 
 /// Where records are appended.
@@ -42,11 +37,7 @@ pub(crate) struct Records<'b> {
 }
 
 impl BatchBuilder {
-    pub(crate) fn new(
-        counts_events: bool,
-        batches: mpsc::Sender<Batch>,
-        emptied: mpsc::Receiver<RecordBuffer>,
-    ) -> Self {
+    pub(crate) fn new(counts_events: bool, batches: BatchSender) -> Self {
         let batch = Batch::new(RecordBuffer::new());
         Self {
             cut: batch.records.savepoint(),
@@ -56,7 +47,6 @@ impl BatchBuilder {
             open_delta: CheckpointDelta::default(),
             counts: counts_events.then(EventCounts::default),
             batches,
-            emptied,
         }
     }
 
@@ -170,29 +160,63 @@ impl BatchBuilder {
         }
     }
 
+    /// Whether the batch holds anything that may be committed.
+    fn holds_whole(&self) -> bool {
+        let batch = &self.batch;
+        batch.completed.is_some()
+            || batch.message.is_some()
+            || batch.idle_until.is_some()
+            || !batch.delta.is_empty()
+    }
+
+    /// Sends what may be committed, if the committer waits for it. Records of the open transaction remain in the batch until it is
+    /// full or the transaction ends, because a part of a transaction brings no commit nearer.
+    pub(crate) async fn offer(&mut self) -> Result<(), CommitterGone> {
+        if !self.batches.is_wanted() || !self.holds_whole() {
+            return Ok(());
+        }
+        if self.open_was_sent && self.open.is_some() {
+            return self.flush().await;
+        }
+        self.send_whole().await
+    }
+
+    /// Completes when [`BatchBuilder::offer`] would send a batch. Cancel-safe.
+    pub(crate) async fn wanted(&self) {
+        if self.holds_whole() {
+            self.batches.wanted().await;
+        } else {
+            std::future::pending().await
+        }
+    }
+
     /// Sends the batch to the committer, if it holds anything, and begins the next.
     ///
     /// The beginning of a transaction is sent apart from the whole transactions before it, so that these can be committed
     /// whatever happens to it.
     pub(crate) async fn flush(&mut self) -> Result<(), CommitterGone> {
+        let open = self.open.filter(|open| open.has_records);
+        if open.is_some() && !self.open_was_sent && self.holds_whole() {
+            self.send_whole().await?;
+        }
         if self.batch.is_empty() {
             return Ok(());
         }
-        let mut next = Batch::new(self.emptied.try_recv().unwrap_or_default());
-        let open = self.open.filter(|open| open.has_records);
-        let holds_whole =
-            self.batch.completed.is_some() || self.batch.message.is_some() || self.batch.idle_until.is_some();
-        if open.is_some() && !self.open_was_sent && holds_whole {
-            self.batch.records.split_off(self.cut, &mut next.records);
-            let whole = std::mem::replace(&mut self.batch, next);
-            next = Batch::new(self.emptied.try_recv().unwrap_or_default());
-            self.send(whole).await?;
-        }
+        let next = Batch::new(self.batches.buffer());
         let mut batch = std::mem::replace(&mut self.batch, next);
         self.cut = self.batch.records.savepoint();
         batch.open = open;
         self.open_was_sent |= open.is_some();
-        self.send(batch).await
+        self.batches.send(batch).await
+    }
+
+    /// Sends the batch up to the last position where it may be cut. The rest is the beginning of the next batch.
+    async fn send_whole(&mut self) -> Result<(), CommitterGone> {
+        let mut next = Batch::new(self.batches.buffer());
+        self.batch.records.split_off(self.cut, &mut next.records);
+        let whole = std::mem::replace(&mut self.batch, next);
+        self.cut = Savepoint::default();
+        self.batches.send(whole).await
     }
 
     /// Removes what may not be committed yet, and sends the rest. The stream sends the open transaction again.
@@ -209,9 +233,5 @@ impl BatchBuilder {
     /// Ends when the committer has. Cancel-safe.
     pub(crate) async fn closed(&self) {
         self.batches.closed().await;
-    }
-
-    async fn send(&self, batch: Batch) -> Result<(), CommitterGone> {
-        self.batches.send(batch).await.map_err(|_| CommitterGone)
     }
 }

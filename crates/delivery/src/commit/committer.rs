@@ -1,6 +1,5 @@
 //! Committer: commits whole source transactions with their checkpoint in Kafka transactions, and confirms the slot.
 
-use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant};
 use tracing::{debug, trace};
 use walcast_mapper::RecordBuffer;
@@ -8,7 +7,9 @@ use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use crate::batch::contents::{Batch, OpenTransaction};
 use crate::batch::delta::CheckpointDelta;
+use crate::batch::queue::BatchReceiver;
 use crate::commit::heartbeat::Heartbeat;
+use crate::commit::pace::CommitPace;
 use crate::commit::retention::Retention;
 use crate::config::DeliveryConfig;
 use crate::error::DeliveryError;
@@ -20,9 +21,6 @@ use crate::position::checkpoint::{Checkpoint, CheckpointState, CheckpointUpdate,
 use crate::position::positions::Positions;
 use crate::state::ConnectorState;
 use crate::state::pending::age;
-
-/// Interval between commits while further batches are waiting: a commit costs the broker far more than a record does.
-const BACKLOG_COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Share of `transaction.timeout.ms` within which a source transaction must be committed, so that the connector stops
 /// before the broker aborts the Kafka transaction.
@@ -41,7 +39,8 @@ pub(crate) struct Committer<'a, K, F> {
     /// Last committed checkpoint, from which the next one is derived.
     checkpoint: Checkpoint,
     uncommitted: Uncommitted,
-    last_commit_at: Instant,
+    pace: CommitPace,
+    begun: Instant,
 }
 
 /// Records written since the last commit.
@@ -83,7 +82,6 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
         positions: Positions,
         checkpoint: Checkpoint,
     ) -> Self {
-        let last_commit_at = Instant::now();
         let uncommitted = Uncommitted::default();
         Self {
             sink,
@@ -96,17 +94,14 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
             positions,
             checkpoint,
             uncommitted,
-            last_commit_at,
+            pace: CommitPace::new(config.commit_interval),
+            begun: Instant::now(),
         }
     }
 
     /// Writes and commits batches until their sender is dropped; then commits whole transactions, or aborts an open
     /// one.
-    pub(crate) async fn run(
-        mut self,
-        mut batches: mpsc::Receiver<Batch>,
-        emptied: mpsc::Sender<RecordBuffer>,
-    ) -> Result<(), DeliveryError> {
+    pub(crate) async fn run(mut self, mut batches: BatchReceiver) -> Result<(), DeliveryError> {
         if self.positions.confirmed().is_valid() {
             self.feedback.confirm(self.positions.confirmed());
         }
@@ -114,28 +109,33 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
         self.confirm();
         loop {
             let due = self.commit_due();
+            let asks_from = self.asks_from();
+            let asks = asks_from.is_none_or(|from| from <= Instant::now());
+            let is_pushed = !asks || batches.has_queued();
             // `recv` is cancel-safe. A batch that is ready is taken first: whether a commit is due is checked after
             // each batch.
             let batch = tokio::select! {
                 biased;
-                batch = batches.recv() => batch,
+                batch = batches.recv(asks) => batch,
                 () = sleep_until(due) => {
                     self.commit().await?;
                     continue;
                 }
+                () = sleep_until(asks_from), if !asks => continue,
                 halt = self.overdue() => return Err(halt.into()),
             };
             let Some(batch) = batch else { break };
-            let more_is_waiting = !batches.is_empty();
+            if is_pushed && !batch.records.is_empty() {
+                self.pace.write_in_backlog();
+            }
             if batch.open.is_some() && self.holds_only_whole_records() {
                 // The completed transactions are committed first, so that they are in Kafka whatever happens to the one
                 // that begins here.
                 self.commit().await?;
             }
             let records = self.write(batch).await?;
-            // The buffer is dropped if ingest has ended.
-            drop(emptied.try_send(records));
-            if self.must_commit_now(more_is_waiting)? {
+            batches.reuse(records);
+            if self.must_commit_now()? {
                 self.commit().await?;
             }
         }
@@ -199,6 +199,23 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
         self.uncommitted.since.is_some() && self.uncommitted.open.is_none()
     }
 
+    /// Time from which batches are asked for, to be committed at once; `None`: now. A part of a transaction brings no commit nearer.
+    fn asks_from(&self) -> Option<Instant> {
+        match self.uncommitted.open {
+            Some(_) => None,
+            None => self.next_commit(),
+        }
+    }
+
+    /// Time from which the next commit may begin; `None`: now.
+    fn next_commit(&self) -> Option<Instant> {
+        let lag = || {
+            let oldest = self.uncommitted.oldest_commit;
+            oldest.map(|oldest| age(oldest, PgTimestamp::now()))
+        };
+        self.pace.next_commit(lag)
+    }
+
     /// Time of the next commit if no further batch arrives; `None` while there is nothing to commit, or no whole
     /// transaction.
     fn commit_due(&self) -> Option<Instant> {
@@ -207,28 +224,24 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
         }
         let is_waited_for = !self.uncommitted.delta.replies.is_empty();
         if self.uncommitted.since.is_some() || is_waited_for {
-            return Some(self.last_commit_at + self.config.commit_interval);
+            return Some(self.next_commit().unwrap_or(self.begun));
         }
         let advances = self.advances();
-        let idle = advances.then(|| self.last_commit_at + self.config.idle_interval);
+        let idle =
+            advances.then(|| self.pace.last_commit().unwrap_or(self.begun) + self.config.idle_interval);
         let heartbeat = self.heartbeat.as_ref().map(Heartbeat::due);
         idle.into_iter().chain(heartbeat).min()
     }
 
     /// Whether to commit before the next batch is taken.
-    fn must_commit_now(&self, more_is_waiting: bool) -> Result<bool, DeliveryError> {
+    fn must_commit_now(&self) -> Result<bool, DeliveryError> {
         let Some(since) = self.uncommitted.since else {
             // A batch without records never hastens a commit, but a steady flow of such batches must not delay one
             // either.
             return Ok(self.commit_due().is_some_and(|due| due <= Instant::now()));
         };
         let Some(open) = self.uncommitted.open else {
-            let interval = if more_is_waiting {
-                BACKLOG_COMMIT_INTERVAL
-            } else {
-                self.config.commit_interval
-            };
-            let is_due = Instant::now() >= since.max(self.last_commit_at) + interval;
+            let is_due = self.next_commit().is_none_or(|from| from <= Instant::now());
             return Ok(is_due || self.uncommitted.bytes >= self.config.commit_bytes);
         };
         let split = self
@@ -319,7 +332,7 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
         }
         let begun = Instant::now();
         self.sink.commit(&update).await.map_err(DeliveryError::Sink)?;
-        self.last_commit_at = Instant::now();
+        self.pace.commit(Instant::now());
         self.metrics
             .kafka_commit_seconds
             .observe(begun.elapsed().as_secs_f64());

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{info, warn};
 use walcast_pgoutput::FrameBlock;
 
 use crate::batch::builder::BatchBuilder;
-use crate::batch::contents::BATCHES_QUEUED_MAX;
+use crate::batch::queue::batch_queue;
 use crate::commit::committer::Committer;
 use crate::commit::heartbeat::Heartbeat;
 use crate::commit::retention::Retention;
@@ -196,8 +196,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
         let positions = Positions::new(from, confirmed);
         state.positions.publish(&positions);
 
-        let (batches, shipped) = mpsc::channel(BATCHES_QUEUED_MAX);
-        let (emptied, reused) = mpsc::channel(BATCHES_QUEUED_MAX + 2);
+        let (batches, received) = batch_queue();
         let delivered = Delivered {
             until: from,
             last_commit: checkpoint.last_commit,
@@ -224,7 +223,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
                 owners,
                 schemas,
             ),
-            batch: BatchBuilder::new(mapper.events.transactions, batches, reused),
+            batch: BatchBuilder::new(mapper.events.transactions, batches),
         };
         output.store_schemas();
         let mut watcher = Watcher::new(
@@ -287,7 +286,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
                 };
                 let (read, written) = tokio::join!(
                     ingest.run(&mut stream, &mut snapshots, verified, stopping(stop)),
-                    committer.run(shipped, emptied)
+                    committer.run(received)
                 );
                 // The committer's error is the cause where both failed: ingest then only found that the committer has ended.
                 written.and(match read {

@@ -122,6 +122,10 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
                     self.snapshot.execute(request, &mut self.output).await?;
                     continue;
                 }
+                () = self.output.batch.wanted() => {
+                    self.output.batch.offer().await?;
+                    continue;
+                }
                 block = stream.next() => block,
             };
             self.receive(&block.map_err(DeliveryError::Source)?).await?;
@@ -158,6 +162,10 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
                     is_held = false;
                     continue;
                 }
+                () = self.output.batch.wanted() => {
+                    self.output.batch.offer().await?;
+                    continue;
+                }
                 block = stream.next(), if !is_held => block,
             };
             self.receive(&block.map_err(DeliveryError::Source)?).await?;
@@ -175,7 +183,8 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
         self.read(block.frames()).await
     }
 
-    /// Everything in the frames is sent on at their end: frames that come later are not waited for.
+    /// At the end of the frames, whole transactions are sent on if the committer waits for them: frames that come later are not
+    /// waited for.
     async fn read<'b>(
         &mut self,
         frames: impl Iterator<Item = Result<Frame<'b>, DecodeError>>,
@@ -189,7 +198,7 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
                 self.follow(event).await?;
             }
         }
-        Ok(self.output.batch.flush().await?)
+        Ok(self.output.batch.offer().await?)
     }
 
     #[inline]

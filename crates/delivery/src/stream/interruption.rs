@@ -1,6 +1,6 @@
 //! Why ingest ends before it is asked to.
 
-use crate::batch::builder::CommitterGone;
+use crate::batch::queue::CommitterGone;
 use crate::error::DeliveryError;
 
 /// Reason for which ingest ends.

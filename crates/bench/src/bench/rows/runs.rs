@@ -165,7 +165,7 @@ async fn check_count(testbed: &Testbed, tables: &Tables, name: &str) -> Result<(
 }
 
 /// The server needs a moment to notice that a reader is gone.
-async fn drop_slot(testbed: &Testbed, slot: &str) -> Result<()> {
+pub(in crate::bench) async fn drop_slot(testbed: &Testbed, slot: &str) -> Result<()> {
     let sql = format!(
         "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
          WHERE slot_name = '{slot}' AND NOT active"

@@ -1,0 +1,111 @@
+//! Pace of the Kafka commits.
+
+use tokio::time::{Duration, Instant};
+
+/// Longest interval between commits. What is late by seconds needs no commit every few milliseconds, and a commit costs the broker
+/// far more than a record does.
+const INTERVAL_MAX: Duration = Duration::from_millis(200);
+
+/// Share of the lag that an interval may last in a backlog, as a divisor.
+const LAG_PER_INTERVAL: u32 = 10;
+
+/// Decides when the committer asks for what has arrived, which it then commits at once.
+///
+/// An idle connector commits a transaction as soon as it arrives. In a steady flow, commits begin one interval after the last one, and
+/// everything that arrived in between is one batch. In a backlog the interval grows with the lag.
+#[derive(Debug)]
+pub(crate) struct CommitPace {
+    interval: Duration,
+    last_commit: Option<Instant>,
+    /// Whether a batch was written since the last commit that was not asked for.
+    is_backlog: bool,
+}
+
+impl CommitPace {
+    /// Pace with an interval in a steady flow.
+    pub(crate) fn new(interval: Duration) -> Self {
+        Self {
+            interval,
+            last_commit: None,
+            is_backlog: false,
+        }
+    }
+
+    /// Records that a batch was written that was not asked for: more arrives than fits into one batch.
+    pub(crate) fn write_in_backlog(&mut self) {
+        self.is_backlog = true;
+    }
+
+    /// Records the end of a commit.
+    pub(crate) fn commit(&mut self, now: Instant) {
+        self.last_commit = Some(now);
+        self.is_backlog = false;
+    }
+
+    /// Time of the last commit; `None` before the first.
+    pub(crate) fn last_commit(&self) -> Option<Instant> {
+        self.last_commit
+    }
+
+    /// Time from which the next commit may begin: `None` if at once. `lag` is the age of the oldest uncommitted source transaction;
+    /// `None` for rows that belong to none.
+    pub(crate) fn next_commit(&self, lag: impl FnOnce() -> Option<Duration>) -> Option<Instant> {
+        // Clocks can differ between hosts, so that a lag alone is no backlog.
+        let interval = if self.is_backlog {
+            let grown = lag().map_or(INTERVAL_MAX, |lag| lag / LAG_PER_INTERVAL);
+            grown.min(INTERVAL_MAX).max(self.interval)
+        } else {
+            self.interval
+        };
+        self.last_commit.map(|last| last + interval)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Duration, Instant};
+
+    use super::CommitPace;
+
+    /// Checks the interval in milliseconds after a commit.
+    fn check(interval: u64, is_backlog: bool, lag: Option<u64>, expected: u64) {
+        let mut pace = CommitPace::new(Duration::from_millis(interval));
+        let now = Instant::now();
+        pace.commit(now);
+        if is_backlog {
+            pace.write_in_backlog();
+        }
+        let next = pace.next_commit(|| lag.map(Duration::from_millis)).unwrap();
+        assert_eq!(
+            next - now,
+            Duration::from_millis(expected),
+            "{pace:?} with lag {lag:?}"
+        );
+    }
+
+    #[test]
+    fn interval_grows_with_the_lag_of_a_backlog() {
+        check(5, true, Some(10), 5);
+        check(5, true, Some(600), 60);
+        check(5, true, Some(3_600_000), 200);
+        check(5, true, None, 200);
+        check(5, false, Some(3_600_000), 5);
+        check(5, false, None, 5);
+        check(1000, true, Some(600), 1000);
+    }
+
+    #[test]
+    fn first_commit_is_not_delayed() {
+        let pace = CommitPace::new(Duration::from_secs(60));
+        assert_eq!(pace.next_commit(|| None), None);
+    }
+
+    #[test]
+    fn backlog_ends_with_a_commit() {
+        let mut pace = CommitPace::new(Duration::from_millis(5));
+        pace.write_in_backlog();
+        let now = Instant::now();
+        pace.commit(now);
+        assert_eq!(pace.next_commit(|| None), Some(now + Duration::from_millis(5)));
+    }
+}
