@@ -3,6 +3,7 @@
 #[path = "../fakes/mod.rs"]
 mod fakes;
 
+mod compacted_topics;
 mod conditions;
 mod confirmations;
 mod dead_letters;

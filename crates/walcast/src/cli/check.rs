@@ -1,5 +1,7 @@
 //! `walcast check`: checks all preconditions of a start.
 
+mod plans;
+
 use clap::Args;
 use serde::Serialize;
 use walcast_delivery::{
@@ -7,8 +9,7 @@ use walcast_delivery::{
     SourceState, publication_findings, resume_position, topic_findings, usable_slot,
 };
 use walcast_mapper::names;
-use walcast_mapper::{MapError, Plan, TableMetadata, TableName};
-use walcast_pgoutput::{Lsn, Relation};
+use walcast_pgoutput::Lsn;
 
 use super::config_args::ConfigArgs;
 use crate::admin::{self, StoredToken};
@@ -128,7 +129,7 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
     findings.extend(preconditions.into_iter().map(Finding::from));
     if let Some(source_state) = &source_state {
         let relations = walcast_postgres::captured_relations(postgres, source_state).await;
-        findings.extend(unmappable(config, &relations.unwrap_or_default()));
+        findings.extend(plans::findings(config, &relations.unwrap_or_default()).await);
     }
     if let (Some(source_state), Some(log)) = (&source_state, &log) {
         findings.push(position(
@@ -171,25 +172,6 @@ fn admin_token(config: &Config) -> Option<Finding> {
         warning,
         detail,
     })
-}
-
-/// Tables whose first change would halt the connector or become a dead letter, because of invalid field names or an invalid
-/// key. Tables without such a fault are not listed.
-fn unmappable(config: &Config, relations: &[(Relation, TableMetadata)]) -> Vec<Finding> {
-    let faults = relations.iter().filter_map(|(relation, metadata)| {
-        let error = Plan::compile(relation, metadata, &config.mapper).err()?;
-        Some((TableName::from(relation), error))
-    });
-    let finding = |(table, error): (TableName, MapError)| {
-        let is_dead_letter = config.delivery.dead_letters.keeps(&table);
-        Finding {
-            name: format!("records of {table}"),
-            ok: is_dead_letter,
-            warning: is_dead_letter,
-            detail: describe(&error),
-        }
-    };
-    faults.map(finding).collect()
 }
 
 /// Finding for captured tables that share a topic.

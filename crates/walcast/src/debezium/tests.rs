@@ -302,6 +302,32 @@ fn lists_of_tables_and_schemas_are_combined() {
 }
 
 #[test]
+fn registration_of_schemas_is_one_setting() {
+    check(
+        "value.converter.auto.register.schemas=false\nkey.converter.auto.register.schemas=false",
+        "value.converter.auto.register.schemas",
+        expect![[r#"
+            Mapped 
+            auto_register = false                            # value.converter.auto.register.schemas, key.converter.auto.register.schemas"#]],
+    );
+    // A converter without a registry has no say.
+    check(
+        "value.converter.auto.register.schemas=false\nkey.converter=org.apache.kafka.connect.json.JsonConverter",
+        "value.converter.auto.register.schemas",
+        expect![[r#"
+            Mapped 
+            auto_register = false                            # value.converter.auto.register.schemas"#]],
+    );
+    check(
+        "value.converter.auto.register.schemas=false",
+        "value.converter.auto.register.schemas",
+        expect![[r#"
+            Refused walcast registers the schemas of both keys and values, or neither; decide on [registry] auto_register
+        "#]],
+    );
+}
+
+#[test]
 fn inexact_values_are_reported() {
     check(
         "plugin.name=decoderbufs",
