@@ -1,22 +1,23 @@
 //! `walcast check`: checks all preconditions of a start.
 
+mod finding;
 mod plans;
 
 use clap::Args;
-use serde::Serialize;
 use walcast_delivery::{
-    CheckpointLog, CheckpointState, CheckpointStore, Fix, Halt, Precondition, PreconditionOutcome,
-    SourceState, publication_findings, resume_position, topic_findings, usable_slot,
+    CheckpointLog, CheckpointState, CheckpointStore, Halt, Precondition, SourceState, publication_findings,
+    resume_position, topic_findings, usable_slot,
 };
 use walcast_mapper::names;
 use walcast_pgoutput::Lsn;
 
+use self::finding::Finding;
 use super::config_args::ConfigArgs;
 use crate::admin::{self, StoredToken};
 use crate::config::{Config, Exposed};
 use crate::exit::{Exit, Rejection, help_end};
 use crate::printable::printable;
-use crate::remedy::{describe, setting_name};
+use crate::remedy::describe;
 use crate::stdout::stdout;
 use crate::wiring;
 
@@ -35,38 +36,6 @@ pub(crate) struct CheckArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// Result of one check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Finding {
-    /// Name, such as `kafka brokers`.
-    name: String,
-    ok: bool,
-    /// Whether the check passed, but its result needs attention.
-    warning: bool,
-    /// Observed state, or the fault and its fix.
-    detail: String,
-}
-
-impl From<Precondition> for Finding {
-    fn from(found: Precondition) -> Self {
-        let ok = found.is_met();
-        let with_fix = |found: String, fix: &Fix| format!("{found}; {}", fix.render(setting_name));
-        let (warning, detail) = match found.outcome {
-            PreconditionOutcome::Holds(found) => (false, found),
-            PreconditionOutcome::Advised { found, fix } => (false, with_fix(found, &fix)),
-            PreconditionOutcome::Warned { found, fix } => (true, with_fix(found, &fix)),
-            PreconditionOutcome::Failed { found, fix } => (false, with_fix(found, &fix)),
-            PreconditionOutcome::Error(error) => (false, describe(&*error)),
-        };
-        Self {
-            name: found.name,
-            ok,
-            warning,
-            detail,
-        }
-    }
 }
 
 pub(crate) async fn check(config: Config, json: bool) -> anyhow::Result<Exit> {

@@ -1,5 +1,6 @@
 //! Complete configurations.
 
+mod registration;
 mod table;
 
 use std::env::VarError;
@@ -298,32 +299,6 @@ fn lists_of_tables_and_schemas_are_combined() {
         expect![[r#"
         Refused public\.(?!audit).*: walcast's regular expressions do not support look-ahead; list the names
     "#]],
-    );
-}
-
-#[test]
-fn registration_of_schemas_is_one_setting() {
-    check(
-        "value.converter.auto.register.schemas=false\nkey.converter.auto.register.schemas=false",
-        "value.converter.auto.register.schemas",
-        expect![[r#"
-            Mapped 
-            auto_register = false                            # value.converter.auto.register.schemas, key.converter.auto.register.schemas"#]],
-    );
-    // A converter without a registry has no say.
-    check(
-        "value.converter.auto.register.schemas=false\nkey.converter=org.apache.kafka.connect.json.JsonConverter",
-        "value.converter.auto.register.schemas",
-        expect![[r#"
-            Mapped 
-            auto_register = false                            # value.converter.auto.register.schemas"#]],
-    );
-    check(
-        "value.converter.auto.register.schemas=false",
-        "value.converter.auto.register.schemas",
-        expect![[r#"
-            Refused walcast registers the schemas of both keys and values, or neither; decide on [registry] auto_register
-        "#]],
     );
 }
 

@@ -8,7 +8,7 @@ use walcast_mapper::config::Operation;
 use walcast_mapper::{MapError, Plan, TableMetadata, TableName, WithoutKey};
 use walcast_pgoutput::Relation;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::config::Config;
 use crate::remedy::describe;
 
