@@ -38,7 +38,7 @@ fn sink(error: &KafkaError) -> Option<String> {
             ));
         }
         KafkaError::RecordInvalid { .. } => {
-            "the log of the broker has the reason; correct the settings of the topic, then start again"
+            "the process log of the broker contains the reason; correct the settings of the topic, then start again"
         }
         KafkaError::UnknownTopic { .. } => "create it, or set auto_create = true in [kafka.topics]",
         KafkaError::TopicRejected { command, .. } => {
@@ -135,7 +135,7 @@ mod tests {
             id: Some("0/16B3748/3".to_owned()),
         };
         expect_test::expect![[r#"the broker rejects record 0/16B3748/3 (walcast.id), which has no key, for topic shop.public.orders: InvalidRecord (Broker: Broker failed to validate record); a compacted topic takes no record without a key: take "truncate" out of [events] operations, or give the table a key in [[keys]], whichever the record is of, or end the compaction with: kafka-configs.sh --bootstrap-server BROKERS --alter --topic 'shop.public.orders' --add-config cleanup.policy=delete (for topics that are created: cleanup_policy of [kafka.topics]), then start again"#]].assert_eq(&describe(&invalid(false)));
-        expect_test::expect![[r#"the broker rejects record 0/16B3748/3 (walcast.id) for topic shop.public.orders: InvalidRecord (Broker: Broker failed to validate record); the log of the broker has the reason; correct the settings of the topic, then start again"#]].assert_eq(&describe(&invalid(true)));
+        expect_test::expect![[r#"the broker rejects record 0/16B3748/3 (walcast.id) for topic shop.public.orders: InvalidRecord (Broker: Broker failed to validate record); the process log of the broker contains the reason; correct the settings of the topic, then start again"#]].assert_eq(&describe(&invalid(true)));
         let not_registered = |registration| RegistryError::NotRegistered {
             url: "http://registry:8081".to_owned(),
             subject: "shop.public.orders-value".to_owned(),

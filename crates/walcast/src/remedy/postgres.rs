@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn role_that_may_not_publish_is_told_of_publications() {
+    fn role_that_may_not_publish_learns_of_publications() {
         let denied = |publications: &[&str]| PostgresError::MayNotPublish {
             error: Box::new(ServerError {
                 code: "42501".to_owned(),
