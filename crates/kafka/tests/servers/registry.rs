@@ -103,13 +103,8 @@ async fn a_schema_is_looked_up_where_it_may_not_be_registered() {
     }
 
     let (origin, _) = url.split_once("/apis").unwrap();
-    for wrong in [origin.to_owned(), format!("{url}/more")] {
-        let probed = client(&wrong).probe().await.unwrap_err().to_string();
-        let registered = client(&wrong).register("orders-value", ORDER).await;
-        for text in [probed, registered.unwrap_err().to_string()] {
-            assert!(text.ends_with(&format!("; {url} is one")), "{text}");
-        }
-    }
+    let text = client(origin).probe().await.unwrap_err().to_string();
+    assert!(text.ends_with(&format!("; {url} is one")), "{text}");
 }
 
 async fn incompatible(url: &str) {
