@@ -129,6 +129,17 @@ impl DeliveryError {
         self.disposition() == Disposition::Retry
     }
 
+    /// Whether a start retries too. See [`PortError::passes_by_itself`](crate::PortError::passes_by_itself).
+    #[must_use]
+    pub fn passes_by_itself(&self) -> bool {
+        match self {
+            DeliveryError::Source(error)
+            | DeliveryError::Sink(error)
+            | DeliveryError::Registry { fault: error, .. } => error.passes_by_itself(),
+            _ => false,
+        }
+    }
+
     /// Whether another instance with the same name has taken over.
     #[must_use]
     pub fn is_fenced(&self) -> bool {

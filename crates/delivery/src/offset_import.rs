@@ -17,6 +17,7 @@ use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
 
 use crate::coverage::publication_findings;
 use crate::error::DeliveryError;
+use crate::ports::checkpoint_store::CheckpointStore;
 use crate::ports::sink::Sink;
 use crate::ports::source::{ChangeStream, Source, Started};
 use crate::position::checkpoint::{Checkpoint, CheckpointState, CheckpointUpdate, CommitPosition, Partial};
@@ -42,7 +43,7 @@ pub struct OffsetImport<'a> {
     pub mapper: &'a MapperConfig,
     /// Whether changes that the slot no longer retains may be missed.
     pub accept_gap: bool,
-    /// Whether nothing is written.
+    /// Whether nothing is written: neither a record nor a topic, and no producer is opened.
     pub only_look: bool,
     /// Time of the new checkpoint.
     pub now: PgTimestamp,
@@ -82,14 +83,20 @@ pub enum Place {
 ///
 /// # Errors
 /// [`ImportRejected`], or the error of a port. Nothing is written then.
-pub async fn import_offset<P: Source, K: Sink>(
+pub async fn import_offset<P: Source, C: CheckpointStore, K: Sink>(
     source: &mut P,
+    checkpoints: &C,
     sink: &mut K,
     wish: &OffsetImport<'_>,
 ) -> Result<ImportedOffset, ImportError> {
     let source_state = source.inspect(None).await.map_err(DeliveryError::Source)?;
     let beginning = beginning(&source_state, wish)?;
-    let log = sink.open().await.map_err(DeliveryError::Sink)?;
+    // Opening the sink creates the checkpoint topic.
+    let log = match wish.only_look {
+        true => checkpoints.read().await,
+        false => sink.open().await,
+    };
+    let log = log.map_err(DeliveryError::Sink)?;
     if let Some(current) = log.current {
         return Err(ImportRejected::HasCheckpoint { at: current.end_lsn }.into());
     }

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use walcast_mapper::dead_letter::DeadLetterReason;
+
 /// What the connector does about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
@@ -21,8 +23,13 @@ pub enum Disposition {
 pub enum Detail<'e> {
     /// The schema registry rejected a schema because it is incompatible with earlier schemas of its subject.
     IncompatibleSchema,
-    /// Kafka rejected a record for its size: the record's header `walcast.id`.
-    RejectedRecord(&'e str),
+    /// Kafka rejected a record.
+    RejectedRecord {
+        /// Header `walcast.id` of the record.
+        id: &'e str,
+        /// Reason of the dead letter that the change becomes, if its table has dead letters.
+        reason: DeadLetterReason,
+    },
     /// The requested rows, or the condition that selects them, are at fault, and not the server or the connection.
     RowsUnreadable,
     /// The source rejected or cancelled a statement while the connection holds. If the statement carries the condition of a request,
@@ -38,6 +45,11 @@ pub trait PortError: Error + Send + Sync + 'static {
     /// What the error concerns.
     fn detail(&self) -> Option<Detail<'_>> {
         None
+    }
+
+    /// Whether a start retries too: the server answers, and only its present state prevents the session, not the configuration.
+    fn passes_by_itself(&self) -> bool {
+        false
     }
 
     /// Whether the connector retries.
@@ -72,6 +84,12 @@ impl BoxedPortError {
     #[must_use]
     pub fn detail(&self) -> Option<Detail<'_>> {
         self.0.detail()
+    }
+
+    /// See [`PortError::passes_by_itself`].
+    #[must_use]
+    pub fn passes_by_itself(&self) -> bool {
+        self.0.passes_by_itself()
     }
 
     /// See [`PortError::is_retryable`].

@@ -85,6 +85,8 @@ pub struct RegistryConfig {
     /// URL of the HTTP proxy, with user and password where the proxy needs them. `None` uses no proxy, whichever the
     /// environment sets.
     pub proxy: Option<Secret>,
+    /// Whether schemas are registered; otherwise they are looked up only.
+    pub auto_register: bool,
 }
 
 /// PEM files for TLS with the schema registry, read when the client is created.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use walcast_delivery::{Detail, Disposition, PortError, shell};
+use walcast_mapper::dead_letter::DeadLetterReason;
 
 /// Failure of the sink, of the checkpoint topic, or of another topic.
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +138,18 @@ pub enum KafkaError {
         /// Header `walcast.id` of the record, if it was rejected on its own and not in one request with others.
         id: Option<String>,
     },
+    /// The topic does not take a record: it is compacted and the record has no key, or another rule of the broker is broken.
+    #[error("the broker rejects {} for topic {topic}: {reason}", record(id.as_deref(), *has_key))]
+    RecordInvalid {
+        /// Name of the topic.
+        topic: String,
+        /// Whether the record has a key.
+        has_key: bool,
+        /// Text of librdkafka.
+        reason: String,
+        /// Header `walcast.id` of the record, if it was the only one that was rejected.
+        id: Option<String>,
+    },
     /// A topic does not exist, or was deleted.
     #[error("topic {topic} does not exist on the broker")]
     UnknownTopic {
@@ -256,7 +269,7 @@ impl PortError for KafkaError {
             Self::Unauthenticated { authenticated_before, .. } => *authenticated_before,
             Self::TopicRejected { lacks_brokers, .. } => *lacks_brokers,
             Self::Fenced { .. } => return Disposition::Fenced,
-            Self::RecordTooLarge { .. } => return Disposition::Halt,
+            Self::RecordTooLarge { .. } | Self::RecordInvalid { .. } => return Disposition::Halt,
             Self::PropertyNotAllowed { .. }
             | Self::PropertyInvalid { .. }
             | Self::ClientRejected { .. }
@@ -278,9 +291,20 @@ impl PortError for KafkaError {
     }
 
     fn detail(&self) -> Option<Detail<'_>> {
-        match self {
-            Self::RecordTooLarge { id, .. } => id.as_deref().map(Detail::RejectedRecord),
-            _ => None,
-        }
+        let (id, reason) = match self {
+            Self::RecordTooLarge { id, .. } => (id, DeadLetterReason::Size),
+            Self::RecordInvalid { id, .. } => (id, DeadLetterReason::Mapping),
+            _ => return None,
+        };
+        id.as_deref().map(|id| Detail::RejectedRecord { id, reason })
+    }
+}
+
+/// Description of a rejected record by its `walcast.id`: the commit LSN and the ordinal of its change.
+fn record(id: Option<&str>, has_key: bool) -> String {
+    let record = id.map_or_else(|| "a record".to_owned(), |id| format!("record {id} (walcast.id)"));
+    match has_key {
+        true => record,
+        false => format!("{record}, which has no key,"),
     }
 }

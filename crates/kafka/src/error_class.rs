@@ -13,6 +13,8 @@ pub(crate) enum ErrorClass {
     Unauthorized,
     /// The record is too large.
     TooLarge,
+    /// The topic does not take the record.
+    InvalidRecord,
     /// The topic does not exist.
     UnknownTopic,
     /// No broker answers.
@@ -42,6 +44,7 @@ impl ErrorClass {
             Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessageSize => {
                 Self::TooLarge
             }
+            Code::InvalidRecord => Self::InvalidRecord,
             Code::UnknownTopic
             | Code::UnknownTopicOrPartition
             | Code::UnknownPartition
@@ -69,7 +72,6 @@ impl ErrorClass {
             | Code::InvalidRequiredAcks
             | Code::InvalidTransactionTimeout
             | Code::InvalidRequest
-            | Code::InvalidRecord
             | Code::PolicyViolation
             | Code::SecurityDisabled => Self::Rejected,
             _ => Self::Transient,

@@ -39,6 +39,7 @@ struct State {
 pub(crate) struct RecordFailure {
     pub(crate) topic: String,
     pub(crate) bytes: usize,
+    pub(crate) has_key: bool,
     pub(crate) code: RDKafkaErrorCode,
     /// Header `walcast.id` of the record; `None` when it has none, or failed in one request with others.
     pub(crate) id: Option<String>,
@@ -47,11 +48,13 @@ pub(crate) struct RecordFailure {
 }
 
 impl RecordFailure {
-    /// Whether the record was purged because another record failed.
-    pub(crate) fn is_purge(&self) -> bool {
+    /// Whether the record failed only because another record failed: it was purged, or shared a request with an invalid record.
+    pub(crate) fn is_secondary(&self) -> bool {
         matches!(
             self.code,
-            RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight
+            RDKafkaErrorCode::PurgeQueue
+                | RDKafkaErrorCode::PurgeInflight
+                | RDKafkaErrorCode::InvalidDifferentRecord
         )
     }
 }
@@ -100,7 +103,7 @@ impl Events {
         }))
     }
 
-    /// First record that failed since [`Events::forget_failure`]; records that were only purged with it do not count.
+    /// First record that failed since [`Events::forget_failure`]; records that failed only because of it do not count.
     pub(crate) fn failure(&self) -> Option<RecordFailure> {
         // Called between records: the lock is taken only after a failure.
         if !self.0.has_failure.load(Ordering::Acquire) {
@@ -176,9 +179,13 @@ impl ProducerContext<NoCustomPartitioner> for Events {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
         let mut first = lock(&self.0.failure);
         match &mut *first {
-            // The reports of one request arrive together: the size of all of its records was rejected.
-            Some(failure) if !failure.is_purge() => {
-                if ErrorClass::of(code) == ErrorClass::TooLarge && !failure.is_alone {
+            // The reports of one request arrive together: the size of all of its records was rejected, or some are invalid.
+            Some(failure) if !failure.is_secondary() => {
+                let is_shared = matches!(
+                    ErrorClass::of(code),
+                    ErrorClass::TooLarge | ErrorClass::InvalidRecord
+                );
+                if is_shared && !failure.is_alone {
                     failure.id = None;
                 }
             }
@@ -187,6 +194,7 @@ impl ProducerContext<NoCustomPartitioner> for Events {
                 *first = Some(RecordFailure {
                     topic: message.topic().to_owned(),
                     bytes,
+                    has_key: message.key().is_some(),
                     code,
                     id: identity(message.headers()),
                     is_alone: bytes >= self.0.request_bytes,

@@ -78,7 +78,7 @@ impl Explain {
                 resource: format!("{resource} {name}"),
             },
             ErrorClass::Unreachable => self.unreachable(doing, reason),
-            ErrorClass::Rejected => KafkaError::Rejected { doing, reason },
+            ErrorClass::Rejected | ErrorClass::InvalidRecord => KafkaError::Rejected { doing, reason },
             ErrorClass::UnknownTopic if resource == "topic" => KafkaError::UnknownTopic {
                 topic: name.to_owned(),
             },
@@ -103,6 +103,7 @@ impl Explain {
         let RecordFailure {
             topic,
             bytes,
+            has_key,
             code,
             id,
             ..
@@ -114,6 +115,12 @@ impl Explain {
             name: topic,
         };
         match self.code(attempt, *code, &code.to_string()) {
+            _ if ErrorClass::of(*code) == ErrorClass::InvalidRecord => KafkaError::RecordInvalid {
+                topic: topic.clone(),
+                has_key: *has_key,
+                reason: code.to_string(),
+                id: id.clone(),
+            },
             _ if ErrorClass::of(*code) == ErrorClass::TooLarge => KafkaError::RecordTooLarge {
                 topic: topic.clone(),
                 bytes: *bytes,

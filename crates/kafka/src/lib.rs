@@ -20,6 +20,7 @@ mod checkpoint;
 mod checkpoint_store;
 mod clients;
 mod cluster;
+mod compaction;
 mod config;
 mod dead_letters;
 mod error;
@@ -42,6 +43,7 @@ mod topic_reader;
 mod topics;
 
 pub use checkpoint_store::KafkaCheckpointStore;
+pub use compaction::compacted_topics;
 pub use config::{
     ClientIdentity, KafkaConfig, RegistryAuth, RegistryConfig, RegistryTls, TopicConfig, checkpoint_topic,
 };
@@ -49,7 +51,7 @@ pub use dead_letters::{read_dead_letters, resolve_dead_letters};
 pub use error::KafkaError;
 pub use preconditions::preconditions;
 pub use properties::{KafkaProperties, is_secret as is_secret_property};
-pub use registry::{AddressProblem, Registry, RegistryError, SchemaChanges, TlsFile};
+pub use registry::{AddressProblem, Registration, Registry, RegistryError, SchemaChanges, TlsFile};
 pub use signals::{SignalRecord, SignalTopic};
 pub use sink::KafkaSink;
 pub use topic_consumer::ReadFrom;

@@ -240,6 +240,7 @@ impl ProducerSession {
             _ => self.explain.record(&RecordFailure {
                 topic: record.topic.to_owned(),
                 bytes,
+                has_key: record.key.is_some(),
                 code,
                 id: id(),
                 is_alone: true,
@@ -368,7 +369,7 @@ impl ProducerSession {
         loop {
             let is_complete = self.producer.in_flight_count() == 0 || Instant::now() >= deadline;
             let failure = self.events.failure()?;
-            if is_complete || !failure.is_purge() {
+            if is_complete || !failure.is_secondary() {
                 return Some(failure);
             }
             self.producer.poll(EVENTS_TIME);

@@ -6,6 +6,8 @@
 mod address;
 mod difference;
 mod error;
+mod known_paths;
+mod lookup;
 mod redaction;
 mod response;
 mod tls;
@@ -27,7 +29,7 @@ use self::response::{BoundedResponses, ResponseError};
 use crate::config::{RegistryAuth, RegistryConfig};
 
 pub use difference::SchemaChanges;
-pub use error::{AddressProblem, RegistryError, TlsFile};
+pub use error::{AddressProblem, Registration, RegistryError, TlsFile};
 
 /// Time limit of one request, its response included.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -41,9 +43,10 @@ const PROBES_CLOSED_EARLY_MAX: u32 = 10;
 /// Subject of the probe. It does not exist: its 404 shows that the registry answers and that authentication succeeds.
 const PROBE_SUBJECT: &str = "walcast-check";
 
-/// Schema registry client, which registers Avro schemas and caches their ids.
+/// Schema registry client, which registers Avro schemas or looks them up, and caches their ids.
 pub struct Registry {
     url: String,
+    config: RegistryConfig,
     settings: SrSettings,
     redaction: Redaction,
     ids: HashMap<(String, String), SchemaId>,
@@ -91,6 +94,7 @@ impl Registry {
             .map_err(|error| RegistryError::Client { reason: error.error })?;
         Ok(Self {
             url,
+            config: config.clone(),
             settings,
             redaction: Redaction::new(config),
             ids: HashMap::new(),
@@ -102,6 +106,13 @@ impl Registry {
     /// # Errors
     /// The errors of registering.
     pub async fn probe(&self) -> Result<(), RegistryError> {
+        match self.probe_once().await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.with_known_path(error).await),
+        }
+    }
+
+    async fn probe_once(&self) -> Result<(), RegistryError> {
         let probe = || perform_sr_call(&self.settings, SrCall::GetLatest(PROBE_SUBJECT));
         let mut response = probe().await;
         // A server that rejects the client certificate does so after the handshake, and may have closed the connection before the
@@ -130,14 +141,34 @@ impl Registry {
         if let Some(id) = self.ids.get(&entry) {
             return Ok(*id);
         }
-        let supplied = SuppliedSchema::new(None, SchemaType::Avro, without_quoted_braces(schema));
-        let registered = post_schema(&self.settings, subject.to_owned(), supplied).await;
-        let id = match registered {
-            Ok(registered) => SchemaId::new(registered.id),
-            Err(error) => return Err(self.compare(self.explain(subject, &error), schema).await),
+        let found = match self.config.auto_register {
+            true => self.register_or_look_up(subject, schema).await,
+            false => self.look_up(subject, schema, Registration::Disabled).await,
+        };
+        let id = match found {
+            Ok(id) => id,
+            Err(error) => return Err(self.with_known_path(error).await),
         };
         self.ids.insert(entry, id);
         Ok(id)
+    }
+
+    /// Registers a schema, or looks it up where the registry denies registering: a pipeline may have registered it.
+    async fn register_or_look_up(&self, subject: &str, schema: &str) -> Result<SchemaId, RegistryError> {
+        let supplied = SuppliedSchema::new(None, SchemaType::Avro, without_quoted_braces(schema));
+        let error = match post_schema(&self.settings, subject.to_owned(), supplied).await {
+            Ok(registered) => return Ok(SchemaId::new(registered.id)),
+            Err(error) => self.explain(subject, &error),
+        };
+        match error {
+            RegistryError::Unauthorized {
+                status: 403, message, ..
+            } => {
+                let denied = Registration::Denied { message };
+                self.look_up(subject, schema, denied).await
+            }
+            other => Err(self.compare(other, schema).await),
+        }
     }
 
     /// Adds the schema's changes to a rejection. Without the latest version the rejection stays as it is.
@@ -182,7 +213,11 @@ impl Registry {
         let message = message.map_or_else(|| "no reason given".to_owned(), |text| self.redaction.shown(text));
         match status {
             401 | 403 | 407 => RegistryError::Unauthorized { url, status, message },
-            404 => RegistryError::NotFound { url, message },
+            404 => RegistryError::NotFound {
+                url,
+                message,
+                answers_at: None,
+            },
             408 | 429 | 500.. => RegistryError::ServerError { url, status, message },
             409 => RegistryError::Incompatible {
                 url,

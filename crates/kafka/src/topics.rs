@@ -32,6 +32,9 @@ const CHECKPOINT_SETTINGS: [(&str, &str); 3] = [
 /// resolves it.
 const DEAD_LETTER_SETTINGS: [(&str, &str); 1] = [("cleanup.policy", "compact")];
 
+/// Setting of a topic.
+pub(crate) const CLEANUP_POLICY: &str = "cleanup.policy";
+
 /// How long a created topic may take to appear in the metadata of the queried broker.
 const KNOWN_LIMIT: Duration = Duration::from_secs(30);
 
@@ -121,6 +124,10 @@ impl Topics for KafkaTopics {
         Ok(limits::fetch(&self.cluster, &self.config.properties, topic).await?)
     }
 
+    async fn is_compacted(&mut self, topic: &str) -> Result<bool, BoxedPortError> {
+        Ok(is_compacted(&self.cluster, topic).await?)
+    }
+
     fn forget(&mut self) {
         self.known.clear();
     }
@@ -146,6 +153,24 @@ pub(crate) async fn ensure_checkpoint_topic(
         Some(1) => check_policy(&cluster, config, &topic).await,
         Some(found) => Err(KafkaError::CheckpointPartitions { topic, found }),
     }
+}
+
+/// Whether an existing topic is compacted. False where its settings may not be read.
+pub(crate) async fn is_compacted(cluster: &Cluster, topic: &str) -> Result<bool, KafkaError> {
+    match cluster.setting(topic, CLEANUP_POLICY).await {
+        Ok(policy) => Ok(policy.is_some_and(|policy| compacts(&policy))),
+        // DescribeConfigs is a separate permission, which nothing else here needs.
+        Err(error @ KafkaError::Unauthorized { .. }) => {
+            warn!(topic, %error, "the topic's cleanup.policy is unknown: a record without a key is noticed only when the broker rejects it");
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a cleanup policy, such as `compact,delete`, compacts.
+pub(crate) fn compacts(policy: &str) -> bool {
+    policy.split(',').any(|policy| policy.trim() == "compact")
 }
 
 /// Logs a warning when the dead letter topic is not compacted: retention may be intended by the operator.

@@ -83,6 +83,16 @@ pub enum MapError {
         /// The limit that is exceeded.
         limit: usize,
     },
+    /// The topic is compacted, so that it takes no record without a key.
+    #[error("topic {topic} is compacted and takes no record without a key, but {of} of {table} has none")]
+    KeyMissing {
+        /// The table.
+        table: TableName,
+        /// The topic.
+        topic: String,
+        /// The record.
+        of: WithoutKey,
+    },
     /// Two columns have the same field name.
     #[error(
         "columns {:?} and {:?} of {table} would both be field {field}",
@@ -196,6 +206,17 @@ pub enum MapError {
     },
 }
 
+/// Record that has no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WithoutKey {
+    /// Record of a table without a key.
+    #[error("a record")]
+    Row,
+    /// Event of a truncation, whichever key the table has.
+    #[error("the event of a TRUNCATE")]
+    Truncation,
+}
+
 impl MapError {
     /// Whether a plan compiled from fresh catalog metadata may succeed on the same row.
     #[must_use]
@@ -204,6 +225,7 @@ impl MapError {
             MapError::NullInNotNull { .. } | MapError::UnknownEnumLabel { .. } => true,
             MapError::Value { .. }
             | MapError::TooLarge { .. }
+            | MapError::KeyMissing { .. }
             | MapError::ColumnCount { .. }
             | MapError::CloudEventsInAvro
             | MapError::SharedTopic { .. }

@@ -98,7 +98,7 @@ mod transaction_block;
 pub use change::{ChangeContext, Ordinal, RecordId, RowChange};
 pub use column_type::is_extension_type;
 pub use config::MapperConfig;
-pub use error::MapError;
+pub use error::{MapError, WithoutKey};
 pub use event_counts::EventCounts;
 pub use limits::RecordLimits;
 pub use missing_row::missing_row_tuple;

@@ -142,6 +142,12 @@ impl Plan {
         &self.destinations.of_table.topic
     }
 
+    /// Whether the records of rows have a key. The event of a truncation never has one.
+    #[must_use]
+    pub fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// The key's Avro schema as JSON; `None` for a table without key, and where keys need no registered schema.
     #[must_use]
     pub fn key_schema(&self) -> Option<&str> {

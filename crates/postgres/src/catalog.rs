@@ -27,7 +27,9 @@ pub(crate) use exported_snapshot::{ExportedPosition, export_snapshot};
 pub(crate) use failover::{FAILOVER_SLOTS_SINCE, is_failover_slot};
 pub(crate) use leadership::{LockHolder, holds_lock, lock_holder, try_lock};
 pub(crate) use preconditions::{ROLE, existing_rows, preconditions};
-pub(crate) use publication::{backend_pid, leftover_publications, publication};
+pub(crate) use publication::{
+    LeftPublication, TAIL_PREFIX, backend_pid, left_publications, publication, publication_names,
+};
 pub(crate) use query::execute;
 pub(crate) use readable::{missing_rows, table_exists, unreadable_reason};
 pub(crate) use reselect::reselect;

@@ -1,6 +1,6 @@
 //! Preconditions of the source, checked without leadership and without creating or disturbing anything.
 
-use walcast_delivery::{ConnectorSetting, Fix, Precondition, SystemIdentifier};
+use walcast_delivery::{ConnectorSetting, Fix, Precondition, SystemIdentifier, sql};
 use walcast_mapper::TableName;
 
 use crate::catalog;
@@ -39,6 +39,7 @@ pub async fn preconditions(config: &PostgresConfig) -> Result<Vec<Precondition>,
         found.push(replication_connection(config, &session, system_identifier).await);
         found.push(physical_replication(config, &session).await);
     }
+    found.extend(left_publications(&session).await?);
     if let Some(role) = &config.reading_role {
         found.push(reading_role(config, &session, role).await);
     }
@@ -49,6 +50,24 @@ pub async fn preconditions(config: &PostgresConfig) -> Result<Vec<Precondition>,
         found.push(standby(config, reader, system_identifier).await);
     }
     Ok(found)
+}
+
+/// Publications that killed tails have left. While a table is in one, the server rejects updates and deletes of the table if it has
+/// no replica identity.
+async fn left_publications(session: &SqlSession) -> Result<Vec<Precondition>, PostgresError> {
+    let left = catalog::left_publications(&session.client).await?;
+    let warned = |left: catalog::LeftPublication| {
+        Precondition::warned(
+            "publication of a tail",
+            format!(
+                "{} was left behind by a killed walcast tail; the server rejects updates and deletes of a table in it that has no replica \
+                 identity",
+                left.name
+            ),
+            format!("run: DROP PUBLICATION {}", sql::identifier(&left.name)),
+        )
+    };
+    Ok(left.into_iter().map(warned).collect())
 }
 
 /// Whether the role that reads rows can connect.

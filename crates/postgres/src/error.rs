@@ -323,6 +323,15 @@ pub enum PostgresError {
         /// `server_version_num`.
         version: u32,
     },
+    /// The role may not create a publication.
+    #[error("{error}: the role may not create a publication for these tables")]
+    MayNotPublish {
+        /// Error of the server.
+        #[source]
+        error: Box<ServerError>,
+        /// Some publications of the database.
+        publications: Vec<String>,
+    },
     /// The slot is in use by another connection.
     #[error("slot {slot} is in use by another connection after {} s of waiting: {error}", waited.as_secs())]
     SlotActive {

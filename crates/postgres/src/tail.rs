@@ -1,8 +1,9 @@
 //! Tail: a stream from a connection string alone, which leaves no objects behind.
 //!
 //! The slot is temporary and ends with the connection. pgoutput needs a publication: a given one is used; otherwise a publication
-//! `walcast_tail_<pid of its session>` is created, which [`Tail::close`] drops. After a crash the publication remains, which costs nothing;
-//! the next tail of the same database drops the publications of ended sessions.
+//! `walcast_tail_<pid of its session>` is created, which [`Tail::close`] drops. After a crash the publication remains: the server then
+//! still rejects updates of its tables that lose their replica identity. The next tail of the same database drops the publications of
+//! ended sessions, and the preconditions name them.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use walcast_mapper::pattern::TablePattern;
 use walcast_mapper::{ReselectRequest, TableMetadata, TableName};
 use walcast_pgoutput::{FrameBlock, Lsn, Relation, Xid};
 
-use crate::catalog;
+use crate::catalog::{self, TAIL_PREFIX};
 use crate::config::QUEUE_BYTES_DEFAULT;
 use crate::connect::{ConnectConfig, SqlSession, connect_ordinary, connect_replication};
 use crate::error::PostgresError;
@@ -38,7 +39,10 @@ pub struct Tail {
 }
 
 const APPLICATION_NAME: &str = "walcast/tail";
-const PREFIX: &str = "walcast_tail_";
+const CREATING: &str = "creating a publication";
+
+/// `insufficient_privilege`.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 /// Streams transactions that commit from now on.
 ///
@@ -157,8 +161,9 @@ async fn create_publication(
     patterns: &[TablePattern],
 ) -> Result<String, PostgresError> {
     let (client, version) = (&session.client, session.server_version);
-    for leftover in catalog::leftover_publications(client, PREFIX).await? {
-        drop_publication(session, &leftover).await?;
+    let left = catalog::left_publications(client).await?;
+    for publication in left.into_iter().filter(|publication| publication.is_own) {
+        drop_publication(session, &publication.name).await?;
     }
     let captured = catalog::captured_tables(client, version, patterns, &[], None, Partitions::Root).await?;
     if let Some(pattern) = captured.unmatched_patterns.into_iter().next() {
@@ -173,10 +178,18 @@ async fn create_publication(
         tracing::warn!(relation = %table.name, "table is left out: it has no replica identity, or is unlogged");
     }
     let tables: Vec<TableName> = sound.into_iter().map(|table| table.name).collect();
-    let name = format!("{PREFIX}{}", catalog::backend_pid(client).await?);
+    let name = format!("{TAIL_PREFIX}{}", catalog::backend_pid(client).await?);
     let sql = sql::create_publication(&name, &tables, version, Partitions::Root);
-    catalog::execute(client, "creating a publication", &sql).await?;
-    Ok(name)
+    match catalog::execute(client, CREATING, &sql).await {
+        Ok(()) => Ok(name),
+        Err(PostgresError::Server { error, .. }) if error.code == INSUFFICIENT_PRIVILEGE => {
+            Err(PostgresError::MayNotPublish {
+                publications: catalog::publication_names(client).await?,
+                error,
+            })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 async fn drop_publication(session: &SqlSession, name: &str) -> Result<(), PostgresError> {
@@ -200,7 +213,7 @@ async fn start(
     .await?;
     let mut replication = ReplicationConnection::new(wire);
     let wal_sender_timeout = replication.wal_sender_timeout().await?;
-    let slot = format!("{PREFIX}{}", catalog::backend_pid(&session.client).await?);
+    let slot = format!("{TAIL_PREFIX}{}", catalog::backend_pid(&session.client).await?);
     let created = replication
         .create_slot(&slot, SlotKind::Temporary, false, session.server_version)
         .await?;

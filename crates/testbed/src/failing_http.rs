@@ -68,14 +68,20 @@ async fn serve(listener: TcpListener, answer: String) {
 
 /// Reads the request whole before answering: a client that is still sending could miss the answer.
 async fn respond(mut stream: TcpStream, answer: &str) -> std::io::Result<()> {
+    read_request(&mut stream).await?;
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+/// Reads a request with its body. A client that leaves earlier ends the request.
+pub(crate) async fn read_request(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     let mut request = Vec::new();
     while !is_whole(&request) && request.len() < REQUEST_BYTES_MAX {
         if stream.read_buf(&mut request).await? == 0 {
-            return Ok(());
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
     }
-    stream.write_all(answer.as_bytes()).await?;
-    stream.shutdown().await
+    Ok(request)
 }
 
 fn is_whole(request: &[u8]) -> bool {

@@ -44,6 +44,7 @@ mod progress;
 mod proxy;
 mod record;
 mod registry;
+mod registry_guard;
 mod sender;
 mod server;
 mod servers;
@@ -76,6 +77,7 @@ pub use postgres::{
 pub use proxy::{Direction, Flow, Proxy};
 pub use record::{Change, Decoder, Payload, Record};
 pub use registry::Registry;
+pub use registry_guard::RegistryGuard;
 pub use sender::{fence, send_record};
 pub use servers::{Testbed, TestbedOptions};
 pub use tls::{CertificateFiles, Tls, TlsOptions};

@@ -88,11 +88,19 @@ impl Exit {
         {
             return Exit::Rejected;
         }
-        match causes().find_map(|cause| cause.downcast_ref::<DeliveryError>()) {
+        match causes().find_map(delivery_error) {
             Some(error) if error.is_fenced() => Exit::Fenced,
             Some(error) if error.halts() => Exit::Halted,
             Some(_) | None => Exit::Failed,
         }
+    }
+}
+
+/// Error of the connector's work. An import shows it as its own error, so that the chain of causes does not contain it.
+fn delivery_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a DeliveryError> {
+    match cause.downcast_ref() {
+        Some(ImportError::Delivery(error)) => Some(error),
+        _ => cause.downcast_ref(),
     }
 }
 
@@ -150,12 +158,12 @@ mod tests {
 
     #[test]
     fn errors_have_their_codes() {
-        let halt = Halt::SlotMissing {
+        let halt = || Halt::SlotMissing {
             slot: "s".to_owned(),
             stored: Lsn::new(1),
         };
         let sink = |fault: KafkaError| anyhow::Error::new(DeliveryError::Sink(fault.into()));
-        let cases: [(anyhow::Error, Exit); 8] = [
+        let cases: [(anyhow::Error, Exit); 9] = [
             (UsageError("no".to_owned()).into(), Exit::Usage),
             (Rejection::Checks { failed: 1, all: 2 }.into(), Exit::Rejected),
             (
@@ -163,7 +171,11 @@ mod tests {
                 Exit::Rejected,
             ),
             (
-                anyhow::Error::new(DeliveryError::from(halt)).context("run"),
+                anyhow::Error::new(DeliveryError::from(halt())).context("run"),
+                Exit::Halted,
+            ),
+            (
+                ImportError::Delivery(DeliveryError::from(halt())).into(),
                 Exit::Halted,
             ),
             (

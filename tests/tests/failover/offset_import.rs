@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 use walcast_testbed::{
     Cell, ConnectorConfig, Debezium, DebeziumConfig, Decoder, Direction, Flow, Payload, PostgresOptions,
-    Proxy, read_topic,
+    Proxy, read_topic, topic_names,
 };
 use walcast_tests::{Finished, Instance, World, await_that, run};
 
@@ -224,6 +224,9 @@ async fn continues_a_connector_stopped_inside_of_a_transaction() {
     let before = moved.count().await;
     let looked = moved.take_over(&["--dry-run"]).await;
     assert_eq!(looked.code, Some(0), "{looked:#?}");
+    let topics = topic_names(&moved.world.kafka().brokers()).await.unwrap();
+    let checkpoints = format!("{}.walcast-checkpoints", moved.world.name());
+    assert!(!topics.contains(&checkpoints), "a look created the topic");
     let taken = moved.take_over(&[]).await;
     assert_eq!(taken.code, Some(0), "{taken:#?}");
     let taken: serde_json::Value = serde_json::from_str(&taken.stdout).unwrap();

@@ -4,6 +4,7 @@
 mod admin;
 mod behind_the_catalog;
 mod commands;
+mod compacted_topics;
 mod dead_letters;
 mod drift;
 mod halts;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use walcast_testbed::{Decoder, Payload, read_topic};
+use walcast_testbed::{Decoder, Payload, RegistryGuard, read_topic};
 use walcast_tests::{Case, Instance, assert_reports, await_that, http, shared};
 
 /// Exit code of a connector that failed.
@@ -138,6 +138,7 @@ async fn a_schema_that_breaks_the_rule_can_move_to_another_topic() {
     .await;
     case.sql("INSERT INTO items VALUES (3, 'three', 3)").await;
     // The column that the old shape has not is NOT NULL and has no default: the old topic never takes this one.
+    let mut log = String::new();
     for (id, moved) in [(4, 2), (5, 3)] {
         let mut instance = Instance::start(&case.config).await;
         case.sql(&format!("INSERT INTO items VALUES ({id}, 'more', {id})"))
@@ -147,9 +148,47 @@ async fn a_schema_that_breaks_the_rule_can_move_to_another_topic() {
         })
         .await;
         instance.stop().await;
+        log.push_str(&instance.log());
     }
     assert_eq!(case.ids().await, [1, 2]);
+    assert!(!log.contains("on_incompatible"), "what is set is advised: {log}");
     let moved = rows("moving.public.items.v2").await;
     assert_eq!(moved.len(), 3, "{moved:?}");
     assert_eq!(moved[0], r#"{"id":3,"note":"three","price":3}"#);
+}
+
+/// A pipeline registers the schemas, and the connector may look them up only.
+#[tokio::test]
+async fn a_schema_that_may_not_be_registered_is_used_if_it_is_there_and_shown_if_not() {
+    let mut case = Case::new("looked_up").await;
+    case.deliver([1]).await;
+    let guard = RegistryGuard::start(&shared().await.registry().url())
+        .await
+        .unwrap();
+    let registering = case.config.clone();
+    case.config = registering.clone().set("registry.url", guard.url());
+    case.deliver([2]).await;
+
+    let mut instance = Instance::start(&case.config).await;
+    case.sql("ALTER TABLE items ADD COLUMN extra int; INSERT INTO items VALUES (3, 'three', 33)")
+        .await;
+    assert_eq!(instance.exit_code().await, HALTED);
+    let wanted = [
+        "error: schema registry: subject looked_up.public.items-value: ",
+        "which denies registration (status 403): registering is not allowed; the schema is {\"",
+        "\"name\":\"extra\"",
+        "register the schema under that subject",
+    ];
+    assert_reports(&instance.log(), &wanted);
+    assert_eq!(case.ids().await, [1, 2]);
+
+    // The same with a registry that would allow it, and `check` finds it too.
+    case.config = registering.clone().set("registry.auto_register", false);
+    let checked = case.command(&["check"]).await;
+    checked.error(1);
+    let wanted = "the configuration disables registration; the schema is {";
+    assert!(checked.stdout.contains(wanted), "{checked:#?}");
+    case.config = registering;
+    case.deliver([4]).await;
+    assert_eq!(case.ids().await, [1, 2, 3, 4]);
 }

@@ -82,6 +82,11 @@ impl<'a, T: Topics, R: SchemaRegistry> Registrar<'a, T, R> {
         self.topics.limits(topic).await.map_err(DeliveryError::Sink)
     }
 
+    /// Whether a topic is compacted, and so takes no record without a key.
+    pub(crate) async fn is_compacted(&mut self, topic: &str) -> Result<bool, DeliveryError> {
+        self.topics.is_compacted(topic).await.map_err(DeliveryError::Sink)
+    }
+
     /// Creates a topic of events and registers its schemas, once per session.
     pub(crate) async fn bind_events(&mut self, topic: &mut EventTopic) -> Result<(), DeliveryError> {
         if topic.is_bound() {

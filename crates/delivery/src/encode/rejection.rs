@@ -11,9 +11,9 @@ pub(crate) struct Rejection {
 
 impl Rejection {
     /// Rejection of a change whose record Kafka did not accept.
-    pub(crate) fn by_kafka(error: &str) -> Self {
+    pub(crate) fn by_kafka(reason: DeadLetterReason, error: &str) -> Self {
         Self {
-            reason: DeadLetterReason::Size,
+            reason,
             error: error.to_owned(),
         }
     }

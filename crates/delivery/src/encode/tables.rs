@@ -13,7 +13,9 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::time::{Duration, Instant};
 use tracing::{info, warn};
 use walcast_mapper::config::Operation;
-use walcast_mapper::{ChangeContext, MapError, MapperConfig, Plan, RecordBuffer, RowChange, TableName};
+use walcast_mapper::{
+    ChangeContext, MapError, MapperConfig, Plan, RecordBuffer, RowChange, TableName, WithoutKey,
+};
 use walcast_pgoutput::{Oid, Relation, TypeMessage};
 
 use self::observed::Observed;
@@ -281,8 +283,11 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
     ) -> Result<bool, EncodeError> {
         let before = records.buffer.record_count();
         for (part, oid) in (0..).zip(oids) {
-            let encoded = self.try_encode_truncate(*oid, part, context, records);
-            if let Err(fault) = encoded.await {
+            let encoded = match self.dead_letters.rejection(context) {
+                Some(rejection) if self.keeps(*oid) => Err(EncodeError::Refused(rejection)),
+                _ => self.try_encode_truncate(*oid, part, context, records).await,
+            };
+            if let Err(fault) = encoded {
                 self.divert_truncate(*oid, part, context, fault, records.buffer)
                     .await?;
             }
@@ -304,6 +309,13 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
             Some(Table::Named(_) | Table::Refused(_)) | None => return Err(EncodeError::UnknownRelation),
         };
         if self.config.events.operations.contains(&Operation::Truncate) {
+            if self.registrar.is_compacted(captured.plan.topic()).await? {
+                return Err(EncodeError::Map(MapError::KeyMissing {
+                    table: captured.plan.table().clone(),
+                    topic: captured.plan.topic().to_owned(),
+                    of: WithoutKey::Truncation,
+                }));
+            }
             captured
                 .plan
                 .encode_truncate(part, context, records.counts.as_deref_mut(), records.buffer)

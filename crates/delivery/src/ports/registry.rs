@@ -8,7 +8,8 @@ use crate::port_error::{BoxedPortError, Disposition, PortError};
 
 /// The schema registry.
 pub trait SchemaRegistry {
-    /// Registers `schema` (Avro as JSON) under `subject` and returns its id; the same id when it is there already.
+    /// Registers `schema` (Avro as JSON) under `subject` and returns its id; the same id when it is there already. A registry
+    /// that only looks schemas up returns an error for one that it does not find.
     fn register(
         &mut self,
         subject: &str,

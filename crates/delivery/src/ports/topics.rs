@@ -17,6 +17,10 @@ pub trait Topics {
     /// Which records a topic takes, as it is set now: asked each time.
     fn limits(&mut self, topic: &str) -> impl Future<Output = Result<RecordLimits, BoxedPortError>>;
 
+    /// Whether a topic is compacted, and so takes no record without a key: asked each time. False where that cannot be seen: the
+    /// broker rejects such a record then.
+    fn is_compacted(&mut self, topic: &str) -> impl Future<Output = Result<bool, BoxedPortError>>;
+
     /// Forgets which topics exist: while the connector was not connected, one may have been deleted.
     fn forget(&mut self);
 }

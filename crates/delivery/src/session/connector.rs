@@ -63,7 +63,8 @@ impl<P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> Conne
     ///
     /// Once the connector has streamed or stood by, a retryable error is retried for ever from the checkpoint, with a growing delay
     /// that is random in part.
-    /// Before that every error is returned: an operator is watching the start.
+    /// Before that every error is returned, because an operator is watching the start, except for errors that pass by themselves
+    /// ([`PortError::passes_by_itself`](crate::PortError::passes_by_itself)).
     ///
     /// A connector that cannot reach Kafka or the registry releases leadership: a standby instance may be able to reach them.
     ///
@@ -126,11 +127,12 @@ impl<P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> Conne
                     origin: fault.origin(),
                 })
                 .inc();
-            // The stream sends a change again whose record Kafka rejected for its size. If its table has dead letters, the
+            // The stream sends a change again whose record Kafka rejected. If its table has dead letters, the
             // change becomes one then.
             let is_remembered = self.config.dead_letters.is_used()
-                && matches!(fault.detail(), Some(Detail::RejectedRecord(id)) if refused.remember(id, self.describe.error(&fault)));
-            if is_start || fault.is_fenced() || !(fault.is_retryable() || is_remembered) {
+                && matches!(fault.detail(), Some(Detail::RejectedRecord { id, reason }) if refused.remember(id, reason, self.describe.error(&fault)));
+            let ends_start = is_start && !fault.passes_by_itself();
+            if ends_start || fault.is_fenced() || !(fault.is_retryable() || is_remembered) {
                 return Err(fault);
             }
             self.let_others_lead(&fault, failures);

@@ -8,6 +8,7 @@ use walcast_delivery::{
     BoxedPortError, Checkpoint, CheckpointLog, CheckpointStore, CheckpointUpdate, Detail, Disposition,
     PortError, Sink, Topics,
 };
+use walcast_mapper::dead_letter::DeadLetterReason;
 use walcast_mapper::{RecordBuffer, RecordLimits};
 use walcast_pgoutput::Lsn;
 
@@ -26,6 +27,7 @@ pub(crate) enum KafkaCall {
     Abort,
     EnsureTopic,
     Limits,
+    IsCompacted,
 }
 
 /// How a Kafka transaction ended.
@@ -78,22 +80,32 @@ pub(crate) struct Broker {
     epoch: u64,
     /// Size of key and value above which a record is rejected.
     pub(crate) record_bytes_max: Option<usize>,
+    /// Topics that take no record without a key.
+    pub(crate) compacted: BTreeSet<String>,
+    /// Whether clients cannot see which topics are compacted.
+    pub(crate) hides_compaction: bool,
     /// The limit that the broker reports to clients.
     pub(crate) reported_bytes_max: Option<usize>,
 }
 
-/// A record is rejected for its size.
+/// A record is rejected.
 #[derive(Debug, thiserror::Error)]
-#[error("record {0} is too large")]
-struct TooLarge(String);
+#[error("record {id} is rejected: {reason:?}")]
+struct RecordRejected {
+    id: String,
+    reason: DeadLetterReason,
+}
 
-impl PortError for TooLarge {
+impl PortError for RecordRejected {
     fn disposition(&self) -> Disposition {
         Disposition::Halt
     }
 
     fn detail(&self) -> Option<Detail<'_>> {
-        Some(Detail::RejectedRecord(&self.0))
+        Some(Detail::RejectedRecord {
+            id: &self.id,
+            reason: self.reason,
+        })
     }
 }
 
@@ -190,7 +202,7 @@ impl Broker {
         *state = outcome;
     }
 
-    fn write(&mut self, transaction: usize, batch: &RecordBuffer) -> Result<(), TooLarge> {
+    fn write(&mut self, transaction: usize, batch: &RecordBuffer) -> Result<(), RecordRejected> {
         for record in batch.records() {
             assert!(
                 self.topics.contains(record.topic),
@@ -207,8 +219,17 @@ impl Broker {
             let id = record.headers().find(|header| header.name == "walcast.id");
             let id = id.expect("every record has an identity").value;
             let bytes = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
-            if self.record_bytes_max.is_some_and(|max| bytes > max) {
-                return Err(TooLarge(String::from_utf8_lossy(id).into_owned()));
+            let is_large = self.record_bytes_max.is_some_and(|max| bytes > max);
+            let lacks_key = record.key.is_none() && self.compacted.contains(record.topic);
+            if is_large || lacks_key {
+                return Err(RecordRejected {
+                    id: String::from_utf8_lossy(id).into_owned(),
+                    reason: if is_large {
+                        DeadLetterReason::Size
+                    } else {
+                        DeadLetterReason::Mapping
+                    },
+                });
             }
             self.records.push(Stored {
                 topic: record.topic.to_owned(),
@@ -418,6 +439,13 @@ impl Topics for TopicsClient {
                 whole: usize::MAX,
                 taken: broker.record_bytes_max.unwrap_or(1_000_000),
             })
+        })
+        .await
+    }
+
+    async fn is_compacted(&mut self, topic: &str) -> Result<bool, BoxedPortError> {
+        perform(&self.0.broker, &self.0.steps, KafkaCall::IsCompacted, |broker| {
+            Ok(broker.compacted.contains(topic) && !broker.hides_compaction)
         })
         .await
     }

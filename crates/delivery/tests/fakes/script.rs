@@ -16,6 +16,7 @@ pub(crate) struct TestFault {
     text: &'static str,
     disposition: Disposition,
     detail: Option<Detail<'static>>,
+    passes_by_itself: bool,
 }
 
 impl TestFault {
@@ -24,12 +25,21 @@ impl TestFault {
             text,
             disposition,
             detail,
+            passes_by_itself: false,
         }
     }
 
     /// A transient error.
     pub(crate) const fn transient(text: &'static str) -> Self {
         Self::new(text, Disposition::Retry, None)
+    }
+
+    /// A transient error that a start waits out.
+    pub(crate) const fn passing(text: &'static str) -> Self {
+        Self {
+            passes_by_itself: true,
+            ..Self::transient(text)
+        }
     }
 
     /// A permanent error, which an operator must fix.
@@ -77,6 +87,10 @@ impl PortError for TestFault {
 
     fn detail(&self) -> Option<Detail<'_>> {
         self.detail
+    }
+
+    fn passes_by_itself(&self) -> bool {
+        self.passes_by_itself
     }
 }
 

@@ -38,6 +38,7 @@ pub(crate) struct Table {
     pub(crate) captured: bool,
     pub(crate) persistence: Persistence,
     pub(crate) identifies_rows: bool,
+    pub(crate) has_key: bool,
     /// Whether the configuration names the table, and does not only select its schema.
     pub(crate) is_named: bool,
 }
@@ -86,6 +87,7 @@ impl Table {
             captured: true,
             persistence: Persistence::Permanent,
             identifies_rows: true,
+            has_key: true,
             is_named: true,
         }
     }
@@ -106,7 +108,7 @@ impl Table {
     pub(crate) fn metadata(&self) -> TableMetadata {
         TableMetadata {
             columns: self.columns.clone(),
-            key_columns: vec!["id".to_owned()],
+            key_columns: self.has_key.then(|| "id".to_owned()).into_iter().collect(),
             types: self.types.clone(),
             ..TableMetadata::default()
         }
@@ -114,7 +116,7 @@ impl Table {
 
     pub(crate) fn relation(&self) -> Relation {
         let columns = self.columns.iter().map(|column| RelationColumn {
-            is_key: column.name == "id",
+            is_key: self.has_key && column.name == "id",
             name: column.name.clone(),
             type_oid: column.type_oid,
             type_modifier: column.type_modifier,

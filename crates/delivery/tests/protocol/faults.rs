@@ -31,6 +31,18 @@ async fn returns_faults_before_the_first_stream() {
     assert_eq!(world.run_to_end().await.to_string(), "kafka: connection lost");
 }
 
+/// A server that answers and has no connection left is waited for, also at a start.
+#[tokio::test(start_paused = true)]
+async fn start_waits_for_a_fault_that_passes_by_itself() {
+    let world = World::set_up();
+    for nth in 1..=3 {
+        let full = TestFault::passing("too many clients already");
+        world.postgres.fail(PostgresCall::AcquireLeadership, nth, full);
+    }
+    world.run(world.insert_delivered(1)).await.unwrap();
+    verify(&world);
+}
+
 /// Once the connector has streamed, it retries without end, with a delay that doubles up to its limit.
 #[tokio::test(start_paused = true)]
 async fn retries_with_a_growing_delay_after_the_first_stream() {

@@ -4,6 +4,7 @@
 mod fakes;
 
 mod batching;
+mod compacted_topics;
 mod conditions;
 mod confirmations;
 mod dead_letters;

@@ -9,8 +9,8 @@ use walcast_mapper::MapperConfig;
 use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use crate::fakes::{
-    CONSISTENT_POINT, Change, Transaction, World, delete, delivered_ids, insert, message, truncate, update,
-    update_key,
+    CONSISTENT_POINT, Change, KafkaCall, Transaction, World, delete, delivered_ids, insert, message,
+    truncate, update, update_key,
 };
 
 /// A server with the slot and publication of another connector, and several transactions.
@@ -52,6 +52,15 @@ async fn import(
     position: ConnectorOffset,
     accept_gap: bool,
 ) -> Result<ImportedOffset, ImportError> {
+    import_or_look(world, position, accept_gap, false).await
+}
+
+async fn import_or_look(
+    world: &World,
+    position: ConnectorOffset,
+    accept_gap: bool,
+    only_look: bool,
+) -> Result<ImportedOffset, ImportError> {
     let mut connector = world.connector();
     connector
         .source
@@ -65,10 +74,32 @@ async fn import(
         publication: "walcast_shop",
         mapper: &mapper,
         accept_gap,
-        only_look: false,
+        only_look,
         now: PgTimestamp::from_unix_micros(0),
     };
-    import_offset(&mut connector.source, &mut connector.sink, &import).await
+    let (source, sink) = (&mut connector.source, &mut connector.sink);
+    import_offset(source, &connector.checkpoints, sink, &import).await
+}
+
+/// A look finds the same position. It opens no producer, because that creates the checkpoint topic and fences.
+#[tokio::test(start_paused = true)]
+async fn look_finds_the_position_and_touches_nothing() {
+    let changes = [insert(1), insert(2)];
+    let world = world(&[&changes]);
+    let position = stopped_after(&world, 0, 0);
+    let found = import_or_look(&world, position, false, true).await.unwrap();
+    for call in [KafkaCall::Open, KafkaCall::Write, KafkaCall::Commit] {
+        assert_eq!(world.kafka.count(call), 0, "{call:?}");
+    }
+    assert_eq!(import(&world, position, false).await.unwrap(), found);
+    let rejected = import_or_look(&world, position, false, true).await.unwrap_err();
+    assert!(
+        matches!(
+            rejected,
+            ImportError::Rejected(ImportRejected::HasCheckpoint { .. })
+        ),
+        "{rejected}"
+    );
 }
 
 async fn check_rejected(world: &World, position: ConnectorOffset, expected: Expect) {

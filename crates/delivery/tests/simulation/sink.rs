@@ -271,4 +271,9 @@ impl Topics for TopicsClient {
             taken: usize::MAX,
         })
     }
+
+    // No topic is compacted here.
+    async fn is_compacted(&mut self, _: &str) -> Result<bool, BoxedPortError> {
+        Ok(false)
+    }
 }

@@ -108,13 +108,29 @@ pub enum RegistryError {
         /// Message of the registry.
         message: String,
     },
+    /// The schema is not registered, and the connector does not register it.
+    #[error(
+        "the schema of subject {subject} is not registered at {url}{registration}; the schema is {schema}"
+    )]
+    NotRegistered {
+        /// Base URL of the registry.
+        url: String,
+        /// Subject.
+        subject: String,
+        /// The schema in full, so that it can be registered.
+        schema: String,
+        /// Reason for which the connector does not register the schema.
+        registration: Registration,
+    },
     /// The URL is not that of a schema registry.
-    #[error("{url} is no Confluent schema registry interface (status 404): {message}")]
+    #[error("{url} is no Confluent schema registry interface (status 404): {message}{}", elsewhere(answers_at.as_deref()))]
     NotFound {
         /// Base URL of the registry.
         url: String,
         /// Message of the registry.
         message: String,
+        /// Address on the same server at which a registry answers, if there is one.
+        answers_at: Option<String>,
     },
     /// The registry reports an internal error.
     #[error("{url} reports a server error (status {status}): {message}")]
@@ -133,6 +149,24 @@ pub enum RegistryError {
         url: String,
         /// Problem of the response.
         reason: String,
+    },
+}
+
+fn elsewhere(answers_at: Option<&str>) -> String {
+    answers_at.map_or_else(String::new, |url| format!("; {url} is one"))
+}
+
+/// Reason for which a schema is looked up and not registered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Registration {
+    /// The configuration disables it.
+    #[error(", and the configuration disables registration")]
+    Disabled,
+    /// The registry denies it.
+    #[error(", which denies registration (status 403): {message}")]
+    Denied {
+        /// Message of the registry.
+        message: String,
     },
 }
 
@@ -165,7 +199,9 @@ impl PortError for RegistryError {
     fn disposition(&self) -> Disposition {
         match self {
             Self::Unreachable { .. } | Self::ServerError { .. } => Disposition::Retry,
-            Self::Incompatible { .. } | Self::Rejected { .. } => Disposition::Halt,
+            Self::Incompatible { .. } | Self::Rejected { .. } | Self::NotRegistered { .. } => {
+                Disposition::Halt
+            }
             // A certificate that is rejected now is rejected later.
             Self::Address { .. }
             | Self::Client { .. }

@@ -102,6 +102,7 @@ mod tests {
             auth,
             tls: RegistryTls::default(),
             proxy: proxy.map(Secret::new),
+            auto_register: true,
         })
     }
 

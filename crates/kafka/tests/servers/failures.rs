@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use walcast_delivery::Sink;
+use walcast_delivery::{Detail, Disposition, Sink};
 use walcast_kafka::KafkaError;
-use walcast_mapper::RecordBuffer;
+use walcast_mapper::dead_letter::DeadLetterReason;
+use walcast_mapper::{Header, RecordBuffer};
 use walcast_testbed::wait_until;
 
 use crate::support::{
@@ -49,6 +50,42 @@ async fn error_of_a_record_above_the_limit_names_topic_and_size() {
         assert_eq!(sink.open().await.unwrap().current, Some(checkpoint(200)));
     }
     assert_eq!(values(&committed(&brokers, &topic).await), [1, 1]);
+}
+
+/// The broker names the invalid record of a request that holds others too.
+#[tokio::test]
+async fn error_of_a_record_that_the_topic_does_not_take_names_the_record() {
+    let brokers = broker().await.brokers();
+    let mut config = config(&brokers);
+    let policy = ("cleanup.policy".to_owned(), "compact".to_owned());
+    config.topics.config.extend([policy]);
+    let topic: Arc<str> = orders(&config).into();
+    let mut sink = opened(&config, &topic).await;
+    let mut records = batch(&topic, 0..3);
+    let id = Header {
+        name: "walcast.id",
+        value: b"0/16B3748/3",
+    };
+    records.push(&topic, None, Some(b"truncated"), [id]);
+    let error = match sink.write(records).await {
+        Ok(_) => sink.commit(&update(100)).await.unwrap_err(),
+        Err(error) => error,
+    };
+    assert_eq!(error.disposition(), Disposition::Halt);
+    let text = error.to_string();
+    let wanted = format!(
+        "the broker rejects record 0/16B3748/3 (walcast.id), which has no key, for topic {topic}: InvalidRecord (Broker: Broker failed to validate record)"
+    );
+    assert_eq!(text, wanted);
+    let reason = DeadLetterReason::Mapping;
+    let id = "0/16B3748/3";
+    assert_eq!(error.detail(), Some(Detail::RejectedRecord { id, reason }));
+
+    sink.abort().await.unwrap();
+    sink.open().await.unwrap();
+    sink.write(batch(&topic, 1..2)).await.unwrap();
+    sink.commit(&update(200)).await.unwrap();
+    assert_eq!(values(&committed(&brokers, &topic).await), [1]);
 }
 
 #[tokio::test]

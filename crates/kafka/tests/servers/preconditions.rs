@@ -75,6 +75,7 @@ async fn names_the_server_that_does_not_answer() {
         auth: RegistryAuth::None,
         tls: RegistryTls::default(),
         proxy: None,
+        auto_register: true,
     };
     let found = preconditions(&config, Some(&registry), &["orders".to_owned()]).await;
     let why = error(&found, "kafka brokers");

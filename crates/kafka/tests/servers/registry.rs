@@ -2,22 +2,26 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use walcast_delivery::SchemaRegistry;
+use walcast_delivery::{Disposition, SchemaRegistry};
 use walcast_kafka::{ClientIdentity, Registry, RegistryAuth, RegistryConfig, RegistryError, RegistryTls};
 use walcast_mapper::Secret;
-use walcast_testbed::{TlsFront, TlsOptions};
+use walcast_testbed::{FailingHttp, RegistryGuard, TlsFront, TlsOptions};
 
 const ORDER: &str = r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"int"}]}"#;
 const ORDER_WITH_NAME: &str = r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"int"},{"name":"name","type":"string"}]}"#;
 
-fn client(url: &str) -> Registry {
-    Registry::new(&RegistryConfig {
+fn config(url: &str) -> RegistryConfig {
+    RegistryConfig {
         url: url.to_owned(),
         auth: RegistryAuth::None,
         tls: RegistryTls::default(),
         proxy: None,
-    })
-    .unwrap()
+        auto_register: true,
+    }
+}
+
+fn client(url: &str) -> Registry {
+    Registry::new(&config(url)).unwrap()
 }
 
 #[tokio::test]
@@ -61,6 +65,46 @@ async fn a_schema_has_one_id_until_the_registry_is_recreated() {
     server.start_again().await.unwrap();
     assert_eq!(registry.register("orders-value", ORDER).await.unwrap(), id);
     incompatible(&server.url()).await;
+}
+
+/// Schemas that others register are used, and others are shown so that they can be registered.
+#[tokio::test]
+async fn a_schema_is_looked_up_where_it_may_not_be_registered() {
+    let server = walcast_testbed::Registry::start().await.unwrap();
+    let url = server.url();
+    let id = client(&url).register("orders-value", ORDER).await.unwrap();
+    let guard = RegistryGuard::start(&url).await.unwrap();
+    let looking = Registry::new(&RegistryConfig {
+        auto_register: false,
+        ..config(&url)
+    });
+    for (mut registry, why) in [
+        (
+            client(&guard.url()),
+            ", which denies registration (status 403): registering is not allowed",
+        ),
+        (looking.unwrap(), ", and the configuration disables registration"),
+    ] {
+        assert_eq!(registry.register("orders-value", ORDER).await.unwrap(), id);
+        for (subject, schema) in [("orders-value", ORDER_WITH_NAME), ("items-value", ORDER)] {
+            // Twice: the first attempt has registered nothing.
+            for _ in 0..2 {
+                let error = registry.register(subject, schema).await.unwrap_err();
+                assert_eq!(error.disposition(), Disposition::Halt);
+                let text = error.to_string();
+                let begins = format!("the schema of subject {subject} is not registered at http://");
+                assert!(text.starts_with(&begins), "{text}");
+                assert!(
+                    text.ends_with(&format!("{why}; the schema is {schema}")),
+                    "{text}"
+                );
+            }
+        }
+    }
+
+    let (origin, _) = url.split_once("/apis").unwrap();
+    let text = client(origin).probe().await.unwrap_err().to_string();
+    assert!(text.ends_with(&format!("; {url} is one")), "{text}");
 }
 
 async fn incompatible(url: &str) {
@@ -120,10 +164,11 @@ async fn answering(status: &str, body: &str) -> (String, tokio::task::JoinHandle
 }
 
 /// Error of a response: its text without the URL, and whether it is retried.
-async fn error_of(status: &str, body: &str) -> String {
-    let (url, serving) = answering(status, body).await;
+async fn error_of(status: u16, body: &str) -> String {
+    // Some responses are followed by another request.
+    let server = FailingHttp::start(status, body).await.unwrap();
+    let url = server.url();
     let error = client(&url).register("orders-value", ORDER).await.unwrap_err();
-    serving.await.unwrap();
     let tried = if error.is_retryable() { "again" } else { "final" };
     format!("{tried}: {}\n", error.to_string().replace(&url, "URL"))
 }
@@ -131,26 +176,17 @@ async fn error_of(status: &str, body: &str) -> String {
 #[tokio::test]
 async fn maps_each_response_to_its_error() {
     let cases = [
+        (401, r#"{"error_code":40101,"message":"who are you"}"#),
+        (403, "<html>no</html>"),
+        (404, "<html>no such page</html>"),
         (
-            "401 Unauthorized",
-            r#"{"error_code":40101,"message":"who are you"}"#,
-        ),
-        ("403 Forbidden", "<html>no</html>"),
-        ("404 Not Found", "<html>no such page</html>"),
-        (
-            "409 Conflict",
+            409,
             r#"{"error_code":409,"message":"reader field 'x' has no default"}"#,
         ),
-        (
-            "422 Unprocessable Entity",
-            r#"{"error_code":42201,"message":"invalid avro"}"#,
-        ),
-        (
-            "500 Internal Server Error",
-            r#"{"error_code":50001,"message":"disk full"}"#,
-        ),
-        ("503 Service Unavailable", ""),
-        ("200 OK", "<html>welcome</html>"),
+        (422, r#"{"error_code":42201,"message":"invalid avro"}"#),
+        (500, r#"{"error_code":50001,"message":"disk full"}"#),
+        (503, ""),
+        (200, "<html>welcome</html>"),
     ];
     let mut errors = String::new();
     for (status, body) in cases {
@@ -187,6 +223,7 @@ async fn credentials_are_sent_and_never_printed() {
             auth,
             tls: RegistryTls::default(),
             proxy: None,
+            auto_register: true,
         };
         let mut registry = Registry::new(&config).unwrap();
         let error = registry.register("orders-value", ORDER).await.unwrap_err();
@@ -221,6 +258,7 @@ async fn rejects_an_unusable_url_without_printing_it() {
             auth: RegistryAuth::None,
             tls: RegistryTls::default(),
             proxy: None,
+            auto_register: true,
         };
         let text = Registry::new(&config).unwrap_err().to_string();
         assert!(
@@ -252,6 +290,7 @@ async fn reports_a_rejected_client_certificate_to_a_slow_client_too() {
                 identity,
             },
             proxy: None,
+            auto_register: true,
         });
         let registry = registry.unwrap();
         for _ in 0..100 {

@@ -87,16 +87,37 @@ async fn names(client: &Client, sql: &str, publication: &str) -> Result<Vec<Tabl
     Ok(names)
 }
 
-/// Publications whose name is `prefix` and the process ID of a session that has ended.
-pub(crate) async fn leftover_publications(
-    client: &Client,
-    prefix: &str,
-) -> Result<Vec<String>, PostgresError> {
-    let sql = "SELECT p.pubname::text FROM pg_publication p \
-               WHERE starts_with(p.pubname::text, $1) AND pg_has_role(current_user, p.pubowner, 'usage') \
+/// Prefix of the name of a tail's own publication, which ends with the process ID of the tail's session.
+pub(crate) const TAIL_PREFIX: &str = "walcast_tail_";
+
+/// Publication of a tail that was killed.
+pub(crate) struct LeftPublication {
+    pub(crate) name: String,
+    /// Whether the role may drop it.
+    pub(crate) is_own: bool,
+}
+
+/// Publications of tails whose sessions have ended.
+pub(crate) async fn left_publications(client: &Client) -> Result<Vec<LeftPublication>, PostgresError> {
+    let sql = "SELECT p.pubname::text, pg_has_role(current_user, p.pubowner, 'usage') FROM pg_publication p \
+               WHERE starts_with(p.pubname::text, $1) \
                AND substr(p.pubname::text, length($1) + 1) ~ '^[0-9]+$' \
                AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid::text = substr(p.pubname::text, length($1) + 1))";
-    let rows = rows(client, DOING, sql, &[(&prefix, Type::TEXT)]).await?;
+    let rows = rows(client, DOING, sql, &[(&TAIL_PREFIX, Type::TEXT)]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(LeftPublication {
+                name: value(DOING, row, 0)?,
+                is_own: value(DOING, row, 1)?,
+            })
+        })
+        .collect()
+}
+
+/// Names of the first publications that are not those of tails.
+pub(crate) async fn publication_names(client: &Client) -> Result<Vec<String>, PostgresError> {
+    let sql = "SELECT pubname::text FROM pg_publication WHERE NOT starts_with(pubname::text, $1) ORDER BY 1 LIMIT 5";
+    let rows = rows(client, DOING, sql, &[(&TAIL_PREFIX, Type::TEXT)]).await?;
     rows.iter().map(|row| value(DOING, row, 0)).collect()
 }
 

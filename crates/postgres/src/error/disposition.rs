@@ -33,6 +33,7 @@ impl PortError for PostgresError {
             | PostgresError::Setting { .. }
             | PostgresError::PublicationMissing { .. }
             | PostgresError::NoTableMatches { .. }
+            | PostgresError::MayNotPublish { .. }
             | PostgresError::AnswerTooLarge { .. }
             | PostgresError::Login { .. }
             | PostgresError::TlsSetup(_)
@@ -59,6 +60,10 @@ impl PortError for PostgresError {
         } else {
             Disposition::Stop
         }
+    }
+
+    fn passes_by_itself(&self) -> bool {
+        matches!(self, PostgresError::Server { error, .. } if error.passes_by_itself())
     }
 
     fn detail(&self) -> Option<Detail<'_>> {

@@ -37,6 +37,12 @@ impl ServerError {
 }
 
 impl ServerError {
+    /// Whether the server answers, and only its present state prevents a session: all connections are taken (53300), or it starts or
+    /// shuts down.
+    pub(super) fn passes_by_itself(&self) -> bool {
+        matches!(self.code.as_str(), "53300" | "57P01" | "57P02" | "57P03")
+    }
+
     /// Error of which only the `SQLSTATE` is known.
     pub(super) fn of_code(code: &str) -> Self {
         Self {

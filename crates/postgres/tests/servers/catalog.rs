@@ -249,6 +249,11 @@ async fn checking_preconditions_creates_nothing() {
         .await
         .unwrap();
     assert_eq!(failed(&found), Vec::<String>::new());
+    let warned = |found: &[Precondition]| {
+        let found = found.iter().find(|found| found.name == "publication of a tail");
+        found.map(|found| format!("{:?}", found.outcome))
+    };
+    assert_eq!(warned(&found), None);
     let sql = "SELECT (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_publication)";
     let left: i64 = server
         .client()
@@ -259,6 +264,17 @@ async fn checking_preconditions_creates_nothing() {
         .unwrap()
         .get(0);
     assert_eq!(left, 0);
+
+    // What a tail that was killed has left.
+    let sql = "CREATE PUBLICATION walcast_tail_999999999";
+    server.execute(sql).await.unwrap();
+    let found = walcast_postgres::preconditions(&config(&server.url())).await;
+    let warned = warned(&found.unwrap()).expect("the publication is found");
+    let wanted = "run: DROP PUBLICATION \\\"walcast_tail_999999999\\\"";
+    assert!(
+        warned.starts_with("Warned") && warned.contains(wanted),
+        "{warned}"
+    );
 }
 
 /// A publication of leaves names their root, so that a partition that comes later is published.

@@ -30,6 +30,27 @@ async fn a_standby_takes_over_when_the_leader_is_gone() {
         .unwrap();
 }
 
+/// A server that answers and has no connection left is waited for, also at a start.
+#[tokio::test]
+async fn a_server_without_a_free_connection_is_an_error_that_passes_by_itself() {
+    let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    let sql = "CREATE ROLE walcast LOGIN REPLICATION CONNECTION LIMIT 0";
+    server.execute(sql).await.unwrap();
+    let mut source = source(&server.url_for("walcast", "x", "shop"));
+    let full = source.acquire_leadership().await.unwrap_err();
+    assert!(
+        full.to_string()
+            .contains("too many connections for role \"walcast\" (SQLSTATE 53300)"),
+        "{full}"
+    );
+    assert!(full.passes_by_itself() && full.is_retryable());
+    server
+        .execute("ALTER ROLE walcast CONNECTION LIMIT -1")
+        .await
+        .unwrap();
+    source.acquire_leadership().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_leader_learns_that_its_connection_was_ended() {
     let server = Postgres::start(PostgresOptions::default()).await.unwrap();

@@ -2,6 +2,7 @@
 
 use walcast_delivery::Feedback;
 use walcast_pgoutput::{Decoder, Frame, Message};
+use walcast_postgres::PostgresError;
 use walcast_postgres::tail::{self, Selection};
 use walcast_testbed::{Postgres, PostgresOptions};
 
@@ -94,4 +95,41 @@ async fn a_tail_that_cannot_begin_takes_its_publication_back() {
         .unwrap()
         .get(0);
     assert_eq!(left, 0);
+}
+
+/// A role with REPLICATION alone streams an existing publication; without one, the error names it.
+#[tokio::test]
+async fn a_tail_needs_few_rights() {
+    let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    let sql = "CREATE TABLE orders (id int PRIMARY KEY); CREATE PUBLICATION mine FOR ALL TABLES; CREATE ROLE watcher LOGIN REPLICATION";
+    server.execute(sql).await.unwrap();
+    let url = server.url_for("watcher", "x", "postgres");
+    let tables = || Selection::Tables(vec!["public.*".parse().unwrap()]);
+    let denied = tail::open(&connect(&url), tables()).await.err().unwrap();
+    let PostgresError::MayNotPublish { publications, .. } = &denied else {
+        panic!("{denied}");
+    };
+    assert_eq!(publications, &["mine"]);
+    assert_eq!(
+        denied.to_string(),
+        "permission denied for database postgres (SQLSTATE 42501): the role may not create a publication for these tables"
+    );
+
+    let selection = Selection::Publication("mine".to_owned());
+    let mut tail = tail::open(&connect(&url), selection).await.unwrap();
+    server.execute("INSERT INTO orders VALUES (1)").await.unwrap();
+    assert!(insert_seen(&mut tail).await);
+    tail.close().await.unwrap();
+}
+
+/// Once a table without replica identity is published, its updates fail in the application.
+#[tokio::test]
+async fn a_tail_does_not_publish_tables_that_inherit() {
+    let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    let sql = "CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child () INHERITS (parent); INSERT INTO child VALUES (1)";
+    server.execute(sql).await.unwrap();
+    let selection = Selection::Tables(vec!["public.*".parse().unwrap()]);
+    let tail = tail::open(&connect(&server.url()), selection).await.unwrap();
+    server.execute("UPDATE child SET id = 2").await.unwrap();
+    tail.close().await.unwrap();
 }

@@ -1,21 +1,23 @@
 //! `walcast check`: checks all preconditions of a start.
 
+mod finding;
+mod plans;
+
 use clap::Args;
-use serde::Serialize;
 use walcast_delivery::{
-    CheckpointLog, CheckpointState, CheckpointStore, Fix, Halt, Precondition, PreconditionOutcome,
-    SourceState, publication_findings, resume_position, topic_findings, usable_slot,
+    CheckpointLog, CheckpointState, CheckpointStore, Halt, Precondition, SourceState, publication_findings,
+    resume_position, topic_findings, usable_slot,
 };
 use walcast_mapper::names;
-use walcast_mapper::{MapError, Plan, TableMetadata, TableName};
-use walcast_pgoutput::{Lsn, Relation};
+use walcast_pgoutput::Lsn;
 
+use self::finding::Finding;
 use super::config_args::ConfigArgs;
 use crate::admin::{self, StoredToken};
 use crate::config::{Config, Exposed};
 use crate::exit::{Exit, Rejection, help_end};
 use crate::printable::printable;
-use crate::remedy::{describe, setting_name};
+use crate::remedy::describe;
 use crate::stdout::stdout;
 use crate::wiring;
 
@@ -34,38 +36,6 @@ pub(crate) struct CheckArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// Result of one check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Finding {
-    /// Name, such as `kafka brokers`.
-    name: String,
-    ok: bool,
-    /// Whether the check passed, but its result needs attention.
-    warning: bool,
-    /// Observed state, or the fault and its fix.
-    detail: String,
-}
-
-impl From<Precondition> for Finding {
-    fn from(found: Precondition) -> Self {
-        let ok = found.is_met();
-        let with_fix = |found: String, fix: &Fix| format!("{found}; {}", fix.render(setting_name));
-        let (warning, detail) = match found.outcome {
-            PreconditionOutcome::Holds(found) => (false, found),
-            PreconditionOutcome::Advised { found, fix } => (false, with_fix(found, &fix)),
-            PreconditionOutcome::Warned { found, fix } => (true, with_fix(found, &fix)),
-            PreconditionOutcome::Failed { found, fix } => (false, with_fix(found, &fix)),
-            PreconditionOutcome::Error(error) => (false, describe(&*error)),
-        };
-        Self {
-            name: found.name,
-            ok,
-            warning,
-            detail,
-        }
-    }
 }
 
 pub(crate) async fn check(config: Config, json: bool) -> anyhow::Result<Exit> {
@@ -128,7 +98,7 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
     findings.extend(preconditions.into_iter().map(Finding::from));
     if let Some(source_state) = &source_state {
         let relations = walcast_postgres::captured_relations(postgres, source_state).await;
-        findings.extend(unmappable(config, &relations.unwrap_or_default()));
+        findings.extend(plans::findings(config, &relations.unwrap_or_default()).await);
     }
     if let (Some(source_state), Some(log)) = (&source_state, &log) {
         findings.push(position(
@@ -171,25 +141,6 @@ fn admin_token(config: &Config) -> Option<Finding> {
         warning,
         detail,
     })
-}
-
-/// Tables whose first change would halt the connector or become a dead letter, because of invalid field names or an invalid
-/// key. Tables without such a fault are not listed.
-fn unmappable(config: &Config, relations: &[(Relation, TableMetadata)]) -> Vec<Finding> {
-    let faults = relations.iter().filter_map(|(relation, metadata)| {
-        let error = Plan::compile(relation, metadata, &config.mapper).err()?;
-        Some((TableName::from(relation), error))
-    });
-    let finding = |(table, error): (TableName, MapError)| {
-        let is_dead_letter = config.delivery.dead_letters.keeps(&table);
-        Finding {
-            name: format!("records of {table}"),
-            ok: is_dead_letter,
-            warning: is_dead_letter,
-            detail: describe(&error),
-        }
-    };
-    faults.map(finding).collect()
 }
 
 /// Finding for captured tables that share a topic.

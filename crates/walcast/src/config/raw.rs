@@ -101,7 +101,7 @@ pub(crate) struct RawTopics {
     pub(crate) config: BTreeMap<String, toml::Value>,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawRegistry {
     pub(crate) url: Option<String>,
@@ -119,6 +119,7 @@ pub(crate) struct RawRegistry {
     #[serde(skip_serializing)]
     pub(crate) proxy: Option<Secret>,
     pub(crate) on_incompatible: OnIncompatible,
+    pub(crate) auto_register: bool,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -323,6 +324,25 @@ impl Default for RawTopics {
             replication_factor: None,
             cleanup_policy: None,
             config: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for RawRegistry {
+    fn default() -> Self {
+        Self {
+            url: None,
+            username: None,
+            password: None,
+            password_file: None,
+            bearer_token: None,
+            bearer_token_file: None,
+            ca_file: None,
+            certificate_file: None,
+            key_file: None,
+            proxy: None,
+            on_incompatible: OnIncompatible::default(),
+            auto_register: true,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Complete configurations.
 
+mod registration;
 mod table;
 
 use std::env::VarError;

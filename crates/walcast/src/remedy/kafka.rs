@@ -2,7 +2,8 @@
 
 use std::error::Error;
 
-use walcast_kafka::{AddressProblem, KafkaError, RegistryError, TlsFile};
+use super::mapper;
+use walcast_kafka::{AddressProblem, KafkaError, Registration, RegistryError, TlsFile};
 
 /// Remedy for one error of the chain, if it has one.
 pub(super) fn remedy(error: &(dyn Error + 'static)) -> Option<String> {
@@ -25,6 +26,19 @@ fn sink(error: &KafkaError) -> Option<String> {
         KafkaError::RecordTooLarge { .. } => {
             "raise message.max.bytes of [kafka.properties] and max.message.bytes of the topic (message.max.bytes of the broker) \
              above it, then start again"
+        }
+        KafkaError::RecordInvalid {
+            topic,
+            has_key: false,
+            ..
+        } => {
+            let remedy = mapper::key_missing(topic, None);
+            return Some(format!(
+                "a compacted topic takes no record without a key: {remedy}"
+            ));
+        }
+        KafkaError::RecordInvalid { .. } => {
+            "the process log of the broker contains the reason; correct the settings of the topic, then start again"
         }
         KafkaError::UnknownTopic { .. } => "create it, or set auto_create = true in [kafka.topics]",
         KafkaError::TopicRejected { command, .. } => {
@@ -72,7 +86,19 @@ fn registry(error: &RegistryError) -> Option<String> {
             "change the subject's compatibility level, or the table, then start again, or set on_incompatible = \"new_subject\" in \
              [registry]"
         }
+        RegistryError::NotFound {
+            answers_at: Some(url),
+            ..
+        } => return Some(format!("set url = {url:?} in [registry]")),
         RegistryError::NotFound { .. } => "check the path of [registry] url",
+        RegistryError::NotRegistered { registration, .. } => match registration {
+            Registration::Denied { .. } => {
+                "register the schema under that subject, or allow the user of [registry] to register schemas, then start again"
+            }
+            Registration::Disabled => {
+                "register the schema under that subject, or set auto_register = true in [registry], then start again"
+            }
+        },
         RegistryError::UnexpectedAnswer { .. } => "check [registry] url",
         _ => return None,
     };
@@ -84,7 +110,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use walcast_delivery::{BoxedPortError, DeliveryError};
-    use walcast_kafka::{KafkaError, KafkaProperties};
+    use walcast_kafka::{KafkaError, KafkaProperties, Registration, RegistryError};
 
     use crate::remedy::describe;
 
@@ -98,6 +124,32 @@ mod tests {
         let error = DeliveryError::Sink(BoxedPortError::from(error));
         expect_test::expect!["kafka: a record of 2000000 bytes for topic shop.public.orders is larger than allowed; raise message.max.bytes of [kafka.properties] and max.message.bytes of the topic (message.max.bytes of the broker) above it, then start again"]
             .assert_eq(&describe(&error));
+    }
+
+    #[test]
+    fn remedies_of_rejections_name_settings() {
+        let invalid = |has_key| KafkaError::RecordInvalid {
+            topic: "shop.public.orders".to_owned(),
+            has_key,
+            reason: "InvalidRecord (Broker: Broker failed to validate record)".to_owned(),
+            id: Some("0/16B3748/3".to_owned()),
+        };
+        expect_test::expect![[r#"the broker rejects record 0/16B3748/3 (walcast.id), which has no key, for topic shop.public.orders: InvalidRecord (Broker: Broker failed to validate record); a compacted topic takes no record without a key: take "truncate" out of [events] operations, or give the table a key in [[keys]], whichever the record is of, or end the compaction with: kafka-configs.sh --bootstrap-server BROKERS --alter --topic 'shop.public.orders' --add-config cleanup.policy=delete (for topics that are created: cleanup_policy of [kafka.topics]), then start again"#]].assert_eq(&describe(&invalid(false)));
+        expect_test::expect![[r#"the broker rejects record 0/16B3748/3 (walcast.id) for topic shop.public.orders: InvalidRecord (Broker: Broker failed to validate record); the process log of the broker contains the reason; correct the settings of the topic, then start again"#]].assert_eq(&describe(&invalid(true)));
+        let not_registered = |registration| RegistryError::NotRegistered {
+            url: "http://registry:8081".to_owned(),
+            subject: "shop.public.orders-value".to_owned(),
+            schema: r#"{"type":"record"}"#.to_owned(),
+            registration,
+        };
+        expect_test::expect![[r#"the schema of subject shop.public.orders-value is not registered at http://registry:8081, and the configuration disables registration; the schema is {"type":"record"}; register the schema under that subject, or set auto_register = true in [registry], then start again"#]].assert_eq(&describe(&not_registered(Registration::Disabled)));
+        let message = "not allowed".to_owned();
+        expect_test::expect![[r#"the schema of subject shop.public.orders-value is not registered at http://registry:8081, which denies registration (status 403): not allowed; the schema is {"type":"record"}; register the schema under that subject, or allow the user of [registry] to register schemas, then start again"#]].assert_eq(&describe(&not_registered(Registration::Denied { message })));
+        expect_test::expect![[r#"http://registry:8081 is no Confluent schema registry interface (status 404): no reason given; http://registry:8081/apis/ccompat/v7 is one; set url = "http://registry:8081/apis/ccompat/v7" in [registry]"#]].assert_eq(&describe(&RegistryError::NotFound {
+            url: "http://registry:8081".to_owned(),
+            message: "no reason given".to_owned(),
+            answers_at: Some("http://registry:8081/apis/ccompat/v7".to_owned()),
+        }));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-use walcast_delivery::sql;
-use walcast_mapper::MapError;
+use walcast_delivery::{shell, sql};
+use walcast_mapper::{MapError, WithoutKey};
 
 /// Remedy for one error of the chain, if it has one.
 pub(super) fn remedy(error: &(dyn Error + 'static)) -> Option<String> {
@@ -16,6 +16,7 @@ fn mapping(error: &MapError) -> Option<String> {
             "raise message.max.bytes of [kafka.properties] and max.message.bytes of the topic (message.max.bytes of the broker) \
              above it"
         }
+        MapError::KeyMissing { topic, of, .. } => return Some(key_missing(topic, Some(*of))),
         MapError::FieldCollision { .. } => "exclude one, or set names.adjust_fields = \"avro_unicode\"",
         MapError::SharedTopic { tables, .. } => {
             return Some(format!(
@@ -45,10 +46,26 @@ fn mapping(error: &MapError) -> Option<String> {
     Some(remedy.to_owned())
 }
 
+/// Remedy for a record without a key in a compacted topic; `None` if it is not known what the record is of.
+pub(super) fn key_missing(topic: &str, of: Option<WithoutKey>) -> String {
+    let settings = match of {
+        Some(WithoutKey::Truncation) => "take \"truncate\" out of [events] operations",
+        Some(WithoutKey::Row) => "give the table a primary key, or a key in [[keys]]",
+        None => {
+            "take \"truncate\" out of [events] operations, or give the table a key in [[keys]], whichever the record is of"
+        }
+    };
+    format!(
+        "{settings}, or end the compaction with: kafka-configs.sh --bootstrap-server BROKERS --alter {} --add-config \
+         cleanup.policy=delete (for topics that are created: cleanup_policy of [kafka.topics]), then start again",
+        shell::option("--topic", topic)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use walcast_mapper::{MapError, TableName};
+    use walcast_mapper::{MapError, TableName, WithoutKey};
 
     use crate::remedy::describe;
 
@@ -94,6 +111,23 @@ mod tests {
                 r#""public.a b" and "public.a_b" would share topic shop.public.a_b, which would mix their rows: a topic has _ for each character that it cannot have; rename "public.a b", or leave it out with [postgres] exclude"#
             ]],
         );
+        for of in [WithoutKey::Truncation, WithoutKey::Row] {
+            check(
+                &MapError::KeyMissing {
+                    table: table("items"),
+                    topic: "shop.public.items".to_owned(),
+                    of,
+                },
+                match of {
+                    WithoutKey::Truncation => &expect![[
+                        r#"topic shop.public.items is compacted and takes no record without a key, but the event of a TRUNCATE of public.items has none; take "truncate" out of [events] operations, or end the compaction with: kafka-configs.sh --bootstrap-server BROKERS --alter --topic 'shop.public.items' --add-config cleanup.policy=delete (for topics that are created: cleanup_policy of [kafka.topics]), then start again"#
+                    ]],
+                    WithoutKey::Row => &expect![[
+                        r#"topic shop.public.items is compacted and takes no record without a key, but a record of public.items has none; give the table a primary key, or a key in [[keys]], or end the compaction with: kafka-configs.sh --bootstrap-server BROKERS --alter --topic 'shop.public.items' --add-config cleanup.policy=delete (for topics that are created: cleanup_policy of [kafka.topics]), then start again"#
+                    ]],
+                },
+            );
+        }
         check(
             &MapError::Name {
                 table: table("items"),

@@ -37,10 +37,26 @@ fn source(error: &PostgresError) -> Option<String> {
         PostgresError::NoFailoverSlots { .. } => {
             "upgrade the server, or set failover = \"auto\" in [postgres] and read docs/high-availability.md"
         }
+        PostgresError::MayNotPublish { publications, .. } => return Some(may_not_publish(publications)),
         PostgresError::Server { error, .. } => return server(error).map(str::to_owned),
         _ => return None,
     };
     Some(remedy.to_owned())
+}
+
+/// Ways to stream without the right to create a publication.
+fn may_not_publish(publications: &[String]) -> String {
+    let existing = match publications {
+        [] => "have an administrator create one and name it with --publication NAME".to_owned(),
+        some => format!(
+            "name an existing one with --publication NAME (there is {})",
+            some.join(", ")
+        ),
+    };
+    format!(
+        "{existing}, which needs no privilege but REPLICATION; to create a publication, the role needs CREATE on the database and must \
+         own the tables"
+    )
 }
 
 /// Remedy for a rejected connection, where the server's message does not contain one.
@@ -142,6 +158,20 @@ mod tests {
             let remedy = remedy(message);
             assert!(remedy.starts_with(expected), "{message}: {remedy}");
         }
+    }
+
+    #[test]
+    fn role_that_may_not_publish_learns_of_publications() {
+        let denied = |publications: &[&str]| PostgresError::MayNotPublish {
+            error: Box::new(ServerError {
+                code: "42501".to_owned(),
+                message: "permission denied for database shop".to_owned(),
+                ..ServerError::default()
+            }),
+            publications: publications.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        expect_test::expect!["permission denied for database shop (SQLSTATE 42501): the role may not create a publication for these tables; have an administrator create one and name it with --publication NAME, which needs no privilege but REPLICATION; to create a publication, the role needs CREATE on the database and must own the tables"].assert_eq(&describe(&denied(&[])));
+        expect_test::expect!["permission denied for database shop (SQLSTATE 42501): the role may not create a publication for these tables; name an existing one with --publication NAME (there is shop, audit), which needs no privilege but REPLICATION; to create a publication, the role needs CREATE on the database and must own the tables"].assert_eq(&describe(&denied(&["shop", "audit"])));
     }
 
     #[test]

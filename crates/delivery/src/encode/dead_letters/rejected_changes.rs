@@ -1,15 +1,17 @@
 //! Changes whose records Kafka rejected.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use walcast_mapper::Ordinal;
+use walcast_mapper::dead_letter::DeadLetterReason;
 use walcast_pgoutput::Lsn;
 
-/// Changes whose records Kafka rejected although they were not known to be too large. The next session needs them: it
+/// Changes whose records Kafka rejected although they were not known to be too large or invalid. The next session needs them: it
 /// receives the same changes again, because their transaction was aborted.
 #[derive(Debug, Default)]
 pub(crate) struct RejectedChanges {
-    changes: BTreeSet<(Lsn, Ordinal)>,
+    changes: BTreeMap<(Lsn, Ordinal), DeadLetterReason>,
     /// Kafka's error for the last of these changes.
     error: String,
 }
@@ -17,15 +19,25 @@ pub(crate) struct RejectedChanges {
 impl RejectedChanges {
     /// Adds a change by the `walcast.id` header of its record. False if the change was added before, or if the record
     /// does not belong to a change: adding it would not help.
-    pub(crate) fn remember(&mut self, id: &str, error: String) -> bool {
+    pub(crate) fn remember(&mut self, id: &str, reason: DeadLetterReason, error: String) -> bool {
         let Some(change) = change_of(id) else { return false };
         self.error = error;
-        self.changes.insert(change)
+        match self.changes.entry(change) {
+            Entry::Vacant(free) => {
+                free.insert(reason);
+                true
+            }
+            Entry::Occupied(_) => false,
+        }
     }
 
+    /// Reason for which Kafka rejected a change; `None` if it did not.
     #[inline]
-    pub(crate) fn contain(&self, commit_lsn: Lsn, ordinal: Ordinal) -> bool {
-        !self.changes.is_empty() && self.changes.contains(&(commit_lsn, ordinal))
+    pub(crate) fn reason(&self, commit_lsn: Lsn, ordinal: Ordinal) -> Option<DeadLetterReason> {
+        if self.changes.is_empty() {
+            return None;
+        }
+        self.changes.get(&(commit_lsn, ordinal)).copied()
     }
 
     pub(crate) fn error(&self) -> &str {
@@ -48,20 +60,28 @@ fn change_of(id: &str) -> Option<(Lsn, Ordinal)> {
 
 #[cfg(test)]
 mod tests {
+    use walcast_mapper::dead_letter::DeadLetterReason::Size;
+
     use super::*;
 
     #[test]
     fn remembers_records_of_changes_only_and_once() {
         let mut rejected = RejectedChanges::default();
         for other in ["0/10/begin", "0/10/end", "0/10/16400(3,7)", "", "0/10", "x/3"] {
-            assert!(!rejected.remember(other, String::new()), "{other}");
+            assert!(!rejected.remember(other, Size, String::new()), "{other}");
         }
-        assert!(rejected.remember("0/10/3", "large".to_owned()));
-        assert!(!rejected.remember("0/10/3.1", "large".to_owned()));
-        assert!(rejected.remember("0/20/0", "large".to_owned()));
+        assert!(rejected.remember("0/10/3", Size, "large".to_owned()));
+        assert!(!rejected.remember("0/10/3.1", Size, "large".to_owned()));
+        assert!(rejected.remember("0/20/0", Size, "large".to_owned()));
         let (three, none) = (Ordinal::new(3), Ordinal::default());
-        assert!(rejected.contain(Lsn::new(0x10), three) && !rejected.contain(Lsn::new(0x10), none));
+        assert!(
+            rejected.reason(Lsn::new(0x10), three) == Some(Size)
+                && rejected.reason(Lsn::new(0x10), none).is_none()
+        );
         rejected.forget_before(Lsn::new(0x20));
-        assert!(!rejected.contain(Lsn::new(0x10), three) && rejected.contain(Lsn::new(0x20), none));
+        assert!(
+            rejected.reason(Lsn::new(0x10), three).is_none()
+                && rejected.reason(Lsn::new(0x20), none).is_some()
+        );
     }
 }

@@ -69,8 +69,8 @@ impl<'a> DeadLetters<'a> {
     /// Rejection of a change whose record Kafka rejected in an earlier session.
     #[inline]
     pub(crate) fn rejection(&self, context: &ChangeContext) -> Option<Rejection> {
-        let is_rejected = self.rejected.contain(context.commit_lsn, context.ordinal);
-        is_rejected.then(|| Rejection::by_kafka(self.rejected.error()))
+        let reason = self.rejected.reason(context.commit_lsn, context.ordinal)?;
+        Some(Rejection::by_kafka(reason, self.rejected.error()))
     }
 
     /// Writes the dead letter of a change.

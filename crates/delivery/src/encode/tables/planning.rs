@@ -1,8 +1,9 @@
 //! Plans of tables: metadata of the schema under which a row was written, the plan compiled from it, its topic and schemas.
 
 use tracing::warn;
+use walcast_mapper::config::Operation;
 use walcast_mapper::names;
-use walcast_mapper::{ChangeContext, MapError, Plan, RowChange, TableMetadata, TableName};
+use walcast_mapper::{ChangeContext, MapError, Plan, RowChange, TableMetadata, TableName, WithoutKey};
 use walcast_pgoutput::{Oid, Relation};
 
 use super::Table;
@@ -92,11 +93,31 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
             // The topic of a later version may be the name of another table's topic.
             self.claim(plan.topic(), relation).await?;
         }
+        self.check_keys(&plan).await?;
         // If an oversized record halts the connector, Kafka reports which record it is.
         if self.dead_letters.keep(plan.table()) {
             plan.limit(self.registrar.limits(plan.topic()).await?);
         }
         Ok(plan)
+    }
+
+    /// Rejects a table whose records a compacted topic would not take, and warns of truncations that it would not take.
+    async fn check_keys(&mut self, plan: &Plan) -> Result<(), EncodeError> {
+        let sends_truncations = self.config.events.operations.contains(&Operation::Truncate);
+        if plan.has_key() && !sends_truncations || !self.registrar.is_compacted(plan.topic()).await? {
+            return Ok(());
+        }
+        let missing = |of| MapError::KeyMissing {
+            table: plan.table().clone(),
+            topic: plan.topic().to_owned(),
+            of,
+        };
+        if !plan.has_key() {
+            return Err(EncodeError::Map(missing(WithoutKey::Row)));
+        }
+        let error = self.dead_letters.describe.error(&missing(WithoutKey::Truncation));
+        warn!(relation = %plan.table(), error, "a TRUNCATE of this table cannot be delivered");
+        Ok(())
     }
 
     /// Compiles the plan again, because the catalog has changed since the row was written, or had changed before the

@@ -87,6 +87,7 @@ pub(in crate::cli) async fn run(config: Config, args: DebeziumOffsetArgs) -> any
         check_stopped(url, name).await?;
     }
     let (mut source, mut sink) = (wiring::source(&config)?, wiring::sink(&config)?);
+    let checkpoints = wiring::checkpoints(&config);
     acquire_leadership(&config.name, &mut source).await?;
     let import = OffsetImport {
         position,
@@ -97,7 +98,7 @@ pub(in crate::cli) async fn run(config: Config, args: DebeziumOffsetArgs) -> any
         only_look: args.dry_run,
         now: PgTimestamp::from_unix_micros(Timestamp::now().as_microsecond()),
     };
-    let taken = Box::pin(import_offset(&mut source, &mut sink, &import)).await?;
+    let taken = Box::pin(import_offset(&mut source, &checkpoints, &mut sink, &import)).await?;
     let repeats = offset.repeats();
     let mut output = stdout();
     if args.json {

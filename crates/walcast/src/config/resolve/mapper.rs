@@ -11,7 +11,7 @@ use super::check::{Check, INTERVAL_MAX};
 use super::names::{Names, is_of_topics};
 use crate::config::duration::ConfigDuration;
 use crate::config::error::ConfigError;
-use crate::config::raw::{RawConfig, RawEvents, RawFormat};
+use crate::config::raw::{RawConfig, RawFormat};
 
 /// Limit of a 64-bit number; no currency has more than four digits.
 const MONEY_FRACTION_DIGITS_MAX: u64 = 18;
@@ -46,7 +46,7 @@ impl Check<'_> {
             keys: self.keys(&raw.keys)?,
             missing_not_null: format.missing_not_null,
             null_with_default: format.null_with_default,
-            events: self.events(&raw.events)?,
+            events: self.events(raw, names)?,
             reserved_topics,
             destinations: Vec::new(),
         })
@@ -114,7 +114,8 @@ impl Check<'_> {
         }
     }
 
-    fn events(&self, raw: &RawEvents) -> Result<EventsConfig, ConfigError> {
+    fn events(&self, config: &RawConfig, names: &Names) -> Result<EventsConfig, ConfigError> {
+        let raw = &config.events;
         let interval = raw.heartbeat_interval;
         if !interval.get().is_zero() {
             let key = "events.heartbeat_interval";
@@ -127,6 +128,7 @@ impl Check<'_> {
             let holds = !topic.is_empty() && is_of_topics(topic);
             self.rule(key, topic, "a name of A-Z, a-z, 0-9, dot, _ and -", holds)?;
         }
+        self.event_topics(config, names)?;
         Ok(EventsConfig {
             operations: raw.operations.clone(),
             skip_unchanged: raw.skip_unchanged,

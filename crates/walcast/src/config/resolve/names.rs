@@ -52,6 +52,13 @@ impl Check<'_> {
             None => format!("{topic_prefix}.dead-letters"),
         };
         self.dead_letter_topic(&dead_letter_topic, &checkpoint_topic)?;
+        if let Some(topic) = signal_topic {
+            let key = "snapshot.signal_topic";
+            let wanted = "a topic other than the checkpoint topic";
+            self.rule(key, topic, wanted, *topic != checkpoint_topic)?;
+            let wanted = "a topic other than the dead-letter topic";
+            self.rule(key, topic, wanted, *topic != dead_letter_topic)?;
+        }
         Ok(Names {
             slot: slot.clone(),
             publication: publication.clone(),

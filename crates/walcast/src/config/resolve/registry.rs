@@ -1,5 +1,6 @@
 //! Configuration of the client of the schema registry, from `[registry]`.
 
+use walcast_delivery::OnIncompatible;
 use walcast_kafka::{ClientIdentity, RegistryAuth, RegistryConfig, RegistryTls};
 use walcast_mapper::config::Encoding;
 
@@ -18,6 +19,9 @@ impl Check<'_> {
             return Ok(None);
         }
         let url = self.registry_url(raw)?;
+        if raw.on_incompatible == OnIncompatible::NewSubject && !raw.auto_register {
+            return Err(self.without("registry.on_incompatible", "registry.auto_register = true"));
+        }
         let auth = self.registry_auth(raw)?;
         let tls = self.registry_tls(raw, url)?;
         if let Some(proxy) = &raw.proxy {
@@ -32,6 +36,7 @@ impl Check<'_> {
             auth,
             tls,
             proxy: raw.proxy.clone(),
+            auto_register: raw.auto_register,
         }))
     }
 

@@ -33,7 +33,7 @@ fn unknown_keys_are_reported_with_the_nearest_key() {
     check_error(
         &with("registry", "xyz = 3"),
         expect![[
-            r#"walcast.toml:11:1: unknown key "xyz" in [registry]; known keys are url, username, password, password_file, bearer_token, bearer_token_file, ca_file, certificate_file, key_file, proxy, on_incompatible"#
+            r#"walcast.toml:11:1: unknown key "xyz" in [registry]; known keys are url, username, password, password_file, bearer_token, bearer_token_file, ca_file, certificate_file, key_file, proxy, on_incompatible, auto_register"#
         ]],
     );
     check_error(

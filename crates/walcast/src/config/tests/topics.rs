@@ -78,3 +78,53 @@ fn no_route_leads_to_a_reserved_topic() {
     // The target depends on the table, so the plan of the table is checked.
     parse(&with("[names.routes]", "pattern = '(.*)'\ntopic = \"$1\"")).unwrap();
 }
+
+#[test]
+fn no_event_leads_to_a_reserved_topic() {
+    let events = |lines: &str| {
+        with(
+            "snapshot",
+            &format!("signal_topic = \"signals\"\n[events]\n{lines}\n"),
+        )
+    };
+    check_error(
+        &events("transactions = true\ntransaction_topic = \"dead-letters\""),
+        expect![[
+            r#"walcast.toml:17:1: events.transaction_topic is "dead-letters"; expected a topic other than the dead-letter topic"#
+        ]],
+    );
+    check_error(
+        &events(
+            "heartbeat_interval = \"1s\"\nheartbeat_topic_prefix = \"a\"\n[dead_letters]\ntopic = \"a.shop\"",
+        ),
+        expect![[
+            r#"walcast.toml:17:1: events.heartbeat_topic_prefix is "a"; expected a topic other than the dead-letter topic"#
+        ]],
+    );
+    for topic in ["shop.walcast-checkpoints", "shop.dead-letters", "signals"] {
+        let error = parse(&events(&format!("notification_topic = {topic:?}"))).err();
+        let text = error.unwrap().to_string();
+        assert!(
+            text.contains(&format!(
+                "events.notification_topic is {topic:?}; expected a topic other than the "
+            )),
+            "{text}"
+        );
+    }
+    // Without transaction metadata and heartbeats there are no such topics.
+    parse(&events("transaction_topic = \"dead-letters\"")).unwrap();
+}
+
+#[test]
+fn signals_have_a_topic_of_their_own() {
+    for topic in ["shop.walcast-checkpoints", "shop.dead-letters"] {
+        let error = parse(&with("snapshot", &format!("signal_topic = {topic:?}"))).err();
+        let text = error.unwrap().to_string();
+        assert!(
+            text.contains(&format!(
+                "snapshot.signal_topic is {topic:?}; expected a topic other than the "
+            )),
+            "{text}"
+        );
+    }
+}

@@ -1,6 +1,6 @@
 //! Properties of Kafka Connect in a connector's configuration.
 
-use super::converters::{address, converters, schemas};
+use super::converters::{address, auto_register, converters, schemas};
 use super::kafka::{brokers, producer};
 use crate::debezium::draft::Setting;
 use crate::debezium::rule::Translate::{By, Text, Words};
@@ -76,14 +76,16 @@ pub(super) const RULES: &[Rule] = &[
         "only Connect's own types are used",
     )
     .default("false"),
-    not_needed(
+    becomes(
         "value.converter.auto.register.schemas",
-        "schemas are always registered before their first use",
+        "registry.auto_register",
+        By(auto_register),
     )
     .default("true"),
-    not_needed(
+    becomes(
         "key.converter.auto.register.schemas",
-        "schemas are always registered before their first use",
+        "registry.auto_register",
+        By(auto_register),
     )
     .default("true"),
     becomes("value.converter.schemas.enable", "format.value", By(schemas)),

@@ -55,6 +55,26 @@ pub(super) fn address(value: &Value<'_>) -> Outcome {
     converters(value)
 }
 
+/// Translates the switch for the registration of schemas. walcast has one for keys and values.
+pub(super) fn auto_register(value: &Value<'_>) -> Outcome {
+    let given = value.given;
+    let registers = |part: &str| {
+        let class = given.either(&format!("{part}.converter"))?;
+        let switch = format!("{part}.converter.auto.register.schemas");
+        AVRO.contains(&class)
+            .then(|| given.either(&switch).map(str::trim) != Some("false"))
+    };
+    match (registers("key"), registers("value")) {
+        (Some(keys), Some(values)) if keys != values => Outcome::Refused(
+            "walcast registers the schemas of both keys and values, or neither; decide on [registry] auto_register".to_owned(),
+        ),
+        (Some(registers), _) | (None, Some(registers)) => {
+            Outcome::line(Setting::new("registry.auto_register", registers))
+        }
+        (None, None) => Outcome::Nothing("no converter uses a registry"),
+    }
+}
+
 /// Translates the switch for schemas in JSON records.
 pub(super) fn schemas(value: &Value<'_>) -> Outcome {
     let class = value.property.trim_end_matches(".schemas.enable");

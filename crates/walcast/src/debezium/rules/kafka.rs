@@ -1,6 +1,6 @@
 //! Properties of the worker: brokers, producer, registry.
 
-use super::converters::{address, converters, schemas};
+use super::converters::{address, auto_register, converters, schemas};
 use crate::debezium::draft::Setting;
 use crate::debezium::rule::Translate::{By, WithAnother};
 use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_needed, secret};
@@ -30,6 +30,18 @@ pub(super) const RULES: &[Rule] = &[
         "key.converter.basic.auth.credentials.source",
         "user and password are in [registry]",
     ),
+    becomes(
+        "value.converter.auto.register.schemas",
+        "registry.auto_register",
+        By(auto_register),
+    )
+    .default("true"),
+    becomes(
+        "key.converter.auto.register.schemas",
+        "registry.auto_register",
+        By(auto_register),
+    )
+    .default("true"),
     becomes("value.converter.schemas.enable", "format.value", By(schemas)),
     becomes("key.converter.schemas.enable", "format.key", By(schemas)),
     becomes("producer.*", "kafka.properties", By(producer)),
