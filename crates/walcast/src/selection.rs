@@ -94,17 +94,19 @@ impl fmt::Display for Unmatched {
             Problem::NoType => f.write_str("is the name of no type of the database")?,
             Problem::NoTopic => f.write_str("matches the topic of no captured table")?,
         }
-        if self.withholds {
-            f.write_str(", so it withholds nothing")?;
+        match &self.problem {
+            // The pattern must not be removed too early.
+            Problem::FormerColumn(_) => f.write_str("; rows in WAL may still have it")?,
+            _ if self.withholds => f.write_str(", so it withholds nothing")?,
+            _ => {}
         }
-        if let Some(hint) = &self.hint {
-            write!(f, "; {hint}")?;
-        }
-        // Rows that were written before the column was dropped can still be in WAL: the pattern must not be removed too early.
         if self.is_error() && matches!(self.problem, Problem::NoColumn(_)) {
-            f.write_str("; if the column was dropped or will be added, end the pattern with *")?;
+            f.write_str(" (end it with * if the column was dropped or will be added)")?;
         }
-        Ok(())
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
     }
 }
 

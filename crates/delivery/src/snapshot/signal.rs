@@ -290,11 +290,13 @@ mod tests {
             r#"{"type":"execute-snapshot","data":{"data-collections":
                 ["\"public\".\"My.Table\"","public.\"a \"\"b\"\".*\"","Shop.\"t\"","public.\"t\".x","\"open"],
                 "additional-conditions":[{"data-collection":"\"public\".\"My.Table\"","filter":"id > 5"}]}}"#,
-            &expect![[r#""#]],
+            &expect![[
+                r#"{"action":"start","tables":[{"tables":"\"public\".\"My.Table\"","where":"id > 5"},{"tables":"/public.\"a \"\"b\"\"\".*/"},{"tables":"\"Shop\".\"t\""},{"tables":"/public.\"t\".x/"},{"tables":"/\"open/"}],"marks":"incremental"}"#
+            ]],
         );
         check(
             r#"{"type":"stop-snapshot","data":{"data-collections":["\"public\".\"My.Table\""]}}"#,
-            &expect![[r#""#]],
+            &expect![[r#"{"action":"stop","tables":["\"public\".\"My.Table\""]}"#]],
         );
     }
 

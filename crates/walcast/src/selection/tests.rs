@@ -133,7 +133,8 @@ fn patterns_that_match_something_are_not_reported() {
 #[test]
 fn withheld_columns_that_do_not_exist_are_errors() {
     check(
-        r#"[columns]
+        r#"exclude = ["public.orders"]
+        [columns]
         exclude = ["public.users.emial"]
         [[columns.mask]]
         columns = ["public.users.id", "public.users.full_name", "public.orders.note", "public.events_1.secret",
@@ -144,18 +145,36 @@ fn withheld_columns_that_do_not_exist_are_errors() {
         algorithm = "md5"
         salt = "pepper"
         "#,
-        &expect![[r#""#]],
+        &expect![[r#"
+            error walcast.toml:8:12: postgres.exclude: "public.orders" matches no table, as unquoted text is folded to lower case, so it withholds nothing; did you mean "\"public\".\"Orders\""?
+            error walcast.toml:10:20: columns.exclude: "public.users.emial" matches no column of public.users, so it withholds nothing (end it with * if the column was dropped or will be added); did you mean "public.users.email"?
+            error walcast.toml:12:39: columns.mask.columns: "public.users.full_name" matches no column of public.users, so it withholds nothing (end it with * if the column was dropped or will be added); did you mean "\"public\".\"users\".\"Full Name\""?
+            error walcast.toml:12:65: columns.mask.columns: "public.orders.note" matches no table, as unquoted text is folded to lower case, so it withholds nothing; did you mean "\"public\".\"Orders\".\"note\""?
+            error walcast.toml:12:87: columns.mask.columns: "public.events_1.secret" matches only a column of public.events_1, whose changes are sent as those of public.events, so it withholds nothing; did you mean "public.events.secret"?
+            error walcast.toml:13:13: columns.mask.columns: "public.leaves.secret" matches only a column of public.leaves, whose changes are sent as those of public.leaves_1, so it withholds nothing; did you mean "public.leaves_1.secret"?
+            error walcast.toml:16:20: columns.hash.columns: "public.users.x" matches no column of public.users, so it withholds nothing (end it with * if the column was dropped or will be added); its columns are id, email, Full Name
+        "#]],
     );
 }
 
 #[test]
 fn withheld_names_of_tables_that_may_come_are_warnings() {
     check(
-        r#"exclude = ["public.user", "audit.*", "public.archives", "public.orders"]
+        r#"exclude = ["public.user", "audit.*", "public.archives"]
         [columns]
         exclude = ["public.user.email", "public.archive.note", "*.*.emails", "public.users.ssn", '/.*\.ssn/', "shop.invoices.id"]
         "#,
-        &expect![[r#""#]],
+        &expect![[r#"
+            warning walcast.toml:8:12: postgres.exclude: "public.user" matches no table, so it withholds nothing; did you mean "public.users"?
+            warning walcast.toml:8:27: postgres.exclude: "audit.*" matches no table, so it withholds nothing
+            warning walcast.toml:8:38: postgres.exclude: "public.archives" matches no table, so it withholds nothing; did you mean "public.archive"?
+            warning walcast.toml:10:20: columns.exclude: "public.user.email" matches no table, so it withholds nothing; did you mean "public.users.email"?
+            warning walcast.toml:10:41: columns.exclude: "public.archive.note" matches no column of public.archive, so it withholds nothing; its columns are id
+            warning walcast.toml:10:64: columns.exclude: "*.*.emails" matches no column, so it withholds nothing; did you mean column "email"?
+            warning walcast.toml:10:78: columns.exclude: "public.users.ssn" matches no column of public.users any more; rows in WAL may still have it
+            warning walcast.toml:10:98: columns.exclude: "/.*\\.ssn/" matches no column, so it withholds nothing
+            warning walcast.toml:10:111: columns.exclude: "shop.invoices.id" matches no table, so it withholds nothing; did you mean "sales.invoices.id"?
+        "#]],
     );
 }
 
@@ -186,6 +205,18 @@ fn everything_else_is_a_warning() {
         pattern = 'shop\.public\.(order)'
         topic = "all"
         "#,
-        &expect![[r#""#]],
+        &expect![[r#"
+            warning walcast.toml:14:20: columns.include: "public.users.emial" matches no column of public.users; did you mean "public.users.email"?
+            warning walcast.toml:15:28: columns.propagate_types: "*.*.nope" matches no column; did you mean column "note"?
+            warning walcast.toml:16:33: columns.propagate_data_types: "*.*.varchar" matches no column
+            warning walcast.toml:18:20: columns.truncate.columns: "public.users.mail" matches no column of public.users; did you mean "public.users.email"?
+            warning walcast.toml:9:19: snapshot.tables: "public.userz" matches no table; did you mean "public.users"?
+            warning walcast.toml:11:9: snapshot.filters.tables: "nowhere.*" matches no table
+            warning walcast.toml:21:9: keys.tables: "public.invoices" matches no table; did you mean "sales.invoices"?
+            warning walcast.toml:24:9: dead_letters.rules.tables: "public.evnts" matches no table; did you mean "public.events"?
+            warning walcast.toml:27:20: types.as_text: "numerik" is the name of no type of the database; did you mean "numeric"?
+            warning walcast.toml:27:31: types.as_text: "public.moods" is the name of no type of the database; did you mean "public.mood"?
+            warning walcast.toml:29:9: names.routes.pattern: "shop\\.public\\.(order)" matches the topic of no captured table
+        "#]],
     );
 }

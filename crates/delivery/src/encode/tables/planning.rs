@@ -92,7 +92,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
             warn!(
                 table = %plan.table(), setting, %pattern,
                 "the table has no such column (any more), so the pattern withholds nothing: if the column was renamed, its values are sent \
-                 as they are"
+                 as they are; a later start is rejected unless the pattern is corrected or ends with *"
             );
         }
         let own = names::unrouted_topic(self.config, plan.table());
