@@ -258,7 +258,7 @@ mod tests {
             json!({"table": "it's", "key": []}),
             &expect![[r#"
             its table has no key by which to find the row
-            read the row with walcast snapshot start --tables 'public."it'\''s"' --where …, then run walcast dlq discard --id '0/20/7'"#]],
+            read the row with walcast snapshot start --tables '"public"."it'\''s"' --where …, then run walcast dlq discard --id '0/20/7'"#]],
         );
         check(
             json!({"after": {"id": {"withheld": true}}}),
