@@ -35,6 +35,9 @@ pub enum Detail<'e> {
     /// The source rejected or cancelled a statement while the connection holds. If the statement carries the condition of a request,
     /// the request is at fault.
     StatementRejected,
+    /// A statement of the source ended with its connection, or in a conflict with other transactions or with recovery. If the
+    /// statement carries the condition of a request and that happens at each attempt, the request is at fault.
+    StatementInterrupted,
 }
 
 /// Error of a port.

@@ -1,10 +1,12 @@
 //! Catalog queries, one file for each. The columns of a view depend on the server's version, and so do the queries; a failed
 //! query is an error, never an answer.
 
+mod comparable;
 mod conditions;
 mod existing;
 mod exported_snapshot;
 mod failover;
+mod foreign_functions;
 mod headroom;
 mod leadership;
 mod preconditions;

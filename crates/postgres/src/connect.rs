@@ -22,6 +22,7 @@ mod environment;
 mod hosts;
 mod keywords;
 mod login;
+mod message_lengths;
 mod ordinary;
 mod passfile;
 mod password;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use walcast_delivery::condition::Condition;
 use walcast_delivery::{
-    BoxedPortError, Catalog, CreatedSlot, Partitions, PreconditionOutcome, Published, RoleState, RowsCatalog,
-    Source, SourceState, SourceWatch, Started, Timeline, sql,
+    BoxedPortError, Catalog, CreatedSlot, Partitions, PortError, PreconditionOutcome, Published, RoleState,
+    RowsCatalog, Source, SourceState, SourceWatch, Started, Timeline, sql,
 };
 use walcast_mapper::{ReselectRequest, TableMetadata, TableName};
 use walcast_pgoutput::{Lsn, Relation, Xid};
@@ -343,11 +343,11 @@ async fn current_state(
     inspect(&leader.session, config, leader.system_identifier, Vec::new()).await
 }
 
-/// Catalog queries over the leader's connection. Rows are queried by the role that reads rows.
+/// Catalog queries over the leader's connection. Rows are queried over another connection, by the role that reads rows.
 pub struct PostgresCatalog {
     leader: LeaderSession,
     config: Arc<PostgresConfig>,
-    /// Session of the role that reads rows, opened when it is needed.
+    /// Session for values of rows, opened when it is needed: no statement that touches rows of a table runs on the leader's session.
     reading: Option<SqlSession>,
 }
 
@@ -356,9 +356,6 @@ impl PostgresCatalog {
         &mut self,
         unsent: &ReselectRequest<'_>,
     ) -> Result<Option<Vec<Option<String>>>, PostgresError> {
-        if self.config.reading_role.is_none() {
-            return catalog::reselect(&self.leader.session.client, unsent).await;
-        }
         let session = match self.reading.take().filter(|session| !session.has_ended()) {
             Some(session) => session,
             None => {
@@ -411,7 +408,14 @@ impl RowsCatalog for PostgresCatalog {
         let Some(condition) = condition else {
             return Ok(None);
         };
-        Ok(catalog::condition_rejection(&self.leader.session, &self.config, table, condition).await?)
+        match catalog::condition_rejection(&self.leader.session, &self.config, table, condition).await {
+            // A retry does not help, for example a wrong password of the role that reads rows: the request is rejected, and the stream
+            // does not need that role.
+            Err(error) if !error.is_retryable() => {
+                Ok(Some(format!("its condition cannot be checked: {error}")))
+            }
+            rejection => Ok(rejection?),
+        }
     }
 }
 

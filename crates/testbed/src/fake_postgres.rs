@@ -38,6 +38,8 @@ pub enum Manner {
     EndlessSettings,
     /// It answers every command with notices without end.
     EndlessAnswer,
+    /// It lets everybody in, and announces a row of 2 GiB as the answer to the first query, and sends it.
+    HugeAnswer,
     /// It refuses everybody with this text.
     Refusal(&'static str),
 }
@@ -180,6 +182,12 @@ impl Peer {
                 self.let_in().await?;
                 self.request().await?;
                 self.flood(&notice()).await?;
+            }
+            Manner::HugeAnswer => {
+                self.let_in().await?;
+                self.request().await?;
+                self.send(&[b'D', 0x7f, 0xff, 0xff, 0xff]).await?;
+                self.flood(&[b'x'; 4096]).await?;
             }
             Manner::Refusal(text) => {
                 let refusal = message(b'E', &[b"SFATAL\0C28000\0M", text.as_bytes(), b"\0\0"]);

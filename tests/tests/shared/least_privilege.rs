@@ -8,18 +8,21 @@ use tokio::net::TcpStream;
 use walcast_testbed::{Auth, Postgres, PostgresOptions};
 use walcast_tests::{Case, Instance, await_that};
 
-/// The one line that docs/security.md recommends, without TLS.
-const RULE: &str = "host shop walcast 127.0.0.1/32 scram-sha-256";
+/// The lines that docs/security.md recommends, without TLS: one for each role.
+const RULES: [&str; 2] = [
+    "host shop walcast 127.0.0.1/32 scram-sha-256",
+    "host shop walcast_reader 127.0.0.1/32 scram-sha-256",
+];
 const PASSWORD: &str = "geheim";
 
 /// The exit code of a connector whose checkpoint does not fit its source.
 const HALTED: i32 = 3;
 
-/// A server that lets the role in for one database, and no other role over TCP.
+/// A server that lets the roles in for one database, and no other role over TCP.
 async fn server(database: &str) -> Postgres {
     let options = PostgresOptions {
         auth: Auth::Scram,
-        access_rules: vec![RULE.replace("shop", database)],
+        access_rules: RULES.iter().map(|rule| rule.replace("shop", database)).collect(),
         ..PostgresOptions::default()
     };
     let server = Postgres::start(options).await.unwrap();
@@ -138,6 +141,24 @@ async fn a_role_without_select_delivers_changes_of_a_slot_and_a_publication_that
             .holds("SELECT has_table_privilege('walcast', 'items', 'select')")
             .await
     );
+
+    // Another role reads rows, with the grants of docs/security.md.
+    case.sql(&format!(
+        "CREATE ROLE walcast_reader LOGIN PASSWORD '{PASSWORD}';
+         GRANT CONNECT ON DATABASE decoding TO walcast_reader; GRANT USAGE ON SCHEMA public TO walcast_reader;
+         GRANT SELECT ON items TO walcast_reader"
+    ))
+    .await;
+    case.config = case
+        .config
+        .set("snapshot.user", "walcast_reader")
+        .set("snapshot.password", PASSWORD);
+    assert_checked(&case).await;
+    let mut instance = Instance::start(&case.config).await;
+    let requested = case.request_rows("public.items", "id < 3").await;
+    assert_eq!(requested.code, Some(0), "{requested:#?}");
+    case.await_ids([1, 2]).await;
+    instance.stop().await;
 }
 
 /// With `create = true` and no publication, the role owns the tables and may create in the database.

@@ -43,10 +43,14 @@ impl SqlConditions {
         }
     }
 
-    /// Whether a stored condition in SQL may be executed: at least one channel may carry SQL.
+    /// Whether a stored condition in SQL may be executed: its channel may carry SQL or, where an earlier version has not
+    /// stored the channel, any channel may.
     #[must_use]
-    pub fn allow_any(&self) -> bool {
-        !self.0.is_empty()
+    pub fn allow_stored(&self, channel: Option<RequestChannel>) -> bool {
+        match channel {
+            Some(channel) => self.0.contains(&channel),
+            None => !self.0.is_empty(),
+        }
     }
 }
 

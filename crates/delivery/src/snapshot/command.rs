@@ -223,9 +223,11 @@ pub(crate) fn selected_tables(
                     sql: sql::add_to_publication(publication, [table]),
                 });
             }
+            let is_sql = selection.filter.is_some() && dialect == Dialect::Sql;
             selected_tables.push(TableProgress {
                 filter: selection.filter.clone(),
-                filter_is_sql: selection.filter.is_some() && dialect == Dialect::Sql,
+                filter_is_sql: is_sql,
+                sql_channel: is_sql.then_some(channel),
                 letters: selection.dead_letters.clone(),
                 former_keys: selection.former_keys.clone(),
                 marks,

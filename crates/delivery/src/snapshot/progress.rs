@@ -6,6 +6,7 @@ use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
 
 use crate::condition::error::ConditionError;
 use crate::condition::{Condition, Dialect};
+use crate::snapshot::channel::RequestChannel;
 use crate::snapshot::former_key::FormerKey;
 
 /// Rows that remain to be read, as the checkpoint stores them.
@@ -55,10 +56,17 @@ pub struct TableProgress {
     /// Whether the condition is any SQL expression, not only comparisons ([`Dialect`]).
     #[serde(default, skip_serializing_if = "is_false")]
     pub filter_is_sql: bool,
+    /// Channel through which such a condition arrived; `None`: an earlier version stored it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sql_channel: Option<RequestChannel>,
     /// Number of times that the server ended the reading at this row for a transient cause, such as a statement
     /// timeout.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u32,
+    /// Number of times that reading by the condition at this row ended with its connection, or in a conflict with other
+    /// transactions or with recovery.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub interruptions: u32,
     /// Dead letters that reading resolves, given by the value of their `walcast.id` header.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub letters: Vec<String>,
@@ -200,7 +208,9 @@ impl TableProgress {
             rows: 0,
             filter: None,
             filter_is_sql: false,
+            sql_channel: None,
             failures: 0,
+            interruptions: 0,
             letters: Vec::new(),
             former_keys: Vec::new(),
             marks: SnapshotType::Initial,
@@ -364,6 +374,7 @@ impl SnapshotProgress {
                     // Reading has advanced, so earlier failures no longer count.
                     if one.next.replace(row) != Some(row) {
                         one.failures = 0;
+                        one.interruptions = 0;
                     }
                 }
             }

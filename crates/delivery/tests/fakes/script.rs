@@ -67,6 +67,11 @@ impl TestFault {
         Self::new(text, Disposition::Stop, Some(Detail::StatementRejected))
     }
 
+    /// A statement ended with its connection.
+    pub(crate) const fn interrupted(text: &'static str) -> Self {
+        Self::new(text, Disposition::Retry, Some(Detail::StatementInterrupted))
+    }
+
     /// A schema is incompatible with its subject.
     pub(crate) const fn incompatible() -> Self {
         Self::new(

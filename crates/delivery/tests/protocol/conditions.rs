@@ -160,6 +160,15 @@ async fn retries_cancelled_condition_once() {
     }
 }
 
+/// A condition that ends its own connection does so at each attempt.
+#[tokio::test(start_paused = true)]
+async fn cancels_condition_that_always_ends_its_connection() {
+    for call in [PostgresCall::OpenTable, PostgresCall::Copy] {
+        let ended = TestFault::interrupted("terminating connection due to administrator command");
+        assert_eq!(attempts(call, ended).await, 5);
+    }
+}
+
 /// Reading a large table takes hours: occasional failures do not cancel the request.
 #[tokio::test(start_paused = true)]
 async fn keeps_request_that_advances_between_failures() {
@@ -185,11 +194,20 @@ async fn keeps_request_that_advances_between_failures() {
 /// A stored condition of an older version, or of a channel that no longer allows SQL, is not executed.
 #[tokio::test(start_paused = true)]
 async fn cancels_stored_sql_that_no_setting_allows() {
-    for is_sql in [true, false] {
-        let world = streaming().await;
+    let http: SqlConditions = [RequestChannel::Http].into_iter().collect();
+    for (is_sql, channel, allowed, is_executed) in [
+        (true, None, SqlConditions::default(), false),
+        (false, None, http.clone(), false),
+        (true, Some(RequestChannel::SignalTable), http.clone(), false),
+        (true, Some(RequestChannel::Http), http.clone(), true),
+        (true, None, http, true),
+    ] {
+        let mut world = streaming().await;
+        world.config.snapshot.sql_conditions = allowed;
         let stored = TableProgress {
             filter: Some(SQL.to_owned()),
             filter_is_sql: is_sql,
+            sql_channel: channel,
             asked: true,
             ..TableProgress::of(table("accounts"))
         };
@@ -200,7 +218,8 @@ async fn cancels_stored_sql_that_no_setting_allows() {
         world.put_checkpoint(checkpoint);
         assert!(!is_read(&world));
         deliver(&world).await;
-        assert!(is_read(&world) && reads(&world).is_empty());
+        assert!(is_read(&world));
+        assert_eq!(!reads(&world).is_empty(), is_executed, "{channel:?}");
         write_more(&world);
         deliver(&world).await;
     }

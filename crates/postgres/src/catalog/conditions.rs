@@ -3,12 +3,11 @@
 //! The condition is checked on a session of its own, in a read-only transaction that closing the session rolls back. The
 //! statement is only analyzed (`Parse` of the extended protocol) and never executed, so that no function in it runs.
 
-use tokio_postgres::types::Type;
 use walcast_delivery::condition::Condition;
 use walcast_mapper::TableName;
-use walcast_pgoutput::Oid;
 
-use super::query::{execute, rows, value};
+use super::comparable::incomparable;
+use super::query::execute;
 use super::table_description::{TableDescription, table_description};
 use crate::config::PostgresConfig;
 use crate::connect::{Client, SqlSession, connect_to};
@@ -18,18 +17,6 @@ const DOING: &str = "checking a condition";
 
 /// Start of the transaction. Analysis takes milliseconds; only waiting for a lock takes longer.
 const CHECKING: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '3s'";
-
-/// Types with an implicit cast by a function that is not built in: comparing a column of such a type could run a function of the
-/// type's owner. Domains compare as their base types.
-const CAST_BY_OTHERS: &str = "
-WITH RECURSIVE types (column_type, oid) AS (
-    SELECT oid, oid FROM unnest($1::oid[]) AS named (oid)
-    UNION
-    SELECT types.column_type, t.typbasetype FROM types JOIN pg_type t ON t.oid = types.oid WHERE t.typtype = 'd'
-)
-SELECT DISTINCT types.column_type, format_type(types.oid, NULL)
-FROM types JOIN pg_cast c ON c.castsource = types.oid
-WHERE c.castcontext = 'i' AND c.castfunc >= 16384";
 
 /// Reason for which rows of a table cannot be read by a condition; `None` when they can.
 pub(crate) async fn condition_rejection(
@@ -76,18 +63,10 @@ pub(crate) async fn incomparable_column(
     {
         return Ok(Some(format!("it has no published column {unknown:?}")));
     }
-    let compared = || {
-        columns
-            .iter()
-            .filter(|column| named.contains(column.name.as_str()))
-    };
-    let types: Vec<u32> = compared().map(|column| column.type_oid.as_u32()).collect();
-    let found = rows(client, DOING, CAST_BY_OTHERS, &[(&types, Type::OID_ARRAY)]).await?;
-    let Some(row) = found.first() else { return Ok(None) };
-    let (oid, type_name): (u32, String) = (value(DOING, row, 0)?, value(DOING, row, 1)?);
-    let column = compared().find(|column| column.type_oid == Oid::new(oid));
-    let column = column.map_or("", |column| column.name.as_str());
-    Ok(Some(format!(
-        "column {column:?} cannot be compared: a function that is not the server's own casts its type {type_name} implicitly"
-    )))
+    let compared: Vec<(&str, u32)> = columns
+        .iter()
+        .filter(|column| named.contains(column.name.as_str()))
+        .map(|column| (column.name.as_str(), column.type_oid.as_u32()))
+        .collect();
+    incomparable(client, DOING, &compared).await
 }

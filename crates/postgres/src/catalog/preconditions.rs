@@ -9,6 +9,7 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::ReplicaIdentity;
 
 use super::failover::failover;
+use super::foreign_functions::foreign_functions;
 use super::headroom::headroom;
 use super::leadership::{LockHolder, lock_holder};
 use super::privileges::privileges;
@@ -39,6 +40,7 @@ pub(crate) async fn preconditions(
     found.push(publication(client, config, source_state).await?);
     found.extend(tables(source_state));
     found.extend(existing_rows(client, config, source_state).await?);
+    found.extend(foreign_functions(client, config, source_state).await?);
     Ok(found)
 }
 

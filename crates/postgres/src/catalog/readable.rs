@@ -1,9 +1,12 @@
 //! Checks whether the rows of a table can be read.
 
+use std::collections::BTreeSet;
+
 use tokio_postgres::types::Type;
-use walcast_delivery::{FormerKey, sql};
+use walcast_delivery::{Fix, FormerKey, sql};
 use walcast_mapper::TableName;
 
+use super::comparable::incomparable_key;
 use super::query::{rows, value};
 use super::table_description::named;
 use super::tables::WITH_PARTITIONS;
@@ -106,6 +109,18 @@ pub(crate) async fn missing_rows(
     keys: Vec<FormerKey>,
 ) -> Result<Vec<FormerKey>, PostgresError> {
     const DOING: &str = "looking up deleted rows";
+    let columns: BTreeSet<&str> = keys
+        .iter()
+        .flat_map(|key| key.0.keys())
+        .map(String::as_str)
+        .collect();
+    let columns: Vec<&str> = columns.into_iter().collect();
+    if let Some(why) = incomparable_key(client, DOING, table, &columns).await? {
+        return Err(PostgresError::RowsUnreadable {
+            why: format!("of {table} cannot be looked up by their key: {why}"),
+            fix: Fix::default(),
+        });
+    }
     let name = sql::table(table);
     let filter = filter.map_or_else(String::new, |filter| format!(" AND ({filter})"));
     let exists = keys.iter().enumerate().map(|(number, key)| {

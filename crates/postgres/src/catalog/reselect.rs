@@ -2,9 +2,11 @@
 
 use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::error::SqlState;
+use tracing::debug;
 use walcast_delivery::sql::{self, identifier};
 use walcast_mapper::ReselectRequest;
 
+use super::comparable::incomparable_key;
 use crate::connect::Client;
 use crate::error::PostgresError;
 
@@ -14,18 +16,25 @@ const DOING: &str = "looking up values that the WAL left out";
 const STATEMENT_TIMEOUT: &str = "10s";
 
 /// Missing values in the server's text format, which only the simple query protocol returns; `None` when the row, a column or the
-/// table no longer exists.
+/// table no longer exists, or when a comparison of the key could run a function of the table's owner.
+///
+/// All statements of one simple query are one transaction, which the first of them makes read-only.
 pub(crate) async fn reselect(
     client: &Client,
     unsent: &ReselectRequest<'_>,
 ) -> Result<Option<Vec<Option<String>>>, PostgresError> {
+    let key: Vec<&str> = unsent.key.iter().map(|(column, _)| *column).collect();
+    if let Some(why) = incomparable_key(client, DOING, unsent.table, &key).await? {
+        debug!(table = %unsent.table, why, "values that the WAL left out are not looked up");
+        return Ok(None);
+    }
     let sql = format!(
-        "SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'; {}",
+        "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'; {}",
         select(unsent)
     );
     let messages = match client.answered(DOING, client.simple_query(&sql)).await {
         Ok(messages) => messages,
-        Err(error) if is_undefined(&error) => return Ok(None),
+        Err(error) if finds_no_row(&error) => return Ok(None),
         Err(error) => return Err(error),
     };
     let row = messages.into_iter().find_map(|message| match message {
@@ -48,13 +57,16 @@ fn select(unsent: &ReselectRequest<'_>) -> String {
     )
 }
 
-fn is_undefined(error: &PostgresError) -> bool {
+/// Whether the table was altered so that its rows no longer have such a key: without the table or a column, or with another type,
+/// which has no such value or no operator of the server's own. The message of such an error may hold the key.
+fn finds_no_row(error: &PostgresError) -> bool {
     error.server_error().is_some_and(|error| {
-        [
+        let undefined = [
             SqlState::UNDEFINED_TABLE,
             SqlState::UNDEFINED_COLUMN,
+            SqlState::UNDEFINED_FUNCTION,
             SqlState::INVALID_SCHEMA_NAME,
-        ]
-        .contains(&SqlState::from_code(&error.code))
+        ];
+        error.is_data_exception() || undefined.contains(&SqlState::from_code(&error.code))
     })
 }

@@ -4,16 +4,26 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use super::dial::Endpoint;
+use super::login::LoginFault;
 use crate::error::PostgresError;
 
 /// Time limit for the answer to one query or command. The server cancels statements after 60 s (`statement_timeout`); a server that
 /// has not even reported that a few seconds later does not respond any more. TCP keepalives do not detect it, because its kernel
 /// answers them.
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(70);
+
+/// How a session ended.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionEnd {
+    /// Reason.
+    pub(super) why: String,
+    /// Rule that the server violated.
+    pub(super) fault: Option<LoginFault>,
+}
 
 /// Client of an SQL connection.
 ///
@@ -23,6 +33,7 @@ pub(crate) struct Client {
     endpoint: Endpoint,
     limit: Duration,
     hang_up: Arc<Notify>,
+    end: watch::Receiver<Option<SessionEnd>>,
 }
 
 impl Deref for Client {
@@ -34,12 +45,18 @@ impl Deref for Client {
 }
 
 impl Client {
-    pub(super) fn new(inner: tokio_postgres::Client, endpoint: Endpoint, hang_up: Arc<Notify>) -> Self {
+    pub(super) fn new(
+        inner: tokio_postgres::Client,
+        endpoint: Endpoint,
+        hang_up: Arc<Notify>,
+        end: watch::Receiver<Option<SessionEnd>>,
+    ) -> Self {
         Self {
             inner,
             endpoint,
             limit: ANSWER_LIMIT,
             hang_up,
+            end,
         }
     }
 
@@ -59,7 +76,10 @@ impl Client {
         answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, PostgresError> {
         if let Ok(answer) = timeout(self.limit, answer).await {
-            return answer.map_err(|error| PostgresError::of_query(doing, error));
+            return match answer {
+                Ok(answer) => Ok(answer),
+                Err(error) => Err(self.explained(doing, error).await),
+            };
         }
         self.hang_up.notify_one();
         Err(PostgresError::NoAnswer {
@@ -67,5 +87,23 @@ impl Client {
             doing,
             limit: self.limit,
         })
+    }
+
+    /// Error of a query. The library says only that the connection is closed; the session knows which rule the server violated.
+    async fn explained(&self, doing: &'static str, error: tokio_postgres::Error) -> PostgresError {
+        if error.is_closed() {
+            let mut end = self.end.clone();
+            let fault = match end.wait_for(Option::is_some).await {
+                Ok(end) => end.as_ref().and_then(|end| end.fault.clone()),
+                Err(_) => None,
+            };
+            if let Some(fault) = fault {
+                return PostgresError::Login {
+                    endpoint: self.endpoint.to_string(),
+                    fault,
+                };
+            }
+        }
+        PostgresError::of_query(doing, error)
     }
 }

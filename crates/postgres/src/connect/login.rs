@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A message that violates a rule fails the read that received it, so that no response to it, above all no password, is sent. After
-//! the first `ReadyForQuery` messages are no longer inspected.
+//! the first `ReadyForQuery` only the lengths of messages are inspected (`MessageLengths`).
 
 use std::io;
 
@@ -26,7 +26,7 @@ pub(super) const MESSAGES_MAX: u32 = 1_000;
 /// Limit of bytes of these messages.
 pub(super) const BYTES_MAX: usize = 1024 * 1024;
 
-/// Violation of a rule by a server before the session is ready.
+/// Violation of a rule by a server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoginFault {
@@ -36,6 +36,19 @@ pub enum LoginFault {
         tag.escape_ascii()
     )]
     MessageTooLong {
+        /// Tag of the message.
+        tag: u8,
+        /// Announced length of the message.
+        bytes: usize,
+        /// Limit.
+        limit: usize,
+    },
+    /// A message is longer than any of a Postgres server once the session is ready.
+    #[error(
+        "sent message '{}' of {bytes} bytes, where at most {limit} are allowed; is this a Postgres server?",
+        tag.escape_ascii()
+    )]
+    AnswerTooLong {
         /// Tag of the message.
         tag: u8,
         /// Announced length of the message.
@@ -180,16 +193,16 @@ impl Login {
         }
     }
 
-    /// Inspects received bytes. Returns true when the session is ready; the bytes after that are not inspected.
+    /// Inspects received bytes. When the session is ready, returns the bytes after that, which are not inspected.
     ///
     /// # Errors
     /// A message that is not allowed here. None of the bytes may be used.
-    pub(super) fn inspect(&mut self, mut arrived: &[u8]) -> Result<bool, LoginFault> {
+    pub(super) fn inspect<'b>(&mut self, mut arrived: &'b [u8]) -> Result<Option<&'b [u8]>, LoginFault> {
         loop {
             if self.head.len() < HEADER_BYTES {
                 self.take_head(&mut arrived, HEADER_BYTES);
                 let Some((&[tag, l0, l1, l2, l3], _)) = self.head.split_first_chunk() else {
-                    return Ok(false);
+                    return Ok(None);
                 };
                 // The length includes itself. A smaller one is rejected where the message is parsed.
                 let length = u32::from_be_bytes([l0, l1, l2, l3]);
@@ -212,11 +225,11 @@ impl Login {
             arrived = arrived.get(passed..).unwrap_or_default();
             self.rest -= passed;
             if self.rest > 0 {
-                return Ok(false);
+                return Ok(None);
             }
             self.head.clear();
             if tag == b'Z' {
-                return Ok(true);
+                return Ok(Some(arrived));
             }
         }
     }

@@ -13,7 +13,7 @@ use tokio_postgres::{AsyncMessage, Connection};
 use tracing::debug;
 use walcast_delivery::sql::literal;
 
-use super::client::Client;
+use super::client::{Client, SessionEnd};
 use super::config::{ChannelBinding, ConnectConfig, SessionAttributes};
 use super::dial::{Endpoint, dial};
 use super::login::LoginFault;
@@ -30,7 +30,7 @@ pub(crate) struct SqlSession {
     pub(crate) endpoint: Endpoint,
     /// `server_version_num`.
     pub(crate) server_version: u32,
-    end: watch::Receiver<Option<String>>,
+    end: watch::Receiver<Option<SessionEnd>>,
     hang_up: Arc<Notify>,
     /// Task that drives the connection.
     _driver: JoinSet<()>,
@@ -41,7 +41,7 @@ impl SqlSession {
     pub(crate) async fn ended(&self) -> String {
         let mut end = self.end.clone();
         let why = match end.wait_for(Option::is_some).await {
-            Ok(why) => why.clone(),
+            Ok(end) => end.as_ref().map(|end| end.why.clone()),
             // The task ends without a reason only when the runtime ends.
             Err(_) => None,
         };
@@ -206,7 +206,7 @@ pub(crate) async fn connect_to(
             settings.ssl_mode(PgSslMode::Disable);
         }
         let (client, connection) = settings
-            .connect_raw(transport, AlreadyEncrypted)
+            .connect_raw(transport.limiting_messages(), AlreadyEncrypted)
             .await
             .map_err(|error| startup_error(config, &endpoint, password.is_some(), error))?;
         SqlSession::open(client, connection, endpoint.clone()).await
@@ -230,13 +230,19 @@ impl SqlSession {
                 ended = driven(connection) => ended,
                 () = hung_up.notified() => Ok(()),
             };
-            let why = match ended {
-                Ok(()) => "it was closed".to_owned(),
-                Err(error) => error_text(&error),
+            let end = match ended {
+                Ok(()) => SessionEnd {
+                    why: "it was closed".to_owned(),
+                    fault: None,
+                },
+                Err(error) => SessionEnd {
+                    why: error_text(&error),
+                    fault: violated_rule(&error),
+                },
             };
-            ending.send_replace(Some(why));
+            ending.send_replace(Some(end));
         });
-        let client = Client::new(client, endpoint.clone(), Arc::clone(&hang_up));
+        let client = Client::new(client, endpoint.clone(), Arc::clone(&hang_up), end.clone());
         let server_version = prepare(&client).await?;
         Ok(SqlSession {
             client: Arc::new(client),
@@ -272,6 +278,13 @@ fn error_text(error: &tokio_postgres::Error) -> String {
         (None, Some(cause)) => format!("{error}: {cause}"),
         (None, None) => error.to_string(),
     }
+}
+
+/// Rule that the server violated after the login.
+fn violated_rule(error: &tokio_postgres::Error) -> Option<LoginFault> {
+    use std::error::Error as _;
+    let source = error.source()?.downcast_ref::<std::io::Error>()?;
+    LoginFault::of(source).cloned()
 }
 
 fn startup_error(

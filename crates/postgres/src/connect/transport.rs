@@ -9,7 +9,8 @@ use tokio_postgres::tls::{self, TlsConnect};
 use tokio_rustls::client::TlsStream;
 
 use super::channel_binding;
-use super::login::{AuthPolicy, Login};
+use super::login::{AuthPolicy, Login, LoginFault};
+use super::message_lengths::MessageLengths;
 use super::socket::Socket;
 
 /// Encrypted or plain channel.
@@ -18,10 +19,12 @@ pub(super) enum Channel {
     Tls(Box<TlsStream<Socket>>),
 }
 
-/// Connection before the first message of the Postgres protocol. The server's messages are inspected until the session is ready.
+/// Connection before the first message of the Postgres protocol. The server's messages are inspected until the session is ready, and
+/// the lengths of messages after that, where they are limited.
 pub(crate) struct Transport {
     channel: Channel,
     login: Option<Box<Login>>,
+    lengths: Option<MessageLengths>,
 }
 
 impl Transport {
@@ -29,7 +32,29 @@ impl Transport {
         Self {
             channel,
             login: Some(Box::new(Login::new(policy))),
+            lengths: None,
         }
+    }
+
+    /// Limits the lengths of messages after the login.
+    pub(super) fn limiting_messages(mut self) -> Self {
+        self.lengths = Some(MessageLengths::default());
+        self
+    }
+
+    /// Inspects received bytes.
+    fn inspect(&mut self, arrived: &[u8]) -> Result<(), LoginFault> {
+        let after_login = match &mut self.login {
+            None => arrived,
+            Some(login) => match login.inspect(arrived)? {
+                None => return Ok(()),
+                Some(rest) => rest,
+            },
+        };
+        self.login = None;
+        self.lengths
+            .as_mut()
+            .map_or(Ok(()), |lengths| lengths.inspect(after_login))
     }
 
     /// Paces reads from now on while the reader is behind.
@@ -66,13 +91,11 @@ impl AsyncRead for Transport {
             Channel::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
             Channel::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         };
-        if let (Some(login), Poll::Ready(Ok(()))) = (&mut transport.login, &read) {
+        if let Poll::Ready(Ok(())) = &read {
             let arrived = buffer.filled().get(before..).unwrap_or_default();
-            match login.inspect(arrived) {
-                Ok(false) => {}
-                Ok(true) => transport.login = None,
-                // The bytes are in the buffer, but the caller uses none of them after an error.
-                Err(fault) => return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault))),
+            // The bytes are in the buffer, but the caller uses none of them after an error.
+            if let Err(fault) = transport.inspect(arrived) {
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault)));
             }
         }
         read

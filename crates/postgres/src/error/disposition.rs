@@ -1,5 +1,7 @@
 //! What the connector does about an error of Postgres.
 
+use std::error::Error;
+
 use walcast_delivery::{Detail, Disposition, PortError};
 
 use super::PostgresError;
@@ -71,6 +73,8 @@ impl PortError for PostgresError {
             Some(Detail::RowsUnreadable)
         } else if self.rejects_statement() {
             Some(Detail::StatementRejected)
+        } else if self.interrupts_statement() {
+            Some(Detail::StatementInterrupted)
         } else {
             None
         }
@@ -96,6 +100,21 @@ impl PostgresError {
             PostgresError::Server { error, .. } => error.rejects_statement(),
             PostgresError::ConditionRejected { code, .. } => ServerError::of_code(code).rejects_statement(),
             PostgresError::ConditionTimeout { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether a statement ended with its connection, or in a conflict with other transactions or with recovery.
+    fn interrupts_statement(&self) -> bool {
+        match self {
+            PostgresError::Server { error, .. } => error.interrupts_statement(),
+            PostgresError::ConditionRejected { code, .. } => {
+                ServerError::of_code(code).interrupts_statement()
+            }
+            PostgresError::Query { source, .. } => {
+                let cause = source.source();
+                source.is_closed() || cause.is_some_and(|cause| cause.is::<std::io::Error>())
+            }
             _ => false,
         }
     }

@@ -63,7 +63,22 @@ impl ServerError {
     /// Whether the statement itself was rejected or cancelled, while the connection holds: not for a conflict with other
     /// transactions or with recovery (class 40).
     pub(super) fn rejects_statement(&self) -> bool {
-        !self.ends_connection() && !self.code.starts_with("40")
+        !self.interrupts_statement()
+    }
+
+    /// Whether the statement ended with its connection, or in a conflict with other transactions or with recovery (class 40).
+    pub(super) fn interrupts_statement(&self) -> bool {
+        self.ends_connection() || self.code.starts_with("40")
+    }
+
+    /// Whether a value is at fault, which the message may quote.
+    pub(crate) fn is_data_exception(&self) -> bool {
+        self.code.starts_with("22")
+    }
+
+    /// Whether the detail may hold values of rows: of a data exception, or of a constraint (`Key (id)=(5) already exists`).
+    fn has_values_in_detail(&self) -> bool {
+        self.is_data_exception() || self.code.starts_with("23")
     }
 
     /// Whether the cause is the statement or its data, and not the server's state.
@@ -77,10 +92,12 @@ impl ServerError {
     }
 }
 
+/// Values of rows are not printed: a detail that may hold some is left out.
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (SQLSTATE {})", self.message, self.code)?;
-        for more in [&self.detail, &self.hint].into_iter().flatten() {
+        let detail = self.detail.as_ref().filter(|_| !self.has_values_in_detail());
+        for more in [detail, self.hint.as_ref()].into_iter().flatten() {
             write!(f, "; {more}")?;
         }
         Ok(())
@@ -103,6 +120,23 @@ impl From<&tokio_postgres::error::DbError> for ServerError {
 #[cfg(test)]
 mod tests {
     use super::ServerError;
+
+    #[test]
+    fn details_that_may_hold_values_are_not_printed() {
+        let printed = |code: &str| {
+            let error = ServerError {
+                code: code.to_owned(),
+                message: "message".to_owned(),
+                detail: Some("detail".to_owned()),
+                hint: Some("hint".to_owned()),
+            };
+            error.to_string()
+        };
+        for code in ["22P04", "23505"] {
+            assert_eq!(printed(code), format!("message (SQLSTATE {code}); hint"));
+        }
+        assert_eq!(printed("55000"), "message (SQLSTATE 55000); detail; hint");
+    }
 
     #[test]
     fn retries_transient_errors_only() {

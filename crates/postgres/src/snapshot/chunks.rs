@@ -1,10 +1,13 @@
 //! Chunks of a table, which can be read in parallel.
+//!
+//! A large table has thousands of chunks, and the SQL of a condition can be large: the statement of a chunk is printed when the chunk
+//! is read.
 
 use std::collections::VecDeque;
 
+use walcast_delivery::condition::Condition;
 use walcast_delivery::{ChosenRows, NextRow};
-use walcast_mapper::TableName;
-use walcast_pgoutput::{Oid, Tid};
+use walcast_pgoutput::Tid;
 
 use crate::catalog::{Part, TableDescription};
 
@@ -20,51 +23,70 @@ const CHUNK_BLOCKS: u32 = 1024;
 /// Chunk of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Chunk {
-    pub(super) table: Oid,
-    /// Name of the table or partition.
-    pub(super) name: TableName,
-    pub(super) file: Oid,
-    pub(super) sql: String,
+    pub(super) part: Part,
+    from: Tid,
+    to: Option<Tid>,
     pub(super) bytes: u64,
-    /// Whether a condition or the publication's row filter is evaluated: the server's errors may hold values of rows then.
-    pub(super) has_condition: bool,
 }
 
-/// Chunks that are left to be read from the row `from` on, in order. The row's `ctid` has no meaning once `relfilenode` has changed.
-pub(super) fn plan(
-    table: &TableDescription,
-    rows: ChosenRows<'_>,
-    from: Option<NextRow>,
-    server_version: u32,
-) -> VecDeque<Chunk> {
-    let is_few = matches!(rows, ChosenRows::Few(_));
-    let has_condition = table.filter.is_some() || rows.condition().is_some();
-    // A condition may be evaluated by an index, whose order is not that of `ctid`. Old servers would have to sort a whole table, so they
-    // use no index: `import`.
-    let sorted = has_condition && (is_few || server_version >= RANGES_SINCE);
-    let mut chunks = VecDeque::new();
-    for part in &table.parts {
-        let start = match from {
-            Some(next) if part.oid < next.row().table => continue,
-            Some(next) if part.oid == next.row().table && part.file == next.file() => next.row().tid,
-            Some(_) | None => Tid::START,
-        };
-        let ranges = match is_few {
-            true => vec![(start, None, part.bytes)],
-            false => ranges(part, start, server_version),
-        };
-        for (from, to, bytes) in ranges {
-            chunks.push_back(Chunk {
-                table: part.oid,
-                name: part.name.clone(),
-                file: part.file,
-                sql: table.copy(part, &condition(from, to), rows.condition(), sorted),
-                bytes,
-                has_condition,
-            });
+/// Table that is being read, and the condition that selects its rows.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) table: TableDescription,
+    pub(super) condition: Option<Condition>,
+    /// Whether an index may find the rows, whose order is not that of `ctid`.
+    is_sorted: bool,
+    is_few: bool,
+}
+
+impl Reading {
+    pub(super) fn new(table: TableDescription, rows: ChosenRows<'_>, server_version: u32) -> Self {
+        let condition = rows.condition().cloned();
+        let is_few = matches!(rows, ChosenRows::Few(_));
+        let has_condition = table.filter.is_some() || condition.is_some();
+        Self {
+            table,
+            condition,
+            // Old servers would have to sort a whole table, so they use no index: `import`.
+            is_sorted: has_condition && (is_few || server_version >= RANGES_SINCE),
+            is_few,
         }
     }
-    chunks
+
+    /// Whether a condition or the publication's row filter is evaluated: the server's errors may hold values of rows then.
+    pub(super) fn has_condition(&self) -> bool {
+        self.table.filter.is_some() || self.condition.is_some()
+    }
+
+    /// Chunks that are left to be read from the row `from` on, in order. The row's `ctid` has no meaning once `relfilenode` has changed.
+    pub(super) fn chunks(&self, from: Option<NextRow>, server_version: u32) -> VecDeque<Chunk> {
+        let mut chunks = VecDeque::new();
+        for part in &self.table.parts {
+            let start = match from {
+                Some(next) if part.oid < next.row().table => continue,
+                Some(next) if part.oid == next.row().table && part.file == next.file() => next.row().tid,
+                Some(_) | None => Tid::START,
+            };
+            let ranges = match self.is_few {
+                true => vec![(start, None, part.bytes)],
+                false => ranges(part, start, server_version),
+            };
+            chunks.extend(ranges.into_iter().map(|(from, to, bytes)| Chunk {
+                part: part.clone(),
+                from,
+                to,
+                bytes,
+            }));
+        }
+        chunks
+    }
+
+    /// `COPY` statement of a chunk.
+    pub(super) fn statement(&self, chunk: &Chunk) -> String {
+        let range = condition(chunk.from, chunk.to);
+        let condition = self.condition.as_ref();
+        self.table.copy(&chunk.part, &range, condition, self.is_sorted)
+    }
 }
 
 fn condition(from: Tid, to: Option<Tid>) -> String {
@@ -104,7 +126,7 @@ mod tests {
     use walcast_mapper::{RowId, TableName};
     use walcast_pgoutput::{Oid, Relation, RelationColumn, ReplicaIdentity, Tid};
 
-    use super::plan;
+    use super::Reading;
     use crate::catalog::{Part, TableDescription};
 
     fn table(parts: &[(u32, u64)]) -> TableDescription {
@@ -144,10 +166,14 @@ mod tests {
             let table = Oid::new(table);
             NextRow::new(RowId { table, tid }, table)
         });
-        let chunks = plan(&table(parts), ChosenRows::Configured, from, version);
-        let lines: Vec<String> = chunks
+        let reading = Reading::new(table(parts), ChosenRows::Configured, version);
+        let lines: Vec<String> = reading
+            .chunks(from, version)
             .iter()
-            .map(|chunk| format!("{} {} KiB: {}", chunk.table, chunk.bytes / 1024, chunk.sql))
+            .map(|chunk| {
+                let (table, kib) = (chunk.part.oid, chunk.bytes / 1024);
+                format!("{table} {kib} KiB: {}", reading.statement(chunk))
+            })
             .collect();
         expected.assert_eq(&lines.join("\n"));
     }
@@ -202,9 +228,11 @@ mod tests {
             tid,
         };
         let from = Some(NextRow::new(row, Oid::new(8)));
-        let chunks = plan(&table, ChosenRows::Configured, from, 170_000);
-        expect![[r#"COPY (SELECT ctid, "Id" FROM ONLY "public"."t8") TO STDOUT"#]].assert_eq(&chunks[0].sql);
-        assert_eq!((chunks.len(), chunks[0].file), (1, Oid::new(99)));
+        let reading = Reading::new(table, ChosenRows::Configured, 170_000);
+        let chunks = reading.chunks(from, 170_000);
+        expect![[r#"COPY (SELECT ctid, "Id" FROM ONLY "public"."t8") TO STDOUT"#]]
+            .assert_eq(&reading.statement(&chunks[0]));
+        assert_eq!((chunks.len(), chunks[0].part.file), (1, Oid::new(99)));
     }
 
     #[test]
@@ -228,8 +256,9 @@ mod tests {
     fn check_condition(rows: ChosenRows<'_>, version: u32, expected: &Expect) {
         let mut table = table(&[(7, 2500)]);
         table.filter = Some("\"Id\" > 5".to_owned());
-        let chunks = plan(&table, rows, None, version);
-        let lines: Vec<&str> = chunks.iter().map(|chunk| chunk.sql.as_str()).collect();
+        let reading = Reading::new(table, rows, version);
+        let chunks = reading.chunks(None, version);
+        let lines: Vec<String> = chunks.iter().map(|chunk| reading.statement(chunk)).collect();
         expected.assert_eq(&lines.join("\n"));
     }
 
@@ -258,6 +287,18 @@ mod tests {
                 "Id" OPERATOR(pg_catalog.>) 7
                 )) TO STDOUT"#]],
         );
+    }
+
+    /// The condition of a request has up to 16 KiB and is printed into hundreds of KiB: the chunks of a terabyte must not hold it each.
+    #[test]
+    fn chunks_do_not_hold_the_condition() {
+        let condition = format!("\"Id\" IN ({})", vec!["1"; 5000].join(","));
+        let rows = comparisons(&condition);
+        let reading = Reading::new(table(&[(7, 13_400_000)]), ChosenRows::Where(&rows), 170_000);
+        let chunks = reading.chunks(None, 170_000);
+        let bytes: usize = chunks.iter().map(|chunk| format!("{chunk:?}").len()).sum();
+        assert!(chunks.len() > 10_000 && bytes < 10_000_000, "{bytes} bytes");
+        assert!(reading.statement(&chunks[0]).len() > 100_000);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::debug;
+use walcast_delivery::condition::{Condition, Dialect};
 use walcast_delivery::sql::table as quoted;
 use walcast_delivery::{
     BoxedPortError, ChosenRows, CopiedRows, Fix, FormerKey, NextRow, Opened, Snapshot, SnapshotTable,
@@ -15,7 +16,7 @@ use walcast_delivery::{
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, PgTimestamp};
 
-use super::chunks::{Chunk, plan};
+use super::chunks::{Chunk, Reading};
 use crate::catalog::{
     TableDescription, execute, incomparable_column, missing_rows, table_description, table_metadata,
     table_sizes,
@@ -46,8 +47,10 @@ pub struct PostgresSnapshot {
     config: Arc<PostgresConfig>,
     /// Indexes of idle sessions.
     idle: Vec<usize>,
-    /// Table that was opened last, and its row filter.
-    opened: Option<(TableName, Option<String>)>,
+    /// Table that was opened last.
+    opened: Option<Arc<Opening>>,
+    /// Where the sessions look for the names in a statement.
+    names: Names,
     /// Whether its rows are selected by the condition of a request.
     is_conditional: bool,
     /// Deadline for the next rows of a request's condition, while they are awaited.
@@ -56,6 +59,31 @@ pub struct PostgresSnapshot {
     /// Chunks that are being read, in order.
     running: VecDeque<Running>,
     tasks: JoinSet<()>,
+}
+
+/// Table that was opened.
+#[derive(Debug)]
+struct Opening {
+    name: TableName,
+    reading: Reading,
+}
+
+/// Schemas in which names are looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Names {
+    /// As in the stream, whose values of types such as `regclass` depend on it.
+    OfRole,
+    /// Only those of the server: SQL of a condition is executed as it was checked, and no object of another role is found in it.
+    OfServer,
+}
+
+impl Names {
+    fn search_path(self) -> &'static str {
+        match self {
+            Names::OfRole => "SET LOCAL search_path = DEFAULT",
+            Names::OfServer => "SET LOCAL search_path = pg_catalog",
+        }
+    }
 }
 
 struct Running {
@@ -108,6 +136,7 @@ impl PostgresSnapshot {
             server,
             config,
             opened: None,
+            names: Names::OfRole,
             is_conditional: false,
             due: None,
             chunks: VecDeque::new(),
@@ -121,6 +150,17 @@ impl PostgresSnapshot {
         Ok(Arc::clone(&first.client))
     }
 
+    /// Sets where the sessions look for names. The row filter of a publication is printed for, and evaluated under, the same setting.
+    async fn look_up_names(&mut self, names: Names) -> Result<(), PostgresError> {
+        if self.names != names {
+            for session in &self.sessions {
+                execute(&session.client, READING, names.search_path()).await?;
+            }
+            self.names = names;
+        }
+        Ok(())
+    }
+
     async fn try_open(
         &mut self,
         table: &TableName,
@@ -130,9 +170,19 @@ impl PostgresSnapshot {
         self.running.clear();
         self.chunks.clear();
         self.due = None;
+        self.is_conditional = rows.condition().is_some();
+        let requested = rows.condition();
+        let config = Arc::clone(&self.config);
+        let rows = match (rows, config.snapshot_filter(table)) {
+            (ChosenRows::Configured, Some(filter)) => ChosenRows::Where(filter),
+            (rows, _) => rows,
+        };
+        let is_sql = rows.condition().map(Condition::dialect) == Some(Dialect::Sql);
+        self.look_up_names(if is_sql { Names::OfServer } else { Names::OfRole })
+            .await?;
         let client = self.first_client()?;
         let version = self.server.server_version;
-        let publication = &self.config.publication;
+        let publication = &config.publication;
         let Some(seen) = table_description(&client, version, publication, table).await? else {
             return Ok(Opened::Missing);
         };
@@ -145,8 +195,7 @@ impl PostgresSnapshot {
             return Ok(Opened::Altered);
         }
         let facts = table_metadata(&client, &seen.relation, None).await?;
-        self.is_conditional = rows.condition().is_some();
-        if let Some(condition) = rows.condition()
+        if let Some(condition) = requested
             && let Some(why) = incomparable_column(&client, &seen, condition).await?
         {
             let why =
@@ -154,15 +203,14 @@ impl PostgresSnapshot {
             let fix = Fix::default();
             return Err(PostgresError::RowsUnreadable { why, fix });
         }
-        let rows = match (rows, self.config.snapshot_filter(table)) {
-            (ChosenRows::Configured, Some(filter)) => ChosenRows::Where(filter),
-            (rows, _) => rows,
-        };
-        self.chunks = plan(&seen, rows, from, version);
-        self.opened = Some((table.clone(), seen.filter.clone()));
+        let relation = seen.relation.clone();
+        let reading = Reading::new(seen, rows, version);
+        self.chunks = reading.chunks(from, version);
+        let name = table.clone();
+        self.opened = Some(Arc::new(Opening { name, reading }));
         Ok(Opened::Table(Box::new(SnapshotTable {
             bytes: self.chunks.iter().map(|chunk| chunk.bytes).sum(),
-            relation: seen.relation,
+            relation,
             facts,
         })))
     }
@@ -187,7 +235,7 @@ impl PostgresSnapshot {
                 session.cancel(&self.config.reading(&self.config.connect)).await;
             }
         }
-        let table = self.opened.as_ref().map(|(table, _)| table.to_string());
+        let table = self.opened.as_ref().map(|opened| opened.name.to_string());
         PostgresError::ConditionTimeout {
             table: table.unwrap_or_default(),
             limit: self.config.condition_timeout,
@@ -197,7 +245,8 @@ impl PostgresSnapshot {
     /// Starts a chunk in every idle session.
     fn read_ahead(&mut self) {
         while let Some(session) = self.idle.pop() {
-            let (Some(chunk), Some(client)) = (
+            let (Some(opened), Some(chunk), Some(client)) = (
+                self.opened.clone(),
                 self.chunks.pop_front(),
                 self.sessions
                     .get(session)
@@ -213,7 +262,7 @@ impl PostgresSnapshot {
                 budget: Arc::clone(&budget),
             };
             self.tasks.spawn(async move {
-                if let Err(error) = copy(&client, &chunk, &outlet).await {
+                if let Err(error) = copy(&client, &opened.reading, &chunk, &outlet).await {
                     // The receiver is gone when reading has ended.
                     drop(outlet.rows.send(Err(error)).await);
                 }
@@ -263,14 +312,14 @@ fn is_same(seen: &TableDescription, now: &TableDescription) -> bool {
     seen.relation == now.relation && seen.parts.iter().all(|part| now.parts.contains(part))
 }
 
-/// Error of reading a chunk. The server's message about a condition or a row filter may hold values of rows, so it is not included.
-fn reading_failed(chunk: &Chunk, error: tokio_postgres::Error) -> PostgresError {
-    let error = PostgresError::of_query(READING, error);
+/// Error of a statement that reads rows. The server's message about a condition, a row filter or a key may hold values of rows, so it
+/// is not included.
+fn without_values(table: &TableName, error: PostgresError) -> PostgresError {
     match error.server_error() {
-        Some(rejection) if chunk.has_condition && !rejection.ends_connection() => {
-            debug!(table = %chunk.name, error = %rejection, "the server rejected a condition");
+        Some(rejection) if !rejection.ends_connection() => {
+            debug!(%table, error = %rejection, "the server rejected a condition");
             PostgresError::ConditionRejected {
-                table: chunk.name.to_string(),
+                table: table.to_string(),
                 code: rejection.code.clone(),
             }
         }
@@ -278,13 +327,25 @@ fn reading_failed(chunk: &Chunk, error: tokio_postgres::Error) -> PostgresError 
     }
 }
 
-async fn copy(client: &Client, chunk: &Chunk, outlet: &RowSender) -> Result<(), PostgresError> {
-    let failed = |error| reading_failed(chunk, error);
-    let copied = client.copy_out(chunk.sql.as_str()).await.map_err(failed)?;
+async fn copy(
+    client: &Client,
+    reading: &Reading,
+    chunk: &Chunk,
+    outlet: &RowSender,
+) -> Result<(), PostgresError> {
+    let failed = |error| {
+        let error = PostgresError::of_query(READING, error);
+        match reading.has_condition() {
+            true => without_values(&chunk.part.name, error),
+            false => error,
+        }
+    };
+    let statement = reading.statement(chunk);
+    let copied = client.copy_out(statement.as_str()).await.map_err(failed)?;
     pin_mut!(copied);
     let mut rows = CopiedRows {
-        table: chunk.table,
-        file: chunk.file,
+        table: chunk.part.oid,
+        file: chunk.part.file,
         lines: Vec::with_capacity(BATCH_BYTES),
         bytes: chunk.bytes,
     };
@@ -292,8 +353,8 @@ async fn copy(client: &Client, chunk: &Chunk, outlet: &RowSender) -> Result<(), 
         rows.lines.extend_from_slice(&lines.map_err(failed)?);
         if rows.lines.len() >= BATCH_BYTES {
             let next = CopiedRows {
-                table: chunk.table,
-                file: chunk.file,
+                table: chunk.part.oid,
+                file: chunk.part.file,
                 lines: Vec::with_capacity(BATCH_BYTES),
                 bytes: 0,
             };
@@ -332,10 +393,12 @@ impl Snapshot for PostgresSnapshot {
 
     async fn gone(&mut self, keys: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedPortError> {
         let client = self.first_client()?;
-        let Some((table, filter)) = &self.opened else {
+        let Some(opened) = &self.opened else {
             return Ok(Vec::new());
         };
-        Ok(missing_rows(&client, table, filter.as_deref(), keys).await?)
+        let filter = opened.reading.table.filter.as_deref();
+        let missing = missing_rows(&client, &opened.name, filter, keys).await;
+        Ok(missing.map_err(|error| without_values(&opened.name, error))?)
     }
 
     async fn next(&mut self) -> Result<Option<CopiedRows>, BoxedPortError> {

@@ -52,20 +52,26 @@ async fn columns(client: &Client, statement: &str) -> Result<Vec<String>, SqlSta
 }
 
 /// Whether the server takes a condition for one expression, whatever stands around it. One that left its parentheses would
-/// make another statement of one of these: of the second one with two columns, of the third one an open bracket.
+/// make another statement of one of these: of the second one with two columns, of the third one an open bracket. Only a
+/// statement with a syntax error runs nothing of the condition; one with another error is parsed, so the others are too.
 async fn is_contained(client: &Client, sql: &str) -> bool {
     let table = "(SELECT ctid, id, note, tags, active FROM ONLY public.t) AS t";
     let chosen = format!("SELECT 1 AS {MARKER} FROM {table} WHERE (\n{sql}\n)");
-    let Ok(chosen) = columns(client, &chosen).await else {
+    let chosen = columns(client, &chosen).await;
+    if chosen == Err(SqlState::SYNTAX_ERROR) {
         return true;
-    };
+    }
     let shown = columns(client, &format!("SELECT ((\n{sql}\n)) AS {MARKER} FROM {table}")).await;
     let listed = columns(
         client,
         &format!("SELECT ARRAY[\n{sql}\n] AS {MARKER} FROM {table}"),
     )
     .await;
-    chosen == [MARKER] && shown.is_ok_and(|shown| shown == [MARKER]) && listed != Err(SqlState::SYNTAX_ERROR)
+    let is_parsed = shown != Err(SqlState::SYNTAX_ERROR) && listed != Err(SqlState::SYNTAX_ERROR);
+    match chosen {
+        Ok(chosen) => chosen == [MARKER] && shown.is_ok_and(|shown| shown == [MARKER]) && is_parsed,
+        Err(_) => is_parsed,
+    }
 }
 
 async fn check(major: u16) {
@@ -126,9 +132,6 @@ async fn conditions_that_leave_their_parentheses_are_seen() {
     for escaping in ["true) OR (true", "true) LIMIT (1"] {
         let is_seen = !is_contained(&client, escaping).await;
         let is_rejected = Condition::parse(escaping, Dialect::Sql).is_err();
-        assert!(
-            is_rejected && (is_seen || escaping.contains("OR (true")),
-            "{escaping}"
-        );
+        assert!(is_rejected && is_seen, "{escaping}");
     }
 }

@@ -1,7 +1,8 @@
 //! What `check` says of a role that may do more than it needs, and of one that may not.
 
 use walcast_delivery::PreconditionOutcome;
-use walcast_postgres::PostgresConfig;
+use walcast_mapper::Secret;
+use walcast_postgres::{Environment, PostgresConfig, ReadingRole};
 use walcast_testbed::{Auth, Postgres, PostgresOptions, connect};
 
 use crate::config;
@@ -87,6 +88,68 @@ async fn each_excessive_privilege_causes_a_warning_with_its_fix() {
     let found = warnings(&as_walcast(&server)).await;
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].0.contains("is a superuser"), "{found:?}");
+}
+
+/// The server can run a function in an index or in extended statistics whenever rows are read. That is harmless for a role that may
+/// only read.
+#[tokio::test]
+async fn functions_of_other_roles_in_indexes_and_statistics_cause_a_warning() {
+    let server = server(&[DOCUMENTED, "host shop reader 127.0.0.1/32 scram-sha-256"]).await;
+    let sql = "CREATE ROLE app; CREATE ROLE reader LOGIN PASSWORD 'geheim'; GRANT SELECT ON orders TO reader;
+               CREATE FUNCTION f(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1'; ALTER FUNCTION f(int) OWNER TO app;
+               CREATE FUNCTION same(int, int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT $1 = $2';
+               ALTER FUNCTION same(int, int) OWNER TO app;
+               CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = same)";
+    server.execute(sql).await.unwrap();
+    let reading = |user: &str| {
+        let password = Some(Secret::new("geheim"));
+        let role = ReadingRole::new(user.to_owned(), password, None, &Environment::default());
+        let mut config = as_walcast(&server);
+        config.reading_role = Some(role);
+        config
+    };
+    for (made, dropped) in [
+        ("CREATE INDEX i ON orders (f(1), id)", "DROP INDEX i"),
+        ("CREATE INDEX i ON orders (id) WHERE f(1) > 0", "DROP INDEX i"),
+        ("CREATE INDEX i ON orders (id) WHERE 1 === 1", "DROP INDEX i"),
+        (
+            "CREATE STATISTICS i ON (f(1) + id), id FROM orders",
+            "DROP STATISTICS i",
+        ),
+    ] {
+        server.execute(made).await.unwrap();
+        let found = warnings(&as_walcast(&server)).await;
+        let [(why, fix)] = &found[..] else {
+            panic!("{made}: {found:?}");
+        };
+        assert!(
+            why.contains("statistics of public.orders contain functions of other roles"),
+            "{made}: {why}"
+        );
+        assert!(fix.contains("a role without REPLICATION"), "{made}: {fix}");
+        assert_eq!(warnings(&reading("reader")).await, [], "{made}");
+        server.execute(dropped).await.unwrap();
+    }
+    // The role's own functions, those of a superuser, and expressions of the server's own gain nothing.
+    let sql = "ALTER FUNCTION f(int) OWNER TO postgres; CREATE INDEX i ON orders (f(id)); CREATE INDEX ON orders (abs(id))";
+    server.execute(sql).await.unwrap();
+    assert_eq!(warnings(&as_walcast(&server)).await, []);
+
+    // The privileges of the role that reads rows are checked too.
+    server
+        .execute("ALTER ROLE reader REPLICATION CREATEDB")
+        .await
+        .unwrap();
+    let found = warnings(&reading("reader")).await;
+    let fixes: Vec<&str> = found.iter().map(|(_, fix)| fix.as_str()).collect();
+    assert_eq!(
+        fixes,
+        [
+            "ALTER ROLE \"reader\" NOREPLICATION",
+            "ALTER ROLE \"reader\" NOCREATEDB"
+        ],
+        "{found:?}"
+    );
 }
 
 /// The keyword `replication` of `pg_hba.conf` is for physical replication alone.

@@ -8,6 +8,10 @@ use anyhow::{Context, Result, bail};
 const UNIT: &str = "examples/deploy/walcast.service";
 const MANUAL: &str = "docs/high-availability.md";
 const DOCKERFILE: &str = "docker/Dockerfile";
+const COMPOSE: &str = "docker/compose.yaml";
+
+/// The image that the compose file builds itself.
+const OWN_IMAGE: &str = "walcast";
 
 /// The most that `systemd-analyze security` may find, in tenths of its points: what is left is the network.
 const EXPOSURE_MAX: &str = "15";
@@ -54,6 +58,7 @@ const KUBERNETES: [&str; 7] = [
 pub(crate) fn check() -> Result<()> {
     let read = |path: &str| fs::read_to_string(path).with_context(|| format!("cannot read {path}"));
     let (unit, manual, dockerfile) = (read(UNIT)?, read(MANUAL)?, read(DOCKERFILE)?);
+    let compose = read(COMPOSE)?;
     let mut findings = missing(UNIT, &unit, &DIRECTIVES);
     findings.extend(missing(MANUAL, &manual, &KUBERNETES));
     let shown: Vec<&str> = unit_of_manual(&manual).collect();
@@ -62,6 +67,9 @@ pub(crate) fn check() -> Result<()> {
     }
     findings.extend(missing(UNIT, &unit, &shown));
     findings.extend(images_by_tag(&dockerfile).map(|line| format!("{DOCKERFILE}: no digest: {line}")));
+    findings.extend(images_of_any_version(&compose).map(|line| format!("{COMPOSE}: no version: {line}")));
+    findings
+        .extend(ports_of_every_interface(&compose).map(|line| format!("{COMPOSE}: not on loopback: {line}")));
     if !findings.is_empty() {
         bail!("the deployment is not as it should be:\n{}", findings.join("\n"));
     }
@@ -109,6 +117,37 @@ fn images_by_tag(dockerfile: &str) -> impl Iterator<Item = &str> {
             _ => line.replace(' ', "").starts_with("#syntax=") && !line.contains("@sha256:"),
         }
     })
+}
+
+/// Lines of a compose file that take an image without a version. A digest would be better, but only a registry knows it, and the gate
+/// works without one.
+fn images_of_any_version(compose: &str) -> impl Iterator<Item = &str> {
+    compose.lines().map(str::trim).filter(|line| {
+        let Some(image) = line.strip_prefix("image:").map(str::trim) else {
+            return false;
+        };
+        let name = image.rsplit('/').next().unwrap_or_default();
+        let tag = name.split_once(':').map(|(_, tag)| tag);
+        image != OWN_IMAGE && !image.contains("@sha256:") && !tag.is_some_and(is_version)
+    })
+}
+
+fn is_version(tag: &str) -> bool {
+    tag.starts_with(|first: char| first.is_ascii_digit())
+}
+
+/// Lines of a compose file that publish a port beyond this machine.
+fn ports_of_every_interface(compose: &str) -> impl Iterator<Item = &str> {
+    let is_port = |line: &str| {
+        let mapping = line.strip_prefix("- ").map(|line| line.trim_matches('"'));
+        mapping.is_some_and(|mapping| mapping.contains(':') && mapping.split(':').all(is_number_or_address))
+    };
+    let lines = compose.lines().map(str::trim);
+    lines.filter(move |line| is_port(line) && !line.contains("127.0.0.1:"))
+}
+
+fn is_number_or_address(part: &str) -> bool {
+    !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 /// What systemd itself says of the unit, where it is there to be asked.
@@ -168,6 +207,17 @@ mod tests {
         ] {
             assert_eq!(by_tag(named).len(), 1, "{named}");
         }
+    }
+
+    #[test]
+    fn a_compose_file_names_versions_and_publishes_on_loopback() {
+        let fine = "image: postgres:17\nimage: apicurio/apicurio-registry:3.0.9\nimage: walcast\nimage: a@sha256:00\n\
+                    ports:\n- \"127.0.0.1:8081:8080\"\nvolumes:\n- data:/var/lib";
+        assert_eq!(images_of_any_version(fine).count(), 0);
+        assert_eq!(ports_of_every_interface(fine).count(), 0);
+        let loose = "image: postgres\nimage: apache/kafka:latest\nimage: host:5000/kafka\n- \"8081:8080\"\n- \"0.0.0.0:1:1\"";
+        assert_eq!(images_of_any_version(loose).count(), 3);
+        assert_eq!(ports_of_every_interface(loose).count(), 2);
     }
 
     #[test]

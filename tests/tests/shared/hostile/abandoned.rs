@@ -37,6 +37,7 @@ async fn requests_that_fail_are_abandoned_and_the_stream_continues() {
         ("public.writes()", "SQLSTATE 25006", 1),
         ("note::int > 5", "SQLSTATE 22P02", 1),
         ("pg_sleep(3600) IS NOT NULL", "no row came within 1 s", 2),
+        ("pg_terminate_backend(pg_backend_pid())", "SQLSTATE 57P01", 5),
     ] {
         let before = instance
             .log()

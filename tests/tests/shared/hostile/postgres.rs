@@ -118,6 +118,10 @@ async fn messages_before_a_session_is_ready_cost_bounded_memory_and_time() {
         ),
         (Manner::EndlessNotices, "sent more than 1000 messages"),
         (Manner::EndlessSettings, "sent more than 1000 messages"),
+        (
+            Manner::HugeAnswer,
+            "sent message 'D' of 2147483647 bytes, where at most 1073741824 are allowed",
+        ),
     ] {
         let fake = FakePostgres::start(manner).await.unwrap();
         let (ended, peak) = measured(&fake).await;

@@ -5,6 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
+use crate::snapshot::channel::RequestChannel;
 use crate::snapshot::former_key::FormerKey;
 use crate::snapshot::progress::{NextRow, PublishedSince, SnapshotType, TableProgress};
 
@@ -76,7 +77,9 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
             }),
             rows: 0,
             filter_is_sql: asked.0.is_some() && asked.2,
+            sql_channel: asked.2.then_some(RequestChannel::SignalTable),
             failures: u32::from(asked.2),
+            interruptions: u32::from(asked.1),
             filter: asked.0,
             former_keys: asked
                 .4

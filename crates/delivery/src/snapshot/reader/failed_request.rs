@@ -22,11 +22,16 @@ use crate::snapshot::reader::state::SnapshotState;
 /// statement timeout: enough to rule out chance, and few enough not to hold the stream for long.
 const FAILURES_MAX: u32 = 2;
 
+/// Maximum number of times that reading by a request's condition may end with its connection, or in a conflict with other
+/// transactions or with recovery. Restarts of the server do that too, but a condition that ends its own connection does it
+/// at each attempt, at every start.
+const INTERRUPTIONS_MAX: u32 = 5;
+
 /// Reason why the stored condition of a request is not executed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoredConditionError {
-    /// The condition is SQL, and no channel may send SQL any more.
+    /// The condition is SQL, and its channel may not send SQL any more.
     #[error("its condition is SQL, which the configuration does not allow")]
     SqlNotAllowed,
     /// The condition is not one of its dialect.
@@ -40,23 +45,29 @@ impl<S: Snapshot> SnapshotState<'_, S> {
         &self,
         progress: &TableProgress,
     ) -> Result<Option<Condition>, StoredConditionError> {
-        if progress.filter_is_sql && !self.schedule.config.sql_conditions.allow_any() {
+        let allowed = &self.schedule.config.sql_conditions;
+        if progress.filter_is_sql && !allowed.allow_stored(progress.sql_channel) {
             return Err(StoredConditionError::SqlNotAllowed);
         }
         progress.condition().map_err(StoredConditionError::Invalid)
     }
 
     /// Whether an error of reading a table belongs to the request for its rows: the cause is in the rows or their
-    /// condition, or the server rejected or cancelled a statement that carries the condition.
+    /// condition, or the server rejected or ended a statement that carries the condition.
     pub(super) fn is_fault_of_request(&self, table: &TableName, fault: &BoxedPortError) -> bool {
         self.schedule.progress.find(table).is_some_and(|request| {
-            let carries_condition =
-                request.filter.is_some() && fault.detail() == Some(Detail::StatementRejected);
-            request.asked && (carries_condition || fault.detail() == Some(Detail::RowsUnreadable))
+            request.asked
+                && match fault.detail() {
+                    Some(Detail::RowsUnreadable) => true,
+                    Some(Detail::StatementRejected | Detail::StatementInterrupted) => {
+                        request.filter.is_some()
+                    }
+                    _ => false,
+                }
         })
     }
 
-    /// Fails a request, or retries it once if the cause is transient. The snapshot can no longer be used.
+    /// Fails a request, or retries it if the cause is transient. The snapshot can no longer be used.
     pub(super) async fn fail_request<E: EncodePorts>(
         &mut self,
         table: &TableName,
@@ -67,11 +78,15 @@ impl<S: Snapshot> SnapshotState<'_, S> {
         let Some(request) = self.schedule.progress.find_mut(table) else {
             return Ok(());
         };
-        request.failures += 1;
-        let failures = request.failures;
-        if fault.is_retryable() && failures < FAILURES_MAX {
+        let (failures, limit) = match fault.detail() {
+            Some(Detail::StatementInterrupted) => (&mut request.interruptions, INTERRUPTIONS_MAX),
+            _ => (&mut request.failures, FAILURES_MAX),
+        };
+        *failures += 1;
+        let failures = *failures;
+        if fault.is_retryable() && failures < limit {
             let error = self.describe.error(fault);
-            warn!(%table, %lsn, failures, error, "rows of a request cannot be read now; retrying once");
+            warn!(%table, %lsn, failures, limit, error, "rows of a request cannot be read now; retrying");
             return Ok(());
         }
         self.abandon(table, lsn, fault, output).await

@@ -28,8 +28,8 @@ fn inspect(policy: AuthPolicy, stream: &[u8], piece: usize) -> String {
     let mut login = Login::new(policy);
     for arrived in stream.chunks(piece) {
         match login.inspect(arrived) {
-            Ok(false) => {}
-            Ok(true) => return "ready".to_owned(),
+            Ok(None) => {}
+            Ok(Some(_)) => return "ready".to_owned(),
             Err(fault) => return fault.to_string(),
         }
     }

@@ -253,6 +253,13 @@ mod tests {
             its table has no key by which to find the row
             read the row with walcast snapshot start --tables 'public.orders' --where …, then run walcast dlq discard --id '0/20/7'"#]],
         );
+        // The printed command is one for a shell, whatever the name of the table.
+        check(
+            json!({"table": "it's", "key": []}),
+            &expect![[r#"
+            its table has no key by which to find the row
+            read the row with walcast snapshot start --tables '"public"."it'\''s"' --where …, then run walcast dlq discard --id '0/20/7'"#]],
+        );
         check(
             json!({"after": {"id": {"withheld": true}}}),
             &expect![[r#"
