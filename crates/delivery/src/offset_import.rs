@@ -104,6 +104,7 @@ pub async fn import_offset<P: Source, K: Sink>(
             enters_history: true,
             expired: Vec::new(),
             known_tables: None,
+            restrictions: None,
             schemas: SchemaChanges::new(),
         };
         sink.commit(&update).await.map_err(DeliveryError::Sink)?;

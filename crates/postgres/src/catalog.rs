@@ -1,6 +1,7 @@
 //! Catalog queries, one file for each. The columns of a view depend on the server's version, and so do the queries; a failed
 //! query is an error, never an answer.
 
+mod captured_keys;
 mod conditions;
 mod exported_snapshot;
 mod failover;
@@ -19,9 +20,11 @@ mod table_description;
 mod table_metadata;
 mod tables;
 mod types;
+mod unsent_key;
 mod visible;
 mod wal;
 
+pub(crate) use captured_keys::find_unsent_keys;
 pub(crate) use conditions::{condition_rejection, incomparable_column};
 pub(crate) use exported_snapshot::{ExportedPosition, export_snapshot};
 pub(crate) use failover::{FAILOVER_SLOTS_SINCE, is_failover_slot};
