@@ -37,11 +37,17 @@ pub fn table_findings(source_state: &SourceState) -> Vec<Halt> {
     findings
 }
 
-/// Finding that keeps changes of a table from arriving, or makes the server reject its updates once it is published.
+/// Finding that keeps changes of a table from arriving or from being told apart, or makes the server reject its updates once it is
+/// published.
 pub(crate) fn table_finding(table: &CapturedTable) -> Option<Halt> {
     let name = || table.name.clone();
     if table.persistence != Persistence::Permanent {
         Some(Halt::Unlogged { table: name() })
+    } else if !table.unsent_key_columns.is_empty() {
+        Some(Halt::KeyNotSent {
+            table: name(),
+            columns: table.unsent_key_columns.join(", "),
+        })
     } else if table.identifies_rows {
         None
     } else if table.identity_is_generated {
@@ -75,13 +81,17 @@ impl Promised<'_> {
 /// Findings of [`table_findings`] that keep a start from beginning: those about the server, and about promised tables.
 ///
 /// A published table without replica identity is no such finding: the server rejects its updates and deletes, so that no change
-/// is missing.
+/// is missing. A published table whose key is not sent is one, promised or not: its changes arrive and cannot be delivered.
 #[must_use]
 pub fn halting_table_findings(source_state: &SourceState, promised: Promised<'_>) -> Vec<Halt> {
     let captured = source_state.captured.iter();
     let promised: Vec<CapturedTable> = captured
-        .filter(|table| promised.includes(table))
-        .filter(|table| table.persistence != Persistence::Permanent || !source_state.publishes(&table.name))
+        .filter(|table| {
+            let (is_promised, is_published) = (promised.includes(table), source_state.publishes(&table.name));
+            let has_unsent_key = !table.unsent_key_columns.is_empty();
+            let is_missing = table.persistence != Persistence::Permanent || !is_published;
+            is_promised && is_missing || (is_promised || is_published) && has_unsent_key
+        })
         .cloned()
         .collect();
     table_findings(&SourceState {

@@ -28,7 +28,7 @@ pub struct MissedChanges(pub Halt);
 /// Difference between two inspections.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct DriftChange {
-    pub(crate) appeared: Vec<Halt>,
+    pub(crate) appeared: Vec<Drifted>,
     pub(crate) resolved: Vec<Drifted>,
 }
 
@@ -39,18 +39,17 @@ impl DriftState {
         self.lock().clone()
     }
 
-    /// Replaces the findings with those of a new inspection. Findings that are new arose after the end of WAL at
-    /// `after`.
-    pub(crate) fn update(&self, findings: impl IntoIterator<Item = Halt>, after: Lsn) -> DriftChange {
+    /// Replaces the findings with those of a new inspection, each with the end of WAL after which it arose if it is new.
+    pub(crate) fn update(&self, findings: impl IntoIterator<Item = Drifted>) -> DriftChange {
         let mut found = self.lock();
         let mut before = std::mem::take(&mut *found);
         let mut appeared = Vec::new();
-        for finding in findings {
-            match before.iter().position(|one| one.finding == finding) {
+        for one in findings {
+            match before.iter().position(|known| known.finding == one.finding) {
                 Some(known) => found.push(before.swap_remove(known)),
                 None => {
-                    appeared.push(finding.clone());
-                    found.push(Drifted { finding, after });
+                    appeared.push(one.clone());
+                    found.push(one);
                 }
             }
         }
@@ -71,39 +70,42 @@ impl DriftState {
 mod tests {
     use super::*;
 
-    fn no_table(pattern: &str) -> Halt {
-        Halt::NoTable {
+    fn drifted(pattern: &str, after: u64) -> Drifted {
+        let finding = Halt::NoTable {
             pattern: pattern.to_owned(),
+        };
+        Drifted {
+            finding,
+            after: Lsn::new(after),
         }
     }
 
     #[test]
     fn reports_a_finding_when_it_appears_and_when_it_is_resolved() {
         let drift = DriftState::default();
-        let (first, second) = (no_table("a"), no_table("b"));
-        let change = drift.update([first.clone()], Lsn::new(1));
-        assert_eq!((change.appeared, change.resolved.len()), (vec![first.clone()], 0));
-
-        // The position of a known finding stays that of its first detection.
-        let change = drift.update([second.clone(), first.clone()], Lsn::new(2));
+        let change = drift.update([drifted("a", 1)]);
         assert_eq!(
             (change.appeared, change.resolved.len()),
-            (vec![second.clone()], 0)
+            (vec![drifted("a", 1)], 0)
         );
-        let after: Vec<Lsn> = drift.read().iter().map(|one| one.after).collect();
-        assert_eq!(after, [Lsn::new(2), Lsn::new(1)]);
 
-        let change = drift.update([second], Lsn::new(3));
-        let resolved = Drifted {
-            finding: first.clone(),
-            after: Lsn::new(1),
-        };
-        assert_eq!((change.appeared, change.resolved), (Vec::new(), vec![resolved]));
-        let change = drift.update([], Lsn::new(4));
-        assert_eq!(change.resolved.len(), 1);
+        // The position of a known finding stays that of its first detection.
+        let change = drift.update([drifted("b", 2), drifted("a", 2)]);
+        assert_eq!(
+            (change.appeared, change.resolved.len()),
+            (vec![drifted("b", 2)], 0)
+        );
+        assert_eq!(drift.read(), [drifted("b", 2), drifted("a", 1)]);
+
+        let change = drift.update([drifted("b", 3)]);
+        assert_eq!(
+            (change.appeared, change.resolved),
+            (Vec::new(), vec![drifted("a", 1)])
+        );
+        assert_eq!(drift.update([]).resolved.len(), 1);
         assert_eq!(drift.read().len(), 0);
 
         // A finding that reappears is reported again.
-        assert_eq!(drift.update([first], Lsn::new(5)).appeared.len(), 1);
+        assert_eq!(drift.update([drifted("a", 5)]).appeared.len(), 1);
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Xid};
 
+use crate::source_state::restriction::RestrictedBy;
 use crate::source_state::{SystemIdentifier, Timeline};
 
 /// Finding because of which continuing could lose or double changes: an operator must decide. Each text states the finding and
@@ -81,6 +82,14 @@ pub enum Halt {
         slot: String,
         /// Reason.
         why: &'static str,
+    },
+    /// The slot was created with `two_phase`.
+    #[error(
+        "slot {slot} was created with two_phase, so that the server sends prepared transactions before they are committed"
+    )]
+    SlotTwoPhase {
+        /// The slot.
+        slot: String,
     },
     /// The connector has delivered changes that the promoted server never had.
     #[error(
@@ -166,6 +175,21 @@ pub enum Halt {
         /// The statement that publishes them.
         sql: String,
     },
+    /// The publication has a row filter or a column list that it did not have when the table was captured.
+    #[error(
+        "publication {publication} has {by} for table {table} that it did not have when the table was captured: what it hides is not \
+         delivered"
+    )]
+    Restricted {
+        /// The table.
+        table: TableName,
+        /// The publication.
+        publication: String,
+        /// Part of the restriction.
+        by: RestrictedBy,
+        /// The statements that remove it, if the table had no restriction before.
+        sql: Option<String>,
+    },
     /// A captured table is unlogged.
     #[error("table {table} is unlogged, so its changes are not in the WAL")]
     Unlogged {
@@ -198,6 +222,17 @@ pub enum Halt {
     GeneratedIdentity {
         /// The table.
         table: TableName,
+    },
+    /// The key of a captured table contains generated columns that the server does not send.
+    #[error(
+        "the key of table {table} contains generated columns ({columns}) that the server does not send: records of different rows \
+         would have the same key"
+    )]
+    KeyNotSent {
+        /// The table.
+        table: TableName,
+        /// The columns.
+        columns: String,
     },
     /// Two captured tables would have one topic.
     #[error(
@@ -257,6 +292,7 @@ impl Halt {
             Halt::PublicationMissing { .. }
                 | Halt::NotPublished { .. }
                 | Halt::OperationsUnpublished { .. }
+                | Halt::Restricted { .. }
                 | Halt::Unlogged { .. }
         )
     }

@@ -33,6 +33,7 @@ mod port_error;
 mod ports;
 mod position;
 mod precondition;
+mod restrictions;
 mod schema_history;
 mod serde_text;
 mod server_capabilities;
@@ -78,6 +79,7 @@ pub use position::positions::Positions;
 pub use position::resume::{resume_position, usable_slot};
 pub use position::rewind::{Rewind, RewindRejected, RewindWindow, rewind, rewind_window};
 pub use precondition::{ConnectorSetting, Fix, Precondition, PreconditionOutcome};
+pub use restrictions::Restrictions;
 pub use schema_history::stored::StoredHistory;
 pub use schema_history::{ChangePosition, SchemaChanges, TableHistory, TableSchema};
 pub use session::connector::Connector;
@@ -97,6 +99,7 @@ pub use snapshot::progress::{NextRow, PublishedSince, SnapshotProgress, Snapshot
 pub use snapshot::reader::failed_request::StoredConditionError;
 pub use snapshot::signal::{Signal, SignalError};
 pub use snapshot::status::{SnapshotStatus, SnapshotTableStatus, SnapshotView, Window};
+pub use source_state::restriction::{RestrictedBy, Restriction};
 pub use source_state::{
     CapturedTable, Partitions, Persistence, PublicationState, SlotState, SourceState, SystemIdentifier,
     Timeline, TimelineSwitch, WalStatus,

@@ -111,6 +111,7 @@ pub async fn import_offset<P: Source, C: CheckpointStore, K: Sink>(
             enters_history: true,
             expired: Vec::new(),
             known_tables: None,
+            restrictions: None,
             schemas: SchemaChanges::new(),
         };
         sink.commit(&update).await.map_err(DeliveryError::Sink)?;

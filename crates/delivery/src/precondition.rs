@@ -64,6 +64,8 @@ pub enum ConnectorSetting {
     SnapshotUser,
     /// Connection string of the standby from which existing rows are read.
     StandbyUrl,
+    /// Keys of records.
+    Keys,
     /// Size of the disk that holds `pg_wal`.
     WalDiskSize,
 }

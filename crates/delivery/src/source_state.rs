@@ -1,5 +1,6 @@
 //! State of the source as plain values: input of the loss check and of the setup.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,8 +8,11 @@ use serde::{Deserialize, Serialize};
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity};
 
+use self::restriction::Restriction;
+
 #[cfg(test)]
 pub(crate) mod fixture;
+pub(crate) mod restriction;
 
 /// System identifier of a cluster, assigned by `initdb`; standbys and restored copies share it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -168,8 +172,8 @@ pub struct PublicationState {
     pub tables: Vec<TableName>,
     /// Operations that make events and are not published, of `insert`, `update`, `delete`, `truncate`.
     pub unpublished: Vec<&'static str>,
-    /// Tables with a row filter or a column list, which hide changes on purpose (version 15 and later).
-    pub restricted: Vec<TableName>,
+    /// Row filters and column lists of tables (version 15 and later).
+    pub restricted: BTreeMap<TableName, Restriction>,
 }
 
 /// Captured table.
@@ -189,16 +193,21 @@ pub struct CapturedTable {
     /// Whether the replica identity contains a generated column that the publication does not publish: the server then
     /// rejects updates and deletes too (version 18 and later).
     pub identity_is_generated: bool,
+    /// Generated columns of the table's key that the server does not send (before version 18), unless the configuration gives the
+    /// table a key: the other columns do not identify a row.
+    pub unsent_key_columns: Vec<String>,
     /// Whether a pattern is the table's name, so that the table is captured on purpose and not for its schema.
     pub is_named: bool,
 }
 
 impl CapturedTable {
-    /// Whether publishing the table makes its changes arrive and harms no application: the table is written to WAL, and the server
-    /// rejects no update of it.
+    /// Whether publishing the table makes its changes arrive and harms no application: the table is written to WAL, the server rejects
+    /// no update of it and sends the columns of its key.
     #[must_use]
     pub fn is_publishable(&self) -> bool {
-        self.persistence == Persistence::Permanent && self.identifies_rows
+        self.persistence == Persistence::Permanent
+            && self.identifies_rows
+            && self.unsent_key_columns.is_empty()
     }
 }
 

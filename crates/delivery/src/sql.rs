@@ -93,12 +93,38 @@ pub fn add_to_publication<'t>(publication: &str, tables: impl IntoIterator<Item 
     )
 }
 
+/// Statements that remove row filter and column list of a published table, in one transaction, so that no change is missed in between.
+#[must_use]
+pub fn remove_restriction(publication: &str, name: &TableName) -> String {
+    let (publication, name) = (identifier(publication), table(name));
+    format!(
+        "BEGIN; ALTER PUBLICATION {publication} DROP TABLE ONLY {name}; ALTER PUBLICATION {publication} ADD TABLE ONLY {name}; COMMIT"
+    )
+}
+
 /// Statement that makes a publication send all operations.
 #[must_use]
 pub fn publish_all_operations(publication: &str) -> String {
     format!(
         "ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate')",
         identifier(publication)
+    )
+}
+
+/// Longest name of a slot.
+const SLOT_NAME_BYTES_MAX: usize = 63;
+
+/// Statements that replace a slot by one without `two_phase` at the same positions. A copy of a slot never has the option; the slot
+/// is copied twice, so that it keeps its name.
+#[must_use]
+pub fn remove_two_phase(slot: &str) -> String {
+    const SUFFIX: &str = "_copy";
+    let length = slot.len().min(SLOT_NAME_BYTES_MAX - SUFFIX.len());
+    let copy = literal(&format!("{}{SUFFIX}", slot.get(..length).unwrap_or_default()));
+    let slot = literal(slot);
+    format!(
+        "SELECT pg_copy_logical_replication_slot({slot}, {copy}); SELECT pg_drop_replication_slot({slot}); \
+         SELECT pg_copy_logical_replication_slot({copy}, {slot}); SELECT pg_drop_replication_slot({copy})"
     )
 }
 
@@ -143,6 +169,12 @@ mod tests {
             120_000,
             Partitions::Root,
         ));
+    }
+
+    #[test]
+    fn a_copy_of_a_slot_has_a_name_that_the_server_accepts() {
+        let longest = "s".repeat(63);
+        assert!(remove_two_phase(&longest).contains(&format!("'{}_copy'", "s".repeat(58))));
     }
 
     #[test]

@@ -137,6 +137,7 @@ fn check_letter((relation, facts, config): Table<'_>, event: UndeliverableEvent<
     let letter = DeadLetter {
         relation,
         key_columns: &facts.key_columns,
+        has_unsent_key_columns: !facts.unsent_key_columns.is_empty(),
         event,
         source,
         reason: DeadLetterReason::Mapping,

@@ -1,14 +1,17 @@
 //! Records of the checkpoint topic: how a checkpoint is encoded and decoded.
 //!
-//! Key `<name>` holds the current checkpoint, key `<name>@<end_lsn>` an entry of the history, and key `<name>#tables` the
-//! OIDs of the captured tables, and key `<name>#schema/<oid>` the schemas under which rows of a table were delivered. A record without a value deletes its key. The values are JSON with a version, so that any
+//! Key `<name>` holds the current checkpoint, key `<name>@<end_lsn>` an entry of the history, key `<name>#tables` the OIDs of the
+//! captured tables, key `<name>#restrictions` their row filters and column lists, and key `<name>#schema/<oid>` the schemas under
+//! which rows of a table were delivered. A record without a value deletes its key. The values are JSON with a version, so that any
 //! consumer shows them in readable form.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use walcast_delivery::{Checkpoint, CheckpointLog, CheckpointUpdate, StoredHistory, TableHistory};
+use walcast_delivery::{
+    Checkpoint, CheckpointLog, CheckpointUpdate, Restrictions, StoredHistory, TableHistory,
+};
 use walcast_pgoutput::{Lsn, Oid};
 
 use crate::error::KafkaError;
@@ -55,6 +58,21 @@ pub(crate) fn records(name: &str, update: &CheckpointUpdate) -> Result<Vec<Check
             value: Some(value),
         });
     }
+    if let Some(restrictions) = &update.restrictions {
+        let key = restrictions_key(name);
+        let stored = StoredRestrictions {
+            version: Checkpoint::VERSION,
+            tables: restrictions.clone(),
+        };
+        let value = serde_json::to_string(&stored).map_err(|source| KafkaError::CheckpointUnreadable {
+            key: key.clone(),
+            source,
+        })?;
+        records.push(CheckpointRecord {
+            key,
+            value: Some(value),
+        });
+    }
     for (table, history) in &update.schemas {
         records.push(schema_record(name, *table, history.as_ref())?);
     }
@@ -87,13 +105,22 @@ struct KnownTables {
     tables: Vec<u32>,
 }
 
+/// Stored form of the captured tables' row filters and column lists.
+#[derive(Serialize, Deserialize)]
+struct StoredRestrictions {
+    version: u32,
+    tables: Restrictions,
+}
+
 /// Records that delete every key of a connector.
 pub(crate) fn tombstones(name: &str, log: &CheckpointLog) -> Vec<CheckpointRecord> {
     let history = log.history.keys().map(|lsn| history_key(name, *lsn));
     let tables = log.known_tables.as_ref().map(|_| tables_key(name));
+    let restrictions = log.restrictions.as_ref().map(|_| restrictions_key(name));
     let schemas = log.schemas.keys().map(|table| schema_key(name, *table));
     history
         .chain(tables)
+        .chain(restrictions)
         .chain(schemas)
         .chain([name.to_owned()])
         .map(|key| CheckpointRecord { key, value: None })
@@ -103,6 +130,13 @@ pub(crate) fn tombstones(name: &str, log: &CheckpointLog) -> Vec<CheckpointRecor
 fn tables_key(name: &str) -> String {
     format!("{name}#tables")
 }
+
+fn restrictions_key(name: &str) -> String {
+    format!("{name}{RESTRICTIONS}")
+}
+
+/// End of the key of the restrictions, behind the connector's name.
+const RESTRICTIONS: &str = "#restrictions";
 
 fn schema_key(name: &str, table: Oid) -> String {
     format!("{name}{SCHEMA}{table}")
@@ -123,6 +157,7 @@ pub(crate) struct LastRecords<'a> {
     current: Option<Vec<u8>>,
     history: BTreeMap<Lsn, Vec<u8>>,
     tables: Option<Vec<u8>>,
+    restrictions: Option<Vec<u8>>,
     schemas: BTreeMap<u32, Vec<u8>>,
 }
 
@@ -133,6 +168,7 @@ impl<'a> LastRecords<'a> {
             current: None,
             history: BTreeMap::new(),
             tables: None,
+            restrictions: None,
             schemas: BTreeMap::new(),
         }
     }
@@ -149,6 +185,8 @@ impl<'a> LastRecords<'a> {
             self.current = value.map(ToOwned::to_owned);
         } else if rest == "#tables" {
             self.tables = value.map(ToOwned::to_owned);
+        } else if rest == RESTRICTIONS {
+            self.restrictions = value.map(ToOwned::to_owned);
         } else if let Some(table) = rest.strip_prefix(SCHEMA).and_then(|oid| oid.parse().ok()) {
             match value {
                 Some(value) => self.schemas.insert(table, value.to_owned()),
@@ -167,6 +205,10 @@ impl<'a> LastRecords<'a> {
         let current = self.current.map(|value| decode(self.name, &value)).transpose()?;
         let tables = self.tables.map(|value| decode(&tables_key(self.name), &value));
         let tables = tables.transpose()?.map(|known: KnownTables| known.tables);
+        let restrictions = self
+            .restrictions
+            .map(|value| decode(&restrictions_key(self.name), &value));
+        let restrictions = restrictions.transpose()?;
         let history = self
             .history
             .iter()
@@ -180,6 +222,7 @@ impl<'a> LastRecords<'a> {
             schemas: schemas.collect::<Result<_, KafkaError>>()?,
             current,
             history: history.collect::<Result<_, KafkaError>>()?,
+            restrictions: restrictions.map(|stored: StoredRestrictions| stored.tables),
             known_tables: tables.map(|tables| tables.into_iter().map(Oid::new).collect::<BTreeSet<_>>()),
         })
     }
@@ -283,6 +326,7 @@ mod tests {
             enters_history: true,
             expired: vec![Lsn::new(0x10), Lsn::new(0x20)],
             known_tables: Some(BTreeSet::from([Oid::new(16_400), Oid::new(16_410)])),
+            restrictions: serde_json::from_str(r#"{"16400":{"accepted":{"filter":"(id > 0)"}}}"#).unwrap(),
             schemas: SchemaChanges::from([(Oid::new(16_400), Some(history()))]),
         };
         let written = records("shop", &update).unwrap();
@@ -306,6 +350,12 @@ mod tests {
                     key: "shop#tables",
                     value: Some(
                         "{\"version\":1,\"tables\":[16400,16410]}",
+                    ),
+                },
+                CheckpointRecord {
+                    key: "shop#restrictions",
+                    value: Some(
+                        "{\"version\":1,\"tables\":{\"16400\":{\"accepted\":{\"filter\":\"(id > 0)\"}}}}",
                     ),
                 },
                 CheckpointRecord {
@@ -333,6 +383,7 @@ mod tests {
         );
 
         assert_eq!(log.known_tables, update.known_tables);
+        assert_eq!(log.restrictions, update.restrictions);
         assert_eq!(log.schemas, BTreeMap::from([(Oid::new(16_400), history())]));
 
         let deleted = tombstones("shop", &log);

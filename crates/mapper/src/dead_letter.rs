@@ -27,6 +27,8 @@ pub struct DeadLetter<'a> {
     pub relation: &'a Relation,
     /// Key columns from the catalog ([`crate::TableMetadata::key_columns`]).
     pub key_columns: &'a [String],
+    /// Whether the key has columns that the server does not send ([`crate::TableMetadata::unsent_key_columns`]).
+    pub has_unsent_key_columns: bool,
     /// The event.
     pub event: UndeliverableEvent<'a>,
     /// Position of the event.
@@ -241,9 +243,9 @@ impl DeadLetter<'_> {
         }
     }
 
-    /// Columns that identify the row in its table; empty for a table without key.
+    /// Columns that identify the row in its table; empty for a table without key, and if the server does not send all of them.
     fn key(&self) -> Vec<&str> {
-        let places = key::of_rows(self.relation, self.key_columns);
+        let places = key::of_rows(self.relation, self.key_columns, self.has_unsent_key_columns);
         let columns = places
             .into_iter()
             .filter_map(|place| self.relation.columns.get(place));

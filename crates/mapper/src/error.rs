@@ -53,6 +53,17 @@ pub enum MapError {
         /// The table.
         table: TableName,
     },
+    /// The key contains generated columns that the server does not send.
+    #[error(
+        "the key of {table} contains generated columns ({}) that the server does not send: records of different rows would have the \
+         same key", columns.join(", ")
+    )]
+    KeyNotSent {
+        /// The table.
+        table: TableName,
+        /// The generated columns.
+        columns: Vec<String>,
+    },
     /// A value is not of its column's type, or outside the range of its schema.
     #[error("column {column} of {table}: the value cannot be written as {wanted}")]
     Value {
@@ -237,6 +248,7 @@ impl MapError {
             | MapError::ColumnRules { .. }
             | MapError::UnknownType { .. }
             | MapError::UnknownKey { .. }
+            | MapError::KeyNotSent { .. }
             | MapError::NotText { .. }
             | MapError::DestinationColumn { .. }
             | MapError::UnknownTopic { .. } => false,

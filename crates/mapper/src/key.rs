@@ -57,13 +57,20 @@ pub(crate) fn of(
             places.extend(further.collect::<Vec<_>>());
         }
     }
+    let unsent = &metadata.unsent_key_columns;
     if places.is_empty() {
+        if !unsent.is_empty() {
+            return Err(MapError::KeyNotSent {
+                table: table.clone(),
+                columns: unsent.clone(),
+            });
+        }
         return Ok(Key {
-            places: of_rows(relation, &metadata.key_columns),
+            places: of_rows(relation, &metadata.key_columns, false),
             filled: false,
         });
     }
-    let outside_identity = outside_identity(relation, &places);
+    let outside_identity = outside_identity(relation, &places, !unsent.is_empty());
     if !outside_identity.is_empty() && !filled {
         return Err(MapError::KeyNotInIdentity {
             table: table.clone(),
@@ -74,11 +81,12 @@ pub(crate) fn of(
     Ok(Key { places, filled })
 }
 
-/// Key columns outside the replica identity. Where no column identifies rows, the server rejects deletes.
-fn outside_identity(relation: &Relation, places: &[usize]) -> Vec<String> {
+/// Key columns outside the replica identity. Where no column identifies rows, the server rejects deletes, unless the rows are
+/// identified by columns that it does not send.
+fn outside_identity(relation: &Relation, places: &[usize], has_unsent: bool) -> Vec<String> {
     let flagged = relation.columns.iter().any(|column| column.is_key);
     match relation.replica_identity {
-        ReplicaIdentity::Default | ReplicaIdentity::Index if flagged => {
+        ReplicaIdentity::Default | ReplicaIdentity::Index if flagged || has_unsent => {
             let columns = places.iter().filter_map(|place| relation.columns.get(*place));
             let outside_identity = columns.filter(|column| !column.is_key);
             outside_identity.map(|column| column.name.clone()).collect()
@@ -90,13 +98,17 @@ fn outside_identity(relation: &Relation, places: &[usize]) -> Vec<String> {
     }
 }
 
-/// Columns that identify a row, and the key's columns where the configuration has none.
+/// Columns that identify a row, and the key's columns where the configuration has none. None if the server does not send all
+/// columns of the key (`has_unsent`).
 ///
 /// The Relation message takes precedence over the catalog: under the default identity it flags the primary key as of
 /// the change. The catalog has the order of the key's columns, and the key where the identity is the whole row. Where
 /// a replica identity index does not cover the primary key, deleted rows do not contain the primary key: there the
 /// index is the key.
-pub(crate) fn of_rows(relation: &Relation, key_columns: &[String]) -> Vec<usize> {
+pub(crate) fn of_rows(relation: &Relation, key_columns: &[String], has_unsent: bool) -> Vec<usize> {
+    if has_unsent {
+        return Vec::new();
+    }
     let flagged: Vec<usize> = relation
         .columns
         .iter()

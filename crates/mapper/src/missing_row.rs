@@ -27,7 +27,8 @@ pub fn missing_row_tuple(
     if !has_key_identity || config.keys.iter().any(|rule| rule.tables.matches(&table)) {
         return None;
     }
-    let places = key::of_rows(relation, key_columns);
+    // Of a table whose key is not sent in full, no record has a key of the catalog.
+    let places = key::of_rows(relation, key_columns, false);
     let is_of_key = |place: &usize| {
         let column = relation.columns.get(*place);
         column.is_some_and(|column| key.contains_key(&column.name))

@@ -119,7 +119,11 @@ impl Plan {
             },
             row_key: match config.unavailable_values {
                 UnavailableValues::Placeholder => Vec::new(),
-                UnavailableValues::Reselect => key::of_rows(relation, &metadata.key_columns),
+                UnavailableValues::Reselect => key::of_rows(
+                    relation,
+                    &metadata.key_columns,
+                    !metadata.unsent_key_columns.is_empty(),
+                ),
             },
             topic_prefix: config.topic_prefix.clone(),
             tombstones_on_delete: config.tombstones_on_delete,

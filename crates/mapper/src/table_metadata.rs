@@ -16,6 +16,9 @@ pub struct TableMetadata {
     /// Columns of the primary key in key order; without a primary key, those of the first unique index (by name) over
     /// NOT NULL plain columns; empty when there is neither.
     pub key_columns: Vec<String>,
+    /// Generated columns of the key, or of the replica identity that is the key, which the server does not send. Unless there are
+    /// none, the other key columns do not identify a row.
+    pub unsent_key_columns: Vec<String>,
     /// Types of the columns that are not built in, with their base and element types.
     pub types: BTreeMap<Oid, TypeMetadata>,
     /// Enum types of which rows have labels that the catalog does not list any more, because they were renamed: any label
@@ -32,7 +35,7 @@ pub struct ColumnMetadata {
     pub type_oid: Oid,
     /// `atttypmod`, -1 when there is none.
     pub type_modifier: i32,
-    /// Whether the column is NOT NULL (`attnotnull`, or by a domain).
+    /// Whether no row has a null in the column: by a valid constraint of the column, or by a domain.
     pub not_null: bool,
     /// Default, as printed by `pg_get_expr`.
     pub default_expression: Option<String>,

@@ -1,6 +1,7 @@
 //! Catalog queries, one file for each. The columns of a view depend on the server's version, and so do the queries; a failed
 //! query is an error, never an answer.
 
+mod captured_keys;
 mod comparable;
 mod conditions;
 mod existing;
@@ -22,9 +23,11 @@ mod table_description;
 mod table_metadata;
 mod tables;
 mod types;
+mod unsent_key;
 mod visible;
 mod wal;
 
+pub(crate) use captured_keys::find_unsent_keys;
 pub(crate) use conditions::{condition_rejection, incomparable_column};
 pub use existing::{ExistingColumn, ExistingTable, ExistingType};
 pub(crate) use existing::{existing_tables, existing_types};

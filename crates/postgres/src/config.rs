@@ -49,6 +49,8 @@ pub struct PostgresConfig {
     pub tables: Vec<TablePattern>,
     /// Patterns of excluded tables.
     pub exclude: Vec<TablePattern>,
+    /// Patterns of the tables whose key is configured, so that the key of the catalog is not used.
+    pub keyed: Vec<TablePattern>,
     /// How a created publication publishes the changes of partitions.
     pub partitions: Partitions,
     /// Operations that produce events, which the publication must publish.

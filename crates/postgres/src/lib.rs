@@ -35,6 +35,7 @@
 //!     publication: "walcast_shop".to_owned(),
 //!     tables: vec!["public.*".parse()?],
 //!     exclude: Vec::new(),
+//!     keyed: Vec::new(),
 //!     partitions: Partitions::Root,
 //!     operations: EventsConfig::default().operations,
 //!     queue_bytes: QUEUE_BYTES_DEFAULT,

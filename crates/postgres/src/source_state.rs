@@ -19,13 +19,21 @@ pub(crate) async fn inspect(
     let slot = catalog::slot(client, version, &config.slot).await?;
     let server = catalog::server_state(client).await?;
     let publication = catalog::publication(client, version, &config.publication).await?;
-    let captured = catalog::captured_tables(
+    let mut captured = catalog::captured_tables(
         client,
         version,
         &config.tables,
         &config.exclude,
         publication.as_ref(),
         config.partitions,
+    )
+    .await?;
+    catalog::find_unsent_keys(
+        client,
+        version,
+        &config.publication,
+        &config.keyed,
+        &mut captured.tables,
     )
     .await?;
     let mut unmatched_patterns = captured.unmatched_patterns;

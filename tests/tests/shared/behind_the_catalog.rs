@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use walcast_testbed::{RawRecord, read_topic};
+use walcast_testbed::{Decoder, Postgres, PostgresOptions, RawRecord, read_topic};
 use walcast_tests::{Case, Instance, assert_reports, await_that, shared};
 
 use crate::schema_changes::{await_rows, rows};
@@ -194,4 +194,95 @@ async fn an_unknown_key_halts_until_it_is_configured() {
     case.config = case.config.clone().set("keys", vec![toml::Value::Table(key)]);
     run_until(&case, "lost_key.public.a", &[r#"{"id":1,"v":"x"}"#]).await;
     assert_eq!(rows("lost_key.public.a").await.len(), 1);
+}
+
+/// Before version 18 the stream has no generated column, so that the other columns of such a key would be the key of several rows.
+#[tokio::test]
+async fn a_key_that_is_not_sent_is_never_sent_in_part() {
+    let mut case = Case::new("unsent_key").await;
+    case.sql(
+        "CREATE TABLE place (region text, name text, code text GENERATED ALWAYS AS (upper(name)) STORED, PRIMARY KEY (region, code));
+         INSERT INTO place VALUES ('eu', 'rome'), ('eu', 'oslo')",
+    )
+    .await;
+    case.config = case.config.set("snapshot.mode", "initial");
+    let checked = case.command(&["check"]).await;
+    let key = "has generated columns (code) in its key, which the server does not send";
+    assert_reports(&checked.stdout, &["table public.place", "is left out", key]);
+    case.deliver([1]).await;
+    let topic = "unsent_key.public.place";
+    assert!(rows(topic).await.is_empty(), "the table is left out");
+
+    // A table that is named is promised: nothing begins without it.
+    let named = case
+        .config
+        .clone()
+        .set("postgres.tables", vec!["public.items", "public.place"]);
+    let mut promised = Case::new("unsent_promised").await;
+    promised
+        .sql("CREATE TABLE place (name text, code text GENERATED ALWAYS AS (upper(name)) STORED PRIMARY KEY)")
+        .await;
+    promised.config = promised
+        .config
+        .set("postgres.tables", vec!["public.items", "public.place"]);
+    let why = promised.halts().await;
+    assert_reports(
+        &why,
+        &[
+            "the key of table public.place contains generated columns (code)",
+            "[[keys]]",
+        ],
+    );
+    assert!(!promised.is_set_up().await);
+
+    let keys = toml::toml! { tables = "public.place" columns = ["region", "name"] };
+    case.config = named.set("keys", vec![toml::Value::Table(keys)]);
+    case.sql("ALTER TABLE place REPLICA IDENTITY FULL").await;
+    let mut instance = Instance::start(&case.config).await;
+    await_that("the existing rows", async || rows(topic).await.len() == 2).await;
+    case.sql("INSERT INTO place VALUES ('eu', 'bern')").await;
+    case.sql("DELETE FROM place WHERE name = 'rome'").await;
+    let records = records(topic, 5).await;
+    let mut decoder = Decoder::new(&shared().await.registry().url()).unwrap();
+    let mut keys = Vec::new();
+    for record in &records {
+        keys.push(decoder.decode(record).await.unwrap().to_json()["key"].to_string());
+    }
+    let key = |name: &str| format!(r#"{{"name":"{name}","region":"eu"}}"#);
+    assert_eq!(
+        keys,
+        [key("rome"), key("oslo"), key("bern"), key("rome"), key("rome")]
+    );
+    instance.stop().await;
+}
+
+/// Version 18 takes a column for NOT NULL although rows have nulls, until the constraint is valid.
+#[tokio::test]
+async fn a_not_null_constraint_that_is_not_valid_hides_no_null() {
+    let postgres = Postgres::start(PostgresOptions::major(18)).await.unwrap();
+    let mut case = Case::on(&postgres, "not_valid").await;
+    case.config = case.config.set("snapshot.mode", "initial");
+    case.sql(
+        "CREATE TABLE users (id int PRIMARY KEY, email text); INSERT INTO users VALUES (1, NULL), (2, 'b');
+         ALTER TABLE users ADD CONSTRAINT email_not_null NOT NULL email NOT VALID",
+    )
+    .await;
+    let mut instance = Instance::start(&case.config).await;
+    let topic = "not_valid.public.users";
+    let read = [r#"{"email":null,"id":1}"#, r#"{"email":"b","id":2}"#];
+    await_rows(topic, &read).await;
+    case.sql("UPDATE users SET email = 'a' WHERE id = 1").await;
+    case.sql("ALTER TABLE users VALIDATE CONSTRAINT email_not_null")
+        .await;
+    case.sql("INSERT INTO users VALUES (3, 'c')").await;
+    let changed = [r#"{"email":"a","id":1}"#, r#"{"email":"c","id":3}"#];
+    await_rows(topic, &[read, changed].concat()).await;
+    let values: Vec<u32> = records(topic, 4)
+        .await
+        .iter()
+        .map(|record| schema_id(record.value.as_deref()))
+        .collect();
+    assert_eq!(values[0], values[2], "email can be null");
+    assert_ne!(values[2], values[3], "email cannot be null");
+    instance.stop().await;
 }

@@ -4,7 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use serde_json::Value;
-use walcast_tests::{Case, Instance, assert_reports, await_that, http};
+use walcast_testbed::read_topic;
+use walcast_tests::{Case, Instance, assert_reports, await_that, http, shared};
 
 /// The texts of the findings.
 async fn findings(instance: &Instance) -> Vec<String> {
@@ -132,6 +133,115 @@ async fn reports_a_publication_that_leaves_operations_out() {
         true,
     )
     .await;
+}
+
+/// A filter that was there when the table was captured is used as it is.
+#[tokio::test]
+async fn reports_a_row_filter_and_a_column_list() {
+    let filtered = |publication: &str| {
+        format!("ALTER PUBLICATION {publication} SET TABLE items (id), second WHERE (id > 0)")
+    };
+    drifts(
+        "drift_restricted",
+        &filtered("walcast_drift_restricted"),
+        &[
+            "publication walcast_drift_restricted has a column list for table public.items",
+            "publication walcast_drift_restricted has a row filter for table public.second",
+        ],
+        "ALTER PUBLICATION walcast_drift_restricted SET TABLE items, second",
+        true,
+    )
+    .await;
+    let mut case = Case::new("drift_accepted").await;
+    case.config = case.config.set("postgres.slot_check_interval", "200ms");
+    case.sql("CREATE TABLE second (id int PRIMARY KEY); CREATE PUBLICATION walcast_drift_accepted FOR TABLE items, second")
+        .await;
+    case.sql(&filtered("walcast_drift_accepted")).await;
+    let mut instance = Instance::start(&case.config).await;
+    case.sql("CREATE TABLE third (id int)").await;
+    await_that("an inspection", async || {
+        findings(&instance).await.join(" ").contains("third")
+    })
+    .await;
+    assert!(!findings(&instance).await.join(" ").contains("row filter"));
+    instance.stop().await;
+}
+
+/// The statements that a finding names.
+fn statements(finding: &str) -> &str {
+    let (_, after) = finding.split_once("remove it with: ").unwrap();
+    after.split_once("; if it is to stay").unwrap().0
+}
+
+/// A filter outlasts the process that found it: what is missed is named from its first detection on. One that is to stay is accepted
+/// with a position.
+#[tokio::test]
+async fn a_row_filter_is_reported_across_a_restart_until_it_is_removed_or_accepted() {
+    let mut case = Case::new("drift_restart").await;
+    case.config = case.config.set("postgres.slot_check_interval", "200ms");
+    let filter = "ALTER PUBLICATION walcast_drift_restart SET TABLE items WHERE (id < 100)";
+    let mut instance = Instance::start(&case.config).await;
+    case.insert([1]).await;
+    case.await_ids([1]).await;
+    case.sql(filter).await;
+    let is_stored = async || {
+        let brokers = shared().await.kafka().brokers();
+        let records = read_topic(&brokers, "drift_restart.walcast-checkpoints")
+            .await
+            .unwrap();
+        let mut restrictions = records.iter().filter(|record| {
+            record
+                .key
+                .as_deref()
+                .is_some_and(|key| key.ends_with(b"#restrictions"))
+        });
+        let last = restrictions
+            .next_back()
+            .and_then(|record| record.value.as_deref());
+        last.is_some_and(|value| String::from_utf8_lossy(value).contains("later"))
+    };
+    await_that("the stored finding", is_stored).await;
+    let after = instance.status().await["publication_drift"][0]["after"].clone();
+    case.insert([100]).await;
+    instance.stop().await;
+    let checked = case.command(&["check"]).await;
+    assert_reports(&checked.stdout, &["has a row filter for table public.items"]);
+
+    instance.start_again();
+    await_that("the finding of before", async || {
+        let status = instance.status().await;
+        status["publication_drift"][0]["after"] == after
+    })
+    .await;
+    case.insert([2]).await;
+    case.await_ids([2]).await;
+    let finding = findings(&instance).await.join("\n");
+    case.sql(statements(&finding)).await;
+    await_that("the end of the finding", async || {
+        findings(&instance).await.is_empty()
+    })
+    .await;
+    let log = instance.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("changes made in the meantime were not delivered"));
+    assert_reports(
+        line.unwrap(),
+        &[after.as_str().unwrap(), "walcast snapshot start --tables"],
+    );
+    case.insert([101]).await;
+    case.await_ids([101]).await;
+    assert_eq!(case.ids().await, [1, 2, 101]);
+
+    case.sql(filter).await;
+    await_that("the finding", async || !findings(&instance).await.is_empty()).await;
+    instance.stop().await;
+    let position = case.position().await;
+    let accepted = case
+        .command(&["checkpoint", "set", &position, "--accept-gap"])
+        .await;
+    assert_eq!(accepted.code, Some(0), "{accepted:#?}");
+    assert!(!case.command(&["check"]).await.stdout.contains("row filter"));
 }
 
 #[tokio::test]

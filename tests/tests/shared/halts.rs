@@ -332,3 +332,35 @@ async fn a_slot_of_another_database_halts() {
 fn url_of(case: &Case<'_>) -> String {
     case.postgres.url_for("postgres", "postgres", case.name())
 }
+
+/// Such a slot sends prepared transactions before they are committed, which a session cannot read. The statements that the message
+/// names keep its position.
+#[tokio::test]
+async fn a_slot_with_two_phase_halts_and_can_be_replaced() {
+    let options = PostgresOptions::default().with_setting("max_prepared_transactions", "10");
+    let postgres = Postgres::start(options).await.unwrap();
+    let mut case = Case::on(&postgres, "two_phase").await;
+    case.config = case.config.clone().set("postgres.auto_create", false);
+    case.sql("CREATE PUBLICATION walcast_two_phase FOR TABLE items")
+        .await;
+    let create =
+        "SELECT lsn FROM pg_create_logical_replication_slot('walcast_two_phase', 'pgoutput', false, true)";
+    let created = case.text(create).await;
+    let two_phase = "slot walcast_two_phase was created with two_phase";
+    let refused = case.command(&["checkpoint", "set", &created]).await;
+    assert_reports(refused.error(1), &[two_phase, "pg_copy_logical_replication_slot"]);
+    let why = case.halts().await;
+    assert_reports(&why, &[two_phase]);
+
+    case.insert([1]).await;
+    case.sql("BEGIN; INSERT INTO items VALUES (2, 'two'); PREPARE TRANSACTION 'g'")
+        .await;
+    case.insert([3]).await;
+    let (_, replace) = why.split_once("streams from it: ").unwrap();
+    case.sql(replace).await;
+    case.sql("COMMIT PREPARED 'g'").await;
+    let set = case.command(&["checkpoint", "set", &created]).await;
+    assert_eq!(set.code, Some(0), "{set:#?}");
+    case.deliver([4]).await;
+    assert_eq!(case.ids().await, [1, 3, 2, 4]);
+}

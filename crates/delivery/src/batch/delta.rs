@@ -5,6 +5,7 @@ use std::fmt;
 
 use walcast_pgoutput::Oid;
 
+use crate::restrictions::Restrictions;
 use crate::schema_history::SchemaChanges;
 use crate::snapshot::progress::SnapshotProgress;
 
@@ -17,6 +18,8 @@ pub(crate) struct CheckpointDelta {
     pub(crate) signals_read: Option<i64>,
     /// Captured tables.
     pub(crate) known_tables: Option<BTreeSet<Oid>>,
+    /// Row filters and column lists of the captured tables.
+    pub(crate) restrictions: Option<Restrictions>,
     /// Schemas of tables.
     pub(crate) schemas: SchemaChanges,
     /// Sent once the checkpoint is committed.
@@ -29,12 +32,14 @@ impl CheckpointDelta {
             snapshot,
             signals_read,
             known_tables,
+            restrictions,
             schemas,
             replies,
         } = self;
         snapshot.is_none()
             && signals_read.is_none()
             && known_tables.is_none()
+            && restrictions.is_none()
             && schemas.is_empty()
             && replies.is_empty()
     }
@@ -44,6 +49,7 @@ impl CheckpointDelta {
         self.snapshot = later.snapshot.or(self.snapshot.take());
         self.signals_read = later.signals_read.or(self.signals_read);
         self.known_tables = later.known_tables.or(self.known_tables.take());
+        self.restrictions = later.restrictions.or(self.restrictions.take());
         self.schemas.extend(later.schemas);
         self.replies.extend(later.replies);
     }

@@ -324,6 +324,7 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
             enters_history,
             expired,
             known_tables: delta.known_tables,
+            restrictions: delta.restrictions,
             schemas: delta.schemas,
         };
 

@@ -1,5 +1,7 @@
 //! All findings about publication and tables, with their texts and statements.
 
+use std::collections::BTreeMap;
+
 use expect_test::{Expect, expect};
 use walcast_mapper::TableName;
 use walcast_pgoutput::Lsn;
@@ -25,7 +27,7 @@ fn source_state() -> SourceState {
             all_tables: false,
             tables: vec![name("items"), name("orders")],
             unpublished: Vec::new(),
-            restricted: Vec::new(),
+            restricted: BTreeMap::new(),
         }),
         ..fixture::source_state([captured("items"), captured("orders")])
     }
@@ -102,6 +104,30 @@ fn reports_a_table_without_replica_identity() {
             table public.orders has no replica identity: once published, the server would reject its updates and deletes in the application
         "#]],
     );
+}
+
+/// A table whose key is not sent is left out where nothing of it was promised or arrives, and halts a start elsewhere.
+#[test]
+fn a_key_that_is_not_sent() {
+    let mut source_state = source_state();
+    let known = BTreeSet::from([Oid::new(16_400)]);
+    let items = &mut source_state.captured[0];
+    (items.oid, items.unsent_key_columns) = (Oid::new(1), vec!["code".to_owned()]);
+    let halts = |source_state: &SourceState, promised| {
+        let findings = halting_table_findings(source_state, promised);
+        findings.iter().map(line).collect::<String>()
+    };
+    let finding = expect![[r#"
+        the key of table public.items contains generated columns (code) that the server does not send: records of different rows would have the same key
+    "#]];
+    let of_others = Promised::Tables(&known);
+    finding.assert_eq(&halts(&source_state, of_others));
+    publication(&mut source_state).tables.remove(0);
+    assert_eq!(halts(&source_state, of_others), "");
+    assert_eq!(publication_findings(&source_state, "shop"), []);
+    finding.assert_eq(&halts(&source_state, Promised::FirstStart));
+    let left_out = take_unpublishable(&mut source_state, of_others);
+    assert_eq!(left_out[0].name, name("items"));
 }
 
 #[test]

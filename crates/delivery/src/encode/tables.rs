@@ -14,7 +14,7 @@ use tokio::time::{Duration, Instant};
 use tracing::{info, warn};
 use walcast_mapper::config::Operation;
 use walcast_mapper::{
-    ChangeContext, MapError, MapperConfig, Plan, RecordBuffer, RowChange, TableName, WithoutKey,
+    ChangeContext, MapError, MapperConfig, Plan, RecordBuffer, RowChange, TableMetadata, TableName, WithoutKey,
 };
 use walcast_pgoutput::{Oid, Relation, TypeMessage};
 
@@ -40,8 +40,8 @@ pub(crate) struct TableEncoder<'a, E: EncodePorts> {
     config: &'a MapperConfig,
     metrics: &'a Metrics,
     known: HashMap<Oid, Table>,
-    /// Key columns of the tables, from the catalog.
-    keys: HashMap<Oid, Vec<String>>,
+    /// Keys of the tables, from the catalog.
+    keys: HashMap<Oid, CatalogKey>,
     /// Tables for which a skipped `TRUNCATE` was logged.
     truncates_logged: HashSet<TableName>,
     dead_letters: DeadLetters<'a>,
@@ -50,6 +50,23 @@ pub(crate) struct TableEncoder<'a, E: EncodePorts> {
     pub(super) history: SchemaHistory,
     /// Types that the stream has named.
     named_types: HashMap<Oid, TypeMessage>,
+}
+
+/// Key of a table in the catalog.
+#[derive(Clone, Debug, Default)]
+struct CatalogKey {
+    columns: Vec<String>,
+    /// Whether the key has columns that the server does not send.
+    has_unsent: bool,
+}
+
+impl From<&TableMetadata> for CatalogKey {
+    fn from(metadata: &TableMetadata) -> Self {
+        Self {
+            columns: metadata.key_columns.clone(),
+            has_unsent: !metadata.unsent_key_columns.is_empty(),
+        }
+    }
 }
 
 enum Table {

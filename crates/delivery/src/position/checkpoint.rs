@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use walcast_mapper::Ordinal;
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Xid};
 
+use crate::restrictions::Restrictions;
 use crate::schema_history::{SchemaChanges, TableHistory};
 use crate::snapshot::progress::SnapshotProgress;
 use crate::source_state::{SystemIdentifier, Timeline};
@@ -142,6 +143,8 @@ pub struct CheckpointLog {
     pub history: BTreeMap<Lsn, Checkpoint>,
     /// OIDs of the tables that were captured at the last inspection; `None` if they were not stored.
     pub known_tables: Option<BTreeSet<Oid>>,
+    /// Row filters and column lists with which the known tables were captured; `None` if they were not stored.
+    pub restrictions: Option<Restrictions>,
     /// Schemas under which rows of tables were delivered.
     pub schemas: BTreeMap<Oid, TableHistory>,
 }
@@ -157,6 +160,8 @@ pub struct CheckpointUpdate {
     pub expired: Vec<Lsn>,
     /// OIDs of the captured tables, if they have changed.
     pub known_tables: Option<BTreeSet<Oid>>,
+    /// Row filters and column lists of the captured tables, if they have changed.
+    pub restrictions: Option<Restrictions>,
     /// Schemas of tables that have changed.
     pub schemas: SchemaChanges,
 }

@@ -26,6 +26,8 @@ pub(crate) enum PositionProblem {
     AheadOfServer { flushed: Lsn, delivered: Lsn },
     /// The slot is not a logical pgoutput slot of this database.
     SlotUnusable { why: &'static str },
+    /// The slot sends prepared transactions before they are committed.
+    SlotTwoPhase,
     /// The slot was invalidated, or its WAL removed.
     SlotLost { reason: String },
 }
@@ -141,6 +143,8 @@ pub(crate) fn confirmed_position(
         (_, None) => Err(unusable(
             "it has no confirmed position, because its creation was interrupted",
         )),
+        // Such a slot sends `BEGIN PREPARE` to clients of every protocol version.
+        (Some(_), Some(_)) if slot.two_phase => Err(PositionProblem::SlotTwoPhase),
         (Some(_), Some(confirmed)) => Ok(confirmed),
     }
 }

@@ -108,6 +108,9 @@ fn halt(problem: PositionProblem, slot: &str, stored: Lsn) -> Halt {
             slot: slot.to_owned(),
             why,
         },
+        PositionProblem::SlotTwoPhase => Halt::SlotTwoPhase {
+            slot: slot.to_owned(),
+        },
         PositionProblem::SlotLost { reason } => Halt::SlotLost {
             slot: slot.to_owned(),
             reason,
@@ -181,7 +184,8 @@ fn not_advanced(slot: &SlotState, from: Lsn, confirmed: Lsn) -> Result<(), Halt>
 /// Checks that `slot` can be streamed from at all, and returns its `confirmed_flush_lsn`.
 ///
 /// # Errors
-/// The slot is not a logical pgoutput slot of this database, or the WAL it needs is gone.
+/// The slot is not a logical pgoutput slot of this database, sends prepared transactions before they are committed, or has lost the
+/// WAL it needs.
 pub fn usable_slot(source_state: &SourceState, slot: &SlotState, stored: Lsn) -> Result<Lsn, Halt> {
     confirmed_position(source_state, slot).map_err(|problem| halt(problem, &slot.name, stored))
 }

@@ -11,6 +11,7 @@ use walcast_pgoutput::Lsn;
 
 use crate::position::checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate};
 use crate::position::lineage::{PositionProblem, compare, confirmed_position};
+use crate::restrictions::Restrictions;
 use crate::schema_history::SchemaChanges;
 use crate::source_state::{SlotState, SourceState, SystemIdentifier, Timeline};
 
@@ -72,6 +73,14 @@ pub enum RewindRejected {
         slot: String,
         /// Reason.
         why: &'static str,
+    },
+    /// The slot was created with `two_phase`.
+    #[error(
+        "slot {slot} was created with two_phase, so that the server sends prepared transactions before they are committed"
+    )]
+    SlotTwoPhase {
+        /// Slot.
+        slot: String,
     },
     /// The server belongs to another cluster than the checkpoint.
     #[error(
@@ -206,7 +215,12 @@ pub fn rewind(
                 nearest: confirmed,
             });
         }
-        return Ok(update(new_checkpoint(source_state, slot, wish, log), Vec::new()));
+        return Ok(update(
+            source_state,
+            wish,
+            new_checkpoint(source_state, slot, wish, log),
+            Vec::new(),
+        ));
     };
 
     let reach = Reach::of(source_state, slot, log, current)?;
@@ -220,6 +234,8 @@ pub fn rewind(
             });
         }
         return Ok(update(
+            source_state,
+            wish,
             new_checkpoint(source_state, slot, wish, log),
             unreachable_history(log, &reach, confirmed),
         ));
@@ -256,7 +272,12 @@ pub fn rewind(
         checkpoint.partial = current.partial;
         checkpoint.last_message = current.last_message;
     }
-    Ok(update(checkpoint, unreachable_history(log, &reach, confirmed)))
+    Ok(update(
+        source_state,
+        wish,
+        checkpoint,
+        unreachable_history(log, &reach, confirmed),
+    ))
 }
 
 /// How far the delivered changes agree with the server.
@@ -351,6 +372,9 @@ fn refused(problem: PositionProblem, slot: &str) -> RewindRejected {
             slot: slot.to_owned(),
             why,
         },
+        PositionProblem::SlotTwoPhase => RewindRejected::SlotTwoPhase {
+            slot: slot.to_owned(),
+        },
         PositionProblem::SlotLost { .. } => RewindRejected::SlotLost {
             slot: slot.to_owned(),
         },
@@ -387,12 +411,19 @@ fn new_checkpoint(
     }
 }
 
-fn update(current: Checkpoint, expired: Vec<Lsn>) -> CheckpointUpdate {
+/// With an accepted gap, the publication's restrictions are accepted as they are.
+fn update(
+    source_state: &SourceState,
+    wish: Rewind,
+    current: Checkpoint,
+    expired: Vec<Lsn>,
+) -> CheckpointUpdate {
     CheckpointUpdate {
         current,
         enters_history: true,
         expired,
         known_tables: None,
+        restrictions: wish.accept_gap.then(|| Restrictions::of(source_state)),
         schemas: SchemaChanges::new(),
     }
 }

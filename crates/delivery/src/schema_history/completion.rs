@@ -125,13 +125,18 @@ fn column_metadata(
     now.clone().filter(is_of_type).or(then.filter(is_of_type)).or(now)
 }
 
-/// Key columns of a relation: the catalog's if the relation has them all, else the history's.
+/// Key columns of a relation: the catalog's if the relation has them all, else the history's; none if the server does not send all of
+/// the catalog's, which compiling a plan reports.
 fn key_columns(
     relation: &Relation,
     catalog: &TableMetadata,
     known: Option<&TableSchema>,
     has_configured_key: bool,
 ) -> Result<Vec<String>, MapError> {
+    if !catalog.unsent_key_columns.is_empty() {
+        // A former key may be a part of this one, and identify no row any more.
+        return Ok(Vec::new());
+    }
     let has_all = |key: &&Vec<String>| {
         let is_column = |name: &String| relation.columns.iter().any(|column| column.name == *name);
         !key.is_empty() && key.iter().all(is_column)

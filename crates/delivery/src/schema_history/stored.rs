@@ -34,6 +34,8 @@ struct StoredSchema {
     replica_identity: StoredIdentity,
     columns: Vec<StoredColumn>,
     key: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unsent_key: Vec<String>,
     types: Vec<StoredType>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     former_labels: Vec<u32>,
@@ -154,6 +156,7 @@ impl StoredSchema {
             },
             columns: columns.collect(),
             key: metadata.key_columns.clone(),
+            unsent_key: metadata.unsent_key_columns.clone(),
             types: metadata
                 .types
                 .iter()
@@ -178,6 +181,7 @@ impl StoredSchema {
         let metadata = TableMetadata {
             columns: self.columns.iter().filter_map(catalog).collect(),
             key_columns: self.key,
+            unsent_key_columns: self.unsent_key,
             types: self.types.into_iter().map(StoredType::into_entry).collect(),
             former_labels: self.former_labels.into_iter().map(Oid::new).collect(),
         };

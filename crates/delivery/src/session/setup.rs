@@ -24,6 +24,7 @@ use crate::ports::snapshots::Snapshots;
 use crate::ports::source::{CreatedSlot, Published, Refused, Source};
 use crate::position::checkpoint::{Checkpoint, CheckpointLog, CheckpointState};
 use crate::position::resume::{begins_at, resume_position, usable_slot};
+use crate::restrictions::Restrictions;
 use crate::server_capabilities::misses_new_tables;
 use crate::snapshot::config::SnapshotMode;
 use crate::source_state::{CapturedTable, SourceState};
@@ -52,6 +53,8 @@ pub(crate) struct Beginning<S> {
     pub(crate) snapshot: Option<S>,
     /// OIDs of the captured tables.
     pub(crate) known_tables: BTreeSet<Oid>,
+    /// Row filters and column lists of the captured tables.
+    pub(crate) restrictions: Restrictions,
     /// End of the flushed WAL at the last inspection.
     pub(crate) flushed: Lsn,
     /// Owners of the topics.
@@ -125,28 +128,13 @@ pub(crate) async fn begin<P: Source, K: Sink>(
         snapshot: config.snapshot.again(left, &source_state, is_start),
         ..checkpoint
     };
-    verify_history_before_changes(
-        source,
-        config,
-        &source_state,
-        &checkpoint,
-        log.known_tables.as_ref(),
-    )
-    .await?;
+    verify_history_before_changes(source, config, &source_state, &checkpoint, &log).await?;
     let Adopted {
         checkpoint,
         source_state,
         known_tables,
-    } = adopt(
-        source,
-        sink,
-        config,
-        checkpoint,
-        source_state,
-        log.known_tables.as_ref(),
-        describe,
-    )
-    .await?;
+        restrictions,
+    } = adopt(source, sink, config, checkpoint, source_state, &log, describe).await?;
     let promised = restricted(&source_state, |table| known_tables.contains(&table.oid));
     first_finding(publication_findings(&promised, &config.publication))
         .map_err(|finding| self::not_covered(finding, log.current.as_ref(), &source_state))?;
@@ -164,6 +152,7 @@ pub(crate) async fn begin<P: Source, K: Sink>(
         log,
         snapshot: None,
         known_tables,
+        restrictions,
         flushed: source_state.flush_lsn,
         owners: Owners::of(&source_state, mapper, &config.dead_letters).0,
         needs_stream_restart: misses_new_tables(source_state.server_version),
@@ -289,7 +278,9 @@ async fn create<P: Source, K: Sink>(
         }
     };
     let known_tables = captured_oids(source_state);
-    write_checkpoint(sink, checkpoint.clone(), Some(known_tables.clone())).await?;
+    let restrictions = Restrictions::of(source_state);
+    let (known, restricted) = (Some(known_tables.clone()), Some(restrictions.clone()));
+    write_checkpoint(sink, checkpoint.clone(), known, restricted).await?;
     let from = checkpoint.end_lsn;
     Ok(Beginning {
         from,
@@ -299,6 +290,7 @@ async fn create<P: Source, K: Sink>(
         log,
         snapshot,
         known_tables,
+        restrictions,
         flushed: source_state.flush_lsn,
         owners: Owners::of(source_state, mapper, &config.dead_letters).0,
         needs_stream_restart: misses_new_tables(source_state.server_version),
@@ -392,7 +384,7 @@ async fn create_slot<P: Source, K: Sink>(
         signals_read: log.current.as_ref().and_then(|before| before.signals_read),
         written_at_unix_micros: PgTimestamp::now().unix_micros(),
     };
-    write_checkpoint(sink, intention.clone(), None).await?;
+    write_checkpoint(sink, intention.clone(), None, None).await?;
     let created = source.create_slot(intention.snapshot.is_some()).await;
     let CreatedSlot {
         consistent_point,

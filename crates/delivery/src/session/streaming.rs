@@ -30,7 +30,7 @@ use crate::session::setup::source_identity::check_source_identity;
 use crate::session::setup::stream_start::{STREAM_CLOSE_TIMEOUT, StreamStart, start};
 use crate::session::setup::{Beginning, SnapshotOf, begin};
 use crate::session::status::Status;
-use crate::session::watcher::Watcher;
+use crate::session::watcher::{WatchStart, Watcher};
 use crate::snapshot::reader::SnapshotReader;
 use crate::snapshot::reader::notifications::Notifier;
 use crate::snapshot::reader::schedule::Schedule;
@@ -188,6 +188,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
             mut log,
             snapshot,
             known_tables,
+            restrictions,
             flushed,
             owners,
             needs_stream_restart,
@@ -231,7 +232,11 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
             config,
             state,
             requests.control(),
-            known_tables,
+            WatchStart {
+                known: known_tables,
+                restrictions,
+                from,
+            },
             describe,
         );
         let progress = checkpoint.snapshot.clone();

@@ -15,6 +15,7 @@ use crate::drift::{DriftChange, Drifted, MissedChanges};
 use crate::error::DeliveryError;
 use crate::port_error::BoxedPortError;
 use crate::ports::source::{Published, Refused, SourceWatch};
+use crate::restrictions::Restrictions;
 use crate::session::setup::newly_captured::{NewlyCaptured, captured_oids, known_now, names, without_newer};
 use crate::snapshot::control::{SnapshotControl, SnapshotUnanswered};
 use crate::source_state::SourceState;
@@ -33,11 +34,22 @@ pub(crate) struct Watcher<'a, W> {
     state: &'a ConnectorState,
     control: SnapshotControl,
     known: BTreeSet<Oid>,
-    /// End of WAL at the last inspection; a new finding arose after it.
-    inspected_at: Option<Lsn>,
+    restrictions: Restrictions,
+    /// End of WAL at the last inspection, at first the position from which the stream continues; a new finding arose after it.
+    inspected_at: Lsn,
     /// Tables that the server did not let the connector publish, and when it tries again. Another client may still publish them.
     refused: HashMap<TableName, Instant>,
     describe: Describe,
+}
+
+/// What a session knows of the captured tables when its stream begins.
+pub(crate) struct WatchStart {
+    /// OIDs of the captured tables.
+    pub(crate) known: BTreeSet<Oid>,
+    /// Their row filters and column lists.
+    pub(crate) restrictions: Restrictions,
+    /// Position from which the stream continues.
+    pub(crate) from: Lsn,
 }
 
 /// Reason why an inspection was not completed.
@@ -65,16 +77,22 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         config: &'a DeliveryConfig,
         state: &'a ConnectorState,
         control: SnapshotControl,
-        known: BTreeSet<Oid>,
+        begun: WatchStart,
         describe: Describe,
     ) -> Self {
+        let WatchStart {
+            known,
+            restrictions,
+            from,
+        } = begun;
         Self {
             watch,
             config,
             state,
             control,
             known,
-            inspected_at: None,
+            restrictions,
+            inspected_at: from,
             refused: HashMap::new(),
             describe,
         }
@@ -106,7 +124,12 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         let source_state = self.watch.inspect().await?;
         self.state.positions.advance_server_end(source_state.flush_lsn);
         let source_state = self.publish_new_tables(source_state).await?;
-        self.report_drift(&source_state);
+        let after = std::mem::replace(&mut self.inspected_at, source_state.flush_lsn);
+        self.report_drift(&source_state, after);
+        // A restart continues to report what is stored.
+        if self.restrictions.record(&source_state, after) {
+            self.control.restricted(self.restrictions.clone()).await?;
+        }
         Ok(())
     }
 
@@ -136,9 +159,12 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         // has published it.
         let known = known_now(&source_state, &self.known, &published);
         if known != self.known {
+            let restrictions =
+                Restrictions::adopt(Some(&self.restrictions), &source_state, Some(&self.known));
             self.control
-                .captured(known.clone(), published, Some(since))
+                .captured(known.clone(), published, Some(since), restrictions.clone())
                 .await?;
+            self.restrictions = restrictions;
             self.known = known;
         }
         Ok(source_state)
@@ -159,7 +185,9 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
             .into_iter()
             .partition(|table| refused.iter().any(|refused| refused.table == *table));
         if !refused.is_empty() {
-            self.control.captured(self.known.clone(), refused, None).await?;
+            self.control
+                .captured(self.known.clone(), refused, None, self.restrictions.clone())
+                .await?;
         }
         if !added.is_empty() {
             info!(
@@ -171,18 +199,24 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         Ok((added, since))
     }
 
-    /// Logs publication drift when it is first found and when it is resolved.
-    fn report_drift(&mut self, source_state: &SourceState) {
+    /// Logs publication drift when it is first found and when it is resolved. A new finding arose after the end of WAL at `after`.
+    fn report_drift(&mut self, source_state: &SourceState, after: Lsn) {
         let (slot, publication) = (&self.config.slot, &self.config.publication);
-        let checkpointed = || self.state.positions.read().checkpointed;
-        let after = self.inspected_at.unwrap_or_else(checkpointed);
-        self.inspected_at = Some(source_state.flush_lsn);
-        let publication_findings = publication_findings(source_state, publication);
-        let findings = publication_findings
-            .into_iter()
-            .chain(table_findings(source_state));
-        let DriftChange { appeared, resolved } = self.state.drift.update(findings, after);
-        for finding in appeared {
+        let of_publication = publication_findings(source_state, publication);
+        let of_tables = table_findings(source_state);
+        let findings = of_publication.into_iter().chain(of_tables);
+        let restricted = self.restrictions.findings(source_state, publication, after);
+        // A restriction that an earlier process found may be gone by now.
+        let mut ended = self.restrictions.recorded(source_state, publication);
+        ended.retain(|one| !restricted.iter().any(|now| now.finding == one.finding));
+        let findings = findings.map(|finding| Drifted { finding, after });
+        let DriftChange {
+            appeared,
+            mut resolved,
+        } = self.state.drift.update(findings.chain(restricted));
+        ended.retain(|one| !resolved.iter().any(|known| known.finding == one.finding));
+        resolved.append(&mut ended);
+        for Drifted { finding, after } in appeared {
             let error = self.describe.error(&finding);
             warn!(slot, publication, %after, error, "publication drift: changes would be missed");
         }

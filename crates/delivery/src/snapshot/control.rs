@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid};
 
+use crate::restrictions::Restrictions;
 use crate::snapshot::command::{SnapshotCommand, SnapshotRejected};
 
 /// Number of requests that can wait; further clients wait until there is space.
@@ -73,6 +74,13 @@ pub(crate) enum Request {
         known: BTreeSet<Oid>,
         to_fill: Vec<TableName>,
         since: Option<Lsn>,
+        /// Row filters and column lists of the captured tables.
+        restrictions: Restrictions,
+        reply: Reply<()>,
+    },
+    /// Change of the row filters and column lists of the captured tables.
+    Restricted {
+        restrictions: Restrictions,
         reply: Reply<()>,
     },
 }
@@ -82,7 +90,9 @@ impl Request {
     /// outdated, and each session begins with an inspection of its own.
     pub(crate) fn is_stale(&self) -> bool {
         match self {
-            Self::Expect { reply, .. } | Self::Captured { reply, .. } => reply.is_closed(),
+            Self::Expect { reply, .. } | Self::Captured { reply, .. } | Self::Restricted { reply, .. } => {
+                reply.is_closed()
+            }
             Self::Command { .. } | Self::SignalsFrom { .. } | Self::Signal { .. } => false,
         }
     }
@@ -175,14 +185,21 @@ impl SnapshotControl {
         known: BTreeSet<Oid>,
         to_fill: Vec<TableName>,
         since: Option<Lsn>,
+        restrictions: Restrictions,
     ) -> Result<(), SnapshotUnanswered> {
         self.request(|reply| Request::Captured {
             known,
             to_fill,
             since,
+            restrictions,
             reply,
         })
         .await
+    }
+
+    pub(crate) async fn restricted(&self, restrictions: Restrictions) -> Result<(), SnapshotUnanswered> {
+        self.request(|reply| Request::Restricted { restrictions, reply })
+            .await
     }
 
     async fn request<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, SnapshotUnanswered> {

@@ -14,6 +14,7 @@ pub(crate) fn captured(name: TableName, oid: u32) -> CapturedTable {
         replica_identity: ReplicaIdentity::Default,
         identifies_rows: true,
         identity_is_generated: false,
+        unsent_key_columns: Vec::new(),
         is_named: true,
     }
 }

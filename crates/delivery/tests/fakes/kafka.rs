@@ -168,6 +168,7 @@ impl Broker {
             }
             log.current = Some(update.current.clone());
             log.known_tables = update.known_tables.clone().or(log.known_tables);
+            log.restrictions = update.restrictions.clone().or(log.restrictions);
             for (table, history) in &update.schemas {
                 match history {
                     Some(history) => log.schemas.insert(*table, history.clone()),

@@ -1,7 +1,7 @@
 //! The modelled Postgres server, and a connector's connection to it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use tokio::sync::Notify;
@@ -322,6 +322,7 @@ impl Server {
                     replica_identity: ReplicaIdentity::Default,
                     identifies_rows: table.identifies_rows,
                     identity_is_generated: false,
+                    unsent_key_columns: Vec::new(),
                     is_named: table.is_named,
                 })
                 .collect(),
@@ -336,7 +337,7 @@ fn publication_of(tables: &[TableName]) -> PublicationState {
         all_tables: false,
         tables: tables.to_vec(),
         unpublished: Vec::new(),
-        restricted: Vec::new(),
+        restricted: BTreeMap::new(),
     }
 }
 

@@ -34,6 +34,7 @@ fn enter_history(world: &World, end_lsn: Lsn, age: Duration) {
         enters_history: true,
         expired: Vec::new(),
         known_tables: None,
+        restrictions: None,
         schemas: SchemaChanges::new(),
     };
     world.kafka.edit(|broker| broker.put_checkpoint(update));

@@ -163,6 +163,10 @@ impl Broker {
             current: self.checkpoint().cloned(),
             history: history.into_iter().map(|(lsn, one)| (lsn, one.clone())).collect(),
             known_tables: self.known_tables().cloned(),
+            restrictions: self
+                .committed_checkpoints()
+                .rev()
+                .find_map(|stored| stored.update.restrictions.clone()),
             schemas,
         }
     }

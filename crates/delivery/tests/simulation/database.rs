@@ -430,6 +430,7 @@ impl Database {
             replica_identity: ReplicaIdentity::Default,
             identifies_rows: table.identifies_rows,
             identity_is_generated: false,
+            unsent_key_columns: Vec::new(),
             is_named: false,
         });
         SourceState {

@@ -223,6 +223,7 @@ impl Node {
                 enters_history: false,
                 expired: Vec::new(),
                 known_tables: None,
+                restrictions: None,
                 schemas: SchemaChanges::new(),
             };
             broker.store(transaction, &update);

@@ -1,5 +1,6 @@
 //! Tables that are created later, their publication, and transactions that run during it.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use tokio::time::Instant;
@@ -73,7 +74,7 @@ impl Database {
             all_tables: false,
             tables: published,
             unpublished: Vec::new(),
-            restricted: Vec::new(),
+            restricted: BTreeMap::new(),
         });
     }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use walcast_delivery::{
-    CheckpointLog, CheckpointStore, CheckpointUpdate, CommitPosition, Partial, SchemaChanges, Sink,
+    CheckpointLog, CheckpointStore, CheckpointUpdate, CommitPosition, Partial, Restrictions, SchemaChanges,
+    Sink,
 };
 use walcast_kafka::{KafkaCheckpointStore, KafkaError};
 use walcast_pgoutput::{Lsn, Oid};
@@ -31,6 +32,7 @@ async fn history_is_kept_until_it_expires() {
         sink.commit(&CheckpointUpdate {
             enters_history: true,
             known_tables: (end_lsn == 200).then(|| BTreeSet::from([Oid::new(16_400)])),
+            restrictions: (end_lsn == 200).then(Restrictions::default),
             schemas: SchemaChanges::new(),
             ..update(end_lsn)
         })
@@ -48,6 +50,7 @@ async fn history_is_kept_until_it_expires() {
         current: Some(checkpoint(400)),
         history: BTreeMap::from([(Lsn::new(200), checkpoint(200)), (Lsn::new(300), checkpoint(300))]),
         known_tables: Some(BTreeSet::from([Oid::new(16_400)])),
+        restrictions: Some(Restrictions::default()),
         schemas: BTreeMap::new(),
     };
     assert_eq!(

@@ -122,6 +122,7 @@ pub(crate) fn update(end_lsn: u64) -> CheckpointUpdate {
         enters_history: false,
         expired: Vec::new(),
         known_tables: None,
+        restrictions: None,
         schemas: SchemaChanges::new(),
     }
 }

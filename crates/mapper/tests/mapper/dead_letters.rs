@@ -76,6 +76,7 @@ fn letter_of(
     let letter = DeadLetter {
         relation,
         key_columns: &key_columns,
+        has_unsent_key_columns: false,
         event,
         source: source(),
         reason: DeadLetterReason::Mapping,

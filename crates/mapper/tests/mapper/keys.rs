@@ -147,3 +147,40 @@ fn every_identity_has_its_key() {
     let insert = Change::Insert(&ROW);
     expect!["{id: 1} null"].assert_eq(&shown(ReplicaIdentity::Nothing, [false; 3], &insert));
 }
+
+/// A key of which the server sends a part only, or nothing.
+#[test]
+fn a_key_that_is_not_sent_is_no_key() {
+    for flags in [[true, false, false], [false; 3]] {
+        let mut table = with_keys(json!([]));
+        table.metadata.key_columns = vec!["id".to_owned(), "code".to_owned()];
+        table.metadata.unsent_key_columns = vec!["code".to_owned()];
+        for (column, is_key) in table.relation.columns.iter_mut().zip(flags) {
+            column.is_key = is_key;
+        }
+        check(
+            &table,
+            &Change::Insert(&ROW),
+            expect![
+                "the key of public.t contains generated columns (code) that the server does not send: records of different rows would have the same key"
+            ],
+        );
+        table.config.keys =
+            serde_json::from_value(json!([{"tables": "public.t", "columns": ["id", "name"]}])).unwrap();
+        let columns = if flags[0] {
+            "column name"
+        } else {
+            "columns id, name"
+        };
+        let outside = format!(
+            "{columns} of public.t is part of its configured key, but the WAL does not contain it for a deleted row"
+        );
+        assert_eq!(table.compile().unwrap_err().to_string(), outside);
+        table.relation.replica_identity = ReplicaIdentity::Full;
+        check(
+            &table,
+            &Change::Insert(&ROW),
+            expect![[r#"{id: 1, name: "n"} "c""#]],
+        );
+    }
+}

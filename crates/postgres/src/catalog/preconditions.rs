@@ -213,6 +213,16 @@ fn slot(config: &PostgresConfig, source_state: &SourceState) -> Precondition {
             "has lost the WAL that it needs".to_owned()
         }
         _ if slot.temporary => "is temporary".to_owned(),
+        _ if slot.two_phase => {
+            return Precondition::failed(
+                name,
+                "was created with two_phase, so that the server sends prepared transactions before they are committed",
+                format!(
+                    "replace it by a slot at the same positions, while no client streams from it: {}",
+                    sql::remove_two_phase(&config.slot)
+                ),
+            );
+        }
         _ => {
             let state = if slot.active_pid.is_some() {
                 "active"
@@ -333,6 +343,20 @@ fn tables(source_state: &SourceState) -> Vec<Precondition> {
                 "is unlogged, so its changes are not in the WAL",
                 format!("ALTER TABLE {quoted} SET LOGGED, or exclude it"),
             )
+        } else if let Some(columns) = join(table.unsent_key_columns.iter()) {
+            let found = format!(
+                "has generated columns ({columns}) in its key, which the server does not send: records of different rows would have the same key"
+            );
+            let fix = Fix::from("name other columns that identify a row in ")
+                .setting(ConnectorSetting::Keys)
+                .text(format!(
+                    ", and run: ALTER TABLE {quoted} REPLICA IDENTITY FULL, so that the server sends them for deleted rows; or exclude the table"
+                ));
+            if is_published || table.is_named {
+                Precondition::failed(name.clone(), found, fix)
+            } else {
+                Precondition::warned(name.clone(), format!("is left out: it {found}"), fix)
+            }
         } else if !table.identifies_rows && table.identity_is_generated {
             fault(
                 "has a generated column in its replica identity: once published, its updates and deletes fail in the application",

@@ -1,8 +1,10 @@
 //! The publication: its tables, operations and restrictions.
 
+use std::collections::BTreeMap;
+
 use tokio_postgres::types::Type;
-use walcast_delivery::PublicationState;
 use walcast_delivery::sql::PARTITION_ROOTS_SINCE;
+use walcast_delivery::{PublicationState, Restriction};
 use walcast_mapper::TableName;
 
 use super::query::{one, row, rows, value};
@@ -55,24 +57,45 @@ pub(crate) async fn publication(
         }
     }
     let tables = "SELECT schemaname::text, tablename::text FROM pg_publication_tables WHERE pubname = $1";
-    let restricted = "SELECT n.nspname::text, c.relname::text FROM pg_publication_rel r \
-                      JOIN pg_publication p ON p.oid = r.prpubid \
-                      JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-                      WHERE p.pubname = $1 AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL)";
     Ok(Some(Publication {
         state: PublicationState {
             all_tables: value(DOING, &row, 0)?,
             tables: names(client, tables, name).await?,
             unpublished,
             restricted: if server_version >= RESTRICTIONS_SINCE {
-                names(client, restricted, name).await?
+                restrictions(client, name).await?
             } else {
-                Vec::new()
+                BTreeMap::new()
             },
         },
         via_partition_root: value(DOING, &row, 5)?,
         publishes_generated: value(DOING, &row, 6)?,
     }))
+}
+
+/// Row filters and column lists of a publication.
+async fn restrictions(
+    client: &Client,
+    publication: &str,
+) -> Result<BTreeMap<TableName, Restriction>, PostgresError> {
+    let sql = "SELECT n.nspname::text, c.relname::text, pg_get_expr(r.prqual, r.prrelid), r.prattrs::int2[] \
+               FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid \
+               JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE p.pubname = $1 AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL)";
+    let mut restricted = BTreeMap::new();
+    for row in rows(client, DOING, sql, &[(&publication, Type::TEXT)]).await? {
+        let table = TableName {
+            namespace: value(DOING, &row, 0)?,
+            name: value(DOING, &row, 1)?,
+        };
+        let columns: Option<Vec<i16>> = value(DOING, &row, 3)?;
+        let restriction = Restriction {
+            filter: value(DOING, &row, 2)?,
+            columns: columns.map(|columns| columns.into_iter().collect()),
+        };
+        restricted.insert(table, restriction);
+    }
+    Ok(restricted)
 }
 
 async fn names(client: &Client, sql: &str, publication: &str) -> Result<Vec<TableName>, PostgresError> {

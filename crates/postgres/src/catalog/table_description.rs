@@ -18,7 +18,7 @@ use crate::error::PostgresError;
 const DOING: &str = "describing a table to be read";
 
 /// First version that can publish generated columns.
-const GENERATED_SINCE: u32 = 180_000;
+pub(super) const GENERATED_SINCE: u32 = 180_000;
 
 /// Table whose rows are to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]

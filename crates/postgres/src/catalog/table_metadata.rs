@@ -6,41 +6,55 @@ use tokio_postgres::types::Type;
 use walcast_mapper::{ColumnMetadata, TableMetadata};
 use walcast_pgoutput::{Relation, Xid};
 
-use super::query::{oid, rows, value};
+use super::query::{Parameter, oid, rows, value};
 use super::types::{self, Types};
+use super::unsent_key::unsent_key_columns;
 use super::visible::await_visible;
 use crate::connect::Client;
 use crate::error::PostgresError;
 
 const DOING: &str = "reading a table's columns";
 
-const COLUMNS: &str = r"
-SELECT a.attname::text, a.atttypid, a.atttypmod, a.attnotnull, a.attgenerated <> '',
-       CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END
-FROM pg_attribute a
-LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
-ORDER BY a.attnum";
+/// Whether no row has a null in column `a`. From version 18 on `attnotnull` is also true while the constraint is `NOT VALID`, which rows
+/// that existed before it may violate; earlier versions have no constraints of this type.
+const NOT_NULL: &str = "(a.attnotnull AND NOT EXISTS (
+    SELECT FROM pg_constraint n WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND n.conkey = ARRAY[a.attnum]
+    AND NOT n.convalidated))";
 
-/// Primary key, or else the first unique index by name over columns that are `NOT NULL`. A deferrable index does not identify a
-/// row at the moment the row changes.
-const KEY: &str = r"
-WITH candidate AS (
-    SELECT i.indrelid, i.indkey, i.indnkeyatts
-    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-    WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
-      AND (i.indisprimary OR i.indimmediate AND NOT EXISTS (
-          SELECT FROM unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
-          LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-          WHERE k.place <= i.indnkeyatts AND (k.attnum = 0 OR NOT a.attnotnull)))
-    ORDER BY i.indisprimary DESC, c.relname
-    LIMIT 1
-)
-SELECT a.attname::text
-FROM candidate, unnest(candidate.indkey) WITH ORDINALITY AS k (attnum, place)
-JOIN pg_attribute a ON a.attrelid = $1 AND a.attnum = k.attnum
-WHERE k.place <= candidate.indnkeyatts
-ORDER BY k.place";
+fn columns_query() -> String {
+    format!(
+        "SELECT a.attname::text, a.atttypid, a.atttypmod, {NOT_NULL}, a.attgenerated <> '', \
+                CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END \
+         FROM pg_attribute a \
+         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
+         WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped \
+         ORDER BY a.attnum"
+    )
+}
+
+/// Primary key, or else the first unique index by name over columns that are `NOT NULL` and that the server sends: `$2` names the
+/// columns of the relation. A deferrable index does not identify a row at the moment the row changes.
+fn key_query() -> String {
+    format!(
+        "WITH candidate AS ( \
+             SELECT i.indrelid, i.indkey, i.indnkeyatts \
+             FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+             WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indpred IS NULL \
+               AND (i.indisprimary OR i.indimmediate AND NOT EXISTS ( \
+                   SELECT FROM unnest(i.indkey) WITH ORDINALITY AS k (attnum, place) \
+                   LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum \
+                   WHERE k.place <= i.indnkeyatts AND (k.attnum = 0 OR NOT {NOT_NULL} \
+                         OR a.attgenerated <> '' AND a.attname::text <> ALL ($2)))) \
+             ORDER BY i.indisprimary DESC, c.relname \
+             LIMIT 1 \
+         ) \
+         SELECT a.attname::text \
+         FROM candidate, unnest(candidate.indkey) WITH ORDINALITY AS k (attnum, place) \
+         JOIN pg_attribute a ON a.attrelid = $1 AND a.attnum = k.attnum \
+         WHERE k.place <= candidate.indnkeyatts \
+         ORDER BY k.place"
+    )
+}
 
 /// Metadata of a table by its OID, once the transaction `after` is visible; no columns when the table no longer exists.
 ///
@@ -55,9 +69,9 @@ pub(crate) async fn table_metadata(
         await_visible(client, xid).await?;
     }
     let number = relation.oid.as_u32();
-    let parameter = [(&number as &(dyn tokio_postgres::types::ToSql + Sync), Type::OID)];
+    let parameter: [Parameter<'_>; 1] = [(&number, Type::OID)];
     let mut columns = Vec::new();
-    for row in rows(client, DOING, COLUMNS, &parameter).await? {
+    for row in rows(client, DOING, &columns_query(), &parameter).await? {
         columns.push(ColumnMetadata {
             name: value(DOING, &row, 0)?,
             type_oid: oid(DOING, &row, 1)?,
@@ -68,9 +82,16 @@ pub(crate) async fn table_metadata(
         });
     }
     let mut key_columns = Vec::new();
-    for row in rows(client, DOING, KEY, &parameter).await? {
+    let sent: Vec<&str> = relation
+        .columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .collect();
+    let parameters: [Parameter<'_>; 2] = [(&number, Type::OID), (&sent, Type::TEXT_ARRAY)];
+    for row in rows(client, DOING, &key_query(), &parameters).await? {
         key_columns.push(value(DOING, &row, 0)?);
     }
+    let unsent_key_columns = unsent_key_columns(client, relation, &columns, &key_columns).await?;
     let Types {
         facts,
         rejecting_null,
@@ -81,6 +102,7 @@ pub(crate) async fn table_metadata(
     Ok(TableMetadata {
         columns,
         key_columns,
+        unsent_key_columns,
         types: facts,
         former_labels: BTreeSet::new(),
     })

@@ -237,6 +237,7 @@ fn table(row: &Row) -> Result<CapturedTable, PostgresError> {
         replica_identity: replica_identity(DOING, row, 4)?,
         identifies_rows: value(DOING, row, 6)?,
         identity_is_generated: value(DOING, row, 8)?,
+        unsent_key_columns: Vec::new(),
         is_named: false,
     })
 }
@@ -268,6 +269,7 @@ mod tests {
                 replica_identity: ReplicaIdentity::Default,
                 identifies_rows,
                 identity_is_generated: false,
+                unsent_key_columns: Vec::new(),
                 is_named: false,
             },
             is_partitioned,

@@ -6,6 +6,7 @@
 mod authentication;
 mod catalog;
 mod conditions;
+mod keys_and_nulls;
 mod leadership;
 mod lock_holder;
 mod privileges;
@@ -45,6 +46,7 @@ fn config(url: &str) -> PostgresConfig {
         publication: "walcast_shop".to_owned(),
         tables: vec!["public.*".parse().unwrap()],
         exclude: Vec::new(),
+        keyed: Vec::new(),
         partitions: Partitions::Root,
         operations: walcast_mapper::config::EventsConfig::default().operations,
         queue_bytes: QUEUE_BYTES_DEFAULT,

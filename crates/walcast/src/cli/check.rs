@@ -11,7 +11,7 @@ use walcast_delivery::{
     resume_position, topic_findings, usable_slot,
 };
 use walcast_mapper::names;
-use walcast_pgoutput::Lsn;
+use walcast_pgoutput::{Lsn, Relation};
 
 use self::finding::Finding;
 use super::config_args::ConfigArgs;
@@ -102,7 +102,14 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
     findings.extend(preconditions.into_iter().map(Finding::from));
     if let Some(source_state) = &source_state {
         let relations = walcast_postgres::captured_relations(postgres, source_state).await;
-        findings.extend(plans::findings(config, &relations.unwrap_or_default()).await);
+        // A table whose key is not sent is one of the preconditions of Postgres.
+        let is_sent = |relation: &Relation| {
+            let mut captured = source_state.captured.iter();
+            captured.all(|table| table.oid != relation.oid || table.unsent_key_columns.is_empty())
+        };
+        let mut relations = relations.unwrap_or_default();
+        relations.retain(|(relation, _)| is_sent(relation));
+        findings.extend(plans::findings(config, &relations).await);
     }
     if let (Some(source_state), Some(log)) = (&source_state, &log) {
         findings.push(position(
@@ -111,6 +118,9 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
             &config.postgres.slot,
             &config.postgres.publication,
         ));
+    }
+    if let (Some(source_state), Some(log)) = (&source_state, &log) {
+        findings.extend(restrictions(source_state, log, &config.postgres.publication));
     }
     findings.extend(admin_token(config));
     findings.extend(secrets(&config.exposed));
@@ -171,6 +181,24 @@ async fn selections(config: &Config, log: Option<&CheckpointLog>) -> Vec<Finding
         detail: unmatched.to_string(),
     };
     unmatched.iter().map(finding).collect()
+}
+
+/// Findings about row filters and column lists that the publication did not have when its tables were captured.
+fn restrictions(source_state: &SourceState, log: &CheckpointLog, publication: &str) -> Vec<Finding> {
+    let after = log
+        .current
+        .as_ref()
+        .map_or(source_state.flush_lsn, |current| current.end_lsn);
+    let known = log.restrictions.iter();
+    known
+        .flat_map(|known| known.findings(source_state, publication, after))
+        .map(|found| Finding {
+            name: format!("publication {publication}"),
+            ok: true,
+            warning: true,
+            detail: describe(&found.finding),
+        })
+        .collect()
 }
 
 /// Finding for captured tables that share a topic.

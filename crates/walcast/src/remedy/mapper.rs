@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use walcast_delivery::{shell, sql};
-use walcast_mapper::{MapError, WithoutKey};
+use walcast_mapper::{MapError, TableName, WithoutKey};
 
 /// Remedy for one error of the chain, if it has one.
 pub(super) fn remedy(error: &(dyn Error + 'static)) -> Option<String> {
@@ -34,6 +34,7 @@ fn mapping(error: &MapError) -> Option<String> {
         MapError::UnknownKey { .. } => {
             "name its key columns in [[keys]], or give up these rows with [postgres] exclude"
         }
+        MapError::KeyNotSent { table, .. } => return Some(send_key(table)),
         MapError::UnknownType { .. } => {
             "name the type in [types] as_text to send such values as text, or give up these rows with [postgres] exclude"
         }
@@ -62,6 +63,15 @@ pub(super) fn key_missing(topic: &str, of: Option<WithoutKey>) -> String {
         "{settings}, or end the compaction with: kafka-configs.sh --bootstrap-server BROKERS --alter {} --add-config \
          cleanup.policy=delete (for topics that are created: cleanup_policy of [kafka.topics]), then start again",
         shell::option("--topic", topic)
+    )
+}
+
+/// Remedy for a table whose key is not sent.
+pub(super) fn send_key(table: &TableName) -> String {
+    format!(
+        "name other columns that identify a row in [[keys]], and run: ALTER TABLE {} REPLICA IDENTITY FULL, so that the server sends them for \
+         deleted rows (from version 18 on, a publication with publish_generated_columns = stored sends the key); or exclude the table",
+        sql::table(table)
     )
 }
 
@@ -147,6 +157,15 @@ mod tests {
             },
             &expect![[
                 r#"public.items has no column for "region*", which is configured as part of its key; correct [[keys]]"#
+            ]],
+        );
+        check(
+            &MapError::KeyNotSent {
+                table: table("items"),
+                columns: vec!["code".to_owned()],
+            },
+            &expect![[
+                r#"the key of public.items contains generated columns (code) that the server does not send: records of different rows would have the same key; name other columns that identify a row in [[keys]], and run: ALTER TABLE "public"."items" REPLICA IDENTITY FULL, so that the server sends them for deleted rows (from version 18 on, a publication with publish_generated_columns = stored sends the key); or exclude the table"#
             ]],
         );
         check(

@@ -13,6 +13,7 @@ pub(crate) fn setting_name(setting: ConnectorSetting) -> &'static str {
         ConnectorSetting::SnapshotFilters => "[[snapshot.filters]]",
         ConnectorSetting::SnapshotUser => "[snapshot] user",
         ConnectorSetting::StandbyUrl => "[snapshot] standby_url",
+        ConnectorSetting::Keys => "[[keys]]",
         ConnectorSetting::WalDiskSize => "[slot_monitor] wal_disk_size",
     }
 }

@@ -6,7 +6,7 @@ use walcast_mapper::names;
 use walcast_mapper::{ChangeContext, MapError, Plan, RowChange, TableMetadata, TableName, WithoutKey};
 use walcast_pgoutput::{Oid, Relation};
 
-use super::Table;
+use super::{CatalogKey, Table};
 use crate::batch::builder::Records;
 use crate::encode::encode_error::EncodeError;
 use crate::encode::ports::EncodePorts;
@@ -29,7 +29,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         match self.history.delivered_with(relation, context.into()) {
             Some(metadata) => {
                 let metadata = metadata.clone();
-                self.keys.insert(relation.oid, metadata.key_columns.clone());
+                self.keys.insert(relation.oid, CatalogKey::from(&metadata));
                 self.plan_of(relation, &metadata).await
             }
             None => {
@@ -54,7 +54,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         let at = ChangePosition::from(context);
         let mut metadata = self.complete(relation, catalog, self.history.nearest(relation.oid, at))?;
         observed.apply(&mut metadata);
-        self.keys.insert(relation.oid, metadata.key_columns.clone());
+        self.keys.insert(relation.oid, CatalogKey::from(&metadata));
         let plan = self.plan_of(relation, &metadata).await?;
         self.history.record(relation, &metadata, at);
         Ok(plan)

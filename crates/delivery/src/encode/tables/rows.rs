@@ -10,9 +10,9 @@ use walcast_pgoutput::{Lsn, Oid, Relation, Tuple};
 use crate::encode::encode_error::EncodeError;
 use crate::encode::ports::EncodePorts;
 use crate::encode::rejection::Rejection;
-use crate::encode::tables::TableEncoder;
 use crate::encode::tables::row_topics::encode_binding_topics;
 use crate::encode::tables::undeliverable::refresh_limits;
+use crate::encode::tables::{CatalogKey, TableEncoder};
 use crate::schema_history::ChangePosition;
 use crate::snapshot::former_key::FormerKey;
 
@@ -20,8 +20,8 @@ use crate::snapshot::former_key::FormerKey;
 pub(crate) struct RowsPlan {
     pub(crate) table: TableName,
     relation: Relation,
-    /// Key columns of the table, from the catalog.
-    key_columns: Vec<String>,
+    /// Key of the table, from the catalog.
+    key: CatalogKey,
     /// Plan of the rows, or the reason why no record can be made.
     plan: Result<Box<Plan>, Rejection>,
 }
@@ -62,7 +62,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         Ok(RowsPlan {
             table,
             relation,
-            key_columns: facts.key_columns.clone(),
+            key: CatalogKey::from(&facts),
             plan,
         })
     }
@@ -87,7 +87,8 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         };
         let letter = DeadLetter {
             relation: &rows.relation,
-            key_columns: &rows.key_columns,
+            key_columns: &rows.key.columns,
+            has_unsent_key_columns: rows.key.has_unsent,
             event: UndeliverableEvent::Read(row),
             source: DeadLetterSource::Read(*context),
             reason: rejection.reason,
@@ -109,7 +110,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         batch: &mut RecordBuffer,
     ) -> Result<(), String> {
         let plan = rows.plan.as_mut().map_err(|rejection| rejection.error.clone())?;
-        let tuple = missing_row_tuple(&rows.relation, &rows.key_columns, self.config, &key.0);
+        let tuple = missing_row_tuple(&rows.relation, &rows.key.columns, self.config, &key.0);
         let Some(tuple) = tuple else {
             return Err(
                 "it is not the key of the table's records, or its replica identity is the whole row"

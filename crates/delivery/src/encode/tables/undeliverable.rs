@@ -6,7 +6,7 @@ use walcast_mapper::dead_letter::{DeadLetter, DeadLetterSource, UndeliverableEve
 use walcast_mapper::{ChangeContext, MapError, Plan, RecordBuffer, RowChange, TableName};
 use walcast_pgoutput::Oid;
 
-use super::{RETRY_PLAN_AFTER, RejectedRelation, Table};
+use super::{CatalogKey, RETRY_PLAN_AFTER, RejectedRelation, Table};
 use crate::encode::encode_error::EncodeError;
 use crate::encode::ports::EncodePorts;
 use crate::encode::registrar::Registrar;
@@ -99,9 +99,12 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         let Some(relation) = self.known.get(&oid).and_then(Table::relation) else {
             return Err(fault);
         };
+        let no_key = CatalogKey::default();
+        let key = self.keys.get(&oid).unwrap_or(&no_key);
         let dead_letter = DeadLetter {
             relation,
-            key_columns: self.keys.get(&oid).map_or(&[], Vec::as_slice),
+            key_columns: &key.columns,
+            has_unsent_key_columns: key.has_unsent,
             event,
             source,
             reason: rejection.reason,

@@ -172,6 +172,16 @@ fn a_slot_that_was_invalidated() {
 }
 
 #[test]
+fn a_slot_that_sends_prepared_transactions() {
+    check_slot(
+        |slot| slot.two_phase = true,
+        &expect![
+            "slot walcast_shop was created with two_phase, so that the server sends prepared transactions before they are committed"
+        ],
+    );
+}
+
+#[test]
 fn a_slot_that_is_not_ours() {
     check_slot(
         |slot| slot.plugin = None,

@@ -64,6 +64,7 @@ fn stopped() -> (SourceState, CheckpointLog) {
             current: Some(checkpoint(100)),
             history,
             known_tables: None,
+            restrictions: None,
             schemas: BTreeMap::new(),
         },
     )

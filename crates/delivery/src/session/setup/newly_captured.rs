@@ -15,7 +15,8 @@ use crate::describe::Describe;
 use crate::error::DeliveryError;
 use crate::ports::sink::Sink;
 use crate::ports::source::{Published, Refused, Source};
-use crate::position::checkpoint::Checkpoint;
+use crate::position::checkpoint::{Checkpoint, CheckpointLog};
+use crate::restrictions::Restrictions;
 use crate::server_capabilities::misses_new_tables;
 use crate::session::setup::write_checkpoint::write_checkpoint;
 use crate::snapshot::progress::{PublishedSince, SnapshotProgress};
@@ -50,7 +51,10 @@ impl NewlyCaptured {
                 continue;
             }
             if source_state.publishes(&table.name) {
-                new.published.push(table.name.clone());
+                // No record can be made of the rows of any other table.
+                if table.unsent_key_columns.is_empty() {
+                    new.published.push(table.name.clone());
+                }
             } else if table.is_publishable() {
                 // Any other table is not published: the server would then reject the application's updates and deletes.
                 new.unpublished.push(table.name.clone());
@@ -90,14 +94,18 @@ pub(super) fn is_as_known(
     config: &DeliveryConfig,
     source_state: &SourceState,
     checkpoint: &Checkpoint,
-    known: Option<&BTreeSet<Oid>>,
+    log: &CheckpointLog,
 ) -> bool {
-    let Some(known) = known else { return false };
+    let Some(known) = &log.known_tables else {
+        return false;
+    };
+    let restrictions = Restrictions::adopt(log.restrictions.as_ref(), source_state, Some(known));
     let new = NewlyCaptured::find(source_state, known, checkpoint.snapshot.as_ref());
     let signals = config.snapshot.signal_table.as_ref();
     new.published.is_empty()
         && (new.unpublished.is_empty() || !config.create_missing)
         && known_now(source_state, known, &new.published) == *known
+        && log.restrictions == Some(restrictions)
         && signals.is_none_or(|table| source_state.publishes(table))
 }
 
@@ -121,6 +129,7 @@ pub(super) struct Adopted {
     pub(super) checkpoint: Checkpoint,
     pub(super) source_state: SourceState,
     pub(super) known_tables: BTreeSet<Oid>,
+    pub(super) restrictions: Restrictions,
 }
 
 /// Publishes the newly captured tables that may be published, and schedules their rows to be read. Returns the
@@ -131,9 +140,10 @@ pub(super) async fn adopt<P: Source, K: Sink>(
     config: &DeliveryConfig,
     mut checkpoint: Checkpoint,
     mut source_state: SourceState,
-    known: Option<&BTreeSet<Oid>>,
+    log: &CheckpointLog,
     describe: Describe,
 ) -> Result<Adopted, DeliveryError> {
+    let known = log.known_tables.as_ref();
     let known_before = known.cloned().unwrap_or_else(|| captured_oids(&source_state));
     let new = NewlyCaptured::find(&source_state, &known_before, checkpoint.snapshot.as_ref());
     let mut unpublished = new.unpublished;
@@ -153,7 +163,7 @@ pub(super) async fn adopt<P: Source, K: Sink>(
             );
         }
         checkpoint.snapshot = progress.clone().into_stored();
-        write_checkpoint(sink, checkpoint.clone(), None).await?;
+        write_checkpoint(sink, checkpoint.clone(), None, None).await?;
         let published = source.publish(&unpublished).await;
         let Published { refused, .. } = published.map_err(DeliveryError::Source)?;
         for Refused { table, error } in &refused {
@@ -189,13 +199,16 @@ pub(super) async fn adopt<P: Source, K: Sink>(
     checkpoint.snapshot = progress.into_stored();
     // A table that is still not published is newly captured at the next inspection too, until any client publishes it.
     let known_tables = known_now(&source_state, &known_before, &read);
-    if known != Some(&known_tables) {
-        write_checkpoint(sink, checkpoint.clone(), Some(known_tables.clone())).await?;
+    let restrictions = Restrictions::adopt(log.restrictions.as_ref(), &source_state, Some(&known_before));
+    if known != Some(&known_tables) || log.restrictions.as_ref() != Some(&restrictions) {
+        let (known, restricted) = (Some(known_tables.clone()), Some(restrictions.clone()));
+        write_checkpoint(sink, checkpoint.clone(), known, restricted).await?;
     }
     Ok(Adopted {
         checkpoint,
         source_state,
         known_tables,
+        restrictions,
     })
 }
 

@@ -7,6 +7,7 @@ use walcast_pgoutput::Oid;
 use crate::error::DeliveryError;
 use crate::ports::sink::Sink;
 use crate::position::checkpoint::{Checkpoint, CheckpointUpdate};
+use crate::restrictions::Restrictions;
 use crate::schema_history::SchemaChanges;
 
 /// Commits a checkpoint without records.
@@ -14,12 +15,14 @@ pub(super) async fn write_checkpoint<K: Sink>(
     sink: &mut K,
     current: Checkpoint,
     known_tables: Option<BTreeSet<Oid>>,
+    restrictions: Option<Restrictions>,
 ) -> Result<(), DeliveryError> {
     let update = CheckpointUpdate {
         current,
         enters_history: false,
         expired: Vec::new(),
         known_tables,
+        restrictions,
         schemas: SchemaChanges::new(),
     };
     sink.commit(&update).await.map_err(DeliveryError::Sink)

@@ -60,6 +60,7 @@ impl<S: Snapshot> SnapshotState<'_, S> {
                 known,
                 to_fill,
                 since,
+                restrictions,
                 reply,
             } => {
                 for table in to_fill {
@@ -71,7 +72,12 @@ impl<S: Snapshot> SnapshotState<'_, S> {
                     }
                 }
                 output.batch.delta().known_tables = Some(known);
+                output.batch.delta().restrictions = Some(restrictions);
                 self.store_progress(output);
+                reply_when_stored(&mut output.batch, reply, ());
+            }
+            Request::Restricted { restrictions, reply } => {
+                output.batch.delta().restrictions = Some(restrictions);
                 reply_when_stored(&mut output.batch, reply, ());
             }
         }

@@ -121,6 +121,7 @@ pub(super) async fn drop_from<P: Source, K: Sink>(
         enters_history: false,
         expired: Vec::new(),
         known_tables: None,
+        restrictions: None,
         schemas: SchemaChanges::new(),
     };
     sink.commit(&update).await.map_err(DeliveryError::Sink)?;

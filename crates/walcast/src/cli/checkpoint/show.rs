@@ -257,6 +257,7 @@ mod tests {
             current: Some(checkpoint(0x3000)),
             history,
             known_tables: None,
+            restrictions: None,
             schemas: BTreeMap::new(),
         }
     }

@@ -207,6 +207,7 @@ impl Sink for Log {
             current: Some(checkpoint(100)),
             history: BTreeMap::new(),
             known_tables: None,
+            restrictions: None,
             schemas: BTreeMap::new(),
         })
     }

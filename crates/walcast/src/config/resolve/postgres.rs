@@ -49,6 +49,7 @@ impl Check<'_> {
             publication: names.publication.clone(),
             tables: self.captured(&postgres.tables)?,
             exclude: self.patterns("postgres.exclude", &postgres.exclude)?,
+            keyed: raw.keys.iter().map(|rule| rule.tables.clone()).collect(),
             partitions: postgres.partitions,
             operations: raw.events.operations.clone(),
             queue_bytes: self.memory("postgres.queue_bytes", postgres.queue_bytes, QUEUE_BYTES_MIN)?,

@@ -3,6 +3,8 @@
 use walcast_delivery::{Halt, sql};
 use walcast_pgoutput::Lsn;
 
+use crate::remedy::mapper;
+
 /// Remedy for a halt.
 pub(super) fn remedy(halt: &Halt) -> Option<String> {
     let remedy = match halt {
@@ -34,6 +36,7 @@ pub(super) fn remedy(halt: &Halt) -> Option<String> {
             ));
         }
         Halt::SlotUnusable { .. } => "drop it or configure another [postgres] slot",
+        Halt::SlotTwoPhase { slot } => return Some(replace_two_phase(slot)),
         Halt::AheadOfPromoted {
             switched_at,
             resumes_at,
@@ -50,6 +53,16 @@ pub(super) fn remedy(halt: &Halt) -> Option<String> {
         Halt::PublicationMissing { sql, .. } => return Some(format!("create it with: {sql}")),
         Halt::NotPublished { sql, .. } => return Some(format!("add it with: {sql}")),
         Halt::OperationsUnpublished { sql, .. } => return Some(format!("publish all with: {sql}")),
+        Halt::Restricted { sql, .. } => {
+            let first = match sql {
+                Some(sql) => format!("remove it with: {sql}"),
+                None => "restore the row filter and the column list that the table had".to_owned(),
+            };
+            return Some(format!(
+                "{first}; if it is to stay, stop the connector and accept it: walcast checkpoint set --accept-gap with the position of \
+                 walcast checkpoint show"
+            ));
+        }
         Halt::Unlogged { table } => {
             return Some(format!(
                 "ALTER TABLE {} SET LOGGED, or exclude it",
@@ -73,6 +86,7 @@ pub(super) fn remedy(halt: &Halt) -> Option<String> {
                 sql::table(table)
             ));
         }
+        Halt::KeyNotSent { table, .. } => return Some(mapper::send_key(table)),
         Halt::SharedTopic { .. } => "rename one of them, or leave one out with [postgres] exclude",
         Halt::NoTable { .. } => "correct the pattern in [postgres] tables, or create the table first",
         Halt::WalLevel { .. } => "run: ALTER SYSTEM SET wal_level = logical, and restart the server",
@@ -88,6 +102,14 @@ pub(super) fn remedy(halt: &Halt) -> Option<String> {
         _ => return None,
     };
     Some(remedy.to_owned())
+}
+
+/// Remedy for a slot with `two_phase`.
+pub(super) fn replace_two_phase(slot: &str) -> String {
+    format!(
+        "replace it by a slot at the same positions, while no client streams from it: {}",
+        sql::remove_two_phase(slot)
+    )
 }
 
 /// Remedy when a promoted server lacks delivered changes.

@@ -3,6 +3,8 @@
 use walcast_delivery::condition::ConditionError;
 use walcast_delivery::{ImportRejected, RewindRejected, SnapshotRejected};
 
+use super::halt::replace_two_phase;
+
 /// Remedy for a rejected move of the checkpoint.
 pub(super) fn rewind(rejected: &RewindRejected) -> Option<String> {
     let remedy = match rejected {
@@ -13,6 +15,7 @@ pub(super) fn rewind(rejected: &RewindRejected) -> Option<String> {
         RewindRejected::SlotLost { slot } => format!(
             "drop it (SELECT pg_drop_replication_slot('{slot}')), then start over with: walcast checkpoint reset"
         ),
+        RewindRejected::SlotTwoPhase { slot } => replace_two_phase(slot),
         RewindRejected::OtherSource { expected, .. } => format!("configure {expected:?} again"),
         RewindRejected::Gap { confirmed, .. } => format!(
             "re-read the tables concerned, then accept the gap with: walcast checkpoint set {confirmed} --accept-gap"

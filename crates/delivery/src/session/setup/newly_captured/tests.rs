@@ -1,6 +1,6 @@
 //! Which tables count as known after an inspection.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use walcast_mapper::TableName;
 use walcast_pgoutput::Oid;
@@ -25,7 +25,7 @@ fn source_state(captured: &[(&str, u32)], published: &[&str]) -> SourceState {
             all_tables: false,
             tables: published.iter().map(|table| name(table)).collect(),
             unpublished: Vec::new(),
-            restricted: Vec::new(),
+            restricted: BTreeMap::new(),
         }),
         ..fixture::source_state(captured)
     }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use walcast_delivery::{DeliveryError, Halt, SystemIdentifier, Timeline};
+use walcast_delivery::{DeliveryError, Halt, RestrictedBy, SystemIdentifier, Timeline, sql};
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Xid};
 
@@ -97,6 +97,12 @@ fn slot_that_cannot_continue() {
         },
         &expect![
             "slot walcast_shop cannot be used: it is a physical slot; drop it or configure another [postgres] slot"
+        ],
+    );
+    check(
+        Halt::SlotTwoPhase { slot: slot() },
+        &expect![
+            "slot walcast_shop was created with two_phase, so that the server sends prepared transactions before they are committed; replace it by a slot at the same positions, while no client streams from it: SELECT pg_copy_logical_replication_slot('walcast_shop', 'walcast_shop_copy'); SELECT pg_drop_replication_slot('walcast_shop'); SELECT pg_copy_logical_replication_slot('walcast_shop_copy', 'walcast_shop'); SELECT pg_drop_replication_slot('walcast_shop_copy')"
         ],
     );
     check(
@@ -201,6 +207,17 @@ fn publication_that_omits_changes() {
         ]],
     );
     check(
+        Halt::Restricted {
+            table: table("items"),
+            publication: slot(),
+            by: RestrictedBy::Filter,
+            sql: Some(sql::remove_restriction(&slot(), &table("items"))),
+        },
+        &expect![[
+            r#"publication walcast_shop has a row filter for table public.items that it did not have when the table was captured: what it hides is not delivered; remove it with: BEGIN; ALTER PUBLICATION "walcast_shop" DROP TABLE ONLY "public"."items"; ALTER PUBLICATION "walcast_shop" ADD TABLE ONLY "public"."items"; COMMIT; if it is to stay, stop the connector and accept it: walcast checkpoint set --accept-gap with the position of walcast checkpoint show"#
+        ]],
+    );
+    check(
         Halt::NotCovered {
             finding: Box::new(Halt::Unlogged {
                 table: table("items"),
@@ -230,6 +247,15 @@ fn table_that_cannot_be_captured() {
         },
         &expect![[
             r#"table public.items has no replica identity: once published, the server would reject its updates and deletes in the application; add a primary key, or run: ALTER TABLE "public"."items" REPLICA IDENTITY FULL; or exclude it"#
+        ]],
+    );
+    check(
+        Halt::KeyNotSent {
+            table: table("items"),
+            columns: "code".to_owned(),
+        },
+        &expect![[
+            r#"the key of table public.items contains generated columns (code) that the server does not send: records of different rows would have the same key; name other columns that identify a row in [[keys]], and run: ALTER TABLE "public"."items" REPLICA IDENTITY FULL, so that the server sends them for deleted rows (from version 18 on, a publication with publish_generated_columns = stored sends the key); or exclude the table"#
         ]],
     );
     check(

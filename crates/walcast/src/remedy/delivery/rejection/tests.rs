@@ -43,6 +43,12 @@ fn move_of_the_checkpoint_without_a_usable_slot() {
         },
         &expect!["slot walcast_shop cannot be used: it is a physical slot"],
     );
+    check_rewind(
+        &RewindRejected::SlotTwoPhase { slot: slot() },
+        &expect![
+            "slot walcast_shop was created with two_phase, so that the server sends prepared transactions before they are committed; replace it by a slot at the same positions, while no client streams from it: SELECT pg_copy_logical_replication_slot('walcast_shop', 'walcast_shop_copy'); SELECT pg_drop_replication_slot('walcast_shop'); SELECT pg_copy_logical_replication_slot('walcast_shop_copy', 'walcast_shop'); SELECT pg_drop_replication_slot('walcast_shop_copy')"
+        ],
+    );
 }
 
 #[test]
