@@ -14,7 +14,8 @@ use tokio::time::{Duration, Instant};
 use tracing::{info, warn};
 use walcast_mapper::config::Operation;
 use walcast_mapper::{
-    ChangeContext, MapError, MapperConfig, Plan, RecordBuffer, RowChange, TableMetadata, TableName, WithoutKey,
+    ChangeContext, MapError, MapperConfig, Plan, RecordBuffer, RowChange, TableMetadata, TableName,
+    WithoutKey,
 };
 use walcast_pgoutput::{Oid, Relation, TypeMessage};
 

@@ -19,7 +19,7 @@ use crate::admin::{self, StoredToken};
 use crate::config::{Config, Exposed};
 use crate::exit::{Exit, Rejection, help_end};
 use crate::printable::printable;
-use crate::remedy::{describe, setting_name};
+use crate::remedy::describe;
 use crate::selection::{self, Unmatched};
 use crate::stdout::stdout;
 use crate::wiring;
