@@ -5,6 +5,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use walcast_mapper::TableName;
 use walcast_mapper::pattern::TablePattern;
 
 use crate::snapshot::command::{Selection, SnapshotCommand};
@@ -204,10 +205,47 @@ fn is_statement(filter: &str) -> bool {
     first.is_some_and(|first| first.eq_ignore_ascii_case("select "))
 }
 
-/// Converts a regular expression of Debezium, which matches the whole of `schema.table`, like patterns between slashes
-/// here.
+/// Converts an entry of `data-collections`: the name of a table with a part in double quotes, or a regular expression for the whole of
+/// `schema.table`, like patterns between slashes here.
 fn pattern(collection: &str) -> Result<TablePattern, SignalError> {
-    Ok(format!("/{collection}/").parse()?)
+    let pattern = match quoted_name(collection) {
+        Some(table) => table.as_pattern(),
+        None => format!("/{collection}/"),
+    };
+    Ok(pattern.parse()?)
+}
+
+/// Table whose schema or name is in double quotes, as Debezium wants names with dots: `"public"."My.Table"`. As there, text outside
+/// of quotes is not folded to lower case.
+fn quoted_name(collection: &str) -> Option<TableName> {
+    let text = collection.trim();
+    if !text.contains('"') {
+        return None;
+    }
+    let (namespace, rest) = name_part(text)?;
+    let (name, rest) = name_part(rest.strip_prefix('.')?)?;
+    rest.is_empty().then_some(TableName { namespace, name })
+}
+
+/// First part of a name, without its quotes, and the text after the part.
+fn name_part(text: &str) -> Option<(String, &str)> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let (part, rest) = text.split_at(text.find(['.', '"']).unwrap_or(text.len()));
+        return (!part.is_empty()).then(|| (part.to_owned(), rest));
+    };
+    let mut part = String::new();
+    let mut rest = quoted;
+    loop {
+        let (before, after) = rest.split_once('"')?;
+        part.push_str(before);
+        match after.strip_prefix('"') {
+            Some(after) => {
+                part.push('"');
+                rest = after;
+            }
+            None => return (!part.is_empty()).then_some((part, after)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -243,6 +281,22 @@ mod tests {
             r#"{"type":"execute-snapshot","data":{"data-collections":["public.a"],"type":"blocking",
                 "additional-conditions":[{"data-collection":"public.a","filter":"SELECT * FROM public.a"}]}}"#,
             &expect!["the filter of public.a is a whole statement; write its condition only"],
+        );
+    }
+
+    #[test]
+    fn quoted_names_are_those_of_one_table() {
+        check(
+            r#"{"type":"execute-snapshot","data":{"data-collections":
+                ["\"public\".\"My.Table\"","public.\"a \"\"b\"\".*\"","Shop.\"t\"","public.\"t\".x","\"open"],
+                "additional-conditions":[{"data-collection":"\"public\".\"My.Table\"","filter":"id > 5"}]}}"#,
+            &expect![[
+                r#"{"action":"start","tables":[{"tables":"\"public\".\"My.Table\"","where":"id > 5"},{"tables":"/public.\"a \"\"b\"\"\".*/"},{"tables":"\"Shop\".\"t\""},{"tables":"/public.\"t\".x/"},{"tables":"/\"open/"}],"marks":"incremental"}"#
+            ]],
+        );
+        check(
+            r#"{"type":"stop-snapshot","data":{"data-collections":["\"public\".\"My.Table\""]}}"#,
+            &expect![[r#"{"action":"stop","tables":["\"public\".\"My.Table\""]}"#]],
         );
     }
 
