@@ -7,6 +7,7 @@ mod avro;
 mod header;
 mod json;
 mod raw;
+mod shortest;
 
 pub(crate) use avro::Avro;
 pub(crate) use header::HeaderText;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Format, Nullability};
+use super::{Format, Nullability, shortest};
 
 /// JSON with bytes and decimals in base64, and NaN and infinities as text.
 #[derive(Debug)]
@@ -30,20 +30,20 @@ macro_rules! json_format {
             }
 
             fn integer(value: i64, out: &mut Vec<u8>) {
-                print(value, out);
+                write!(out, "{value}").expect("writing to memory cannot fail");
             }
 
             fn float(value: f32, out: &mut Vec<u8>) {
                 match non_finite(f64::from(value)) {
                     Some(word) => put_string(word, out),
-                    None => print(value, out),
+                    None => shortest::put(value, out),
                 }
             }
 
             fn double(value: f64, out: &mut Vec<u8>) {
                 match non_finite(value) {
                     Some(word) => put_string(word, out),
-                    None => print(value, out),
+                    None => shortest::put(value, out),
                 }
             }
 
@@ -150,11 +150,6 @@ fn put_characters(bytes: impl Iterator<Item = u8>, out: &mut Vec<u8>) {
 /// Appends a JSON string.
 pub(crate) fn put_string(text: &str, out: &mut Vec<u8>) {
     serde_json::to_writer(out, text).expect("writing text to memory cannot fail");
-}
-
-/// Appends a number; one with a fraction in the fewest digits that read back as the same number.
-fn print(value: impl std::fmt::Debug, out: &mut Vec<u8>) {
-    write!(out, "{value:?}").expect("writing to memory cannot fail");
 }
 
 #[cfg(test)]
