@@ -189,7 +189,7 @@ impl ColumnPlan {
         let stays_null = config.null_with_default == NullWithDefault::Null;
         Self {
             name: column.name.clone(),
-            field_name: names::field(&column.name, config.names.adjust_fields),
+            field_name: names::field(&column.name, config),
             is_sent,
             null: (nullable || absent.is_masked()).then(|| written(|out| absent.put::<F>(stays_null, out))),
             missing: written(|out| absent.put::<F>(stays_null || may_be_missing, out)),

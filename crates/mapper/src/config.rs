@@ -26,7 +26,7 @@ pub use route::{Route, RouteError, RouteText};
 pub(crate) use route::{Routed, TopicKeyField};
 pub use types::{
     ArrayMode, BinaryMode, DecimalMode, HstoreMode, IntervalMode, TimeMode, TypeModes, UnknownMode,
-    UnwritableMode,
+    UnwritableMode, is_type_name,
 };
 
 /// Handling of unchanged TOAST values of updated rows, which the WAL does not contain.
@@ -86,6 +86,18 @@ pub struct MapperConfig {
 const UNAVAILABLE_VALUE_PLACEHOLDER: &str = "__debezium_unavailable_value";
 
 impl MapperConfig {
+    /// Adjustment of column names to field names, which is the same in keys and in values: as in Debezium, one of them in Avro
+    /// determines the names in both.
+    pub(crate) fn field_adjustment(&self) -> FieldAdjustment {
+        match self.names.adjust_fields {
+            FieldAdjustment::Valid if self.key == Encoding::Avro || self.value == Encoding::Avro => {
+                FieldAdjustment::Avro
+            }
+            FieldAdjustment::Valid => FieldAdjustment::None,
+            configured => configured,
+        }
+    }
+
     /// Creates a configuration with Debezium's defaults.
     #[must_use]
     pub fn new(topic_prefix: impl Into<String>, database: impl Into<String>) -> Self {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{FieldAdjustment, MapperConfig, ReservedTopic, Routed, SchemaAdjustment};
+use crate::config::{Encoding, FieldAdjustment, MapperConfig, ReservedTopic, Routed, SchemaAdjustment};
 use crate::error::MapError;
 use crate::table_name::TableName;
 
@@ -78,22 +78,23 @@ pub(crate) fn namespace(topic: &str, adjustment: SchemaAdjustment) -> String {
 }
 
 /// Field name of a column.
-pub(crate) fn field(column: &str, adjustment: FieldAdjustment) -> String {
-    match adjustment {
-        FieldAdjustment::None => column.to_owned(),
+pub(crate) fn field(column: &str, config: &MapperConfig) -> String {
+    match config.field_adjustment() {
+        FieldAdjustment::None | FieldAdjustment::Valid => column.to_owned(),
         FieldAdjustment::Avro => underscored(column, false),
         FieldAdjustment::AvroUnicode => escaped(column, false),
     }
 }
 
-/// Checks that field names are valid and distinct.
+/// Checks that field names are distinct, and valid in their encoding: JSON takes any name.
 pub(crate) fn check_fields<'a>(
     columns: impl Iterator<Item = (&'a str, &'a str)>,
+    encoding: Encoding,
     table: &TableName,
 ) -> Result<(), MapError> {
     let mut seen = BTreeMap::new();
     for (column, field) in columns {
-        if !is_avro_name(field) {
+        if encoding == Encoding::Avro && !is_avro_name(field) {
             return Err(MapError::Name {
                 table: table.clone(),
                 name: column.to_owned(),
@@ -158,8 +159,14 @@ fn is_avro_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{field, namespace};
-    use crate::config::{FieldAdjustment, SchemaAdjustment};
+    use super::namespace;
+    use crate::config::{Encoding, FieldAdjustment, MapperConfig, SchemaAdjustment};
+
+    fn field(column: &str, adjust_fields: FieldAdjustment) -> String {
+        let mut config = MapperConfig::new("p", "d");
+        config.names.adjust_fields = adjust_fields;
+        super::field(column, &config)
+    }
 
     #[test]
     fn namespaces_are_valid_avro_names() {
@@ -193,6 +200,19 @@ mod tests {
             assert_eq!(field(name, FieldAdjustment::None), name);
             assert_eq!(field(name, FieldAdjustment::Avro), avro);
             assert_eq!(field(name, FieldAdjustment::AvroUnicode), avro_unicode);
+            assert_eq!(field(name, FieldAdjustment::Valid), avro);
         }
+    }
+
+    #[test]
+    fn fields_are_adjusted_where_keys_or_values_are_avro() {
+        let field = |key, value| {
+            let mut config = MapperConfig::new("p", "d");
+            (config.key, config.value) = (key, value);
+            super::field("2 b", &config)
+        };
+        assert_eq!(field(Encoding::Json, Encoding::JsonSchema), "2 b");
+        assert_eq!(field(Encoding::Avro, Encoding::Json), "_2_b");
+        assert_eq!(field(Encoding::Json, Encoding::Avro), "_2_b");
     }
 }

@@ -77,6 +77,15 @@ impl Pattern {
             Choice::Whole(regex) => regex.is_match(&parts.join(".")),
         }
     }
+
+    /// The parts of the name, if the pattern is a name without `*`.
+    fn literal<const PARTS: usize>(&self) -> Option<[String; PARTS]> {
+        let Choice::Parts(globs) = &self.choice else {
+            return None;
+        };
+        let parts: Option<Vec<String>> = globs.iter().map(Glob::literal).collect();
+        parts?.try_into().ok()
+    }
 }
 
 fn globs(text: &str, form: &Form) -> Result<Vec<Glob>, &'static str> {
@@ -205,6 +214,13 @@ impl TablePattern {
         }
     }
 
+    /// The table, if the pattern is the name of one.
+    #[must_use]
+    pub fn literal(&self) -> Option<TableName> {
+        let [namespace, name] = self.0.literal()?;
+        Some(TableName { namespace, name })
+    }
+
     /// Whether the pattern matches a table.
     #[must_use]
     pub fn matches(&self, table: &TableName) -> bool {
@@ -213,6 +229,22 @@ impl TablePattern {
 }
 
 impl ColumnPattern {
+    /// The table and the column, if the pattern is the name of one column.
+    #[must_use]
+    pub fn literal(&self) -> Option<(TableName, String)> {
+        let [namespace, name, column] = self.0.literal()?;
+        Some((TableName { namespace, name }, column))
+    }
+
+    /// The name of the column, if the pattern gives it without `*`, for whatever tables.
+    #[must_use]
+    pub fn column(&self) -> Option<String> {
+        match &self.0.choice {
+            Choice::Parts(globs) => globs.last()?.literal(),
+            Choice::Whole(_) => None,
+        }
+    }
+
     /// Whether the pattern matches a column of a table.
     #[must_use]
     pub fn matches(&self, table: &TableName, column: &str) -> bool {

@@ -88,11 +88,12 @@ impl Plan {
             })
             .collect();
         let sent = || columns.iter().filter(|column| column.is_sent());
-        check_fields(sent(), None, &table)?;
+        check_fields(sent(), None, config.value, &table)?;
         // A key without columns has no field for the table either.
         let key_field = key_field.filter(|_| !key.is_empty());
         let key_field_name = key_field.as_ref().map(|key_field| key_field.field.as_str());
-        check_fields(key.iter().map(|key| &key.column), key_field_name, &table)?;
+        let key_columns = key.iter().map(|key| &key.column);
+        check_fields(key_columns, key_field_name, config.key, &table)?;
         let mut key_fields: Vec<Field> = key.iter().map(|key| key.column.field()).collect();
         key_fields
             .extend(key_field_name.map(|field| ConnectSchema::from(Kind::String).required().named(field)));
@@ -371,8 +372,13 @@ enum Failure {
 fn check_fields<'a>(
     columns: impl Iterator<Item = &'a ColumnPlan>,
     further: Option<&'a str>,
+    encoding: Encoding,
     table: &TableName,
 ) -> Result<(), MapError> {
     let columns = columns.map(|column| (column.name(), column.field_name()));
-    names::check_fields(columns.chain(further.map(|field| (field, field))), table)
+    names::check_fields(
+        columns.chain(further.map(|field| (field, field))),
+        encoding,
+        table,
+    )
 }

@@ -26,17 +26,29 @@ impl TableName {
     /// The [`TablePattern`](crate::pattern::TablePattern) that matches this table and no other.
     #[must_use]
     pub fn as_pattern(&self) -> String {
-        let is_plain = |name: &str| {
-            let is_lower = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
-            !name.is_empty() && name.bytes().all(is_lower)
-        };
-        if is_plain(&self.namespace) && is_plain(&self.name) {
-            return self.to_string();
-        }
-        let [namespace, name] =
-            [&self.namespace, &self.name].map(|name| format!("\"{}\"", name.replace('"', "\"\"")));
-        format!("{namespace}.{name}")
+        pattern(&[&self.namespace, &self.name])
     }
+
+    /// The [`ColumnPattern`](crate::pattern::ColumnPattern) that matches this column of the table and no other.
+    #[must_use]
+    pub fn column_pattern(&self, column: &str) -> String {
+        pattern(&[&self.namespace, &self.name, column])
+    }
+}
+
+/// Pattern of a name with these parts, in quotes where it would have another meaning.
+fn pattern(parts: &[&str]) -> String {
+    let is_plain = |name: &&str| {
+        let is_lower = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
+        !name.is_empty() && name.bytes().all(is_lower)
+    };
+    if parts.iter().all(is_plain) {
+        return parts.join(".");
+    }
+    let quoted = parts
+        .iter()
+        .map(|name| format!("\"{}\"", name.replace('"', "\"\"")));
+    quoted.collect::<Vec<_>>().join(".")
 }
 
 impl fmt::Display for TableName {

@@ -2,6 +2,7 @@
 //! query is an error, never an answer.
 
 mod conditions;
+mod existing;
 mod exported_snapshot;
 mod failover;
 mod headroom;
@@ -23,6 +24,8 @@ mod visible;
 mod wal;
 
 pub(crate) use conditions::{condition_rejection, incomparable_column};
+pub use existing::{ExistingColumn, ExistingTable, ExistingType};
+pub(crate) use existing::{existing_tables, existing_types};
 pub(crate) use exported_snapshot::{ExportedPosition, export_snapshot};
 pub(crate) use failover::{FAILOVER_SLOTS_SINCE, is_failover_slot};
 pub(crate) use leadership::{LockHolder, holds_lock, lock_holder, try_lock};

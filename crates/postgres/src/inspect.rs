@@ -1,10 +1,10 @@
 //! Inspection of the server without leadership, for commands that must not disturb a running instance.
 
 use walcast_delivery::{SourceState, Timeline};
-use walcast_mapper::TableMetadata;
+use walcast_mapper::{TableMetadata, TableName};
 use walcast_pgoutput::Relation;
 
-use crate::catalog;
+use crate::catalog::{self, ExistingTable, ExistingType};
 use crate::config::PostgresConfig;
 use crate::connect::connect_replication;
 use crate::error::PostgresError;
@@ -63,4 +63,40 @@ pub async fn captured_relations(
         }
     }
     Ok(relations)
+}
+
+/// Tables and types of the database, and which tables are captured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Existing {
+    /// Tables outside of the system schemas.
+    pub tables: Vec<ExistingTable>,
+    /// Names of the captured tables, as their changes carry them.
+    pub captured: Vec<TableName>,
+    /// Types; empty if they were not requested.
+    pub types: Vec<ExistingType>,
+}
+
+/// Tables and, if requested, types of the database.
+///
+/// # Errors
+/// The server cannot be reached or does not answer.
+pub async fn existing(config: &PostgresConfig, with_types: bool) -> Result<Existing, PostgresError> {
+    config.validate()?;
+    let connected = connect_primary(config).await;
+    let (session, system_identifier) = connected.map_err(PostgresError::at_first_connection)?;
+    let source_state = source_state::inspect(&session, config, system_identifier, Vec::new()).await?;
+    let types = if with_types {
+        catalog::existing_types(&session.client).await?
+    } else {
+        Vec::new()
+    };
+    Ok(Existing {
+        tables: catalog::existing_tables(&session.client).await?,
+        captured: source_state
+            .captured
+            .into_iter()
+            .map(|table| table.name)
+            .collect(),
+        types,
+    })
 }

@@ -77,6 +77,7 @@ mod stale_walsender;
 pub mod tail;
 mod wal_watch;
 
+pub use catalog::{ExistingColumn, ExistingTable, ExistingType};
 pub use check::preconditions;
 pub use config::{
     CONDITION_TIMEOUT_DEFAULT, Failover, LEADER_TIMEOUT_DEFAULT, PostgresConfig, QUEUE_BYTES_DEFAULT,
@@ -86,7 +87,7 @@ pub use connect::{
     SessionAttributes, SslMode, TlsSetupError,
 };
 pub use error::{PostgresError, ServerError};
-pub use inspect::{captured_relations, inspect};
+pub use inspect::{Existing, captured_relations, existing, inspect};
 pub use replication::{ReplicationFeedback, ReplicationStream};
 pub use snapshot::{PostgresSnapshot, PostgresSnapshots};
 pub use source::{PostgresCatalog, PostgresSource, PostgresWatch};

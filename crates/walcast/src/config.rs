@@ -17,9 +17,11 @@ mod host;
 mod log_format;
 #[cfg(test)]
 mod manual;
+mod nearest;
 mod raw;
 mod resolve;
 mod sections;
+mod selections;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -29,11 +31,13 @@ use std::path::Path;
 use walcast_postgres::Environment;
 
 pub(crate) use self::duration::ConfigDuration;
-pub(crate) use self::error::ConfigError;
+pub(crate) use self::error::{ConfigError, Place};
 pub(crate) use self::exposed::Exposed;
 pub(crate) use self::host::Host;
 pub(crate) use self::log_format::LogFormat;
+pub(crate) use self::nearest::nearest;
 pub(crate) use self::sections::{AdminSection, Config, Identity};
+pub(crate) use self::selections::{Choice, Selection};
 pub(crate) use self::tables::{Keys, tables};
 
 use self::document::Document;

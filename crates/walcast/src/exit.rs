@@ -9,6 +9,7 @@ use walcast_postgres::PostgresError;
 
 use crate::config::ConfigError;
 use crate::debezium::{InputError, OffsetError, StoredError, WorkerError};
+use crate::selection::Unmatched;
 
 /// Meaning of an exit code. The numbers are part of the interface: scripts and supervisors depend on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +67,13 @@ impl Exit {
     /// Exit code for an error with which a command ends.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         let causes = || error.chain();
-        if causes()
-            .any(|cause| cause.is::<ConfigError>() || cause.is::<UsageError>() || cause.is::<InputError>())
-        {
+        let is_usage = |cause: &(dyn Error + 'static)| {
+            cause.is::<ConfigError>()
+                || cause.is::<UsageError>()
+                || cause.is::<InputError>()
+                || cause.is::<Unmatched>()
+        };
+        if causes().any(is_usage) {
             return Exit::Usage;
         }
         let is_setting = |error: &PostgresError| {

@@ -18,6 +18,7 @@ mod log;
 mod memory;
 mod printable;
 mod remedy;
+mod selection;
 mod signal_topic;
 mod signals;
 mod stdout;

@@ -36,18 +36,18 @@ async fn check_reports_preconditions_before_anything_is_created_and_creates_noth
 #[tokio::test]
 async fn check_names_tables_whose_first_change_would_halt_the_connector() {
     let mut case = Case::new("check_names").await;
-    case.sql("CREATE TABLE odd (id int PRIMARY KEY, \"2nd note\" text)")
+    case.sql("CREATE TABLE odd (id int PRIMARY KEY, \"a b\" text, \"a-b\" text)")
         .await;
     let checked = case.command(&["check"]).await;
     checked.error(1);
     let wanted = [
         "FAIL  records of public.odd",
-        "column \"2nd note\" of public.odd",
+        "columns \"a b\" and \"a-b\" of public.odd",
         "names.adjust_fields",
     ];
     assert_reports(&checked.stdout, &wanted);
     let plain = case.config.clone();
-    case.config = plain.clone().set("names.adjust_fields", "avro");
+    case.config = plain.clone().set("names.adjust_fields", "avro_unicode");
     assert_eq!(case.command(&["check"]).await.code, Some(0));
     case.config = plain.set("dead_letters.on_error", "dead_letter");
     let checked = case.command(&["check"]).await;

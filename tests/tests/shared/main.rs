@@ -21,6 +21,7 @@ mod reselect;
 mod role_settings;
 mod schema_changes;
 mod secrets;
+mod selections;
 mod snapshots;
 mod tables_that_come;
 mod under_fire;

@@ -1,9 +1,11 @@
 //! Selection of columns, and transforms of their values.
 
 use serde::{Deserialize, Serialize};
+use walcast_pgoutput::RelationColumn;
 
 use crate::pattern::ColumnPattern;
 use crate::secret::Secret;
+use crate::table_name::TableName;
 
 /// Selection and transforms of columns, by pattern. Key columns are sent in keys unchanged, whatever applies to them
 /// in values.
@@ -24,6 +26,31 @@ pub struct ColumnSettings {
     pub propagate_types: Vec<ColumnPattern>,
     /// Data types for which the same applies, as `schema.table.type` (Debezium's `datatype.propagate.source.type`).
     pub propagate_data_types: Vec<ColumnPattern>,
+}
+
+impl ColumnSettings {
+    /// Patterns of columns whose values must not be sent as they are, each with its setting.
+    pub fn withholding(&self) -> impl Iterator<Item = (&'static str, &ColumnPattern)> {
+        let exclude = self.exclude.iter().map(|pattern| ("columns.exclude", pattern));
+        let mask = self.mask.iter().flat_map(|rule| &rule.columns);
+        let hash = self.hash.iter().flat_map(|rule| &rule.columns);
+        exclude
+            .chain(mask.map(|pattern| ("columns.mask", pattern)))
+            .chain(hash.map(|pattern| ("columns.hash", pattern)))
+    }
+
+    /// Those of [`ColumnSettings::withholding`] that name a column of `table` which is not one of `columns`: it was renamed or dropped,
+    /// or the name is wrong.
+    pub fn withholding_nothing<'a>(
+        &'a self,
+        table: &'a TableName,
+        columns: &'a [RelationColumn],
+    ) -> impl Iterator<Item = (&'static str, &'a ColumnPattern)> {
+        self.withholding().filter(move |(_, pattern)| {
+            let named = pattern.literal().filter(|(of, _)| of == table);
+            named.is_some_and(|(_, named)| !columns.iter().any(|column| column.name == named))
+        })
+    }
 }
 
 /// Replaces the text of columns by asterisks, null too.

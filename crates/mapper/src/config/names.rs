@@ -26,7 +26,7 @@ impl Default for NameSettings {
         Self {
             delimiter: DELIMITER.to_owned(),
             adjust_schemas: SchemaAdjustment::Valid,
-            adjust_fields: FieldAdjustment::None,
+            adjust_fields: FieldAdjustment::Valid,
             routes: Vec::new(),
         }
     }
@@ -50,10 +50,13 @@ pub enum SchemaAdjustment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldAdjustment {
-    /// Unchanged; a name that Avro rejects is an error.
+    /// Unchanged; where Avro rejects the name, it is an error.
     None,
     /// `_` for what Avro does not accept, and before a digit that begins the name.
     Avro,
     /// `_u` and a hexadecimal number for what Avro does not accept, and for `_`: different names stay different.
     AvroUnicode,
+    /// [`FieldAdjustment::Avro`] where keys or values are Avro, else [`FieldAdjustment::None`]: what Debezium does by default with an Avro
+    /// converter and without one.
+    Valid,
 }

@@ -127,6 +127,18 @@ impl From<Route> for RouteText {
 }
 
 impl Route {
+    /// The route, as written.
+    #[must_use]
+    pub fn text(&self) -> &RouteText {
+        &self.text
+    }
+
+    /// Whether the route applies to a topic.
+    #[must_use]
+    pub fn matches(&self, topic: &str) -> bool {
+        self.of(topic).is_some()
+    }
+
     /// The target topic of every topic that the route matches as a whole; `None` if the target depends on groups of the
     /// pattern.
     #[must_use]

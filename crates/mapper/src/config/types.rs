@@ -157,18 +157,24 @@ impl TypeModes {
     /// Whether values of the type are always sent as text.
     #[must_use]
     pub fn is_as_text(&self, namespace: &str, name: &str) -> bool {
-        self.as_text.iter().any(|wanted| {
-            let (schema, wanted) = match wanted.rsplit_once('.') {
-                Some((schema, wanted)) => (Some(schema), wanted),
-                None => (None, wanted.as_str()),
-            };
-            let is_name = match wanted.strip_suffix("[]") {
-                Some(element) => name.strip_prefix('_') == Some(catalog_name(element)),
-                None => name == catalog_name(wanted),
-            };
-            is_name && schema.is_none_or(|schema| schema == namespace)
-        })
+        self.as_text
+            .iter()
+            .any(|wanted| is_type_name(wanted, namespace, name))
     }
+}
+
+/// Whether an entry of [`TypeModes::as_text`] is a name of the type.
+#[must_use]
+pub fn is_type_name(entry: &str, namespace: &str, name: &str) -> bool {
+    let (schema, wanted) = match entry.rsplit_once('.') {
+        Some((schema, wanted)) => (Some(schema), wanted),
+        None => (None, entry),
+    };
+    let is_name = match wanted.strip_suffix("[]") {
+        Some(element) => name.strip_prefix('_') == Some(catalog_name(element)),
+        None => name == catalog_name(wanted),
+    };
+    is_name && schema.is_none_or(|schema| schema == namespace)
 }
 
 /// Catalog name of a type with an SQL name of its own.

@@ -35,6 +35,11 @@ impl Glob {
         self.0.iter().all(Option::is_some)
     }
 
+    /// The name, if the glob is one.
+    pub(super) fn literal(&self) -> Option<String> {
+        self.0.iter().copied().collect()
+    }
+
     /// Whether the glob matches a whole name.
     pub(super) fn matches(&self, name: &str) -> bool {
         let name: Vec<char> = name.chars().collect();

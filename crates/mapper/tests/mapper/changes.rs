@@ -1,6 +1,7 @@
 //! Changes of every kind: their records and keys, and the state after a failure.
 
 use expect_test::{Expect, expect};
+use walcast_mapper::config::FieldAdjustment;
 use walcast_mapper::{MapError, RecordBuffer, TypeKind, TypeMetadata};
 use walcast_pgoutput::Column::{Binary, Null, Text, UnchangedToast};
 use walcast_pgoutput::{Oid, ReplicaIdentity};
@@ -281,7 +282,13 @@ fn names() {
     expect!["my-shop.public.t"].assert_eq(&compile(&|table| {
         table.config.topic_prefix = "my-shop".to_owned()
     }));
-    expect![[r#"column "prix é" of public.t cannot be an Avro name: letters, digits and _ only, not beginning with a digit"#]].assert_eq(&compile(&|table| table.relation.columns[1].name = "prix é".to_owned()));
+    expect!["p.public.t"].assert_eq(&compile(&|table| {
+        table.relation.columns[1].name = "prix é".to_owned()
+    }));
+    expect![[r#"column "prix é" of public.t cannot be an Avro name: letters, digits and _ only, not beginning with a digit"#]].assert_eq(&compile(&|table| {
+        table.config.names.adjust_fields = FieldAdjustment::None;
+        table.relation.columns[1].name = "prix é".to_owned();
+    }));
     expect![[r#"columns "c" and "c" of public.t would both be field c"#]]
         .assert_eq(&compile(&|table| table.relation.columns[1].name = "c".to_owned()));
     // Avro distinguishes them.

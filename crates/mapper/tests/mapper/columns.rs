@@ -2,7 +2,8 @@
 
 use expect_test::{Expect, expect};
 use serde_json::json;
-use walcast_mapper::{TypeKind, TypeMetadata};
+use walcast_mapper::config::ColumnSettings;
+use walcast_mapper::{TableName, TypeKind, TypeMetadata};
 use walcast_pgoutput::Column::{Null, Text, UnchangedToast};
 use walcast_pgoutput::Oid;
 
@@ -277,5 +278,31 @@ fn columns_that_cannot_be_masked_are_rejected() {
         expect![
             "column email of public.t is chosen by columns.truncate and by columns.mask; a column's values can be changed by one only"
         ],
+    );
+}
+
+#[test]
+fn columns_that_are_to_be_withheld_and_do_not_exist_are_found() {
+    let settings: ColumnSettings = serde_json::from_value(json!({
+        "include": ["public.t.gone"],
+        "exclude": ["public.t.id", "public.t.gone", "public.other.gone", "*.*.gone", "/public.t.gone/"],
+        "mask": [{"columns": ["public.t.\"Name\"", "public.t.name"], "length": 2}],
+        "truncate": [{"columns": ["public.t.gone"], "length": 2}],
+        "hash": [{"columns": ["public.t.mail"], "algorithm": "md5", "salt": "s"}],
+    }))
+    .unwrap();
+    let table = Table::new(&[("id", INT4, -1), ("name", TEXT, -1)]);
+    let name = TableName::from(&table.relation);
+    let found: Vec<String> = settings
+        .withholding_nothing(&name, &table.relation.columns)
+        .map(|(setting, pattern)| format!("{setting} {pattern}"))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "columns.exclude public.t.gone",
+            "columns.mask public.t.\"Name\"",
+            "columns.hash public.t.mail"
+        ]
     );
 }

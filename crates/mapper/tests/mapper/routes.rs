@@ -187,7 +187,12 @@ fn names_are_adjusted_as_configured() {
             "p.public.orders_2024 p.public.orders_u005f2024.Key p.public.orders_u005f2024.Envelope {the_u0020id: 1}"
         ],
     );
-    table.config.names = serde_json::from_value(json!({"adjust_fields": "avro"})).unwrap();
+    // Without a setting, as in Debezium.
+    table.config.names = serde_json::from_value(json!({})).unwrap();
+    check(
+        &table,
+        expect!["p.public.orders_2024 p.public.orders_2024.Key p.public.orders_2024.Envelope {the_id: 1}"],
+    );
     table.relation.columns[1].name = "the-id".to_owned();
     check(
         &table,

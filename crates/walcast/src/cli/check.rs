@@ -1,5 +1,7 @@
 //! `walcast check`: checks all preconditions of a start.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use serde::Serialize;
 use walcast_delivery::{
@@ -16,6 +18,7 @@ use crate::config::{Config, Exposed};
 use crate::exit::{Exit, Rejection, help_end};
 use crate::printable::printable;
 use crate::remedy::{describe, setting_name};
+use crate::selection::{self, Unmatched};
 use crate::stdout::stdout;
 use crate::wiring;
 
@@ -120,6 +123,7 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
                 .map(shared),
         );
     }
+    findings.extend(selections(config, log.as_ref()).await);
     let captured = source_state
         .iter()
         .flat_map(|source_state| &source_state.captured);
@@ -190,6 +194,32 @@ fn unmappable(config: &Config, relations: &[(Relation, TableMetadata)]) -> Vec<F
         }
     };
     faults.map(finding).collect()
+}
+
+/// Selections of the configuration that match nothing; one finding if each matches something. If the query fails, the other findings
+/// contain the reason.
+async fn selections(config: &Config, log: Option<&CheckpointLog>) -> Vec<Finding> {
+    let Ok(Some(existing)) = selection::existing(config).await else {
+        return Vec::new();
+    };
+    let none = BTreeMap::new();
+    let history = log.map_or(&none, |log| &log.schemas);
+    let unmatched = selection::unmatched(config, &existing, history);
+    if unmatched.is_empty() {
+        return vec![Finding {
+            name: "patterns of the configuration".to_owned(),
+            ok: true,
+            warning: false,
+            detail: "each matches something in the database".to_owned(),
+        }];
+    }
+    let finding = |unmatched: &Unmatched| Finding {
+        name: unmatched.key.to_owned(),
+        ok: !unmatched.is_error(),
+        warning: !unmatched.is_error(),
+        detail: unmatched.to_string(),
+    };
+    unmatched.iter().map(finding).collect()
 }
 
 /// Finding for captured tables that share a topic.

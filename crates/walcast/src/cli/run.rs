@@ -12,6 +12,7 @@ use crate::connector_handle::{ConnectorHandle, Identity};
 use crate::descriptors;
 use crate::exit::{Exit, help_end};
 use crate::remedy::describe;
+use crate::selection;
 use crate::signal_topic;
 use crate::signals::Signals;
 use crate::wiring;
@@ -61,6 +62,11 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
         biased;
         _ = signals.next() => return Ok(Exit::Done),
         probed = probe_registry(&config) => probed.context("schema registry")?,
+    }
+    tokio::select! {
+        biased;
+        _ = signals.next() => return Ok(Exit::Done),
+        verified = selection::verify(&config) => verified?,
     }
     let signal_topic = match config.signal_topic.as_deref() {
         Some(topic) => {

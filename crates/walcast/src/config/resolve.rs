@@ -24,6 +24,7 @@ use super::error::ConfigError;
 use super::exposed;
 use super::raw::RawConfig;
 use super::sections::Config;
+use super::selections;
 
 /// Validates a raw configuration.
 pub(crate) fn resolve(
@@ -38,8 +39,10 @@ pub(crate) fn resolve(
     let kafka = check.kafka(&raw.kafka, &names)?;
     let registry = check.registry(&raw.registry, &raw.format)?;
     let delivery = check.delivery(raw, &names, snapshot, &kafka)?;
+    let mapper = check.mapper(raw, &names, postgres.connect.database())?;
     Ok(Config {
-        mapper: check.mapper(raw, &names, postgres.connect.database())?,
+        selections: selections::of(document, raw, &mapper, &postgres.exclude),
+        mapper,
         slot_monitor: delivery::slot_monitor(&raw.slot_monitor, &postgres, &delivery),
         admin: check.admin(&raw.admin)?,
         log: check.log(&raw.log)?,

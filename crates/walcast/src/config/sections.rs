@@ -11,6 +11,7 @@ use walcast_postgres::PostgresConfig;
 use super::exposed::Exposed;
 use super::host::Host;
 use super::log_format::LogFormat;
+use super::selections::Selection;
 
 /// Validated configuration.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) log: LogSection,
     /// Exposed secrets.
     pub(crate) exposed: Vec<Exposed>,
+    /// Patterns that are compared with the database.
+    pub(crate) selections: Vec<Selection>,
 }
 
 /// Settings of the admin port, for the connector and for the commands that use it.

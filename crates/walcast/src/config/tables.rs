@@ -7,6 +7,7 @@ use walcast_mapper::config::{
 
 use super::error::{Hint, TableLabel};
 use super::fields::fields_of;
+use super::nearest::nearest;
 use super::raw::{
     RawAdmin, RawConfig, RawDeadLetters, RawEvents, RawFilter, RawFormat, RawKafka, RawLog, RawPostgres,
     RawRegistry, RawReplay, RawRetry, RawSlotMonitor, RawSnapshot, RawTopics,
@@ -88,22 +89,14 @@ pub(crate) fn tables() -> Vec<Table> {
     ]
 }
 
-/// Minimum similarity (Jaro-Winkler, 0 to 1) of a key that is suggested: `broker` and `brokers` have 0.97, `url` and `slot` 0.
-const SIMILARITY_MIN: f64 = 0.75;
-
 /// Suggestion for a `key` that `table` does not have.
 pub(crate) fn hint(tables: &[Table], table: &str, key: &str, known: &'static [&'static str]) -> Hint {
     let elsewhere = tables
         .iter()
         .find(|other| other.path != table && matches!(other.keys, Keys::Known(keys) if keys.contains(&key)));
-    let similarity = |candidate: &str| strsim::jaro_winkler(&key.to_ascii_lowercase(), candidate);
-    let nearest = known
-        .iter()
-        .copied()
-        .max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
-    match (elsewhere, nearest) {
+    match (elsewhere, nearest(key, known.iter().copied())) {
         (Some(other), _) => Hint::BelongsIn(other.label()),
-        (None, Some(nearest)) if similarity(nearest) >= SIMILARITY_MIN => Hint::Nearest(nearest),
-        _ => Hint::Known(known),
+        (None, Some(nearest)) => Hint::Nearest(nearest),
+        (None, None) => Hint::Known(known),
     }
 }

@@ -16,7 +16,10 @@ fn mapping(error: &MapError) -> Option<String> {
             "raise message.max.bytes of [kafka.properties] and max.message.bytes of the topic (message.max.bytes of the broker) \
              above it"
         }
-        MapError::FieldCollision { .. } => "exclude one, or set names.adjust_fields = \"avro_unicode\"",
+        MapError::FieldCollision { .. } => {
+            "rename one of them, or leave one out with [columns] exclude; names.adjust_fields = \"avro_unicode\" keeps them apart, but \
+             renames the fields of every column with _"
+        }
         MapError::SharedTopic { tables, .. } => {
             return Some(format!(
                 "rename {:?}, or leave it out with [postgres] exclude",
@@ -24,7 +27,7 @@ fn mapping(error: &MapError) -> Option<String> {
             ));
         }
         MapError::Name { .. } => {
-            "set names.adjust_fields = \"avro\" or \"avro_unicode\", or exclude the column"
+            "set names.adjust_fields = \"valid\", which adjusts such names, or leave the column out with [columns] exclude"
         }
         MapError::KeyColumn { .. } => "correct [[keys]]",
         MapError::UnknownKey { .. } => {
@@ -82,7 +85,7 @@ mod tests {
                 field: "a_b".to_owned(),
             },
             &expect![[
-                r#"columns "a b" and "a-b" of public.items would both be field a_b; exclude one, or set names.adjust_fields = "avro_unicode""#
+                r#"columns "a b" and "a-b" of public.items would both be field a_b; rename one of them, or leave one out with [columns] exclude; names.adjust_fields = "avro_unicode" keeps them apart, but renames the fields of every column with _"#
             ]],
         );
         check(
@@ -100,7 +103,7 @@ mod tests {
                 name: "prix é".to_owned(),
             },
             &expect![[
-                r#"column "prix é" of public.items cannot be an Avro name: letters, digits and _ only, not beginning with a digit; set names.adjust_fields = "avro" or "avro_unicode", or exclude the column"#
+                r#"column "prix é" of public.items cannot be an Avro name: letters, digits and _ only, not beginning with a digit; set names.adjust_fields = "valid", which adjusts such names, or leave the column out with [columns] exclude"#
             ]],
         );
         check(

@@ -40,7 +40,10 @@ const PROCESSES: [(&str, &[&str]); 16] = [
     ("own", &["slot_monitor"]),
     ("shared", &["halts", "idle"]),
     ("shared", &["dead_letters", "drift", "replay", "reselect"]),
-    ("shared", &["least_privilege", "refusals", "role_settings"]),
+    (
+        "shared",
+        &["least_privilege", "refusals", "role_settings", "selections"],
+    ),
     ("shared", &["admin", "commands", "heartbeats", "messages"]),
 ];
 

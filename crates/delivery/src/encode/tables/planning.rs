@@ -84,6 +84,17 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         metadata: &TableMetadata,
     ) -> Result<Plan, EncodeError> {
         let mut plan = Plan::compile(relation, metadata, self.config).map_err(EncodeError::Map)?;
+        for (setting, pattern) in self
+            .config
+            .columns
+            .withholding_nothing(plan.table(), &relation.columns)
+        {
+            warn!(
+                table = %plan.table(), setting, %pattern,
+                "the table has no such column (any more), so the pattern withholds nothing: if the column was renamed, its values are sent \
+                 as they are; a later start is rejected unless the pattern is corrected or ends with *"
+            );
+        }
         let own = names::unrouted_topic(self.config, plan.table());
         let is_routed = plan.topic() != own;
         self.claim(&own, relation).await?;

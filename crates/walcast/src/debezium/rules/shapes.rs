@@ -8,6 +8,12 @@ const ADJUST: &[(&str, &str)] = &[
     ("avro", "avro"),
     ("avro_unicode", "avro_unicode"),
 ];
+/// Debezium's `none` adjusts the names of columns too, if the converter is one of Avro.
+const ADJUST_FIELDS: &[(&str, &str)] = &[
+    ("none", "valid"),
+    ("avro", "avro"),
+    ("avro_unicode", "avro_unicode"),
+];
 const SCHEMA_TOPICS: &str = "io.debezium.schema.SchemaTopicNamingStrategy";
 
 pub(super) const RULES: &[Rule] = &[
@@ -31,7 +37,12 @@ pub(super) const RULES: &[Rule] = &[
         Words(ADJUST),
     )
     .default("none"),
-    becomes("field.name.adjustment.mode", "names.adjust_fields", Words(ADJUST)).default("none"),
+    becomes(
+        "field.name.adjustment.mode",
+        "names.adjust_fields",
+        Words(ADJUST_FIELDS),
+    )
+    .default("none"),
     not_yet("include.schema.comments", "schemas contain no comments").default("false"),
     not_needed(
         "include.schema.changes",
