@@ -1,0 +1,19 @@
+--! shows The same column names in JSON, without any setting.
+--! debezium key.converter = org.apache.kafka.connect.json.JsonConverter
+--! debezium key.converter.schemas.enable = false
+--! debezium value.converter = org.apache.kafka.connect.json.JsonConverter
+--! debezium value.converter.schemas.enable = false
+--! walcast format.key = "json"
+--! walcast format.value = "json"
+
+create table "Order Lines" ("order-id" integer, "2nd" integer, "Unit Price" numeric(6,2) not null default 1.50, "per cent%" text, plain text,
+    primary key ("order-id", "2nd"));
+alter table "Order Lines" replica identity full;
+
+--! changes
+
+insert into "Order Lines" values (1, 2, 3.25, 'xl', 'p');
+update "Order Lines" set "per cent%" = 's', "2nd" = 3;
+alter table "Order Lines" add column "First Name" text;
+insert into "Order Lines" values (4, 5, 1, null, null, 'f');
+delete from "Order Lines";
