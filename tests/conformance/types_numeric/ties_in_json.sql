@@ -10,5 +10,5 @@ create table t (id integer primary key, r real, d double precision);
 
 --! changes
 
-insert into t select n, (2097152 + n * 0.25)::real, 1125899906842624 + n * 0.125::float8 from generate_series(0, 15) n;
-insert into t select 100 + n, (16384 + (2 * n + 1) / 64.0)::real, -(1125899906842624 + n * 0.25::float8) from generate_series(0, 63) n;
+insert into t select n, (2097152 + n * 0.25)::real, 1125899906842624 + n * 0.25::float8 from generate_series(0, 15) n;
+insert into t select 100 + n, (16384 + (2 * n + 1) / 16.0)::real, -(1125899906842624 + n * 0.25::float8) from generate_series(0, 63) n;

@@ -119,7 +119,7 @@ mod tests {
 
     /// The exact decimal form of a number decides which of two texts is nearer.
     #[test]
-    fn nothing_else_differs_from_the_shortest_text() {
+    fn differs_from_the_shortest_text_in_ties_only() {
         let mut bits: u32 = 1;
         let mut ties = 0;
         for _ in 0..200_000 {

@@ -179,7 +179,7 @@ fn withheld_names_of_tables_that_may_come_are_warnings() {
 }
 
 #[test]
-fn everything_else_is_a_warning() {
+fn other_patterns_are_warnings() {
     check(
         r#"[snapshot]
         tables = ["public.userz"]
