@@ -28,6 +28,35 @@ pub enum OnIncompatible {
     NewSubject,
 }
 
+/// What the connector creates if it is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreateMissing {
+    /// Slot and publication. Tables are added to the publication.
+    Both,
+    /// The slot. The publication belongs to an operator, and is never created or altered.
+    Slot,
+    /// Nothing.
+    Neither,
+}
+
+impl CreateMissing {
+    /// Whether a missing slot is created.
+    pub(crate) fn slot(self) -> bool {
+        match self {
+            CreateMissing::Both | CreateMissing::Slot => true,
+            CreateMissing::Neither => false,
+        }
+    }
+
+    /// Whether a missing publication is created, and tables are added to the publication.
+    pub(crate) fn publication(self) -> bool {
+        match self {
+            CreateMissing::Both => true,
+            CreateMissing::Slot | CreateMissing::Neither => false,
+        }
+    }
+}
+
 /// Settings of delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryConfig {
@@ -35,8 +64,8 @@ pub struct DeliveryConfig {
     pub slot: String,
     /// Name of the publication, for messages.
     pub publication: String,
-    /// Whether a missing slot or publication is created.
-    pub create_missing: bool,
+    /// What is created if it is missing.
+    pub create_missing: CreateMissing,
     /// Minimum time between two Kafka commits while changes keep arriving.
     pub commit_interval: Duration,
     /// Size in bytes at which a Kafka transaction is committed at the next source commit, whatever its age.

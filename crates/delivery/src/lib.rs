@@ -46,7 +46,7 @@ pub mod sql;
 mod state;
 mod stream;
 
-pub use config::{DeliveryConfig, Guarantee, OnIncompatible, ReplayConfig};
+pub use config::{CreateMissing, DeliveryConfig, Guarantee, OnIncompatible, ReplayConfig};
 pub use coverage::{Promised, halting_table_findings, publication_findings, table_findings};
 pub use describe::{Describe, one_line};
 pub use drift::{DriftState, Drifted, MissedChanges};

@@ -8,7 +8,10 @@
 //!
 //! A value without an exact counterpart is reported, never approximated. Secrets are never copied.
 
+mod connect_json;
 mod draft;
+mod file;
+mod finding;
 mod given;
 mod java_map;
 mod migration;

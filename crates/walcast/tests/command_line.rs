@@ -195,3 +195,27 @@ fn another_connector_class_is_code_2() {
     let error = check_error(&run(&["migrate", "debezium-config", "/nowhere.json"]), 2);
     assert!(error.contains("cannot be read"), "{error}");
 }
+
+/// A connector that excludes a column by an expression without a counterpart: the generated file is not used as it is.
+#[test]
+fn a_migrated_file_that_would_send_an_excluded_column_is_rejected() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (connector, toml) = (path("connector.properties"), path("walcast.toml"));
+    fs::write(
+        &connector,
+        "name=shop\nconnector.class=PostgresConnector\nplugin.name=pgoutput\ndatabase.hostname=127.0.0.1\n\
+         database.user=cdc\ndatabase.dbname=shop\ntopic.prefix=shop\nbootstrap.servers=127.0.0.1:9092\n\
+         value.converter=io.confluent.connect.avro.AvroConverter\n\
+         value.converter.schema.registry.url=http://127.0.0.1:8081\n\
+         column.exclude.list=public.users.ssn,public.users.(?!id).*\n",
+    )
+    .unwrap();
+    let migrated = run(&["migrate", "debezium-config", &connector, "--output", &toml]);
+    assert_eq!(migrated.status.code(), Some(6), "{migrated:?}");
+    for command in ["check", "run"] {
+        let error = check_error(&run(&[command, "--config", &toml]), 2);
+        assert!(error.contains("unresolved is not empty"), "{error}");
+        assert!(error.contains("column.exclude.list: "), "{error}");
+    }
+}

@@ -48,13 +48,15 @@ impl Move {
         DebeziumConfig::new(&self.world.postgres, self.world.registry(), self.world.name())
     }
 
-    /// walcast in Debezium's place.
+    /// walcast in Debezium's place, with what `migrate debezium-config` writes to keep the way back open.
     fn config(&self) -> ConnectorConfig {
         let slot = slot(self.world.name());
         self.world
             .config()
             .set("postgres.slot", slot.as_str())
             .set("postgres.publication", slot.as_str())
+            .set("replay.retention", "1d")
+            .set("replay.retention_bytes", "10GB")
     }
 
     /// Inserts rows, each by a statement of its own, all in one transaction.
@@ -151,6 +153,43 @@ impl Move {
             });
         }
         delivered
+    }
+
+    /// Starts Debezium again, at its own offset: what walcast has delivered comes again, and nothing is missing.
+    async fn go_back(&self, delivered: &[Delivered], by_debezium: usize) {
+        self.await_free_slot().await;
+        self.debezium
+            .add(&self.connector(), &self.world.postgres)
+            .await
+            .unwrap();
+        self.insert(-5..0).await;
+        let history = self.history().await;
+        let by_walcast = delivered.len() - by_debezium;
+        await_that("all changes from Debezium again", async || {
+            self.count().await >= delivered.len() + by_walcast + 5
+        })
+        .await;
+        await_that("the last change from Debezium", async || {
+            let topic = self.topic().await;
+            topic.last().map(|record| record.place) == history.last().copied()
+        })
+        .await;
+        let topic = self.topic().await;
+        let again: Vec<Place> = topic[delivered.len()..]
+            .iter()
+            .map(|record| {
+                assert!(record.by_debezium, "{record:?}");
+                record.place
+            })
+            .collect();
+        // Debezium may repeat changes before its offset.
+        assert!(
+            again.len() <= history.len(),
+            "{} of {}",
+            again.len(),
+            history.len()
+        );
+        assert_eq!(again, history[history.len() - again.len()..]);
     }
 
     /// Runs walcast until all that the source did is in the topic; then it must be there once and in order.
@@ -263,7 +302,8 @@ async fn continues_a_connector_stopped_inside_of_a_transaction() {
     );
 }
 
-/// Small transactions without pause, inserts and updates; Debezium is stopped in the middle of them.
+/// Small transactions without pause, inserts and updates; Debezium is stopped in the middle of them. After walcast has delivered
+/// the rest, Debezium continues at its own offset.
 #[tokio::test(flavor = "multi_thread")]
 async fn continues_a_connector_stopped_under_load() {
     let moved = Move::new("moved_under_load").await;
@@ -317,6 +357,7 @@ async fn continues_a_connector_stopped_under_load() {
             .skip(1)
             .all(|record| previous_commit(record) != "null" || record.by_debezium)
     );
+    moved.go_back(&delivered, by_debezium).await;
 }
 
 /// A connector that is still there, or an offset of another one, is not taken over.

@@ -107,7 +107,10 @@ async fn a_role_that_may_only_connect_read_and_replicate_delivers_rows_and_chang
          GRANT SELECT ON items TO walcast",
     )
     .await;
-    case.config = case.config.set("snapshot.mode", "initial");
+    case.config = case
+        .config
+        .set("snapshot.mode", "initial")
+        .set("postgres.auto_create", "slot");
     assert_checked(&case).await;
     assert_delivers(&case, &[1, 2, 3, 4]).await;
     let refused = physical(&server).await;

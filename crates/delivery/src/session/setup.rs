@@ -177,7 +177,7 @@ async fn publish_signal_table<P: Source>(
     if source_state.publishes(table) {
         return Ok(());
     }
-    if !config.create_missing {
+    if !config.create_missing.publication() {
         return Err(not_published(table, &config.publication).into());
     }
     let published = source.publish(std::slice::from_ref(table)).await;
@@ -248,7 +248,8 @@ async fn create<P: Source, K: Sink>(
         creates_publication || table.is_named || source_state.publishes(&table.name)
     });
     let source_state = &first;
-    if !config.create_missing {
+    let creates = config.create_missing;
+    if !creates.slot() || (creates_publication && !creates.publication()) {
         return Err(not_created(config, source_state, &tables));
     }
     if creates_publication {

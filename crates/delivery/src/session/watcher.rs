@@ -145,7 +145,7 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         } = NewlyCaptured::find(&source_state, &self.known, None);
         let now = Instant::now();
         unpublished.retain(|table| self.refused.get(table).is_none_or(|retry_at| *retry_at <= now));
-        if !self.config.create_missing {
+        if !self.config.create_missing.publication() {
             unpublished.clear();
         }
         let mut since = source_state.flush_lsn;

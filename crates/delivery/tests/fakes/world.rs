@@ -5,10 +5,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use walcast_delivery::{
-    Checkpoint, CheckpointState, CheckpointUpdate, Connector, ConnectorState, DeadLetterConfig,
-    DeliveryConfig, DeliveryError, Describe, Metrics, OnIncompatible, ReplayConfig, Restrictions,
-    RetryJitter, SchemaChanges, SnapshotConfig, SnapshotControl, SnapshotMode, SnapshotRequests,
-    SqlConditions, SystemIdentifier, Timeline,
+    Checkpoint, CheckpointState, CheckpointUpdate, Connector, ConnectorState, CreateMissing,
+    DeadLetterConfig, DeliveryConfig, DeliveryError, Describe, Metrics, OnIncompatible, ReplayConfig,
+    Restrictions, RetryJitter, SchemaChanges, SnapshotConfig, SnapshotControl, SnapshotMode,
+    SnapshotRequests, SqlConditions, SystemIdentifier, Timeline,
 };
 use walcast_mapper::MapperConfig;
 use walcast_pgoutput::Lsn;
@@ -233,7 +233,7 @@ fn config() -> DeliveryConfig {
     DeliveryConfig {
         slot: "walcast_shop".to_owned(),
         publication: "walcast_shop".to_owned(),
-        create_missing: true,
+        create_missing: CreateMissing::Both,
         commit_interval: Duration::from_millis(5),
         commit_bytes: 1 << 20,
         transaction_timeout: Duration::from_secs(60),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use walcast_delivery::{CheckpointState, DeliveryError, Halt};
+use walcast_delivery::{CheckpointState, CreateMissing, DeliveryError, Halt};
 
 use crate::fakes::{
     Act, CONNECTION_LOST, KafkaCall, PostgresCall, TestFault, World, insert, verify, verify_so_far,
@@ -159,7 +159,7 @@ async fn the_publication_stays_once_the_slot_exists() {
 #[tokio::test(start_paused = true)]
 async fn requests_manual_setup_without_auto_create() {
     let mut world = World::new();
-    world.config.create_missing = false;
+    world.config.create_missing = CreateMissing::Neither;
     let error = world.run_to_end().await;
     let DeliveryError::Halt(Halt::PublicationMissing { sql, .. }) = &error else {
         panic!("{error}");
@@ -176,6 +176,25 @@ async fn requests_manual_setup_without_auto_create() {
     expect_test::expect!["SELECT lsn FROM pg_create_logical_replication_slot('walcast_shop', 'pgoutput')"]
         .assert_eq(sql);
     assert_eq!(world.kafka.read(|broker| broker.transactions().len()), 0);
+}
+
+/// The publication is an operator's, and the slot is created, as by Debezium with `publication.autocreate.mode` = `disabled`.
+#[tokio::test(start_paused = true)]
+async fn creates_the_slot_alone_beside_the_publication_of_an_operator() {
+    let mut world = World::new();
+    world.config.create_missing = CreateMissing::Slot;
+    let error = world.run_to_end().await;
+    assert!(
+        matches!(&error, DeliveryError::Halt(Halt::PublicationMissing { .. })),
+        "{error}"
+    );
+    assert!(world.postgres.read(|server| server.slot.is_none()));
+    let donor = World::set_up();
+    let publication = donor.postgres.read(|server| server.publication.clone());
+    world.postgres.edit(|server| server.publication = publication);
+    start(&world).await;
+    world.postgres.commit([("accounts", insert(1))]);
+    world.deliver().await;
 }
 
 /// No publication or slot is created while a table could not be captured, or publishing it would break writes (trap 17).

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use walcast_delivery::{
-    DeliveryError, Halt, Persistence, Selection, SnapshotCommand, SnapshotMode, SnapshotType,
+    CreateMissing, DeliveryError, Halt, Persistence, Selection, SnapshotCommand, SnapshotMode, SnapshotType,
 };
 use walcast_mapper::TableName;
 use walcast_pgoutput::Lsn;
@@ -201,7 +201,8 @@ async fn table_removed_from_the_publication_halts() {
 #[tokio::test(start_paused = true)]
 async fn reads_a_table_published_by_hand_without_auto_create() {
     let mut world = streaming().await;
-    world.config.create_missing = false;
+    // The publication is not altered either if only the slot is created.
+    world.config.create_missing = CreateMissing::Slot;
     let by_hand = async {
         tokio::time::sleep(Duration::from_secs(2)).await;
         add_items(&world);
@@ -217,7 +218,7 @@ async fn reads_a_table_published_by_hand_without_auto_create() {
 #[tokio::test(start_paused = true)]
 async fn start_without_auto_create_waits_for_a_table_to_be_published() {
     let mut world = streaming().await;
-    world.config.create_missing = false;
+    world.config.create_missing = CreateMissing::Neither;
     add_items(&world);
     world.postgres.commit([("accounts", insert(5))]);
     let by_hand = async {

@@ -2,8 +2,8 @@
 
 use tokio::time::Duration;
 use walcast_delivery::{
-    DeadLetterConfig, DeliveryConfig, OnIncompatible, ReplayConfig, SnapshotConfig, SnapshotMode,
-    SqlConditions,
+    CreateMissing, DeadLetterConfig, DeliveryConfig, OnIncompatible, ReplayConfig, SnapshotConfig,
+    SnapshotMode, SqlConditions,
 };
 use walcast_mapper::config::Operation;
 use walcast_mapper::{MapperConfig, TableName};
@@ -103,7 +103,7 @@ impl Settings {
         DeliveryConfig {
             slot: "walcast_shop".to_owned(),
             publication: "walcast_shop".to_owned(),
-            create_missing: true,
+            create_missing: CreateMissing::Both,
             commit_interval: Duration::from_millis(5),
             commit_bytes: 4_000,
             transaction_timeout: self.transaction_timeout,

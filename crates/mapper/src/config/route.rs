@@ -151,6 +151,12 @@ impl Route {
         texts.collect()
     }
 
+    /// Whether the route matches `topic`.
+    #[must_use]
+    pub fn matches(&self, topic: &str) -> bool {
+        self.topic.whole.is_match(topic)
+    }
+
     /// Destination of the records of `topic`; `None` when the route does not match it, or would make an empty name.
     pub(crate) fn of(&self, topic: &str) -> Option<Routed> {
         let routed = self.topic.apply(topic).filter(|routed| !routed.is_empty())?;

@@ -165,6 +165,16 @@ pub(crate) enum Fault {
         /// Required key.
         needs: &'static str,
     },
+    /// A generated file that does not withhold all that its source withheld.
+    #[error(
+        "unresolved is not empty: data would be sent that the Debezium connector withholds; add settings that do the same, then \
+         delete each entry: {}",
+        entries.join("; ")
+    )]
+    Unresolved {
+        /// The entries: a property, and what is missing.
+        entries: Vec<String>,
+    },
     /// Password in a value that is printed.
     #[error("{key} contains a password; use {instead} instead")]
     PasswordInUrl {

@@ -25,6 +25,8 @@ use super::log_format::LogFormat;
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawConfig {
     pub(crate) name: Option<String>,
+    /// What a generated file does not withhold although its source did: rejected unless it is empty.
+    pub(crate) unresolved: Vec<String>,
     pub(crate) postgres: RawPostgres,
     pub(crate) kafka: RawKafka,
     pub(crate) registry: RawRegistry,
@@ -53,7 +55,7 @@ pub(crate) struct RawPostgres {
     pub(crate) failover: RawFailover,
     pub(crate) leader_timeout: ConfigDuration,
     pub(crate) publication: Option<String>,
-    pub(crate) auto_create: bool,
+    pub(crate) auto_create: RawAutoCreate,
     pub(crate) tables: Vec<String>,
     pub(crate) exclude: Vec<String>,
     pub(crate) partitions: Partitions,
@@ -75,6 +77,20 @@ pub(crate) enum RawFailover {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RawAuto {
     Auto,
+}
+
+/// `true`, `false` or `"slot"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected true, false or \"slot\"")]
+pub(crate) enum RawAutoCreate {
+    Both(bool),
+    Slot(RawSlot),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RawSlot {
+    Slot,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -288,7 +304,7 @@ impl Default for RawPostgres {
             failover: RawFailover::Auto(RawAuto::Auto),
             leader_timeout: LEADER_TIMEOUT,
             publication: None,
-            auto_create: true,
+            auto_create: RawAutoCreate::Both(true),
             tables: vec![TABLES.to_owned()],
             exclude: Vec::new(),
             partitions: Partitions::Root,

@@ -33,6 +33,7 @@ pub(crate) fn resolve(
     environment: &Environment,
 ) -> Result<Config, ConfigError> {
     let check = Check::new(document);
+    check.resolved(&raw.unresolved)?;
     let names = check.names(raw)?;
     let snapshot = check.snapshot(&raw.snapshot)?;
     let postgres = check.postgres(raw, &names, &snapshot, environment)?;

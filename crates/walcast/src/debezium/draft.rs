@@ -12,6 +12,8 @@ pub(crate) struct Setting {
     pub(crate) from: Vec<String>,
     /// Remaining manual step, written above the line as a comment.
     pub(crate) by_hand: Option<String>,
+    /// Explanation, written above the line as comments.
+    pub(crate) explanation: &'static [&'static str],
 }
 
 /// Settings collected so far.
@@ -27,6 +29,7 @@ impl Setting {
             value: value.into(),
             from: Vec::new(),
             by_hand: None,
+            explanation: &[],
         }
     }
 
@@ -54,6 +57,11 @@ impl Setting {
 
     pub(crate) fn by_hand(mut self, what: String) -> Self {
         self.by_hand = Some(what);
+        self
+    }
+
+    pub(crate) fn explained(mut self, lines: &'static [&'static str]) -> Self {
+        self.explanation = lines;
         self
     }
 }
@@ -157,13 +165,13 @@ fn line(key: &str, setting: &Setting) -> String {
     };
     let assignment = format!("{key} = {}", setting.value);
     let from = setting.from.join(", ");
-    let by_hand = setting
-        .by_hand
-        .as_ref()
-        .map(|what| format!("# {what}\n"))
-        .unwrap_or_default();
+    let above = setting.explanation.iter().copied();
+    let above: String = above
+        .chain(setting.by_hand.as_deref())
+        .map(|line| format!("# {line}\n"))
+        .collect();
     if from.is_empty() {
-        return format!("{by_hand}{assignment}\n");
+        return format!("{above}{assignment}\n");
     }
-    format!("{by_hand}{assignment:<48} # {from}\n")
+    format!("{above}{assignment:<48} # {from}\n")
 }

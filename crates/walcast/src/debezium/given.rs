@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::connect_json::{self, ShapeError};
 use super::properties_file::{self, PropertiesError};
 
 /// Properties in the order of the files.
@@ -23,21 +24,13 @@ pub(crate) enum InputError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file is not JSON.
-    #[error("{}: not JSON", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// The JSON does not have the form of a connector.
-    #[error("{}: {problem}", path.display())]
+    /// The JSON does not have the form of a connector, or of the connector that is asked for.
+    #[error("{}", path.display())]
     Shape {
         /// The file.
         path: PathBuf,
-        /// Description.
-        problem: String,
+        /// Why.
+        source: ShapeError,
     },
     /// The file is not a `.properties` file.
     #[error("{}: not a properties file", path.display())]
@@ -57,24 +50,17 @@ pub(crate) enum InputError {
     },
 }
 
-/// Class of the supported connector.
-const CONNECTOR_CLASS: &str = "io.debezium.connector.postgresql.PostgresConnector";
-/// Connect also accepts the last part of the class name, with or without `Connector`.
-const CONNECTOR_ALIASES: [&str; 3] = [CONNECTOR_CLASS, "PostgresConnector", "Postgres"];
-
 impl Given {
-    /// Reads a connector's file, JSON or properties, and the worker's properties.
+    /// Reads a connector's file, JSON or properties, and the worker's properties. `name` selects one of several connectors.
     ///
     /// # Errors
-    /// A file cannot be read, or configures a different connector class.
-    pub(crate) fn read(connector: &Path, worker: Option<&Path>) -> Result<Self, InputError> {
-        let text = read(connector)?;
-        let is_json = text.trim_start().starts_with('{');
-        let pairs = if is_json {
-            json(connector, &text)?
-        } else {
-            properties(connector, &text)?
-        };
+    /// A file cannot be read, does not determine one connector, or configures a different connector class.
+    pub(crate) fn read(
+        connector: &Path,
+        name: Option<&str>,
+        worker: Option<&Path>,
+    ) -> Result<Self, InputError> {
+        let pairs = pairs(connector, &read(connector)?, name)?;
         let worker = match worker {
             Some(path) => Some(properties(path, &read(path)?)?),
             None => None,
@@ -89,16 +75,21 @@ impl Given {
     /// Parses texts, for tests.
     #[cfg(test)]
     pub(crate) fn of(connector: &str, worker: Option<&str>) -> Result<Self, InputError> {
-        let path = Path::new("connector");
-        let pairs = match connector.trim_start().starts_with('{') {
-            true => json(path, connector)?,
-            false => properties(path, connector)?,
-        };
+        Self::of_named(connector, None, worker)
+    }
+
+    /// Parses texts with one of several connectors, for tests.
+    #[cfg(test)]
+    pub(crate) fn of_named(
+        connector: &str,
+        name: Option<&str>,
+        worker: Option<&str>,
+    ) -> Result<Self, InputError> {
         let worker = worker
             .map(|text| properties(Path::new("worker"), text))
             .transpose()?;
         Self {
-            connector: pairs,
+            connector: pairs(Path::new("connector"), connector, name)?,
             worker,
         }
         .checked()
@@ -110,7 +101,7 @@ impl Given {
             only_last(worker);
         }
         let class = self.connector("connector.class").unwrap_or_default();
-        if CONNECTOR_ALIASES.contains(&class) {
+        if connect_json::CONNECTOR_ALIASES.contains(&class) {
             return Ok(self);
         }
         Err(InputError::OtherConnector {
@@ -158,56 +149,19 @@ fn read(path: &Path) -> Result<String, InputError> {
     })
 }
 
-fn properties(path: &Path, text: &str) -> Result<Vec<(String, String)>, InputError> {
-    properties_file::parse(text).map_err(|source| InputError::Properties {
+fn pairs(path: &Path, text: &str, name: Option<&str>) -> Result<Vec<(String, String)>, InputError> {
+    if !text.trim_start().starts_with(['{', '[']) {
+        return properties(path, text);
+    }
+    connect_json::parse(text, name).map_err(|source| InputError::Shape {
         path: path.to_owned(),
         source,
     })
 }
 
-/// Parses `{"name": …, "config": {…}}`, the body of a POST to Connect, or the inner object, the body of a PUT.
-fn json(path: &Path, text: &str) -> Result<Vec<(String, String)>, InputError> {
-    let shape = |problem: String| InputError::Shape {
-        path: path.to_owned(),
-        problem,
-    };
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|source| InputError::Json {
+fn properties(path: &Path, text: &str) -> Result<Vec<(String, String)>, InputError> {
+    properties_file::parse(text).map_err(|source| InputError::Properties {
         path: path.to_owned(),
         source,
-    })?;
-    let outer = value
-        .as_object()
-        .ok_or_else(|| shape("not an object".to_owned()))?;
-    let (name, config) = match outer.get("config") {
-        Some(config) => (
-            outer.get("name"),
-            config
-                .as_object()
-                .ok_or_else(|| shape("config is not an object".to_owned()))?,
-        ),
-        None => (None, outer),
-    };
-    let mut pairs = Vec::new();
-    for (key, value) in name
-        .map(|name| ("name", name))
-        .into_iter()
-        .chain(config.iter().map(|(key, value)| (key.as_str(), value)))
-    {
-        let text = match value {
-            serde_json::Value::String(text) => text.clone(),
-            serde_json::Value::Number(number) => number.to_string(),
-            serde_json::Value::Bool(flag) => flag.to_string(),
-            serde_json::Value::Null => continue,
-            serde_json::Value::Array(_) | serde_json::Value::Object(_) => {
-                return Err(shape(format!("{key} is not a string, a number or a boolean")));
-            }
-        };
-        if !pairs
-            .iter()
-            .any(|(known, known_text)| known == key && *known_text == text)
-        {
-            pairs.push((key.to_owned(), text));
-        }
-    }
-    Ok(pairs)
+    })
 }

@@ -1,8 +1,8 @@
 //! Applies the rules to the configuration of a connector.
 
-use serde::Serialize;
-
 use super::draft::{Draft, Setting, reference};
+use super::file;
+use super::finding::{Became, Finding, Origin};
 use super::given::Given;
 use super::rule::{Outcome, Rule, Translate, Value, Verdict};
 use super::rules::{SECTIONS, WORKER};
@@ -15,55 +15,6 @@ pub(crate) struct Migration {
     pub(crate) toml: String,
     /// Result for each property, in the order of the files.
     pub(crate) findings: Vec<Finding>,
-}
-
-/// Result of the migration of one property.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Finding {
-    pub(crate) property: String,
-    /// `connector`, `worker`, or `default` for a property that is not set.
-    pub(crate) of: Origin,
-    pub(crate) became: Became,
-    /// Keys of walcast.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) keys: Vec<String>,
-    /// Reason for the missing counterpart, or the remaining manual step.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
-}
-
-/// Source of a property's value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Origin {
-    Connector,
-    Worker,
-    Default,
-}
-
-/// Kind of result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Became {
-    /// Translated to a key, or to a part of one.
-    Mapped,
-    /// Translated, with a remaining manual step.
-    ByHand,
-    /// No counterpart is needed.
-    NotNeeded,
-    /// Not supported yet.
-    NotYet,
-    /// This value has no exact counterpart.
-    Refused,
-    /// Not a property of Debezium's Postgres connector.
-    Unknown,
-}
-
-impl Became {
-    /// Whether the migrated configuration lacks a setting of the connector.
-    pub(crate) fn is_missing(self) -> bool {
-        matches!(self, Became::NotYet | Became::Refused | Became::Unknown)
-    }
 }
 
 impl Migration {
@@ -102,12 +53,11 @@ pub(crate) fn migrate(given: &Given) -> Migration {
         }
     }
     migrating.report_lost_keys();
-    let known = tables();
-    let order: Vec<&str> = known.iter().map(|table| table.path).collect();
-    let body = migrating.draft.to_toml(&order);
-    let toml = format!("{}{body}{}", head(given), tail(&migrating.findings));
+    for setting in file::way_back() {
+        migrating.draft.add(setting);
+    }
     Migration {
-        toml,
+        toml: file::text(given, &migrating.draft, &migrating.findings),
         findings: migrating.findings,
     }
 }
@@ -148,6 +98,7 @@ impl Migrating<'_> {
             ),
             Some((rule, inner)) => self.apply(property, text, rule, inner),
         };
+        let withholds = rule.map_or_else(|| may_withhold(property), |(rule, _)| rule.withholds);
         let known = |finding: &&mut Finding| finding.property == property;
         match (of, self.findings.iter_mut().find(known)) {
             // The property was reported as mapped to a line that depends on this default.
@@ -163,6 +114,7 @@ impl Migrating<'_> {
                 became,
                 keys,
                 reason,
+                withholds,
             }),
         }
     }
@@ -182,6 +134,8 @@ impl Migrating<'_> {
                 ));
                 finding.became = Became::Refused;
                 finding.keys.clear();
+                // The property that determines the line is unresolved itself.
+                finding.withholds = false;
             }
         }
     }
@@ -208,23 +162,26 @@ impl Migrating<'_> {
             text: text.trim(),
             given: self.given,
         };
-        let (key, translate) = match rule.verdict {
-            Verdict::Depends(on, _) => {
-                return match on(&value) {
-                    Outcome::Nothing(why) => (Became::NotNeeded, Vec::new(), Some(why.to_owned())),
-                    Outcome::Refused(why) => (Became::Refused, Vec::new(), Some(why)),
-                    Outcome::Lines(lines) => self.write(property, lines, ""),
-                };
-            }
+        let (key, outcome) = match rule.verdict {
+            Verdict::Depends(on, _) => ("", on(&value)),
             Verdict::NotNeeded(why) => return (Became::NotNeeded, Vec::new(), Some(why.to_owned())),
             Verdict::NotYet(why) => return (Became::NotYet, Vec::new(), Some(why.to_owned())),
             Verdict::Secret(instead) => return (Became::ByHand, Vec::new(), Some(instead.to_owned())),
-            Verdict::Becomes(key, translate) => (key, translate),
+            // As an expression, the reference would hide nothing.
+            Verdict::Becomes(key, _) if rule.withholds && reference(value.text).is_some() => {
+                (key, not_resolved(value.text))
+            }
+            Verdict::Becomes(key, translate) => (key, outcome(key, translate, &value)),
         };
-        match outcome(key, translate, &value) {
+        match outcome {
             Outcome::Nothing(why) => (Became::NotNeeded, Vec::new(), Some(why.to_owned())),
             Outcome::Refused(why) => (Became::Refused, Vec::new(), Some(why)),
             Outcome::Lines(lines) => self.write(property, lines, key),
+            Outcome::Partly(lines, why) => match self.write(property, lines, key) {
+                (Became::Mapped, keys, _) => (Became::Partly, keys, Some(why)),
+                (Became::ByHand, keys, Some(step)) => (Became::Partly, keys, Some(format!("{why}; {step}"))),
+                other => other,
+            },
         }
     }
 
@@ -286,6 +243,21 @@ fn without_salt(property: &str) -> String {
     }
 }
 
+/// Outcome for a reference to a config provider where the value itself is needed.
+fn not_resolved(text: &str) -> Outcome {
+    Outcome::Refused(format!(
+        "{text} comes from a config provider of Connect: write the value itself"
+    ))
+}
+
+/// Whether a property that the table does not have could withhold data: one of an earlier or a later version of Debezium.
+fn may_withhold(property: &str) -> bool {
+    const PREFIXES: [&str; 2] = ["column.", "table."];
+    const PARTS: [&str; 5] = ["include.", "exclude.", "whitelist", "blacklist", "mask"];
+    PREFIXES.iter().any(|prefix| property.starts_with(prefix))
+        || PARTS.iter().any(|part| property.contains(part))
+}
+
 fn outcome(key: &str, translate: Translate, value: &Value<'_>) -> Outcome {
     let refused = |expected: &str| Outcome::Refused(format!("{} is not {expected}", value.text));
     match translate {
@@ -293,10 +265,7 @@ fn outcome(key: &str, translate: Translate, value: &Value<'_>) -> Outcome {
         Translate::Flag | Translate::Number | Translate::Millis | Translate::Words(_)
             if reference(value.text).is_some() =>
         {
-            return Outcome::Refused(format!(
-                "{} comes from a config provider of Connect: write the value itself",
-                value.text
-            ));
+            return not_resolved(value.text);
         }
         Translate::Flag | Translate::Number | Translate::Millis | Translate::Words(_) => {}
     }
@@ -342,39 +311,4 @@ pub(super) fn exists(key: &str) -> bool {
             (None, _) => table.path == key,
         }
     })
-}
-
-fn head(given: &Given) -> String {
-    let name = given
-        .connector("name")
-        .unwrap_or("without a name")
-        .replace(['\n', '\r'], " ");
-    format!(
-        "# Generated by walcast migrate debezium-config from the connector {name:?}: each line names its source property.\n\
-         # This file contains no secrets. The password of Postgres comes from PGPASSWORD, password_file or ~/.pgpass.\n\n"
-    )
-}
-
-/// Comment at the end of the file that lists the properties without a counterpart.
-fn tail(findings: &[Finding]) -> String {
-    let missing: Vec<&Finding> = findings
-        .iter()
-        .filter(|finding| finding.became.is_missing())
-        .collect();
-    if missing.is_empty() {
-        return String::new();
-    }
-    let mut text = "\n# Without a counterpart:\n".to_owned();
-    for finding in missing {
-        let reason = finding
-            .reason
-            .as_deref()
-            .unwrap_or_default()
-            .replace(['\n', '\r'], " ");
-        text.push_str(&format!(
-            "#   {}: {reason}\n",
-            finding.property.replace(['\n', '\r'], " ")
-        ));
-    }
-    text
 }

@@ -4,9 +4,10 @@
 //! expression too. An expression that matches a single table, or whose only wildcard is `.*`, becomes a plain pattern; any other
 //! becomes `/expression/`.
 
-use std::fmt::Write;
-
 use walcast_mapper::pattern::TablePattern;
+
+use super::draft::Setting;
+use super::rule::Outcome;
 
 /// Splits a list at unescaped commas, as Debezium does; `\,` becomes a comma.
 pub(super) fn split(list: &str) -> Vec<String> {
@@ -111,8 +112,16 @@ pub(super) fn table(expression: &str) -> Result<String, String> {
 pub(super) fn schema(expression: &str) -> Result<String, String> {
     match steps(expression).as_deref().and_then(simple) {
         Some(name) => Ok(format!("{}.*", quoted(&name))),
-        None => as_expression(&format!(r"(?:{expression})\..*")),
+        None => excluded_schema(expression),
     }
+}
+
+/// Translates an expression for a schema whose tables are excluded. The result remains an expression: see [`as_expression`].
+///
+/// # Errors
+/// As [`table`].
+pub(super) fn excluded_schema(expression: &str) -> Result<String, String> {
+    as_expression(&format!(r"(?:{expression})\..*"))
 }
 
 /// Translates an expression for a message prefix. The result remains an expression, because Debezium ignores case.
@@ -135,7 +144,11 @@ fn quoted(name: &str) -> String {
     }
 }
 
-/// The pattern `/expression/`, if its constructs are supported.
+/// The pattern `/expression/`, if its constructs are supported. It ignores case, as Debezium's lists do, while a plain name is
+/// folded to lower case: lists that hide tables or columns consist of such patterns.
+///
+/// # Errors
+/// As [`table`].
 pub(super) fn as_expression(expression: &str) -> Result<String, String> {
     if let Some(construct) = foreign(expression) {
         return Err(format!(
@@ -175,25 +188,33 @@ fn foreign(expression: &str) -> Option<&'static str> {
     })
 }
 
-/// Translates a list of expressions, or describes all expressions that cannot be translated.
-pub(super) fn all(list: &str, one: impl Fn(&str) -> Result<String, String>) -> Result<Vec<String>, String> {
-    let mut patterns = Vec::new();
-    let mut problems = String::new();
+/// Translated expressions of a list, and the problems of those that cannot be translated.
+#[derive(Debug, Default)]
+pub(super) struct Patterns {
+    pub(super) known: Vec<String>,
+    pub(super) problems: Vec<String>,
+}
+
+/// Translates the expressions of a list.
+pub(super) fn all(list: &str, one: impl Fn(&str) -> Result<String, String>) -> Patterns {
+    let mut patterns = Patterns::default();
     for expression in split(list) {
         match one(&expression) {
-            Ok(pattern) => patterns.push(pattern),
-            Err(problem) => {
-                let separator = if problems.is_empty() { "" } else { "; " };
-                // Writing to a string does not fail.
-                let written = write!(problems, "{separator}{problem}");
-                debug_assert!(written.is_ok());
-            }
+            Ok(pattern) => patterns.known.push(pattern),
+            Err(problem) => patterns.problems.push(problem),
         }
     }
-    if problems.is_empty() {
-        Ok(patterns)
-    } else {
-        Err(problems)
+    patterns
+}
+
+impl Patterns {
+    /// The setting `key` of the translated expressions; no line if there are none, because an empty list selects everything.
+    pub(super) fn setting(self, key: &str) -> Outcome {
+        let lines = match self.known.is_empty() {
+            true => Vec::new(),
+            false => vec![Setting::new(key, self.known)],
+        };
+        Outcome::of(lines, &self.problems)
     }
 }
 

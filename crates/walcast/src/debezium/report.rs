@@ -1,9 +1,11 @@
 //! Human-readable report of a migration.
 
-use super::migration::{Became, Finding, Migration, Origin};
+use super::finding::{Became, Finding, Origin};
+use super::migration::Migration;
 
 /// Heading of each kind of result, in the order of the report.
-const HEADINGS: [(Became, &str); 6] = [
+const HEADINGS: [(Became, &str); 7] = [
+    (Became::Partly, "translated in part"),
     (Became::NotYet, "not yet"),
     (Became::Refused, "without an exact counterpart"),
     (Became::Unknown, "unknown"),

@@ -11,6 +11,9 @@ pub(crate) struct Rule {
     pub(crate) default: Option<&'static str>,
     /// Whether the default is written to the configuration, because walcast's default differs.
     pub(crate) always: bool,
+    /// Whether the property withholds data: it selects, hides or changes what is sent. A file in which a part of it is missing
+    /// must not be used before an operator has replaced that part.
+    pub(crate) withholds: bool,
     pub(crate) verdict: Verdict,
 }
 
@@ -70,6 +73,8 @@ pub(crate) struct Value<'g> {
 pub(crate) enum Outcome {
     /// Lines of the configuration.
     Lines(Vec<Setting>),
+    /// Lines for a part of the value; the rest has no exact counterpart, for this reason.
+    Partly(Vec<Setting>, String),
     /// No line is needed, for this reason.
     Nothing(&'static str),
     /// The value has no exact counterpart, for this reason.
@@ -79,6 +84,15 @@ pub(crate) enum Outcome {
 impl Outcome {
     pub(crate) fn line(setting: Setting) -> Self {
         Outcome::Lines(vec![setting])
+    }
+
+    /// Lines of what could be translated, and the problems of the rest.
+    pub(crate) fn of(lines: Vec<Setting>, problems: &[String]) -> Self {
+        match (lines.is_empty(), problems.is_empty()) {
+            (_, true) => Outcome::Lines(lines),
+            (true, false) => Outcome::Refused(problems.join("; ")),
+            (false, false) => Outcome::Partly(lines, problems.join("; ")),
+        }
     }
 }
 
@@ -111,6 +125,7 @@ const fn rule(property: &'static str, verdict: Verdict) -> Rule {
         property,
         default: None,
         always: false,
+        withholds: false,
         verdict,
     }
 }
@@ -125,6 +140,12 @@ impl Rule {
     /// Writes the default to the configuration too, because walcast's default differs.
     pub(crate) const fn always(mut self) -> Self {
         self.always = true;
+        self
+    }
+
+    /// Marks a property that withholds data.
+    pub(crate) const fn withholds(mut self) -> Self {
+        self.withholds = true;
         self
     }
 

@@ -103,7 +103,7 @@ pub(super) fn is_as_known(
     let new = NewlyCaptured::find(source_state, known, checkpoint.snapshot.as_ref());
     let signals = config.snapshot.signal_table.as_ref();
     new.published.is_empty()
-        && (new.unpublished.is_empty() || !config.create_missing)
+        && (new.unpublished.is_empty() || !config.create_missing.publication())
         && known_now(source_state, known, &new.published) == *known
         && log.restrictions == Some(restrictions)
         && signals.is_none_or(|table| source_state.publishes(table))
@@ -147,7 +147,7 @@ pub(super) async fn adopt<P: Source, K: Sink>(
     let known_before = known.cloned().unwrap_or_else(|| captured_oids(&source_state));
     let new = NewlyCaptured::find(&source_state, &known_before, checkpoint.snapshot.as_ref());
     let mut unpublished = new.unpublished;
-    if !config.create_missing {
+    if !config.create_missing.publication() {
         unpublished.clear();
     }
     let needs_stream_restart = misses_new_tables(source_state.server_version);

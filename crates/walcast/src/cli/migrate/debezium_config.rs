@@ -13,8 +13,10 @@ use crate::stdout::stdout;
 /// Write a configuration from that of Debezium's Postgres connector on Kafka Connect
 ///
 /// Each line of the configuration names the property it came from; properties without a counterpart are listed with the
-/// reason. Secrets are never copied: the configuration says where they come from. Afterwards, `walcast check` reports
-/// whether everything is set up, and `walcast migrate debezium-offset` resumes where the connector stopped.
+/// reason. Properties that withhold data and are not completely translated are listed in `unresolved`: the configuration is
+/// rejected until they are resolved. Secrets are never copied: the configuration says where they come from. Afterwards,
+/// `walcast check` reports whether everything is set up, and `walcast migrate debezium-offset` resumes where the connector
+/// stopped.
 #[derive(Debug, Args)]
 #[command(after_help = help_end!(
     "  walcast migrate debezium-config shop-source.json\n\
@@ -24,8 +26,12 @@ use crate::stdout::stdout;
 ))]
 pub(in crate::cli) struct DebeziumConfigArgs {
     /// The connector's configuration: JSON as Connect accepts or returns it, or a .properties file
-    #[arg(value_name = "CONNECTOR")]
-    connector: PathBuf,
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// The connector, where the file is the response of `GET /connectors?expand=info` and lists several
+    #[arg(long, value_name = "NAME")]
+    connector: Option<String>,
 
     /// The properties of the Connect worker: brokers, converters, security of the producer
     #[arg(long, value_name = "FILE")]
@@ -45,7 +51,7 @@ pub(in crate::cli) struct DebeziumConfigArgs {
 }
 
 pub(in crate::cli) fn run(args: &DebeziumConfigArgs) -> anyhow::Result<Exit> {
-    let given = Given::read(&args.connector, args.worker.as_deref())?;
+    let given = Given::read(&args.file, args.connector.as_deref(), args.worker.as_deref())?;
     let migration = migrate(&given);
     if let Some(path) = &args.output {
         write(path, &migration.toml, args.force)?;

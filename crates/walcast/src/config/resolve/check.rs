@@ -46,6 +46,17 @@ impl Check<'_> {
         Err(self.wrong_at(key, key, value, wanted))
     }
 
+    /// Checks that no entry of `unresolved` is left.
+    pub(super) fn resolved(&self, entries: &[String]) -> Result<(), ConfigError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let entries = entries.to_vec();
+        Err(self
+            .document
+            .error_at("unresolved", Fault::Unresolved { entries }))
+    }
+
     /// Error about the value at `place`, which is the key with the indexes of repeated tables.
     pub(super) fn wrong_at(
         &self,

@@ -1,8 +1,9 @@
 //! Keys: unknown and missing ones, and values of the wrong type.
 
 use expect_test::expect;
+use walcast_delivery::CreateMissing;
 
-use super::{MINIMAL, check_error, with};
+use super::{MINIMAL, check_error, parse, with};
 
 #[test]
 fn unknown_keys_are_reported_with_the_nearest_key() {
@@ -99,8 +100,8 @@ fn values_of_the_wrong_type_are_reported_with_their_line() {
         ]],
     );
     check_error(
-        &with("postgres", "auto_create = \"yes\""),
-        expect![[r#"walcast.toml:5:15: invalid type: string "yes", expected a boolean"#]],
+        &with("kafka.topics", "auto_create = \"yes\""),
+        expect![[r#"walcast.toml:14:15: invalid type: string "yes", expected a boolean"#]],
     );
     check_error(
         &with("registry", "password = 12345"),
@@ -114,4 +115,30 @@ fn values_of_the_wrong_type_are_reported_with_their_line() {
         &MINIMAL.replace("[postgres]\nurl = \"postgres://walcast@db/shop\"", "postgres = 5"),
         expect!["walcast.toml:4:12: invalid type: integer `5`, expected a table"],
     );
+}
+
+#[test]
+fn a_file_with_unresolved_properties_is_rejected() {
+    check_error(
+        &with("", "unresolved = [\"a: look-ahead\", \"b: mask\"]"),
+        expect![
+            "walcast.toml:3:1: unresolved is not empty: data would be sent that the Debezium connector withholds; add settings that do the same, then delete each entry: a: look-ahead; b: mask"
+        ],
+    );
+    assert!(parse(&with("", "unresolved = []")).is_ok());
+}
+
+#[test]
+fn auto_create_selects_what_is_created() {
+    for (value, creates) in [
+        ("true", CreateMissing::Both),
+        ("false", CreateMissing::Neither),
+        ("\"slot\"", CreateMissing::Slot),
+    ] {
+        let config = parse(&with("postgres", &format!("auto_create = {value}"))).unwrap();
+        assert_eq!(config.delivery.create_missing, creates);
+    }
+    let error = parse(&with("postgres", "auto_create = \"yes\"")).err().unwrap();
+    let error = error.to_string();
+    assert!(error.contains("expected true, false or \"slot\""), "{error}");
 }

@@ -28,7 +28,10 @@ pub(super) const RULES: &[Rule] = &[
     )
     .default("false"),
     becomes("slot.failover", "postgres.failover", Flag).default("false"),
-    not_yet("slot.stream.params", "the options of START_REPLICATION are fixed").default(""),
+    // Its option origin selects the changes that the server sends.
+    not_yet("slot.stream.params", "the options of START_REPLICATION are fixed")
+        .default("")
+        .withholds(),
     not_needed("slot.max.retries", RETRIED),
     not_needed("slot.retry.delay.ms", RETRIED),
     not_needed(
@@ -92,7 +95,8 @@ fn plugin(value: &Value<'_>) -> Outcome {
 
 fn autocreate(value: &Value<'_>) -> Outcome {
     match value.text {
-        "disabled" => Outcome::line(Setting::new("postgres.auto_create", false)),
+        // Debezium creates its slot in every mode.
+        "disabled" => Outcome::line(Setting::new("postgres.auto_create", "slot")),
         "all_tables" | "filtered" => Outcome::Nothing(
             "an existing publication is used unchanged; a missing one is created with exactly the captured tables",
         ),

@@ -2,7 +2,7 @@
 
 use crate::debezium::draft::Setting;
 use crate::debezium::regex_list;
-use crate::debezium::rule::Translate::{By, WithAnother};
+use crate::debezium::rule::Translate::By;
 use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_needed};
 
 const TABLES: &str = "postgres.tables";
@@ -11,21 +11,32 @@ const EXCLUDE: &str = "postgres.exclude";
 pub(super) const RULES: &[Rule] = &[
     becomes("table.include.list", TABLES, By(tables))
         .default("")
-        .always(),
-    becomes("table.exclude.list", EXCLUDE, WithAnother).default(""),
-    becomes("schema.include.list", TABLES, WithAnother).default(""),
-    becomes("schema.exclude.list", EXCLUDE, WithAnother).default(""),
+        .always()
+        .withholds(),
+    becomes("table.exclude.list", EXCLUDE, By(excluded))
+        .default("")
+        .withholds(),
+    becomes("schema.include.list", TABLES, By(schemas))
+        .default("")
+        .withholds(),
+    becomes("schema.exclude.list", EXCLUDE, By(excluded))
+        .default("")
+        .withholds(),
     not_needed(
         "table.ignore.builtin",
         "the system's own schemas are never captured",
     )
     .default("true"),
-    becomes("column.include.list", "columns.include", By(columns)).default(""),
-    becomes("column.exclude.list", "columns.exclude", By(columns)).default(""),
-    becomes("column.mask.with.*.chars", "columns.mask", By(sized)),
-    becomes("column.truncate.to.*.chars", "columns.truncate", By(sized)),
-    becomes("column.mask.hash.v2.*", "columns.hash", By(hash)),
-    becomes("column.mask.hash.*", "columns.hash", By(hash)),
+    becomes("column.include.list", "columns.include", By(columns))
+        .default("")
+        .withholds(),
+    becomes("column.exclude.list", "columns.exclude", By(columns))
+        .default("")
+        .withholds(),
+    becomes("column.mask.with.*.chars", "columns.mask", By(sized)).withholds(),
+    becomes("column.truncate.to.*.chars", "columns.truncate", By(sized)).withholds(),
+    becomes("column.mask.hash.v2.*", "columns.hash", By(hash)).withholds(),
+    becomes("column.mask.hash.*", "columns.hash", By(hash)).withholds(),
     becomes(
         "column.propagate.source.type",
         "columns.propagate_types",
@@ -38,61 +49,75 @@ pub(super) const RULES: &[Rule] = &[
         By(columns),
     )
     .default(""),
-    becomes("message.key.columns", "keys", By(keys)).default(""),
+    // Records of a table with another key are in other partitions, and compaction keeps others of them.
+    becomes("message.key.columns", "keys", By(keys))
+        .default("")
+        .withholds(),
 ];
 
-/// Translates the lists of schemas and tables together: Debezium captures a table that passes both.
+/// Translates the included tables, together with the included schemas: Debezium captures a table that passes both lists.
 fn tables(value: &Value<'_>) -> Outcome {
-    let list = |property| value.given.connector(property).unwrap_or("").trim();
-    let (included, excluded) = (list("table.include.list"), list("table.exclude.list"));
-    let (in_schemas, out_of_schemas) = (list("schema.include.list"), list("schema.exclude.list"));
-    if (!included.is_empty() && !excluded.is_empty())
-        || (!in_schemas.is_empty() && !out_of_schemas.is_empty())
-    {
-        return Outcome::Refused(
-            "an include list and an exclude list of the same kind are given, which Debezium rejects too"
-                .to_owned(),
-        );
+    let in_schemas = list(value, "schema.include.list");
+    if value.text.is_empty() {
+        return match in_schemas.is_empty() {
+            true => Outcome::line(Setting::new(TABLES, vec!["*.*"])),
+            false => Outcome::Nothing("schema.include.list selects the tables"),
+        };
     }
-    let tables = match (included.is_empty(), in_schemas.is_empty()) {
-        (true, true) => Ok((vec!["*.*".to_owned()], vec!["table.include.list"])),
-        (false, true) => {
-            regex_list::all(included, regex_list::table).map(|tables| (tables, vec!["table.include.list"]))
+    let included = regex_list::all(value.text, regex_list::table);
+    if in_schemas.is_empty() {
+        return included.setting(TABLES);
+    }
+    let schemas = regex_list::all(in_schemas, regex_list::schema);
+    let problems = [included.problems, schemas.problems].concat();
+    match intersection(included.known, &schemas.known) {
+        Ok(tables) if tables.is_empty() => Outcome::of(Vec::new(), &problems),
+        Ok(tables) => {
+            let from = ["table.include.list", "schema.include.list"];
+            Outcome::of(vec![Setting::new(TABLES, tables).from(&from)], &problems)
         }
-        (true, false) => regex_list::all(in_schemas, regex_list::schema)
-            .map(|tables| (tables, vec!["schema.include.list"])),
-        (false, false) => both(included, in_schemas)
-            .map(|tables| (tables, vec!["table.include.list", "schema.include.list"])),
-    };
-    let exclude = regex_list::all(excluded, regex_list::table).and_then(|mut tables| {
-        tables.extend(regex_list::all(out_of_schemas, regex_list::schema)?);
-        Ok(tables)
-    });
-    match (tables, exclude) {
-        (Ok((tables, from)), Ok(exclude)) => {
-            let mut lines = vec![Setting::new(TABLES, tables).from(&from)];
-            if !exclude.is_empty() {
-                let from: Vec<&str> = ["table.exclude.list", "schema.exclude.list"]
-                    .into_iter()
-                    .filter(|property| !list(property).is_empty())
-                    .collect();
-                lines.push(Setting::new(EXCLUDE, exclude).from(&from));
-            }
-            Outcome::Lines(lines)
-        }
-        (Err(problem), _) | (_, Err(problem)) => Outcome::Refused(problem),
+        Err(problem) => Outcome::of(Vec::new(), &[problems, vec![problem]].concat()),
     }
 }
 
+/// Translates the included schemas, unless they are part of the line of the included tables.
+fn schemas(value: &Value<'_>) -> Outcome {
+    match list(value, "table.include.list").is_empty() {
+        true => regex_list::all(value.text, regex_list::schema).setting(TABLES),
+        false => Outcome::Lines(Vec::new()),
+    }
+}
+
+/// Translates `table.exclude.list` and `schema.exclude.list`.
+fn excluded(value: &Value<'_>) -> Outcome {
+    let is_of_tables = value.property == "table.exclude.list";
+    let include = match is_of_tables {
+        true => "table.include.list",
+        false => "schema.include.list",
+    };
+    if !list(value, include).is_empty() {
+        return Outcome::Refused(format!(
+            "{include} is also set, and Debezium rejects both together"
+        ));
+    }
+    let patterns = match is_of_tables {
+        true => regex_list::all(value.text, regex_list::as_expression),
+        false => regex_list::all(value.text, regex_list::excluded_schema),
+    };
+    patterns.setting(EXCLUDE)
+}
+
+fn list<'g>(value: &Value<'g>, property: &str) -> &'g str {
+    value.given.connector(property).unwrap_or("").trim()
+}
+
 /// Intersects plain table names with plain schemas. The intersection of regular expressions cannot be computed.
-fn both(tables: &str, schemas: &str) -> Result<Vec<String>, String> {
-    let tables = regex_list::all(tables, regex_list::table)?;
-    let schemas = regex_list::all(schemas, regex_list::schema)?;
+fn intersection(tables: Vec<String>, schemas: &[String]) -> Result<Vec<String>, String> {
     let schema_of = |pattern: &str| pattern.split_once('.').map(|(schema, _)| schema.to_owned());
     let is_plain = |pattern: &String| {
         !pattern.starts_with('/') && schema_of(pattern).is_some_and(|schema| !schema.contains('*'))
     };
-    if !tables.iter().chain(&schemas).all(is_plain) {
+    if !tables.iter().chain(schemas).all(is_plain) {
         return Err("table.include.list and schema.include.list are both given, and together they cannot be written as one list of patterns: \
              name the schemas in the tables' expressions"
             .to_owned());
@@ -133,10 +158,12 @@ fn key_of(property: &str) -> &'static str {
 }
 
 fn columns(value: &Value<'_>) -> Outcome {
-    match regex_list::all(value.text, column) {
-        Ok(columns) => Outcome::line(Setting::new(key_of(value.property), columns)),
-        Err(problem) => Outcome::Refused(problem),
-    }
+    let key = key_of(value.property);
+    let one = match key {
+        "columns.exclude" => regex_list::as_expression,
+        _ => column,
+    };
+    regex_list::all(value.text, one).setting(key)
 }
 
 /// Translates `column.mask.with.12.chars` and `column.truncate.to.20.chars`.
@@ -202,7 +229,7 @@ fn hash(value: &Value<'_>) -> Outcome {
         entry.insert("salt".to_owned(), "${WALCAST_SALT}".into());
         entry.insert("version".to_owned(), version.into());
     });
-    if let Outcome::Lines(lines) = &mut outcome {
+    if let Outcome::Lines(lines) | Outcome::Partly(lines, _) = &mut outcome {
         for line in lines {
             line.by_hand =
                 Some("the salt is never copied: set the environment variable WALCAST_SALT".to_owned());
@@ -211,45 +238,53 @@ fn hash(value: &Value<'_>) -> Outcome {
     outcome
 }
 
+/// An entry of an array of tables with the columns of a list, all of which are hidden or shortened.
 fn entries(value: &Value<'_>, key: &str, complete: impl FnOnce(&mut toml::Table)) -> Outcome {
-    match regex_list::all(value.text, column) {
-        Ok(columns) => {
-            let mut entry = toml::Table::new();
-            entry.insert("columns".to_owned(), columns.into());
-            complete(&mut entry);
-            Outcome::line(Setting::new(key, vec![toml::Value::Table(entry)]))
-        }
-        Err(problem) => Outcome::Refused(problem),
+    let columns = regex_list::all(value.text, regex_list::as_expression);
+    if columns.known.is_empty() {
+        return Outcome::of(Vec::new(), &columns.problems);
     }
+    let mut entry = toml::Table::new();
+    entry.insert("columns".to_owned(), columns.known.into());
+    complete(&mut entry);
+    let line = Setting::new(key, vec![toml::Value::Table(entry)]);
+    Outcome::of(vec![line], &columns.problems)
 }
 
 /// Translates `table:column,column;table:column`.
 fn keys(value: &Value<'_>) -> Outcome {
     let mut entries: Vec<toml::Value> = Vec::new();
+    let mut problems = Vec::new();
     for part in value
         .text
         .split(';')
         .map(str::trim)
         .filter(|part| !part.is_empty())
     {
-        let Some((table, columns)) = part.split_once(':') else {
-            return Outcome::Refused(format!("{part} is not table:columns"));
-        };
-        let columns: Vec<String> = columns
-            .split(',')
-            .map(|column| column.trim().to_owned())
-            .collect();
-        match regex_list::table(table.trim()) {
-            Ok(table) => {
-                let mut entry = toml::Table::new();
-                entry.insert("tables".to_owned(), table.into());
-                entry.insert("columns".to_owned(), columns.into());
-                // For a delete whose old row lacks the columns, Debezium sends the fallback values of their types.
-                entry.insert("missing".to_owned(), "fill".into());
-                entries.push(entry.into());
-            }
-            Err(problem) => return Outcome::Refused(problem),
+        match key(part) {
+            Ok(entry) => entries.push(entry.into()),
+            Err(problem) => problems.push(problem),
         }
     }
-    Outcome::line(Setting::new("keys", entries))
+    let lines = match entries.is_empty() {
+        true => Vec::new(),
+        false => vec![Setting::new("keys", entries)],
+    };
+    Outcome::of(lines, &problems)
+}
+
+fn key(part: &str) -> Result<toml::Table, String> {
+    let (table, columns) = part
+        .split_once(':')
+        .ok_or_else(|| format!("{part} is not table:columns"))?;
+    let columns: Vec<String> = columns
+        .split(',')
+        .map(|column| column.trim().to_owned())
+        .collect();
+    let mut entry = toml::Table::new();
+    entry.insert("tables".to_owned(), regex_list::table(table.trim())?.into());
+    entry.insert("columns".to_owned(), columns.into());
+    // For a delete whose old row lacks the columns, Debezium sends the fallback values of their types.
+    entry.insert("missing".to_owned(), "fill".into());
+    Ok(entry)
 }

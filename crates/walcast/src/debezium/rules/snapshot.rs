@@ -12,7 +12,9 @@ const NO_CLASS: &str = "a Java class cannot be loaded";
 const BY_SETTING: &str = "[snapshot] mode selects the rows; parallelism and rows_per_second limit the speed";
 
 pub(super) const RULES: &[Rule] = &[
-    becomes("snapshot.mode", "snapshot.mode", By(mode)).default("initial"),
+    becomes("snapshot.mode", "snapshot.mode", By(mode))
+        .default("initial")
+        .withholds(),
     not_yet("snapshot.mode.configuration.based.*", BY_SETTING).default("false"),
     not_yet("snapshot.mode.custom.name", NO_CLASS),
     not_needed("snapshot.isolation.mode", BY_THE_SLOT),
@@ -26,9 +28,13 @@ pub(super) const RULES: &[Rule] = &[
     .default("10000"),
     depends("snapshot.query.mode", query, "`select_all` is always used").default("select_all"),
     not_yet("snapshot.query.mode.custom.name", NO_CLASS),
-    not_yet("snapshot.select.statement.overrides", BY_HAND).default(""),
-    not_yet("snapshot.select.statement.overrides.*", BY_HAND),
-    becomes("snapshot.include.collection.list", "snapshot.tables", By(tables)).default(""),
+    not_yet("snapshot.select.statement.overrides", BY_HAND)
+        .default("")
+        .withholds(),
+    not_yet("snapshot.select.statement.overrides.*", BY_HAND).withholds(),
+    becomes("snapshot.include.collection.list", "snapshot.tables", By(tables))
+        .default("")
+        .withholds(),
     not_needed(
         "snapshot.fetch.size",
         "rows are copied as a stream, bounded in bytes",
@@ -84,8 +90,5 @@ fn query(value: &Value<'_>) -> Outcome {
 }
 
 fn tables(value: &Value<'_>) -> Outcome {
-    match regex_list::all(value.text, regex_list::table) {
-        Ok(tables) => Outcome::line(Setting::new("snapshot.tables", tables)),
-        Err(problem) => Outcome::Refused(problem),
-    }
+    regex_list::all(value.text, regex_list::table).setting("snapshot.tables")
 }

@@ -27,16 +27,21 @@ pub(super) const RULES: &[Rule] = &[
     becomes("provide.transaction.metadata", "events.transactions", Flag).default("false"),
     not_yet("transaction.metadata.factory", "a Java class cannot be loaded")
         .default("io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory"),
-    becomes("skipped.operations", "events.operations", By(operations)).default("t"),
+    becomes("skipped.operations", "events.operations", By(operations))
+        .default("t")
+        .withholds(),
     becomes("skip.messages.without.change", "events.skip_unchanged", Flag).default("false"),
     becomes("tombstones.on.delete", "format.tombstones_on_delete", Flag).default("true"),
-    becomes("message.prefix.include.list", "events.messages", By(messages)).default(""),
+    becomes("message.prefix.include.list", "events.messages", By(messages))
+        .default("")
+        .withholds(),
     becomes(
         "message.prefix.exclude.list",
         "events.exclude_messages",
         By(messages),
     )
-    .default(""),
+    .default("")
+    .withholds(),
     not_needed(
         "schema.refresh.mode",
         "the schema follows from the stream at the position of the change",
@@ -72,6 +77,7 @@ const OPERATIONS: [(char, &str); 4] = [
 /// Translates skipped operations to the operations that are sent.
 fn operations(value: &Value<'_>) -> Outcome {
     let mut skipped: Vec<char> = Vec::new();
+    let mut problems = Vec::new();
     for word in value
         .text
         .split(',')
@@ -81,12 +87,16 @@ fn operations(value: &Value<'_>) -> Outcome {
         match OPERATIONS.iter().find(|(letter, _)| word == letter.to_string()) {
             Some((letter, _)) => skipped.push(*letter),
             None if word == "none" => {}
-            None => return Outcome::Refused(format!("{word} is not an operation of Debezium")),
+            None => problems.push(format!("{word} is not an operation of Debezium")),
         }
     }
     let sent = OPERATIONS.iter().filter(|(letter, _)| !skipped.contains(letter));
     let sent: Vec<toml::Value> = sent.map(|(_, name)| toml::Value::from(*name)).collect();
-    Outcome::line(Setting::new("events.operations", sent))
+    let lines = match skipped.is_empty() && !problems.is_empty() {
+        true => Vec::new(),
+        false => vec![Setting::new("events.operations", sent)],
+    };
+    Outcome::of(lines, &problems)
 }
 
 /// Translates lists of message prefixes.
@@ -96,10 +106,7 @@ fn messages(value: &Value<'_>) -> Outcome {
     } else {
         "events.exclude_messages"
     };
-    match regex_list::all(value.text, regex_list::prefix) {
-        Ok(prefixes) => Outcome::line(Setting::new(key, prefixes)),
-        Err(problem) => Outcome::Refused(problem),
-    }
+    regex_list::all(value.text, regex_list::prefix).setting(key)
 }
 
 fn headers(value: &Value<'_>) -> Outcome {

@@ -1,18 +1,27 @@
 //! Single message transforms: each alias has a `type` and its properties.
 
+mod flat;
+mod route;
+mod transform;
+
+use self::flat::{FLATTENING, SHAPE, flat};
+use self::route::{ROUTES, Routes, router};
+use self::transform::Transform;
 use crate::debezium::draft::Setting;
 use crate::debezium::rule::Translate::{By, WithAnother};
-use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_needed, not_yet};
+use crate::debezium::rule::{Outcome, Rule, Value, becomes, depends, not_yet};
 
-const ROUTES: &str = "names.routes";
-const SHAPE: &str = "format.shape";
 const NOT_FLAT: &str = "flat records have no such setting";
 const OUTBOX: &str = "outbox tables are not routed yet";
 
 pub(super) const RULES: &[Rule] = &[
-    becomes("transforms", ROUTES, By(transforms)).default(""),
-    not_needed(
+    // A transform without counterpart can drop records, remove fields, or change topic and shape.
+    becomes("transforms", ROUTES, By(transforms))
+        .default("")
+        .withholds(),
+    depends(
         "transforms.*.type",
+        class,
         "the property transforms determines the translation of each transform",
     ),
     becomes("transforms.*.regex", ROUTES, WithAnother),
@@ -20,8 +29,8 @@ pub(super) const RULES: &[Rule] = &[
     becomes("transforms.*.key.enforce.uniqueness", ROUTES, WithAnother),
     becomes("transforms.*.key.field.name", ROUTES, WithAnother),
     becomes("transforms.*.delete.tombstone.handling.mode", SHAPE, WithAnother),
-    not_yet("transforms.*.delete.handling.mode", NOT_FLAT),
-    not_yet("transforms.*.drop.tombstones", NOT_FLAT),
+    becomes("transforms.*.delete.handling.mode", SHAPE, WithAnother),
+    becomes("transforms.*.drop.tombstones", SHAPE, WithAnother),
     becomes("transforms.*.add.fields", SHAPE, WithAnother),
     becomes("transforms.*.add.fields.prefix", SHAPE, WithAnother),
     becomes("transforms.*.add.headers", SHAPE, WithAnother),
@@ -58,171 +67,124 @@ pub(super) const RULES: &[Rule] = &[
     not_yet("predicates.*", "predicates of transforms are not supported"),
 ];
 
-/// Transforms that route records by a regular expression over the topic's name.
-const ROUTERS: [Router; 3] = [
-    Router {
-        class: "org.apache.kafka.connect.transforms.RegexRouter",
-        regex: "regex",
-        replacement: "replacement",
-        key_field: None,
-    },
-    Router {
-        class: "io.debezium.transforms.ByLogicalTableRouter",
-        regex: "topic.regex",
-        replacement: "topic.replacement",
-        key_field: Some("__dbz__physicalTableIdentifier"),
-    },
-    Router {
-        class: "io.debezium.transforms.ToLogicalTopicRouter",
-        regex: "topic.regex",
-        replacement: "topic.replacement",
-        key_field: Some("__dbz__sourceIdentifier"),
-    },
+/// Transforms that leave the topic of a record unchanged, by the last part of the class. The classes are Kafka's and Debezium's.
+const KEEP_THE_TOPIC: [&str; 17] = [
+    "Cast",
+    "DropHeaders",
+    "ExtractField",
+    "ExtractNewRecordState",
+    "Filter",
+    "Flatten",
+    "HeaderFrom",
+    "HeaderToValue",
+    "HoistField",
+    "InsertField",
+    "MaskField",
+    "PartitionRouting",
+    "ReplaceField",
+    "SetSchemaMetadata",
+    "TimestampConverter",
+    "TimezoneConverter",
+    "ValueToKey",
 ];
 
-struct Router {
-    class: &'static str,
-    regex: &'static str,
-    replacement: &'static str,
-    /// Default name of the key field that distinguishes rows of different tables, if the transform adds such a field.
-    key_field: Option<&'static str>,
-}
-
-/// Reasons for common transforms without a counterpart.
-const OTHERS: [(&str, &str); 3] = [
-    ("EventRouter", OUTBOX),
+/// Transforms that only add headers, and why they have no counterpart. A file without them withholds the same data.
+const ADD_HEADERS: [(&str, &str); 2] = [
     (
         "ExtractChangedRecordState",
         "headers with the changed columns are not sent",
     ),
+    ("InsertHeader", "constant headers are not sent"),
+];
+
+/// Reasons for common transforms without a counterpart.
+const OTHERS: [(&str, &str); 2] = [
+    ("EventRouter", OUTBOX),
     ("PartitionRouting", "the partition is derived from the key"),
 ];
 
+/// Result of the translation of a chain of transforms, each of which applies to the output of the one before.
+#[derive(Default)]
+struct Chain {
+    lines: Vec<Setting>,
+    routes: Routes,
+    problems: Vec<String>,
+    /// The first transform after which the topics are not known.
+    changes_topics: Option<String>,
+}
+
 fn transforms(value: &Value<'_>) -> Outcome {
-    let (mut routes, mut routes_from) = (Vec::new(), vec![value.property.to_owned()]);
-    let mut lines = Vec::new();
-    let mut refused = Vec::new();
+    let mut chain = Chain::default();
     for alias in value
         .text
         .split(',')
         .map(str::trim)
         .filter(|alias| !alias.is_empty())
     {
-        let transform = Transform { alias, value };
-        let class = transform.part("type");
-        if !transform.part("predicate").is_empty() {
-            refused.push(format!("{alias}: predicates of transforms are not supported"));
-        } else if let Some(router) = ROUTERS.iter().find(|known| known.class == class) {
-            routes.push(transform.route(router, &mut routes_from));
+        chain.add(&Transform { alias, value });
+    }
+    let Chain {
+        mut lines,
+        routes,
+        problems,
+        ..
+    } = chain;
+    lines.extend(routes.into_setting(value.property));
+    Outcome::of(lines, &problems)
+}
+
+impl Chain {
+    fn add(&mut self, transform: &Transform<'_, '_>) {
+        let (alias, class) = (transform.alias, transform.part("type"));
+        let name = short(class);
+        let problem = if !transform.part("predicate").is_empty() {
+            "predicates of transforms are not supported".to_owned()
+        } else if let Some(router) = router(class) {
+            let before = self.changes_topics.as_deref();
+            match self.routes.add(transform, router, before) {
+                Ok(()) => return,
+                Err(problem) => problem,
+            }
         } else if class == FLATTENING {
-            match transform.flat() {
-                Ok(flat) => lines.extend(flat),
-                Err(problem) => refused.push(problem),
-            }
+            let (lines, problems) = flat(transform);
+            self.lines.extend(lines);
+            self.problems
+                .extend(problems.into_iter().map(|problem| format!("{alias}: {problem}")));
+            return;
+        } else if adds_headers(class).is_some() {
+            return;
         } else {
-            let known = OTHERS.iter().find(|(name, _)| class.contains(name));
-            let why = known.map_or("there is no counterpart", |(_, why)| why);
-            refused.push(format!("{alias} ({class}): {why}"));
-        }
-    }
-    if !refused.is_empty() {
-        return Outcome::Refused(refused.join("; "));
-    }
-    if !routes.is_empty() {
-        let mut line = Setting::new(ROUTES, routes);
-        line.from = routes_from;
-        lines.push(line);
-    }
-    Outcome::Lines(lines)
-}
-
-/// Transform that reduces a change event to the row.
-const FLATTENING: &str = "io.debezium.transforms.ExtractNewRecordState";
-
-/// Transform with its alias.
-struct Transform<'v, 'g> {
-    alias: &'v str,
-    value: &'v Value<'g>,
-}
-
-impl<'g> Transform<'_, 'g> {
-    fn part(&self, name: &str) -> &'g str {
-        self.value.given.connector(&self.property(name)).unwrap_or("")
-    }
-
-    fn property(&self, name: &str) -> String {
-        format!("transforms.{}.{name}", self.alias)
-    }
-
-    fn route(&self, router: &Router, from: &mut Vec<String>) -> toml::Value {
-        let mut names = vec!["type", router.regex, router.replacement];
-        let mut entry = toml::Table::new();
-        // `${` would begin an environment variable in the file, but begins a group here.
-        let mut set = |key: &str, text: &str| entry.insert(key.to_owned(), text.replace("${", "$${").into());
-        set("pattern", self.part(router.regex));
-        set("topic", self.part(router.replacement));
-        let is_unique = router.key_field.is_some() && self.part("key.enforce.uniqueness") != "false";
-        if let Some(default) = router.key_field.filter(|_| is_unique) {
-            let given = self.part("key.field.name");
-            set("key_field", if given.is_empty() { default } else { given });
-            if !self.part("key.field.regex").is_empty() {
-                set("key_pattern", self.part("key.field.regex"));
-                set("key_value", self.part("key.field.replacement"));
-                names.extend(["key.field.regex", "key.field.replacement"]);
-            }
-        }
-        entry.insert("unique_keys".to_owned(), is_unique.into());
-        from.extend(names.iter().map(|name| self.property(name)));
-        toml::Value::Table(entry)
-    }
-
-    fn flat(&self) -> Result<Vec<Setting>, String> {
-        let line = |key: &str, value: toml::Value, property: &str| {
-            Setting::new(key, value).from(&[&self.property(property)])
+            let known = OTHERS.iter().find(|(known, _)| name == Some(*known));
+            known
+                .map_or("there is no counterpart", |(_, why)| *why)
+                .to_owned()
         };
-        let mut lines = vec![line(SHAPE, "flat".into(), "type")];
-        let deletes = self.part("delete.tombstone.handling.mode");
-        if !deletes.is_empty() {
-            let Some((_, ours)) = DELETES.iter().find(|(theirs, _)| *theirs == deletes) else {
-                return Err(format!("{}: {deletes} is not a mode for deletes", self.alias));
-            };
-            lines.push(line(
-                "format.flat.deletes",
-                (*ours).into(),
-                "delete.tombstone.handling.mode",
-            ));
+        self.problems.push(format!("{alias} ({class}): {problem}"));
+        if !name.is_some_and(|name| KEEP_THE_TOPIC.contains(&name)) && self.changes_topics.is_none() {
+            self.changes_topics = Some(alias.to_owned());
         }
-        for (property, key) in [
-            ("add.fields", "format.flat.fields"),
-            ("add.headers", "format.flat.headers"),
-        ] {
-            let names: Vec<String> = self
-                .part(property)
-                .split(',')
-                .map(|name| name.trim().to_owned())
-                .collect();
-            let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
-            if !names.is_empty() {
-                lines.push(line(key, names.into(), property));
-            }
-        }
-        for (property, key) in [
-            ("add.fields.prefix", "format.flat.fields_prefix"),
-            ("add.headers.prefix", "format.flat.headers_prefix"),
-        ] {
-            if let Some(prefix) = self.value.given.connector(&self.property(property)) {
-                lines.push(line(key, prefix.into(), property));
-            }
-        }
-        Ok(lines)
     }
 }
 
-/// Modes for deleted rows: Debezium's and walcast's.
-const DELETES: [(&str, &str); 5] = [
-    ("drop", "drop"),
-    ("tombstone", "tombstone"),
-    ("rewrite", "rewrite"),
-    ("rewrite-with-tombstone", "rewrite_with_tombstone"),
-    ("delete-to-tombstone", "delete_to_tombstone"),
-];
+/// Last part of a class of Kafka or Debezium, without the part of the record that the transform applies to.
+fn short(class: &str) -> Option<&str> {
+    let is_known = ["org.apache.kafka.connect.transforms.", "io.debezium.transforms."]
+        .iter()
+        .any(|package| class.starts_with(package));
+    let name = class.rsplit('.').next()?;
+    is_known.then(|| name.split('$').next().unwrap_or(name))
+}
+
+fn adds_headers(class: &str) -> Option<&'static str> {
+    let name = short(class)?;
+    let known = ADD_HEADERS.iter().find(|(known, _)| *known == name);
+    known.map(|(_, why)| *why)
+}
+
+/// Reports transforms that have no counterpart and withhold nothing. All others are part of the chain.
+fn class(value: &Value<'_>) -> Outcome {
+    match adds_headers(value.text) {
+        Some(why) => Outcome::Refused(why.to_owned()),
+        None => Outcome::Nothing("the property transforms determines the translation of each transform"),
+    }
+}

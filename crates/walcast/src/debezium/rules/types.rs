@@ -32,14 +32,20 @@ pub(super) const RULES: &[Rule] = &[
     becomes("money.fraction.digits", "types.money_fraction_digits", Number).default("2"),
     becomes("include.unknown.datatypes", "types.unknown", Words(UNKNOWN))
         .default("false")
-        .always(),
+        .always()
+        .withholds(),
     becomes(
         "unavailable.value.placeholder",
         "format.unavailable_value_placeholder",
         Text,
     )
     .default("__debezium_unavailable_value"),
-    not_yet("converters", "a Java class cannot be loaded").default(""),
-    not_yet("post.processors", "a Java class cannot be loaded").default(""),
+    // A class can mask or remove values.
+    not_yet("converters", "a Java class cannot be loaded")
+        .default("")
+        .withholds(),
+    not_yet("post.processors", "a Java class cannot be loaded")
+        .default("")
+        .withholds(),
     not_yet("fields.null.include", "null fields are always written").default("true"),
 ];
