@@ -93,6 +93,16 @@ pub fn add_to_publication<'t>(publication: &str, tables: impl IntoIterator<Item 
     )
 }
 
+/// Statement that creates a slot for pgoutput; a failover slot on servers that have them (17 and later).
+#[must_use]
+pub fn create_slot(slot: &str, is_failover: bool) -> String {
+    let failover = if is_failover { ", failover => true" } else { "" };
+    format!(
+        "SELECT pg_create_logical_replication_slot({}, 'pgoutput'{failover})",
+        literal(slot)
+    )
+}
+
 /// Statement that makes a publication send all operations.
 #[must_use]
 pub fn publish_all_operations(publication: &str) -> String {
@@ -143,6 +153,14 @@ mod tests {
             120_000,
             Partitions::Root,
         ));
+    }
+
+    #[test]
+    fn a_slot_is_a_failover_slot_where_there_are_any() {
+        expect!["SELECT pg_create_logical_replication_slot('s', 'pgoutput')"]
+            .assert_eq(&create_slot("s", false));
+        expect!["SELECT pg_create_logical_replication_slot('s', 'pgoutput', failover => true)"]
+            .assert_eq(&create_slot("s", true));
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod clients;
 mod cluster;
 mod config;
 mod dead_letters;
+mod end_offset;
 mod error;
 mod error_class;
 mod events;

@@ -41,6 +41,8 @@ pub struct PostgresConfig {
     pub slot: String,
     /// Whether the slot is a failover slot.
     pub failover: Failover,
+    /// Whether the connector creates a missing slot or publication. Only the checks before a start depend on it.
+    pub creates_missing: bool,
     /// How long a leader may be silent before another instance may take over.
     pub leader_timeout: Duration,
     /// Publication.
@@ -83,6 +85,9 @@ pub struct PostgresConfig {
 /// second; before Postgres 14 the table is one chunk.
 pub const CONDITION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(300);
 
+/// First version with failover slots.
+pub(crate) const FAILOVER_SLOTS_SINCE: u32 = 170_000;
+
 /// Length limit of names (`NAMEDATALEN`). Postgres truncates longer names, and two of them could become equal.
 const NAME_BYTES_MAX: usize = 63;
 
@@ -117,6 +122,11 @@ impl PostgresConfig {
             );
         }
         Ok(())
+    }
+
+    /// Whether a slot that is created on a server of this version is a failover slot.
+    pub(crate) fn creates_failover_slot(&self, server_version: u32) -> bool {
+        self.failover != Failover::Never && server_version >= FAILOVER_SLOTS_SINCE
     }
 
     /// Whether the patterns select a table.

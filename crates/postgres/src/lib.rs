@@ -31,6 +31,7 @@
 //!     name: "shop".to_owned(),
 //!     slot: "walcast_shop".to_owned(),
 //!     failover: Failover::Auto,
+//!     creates_missing: true,
 //!     leader_timeout: LEADER_TIMEOUT_DEFAULT,
 //!     publication: "walcast_shop".to_owned(),
 //!     tables: vec!["public.*".parse()?],
@@ -70,6 +71,7 @@ mod leadership;
 mod primary;
 mod publishing;
 mod replication;
+mod slot_creation;
 mod snapshot;
 mod source;
 mod source_state;
@@ -77,6 +79,7 @@ mod stale_walsender;
 pub mod tail;
 mod wal_watch;
 
+pub use catalog::RowEstimate;
 pub use check::preconditions;
 pub use config::{
     CONDITION_TIMEOUT_DEFAULT, Failover, LEADER_TIMEOUT_DEFAULT, PostgresConfig, QUEUE_BYTES_DEFAULT,
@@ -86,7 +89,7 @@ pub use connect::{
     SessionAttributes, SslMode, TlsSetupError,
 };
 pub use error::{PostgresError, ServerError};
-pub use inspect::{captured_relations, inspect};
+pub use inspect::{captured_relations, estimate_rows, inspect, setup_script};
 pub use replication::{ReplicationFeedback, ReplicationStream};
 pub use snapshot::{PostgresSnapshot, PostgresSnapshots};
 pub use source::{PostgresCatalog, PostgresSource, PostgresWatch};

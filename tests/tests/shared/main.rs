@@ -6,6 +6,7 @@ mod behind_the_catalog;
 mod commands;
 mod dead_letters;
 mod drift;
+mod first_contact;
 mod halts;
 mod heartbeats;
 mod hostile;

@@ -17,6 +17,9 @@ pub trait Topics {
     /// Which records a topic takes, as it is set now: asked each time.
     fn limits(&mut self, topic: &str) -> impl Future<Output = Result<RecordLimits, BoxedPortError>>;
 
+    /// Whether a topic exists and records were ever written to it, those included that retention has deleted since.
+    fn has_records(&mut self, topic: &str) -> impl Future<Output = Result<bool, BoxedPortError>>;
+
     /// Forgets which topics exist: while the connector was not connected, one may have been deleted.
     fn forget(&mut self);
 }

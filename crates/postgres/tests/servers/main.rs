@@ -40,6 +40,7 @@ fn config(url: &str) -> PostgresConfig {
         connect: connect(url),
         name: "shop".to_owned(),
         slot: "walcast_shop".to_owned(),
+        creates_missing: true,
         failover: Failover::Auto,
         leader_timeout: LEADER_TIMEOUT_DEFAULT,
         publication: "walcast_shop".to_owned(),

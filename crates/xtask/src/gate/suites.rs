@@ -38,7 +38,7 @@ const PROCESSES: [(&str, &[&str]); 16] = [
         ],
     ),
     ("own", &["slot_monitor"]),
-    ("shared", &["halts", "idle"]),
+    ("shared", &["first_contact", "halts", "idle"]),
     ("shared", &["dead_letters", "drift", "replay", "reselect"]),
     ("shared", &["least_privilege", "refusals", "role_settings"]),
     ("shared", &["admin", "commands", "heartbeats", "messages"]),
