@@ -41,7 +41,8 @@ pub enum CreateMissing {
 
 impl CreateMissing {
     /// Whether a missing slot is created.
-    pub(crate) fn slot(self) -> bool {
+    #[must_use]
+    pub fn slot(self) -> bool {
         match self {
             CreateMissing::Both | CreateMissing::Slot => true,
             CreateMissing::Neither => false,
@@ -49,7 +50,8 @@ impl CreateMissing {
     }
 
     /// Whether a missing publication is created, and tables are added to the publication.
-    pub(crate) fn publication(self) -> bool {
+    #[must_use]
+    pub fn publication(self) -> bool {
         match self {
             CreateMissing::Both => true,
             CreateMissing::Slot | CreateMissing::Neither => false,

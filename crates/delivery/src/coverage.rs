@@ -142,6 +142,11 @@ pub fn publication_findings(source_state: &SourceState, publication: &str) -> Ve
     findings
 }
 
+/// The first finding as an error.
+pub(crate) fn first_finding(findings: Vec<Halt>) -> Result<(), Halt> {
+    findings.into_iter().next().map_or(Ok(()), Err)
+}
+
 /// Finding for a captured table that is not in the publication.
 pub(crate) fn not_published(table: &TableName, publication: &str) -> Halt {
     Halt::NotPublished {

@@ -6,7 +6,7 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Xid};
 
 use crate::source_state::restriction::RestrictedBy;
-use crate::source_state::{SystemIdentifier, Timeline};
+use crate::source_state::{SlotHolder, SystemIdentifier, Timeline};
 
 /// Finding because of which continuing could lose or double changes: an operator must decide. Each text states the finding and
 /// the positions concerned; the program that shows the finding adds the remedy.
@@ -24,6 +24,8 @@ pub enum Halt {
         found: SystemIdentifier,
         /// The checkpoint's position.
         stored: Lsn,
+        /// Position of the slot of this server; `None` if it has no usable slot.
+        slot_at: Option<Lsn>,
     },
     /// The checkpoint belongs to another database or slot of the cluster.
     #[error("the checkpoint belongs to {what} {expected:?}, but {found:?} is configured")]
@@ -67,13 +69,38 @@ pub enum Halt {
         /// The checkpoint's position, or the slot's when there is none.
         stored: Lsn,
     },
-    /// The slot exists, and no checkpoint does.
-    #[error("slot {slot} exists, but no checkpoint does: it is not known what of it was delivered")]
+    /// The slot exists and Kafka holds records, but no checkpoint says which changes they are.
+    #[error(
+        "slot {slot} exists, but no checkpoint does, and topic {topic} holds records: it is not known which changes of the slot, and \
+         which existing rows, are among them"
+    )]
     SlotWithoutCheckpoint {
         /// The slot.
         slot: String,
         /// Its position.
         confirmed: Lsn,
+        /// A topic of a captured table that holds records.
+        topic: String,
+    },
+    /// The slot exists, no checkpoint does, and another program streams from the slot.
+    #[error(
+        "slot {slot} is in use by {holder}, and no checkpoint exists: another program delivers from the slot"
+    )]
+    SlotInUse {
+        /// The slot.
+        slot: String,
+        /// Process that uses the slot.
+        holder: SlotHolder,
+    },
+    /// The slot exists, and the publication does not: the server cannot decode the WAL before the publication.
+    #[error(
+        "slot {slot} exists, but publication {publication} does not: the server cannot decode changes that are older than the publication"
+    )]
+    SlotBeforePublication {
+        /// The slot.
+        slot: String,
+        /// The publication.
+        publication: String,
     },
     /// The slot cannot be streamed from.
     #[error("slot {slot} cannot be used: {why}")]
@@ -257,13 +284,11 @@ pub enum Halt {
         /// The setting.
         found: String,
     },
-    /// The slot does not exist and may not be created.
-    #[error("slot {slot} does not exist, and the connector may not create it")]
-    SlotNotCreated {
-        /// The slot.
-        slot: String,
-        /// The statement that creates it.
-        sql: String,
+    /// Slot or publication do not exist, and the connector may not create them.
+    #[error("the connector may not create what is missing: {}", missing.join(" and "))]
+    NotCreated {
+        /// What is missing, such as `slot s`.
+        missing: Vec<String>,
     },
     /// A source transaction cannot be delivered in one Kafka transaction in time.
     #[error(

@@ -17,6 +17,7 @@
 //! change is in flight, is checkpointed.
 
 mod batch;
+mod blocking_transaction;
 mod clock;
 mod commit;
 pub mod condition;
@@ -46,6 +47,7 @@ pub mod sql;
 mod state;
 mod stream;
 
+pub use blocking_transaction::{BlockingTransaction, SlotCreationState};
 pub use config::{CreateMissing, DeliveryConfig, Guarantee, OnIncompatible, ReplayConfig};
 pub use coverage::{Promised, halting_table_findings, publication_findings, table_findings};
 pub use describe::{Describe, one_line};
@@ -77,13 +79,15 @@ pub use position::checkpoint::{
 };
 pub use position::positions::Positions;
 pub use position::resume::{resume_position, usable_slot};
-pub use position::rewind::{Rewind, RewindRejected, RewindWindow, rewind, rewind_window};
+pub use position::rewind::{Rewind, rewind, rewind_window};
+pub use position::rewind_rejected::{RewindRejected, RewindWindow};
 pub use precondition::{ConnectorSetting, Fix, Precondition, PreconditionOutcome};
 pub use restrictions::Restrictions;
 pub use schema_history::stored::StoredHistory;
 pub use schema_history::{ChangePosition, SchemaChanges, TableHistory, TableSchema};
 pub use session::connector::Connector;
 pub use session::retry_delay::RetryJitter;
+pub use session::setup::existing_slot::{first_position, topic_with_records};
 pub use session::status::Status;
 pub use slot_monitor::forecast::{Extent, Limit, LimitForecast};
 pub use slot_monitor::retention_cause::{RetentionCause, RetentionText};
@@ -101,8 +105,8 @@ pub use snapshot::signal::{Signal, SignalError};
 pub use snapshot::status::{SnapshotStatus, SnapshotTableStatus, SnapshotView, Window};
 pub use source_state::restriction::{RestrictedBy, Restriction};
 pub use source_state::{
-    CapturedTable, Partitions, Persistence, PublicationState, SlotState, SourceState, SystemIdentifier,
-    Timeline, TimelineSwitch, WalStatus,
+    CapturedTable, Partitions, Persistence, PublicationState, SlotHolder, SlotState, SourceState,
+    SystemIdentifier, Timeline, TimelineSwitch, WalStatus,
 };
 pub use state::pending::PendingState;
 pub use state::positions::{KnownPositions, PositionState};

@@ -5,3 +5,4 @@ pub(crate) mod lineage;
 pub(crate) mod positions;
 pub(crate) mod resume;
 pub(crate) mod rewind;
+pub(crate) mod rewind_rejected;

@@ -110,6 +110,15 @@ impl SourceState {
         let publication = self.publication.as_ref();
         publication.is_some_and(|publication| publication.tables.contains(table))
     }
+
+    /// The same state with those of the captured tables that are chosen.
+    pub(crate) fn restricted(&self, is_chosen: impl Fn(&CapturedTable) -> bool) -> Self {
+        let captured = self.captured.iter();
+        Self {
+            captured: captured.filter(|table| is_chosen(table)).cloned().collect(),
+            ..self.clone()
+        }
+    }
 }
 
 /// Table whose name changes of partitions carry (`publish_via_partition_root`).
@@ -132,8 +141,10 @@ pub struct SlotState {
     pub plugin: Option<String>,
     /// Database that the slot decodes.
     pub database: Option<String>,
-    /// Process that streams from the slot.
+    /// Process that uses the slot: it streams from the slot, or creates it.
     pub active_pid: Option<i32>,
+    /// What is known of that process; `None` if the slot is not in use, or the server does not show the process.
+    pub holder: Option<SlotHolder>,
     /// Position up to which the slot is confirmed (`confirmed_flush_lsn`).
     pub confirmed_flush_lsn: Option<Lsn>,
     /// Position at which decoding would begin to read; `None` if the slot was invalidated.
@@ -148,6 +159,54 @@ pub struct SlotState {
     pub temporary: bool,
     /// Whether prepared transactions are sent at `PREPARE TRANSACTION`.
     pub two_phase: bool,
+}
+
+impl SlotState {
+    /// Process that is creating the slot. The creation waits for running transactions: until it ends, the slot is in use and
+    /// has no confirmed position.
+    #[must_use]
+    pub fn creator(&self) -> Option<SlotHolder> {
+        let is_incomplete = self.plugin.is_some() && !self.temporary && self.confirmed_flush_lsn.is_none();
+        self.active_pid.filter(|_| is_incomplete)?;
+        self.user()
+    }
+
+    /// Process that uses the slot.
+    #[must_use]
+    pub fn user(&self) -> Option<SlotHolder> {
+        let pid = self.active_pid?;
+        Some(self.holder.clone().unwrap_or(SlotHolder {
+            pid,
+            application_name: None,
+            client: None,
+            is_connector: false,
+        }))
+    }
+}
+
+/// Process that uses a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotHolder {
+    /// Process ID.
+    pub pid: i32,
+    /// `application_name` of the session, if the server shows it.
+    pub application_name: Option<String>,
+    /// Address of the client, if the server shows it; a client on the server's machine can have none.
+    pub client: Option<String>,
+    /// Whether the session has the role and the `application_name` of the connector.
+    pub is_connector: bool,
+}
+
+impl fmt::Display for SlotHolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {}", self.pid)?;
+        match (&self.application_name, &self.client) {
+            (Some(name), Some(client)) => write!(f, " (application_name {name:?}, client {client})"),
+            (Some(name), None) => write!(f, " (application_name {name:?})"),
+            (None, Some(client)) => write!(f, " (client {client})"),
+            (None, None) => Ok(()),
+        }
+    }
 }
 
 /// Availability of the WAL that a slot needs (`pg_replication_slots.wal_status`).

@@ -93,6 +93,16 @@ pub fn add_to_publication<'t>(publication: &str, tables: impl IntoIterator<Item 
     )
 }
 
+/// Statement that creates a slot for pgoutput; a failover slot on servers that have them (17 and later).
+#[must_use]
+pub fn create_slot(slot: &str, is_failover: bool) -> String {
+    let failover = if is_failover { ", failover => true" } else { "" };
+    format!(
+        "SELECT pg_create_logical_replication_slot({}, 'pgoutput'{failover})",
+        literal(slot)
+    )
+}
+
 /// Statements that remove row filter and column list of a published table, in one transaction, so that no change is missed in between.
 #[must_use]
 pub fn remove_restriction(publication: &str, name: &TableName) -> String {
@@ -169,6 +179,14 @@ mod tests {
             120_000,
             Partitions::Root,
         ));
+    }
+
+    #[test]
+    fn a_slot_is_a_failover_slot_where_there_are_any() {
+        expect!["SELECT pg_create_logical_replication_slot('s', 'pgoutput')"]
+            .assert_eq(&create_slot("s", false));
+        expect!["SELECT pg_create_logical_replication_slot('s', 'pgoutput', failover => true)"]
+            .assert_eq(&create_slot("s", true));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use walcast_pgoutput::PgTimestamp;
 
+use crate::blocking_transaction::SlotCreationState;
 use crate::drift::DriftState;
 use crate::slot_monitor::state::WalState;
 use crate::snapshot::status::SnapshotStatus;
@@ -25,6 +26,8 @@ pub struct ConnectorState {
     pub status: StatusState,
     /// Role of this instance, its takeovers, and a session that keeps it from leading.
     pub role: RoleState,
+    /// Transactions that the creation of a slot waits for.
+    pub slot_creation: SlotCreationState,
     /// Positions of the current or last session, and the end of the server's WAL.
     pub positions: PositionState,
     /// Transactions that wait for their delivery.

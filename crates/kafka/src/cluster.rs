@@ -13,6 +13,7 @@ use tokio::sync::OnceCell;
 
 use crate::clients::{self, Isolation};
 use crate::config::KafkaConfig;
+use crate::end_offset::end_offset;
 use crate::error::KafkaError;
 use crate::error_class::ErrorClass;
 use crate::events::Events;
@@ -91,6 +92,31 @@ impl Cluster {
             Some(code) if ErrorClass::of(code) == ErrorClass::UnknownTopic => Ok(None),
             Some(code) => Err(self.explain.code(attempt, code, &code.to_string())),
         }
+    }
+
+    /// Whether a topic exists and records were ever written to it: the end of one of its partitions is not the first offset.
+    pub(crate) async fn has_records(&self, topic: &str) -> Result<bool, KafkaError> {
+        let Some(partitions) = self.partitions(topic).await? else {
+            return Ok(false);
+        };
+        let (lookup, name) = (Arc::clone(&self.lookup), topic.to_owned());
+        let request = tokio::task::spawn_blocking(move || -> Result<bool, ClientError> {
+            for partition in 0..i32::try_from(partitions).unwrap_or(i32::MAX) {
+                let end = end_offset(lookup.as_ref(), &name, partition)?;
+                if end.is_some_and(|end| end > 0) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        });
+        let attempt = Attempt {
+            doing: "looking up the end of a topic",
+            operation: "Describe",
+            resource: "topic",
+            name: topic,
+        };
+        let found = request.await.map_err(|_ended| KafkaError::Stopped)?;
+        found.map_err(|error| self.explain.client(attempt, &error))
     }
 
     /// Addresses of the brokers as `host:port`.

@@ -23,6 +23,7 @@ mod cluster;
 mod compaction;
 mod config;
 mod dead_letters;
+mod end_offset;
 mod error;
 mod error_class;
 mod events;

@@ -10,11 +10,11 @@ use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
 use crate::clients::{self, Isolation};
 use crate::config::KafkaConfig;
+use crate::end_offset::end_offset;
 use crate::error::KafkaError;
 use crate::error_class::ErrorClass;
 use crate::events::Events;
 use crate::explain::{Attempt, Explain};
-use crate::topic_consumer;
 
 /// Partition of the signals. There is only one, because signals have an order.
 const PARTITION: i32 = 0;
@@ -68,9 +68,7 @@ impl SignalTopic {
     /// No broker answers, or access is denied.
     pub async fn end(&self) -> Result<Option<i64>, KafkaError> {
         let (consumer, topic) = (Arc::clone(&self.consumer), self.topic.clone());
-        let request = tokio::task::spawn_blocking(move || {
-            topic_consumer::end_offset(consumer.as_ref(), &topic, PARTITION)
-        });
+        let request = tokio::task::spawn_blocking(move || end_offset(consumer.as_ref(), &topic, PARTITION));
         let end = request.await.map_err(|_ended| KafkaError::Stopped)?;
         end.map_err(|error| self.failed(&error))
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::types::RDKafkaErrorCode;
@@ -19,6 +19,7 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 
 use crate::clients::{self, Isolation};
 use crate::config::KafkaConfig;
+use crate::end_offset::end_offset;
 use crate::error::KafkaError;
 use crate::error_class::ErrorClass;
 use crate::events::Events;
@@ -246,25 +247,6 @@ impl<'a> TopicConsumer<'a> {
         KafkaError::Cancelled {
             doing: self.purpose.doing,
         }
-    }
-}
-
-/// Offset after the last record that a consumer sees; `None` when the topic does not exist.
-pub(crate) fn end_offset<C: ConsumerContext>(
-    consumer: &impl Consumer<C>,
-    topic: &str,
-    partition: i32,
-) -> Result<Option<i64>, ClientError> {
-    match consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT) {
-        Ok((_, end)) => Ok(Some(end)),
-        Err(error)
-            if error
-                .rdkafka_error_code()
-                .is_some_and(|code| ErrorClass::of(code) == ErrorClass::UnknownTopic) =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(error),
     }
 }
 

@@ -120,6 +120,10 @@ impl Topics for KafkaTopics {
         Ok(self.ensure_dead_letter_topic(topic).await?)
     }
 
+    async fn has_records(&mut self, topic: &str) -> Result<bool, BoxedPortError> {
+        Ok(self.cluster.has_records(topic).await?)
+    }
+
     async fn limits(&mut self, topic: &str) -> Result<RecordLimits, BoxedPortError> {
         Ok(limits::fetch(&self.cluster, &self.config.properties, topic).await?)
     }

@@ -1,6 +1,7 @@
 //! Catalog queries, one file for each. The columns of a view depend on the server's version, and so do the queries; a failed
 //! query is an error, never an answer.
 
+mod blocking_transactions;
 mod captured_keys;
 mod comparable;
 mod conditions;
@@ -16,9 +17,12 @@ mod publication;
 mod query;
 mod readable;
 mod reselect;
+mod row_estimate;
 mod server;
+mod setup_script;
 mod slot;
 mod slot_holder;
+mod slot_preconditions;
 mod table_description;
 mod table_metadata;
 mod tables;
@@ -27,12 +31,13 @@ mod unsent_key;
 mod visible;
 mod wal;
 
+pub(crate) use blocking_transactions::awaited_transactions;
 pub(crate) use captured_keys::find_unsent_keys;
 pub(crate) use conditions::{condition_rejection, incomparable_column};
 pub use existing::{ExistingColumn, ExistingTable, ExistingType};
 pub(crate) use existing::{existing_tables, existing_types};
 pub(crate) use exported_snapshot::{ExportedPosition, export_snapshot};
-pub(crate) use failover::{FAILOVER_SLOTS_SINCE, is_failover_slot};
+pub(crate) use failover::is_failover_slot;
 pub(crate) use leadership::{LockHolder, holds_lock, lock_holder, try_lock};
 pub(crate) use preconditions::{ROLE, existing_rows, preconditions};
 pub(crate) use publication::{
@@ -41,10 +46,13 @@ pub(crate) use publication::{
 pub(crate) use query::execute;
 pub(crate) use readable::{missing_rows, table_exists, unreadable_reason};
 pub(crate) use reselect::reselect;
+pub use row_estimate::RowEstimate;
+pub(crate) use row_estimate::row_estimate;
 pub(crate) use server::{cluster, server_state, wal_insert_lsn};
+pub(crate) use setup_script::{create_publication, read_tables, setup_script};
 pub(crate) use slot::{drop_slot, slot};
 pub(crate) use slot_holder::{slot_holder, terminate_walsender};
 pub(crate) use table_description::{Part, TableDescription, table_description, table_sizes};
 pub(crate) use table_metadata::table_metadata;
-pub(crate) use tables::{captured_tables, publishable_tables};
+pub(crate) use tables::captured_tables;
 pub(crate) use wal::wal;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use walcast_delivery::Partitions;
 use walcast_delivery::condition::Condition;
+use walcast_delivery::{CreateMissing, Partitions};
 use walcast_mapper::TableName;
 use walcast_mapper::config::Operation;
 use walcast_mapper::pattern::TablePattern;
@@ -41,6 +41,8 @@ pub struct PostgresConfig {
     pub slot: String,
     /// Whether the slot is a failover slot.
     pub failover: Failover,
+    /// What the connector creates if it is missing. Only the checks before a start depend on it.
+    pub creates_missing: CreateMissing,
     /// How long a leader may be silent before another instance may take over.
     pub leader_timeout: Duration,
     /// Publication.
@@ -85,6 +87,9 @@ pub struct PostgresConfig {
 /// second; before Postgres 14 the table is one chunk.
 pub const CONDITION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(300);
 
+/// First version with failover slots.
+pub(crate) const FAILOVER_SLOTS_SINCE: u32 = 170_000;
+
 /// Length limit of names (`NAMEDATALEN`). Postgres truncates longer names, and two of them could become equal.
 const NAME_BYTES_MAX: usize = 63;
 
@@ -119,6 +124,11 @@ impl PostgresConfig {
             );
         }
         Ok(())
+    }
+
+    /// Whether a slot that is created on a server of this version is a failover slot.
+    pub(crate) fn creates_failover_slot(&self, server_version: u32) -> bool {
+        self.failover != Failover::Never && server_version >= FAILOVER_SLOTS_SINCE
     }
 
     /// Whether the patterns select a table.

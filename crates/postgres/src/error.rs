@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use walcast_delivery::{Fix, SystemIdentifier, Timeline};
+use walcast_delivery::{Fix, SlotHolder, SystemIdentifier, Timeline};
 use walcast_pgoutput::{DecodeError, Lsn};
 
 use crate::connect::{ConninfoError, LoginFault, TlsSetupError};
@@ -333,10 +333,12 @@ pub enum PostgresError {
         publications: Vec<String>,
     },
     /// The slot is in use by another connection.
-    #[error("slot {slot} is in use by another connection after {} s of waiting: {error}", waited.as_secs())]
+    #[error("slot {slot} is in use by {} after {} s of waiting: {error}", in_use_by(holder.as_ref()), waited.as_secs())]
     SlotActive {
         /// Name of the slot.
         slot: String,
+        /// Process that uses the slot, if it still does.
+        holder: Option<SlotHolder>,
         /// How long the slot was awaited.
         waited: Duration,
         /// Error of the server.
@@ -426,6 +428,10 @@ impl PostgresError {
             _ => None,
         }
     }
+}
+
+fn in_use_by(holder: Option<&SlotHolder>) -> String {
+    holder.map_or_else(|| "another connection".to_owned(), ToString::to_string)
 }
 
 /// `undefined_object`, here a publication.

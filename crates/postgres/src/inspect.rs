@@ -4,7 +4,7 @@ use walcast_delivery::{SourceState, Timeline};
 use walcast_mapper::{TableMetadata, TableName};
 use walcast_pgoutput::Relation;
 
-use crate::catalog::{self, ExistingTable, ExistingType};
+use crate::catalog::{self, ExistingTable, ExistingType, RowEstimate};
 use crate::config::PostgresConfig;
 use crate::connect::connect_replication;
 use crate::error::PostgresError;
@@ -99,4 +99,30 @@ pub async fn existing(config: &PostgresConfig, with_types: bool) -> Result<Exist
             .collect(),
         types,
     })
+}
+
+/// Lines of the SQL script that an administrator runs before the first start, if the connector may not create what it needs. Nothing
+/// is executed.
+///
+/// # Errors
+/// A setting is invalid; the server cannot be reached or does not answer.
+pub async fn setup_script(config: &PostgresConfig) -> Result<Vec<String>, PostgresError> {
+    config.validate()?;
+    let connected = connect_primary(config).await;
+    let (session, system_identifier) = connected.map_err(PostgresError::at_first_connection)?;
+    let found = source_state::inspect(&session, config, system_identifier, Vec::new()).await?;
+    catalog::setup_script(&session.client, config, &found).await
+}
+
+/// Estimate of the existing rows that a first start reads.
+///
+/// # Errors
+/// The server cannot be reached or does not answer.
+pub async fn estimate_rows(
+    config: &PostgresConfig,
+    source_state: &SourceState,
+) -> Result<RowEstimate, PostgresError> {
+    let (session, _) = connect_primary(config).await?;
+    let oids = catalog::read_tables(config, source_state);
+    catalog::row_estimate(&session.client, &oids).await
 }

@@ -19,7 +19,7 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use walcast_delivery::{Partitions, Source};
+//! use walcast_delivery::{CreateMissing, Partitions, Source};
 //! use walcast_mapper::config::EventsConfig;
 //! use walcast_postgres::{
 //!     CONDITION_TIMEOUT_DEFAULT, ConnectConfig, Environment, Failover, LEADER_TIMEOUT_DEFAULT, PostgresConfig, PostgresSource, QUEUE_BYTES_DEFAULT,
@@ -31,6 +31,7 @@
 //!     name: "shop".to_owned(),
 //!     slot: "walcast_shop".to_owned(),
 //!     failover: Failover::Auto,
+//!     creates_missing: CreateMissing::Both,
 //!     leader_timeout: LEADER_TIMEOUT_DEFAULT,
 //!     publication: "walcast_shop".to_owned(),
 //!     tables: vec!["public.*".parse()?],
@@ -71,6 +72,7 @@ mod leadership;
 mod primary;
 mod publishing;
 mod replication;
+mod slot_creation;
 mod snapshot;
 mod source;
 mod source_state;
@@ -78,7 +80,7 @@ mod stale_walsender;
 pub mod tail;
 mod wal_watch;
 
-pub use catalog::{ExistingColumn, ExistingTable, ExistingType};
+pub use catalog::{ExistingColumn, ExistingTable, ExistingType, RowEstimate};
 pub use check::preconditions;
 pub use config::{
     CONDITION_TIMEOUT_DEFAULT, Failover, LEADER_TIMEOUT_DEFAULT, PostgresConfig, QUEUE_BYTES_DEFAULT,
@@ -88,7 +90,7 @@ pub use connect::{
     SessionAttributes, SslMode, TlsSetupError,
 };
 pub use error::{PostgresError, ServerError};
-pub use inspect::{Existing, captured_relations, existing, inspect};
+pub use inspect::{Existing, captured_relations, estimate_rows, existing, inspect, setup_script};
 pub use replication::{ReplicationFeedback, ReplicationStream};
 pub use snapshot::{PostgresSnapshot, PostgresSnapshots};
 pub use source::{PostgresCatalog, PostgresSource, PostgresWatch};

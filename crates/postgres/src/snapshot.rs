@@ -14,12 +14,13 @@ mod standby;
 use std::sync::Arc;
 use std::time::Duration;
 
-use walcast_delivery::{BoxedPortError, Snapshots};
+use walcast_delivery::{BoxedPortError, SlotCreationState, Snapshots};
 
 use crate::config::PostgresConfig;
 use crate::error::PostgresError;
 use crate::leader_session::{LeaderSession, open_replication};
 use crate::replication::{ExportedSnapshot, SlotKind};
+use crate::slot_creation::SlotCreationObserver;
 
 pub use copy::PostgresSnapshot;
 pub(crate) use import::import;
@@ -29,6 +30,8 @@ pub(crate) use standby::SLOTS_SINCE as STANDBY_SLOTS_SINCE;
 pub struct PostgresSnapshots {
     leader: LeaderSession,
     config: Arc<PostgresConfig>,
+    /// Shows the transactions that a snapshot waits for.
+    slot_creation: SlotCreationState,
     /// Number of slots created so far.
     count: u32,
 }
@@ -43,10 +46,15 @@ const HOLD_FOR_STANDBY: Duration = Duration::from_secs(10);
 const NAME_BYTES: usize = 32;
 
 impl PostgresSnapshots {
-    pub(crate) fn new(leader: LeaderSession, config: Arc<PostgresConfig>) -> Self {
+    pub(crate) fn new(
+        leader: LeaderSession,
+        config: Arc<PostgresConfig>,
+        slot_creation: SlotCreationState,
+    ) -> Self {
         Self {
             leader,
             config,
+            slot_creation,
             count: 0,
         }
     }
@@ -66,11 +74,15 @@ impl PostgresSnapshots {
         }
         let mut replication = open_replication(&self.config, &self.leader).await?;
         let version = self.leader.session.server_version;
+        let observer = SlotCreationObserver::new(
+            Arc::clone(&self.leader.session.client),
+            self.slot_creation.clone(),
+        );
         let ExportedSnapshot {
             consistent_point,
             snapshot,
         } = replication
-            .create_slot(&name, SlotKind::Temporary, true, version)
+            .create_slot(&name, SlotKind::Temporary, true, version, observer)
             .await?;
         // The imported snapshot outlives the slot, which ends with its connection.
         import(

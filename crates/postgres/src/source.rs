@@ -6,14 +6,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use walcast_delivery::condition::Condition;
 use walcast_delivery::{
-    BoxedPortError, Catalog, CreatedSlot, Partitions, PortError, PreconditionOutcome, Published, RoleState,
-    RowsCatalog, Source, SourceState, SourceWatch, Started, Timeline, sql,
+    BoxedPortError, Catalog, CreatedSlot, PortError, PreconditionOutcome, Published, RoleState, RowsCatalog,
+    SlotCreationState, Source, SourceState, SourceWatch, Started, Timeline, sql,
 };
 use walcast_mapper::{ReselectRequest, TableMetadata, TableName};
 use walcast_pgoutput::{Lsn, Relation, Xid};
 
 use crate::catalog;
-use crate::config::{Failover, PostgresConfig};
+use crate::config::{FAILOVER_SLOTS_SINCE, Failover, PostgresConfig};
 use crate::connect::{SqlSession, connect_to};
 use crate::error::PostgresError;
 use crate::leader_session::{LeaderSession, open_replication};
@@ -24,6 +24,7 @@ use crate::replication::{
     ExportedSnapshot, ReplicationConnection, ReplicationFeedback, ReplicationStream, SlotKind,
     StreamSettings, stream,
 };
+use crate::slot_creation::{self, SlotCreationObserver};
 use crate::snapshot::{PostgresSnapshots, import};
 use crate::source_state::inspect;
 use crate::stale_walsender;
@@ -47,6 +48,8 @@ pub struct PostgresSource {
     was_connected: bool,
     /// Shows the session that keeps this instance from leading.
     role: RoleState,
+    /// Shows the transactions that the creation of a slot waits for.
+    slot_creation: SlotCreationState,
 }
 
 impl PostgresSource {
@@ -64,6 +67,7 @@ impl PostgresSource {
             replication: None,
             was_connected: false,
             role: RoleState::default(),
+            slot_creation: SlotCreationState::default(),
         })
     }
 
@@ -71,6 +75,13 @@ impl PostgresSource {
     #[must_use]
     pub fn reporting_to(mut self, role: RoleState) -> Self {
         self.role = role;
+        self
+    }
+
+    /// Reports to `state` the transactions that the creation of a slot waits for.
+    #[must_use]
+    pub fn reporting_slot_creation_to(mut self, state: SlotCreationState) -> Self {
+        self.slot_creation = state;
         self
     }
 
@@ -106,7 +117,7 @@ impl PostgresSource {
                 error.at_first_connection()
             }
         })?;
-        if config.failover == Failover::Always && session.server_version < catalog::FAILOVER_SLOTS_SINCE {
+        if config.failover == Failover::Always && session.server_version < FAILOVER_SLOTS_SINCE {
             return Err(PostgresError::NoFailoverSlots {
                 version: session.server_version,
             });
@@ -179,10 +190,13 @@ impl PostgresSource {
         }
         // Snapshots of a standby are taken once changes are streamed.
         let with_snapshot = with_snapshot && self.config.reader.is_none();
-        let is_failover = self.config.failover != Failover::Never && version >= catalog::FAILOVER_SLOTS_SINCE;
+        let is_failover = self.config.creates_failover_slot(version);
+        let observer =
+            SlotCreationObserver::new(Arc::clone(&leader.session.client), self.slot_creation.clone());
         let replication = self.replication(&leader).await?;
+        let kind = SlotKind::Permanent { is_failover };
         let exported = replication
-            .create_slot(&slot, SlotKind::Permanent { is_failover }, with_snapshot, version)
+            .create_slot(&slot, kind, with_snapshot, version, observer)
             .await?;
         let ExportedSnapshot {
             consistent_point,
@@ -238,7 +252,7 @@ impl PostgresSource {
         {
             replication.make_failover_slot(&config.slot).await?;
         }
-        replication
+        let started = replication
             .start_replication(
                 &config.slot,
                 &config.publication,
@@ -246,7 +260,10 @@ impl PostgresSource {
                 server_version,
                 SLOT_PATIENCE,
             )
-            .await?;
+            .await;
+        if let Err(error) = started {
+            return Err(slot_creation::with_holder(error, &leader.session, &config.application_name()).await);
+        }
         let settings = StreamSettings {
             slot: config.slot.clone(),
             from,
@@ -263,7 +280,7 @@ impl PostgresSource {
                 config: Arc::clone(config),
                 reading: None,
             },
-            snapshots: PostgresSnapshots::new(leader.clone(), Arc::clone(config)),
+            snapshots: PostgresSnapshots::new(leader.clone(), Arc::clone(config), self.slot_creation.clone()),
             watch: PostgresWatch {
                 leadership,
                 leader,
@@ -296,16 +313,8 @@ impl Source for PostgresSource {
 
     async fn create_publication(&mut self, tables: &[TableName]) -> Result<(), BoxedPortError> {
         let session = self.leader()?.session;
-        let (version, config) = (session.server_version, &self.config);
-        let roots;
-        let tables = match config.partitions {
-            Partitions::Leaf if version >= sql::PARTITION_ROOTS_SINCE => {
-                roots = catalog::publishable_tables(&session.client, &config.tables, &config.exclude).await?;
-                &roots
-            }
-            Partitions::Leaf | Partitions::Root => tables,
-        };
-        let sql = sql::create_publication(&config.publication, tables, version, config.partitions);
+        let version = session.server_version;
+        let sql = catalog::create_publication(&session.client, version, &self.config, tables).await?;
         Ok(catalog::execute(&session.client, "creating the publication", &sql).await?)
     }
 
@@ -320,6 +329,15 @@ impl Source for PostgresSource {
 
     async fn publish(&mut self, tables: &[TableName]) -> Result<Published, BoxedPortError> {
         Ok(publish(&self.leader()?, &self.config, tables).await?)
+    }
+
+    async fn end_slot_creation(&mut self) -> Result<(), BoxedPortError> {
+        // Over the leadership connection: an instance that has lost leadership terminates nothing.
+        let Some(leadership) = &self.leadership else {
+            return Ok(());
+        };
+        let (slot, application_name) = (&self.config.slot, self.config.application_name());
+        Ok(slot_creation::end_slot_creation(&leadership.session, slot, &application_name).await?)
     }
 
     async fn drop_slot(&mut self) -> Result<(), BoxedPortError> {

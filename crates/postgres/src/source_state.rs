@@ -16,7 +16,7 @@ pub(crate) async fn inspect(
     history: Vec<TimelineSwitch>,
 ) -> Result<SourceState, PostgresError> {
     let (client, version) = (&session.client, session.server_version);
-    let slot = catalog::slot(client, version, &config.slot).await?;
+    let slot = catalog::slot(client, version, &config.slot, &config.application_name()).await?;
     let server = catalog::server_state(client).await?;
     let publication = catalog::publication(client, version, &config.publication).await?;
     let mut captured = catalog::captured_tables(

@@ -19,6 +19,7 @@ use crate::error::PostgresError;
 use crate::replication::{
     ReplicationConnection, ReplicationFeedback, ReplicationStream, SlotKind, StreamSettings, stream,
 };
+use crate::slot_creation::SlotCreationObserver;
 
 /// Tables of a tail.
 #[derive(Clone, Debug)]
@@ -215,7 +216,13 @@ async fn start(
     let wal_sender_timeout = replication.wal_sender_timeout().await?;
     let slot = format!("{TAIL_PREFIX}{}", catalog::backend_pid(&session.client).await?);
     let created = replication
-        .create_slot(&slot, SlotKind::Temporary, false, session.server_version)
+        .create_slot(
+            &slot,
+            SlotKind::Temporary,
+            false,
+            session.server_version,
+            SlotCreationObserver::unnamed(),
+        )
         .await?;
     let from = created.consistent_point;
     replication

@@ -72,7 +72,7 @@ impl Cli {
             // The findings of the check include exposed secrets.
             Command::Check(args) => {
                 let config = args.config.read(&self.log)?;
-                block_on(Box::pin(check::check(config, args.json)))
+                block_on(Box::pin(check::check(config, args.json, args.sql)))
             }
             Command::Tail(args) => {
                 start_log(

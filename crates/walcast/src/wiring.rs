@@ -31,7 +31,9 @@ pub(crate) fn connector(
 {
     let state = ConnectorState::default();
     Ok(Connector {
-        source: source(config)?.reporting_to(state.role.clone()),
+        source: source(config)?
+            .reporting_to(state.role.clone())
+            .reporting_slot_creation_to(state.slot_creation.clone()),
         checkpoints: checkpoints(config),
         sink: sink(config)?,
         topics: KafkaTopics::new(config.kafka.clone())?,

@@ -56,6 +56,10 @@ pub trait Source {
         with_snapshot: bool,
     ) -> impl Future<Output = Result<CreatedSlot<Self>, BoxedPortError>>;
 
+    /// Ends a creation of the slot that an instance of this connector has begun and not completed, this one included, whose call
+    /// was dropped: the server then removes the slot. The creation of another client is left alone.
+    fn end_slot_creation(&mut self) -> impl Future<Output = Result<(), BoxedPortError>>;
+
     /// Drops the slot.
     fn drop_slot(&mut self) -> impl Future<Output = Result<(), BoxedPortError>>;
 

@@ -46,11 +46,20 @@ pub(crate) fn compare(
     slot_name: &str,
 ) -> Result<Lineage, PositionProblem> {
     same_cluster(source_state, checkpoint)?;
-    same_source("database", &checkpoint.database, &source_state.database)?;
-    same_source("slot", &checkpoint.slot, slot_name)?;
+    compare_names(source_state, checkpoint, slot_name)?;
     let switched_at = switched_at(source_state, checkpoint)?;
     flushed(source_state, checkpoint, switched_at)?;
     Ok(Lineage { switched_at })
+}
+
+/// Compares the names of database and slot alone.
+pub(crate) fn compare_names(
+    source_state: &SourceState,
+    checkpoint: &Checkpoint,
+    slot_name: &str,
+) -> Result<(), PositionProblem> {
+    same_source("database", &checkpoint.database, &source_state.database)?;
+    same_source("slot", &checkpoint.slot, slot_name)
 }
 
 fn same_cluster(source_state: &SourceState, checkpoint: &Checkpoint) -> Result<(), PositionProblem> {

@@ -41,8 +41,15 @@ pub fn resume_position(
 /// If a checkpoint does not belong to this server, no later one does: so an old checkpoint may be checked too.
 fn position_here(source_state: &SourceState, checkpoint: &Checkpoint, slot_name: &str) -> Result<Lsn, Halt> {
     let stored = checkpoint.end_lsn;
-    let lineage =
-        compare(source_state, checkpoint, slot_name).map_err(|problem| halt(problem, slot_name, stored))?;
+    let lineage = compare(source_state, checkpoint, slot_name).map_err(|problem| match problem {
+        PositionProblem::OtherCluster { expected, found } => Halt::OtherCluster {
+            expected,
+            found,
+            stored,
+            slot_at: position_of_slot(source_state),
+        },
+        problem => halt(problem, slot_name, stored),
+    })?;
     let Some(switched_at) = lineage.switched_at else {
         return Ok(stored);
     };
@@ -78,6 +85,12 @@ fn position_here(source_state: &SourceState, checkpoint: &Checkpoint, slot_name:
     Err(ahead(delivered_until))
 }
 
+/// Confirmed position of the server's slot, if the slot can be streamed from.
+fn position_of_slot(source_state: &SourceState) -> Option<Lsn> {
+    let slot = source_state.slot.as_ref()?;
+    confirmed_position(source_state, slot).ok()
+}
+
 /// A halt with the slot's name and the checkpoint's position.
 fn halt(problem: PositionProblem, slot: &str, stored: Lsn) -> Halt {
     match problem {
@@ -85,6 +98,7 @@ fn halt(problem: PositionProblem, slot: &str, stored: Lsn) -> Halt {
             expected,
             found,
             stored,
+            slot_at: None,
         },
         PositionProblem::OtherSource {
             what,

@@ -5,15 +5,14 @@
 //! except for the two gaps at which a connector halts and that `accept_gap` accepts: a slot that another client
 //! advanced, and a promoted server that lacks the last delivered changes.
 
-use std::fmt;
-
 use walcast_pgoutput::Lsn;
 
 use crate::position::checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate};
-use crate::position::lineage::{PositionProblem, compare, confirmed_position};
+use crate::position::lineage::{PositionProblem, compare, compare_names, confirmed_position};
+use crate::position::rewind_rejected::{RewindRejected, RewindWindow};
 use crate::restrictions::Restrictions;
 use crate::schema_history::SchemaChanges;
-use crate::source_state::{SlotState, SourceState, SystemIdentifier, Timeline};
+use crate::source_state::{CapturedTable, SlotState, SourceState};
 
 /// Request to move a connector to another position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,143 +22,11 @@ pub struct Rewind {
     /// Whether changes between the delivered ones and `to` may be missed, or stay delivered although the server no longer has
     /// them.
     pub accept_gap: bool,
+    /// Whether the server's cluster may be another one than the checkpoint's, whose changes it has all: a cluster that `pg_upgrade`
+    /// made, which takes a slot along only when everything was confirmed.
+    pub accept_cluster: bool,
     /// Time of the new checkpoint, microseconds since 1970.
     pub now_unix_micros: i64,
-}
-
-/// Positions from which the server can stream without losing a change, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RewindWindow {
-    /// Confirmed position of the slot: the server retains nothing older.
-    pub oldest: Lsn,
-    /// End of the delivered changes.
-    pub newest: Lsn,
-}
-
-impl fmt::Display for RewindWindow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{}, {}]", self.oldest, self.newest)
-    }
-}
-
-/// Reason for which a connector cannot be moved to a position.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RewindRejected {
-    /// An instance is running.
-    #[error("the connector is running (process {pid} of the server streams from slot {slot}); stop it first")]
-    Running {
-        /// The slot.
-        slot: String,
-        /// The server's process.
-        pid: i32,
-    },
-    /// The slot does not exist.
-    #[error("slot {slot} does not exist, so no position can be reached")]
-    SlotMissing {
-        /// The slot.
-        slot: String,
-    },
-    /// The slot was invalidated.
-    #[error("slot {slot} was invalidated, so no position can be reached")]
-    SlotLost {
-        /// The slot.
-        slot: String,
-    },
-    /// The slot cannot be streamed from.
-    #[error("slot {slot} cannot be used: {why}")]
-    SlotUnusable {
-        /// Slot.
-        slot: String,
-        /// Reason.
-        why: &'static str,
-    },
-    /// The slot was created with `two_phase`.
-    #[error(
-        "slot {slot} was created with two_phase, so that the server sends prepared transactions before they are committed"
-    )]
-    SlotTwoPhase {
-        /// Slot.
-        slot: String,
-    },
-    /// The server belongs to another cluster than the checkpoint.
-    #[error(
-        "the checkpoint belongs to cluster {expected}, but this server is cluster {found}, where its positions mean nothing"
-    )]
-    OtherCluster {
-        /// The checkpoint's cluster.
-        expected: SystemIdentifier,
-        /// The server's.
-        found: SystemIdentifier,
-    },
-    /// The checkpoint belongs to another database or slot.
-    #[error("the checkpoint belongs to {what} {expected:?}, but {found:?} is configured")]
-    OtherSource {
-        /// `database` or `slot`.
-        what: &'static str,
-        /// The checkpoint's.
-        expected: String,
-        /// The configured one.
-        found: String,
-    },
-    /// The server does not descend from the checkpoint's timeline.
-    #[error(
-        "the server is on timeline {found}, which does not descend from timeline {expected} of the checkpoint"
-    )]
-    OtherTimeline {
-        /// The checkpoint's timeline.
-        expected: Timeline,
-        /// The server's.
-        found: Timeline,
-    },
-    /// The server's WAL ends before the checkpoint.
-    #[error(
-        "the server's WAL ends at {flushed}, before the checkpoint at {stored}: it was restored from a backup"
-    )]
-    AheadOfServer {
-        /// End of the server's WAL.
-        flushed: Lsn,
-        /// The checkpoint's position.
-        stored: Lsn,
-    },
-    /// Nothing was delivered yet: the slot's position is the only safe one.
-    #[error("there is no checkpoint yet, so only the slot's position {nearest} can be reached, not {to}")]
-    NothingDelivered {
-        /// Requested position.
-        to: Lsn,
-        /// Reachable positions.
-        nearest: Lsn,
-    },
-    /// Outside the window.
-    #[error("{to} cannot be reached: positions {window} can, the nearest is {nearest}")]
-    OutsideWindow {
-        /// Requested position.
-        to: Lsn,
-        /// Reachable positions.
-        window: RewindWindow,
-        /// The end of the window that is nearer.
-        nearest: Lsn,
-    },
-    /// No position is without a gap.
-    #[error("changes in ({delivered}, {confirmed}] were never delivered and slot {slot} no longer has them")]
-    Gap {
-        /// The slot.
-        slot: String,
-        /// End of the delivered changes.
-        delivered: Lsn,
-        /// The slot's position.
-        confirmed: Lsn,
-    },
-    /// The server lacks delivered changes.
-    #[error("records in ({switched_at}, {delivered}] describe changes that the promoted server never had")]
-    Phantom {
-        /// Position at which the timelines diverge.
-        switched_at: Lsn,
-        /// End of the delivered changes.
-        delivered: Lsn,
-        /// Reachable positions.
-        window: RewindWindow,
-    },
 }
 
 /// Reachable positions, for `checkpoint list`; `None` if no position can be reached without a gap.
@@ -223,6 +90,10 @@ pub fn rewind(
         ));
     };
 
+    if wish.accept_cluster && current.system_identifier != source_state.system_identifier {
+        compare_names(source_state, current, &slot.name).map_err(|problem| refused(problem, &slot.name))?;
+        return in_other_cluster(source_state, slot, log, wish, confirmed);
+    }
     let reach = Reach::of(source_state, slot, log, current)?;
     let newest = reach.newest();
     if newest < confirmed {
@@ -280,6 +151,48 @@ pub fn rewind(
     ))
 }
 
+/// Checkpoint in a cluster that has everything that was delivered from the cluster of the checkpoint. No earlier position exists
+/// there, and neither do the files of tables whose rows are being read: such a table is read again from its first row.
+fn in_other_cluster(
+    source_state: &SourceState,
+    slot: &SlotState,
+    log: &CheckpointLog,
+    wish: Rewind,
+    confirmed: Lsn,
+) -> Result<CheckpointUpdate, RewindRejected> {
+    if wish.to != confirmed {
+        return Err(RewindRejected::NotSlotOfCluster {
+            to: wish.to,
+            slot_at: confirmed,
+        });
+    }
+    let mut checkpoint = new_checkpoint(source_state, slot, wish, log);
+    for table in checkpoint
+        .snapshot
+        .iter_mut()
+        .flat_map(|progress| &mut progress.tables)
+    {
+        table.next = None;
+        table.rows = 0;
+    }
+    let is_published = |table: &&CapturedTable| source_state.publishes(&table.name);
+    let captured = source_state.captured.iter().filter(is_published);
+    Ok(CheckpointUpdate {
+        known_tables: Some(captured.map(|table| table.oid).collect()),
+        schemas: log.schemas.keys().map(|table| (*table, None)).collect(),
+        ..update(
+            source_state,
+            wish,
+            checkpoint,
+            log.history
+                .keys()
+                .copied()
+                .filter(|lsn| *lsn != wish.to)
+                .collect(),
+        )
+    })
+}
+
 /// How far the delivered changes agree with the server.
 #[derive(Clone, Copy, Debug)]
 struct Reach {
@@ -298,8 +211,14 @@ impl Reach {
         log: &CheckpointLog,
         current: &Checkpoint,
     ) -> Result<Self, RewindRejected> {
-        let lineage =
-            compare(source_state, current, &slot.name).map_err(|problem| refused(problem, &slot.name))?;
+        let lineage = compare(source_state, current, &slot.name).map_err(|problem| match problem {
+            PositionProblem::OtherCluster { expected, found } => RewindRejected::OtherCluster {
+                expected,
+                found,
+                slot_at: slot.confirmed_flush_lsn.unwrap_or(Lsn::INVALID),
+            },
+            problem => refused(problem, &slot.name),
+        })?;
         // After an earlier rewind the history reaches beyond the checkpoint; everything there was delivered.
         let past = log.history.values().filter(|past| {
             past.system_identifier == current.system_identifier && past.timeline <= current.timeline
@@ -351,7 +270,11 @@ fn usable_position(source_state: &SourceState, slot: &SlotState) -> Result<Lsn, 
 
 fn refused(problem: PositionProblem, slot: &str) -> RewindRejected {
     match problem {
-        PositionProblem::OtherCluster { expected, found } => RewindRejected::OtherCluster { expected, found },
+        PositionProblem::OtherCluster { expected, found } => RewindRejected::OtherCluster {
+            expected,
+            found,
+            slot_at: Lsn::INVALID,
+        },
         PositionProblem::OtherSource {
             what,
             expected,

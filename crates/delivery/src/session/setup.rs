@@ -1,81 +1,55 @@
 //! Setup before the stream: the loss check for a connector with a checkpoint, publication and slot for a new one.
 
+pub(crate) mod beginning;
+pub(crate) mod existing_slot;
 pub(crate) mod newly_captured;
+mod signal_table;
+mod slot_creation;
 pub(crate) mod source_identity;
 pub(crate) mod stream_start;
 mod write_checkpoint;
 
-use std::collections::BTreeSet;
-
 use tracing::{info, warn};
 use walcast_mapper::{MapperConfig, TableName};
-use walcast_pgoutput::{Lsn, Oid, PgTimestamp};
+use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use crate::config::DeliveryConfig;
 use crate::coverage::{
-    Promised, halting_table_findings, not_published, publication_findings, table_finding, take_unpublishable,
+    Promised, first_finding, halting_table_findings, publication_findings, table_finding, take_unpublishable,
 };
 use crate::describe::Describe;
 use crate::encode::owners::{Owners, topic_findings};
 use crate::error::DeliveryError;
 use crate::halt::Halt;
 use crate::ports::sink::Sink;
-use crate::ports::snapshots::Snapshots;
-use crate::ports::source::{CreatedSlot, Published, Refused, Source};
+use crate::ports::source::{CreatedSlot, Source};
+use crate::ports::topics::Topics;
 use crate::position::checkpoint::{Checkpoint, CheckpointLog, CheckpointState};
-use crate::position::resume::{begins_at, resume_position, usable_slot};
+use crate::position::resume::{begins_at, resume_position};
 use crate::restrictions::Restrictions;
 use crate::server_capabilities::misses_new_tables;
+use crate::session::ports::Ports;
 use crate::snapshot::config::SnapshotMode;
-use crate::source_state::{CapturedTable, SourceState};
-use crate::sql;
+use crate::source_state::SourceState;
 
+use self::beginning::{Beginning, SnapshotOf};
+use self::existing_slot::begin_on_slot;
 use self::newly_captured::{Adopted, adopt, captured_oids};
+use self::signal_table::publish_signal_table;
+use self::slot_creation::inspect_complete;
 use self::stream_start::verify_history_before_changes;
 use self::write_checkpoint::write_checkpoint;
 
-/// Snapshots of a source.
-pub(crate) type SnapshotOf<P> = <<P as Source>::Snapshots as Snapshots>::Snapshot;
-
-/// Start position and state of a session.
-pub(crate) struct Beginning<S> {
-    /// Position at which the session continues.
-    pub(crate) from: Lsn,
-    /// Position at which the stream begins: `from`, or an earlier position that replays the last delivered changes.
-    pub(crate) begins_at: Lsn,
-    /// Position up to which the slot is confirmed.
-    pub(crate) confirmed: Lsn,
-    /// Checkpoint from which the session continues.
-    pub(crate) checkpoint: Checkpoint,
-    /// Checkpoint log, as read.
-    pub(crate) log: CheckpointLog,
-    /// Snapshot of the slot, if the slot was just created and rows are to be read.
-    pub(crate) snapshot: Option<S>,
-    /// OIDs of the captured tables.
-    pub(crate) known_tables: BTreeSet<Oid>,
-    /// Row filters and column lists of the captured tables.
-    pub(crate) restrictions: Restrictions,
-    /// End of the flushed WAL at the last inspection.
-    pub(crate) flushed: Lsn,
-    /// Owners of the topics.
-    pub(crate) owners: Owners,
-    /// Whether the server omits changes of tables that are published while a transaction runs.
-    pub(crate) needs_stream_restart: bool,
-}
-
 /// Checks that no change would be lost, duplicated or missed, and creates missing objects if allowed. `is_start`:
 /// whether this is the first session after the process started, and not one after an error.
-pub(crate) async fn begin<P: Source, K: Sink>(
-    source: &mut P,
-    sink: &mut K,
-    config: &DeliveryConfig,
-    mapper: &MapperConfig,
-    describe: Describe,
+pub(crate) async fn begin<P: Source, C, K: Sink, T: Topics, R>(
+    ports: &mut Ports<'_, P, C, K, T, R>,
     log: CheckpointLog,
     is_start: bool,
 ) -> Result<Beginning<SnapshotOf<P>>, DeliveryError> {
+    let (config, mapper, describe) = (ports.config, ports.mapper, ports.describe);
     let known = log.current.as_ref().map(|checkpoint| checkpoint.timeline);
-    let mut source_state = source.inspect(known).await.map_err(DeliveryError::Source)?;
+    let mut source_state = inspect_complete(ports.source, known).await?;
     let promised = match (&log.current, &log.known_tables) {
         (None, _) => Promised::FirstStart,
         (Some(current), _) if is_unfinished(current, &source_state) => Promised::FirstStart,
@@ -90,6 +64,10 @@ pub(crate) async fn begin<P: Source, K: Sink>(
         warn!(error, "table is left out");
     }
     first_finding(topic_findings(&source_state, mapper, &config.dead_letters))?;
+    if let (None, Some(slot)) = (&log.current, source_state.slot.clone()) {
+        return begin_on_slot(ports, &source_state, &slot, log).await;
+    }
+    let (source, sink) = (&mut *ports.source, &mut *ports.sink);
     let Some(checkpoint) = log
         .current
         .clone()
@@ -135,7 +113,7 @@ pub(crate) async fn begin<P: Source, K: Sink>(
         known_tables,
         restrictions,
     } = adopt(source, sink, config, checkpoint, source_state, &log, describe).await?;
-    let promised = restricted(&source_state, |table| known_tables.contains(&table.oid));
+    let promised = source_state.restricted(|table| known_tables.contains(&table.oid));
     first_finding(publication_findings(&promised, &config.publication))
         .map_err(|finding| self::not_covered(finding, log.current.as_ref(), &source_state))?;
     publish_signal_table(source, config, &source_state).await?;
@@ -165,39 +143,6 @@ fn log_new_snapshot(halt: &Halt) {
     warn!(error = %halt, "all rows are read again, because the snapshot mode is \"when_needed\"; rows that were deleted in the meantime stay in the topics");
 }
 
-/// Publishes the signal table: signals arrive as its changes.
-async fn publish_signal_table<P: Source>(
-    source: &mut P,
-    config: &DeliveryConfig,
-    source_state: &SourceState,
-) -> Result<(), DeliveryError> {
-    let Some(table) = &config.snapshot.signal_table else {
-        return Ok(());
-    };
-    if source_state.publishes(table) {
-        return Ok(());
-    }
-    if !config.create_missing.publication() {
-        return Err(not_published(table, &config.publication).into());
-    }
-    let published = source.publish(std::slice::from_ref(table)).await;
-    let Published { refused, .. } = published.map_err(DeliveryError::Source)?;
-    if let Some(Refused { error, .. }) = refused.into_iter().next() {
-        return Err(DeliveryError::Source(error));
-    }
-    info!(%table, publication = config.publication, "signal table added to the publication");
-    Ok(())
-}
-
-/// State of the source with some of the captured tables.
-fn restricted(source_state: &SourceState, is_chosen: impl Fn(&CapturedTable) -> bool) -> SourceState {
-    let captured = source_state.captured.iter();
-    SourceState {
-        captured: captured.filter(|table| is_chosen(table)).cloned().collect(),
-        ..source_state.clone()
-    }
-}
-
 /// Whether an earlier start was interrupted before the slot existed. Such a start is repeated.
 fn is_unfinished(checkpoint: &Checkpoint, source_state: &SourceState) -> bool {
     checkpoint.state == CheckpointState::CreatingSlot && source_state.slot.is_none()
@@ -215,10 +160,6 @@ fn not_covered(finding: Halt, checkpoint: Option<&Checkpoint>, source_state: &So
     }
 }
 
-fn first_finding(findings: Vec<Halt>) -> Result<(), Halt> {
-    findings.into_iter().next().map_or(Ok(()), Err)
-}
-
 /// First start: the publication is created before the slot, so that the slot never decodes WAL without it.
 async fn create<P: Source, K: Sink>(
     source: &mut P,
@@ -229,14 +170,6 @@ async fn create<P: Source, K: Sink>(
     source_state: &SourceState,
     log: CheckpointLog,
 ) -> Result<Beginning<SnapshotOf<P>>, DeliveryError> {
-    if let Some(slot) = &source_state.slot {
-        let confirmed = usable_slot(source_state, slot, Lsn::INVALID)?;
-        return Err(Halt::SlotWithoutCheckpoint {
-            slot: slot.name.clone(),
-            confirmed,
-        }
-        .into());
-    }
     let tables: Vec<TableName> = source_state
         .captured
         .iter()
@@ -244,14 +177,10 @@ async fn create<P: Source, K: Sink>(
         .collect();
     let creates_publication = source_state.publication.is_none();
     // Tables that a publication lacks and that are not named in the configuration are published once the stream runs.
-    let first = restricted(source_state, |table| {
-        creates_publication || table.is_named || source_state.publishes(&table.name)
-    });
+    let first = source_state
+        .restricted(|table| creates_publication || table.is_named || source_state.publishes(&table.name));
     let source_state = &first;
-    let creates = config.create_missing;
-    if !creates.slot() || (creates_publication && !creates.publication()) {
-        return Err(not_created(config, source_state, &tables));
-    }
+    may_create(config, creates_publication)?;
     if creates_publication {
         source
             .create_publication(&tables)
@@ -338,26 +267,17 @@ async fn drop_new_publication<P: Source>(source: &mut P, config: &DeliveryConfig
     }
 }
 
-fn not_created(config: &DeliveryConfig, source_state: &SourceState, tables: &[TableName]) -> DeliveryError {
-    let publication = config.publication.clone();
-    if source_state.publication.is_none() {
-        let sql = sql::create_publication(
-            &publication,
-            tables,
-            source_state.server_version,
-            source_state.partitions,
-        );
-        return Halt::PublicationMissing { publication, sql }.into();
+/// Checks that the connector may create what is missing: the slot, and the publication if there is none.
+fn may_create(config: &DeliveryConfig, lacks_publication: bool) -> Result<(), Halt> {
+    let creates = config.create_missing;
+    let publication = lacks_publication && !creates.publication();
+    let publication = publication.then(|| format!("publication {}", config.publication));
+    let slot = (!creates.slot()).then(|| format!("slot {}", config.slot));
+    let missing: Vec<String> = publication.into_iter().chain(slot).collect();
+    if missing.is_empty() {
+        return Ok(());
     }
-    let sql = format!(
-        "SELECT lsn FROM pg_create_logical_replication_slot('{}', 'pgoutput')",
-        config.slot
-    );
-    Halt::SlotNotCreated {
-        slot: config.slot.clone(),
-        sql,
-    }
-    .into()
+    Err(Halt::NotCreated { missing })
 }
 
 /// Creates the slot. The intent is stored first: a slot that is found without a stored intent was created by another

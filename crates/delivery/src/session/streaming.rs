@@ -26,9 +26,10 @@ use crate::ports::topics::Topics;
 use crate::position::positions::Positions;
 use crate::schema_history::SchemaHistory;
 use crate::session::ports::Ports;
+use crate::session::setup::begin;
+use crate::session::setup::beginning::{Beginning, SnapshotOf};
 use crate::session::setup::source_identity::check_source_identity;
 use crate::session::setup::stream_start::{STREAM_CLOSE_TIMEOUT, StreamStart, start};
-use crate::session::setup::{Beginning, SnapshotOf, begin};
 use crate::session::status::Status;
 use crate::session::watcher::{WatchStart, Watcher};
 use crate::snapshot::reader::SnapshotReader;
@@ -112,13 +113,31 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
         let mut stopped = self.stopped.clone();
         let prepared = tokio::select! {
             biased;
-            _ = stopped.wait_for(|stop| *stop) => return Ok(Ended::Stopped),
-            prepared = self.prepare() => prepared?,
+            _ = stopped.wait_for(|stop| *stop) => None,
+            prepared = self.prepare() => Some(prepared?),
+        };
+        let Some(prepared) = prepared else {
+            self.abandon_slot_creation().await;
+            return Ok(Ended::Stopped);
         };
         let (beginning, started, check) = prepared;
         self.has_streamed = true;
         self.ports.state.status.set(Status::Streaming);
         self.stream(beginning, started, check).await
+    }
+
+    /// Ends the creation of the slot, which the server would continue after the connection is closed: the next start would find
+    /// the incomplete slot.
+    async fn abandon_slot_creation(&mut self) {
+        let ended = tokio::time::timeout(STREAM_CLOSE_TIMEOUT, self.ports.source.end_slot_creation()).await;
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => warn!(
+                error = self.ports.describe.error(&fault),
+                "the creation of the slot could not be cancelled; the next start ends it"
+            ),
+            Err(_) => warn!("the creation of the slot was not cancelled in time; the next start ends it"),
+        }
     }
 
     /// Acquires leadership, fences the earlier leader if the server is the right one, and finds the position to resume from.
@@ -130,16 +149,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
         connector.registry.forget();
         check_source_identity(connector.source, connector.checkpoints, &connector.config.slot).await?;
         let log = connector.sink.open().await.map_err(DeliveryError::Sink)?;
-        let beginning = begin(
-            connector.source,
-            connector.sink,
-            connector.config,
-            connector.mapper,
-            connector.describe,
-            log,
-            self.is_start,
-        )
-        .await?;
+        let beginning = begin(connector, log, self.is_start).await?;
         let slot = &connector.config.slot;
         let (checkpoint, begins_at) = (&beginning.checkpoint, beginning.begins_at);
         let StreamStart {

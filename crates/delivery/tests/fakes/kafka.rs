@@ -26,6 +26,7 @@ pub(crate) enum KafkaCall {
     Commit,
     Abort,
     EnsureTopic,
+    HasRecords,
     Limits,
     IsCompacted,
 }
@@ -183,6 +184,11 @@ impl Broker {
     pub(crate) fn put_checkpoint(&mut self, update: CheckpointUpdate) {
         self.transactions.push(Outcome::Committed);
         self.checkpoints.push((self.transactions.len() - 1, update));
+    }
+
+    /// Loses the checkpoint topic.
+    pub(crate) fn lose_checkpoints(&mut self) {
+        self.checkpoints.clear();
     }
 
     fn begin(&mut self) -> usize {
@@ -431,6 +437,13 @@ impl Topics for TopicsClient {
 
     async fn ensure_dead_letters(&mut self, topic: &str) -> Result<(), BoxedPortError> {
         self.ensure(topic).await
+    }
+
+    async fn has_records(&mut self, topic: &str) -> Result<bool, BoxedPortError> {
+        perform(&self.0.broker, &self.0.steps, KafkaCall::HasRecords, |broker| {
+            Ok(broker.records.iter().any(|record| record.topic == topic))
+        })
+        .await
     }
 
     async fn limits(&mut self, _: &str) -> Result<RecordLimits, BoxedPortError> {

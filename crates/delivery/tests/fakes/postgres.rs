@@ -28,6 +28,7 @@ pub(crate) enum PostgresCall {
     DropPublication,
     Publish,
     CreateSlot,
+    EndSlotCreation,
     DropSlot,
     Start,
     /// A block was requested and is available.
@@ -291,6 +292,7 @@ impl Server {
             plugin: Some("pgoutput".to_owned()),
             database: Some("shop".to_owned()),
             active_pid: None,
+            holder: None,
             confirmed_flush_lsn: Some(self.wal_end),
             restart_lsn: Some(self.wal_end.back_by(0x38)),
             wal_status: Some(WalStatus::Reserved),
@@ -391,6 +393,21 @@ impl Source for PostgresClient {
     async fn publish(&mut self, tables: &[TableName]) -> Result<Published, BoxedPortError> {
         self.call(PostgresCall::Publish, |server| Ok(server.publish(tables)))
             .await
+    }
+
+    async fn end_slot_creation(&mut self) -> Result<(), BoxedPortError> {
+        self.call(PostgresCall::EndSlotCreation, |server| {
+            if server
+                .slot
+                .as_ref()
+                .and_then(|slot| slot.creator())
+                .is_some_and(|creator| creator.is_connector)
+            {
+                server.slot = None;
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn drop_slot(&mut self) -> Result<(), BoxedPortError> {

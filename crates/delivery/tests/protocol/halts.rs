@@ -181,20 +181,6 @@ async fn halt_at_a_reconnect_is_not_retried() {
     assert_eq!(world.kafka.count(KafkaCall::Open), 2);
 }
 
-/// No checkpoint is written, and no stream starts at an invalid position.
-#[tokio::test(start_paused = true)]
-async fn slot_without_checkpoint() {
-    let world = World::new();
-    world.postgres.set_up();
-    let error = world.run_to_end().await;
-    assert!(matches!(
-        error,
-        DeliveryError::Halt(Halt::SlotWithoutCheckpoint { .. })
-    ));
-    assert_eq!(world.kafka.checkpointed(), Lsn::INVALID);
-    assert!(world.postgres.read(|server| server.starts.is_empty()));
-}
-
 /// While streaming, a publication that lost a table is only reported: the remaining changes are delivered.
 #[tokio::test(start_paused = true)]
 async fn finding_while_streaming_does_not_end_the_stream() {

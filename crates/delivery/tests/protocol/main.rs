@@ -13,6 +13,7 @@ mod destinations;
 mod events;
 mod exactly_once;
 mod faults;
+mod first_contact;
 mod first_start;
 mod halts;
 mod history_check;

@@ -366,6 +366,7 @@ impl Database {
             plugin: Some("pgoutput".to_owned()),
             database: Some("shop".to_owned()),
             active_pid: None,
+            holder: None,
             confirmed_flush_lsn: Some(consistent_point),
             restart_lsn: Some(consistent_point),
             wal_status: Some(WalStatus::Reserved),

@@ -263,6 +263,11 @@ impl Topics for TopicsClient {
         self.ensure(topic).await
     }
 
+    // A simulated connector never starts on a slot without a checkpoint.
+    async fn has_records(&mut self, _: &str) -> Result<bool, BoxedPortError> {
+        Ok(true)
+    }
+
     // No record is too large here.
     async fn limits(&mut self, _: &str) -> Result<RecordLimits, BoxedPortError> {
         Ok(RecordLimits {

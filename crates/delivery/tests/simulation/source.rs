@@ -170,6 +170,11 @@ impl Source for SourceClient {
     }
 
     /// Not used in the simulated modes.
+    // A slot is created at once here.
+    async fn end_slot_creation(&mut self) -> Result<(), BoxedPortError> {
+        Ok(())
+    }
+
     async fn drop_slot(&mut self) -> Result<(), BoxedPortError> {
         Err(SimFault::Permanent("the slot is never dropped here").into())
     }

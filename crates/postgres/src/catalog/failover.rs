@@ -7,12 +7,9 @@ use walcast_delivery::sql::literal;
 use walcast_delivery::{ConnectorSetting, Fix, Precondition, SourceState};
 
 use super::query::{one, rows, value};
-use crate::config::{Failover, PostgresConfig};
+use crate::config::{FAILOVER_SLOTS_SINCE, Failover, PostgresConfig};
 use crate::connect::Client;
 use crate::error::PostgresError;
-
-/// First version with failover slots.
-pub(crate) const FAILOVER_SLOTS_SINCE: u32 = 170_000;
 
 const DOING: &str = "checking the preconditions of a failover";
 

@@ -1,10 +1,8 @@
 //! Preconditions of capturing changes that the catalog shows, each with its fix.
 
 use tokio_postgres::types::Type;
-use walcast_delivery::sql::{self, identifier, literal};
-use walcast_delivery::{
-    CapturedTable, ConnectorSetting, Fix, Persistence, Precondition, SourceState, WalStatus,
-};
+use walcast_delivery::sql::{self, identifier};
+use walcast_delivery::{CapturedTable, ConnectorSetting, Fix, Persistence, Precondition, SourceState};
 use walcast_mapper::TableName;
 use walcast_pgoutput::ReplicaIdentity;
 
@@ -15,6 +13,8 @@ use super::leadership::{LockHolder, lock_holder};
 use super::privileges::privileges;
 use super::query::{one, rows, value};
 use super::readable::unreadable;
+use super::setup_script::create_publication;
+use super::slot_preconditions::{old_transactions, slot};
 use crate::config::PostgresConfig;
 use crate::connect::Client;
 use crate::error::PostgresError;
@@ -34,7 +34,8 @@ pub(crate) async fn preconditions(
     found.extend(encoding(client).await?);
     found.extend(privileges(client, config, source_state).await?);
     found.push(leadership_lock(client, config).await?);
-    found.push(slot(config, source_state));
+    found.push(slot(client, config, source_state).await?);
+    found.extend(old_transactions(client, source_state).await?);
     found.extend(headroom(client, source_state.server_version, config).await?);
     found.extend(failover(client, config, source_state).await?);
     found.push(publication(client, config, source_state).await?);
@@ -149,7 +150,7 @@ async fn server(
             ),
         ));
     }
-    if source_state.publication.is_none() {
+    if source_state.publication.is_none() && config.creates_missing.publication() {
         all.push(check(
             "privilege to create the publication",
             may_create,
@@ -194,52 +195,6 @@ async fn leadership_lock(client: &Client, config: &PostgresConfig) -> Result<Pre
         ),
         LockHolder::Foreign(holder) => Precondition::failed(NAME, holder.to_string(), holder.remedy()),
     })
-}
-
-fn slot(config: &PostgresConfig, source_state: &SourceState) -> Precondition {
-    let name = format!("slot {}", config.slot);
-    let drop_it = format!("SELECT pg_drop_replication_slot({})", literal(&config.slot));
-    let Some(slot) = &source_state.slot else {
-        return Precondition::holds(name, "does not exist yet");
-    };
-    let why = match (slot.plugin.as_deref(), &slot.database, &slot.invalidation_reason) {
-        (None, _, _) => "is a physical slot".to_owned(),
-        (Some(plugin), _, _) if plugin != "pgoutput" => format!("uses plugin {plugin} instead of pgoutput"),
-        (_, Some(database), _) if *database != source_state.database => {
-            format!("belongs to database {database}")
-        }
-        (_, _, Some(reason)) => format!("was invalidated: {reason}"),
-        _ if slot.restart_lsn.is_none() || slot.wal_status == Some(WalStatus::Lost) => {
-            "has lost the WAL that it needs".to_owned()
-        }
-        _ if slot.temporary => "is temporary".to_owned(),
-        _ if slot.two_phase => {
-            return Precondition::failed(
-                name,
-                "was created with two_phase, so that the server sends prepared transactions before they are committed",
-                format!(
-                    "replace it by a slot at the same positions, while no client streams from it: {}",
-                    sql::remove_two_phase(&config.slot)
-                ),
-            );
-        }
-        _ => {
-            let state = if slot.active_pid.is_some() {
-                "active"
-            } else {
-                "not active"
-            };
-            return Precondition::holds(
-                name,
-                format!("exists, {state}, retains {} bytes of WAL", slot.retained_bytes),
-            );
-        }
-    };
-    Precondition::failed(
-        name,
-        why,
-        Fix::from(format!("{drop_it}, or configure another ")).setting(ConnectorSetting::Slot),
-    )
 }
 
 async fn publication(
@@ -291,23 +246,27 @@ async fn missing_publication(
     let oids: Vec<u32> = publishable(source_state)
         .map(|table| table.oid.as_u32())
         .collect();
-    let sql = "SELECT c.oid::regclass::text FROM pg_class c WHERE c.oid = ANY ($1) \
-               AND NOT pg_has_role(current_user, c.relowner, 'usage') ORDER BY 1";
+    let not_owned = "SELECT c.oid::regclass::text FROM pg_class c WHERE c.oid = ANY ($1) \
+                     AND NOT pg_has_role(current_user, c.relowner, 'usage') ORDER BY 1";
     let mut foreign: Vec<String> = Vec::new();
-    for row in rows(client, DOING, sql, &[(&oids, Type::OID_ARRAY)]).await? {
+    for row in rows(client, DOING, not_owned, &[(&oids, Type::OID_ARRAY)]).await? {
         foreign.push(value(DOING, &row, 0)?);
     }
+    let tables: Vec<TableName> = publishable(source_state)
+        .map(|table| table.name.clone())
+        .collect();
+    let sql = create_publication(client, source_state.server_version, config, &tables).await?;
     Ok(match join(foreign.iter()) {
+        _ if !config.creates_missing.publication() => Precondition::failed(
+            name,
+            "does not exist, and the connector may not create it",
+            format!("run: {sql}"),
+        ),
         None => Precondition::holds(name, "does not exist yet"),
         Some(tables) => Precondition::failed(
             name,
             format!("does not exist, and cannot be created by this role, which does not own {tables}"),
-            sql::create_publication(
-                &config.publication,
-                publishable(source_state).map(|table| &table.name),
-                source_state.server_version,
-                config.partitions,
-            ),
+            sql,
         ),
     })
 }

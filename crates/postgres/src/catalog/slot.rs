@@ -1,7 +1,7 @@
 //! The slot: its positions, and whether it still retains the WAL that it needs.
 
 use tokio_postgres::types::Type;
-use walcast_delivery::{SlotState, WalStatus};
+use walcast_delivery::{SlotHolder, SlotState, WalStatus};
 
 use super::query::{lsn, row, unexpected, value};
 use crate::connect::Client;
@@ -17,14 +17,26 @@ pub(crate) async fn drop_slot(client: &Client, name: &str) -> Result<(), Postgre
     Ok(())
 }
 
-/// State of a slot by its name.
+/// State of a slot by its name. A session with the current role and `application_name` that uses the slot is one of the connector.
 pub(crate) async fn slot(
     client: &Client,
     server_version: u32,
     name: &str,
+    application_name: &str,
 ) -> Result<Option<SlotState>, PostgresError> {
-    let Some(row) = row(client, DOING, &sql(server_version), &[(&name, Type::TEXT)]).await? else {
+    let parameters = [(&name as _, Type::TEXT), (&application_name as _, Type::TEXT)];
+    let Some(row) = row(client, DOING, &sql(server_version), &parameters).await? else {
         return Ok(None);
+    };
+    let active_pid: Option<i32> = value(DOING, &row, 2)?;
+    let holder = match active_pid {
+        None => None,
+        Some(pid) => Some(SlotHolder {
+            pid,
+            application_name: value::<Option<String>>(DOING, &row, 11)?.filter(|name| !name.is_empty()),
+            client: value(DOING, &row, 12)?,
+            is_connector: value(DOING, &row, 13)?,
+        }),
     };
     let status: Option<String> = value(DOING, &row, 8)?;
     let retained: Option<i64> = value(DOING, &row, 7)?;
@@ -40,7 +52,8 @@ pub(crate) async fn slot(
         name: name.to_owned(),
         plugin: value(DOING, &row, 0)?,
         database: value(DOING, &row, 1)?,
-        active_pid: value(DOING, &row, 2)?,
+        active_pid,
+        holder,
         confirmed_flush_lsn: lsn(DOING, &row, 3)?,
         restart_lsn,
         temporary: value(DOING, &row, 5)?,
@@ -61,14 +74,15 @@ fn sql(server_version: u32) -> String {
         }
     };
     format!(
-        "SELECT plugin::text, database::text, active_pid, confirmed_flush_lsn::text, restart_lsn::text, temporary, \
-         {two_phase}, pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::int8, {wal_status}, \
-         {conflicting}, {invalidation_reason} \
-         FROM pg_replication_slots WHERE slot_name = $1",
-        two_phase = since(14, "two_phase", "false"),
-        wal_status = since(13, "wal_status", "NULL::text"),
-        conflicting = since(16, "coalesce(conflicting, false)", "false"),
-        invalidation_reason = since(17, "invalidation_reason::text", "NULL::text"),
+        "SELECT s.plugin::text, s.database::text, s.active_pid, s.confirmed_flush_lsn::text, s.restart_lsn::text, s.temporary, \
+         {two_phase}, pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn)::int8, {wal_status}, \
+         {conflicting}, {invalidation_reason}, a.application_name::text, host(a.client_addr), \
+         coalesce(a.application_name = $2 AND a.usename = current_user AND a.backend_type = 'walsender', false) \
+         FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid WHERE s.slot_name = $1",
+        two_phase = since(14, "s.two_phase", "false"),
+        wal_status = since(13, "s.wal_status", "NULL::text"),
+        conflicting = since(16, "coalesce(s.conflicting, false)", "false"),
+        invalidation_reason = since(17, "s.invalidation_reason::text", "NULL::text"),
     )
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio_postgres::types::Type;
 use walcast_delivery::{WalDirectory, WalSample};
 
-use super::failover::FAILOVER_SLOTS_SINCE;
 use super::query::{lsn, one, row, unexpected, value};
 use super::slot::wal_status;
+use crate::config::FAILOVER_SLOTS_SINCE;
 use crate::connect::Client;
 use crate::error::PostgresError;
 

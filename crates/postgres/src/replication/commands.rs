@@ -15,6 +15,7 @@ use super::timeline;
 use crate::backend::BackendMessage;
 use crate::connect::Wire;
 use crate::error::{OBJECT_IN_USE, PostgresError, ServerError};
+use crate::slot_creation::SlotCreationObserver;
 
 /// Replication connection before the stream, for commands.
 pub(crate) struct ReplicationConnection {
@@ -54,11 +55,8 @@ const MESSAGES_SINCE: u32 = 140_000;
 /// First version with parenthesized options of `CREATE_REPLICATION_SLOT`.
 const OPTIONS_IN_PARENTHESES_SINCE: u32 = 150_000;
 
-/// Time after which waiting for a slot's creation is logged. Creating a slot waits for all running transactions.
-const SLOT_CREATION_IS_SLOW: Duration = Duration::from_secs(5);
-
-/// Interval at which the waiting is logged again.
-const SLOT_CREATION_REMINDER: Duration = Duration::from_secs(60);
+/// Interval at which the wait for a slot's creation is reported. Creating a slot waits for all running transactions.
+const SLOT_CREATION_REPORT: Duration = Duration::from_secs(3);
 
 /// Interval of attempts to stream from a slot that is still active.
 const SLOT_RETRY: Duration = Duration::from_millis(200);
@@ -121,24 +119,20 @@ impl ReplicationConnection {
         kind: SlotKind,
         exports: bool,
         server_version: u32,
+        mut observer: SlotCreationObserver,
     ) -> Result<ExportedSnapshot, PostgresError> {
         const DOING: &str = "creating the slot";
         let sql = create_slot_command(slot, kind, exports, server_version);
-        // Without a time limit: the server answers only once the transactions that run now have ended. Dropping this future ends the wait.
+        // Without a time limit: the server answers only once the transactions that run now have ended. Dropping this future ends the
+        // wait here; the server continues until it finds the connection closed.
         let answer = query(&mut self.wire, DOING, &sql);
         tokio::pin!(answer);
         let began = Instant::now();
-        let mut patience = SLOT_CREATION_IS_SLOW;
         let rows = loop {
-            if let Ok(rows) = tokio::time::timeout(patience, &mut answer).await {
+            if let Ok(rows) = tokio::time::timeout(SLOT_CREATION_REPORT, &mut answer).await {
                 break rows?;
             }
-            let waited_s = began.elapsed().as_secs();
-            info!(
-                slot,
-                waited_s, "creating the slot waits for the running transactions to end"
-            );
-            patience = SLOT_CREATION_REMINDER;
+            observer.report(slot, began.elapsed()).await;
         };
         let row = only_row(DOING, rows)?;
         Ok(ExportedSnapshot {
@@ -181,6 +175,7 @@ impl ReplicationConnection {
             if waited >= patience {
                 return Err(PostgresError::SlotActive {
                     slot: slot.to_owned(),
+                    holder: None,
                     waited,
                     error: Box::new(error),
                 });

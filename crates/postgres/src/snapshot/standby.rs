@@ -15,6 +15,7 @@ use crate::connect::{ConnectConfig, SqlSession, connect_ordinary, connect_replic
 use crate::error::PostgresError;
 use crate::leader_session::LeaderSession;
 use crate::replication::{ExportedSnapshot, ReplicationConnection, SlotKind};
+use crate::slot_creation::SlotCreationObserver;
 
 use super::copy::PostgresSnapshot;
 use super::import::import;
@@ -53,7 +54,13 @@ pub(super) async fn take(
     .await?;
     let mut replication = ReplicationConnection::new(wire);
     let version = session.server_version;
-    let creating = replication.create_slot(slot, SlotKind::Temporary, true, version);
+    let creating = replication.create_slot(
+        slot,
+        SlotKind::Temporary,
+        true,
+        version,
+        SlotCreationObserver::unnamed(),
+    );
     let ExportedSnapshot {
         consistent_point,
         snapshot,

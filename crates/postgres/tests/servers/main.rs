@@ -19,7 +19,9 @@ mod versions;
 
 use std::time::Duration;
 
-use walcast_delivery::{BoxedPortError, ChangeStream, Partitions, Source, SourceState, Started};
+use walcast_delivery::{
+    BoxedPortError, ChangeStream, CreateMissing, Partitions, Source, SourceState, Started,
+};
 use walcast_pgoutput::{Column, Decoder, Frame, Lsn, Message, Oid, Relation, ReplicaIdentity};
 use walcast_postgres::{
     CONDITION_TIMEOUT_DEFAULT, ConnectConfig, Environment, Failover, LEADER_TIMEOUT_DEFAULT, PostgresConfig,
@@ -41,6 +43,7 @@ fn config(url: &str) -> PostgresConfig {
         connect: connect(url),
         name: "shop".to_owned(),
         slot: "walcast_shop".to_owned(),
+        creates_missing: CreateMissing::Both,
         failover: Failover::Auto,
         leader_timeout: LEADER_TIMEOUT_DEFAULT,
         publication: "walcast_shop".to_owned(),

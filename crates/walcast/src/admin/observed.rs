@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use walcast_delivery::{ForeignHolder, KnownPositions, RoleView, Status};
+use walcast_delivery::{BlockingTransaction, ForeignHolder, KnownPositions, RoleView, Status};
 use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use super::changes;
@@ -39,6 +39,8 @@ pub(super) struct Report {
     version: &'static str,
     state: &'static str,
     error: Option<String>,
+    /// Transactions that the creation of a slot waits for.
+    waits_for: Vec<AwaitedTransaction>,
     role: Leadership,
     uptime_seconds: u64,
     slot: String,
@@ -89,6 +91,23 @@ impl Holder {
             role: holder.role,
             application_name: holder.application_name,
             mode: holder.mode,
+        }
+    }
+}
+
+/// Transaction that the creation of a slot waits for.
+#[derive(Debug, Serialize)]
+struct AwaitedTransaction {
+    transaction: String,
+    /// Statement with which an administrator ends the transaction.
+    remedy: String,
+}
+
+impl AwaitedTransaction {
+    fn of(transaction: &BlockingTransaction) -> Self {
+        Self {
+            transaction: transaction.to_string(),
+            remedy: transaction.remedy(),
         }
     }
 }
@@ -154,7 +173,13 @@ impl<'a> Observed<'a> {
         let reason = match &status {
             Status::Streaming => None,
             Status::Stopped => Some("the connector was stopped".to_owned()),
-            Status::Connecting => Some("connecting, checking and setting up".to_owned()),
+            Status::Connecting => Some(match state.slot_creation.read().first() {
+                Some(awaited) => format!(
+                    "the creation of the slot waits for {awaited} to end; {}",
+                    awaited.remedy()
+                ),
+                None => "connecting, checking and setting up".to_owned(),
+            }),
             Status::Standby if let Some(holder) = &foreign => Some(format!("{holder}; {}", holder.remedy())),
             Status::Standby => Some("another instance with the same name is the leader".to_owned()),
             Status::Retrying { error, .. } | Status::Halted { error } => Some(error.clone()),
@@ -194,6 +219,12 @@ impl<'a> Observed<'a> {
             version: env!("CARGO_PKG_VERSION"),
             state: status.word(),
             error: status.error().map(str::to_owned),
+            waits_for: state
+                .slot_creation
+                .read()
+                .iter()
+                .map(AwaitedTransaction::of)
+                .collect(),
             role: Leadership::of(state.role.read()),
             uptime_seconds: started.elapsed().as_secs(),
             slot,

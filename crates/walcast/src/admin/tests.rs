@@ -222,6 +222,7 @@ async fn status_reports_positions_as_postgres_does() {
           "version": null,
           "state": "halted",
           "error": "slot gone",
+          "waits_for": [],
           "role": {
             "is": "none",
             "since": null,

@@ -1,19 +1,21 @@
 //! `walcast check`: checks all preconditions of a start.
 
 mod finding;
+mod first_start;
 mod plans;
+mod position;
+mod script;
 
 use std::collections::BTreeMap;
 
 use clap::Args;
-use walcast_delivery::{
-    CheckpointLog, CheckpointState, CheckpointStore, Halt, Precondition, SourceState, publication_findings,
-    resume_position, topic_findings, usable_slot,
-};
+use walcast_delivery::{CheckpointLog, CheckpointStore, Halt, Precondition, SourceState, topic_findings};
 use walcast_mapper::names;
-use walcast_pgoutput::{Lsn, Relation};
+use walcast_pgoutput::Relation;
 
 use self::finding::Finding;
+use self::first_start::rows_of_first_start;
+use self::position::position;
 use super::config_args::ConfigArgs;
 use crate::admin::{self, StoredToken};
 use crate::config::{Config, Exposed};
@@ -30,7 +32,8 @@ use crate::wiring;
 #[derive(Debug, Args)]
 #[command(after_help = help_end!(
     "  walcast check --config walcast.toml\n\
-     \x20 walcast check --json | jq '.[] | select(.ok | not)'"
+     \x20 walcast check --json | jq '.[] | select(.ok | not)'\n\
+     \x20 walcast check --sql | psql -d shop      as an administrator: what the connector may not create itself"
 ))]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
@@ -39,9 +42,16 @@ pub(crate) struct CheckArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Print only the SQL that an administrator has to run before the first start: privileges, publication and slot, in order
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) sql: bool,
 }
 
-pub(crate) async fn check(config: Config, json: bool) -> anyhow::Result<Exit> {
+pub(crate) async fn check(config: Config, json: bool, sql: bool) -> anyhow::Result<Exit> {
+    if sql {
+        return script::print(&config).await;
+    }
     let findings = findings(&config).await?;
     let mut output = stdout();
     if json {
@@ -112,12 +122,8 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
         findings.extend(plans::findings(config, &relations).await);
     }
     if let (Some(source_state), Some(log)) = (&source_state, &log) {
-        findings.push(position(
-            source_state,
-            log,
-            &config.postgres.slot,
-            &config.postgres.publication,
-        ));
+        findings.push(position(config, source_state, log).await);
+        findings.extend(rows_of_first_start(config, source_state, log).await);
     }
     if let (Some(source_state), Some(log)) = (&source_state, &log) {
         findings.extend(restrictions(source_state, log, &config.postgres.publication));
@@ -232,38 +238,6 @@ fn secrets(exposed: &[Exposed]) -> Vec<Finding> {
         .iter()
         .map(|exposed| finding(true, exposed.to_string()))
         .collect()
-}
-
-/// Finding about the position: whether a start resumes without losing or duplicating changes.
-fn position(source_state: &SourceState, log: &CheckpointLog, slot: &str, publication: &str) -> Finding {
-    let found = match (&log.current, &source_state.slot) {
-        (None, None) => Ok("the first start begins with transactions that commit after it".to_owned()),
-        (Some(current), None) if current.state == CheckpointState::CreatingSlot => {
-            Ok("the first start was interrupted and will be repeated".to_owned())
-        }
-        (Some(current), _) => resume_position(source_state, current, slot).and_then(|from| {
-            // The publication is created only at the first start: changes written without it have been missed.
-            let findings = publication_findings(source_state, publication).into_iter();
-            let mut missing = findings.filter(|finding| matches!(finding, Halt::PublicationMissing { .. }));
-            missing
-                .next()
-                .map_or_else(|| Ok(format!("a start resumes at {from}")), Err)
-        }),
-        (None, Some(state)) => usable_slot(source_state, state, Lsn::INVALID).and_then(|confirmed| {
-            Err(Halt::SlotWithoutCheckpoint {
-                slot: slot.to_owned(),
-                confirmed,
-            })
-        }),
-    };
-    let ok = found.is_ok();
-    let detail = found.unwrap_or_else(|halt| describe(&halt));
-    Finding {
-        name: "position".to_owned(),
-        ok,
-        warning: false,
-        detail,
-    }
 }
 
 /// One line per finding; failures and warnings are in capitals.

@@ -60,7 +60,8 @@ pub(crate) enum Action {
     /// the nearest position.
     #[command(after_help = help_end!(
         "  walcast checkpoint set 0/16B3748\n\
-         \x20 walcast checkpoint set 0/16B3748 --accept-gap      if a halt message says so"
+         \x20 walcast checkpoint set 0/16B3748 --accept-gap      if a halt message says so\n\
+         \x20 walcast checkpoint set 0/16B3748 --accept-cluster  after pg_upgrade, at the slot's position"
     ))]
     Set {
         /// Position, in the format of Postgres
@@ -68,6 +69,9 @@ pub(crate) enum Action {
         /// Accept that changes were missed, or were delivered although the server no longer has them
         #[arg(long)]
         accept_gap: bool,
+        /// Accept a cluster that pg_upgrade made from the checkpoint's; LSN is its slot's position
+        #[arg(long)]
+        accept_cluster: bool,
     },
     /// List the snapshot requests in the checkpoint; a running connector is not disturbed
     #[command(after_help = help_end!(
@@ -103,7 +107,17 @@ pub(crate) async fn checkpoint(config: Config, action: Action, json: bool) -> an
     match action {
         Action::Show => show::show(&config, json).await,
         Action::List => show::list(&config, json).await,
-        Action::Set { lsn, accept_gap } => set::set(&config, lsn, accept_gap, json).await,
+        Action::Set {
+            lsn,
+            accept_gap,
+            accept_cluster,
+        } => {
+            let accepted = set::Accepted {
+                gap: accept_gap,
+                cluster: accept_cluster,
+            };
+            set::set(&config, lsn, accepted, json).await
+        }
         Action::Requests => requests::list(&config, json).await,
         Action::DropRequests { tables } => requests::drop(&config, &tables, json).await,
         Action::Reset { yes } => reset::reset(&config, yes, json).await,

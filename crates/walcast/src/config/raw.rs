@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use walcast_delivery::{
-    DeadLetterRule, Guarantee, OnError, OnIncompatible, Partitions, RequestChannel, SnapshotMode,
+    CreateMissing, DeadLetterRule, Guarantee, OnError, OnIncompatible, Partitions, RequestChannel,
+    SnapshotMode,
 };
 use walcast_mapper::Secret;
 use walcast_mapper::config::{
@@ -91,6 +92,17 @@ pub(crate) enum RawAutoCreate {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RawSlot {
     Slot,
+}
+
+impl RawAutoCreate {
+    /// What is created if it is missing.
+    pub(crate) fn creates(self) -> CreateMissing {
+        match self {
+            RawAutoCreate::Both(true) => CreateMissing::Both,
+            RawAutoCreate::Both(false) => CreateMissing::Neither,
+            RawAutoCreate::Slot(RawSlot::Slot) => CreateMissing::Slot,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]

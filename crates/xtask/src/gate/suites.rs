@@ -38,7 +38,7 @@ const PROCESSES: [(&str, &[&str]); 16] = [
         ],
     ),
     ("own", &["slot_monitor"]),
-    ("shared", &["compacted_topics", "halts", "idle"]),
+    ("shared", &["compacted_topics", "first_contact", "halts", "idle"]),
     ("shared", &["dead_letters", "drift", "replay", "reselect"]),
     (
         "shared",

@@ -32,6 +32,7 @@ fn source_state() -> SourceState {
             plugin: Some("pgoutput".to_owned()),
             database: Some("shop".to_owned()),
             active_pid: None,
+            holder: None,
             confirmed_flush_lsn: Some(at(0x100)),
             restart_lsn: Some(at(0xF0)),
             wal_status: Some(WalStatus::Reserved),

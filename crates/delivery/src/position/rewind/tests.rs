@@ -1,12 +1,15 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use walcast_pgoutput::Xid;
+use walcast_mapper::TableName;
+use walcast_pgoutput::{Oid, Xid};
 
 use super::*;
 use crate::position::checkpoint::tests::streaming;
 use crate::position::checkpoint::{CommitPosition, Partial};
+use crate::schema_history::TableHistory;
+use crate::snapshot::progress::SnapshotProgress;
 use crate::source_state::WalStatus;
-use crate::source_state::{Partitions, TimelineSwitch};
+use crate::source_state::{Partitions, SystemIdentifier, Timeline, TimelineSwitch};
 
 fn at(lsn: u64) -> Lsn {
     Lsn::new(lsn)
@@ -32,6 +35,7 @@ fn stopped() -> (SourceState, CheckpointLog) {
         plugin: Some("pgoutput".to_owned()),
         database: Some("shop".to_owned()),
         active_pid: None,
+        holder: None,
         confirmed_flush_lsn: Some(at(40)),
         restart_lsn: Some(at(30)),
         wal_status: Some(WalStatus::Reserved),
@@ -78,6 +82,7 @@ fn to(lsn: u64) -> Rewind {
     Rewind {
         to: at(lsn),
         accept_gap: false,
+        accept_cluster: false,
         now_unix_micros: 1_000,
     }
 }
@@ -358,4 +363,63 @@ fn servers_where_the_positions_mean_nothing_are_refused() {
         let text = refused(change).to_string();
         assert!(text.contains(wanted), "{text:?} should say {wanted:?}");
     }
+}
+
+/// An upgraded cluster: only its slot's position is accepted, and nothing of the old cluster is kept that its positions or files give
+/// a meaning.
+#[test]
+fn another_cluster_is_continued_at_its_slot() {
+    let (mut source_state, mut log) = stopped();
+    source_state.system_identifier = SystemIdentifier::new(8);
+    slot(&mut source_state).confirmed_flush_lsn = Some(at(110));
+    let table = TableName {
+        namespace: "public".to_owned(),
+        name: "items".to_owned(),
+    };
+    let mut progress = SnapshotProgress::of([table]);
+    progress.tables[0].rows = 5;
+    log.current.as_mut().unwrap().snapshot = Some(progress);
+    log.schemas.insert(Oid::new(16_400), TableHistory::default());
+    let accepted = |lsn| Rewind {
+        accept_cluster: true,
+        ..to(lsn)
+    };
+
+    let refused = rewind(&source_state, &log, to(110)).unwrap_err();
+    assert!(
+        matches!(refused, RewindRejected::OtherCluster { slot_at, .. } if slot_at == at(110)),
+        "{refused}"
+    );
+    let refused = rewind(&source_state, &log, accepted(100)).unwrap_err();
+    assert!(
+        matches!(refused, RewindRejected::NotSlotOfCluster { .. }),
+        "{refused}"
+    );
+    let update = rewind(&source_state, &log, accepted(110)).unwrap();
+    assert_eq!(update.current.system_identifier, SystemIdentifier::new(8));
+    assert_eq!(update.current.end_lsn, at(110));
+    assert_eq!(update.current.last_commit, None);
+    assert_eq!(update.current.snapshot.unwrap().tables[0].rows, 0);
+    assert_eq!(update.expired, [at(20), at(50), at(80)]);
+    assert_eq!(update.known_tables, Some(BTreeSet::new()));
+    assert_eq!(update.schemas, BTreeMap::from([(Oid::new(16_400), None)]));
+
+    source_state.database = "store".to_owned();
+    slot(&mut source_state).database = Some("store".to_owned());
+    let refused = rewind(&source_state, &log, accepted(110)).unwrap_err();
+    assert!(matches!(refused, RewindRejected::OtherSource { .. }), "{refused}");
+}
+
+/// In the checkpoint's own cluster the flag changes nothing.
+#[test]
+fn the_same_cluster_is_rewound_as_usual() {
+    let (source_state, log) = stopped();
+    let accepted = Rewind {
+        accept_cluster: true,
+        ..to(50)
+    };
+    assert_eq!(
+        rewind(&source_state, &log, accepted),
+        rewind(&source_state, &log, to(50))
+    );
 }

@@ -70,6 +70,10 @@ impl Source for MutantSource {
         self.inner.publish(tables).await
     }
 
+    async fn end_slot_creation(&mut self) -> Result<(), BoxedPortError> {
+        self.inner.end_slot_creation().await
+    }
+
     async fn drop_slot(&mut self) -> Result<(), BoxedPortError> {
         self.inner.drop_slot().await
     }

@@ -1,4 +1,4 @@
-//! Results of the checks.
+//! One line of `walcast check`.
 
 use serde::Serialize;
 use walcast_delivery::{Fix, Precondition, PreconditionOutcome};

@@ -12,11 +12,21 @@ use crate::exit::{Exit, Rejection};
 use crate::stdout::stdout;
 use crate::wiring;
 
-pub(super) async fn set(config: &Config, lsn: Lsn, accept_gap: bool, json: bool) -> anyhow::Result<Exit> {
+/// What the user accepts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Accepted {
+    /// Missed changes, or delivered ones that the server no longer has.
+    pub(super) gap: bool,
+    /// Another cluster than the checkpoint's.
+    pub(super) cluster: bool,
+}
+
+pub(super) async fn set(config: &Config, lsn: Lsn, accepted: Accepted, json: bool) -> anyhow::Result<Exit> {
     let (mut source, mut sink) = (wiring::source(config)?, wiring::sink(config)?);
     let request = Rewind {
         to: lsn,
-        accept_gap,
+        accept_gap: accepted.gap,
+        accept_cluster: accepted.cluster,
         now_unix_micros: Timestamp::now().as_microsecond(),
     };
     let update = move_to(&config.name, &mut source, &mut sink, request).await?;

@@ -183,6 +183,10 @@ impl Source for Server {
         Err(UnexpectedCall.into())
     }
 
+    async fn end_slot_creation(&mut self) -> Result<(), BoxedPortError> {
+        Err(UnexpectedCall.into())
+    }
+
     async fn drop_slot(&mut self) -> Result<(), BoxedPortError> {
         Err(UnexpectedCall.into())
     }
@@ -258,6 +262,7 @@ fn source_state(active_pid: Option<i32>) -> SourceState {
             plugin: Some("pgoutput".to_owned()),
             database: Some("shop".to_owned()),
             active_pid,
+            holder: None,
             confirmed_flush_lsn: Some(Lsn::new(40)),
             restart_lsn: Some(Lsn::new(30)),
             wal_status: Some(WalStatus::Reserved),
@@ -277,6 +282,7 @@ fn request(to: u64) -> Rewind {
     Rewind {
         to: Lsn::new(to),
         accept_gap: false,
+        accept_cluster: false,
         now_unix_micros: 9,
     }
 }

@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use walcast_delivery::{
-    CreateMissing, DeadLetterConfig, DeliveryConfig, ReplayConfig, SlotMonitorConfig, SnapshotConfig,
-};
+use walcast_delivery::{DeadLetterConfig, DeliveryConfig, ReplayConfig, SlotMonitorConfig, SnapshotConfig};
 use walcast_kafka::KafkaConfig;
 use walcast_postgres::PostgresConfig;
 
@@ -14,9 +12,7 @@ use super::names::Names;
 use crate::config::bytes::ByteSize;
 use crate::config::duration::ConfigDuration;
 use crate::config::error::ConfigError;
-use crate::config::raw::{
-    RawAutoCreate, RawConfig, RawDeadLetters, RawKafka, RawReplay, RawSlot, RawSlotMonitor,
-};
+use crate::config::raw::{RawConfig, RawDeadLetters, RawKafka, RawReplay, RawSlotMonitor};
 
 /// Consumers wait for the commit; a longer interval is probably a mistake.
 const COMMIT_INTERVAL_MAX: ConfigDuration = ConfigDuration::from_secs(60);
@@ -50,11 +46,7 @@ impl Check<'_> {
         Ok(DeliveryConfig {
             slot: names.slot.clone(),
             publication: names.publication.clone(),
-            create_missing: match postgres.auto_create {
-                RawAutoCreate::Both(true) => CreateMissing::Both,
-                RawAutoCreate::Both(false) => CreateMissing::Neither,
-                RawAutoCreate::Slot(RawSlot::Slot) => CreateMissing::Slot,
-            },
+            create_missing: postgres.auto_create.creates(),
             commit_interval: self.commit_interval(raw.kafka.commit_interval, kafka.transaction_timeout)?,
             commit_bytes: self.memory("kafka.commit_bytes", raw.kafka.commit_bytes, 1)?,
             transaction_timeout: kafka.transaction_timeout,

@@ -45,6 +45,7 @@ impl Check<'_> {
                 RawFailover::Explicit(false) => Failover::Never,
                 RawFailover::Auto(RawAuto::Auto) => Failover::Auto,
             },
+            creates_missing: postgres.auto_create.creates(),
             leader_timeout,
             publication: names.publication.clone(),
             tables: self.captured(&postgres.tables)?,

@@ -8,9 +8,7 @@ use crate::remedy::mapper;
 /// Remedy for a halt.
 pub(super) fn remedy(halt: &Halt) -> Option<String> {
     let remedy = match halt {
-        Halt::OtherCluster { .. } => {
-            "point [postgres] url at the old cluster, or start over under another name"
-        }
+        Halt::OtherCluster { slot_at, .. } => return Some(in_other_cluster(*slot_at)),
         Halt::OtherSource { expected, .. } => {
             return Some(format!(
                 "configure {expected:?} again, or start over under another name"
@@ -32,7 +30,20 @@ pub(super) fn remedy(halt: &Halt) -> Option<String> {
         }
         Halt::SlotWithoutCheckpoint { confirmed, .. } => {
             return Some(format!(
-                "to start with the changes after {confirmed}, run: walcast checkpoint set {confirmed}"
+                "if Debezium delivered from the slot, stop it and import its position with: walcast migrate debezium-offset; if the \
+                 checkpoint was lost, continue with: walcast checkpoint set {confirmed}; this delivers every change after {confirmed}, some \
+                 of them again, and reads no existing rows: if rows were still being read when the checkpoint was lost, read them again \
+                 with: walcast snapshot start --tables"
+            ));
+        }
+        Halt::SlotInUse { .. } => {
+            "stop that program; if it is Debezium, import its position then with: walcast migrate debezium-offset; if it has to keep \
+             the slot, set [postgres] slot to another name"
+        }
+        Halt::SlotBeforePublication { slot, .. } => {
+            return Some(format!(
+                "if nothing was delivered from the slot, drop it with: SELECT pg_drop_replication_slot('{slot}'), and start again, which \
+                 creates both in the right order; an administrator can create them with the statements of: walcast check --sql"
             ));
         }
         Halt::SlotUnusable { .. } => "drop it or configure another [postgres] slot",
@@ -90,10 +101,8 @@ pub(super) fn remedy(halt: &Halt) -> Option<String> {
         Halt::SharedTopic { .. } => "rename one of them, or leave one out with [postgres] exclude",
         Halt::NoTable { .. } => "correct the pattern in [postgres] tables, or create the table first",
         Halt::WalLevel { .. } => "run: ALTER SYSTEM SET wal_level = logical, and restart the server",
-        Halt::SlotNotCreated { sql, .. } => {
-            return Some(format!(
-                "create it with: {sql}, then run: walcast checkpoint set with the LSN it returns"
-            ));
+        Halt::NotCreated { .. } => {
+            "have an administrator run the statements that this command prints: walcast check --sql; then start again"
         }
         Halt::TransactionTooSlow { .. } => {
             "raise transaction.timeout.ms ([kafka] transaction_timeout) and the broker's transaction.max.timeout.ms, or allow the \
@@ -110,6 +119,18 @@ pub(super) fn replace_two_phase(slot: &str) -> String {
         "replace it by a slot at the same positions, while no client streams from it: {}",
         sql::remove_two_phase(slot)
     )
+}
+
+/// Remedy when the server belongs to another cluster than the checkpoint.
+fn in_other_cluster(slot_at: Option<Lsn>) -> String {
+    let upgraded = slot_at.map(|lsn| {
+        format!(
+            "if this cluster was made from the old one by pg_upgrade, which takes a slot along only when everything was confirmed, continue \
+             with: walcast checkpoint set {lsn} --accept-cluster; otherwise "
+        )
+    });
+    let otherwise = "point [postgres] url at the old cluster, or start over under another name";
+    format!("{}{otherwise}", upgraded.unwrap_or_default())
 }
 
 /// Remedy when a promoted server lacks delivered changes.

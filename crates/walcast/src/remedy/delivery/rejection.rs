@@ -9,13 +9,19 @@ use super::halt::replace_two_phase;
 pub(super) fn rewind(rejected: &RewindRejected) -> Option<String> {
     let remedy = match rejected {
         RewindRejected::SlotMissing { .. }
-        | RewindRejected::OtherCluster { .. }
         | RewindRejected::OtherTimeline { .. }
         | RewindRejected::AheadOfServer { .. } => "start over with: walcast checkpoint reset".to_owned(),
         RewindRejected::SlotLost { slot } => format!(
             "drop it (SELECT pg_drop_replication_slot('{slot}')), then start over with: walcast checkpoint reset"
         ),
         RewindRejected::SlotTwoPhase { slot } => replace_two_phase(slot),
+        RewindRejected::OtherCluster { slot_at, .. } => format!(
+            "if this cluster was made from the old one by pg_upgrade, which takes a slot along only when everything was confirmed, run: \
+             walcast checkpoint set {slot_at} --accept-cluster; otherwise start over with: walcast checkpoint reset"
+        ),
+        RewindRejected::NotSlotOfCluster { slot_at, .. } => {
+            format!("run: walcast checkpoint set {slot_at} --accept-cluster")
+        }
         RewindRejected::OtherSource { expected, .. } => format!("configure {expected:?} again"),
         RewindRejected::Gap { confirmed, .. } => format!(
             "re-read the tables concerned, then accept the gap with: walcast checkpoint set {confirmed} --accept-gap"

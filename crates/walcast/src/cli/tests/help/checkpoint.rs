@@ -137,6 +137,9 @@ fn help_of_checkpoint_set() {
                   --accept-gap
                       Accept that changes were missed, or were delivered although the server no longer has them
 
+                  --accept-cluster
+                      Accept a cluster that pg_upgrade made from the checkpoint's; LSN is its slot's position
+
                   --config <FILE>
                       The configuration file
 
@@ -163,6 +166,7 @@ fn help_of_checkpoint_set() {
             Examples:
               walcast checkpoint set 0/16B3748
               walcast checkpoint set 0/16B3748 --accept-gap      if a halt message says so
+              walcast checkpoint set 0/16B3748 --accept-cluster  after pg_upgrade, at the slot's position
 
             Exit codes:
               0  done, or stopped by SIGTERM or SIGINT

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use walcast_delivery::{DeliveryError, Halt, RestrictedBy, SystemIdentifier, Timeline, sql};
+use walcast_delivery::{DeliveryError, Halt, RestrictedBy, SlotHolder, SystemIdentifier, Timeline, sql};
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Xid};
 
@@ -33,9 +33,21 @@ fn checkpoint_of_another_source() {
             expected: SystemIdentifier::new(7),
             found: SystemIdentifier::new(8),
             stored: STORED,
+            slot_at: None,
         },
         &expect![
             "the checkpoint at 0/200 belongs to cluster 7, but this server is cluster 8: it is a different server, or was initialized again; point [postgres] url at the old cluster, or start over under another name"
+        ],
+    );
+    check(
+        Halt::OtherCluster {
+            expected: SystemIdentifier::new(7),
+            found: SystemIdentifier::new(8),
+            stored: STORED,
+            slot_at: Some(Lsn::new(0x300)),
+        },
+        &expect![
+            "the checkpoint at 0/200 belongs to cluster 7, but this server is cluster 8: it is a different server, or was initialized again; if this cluster was made from the old one by pg_upgrade, which takes a slot along only when everything was confirmed, continue with: walcast checkpoint set 0/300 --accept-cluster; otherwise point [postgres] url at the old cluster, or start over under another name"
         ],
     );
     check(
@@ -85,9 +97,33 @@ fn slot_that_cannot_continue() {
         Halt::SlotWithoutCheckpoint {
             slot: slot(),
             confirmed: STORED,
+            topic: "shop.public.items".to_owned(),
         },
         &expect![
-            "slot walcast_shop exists, but no checkpoint does: it is not known what of it was delivered; to start with the changes after 0/200, run: walcast checkpoint set 0/200"
+            "slot walcast_shop exists, but no checkpoint does, and topic shop.public.items holds records: it is not known which changes of the slot, and which existing rows, are among them; if Debezium delivered from the slot, stop it and import its position with: walcast migrate debezium-offset; if the checkpoint was lost, continue with: walcast checkpoint set 0/200; this delivers every change after 0/200, some of them again, and reads no existing rows: if rows were still being read when the checkpoint was lost, read them again with: walcast snapshot start --tables"
+        ],
+    );
+    check(
+        Halt::SlotInUse {
+            slot: slot(),
+            holder: SlotHolder {
+                pid: 7,
+                application_name: Some("Debezium Streaming".to_owned()),
+                client: Some("10.0.0.7".to_owned()),
+                is_connector: false,
+            },
+        },
+        &expect![[
+            r#"slot walcast_shop is in use by process 7 (application_name "Debezium Streaming", client 10.0.0.7), and no checkpoint exists: another program delivers from the slot; stop that program; if it is Debezium, import its position then with: walcast migrate debezium-offset; if it has to keep the slot, set [postgres] slot to another name"#
+        ]],
+    );
+    check(
+        Halt::SlotBeforePublication {
+            slot: slot(),
+            publication: "walcast_shop".to_owned(),
+        },
+        &expect![
+            "slot walcast_shop exists, but publication walcast_shop does not: the server cannot decode changes that are older than the publication; if nothing was delivered from the slot, drop it with: SELECT pg_drop_replication_slot('walcast_shop'), and start again, which creates both in the right order; an administrator can create them with the statements of: walcast check --sql"
         ],
     );
     check(
@@ -106,12 +142,14 @@ fn slot_that_cannot_continue() {
         ],
     );
     check(
-        Halt::SlotNotCreated {
-            slot: slot(),
-            sql: "SELECT lsn FROM pg_create_logical_replication_slot('walcast_shop', 'pgoutput')".to_owned(),
+        Halt::NotCreated {
+            missing: vec![
+                "publication walcast_shop".to_owned(),
+                "slot walcast_shop".to_owned(),
+            ],
         },
         &expect![
-            "slot walcast_shop does not exist, and the connector may not create it; create it with: SELECT lsn FROM pg_create_logical_replication_slot('walcast_shop', 'pgoutput'), then run: walcast checkpoint set with the LSN it returns"
+            "the connector may not create what is missing: publication walcast_shop and slot walcast_shop; have an administrator run the statements that this command prints: walcast check --sql; then start again"
         ],
     );
 }

@@ -57,9 +57,10 @@ fn move_of_the_checkpoint_on_another_source() {
         &RewindRejected::OtherCluster {
             expected: SystemIdentifier::new(7),
             found: SystemIdentifier::new(8),
+            slot_at: Lsn::new(0x300),
         },
         &expect![
-            "the checkpoint belongs to cluster 7, but this server is cluster 8, where its positions mean nothing; start over with: walcast checkpoint reset"
+            "the checkpoint belongs to cluster 7, but this server is cluster 8, where its positions mean nothing; if this cluster was made from the old one by pg_upgrade, which takes a slot along only when everything was confirmed, run: walcast checkpoint set 0/300 --accept-cluster; otherwise start over with: walcast checkpoint reset"
         ],
     );
     check_rewind(

@@ -1,0 +1,13 @@
+//! `walcast check --sql`: the statements that an administrator runs before the first start.
+
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::stdout::stdout;
+
+pub(super) async fn print(config: &Config) -> anyhow::Result<Exit> {
+    let script = walcast_postgres::setup_script(&config.postgres).await?;
+    let mut output = stdout();
+    output.lines(script)?;
+    output.flush()?;
+    Ok(Exit::Done)
+}
