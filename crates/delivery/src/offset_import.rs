@@ -17,6 +17,7 @@ use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
 
 use crate::coverage::publication_findings;
 use crate::error::DeliveryError;
+use crate::partitions::PartitionRecords;
 use crate::ports::sink::Sink;
 use crate::ports::source::{ChangeStream, Source, Started};
 use crate::position::checkpoint::{Checkpoint, CheckpointState, CheckpointUpdate, CommitPosition, Partial};
@@ -105,6 +106,7 @@ pub async fn import_offset<P: Source, K: Sink>(
             expired: Vec::new(),
             known_tables: None,
             schemas: SchemaChanges::new(),
+            partitions: PartitionRecords::new(),
         };
         sink.commit(&update).await.map_err(DeliveryError::Sink)?;
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use walcast_pgoutput::PgTimestamp;
 
 use crate::drift::DriftState;
+use crate::partitions::notices::PartitionNotices;
 use crate::slot_monitor::state::WalState;
 use crate::snapshot::status::SnapshotStatus;
 use crate::state::pending::PendingState;
@@ -33,6 +34,8 @@ pub struct ConnectorState {
     pub wal: WalState,
     /// Publication drift.
     pub drift: DriftState,
+    /// Changes of partitions for which Postgres publishes nothing.
+    pub partitions: PartitionNotices,
     /// Progress of reading existing rows.
     pub snapshot: SnapshotStatus,
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use walcast_pgoutput::Oid;
 
+use crate::partitions::PartitionRecords;
 use crate::schema_history::SchemaChanges;
 use crate::snapshot::progress::SnapshotProgress;
 
@@ -19,6 +20,8 @@ pub(crate) struct CheckpointDelta {
     pub(crate) known_tables: Option<BTreeSet<Oid>>,
     /// Schemas of tables.
     pub(crate) schemas: SchemaChanges,
+    /// Partitions of captured tables.
+    pub(crate) partitions: PartitionRecords,
     /// Sent once the checkpoint is committed.
     pub(crate) replies: Vec<Box<dyn FnOnce() + Send + Sync>>,
 }
@@ -30,12 +33,14 @@ impl CheckpointDelta {
             signals_read,
             known_tables,
             schemas,
+            partitions,
             replies,
         } = self;
         snapshot.is_none()
             && signals_read.is_none()
             && known_tables.is_none()
             && schemas.is_empty()
+            && partitions.is_empty()
             && replies.is_empty()
     }
 
@@ -45,6 +50,7 @@ impl CheckpointDelta {
         self.signals_read = later.signals_read.or(self.signals_read);
         self.known_tables = later.known_tables.or(self.known_tables.take());
         self.schemas.extend(later.schemas);
+        self.partitions.extend(later.partitions);
         self.replies.extend(later.replies);
     }
 }
@@ -55,6 +61,7 @@ impl fmt::Debug for CheckpointDelta {
             .field("snapshot", &self.snapshot)
             .field("signals_read", &self.signals_read)
             .field("schemas", &self.schemas.len())
+            .field("partitions", &self.partitions.len())
             .field("replies", &self.replies.len())
             .finish_non_exhaustive()
     }

@@ -9,6 +9,7 @@ use std::fmt;
 
 use walcast_pgoutput::Lsn;
 
+use crate::partitions::PartitionRecords;
 use crate::position::checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate};
 use crate::position::lineage::{PositionProblem, compare, confirmed_position};
 use crate::schema_history::SchemaChanges;
@@ -394,6 +395,7 @@ fn update(current: Checkpoint, expired: Vec<Lsn>) -> CheckpointUpdate {
         expired,
         known_tables: None,
         schemas: SchemaChanges::new(),
+        partitions: PartitionRecords::new(),
     }
 }
 

@@ -19,6 +19,8 @@ use crate::describe::Describe;
 use crate::encode::owners::{Owners, topic_findings};
 use crate::error::DeliveryError;
 use crate::halt::Halt;
+use crate::partitions::change::PartitionChange;
+use crate::partitions::{KnownPartitions, PartitionComparison, PartitionRecords};
 use crate::ports::sink::Sink;
 use crate::ports::snapshots::Snapshots;
 use crate::ports::source::{CreatedSlot, Published, Refused, Source};
@@ -52,6 +54,10 @@ pub(crate) struct Beginning<S> {
     pub(crate) snapshot: Option<S>,
     /// OIDs of the captured tables.
     pub(crate) known_tables: BTreeSet<Oid>,
+    /// Partitions of the captured tables.
+    pub(crate) known_partitions: KnownPartitions,
+    /// Changes of partitions since the last inspection of an earlier session.
+    pub(crate) partition_changes: Vec<PartitionChange>,
     /// End of the flushed WAL at the last inspection.
     pub(crate) flushed: Lsn,
     /// Owners of the topics.
@@ -125,28 +131,14 @@ pub(crate) async fn begin<P: Source, K: Sink>(
         snapshot: config.snapshot.again(left, &source_state, is_start),
         ..checkpoint
     };
-    verify_history_before_changes(
-        source,
-        config,
-        &source_state,
-        &checkpoint,
-        log.known_tables.as_ref(),
-    )
-    .await?;
+    verify_history_before_changes(source, config, &source_state, &checkpoint, &log).await?;
     let Adopted {
         checkpoint,
         source_state,
         known_tables,
-    } = adopt(
-        source,
-        sink,
-        config,
-        checkpoint,
-        source_state,
-        log.known_tables.as_ref(),
-        describe,
-    )
-    .await?;
+        known_partitions,
+        partition_changes,
+    } = adopt(source, sink, config, checkpoint, source_state, &log, describe).await?;
     let promised = restricted(&source_state, |table| known_tables.contains(&table.oid));
     first_finding(publication_findings(&promised, &config.publication))
         .map_err(|finding| self::not_covered(finding, log.current.as_ref(), &source_state))?;
@@ -164,6 +156,8 @@ pub(crate) async fn begin<P: Source, K: Sink>(
         log,
         snapshot: None,
         known_tables,
+        known_partitions,
+        partition_changes,
         flushed: source_state.flush_lsn,
         owners: Owners::of(&source_state, mapper, &config.dead_letters).0,
         needs_stream_restart: misses_new_tables(source_state.server_version),
@@ -289,7 +283,9 @@ async fn create<P: Source, K: Sink>(
         }
     };
     let known_tables = captured_oids(source_state);
-    write_checkpoint(sink, checkpoint.clone(), Some(known_tables.clone())).await?;
+    let partitions = PartitionComparison::of(source_state, &log.partitions, &BTreeSet::new(), |_| false);
+    let tables = Some(known_tables.clone());
+    write_checkpoint(sink, checkpoint.clone(), tables, partitions.records).await?;
     let from = checkpoint.end_lsn;
     Ok(Beginning {
         from,
@@ -299,6 +295,8 @@ async fn create<P: Source, K: Sink>(
         log,
         snapshot,
         known_tables,
+        known_partitions: partitions.known,
+        partition_changes: Vec::new(),
         flushed: source_state.flush_lsn,
         owners: Owners::of(source_state, mapper, &config.dead_letters).0,
         needs_stream_restart: misses_new_tables(source_state.server_version),
@@ -392,7 +390,7 @@ async fn create_slot<P: Source, K: Sink>(
         signals_read: log.current.as_ref().and_then(|before| before.signals_read),
         written_at_unix_micros: PgTimestamp::now().unix_micros(),
     };
-    write_checkpoint(sink, intention.clone(), None).await?;
+    write_checkpoint(sink, intention.clone(), None, PartitionRecords::new()).await?;
     let created = source.create_slot(intention.snapshot.is_some()).await;
     let CreatedSlot {
         consistent_point,

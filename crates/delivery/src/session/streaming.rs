@@ -30,7 +30,7 @@ use crate::session::setup::source_identity::check_source_identity;
 use crate::session::setup::stream_start::{STREAM_CLOSE_TIMEOUT, StreamStart, start};
 use crate::session::setup::{Beginning, SnapshotOf, begin};
 use crate::session::status::Status;
-use crate::session::watcher::Watcher;
+use crate::session::watcher::{Known, Watcher};
 use crate::snapshot::reader::SnapshotReader;
 use crate::snapshot::reader::notifications::Notifier;
 use crate::snapshot::reader::schedule::Schedule;
@@ -188,11 +188,14 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
             mut log,
             snapshot,
             known_tables,
+            known_partitions,
+            partition_changes,
             flushed,
             owners,
             needs_stream_restart,
             ..
         } = beginning;
+        state.partitions.add(partition_changes, flushed);
         let positions = Positions::new(from, confirmed);
         state.positions.publish(&positions);
 
@@ -232,7 +235,10 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
             config,
             state,
             requests.control(),
-            known_tables,
+            Known {
+                tables: known_tables,
+                partitions: known_partitions,
+            },
             describe,
         );
         let progress = checkpoint.snapshot.clone();

@@ -13,6 +13,9 @@ use crate::coverage::{publication_findings, table_findings};
 use crate::describe::Describe;
 use crate::drift::{DriftChange, Drifted, MissedChanges};
 use crate::error::DeliveryError;
+use crate::halt::Halt;
+use crate::partitions::notices::log_changes;
+use crate::partitions::{KnownPartitions, PartitionComparison};
 use crate::port_error::BoxedPortError;
 use crate::ports::source::{Published, Refused, SourceWatch};
 use crate::session::setup::newly_captured::{NewlyCaptured, captured_oids, known_now, names, without_newer};
@@ -32,12 +35,18 @@ pub(crate) struct Watcher<'a, W> {
     config: &'a DeliveryConfig,
     state: &'a ConnectorState,
     control: SnapshotControl,
-    known: BTreeSet<Oid>,
+    known: Known,
     /// End of WAL at the last inspection; a new finding arose after it.
     inspected_at: Option<Lsn>,
     /// Tables that the server did not let the connector publish, and when it tries again. Another client may still publish them.
     refused: HashMap<TableName, Instant>,
     describe: Describe,
+}
+
+/// Tables and partitions that are captured and were found by an earlier inspection.
+pub(crate) struct Known {
+    pub(crate) tables: BTreeSet<Oid>,
+    pub(crate) partitions: KnownPartitions,
 }
 
 /// Reason why an inspection was not completed.
@@ -65,7 +74,7 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         config: &'a DeliveryConfig,
         state: &'a ConnectorState,
         control: SnapshotControl,
-        known: BTreeSet<Oid>,
+        known: Known,
         describe: Describe,
     ) -> Self {
         Self {
@@ -105,21 +114,46 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
     async fn look(&mut self) -> Result<(), Fault> {
         let source_state = self.watch.inspect().await?;
         self.state.positions.advance_server_end(source_state.flush_lsn);
+        self.note_partitions(&source_state).await?;
         let source_state = self.publish_new_tables(source_state).await?;
         self.report_drift(&source_state);
+        Ok(())
+    }
+
+    /// Stores changes of partitions, reports those for which Postgres publishes nothing, and requests that the rows of attached
+    /// partitions are read. Tables that are newly captured come after that: their partitions are stored before they count as known.
+    async fn note_partitions(&mut self, source_state: &SourceState) -> Result<(), Fault> {
+        let fills = |table: &TableName| self.config.snapshot.fills(table);
+        let Known { tables, partitions } = &self.known;
+        let found = PartitionComparison::of(source_state, partitions, tables, fills);
+        if found.is_as_known() {
+            return Ok(());
+        }
+        let until = source_state.flush_lsn;
+        log_changes(&found.changes, until, self.describe);
+        // The end of WAL was read before the partitions.
+        let since = match found.attached.is_empty() {
+            true => until,
+            false => self.watch.inspect().await?.flush_lsn,
+        };
+        self.control
+            .partitions(found.records, found.attached, since)
+            .await?;
+        self.state.partitions.add(found.changes, until);
+        self.known.partitions = found.known;
         Ok(())
     }
 
     /// Publishes the tables that are newly captured since the last inspection, and requests that their rows are read.
     async fn publish_new_tables(&mut self, source_state: SourceState) -> Result<SourceState, Fault> {
         let captured = captured_oids(&source_state);
-        if captured == self.known || source_state.publication.is_none() {
+        if captured == self.known.tables || source_state.publication.is_none() {
             return Ok(source_state);
         }
         let NewlyCaptured {
             mut unpublished,
             mut published,
-        } = NewlyCaptured::find(&source_state, &self.known, None);
+        } = NewlyCaptured::find(&source_state, &self.known.tables, None);
         let now = Instant::now();
         unpublished.retain(|table| self.refused.get(table).is_none_or(|retry_at| *retry_at <= now));
         if !self.config.create_missing {
@@ -134,12 +168,12 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         let source_state = without_newer(self.watch.inspect().await?, &captured);
         // A table that could not be published is found again at the next inspection, and is read once another client
         // has published it.
-        let known = known_now(&source_state, &self.known, &published);
-        if known != self.known {
+        let known = known_now(&source_state, &self.known.tables, &published);
+        if known != self.known.tables {
             self.control
                 .captured(known.clone(), published, Some(since))
                 .await?;
-            self.known = known;
+            self.known.tables = known;
         }
         Ok(source_state)
     }
@@ -159,7 +193,9 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
             .into_iter()
             .partition(|table| refused.iter().any(|refused| refused.table == *table));
         if !refused.is_empty() {
-            self.control.captured(self.known.clone(), refused, None).await?;
+            self.control
+                .captured(self.known.tables.clone(), refused, None)
+                .await?;
         }
         if !added.is_empty() {
             info!(
@@ -184,7 +220,11 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         let DriftChange { appeared, resolved } = self.state.drift.update(findings, after);
         for finding in appeared {
             let error = self.describe.error(&finding);
-            warn!(slot, publication, %after, error, "publication drift: changes would be missed");
+            if matches!(finding, Halt::ExcludedPartition { .. }) {
+                warn!(slot, publication, %after, error, "publication drift: excluded changes are delivered");
+            } else {
+                warn!(slot, publication, %after, error, "publication drift: changes would be missed");
+            }
         }
         for Drifted { finding, after } in resolved {
             if finding.hides_changes() {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use walcast_delivery::{
     Checkpoint, CheckpointState, CheckpointUpdate, Connector, ConnectorState, DeadLetterConfig,
-    DeliveryConfig, DeliveryError, Describe, Metrics, OnIncompatible, ReplayConfig, RetryJitter,
-    SchemaChanges, SnapshotConfig, SnapshotControl, SnapshotMode, SnapshotRequests, SqlConditions,
-    SystemIdentifier, Timeline,
+    DeliveryConfig, DeliveryError, Describe, Metrics, OnIncompatible, PartitionRecords, ReplayConfig,
+    RetryJitter, SchemaChanges, SnapshotConfig, SnapshotControl, SnapshotMode, SnapshotRequests,
+    SqlConditions, SystemIdentifier, Timeline,
 };
 use walcast_mapper::MapperConfig;
 use walcast_pgoutput::Lsn;
@@ -85,6 +85,7 @@ impl World {
             expired: Vec::new(),
             known_tables: Some(self.postgres.read(Server::known_tables)),
             schemas: SchemaChanges::new(),
+            partitions: PartitionRecords::new(),
         };
         self.kafka.edit(|broker| broker.put_checkpoint(update));
     }

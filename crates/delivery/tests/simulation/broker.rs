@@ -164,6 +164,7 @@ impl Broker {
             history: history.into_iter().map(|(lsn, one)| (lsn, one.clone())).collect(),
             known_tables: self.known_tables().cloned(),
             schemas,
+            partitions: BTreeMap::new(),
         }
     }
 

@@ -431,6 +431,7 @@ impl Database {
             identifies_rows: table.identifies_rows,
             identity_is_generated: false,
             is_named: false,
+            partitions: None,
         });
         SourceState {
             system_identifier: SystemIdentifier::new(7_000_000_000_000_000_001),
@@ -447,6 +448,7 @@ impl Database {
             slot: self.slot.clone(),
             publication: self.publication.clone(),
             captured: captured.collect(),
+            tables: self.tables.iter().map(|table| table.oid).collect(),
             partitions: Partitions::Root,
             unmatched_patterns: Vec::new(),
         }

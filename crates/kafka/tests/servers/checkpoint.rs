@@ -49,6 +49,7 @@ async fn history_is_kept_until_it_expires() {
         history: BTreeMap::from([(Lsn::new(200), checkpoint(200)), (Lsn::new(300), checkpoint(300))]),
         known_tables: Some(BTreeSet::from([Oid::new(16_400)])),
         schemas: BTreeMap::new(),
+        partitions: BTreeMap::new(),
     };
     assert_eq!(
         KafkaCheckpointStore::new(config.clone()).read().await.unwrap(),

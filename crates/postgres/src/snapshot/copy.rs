@@ -133,15 +133,16 @@ impl PostgresSnapshot {
         let client = self.first_client()?;
         let version = self.server.server_version;
         let publication = &self.config.publication;
-        let Some(seen) = table_description(&client, version, publication, table).await? else {
+        let Some(mut seen) = table_description(&client, version, publication, table).await? else {
             return Ok(Opened::Missing);
         };
+        seen.parts.retain(|part| rows.include(part.oid));
         if !lock(&client, &seen).await? {
             return Ok(Opened::Altered);
         }
         // The lock keeps the table from being altered; it may have been altered since the snapshot was taken.
         let now = table_description(&self.server.client, version, publication, table).await?;
-        if !now.is_some_and(|now| is_same(&seen, &now)) {
+        if !now.is_some_and(|now| is_same(&seen, &now) && !lacks_chosen(&seen, &now, rows)) {
             return Ok(Opened::Altered);
         }
         let facts = table_metadata(&client, &seen.relation, None).await?;
@@ -155,7 +156,7 @@ impl PostgresSnapshot {
             return Err(PostgresError::RowsUnreadable { why, fix });
         }
         let rows = match (rows, self.config.snapshot_filter(table)) {
-            (ChosenRows::Configured, Some(filter)) => ChosenRows::Where(filter),
+            (ChosenRows::Configured | ChosenRows::Partitions(_), Some(filter)) => ChosenRows::Where(filter),
             (rows, _) => rows,
         };
         self.chunks = plan(&seen, rows, from, version);
@@ -261,6 +262,13 @@ const INSUFFICIENT_PRIVILEGE: &str = "42501";
 /// Whether the table is still as the snapshot describes it. Partitions may have been added.
 fn is_same(seen: &TableDescription, now: &TableDescription) -> bool {
     seen.relation == now.relation && seen.parts.iter().all(|part| now.parts.contains(part))
+}
+
+/// Whether the snapshot does not show partitions that were chosen, because they were attached later.
+fn lacks_chosen(seen: &TableDescription, now: &TableDescription, rows: ChosenRows<'_>) -> bool {
+    let is_seen = |oid| seen.parts.iter().any(|part| part.oid == oid);
+    let mut later = now.parts.iter().filter(|part| !is_seen(part.oid));
+    matches!(rows, ChosenRows::Partitions(_)) && later.any(|part| rows.include(part.oid))
 }
 
 /// Error of reading a chunk. The server's message about a condition or a row filter may hold values of rows, so it is not included.

@@ -8,6 +8,7 @@ mod catalog;
 mod conditions;
 mod leadership;
 mod lock_holder;
+mod partitions;
 mod privileges;
 mod read_only_snapshots;
 mod streaming;

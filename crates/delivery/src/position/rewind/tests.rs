@@ -51,6 +51,7 @@ fn stopped() -> (SourceState, CheckpointLog) {
         slot: Some(slot),
         publication: None,
         captured: Vec::new(),
+        tables: std::collections::BTreeSet::new(),
         partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
     };
@@ -65,6 +66,7 @@ fn stopped() -> (SourceState, CheckpointLog) {
             history,
             known_tables: None,
             schemas: BTreeMap::new(),
+            partitions: BTreeMap::new(),
         },
     )
 }

@@ -1,15 +1,14 @@
 //! Start of the stream, at the position from which the history can be verified.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tracing::{info, warn};
-use walcast_pgoutput::{Lsn, Oid};
+use walcast_pgoutput::Lsn;
 
 use crate::config::DeliveryConfig;
 use crate::error::DeliveryError;
 use crate::ports::source::{ChangeStream, Source, SourceWatch, Started};
-use crate::position::checkpoint::Checkpoint;
+use crate::position::checkpoint::{Checkpoint, CheckpointLog};
 use crate::position::resume::{self, still_reaches};
 use crate::session::setup::newly_captured::is_as_known;
 use crate::source_state::SourceState;
@@ -61,10 +60,10 @@ pub(super) async fn verify_history_before_changes<P: Source>(
     config: &DeliveryConfig,
     source_state: &SourceState,
     checkpoint: &Checkpoint,
-    known: Option<&BTreeSet<Oid>>,
+    log: &CheckpointLog,
 ) -> Result<(), DeliveryError> {
     let begins_at = resume::begins_at(source_state, checkpoint);
-    if begins_at == checkpoint.end_lsn || is_as_known(config, source_state, checkpoint, known) {
+    if begins_at == checkpoint.end_lsn || is_as_known(config, source_state, checkpoint, log) {
         return Ok(());
     }
     let StreamStart { started, check, .. } = start(source, &config.slot, checkpoint, begins_at).await?;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use walcast_pgoutput::Oid;
 
 use crate::error::DeliveryError;
+use crate::partitions::PartitionRecords;
 use crate::ports::sink::Sink;
 use crate::position::checkpoint::{Checkpoint, CheckpointUpdate};
 use crate::schema_history::SchemaChanges;
@@ -14,6 +15,7 @@ pub(super) async fn write_checkpoint<K: Sink>(
     sink: &mut K,
     current: Checkpoint,
     known_tables: Option<BTreeSet<Oid>>,
+    partitions: PartitionRecords,
 ) -> Result<(), DeliveryError> {
     let update = CheckpointUpdate {
         current,
@@ -21,6 +23,7 @@ pub(super) async fn write_checkpoint<K: Sink>(
         expired: Vec::new(),
         known_tables,
         schemas: SchemaChanges::new(),
+        partitions,
     };
     sink.commit(&update).await.map_err(DeliveryError::Sink)
 }

@@ -258,6 +258,7 @@ mod tests {
             history,
             known_tables: None,
             schemas: BTreeMap::new(),
+            partitions: BTreeMap::new(),
         }
     }
 

@@ -208,6 +208,7 @@ impl Sink for Log {
             history: BTreeMap::new(),
             known_tables: None,
             schemas: BTreeMap::new(),
+            partitions: BTreeMap::new(),
         })
     }
 
@@ -267,6 +268,7 @@ fn source_state(active_pid: Option<i32>) -> SourceState {
         }),
         publication: None,
         captured: Vec::new(),
+        tables: std::collections::BTreeSet::new(),
         partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
     }
