@@ -10,7 +10,7 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::Oid;
 
 use crate::halt::Halt;
-use crate::source_state::{CapturedTable, Persistence, PublicationState, SourceState};
+use crate::source_state::{CapturedTable, Partition, Persistence, PublicationState, SourceState};
 use crate::sql;
 
 /// Findings that keep changes of captured tables from arriving before a publication exists.
@@ -19,6 +19,15 @@ use crate::sql;
 /// application, so such a table is found here, before anything is created.
 #[must_use]
 pub fn table_findings(source_state: &SourceState) -> Vec<Halt> {
+    let captured = &source_state.captured;
+    let mut findings = server_findings(source_state);
+    findings.extend(captured.iter().filter_map(table_finding));
+    findings.extend(captured.iter().flat_map(partition_findings));
+    findings
+}
+
+/// Findings about the server and the configured patterns.
+fn server_findings(source_state: &SourceState) -> Vec<Halt> {
     let mut findings = Vec::new();
     if source_state.wal_level != "logical" {
         findings.push(Halt::WalLevel {
@@ -33,7 +42,6 @@ pub fn table_findings(source_state: &SourceState) -> Vec<Halt> {
                 pattern: pattern.clone(),
             }),
     );
-    findings.extend(source_state.captured.iter().filter_map(table_finding));
     findings
 }
 
@@ -50,11 +58,58 @@ pub(crate) fn table_finding(table: &CapturedTable) -> Option<Halt> {
         })
     } else if table.identifies_rows {
         None
+    } else if let Some(finding) = identity_findings(table).next() {
+        Some(finding)
     } else if table.identity_is_generated {
         Some(Halt::GeneratedIdentity { table: name() })
     } else {
         Some(Halt::NoReplicaIdentity { table: name() })
     }
+}
+
+/// Findings about the partitions of a table beside [`table_finding`]: they keep no start from beginning, except for
+/// [`exclusion_findings`].
+fn partition_findings(table: &CapturedTable) -> impl Iterator<Item = Halt> {
+    let has_other_finding =
+        table.persistence != Persistence::Permanent || !table.unsent_key_columns.is_empty();
+    let is_named_for_table = usize::from(!has_other_finding && !table.identifies_rows);
+    let unlogged = leaves(table).filter(|leaf| leaf.persistence != Persistence::Permanent);
+    let unlogged = unlogged.map(|leaf| Halt::UnloggedPartition {
+        partition: leaf.name.clone(),
+        table: table.name.clone(),
+    });
+    identity_findings(table)
+        .skip(is_named_for_table)
+        .chain(unlogged)
+        .chain(exclusion_findings(table))
+}
+
+/// Findings about leaves of which the server rejects updates and deletes once the table is published.
+fn identity_findings(table: &CapturedTable) -> impl Iterator<Item = Halt> {
+    let unidentified = leaves(table).filter(|leaf| !leaf.identifies_rows);
+    unidentified.map(|leaf| match leaf.identity_is_generated {
+        true => Halt::GeneratedIdentity {
+            table: leaf.name.clone(),
+        },
+        false => Halt::NoPartitionIdentity {
+            partition: leaf.name.clone(),
+            table: table.name.clone(),
+        },
+    })
+}
+
+/// Findings about excluded partitions. Their rows are to be hidden, and would be sent.
+fn exclusion_findings(table: &CapturedTable) -> impl Iterator<Item = Halt> {
+    let excluded = table.partitions.iter().flatten().filter(|one| one.is_excluded);
+    excluded.map(|one| Halt::ExcludedPartition {
+        partition: one.name.clone(),
+        table: table.name.clone(),
+    })
+}
+
+/// Partitions that store rows and whose changes are published as those of the table.
+fn leaves(table: &CapturedTable) -> impl Iterator<Item = &Partition> {
+    table.partitions.iter().flatten().filter(|one| one.is_leaf)
 }
 
 /// Which tables were captured before, and so promised.
@@ -78,26 +133,24 @@ impl Promised<'_> {
     }
 }
 
-/// Findings of [`table_findings`] that keep a start from beginning: those about the server, and about promised tables.
+/// Findings of [`table_findings`] that keep a start from beginning: those about the server, about promised tables, and about
+/// excluded partitions.
 ///
 /// A published table without replica identity is no such finding: the server rejects its updates and deletes, so that no change
 /// is missing. A published table whose key is not sent is one, promised or not: its changes arrive and cannot be delivered.
 #[must_use]
 pub fn halting_table_findings(source_state: &SourceState, promised: Promised<'_>) -> Vec<Halt> {
     let captured = source_state.captured.iter();
-    let promised: Vec<CapturedTable> = captured
-        .filter(|table| {
-            let (is_promised, is_published) = (promised.includes(table), source_state.publishes(&table.name));
-            let has_unsent_key = !table.unsent_key_columns.is_empty();
-            let is_missing = table.persistence != Persistence::Permanent || !is_published;
-            is_promised && is_missing || (is_promised || is_published) && has_unsent_key
-        })
-        .cloned()
-        .collect();
-    table_findings(&SourceState {
-        captured: promised,
-        ..source_state.clone()
-    })
+    let halts = |table: &&CapturedTable| {
+        let (is_promised, is_published) = (promised.includes(table), source_state.publishes(&table.name));
+        let has_unsent_key = !table.unsent_key_columns.is_empty();
+        let is_missing = table.persistence != Persistence::Permanent || !is_published;
+        is_promised && is_missing || (is_promised || is_published) && has_unsent_key
+    };
+    let mut findings = server_findings(source_state);
+    findings.extend(captured.filter(halts).filter_map(table_finding));
+    findings.extend(source_state.captured.iter().flat_map(exclusion_findings));
+    findings
 }
 
 /// Removes and returns the tables that are left out: they were not promised, are not published, and cannot be.

@@ -261,6 +261,35 @@ pub enum Halt {
         /// The columns.
         columns: String,
     },
+    /// A partition whose changes are published as those of a captured table has no replica identity.
+    #[error(
+        "partition {partition} of table {table} has no replica identity: once {table} is published, the server would reject updates and \
+         deletes of the partition in the application"
+    )]
+    NoPartitionIdentity {
+        /// The partition.
+        partition: TableName,
+        /// The captured table.
+        table: TableName,
+    },
+    /// A partition whose changes are published as those of a captured table is unlogged.
+    #[error("partition {partition} of table {table} is unlogged, so its changes are not in the WAL")]
+    UnloggedPartition {
+        /// The partition.
+        partition: TableName,
+        /// The captured table.
+        table: TableName,
+    },
+    /// The configuration excludes a partition whose changes are published as those of a captured table.
+    #[error(
+        "partition {partition} is excluded, but its changes are published as changes of table {table}, and cannot be distinguished from them"
+    )]
+    ExcludedPartition {
+        /// The partition.
+        partition: TableName,
+        /// The captured table.
+        table: TableName,
+    },
     /// Two captured tables would have one topic.
     #[error(
         "tables {:?} and {:?} would share topic {topic}, which would mix their rows: a topic has _ for each character that \
@@ -319,6 +348,7 @@ impl Halt {
                 | Halt::OperationsUnpublished { .. }
                 | Halt::Restricted { .. }
                 | Halt::Unlogged { .. }
+                | Halt::UnloggedPartition { .. }
         )
     }
 }

@@ -30,6 +30,7 @@ mod error;
 mod halt;
 mod metrics;
 mod offset_import;
+mod partitions;
 mod port_error;
 mod ports;
 mod position;
@@ -63,6 +64,9 @@ pub use offset_import::error::ImportError;
 pub use offset_import::offset::{ConnectorOffset, OffsetChange};
 pub use offset_import::rejection::ImportRejected;
 pub use offset_import::{ImportedOffset, OffsetImport, Place, import_offset};
+pub use partitions::change::{PartitionChange, PartitionChangeKind};
+pub use partitions::notices::{PartitionNotice, PartitionNotices};
+pub use partitions::{KnownPartition, KnownPartitions, PartitionRecords};
 pub use port_error::{BoxedPortError, Detail, Disposition, PortError};
 pub use ports::catalog::{Catalog, RowsCatalog};
 pub use ports::checkpoint_store::CheckpointStore;
@@ -94,6 +98,7 @@ pub use slot_monitor::retention_cause::{RetentionCause, RetentionText};
 pub use slot_monitor::sample::{WalDirectory, WalSample};
 pub use slot_monitor::state::{WalState, WalView};
 pub use slot_monitor::{SlotMonitor, SlotMonitorConfig};
+pub use snapshot::attached_partitions::AttachedPartitions;
 pub use snapshot::channel::{RequestChannel, SqlConditions};
 pub use snapshot::command::{Selection, SnapshotCommand, SnapshotRejected};
 pub use snapshot::config::{SnapshotConfig, SnapshotMode};
@@ -105,7 +110,7 @@ pub use snapshot::signal::{Signal, SignalError};
 pub use snapshot::status::{SnapshotStatus, SnapshotTableStatus, SnapshotView, Window};
 pub use source_state::restriction::{RestrictedBy, Restriction};
 pub use source_state::{
-    CapturedTable, Partitions, Persistence, PublicationState, SlotHolder, SlotState, SourceState,
+    CapturedTable, Partition, Partitions, Persistence, PublicationState, SlotHolder, SlotState, SourceState,
     SystemIdentifier, Timeline, TimelineSwitch, WalStatus,
 };
 pub use state::pending::PendingState;

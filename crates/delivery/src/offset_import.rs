@@ -17,6 +17,7 @@ use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
 
 use crate::coverage::publication_findings;
 use crate::error::DeliveryError;
+use crate::partitions::PartitionRecords;
 use crate::ports::checkpoint_store::CheckpointStore;
 use crate::ports::sink::Sink;
 use crate::ports::source::{ChangeStream, Source, Started};
@@ -113,6 +114,7 @@ pub async fn import_offset<P: Source, C: CheckpointStore, K: Sink>(
             known_tables: None,
             restrictions: None,
             schemas: SchemaChanges::new(),
+            partitions: PartitionRecords::new(),
         };
         sink.commit(&update).await.map_err(DeliveryError::Sink)?;
     }

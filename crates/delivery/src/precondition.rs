@@ -56,6 +56,8 @@ pub enum ConnectorSetting {
     Failover,
     /// Patterns of the captured tables.
     Tables,
+    /// Whether changes of partitions are published as those of their table.
+    Partitions,
     /// Which existing rows are read.
     SnapshotMode,
     /// Conditions by which existing rows are read.

@@ -5,6 +5,7 @@
 //! will be. So rows and changes neither overlap nor leave a gap, and need not be compared. See
 //! docs/decisions/0011-snapshots.md.
 
+pub(crate) mod attached_partitions;
 pub(crate) mod channel;
 pub(crate) mod command;
 pub(crate) mod config;

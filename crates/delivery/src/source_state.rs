@@ -1,12 +1,12 @@
 //! State of the source as plain values: input of the loss check and of the setup.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use walcast_mapper::TableName;
-use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity};
+use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity, Xid};
 
 use self::restriction::Restriction;
 
@@ -97,6 +97,8 @@ pub struct SourceState {
     pub publication: Option<PublicationState>,
     /// Existing tables that match the configured patterns, in name order.
     pub captured: Vec<CapturedTable>,
+    /// OIDs of all tables outside of the system schemas, captured or not.
+    pub tables: BTreeSet<Oid>,
     /// Table whose name changes of partitions carry in a publication that is still to be created.
     pub partitions: Partitions,
     /// Configured patterns that match no table.
@@ -257,6 +259,38 @@ pub struct CapturedTable {
     pub unsent_key_columns: Vec<String>,
     /// Whether a pattern is the table's name, so that the table is captured on purpose and not for its schema.
     pub is_named: bool,
+    /// All partitions below the table, if it is partitioned and their changes are published as its own. Their replica identities
+    /// are part of `identifies_rows`.
+    pub partitions: Option<Vec<Partition>>,
+}
+
+/// Partition of a captured table whose changes are published as those of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// OID of the partition.
+    pub oid: Oid,
+    /// Name of the partition.
+    pub name: TableName,
+    /// OID of the table above it: the captured table, or a partition.
+    pub parent: Oid,
+    /// Whether it stores rows, and is not itself partitioned.
+    pub is_leaf: bool,
+    /// Its `relfilenode`; 0 if it stores no rows.
+    pub file: Oid,
+    /// Transaction that made it a partition.
+    pub attached_by: Xid,
+    /// Whether it was created as a partition, and not attached later.
+    pub was_created_as_partition: bool,
+    /// Last transaction that altered, truncated or rewrote it.
+    pub altered_by: Xid,
+    /// Persistence, which may differ from that of the table.
+    pub persistence: Persistence,
+    /// As [`CapturedTable::identifies_rows`].
+    pub identifies_rows: bool,
+    /// As [`CapturedTable::identity_is_generated`].
+    pub identity_is_generated: bool,
+    /// Whether the configuration excludes it by its name.
+    pub is_excluded: bool,
 }
 
 impl CapturedTable {

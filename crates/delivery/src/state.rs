@@ -12,6 +12,7 @@ use walcast_pgoutput::PgTimestamp;
 
 use crate::blocking_transaction::SlotCreationState;
 use crate::drift::DriftState;
+use crate::partitions::notices::PartitionNotices;
 use crate::slot_monitor::state::WalState;
 use crate::snapshot::status::SnapshotStatus;
 use crate::state::pending::PendingState;
@@ -36,6 +37,8 @@ pub struct ConnectorState {
     pub wal: WalState,
     /// Publication drift.
     pub drift: DriftState,
+    /// Changes of partitions for which Postgres publishes nothing.
+    pub partitions: PartitionNotices,
     /// Progress of reading existing rows.
     pub snapshot: SnapshotStatus,
 }

@@ -1,9 +1,9 @@
 //! Records of the checkpoint topic: how a checkpoint is encoded and decoded.
 //!
 //! Key `<name>` holds the current checkpoint, key `<name>@<end_lsn>` an entry of the history, key `<name>#tables` the OIDs of the
-//! captured tables, key `<name>#restrictions` their row filters and column lists, and key `<name>#schema/<oid>` the schemas under
-//! which rows of a table were delivered. A record without a value deletes its key. The values are JSON with a version, so that any
-//! consumer shows them in readable form.
+//! captured tables, key `<name>#restrictions` their row filters and column lists, key `<name>#schema/<oid>` the schemas under which
+//! rows of a table were delivered, and key `<name>#partition/<oid>` a partition of a captured table. A record without a value deletes
+//! its key. The values are JSON with a version, so that any consumer shows them in readable form.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +15,7 @@ use walcast_delivery::{
 use walcast_pgoutput::{Lsn, Oid};
 
 use crate::error::KafkaError;
+use crate::stored_partition::StoredPartition;
 
 /// Record of the checkpoint topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,14 +50,7 @@ pub(crate) fn records(name: &str, update: &CheckpointUpdate) -> Result<Vec<Check
             version: Checkpoint::VERSION,
             tables: tables.iter().map(|table| table.as_u32()).collect(),
         };
-        let value = serde_json::to_string(&tables).map_err(|source| KafkaError::CheckpointUnreadable {
-            key: key.clone(),
-            source,
-        })?;
-        records.push(CheckpointRecord {
-            key,
-            value: Some(value),
-        });
+        records.push(record(key, Some(&tables))?);
     }
     if let Some(restrictions) = &update.restrictions {
         let key = restrictions_key(name);
@@ -64,17 +58,14 @@ pub(crate) fn records(name: &str, update: &CheckpointUpdate) -> Result<Vec<Check
             version: Checkpoint::VERSION,
             tables: restrictions.clone(),
         };
-        let value = serde_json::to_string(&stored).map_err(|source| KafkaError::CheckpointUnreadable {
-            key: key.clone(),
-            source,
-        })?;
-        records.push(CheckpointRecord {
-            key,
-            value: Some(value),
-        });
+        records.push(record(key, Some(&stored))?);
     }
     for (table, history) in &update.schemas {
         records.push(schema_record(name, *table, history.as_ref())?);
+    }
+    for (partition, known) in &update.partitions {
+        let stored = known.as_ref().map(StoredPartition::of);
+        records.push(record(partition_key(name, *partition), stored.as_ref())?);
     }
     records.push(CheckpointRecord {
         key: name.to_owned(),
@@ -83,18 +74,20 @@ pub(crate) fn records(name: &str, update: &CheckpointUpdate) -> Result<Vec<Check
     Ok(records)
 }
 
+fn record(key: String, stored: Option<&impl Serialize>) -> Result<CheckpointRecord, KafkaError> {
+    match stored.map(serde_json::to_string).transpose() {
+        Ok(value) => Ok(CheckpointRecord { key, value }),
+        Err(source) => Err(KafkaError::CheckpointUnreadable { key, source }),
+    }
+}
+
 fn schema_record(
     name: &str,
     table: Oid,
     history: Option<&TableHistory>,
 ) -> Result<CheckpointRecord, KafkaError> {
-    let key = schema_key(name, table);
     let stored = history.map(|history| StoredHistory::of(Checkpoint::VERSION, history));
-    let value = stored.map(|stored| serde_json::to_string(&stored)).transpose();
-    match value {
-        Ok(value) => Ok(CheckpointRecord { key, value }),
-        Err(source) => Err(KafkaError::CheckpointUnreadable { key, source }),
-    }
+    record(schema_key(name, table), stored.as_ref())
 }
 
 /// Stored form of the captured tables' OIDs. They have a record of their own, because the checkpoint is written far more
@@ -118,10 +111,12 @@ pub(crate) fn tombstones(name: &str, log: &CheckpointLog) -> Vec<CheckpointRecor
     let tables = log.known_tables.as_ref().map(|_| tables_key(name));
     let restrictions = log.restrictions.as_ref().map(|_| restrictions_key(name));
     let schemas = log.schemas.keys().map(|table| schema_key(name, *table));
+    let partitions = log.partitions.keys().map(|oid| partition_key(name, *oid));
     history
         .chain(tables)
         .chain(restrictions)
         .chain(schemas)
+        .chain(partitions)
         .chain([name.to_owned()])
         .map(|key| CheckpointRecord { key, value: None })
         .collect()
@@ -145,6 +140,13 @@ fn schema_key(name: &str, table: Oid) -> String {
 /// Part of a key between the connector's name and the OID of a table.
 const SCHEMA: &str = "#schema/";
 
+fn partition_key(name: &str, partition: Oid) -> String {
+    format!("{name}{PARTITION}{partition}")
+}
+
+/// Part of a key between the connector's name and the OID of a partition.
+const PARTITION: &str = "#partition/";
+
 fn history_key(name: &str, lsn: Lsn) -> String {
     format!("{name}@{lsn}")
 }
@@ -159,6 +161,7 @@ pub(crate) struct LastRecords<'a> {
     tables: Option<Vec<u8>>,
     restrictions: Option<Vec<u8>>,
     schemas: BTreeMap<u32, Vec<u8>>,
+    partitions: BTreeMap<u32, Vec<u8>>,
 }
 
 impl<'a> LastRecords<'a> {
@@ -170,6 +173,7 @@ impl<'a> LastRecords<'a> {
             tables: None,
             restrictions: None,
             schemas: BTreeMap::new(),
+            partitions: BTreeMap::new(),
         }
     }
 
@@ -191,6 +195,11 @@ impl<'a> LastRecords<'a> {
             match value {
                 Some(value) => self.schemas.insert(table, value.to_owned()),
                 None => self.schemas.remove(&table),
+            };
+        } else if let Some(partition) = rest.strip_prefix(PARTITION).and_then(|oid| oid.parse().ok()) {
+            match value {
+                Some(value) => self.partitions.insert(partition, value.to_owned()),
+                None => self.partitions.remove(&partition),
             };
         } else if let Some(lsn) = rest.strip_prefix('@').and_then(|lsn| lsn.parse::<Lsn>().ok()) {
             match value {
@@ -218,7 +227,13 @@ impl<'a> LastRecords<'a> {
             let stored: StoredHistory = decode(&schema_key(self.name, table), value)?;
             Ok((table, stored.into_history(table)))
         });
+        let partitions = self.partitions.iter().map(|(oid, value)| {
+            let partition = Oid::new(*oid);
+            let stored: StoredPartition = decode(&partition_key(self.name, partition), value)?;
+            Ok((partition, stored.into_known()))
+        });
         Ok(CheckpointLog {
+            partitions: partitions.collect::<Result<_, KafkaError>>()?,
             schemas: schemas.collect::<Result<_, KafkaError>>()?,
             current,
             history: history.collect::<Result<_, KafkaError>>()?,
@@ -253,10 +268,11 @@ fn decode<D: DeserializeOwned>(key: &str, value: &[u8]) -> Result<D, KafkaError>
 mod tests {
     use expect_test::{Expect, expect};
     use walcast_delivery::{
-        ChangePosition, CheckpointState, SchemaChanges, SystemIdentifier, TableSchema, Timeline,
+        ChangePosition, CheckpointState, KnownPartition, PartitionRecords, SchemaChanges, SystemIdentifier,
+        TableSchema, Timeline,
     };
-    use walcast_mapper::TableMetadata;
-    use walcast_pgoutput::{Relation, ReplicaIdentity};
+    use walcast_mapper::{TableMetadata, TableName};
+    use walcast_pgoutput::{Relation, ReplicaIdentity, Xid};
 
     use super::*;
 
@@ -300,6 +316,19 @@ mod tests {
         }
     }
 
+    fn partition() -> KnownPartition {
+        KnownPartition {
+            table: Oid::new(16_410),
+            name: TableName {
+                namespace: "public".to_owned(),
+                name: "events_2023".to_owned(),
+            },
+            attached_by: Some(Xid::new(740)),
+            file: Oid::new(16_425),
+            is_logged: true,
+        }
+    }
+
     fn read(records: &[(&str, Option<&str>)]) -> Result<CheckpointLog, KafkaError> {
         let mut last = LastRecords::of("shop");
         records
@@ -328,6 +357,10 @@ mod tests {
             known_tables: Some(BTreeSet::from([Oid::new(16_400), Oid::new(16_410)])),
             restrictions: serde_json::from_str(r#"{"16400":{"accepted":{"filter":"(id > 0)"}}}"#).unwrap(),
             schemas: SchemaChanges::from([(Oid::new(16_400), Some(history()))]),
+            partitions: PartitionRecords::from([
+                (Oid::new(16_420), Some(partition())),
+                (Oid::new(16_430), None),
+            ]),
         };
         let written = records("shop", &update).unwrap();
         expect![[r#"
@@ -365,6 +398,16 @@ mod tests {
                     ),
                 },
                 CheckpointRecord {
+                    key: "shop#partition/16420",
+                    value: Some(
+                        "{\"version\":1,\"table\":16410,\"namespace\":\"public\",\"name\":\"events_2023\",\"attached_by\":740,\"file\":16425}",
+                    ),
+                },
+                CheckpointRecord {
+                    key: "shop#partition/16430",
+                    value: None,
+                },
+                CheckpointRecord {
                     key: "shop",
                     value: Some(
                         "{\"version\":1,\"state\":\"streaming\",\"system_identifier\":\"7553123456789012345\",\"timeline\":3,\"database\":\"shop\",\"slot\":\"walcast_shop\",\"end_lsn\":\"0/16B3748\",\"last_commit\":null,\"partial\":null,\"written_at_unix_micros\":1700000000000000}",
@@ -384,6 +427,7 @@ mod tests {
 
         assert_eq!(log.known_tables, update.known_tables);
         assert_eq!(log.restrictions, update.restrictions);
+        assert_eq!(log.partitions, BTreeMap::from([(Oid::new(16_420), partition())]));
         assert_eq!(log.schemas, BTreeMap::from([(Oid::new(16_400), history())]));
 
         let deleted = tombstones("shop", &log);

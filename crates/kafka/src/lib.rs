@@ -39,6 +39,7 @@ mod registry;
 mod signals;
 mod sink;
 mod stall;
+mod stored_partition;
 mod topic_consumer;
 mod topic_reader;
 mod topics;

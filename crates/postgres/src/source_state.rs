@@ -57,6 +57,7 @@ pub(crate) async fn inspect(
             state
         }),
         captured: captured.tables,
+        tables: captured.existing,
         partitions: config.partitions,
         unmatched_patterns,
     })

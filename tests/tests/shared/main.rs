@@ -16,6 +16,7 @@ mod large_transaction;
 mod least_privilege;
 mod memory;
 mod messages;
+mod partitions_that_come;
 mod recovery;
 mod refusals;
 mod replay;

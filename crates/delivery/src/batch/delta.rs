@@ -5,6 +5,7 @@ use std::fmt;
 
 use walcast_pgoutput::Oid;
 
+use crate::partitions::PartitionRecords;
 use crate::restrictions::Restrictions;
 use crate::schema_history::SchemaChanges;
 use crate::snapshot::progress::SnapshotProgress;
@@ -22,6 +23,8 @@ pub(crate) struct CheckpointDelta {
     pub(crate) restrictions: Option<Restrictions>,
     /// Schemas of tables.
     pub(crate) schemas: SchemaChanges,
+    /// Partitions of captured tables.
+    pub(crate) partitions: PartitionRecords,
     /// Sent once the checkpoint is committed.
     pub(crate) replies: Vec<Box<dyn FnOnce() + Send + Sync>>,
 }
@@ -34,6 +37,7 @@ impl CheckpointDelta {
             known_tables,
             restrictions,
             schemas,
+            partitions,
             replies,
         } = self;
         snapshot.is_none()
@@ -41,6 +45,7 @@ impl CheckpointDelta {
             && known_tables.is_none()
             && restrictions.is_none()
             && schemas.is_empty()
+            && partitions.is_empty()
             && replies.is_empty()
     }
 
@@ -51,6 +56,7 @@ impl CheckpointDelta {
         self.known_tables = later.known_tables.or(self.known_tables.take());
         self.restrictions = later.restrictions.or(self.restrictions.take());
         self.schemas.extend(later.schemas);
+        self.partitions.extend(later.partitions);
         self.replies.extend(later.replies);
     }
 }
@@ -61,6 +67,7 @@ impl fmt::Debug for CheckpointDelta {
             .field("snapshot", &self.snapshot)
             .field("signals_read", &self.signals_read)
             .field("schemas", &self.schemas.len())
+            .field("partitions", &self.partitions.len())
             .field("replies", &self.replies.len())
             .finish_non_exhaustive()
     }

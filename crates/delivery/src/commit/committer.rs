@@ -326,6 +326,7 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
             known_tables: delta.known_tables,
             restrictions: delta.restrictions,
             schemas: delta.schemas,
+            partitions: delta.partitions,
         };
 
         if let Some(beat) = self.heartbeat.as_mut().and_then(Heartbeat::beat_if_due) {

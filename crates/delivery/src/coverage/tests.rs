@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
 use walcast_mapper::TableName;
-use walcast_pgoutput::Lsn;
+use walcast_pgoutput::{Lsn, Xid};
 
 use super::*;
 use crate::source_state::fixture;
@@ -165,6 +165,73 @@ fn reports_unpublished_operations() {
             publication shop "live" does not publish update, delete; ALTER PUBLICATION "shop ""live""" SET (publish = 'insert, update, delete, truncate')
         "#]],
     );
+}
+
+/// Table with a leaf of each kind.
+fn partitioned() -> CapturedTable {
+    let leaf = |oid, leaf: &str| Partition {
+        oid: Oid::new(oid),
+        name: name(leaf),
+        parent: Oid::new(16_400),
+        is_leaf: true,
+        file: Oid::new(oid),
+        attached_by: Xid::new(1),
+        was_created_as_partition: true,
+        altered_by: Xid::new(1),
+        persistence: Persistence::Permanent,
+        identifies_rows: true,
+        identity_is_generated: false,
+        is_excluded: false,
+    };
+    let mut leaves = vec![
+        leaf(1, "plain"),
+        leaf(2, "nothing"),
+        leaf(3, "generated"),
+        leaf(4, "unlogged"),
+        leaf(5, "excluded"),
+    ];
+    leaves[1].identifies_rows = false;
+    leaves[2].identifies_rows = false;
+    leaves[2].identity_is_generated = true;
+    leaves[3].persistence = Persistence::Unlogged;
+    leaves[4].is_excluded = true;
+    CapturedTable {
+        identifies_rows: false,
+        partitions: Some(leaves),
+        ..captured("items")
+    }
+}
+
+#[test]
+fn reports_each_partition() {
+    check(
+        |source_state| source_state.captured[0] = partitioned(),
+        &expect![[r#"
+        partition public.nothing of table public.items has no replica identity: once public.items is published, the server would reject updates and deletes of the partition in the application
+        the replica identity of table public.generated contains a generated column that is not published: once published, the server would reject its updates and deletes in the application
+        partition public.unlogged of table public.items is unlogged, so its changes are not in the WAL
+        partition public.excluded is excluded, but its changes are published as changes of table public.items, and cannot be distinguished from them
+    "#]],
+    );
+}
+
+/// An unlogged partition stops nothing; what would be sent although it is excluded does.
+#[test]
+fn start_halts_for_partitions_that_harm() {
+    let mut source_state = source_state();
+    source_state.captured[0] = partitioned();
+    let mut find = |edit: fn(&mut SourceState)| {
+        edit(&mut source_state);
+        let findings = halting_table_findings(&source_state, Promised::All);
+        findings.iter().map(line).collect::<String>()
+    };
+    expect![[r#"
+        partition public.excluded is excluded, but its changes are published as changes of table public.items, and cannot be distinguished from them
+    "#]].assert_eq(&find(|_| {}));
+    expect![[r#"
+        partition public.nothing of table public.items has no replica identity: once public.items is published, the server would reject updates and deletes of the partition in the application
+        partition public.excluded is excluded, but its changes are published as changes of table public.items, and cannot be distinguished from them
+    "#]].assert_eq(&find(|source_state| publication(source_state).tables.clear()));
 }
 
 /// A printed statement adds no table of which the server would then reject updates.

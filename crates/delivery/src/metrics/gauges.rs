@@ -29,6 +29,7 @@ pub(super) struct Reading {
     /// Last WAL sample, whose figures stay visible when sampling stops.
     last_wal: Option<WalView>,
     drift: usize,
+    partition_changes: u64,
     snapshot: SnapshotView,
 }
 
@@ -42,6 +43,7 @@ impl Reading {
             wal: state.wal.read(),
             last_wal: state.wal.last(),
             drift: state.drift.read().len(),
+            partition_changes: state.partitions.count(),
             snapshot: state.snapshot.read(),
         }
     }
@@ -59,7 +61,7 @@ impl Reading {
 }
 
 /// Gauges of a connector, in the order of `/metrics`.
-pub(super) static GAUGES: [Gauge; 27] = [
+pub(super) static GAUGES: [Gauge; 28] = [
     gauge(
         "received_lsn",
         "End of the last transaction read, as a byte position",
@@ -151,6 +153,11 @@ pub(super) static GAUGES: [Gauge; 27] = [
         "publication_drift",
         "Findings that keep changes of captured tables from arriving",
         |now| count(now.drift),
+    ),
+    gauge(
+        "partition_changes",
+        "Times that partitions of captured tables brought or removed rows without events",
+        |now| Value::Total(now.partition_changes),
     ),
     gauge("leading", "1 while this instance leads", |now| {
         flag(now.role.role == Role::Leader)

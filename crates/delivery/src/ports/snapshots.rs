@@ -61,6 +61,8 @@ pub trait Snapshot {
 pub enum ChosenRows<'a> {
     /// As configured.
     Configured,
+    /// As configured, and only of the partitions with these OIDs. The snapshot shows each that still is a partition of the table.
+    Partitions(&'a [u32]),
     /// Those of a condition.
     Where(&'a Condition),
     /// The same; they are few, and by their key: the rest of the table need not be looked at.
@@ -72,8 +74,17 @@ impl<'a> ChosenRows<'a> {
     #[must_use]
     pub fn condition(self) -> Option<&'a Condition> {
         match self {
-            Self::Configured => None,
+            Self::Configured | Self::Partitions(_) => None,
             Self::Where(condition) | Self::Few(condition) => Some(condition),
+        }
+    }
+
+    /// Whether rows of a table that stores rows are read: the table that is opened, or a partition of it.
+    #[must_use]
+    pub fn include(self, table: Oid) -> bool {
+        match self {
+            Self::Partitions(chosen) => chosen.contains(&table.as_u32()),
+            Self::Configured | Self::Where(_) | Self::Few(_) => true,
         }
     }
 }

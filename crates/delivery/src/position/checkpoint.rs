@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use walcast_mapper::Ordinal;
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Xid};
 
+use crate::partitions::{KnownPartitions, PartitionRecords};
 use crate::restrictions::Restrictions;
 use crate::schema_history::{SchemaChanges, TableHistory};
 use crate::snapshot::progress::SnapshotProgress;
@@ -147,6 +148,8 @@ pub struct CheckpointLog {
     pub restrictions: Option<Restrictions>,
     /// Schemas under which rows of tables were delivered.
     pub schemas: BTreeMap<Oid, TableHistory>,
+    /// Partitions of captured tables at the last inspection.
+    pub partitions: KnownPartitions,
 }
 
 /// Records that one commit writes to the checkpoint topic.
@@ -164,6 +167,8 @@ pub struct CheckpointUpdate {
     pub restrictions: Option<Restrictions>,
     /// Schemas of tables that have changed.
     pub schemas: SchemaChanges,
+    /// Partitions of captured tables that have changed.
+    pub partitions: PartitionRecords,
 }
 
 #[cfg(test)]

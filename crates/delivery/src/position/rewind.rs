@@ -5,8 +5,11 @@
 //! except for the two gaps at which a connector halts and that `accept_gap` accepts: a slot that another client
 //! advanced, and a promoted server that lacks the last delivered changes.
 
+use std::collections::BTreeSet;
+
 use walcast_pgoutput::Lsn;
 
+use crate::partitions::{PartitionComparison, PartitionRecords};
 use crate::position::checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate};
 use crate::position::lineage::{PositionProblem, compare, compare_names, confirmed_position};
 use crate::position::rewind_rejected::{RewindRejected, RewindWindow};
@@ -177,9 +180,12 @@ fn in_other_cluster(
     }
     let is_published = |table: &&CapturedTable| source_state.publishes(&table.name);
     let captured = source_state.captured.iter().filter(is_published);
+    // The new cluster attached each partition anew, with the rows that were delivered.
+    let partitions = PartitionComparison::of(source_state, &log.partitions, &BTreeSet::new(), |_| false);
     Ok(CheckpointUpdate {
         known_tables: Some(captured.map(|table| table.oid).collect()),
         schemas: log.schemas.keys().map(|table| (*table, None)).collect(),
+        partitions: partitions.records,
         ..update(
             source_state,
             wish,
@@ -348,6 +354,7 @@ fn update(
         known_tables: None,
         restrictions: wish.accept_gap.then(|| Restrictions::of(source_state)),
         schemas: SchemaChanges::new(),
+        partitions: PartitionRecords::new(),
     }
 }
 

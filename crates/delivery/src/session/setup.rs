@@ -9,6 +9,8 @@ pub(crate) mod source_identity;
 pub(crate) mod stream_start;
 mod write_checkpoint;
 
+use std::collections::BTreeSet;
+
 use tracing::{info, warn};
 use walcast_mapper::{MapperConfig, TableName};
 use walcast_pgoutput::{Lsn, PgTimestamp};
@@ -21,6 +23,7 @@ use crate::describe::Describe;
 use crate::encode::owners::{Owners, topic_findings};
 use crate::error::DeliveryError;
 use crate::halt::Halt;
+use crate::partitions::{PartitionComparison, PartitionRecords};
 use crate::ports::sink::Sink;
 use crate::ports::source::{CreatedSlot, Source};
 use crate::ports::topics::Topics;
@@ -112,6 +115,8 @@ pub(crate) async fn begin<P: Source, C, K: Sink, T: Topics, R>(
         source_state,
         known_tables,
         restrictions,
+        known_partitions,
+        partition_changes,
     } = adopt(source, sink, config, checkpoint, source_state, &log, describe).await?;
     let promised = source_state.restricted(|table| known_tables.contains(&table.oid));
     first_finding(publication_findings(&promised, &config.publication))
@@ -131,6 +136,8 @@ pub(crate) async fn begin<P: Source, C, K: Sink, T: Topics, R>(
         snapshot: None,
         known_tables,
         restrictions,
+        known_partitions,
+        partition_changes,
         flushed: source_state.flush_lsn,
         owners: Owners::of(&source_state, mapper, &config.dead_letters).0,
         needs_stream_restart: misses_new_tables(source_state.server_version),
@@ -209,8 +216,9 @@ async fn create<P: Source, K: Sink>(
     };
     let known_tables = captured_oids(source_state);
     let restrictions = Restrictions::of(source_state);
+    let partitions = PartitionComparison::of(source_state, &log.partitions, &BTreeSet::new(), |_| false);
     let (known, restricted) = (Some(known_tables.clone()), Some(restrictions.clone()));
-    write_checkpoint(sink, checkpoint.clone(), known, restricted).await?;
+    write_checkpoint(sink, checkpoint.clone(), known, restricted, partitions.records).await?;
     let from = checkpoint.end_lsn;
     Ok(Beginning {
         from,
@@ -221,6 +229,8 @@ async fn create<P: Source, K: Sink>(
         snapshot,
         known_tables,
         restrictions,
+        known_partitions: partitions.known,
+        partition_changes: Vec::new(),
         flushed: source_state.flush_lsn,
         owners: Owners::of(source_state, mapper, &config.dead_letters).0,
         needs_stream_restart: misses_new_tables(source_state.server_version),
@@ -305,7 +315,7 @@ async fn create_slot<P: Source, K: Sink>(
         signals_read: log.current.as_ref().and_then(|before| before.signals_read),
         written_at_unix_micros: PgTimestamp::now().unix_micros(),
     };
-    write_checkpoint(sink, intention.clone(), None, None).await?;
+    write_checkpoint(sink, intention.clone(), None, None, PartitionRecords::new()).await?;
     let created = source.create_slot(intention.snapshot.is_some()).await;
     let CreatedSlot {
         consistent_point,

@@ -31,7 +31,7 @@ use crate::session::setup::beginning::{Beginning, SnapshotOf};
 use crate::session::setup::source_identity::check_source_identity;
 use crate::session::setup::stream_start::{STREAM_CLOSE_TIMEOUT, StreamStart, start};
 use crate::session::status::Status;
-use crate::session::watcher::{WatchStart, Watcher};
+use crate::session::watcher::{Known, WatchStart, Watcher};
 use crate::snapshot::reader::SnapshotReader;
 use crate::snapshot::reader::notifications::Notifier;
 use crate::snapshot::reader::schedule::Schedule;
@@ -199,11 +199,14 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
             snapshot,
             known_tables,
             restrictions,
+            known_partitions,
+            partition_changes,
             flushed,
             owners,
             needs_stream_restart,
             ..
         } = beginning;
+        state.partitions.add(partition_changes, flushed);
         let positions = Positions::new(from, confirmed);
         state.positions.publish(&positions);
 
@@ -243,7 +246,10 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
             state,
             requests.control(),
             WatchStart {
-                known: known_tables,
+                known: Known {
+                    tables: known_tables,
+                    partitions: known_partitions,
+                },
                 restrictions,
                 from,
             },

@@ -13,6 +13,9 @@ use crate::coverage::{publication_findings, table_findings};
 use crate::describe::Describe;
 use crate::drift::{DriftChange, Drifted, MissedChanges};
 use crate::error::DeliveryError;
+use crate::halt::Halt;
+use crate::partitions::notices::log_changes;
+use crate::partitions::{KnownPartitions, PartitionComparison};
 use crate::port_error::BoxedPortError;
 use crate::ports::source::{Published, Refused, SourceWatch};
 use crate::restrictions::Restrictions;
@@ -33,7 +36,7 @@ pub(crate) struct Watcher<'a, W> {
     config: &'a DeliveryConfig,
     state: &'a ConnectorState,
     control: SnapshotControl,
-    known: BTreeSet<Oid>,
+    known: Known,
     restrictions: Restrictions,
     /// End of WAL at the last inspection, at first the position from which the stream continues; a new finding arose after it.
     inspected_at: Lsn,
@@ -44,12 +47,17 @@ pub(crate) struct Watcher<'a, W> {
 
 /// What a session knows of the captured tables when its stream begins.
 pub(crate) struct WatchStart {
-    /// OIDs of the captured tables.
-    pub(crate) known: BTreeSet<Oid>,
-    /// Their row filters and column lists.
+    pub(crate) known: Known,
+    /// Row filters and column lists of the captured tables.
     pub(crate) restrictions: Restrictions,
     /// Position from which the stream continues.
     pub(crate) from: Lsn,
+}
+
+/// Tables and partitions that are captured and were found by an earlier inspection.
+pub(crate) struct Known {
+    pub(crate) tables: BTreeSet<Oid>,
+    pub(crate) partitions: KnownPartitions,
 }
 
 /// Reason why an inspection was not completed.
@@ -123,6 +131,7 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
     async fn look(&mut self) -> Result<(), Fault> {
         let source_state = self.watch.inspect().await?;
         self.state.positions.advance_server_end(source_state.flush_lsn);
+        self.note_partitions(&source_state).await?;
         let source_state = self.publish_new_tables(source_state).await?;
         let after = std::mem::replace(&mut self.inspected_at, source_state.flush_lsn);
         self.report_drift(&source_state, after);
@@ -133,16 +142,40 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         Ok(())
     }
 
+    /// Stores changes of partitions, reports those for which Postgres publishes nothing, and requests that the rows of attached
+    /// partitions are read. Tables that are newly captured come after that: their partitions are stored before they count as known.
+    async fn note_partitions(&mut self, source_state: &SourceState) -> Result<(), Fault> {
+        let fills = |table: &TableName| self.config.snapshot.fills(table);
+        let Known { tables, partitions } = &self.known;
+        let found = PartitionComparison::of(source_state, partitions, tables, fills);
+        if found.is_as_known() {
+            return Ok(());
+        }
+        let until = source_state.flush_lsn;
+        log_changes(&found.changes, until, self.describe);
+        // The end of WAL was read before the partitions.
+        let since = match found.attached.is_empty() {
+            true => until,
+            false => self.watch.inspect().await?.flush_lsn,
+        };
+        self.control
+            .partitions(found.records, found.attached, since)
+            .await?;
+        self.state.partitions.add(found.changes, until);
+        self.known.partitions = found.known;
+        Ok(())
+    }
+
     /// Publishes the tables that are newly captured since the last inspection, and requests that their rows are read.
     async fn publish_new_tables(&mut self, source_state: SourceState) -> Result<SourceState, Fault> {
         let captured = captured_oids(&source_state);
-        if captured == self.known || source_state.publication.is_none() {
+        if captured == self.known.tables || source_state.publication.is_none() {
             return Ok(source_state);
         }
         let NewlyCaptured {
             mut unpublished,
             mut published,
-        } = NewlyCaptured::find(&source_state, &self.known, None);
+        } = NewlyCaptured::find(&source_state, &self.known.tables, None);
         let now = Instant::now();
         unpublished.retain(|table| self.refused.get(table).is_none_or(|retry_at| *retry_at <= now));
         if !self.config.create_missing.publication() {
@@ -157,15 +190,15 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         let source_state = without_newer(self.watch.inspect().await?, &captured);
         // A table that could not be published is found again at the next inspection, and is read once another client
         // has published it.
-        let known = known_now(&source_state, &self.known, &published);
-        if known != self.known {
+        let known = known_now(&source_state, &self.known.tables, &published);
+        if known != self.known.tables {
             let restrictions =
-                Restrictions::adopt(Some(&self.restrictions), &source_state, Some(&self.known));
+                Restrictions::adopt(Some(&self.restrictions), &source_state, Some(&self.known.tables));
             self.control
                 .captured(known.clone(), published, Some(since), restrictions.clone())
                 .await?;
             self.restrictions = restrictions;
-            self.known = known;
+            self.known.tables = known;
         }
         Ok(source_state)
     }
@@ -185,8 +218,9 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
             .into_iter()
             .partition(|table| refused.iter().any(|refused| refused.table == *table));
         if !refused.is_empty() {
+            let known = self.known.tables.clone();
             self.control
-                .captured(self.known.clone(), refused, None, self.restrictions.clone())
+                .captured(known, refused, None, self.restrictions.clone())
                 .await?;
         }
         if !added.is_empty() {
@@ -218,7 +252,11 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         resolved.append(&mut ended);
         for Drifted { finding, after } in appeared {
             let error = self.describe.error(&finding);
-            warn!(slot, publication, %after, error, "publication drift: changes would be missed");
+            if matches!(finding, Halt::ExcludedPartition { .. }) {
+                warn!(slot, publication, %after, error, "publication drift: excluded changes are delivered");
+            } else {
+                warn!(slot, publication, %after, error, "publication drift: changes would be missed");
+            }
         }
         for Drifted { finding, after } in resolved {
             if finding.hides_changes() {

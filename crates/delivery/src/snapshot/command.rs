@@ -233,6 +233,7 @@ pub(crate) fn selected_tables(
                 marks,
                 asked: true,
                 publishing: known.map_or(PublishedSince::Done, |one| one.publishing),
+                attached: known.and_then(|one| one.attached.clone()),
                 ..TableProgress::of(table.clone())
             });
         }

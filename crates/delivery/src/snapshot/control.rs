@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid};
 
+use crate::partitions::PartitionRecords;
 use crate::restrictions::Restrictions;
 use crate::snapshot::command::{SnapshotCommand, SnapshotRejected};
 
@@ -68,6 +69,13 @@ pub(crate) enum Request {
         tables: Vec<TableName>,
         reply: Reply<()>,
     },
+    /// Change of partitions of the captured tables. Those in `attached` are to be read, from snapshots at or after `since`.
+    Partitions {
+        records: PartitionRecords,
+        attached: Vec<(TableName, Vec<Oid>)>,
+        since: Lsn,
+        reply: Reply<()>,
+    },
     /// Change of the captured tables. Tables in `to_fill` have been published since `since`, and are to be read;
     /// `None`: they could not be published.
     Captured {
@@ -90,9 +98,10 @@ impl Request {
     /// outdated, and each session begins with an inspection of its own.
     pub(crate) fn is_stale(&self) -> bool {
         match self {
-            Self::Expect { reply, .. } | Self::Captured { reply, .. } | Self::Restricted { reply, .. } => {
-                reply.is_closed()
-            }
+            Self::Expect { reply, .. }
+            | Self::Partitions { reply, .. }
+            | Self::Captured { reply, .. }
+            | Self::Restricted { reply, .. } => reply.is_closed(),
             Self::Command { .. } | Self::SignalsFrom { .. } | Self::Signal { .. } => false,
         }
     }
@@ -178,6 +187,21 @@ impl SnapshotControl {
 
     pub(crate) async fn expect(&self, tables: Vec<TableName>) -> Result<(), SnapshotUnanswered> {
         self.request(|reply| Request::Expect { tables, reply }).await
+    }
+
+    pub(crate) async fn partitions(
+        &self,
+        records: PartitionRecords,
+        attached: Vec<(TableName, Vec<Oid>)>,
+        since: Lsn,
+    ) -> Result<(), SnapshotUnanswered> {
+        self.request(|reply| Request::Partitions {
+            records,
+            attached,
+            since,
+            reply,
+        })
+        .await
     }
 
     pub(crate) async fn captured(

@@ -6,6 +6,7 @@ use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
 
 use crate::condition::error::ConditionError;
 use crate::condition::{Condition, Dialect};
+use crate::snapshot::attached_partitions::AttachedPartitions;
 use crate::snapshot::channel::RequestChannel;
 use crate::snapshot::former_key::FormerKey;
 
@@ -86,6 +87,19 @@ pub struct TableProgress {
     /// Whether no rows are to be read: the table stays until all its changes are certain to be streamed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub unread: bool,
+    /// OIDs of the partitions that are read; empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<u32>,
+    /// Position from which on snapshots show these partitions as parts of the table; `None`: any snapshot does.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::serde_text::as_optional_text"
+    )]
+    pub partitions_since: Option<Lsn>,
+    /// Partitions that are read next, because they were attached meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attached: Option<AttachedPartitions>,
 }
 
 /// Row, identified by the OID of its table and its `ctid`.
@@ -217,7 +231,33 @@ impl TableProgress {
             asked: false,
             publishing: PublishedSince::Done,
             unread: false,
+            partitions: Vec::new(),
+            partitions_since: None,
+            attached: None,
         }
+    }
+
+    /// Progress of partitions of a table without rows read.
+    fn of_attached(table: TableName, attached: AttachedPartitions) -> Self {
+        Self {
+            marks: SnapshotType::Incremental,
+            asked: true,
+            partitions: attached.partitions,
+            partitions_since: Some(attached.since),
+            ..Self::of(table)
+        }
+    }
+
+    /// Whether a snapshot at `lsn` shows the rows that are to be read.
+    pub(crate) fn is_shown_at(&self, lsn: Lsn) -> bool {
+        self.publishing.allows(lsn) && self.partitions_since.is_none_or(|since| since <= lsn)
+    }
+
+    /// Whether all rows of the table are still to be read, from a snapshot that is still to be taken if no snapshot is being
+    /// read.
+    pub(crate) fn is_untouched(&self) -> bool {
+        let selects_all = self.filter.is_none() && self.letters.is_empty() && self.partitions.is_empty();
+        selects_all && self.next.is_none() && !self.unread
     }
 
     /// Name of the table.
@@ -305,6 +345,44 @@ impl SnapshotProgress {
         }
     }
 
+    /// Adds partitions that were attached: their rows are read once those of the table are. Snapshots at or after `since` show
+    /// them.
+    pub(crate) fn await_attached(&mut self, table: &TableName, partitions: &[Oid], since: Lsn) {
+        let attached = AttachedPartitions::new(partitions, since);
+        match self.find_mut(table) {
+            Some(known) => known.attached = Some(attached.after(known.attached.take())),
+            None => self.add(TableProgress::of_attached(table.clone(), attached)),
+        }
+    }
+
+    /// Ends a table: its attached partitions follow, or it is removed.
+    fn end(&mut self, table: &TableName) {
+        if let Some(one) = self.find_mut(table)
+            && let Some(attached) = one.attached.take()
+        {
+            *one = TableProgress::of_attached(table.clone(), attached);
+        } else {
+            self.tables.retain(|one| !one.is(table));
+        }
+    }
+
+    /// Marks the tables whose changes are all streamed from `lsn` on, and ends those without rows to read.
+    pub(crate) fn end_publishing(&mut self, lsn: Lsn) {
+        for table in &mut self.tables {
+            if table.publishing.allows(lsn) {
+                table.publishing = PublishedSince::Done;
+            }
+        }
+        let is_ended = |one: &&TableProgress| one.unread && one.publishing == PublishedSince::Done;
+        let ended: Vec<TableName> = self
+            .tables
+            .iter()
+            .filter(is_ended)
+            .map(TableProgress::table)
+            .collect();
+        ended.iter().for_each(|table| self.end(table));
+    }
+
     /// Whether tables with this marker remain.
     pub(crate) fn has_marked(&self, marks: SnapshotType) -> bool {
         self.tables.iter().any(|one| one.marks == marks)
@@ -331,7 +409,7 @@ impl SnapshotProgress {
     /// rows to read. Such a restart does not wait for a request to resume.
     pub(crate) fn can_be_read_at(&self, lsn: Lsn) -> bool {
         let mut tables = self.tables.iter();
-        tables.any(|table| table.publishing.allows(lsn) && (!self.paused || table.unread))
+        tables.any(|table| table.is_shown_at(lsn) && (!self.paused || table.unread))
     }
 
     /// Whether a snapshot that is taken from now on is needed.
@@ -343,6 +421,9 @@ impl SnapshotProgress {
     /// certain to be streamed yet stays, without rows to read.
     pub(crate) fn leave_out(&mut self, tables: &[TableName], needs_stream_restart: bool) {
         for table in tables {
+            if let Some(one) = self.find_mut(table) {
+                one.attached = None;
+            }
             match self.find_mut(table) {
                 Some(one) if needs_stream_restart && one.publishing != PublishedSince::Done => {
                     one.unread = true
@@ -362,7 +443,7 @@ impl SnapshotProgress {
                 // empty.
                 let ended = self.find(table).map(|one| one.marks);
                 self.has_first |= ended == Some(SnapshotType::Initial);
-                self.tables.retain(|one| !one.is(table));
+                self.end(table);
                 // Tables that are requested later have a beginning of their own.
                 let initial = self.has_marked(SnapshotType::Initial);
                 self.has_first &= initial;
@@ -383,79 +464,4 @@ impl SnapshotProgress {
 }
 
 #[cfg(test)]
-mod tests {
-    use walcast_mapper::{RowId, TableName};
-    use walcast_pgoutput::{Lsn, Oid, Tid};
-
-    use super::{NextRow, PublishedSince, SnapshotProgress, SnapshotType, TableProgress};
-
-    fn table(name: &str) -> TableName {
-        TableName {
-            namespace: "public".to_owned(),
-            name: name.to_owned(),
-        }
-    }
-
-    fn row(block: u32, offset: u16) -> NextRow {
-        let row = RowId {
-            table: Oid::new(16_400),
-            tid: Tid { block, offset },
-        };
-        NextRow::new(row, Oid::new(16_500))
-    }
-
-    #[test]
-    fn progress_contains_the_remaining_tables() {
-        let mut progress = SnapshotProgress::of([table("a"), table("b")]);
-        progress.id = "1".to_owned();
-        assert!(!progress.is_last(&table("a")) && !progress.is_last(&table("b")));
-        progress.reach(&table("a"), Some(row(3, 7)));
-        expect_test::expect![[
-            r#"{"id":"1","tables":[{"namespace":"public","name":"a","next":{"table":16400,"file":16500,"block":3,"offset":7}},{"namespace":"public","name":"b"}],"table_count":2,"rows":0}"#
-        ]]
-        .assert_eq(&serde_json::to_string(&progress).unwrap());
-        progress.reach(&table("a"), None);
-        assert!(progress.is_last(&table("b")));
-        progress.reach(&table("b"), None);
-        assert!(progress.tables.is_empty());
-    }
-
-    #[test]
-    fn keeps_the_details_of_a_request() {
-        let mut progress = SnapshotProgress {
-            id: "ad-hoc-1".to_owned(),
-            ..SnapshotProgress::default()
-        };
-        progress.add(TableProgress {
-            filter: Some("id > 5".to_owned()),
-            marks: SnapshotType::Incremental,
-            asked: true,
-            publishing: PublishedSince::Since(Lsn::new(0x16_B3748)),
-            ..TableProgress::of(table("a"))
-        });
-        progress.paused = true;
-        let text = serde_json::to_string(&progress).unwrap();
-        expect_test::expect![[
-            r#"{"id":"ad-hoc-1","tables":[{"namespace":"public","name":"a","filter":"id > 5","marks":"incremental","asked":true,"publishing":{"since":"0/16B3748"}}],"table_count":1,"rows":0,"paused":true}"#
-        ]]
-        .assert_eq(&text);
-        assert_eq!(serde_json::from_str::<SnapshotProgress>(&text).unwrap(), progress);
-        assert!(!progress.wants_snapshot());
-        progress.paused = false;
-        assert!(progress.can_be_read_at(Lsn::new(0x16_B3748)));
-        assert!(!progress.can_be_read_at(Lsn::new(0x16_B3747)));
-    }
-
-    #[test]
-    fn tables_with_one_marker_have_their_own_first_and_last_row() {
-        let mut progress = SnapshotProgress::of([table("a")]);
-        progress.add(TableProgress {
-            marks: SnapshotType::Incremental,
-            ..TableProgress::of(table("b"))
-        });
-        progress.has_first = true;
-        assert!(progress.is_last(&table("a")) && !progress.is_last(&table("b")));
-        progress.reach(&table("a"), None);
-        assert!(!progress.has_first);
-    }
-}
+mod tests;

@@ -1,5 +1,7 @@
 //! States of a source for unit tests, which change what they are about.
 
+use std::collections::BTreeSet;
+
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity};
 
@@ -16,6 +18,7 @@ pub(crate) fn captured(name: TableName, oid: u32) -> CapturedTable {
         identity_is_generated: false,
         unsent_key_columns: Vec::new(),
         is_named: true,
+        partitions: None,
     }
 }
 
@@ -32,6 +35,7 @@ pub(crate) fn source_state(captured: impl IntoIterator<Item = CapturedTable>) ->
         slot: None,
         publication: None,
         captured: captured.into_iter().collect(),
+        tables: BTreeSet::new(),
         partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
     }

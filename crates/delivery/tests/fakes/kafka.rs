@@ -176,6 +176,12 @@ impl Broker {
                     None => log.schemas.remove(table),
                 };
             }
+            for (oid, partition) in &update.partitions {
+                match partition {
+                    Some(partition) => log.partitions.insert(*oid, partition.clone()),
+                    None => log.partitions.remove(oid),
+                };
+            }
         }
         log
     }

@@ -242,6 +242,16 @@ impl Server {
         captured.map(|table| table.oid).collect()
     }
 
+    /// OIDs of all tables and partitions.
+    fn existing(&self) -> BTreeSet<Oid> {
+        let tables = self.tables.iter();
+        let oids = tables.flat_map(|table| {
+            let partitions = table.partitions.iter().flatten();
+            partitions.map(|partition| partition.oid).chain([table.oid])
+        });
+        oids.collect()
+    }
+
     pub(crate) fn captured_names(&self) -> Vec<TableName> {
         let captured = self.tables.iter().filter(|table| table.captured);
         captured.map(|table| table.name.clone()).collect()
@@ -326,8 +336,10 @@ impl Server {
                     identity_is_generated: false,
                     unsent_key_columns: Vec::new(),
                     is_named: table.is_named,
+                    partitions: table.partitions.clone(),
                 })
                 .collect(),
+            tables: self.existing(),
             partitions: Partitions::Root,
             unmatched_patterns: self.unmatched_patterns.clone(),
         }

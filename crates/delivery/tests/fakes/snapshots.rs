@@ -119,7 +119,7 @@ impl Snapshot for FakeSnapshot {
         &mut self,
         table: &TableName,
         from: Option<NextRow>,
-        _rows: ChosenRows<'_>,
+        rows: ChosenRows<'_>,
     ) -> Result<Opened, BoxedPortError> {
         let lsn = self.lsn;
         let postgres = &self.postgres;
@@ -131,16 +131,24 @@ impl Snapshot for FakeSnapshot {
                 let Some(table) = server.tables.iter().find(|one| one.name == *table).cloned() else {
                     return Ok(None);
                 };
-                let rows = rows_at(server, table.oid, lsn);
-                Ok(Some((table, rows)))
+                // A part of a table is one partition here.
+                let part = match rows {
+                    ChosenRows::Partitions(chosen) => {
+                        server.tables.iter().find(|one| chosen == [one.oid.as_u32()])
+                    }
+                    _ => Some(&table),
+                };
+                let part = part.cloned().expect("the partition exists");
+                let rows = rows_at(server, part.oid, lsn);
+                Ok(Some((table, part, rows)))
             },
         );
-        let Some((table, rows)) = opened.await? else {
+        let Some((table, part, rows)) = opened.await? else {
             return Ok(Opened::Missing);
         };
-        self.table = table.oid;
-        self.file = table.file;
-        let from = from.filter(|row| row.file() == table.file);
+        self.table = part.oid;
+        self.file = part.file;
+        let from = from.filter(|row| row.file() == part.file);
         let first = from.map_or(Tid::START, |row| row.row().tid);
         self.rows = rows.into_iter().filter(|(tid, _)| *tid >= first).collect();
         Ok(Opened::Table(Box::new(SnapshotTable {

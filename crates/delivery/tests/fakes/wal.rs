@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use walcast_delivery::Persistence;
+use walcast_delivery::{Partition, Persistence};
 use walcast_mapper::{ColumnMetadata, TableMetadata, TableName, TypeMetadata};
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Relation, RelationColumn, ReplicaIdentity, Xid};
 
@@ -41,6 +41,8 @@ pub(crate) struct Table {
     pub(crate) has_key: bool,
     /// Whether the configuration names the table, and does not only select its schema.
     pub(crate) is_named: bool,
+    /// Partitions, if the table is partitioned. Their rows are those of tables of their own, which are not captured.
+    pub(crate) partitions: Option<Vec<Partition>>,
 }
 
 /// A change at its position, with the relation as of that position.
@@ -89,6 +91,7 @@ impl Table {
             identifies_rows: true,
             has_key: true,
             is_named: true,
+            partitions: None,
         }
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use walcast_delivery::{
     Checkpoint, CheckpointState, CheckpointUpdate, Connector, ConnectorState, CreateMissing,
-    DeadLetterConfig, DeliveryConfig, DeliveryError, Describe, Metrics, OnIncompatible, ReplayConfig,
-    Restrictions, RetryJitter, SchemaChanges, SnapshotConfig, SnapshotControl, SnapshotMode,
+    DeadLetterConfig, DeliveryConfig, DeliveryError, Describe, Metrics, OnIncompatible, PartitionRecords,
+    ReplayConfig, Restrictions, RetryJitter, SchemaChanges, SnapshotConfig, SnapshotControl, SnapshotMode,
     SnapshotRequests, SqlConditions, SystemIdentifier, Timeline,
 };
 use walcast_mapper::MapperConfig;
@@ -86,6 +86,7 @@ impl World {
             known_tables: Some(self.postgres.read(Server::known_tables)),
             restrictions: Some(Restrictions::default()),
             schemas: SchemaChanges::new(),
+            partitions: PartitionRecords::new(),
         };
         self.kafka.edit(|broker| broker.put_checkpoint(update));
     }

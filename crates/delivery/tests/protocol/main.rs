@@ -25,6 +25,7 @@ mod newly_captured;
 mod offset_import;
 mod on_demand;
 mod out_of_order;
+mod partitions;
 mod random;
 mod redelivery;
 mod relations;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use walcast_delivery::{Checkpoint, CheckpointUpdate, SchemaChanges};
+use walcast_delivery::{Checkpoint, CheckpointUpdate, PartitionRecords, SchemaChanges};
 use walcast_pgoutput::Lsn;
 
 use crate::exactly_once::write_history;
@@ -36,6 +36,7 @@ fn enter_history(world: &World, end_lsn: Lsn, age: Duration) {
         known_tables: None,
         restrictions: None,
         schemas: SchemaChanges::new(),
+        partitions: PartitionRecords::new(),
     };
     world.kafka.edit(|broker| broker.put_checkpoint(update));
 }

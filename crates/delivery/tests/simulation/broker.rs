@@ -168,6 +168,7 @@ impl Broker {
                 .rev()
                 .find_map(|stored| stored.update.restrictions.clone()),
             schemas,
+            partitions: BTreeMap::new(),
         }
     }
 

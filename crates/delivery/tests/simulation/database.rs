@@ -433,6 +433,7 @@ impl Database {
             identity_is_generated: false,
             unsent_key_columns: Vec::new(),
             is_named: false,
+            partitions: None,
         });
         SourceState {
             system_identifier: SystemIdentifier::new(7_000_000_000_000_000_001),
@@ -449,6 +450,7 @@ impl Database {
             slot: self.slot.clone(),
             publication: self.publication.clone(),
             captured: captured.collect(),
+            tables: self.tables.iter().map(|table| table.oid).collect(),
             partitions: Partitions::Root,
             unmatched_patterns: Vec::new(),
         }

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use tokio::sync::watch;
 use tokio::time::{Duration, sleep};
 use walcast_delivery::{
-    CheckpointUpdate, Connector, ConnectorState, DeliveryError, Describe, Halt, Metrics, RetryJitter,
-    SchemaChanges, SnapshotControl, SnapshotRequests,
+    CheckpointUpdate, Connector, ConnectorState, DeliveryError, Describe, Halt, Metrics, PartitionRecords,
+    RetryJitter, SchemaChanges, SnapshotControl, SnapshotRequests,
 };
 
 use crate::damage;
@@ -225,6 +225,7 @@ impl Node {
                 known_tables: None,
                 restrictions: None,
                 schemas: SchemaChanges::new(),
+                partitions: PartitionRecords::new(),
             };
             broker.store(transaction, &update);
             broker.end(transaction, crate::broker::State::Committed);

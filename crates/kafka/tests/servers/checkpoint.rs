@@ -52,6 +52,7 @@ async fn history_is_kept_until_it_expires() {
         known_tables: Some(BTreeSet::from([Oid::new(16_400)])),
         restrictions: Some(Restrictions::default()),
         schemas: BTreeMap::new(),
+        partitions: BTreeMap::new(),
     };
     assert_eq!(
         KafkaCheckpointStore::new(config.clone()).read().await.unwrap(),

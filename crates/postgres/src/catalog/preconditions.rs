@@ -324,6 +324,15 @@ fn tables(source_state: &SourceState) -> Vec<Precondition> {
                      of another unique index, or exclude it"
                 ),
             )
+        } else if has_partition_without_identity(table) {
+            fault(
+                if is_published {
+                    "has partitions without replica identity: their updates and deletes fail in the application"
+                } else {
+                    "has partitions without replica identity: once the table is published, their updates and deletes fail in the application"
+                },
+                "add a replica identity to the partitions named below, or exclude the table".to_owned(),
+            )
         } else if !table.identifies_rows {
             fault(
                 if is_published {
@@ -343,7 +352,39 @@ fn tables(source_state: &SourceState) -> Vec<Precondition> {
             Precondition::holds(name, format!("rows are identified by {identity}"))
         }
     });
-    missing.chain(captured).collect()
+    let partitions = source_state.captured.iter().flat_map(partitions);
+    missing.chain(captured).chain(partitions).collect()
+}
+
+/// Partitions that hide changes, send excluded rows, or of which the server rejects updates once their table is published.
+fn partitions(table: &CapturedTable) -> impl Iterator<Item = Precondition> {
+    table.partitions.iter().flatten().filter_map(|partition| {
+        let name = format!("partition {} of table {}", partition.name, table.name);
+        let quoted = sql::table(&partition.name);
+        if partition.is_excluded {
+            let why = "is excluded, but its changes are published as changes of the table, and cannot be distinguished from them";
+            let fix = Fix::from("publish by leaf (").setting(ConnectorSetting::Partitions).text(
+                " = \"leaf\", and of an existing publication: SET (publish_via_partition_root = false)), or exclude it no longer",
+            );
+            Some(Precondition::failed(name, why, fix))
+        } else if !partition.is_leaf {
+            None
+        } else if partition.persistence != Persistence::Permanent {
+            let why = "is unlogged, so its changes are not in the WAL";
+            Some(Precondition::warned(name, why, format!("ALTER TABLE {quoted} SET LOGGED")))
+        } else if !partition.identifies_rows {
+            let why = "has no replica identity: its updates and deletes fail in the application once the table is published";
+            let fix = format!("add a primary key, or ALTER TABLE {quoted} REPLICA IDENTITY FULL");
+            Some(Precondition::warned(name, why, fix))
+        } else {
+            None
+        }
+    })
+}
+
+fn has_partition_without_identity(table: &CapturedTable) -> bool {
+    let mut partitions = table.partitions.iter().flatten();
+    partitions.any(|one| one.is_leaf && !one.identifies_rows)
 }
 
 fn join(all: impl Iterator<Item = impl ToString>) -> Option<String> {

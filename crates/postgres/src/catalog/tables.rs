@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use walcast_delivery::sql::PARTITION_ROOTS_SINCE;
-use walcast_delivery::{CapturedTable, Partitions, Persistence};
+use walcast_delivery::{CapturedTable, Partition, Partitions, Persistence};
 use walcast_mapper::TableName;
 use walcast_mapper::pattern::TablePattern;
-use walcast_pgoutput::Oid;
+use walcast_pgoutput::{Oid, Xid};
 
 use super::publication::Publication;
 use super::query::{Parameter, oid, replica_identity, rows, unexpected, value};
@@ -26,6 +26,8 @@ const DOING: &str = "finding the captured tables";
 /// Captured tables, and the patterns that select none.
 pub(crate) struct Captured {
     pub(crate) tables: Vec<CapturedTable>,
+    /// OIDs of all tables outside the system schemas.
+    pub(crate) existing: BTreeSet<Oid>,
     pub(crate) unmatched_patterns: Vec<String>,
 }
 
@@ -36,7 +38,18 @@ struct Found {
     /// Whether a pattern selects the table itself, and not only a table above it.
     is_matched: bool,
     is_excluded: bool,
+    /// The tables above a partition, the nearest first.
     ancestors: Vec<Oid>,
+    place: Option<PartitionPlace>,
+}
+
+/// How a table is a partition.
+#[derive(Clone, Copy)]
+struct PartitionPlace {
+    attached_by: Xid,
+    was_created_as_partition: bool,
+    altered_by: Xid,
+    file: Oid,
 }
 
 /// First server version that rejects updates of a published table whose replica identity contains a generated column that is
@@ -53,7 +66,7 @@ pub(crate) async fn captured_tables(
     partitions: Partitions,
 ) -> Result<Captured, PostgresError> {
     let publishes_generated = publication.is_some_and(|publication| publication.publishes_generated);
-    let mut found = find(client, patterns, exclude, publishes_generated).await?;
+    let Search { mut found, existing } = find(client, patterns, exclude, publishes_generated).await?;
     if server_version >= IDENTITY_WITHOUT_GENERATED_SINCE {
         for one in found.iter_mut().filter(|one| one.table.identity_is_generated) {
             one.table.identifies_rows = false;
@@ -76,6 +89,7 @@ pub(crate) async fn captured_tables(
     tables.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(Captured {
         tables,
+        existing,
         unmatched_patterns,
     })
 }
@@ -84,27 +98,50 @@ impl Found {
     fn is_selected(&self) -> bool {
         self.is_matched && !self.is_excluded
     }
+
+    fn partition(&self) -> Option<Partition> {
+        let place = self.place?;
+        Some(Partition {
+            oid: self.table.oid,
+            name: self.table.name.clone(),
+            parent: *self.ancestors.first()?,
+            is_leaf: !self.is_partitioned,
+            file: place.file,
+            attached_by: place.attached_by,
+            was_created_as_partition: place.was_created_as_partition,
+            altered_by: place.altered_by,
+            persistence: self.table.persistence,
+            identifies_rows: self.table.identifies_rows,
+            identity_is_generated: self.table.identity_is_generated,
+            is_excluded: self.is_excluded,
+        })
+    }
 }
 
-/// Topmost selected tables. A root identifies rows only when all of its leaves do.
+/// Topmost selected tables, each with its partitions. A root identifies rows only when all of its leaves do.
 fn by_roots(found: Vec<Found>) -> Vec<CapturedTable> {
-    let chosen: Vec<Oid> = found
+    let chosen: BTreeSet<Oid> = found
         .iter()
         .filter(|one| one.is_selected())
         .map(|one| one.table.oid)
         .collect();
-    let mut leaves_identify: BTreeMap<Oid, bool> = BTreeMap::new();
-    for leaf in found.iter().filter(|one| !one.is_partitioned) {
-        for ancestor in &leaf.ancestors {
-            *leaves_identify.entry(*ancestor).or_insert(true) &= leaf.table.identifies_rows;
+    let mut below: BTreeMap<Oid, Vec<Partition>> = BTreeMap::new();
+    for one in &found {
+        for ancestor in one.ancestors.iter().filter(|ancestor| chosen.contains(ancestor)) {
+            below.entry(*ancestor).or_default().extend(one.partition());
         }
     }
     found
         .into_iter()
         .filter(|one| one.is_selected() && !one.ancestors.iter().any(|ancestor| chosen.contains(ancestor)))
         .map(|mut one| {
-            if let Some(identify) = leaves_identify.get(&one.table.oid) {
-                one.table.identifies_rows = *identify;
+            if one.is_partitioned {
+                let partitions = below.remove(&one.table.oid).unwrap_or_default();
+                let mut leaves = partitions.iter().filter(|one| one.is_leaf).peekable();
+                if leaves.peek().is_some() {
+                    one.table.identifies_rows = leaves.all(|leaf| leaf.identifies_rows);
+                }
+                one.table.partitions = Some(partitions);
             }
             one.table
         })
@@ -132,7 +169,8 @@ pub(crate) async fn publishable_tables(
     patterns: &[TablePattern],
     exclude: &[TablePattern],
 ) -> Result<Vec<TableName>, PostgresError> {
-    let mut tables: Vec<TableName> = by_roots(find(client, patterns, exclude, false).await?)
+    let search = find(client, patterns, exclude, false).await?;
+    let mut tables: Vec<TableName> = by_roots(search.found)
         .into_iter()
         .map(|table| table.name)
         .collect();
@@ -159,6 +197,11 @@ WHERE c.relkind IN ('r', 'p')
   AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%'";
 
 /// Selected tables by OID, and all partitions outside the system schemas. `$2`: whether stored generated columns are published.
+///
+/// `CREATE TABLE … PARTITION OF` writes the row of `pg_inherits` in the transaction that writes the rows of the system columns, which no
+/// statement updates later. `ATTACH PARTITION` in the transaction of `CREATE TABLE` does so too, and updates the rows of all other
+/// columns before it: those that `CREATE TABLE` writes once more, with a default or `NOT NULL`, are updated after it. `xmin` and `cmin`
+/// stay readable after the rows are frozen.
 const FIND: &str = r"
 SELECT c.oid, n.nspname::text, c.relname::text, c.relpersistence::text, c.relreplident::text, c.relkind = 'p',
        CASE c.relreplident
@@ -177,10 +220,26 @@ SELECT c.oid, n.nspname::text, c.relname::text, c.relpersistence::text, c.relrep
                AND NOT (a.attgenerated = 's' AND $2)
                AND (c.relreplident = 'f' OR EXISTS (
                    SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey)
-                   AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)))
+                   AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END))),
+       CASE WHEN c.relispartition
+           THEN (SELECT i.xmin::text::int8 FROM pg_inherits i WHERE i.inhrelid = c.oid)
+       END,
+       CASE WHEN c.relispartition
+           THEN (SELECT coalesce(bool_or(a.cmin = s.cmin) OR bool_and(a.cmin::text::int8 > i.cmin::text::int8), false)
+                 FROM pg_inherits i JOIN pg_attribute s ON s.attrelid = i.inhrelid AND s.attnum = -1
+                 JOIN pg_attribute a ON a.attrelid = i.inhrelid AND a.attnum > 0
+                 WHERE i.inhrelid = c.oid AND s.xmin = i.xmin AND a.xmin = s.xmin)
+       END,
+       c.xmin::text::int8, c.relfilenode
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = ANY ($1) OR c.relispartition AND c.relkind IN ('r', 'p')
   AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%'";
+
+/// Result of [`find`].
+struct Search {
+    found: Vec<Found>,
+    existing: BTreeSet<Oid>,
+}
 
 /// Finds the selected tables and all partitions. The patterns are matched here and not on the server, whose regular expressions
 /// differ.
@@ -189,11 +248,13 @@ async fn find(
     patterns: &[TablePattern],
     exclude: &[TablePattern],
     publishes_generated: bool,
-) -> Result<Vec<Found>, PostgresError> {
+) -> Result<Search, PostgresError> {
     let matches =
         |patterns: &[TablePattern], table: &TableName| patterns.iter().any(|pattern| pattern.matches(table));
     let mut wanted: Vec<u32> = Vec::new();
+    let mut existing = BTreeSet::new();
     for row in rows(client, DOING, NAMES, &[]).await? {
+        existing.insert(oid(DOING, &row, 0)?);
         if matches(patterns, &table_name(&row)?) {
             wanted.push(value(DOING, &row, 0)?);
         }
@@ -210,10 +271,25 @@ async fn find(
             is_matched: matches(patterns, &table.name),
             is_excluded: matches(exclude, &table.name),
             ancestors: ancestors.into_iter().map(Oid::new).collect(),
+            place: place(&row)?,
             table,
         });
     }
-    Ok(all)
+    Ok(Search { found: all, existing })
+}
+
+/// How a table is a partition; `None` if it is none.
+fn place(row: &Row) -> Result<Option<PartitionPlace>, PostgresError> {
+    let xid = |text: i64| u32::try_from(text).map_err(|_| unexpected(DOING, &text.to_string()));
+    let Some(attached_by) = value::<Option<i64>>(DOING, row, 9)? else {
+        return Ok(None);
+    };
+    Ok(Some(PartitionPlace {
+        attached_by: Xid::new(xid(attached_by)?),
+        was_created_as_partition: value::<Option<bool>>(DOING, row, 10)?.unwrap_or(false),
+        altered_by: Xid::new(xid(value(DOING, row, 11)?)?),
+        file: oid(DOING, row, 12)?,
+    }))
 }
 
 fn table_name(row: &Row) -> Result<TableName, PostgresError> {
@@ -239,90 +315,9 @@ fn table(row: &Row) -> Result<CapturedTable, PostgresError> {
         identity_is_generated: value(DOING, row, 8)?,
         unsent_key_columns: Vec::new(),
         is_named: false,
+        partitions: None,
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-    use walcast_delivery::{CapturedTable, Persistence};
-    use walcast_mapper::TableName;
-    use walcast_pgoutput::{Oid, ReplicaIdentity};
-
-    use super::{Found, by_leaves, by_roots};
-
-    fn table(
-        oid: u32,
-        is_matched: bool,
-        ancestors: &[u32],
-        is_partitioned: bool,
-        identifies_rows: bool,
-    ) -> Found {
-        Found {
-            table: CapturedTable {
-                name: TableName {
-                    namespace: "public".to_owned(),
-                    name: format!("t{oid}"),
-                },
-                oid: Oid::new(oid),
-                persistence: Persistence::Permanent,
-                replica_identity: ReplicaIdentity::Default,
-                identifies_rows,
-                identity_is_generated: false,
-                unsent_key_columns: Vec::new(),
-                is_named: false,
-            },
-            is_partitioned,
-            is_matched,
-            is_excluded: false,
-            ancestors: ancestors.iter().copied().map(Oid::new).collect(),
-        }
-    }
-
-    /// Table 1 is the root of the partitioned table 2 and of the leaf 3; table 4 is a leaf of 2; table 5 is not partitioned.
-    fn tree(chosen: &[u32]) -> Vec<Found> {
-        let matched = |oid| chosen.contains(&oid);
-        vec![
-            table(1, matched(1), &[], true, true),
-            table(2, matched(2), &[1], true, true),
-            table(3, matched(3), &[1], false, true),
-            table(4, matched(4), &[2, 1], false, false),
-            table(5, matched(5), &[], false, true),
-        ]
-    }
-
-    fn check(tables: &[CapturedTable], expected: &Expect) {
-        let shown: Vec<String> = tables
-            .iter()
-            .map(|table| format!("{}{}", table.oid, if table.identifies_rows { "" } else { "!" }))
-            .collect();
-        expected.assert_eq(&shown.join(" "));
-    }
-
-    #[test]
-    fn roots_stand_for_their_leaves() {
-        check(&by_roots(tree(&[1, 2, 3, 4, 5])), &expect!["1! 5"]);
-        check(&by_roots(tree(&[2, 3])), &expect!["2! 3"]);
-        check(&by_roots(tree(&[4])), &expect!["4!"]);
-    }
-
-    #[test]
-    fn leaves_stand_for_themselves() {
-        check(&by_leaves(tree(&[1, 2, 3, 4])), &expect!["3 4!"]);
-        check(&by_leaves(tree(&[3, 5])), &expect!["3 5"]);
-    }
-
-    #[test]
-    fn root_with_an_unselected_leaf_is_captured_itself() {
-        check(&by_leaves(tree(&[1, 3])), &expect!["1 3"]);
-        check(&by_leaves(tree(&[2, 5])), &expect!["2 5"]);
-    }
-
-    #[test]
-    fn excluded_tables_are_not_captured() {
-        let mut tree = tree(&[1, 4, 5]);
-        tree[2].is_excluded = true;
-        tree[4].is_excluded = true;
-        check(&by_leaves(tree), &expect!["4!"]);
-    }
-}
+mod tests;

@@ -173,8 +173,9 @@ impl PostgresSnapshot {
         self.is_conditional = rows.condition().is_some();
         let requested = rows.condition();
         let config = Arc::clone(&self.config);
-        let rows = match (rows, config.snapshot_filter(table)) {
-            (ChosenRows::Configured, Some(filter)) => ChosenRows::Where(filter),
+        let chosen = rows;
+        let rows = match (chosen, config.snapshot_filter(table)) {
+            (ChosenRows::Configured | ChosenRows::Partitions(_), Some(filter)) => ChosenRows::Where(filter),
             (rows, _) => rows,
         };
         let is_sql = rows.condition().map(Condition::dialect) == Some(Dialect::Sql);
@@ -183,15 +184,16 @@ impl PostgresSnapshot {
         let client = self.first_client()?;
         let version = self.server.server_version;
         let publication = &config.publication;
-        let Some(seen) = table_description(&client, version, publication, table).await? else {
+        let Some(mut seen) = table_description(&client, version, publication, table).await? else {
             return Ok(Opened::Missing);
         };
+        seen.parts.retain(|part| chosen.include(part.oid));
         if !lock(&client, &seen).await? {
             return Ok(Opened::Altered);
         }
         // The lock keeps the table from being altered; it may have been altered since the snapshot was taken.
         let now = table_description(&self.server.client, version, publication, table).await?;
-        if !now.is_some_and(|now| is_same(&seen, &now)) {
+        if !now.is_some_and(|now| is_same(&seen, &now) && !lacks_chosen(&seen, &now, chosen)) {
             return Ok(Opened::Altered);
         }
         let facts = table_metadata(&client, &seen.relation, None).await?;
@@ -310,6 +312,13 @@ const INSUFFICIENT_PRIVILEGE: &str = "42501";
 /// Whether the table is still as the snapshot describes it. Partitions may have been added.
 fn is_same(seen: &TableDescription, now: &TableDescription) -> bool {
     seen.relation == now.relation && seen.parts.iter().all(|part| now.parts.contains(part))
+}
+
+/// Whether the snapshot does not show partitions that were chosen, because they were attached later.
+fn lacks_chosen(seen: &TableDescription, now: &TableDescription, chosen: ChosenRows<'_>) -> bool {
+    let is_seen = |oid| seen.parts.iter().any(|part| part.oid == oid);
+    let mut later = now.parts.iter().filter(|part| !is_seen(part.oid));
+    matches!(chosen, ChosenRows::Partitions(_)) && later.any(|part| chosen.include(part.oid))
 }
 
 /// Error of a statement that reads rows. The server's message about a condition, a row filter or a key may hold values of rows, so it

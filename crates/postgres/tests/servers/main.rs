@@ -9,6 +9,7 @@ mod conditions;
 mod keys_and_nulls;
 mod leadership;
 mod lock_holder;
+mod partitions;
 mod privileges;
 mod read_only_snapshots;
 mod streaming;

@@ -8,6 +8,7 @@ use walcast_delivery::{BlockingTransaction, ForeignHolder, KnownPositions, RoleV
 use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use super::changes;
+use super::partitions::PartitionsChanged;
 use super::reading::ExistingRows;
 use super::wal::{Drift, Wal};
 use crate::connector_handle::{ConnectorHandle, Identity};
@@ -53,6 +54,7 @@ pub(super) struct Report {
     /// Null while WAL is not sampled: the instance is not the leader, or the server is unreachable.
     wal: Option<Wal>,
     publication_drift: Vec<Drift>,
+    partition_changes: Vec<PartitionsChanged>,
     transactions: u64,
     changes: changes::Counts,
     dead_letters: changes::Counts,
@@ -236,6 +238,12 @@ impl<'a> Observed<'a> {
             slot_retained_bytes: last_sample.map_or(0, |view| view.look.retained_bytes()),
             wal: state.wal.read().as_ref().map(Wal::of),
             publication_drift: state.drift.read().iter().map(Drift::of).collect(),
+            partition_changes: state
+                .partitions
+                .read()
+                .iter()
+                .map(PartitionsChanged::of)
+                .collect(),
             transactions: metrics.transactions.get(),
             changes: changes::by_table(&metrics.changes)?,
             dead_letters: changes::dead_letters_by_table(&metrics.dead_letters)?,

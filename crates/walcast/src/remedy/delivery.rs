@@ -5,7 +5,10 @@ mod rejection;
 
 use std::error::Error;
 
-use walcast_delivery::{DeliveryError, KeptAsDeadLetter, MissedChanges, StoredConditionError};
+use walcast_delivery::{
+    DeliveryError, KeptAsDeadLetter, MissedChanges, PartitionChange, PartitionChangeKind,
+    StoredConditionError, shell,
+};
 
 use crate::remedy::mapper;
 
@@ -17,7 +20,26 @@ pub(super) fn remedy(error: &(dyn Error + 'static)) -> Option<String> {
         .or_else(|| error.downcast_ref().and_then(rejection::rewind))
         .or_else(|| error.downcast_ref().and_then(rejection::import))
         .or_else(|| error.downcast_ref().and_then(rejection::snapshot))
+        .or_else(|| error.downcast_ref().and_then(partitions))
         .or_else(|| logged(error).map(str::to_owned))
+}
+
+/// Remedy for partitions that brought or removed rows without events.
+fn partitions(change: &PartitionChange) -> Option<String> {
+    let read = format!(
+        "walcast snapshot start --tables {}",
+        shell::quoted(&change.table.to_string())
+    );
+    match change.kind {
+        PartitionChangeKind::AttachedUnread => Some(format!("read them with: {read}")),
+        PartitionChangeKind::Detached | PartitionChangeKind::Dropped | PartitionChangeKind::Rewritten => {
+            Some(format!(
+                "if consumers must not keep such rows, delete the records of the topic (kafka-delete-records), and read the table again \
+             with: {read}"
+            ))
+        }
+        _ => None,
+    }
 }
 
 fn session(error: &DeliveryError) -> Option<String> {
@@ -49,7 +71,10 @@ fn logged(error: &(dyn Error + 'static)) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use walcast_delivery::{DeliveryError, Halt, KeptAsDeadLetter, MissedChanges, StoredConditionError};
+    use walcast_delivery::{
+        DeliveryError, Halt, KeptAsDeadLetter, MissedChanges, PartitionChange, PartitionChangeKind,
+        StoredConditionError,
+    };
     use walcast_mapper::{MapError, TableName};
     use walcast_pgoutput::{Lsn, Tid};
 
@@ -93,6 +118,49 @@ mod tests {
                 "row (0,7) of public.items, as of 0/200, cannot be mapped: a record of 2000000 bytes for topic shop.public.items is larger than the 1000000 bytes that Kafka takes; raise message.max.bytes of [kafka.properties] and max.message.bytes of the topic (message.max.bytes of the broker) above it; correct the row or the settings, or leave the table out of [snapshot] tables, then start again: the snapshot resumes there"
             ],
         );
+    }
+
+    #[test]
+    fn changes_of_partitions_name_the_command_that_reads_the_table() {
+        let change = |kind| PartitionChange {
+            kind,
+            table: items(),
+            partitions: vec![items()],
+        };
+        for (kind, expected) in [
+            (
+                PartitionChangeKind::AttachedAndRead,
+                expect![[
+                    r#"partition public.items of public.items came with rows that the WAL does not contain as rows of public.items (ATTACH PARTITION or SET LOGGED): the rows are read"#
+                ]],
+            ),
+            (
+                PartitionChangeKind::AttachedUnread,
+                expect![[
+                    r#"partition public.items of public.items came with rows that the WAL does not contain as rows of public.items (ATTACH PARTITION or SET LOGGED): the rows are not read, because the settings exclude it; read them with: walcast snapshot start --tables 'public.items'"#
+                ]],
+            ),
+            (
+                PartitionChangeKind::Detached,
+                expect![[
+                    r#"partition public.items was detached from public.items: Postgres publishes no delete, so the rows that left public.items stay in its topic, and later changes are those of another table; if consumers must not keep such rows, delete the records of the topic (kafka-delete-records), and read the table again with: walcast snapshot start --tables 'public.items'"#
+                ]],
+            ),
+            (
+                PartitionChangeKind::Dropped,
+                expect![[
+                    r#"partition public.items of public.items was dropped: Postgres publishes no delete, so the rows stay in the topic of public.items; if consumers must not keep such rows, delete the records of the topic (kafka-delete-records), and read the table again with: walcast snapshot start --tables 'public.items'"#
+                ]],
+            ),
+            (
+                PartitionChangeKind::Rewritten,
+                expect![[
+                    r#"partition public.items of public.items was truncated or rewritten: Postgres does not publish TRUNCATE of a partition, so rows that it removed stay in the topic of public.items; VACUUM FULL, CLUSTER and ALTER TABLE remove none; if consumers must not keep such rows, delete the records of the topic (kafka-delete-records), and read the table again with: walcast snapshot start --tables 'public.items'"#
+                ]],
+            ),
+        ] {
+            expected.assert_eq(&describe(&change(kind)));
+        }
     }
 
     #[test]

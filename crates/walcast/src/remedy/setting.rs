@@ -9,6 +9,7 @@ pub(crate) fn setting_name(setting: ConnectorSetting) -> &'static str {
         ConnectorSetting::Slot => "[postgres] slot",
         ConnectorSetting::Failover => "[postgres] failover",
         ConnectorSetting::Tables => "[postgres] tables",
+        ConnectorSetting::Partitions => "[postgres] partitions",
         ConnectorSetting::SnapshotMode => "[snapshot] mode",
         ConnectorSetting::SnapshotFilters => "[[snapshot.filters]]",
         ConnectorSetting::SnapshotUser => "[snapshot] user",

@@ -30,6 +30,7 @@ const PROCESSES: [(&str, &[&str]); 16] = [
         "shared",
         &[
             "behind_the_catalog",
+            "partitions_that_come",
             "schema_changes",
             "tables_that_come",
             "under_fire",

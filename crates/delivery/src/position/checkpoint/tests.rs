@@ -5,6 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
+use crate::snapshot::attached_partitions::AttachedPartitions;
 use crate::snapshot::channel::RequestChannel;
 use crate::snapshot::former_key::FormerKey;
 use crate::snapshot::progress::{NextRow, PublishedSince, SnapshotType, TableProgress};
@@ -95,6 +96,12 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
             asked: asked.2,
             publishing: asked.3,
             unread: asked.2,
+            partitions: next.map(|(table, ..)| table).into_iter().collect(),
+            partitions_since: next.map(|(table, ..)| Lsn::new(table.into())),
+            attached: next.map(|(table, file, ..)| AttachedPartitions {
+                partitions: vec![table, file],
+                since: Lsn::new(file.into()),
+            }),
         });
     let rows = (
         proptest::collection::vec(table, 0..3),

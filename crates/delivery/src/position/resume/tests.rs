@@ -43,6 +43,7 @@ fn source_state() -> SourceState {
         }),
         publication: None,
         captured: Vec::new(),
+        tables: std::collections::BTreeSet::new(),
         partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
     }

@@ -4,12 +4,14 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::{Oid, Xid};
 
 use super::*;
+use crate::partitions::{KnownPartition, KnownPartitions};
 use crate::position::checkpoint::tests::streaming;
 use crate::position::checkpoint::{CommitPosition, Partial};
 use crate::schema_history::TableHistory;
 use crate::snapshot::progress::SnapshotProgress;
-use crate::source_state::WalStatus;
-use crate::source_state::{Partitions, SystemIdentifier, Timeline, TimelineSwitch};
+use crate::source_state::{
+    Partition, Partitions, Persistence, SystemIdentifier, Timeline, TimelineSwitch, WalStatus, fixture,
+};
 
 fn at(lsn: u64) -> Lsn {
     Lsn::new(lsn)
@@ -55,6 +57,7 @@ fn stopped() -> (SourceState, CheckpointLog) {
         slot: Some(slot),
         publication: None,
         captured: Vec::new(),
+        tables: std::collections::BTreeSet::new(),
         partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
     };
@@ -70,6 +73,7 @@ fn stopped() -> (SourceState, CheckpointLog) {
             known_tables: None,
             restrictions: None,
             schemas: BTreeMap::new(),
+            partitions: BTreeMap::new(),
         },
     )
 }
@@ -365,6 +369,45 @@ fn servers_where_the_positions_mean_nothing_are_refused() {
     }
 }
 
+/// Partition 2 of table 1, as it is known.
+fn partition(attached_by: u32) -> KnownPartition {
+    KnownPartition {
+        table: Oid::new(1),
+        name: events("events_2023"),
+        attached_by: Some(Xid::new(attached_by)),
+        file: Oid::new(2),
+        is_logged: true,
+    }
+}
+
+/// Table 1 with partition 2.
+fn partitioned(attached_by: u32) -> CapturedTable {
+    CapturedTable {
+        partitions: Some(vec![Partition {
+            oid: Oid::new(2),
+            name: events("events_2023"),
+            parent: Oid::new(1),
+            is_leaf: true,
+            file: Oid::new(2),
+            attached_by: Xid::new(attached_by),
+            was_created_as_partition: false,
+            altered_by: Xid::new(attached_by),
+            persistence: Persistence::Permanent,
+            identifies_rows: true,
+            identity_is_generated: false,
+            is_excluded: false,
+        }]),
+        ..fixture::captured(events("events"), 1)
+    }
+}
+
+fn events(name: &str) -> TableName {
+    TableName {
+        namespace: "public".to_owned(),
+        name: name.to_owned(),
+    }
+}
+
 /// An upgraded cluster: only its slot's position is accepted, and nothing of the old cluster is kept that its positions or files give
 /// a meaning.
 #[test]
@@ -380,6 +423,8 @@ fn another_cluster_is_continued_at_its_slot() {
     progress.tables[0].rows = 5;
     log.current.as_mut().unwrap().snapshot = Some(progress);
     log.schemas.insert(Oid::new(16_400), TableHistory::default());
+    log.partitions = KnownPartitions::from([(Oid::new(2), partition(740))]);
+    source_state.captured = vec![partitioned(50)];
     let accepted = |lsn| Rewind {
         accept_cluster: true,
         ..to(lsn)
@@ -403,6 +448,8 @@ fn another_cluster_is_continued_at_its_slot() {
     assert_eq!(update.expired, [at(20), at(50), at(80)]);
     assert_eq!(update.known_tables, Some(BTreeSet::new()));
     assert_eq!(update.schemas, BTreeMap::from([(Oid::new(16_400), None)]));
+    // Another transaction made the table a partition here: its rows were delivered nevertheless.
+    assert_eq!(update.partitions.get(&Oid::new(2)), Some(&Some(partition(50))));
 
     source_state.database = "store".to_owned();
     slot(&mut source_state).database = Some("store".to_owned());

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use walcast_pgoutput::{Lsn, Oid};
 
 use crate::encode::owners::Owners;
+use crate::partitions::KnownPartitions;
+use crate::partitions::change::PartitionChange;
 use crate::ports::snapshots::Snapshots;
 use crate::ports::source::Source;
 use crate::position::checkpoint::{Checkpoint, CheckpointLog};
@@ -31,6 +33,10 @@ pub(crate) struct Beginning<S> {
     pub(crate) known_tables: BTreeSet<Oid>,
     /// Row filters and column lists of the captured tables.
     pub(crate) restrictions: Restrictions,
+    /// Partitions of the captured tables.
+    pub(crate) known_partitions: KnownPartitions,
+    /// Changes of partitions since the last inspection of an earlier session.
+    pub(crate) partition_changes: Vec<PartitionChange>,
     /// End of the flushed WAL at the last inspection.
     pub(crate) flushed: Lsn,
     /// Owners of the topics.

@@ -5,6 +5,8 @@
 //! from snapshots that are taken once the stream runs, as after an interruption: such a snapshot lies behind the confirmed
 //! position, so that each row is in the snapshot, or its change in the stream.
 
+use std::collections::BTreeSet;
+
 use tracing::info;
 use walcast_mapper::{MapperConfig, names};
 use walcast_pgoutput::{Lsn, PgTimestamp};
@@ -13,6 +15,7 @@ use crate::coverage::{first_finding, publication_findings};
 use crate::encode::owners::Owners;
 use crate::error::DeliveryError;
 use crate::halt::Halt;
+use crate::partitions::PartitionComparison;
 use crate::ports::sink::Sink;
 use crate::ports::source::Source;
 use crate::ports::topics::Topics;
@@ -95,8 +98,16 @@ pub(super) async fn begin_on_slot<P: Source, C, K: Sink, T: Topics, R>(
     };
     let known_tables = captured_oids(&first);
     let restrictions = Restrictions::of(&first);
+    let partitions = PartitionComparison::of(&first, &log.partitions, &BTreeSet::new(), |_| false);
     let (known, restricted) = (Some(known_tables.clone()), Some(restrictions.clone()));
-    write_checkpoint(ports.sink, checkpoint.clone(), known, restricted).await?;
+    write_checkpoint(
+        ports.sink,
+        checkpoint.clone(),
+        known,
+        restricted,
+        partitions.records,
+    )
+    .await?;
     Ok(Beginning {
         from: confirmed,
         begins_at: confirmed,
@@ -106,6 +117,8 @@ pub(super) async fn begin_on_slot<P: Source, C, K: Sink, T: Topics, R>(
         snapshot: None,
         known_tables,
         restrictions,
+        known_partitions: partitions.known,
+        partition_changes: Vec::new(),
         flushed: first.flush_lsn,
         owners: Owners::of(&first, mapper, &config.dead_letters).0,
         needs_stream_restart: misses_new_tables(first.server_version),

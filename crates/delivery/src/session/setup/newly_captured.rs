@@ -13,13 +13,16 @@ use walcast_pgoutput::Oid;
 use crate::config::DeliveryConfig;
 use crate::describe::Describe;
 use crate::error::DeliveryError;
+use crate::partitions::change::PartitionChange;
+use crate::partitions::notices::log_changes;
+use crate::partitions::{KnownPartitions, PartitionComparison, PartitionRecords};
 use crate::ports::sink::Sink;
 use crate::ports::source::{Published, Refused, Source};
 use crate::position::checkpoint::{Checkpoint, CheckpointLog};
 use crate::restrictions::Restrictions;
 use crate::server_capabilities::misses_new_tables;
 use crate::session::setup::write_checkpoint::write_checkpoint;
-use crate::snapshot::progress::{PublishedSince, SnapshotProgress};
+use crate::snapshot::progress::{PublishedSince, SnapshotProgress, TableProgress};
 use crate::source_state::SourceState;
 
 /// Newly captured tables.
@@ -100,9 +103,12 @@ pub(super) fn is_as_known(
         return false;
     };
     let restrictions = Restrictions::adopt(log.restrictions.as_ref(), source_state, Some(known));
+    let fills = |table: &TableName| config.snapshot.fills(table);
+    let partitions = PartitionComparison::of(source_state, &log.partitions, known, fills);
     let new = NewlyCaptured::find(source_state, known, checkpoint.snapshot.as_ref());
     let signals = config.snapshot.signal_table.as_ref();
-    new.published.is_empty()
+    partitions.is_as_known()
+        && new.published.is_empty()
         && (new.unpublished.is_empty() || !config.create_missing.publication())
         && known_now(source_state, known, &new.published) == *known
         && log.restrictions == Some(restrictions)
@@ -130,10 +136,13 @@ pub(super) struct Adopted {
     pub(super) source_state: SourceState,
     pub(super) known_tables: BTreeSet<Oid>,
     pub(super) restrictions: Restrictions,
+    pub(super) known_partitions: KnownPartitions,
+    /// Changes of partitions since the last inspection.
+    pub(super) partition_changes: Vec<PartitionChange>,
 }
 
-/// Publishes the newly captured tables that may be published, and schedules their rows to be read. Returns the
-/// checkpoint and the current state of the source.
+/// Publishes the newly captured tables that may be published, and schedules their rows and those of attached partitions to be
+/// read. Returns the checkpoint and the current state of the source.
 pub(super) async fn adopt<P: Source, K: Sink>(
     source: &mut P,
     sink: &mut K,
@@ -163,7 +172,7 @@ pub(super) async fn adopt<P: Source, K: Sink>(
             );
         }
         checkpoint.snapshot = progress.clone().into_stored();
-        write_checkpoint(sink, checkpoint.clone(), None, None).await?;
+        write_checkpoint(sink, checkpoint.clone(), None, None, PartitionRecords::new()).await?;
         let published = source.publish(&unpublished).await;
         let Published { refused, .. } = published.map_err(DeliveryError::Source)?;
         for Refused { table, error } in &refused {
@@ -196,19 +205,39 @@ pub(super) async fn adopt<P: Source, K: Sink>(
             false,
         );
     }
+    let fills = |table: &TableName| config.snapshot.fills(table);
+    let partitions = PartitionComparison::of(&source_state, &log.partitions, &known_before, fills);
+    log_changes(&partitions.changes, source_state.flush_lsn, describe);
+    if !partitions.attached.is_empty() {
+        // The end of WAL was read before the partitions.
+        let since = source
+            .inspect(None)
+            .await
+            .map_err(DeliveryError::Source)?
+            .flush_lsn;
+        for (table, oids) in &partitions.attached {
+            // A table of which no row is read yet is read with them, because no snapshot is taken yet.
+            if !progress.find(table).is_some_and(TableProgress::is_untouched) {
+                progress.await_attached(table, oids, since);
+            }
+        }
+    }
     checkpoint.snapshot = progress.into_stored();
     // A table that is still not published is newly captured at the next inspection too, until any client publishes it.
     let known_tables = known_now(&source_state, &known_before, &read);
     let restrictions = Restrictions::adopt(log.restrictions.as_ref(), &source_state, Some(&known_before));
-    if known != Some(&known_tables) || log.restrictions.as_ref() != Some(&restrictions) {
-        let (known, restricted) = (Some(known_tables.clone()), Some(restrictions.clone()));
-        write_checkpoint(sink, checkpoint.clone(), known, restricted).await?;
+    let is_stored = known == Some(&known_tables) && log.restrictions.as_ref() == Some(&restrictions);
+    if !is_stored || !partitions.is_as_known() {
+        let (tables, restricted) = (Some(known_tables.clone()), Some(restrictions.clone()));
+        write_checkpoint(sink, checkpoint.clone(), tables, restricted, partitions.records).await?;
     }
     Ok(Adopted {
         checkpoint,
         source_state,
         known_tables,
         restrictions,
+        known_partitions: partitions.known,
+        partition_changes: partitions.changes,
     })
 }
 

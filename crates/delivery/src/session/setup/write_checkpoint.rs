@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use walcast_pgoutput::Oid;
 
 use crate::error::DeliveryError;
+use crate::partitions::PartitionRecords;
 use crate::ports::sink::Sink;
 use crate::position::checkpoint::{Checkpoint, CheckpointUpdate};
 use crate::restrictions::Restrictions;
@@ -16,6 +17,7 @@ pub(super) async fn write_checkpoint<K: Sink>(
     current: Checkpoint,
     known_tables: Option<BTreeSet<Oid>>,
     restrictions: Option<Restrictions>,
+    partitions: PartitionRecords,
 ) -> Result<(), DeliveryError> {
     let update = CheckpointUpdate {
         current,
@@ -24,6 +26,7 @@ pub(super) async fn write_checkpoint<K: Sink>(
         known_tables,
         restrictions,
         schemas: SchemaChanges::new(),
+        partitions,
     };
     sink.commit(&update).await.map_err(DeliveryError::Sink)
 }

@@ -56,6 +56,21 @@ impl<S: Snapshot> SnapshotState<'_, S> {
                 self.store_progress(output);
                 reply_when_stored(&mut output.batch, reply, ());
             }
+            Request::Partitions {
+                records,
+                attached,
+                since,
+                reply,
+            } => {
+                for (table, partitions) in &attached {
+                    self.schedule.await_attached(table, partitions, since);
+                }
+                output.batch.delta().partitions.extend(records);
+                if !attached.is_empty() {
+                    self.store_progress(output);
+                }
+                reply_when_stored(&mut output.batch, reply, ());
+            }
             Request::Captured {
                 known,
                 to_fill,

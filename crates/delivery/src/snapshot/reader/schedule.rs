@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use walcast_mapper::TableName;
-use walcast_pgoutput::Lsn;
+use walcast_pgoutput::{Lsn, Oid};
 
 use crate::config::DeliveryConfig;
 use crate::ports::snapshots::Snapshot;
@@ -113,6 +113,11 @@ impl<S: Snapshot> Schedule<S> {
         self.snapshot.take()
     }
 
+    /// Adds partitions that were attached to a table, and that snapshots at or after `since` show.
+    pub(super) fn await_attached(&mut self, table: &TableName, partitions: &[Oid], since: Lsn) {
+        self.progress.await_attached(table, partitions, since);
+    }
+
     /// Adds a table that is published now, or about to be.
     pub(super) fn await_publishing(&mut self, table: &TableName, publishing: PublishedSince) {
         self.progress.await_publishing(
@@ -147,14 +152,7 @@ impl<S: Snapshot> Schedule<S> {
 
     /// Marks the tables whose changes are all streamed from `lsn` on.
     pub(super) fn end_publishing(&mut self, lsn: Lsn) {
-        for table in &mut self.progress.tables {
-            if table.publishing.allows(lsn) {
-                table.publishing = PublishedSince::Done;
-            }
-        }
-        self.progress
-            .tables
-            .retain(|table| !table.unread || table.publishing != PublishedSince::Done);
+        self.progress.end_publishing(lsn);
         if self.progress.tables.is_empty() {
             self.progress = SnapshotProgress::default();
         }

@@ -162,7 +162,7 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
 
     fn next_table(&self, lsn: Lsn) -> Option<TableName> {
         let tables = self.state.schedule.progress.tables.iter();
-        let readable = tables.filter(|table| table.publishing.allows(lsn));
+        let readable = tables.filter(|table| table.is_shown_at(lsn));
         readable
             .map(|table| table.table())
             .find(|table| !self.tried.contains(table))
@@ -278,7 +278,8 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
             }
         };
         let rows = match &condition {
-            None => ChosenRows::Configured,
+            None if progress.partitions.is_empty() => ChosenRows::Configured,
+            None => ChosenRows::Partitions(&progress.partitions),
             Some(condition) if progress.letters.is_empty() => ChosenRows::Where(condition),
             Some(condition) => ChosenRows::Few(condition),
         };

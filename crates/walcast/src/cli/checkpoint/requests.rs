@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use walcast_delivery::{
-    Checkpoint, CheckpointStore, CheckpointUpdate, DeliveryError, RewindRejected, SchemaChanges, Sink,
-    Source, TableProgress,
+    Checkpoint, CheckpointStore, CheckpointUpdate, DeliveryError, PartitionRecords, RewindRejected,
+    SchemaChanges, Sink, Source, TableProgress,
 };
 use walcast_mapper::pattern::TablePattern;
 
@@ -123,6 +123,7 @@ pub(super) async fn drop_from<P: Source, K: Sink>(
         known_tables: None,
         restrictions: None,
         schemas: SchemaChanges::new(),
+        partitions: PartitionRecords::new(),
     };
     sink.commit(&update).await.map_err(DeliveryError::Sink)?;
     Ok(dropped.iter().map(ToString::to_string).collect())

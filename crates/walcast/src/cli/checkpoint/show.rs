@@ -259,6 +259,7 @@ mod tests {
             known_tables: None,
             restrictions: None,
             schemas: BTreeMap::new(),
+            partitions: BTreeMap::new(),
         }
     }
 

@@ -213,6 +213,7 @@ impl Sink for Log {
             known_tables: None,
             restrictions: None,
             schemas: BTreeMap::new(),
+            partitions: BTreeMap::new(),
         })
     }
 
@@ -273,6 +274,7 @@ fn source_state(active_pid: Option<i32>) -> SourceState {
         }),
         publication: None,
         captured: Vec::new(),
+        tables: std::collections::BTreeSet::new(),
         partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
     }

@@ -90,6 +90,19 @@ pub(super) fn remedy(halt: &Halt) -> Option<String> {
                 sql::table(table)
             ));
         }
+        Halt::NoPartitionIdentity { partition, .. } => {
+            return Some(format!(
+                "add a primary key, or run: ALTER TABLE {} REPLICA IDENTITY FULL",
+                sql::table(partition)
+            ));
+        }
+        Halt::UnloggedPartition { partition, .. } => {
+            return Some(format!("ALTER TABLE {} SET LOGGED", sql::table(partition)));
+        }
+        Halt::ExcludedPartition { .. } => {
+            "set [postgres] partitions to \"leaf\", and an existing publication to it (ALTER PUBLICATION … SET \
+             (publish_via_partition_root = false)), or remove the pattern from [postgres] exclude"
+        }
         Halt::GeneratedIdentity { table } => {
             return Some(format!(
                 "publish generated columns (WITH (publish_generated_columns = stored)), or run: ALTER TABLE {} REPLICA IDENTITY USING INDEX \

@@ -297,6 +297,33 @@ fn table_that_cannot_be_captured() {
         ]],
     );
     check(
+        Halt::NoPartitionIdentity {
+            partition: table("events_2023"),
+            table: table("events"),
+        },
+        &expect![[
+            r#"partition public.events_2023 of table public.events has no replica identity: once public.events is published, the server would reject updates and deletes of the partition in the application; add a primary key, or run: ALTER TABLE "public"."events_2023" REPLICA IDENTITY FULL"#
+        ]],
+    );
+    check(
+        Halt::UnloggedPartition {
+            partition: table("events_2023"),
+            table: table("events"),
+        },
+        &expect![[
+            r#"partition public.events_2023 of table public.events is unlogged, so its changes are not in the WAL; ALTER TABLE "public"."events_2023" SET LOGGED"#
+        ]],
+    );
+    check(
+        Halt::ExcludedPartition {
+            partition: table("events_2023"),
+            table: table("events"),
+        },
+        &expect![[
+            r#"partition public.events_2023 is excluded, but its changes are published as changes of table public.events, and cannot be distinguished from them; set [postgres] partitions to "leaf", and an existing publication to it (ALTER PUBLICATION … SET (publish_via_partition_root = false)), or remove the pattern from [postgres] exclude"#
+        ]],
+    );
+    check(
         Halt::SharedTopic {
             tables: Box::new([table("a_b"), table("a b")]),
             topic: "shop.public.a_b".to_owned(),
