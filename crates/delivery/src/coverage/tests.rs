@@ -215,6 +215,26 @@ fn reports_each_partition() {
     );
 }
 
+/// The finding about the key of the table takes the place of no finding about a partition.
+#[test]
+fn reports_each_partition_of_a_table_whose_key_is_not_sent() {
+    check(
+        |source_state| {
+            source_state.captured[0] = CapturedTable {
+                unsent_key_columns: vec!["code".to_owned()],
+                ..partitioned()
+            }
+        },
+        &expect![[r#"
+        the key of table public.items contains generated columns (code) that the server does not send: records of different rows would have the same key
+        partition public.nothing of table public.items has no replica identity: once public.items is published, the server would reject updates and deletes of the partition in the application
+        the replica identity of table public.generated contains a generated column that is not published: once published, the server would reject its updates and deletes in the application
+        partition public.unlogged of table public.items is unlogged, so its changes are not in the WAL
+        partition public.excluded is excluded, but its changes are published as changes of table public.items, and cannot be distinguished from them
+    "#]],
+    );
+}
+
 /// An unlogged partition stops nothing; what would be sent although it is excluded does.
 #[test]
 fn start_halts_for_partitions_that_harm() {
