@@ -180,7 +180,7 @@ fn in_other_cluster(
     }
     let is_published = |table: &&CapturedTable| source_state.publishes(&table.name);
     let captured = source_state.captured.iter().filter(is_published);
-    // The new cluster attached each partition anew, with the rows that were delivered.
+    // The new cluster has attached each partition in another transaction; their rows were delivered.
     let partitions = PartitionComparison::of(source_state, &log.partitions, &BTreeSet::new(), |_| false);
     Ok(CheckpointUpdate {
         known_tables: Some(captured.map(|table| table.oid).collect()),
