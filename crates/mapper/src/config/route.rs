@@ -133,12 +133,6 @@ impl Route {
         &self.text
     }
 
-    /// Whether the route applies to a topic.
-    #[must_use]
-    pub fn matches(&self, topic: &str) -> bool {
-        self.of(topic).is_some()
-    }
-
     /// The target topic of every topic that the route matches as a whole; `None` if the target depends on groups of the
     /// pattern.
     #[must_use]
