@@ -1,5 +1,7 @@
 //! `walcast check`: checks all preconditions of a start.
 
+mod promised;
+
 use clap::Args;
 use serde::Serialize;
 use walcast_delivery::{
@@ -137,6 +139,7 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
             &config.postgres.slot,
             &config.postgres.publication,
         ));
+        promised::fail_for_promised(&mut findings, source_state, log);
     }
     findings.extend(admin_token(config));
     findings.extend(secrets(&config.exposed));
