@@ -124,7 +124,9 @@ pub enum Promised<'a> {
 }
 
 impl Promised<'_> {
-    fn includes(self, table: &CapturedTable) -> bool {
+    /// Whether a table is promised.
+    #[must_use]
+    pub fn includes(self, table: &CapturedTable) -> bool {
         match self {
             Promised::FirstStart => table.is_named,
             Promised::Tables(known) => known.contains(&table.oid),

@@ -4,6 +4,7 @@ mod finding;
 mod first_start;
 mod plans;
 mod position;
+mod promised;
 mod script;
 
 use std::collections::BTreeMap;
@@ -124,6 +125,7 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
     if let (Some(source_state), Some(log)) = (&source_state, &log) {
         findings.push(position(config, source_state, log).await);
         findings.extend(rows_of_first_start(config, source_state, log).await);
+        promised::fail_for_promised(&mut findings, source_state, log);
     }
     if let (Some(source_state), Some(log)) = (&source_state, &log) {
         findings.extend(restrictions(source_state, log, &config.postgres.publication));
