@@ -60,8 +60,9 @@ pub(crate) struct BatchSender {
 }
 
 impl BatchSender {
-    /// Sends a batch as soon as the queue has space.
+    /// Sends a batch as soon as the queue has space. The committer asks for one batch at a time, so this one answers a demand.
     pub(crate) async fn send(&self, batch: Batch) -> Result<(), CommitterGone> {
+        self.demand.is_raised.store(false, Ordering::Relaxed);
         self.batches.send(batch).await.map_err(|_| CommitterGone)
     }
 
@@ -139,6 +140,19 @@ mod tests {
         assert!(received.is_err(), "nothing was sent");
         assert!(!sender.is_wanted(), "the wait was cancelled");
         assert!(timeout(moment, sender.wanted()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn one_batch_answers_a_demand() {
+        let (sender, mut receiver) = batch_queue();
+        let asking = receiver.recv(true);
+        let answering = async {
+            sender.wanted().await;
+            sender.send(Batch::new(RecordBuffer::new())).await.unwrap();
+            assert!(!sender.is_wanted());
+        };
+        let (received, ()) = tokio::join!(asking, answering);
+        assert!(received.is_some());
     }
 
     #[tokio::test]

@@ -27,6 +27,8 @@ pub(crate) struct Stream {
     frames: VecDeque<Vec<u8>>,
     /// The end of WAL in the last keepalive.
     idle_end: Lsn,
+    /// Whether the server has stopped sending.
+    hangs: bool,
 }
 
 impl Stream {
@@ -38,6 +40,7 @@ impl Stream {
             known_relations: KnownRelations::new(),
             frames: VecDeque::new(),
             idle_end: Lsn::INVALID,
+            hangs: false,
         }
     }
 
@@ -69,6 +72,9 @@ impl Stream {
 
 impl ChangeStream for Stream {
     async fn next(&mut self) -> Result<FrameBlock, BoxedPortError> {
+        if self.hangs {
+            std::future::pending().await
+        }
         let steps = self.postgres.steps.clone();
         steps.step().await;
         loop {
@@ -91,7 +97,10 @@ impl ChangeStream for Stream {
             .edit(|server| server.script.take(PostgresCall::Next));
         match planned {
             Some(Act::Fail(fault) | Act::ApplyThenFail(fault)) => return Err(fault.into()),
-            Some(Act::Hang) => std::future::pending().await,
+            Some(Act::Hang) => {
+                self.hangs = true;
+                std::future::pending().await
+            }
             None => {}
         }
         let count = self

@@ -309,7 +309,12 @@ async fn executes_signals_of_a_table_once() {
         write_more(&world);
         deliver(&world).await;
         verify_rows(&world);
-        assert_eq!(reads(&world).len(), 8, "interrupted after {steps} steps");
+        // An order that is deleted after the interruption may have been read before it, and a new account is read after it.
+        let rows = reads(&world).len();
+        assert!(
+            (8..=9).contains(&rows),
+            "{rows} rows, interrupted after {steps} steps"
+        );
         if !was_interrupted {
             assert!(steps > 30, "only {steps} steps");
             break;
