@@ -30,6 +30,7 @@ mod random;
 mod redelivery;
 mod relations;
 mod replay;
+mod restrictions;
 mod shutdown;
 mod snapshots;
 mod splitting;

@@ -162,13 +162,12 @@ async fn row_filters_and_column_lists_are_known() {
 #[tokio::test]
 async fn a_slot_with_two_phase_is_replaced_at_its_position() {
     let server = Postgres::start(PostgresOptions::default()).await.unwrap();
-    server
-        .execute(
-            "CREATE TABLE orders (id int PRIMARY KEY);
-             SELECT pg_create_logical_replication_slot('walcast_shop', 'pgoutput', false, true)",
-        )
-        .await
-        .unwrap();
+    for statement in [
+        "CREATE TABLE orders (id int PRIMARY KEY)",
+        "SELECT pg_create_logical_replication_slot('walcast_shop', 'pgoutput', false, true)",
+    ] {
+        server.execute(statement).await.unwrap();
+    }
     let mut source = source(&server.url());
     source.acquire_leadership().await.unwrap();
     let before = source.inspect(None).await.unwrap();
