@@ -205,7 +205,7 @@ fn a_migrated_file_that_would_send_an_excluded_column_is_rejected() {
     fs::write(
         &connector,
         "name=shop\nconnector.class=PostgresConnector\nplugin.name=pgoutput\ndatabase.hostname=127.0.0.1\n\
-         database.user=cdc\ndatabase.dbname=shop\ntopic.prefix=shop\nbootstrap.servers=127.0.0.1:9092\n\
+         database.user=cdc\ndatabase.dbname=shop\ntopic.prefix=shop\nproducer.override.bootstrap.servers=127.0.0.1:9092\n\
          value.converter=io.confluent.connect.avro.AvroConverter\n\
          value.converter.schema.registry.url=http://127.0.0.1:8081\n\
          column.exclude.list=public.users.ssn,public.users.(?!id).*\n",

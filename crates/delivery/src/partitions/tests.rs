@@ -61,7 +61,7 @@ fn compare(source_state: &SourceState, known: &KnownPartitions) -> PartitionComp
 fn check_state(edit: impl FnOnce(&mut SourceState, &mut Vec<Partition>), expected: &Expect) {
     let known = compare(&source_state(partitions()), &KnownPartitions::new()).known;
     let mut now = partitions();
-    let mut state = source_state(now.clone());
+    let mut state = source_state(Vec::new());
     edit(&mut state, &mut now);
     state.tables.extend(now.iter().map(|one| one.oid));
     state.captured[0].partitions = Some(now);

@@ -79,6 +79,8 @@ pub(crate) struct Session<'a, P, C, K, T, R> {
     /// Changes whose records Kafka rejected in earlier sessions.
     pub(crate) refused: &'a mut RejectedChanges,
     has_stood_by: bool,
+    /// Whether leadership was acquired.
+    leads: bool,
     has_streamed: bool,
 }
 
@@ -95,6 +97,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
             is_start,
             refused,
             has_stood_by: false,
+            leads: false,
             has_streamed: false,
         }
     }
@@ -117,7 +120,9 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
             prepared = self.prepare() => Some(prepared?),
         };
         let Some(prepared) = prepared else {
-            self.abandon_slot_creation().await;
+            if self.leads {
+                self.abandon_slot_creation().await;
+            }
             return Ok(Ended::Stopped);
         };
         let (beginning, started, check) = prepared;
@@ -144,6 +149,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
     async fn prepare(&mut self) -> Result<Prepared<P>, DeliveryError> {
         let connector = &mut self.ports;
         lead(connector.source, connector.state, &mut self.has_stood_by).await?;
+        self.leads = true;
         let led_since = Instant::now();
         connector.topics.forget();
         connector.registry.forget();

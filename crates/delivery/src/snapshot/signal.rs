@@ -291,7 +291,7 @@ mod tests {
                 ["\"public\".\"My.Table\"","public.\"a \"\"b\"\".*\"","Shop.\"t\"","public.\"t\".x","\"open"],
                 "additional-conditions":[{"data-collection":"\"public\".\"My.Table\"","filter":"id > 5"}]}}"#,
             &expect![[
-                r#"{"action":"start","tables":[{"tables":"\"public\".\"My.Table\"","where":"id > 5"},{"tables":"/public.\"a \"\"b\"\"\".*/"},{"tables":"\"Shop\".\"t\""},{"tables":"/public.\"t\".x/"},{"tables":"/\"open/"}],"marks":"incremental"}"#
+                r#"{"action":"start","tables":[{"tables":"\"public\".\"My.Table\"","where":"id > 5"},{"tables":"\"public\".\"a \"\"b\"\".*\""},{"tables":"\"Shop\".\"t\""},{"tables":"/public.\"t\".x/"},{"tables":"/\"open/"}],"marks":"incremental"}"#
             ]],
         );
         check(

@@ -211,7 +211,7 @@ async fn heartbeat_waits_for_the_end_of_the_transaction() {
     });
     world
         .postgres
-        .commit([("accounts", insert(1)), ("accounts", insert(2))]);
+        .commit([("accounts", insert_padded(1, 300_000)), ("accounts", insert(2))]);
     world.run(sleep(Duration::from_secs(5))).await.unwrap();
     assert_eq!(world.kafka.read(|broker| broker.heartbeats()), 0);
     verify_so_far(&world);

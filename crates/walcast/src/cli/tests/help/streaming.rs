@@ -77,6 +77,10 @@ fn help_of_check() {
                   --json
                       Print JSON
 
+                  --sql
+                      Print only the SQL that an administrator has to run before the first start: privileges,
+                      publication and slot, in order
+
                   --log-format <FORMAT>
                       How log lines look [default: log.format, or human]
 
