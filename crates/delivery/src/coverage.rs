@@ -45,7 +45,7 @@ fn server_findings(source_state: &SourceState) -> Vec<Halt> {
     findings
 }
 
-/// Finding that keeps changes of a table from arriving or from being told apart, or makes the server reject its updates once it is
+/// Finding that keeps changes of a table from arriving or from being distinguished, or makes the server reject its updates once it is
 /// published.
 pub(crate) fn table_finding(table: &CapturedTable) -> Option<Halt> {
     let name = || table.name.clone();

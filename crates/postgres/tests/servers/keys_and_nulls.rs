@@ -237,7 +237,7 @@ async fn schemas_around_a_rename(major: u16) -> Vec<String> {
     tokio::time::timeout(LIMIT, reading).await.unwrap()
 }
 
-/// Whether the server describes a table anew once its schema was renamed depends on its version.
+/// Whether the server describes a table again once its schema was renamed depends on its version.
 #[tokio::test]
 async fn a_renamed_schema_is_sent_with_the_next_change_or_the_next_connection() {
     assert_eq!(schemas_around_a_rename(13).await, ["sales", "sales"]);
