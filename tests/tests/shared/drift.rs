@@ -208,13 +208,13 @@ async fn a_row_filter_is_reported_across_a_restart_until_it_is_removed_or_accept
     assert_reports(&checked.stdout, &["has a row filter for table public.items"]);
 
     instance.start_again();
+    case.insert([2]).await;
+    case.await_ids([2]).await;
     await_that("the finding of before", async || {
         let status = instance.status().await;
         status["publication_drift"][0]["after"] == after
     })
     .await;
-    case.insert([2]).await;
-    case.await_ids([2]).await;
     let finding = findings(&instance).await.join("\n");
     case.sql(statements(&finding)).await;
     await_that("the end of the finding", async || {
