@@ -18,6 +18,9 @@ pub struct ServerError {
 /// `object_in_use`: a slot that another connection streams from.
 pub(crate) const OBJECT_IN_USE: &str = "55006";
 
+/// Beginning of an internal error, which the server does not translate.
+const RELATION_GONE: &str = "could not open relation with OID";
+
 impl ServerError {
     /// Whether the same request can succeed later without an operator.
     ///
@@ -31,6 +34,8 @@ impl ServerError {
             // Operator intervention: shutdown, crash, recovery, start-up; but not a database that was dropped (57P04).
             "57" => self.code != "57P04",
             "55" => self.code == OBJECT_IN_USE,
+            // A table that was dropped while the catalog was read by an older snapshot: functions of the catalog open it.
+            "XX" => self.message.starts_with(RELATION_GONE),
             _ => false,
         }
     }
@@ -157,5 +162,11 @@ mod tests {
         ] {
             assert!(!retried(code), "{code} needs an operator");
         }
+        let dropped = ServerError {
+            code: "XX000".to_owned(),
+            message: "could not open relation with OID 17791".to_owned(),
+            ..ServerError::default()
+        };
+        assert!(dropped.is_retryable(), "the next snapshot shows the drop");
     }
 }
