@@ -98,6 +98,8 @@ fn help_of_check() {
             Examples:
               walcast check --config walcast.toml
               walcast check --json | jq '.[] | select(.ok | not)'
+              walcast check --sql | psql -d shop      as an administrator: what the connector may not create
+              itself
 
             Exit codes:
               0  done, or stopped by SIGTERM or SIGINT
