@@ -103,7 +103,8 @@ async fn a_tail_needs_few_rights() {
     let server = Postgres::start(PostgresOptions::default()).await.unwrap();
     let sql = "CREATE TABLE orders (id int PRIMARY KEY); CREATE PUBLICATION mine FOR ALL TABLES; CREATE ROLE watcher LOGIN REPLICATION";
     server.execute(sql).await.unwrap();
-    let url = server.url_for("watcher", "x", "postgres");
+    let database = &server.options().database;
+    let url = server.url_for("watcher", "x", database);
     let tables = || Selection::Tables(vec!["public.*".parse().unwrap()]);
     let denied = tail::open(&connect(&url), tables()).await.err().unwrap();
     let PostgresError::MayNotPublish { publications, .. } = &denied else {
@@ -112,7 +113,9 @@ async fn a_tail_needs_few_rights() {
     assert_eq!(publications, &["mine"]);
     assert_eq!(
         denied.to_string(),
-        "permission denied for database postgres (SQLSTATE 42501): the role may not create a publication for these tables"
+        format!(
+            "permission denied for database {database} (SQLSTATE 42501): the role may not create a publication for these tables"
+        )
     );
 
     let selection = Selection::Publication("mine".to_owned());
