@@ -26,6 +26,8 @@ pub(crate) struct BatchBuilder {
     /// Events of the open transaction by table; `None` without transaction metadata.
     counts: Option<EventCounts>,
     batches: BatchSender,
+    /// Size at which the batch is full.
+    bytes_max: usize,
 }
 
 /// Where records are appended.
@@ -37,7 +39,8 @@ pub(crate) struct Records<'b> {
 }
 
 impl BatchBuilder {
-    pub(crate) fn new(counts_events: bool, batches: BatchSender) -> Self {
+    /// A batch is not larger than the size over which a source transaction is split.
+    pub(crate) fn new(counts_events: bool, batches: BatchSender, split_over_bytes: Option<u64>) -> Self {
         let batch = Batch::new(RecordBuffer::new());
         Self {
             cut: batch.records.savepoint(),
@@ -47,6 +50,9 @@ impl BatchBuilder {
             open_delta: CheckpointDelta::default(),
             counts: counts_events.then(EventCounts::default),
             batches,
+            bytes_max: split_over_bytes
+                .and_then(|bytes| usize::try_from(bytes).ok())
+                .map_or(BATCH_BYTES, |bytes| bytes.min(BATCH_BYTES)),
         }
     }
 
@@ -109,7 +115,7 @@ impl BatchBuilder {
     /// Whether the batch is large enough to be flushed.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        self.batch.records.len_bytes() >= BATCH_BYTES
+        self.batch.records.len_bytes() >= self.bytes_max
     }
 
     /// Whether the batch has no records.
