@@ -94,6 +94,14 @@ pub struct DeliveryConfig {
     pub snapshot: SnapshotConfig,
 }
 
+impl DeliveryConfig {
+    /// `split_over_bytes` as a size in memory, which a larger one never reaches.
+    pub(crate) fn split_bytes(&self) -> Option<usize> {
+        self.split_over_bytes
+            .and_then(|bytes| usize::try_from(bytes).ok())
+    }
+}
+
 /// Replay settings: how far the slot's confirmed position stays behind the checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplayConfig {

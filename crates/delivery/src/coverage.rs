@@ -10,6 +10,7 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::Oid;
 
 use crate::halt::Halt;
+use crate::position::checkpoint::CheckpointLog;
 use crate::source_state::{CapturedTable, Partition, Persistence, PublicationState, SourceState};
 use crate::sql;
 
@@ -123,15 +124,31 @@ pub enum Promised<'a> {
     All,
 }
 
-impl Promised<'_> {
-    /// Whether a table is promised.
+impl<'a> Promised<'a> {
+    /// What the checkpoint topic shows to be promised.
     #[must_use]
-    pub fn includes(self, table: &CapturedTable) -> bool {
+    pub fn of(log: &'a CheckpointLog, source_state: &SourceState) -> Self {
+        match (&log.current, &log.known_tables) {
+            (None, _) => Promised::FirstStart,
+            (Some(current), _) if current.is_unfinished(source_state) => Promised::FirstStart,
+            (Some(_), Some(known)) => Promised::Tables(known),
+            (Some(_), None) => Promised::All,
+        }
+    }
+
+    fn includes(self, table: &CapturedTable) -> bool {
         match self {
             Promised::FirstStart => table.is_named,
             Promised::Tables(known) => known.contains(&table.oid),
             Promised::All => true,
         }
+    }
+
+    /// Whether a table is promised and its changes are missing: it is not logged, or not published.
+    #[must_use]
+    pub fn misses(self, table: &CapturedTable, source_state: &SourceState) -> bool {
+        self.includes(table)
+            && (table.persistence != Persistence::Permanent || !source_state.publishes(&table.name))
     }
 }
 
@@ -144,10 +161,8 @@ impl Promised<'_> {
 pub fn halting_table_findings(source_state: &SourceState, promised: Promised<'_>) -> Vec<Halt> {
     let captured = source_state.captured.iter();
     let halts = |table: &&CapturedTable| {
-        let (is_promised, is_published) = (promised.includes(table), source_state.publishes(&table.name));
-        let has_unsent_key = !table.unsent_key_columns.is_empty();
-        let is_missing = table.persistence != Persistence::Permanent || !is_published;
-        is_promised && is_missing || (is_promised || is_published) && has_unsent_key
+        let is_captured = || promised.includes(table) || source_state.publishes(&table.name);
+        promised.misses(table, source_state) || !table.unsent_key_columns.is_empty() && is_captured()
     };
     let mut findings = server_findings(source_state);
     findings.extend(captured.filter(halts).filter_map(table_finding));

@@ -40,7 +40,7 @@ pub(crate) struct Records<'b> {
 
 impl BatchBuilder {
     /// A batch is not larger than the size over which a source transaction is split.
-    pub(crate) fn new(counts_events: bool, batches: BatchSender, split_over_bytes: Option<u64>) -> Self {
+    pub(crate) fn new(counts_events: bool, batches: BatchSender, split_over_bytes: Option<usize>) -> Self {
         let batch = Batch::new(RecordBuffer::new());
         Self {
             cut: batch.records.savepoint(),
@@ -50,9 +50,7 @@ impl BatchBuilder {
             open_delta: CheckpointDelta::default(),
             counts: counts_events.then(EventCounts::default),
             batches,
-            bytes_max: split_over_bytes
-                .and_then(|bytes| usize::try_from(bytes).ok())
-                .map_or(BATCH_BYTES, |bytes| bytes.min(BATCH_BYTES)),
+            bytes_max: split_over_bytes.map_or(BATCH_BYTES, |bytes| bytes.min(BATCH_BYTES)),
         }
     }
 
@@ -166,30 +164,18 @@ impl BatchBuilder {
         }
     }
 
-    /// Whether the batch holds anything that may be committed.
-    fn holds_whole(&self) -> bool {
-        let batch = &self.batch;
-        batch.completed.is_some()
-            || batch.message.is_some()
-            || batch.idle_until.is_some()
-            || !batch.delta.is_empty()
-    }
-
     /// Sends what may be committed, if the committer waits for it. Records of the open transaction remain in the batch until it is
     /// full or the transaction ends, because a part of a transaction brings no commit nearer.
     pub(crate) async fn offer(&mut self) -> Result<(), CommitterGone> {
-        if !self.batches.is_wanted() || !self.holds_whole() {
-            return Ok(());
+        if self.batches.is_wanted() && self.batch.holds_whole() {
+            self.send_whole().await?;
         }
-        if self.open_was_sent && self.open.is_some() {
-            return self.flush().await;
-        }
-        self.send_whole().await
+        Ok(())
     }
 
     /// Completes when [`BatchBuilder::offer`] would send a batch. Cancel-safe.
     pub(crate) async fn wanted(&self) {
-        if self.holds_whole() {
+        if self.batch.holds_whole() {
             self.batches.wanted().await;
         } else {
             std::future::pending().await
@@ -202,7 +188,7 @@ impl BatchBuilder {
     /// whatever happens to it.
     pub(crate) async fn flush(&mut self) -> Result<(), CommitterGone> {
         let open = self.open.filter(|open| open.has_records);
-        if open.is_some() && !self.open_was_sent && self.holds_whole() {
+        if open.is_some() && !self.open_was_sent && self.batch.holds_whole() {
             self.send_whole().await?;
         }
         if self.batch.is_empty() {
@@ -220,7 +206,9 @@ impl BatchBuilder {
     async fn send_whole(&mut self) -> Result<(), CommitterGone> {
         let mut next = Batch::new(self.batches.buffer());
         self.batch.records.split_off(self.cut, &mut next.records);
-        let whole = std::mem::replace(&mut self.batch, next);
+        let mut whole = std::mem::replace(&mut self.batch, next);
+        // Of a transaction that was sent in part, nothing may be committed before its end.
+        whole.open = self.open.filter(|_| self.open_was_sent);
         self.cut = Savepoint::default();
         self.batches.send(whole).await
     }

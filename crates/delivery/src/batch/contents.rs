@@ -50,10 +50,15 @@ impl Batch {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.records.is_empty()
-            && self.completed.is_none()
-            && self.idle_until.is_none()
-            && self.delta.is_empty()
+        self.records.is_empty() && !self.holds_whole()
+    }
+
+    /// Whether the batch holds anything that may be committed.
+    pub(crate) fn holds_whole(&self) -> bool {
+        self.completed.is_some()
+            || self.message.is_some()
+            || self.idle_until.is_some()
+            || !self.delta.is_empty()
     }
 }
 

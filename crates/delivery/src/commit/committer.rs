@@ -40,7 +40,6 @@ pub(crate) struct Committer<'a, K, F> {
     checkpoint: Checkpoint,
     uncommitted: Uncommitted,
     pace: CommitPace,
-    begun: Instant,
 }
 
 /// Records written since the last commit.
@@ -94,8 +93,7 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
             positions,
             checkpoint,
             uncommitted,
-            pace: CommitPace::new(config.commit_interval),
-            begun: Instant::now(),
+            pace: CommitPace::new(config.commit_interval, Instant::now()),
         }
     }
 
@@ -110,7 +108,7 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
         loop {
             let due = self.commit_due();
             let asks_from = self.asks_from();
-            let asks = asks_from.is_none_or(|from| from <= Instant::now());
+            let asks = asks_from <= Instant::now();
             let is_pushed = !asks || batches.has_queued();
             // `recv` is cancel-safe. A batch that is ready is taken first: whether a commit is due is checked after
             // each batch.
@@ -121,7 +119,7 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
                     self.commit().await?;
                     continue;
                 }
-                () = sleep_until(asks_from), if !asks => continue,
+                () = tokio::time::sleep_until(asks_from), if !asks => continue,
                 halt = self.overdue() => return Err(halt.into()),
             };
             let Some(batch) = batch else { break };
@@ -199,16 +197,17 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
         self.uncommitted.since.is_some() && self.uncommitted.open.is_none()
     }
 
-    /// Time from which batches are asked for, to be committed at once; `None`: now. A part of a transaction brings no commit nearer.
-    fn asks_from(&self) -> Option<Instant> {
+    /// Time from which batches are asked for, to be committed at once. The rest of an open transaction is always asked for, because
+    /// nothing can be committed before its end.
+    fn asks_from(&self) -> Instant {
         match self.uncommitted.open {
-            Some(_) => None,
+            Some(_) => self.pace.last_commit(),
             None => self.next_commit(),
         }
     }
 
-    /// Time from which the next commit may begin; `None`: now.
-    fn next_commit(&self) -> Option<Instant> {
+    /// Time from which the next commit may begin.
+    fn next_commit(&self) -> Instant {
         let lag = || {
             let oldest = self.uncommitted.oldest_commit;
             oldest.map(|oldest| age(oldest, PgTimestamp::now()))
@@ -224,11 +223,10 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
         }
         let is_waited_for = !self.uncommitted.delta.replies.is_empty();
         if self.uncommitted.since.is_some() || is_waited_for {
-            return Some(self.next_commit().unwrap_or(self.begun));
+            return Some(self.next_commit());
         }
         let advances = self.advances();
-        let idle =
-            advances.then(|| self.pace.last_commit().unwrap_or(self.begun) + self.config.idle_interval);
+        let idle = advances.then(|| self.pace.last_commit() + self.config.idle_interval);
         let heartbeat = self.heartbeat.as_ref().map(Heartbeat::due);
         idle.into_iter().chain(heartbeat).min()
     }
@@ -241,13 +239,10 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
             return Ok(self.commit_due().is_some_and(|due| due <= Instant::now()));
         };
         let Some(open) = self.uncommitted.open else {
-            let is_due = self.next_commit().is_none_or(|from| from <= Instant::now());
+            let is_due = self.next_commit() <= Instant::now();
             return Ok(is_due || self.uncommitted.bytes >= self.config.commit_bytes);
         };
-        let split = self
-            .config
-            .split_over_bytes
-            .and_then(|bytes| usize::try_from(bytes).ok());
+        let split = self.config.split_bytes();
         if split.is_some_and(|bytes| self.uncommitted.bytes >= bytes) {
             return Ok(true);
         }

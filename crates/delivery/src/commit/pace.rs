@@ -16,17 +16,20 @@ const LAG_PER_INTERVAL: u32 = 10;
 #[derive(Debug)]
 pub(crate) struct CommitPace {
     interval: Duration,
-    last_commit: Option<Instant>,
+    /// Time of the last commit, or of the begin.
+    last_commit: Instant,
+    has_committed: bool,
     /// Whether a batch was written since the last commit that was not asked for.
     is_backlog: bool,
 }
 
 impl CommitPace {
     /// Pace with an interval in a steady flow.
-    pub(crate) fn new(interval: Duration) -> Self {
+    pub(crate) fn new(interval: Duration, begun: Instant) -> Self {
         Self {
             interval,
-            last_commit: None,
+            last_commit: begun,
+            has_committed: false,
             is_backlog: false,
         }
     }
@@ -38,18 +41,22 @@ impl CommitPace {
 
     /// Records the end of a commit.
     pub(crate) fn commit(&mut self, now: Instant) {
-        self.last_commit = Some(now);
+        self.last_commit = now;
+        self.has_committed = true;
         self.is_backlog = false;
     }
 
-    /// Time of the last commit; `None` before the first.
-    pub(crate) fn last_commit(&self) -> Option<Instant> {
+    /// Time of the last commit, or of the begin before the first.
+    pub(crate) fn last_commit(&self) -> Instant {
         self.last_commit
     }
 
-    /// Time from which the next commit may begin: `None` if at once. `lag` is the age of the oldest uncommitted source transaction;
-    /// `None` for rows that belong to none.
-    pub(crate) fn next_commit(&self, lag: impl FnOnce() -> Option<Duration>) -> Option<Instant> {
+    /// Time from which the next commit may begin. `lag` is the age of the oldest uncommitted source transaction; `None` for rows that
+    /// belong to none.
+    pub(crate) fn next_commit(&self, lag: impl FnOnce() -> Option<Duration>) -> Instant {
+        if !self.has_committed {
+            return self.last_commit;
+        }
         // Clocks can differ between hosts, so that a lag alone is no backlog.
         let interval = if self.is_backlog {
             let grown = lag().map_or(INTERVAL_MAX, |lag| lag / LAG_PER_INTERVAL);
@@ -57,7 +64,7 @@ impl CommitPace {
         } else {
             self.interval
         };
-        self.last_commit.map(|last| last + interval)
+        self.last_commit + interval
     }
 }
 
@@ -69,13 +76,13 @@ mod tests {
 
     /// Checks the interval in milliseconds after a commit.
     fn check(interval: u64, is_backlog: bool, lag: Option<u64>, expected: u64) {
-        let mut pace = CommitPace::new(Duration::from_millis(interval));
         let now = Instant::now();
+        let mut pace = CommitPace::new(Duration::from_millis(interval), now);
         pace.commit(now);
         if is_backlog {
             pace.write_in_backlog();
         }
-        let next = pace.next_commit(|| lag.map(Duration::from_millis)).unwrap();
+        let next = pace.next_commit(|| lag.map(Duration::from_millis));
         assert_eq!(
             next - now,
             Duration::from_millis(expected),
@@ -96,16 +103,17 @@ mod tests {
 
     #[test]
     fn first_commit_is_not_delayed() {
-        let pace = CommitPace::new(Duration::from_secs(60));
-        assert_eq!(pace.next_commit(|| None), None);
+        let begun = Instant::now();
+        let pace = CommitPace::new(Duration::from_secs(60), begun);
+        assert_eq!(pace.next_commit(|| None), begun);
     }
 
     #[test]
     fn backlog_ends_with_a_commit() {
-        let mut pace = CommitPace::new(Duration::from_millis(5));
-        pace.write_in_backlog();
         let now = Instant::now();
+        let mut pace = CommitPace::new(Duration::from_millis(5), now);
+        pace.write_in_backlog();
         pace.commit(now);
-        assert_eq!(pace.next_commit(|| None), Some(now + Duration::from_millis(5)));
+        assert_eq!(pace.next_commit(|| None), now + Duration::from_millis(5));
     }
 }

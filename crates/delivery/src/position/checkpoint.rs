@@ -10,7 +10,7 @@ use crate::partitions::{KnownPartitions, PartitionRecords};
 use crate::restrictions::Restrictions;
 use crate::schema_history::{SchemaChanges, TableHistory};
 use crate::snapshot::progress::SnapshotProgress;
-use crate::source_state::{SystemIdentifier, Timeline};
+use crate::source_state::{SourceState, SystemIdentifier, Timeline};
 
 /// Position up to which every change is in Kafka, written in the same Kafka transaction as the last of these changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +133,11 @@ impl Partial {
 impl Checkpoint {
     /// Format version that this release reads and writes.
     pub const VERSION: u32 = 1;
+
+    /// Whether the first start was interrupted before the slot was created.
+    pub(crate) fn is_unfinished(&self, source_state: &SourceState) -> bool {
+        self.state == CheckpointState::CreatingSlot && source_state.slot.is_none()
+    }
 }
 
 /// Contents of the checkpoint topic for one connector.

@@ -53,12 +53,7 @@ pub(crate) async fn begin<P: Source, C, K: Sink, T: Topics, R>(
     let (config, mapper, describe) = (ports.config, ports.mapper, ports.describe);
     let known = log.current.as_ref().map(|checkpoint| checkpoint.timeline);
     let mut source_state = inspect_complete(ports.source, known).await?;
-    let promised = match (&log.current, &log.known_tables) {
-        (None, _) => Promised::FirstStart,
-        (Some(current), _) if is_unfinished(current, &source_state) => Promised::FirstStart,
-        (Some(_), Some(known)) => Promised::Tables(known),
-        (Some(_), None) => Promised::All,
-    };
+    let promised = Promised::of(&log, &source_state);
     let not_covered = |finding| not_covered(finding, log.current.as_ref(), &source_state);
     first_finding(halting_table_findings(&source_state, promised)).map_err(not_covered)?;
     let left_out = take_unpublishable(&mut source_state, promised);
@@ -74,7 +69,7 @@ pub(crate) async fn begin<P: Source, C, K: Sink, T: Topics, R>(
     let Some(checkpoint) = log
         .current
         .clone()
-        .filter(|one| !is_unfinished(one, &source_state))
+        .filter(|one| !one.is_unfinished(&source_state))
     else {
         return create(source, sink, config, mapper, describe, &source_state, log).await;
     };
@@ -148,11 +143,6 @@ pub(crate) async fn begin<P: Source, C, K: Sink, T: Topics, R>(
 /// snapshot. The finding needs no remedy.
 fn log_new_snapshot(halt: &Halt) {
     warn!(error = %halt, "all rows are read again, because the snapshot mode is \"when_needed\"; rows that were deleted in the meantime stay in the topics");
-}
-
-/// Whether an earlier start was interrupted before the slot existed. Such a start is repeated.
-fn is_unfinished(checkpoint: &Checkpoint, source_state: &SourceState) -> bool {
-    checkpoint.state == CheckpointState::CreatingSlot && source_state.slot.is_none()
 }
 
 /// Adds the range of missed changes to a finding that implies missed changes.

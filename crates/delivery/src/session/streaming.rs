@@ -243,7 +243,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
                 owners,
                 schemas,
             ),
-            batch: BatchBuilder::new(mapper.events.transactions, batches, config.split_over_bytes),
+            batch: BatchBuilder::new(mapper.events.transactions, batches, config.split_bytes()),
         };
         output.store_schemas();
         let mut watcher = Watcher::new(

@@ -7,12 +7,12 @@ mod position;
 mod promised;
 mod script;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use walcast_delivery::{CheckpointLog, CheckpointStore, Halt, Precondition, SourceState, topic_findings};
 use walcast_mapper::names;
-use walcast_pgoutput::Relation;
+use walcast_pgoutput::Oid;
 
 use self::finding::Finding;
 use self::first_start::rows_of_first_start;
@@ -114,20 +114,17 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
     if let Some(source_state) = &source_state {
         let relations = walcast_postgres::captured_relations(postgres, source_state).await;
         // A table whose key is not sent is one of the preconditions of Postgres.
-        let is_sent = |relation: &Relation| {
-            let mut captured = source_state.captured.iter();
-            captured.all(|table| table.oid != relation.oid || table.unsent_key_columns.is_empty())
-        };
+        let captured = source_state.captured.iter();
+        let unsent = captured.filter(|table| !table.unsent_key_columns.is_empty());
+        let unsent: BTreeSet<Oid> = unsent.map(|table| table.oid).collect();
         let mut relations = relations.unwrap_or_default();
-        relations.retain(|(relation, _)| is_sent(relation));
+        relations.retain(|(relation, _)| !unsent.contains(&relation.oid));
         findings.extend(plans::findings(config, &relations).await);
     }
     if let (Some(source_state), Some(log)) = (&source_state, &log) {
         findings.push(position(config, source_state, log).await);
         findings.extend(rows_of_first_start(config, source_state, log).await);
         promised::fail_for_promised(&mut findings, source_state, log);
-    }
-    if let (Some(source_state), Some(log)) = (&source_state, &log) {
         findings.extend(restrictions(source_state, log, &config.postgres.publication));
     }
     findings.extend(admin_token(config));

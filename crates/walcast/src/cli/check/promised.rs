@@ -1,8 +1,8 @@
 //! Captured tables that cannot be captured any more: a start leaves out a table that was never captured, and halts for one that was.
 
-use walcast_delivery::{
-    CapturedTable, CheckpointLog, CheckpointState, Persistence, Promised, SourceState, halting_table_findings,
-};
+use std::collections::BTreeSet;
+
+use walcast_delivery::{CheckpointLog, Promised, SourceState, halting_table_findings};
 
 use super::finding::Finding;
 use crate::remedy::describe;
@@ -13,26 +13,20 @@ pub(super) fn fail_for_promised(
     source_state: &SourceState,
     log: &CheckpointLog,
 ) {
-    let is_restart = log
-        .current
-        .as_ref()
-        .is_some_and(|current| current.state != CheckpointState::CreatingSlot);
-    if !is_restart {
+    let promised = Promised::of(log, source_state);
+    if matches!(promised, Promised::FirstStart) {
         return;
     }
-    let promised = log.known_tables.as_ref().map_or(Promised::All, Promised::Tables);
     let halts = halting_table_findings(source_state, promised);
     if halts.is_empty() {
         return;
     }
-    let is_missing = |table: &&CapturedTable| {
-        promised.includes(table)
-            && (table.persistence != Persistence::Permanent || !source_state.publishes(&table.name))
-    };
-    for table in source_state.captured.iter().filter(is_missing) {
-        let name = format!("postgres table {}", table.name);
-        findings.retain(|finding| !finding.warning || finding.name != name);
-    }
+    let captured = source_state.captured.iter();
+    let missing = captured.filter(|table| promised.misses(table, source_state));
+    let names: BTreeSet<String> = missing
+        .map(|table| format!("postgres table {}", table.name))
+        .collect();
+    findings.retain(|finding| !finding.warning || !names.contains(&finding.name));
     findings.extend(halts.iter().map(|halt| Finding {
         name: "captured tables".to_owned(),
         ok: false,
