@@ -4,7 +4,8 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, SimpleQueryMessage};
 use walcast_testbed::{
-    ConnectorConfig, Decoder, Postgres, PostgresOptions, RawRecord, read_topic, topic_names,
+    ConnectorConfig, Decoder, Postgres, PostgresOptions, RawRecord, has_open_transaction, read_topic,
+    topic_names,
 };
 
 use crate::{Finished, Instance, World, await_that, run};
@@ -153,15 +154,19 @@ impl<'a> Case<'a> {
             .unwrap()
     }
 
-    /// Every committed record of every topic of the connector, the checkpoint topic included.
+    /// Every committed record of every topic of the connector, the checkpoint topic included, once no transaction is open.
     pub async fn everything(&self) -> Vec<RawRecord> {
         let brokers = shared().await.kafka().brokers();
         let prefix = format!("{}.", self.name);
+        let mut topics = topic_names(&brokers).await.unwrap();
+        topics.retain(|topic| topic.starts_with(&prefix));
+        await_that("end of the open transactions", async || {
+            !has_open_transaction(&brokers, &topics).await.unwrap()
+        })
+        .await;
         let mut records = Vec::new();
-        for topic in topic_names(&brokers).await.unwrap() {
-            if topic.starts_with(&prefix) {
-                records.extend(read_topic(&brokers, &topic).await.unwrap());
-            }
+        for topic in topics {
+            records.extend(read_topic(&brokers, &topic).await.unwrap());
         }
         records
     }

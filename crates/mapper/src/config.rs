@@ -50,6 +50,8 @@ pub struct MapperConfig {
     pub database: String,
     /// Whether a delete is followed by a tombstone, so that compacted topics remove the row.
     pub tombstones_on_delete: bool,
+    /// Whether records have Debezium's context headers (`extended.headers.enabled`).
+    pub context_headers: bool,
     /// Placeholder of unchanged TOAST values (Debezium's `unavailable.value.placeholder`).
     pub unavailable_value_placeholder: String,
     /// Handling of unchanged TOAST values.
@@ -105,6 +107,7 @@ impl MapperConfig {
             topic_prefix: topic_prefix.into(),
             database: database.into(),
             tombstones_on_delete: true,
+            context_headers: true,
             unavailable_value_placeholder: UNAVAILABLE_VALUE_PLACEHOLDER.to_owned(),
             unavailable_values: UnavailableValues::default(),
             key: Encoding::Avro,

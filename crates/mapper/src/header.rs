@@ -26,12 +26,16 @@ const IDENTITY: &str = "walcast.id";
 /// Number of the only task in Debezium's context.
 const ONLY_TASK: &[u8] = b"0";
 
-/// Adds the headers of every record.
-pub(crate) fn push_context(buffer: &mut RecordBuffer, topic_prefix: &str, identity: &Identity) {
+/// Adds Debezium's context headers.
+pub(crate) fn push_context(buffer: &mut RecordBuffer, topic_prefix: &str) {
     buffer.push_header(LOGICAL_NAME, |out| out.extend_from_slice(topic_prefix.as_bytes()));
     buffer.push_header(TASK, |out| out.extend_from_slice(ONLY_TASK));
     // Debezium's name of the connector for Postgres, not this connector's name.
     buffer.push_header(CONNECTOR_NAME, |out| out.extend_from_slice(CONNECTOR.as_bytes()));
+}
+
+/// Adds the header `walcast.id`.
+pub(crate) fn push_identity(buffer: &mut RecordBuffer, identity: &Identity) {
     buffer.push_header(IDENTITY, |out| put_identity(identity, out));
 }
 
@@ -61,7 +65,7 @@ pub(crate) fn identity_text(identity: &Identity) -> String {
     String::from_utf8(out).expect("digits, slashes and brackets")
 }
 
-/// Adds the header `walcast.id`.
+/// Adds the header `walcast.id` of a message.
 pub(crate) fn push_id(buffer: &mut RecordBuffer, id: &RecordId) {
     buffer.push_header(IDENTITY, |out| put_id(id, out));
 }

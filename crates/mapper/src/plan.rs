@@ -46,6 +46,7 @@ pub struct Plan {
     row_key: Vec<usize>,
     topic_prefix: String,
     tombstones_on_delete: bool,
+    context_headers: bool,
     operations: Operations,
     /// Limits of records; `None`: not checked.
     limits: Option<RecordLimits>,
@@ -127,6 +128,7 @@ impl Plan {
             },
             topic_prefix: config.topic_prefix.clone(),
             tombstones_on_delete: config.tombstones_on_delete,
+            context_headers: config.context_headers,
             operations: Operations::new(&config.events),
             limits: None,
             scratch: Scratch::default(),
@@ -296,6 +298,7 @@ impl Plan {
             key: self.key.as_ref(),
             value: &self.value,
             tombstones_on_delete: self.tombstones_on_delete,
+            context_headers: self.context_headers,
             operations: self.operations,
             context: &context,
             scratch: &mut self.scratch,

@@ -32,6 +32,8 @@ pub(crate) struct Records<'p> {
     pub(crate) key: Option<&'p Serialization>,
     pub(crate) value: &'p Serialization,
     pub(crate) tombstones_on_delete: bool,
+    /// Whether records have Debezium's context headers.
+    pub(crate) context_headers: bool,
     pub(crate) operations: Operations,
     pub(crate) context: &'p EventContext,
     pub(crate) scratch: &'p mut Scratch,
@@ -135,7 +137,7 @@ impl Records<'_> {
             let destination = self.destinations.of_row(before)?;
             let key = self.key(before, &destination)?;
             self.push_key_header(other)?;
-            self.push_context();
+            self.push_headers();
             match self.shape {
                 ShapePlan::Flat(flat) if in_place_of_event => {
                     flat.push_headers(self.envelope, Op::Delete, self.context, self.scratch, self.buffer);
@@ -197,7 +199,7 @@ impl Records<'_> {
             .buffer
             .part(|out| value.put(&body, destination.ids.value, scratch, out))?;
         self.push_key_header(other)?;
-        self.push_context();
+        self.push_headers();
         if let ShapePlan::Flat(flat) = self.shape {
             flat.push_headers(self.envelope, op, self.context, self.scratch, self.buffer);
         }
@@ -239,10 +241,13 @@ impl Records<'_> {
         Ok(())
     }
 
-    fn push_context(&mut self) {
+    fn push_headers(&mut self) {
         let mut identity = self.context.identity;
         identity.set_part(self.part);
-        header::push_context(self.buffer, self.topic_prefix, &identity);
+        if self.context_headers {
+            header::push_context(self.buffer, self.topic_prefix);
+        }
+        header::push_identity(self.buffer, &identity);
     }
 
     fn finish(&mut self, destination: Destination, key: Option<Range<usize>>, value: Option<Range<usize>>) {

@@ -17,7 +17,7 @@ use crate::change_id::{CHANGE_ID_HEADER, ChangeId};
 use crate::error::{Error, Result};
 use client::{block, bounds, consumer, partitions_of, passing};
 pub use follow::TopicFollower;
-pub use questions::{records_written, topic_names};
+pub use questions::{has_open_transaction, records_written, topic_names};
 
 /// How long a broker may stay silent while a topic is read to its end.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);

@@ -62,7 +62,9 @@ pub use cell::{Cell, Cells, UNAVAILABLE};
 pub use change_id::{CHANGE_ID_HEADER, ChangeId, ChangeIdError};
 pub use connector::Walcast;
 pub use connector_config::ConnectorConfig;
-pub use consumer::{RawRecord, TopicFollower, TopicReader, read_topic, records_written, topic_names};
+pub use consumer::{
+    RawRecord, TopicFollower, TopicReader, has_open_transaction, read_topic, records_written, topic_names,
+};
 pub use debezium::{Debezium, DebeziumConfig, DebeziumOptions};
 pub use eavesdropper::Eavesdropper;
 pub use error::{Error, Result};

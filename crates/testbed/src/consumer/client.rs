@@ -19,12 +19,21 @@ pub(super) fn block<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 pub(super) fn consumer(brokers: &str) -> KafkaResult<BaseConsumer> {
+    with_isolation(brokers, "read_committed")
+}
+
+/// A consumer that sees the records of open transactions too.
+pub(super) fn uncommitted_consumer(brokers: &str) -> KafkaResult<BaseConsumer> {
+    with_isolation(brokers, "read_uncommitted")
+}
+
+fn with_isolation(brokers: &str, level: &str) -> KafkaResult<BaseConsumer> {
     ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", "walcast-testbed")
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
-        .set("isolation.level", "read_committed")
+        .set("isolation.level", level)
         .set("allow.auto.create.topics", "false")
         .set("auto.offset.reset", "error")
         .set("check.crcs", "true")

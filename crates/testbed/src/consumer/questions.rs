@@ -3,7 +3,7 @@
 use rdkafka::consumer::Consumer;
 
 use super::SILENCE_LIMIT;
-use super::client::{block, bounds, consumer, partitions_of};
+use super::client::{block, bounds, consumer, partitions_of, uncommitted_consumer};
 use crate::error::{Error, Result};
 
 /// How many records lie in the topics, by their offsets: the marks of transactions count as well. A topic that does not exist
@@ -27,6 +27,33 @@ pub async fn records_written(brokers: &str, topics: &[String]) -> Result<u64> {
             }
         }
         Ok(written)
+    })
+}
+
+/// Whether a transaction is open in one of the topics. The broker acknowledges the end of a transaction before it has written the
+/// end to each partition, so a transaction that its producer has committed can be open for a while.
+///
+/// # Errors
+/// When the broker cannot be asked.
+pub async fn has_open_transaction(brokers: &str, topics: &[String]) -> Result<bool> {
+    tokio::task::yield_now().await;
+    block(|| {
+        let failed = |source| Error::Kafka {
+            action: "ask for open transactions".to_owned(),
+            source,
+        };
+        let stable = consumer(brokers).map_err(failed)?;
+        let all = uncommitted_consumer(brokers).map_err(failed)?;
+        for topic in topics {
+            for partition in partitions_of(&stable, topic).map_err(failed)? {
+                let (_, end) = bounds(&all, topic, partition).map_err(failed)?;
+                let (_, stable_end) = bounds(&stable, topic, partition).map_err(failed)?;
+                if stable_end < end {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     })
 }
 

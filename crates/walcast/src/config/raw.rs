@@ -210,6 +210,7 @@ pub(crate) struct RawSlotMonitor {
 #[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawFormat {
     pub(crate) tombstones_on_delete: bool,
+    pub(crate) context_headers: bool,
     pub(crate) unavailable_values: UnavailableValues,
     pub(crate) unavailable_value_placeholder: String,
     pub(crate) key: Encoding,
@@ -422,6 +423,7 @@ impl Default for RawFormat {
     fn default() -> Self {
         Self {
             tombstones_on_delete: true,
+            context_headers: true,
             unavailable_values: UnavailableValues::default(),
             unavailable_value_placeholder: UNAVAILABLE_VALUE.to_owned(),
             key: Encoding::default(),

@@ -34,6 +34,7 @@ impl Check<'_> {
             topic_prefix: names.topic_prefix.clone(),
             database: database.to_owned(),
             tombstones_on_delete: format.tombstones_on_delete,
+            context_headers: format.context_headers,
             unavailable_value_placeholder: format.unavailable_value_placeholder.clone(),
             unavailable_values: format.unavailable_values,
             key: format.key,

@@ -3,7 +3,7 @@
 use crate::debezium::draft::Setting;
 use crate::debezium::regex_list;
 use crate::debezium::rule::Translate::{By, Flag, Millis, Text};
-use crate::debezium::rule::{Outcome, Rule, Value, becomes, depends, not_needed, not_yet};
+use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_needed, not_yet};
 
 const QUEUES: &str = "queues are bounded in bytes: [postgres] queue_bytes, [kafka] commit_bytes";
 const PACE: &str = "a change is sent as soon as it is read; [kafka] commit_interval spaces the commits";
@@ -56,7 +56,7 @@ pub(super) const RULES: &[Rule] = &[
         "executor.shutdown.timeout.ms",
         "a stop waits up to five seconds for Kafka; uncommitted changes are read again",
     ),
-    depends("extended.headers.enabled", headers, "the headers are always sent").default("true"),
+    becomes("extended.headers.enabled", "format.context_headers", Flag).default("true"),
     not_needed("statistics.metrics.enabled", "/metrics has histograms"),
     not_needed("advanced.metrics.enable", "/metrics has everything"),
     not_yet(
@@ -107,11 +107,4 @@ fn messages(value: &Value<'_>) -> Outcome {
         "events.exclude_messages"
     };
     regex_list::all(value.text, regex_list::prefix).setting(key)
-}
-
-fn headers(value: &Value<'_>) -> Outcome {
-    match value.text {
-        "true" => Outcome::Nothing("the same headers are sent"),
-        _ => Outcome::Refused("the headers __debezium.context.* are always sent".to_owned()),
-    }
 }
