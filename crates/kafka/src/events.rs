@@ -39,6 +39,7 @@ struct State {
 pub(crate) struct RecordFailure {
     pub(crate) topic: String,
     pub(crate) bytes: usize,
+    /// Whether the record has a key, or any of those that failed in one request with it.
     pub(crate) has_key: bool,
     pub(crate) code: RDKafkaErrorCode,
     /// Header `walcast.id` of the record; `None` when it has none, or failed in one request with others.
@@ -179,7 +180,8 @@ impl ProducerContext<NoCustomPartitioner> for Events {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
         let mut first = lock(&self.0.failure);
         match &mut *first {
-            // The reports of one request arrive together: the size of all of its records was rejected, or some are invalid.
+            // The reports of one request arrive together: the size of all of its records was rejected, or some are invalid. Of a
+            // request with one invalid record, librdkafka reports all records as invalid.
             Some(failure) if !failure.is_secondary() => {
                 let is_shared = matches!(
                     ErrorClass::of(code),
@@ -187,6 +189,7 @@ impl ProducerContext<NoCustomPartitioner> for Events {
                 );
                 if is_shared && !failure.is_alone {
                     failure.id = None;
+                    failure.has_key |= message.key().is_some();
                 }
             }
             _ => {

@@ -52,7 +52,7 @@ async fn error_of_a_record_above_the_limit_names_topic_and_size() {
     assert_eq!(values(&committed(&brokers, &topic).await), [1, 1]);
 }
 
-/// The broker names the invalid record of a request that holds others too.
+/// The record is named if its request holds no other: librdkafka reports all records of a request with one invalid record alike.
 #[tokio::test]
 async fn error_of_a_record_that_the_topic_does_not_take_names_the_record() {
     let brokers = broker().await.brokers();
@@ -61,28 +61,35 @@ async fn error_of_a_record_that_the_topic_does_not_take_names_the_record() {
     config.topics.config.extend([policy]);
     let topic: Arc<str> = orders(&config).into();
     let mut sink = opened(&config, &topic).await;
-    let mut records = batch(&topic, 0..3);
-    let id = Header {
-        name: "walcast.id",
-        value: b"0/16B3748/3",
-    };
-    records.push(&topic, None, Some(b"truncated"), [id]);
-    let error = match sink.write(records).await {
-        Ok(_) => sink.commit(&update(100)).await.unwrap_err(),
-        Err(error) => error,
-    };
-    assert_eq!(error.disposition(), Disposition::Halt);
-    let text = error.to_string();
-    let wanted = format!(
-        "the broker rejects record 0/16B3748/3 (walcast.id), which has no key, for topic {topic}: InvalidRecord (Broker: Broker failed to validate record)"
-    );
-    assert_eq!(text, wanted);
-    let reason = DeadLetterReason::Mapping;
     let id = "0/16B3748/3";
-    assert_eq!(error.detail(), Some(Detail::RejectedRecord { id, reason }));
-
-    sink.abort().await.unwrap();
-    sink.open().await.unwrap();
+    let reason = DeadLetterReason::Mapping;
+    for (others, record, detail) in [
+        (0..3, "a record".to_owned(), None),
+        (
+            0..0,
+            format!("record {id} (walcast.id), which has no key,"),
+            Some(Detail::RejectedRecord { id, reason }),
+        ),
+    ] {
+        let mut records = batch(&topic, others);
+        let header = Header {
+            name: "walcast.id",
+            value: id.as_bytes(),
+        };
+        records.push(&topic, None, Some(b"truncated"), [header]);
+        let error = match sink.write(records).await {
+            Ok(_) => sink.commit(&update(100)).await.unwrap_err(),
+            Err(error) => error,
+        };
+        assert_eq!(error.disposition(), Disposition::Halt);
+        let wanted = format!(
+            "the broker rejects {record} for topic {topic}: InvalidRecord (Broker: Broker failed to validate record)"
+        );
+        assert_eq!(error.to_string(), wanted);
+        assert_eq!(error.detail(), detail);
+        sink.abort().await.unwrap();
+        sink.open().await.unwrap();
+    }
     sink.write(batch(&topic, 1..2)).await.unwrap();
     sink.commit(&update(200)).await.unwrap();
     assert_eq!(values(&committed(&brokers, &topic).await), [1]);
