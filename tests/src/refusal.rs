@@ -69,8 +69,15 @@ impl Case<'_> {
         let why = halted.error(HALTED).to_owned();
         let after = self.everything().await;
         let written: Vec<_> = after.iter().filter(|record| !before.contains(record)).collect();
-        assert!(written.is_empty(), "written by a connector that halted: {why}\n{written:#?}");
-        assert_eq!(before.len(), after.len(), "removed by a connector that halted: {why}");
+        assert!(
+            written.is_empty(),
+            "written by a connector that halted: {why}\n{written:#?}"
+        );
+        assert_eq!(
+            before.len(),
+            after.len(),
+            "removed by a connector that halted: {why}"
+        );
         why
     }
 

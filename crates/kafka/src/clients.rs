@@ -119,6 +119,18 @@ pub(crate) enum Isolation {
     Uncommitted,
 }
 
+/// Time for which a broker may hold back the answer that a partition has no further record. The last offset of a topic that is
+/// written in transactions is no record, so its end is known by this answer only, for which the default is half a second.
+const END_WAIT_MS: &str = "10";
+
+/// Settings of a consumer that reads assigned partitions up to their present end.
+pub(crate) fn bounded_reader(config: &KafkaConfig, isolation: Isolation) -> ClientConfig {
+    const KEY: &str = "fetch.wait.max.ms";
+    let mut client = reader(config, isolation);
+    client.set(KEY, config.properties.value(KEY).unwrap_or(END_WAIT_MS));
+    client
+}
+
 /// Settings of a consumer that reads a topic from assigned partitions.
 pub(crate) fn reader(config: &KafkaConfig, isolation: Isolation) -> ClientConfig {
     let mut client = ClientConfig::new();

@@ -16,6 +16,7 @@
 //! The crate never retries a batch on its own: the WAL is the retry buffer. It knows neither the commands nor the configuration
 //! keys of the program around it: errors carry values, and the program adds what to do.
 
+mod acknowledgement_wait;
 mod checkpoint;
 mod checkpoint_store;
 mod clients;

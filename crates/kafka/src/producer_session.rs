@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaError};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode;
+use tracing::debug;
 use walcast_delivery::Guarantee;
 use walcast_mapper::RecordBuffer;
 
+use crate::acknowledgement_wait::AcknowledgementWait;
 use crate::checkpoint::CheckpointRecord;
 use crate::clients;
 use crate::config::KafkaConfig;
@@ -41,9 +43,6 @@ const ABORT_LIMIT: Duration = Duration::from_secs(5);
 /// between the calls.
 const ABORT_CALL_LIMIT: Duration = Duration::from_millis(100);
 
-/// Interval at which the records in flight are checked. A produce request takes 1 to 3 ms.
-const IN_FLIGHT_PAUSE: Duration = Duration::from_micros(100);
-
 /// Pause before the next attempt to add a record to a full queue, in which 16 MB do not drain.
 const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(1);
 
@@ -64,6 +63,7 @@ pub(crate) struct ProducerSession {
     config: Arc<KafkaConfig>,
     topic: String,
     window: InFlightWindow,
+    waits: AcknowledgementWait,
     /// Time at which the open transaction began.
     begun: Option<Instant>,
 }
@@ -96,6 +96,7 @@ impl ProducerSession {
             config: Arc::clone(config),
             topic,
             window: InFlightWindow::new(config),
+            waits: AcknowledgementWait::default(),
             begun: None,
         })
     }
@@ -109,6 +110,15 @@ impl ProducerSession {
         const DOING: &str = "fencing earlier instances";
         if !self.transactional() {
             return Ok(());
+        }
+        // Without a connection, librdkafka looks up the coordinator again only after half a second. What is wrong with a connection
+        // is reported below.
+        if let Err(error) = self
+            .producer
+            .client()
+            .fetch_metadata(Some(&self.topic), CALL_LIMIT)
+        {
+            debug!(%error, "no metadata before the fencing");
         }
         let deadline = Instant::now() + INIT_LIMIT;
         loop {
@@ -252,12 +262,17 @@ impl ProducerSession {
     fn settle(&mut self, is_cancelled: IsCancelled<'_>) -> Result<(), KafkaError> {
         let begun = Instant::now();
         let mut stall = Stall::new(self.producer.in_flight_count());
+        let mut look = 0_u32;
         loop {
             self.producer.poll(Duration::ZERO);
             self.check_records()?;
             self.check_progress(&mut stall)?;
             if self.producer.in_flight_count() == 0 {
-                self.window.reset(begun.elapsed());
+                let waited = begun.elapsed();
+                self.window.reset(waited);
+                if look > 0 {
+                    self.waits.end(waited);
+                }
                 // The last failure may have been reported between the two checks.
                 return self.check_records();
             }
@@ -266,7 +281,8 @@ impl ProducerSession {
                     doing: "waiting for acknowledgements",
                 });
             }
-            thread::sleep(IN_FLIGHT_PAUSE);
+            thread::sleep(self.waits.pause(look));
+            look = look.saturating_add(1);
         }
     }
 

@@ -82,7 +82,7 @@ impl<'a> TopicConsumer<'a> {
         authenticated_before: &Arc<AtomicBool>,
     ) -> Result<Self, KafkaError> {
         let events = Events::default();
-        let consumer = clients::reader(config, isolation)
+        let consumer = clients::bounded_reader(config, isolation)
             .create_with_context(events.clone())
             .map_err(|error| KafkaError::ClientRejected {
                 reason: config.properties.redact(&error.to_string()),
