@@ -2,10 +2,15 @@
 
 mod backlog;
 mod latency;
+mod peers;
 mod raw;
 mod report;
 mod round;
 mod rows;
+mod starts;
+mod suite;
+
+use std::path::Path;
 
 use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
@@ -14,6 +19,8 @@ use walcast_testbed::{
 };
 
 use backlog::Backlog;
+use peers::Peers;
+use round::Round;
 use rows::{Shape, Task};
 
 /// The connector's name; slot and publication are named after it.
@@ -29,7 +36,9 @@ const WARM_UP_CHANGES: u64 = 200_000;
     cargo xtask bench --work-mem 1GB       # logical_decoding_work_mem of both\n  \
     cargo xtask bench --rows               # existing rows, beside COPY and Debezium\n  \
     cargo xtask bench --rows --shape toast --changes 20000\n  \
-    cargo xtask bench latency              # a steady flow, beside Debezium\n\n\
+    cargo xtask bench --peers              # walcast at least once and Debezium over the same backlog\n  \
+    cargo xtask bench latency              # a steady flow, beside Debezium\n  \
+    cargo xtask bench suite                # all of it, written to docs/benchmarks.md\n\n\
     Before the first round walcast delivers a backlog of 200000 changes (or of --changes, if that is less) that is not \
     counted: a broker that has just started is slower, and files it has never seen are not in memory yet.\n\n\
     Machines are noisy: the ratio within one run is what counts. Nothing is asserted about time."
@@ -46,6 +55,9 @@ pub(crate) struct Arguments {
     /// The server's logical_decoding_work_mem
     #[arg(long, value_name = "SIZE")]
     work_mem: Option<String>,
+    /// Measure walcast at least once and Debezium over the same backlog
+    #[arg(long, conflicts_with_all = ["json", "rows"])]
+    peers: bool,
     /// Measure existing rows instead: tables of --changes rows together, at the first start
     #[arg(long, conflicts_with_all = ["json", "work_mem"])]
     rows: bool,
@@ -71,14 +83,18 @@ pub(crate) struct Arguments {
 enum Other {
     /// How long a steady flow takes from the commit to the consumer
     Latency(latency::Arguments),
+    /// Backlog, steady flow, start and existing rows, beside Debezium, as a document
+    Suite(suite::Arguments),
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let walcast = Walcast::binary()?;
     let backlog = Backlog::of(arguments.changes);
     let testbed = Box::pin(Testbed::start(options(arguments.work_mem.as_deref()))).await?;
-    if let Some(Other::Latency(flows)) = &arguments.other {
-        return Box::pin(latency::run(&testbed, &walcast, flows)).await;
+    match &arguments.other {
+        Some(Other::Latency(flows)) => return Box::pin(latency::run(&testbed, &walcast, flows)).await,
+        Some(Other::Suite(suite)) => return Box::pin(suite::run(&testbed, &walcast, suite)).await,
+        None => {}
     }
     if arguments.rows {
         let task = Task {
@@ -91,22 +107,43 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
         };
         return rows::run(&testbed, &walcast, &task).await;
     }
+    let peers = if arguments.peers {
+        Some(Peers::start(&testbed).await?)
+    } else {
+        None
+    };
+    let rounds = arguments.rounds;
+    measure_backlog(&testbed, &walcast, backlog, rounds, peers, |number, round| {
+        if arguments.json {
+            report::print_json(number, backlog, round)
+        } else {
+            report::print(number, backlog, round)
+        }
+    })
+    .await
+}
+
+/// Writes a backlog as often as there are rounds, and has it delivered.
+async fn measure_backlog(
+    testbed: &Testbed,
+    walcast: &Path,
+    backlog: Backlog,
+    rounds: u32,
+    peers: Option<Peers>,
+    mut each: impl FnMut(u32, &Round) -> Result<()>,
+) -> Result<()> {
     backlog::create_table(&testbed.postgres).await?;
     let config =
-        ConnectorConfig::new(&testbed, NAME)?.set("postgres.tables", vec!["public.orders".to_owned()]);
-    let warm_up = Backlog::of(arguments.changes.min(WARM_UP_CHANGES));
-    round::warm_up(&testbed, &walcast, &config, warm_up).await?;
+        ConnectorConfig::new(testbed, NAME)?.set("postgres.tables", vec!["public.orders".to_owned()]);
+    let warm_up = Backlog::of(backlog.changes().min(WARM_UP_CHANGES));
+    round::warm_up(testbed, walcast, &config, peers.as_ref(), warm_up).await?;
     let mut delivered = warm_up.changes();
-    check_count(&testbed, delivered).await?;
-    for number in 1..=arguments.rounds {
-        let round = round::measure(&testbed, &walcast, &config, backlog).await?;
+    check_count(testbed, delivered).await?;
+    for number in 1..=rounds {
+        let round = round::measure(testbed, walcast, &config, peers.as_ref(), backlog).await?;
         delivered += backlog.changes();
-        check_count(&testbed, delivered).await?;
-        if arguments.json {
-            report::print_json(number, backlog, &round)?;
-        } else {
-            report::print(number, backlog, &round)?;
-        }
+        check_count(testbed, delivered).await?;
+        each(number, &round)?;
     }
     Ok(())
 }

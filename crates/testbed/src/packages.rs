@@ -29,6 +29,15 @@ const DEBEZIUM_VERSION: &str = "3.3.1.Final";
 /// The last line of Avro converters that runs on Java 17 and speaks the registry's second API.
 const AVRO_CONVERTER_VERSION: &str = "2.6.13.Final";
 
+/// Name and version of the servers beside Postgres.
+pub fn package_versions() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("Kafka", KAFKA_VERSION),
+        ("Apicurio Registry", REGISTRY_VERSION),
+        ("Debezium", DEBEZIUM_VERSION),
+    ]
+}
+
 /// Folder with `bin/postgres` and `bin/initdb` of a major version, downloaded if needed.
 pub(crate) fn postgres(major: u16) -> Result<PathBuf> {
     let release = POSTGRES_RELEASES.iter().find(|(known, _)| *known == major);

@@ -11,6 +11,7 @@ use anyhow::Result;
 use clap::Args;
 use walcast_testbed::{Debezium, DebeziumOptions, Testbed};
 
+pub(super) use report::Line;
 use runs::{Contestant, Flow};
 
 /// The heap of Debezium's worker: what Kafka's own start script gives one at most is 2 GB.
@@ -44,8 +45,38 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Measures every contestant at every rate, one after another.
+impl Arguments {
+    /// All contestants at these rates, transactions of one row.
+    pub(super) fn at(rates: &[u32], seconds: u32) -> Arguments {
+        Arguments {
+            rates: rates.to_vec(),
+            rows: 1,
+            seconds,
+            without_debezium: false,
+            exactly_once_only: false,
+            json: false,
+        }
+    }
+}
+
+/// Measures every contestant at every rate, and prints a line for each measurement.
 pub(super) async fn run(testbed: &Testbed, binary: &Path, arguments: &Arguments) -> Result<()> {
+    if !arguments.json {
+        report::print_head()?;
+    }
+    measure(testbed, binary, arguments, |line| {
+        report::print(line, arguments.json)
+    })
+    .await
+}
+
+/// Measures every contestant at every rate, one after another.
+pub(super) async fn measure(
+    testbed: &Testbed,
+    binary: &Path,
+    arguments: &Arguments,
+    mut each: impl FnMut(&Line) -> Result<()>,
+) -> Result<()> {
     load::create_table(&testbed.postgres).await?;
     let mut contestants = vec![Contestant::Walcast("exactly_once")];
     if !arguments.exactly_once_only {
@@ -61,9 +92,6 @@ pub(super) async fn run(testbed: &Testbed, binary: &Path, arguments: &Arguments)
         Some(Debezium::start_with(&testbed.kafka, options).await?)
     };
     contestants.extend(worker.as_ref().map(Contestant::Debezium));
-    if !arguments.json {
-        report::print_head()?;
-    }
     for rate in &arguments.rates {
         let flow = Flow {
             rate: *rate,
@@ -72,7 +100,7 @@ pub(super) async fn run(testbed: &Testbed, binary: &Path, arguments: &Arguments)
         };
         for contestant in &contestants {
             let measured = runs::measure(testbed, binary, contestant, flow).await?;
-            report::print(contestant, flow, &measured, arguments.json)?;
+            each(&Line::of(contestant, flow, &measured))?;
         }
     }
     Ok(())

@@ -76,6 +76,14 @@ pub(super) fn print(number: u32, backlog: Backlog, round: &Round) -> Result<()> 
             megabytes(usage.resident_bytes_peak)
         ),
     ];
+    let peers = round.peers.iter().map(|(name, drained)| {
+        let seconds = drained.elapsed.as_secs_f64();
+        format!(
+            "  {name:<38}{seconds:>6.2} s  (raw / it {:.2})",
+            f64::midpoint(before, after) / seconds
+        )
+    });
+    let lines: Vec<String> = lines.into_iter().chain(peers).collect();
     writeln!(std::io::stdout().lock(), "{}", lines.join("\n"))?;
     Ok(())
 }

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use walcast_testbed::{ConnectorConfig, Kafka, Postgres, ProcessUsage, Testbed, Walcast, wait_until};
 
+use super::peers::Peers;
+
 use super::backlog::{self, Backlog};
 use super::{NAME, raw};
 
@@ -14,21 +16,26 @@ const RAW_SLOT: &str = "bench_raw";
 /// How often the connector is asked how far it is.
 const ASK_EVERY: Duration = Duration::from_millis(25);
 /// No backlog of this size takes longer, whatever the machine.
-const LIMIT: Duration = Duration::from_secs(900);
+pub(super) const LIMIT: Duration = Duration::from_secs(900);
 
 /// What one round took.
+#[derive(Clone)]
 pub(super) struct Round {
     /// The raw stream before and after walcast.
     pub(super) raw: [Duration; 2],
     pub(super) stream_bytes: u64,
     pub(super) walcast: Drained,
+    /// Others over the same backlog, by name.
+    pub(super) peers: Vec<(&'static str, Drained)>,
     /// Memory of a walcast that has nothing to do.
     pub(super) idle_bytes: u64,
 }
 
-/// What it took walcast to deliver a backlog.
+/// What it took a connector to deliver a backlog.
+#[derive(Clone)]
 pub(super) struct Drained {
-    /// From the start of the process to the Kafka commit of the last change.
+    /// From the start to the last change in Kafka. Of walcast the start of the process counts, of Debezium the creation of the
+    /// connector in a worker that runs.
     pub(super) elapsed: Duration,
     pub(super) usage: ProcessUsage,
     /// Processor time of the broker meanwhile.
@@ -41,10 +48,14 @@ pub(super) async fn warm_up(
     testbed: &Testbed,
     binary: &Path,
     config: &ConnectorConfig,
+    peers: Option<&Peers>,
     backlog: Backlog,
 ) -> Result<()> {
     let postgres = &testbed.postgres;
     make_slot(binary, config).await?;
+    if let Some(peers) = peers {
+        peers.make_slots(testbed, binary).await?;
+    }
     backlog::write(postgres, backlog).await?;
     postgres.execute("CHECKPOINT").await?;
     let drained = drain_with_walcast(&testbed.kafka, binary, config, backlog).await?;
@@ -53,6 +64,9 @@ pub(super) async fn warm_up(
         backlog.changes(),
         drained.elapsed.as_secs_f64()
     );
+    if let Some(peers) = peers {
+        peers.drain(testbed, binary, backlog).await?;
+    }
     Ok(())
 }
 
@@ -61,6 +75,7 @@ pub(super) async fn measure(
     testbed: &Testbed,
     binary: &Path,
     config: &ConnectorConfig,
+    peers: Option<&Peers>,
     backlog: Backlog,
 ) -> Result<Round> {
     let postgres = &testbed.postgres;
@@ -79,6 +94,10 @@ pub(super) async fn measure(
     eprintln!("raw      {:.2} s", before.elapsed.as_secs_f64());
     let walcast = drain_with_walcast(&testbed.kafka, binary, config, backlog).await?;
     eprintln!("walcast  {:.2} s", walcast.elapsed.as_secs_f64());
+    let drained = match peers {
+        Some(peers) => peers.drain(testbed, binary, backlog).await?,
+        None => Vec::new(),
+    };
     let after = drain_raw(testbed, backlog).await?;
     eprintln!("raw      {:.2} s", after.elapsed.as_secs_f64());
     await_raw_slot(postgres).await?;
@@ -89,6 +108,7 @@ pub(super) async fn measure(
         raw: [before.elapsed, after.elapsed],
         stream_bytes: before.bytes,
         walcast,
+        peers: drained,
         idle_bytes,
     })
 }
@@ -112,7 +132,7 @@ async fn await_raw_slot(postgres: &Postgres) -> Result<()> {
 }
 
 /// Runs walcast until it streams, so that there is a slot before there is a backlog; returns what that took.
-async fn make_slot(binary: &Path, config: &ConnectorConfig) -> Result<ProcessUsage> {
+pub(super) async fn make_slot(binary: &Path, config: &ConnectorConfig) -> Result<ProcessUsage> {
     let mut walcast = Walcast::spawn_binary(binary, config, &[])?;
     walcast
         .wait_ready(LIMIT)
@@ -123,7 +143,7 @@ async fn make_slot(binary: &Path, config: &ConnectorConfig) -> Result<ProcessUsa
     Ok(usage)
 }
 
-async fn stop(mut walcast: Walcast) -> Result<()> {
+pub(super) async fn stop(mut walcast: Walcast) -> Result<()> {
     ensure!(
         walcast.sigterm(LIMIT).await?.success(),
         "walcast did not stop cleanly"
@@ -151,7 +171,7 @@ async fn drain_raw(testbed: &Testbed, backlog: Backlog) -> Result<raw::Drained> 
 }
 
 /// From the start of the process until Kafka has committed the last change.
-async fn drain_with_walcast(
+pub(super) async fn drain_with_walcast(
     kafka: &Kafka,
     binary: &Path,
     config: &ConnectorConfig,
@@ -188,7 +208,7 @@ async fn drain_with_walcast(
     })
 }
 
-fn delivered_transactions(page: &str) -> u64 {
+pub(super) fn delivered_transactions(page: &str) -> u64 {
     let line = page
         .lines()
         .find(|line| line.starts_with("walcast_transactions_total"));

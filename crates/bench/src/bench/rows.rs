@@ -10,10 +10,9 @@ use std::path::Path;
 use anyhow::Result;
 use walcast_testbed::{Debezium, DebeziumOptions, Testbed};
 
-use report::Round;
-pub(super) use runs::drop_slot;
-pub(super) use tables::Shape;
-use tables::Tables;
+pub(super) use report::Round;
+pub(super) use runs::{Run, drop_slot};
+pub(super) use tables::{Shape, Tables};
 
 /// What is measured.
 pub(super) struct Task {
@@ -33,8 +32,18 @@ const DEBEZIUM_HEAP_MB: u32 = 2048;
 /// Rows that each delivers before it is measured: a virtual machine, and a broker, that has just started is slower.
 const WARM_UP_ROWS: u64 = 200_000;
 
-/// Fills tables, copies them to nowhere, and delivers them with one session and with several.
+/// Fills tables, copies them to nowhere, delivers them with one session and with several, and prints each round.
 pub(super) async fn run(testbed: &Testbed, binary: &Path, task: &Task) -> Result<()> {
+    measure(testbed, binary, task, report::print).await
+}
+
+/// The same with another report of each round.
+pub(super) async fn measure(
+    testbed: &Testbed,
+    binary: &Path,
+    task: &Task,
+    mut each: impl FnMut(u32, &Tables, &Round) -> Result<()>,
+) -> Result<()> {
     let warm_up = Tables {
         prefix: "warm",
         count: task.tables,
@@ -56,7 +65,7 @@ pub(super) async fn run(testbed: &Testbed, binary: &Path, task: &Task) -> Result
     runs::copy(testbed, &tables).await?;
     for number in 1..=task.rounds {
         let round = round(testbed, binary, task, &warm_up, &tables).await?;
-        report::print(number, &tables, &round)?;
+        each(number, &tables, &round)?;
     }
     Ok(())
 }

@@ -42,35 +42,72 @@ pub(super) fn print_head() -> Result<()> {
     Ok(())
 }
 
-pub(super) fn print(
-    contestant: &Contestant<'_>,
-    flow: Flow,
-    measured: &Measured,
-    as_json: bool,
-) -> Result<()> {
-    let latencies = &measured.latencies;
-    let [p50, p95, p99, max] = [500, 950, 990, 1000].map(|share| percentile(latencies, share));
-    let behind = measured.behind.as_secs_f64() * 1000.0;
-    let megabytes = measured.resident_bytes_peak / (1024 * 1024);
+/// Figures of one measurement. Times are in milliseconds.
+#[derive(Clone)]
+pub(in crate::bench) struct Line {
+    pub(in crate::bench) contestant: String,
+    pub(in crate::bench) rate: u32,
+    pub(in crate::bench) rows: u32,
+    pub(in crate::bench) committed_per_second: f64,
+    pub(in crate::bench) p50: f64,
+    pub(in crate::bench) p95: f64,
+    pub(in crate::bench) p99: f64,
+    pub(in crate::bench) max: f64,
+    /// Time after the last commit until its record was there.
+    pub(in crate::bench) behind: f64,
+    pub(in crate::bench) connector_cores: f64,
+    pub(in crate::bench) broker_cores: f64,
+    pub(in crate::bench) resident_bytes_peak: u64,
+}
+
+impl Line {
+    pub(super) fn of(contestant: &Contestant<'_>, flow: Flow, measured: &Measured) -> Line {
+        let latencies = &measured.latencies;
+        let [p50, p95, p99, max] = [500, 950, 990, 1000].map(|share| percentile(latencies, share));
+        Line {
+            contestant: name(contestant),
+            rate: flow.rate,
+            rows: flow.rows,
+            committed_per_second: measured.committed_per_second,
+            p50,
+            p95,
+            p99,
+            max,
+            behind: measured.behind.as_secs_f64() * 1000.0,
+            connector_cores: measured.connector_cores,
+            broker_cores: measured.broker_cores,
+            resident_bytes_peak: measured.resident_bytes_peak,
+        }
+    }
+}
+
+pub(super) fn print(line: &Line, as_json: bool) -> Result<()> {
+    let megabytes = line.resident_bytes_peak / (1024 * 1024);
     let mut out = std::io::stdout().lock();
     if as_json {
         let figures = json!({
-            "contestant": name(contestant), "rate": flow.rate, "rows": flow.rows,
-            "committed_per_second": measured.committed_per_second,
-            "p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "max_ms": max, "behind_ms": behind,
-            "connector_cores": measured.connector_cores, "broker_cores": measured.broker_cores,
-            "rss_peak_bytes": measured.resident_bytes_peak,
+            "contestant": line.contestant, "rate": line.rate, "rows": line.rows,
+            "committed_per_second": line.committed_per_second,
+            "p50_ms": line.p50, "p95_ms": line.p95, "p99_ms": line.p99, "max_ms": line.max,
+            "behind_ms": line.behind,
+            "connector_cores": line.connector_cores, "broker_cores": line.broker_cores,
+            "rss_peak_bytes": line.resident_bytes_peak,
         });
         writeln!(out, "{figures}")?;
     } else {
         writeln!(
             out,
-            "{:<34}{:>8.0}{:>6}{p50:>9.1}{p95:>9.1}{p99:>9.1}{max:>10.1}{behind:>10.1}{:>9.3}{:>8.3}{megabytes:>6}",
-            name(contestant),
-            measured.committed_per_second,
-            flow.rows,
-            measured.connector_cores,
-            measured.broker_cores,
+            "{:<34}{:>8.0}{:>6}{:>9.1}{:>9.1}{:>9.1}{:>10.1}{:>10.1}{:>9.3}{:>8.3}{megabytes:>6}",
+            line.contestant,
+            line.committed_per_second,
+            line.rows,
+            line.p50,
+            line.p95,
+            line.p99,
+            line.max,
+            line.behind,
+            line.connector_cores,
+            line.broker_cores,
         )?;
     }
     Ok(())

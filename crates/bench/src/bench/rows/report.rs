@@ -8,13 +8,14 @@ use super::runs::Run;
 use super::tables::Tables;
 
 /// What one round took.
-pub(super) struct Round {
+#[derive(Clone)]
+pub(in crate::bench) struct Round {
     /// Before all others and after them.
-    pub(super) copy: [Run; 2],
+    pub(in crate::bench) copy: [Run; 2],
     /// With how many sessions.
-    pub(super) walcast: Vec<(u32, Run)>,
+    pub(in crate::bench) walcast: Vec<(u32, Run)>,
     /// With how many threads; empty when it was not asked for.
-    pub(super) debezium: Vec<(u32, Run)>,
+    pub(in crate::bench) debezium: Vec<(u32, Run)>,
 }
 
 /// A table, and what walcast is beside Debezium.

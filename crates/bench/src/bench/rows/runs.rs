@@ -20,13 +20,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
 /// What it took.
-pub(super) struct Run {
-    pub(super) elapsed: Duration,
+#[derive(Clone)]
+pub(in crate::bench) struct Run {
+    pub(in crate::bench) elapsed: Duration,
     /// Processor time of the reader: of the copy, that of the server's process.
-    pub(super) cpu_seconds: f64,
-    pub(super) broker_cpu_seconds: f64,
+    pub(in crate::bench) cpu_seconds: f64,
+    pub(in crate::bench) broker_cpu_seconds: f64,
     /// Peak memory of the process that delivers.
-    pub(super) resident_bytes_peak: u64,
+    pub(in crate::bench) resident_bytes_peak: u64,
 }
 
 /// Copies the tables to nowhere in the server.

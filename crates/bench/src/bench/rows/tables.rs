@@ -55,13 +55,13 @@ const WIDE_GROUPS: u32 = 13;
 
 /// Tables of one shape, which share the rows.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tables {
+pub(in crate::bench) struct Tables {
     /// What their names begin with.
-    pub(super) prefix: &'static str,
-    pub(super) count: u32,
+    pub(in crate::bench) prefix: &'static str,
+    pub(in crate::bench) count: u32,
     /// Rows of all together.
-    pub(super) rows: u64,
-    pub(super) shape: Shape,
+    pub(in crate::bench) rows: u64,
+    pub(in crate::bench) shape: Shape,
 }
 
 impl Tables {

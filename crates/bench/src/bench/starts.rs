@@ -1,0 +1,55 @@
+//! Time from the start of the process to the first record in Kafka, from a slot that exists.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use walcast_testbed::{ConnectorConfig, Testbed, Walcast};
+
+use super::round::{self, LIMIT};
+
+/// The connector's name.
+const NAME: &str = "starts";
+/// How often the connector is asked.
+const ASK_EVERY: Duration = Duration::from_millis(5);
+
+/// Starts walcast so often, each time with one change that waits; returns the times, sorted.
+pub(super) async fn measure(testbed: &Testbed, binary: &Path, count: u32) -> Result<Vec<Duration>> {
+    let postgres = &testbed.postgres;
+    postgres
+        .execute("CREATE TABLE starts (id integer PRIMARY KEY)")
+        .await?;
+    let config = ConnectorConfig::new(testbed, NAME)?
+        .set("postgres.tables", vec!["public.starts".to_owned()])
+        .set("snapshot.mode", "never");
+    round::make_slot(binary, &config).await?;
+    let mut times = Vec::new();
+    for number in 0..count {
+        postgres
+            .execute(&format!("INSERT INTO starts VALUES ({number})"))
+            .await?;
+        times.push(start(binary, &config).await?);
+    }
+    times.sort();
+    Ok(times)
+}
+
+async fn start(binary: &Path, config: &ConnectorConfig) -> Result<Duration> {
+    let begun = Instant::now();
+    let mut walcast = Walcast::spawn_binary(binary, config, &[])?;
+    loop {
+        // Until the admin interface is up there is nothing to read.
+        let page = walcast.ask("metrics").await.unwrap_or_default();
+        if round::delivered_transactions(&page) > 0 {
+            break;
+        }
+        if let Some(status) = walcast.ended()? {
+            bail!("walcast ended with {status}:\n{}", walcast.log());
+        }
+        ensure!(begun.elapsed() < LIMIT, "the change is not delivered");
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+    let elapsed = begun.elapsed();
+    round::stop(walcast).await?;
+    Ok(elapsed)
+}
