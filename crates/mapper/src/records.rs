@@ -33,7 +33,7 @@ pub(crate) struct Records<'p> {
     pub(crate) value: &'p Serialization,
     pub(crate) tombstones_on_delete: bool,
     pub(crate) operations: Operations,
-    pub(crate) context: &'p EventContext,
+    pub(crate) context: &'p EventContext<'p>,
     pub(crate) scratch: &'p mut Scratch,
     pub(crate) buffer: &'p mut RecordBuffer,
     /// Counts of the transaction; `None` without transaction metadata.

@@ -57,6 +57,7 @@ pub(super) async fn run(testbed: &Testbed, binary: &Path, arguments: &Arguments)
         let options = DebeziumOptions {
             heap_mb: DEBEZIUM_HEAP_MB,
             optimised: true,
+            ..DebeziumOptions::default()
         };
         Some(Debezium::start_with(&testbed.kafka, options).await?)
     };
