@@ -59,7 +59,7 @@ pub(crate) struct Fetch {
     /// Every Postgres from 12 to 18
     #[arg(long, conflicts_with = "postgres")]
     all: bool,
-    /// Debezium and Kafka Connect as well
+    /// Every release of Debezium with Kafka Connect, and of Kafka, as well
     #[arg(long)]
     debezium: bool,
 }

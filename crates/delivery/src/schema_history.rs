@@ -39,8 +39,8 @@ impl ChangePosition {
     }
 }
 
-impl From<&ChangeContext> for ChangePosition {
-    fn from(context: &ChangeContext) -> Self {
+impl From<&ChangeContext<'_>> for ChangePosition {
+    fn from(context: &ChangeContext<'_>) -> Self {
         Self {
             commit_lsn: context.commit_lsn,
             ordinal: context.ordinal,

@@ -8,12 +8,12 @@ mod records;
 mod settings;
 mod types;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use walcast_mapper::dead_letter::{DeadLetter, DeadLetterReason, DeadLetterSource, UndeliverableEvent};
 use walcast_mapper::{
-    ChangeContext, MapError, MapperConfig, Ordinal, Plan, ReadContext, RecordBuffer, RowChange, RowId,
-    SchemaId, SchemaIds, SnapshotMarker, TableMetadata,
+    ChangeContext, MapError, MapperConfig, Ordinal, Plan, ReadContext, RecordBuffer, ReplicationOrigin,
+    RowChange, RowId, SchemaId, SchemaIds, SnapshotMarker, TableMetadata,
 };
 use walcast_pgoutput::reader::Reader;
 use walcast_pgoutput::{Lsn, Oid, OldTuple, PgTimestamp, Relation, Tid, Tuple, Xid, encode};
@@ -154,7 +154,12 @@ fn check_letter((relation, facts, config): Table<'_>, event: UndeliverableEvent<
     records::check_letter(&batch, LETTER_BYTES_MAX);
 }
 
-fn change_context() -> ChangeContext {
+static ORIGIN: LazyLock<ReplicationOrigin> = LazyLock::new(|| ReplicationOrigin {
+    name: "elsewhere".to_owned(),
+    lsn: Lsn::new(0xABCD),
+});
+
+fn change_context() -> ChangeContext<'static> {
     ChangeContext {
         xid: Xid::new(4_000_000_000),
         commit_lsn: Lsn::new(0x16B_3748),
@@ -162,6 +167,7 @@ fn change_context() -> ChangeContext {
         lsn: Lsn::new(0x16B_3700),
         ordinal: Ordinal::new(7),
         previous_commit_end: Some(Lsn::new(0x16B_3600)),
+        origin: Some(&ORIGIN),
         processed_at_unix_nanos: 1_709_168_523_999_888_777,
     }
 }

@@ -80,6 +80,7 @@ mod tests {
             lsn: Lsn::new(100),
             ordinal: Ordinal::new(0),
             previous_commit_end: None,
+            origin: None,
             processed_at_unix_nanos: 0,
         };
         let mut buffer = RecordBuffer::new();

@@ -82,9 +82,19 @@ impl fmt::Display for RecordId {
     }
 }
 
+/// Replication origin of a transaction that was not committed here first: a subscription, or another program that replays changes,
+/// has named where they come from (`pg_replication_origin`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicationOrigin {
+    /// Name of the origin: `source.origin`.
+    pub name: String,
+    /// Position of the transaction at the origin, 0/0 if the program gave none: `source.origin_lsn`.
+    pub lsn: Lsn,
+}
+
 /// Position of a change, from which the envelope's `source` block and the record's identity are made.
 #[derive(Clone, Copy, Debug)]
-pub struct ChangeContext {
+pub struct ChangeContext<'o> {
     /// The transaction.
     pub xid: Xid,
     /// Position of the commit record.
@@ -97,6 +107,8 @@ pub struct ChangeContext {
     pub ordinal: Ordinal,
     /// End of the previous transaction: the first half of `source.sequence`; `None` when it is unknown.
     pub previous_commit_end: Option<Lsn>,
+    /// Replication origin of the transaction; `None` for a transaction of this server.
+    pub origin: Option<&'o ReplicationOrigin>,
     /// Local clock, nanoseconds since 1970: the envelope's `ts_ms`, `ts_us`, `ts_ns`.
     pub processed_at_unix_nanos: i64,
 }

@@ -13,6 +13,7 @@ mod types;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::debezium_version::DebeziumVersion;
 pub use absence::{MissingNotNull, NullWithDefault};
 pub use columns::{ColumnSettings, HashAlgorithm, HashRule, HashVersion, MaskRule, TruncateRule};
 pub use destination::DestinationRule;
@@ -60,6 +61,8 @@ pub struct MapperConfig {
     pub key: Encoding,
     /// Encoding of values.
     pub value: Encoding,
+    /// Release of Debezium whose fields the records have.
+    pub debezium_version: DebeziumVersion,
     /// Shape of values.
     pub shape: Shape,
     /// Settings of the flat shape.
@@ -112,6 +115,7 @@ impl MapperConfig {
             unavailable_values: UnavailableValues::default(),
             key: Encoding::Avro,
             value: Encoding::Avro,
+            debezium_version: DebeziumVersion::default(),
             shape: Shape::Debezium,
             flat: FlatForm::default(),
             types: TypeModes::default(),

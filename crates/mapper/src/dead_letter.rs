@@ -32,7 +32,7 @@ pub struct DeadLetter<'a> {
     /// The event.
     pub event: UndeliverableEvent<'a>,
     /// Position of the event.
-    pub source: DeadLetterSource,
+    pub source: DeadLetterSource<'a>,
     /// Reason, as one word.
     pub reason: DeadLetterReason,
     /// Reason, as the error's text.
@@ -52,11 +52,11 @@ pub enum UndeliverableEvent<'a> {
 
 /// Position of the event of a dead letter.
 #[derive(Clone, Copy, Debug)]
-pub enum DeadLetterSource {
+pub enum DeadLetterSource<'a> {
     /// A change in the WAL.
     Change {
         /// The change.
-        context: ChangeContext,
+        context: ChangeContext<'a>,
         /// Number of the record among those of the change; for a truncate, the table's place among the truncated
         /// tables.
         part: u32,

@@ -9,8 +9,8 @@ use crate::source::Origin;
 
 /// Origin, identity and time of processing of an event.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct EventContext {
-    pub(crate) origin: Origin,
+pub(crate) struct EventContext<'o> {
+    pub(crate) origin: Origin<'o>,
     pub(crate) identity: Identity,
     pub(crate) processed_at_unix_nanos: i64,
 }
@@ -42,8 +42,8 @@ impl Identity {
     }
 }
 
-impl From<&ChangeContext> for EventContext {
-    fn from(context: &ChangeContext) -> Self {
+impl<'o> From<&ChangeContext<'o>> for EventContext<'o> {
+    fn from(context: &ChangeContext<'o>) -> Self {
         Self {
             origin: Origin {
                 xid: Some(context.xid),
@@ -51,6 +51,7 @@ impl From<&ChangeContext> for EventContext {
                 lsn: context.lsn,
                 previous_commit_end: context.previous_commit_end,
                 snapshot: SnapshotMarker::None,
+                replication: context.origin,
             },
             identity: Identity::Change(RecordId {
                 commit_lsn: context.commit_lsn,
@@ -62,7 +63,7 @@ impl From<&ChangeContext> for EventContext {
     }
 }
 
-impl From<&ReadContext> for EventContext {
+impl From<&ReadContext> for EventContext<'_> {
     fn from(context: &ReadContext) -> Self {
         Self {
             origin: Origin::of_snapshot(context.lsn, context.fixed_at, context.marker),
@@ -75,7 +76,7 @@ impl From<&ReadContext> for EventContext {
     }
 }
 
-impl From<&MissingRowContext> for EventContext {
+impl From<&MissingRowContext> for EventContext<'_> {
     fn from(context: &MissingRowContext) -> Self {
         Self {
             origin: Origin::of_snapshot(context.lsn, context.fixed_at, SnapshotMarker::Incremental),

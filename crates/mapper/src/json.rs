@@ -22,7 +22,7 @@ use crate::table_name::TableName;
 pub fn write_change(
     relation: &Relation,
     change: &RowChange<'_>,
-    context: &ChangeContext,
+    context: &ChangeContext<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), MapError> {
     let start = out.len();
@@ -34,7 +34,7 @@ pub fn write_change(
 }
 
 /// Appends a truncate as one line of JSON, newline included: `op` is `truncate`, and there is no row.
-pub fn write_truncate(relation: &Relation, context: &ChangeContext, out: &mut Vec<u8>) {
+pub fn write_truncate(relation: &Relation, context: &ChangeContext<'_>, out: &mut Vec<u8>) {
     let mut line = Line { relation, out };
     line.head("truncate", context);
     line.out.extend_from_slice(b"}\n");
@@ -46,7 +46,7 @@ struct Line<'l> {
 }
 
 impl Line<'_> {
-    fn change(&mut self, change: &RowChange<'_>, context: &ChangeContext) -> Result<(), MapError> {
+    fn change(&mut self, change: &RowChange<'_>, context: &ChangeContext<'_>) -> Result<(), MapError> {
         let (op, old, new) = match *change {
             RowChange::Insert { new } => ("insert", None, Some(new)),
             RowChange::Update { old, new } => ("update", old, Some(new)),
@@ -73,7 +73,7 @@ impl Line<'_> {
     }
 
     /// Appends the members before the rows; the object stays open.
-    fn head(&mut self, op: &str, context: &ChangeContext) {
+    fn head(&mut self, op: &str, context: &ChangeContext<'_>) {
         self.out.extend_from_slice(b"{\"op\":\"");
         self.out.extend_from_slice(op.as_bytes());
         self.out.extend_from_slice(b"\",\"schema\":");

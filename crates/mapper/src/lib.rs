@@ -38,6 +38,7 @@
 //!     lsn: Lsn::new(0x16B_3700),
 //!     ordinal: Ordinal::new(0),
 //!     previous_commit_end: None,
+//!     origin: None,
 //!     processed_at_unix_nanos: 1_700_000_000_100_000_000,
 //! };
 //! let mut buffer = RecordBuffer::new();
@@ -58,6 +59,7 @@ mod column_type;
 pub mod config;
 mod connect;
 pub mod dead_letter;
+mod debezium_version;
 mod defaults;
 mod destination;
 mod encode;
@@ -95,7 +97,7 @@ mod table_metadata;
 mod table_name;
 mod transaction_block;
 
-pub use change::{ChangeContext, Ordinal, RecordId, RowChange};
+pub use change::{ChangeContext, Ordinal, RecordId, ReplicationOrigin, RowChange};
 pub use column_type::is_extension_type;
 pub use config::MapperConfig;
 pub use error::{MapError, WithoutKey};

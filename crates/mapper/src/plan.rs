@@ -217,7 +217,7 @@ impl Plan {
     pub fn encode(
         &mut self,
         change: &RowChange<'_>,
-        context: &ChangeContext,
+        context: &ChangeContext<'_>,
         counts: Option<&mut EventCounts>,
         buffer: &mut RecordBuffer,
     ) -> Result<(), MapError> {
@@ -238,7 +238,7 @@ impl Plan {
     pub fn encode_truncate(
         &mut self,
         part: u32,
-        context: &ChangeContext,
+        context: &ChangeContext<'_>,
         counts: Option<&mut EventCounts>,
         buffer: &mut RecordBuffer,
     ) -> Result<(), MapError> {
@@ -283,7 +283,7 @@ impl Plan {
     fn write(
         &mut self,
         part: u32,
-        context: EventContext,
+        context: EventContext<'_>,
         counts: Option<&mut EventCounts>,
         buffer: &mut RecordBuffer,
         write: impl FnOnce(&mut Records<'_>) -> Result<(), RowError>,

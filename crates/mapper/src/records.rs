@@ -35,7 +35,7 @@ pub(crate) struct Records<'p> {
     /// Whether records have Debezium's context headers.
     pub(crate) context_headers: bool,
     pub(crate) operations: Operations,
-    pub(crate) context: &'p EventContext,
+    pub(crate) context: &'p EventContext<'p>,
     pub(crate) scratch: &'p mut Scratch,
     pub(crate) buffer: &'p mut RecordBuffer,
     /// Counts of the transaction; `None` without transaction metadata.

@@ -13,7 +13,7 @@ pub(crate) struct RowEvent<'r, 'a> {
     pub(crate) op: Op,
     pub(crate) before: Option<&'r Row<'a>>,
     pub(crate) after: Option<&'r Row<'a>>,
-    pub(crate) context: &'r EventContext,
+    pub(crate) context: &'r EventContext<'r>,
     /// Number of the event in its transaction; `None` without transaction metadata.
     pub(crate) order: Option<EventOrder>,
 }

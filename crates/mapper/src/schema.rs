@@ -1,6 +1,7 @@
 //! Schemas of keys and values, as Debezium defines them.
 
 use crate::connect::{ConnectSchema, Field, Kind};
+use crate::debezium_version::DebeziumVersion;
 use crate::source_field::SourceField;
 
 /// Schema of keys: the key's columns in key order.
@@ -9,10 +10,10 @@ pub(crate) fn key(namespace: &str, columns: Vec<Field>) -> ConnectSchema {
 }
 
 /// Schema of values: the envelope around two row images.
-pub(crate) fn value(namespace: &str, columns: Vec<Field>) -> ConnectSchema {
+pub(crate) fn value(namespace: &str, columns: Vec<Field>, version: DebeziumVersion) -> ConnectSchema {
     let mut fields = images(namespace, columns);
     fields.extend([
-        source().required().named("source"),
+        source(version).required().named("source"),
         transaction().optional().named("transaction"),
         text().required().named("op"),
         long().optional().named("ts_ms"),
@@ -35,11 +36,11 @@ pub(crate) fn images(namespace: &str, columns: Vec<Field>) -> Vec<Field> {
 const ENVELOPE_VERSION: u32 = 2;
 
 /// Schema of the block `source`.
-pub(crate) fn source() -> ConnectSchema {
-    let fields = SourceField::ALL.map(|field| field.slot().named(field.name()));
+pub(crate) fn source(version: DebeziumVersion) -> ConnectSchema {
+    let fields = SourceField::of(version).map(|field| field.slot().named(field.name()));
     ConnectSchema::record(
         "io.debezium.connector.postgresql.Source".to_owned(),
-        fields.into(),
+        fields.collect(),
     )
     .with_version(1)
 }

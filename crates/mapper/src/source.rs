@@ -2,7 +2,9 @@
 
 use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
 
+use crate::change::ReplicationOrigin;
 use crate::config::MapperConfig;
+use crate::debezium_version::DebeziumVersion;
 use crate::encode::Scratch;
 use crate::format::{Format, HeaderText, Nullability};
 use crate::snapshot_marker::SnapshotMarker;
@@ -21,6 +23,7 @@ pub(crate) struct Source {
     until_sequence: [Vec<u8>; SnapshotMarker::ALL.len()],
     /// Encoded fields `schema` and `table`.
     table_fields: Vec<u8>,
+    version: DebeziumVersion,
 }
 
 /// Value of one field of the block.
@@ -35,16 +38,18 @@ pub(crate) enum SourceValue<'s> {
 
 /// Origin of one event.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Origin {
+pub(crate) struct Origin<'o> {
     /// Transaction of the event; `None` for rows that were read and for non-transactional messages.
     pub(crate) xid: Option<Xid>,
     pub(crate) commit_time: PgTimestamp,
     pub(crate) lsn: Lsn,
     pub(crate) previous_commit_end: Option<Lsn>,
     pub(crate) snapshot: SnapshotMarker,
+    /// Replication origin of the transaction; `None` for a transaction of this server, and for rows that were read.
+    pub(crate) replication: Option<&'o ReplicationOrigin>,
 }
 
-impl Origin {
+impl Origin<'_> {
     /// Origin of a row in a snapshot at `lsn`, taken at `fixed_at`.
     pub(crate) fn of_snapshot(lsn: Lsn, fixed_at: PgTimestamp, marker: SnapshotMarker) -> Self {
         Self {
@@ -53,6 +58,7 @@ impl Origin {
             lsn,
             previous_commit_end: None,
             snapshot: marker,
+            replication: None,
         }
     }
 }
@@ -98,11 +104,17 @@ impl Source {
             until_commit_time,
             until_sequence,
             table_fields: out.split_off(start),
+            version: config.debezium_version,
         }
     }
 
+    /// Fields of the block, in its order.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = SourceField> + use<> {
+        SourceField::of(self.version)
+    }
+
     /// Value of one field.
-    pub(crate) fn value(&self, field: SourceField, origin: &Origin) -> SourceValue<'_> {
+    pub(crate) fn value<'s>(&'s self, field: SourceField, origin: &Origin<'s>) -> SourceValue<'s> {
         let micros = origin.commit_time.unix_micros();
         match field {
             SourceField::Version => SourceValue::Text(VERSION),
@@ -123,11 +135,19 @@ impl Source {
             SourceField::Lsn => SourceValue::Number(origin.lsn.as_u64().cast_signed()),
             // Debezium fills `xmin` only on request.
             SourceField::Xmin => SourceValue::Nothing,
+            SourceField::Origin => match origin.replication {
+                Some(replication) => SourceValue::Text(&replication.name),
+                None => SourceValue::Nothing,
+            },
+            SourceField::OriginLsn => match origin.replication {
+                Some(replication) => SourceValue::Number(replication.lsn.as_u64().cast_signed()),
+                None => SourceValue::Nothing,
+            },
         }
     }
 
     /// Appends the block of one event.
-    pub(crate) fn put<F: Format>(&self, origin: Origin, scratch: &mut Scratch, out: &mut Vec<u8>) {
+    pub(crate) fn put<F: Format>(&self, origin: Origin<'_>, scratch: &mut Scratch, out: &mut Vec<u8>) {
         let micros = origin.commit_time.unix_micros();
         out.extend_from_slice(&self.until_commit_time);
         F::integer(micros.div_euclid(MICROS_A_MILLI), out);
@@ -150,6 +170,9 @@ impl Source {
         // Debezium fills `xmin` only on request.
         F::field("xmin", out);
         F::absent(Nullability::NullFirst, out);
+        if self.version >= SourceField::Origin.since() {
+            put_replication_origin::<F>(origin.replication, out);
+        }
         F::end_record(out);
     }
 }
@@ -192,6 +215,23 @@ pub(crate) fn put_optional_integer<F: Format>(name: &str, value: i64, out: &mut 
     F::field(name, out);
     F::present(Nullability::NullFirst, out);
     F::integer(value, out);
+}
+
+/// Appends the fields of the replication origin.
+fn put_replication_origin<F: Format>(origin: Option<&ReplicationOrigin>, out: &mut Vec<u8>) {
+    F::field("origin", out);
+    match origin {
+        Some(origin) => {
+            F::present(Nullability::NullFirst, out);
+            F::string(origin.name.as_bytes(), out);
+            put_optional_integer::<F>("origin_lsn", origin.lsn.as_u64().cast_signed(), out);
+        }
+        None => {
+            F::absent(Nullability::NullFirst, out);
+            F::field("origin_lsn", out);
+            F::absent(Nullability::NullFirst, out);
+        }
+    }
 }
 
 /// Writes the text `["<end of the previous transaction>","<position of the change>"]`, both in decimal.

@@ -1,6 +1,7 @@
 //! Fields of the envelope's `source` block.
 
 use crate::connect::{ALLOWED, ConnectSchema, ENUM, Kind, Slot};
+use crate::debezium_version::DebeziumVersion;
 use crate::snapshot_marker::SnapshotMarker;
 
 /// A field of the `source` block, by Debezium's name.
@@ -34,6 +35,10 @@ pub enum SourceField {
     Lsn,
     /// Always null.
     Xmin,
+    /// Name of the replication origin of the transaction.
+    Origin,
+    /// Position of the transaction at its replication origin.
+    OriginLsn,
 }
 
 /// Values of `source.snapshot`.
@@ -41,8 +46,8 @@ const SNAPSHOT_STATES: &str =
     "true,first,first_in_data_collection,last_in_data_collection,last,false,incremental";
 
 impl SourceField {
-    /// All fields, in the block's order.
-    pub const ALL: [Self; 14] = [
+    /// All fields, in the block's order. Not every version has all of them.
+    pub const ALL: [Self; 16] = [
         Self::Version,
         Self::Connector,
         Self::Name,
@@ -57,7 +62,36 @@ impl SourceField {
         Self::TxId,
         Self::Lsn,
         Self::Xmin,
+        Self::Origin,
+        Self::OriginLsn,
     ];
+
+    /// Fields that the block has in a version, in its order.
+    pub fn of(version: DebeziumVersion) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |field| field.since() <= version)
+    }
+
+    /// First version with the field.
+    #[must_use]
+    pub const fn since(self) -> DebeziumVersion {
+        match self {
+            Self::Origin | Self::OriginLsn => DebeziumVersion::V3_6,
+            Self::Version
+            | Self::Connector
+            | Self::Name
+            | Self::TsMs
+            | Self::Snapshot
+            | Self::Db
+            | Self::Sequence
+            | Self::TsUs
+            | Self::TsNs
+            | Self::Schema
+            | Self::Table
+            | Self::TxId
+            | Self::Lsn
+            | Self::Xmin => DebeziumVersion::V3_3,
+        }
+    }
 
     /// Name of the field.
     #[must_use]
@@ -77,6 +111,8 @@ impl SourceField {
             Self::TxId => "txId",
             Self::Lsn => "lsn",
             Self::Xmin => "xmin",
+            Self::Origin => "origin",
+            Self::OriginLsn => "origin_lsn",
         }
     }
 
@@ -92,8 +128,15 @@ impl SourceField {
             | Self::Db
             | Self::Sequence
             | Self::Schema
-            | Self::Table => Kind::String.into(),
-            Self::TsMs | Self::TsUs | Self::TsNs | Self::TxId | Self::Lsn | Self::Xmin => Kind::Int64.into(),
+            | Self::Table
+            | Self::Origin => Kind::String.into(),
+            Self::TsMs
+            | Self::TsUs
+            | Self::TsNs
+            | Self::TxId
+            | Self::Lsn
+            | Self::Xmin
+            | Self::OriginLsn => Kind::Int64.into(),
         }
     }
 
@@ -113,7 +156,9 @@ impl SourceField {
             | Self::TsNs
             | Self::TxId
             | Self::Lsn
-            | Self::Xmin => true,
+            | Self::Xmin
+            | Self::Origin
+            | Self::OriginLsn => true,
         }
     }
 

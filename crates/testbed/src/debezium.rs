@@ -30,6 +30,8 @@ const PORT_ATTEMPTS: usize = 3;
 /// How the worker is run.
 #[derive(Clone, Copy, Debug)]
 pub struct DebeziumOptions {
+    /// The release of the connector, one of [`DEBEZIUM_RELEASES`](crate::DEBEZIUM_RELEASES).
+    pub release: &'static str,
     /// Limit of the Java heap, in MB.
     pub heap_mb: u32,
     /// Whether the optimising compiler is used. It costs more than it gains where a worker lives for some minutes and has
@@ -41,6 +43,7 @@ impl Default for DebeziumOptions {
     /// A handful of connectors, each with a queue of a few thousand changes.
     fn default() -> Self {
         Self {
+            release: packages::DEBEZIUM,
             heap_mb: 1024,
             optimised: false,
         }
@@ -79,7 +82,7 @@ impl Debezium {
     /// # Errors
     /// Those of [`start`](Debezium::start).
     pub async fn start_with(kafka: &Kafka, options: DebeziumOptions) -> Result<Debezium> {
-        let packages = tokio::task::spawn_blocking(packages::debezium).await??;
+        let packages = tokio::task::spawn_blocking(move || packages::debezium(options.release)).await??;
         let mut attempts_left = PORT_ATTEMPTS;
         loop {
             attempts_left -= 1;

@@ -106,7 +106,7 @@ impl Kafka {
     }
 
     fn prepare(options: KafkaOptions, ports: Ports, seat: Option<Seat>) -> Result<Kafka> {
-        let jars = packages::kafka()?;
+        let jars = packages::kafka(options.release)?;
         let state = StateFolder::create("kafka")?;
         let tls = match &options.security {
             Some(security) => Some(security.make_certificates(state.subfolder("tls")?)?),

@@ -72,7 +72,10 @@ pub use failing_http::FailingHttp;
 pub use fake_postgres::{FakePostgres, Manner, Met};
 pub use kafka::{Kafka, KafkaCluster, KafkaOptions, KafkaSecurity, ProxiedListener};
 pub use load::{Load, LoadOptions, LoadSummary, Shop, TpcB};
-pub use packages::{POSTGRES_RELEASES, fetch, fetch_debezium, package_versions};
+pub use packages::{
+    DEBEZIUM_RELEASES, KAFKA_RELEASES, POSTGRES_RELEASES, debezium_version, fetch, fetch_debezium,
+    package_versions,
+};
 pub use postgres::{
     Auth, Password, Postgres, PostgresOptions, RecoveryTarget, StopMode, connect, quote_name,
 };

@@ -20,21 +20,31 @@ pub const POSTGRES_RELEASES: [(u16, &str); 7] = [
     (18, "18.0.0"),
 ];
 
-const KAFKA_VERSION: &str = "4.1.0";
+/// The Kafka releases that can be started, oldest first: (major and minor number, version of the package).
+pub const KAFKA_RELEASES: [(&str, &str); 2] = [("4.1", "4.1.0"), ("4.2", "4.2.2")];
+
+/// The release of Kafka of a broker of which nothing else is said, and of the Connect worker.
+pub(crate) const KAFKA: &str = "4.1";
+
 const LOG4J_VERSION: &str = "2.24.3";
 /// The last line of releases that runs on Java 17.
 const REGISTRY_VERSION: &str = "3.0.9";
-/// The release whose records ours are compared with.
-const DEBEZIUM_VERSION: &str = "3.3.1.Final";
+/// The Debezium releases whose records ours are compared with, oldest first: (major and minor number, version of the package).
+pub const DEBEZIUM_RELEASES: [(&str, &str); 2] = [("3.3", "3.3.1.Final"), ("3.6", "3.6.0.Final")];
+
+/// The release of Debezium of a worker of which nothing else is said.
+pub(crate) const DEBEZIUM: &str = "3.3";
 /// The last line of Avro converters that runs on Java 17 and speaks the registry's second API.
 const AVRO_CONVERTER_VERSION: &str = "2.6.13.Final";
 
-/// Name and version of the servers beside Postgres.
+/// Name and version of the servers beside Postgres that are started by default.
 pub fn package_versions() -> Vec<(&'static str, &'static str)> {
+    let [(_, kafka), ..] = KAFKA_RELEASES;
+    let [(_, debezium), ..] = DEBEZIUM_RELEASES;
     vec![
-        ("Kafka", KAFKA_VERSION),
+        ("Kafka", kafka),
         ("Apicurio Registry", REGISTRY_VERSION),
-        ("Debezium", DEBEZIUM_VERSION),
+        ("Debezium", debezium),
     ]
 }
 
@@ -58,13 +68,36 @@ pub(crate) fn postgres(major: u16) -> Result<PathBuf> {
     })
 }
 
-/// Folder with the jars of broker, storage tool and logging, downloaded if needed.
-pub(crate) fn kafka() -> Result<PathBuf> {
-    Cache::open()?.package(&format!("kafka-{KAFKA_VERSION}"), |folder| {
-        let step = Step::start(format!("downloading kafka {KAFKA_VERSION}"));
+/// Version of the package of a release.
+fn version_of(
+    what: &str,
+    releases: &[(&'static str, &'static str)],
+    release: &str,
+) -> Result<&'static str> {
+    let found = releases.iter().find(|(known, _)| *known == release);
+    let (_, version) = found.ok_or_else(|| Error::Unsupported {
+        what: format!("{what} {release}"),
+        supported: releases.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", "),
+    })?;
+    Ok(version)
+}
+
+/// Version of the package of a Debezium release (`3.6`), which its connector reports.
+///
+/// # Errors
+/// A release that is none of [`DEBEZIUM_RELEASES`].
+pub fn debezium_version(release: &str) -> Result<&'static str> {
+    version_of("debezium", &DEBEZIUM_RELEASES, release)
+}
+
+/// Folder with the jars of broker, storage tool and logging of a release, downloaded if needed.
+pub(crate) fn kafka(release: &str) -> Result<PathBuf> {
+    let version = version_of("kafka", &KAFKA_RELEASES, release)?;
+    Cache::open()?.package(&format!("kafka-{version}"), |folder| {
+        let step = Step::start(format!("downloading kafka {version}"));
         let artifacts = [
-            format!("org.apache.kafka:kafka_2.13:{KAFKA_VERSION}"),
-            format!("org.apache.kafka:kafka-tools:{KAFKA_VERSION}"),
+            format!("org.apache.kafka:kafka_2.13:{version}"),
+            format!("org.apache.kafka:kafka-tools:{version}"),
             format!("org.apache.logging.log4j:log4j-slf4j-impl:{LOG4J_VERSION}"),
             format!("org.apache.logging.log4j:log4j-core:{LOG4J_VERSION}"),
         ];
@@ -99,23 +132,25 @@ pub(crate) struct DebeziumPackages {
     pub(crate) plugins: PathBuf,
 }
 
-/// A Kafka Connect worker with the Debezium connector and the Avro converter, downloaded if needed.
-pub(crate) fn debezium() -> Result<DebeziumPackages> {
-    let folder = Cache::open()?.package(&format!("debezium-{DEBEZIUM_VERSION}"), |folder| {
+/// A Kafka Connect worker with the Debezium connector of a release and the Avro converter, downloaded if needed.
+pub(crate) fn debezium(release: &str) -> Result<DebeziumPackages> {
+    let version = debezium_version(release)?;
+    let of_worker = version_of("kafka", &KAFKA_RELEASES, KAFKA)?;
+    let folder = Cache::open()?.package(&format!("debezium-{version}"), |folder| {
         command::require(&["tar"])?;
-        let step = Step::start(format!("downloading debezium {DEBEZIUM_VERSION}"));
+        let step = Step::start(format!("downloading debezium {version}"));
         let subfolder = |name: &str| -> Result<PathBuf> {
             let path = folder.join(name);
             std::fs::create_dir_all(&path).map_err(file_error("create", &path))?;
             Ok(path)
         };
         let worker = [
-            format!("org.apache.kafka:connect-runtime:{KAFKA_VERSION}"),
+            format!("org.apache.kafka:connect-runtime:{of_worker}"),
             format!("org.apache.logging.log4j:log4j-slf4j-impl:{LOG4J_VERSION}"),
             format!("org.apache.logging.log4j:log4j-core:{LOG4J_VERSION}"),
         ];
         maven::copy_with_dependencies(&worker.map(Artifact), None, &subfolder("worker")?)?;
-        let plugin = format!("io.debezium:debezium-connector-postgres:{DEBEZIUM_VERSION}:tar.gz:plugin");
+        let plugin = format!("io.debezium:debezium-connector-postgres:{version}:tar.gz:plugin");
         let download = tempfile::tempdir().map_err(file_error("create a folder in", std::env::temp_dir()))?;
         maven::copy_alone(&Artifact(plugin), None, download.path())?;
         unpack_tar(&only_file(download.path(), "gz")?, &subfolder("plugins")?)?;
@@ -135,12 +170,19 @@ pub(crate) fn debezium() -> Result<DebeziumPackages> {
     })
 }
 
-/// Downloads all that [`Debezium::start`](crate::Debezium::start) needs. Blocks.
+/// Downloads all that [`Debezium::start`](crate::Debezium::start) needs for every release, and the brokers of every Kafka release.
+/// Blocks.
 ///
 /// # Errors
 /// Those of [`fetch`].
 pub fn fetch_debezium() -> Result<()> {
-    debezium().map(drop)
+    for (release, _) in DEBEZIUM_RELEASES {
+        debezium(release)?;
+    }
+    for (release, _) in KAFKA_RELEASES {
+        kafka(release)?;
+    }
+    Ok(())
 }
 
 /// Downloads all that [`Testbed::start`](crate::Testbed::start) needs for the given Postgres major versions. Blocks.
@@ -151,7 +193,7 @@ pub fn fetch(postgres_majors: &[u16]) -> Result<()> {
     for major in postgres_majors {
         postgres(*major)?;
     }
-    kafka()?;
+    kafka(KAFKA)?;
     registry()?;
     Ok(())
 }

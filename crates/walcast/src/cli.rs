@@ -97,7 +97,9 @@ impl Cli {
                 block_on(Box::pin(dlq::dlq(config, args.action)))
             }
             Command::Migrate(args) => match args.action {
-                migrate::Action::DebeziumConfig(args) => migrate::debezium_config::run(&args),
+                migrate::Action::DebeziumConfig(args) => {
+                    block_on(Box::pin(migrate::debezium_config::run(args)))
+                }
                 migrate::Action::DebeziumOffset(args) => {
                     let config = args.config.load(&self.log)?;
                     block_on(Box::pin(migrate::debezium_offset::run(config, args)))

@@ -30,4 +30,4 @@ pub(crate) use self::given::{Given, InputError};
 pub(crate) use self::migration::migrate;
 pub(crate) use self::offset::{Offset, OffsetError};
 pub(crate) use self::stored::{Stored, StoredError, in_file, in_records};
-pub(crate) use self::worker::{WorkerError, check_stopped};
+pub(crate) use self::worker::{WorkerError, check_stopped, release};

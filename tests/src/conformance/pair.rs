@@ -71,7 +71,8 @@ impl Pair {
                     postgres.url_for("postgres", "postgres", &database),
                 )
                 .set("postgres.publication", PUBLICATION)
-                .set("postgres.tables", vec!["*.*".to_owned()]);
+                .set("postgres.tables", vec!["*.*".to_owned()])
+                .set("format.debezium_version", servers.release.number());
         let walcast = settings.walcast.iter().fold(walcast, |config, (key, value)| {
             config.set(
                 key,

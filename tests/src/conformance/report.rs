@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::mask::MASK;
 use super::outcome::{Outcome, Verdict};
+use super::release::Release;
 use super::scenario::{Expected, FOLDER, Scenario, Settings};
 
 /// The document, relative to the workspace.
@@ -64,13 +65,19 @@ fn line(text: &mut String, line: &str) {
 pub fn document(scenarios: &[Scenario]) -> String {
     let mut text = format!(
         "# Conformance\n\n\
-         The real Debezium 3.3.1.Final and walcast run side by side on the same database, and their output is compared: number\n\
+         The real Debezium {oldest} and walcast run side by side on the same database, and their output is compared: number\n\
          and order of records, key, value, headers, tombstones, and the registered schemas, property by property. {} scenarios,\n\
          each a file under `{FOLDER}/`. `cargo xtask conformance` writes this document; the tests fail when the result of a\n\
          scenario is not the one listed here.\n\n\
+         `cargo xtask conformance --debezium {number}` plays the same scenarios beside Debezium {latest}, with `debezium_version =\n\
+         \"{number}\"`. The results are the same, except where both are listed. The tests play those scenarios of default settings that\n\
+         share a pair of connectors, and the family `origins`, beside this release too.\n\n\
          ## Not compared\n\n\
          | field | reason |\n|---|---|\n",
-        scenarios.len()
+        scenarios.len(),
+        oldest = Release::default(),
+        latest = Release::V3_6,
+        number = Release::V3_6.number(),
     );
     for masked in MASK {
         line(&mut text, &format!("| {} | {} |", masked.what, masked.reason));
@@ -85,13 +92,15 @@ pub fn document(scenarios: &[Scenario]) -> String {
             );
         }
         let file = scenario.name.rsplit('/').next().unwrap_or_default();
-        let shows = format!("{}{}", scenario.shows, settings(&scenario.settings));
+        let only = scenario.only.map(|release| format!(" Only beside {release}."));
+        let settings = settings(&scenario.settings);
+        let shows = format!("{}{settings}{}", scenario.shows, only.unwrap_or_default());
         line(
             &mut text,
             &format!(
                 "| {file} | {} | {} |",
                 cell(&shows),
-                cell(&result(&scenario.expected))
+                cell(&results(scenario))
             ),
         );
     }
@@ -118,6 +127,13 @@ fn settings(settings: &Settings) -> String {
             list(&settings.walcast)
         ),
     }
+}
+
+/// The result, and that beside each release where it is another one.
+fn results(scenario: &Scenario) -> String {
+    let exceptions = scenario.exceptions.iter();
+    let exceptions = exceptions.map(|(release, expected)| format!(" Beside {release}: {}", result(expected)));
+    result(&scenario.expected) + &exceptions.collect::<String>()
 }
 
 fn result(expected: &Expected) -> String {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::release::Release;
 use super::script::{self, Statement};
 
 /// Where the files are, relative to the workspace.
@@ -21,6 +22,10 @@ pub struct Scenario {
     pub alone: bool,
     /// What is to come of it.
     pub expected: Expected,
+    /// What is to come of it beside a release where that is something else.
+    pub exceptions: BTreeMap<Release, Expected>,
+    /// The only release beside which it is played.
+    pub only: Option<Release>,
     /// Run before either connector starts.
     pub setup: Vec<Statement>,
     /// Run while both stream; both have delivered all of one round before the next begins.
@@ -82,6 +87,20 @@ impl Scenario {
         }
         scenarios.sort_by(|left, right| left.name.cmp(&right.name));
         scenarios
+    }
+
+    /// The scenarios of a release, each with what is to come of it there.
+    pub fn all_beside(release: Release) -> Vec<Scenario> {
+        let scenarios = Scenario::all().into_iter();
+        let of_release = scenarios.filter(|scenario| scenario.only.is_none_or(|only| only == release));
+        of_release
+            .map(|mut scenario| {
+                if let Some(expected) = scenario.exceptions.remove(&release) {
+                    scenario.expected = expected;
+                }
+                scenario
+            })
+            .collect()
     }
 
     /// The first part of the name.

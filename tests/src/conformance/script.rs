@@ -14,6 +14,9 @@
 //! --! halts <why>                           walcast ends, and its log holds the text that follows
 //! --! fails <why>                           Debezium's task ends with an error that holds the text that follows
 //! --! says <text>
+//! --! with <release> <directive>            what is expected beside this release of Debezium, as opposed to the oldest:
+//!                                           `equal`, or one of `differs`, `at`, `halts`, `fails` and `says`
+//! --! only <release>                        not played beside the others
 //! --! changes                               from here on both connectors stream
 //! --! wait                                  until both have delivered what was written so far
 //! --! reads <number>                        both have read so many existing rows by the end of this round
@@ -25,6 +28,8 @@
 
 use std::collections::BTreeMap;
 
+use super::expectation::Expectation;
+use super::release::Release;
 use super::scenario::{Expected, Scenario, Settings};
 
 /// A statement, and the session that runs it.
@@ -59,8 +64,8 @@ struct Reader {
     scenario: Scenario,
     statement: String,
     session: String,
-    paths: Vec<String>,
-    says: Option<String>,
+    expected: Expectation,
+    exceptions: BTreeMap<Release, Expectation>,
 }
 
 impl Reader {
@@ -72,14 +77,16 @@ impl Reader {
                 settings: Settings::default(),
                 alone: false,
                 expected: Expected::Equal,
+                exceptions: BTreeMap::new(),
+                only: None,
                 setup: Vec::new(),
                 rounds: Vec::new(),
                 reads: BTreeMap::new(),
             },
             statement: String::new(),
             session: MAIN.to_owned(),
-            paths: Vec::new(),
-            says: None,
+            expected: Expectation::default(),
+            exceptions: BTreeMap::new(),
         }
     }
 
@@ -95,28 +102,19 @@ impl Reader {
             ("debezium", false) => settings.debezium.extend([assignment(&rest)?]),
             ("walcast", false) => settings.walcast.extend([assignment(&rest)?]),
             ("alone", true) => self.scenario.alone = true,
-            ("differs", false) => {
-                self.scenario.expected = Expected::Differs {
-                    reason: rest,
-                    paths: Vec::new(),
+            ("with", false) => {
+                let (number, directive) = rest.split_once(' ').unwrap_or((rest.as_str(), ""));
+                let release = Release::parse(number).ok_or_else(|| format!("{number:?} is no release"))?;
+                let (word, rest) = directive.split_once(' ').unwrap_or((directive, ""));
+                let exception = self.exceptions.entry(release).or_default();
+                if !exception.read(word, rest.trim()) {
+                    return Err(format!("{directive:?} is no directive about the outcome"));
                 }
             }
-            ("at", false) => self.paths.push(rest),
-            ("halts", false) => {
-                self.scenario.alone = true;
-                self.scenario.expected = Expected::Halts {
-                    reason: rest,
-                    says: String::new(),
-                }
+            ("only", false) => {
+                let release = Release::parse(&rest).ok_or_else(|| format!("{rest:?} is no release"))?;
+                self.scenario.only = Some(release);
             }
-            ("fails", false) => {
-                self.scenario.alone = true;
-                self.scenario.expected = Expected::Fails {
-                    reason: rest,
-                    says: String::new(),
-                }
-            }
-            ("says", false) => self.says = Some(rest),
             ("changes" | "wait", true) => {
                 if (word == "changes") != self.scenario.rounds.is_empty() {
                     return Err("`changes` comes once, before every `wait`".to_owned());
@@ -131,6 +129,7 @@ impl Reader {
                 self.scenario.reads.insert(round, rows);
             }
             ("session", false) => self.session = rest,
+            _ if self.expected.read(word, &rest) => {}
             _ => return Err(format!("{directive:?} is no directive")),
         }
         Ok(())
@@ -155,21 +154,11 @@ impl Reader {
     }
 
     fn finish(mut self) -> Result<Scenario, String> {
-        let paths = std::mem::take(&mut self.paths);
-        let fits = match (&mut self.scenario.expected, self.says.take()) {
-            (Expected::Differs { paths: place, .. }, None) => {
-                *place = paths;
-                !place.is_empty()
-            }
-            (Expected::Halts { says: place, .. } | Expected::Fails { says: place, .. }, Some(says)) => {
-                *place = says;
-                paths.is_empty()
-            }
-            (Expected::Equal, None) => paths.is_empty(),
-            _ => false,
-        };
-        if !fits {
-            return Err("`differs` goes with `at`, `halts` and `fails` go with `says`".to_owned());
+        let mut outcomes = self.exceptions.values().chain([&self.expected]);
+        self.scenario.alone |= outcomes.any(Expectation::is_end);
+        self.scenario.expected = std::mem::take(&mut self.expected).finish()?;
+        for (release, exception) in std::mem::take(&mut self.exceptions) {
+            self.scenario.exceptions.insert(release, exception.finish()?);
         }
         if !self.statement.trim().is_empty() {
             return Err("the last statement does not end with `;`".to_owned());
@@ -223,12 +212,30 @@ mod tests {
     }
 
     #[test]
+    fn a_release_can_have_an_expectation_of_its_own() {
+        let file = "--! shows A thing.\n--! halts Because.\n--! says no\n--! with 3.6 differs Otherwise.\n\
+            --! with 3.6 at {schema}#1\n--! only 3.6\n--! changes\nselect 1;\n";
+        let scenario = parse("a/b", file).unwrap();
+        assert_eq!(scenario.only, Some(Release::V3_6));
+        let (reason, says) = ("Because.".to_owned(), "no".to_owned());
+        assert_eq!(scenario.expected, Expected::Halts { reason, says });
+        let (reason, paths) = ("Otherwise.".to_owned(), vec!["a_b#1".to_owned()]);
+        assert_eq!(
+            scenario.exceptions[&Release::V3_6],
+            Expected::Differs { reason, paths }
+        );
+        assert!(scenario.alone);
+    }
+
+    #[test]
     fn reports_what_is_wrong() {
         let wrong = |text: &str| parse("a/b", text).unwrap_err();
         assert!(wrong("--! show it").contains("no directive"));
         assert!(wrong("--! shows it\n--! wait\n").contains("`changes` comes once"));
         assert!(wrong("--! shows it\n--! changes\nselect 1").contains("does not end"));
         assert!(wrong("--! shows it\n--! differs why\n--! changes\nselect 1;").contains("goes with `at`"));
+        assert!(wrong("--! shows it\n--! with 2.0 equal\n").contains("no release"));
+        assert!(wrong("--! shows it\n--! with 3.6 alone\n").contains("no directive about"));
         assert!(wrong("--! changes\nselect 1;").contains("is missing"));
         assert!(wrong("--! shows it\n").contains("nothing follows"));
     }

@@ -1,10 +1,10 @@
 //! The real Debezium and walcast on the same database: the same records, but for what is listed.
 
-use walcast_tests::conformance::{Scenario, failures, run, stale_document};
+use walcast_tests::conformance::{Release, Scenario, failures, run, stale_document};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn walcast_writes_what_debezium_writes() {
-    let outcomes = Box::pin(run(None)).await;
+    let outcomes = Box::pin(run(Release::V3_3, None)).await;
     let failed = failures(&outcomes);
     assert!(failed.is_empty(), "{failed}");
     let records: usize = outcomes.iter().map(|outcome| outcome.records).sum();

@@ -1,4 +1,5 @@
-//! The two verdicts over everything at once: walcast beside the real Debezium, and walcast under every fault.
+//! The verdicts over everything at once: walcast beside the real Debezium, and walcast under every fault.
 
 mod chaos;
 mod conformance;
+mod newest_debezium;

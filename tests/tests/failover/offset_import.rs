@@ -11,7 +11,7 @@ use walcast_testbed::{
     Cell, ConnectorConfig, Debezium, DebeziumConfig, Decoder, Direction, Flow, Payload, PostgresOptions,
     Proxy, read_topic, topic_names,
 };
-use walcast_tests::{Finished, Instance, World, await_that, run};
+use walcast_tests::{Finished, Instance, World, await_that, command, run};
 
 /// A source with a table `moves`, whose history a peeked slot keeps.
 struct Move {
@@ -386,9 +386,31 @@ async fn rejects_the_offset_of_a_running_connector() {
         unknown.stderr
     );
 
+    let exported = tempfile::NamedTempFile::new().unwrap();
+    let connector = moved.connector().set("name", moved.world.name());
+    let properties = serde_json::to_string(connector.properties()).unwrap();
+    std::fs::write(exported.path(), properties).unwrap();
+    let (file, url) = (exported.path().to_str().unwrap(), moved.debezium.url());
+    let arguments = ["migrate", "debezium-config", file, "--connect-url", &url];
+    let migrated = Finished::from(command(&arguments).output().await.unwrap());
+    assert!(
+        migrated.stdout.contains("debezium_version = \"3.3\" ") && !migrated.stdout.contains("is not known"),
+        "{migrated:#?}"
+    );
+
     moved.stop_debezium().await;
-    let stopped = moved.take_over(&["--connect-url", &moved.debezium.url()]).await;
+    let other_fields = moved.config().set("format.debezium_version", "3.6");
+    let offset_file = moved.debezium.offset_file();
+    let offset_file = offset_file.to_str().unwrap();
+    let arguments = ["migrate", "debezium-offset", "--offset-file", offset_file, "--dry-run"];
+    let warned = run(&other_fields, &[&arguments[..], &["--connect-url", &url]].concat()).await;
+    assert!(
+        warned.code == Some(0) && warned.stderr.contains("other fields than the connector's"),
+        "{warned:#?}"
+    );
+    let stopped = moved.take_over(&["--connect-url", &url]).await;
     assert_eq!(stopped.code, Some(0), "{stopped:#?}");
+    assert!(!stopped.stderr.contains("other fields"), "{stopped:#?}");
     moved.insert(5..10).await;
     moved.finish().await;
 }

@@ -1,4 +1,5 @@
 //! Tests of the connector with servers of their own, which they stop, kill or fill.
 
 mod interruptions;
+mod kafka_versions;
 mod slot_monitor;

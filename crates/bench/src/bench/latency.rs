@@ -88,6 +88,7 @@ pub(super) async fn measure(
         let options = DebeziumOptions {
             heap_mb: DEBEZIUM_HEAP_MB,
             optimised: true,
+            ..DebeziumOptions::default()
         };
         Some(Debezium::start_with(&testbed.kafka, options).await?)
     };

@@ -87,6 +87,7 @@ async fn round(
         let options = DebeziumOptions {
             heap_mb: DEBEZIUM_HEAP_MB,
             optimised: true,
+            ..DebeziumOptions::default()
         };
         let worker = Debezium::start_with(&testbed.kafka, options).await?;
         runs::debezium(testbed, &worker, warm_up, 1).await?;

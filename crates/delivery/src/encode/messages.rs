@@ -25,7 +25,7 @@ impl MessageEncoder {
     pub(crate) async fn encode<E: EncodePorts>(
         &mut self,
         message: &LogicalMessage<'_>,
-        context: &MessageContext,
+        context: &MessageContext<'_>,
         output: &mut Output<'_, E>,
     ) -> Result<(), DeliveryError> {
         output.tables.registrar().bind_events(&mut self.0.topic).await?;

@@ -185,7 +185,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
 
     /// Makes the plan of a table that has none, unless a recent attempt has failed.
     #[inline]
-    async fn map_if_due(&mut self, oid: Oid, context: &ChangeContext) -> Result<(), EncodeError> {
+    async fn map_if_due(&mut self, oid: Oid, context: &ChangeContext<'_>) -> Result<(), EncodeError> {
         let relation = match self.known.get(&oid) {
             Some(Table::Captured(_) | Table::NotCaptured) | None => return Ok(()),
             Some(Table::Named(relation)) => relation.clone(),
@@ -203,7 +203,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
 
     /// Compiles the plan of a relation and registers its schemas, before its first row.
     #[cold]
-    async fn map(&mut self, relation: Relation, context: &ChangeContext) -> Result<(), EncodeError> {
+    async fn map(&mut self, relation: Relation, context: &ChangeContext<'_>) -> Result<(), EncodeError> {
         let (oid, name) = (relation.oid, TableName::from(&relation));
         let plan = self.plan(&relation, context).await?;
         info!(relation = %name, topic = plan.topic(), columns = relation.columns.len(), "relation mapped");
@@ -225,7 +225,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         &mut self,
         oid: Oid,
         change: &RowChange<'_>,
-        context: &ChangeContext,
+        context: &ChangeContext<'_>,
         records: &mut Records<'_>,
     ) -> Result<bool, EncodeError> {
         let encoded = match self.dead_letters.rejection(context) {
@@ -246,7 +246,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         &mut self,
         oid: Oid,
         change: &RowChange<'_>,
-        context: &ChangeContext,
+        context: &ChangeContext<'_>,
         records: &mut Records<'_>,
     ) -> Result<bool, EncodeError> {
         self.map_if_due(oid, context).await?;
@@ -296,7 +296,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
     pub(crate) async fn encode_truncate(
         &mut self,
         oids: &[Oid],
-        context: &ChangeContext,
+        context: &ChangeContext<'_>,
         records: &mut Records<'_>,
     ) -> Result<bool, EncodeError> {
         let before = records.buffer.record_count();
@@ -317,7 +317,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         &mut self,
         oid: Oid,
         part: u32,
-        context: &ChangeContext,
+        context: &ChangeContext<'_>,
         records: &mut Records<'_>,
     ) -> Result<(), EncodeError> {
         self.map_if_due(oid, context).await?;

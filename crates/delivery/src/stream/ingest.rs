@@ -304,9 +304,10 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
             return Ok(());
         }
         let before = self.output.batch.savepoint();
+        let context = self.reader.context(place);
         let Output { tables, batch } = &mut self.output;
         let encoded = tables
-            .encode(relation, change, &place.context, &mut batch.records())
+            .encode(relation, change, &context, &mut batch.records())
             .await;
         let has_records = encoded.map_err(|fault| self.explain(place.context.lsn, fault))?;
         self.output.store_schemas();
@@ -319,9 +320,10 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
             return Ok(());
         }
         let before = self.output.batch.savepoint();
+        let context = self.reader.context(place);
         let Output { tables, batch } = &mut self.output;
         let encoded = tables
-            .encode_truncate(relations, &place.context, &mut batch.records())
+            .encode_truncate(relations, &context, &mut batch.records())
             .await;
         let has_records = encoded.map_err(|fault| self.explain(place.context.lsn, fault))?;
         self.output.store_schemas();
@@ -331,7 +333,7 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
     async fn message(
         &mut self,
         place: Option<&ChangePlace>,
-        context: &MessageContext,
+        context: &MessageContext<'_>,
         message: &LogicalMessage<'_>,
     ) -> Result<(), Interruption> {
         let is_chosen = self.messages.matches(message.prefix);
@@ -348,7 +350,11 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
             return Ok(());
         }
         let before = self.output.batch.savepoint();
-        self.messages.encode(message, context, &mut self.output).await?;
+        let context = MessageContext {
+            origin: self.reader.origin(),
+            ..*context
+        };
+        self.messages.encode(message, &context, &mut self.output).await?;
         self.appended(place, before, true).await
     }
 

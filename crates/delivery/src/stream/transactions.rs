@@ -5,10 +5,10 @@
 //! [`Ordinal`] means the same change to all of them, and alone decides which transactions were delivered before.
 
 use walcast_mapper::events::MessageContext;
-use walcast_mapper::{ChangeContext, Ordinal, RecordId, RowChange};
+use walcast_mapper::{ChangeContext, Ordinal, RecordId, ReplicationOrigin, RowChange};
 use walcast_pgoutput::{
-    Begin, Commit, DecodeError, Decoder, Frame, LogicalMessage, Lsn, Message, Oid, PgTimestamp, Relation,
-    TypeMessage, Xid,
+    Begin, Commit, DecodeError, Decoder, Frame, LogicalMessage, Lsn, Message, Oid, Origin, PgTimestamp,
+    Relation, TypeMessage, Xid,
 };
 
 use crate::error::DeliveryError;
@@ -54,8 +54,8 @@ pub struct Transaction {
 /// Change of a transaction: its position and its number.
 #[derive(Clone, Copy, Debug)]
 pub struct ChangePlace {
-    /// Position, number and transaction.
-    pub context: ChangeContext,
+    /// Position, number and transaction. The replication origin is with the reader ([`TransactionReader::context`]).
+    pub context: ChangeContext<'static>,
     /// Whether the records of the change are in Kafka, in the delivered part of a split transaction.
     pub is_delivered: bool,
 }
@@ -96,8 +96,8 @@ pub enum Event<'b> {
     Message {
         /// Position and number, if it is part of a transaction.
         place: Option<ChangePlace>,
-        /// Context of its record.
-        context: MessageContext,
+        /// Context of its record. The replication origin is with the reader ([`TransactionReader::origin`]).
+        context: MessageContext<'static>,
         /// Message as the server sent it.
         message: LogicalMessage<'b>,
     },
@@ -120,6 +120,8 @@ pub struct TransactionReader {
     decoder: Decoder,
     delivered: Delivered,
     open: Option<Open>,
+    /// Replication origin of the open transaction.
+    origin: Option<ReplicationOrigin>,
     last_commit: Option<CommitPosition>,
     /// End of the last transaction, or position of the message after it, for `source.sequence`.
     previous_end: Option<Lsn>,
@@ -142,6 +144,7 @@ impl TransactionReader {
             decoder: Decoder::new(),
             delivered,
             open: None,
+            origin: None,
             last_commit,
             previous_end: delivered
                 .last_message
@@ -159,6 +162,22 @@ impl TransactionReader {
     #[must_use]
     pub fn transaction(&self) -> Option<Transaction> {
         self.open.map(|open| open.transaction)
+    }
+
+    /// Replication origin of the transaction that has begun and not ended; `None` if it is a transaction of this server.
+    #[must_use]
+    pub fn origin(&self) -> Option<&ReplicationOrigin> {
+        self.origin.as_ref()
+    }
+
+    /// Context of a change of the open transaction, with the replication origin.
+    #[inline]
+    #[must_use]
+    pub fn context(&self, place: &ChangePlace) -> ChangeContext<'_> {
+        ChangeContext {
+            origin: self.origin(),
+            ..place.context
+        }
     }
 
     /// End of the last transaction that was read without error.
@@ -221,8 +240,12 @@ impl TransactionReader {
                 return self.message_in_transaction(message, now_unix_nanos);
             }
             Message::Logical(message) => return self.message_alone(message, now_unix_nanos),
-            // An origin changes nothing; PostgreSQL 18 can send a stray abort of a stream that never began.
-            Message::Origin(_) | Message::StreamAbort(_) => return Ok(None),
+            Message::Origin(origin) => {
+                self.name_origin(&origin);
+                return Ok(None);
+            }
+            // PostgreSQL 18 can send a stray abort of a stream that never began.
+            Message::StreamAbort(_) => return Ok(None),
             Message::StreamStart(_)
             | Message::StreamStop
             | Message::StreamCommit { .. }
@@ -254,6 +277,7 @@ impl TransactionReader {
             commit_time: begin.commit_time,
         };
         let is_delivered = begin.commit_lsn < self.delivered.until;
+        self.origin = None;
         self.open = Some(Open {
             transaction,
             next_ordinal: Ordinal::default(),
@@ -268,6 +292,16 @@ impl TransactionReader {
         }))
     }
 
+    /// The server names the origin after the begin of a transaction, before its changes.
+    fn name_origin(&mut self, origin: &Origin<'_>) {
+        if self.open.is_some_and(|open| !open.is_delivered) {
+            self.origin = Some(ReplicationOrigin {
+                name: origin.name.to_owned(),
+                lsn: origin.commit_lsn,
+            });
+        }
+    }
+
     fn commit<'b>(&mut self, lsn: Lsn, commit: &Commit) -> Result<Option<Event<'b>>, DeliveryError> {
         let Some(open) = self.open else {
             return Err(self.out_of_order("a transaction ends that never began"));
@@ -279,6 +313,7 @@ impl TransactionReader {
             );
         }
         self.open = None;
+        self.origin = None;
         if open.is_delivered {
             return Ok(None);
         }
@@ -322,6 +357,7 @@ impl TransactionReader {
                 lsn,
                 ordinal,
                 previous_commit_end: self.previous_end,
+                origin: None,
                 processed_at_unix_nanos: now_unix_nanos,
             },
             is_delivered: partial.is_some_and(|partial| partial.covers(commit_lsn, ordinal)),
@@ -347,6 +383,7 @@ impl TransactionReader {
             lsn: message.lsn,
             commit_time: place.context.commit_time,
             previous_commit_end: self.previous_end,
+            origin: None,
             processed_at_unix_nanos: now_unix_nanos,
         };
         Ok(Some(Event::Message {
@@ -386,6 +423,7 @@ impl TransactionReader {
             lsn: message.lsn,
             commit_time: PgTimestamp::from_unix_micros(last_commit_time),
             previous_commit_end: self.previous_end,
+            origin: None,
             processed_at_unix_nanos: now_unix_nanos,
         };
         Ok(Some(Event::Message {
@@ -411,3 +449,6 @@ impl TransactionReader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

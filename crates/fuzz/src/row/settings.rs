@@ -1,7 +1,7 @@
 //! What the first bytes of an input choose.
 
 use walcast_mapper::config::{
-    ArrayMode, BinaryMode, DecimalMode, Encoding, FieldAdjustment, FlatDeletes, HashAlgorithm, HashRule,
+    ArrayMode, BinaryMode, DebeziumVersion, DecimalMode, Encoding, FieldAdjustment, FlatDeletes, HashAlgorithm, HashRule,
     HashVersion, HstoreMode, IntervalMode, MaskRule, MissingNotNull, NullWithDefault, Shape, TimeMode,
     TruncateRule, TypeModes, UnknownMode, UnwritableMode,
 };
@@ -138,11 +138,14 @@ impl Settings {
                 },
             }];
         }
+        if self.rules.has(5) {
+            config.debezium_version = DebeziumVersion::V3_6;
+        }
         if self.rules.has(6) {
             rules.propagate_types = (0..columns.len()).flat_map(about).collect();
         }
         if self.rules.has(7) {
-            let added = ["op", "ts_ms", "source.lsn"].map(|part| part.to_owned().try_into());
+            let added = ["op", "ts_ms", "source.lsn", "source.origin"].map(|part| part.to_owned().try_into());
             config.flat.fields = added.into_iter().filter_map(Result::ok).collect();
             config.flat.headers.clone_from(&config.flat.fields);
         }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::debezium_version::DebeziumVersion;
 use crate::source_field::SourceField;
 
 /// Encoding of keys or values.
@@ -115,6 +116,25 @@ impl MetadataField {
             Some((_, name)) => format!("{prefix}{name}"),
             None => format!("{prefix}{}", self.written.replace('.', "_")),
         }
+    }
+}
+
+impl MetadataField {
+    /// First version whose envelope has the part.
+    #[must_use]
+    pub fn since(&self) -> DebeziumVersion {
+        match self.part {
+            EnvelopePart::Source(field) => field.since(),
+            EnvelopePart::Op | EnvelopePart::TsMs | EnvelopePart::TsUs | EnvelopePart::TsNs => {
+                DebeziumVersion::V3_3
+            }
+        }
+    }
+
+    /// The field as it was written.
+    #[must_use]
+    pub fn written(&self) -> &str {
+        &self.written
     }
 }
 

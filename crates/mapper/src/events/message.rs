@@ -4,7 +4,7 @@ use walcast_pgoutput::{LogicalMessage, Lsn, PgTimestamp, Xid};
 
 use super::choice::Choice;
 use super::topic::EventTopic;
-use crate::change::RecordId;
+use crate::change::{RecordId, ReplicationOrigin};
 use crate::config::{Encoding, MapperConfig};
 use crate::connect::{ConnectSchema, Kind};
 use crate::encode::Scratch;
@@ -31,7 +31,7 @@ pub struct MessageEvents {
 
 /// Position of a message.
 #[derive(Clone, Copy, Debug)]
-pub struct MessageContext {
+pub struct MessageContext<'o> {
     /// Identity of the record.
     pub id: RecordId,
     /// Transaction of the message; `None` for a non-transactional message.
@@ -42,6 +42,8 @@ pub struct MessageContext {
     pub commit_time: PgTimestamp,
     /// End of the previous transaction. A non-transactional message is its own end.
     pub previous_commit_end: Option<Lsn>,
+    /// Replication origin of the transaction; `None` for a transaction of this server, and for a non-transactional message.
+    pub origin: Option<&'o ReplicationOrigin>,
     /// Local clock, nanoseconds since 1970.
     pub processed_at_unix_nanos: i64,
 }
@@ -68,7 +70,7 @@ impl MessageEvents {
         let fields = vec![
             text().required().named("op"),
             ConnectSchema::plain(Kind::Int64).optional().named("ts_ms"),
-            schema::source().required().named("source"),
+            schema::source(config.debezium_version).required().named("source"),
             schema::transaction().optional().named("transaction"),
             ConnectSchema::first_version(BLOCK, block)
                 .required()
@@ -109,7 +111,7 @@ impl MessageEvents {
     pub fn encode(
         &mut self,
         message: &LogicalMessage<'_>,
-        context: &MessageContext,
+        context: &MessageContext<'_>,
         counts: Option<&mut EventCounts>,
         buffer: &mut RecordBuffer,
     ) {
@@ -139,7 +141,7 @@ impl Body for Key<'_> {
 struct Value<'a> {
     source: &'a Source,
     message: &'a LogicalMessage<'a>,
-    context: &'a MessageContext,
+    context: &'a MessageContext<'a>,
     order: Option<EventOrder>,
 }
 
@@ -158,6 +160,7 @@ impl Body for Value<'_> {
             lsn: context.lsn,
             previous_commit_end: context.previous_commit_end,
             snapshot: SnapshotMarker::None,
+            replication: context.origin,
         };
         self.source.put::<F>(origin, scratch, out);
         F::field("transaction", out);

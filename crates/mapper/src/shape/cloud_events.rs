@@ -65,7 +65,7 @@ impl CloudEventsPlan {
         put_text::<F>("time", time(event.context).as_slice(), out);
         put_text::<F>("datacontenttype", b"application/json", out);
         put_text::<F>("iodebeziumop", event.op.letter(), out);
-        for field in SourceField::ALL {
+        for field in envelope.source.fields() {
             F::field(&attribute(field.name()), out);
             match envelope.source.value(field, &event.context.origin) {
                 SourceValue::Nothing => F::absent(Nullability::NullFirst, out),
@@ -136,7 +136,7 @@ fn put_text<F: Format>(name: &str, text: &[u8], out: &mut Vec<u8>) {
     F::string(text, out);
 }
 
-fn time(context: &EventContext) -> Moment {
+fn time(context: &EventContext<'_>) -> Moment {
     Moment::of_unix_micros(context.origin.commit_time.unix_micros(), TIME_DIGITS)
 }
 

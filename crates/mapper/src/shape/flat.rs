@@ -93,7 +93,7 @@ impl FlatPlan {
         &self,
         envelope: &Envelope,
         op: Op,
-        context: &EventContext,
+        context: &EventContext<'_>,
         scratch: &mut Scratch,
         buffer: &mut RecordBuffer,
     ) {
@@ -130,7 +130,7 @@ impl EnvelopePart {
         }
     }
 
-    fn value<'e>(self, envelope: &'e Envelope, op: Op, context: &EventContext) -> PartValue<'e> {
+    fn value<'e>(self, envelope: &'e Envelope, op: Op, context: &EventContext<'e>) -> PartValue<'e> {
         let nanos = context.processed_at_unix_nanos;
         match self {
             EnvelopePart::Op => PartValue::Letter(op.letter()),

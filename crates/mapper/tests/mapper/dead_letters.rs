@@ -40,7 +40,7 @@ fn relation() -> Relation {
     }
 }
 
-fn source() -> DeadLetterSource {
+fn source() -> DeadLetterSource<'static> {
     DeadLetterSource::Change {
         context: ChangeContext {
             xid: Xid::new(700),
@@ -49,6 +49,7 @@ fn source() -> DeadLetterSource {
             lsn: Lsn::new(0x16B_3700),
             ordinal: Ordinal::new(3),
             previous_commit_end: None,
+            origin: None,
             processed_at_unix_nanos: 0,
         },
         part: 0,

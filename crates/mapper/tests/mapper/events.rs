@@ -2,11 +2,13 @@
 
 use apache_avro::Schema;
 use expect_test::{Expect, expect};
-use walcast_mapper::config::Operation;
+use walcast_mapper::config::{DebeziumVersion, Operation};
 use walcast_mapper::events::{
     EventTopic, HeartbeatEvents, MessageContext, MessageEvents, TransactionBoundary, TransactionEvents,
 };
-use walcast_mapper::{EventCounts, MapperConfig, Ordinal, RecordBuffer, RecordId, SchemaId, SchemaIds};
+use walcast_mapper::{
+    EventCounts, MapperConfig, Ordinal, RecordBuffer, RecordId, ReplicationOrigin, SchemaId, SchemaIds,
+};
 use walcast_pgoutput::Column::{Null, Text};
 use walcast_pgoutput::{LogicalMessage, Lsn, PgTimestamp, ReplicaIdentity, Xid};
 
@@ -205,7 +207,7 @@ fn unchanged_updates_are_skipped_under_full_identity() {
     assert_eq!(count(&table, &Change::UpdateFull(row, row)), 1);
 }
 
-fn message_context(xid: Option<u32>) -> MessageContext {
+fn message_context(xid: Option<u32>) -> MessageContext<'static> {
     MessageContext {
         id: RecordId {
             commit_lsn: Lsn::new(0x16B_3748),
@@ -216,6 +218,7 @@ fn message_context(xid: Option<u32>) -> MessageContext {
         lsn: Lsn::new(0x16B_3700),
         commit_time: PgTimestamp::from_unix_micros(1_709_168_523_456_789),
         previous_commit_end: Some(Lsn::new(0x16B_3600)),
+        origin: None,
         processed_at_unix_nanos: 1_709_168_523_999_888_777,
     }
 }
@@ -257,6 +260,39 @@ fn messages_have_a_topic_of_their_own() {
     let value: serde_json::Value = serde_json::from_str(events.topic.value_schema().unwrap()).unwrap();
     expect![[r#"{"name":"message","type":{"type":"record","name":"Message","fields":[{"name":"prefix","type":["null","string"],"default":null},{"name":"content","type":["null","bytes"],"default":null}],"connect.version":1,"connect.name":"io.debezium.connector.postgresql.Message"}}"#]]
         .assert_eq(&value["fields"][4].to_string());
+}
+
+#[test]
+fn messages_have_the_replication_origin() {
+    let mut config = MapperConfig::new("p", "db");
+    config.debezium_version = DebeziumVersion::V3_6;
+    let mut events = MessageEvents::new(&config);
+    bind(&mut events.topic);
+    let message = LogicalMessage {
+        xid: None,
+        transactional: true,
+        lsn: Lsn::new(0x16B_3700),
+        prefix: "app",
+        content: b"hello",
+    };
+    let origin = ReplicationOrigin {
+        name: "elsewhere".to_owned(),
+        lsn: Lsn::new(0xABCD),
+    };
+    let context = MessageContext {
+        origin: Some(&origin),
+        ..message_context(Some(571))
+    };
+    let mut buffer = RecordBuffer::new();
+    events.encode(&message, &context, None, &mut buffer);
+    events.encode(&message, &message_context(None), None, &mut buffer);
+    let shown = records(&events.topic, &buffer);
+    let sources: Vec<&str> = shown.split("xmin: null").skip(1).collect();
+    assert!(
+        sources[0].starts_with(", origin: \"elsewhere\", origin_lsn: 43981}")
+            && sources[1].starts_with(", origin: null, origin_lsn: null}"),
+        "{shown}"
+    );
 }
 
 #[test]

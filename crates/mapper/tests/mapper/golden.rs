@@ -175,6 +175,7 @@ impl Golden {
             lsn: Lsn::INVALID,
             ordinal: Ordinal::new(0),
             previous_commit_end: None,
+            origin: None,
             processed_at_unix_nanos: PROCESSED_AT_UNIX_NANOS,
         };
         for (lsn, bytes) in &self.frames {

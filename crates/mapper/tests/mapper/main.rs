@@ -23,6 +23,8 @@ mod json;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod origins;
+#[cfg(test)]
 mod patterns;
 #[cfg(test)]
 mod reads;

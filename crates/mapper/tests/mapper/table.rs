@@ -128,7 +128,7 @@ pub(crate) enum Change<'a> {
     DeleteFull(&'a [Column<'a>]),
 }
 
-pub(crate) fn context() -> ChangeContext {
+pub(crate) fn context() -> ChangeContext<'static> {
     ChangeContext {
         xid: Xid::new(4_000_000_000),
         commit_lsn: Lsn::new(0x16B_3748),
@@ -136,6 +136,7 @@ pub(crate) fn context() -> ChangeContext {
         lsn: Lsn::new(0x16B_3700),
         ordinal: Ordinal::new(7),
         previous_commit_end: Some(Lsn::new(0x16B_3600)),
+        origin: None,
         processed_at_unix_nanos: 1_709_168_523_999_888_777,
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn row() -> Vec<u8> {
 }
 
 /// Context of the first change.
-pub(crate) fn context() -> ChangeContext {
+pub(crate) fn context() -> ChangeContext<'static> {
     ChangeContext {
         xid: Xid::new(4_711),
         commit_lsn: Lsn::new(0x16B_3748),
@@ -44,6 +44,7 @@ pub(crate) fn context() -> ChangeContext {
         lsn: Lsn::new(0x16B_3700),
         ordinal: Ordinal::new(0),
         previous_commit_end: Some(Lsn::new(0x16B_3600)),
+        origin: None,
         processed_at_unix_nanos: 1_700_000_000_223_456_789,
     }
 }

@@ -242,6 +242,7 @@ fn decode(plan: &mut Plan, change: &RowChange<'_>) -> Vec<(String, String)> {
         lsn: Lsn::new(1),
         ordinal: Ordinal::new(0),
         previous_commit_end: None,
+        origin: None,
         processed_at_unix_nanos: 0,
     };
     let mut batch = RecordBuffer::new();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{KafkaSecurity, Ports, Seat};
 use crate::error::Result;
+use crate::packages;
 use crate::ports::Port;
 use crate::proxy::Proxy;
 
@@ -38,6 +39,8 @@ const DEFAULTS: [(&str, &str); 18] = [
 /// What broker to start.
 #[derive(Clone, Debug)]
 pub struct KafkaOptions {
+    /// The release of the broker, one of [`KAFKA_RELEASES`](crate::KAFKA_RELEASES).
+    pub release: &'static str,
     /// Broker settings that override the testbed's defaults.
     pub properties: Vec<(String, String)>,
     /// Limit of the Java heap, in MB.
@@ -58,6 +61,7 @@ pub struct ProxiedListener {
 impl Default for KafkaOptions {
     fn default() -> KafkaOptions {
         KafkaOptions {
+            release: packages::KAFKA,
             properties: Vec::new(),
             heap_mb: 512,
             security: None,
@@ -67,6 +71,15 @@ impl Default for KafkaOptions {
 }
 
 impl KafkaOptions {
+    /// A broker of this release (`4.2`).
+    #[must_use]
+    pub fn release(release: &'static str) -> KafkaOptions {
+        KafkaOptions {
+            release,
+            ..KafkaOptions::default()
+        }
+    }
+
     /// With one more broker setting.
     #[must_use]
     pub fn with_property(mut self, name: &str, value: &str) -> KafkaOptions {

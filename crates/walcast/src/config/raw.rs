@@ -12,8 +12,8 @@ use walcast_delivery::{
 };
 use walcast_mapper::Secret;
 use walcast_mapper::config::{
-    ColumnSettings, Encoding, EventsConfig, FlatForm, KeyRule, MissingNotNull, NameSettings, NullWithDefault,
-    Operation, Shape, TypeModes, UnavailableValues,
+    ColumnSettings, DebeziumVersion, Encoding, EventsConfig, FlatForm, KeyRule, MissingNotNull, NameSettings,
+    NullWithDefault, Operation, Shape, TypeModes, UnavailableValues,
 };
 use walcast_mapper::pattern::{PrefixPattern, TablePattern};
 use walcast_postgres::LEADER_TIMEOUT_DEFAULT;
@@ -216,6 +216,7 @@ pub(crate) struct RawFormat {
     pub(crate) key: Encoding,
     pub(crate) value: Encoding,
     pub(crate) shape: Shape,
+    pub(crate) debezium_version: DebeziumVersion,
     pub(crate) flat: FlatForm,
     pub(crate) missing_not_null: MissingNotNull,
     pub(crate) null_with_default: NullWithDefault,
@@ -429,6 +430,7 @@ impl Default for RawFormat {
             key: Encoding::default(),
             value: Encoding::default(),
             shape: Shape::default(),
+            debezium_version: DebeziumVersion::default(),
             flat: FlatForm::default(),
             missing_not_null: MissingNotNull::default(),
             null_with_default: NullWithDefault::default(),

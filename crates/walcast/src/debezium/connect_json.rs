@@ -49,14 +49,23 @@ pub(crate) enum ShapeError {
     },
 }
 
+/// Property with the release of the connector.
+pub(super) const PLUGIN_VERSION: &str = "connector.plugin.version";
+
+/// Release of a connector in the response to the request for its status: Kafka 4.1 and later report it.
+pub(super) fn version_in_status(status: &Value) -> Option<&str> {
+    status.pointer("/connector/version")?.as_str()
+}
+
 type Pairs = Vec<(String, String)>;
 
 /// Parses one of
 ///
 /// - `{"name": …, "config": {…}}`: the body of `POST /connectors`, and the response of `GET /connectors/NAME`,
 /// - `{…}`: the body of `PUT /connectors/NAME/config`, and the response of `GET /connectors/NAME/config`,
-/// - `{"NAME": {"info": {"name": …, "config": {…}}}, …}`: the response of `GET /connectors?expand=info`. `name` selects one of
-///   its connectors; without a name, the only one, or the only one of Debezium for Postgres.
+/// - `{"NAME": {"info": {"name": …, "config": {…}}}, …}`: the response of `GET /connectors?expand=info`, also with `expand=status`,
+///   which contains the release. `name` selects one of its connectors; without a name, the only one, or the only one of Debezium for
+///   Postgres.
 pub(super) fn parse(text: &str, name: Option<&str>) -> Result<Pairs, ShapeError> {
     let value: Value = serde_json::from_str(text)?;
     let outer = value.as_object().ok_or(ShapeError::NotAnObject)?;
@@ -96,7 +105,12 @@ fn expanded(outer: &Map<String, Value>) -> Result<Vec<Pairs>, ShapeError> {
     let connector = |(name, connector): (&String, &Value)| {
         let info = connector.get("info").and_then(Value::as_object);
         let info = info.ok_or_else(|| ShapeError::NotExpanded { name: name.clone() })?;
-        single(info)
+        let mut pairs = single(info)?;
+        if let Some(release) = connector.get("status").and_then(version_in_status) {
+            pairs.retain(|(property, _)| property != PLUGIN_VERSION);
+            pairs.push((PLUGIN_VERSION.to_owned(), release.to_owned()));
+        }
+        Ok(pairs)
     };
     outer.iter().map(connector).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::connect_json::{self, ShapeError};
+use super::connect_json::{self, PLUGIN_VERSION, ShapeError};
 use super::properties_file::{self, PropertiesError};
 
 /// Properties in the order of the files.
@@ -107,6 +107,12 @@ impl Given {
         Err(InputError::OtherConnector {
             class: class.to_owned(),
         })
+    }
+
+    /// Sets the release of the connector, as the worker reports it.
+    pub(crate) fn set_release(&mut self, release: String) {
+        self.connector.retain(|(name, _)| name != PLUGIN_VERSION);
+        self.connector.push((PLUGIN_VERSION.to_owned(), release));
     }
 
     /// Value of a property of the connector.

@@ -1,12 +1,15 @@
-//! Check through the REST API of a Connect worker that a connector is stopped.
+//! REST API of a Connect worker: whether a connector is stopped, and its release.
 
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use reqwest::redirect::Policy;
+use serde_json::Value;
 
+use super::connect_json::{CONNECTOR_ALIASES, version_in_status};
 use crate::answers::{self, AnswerError};
 
-/// Error: the connector is not known to be stopped.
+/// Error: the worker does not say what it is asked for, or the connector is not stopped.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorkerError {
     /// Invalid address.
@@ -24,7 +27,7 @@ pub(crate) enum WorkerError {
         source: reqwest::Error,
     },
     /// The response cannot be read.
-    #[error("the Connect worker at {url} does not report the state of the connector")]
+    #[error("the response of the Connect worker at {url} cannot be read")]
     Body {
         /// The address.
         url: String,
@@ -40,6 +43,14 @@ pub(crate) enum WorkerError {
         url: String,
         /// Requested connector.
         connector: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The plugins cannot be listed.
+    #[error("the Connect worker at {url} answers {status} to the request for its plugins")]
+    Plugins {
+        /// The address.
+        url: String,
         /// The HTTP status.
         status: u16,
     },
@@ -62,56 +73,141 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Limit of a response, which contains a state and a line for each task.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
+/// A Connect worker.
+struct Worker<'u> {
+    url: &'u str,
+    address: reqwest::Url,
+    client: reqwest::Client,
+}
+
+impl<'u> Worker<'u> {
+    fn new(url: &'u str) -> Result<Self, WorkerError> {
+        let no_address = || WorkerError::Address { url: url.to_owned() };
+        let mut address = reqwest::Url::parse(url).map_err(|_| no_address())?;
+        address
+            .path_segments_mut()
+            .map_err(|()| no_address())?
+            .pop_if_empty();
+        let client = reqwest::Client::builder()
+            .timeout(REQUEST_TIMEOUT)
+            .redirect(Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|source| unreachable(url, source))?;
+        Ok(Self {
+            url,
+            address,
+            client,
+        })
+    }
+
+    /// Status of the response to a request, and the body of a success; null if it is not JSON.
+    async fn get(&self, path: &[&str]) -> Result<(StatusCode, Value), WorkerError> {
+        let mut address = self.address.clone();
+        if let Ok(mut segments) = address.path_segments_mut() {
+            segments.extend(path);
+        }
+        let answer = self.client.get(address).send().await;
+        let answer = answer.map_err(|source| unreachable(self.url, source))?;
+        let status = answer.status();
+        if !status.is_success() {
+            return Ok((status, Value::Null));
+        }
+        let body = answers::body(answer, ANSWER_BYTES_MAX).await;
+        let body = body.map_err(|source| WorkerError::Body {
+            url: self.url.to_owned(),
+            source,
+        })?;
+        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+    }
+}
+
+fn unreachable(url: &str, source: reqwest::Error) -> WorkerError {
+    WorkerError::Unreachable {
+        url: url.to_owned(),
+        source: source.without_url(),
+    }
+}
+
 /// Checks that the connector is stopped or deleted. A restart of the worker starts a connector that is paused or has failed.
 ///
 /// # Errors
 /// The connector is not stopped, or the worker does not report its state.
 pub(crate) async fn check_stopped(url: &str, connector: &str) -> Result<(), WorkerError> {
-    let no_address = || WorkerError::Address { url: url.to_owned() };
-    let mut address = reqwest::Url::parse(url).map_err(|_| no_address())?;
-    address
-        .path_segments_mut()
-        .map_err(|()| no_address())?
-        .pop_if_empty()
-        .extend(["connectors", connector, "status"]);
-    let unreachable = |source: reqwest::Error| WorkerError::Unreachable {
-        url: url.to_owned(),
-        source: source.without_url(),
-    };
-    let client = reqwest::Client::builder()
-        .timeout(REQUEST_TIMEOUT)
-        .redirect(Policy::none())
-        .no_proxy()
-        .build()
-        .map_err(unreachable)?;
-    let answer = client.get(address).send().await.map_err(unreachable)?;
-    if answer.status() == reqwest::StatusCode::NOT_FOUND {
+    let (status, body) = Worker::new(url)?.get(&["connectors", connector, "status"]).await?;
+    if status == StatusCode::NOT_FOUND {
         return Ok(());
     }
-    let status = answer.status().as_u16();
-    let unexpected = || WorkerError::Answer {
-        url: url.to_owned(),
-        connector: connector.to_owned(),
-        status,
-    };
-    if !answer.status().is_success() {
-        return Err(unexpected());
-    }
-    let body = answers::body(answer, ANSWER_BYTES_MAX).await;
-    let body = body.map_err(|source| WorkerError::Body {
-        url: url.to_owned(),
-        source,
-    })?;
-    match serde_json::from_slice::<serde_json::Value>(&body)
-        .unwrap_or_default()
-        .pointer("/connector/state")
-        .and_then(serde_json::Value::as_str)
-    {
+    match body.pointer("/connector/state").and_then(Value::as_str) {
         Some("STOPPED") => Ok(()),
         Some(state) => Err(WorkerError::NotStopped {
             connector: connector.to_owned(),
             state: state.to_owned(),
         }),
-        None => Err(unexpected()),
+        None => Err(WorkerError::Answer {
+            url: url.to_owned(),
+            connector: connector.to_owned(),
+            status: status.as_u16(),
+        }),
+    }
+}
+
+/// Release of the connector: that of the connector itself, which Kafka 4.1 and later report, or that of the worker's plugin; `None`
+/// if the worker has several releases of the plugin, or none.
+///
+/// # Errors
+/// The worker does not answer.
+pub(crate) async fn release(url: &str, connector: Option<&str>) -> Result<Option<String>, WorkerError> {
+    let worker = Worker::new(url)?;
+    if let Some(name) = connector {
+        let (_, body) = worker.get(&["connectors", name, "status"]).await?;
+        if let Some(version) = version_in_status(&body) {
+            return Ok(Some(version.to_owned()));
+        }
+    }
+    let (status, body) = worker.get(&["connector-plugins"]).await?;
+    if !status.is_success() {
+        return Err(WorkerError::Plugins {
+            url: url.to_owned(),
+            status: status.as_u16(),
+        });
+    }
+    Ok(only_plugin(&body).map(str::to_owned))
+}
+
+/// Version of the supported connector among plugins; `None` if there are several.
+fn only_plugin(plugins: &Value) -> Option<&str> {
+    let [class, ..] = CONNECTOR_ALIASES;
+    let mut versions: Vec<&str> = plugins
+        .as_array()?
+        .iter()
+        .filter(|plugin| plugin["class"] == class)
+        .filter_map(|plugin| plugin["version"].as_str())
+        .collect();
+    versions.dedup();
+    match versions.as_slice() {
+        [version] => Some(*version),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_release_is_that_of_the_only_plugin() {
+        let [class, ..] = CONNECTOR_ALIASES;
+        let plugin = |version: &str| json!({ "class": class, "type": "source", "version": version });
+        let other = json!({ "class": "io.debezium.connector.mysql.MySqlConnector", "type": "source", "version": "3.3.1.Final" });
+        let one = json!([other, plugin("3.6.0.Final")]);
+        assert_eq!(only_plugin(&one), Some("3.6.0.Final"));
+        let several = json!([plugin("3.3.1.Final"), plugin("3.6.0.Final")]);
+        assert_eq!(only_plugin(&several), None);
+        assert_eq!(only_plugin(&json!([other])), None);
+        let status = json!({ "name": "shop", "connector": { "state": "RUNNING", "version": "3.6.0.Final" } });
+        assert_eq!(version_in_status(&status), Some("3.6.0.Final"));
     }
 }

@@ -68,7 +68,7 @@ impl<'a> DeadLetters<'a> {
 
     /// Rejection of a change whose record Kafka rejected in an earlier session.
     #[inline]
-    pub(crate) fn rejection(&self, context: &ChangeContext) -> Option<Rejection> {
+    pub(crate) fn rejection(&self, context: &ChangeContext<'_>) -> Option<Rejection> {
         let reason = self.rejected.reason(context.commit_lsn, context.ordinal)?;
         Some(Rejection::by_kafka(reason, self.rejected.error()))
     }

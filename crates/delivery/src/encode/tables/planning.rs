@@ -24,7 +24,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
     pub(super) async fn plan(
         &mut self,
         relation: &Relation,
-        context: &ChangeContext,
+        context: &ChangeContext<'_>,
     ) -> Result<Plan, EncodeError> {
         match self.history.delivered_with(relation, context.into()) {
             Some(metadata) => {
@@ -44,7 +44,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         &mut self,
         relation: &Relation,
         observed: &Observed,
-        context: &ChangeContext,
+        context: &ChangeContext<'_>,
     ) -> Result<Plan, EncodeError> {
         let catalog = self
             .catalog
@@ -138,7 +138,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         oid: Oid,
         mut error: MapError,
         change: &RowChange<'_>,
-        context: &ChangeContext,
+        context: &ChangeContext<'_>,
         records: &mut Records<'_>,
     ) -> Result<(), EncodeError> {
         let Some(Table::Captured(mut captured)) = self.known.remove(&oid) else {

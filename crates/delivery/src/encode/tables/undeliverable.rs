@@ -27,7 +27,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         &mut self,
         oid: Oid,
         change: &RowChange<'_>,
-        context: &ChangeContext,
+        context: &ChangeContext<'_>,
         fault: EncodeError,
         batch: &mut RecordBuffer,
     ) -> Result<bool, EncodeError> {
@@ -57,7 +57,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         &mut self,
         oid: Oid,
         part: u32,
-        context: &ChangeContext,
+        context: &ChangeContext<'_>,
         fault: EncodeError,
         batch: &mut RecordBuffer,
     ) -> Result<bool, EncodeError> {
@@ -82,7 +82,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         oid: Oid,
         event: UndeliverableEvent<'_>,
         operations: &[Operation],
-        source: DeadLetterSource,
+        source: DeadLetterSource<'_>,
         fault: EncodeError,
         batch: &mut RecordBuffer,
     ) -> Result<bool, EncodeError> {

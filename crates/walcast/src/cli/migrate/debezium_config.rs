@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 
-use crate::debezium::{Given, migrate};
+use crate::debezium::{Given, migrate, release};
 use crate::exit::{Exit, Rejection, help_end};
 use crate::printable::printable;
 use crate::stdout::stdout;
@@ -21,6 +21,7 @@ use crate::stdout::stdout;
 #[command(after_help = help_end!(
     "  walcast migrate debezium-config shop-source.json\n\
      \x20 walcast migrate debezium-config shop-source.json --worker connect-distributed.properties --output walcast.toml\n\
+     \x20 walcast migrate debezium-config shop-source.json --connect-url http://connect:8083\n\
      \x20 curl -s http://connect:8083/connectors/shop-source > shop-source.json    the running connector's\n\
      \x20 walcast migrate debezium-config shop-source.json --json | jq '.findings[] | select(.became == \"not_yet\")'"
 ))]
@@ -37,6 +38,10 @@ pub(in crate::cli) struct DebeziumConfigArgs {
     #[arg(long, value_name = "FILE")]
     worker: Option<PathBuf>,
 
+    /// Ask this Connect worker which release of Debezium runs, which determines [format] debezium_version
+    #[arg(long, value_name = "URL")]
+    connect_url: Option<String>,
+
     /// Write the configuration to this file, and the report to stdout; default: configuration to stdout, report to stderr
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -50,8 +55,13 @@ pub(in crate::cli) struct DebeziumConfigArgs {
     json: bool,
 }
 
-pub(in crate::cli) fn run(args: &DebeziumConfigArgs) -> anyhow::Result<Exit> {
-    let given = Given::read(&args.file, args.connector.as_deref(), args.worker.as_deref())?;
+pub(in crate::cli) async fn run(args: DebeziumConfigArgs) -> anyhow::Result<Exit> {
+    let mut given = Given::read(&args.file, args.connector.as_deref(), args.worker.as_deref())?;
+    if let Some(url) = &args.connect_url
+        && let Some(release) = release(url, given.connector("name")).await?
+    {
+        given.set_release(release);
+    }
     let migration = migrate(&given);
     if let Some(path) = &args.output {
         write(path, &migration.toml, args.force)?;

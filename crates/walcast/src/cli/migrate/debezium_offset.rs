@@ -7,14 +7,16 @@ use anyhow::Context;
 use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 use serde_json::json;
+use tracing::warn;
 use walcast_delivery::{ImportedOffset, OffsetImport, Place, import_offset};
 use walcast_kafka::last_values;
+use walcast_mapper::config::DebeziumVersion;
 use walcast_pgoutput::PgTimestamp;
 
 use crate::cli::checkpoint::{acquire_leadership, describe};
 use crate::cli::config_args::ConfigArgs;
 use crate::config::Config;
-use crate::debezium::{Offset, Stored, check_stopped, in_file, in_records};
+use crate::debezium::{Offset, Stored, check_stopped, in_file, in_records, release};
 use crate::exit::{Exit, UsageError, help_end};
 use crate::stdout::stdout;
 use crate::wiring;
@@ -85,6 +87,7 @@ pub(in crate::cli) async fn run(config: Config, args: DebeziumOffsetArgs) -> any
         let name =
             name.ok_or_else(|| UsageError("--connect-url needs --connector with --offset".to_owned()))?;
         check_stopped(url, name).await?;
+        warn_of_other_fields(&config, url, name).await;
     }
     let (mut source, mut sink) = (wiring::source(&config)?, wiring::sink(&config)?);
     let checkpoints = wiring::checkpoints(&config);
@@ -119,6 +122,24 @@ pub(in crate::cli) async fn run(config: Config, args: DebeziumOffsetArgs) -> any
     }
     output.flush()?;
     Ok(Exit::Done)
+}
+
+/// Warns if records of walcast would have other fields than those of the connector.
+async fn warn_of_other_fields(config: &Config, url: &str, connector: &str) {
+    // The import does not depend on the release.
+    let Ok(Some(release)) = release(url, Some(connector)).await else {
+        return;
+    };
+    let ours = config.mapper.debezium_version;
+    if let Some(wanted) = DebeziumVersion::of_release(&release).filter(|theirs| *theirs != ours) {
+        warn!(
+            connector,
+            release,
+            debezium_version = %ours,
+            %wanted,
+            "the source block of records has other fields than the connector's: see [format] debezium_version"
+        );
+    }
 }
 
 fn next(args: &DebeziumOffsetArgs) -> &'static str {

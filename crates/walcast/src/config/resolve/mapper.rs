@@ -39,6 +39,7 @@ impl Check<'_> {
             unavailable_values: format.unavailable_values,
             key: format.key,
             value: format.value,
+            debezium_version: format.debezium_version,
             shape: format.shape,
             flat: format.flat.clone(),
             types: self.types(&raw.types)?,
@@ -56,7 +57,18 @@ impl Check<'_> {
     fn format(&self, raw: &RawFormat) -> Result<(), ConfigError> {
         let is_json = raw.shape != Shape::CloudEvents || raw.value != Encoding::Avro;
         let wanted = "json or json_schema where shape is cloud_events";
-        self.rule("format.value", "avro", wanted, is_json)
+        self.rule("format.value", "avro", wanted, is_json)?;
+        let added = [
+            ("format.flat.fields", &raw.flat.fields),
+            ("format.flat.headers", &raw.flat.headers),
+        ];
+        for (key, parts) in added {
+            for part in parts {
+                let wanted = "a part that the envelope has in debezium_version = \"3.3\"; the replication origin comes with \"3.6\"";
+                self.rule(key, part.written(), wanted, part.since() <= raw.debezium_version)?;
+            }
+        }
+        Ok(())
     }
 
     fn types(&self, raw: &TypeModes) -> Result<TypeModes, ConfigError> {

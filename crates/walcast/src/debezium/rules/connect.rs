@@ -1,11 +1,15 @@
 //! Properties of Kafka Connect in a connector's configuration.
 
+use walcast_mapper::config::DebeziumVersion;
+
 use super::converters::{address, auto_register, converters, schemas};
 use super::kafka::{brokers, producer};
+use crate::debezium::connect_json::PLUGIN_VERSION;
 use crate::debezium::draft::Setting;
 use crate::debezium::rule::Translate::{By, Text, Words};
 use crate::debezium::rule::{Outcome, Rule, Value, becomes, not_needed, not_yet, secret};
 
+const VERSION: &str = "format.debezium_version";
 const WORKER_ERRORS: &str =
     "an event that cannot be delivered halts the connector, and the message names the record";
 const PASSWORD: &str = "secrets are never copied: set the variable that [registry] names";
@@ -19,7 +23,7 @@ const IGNORED: &[(&str, &str)] = &[("false", "default"), ("true", "null")];
 pub(super) const RULES: &[Rule] = &[
     becomes("name", "name", By(name)).default("debezium").always(),
     not_needed("connector.class", "the class of the connector that is migrated"),
-    not_needed("connector.plugin.version", "there are no plugins"),
+    becomes(PLUGIN_VERSION, VERSION, By(release)).default("").always(),
     not_needed("tasks.max", "one task reads a slot, in Debezium too"),
     not_needed("tasks.max.enforce", "one task reads a slot, in Debezium too"),
     not_needed("exactly.once.support", EXACTLY_ONCE),
@@ -180,6 +184,17 @@ fn name(value: &Value<'_>) -> Outcome {
             "derived from the connector's name {:?}, which contains characters that a name must not contain",
             value.text
         ))
+    })
+}
+
+/// Translates the release of the connector to the version with its fields.
+fn release(value: &Value<'_>) -> Outcome {
+    Outcome::line(match DebeziumVersion::of_release(value.text) {
+        Some(version) => Setting::new(VERSION, version.as_str()),
+        None => Setting::new(VERSION, DebeziumVersion::default().as_str()).by_hand(
+            "the release of the connector is not known: --connect-url asks the worker; from Debezium 3.5 on, write \"3.6\""
+                .to_owned(),
+        ),
     })
 }
 

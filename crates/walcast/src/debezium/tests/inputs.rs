@@ -56,6 +56,38 @@ fn responses_of_connect_are_read() {
         .assert_eq(&failure(&two, None));
 }
 
+/// The status of Kafka 4.1 and later, the property, and neither.
+#[test]
+fn the_release_determines_the_fields() {
+    let toml_of = |version: serde_json::Value, status: serde_json::Value| {
+        let mut config = config();
+        config["connector.plugin.version"] = version;
+        let info = serde_json::json!({ "name": "shop", "config": config });
+        toml(
+            &serde_json::json!({ "shop": { "info": info, "status": status } }),
+            None,
+        )
+        .unwrap()
+    };
+    let nothing = || serde_json::Value::Null;
+    let of_property = toml_of("3.4.3.Final".into(), nothing());
+    assert!(
+        of_property.contains("\ndebezium_version = \"3.3\" "),
+        "{of_property}"
+    );
+    let status = serde_json::json!({ "connector": { "state": "RUNNING", "version": "3.6.0.Final" } });
+    let running = toml_of("[3.0,4.0)".into(), status);
+    assert!(running.contains("\ndebezium_version = \"3.6\" "), "{running}");
+    for unknown in [nothing(), "[3.0,4.0)".into()] {
+        let toml = toml_of(unknown, nothing());
+        let (before, _) = toml.split_once("\ndebezium_version = \"3.3\" ").unwrap();
+        assert!(
+            before.ends_with("from Debezium 3.5 on, write \"3.6\""),
+            "{before}"
+        );
+    }
+}
+
 #[test]
 fn responses_without_configurations_are_rejected() {
     let status = serde_json::json!({ "shop": { "status": { "name": "shop", "tasks": [] } } });
