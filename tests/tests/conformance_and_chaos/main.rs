@@ -1,4 +1,6 @@
-//! The two verdicts over everything at once: walcast beside the real Debezium, and walcast under every fault.
+//! The three verdicts over everything at once: walcast beside the real Debezium, walcast under every fault, and walcast under random
+//! definitions.
 
 mod chaos;
 mod conformance;
+mod sweep;

@@ -15,9 +15,10 @@ use crate::programs::Program;
 const END_TO_END: (&str, &str) = ("walcast-tests", "walcast_tests");
 
 /// Modules of end-to-end tests, by program, that share a process; the longest first.
-const PROCESSES: [(&str, &[&str]); 16] = [
+const PROCESSES: [(&str, &[&str]); 17] = [
     ("conformance_and_chaos", &["conformance"]),
     ("conformance_and_chaos", &["chaos"]),
+    ("conformance_and_chaos", &["sweep"]),
     ("own", &["interruptions"]),
     ("failover", &["takeover", "two_instances"]),
     ("failover", &["offset_import"]),
@@ -55,7 +56,7 @@ const WAITS: usize = 1;
 /// Programs of the crates that start servers.
 const WITH_SERVERS: [&str; 2] = ["servers", "testbed"];
 /// Processes whose servers take much of a processor themselves.
-const HEAVY: [&str; 4] = ["chaos", "conformance", "large_transaction", "takeover"];
+const HEAVY: [&str; 5] = ["chaos", "conformance", "large_transaction", "sweep", "takeover"];
 
 /// Seeds of the simulation, and in how many processes.
 const SIMULATION_SEEDS: u64 = 10_000;
