@@ -43,6 +43,9 @@ const SEQUENCES_A_STAGE: u64 = 100;
 /// Failures after which a run ends: each is repeated several times.
 const FAILURES_MAX: usize = 8;
 
+/// Failures of a sequence that are shown.
+const FAILURES_SHOWN: usize = 6;
+
 /// What is to be played.
 #[derive(Clone, Copy, Debug)]
 pub struct Sweep {
@@ -150,8 +153,8 @@ impl Attempts<'_> {
              cargo xtask sweep --seed {} --steps {fails}\n{sequence}\n{}\n\nwith all steps:\n{}\n\nlog of walcast ends with:\n{}",
             sequence.seed,
             sequence.seed,
-            shortest.failures.join("\n"),
-            outcome.failures.join("\n"),
+            listed(&shortest.failures),
+            listed(&outcome.failures),
             shortest.log
         );
         (outcome, Some(failure))
@@ -174,5 +177,14 @@ impl Attempts<'_> {
                 ..Outcome::default()
             }
         })
+    }
+}
+
+/// The first of many failures.
+fn listed(failures: &[String]) -> String {
+    let shown: Vec<&str> = failures.iter().take(FAILURES_SHOWN).map(String::as_str).collect();
+    match failures.len() - shown.len() {
+        0 => shown.join("\n"),
+        further => format!("{}\nand {further} more", shown.join("\n")),
     }
 }

@@ -82,7 +82,8 @@ impl Generator {
     /// A column gets a type that takes its values.
     pub(super) fn retype_column(&mut self) -> Option<Vec<Statement>> {
         let (place, column) = self.some_column()?;
-        let kind = match self.model.tables[place].columns[column].kind {
+        let known = self.model.tables[place].columns[column].kind;
+        let kind = match known {
             Kind::Int if self.one_in(2) => Kind::BigInt,
             Kind::Int | Kind::BigInt => Kind::Number,
             Kind::Price => Kind::Number,

@@ -132,8 +132,10 @@ impl Generator {
         Some(vec![Statement::define(sql, vec![Effect::Gone(full)])])
     }
 
+    /// Partitioned tables keep their names: until the next connection, Postgres sends changes of their partitions under the name that
+    /// the table had before.
     fn rename_table(&mut self) -> Option<Vec<Statement>> {
-        let place = self.some_table()?;
+        let place = self.table_that(|table| !table.is_partitioned())?;
         let name = self.model.new_name("t");
         let table = &mut self.model.tables[place];
         let sql = format!("ALTER TABLE {} RENAME TO {name}", table.full());
@@ -144,8 +146,9 @@ impl Generator {
 
     /// Two tables exchange their names, as migrations do.
     fn swap_tables(&mut self) -> Option<Vec<Statement>> {
-        let first = self.table_that(|table| table.schema == CAPTURED)?;
-        let second = self.table_that(|table| table.schema == CAPTURED)?;
+        let is_renamed = |table: &Table| table.schema == CAPTURED && !table.is_partitioned();
+        let first = self.table_that(is_renamed)?;
+        let second = self.table_that(is_renamed)?;
         if first == second {
             return None;
         }

@@ -72,7 +72,10 @@ impl Execution {
                     Played::Committed => self.outcome.committed += 1,
                     Played::RolledBack => {}
                     Played::Impossible(error) => self.outcome.impossible.push(error),
-                    Played::Refused(refusal) if refusal.is_inherent => {
+                    // A process that is stopped by a signal holds the locks that it had at that moment.
+                    Played::Refused(refusal)
+                        if refusal.is_inherent || refusal.is_lock && self.connector.is_frozen() =>
+                    {
                         self.outcome.inherent.push(refusal.text);
                     }
                     Played::Refused(refusal) => {

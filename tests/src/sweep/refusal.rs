@@ -14,6 +14,8 @@ pub(super) struct Refusal {
     /// Whether Postgres refuses the statement for any published table, and an operator or the application itself has made it so: no
     /// publication of the table would allow the statement.
     pub(super) is_inherent: bool,
+    /// Whether the statement waited too long for a lock.
+    pub(super) is_lock: bool,
 }
 
 /// OIDs of tables and partitions that are published and have a replica identity at this moment.
@@ -55,6 +57,7 @@ pub(super) async fn judge(
         _ => false,
     };
     Refusal {
+        is_lock: why.contains("lock timeout"),
         text: format!("{sql}: {why}"),
         is_inherent: is_logging || is_identity && (is_published_by_operator || lost_identity),
     }

@@ -15,11 +15,12 @@ const LASTING: [&str; 2] = ["no replica identity", "cannot be added to the publi
 const GENERAL: [&str; 2] = ["does not publish ", "does not exist"];
 
 /// Reasons for a halt that a sequence can cause.
-const HALTS: [&str; 5] = [
+const HALTS: [&str; 6] = [
     "is captured but not in publication",
     "is unlogged, so its changes are not in the WAL",
     "does not publish ",
-    "is not known",
+    "which was dropped before its rows were read",
+    "was dropped or altered before these rows were read",
     "what was changed in (",
 ];
 

@@ -13,7 +13,7 @@ use crate::lsn;
 
 /// Prepares a session of the application: names are printed with their schemas, and no lock is waited for longer than any lock of
 /// walcast may be held.
-const SESSION: &str = "SET search_path = pg_catalog; SET lock_timeout = '20s'; SET statement_timeout = '40s'";
+const SESSION: &str = "SET search_path = pg_catalog; SET lock_timeout = '10s'; SET statement_timeout = '40s'";
 
 /// Columns that describe a row `t`: OID and topic of its table, its persistence, identity and key, its id and its values.
 const DESCRIBED: &str = "t.tableoid::int8, \

@@ -10,7 +10,7 @@ use crate::{World, await_that};
 const SLOTS_MAX: &str = "40";
 
 /// How often slot and publication are inspected.
-const INSPECTION: &str = "100ms";
+const INSPECTION: &str = "200ms";
 
 /// The servers.
 pub(super) struct Stage {

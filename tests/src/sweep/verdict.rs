@@ -35,16 +35,33 @@ impl Verdict {
         let mut tables: BTreeSet<&str> = journal.tables();
         tables.extend(delivered.keys().map(String::as_str));
         let none = Vec::new();
+        let mut found = BTreeMap::new();
+        let mut suspects = BTreeSet::new();
         for table in tables {
-            let topic = Topic {
+            let mut topic = Topic {
                 journal,
                 table,
                 records: delivered.get(table).unwrap_or(&none),
                 expected: journal.streamed(table),
                 found: BTreeMap::new(),
             };
-            topic.judge(&mut verdict, reports);
+            topic.judge(&mut verdict);
+            suspects.extend(topic.judge_missing(&mut verdict, reports));
+            found.extend(
+                topic
+                    .found
+                    .into_iter()
+                    .map(|(entry, number)| (entry, (table, number))),
+            );
         }
+        let newest = Newest {
+            journal,
+            delivered,
+            reports,
+            found,
+        };
+        let differences = suspects.into_iter().filter_map(|id| newest.difference(id));
+        verdict.differences.extend(differences);
         verdict
     }
 }
@@ -61,7 +78,7 @@ struct Topic<'a> {
 }
 
 impl Topic<'_> {
-    fn judge(mut self, verdict: &mut Verdict, reports: &Reports) {
+    fn judge(&mut self, verdict: &mut Verdict) {
         let mut furthest = 0;
         let mut next = 0;
         for (number, record) in self.records.iter().enumerate() {
@@ -79,7 +96,6 @@ impl Topic<'_> {
                 _ => next = self.judge_change(number, record, next, verdict),
             }
         }
-        self.judge_missing(verdict, reports);
     }
 
     /// A tombstone follows the delete of its key.
@@ -116,7 +132,7 @@ impl Topic<'_> {
         let candidates = || (next..self.expected.len()).filter(|one| is_of(&self.expected[*one]));
         let equal = candidates().find(|one| self.values_of(*one, record).is_empty());
         let Some(place) = equal.or_else(|| candidates().next()) else {
-            let what = if self.expected.iter().any(|place| is_of(place)) {
+            let what = if self.expected.iter().any(is_of) {
                 "comes twice or out of order"
             } else {
                 "was never committed"
@@ -169,10 +185,11 @@ impl Topic<'_> {
             .collect()
     }
 
-    fn judge_missing(&self, verdict: &mut Verdict, reports: &Reports) {
+    /// Judges changes that are missing. The rows of those that may be missing, whose newest state the topics must show.
+    fn judge_missing(&self, verdict: &mut Verdict, reports: &Reports) -> BTreeSet<i64> {
         let is_excused = reports.excuse(self.table);
         let mut streaming: BTreeSet<(i64, u32)> = BTreeSet::new();
-        let mut suspect: BTreeSet<i64> = BTreeSet::new();
+        let mut suspects: BTreeSet<i64> = BTreeSet::new();
         for place in &self.expected {
             let entry = &self.journal.entries[*place];
             let since = (entry.oid, entry.epoch);
@@ -187,7 +204,7 @@ impl Topic<'_> {
                 ));
             } else {
                 verdict.superseded += 1;
-                suspect.extend([entry.id, entry.earlier_id()]);
+                suspects.extend([entry.id, entry.earlier_id()]);
             }
         }
         let arrived = self.journal.entries.iter().filter(|entry| {
@@ -196,46 +213,61 @@ impl Topic<'_> {
                 && entry.is_logged
                 && entry.is_captured()
         });
-        suspect.extend(arrived.map(|entry| entry.id));
-        if is_excused {
-            return;
-        }
-        for id in suspect {
-            if let Some(difference) = self.newest_state(id) {
-                verdict.differences.push(difference);
-            }
-        }
+        suspects.extend(arrived.map(|entry| entry.id));
+        suspects
     }
+}
 
+/// The newest state of rows in the journal and in the topics.
+struct Newest<'a> {
+    journal: &'a Journal,
+    delivered: &'a Delivered,
+    reports: &'a Reports,
+    /// Topic and number of the record of an entry, by the place of the entry.
+    found: BTreeMap<usize, (&'a str, usize)>,
+}
+
+impl Newest<'_> {
     /// Difference between the newest state of a row and the last record about it.
-    fn newest_state(&self, id: i64) -> Option<String> {
-        let entries = self.journal.entries.iter().enumerate();
-        let about = entries.filter(|(_, entry)| {
-            (entry.id == id || entry.earlier_id() == id) && entry.event != Event::Reshaped
+    fn difference(&self, id: i64) -> Option<String> {
+        let is_about = |entry: &Entry| entry.id == id || entry.earlier_id() == id;
+        let mut entries = self.journal.entries.iter().enumerate();
+        let newest = entries.rfind(|(_, entry)| is_about(entry) && entry.event != Event::Reshaped);
+        let (place, newest) = newest?;
+        let is_owed = newest.is_captured()
+            && newest.is_logged
+            && !matches!(newest.event, Event::Gone | Event::Departed);
+        if !is_owed || self.reports.excuse(&newest.table) {
+            return None;
+        }
+        // A table that was renamed since is read under its new name.
+        let later = self.journal.entries[place..]
+            .iter()
+            .filter(|entry| is_about(entry));
+        let tables: BTreeSet<&str> = later.map(|entry| entry.table.as_str()).collect();
+        let records = tables.iter().flat_map(|table| {
+            let records = self.delivered.get(*table).into_iter().flatten();
+            records
+                .enumerate()
+                .map(|(number, record)| ((*table, number), record))
         });
-        // In whichever topic: a row that has left this one owes it nothing.
-        let (place, newest) = about.last()?;
-        let last = self.records.iter().enumerate();
-        let last = last.rfind(|(_, record)| record.id == Some(id) && record.op != Op::Tombstone);
+        let records = records.filter(|(_, record)| record.id == Some(id) && record.op != Op::Tombstone);
+        let last = records.max_by_key(|(_, record)| record.position);
         let is_deleted = newest.event == Event::Deleted || newest.id != id;
-        let agrees = match (newest.event, last) {
-            (Event::Gone | Event::Departed, _) => true,
-            _ if newest.table != self.table || !newest.is_captured() || !newest.is_logged => true,
-            (_, None) => is_deleted,
-            (_, Some((_, record))) if is_deleted => record.op == Op::Delete,
-            (_, Some((number, record))) => match record.op {
+        let agrees = match last {
+            None => is_deleted,
+            Some((_, record)) if is_deleted => record.op == Op::Delete,
+            Some((at, record)) => match record.op {
                 Op::Read => record.position >= newest.end || is_within(record, newest),
                 Op::Delete => false,
-                _ => {
-                    self.found.get(&place) == Some(&number)
-                        || newest.event == Event::Arrived && differences(&newest.row, &record.row).is_empty()
-                }
+                _ if newest.event == Event::Arrived => differences(&newest.row, &record.row).is_empty(),
+                _ => self.found.get(&place) == Some(&at),
             },
         };
         (!agrees).then(|| {
             format!(
                 "{} does not show the newest state of row {id}: {newest:?}; its last record is {:?}",
-                self.table,
+                newest.table,
                 last.map(|(_, record)| record)
             )
         })
