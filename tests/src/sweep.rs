@@ -43,6 +43,9 @@ const SEQUENCES_A_STAGE: u64 = 100;
 /// Failures after which a run ends: each is repeated several times.
 const FAILURES_MAX: usize = 8;
 
+/// Sequences after which the progress is reported.
+const SEQUENCES_A_LINE: u64 = 10;
+
 /// Failures of a sequence that are shown.
 const FAILURES_SHOWN: usize = 6;
 
@@ -63,7 +66,7 @@ pub struct Sweep {
     pub major: u16,
 }
 
-/// Plays sequences. `report_event` gets each failure when it is found.
+/// Plays sequences. `report_event` gets each failure when it is found, and the progress.
 ///
 /// # Panics
 /// When the servers cannot be started.
@@ -96,6 +99,9 @@ pub fn play(sweep: &Sweep, report_event: impl Fn(&str) + Sync) -> Report {
                         let mut report = report.lock().unwrap();
                         report.add(&outcome);
                         report.failures.extend(failure);
+                        if report.sequences.is_multiple_of(SEQUENCES_A_LINE) {
+                            report_event(&report.progress(begun.elapsed()));
+                        }
                     }
                 });
             }

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         jobs: usize::try_from(jobs).unwrap_or(1),
         major: u16::try_from(major).unwrap_or_default(),
     };
-    let report = play(&sweep, |failure| eprintln!("{failure}\n"));
+    let report = play(&sweep, |event| eprintln!("{event}"));
     println!("{report}");
     if report.is_clean() {
         ExitCode::SUCCESS

@@ -59,6 +59,18 @@ impl Report {
         }
     }
 
+    /// The progress in one line.
+    pub(super) fn progress(&self, length: Duration) -> String {
+        format!(
+            "{:7.1} s  {} sequences, {} failed, {} halted, {} changes delivered",
+            length.as_secs_f64(),
+            self.sequences,
+            self.failures.len(),
+            self.halts.values().sum::<u64>(),
+            self.delivered
+        )
+    }
+
     /// Whether no change differs and no statement was refused, and there were changes.
     pub fn is_clean(&self) -> bool {
         self.failures.is_empty() && self.delivered > 0

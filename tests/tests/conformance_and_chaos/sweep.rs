@@ -16,7 +16,7 @@ fn random_sequences_differ_nowhere_and_refuse_no_statement() {
         jobs: 4,
         major: 17,
     };
-    let report = play(&sweep, |failure| eprintln!("{failure}\n"));
+    let report = play(&sweep, |event| eprintln!("{event}"));
     eprintln!("{report}");
     assert!(report.is_clean() && report.sequences == SEQUENCES, "{report}");
 }
