@@ -45,7 +45,7 @@ impl Publication {
 pub enum Role {
     /// A superuser.
     Superuser,
-    /// A role with `REPLICATION`, a member of the role [`OWNER`], which owns most tables.
+    /// A role with `REPLICATION`, a member of the role that owns most tables.
     Member,
 }
 
