@@ -20,6 +20,7 @@ mod refusal;
 mod seed;
 mod source;
 mod standby;
+pub mod sweep;
 mod transactions;
 mod world;
 

@@ -9,6 +9,7 @@ mod preflight;
 mod programs;
 mod servers;
 mod simulate;
+mod sweep;
 mod tool;
 
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ enum Task {
     Audit(audit::Arguments),
     /// The delivery protocol under faults, crashes and promotions, seed after seed
     Simulate(simulate::Arguments),
+    /// Random definitions, writes and interruptions on real servers, sequence after sequence
+    Sweep(sweep::Arguments),
     /// Real Postgres, Kafka and a schema registry on loopback
     #[command(disable_help_flag = true)]
     Testbed(servers::Forwarded),
@@ -68,6 +71,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Test(arguments) => gate::run_all(&arguments),
         Task::Audit(arguments) => audit::run(&arguments),
         Task::Simulate(arguments) => simulate::run(&arguments),
+        Task::Sweep(arguments) => sweep::run(&arguments),
         Task::Testbed(arguments) => servers::bench("testbed", &arguments),
     }
 }

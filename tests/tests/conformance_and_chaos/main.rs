@@ -1,5 +1,7 @@
-//! The verdicts over everything at once: walcast beside the real Debezium, and walcast under every fault.
+//! The verdicts over everything at once: walcast beside the real Debezium, walcast under every fault, and walcast under random
+//! definitions.
 
 mod chaos;
 mod conformance;
 mod newest_debezium;
+mod sweep;

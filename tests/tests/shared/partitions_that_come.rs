@@ -235,3 +235,25 @@ async fn each_partition_is_checked() {
     await_operation("each_leaf.public.events", "r", 1).await;
     instance.stop().await;
 }
+
+/// Postgres describes a partition to a connection once, with the name that its table has then.
+#[tokio::test]
+async fn a_renamed_partitioned_table_has_its_new_name_from_the_next_connection_on() {
+    let case = Case::new("renamed_root").await;
+    case.sql(EVENTS).await;
+    case.sql(&partition(2023)).await;
+    let mut instance = Instance::start(&case.config).await;
+    let (before, after) = ("renamed_root.public.events", "renamed_root.public.facts");
+    case.sql("INSERT INTO events VALUES (1, '2023-01-01', 'x')").await;
+    await_operation(before, "c", 1).await;
+    case.sql("ALTER TABLE events RENAME TO facts").await;
+    case.sql("INSERT INTO facts VALUES (2, '2023-01-01', 'x')").await;
+    await_operation(before, "c", 2).await;
+    instance.stop().await;
+    instance.start_again();
+    instance.ready().await;
+    case.sql("INSERT INTO facts VALUES (3, '2023-01-01', 'x')").await;
+    await_operation(after, "c", 1).await;
+    assert_eq!(operations(before).await["c"], 2);
+    instance.stop().await;
+}

@@ -15,10 +15,11 @@ use crate::programs::Program;
 const END_TO_END: (&str, &str) = ("walcast-tests", "walcast_tests");
 
 /// Modules of end-to-end tests, by program, that share a process; the longest first.
-const PROCESSES: [(&str, &[&str]); 17] = [
+const PROCESSES: [(&str, &[&str]); 18] = [
     ("conformance_and_chaos", &["conformance"]),
     ("conformance_and_chaos", &["chaos"]),
     ("conformance_and_chaos", &["newest_debezium"]),
+    ("conformance_and_chaos", &["sweep"]),
     ("own", &["interruptions"]),
     ("failover", &["takeover", "two_instances"]),
     ("failover", &["offset_import"]),
@@ -56,11 +57,12 @@ const WAITS: usize = 1;
 /// Programs of the crates that start servers.
 const WITH_SERVERS: [&str; 2] = ["servers", "testbed"];
 /// Processes whose servers take much of a processor themselves.
-const HEAVY: [&str; 5] = [
+const HEAVY: [&str; 6] = [
     "chaos",
     "conformance",
     "large_transaction",
     "newest_debezium",
+    "sweep",
     "takeover",
 ];
 
