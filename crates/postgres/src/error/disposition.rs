@@ -4,12 +4,16 @@ use std::error::Error;
 
 use walcast_delivery::{Detail, Disposition, PortError};
 
-use super::PostgresError;
+use super::{PostgresError, is_older_than_publication};
 use super::server::ServerError;
 
 impl PortError for PostgresError {
     fn disposition(&self) -> Disposition {
         let is_retryable = match self {
+            // The changes can only be skipped.
+            PostgresError::StreamFailed { error, .. } if is_older_than_publication(error) => {
+                return Disposition::Halt;
+            }
             PostgresError::Server { error, .. } | PostgresError::StreamFailed { error, .. } => {
                 error.is_retryable()
             }

@@ -9,7 +9,7 @@ pub(crate) enum ExpandError {
     #[error("environment variable {0} is not set; set it, or write $${{{0}}} to keep the text unchanged")]
     Missing(String),
     /// The value is not UTF-8.
-    #[error("environment variable {0} is not valid UTF-8")]
+    #[error("environment variable {0} is not valid UTF-8; set it to a text in UTF-8")]
     NotText(String),
     /// The reference is unclosed or empty.
     #[error("\"${{\" begins a variable that does not end with \"}}\"; write $${{ to keep the text unchanged")]

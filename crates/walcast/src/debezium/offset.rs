@@ -41,7 +41,7 @@ pub(crate) struct Offset {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OffsetError {
     /// The value is not an offset.
-    #[error("not an offset of Debezium's Postgres connector")]
+    #[error("the offset is not one of Debezium's Postgres connector; give the JSON of the last stored offset with --offset")]
     Json {
         /// Cause.
         #[source]
@@ -49,7 +49,8 @@ pub(crate) enum OffsetError {
     },
     /// The offset contains no position.
     #[error(
-        "the offset has neither lsn_commit nor lsn: it is not an offset of Debezium's Postgres connector"
+        "the offset has neither lsn_commit nor lsn: it is not an offset of Debezium's Postgres connector; give \
+         the last stored offset"
     )]
     Empty,
     /// The connector stopped during a snapshot.
@@ -302,7 +303,7 @@ mod tests {
         check(
             "{}",
             &expect![
-                "the offset has neither lsn_commit nor lsn: it is not an offset of Debezium's Postgres connector"
+                "the offset has neither lsn_commit nor lsn: it is not an offset of Debezium's Postgres connector; give the last stored offset"
             ],
         );
         check(
