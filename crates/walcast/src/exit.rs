@@ -105,6 +105,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn rejections_name_what_is_rejected_and_the_way_on() {
+        for (rejection, text) in [
+            (Rejection::Checks { failed: 1, all: 20 }, "1 of 20 checks failed"),
+            (
+                Rejection::NotConfirmed("deleting the checkpoint"),
+                "nothing was changed: deleting the checkpoint needs confirmation; pass --yes where there is no terminal",
+            ),
+            (
+                Rejection::Exists("walcast.toml".into()),
+                "walcast.toml exists; --force overwrites it",
+            ),
+            (
+                Rejection::Request("public.itmes is not a captured table; see [postgres] tables".to_owned()),
+                "public.itmes is not a captured table; see [postgres] tables",
+            ),
+            (
+                Rejection::Running("shop".to_owned()),
+                "the connector \"shop\" is running (another instance is the leader); stop it first",
+            ),
+        ] {
+            assert_eq!(rejection.to_string(), text);
+        }
+    }
+
+    #[test]
     fn the_documented_codes_are_the_real_ones() {
         for (exit, words) in [
             (Exit::Done, "done"),

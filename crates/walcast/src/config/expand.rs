@@ -77,6 +77,11 @@ mod tests {
 
     #[test]
     fn invalid_references_are_reported() {
+        let bytes = |_: &str| Err(VarError::NotUnicode("x".into()));
+        assert_eq!(
+            expand("${HOST}", &bytes).unwrap_err().to_string(),
+            "environment variable HOST is not valid UTF-8; set it to a text in UTF-8"
+        );
         assert_eq!(
             expand("a ${GONE} b", &lookup),
             Err(ExpandError::Missing("GONE".to_owned()))

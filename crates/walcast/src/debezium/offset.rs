@@ -300,6 +300,8 @@ mod tests {
 
     #[test]
     fn an_incomplete_offset_is_rejected() {
+        expect!["the offset is not one of Debezium's Postgres connector; give the JSON of the last stored offset with --offset"]
+            .assert_eq(&Offset::read(b"no offset").unwrap_err().to_string());
         check(
             "{}",
             &expect![

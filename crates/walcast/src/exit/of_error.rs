@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 
 use walcast_delivery::{
-    DeliveryError, Disposition, Halt, ImportRejected, PortError, RewindRejected, SnapshotRejected,
+    DeliveryError, Disposition, Halt, ImportRejected, NoRegistry, PortError, RewindRejected, SnapshotRejected,
 };
 use walcast_kafka::{KafkaError, RegistryError};
 use walcast_mapper::MapError;
@@ -56,6 +56,7 @@ fn is_usage(cause: &(dyn Error + 'static)) -> bool {
         || cause.is::<InputError>()
         || cause.is::<Unmatched>()
         || cause.is::<TokenFileError>()
+        || cause.is::<NoRegistry>()
 }
 
 /// Whether a command rejects the request.

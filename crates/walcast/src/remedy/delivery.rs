@@ -6,7 +6,7 @@ mod rejection;
 use std::error::Error;
 
 use walcast_delivery::{
-    DeliveryError, KeptAsDeadLetter, MissedChanges, PartitionChange, PartitionChangeKind, SignalError,
+    DeliveryError, KeptAsDeadLetter, MissedChanges, NoRegistry, PartitionChange, PartitionChangeKind, SignalError,
     StoredConditionError, shell,
 };
 
@@ -67,8 +67,11 @@ fn session(error: &DeliveryError) -> Option<String> {
     })
 }
 
-/// Remedy for a finding that is only logged.
+/// Remedy for a missing registry, or for a finding that is only logged.
 fn logged(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if error.is::<NoRegistry>() {
+        return Some("set url in [registry], or key and value of [format] to \"json\" or \"json_schema\"");
+    }
     if error.is::<MissedChanges>() {
         return Some("read the affected tables again with: walcast snapshot start --tables");
     }

@@ -288,6 +288,14 @@ fn table_that_cannot_be_captured() {
         ]],
     );
     check(
+        Halt::GeneratedIdentity {
+            table: table("items"),
+        },
+        &expect![[
+            r#"the replica identity of table public.items contains a generated column that is not published: once published, the server would reject its updates and deletes in the application; publish generated columns (WITH (publish_generated_columns = stored)), or run: ALTER TABLE "public"."items" REPLICA IDENTITY USING INDEX with the name of another unique index; or exclude it"#
+        ]],
+    );
+    check(
         Halt::KeyNotSent {
             table: table("items"),
             columns: "code".to_owned(),
