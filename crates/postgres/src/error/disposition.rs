@@ -123,3 +123,20 @@ impl PostgresError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use walcast_delivery::{Disposition, PortError};
+
+    use super::PostgresError;
+
+    /// An error of the client library, without an error of the server.
+    #[test]
+    fn failure_of_the_client_library_names_the_operation_and_is_retried() {
+        let failed = "port=x".parse::<tokio_postgres::Config>().unwrap_err();
+        let error = PostgresError::of_query("reading the catalog", failed);
+        assert!(error.to_string().starts_with("reading the catalog: "), "{error}");
+        assert!(matches!(error, PostgresError::Query { .. }), "{error}");
+        assert_eq!(error.disposition(), Disposition::Retry);
+    }
+}
