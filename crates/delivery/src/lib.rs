@@ -70,7 +70,7 @@ pub use partitions::{KnownPartition, KnownPartitions, PartitionRecords};
 pub use port_error::{BoxedPortError, Detail, Disposition, PortError};
 pub use ports::catalog::{Catalog, RowsCatalog};
 pub use ports::checkpoint_store::CheckpointStore;
-pub use ports::registry::SchemaRegistry;
+pub use ports::registry::{NoRegistry, SchemaRegistry};
 pub use ports::sink::Sink;
 pub use ports::snapshots::{ChosenRows, CopiedRows, Opened, Snapshot, SnapshotTable, Snapshots};
 pub use ports::source::{

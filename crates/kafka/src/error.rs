@@ -269,7 +269,11 @@ impl PortError for KafkaError {
             Self::Unauthenticated { authenticated_before, .. } => *authenticated_before,
             Self::TopicRejected { lacks_brokers, .. } => *lacks_brokers,
             Self::Fenced { .. } => return Disposition::Fenced,
-            Self::RecordTooLarge { .. } | Self::RecordInvalid { .. } => return Disposition::Halt,
+            // Without the checkpoint it is not known which changes were delivered.
+            Self::RecordTooLarge { .. }
+            | Self::RecordInvalid { .. }
+            | Self::CheckpointUnreadable { .. }
+            | Self::CheckpointVersion { .. } => return Disposition::Halt,
             Self::PropertyNotAllowed { .. }
             | Self::PropertyInvalid { .. }
             | Self::ClientRejected { .. }
@@ -279,8 +283,6 @@ impl PortError for KafkaError {
             | Self::TopicNotCreated { .. }
             | Self::CheckpointPartitions { .. }
             | Self::CheckpointPolicy { .. }
-            | Self::CheckpointUnreadable { .. }
-            | Self::CheckpointVersion { .. }
             | Self::Rejected { .. } => false,
         };
         if is_retryable {

@@ -56,3 +56,40 @@ impl std::fmt::Display for TagName {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{DecodeError, Fault};
+
+    #[test]
+    fn message_offset_and_fault_are_in_the_text() {
+        let text = |tag: Option<u8>, fault| {
+            let error = DecodeError {
+                tag,
+                offset: 5,
+                wanted: "a tuple",
+                fault,
+            };
+            error.to_string()
+        };
+        for (fault, found) in [
+            (Fault::Truncated, "the message ends"),
+            (Fault::Trailing(3), "3 bytes are left over"),
+            (Fault::Unknown(0x58), "unknown value 0x58"),
+            (Fault::NegativeLength(-1), "negative length -1"),
+            (Fault::LengthOutOfRange(2), "length 2 is out of range"),
+            (Fault::NotUtf8, "text is not UTF-8"),
+            (
+                Fault::OutOfPlace,
+                "the message is not valid at this point of the stream",
+            ),
+        ] {
+            assert_eq!(
+                text(Some(b'I'), fault),
+                format!("cannot decode message 'I': {found} at byte 5, wanted a tuple")
+            );
+        }
+        assert!(text(Some(0), Fault::Truncated).starts_with("cannot decode message 0x00: "));
+        assert!(text(None, Fault::Truncated).starts_with("cannot decode an empty message: "));
+    }
+}

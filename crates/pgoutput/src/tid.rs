@@ -44,28 +44,33 @@ impl fmt::Display for Tid {
 }
 
 /// Error of a text that is not a `ctid`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a ctid has the form (block,offset), such as (0,1)")]
-pub struct ParseTidError;
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a ctid: wanted (block,offset), such as (0,1)")]
+pub struct ParseTidError {
+    text: String,
+}
 
 impl FromStr for Tid {
     type Err = ParseTidError;
 
     fn from_str(text: &str) -> Result<Self, ParseTidError> {
-        let inside = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
-        let (block, offset) = inside
-            .and_then(|inside| inside.split_once(','))
-            .ok_or(ParseTidError)?;
-        Ok(Self {
-            block: block.parse().map_err(|_| ParseTidError)?,
-            offset: offset.parse().map_err(|_| ParseTidError)?,
+        let parsed = || {
+            let inside = text.strip_prefix('(')?.strip_suffix(')')?;
+            let (block, offset) = inside.split_once(',')?;
+            Some(Self {
+                block: block.parse().ok()?,
+                offset: offset.parse().ok()?,
+            })
+        };
+        parsed().ok_or_else(|| ParseTidError {
+            text: text.to_owned(),
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ParseTidError, Tid};
+    use super::Tid;
 
     #[test]
     fn ctids_round_trip() {
@@ -73,7 +78,10 @@ mod tests {
             assert_eq!(text.parse::<Tid>().unwrap().to_string(), text);
         }
         for text in ["", "0,1", "(0;1)", "(0,1", "(-1,1)", "(0,65536)", "(0,1,2)"] {
-            assert_eq!(text.parse::<Tid>(), Err(ParseTidError), "{text}");
+            assert_eq!(
+                text.parse::<Tid>().unwrap_err().to_string(),
+                format!("{text:?} is not a ctid: wanted (block,offset), such as (0,1)")
+            );
         }
     }
 

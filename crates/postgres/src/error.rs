@@ -437,14 +437,19 @@ fn in_use_by(holder: Option<&SlotHolder>) -> String {
 /// `undefined_object`, here a publication.
 const UNDEFINED_OBJECT: &str = "42704";
 
-/// Remedy for changes that are older than the publication: up to version 17 the server cannot decode changes that were written
-/// while the publication did not exist.
+/// Whether the server cannot decode changes because they are older than the publication: up to version 17 it cannot decode what was
+/// written while the publication did not exist.
+fn is_older_than_publication(error: &ServerError) -> bool {
+    error.code == UNDEFINED_OBJECT && error.message.contains("publication")
+}
+
+/// Remedy for changes that are older than the publication.
 fn older_than_publication(slot: &str, error: &ServerError) -> String {
-    if error.code != UNDEFINED_OBJECT || !error.message.contains("publication") {
+    if !is_older_than_publication(error) {
         return String::new();
     }
     format!(
-        "; the slot retains changes that are older than the publication: re-read the tables concerned, skip the retained changes with: \
-         SELECT pg_replication_slot_advance('{slot}', pg_current_wal_lsn()), then start again and accept the gap"
+        "; the slot retains changes that are older than the publication: skip them with: SELECT pg_replication_slot_advance('{slot}', \
+         pg_current_wal_lsn()); then start again, which halts with the range that is skipped and the command that accepts it"
     )
 }

@@ -26,6 +26,8 @@ pub enum Manner {
     Cleartext,
     /// It asks for the MD5 hash of the password.
     Md5,
+    /// It asks for GSSAPI.
+    Gss,
     /// It begins SCRAM and never comes to an end.
     EndlessSasl,
     /// It begins SCRAM and demands so many rounds of hashing.
@@ -157,6 +159,7 @@ impl Peer {
                 let request = message(b'R', &[&5_u32.to_be_bytes(), b"salt"]);
                 self.send(&request).await?;
             }
+            Manner::Gss => self.send(&message(b'R', &[&7_u32.to_be_bytes()])).await?,
             Manner::EndlessSasl => {
                 let challenge = self.begin_sasl(4096).await?;
                 self.flood(&challenge).await?;

@@ -37,6 +37,23 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn a_body_that_ends_early_is_an_error() {
+        use tokio::io::AsyncWriteExt;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let served = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf";
+            stream.write_all(head).await.unwrap();
+        });
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = client.get(url).send().await.unwrap();
+        let error = body(answer, 1_000).await.unwrap_err();
+        assert!(matches!(error, AnswerError::Cut(_)), "{error}");
+        served.await.unwrap();
+    }
+
+    #[tokio::test]
     async fn a_body_above_the_limit_is_an_error() {
         let answer = |bytes: usize| Response::from(http::Response::new(vec![b'x'; bytes]));
         assert_eq!(body(answer(1_000), 1_000).await.unwrap().len(), 1_000);

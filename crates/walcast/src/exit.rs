@@ -1,15 +1,9 @@
 //! Exit codes, and the error line that is printed with them.
 
-use std::error::Error;
+mod of_error;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-use walcast_delivery::{DeliveryError, ImportError, RewindRejected};
-use walcast_postgres::PostgresError;
-
-use crate::config::ConfigError;
-use crate::debezium::{InputError, OffsetError, StoredError, WorkerError};
-use crate::selection::Unmatched;
 
 /// Meaning of an exit code. The numbers are part of the interface: scripts and supervisors depend on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +14,8 @@ pub(crate) enum Exit {
     Rejected,
     /// The command line or the configuration is wrong.
     Usage,
-    /// Continuing could lose or duplicate changes, or skip one that Kafka or the registry rejects: an operator has to decide.
-    /// A restart does not help.
+    /// Continuing could lose or duplicate changes, or skip one that cannot be delivered: an operator has to decide. A restart
+    /// does not help.
     Halted,
     /// Another instance with the same name has taken over. A restart would make this one the standby.
     Fenced,
@@ -29,6 +23,9 @@ pub(crate) enum Exit {
     Failed,
     /// Done, but a part of the request has no counterpart here, or could not be processed.
     Incomplete,
+    /// Postgres, a broker or the schema registry rejects a connection or a request, and would reject it again, or is not set up for
+    /// it. A restart does not help.
+    Denied,
 }
 
 /// The end of every `--help`: examples, then the exit codes.
@@ -41,10 +38,11 @@ macro_rules! help_end {
             "  0  done, or stopped by SIGTERM or SIGINT\n",
             "  1  a check failed, or the request was rejected\n",
             "  2  the command line or the configuration is wrong\n",
-            "  3  halted: continuing could lose or duplicate changes; the message says what to do\n",
+            "  3  halted: continuing could lose, duplicate or skip changes; the message says what to do\n",
             "  4  another instance with the same name has taken over\n",
-            "  5  a server could not be reached, or something else failed\n",
+            "  5  a server could not be reached, or something else failed; a restart may help\n",
             "  6  migrate: written, but settings have no counterpart; dlq redeliver: some dead letters remain\n",
+            "  7  a server rejects a connection or a request for good; the message says what to do\n",
             "  128 + n  terminated immediately by a second signal n",
         )
     };
@@ -61,60 +59,9 @@ impl Exit {
             Exit::Fenced => 4,
             Exit::Failed => 5,
             Exit::Incomplete => 6,
+            Exit::Denied => 7,
         }
     }
-
-    /// Exit code for an error with which a command ends.
-    pub(crate) fn of(error: &anyhow::Error) -> Self {
-        let causes = || error.chain();
-        let is_usage = |cause: &(dyn Error + 'static)| {
-            cause.is::<ConfigError>()
-                || cause.is::<UsageError>()
-                || cause.is::<InputError>()
-                || cause.is::<Unmatched>()
-        };
-        if causes().any(is_usage) {
-            return Exit::Usage;
-        }
-        let is_setting = |error: &PostgresError| {
-            matches!(
-                error,
-                PostgresError::Setting { .. }
-                    | PostgresError::PublicationMissing { .. }
-                    | PostgresError::NoTableMatches { .. }
-                    | PostgresError::Conninfo(_)
-            )
-        };
-        if causes().filter_map(|cause| cause.downcast_ref()).any(is_setting) {
-            return Exit::Usage;
-        }
-        if causes()
-            .any(|cause| cause.is::<RewindRejected>() || cause.is::<Rejection>() || is_import_rejected(cause))
-        {
-            return Exit::Rejected;
-        }
-        match causes().find_map(delivery_error) {
-            Some(error) if error.is_fenced() => Exit::Fenced,
-            Some(error) if error.halts() => Exit::Halted,
-            Some(_) | None => Exit::Failed,
-        }
-    }
-}
-
-/// Error of the connector's work. An import shows it as its own error, so that the chain of causes does not contain it.
-fn delivery_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a DeliveryError> {
-    match cause.downcast_ref() {
-        Some(ImportError::Delivery(error)) => Some(error),
-        _ => cause.downcast_ref(),
-    }
-}
-
-/// Whether an offset import rejected the offset of the Debezium connector, or the state of that connector.
-fn is_import_rejected(cause: &(dyn Error + 'static)) -> bool {
-    matches!(cause.downcast_ref(), Some(ImportError::Rejected(_)))
-        || matches!(cause.downcast_ref(), Some(WorkerError::NotStopped { .. }))
-        || cause.is::<OffsetError>()
-        || cause.is::<StoredError>()
 }
 
 impl From<Exit> for ExitCode {
@@ -155,53 +102,30 @@ pub(crate) enum Rejection {
 
 #[cfg(test)]
 mod tests {
-    use walcast_delivery::Halt;
-    use walcast_kafka::KafkaError;
-    use walcast_pgoutput::Lsn;
-
     use super::*;
 
     #[test]
-    fn errors_have_their_codes() {
-        let halt = || Halt::SlotMissing {
-            slot: "s".to_owned(),
-            stored: Lsn::new(1),
-        };
-        let sink = |fault: KafkaError| anyhow::Error::new(DeliveryError::Sink(fault.into()));
-        let cases: [(anyhow::Error, Exit); 9] = [
-            (UsageError("no".to_owned()).into(), Exit::Usage),
-            (Rejection::Checks { failed: 1, all: 2 }.into(), Exit::Rejected),
+    fn rejections_name_what_is_rejected_and_the_way_on() {
+        for (rejection, text) in [
+            (Rejection::Checks { failed: 1, all: 20 }, "1 of 20 checks failed"),
             (
-                RewindRejected::SlotMissing { slot: "s".to_owned() }.into(),
-                Exit::Rejected,
+                Rejection::NotConfirmed("deleting the checkpoint"),
+                "nothing was changed: deleting the checkpoint needs confirmation; pass --yes where there is no terminal",
             ),
             (
-                anyhow::Error::new(DeliveryError::from(halt())).context("run"),
-                Exit::Halted,
+                Rejection::Exists("walcast.toml".into()),
+                "walcast.toml exists; --force overwrites it",
             ),
             (
-                ImportError::Delivery(DeliveryError::from(halt())).into(),
-                Exit::Halted,
+                Rejection::Request("public.itmes is not a captured table; see [postgres] tables".to_owned()),
+                "public.itmes is not a captured table; see [postgres] tables",
             ),
             (
-                sink(KafkaError::RecordTooLarge {
-                    topic: "t".to_owned(),
-                    bytes: 9,
-                    id: None,
-                }),
-                Exit::Halted,
+                Rejection::Running("shop".to_owned()),
+                "the connector \"shop\" is running (another instance is the leader); stop it first",
             ),
-            (
-                sink(KafkaError::Fenced {
-                    transactional_id: "walcast-shop".to_owned(),
-                }),
-                Exit::Fenced,
-            ),
-            (sink(KafkaError::Stopped), Exit::Failed),
-            (anyhow::anyhow!("the network is down"), Exit::Failed),
-        ];
-        for (error, exit) in cases {
-            assert_eq!(Exit::of(&error), exit, "{error:#}");
+        ] {
+            assert_eq!(rejection.to_string(), text);
         }
     }
 
@@ -215,6 +139,7 @@ mod tests {
             (Exit::Fenced, "another instance"),
             (Exit::Failed, "a server"),
             (Exit::Incomplete, "migrate"),
+            (Exit::Denied, "a server rejects"),
         ] {
             assert!(
                 help_end!("").contains(&format!("  {}  {words}", exit.code())),

@@ -15,7 +15,7 @@ use std::error::Error;
 
 use walcast_delivery::one_line;
 
-use self::chain::causes;
+pub(crate) use self::chain::causes;
 pub(crate) use self::retention::retention_text;
 pub(crate) use self::setting::setting_name;
 

@@ -61,3 +61,20 @@ async fn try_follow(topic: &SignalTopic, key: &str, control: &SnapshotControl) -
         Err(interrupted) => interrupted,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_of_a_restart_has_the_text_of_its_cause() {
+        let topic = KafkaError::UnknownTopic {
+            topic: "signals".to_owned(),
+        };
+        let text = topic.to_string();
+        assert_eq!(Interrupted::from(topic).to_string(), text);
+        let lost = SnapshotUnanswered::Lost;
+        let text = lost.to_string();
+        assert_eq!(Interrupted::from(lost).to_string(), text);
+    }
+}

@@ -6,6 +6,7 @@ mod cpu;
 mod deployment;
 mod dialect;
 mod edges;
+mod errors;
 mod modules;
 mod promises;
 mod queue;

@@ -15,8 +15,8 @@ const HALTED: i32 = 3;
 /// Exit code of a check that found a fault.
 const REFUSED: i32 = 1;
 
-/// Exit code of a connector that failed.
-const FAILED: i32 = 5;
+/// Exit code of a connector that a server rejects.
+const DENIED: i32 = 7;
 
 /// What a standby needs to have copies of failover slots.
 const COPYING: [(&str, &str); 2] = [
@@ -312,7 +312,7 @@ async fn failover_slots_are_refused_of_a_server_that_knows_none() {
         "failover slots need PostgreSQL 17 or later",
         "failover = \"auto\"",
     ];
-    assert_reports(refused.error(FAILED), &wanted);
+    assert_reports(refused.error(DENIED), &wanted);
     assert!(!case.is_set_up().await);
 
     case.config = home;

@@ -229,7 +229,7 @@ async fn tail_of_a_database_that_does_not_exist_is_refused() {
         .postgres
         .url_for("postgres", "hidden-word", "no_such_database");
     let output = command(&["tail", &url]).output().await.unwrap();
-    assert_eq!(output.status.code(), Some(5));
+    assert_eq!(output.status.code(), Some(7));
     let said = String::from_utf8(output.stderr).unwrap();
     assert_reports(
         &said,

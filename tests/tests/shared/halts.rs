@@ -6,8 +6,8 @@
 use walcast_testbed::{Postgres, PostgresOptions};
 use walcast_tests::{Case, assert_reports, await_that};
 
-/// Exit code of a server's refusal.
-const FAILED: i32 = 5;
+/// Exit code of a connector that halted.
+const HALTED: i32 = 3;
 
 #[tokio::test]
 async fn a_slot_advanced_by_another_client_halts_and_the_gap_can_be_accepted() {
@@ -189,7 +189,7 @@ async fn a_dropped_publication_halts() {
     // What was written meanwhile cannot be decoded any more; each step is named, and a person takes it.
     let stuck = case.run_to_end().await;
     let advance = "SELECT pg_replication_slot_advance('walcast_pub_dropped', pg_current_wal_lsn())";
-    assert_reports(stuck.error(FAILED), &["older than the publication", advance]);
+    assert_reports(stuck.error(HALTED), &["older than the publication", advance]);
     case.text(advance).await;
     let gap = case.halts().await;
     case.follow(&gap).await;

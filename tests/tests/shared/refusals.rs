@@ -16,6 +16,7 @@ const REFUSED: i32 = 1;
 const USAGE: i32 = 2;
 const HALTED: i32 = 3;
 const FAILED: i32 = 5;
+const DENIED: i32 = 7;
 
 /// The password of the guarded server, and one that it is not.
 const SECRET: &str = "Xk7-right-one";
@@ -109,7 +110,7 @@ async fn a_wrong_password_is_refused() {
         "password authentication failed for user \"postgres\"",
         "PGPASSWORD",
     ];
-    is_refused(&case, FAILED, &wanted).await;
+    is_refused(&case, DENIED, &wanted).await;
     assert_untouched(&case).await;
 }
 
@@ -123,7 +124,7 @@ async fn no_password_where_one_is_wanted_is_refused() {
     with(&mut case, |config| config.set("postgres.url", url));
     is_refused(
         &case,
-        FAILED,
+        USAGE,
         &["wants a password for user \"postgres\"", "PGPASSWORD"],
     )
     .await;
@@ -155,7 +156,7 @@ async fn the_right_password_in_a_file_and_the_right_authority_are_taken() {
 async fn a_connection_without_tls_where_the_server_requires_it_is_refused() {
     let mut case = Case::on(guarded().await, "tls_required").await;
     with_url(&mut case, "postgres", SECRET, "sslmode=disable");
-    is_refused(&case, FAILED, &["no encryption", "sslmode=require"]).await;
+    is_refused(&case, DENIED, &["no encryption", "sslmode=require"]).await;
 }
 
 #[tokio::test]
@@ -164,7 +165,7 @@ async fn a_certificate_of_another_authority_is_refused() {
     let other = unprepared().await.tls().unwrap().ca();
     let options = format!("sslmode=verify-full&sslrootcert={}", other.display());
     with_url(&mut case, "postgres", SECRET, &options);
-    is_refused(&case, FAILED, &["TLS with 127.0.0.1", "sslrootcert"]).await;
+    is_refused(&case, DENIED, &["TLS with 127.0.0.1", "sslrootcert"]).await;
 }
 
 #[tokio::test]
@@ -200,7 +201,7 @@ async fn a_database_that_does_not_exist_is_refused() {
     let mut case = Case::new("wrong_database").await;
     let url = case.postgres.url_for("postgres", "postgres", "no_such_database");
     with(&mut case, |config| config.set("postgres.url", url));
-    is_refused(&case, FAILED, &["database \"no_such_database\" does not exist"]).await;
+    is_refused(&case, DENIED, &["database \"no_such_database\" does not exist"]).await;
     assert_untouched(&case).await;
 }
 
@@ -210,7 +211,7 @@ async fn a_role_without_replication_is_refused() {
     case.sql("CREATE ROLE weak LOGIN; GRANT ALL ON DATABASE weak_role TO weak")
         .await;
     with_url(&mut case, "weak", "weak", "sslmode=disable");
-    is_refused(&case, FAILED, &["REPLICATION", "ALTER ROLE"]).await;
+    is_refused(&case, DENIED, &["REPLICATION", "ALTER ROLE"]).await;
 }
 
 #[tokio::test]
@@ -325,7 +326,7 @@ async fn a_registry_that_does_not_let_us_in_is_refused() {
         "denies access (status 401): who are you",
         "check the user, password or token of [registry]",
     ];
-    is_refused(&case, FAILED, &wanted).await;
+    is_refused(&case, DENIED, &wanted).await;
 }
 
 #[tokio::test]

@@ -17,7 +17,8 @@ use walcast_tests::{Instance, LIMIT, RUN, assert_reports, lasting, run};
 
 /// Exit codes, as documented.
 const REFUSED: i32 = 1;
-const FAILED: i32 = 5;
+const USAGE: i32 = 2;
+const DENIED: i32 = 7;
 
 const PASSWORD: &str = "Xk7-correct-horse";
 
@@ -235,9 +236,14 @@ impl Reached {
 
     /// A start ends by itself with all of this in its error, and so does a line of `check`.
     async fn is_refused(&self, what: &str, wanted: &[&str]) {
+        self.is_refused_with(DENIED, what, wanted).await;
+    }
+
+    /// The same with another exit code of the start.
+    async fn is_refused_with(&self, code: i32, what: &str, wanted: &[&str]) {
         let ended = run(&self.config, RUN).await;
-        assert_eq!(ended.code, Some(FAILED), "{what}: {ended:#?}");
-        assert_reports(ended.error(FAILED), wanted);
+        assert_eq!(ended.code, Some(code), "{what}: {ended:#?}");
+        assert_reports(ended.error(code), wanted);
         let checked = run(&self.config, &["check", "--log-format", "json"]).await;
         checked.error(REFUSED);
         let failed = checked.stdout.lines().filter(|line| line.starts_with("FAIL "));

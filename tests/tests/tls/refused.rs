@@ -1,6 +1,6 @@
 //! Each fault of a certificate, theirs and ours.
 
-use crate::{Reached, text};
+use crate::{Reached, USAGE, text};
 
 #[tokio::test]
 async fn postgres_is_refused_for_each_fault_of_a_certificate() {
@@ -171,7 +171,8 @@ async fn the_registry_is_refused_for_each_fault_of_a_certificate() {
         .await;
     with()
         .set("registry.ca_file", "/nowhere/ca.pem")
-        .is_refused(
+        .is_refused_with(
+            USAGE,
             "a file that is not there",
             &["/nowhere/ca.pem cannot be used", "[registry] ca_file"],
         )

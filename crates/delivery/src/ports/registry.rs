@@ -23,7 +23,7 @@ pub trait SchemaRegistry {
 /// A schema must be registered, and there is no registry to do it.
 #[derive(Debug, thiserror::Error)]
 #[error("no schema registry is configured, and the records need one")]
-struct NoRegistry;
+pub struct NoRegistry;
 
 impl PortError for NoRegistry {
     fn disposition(&self) -> Disposition {

@@ -310,6 +310,9 @@ fn startup_error(
             why: "offers no SCRAM with channel binding, or its certificate allows none",
         };
     }
+    if is_authentication_failure(&error) {
+        return authentication_error(endpoint, cause);
+    }
     let text = error_text(&error);
     match error
         .into_source()
@@ -320,6 +323,28 @@ fn startup_error(
             endpoint.broken(DOING, *source)
         }
         _ => endpoint.broken(DOING, std::io::Error::other(text)),
+    }
+}
+
+/// Whether the library cannot authenticate itself or the server. Its error has no other sign than its text.
+fn is_authentication_failure(error: &tokio_postgres::Error) -> bool {
+    error.to_string() == "authentication error"
+}
+
+fn authentication_error(endpoint: &Endpoint, cause: String) -> PostgresError {
+    let method = match cause.as_str() {
+        "unsupported authentication method" => "GSSAPI, SSPI or another",
+        "unsupported SASL mechanism" => "SASL with another mechanism than SCRAM-SHA-256 for",
+        _ => {
+            return PostgresError::Scram {
+                endpoint: endpoint.to_string(),
+                source: std::io::Error::other(cause),
+            };
+        }
+    };
+    PostgresError::UnsupportedAuthentication {
+        endpoint: endpoint.to_string(),
+        method: method.to_owned(),
     }
 }
 

@@ -181,6 +181,19 @@ async fn sends_a_cleartext_password_to_a_local_server() {
     assert!(was_sent(&fake, PASSWORD.as_bytes()));
 }
 
+#[tokio::test]
+async fn method_that_is_not_supported_is_not_retried() {
+    let (_fake, config) = fake(Manner::Gss, "").await;
+    for error in [
+        ordinary(&config).await.err().unwrap(),
+        replication(&config).await.err().unwrap(),
+    ] {
+        let text = error.to_string();
+        assert!(text.contains("allow scram-sha-256"), "{text}");
+        assert!(!error.is_retryable(), "{text}");
+    }
+}
+
 /// Hashing takes seconds for a million iterations, and the server chooses their number: the library has a limit.
 #[tokio::test]
 async fn limits_the_iterations_of_scram() {
@@ -191,6 +204,8 @@ async fn limits_the_iterations_of_scram() {
             replication(&config).await.err().unwrap(),
         ] {
             assert!(error.to_string().contains("iteration count"), "{error}");
+            assert!(matches!(error, PostgresError::Scram { .. }), "{error}");
+            assert!(!error.is_retryable());
         }
         // The client sends its proof only after hashing.
         assert!(!was_sent(&fake, b",p="));

@@ -4,12 +4,16 @@ use std::error::Error;
 
 use walcast_delivery::{Detail, Disposition, PortError};
 
-use super::PostgresError;
+use super::{PostgresError, is_older_than_publication};
 use super::server::ServerError;
 
 impl PortError for PostgresError {
     fn disposition(&self) -> Disposition {
         let is_retryable = match self {
+            // The changes can only be skipped.
+            PostgresError::StreamFailed { error, .. } if is_older_than_publication(error) => {
+                return Disposition::Halt;
+            }
             PostgresError::Server { error, .. } | PostgresError::StreamFailed { error, .. } => {
                 error.is_retryable()
             }
@@ -117,5 +121,22 @@ impl PostgresError {
             }
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use walcast_delivery::{Disposition, PortError};
+
+    use super::PostgresError;
+
+    /// An error of the client library, without an error of the server.
+    #[test]
+    fn failure_of_the_client_library_names_the_operation_and_is_retried() {
+        let failed = "port=x".parse::<tokio_postgres::Config>().unwrap_err();
+        let error = PostgresError::of_query("reading the catalog", failed);
+        assert!(error.to_string().starts_with("reading the catalog: "), "{error}");
+        assert!(matches!(error, PostgresError::Query { .. }), "{error}");
+        assert_eq!(error.disposition(), Disposition::Retry);
     }
 }

@@ -42,6 +42,12 @@ impl ServerError {
 }
 
 impl ServerError {
+    /// Whether the error is an internal one of the server (class XX), whose cause is neither the request nor the configuration.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        self.code.starts_with("XX")
+    }
+
     /// Whether the server answers, and only its present state prevents a session: all connections are taken (53300), or it starts or
     /// shuts down.
     pub(super) fn passes_by_itself(&self) -> bool {

@@ -14,6 +14,7 @@ use walcast_postgres::{ConnectConfig, Environment};
 
 use self::printer::Printer;
 use crate::exit::{Exit, UsageError, help_end};
+use crate::remedy::describe;
 use crate::signals::Signals;
 use crate::stdout::{Reader, stdout};
 
@@ -44,7 +45,7 @@ pub(crate) struct TailArgs {
 impl TailArgs {
     fn connect(&self) -> Result<ConnectConfig, UsageError> {
         ConnectConfig::parse(&self.url, &Environment::of_process())
-            .map_err(|error| UsageError(one_line(&error)))
+            .map_err(|error| UsageError(describe(&error)))
     }
 
     fn selection(&self) -> Result<Selection, UsageError> {

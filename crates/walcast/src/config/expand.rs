@@ -9,7 +9,7 @@ pub(crate) enum ExpandError {
     #[error("environment variable {0} is not set; set it, or write $${{{0}}} to keep the text unchanged")]
     Missing(String),
     /// The value is not UTF-8.
-    #[error("environment variable {0} is not valid UTF-8")]
+    #[error("environment variable {0} is not valid UTF-8; set it to a text in UTF-8")]
     NotText(String),
     /// The reference is unclosed or empty.
     #[error("\"${{\" begins a variable that does not end with \"}}\"; write $${{ to keep the text unchanged")]
@@ -77,6 +77,11 @@ mod tests {
 
     #[test]
     fn invalid_references_are_reported() {
+        let bytes = |_: &str| Err(VarError::NotUnicode("x".into()));
+        assert_eq!(
+            expand("${HOST}", &bytes).unwrap_err().to_string(),
+            "environment variable HOST is not valid UTF-8; set it to a text in UTF-8"
+        );
         assert_eq!(
             expand("a ${GONE} b", &lookup),
             Err(ExpandError::Missing("GONE".to_owned()))

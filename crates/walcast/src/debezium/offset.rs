@@ -41,7 +41,7 @@ pub(crate) struct Offset {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OffsetError {
     /// The value is not an offset.
-    #[error("not an offset of Debezium's Postgres connector")]
+    #[error("the offset is not one of Debezium's Postgres connector; give the JSON of the last stored offset with --offset")]
     Json {
         /// Cause.
         #[source]
@@ -49,7 +49,8 @@ pub(crate) enum OffsetError {
     },
     /// The offset contains no position.
     #[error(
-        "the offset has neither lsn_commit nor lsn: it is not an offset of Debezium's Postgres connector"
+        "the offset has neither lsn_commit nor lsn: it is not an offset of Debezium's Postgres connector; give \
+         the last stored offset"
     )]
     Empty,
     /// The connector stopped during a snapshot.
@@ -299,10 +300,12 @@ mod tests {
 
     #[test]
     fn an_incomplete_offset_is_rejected() {
+        expect!["the offset is not one of Debezium's Postgres connector; give the JSON of the last stored offset with --offset"]
+            .assert_eq(&Offset::read(b"no offset").unwrap_err().to_string());
         check(
             "{}",
             &expect![
-                "the offset has neither lsn_commit nor lsn: it is not an offset of Debezium's Postgres connector"
+                "the offset has neither lsn_commit nor lsn: it is not an offset of Debezium's Postgres connector; give the last stored offset"
             ],
         );
         check(

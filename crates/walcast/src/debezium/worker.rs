@@ -13,13 +13,13 @@ use crate::answers::{self, AnswerError};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorkerError {
     /// Invalid address.
-    #[error("--connect-url {url}: not an address that begins with http:// or https://")]
+    #[error("--connect-url {url}: not an address that begins with http:// or https://, such as http://connect:8083")]
     Address {
         /// The address.
         url: String,
     },
     /// The worker does not answer.
-    #[error("the Connect worker at {url} does not answer")]
+    #[error("the Connect worker at {url} does not answer; check --connect-url and that the worker runs")]
     Unreachable {
         /// The address.
         url: String,
@@ -27,7 +27,7 @@ pub(crate) enum WorkerError {
         source: reqwest::Error,
     },
     /// The response cannot be read.
-    #[error("the response of the Connect worker at {url} cannot be read")]
+    #[error("the response of the Connect worker at {url} cannot be read; check --connect-url")]
     Body {
         /// The address.
         url: String,
@@ -36,7 +36,8 @@ pub(crate) enum WorkerError {
     },
     /// The response has an unexpected status or content.
     #[error(
-        "the Connect worker at {url} answers {status} to the request for the status of connector {connector:?}"
+        "the Connect worker at {url} answers {status} to the request for the status of connector {connector:?}; check --connect-url, the \
+         name of the connector, and that the worker admits requests without authentication"
     )]
     Answer {
         /// The address.

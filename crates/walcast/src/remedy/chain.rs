@@ -7,7 +7,7 @@ use walcast_mapper::MapError;
 use walcast_postgres::PostgresError;
 
 /// Error and its causes, each in the place of what holds it: a box, or an error that shows only the text of another.
-pub(super) fn causes<'a>(
+pub(crate) fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(innermost(error)), |cause| (*cause).source().map(innermost))

@@ -6,7 +6,7 @@ mod rejection;
 use std::error::Error;
 
 use walcast_delivery::{
-    DeliveryError, KeptAsDeadLetter, MissedChanges, PartitionChange, PartitionChangeKind,
+    DeliveryError, KeptAsDeadLetter, MissedChanges, NoRegistry, PartitionChange, PartitionChangeKind, SignalError,
     StoredConditionError, shell,
 };
 
@@ -42,20 +42,36 @@ fn partitions(change: &PartitionChange) -> Option<String> {
     }
 }
 
+/// Remedy for bytes that no server sends.
+const DAMAGED: &str = "start again, which reads the same changes or rows once more; if the error comes again, connect without a pooler or \
+                       proxy in between, and report it with the version of the server";
+
 fn session(error: &DeliveryError) -> Option<String> {
-    let DeliveryError::MapRow { source, .. } = error else {
-        return None;
+    let (source, otherwise) = match error {
+        DeliveryError::Decode { .. }
+        | DeliveryError::OutOfOrder { .. }
+        | DeliveryError::CopiedRow { .. } => return Some(DAMAGED.to_owned()),
+        DeliveryError::Map { source, .. } => (
+            source,
+            "or keep changes of the table that cannot be delivered as dead letters: on_error in [[dead_letters.rules]]",
+        ),
+        DeliveryError::MapRow { source, .. } => (
+            source,
+            "correct the row or the settings, or leave the table out of [snapshot] tables, then start again: the snapshot resumes there",
+        ),
+        _ => return None,
     };
-    let of_row = "correct the row or the settings, or leave the table out of [snapshot] tables, then start again: the snapshot \
-                  resumes there";
     Some(match mapper::remedy(&**source) {
-        Some(of_mapping) => format!("{of_mapping}; {of_row}"),
-        None => of_row.to_owned(),
+        Some(of_mapping) => format!("{of_mapping}; {otherwise}"),
+        None => otherwise.to_owned(),
     })
 }
 
-/// Remedy for a finding that is only logged.
+/// Remedy for a missing registry, or for a finding that is only logged.
 fn logged(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if error.is::<NoRegistry>() {
+        return Some("set url in [registry], or key and value of [format] to \"json\" or \"json_schema\"");
+    }
     if error.is::<MissedChanges>() {
         return Some("read the affected tables again with: walcast snapshot start --tables");
     }
@@ -63,7 +79,19 @@ fn logged(error: &(dyn Error + 'static)) -> Option<&'static str> {
         return Some("list all with: walcast dlq list");
     }
     match error.downcast_ref() {
+        Some(SignalError::Shape(_) | SignalError::Data { .. } | SignalError::NoData { .. }) => {
+            return Some("docs/snapshots.md shows the signals");
+        }
+        Some(SignalError::Pattern(_)) => {
+            return Some("data-collections has regular expressions, as in Debezium");
+        }
+        _ => {}
+    }
+    match error.downcast_ref() {
         Some(StoredConditionError::SqlNotAllowed) => Some("the setting is [snapshot] sql_conditions"),
+        Some(StoredConditionError::Invalid(_)) => {
+            Some("request the rows again with: walcast snapshot start --tables")
+        }
         _ => None,
     }
 }

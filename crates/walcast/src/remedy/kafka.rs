@@ -13,12 +13,25 @@ pub(super) fn remedy(error: &(dyn Error + 'static)) -> Option<String> {
 
 fn sink(error: &KafkaError) -> Option<String> {
     let remedy = match error {
-        KafkaError::PropertyNotAllowed { key, .. } => return property(key).map(str::to_owned),
-        KafkaError::ClientRejected { .. } => "correct [kafka.properties]",
+        KafkaError::PropertyNotAllowed { key, .. } => property(key),
+        KafkaError::PropertyInvalid { .. } | KafkaError::ClientRejected { .. } => "correct [kafka.properties]",
+        KafkaError::Thread { .. } => {
+            "raise the limit of threads or processes (ulimit -u, TasksMax of systemd), or free memory"
+        }
+        KafkaError::Stopped | KafkaError::NotOpen { .. } | KafkaError::Cancelled { .. } => {
+            "start again, which continues at the checkpoint"
+        }
         KafkaError::Unreachable {
             may_speak_another_protocol: true,
             ..
         } => "if a broker listens there, it may require another security.protocol in [kafka.properties]",
+        KafkaError::Unreachable { .. } => "check [kafka] brokers, and that the brokers run",
+        KafkaError::Fenced { .. } => {
+            "give each connector a name of its own; a start of this instance stands by for the other one"
+        }
+        KafkaError::MustAbort { .. } | KafkaError::RecordFailed { .. } | KafkaError::Failed { .. } => {
+            "the process log of the broker may contain the reason; a running connector tries again from the checkpoint"
+        }
         KafkaError::Unauthenticated { .. } => {
             "check security.protocol, sasl.* and ssl.* of [kafka.properties]"
         }
@@ -44,6 +57,13 @@ fn sink(error: &KafkaError) -> Option<String> {
         KafkaError::TopicRejected { command, .. } => {
             return Some(format!("correct [kafka.topics], or create it with: {command}"));
         }
+        KafkaError::CheckpointUnreadable { .. } => {
+            "no other program may write to the checkpoint topic; write a tombstone for that key, and start again, which reports how to \
+             continue without a checkpoint"
+        }
+        KafkaError::Rejected { .. } => {
+            "correct [kafka.properties], [kafka.topics] or the settings of the broker; its process log contains the reason"
+        }
         KafkaError::CheckpointPartitions { .. } => {
             "stop every connector that uses it, delete it if no checkpoint in it is needed, or set another [kafka] topic_prefix"
         }
@@ -53,13 +73,13 @@ fn sink(error: &KafkaError) -> Option<String> {
 }
 
 /// Setting that replaces a librdkafka property.
-fn property(key: &str) -> Option<&'static str> {
+fn property(key: &str) -> &'static str {
     match key {
-        "bootstrap.servers" | "metadata.broker.list" => Some("set [kafka] brokers"),
-        "transaction.timeout.ms" => Some("set [kafka] transaction_timeout"),
-        "allow.auto.create.topics" => Some("the settings are in [kafka.topics]"),
-        "log.queue" | "log_level" | "log.thread.name" => Some("set [log]"),
-        _ => None,
+        "bootstrap.servers" | "metadata.broker.list" => "set [kafka] brokers",
+        "transaction.timeout.ms" => "set [kafka] transaction_timeout",
+        "allow.auto.create.topics" => "the settings are in [kafka.topics]",
+        "log.queue" | "log_level" | "log.thread.name" => "set [log]",
+        _ => "take it out of [kafka.properties]",
     }
 }
 
@@ -85,6 +105,13 @@ fn registry(error: &RegistryError) -> Option<String> {
         RegistryError::Incompatible { .. } => {
             "change the subject's compatibility level, or the table, then start again, or set on_incompatible = \"new_subject\" in \
              [registry]"
+        }
+        RegistryError::Client { .. } => "correct [registry]",
+        RegistryError::Rejected { .. } => {
+            "the registry must accept Avro schemas; change the table, or the form of its values ([format]), then start again"
+        }
+        RegistryError::ServerError { .. } => {
+            "the process log of the registry contains the reason; a running connector tries again"
         }
         RegistryError::NotFound {
             answers_at: Some(url),

@@ -31,6 +31,21 @@ fn mapping(error: &MapError) -> Option<String> {
             "set names.adjust_fields = \"valid\", which adjusts such names, or leave the column out with [columns] exclude"
         }
         MapError::KeyColumn { .. } => "correct [[keys]]",
+        MapError::NullInNotNull { .. } => {
+            "start again, which reads the catalog again; until rows without a null are reached, run: ALTER TABLE … ALTER COLUMN … DROP NOT NULL"
+        }
+        MapError::UnknownEnumLabel { .. } => "name the type in [types] as_text to send its labels as text",
+        MapError::Value { .. } => {
+            "[types] has other forms of the values of a type: as_text for the text of the server, unwritable = \"null\" for null in a \
+             column that allows it"
+        }
+        MapError::ColumnCount { .. } => {
+            "start again, which reads the row again; no proxy that changes messages may be in between"
+        }
+        MapError::CloudEventsInAvro => "set value = \"json\" or \"json_schema\" in [format]",
+        MapError::ColumnRules { .. } => "take the column out of one of them",
+        MapError::DestinationColumn { .. } => "add the column to the table, or correct the rule that names it",
+        MapError::UnknownTopic { .. } => "start again, which creates the topic or reports why it cannot be created",
         MapError::UnknownKey { .. } => {
             "name its key columns in [[keys]], or give up these rows with [postgres] exclude"
         }

@@ -2,20 +2,65 @@
 
 use std::error::Error;
 
-use walcast_postgres::{PostgresError, ServerError};
+use walcast_delivery::{Disposition, PortError, sql};
+use walcast_postgres::{ConninfoError, LoginFault, PostgresError, ServerError, TlsSetupError};
 
 use super::setting::setting_name;
 
 /// Remedy for one error of the chain, if it has one.
 pub(super) fn remedy(error: &(dyn Error + 'static)) -> Option<String> {
-    error.downcast_ref().and_then(source)
+    let of_source = error.downcast_ref().and_then(source);
+    of_source.or_else(|| error.downcast_ref().and_then(conninfo))
 }
 
 fn source(error: &PostgresError) -> Option<String> {
     let remedy = match error {
         PostgresError::Setting { setting, .. } => return Some(format!("correct [postgres] {setting}")),
+        PostgresError::Conninfo(error) => return conninfo(error),
+        PostgresError::PublicationMissing { .. } => {
+            "name one of: SELECT pubname FROM pg_publication; or leave --publication out"
+        }
+        PostgresError::NoTableMatches { .. } => {
+            "a pattern has the form schema.table, in the case of the catalog, where * matches any characters"
+        }
         PostgresError::Resolve { .. } => "check the host name in [postgres] url",
         PostgresError::PasswordMissing { .. } => "set PGPASSWORD, [postgres] password_file, or ~/.pgpass",
+        PostgresError::AnswerTooLarge { .. }
+        | PostgresError::UnexpectedAnswer { .. }
+        | PostgresError::Protocol { .. }
+        | PostgresError::UnexpectedMessage { .. }
+        | PostgresError::Login {
+            fault: LoginFault::MessageTooLong { .. } | LoginFault::AnswerTooLong { .. } | LoginFault::TooMuch,
+            ..
+        } => {
+            "check host and port of [postgres] url, and that neither a pooler nor a proxy that changes messages is in between"
+        }
+        PostgresError::Broken { .. } | PostgresError::Query { .. } | PostgresError::StreamEnded { .. } => {
+            "the process log of the server may contain the reason; a running connector connects again"
+        }
+        PostgresError::TlsSetup(error) => return tls_setup(error),
+        PostgresError::PasswordFile { .. } => "check [postgres] password_file and its permissions",
+        PostgresError::ChannelBinding { .. } => {
+            "set sslmode=require or stricter in [postgres] url and scram-sha-256 in pg_hba.conf, or channel_binding=prefer"
+        }
+        PostgresError::Scram { .. } => {
+            "check the password, and that host and port of [postgres] url lead to the right server"
+        }
+        PostgresError::NoSuitableHost { .. } => "check the hosts and target_session_attrs of [postgres] url",
+        PostgresError::TooOld { .. } => "upgrade the server",
+        PostgresError::SlotActive { .. } => "stop that client, or set [postgres] slot to another name",
+        PostgresError::LeadershipLost { .. } | PostgresError::NotLeading => {
+            "a running connector acquires it again, or stands by for the instance that has acquired it"
+        }
+        PostgresError::StillActive { slot, .. } => {
+            return Some(format!(
+                "end its connection with: SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = {}",
+                sql::literal(slot)
+            ));
+        }
+        PostgresError::ConditionRejected { .. } => {
+            "correct the condition in [[snapshot.filters]] or in the request, or the row filter of the publication"
+        }
         PostgresError::ReadDenied { .. } => "or leave the table out of [snapshot] tables",
         PostgresError::RowsUnreadable { fix, .. } => {
             return Some(fix.render(setting_name)).filter(|fix| !fix.is_empty());
@@ -38,7 +83,39 @@ fn source(error: &PostgresError) -> Option<String> {
             "upgrade the server, or set failover = \"auto\" in [postgres] and read docs/high-availability.md"
         }
         PostgresError::MayNotPublish { publications, .. } => return Some(may_not_publish(publications)),
-        PostgresError::Server { error, .. } => return server(error).map(str::to_owned),
+        // The statement that resolves it is in the text.
+        PostgresError::StreamFailed { .. } if error.disposition() == Disposition::Halt => return None,
+        PostgresError::Server { error, .. } | PostgresError::StreamFailed { error, .. } => {
+            return server(error).map(str::to_owned);
+        }
+        _ => return None,
+    };
+    Some(remedy.to_owned())
+}
+
+/// Remedy for an invalid connection string, where the text does not name what is valid.
+fn conninfo(error: &ConninfoError) -> Option<String> {
+    let remedy = match error {
+        ConninfoError::Malformed { .. } => {
+            "write it as postgres://user@host:5432/database, or as key=value pairs of libpq"
+        }
+        ConninfoError::Unknown { .. } => "parameters have the names of libpq",
+        ConninfoError::Contradiction(_) => "keep one of them",
+        _ => return None,
+    };
+    Some(remedy.to_owned())
+}
+
+/// Remedy for certificates or keys that cannot be used.
+fn tls_setup(error: &TlsSetupError) -> Option<String> {
+    let remedy = match error {
+        TlsSetupError::File { parameter, .. } | TlsSetupError::Pem { parameter, .. } => {
+            return Some(format!("correct {parameter} in [postgres] url, or the file"));
+        }
+        TlsSetupError::NoSystemRoots { .. } => {
+            "set sslrootcert in [postgres] url to a file with the certificate authority of the server"
+        }
+        TlsSetupError::Rejected(_) => "check sslrootcert, sslcert and sslkey of [postgres] url",
         _ => return None,
     };
     Some(remedy.to_owned())
@@ -59,7 +136,7 @@ fn may_not_publish(publications: &[String]) -> String {
     )
 }
 
-/// Remedy for a rejected connection, where the server's message does not contain one.
+/// Remedy for an error of the server. Its message and its hint are in the text.
 fn server(error: &ServerError) -> Option<&'static str> {
     match error.code.as_str() {
         "28P01" => Some("check user and password: PGPASSWORD, [postgres] password_file, or ~/.pgpass"),
@@ -74,7 +151,15 @@ fn server(error: &ServerError) -> Option<&'static str> {
         ),
         "3D000" => Some("check the database's name in [postgres] url"),
         "42501" => Some(missing_privilege(&error.message)),
-        _ => None,
+        "53300" => Some("raise max_connections or the limit of the role or database, or end other sessions"),
+        "53400" => Some(
+            "drop slots that no client needs (SELECT slot_name, active FROM pg_replication_slots), or raise max_replication_slots or \
+             max_wal_senders and restart the server",
+        ),
+        "57P04" => Some("point [postgres] url at a database that exists"),
+        // The server restarts or fails over, or another session ends or holds a lock: a retry continues.
+        _ if error.is_retryable() => None,
+        _ => Some("the process log of the server contains the statement and its context"),
     }
 }
 

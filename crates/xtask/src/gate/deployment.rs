@@ -41,7 +41,7 @@ const DIRECTIVES: [&str; 24] = [
     "LimitNOFILE=65536",
     "RuntimeDirectory=walcast",
     "RuntimeDirectoryMode=0700",
-    "RestartPreventExitStatus=2 3",
+    "RestartPreventExitStatus=2 3 7",
 ];
 
 /// What the manual must say of Kubernetes.

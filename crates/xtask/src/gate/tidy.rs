@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{dialect, promises, sizes};
+use super::{dialect, errors, promises, sizes};
 
 /// Past this a file holds a second idea.
 const LINES_MAX: usize = 500;
@@ -35,6 +35,7 @@ pub(crate) fn check() -> Result<()> {
     }
     dialect::check(sources.iter().chain(&texts))?;
     promises::check(&sources)?;
+    errors::check(&sources)?;
     sizes::report(&sources)
 }
 

@@ -7,6 +7,7 @@ use walcast_tests::{Finished, LIMIT, RUN, assert_reports, command, run};
 /// Exit codes, as documented.
 const REFUSED: i32 = 1;
 const FAILED: i32 = 5;
+const DENIED: i32 = 7;
 
 const PASSWORD: &str = "Xk7-correct-horse";
 
@@ -31,11 +32,11 @@ fn config(fake: &FakePostgres, parameters: &str) -> ConnectorConfig {
 }
 
 /// Runs the connector to its end, which must be by itself: what it said, and whom it met.
-async fn run_against(manner: Manner, parameters: &str) -> (String, FakePostgres) {
+async fn run_against(manner: Manner, parameters: &str, code: i32) -> (String, FakePostgres) {
     let fake = FakePostgres::start(manner).await.unwrap();
     let finished = run(&config(&fake, parameters), RUN).await;
     finished.assert_silent_about(&[PASSWORD]);
-    (finished.error(FAILED).to_owned(), fake)
+    (finished.error(code).to_owned(), fake)
 }
 
 fn heard(fake: &FakePostgres, wanted: &[u8]) -> bool {
@@ -48,7 +49,7 @@ fn heard(fake: &FakePostgres, wanted: &[u8]) -> bool {
 #[tokio::test]
 async fn a_server_that_is_silent_is_not_waited_for_before_or_after_the_login() {
     for manner in [Manner::Silent, Manner::SilentAfter(0), Manner::SilentAfter(1)] {
-        let (error, fake) = run_against(manner, "connect_timeout=2").await;
+        let (error, fake) = run_against(manner, "connect_timeout=2", FAILED).await;
         assert_reports(&error, &["no answer from 127.0.0.1", "within 2 s"]);
         assert_eq!(fake.met().len(), 1, "{manner:?}: connections");
     }
@@ -61,7 +62,7 @@ async fn a_server_that_is_silent_is_not_waited_for_before_or_after_the_login() {
 #[tokio::test]
 async fn a_password_is_not_given_to_a_server_that_asks_for_it_where_that_is_not_allowed() {
     for (manner, asked) in [(Manner::Cleartext, "password"), (Manner::Md5, "md5")] {
-        let (error, fake) = run_against(manner, "require_auth=scram-sha-256").await;
+        let (error, fake) = run_against(manner, "require_auth=scram-sha-256", DENIED).await;
         let asks = format!("asks for {asked} authentication, but require_auth=scram-sha-256");
         assert_reports(&error, &[&asks, "require_auth in the connection string"]);
         assert_eq!(fake.met().len(), 1, "{manner:?}: connections");
@@ -83,10 +84,10 @@ async fn a_password_is_not_given_to_a_server_that_asks_for_it_where_that_is_not_
 
 #[tokio::test]
 async fn scram_has_an_end_whatever_the_server_wants() {
-    let (error, fake) = run_against(Manner::CostlySasl(u32::MAX), "").await;
+    let (error, fake) = run_against(Manner::CostlySasl(u32::MAX), "", DENIED).await;
     assert_reports(&error, &["iteration count"]);
     assert!(!heard(&fake, b",p="), "a proof was computed");
-    let (_, fake) = run_against(Manner::EndlessSasl, "").await;
+    let (_, fake) = run_against(Manner::EndlessSasl, "", FAILED).await;
     assert_eq!(fake.met().len(), 1, "connections");
 }
 
@@ -125,7 +126,7 @@ async fn messages_before_a_session_is_ready_cost_bounded_memory_and_time() {
     ] {
         let fake = FakePostgres::start(manner).await.unwrap();
         let (ended, peak) = measured(&fake).await;
-        assert_reports(ended.error(FAILED), &[wanted, "is this a Postgres server?"]);
+        assert_reports(ended.error(DENIED), &[wanted, "is this a Postgres server?"]);
         let met = fake.met();
         assert_eq!(met.len(), 1, "{manner:?}: connections");
         let sent = met[0].sent_bytes;
@@ -136,6 +137,6 @@ async fn messages_before_a_session_is_ready_cost_bounded_memory_and_time() {
 
 #[tokio::test]
 async fn a_refusal_with_terminal_escapes_is_a_refusal() {
-    let (error, _) = run_against(Manner::Refusal("\x1b]0;PWN\x07\x1b[31mgo away"), "").await;
+    let (error, _) = run_against(Manner::Refusal("\x1b]0;PWN\x07\x1b[31mgo away"), "", DENIED).await;
     assert_reports(&error, &["go away", "SQLSTATE 28000"]);
 }

@@ -164,7 +164,7 @@ async fn a_server_recovered_from_a_base_backup_halts() {
     let gone = format!("slot walcast_level_slotless does not exist, but a checkpoint at {stored} does");
     assert_reports(
         &why,
-        &[&gone, "are gone with the slot; re-read the tables concerned"],
+        &[&gone, "are gone with the slot; start over"],
     );
     case.follow(&why).await;
     case.deliver([5]).await;

@@ -128,3 +128,28 @@ fn a_file_that_others_can_access_is_an_error_that_names_the_file() {
     .unwrap();
     rejected("is not a regular file");
 }
+
+#[test]
+fn each_fault_of_a_token_file_names_the_file_and_the_way_on() {
+    let new = "remove it, and the next start of the connector creates a new one";
+    let same_user = "run the command as the user of the connector";
+    for (fault, way) in [
+        (Fault::Kind, new),
+        (Fault::Owner(7), same_user),
+        (Fault::Mode(0o640), new),
+        (Fault::Content, new),
+        (Fault::Denied, same_user),
+        (Fault::Read(io::Error::other("reason")), new),
+    ] {
+        let error = TokenFileError {
+            path: "/run/walcast/shop.token".into(),
+            fault,
+        };
+        let text = error.to_string();
+        assert!(
+            text.starts_with("the admin token file /run/walcast/shop.token ")
+                && text.ends_with(&format!("; {way}, or set token_file in [admin]")),
+            "{text}"
+        );
+    }
+}

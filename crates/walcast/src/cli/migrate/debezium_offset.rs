@@ -158,13 +158,18 @@ const FILE_PAUSE: Duration = Duration::from_millis(100);
 async fn stored_in(path: &Path) -> anyhow::Result<Vec<Stored>> {
     let mut attempt = 1;
     loop {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes = std::fs::read(path).map_err(|error| {
+            UsageError(format!(
+                "cannot read {}: {error}; give the offset file of the worker (offset.storage.file.filename) with --offset-file",
+                path.display()
+            ))
+        })?;
         match in_file(&bytes) {
             Err(_) if attempt < FILE_ATTEMPTS => {
                 attempt += 1;
                 tokio::time::sleep(FILE_PAUSE).await;
             }
-            stored => return Ok(stored?),
+            stored => return stored.with_context(|| path.display().to_string()),
         }
     }
 }

@@ -158,10 +158,11 @@ impl Admin {
         })?;
         let status = answer.status();
         if status.is_success() {
-            let body = answers::body(answer, ANSWER_BYTES_MAX).await?;
-            return Ok(Ok(
-                serde_json::from_slice(&body).context("the response cannot be parsed")?
-            ));
+            let no_connector = || format!("{} does not answer as a connector; check [admin] listen or url", self.url);
+            let body = answers::body(answer, ANSWER_BYTES_MAX)
+                .await
+                .with_context(no_connector)?;
+            return Ok(Ok(serde_json::from_slice(&body).with_context(no_connector)?));
         }
         if status == StatusCode::UNAUTHORIZED {
             return Ok(Err((status, self.token.rejection())));

@@ -19,7 +19,7 @@ pub(super) struct Printer {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PrintError {
     /// A message cannot be decoded, or must not follow the previous message.
-    #[error(transparent)]
+    #[error("{0}")]
     Stream(#[from] DeliveryError),
     /// A row does not fit its table.
     #[error("the change at {lsn} cannot be printed")]

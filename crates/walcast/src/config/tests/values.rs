@@ -153,6 +153,10 @@ fn other_values_are_reported_with_the_rule() {
         ]],
     );
     check_error(
+        &with("[snapshot.filters]", "tables = \"public.*\"\nwhere = \"id = (1\""),
+        expect![""],
+    );
+    check_error(
         &with("log", "level = \"verbose\""),
         expect![[
             r#"walcast.toml:14:1: log.level is "verbose"; expected error, warn, info, debug or trace, or a list as in RUST_LOG"#

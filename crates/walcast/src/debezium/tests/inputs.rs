@@ -96,3 +96,22 @@ fn responses_without_configurations_are_rejected() {
     expect!["connector: not an object; `GET /connectors/NAME` returns the configuration of a connector"]
         .assert_eq(&failure(&serde_json::json!(["shop"]), None));
 }
+
+#[test]
+fn files_of_another_form_are_rejected_with_their_name() {
+    let text = |text: &str| one_line(&Given::of(text, None).unwrap_err());
+    let cut = text("{\"name\": ");
+    assert!(cut.starts_with("connector: not JSON: "), "{cut}");
+    expect!["connector: config is not an object"].assert_eq(&text(r#"{"name": "shop", "config": "x"}"#));
+    expect!["connector: slot.name is not a string, a number or a boolean"].assert_eq(&text(
+        r#"{"name": "shop", "config": {"connector.class": "io.debezium.connector.postgresql.PostgresConnector", "slot.name": ["a"]}}"#,
+    ));
+    expect!["worker: not a properties file: line 1: \\u is not followed by four hexadecimal digits"]
+        .assert_eq(&one_line(&Given::of(CONNECTOR, Some("a = \\u12")).unwrap_err()));
+    let missing = Given::read(std::path::Path::new("/nowhere/connector.json"), None, None);
+    let missing = one_line(&missing.unwrap_err());
+    assert!(
+        missing.starts_with("/nowhere/connector.json: cannot be read: "),
+        "{missing}"
+    );
+}

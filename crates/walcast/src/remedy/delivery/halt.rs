@@ -5,6 +5,14 @@ use walcast_pgoutput::Lsn;
 
 use crate::remedy::mapper;
 
+/// Last step where changes are missing from the topics.
+pub(super) const REREAD: &str =
+    "start again, and re-read the tables concerned with: walcast snapshot start --tables";
+
+/// What follows once no checkpoint and no slot exist.
+pub(super) const CREATE: &str =
+    "the next start creates the slot and reads existing rows as [snapshot] mode says";
+
 /// Remedy for a halt.
 pub(super) fn remedy(halt: &Halt) -> Option<String> {
     let remedy = match halt {
@@ -16,16 +24,16 @@ pub(super) fn remedy(halt: &Halt) -> Option<String> {
         }
         Halt::SlotAdvanced { confirmed, .. } => {
             return Some(format!(
-                "re-read the tables concerned, then accept the gap with: walcast checkpoint set {confirmed} --accept-gap"
+                "accept the gap with: walcast checkpoint set {confirmed} --accept-gap; then {REREAD}"
             ));
         }
         Halt::SlotMissing { .. } => {
-            "re-read the tables concerned, then start over with: walcast checkpoint reset"
+            return Some(format!("start over with: walcast checkpoint reset; {CREATE}"));
         }
         Halt::SlotLost { slot, .. } => {
             return Some(format!(
                 "drop it (SELECT pg_drop_replication_slot('{slot}')), raise max_slot_wal_keep_size, \
-                 re-read the tables concerned, then start over with: walcast checkpoint reset"
+                 then start over with: walcast checkpoint reset; {CREATE}"
             ));
         }
         Halt::SlotWithoutCheckpoint { confirmed, .. } => {
@@ -58,8 +66,10 @@ pub(super) fn remedy(halt: &Halt) -> Option<String> {
         }
         Halt::AheadOfServer { .. } => "correct the consumers, then start over with: walcast checkpoint reset",
         Halt::DivergedHistory { .. } => {
-            "point [postgres] url at the server whose changes were delivered, or correct the consumers, re-read the tables, and \
-             start over with: walcast checkpoint reset"
+            return Some(format!(
+                "point [postgres] url at the server whose changes were delivered, or correct the consumers and drop the slot, then start \
+                 over with: walcast checkpoint reset; {CREATE}"
+            ));
         }
         Halt::PublicationMissing { sql, .. } => return Some(format!("create it with: {sql}")),
         Halt::NotPublished { sql, .. } => return Some(format!("add it with: {sql}")),
@@ -81,8 +91,11 @@ pub(super) fn remedy(halt: &Halt) -> Option<String> {
             ));
         }
         Halt::NotCovered { finding, .. } => {
-            let reread = "re-read the tables concerned";
-            return Some(remedy(finding).map_or(reread.to_owned(), |first| format!("{first}; {reread}")));
+            let reread = format!("then {REREAD}");
+            return Some(match remedy(finding) {
+                Some(first) => format!("{first}; {reread}"),
+                None => reread,
+            });
         }
         Halt::NoReplicaIdentity { table } => {
             return Some(format!(
@@ -153,8 +166,8 @@ fn after_promotion(resumes_at: Option<Lsn>, switched_at: Lsn) -> String {
             format!("correct the consumers, then resume with: walcast checkpoint set {lsn} --accept-gap")
         }
         None => format!(
-            "correct the consumers, and re-read the tables concerned: this server does not have the slot either, and what was changed here \
-             after {switched_at} cannot be streamed; then start over with: walcast checkpoint reset"
+            "correct the consumers; this server does not have the slot either, and what was changed here after {switched_at} cannot be \
+             streamed: start over with: walcast checkpoint reset; {CREATE}"
         ),
     }
 }

@@ -3,16 +3,24 @@
 use walcast_delivery::condition::ConditionError;
 use walcast_delivery::{ImportRejected, RewindRejected, SnapshotRejected};
 
-use super::halt::replace_two_phase;
+use super::halt::{CREATE, REREAD, replace_two_phase};
 
 /// Remedy for a rejected move of the checkpoint.
 pub(super) fn rewind(rejected: &RewindRejected) -> Option<String> {
     let remedy = match rejected {
-        RewindRejected::SlotMissing { .. }
-        | RewindRejected::OtherTimeline { .. }
-        | RewindRejected::AheadOfServer { .. } => "start over with: walcast checkpoint reset".to_owned(),
+        RewindRejected::SlotMissing { .. } => format!("start over with: walcast checkpoint reset; {CREATE}"),
+        RewindRejected::OtherTimeline { .. } => {
+            "point [postgres] url at the current primary, or start over with: walcast checkpoint reset".to_owned()
+        }
+        RewindRejected::AheadOfServer { .. } => {
+            "correct the consumers, then start over with: walcast checkpoint reset".to_owned()
+        }
+        RewindRejected::SlotUnusable { .. } => "drop it or configure another [postgres] slot".to_owned(),
+        RewindRejected::NothingDelivered { nearest, .. } | RewindRejected::OutsideWindow { nearest, .. } => {
+            format!("run: walcast checkpoint set {nearest}")
+        }
         RewindRejected::SlotLost { slot } => format!(
-            "drop it (SELECT pg_drop_replication_slot('{slot}')), then start over with: walcast checkpoint reset"
+            "drop it (SELECT pg_drop_replication_slot('{slot}')), then start over with: walcast checkpoint reset; {CREATE}"
         ),
         RewindRejected::SlotTwoPhase { slot } => replace_two_phase(slot),
         RewindRejected::OtherCluster { slot_at, .. } => format!(
@@ -24,7 +32,7 @@ pub(super) fn rewind(rejected: &RewindRejected) -> Option<String> {
         }
         RewindRejected::OtherSource { expected, .. } => format!("configure {expected:?} again"),
         RewindRejected::Gap { confirmed, .. } => format!(
-            "re-read the tables concerned, then accept the gap with: walcast checkpoint set {confirmed} --accept-gap"
+            "accept the gap with: walcast checkpoint set {confirmed} --accept-gap; then {REREAD}"
         ),
         RewindRejected::Phantom { window, .. } => {
             format!("correct the consumers, then accept it with --accept-gap and a position in {window}")
@@ -45,7 +53,7 @@ pub(super) fn import(rejected: &ImportRejected) -> Option<String> {
              the changes since {after} cannot be streamed any more"
         ),
         ImportRejected::Gap { .. } => {
-            "use a newer offset if there is one, or re-read the tables concerned and continue with --accept-gap".to_owned()
+            format!("use a newer offset if there is one, or accept the gap with --accept-gap; then {REREAD}")
         }
         ImportRejected::SharedPosition { lsn, .. } => format!(
             "count the records in its topic with source.lsn = {}, then run again with --sent-at-lsn COUNT",
@@ -57,6 +65,16 @@ pub(super) fn import(rejected: &ImportRejected) -> Option<String> {
              until something else is last",
             lsn.as_u64()
         ),
+        ImportRejected::AheadOfServer { .. } => {
+            "point [postgres] url at the server from which the connector streamed, or give an offset of this server".to_owned()
+        }
+        ImportRejected::OtherTransaction { .. }
+        | ImportRejected::TransactionMissing { .. }
+        | ImportRejected::ChangeMissing { .. } => {
+            "set [postgres] slot and publication to the connector's (Debezium's slot.name and publication.name), and give its last \
+             offset; or start and stop the connector once more"
+                .to_owned()
+        }
         ImportRejected::CountTooLarge { .. } => "correct --sent-at-lsn".to_owned(),
         _ => return None,
     };
@@ -67,6 +85,13 @@ pub(super) fn import(rejected: &ImportRejected) -> Option<String> {
 pub(super) fn snapshot(rejected: &SnapshotRejected) -> Option<String> {
     let remedy = match rejected {
         SnapshotRejected::NotCaptured { .. } => "see [postgres] tables".to_owned(),
+        SnapshotRejected::LettersOfSeveral { .. } => "name one table for each selection".to_owned(),
+        SnapshotRejected::Unreadable { .. } => {
+            "correct the condition, or grant SELECT on the table to the role of [postgres] url, or of [snapshot] user".to_owned()
+        }
+        SnapshotRejected::NothingIsRead | SnapshotRejected::NotBeingRead { .. } => {
+            "tables that are being read are listed by: walcast snapshot status".to_owned()
+        }
         SnapshotRejected::NotPublished { sql, .. } => format!("run: {sql}"),
         // SQL permits every text except one that leaves its parentheses.
         SnapshotRejected::Condition {
@@ -77,6 +102,9 @@ pub(super) fn snapshot(rejected: &SnapshotRejected) -> Option<String> {
             "[snapshot] sql_conditions = [\"{channel}\"] allows any SQL from this channel, executed with the privileges of the role \
              that reads rows"
         ),
+        SnapshotRejected::Condition { .. } => {
+            "write one such as: placed > '2024-01-01'".to_owned()
+        }
         _ => return None,
     };
     Some(remedy)

@@ -55,10 +55,11 @@ fn help_of_checkpoint() {
               0  done, or stopped by SIGTERM or SIGINT
               1  a check failed, or the request was rejected
               2  the command line or the configuration is wrong
-              3  halted: continuing could lose or duplicate changes; the message says what to do
+              3  halted: continuing could lose, duplicate or skip changes; the message says what to do
               4  another instance with the same name has taken over
-              5  a server could not be reached, or something else failed
+              5  a server could not be reached, or something else failed; a restart may help
               6  migrate: written, but settings have no counterpart; dlq redeliver: some dead letters remain
+              7  a server rejects a connection or a request for good; the message says what to do
               128 + n  terminated immediately by a second signal n
         "#]],
     );
@@ -107,10 +108,11 @@ fn help_of_checkpoint_list() {
               0  done, or stopped by SIGTERM or SIGINT
               1  a check failed, or the request was rejected
               2  the command line or the configuration is wrong
-              3  halted: continuing could lose or duplicate changes; the message says what to do
+              3  halted: continuing could lose, duplicate or skip changes; the message says what to do
               4  another instance with the same name has taken over
-              5  a server could not be reached, or something else failed
+              5  a server could not be reached, or something else failed; a restart may help
               6  migrate: written, but settings have no counterpart; dlq redeliver: some dead letters remain
+              7  a server rejects a connection or a request for good; the message says what to do
               128 + n  terminated immediately by a second signal n
         "#]],
     );
@@ -172,10 +174,11 @@ fn help_of_checkpoint_set() {
               0  done, or stopped by SIGTERM or SIGINT
               1  a check failed, or the request was rejected
               2  the command line or the configuration is wrong
-              3  halted: continuing could lose or duplicate changes; the message says what to do
+              3  halted: continuing could lose, duplicate or skip changes; the message says what to do
               4  another instance with the same name has taken over
-              5  a server could not be reached, or something else failed
+              5  a server could not be reached, or something else failed; a restart may help
               6  migrate: written, but settings have no counterpart; dlq redeliver: some dead letters remain
+              7  a server rejects a connection or a request for good; the message says what to do
               128 + n  terminated immediately by a second signal n
         "#]],
     );

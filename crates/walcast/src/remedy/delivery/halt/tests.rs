@@ -71,7 +71,7 @@ fn slot_that_cannot_continue() {
             confirmed: Lsn::new(0x201),
         },
         &expect![
-            "slot walcast_shop was advanced, or dropped and recreated, by another client: changes in (0/200, 0/201] were never delivered and the slot no longer has them; re-read the tables concerned, then accept the gap with: walcast checkpoint set 0/201 --accept-gap"
+            "slot walcast_shop was advanced, or dropped and recreated, by another client: changes in (0/200, 0/201] were never delivered and the slot no longer has them; accept the gap with: walcast checkpoint set 0/201 --accept-gap; then start again, and re-read the tables concerned with: walcast snapshot start --tables"
         ],
     );
     check(
@@ -80,7 +80,7 @@ fn slot_that_cannot_continue() {
             stored: STORED,
         },
         &expect![
-            "slot walcast_shop does not exist, but a checkpoint at 0/200 does: changes after 0/200 are gone with the slot; re-read the tables concerned, then start over with: walcast checkpoint reset"
+            "slot walcast_shop does not exist, but a checkpoint at 0/200 does: changes after 0/200 are gone with the slot; start over with: walcast checkpoint reset; the next start creates the slot and reads existing rows as [snapshot] mode says"
         ],
     );
     check(
@@ -90,7 +90,7 @@ fn slot_that_cannot_continue() {
             stored: STORED,
         },
         &expect![
-            "slot walcast_shop was invalidated (wal_removed): changes after 0/200 are gone; drop it (SELECT pg_drop_replication_slot('walcast_shop')), raise max_slot_wal_keep_size, re-read the tables concerned, then start over with: walcast checkpoint reset"
+            "slot walcast_shop was invalidated (wal_removed): changes after 0/200 are gone; drop it (SELECT pg_drop_replication_slot('walcast_shop')), raise max_slot_wal_keep_size, then start over with: walcast checkpoint reset; the next start creates the slot and reads existing rows as [snapshot] mode says"
         ],
     );
     check(
@@ -166,7 +166,7 @@ fn server_that_lacks_delivered_changes() {
         (
             None,
             expect![
-                "the server was promoted to timeline 2 at 0/180, but changes up to 0/200 of timeline 1 are in Kafka: the records in (0/180, 0/200] describe changes that the database no longer has; correct the consumers, and re-read the tables concerned: this server does not have the slot either, and what was changed here after 0/180 cannot be streamed; then start over with: walcast checkpoint reset"
+                "the server was promoted to timeline 2 at 0/180, but changes up to 0/200 of timeline 1 are in Kafka: the records in (0/180, 0/200] describe changes that the database no longer has; correct the consumers; this server does not have the slot either, and what was changed here after 0/180 cannot be streamed: start over with: walcast checkpoint reset; the next start creates the slot and reads existing rows as [snapshot] mode says"
             ],
         ),
     ] {
@@ -207,7 +207,7 @@ fn server_that_lacks_delivered_changes() {
             until: STORED,
         },
         &expect![
-            "this server's history is not the one that was delivered: transaction 731 (commit 0/100), which was delivered last, is not there; the server was restored to an earlier state, or is a copy of one that was, and has written other changes since: records from (0/40, 0/200] may describe changes that the database does not have, and changes that it has are not in Kafka; point [postgres] url at the server whose changes were delivered, or correct the consumers, re-read the tables, and start over with: walcast checkpoint reset"
+            "this server's history is not the one that was delivered: transaction 731 (commit 0/100), which was delivered last, is not there; the server was restored to an earlier state, or is a copy of one that was, and has written other changes since: records from (0/40, 0/200] may describe changes that the database does not have, and changes that it has are not in Kafka; point [postgres] url at the server whose changes were delivered, or correct the consumers and drop the slot, then start over with: walcast checkpoint reset; the next start creates the slot and reads existing rows as [snapshot] mode says"
         ],
     );
 }
@@ -264,7 +264,7 @@ fn publication_that_omits_changes() {
             until: Lsn::new(0x300),
         },
         &expect![[
-            r#"table public.items is unlogged, so its changes are not in the WAL; what was changed in (0/200, 0/300] while this was so is not delivered; ALTER TABLE "public"."items" SET LOGGED, or exclude it; re-read the tables concerned"#
+            r#"table public.items is unlogged, so its changes are not in the WAL; what was changed in (0/200, 0/300] while this was so is not delivered; ALTER TABLE "public"."items" SET LOGGED, or exclude it; then start again, and re-read the tables concerned with: walcast snapshot start --tables"#
         ]],
     );
 }
@@ -285,6 +285,14 @@ fn table_that_cannot_be_captured() {
         },
         &expect![[
             r#"table public.items has no replica identity: once published, the server would reject its updates and deletes in the application; add a primary key, or run: ALTER TABLE "public"."items" REPLICA IDENTITY FULL; or exclude it"#
+        ]],
+    );
+    check(
+        Halt::GeneratedIdentity {
+            table: table("items"),
+        },
+        &expect![[
+            r#"the replica identity of table public.items contains a generated column that is not published: once published, the server would reject its updates and deletes in the application; publish generated columns (WITH (publish_generated_columns = stored)), or run: ALTER TABLE "public"."items" REPLICA IDENTITY USING INDEX with the name of another unique index; or exclude it"#
         ]],
     );
     check(

@@ -27,13 +27,13 @@ fn move_of_the_checkpoint_without_a_usable_slot() {
     check_rewind(
         &RewindRejected::SlotMissing { slot: slot() },
         &expect![
-            "slot walcast_shop does not exist, so no position can be reached; start over with: walcast checkpoint reset"
+            "slot walcast_shop does not exist, so no position can be reached; start over with: walcast checkpoint reset; the next start creates the slot and reads existing rows as [snapshot] mode says"
         ],
     );
     check_rewind(
         &RewindRejected::SlotLost { slot: slot() },
         &expect![
-            "slot walcast_shop was invalidated, so no position can be reached; drop it (SELECT pg_drop_replication_slot('walcast_shop')), then start over with: walcast checkpoint reset"
+            "slot walcast_shop was invalidated, so no position can be reached; drop it (SELECT pg_drop_replication_slot('walcast_shop')), then start over with: walcast checkpoint reset; the next start creates the slot and reads existing rows as [snapshot] mode says"
         ],
     );
     check_rewind(
@@ -41,7 +41,9 @@ fn move_of_the_checkpoint_without_a_usable_slot() {
             slot: slot(),
             why: "it is a physical slot",
         },
-        &expect!["slot walcast_shop cannot be used: it is a physical slot"],
+        &expect![
+            "slot walcast_shop cannot be used: it is a physical slot; drop it or configure another [postgres] slot"
+        ],
     );
     check_rewind(
         &RewindRejected::SlotTwoPhase { slot: slot() },
@@ -79,7 +81,7 @@ fn move_of_the_checkpoint_on_another_source() {
             found: Timeline::new(2),
         },
         &expect![
-            "the server is on timeline 2, which does not descend from timeline 3 of the checkpoint; start over with: walcast checkpoint reset"
+            "the server is on timeline 2, which does not descend from timeline 3 of the checkpoint; point [postgres] url at the current primary, or start over with: walcast checkpoint reset"
         ],
     );
     check_rewind(
@@ -88,7 +90,7 @@ fn move_of_the_checkpoint_on_another_source() {
             stored: Lsn::new(0x200),
         },
         &expect![
-            "the server's WAL ends at 0/1FF, before the checkpoint at 0/200: it was restored from a backup; start over with: walcast checkpoint reset"
+            "the server's WAL ends at 0/1FF, before the checkpoint at 0/200: it was restored from a backup; correct the consumers, then start over with: walcast checkpoint reset"
         ],
     );
 }
@@ -102,7 +104,7 @@ fn move_of_the_checkpoint_over_a_gap() {
             confirmed: Lsn::new(0x180),
         },
         &expect![
-            "changes in (0/100, 0/180] were never delivered and slot walcast_shop no longer has them; re-read the tables concerned, then accept the gap with: walcast checkpoint set 0/180 --accept-gap"
+            "changes in (0/100, 0/180] were never delivered and slot walcast_shop no longer has them; accept the gap with: walcast checkpoint set 0/180 --accept-gap; then start again, and re-read the tables concerned with: walcast snapshot start --tables"
         ],
     );
     check_rewind(
@@ -145,7 +147,7 @@ fn import_of_an_offset() {
             confirmed: Lsn::new(0x180),
         },
         &expect![
-            "changes in (0/100, 0/180] are not covered: the connector's stored position is 0/100, but slot walcast_shop was confirmed up to 0/180 and no longer has what lies before; use a newer offset if there is one, or re-read the tables concerned and continue with --accept-gap"
+            "changes in (0/100, 0/180] are not covered: the connector's stored position is 0/100, but slot walcast_shop was confirmed up to 0/180 and no longer has what lies before; use a newer offset if there is one, or accept the gap with --accept-gap; then start again, and re-read the tables concerned with: walcast snapshot start --tables"
         ],
     );
 }
@@ -230,6 +232,8 @@ fn request_to_read_rows() {
     );
     check_snapshot(
         condition(ConditionError::Empty),
-        &expect!["the condition for public.items: the condition is empty"],
+        &expect![
+            "the condition for public.items: the condition is empty; write one such as: placed > '2024-01-01'"
+        ],
     );
 }

@@ -1,0 +1,112 @@
+//! Errors of mapping.
+
+use expect_test::expect_file;
+use walcast_mapper::config::TopicPurpose;
+use walcast_mapper::{MapError, TableName, WithoutKey};
+use walcast_pgoutput::Oid;
+
+use super::{check, items};
+
+fn column() -> String {
+    "price".to_owned()
+}
+
+fn topic() -> String {
+    "shop.public.items".to_owned()
+}
+
+#[test]
+fn every_error_of_mapping_has_a_code_and_a_way_on() {
+    let errors = vec![
+        MapError::NullInNotNull {
+            table: items(),
+            column: column(),
+        },
+        MapError::UnknownEnumLabel {
+            table: items(),
+            column: column(),
+            type_oid: Oid::new(17_000),
+        },
+        MapError::UnknownType {
+            table: items(),
+            column: column(),
+            type_oid: Oid::new(17_000),
+            type_name: None,
+        },
+        MapError::UnknownKey { table: items() },
+        MapError::KeyNotSent {
+            table: items(),
+            columns: vec![column()],
+        },
+        MapError::Value {
+            table: items(),
+            column: column(),
+            wanted: "a decimal",
+        },
+        MapError::ColumnCount {
+            table: items(),
+            found: 2,
+            wanted: 3,
+        },
+        MapError::TooLarge {
+            topic: topic(),
+            bytes: 2_000_000,
+            limit: 1_000_000,
+        },
+        MapError::KeyMissing {
+            table: items(),
+            topic: topic(),
+            of: WithoutKey::Row,
+        },
+        MapError::FieldCollision {
+            table: items(),
+            columns: ["a b".to_owned(), "a-b".to_owned()],
+            field: "a_b".to_owned(),
+        },
+        MapError::SharedTopic {
+            tables: Box::new((
+                TableName {
+                    namespace: "public".to_owned(),
+                    name: "a b".to_owned(),
+                },
+                items(),
+            )),
+            topic: topic(),
+        },
+        MapError::ReservedTopic {
+            table: items(),
+            topic: topic(),
+            purpose: TopicPurpose::Signals,
+        },
+        MapError::CloudEventsInAvro,
+        MapError::Name {
+            table: items(),
+            name: "prix é".to_owned(),
+        },
+        MapError::KeyColumn {
+            table: items(),
+            pattern: "region*".to_owned(),
+        },
+        MapError::KeyNotInIdentity {
+            table: items(),
+            columns: vec![column()],
+        },
+        MapError::ColumnRules {
+            table: items(),
+            column: column(),
+            first: "[[columns.mask]]",
+            second: "[[columns.hash]]",
+        },
+        MapError::NotText {
+            table: items(),
+            column: column(),
+            setting: "[[columns.truncate]]",
+        },
+        MapError::DestinationColumn {
+            table: items(),
+            column: column(),
+        },
+        MapError::UnknownTopic { topic: topic() },
+    ];
+    check(errors, &["ReservedTopic", "NotText"], &expect_file!["texts/mapper.txt"]);
+}
