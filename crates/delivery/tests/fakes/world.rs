@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use walcast_delivery::{
     Checkpoint, CheckpointState, CheckpointUpdate, Connector, ConnectorState, CreateMissing,
-    DeadLetterConfig, DeliveryConfig, DeliveryError, Describe, Metrics, OnIncompatible, PartitionRecords,
+    DeadLetterConfig, DeliveryConfig, DeliveryError, Describe, Metrics, OnIncompatible, PartitionRecords, QuarantineRecords,
     ReplayConfig, Restrictions, RetryJitter, SchemaChanges, SnapshotConfig, SnapshotControl, SnapshotMode,
     SnapshotRequests, SqlConditions, SystemIdentifier, Timeline,
 };
@@ -87,6 +87,7 @@ impl World {
             restrictions: Some(Restrictions::default()),
             schemas: SchemaChanges::new(),
             partitions: PartitionRecords::new(),
+            quarantines: QuarantineRecords::new(),
         };
         self.kafka.edit(|broker| broker.put_checkpoint(update));
     }
