@@ -35,6 +35,7 @@ mod port_error;
 mod ports;
 mod position;
 mod precondition;
+mod quarantine;
 mod restrictions;
 mod schema_history;
 mod serde_text;
@@ -86,6 +87,10 @@ pub use position::resume::{resume_position, usable_slot};
 pub use position::rewind::{Rewind, rewind, rewind_window};
 pub use position::rewind_rejected::{RewindRejected, RewindWindow};
 pub use precondition::{ConnectorSetting, Fix, Precondition, PreconditionOutcome};
+pub use quarantine::stored::StoredQuarantine;
+pub use quarantine::{
+    Quarantine, QuarantinePhase, QuarantineReason, QuarantineRecords, Quarantines, TableQuarantined,
+};
 pub use restrictions::Restrictions;
 pub use schema_history::stored::StoredHistory;
 pub use schema_history::{ChangePosition, SchemaChanges, TableHistory, TableSchema};
@@ -117,5 +122,6 @@ pub use state::pending::PendingState;
 pub use state::positions::{KnownPositions, PositionState};
 pub use state::role::{ForeignHolder, Role, RoleState, RoleView};
 pub use state::status::StatusState;
+pub use state::tables::{TableState, TablesState};
 pub use state::{ConnectorState, Lag};
 pub use stream::transactions::{ChangePlace, Delivered, Event, Transaction, TransactionReader};

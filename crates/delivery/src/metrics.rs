@@ -43,6 +43,8 @@ pub struct Metrics {
     pub changes: Family<ChangeLabels, Counter>,
     /// Changes and rows passed to the producer as dead letters.
     pub dead_letters: Family<DeadLetterLabels, Counter>,
+    /// Changes that were skipped because their table is quarantined.
+    pub quarantined_changes: Family<ChangeLabels, Counter>,
     /// Delivered source transactions with changes of captured tables.
     pub transactions: Counter,
     /// Bytes read from the replication stream.
@@ -78,6 +80,7 @@ impl Default for Metrics {
         Self {
             changes: Family::default(),
             dead_letters: Family::default(),
+            quarantined_changes: Family::default(),
             transactions: Counter::default(),
             received_bytes: Counter::default(),
             produced_bytes: Counter::default(),
@@ -93,7 +96,7 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Counters and histograms under their public names.
-    fn rows(&self) -> [Row<'_>; 11] {
+    fn rows(&self) -> [Row<'_>; 12] {
         let (bytes, seconds) = (Some(Unit::Bytes), Some(Unit::Seconds));
         [
             (
@@ -107,6 +110,12 @@ impl Metrics {
                 "Changes and rows passed to the producer as dead letters",
                 None,
                 &self.dead_letters,
+            ),
+            (
+                "quarantined_changes",
+                "Row changes skipped because their table is quarantined",
+                None,
+                &self.quarantined_changes,
             ),
             (
                 "transactions",

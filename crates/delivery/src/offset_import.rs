@@ -23,6 +23,7 @@ use crate::ports::sink::Sink;
 use crate::ports::source::{ChangeStream, Source, Started};
 use crate::position::checkpoint::{Checkpoint, CheckpointState, CheckpointUpdate, CommitPosition, Partial};
 use crate::position::resume::usable_slot;
+use crate::quarantine::QuarantineRecords;
 use crate::schema_history::SchemaChanges;
 use crate::source_state::SourceState;
 
@@ -115,6 +116,7 @@ pub async fn import_offset<P: Source, C: CheckpointStore, K: Sink>(
             restrictions: None,
             schemas: SchemaChanges::new(),
             partitions: PartitionRecords::new(),
+            quarantines: QuarantineRecords::new(),
         };
         sink.commit(&update).await.map_err(DeliveryError::Sink)?;
     }

@@ -30,6 +30,11 @@ pub enum Detail<'e> {
         /// Reason of the dead letter that the change becomes, if its table has dead letters.
         reason: DeadLetterReason,
     },
+    /// A topic does not exist and cannot be created, or may not be written.
+    TopicUnusable {
+        /// The topic.
+        topic: &'e str,
+    },
     /// The requested rows, or the condition that selects them, are at fault, and not the server or the connection.
     RowsUnreadable,
     /// The source rejected or cancelled a statement while the connection holds. If the statement carries the condition of a request,

@@ -5,9 +5,12 @@ pub(crate) mod pending;
 pub(crate) mod positions;
 pub(crate) mod role;
 pub(crate) mod status;
+pub(crate) mod tables;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use walcast_mapper::TableName;
 use walcast_pgoutput::PgTimestamp;
 
 use crate::blocking_transaction::SlotCreationState;
@@ -19,6 +22,7 @@ use crate::state::pending::PendingState;
 use crate::state::positions::PositionState;
 use crate::state::role::RoleState;
 use crate::state::status::StatusState;
+use crate::state::tables::{TableState, TablesState};
 
 /// State of a connector. Clones share the state.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +45,8 @@ pub struct ConnectorState {
     pub partitions: PartitionNotices,
     /// Progress of reading existing rows.
     pub snapshot: SnapshotStatus,
+    /// Captured tables, and which of them are quarantined.
+    pub tables: TablesState,
 }
 
 /// Lag of a connector behind its server.
@@ -53,6 +59,14 @@ pub struct Lag {
 }
 
 impl ConnectorState {
+    /// State of each captured table.
+    #[must_use]
+    pub fn table_states(&self) -> BTreeMap<TableName, TableState> {
+        let view = self.snapshot.read();
+        let reading = view.tables.iter().map(|table| &table.table);
+        self.tables.read(reading, self.status.is_streaming())
+    }
+
     /// Current lag.
     #[must_use]
     pub fn lag(&self) -> Lag {

@@ -296,6 +296,16 @@ impl PortError for KafkaError {
         let (id, reason) = match self {
             Self::RecordTooLarge { id, .. } => (id, DeadLetterReason::Size),
             Self::RecordInvalid { id, .. } => (id, DeadLetterReason::Mapping),
+            Self::TopicNotCreated { topic, .. }
+            | Self::TopicRejected {
+                topic,
+                lacks_brokers: false,
+                ..
+            } => return Some(Detail::TopicUnusable { topic }),
+            Self::Unauthorized { resource, .. } => {
+                let topic = resource.strip_prefix("topic ")?;
+                return Some(Detail::TopicUnusable { topic });
+            }
             _ => return None,
         };
         id.as_deref().map(|id| Detail::RejectedRecord { id, reason })

@@ -8,6 +8,7 @@ mod dlq;
 mod migrate;
 mod run;
 mod snapshot;
+mod table;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -50,6 +51,7 @@ enum Command {
     Tail(tail::TailArgs),
     Checkpoint(checkpoint::CheckpointArgs),
     Snapshot(snapshot::SnapshotArgs),
+    Table(table::TableArgs),
     Dlq(dlq::DlqArgs),
     Migrate(migrate::MigrateArgs),
     Completions(completions::CompletionsArgs),
@@ -91,6 +93,10 @@ impl Cli {
             Command::Snapshot(args) => {
                 let config = args.config.load(&self.log)?;
                 block_on(Box::pin(snapshot::snapshot(config, args.action, args.json)))
+            }
+            Command::Table(args) => {
+                let config = args.config.load(&self.log)?;
+                block_on(Box::pin(table::table(config, args.action, args.json)))
             }
             Command::Dlq(args) => {
                 let config = args.config.load(&self.log)?;

@@ -23,7 +23,7 @@ async fn keeping(name: &str) -> Case<'static> {
     case
 }
 
-async fn records(topic: &str) -> Vec<RawRecord> {
+pub(crate) async fn records(topic: &str) -> Vec<RawRecord> {
     let brokers = shared().await.kafka().brokers();
     // A topic that is not there yet has no records.
     let names = topic_names(&brokers).await.unwrap();
@@ -54,7 +54,7 @@ fn header(record: &RawRecord, name: &str) -> String {
 }
 
 /// Has a subject refuse every schema of a table: it holds another one, and a rule.
-async fn refuse_schema(subject: &str) {
+pub(crate) async fn refuse_schema(subject: &str) {
     let registry = shared().await.registry().url();
     let earlier = r#"{"schema": "{\"type\": \"record\", \"name\": \"Other\", \"fields\": [{\"name\": \"x\", \"type\": \"string\"}]}"}"#;
     let address = format!("{registry}/subjects/{subject}/versions");
@@ -63,7 +63,7 @@ async fn refuse_schema(subject: &str) {
 }
 
 /// Has it take any.
-async fn accept_schema(subject: &str) {
+pub(crate) async fn accept_schema(subject: &str) {
     set_compatibility(subject, "NONE").await;
 }
 

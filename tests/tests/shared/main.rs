@@ -17,6 +17,7 @@ mod least_privilege;
 mod memory;
 mod messages;
 mod partitions_that_come;
+mod quarantine;
 mod recovery;
 mod refusals;
 mod replay;

@@ -197,6 +197,12 @@ impl BatchBuilder {
         let next = Batch::new(self.batches.buffer());
         let mut batch = std::mem::replace(&mut self.batch, next);
         self.cut = self.batch.records.savepoint();
+        if open.is_some() {
+            // The part of the transaction may be committed without its rest. A change that is skipped in it is not streamed again,
+            // so the reason is committed with the part.
+            let quarantines = std::mem::take(&mut self.open_delta.quarantines);
+            batch.delta.quarantines.extend(quarantines);
+        }
         batch.open = open;
         self.open_was_sent |= open.is_some();
         self.batches.send(batch).await

@@ -6,6 +6,7 @@ use std::fmt;
 use walcast_pgoutput::Oid;
 
 use crate::partitions::PartitionRecords;
+use crate::quarantine::QuarantineRecords;
 use crate::restrictions::Restrictions;
 use crate::schema_history::SchemaChanges;
 use crate::snapshot::progress::SnapshotProgress;
@@ -25,6 +26,8 @@ pub(crate) struct CheckpointDelta {
     pub(crate) schemas: SchemaChanges,
     /// Partitions of captured tables.
     pub(crate) partitions: PartitionRecords,
+    /// Quarantines of tables.
+    pub(crate) quarantines: QuarantineRecords,
     /// Sent once the checkpoint is committed.
     pub(crate) replies: Vec<Box<dyn FnOnce() + Send + Sync>>,
 }
@@ -38,6 +41,7 @@ impl CheckpointDelta {
             restrictions,
             schemas,
             partitions,
+            quarantines,
             replies,
         } = self;
         snapshot.is_none()
@@ -46,6 +50,7 @@ impl CheckpointDelta {
             && restrictions.is_none()
             && schemas.is_empty()
             && partitions.is_empty()
+            && quarantines.is_empty()
             && replies.is_empty()
     }
 
@@ -57,6 +62,7 @@ impl CheckpointDelta {
         self.restrictions = later.restrictions.or(self.restrictions.take());
         self.schemas.extend(later.schemas);
         self.partitions.extend(later.partitions);
+        self.quarantines.extend(later.quarantines);
         self.replies.extend(later.replies);
     }
 }
@@ -68,6 +74,7 @@ impl fmt::Debug for CheckpointDelta {
             .field("signals_read", &self.signals_read)
             .field("schemas", &self.schemas.len())
             .field("partitions", &self.partitions.len())
+            .field("quarantines", &self.quarantines)
             .field("replies", &self.replies.len())
             .finish_non_exhaustive()
     }

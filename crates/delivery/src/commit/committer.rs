@@ -322,6 +322,7 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
             restrictions: delta.restrictions,
             schemas: delta.schemas,
             partitions: delta.partitions,
+            quarantines: delta.quarantines,
         };
 
         if let Some(beat) = self.heartbeat.as_mut().and_then(Heartbeat::beat_if_due) {

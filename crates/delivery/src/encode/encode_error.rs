@@ -6,7 +6,8 @@ use walcast_mapper::dead_letter::DeadLetterReason;
 use crate::describe::Describe;
 use crate::encode::rejection::Rejection;
 use crate::error::DeliveryError;
-use crate::port_error::Disposition;
+use crate::port_error::{Detail, Disposition};
+use crate::quarantine::{QuarantineCause, QuarantineReason};
 
 /// Reason why a change was not encoded.
 #[derive(Debug)]
@@ -17,6 +18,10 @@ pub(crate) enum EncodeError {
     Refused(Rejection),
     /// Table metadata or schemas are not available.
     Edge(DeliveryError),
+    /// Kafka rejected the topic of the table in an earlier session, with this error.
+    RejectedTopic(String),
+    /// The table of the row was quarantined because of it.
+    Quarantined,
     /// No Relation message described the table.
     UnknownRelation,
 }
@@ -36,9 +41,28 @@ impl EncodeError {
             {
                 (DeadLetterReason::Schema, describe.error(error))
             }
-            EncodeError::Edge(_) | EncodeError::UnknownRelation => return None,
+            EncodeError::Edge(_)
+            | EncodeError::RejectedTopic(_)
+            | EncodeError::Quarantined
+            | EncodeError::UnknownRelation => return None,
         };
         Some(Rejection { reason, error })
+    }
+
+    /// Cause with which the table can be quarantined; `None` if the error is not in the change, its table or the topic of the table.
+    pub(crate) fn quarantine_cause(&self, describe: Describe) -> Option<QuarantineCause> {
+        let of_topic = match self {
+            EncodeError::Edge(error) if matches!(error.detail(), Some(Detail::TopicUnusable { .. })) => {
+                Some(describe.error(error))
+            }
+            EncodeError::RejectedTopic(error) => Some(error.clone()),
+            _ => None,
+        };
+        if let Some(error) = of_topic {
+            return Some(QuarantineCause::new(QuarantineReason::Topic, error));
+        }
+        let Rejection { reason, error } = self.rejection(describe)?;
+        Some(QuarantineCause::new(reason, error))
     }
 }
 

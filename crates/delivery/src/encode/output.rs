@@ -19,4 +19,10 @@ impl<E: EncodePorts> Output<'_, E> {
             self.batch.delta().schemas.extend(changes);
         }
     }
+
+    /// Has changes of quarantines stored.
+    pub(crate) fn store_quarantines(&mut self) {
+        let changes = self.tables.quarantines.take_changes();
+        self.batch.delta().quarantines.extend(changes);
+    }
 }

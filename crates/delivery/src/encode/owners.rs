@@ -34,7 +34,7 @@ pub(crate) struct Owners(HashMap<String, Owner>);
 
 impl Owners {
     /// Topics of the captured tables, and findings that keep the connector from starting: pairs of tables with one
-    /// topic. The connector may start if the changes of one of them become dead letters.
+    /// topic. The connector may start if an undeliverable change of one of them does not halt it.
     pub(crate) fn of(
         source_state: &SourceState,
         mapper: &MapperConfig,
@@ -42,7 +42,7 @@ impl Owners {
     ) -> (Self, Vec<Halt>) {
         let mut captured: Vec<&CapturedTable> = source_state.captured.iter().collect();
         // The older table comes first, as far as OIDs show.
-        captured.sort_by_key(|table| (dead_letters.keeps(&table.name), table.oid));
+        captured.sort_by_key(|table| (!dead_letters.halts(&table.name), table.oid));
         let (mut owners, mut findings) = (Self::default(), Vec::new());
         for table in captured {
             let topic = names::unrouted_topic(mapper, &table.name);
@@ -51,7 +51,7 @@ impl Owners {
                 name: table.name.clone(),
             };
             if let Err(owner) = owners.claim(&topic, claimant)
-                && !dead_letters.keeps(&table.name)
+                && dead_letters.halts(&table.name)
             {
                 let tables = Box::new([owner.name.clone(), table.name.clone()]);
                 findings.push(Halt::SharedTopic { tables, topic });

@@ -1,7 +1,9 @@
 //! Tables of one session, each with the plan by which its rows become records.
 
+mod counters;
 mod observed;
 mod planning;
+mod quarantined;
 mod row_topics;
 pub(crate) mod rows;
 mod topic_owner;
@@ -9,7 +11,6 @@ mod undeliverable;
 
 use std::collections::{HashMap, HashSet};
 
-use prometheus_client::metrics::counter::Counter;
 use tokio::time::{Duration, Instant};
 use tracing::{info, warn};
 use walcast_mapper::config::Operation;
@@ -19,7 +20,9 @@ use walcast_mapper::{
 };
 use walcast_pgoutput::{Oid, Relation, TypeMessage};
 
+use self::counters::OperationCounters;
 use self::observed::Observed;
+use self::quarantined::QuarantinedRelation;
 use super::reselect;
 use crate::batch::builder::Records;
 use crate::encode::dead_letters::writer::DeadLetters;
@@ -30,8 +33,9 @@ use crate::encode::registrar::Registrar;
 use crate::encode::rejection::Rejection;
 use crate::encode::tables::row_topics::encode_binding_topics;
 use crate::error::DeliveryError;
-use crate::metrics::{ChangeLabels, Metrics};
+use crate::metrics::Metrics;
 use crate::ports::catalog::Catalog;
+use crate::quarantine::current::CurrentQuarantines;
 use crate::schema_history::SchemaHistory;
 
 /// Tables that Relation messages of this session have described. Relation OIDs of an earlier session are not reused.
@@ -51,6 +55,8 @@ pub(crate) struct TableEncoder<'a, E: EncodePorts> {
     pub(super) history: SchemaHistory,
     /// Types that the stream has named.
     named_types: HashMap<Oid, TypeMessage>,
+    /// Tables that are set aside.
+    pub(crate) quarantines: CurrentQuarantines,
 }
 
 /// Key of a table in the catalog.
@@ -79,6 +85,8 @@ enum Table {
     Captured(Box<CapturedRelation>),
     /// No record can be made of the table's rows at present.
     Refused(Box<RejectedRelation>),
+    /// Changes of the table are skipped.
+    Quarantined(Box<QuarantinedRelation>),
 }
 
 impl Table {
@@ -87,6 +95,7 @@ impl Table {
         match self {
             Self::Captured(captured) => Some(&captured.relation),
             Self::Refused(refused) => Some(&refused.relation),
+            Self::Quarantined(quarantined) => Some(&quarantined.relation),
             Self::Named(relation) => Some(relation),
             Self::NotCaptured => None,
         }
@@ -108,7 +117,7 @@ struct CapturedRelation {
     plan: Plan,
     /// What rows contain although the catalog excludes it.
     observed: Observed,
-    changes: [Counter; 4],
+    changes: OperationCounters,
 }
 
 impl<'a, E: EncodePorts> TableEncoder<'a, E> {
@@ -120,6 +129,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         dead_letters: DeadLetters<'a>,
         owners: Owners,
         history: SchemaHistory,
+        quarantines: CurrentQuarantines,
     ) -> Self {
         Self {
             catalog,
@@ -133,6 +143,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
             owners,
             history,
             named_types: HashMap::new(),
+            quarantines,
         }
     }
 
@@ -170,10 +181,12 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
     /// Adds the table that a Relation message describes.
     pub(crate) fn add_relation(&mut self, relation: Relation) {
         let oid = relation.oid;
-        let table = if self.catalog.captures(&TableName::from(&relation)) {
-            Table::Named(relation)
-        } else {
+        let table = if !self.catalog.captures(&TableName::from(&relation)) {
             Table::NotCaptured
+        } else if self.quarantines.is_skipping(oid) {
+            self.quarantined(relation)
+        } else {
+            Table::Named(relation)
         };
         self.known.insert(oid, table);
     }
@@ -187,7 +200,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
     #[inline]
     async fn map_if_due(&mut self, oid: Oid, context: &ChangeContext<'_>) -> Result<(), EncodeError> {
         let relation = match self.known.get(&oid) {
-            Some(Table::Captured(_) | Table::NotCaptured) | None => return Ok(()),
+            Some(Table::Captured(_) | Table::NotCaptured | Table::Quarantined(_)) | None => return Ok(()),
             Some(Table::Named(relation)) => relation.clone(),
             Some(Table::Refused(refused)) if Instant::now() < refused.retry_at => {
                 return Err(EncodeError::Refused(refused.rejection.clone()));
@@ -207,7 +220,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         let (oid, name) = (relation.oid, TableName::from(&relation));
         let plan = self.plan(&relation, context).await?;
         info!(relation = %name, topic = plan.topic(), columns = relation.columns.len(), "relation mapped");
-        let changes = self.counters(&name);
+        let changes = OperationCounters::new(&self.metrics.changes, &name);
         let captured = CapturedRelation {
             relation,
             plan,
@@ -218,8 +231,8 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         Ok(())
     }
 
-    /// Encodes a change, or writes a dead letter. False if the change makes no record: its table is not captured, or
-    /// its operation makes no event.
+    /// Encodes a change, writes a dead letter, or quarantines its table. False if the change makes no record: its table is not
+    /// captured or is quarantined, or its operation makes no event.
     #[inline]
     pub(crate) async fn encode(
         &mut self,
@@ -229,7 +242,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         records: &mut Records<'_>,
     ) -> Result<bool, EncodeError> {
         let encoded = match self.dead_letters.rejection(context) {
-            Some(rejection) if self.keeps(oid) => Err(EncodeError::Refused(rejection)),
+            Some(rejection) if self.continues(oid) => Err(EncodeError::Refused(rejection)),
             _ => self.try_encode(oid, change, context, records).await,
         };
         match encoded {
@@ -253,6 +266,10 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         let captured = match self.known.get_mut(&oid) {
             Some(Table::Captured(captured)) => captured,
             Some(Table::NotCaptured) => return Ok(false),
+            Some(Table::Quarantined(quarantined)) => {
+                quarantined.count(change);
+                return Ok(false);
+            }
             Some(Table::Named(_) | Table::Refused(_)) | None => return Err(EncodeError::UnknownRelation),
         };
         let before = records.buffer.record_count();
@@ -287,7 +304,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         }
         let has_records = records.buffer.record_count() > before;
         if has_records && let Some(Table::Captured(captured)) = self.known.get(&oid) {
-            captured.count(change);
+            captured.changes.count(change);
         }
         Ok(has_records)
     }
@@ -302,7 +319,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         let before = records.buffer.record_count();
         for (part, oid) in (0..).zip(oids) {
             let encoded = match self.dead_letters.rejection(context) {
-                Some(rejection) if self.keeps(*oid) => Err(EncodeError::Refused(rejection)),
+                Some(rejection) if self.continues(*oid) => Err(EncodeError::Refused(rejection)),
                 _ => self.try_encode_truncate(*oid, part, context, records).await,
             };
             if let Err(fault) = encoded {
@@ -324,6 +341,10 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         let captured = match self.known.get_mut(&oid) {
             Some(Table::Captured(captured)) => captured,
             Some(Table::NotCaptured) => return Ok(()),
+            Some(Table::Quarantined(quarantined)) => {
+                quarantined.count_truncate();
+                return Ok(());
+            }
             Some(Table::Named(_) | Table::Refused(_)) | None => return Err(EncodeError::UnknownRelation),
         };
         if self.config.events.operations.contains(&Operation::Truncate) {
@@ -338,37 +359,11 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
                 .plan
                 .encode_truncate(part, context, records.counts.as_deref_mut(), records.buffer)
                 .map_err(EncodeError::Map)?;
-            captured.count_truncate();
+            captured.changes.count_truncate();
         } else if self.truncates_logged.insert(captured.plan.table().clone()) {
             let relation = captured.plan.table();
             warn!(%relation, lsn = %context.lsn, "table was truncated without an event: \"truncate\" is not among [events] operations");
         }
         Ok(())
-    }
-
-    fn counters(&self, table: &TableName) -> [Counter; 4] {
-        ["insert", "update", "delete", "truncate"].map(|operation| {
-            let labels = ChangeLabels {
-                table: table.to_string(),
-                operation,
-            };
-            self.metrics.changes.get_or_create(&labels).clone()
-        })
-    }
-}
-
-impl CapturedRelation {
-    fn count(&self, change: &RowChange<'_>) {
-        let [inserts, updates, deletes, _] = &self.changes;
-        match change {
-            RowChange::Insert { .. } => inserts.inc(),
-            RowChange::Update { .. } => updates.inc(),
-            RowChange::Delete { .. } => deletes.inc(),
-        };
-    }
-
-    fn count_truncate(&self) {
-        let [.., truncates] = &self.changes;
-        truncates.inc();
     }
 }

@@ -1,6 +1,9 @@
 //! Gauges as functions of the state: one row for each public name.
 
+use std::collections::BTreeMap;
+
 use prometheus_client::registry::Unit;
+use walcast_mapper::TableName;
 
 use crate::metrics::value::{Number, Value, count, duration, flag, real, unix_seconds, whole};
 use crate::slot_monitor::forecast::LimitForecast;
@@ -8,6 +11,7 @@ use crate::slot_monitor::state::WalView;
 use crate::snapshot::status::SnapshotView;
 use crate::state::positions::KnownPositions;
 use crate::state::role::{Role, RoleView};
+use crate::state::tables::TableState;
 use crate::state::{ConnectorState, Lag};
 
 /// Gauge under its public name, or a counter that is part of the state.
@@ -31,6 +35,8 @@ pub(super) struct Reading {
     drift: usize,
     partition_changes: u64,
     snapshot: SnapshotView,
+    /// Numbers of captured tables by the name of their state.
+    tables: BTreeMap<&'static str, u64>,
 }
 
 impl Reading {
@@ -45,6 +51,7 @@ impl Reading {
             drift: state.drift.read().len(),
             partition_changes: state.partitions.count(),
             snapshot: state.snapshot.read(),
+            tables: counts(&state.table_states()),
         }
     }
 
@@ -60,8 +67,17 @@ impl Reading {
     }
 }
 
+/// Numbers of tables by the name of their state; 0 for a state without tables.
+fn counts(tables: &BTreeMap<TableName, TableState>) -> BTreeMap<&'static str, u64> {
+    let mut counts: BTreeMap<&'static str, u64> = TableState::WORDS.map(|word| (word, 0)).into();
+    for table in tables.values() {
+        *counts.entry(table.word()).or_default() += 1;
+    }
+    counts
+}
+
 /// Gauges of a connector, in the order of `/metrics`.
-pub(super) static GAUGES: [Gauge; 28] = [
+pub(super) static GAUGES: [Gauge; 29] = [
     gauge(
         "received_lsn",
         "End of the last transaction read, as a byte position",
@@ -159,6 +175,10 @@ pub(super) static GAUGES: [Gauge; 28] = [
         "Times that partitions of captured tables brought or removed rows without events",
         |now| Value::Total(now.partition_changes),
     ),
+    gauge("tables", "Captured tables by state", |now| {
+        let counts = now.tables.iter();
+        Value::ByState(counts.map(|(state, count)| (*state, Number::Whole(*count))).collect())
+    }),
     gauge("leading", "1 while this instance leads", |now| {
         flag(now.role.role == Role::Leader)
     }),

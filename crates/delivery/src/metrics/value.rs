@@ -19,6 +19,8 @@ pub(super) enum Value {
     Total(u64),
     /// One series for each limit that applies.
     ByLimit(Vec<(Limit, Number)>),
+    /// One series for each state of tables.
+    ByState(Vec<(&'static str, Number)>),
 }
 
 /// Number as the exposition writes it: with or without a decimal point.
@@ -63,12 +65,15 @@ impl EncodeMetric for Value {
                 let labels = [("limit", limit.setting())];
                 number.encode(encoder.encode_family(&labels)?)
             }),
+            Self::ByState(series) => series
+                .iter()
+                .try_for_each(|(state, number)| number.encode(encoder.encode_family(&[("state", *state)])?)),
         }
     }
 
     fn metric_type(&self) -> MetricType {
         match self {
-            Self::One(_) | Self::ByLimit(_) => MetricType::Gauge,
+            Self::One(_) | Self::ByLimit(_) | Self::ByState(_) => MetricType::Gauge,
             Self::Total(_) => MetricType::Counter,
         }
     }

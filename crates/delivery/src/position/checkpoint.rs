@@ -7,6 +7,7 @@ use walcast_mapper::Ordinal;
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Xid};
 
 use crate::partitions::{KnownPartitions, PartitionRecords};
+use crate::quarantine::{QuarantineRecords, Quarantines};
 use crate::restrictions::Restrictions;
 use crate::schema_history::{SchemaChanges, TableHistory};
 use crate::snapshot::progress::SnapshotProgress;
@@ -155,6 +156,8 @@ pub struct CheckpointLog {
     pub schemas: BTreeMap<Oid, TableHistory>,
     /// Partitions of captured tables at the last inspection.
     pub partitions: KnownPartitions,
+    /// Tables that are quarantined.
+    pub quarantines: Quarantines,
 }
 
 /// Records that one commit writes to the checkpoint topic.
@@ -174,6 +177,8 @@ pub struct CheckpointUpdate {
     pub schemas: SchemaChanges,
     /// Partitions of captured tables that have changed.
     pub partitions: PartitionRecords,
+    /// Quarantines of tables that have changed.
+    pub quarantines: QuarantineRecords,
 }
 
 #[cfg(test)]

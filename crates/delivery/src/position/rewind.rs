@@ -13,6 +13,7 @@ use crate::partitions::{PartitionComparison, PartitionRecords};
 use crate::position::checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate};
 use crate::position::lineage::{PositionProblem, compare, compare_names, confirmed_position};
 use crate::position::rewind_rejected::{RewindRejected, RewindWindow};
+use crate::quarantine::{Quarantine, QuarantineRecords, Quarantines};
 use crate::restrictions::Restrictions;
 use crate::schema_history::SchemaChanges;
 use crate::source_state::{CapturedTable, SlotState, SourceState};
@@ -186,6 +187,7 @@ fn in_other_cluster(
         known_tables: Some(captured.map(|table| table.oid).collect()),
         schemas: log.schemas.keys().map(|table| (*table, None)).collect(),
         partitions: partitions.records,
+        quarantines: at_any_position(&log.quarantines),
         ..update(
             source_state,
             wish,
@@ -197,6 +199,18 @@ fn in_other_cluster(
                 .collect(),
         )
     })
+}
+
+/// Quarantines that hold at any position: those of another cluster say nothing here.
+fn at_any_position(quarantines: &Quarantines) -> QuarantineRecords {
+    let anywhere = |quarantine: &Quarantine| Quarantine {
+        of_rows: true,
+        ..quarantine.clone()
+    };
+    let quarantines = quarantines.iter();
+    quarantines
+        .map(|(table, quarantine)| (*table, Some(anywhere(quarantine))))
+        .collect()
 }
 
 /// How far the delivered changes agree with the server.
@@ -355,6 +369,7 @@ fn update(
         restrictions: wish.accept_gap.then(|| Restrictions::of(source_state)),
         schemas: SchemaChanges::new(),
         partitions: PartitionRecords::new(),
+        quarantines: QuarantineRecords::new(),
     }
 }
 

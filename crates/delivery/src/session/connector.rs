@@ -127,10 +127,18 @@ impl<P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> Conne
                     origin: fault.origin(),
                 })
                 .inc();
-            // The stream sends a change again whose record Kafka rejected. If its table has dead letters, the
-            // change becomes one then.
+            // The stream sends a change again whose record or topic Kafka rejected. It becomes a dead letter then, or its table is
+            // quarantined, if so configured.
             let is_remembered = self.config.dead_letters.is_used()
-                && matches!(fault.detail(), Some(Detail::RejectedRecord { id, reason }) if refused.remember(id, reason, self.describe.error(&fault)));
+                && match fault.detail() {
+                    Some(Detail::RejectedRecord { id, reason }) => {
+                        refused.remember(id, reason, self.describe.error(&fault))
+                    }
+                    Some(Detail::TopicUnusable { topic }) => {
+                        refused.remember_topic(topic, self.describe.error(&fault))
+                    }
+                    _ => false,
+                };
             let ends_start = is_start && !fault.passes_by_itself();
             if ends_start || fault.is_fenced() || !(fault.is_retryable() || is_remembered) {
                 return Err(fault);

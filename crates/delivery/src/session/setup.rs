@@ -53,6 +53,11 @@ pub(crate) async fn begin<P: Source, C, K: Sink, T: Topics, R>(
     let (config, mapper, describe) = (ports.config, ports.mapper, ports.describe);
     let known = log.current.as_ref().map(|checkpoint| checkpoint.timeline);
     let mut source_state = inspect_complete(ports.source, known).await?;
+    let publishes = config.create_missing.publication();
+    ports
+        .state
+        .tables
+        .inspect(&source_state, &config.publication, publishes);
     let promised = Promised::of(&log, &source_state);
     let not_covered = |finding| not_covered(finding, log.current.as_ref(), &source_state);
     first_finding(halting_table_findings(&source_state, promised)).map_err(not_covered)?;

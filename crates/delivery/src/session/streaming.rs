@@ -24,6 +24,8 @@ use crate::ports::sink::Sink;
 use crate::ports::source::{ChangeStream, Source, Started};
 use crate::ports::topics::Topics;
 use crate::position::positions::Positions;
+use crate::quarantine::current::CurrentQuarantines;
+use crate::quarantine::start::AtStart;
 use crate::schema_history::SchemaHistory;
 use crate::session::ports::Ports;
 use crate::session::setup::begin;
@@ -233,6 +235,21 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
             confirmed,
             flushed,
         );
+        let mut checkpoint = checkpoint;
+        let mut quarantines = CurrentQuarantines::at_start(
+            std::mem::take(&mut log.quarantines),
+            |change| delivered.passes(change),
+            &AtStart {
+                captured: &known_tables,
+                confirmed,
+                end_of_wal: flushed,
+            },
+        );
+        let mut progress = checkpoint.snapshot.take().unwrap_or_default();
+        quarantines.reconcile(&mut progress);
+        checkpoint.snapshot = progress.into_stored();
+        quarantines.log(describe);
+        state.tables.set_quarantines(quarantines.tables());
         let mut output = Output {
             tables: TableEncoder::<(_, T, R)>::new(
                 catalog,
@@ -242,10 +259,12 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
                 dead_letters,
                 owners,
                 schemas,
+                quarantines,
             ),
             batch: BatchBuilder::new(mapper.events.transactions, batches, config.split_bytes()),
         };
         output.store_schemas();
+        output.store_quarantines();
         let mut watcher = Watcher::new(
             &mut watch,
             config,
@@ -267,7 +286,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
             schedule,
             Notifier::new(mapper),
             checkpoint.signals_read,
-            &state.snapshot,
+            state,
             metrics,
             describe,
         );

@@ -133,6 +133,9 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         self.state.positions.advance_server_end(source_state.flush_lsn);
         self.note_partitions(&source_state).await?;
         let source_state = self.publish_new_tables(source_state).await?;
+        self.state
+            .tables
+            .inspect(&source_state, &self.config.publication, false);
         let after = std::mem::replace(&mut self.inspected_at, source_state.flush_lsn);
         self.report_drift(&source_state, after);
         // A restart continues to report what is stored.

@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 use walcast_mapper::TableName;
 use walcast_mapper::pattern::TablePattern;
+use walcast_pgoutput::Oid;
 
 use crate::condition::error::ConditionError;
 use crate::condition::{Condition, Dialect};
+use crate::quarantine::{Quarantine, Quarantines};
 use crate::snapshot::channel::RequestChannel;
 use crate::snapshot::former_key::FormerKey;
 use crate::snapshot::progress::{PublishedSince, SnapshotProgress, SnapshotType, TableProgress};
@@ -31,6 +33,11 @@ pub enum SnapshotCommand {
     Stop {
         /// Tables to stop; empty: all.
         #[serde(default)]
+        tables: Vec<TablePattern>,
+    },
+    /// Ends the quarantine of tables: their changes are delivered again, and their rows are read.
+    ResumeTables {
+        /// Quarantined tables.
         tables: Vec<TablePattern>,
     },
     /// Pauses reading until [`SnapshotCommand::Resume`].
@@ -66,6 +73,7 @@ impl SnapshotCommand {
         match self {
             Self::Start { .. } => "start",
             Self::Stop { .. } => "stop",
+            Self::ResumeTables { .. } => "resume_tables",
             Self::Pause => "pause",
             Self::Resume => "resume",
         }
@@ -108,6 +116,18 @@ pub enum SnapshotRejected {
     BeingRead {
         /// Table that is being read.
         table: TableName,
+    },
+    /// The table is quarantined.
+    #[error("{table} is quarantined: its rows are read when it is resumed")]
+    Quarantined {
+        /// Table that is quarantined.
+        table: TableName,
+    },
+    /// The pattern matches no quarantined table.
+    #[error("{pattern} is not quarantined")]
+    NotQuarantined {
+        /// Pattern that matches no quarantined table.
+        pattern: String,
     },
     /// The server rejects reading the rows, or the condition.
     #[error("rows of {table} cannot be read: {why}")]
@@ -247,6 +267,58 @@ pub(crate) fn selected_tables(
         return Err(SnapshotRejected::NothingNamed);
     }
     Ok(selected_tables)
+}
+
+/// Tables that are to be read, if none of them is quarantined.
+pub(crate) fn not_quarantined(
+    selected_tables: Vec<TableProgress>,
+    quarantines: &Quarantines,
+) -> Result<Vec<TableProgress>, SnapshotRejected> {
+    let mut skipping = quarantines.values().filter(|one| one.is_skipping());
+    match skipping.find(|one| selected_tables.iter().any(|selected| selected.is(&one.table))) {
+        Some(one) => Err(SnapshotRejected::Quarantined {
+            table: one.table.clone(),
+        }),
+        None => Ok(selected_tables),
+    }
+}
+
+/// Quarantined tables that [`SnapshotCommand::ResumeTables`] resumes, by their names now.
+pub(crate) fn resumed_tables(
+    patterns: &[TablePattern],
+    quarantines: &Quarantines,
+    source_state: &SourceState,
+    publication: &str,
+) -> Result<Vec<(Oid, TableName)>, SnapshotRejected> {
+    let mut resumed: Vec<(Oid, TableName)> = Vec::new();
+    for pattern in patterns {
+        let captured = source_state.captured.iter().filter(|table| {
+            let quarantine = quarantines.get(&table.oid);
+            pattern.matches(&table.name) && quarantine.is_some_and(Quarantine::is_skipping)
+        });
+        let mut found = false;
+        for table in captured {
+            found = true;
+            if !source_state.publishes(&table.name) {
+                return Err(SnapshotRejected::NotPublished {
+                    table: table.name.clone(),
+                    sql: sql::add_to_publication(publication, [&table.name]),
+                });
+            }
+            if !resumed.iter().any(|(oid, _)| *oid == table.oid) {
+                resumed.push((table.oid, table.name.clone()));
+            }
+        }
+        if !found {
+            return Err(SnapshotRejected::NotQuarantined {
+                pattern: pattern.to_string(),
+            });
+        }
+    }
+    match resumed.is_empty() {
+        true => Err(SnapshotRejected::NothingNamed),
+        false => Ok(resumed),
+    }
 }
 
 /// Removes tables from the progress and returns them. If the stream must be restarted for tables that were published

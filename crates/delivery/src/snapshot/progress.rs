@@ -435,6 +435,15 @@ impl SnapshotProgress {
         self.paused &= self.tables.iter().any(|one| !one.unread);
     }
 
+    /// Removes a table, with the partitions that would follow.
+    pub(crate) fn forget(&mut self, table: &TableName) {
+        if let Some(one) = self.find_mut(table) {
+            one.attached = None;
+            self.reach(table, None);
+            self.paused &= self.tables.iter().any(|one| !one.unread);
+        }
+    }
+
     /// Sets the next row of a table that was read up to it; `None`: the table was completely read.
     pub(crate) fn reach(&mut self, table: &TableName, next: Option<NextRow>) {
         match next {

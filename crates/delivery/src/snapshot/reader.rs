@@ -6,6 +6,7 @@ pub(crate) mod last_row;
 pub(crate) mod missing_rows;
 pub(crate) mod notifications;
 pub(crate) mod pace;
+pub(crate) mod quarantine;
 pub(crate) mod schedule;
 pub(crate) mod state;
 pub(crate) mod window;
@@ -102,6 +103,18 @@ impl<'a, N: Snapshots> SnapshotReader<'a, N> {
         output: &mut Output<'_, E>,
     ) -> Result<(), DeliveryError> {
         self.state.execute_signals(signals, output).await
+    }
+
+    /// Stores which tables were quarantined, and leaves out their rows that remain to be read.
+    #[inline]
+    pub(crate) async fn set_aside<E: EncodePorts>(
+        &mut self,
+        output: &mut Output<'_, E>,
+    ) -> Result<(), DeliveryError> {
+        match output.tables.quarantines.has_changes() {
+            true => self.state.set_aside(output).await,
+            false => Ok(()),
+        }
     }
 
     /// Keeps a snapshot until the stream reaches it. False if the stream has passed it.

@@ -311,6 +311,9 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
             .await;
         let has_records = encoded.map_err(|fault| self.explain(place.context.lsn, fault))?;
         self.output.store_schemas();
+        if !has_records {
+            self.snapshot.set_aside(&mut self.output).await?;
+        }
         self.appended(place, before, has_records).await
     }
 
@@ -327,6 +330,7 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
             .await;
         let has_records = encoded.map_err(|fault| self.explain(place.context.lsn, fault))?;
         self.output.store_schemas();
+        self.snapshot.set_aside(&mut self.output).await?;
         self.appended(place, before, has_records).await
     }
 
@@ -403,8 +407,15 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
                 commit_lsn: transaction.commit_lsn,
                 source: Box::new(source),
             },
-            // A table is set aside only where its changes are dead letters.
-            (EncodeError::UnknownRelation | EncodeError::Refused(_) | EncodeError::Map(_), _) => self
+            // A table is refused only where its changes are dead letters, or where it is quarantined.
+            (
+                EncodeError::UnknownRelation
+                | EncodeError::Refused(_)
+                | EncodeError::RejectedTopic(_)
+                | EncodeError::Quarantined
+                | EncodeError::Map(_),
+                _,
+            ) => self
                 .reader
                 .out_of_order("a change of a relation that was never described"),
         };

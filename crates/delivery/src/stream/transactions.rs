@@ -13,6 +13,7 @@ use walcast_pgoutput::{
 
 use crate::error::DeliveryError;
 use crate::position::checkpoint::{CommitPosition, Partial};
+use crate::schema_history::ChangePosition;
 
 /// Part of the stream that was delivered before, and is not delivered again.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,12 @@ impl Delivered {
             last_message: None,
             partial: None,
         }
+    }
+
+    /// Whether a change was delivered, or skipped.
+    pub(crate) fn passes(&self, change: ChangePosition) -> bool {
+        let covers = |partial: Partial| partial.covers(change.commit_lsn, change.ordinal);
+        change.commit_lsn < self.until || self.partial.is_some_and(covers)
     }
 }
 

@@ -182,6 +182,12 @@ impl Broker {
                     None => log.partitions.remove(oid),
                 };
             }
+            for (oid, quarantine) in &update.quarantines {
+                match quarantine {
+                    Some(quarantine) => log.quarantines.insert(*oid, quarantine.clone()),
+                    None => log.quarantines.remove(oid),
+                };
+            }
         }
         log
     }

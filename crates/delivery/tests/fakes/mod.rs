@@ -26,4 +26,4 @@ pub(crate) use wal::{
     update, update_key,
 };
 pub(crate) use wire::{data as data_frame, keepalive as keepalive_frame};
-pub(crate) use world::{CONSISTENT_POINT, DEAD_LETTERS, World, checkpoint};
+pub(crate) use world::{CONSISTENT_POINT, DEAD_LETTERS, Skipped, World, checkpoint};

@@ -72,6 +72,15 @@ impl TestFault {
         Self::new(text, Disposition::Retry, Some(Detail::StatementInterrupted))
     }
 
+    /// A topic may not be written.
+    pub(crate) const fn topic_unusable(topic: &'static str) -> Self {
+        Self::new(
+            "not allowed to Write the topic",
+            Disposition::Stop,
+            Some(Detail::TopicUnusable { topic }),
+        )
+    }
+
     /// A schema is incompatible with its subject.
     pub(crate) const fn incompatible() -> Self {
         Self::new(

@@ -8,7 +8,7 @@ use walcast_mapper::config::Operation;
 use walcast_pgoutput::Lsn;
 
 use super::kafka::Broker;
-use super::wal::{Change, LoggedChange};
+use super::wal::{Change, LoggedChange, Transaction};
 use super::world::{DEAD_LETTERS, World};
 
 /// Identities of the records of all captured changes after `from`, in commit order.
@@ -33,7 +33,9 @@ fn expected_ids(world: &World, from: Lsn) -> Vec<String> {
                 let id = format!("{}/{ordinal}", transaction.commit_lsn);
                 if matches!(logged.change, Change::Message) {
                     ids.extend((!world.mapper.events.messages.is_empty()).then_some(id));
-                } else if is_captured(&logged.relation.namespace, &logged.relation.name) {
+                } else if is_captured(&logged.relation.namespace, &logged.relation.name)
+                    && !is_skipped(world, transaction, logged)
+                {
                     match (world.undeliverable)(logged) {
                         true => ids.push(id),
                         false => ids.extend(ids_of(world, id, &logged.change)),
@@ -43,6 +45,15 @@ fn expected_ids(world: &World, from: Lsn) -> Vec<String> {
             ids.extend(has_metadata.then(|| boundary("end")));
         }
         ids
+    })
+}
+
+/// Whether the table of a change is quarantined meanwhile.
+fn is_skipped(world: &World, transaction: &Transaction, logged: &LoggedChange) -> bool {
+    world.skipped.get().is_some_and(|skipped| {
+        logged.relation.name == skipped.table
+            && logged.lsn >= skipped.from
+            && transaction.commit_lsn < skipped.until
     })
 }
 

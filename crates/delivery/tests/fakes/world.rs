@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use walcast_delivery::{
     Checkpoint, CheckpointState, CheckpointUpdate, Connector, ConnectorState, CreateMissing,
-    DeadLetterConfig, DeliveryConfig, DeliveryError, Describe, Metrics, OnIncompatible, PartitionRecords,
+    DeadLetterConfig, DeliveryConfig, DeliveryError, Describe, Metrics, OnIncompatible, PartitionRecords, QuarantineRecords,
     ReplayConfig, Restrictions, RetryJitter, SchemaChanges, SnapshotConfig, SnapshotControl, SnapshotMode,
     SnapshotRequests, SqlConditions, SystemIdentifier, Timeline,
 };
@@ -33,6 +33,14 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 pub(crate) type TestConnector =
     Connector<PostgresClient, CheckpointClient, SinkClient, TopicsClient, Registry>;
 
+/// Changes of a table at or after a position in WAL, of transactions whose commit record is before another one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Skipped {
+    pub(crate) table: &'static str,
+    pub(crate) from: Lsn,
+    pub(crate) until: Lsn,
+}
+
 /// The systems, and how connectors over them are configured.
 pub(crate) struct World {
     pub(crate) steps: Steps,
@@ -43,6 +51,8 @@ pub(crate) struct World {
     pub(crate) mapper: MapperConfig,
     /// Selects the changes that cannot be delivered and become dead letters.
     pub(crate) undeliverable: fn(&LoggedChange) -> bool,
+    /// Changes that are not delivered because their table is quarantined.
+    pub(crate) skipped: Cell<Option<Skipped>>,
     /// State of the instances, which share it.
     pub(crate) state: ConnectorState,
     pub(crate) describe: Describe,
@@ -61,6 +71,7 @@ impl World {
             config: config(),
             mapper: MapperConfig::new("shop", "shop"),
             undeliverable: |_| false,
+            skipped: Cell::new(None),
             state: ConnectorState::default(),
             describe: Describe::default(),
             steps,
@@ -87,6 +98,7 @@ impl World {
             restrictions: Some(Restrictions::default()),
             schemas: SchemaChanges::new(),
             partitions: PartitionRecords::new(),
+            quarantines: QuarantineRecords::new(),
         };
         self.kafka.edit(|broker| broker.put_checkpoint(update));
     }

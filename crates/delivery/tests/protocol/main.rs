@@ -26,6 +26,7 @@ mod offset_import;
 mod on_demand;
 mod out_of_order;
 mod partitions;
+mod quarantine;
 mod random;
 mod redelivery;
 mod relations;

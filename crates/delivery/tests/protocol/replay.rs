@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use walcast_delivery::{Checkpoint, CheckpointUpdate, PartitionRecords, SchemaChanges};
+use walcast_delivery::{Checkpoint, CheckpointUpdate, PartitionRecords, QuarantineRecords, SchemaChanges};
 use walcast_pgoutput::Lsn;
 
 use crate::exactly_once::write_history;
@@ -37,6 +37,7 @@ fn enter_history(world: &World, end_lsn: Lsn, age: Duration) {
         restrictions: None,
         schemas: SchemaChanges::new(),
         partitions: PartitionRecords::new(),
+        quarantines: QuarantineRecords::new(),
     };
     world.kafka.edit(|broker| broker.put_checkpoint(update));
 }

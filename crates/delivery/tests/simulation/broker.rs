@@ -169,6 +169,8 @@ impl Broker {
                 .find_map(|stored| stored.update.restrictions.clone()),
             schemas,
             partitions: BTreeMap::new(),
+            // The simulation has no rows that cannot be delivered.
+            quarantines: BTreeMap::new(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use tokio::sync::watch;
 use tokio::time::{Duration, sleep};
 use walcast_delivery::{
-    CheckpointUpdate, Connector, ConnectorState, DeliveryError, Describe, Halt, Metrics, PartitionRecords,
+    CheckpointUpdate, Connector, ConnectorState, DeliveryError, Describe, Halt, Metrics, PartitionRecords, QuarantineRecords,
     RetryJitter, SchemaChanges, SnapshotControl, SnapshotRequests,
 };
 
@@ -226,6 +226,7 @@ impl Node {
                 restrictions: None,
                 schemas: SchemaChanges::new(),
                 partitions: PartitionRecords::new(),
+                quarantines: QuarantineRecords::new(),
             };
             broker.store(transaction, &update);
             broker.end(transaction, crate::broker::State::Committed);

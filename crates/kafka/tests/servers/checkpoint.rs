@@ -53,6 +53,7 @@ async fn history_is_kept_until_it_expires() {
         restrictions: Some(Restrictions::default()),
         schemas: BTreeMap::new(),
         partitions: BTreeMap::new(),
+        quarantines: BTreeMap::new(),
     };
     assert_eq!(
         KafkaCheckpointStore::new(config.clone()).read().await.unwrap(),

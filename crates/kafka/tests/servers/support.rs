@@ -11,7 +11,7 @@ use rdkafka::message::{Headers, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::sync::OnceCell;
 use walcast_delivery::{
-    Checkpoint, CheckpointState, CheckpointUpdate, Guarantee, PartitionRecords, SchemaChanges, Sink,
+    Checkpoint, CheckpointState, CheckpointUpdate, Guarantee, PartitionRecords, QuarantineRecords, SchemaChanges, Sink,
     SystemIdentifier, Timeline, Topics,
 };
 use walcast_kafka::{KafkaConfig, KafkaProperties, KafkaSink, KafkaTopics, TopicConfig};
@@ -125,6 +125,7 @@ pub(crate) fn update(end_lsn: u64) -> CheckpointUpdate {
         restrictions: None,
         schemas: SchemaChanges::new(),
         partitions: PartitionRecords::new(),
+        quarantines: QuarantineRecords::new(),
     }
 }
 

@@ -10,6 +10,7 @@ use walcast_pgoutput::{Lsn, PgTimestamp};
 use super::changes;
 use super::partitions::PartitionsChanged;
 use super::reading::ExistingRows;
+use super::tables::{TableReport, reports};
 use super::wal::{Drift, Wal};
 use crate::connector_handle::{ConnectorHandle, Identity};
 
@@ -55,9 +56,12 @@ pub(super) struct Report {
     wal: Option<Wal>,
     publication_drift: Vec<Drift>,
     partition_changes: Vec<PartitionsChanged>,
+    tables: Vec<TableReport>,
     transactions: u64,
     changes: changes::Counts,
     dead_letters: changes::Counts,
+    /// Changes that were skipped because their table is quarantined.
+    quarantined_changes: changes::Counts,
     snapshot: ExistingRows,
     reconnects: u64,
 }
@@ -244,9 +248,11 @@ impl<'a> Observed<'a> {
                 .iter()
                 .map(PartitionsChanged::of)
                 .collect(),
+            tables: reports(state),
             transactions: metrics.transactions.get(),
             changes: changes::by_table(&metrics.changes)?,
             dead_letters: changes::dead_letters_by_table(&metrics.dead_letters)?,
+            quarantined_changes: changes::by_table(&metrics.quarantined_changes)?,
             snapshot: self.existing_rows(),
             reconnects: metrics.reconnects.get(),
         })

@@ -5,6 +5,7 @@ mod first_start;
 mod plans;
 mod position;
 mod promised;
+mod quarantined;
 mod script;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -125,6 +126,7 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
         findings.push(position(config, source_state, log).await);
         findings.extend(rows_of_first_start(config, source_state, log).await);
         promised::fail_for_promised(&mut findings, source_state, log);
+        findings.extend(quarantined::findings(log));
         findings.extend(restrictions(source_state, log, &config.postgres.publication));
     }
     findings.extend(admin_token(config));

@@ -7,7 +7,7 @@ use std::error::Error;
 
 use walcast_delivery::{
     DeliveryError, KeptAsDeadLetter, MissedChanges, NoRegistry, PartitionChange, PartitionChangeKind, SignalError,
-    StoredConditionError, shell,
+    StoredConditionError, TableQuarantined, shell,
 };
 
 use crate::remedy::mapper;
@@ -21,6 +21,7 @@ pub(super) fn remedy(error: &(dyn Error + 'static)) -> Option<String> {
         .or_else(|| error.downcast_ref().and_then(rejection::import))
         .or_else(|| error.downcast_ref().and_then(rejection::snapshot))
         .or_else(|| error.downcast_ref().and_then(partitions))
+        .or_else(|| error.downcast_ref().map(quarantined))
         .or_else(|| logged(error).map(str::to_owned))
 }
 
@@ -45,6 +46,14 @@ fn partitions(change: &PartitionChange) -> Option<String> {
 /// Remedy for bytes that no server sends.
 const DAMAGED: &str = "start again, which reads the same changes or rows once more; if the error comes again, connect without a pooler or \
                        proxy in between, and report it with the version of the server";
+
+/// Remedy for a quarantined table. Its error has a remedy of its own, where there is one.
+fn quarantined(quarantined: &TableQuarantined) -> String {
+    format!(
+        "when the cause is fixed, run: walcast table resume {}",
+        shell::quoted(&quarantined.table.to_string())
+    )
+}
 
 fn session(error: &DeliveryError) -> Option<String> {
     let (source, otherwise) = match error {

@@ -1,4 +1,4 @@
-//! Configuration of dead letters: which changes are kept.
+//! Configuration of undeliverable changes: which are kept as dead letters, and which tables are quarantined.
 
 use serde::{Deserialize, Serialize};
 use walcast_mapper::TableName;
@@ -13,9 +13,11 @@ pub enum OnError {
     Halt,
     /// The change is written to the dead-letter topic, and the connector continues.
     DeadLetter,
+    /// The table is quarantined: its changes are skipped until it is resumed, and the other tables are delivered.
+    Quarantine,
 }
 
-/// Settings of dead letters.
+/// Settings of undeliverable changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetterConfig {
     /// Name of the connector, with which the keys of its dead letters begin.
@@ -39,7 +41,7 @@ pub struct DeadLetterRule {
 }
 
 impl DeadLetterConfig {
-    /// Settings that keep no change as a dead letter.
+    /// Settings with which every undeliverable change halts the connector.
     #[must_use]
     pub fn none(connector: impl Into<String>, topic: impl Into<String>) -> Self {
         Self {
@@ -50,17 +52,23 @@ impl DeadLetterConfig {
         }
     }
 
-    /// Whether changes of any table can become dead letters.
+    /// Whether the connector continues after an undeliverable change of some table.
     #[must_use]
     pub fn is_used(&self) -> bool {
         let mut all = self.rules.iter().map(|rule| rule.on_error).chain([self.on_error]);
-        all.any(|on_error| on_error == OnError::DeadLetter)
+        all.any(|on_error| on_error != OnError::Halt)
     }
 
-    /// Whether changes of a table become dead letters.
+    /// Action for undeliverable changes of a table.
     #[must_use]
-    pub fn keeps(&self, table: &TableName) -> bool {
+    pub fn action(&self, table: &TableName) -> OnError {
         let rule = self.rules.iter().find(|rule| rule.tables.matches(table));
-        rule.map_or(self.on_error, |rule| rule.on_error) == OnError::DeadLetter
+        rule.map_or(self.on_error, |rule| rule.on_error)
+    }
+
+    /// Whether an undeliverable change of a table halts the connector.
+    #[must_use]
+    pub fn halts(&self, table: &TableName) -> bool {
+        self.action(table) == OnError::Halt
     }
 }

@@ -1,4 +1,4 @@
-//! Changes whose records Kafka rejected.
+//! Changes whose records Kafka rejected, and topics that may not be written.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -14,6 +14,8 @@ pub(crate) struct RejectedChanges {
     changes: BTreeMap<(Lsn, Ordinal), DeadLetterReason>,
     /// Kafka's error for the last of these changes.
     error: String,
+    /// Topics that may not be written, each with Kafka's error.
+    topics: BTreeMap<String, String>,
 }
 
 impl RejectedChanges {
@@ -29,6 +31,16 @@ impl RejectedChanges {
             }
             Entry::Occupied(_) => false,
         }
+    }
+
+    /// Adds a topic that may not be written. False if it was added before.
+    pub(crate) fn remember_topic(&mut self, topic: &str, error: String) -> bool {
+        self.topics.insert(topic.to_owned(), error).is_none()
+    }
+
+    /// Kafka's error for a topic that may not be written.
+    pub(crate) fn topic_error(&self, topic: &str) -> Option<&str> {
+        self.topics.get(topic).map(String::as_str)
     }
 
     /// Reason for which Kafka rejected a change; `None` if it did not.

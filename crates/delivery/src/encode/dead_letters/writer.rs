@@ -9,7 +9,7 @@ use walcast_mapper::dead_letter::{DeadLetter, DeadLetterReason, DeadLetterSource
 use walcast_mapper::{ChangeContext, MapperConfig, RecordBuffer, TableName};
 
 use crate::describe::Describe;
-use crate::encode::dead_letters::config::DeadLetterConfig;
+use crate::encode::dead_letters::config::{DeadLetterConfig, OnError};
 use crate::encode::dead_letters::rejected_changes::RejectedChanges;
 use crate::encode::registrar::Registrar;
 use crate::encode::rejection::Rejection;
@@ -61,9 +61,14 @@ impl<'a> DeadLetters<'a> {
         }
     }
 
-    /// Whether undeliverable changes of a table become dead letters.
-    pub(crate) fn keep(&self, table: &TableName) -> bool {
-        self.config.keeps(table)
+    /// Action for undeliverable changes of a table.
+    pub(crate) fn action(&self, table: &TableName) -> OnError {
+        self.config.action(table)
+    }
+
+    /// Error with which Kafka rejected the topic of a table in an earlier session.
+    pub(crate) fn rejected_topic(&self, topic: &str) -> Option<&str> {
+        self.rejected.topic_error(topic)
     }
 
     /// Rejection of a change whose record Kafka rejected in an earlier session.

@@ -8,6 +8,7 @@ use walcast_pgoutput::{Oid, Relation};
 
 use super::{CatalogKey, Table};
 use crate::batch::builder::Records;
+use crate::encode::dead_letters::config::OnError;
 use crate::encode::encode_error::EncodeError;
 use crate::encode::ports::EncodePorts;
 use crate::encode::tables::TableEncoder;
@@ -105,8 +106,14 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
             self.claim(plan.topic(), relation).await?;
         }
         self.check_keys(&plan).await?;
+        let action = self.dead_letters.action(plan.table());
+        if action == OnError::Quarantine
+            && let Some(error) = self.dead_letters.rejected_topic(plan.topic())
+        {
+            return Err(EncodeError::RejectedTopic(error.to_owned()));
+        }
         // If an oversized record halts the connector, Kafka reports which record it is.
-        if self.dead_letters.keep(plan.table()) {
+        if action != OnError::Halt {
             plan.limit(self.registrar.limits(plan.topic()).await?);
         }
         Ok(plan)

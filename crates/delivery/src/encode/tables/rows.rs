@@ -7,6 +7,7 @@ use walcast_mapper::{
 use walcast_pgoutput::reader::Reader;
 use walcast_pgoutput::{Lsn, Oid, Relation, Tuple};
 
+use crate::encode::dead_letters::config::OnError;
 use crate::encode::encode_error::EncodeError;
 use crate::encode::ports::EncodePorts;
 use crate::encode::rejection::Rejection;
@@ -47,17 +48,12 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         lsn: Lsn,
     ) -> Result<RowsPlan, EncodeError> {
         let table = TableName::from(&relation);
-        let facts = self.complete(&relation, facts, None)?;
-        let plan = match self.plan_of(&relation, &facts).await {
-            Ok(plan) => {
-                self.history
-                    .record(&relation, &facts, ChangePosition::of_snapshot(lsn));
-                Ok(Box::new(plan))
+        let (facts, plan) = match self.plan_by_snapshot(&relation, facts, lsn).await {
+            Ok((facts, plan)) => (facts, plan),
+            Err(fault) if self.dead_letters.action(&table) == OnError::Quarantine => {
+                return Err(self.quarantine_rows(relation.oid, &table, lsn, fault));
             }
-            Err(fault) => match fault.rejection(self.dead_letters.describe) {
-                Some(rejection) if self.dead_letters.keep(&table) => Err(rejection),
-                _ => return Err(fault),
-            },
+            Err(fault) => return Err(fault),
         };
         Ok(RowsPlan {
             table,
@@ -67,7 +63,33 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         })
     }
 
-    /// Encodes a row, or writes a dead letter; true if the row is a record.
+    /// Plan of rows with the metadata of their snapshot, completed by what is known of the table.
+    async fn plan_by_snapshot(
+        &mut self,
+        relation: &Relation,
+        facts: TableMetadata,
+        lsn: Lsn,
+    ) -> Result<(TableMetadata, Result<Box<Plan>, Rejection>), EncodeError> {
+        let facts = self.complete(relation, facts, None)?;
+        let plan = match self.plan_of(relation, &facts).await {
+            Ok(plan) => {
+                self.history
+                    .record(relation, &facts, ChangePosition::of_snapshot(lsn));
+                Ok(Box::new(plan))
+            }
+            Err(fault) => {
+                let keeps = self.dead_letters.action(&TableName::from(relation)) == OnError::DeadLetter;
+                match fault.rejection(self.dead_letters.describe) {
+                    Some(rejection) if keeps => Err(rejection),
+                    _ => return Err(fault),
+                }
+            }
+        };
+        Ok((facts, plan))
+    }
+
+    /// Encodes a row, or writes a dead letter; true if the row is a record. Fails with [`EncodeError::Quarantined`] if its table is
+    /// quarantined because of it.
     pub(crate) async fn encode_row(
         &mut self,
         rows: &mut RowsPlan,
@@ -79,10 +101,14 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
             Ok(()) => return Ok(true),
             Err(fault) => fault,
         };
-        let Some(rejection) = fault
-            .rejection(self.dead_letters.describe)
-            .filter(|_| self.dead_letters.keep(&rows.table))
-        else {
+        let rejection = match self.dead_letters.action(&rows.table) {
+            OnError::Halt => return Err(fault),
+            OnError::Quarantine => {
+                return Err(self.quarantine_rows(rows.oid(), &rows.table, context.lsn, fault));
+            }
+            OnError::DeadLetter => fault.rejection(self.dead_letters.describe),
+        };
+        let Some(rejection) = rejection else {
             return Err(fault);
         };
         let letter = DeadLetter {

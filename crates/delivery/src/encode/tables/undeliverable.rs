@@ -1,4 +1,4 @@
-//! Undeliverable changes: they become dead letters if their table has dead letters, otherwise the error stands.
+//! Undeliverable changes: they become dead letters, or their table is quarantined, if so configured; otherwise the error stands.
 
 use tokio::time::Instant;
 use walcast_mapper::config::Operation;
@@ -7,6 +7,7 @@ use walcast_mapper::{ChangeContext, MapError, Plan, RecordBuffer, RowChange, Tab
 use walcast_pgoutput::Oid;
 
 use super::{CatalogKey, RETRY_PLAN_AFTER, RejectedRelation, Table};
+use crate::encode::dead_letters::config::OnError;
 use crate::encode::encode_error::EncodeError;
 use crate::encode::ports::EncodePorts;
 use crate::encode::registrar::Registrar;
@@ -15,11 +16,17 @@ use crate::ports::registry::SchemaRegistry;
 use crate::ports::topics::Topics;
 
 impl<E: EncodePorts> TableEncoder<'_, E> {
-    /// Whether undeliverable changes of a table become dead letters.
+    /// Whether the connector continues after an undeliverable change of a table.
     #[cold]
-    pub(super) fn keeps(&self, oid: Oid) -> bool {
-        self.relation(oid)
-            .is_some_and(|relation| self.dead_letters.keep(&TableName::from(relation)))
+    pub(super) fn continues(&self, oid: Oid) -> bool {
+        self.action_of(oid) != OnError::Halt
+    }
+
+    fn action_of(&self, oid: Oid) -> OnError {
+        let relation = self.relation(oid);
+        relation.map_or(OnError::Halt, |relation| {
+            self.dead_letters.action(&TableName::from(relation))
+        })
     }
 
     #[cold]
@@ -31,25 +38,19 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         fault: EncodeError,
         batch: &mut RecordBuffer,
     ) -> Result<bool, EncodeError> {
+        if let Some(Table::Quarantined(quarantined)) = self.known.get(&oid) {
+            quarantined.count(change);
+            return Ok(false);
+        }
         let operations: &[Operation] = match change {
             RowChange::Insert { .. } => &[Operation::Create],
             // An update that moves its row is a delete and a create.
             RowChange::Update { .. } => &[Operation::Update, Operation::Delete, Operation::Create],
             RowChange::Delete { .. } => &[Operation::Delete],
         };
-        let source = DeadLetterSource::Change {
-            context: *context,
-            part: 0,
-        };
-        self.divert(
-            oid,
-            UndeliverableEvent::Change(*change),
-            operations,
-            source,
-            fault,
-            batch,
-        )
-        .await
+        let event = UndeliverableEvent::Change(*change);
+        self.divert(oid, event, operations, (context, 0), fault, batch)
+            .await
     }
 
     #[cold]
@@ -61,39 +62,44 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         fault: EncodeError,
         batch: &mut RecordBuffer,
     ) -> Result<bool, EncodeError> {
-        let source = DeadLetterSource::Change {
-            context: *context,
-            part,
-        };
-        self.divert(
-            oid,
-            UndeliverableEvent::Truncate,
-            &[Operation::Truncate],
-            source,
-            fault,
-            batch,
-        )
-        .await
+        if let Some(Table::Quarantined(quarantined)) = self.known.get(&oid) {
+            quarantined.count_truncate();
+            return Ok(false);
+        }
+        let (event, operations) = (UndeliverableEvent::Truncate, [Operation::Truncate]);
+        self.divert(oid, event, &operations, (context, part), fault, batch)
+            .await
     }
 
-    /// Writes a dead letter. True if it was written, false if there would have been no record either.
+    /// Writes a dead letter, or quarantines the table. True if a dead letter was written, false if there is no record.
     async fn divert(
         &mut self,
         oid: Oid,
         event: UndeliverableEvent<'_>,
         operations: &[Operation],
-        source: DeadLetterSource<'_>,
+        (context, part): (&ChangeContext<'_>, u32),
         fault: EncodeError,
         batch: &mut RecordBuffer,
     ) -> Result<bool, EncodeError> {
-        let Some(rejection) = fault
-            .rejection(self.dead_letters.describe)
-            .filter(|_| self.keeps(oid))
-        else {
+        let sent = &self.config.events.operations;
+        let is_sent = operations.iter().any(|operation| sent.contains(operation));
+        let rejection = match self.action_of(oid) {
+            OnError::Halt => return Err(fault),
+            OnError::DeadLetter => fault.rejection(self.dead_letters.describe),
+            OnError::Quarantine => {
+                let Some(cause) = fault.quarantine_cause(self.dead_letters.describe) else {
+                    return Err(fault);
+                };
+                if is_sent {
+                    self.quarantine_from(oid, context, cause);
+                }
+                return Ok(false);
+            }
+        };
+        let Some(rejection) = rejection else {
             return Err(fault);
         };
-        let sent = &self.config.events.operations;
-        if !operations.iter().any(|operation| sent.contains(operation)) {
+        if !is_sent {
             return Ok(false);
         }
         let Some(relation) = self.known.get(&oid).and_then(Table::relation) else {
@@ -106,7 +112,10 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
             key_columns: &key.columns,
             has_unsent_key_columns: key.has_unsent,
             event,
-            source,
+            source: DeadLetterSource::Change {
+                context: *context,
+                part,
+            },
             reason: rejection.reason,
             error: &rejection.error,
         };
@@ -120,7 +129,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
     pub(super) fn remember_rejection(&mut self, oid: Oid, fault: &EncodeError) {
         let Some(rejection) = fault
             .rejection(self.dead_letters.describe)
-            .filter(|_| self.keeps(oid))
+            .filter(|_| self.continues(oid))
         else {
             return;
         };

@@ -60,6 +60,8 @@ fn descriptors_are_as_documented() {
         # TYPE walcast_publication_drift gauge
         # HELP walcast_partition_changes Times that partitions of captured tables brought or removed rows without events.
         # TYPE walcast_partition_changes counter
+        # HELP walcast_tables Captured tables by state.
+        # TYPE walcast_tables gauge
         # HELP walcast_leading 1 while this instance leads.
         # TYPE walcast_leading gauge
         # HELP walcast_standing_by 1 while another instance leads and this one waits.

@@ -74,6 +74,7 @@ fn stopped() -> (SourceState, CheckpointLog) {
             restrictions: None,
             schemas: BTreeMap::new(),
             partitions: BTreeMap::new(),
+            quarantines: BTreeMap::new(),
         },
     )
 }

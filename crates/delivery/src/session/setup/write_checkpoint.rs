@@ -8,6 +8,7 @@ use crate::error::DeliveryError;
 use crate::partitions::PartitionRecords;
 use crate::ports::sink::Sink;
 use crate::position::checkpoint::{Checkpoint, CheckpointUpdate};
+use crate::quarantine::QuarantineRecords;
 use crate::restrictions::Restrictions;
 use crate::schema_history::SchemaChanges;
 
@@ -27,6 +28,7 @@ pub(super) async fn write_checkpoint<K: Sink>(
         restrictions,
         schemas: SchemaChanges::new(),
         partitions,
+        quarantines: QuarantineRecords::new(),
     };
     sink.commit(&update).await.map_err(DeliveryError::Sink)
 }

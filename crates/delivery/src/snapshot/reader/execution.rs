@@ -11,7 +11,9 @@ use crate::error::DeliveryError;
 use crate::ports::catalog::RowsCatalog;
 use crate::ports::snapshots::Snapshot;
 use crate::snapshot::channel::RequestChannel;
-use crate::snapshot::command::{SnapshotCommand, SnapshotRejected, check_size, selected_tables, stop};
+use crate::snapshot::command::{
+    SnapshotCommand, SnapshotRejected, check_size, not_quarantined, selected_tables, stop,
+};
 use crate::snapshot::control::{Reply, Request, SnapshotAnswer};
 use crate::snapshot::progress::{PublishedSince, SnapshotProgress, TableProgress};
 use crate::snapshot::reader::state::SnapshotState;
@@ -157,6 +159,7 @@ impl<S: Snapshot> SnapshotState<'_, S> {
                     publication,
                     progress,
                 )
+                .and_then(|chosen| not_quarantined(chosen, output.tables.quarantines.tables()))
                 .and_then(|chosen| check_size(&chosen, id.as_deref(), progress).map(|()| chosen));
                 match chosen {
                     Ok(chosen) => self.start(chosen, id.as_deref(), output).await?,
@@ -167,6 +170,7 @@ impl<S: Snapshot> SnapshotState<'_, S> {
                 let needs_restart = self.schedule.needs_stream_restart();
                 self.while_reading(|progress| stop(tables, progress, needs_restart))
             }
+            SnapshotCommand::ResumeTables { tables } => self.resume_tables(tables, output).await?,
             SnapshotCommand::Pause => self.while_reading(|progress| Ok(set_paused(progress, true))),
             SnapshotCommand::Resume => self.while_reading(|progress| Ok(set_paused(progress, false))),
         };
@@ -175,7 +179,7 @@ impl<S: Snapshot> SnapshotState<'_, S> {
             Err(refused) => return Ok(Err(refused)),
         };
         let happened = match command {
-            SnapshotCommand::Start { .. } => None,
+            SnapshotCommand::Start { .. } | SnapshotCommand::ResumeTables { .. } => None,
             SnapshotCommand::Stop { .. } => Some(SnapshotEvent::Aborted),
             SnapshotCommand::Pause => Some(SnapshotEvent::Paused),
             SnapshotCommand::Resume => Some(SnapshotEvent::Resumed),
@@ -185,6 +189,7 @@ impl<S: Snapshot> SnapshotState<'_, S> {
                 .requested(happened, &tables, &self.schedule.progress, output)
                 .await?;
         }
+        self.quarantine_stopped(output).await?;
         if self.schedule.progress.tables.is_empty() {
             self.schedule.progress = SnapshotProgress::default();
         }
@@ -199,7 +204,7 @@ impl<S: Snapshot> SnapshotState<'_, S> {
         Ok(Ok(SnapshotAnswer { tables, paused }))
     }
 
-    async fn start<E: EncodePorts>(
+    pub(super) async fn start<E: EncodePorts>(
         &mut self,
         chosen: Vec<TableProgress>,
         id: Option<&str>,

@@ -52,11 +52,16 @@ impl<S: Snapshot> SnapshotState<'_, S> {
         progress.condition().map_err(StoredConditionError::Invalid)
     }
 
-    /// Whether an error of reading a table belongs to the request for its rows: the cause is in the rows or their
-    /// condition, or the server rejected or ended a statement that carries the condition.
-    pub(super) fn is_fault_of_request(&self, table: &TableName, fault: &BoxedPortError) -> bool {
+    /// Whether an error of reading a table belongs to the request for its rows, or to a table that it quarantines: the cause is in
+    /// the rows or their condition, or the server rejected or ended a statement that carries the condition.
+    pub(super) fn is_fault_of_request<E: EncodePorts>(
+        &self,
+        table: &TableName,
+        fault: &BoxedPortError,
+        output: &Output<'_, E>,
+    ) -> bool {
         self.schedule.progress.find(table).is_some_and(|request| {
-            request.asked
+            (request.asked || self.quarantines(table, output))
                 && match fault.detail() {
                     Some(Detail::RowsUnreadable) => true,
                     Some(Detail::StatementRejected | Detail::StatementInterrupted) => {
@@ -102,6 +107,9 @@ impl<S: Snapshot> SnapshotState<'_, S> {
     ) -> Result<(), DeliveryError> {
         error!(%table, %lsn, error = self.describe.error(why), "rows cannot be read and are skipped; request them again once the cause is fixed");
         self.metrics.snapshot_failures.inc();
-        self.end_table(table, Scan::Failed, output).await
+        self.quarantine_unreadable(table, lsn, self.describe.error(why), output)
+            .await?;
+        self.end_table(table, Scan::Failed, output).await?;
+        self.set_aside(output).await
     }
 }

@@ -30,7 +30,7 @@ impl<S: Snapshot> Window<'_, '_, S> {
         }
         match snapshot.gone(table.former_keys.clone()).await {
             Ok(missing) => table.missing = missing,
-            Err(fault) if self.state.is_fault_of_request(&table.name, &fault) => {
+            Err(fault) if self.state.is_fault_of_request(&table.name, &fault, output) => {
                 self.settle_ended()?;
                 self.state
                     .fail_request(&table.name, snapshot.lsn(), &fault, output)

@@ -11,6 +11,8 @@ use crate::ports::snapshots::Snapshot;
 use crate::snapshot::reader::notifications::{Notifier, Scan};
 use crate::snapshot::reader::schedule::Schedule;
 use crate::snapshot::status::SnapshotStatus;
+use crate::state::ConnectorState;
+use crate::state::tables::TablesState;
 
 /// Schedule of a session, with its observers.
 pub(crate) struct SnapshotState<'a, S> {
@@ -19,6 +21,7 @@ pub(crate) struct SnapshotState<'a, S> {
     /// Offset in the signal topic before which signals are executed; `None` if the topic was never read.
     pub(super) signals_read: Option<i64>,
     pub(super) status: &'a SnapshotStatus,
+    pub(super) tables: &'a TablesState,
     pub(super) metrics: &'a Metrics,
     pub(super) describe: Describe,
 }
@@ -28,7 +31,7 @@ impl<'a, S: Snapshot> SnapshotState<'a, S> {
         schedule: Schedule<S>,
         notifier: Notifier,
         signals_read: Option<i64>,
-        status: &'a SnapshotStatus,
+        state: &'a ConnectorState,
         metrics: &'a Metrics,
         describe: Describe,
     ) -> Self {
@@ -36,7 +39,8 @@ impl<'a, S: Snapshot> SnapshotState<'a, S> {
             schedule,
             notifier,
             signals_read,
-            status,
+            status: &state.snapshot,
+            tables: &state.tables,
             metrics,
             describe,
         }
@@ -72,6 +76,7 @@ impl<'a, S: Snapshot> SnapshotState<'a, S> {
                 .resolve_dead_letters(&one.letters, batch.records().buffer)
                 .await?;
         }
+        self.end_quarantine(table, scan, output);
         let progress = &mut self.schedule.progress;
         self.notifier.table_ended(&one, scan, progress, output).await?;
         progress.reach(table, None);

@@ -139,12 +139,11 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
                     self.write_ended(snapshot, output).await?;
                     if table.has_last_row() {
                         let mark = table.marker(&self.state.schedule.progress);
-                        let row = self.write_last_row(snapshot, &mut table, mark, output).await?;
-                        self.state
-                            .schedule
-                            .progress
-                            .reach(&table.name, Some(table.behind(row)));
-                        self.note_rows(&table);
+                        if let Some(row) = self.write_last_row(snapshot, &mut table, mark, output).await? {
+                            let progress = &mut self.state.schedule.progress;
+                            progress.reach(&table.name, Some(table.behind(row)));
+                            self.note_rows(&table);
+                        }
                     }
                     return Ok(Outcome::TimeIsUp);
                 }
@@ -190,7 +189,7 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
                     }
                 }
                 Step::Failed(fault) => {
-                    if !self.state.is_fault_of_request(&table.name, &fault) {
+                    if !self.state.is_fault_of_request(&table.name, &fault, output) {
                         return Err(DeliveryError::Source(fault).into());
                     }
                     self.settle_ended()?;
@@ -209,6 +208,10 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
                 self.write_ended(snapshot, output).await?;
             }
             let count = self.write_rows(snapshot, table, &rows, output).await?;
+            if self.state.schedule.progress.find(&table.name).is_none() {
+                // The table was quarantined.
+                return Ok(Outcome::Done);
+            }
             self.pace.count(count, rows.lines.len());
             table.bytes_left = table.bytes_left.saturating_sub(rows.bytes);
             let (name, left) = (&table.name, table.bytes_left);
@@ -269,6 +272,10 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
         let Some(progress) = self.state.schedule.progress.find(name).cloned() else {
             return Ok(Begun::Skipped);
         };
+        if output.tables.quarantines.is_skipping_named(name) {
+            self.state.leave_unread(name, output).await?;
+            return Ok(Begun::Skipped);
+        }
         let lsn = snapshot.lsn();
         let condition = match self.state.condition_of(&progress) {
             Ok(condition) => condition,
@@ -284,7 +291,7 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
             Some(condition) => ChosenRows::Few(condition),
         };
         let opened = match snapshot.open(name, progress.next, rows).await {
-            Err(fault) if self.state.is_fault_of_request(name, &fault) => {
+            Err(fault) if self.state.is_fault_of_request(name, &fault, output) => {
                 self.state.fail_request(name, lsn, &fault, output).await?;
                 return Ok(Begun::Broken);
             }
@@ -302,6 +309,10 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
             }
             Opened::Table(table) => {
                 let plan = output.tables.plan_of_rows(table.relation, table.facts, lsn).await;
+                if let Err(EncodeError::Quarantined) = plan {
+                    self.state.set_aside(output).await?;
+                    return Ok(Begun::Skipped);
+                }
                 let plan = plan.map_err(|fault| explain(name, None, lsn, fault))?;
                 output.store_schemas();
                 info!(table = %name, topic = plan.topic(), bytes = table.bytes, "reading rows");
@@ -327,7 +338,9 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
         for line in rows.lines.split_inclusive(|byte| *byte == b'\n') {
             if table.has_last_row() {
                 let mark = table.marker(&self.state.schedule.progress);
-                self.write_last_row(snapshot, table, mark, output).await?;
+                if self.write_last_row(snapshot, table, mark, output).await?.is_none() {
+                    return Ok(count);
+                }
             }
             table.defer(rows.table, rows.file, line);
             count += 1;
@@ -413,18 +426,25 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
         };
         let progress = &self.state.schedule.progress;
         let mark = table.last_marker(progress, progress.is_last(&table.name));
-        self.write_last_row(snapshot, &mut table, mark, output).await?;
+        if self
+            .write_last_row(snapshot, &mut table, mark, output)
+            .await?
+            .is_none()
+        {
+            return Ok(());
+        }
         self.note_rows(&table);
         self.end_read(snapshot, &mut table, Scan::Succeeded, output).await
     }
 
+    /// Writes the deferred row; `None` if the table is quarantined because of it.
     async fn write_last_row<E: EncodePorts>(
         &mut self,
         snapshot: &S,
         table: &mut Table,
         mark: SnapshotMarker,
         output: &mut Output<'_, E>,
-    ) -> Result<RowId, DeliveryError> {
+    ) -> Result<Option<RowId>, DeliveryError> {
         let (id, values, plan) = table.decode_last_row_with_plan(&mut self.decoder)?;
         let context = ReadContext {
             lsn: snapshot.lsn(),
@@ -437,13 +457,18 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
         let encoded = tables
             .encode_row(plan, values, &context, batch.records().buffer)
             .await;
+        if let Err(EncodeError::Quarantined) = encoded {
+            table.drop_last_row();
+            self.state.set_aside(output).await?;
+            return Ok(None);
+        }
         let is_record = encoded.map_err(|fault| explain(&table.name, Some(id.tid), snapshot.lsn(), fault))?;
         table.written();
         let progress = &mut self.state.schedule.progress;
         progress.rows += 1;
         progress.has_first |= is_record && mark != SnapshotMarker::Incremental;
         self.state.metrics.snapshot_rows.inc();
-        Ok(id)
+        Ok(Some(id))
     }
 }
 
@@ -451,7 +476,10 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
 fn explain(table: &TableName, row: Option<Tid>, lsn: Lsn, fault: EncodeError) -> DeliveryError {
     match fault {
         EncodeError::Edge(error) => error,
-        EncodeError::UnknownRelation | EncodeError::Refused(_) => DeliveryError::OutOfOrder {
+        EncodeError::UnknownRelation
+        | EncodeError::Refused(_)
+        | EncodeError::RejectedTopic(_)
+        | EncodeError::Quarantined => DeliveryError::OutOfOrder {
             after: lsn,
             what: "a change of a relation that was never described",
         },

@@ -12,7 +12,7 @@ use super::finding::Finding;
 use crate::config::Config;
 use crate::remedy::describe;
 
-/// Tables whose changes would halt the connector or become dead letters. Tables without such a fault are not listed.
+/// Tables whose changes would halt the connector, become dead letters or quarantine the table. Tables without such a fault are not listed.
 pub(super) async fn findings(config: &Config, relations: &[(Relation, TableMetadata)]) -> Vec<Finding> {
     let (mut plans, mut findings) = (Vec::new(), Vec::new());
     for (relation, metadata) in relations {
@@ -27,11 +27,11 @@ pub(super) async fn findings(config: &Config, relations: &[(Relation, TableMetad
 }
 
 fn of_table(config: &Config, table: &TableName, detail: String) -> Finding {
-    let is_dead_letter = config.delivery.dead_letters.keeps(table);
+    let continues = !config.delivery.dead_letters.halts(table);
     Finding {
         name: format!("records of {table}"),
-        ok: is_dead_letter,
-        warning: is_dead_letter,
+        ok: continues,
+        warning: continues,
         detail,
     }
 }

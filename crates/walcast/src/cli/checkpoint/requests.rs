@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use walcast_delivery::{
-    Checkpoint, CheckpointStore, CheckpointUpdate, DeliveryError, PartitionRecords, RewindRejected,
+    Checkpoint, CheckpointStore, CheckpointUpdate, DeliveryError, PartitionRecords, QuarantineRecords, RewindRejected,
     SchemaChanges, Sink, Source, TableProgress,
 };
 use walcast_mapper::pattern::TablePattern;
@@ -124,6 +124,7 @@ pub(super) async fn drop_from<P: Source, K: Sink>(
         restrictions: None,
         schemas: SchemaChanges::new(),
         partitions: PartitionRecords::new(),
+        quarantines: QuarantineRecords::new(),
     };
     sink.commit(&update).await.map_err(DeliveryError::Sink)?;
     Ok(dropped.iter().map(ToString::to_string).collect())

@@ -260,6 +260,7 @@ mod tests {
             restrictions: None,
             schemas: BTreeMap::new(),
             partitions: BTreeMap::new(),
+            quarantines: BTreeMap::new(),
         }
     }
 

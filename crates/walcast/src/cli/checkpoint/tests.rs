@@ -214,6 +214,7 @@ impl Sink for Log {
             restrictions: None,
             schemas: BTreeMap::new(),
             partitions: BTreeMap::new(),
+            quarantines: BTreeMap::new(),
         })
     }
 

@@ -30,7 +30,8 @@ const ANSWER_BYTES_MAX: usize = 32 << 20;
 /// Connection to the admin port of the connector.
 pub(in crate::cli) struct Admin {
     client: Client,
-    url: String,
+    /// Address of the admin port, without a path.
+    base: String,
     token: Token,
 }
 
@@ -109,21 +110,30 @@ impl Admin {
                 .connect_timeout(CONNECT_LIMIT)
                 .timeout(ANSWER_LIMIT)
                 .build()?,
-            url: match (&config.admin.url, &config.admin.identity) {
-                (Some(url), _) => format!("{url}/snapshot"),
-                (None, Some(_)) => format!("https://{}/snapshot", reachable(listen)),
-                (None, None) => format!("http://{}/snapshot", reachable(listen)),
+            base: match (&config.admin.url, &config.admin.identity) {
+                (Some(url), _) => url.clone(),
+                (None, Some(_)) => format!("https://{}", reachable(listen)),
+                (None, None) => format!("http://{}", reachable(listen)),
             },
             token: Token::of(config)?,
         })
     }
 
     pub(in crate::cli) async fn get<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
-        self.send(self.client.get(&self.url)).await
+        self.send(self.client.get(self.snapshot())).await
+    }
+
+    /// Status of the connector.
+    pub(in crate::cli) async fn status<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
+        self.send(self.client.get(format!("{}/status", self.base))).await
+    }
+
+    fn snapshot(&self) -> String {
+        format!("{}/snapshot", self.base)
     }
 
     async fn post<T: DeserializeOwned>(&self, command: &SnapshotCommand) -> anyhow::Result<T> {
-        self.send(self.client.post(&self.url).json(command)).await
+        self.send(self.client.post(self.snapshot()).json(command)).await
     }
 
     /// Sends a command; the inner error is the reason for which the connector rejects the request itself.
@@ -131,7 +141,7 @@ impl Admin {
         &self,
         command: &SnapshotCommand,
     ) -> anyhow::Result<Result<SnapshotAnswer, String>> {
-        match self.ask(self.client.post(&self.url).json(command)).await? {
+        match self.ask(self.client.post(self.snapshot()).json(command)).await? {
             Ok(answer) => Ok(Ok(answer)),
             Err((StatusCode::CONFLICT, why)) => Ok(Err(why)),
             Err((status, why)) => Err(failed(status, why)),
@@ -153,7 +163,7 @@ impl Admin {
         let answer = request.send().await.with_context(|| {
             format!(
                 "no connector answers at {}; is it running with this configuration?",
-                self.url
+                self.base
             )
         })?;
         let status = answer.status();
@@ -194,7 +204,7 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 }
 
 /// Sends a command to the connector and prints the result.
-pub(super) async fn ask(config: &Config, command: &SnapshotCommand, json: bool) -> anyhow::Result<Exit> {
+pub(in crate::cli) async fn ask(config: &Config, command: &SnapshotCommand, json: bool) -> anyhow::Result<Exit> {
     let answer: SnapshotAnswer = Admin::new(config)?.post(command).await?;
     let mut output = stdout();
     if json {
@@ -212,7 +222,10 @@ fn describe(command: &SnapshotCommand, answer: &SnapshotAnswer) -> String {
         SnapshotCommand::Start { .. } if answer.paused => {
             format!("queued until reading is resumed: {tables}")
         }
-        SnapshotCommand::Start { .. } => format!("being read: {tables}"),
+        SnapshotCommand::ResumeTables { .. } if answer.paused => {
+            format!("resumed, and read when reading is resumed: {tables}")
+        }
+        SnapshotCommand::Start { .. } | SnapshotCommand::ResumeTables { .. } => format!("being read: {tables}"),
         SnapshotCommand::Stop { .. } => format!("stopped: {tables}"),
         SnapshotCommand::Pause => format!("paused: {tables}"),
         SnapshotCommand::Resume => format!("resumed: {tables}"),

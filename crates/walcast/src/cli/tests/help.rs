@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod streaming;
+mod table;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;

@@ -1,7 +1,7 @@
 //! Remedies for rejected requests: moving a checkpoint, importing an offset, reading rows.
 
 use walcast_delivery::condition::ConditionError;
-use walcast_delivery::{ImportRejected, RewindRejected, SnapshotRejected};
+use walcast_delivery::{ImportRejected, RewindRejected, SnapshotRejected, shell};
 
 use super::halt::{CREATE, REREAD, replace_two_phase};
 
@@ -93,6 +93,10 @@ pub(super) fn snapshot(rejected: &SnapshotRejected) -> Option<String> {
             "tables that are being read are listed by: walcast snapshot status".to_owned()
         }
         SnapshotRejected::NotPublished { sql, .. } => format!("run: {sql}"),
+        SnapshotRejected::Quarantined { table } => {
+            format!("run: walcast table resume {}", shell::quoted(&table.to_string()))
+        }
+        SnapshotRejected::NotQuarantined { .. } => "see: walcast table list".to_owned(),
         // SQL permits every text except one that leaves its parentheses.
         SnapshotRejected::Condition {
             channel,
