@@ -13,7 +13,9 @@ use crate::answers::{self, AnswerError};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorkerError {
     /// Invalid address.
-    #[error("--connect-url {url}: not an address that begins with http:// or https://, such as http://connect:8083")]
+    #[error(
+        "--connect-url {url}: not an address that begins with http:// or https://, such as http://connect:8083"
+    )]
     Address {
         /// The address.
         url: String,
@@ -95,11 +97,7 @@ impl<'u> Worker<'u> {
             .no_proxy()
             .build()
             .map_err(|source| unreachable(url, source))?;
-        Ok(Self {
-            url,
-            address,
-            client,
-        })
+        Ok(Self { url, address, client })
     }
 
     /// Status of the response to a request, and the body of a success; null if it is not JSON.
@@ -135,7 +133,9 @@ fn unreachable(url: &str, source: reqwest::Error) -> WorkerError {
 /// # Errors
 /// The connector is not stopped, or the worker does not report its state.
 pub(crate) async fn check_stopped(url: &str, connector: &str) -> Result<(), WorkerError> {
-    let (status, body) = Worker::new(url)?.get(&["connectors", connector, "status"]).await?;
+    let (status, body) = Worker::new(url)?
+        .get(&["connectors", connector, "status"])
+        .await?;
     if status == StatusCode::NOT_FOUND {
         return Ok(());
     }

@@ -36,10 +36,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
 
     /// Entry of a table whose changes are skipped.
     pub(super) fn quarantined(&self, relation: Relation) -> Table {
-        let skipped = OperationCounters::new(
-            &self.metrics.quarantined_changes,
-            &TableName::from(&relation),
-        );
+        let skipped = OperationCounters::new(&self.metrics.quarantined_changes, &TableName::from(&relation));
         Table::Quarantined(Box::new(QuarantinedRelation { relation, skipped }))
     }
 

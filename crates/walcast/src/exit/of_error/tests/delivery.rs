@@ -3,8 +3,8 @@
 use expect_test::expect_file;
 use walcast_delivery::condition::ConditionError;
 use walcast_delivery::{
-    DeliveryError, Halt, ImportRejected, NoRegistry, RequestChannel, RewindRejected, RewindWindow, SignalError,
-    SnapshotRejected, SnapshotUnanswered, StoredConditionError,
+    DeliveryError, Halt, ImportRejected, NoRegistry, RequestChannel, RewindRejected, RewindWindow,
+    SignalError, SnapshotRejected, SnapshotUnanswered, StoredConditionError,
 };
 use walcast_kafka::KafkaError;
 use walcast_mapper::MapError;

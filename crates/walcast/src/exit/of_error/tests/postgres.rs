@@ -203,7 +203,10 @@ fn sessions() -> Vec<PostgresError> {
         PostgresError::StreamFailed {
             slot: slot(),
             after: Lsn::new(0x200),
-            error: rejected("55000", "can no longer get changes from replication slot \"walcast_shop\""),
+            error: rejected(
+                "55000",
+                "can no longer get changes from replication slot \"walcast_shop\"",
+            ),
         },
         PostgresError::LeadershipLost {
             name: "shop".to_owned(),
@@ -334,7 +337,9 @@ fn errors_of_the_server_have_codes_by_their_sqlstate() {
     ] {
         check_code(server(code, "no"), Exit::Denied);
     }
-    for code in ["08006", "40001", "53300", "53400", "57P01", "58030", "XX000", "XX001"] {
+    for code in [
+        "08006", "40001", "53300", "53400", "57P01", "58030", "XX000", "XX001",
+    ] {
         check_code(server(code, "no"), Exit::Failed);
     }
     let older_than_publication = PostgresError::StreamFailed {
