@@ -32,6 +32,7 @@ impl Peers {
         let options = DebeziumOptions {
             heap_mb: DEBEZIUM_HEAP_MB,
             optimised: true,
+            ..DebeziumOptions::default()
         };
         let at_least_once = ConnectorConfig::new(testbed, AT_LEAST_ONCE)?
             .set("postgres.tables", vec!["public.orders".to_owned()])
