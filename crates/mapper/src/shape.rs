@@ -35,7 +35,11 @@ impl ShapePlan {
         config: &MapperConfig,
     ) -> (Self, ConnectSchema, Encoding) {
         match config.shape {
-            Shape::Debezium => (Self::Debezium, schema::value(namespace, columns, config.debezium_version), config.value),
+            Shape::Debezium => (
+                Self::Debezium,
+                schema::value(namespace, columns, config.debezium_version),
+                config.value,
+            ),
             Shape::Flat => {
                 let plan = FlatPlan::new(&config.flat);
                 let schema = plan.schema(namespace, columns);

@@ -68,7 +68,9 @@ impl SourceField {
 
     /// Fields that the block has in a version, in its order.
     pub fn of(version: DebeziumVersion) -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(move |field| field.since() <= version)
+        Self::ALL
+            .into_iter()
+            .filter(move |field| field.since() <= version)
     }
 
     /// First version with the field.
@@ -130,13 +132,9 @@ impl SourceField {
             | Self::Schema
             | Self::Table
             | Self::Origin => Kind::String.into(),
-            Self::TsMs
-            | Self::TsUs
-            | Self::TsNs
-            | Self::TxId
-            | Self::Lsn
-            | Self::Xmin
-            | Self::OriginLsn => Kind::Int64.into(),
+            Self::TsMs | Self::TsUs | Self::TsNs | Self::TxId | Self::Lsn | Self::Xmin | Self::OriginLsn => {
+                Kind::Int64.into()
+            }
         }
     }
 

@@ -58,15 +58,15 @@ pub(crate) fn postgres(major: u16) -> Result<PathBuf> {
 }
 
 /// Version of the package of a release.
-fn version_of(
-    what: &str,
-    releases: &[(&'static str, &'static str)],
-    release: &str,
-) -> Result<&'static str> {
+fn version_of(what: &str, releases: &[(&'static str, &'static str)], release: &str) -> Result<&'static str> {
     let found = releases.iter().find(|(known, _)| *known == release);
     let (_, version) = found.ok_or_else(|| Error::Unsupported {
         what: format!("{what} {release}"),
-        supported: releases.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", "),
+        supported: releases
+            .iter()
+            .map(|(known, _)| *known)
+            .collect::<Vec<_>>()
+            .join(", "),
     })?;
     Ok(version)
 }

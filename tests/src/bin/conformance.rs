@@ -34,6 +34,9 @@ async fn main() -> ExitCode {
         conformance::write_document(&Scenario::all());
         eprintln!("{DOCUMENT} written");
     }
-    eprintln!("{} scenarios as expected beside Debezium {release}", outcomes.len());
+    eprintln!(
+        "{} scenarios as expected beside Debezium {release}",
+        outcomes.len()
+    );
     ExitCode::SUCCESS
 }

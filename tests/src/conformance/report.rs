@@ -97,11 +97,7 @@ pub fn document(scenarios: &[Scenario]) -> String {
         let shows = format!("{}{settings}{}", scenario.shows, only.unwrap_or_default());
         line(
             &mut text,
-            &format!(
-                "| {file} | {} | {} |",
-                cell(&shows),
-                cell(&results(scenario))
-            ),
+            &format!("| {file} | {} | {} |", cell(&shows), cell(&results(scenario))),
         );
     }
     text

@@ -402,8 +402,18 @@ async fn rejects_the_offset_of_a_running_connector() {
     let other_fields = moved.config().set("format.debezium_version", "3.6");
     let offset_file = moved.debezium.offset_file();
     let offset_file = offset_file.to_str().unwrap();
-    let arguments = ["migrate", "debezium-offset", "--offset-file", offset_file, "--dry-run"];
-    let warned = run(&other_fields, &[&arguments[..], &["--connect-url", &url]].concat()).await;
+    let arguments = [
+        "migrate",
+        "debezium-offset",
+        "--offset-file",
+        offset_file,
+        "--dry-run",
+    ];
+    let warned = run(
+        &other_fields,
+        &[&arguments[..], &["--connect-url", &url]].concat(),
+    )
+    .await;
     assert!(
         warned.code == Some(0) && warned.stderr.contains("other fields than the connector's"),
         "{warned:#?}"

@@ -1,9 +1,9 @@
 //! What the first bytes of an input choose.
 
 use walcast_mapper::config::{
-    ArrayMode, BinaryMode, DebeziumVersion, DecimalMode, Encoding, FieldAdjustment, FlatDeletes, HashAlgorithm, HashRule,
-    HashVersion, HstoreMode, IntervalMode, MaskRule, MissingNotNull, NullWithDefault, Shape, TimeMode,
-    TruncateRule, TypeModes, UnknownMode, UnwritableMode,
+    ArrayMode, BinaryMode, DebeziumVersion, DecimalMode, Encoding, FieldAdjustment, FlatDeletes,
+    HashAlgorithm, HashRule, HashVersion, HstoreMode, IntervalMode, MaskRule, MissingNotNull,
+    NullWithDefault, Shape, TimeMode, TruncateRule, TypeModes, UnknownMode, UnwritableMode,
 };
 use walcast_mapper::pattern::ColumnPattern;
 use walcast_mapper::{MapperConfig, Secret};

@@ -29,10 +29,7 @@ fn subscription() -> ReplicationOrigin {
 /// Value of an inserted row, and the headers of its record.
 fn inserted(table: &Table, origin: Option<&ReplicationOrigin>) -> (Vec<u8>, Vec<(String, String)>) {
     let mut plan = table.compile().unwrap();
-    let context = ChangeContext {
-        origin,
-        ..context()
-    };
+    let context = ChangeContext { origin, ..context() };
     let mut buffer = RecordBuffer::new();
     with_change(&Change::Insert(&ROW), |change| {
         plan.encode(change, &context, None, &mut buffer)
@@ -59,7 +56,7 @@ fn the_block_ends_with_the_replication_origin() {
         let (end, _) = end.split_once(",\"transaction\"").unwrap();
         end.to_owned()
     };
-    let check = |origin, expected: Expect| expected.assert_eq(&end(origin));
+    let check = |origin: Option<&ReplicationOrigin>, expected: Expect| expected.assert_eq(&end(origin));
     check(
         Some(&subscription()),
         expect![[r#":23803648,"xmin":null,"origin":"pg_\"16399\"","origin_lsn":23803720}"#]],
@@ -114,10 +111,7 @@ fn avro_has_the_replication_origin() {
 fn the_fields_of_3_3_have_no_replication_origin() {
     for encoding in [Encoding::Avro, Encoding::Json, Encoding::JsonSchema] {
         let table = table(DebeziumVersion::V3_3, encoding);
-        assert_eq!(
-            inserted(&table, Some(&subscription())),
-            inserted(&table, None)
-        );
+        assert_eq!(inserted(&table, Some(&subscription())), inserted(&table, None));
     }
 }
 

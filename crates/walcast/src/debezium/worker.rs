@@ -94,11 +94,7 @@ impl<'u> Worker<'u> {
             .no_proxy()
             .build()
             .map_err(|source| unreachable(url, source))?;
-        Ok(Self {
-            url,
-            address,
-            client,
-        })
+        Ok(Self { url, address, client })
     }
 
     /// Status of the response to a request, and the body of a success; null if it is not JSON.
@@ -134,7 +130,9 @@ fn unreachable(url: &str, source: reqwest::Error) -> WorkerError {
 /// # Errors
 /// The connector is not stopped, or the worker does not report its state.
 pub(crate) async fn check_stopped(url: &str, connector: &str) -> Result<(), WorkerError> {
-    let (status, body) = Worker::new(url)?.get(&["connectors", connector, "status"]).await?;
+    let (status, body) = Worker::new(url)?
+        .get(&["connectors", connector, "status"])
+        .await?;
     if status == StatusCode::NOT_FOUND {
         return Ok(());
     }

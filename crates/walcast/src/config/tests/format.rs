@@ -24,7 +24,10 @@ fn json_needs_no_registry() {
 fn a_release_of_debezium_determines_the_fields() {
     use walcast_mapper::config::DebeziumVersion;
 
-    assert_eq!(parse(MINIMAL).unwrap().mapper.debezium_version, DebeziumVersion::V3_3);
+    assert_eq!(
+        parse(MINIMAL).unwrap().mapper.debezium_version,
+        DebeziumVersion::V3_3
+    );
     let newer = "debezium_version = \"3.6\"\nflat = { fields = [\"source.origin\"] }";
     let config = parse(&with("format", newer)).unwrap();
     assert_eq!(config.mapper.debezium_version, DebeziumVersion::V3_6);
