@@ -154,8 +154,7 @@ impl Reader {
     }
 
     fn finish(mut self) -> Result<Scenario, String> {
-        let mut outcomes = self.exceptions.values().chain([&self.expected]);
-        self.scenario.alone |= outcomes.any(Expectation::is_end);
+        self.scenario.alone |= self.expected.is_end() || self.exceptions.values().any(Expectation::is_end);
         self.scenario.expected = std::mem::take(&mut self.expected).finish()?;
         for (release, exception) in std::mem::take(&mut self.exceptions) {
             self.scenario.exceptions.insert(release, exception.finish()?);

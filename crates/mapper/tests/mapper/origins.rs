@@ -56,7 +56,7 @@ fn the_block_ends_with_the_replication_origin() {
         let (end, _) = end.split_once(",\"transaction\"").unwrap();
         end.to_owned()
     };
-    let check = |origin, expected: Expect| expected.assert_eq(&end(origin));
+    let check = |origin: Option<&ReplicationOrigin>, expected: Expect| expected.assert_eq(&end(origin));
     check(
         Some(&subscription()),
         expect![[r#":23803648,"xmin":null,"origin":"pg_\"16399\"","origin_lsn":23803720}"#]],

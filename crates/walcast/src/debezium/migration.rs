@@ -94,7 +94,7 @@ impl Migrating<'_> {
             None => (
                 Became::Unknown,
                 Vec::new(),
-                Some("not a property of Debezium's Postgres connector 3.3".to_owned()),
+                Some("not a property of Debezium's Postgres connector 3.3 or 3.6".to_owned()),
             ),
             Some((rule, inner)) => self.apply(property, text, rule, inner),
         };

@@ -1,4 +1,4 @@
-//! Translation table: the properties of Debezium's Postgres connector 3.3, of Kafka Connect and of common transforms, in the
+//! Translation table: the properties of Debezium's Postgres connector 3.3 and 3.6, of Kafka Connect and of common transforms, in the
 //! order of Debezium's documentation. A test compares the table with docs/debezium.md.
 
 mod connect;

@@ -195,17 +195,19 @@ fn translates_a_connector() {
 
         [format]
         tombstones_on_delete = false                     # tombstones.on.delete
+        # the release of the connector is not known: --connect-url asks the worker; from Debezium 3.5 on, write "3.6"
+        debezium_version = "3.3"                         # connector.plugin.version (default)
 
         [types]
         unknown = "drop"                                 # include.unknown.datatypes (default)
 
         # Without a counterpart, or with one for a part only:
-        #   event.procesing.failure.handling.mode: not a property of Debezium's Postgres connector 3.3
+        #   event.procesing.failure.handling.mode: not a property of Debezium's Postgres connector 3.3 or 3.6
     "##]].assert_eq(&migration.toml);
     expect![[r#"
         unknown (1)
-          event.procesing.failure.handling.mode: not a property of Debezium's Postgres connector 3.3
-        manual steps (8)
+          event.procesing.failure.handling.mode: not a property of Debezium's Postgres connector 3.3 or 3.6
+        manual steps (9)
           name -> name: derived from the connector's name "Inventory Source", which contains characters that a name must not contain
           database.password: secrets are never copied: set PGPASSWORD, [postgres] password_file, or ~/.pgpass
           key.converter (worker) -> registry.url, registry.username, registry.password: the registry's password is never copied: set the environment variable REGISTRY_PASSWORD
@@ -214,6 +216,7 @@ fn translates_a_connector() {
           value.converter.schema.registry.url (worker) -> registry.url, registry.username, registry.password: the registry's password is never copied: set the environment variable REGISTRY_PASSWORD
           value.converter.basic.auth.user.info (worker): secrets are never copied: set the variable that [registry] names
           producer.sasl.jaas.config (worker) -> kafka.properties.sasl.username, kafka.properties.sasl.password: the password of producer.sasl.jaas.config is never copied: set the environment variable KAFKA_PASSWORD
+          connector.plugin.version (Debezium's default) -> format.debezium_version: the release of the connector is not known: --connect-url asks the worker; from Debezium 3.5 on, write "3.6"
         not needed (8)
           connector.class: the class of the connector that is migrated
           tasks.max: one task reads a slot, in Debezium too
@@ -282,6 +285,10 @@ fn differing_defaults_are_written() {
         # When Debezium is not needed any more, delete both lines. See "The way back" in docs/debezium.md.
         retention = "1d"
         retention_bytes = "10GB"
+
+        [format]
+        # the release of the connector is not known: --connect-url asks the worker; from Debezium 3.5 on, write "3.6"
+        debezium_version = "3.3"                         # connector.plugin.version (default)
 
         [types]
         unknown = "drop"                                 # include.unknown.datatypes (default)
