@@ -128,7 +128,7 @@ fn is_for_tests(attributes: &[Attribute]) -> bool {
 
 /// Type for which `std::error::Error` is implemented by hand.
 fn implemented(item: &ItemImpl) -> Option<String> {
-    let (_, path, _) = item.trait_.as_ref()?;
+    let (path, _) = item.trait_.as_ref()?;
     let segments: Vec<String> = path
         .segments
         .iter()
