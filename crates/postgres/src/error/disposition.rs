@@ -4,8 +4,8 @@ use std::error::Error;
 
 use walcast_delivery::{Detail, Disposition, PortError};
 
-use super::{PostgresError, is_older_than_publication};
 use super::server::ServerError;
+use super::{PostgresError, is_older_than_publication};
 
 impl PortError for PostgresError {
     fn disposition(&self) -> Disposition {

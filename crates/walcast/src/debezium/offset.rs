@@ -41,7 +41,9 @@ pub(crate) struct Offset {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OffsetError {
     /// The value is not an offset.
-    #[error("the offset is not one of Debezium's Postgres connector; give the JSON of the last stored offset with --offset")]
+    #[error(
+        "the offset is not one of Debezium's Postgres connector; give the JSON of the last stored offset with --offset"
+    )]
     Json {
         /// Cause.
         #[source]

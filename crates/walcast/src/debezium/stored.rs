@@ -181,7 +181,9 @@ mod tests {
     fn another_file_is_an_error() {
         let error = in_file(b"offsets").unwrap_err();
         assert!(matches!(error, StoredError::File(_)), "{error}");
-        expect!["not an offset file of a standalone Connect worker: expected a serialized Java object at byte 0"]
-            .assert_eq(&error.to_string());
+        expect![
+            "not an offset file of a standalone Connect worker: expected a serialized Java object at byte 0"
+        ]
+        .assert_eq(&error.to_string());
     }
 }

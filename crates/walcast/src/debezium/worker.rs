@@ -10,7 +10,9 @@ use crate::answers::{self, AnswerError};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorkerError {
     /// Invalid address.
-    #[error("--connect-url {url}: not an address that begins with http:// or https://, such as http://connect:8083")]
+    #[error(
+        "--connect-url {url}: not an address that begins with http:// or https://, such as http://connect:8083"
+    )]
     Address {
         /// The address.
         url: String,

@@ -6,8 +6,8 @@ mod rejection;
 use std::error::Error;
 
 use walcast_delivery::{
-    DeliveryError, KeptAsDeadLetter, MissedChanges, NoRegistry, PartitionChange, PartitionChangeKind, SignalError,
-    StoredConditionError, shell,
+    DeliveryError, KeptAsDeadLetter, MissedChanges, NoRegistry, PartitionChange, PartitionChangeKind,
+    SignalError, StoredConditionError, shell,
 };
 
 use crate::remedy::mapper;
@@ -48,9 +48,9 @@ const DAMAGED: &str = "start again, which reads the same changes or rows once mo
 
 fn session(error: &DeliveryError) -> Option<String> {
     let (source, otherwise) = match error {
-        DeliveryError::Decode { .. }
-        | DeliveryError::OutOfOrder { .. }
-        | DeliveryError::CopiedRow { .. } => return Some(DAMAGED.to_owned()),
+        DeliveryError::Decode { .. } | DeliveryError::OutOfOrder { .. } | DeliveryError::CopiedRow { .. } => {
+            return Some(DAMAGED.to_owned());
+        }
         DeliveryError::Map { source, .. } => (
             source,
             "or keep changes of the table that cannot be delivered as dead letters: on_error in [[dead_letters.rules]]",

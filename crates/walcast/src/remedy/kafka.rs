@@ -14,7 +14,9 @@ pub(super) fn remedy(error: &(dyn Error + 'static)) -> Option<String> {
 fn sink(error: &KafkaError) -> Option<String> {
     let remedy = match error {
         KafkaError::PropertyNotAllowed { key, .. } => property(key),
-        KafkaError::PropertyInvalid { .. } | KafkaError::ClientRejected { .. } => "correct [kafka.properties]",
+        KafkaError::PropertyInvalid { .. } | KafkaError::ClientRejected { .. } => {
+            "correct [kafka.properties]"
+        }
         KafkaError::Thread { .. } => {
             "raise the limit of threads or processes (ulimit -u, TasksMax of systemd), or free memory"
         }

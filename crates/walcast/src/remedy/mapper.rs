@@ -44,8 +44,12 @@ fn mapping(error: &MapError) -> Option<String> {
         }
         MapError::CloudEventsInAvro => "set value = \"json\" or \"json_schema\" in [format]",
         MapError::ColumnRules { .. } => "take the column out of one of them",
-        MapError::DestinationColumn { .. } => "add the column to the table, or correct the rule that names it",
-        MapError::UnknownTopic { .. } => "start again, which creates the topic or reports why it cannot be created",
+        MapError::DestinationColumn { .. } => {
+            "add the column to the table, or correct the rule that names it"
+        }
+        MapError::UnknownTopic { .. } => {
+            "start again, which creates the topic or reports why it cannot be created"
+        }
         MapError::UnknownKey { .. } => {
             "name its key columns in [[keys]], or give up these rows with [postgres] exclude"
         }

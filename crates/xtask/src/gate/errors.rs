@@ -30,11 +30,13 @@ pub(super) fn check(sources: &[(String, String)]) -> Result<()> {
             found.extend(errors.into_iter().map(|error| (krate.to_owned(), error)));
         }
     }
-    let document =
-        std::fs::read_to_string(DOCUMENT).with_context(|| format!("cannot read {DOCUMENT}"))?;
+    let document = std::fs::read_to_string(DOCUMENT).with_context(|| format!("cannot read {DOCUMENT}"))?;
     let findings = compare(&found, &document);
     if !findings.is_empty() {
-        bail!("{DOCUMENT} is not the list of the errors:\n{}", findings.join("\n"));
+        bail!(
+            "{DOCUMENT} is not the list of the errors:\n{}",
+            findings.join("\n")
+        );
     }
     Ok(())
 }
@@ -100,9 +102,10 @@ fn errors_of(items: &[Item]) -> Vec<String> {
                 .collect(),
             Item::Struct(item) if is_error(&item.attrs) => vec![item.ident.to_string()],
             Item::Impl(item) => implemented(item).into_iter().collect(),
-            Item::Mod(item) if !is_for_tests(&item.attrs) => {
-                item.content.as_ref().map_or_else(Vec::new, |(_, items)| errors_of(items))
-            }
+            Item::Mod(item) if !is_for_tests(&item.attrs) => item
+                .content
+                .as_ref()
+                .map_or_else(Vec::new, |(_, items)| errors_of(items)),
             _ => Vec::new(),
         })
         .collect()
@@ -125,8 +128,12 @@ fn is_for_tests(attributes: &[Attribute]) -> bool {
 
 /// Type for which `std::error::Error` is implemented by hand.
 fn implemented(item: &ItemImpl) -> Option<String> {
-    let (_, path, _) = item.trait_.as_ref()?;
-    let segments: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+    let (path, _) = item.trait_.as_ref()?;
+    let segments: Vec<String> = path
+        .segments
+        .iter()
+        .map(|segment| segment.ident.to_string())
+        .collect();
     let Type::Path(of) = &*item.self_ty else {
         return None;
     };
@@ -155,7 +162,10 @@ mod tests {
     fn found() -> BTreeSet<ErrorName> {
         let items = syn::parse_file(SOURCE).unwrap().items;
         let errors = errors_of(&items);
-        errors.into_iter().map(|name| ("kafka".to_owned(), name)).collect()
+        errors
+            .into_iter()
+            .map(|name| ("kafka".to_owned(), name))
+            .collect()
     }
 
     fn document(names: &[&str]) -> String {
@@ -175,7 +185,10 @@ mod tests {
             ["kafka: Wrong::Second is not listed", "kafka: Gone does not exist"]
         );
         assert_eq!(
-            compare(&found(), &document(&["Wrong::First", "Wrong::Second", "Other", "Third", "Third"])),
+            compare(
+                &found(),
+                &document(&["Wrong::First", "Wrong::Second", "Other", "Third", "Third"])
+            ),
             ["kafka: Third is listed twice"]
         );
     }

@@ -162,10 +162,7 @@ async fn a_server_recovered_from_a_base_backup_halts() {
     let stored = case.position().await;
     let why = case.halts().await;
     let gone = format!("slot walcast_level_slotless does not exist, but a checkpoint at {stored} does");
-    assert_reports(
-        &why,
-        &[&gone, "are gone with the slot; start over"],
-    );
+    assert_reports(&why, &[&gone, "are gone with the slot; start over"]);
     case.follow(&why).await;
     case.deliver([5]).await;
     assert_eq!(case.ids().await, [1, 2, 5], "3 is in the table, to be read again");

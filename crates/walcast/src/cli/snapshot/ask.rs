@@ -158,7 +158,12 @@ impl Admin {
         })?;
         let status = answer.status();
         if status.is_success() {
-            let no_connector = || format!("{} does not answer as a connector; check [admin] listen or url", self.url);
+            let no_connector = || {
+                format!(
+                    "{} does not answer as a connector; check [admin] listen or url",
+                    self.url
+                )
+            };
             let body = answers::body(answer, ANSWER_BYTES_MAX)
                 .await
                 .with_context(no_connector)?;

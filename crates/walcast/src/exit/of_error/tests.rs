@@ -77,10 +77,7 @@ fn errors_have_their_codes() {
         anyhow::Error::new(DeliveryError::from(halt())).context("run"),
         Exit::Halted,
     );
-    check_code(
-        ImportError::Delivery(DeliveryError::from(halt())),
-        Exit::Halted,
-    );
+    check_code(ImportError::Delivery(DeliveryError::from(halt())), Exit::Halted);
     check_code(anyhow::anyhow!("the network is down"), Exit::Failed);
 }
 

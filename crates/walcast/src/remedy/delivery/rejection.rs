@@ -10,7 +10,8 @@ pub(super) fn rewind(rejected: &RewindRejected) -> Option<String> {
     let remedy = match rejected {
         RewindRejected::SlotMissing { .. } => format!("start over with: walcast checkpoint reset; {CREATE}"),
         RewindRejected::OtherTimeline { .. } => {
-            "point [postgres] url at the current primary, or start over with: walcast checkpoint reset".to_owned()
+            "point [postgres] url at the current primary, or start over with: walcast checkpoint reset"
+                .to_owned()
         }
         RewindRejected::AheadOfServer { .. } => {
             "correct the consumers, then start over with: walcast checkpoint reset".to_owned()
@@ -31,9 +32,9 @@ pub(super) fn rewind(rejected: &RewindRejected) -> Option<String> {
             format!("run: walcast checkpoint set {slot_at} --accept-cluster")
         }
         RewindRejected::OtherSource { expected, .. } => format!("configure {expected:?} again"),
-        RewindRejected::Gap { confirmed, .. } => format!(
-            "accept the gap with: walcast checkpoint set {confirmed} --accept-gap; then {REREAD}"
-        ),
+        RewindRejected::Gap { confirmed, .. } => {
+            format!("accept the gap with: walcast checkpoint set {confirmed} --accept-gap; then {REREAD}")
+        }
         RewindRejected::Phantom { window, .. } => {
             format!("correct the consumers, then accept it with --accept-gap and a position in {window}")
         }

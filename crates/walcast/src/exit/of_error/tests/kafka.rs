@@ -110,7 +110,10 @@ fn records() -> Vec<KafkaError> {
             found: "delete".to_owned(),
             brokers: "kafka:9092".to_owned(),
         },
-        KafkaError::EndHidden { topic: topic(), end: 12 },
+        KafkaError::EndHidden {
+            topic: topic(),
+            end: 12,
+        },
         KafkaError::CheckpointUnreadable {
             key: "shop".to_owned(),
             source: serde_json::from_str::<u32>("x").unwrap_err(),
@@ -206,7 +209,11 @@ fn registry() -> Vec<RegistryError> {
 
 #[test]
 fn every_error_of_a_kafka_client_has_a_code_and_a_way_on() {
-    check(clients(), &["Unauthorized"], &expect_file!["texts/kafka_clients.txt"]);
+    check(
+        clients(),
+        &["Unauthorized"],
+        &expect_file!["texts/kafka_clients.txt"],
+    );
 }
 
 #[test]

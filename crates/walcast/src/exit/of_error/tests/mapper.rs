@@ -108,5 +108,9 @@ fn every_error_of_mapping_has_a_code_and_a_way_on() {
         },
         MapError::UnknownTopic { topic: topic() },
     ];
-    check(errors, &["ReservedTopic", "NotText"], &expect_file!["texts/mapper.txt"]);
+    check(
+        errors,
+        &["ReservedTopic", "NotText"],
+        &expect_file!["texts/mapper.txt"],
+    );
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use expect_test::expect_file;
 use walcast_delivery::{ConnectorSetting, Fix, SlotHolder, SystemIdentifier, Timeline};
-use walcast_pgoutput::{DecodeError, Fault, Lsn};
+use walcast_pgoutput::error::Fault;
+use walcast_pgoutput::{DecodeError, Lsn};
 use walcast_postgres::{AuthMethod, ConninfoError, LoginFault, PostgresError, ServerError, TlsSetupError};
 
 use super::{Exit, check, check_code, os_error};
@@ -203,7 +204,10 @@ fn sessions() -> Vec<PostgresError> {
         PostgresError::StreamFailed {
             slot: slot(),
             after: Lsn::new(0x200),
-            error: rejected("55000", "can no longer get changes from replication slot \"walcast_shop\""),
+            error: rejected(
+                "55000",
+                "can no longer get changes from replication slot \"walcast_shop\"",
+            ),
         },
         PostgresError::LeadershipLost {
             name: "shop".to_owned(),
@@ -297,7 +301,7 @@ fn every_fault_of_a_login_has_a_way_on() {
         fault,
     });
     let in_text = ["Login"; 2];
-    check(errors.into(), &in_text, &expect_file!["texts/login.txt"]);
+    check(Vec::from(errors), &in_text, &expect_file!["texts/login.txt"]);
 }
 
 #[test]
@@ -334,7 +338,9 @@ fn errors_of_the_server_have_codes_by_their_sqlstate() {
     ] {
         check_code(server(code, "no"), Exit::Denied);
     }
-    for code in ["08006", "40001", "53300", "53400", "57P01", "58030", "XX000", "XX001"] {
+    for code in [
+        "08006", "40001", "53300", "53400", "57P01", "58030", "XX000", "XX001",
+    ] {
         check_code(server(code, "no"), Exit::Failed);
     }
     let older_than_publication = PostgresError::StreamFailed {
