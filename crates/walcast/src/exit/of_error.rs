@@ -134,8 +134,12 @@ fn of_worker(error: &WorkerError) -> Exit {
     match error {
         WorkerError::Address { .. } => Exit::Usage,
         WorkerError::NotStopped { .. } => Exit::Rejected,
-        WorkerError::Answer { status, .. } if *status < SERVER_STATUS => Exit::Denied,
-        WorkerError::Answer { .. } | WorkerError::Unreachable { .. } | WorkerError::Body { .. } => {
+        WorkerError::Answer { status, .. } | WorkerError::Plugins { status, .. }
+            if *status < SERVER_STATUS =>
+        {
+            Exit::Denied
+        }
+        WorkerError::Answer { .. } | WorkerError::Plugins { .. } | WorkerError::Unreachable { .. } | WorkerError::Body { .. } => {
             Exit::Failed
         }
     }

@@ -171,7 +171,7 @@ impl Admin {
             let no_connector = || {
                 format!(
                     "{} does not answer as a connector; check [admin] listen or url",
-                    self.url
+                    self.base
                 )
             };
             let body = answers::body(answer, ANSWER_BYTES_MAX)

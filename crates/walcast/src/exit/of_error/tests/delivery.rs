@@ -9,7 +9,8 @@ use walcast_delivery::{
 use walcast_kafka::KafkaError;
 use walcast_mapper::MapError;
 use walcast_mapper::pattern::TablePattern;
-use walcast_pgoutput::{CopyError, DecodeError, Fault, Lsn, Tid, Xid};
+use walcast_pgoutput::error::Fault;
+use walcast_pgoutput::{CopyError, DecodeError, Lsn, Tid, Xid};
 use walcast_postgres::PostgresError;
 
 use super::{check, items};
@@ -198,7 +199,7 @@ fn every_fault_of_a_condition_is_rejected_with_a_way_on() {
         channel: RequestChannel::Http,
         source,
     });
-    check(errors.into(), &[], &expect_file!["texts/conditions.txt"]);
+    check(Vec::from(errors), &[], &expect_file!["texts/conditions.txt"]);
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use expect_test::expect_file;
 use walcast_delivery::{ConnectorSetting, Fix, SlotHolder, SystemIdentifier, Timeline};
-use walcast_pgoutput::{DecodeError, Fault, Lsn};
+use walcast_pgoutput::error::Fault;
+use walcast_pgoutput::{DecodeError, Lsn};
 use walcast_postgres::{AuthMethod, ConninfoError, LoginFault, PostgresError, ServerError, TlsSetupError};
 
 use super::{Exit, check, check_code, os_error};
@@ -300,7 +301,7 @@ fn every_fault_of_a_login_has_a_way_on() {
         fault,
     });
     let in_text = ["Login"; 2];
-    check(errors.into(), &in_text, &expect_file!["texts/login.txt"]);
+    check(Vec::from(errors), &in_text, &expect_file!["texts/login.txt"]);
 }
 
 #[test]
