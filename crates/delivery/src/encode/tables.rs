@@ -121,6 +121,10 @@ struct CapturedRelation {
 }
 
 impl<'a, E: EncodePorts> TableEncoder<'a, E> {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "called once, with all parts of a session"
+    )]
     pub(crate) fn new(
         catalog: E::Catalog,
         registrar: Registrar<'a, E::Topics, E::Registry>,
