@@ -34,7 +34,11 @@ async fn prices(case: &Case<'_>) -> Vec<(String, i64, Option<String>)> {
         Payload::Tombstone => None,
         Payload::Change(change) => {
             let value = record.to_json()["value"].clone();
-            let row = if change.op == "d" { &value["before"] } else { &value["after"] };
+            let row = if change.op == "d" {
+                &value["before"]
+            } else {
+                &value["after"]
+            };
             let price = (change.op != "d").then(|| value["after"]["price"].to_string());
             Some((change.op.clone(), row["id"].as_i64().unwrap(), price))
         }
@@ -53,7 +57,9 @@ async fn report(instance: &Instance, table: &str) -> Value {
     let status = instance.status().await;
     let tables = status["tables"].as_array().unwrap().iter();
     let found = tables.clone().find(|one| one["table"] == table);
-    found.cloned().unwrap_or_else(|| panic!("{table} is not among {tables:?}"))
+    found
+        .cloned()
+        .unwrap_or_else(|| panic!("{table} is not among {tables:?}"))
 }
 
 async fn await_state(instance: &Instance, state: &str) {
@@ -84,10 +90,16 @@ async fn a_table_of_a_row_that_cannot_be_mapped_is_set_aside_and_read_again() {
     let finding = prices_report["finding"].as_str().unwrap();
     assert_reports(
         finding,
-        &["column price of public.prices", "walcast table resume public.prices"],
+        &[
+            "column price of public.prices",
+            "walcast table resume public.prices",
+        ],
     );
     let since = prices_report["quarantine"]["since"].as_str().unwrap().to_owned();
-    assert!(since.ends_with("/1"), "the second change of its transaction: {since}");
+    assert!(
+        since.ends_with("/1"),
+        "the second change of its transaction: {since}"
+    );
     assert_eq!(report(&instance, "public.items").await["state"], "streaming");
     let status = instance.status().await;
     let skipped = &status["quarantined_changes"]["public.prices"];
@@ -101,7 +113,12 @@ async fn a_table_of_a_row_that_cannot_be_mapped_is_set_aside_and_read_again() {
         assert!(metrics.contains(line), "{line} is not in {metrics}");
     }
     let message = "table is quarantined: its changes are skipped until it is resumed";
-    assert_eq!(instance.log().matches(message).count(), 1, "{}", instance.log_end());
+    assert_eq!(
+        instance.log().matches(message).count(),
+        1,
+        "{}",
+        instance.log_end()
+    );
 
     instance.kill9();
     case.sql("INSERT INTO prices VALUES (4, 4.00)").await;
@@ -109,29 +126,48 @@ async fn a_table_of_a_row_that_cannot_be_mapped_is_set_aside_and_read_again() {
     assert_eq!(checked.code, Some(0), "{checked:#?}");
     assert_reports(
         &checked.stdout,
-        &["WARN  table public.prices", &format!("quarantined since {since} (mapping)")],
+        &[
+            "WARN  table public.prices",
+            &format!("quarantined since {since} (mapping)"),
+        ],
     );
     instance.start_again();
     instance.ready().await;
     case.insert([4]).await;
     case.await_ids([4]).await;
     assert_eq!(operations(&case).await, ["c 1"]);
-    assert!(instance.log().contains("table is quarantined: its changes are skipped"));
-    assert_eq!(report(&instance, "public.prices").await["quarantine"]["since"], since.as_str());
+    assert!(
+        instance
+            .log()
+            .contains("table is quarantined: its changes are skipped")
+    );
+    assert_eq!(
+        report(&instance, "public.prices").await["quarantine"]["since"],
+        since.as_str()
+    );
 
     let rejected = case
         .command(&["snapshot", "start", "--tables", "public.prices"])
         .await;
-    assert_reports(rejected.error(1), &["is quarantined", "walcast table resume public.prices"]);
+    assert_reports(
+        rejected.error(1),
+        &["is quarantined", "walcast table resume public.prices"],
+    );
     let listed = case.command(&["table", "list"]).await;
     assert_eq!(listed.code, Some(0), "{listed:#?}");
-    assert_reports(&listed.stdout, &["public.prices", "quarantined", &since, "streaming"]);
+    assert_reports(
+        &listed.stdout,
+        &["public.prices", "quarantined", &since, "streaming"],
+    );
 
     // The row is still there, so that reading fails, and the table is quarantined again.
     let resumed = case.command(&["table", "resume", "public.prices"]).await;
     assert_eq!(resumed.code, Some(0), "{resumed:#?}");
     await_state(&instance, "quarantined").await;
-    assert_eq!(report(&instance, "public.prices").await["quarantine"]["since"], since.as_str());
+    assert_eq!(
+        report(&instance, "public.prices").await["quarantine"]["since"],
+        since.as_str()
+    );
 
     case.sql("UPDATE prices SET price = 2.00 WHERE id = 2").await;
     case.insert([5]).await;
@@ -152,7 +188,9 @@ async fn a_table_of_a_row_that_cannot_be_mapped_is_set_aside_and_read_again() {
         assert!(operations.iter().any(|one| one == row), "{operations:?}");
     }
     assert!(
-        !operations.iter().any(|one| ["c 2", "c 3", "d 1", "u 2"].contains(&one.as_str())),
+        !operations
+            .iter()
+            .any(|one| ["c 2", "c 3", "d 1", "u 2"].contains(&one.as_str())),
         "what was skipped stays skipped: {operations:?}"
     );
     let rejected = case.command(&["table", "resume", "public.prices"]).await;

@@ -177,7 +177,11 @@ pub(super) static GAUGES: [Gauge; 29] = [
     ),
     gauge("tables", "Captured tables by state", |now| {
         let counts = now.tables.iter();
-        Value::ByState(counts.map(|(state, count)| (*state, Number::Whole(*count))).collect())
+        Value::ByState(
+            counts
+                .map(|(state, count)| (*state, Number::Whole(*count)))
+                .collect(),
+        )
     }),
     gauge("leading", "1 while this instance leads", |now| {
         flag(now.role.role == Role::Leader)

@@ -47,11 +47,7 @@ impl CurrentQuarantines {
         missing: FirstMissing,
         cause: QuarantineCause,
     ) -> &Quarantine {
-        let FirstMissing {
-            since,
-            lsn,
-            of_rows,
-        } = missing;
+        let FirstMissing { since, lsn, of_rows } = missing;
         let entered = Quarantine {
             table: table.clone(),
             since,

@@ -127,7 +127,9 @@ fn waits_for(
     match table_finding(table) {
         // The server rejects updates and deletes of such a table, so that no change is missing.
         Some(
-            Halt::NoReplicaIdentity { .. } | Halt::GeneratedIdentity { .. } | Halt::NoPartitionIdentity { .. },
+            Halt::NoReplicaIdentity { .. }
+            | Halt::GeneratedIdentity { .. }
+            | Halt::NoPartitionIdentity { .. },
         )
         | None
             if is_published =>

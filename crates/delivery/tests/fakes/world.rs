@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use walcast_delivery::{
     Checkpoint, CheckpointState, CheckpointUpdate, Connector, ConnectorState, CreateMissing,
-    DeadLetterConfig, DeliveryConfig, DeliveryError, Describe, Metrics, OnIncompatible, PartitionRecords, QuarantineRecords,
-    ReplayConfig, Restrictions, RetryJitter, SchemaChanges, SnapshotConfig, SnapshotControl, SnapshotMode,
-    SnapshotRequests, SqlConditions, SystemIdentifier, Timeline,
+    DeadLetterConfig, DeliveryConfig, DeliveryError, Describe, Metrics, OnIncompatible, PartitionRecords,
+    QuarantineRecords, ReplayConfig, Restrictions, RetryJitter, SchemaChanges, SnapshotConfig,
+    SnapshotControl, SnapshotMode, SnapshotRequests, SqlConditions, SystemIdentifier, Timeline,
 };
 use walcast_mapper::MapperConfig;
 use walcast_pgoutput::Lsn;

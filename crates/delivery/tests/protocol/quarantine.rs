@@ -150,7 +150,9 @@ async fn crash_at_any_step_of_entering_loses_and_duplicates_nothing() {
         write_undeliverable(&world, unmappable());
         let was_interrupted = world.crash_after(steps).await;
         verify_so_far(&world);
-        world.postgres.commit([("orders", insert(9)), ("accounts", insert(9))]);
+        world
+            .postgres
+            .commit([("orders", insert(9)), ("accounts", insert(9))]);
         world.deliver().await;
         assert_eq!(quarantine(&world).reason, QuarantineReason::Mapping);
         if !was_interrupted {
@@ -240,7 +242,9 @@ async fn record_that_only_the_broker_rejects_quarantines_its_table() {
 async fn rejected_schema_quarantines_its_table() {
     let world = world_with_quarantine();
     world.registry.plan(1, Act::Fail(TestFault::incompatible()));
-    let failed = world.postgres.commit([("orders", insert(1)), ("accounts", insert(1))]);
+    let failed = world
+        .postgres
+        .commit([("orders", insert(1)), ("accounts", insert(1))]);
     world.postgres.commit([("accounts", insert(2))]);
     world.skipped.set(Some(Skipped {
         table: "orders",
@@ -295,9 +299,9 @@ async fn moving_the_connector_before_the_quarantine_ends_it() {
     quarantine(&world);
     limit_records(&world, None, false);
     world.put_checkpoint(checkpoint(failed.changes[0].lsn));
-    world
-        .postgres
-        .edit(|server| server.slot.as_mut().expect("a slot").confirmed_flush_lsn = Some(failed.changes[0].lsn));
+    world.postgres.edit(|server| {
+        server.slot.as_mut().expect("a slot").confirmed_flush_lsn = Some(failed.changes[0].lsn)
+    });
     world.postgres.commit([("accounts", insert(8))]);
     world.run(world.all_delivered()).await.expect("it runs and stops");
     assert!(quarantines(&world).is_empty());

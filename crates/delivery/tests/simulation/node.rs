@@ -6,8 +6,8 @@ use std::rc::Rc;
 use tokio::sync::watch;
 use tokio::time::{Duration, sleep};
 use walcast_delivery::{
-    CheckpointUpdate, Connector, ConnectorState, DeliveryError, Describe, Halt, Metrics, PartitionRecords, QuarantineRecords,
-    RetryJitter, SchemaChanges, SnapshotControl, SnapshotRequests,
+    CheckpointUpdate, Connector, ConnectorState, DeliveryError, Describe, Halt, Metrics, PartitionRecords,
+    QuarantineRecords, RetryJitter, SchemaChanges, SnapshotControl, SnapshotRequests,
 };
 
 use crate::damage;

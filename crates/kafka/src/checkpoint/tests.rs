@@ -109,10 +109,7 @@ fn records_of_an_update_are_read_back() {
         known_tables: Some(BTreeSet::from([Oid::new(16_400), Oid::new(16_410)])),
         restrictions: serde_json::from_str(r#"{"16400":{"accepted":{"filter":"(id > 0)"}}}"#).unwrap(),
         schemas: SchemaChanges::from([(Oid::new(16_400), Some(history()))]),
-        partitions: PartitionRecords::from([
-            (Oid::new(16_420), Some(partition())),
-            (Oid::new(16_430), None),
-        ]),
+        partitions: PartitionRecords::from([(Oid::new(16_420), Some(partition())), (Oid::new(16_430), None)]),
         quarantines: QuarantineRecords::from([
             (Oid::new(16_440), Some(quarantine())),
             (Oid::new(16_450), None),
@@ -251,14 +248,10 @@ fn error_names_the_newer_format_before_any_unknown_field() {
 fn error_names_the_unreadable_record() {
     check(
         &[("shop", Some("{"))],
-        expect![
-            "the checkpoint record shop cannot be read: EOF while parsing an object at line 1 column 1"
-        ],
+        expect!["the checkpoint record shop cannot be read: EOF while parsing an object at line 1 column 1"],
     );
     check(
         &[("shop@0/5", Some(r#"{"version":1}"#))],
-        expect![
-            "the checkpoint record shop@0/5 cannot be read: missing field `state` at line 1 column 13"
-        ],
+        expect!["the checkpoint record shop@0/5 cannot be read: missing field `state` at line 1 column 13"],
     );
 }

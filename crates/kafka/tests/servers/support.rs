@@ -11,8 +11,8 @@ use rdkafka::message::{Headers, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::sync::OnceCell;
 use walcast_delivery::{
-    Checkpoint, CheckpointState, CheckpointUpdate, Guarantee, PartitionRecords, QuarantineRecords, SchemaChanges, Sink,
-    SystemIdentifier, Timeline, Topics,
+    Checkpoint, CheckpointState, CheckpointUpdate, Guarantee, PartitionRecords, QuarantineRecords,
+    SchemaChanges, Sink, SystemIdentifier, Timeline, Topics,
 };
 use walcast_kafka::{KafkaConfig, KafkaProperties, KafkaSink, KafkaTopics, TopicConfig};
 use walcast_mapper::{Header, RecordBuffer};

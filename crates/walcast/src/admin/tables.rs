@@ -89,5 +89,7 @@ pub(super) fn reports(state: &ConnectorState) -> Vec<TableReport> {
         TableState::Captured | TableState::Streaming => 3,
     });
     let shown = states.into_iter().take(TABLES_SHOWN);
-    shown.map(|(table, state)| TableReport::of(table, state)).collect()
+    shown
+        .map(|(table, state)| TableReport::of(table, state))
+        .collect()
 }

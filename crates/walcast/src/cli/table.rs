@@ -88,11 +88,17 @@ fn lines(tables: &[TableReport]) -> Vec<String> {
     let width = tables.iter().map(|table| table.table.chars().count()).max();
     let width = width.unwrap_or_default();
     let line = |table: &TableReport| {
-        let since = table.quarantine.as_ref().map(|quarantine| {
-            format!("since {} ({})", quarantine.since, quarantine.reason)
-        });
+        let since = table
+            .quarantine
+            .as_ref()
+            .map(|quarantine| format!("since {} ({})", quarantine.since, quarantine.reason));
         let details: Vec<String> = since.into_iter().chain(table.finding.clone()).collect();
-        let line = format!("{:<width$}  {:<15}  {}", table.table, table.state, details.join(": "));
+        let line = format!(
+            "{:<width$}  {:<15}  {}",
+            table.table,
+            table.state,
+            details.join(": ")
+        );
         line.trim_end().to_owned()
     };
     tables.iter().map(line).collect()

@@ -1,7 +1,7 @@
 //! Tables that are set aside while the session runs: their changes are counted and skipped.
 
 use tracing::error;
-use walcast_mapper::{ChangeContext, RowChange, TableName};
+use walcast_mapper::{RowChange, TableName};
 use walcast_pgoutput::{Lsn, Oid, Relation};
 
 use super::counters::OperationCounters;
@@ -36,22 +36,14 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
 
     /// Entry of a table whose changes are skipped.
     pub(super) fn quarantined(&self, relation: Relation) -> Table {
-        let skipped = OperationCounters::new(
-            &self.metrics.quarantined_changes,
-            &TableName::from(&relation),
-        );
+        let skipped = OperationCounters::new(&self.metrics.quarantined_changes, &TableName::from(&relation));
         Table::Quarantined(Box::new(QuarantinedRelation { relation, skipped }))
     }
 
     /// Quarantines the table of a change, which is the first that is skipped.
     #[cold]
-    pub(super) fn quarantine_from(&mut self, oid: Oid, context: &ChangeContext, cause: QuarantineCause) {
+    pub(super) fn quarantine_from(&mut self, oid: Oid, missing: FirstMissing, cause: QuarantineCause) {
         let Some(table) = self.name_of(oid) else { return };
-        let missing = FirstMissing {
-            since: context.into(),
-            lsn: context.lsn,
-            of_rows: false,
-        };
         self.quarantine(oid, table, missing, cause);
     }
 

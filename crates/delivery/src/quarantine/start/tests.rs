@@ -5,9 +5,7 @@ use walcast_pgoutput::{Lsn, Oid};
 
 use super::{AtStart, READING_STOPPED};
 use crate::quarantine::current::CurrentQuarantines;
-use crate::quarantine::{
-    Quarantine, QuarantinePhase, QuarantineReason, QuarantineRecords, Quarantines,
-};
+use crate::quarantine::{Quarantine, QuarantinePhase, QuarantineReason, QuarantineRecords, Quarantines};
 use crate::schema_history::ChangePosition;
 use crate::snapshot::progress::SnapshotProgress;
 
@@ -88,7 +86,10 @@ fn rows_and_quarantines_are_reconciled() {
     let mut progress = SnapshotProgress::of([name()]);
     let mut skipping = start(quarantine(80), true);
     assert!(skipping.reconcile(&mut progress));
-    assert!(progress.tables.is_empty(), "no row of a quarantined table is read");
+    assert!(
+        progress.tables.is_empty(),
+        "no row of a quarantined table is read"
+    );
 
     let reading = Quarantine {
         phase: QuarantinePhase::Reading,

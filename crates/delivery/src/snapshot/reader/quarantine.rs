@@ -92,9 +92,7 @@ impl<S: Snapshot> SnapshotState<'_, S> {
             .map(|(oid, _)| *oid)
             .collect();
         for oid in stopped {
-            output
-                .tables
-                .quarantine_again(oid, READING_STOPPED.to_owned());
+            output.tables.quarantine_again(oid, READING_STOPPED.to_owned());
         }
         self.set_aside(output).await
     }

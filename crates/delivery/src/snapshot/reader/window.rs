@@ -338,7 +338,11 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
         for line in rows.lines.split_inclusive(|byte| *byte == b'\n') {
             if table.has_last_row() {
                 let mark = table.marker(&self.state.schedule.progress);
-                if self.write_last_row(snapshot, table, mark, output).await?.is_none() {
+                if self
+                    .write_last_row(snapshot, table, mark, output)
+                    .await?
+                    .is_none()
+                {
                     return Ok(count);
                 }
             }

@@ -18,7 +18,9 @@ fn table(name: &str) -> TableName {
 /// Words of the states, by table.
 fn words(state: &TablesState, reading: &[TableName], is_streaming: bool) -> String {
     let states = state.read(reading.iter(), is_streaming);
-    let words = states.iter().map(|(table, state)| format!("{}={}", table.name, state.word()));
+    let words = states
+        .iter()
+        .map(|(table, state)| format!("{}={}", table.name, state.word()));
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -78,7 +80,10 @@ fn each_captured_table_has_one_state() {
     let TableState::WaitingForSql(finding) = &states[&table("later")] else {
         panic!("{states:?}")
     };
-    assert!(finding.to_string().contains("not in publication walcast"), "{finding}");
+    assert!(
+        finding.to_string().contains("not in publication walcast"),
+        "{finding}"
+    );
 }
 
 #[test]

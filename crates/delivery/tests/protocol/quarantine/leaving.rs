@@ -5,8 +5,8 @@ use walcast_delivery::{
 };
 
 use super::{
-    LARGE, limit_records, quarantine, quarantines, skip_until_first_delivered, state_of_orders, verify_orders,
-    world_with_quarantine, write_undeliverable,
+    LARGE, limit_records, quarantine, quarantines, skip_until_first_delivered, state_of_orders,
+    verify_orders, world_with_quarantine, write_undeliverable,
 };
 use crate::fakes::{
     PostgresCall, TestFault, Transaction, World, delete, insert, insert_padded, update, update_key,
@@ -64,10 +64,7 @@ async fn resume_and_read(world: &World) {
 }
 
 /// Runs an instance, sends requests, and waits until nothing is to be read.
-async fn ask(
-    world: &World,
-    commands: &[SnapshotCommand],
-) -> Vec<Result<SnapshotAnswer, SnapshotUnanswered>> {
+async fn ask(world: &World, commands: &[SnapshotCommand]) -> Vec<Result<SnapshotAnswer, SnapshotUnanswered>> {
     let answers = std::cell::RefCell::new(Vec::new());
     let requests = async {
         let control = world.control();
@@ -126,7 +123,9 @@ async fn table_that_cannot_be_read_is_quarantined_again() {
             .interrupt_after(steps, ask(&world, &[resume("public.orders")]))
             .await;
         let was_interrupted = completed.is_none();
-        world.postgres.commit([("orders", insert(8)), ("accounts", insert(8))]);
+        world
+            .postgres
+            .commit([("orders", insert(8)), ("accounts", insert(8))]);
         let read = async {
             world.all_delivered().await;
             world.steps.until(|| is_read(&world)).await;
@@ -169,9 +168,11 @@ async fn table_whose_reading_is_stopped_is_quarantined_again() {
     let stop = SnapshotCommand::Stop { tables: Vec::new() };
     let commands = [resume("public.orders"), SnapshotCommand::Pause, stop];
     // Reading begins when the running transactions have ended.
-    world
-        .postgres
-        .edit(|server| server.script.slow(PostgresCall::TakeSnapshot, std::time::Duration::from_secs(60)));
+    world.postgres.edit(|server| {
+        server
+            .script
+            .slow(PostgresCall::TakeSnapshot, std::time::Duration::from_secs(60))
+    });
     let answers = ask(&world, &commands).await;
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     let entered = quarantine(&world);
@@ -185,9 +186,11 @@ async fn table_whose_reading_is_stopped_is_quarantined_again() {
 #[tokio::test(start_paused = true)]
 async fn table_whose_request_was_dropped_is_quarantined_again() {
     let (world, _) = quarantined().await;
-    world
-        .postgres
-        .edit(|server| server.script.slow(PostgresCall::TakeSnapshot, std::time::Duration::from_secs(60)));
+    world.postgres.edit(|server| {
+        server
+            .script
+            .slow(PostgresCall::TakeSnapshot, std::time::Duration::from_secs(60))
+    });
     let resumed = async {
         let answer = world.control().ask(resume("public.orders")).await;
         assert!(answer.is_ok(), "{answer:?}");
@@ -199,7 +202,9 @@ async fn table_whose_request_was_dropped_is_quarantined_again() {
     assert_eq!(progress.drop_requests(&[]).len(), 1);
     stored.snapshot = None;
     world.put_checkpoint(stored);
-    world.postgres.commit([("orders", delete(4)), ("accounts", insert(9))]);
+    world
+        .postgres
+        .commit([("orders", delete(4)), ("accounts", insert(9))]);
     world.run(world.all_delivered()).await.expect("it runs and stops");
     assert!(quarantine(&world).is_skipping());
     resume_and_read(&world).await;
@@ -222,8 +227,14 @@ async fn requests_for_quarantined_and_other_tables_are_distinguished() {
         Err(SnapshotUnanswered::Rejected(rejected)) => rejected.clone(),
         other => panic!("{other:?}"),
     };
-    assert!(matches!(rejected(&answers[0]), SnapshotRejected::Quarantined { .. }));
-    assert!(matches!(rejected(&answers[1]), SnapshotRejected::Quarantined { .. }));
+    assert!(matches!(
+        rejected(&answers[0]),
+        SnapshotRejected::Quarantined { .. }
+    ));
+    assert!(matches!(
+        rejected(&answers[1]),
+        SnapshotRejected::Quarantined { .. }
+    ));
     assert!(matches!(
         rejected(&answers[2]),
         SnapshotRejected::NotQuarantined { .. }

@@ -52,8 +52,15 @@ async fn row_that_cannot_be_mapped_quarantines_its_table_after_any_interruption(
         let quarantine = quarantine(&world);
         assert!(quarantine.of_rows && quarantine.is_skipping());
         assert_eq!(quarantine.reason, QuarantineReason::Mapping);
-        assert_eq!(reads_of(&world, "16400"), 2, "all rows of accounts are read, once");
-        assert!(reads_of(&world, "16410") <= 2, "no row behind the one that failed is read");
+        assert_eq!(
+            reads_of(&world, "16400"),
+            2,
+            "all rows of accounts are read, once"
+        );
+        assert!(
+            reads_of(&world, "16410") <= 2,
+            "no row behind the one that failed is read"
+        );
         if !was_interrupted {
             assert!(steps > 30, "only {steps} steps");
             return;

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use walcast_delivery::{
-    Checkpoint, CheckpointStore, CheckpointUpdate, DeliveryError, PartitionRecords, QuarantineRecords, RewindRejected,
-    SchemaChanges, Sink, Source, TableProgress,
+    Checkpoint, CheckpointStore, CheckpointUpdate, DeliveryError, PartitionRecords, QuarantineRecords,
+    RewindRejected, SchemaChanges, Sink, Source, TableProgress,
 };
 use walcast_mapper::pattern::TablePattern;
 

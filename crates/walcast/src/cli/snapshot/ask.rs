@@ -203,7 +203,11 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 }
 
 /// Sends a command to the connector and prints the result.
-pub(in crate::cli) async fn ask(config: &Config, command: &SnapshotCommand, json: bool) -> anyhow::Result<Exit> {
+pub(in crate::cli) async fn ask(
+    config: &Config,
+    command: &SnapshotCommand,
+    json: bool,
+) -> anyhow::Result<Exit> {
     let answer: SnapshotAnswer = Admin::new(config)?.post(command).await?;
     let mut output = stdout();
     if json {
@@ -224,7 +228,9 @@ fn describe(command: &SnapshotCommand, answer: &SnapshotAnswer) -> String {
         SnapshotCommand::ResumeTables { .. } if answer.paused => {
             format!("resumed, and read when reading is resumed: {tables}")
         }
-        SnapshotCommand::Start { .. } | SnapshotCommand::ResumeTables { .. } => format!("being read: {tables}"),
+        SnapshotCommand::Start { .. } | SnapshotCommand::ResumeTables { .. } => {
+            format!("being read: {tables}")
+        }
         SnapshotCommand::Stop { .. } => format!("stopped: {tables}"),
         SnapshotCommand::Pause => format!("paused: {tables}"),
         SnapshotCommand::Resume => format!("resumed: {tables}"),
