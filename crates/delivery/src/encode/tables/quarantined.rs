@@ -1,32 +1,16 @@
 //! Tables that are set aside while the session runs: their changes are counted and skipped.
 
 use tracing::error;
-use walcast_mapper::{RowChange, TableName};
+use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, Relation};
 
 use super::counters::OperationCounters;
+use super::skipped::SkippedRelation;
 use super::{Table, TableEncoder};
 use crate::encode::dead_letters::config::OnError;
 use crate::encode::encode_error::EncodeError;
 use crate::encode::ports::EncodePorts;
 use crate::quarantine::{FirstMissing, QuarantineCause, TableQuarantined};
-
-/// Table whose changes are skipped.
-pub(super) struct QuarantinedRelation {
-    /// Latest description of the table in the stream.
-    pub(super) relation: Relation,
-    skipped: OperationCounters,
-}
-
-impl QuarantinedRelation {
-    pub(super) fn count(&self, change: &RowChange<'_>) {
-        self.skipped.count(change);
-    }
-
-    pub(super) fn count_truncate(&self) {
-        self.skipped.count_truncate();
-    }
-}
 
 impl<E: EncodePorts> TableEncoder<'_, E> {
     /// Action for undeliverable changes of a table.
@@ -37,7 +21,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
     /// Entry of a table whose changes are skipped.
     pub(super) fn quarantined(&self, relation: Relation) -> Table {
         let skipped = OperationCounters::new(&self.metrics.quarantined_changes, &TableName::from(&relation));
-        Table::Quarantined(Box::new(QuarantinedRelation { relation, skipped }))
+        Table::Quarantined(Box::new(SkippedRelation::new(relation, skipped)))
     }
 
     /// Quarantines the table of a change, which is the first that is skipped.
