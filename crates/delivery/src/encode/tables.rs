@@ -23,7 +23,7 @@ use walcast_pgoutput::{Oid, Relation, TypeMessage};
 
 use self::counters::OperationCounters;
 use self::observed::Observed;
-use self::skipped::SkippedRelation;
+use self::skipped::QuarantinedRelation;
 use super::reselect;
 use crate::batch::builder::Records;
 use crate::encode::dead_letters::writer::DeadLetters;
@@ -87,7 +87,7 @@ enum Table {
     /// No record can be made of the table's rows at present.
     Refused(Box<RejectedRelation>),
     /// Changes of the table are skipped.
-    Quarantined(Box<SkippedRelation>),
+    Quarantined(Box<QuarantinedRelation>),
 }
 
 impl Table {

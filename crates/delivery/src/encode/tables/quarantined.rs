@@ -5,7 +5,7 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, Relation};
 
 use super::counters::OperationCounters;
-use super::skipped::SkippedRelation;
+use super::skipped::QuarantinedRelation;
 use super::{Table, TableEncoder};
 use crate::encode::dead_letters::config::OnError;
 use crate::encode::encode_error::EncodeError;
@@ -21,7 +21,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
     /// Entry of a table whose changes are skipped.
     pub(super) fn quarantined(&self, relation: Relation) -> Table {
         let skipped = OperationCounters::new(&self.metrics.quarantined_changes, &TableName::from(&relation));
-        Table::Quarantined(Box::new(SkippedRelation::new(relation, skipped)))
+        Table::Quarantined(Box::new(QuarantinedRelation { relation, skipped }))
     }
 
     /// Quarantines the table of a change, which is the first that is skipped.

@@ -6,17 +6,14 @@ use walcast_pgoutput::Relation;
 use super::counters::OperationCounters;
 
 /// Quarantined table: its changes are counted, and no record is made of them.
-pub(super) struct SkippedRelation {
+pub(super) struct QuarantinedRelation {
     /// Latest description of the table in the stream.
     pub(super) relation: Relation,
-    skipped: OperationCounters,
+    /// Counters of the skipped changes.
+    pub(super) skipped: OperationCounters,
 }
 
-impl SkippedRelation {
-    pub(super) fn new(relation: Relation, skipped: OperationCounters) -> Self {
-        Self { relation, skipped }
-    }
-
+impl QuarantinedRelation {
     /// Counts a change.
     pub(super) fn count(&self, change: &RowChange<'_>) {
         self.skipped.count(change);
