@@ -142,6 +142,15 @@ pub(crate) struct FirstMissing {
 }
 
 impl FirstMissing {
+    /// Change of the stream.
+    pub(crate) fn of_change(since: ChangePosition, lsn: Lsn) -> Self {
+        Self {
+            since,
+            lsn,
+            of_rows: false,
+        }
+    }
+
     /// Rows of the snapshot at `lsn`.
     pub(crate) fn of_snapshot(lsn: Lsn) -> Self {
         Self {

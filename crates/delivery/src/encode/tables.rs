@@ -6,6 +6,7 @@ mod planning;
 mod quarantined;
 mod row_topics;
 pub(crate) mod rows;
+mod skipped;
 mod topic_owner;
 mod undeliverable;
 
@@ -22,7 +23,7 @@ use walcast_pgoutput::{Oid, Relation, TypeMessage};
 
 use self::counters::OperationCounters;
 use self::observed::Observed;
-use self::quarantined::QuarantinedRelation;
+use self::skipped::QuarantinedRelation;
 use super::reselect;
 use crate::batch::builder::Records;
 use crate::encode::dead_letters::writer::DeadLetters;

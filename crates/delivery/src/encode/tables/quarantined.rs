@@ -1,32 +1,16 @@
 //! Tables that are set aside while the session runs: their changes are counted and skipped.
 
 use tracing::error;
-use walcast_mapper::{ChangeContext, RowChange, TableName};
+use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, Relation};
 
 use super::counters::OperationCounters;
+use super::skipped::QuarantinedRelation;
 use super::{Table, TableEncoder};
 use crate::encode::dead_letters::config::OnError;
 use crate::encode::encode_error::EncodeError;
 use crate::encode::ports::EncodePorts;
 use crate::quarantine::{FirstMissing, QuarantineCause, TableQuarantined};
-
-/// Table whose changes are skipped.
-pub(super) struct QuarantinedRelation {
-    /// Latest description of the table in the stream.
-    pub(super) relation: Relation,
-    skipped: OperationCounters,
-}
-
-impl QuarantinedRelation {
-    pub(super) fn count(&self, change: &RowChange<'_>) {
-        self.skipped.count(change);
-    }
-
-    pub(super) fn count_truncate(&self) {
-        self.skipped.count_truncate();
-    }
-}
 
 impl<E: EncodePorts> TableEncoder<'_, E> {
     /// Action for undeliverable changes of a table.
@@ -42,13 +26,8 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
 
     /// Quarantines the table of a change, which is the first that is skipped.
     #[cold]
-    pub(super) fn quarantine_from(&mut self, oid: Oid, context: &ChangeContext, cause: QuarantineCause) {
+    pub(super) fn quarantine_from(&mut self, oid: Oid, missing: FirstMissing, cause: QuarantineCause) {
         let Some(table) = self.name_of(oid) else { return };
-        let missing = FirstMissing {
-            since: context.into(),
-            lsn: context.lsn,
-            of_rows: false,
-        };
         self.quarantine(oid, table, missing, cause);
     }
 

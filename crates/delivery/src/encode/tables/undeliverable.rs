@@ -12,6 +12,7 @@ use crate::encode::encode_error::EncodeError;
 use crate::encode::ports::EncodePorts;
 use crate::encode::registrar::Registrar;
 use crate::encode::tables::TableEncoder;
+use crate::quarantine::FirstMissing;
 use crate::ports::registry::SchemaRegistry;
 use crate::ports::topics::Topics;
 
@@ -91,7 +92,8 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
                     return Err(fault);
                 };
                 if is_sent {
-                    self.quarantine_from(oid, context, cause);
+                    let missing = FirstMissing::of_change(context.into(), context.lsn);
+                    self.quarantine_from(oid, missing, cause);
                 }
                 return Ok(false);
             }

@@ -12,7 +12,8 @@ use super::finding::Finding;
 use crate::config::Config;
 use crate::remedy::describe;
 
-/// Tables whose changes would halt the connector, become dead letters or quarantine the table. Tables without such a fault are not listed.
+/// Tables whose changes would halt the connector, become dead letters or quarantine the table. Tables without such a fault are not
+/// listed.
 pub(super) async fn findings(config: &Config, relations: &[(Relation, TableMetadata)]) -> Vec<Finding> {
     let (mut plans, mut findings) = (Vec::new(), Vec::new());
     for (relation, metadata) in relations {
