@@ -139,9 +139,10 @@ fn of_worker(error: &WorkerError) -> Exit {
         {
             Exit::Denied
         }
-        WorkerError::Answer { .. } | WorkerError::Plugins { .. } | WorkerError::Unreachable { .. } | WorkerError::Body { .. } => {
-            Exit::Failed
-        }
+        WorkerError::Answer { .. }
+        | WorkerError::Plugins { .. }
+        | WorkerError::Unreachable { .. }
+        | WorkerError::Body { .. } => Exit::Failed,
     }
 }
 
