@@ -50,7 +50,10 @@ pub(crate) enum WorkerError {
         status: u16,
     },
     /// The plugins cannot be listed.
-    #[error("the Connect worker at {url} answers {status} to the request for its plugins")]
+    #[error(
+        "the Connect worker at {url} answers {status} to the request for its plugins; check --connect-url, and that the worker admits \
+         requests without authentication"
+    )]
     Plugins {
         /// The address.
         url: String,

@@ -141,9 +141,9 @@ mod tests {
                 column: "price".to_owned(),
                 wanted: "a decimal",
             },
-            &expect![
-                "row (0,7) of public.items, as of 0/200, cannot be mapped: column price of public.items: the value cannot be written as a decimal; correct the row or the settings, or leave the table out of [snapshot] tables, then start again: the snapshot resumes there"
-            ],
+            &expect![[
+                r#"row (0,7) of public.items, as of 0/200, cannot be mapped: column price of public.items: the value cannot be written as a decimal; [types] has other forms of the values of a type: as_text for the text of the server, unwritable = "null" for null in a column that allows it; correct the row or the settings, or leave the table out of [snapshot] tables, then start again: the snapshot resumes there"#
+            ]],
         );
         check_row(
             MapError::TooLarge {

@@ -117,6 +117,17 @@ fn answers_of_a_connect_worker_have_their_codes() {
     );
     check_code(answered(401), Exit::Denied);
     check_code(answered(503), Exit::Failed);
+    let plugins = |status| WorkerError::Plugins {
+        url: "http://connect:8083".to_owned(),
+        status,
+    };
+    let text = plugins(403).to_string();
+    assert!(
+        text.contains("http://connect:8083 answers 403") && text.contains("check --connect-url"),
+        "{text}"
+    );
+    check_code(plugins(403), Exit::Denied);
+    check_code(plugins(503), Exit::Failed);
     check_code(
         WorkerError::Address {
             url: "connect:8083".to_owned(),

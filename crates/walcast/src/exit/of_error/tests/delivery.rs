@@ -4,7 +4,7 @@ use expect_test::expect_file;
 use walcast_delivery::condition::ConditionError;
 use walcast_delivery::{
     DeliveryError, Halt, ImportRejected, NoRegistry, RequestChannel, RewindRejected, RewindWindow,
-    SignalError, SnapshotRejected, SnapshotUnanswered, StoredConditionError,
+    SignalError, SnapshotRejected, SnapshotUnanswered, StoredConditionError, TableQuarantined,
 };
 use walcast_kafka::KafkaError;
 use walcast_mapper::MapError;
@@ -150,6 +150,8 @@ fn every_rejected_request_has_a_way_on() {
         },
         SnapshotRejected::LettersOfSeveral { pattern: pattern() },
         SnapshotRejected::BeingRead { table: items() },
+        SnapshotRejected::Quarantined { table: items() },
+        SnapshotRejected::NotQuarantined { pattern: pattern() },
         SnapshotRejected::Unreadable {
             table: items(),
             why: "permission denied for table items".to_owned(),
@@ -203,7 +205,7 @@ fn every_fault_of_a_condition_is_rejected_with_a_way_on() {
 }
 
 #[test]
-fn every_invalid_signal_has_a_way_on() {
+fn every_finding_of_the_process_log_has_a_way_on() {
     let kind = || "execute-snapshot".to_owned();
     let json = || serde_json::from_str::<u32>("x").unwrap_err();
     let errors = vec![
@@ -222,6 +224,11 @@ fn every_invalid_signal_has_a_way_on() {
         },
     ];
     check(errors, &["Kind", "Statement"], &expect_file!["texts/signals.txt"]);
+    let errors = vec![TableQuarantined {
+        table: items(),
+        error: "column price of public.items: the value cannot be written as a decimal".to_owned(),
+    }];
+    check(errors, &[], &expect_file!["texts/quarantined.txt"]);
     let errors = vec![
         StoredConditionError::SqlNotAllowed,
         StoredConditionError::Invalid(ConditionError::Empty),
