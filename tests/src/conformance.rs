@@ -3,7 +3,8 @@
 //! A scenario is an SQL file under `tests/conformance/`. Scenarios with the same settings share one connector of each kind
 //! and one database, each in a schema of its own; both connectors stream before the first change. When all is played, the
 //! topics are compared one by one: number and order of records, key, value, headers, tombstones, and the schemas that were
-//! registered. It is played beside one release of Debezium at a time ([`Release`]), whose fields walcast then writes. What must differ is masked by a short list ([`MASK`]); what differs on purpose is listed by the scenario.
+//! registered. Scenarios are played beside one release of Debezium at a time ([`Release`]), whose fields walcast then writes.
+//! What must differ is masked by a short list ([`MASK`]); what differs on purpose is listed by the scenario.
 //!
 //! ```text
 //! files ─▶ Scenario ─▶ groups ─▶ Pair (two connectors) ─▶ play, wait ─▶ Capture ×2 ─▶ differences ─▶ Outcome ─▶ report

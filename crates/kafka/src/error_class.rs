@@ -1,5 +1,6 @@
 //! Classes of librdkafka's error codes, by how each is handled.
 
+use rdkafka::error::KafkaError as ClientError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 /// Class of an error code.
@@ -76,5 +77,15 @@ impl ErrorClass {
             | Code::SecurityDisabled => Self::Rejected,
             _ => Self::Transient,
         }
+    }
+}
+
+/// Whether a transactional call that failed with this error may be repeated.
+pub(crate) fn is_retriable(error: &ClientError) -> bool {
+    match error {
+        ClientError::Transaction(cause) => cause.is_retriable(),
+        // The flush before a commit ran out of time.
+        ClientError::Flush(_) => true,
+        _ => false,
     }
 }

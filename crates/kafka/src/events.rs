@@ -58,6 +58,19 @@ impl RecordFailure {
                 | RDKafkaErrorCode::InvalidDifferentRecord
         )
     }
+
+    /// Whether the record failed only because the transaction or the producer had failed.
+    pub(crate) fn is_consequence(&self) -> bool {
+        matches!(
+            self.code,
+            RDKafkaErrorCode::Fatal
+                | RDKafkaErrorCode::Fenced
+                | RDKafkaErrorCode::PurgeQueue
+                | RDKafkaErrorCode::PurgeInflight
+                | RDKafkaErrorCode::InvalidProducerEpoch
+                | RDKafkaErrorCode::ProducerFenced
+        )
+    }
 }
 
 /// Error of a connection.

@@ -20,7 +20,7 @@ use crate::checkpoint::CheckpointRecord;
 use crate::clients;
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
-use crate::error_class::ErrorClass;
+use crate::error_class::{ErrorClass, is_retriable};
 use crate::events::{Events, RecordFailure, identity};
 use crate::explain::{Attempt, Explain};
 use crate::in_flight_window::InFlightWindow;
@@ -370,7 +370,7 @@ impl ProducerSession {
     fn check_records(&self) -> Result<(), KafkaError> {
         match self.record_failure() {
             None => Ok(()),
-            Some(failure) if is_consequence(failure.code) => Err(match self.cause_of_abort() {
+            Some(failure) if failure.is_consequence() => Err(match self.cause_of_abort() {
                 Some(cause) => self.expired_or(self.abortable("writing records", &cause)),
                 None => self.after_fatal("writing records", failure.code),
             }),
@@ -488,27 +488,5 @@ impl ProducerSession {
             resource: "transactional id of",
             name: &self.config.name,
         }
-    }
-}
-
-/// Whether a record failed only as the consequence of another failure.
-fn is_consequence(code: RDKafkaErrorCode) -> bool {
-    matches!(
-        code,
-        RDKafkaErrorCode::Fatal
-            | RDKafkaErrorCode::Fenced
-            | RDKafkaErrorCode::PurgeQueue
-            | RDKafkaErrorCode::PurgeInflight
-            | RDKafkaErrorCode::InvalidProducerEpoch
-            | RDKafkaErrorCode::ProducerFenced
-    )
-}
-
-fn is_retriable(error: &ClientError) -> bool {
-    match error {
-        ClientError::Transaction(cause) => cause.is_retriable(),
-        // The flush before a commit ran out of time.
-        ClientError::Flush(_) => true,
-        _ => false,
     }
 }

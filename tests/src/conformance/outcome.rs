@@ -43,7 +43,11 @@ pub(super) fn judge(scenario: Scenario, debezium: &Topics, walcast: &Topics) -> 
     let found = differences(debezium, walcast);
     let verdict = match &scenario.expected {
         _ if count == 0 && records(walcast) == 0 => Verdict::Silent,
-        Expected::Differs { paths, .. } => against(paths, found),
+        Expected::Differs { paths, .. } => match against(paths, found) {
+            // A later release may have corrected what the oldest one does.
+            Verdict::Stale(_) if scenario.is_inherited => Verdict::AsExpected,
+            verdict => verdict,
+        },
         _ => against(&[], found),
     };
     Outcome {

@@ -24,6 +24,8 @@ pub struct Scenario {
     pub expected: Expected,
     /// What is to come of it beside a release where that is something else.
     pub exceptions: BTreeMap<Release, Expected>,
+    /// Whether what is to come of it was written for the oldest release, and a later one is played.
+    pub is_inherited: bool,
     /// The only release beside which it is played.
     pub only: Option<Release>,
     /// Run before either connector starts.
@@ -95,8 +97,9 @@ impl Scenario {
         let of_release = scenarios.filter(|scenario| scenario.only.is_none_or(|only| only == release));
         of_release
             .map(|mut scenario| {
-                if let Some(expected) = scenario.exceptions.remove(&release) {
-                    scenario.expected = expected;
+                match scenario.exceptions.remove(&release) {
+                    Some(expected) => scenario.expected = expected,
+                    None => scenario.is_inherited = release != Release::default(),
                 }
                 scenario
             })

@@ -78,6 +78,7 @@ impl Reader {
                 alone: false,
                 expected: Expected::Equal,
                 exceptions: BTreeMap::new(),
+                is_inherited: false,
                 only: None,
                 setup: Vec::new(),
                 rounds: Vec::new(),

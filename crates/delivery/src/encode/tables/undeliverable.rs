@@ -12,9 +12,9 @@ use crate::encode::encode_error::EncodeError;
 use crate::encode::ports::EncodePorts;
 use crate::encode::registrar::Registrar;
 use crate::encode::tables::TableEncoder;
-use crate::quarantine::FirstMissing;
 use crate::ports::registry::SchemaRegistry;
 use crate::ports::topics::Topics;
+use crate::quarantine::FirstMissing;
 
 impl<E: EncodePorts> TableEncoder<'_, E> {
     /// Whether the connector continues after an undeliverable change of a table.
