@@ -247,6 +247,7 @@ async fn status_reports_positions_as_postgres_does() {
           "wal": null,
           "publication_drift": [],
           "partition_changes": [],
+          "tables": [],
           "transactions": 0,
           "changes": {
             "public.orders": {
@@ -254,6 +255,7 @@ async fn status_reports_positions_as_postgres_does() {
             }
           },
           "dead_letters": {},
+          "quarantined_changes": {},
           "snapshot": {
             "state": "none",
             "rows_read": 0,
