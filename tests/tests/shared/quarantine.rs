@@ -92,7 +92,7 @@ async fn a_table_of_a_row_that_cannot_be_mapped_is_set_aside_and_read_again() {
         finding,
         &[
             "column price of public.prices",
-            "walcast table resume public.prices",
+            "walcast table resume 'public.prices'",
         ],
     );
     let since = prices_report["quarantine"]["since"].as_str().unwrap().to_owned();
@@ -151,7 +151,7 @@ async fn a_table_of_a_row_that_cannot_be_mapped_is_set_aside_and_read_again() {
         .await;
     assert_reports(
         rejected.error(1),
-        &["is quarantined", "walcast table resume public.prices"],
+        &["is quarantined", "walcast table resume 'public.prices'"],
     );
     let listed = case.command(&["table", "list"]).await;
     assert_eq!(listed.code, Some(0), "{listed:#?}");
@@ -163,6 +163,10 @@ async fn a_table_of_a_row_that_cannot_be_mapped_is_set_aside_and_read_again() {
     // The row is still there, so that reading fails, and the table is quarantined again.
     let resumed = case.command(&["table", "resume", "public.prices"]).await;
     assert_eq!(resumed.code, Some(0), "{resumed:#?}");
+    await_that("second quarantine", async || {
+        instance.log().contains("table is quarantined again")
+    })
+    .await;
     await_state(&instance, "quarantined").await;
     assert_eq!(
         report(&instance, "public.prices").await["quarantine"]["since"],
