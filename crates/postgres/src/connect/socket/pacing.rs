@@ -2,9 +2,7 @@
 //!
 //! A walsender calls `send` once for each message. A reader that wakes for each of them competes for the core on which the server
 //! decodes: while it catches up, reads at intervals of a millisecond or two nearly double the throughput, at a tenth of the reader's
-//! CPU time. A reader that has caught up pauses only in a steady flow of small transactions, of which each arrives in several
-//! segments: a read per millisecond instead of one per segment delays a change less than the interval between two commits does.
-//! Otherwise it must not pause, or every change would be delayed.
+//! CPU time. A reader that has caught up must not pause, or every change would be delayed.
 //!
 //! The rate is measured at the end of a time window, and never over the near-zero time between two reads.
 
@@ -20,10 +18,6 @@ const BEHIND_BYTES_PER_MS: u64 = 4 * 1024;
 /// Rate below which the reader counts as caught up. Between the two rates its state does not change.
 const CAUGHT_UP_BYTES_PER_MS: u64 = 2 * 1024;
 
-/// Reads in 100 ms from which on a reader that has caught up pauses, and below which it stops pausing. With pauses there are 40 to 70.
-const STEADY_READS: u64 = 80;
-const SPARSE_READS: u64 = 25;
-
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_micros(2500);
 const PAUSE_STEP: Duration = Duration::from_micros(500);
@@ -33,12 +27,9 @@ const PAUSE_STEP: Duration = Duration::from_micros(500);
 pub(super) struct Pacer {
     window_began: Instant,
     window_bytes: u64,
-    window_reads: u64,
-    /// Whether the rate is that of a reader that is behind.
-    is_behind: bool,
     /// Bytes read since the last pause.
     gathered_bytes: u64,
-    /// Current pause; `None` when each message is read at once.
+    /// Current pause; `None` when caught up.
     pause: Option<Duration>,
 }
 
@@ -47,8 +38,6 @@ impl Pacer {
         Self {
             window_began: now,
             window_bytes: 0,
-            window_reads: 0,
-            is_behind: false,
             gathered_bytes: 0,
             pause: None,
         }
@@ -67,7 +56,6 @@ impl Pacer {
     ) -> Option<Duration> {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.window_bytes = self.window_bytes.saturating_add(bytes);
-        self.window_reads += 1;
         self.gathered_bytes = self.gathered_bytes.saturating_add(bytes);
         if !drained {
             return None;
@@ -79,7 +67,6 @@ impl Pacer {
             self.measure(elapsed);
             self.window_began = now;
             self.window_bytes = 0;
-            self.window_reads = 0;
         }
         self.pause
     }
@@ -87,9 +74,7 @@ impl Pacer {
     /// Adapts the pause to the receive buffer: a buffer that fills up during a pause stops the sender, which costs throughput over a
     /// long round trip.
     fn adapt(&mut self, capacity_bytes: u64) {
-        let Some(pause) = self.pause.filter(|_| self.is_behind) else {
-            return;
-        };
+        let Some(pause) = self.pause else { return };
         if self.gathered_bytes >= capacity_bytes / 4 * 3 {
             self.pause = Some((pause - PAUSE_STEP).max(PAUSE_MIN));
         } else if self.gathered_bytes <= capacity_bytes / 4 {
@@ -98,26 +83,12 @@ impl Pacer {
     }
 
     fn measure(&mut self, elapsed: Duration) {
-        let micros = elapsed.as_micros().max(1);
-        let per_ms = u128::from(self.window_bytes) * 1000 / micros;
-        let reads = u128::from(self.window_reads) * 100_000 / micros;
-        let behind_from = if self.is_behind {
-            CAUGHT_UP_BYTES_PER_MS
-        } else {
-            BEHIND_BYTES_PER_MS
-        };
-        self.is_behind = per_ms >= u128::from(behind_from);
-        let steady_from = if self.pause.is_some() {
-            SPARSE_READS
-        } else {
-            STEADY_READS
-        };
-        let is_steady = reads >= u128::from(steady_from);
-        self.pause = match (self.is_behind, is_steady) {
-            (true, _) => self.pause.or(Some(PAUSE_MIN)),
-            (false, true) => Some(PAUSE_MIN),
-            (false, false) => None,
-        };
+        let per_ms = u128::from(self.window_bytes) * 1000 / elapsed.as_micros().max(1);
+        if per_ms < u128::from(CAUGHT_UP_BYTES_PER_MS) {
+            self.pause = None;
+        } else if per_ms >= u128::from(BEHIND_BYTES_PER_MS) && self.pause.is_none() {
+            self.pause = Some(PAUSE_MIN);
+        }
     }
 }
 
@@ -152,19 +123,8 @@ mod tests {
     fn a_steady_trickle_is_read_at_once() {
         let mut now = Instant::now();
         let mut pacer = Pacer::new(now);
-        let pauses = run(&mut pacer, &mut now, 2 * MS, 300, 1000);
-        assert!(pauses.iter().all(Option::is_none), "a pause at 150 KB/s");
-    }
-
-    #[test]
-    fn a_steady_flow_is_read_once_in_a_millisecond_until_it_ends() {
-        let mut now = Instant::now();
-        let mut pacer = Pacer::new(now);
-        run(&mut pacer, &mut now, MS / 3, 300, 100);
-        let pauses = run(&mut pacer, &mut now, 2 * MS, 1800, 100);
-        assert!(pauses.iter().all(|pause| *pause == Some(PAUSE_MIN)), "{pauses:?}");
-        let sparse = run(&mut pacer, &mut now, 10 * MS, 300, 2);
-        assert_eq!(sparse.last(), Some(&None));
+        let pauses = run(&mut pacer, &mut now, MS, 300, 1000);
+        assert!(pauses.iter().all(Option::is_none), "a pause at 300 KB/s");
     }
 
     #[test]
@@ -190,7 +150,7 @@ mod tests {
             Some(&Some(PAUSE_MAX)),
             "pauses grow while the buffer stays empty"
         );
-        let after = run(&mut pacer, &mut now, 5 * MS, 1000, 10);
+        let after = run(&mut pacer, &mut now, 3 * MS, 1000, 10);
         assert_eq!(after.last(), Some(&None), "a pause after catching up");
     }
 
