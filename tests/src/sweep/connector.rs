@@ -1,5 +1,7 @@
 //! The connector of a sequence: one process after another, each of which may end by itself with a halt.
 
+use std::os::unix::process::ExitStatusExt as _;
+
 use serde_json::Value;
 use walcast_testbed::{ConnectorConfig, Walcast, wait_until};
 
@@ -7,6 +9,12 @@ use crate::LIMIT;
 
 /// Exit code of a halt.
 pub(super) const HALTED: i32 = 3;
+
+/// Exit code of a start that the server rejects.
+pub(super) const REJECTED: i32 = 7;
+
+/// Number of the signal that stops a process, which ends it at once before its handler is set.
+const SIGTERM: i32 = 15;
 
 /// The connector.
 pub(super) struct Connector {
@@ -116,7 +124,7 @@ impl Connector {
             && let Some(process) = &mut self.process
         {
             let status = process.sigterm(LIMIT).await.unwrap();
-            if !status.success() {
+            if !status.success() && status.signal() != Some(SIGTERM) {
                 self.ended = Some(status.code().unwrap_or(-1));
             }
             self.keep_log();

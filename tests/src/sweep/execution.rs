@@ -2,7 +2,7 @@
 
 use walcast_testbed::TopicReader;
 
-use super::connector::{Connector, HALTED};
+use super::connector::{Connector, HALTED, REJECTED};
 use super::delivered::read;
 use super::reports::Reports;
 use super::source::{Played, Source};
@@ -183,7 +183,7 @@ impl Execution {
         let outcome = &mut self.outcome;
         match self.connector.ended {
             None => {}
-            Some(HALTED) if Reports::is_expected(&last) => outcome.halt = Some(last),
+            Some(HALTED | REJECTED) if Reports::is_expected(&last) => outcome.halt = Some(last),
             Some(code) => {
                 let text = format!("walcast ended with code {code}: {last}");
                 outcome.failures.push(text);

@@ -1,11 +1,12 @@
 //! What the connector reported of tables whose changes do not arrive.
 
 /// Log lines that report missing changes, by a part of their text.
-const REPORTS: [&str; 4] = [
+const REPORTS: [&str; 5] = [
     "publication drift: changes would be missed",
     "changes made in the meantime were not delivered",
     "cannot be added to the publication",
     "table is left out",
+    "table no longer exists, its rows are skipped",
 ];
 
 /// A finding that excuses missing changes only for as long as it lasts: the table is not published, and its rows are read once it is.
@@ -15,13 +16,16 @@ const LASTING: [&str; 2] = ["no replica identity", "cannot be added to the publi
 const GENERAL: [&str; 2] = ["does not publish ", "does not exist"];
 
 /// Reasons for a halt that a sequence can cause.
-const HALTS: [&str; 6] = [
+const HALTS: [&str; 8] = [
     "is captured but not in publication",
     "is unlogged, so its changes are not in the WAL",
     "does not publish ",
     "which was dropped before its rows were read",
     "was dropped or altered before these rows were read",
     "what was changed in (",
+    // A first start needs all rights on all tables.
+    "must be owner of",
+    "existing rows of ",
 ];
 
 /// Everything that the connector reported.
