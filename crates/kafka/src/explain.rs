@@ -134,6 +134,12 @@ impl Explain {
         }
     }
 
+    /// Whether the cause is known for which brokers do not answer.
+    pub(crate) fn knows_problem(&self) -> bool {
+        let problem = self.events.problem();
+        problem.is_some_and(|problem| problem.code != RDKafkaErrorCode::AllBrokersDown)
+    }
+
     /// Error for brokers that do not answer: they are unreachable, or they reject the client.
     fn unreachable(&self, doing: &'static str, reason: String) -> KafkaError {
         match self.events.problem() {

@@ -42,7 +42,7 @@ const OPEN_TRANSACTION_POLL: Duration = Duration::from_millis(20);
 const EXPLANATION_TIME: Duration = Duration::from_millis(10);
 
 /// How long such events are awaited altogether, in case records arrive as well.
-const EXPLANATION_LIMIT: Duration = Duration::from_millis(200);
+const EXPLANATION_LIMIT: Duration = Duration::from_millis(500);
 
 /// Longest wait for one record, after which cancellation is checked.
 const POLL: Duration = Duration::from_millis(200);
@@ -222,13 +222,17 @@ impl<'a> TopicConsumer<'a> {
     }
 
     fn failed(&self, error: &ClientError) -> KafkaError {
-        // The errors of connections are events, which may arrive a moment after the call has failed.
+        // The errors of connections are events, which may arrive a moment after the call has failed, behind many log lines.
+        let is_unreachable = error
+            .rdkafka_error_code()
+            .is_some_and(|code| ErrorClass::of(code) == ErrorClass::Unreachable);
         let deadline = Instant::now() + EXPLANATION_LIMIT;
-        while Instant::now() < deadline
-            && let Some(event) = self.consumer.poll(EXPLANATION_TIME)
-        {
-            if let Err(event) = event {
-                tracing::debug!(error = %event, "{}", self.purpose.doing);
+        while Instant::now() < deadline {
+            match self.consumer.poll(EXPLANATION_TIME) {
+                Some(Err(event)) => tracing::debug!(error = %event, "{}", self.purpose.doing),
+                Some(Ok(_)) => {}
+                None if is_unreachable && !self.explain.knows_problem() => {}
+                None => break,
             }
         }
         self.explain.client(self.attempt(), error)
