@@ -41,7 +41,7 @@ const OPEN_TRANSACTION_POLL: Duration = Duration::from_millis(20);
 /// How long one poll waits for events that explain a failure.
 const EXPLANATION_TIME: Duration = Duration::from_millis(10);
 
-/// How long such events are awaited altogether, in case records arrive as well.
+/// How long such events are awaited altogether.
 const EXPLANATION_LIMIT: Duration = Duration::from_millis(500);
 
 /// Longest wait for one record, after which cancellation is checked.
