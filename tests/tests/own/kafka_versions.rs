@@ -24,6 +24,8 @@ async fn kafka_4_2_receives_each_change_exactly_once() {
     await_writes(&load, 400).await;
     walcast.kill9();
     walcast.start_again();
+    // A start ends where no broker answers; a connector that streams waits.
+    walcast.ready().await;
     await_writes(&load, 400).await;
     world.kafka_mut().kill().unwrap();
     await_writes(&load, 200).await;

@@ -365,7 +365,7 @@ async fn a_certificate_that_cannot_be_used_is_an_error_of_the_start() {
         .set("admin.key_file", "/nowhere/admin.key");
     let ended = run(&config, RUN).await;
     assert_reports(
-        ended.error(5),
+        ended.error(2),
         &["[admin] key_file /nowhere/admin.key cannot be used"],
     );
     let half = run(&config.unset("admin.key_file"), RUN).await;

@@ -103,9 +103,9 @@ async fn a_token_file_that_others_can_read_ends_the_start() {
         "can be read or written by others (mode 0644, expected 0600)",
     ];
     let ended = run(&case.config, RUN).await;
-    assert_reports(ended.error(5), &wanted);
+    assert_reports(ended.error(2), &wanted);
     let asked = case.command(&["snapshot", "pause"]).await;
-    assert_reports(asked.error(5), &wanted);
+    assert_reports(asked.error(2), &wanted);
 }
 
 #[tokio::test]

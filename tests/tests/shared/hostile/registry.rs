@@ -142,7 +142,7 @@ async fn a_redirect_is_followed_nowhere() {
         );
         assert!(!line.contains("secret"), "{line}");
         let ended = run_against(None, &with_registry(&case, &peer.url()), &["run"], &[]).await;
-        assert_reports(ended.error(5), &["redirect to 127.0.0.1"]);
+        assert_reports(ended.error(7), &["redirect to 127.0.0.1"]);
     }
     assert_eq!(target.seen.connections(), 0);
 }
@@ -186,7 +186,7 @@ async fn a_message_moves_no_cursor_and_forges_no_line() {
         &["\\u{1b}]0;PWN\\u{7}\\u{1b}[31m\\u{9b}2J\\u{202e}\\u{2066}\\u{7f}"],
     );
     let ended = run_against(None, &with_registry(&case, &peer.url()), &["run"], &[]).await;
-    assert_reports(ended.error(5), &["\\u{1b}[31m"]);
+    assert_reports(ended.error(7), &["\\u{1b}[31m"]);
     assert_harmless(&ended.stderr);
     let json = run_against(
         None,
