@@ -154,7 +154,9 @@ fn other_values_are_reported_with_the_rule() {
     );
     check_error(
         &with("[snapshot.filters]", "tables = \"public.*\"\nwhere = \"id = (1\""),
-        expect![[r#"walcast.toml: snapshot.filters.where: the parentheses do not match at byte 5; write one such as "placed > '2024-01-01'""#]],
+        expect![[
+            r#"walcast.toml: snapshot.filters.where: the parentheses do not match at byte 5; write one such as "placed > '2024-01-01'""#
+        ]],
     );
     check_error(
         &with("log", "level = \"verbose\""),

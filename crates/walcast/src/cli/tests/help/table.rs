@@ -6,7 +6,9 @@ use super::check_help;
 
 #[test]
 fn help_of_table() {
-    check_help(&["table"], &expect![[r#"
+    check_help(
+        &["table"],
+        &expect![[r#"
         Show the state of each captured table, or resume quarantined tables: list, resume
 
         Sends requests to the running connector at its admin.listen address. While no connector runs,
@@ -57,12 +59,15 @@ fn help_of_table() {
           6  migrate: written, but settings have no counterpart; dlq redeliver: some dead letters remain
           7  a server rejects a connection or a request for good; the message says what to do
           128 + n  terminated immediately by a second signal n
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn help_of_table_resume() {
-    check_help(&["table", "resume"], &expect![[r#"
+    check_help(
+        &["table", "resume"],
+        &expect![[r#"
         Deliver changes of quarantined tables again, and read their rows, after the cause is fixed
 
         Changes that were skipped are not delivered: the current rows of the table take their place. Rows
@@ -112,5 +117,6 @@ fn help_of_table_resume() {
           6  migrate: written, but settings have no counterpart; dlq redeliver: some dead letters remain
           7  a server rejects a connection or a request for good; the message says what to do
           128 + n  terminated immediately by a second signal n
-    "#]]);
+    "#]],
+    );
 }
