@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use walcast_delivery::{ConnectorState, Quarantine, TableQuarantined, TableState};
+use walcast_delivery::{ChangePosition, ConnectorState, Quarantine, TableQuarantined, TableState};
 use walcast_mapper::TableName;
 
 use crate::remedy::describe;
@@ -53,9 +53,11 @@ impl QuarantineReport {
 
 /// First change that was not delivered, as the header `walcast.id` has it, or the position of the snapshot.
 fn since(quarantine: &Quarantine) -> String {
-    match quarantine.of_rows {
-        true => quarantine.lsn.to_string(),
-        false => quarantine.since.to_string(),
+    // A change precedes the end of its transaction.
+    if quarantine.since == ChangePosition::of_snapshot(quarantine.lsn) {
+        quarantine.lsn.to_string()
+    } else {
+        quarantine.since.to_string()
     }
 }
 
