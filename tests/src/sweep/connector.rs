@@ -47,11 +47,6 @@ impl Connector {
         self.process.is_some() && !self.is_frozen
     }
 
-    /// Whether the process is stopped by a signal.
-    pub(super) fn is_frozen(&self) -> bool {
-        self.is_frozen
-    }
-
     /// Starts a process, if none runs.
     pub(super) fn launch(&mut self) {
         if self.process.is_none() && self.ended.is_none() {

@@ -72,10 +72,9 @@ impl Execution {
                     Played::Committed => self.outcome.committed += 1,
                     Played::RolledBack => {}
                     Played::Impossible(error) => self.outcome.impossible.push(error),
-                    // A process that is stopped by a signal holds the locks that it had at that moment.
-                    Played::Refused(refusal)
-                        if refusal.is_inherent || refusal.is_lock && self.connector.is_frozen() =>
-                    {
+                    // A snapshot holds the locks of the tables that it has read until its end, as a backup does, and longer while
+                    // walcast is frozen.
+                    Played::Refused(refusal) if refusal.is_inherent || refusal.is_lock => {
                         self.outcome.inherent.push(refusal.text);
                     }
                     Played::Refused(refusal) => {

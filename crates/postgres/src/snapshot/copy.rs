@@ -188,14 +188,18 @@ impl PostgresSnapshot {
             return Ok(Opened::Missing);
         };
         seen.parts.retain(|part| chosen.include(part.oid));
-        if !lock(&client, &seen).await? {
+        execute(&client, LOCKING, "SAVEPOINT walcast_table").await?;
+        let is_unaltered = lock(&client, &seen).await? && {
+            // The lock keeps the table from being altered; it may have been altered since the snapshot was taken.
+            let now = table_description(&self.server.client, version, publication, table).await?;
+            now.is_some_and(|now| is_same(&seen, &now) && !lacks_chosen(&seen, &now, chosen))
+        };
+        if !is_unaltered {
+            // The locks of a table that is not read would be held until the end of the snapshot.
+            execute(&client, LOCKING, "ROLLBACK TO SAVEPOINT walcast_table").await?;
             return Ok(Opened::Altered);
         }
-        // The lock keeps the table from being altered; it may have been altered since the snapshot was taken.
-        let now = table_description(&self.server.client, version, publication, table).await?;
-        if !now.is_some_and(|now| is_same(&seen, &now) && !lacks_chosen(&seen, &now, chosen)) {
-            return Ok(Opened::Altered);
-        }
+        execute(&client, LOCKING, "RELEASE SAVEPOINT walcast_table").await?;
         let facts = table_metadata(&client, &seen.relation, None).await?;
         if let Some(condition) = requested
             && let Some(why) = incomparable_column(&client, &seen, condition).await?
