@@ -15,7 +15,8 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
 use walcast_testbed::{
-    ConnectorConfig, KafkaOptions, PostgresOptions, Testbed, TestbedOptions, TopicReader, Walcast,
+    ConnectorConfig, Debezium, DebeziumOptions, KafkaOptions, PostgresOptions, Testbed, TestbedOptions,
+    TopicReader, Walcast,
 };
 
 use backlog::Backlog;
@@ -25,6 +26,8 @@ use rows::{Shape, Task};
 
 /// The connector's name; slot and publication are named after it.
 const NAME: &str = "bench";
+/// The heap of Debezium's worker: what Kafka's own start script gives one at most is 2 GB.
+const DEBEZIUM_HEAP_MB: u32 = 2048;
 /// Changes that are delivered before anything is measured: enough for the broker's compiler to have seen its hot paths.
 const WARM_UP_CHANGES: u64 = 200_000;
 
@@ -146,6 +149,16 @@ async fn measure_backlog(
         each(number, &round)?;
     }
     Ok(())
+}
+
+/// A worker of the default release of Debezium, as it is run in production.
+async fn debezium_worker(testbed: &Testbed) -> Result<Debezium> {
+    let options = DebeziumOptions {
+        heap_mb: DEBEZIUM_HEAP_MB,
+        optimised: true,
+        ..DebeziumOptions::default()
+    };
+    Ok(Debezium::start_with(&testbed.kafka, options).await?)
 }
 
 fn options(work_mem: Option<&str>) -> TestbedOptions {

@@ -9,13 +9,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use walcast_testbed::{Debezium, DebeziumOptions, Testbed};
+use walcast_testbed::Testbed;
 
+use super::debezium_worker;
 pub(super) use report::Line;
 use runs::{Contestant, Flow};
-
-/// The heap of Debezium's worker: what Kafka's own start script gives one at most is 2 GB.
-const DEBEZIUM_HEAP_MB: u32 = 2048;
 
 /// A steady flow of small transactions: commit to consumer, and the processor time that it takes.
 #[derive(Args)]
@@ -85,12 +83,7 @@ pub(super) async fn measure(
     let worker = if arguments.without_debezium {
         None
     } else {
-        let options = DebeziumOptions {
-            heap_mb: DEBEZIUM_HEAP_MB,
-            optimised: true,
-            ..DebeziumOptions::default()
-        };
-        Some(Debezium::start_with(&testbed.kafka, options).await?)
+        Some(debezium_worker(testbed).await?)
     };
     contestants.extend(worker.as_ref().map(Contestant::Debezium));
     for rate in &arguments.rates {

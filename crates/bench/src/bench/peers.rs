@@ -4,18 +4,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use walcast_testbed::{
-    ConnectorConfig, Debezium, DebeziumConfig, DebeziumOptions, ProcessUsage, Testbed, records_written,
-};
+use walcast_testbed::{ConnectorConfig, Debezium, DebeziumConfig, ProcessUsage, Testbed, records_written};
 
 use super::backlog::Backlog;
+use super::debezium_worker;
 use super::round::{self, Drained, LIMIT};
 
 /// The connectors' names; slots and publications are named after them.
 const AT_LEAST_ONCE: &str = "bench_at_least_once";
 const DEBEZIUM: &str = "bench_debezium";
-/// The heap of Debezium's worker: what Kafka's own start script gives one at most is 2 GB.
-const DEBEZIUM_HEAP_MB: u32 = 2048;
 /// How often the broker is asked how long the topic is.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
@@ -29,11 +26,6 @@ pub(super) struct Peers {
 impl Peers {
     /// Starts Debezium's worker.
     pub(super) async fn start(testbed: &Testbed) -> Result<Peers> {
-        let options = DebeziumOptions {
-            heap_mb: DEBEZIUM_HEAP_MB,
-            optimised: true,
-            ..DebeziumOptions::default()
-        };
         let at_least_once = ConnectorConfig::new(testbed, AT_LEAST_ONCE)?
             .set("postgres.tables", vec!["public.orders".to_owned()])
             .set("kafka.delivery_guarantee", "at_least_once");
@@ -41,7 +33,7 @@ impl Peers {
             .set("table.include.list", "public.orders");
         Ok(Peers {
             at_least_once,
-            worker: Debezium::start_with(&testbed.kafka, options).await?,
+            worker: debezium_worker(testbed).await?,
             debezium,
         })
     }

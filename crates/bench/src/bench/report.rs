@@ -18,11 +18,10 @@ struct Derived {
 
 impl Derived {
     fn of(backlog: Backlog, round: &Round) -> Result<Derived> {
-        let [before, after] = round.raw.map(|raw| raw.as_secs_f64());
         let walcast_seconds = round.walcast.elapsed.as_secs_f64();
         Ok(Derived {
             walcast_seconds,
-            ratio: f64::midpoint(before, after) / walcast_seconds,
+            ratio: round.raw_seconds() / walcast_seconds,
             changes_per_second: f64::from(u32::try_from(backlog.changes())?) / walcast_seconds,
         })
     }
@@ -80,7 +79,7 @@ pub(super) fn print(number: u32, backlog: Backlog, round: &Round) -> Result<()> 
         let seconds = drained.elapsed.as_secs_f64();
         format!(
             "  {name:<38}{seconds:>6.2} s  (raw / it {:.2})",
-            f64::midpoint(before, after) / seconds
+            round.raw_seconds() / seconds
         )
     });
     let lines: Vec<String> = lines.into_iter().chain(peers).collect();

@@ -31,6 +31,14 @@ pub(super) struct Round {
     pub(super) idle_bytes: u64,
 }
 
+impl Round {
+    /// Seconds of the raw stream: the mean of before and after.
+    pub(super) fn raw_seconds(&self) -> f64 {
+        let [before, after] = self.raw.map(|raw| raw.as_secs_f64());
+        f64::midpoint(before, after)
+    }
+}
+
 /// What it took a connector to deliver a backlog.
 #[derive(Clone)]
 pub(super) struct Drained {
@@ -181,22 +189,7 @@ pub(super) async fn drain_with_walcast(
     let broker_before = ProcessUsage::of(broker)?;
     let begun = Instant::now();
     let mut walcast = Walcast::spawn_binary(binary, config, &[])?;
-    loop {
-        // Until the admin interface is up there is nothing to read.
-        let page = walcast.ask("metrics").await.unwrap_or_default();
-        if delivered_transactions(&page) >= backlog.transactions() {
-            break;
-        }
-        if let Some(status) = walcast.ended()? {
-            bail!("walcast ended with {status}:\n{}", walcast.log());
-        }
-        ensure!(
-            begun.elapsed() < LIMIT,
-            "the backlog is not delivered after {} s",
-            LIMIT.as_secs()
-        );
-        tokio::time::sleep(ASK_EVERY).await;
-    }
+    await_transactions(&mut walcast, backlog.transactions(), ASK_EVERY).await?;
     let elapsed = begun.elapsed();
     let usage = walcast.usage()?;
     let broker_after = ProcessUsage::of(broker)?;
@@ -208,7 +201,28 @@ pub(super) async fn drain_with_walcast(
     })
 }
 
-pub(super) fn delivered_transactions(page: &str) -> u64 {
+/// Waits until so many transactions are in Kafka.
+pub(super) async fn await_transactions(walcast: &mut Walcast, count: u64, ask_every: Duration) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        // Until the admin interface is up there is nothing to read.
+        let page = walcast.ask("metrics").await.unwrap_or_default();
+        if delivered_transactions(&page) >= count {
+            return Ok(());
+        }
+        if let Some(status) = walcast.ended()? {
+            bail!("walcast ended with {status}:\n{}", walcast.log());
+        }
+        ensure!(
+            begun.elapsed() < LIMIT,
+            "what waits is not delivered after {} s",
+            LIMIT.as_secs()
+        );
+        tokio::time::sleep(ask_every).await;
+    }
+}
+
+fn delivered_transactions(page: &str) -> u64 {
     let line = page
         .lines()
         .find(|line| line.starts_with("walcast_transactions_total"));

@@ -8,8 +8,9 @@ mod tables;
 use std::path::Path;
 
 use anyhow::Result;
-use walcast_testbed::{Debezium, DebeziumOptions, Testbed};
+use walcast_testbed::Testbed;
 
+use super::debezium_worker;
 pub(super) use report::Round;
 pub(super) use runs::{Run, drop_slot};
 pub(super) use tables::{Shape, Tables};
@@ -27,8 +28,6 @@ pub(super) struct Task {
 
 /// Threads of Debezium's snapshot. Each reads whole tables.
 const DEBEZIUM_THREADS: [u32; 2] = [1, 4];
-/// The heap of Debezium's worker: what Kafka's own start script gives one at most is 2 GB.
-const DEBEZIUM_HEAP_MB: u32 = 2048;
 /// Rows that each delivers before it is measured: a virtual machine, and a broker, that has just started is slower.
 const WARM_UP_ROWS: u64 = 200_000;
 
@@ -84,12 +83,7 @@ async fn round(
     }
     let mut debezium = Vec::new();
     if !task.without_debezium {
-        let options = DebeziumOptions {
-            heap_mb: DEBEZIUM_HEAP_MB,
-            optimised: true,
-            ..DebeziumOptions::default()
-        };
-        let worker = Debezium::start_with(&testbed.kafka, options).await?;
+        let worker = debezium_worker(testbed).await?;
         runs::debezium(testbed, &worker, warm_up, 1).await?;
         for threads in DEBEZIUM_THREADS {
             debezium.push((threads, runs::debezium(testbed, &worker, tables, threads).await?));

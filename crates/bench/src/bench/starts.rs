@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::Result;
 use walcast_testbed::{ConnectorConfig, Testbed, Walcast};
 
-use super::round::{self, LIMIT};
+use super::round;
 
 /// The connector's name.
 const NAME: &str = "starts";
@@ -37,18 +37,7 @@ pub(super) async fn measure(testbed: &Testbed, binary: &Path, count: u32) -> Res
 async fn start(binary: &Path, config: &ConnectorConfig) -> Result<Duration> {
     let begun = Instant::now();
     let mut walcast = Walcast::spawn_binary(binary, config, &[])?;
-    loop {
-        // Until the admin interface is up there is nothing to read.
-        let page = walcast.ask("metrics").await.unwrap_or_default();
-        if round::delivered_transactions(&page) > 0 {
-            break;
-        }
-        if let Some(status) = walcast.ended()? {
-            bail!("walcast ended with {status}:\n{}", walcast.log());
-        }
-        ensure!(begun.elapsed() < LIMIT, "the change is not delivered");
-        tokio::time::sleep(ASK_EVERY).await;
-    }
+    round::await_transactions(&mut walcast, 1, ASK_EVERY).await?;
     let elapsed = begun.elapsed();
     round::stop(walcast).await?;
     Ok(elapsed)

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Results;
-use super::figures::{RAW, WALCAST, median, raw_seconds};
-use crate::bench::round::Drained;
+use super::figures::{RAW, WALCAST, median};
+use crate::bench::round::{Drained, Round};
 use crate::bench::rows::Run;
 
 /// The whole document.
@@ -65,7 +65,7 @@ fn megabytes(bytes: u64) -> String {
 
 fn backlog(results: &Results) -> String {
     let (backlog, rounds) = (results.backlog, &results.rounds);
-    let raw: Vec<f64> = rounds.iter().map(raw_seconds).collect();
+    let raw: Vec<f64> = rounds.iter().map(Round::raw_seconds).collect();
     let mut rows = vec![vec![
         RAW.to_owned(),
         listed(&raw),
@@ -75,12 +75,12 @@ fn backlog(results: &Results) -> String {
         String::new(),
         String::new(),
     ]];
-    let walcast = rounds.iter().map(|round| (raw_seconds(round), &round.walcast));
+    let walcast = rounds.iter().map(|round| (round.raw_seconds(), &round.walcast));
     rows.push(contestant(WALCAST, &walcast.collect::<Vec<_>>()));
     for (name, _) in rounds.first().map(|round| &round.peers).into_iter().flatten() {
         let found = rounds.iter().filter_map(|round| {
             let (_, drained) = round.peers.iter().find(|(known, _)| known == name)?;
-            Some((raw_seconds(round), drained))
+            Some((round.raw_seconds(), drained))
         });
         rows.push(contestant(name, &found.collect::<Vec<_>>()));
     }

@@ -12,18 +12,12 @@ pub(super) fn median(mut figures: Vec<f64>) -> f64 {
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Seconds of the raw stream: the mean of before and after.
-pub(super) fn raw_seconds(round: &Round) -> f64 {
-    let [before, after] = round.raw.map(|raw| raw.as_secs_f64());
-    f64::midpoint(before, after)
-}
-
 /// Seconds of each contestant, round by round.
 pub(super) fn backlog(rounds: &[Round]) -> Vec<(&'static str, Vec<f64>)> {
     let mut contestants: Vec<(&'static str, Vec<f64>)> = Vec::new();
     for round in rounds {
         let mut figures = vec![
-            (RAW, raw_seconds(round)),
+            (RAW, round.raw_seconds()),
             (WALCAST, round.walcast.elapsed.as_secs_f64()),
         ];
         let peers = round.peers.iter();

@@ -152,8 +152,7 @@ impl<S: Snapshot> SnapshotState<'_, S> {
                 );
             }
         }
-        let changes = output.tables.quarantines.take_changes();
-        output.batch.delta().quarantines.extend(changes);
+        output.store_quarantines();
         self.tables.set_quarantines(output.tables.quarantines.tables());
     }
 }
