@@ -222,15 +222,18 @@ async fn no_secret_is_printed_while_something_fails() {
     let password_file = folder.path().join("password");
     std::fs::write(&password_file, WRONG_POSTGRES).unwrap();
 
+    // Code 5 is for what is out of reach, 7 for what is rejected for good.
     let wrong = [
         (
             "a wrong password in the url",
+            7,
             config
                 .clone()
                 .set("postgres.url", url("postgres", WRONG_POSTGRES)),
         ),
         (
             "a wrong password in a file",
+            7,
             config
                 .clone()
                 .set(
@@ -240,7 +243,8 @@ async fn no_secret_is_printed_while_something_fails() {
                 .set("postgres.password_file", text(&password_file)),
         ),
         (
-            "nobody where postgres should be",
+            "a closed port of postgres",
+            5,
             config.clone().set(
                 "postgres.url",
                 format!("postgres://postgres:{POSTGRES}@127.0.0.1:1/shop"),
@@ -248,6 +252,7 @@ async fn no_secret_is_printed_while_something_fails() {
         ),
         (
             "a standby that is none",
+            7,
             config
                 .clone()
                 .set("snapshot.mode", "initial")
@@ -255,43 +260,47 @@ async fn no_secret_is_printed_while_something_fails() {
         ),
         (
             "a wrong password of kafka",
+            7,
             config.clone().set_kafka_property("sasl.password", WRONG_KAFKA),
         ),
         (
             "a wrong password of kafka by the other mechanism",
+            7,
             config
                 .clone()
                 .set_kafka_property("sasl.mechanism", "PLAIN")
                 .set_kafka_property("sasl.password", WRONG_KAFKA),
         ),
         (
-            "nobody where kafka should be",
+            "a closed port of kafka",
+            5,
             config.clone().set("kafka.brokers", "127.0.0.1:1"),
         ),
         (
             "another authority of kafka",
+            7,
             config
                 .clone()
                 .set_kafka_property("ssl.ca.location", &text(&guarded.front.tls().ca())),
         ),
         (
             "another authority of the registry",
+            7,
             config
                 .clone()
                 .set("registry.ca_file", text(&guarded.kafka.tls().unwrap().ca())),
         ),
         (
             "no registry",
+            7,
             config.clone().set(
                 "registry.url",
                 format!("https://127.0.0.1:{}/nowhere", guarded.front.port()),
             ),
         ),
     ];
-    for (what, config) in &wrong {
-        // Out of reach, or rejected for good.
-        let code = if what.starts_with("nobody") { 5 } else { 7 };
-        tried(what, config, &["run"], code).await;
+    for (what, code, config) in &wrong {
+        tried(what, config, &["run"], *code).await;
         tried(&format!("check with {what}"), config, &["check"], 1).await;
     }
     let file = text(&folder.path().join("connector.json"));
