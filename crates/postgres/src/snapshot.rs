@@ -10,6 +10,7 @@ mod copy;
 mod import;
 mod read_only;
 mod standby;
+mod table_lock;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -315,6 +315,8 @@ impl Source for PostgresSource {
         let session = self.leader()?.session;
         let version = session.server_version;
         let sql = catalog::create_publication(&session.client, version, &self.config, tables).await?;
+        // Nothing is streamed yet that the wait for a lock could delay.
+        let sql = format!("SET LOCAL lock_timeout = 0; {sql}");
         Ok(catalog::execute(&session.client, "creating the publication", &sql).await?)
     }
 

@@ -134,6 +134,10 @@ impl Connector {
         }
     }
 
+    pub(super) fn is_frozen(&self) -> bool {
+        self.is_frozen
+    }
+
     pub(super) fn freeze(&mut self) {
         if self.is_running()
             && let Some(process) = &mut self.process

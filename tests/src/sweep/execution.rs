@@ -72,9 +72,10 @@ impl Execution {
                     Played::Committed => self.outcome.committed += 1,
                     Played::RolledBack => {}
                     Played::Impossible(error) => self.outcome.impossible.push(error),
-                    // A snapshot holds the locks of the tables that it has read until its end, as a backup does, and longer while
-                    // walcast is frozen.
-                    Played::Refused(refusal) if refusal.is_inherent || refusal.is_lock => {
+                    // A process that was suspended while it read a table holds the table's lock.
+                    Played::Refused(refusal)
+                        if refusal.is_inherent || refusal.is_lock && self.connector.is_frozen() =>
+                    {
                         self.outcome.inherent.push(refusal.text);
                     }
                     Played::Refused(refusal) => {

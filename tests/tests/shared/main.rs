@@ -27,6 +27,7 @@ mod schema_changes;
 mod secrets;
 mod selections;
 mod snapshots;
+mod table_locks;
 mod tables_that_come;
 mod under_fire;
 mod versions;

@@ -16,7 +16,7 @@ use crate::error::DeliveryError;
 use crate::halt::Halt;
 use crate::partitions::notices::log_changes;
 use crate::partitions::{KnownPartitions, PartitionComparison};
-use crate::port_error::BoxedPortError;
+use crate::port_error::{BoxedPortError, Detail};
 use crate::ports::source::{Published, Refused, SourceWatch};
 use crate::restrictions::Restrictions;
 use crate::session::setup::newly_captured::{NewlyCaptured, captured_oids, known_now, names, without_newer};
@@ -79,6 +79,11 @@ impl From<SnapshotUnanswered> for Fault {
     }
 }
 
+/// Whether the server only cancelled a statement, for example one that waited for a lock, and may execute it later.
+fn is_only_delayed(fault: &BoxedPortError) -> bool {
+    fault.is_retryable() && fault.detail() == Some(Detail::StatementRejected)
+}
+
 impl<'a, W: SourceWatch> Watcher<'a, W> {
     pub(crate) fn new(
         watch: &'a mut W,
@@ -122,6 +127,13 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
             next_survey = Instant::now() + self.config.slot_check_interval;
             match self.look().await {
                 Ok(()) => {}
+                // The connection holds, and changes do not need the inspection.
+                Err(Fault::Source(fault)) if is_only_delayed(&fault) => {
+                    warn!(
+                        error = self.describe.error(fault.as_error()),
+                        "inspection failed, it is repeated at the next interval"
+                    );
+                }
                 Err(Fault::Source(fault)) => return DeliveryError::Source(fault),
                 Err(Fault::SessionEnding) => return std::future::pending().await,
             }

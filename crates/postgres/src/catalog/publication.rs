@@ -19,6 +19,34 @@ pub(super) const RESTRICTIONS_SINCE: u32 = 150_000;
 /// First version with `publish_generated_columns`.
 const GENERATED_COLUMNS_SINCE: u32 = 180_000;
 
+/// Tables that the view `pg_publication_tables` lists. From version 16 on the view locks every table of the publication, and waits for each
+/// statement that holds or awaits a lock in mode `ACCESS EXCLUSIVE`; the catalog itself is read without locks.
+const PUBLISHED_TABLES: &str = r"
+WITH RECURSIVE publication AS (
+    SELECT oid, puballtables, pubviaroot FROM pg_publication WHERE pubname = $1
+), publishable AS (
+    SELECT oid, relnamespace, relispartition FROM pg_class
+    WHERE relkind IN ('r', 'p') AND relpersistence = 'p' AND oid >= 16384
+), listed (oid) AS (
+    SELECT r.prrelid FROM publication p JOIN pg_publication_rel r ON r.prpubid = p.oid
+    UNION
+    SELECT c.oid FROM publication p JOIN pg_publication_namespace n ON n.pnpubid = p.oid
+    JOIN publishable c ON c.relnamespace = n.pnnspid
+    UNION
+    SELECT c.oid FROM publication p JOIN publishable c ON NOT (p.pubviaroot AND c.relispartition) WHERE p.puballtables
+), tree (listed, oid) AS (
+    SELECT oid, oid FROM listed
+    UNION
+    SELECT tree.listed, i.inhrelid FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind = 'p'
+    JOIN pg_inherits i ON i.inhparent = tree.oid
+)
+SELECT DISTINCT n.nspname::text, c.relname::text
+FROM publication p, tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE CASE WHEN p.pubviaroot
+      THEN c.oid = tree.listed AND NOT EXISTS (
+          SELECT FROM tree above WHERE above.oid = c.oid AND above.listed <> c.oid)
+      ELSE c.relkind <> 'p' END";
+
 /// Publication, and whether it publishes changes of partitions as changes of the root (`publish_via_partition_root`).
 pub(crate) struct Publication {
     pub(crate) state: PublicationState,
@@ -56,7 +84,11 @@ pub(crate) async fn publication(
             unpublished.push(operation);
         }
     }
-    let tables = "SELECT schemaname::text, tablename::text FROM pg_publication_tables WHERE pubname = $1";
+    let tables = if server_version >= RESTRICTIONS_SINCE {
+        PUBLISHED_TABLES
+    } else {
+        "SELECT schemaname::text, tablename::text FROM pg_publication_tables WHERE pubname = $1"
+    };
     Ok(Some(Publication {
         state: PublicationState {
             all_tables: value(DOING, &row, 0)?,

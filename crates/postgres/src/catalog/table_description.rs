@@ -38,6 +38,7 @@ pub(crate) struct Part {
     pub(crate) name: TableName,
     /// `relfilenode`, which changes when the table is rewritten or truncated.
     pub(crate) file: Oid,
+    /// Size, once [`add_sizes`] has added it.
     pub(crate) bytes: u64,
 }
 
@@ -55,14 +56,14 @@ SELECT c.oid, c.relreplident::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')";
 
-/// Columns, and whether they belong to the replica identity.
+/// Columns, whether they belong to the replica identity, and how they are generated.
 const COLUMNS: &str = r"
-SELECT a.attname::text, a.atttypid, a.atttypmod,
+SELECT a.attname::text, a.attnum, a.atttypid, a.atttypmod,
        CASE c.relreplident
            WHEN 'f' THEN true
            ELSE coalesce(a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]), false)
        END,
-       a.attgenerated <> ''
+       a.attgenerated::text
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid
 LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
@@ -72,15 +73,21 @@ ORDER BY a.attnum";
 
 /// The table, or its leaf partitions.
 const PARTS: &str = r"
-SELECT c.oid, n.nspname::text, c.relname::text, c.relfilenode, coalesce(pg_relation_size(c.oid), 0)
+SELECT c.oid, n.nspname::text, c.relname::text, c.relfilenode
 FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r'
 ORDER BY c.oid";
 
-/// Published columns and row filter of a table.
-const PUBLISHED: &str = r"
-SELECT attnames::text[], rowfilter
-FROM pg_publication_tables WHERE pubname = $1 AND schemaname = $2 AND tablename = $3";
+/// Column list and row filter of a table; a publication of all tables or of the table's schema ignores them. The view
+/// `pg_publication_tables` would lock every table of the publication.
+const RESTRICTION: &str = r"
+SELECT r.prattrs::int2[], pg_get_expr(r.prqual, r.prrelid)
+FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid JOIN pg_class c ON c.oid = r.prrelid
+WHERE p.pubname = $1 AND r.prrelid = $2 AND NOT p.puballtables
+  AND NOT EXISTS (SELECT FROM pg_publication_namespace n WHERE n.pnpubid = p.oid AND n.pnnspid = c.relnamespace)";
+
+/// Whether the publication publishes stored generated columns of tables without a column list.
+const PUBLISHES_GENERATED: &str = "SELECT pubgencols = 's' FROM pg_publication WHERE pubname = $1";
 
 /// OID and replica identity of a table; `None` when the table does not exist.
 pub(super) async fn named(
@@ -95,7 +102,18 @@ pub(super) async fn named(
     row(client, doing, TABLE, &name).await
 }
 
-/// Describes a table by its name; `None` when the table does not exist.
+/// Adds the sizes of the tables that store rows. The server locks each to find its size.
+pub(crate) async fn add_sizes(client: &Client, table: &mut TableDescription) -> Result<(), PostgresError> {
+    let numbers: Vec<u32> = table.parts.iter().map(|part| part.oid.as_u32()).collect();
+    let sql = "SELECT coalesce(pg_relation_size(part), 0) FROM unnest($1) WITH ORDINALITY AS parts (part, place) ORDER BY place";
+    let sizes = rows(client, DOING, sql, &[(&numbers, Type::OID_ARRAY)]).await?;
+    for (part, row) in table.parts.iter_mut().zip(&sizes) {
+        part.bytes = u64::try_from(value::<i64>(DOING, row, 0)?).unwrap_or(0);
+    }
+    Ok(())
+}
+
+/// Describes a table by its name; `None` when the table does not exist. No table is locked, except from version 17 on one with a row filter.
 pub(crate) async fn table_description(
     client: &Client,
     server_version: u32,
@@ -106,34 +124,17 @@ pub(crate) async fn table_description(
         return Ok(None);
     };
     let number = oid(DOING, &found, 0)?;
-    let (mut published, mut filter) = (None, None);
-    if server_version >= RESTRICTIONS_SINCE {
-        let of = [
-            (&publication as _, Type::TEXT),
-            (&table.namespace as _, Type::TEXT),
-            (&table.name as _, Type::TEXT),
-        ];
-        if let Some(row) = row(client, DOING, PUBLISHED, &of).await? {
-            published = value::<Option<Vec<String>>>(DOING, &row, 0)?;
-            filter = value(DOING, &row, 1)?;
-        }
-    }
+    let published = Published::of(client, server_version, publication, number).await?;
     let by_number = [(&number.as_u32() as _, Type::OID)];
     let mut columns = Vec::new();
     for row in rows(client, DOING, COLUMNS, &by_number).await? {
-        let name: String = value(DOING, &row, 0)?;
-        let is_generated: bool = value(DOING, &row, 4)?;
-        let is_published = published
-            .as_ref()
-            .is_none_or(|published| published.contains(&name));
-        // Before 18 the WAL has no generated columns, whichever the publication lists; from 18 on it has the listed ones.
-        let is_in_wal = !is_generated || server_version >= GENERATED_SINCE && published.is_some();
-        if is_published && is_in_wal {
+        let generated: String = value(DOING, &row, 5)?;
+        if published.has_column(value(DOING, &row, 1)?, &generated) {
             columns.push(RelationColumn {
-                name,
-                type_oid: oid(DOING, &row, 1)?,
-                type_modifier: value(DOING, &row, 2)?,
-                is_key: value(DOING, &row, 3)?,
+                name: value(DOING, &row, 0)?,
+                type_oid: oid(DOING, &row, 2)?,
+                type_modifier: value(DOING, &row, 3)?,
+                is_key: value(DOING, &row, 4)?,
             });
         }
     }
@@ -148,7 +149,7 @@ pub(crate) async fn table_description(
                 name: value(DOING, &row, 2)?,
             },
             file: oid(DOING, &row, 3)?,
-            bytes: u64::try_from(value::<i64>(DOING, &row, 4)?).unwrap_or(0),
+            bytes: 0,
         });
     }
     let relation = Relation {
@@ -162,8 +163,57 @@ pub(crate) async fn table_description(
     Ok(Some(TableDescription {
         relation,
         parts,
-        filter,
+        filter: published.filter,
     }))
+}
+
+/// What a publication sends of a table.
+struct Published {
+    /// Numbers of the listed columns; `None` without a column list.
+    columns: Option<Vec<i16>>,
+    /// Row filter.
+    filter: Option<String>,
+    /// Whether generated columns that are stored are in the WAL: before 18 they never are, whichever the publication lists.
+    generated: bool,
+}
+
+impl Published {
+    async fn of(
+        client: &Client,
+        server_version: u32,
+        publication: &str,
+        table: Oid,
+    ) -> Result<Self, PostgresError> {
+        let mut published = Self {
+            columns: None,
+            filter: None,
+            generated: false,
+        };
+        let name = (&publication as _, Type::TEXT);
+        if server_version >= RESTRICTIONS_SINCE {
+            let of = [name.clone(), (&table.as_u32() as _, Type::OID)];
+            if let Some(row) = row(client, DOING, RESTRICTION, &of).await? {
+                published.columns = value(DOING, &row, 0)?;
+                published.filter = value(DOING, &row, 1)?;
+            }
+        }
+        if server_version >= GENERATED_SINCE {
+            published.generated = match published.columns {
+                Some(_) => true,
+                None => match row(client, DOING, PUBLISHES_GENERATED, &[name]).await? {
+                    Some(row) => value(DOING, &row, 0)?,
+                    None => false,
+                },
+            };
+        }
+        Ok(published)
+    }
+
+    /// Whether changes carry a column. `generated` is `pg_attribute.attgenerated`: virtual columns are never in the WAL.
+    fn has_column(&self, number: i16, generated: &str) -> bool {
+        let is_listed = self.columns.as_ref().is_none_or(|listed| listed.contains(&number));
+        is_listed && (generated.is_empty() || generated == "s" && self.generated)
+    }
 }
 
 /// Tables by name, each with the size of the tables that store its rows.

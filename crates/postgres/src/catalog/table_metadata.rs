@@ -21,10 +21,11 @@ const NOT_NULL: &str = "(a.attnotnull AND NOT EXISTS (
     SELECT FROM pg_constraint n WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND n.conkey = ARRAY[a.attnum]
     AND NOT n.convalidated))";
 
+/// Columns. A default refers to no column, and is printed without its table, which `pg_get_expr` would lock from version 17 on.
 fn columns_query() -> String {
     format!(
         "SELECT a.attname::text, a.atttypid, a.atttypmod, {NOT_NULL}, a.attgenerated <> '', \
-                CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END \
+                CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, 0) END \
          FROM pg_attribute a \
          LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
          WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped \

@@ -349,12 +349,12 @@ fn authentication_error(endpoint: &Endpoint, cause: String) -> PostgresError {
 }
 
 /// Settings of a session, whatever the role or the database has set. The server must detect a vanished leader, or no standby could
-/// take over: after half a minute of silence it sends three keepalives. Time limits of the role must not end an idle session or a
-/// query that waits for a lock. A statement that takes 60 s is stuck. Row security policies would run functions of the table's owner
+/// take over: after half a minute of silence it sends three keepalives. Time limits of the role must not end an idle session. A
+/// statement that takes 60 s is stuck. A table whose lock is not available within 2 s must not keep other tables waiting. Row security policies would run functions of the table's owner
 /// with the role's privileges, and hide rows: a query that they concern is an error. Strings have no escapes. Publications and slots
 /// can be created although transactions of the role are read-only by default.
 const SESSION_SETTINGS: &str = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; \
-     SET statement_timeout = '60s'; SET search_path = pg_catalog; SET row_security = off; SET standard_conforming_strings = on; \
+     SET statement_timeout = '60s'; SET lock_timeout = '2s'; SET search_path = pg_catalog; SET row_security = off; SET standard_conforming_strings = on; \
      SET default_transaction_read_only = off; SET default_transaction_isolation = 'read committed'";
 
 /// Oldest supported version.

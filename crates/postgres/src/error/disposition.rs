@@ -108,6 +108,11 @@ impl PostgresError {
         }
     }
 
+    /// Whether a lock was not available within `lock_timeout`.
+    pub(crate) fn is_lock_unavailable(&self) -> bool {
+        self.server_error().is_some_and(ServerError::is_lock_unavailable)
+    }
+
     /// Whether a statement ended with its connection, or in a conflict with other transactions or with recovery.
     fn interrupts_statement(&self) -> bool {
         match self {

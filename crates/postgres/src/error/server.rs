@@ -18,6 +18,8 @@ pub struct ServerError {
 /// `object_in_use`: a slot that another connection streams from.
 pub(crate) const OBJECT_IN_USE: &str = "55006";
 
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
 /// Beginning of an internal error, which the server does not translate.
 const RELATION_GONE: &str = "could not open relation with OID";
 
@@ -33,7 +35,8 @@ impl ServerError {
             "08" | "40" | "53" | "58" => true,
             // Operator intervention: shutdown, crash, recovery, start-up; but not a database that was dropped (57P04).
             "57" => self.code != "57P04",
-            "55" => self.code == OBJECT_IN_USE,
+            // The lock of a table that another statement holds or awaits.
+            "55" => self.code == OBJECT_IN_USE || self.is_lock_unavailable(),
             // A table that was dropped while the catalog was read by an older snapshot: functions of the catalog open it.
             "XX" => self.message.starts_with(RELATION_GONE),
             _ => false,
@@ -46,6 +49,11 @@ impl ServerError {
     #[must_use]
     pub fn is_internal(&self) -> bool {
         self.code.starts_with("XX")
+    }
+
+    /// Whether a lock was not available within `lock_timeout`.
+    pub(super) fn is_lock_unavailable(&self) -> bool {
+        self.code == LOCK_NOT_AVAILABLE
     }
 
     /// Whether the server answers, and only its present state prevents a session: all connections are taken (53300), or it starts or
@@ -159,7 +167,7 @@ mod tests {
             error.is_retryable()
         };
         for code in [
-            "08006", "53300", "55006", "57P01", "57P02", "57P03", "57P05", "40001", "58030",
+            "08006", "53300", "55006", "55P03", "57P01", "57P02", "57P03", "57P05", "40001", "58030",
         ] {
             assert!(retried(code), "{code} is worth a retry");
         }

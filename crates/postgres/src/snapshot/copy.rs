@@ -9,7 +9,6 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::debug;
 use walcast_delivery::condition::{Condition, Dialect};
-use walcast_delivery::sql::table as quoted;
 use walcast_delivery::{
     BoxedPortError, ChosenRows, CopiedRows, Fix, FormerKey, NextRow, Opened, Snapshot, SnapshotTable,
 };
@@ -17,10 +16,8 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use super::chunks::{Chunk, Reading};
-use crate::catalog::{
-    TableDescription, execute, incomparable_column, missing_rows, table_description, table_metadata,
-    table_sizes,
-};
+use super::table_lock::{self, Locked};
+use crate::catalog::{execute, incomparable_column, missing_rows, table_metadata, table_sizes};
 use crate::config::PostgresConfig;
 use crate::connect::{Client, SqlSession};
 use crate::error::PostgresError;
@@ -34,7 +31,6 @@ const AHEAD_KIB: u32 = 4096;
 /// Limit of the batches that a session reads ahead: only the last batch of a chunk is small.
 const BATCHES_AHEAD: usize = 64;
 
-const LOCKING: &str = "locking a table to be read";
 const READING: &str = "reading a table";
 
 /// Snapshot of the tables at one position, imported by several sessions.
@@ -49,6 +45,8 @@ pub struct PostgresSnapshot {
     idle: Vec<usize>,
     /// Table that was opened last.
     opened: Option<Arc<Opening>>,
+    /// Whether the sessions have the savepoint before the locks of a table.
+    has_savepoint: bool,
     /// Where the sessions look for the names in a statement.
     names: Names,
     /// Whether its rows are selected by the condition of a request.
@@ -136,6 +134,7 @@ impl PostgresSnapshot {
             server,
             config,
             opened: None,
+            has_savepoint: false,
             names: Names::OfRole,
             is_conditional: false,
             due: None,
@@ -161,15 +160,36 @@ impl PostgresSnapshot {
         Ok(())
     }
 
+    /// Ends the reading of the table that was opened last, and releases its locks: statements of the application that need the table
+    /// alone have to wait no longer.
+    async fn close(&mut self) -> Result<(), PostgresError> {
+        self.chunks.clear();
+        self.due = None;
+        let abandoned: Vec<usize> = self.running.drain(..).map(|chunk| chunk.session).collect();
+        if !abandoned.is_empty() {
+            // The rest of a chunk is discarded once its receiver is closed.
+            self.cancel(&abandoned).await;
+            self.idle.extend(abandoned);
+        }
+        // A cancellation would hit a later statement if the cancelled one had not ended.
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = ended {
+                debug!(%error, "the task of a chunk did not end by itself");
+            }
+        }
+        if std::mem::take(&mut self.has_savepoint) {
+            table_lock::roll_back(&self.sessions).await?;
+        }
+        Ok(())
+    }
+
     async fn try_open(
         &mut self,
         table: &TableName,
         from: Option<NextRow>,
         rows: ChosenRows<'_>,
     ) -> Result<Opened, PostgresError> {
-        self.running.clear();
-        self.chunks.clear();
-        self.due = None;
+        self.close().await?;
         self.is_conditional = rows.condition().is_some();
         let requested = rows.condition();
         let config = Arc::clone(&self.config);
@@ -181,25 +201,21 @@ impl PostgresSnapshot {
         let is_sql = rows.condition().map(Condition::dialect) == Some(Dialect::Sql);
         self.look_up_names(if is_sql { Names::OfServer } else { Names::OfRole })
             .await?;
-        let client = self.first_client()?;
+        table_lock::set_savepoint(&self.sessions).await?;
+        self.has_savepoint = true;
         let version = self.server.server_version;
         let publication = &config.publication;
-        let Some(mut seen) = table_description(&client, version, publication, table).await? else {
-            return Ok(Opened::Missing);
+        let locked = table_lock::lock(&self.sessions, &self.server, publication, table, chosen).await?;
+        let seen = match locked {
+            Locked::Table(seen) => seen,
+            Locked::Missing => return Ok(Opened::Missing),
+            Locked::Altered => {
+                // The locks of a table that is not read would be held until the next table is opened.
+                self.close().await?;
+                return Ok(Opened::Altered);
+            }
         };
-        seen.parts.retain(|part| chosen.include(part.oid));
-        execute(&client, LOCKING, "SAVEPOINT walcast_table").await?;
-        let is_unaltered = lock(&client, &seen).await? && {
-            // The lock keeps the table from being altered; it may have been altered since the snapshot was taken.
-            let now = table_description(&self.server.client, version, publication, table).await?;
-            now.is_some_and(|now| is_same(&seen, &now) && !lacks_chosen(&seen, &now, chosen))
-        };
-        if !is_unaltered {
-            // The locks of a table that is not read would be held until the end of the snapshot.
-            execute(&client, LOCKING, "ROLLBACK TO SAVEPOINT walcast_table").await?;
-            return Ok(Opened::Altered);
-        }
-        execute(&client, LOCKING, "RELEASE SAVEPOINT walcast_table").await?;
+        let client = self.first_client()?;
         let facts = table_metadata(&client, &seen.relation, None).await?;
         if let Some(condition) = requested
             && let Some(why) = incomparable_column(&client, &seen, condition).await?
@@ -234,13 +250,18 @@ impl PostgresSnapshot {
         tokio::time::timeout_at(due, first.rows.recv()).await.ok()
     }
 
-    /// Cancels the statements that read by a condition.
-    async fn cancel(&mut self) -> PostgresError {
-        for running in &self.running {
-            if let Some(session) = self.sessions.get(running.session) {
-                session.cancel(&self.config.reading(&self.config.connect)).await;
-            }
+    /// Cancels the running statements of sessions.
+    async fn cancel(&self, sessions: &[usize]) {
+        let config = self.config.reading(&self.config.connect);
+        for session in sessions.iter().filter_map(|index| self.sessions.get(*index)) {
+            session.cancel(&config).await;
         }
+    }
+
+    /// Cancels the statements that read by a condition.
+    async fn time_out(&self) -> PostgresError {
+        let running: Vec<usize> = self.running.iter().map(|chunk| chunk.session).collect();
+        self.cancel(&running).await;
         let table = self.opened.as_ref().map(|opened| opened.name.to_string());
         PostgresError::ConditionTimeout {
             table: table.unwrap_or_default(),
@@ -280,49 +301,6 @@ impl PostgresSnapshot {
             });
         }
     }
-}
-
-/// Locks the table against being altered while it is read. False when the lock is not available now.
-async fn lock(client: &Client, table: &TableDescription) -> Result<bool, PostgresError> {
-    for part in &table.parts {
-        let name = quoted(&part.name);
-        execute(client, LOCKING, "SAVEPOINT walcast").await?;
-        let sql = format!("LOCK TABLE ONLY {name} IN ACCESS SHARE MODE; RELEASE SAVEPOINT walcast");
-        let locked = execute(client, LOCKING, &sql).await;
-        let Err(error) = locked else { continue };
-        let code = error.server_error().map(|error| error.code.clone());
-        match code.as_deref() {
-            Some(UNDEFINED_TABLE | INVALID_SCHEMA | LOCK_NOT_AVAILABLE) => {
-                execute(client, LOCKING, "ROLLBACK TO SAVEPOINT walcast").await?;
-                return Ok(false);
-            }
-            Some(INSUFFICIENT_PRIVILEGE) => {
-                return Err(PostgresError::ReadDenied {
-                    table: name,
-                    source: Box::new(error),
-                });
-            }
-            _ => return Err(error),
-        }
-    }
-    Ok(true)
-}
-
-const UNDEFINED_TABLE: &str = "42P01";
-const INVALID_SCHEMA: &str = "3F000";
-const LOCK_NOT_AVAILABLE: &str = "55P03";
-const INSUFFICIENT_PRIVILEGE: &str = "42501";
-
-/// Whether the table is still as the snapshot describes it. Partitions may have been added.
-fn is_same(seen: &TableDescription, now: &TableDescription) -> bool {
-    seen.relation == now.relation && seen.parts.iter().all(|part| now.parts.contains(part))
-}
-
-/// Whether the snapshot does not show partitions that were chosen, because they were attached later.
-fn lacks_chosen(seen: &TableDescription, now: &TableDescription, chosen: ChosenRows<'_>) -> bool {
-    let is_seen = |oid| seen.parts.iter().any(|part| part.oid == oid);
-    let mut later = now.parts.iter().filter(|part| !is_seen(part.oid));
-    matches!(chosen, ChosenRows::Partitions(_)) && later.any(|part| chosen.include(part.oid))
 }
 
 /// Error of a statement that reads rows. The server's message about a condition, a row filter or a key may hold values of rows, so it
@@ -372,6 +350,8 @@ async fn copy(
                 bytes: 0,
             };
             if !outlet.send(std::mem::replace(&mut rows, next)).await {
+                // The session takes the next statement only after the end of this one, or of its cancellation.
+                while let Some(Ok(_)) = copied.next().await {}
                 return Ok(());
             }
         }
@@ -392,7 +372,11 @@ impl Snapshot for PostgresSnapshot {
     }
 
     async fn sizes(&mut self, tables: &[TableName]) -> Result<BTreeMap<TableName, u64>, BoxedPortError> {
-        Ok(table_sizes(&self.server.client, tables).await?)
+        match table_sizes(&self.server.client, tables).await {
+            // The size is an estimate: the table that is locked now is read without one.
+            Err(error) if error.is_lock_unavailable() => Ok(BTreeMap::new()),
+            sizes => Ok(sizes?),
+        }
     }
 
     async fn open(
@@ -422,7 +406,7 @@ impl Snapshot for PostgresSnapshot {
             }
             let rows = match self.await_rows().await {
                 Some(rows) => rows,
-                None => return Err(self.cancel().await.into()),
+                None => return Err(self.time_out().await.into()),
             };
             let Some(first) = self.running.front_mut() else {
                 return Ok(None);

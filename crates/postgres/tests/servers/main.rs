@@ -11,6 +11,7 @@ mod leadership;
 mod lock_holder;
 mod partitions;
 mod privileges;
+mod published;
 mod read_only_snapshots;
 mod streaming;
 mod tail;

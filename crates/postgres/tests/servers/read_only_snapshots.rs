@@ -22,16 +22,24 @@ fn reading(server: &Postgres) -> PostgresConfig {
     }
 }
 
-fn orders() -> TableName {
+fn public(name: &str) -> TableName {
     TableName {
         namespace: "public".to_owned(),
-        name: "orders".to_owned(),
+        name: name.to_owned(),
     }
+}
+
+fn orders() -> TableName {
+    public("orders")
 }
 
 /// Table, and its rows as they are copied.
 async fn read(snapshot: &mut PostgresSnapshot) -> (SnapshotTable, String) {
-    let opened = snapshot.open(&orders(), None, ChosenRows::Configured).await;
+    read_table(snapshot, &orders()).await
+}
+
+async fn read_table(snapshot: &mut PostgresSnapshot, table: &TableName) -> (SnapshotTable, String) {
+    let opened = snapshot.open(table, None, ChosenRows::Configured).await;
     let Opened::Table(table) = opened.unwrap() else {
         panic!("the table exists");
     };
@@ -122,4 +130,75 @@ async fn table_that_is_altered_after_the_snapshot_is_reported() {
     server.execute("TRUNCATE orders").await.unwrap();
     let opened = snapshot.open(&orders(), None, ChosenRows::Configured).await;
     assert!(matches!(opened.unwrap(), Opened::Altered));
+}
+
+const TWO_TABLES: &str = "CREATE TABLE orders (id int PRIMARY KEY, note text);
+                          CREATE TABLE lines (id int PRIMARY KEY, note text);
+                          INSERT INTO orders SELECT n, repeat('x', 200) FROM generate_series(1, 200000) n;
+                          INSERT INTO lines SELECT n, 'y' FROM generate_series(1, 1000) n";
+
+/// Statements that need a table alone wait no longer than the table is read, while the transaction of the snapshot continues.
+#[tokio::test]
+async fn locks_of_a_table_are_released_when_the_next_is_opened() {
+    let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    server.execute(TWO_TABLES).await.unwrap();
+    let mut snapshot = PostgresSnapshot::read_only(config(&server.url())).await.unwrap();
+    let alter = "SET lock_timeout = '300ms'; ALTER TABLE orders ADD COLUMN later int";
+    let (_, rows) = read(&mut snapshot).await;
+    assert_eq!(rows.lines().count(), 200_000);
+    assert!(server.execute(alter).await.is_err(), "the table is locked");
+    let (_, rows) = read_table(&mut snapshot, &public("lines")).await;
+    assert_eq!(rows.lines().count(), 1000);
+    server.execute(alter).await.unwrap();
+    let opened = snapshot.open(&orders(), None, ChosenRows::Configured).await;
+    assert!(matches!(opened.unwrap(), Opened::Altered));
+    let (_, rows) = read_table(&mut snapshot, &public("lines")).await;
+    assert_eq!(rows.lines().count(), 1000);
+}
+
+/// A table that is not read to its end leaves its sessions to the next one.
+#[tokio::test]
+async fn tables_after_one_that_was_abandoned_are_read_completely() {
+    for major in [13, 18] {
+        let server = Postgres::start(PostgresOptions::major(major)).await.unwrap();
+        server.execute(TWO_TABLES).await.unwrap();
+        let mut snapshot = PostgresSnapshot::read_only(config(&server.url())).await.unwrap();
+        for _ in 0..3 {
+            let opened = snapshot.open(&orders(), None, ChosenRows::Configured).await;
+            assert!(matches!(opened.unwrap(), Opened::Table(_)));
+            assert!(snapshot.next().await.unwrap().is_some());
+            let (_, rows) = read_table(&mut snapshot, &public("lines")).await;
+            assert_eq!(rows.lines().count(), 1000, "on {major}");
+        }
+        let (_, rows) = read(&mut snapshot).await;
+        assert_eq!(rows.lines().count(), 200_000, "on {major}");
+    }
+}
+
+/// A table that is locked for long keeps no other from being described and read.
+#[tokio::test]
+async fn a_locked_table_keeps_no_other_from_being_read() {
+    for major in [13, 15, 16, 17, 18] {
+        let server = Postgres::start(PostgresOptions::major(major)).await.unwrap();
+        server.execute(TWO_TABLES).await.unwrap();
+        server
+            .execute("CREATE PUBLICATION walcast_shop FOR TABLE orders, lines")
+            .await
+            .unwrap();
+        let locking = server.client().await.unwrap();
+        let lock = "BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE";
+        locking.batch_execute(lock).await.unwrap();
+        let config = PostgresConfig {
+            snapshot_lock_timeout: std::time::Duration::from_millis(200),
+            ..config(&server.url())
+        };
+        // Each statement that waited would end after the `lock_timeout` of its session.
+        let state = walcast_postgres::inspect(&config, None).await.unwrap();
+        assert_eq!(state.publication.unwrap().tables.len(), 2, "on {major}");
+        let mut snapshot = PostgresSnapshot::read_only(config).await.unwrap();
+        let opened = snapshot.open(&orders(), None, ChosenRows::Configured).await;
+        assert!(matches!(opened.unwrap(), Opened::Altered), "on {major}");
+        let (_, rows) = read_table(&mut snapshot, &public("lines")).await;
+        assert_eq!(rows.lines().count(), 1000, "on {major}");
+    }
 }
