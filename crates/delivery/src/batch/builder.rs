@@ -2,12 +2,13 @@
 
 use tracing::debug;
 use walcast_mapper::{EventCounts, Ordinal, RecordBuffer, Savepoint};
-use walcast_pgoutput::Lsn;
+use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use crate::batch::contents::{BATCH_BYTES, Batch, OpenTransaction};
 use crate::batch::delta::CheckpointDelta;
 use crate::batch::queue::{BatchSender, CommitterGone};
 use crate::position::checkpoint::CommitPosition;
+use crate::state::pending::age;
 use crate::stream::transactions::Transaction;
 
 /// Appends records to a batch, and alone knows where the batch may be cut: behind the last record that may be committed
@@ -19,6 +20,8 @@ pub(crate) struct BatchBuilder {
     /// Savepoint of the last position where the batch may be cut.
     cut: Savepoint,
     open: Option<OpenTransaction>,
+    /// When the server sent what is read now, by its clock.
+    sent_at: PgTimestamp,
     /// Whether records of the open transaction are part of an earlier batch.
     open_was_sent: bool,
     /// Checkpoint changes of the open transaction.
@@ -46,6 +49,7 @@ impl BatchBuilder {
             cut: batch.records.savepoint(),
             batch,
             open: None,
+            sent_at: PgTimestamp::from_postgres_micros(0),
             open_was_sent: false,
             open_delta: CheckpointDelta::default(),
             counts: counts_events.then(EventCounts::default),
@@ -59,12 +63,19 @@ impl BatchBuilder {
         self.counts.is_some()
     }
 
+    /// Records when the server sent what is read next, by its clock.
+    #[inline]
+    pub(crate) fn sent_at(&mut self, sent_at: PgTimestamp) {
+        self.sent_at = sent_at;
+    }
+
     /// Begins a transaction.
     pub(crate) fn begin(&mut self, transaction: &Transaction) {
         self.open = Some(OpenTransaction {
             xid: transaction.xid,
             commit_lsn: transaction.commit_lsn,
             commit_time: transaction.commit_time,
+            sent_after: age(transaction.commit_time, self.sent_at),
             next_ordinal: Ordinal::default(),
             has_records: false,
         });
@@ -134,6 +145,7 @@ impl BatchBuilder {
             self.batch.transactions += 1;
             let oldest = self.batch.oldest_commit.get_or_insert(open.commit_time);
             *oldest = (*oldest).min(open.commit_time);
+            self.batch.sent_after = self.batch.sent_after.max(open.sent_after);
         }
         self.cut();
     }
@@ -185,11 +197,15 @@ impl BatchBuilder {
     /// Sends the batch to the committer, if it holds anything, and begins the next.
     ///
     /// The beginning of a transaction is sent apart from the whole transactions before it, so that these can be committed
-    /// whatever happens to it.
+    /// whatever happens to it. It is sent only once it fills a batch by itself: the committer commits what precedes it, and a batch
+    /// that happens to end within a small transaction must not cost a commit.
     pub(crate) async fn flush(&mut self) -> Result<(), CommitterGone> {
         let open = self.open.filter(|open| open.has_records);
         if open.is_some() && !self.open_was_sent && self.batch.holds_whole() {
             self.send_whole().await?;
+            if !self.is_full() {
+                return Ok(());
+            }
         }
         if self.batch.is_empty() {
             return Ok(());

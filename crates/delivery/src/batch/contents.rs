@@ -1,5 +1,7 @@
 //! What a batch holds.
 
+use std::time::Duration;
+
 use walcast_mapper::{Ordinal, RecordBuffer};
 use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
 
@@ -27,6 +29,8 @@ pub(crate) struct Batch {
     pub(crate) transactions: u64,
     /// Commit time of the oldest transaction with records in the stretch.
     pub(crate) oldest_commit: Option<PgTimestamp>,
+    /// How long after their commits the server sent transactions with records, at most. Both times are of the server's clock.
+    pub(crate) sent_after: Duration,
     /// Transaction that has not ended yet.
     pub(crate) open: Option<OpenTransaction>,
     /// Position up to which the WAL holds nothing to deliver; only when no transaction is open.
@@ -43,6 +47,7 @@ impl Batch {
             message: None,
             transactions: 0,
             oldest_commit: None,
+            sent_after: Duration::ZERO,
             open: None,
             idle_until: None,
             delta: CheckpointDelta::default(),
@@ -68,6 +73,8 @@ pub(crate) struct OpenTransaction {
     pub(crate) xid: Xid,
     pub(crate) commit_lsn: Lsn,
     pub(crate) commit_time: PgTimestamp,
+    /// How long after its commit the server sent the transaction.
+    pub(crate) sent_after: Duration,
     /// Number of the next change.
     pub(crate) next_ordinal: Ordinal,
     /// Whether a record of the transaction was written.

@@ -50,6 +50,8 @@ struct Uncommitted {
     bytes: usize,
     transactions: u64,
     oldest_commit: Option<PgTimestamp>,
+    /// How long after their commits the server sent the transactions, at most.
+    sent_after: Duration,
     completed: Option<CommitPosition>,
     /// Position of the last message after `completed`.
     message: Option<Lsn>,
@@ -147,6 +149,7 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
             message,
             transactions,
             oldest_commit,
+            sent_after,
             open,
             idle_until,
             delta,
@@ -159,6 +162,7 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
         uncommitted.transactions += transactions;
         uncommitted.open = open;
         uncommitted.delta.add(delta);
+        uncommitted.sent_after = uncommitted.sent_after.max(sent_after);
         uncommitted.oldest_commit = uncommitted
             .oldest_commit
             .or(oldest_commit)
@@ -208,11 +212,15 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
 
     /// Time from which the next commit may begin.
     fn next_commit(&self) -> Instant {
+        let uncommitted = &self.uncommitted;
         let lag = || {
-            let oldest = self.uncommitted.oldest_commit;
+            let oldest = uncommitted.oldest_commit;
             oldest.map(|oldest| age(oldest, PgTimestamp::now()))
         };
-        self.pace.next_commit(lag)
+        let holds_only_rows_read =
+            uncommitted.oldest_commit.is_none() && uncommitted.delta.snapshot.is_some();
+        self.pace
+            .next_commit(lag, uncommitted.sent_after, holds_only_rows_read)
     }
 
     /// Time of the next commit if no further batch arrives; `None` while there is nothing to commit, or no whole

@@ -12,7 +12,7 @@ const LAG_PER_INTERVAL: u32 = 10;
 /// Decides when the committer asks for what has arrived, which it then commits at once.
 ///
 /// An idle connector commits a transaction as soon as it arrives. In a steady flow, commits begin one interval after the last one, and
-/// everything that arrived in between is one batch. In a backlog the interval grows with the lag.
+/// everything that arrived in between is one batch. In a backlog, and where the server sends late, the interval grows with the lag.
 #[derive(Debug)]
 pub(crate) struct CommitPace {
     interval: Duration,
@@ -52,19 +52,24 @@ impl CommitPace {
     }
 
     /// Time from which the next commit may begin. `lag` is the age of the oldest uncommitted source transaction; `None` for rows that
-    /// belong to none.
-    pub(crate) fn next_commit(&self, lag: impl FnOnce() -> Option<Duration>) -> Instant {
+    /// belong to none. `sent_after` is the time from the commit of such a transaction to its sending by the server, and
+    /// `holds_only_rows_read` whether nothing but rows of a snapshot is uncommitted.
+    pub(crate) fn next_commit(
+        &self,
+        lag: impl FnOnce() -> Option<Duration>,
+        sent_after: Duration,
+        holds_only_rows_read: bool,
+    ) -> Instant {
         if !self.has_committed {
             return self.last_commit;
         }
-        // Clocks can differ between hosts, so that a lag alone is no backlog.
-        let interval = if self.is_backlog {
-            let grown = lag().map_or(INTERVAL_MAX, |lag| lag / LAG_PER_INTERVAL);
-            grown.min(INTERVAL_MAX).max(self.interval)
-        } else {
-            self.interval
+        // Clocks can differ between hosts, so that the age of a transaction alone is no backlog; what the server sends late is one.
+        let late = match self.is_backlog || holds_only_rows_read {
+            true => lag(),
+            false => Some(sent_after),
         };
-        self.last_commit + interval
+        let grown = late.map_or(INTERVAL_MAX, |late| late / LAG_PER_INTERVAL);
+        self.last_commit + grown.min(INTERVAL_MAX).max(self.interval)
     }
 }
 
@@ -76,13 +81,22 @@ mod tests {
 
     /// Checks the interval in milliseconds after a commit.
     fn check(interval: u64, is_backlog: bool, lag: Option<u64>, expected: u64) {
+        check_sent(interval, is_backlog, lag, 0, expected);
+    }
+
+    /// The same, of transactions that the server sent so many milliseconds after their commits.
+    fn check_sent(interval: u64, is_backlog: bool, lag: Option<u64>, sent_after: u64, expected: u64) {
         let now = Instant::now();
         let mut pace = CommitPace::new(Duration::from_millis(interval), now);
         pace.commit(now);
         if is_backlog {
             pace.write_in_backlog();
         }
-        let next = pace.next_commit(|| lag.map(Duration::from_millis));
+        let next = pace.next_commit(
+            || lag.map(Duration::from_millis),
+            Duration::from_millis(sent_after),
+            false,
+        );
         assert_eq!(
             next - now,
             Duration::from_millis(expected),
@@ -101,11 +115,29 @@ mod tests {
         check(1000, true, Some(600), 1000);
     }
 
+    /// The source can be slower than a commit: then no batch is ever full, however late it is.
+    #[test]
+    fn interval_grows_with_what_the_server_sends_late() {
+        check_sent(5, false, Some(3_600_000), 3, 5);
+        check_sent(5, false, Some(3_600_000), 600, 60);
+        check_sent(5, false, None, 3_600_000, 200);
+        check_sent(1000, false, None, 3_600_000, 1000);
+    }
+
+    #[test]
+    fn rows_of_a_snapshot_are_a_backlog() {
+        let now = Instant::now();
+        let mut pace = CommitPace::new(Duration::from_millis(5), now);
+        pace.commit(now);
+        let next = pace.next_commit(|| None, Duration::ZERO, true);
+        assert_eq!(next - now, Duration::from_millis(200));
+    }
+
     #[test]
     fn first_commit_is_not_delayed() {
         let begun = Instant::now();
         let pace = CommitPace::new(Duration::from_secs(60), begun);
-        assert_eq!(pace.next_commit(|| None), begun);
+        assert_eq!(pace.next_commit(|| None, Duration::ZERO, false), begun);
     }
 
     #[test]
@@ -114,6 +146,7 @@ mod tests {
         let mut pace = CommitPace::new(Duration::from_millis(5), now);
         pace.write_in_backlog();
         pace.commit(now);
-        assert_eq!(pace.next_commit(|| None), now + Duration::from_millis(5));
+        let next = pace.next_commit(|| None, Duration::ZERO, false);
+        assert_eq!(next, now + Duration::from_millis(5));
     }
 }

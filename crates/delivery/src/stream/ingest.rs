@@ -191,8 +191,10 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
     ) -> Result<(), Interruption> {
         let now_unix_nanos = unix_nanos();
         for frame in frames {
-            if let Ok(Frame::Keepalive { wal_end, .. }) = frame {
-                self.positions.advance_server_end(wal_end);
+            match frame {
+                Ok(Frame::Keepalive { wal_end, .. }) => self.positions.advance_server_end(wal_end),
+                Ok(Frame::XLogData { sent_at, .. }) => self.output.batch.sent_at(sent_at),
+                Err(_) => {}
             }
             if let Some(event) = self.reader.read(frame, now_unix_nanos)? {
                 self.follow(event).await?;

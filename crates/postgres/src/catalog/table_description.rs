@@ -211,7 +211,10 @@ impl Published {
 
     /// Whether changes carry a column. `generated` is `pg_attribute.attgenerated`: virtual columns are never in the WAL.
     fn has_column(&self, number: i16, generated: &str) -> bool {
-        let is_listed = self.columns.as_ref().is_none_or(|listed| listed.contains(&number));
+        let is_listed = self
+            .columns
+            .as_ref()
+            .is_none_or(|listed| listed.contains(&number));
         is_listed && (generated.is_empty() || generated == "s" && self.generated)
     }
 }

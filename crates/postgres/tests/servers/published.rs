@@ -41,11 +41,11 @@ async fn tables_are_those_of_the_view_on_each_version_that_locks_them() {
         for (number, of) in PUBLICATIONS.iter().enumerate() {
             for via_root in [false, true] {
                 let name = format!("publication_{number}_{via_root}");
-                let create = format!(
-                    "CREATE PUBLICATION {name} {of} WITH (publish_via_partition_root = {via_root})"
-                );
+                let create =
+                    format!("CREATE PUBLICATION {name} {of} WITH (publish_via_partition_root = {via_root})");
                 client.batch_execute(&create).await.unwrap();
-                let view = "SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = $1";
+                let view =
+                    "SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = $1";
                 let listed = client.query(view, &[&name]).await.unwrap();
                 let mut listed: Vec<String> = listed.iter().map(|row| row.get(0)).collect();
                 listed.sort();
