@@ -85,6 +85,21 @@ async fn backlog_is_committed_rarely() {
     assert!(commits <= 5, "{commits} commits of 3,000 transactions");
 }
 
+/// Neither does a batch that is full within a transaction cost a commit.
+#[tokio::test(start_paused = true)]
+async fn backlog_of_several_rows_a_transaction_is_committed_rarely() {
+    let world = World::set_up();
+    for id in 0..5000 {
+        let rows = (0..4).map(|row| ("accounts", insert(10_000 * row + id)));
+        world.postgres.commit(rows.collect::<Vec<_>>());
+    }
+    slow_broker(&world, 1000);
+    world.deliver().await;
+    let [writes, commits] = [KafkaCall::Write, KafkaCall::Commit].map(|call| world.kafka.count(call));
+    assert!(writes > 8, "{writes} batches");
+    assert!(commits <= 5, "{commits} commits of {writes} batches");
+}
+
 /// The beginning of a transaction does not commit what precedes it in crumbs: it stays in the batch until the transaction ends.
 #[tokio::test(start_paused = true)]
 async fn small_transactions_are_never_written_in_parts() {
