@@ -9,6 +9,7 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity, Xid};
 
 use self::restriction::Restriction;
+use crate::snapshot::captured_names::CapturedNames;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -111,6 +112,12 @@ impl SourceState {
     pub fn publishes(&self, table: &TableName) -> bool {
         let publication = self.publication.as_ref();
         publication.is_some_and(|publication| publication.tables.contains(table))
+    }
+
+    /// Names of the captured tables by their OIDs.
+    pub(crate) fn captured_names(&self) -> CapturedNames {
+        let captured = self.captured.iter();
+        captured.map(|table| (table.oid, table.name.clone())).collect()
     }
 
     /// The same state with those of the captured tables that are chosen.

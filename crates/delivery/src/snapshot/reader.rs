@@ -5,6 +5,7 @@ pub(crate) mod failed_request;
 pub(crate) mod last_row;
 pub(crate) mod missing_rows;
 pub(crate) mod notifications;
+pub(crate) mod opening;
 pub(crate) mod pace;
 pub(crate) mod quarantine;
 pub(crate) mod schedule;

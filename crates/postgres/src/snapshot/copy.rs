@@ -14,12 +14,12 @@ use walcast_delivery::{
     BoxedPortError, ChosenRows, CopiedRows, Fix, FormerKey, NextRow, Opened, Snapshot, SnapshotTable,
 };
 use walcast_mapper::TableName;
-use walcast_pgoutput::{Lsn, PgTimestamp};
+use walcast_pgoutput::{Lsn, Oid, PgTimestamp};
 
 use super::chunks::{Chunk, Reading};
 use crate::catalog::{
     TableDescription, execute, incomparable_column, missing_rows, table_description, table_metadata,
-    table_sizes,
+    table_name, table_sizes,
 };
 use crate::config::PostgresConfig;
 use crate::connect::{Client, SqlSession};
@@ -398,10 +398,18 @@ impl Snapshot for PostgresSnapshot {
     async fn open(
         &mut self,
         table: &TableName,
+        oid: Option<Oid>,
         from: Option<NextRow>,
         rows: ChosenRows<'_>,
     ) -> Result<Opened, BoxedPortError> {
-        Ok(self.try_open(table, from, rows).await?)
+        let Some(oid) = oid else {
+            return Ok(self.try_open(table, from, rows).await?);
+        };
+        // The name that the table had at the position of the snapshot.
+        match table_name(&self.first_client()?, oid).await? {
+            Some(table) => Ok(self.try_open(&table, from, rows).await?),
+            None => Ok(Opened::Missing),
+        }
     }
 
     async fn gone(&mut self, keys: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedPortError> {
