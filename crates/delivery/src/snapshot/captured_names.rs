@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn exchanged_names_are_told_apart() {
+    fn exchanged_names_are_distinguished() {
         let mut progress = progress();
         assert!(progress.follow_names(&captured(&[(1, "b"), (2, "a")])).is_empty());
         assert_eq!(left(&progress), [(Some(1), "b"), (Some(2), "a")]);

@@ -69,7 +69,7 @@ async fn rows_are_read_under_the_name_that_the_table_has_now() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tables_that_exchanged_their_names_are_told_apart() {
+async fn tables_that_exchanged_their_names_are_distinguished() {
     let world = stopped_before_the_rows().await;
     rename(&world, ORDERS, "between");
     rename(&world, ACCOUNTS, "orders");
