@@ -9,7 +9,6 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity, Xid};
 
 use self::restriction::Restriction;
-use crate::snapshot::captured_names::CapturedNames;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -74,6 +73,9 @@ pub struct TimelineSwitch {
     /// End of the WAL that the timeline shares with its successor.
     pub switched_at: Lsn,
 }
+
+/// Names of the captured tables by their OIDs.
+pub(crate) type CapturedNames = BTreeMap<Oid, TableName>;
 
 /// State of the source at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]

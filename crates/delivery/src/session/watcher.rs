@@ -20,9 +20,8 @@ use crate::port_error::BoxedPortError;
 use crate::ports::source::{Published, Refused, SourceWatch};
 use crate::restrictions::Restrictions;
 use crate::session::setup::newly_captured::{NewlyCaptured, captured_oids, known_now, names, without_newer};
-use crate::snapshot::captured_names::CapturedNames;
 use crate::snapshot::control::{SnapshotControl, SnapshotUnanswered};
-use crate::source_state::SourceState;
+use crate::source_state::{CapturedNames, SourceState};
 use crate::state::ConnectorState;
 
 /// Time after which the watcher checks whether an inspection is due: at first this long after the start of a stream.

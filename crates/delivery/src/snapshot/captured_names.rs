@@ -7,9 +7,7 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::Oid;
 
 use crate::snapshot::progress::{SnapshotProgress, TableProgress};
-
-/// Names of the captured tables by their OIDs.
-pub(crate) type CapturedNames = BTreeMap<Oid, TableName>;
+use crate::source_state::CapturedNames;
 
 impl TableProgress {
     /// Whether this is the progress of a table, given by its OID, and by its name if an earlier version stored the progress.
@@ -64,8 +62,8 @@ mod tests {
     use walcast_mapper::TableName;
     use walcast_pgoutput::Oid;
 
-    use super::CapturedNames;
     use crate::snapshot::progress::{SnapshotProgress, TableProgress};
+    use crate::source_state::CapturedNames;
 
     fn table(name: &str) -> TableName {
         TableName {

@@ -9,8 +9,8 @@ use walcast_pgoutput::{Lsn, Oid};
 
 use crate::partitions::PartitionRecords;
 use crate::restrictions::Restrictions;
-use crate::snapshot::captured_names::CapturedNames;
 use crate::snapshot::command::{SnapshotCommand, SnapshotRejected};
+use crate::source_state::CapturedNames;
 
 /// Number of requests that can wait; further clients wait until there is space.
 const REQUESTS_WAITING: usize = 16;

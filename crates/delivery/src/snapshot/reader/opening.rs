@@ -4,7 +4,7 @@ use tracing::{info, warn};
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, Relation};
 
-use super::window::{Window, explain};
+use super::window::{Begun, Window, explain};
 use crate::encode::encode_error::EncodeError;
 use crate::encode::output::Output;
 use crate::encode::ports::EncodePorts;
@@ -15,16 +15,6 @@ use crate::snapshot::progress::TableProgress;
 use crate::snapshot::reader::last_row::Table;
 use crate::snapshot::reader::notifications::Scan;
 use crate::stream::interruption::Interruption;
-
-/// Outcome of opening a table.
-pub(super) enum Begun {
-    /// The table can be read.
-    Table(Box<Table>),
-    /// The table is not read from this snapshot, or not at all.
-    Skipped,
-    /// The server rejected a statement, and the snapshot can no longer be used.
-    Broken,
-}
 
 impl<S: Snapshot> Window<'_, '_, S> {
     /// Opens a table.

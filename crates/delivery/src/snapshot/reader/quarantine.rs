@@ -14,11 +14,11 @@ use crate::ports::catalog::RowsCatalog;
 use crate::ports::snapshots::Snapshot;
 use crate::quarantine::start::READING_STOPPED;
 use crate::quarantine::{FirstMissing, QuarantineCause, QuarantineReason};
-use crate::snapshot::captured_names::CapturedNames;
 use crate::snapshot::command::{SnapshotRejected, resumed_tables};
 use crate::snapshot::progress::{SnapshotType, TableProgress};
 use crate::snapshot::reader::notifications::Scan;
 use crate::snapshot::reader::state::SnapshotState;
+use crate::source_state::CapturedNames;
 
 impl<S: Snapshot> SnapshotState<'_, S> {
     /// Stores quarantines that began, with the checkpoint that passes the first skipped change, and leaves out the rows of their

@@ -19,7 +19,6 @@ use crate::ports::snapshots::{CopiedRows, Snapshot};
 use crate::snapshot::control::{Request, SnapshotRequests};
 use crate::snapshot::reader::last_row::Table;
 use crate::snapshot::reader::notifications::Scan;
-use crate::snapshot::reader::opening::Begun;
 use crate::snapshot::reader::pace::Pace;
 use crate::snapshot::reader::state::SnapshotState;
 use crate::stream::interruption::Interruption;
@@ -39,6 +38,16 @@ pub(super) enum Outcome {
     Broken,
     /// The connector stops.
     Stopped,
+}
+
+/// Outcome of opening a table.
+pub(super) enum Begun {
+    /// The table can be read.
+    Table(Box<Table>),
+    /// The table is not read from this snapshot, or not at all.
+    Skipped,
+    /// The server rejected a statement, and the snapshot can no longer be used.
+    Broken,
 }
 
 /// Next step of reading a table.
