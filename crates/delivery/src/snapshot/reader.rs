@@ -72,6 +72,11 @@ impl<'a, N: Snapshots> SnapshotReader<'a, N> {
         self.state.schedule.needs_snapshot()
     }
 
+    /// Time at which tables are tried again that the connector may not read.
+    pub(crate) fn next_retry(&self) -> Option<Instant> {
+        self.state.schedule.next_retry()
+    }
+
     /// Whether a change is withheld because its table is read later.
     #[inline]
     pub(crate) fn holds_back(&self, table: impl FnOnce() -> Option<TableName>) -> bool {

@@ -160,8 +160,9 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
     }
 
     fn next_table(&self, lsn: Lsn) -> Option<TableName> {
-        let tables = self.state.schedule.progress.tables.iter();
-        let readable = tables.filter(|table| table.is_shown_at(lsn));
+        let schedule = &self.state.schedule;
+        let tables = schedule.progress.tables.iter();
+        let readable = tables.filter(|table| table.is_shown_at(lsn) && !schedule.is_postponed(table));
         readable
             .map(|table| table.table())
             .find(|table| !self.tried.contains(table))
