@@ -21,7 +21,7 @@ async fn rows_of_a_renamed_table_are_in_the_topic_of_its_new_name() {
     )
     .await;
     // The first table takes long enough for the request that pauses reading.
-    let slow = case.config.clone().set("snapshot.rows_per_second", 500);
+    let slow = case.config.clone().set("snapshot.rows_per_second", 100);
     let mut instance = Instance::start(&slow).await;
     await_that("the first rows", async || {
         !raw(&case, "items").await.is_empty()
