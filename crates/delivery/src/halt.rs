@@ -320,7 +320,10 @@ pub enum Halt {
         missing: Vec<String>,
     },
     /// Rows were to be read and nothing more, and those of quarantined tables were not.
-    #[error("rows of {} are not in Kafka, because quarantined tables are not read; the rows of the other tables are", names(tables))]
+    #[error(
+        "rows of {} are not in Kafka, because quarantined tables are not read; the rows of the other tables are",
+        names(tables)
+    )]
     RowsMissing {
         /// The quarantined tables.
         tables: Vec<TableName>,

@@ -88,11 +88,19 @@ impl Cli {
             }
             Command::Checkpoint(args) => {
                 let config = args.options.config.load(&self.log)?;
-                block_on(Box::pin(checkpoint::checkpoint(config, args.action, args.options.json)))
+                block_on(Box::pin(checkpoint::checkpoint(
+                    config,
+                    args.action,
+                    args.options.json,
+                )))
             }
             Command::Snapshot(args) => {
                 let config = args.options.config.load(&self.log)?;
-                block_on(Box::pin(snapshot::snapshot(config, args.action, args.options.json)))
+                block_on(Box::pin(snapshot::snapshot(
+                    config,
+                    args.action,
+                    args.options.json,
+                )))
             }
             Command::Table(args) => {
                 let config = args.options.config.load(&self.log)?;

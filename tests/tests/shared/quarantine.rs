@@ -308,13 +308,19 @@ async fn a_stopped_connector_resumes_a_table_with_its_next_start() {
     let rejected = run(&elsewhere, &["table", "resume", "public.prices"]).await;
     assert_reports(
         rejected.error(1),
-        &["no connector answers", "is running", "where its admin port can be reached"],
+        &[
+            "no connector answers",
+            "is running",
+            "where its admin port can be reached",
+        ],
     );
     instance.stop().await;
 
     case.sql("UPDATE prices SET price = 2.00 WHERE id = 2; INSERT INTO prices VALUES (3, 3.00)")
         .await;
-    let resumed = case.command(&["table", "resume", "public.prices", "--json"]).await;
+    let resumed = case
+        .command(&["table", "resume", "public.prices", "--json"])
+        .await;
     assert_eq!(resumed.code, Some(0), "{resumed:#?}");
     let tables: Value = serde_json::from_str(&resumed.stdout).unwrap();
     assert_eq!(tables["tables"], serde_json::json!(["public.prices"]));

@@ -100,8 +100,14 @@ impl CurrentQuarantines {
     pub(crate) fn follow_names(&mut self, progress: &SnapshotProgress) -> bool {
         let mut has_changed = false;
         for (oid, quarantine) in self.tables.iter_mut().filter(|(_, one)| !one.is_skipping()) {
-            let read = progress.tables.iter().find(|one| one.is_of(*oid, &quarantine.table));
-            if let Some(name) = read.map(TableProgress::table).filter(|name| *name != quarantine.table) {
+            let read = progress
+                .tables
+                .iter()
+                .find(|one| one.is_of(*oid, &quarantine.table));
+            if let Some(name) = read
+                .map(TableProgress::table)
+                .filter(|name| *name != quarantine.table)
+            {
                 quarantine.table = name;
                 self.changes.insert(*oid, Some(quarantine.clone()));
                 has_changed = true;

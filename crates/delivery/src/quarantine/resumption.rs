@@ -55,7 +55,9 @@ impl Resumption<'_> {
                 oid: Some(oid.as_u32()),
                 marks: SnapshotType::Incremental,
                 asked: true,
-                publishing: known.as_ref().map_or(PublishedSince::Done, |known| known.publishing),
+                publishing: known
+                    .as_ref()
+                    .map_or(PublishedSince::Done, |known| known.publishing),
                 ..TableProgress::of(table.clone())
             };
             match known {
@@ -82,7 +84,10 @@ impl Resumption<'_> {
             partitions: PartitionRecords::new(),
             quarantines,
         };
-        Ok(Ok((update, resumed.into_iter().map(|(_, table)| table).collect())))
+        Ok(Ok((
+            update,
+            resumed.into_iter().map(|(_, table)| table).collect(),
+        )))
     }
 }
 

@@ -124,10 +124,7 @@ mod tests {
         let stored = r#"{"namespace":"public","name":"a"}"#;
         let old: TableProgress = serde_json::from_str(stored).unwrap();
         assert!(old.is_of(Oid::new(1), &table("a")) && !old.is_of(Oid::new(1), &table("b")));
-        let new = TableProgress {
-            oid: Some(1),
-            ..old
-        };
+        let new = TableProgress { oid: Some(1), ..old };
         assert!(new.is_of(Oid::new(1), &table("b")) && !new.is_of(Oid::new(2), &table("a")));
         assert_eq!(
             serde_json::to_string(&new).unwrap(),

@@ -197,12 +197,8 @@ impl SnapshotControl {
         tables: Vec<TableName>,
         names: CapturedNames,
     ) -> Result<(), SnapshotUnanswered> {
-        self.request(|reply| Request::Expect {
-            tables,
-            names,
-            reply,
-        })
-        .await
+        self.request(|reply| Request::Expect { tables, names, reply })
+            .await
     }
 
     pub(crate) async fn partitions(

@@ -97,7 +97,11 @@ async fn a_table_is_renamed_between_two_snapshots() {
     let ((), ()) = tokio::join!(deliver(&world), renaming);
     let reads = reads_by_topic(&world);
     let topics: Vec<&str> = reads.keys().map(|(topic, _)| topic.as_str()).collect();
-    assert_eq!(topics, ["shop.public.accounts", "shop.public.purchases"], "{reads:?}");
+    assert_eq!(
+        topics,
+        ["shop.public.accounts", "shop.public.purchases"],
+        "{reads:?}"
+    );
     // The row that was inserted later may be read as well, after its change.
     assert!(reads.values().sum::<usize>() >= 8, "{reads:?}");
 }
@@ -114,9 +118,11 @@ async fn a_table_with_the_former_name_is_another_one() {
         };
         server.tables.push(new);
     });
-    world
-        .postgres
-        .commit([("orders", insert(7)), ("orders", insert(8)), ("orders", insert(9))]);
+    world.postgres.commit([
+        ("orders", insert(7)),
+        ("orders", insert(8)),
+        ("orders", insert(9)),
+    ]);
     deliver(&world).await;
     let rows = expected([
         ("accounts", ACCOUNTS, 6),
@@ -132,7 +138,10 @@ async fn rows_of_a_name_that_is_not_captured_are_not_read() {
     let world = stopped_before_the_rows().await;
     rename(&world, ORDERS, "archived");
     world.postgres.edit(|server| {
-        let archived = server.tables.iter_mut().find(|table| table.oid.as_u32() == ORDERS);
+        let archived = server
+            .tables
+            .iter_mut()
+            .find(|table| table.oid.as_u32() == ORDERS);
         archived.expect("the table exists").captured = false;
     });
     deliver(&world).await;

@@ -406,7 +406,8 @@ impl Snapshot for PostgresSnapshot {
             return Ok(self.try_open(table, from, rows).await?);
         };
         // The name that the table had at the position of the snapshot.
-        match table_name(&self.first_client()?, oid).await? {
+        let client = self.first_client()?;
+        match table_name(&client, oid).await? {
             Some(table) => Ok(self.try_open(&table, from, rows).await?),
             None => Ok(Opened::Missing),
         }

@@ -23,10 +23,7 @@ async fn rows_of_a_renamed_table_are_in_the_topic_of_its_new_name() {
     // The first table takes long enough for the request that pauses reading.
     let slow = case.config.clone().set("snapshot.rows_per_second", 100);
     let mut instance = Instance::start(&slow).await;
-    await_that("the first rows", async || {
-        !raw(&case, "items").await.is_empty()
-    })
-    .await;
+    await_that("the first rows", async || !raw(&case, "items").await.is_empty()).await;
     let paused = case.command(&["snapshot", "pause"]).await;
     assert_eq!(paused.code, Some(0), "{}", paused.stderr);
     // While changes are streamed, and while the connector is stopped.
@@ -65,7 +62,9 @@ async fn rows_of_a_renamed_table_are_in_the_topic_of_its_new_name() {
     let archived = read_topic(&brokers, "rows_renamed.archive.zz_moved").await;
     assert!(archived.unwrap().is_empty());
     let log = instance.log();
-    let left_out = log.lines().find(|line| line.contains("a name that is not captured"));
+    let left_out = log
+        .lines()
+        .find(|line| line.contains("a name that is not captured"));
     let left_out = left_out.unwrap_or_else(|| panic!("no line names the table that is left out: {log}"));
     assert!(
         left_out.contains("public.zz_moved") && left_out.contains("archive.zz_moved"),

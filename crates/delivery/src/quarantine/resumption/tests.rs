@@ -85,7 +85,11 @@ fn a_table_is_resumed_under_the_name_that_it_has_now() {
     assert_eq!(tables, [table("prices_2")]);
     let quarantine = update.quarantines[&PRICES].clone().unwrap();
     assert!(!quarantine.is_skipping() && quarantine.table == table("prices_2"));
-    assert_eq!(quarantine.since.commit_lsn, Lsn::new(80), "the gap is known until the rows are read");
+    assert_eq!(
+        quarantine.since.commit_lsn,
+        Lsn::new(80),
+        "the gap is known until the rows are read"
+    );
     let progress = update.current.snapshot.clone().unwrap();
     let [read] = progress.tables.as_slice() else {
         panic!("{progress:?}");
@@ -114,14 +118,23 @@ fn other_rows_stay() {
 #[test]
 fn what_cannot_be_resumed_is_rejected() {
     let rejected = update(&log(), &source_state("prices", false), "public.prices").unwrap_err();
-    assert!(matches!(rejected, SnapshotRejected::NotPublished { .. }), "{rejected}");
+    assert!(
+        matches!(rejected, SnapshotRejected::NotPublished { .. }),
+        "{rejected}"
+    );
     let rejected = update(&log(), &source_state("prices", true), "public.orders").unwrap_err();
-    assert!(matches!(rejected, SnapshotRejected::NotQuarantined { .. }), "{rejected}");
+    assert!(
+        matches!(rejected, SnapshotRejected::NotQuarantined { .. }),
+        "{rejected}"
+    );
     let mut never_started = log();
     never_started.current = None;
     never_started.quarantines.clear();
     let rejected = update(&never_started, &source_state("prices", true), "public.prices").unwrap_err();
-    assert!(matches!(rejected, SnapshotRejected::NotQuarantined { .. }), "{rejected}");
+    assert!(
+        matches!(rejected, SnapshotRejected::NotQuarantined { .. }),
+        "{rejected}"
+    );
 
     let mut elsewhere = source_state("prices", true);
     elsewhere.database = "other".to_owned();

@@ -51,11 +51,7 @@ impl<S: Snapshot> SnapshotState<'_, S> {
                 }
                 reply_when_stored(&mut output.batch, reply, ());
             }
-            Request::Expect {
-                tables,
-                names,
-                reply,
-            } => {
+            Request::Expect { tables, names, reply } => {
                 self.follow_names(&names, output);
                 for table in tables {
                     self.schedule.await_publishing(&table, PublishedSince::Pending);

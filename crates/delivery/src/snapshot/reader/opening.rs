@@ -29,7 +29,9 @@ impl<S: Snapshot> Window<'_, '_, S> {
         };
         let oid = progress.oid.map(Oid::new);
         let quarantines = &output.tables.quarantines;
-        if oid.map_or(quarantines.is_skipping_named(name), |oid| quarantines.is_skipping(oid)) {
+        if oid.map_or(quarantines.is_skipping_named(name), |oid| {
+            quarantines.is_skipping(oid)
+        }) {
             self.state.leave_unread(name, output).await?;
             return Ok(Begun::Skipped);
         }

@@ -91,7 +91,11 @@ impl<S: Snapshot> Schedule<S> {
     /// Time at which a postponed table is tried again.
     pub(super) fn next_retry(&self) -> Option<Instant> {
         let now = Instant::now();
-        self.denied.values().filter(|retry_at| now < **retry_at).min().copied()
+        self.denied
+            .values()
+            .filter(|retry_at| now < **retry_at)
+            .min()
+            .copied()
     }
 
     /// Whether all rows are read and no changes are to be streamed after them.

@@ -1,7 +1,8 @@
 //! The end of a quarantine: changes are delivered again, and all rows are read.
 
 use walcast_delivery::{
-    QuarantineReason, Resumption, SnapshotAnswer, SnapshotCommand, SnapshotRejected, SnapshotUnanswered, TableState,
+    QuarantineReason, Resumption, SnapshotAnswer, SnapshotCommand, SnapshotRejected, SnapshotUnanswered,
+    TableState,
 };
 
 use super::{

@@ -55,7 +55,9 @@ async fn resume_stopped(config: &Config, tables: &[TablePattern]) -> anyhow::Res
         publication: &config.delivery.publication,
         now_unix_micros: Timestamp::now().as_microsecond(),
     };
-    let updated = resumption.update(&log, &source_state).map_err(DeliveryError::from)?;
+    let updated = resumption
+        .update(&log, &source_state)
+        .map_err(DeliveryError::from)?;
     let (update, resumed) = updated?;
     sink.commit(&update).await.map_err(DeliveryError::Sink)?;
     Ok(resumed.iter().map(ToString::to_string).collect())
@@ -63,6 +65,8 @@ async fn resume_stopped(config: &Config, tables: &[TablePattern]) -> anyhow::Res
 
 /// Whether an instance runs, so that its checkpoint must not be changed.
 fn is_running(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref::<RewindRejected>(), Some(RewindRejected::Running { .. }))
-        || matches!(error.downcast_ref::<Rejection>(), Some(Rejection::Running(_)))
+    matches!(
+        error.downcast_ref::<RewindRejected>(),
+        Some(RewindRejected::Running { .. })
+    ) || matches!(error.downcast_ref::<Rejection>(), Some(Rejection::Running(_)))
 }
