@@ -319,6 +319,15 @@ pub enum Halt {
         /// What is missing, such as `slot s`.
         missing: Vec<String>,
     },
+    /// Rows were to be read and nothing more, and those of quarantined tables were not.
+    #[error(
+        "rows of {} are not in Kafka, because quarantined tables are not read; the rows of the other tables are",
+        names(tables)
+    )]
+    RowsMissing {
+        /// The quarantined tables.
+        tables: Vec<TableName>,
+    },
     /// A source transaction cannot be delivered in one Kafka transaction in time.
     #[error(
         "transaction {xid} (commit {commit_lsn}) is not delivered after {} s, and Kafka would abort its transaction at {} s; \
@@ -336,6 +345,11 @@ pub enum Halt {
         /// The checkpoint's position.
         after: Lsn,
     },
+}
+
+fn names(tables: &[TableName]) -> String {
+    let names: Vec<String> = tables.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 impl Halt {

@@ -87,6 +87,7 @@ pub use position::resume::{resume_position, usable_slot};
 pub use position::rewind::{Rewind, rewind, rewind_window};
 pub use position::rewind_rejected::{RewindRejected, RewindWindow};
 pub use precondition::{ConnectorSetting, Fix, Precondition, PreconditionOutcome};
+pub use quarantine::resumption::Resumption;
 pub use quarantine::stored::StoredQuarantine;
 pub use quarantine::{
     Quarantine, QuarantinePhase, QuarantineReason, QuarantineRecords, Quarantines, TableQuarantined,

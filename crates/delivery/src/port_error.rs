@@ -37,6 +37,8 @@ pub enum Detail<'e> {
     },
     /// The requested rows, or the condition that selects them, are at fault, and not the server or the connection.
     RowsUnreadable,
+    /// The server does not let the connector read the requested rows.
+    RowsDenied,
     /// The source rejected or cancelled a statement while the connection holds. If the statement carries the condition of a request,
     /// the request is at fault.
     StatementRejected,

@@ -8,6 +8,7 @@
 //! docs/decisions/0025-quarantine.md
 
 pub(crate) mod current;
+pub(crate) mod resumption;
 pub(crate) mod start;
 pub(crate) mod stored;
 

@@ -6,6 +6,7 @@
 //! docs/decisions/0011-snapshots.md.
 
 pub(crate) mod attached_partitions;
+pub(crate) mod captured_names;
 pub(crate) mod channel;
 pub(crate) mod command;
 pub(crate) mod config;

@@ -74,6 +74,9 @@ pub struct TimelineSwitch {
     pub switched_at: Lsn,
 }
 
+/// Names of the captured tables by their OIDs.
+pub(crate) type CapturedNames = BTreeMap<Oid, TableName>;
+
 /// State of the source at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceState {
@@ -111,6 +114,12 @@ impl SourceState {
     pub fn publishes(&self, table: &TableName) -> bool {
         let publication = self.publication.as_ref();
         publication.is_some_and(|publication| publication.tables.contains(table))
+    }
+
+    /// Names of the captured tables by their OIDs.
+    pub(crate) fn captured_names(&self) -> CapturedNames {
+        let captured = self.captured.iter();
+        captured.map(|table| (table.oid, table.name.clone())).collect()
     }
 
     /// The same state with those of the captured tables that are chosen.

@@ -91,7 +91,10 @@ fn request_bytes(properties: &KafkaProperties) -> usize {
 
 fn wire_bytes(record: &RecordView<'_>) -> usize {
     let headers = record.headers();
-    let headers = headers.map(|header| header.name.len() + header.value.len() + HEADER_OVERHEAD_BYTES);
+    let headers = headers.map(|header| {
+        let value = header.value.map_or(0, <[u8]>::len);
+        header.name.len() + value + HEADER_OVERHEAD_BYTES
+    });
     let body = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
     body + headers.sum::<usize>() + RECORD_OVERHEAD_BYTES
 }

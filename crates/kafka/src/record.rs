@@ -16,7 +16,7 @@ pub(crate) fn to_kafka<'a>(record: &RecordView<'a>) -> BaseRecord<'a, [u8], [u8]
         let insert = |owned: OwnedHeaders, header: walcast_mapper::Header<'_>| {
             owned.insert(Header {
                 key: header.name,
-                value: Some(header.value),
+                value: header.value,
             })
         };
         kafka.headers = Some(headers.fold(insert(owned, first), insert));

@@ -110,7 +110,7 @@ pub fn dead_letter_key(connector: &str, id: &str) -> String {
 pub fn write_tombstone(topic: &Arc<str>, connector: &str, id: &str, buffer: &mut RecordBuffer) {
     let header = Header {
         name: "walcast.id",
-        value: id.as_bytes(),
+        value: Some(id.as_bytes()),
     };
     let key = dead_letter_key(connector, id);
     buffer.push(topic, Some(key.as_bytes()), None, [header]);
@@ -149,7 +149,7 @@ impl DeadLetter<'_> {
         }
         let headers = headers.iter().map(|(name, value)| Header {
             name,
-            value: value.as_bytes(),
+            value: Some(value.as_bytes()),
         });
         buffer.push(topic, Some(key.as_bytes()), Some(&value), headers);
     }

@@ -37,7 +37,12 @@ impl RecordLimits {
     #[cold]
     fn excess(&self, record: &RecordView<'_>) -> Option<Excess> {
         let body = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
-        let whole = body + record.headers().map(|header| header.value.len()).sum::<usize>();
+        let whole = body
+            + record
+                .headers()
+                .filter_map(|header| header.value)
+                .map(<[u8]>::len)
+                .sum::<usize>();
         let over = |bytes, limit| (bytes > limit).then_some(Excess { bytes, limit });
         over(body, self.key_and_value).or_else(|| over(whole, self.whole))
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub struct RecordBuffer {
     bytes: Vec<u8>,
     records: Vec<Record>,
-    headers: Vec<(HeaderName, Range<usize>)>,
+    headers: Vec<(HeaderName, Option<Range<usize>>)>,
 }
 
 #[derive(Debug)]
@@ -40,8 +40,8 @@ pub struct RecordView<'a> {
 pub struct Header<'a> {
     /// Name of the header.
     pub name: &'a str,
-    /// Value of the header.
-    pub value: &'a [u8],
+    /// Value of the header; `None`: the header has no value, as Connect's header converters send null.
+    pub value: Option<&'a [u8]>,
 }
 
 /// Name of a header: one of ours, or one from the configuration.
@@ -168,7 +168,7 @@ impl RecordBuffer {
         other.headers.extend(
             self.headers
                 .drain(savepoint.headers..)
-                .map(|(name, span)| (name, bytes(span))),
+                .map(|(name, span)| (name, span.map(bytes))),
         );
         other
             .records
@@ -193,7 +193,8 @@ impl RecordBuffer {
         let key = key.map(|bytes| self.append(bytes));
         let value = value.map(|bytes| self.append(bytes));
         for header in headers {
-            self.push_header(Arc::from(header.name), |out| out.extend_from_slice(header.value));
+            let value = header.value.map(|value| self.append(value));
+            self.headers.push((Arc::<str>::from(header.name).into(), value));
         }
         self.finish(Arc::clone(topic), None, key, value);
     }
@@ -215,12 +216,17 @@ impl RecordBuffer {
     pub(crate) fn push_header(&mut self, name: impl Into<HeaderName>, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         write(&mut self.bytes);
-        self.headers.push((name.into(), start..self.bytes.len()));
+        self.headers.push((name.into(), Some(start..self.bytes.len())));
+    }
+
+    /// Adds a header without a value.
+    pub(crate) fn push_null_header(&mut self, name: impl Into<HeaderName>) {
+        self.headers.push((name.into(), None));
     }
 
     /// Adds a header whose value [`RecordBuffer::part`] has written.
     pub(crate) fn push_written_header(&mut self, name: impl Into<HeaderName>, value: Range<usize>) {
-        self.headers.push((name.into(), value));
+        self.headers.push((name.into(), Some(value)));
     }
 
     /// Completes a record. Its headers are those added since the record before.
@@ -264,7 +270,7 @@ impl<'a> RecordView<'a> {
             .unwrap_or_default();
         headers.iter().map(|(name, span)| Header {
             name: name.as_str(),
-            value: buffer.bytes.get(span.clone()).unwrap_or_default(),
+            value: buffer.slice(span.as_ref()),
         })
     }
 }
@@ -277,7 +283,7 @@ mod tests {
         for name in names {
             let header = Header {
                 name: "id",
-                value: name.as_bytes(),
+                value: Some(name.as_bytes()),
             };
             buffer.push(&"t".into(), Some(name.as_bytes()), None, [header]);
         }
@@ -289,7 +295,7 @@ mod tests {
             .map(|record| {
                 (
                     record.key.unwrap().to_vec(),
-                    record.headers().next().unwrap().value.to_vec(),
+                    record.headers().next().unwrap().value.unwrap().to_vec(),
                 )
             })
             .collect()

@@ -52,7 +52,9 @@ pub(crate) use server::{cluster, server_state, wal_insert_lsn};
 pub(crate) use setup_script::{create_publication, read_tables, setup_script};
 pub(crate) use slot::{drop_slot, slot};
 pub(crate) use slot_holder::{slot_holder, terminate_walsender};
-pub(crate) use table_description::{Part, TableDescription, add_sizes, table_description, table_sizes};
+pub(crate) use table_description::{
+    Part, TableDescription, add_sizes, table_description, table_name, table_sizes,
+};
 pub(crate) use table_metadata::table_metadata;
 pub(crate) use tables::captured_tables;
 pub(crate) use wal::wal;

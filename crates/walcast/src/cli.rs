@@ -87,16 +87,24 @@ impl Cli {
                 block_on(Box::pin(tail::tail(args)))
             }
             Command::Checkpoint(args) => {
-                let config = args.config.load(&self.log)?;
-                block_on(Box::pin(checkpoint::checkpoint(config, args.action, args.json)))
+                let config = args.options.config.load(&self.log)?;
+                block_on(Box::pin(checkpoint::checkpoint(
+                    config,
+                    args.action,
+                    args.options.json,
+                )))
             }
             Command::Snapshot(args) => {
-                let config = args.config.load(&self.log)?;
-                block_on(Box::pin(snapshot::snapshot(config, args.action, args.json)))
+                let config = args.options.config.load(&self.log)?;
+                block_on(Box::pin(snapshot::snapshot(
+                    config,
+                    args.action,
+                    args.options.json,
+                )))
             }
             Command::Table(args) => {
-                let config = args.config.load(&self.log)?;
-                block_on(Box::pin(table::table(config, args.action, args.json)))
+                let config = args.options.config.load(&self.log)?;
+                block_on(Box::pin(table::table(config, args.action, args.options.json)))
             }
             Command::Dlq(args) => {
                 let config = args.config.load(&self.log)?;

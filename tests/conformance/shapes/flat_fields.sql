@@ -2,10 +2,10 @@
 --! debezium transforms = unwrap
 --! debezium transforms.unwrap.type = io.debezium.transforms.ExtractNewRecordState
 --! debezium transforms.unwrap.add.fields = op,table:relation,source.ts_us,lsn,sequence,xmin
---! debezium transforms.unwrap.add.headers = op,source.db,txId
+--! debezium transforms.unwrap.add.headers = op,source.db,txId,xmin
 --! walcast format.shape = "flat"
 --! walcast format.flat.fields = ["op", "table:relation", "source.ts_us", "lsn", "sequence", "xmin"]
---! walcast format.flat.headers = ["op", "source.db", "txId"]
+--! walcast format.flat.headers = ["op", "source.db", "txId", "xmin"]
 create table orders (
     id int primary key,
     customer text not null,

@@ -6,7 +6,7 @@ const REPORTS: [&str; 5] = [
     "changes made in the meantime were not delivered",
     "cannot be added to the publication",
     "table is left out",
-    "table no longer exists, its rows are skipped",
+    "renamed to a name that is not captured, its rows are skipped",
 ];
 
 /// A finding that excuses missing changes only for as long as it lasts: the table is not published, and its rows are read once it is.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use walcast_testbed::{Decoder, Payload};
-use walcast_tests::{Case, Instance, assert_reports, await_that, shared};
+use walcast_tests::{Case, Instance, assert_reports, await_that, run, shared};
 
 use crate::dead_letters::{accept_schema, records, refuse_schema};
 
@@ -257,4 +257,86 @@ async fn sigkill_neither_loses_a_quarantine_nor_the_rows_of_a_resumed_table() {
         .await;
     assert_eq!(ids.join(","), expected);
     assert_eq!(case.ids().await, (1..=ROUNDS * ROWS + 1).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_connector_that_only_reads_reports_the_rows_that_it_did_not_read() {
+    let mut case = quarantining("aside_read_only").await;
+    case.config = case.config.clone().set("snapshot.mode", "initial_only");
+    case.insert([1, 2]).await;
+    case.sql("INSERT INTO prices VALUES (1, 1.00), (2, 'NaN')").await;
+    for _ in 0..2 {
+        let ended = case.run_to_end().await;
+        assert_reports(
+            ended.error(3),
+            &[
+                "rows of public.prices are not in Kafka",
+                "walcast table resume 'public.prices'",
+            ],
+        );
+        assert_eq!(case.ids().await, [1, 2]);
+    }
+
+    let rejected = case.command(&["table", "resume", "public.items"]).await;
+    assert_reports(rejected.error(1), &["public.items is not quarantined"]);
+    case.sql("UPDATE prices SET price = 2.00 WHERE id = 2").await;
+    let resumed = case.command(&["table", "resume", "public.prices"]).await;
+    assert_eq!(resumed.code, Some(0), "{resumed:#?}");
+    assert_reports(&resumed.stdout, &["resumed: public.prices", "the next start"]);
+    let ended = case.run_to_end().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let operations = operations(&case).await;
+    assert!(
+        operations.ends_with(&["r 1".to_owned(), "r 2".to_owned()]),
+        "{operations:?}"
+    );
+    assert_eq!(case.ids().await, [1, 2], "the other rows are not read again");
+}
+
+#[tokio::test]
+async fn a_stopped_connector_resumes_a_table_with_its_next_start() {
+    let case = quarantining("aside_stopped").await;
+    let mut instance = Instance::start(&case.config).await;
+    case.sql("INSERT INTO prices VALUES (1, 1.00)").await;
+    case.sql("INSERT INTO prices VALUES (2, 'NaN')").await;
+    case.insert([1]).await;
+    case.await_ids([1]).await;
+    await_state(&instance, "quarantined").await;
+
+    // The checkpoint of a connector that runs is not changed.
+    let elsewhere = case.config.clone().set("admin.listen", "127.0.0.1:1");
+    let rejected = run(&elsewhere, &["table", "resume", "public.prices"]).await;
+    assert_reports(
+        rejected.error(1),
+        &[
+            "no connector answers",
+            "is running",
+            "where its admin port can be reached",
+        ],
+    );
+    instance.stop().await;
+
+    case.sql("UPDATE prices SET price = 2.00 WHERE id = 2; INSERT INTO prices VALUES (3, 3.00)")
+        .await;
+    let resumed = case
+        .command(&["table", "resume", "public.prices", "--json"])
+        .await;
+    assert_eq!(resumed.code, Some(0), "{resumed:#?}");
+    let tables: Value = serde_json::from_str(&resumed.stdout).unwrap();
+    assert_eq!(tables["tables"], serde_json::json!(["public.prices"]));
+    let rejected = case.command(&["table", "resume", "public.prices"]).await;
+    assert_reports(rejected.error(1), &["public.prices is not quarantined"]);
+
+    instance.start_again();
+    instance.ready().await;
+    await_state(&instance, "streaming").await;
+    case.insert([2]).await;
+    case.await_ids([2]).await;
+    instance.stop().await;
+    let mut last = BTreeMap::new();
+    for (_, id, price) in prices(&case).await {
+        last.insert(id, price);
+    }
+    let ids: Vec<i64> = last.keys().copied().collect();
+    assert_eq!(ids, [1, 2, 3], "{last:?}");
 }

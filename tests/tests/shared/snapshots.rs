@@ -5,6 +5,7 @@
 mod captured_later;
 mod many_tables;
 mod on_demand;
+mod renamed;
 mod standby;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -155,6 +155,42 @@ async fn a_table_of_another_owner_stops_nothing() {
     instance.stop().await;
 }
 
+/// The rows of a table wait for the right to read them, which its owner did not grant with the publication.
+#[tokio::test]
+async fn rows_that_may_not_be_read_wait_for_the_right() {
+    let mut case = attentive("denied").await;
+    case.sql(
+        "CREATE ROLE denied_cap LOGIN REPLICATION PASSWORD 'denied_cap'; CREATE ROLE denied_app LOGIN;
+         GRANT CREATE ON DATABASE denied TO denied_cap;
+         GRANT USAGE, CREATE ON SCHEMA public TO denied_cap, denied_app;
+         ALTER TABLE items OWNER TO denied_cap",
+    )
+    .await;
+    let url = case.postgres.url_for("denied_cap", "denied_cap", "denied");
+    case.config = case.config.clone().set("postgres.url", url);
+    let mut instance = Instance::start(&case.config).await;
+    case.sql(
+        "SET ROLE denied_app; CREATE TABLE invoices (id int PRIMARY KEY); INSERT INTO invoices VALUES (1); RESET ROLE;
+         ALTER PUBLICATION walcast_denied ADD TABLE invoices",
+    )
+    .await;
+    await_that("the refusal", async || {
+        instance
+            .log()
+            .matches("the server does not let the connector read the rows of a table")
+            .count()
+            > 1
+    })
+    .await;
+    case.insert([1]).await;
+    case.await_ids([1]).await;
+    assert_reports(&instance.log(), &["GRANT SELECT ON \"public\".\"invoices\""]);
+    case.sql("GRANT SELECT ON invoices TO denied_cap").await;
+    let read = tokio::time::timeout(LIMIT, await_keys("denied.public.invoices", 1)).await;
+    assert!(read.is_ok(), "invoices is not read: {}", instance.log());
+    instance.stop().await;
+}
+
 /// A new table that is locked for long: the others continue, and it is captured once its lock is free.
 #[tokio::test]
 async fn a_locked_new_table_delays_no_other() {

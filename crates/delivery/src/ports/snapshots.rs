@@ -41,10 +41,12 @@ pub trait Snapshot {
     ) -> impl Future<Output = Result<BTreeMap<TableName, u64>, BoxedPortError>>;
 
     /// Begins to read a table, from the row `from` on; the table that was read before is done with. A table or partition
-    /// whose file is not that of `from` any more is read from its first row.
+    /// whose file is not that of `from` any more is read from its first row. With `oid` the table is found by it, also under
+    /// another name, which [`SnapshotTable::relation`] has.
     fn open(
         &mut self,
         table: &TableName,
+        oid: Option<Oid>,
         from: Option<NextRow>,
         rows: ChosenRows<'_>,
     ) -> impl Future<Output = Result<Opened, BoxedPortError>>;

@@ -156,7 +156,8 @@ pub fn rewind(
 }
 
 /// Checkpoint in a cluster that has everything that was delivered from the cluster of the checkpoint. No earlier position exists
-/// there, and neither do the files of tables whose rows are being read: such a table is read again from its first row.
+/// there, and neither do the files of tables whose rows are being read: such a table is found by its name, and read again from its
+/// first row.
 fn in_other_cluster(
     source_state: &SourceState,
     slot: &SlotState,
@@ -176,6 +177,7 @@ fn in_other_cluster(
         .iter_mut()
         .flat_map(|progress| &mut progress.tables)
     {
+        table.oid = None;
         table.next = None;
         table.rows = 0;
     }

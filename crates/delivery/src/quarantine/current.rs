@@ -7,6 +7,7 @@ use super::{
     FirstMissing, Quarantine, QuarantineCause, QuarantinePhase, QuarantineReason, QuarantineRecords,
     Quarantines,
 };
+use crate::snapshot::progress::{SnapshotProgress, TableProgress};
 
 /// Quarantines of a session.
 #[derive(Debug, Default)]
@@ -93,6 +94,26 @@ impl CurrentQuarantines {
             quarantine.phase = QuarantinePhase::Reading;
             self.changes.insert(oid, Some(quarantine.clone()));
         }
+    }
+
+    /// Gives tables whose rows are being read the names under which they are read. True if a name has changed.
+    pub(crate) fn follow_names(&mut self, progress: &SnapshotProgress) -> bool {
+        let mut has_changed = false;
+        for (oid, quarantine) in self.tables.iter_mut().filter(|(_, one)| !one.is_skipping()) {
+            let read = progress
+                .tables
+                .iter()
+                .find(|one| one.is_of(*oid, &quarantine.table));
+            if let Some(name) = read
+                .map(TableProgress::table)
+                .filter(|name| *name != quarantine.table)
+            {
+                quarantine.table = name;
+                self.changes.insert(*oid, Some(quarantine.clone()));
+                has_changed = true;
+            }
+        }
+        has_changed
     }
 
     /// Ends the quarantine of a table, whose rows are read.

@@ -7,10 +7,10 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid};
 
 use super::current::CurrentQuarantines;
-use super::{Quarantine, Quarantines, TableQuarantined};
+use super::{Quarantines, TableQuarantined};
 use crate::describe::Describe;
 use crate::schema_history::ChangePosition;
-use crate::snapshot::progress::SnapshotProgress;
+use crate::snapshot::progress::{SnapshotProgress, TableProgress};
 
 /// What is known when a session starts.
 pub(crate) struct AtStart<'a> {
@@ -74,11 +74,17 @@ impl CurrentQuarantines {
     /// were requested to be read, and are not any more, is quarantined again. True if the progress was changed.
     pub(crate) fn reconcile(&mut self, progress: &mut SnapshotProgress) -> bool {
         let before = progress.tables.len();
-        let skipping = self.tables.values().filter(|one| one.is_skipping());
-        let unread: Vec<TableName> = skipping.map(|one| one.table.clone()).collect();
+        self.follow_names(progress);
+        let is_skipped = |read: &TableProgress| {
+            let mut skipping = self.tables.iter().filter(|(_, one)| one.is_skipping());
+            skipping.any(|(oid, one)| read.is_of(*oid, &one.table))
+        };
+        let unread = progress.tables.iter().filter(|read| is_skipped(read));
+        let unread: Vec<TableName> = unread.map(TableProgress::table).collect();
         unread.iter().for_each(|table| progress.forget(table));
-        let is_dropped = |one: &Quarantine| !one.is_skipping() && progress.find(&one.table).is_none();
-        let dropped = self.tables.iter().filter(|(_, one)| is_dropped(one));
+        let is_read = |oid: Oid, table: &TableName| progress.tables.iter().any(|read| read.is_of(oid, table));
+        let reading = self.tables.iter().filter(|(_, one)| !one.is_skipping());
+        let dropped = reading.filter(|(oid, one)| !is_read(**oid, &one.table));
         let dropped: Vec<Oid> = dropped.map(|(oid, _)| *oid).collect();
         for oid in dropped {
             self.enter_again(oid, READING_STOPPED.to_owned());

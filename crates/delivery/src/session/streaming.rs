@@ -18,6 +18,7 @@ use crate::encode::output::Output;
 use crate::encode::registrar::Registrar;
 use crate::encode::tables::TableEncoder;
 use crate::error::DeliveryError;
+use crate::halt::Halt;
 use crate::ports::checkpoint_store::CheckpointStore;
 use crate::ports::registry::SchemaRegistry;
 use crate::ports::sink::Sink;
@@ -34,6 +35,7 @@ use crate::session::setup::source_identity::check_source_identity;
 use crate::session::setup::stream_start::{STREAM_CLOSE_TIMEOUT, StreamStart, start};
 use crate::session::status::Status;
 use crate::session::watcher::{Known, WatchStart, Watcher};
+use crate::snapshot::config::SnapshotMode;
 use crate::snapshot::reader::SnapshotReader;
 use crate::snapshot::reader::notifications::Notifier;
 use crate::snapshot::reader::schedule::Schedule;
@@ -372,6 +374,11 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
             }
             Ok(Err(_)) => {}
             Err(_) => warn!("stream did not end in time"),
+        }
+        let has_read_only = config.snapshot.mode == SnapshotMode::InitialOnly && !*self.stopped.borrow();
+        let tables = state.tables.quarantined();
+        if has_read_only && matches!(outcome, Ok(Ended::Stopped)) && !tables.is_empty() {
+            return Err(Halt::RowsMissing { tables }.into());
         }
         outcome
     }

@@ -21,7 +21,7 @@ use crate::ports::source::{Published, Refused, SourceWatch};
 use crate::restrictions::Restrictions;
 use crate::session::setup::newly_captured::{NewlyCaptured, captured_oids, known_now, names, without_newer};
 use crate::snapshot::control::{SnapshotControl, SnapshotUnanswered};
-use crate::source_state::SourceState;
+use crate::source_state::{CapturedNames, SourceState};
 use crate::state::ConnectorState;
 
 /// Time after which the watcher checks whether an inspection is due: at first this long after the start of a stream.
@@ -174,7 +174,12 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
             false => self.watch.inspect().await?.flush_lsn,
         };
         self.control
-            .partitions(found.records, found.attached, since)
+            .partitions(
+                found.records,
+                found.attached,
+                source_state.captured_names(),
+                since,
+            )
             .await?;
         self.state.partitions.add(found.changes, until);
         self.known.partitions = found.known;
@@ -198,7 +203,7 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         }
         let mut since = source_state.flush_lsn;
         if !unpublished.is_empty() {
-            let (mut added, lsn) = self.publish(unpublished).await?;
+            let (mut added, lsn) = self.publish(unpublished, source_state.captured_names()).await?;
             since = lsn;
             published.append(&mut added);
         }
@@ -209,8 +214,9 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         if known != self.known.tables {
             let restrictions =
                 Restrictions::adopt(Some(&self.restrictions), &source_state, Some(&self.known.tables));
+            let names = source_state.captured_names();
             self.control
-                .captured(known.clone(), published, Some(since), restrictions.clone())
+                .captured(known.clone(), published, names, Some(since), restrictions.clone())
                 .await?;
             self.restrictions = restrictions;
             self.known.tables = known;
@@ -219,9 +225,13 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
     }
 
     /// Adds tables to the publication. Returns those that were added, and the position from which on their changes are streamed.
-    async fn publish(&mut self, tables: Vec<TableName>) -> Result<(Vec<TableName>, Lsn), Fault> {
+    async fn publish(
+        &mut self,
+        tables: Vec<TableName>,
+        names: CapturedNames,
+    ) -> Result<(Vec<TableName>, Lsn), Fault> {
         // The tables are stored first: a table that is published but not read would have an undetected gap.
-        self.control.expect(tables.clone()).await?;
+        self.control.expect(tables.clone(), names.clone()).await?;
         let Published { since, refused } = self.watch.publish(&tables).await?;
         for Refused { table, error } in &refused {
             let error = self.describe.error(error);
@@ -235,12 +245,12 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         if !refused.is_empty() {
             let known = self.known.tables.clone();
             self.control
-                .captured(known, refused, None, self.restrictions.clone())
+                .captured(known, refused, names, None, self.restrictions.clone())
                 .await?;
         }
         if !added.is_empty() {
             info!(
-                tables = names(&added),
+                tables = self::names(&added),
                 publication = self.config.publication,
                 "tables added to the publication"
             );

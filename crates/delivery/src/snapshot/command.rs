@@ -220,7 +220,7 @@ pub(crate) fn selected_tables(
             })?;
         }
         let mut found = false;
-        for table in source_state.captured.iter().map(|table| &table.name) {
+        for (table, oid) in source_state.captured.iter().map(|one| (&one.name, one.oid)) {
             if !selection.tables.matches(table) {
                 continue;
             }
@@ -245,6 +245,7 @@ pub(crate) fn selected_tables(
             }
             let is_sql = selection.filter.is_some() && dialect == Dialect::Sql;
             selected_tables.push(TableProgress {
+                oid: Some(oid.as_u32()),
                 filter: selection.filter.clone(),
                 filter_is_sql: is_sql,
                 sql_channel: is_sql.then_some(channel),

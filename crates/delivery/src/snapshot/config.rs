@@ -91,7 +91,9 @@ impl SnapshotConfig {
         let captured = source_state.captured.iter().map(|table| &table.name);
         let mut chosen: Vec<TableName> = captured.filter(|name| self.matches(name)).cloned().collect();
         chosen.sort_by_key(|table| self.tables.iter().position(|pattern| pattern.matches(table)));
-        SnapshotProgress::of(chosen)
+        let mut progress = SnapshotProgress::of(chosen);
+        progress.follow_names(&source_state.captured_names());
+        progress
     }
 
     /// Whether the existing rows of a table are read. Rows of the signal table never are: signals are executed once,
@@ -113,12 +115,12 @@ mod tests {
     use crate::source_state::{SourceState, fixture};
 
     fn source_state(tables: &[&str]) -> SourceState {
-        let captured = tables.iter().map(|name| {
+        let captured = (1..).zip(tables).map(|(oid, name)| {
             let name = TableName {
                 namespace: "public".to_owned(),
                 name: (*name).to_owned(),
             };
-            fixture::captured(name, 1)
+            fixture::captured(name, oid)
         });
         fixture::source_state(captured)
     }
@@ -140,6 +142,7 @@ mod tests {
         let progress = config.all(&source_state(&["a", "b", "c", "d", "signals"]));
         let names: Vec<&str> = progress.tables.iter().map(|table| table.name.as_str()).collect();
         assert_eq!(names, expected, "{patterns:?}");
+        assert!(progress.tables.iter().all(|table| table.oid.is_some()));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use walcast_pgoutput::{Lsn, Oid};
 use crate::partitions::PartitionRecords;
 use crate::restrictions::Restrictions;
 use crate::snapshot::command::{SnapshotCommand, SnapshotRejected};
+use crate::source_state::CapturedNames;
 
 /// Number of requests that can wait; further clients wait until there is space.
 const REQUESTS_WAITING: usize = 16;
@@ -67,12 +68,16 @@ pub(crate) enum Request {
     /// Tables that are about to be published, and are to be read after that.
     Expect {
         tables: Vec<TableName>,
+        /// Names of the captured tables.
+        names: CapturedNames,
         reply: Reply<()>,
     },
     /// Change of partitions of the captured tables. Those in `attached` are to be read, from snapshots at or after `since`.
     Partitions {
         records: PartitionRecords,
         attached: Vec<(TableName, Vec<Oid>)>,
+        /// Names of the captured tables.
+        names: CapturedNames,
         since: Lsn,
         reply: Reply<()>,
     },
@@ -81,6 +86,8 @@ pub(crate) enum Request {
     Captured {
         known: BTreeSet<Oid>,
         to_fill: Vec<TableName>,
+        /// Names of the captured tables.
+        names: CapturedNames,
         since: Option<Lsn>,
         /// Row filters and column lists of the captured tables.
         restrictions: Restrictions,
@@ -185,19 +192,26 @@ impl SnapshotControl {
             .await
     }
 
-    pub(crate) async fn expect(&self, tables: Vec<TableName>) -> Result<(), SnapshotUnanswered> {
-        self.request(|reply| Request::Expect { tables, reply }).await
+    pub(crate) async fn expect(
+        &self,
+        tables: Vec<TableName>,
+        names: CapturedNames,
+    ) -> Result<(), SnapshotUnanswered> {
+        self.request(|reply| Request::Expect { tables, names, reply })
+            .await
     }
 
     pub(crate) async fn partitions(
         &self,
         records: PartitionRecords,
         attached: Vec<(TableName, Vec<Oid>)>,
+        names: CapturedNames,
         since: Lsn,
     ) -> Result<(), SnapshotUnanswered> {
         self.request(|reply| Request::Partitions {
             records,
             attached,
+            names,
             since,
             reply,
         })
@@ -208,12 +222,14 @@ impl SnapshotControl {
         &self,
         known: BTreeSet<Oid>,
         to_fill: Vec<TableName>,
+        names: CapturedNames,
         since: Option<Lsn>,
         restrictions: Restrictions,
     ) -> Result<(), SnapshotUnanswered> {
         self.request(|reply| Request::Captured {
             known,
             to_fill,
+            names,
             since,
             restrictions,
             reply,

@@ -45,6 +45,9 @@ pub struct TableProgress {
     pub namespace: String,
     /// Name of the table.
     pub name: String,
+    /// OID of the table, which finds it after it was renamed; `None`: an earlier version stored the progress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oid: Option<u32>,
     /// First row that is not in Kafka; `None`: no row is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<NextRow>,
@@ -218,6 +221,7 @@ impl TableProgress {
         Self {
             namespace: table.namespace,
             name: table.name,
+            oid: None,
             next: None,
             rows: 0,
             filter: None,
@@ -238,8 +242,9 @@ impl TableProgress {
     }
 
     /// Progress of partitions of a table without rows read.
-    fn of_attached(table: TableName, attached: AttachedPartitions) -> Self {
+    fn of_attached(table: TableName, oid: Option<u32>, attached: AttachedPartitions) -> Self {
         Self {
+            oid,
             marks: SnapshotType::Incremental,
             asked: true,
             partitions: attached.partitions,
@@ -351,7 +356,7 @@ impl SnapshotProgress {
         let attached = AttachedPartitions::new(partitions, since);
         match self.find_mut(table) {
             Some(known) => known.attached = Some(attached.after(known.attached.take())),
-            None => self.add(TableProgress::of_attached(table.clone(), attached)),
+            None => self.add(TableProgress::of_attached(table.clone(), None, attached)),
         }
     }
 
@@ -360,7 +365,7 @@ impl SnapshotProgress {
         if let Some(one) = self.find_mut(table)
             && let Some(attached) = one.attached.take()
         {
-            *one = TableProgress::of_attached(table.clone(), attached);
+            *one = TableProgress::of_attached(table.clone(), one.oid, attached);
         } else {
             self.tables.retain(|one| !one.is(table));
         }
@@ -444,6 +449,14 @@ impl SnapshotProgress {
         }
     }
 
+    /// Ends the snapshot of each marker without remaining tables: tables that are requested later have a beginning of their own.
+    pub(super) fn end_marks(&mut self) {
+        let initial = self.has_marked(SnapshotType::Initial);
+        self.has_first &= initial;
+        self.notified_initial &= initial;
+        self.notified_incremental &= self.has_marked(SnapshotType::Incremental);
+    }
+
     /// Sets the next row of a table that was read up to it; `None`: the table was completely read.
     pub(crate) fn reach(&mut self, table: &TableName, next: Option<NextRow>) {
         match next {
@@ -453,11 +466,7 @@ impl SnapshotProgress {
                 let ended = self.find(table).map(|one| one.marks);
                 self.has_first |= ended == Some(SnapshotType::Initial);
                 self.end(table);
-                // Tables that are requested later have a beginning of their own.
-                let initial = self.has_marked(SnapshotType::Initial);
-                self.has_first &= initial;
-                self.notified_initial &= initial;
-                self.notified_incremental &= self.has_marked(SnapshotType::Incremental);
+                self.end_marks();
             }
             Some(row) => {
                 if let Some(one) = self.find_mut(table) {

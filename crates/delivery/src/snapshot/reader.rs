@@ -5,6 +5,7 @@ pub(crate) mod failed_request;
 pub(crate) mod last_row;
 pub(crate) mod missing_rows;
 pub(crate) mod notifications;
+pub(crate) mod opening;
 pub(crate) mod pace;
 pub(crate) mod quarantine;
 pub(crate) mod schedule;
@@ -69,6 +70,11 @@ impl<'a, N: Snapshots> SnapshotReader<'a, N> {
     /// Whether tables are to be read and there is no snapshot to read them from.
     pub(crate) fn needs_snapshot(&self) -> bool {
         self.state.schedule.needs_snapshot()
+    }
+
+    /// Time at which tables are tried again that the connector may not read.
+    pub(crate) fn next_retry(&self) -> Option<Instant> {
+        self.state.schedule.next_retry()
     }
 
     /// Whether a change is withheld because its table is read later.

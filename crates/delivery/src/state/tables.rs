@@ -109,6 +109,11 @@ impl TablesState {
         self.lock().quarantined = skipping.map(|one| (one.table.clone(), one.clone())).collect();
     }
 
+    /// Tables whose changes are skipped.
+    pub(crate) fn quarantined(&self) -> Vec<TableName> {
+        self.lock().quarantined.keys().cloned().collect()
+    }
+
     /// Locks the state. A poisoned lock is ignored: no code panics while holding it, and a display is not worth
     /// stopping the connector.
     fn lock(&self) -> MutexGuard<'_, Tables> {

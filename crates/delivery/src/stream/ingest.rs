@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use tokio::time::Instant;
 use tracing::info;
 use walcast_mapper::events::MessageContext;
 use walcast_mapper::{MapperConfig, RowChange, Savepoint};
@@ -113,6 +114,7 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
                 }
                 continue;
             }
+            let retry = self.snapshot.next_retry();
             // Each branch is cancel-safe: `next` by its contract, the others hold no state.
             let block: Result<FrameBlock, BoxedPortError> = tokio::select! {
                 biased;
@@ -126,6 +128,7 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
                     self.output.batch.offer().await?;
                     continue;
                 }
+                () = tokio::time::sleep_until(retry.unwrap_or_else(Instant::now)), if retry.is_some() => continue,
                 block = stream.next() => block,
             };
             self.receive(&block.map_err(DeliveryError::Source)?).await?;

@@ -236,7 +236,9 @@ impl Broker {
                 continue;
             }
             let id = record.headers().find(|header| header.name == "walcast.id");
-            let id = id.expect("every record has an identity").value;
+            let id = id
+                .and_then(|header| header.value)
+                .expect("every record has an identity");
             let bytes = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
             let is_large = self.record_bytes_max.is_some_and(|max| bytes > max);
             let lacks_key = record.key.is_none() && self.compacted.contains(record.topic);

@@ -57,6 +57,11 @@ impl TestFault {
         Self::new(text, Disposition::Stop, Some(Detail::RowsUnreadable))
     }
 
+    /// The connector may not read the requested rows.
+    pub(crate) const fn denied(text: &'static str) -> Self {
+        Self::new(text, Disposition::Stop, Some(Detail::RowsDenied))
+    }
+
     /// The server cancelled a statement; a retry can help.
     pub(crate) const fn cancelled(text: &'static str) -> Self {
         Self::new(text, Disposition::Retry, Some(Detail::StatementRejected))

@@ -11,7 +11,7 @@ use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
 
 use super::postgres::{Postgres, PostgresCall, Server};
 use super::script::perform;
-use super::wal::{Change, Row};
+use super::wal::{Change, Row, Table};
 
 /// Number of rows in a block.
 const ROWS_PER_BLOCK: usize = 2;
@@ -118,6 +118,7 @@ impl Snapshot for FakeSnapshot {
     async fn open(
         &mut self,
         table: &TableName,
+        oid: Option<Oid>,
         from: Option<NextRow>,
         rows: ChosenRows<'_>,
     ) -> Result<Opened, BoxedPortError> {
@@ -128,7 +129,8 @@ impl Snapshot for FakeSnapshot {
             &postgres.steps,
             PostgresCall::OpenTable,
             |server| {
-                let Some(table) = server.tables.iter().find(|one| one.name == *table).cloned() else {
+                let is_it = |one: &&Table| oid.map_or(one.name == *table, |oid| one.oid == oid);
+                let Some(table) = server.tables.iter().find(is_it).cloned() else {
                     return Ok(None);
                 };
                 // A part of a table is one partition here.

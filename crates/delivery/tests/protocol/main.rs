@@ -30,6 +30,7 @@ mod quarantine;
 mod random;
 mod redelivery;
 mod relations;
+mod renamed_tables;
 mod replay;
 mod restrictions;
 mod shutdown;

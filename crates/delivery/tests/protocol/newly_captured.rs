@@ -9,7 +9,7 @@ use walcast_delivery::{
 use walcast_mapper::TableName;
 use walcast_pgoutput::Lsn;
 
-use crate::fakes::{PostgresCall, Table, World, delete, insert, update};
+use crate::fakes::{PostgresCall, Table, TestFault, World, delete, insert, update};
 use crate::snapshots::reads;
 
 const ITEMS: u32 = 16_420;
@@ -307,6 +307,28 @@ async fn failed_publication_of_a_table_does_not_end_the_stream() {
         .postgres
         .read(|server| server.script.count(PostgresCall::Publish));
     assert_eq!(attempts, 1);
+}
+
+/// Rows that the connector may not read wait until it may, and the other tables are delivered.
+#[tokio::test(start_paused = true)]
+async fn denied_rows_are_read_once_that_is_allowed() {
+    let world = streaming().await;
+    for nth in 1..=3 {
+        let denied = TestFault::denied("permission denied for table items");
+        world.postgres.fail(PostgresCall::OpenTable, nth, denied);
+    }
+    let before = world.postgres.count(PostgresCall::OpenTable);
+    let appearing = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        add_items(&world);
+        let is_tried = || world.postgres.count(PostgresCall::OpenTable) > before + 1;
+        world.steps.until(is_tried).await;
+        assert!(!is_read(&world));
+        world.insert_delivered(2).await;
+    };
+    let ((), ()) = tokio::join!(capture_items(&world), appearing);
+    verify_items(&world);
+    assert_eq!(world.postgres.count(PostgresCall::OpenTable), before + 4);
 }
 
 /// On a server that omits changes of newly published tables, the stream restarts behind the transactions that ran during the

@@ -254,7 +254,9 @@ impl Broker {
                 continue;
             }
             let id = record.headers().find(|header| header.name == "walcast.id");
-            let id = id.expect("every record has an identity").value;
+            let id = id
+                .and_then(|header| header.value)
+                .expect("every record has an identity");
             self.records.push(Stored {
                 topic: record.topic.to_owned(),
                 key: record.key.map(<[u8]>::to_vec),

@@ -112,7 +112,8 @@ impl SinkClient {
         world.trace.note(process.name, || {
             let ids = batch.records().map(|record| {
                 let id = record.headers().find(|header| header.name == "walcast.id");
-                id.map_or_else(String::new, |id| String::from_utf8_lossy(id.value).into_owned())
+                let id = id.and_then(|header| header.value).unwrap_or_default();
+                String::from_utf8_lossy(id).into_owned()
             });
             format!("writes {}", ids.collect::<Vec<_>>().join(" "))
         });

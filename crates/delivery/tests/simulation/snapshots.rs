@@ -110,6 +110,7 @@ impl Snapshot for StateSnapshot {
     async fn open(
         &mut self,
         name: &TableName,
+        oid: Option<Oid>,
         from: Option<NextRow>,
         rows_wanted: ChosenRows<'_>,
     ) -> Result<Opened, BoxedPortError> {
@@ -118,7 +119,9 @@ impl Snapshot for StateSnapshot {
         let open = || {
             self.link.check()?;
             let mut database = world.database.borrow_mut();
-            let Some(table) = database.tables.iter().find(|table| table.name == *name).cloned() else {
+            let mut tables = database.tables.iter();
+            let table = tables.find(|table| oid.map_or(table.name == *name, |oid| table.oid == oid));
+            let Some(table) = table.cloned() else {
                 return Ok(Opened::Missing);
             };
             if database

@@ -74,7 +74,7 @@ async fn error_of_a_record_that_the_topic_does_not_take_names_the_record() {
         let mut records = batch(&topic, others);
         let header = Header {
             name: "walcast.id",
-            value: id.as_bytes(),
+            value: Some(id.as_bytes()),
         };
         records.push(&topic, None, Some(b"truncated"), [header]);
         let error = match sink.write(records).await {

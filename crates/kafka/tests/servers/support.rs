@@ -91,7 +91,7 @@ pub(crate) fn batch(topic: &str, numbers: std::ops::Range<u32>) -> RecordBuffer 
         let text = number.to_string();
         let id = Header {
             name: "walcast.id",
-            value: text.as_bytes(),
+            value: Some(text.as_bytes()),
         };
         batch.push(&topic, Some(text.as_bytes()), Some(text.as_bytes()), [id]);
     }

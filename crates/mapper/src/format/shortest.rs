@@ -1,12 +1,15 @@
 //! Numbers with a fraction in the fewest digits that read back as the same number; of two such texts that are equally near, the one
-//! with an even last digit, as Java and Postgres print them. Rust prints the greater one.
+//! with an even last digit, as Java and Postgres print them. Rust prints the greater one. A number that one digit identifies has the two
+//! digits that are nearest, as Java prints it: 4.9e-324.
+//!
+//! Java prints the fewest digits since version 19. Before (JDK-4511638), some numbers have more of them than are needed.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, LowerExp};
 use std::io::Write as _;
 use std::str::FromStr;
 
 /// Number with a fraction.
-pub(super) trait Shortest: Copy + Debug + FromStr + PartialEq {
+pub(super) trait Shortest: Copy + Debug + LowerExp + FromStr + PartialEq {
     /// The odd number `m` and the exponent `e` of the value `m * 2^e`; `None` for zero.
     fn odd_and_exponent(self) -> Option<(u64, i32)>;
 }
@@ -40,6 +43,11 @@ impl Shortest for f64 {
 pub(super) fn put(value: impl Shortest, out: &mut Vec<u8>) {
     let start = out.len();
     write!(out, "{value:?}").expect("writing to memory cannot fail");
+    if let Some(two_digits) = out.get(start..).and_then(|printed| two_digits(value, printed)) {
+        out.truncate(start);
+        out.extend_from_slice(two_digits.as_bytes());
+        return;
+    }
     let Some(printed) = out.get_mut(start..) else {
         return;
     };
@@ -57,6 +65,17 @@ pub(super) fn put(value: impl Shortest, out: &mut Vec<u8>) {
             *last = odd;
         }
     }
+}
+
+/// The nearest number of two digits, if one digit identifies the value and is not nearer.
+fn two_digits(value: impl Shortest, printed: &[u8]) -> Option<String> {
+    let mantissa = printed.split(|byte| *byte == b'e').next()?;
+    let is_one_digit = matches!(mantissa, [_] | [b'-', _]);
+    if !is_one_digit {
+        return None;
+    }
+    let text = format!("{value:.1e}");
+    (!text.contains(".0e") && text.parse().ok() == Some(value)).then_some(text)
 }
 
 /// Place of the last digit in `printed` and the even digit instead of it, if the value lies in the middle between the numbers
@@ -108,13 +127,36 @@ mod tests {
             (0.5, "0.5"),
             (0.3, "0.3"),
             (0.0, "0.0"),
-            (1e-45, "1e-45"),
+            (1e10, "10000000000.0"),
+            (1e30, "1e30"),
             (f32::MAX, "3.4028235e38"),
         ] {
             assert_eq!(printed(value), text);
         }
         assert_eq!(printed(1_125_899_906_842_624.0 + 0.25), "1125899906842624.2");
         assert_eq!(printed(1_125_899_906_842_625.0 + 0.75), "1125899906842625.8");
+    }
+
+    /// Values that Java 19 and later print with these digits (JDK-4511638, JDK-8291240).
+    #[test]
+    fn known_values_have_the_digits_that_java_prints() {
+        for (value, text) in [
+            (f32::from_bits(1), "1.4e-45"),
+            (-f32::from_bits(1), "-1.4e-45"),
+            (f32::from_bits(2), "2.8e-45"),
+            (f32::MIN_POSITIVE, "1.1754944e-38"),
+        ] {
+            assert_eq!(printed(value), text);
+        }
+        for (value, text) in [
+            (f64::from_bits(1), "4.9e-324"),
+            (f64::from_bits(2), "9.9e-324"),
+            (1e23, "1e23"),
+            (2e23, "2e23"),
+            (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
+        ] {
+            assert_eq!(printed(value), text);
+        }
     }
 
     /// The exact decimal form of a number decides which of two texts is nearer.

@@ -98,8 +98,10 @@ impl FlatPlan {
         buffer: &mut RecordBuffer,
     ) {
         for (name, part) in &self.headers {
-            let value = part.value(envelope, op, context);
-            buffer.push_header(Arc::clone(name), |out| value.put_as_header(scratch, out));
+            match part.value(envelope, op, context) {
+                PartValue::Source(SourceValue::Nothing) => buffer.push_null_header(Arc::clone(name)),
+                present => buffer.push_header(Arc::clone(name), |out| present.put_as_header(scratch, out)),
+            }
         }
     }
 

@@ -155,7 +155,7 @@ fn dead_letters_have_position_reason_and_wire_row() {
     assert_eq!(record.topic, "shop.dead-letters");
     assert_eq!(record.key, Some(b"shop@0/16B3748/3".as_slice()));
     let headers = record.headers().map(|header| {
-        let value = String::from_utf8(header.value.to_vec()).unwrap();
+        let value = String::from_utf8(header.value.unwrap().to_vec()).unwrap();
         format!("{}: {value}", header.name)
     });
     expect![[r#"
@@ -207,7 +207,7 @@ fn dead_letters_are_truncated_to_the_limit() {
         let record = buffer.records().next().unwrap();
         let headers: usize = record
             .headers()
-            .map(|header| header.name.len() + header.value.len() + 10)
+            .map(|header| header.name.len() + header.value.unwrap().len() + 10)
             .sum();
         let bytes = record.key.unwrap().len() + record.value.unwrap().len() + headers + 100;
         assert!(bytes <= bytes_max, "{bytes} of {bytes_max}");
@@ -262,7 +262,7 @@ fn dead_letters_are_resolved_by_a_tombstone() {
     assert_eq!(record.value, None);
     let headers: Vec<_> = record
         .headers()
-        .map(|header| (header.name, header.value))
+        .map(|header| (header.name, header.value.unwrap()))
         .collect();
     assert_eq!(headers, [("walcast.id", b"0/16B3748/3".as_slice())]);
 }
@@ -306,7 +306,7 @@ fn records_over_the_limits_leave_the_buffer_unchanged() {
     let buffer = insert(5_000, none).unwrap();
     let record = buffer.records().nth(1).unwrap();
     let body = record.key.unwrap().len() + record.value.unwrap().len();
-    let headers: usize = record.headers().map(|header| header.value.len()).sum();
+    let headers: usize = record.headers().map(|header| header.value.unwrap().len()).sum();
     for (key_and_value, whole, is_taken) in [
         (body, usize::MAX, true),
         (body - 1, usize::MAX, false),

@@ -30,9 +30,13 @@ fn records(topic: &EventTopic, buffer: &RecordBuffer) -> String {
         assert_eq!(record.topic, topic.name());
         let key = shown::show(&shown::decode(&key_schema, record.key.unwrap()));
         let value = shown::show(&shown::decode(&value_schema, record.value.unwrap()));
-        let headers = record
-            .headers()
-            .map(|header| format!("{}={}", header.name, String::from_utf8_lossy(header.value)));
+        let headers = record.headers().map(|header| {
+            format!(
+                "{}={}",
+                header.name,
+                String::from_utf8_lossy(header.value.unwrap())
+            )
+        });
         format!("{key}: {value} [{}]", headers.collect::<Vec<_>>().join(" "))
     });
     lines.collect::<Vec<_>>().join("\n")
@@ -171,7 +175,10 @@ fn a_truncate_is_one_event_without_key_and_row() {
     let record = buffer.records().next().unwrap();
     assert_eq!((record.topic, record.key), ("p.public.t", None));
     let id = record.headers().last().unwrap();
-    assert_eq!((id.name, id.value), ("walcast.id", b"0/16B3748/7.3".as_slice()));
+    assert_eq!(
+        (id.name, id.value),
+        ("walcast.id", Some(b"0/16B3748/7.3".as_slice()))
+    );
     let schema = Schema::parse_str(plan.value_schema().unwrap()).unwrap();
     let value = shown::decode(&schema, record.value.unwrap());
     let shown = ["before", "after", "op", "transaction", "ts_ms"]

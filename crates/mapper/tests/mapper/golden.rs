@@ -231,7 +231,7 @@ impl Golden {
                     value: view.value.map(<[u8]>::to_vec),
                     headers: view
                         .headers()
-                        .map(|header| (header.name.to_owned(), text(header.value)))
+                        .map(|header| (header.name.to_owned(), text(header.value.unwrap())))
                         .collect(),
                 });
         }

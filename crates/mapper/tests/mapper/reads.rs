@@ -56,7 +56,7 @@ fn a_read_row_is_an_event_of_op_r() {
         .headers()
         .find(|header| header.name == "walcast.id")
         .unwrap();
-    assert_eq!(id.value, b"0/16B3748/16384(70000,12)");
+    assert_eq!(id.value.unwrap(), b"0/16B3748/16384(70000,12)");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_key_that_no_row_has_is_a_delete_with_its_tombstone() {
             .headers()
             .find(|header| header.name == "walcast.id")
             .unwrap();
-        String::from_utf8(id.value.to_vec()).unwrap()
+        String::from_utf8(id.value.unwrap().to_vec()).unwrap()
     });
     assert_eq!(
         ids.collect::<Vec<_>>(),

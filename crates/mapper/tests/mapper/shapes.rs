@@ -45,7 +45,7 @@ fn lines(plan: &mut Plan, change: &Change<'_>) -> String {
         let headers: String = record
             .headers()
             .filter(|header| !header.name.contains("context") && header.name != "walcast.id")
-            .map(|header| format!(" {}={}", header.name, text(Some(header.value))))
+            .map(|header| format!(" {}={}", header.name, text(header.value)))
             .collect();
         format!("{} {}{headers}\n", text(record.key), text(record.value))
     });
@@ -150,12 +150,12 @@ fn flat_rows_have_the_configured_fields() {
         "table:relation",
     ]);
     table.config.flat.fields_prefix = "_".to_owned();
-    table.config.flat.headers = fields(&["source.db", "sequence", "ts_ns"]);
+    table.config.flat.headers = fields(&["source.db", "sequence", "xmin", "ts_ns"]);
     check(
         &table,
         &Change::UpdateOnly(&ROW),
         expect![[r#"
-            {"id":7} {"id":7,"name":"a \"b\"\n","price":"AJY=","raw":"AP8=","_op":"u","_ts_ms":1709168523999,"_source_ts_us":1709168523456789,"_sequence":"[\"23803392\",\"23803648\"]","_xmin":null,"_relation":"t"} __source_db=db __sequence=["23803392","23803648"] __ts_ns=1709168523999888777
+            {"id":7} {"id":7,"name":"a \"b\"\n","price":"AJY=","raw":"AP8=","_op":"u","_ts_ms":1709168523999,"_source_ts_us":1709168523456789,"_sequence":"[\"23803392\",\"23803648\"]","_xmin":null,"_relation":"t"} __source_db=db __sequence=["23803392","23803648"] __xmin=- __ts_ns=1709168523999888777
         "#]],
     );
 }

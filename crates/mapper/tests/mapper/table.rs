@@ -95,7 +95,7 @@ impl Table {
                 .map(|header| {
                     (
                         header.name.to_owned(),
-                        String::from_utf8(header.value.to_vec()).unwrap(),
+                        String::from_utf8(header.value.unwrap().to_vec()).unwrap(),
                     )
                 })
                 .collect(),

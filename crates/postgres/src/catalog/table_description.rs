@@ -56,6 +56,12 @@ SELECT c.oid, c.relreplident::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')";
 
+/// Name of a table.
+const NAME: &str = r"
+SELECT n.nspname::text, c.relname::text
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = $1 AND c.relkind IN ('r', 'p')";
+
 /// Columns, whether they belong to the replica identity, and how they are generated.
 const COLUMNS: &str = r"
 SELECT a.attname::text, a.attnum, a.atttypid, a.atttypmod,
@@ -100,6 +106,18 @@ pub(super) async fn named(
         (&table.name as _, Type::TEXT),
     ];
     row(client, doing, TABLE, &name).await
+}
+
+/// Name of a table by its OID; `None` when the table does not exist.
+pub(crate) async fn table_name(client: &Client, number: Oid) -> Result<Option<TableName>, PostgresError> {
+    let by_number = [(&number.as_u32() as _, Type::OID)];
+    let Some(found) = row(client, DOING, NAME, &by_number).await? else {
+        return Ok(None);
+    };
+    Ok(Some(TableName {
+        namespace: value(DOING, &found, 0)?,
+        name: value(DOING, &found, 1)?,
+    }))
 }
 
 /// Adds the sizes of the tables that store rows. The server locks each to find its size.

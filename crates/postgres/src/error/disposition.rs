@@ -73,7 +73,9 @@ impl PortError for PostgresError {
     }
 
     fn detail(&self) -> Option<Detail<'_>> {
-        if self.is_about_rows() {
+        if matches!(self, PostgresError::ReadDenied { .. }) {
+            Some(Detail::RowsDenied)
+        } else if self.is_about_rows() {
             Some(Detail::RowsUnreadable)
         } else if self.rejects_statement() {
             Some(Detail::StatementRejected)
@@ -89,7 +91,7 @@ impl PostgresError {
     /// Whether the requested rows, or the condition that selects them, are at fault.
     fn is_about_rows(&self) -> bool {
         match self {
-            PostgresError::ReadDenied { .. } | PostgresError::RowsUnreadable { .. } => true,
+            PostgresError::RowsUnreadable { .. } => true,
             PostgresError::Server { error, .. } => error.is_about_what_was_asked(),
             PostgresError::ConditionRejected { code, .. } => {
                 ServerError::of_code(code).is_about_what_was_asked()

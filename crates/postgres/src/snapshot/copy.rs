@@ -13,11 +13,11 @@ use walcast_delivery::{
     BoxedPortError, ChosenRows, CopiedRows, Fix, FormerKey, NextRow, Opened, Snapshot, SnapshotTable,
 };
 use walcast_mapper::TableName;
-use walcast_pgoutput::{Lsn, PgTimestamp};
+use walcast_pgoutput::{Lsn, Oid, PgTimestamp};
 
 use super::chunks::{Chunk, Reading};
 use super::table_lock::{self, Locked};
-use crate::catalog::{execute, incomparable_column, missing_rows, table_metadata, table_sizes};
+use crate::catalog::{execute, incomparable_column, missing_rows, table_metadata, table_name, table_sizes};
 use crate::config::PostgresConfig;
 use crate::connect::{Client, SqlSession};
 use crate::error::PostgresError;
@@ -189,7 +189,6 @@ impl PostgresSnapshot {
         from: Option<NextRow>,
         rows: ChosenRows<'_>,
     ) -> Result<Opened, PostgresError> {
-        self.close().await?;
         self.is_conditional = rows.condition().is_some();
         let requested = rows.condition();
         let config = Arc::clone(&self.config);
@@ -382,10 +381,20 @@ impl Snapshot for PostgresSnapshot {
     async fn open(
         &mut self,
         table: &TableName,
+        oid: Option<Oid>,
         from: Option<NextRow>,
         rows: ChosenRows<'_>,
     ) -> Result<Opened, BoxedPortError> {
-        Ok(self.try_open(table, from, rows).await?)
+        self.close().await?;
+        let Some(oid) = oid else {
+            return Ok(self.try_open(table, from, rows).await?);
+        };
+        // The name that the table had at the position of the snapshot.
+        let client = self.first_client()?;
+        match table_name(&client, oid).await? {
+            Some(table) => Ok(self.try_open(&table, from, rows).await?),
+            None => Ok(Opened::Missing),
+        }
     }
 
     async fn gone(&mut self, keys: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedPortError> {

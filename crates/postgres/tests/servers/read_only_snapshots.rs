@@ -2,6 +2,7 @@
 
 use walcast_delivery::{ChosenRows, Opened, Snapshot, SnapshotTable, Started};
 use walcast_mapper::TableName;
+use walcast_pgoutput::{Oid, Relation};
 use walcast_postgres::{Environment, PostgresConfig, PostgresSnapshot, ReadingRole};
 use walcast_testbed::{Postgres, PostgresOptions};
 
@@ -39,7 +40,7 @@ async fn read(snapshot: &mut PostgresSnapshot) -> (SnapshotTable, String) {
 }
 
 async fn read_table(snapshot: &mut PostgresSnapshot, table: &TableName) -> (SnapshotTable, String) {
-    let opened = snapshot.open(table, None, ChosenRows::Configured).await;
+    let opened = snapshot.open(table, None, None, ChosenRows::Configured).await;
     let Opened::Table(table) = opened.unwrap() else {
         panic!("the table exists");
     };
@@ -128,7 +129,7 @@ async fn table_that_is_altered_after_the_snapshot_is_reported() {
         .unwrap();
     let mut snapshot = PostgresSnapshot::read_only(reading(&server)).await.unwrap();
     server.execute("TRUNCATE orders").await.unwrap();
-    let opened = snapshot.open(&orders(), None, ChosenRows::Configured).await;
+    let opened = snapshot.open(&orders(), None, None, ChosenRows::Configured).await;
     assert!(matches!(opened.unwrap(), Opened::Altered));
 }
 
@@ -150,7 +151,7 @@ async fn locks_of_a_table_are_released_when_the_next_is_opened() {
     let (_, rows) = read_table(&mut snapshot, &public("lines")).await;
     assert_eq!(rows.lines().count(), 1000);
     server.execute(alter).await.unwrap();
-    let opened = snapshot.open(&orders(), None, ChosenRows::Configured).await;
+    let opened = snapshot.open(&orders(), None, None, ChosenRows::Configured).await;
     assert!(matches!(opened.unwrap(), Opened::Altered));
     let (_, rows) = read_table(&mut snapshot, &public("lines")).await;
     assert_eq!(rows.lines().count(), 1000);
@@ -164,7 +165,7 @@ async fn tables_after_one_that_was_abandoned_are_read_completely() {
         server.execute(TWO_TABLES).await.unwrap();
         let mut snapshot = PostgresSnapshot::read_only(config(&server.url())).await.unwrap();
         for _ in 0..3 {
-            let opened = snapshot.open(&orders(), None, ChosenRows::Configured).await;
+            let opened = snapshot.open(&orders(), None, None, ChosenRows::Configured).await;
             assert!(matches!(opened.unwrap(), Opened::Table(_)));
             assert!(snapshot.next().await.unwrap().is_some());
             let (_, rows) = read_table(&mut snapshot, &public("lines")).await;
@@ -196,9 +197,57 @@ async fn a_locked_table_keeps_no_other_from_being_read() {
         let state = walcast_postgres::inspect(&config, None).await.unwrap();
         assert_eq!(state.publication.unwrap().tables.len(), 2, "on {major}");
         let mut snapshot = PostgresSnapshot::read_only(config).await.unwrap();
-        let opened = snapshot.open(&orders(), None, ChosenRows::Configured).await;
+        let opened = snapshot.open(&orders(), None, None, ChosenRows::Configured).await;
         assert!(matches!(opened.unwrap(), Opened::Altered), "on {major}");
         let (_, rows) = read_table(&mut snapshot, &public("lines")).await;
         assert_eq!(rows.lines().count(), 1000, "on {major}");
     }
+}
+
+/// A table is found by its OID under the name that it had at the position of the snapshot.
+#[tokio::test]
+async fn a_renamed_table_is_found_by_its_oid() {
+    let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    server.execute(READER).await.unwrap();
+    server
+        .execute(
+            "CREATE PUBLICATION walcast_shop FOR TABLE orders; INSERT INTO orders VALUES (1, 'a');
+             CREATE SCHEMA sales; GRANT USAGE ON SCHEMA sales TO auditor",
+        )
+        .await
+        .unwrap();
+    let oid = number(&server, "SELECT 'orders'::regclass::oid::int8").await;
+    let oid = Some(Oid::new(u32::try_from(oid).unwrap()));
+    server
+        .execute(
+            "ALTER TABLE orders SET SCHEMA sales; ALTER TABLE sales.orders RENAME TO bought;
+             CREATE TABLE orders (id int PRIMARY KEY); GRANT SELECT ON orders TO auditor",
+        )
+        .await
+        .unwrap();
+    let mut snapshot = PostgresSnapshot::read_only(reading(&server)).await.unwrap();
+    let opened = snapshot.open(&orders(), oid, None, ChosenRows::Configured).await;
+    let Opened::Table(table) = opened.unwrap() else {
+        panic!("the table exists under another name");
+    };
+    let Relation { namespace, name, .. } = &table.relation;
+    assert_eq!((namespace.as_str(), name.as_str()), ("sales", "bought"));
+    let rows = snapshot.next().await.unwrap().expect("the table has a row");
+    assert_eq!(rows.lines, b"(0,1)\t1\ta\n");
+    drop(snapshot);
+
+    // A snapshot that was taken before shows a name that the table does not have any more.
+    let mut snapshot = PostgresSnapshot::read_only(reading(&server)).await.unwrap();
+    server
+        .execute("ALTER TABLE sales.bought RENAME TO sold")
+        .await
+        .unwrap();
+    let opened = snapshot.open(&orders(), oid, None, ChosenRows::Configured).await;
+    assert!(matches!(opened.unwrap(), Opened::Altered));
+    drop(snapshot);
+
+    server.execute("DROP TABLE sales.sold").await.unwrap();
+    let mut snapshot = PostgresSnapshot::read_only(reading(&server)).await.unwrap();
+    let opened = snapshot.open(&orders(), oid, None, ChosenRows::Configured).await;
+    assert!(matches!(opened.unwrap(), Opened::Missing));
 }

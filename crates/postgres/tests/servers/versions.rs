@@ -69,7 +69,7 @@ async fn read(snapshot: &mut PostgresSnapshot) -> Vec<String> {
         name: "orders".to_owned(),
     };
     let Opened::Table(table) = snapshot
-        .open(&orders, None, ChosenRows::Configured)
+        .open(&orders, None, None, ChosenRows::Configured)
         .await
         .unwrap()
     else {

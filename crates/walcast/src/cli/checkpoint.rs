@@ -7,14 +7,14 @@ mod show;
 #[cfg(test)]
 mod tests;
 
-pub(super) use self::set::acquire_leadership;
+pub(super) use self::set::{acquire_leadership, open_stopped};
 pub(super) use self::show::describe;
 
 use clap::{Args, Subcommand};
 use walcast_mapper::pattern::TablePattern;
 use walcast_pgoutput::Lsn;
 
-use super::config_args::ConfigArgs;
+use super::config_args::ActionArgs;
 use crate::config::Config;
 use crate::exit::{Exit, help_end};
 
@@ -30,11 +30,7 @@ pub(crate) struct CheckpointArgs {
     pub(crate) action: Action,
 
     #[command(flatten)]
-    pub(crate) config: ConfigArgs,
-
-    /// Print JSON
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
+    pub(crate) options: ActionArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,4 +1,4 @@
-//! Option `--config`: the configuration file.
+//! Options that commands share: the configuration file, and JSON as output.
 
 use std::path::PathBuf;
 
@@ -20,6 +20,17 @@ pub(crate) struct ConfigArgs {
         default_value = "walcast.toml"
     )]
     config: PathBuf,
+}
+
+/// Options of each action of a command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ActionArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
 }
 
 impl ConfigArgs {

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use walcast_delivery::{Selection, SnapshotCommand, SnapshotType};
 use walcast_mapper::pattern::TablePattern;
 
-use super::config_args::ConfigArgs;
+use super::config_args::ActionArgs;
 use crate::config::Config;
 use crate::exit::{Exit, help_end};
 
@@ -26,11 +26,7 @@ pub(crate) struct SnapshotArgs {
     pub(crate) action: Action,
 
     #[command(flatten)]
-    pub(crate) config: ConfigArgs,
-
-    /// Print JSON
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
+    pub(crate) options: ActionArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,12 +1,13 @@
 //! `walcast table`: states of the captured tables, and the end of a quarantine.
 
+mod resume;
+
 use clap::{Args, Subcommand};
 use serde::Deserialize;
-use walcast_delivery::SnapshotCommand;
 use walcast_mapper::pattern::TablePattern;
 
-use super::config_args::ConfigArgs;
-use super::snapshot::ask::{self, Admin};
+use super::config_args::ActionArgs;
+use super::snapshot::ask::Admin;
 use crate::admin::TableReport;
 use crate::config::Config;
 use crate::exit::{Exit, help_end};
@@ -15,7 +16,7 @@ use crate::stdout::stdout;
 /// Show the state of each captured table, or resume quarantined tables: list, resume
 ///
 /// Sends requests to the running connector at its admin.listen address. While no connector runs, `check` lists quarantined
-/// tables.
+/// tables, and `resume` changes the checkpoint, for the next start.
 #[derive(Debug, Args)]
 #[command(after_help = help_end!(
     "  walcast table list\n\
@@ -26,11 +27,7 @@ pub(crate) struct TableArgs {
     pub(crate) action: Action,
 
     #[command(flatten)]
-    pub(crate) config: ConfigArgs,
-
-    /// Print JSON
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
+    pub(crate) options: ActionArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -44,7 +41,7 @@ pub(crate) enum Action {
     /// Deliver changes of quarantined tables again, and read their rows, after the cause is fixed
     ///
     /// Changes that were skipped are not delivered: the current rows of the table take their place. Rows that were deleted in
-    /// the meantime stay in the topic.
+    /// the meantime stay in the topic. The running connector does it at once, a stopped one at its next start.
     #[command(after_help = help_end!(
         "  walcast table resume public.prices\n\
          \x20 walcast table resume 'public.*'"
@@ -65,7 +62,7 @@ struct Status {
 pub(crate) async fn table(config: Config, action: Action, json: bool) -> anyhow::Result<Exit> {
     match action {
         Action::List => list(&config, json).await,
-        Action::Resume { tables } => ask::ask(&config, &SnapshotCommand::ResumeTables { tables }, json).await,
+        Action::Resume { tables } => resume::resume(&config, tables, json).await,
     }
 }
 

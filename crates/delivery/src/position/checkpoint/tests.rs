@@ -70,6 +70,7 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
         (".*", ".*", option::of(next), asked).prop_map(|(namespace, name, next, asked)| TableProgress {
             namespace,
             name,
+            oid: next.map(|(table, ..)| table),
             next: next.map(|(table, file, block, offset)| NextRow {
                 table,
                 file,

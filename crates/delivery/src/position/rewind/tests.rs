@@ -422,6 +422,7 @@ fn another_cluster_is_continued_at_its_slot() {
     };
     let mut progress = SnapshotProgress::of([table]);
     progress.tables[0].rows = 5;
+    progress.tables[0].oid = Some(50);
     log.current.as_mut().unwrap().snapshot = Some(progress);
     log.schemas.insert(Oid::new(16_400), TableHistory::default());
     log.partitions = KnownPartitions::from([(Oid::new(2), partition(740))]);
@@ -445,7 +446,8 @@ fn another_cluster_is_continued_at_its_slot() {
     assert_eq!(update.current.system_identifier, SystemIdentifier::new(8));
     assert_eq!(update.current.end_lsn, at(110));
     assert_eq!(update.current.last_commit, None);
-    assert_eq!(update.current.snapshot.unwrap().tables[0].rows, 0);
+    let left = &update.current.snapshot.as_ref().unwrap().tables[0];
+    assert_eq!((left.rows, left.oid), (0, None));
     assert_eq!(update.expired, [at(20), at(50), at(80)]);
     assert_eq!(update.known_tables, Some(BTreeSet::new()));
     assert_eq!(update.schemas, BTreeMap::from([(Oid::new(16_400), None)]));

@@ -106,3 +106,33 @@ fn rows_and_quarantines_are_reconciled() {
     assert_eq!(dropped.tables()[&PRICES].error, READING_STOPPED);
     assert!(dropped.has_changes());
 }
+
+/// A table that was renamed since is the same table, and another one that has its former name is not.
+#[test]
+fn rows_of_a_renamed_table_are_reconciled_by_its_oid() {
+    let renamed = TableName {
+        name: "prices_2".to_owned(),
+        ..name()
+    };
+    let rows_of = |oid: Oid, table: &TableName| {
+        let mut progress = SnapshotProgress::of([table.clone()]);
+        progress.follow_names(&[(oid, table.clone())].into());
+        progress
+    };
+    let reading = Quarantine {
+        phase: QuarantinePhase::Reading,
+        ..quarantine(80)
+    };
+    let mut read = start(reading.clone(), true);
+    assert!(!read.reconcile(&mut rows_of(PRICES, &renamed)));
+    assert_eq!(read.reading_named(&renamed), Some(PRICES));
+    assert!(read.has_changes(), "the new name is stored");
+
+    let mut dropped = start(reading, true);
+    dropped.reconcile(&mut rows_of(Oid::new(16_500), &name()));
+    assert!(dropped.is_skipping(PRICES));
+
+    let mut skipping = start(quarantine(80), true);
+    assert!(!skipping.reconcile(&mut rows_of(Oid::new(16_500), &name())));
+    assert!(skipping.reconcile(&mut rows_of(PRICES, &renamed)));
+}

@@ -154,13 +154,14 @@ pub(super) async fn adopt<P: Source, K: Sink>(
 ) -> Result<Adopted, DeliveryError> {
     let known = log.known_tables.as_ref();
     let known_before = known.cloned().unwrap_or_else(|| captured_oids(&source_state));
-    let new = NewlyCaptured::find(&source_state, &known_before, checkpoint.snapshot.as_ref());
+    let mut progress = checkpoint.snapshot.take().unwrap_or_default();
+    progress.follow_names(&source_state.captured_names());
+    let new = NewlyCaptured::find(&source_state, &known_before, Some(&progress));
     let mut unpublished = new.unpublished;
     if !config.create_missing.publication() {
         unpublished.clear();
     }
     let needs_stream_restart = misses_new_tables(source_state.server_version);
-    let mut progress = checkpoint.snapshot.take().unwrap_or_default();
     if !unpublished.is_empty() {
         for table in &unpublished {
             progress.await_publishing(
@@ -171,6 +172,7 @@ pub(super) async fn adopt<P: Source, K: Sink>(
                 false,
             );
         }
+        progress.follow_names(&source_state.captured_names());
         checkpoint.snapshot = progress.clone().into_stored();
         write_checkpoint(sink, checkpoint.clone(), None, None, PartitionRecords::new()).await?;
         let published = source.publish(&unpublished).await;
@@ -222,6 +224,7 @@ pub(super) async fn adopt<P: Source, K: Sink>(
             }
         }
     }
+    progress.follow_names(&source_state.captured_names());
     checkpoint.snapshot = progress.into_stored();
     // A table that is still not published is newly captured at the next inspection too, until any client publishes it.
     let known_tables = known_now(&source_state, &known_before, &read);

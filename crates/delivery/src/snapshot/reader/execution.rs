@@ -51,21 +51,28 @@ impl<S: Snapshot> SnapshotState<'_, S> {
                 }
                 reply_when_stored(&mut output.batch, reply, ());
             }
-            Request::Expect { tables, reply } => {
+            Request::Expect { tables, names, reply } => {
+                self.follow_names(&names, output);
                 for table in tables {
                     self.schedule.await_publishing(&table, PublishedSince::Pending);
                 }
+                self.follow_names(&names, output);
                 self.store_progress(output);
                 reply_when_stored(&mut output.batch, reply, ());
             }
             Request::Partitions {
                 records,
                 attached,
+                names,
                 since,
                 reply,
             } => {
-                for (table, partitions) in &attached {
-                    self.schedule.await_attached(table, partitions, since);
+                if !attached.is_empty() {
+                    self.follow_names(&names, output);
+                    for (table, partitions) in &attached {
+                        self.schedule.await_attached(table, partitions, since);
+                    }
+                    self.follow_names(&names, output);
                 }
                 output.batch.delta().partitions.extend(records);
                 if !attached.is_empty() {
@@ -76,10 +83,12 @@ impl<S: Snapshot> SnapshotState<'_, S> {
             Request::Captured {
                 known,
                 to_fill,
+                names,
                 since,
                 restrictions,
                 reply,
             } => {
+                self.follow_names(&names, output);
                 for table in to_fill {
                     match since {
                         Some(since) => self
@@ -88,6 +97,7 @@ impl<S: Snapshot> SnapshotState<'_, S> {
                         None => self.schedule.progress.reach(&table, None),
                     }
                 }
+                self.follow_names(&names, output);
                 output.batch.delta().known_tables = Some(known);
                 output.batch.delta().restrictions = Some(restrictions);
                 self.store_progress(output);
@@ -148,6 +158,7 @@ impl<S: Snapshot> SnapshotState<'_, S> {
             SnapshotCommand::Start { tables, marks, id } => {
                 let source_state = output.tables.catalog().inspect().await;
                 let source_state = source_state.map_err(DeliveryError::Source)?;
+                self.follow_names(&source_state.captured_names(), output);
                 let publication = &self.schedule.publication;
                 let dialect = self.schedule.config.sql_conditions.dialect(channel);
                 let progress = &self.schedule.progress;

@@ -63,7 +63,7 @@ impl<S: Snapshot> SnapshotState<'_, S> {
         self.schedule.progress.find(table).is_some_and(|request| {
             (request.asked || self.quarantines(table, output))
                 && match fault.detail() {
-                    Some(Detail::RowsUnreadable) => true,
+                    Some(Detail::RowsUnreadable | Detail::RowsDenied) => true,
                     Some(Detail::StatementRejected | Detail::StatementInterrupted) => {
                         request.filter.is_some()
                     }
@@ -80,6 +80,13 @@ impl<S: Snapshot> SnapshotState<'_, S> {
         fault: &BoxedPortError,
         output: &mut Output<'_, E>,
     ) -> Result<(), DeliveryError> {
+        if fault.detail() == Some(Detail::RowsDenied) && self.waits_for_privileges(table, output) {
+            let error = self.describe.error(fault);
+            warn!(%table, %lsn, error, "the server does not let the connector read the rows of a table; reading is tried again");
+            self.metrics.snapshot_failures.inc();
+            self.schedule.postpone(table);
+            return Ok(());
+        }
         let Some(request) = self.schedule.progress.find_mut(table) else {
             return Ok(());
         };
@@ -95,6 +102,14 @@ impl<S: Snapshot> SnapshotState<'_, S> {
             return Ok(());
         }
         self.abandon(table, lsn, fault, output).await
+    }
+
+    /// Whether the rows of a table wait until the connector may read them: all its rows are to be read, and it is not quarantined again
+    /// for the error.
+    fn waits_for_privileges<E: EncodePorts>(&self, table: &TableName, output: &Output<'_, E>) -> bool {
+        let request = self.schedule.progress.find(table);
+        request.is_some_and(|request| request.asked && request.filter.is_none())
+            && output.tables.quarantines.reading_named(table).is_none()
     }
 
     /// Ends a request whose rows are not read.

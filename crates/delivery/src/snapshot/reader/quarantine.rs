@@ -18,6 +18,7 @@ use crate::snapshot::command::{SnapshotRejected, resumed_tables};
 use crate::snapshot::progress::{SnapshotType, TableProgress};
 use crate::snapshot::reader::notifications::Scan;
 use crate::snapshot::reader::state::SnapshotState;
+use crate::source_state::CapturedNames;
 
 impl<S: Snapshot> SnapshotState<'_, S> {
     /// Stores quarantines that began, with the checkpoint that passes the first skipped change, and leaves out the rows of their
@@ -48,6 +49,25 @@ impl<S: Snapshot> SnapshotState<'_, S> {
         Ok(())
     }
 
+    /// Gives the tables that remain to be read the names that they have now, before tables are added by their names. A table whose
+    /// rows cannot be read any more after it was resumed is quarantined again.
+    pub(super) fn follow_names<E: EncodePorts>(
+        &mut self,
+        captured: &CapturedNames,
+        output: &mut Output<'_, E>,
+    ) {
+        for table in self.schedule.progress.follow_names(captured) {
+            if let Some(oid) = output.tables.quarantines.reading_named(&table) {
+                output.tables.quarantine_again(oid, MISSING.to_owned());
+            }
+        }
+        let quarantines = &mut output.tables.quarantines;
+        if quarantines.follow_names(&self.schedule.progress) || quarantines.has_changes() {
+            output.store_quarantines();
+            self.tables.set_quarantines(output.tables.quarantines.tables());
+        }
+    }
+
     /// Tables that a request resumes, as they are to be read. Their changes are delivered from now on.
     pub(super) async fn resume_tables<E: EncodePorts>(
         &mut self,
@@ -56,13 +76,15 @@ impl<S: Snapshot> SnapshotState<'_, S> {
     ) -> Result<Result<Vec<TableName>, SnapshotRejected>, DeliveryError> {
         let source_state = output.tables.catalog().inspect().await;
         let source_state = source_state.map_err(DeliveryError::Source)?;
+        self.follow_names(&source_state.captured_names(), output);
         let quarantines = output.tables.quarantines.tables();
         let publication = &self.schedule.publication;
         let chosen = match resumed_tables(patterns, quarantines, &source_state, publication) {
             Ok(chosen) => chosen,
             Err(rejected) => return Ok(Err(rejected)),
         };
-        let progress = |(_, table): &(Oid, TableName)| TableProgress {
+        let progress = |(oid, table): &(Oid, TableName)| TableProgress {
+            oid: Some(oid.as_u32()),
             marks: SnapshotType::Incremental,
             asked: true,
             ..TableProgress::of(table.clone())

@@ -1,14 +1,16 @@
 //! Schedule: when existing rows are read, between two sections of the stream.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid};
 
 use crate::config::DeliveryConfig;
 use crate::ports::snapshots::Snapshot;
 use crate::snapshot::config::{SnapshotConfig, SnapshotMode};
-use crate::snapshot::progress::{PublishedSince, SnapshotProgress};
+use crate::snapshot::progress::{PublishedSince, SnapshotProgress, TableProgress};
 
 /// Tables to be read, and the snapshot to read them from.
 pub(crate) struct Schedule<S> {
@@ -30,6 +32,10 @@ pub(crate) struct Schedule<S> {
     needs_stream_restart: bool,
     /// Whether some table's changes are not certain to be streamed yet. Checked for each change.
     awaits_publishing: bool,
+    /// Tables that the connector may not read, each with the time at which reading is tried again.
+    denied: BTreeMap<TableName, Instant>,
+    /// Time between two attempts to read such a table.
+    retry_denied_after: Duration,
 }
 
 impl<S: Snapshot> Schedule<S> {
@@ -51,12 +57,45 @@ impl<S: Snapshot> Schedule<S> {
             begun: Lsn::INVALID,
             idle: Lsn::INVALID,
             needs_stream_restart,
+            denied: BTreeMap::new(),
+            retry_denied_after: config.slot_check_interval,
         }
     }
 
     /// Whether tables are to be read and there is no snapshot to read them from.
     pub(super) fn needs_snapshot(&self) -> bool {
-        self.snapshot.is_none() && self.progress.wants_snapshot()
+        self.snapshot.is_none() && self.progress.wants_snapshot() && self.has_permitted()
+    }
+
+    /// Whether tables are to be read that the connector may read, as far as it knows.
+    fn has_permitted(&self) -> bool {
+        let mut tables = self.progress.tables.iter();
+        self.denied.is_empty() || tables.any(|table| table.is_shown_at(Lsn::MAX) && !self.is_postponed(table))
+    }
+
+    /// Postpones reading a table that the connector may not read.
+    pub(super) fn postpone(&mut self, table: &TableName) {
+        let retry_at = Instant::now() + self.retry_denied_after;
+        self.denied.insert(table.clone(), retry_at);
+    }
+
+    /// Whether reading a table is postponed.
+    pub(super) fn is_postponed(&self, table: &TableProgress) -> bool {
+        !self.denied.is_empty()
+            && self
+                .denied
+                .get(&table.table())
+                .is_some_and(|retry_at| Instant::now() < *retry_at)
+    }
+
+    /// Time at which a postponed table is tried again.
+    pub(super) fn next_retry(&self) -> Option<Instant> {
+        let now = Instant::now();
+        self.denied
+            .values()
+            .filter(|retry_at| now < **retry_at)
+            .min()
+            .copied()
     }
 
     /// Whether all rows are read and no changes are to be streamed after them.

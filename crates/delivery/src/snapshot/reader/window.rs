@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::info;
 use walcast_mapper::{ReadContext, RowId, SnapshotMarker, TableName};
 use walcast_pgoutput::{CopyDecoder, Lsn, Tid};
 
@@ -15,7 +15,7 @@ use crate::encode::output::Output;
 use crate::encode::ports::EncodePorts;
 use crate::error::DeliveryError;
 use crate::port_error::BoxedPortError;
-use crate::ports::snapshots::{ChosenRows, CopiedRows, Opened, Snapshot};
+use crate::ports::snapshots::{CopiedRows, Snapshot};
 use crate::snapshot::control::{Request, SnapshotRequests};
 use crate::snapshot::reader::last_row::Table;
 use crate::snapshot::reader::notifications::Scan;
@@ -41,7 +41,7 @@ pub(super) enum Outcome {
 }
 
 /// Outcome of opening a table.
-enum Begun {
+pub(super) enum Begun {
     /// The table can be read.
     Table(Box<Table>),
     /// The table is not read from this snapshot, or not at all.
@@ -70,7 +70,7 @@ pub(super) struct Window<'w, 'a, S> {
     logged: Instant,
     until: Instant,
     /// Tables that were opened, or could not be.
-    tried: HashSet<TableName>,
+    pub(super) tried: HashSet<TableName>,
     /// Table that was read last, except for its last row: whether another row follows is not known yet.
     ended: Option<Table>,
     decoder: CopyDecoder,
@@ -160,8 +160,9 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
     }
 
     fn next_table(&self, lsn: Lsn) -> Option<TableName> {
-        let tables = self.state.schedule.progress.tables.iter();
-        let readable = tables.filter(|table| table.is_shown_at(lsn));
+        let schedule = &self.state.schedule;
+        let tables = schedule.progress.tables.iter();
+        let readable = tables.filter(|table| table.is_shown_at(lsn) && !schedule.is_postponed(table));
         readable
             .map(|table| table.table())
             .find(|table| !self.tried.contains(table))
@@ -259,69 +260,6 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
             () = output.batch.closed() => Err(Interruption::CommitterGone),
             request = self.requests.next() => Ok(Step::Request(request)),
             step = next => Ok(step),
-        }
-    }
-
-    /// Opens a table.
-    async fn open<E: EncodePorts>(
-        &mut self,
-        snapshot: &mut S,
-        name: &TableName,
-        output: &mut Output<'_, E>,
-    ) -> Result<Begun, Interruption> {
-        let Some(progress) = self.state.schedule.progress.find(name).cloned() else {
-            return Ok(Begun::Skipped);
-        };
-        if output.tables.quarantines.is_skipping_named(name) {
-            self.state.leave_unread(name, output).await?;
-            return Ok(Begun::Skipped);
-        }
-        let lsn = snapshot.lsn();
-        let condition = match self.state.condition_of(&progress) {
-            Ok(condition) => condition,
-            Err(why) => {
-                self.state.abandon(name, lsn, &why, output).await?;
-                return Ok(Begun::Skipped);
-            }
-        };
-        let rows = match &condition {
-            None if progress.partitions.is_empty() => ChosenRows::Configured,
-            None => ChosenRows::Partitions(&progress.partitions),
-            Some(condition) if progress.letters.is_empty() => ChosenRows::Where(condition),
-            Some(condition) => ChosenRows::Few(condition),
-        };
-        let opened = match snapshot.open(name, progress.next, rows).await {
-            Err(fault) if self.state.is_fault_of_request(name, &fault, output) => {
-                self.state.fail_request(name, lsn, &fault, output).await?;
-                return Ok(Begun::Broken);
-            }
-            opened => opened.map_err(DeliveryError::Source)?,
-        };
-        match opened {
-            Opened::Missing => {
-                warn!(table = %name, %lsn, "table no longer exists, its rows are skipped");
-                self.state.end_table(name, Scan::Missing, output).await?;
-                Ok(Begun::Skipped)
-            }
-            Opened::Altered => {
-                info!(table = %name, %lsn, "table was altered since the snapshot, reading it from a later one");
-                Ok(Begun::Skipped)
-            }
-            Opened::Table(table) => {
-                let plan = output.tables.plan_of_rows(table.relation, table.facts, lsn).await;
-                if let Err(EncodeError::Quarantined) = plan {
-                    self.state.set_aside(output).await?;
-                    return Ok(Begun::Skipped);
-                }
-                let plan = plan.map_err(|fault| explain(name, None, lsn, fault))?;
-                output.store_schemas();
-                info!(table = %name, topic = plan.topic(), bytes = table.bytes, "reading rows");
-                self.state
-                    .notifier
-                    .table_started(name, &self.state.schedule.progress, output)
-                    .await?;
-                Ok(Begun::Table(Box::new(Table::new(&progress, plan, table.bytes))))
-            }
         }
     }
 
@@ -477,7 +415,7 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
 }
 
 /// Adds the table and the row to an error.
-fn explain(table: &TableName, row: Option<Tid>, lsn: Lsn, fault: EncodeError) -> DeliveryError {
+pub(super) fn explain(table: &TableName, row: Option<Tid>, lsn: Lsn, fault: EncodeError) -> DeliveryError {
     match fault {
         EncodeError::Edge(error) => error,
         EncodeError::UnknownRelation

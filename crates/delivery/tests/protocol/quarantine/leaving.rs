@@ -1,7 +1,8 @@
 //! The end of a quarantine: changes are delivered again, and all rows are read.
 
 use walcast_delivery::{
-    QuarantineReason, SnapshotAnswer, SnapshotCommand, SnapshotRejected, SnapshotUnanswered, TableState,
+    QuarantineReason, Resumption, SnapshotAnswer, SnapshotCommand, SnapshotRejected, SnapshotUnanswered,
+    TableState,
 };
 
 use super::{
@@ -91,6 +92,36 @@ async fn resumed_table_is_read_and_streamed() {
     };
     world.run(delivery).await.expect("it runs and stops");
     assert!(quarantines(&world).is_empty());
+    skip_until_first_delivered(&world, &failed);
+    verify_orders(&world);
+}
+
+/// The command that resumes a table while no instance runs writes the checkpoint.
+#[tokio::test(start_paused = true)]
+async fn stopped_connector_resumes_a_table_with_its_next_start() {
+    let (world, failed) = quarantined().await;
+    write_more(&world, 10);
+    let log = world.kafka.read(|broker| broker.checkpoint_log());
+    let source_state = world.postgres.read(|server| server.inspect());
+    let resumption = Resumption {
+        tables: &["public.orders".parse().expect("a pattern")],
+        slot: "walcast_shop",
+        publication: "walcast_shop",
+        now_unix_micros: 1,
+    };
+    let updated = resumption.update(&log, &source_state);
+    let updated = updated.expect("the checkpoint is of this server");
+    let (update, _) = updated.expect("the table is quarantined");
+    world.kafka.edit(|broker| broker.put_checkpoint(update));
+    write_more(&world, 20);
+    let read = async {
+        world
+            .steps
+            .until(|| is_read(&world) && quarantines(&world).is_empty())
+            .await;
+        world.all_delivered().await;
+    };
+    world.run(read).await.expect("the connector runs and stops");
     skip_until_first_delivered(&world, &failed);
     verify_orders(&world);
 }

@@ -1,6 +1,6 @@
 //! Existing rows that cannot be delivered quarantine their table as changes do.
 
-use walcast_delivery::{OnError, QuarantineReason, SnapshotMode};
+use walcast_delivery::{DeliveryError, Halt, OnError, QuarantineReason, SnapshotMode};
 
 use super::{quarantine, quarantines, unmappable};
 use crate::fakes::{PostgresCall, Skipped, TestFault, World, insert, update, verify};
@@ -102,4 +102,21 @@ async fn unreadable_rows_halt_without_the_setting() {
     let error = world.run_to_end().await;
     assert_eq!(error.origin(), "postgres");
     assert!(quarantines(&world).is_empty());
+}
+
+/// A connector that only reads rows does not end as if all of them were read.
+#[tokio::test(start_paused = true)]
+async fn reading_only_ends_with_the_tables_whose_rows_are_missing() {
+    let mut world = filled();
+    world.config.snapshot.mode = SnapshotMode::InitialOnly;
+    for _ in 0..2 {
+        let error = world.run_to_end().await;
+        let DeliveryError::Halt(Halt::RowsMissing { tables }) = &error else {
+            panic!("{error}");
+        };
+        let tables: Vec<String> = tables.iter().map(ToString::to_string).collect();
+        assert_eq!(tables, ["public.orders"]);
+        assert_eq!(reads_of(&world, "16400"), 2, "the other table is read, once");
+        assert!(quarantine(&world).is_skipping());
+    }
 }

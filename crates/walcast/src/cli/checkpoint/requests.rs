@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use walcast_delivery::{
     Checkpoint, CheckpointStore, CheckpointUpdate, DeliveryError, PartitionRecords, QuarantineRecords,
-    RewindRejected, SchemaChanges, Sink, Source, TableProgress,
+    SchemaChanges, Sink, Source, TableProgress,
 };
 use walcast_mapper::pattern::TablePattern;
 
-use super::set::acquire_leadership;
+use super::set::open_stopped;
 use crate::config::Config;
 use crate::exit::{Exit, Rejection};
 use crate::stdout::stdout;
@@ -95,15 +95,7 @@ pub(super) async fn drop_from<P: Source, K: Sink>(
     tables: &[TablePattern],
     now_unix_micros: i64,
 ) -> anyhow::Result<Vec<String>> {
-    acquire_leadership(name, source).await?;
-    let source_state = source.inspect(None).await.map_err(DeliveryError::Source)?;
-    if let Some((slot, pid)) = source_state
-        .slot
-        .and_then(|slot| Some((slot.name, slot.active_pid?)))
-    {
-        return Err(RewindRejected::Running { slot, pid }.into());
-    }
-    let log = sink.open().await.map_err(DeliveryError::Sink)?;
+    let log = open_stopped(name, source, sink).await?;
     let Some(mut checkpoint) = log.current else {
         return Err(
             Rejection::Request(format!("{name} has no checkpoint yet, and no snapshot requests")).into(),

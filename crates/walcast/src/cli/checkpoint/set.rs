@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use walcast_delivery::{CheckpointUpdate, DeliveryError, Rewind, RewindRejected, Sink, Source, rewind};
+use walcast_delivery::{
+    CheckpointLog, CheckpointUpdate, DeliveryError, Rewind, RewindRejected, Sink, Source, rewind,
+};
 use walcast_pgoutput::Lsn;
 
 use super::show::describe;
@@ -42,26 +44,35 @@ pub(super) async fn set(config: &Config, lsn: Lsn, accepted: Accepted, json: boo
 /// Time to acquire leadership that no instance holds: a connection and one query.
 const LEADERSHIP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Writes the new checkpoint as the connector does: with leadership, and in a Kafka transaction that fences any other
-/// instance of the same name. A running instance is detected before any step that could disturb it.
+/// Writes the new checkpoint as the connector does: with leadership, and in a Kafka transaction.
 pub(super) async fn move_to<P: Source, K: Sink>(
     name: &str,
     source: &mut P,
     sink: &mut K,
     request: Rewind,
 ) -> anyhow::Result<CheckpointUpdate> {
+    let log = open_stopped(name, source, sink).await?;
+    let timeline = log.current.as_ref().map(|current| current.timeline);
+    let source_state = source.inspect(timeline).await.map_err(DeliveryError::Source)?;
+    let update = rewind(&source_state, &log, request)?;
+    sink.commit(&update).await.map_err(DeliveryError::Sink)?;
+    Ok(update)
+}
+
+/// Opens the checkpoint of a stopped connector with leadership, which fences any other instance of the same name. A running
+/// instance is detected before any step that could disturb it.
+pub(in crate::cli) async fn open_stopped<P: Source, K: Sink>(
+    name: &str,
+    source: &mut P,
+    sink: &mut K,
+) -> anyhow::Result<CheckpointLog> {
     acquire_leadership(name, source).await?;
     // The slot is decisive: behind a connection pooler, an instance may stream from it without leadership.
     let before = source.inspect(None).await.map_err(DeliveryError::Source)?;
     if let Some((slot, pid)) = before.slot.and_then(|slot| Some((slot.name, slot.active_pid?))) {
         return Err(RewindRejected::Running { slot, pid }.into());
     }
-    let log = sink.open().await.map_err(DeliveryError::Sink)?;
-    let timeline = log.current.as_ref().map(|current| current.timeline);
-    let source_state = source.inspect(timeline).await.map_err(DeliveryError::Source)?;
-    let update = rewind(&source_state, &log, request)?;
-    sink.commit(&update).await.map_err(DeliveryError::Sink)?;
-    Ok(update)
+    Ok(sink.open().await.map_err(DeliveryError::Sink)?)
 }
 
 /// Acquires leadership; fails if another instance leads. Waiting for leadership disturbs no instance.

@@ -9,7 +9,7 @@ use walcast_delivery::{
     SourceWatch, Started, SystemIdentifier, Timeline, WalStatus,
 };
 use walcast_mapper::{RecordBuffer, ReselectRequest, TableMetadata, TableName};
-use walcast_pgoutput::{FrameBlock, Lsn, PgTimestamp, Relation, Xid};
+use walcast_pgoutput::{FrameBlock, Lsn, Oid, PgTimestamp, Relation, Xid};
 
 use super::set::move_to;
 use crate::exit::Exit;
@@ -140,6 +140,7 @@ impl Snapshot for Never {
     async fn open(
         &mut self,
         _: &TableName,
+        _: Option<Oid>,
         _: Option<NextRow>,
         _: ChosenRows<'_>,
     ) -> Result<Opened, BoxedPortError> {

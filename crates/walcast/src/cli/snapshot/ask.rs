@@ -191,6 +191,14 @@ impl Admin {
     }
 }
 
+/// Whether a request failed because no process listens at the address.
+pub(in crate::cli) fn is_not_listening(error: &anyhow::Error) -> bool {
+    let mut causes = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<reqwest::Error>());
+    causes.any(reqwest::Error::is_connect)
+}
+
 fn failed(status: StatusCode, why: String) -> anyhow::Error {
     match status {
         StatusCode::SERVICE_UNAVAILABLE => anyhow::anyhow!(why),

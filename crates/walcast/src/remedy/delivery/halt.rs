@@ -1,6 +1,6 @@
 //! Remedies for halts.
 
-use walcast_delivery::{Halt, sql};
+use walcast_delivery::{Halt, shell, sql};
 use walcast_pgoutput::Lsn;
 
 use crate::remedy::mapper;
@@ -129,6 +129,14 @@ pub(super) fn remedy(halt: &Halt) -> Option<String> {
         Halt::WalLevel { .. } => "run: ALTER SYSTEM SET wal_level = logical, and restart the server",
         Halt::NotCreated { .. } => {
             "have an administrator run the statements that this command prints: walcast check --sql; then start again"
+        }
+        Halt::RowsMissing { tables } => {
+            let tables = tables.iter().map(|table| shell::quoted(&table.to_string()));
+            let tables: Vec<String> = tables.collect();
+            return Some(format!(
+                "the causes are shown by: walcast check; once they are fixed, run: walcast table resume {}; the next start reads the rows",
+                tables.join(" ")
+            ));
         }
         Halt::TransactionTooSlow { .. } => {
             "raise transaction.timeout.ms ([kafka] transaction_timeout) and the broker's transaction.max.timeout.ms, or allow the \

@@ -12,7 +12,7 @@ fn help_of_table() {
         Show the state of each captured table, or resume quarantined tables: list, resume
 
         Sends requests to the running connector at its admin.listen address. While no connector runs,
-        `check` lists quarantined tables.
+        `check` lists quarantined tables, and `resume` changes the checkpoint, for the next start.
 
         Usage: walcast table [OPTIONS] <COMMAND>
 
@@ -71,7 +71,8 @@ fn help_of_table_resume() {
         Deliver changes of quarantined tables again, and read their rows, after the cause is fixed
 
         Changes that were skipped are not delivered: the current rows of the table take their place. Rows
-        that were deleted in the meantime stay in the topic.
+        that were deleted in the meantime stay in the topic. The running connector does it at once, a
+        stopped one at its next start.
 
         Usage: walcast table resume [OPTIONS] <PATTERN>...
 

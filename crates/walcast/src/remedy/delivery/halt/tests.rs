@@ -341,6 +341,14 @@ fn table_that_cannot_be_captured() {
         ]],
     );
     check(
+        Halt::RowsMissing {
+            tables: vec![table("a_b"), table("a b")],
+        },
+        &expect![[
+            r#"rows of public.a_b, public.a b are not in Kafka, because quarantined tables are not read; the rows of the other tables are; the causes are shown by: walcast check; once they are fixed, run: walcast table resume 'public.a_b' 'public.a b'; the next start reads the rows"#
+        ]],
+    );
+    check(
         Halt::NoTable {
             pattern: "public.item".to_owned(),
         },
