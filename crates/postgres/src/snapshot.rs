@@ -91,6 +91,7 @@ impl PostgresSnapshots {
             &self.config.connect,
             consistent_point,
             snapshot.as_deref(),
+            &self.leader.own_conversion,
         )
         .await
     }

@@ -23,6 +23,7 @@ use crate::catalog::{
 };
 use crate::config::PostgresConfig;
 use crate::connect::{Client, SqlSession};
+use crate::encoding::Texts;
 use crate::error::PostgresError;
 
 /// Size of a batch of rows.
@@ -45,6 +46,8 @@ pub struct PostgresSnapshot {
     /// Session outside of the snapshot, which sees the catalog as it is now.
     server: Arc<SqlSession>,
     config: Arc<PostgresConfig>,
+    /// How texts arrive.
+    texts: Texts,
     /// Indexes of idle sessions.
     idle: Vec<usize>,
     /// Table that was opened last.
@@ -127,6 +130,7 @@ impl PostgresSnapshot {
         sessions: Vec<SqlSession>,
         server: Arc<SqlSession>,
         config: Arc<PostgresConfig>,
+        texts: Texts,
     ) -> Self {
         Self {
             lsn,
@@ -135,6 +139,7 @@ impl PostgresSnapshot {
             sessions,
             server,
             config,
+            texts,
             opened: None,
             names: Names::OfRole,
             is_conditional: false,
@@ -267,8 +272,9 @@ impl PostgresSnapshot {
                 rows: sender,
                 budget: Arc::clone(&budget),
             };
+            let texts = self.texts.clone();
             self.tasks.spawn(async move {
-                if let Err(error) = copy(&client, &opened.reading, &chunk, &outlet).await {
+                if let Err(error) = copy(&client, &opened.reading, &chunk, &texts, &outlet).await {
                     // The receiver is gone when reading has ended.
                     drop(outlet.rows.send(Err(error)).await);
                 }
@@ -344,16 +350,15 @@ async fn copy(
     client: &Client,
     reading: &Reading,
     chunk: &Chunk,
+    texts: &Texts,
     outlet: &RowSender,
 ) -> Result<(), PostgresError> {
-    let failed = |error| {
-        let error = PostgresError::of_query(READING, error);
-        match reading.has_condition() {
-            true => without_values(&chunk.part.name, error),
-            false => error,
-        }
+    let failed = |error| match texts.ended_by(PostgresError::of_query(READING, error)) {
+        error @ PostgresError::Untranslatable { .. } => error,
+        error if reading.has_condition() => without_values(&chunk.part.name, error),
+        error => error,
     };
-    let statement = reading.statement(chunk);
+    let statement = reading.statement(chunk) + texts.copy_options();
     let copied = client.copy_out(statement.as_str()).await.map_err(failed)?;
     pin_mut!(copied);
     let mut rows = CopiedRows {
@@ -371,12 +376,15 @@ async fn copy(
                 lines: Vec::with_capacity(BATCH_BYTES),
                 bytes: 0,
             };
-            if !outlet.send(std::mem::replace(&mut rows, next)).await {
+            let mut read = std::mem::replace(&mut rows, next);
+            read.lines = texts.recode_rows(read.lines).await?;
+            if !outlet.send(read).await {
                 return Ok(());
             }
         }
     }
     if !rows.lines.is_empty() || rows.bytes > 0 {
+        rows.lines = texts.recode_rows(rows.lines).await?;
         outlet.send(rows).await;
     }
     Ok(())
