@@ -84,10 +84,7 @@ async fn text_of_several_bytes_is_delivered_in_utf8() {
     case.sql("INSERT INTO \"注文x\" VALUES ('東京', 'ーズ')").await;
     await_rows(
         "in_euc_jp.public.__x",
-        &[
-            r#"{"k":"番号","v_":"品名 \\ ｱ"}"#,
-            r#"{"k":"東京","v_":"ーズ"}"#,
-        ],
+        &[r#"{"k":"番号","v_":"品名 \\ ｱ"}"#, r#"{"k":"東京","v_":"ーズ"}"#],
     )
     .await;
     instance.stop().await;
@@ -221,7 +218,8 @@ async fn bytes_of_unknown_encoding_are_delivered_if_they_are_utf8_and_kept_other
 #[tokio::test]
 async fn bytes_of_unknown_encoding_halt_or_are_null_by_setting() {
     let mut case = case_in("SQL_ASCII", "ascii_halt").await;
-    case.sql("CREATE TABLE items (id int PRIMARY KEY, note text)").await;
+    case.sql("CREATE TABLE items (id int PRIMARY KEY, note text)")
+        .await;
     let mut instance = Instance::start(&case.config).await;
     case.sql("INSERT INTO items VALUES (1, 'a')").await;
     case.await_ids([1]).await;

@@ -79,9 +79,7 @@ const COMMIT: &[u8] = b"C\0\0\0\0\x01\0\0\0\x02\0\0\0\x01\0\0\0\xE9\0\0\0\0\0\0\
 
 #[test]
 fn texts_are_converted_and_everything_else_stays() {
-    let messages = [
-        RELATION, TYPE, ORIGIN, INSERT, UPDATE, DELETE, LOGICAL, COMMIT,
-    ];
+    let messages = [RELATION, TYPE, ORIGIN, INSERT, UPDATE, DELETE, LOGICAL, COMMIT];
     let recoded = block(&messages).recode(&mut Latin1(Vec::new()));
     check(
         &recoded,
@@ -123,10 +121,7 @@ fn block_without_texts_to_convert_stays_as_it_is() {
         COMMIT,
         b"I\0\0\x40\x02N\0\x01t\0\0\0\x011",
     ]);
-    assert_eq!(
-        bytes_of(&plain.recode(&mut Latin1(Vec::new()))),
-        bytes_of(&plain)
-    );
+    assert_eq!(bytes_of(&plain.recode(&mut Latin1(Vec::new()))), bytes_of(&plain));
     assert_eq!(bytes_of(&plain.recode(&mut ReadableNames)), bytes_of(&plain));
 }
 

@@ -46,7 +46,9 @@ pub(crate) async fn reselect(
         .map(|index| row.try_get(index).map(|value| value.map(str::to_owned)))
         .collect();
     Ok(values
-        .inspect_err(|error| debug!(table = %unsent.table, %error, "values that the WAL left out are not UTF-8"))
+        .inspect_err(
+            |error| debug!(table = %unsent.table, %error, "values that the WAL left out are not UTF-8"),
+        )
         .ok())
 }
 

@@ -235,7 +235,10 @@ impl TableDescription {
         let from = format!("ONLY {}{inner}", sql::table(&part.name));
         let order = if sorted { " ORDER BY ctid" } else { "" };
         match condition {
-            None => format!("COPY (SELECT ctid, {} FROM {from}{order}) TO STDOUT", self.columns_of(part)),
+            None => format!(
+                "COPY (SELECT ctid, {} FROM {from}{order}) TO STDOUT",
+                self.columns_of(part)
+            ),
             Some(condition) => {
                 let selection = self.selection(&format!("ctid, {}", self.columns()), &from, condition);
                 format!("COPY ({selection}{order}) TO STDOUT")
