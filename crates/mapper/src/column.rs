@@ -276,9 +276,20 @@ impl ColumnPlan {
                 out.extend_from_slice(&self.unavailable);
                 Ok(())
             }
-            Column::Binary(_) => Err(ColumnError::Value(ValueError::Value(
-                "anything: the server sent its binary form",
-            ))),
+            Column::Binary(_) => {
+                let start = out.len();
+                let fault = match &self.encoder {
+                    // Its stars replace any value.
+                    Encoder::Altered(altered) if matches!(altered.alteration, Alteration::Mask(_)) => {
+                        F::present(self.nullability, out);
+                        altered.alter::<F>(b"", out);
+                        return Ok(());
+                    }
+                    Encoder::Discarded => ValueError::Discarded,
+                    _ => ValueError::Value("text: it has no equivalent in UTF-8"),
+                };
+                self.put_unwritable(fault, start, out)
+            }
         }
     }
 

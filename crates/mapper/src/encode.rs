@@ -448,6 +448,10 @@ impl Altered {
         scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) -> Result<(), ValueError> {
+        if matches!(self.alteration, Alteration::Mask(_)) {
+            self.alter::<F>(b"", out);
+            return Ok(());
+        }
         // Taken out of the scratch while it holds the value: the value's encoder may need the rest.
         let mut text = std::mem::take(&mut scratch.text);
         text.clear();

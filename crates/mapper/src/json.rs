@@ -129,7 +129,7 @@ impl Line<'_> {
         };
         let text = match value {
             Column::Text(text) => std::str::from_utf8(text).map_err(|_| refused("text: it is not UTF-8"))?,
-            Column::Binary(_) => return Err(refused("text: the server sent its binary form")),
+            Column::Binary(_) => return Err(refused("text: it has no equivalent in UTF-8")),
             Column::Null | Column::UnchangedToast => "null",
         };
         match Shape::of(column.type_oid, text) {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use walcast_pgoutput::Relation;
+use walcast_pgoutput::recode::is_unreadable;
 
 /// Schema and name of a table, unquoted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +24,13 @@ impl From<&Relation> for TableName {
 }
 
 impl TableName {
+    /// Whether the name of the table or of its schema is not UTF-8, so that no statement in UTF-8 can contain it: it has U+FFFD in place
+    /// of bytes that cannot be read.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        is_unreadable(&self.namespace) || is_unreadable(&self.name)
+    }
+
     /// The [`TablePattern`](crate::pattern::TablePattern) that matches this table and no other.
     #[must_use]
     pub fn as_pattern(&self) -> String {

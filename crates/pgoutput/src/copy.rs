@@ -2,8 +2,12 @@
 //!
 //! COPY and pgoutput print a value with the same function of its type, so that a row read by either makes the same
 //! record. See <https://www.postgresql.org/docs/current/sql-copy.html> (text format).
+//!
+//! The values of a row can be converted to UTF-8 before it is decoded: [`recode_copied`]. A value without equivalent there
+//! begins with `\B`, which COPY itself does not write.
 
 use crate::reader::Reader;
+use crate::recode::{Converted, TextConversion};
 use crate::tid::Tid;
 use crate::tuple::Tuple;
 
@@ -42,8 +46,44 @@ pub enum CopyError {
     TooLarge,
 }
 
-/// Header of a value that is not null: kind and length.
+/// Header of a text: kind and length.
 const TEXT_HEAD: [u8; 5] = *b"t\0\0\0\0";
+
+/// Header of bytes that are no text in UTF-8.
+const BINARY_HEAD: [u8; 5] = *b"b\0\0\0\0";
+
+/// Beginning of a value that is no text in UTF-8.
+const NOT_TEXT: &[u8] = br"\B";
+
+/// Converts the values of rows; `None` if they stay as they are.
+///
+/// Values are converted with their escapes, which are ASCII, and ASCII is the same in every encoding of a database.
+pub fn recode_copied(rows: &[u8], conversion: &mut impl TextConversion) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut is_changed = false;
+    for field in rows.split_inclusive(|byte| matches!(byte, b'\t' | b'\n')) {
+        if field.is_ascii() {
+            out.extend_from_slice(field);
+            continue;
+        }
+        // The last field of incomplete rows has no end.
+        let end = usize::from(field.ends_with(b"\t") || field.ends_with(b"\n"));
+        let (value, end) = field.split_at(field.len() - end);
+        match conversion.convert(value) {
+            Converted::Text(text) => {
+                is_changed |= text != value;
+                out.extend_from_slice(text);
+            }
+            Converted::NotText => {
+                is_changed = true;
+                out.extend_from_slice(NOT_TEXT);
+                out.extend_from_slice(value);
+            }
+        }
+        out.extend_from_slice(end);
+    }
+    is_changed.then_some(out)
+}
 
 impl CopyDecoder {
     /// Turns one row, with the end of its line, into a tuple.
@@ -85,8 +125,11 @@ impl CopyDecoder {
             return Some(Ok(rest));
         }
         let head = self.tuple.len();
-        self.tuple.extend_from_slice(&TEXT_HEAD);
-        let mut rest = bytes;
+        let (kind, mut rest) = match bytes.strip_prefix(NOT_TEXT) {
+            Some(bytes) => (&BINARY_HEAD, bytes),
+            None => (&TEXT_HEAD, bytes),
+        };
+        self.tuple.extend_from_slice(kind);
         loop {
             let special = rest
                 .iter()
@@ -132,7 +175,40 @@ fn unescaped(letter: u8) -> u8 {
 mod tests {
     use expect_test::{Expect, expect};
 
-    use super::CopyDecoder;
+    use super::{CopyDecoder, recode_copied};
+    use crate::recode::{Converted, TextConversion};
+
+    /// Conversion of Latin-1, in which `0xFF` has no equivalent.
+    struct Latin1(Vec<u8>);
+
+    impl TextConversion for Latin1 {
+        fn keeps_values(&self) -> bool {
+            false
+        }
+
+        fn convert<'t>(&'t mut self, text: &'t [u8]) -> Converted<'t> {
+            if text.contains(&0xFF) {
+                return Converted::NotText;
+            }
+            self.0 = text
+                .iter()
+                .map(|byte| char::from(*byte))
+                .collect::<String>()
+                .into();
+            Converted::Text(&self.0)
+        }
+    }
+
+    #[test]
+    fn values_are_converted_with_their_escapes() {
+        let recode = |rows: &[u8]| recode_copied(rows, &mut Latin1(Vec::new()));
+        assert_eq!(recode(b"(0,1)\tplain\t\\N\n"), None);
+        let rows = recode(b"(0,1)\t\xFCb\\ter\t\\N\n(0,2)\ta\xFF\\\\\tx\n").unwrap();
+        assert_eq!(rows, b"(0,1)\t\xC3\xBCb\\ter\t\\N\n(0,2)\t\\Ba\xFF\\\\\tx\n");
+        let (first, second) = rows.split_at(rows.iter().position(|byte| *byte == b'\n').unwrap() + 1);
+        check(first, &expect![[r#"(0,1) [Text("üb\ter"), Null]"#]]);
+        check(second, &expect![[r#"(0,2) [Binary(b"a\xff\\"), Text("x")]"#]]);
+    }
 
     fn check(line: &[u8], expected: &Expect) {
         expected.assert_eq(&match CopyDecoder::default().decode(line) {

@@ -4,14 +4,20 @@
 
 mod split;
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use crate::error::{DecodeError, Fault};
 use crate::lsn::Lsn;
 use crate::reader::Reader;
+use crate::recode::{self, TextConversion};
 use crate::timestamp::PgTimestamp;
 
 pub use split::{MESSAGE_BYTES_MAX, Next, Whole, whole_messages};
+
+/// Size of what precedes the pgoutput message in `XLogData`: tag, two positions, a time.
+const DATA_HEAD_BYTES: usize = 25;
 
 /// The payload of one `CopyData` message of a replication stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,10 +94,75 @@ impl FrameBlock {
         self.0.len()
     }
 
+    /// The block with its texts converted to UTF-8. Messages in which nothing changes, and what cannot be decoded, stay as they are.
+    ///
+    /// The walsender converts texts itself unless the session requests the bytes as they are stored (`client_encoding =
+    /// 'SQL_ASCII'`). Only messages of protocol version 1 have texts that are converted here.
+    #[must_use]
+    pub fn recode(&self, conversion: &mut impl TextConversion) -> Self {
+        let bytes = &self.0;
+        let mut rest: &[u8] = bytes;
+        let mut recoded = Recoded::default();
+        let mut message = Vec::new();
+        while !rest.is_empty() {
+            let start = bytes.len() - rest.len();
+            let Ok(payload) = split::copy_data_payload(&mut rest) else {
+                break;
+            };
+            let end = bytes.len() - rest.len();
+            let Some((head, original)) = payload.split_at_checked(DATA_HEAD_BYTES) else {
+                continue;
+            };
+            if head.first() == Some(&b'w') && recode::message(original, conversion, &mut message) {
+                recoded.replace(bytes, start..end, head, &message);
+            }
+        }
+        match recoded.finish(bytes) {
+            Some(recoded) => Self(recoded.into()),
+            None => self.clone(),
+        }
+    }
+
     /// The frames in the order of the stream; iteration ends after an error.
     #[must_use]
     pub fn frames(&self) -> Frames<'_> {
         Frames { rest: &self.0 }
+    }
+}
+
+/// Bytes of a block in which messages are replaced.
+#[derive(Default)]
+struct Recoded {
+    bytes: Vec<u8>,
+    /// Size of the beginning of the block that `bytes` stands for.
+    taken: usize,
+}
+
+impl Recoded {
+    /// Replaces the `CopyData` message at a place of the block.
+    fn replace(&mut self, block: &[u8], place: Range<usize>, head: &[u8], message: &[u8]) {
+        // The length counts itself. A message that becomes too long stays as it is.
+        let length = size_of::<u32>() + head.len() + message.len();
+        let Some(length) = u32::try_from(length).ok().filter(|_| length < MESSAGE_BYTES_MAX) else {
+            return;
+        };
+        let unchanged = block.get(self.taken..place.start).unwrap_or_default();
+        self.bytes.extend_from_slice(unchanged);
+        self.bytes.push(b'd');
+        self.bytes.extend_from_slice(&length.to_be_bytes());
+        self.bytes.extend_from_slice(head);
+        self.bytes.extend_from_slice(message);
+        self.taken = place.end;
+    }
+
+    /// The bytes; `None` if nothing was replaced.
+    fn finish(mut self, block: &[u8]) -> Option<Vec<u8>> {
+        if self.taken == 0 {
+            return None;
+        }
+        self.bytes
+            .extend_from_slice(block.get(self.taken..).unwrap_or_default());
+        Some(self.bytes)
     }
 }
 

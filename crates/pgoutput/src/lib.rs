@@ -39,13 +39,14 @@ mod identity;
 mod lsn;
 mod message;
 pub mod reader;
+pub mod recode;
 mod relation;
 mod tid;
 mod timestamp;
 mod tuple;
 mod wire;
 
-pub use copy::{CopiedRow, CopyDecoder, CopyError};
+pub use copy::{CopiedRow, CopyDecoder, CopyError, recode_copied};
 pub use decode::Decoder;
 pub use error::DecodeError;
 pub use frame::{Frame, FrameBlock};

@@ -167,16 +167,24 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// No zero byte follows, or the text is not UTF-8.
     pub fn text(&mut self, wanted: &'static str) -> Result<&'a str, DecodeError> {
+        let before = self.clone();
+        let text = self.zero_terminated(wanted)?;
+        std::str::from_utf8(text).map_err(|_| before.error(wanted, Fault::NotUtf8))
+    }
+
+    /// Reads bytes up to a zero byte, and the zero byte.
+    ///
+    /// # Errors
+    /// No zero byte follows.
+    pub fn zero_terminated(&mut self, wanted: &'static str) -> Result<&'a [u8], DecodeError> {
         let end = self
             .rest
             .iter()
             .position(|byte| *byte == 0)
             .ok_or_else(|| self.error(wanted, Fault::Truncated))?;
-        let before = self.clone();
-        let text = std::str::from_utf8(self.bytes(end, wanted)?)
-            .map_err(|_| before.error(wanted, Fault::NotUtf8))?;
+        let bytes = self.bytes(end, wanted)?;
         self.u8(wanted)?;
-        Ok(text)
+        Ok(bytes)
     }
 
     /// Checks that no bytes are left.
@@ -222,7 +230,7 @@ mod tests {
         check(
             b"\xff\0",
             text,
-            &expect!["cannot decode message 0xFF: text is not UTF-8 at byte 0, wanted a name; at 1"],
+            &expect!["cannot decode message 0xFF: text is not UTF-8 at byte 0, wanted a name; at 2"],
         );
     }
 

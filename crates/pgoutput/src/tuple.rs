@@ -21,9 +21,10 @@ pub enum Column<'a> {
     Null,
     /// `u`: an unchanged TOAST value, which is not sent. It is never null.
     UnchangedToast,
-    /// `t`: the type's text form, in the database's encoding (the session asks for UTF-8).
+    /// `t`: the type's text form, in UTF-8; in a database with encoding `SQL_ASCII`, whatever bytes are stored.
     Text(&'a [u8]),
-    /// `b`: the type's binary form.
+    /// `b`: bytes that are no text in UTF-8: the type's binary form, or a text that has no equivalent there
+    /// ([`FrameBlock::recode`](crate::FrameBlock::recode)).
     Binary(&'a [u8]),
 }
 

@@ -3,6 +3,7 @@
 
 mod blocking_transactions;
 mod captured_keys;
+mod catalog_value;
 mod comparable;
 mod conditions;
 mod existing;
@@ -27,6 +28,7 @@ mod table_description;
 mod table_metadata;
 mod tables;
 mod types;
+mod unreadable_names;
 mod unsent_key;
 mod visible;
 mod wal;
@@ -57,4 +59,5 @@ pub(crate) use table_description::{
 };
 pub(crate) use table_metadata::table_metadata;
 pub(crate) use tables::captured_tables;
+pub(crate) use unreadable_names::{UnreadableTable, unreadable_tables};
 pub(crate) use wal::wal;

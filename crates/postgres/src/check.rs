@@ -6,7 +6,7 @@ use walcast_mapper::TableName;
 use crate::catalog;
 use crate::config::PostgresConfig;
 use crate::connect::{
-    ConnectConfig, ReadingRole, SqlSession, connect_ordinary, connect_physical_replication,
+    ConnectConfig, ReadingRole, ServerEncoding, SqlSession, connect_ordinary, connect_physical_replication,
     connect_replication, connect_to,
 };
 use crate::error::PostgresError;
@@ -31,6 +31,10 @@ pub async fn preconditions(config: &PostgresConfig) -> Result<Vec<Precondition>,
     )];
     let source_state = inspect(&session, config, system_identifier, Vec::new()).await?;
     let catalog = catalog::preconditions(&session.client, config, &source_state).await?;
+    found.extend(encoding(session.client.encoding()));
+    for table in catalog::unreadable_tables(&session, config).await? {
+        found.push(unreadable_table(&table));
+    }
     let may_replicate = catalog
         .iter()
         .all(|one| one.name != catalog::ROLE || one.is_met());
@@ -50,6 +54,39 @@ pub async fn preconditions(config: &PostgresConfig) -> Result<Vec<Precondition>,
         found.push(standby(config, reader, system_identifier).await);
     }
     Ok(found)
+}
+
+/// What follows from the encoding of the database; `None` for UTF8.
+fn encoding(encoding: &ServerEncoding) -> Option<Precondition> {
+    const NAME: &str = "server encoding";
+    match encoding {
+        ServerEncoding::Utf8 => None,
+        ServerEncoding::Converted(encoding) => Some(Precondition::holds(
+            NAME,
+            format!(
+                "{encoding}: texts are converted to UTF-8; a value with a character that has no equivalent there has no form"
+            ),
+        )),
+        ServerEncoding::SqlAscii => Some(Precondition::warned(
+            NAME,
+            "SQL_ASCII: texts are not converted; a value that is not UTF-8 has no form in Avro and JSON, and is handled as the settings for \
+             such values say",
+            "choose dead letters, a quarantine or null for such values (docs/types.md, Encodings), or copy the database into one with \
+             ENCODING 'UTF8'",
+        )),
+    }
+}
+
+fn unreadable_table(table: &catalog::UnreadableTable) -> Precondition {
+    Precondition::warned(
+        format!("table {}", table.name),
+        format!("is left out: its name is not UTF-8 (OID {})", table.oid),
+        format!(
+            "rename the table in a session with client_encoding = 'SQL_ASCII': SELECT relname::bytea FROM pg_class WHERE oid = {} shows the \
+             bytes of its name",
+            table.oid
+        ),
+    )
 }
 
 /// Publications that killed tails have left. While a table is in one, the server rejects updates and deletes of the table if it has
@@ -165,6 +202,7 @@ async fn replication_connection(
         session.server_version,
         &application_name,
         None,
+        session.client.encoding().of_sql_sessions(),
     )
     .await;
     let identity = match connected {

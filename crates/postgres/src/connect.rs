@@ -28,6 +28,7 @@ mod passfile;
 mod password;
 mod reading_role;
 mod require_auth;
+mod server_encoding;
 mod socket;
 mod startup;
 mod tls;
@@ -48,6 +49,7 @@ pub use tls_files::TlsSetupError;
 
 pub(crate) use client::Client;
 pub(crate) use ordinary::{SqlSession, connect_ordinary, connect_to};
+pub(crate) use server_encoding::{AS_STORED, ServerEncoding, UTF8};
 pub(crate) use startup::{VALUE_SETTINGS, connect_physical_replication, connect_replication};
 pub(crate) use transport::Transport;
 pub(crate) use wire::Wire;

@@ -369,6 +369,15 @@ pub enum PostgresError {
         #[source]
         error: Box<ServerError>,
     },
+    /// The server cannot convert a text to UTF-8.
+    #[error("{error}: the server cannot convert a text from {encoding} to UTF-8")]
+    Untranslatable {
+        /// Encoding of the database.
+        encoding: String,
+        /// Error of the server.
+        #[source]
+        error: Box<PostgresError>,
+    },
     /// The connection that holds leadership has ended.
     #[error("leadership of {name:?} is lost with its connection: {why}")]
     LeadershipLost {
@@ -424,7 +433,9 @@ impl PostgresError {
             PostgresError::Server { error, .. }
             | PostgresError::SlotActive { error, .. }
             | PostgresError::StreamFailed { error, .. } => Some(error),
-            PostgresError::FirstConnection(error) => error.server_error(),
+            PostgresError::Untranslatable { error, .. } | PostgresError::FirstConnection(error) => {
+                error.server_error()
+            }
             _ => None,
         }
     }

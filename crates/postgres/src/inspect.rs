@@ -31,6 +31,7 @@ pub async fn inspect(config: &PostgresConfig, known: Option<Timeline>) -> Result
         session.server_version,
         &application_name,
         None,
+        session.client.encoding().of_sql_sessions(),
     )
     .await?;
     let history = ReplicationConnection::new(wire)

@@ -6,6 +6,7 @@ use walcast_delivery::SystemIdentifier;
 
 use crate::config::PostgresConfig;
 use crate::connect::{SqlSession, connect_replication};
+use crate::encoding::{OwnConversion, Texts};
 use crate::error::PostgresError;
 use crate::replication::ReplicationConnection;
 
@@ -17,6 +18,8 @@ const DECODING_WORK_MEM_SINCE: u32 = 130_000;
 pub(crate) struct LeaderSession {
     pub(crate) session: Arc<SqlSession>,
     pub(crate) system_identifier: SystemIdentifier,
+    /// Whether texts are converted one by one, because the server could not convert one.
+    pub(crate) own_conversion: OwnConversion,
 }
 
 /// Opens a replication connection to the leader's server.
@@ -29,15 +32,21 @@ pub(crate) async fn open_replication(
         .logical_decoding_work_mem
         .as_deref()
         .filter(|_| session.server_version >= DECODING_WORK_MEM_SINCE);
+    // The name of the publication would have to arrive in the encoding of the database.
+    let texts = match config.publication.is_ascii() {
+        true => Texts::of(session, &leader.own_conversion),
+        false => Texts::converted_by_server(session),
+    };
     let wire = connect_replication(
         &config.connect,
         &session.endpoint,
         session.server_version,
         &config.application_name(),
         work_mem,
+        texts.client_encoding(),
     )
     .await?;
-    let mut replication = ReplicationConnection::new(wire);
+    let mut replication = ReplicationConnection::new(wire).with_texts(texts);
     let identity = replication.identify_system().await?;
     if identity.system_identifier != leader.system_identifier {
         return Err(PostgresError::DifferentServers {

@@ -3,6 +3,7 @@
 //! ```text
 //! connect/      connection string ─▶ socket, TLS, authentication ─▶ SQL and replication connections
 //! catalog/      queries over the SQL connection: slot, publication, tables, types, leadership lock
+//! encoding/     texts of databases with another encoding than UTF8
 //! replication/  commands, then the stream: reader and feedback tasks on one socket
 //! snapshot/     existing rows: exported snapshots, read by COPY in chunks
 //! source.rs     all of them behind the ports of walcast-delivery
@@ -62,6 +63,7 @@ mod catalog;
 mod check;
 mod config;
 mod connect;
+mod encoding;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

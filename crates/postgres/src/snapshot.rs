@@ -92,6 +92,7 @@ impl PostgresSnapshots {
             &self.config.connect,
             consistent_point,
             snapshot.as_deref(),
+            &self.leader.own_conversion,
         )
         .await
     }

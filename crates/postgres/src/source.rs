@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tracing::warn;
 use walcast_delivery::condition::Condition;
 use walcast_delivery::{
     BoxedPortError, Catalog, CreatedSlot, PortError, PreconditionOutcome, Published, RoleState, RowsCatalog,
@@ -14,7 +15,8 @@ use walcast_pgoutput::{Lsn, Relation, Xid};
 
 use crate::catalog;
 use crate::config::{FAILOVER_SLOTS_SINCE, Failover, PostgresConfig};
-use crate::connect::{SqlSession, connect_to};
+use crate::connect::{ServerEncoding, SqlSession, connect_to};
+use crate::encoding::OwnConversion;
 use crate::error::PostgresError;
 use crate::leader_session::{LeaderSession, open_replication};
 use crate::leadership::Leadership;
@@ -50,6 +52,7 @@ pub struct PostgresSource {
     role: RoleState,
     /// Shows the transactions that the creation of a slot waits for.
     slot_creation: SlotCreationState,
+    own_conversion: OwnConversion,
 }
 
 impl PostgresSource {
@@ -68,6 +71,7 @@ impl PostgresSource {
             was_connected: false,
             role: RoleState::default(),
             slot_creation: SlotCreationState::default(),
+            own_conversion: OwnConversion::default(),
         })
     }
 
@@ -82,6 +86,14 @@ impl PostgresSource {
     #[must_use]
     pub fn reporting_slot_creation_to(mut self, state: SlotCreationState) -> Self {
         self.slot_creation = state;
+        self
+    }
+
+    /// Has texts of the stream converted to UTF-8 one by one from the start, and not only after the server could not convert one: for
+    /// a caller that does not connect again after an error.
+    #[must_use]
+    pub fn converting_texts_singly(mut self) -> Self {
+        self.own_conversion = OwnConversion::switched_on();
         self
     }
 
@@ -134,6 +146,7 @@ impl PostgresSource {
         self.leader = Some(LeaderSession {
             session,
             system_identifier,
+            own_conversion: self.own_conversion.clone(),
         });
         Ok(())
     }
@@ -178,6 +191,9 @@ impl PostgresSource {
                 }
             };
         }
+        for table in catalog::unreadable_tables(&leader.session, &self.config).await? {
+            warn!(relation = %table.name, oid = table.oid, "table is left out: its name is not UTF-8");
+        }
         inspect(&leader.session, &self.config, leader.system_identifier, history).await
     }
 
@@ -211,6 +227,7 @@ impl PostgresSource {
                     &config.connect,
                     consistent_point,
                     snapshot.as_deref(),
+                    &leader.own_conversion,
                 )
                 .await?,
             )
@@ -392,7 +409,9 @@ impl PostgresCatalog {
 
 impl Catalog for PostgresCatalog {
     fn captures(&self, table: &TableName) -> bool {
-        self.config.captures(table)
+        // No statement can name a table whose name is not UTF-8.
+        let has_unreadable = *self.leader.session.client.encoding() != ServerEncoding::Utf8;
+        !(has_unreadable && table.is_unreadable()) && self.config.captures(table)
     }
 
     async fn table_metadata(

@@ -15,6 +15,7 @@ use walcast_pgoutput::{FrameBlock, Lsn, Relation, Xid};
 use crate::catalog::{self, TAIL_PREFIX};
 use crate::config::QUEUE_BYTES_DEFAULT;
 use crate::connect::{ConnectConfig, SqlSession, connect_ordinary, connect_replication};
+use crate::encoding::Texts;
 use crate::error::PostgresError;
 use crate::replication::{
     ReplicationConnection, ReplicationFeedback, ReplicationStream, SlotKind, StreamSettings, stream,
@@ -204,15 +205,17 @@ async fn start(
     session: &SqlSession,
     publication: &str,
 ) -> Result<(ReplicationStream, ReplicationFeedback, Lsn), PostgresError> {
+    let texts = Texts::converted_by_server(session);
     let wire = connect_replication(
         config,
         &session.endpoint,
         session.server_version,
         APPLICATION_NAME,
         None,
+        texts.client_encoding(),
     )
     .await?;
-    let mut replication = ReplicationConnection::new(wire);
+    let mut replication = ReplicationConnection::new(wire).with_texts(texts);
     let wal_sender_timeout = replication.wal_sender_timeout().await?;
     let slot = format!("{TAIL_PREFIX}{}", catalog::backend_pid(&session.client).await?);
     let created = replication

@@ -19,9 +19,9 @@ pub(crate) fn sink(config: &Config) -> anyhow::Result<KafkaSink> {
     Ok(KafkaSink::new(config.kafka.clone())?)
 }
 
-/// Postgres source, not connected yet.
+/// Postgres source of a command, not connected yet. A command does not connect again after an error.
 pub(crate) fn source(config: &Config) -> anyhow::Result<PostgresSource> {
-    Ok(PostgresSource::new(config.postgres.clone())?)
+    Ok(PostgresSource::new(config.postgres.clone())?.converting_texts_singly())
 }
 
 /// Connector with all of its parts, not connected yet.
@@ -31,7 +31,7 @@ pub(crate) fn connector(
 {
     let state = ConnectorState::default();
     Ok(Connector {
-        source: source(config)?
+        source: PostgresSource::new(config.postgres.clone())?
             .reporting_to(state.role.clone())
             .reporting_slot_creation_to(state.slot_creation.clone()),
         checkpoints: checkpoints(config),

@@ -7,6 +7,7 @@ mod commands;
 mod compacted_topics;
 mod dead_letters;
 mod drift;
+mod encodings;
 mod first_contact;
 mod halts;
 mod heartbeats;

@@ -6,7 +6,7 @@ use crate::connect::{ALLOWED, ConnectSchema, ENUM, Kind};
 use crate::encode::value_error::ValueError;
 use crate::format::Format;
 
-/// Appends text unchanged. The session requests UTF-8, but a database of encoding `SQL_ASCII` sends any bytes.
+/// Appends text unchanged. The server sends UTF-8, except that a database with encoding `SQL_ASCII` sends any bytes that it stores.
 #[inline]
 pub(super) fn string<F: Format>(text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
     if std::str::from_utf8(text).is_err() {

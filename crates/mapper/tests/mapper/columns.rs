@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 use serde_json::json;
 use walcast_mapper::config::ColumnSettings;
 use walcast_mapper::{TableName, TypeKind, TypeMetadata};
-use walcast_pgoutput::Column::{Null, Text, UnchangedToast};
+use walcast_pgoutput::Column::{Binary, Null, Text, UnchangedToast};
 use walcast_pgoutput::Oid;
 
 use crate::shown;
@@ -116,6 +116,11 @@ fn masks_replace_every_text_and_null() {
         &table,
         &Change::Insert(&ROW),
         expect![[r#"{id: 1} null -> {id: 1, email: "***", code: "***", photo: x0102030405}"#]],
+    );
+    check(
+        &table,
+        &Change::Insert(&[Text(b"1"), Text(b"\xFF"), Binary(b"\x81"), Null]),
+        expect![[r#"{id: 1} null -> {id: 1, email: "***", code: "***", photo: null}"#]],
     );
     check(
         &table,

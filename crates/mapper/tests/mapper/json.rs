@@ -134,7 +134,7 @@ fn errors_leave_nothing_behind() {
     check(
         &two(),
         &Change::Insert(&[Text(b"1"), Binary(b"x")]),
-        expect!["column v of public.t: the value cannot be written as text: the server sent its binary form"],
+        expect!["column v of public.t: the value cannot be written as text: it has no equivalent in UTF-8"],
     );
 }
 

@@ -1,8 +1,8 @@
 //! Every data type, value by value: the text on the wire and the value that an independent decoder reads.
 
 use expect_test::{Expect, expect};
-use walcast_mapper::config::TypeModes;
-use walcast_mapper::{TypeKind, TypeMetadata};
+use walcast_mapper::config::{TypeModes, UnwritableMode};
+use walcast_mapper::{MapError, TypeKind, TypeMetadata};
 use walcast_pgoutput::{Column, Oid};
 
 use crate::shown;
@@ -346,6 +346,23 @@ fn text_that_is_not_utf8_is_rejected() {
         .unwrap_err();
     expect!["column v of public.t: the value cannot be written as text: it is not UTF-8"]
         .assert_eq(&error.to_string());
+}
+
+#[test]
+fn text_without_equivalent_in_utf8_has_no_form() {
+    let mut table = Table::new(&[("id", INT4, -1), ("v", 25, -1)]);
+    let stored = [Column::Binary(b"a\x81"), Column::Text(b"a\x81")];
+    for value in stored {
+        let error = table.inserted(&[Column::Text(b"1"), value], "v").unwrap_err();
+        assert!(matches!(error, MapError::Value { .. }), "{error}");
+    }
+    table.config.types.unwritable = UnwritableMode::Null;
+    for value in stored {
+        let written = table.inserted(&[Column::Text(b"1"), value], "v").unwrap();
+        expect!["null"].assert_eq(&shown::show(&written));
+        // A key is never null.
+        table.inserted(&[value, Column::Null], "v").unwrap_err();
+    }
 }
 
 #[test]

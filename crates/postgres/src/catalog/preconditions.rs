@@ -31,7 +31,6 @@ pub(crate) async fn preconditions(
     source_state: &SourceState,
 ) -> Result<Vec<Precondition>, PostgresError> {
     let mut found = server(client, config, source_state).await?;
-    found.extend(encoding(client).await?);
     found.extend(privileges(client, config, source_state).await?);
     found.push(leadership_lock(client, config).await?);
     found.push(slot(client, config, source_state).await?);
@@ -168,20 +167,6 @@ async fn server(
         ));
     }
     Ok(all)
-}
-
-/// Checks the database's encoding. A database with SQL_ASCII stores bytes that are no text. All changes are sent as UTF-8, so the
-/// server itself ends the stream at the first such value, and no dead letter rule can skip it.
-async fn encoding(client: &Client) -> Result<Option<Precondition>, PostgresError> {
-    let row = one(client, DOING, "SELECT current_setting('server_encoding')", &[]).await?;
-    let encoding: String = value(DOING, &row, 0)?;
-    Ok((encoding == "SQL_ASCII").then(|| {
-        Precondition::warned(
-            "server encoding",
-            "the database has the encoding SQL_ASCII: a value that is not UTF-8 ends the stream for good (SQLSTATE 22021)",
-            "copy the database into one with ENCODING 'UTF8' (pg_dump -E, CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8')",
-        )
-    }))
 }
 
 /// Whether an instance can acquire leadership: any role that may connect can hold the lock.

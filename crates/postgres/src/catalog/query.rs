@@ -1,9 +1,10 @@
 //! Helpers for queries.
 
 use tokio_postgres::Row;
-use tokio_postgres::types::{FromSqlOwned, ToSql, Type};
+use tokio_postgres::types::{ToSql, Type};
 use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity};
 
+use super::catalog_value::CatalogValue;
 use crate::connect::Client;
 use crate::error::PostgresError;
 
@@ -46,13 +47,14 @@ pub(crate) async fn execute(client: &Client, doing: &'static str, sql: &str) -> 
     client.answered(doing, client.batch_execute(sql)).await
 }
 
-/// Value of a column.
-pub(super) fn value<T: FromSqlOwned>(
+/// Value of a column. Texts that are not UTF-8, which a database with encoding `SQL_ASCII` can contain, are made readable.
+pub(super) fn value<T: CatalogValue>(
     doing: &'static str,
     row: &Row,
     index: usize,
 ) -> Result<T, PostgresError> {
     row.try_get(index)
+        .map(T::of_sent)
         .map_err(|error| PostgresError::of_query(doing, error))
 }
 

@@ -16,7 +16,7 @@ const DOING: &str = "looking up values that the WAL left out";
 const STATEMENT_TIMEOUT: &str = "10s";
 
 /// Missing values in the server's text format, which only the simple query protocol returns; `None` when the row, a column or the
-/// table no longer exists, or when a comparison of the key could run a function of the table's owner.
+/// table no longer exists, when a value has no form in UTF-8, or when a comparison of the key could run a function of the table's owner.
 ///
 /// All statements of one simple query are one transaction, which the first of them makes read-only.
 pub(crate) async fn reselect(
@@ -41,10 +41,15 @@ pub(crate) async fn reselect(
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     });
-    Ok(row.map(|row| {
-        let values = (0..unsent.columns.len()).map(|index| row.get(index).map(str::to_owned));
-        values.collect()
-    }))
+    let Some(row) = row else { return Ok(None) };
+    let values: Result<Vec<Option<String>>, tokio_postgres::Error> = (0..unsent.columns.len())
+        .map(|index| row.try_get(index).map(|value| value.map(str::to_owned)))
+        .collect();
+    Ok(values
+        .inspect_err(
+            |error| debug!(table = %unsent.table, %error, "values that the WAL left out are not UTF-8"),
+        )
+        .ok())
 }
 
 fn select(unsent: &ReselectRequest<'_>) -> String {

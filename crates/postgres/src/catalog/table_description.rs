@@ -7,6 +7,7 @@ use tokio_postgres::types::Type;
 use walcast_delivery::condition::{Condition, Dialect};
 use walcast_delivery::sql;
 use walcast_mapper::TableName;
+use walcast_pgoutput::recode::is_unreadable;
 use walcast_pgoutput::{Oid, Relation, RelationColumn};
 
 use super::publication::RESTRICTIONS_SINCE;
@@ -29,6 +30,8 @@ pub(crate) struct TableDescription {
     pub(crate) parts: Vec<Part>,
     /// Row filter of the publication.
     pub(crate) filter: Option<String>,
+    /// Whether the relation has all columns of the table.
+    pub(crate) is_whole: bool,
 }
 
 /// Table that stores rows.
@@ -145,6 +148,7 @@ pub(crate) async fn table_description(
     let published = Published::of(client, server_version, publication, number).await?;
     let by_number = [(&number.as_u32() as _, Type::OID)];
     let mut columns = Vec::new();
+    let mut is_whole = true;
     for row in rows(client, DOING, COLUMNS, &by_number).await? {
         let generated: String = value(DOING, &row, 5)?;
         if published.has_column(value(DOING, &row, 1)?, &generated) {
@@ -154,6 +158,8 @@ pub(crate) async fn table_description(
                 type_modifier: value(DOING, &row, 3)?,
                 is_key: value(DOING, &row, 4)?,
             });
+        } else {
+            is_whole = false;
         }
     }
     let mut parts = Vec::new();
@@ -182,6 +188,7 @@ pub(crate) async fn table_description(
         relation,
         parts,
         filter: published.filter,
+        is_whole,
     }))
 }
 
@@ -298,11 +305,13 @@ impl TableDescription {
         };
         let from = format!("ONLY {}{inner}", sql::table(&part.name));
         let order = if sorted { " ORDER BY ctid" } else { "" };
-        let columns = self.columns();
         match condition {
-            None => format!("COPY (SELECT ctid, {columns} FROM {from}{order}) TO STDOUT"),
+            None => format!(
+                "COPY (SELECT ctid, {} FROM {from}{order}) TO STDOUT",
+                self.columns_of(part)
+            ),
             Some(condition) => {
-                let selection = self.selection(&format!("ctid, {columns}"), &from, condition);
+                let selection = self.selection(&format!("ctid, {}", self.columns()), &from, condition);
                 format!("COPY ({selection}{order}) TO STDOUT")
             }
         }
@@ -315,6 +324,16 @@ impl TableDescription {
             name: self.relation.name.clone(),
         };
         self.selection("1", &sql::table(&name), condition)
+    }
+
+    /// Columns of a part. A name that is not UTF-8 cannot be in a statement; all columns of the table itself need no names. Those of a
+    /// partition can have another order.
+    fn columns_of(&self, part: &Part) -> String {
+        let mut names = self.relation.columns.iter().map(|column| &column.name);
+        if self.is_whole && part.oid == self.relation.oid && names.any(|name| is_unreadable(name)) {
+            return "*".to_owned();
+        }
+        self.columns()
     }
 
     fn columns(&self) -> String {

@@ -18,7 +18,7 @@ use walcast_pgoutput::{Oid, Xid};
 
 use super::publication::Publication;
 use super::query::{Parameter, oid, replica_identity, rows, unexpected, value};
-use crate::connect::Client;
+use crate::connect::{Client, ServerEncoding};
 use crate::error::PostgresError;
 
 const DOING: &str = "finding the captured tables";
@@ -189,7 +189,7 @@ WITH RECURSIVE tree (oid) AS (
 )";
 
 /// OID and name of every table outside the system schemas.
-const NAMES: &str = r"
+pub(super) const NAMES: &str = r"
 SELECT c.oid, n.nspname::text, c.relname::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p')
@@ -249,8 +249,11 @@ async fn find(
     exclude: &[TablePattern],
     publishes_generated: bool,
 ) -> Result<Search, PostgresError> {
-    let matches =
-        |patterns: &[TablePattern], table: &TableName| patterns.iter().any(|pattern| pattern.matches(table));
+    // No statement can name a table whose name is not UTF-8.
+    let has_unreadable = *client.encoding() == ServerEncoding::SqlAscii;
+    let matches = |patterns: &[TablePattern], table: &TableName| {
+        !(has_unreadable && table.is_unreadable()) && patterns.iter().any(|pattern| pattern.matches(table))
+    };
     let mut wanted: Vec<u32> = Vec::new();
     let mut existing = BTreeSet::new();
     for row in rows(client, DOING, NAMES, &[]).await? {

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::dial::Endpoint;
 use super::login::LoginFault;
+use super::server_encoding::ServerEncoding;
 use crate::error::PostgresError;
 
 /// Time limit for the answer to one query or command. The server cancels statements after 60 s (`statement_timeout`); a server that
@@ -34,6 +35,7 @@ pub(crate) struct Client {
     limit: Duration,
     hang_up: Arc<Notify>,
     end: watch::Receiver<Option<SessionEnd>>,
+    encoding: ServerEncoding,
 }
 
 impl Deref for Client {
@@ -50,6 +52,7 @@ impl Client {
         endpoint: Endpoint,
         hang_up: Arc<Notify>,
         end: watch::Receiver<Option<SessionEnd>>,
+        encoding: ServerEncoding,
     ) -> Self {
         Self {
             inner,
@@ -57,7 +60,13 @@ impl Client {
             limit: ANSWER_LIMIT,
             hang_up,
             end,
+            encoding,
         }
+    }
+
+    /// Encoding of the database.
+    pub(crate) fn encoding(&self) -> &ServerEncoding {
+        &self.encoding
     }
 
     /// Extends the limit by the time that a statement may wait for a lock.

@@ -17,6 +17,7 @@ use super::client::{Client, SessionEnd};
 use super::config::{ChannelBinding, ConnectConfig, SessionAttributes};
 use super::dial::{Endpoint, dial};
 use super::login::LoginFault;
+use super::server_encoding::ServerEncoding;
 use super::startup::{TIMEOUTS, VALUE_SETTINGS};
 use super::tls::is_certificate_rejected;
 use super::transport::{AlreadyEncrypted, Transport};
@@ -221,6 +222,8 @@ impl SqlSession {
         connection: Connection<Transport, Transport>,
         endpoint: Endpoint,
     ) -> Result<SqlSession, PostgresError> {
+        // Every server reports it at the start of a session.
+        let encoding = ServerEncoding::of(connection.parameter("server_encoding").unwrap_or("UTF8"));
         let (ending, end) = watch::channel(None);
         let hang_up = Arc::new(Notify::new());
         let hung_up = Arc::clone(&hang_up);
@@ -242,7 +245,13 @@ impl SqlSession {
             };
             ending.send_replace(Some(end));
         });
-        let client = Client::new(client, endpoint.clone(), Arc::clone(&hang_up), end.clone());
+        let client = Client::new(
+            client,
+            endpoint.clone(),
+            Arc::clone(&hang_up),
+            end.clone(),
+            encoding,
+        );
         let server_version = prepare(&client).await?;
         Ok(SqlSession {
             client: Arc::new(client),
@@ -380,6 +389,10 @@ async fn prepare(client: &Client) -> Result<u32, PostgresError> {
     for (name, value) in VALUE_SETTINGS {
         settings.push_str(&format!("SET {name} = {}; ", literal(value)));
     }
+    settings.push_str(&format!(
+        "SET client_encoding = {}; ",
+        literal(client.encoding().of_sql_sessions())
+    ));
     settings.push_str(SESSION_SETTINGS);
     client.answered(DOING, client.batch_execute(&settings)).await?;
     Ok(version)

@@ -38,6 +38,7 @@ pub(crate) async fn connect_replication(
     server_version: u32,
     application_name: &str,
     decoding_work_mem: Option<&str>,
+    client_encoding: &str,
 ) -> Result<Wire, PostgresError> {
     let mut options = config.options.clone().unwrap_or_default();
     // The connector's settings come last, and the last setting counts.
@@ -55,7 +56,7 @@ pub(crate) async fn connect_replication(
         ("database", &config.database),
         ("replication", "database"),
         ("application_name", application_name),
-        ("client_encoding", "UTF8"),
+        ("client_encoding", client_encoding),
         ("options", &options),
     ];
     open(config, endpoint, parameters).await

@@ -26,7 +26,7 @@ async fn ordinary(config: &ConnectConfig) -> Result<SqlSession, PostgresError> {
 
 async fn replication(config: &ConnectConfig) -> Result<ReplicationConnection, PostgresError> {
     let endpoints = Endpoint::resolve(&config.hosts[0]).await.unwrap();
-    let wire = connect_replication(config, &endpoints[0], 170_000, "walcast/shop", None).await?;
+    let wire = connect_replication(config, &endpoints[0], 170_000, "walcast/shop", None, "UTF8").await?;
     Ok(ReplicationConnection::new(wire))
 }
 

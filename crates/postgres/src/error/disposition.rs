@@ -29,6 +29,8 @@ impl PortError for PostgresError {
             | PostgresError::InRecovery { .. }
             | PostgresError::SlotActive { .. }
             | PostgresError::StreamEnded { .. }
+            // The next attempt requests the texts as they are stored.
+            | PostgresError::Untranslatable { .. }
             | PostgresError::LeadershipLost { .. }
             | PostgresError::NotLeading
             | PostgresError::ConditionTimeout { .. }

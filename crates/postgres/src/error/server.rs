@@ -95,6 +95,11 @@ impl ServerError {
         self.code.starts_with("22")
     }
 
+    /// Whether a text has no equivalent in the encoding of the session (22P05), or is not valid in its own (22021).
+    pub(crate) fn is_untranslatable(&self) -> bool {
+        matches!(self.code.as_str(), "22P05" | "22021")
+    }
+
     /// Whether the detail may hold values of rows: of a data exception, or of a constraint (`Key (id)=(5) already exists`).
     fn has_values_in_detail(&self) -> bool {
         self.is_data_exception() || self.code.starts_with("23")

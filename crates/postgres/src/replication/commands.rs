@@ -14,12 +14,15 @@ use walcast_pgoutput::Lsn;
 use super::timeline;
 use crate::backend::BackendMessage;
 use crate::connect::Wire;
+use crate::encoding::Texts;
 use crate::error::{OBJECT_IN_USE, PostgresError, ServerError};
 use crate::slot_creation::SlotCreationObserver;
 
 /// Replication connection before the stream, for commands.
 pub(crate) struct ReplicationConnection {
     pub(super) wire: Wire,
+    /// How texts of a stream over the connection arrive.
+    pub(super) texts: Texts,
 }
 
 /// Result of `IDENTIFY_SYSTEM`.
@@ -65,7 +68,15 @@ type Row = Vec<Option<String>>;
 
 impl ReplicationConnection {
     pub(crate) fn new(wire: Wire) -> Self {
-        Self { wire }
+        Self {
+            wire,
+            texts: Texts::InUtf8,
+        }
+    }
+
+    /// Sets how texts of a stream over the connection arrive.
+    pub(crate) fn with_texts(self, texts: Texts) -> Self {
+        Self { texts, ..self }
     }
 
     /// Identifies cluster, timeline and flush position.

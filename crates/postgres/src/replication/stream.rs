@@ -16,6 +16,7 @@ use super::feedback::{FeedbackTask, ReplicationFeedback, interval};
 use super::queue::{BlockReceiver, queue};
 use super::reader::{Reception, StreamReader};
 use crate::connect::Client;
+use crate::encoding::{Recoding, Texts};
 use crate::error::PostgresError;
 
 /// Settings of a stream.
@@ -32,6 +33,10 @@ pub(crate) struct StreamSettings {
 pub struct ReplicationStream {
     slot: String,
     blocks: BlockReceiver,
+    /// How texts arrive.
+    texts: Texts,
+    /// Task that converts the texts of the next block; none if no block waits for it.
+    recoding: Recoding,
     reception: Arc<Reception>,
     tasks: StreamTasks,
     client: Option<Arc<Client>>,
@@ -42,7 +47,7 @@ pub(crate) fn stream(
     connection: ReplicationConnection,
     settings: StreamSettings,
 ) -> (ReplicationStream, ReplicationFeedback) {
-    let mut wire = connection.wire;
+    let ReplicationConnection { mut wire, texts } = connection;
     wire.transport.begin_pacing();
     let (read_half, write_half) = split(wire.transport);
     let reception = Arc::new(Reception::starting_at(settings.from));
@@ -72,6 +77,8 @@ pub(crate) fn stream(
     let stream = ReplicationStream {
         slot: settings.slot,
         blocks,
+        texts,
+        recoding: Recoding::new(),
         reception,
         tasks: StreamTasks {
             stop_feedback,
@@ -89,13 +96,34 @@ impl ReplicationStream {
     /// # Errors
     /// The stream has ended: the server's reason, or the error of the connection.
     pub async fn next_block(&mut self) -> Result<FrameBlock, PostgresError> {
-        self.blocks.next().await.unwrap_or_else(|| {
-            Err(PostgresError::StreamEnded {
-                slot: self.slot.clone(),
-                after: self.reception.received(),
-                why: Some("its error was reported before".to_owned()),
-            })
-        })
+        if self.recoding.is_empty() {
+            let block = self.received_block().await?;
+            if let Some(block) = self.texts.recode_block(block, &mut self.recoding) {
+                return Ok(block);
+            }
+        }
+        // The task holds the block, so that none is lost if this future is dropped.
+        match self.recoding.join_next().await {
+            Some(Ok(recoded)) => recoded,
+            Some(Err(error)) => Err(self.ended(&error.to_string())),
+            None => Err(self.ended("no block is converted")),
+        }
+    }
+
+    /// Next frames as they were received. Cancel-safe.
+    async fn received_block(&mut self) -> Result<FrameBlock, PostgresError> {
+        match self.blocks.next().await {
+            Some(received) => received.map_err(|error| self.texts.ended_by(error)),
+            None => Err(self.ended("its error was reported before")),
+        }
+    }
+
+    fn ended(&self, why: &str) -> PostgresError {
+        PostgresError::StreamEnded {
+            slot: self.slot.clone(),
+            after: self.reception.received(),
+            why: Some(why.to_owned()),
+        }
     }
 
     /// Sends the last confirmed position, closes the stream cleanly, and waits until the server has released the slot.

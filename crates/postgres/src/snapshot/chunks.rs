@@ -158,6 +158,7 @@ mod tests {
                 })
                 .collect(),
             filter: None,
+            is_whole: true,
         }
     }
 
@@ -195,6 +196,28 @@ mod tests {
                 7 8192 KiB: COPY (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ctid >= '(1024,0)' AND ctid < '(2048,0)') TO STDOUT
                 7 3616 KiB: COPY (SELECT ctid, "Id" FROM ONLY "public"."t7" WHERE ctid >= '(2048,0)') TO STDOUT"#]],
         );
+    }
+
+    #[test]
+    fn columns_whose_names_are_not_utf8_are_read_without_names() {
+        let mut table = table(&[(7, 0), (8, 0)]);
+        table.relation.oid = Oid::new(7);
+        table.relation.columns[0].name = "caf\u{FFFD}".to_owned();
+        let statements = |table: &TableDescription| {
+            let reading = Reading::new(table.clone(), ChosenRows::Configured, 170_000);
+            let chunks = reading.chunks(None, 170_000);
+            let statements: Vec<String> = chunks.iter().map(|chunk| reading.statement(chunk)).collect();
+            statements.join("\n")
+        };
+        expect![[r#"
+            COPY (SELECT ctid, * FROM ONLY "public"."t7") TO STDOUT
+            COPY (SELECT ctid, "caf�" FROM ONLY "public"."t8") TO STDOUT"#]]
+        .assert_eq(&statements(&table));
+        table.is_whole = false;
+        expect![[r#"
+            COPY (SELECT ctid, "caf�" FROM ONLY "public"."t7") TO STDOUT
+            COPY (SELECT ctid, "caf�" FROM ONLY "public"."t8") TO STDOUT"#]]
+        .assert_eq(&statements(&table));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::table_lock::{self, Locked};
 use crate::catalog::{execute, incomparable_column, missing_rows, table_metadata, table_name, table_sizes};
 use crate::config::PostgresConfig;
 use crate::connect::{Client, SqlSession};
+use crate::encoding::Texts;
 use crate::error::PostgresError;
 
 /// Size of a batch of rows.
@@ -41,6 +42,8 @@ pub struct PostgresSnapshot {
     /// Session outside of the snapshot, which sees the catalog as it is now.
     server: Arc<SqlSession>,
     config: Arc<PostgresConfig>,
+    /// How texts arrive.
+    texts: Texts,
     /// Indexes of idle sessions.
     idle: Vec<usize>,
     /// Table that was opened last.
@@ -125,6 +128,7 @@ impl PostgresSnapshot {
         sessions: Vec<SqlSession>,
         server: Arc<SqlSession>,
         config: Arc<PostgresConfig>,
+        texts: Texts,
     ) -> Self {
         Self {
             lsn,
@@ -133,6 +137,7 @@ impl PostgresSnapshot {
             sessions,
             server,
             config,
+            texts,
             opened: None,
             has_savepoint: false,
             names: Names::OfRole,
@@ -287,8 +292,9 @@ impl PostgresSnapshot {
                 rows: sender,
                 budget: Arc::clone(&budget),
             };
+            let texts = self.texts.clone();
             self.tasks.spawn(async move {
-                if let Err(error) = copy(&client, &opened.reading, &chunk, &outlet).await {
+                if let Err(error) = copy(&client, &opened.reading, &chunk, &texts, &outlet).await {
                     // The receiver is gone when reading has ended.
                     drop(outlet.rows.send(Err(error)).await);
                 }
@@ -321,16 +327,15 @@ async fn copy(
     client: &Client,
     reading: &Reading,
     chunk: &Chunk,
+    texts: &Texts,
     outlet: &RowSender,
 ) -> Result<(), PostgresError> {
-    let failed = |error| {
-        let error = PostgresError::of_query(READING, error);
-        match reading.has_condition() {
-            true => without_values(&chunk.part.name, error),
-            false => error,
-        }
+    let failed = |error| match texts.ended_by(PostgresError::of_query(READING, error)) {
+        error @ PostgresError::Untranslatable { .. } => error,
+        error if reading.has_condition() => without_values(&chunk.part.name, error),
+        error => error,
     };
-    let statement = reading.statement(chunk);
+    let statement = reading.statement(chunk) + texts.copy_options();
     let copied = client.copy_out(statement.as_str()).await.map_err(failed)?;
     pin_mut!(copied);
     let mut rows = CopiedRows {
@@ -348,7 +353,9 @@ async fn copy(
                 lines: Vec::with_capacity(BATCH_BYTES),
                 bytes: 0,
             };
-            if !outlet.send(std::mem::replace(&mut rows, next)).await {
+            let mut read = std::mem::replace(&mut rows, next);
+            read.lines = texts.recode_rows(read.lines).await?;
+            if !outlet.send(read).await {
                 // The session takes the next statement only after the end of this one, or of its cancellation.
                 while let Some(Ok(_)) = copied.next().await {}
                 return Ok(());
@@ -356,6 +363,7 @@ async fn copy(
         }
     }
     if !rows.lines.is_empty() || rows.bytes > 0 {
+        rows.lines = texts.recode_rows(rows.lines).await?;
         outlet.send(rows).await;
     }
     Ok(())

@@ -10,6 +10,7 @@ use super::copy::PostgresSnapshot;
 use crate::catalog;
 use crate::config::PostgresConfig;
 use crate::connect::{ConnectConfig, SqlSession, VALUE_SETTINGS, connect_to};
+use crate::encoding::{OwnConversion, Texts};
 use crate::error::PostgresError;
 
 const DOING: &str = "importing a snapshot";
@@ -44,6 +45,7 @@ pub(crate) async fn import(
     connect: &ConnectConfig,
     lsn: Lsn,
     snapshot: Option<&str>,
+    own_conversion: &OwnConversion,
 ) -> Result<PostgresSnapshot, PostgresError> {
     let Some(snapshot) = snapshot else {
         return Err(PostgresError::UnexpectedAnswer {
@@ -85,5 +87,6 @@ pub(crate) async fn import(
         sessions,
         Arc::clone(server),
         Arc::clone(config),
+        Texts::of(server, own_conversion),
     ))
 }

@@ -7,6 +7,7 @@ use super::import::import;
 use crate::catalog::{self, ExportedPosition};
 use crate::config::PostgresConfig;
 use crate::connect::{connect_ordinary, connect_to};
+use crate::encoding::OwnConversion;
 use crate::error::PostgresError;
 
 const DOING: &str = "beginning a transaction to export its snapshot";
@@ -38,6 +39,9 @@ impl PostgresSnapshot {
         catalog::execute(&exporting.client, DOING, begin).await?;
         let ExportedPosition { snapshot, lsn } = catalog::export_snapshot(&exporting.client).await?;
         // The exporting transaction has to be open until every session has imported its snapshot.
-        import(&Arc::new(server), &config, &connect, lsn, Some(&snapshot)).await
+        let server = Arc::new(server);
+        // Nothing reads the rows again if the server cannot convert a text.
+        let own = OwnConversion::switched_on();
+        import(&server, &config, &connect, lsn, Some(&snapshot), &own).await
     }
 }

@@ -50,6 +50,7 @@ pub(super) async fn take(
         session.server_version,
         &config.application_name(),
         None,
+        session.client.encoding().of_sql_sessions(),
     )
     .await?;
     let mut replication = ReplicationConnection::new(wire);
@@ -72,6 +73,7 @@ pub(super) async fn take(
         connect,
         consistent_point,
         snapshot.as_deref(),
+        &primary.own_conversion,
     )
     .await?;
     // The standby has replayed WAL of its timeline, which must be that of the stream.

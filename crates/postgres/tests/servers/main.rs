@@ -6,6 +6,7 @@
 mod authentication;
 mod catalog;
 mod conditions;
+mod encodings;
 mod keys_and_nulls;
 mod leadership;
 mod lock_holder;

@@ -178,7 +178,7 @@ async fn database_without_an_encoding_causes_a_warning() {
     assert!(
         found
             .iter()
-            .any(|(why, fix)| why.contains("22021") && fix.contains("ENCODING 'UTF8'")),
+            .any(|(why, fix)| why.contains("SQL_ASCII") && fix.contains("ENCODING 'UTF8'")),
         "{found:?}"
     );
 }

@@ -52,6 +52,10 @@ fn source(error: &PostgresError) -> Option<String> {
         PostgresError::LeadershipLost { .. } | PostgresError::NotLeading => {
             "a running connector acquires it again, or stands by for the instance that has acquired it"
         }
+        PostgresError::Untranslatable { .. } => {
+            "a running connector requests the texts as they are stored and has them converted one by one, so that only values without \
+             equivalent have no form (docs/types.md)"
+        }
         PostgresError::StillActive { slot, .. } => {
             return Some(format!(
                 "end its connection with: SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = {}",

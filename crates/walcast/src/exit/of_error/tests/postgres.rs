@@ -209,6 +209,17 @@ fn sessions() -> Vec<PostgresError> {
                 "can no longer get changes from replication slot \"walcast_shop\"",
             ),
         },
+        PostgresError::Untranslatable {
+            encoding: "WIN1252".to_owned(),
+            error: Box::new(PostgresError::StreamFailed {
+                slot: slot(),
+                after: Lsn::new(0x200),
+                error: rejected(
+                    "22P05",
+                    "character with byte sequence 0x81 in encoding \"WIN1252\" has no equivalent in encoding \"UTF8\"",
+                ),
+            }),
+        },
         PostgresError::LeadershipLost {
             name: "shop".to_owned(),
             why: "it was closed".to_owned(),
