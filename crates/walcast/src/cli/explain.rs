@@ -5,7 +5,8 @@ mod target;
 
 use clap::Args;
 use walcast_delivery::CheckpointStore;
-use walcast_topics::{Bound, Decoder, Record, Topic};
+use walcast_kafka::KafkaError;
+use walcast_topics::{Bound, Decoder, Record, Topic, TopicsError};
 
 use self::report::Report;
 use self::target::Target;
@@ -18,8 +19,8 @@ use crate::wiring;
 
 /// Explain a record: its position, transaction, schemas and times, and the other records of its transaction
 ///
-/// The record is named by its place in Kafka, by its header walcast.id, or by the LSN of its commit record or of the change
-/// itself. What neither the record nor the topics contain is left out. A running connector is not disturbed.
+/// The record is named by its place in Kafka, by its header walcast.id, or by the LSN of the commit record of its transaction.
+/// What neither the record nor the topics contain is left out. A running connector is not disturbed.
 #[derive(Debug, Args)]
 #[command(after_help = help_end!(
     "  walcast explain shop.public.orders/0/12\n\
@@ -99,7 +100,10 @@ async fn named(config: &Config, decoder: &mut Decoder, target: &Target) -> anyho
         row: format!("offset {offset}"),
         topics: format!("{name}/{partition}"),
     };
-    let topic = Topic::open(&config.kafka, name).await?;
+    let topic = match Topic::open(&config.kafka, name).await {
+        Err(TopicsError::Kafka(KafkaError::UnknownTopic { .. })) => return Err(missing().into()),
+        other => other?,
+    };
     let range = topic.partition(*partition).ok_or_else(missing)?;
     if !(range.first..range.end).contains(offset) {
         return Err(missing().into());
