@@ -5,7 +5,6 @@ use serde::Serialize;
 use tracing::warn;
 use walcast_delivery::{Checkpoint, CheckpointLog, CheckpointStore};
 use walcast_mapper::pattern::TablePattern;
-use walcast_pgoutput::Lsn;
 use walcast_topics::{PartitionOffset, PointInTime, Topic, offsets_at};
 
 use crate::cli::delivered;
@@ -223,7 +222,7 @@ mod tests {
         Found {
             at: "2026-12-01T10:00:00Z".to_owned(),
             first: Some(First {
-                lsn: Lsn::new(0x16B_3748).to_string(),
+                lsn: "0/16B3748".to_owned(),
                 committed_at: Some("2026-12-01T10:00:01Z".to_owned()),
                 xid: Some(742),
             }),
