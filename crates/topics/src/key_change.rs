@@ -39,6 +39,8 @@ pub struct KeyChange {
     pub before: Option<Row>,
     /// Row after the change.
     pub after: Option<Row>,
+    /// Whether the record is a tombstone: it follows a delete, or is one in place of it.
+    pub is_tombstone: bool,
     /// Headers with context: all except those that identify the record and the connector.
     pub context: Vec<Header>,
     /// Position of the change itself, for the order of changes without `walcast.id`.
@@ -85,6 +87,7 @@ impl KeyChange {
             other_key,
             before: None,
             after: None,
+            is_tombstone: record.content == Content::Tombstone,
             context: context.collect(),
             change_lsn: None,
         };

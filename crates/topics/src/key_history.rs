@@ -239,11 +239,11 @@ fn place(change: &KeyChange) -> (Arc<str>, i32, i64) {
 fn without_tombstones(changes: Vec<KeyChange>) -> Vec<KeyChange> {
     let mut kept: Vec<KeyChange> = Vec::with_capacity(changes.len());
     for change in changes {
-        let is_delete = change.operation == Operation::Delete;
-        if is_delete
-            && let Some(last) = kept.last()
-            && last.operation == Operation::Delete
-        {
+        let follows = |last: &KeyChange| {
+            let is_same = last.event().zip(change.event()).is_none_or(|(last, event)| last == event);
+            last.operation == Operation::Delete && is_same
+        };
+        if change.is_tombstone && kept.last().is_some_and(follows) {
             continue;
         }
         kept.push(change);
@@ -295,3 +295,6 @@ fn life<'c>(changes: &'c [KeyChange], key: &OtherKey, event: Option<(Lsn, u64)>)
     };
     changes.get(range).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,7 +174,13 @@ async fn sample(topic: &Topic, decoder: &mut Decoder) -> Result<Sample, TopicsEr
     let mut keys = Vec::new();
     for range in topic.partitions() {
         let length = i64::try_from(SAMPLE).unwrap_or(i64::MAX);
-        for from in [Bound::Beginning, Bound::Offset(range.end.saturating_sub(length))] {
+        let end = Bound::Offset(range.end.saturating_sub(length));
+        let ends = match range.end - range.first {
+            0 => Vec::new(),
+            offsets if offsets <= length => vec![Bound::Beginning],
+            _ => vec![Bound::Beginning, end],
+        };
+        for from in ends {
             let mut reader = topic.read_partition(decoder, *range, from).await?;
             let mut first = true;
             for _ in 0..SAMPLE {

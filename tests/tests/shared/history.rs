@@ -341,3 +341,17 @@ async fn an_unknown_table_and_an_unknown_key_are_named() {
     assert_reports(text.error(1), &["no record of public.orders x"]);
     instance.stop().await;
 }
+
+#[tokio::test]
+async fn what_retention_and_compaction_may_have_removed_is_noted() {
+    let compacted = |config: ConnectorConfig| config.set("kafka.topics.cleanup_policy", "compact");
+    let (case, mut instance) = orders("history_compacted", compacted).await;
+    order_8471(&case).await;
+    let history = history(&case, "8471", &[]).await;
+    assert_eq!(history["complete"], false, "{history:#}");
+    let note = history["notes"][0].as_str().unwrap();
+    assert_reports(note, &["history_compacted.public.orders is compacted"]);
+    let printed = case.command(&["blame", "public.orders", "8471"]).await;
+    assert_reports(&printed.stdout, &["note: history_compacted.public.orders is compacted"]);
+    instance.stop().await;
+}
