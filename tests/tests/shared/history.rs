@@ -53,7 +53,7 @@ async fn shown(case: &Case<'_>, arguments: &[&str]) -> Value {
 
 async fn history(case: &Case<'_>, key: &str, more: &[&str]) -> Value {
     let arguments = ["history", "public.orders", key, "--json"];
-    shown(case, &[&arguments, more].concat()).await
+    shown(case, &[&arguments[..], more].concat()).await
 }
 
 fn changes(history: &Value) -> &Vec<Value> {
