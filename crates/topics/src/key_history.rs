@@ -122,9 +122,7 @@ impl<'a> HistoryReader<'a> {
             if life.is_empty() && self.is_within_window(&key) {
                 self.note(Note::KeyNotFound { key: text.clone() });
             }
-            let new = life
-                .iter()
-                .filter(|change| known.insert(place(change)));
+            let new = life.iter().filter(|change| known.insert(place(change)));
             let new: Vec<KeyChange> = new.cloned().collect();
             waiting.extend(follows(&new));
             changes.extend(new);
@@ -240,7 +238,10 @@ fn without_tombstones(changes: Vec<KeyChange>) -> Vec<KeyChange> {
     let mut kept: Vec<KeyChange> = Vec::with_capacity(changes.len());
     for change in changes {
         let follows = |last: &KeyChange| {
-            let is_same = last.event().zip(change.event()).is_none_or(|(last, event)| last == event);
+            let is_same = last
+                .event()
+                .zip(change.event())
+                .is_none_or(|(last, event)| last == event);
             last.operation == Operation::Delete && is_same
         };
         if change.is_tombstone && kept.last().is_some_and(follows) {
@@ -284,12 +285,16 @@ fn life<'c>(changes: &'c [KeyChange], key: &OtherKey, event: Option<(Lsn, u64)>)
     let range = match key {
         OtherKey::Old(_) => {
             let before = changes.get(..half).unwrap_or_default();
-            let deleted = before.iter().rposition(|change| change.operation == Operation::Delete);
+            let deleted = before
+                .iter()
+                .rposition(|change| change.operation == Operation::Delete);
             deleted.map_or(0, |deleted| deleted + 1)..half + 1
         }
         OtherKey::New(_) => {
             let after = changes.get(half..).unwrap_or_default();
-            let deleted = after.iter().position(|change| change.operation == Operation::Delete);
+            let deleted = after
+                .iter()
+                .position(|change| change.operation == Operation::Delete);
             half..deleted.map_or(changes.len(), |deleted| half + deleted + 1)
         }
     };

@@ -103,7 +103,9 @@ impl fmt::Display for Note {
                 f,
                 "whether {topic} is compacted is unknown (the user may not read its settings: DescribeConfigs)"
             ),
-            Self::AllPartitions { topic, reason } => write!(f, "all partitions of {topic} were read: {reason}"),
+            Self::AllPartitions { topic, reason } => {
+                write!(f, "all partitions of {topic} were read: {reason}")
+            }
             Self::BeginsWith { operation } => write!(
                 f,
                 "the first change in the topic is {} {}, not the creation of the row",
@@ -113,8 +115,12 @@ impl fmt::Display for Note {
                 },
                 operation.word()
             ),
-            Self::KeyNotFollowed { key } => write!(f, "the row also had the key {key}, which was not followed"),
-            Self::KeyNotFound { key } => write!(f, "the row also had the key {key}, of which no change was found"),
+            Self::KeyNotFollowed { key } => {
+                write!(f, "the row also had the key {key}, which was not followed")
+            }
+            Self::KeyNotFound { key } => {
+                write!(f, "the row also had the key {key}, of which no change was found")
+            }
             Self::Foreign { records } => write!(
                 f,
                 "{records} records cannot be decoded, or were not written by a connector; changes may be among them"

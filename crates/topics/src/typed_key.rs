@@ -227,7 +227,9 @@ mod tests {
     }
 
     fn is(text: &str, fields: &[(&str, Value)]) -> bool {
-        text.parse::<TypedKey>().unwrap().is(&row(fields), &["table".to_owned()])
+        text.parse::<TypedKey>()
+            .unwrap()
+            .is(&row(fields), &["table".to_owned()])
     }
 
     #[test]
@@ -238,7 +240,10 @@ mod tests {
         let code = [("code", Value::Text("a=b".to_owned()))];
         assert!(is("a=b", &code) && is("code='a=b'", &code));
         assert!(is("1.5", &[("n", Value::Decimal("1.50".to_owned()))]));
-        let uuid = [("id", Value::Text("6f1c2f8e-0c1d-4d3b-9f51-6a2f5a3b0c11".to_owned()))];
+        let uuid = [(
+            "id",
+            Value::Text("6f1c2f8e-0c1d-4d3b-9f51-6a2f5a3b0c11".to_owned()),
+        )];
         assert!(is("6F1C2F8E-0C1D-4D3B-9F51-6A2F5A3B0C11", &uuid));
     }
 

@@ -96,7 +96,9 @@ pub(crate) enum Rejection {
     #[error("{0}")]
     Request(String),
     /// No record of a row is in the topics of its table.
-    #[error("no record of {row} is in {topics}; check the key, and whether retention has removed its records")]
+    #[error(
+        "no record of {row} is in {topics}; check the key, and whether retention has removed its records"
+    )]
     NoRecord {
         /// Table and key.
         row: String,

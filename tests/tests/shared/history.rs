@@ -63,9 +63,7 @@ fn changes(history: &Value) -> &Vec<Value> {
 /// Waits until the history of a key has this many changes.
 async fn await_changes(case: &Case<'_>, key: &str, count: usize) {
     await_that("the changes of a row in Kafka", async || {
-        let finished = case
-            .command(&["history", "public.orders", key, "--json"])
-            .await;
+        let finished = case.command(&["history", "public.orders", key, "--json"]).await;
         let history: Option<Value> = serde_json::from_str(&finished.stdout).ok();
         history.is_some_and(|history| changes(&history).len() >= count)
     })
@@ -94,7 +92,10 @@ async fn assert_story(case: &Case<'_>) {
     );
     assert_eq!(all[0]["after"]["placed"], "2026-12-01 10:00:00.5");
     let positions: Vec<u64> = all.iter().map(|change| lsn(text(change, "lsn"))).collect();
-    assert!(positions.is_sorted() && positions[0] < positions[2], "{history:#}");
+    assert!(
+        positions.is_sorted() && positions[0] < positions[2],
+        "{history:#}"
+    );
     assert!(
         all.iter()
             .all(|change| change["partition"] == all[0]["partition"])
@@ -148,7 +149,11 @@ async fn the_story_of_an_order_is_told_from_avro_records() {
 
 #[tokio::test]
 async fn the_story_of_an_order_is_told_from_json_records() {
-    let json = |config: ConnectorConfig| config.set("format.key", "json").set("format.value", "json_schema");
+    let json = |config: ConnectorConfig| {
+        config
+            .set("format.key", "json")
+            .set("format.value", "json_schema")
+    };
     let (case, mut instance) = orders("history_json", json).await;
     order_8471(&case).await;
     assert_story(&case).await;
@@ -220,7 +225,10 @@ async fn a_row_is_followed_over_updates_of_its_key_and_its_deletion() {
         );
     }
     let blame = shown(&case, &["blame", "public.orders", "8471", "--json"]).await;
-    assert_eq!(blame["columns"]["total"]["change"]["operation"], "create", "{blame:#}");
+    assert_eq!(
+        blame["columns"]["total"]["change"]["operation"], "create",
+        "{blame:#}"
+    );
     assert_eq!(blame["columns"]["status"]["value"], "paid", "{blame:#}");
 
     case.sql("DELETE FROM orders").await;
@@ -259,7 +267,11 @@ async fn offsets_of_a_position_and_of_a_time_divide_the_topics_there() {
             .await;
         assert_eq!(printed.code, Some(0), "{printed:#?}");
         let offsets = offsets(&printed.stdout, "history_offsets.public.items");
-        assert_eq!(offsets.len(), usize::try_from(PARTITIONS).unwrap(), "{printed:#?}");
+        assert_eq!(
+            offsets.len(),
+            usize::try_from(PARTITIONS).unwrap(),
+            "{printed:#?}"
+        );
         for record in &records {
             let is_read = record.offset >= offsets[&record.partition];
             let is_wanted = record.change_id().unwrap().commit_lsn >= position;
@@ -309,7 +321,11 @@ async fn a_record_is_explained_with_its_transaction() {
     let printed = case.command(&["explain", &place]).await;
     assert_reports(
         &printed.stdout,
-        &["record ", "version 1 of history_explain.public.orders-value", "same position"],
+        &[
+            "record ",
+            "version 1 of history_explain.public.orders-value",
+            "same position",
+        ],
     );
     let beyond = case
         .command(&["explain", "history_explain.public.orders/0/1000"])
@@ -324,12 +340,16 @@ async fn a_record_is_explained_with_its_transaction() {
 #[tokio::test]
 async fn an_unknown_table_and_an_unknown_key_are_named() {
     let (case, mut instance) = orders("history_unknown", |config| config).await;
-    case.sql("INSERT INTO orders VALUES (1, 1, NULL, 'new', '2026-12-01')").await;
+    case.sql("INSERT INTO orders VALUES (1, 1, NULL, 'new', '2026-12-01')")
+        .await;
     await_changes(&case, "1", 1).await;
     let table = case.command(&["history", "public.ordres", "1"]).await;
     assert_reports(
         table.error(2),
-        &["topic history_unknown.public.ordres does not exist", "check the name"],
+        &[
+            "topic history_unknown.public.ordres does not exist",
+            "check the name",
+        ],
     );
     let key = case.command(&["blame", "public.orders", "2"]).await;
     assert_reports(
@@ -352,6 +372,9 @@ async fn what_retention_and_compaction_may_have_removed_is_noted() {
     let note = history["notes"][0].as_str().unwrap();
     assert_reports(note, &["history_compacted.public.orders is compacted"]);
     let printed = case.command(&["blame", "public.orders", "8471"]).await;
-    assert_reports(&printed.stdout, &["note: history_compacted.public.orders is compacted"]);
+    assert_reports(
+        &printed.stdout,
+        &["note: history_compacted.public.orders is compacted"],
+    );
     instance.stop().await;
 }

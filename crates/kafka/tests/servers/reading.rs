@@ -139,7 +139,11 @@ async fn an_index_finds_offsets_times_and_single_records() {
     let [range] = index.partitions().await.unwrap()[..] else {
         panic!("one partition");
     };
-    let PartitionRange { partition, first, end } = range;
+    let PartitionRange {
+        partition,
+        first,
+        end,
+    } = range;
     assert_eq!((partition, first), (0, 0));
     assert!(end > all[4].offset, "{range:?}");
 

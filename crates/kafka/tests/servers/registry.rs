@@ -335,7 +335,10 @@ async fn schemas_are_found_by_their_id_and_by_the_versions_of_their_subject() {
         panic!("{versions:?}")
     };
     assert_eq!((version.version, version.id), (1, id));
-    for found in [Some(version.schema.clone()), registry.schema_by_id(id).await.unwrap()] {
+    for found in [
+        Some(version.schema.clone()),
+        registry.schema_by_id(id).await.unwrap(),
+    ] {
         let found: serde_json::Value = serde_json::from_str(&found.unwrap()).unwrap();
         assert_eq!(found, serde_json::from_str::<serde_json::Value>(ORDER).unwrap());
     }

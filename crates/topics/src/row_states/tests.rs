@@ -111,7 +111,10 @@ fn what_was_not_read_is_unknown_unless_the_old_row_contains_it() {
             {id: 1}: id=1 by 0 or earlier, total=2 by 0"#]],
     );
     check(
-        &changes(&[("r", "null", r#"{"id":1,"total":1}"#), ("r", "null", r#"{"id":1,"total":2}"#)]),
+        &changes(&[
+            ("r", "null", r#"{"id":1,"total":1}"#),
+            ("r", "null", r#"{"id":1,"total":2}"#),
+        ]),
         &expect![[r#"
             0: id - -> 1, total - -> 1
             1: total 1 -> 2

@@ -54,9 +54,11 @@ fn flat_field(field: &MetadataField, prefix: &str) -> FlatField {
 
 /// The table that an argument names.
 pub(super) fn table(pattern: &TablePattern) -> Result<TableName, UsageError> {
-    pattern
-        .literal()
-        .ok_or_else(|| UsageError(format!("{pattern} selects several tables; name one, as in public.orders")))
+    pattern.literal().ok_or_else(|| {
+        UsageError(format!(
+            "{pattern} selects several tables; name one, as in public.orders"
+        ))
+    })
 }
 
 /// Topics with the records of a table: its topic, and those that follow it where a subject rejected a schema.

@@ -126,7 +126,9 @@ async fn add_records(
         if offset >= range.end {
             continue;
         }
-        let mut reader = topic.read_partition(decoder, *range, Bound::Offset(offset)).await?;
+        let mut reader = topic
+            .read_partition(decoder, *range, Bound::Offset(offset))
+            .await?;
         for _ in 0..RECORDS_MAX {
             let Some(record) = reader.next(decoder).await? else {
                 break;

@@ -22,7 +22,8 @@ pub(super) fn point_in_time(text: &str) -> Result<PointInTime, String> {
     match with_offset.or_else(in_utc) {
         Some(time) => Ok(PointInTime::Time(time.as_microsecond())),
         None => Err(
-            "expected an LSN such as 0/16B3748, or a time such as 2026-12-01T10:00:00Z or 2026-12-01".to_owned(),
+            "expected an LSN such as 0/16B3748, or a time such as 2026-12-01T10:00:00Z or 2026-12-01"
+                .to_owned(),
         ),
     }
 }

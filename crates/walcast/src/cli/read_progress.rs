@@ -43,8 +43,11 @@ impl ReadProgress {
             // The bar draws nothing if stderr is not a terminal.
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        self.bar
-            .set_message(format!("{}: {} records read", self.doing, HumanCount(self.records)));
+        self.bar.set_message(format!(
+            "{}: {} records read",
+            self.doing,
+            HumanCount(self.records)
+        ));
         self.bar.tick();
     }
 }

@@ -91,7 +91,10 @@ pub(super) async fn at(
 
 fn nothing_delivered(config: &Config, selected: &[TablePattern]) -> String {
     match selected {
-        [] => format!("{} has delivered no table yet; start it with: walcast run", config.name),
+        [] => format!(
+            "{} has delivered no table yet; start it with: walcast run",
+            config.name
+        ),
         patterns => {
             let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
             format!(
@@ -188,7 +191,10 @@ impl Found {
         }
         let topics = self.offsets.iter().map(|offset| offset.topic.len());
         let width = topics.max().unwrap_or_default().max("TOPIC".len());
-        lines.push(format!("{:<width$}  {:>9}  {:>12}  {:>12}", "TOPIC", "PARTITION", "OFFSET", "END"));
+        lines.push(format!(
+            "{:<width$}  {:>9}  {:>12}  {:>12}",
+            "TOPIC", "PARTITION", "OFFSET", "END"
+        ));
         lines.extend(self.offsets.iter().map(|offset| {
             let Offset {
                 topic,
@@ -197,7 +203,11 @@ impl Found {
                 end,
                 expired,
             } = offset;
-            let note = if *expired { "  earlier records have expired" } else { "" };
+            let note = if *expired {
+                "  earlier records have expired"
+            } else {
+                ""
+            };
             format!("{topic:<width$}  {partition:>9}  {offset:>12}  {end:>12}{note}")
         }));
         lines
@@ -227,10 +237,13 @@ mod tests {
                 xid: Some(742),
             }),
             checkpoint: None,
-            offsets: [offset("shop.public.orders", 12, 0), offset("shop.public.items", 7, 7)]
-                .iter()
-                .map(Offset::of)
-                .collect(),
+            offsets: [
+                offset("shop.public.orders", 12, 0),
+                offset("shop.public.items", 7, 7),
+            ]
+            .iter()
+            .map(Offset::of)
+            .collect(),
         }
     }
 

@@ -97,7 +97,11 @@ impl Report {
             xid: source.and_then(|source| source.xid),
             transaction: change.and_then(|change| change.transaction.clone()),
             table: source.and_then(|source| {
-                Some(format!("{}.{}", source.schema.as_deref()?, source.table.as_deref()?))
+                Some(format!(
+                    "{}.{}",
+                    source.schema.as_deref()?,
+                    source.table.as_deref()?
+                ))
             }),
             snapshot: source.and_then(|source| source.snapshot.clone()),
             committed_at: time(record.commit_micros()),
@@ -108,7 +112,11 @@ impl Report {
             checkpoint: record.lsn().and_then(|lsn| covering(log, lsn)),
             headers: record.headers.clone(),
             not_listed: neighbours.len().saturating_sub(LISTED_MAX),
-            neighbours: neighbours.into_iter().take(LISTED_MAX).map(Neighbour::of).collect(),
+            neighbours: neighbours
+                .into_iter()
+                .take(LISTED_MAX)
+                .map(Neighbour::of)
+                .collect(),
             has_more,
         })
     }

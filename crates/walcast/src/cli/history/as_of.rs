@@ -44,12 +44,7 @@ pub(super) fn print(
             row: found.map(|(_, state)| {
                 let selected = selected(state, columns);
                 selected
-                    .map(|(name, value)| {
-                        (
-                            name.to_owned(),
-                            serde_json::to_value(value).unwrap_or_default(),
-                        )
-                    })
+                    .map(|(name, value)| (name.to_owned(), serde_json::to_value(value).unwrap_or_default()))
                     .collect()
             }),
             last_change: last.map(ChangeJson::without_columns),
@@ -71,10 +66,7 @@ pub(super) fn print(
     Ok(Exit::Done)
 }
 
-fn selected<'s>(
-    state: &'s RowState,
-    columns: &'s [String],
-) -> impl Iterator<Item = (&'s str, &'s Value)> {
+fn selected<'s>(state: &'s RowState, columns: &'s [String]) -> impl Iterator<Item = (&'s str, &'s Value)> {
     let all = state.columns.iter();
     all.filter(|(name, _)| columns.is_empty() || columns.contains(name))
         .map(|(name, origin)| (name.as_str(), &origin.value))

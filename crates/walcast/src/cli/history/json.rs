@@ -31,7 +31,10 @@ pub(in crate::cli) struct ChangeJson<'a> {
 
 impl<'a> ChangeJson<'a> {
     pub(super) fn of(shown: &Shown<'a>) -> Self {
-        let columns = shown.columns.iter().map(|column| (column.column.clone(), changed(column)));
+        let columns = shown
+            .columns
+            .iter()
+            .map(|column| (column.column.clone(), changed(column)));
         Self {
             changed: columns.collect(),
             ..Self::without_columns(shown.change)
