@@ -11,6 +11,7 @@ mod encodings;
 mod first_contact;
 mod halts;
 mod heartbeats;
+mod history;
 mod hostile;
 mod idle;
 mod large_transaction;

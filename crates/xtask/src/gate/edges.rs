@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 /// A crate, and what must not be found below it.
-const FORBIDDEN: [(&str, &[&str]); 7] = [
+const FORBIDDEN: [(&str, &[&str]); 8] = [
     (
         "walcast-pgoutput",
         &["tokio", "serde", "rdkafka", "rustls", "walcast-"],
@@ -33,6 +33,10 @@ const FORBIDDEN: [(&str, &[&str]); 7] = [
     (
         "walcast-kafka",
         &["tokio-postgres", "walcast-postgres", "walcast"],
+    ),
+    (
+        "walcast-topics",
+        &["tokio-postgres", "walcast-postgres", "walcast", "walcast-testbed"],
     ),
     ("walcast", &["walcast-testbed", "walcast-fuzz"]),
     ("walcast-testbed", &["walcast-", "walcast"]),
