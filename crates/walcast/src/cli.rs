@@ -8,6 +8,7 @@ mod dlq;
 mod migrate;
 mod run;
 mod snapshot;
+mod sql;
 mod table;
 mod tail;
 #[cfg(test)]
@@ -54,6 +55,7 @@ enum Command {
     Table(table::TableArgs),
     Dlq(dlq::DlqArgs),
     Migrate(migrate::MigrateArgs),
+    Sql(sql::SqlArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -63,7 +65,7 @@ impl Cli {
     /// # Errors
     /// The command fails; [`Exit::of`] returns the exit code.
     pub(crate) fn execute(self) -> anyhow::Result<Exit> {
-        // Every command except completions reads secrets.
+        // Every command except sql and completions reads secrets.
         memory::keep_private()
             .context("the operating system does not keep the memory of this process private")?;
         match self.command {
@@ -111,6 +113,7 @@ impl Cli {
                     block_on(Box::pin(migrate::debezium_offset::run(config, args)))
                 }
             },
+            Command::Sql(args) => sql::sql(&args.action),
             Command::Completions(args) => completions::completions(args.shell, Self::command()),
         }
     }

@@ -5,6 +5,7 @@ mod admin;
 mod behind_the_catalog;
 mod commands;
 mod compacted_topics;
+mod context;
 mod dead_letters;
 mod drift;
 mod first_contact;

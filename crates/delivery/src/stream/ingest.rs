@@ -4,10 +4,11 @@ use std::future::Future;
 
 use tracing::info;
 use walcast_mapper::events::MessageContext;
-use walcast_mapper::{MapperConfig, RowChange, Savepoint};
+use walcast_mapper::{ChangeContext, MapperConfig, RowChange, Savepoint};
 use walcast_pgoutput::{DecodeError, Frame, FrameBlock, LogicalMessage, Lsn, Oid, Relation};
 
 use crate::clock::unix_nanos;
+use crate::encode::context::ContextReader;
 use crate::encode::encode_error::EncodeError;
 use crate::encode::messages::MessageEncoder;
 use crate::encode::metadata::TransactionMetadata;
@@ -34,6 +35,7 @@ pub(crate) struct Ingest<'a, E: EncodePorts, N: Snapshots> {
     from: Lsn,
     output: Output<'a, E>,
     messages: MessageEncoder,
+    context: ContextReader<'a>,
     /// `None` when transaction metadata is off.
     metadata: Option<TransactionMetadata>,
     signal_table: Option<SignalTable>,
@@ -56,6 +58,7 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
             from: delivered.until,
             output,
             messages: MessageEncoder::new(mapper),
+            context: ContextReader::new(mapper, metrics),
             metadata: TransactionMetadata::new(mapper),
             signal_table: snapshot.signal_table().cloned().map(SignalTable::new),
             snapshot,
@@ -257,6 +260,7 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
             .reach_transaction(transaction.commit_lsn, &mut self.output)
             .await?;
         self.output.batch.begin(transaction);
+        self.context.begin();
         // The delivered part of a transaction includes its begin event.
         if let Some(metadata) = &mut self.metadata
             && !is_delivered_in_part
@@ -304,7 +308,10 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
             return Ok(());
         }
         let before = self.output.batch.savepoint();
-        let context = self.reader.context(place);
+        let context = ChangeContext {
+            transaction_context: self.context.current(),
+            ..self.reader.context(place)
+        };
         let Output { tables, batch } = &mut self.output;
         let encoded = tables
             .encode(relation, change, &context, &mut batch.records())
@@ -323,7 +330,10 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
             return Ok(());
         }
         let before = self.output.batch.savepoint();
-        let context = self.reader.context(place);
+        let context = ChangeContext {
+            transaction_context: self.context.current(),
+            ..self.reader.context(place)
+        };
         let Output { tables, batch } = &mut self.output;
         let encoded = tables
             .encode_truncate(relations, &context, &mut batch.records())
@@ -349,6 +359,8 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
             }
             return Ok(());
         };
+        // Also in the delivered part of a transaction, whose other part has the same context.
+        self.context.read(message);
         if !is_chosen || self.is_skipped(place) {
             self.output.batch.reach(place.context.ordinal);
             return Ok(());

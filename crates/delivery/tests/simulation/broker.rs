@@ -27,6 +27,8 @@ pub(crate) struct Stored {
     pub(crate) value: Option<Vec<u8>>,
     /// Header `walcast.id`.
     pub(crate) id: String,
+    /// Headers of the context of the transaction.
+    pub(crate) context: Vec<(String, String)>,
     /// Index of its Kafka transaction.
     pub(crate) transaction: usize,
 }
@@ -255,11 +257,17 @@ impl Broker {
             }
             let id = record.headers().find(|header| header.name == "walcast.id");
             let id = id.expect("every record has an identity").value;
+            let context = record.headers().filter(|header| header.name.starts_with("walcast.context"));
+            let context = context.map(|header| {
+                let value = String::from_utf8_lossy(header.value).into_owned();
+                (header.name.to_owned(), value)
+            });
             self.records.push(Stored {
                 topic: record.topic.to_owned(),
                 key: record.key.map(<[u8]>::to_vec),
                 value: record.value.map(<[u8]>::to_vec),
                 id: String::from_utf8(id.to_vec()).expect("identities are text"),
+                context: context.collect(),
                 transaction,
             });
         }

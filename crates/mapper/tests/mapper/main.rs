@@ -11,6 +11,8 @@ mod debezium;
 #[cfg(test)]
 mod destinations;
 #[cfg(test)]
+mod context;
+#[cfg(test)]
 mod deviations;
 #[cfg(test)]
 mod events;
