@@ -8,6 +8,7 @@ mod compacted_topics;
 mod context;
 mod dead_letters;
 mod drift;
+mod examples;
 mod first_contact;
 mod halts;
 mod heartbeats;
