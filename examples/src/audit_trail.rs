@@ -63,9 +63,15 @@ async fn append(client: &Client, decoder: &Decoder, record: &BorrowedMessage<'_>
     let key = decoder.json(record.key()).await?.to_string();
     let text = |name: &str| header(record, name).map(|value| String::from_utf8_lossy(value).into_owned());
     let id = text(ID_HEADER).context("the record has no walcast.id")?;
-    let row = |name: &str| Some(&value[name]).filter(|row| !row.is_null()).map(Json::to_string);
+    let row = |name: &str| {
+        Some(&value[name])
+            .filter(|row| !row.is_null())
+            .map(Json::to_string)
+    };
     let operation = value["op"].as_str().unwrap_or("?");
-    let committed_ms = value["source"]["ts_ms"].as_f64().context("the record has no time")?;
+    let committed_ms = value["source"]["ts_ms"]
+        .as_f64()
+        .context("the record has no time")?;
     // The context is JSON: the connector sends no other.
     let sql = "INSERT INTO audit_trail
         (topic, id, committed_at, operation, key, before, after, context, traceparent)

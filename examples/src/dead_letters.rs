@@ -67,7 +67,10 @@ async fn process_record(
     process: &mut impl FnMut(&Json) -> Result<(), String>,
 ) -> Result<(), String> {
     // What cannot be decoded is set aside as well.
-    let value = decoder.json(record.payload()).await.map_err(|error| format!("{error:#}"))?;
+    let value = decoder
+        .json(record.payload())
+        .await
+        .map_err(|error| format!("{error:#}"))?;
     match &value["after"] {
         Json::Null => Ok(()),
         row => process(row),

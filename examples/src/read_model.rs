@@ -64,7 +64,9 @@ async fn assign(consumer: &StreamConsumer, topic: &str, client: &Client) -> anyh
         };
         assignment.add_partition_offset(topic, partition.id(), offset)?;
     }
-    consumer.assign(&assignment).context("the partitions cannot be assigned")
+    consumer
+        .assign(&assignment)
+        .context("the partitions cannot be assigned")
 }
 
 /// Applies a record and stores its position, or does neither.
@@ -86,7 +88,9 @@ async fn apply(client: &mut Client, decoder: &Decoder, record: &BorrowedMessage<
     if !is_repeated {
         change_row(&transaction, topic, &key, &value).await?;
     }
-    let new_id = id.as_deref().filter(|id| !is_repeated && RecordId::parse(id.as_bytes()).is_some());
+    let new_id = id
+        .as_deref()
+        .filter(|id| !is_repeated && RecordId::parse(id.as_bytes()).is_some());
     let passed = "UPDATE positions SET next_offset = $3, last_id = coalesce($4, last_id) WHERE topic = $1 AND partition = $2";
     transaction
         .execute(passed, &[&topic, &partition, &(offset + 1), &new_id])
@@ -113,7 +117,9 @@ async fn change_row(
     if value.is_null() {
         return Ok(());
     }
-    let row = Some(&value["after"]).filter(|row| !row.is_null()).map(Json::to_string);
+    let row = Some(&value["after"])
+        .filter(|row| !row.is_null())
+        .map(Json::to_string);
     let upsert = "INSERT INTO rows VALUES ($1, $2, $3, 1)
         ON CONFLICT (topic, key) DO UPDATE SET row = excluded.row, changes = rows.changes + 1";
     transaction.execute(upsert, &[&topic, &key, &row]).await?;

@@ -340,7 +340,9 @@ impl Plan {
             part,
         };
         let failure = match write(&mut records) {
-            Ok(()) => match limits.and_then(|limits| limits.exceeded(records.buffer, savepoint, has_given_context)) {
+            Ok(()) => match limits
+                .and_then(|limits| limits.exceeded(records.buffer, savepoint, has_given_context))
+            {
                 None => return Ok(()),
                 Some(excess) => Failure::TooLarge(excess),
             },

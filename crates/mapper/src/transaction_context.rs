@@ -137,7 +137,10 @@ impl Content {
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         Ok(Self::Known {
             json: json.into(),
-            trace: Trace::of(text(members.traceparent.as_ref()), text(members.tracestate.as_ref())),
+            trace: Trace::of(
+                text(members.traceparent.as_ref()),
+                text(members.tracestate.as_ref()),
+            ),
         })
     }
 }
@@ -191,12 +194,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_has_a_reason_and_no_content() {
-        for text in ["", "no", "{", r#"{"a":}"#, "{} {}", "{\"a\":\"\n\"}", "[1", r#"{"a":"\x"}"#] {
+    fn rejects_content_that_is_no_object() {
+        for text in [
+            "",
+            "no",
+            "{",
+            r#"{"a":}"#,
+            "{} {}",
+            "{\"a\":\"\n\"}",
+            "[1",
+            r#"{"a":"\x"}"#,
+        ] {
             assert_eq!(error(text.as_bytes()), Some(ContextError::NotJson), "{text:?}");
         }
         for text in ["null", "1", "\"{}\"", "[]", r#"["00-1","x"]"#] {
-            assert_eq!(error(text.as_bytes()), Some(ContextError::NotAnObject), "{text:?}");
+            assert_eq!(
+                error(text.as_bytes()),
+                Some(ContextError::NotAnObject),
+                "{text:?}"
+            );
         }
         assert_eq!(error(b"{\"a\":\"\xff\"}"), Some(ContextError::NotJson));
         let reason = "not_json".to_owned();

@@ -17,7 +17,9 @@ const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 type Headers = Vec<(String, String)>;
 
 fn headers(pairs: &[(&str, &str)]) -> Headers {
-    let owned = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let owned = pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     owned.collect()
 }
 
@@ -28,8 +30,16 @@ fn context(json: &str) -> Headers {
 
 /// Headers of context that a record has.
 fn headers_of(record: &RawRecord) -> Headers {
-    let own = ["walcast.context", "walcast.context.error", "traceparent", "tracestate"];
-    let found = record.headers.iter().filter(|(name, _)| own.contains(&name.as_str()));
+    let own = [
+        "walcast.context",
+        "walcast.context.error",
+        "traceparent",
+        "tracestate",
+    ];
+    let found = record
+        .headers
+        .iter()
+        .filter(|(name, _)| own.contains(&name.as_str()));
     let found = found.map(|(name, value)| {
         let value = String::from_utf8(value.clone().unwrap()).unwrap();
         (name.clone(), value)
@@ -51,7 +61,8 @@ async fn contexts(case: &Case<'_>) -> BTreeMap<u32, Vec<Headers>> {
 
 /// Compares the rows that have one record each with what their records are to have.
 async fn assert_contexts(case: &Case<'_>, expected: Vec<(u32, Headers)>) {
-    let expected: BTreeMap<u32, Vec<Headers>> = expected.into_iter().map(|(id, one)| (id, vec![one])).collect();
+    let expected: BTreeMap<u32, Vec<Headers>> =
+        expected.into_iter().map(|(id, one)| (id, vec![one])).collect();
     assert_eq!(contexts(case).await, expected);
 }
 
@@ -71,7 +82,8 @@ fn insert(id: u32) -> String {
 
 /// A transaction of these statements.
 async fn transaction(case: &Case<'_>, statements: &[String]) {
-    case.sql(&format!("BEGIN; {}; COMMIT", statements.join("; "))).await;
+    case.sql(&format!("BEGIN; {}; COMMIT", statements.join("; ")))
+        .await;
 }
 
 #[tokio::test]
@@ -150,7 +162,16 @@ async fn contexts_of_sequin_and_bemi_are_understood_and_cleared() {
     let sequin = "sequin:transaction_annotations.set";
     let clear = emit("sequin:transaction_annotations.clear", "");
     transaction(&case, &[emit(sequin, json), insert(1), clear, insert(2)]).await;
-    transaction(&case, &[emit("_bemi", json), insert(3), emit("_bemi_heartbeat", "no"), insert(4)]).await;
+    transaction(
+        &case,
+        &[
+            emit("_bemi", json),
+            insert(3),
+            emit("_bemi_heartbeat", "no"),
+            insert(4),
+        ],
+    )
+    .await;
     let clear = emit("walcast.context.clear", "");
     transaction(&case, &[set(json), insert(5), clear, insert(6)]).await;
     case.await_ids(1..7).await;
@@ -165,15 +186,20 @@ async fn a_context_that_cannot_be_sent_stops_nothing_and_is_counted() {
     let case = Case::new("context_errors").await;
     let mut instance = Instance::start(&case.config).await;
     let large = format!(r#"{{"passphrase": "{}"}}"#, "x".repeat(5_000));
-    transaction(&case, &[set("{\"passphrase\": "), insert(1), set("{}"), insert(2)]).await;
+    transaction(
+        &case,
+        &[set("{\"passphrase\": "), insert(1), set("{}"), insert(2)],
+    )
+    .await;
     transaction(&case, &[set("[\"passphrase\"]"), insert(3)]).await;
     transaction(&case, &[set("passphrase"), insert(4)]).await;
     transaction(&case, &[set(&large), insert(5)]).await;
     case.await_ids(1..6).await;
     let metrics = instance.page("metrics").await;
     for (reason, count) in [("not_json", 2), ("not_an_object", 1), ("too_large", 1)] {
-        let counted =
-            format!("walcast_context_errors_total{{connector=\"context_errors\",reason=\"{reason}\"}} {count}");
+        let counted = format!(
+            "walcast_context_errors_total{{connector=\"context_errors\",reason=\"{reason}\"}} {count}"
+        );
         assert!(metrics.contains(&counted), "{counted} is not in {metrics}");
     }
     let log = instance.log();

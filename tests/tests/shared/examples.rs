@@ -50,7 +50,9 @@ async fn number(client: &Client, query: &str) -> i64 {
 }
 
 fn header(record: &RawRecord, name: &str) -> String {
-    let value = record.header(name).unwrap_or_else(|| panic!("no {name} in {record:?}"));
+    let value = record
+        .header(name)
+        .unwrap_or_else(|| panic!("no {name} in {record:?}"));
     String::from_utf8(value.to_vec()).unwrap()
 }
 
@@ -78,7 +80,9 @@ async fn the_read_model_applies_each_change_once() {
     let (source, (url, client)) = (source(&case).await, results(&case).await);
     for target in [1, 7, 20, 33, all] {
         let run = Box::pin(read_model::run(&source, &url, std::future::pending()));
-        let applied = await_that("changes in the read model", async || number(&client, CHANGES).await >= target);
+        let applied = await_that("changes in the read model", async || {
+            number(&client, CHANGES).await >= target
+        });
         until(run, applied).await;
     }
     assert_eq!(number(&client, CHANGES).await, all);
@@ -90,7 +94,8 @@ async fn the_read_model_applies_each_change_once() {
     let mut instance = Instance::start(&case.config).await;
     // All but the first row come again, the delete with its tombstone.
     await_that("the replay", async || case.items().await.len() >= 2 * records - 1).await;
-    case.sql("INSERT INTO items VALUES (100, 'after the replay')").await;
+    case.sql("INSERT INTO items VALUES (100, 'after the replay')")
+        .await;
     case.await_ids([100]).await;
     // Two instances at once.
     let [one, two] = [(); 2].map(|()| Box::pin(read_model::run(&source, &url, std::future::pending())));
@@ -100,12 +105,17 @@ async fn the_read_model_applies_each_change_once() {
     }
     let end: i64 = ends.values().sum();
     let position = "SELECT coalesce(sum(next_offset), 0)::bigint FROM positions";
-    let passed = await_that("the end of the topic", async || number(&client, position).await >= end);
+    let passed = await_that("the end of the topic", async || {
+        number(&client, position).await >= end
+    });
     until(async { tokio::try_join!(one, two).map(drop) }, passed).await;
     instance.stop().await;
     assert_eq!(number(&client, CHANGES).await, all + 1);
     let rows = "SELECT count(*) FROM rows WHERE row IS NOT NULL";
-    assert_eq!(number(&client, rows).await.to_string(), case.text("SELECT count(*) FROM items").await);
+    assert_eq!(
+        number(&client, rows).await.to_string(),
+        case.text("SELECT count(*) FROM items").await
+    );
 }
 
 #[tokio::test]
@@ -126,7 +136,9 @@ async fn the_audit_trail_has_each_change_with_its_context() {
     let count = "SELECT count(*) FROM audit_trail";
     let appended = |changes| {
         let client = &client;
-        await_that("the audit trail", async move || number(client, count).await >= changes)
+        await_that("the audit trail", async move || {
+            number(client, count).await >= changes
+        })
     };
     let run = |group| Box::pin(audit_trail::run(&source, group, &url, std::future::pending()));
     until(run("audit-one"), appended(4)).await;
@@ -136,14 +148,26 @@ async fn the_audit_trail_has_each_change_with_its_context() {
     until(run("audit-two"), appended(5)).await;
     instance.stop().await;
     let rows = client
-        .query("SELECT operation, key, after, context::text, traceparent FROM audit_trail ORDER BY key, id", &[])
+        .query(
+            "SELECT operation, key, after, context::text, traceparent FROM audit_trail ORDER BY key, id",
+            &[],
+        )
         .await
         .unwrap();
-    let rows: Vec<[Option<String>; 5]> = rows.iter().map(|row| [0, 1, 2, 3, 4].map(|at| row.get(at))).collect();
+    let rows: Vec<[Option<String>; 5]> = rows
+        .iter()
+        .map(|row| [0, 1, 2, 3, 4].map(|at| row.get(at)))
+        .collect();
     let row = |operation: &str, id: u32, note: Option<&str>, has_context: bool| {
         let after = note.map(|note| json!({"id": id, "note": note}).to_string());
         let given = |value: &str| has_context.then(|| value.to_owned());
-        [Some(operation.to_owned()), Some(json!({"id": id}).to_string()), after, given(&context), given(TRACE)]
+        [
+            Some(operation.to_owned()),
+            Some(json!({"id": id}).to_string()),
+            after,
+            given(&context),
+            given(TRACE),
+        ]
     };
     let expected = [
         row("c", 1, Some("a"), true),
@@ -153,10 +177,18 @@ async fn the_audit_trail_has_each_change_with_its_context() {
         row("c", 3, Some("last"), false),
     ];
     assert_eq!(rows, expected);
-    for change in ["UPDATE audit_trail SET id = ''", "DELETE FROM audit_trail", "TRUNCATE audit_trail"] {
+    for change in [
+        "UPDATE audit_trail SET id = ''",
+        "DELETE FROM audit_trail",
+        "TRUNCATE audit_trail",
+    ] {
         let refused = client.batch_execute(change).await.unwrap_err();
         let message = refused.as_db_error().map(|error| error.message().to_owned());
-        assert_eq!(message.as_deref(), Some("the audit trail is append-only"), "{change}");
+        assert_eq!(
+            message.as_deref(),
+            Some("the audit trail is append-only"),
+            "{change}"
+        );
     }
 }
 
@@ -199,7 +231,8 @@ async fn records_that_cannot_be_processed_are_set_aside_once_and_the_others_are_
     for letter in &letters {
         assert_eq!(header(letter, "consumer.error"), "it is bad");
         let place = header(letter, "consumer.source");
-        let is_original = |record: &&RawRecord| place == format!("{}/{}/{}", record.topic, record.partition, record.offset);
+        let is_original =
+            |record: &&RawRecord| place == format!("{}/{}/{}", record.topic, record.partition, record.offset);
         let original = originals.iter().find(is_original).unwrap();
         assert_eq!((&letter.key, &letter.value), (&original.key, &original.value));
         assert_eq!(header(letter, "walcast.id"), header(original, "walcast.id"));
@@ -234,5 +267,12 @@ async fn the_tolerant_reader_reads_three_versions_of_a_table() {
         text: text.map(str::to_owned),
         priority,
     };
-    assert_eq!(items, [item(1, Some("first"), 3), item(2, Some("second"), 5), item(3, None, 7)]);
+    assert_eq!(
+        items,
+        [
+            item(1, Some("first"), 3),
+            item(2, Some("second"), 5),
+            item(3, None, 7)
+        ]
+    );
 }

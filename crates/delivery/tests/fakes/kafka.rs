@@ -252,7 +252,9 @@ impl Broker {
                     },
                 });
             }
-            let context = record.headers().filter(|header| header.name.starts_with("walcast.context"));
+            let context = record
+                .headers()
+                .filter(|header| header.name.starts_with("walcast.context"));
             let context = context.map(|header| {
                 let value = String::from_utf8_lossy(header.value).into_owned();
                 (header.name.to_owned(), value)

@@ -201,10 +201,12 @@ impl Transaction {
         }
         let before = self.changes.get(..ordinal).unwrap_or_default();
         let last = before.iter().rev().find(is_message);
-        let header = last.map(LoggedChange::message).map(|content| match content.len() {
-            1 => ("walcast.context.error".to_owned(), "not_json".to_owned()),
-            _ => ("walcast.context".to_owned(), content),
-        });
+        let header = last
+            .map(LoggedChange::message)
+            .map(|content| match content.len() {
+                1 => ("walcast.context.error".to_owned(), "not_json".to_owned()),
+                _ => ("walcast.context".to_owned(), content),
+            });
         header.into_iter().collect()
     }
 

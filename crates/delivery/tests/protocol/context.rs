@@ -91,7 +91,9 @@ async fn the_rest_of_a_split_transaction_has_the_context_of_the_delivered_part()
         world.config.split_over_bytes = Some(300_000);
         world.postgres.edit(|server| server.frames_per_block = 2);
         let rows = (0..20).map(|id| ("accounts", insert_padded(id, 100_000)));
-        let all = [("accounts", insert(99)), ("accounts", message())].into_iter().chain(rows);
+        let all = [("accounts", insert(99)), ("accounts", message())]
+            .into_iter()
+            .chain(rows);
         world.postgres.commit(all);
         world.postgres.fail(PostgresCall::Next, nth, CONNECTION_LOST);
         let restarted = || world.postgres.read(|server| server.starts.len()) == 2;
@@ -102,7 +104,10 @@ async fn the_rest_of_a_split_transaction_has_the_context_of_the_delivered_part()
         }
         world.deliver().await;
     }
-    assert!(after_a_part >= 3, "only {after_a_part} restarts fell into the transaction");
+    assert!(
+        after_a_part >= 3,
+        "only {after_a_part} restarts fell into the transaction"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -136,7 +141,9 @@ async fn dead_letters_have_the_context_of_their_change() {
 async fn a_context_that_is_switched_off_is_not_read() {
     let mut world = World::set_up();
     world.mapper.context.prefixes.clear();
-    world.postgres.commit([("accounts", message()), ("accounts", insert(1))]);
+    world
+        .postgres
+        .commit([("accounts", message()), ("accounts", insert(1))]);
     let delivered = || world.kafka.read(|broker| broker.committed().count()) == 2;
     world.run(world.steps.until(delivered)).await.unwrap();
     assert_eq!(contexts(&world), ["none", "none"]);

@@ -12,11 +12,7 @@ pub struct ContextConfig {
 }
 
 /// The prefix of walcast, that of Sequin's annotations, and that of Bemi.
-const PREFIXES: [&str; 3] = [
-    "walcast.context",
-    "sequin:transaction_annotations.set",
-    "_bemi",
-];
+const PREFIXES: [&str; 3] = ["walcast.context", "sequin:transaction_annotations.set", "_bemi"];
 /// The prefixes of walcast and of Sequin.
 const CLEAR_PREFIXES: [&str; 2] = ["walcast.context.clear", "sequin:transaction_annotations.clear"];
 /// Each record of the transaction contains the context; a user, a reason and a trace are some hundred bytes.

@@ -82,11 +82,7 @@ mod tests {
     fn messages_of_every_prefix_replace_the_context_until_it_is_cleared() {
         let mut rule = rule();
         assert_eq!(current(&rule), None);
-        let set = [
-            "walcast.context",
-            "sequin:transaction_annotations.set",
-            "_bemi",
-        ];
+        let set = ["walcast.context", "sequin:transaction_annotations.set", "_bemi"];
         for (number, prefix) in set.iter().enumerate() {
             let json = format!(r#"{{"number":{number}}}"#);
             assert_eq!(rule.read(prefix, json.as_bytes()), None);
@@ -103,7 +99,13 @@ mod tests {
     fn other_messages_change_nothing() {
         let mut rule = rule();
         rule.read("walcast.context", b"{}");
-        for prefix in ["walcast", "walcast.context.", "Walcast.Context", "_bemi_heartbeat", ""] {
+        for prefix in [
+            "walcast",
+            "walcast.context.",
+            "Walcast.Context",
+            "_bemi_heartbeat",
+            "",
+        ] {
             assert_eq!(rule.read(prefix, b"no"), None);
             assert_eq!(current(&rule), is("{}"));
         }

@@ -42,7 +42,10 @@ fn is_parent(text: &str) -> bool {
     let may_end = match version {
         "00" => further.is_empty(),
         "ff" => false,
-        _ => further.is_empty() || further.starts_with('-') && further.bytes().all(|byte| byte.is_ascii_graphic()),
+        _ => {
+            further.is_empty()
+                || further.starts_with('-') && further.bytes().all(|byte| byte.is_ascii_graphic())
+        }
     };
     may_end
         && parts.next().is_none()
@@ -101,9 +104,18 @@ mod tests {
             ("", false),
             ("äääääääääääääääääääääääääääääää", false),
             // Later versions may have more; the version ff is invalid.
-            ("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what", true),
-            ("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01what", false),
-            ("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-a b", false),
+            (
+                "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what",
+                true,
+            ),
+            (
+                "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01what",
+                false,
+            ),
+            (
+                "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-a b",
+                false,
+            ),
             ("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", false),
         ] {
             assert_eq!(is_parent(text), expected, "{text}");

@@ -55,7 +55,9 @@ fn headers(buffer: &RecordBuffer) -> Vec<Vec<(String, String)>> {
 }
 
 fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    let owned = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let owned = pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     owned.collect()
 }
 
@@ -70,10 +72,17 @@ fn each_record_of_a_change_has_the_context_in_every_shape() {
         let mut plan = table.compile().unwrap();
         let old = [Text(b"1"), Null];
         let new = [Text(b"2"), Text(b"new")];
-        for change in [Change::Insert(&new), Change::UpdateKey(&old, &new), Change::DeleteKey(&old)] {
+        for change in [
+            Change::Insert(&new),
+            Change::UpdateKey(&old, &new),
+            Change::DeleteKey(&old),
+        ] {
             let records = headers(&encode(&mut plan, &change, &json, None).unwrap());
             assert!(!records.is_empty());
-            assert!(records.iter().all(|headers| *headers == expected), "{shape:?}: {records:?}");
+            assert!(
+                records.iter().all(|headers| *headers == expected),
+                "{shape:?}: {records:?}"
+            );
         }
     }
 }
@@ -98,7 +107,10 @@ fn a_context_that_cannot_be_sent_is_a_reason() {
     let mut plan = table().compile().unwrap();
     let change = Change::Insert(&[Text(b"1"), Null]);
     let buffer = encode(&mut plan, &change, "no", None).unwrap();
-    assert_eq!(headers(&buffer), [pairs(&[("walcast.context.error", "not_json")])]);
+    assert_eq!(
+        headers(&buffer),
+        [pairs(&[("walcast.context.error", "not_json")])]
+    );
 }
 
 /// The record is sent, its event is counted once, and a row that is too large by itself stays an error.
@@ -165,7 +177,13 @@ fn dead_letters_keep_the_context_within_their_limit() {
             reason: DeadLetterReason::Size,
             error: "too large",
         };
-        letter.write(&Arc::from("p.dead-letters"), "p", &table.config, bytes_max, &mut buffer);
+        letter.write(
+            &Arc::from("p.dead-letters"),
+            "p",
+            &table.config,
+            bytes_max,
+            &mut buffer,
+        );
     });
     let found = headers(&buffer).remove(0);
     assert!(found.contains(&("walcast.context".to_owned(), json)), "{found:?}");

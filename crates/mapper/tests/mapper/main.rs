@@ -5,13 +5,13 @@ mod changes;
 #[cfg(test)]
 mod columns;
 #[cfg(test)]
+mod context;
+#[cfg(test)]
 mod dead_letters;
 #[cfg(test)]
 mod debezium;
 #[cfg(test)]
 mod destinations;
-#[cfg(test)]
-mod context;
 #[cfg(test)]
 mod deviations;
 #[cfg(test)]

@@ -45,10 +45,7 @@ pub(crate) fn sql(action: &Action) -> anyhow::Result<Exit> {
             schema,
             remove: false,
         } => context::create(schema),
-        Action::Context {
-            schema,
-            remove: true,
-        } => context::remove(schema),
+        Action::Context { schema, remove: true } => context::remove(schema),
     };
     let mut output = stdout();
     output.write(script.as_bytes())?;

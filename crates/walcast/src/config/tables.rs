@@ -9,8 +9,8 @@ use super::error::{Hint, TableLabel};
 use super::fields::fields_of;
 use super::nearest::nearest;
 use super::raw::{
-    RawAdmin, RawConfig, RawContext, RawDeadLetters, RawEvents, RawFilter, RawFormat, RawKafka, RawLog, RawPostgres,
-    RawRegistry, RawReplay, RawRetry, RawSlotMonitor, RawSnapshot, RawTopics,
+    RawAdmin, RawConfig, RawContext, RawDeadLetters, RawEvents, RawFilter, RawFormat, RawKafka, RawLog,
+    RawPostgres, RawRegistry, RawReplay, RawRetry, RawSlotMonitor, RawSnapshot, RawTopics,
 };
 
 /// Table of the configuration.

@@ -24,7 +24,10 @@ async fn a_kill_in_the_middle_of_a_transaction_changes_no_context() {
     };
     let (first, second) = (r#"{"part": 1}"#, r#"{"part": 2}"#);
     transaction(&case, &[set(first), rows(1), set(second), rows(1 + ROWS)]).await;
-    await_that("a part of the transaction", async || !case.items().await.is_empty()).await;
+    await_that("a part of the transaction", async || {
+        !case.items().await.is_empty()
+    })
+    .await;
     instance.kill9();
     instance.start_again();
     instance.ready().await;
@@ -50,7 +53,11 @@ async fn a_replay_gives_the_same_context() {
     let position = case.position().await;
 
     let mut instance = Instance::start(&case.config).await;
-    transaction(&case, &[set(r#"{"a": 1}"#), insert(2), insert(3), set("{"), insert(4)]).await;
+    transaction(
+        &case,
+        &[set(r#"{"a": 1}"#), insert(2), insert(3), set("{"), insert(4)],
+    )
+    .await;
     case.await_ids(1..5).await;
     instance.stop().await;
     let moved = case.command(&["checkpoint", "set", &position]).await;
@@ -66,5 +73,10 @@ async fn a_replay_gives_the_same_context() {
     }
     let replayed: Vec<&Vec<Headers>> = found.values().filter(|headers| headers.len() == 2).collect();
     assert_eq!(replayed.len(), 3, "{found:#?}");
-    assert!(replayed.iter().all(|both| both[0] == both[1] && !both[0].is_empty()), "{found:#?}");
+    assert!(
+        replayed
+            .iter()
+            .all(|both| both[0] == both[1] && !both[0].is_empty()),
+        "{found:#?}"
+    );
 }

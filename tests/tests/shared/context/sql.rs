@@ -80,10 +80,16 @@ async fn comments_of_sqlcommenter_become_the_context_once_a_transaction() {
     instance.stop().await;
     let with_trace = format!(r#"{{"controller": "orders", "traceparent": "{TRACE}"}}"#);
     let expected = vec![
-        (1, headers(&[("walcast.context", &with_trace), ("traceparent", TRACE)])),
+        (
+            1,
+            headers(&[("walcast.context", &with_trace), ("traceparent", TRACE)]),
+        ),
         (2, context(r#"{"action": "first"}"#)),
         (3, context(r#"{"action": "first"}"#)),
-        (4, context(r#"{"bad": "%FF", "name": "it's", "route": "/polls é"}"#)),
+        (
+            4,
+            context(r#"{"bad": "%FF", "name": "it's", "route": "/polls é"}"#),
+        ),
         (5, context(r#"{"action": "begin"}"#)),
         (6, none()),
         (8, context(r#"{"action": "kept"}"#)),
@@ -97,7 +103,8 @@ async fn comments_of_sqlcommenter_become_the_context_once_a_transaction() {
 #[tokio::test]
 async fn settings_and_calls_take_precedence_over_comments() {
     let (case, client) = with_trigger("context_settings").await;
-    case.sql("GRANT USAGE ON SCHEMA walcast TO context_settings").await;
+    case.sql("GRANT USAGE ON SCHEMA walcast TO context_settings")
+        .await;
     let mut instance = Instance::start(&case.config).await;
     send(
         &client,
