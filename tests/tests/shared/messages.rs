@@ -93,7 +93,6 @@ async fn a_server_that_cannot_send_messages_is_streamed_from() {
     instance.stop().await;
     assert_eq!(messages(&case).await, []);
     let checked = case.command(&["check"]).await;
-    assert_eq!(checked.code, Some(0), "{checked:#?}");
     let finding = "Postgres 12 sends no logical decoding messages";
     assert_reports(&checked.stdout, &["context of transactions", finding]);
 }
