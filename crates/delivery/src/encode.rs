@@ -1,5 +1,6 @@
 //! Encoding: turns events of the stream and rows of snapshots into records, or into dead letters where configured.
 
+pub(crate) mod context;
 pub(crate) mod dead_letters;
 pub(crate) mod encode_error;
 pub(crate) mod messages;

@@ -60,7 +60,7 @@ pub use encode::owners::topic_findings;
 pub use error::DeliveryError;
 pub use halt::Halt;
 pub use metrics::exposition::ConnectorCollector;
-pub use metrics::{ChangeLabels, DeadLetterLabels, ErrorLabels, Metrics};
+pub use metrics::{ChangeLabels, ContextErrorLabels, DeadLetterLabels, ErrorLabels, Metrics};
 pub use offset_import::error::ImportError;
 pub use offset_import::offset::{ConnectorOffset, OffsetChange};
 pub use offset_import::rejection::ImportRejected;

@@ -29,6 +29,13 @@ pub struct DeadLetterLabels {
     pub reason: &'static str,
 }
 
+/// Labels of [`Metrics::context_errors`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ContextErrorLabels {
+    /// Reason: `too_large`, `not_json` or `not_an_object`.
+    pub reason: &'static str,
+}
+
 /// Labels of [`Metrics::errors`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ErrorLabels {
@@ -45,6 +52,8 @@ pub struct Metrics {
     pub dead_letters: Family<DeadLetterLabels, Counter>,
     /// Changes that were skipped because their table is quarantined.
     pub quarantined_changes: Family<ChangeLabels, Counter>,
+    /// Contexts of transactions that could not be sent.
+    pub context_errors: Family<ContextErrorLabels, Counter>,
     /// Delivered source transactions with changes of captured tables.
     pub transactions: Counter,
     /// Bytes read from the replication stream.
@@ -81,6 +90,7 @@ impl Default for Metrics {
             changes: Family::default(),
             dead_letters: Family::default(),
             quarantined_changes: Family::default(),
+            context_errors: Family::default(),
             transactions: Counter::default(),
             received_bytes: Counter::default(),
             produced_bytes: Counter::default(),
@@ -96,7 +106,7 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Counters and histograms under their public names.
-    fn rows(&self) -> [Row<'_>; 12] {
+    fn rows(&self) -> [Row<'_>; 13] {
         let (bytes, seconds) = (Some(Unit::Bytes), Some(Unit::Seconds));
         [
             (
@@ -116,6 +126,12 @@ impl Metrics {
                 "Row changes skipped because their table is quarantined",
                 None,
                 &self.quarantined_changes,
+            ),
+            (
+                "context_errors",
+                "Contexts of transactions that could not be sent",
+                None,
+                &self.context_errors,
             ),
             (
                 "transactions",

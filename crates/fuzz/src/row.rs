@@ -168,6 +168,7 @@ fn change_context() -> ChangeContext<'static> {
         ordinal: Ordinal::new(7),
         previous_commit_end: Some(Lsn::new(0x16B_3600)),
         origin: Some(&ORIGIN),
+        transaction_context: None,
         processed_at_unix_nanos: 1_709_168_523_999_888_777,
     }
 }

@@ -81,6 +81,7 @@ mod tests {
             ordinal: Ordinal::new(0),
             previous_commit_end: None,
             origin: None,
+            transaction_context: None,
             processed_at_unix_nanos: 0,
         };
         let mut buffer = RecordBuffer::new();

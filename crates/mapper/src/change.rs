@@ -4,6 +4,8 @@ use std::fmt;
 
 use walcast_pgoutput::{Lsn, OldTuple, PgTimestamp, Tuple, Xid};
 
+use crate::transaction_context::TransactionContext;
+
 /// A change of a row, borrowed from the message that carries it.
 #[derive(Clone, Copy, Debug)]
 pub enum RowChange<'a> {
@@ -109,6 +111,8 @@ pub struct ChangeContext<'o> {
     pub previous_commit_end: Option<Lsn>,
     /// Replication origin of the transaction; `None` for a transaction of this server.
     pub origin: Option<&'o ReplicationOrigin>,
+    /// Context that the application gave the transaction before this change.
+    pub transaction_context: Option<&'o TransactionContext>,
     /// Local clock, nanoseconds since 1970: the envelope's `ts_ms`, `ts_us`, `ts_ns`.
     pub processed_at_unix_nanos: i64,
 }

@@ -2,6 +2,7 @@
 
 mod absence;
 mod columns;
+mod context;
 mod destination;
 mod events;
 mod form;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::debezium_version::DebeziumVersion;
 pub use absence::{MissingNotNull, NullWithDefault};
 pub use columns::{ColumnSettings, HashAlgorithm, HashRule, HashVersion, MaskRule, TruncateRule};
+pub use context::ContextConfig;
 pub use destination::DestinationRule;
 pub use events::{EventsConfig, Operation};
 pub(crate) use form::EnvelopePart;
@@ -83,6 +85,8 @@ pub struct MapperConfig {
     pub null_with_default: NullWithDefault,
     /// Selection of events.
     pub events: EventsConfig,
+    /// Messages that give transactions a context.
+    pub context: ContextConfig,
     /// Topics that records of tables must not reach.
     pub reserved_topics: Vec<ReservedTopic>,
 }
@@ -126,6 +130,7 @@ impl MapperConfig {
             missing_not_null: MissingNotNull::default(),
             null_with_default: NullWithDefault::default(),
             events: EventsConfig::default(),
+            context: ContextConfig::default(),
             reserved_topics: Vec::new(),
         }
     }

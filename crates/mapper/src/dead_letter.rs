@@ -18,6 +18,7 @@ use crate::header::identity_text;
 use crate::read::ReadContext;
 use crate::record_buffer::{Header, RecordBuffer};
 use crate::table_name::TableName;
+use crate::transaction_context::TransactionContext;
 use crate::{key, names};
 
 /// A change that has no record.
@@ -128,7 +129,9 @@ impl DeadLetter<'_> {
     ) {
         let id = self.id();
         let key = dead_letter_key(connector, &id);
-        let value = self.value(&id, config, bytes_max.saturating_sub(ENVELOPE_BYTES));
+        let context = self.transaction_context();
+        let envelope_bytes = ENVELOPE_BYTES + context.map_or(0, TransactionContext::header_bytes);
+        let value = self.value(&id, config, bytes_max.saturating_sub(envelope_bytes));
         let table = self.table().to_string();
         let mut headers = vec![
             ("walcast.id", id),
@@ -147,11 +150,21 @@ impl DeadLetter<'_> {
             ]),
             DeadLetterSource::Read(context) => headers.push(("walcast.lsn", context.lsn.to_string())),
         }
-        let headers = headers.iter().map(|(name, value)| Header {
+        let given = context.into_iter().flat_map(TransactionContext::headers);
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
+        let headers = headers.chain(given).map(|(name, value)| Header {
             name,
             value: Some(value.as_bytes()),
         });
         buffer.push(topic, Some(key.as_bytes()), Some(&value), headers);
+    }
+
+    /// Context of the transaction of a change.
+    fn transaction_context(&self) -> Option<&TransactionContext> {
+        match &self.source {
+            DeadLetterSource::Change { context, .. } => context.transaction_context,
+            DeadLetterSource::Read(_) => None,
+        }
     }
 
     fn table(&self) -> TableName {

@@ -6,12 +6,15 @@ use crate::change::{ChangeContext, RecordId};
 use crate::read::{MissingRowContext, ReadContext, RowId};
 use crate::snapshot_marker::SnapshotMarker;
 use crate::source::Origin;
+use crate::transaction_context::TransactionContext;
 
 /// Origin, identity and time of processing of an event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EventContext<'o> {
     pub(crate) origin: Origin<'o>,
     pub(crate) identity: Identity,
+    /// Context of the transaction of a change; a row that is read has none.
+    pub(crate) transaction_context: Option<&'o TransactionContext>,
     pub(crate) processed_at_unix_nanos: i64,
 }
 
@@ -58,6 +61,7 @@ impl<'o> From<&ChangeContext<'o>> for EventContext<'o> {
                 ordinal: context.ordinal,
                 part: 0,
             }),
+            transaction_context: context.transaction_context,
             processed_at_unix_nanos: context.processed_at_unix_nanos,
         }
     }
@@ -71,6 +75,7 @@ impl From<&ReadContext> for EventContext<'_> {
                 lsn: context.lsn,
                 row: context.row,
             },
+            transaction_context: None,
             processed_at_unix_nanos: context.processed_at_unix_nanos,
         }
     }
@@ -86,6 +91,7 @@ impl From<&MissingRowContext> for EventContext<'_> {
                 number: context.number,
                 part: 0,
             },
+            transaction_context: None,
             processed_at_unix_nanos: context.processed_at_unix_nanos,
         }
     }

@@ -39,6 +39,7 @@
 //!     ordinal: Ordinal::new(0),
 //!     previous_commit_end: None,
 //!     origin: None,
+//!     transaction_context: None,
 //!     processed_at_unix_nanos: 1_700_000_000_100_000_000,
 //! };
 //! let mut buffer = RecordBuffer::new();
@@ -96,6 +97,7 @@ mod source_type;
 mod table_metadata;
 mod table_name;
 mod transaction_block;
+mod transaction_context;
 
 pub use change::{ChangeContext, Ordinal, RecordId, ReplicationOrigin, RowChange};
 pub use column_type::is_extension_type;
@@ -114,3 +116,4 @@ pub use snapshot_marker::SnapshotMarker;
 pub use source_field::SourceField;
 pub use table_metadata::{ColumnMetadata, TableMetadata, TypeKind, TypeMetadata};
 pub use table_name::TableName;
+pub use transaction_context::{ContextError, ContextRule, TransactionContext};

@@ -14,6 +14,9 @@ pub struct RecordLimits {
     pub taken: usize,
 }
 
+/// Far above the size of the names of the headers of a change's records.
+const NAMES_BYTES_MAX: usize = 4 << 10;
+
 /// Size of a record that exceeds a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Excess {
@@ -22,20 +25,27 @@ pub(crate) struct Excess {
 }
 
 impl RecordLimits {
-    /// The first record since `savepoint` that exceeds a limit.
+    /// The first record since `savepoint` that exceeds a limit; with `surely`, that is not accepted for certain.
     #[inline]
-    pub(crate) fn exceeded(&self, buffer: &RecordBuffer, savepoint: Savepoint) -> Option<Excess> {
+    pub(crate) fn exceeded(
+        &self,
+        buffer: &RecordBuffer,
+        savepoint: Savepoint,
+        surely: bool,
+    ) -> Option<Excess> {
         // All records together rarely reach the limit of one.
-        if buffer.bytes_since(savepoint) <= self.key_and_value.min(self.whole) {
+        let least = self.key_and_value.min(self.whole);
+        let bytes = buffer.bytes_since(savepoint);
+        if bytes <= least && (!surely || bytes + NAMES_BYTES_MAX <= self.taken) {
             return None;
         }
         buffer
             .records_since(savepoint)
-            .find_map(|record| self.excess(&record))
+            .find_map(|record| self.excess(&record, surely))
     }
 
     #[cold]
-    fn excess(&self, record: &RecordView<'_>) -> Option<Excess> {
+    fn excess(&self, record: &RecordView<'_>, surely: bool) -> Option<Excess> {
         let body = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
         let whole = body
             + record
@@ -44,6 +54,9 @@ impl RecordLimits {
                 .map(<[u8]>::len)
                 .sum::<usize>();
         let over = |bytes, limit| (bytes > limit).then_some(Excess { bytes, limit });
-        over(body, self.key_and_value).or_else(|| over(whole, self.whole))
+        let names = || record.headers().map(|header| header.name.len()).sum::<usize>();
+        over(body, self.key_and_value)
+            .or_else(|| over(whole, self.whole))
+            .or_else(|| surely.then(|| over(whole + names(), self.taken)).flatten())
     }
 }

@@ -284,11 +284,43 @@ impl Plan {
         &mut self,
         part: u32,
         context: EventContext<'_>,
+        mut counts: Option<&mut EventCounts>,
+        buffer: &mut RecordBuffer,
+        write: impl Fn(&mut Records<'_>) -> Result<(), RowError>,
+    ) -> Result<(), MapError> {
+        let written = self.try_write(part, &context, counts.as_deref_mut(), buffer, &write);
+        let Err(mut failure) = written else { return Ok(()) };
+        // What an application says about a transaction costs no change its record.
+        if let (Failure::TooLarge(_), Some(given)) = (&failure, context.transaction_context)
+            && let Some(none) = given.without_room()
+        {
+            let context = EventContext {
+                transaction_context: Some(none),
+                ..context
+            };
+            match self.try_write(part, &context, counts, buffer, &write) {
+                Ok(()) => return Ok(()),
+                Err(without) => failure = without,
+            }
+        }
+        Err(match failure {
+            Failure::Row(fault) => self.explain(fault),
+            Failure::TooLarge(excess) => self.too_large(excess),
+        })
+    }
+
+    fn try_write(
+        &mut self,
+        part: u32,
+        context: &EventContext<'_>,
         counts: Option<&mut EventCounts>,
         buffer: &mut RecordBuffer,
-        write: impl FnOnce(&mut Records<'_>) -> Result<(), RowError>,
-    ) -> Result<(), MapError> {
+        write: &impl Fn(&mut Records<'_>) -> Result<(), RowError>,
+    ) -> Result<(), Failure> {
         let (savepoint, limits) = (buffer.savepoint(), self.limits);
+        let has_given_context = context
+            .transaction_context
+            .is_some_and(|given| given.error().is_none());
         let mut records = Records {
             destinations: &mut self.destinations,
             collection: &self.collection,
@@ -300,7 +332,7 @@ impl Plan {
             tombstones_on_delete: self.tombstones_on_delete,
             context_headers: self.context_headers,
             operations: self.operations,
-            context: &context,
+            context,
             scratch: &mut self.scratch,
             buffer,
             counts,
@@ -308,7 +340,9 @@ impl Plan {
             part,
         };
         let failure = match write(&mut records) {
-            Ok(()) => match limits.and_then(|limits| limits.exceeded(records.buffer, savepoint)) {
+            Ok(()) => match limits
+                .and_then(|limits| limits.exceeded(records.buffer, savepoint, has_given_context))
+            {
                 None => return Ok(()),
                 Some(excess) => Failure::TooLarge(excess),
             },
@@ -319,10 +353,7 @@ impl Plan {
             counts.take_back(&self.collection, counted);
         }
         buffer.rewind(savepoint);
-        Err(match failure {
-            Failure::Row(fault) => self.explain(fault),
-            Failure::TooLarge(excess) => self.too_large(excess),
-        })
+        Err(failure)
     }
 
     #[cold]

@@ -248,6 +248,9 @@ impl Records<'_> {
             header::push_context(self.buffer, self.topic_prefix);
         }
         header::push_identity(self.buffer, &identity);
+        if let Some(context) = self.context.transaction_context {
+            context.push(self.buffer);
+        }
     }
 
     fn finish(&mut self, destination: Destination, key: Option<Range<usize>>, value: Option<Range<usize>>) {

@@ -9,7 +9,7 @@
 use allocation_counter::AllocationInfo;
 use bytes::Bytes;
 use walcast_mapper::config::Encoding;
-use walcast_mapper::{Plan, RecordBuffer, RowChange};
+use walcast_mapper::{ChangeContext, Plan, RecordBuffer, RowChange, TransactionContext};
 use walcast_pgoutput::reader::Reader;
 use walcast_pgoutput::{
     Column, Decoder, Frame, FrameBlock, Insert, Lsn, Message, OldTuple, PgTimestamp, Tuple, Update, encode,
@@ -59,7 +59,7 @@ const LIMITS: [(Encoding, Cost); 2] = [
 #[test]
 fn allocations_and_bytes_copied_per_row_do_not_grow() {
     for (encoding, limit) in LIMITS {
-        let cost = measure(encoding);
+        let cost = measure(encoding, None);
         assert_eq!(
             cost, limit,
             "the cost of {ROWS} rows in {encoding:?} (left) is not the committed figure (right): avoid the copies and \
@@ -69,18 +69,36 @@ fn allocations_and_bytes_copied_per_row_do_not_grow() {
     }
 }
 
-fn measure(encoding: Encoding) -> Cost {
+/// The context of a transaction is copied into each record, and nothing else.
+#[test]
+fn a_context_costs_its_bytes() {
+    let json = br#"{"user":"anna","reason":"refund"}"#;
+    let context = TransactionContext::read(json, json.len());
+    let header_bytes = u64::try_from(json.len()).unwrap();
+    for (encoding, limit) in LIMITS {
+        let cost = measure(encoding, Some(&context));
+        assert_eq!(
+            cost,
+            Cost {
+                written_bytes: limit.written_bytes + ROWS * header_bytes,
+                ..limit
+            }
+        );
+    }
+}
+
+fn measure(encoding: Encoding, context: Option<&TransactionContext>) -> Cost {
     let stream = stream();
     let mut plan = orders::plan(encoding).unwrap();
     let mut buffer = RecordBuffer::new();
     // The first run allocates the memory of the buffer and of the plan.
-    run(&stream, &mut plan, &mut buffer);
+    run(&stream, &mut plan, context, &mut buffer);
     buffer.clear(KEEP_BYTES_MAX);
     let AllocationInfo {
         count_total,
         bytes_total,
         ..
-    } = allocation_counter::measure(|| run(&stream, &mut plan, &mut buffer));
+    } = allocation_counter::measure(|| run(&stream, &mut plan, context, &mut buffer));
     Cost {
         allocations: count_total,
         allocated_bytes: bytes_total,
@@ -89,9 +107,17 @@ fn measure(encoding: Encoding) -> Cost {
 }
 
 /// Decodes every frame and encodes its change.
-fn run(stream: &FrameBlock, plan: &mut Plan, buffer: &mut RecordBuffer) {
+fn run(
+    stream: &FrameBlock,
+    plan: &mut Plan,
+    transaction_context: Option<&TransactionContext>,
+    buffer: &mut RecordBuffer,
+) {
     let mut decoder = Decoder::new();
-    let mut context = orders::context();
+    let mut context = ChangeContext {
+        transaction_context,
+        ..orders::context()
+    };
     for frame in stream.frames() {
         let Frame::XLogData {
             wal_start, message, ..

@@ -93,7 +93,7 @@ pub use connect::{
 };
 pub use error::{PostgresError, ServerError};
 pub use inspect::{Existing, captured_relations, estimate_rows, existing, inspect, setup_script};
-pub use replication::{ReplicationFeedback, ReplicationStream};
+pub use replication::{MESSAGES_SINCE, ReplicationFeedback, ReplicationStream};
 pub use snapshot::{PostgresSnapshot, PostgresSnapshots};
 pub use source::{PostgresCatalog, PostgresSource, PostgresWatch};
 pub use wal_watch::PostgresWalWatch;

@@ -18,6 +18,7 @@ mod reader;
 mod stream;
 mod timeline;
 
+pub use commands::MESSAGES_SINCE;
 pub(crate) use commands::{ExportedSnapshot, ReplicationConnection, SlotKind};
 pub use feedback::ReplicationFeedback;
 #[cfg(any(test, feature = "fuzzing"))]

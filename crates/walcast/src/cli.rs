@@ -15,6 +15,7 @@ mod read_progress;
 mod row_history;
 mod run;
 mod snapshot;
+mod sql;
 mod table;
 mod tail;
 #[cfg(test)]
@@ -64,6 +65,7 @@ enum Command {
     Table(table::TableArgs),
     Dlq(dlq::DlqArgs),
     Migrate(migrate::MigrateArgs),
+    Sql(sql::SqlArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -73,7 +75,7 @@ impl Cli {
     /// # Errors
     /// The command fails; [`Exit::of`] returns the exit code.
     pub(crate) fn execute(self) -> anyhow::Result<Exit> {
-        // Every command except completions reads secrets.
+        // Every command except sql and completions reads secrets.
         memory::keep_private()
             .context("the operating system does not keep the memory of this process private")?;
         match self.command {
@@ -141,6 +143,7 @@ impl Cli {
                     block_on(Box::pin(migrate::debezium_offset::run(config, args)))
                 }
             },
+            Command::Sql(args) => sql::sql(&args.action),
             Command::Completions(args) => completions::completions(args.shell, Self::command()),
         }
     }

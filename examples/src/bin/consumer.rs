@@ -7,15 +7,12 @@
 use std::io::Write;
 
 use anyhow::Context;
-use apache_avro::types::Value;
 use clap::Parser;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
-use schema_registry_converter::async_impl::avro::AvroDecoder;
-use schema_registry_converter::async_impl::schema_registry::SrSettings;
-use serde_json::{Value as Json, json};
-use walcast_examples::{ID_HEADER, RecordId, Repeats};
+use rdkafka::message::{BorrowedMessage, Message};
+use serde_json::json;
+use walcast_examples::{Decoder, ID_HEADER, RecordId, Repeats, header};
 
 /// Print the records that walcast writes
 #[derive(Debug, Parser)]
@@ -54,7 +51,7 @@ async fn main() -> anyhow::Result<()> {
         .subscribe(&topics)
         .context("cannot subscribe to the topics")?;
 
-    let decoder = AvroDecoder::new(SrSettings::new(arguments.registry));
+    let decoder = Decoder::new(&arguments.registry);
     let mut repeats = Repeats::default();
     loop {
         let record = tokio::select! {
@@ -72,30 +69,14 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-async fn print(decoder: &AvroDecoder, record: &BorrowedMessage<'_>) -> anyhow::Result<()> {
+async fn print(decoder: &Decoder, record: &BorrowedMessage<'_>) -> anyhow::Result<()> {
     let line = json!({
         "topic": record.topic(),
         "partition": record.partition(),
         "offset": record.offset(),
         "id": header(record, ID_HEADER).map(String::from_utf8_lossy),
-        "key": decode(decoder, record.key()).await?,
-        "value": decode(decoder, record.payload()).await?,
+        "key": decoder.json(record.key()).await?,
+        "value": decoder.json(record.payload()).await?,
     });
     writeln!(std::io::stdout().lock(), "{line}").context("stdout cannot be written to")
-}
-
-fn header<'r>(record: &'r BorrowedMessage<'_>, name: &str) -> Option<&'r [u8]> {
-    record.headers()?.iter().find(|header| header.key == name)?.value
-}
-
-/// Decodes a key or a value. Records of tables without a key have no key, tombstones no value.
-async fn decode(decoder: &AvroDecoder, bytes: Option<&[u8]>) -> anyhow::Result<Json> {
-    let decoded = decoder
-        .decode(bytes)
-        .await
-        .context("the record cannot be decoded")?;
-    match decoded.value {
-        Value::Null => Ok(Json::Null),
-        value => Json::try_from(value).context("the record contains a value that JSON cannot represent"),
-    }
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use walcast_testbed::{Postgres, PostgresOptions, TreeDecoder, read_topic};
-use walcast_tests::{Case, Instance, await_that, shared};
+use walcast_tests::{Case, Instance, assert_reports, await_that, shared};
 
 /// Contents of the messages in Kafka, each with the transaction it belongs to or none, in the order of the topic.
 async fn messages(case: &Case<'_>) -> Vec<(String, bool)> {
@@ -92,4 +92,7 @@ async fn a_server_that_cannot_send_messages_is_streamed_from() {
     case.await_ids([1]).await;
     instance.stop().await;
     assert_eq!(messages(&case).await, []);
+    let checked = case.command(&["check"]).await;
+    let finding = "Postgres 12 sends no logical decoding messages";
+    assert_reports(&checked.stdout, &["context of transactions", finding]);
 }

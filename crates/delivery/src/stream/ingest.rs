@@ -5,10 +5,11 @@ use std::future::Future;
 use tokio::time::Instant;
 use tracing::info;
 use walcast_mapper::events::MessageContext;
-use walcast_mapper::{MapperConfig, RowChange, Savepoint};
+use walcast_mapper::{ChangeContext, MapperConfig, RowChange, Savepoint};
 use walcast_pgoutput::{DecodeError, Frame, FrameBlock, LogicalMessage, Lsn, Oid, Relation};
 
 use crate::clock::unix_nanos;
+use crate::encode::context::ContextReader;
 use crate::encode::encode_error::EncodeError;
 use crate::encode::messages::MessageEncoder;
 use crate::encode::metadata::TransactionMetadata;
@@ -35,6 +36,7 @@ pub(crate) struct Ingest<'a, E: EncodePorts, N: Snapshots> {
     from: Lsn,
     output: Output<'a, E>,
     messages: MessageEncoder,
+    context: ContextReader<'a>,
     /// `None` when transaction metadata is off.
     metadata: Option<TransactionMetadata>,
     signal_table: Option<SignalTable>,
@@ -57,6 +59,7 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
             from: delivered.until,
             output,
             messages: MessageEncoder::new(mapper),
+            context: ContextReader::new(mapper, metrics),
             metadata: TransactionMetadata::new(mapper),
             signal_table: snapshot.signal_table().cloned().map(SignalTable::new),
             snapshot,
@@ -262,6 +265,7 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
             .reach_transaction(transaction.commit_lsn, &mut self.output)
             .await?;
         self.output.batch.begin(transaction);
+        self.context.begin();
         // The delivered part of a transaction includes its begin event.
         if let Some(metadata) = &mut self.metadata
             && !is_delivered_in_part
@@ -309,7 +313,10 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
             return Ok(());
         }
         let before = self.output.batch.savepoint();
-        let context = self.reader.context(place);
+        let context = ChangeContext {
+            transaction_context: self.context.current(),
+            ..self.reader.context(place)
+        };
         let Output { tables, batch } = &mut self.output;
         let encoded = tables
             .encode(relation, change, &context, &mut batch.records())
@@ -328,7 +335,10 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
             return Ok(());
         }
         let before = self.output.batch.savepoint();
-        let context = self.reader.context(place);
+        let context = ChangeContext {
+            transaction_context: self.context.current(),
+            ..self.reader.context(place)
+        };
         let Output { tables, batch } = &mut self.output;
         let encoded = tables
             .encode_truncate(relations, &context, &mut batch.records())
@@ -354,6 +364,8 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
             }
             return Ok(());
         };
+        // Also in the delivered part of a transaction, whose other part has the same context.
+        self.context.read(message);
         if !is_chosen || self.is_skipped(place) {
             self.output.batch.reach(place.context.ordinal);
             return Ok(());

@@ -365,6 +365,7 @@ impl TransactionReader {
                 ordinal,
                 previous_commit_end: self.previous_end,
                 origin: None,
+                transaction_context: None,
                 processed_at_unix_nanos: now_unix_nanos,
             },
             is_delivered: partial.is_some_and(|partial| partial.covers(commit_lsn, ordinal)),

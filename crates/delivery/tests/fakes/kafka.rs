@@ -48,6 +48,8 @@ pub(crate) struct Stored {
     pub(crate) value: Option<Vec<u8>>,
     /// Header `walcast.id`.
     pub(crate) id: String,
+    /// Headers of the context of the transaction.
+    pub(crate) context: Vec<(String, String)>,
     /// Index of its Kafka transaction.
     pub(crate) transaction: usize,
 }
@@ -252,12 +254,20 @@ impl Broker {
                     },
                 });
             }
+            let context = record
+                .headers()
+                .filter(|header| header.name.starts_with("walcast.context"));
+            let context = context.map(|header| {
+                let value = String::from_utf8_lossy(header.value).into_owned();
+                (header.name.to_owned(), value)
+            });
             self.records.push(Stored {
                 topic: record.topic.to_owned(),
                 partition: record.partition,
                 key: record.key.map(<[u8]>::to_vec),
                 value: record.value.map(<[u8]>::to_vec),
                 id: String::from_utf8(id.to_vec()).expect("identities are text"),
+                context: context.collect(),
                 transaction,
             });
         }

@@ -96,6 +96,7 @@ pub(crate) fn verify_so_far(world: &World) {
     );
     world.kafka.read(|broker| {
         topics_are_correct(world, broker);
+        contexts_are_correct(world, broker);
         checkpoints_cover_exactly_earlier_records(world, broker);
         if world.config.split_over_bytes.is_none() {
             transactions_are_complete(world, broker);
@@ -124,6 +125,24 @@ fn topics_are_correct(world: &World, broker: &Broker) {
                 _ => topic_of_row(world, logged),
             };
             assert_eq!(record.topic, topic, "record {}", record.id);
+        }
+    });
+}
+
+/// Every record has the context that its transaction had at the change, whatever was read again before it.
+fn contexts_are_correct(world: &World, broker: &Broker) {
+    world.postgres.read(|server| {
+        for record in broker.committed() {
+            let (commit_lsn, place) = place(&record.id);
+            let mut transactions = server.wal.iter();
+            let transaction = transactions.find(|transaction| transaction.commit_lsn == commit_lsn);
+            let expected = match (transaction, place) {
+                (Some(transaction), Place::Change(ordinal)) => {
+                    transaction.context_of(usize::try_from(ordinal).expect("transactions here are short"))
+                }
+                _ => Vec::new(),
+            };
+            assert_eq!(record.context, expected, "record {}", record.id);
         }
     });
 }

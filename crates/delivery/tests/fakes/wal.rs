@@ -19,7 +19,7 @@ pub(crate) enum Change {
     /// The old key.
     Delete(Row),
     Truncate,
-    /// `pg_logical_emit_message(true, …)`.
+    /// `pg_logical_emit_message(true, 'walcast.context', …)`, which sets the context of the changes after it.
     Message,
 }
 
@@ -182,7 +182,34 @@ impl Transaction {
     }
 }
 
+impl LoggedChange {
+    /// Content of a message. Some are not JSON, as those of a careless application.
+    pub(crate) fn message(&self) -> String {
+        match (self.lsn.as_u64() / CHANGE_BYTES).is_multiple_of(4) {
+            true => "{".to_owned(),
+            false => format!("{{\"written_at\":\"{}\"}}", self.lsn),
+        }
+    }
+}
+
 impl Transaction {
+    /// Headers of context that the records of a change have, as names and values: those of the last message before the change.
+    pub(crate) fn context_of(&self, ordinal: usize) -> Vec<(String, String)> {
+        let is_message = |logged: &&LoggedChange| matches!(logged.change, Change::Message);
+        if self.is_message || self.changes.get(ordinal).as_ref().is_some_and(is_message) {
+            return Vec::new();
+        }
+        let before = self.changes.get(..ordinal).unwrap_or_default();
+        let last = before.iter().rev().find(is_message);
+        let header = last
+            .map(LoggedChange::message)
+            .map(|content| match content.len() {
+                1 => ("walcast.context.error".to_owned(), "not_json".to_owned()),
+                _ => ("walcast.context".to_owned(), content),
+            });
+        header.into_iter().collect()
+    }
+
     /// Writes a non-transactional message to WAL after `wal_end`. `relation` is a placeholder.
     pub(crate) fn write_message(wal_end: Lsn, relation: Rc<Relation>) -> Self {
         let change = LoggedChange {

@@ -123,12 +123,13 @@ fn change(logged: &LoggedChange) -> Vec<u8> {
 }
 
 fn message(logged: &LoggedChange, transactional: bool) -> Vec<u8> {
+    let content = logged.message();
     let message = LogicalMessage {
         xid: None,
         transactional,
         lsn: logged.lsn,
-        prefix: "test",
-        content: b"hello",
+        prefix: "walcast.context",
+        content: content.as_bytes(),
     };
     data(logged.lsn, &Message::Logical(message))
 }

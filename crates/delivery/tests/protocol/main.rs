@@ -7,6 +7,7 @@ mod batching;
 mod compacted_topics;
 mod conditions;
 mod confirmations;
+mod context;
 mod dead_letters;
 mod described_errors;
 mod destinations;

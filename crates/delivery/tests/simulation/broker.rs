@@ -27,6 +27,8 @@ pub(crate) struct Stored {
     pub(crate) value: Option<Vec<u8>>,
     /// Header `walcast.id`.
     pub(crate) id: String,
+    /// Headers of the context of the transaction.
+    pub(crate) context: Vec<(String, String)>,
     /// Index of its Kafka transaction.
     pub(crate) transaction: usize,
 }
@@ -257,11 +259,19 @@ impl Broker {
             let id = id
                 .and_then(|header| header.value)
                 .expect("every record has an identity");
+            let context = record
+                .headers()
+                .filter(|header| header.name.starts_with("walcast.context"));
+            let context = context.map(|header| {
+                let value = String::from_utf8_lossy(header.value.unwrap_or_default()).into_owned();
+                (header.name.to_owned(), value)
+            });
             self.records.push(Stored {
                 topic: record.topic.to_owned(),
                 key: record.key.map(<[u8]>::to_vec),
                 value: record.value.map(<[u8]>::to_vec),
                 id: String::from_utf8(id.to_vec()).expect("identities are text"),
+                context: context.collect(),
                 transaction,
             });
         }

@@ -30,6 +30,7 @@ fn is_read(id: &str) -> bool {
 pub(crate) fn check(world: &World, is_complete: bool) {
     let visible: Vec<Stored> = world.broker.borrow().visible().cloned().collect();
     check_changes(world, &visible, is_complete);
+    check_contexts(world, &visible);
     if world.settings.split_over_bytes.is_none() {
         check_transactions(world, &visible);
     }
@@ -159,6 +160,40 @@ fn check_lost(world: &World, record: &Stored, is_complete: bool) {
             format!("{} was lost by the server, and no instance halted", record.id)
         });
     }
+}
+
+/// Checks that every record has the context that its transaction had at the change, whatever was read again before it.
+fn check_contexts(world: &World, visible: &[Stored]) {
+    let database = world.database.borrow();
+    let mut transactions: BTreeMap<Lsn, Vec<&Transaction>> = BTreeMap::new();
+    for one in database.wal.iter().chain(&database.undone) {
+        transactions.entry(one.commit_lsn).or_default().push(one);
+    }
+    for record in visible {
+        let found = commit_of(&record.id).and_then(|commit_lsn| transactions.get(&commit_lsn));
+        let is_expected = match found {
+            // Timelines may have different transactions at one position.
+            Some(found) => found
+                .iter()
+                .any(|one| record.context == context_at(one, &record.id)),
+            None => record.context.is_empty(),
+        };
+        if !is_expected {
+            world.report_violation(Rule::NothingInvented, || {
+                format!("{} has the context {:?}", record.id, record.context)
+            });
+        }
+    }
+}
+
+/// Context of the record with an identity; a boundary of the transaction has none.
+fn context_at(transaction: &Transaction, id: &str) -> Vec<(String, String)> {
+    let (_, change) = id.rsplit_once('/').unwrap_or_default();
+    let (ordinal, _) = change.split_once('.').unwrap_or((change, ""));
+    ordinal
+        .parse()
+        .map(|ordinal| transaction.context_of(ordinal))
+        .unwrap_or_default()
 }
 
 fn check_transactions(world: &World, visible: &[Stored]) {

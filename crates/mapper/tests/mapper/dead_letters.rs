@@ -50,6 +50,7 @@ fn source() -> DeadLetterSource<'static> {
             ordinal: Ordinal::new(3),
             previous_commit_end: None,
             origin: None,
+            transaction_context: None,
             processed_at_unix_nanos: 0,
         },
         part: 0,

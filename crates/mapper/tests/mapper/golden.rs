@@ -176,6 +176,7 @@ impl Golden {
             ordinal: Ordinal::new(0),
             previous_commit_end: None,
             origin: None,
+            transaction_context: None,
             processed_at_unix_nanos: PROCESSED_AT_UNIX_NANOS,
         };
         for (lsn, bytes) in &self.frames {

@@ -5,6 +5,8 @@ mod changes;
 #[cfg(test)]
 mod columns;
 #[cfg(test)]
+mod context;
+#[cfg(test)]
 mod dead_letters;
 #[cfg(test)]
 mod debezium;

@@ -137,6 +137,7 @@ pub(crate) fn context() -> ChangeContext<'static> {
         ordinal: Ordinal::new(7),
         previous_commit_end: Some(Lsn::new(0x16B_3600)),
         origin: None,
+        transaction_context: None,
         processed_at_unix_nanos: 1_709_168_523_999_888_777,
     }
 }

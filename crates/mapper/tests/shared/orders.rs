@@ -45,6 +45,7 @@ pub(crate) fn context() -> ChangeContext<'static> {
         ordinal: Ordinal::new(0),
         previous_commit_end: Some(Lsn::new(0x16B_3600)),
         origin: None,
+        transaction_context: None,
         processed_at_unix_nanos: 1_700_000_000_223_456_789,
     }
 }

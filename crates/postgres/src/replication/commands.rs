@@ -53,7 +53,7 @@ pub(crate) struct ExportedSnapshot {
 }
 
 /// First version whose pgoutput sends logical decoding messages.
-const MESSAGES_SINCE: u32 = 140_000;
+pub const MESSAGES_SINCE: u32 = 140_000;
 
 /// First version with parenthesized options of `CREATE_REPLICATION_SLOT`.
 const OPTIONS_IN_PARENTHESES_SINCE: u32 = 150_000;

@@ -243,6 +243,7 @@ fn decode(plan: &mut Plan, change: &RowChange<'_>) -> Vec<(String, String)> {
         ordinal: Ordinal::new(0),
         previous_commit_end: None,
         origin: None,
+        transaction_context: None,
         processed_at_unix_nanos: 0,
     };
     let mut batch = RecordBuffer::new();

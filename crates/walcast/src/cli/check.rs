@@ -1,5 +1,6 @@
 //! `walcast check`: checks all preconditions of a start.
 
+mod context;
 mod finding;
 mod first_start;
 mod plans;
@@ -104,6 +105,7 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
                 .into_iter()
                 .map(shared),
         );
+        findings.extend(context::finding(&mapper.context, source_state));
     }
     findings.extend(selections(config, log.as_ref()).await);
     let captured = source_state

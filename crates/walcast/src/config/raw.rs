@@ -2,6 +2,8 @@
 //!
 //! `docs/configuration.md` describes every key; a test compares the manual with these structs.
 
+mod context;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -18,6 +20,7 @@ use walcast_mapper::config::{
 use walcast_mapper::pattern::{PrefixPattern, TablePattern};
 use walcast_postgres::LEADER_TIMEOUT_DEFAULT;
 
+pub(crate) use self::context::RawContext;
 use super::bytes::ByteSize;
 use super::duration::ConfigDuration;
 use super::log_format::LogFormat;
@@ -41,6 +44,7 @@ pub(crate) struct RawConfig {
     pub(crate) columns: ColumnSettings,
     pub(crate) keys: Vec<KeyRule>,
     pub(crate) events: RawEvents,
+    pub(crate) context: RawContext,
     pub(crate) retry: RawRetry,
     pub(crate) admin: RawAdmin,
     pub(crate) log: RawLog,

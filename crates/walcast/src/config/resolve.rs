@@ -5,6 +5,7 @@
 
 mod admin;
 mod check;
+mod context;
 mod delivery;
 mod kafka;
 mod log;

@@ -9,8 +9,8 @@ use super::error::{Hint, TableLabel};
 use super::fields::fields_of;
 use super::nearest::nearest;
 use super::raw::{
-    RawAdmin, RawConfig, RawDeadLetters, RawEvents, RawFilter, RawFormat, RawKafka, RawLog, RawPostgres,
-    RawRegistry, RawReplay, RawRetry, RawSlotMonitor, RawSnapshot, RawTopics,
+    RawAdmin, RawConfig, RawContext, RawDeadLetters, RawEvents, RawFilter, RawFormat, RawKafka, RawLog,
+    RawPostgres, RawRegistry, RawReplay, RawRetry, RawSlotMonitor, RawSnapshot, RawTopics,
 };
 
 /// Table of the configuration.
@@ -83,6 +83,7 @@ pub(crate) fn tables() -> Vec<Table> {
         repeated("columns.hash", fields_of::<HashRule>()),
         repeated("keys", fields_of::<KeyRule>()),
         known("events", fields_of::<RawEvents>()),
+        known("context", fields_of::<RawContext>()),
         known("retry", fields_of::<RawRetry>()),
         known("admin", fields_of::<RawAdmin>()),
         known("log", fields_of::<RawLog>()),

@@ -50,7 +50,17 @@ const PROCESSES: [(&str, &[&str]); 18] = [
         "shared",
         &["least_privilege", "refusals", "role_settings", "selections"],
     ),
-    ("shared", &["admin", "commands", "heartbeats", "messages"]),
+    (
+        "shared",
+        &[
+            "admin",
+            "commands",
+            "context",
+            "examples",
+            "heartbeats",
+            "messages",
+        ],
+    ),
 ];
 
 /// What computes all the time.

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod reading;
+mod sql;
 mod streaming;
 mod table;
 
@@ -63,6 +64,7 @@ fn help_of_the_program() {
               dlq          Manage dead letters, the changes that could not be delivered: list, redeliver,
                            discard
               migrate      Take over from another connector: write its configuration, import its offset
+              sql          Print SQL that applications can use: context
               completions  Print a script that completes walcast's command line in a shell
               help         Print this message or the help of the given subcommand(s)
 

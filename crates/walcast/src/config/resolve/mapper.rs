@@ -49,6 +49,7 @@ impl Check<'_> {
             missing_not_null: format.missing_not_null,
             null_with_default: format.null_with_default,
             events: self.events(raw, names)?,
+            context: self.context(&raw.context)?,
             reserved_topics,
             destinations: Vec::new(),
         })

@@ -143,6 +143,16 @@ fn other_values_are_reported_with_the_rule() {
         ],
     );
     check_error(
+        &with("context", "bytes_max = \"1MB\""),
+        expect!["walcast.toml:14:1: context.bytes_max is 1048576; expected a number from 1 to 65536"],
+    );
+    check_error(
+        &with("context", "clear_prefixes = [\"_bemi\"]"),
+        expect![[
+            r#"walcast.toml:14:19: context.clear_prefixes is "_bemi"; expected a prefix that is not in context.prefixes, whose messages set a context"#
+        ]],
+    );
+    check_error(
         &with("retry", "backoff_min = \"1m\""),
         expect![[r#"walcast.toml:14:1: retry.backoff_min is "1m"; expected a duration from "1ms" to "30s""#]],
     );
