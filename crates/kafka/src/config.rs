@@ -25,7 +25,13 @@ pub struct KafkaConfig {
     pub transaction_timeout: Duration,
     /// Additional librdkafka properties.
     pub properties: KafkaProperties,
-    /// Settings of created topics.
+    /// Name of the topic that holds the certificates of all comparisons with this topic prefix.
+#[must_use]
+pub fn verification_topic(topic_prefix: &str) -> String {
+    format!("{topic_prefix}.walcast-verifications")
+}
+
+/// Settings of created topics.
     pub topics: TopicConfig,
 }
 

@@ -44,11 +44,14 @@ mod stored_partition;
 mod topic_consumer;
 mod topic_reader;
 mod topics;
+mod verifications;
+mod written_record;
 
 pub use checkpoint_store::KafkaCheckpointStore;
 pub use compaction::compacted_topics;
 pub use config::{
     ClientIdentity, KafkaConfig, RegistryAuth, RegistryConfig, RegistryTls, TopicConfig, checkpoint_topic,
+    verification_topic,
 };
 pub use dead_letters::{read_dead_letters, resolve_dead_letters};
 pub use error::KafkaError;
@@ -60,3 +63,4 @@ pub use sink::KafkaSink;
 pub use topic_consumer::ReadFrom;
 pub use topic_reader::{TopicReader, TopicRecord, TopicSelection, last_values};
 pub use topics::KafkaTopics;
+pub use verifications::{last_verification, write_verification};
