@@ -42,7 +42,9 @@ mod sink;
 mod stall;
 mod stored_partition;
 mod topic_consumer;
+mod topic_index;
 mod topic_reader;
+mod topic_setting;
 mod topics;
 mod verifications;
 mod written_record;
@@ -57,10 +59,16 @@ pub use dead_letters::{read_dead_letters, resolve_dead_letters};
 pub use error::KafkaError;
 pub use preconditions::preconditions;
 pub use properties::{KafkaProperties, is_secret as is_secret_property};
-pub use registry::{AddressProblem, Registration, Registry, RegistryError, SchemaChanges, TlsFile};
+pub use registry::{
+    AddressProblem, Registration, Registry, RegistryError, SchemaChanges, SubjectVersion, TlsFile,
+};
 pub use signals::{SignalRecord, SignalTopic};
 pub use sink::KafkaSink;
 pub use topic_consumer::ReadFrom;
+pub use topic_index::{PartitionRange, TopicIndex};
 pub use topic_reader::{TopicReader, TopicRecord, TopicSelection, last_values};
+pub use topic_setting::topic_setting;
 pub use topics::KafkaTopics;
+// Part of the registry's interface.
+pub use walcast_mapper::SchemaId;
 pub use verifications::{last_verification, write_verification};

@@ -8,6 +8,7 @@ mod difference;
 mod error;
 mod known_paths;
 mod lookup;
+mod reading;
 mod redaction;
 mod response;
 mod tls;
@@ -30,6 +31,7 @@ use crate::config::{RegistryAuth, RegistryConfig};
 
 pub use difference::SchemaChanges;
 pub use error::{AddressProblem, Registration, RegistryError, TlsFile};
+pub use reading::SubjectVersion;
 
 /// Time limit of one request, its response included.
 const CALL_LIMIT: Duration = Duration::from_secs(10);

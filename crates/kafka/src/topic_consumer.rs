@@ -123,6 +123,27 @@ impl<'a> TopicConsumer<'a> {
         end_offset(&self.consumer, self.purpose.topic, partition).map_err(|error| self.failed(&error))
     }
 
+    /// Offset of the first record that is left in a partition, and the offset after the last one that this consumer sees.
+    pub(crate) fn range(&self, partition: i32) -> Result<(i64, i64), KafkaError> {
+        self.consumer
+            .fetch_watermarks(self.purpose.topic, partition, REQUEST_TIMEOUT)
+            .map_err(|error| self.failed(&error))
+    }
+
+    /// Offset of the first record of each partition with at least this timestamp, in milliseconds; `None` where there is none.
+    pub(crate) fn offsets_at(
+        &self,
+        partitions: &[i32],
+        timestamp: i64,
+    ) -> Result<Vec<(i32, Option<i64>)>, KafkaError> {
+        let found = self.start(partitions, ReadFrom::Timestamp(timestamp))?;
+        let offsets = found.elements().into_iter().map(|element| match element.offset() {
+            Offset::Offset(offset) => (element.partition(), Some(offset)),
+            _ => (element.partition(), None),
+        });
+        Ok(offsets.collect())
+    }
+
     /// Waits until the records before `end` are not hidden by an open transaction.
     pub(crate) fn wait_until_visible(
         &self,

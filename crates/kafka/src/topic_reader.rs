@@ -1,6 +1,6 @@
 //! Streaming reader of a topic: all of its partitions or one, from an offset or a time, up to their present end.
 //!
-//! Only committed records are read; transactions that are open when reading begins are awaited. Memory is bounded: a blocking
+//! Only committed records are read; transactions that are open when reading begins are awaited, or left out. Memory is bounded: a blocking
 //! task reads ahead by a few batches, and waits until they are taken.
 
 use std::collections::{HashMap, VecDeque, vec_deque};
@@ -61,12 +61,23 @@ pub struct TopicReader {
 }
 
 impl TopicReader {
-    /// Starts to read.
+    /// Starts to read. Transactions that are open now are awaited.
     #[must_use]
     pub fn start(config: KafkaConfig, selection: TopicSelection) -> Self {
+        Self::with(config, selection, OpenTransactions::Awaited)
+    }
+
+    /// Starts to read what is committed now: up to the last stable offset of each partition, without waiting for transactions that
+    /// are open.
+    #[must_use]
+    pub fn of_committed(config: KafkaConfig, selection: TopicSelection) -> Self {
+        Self::with(config, selection, OpenTransactions::LeftOut)
+    }
+
+    fn with(config: KafkaConfig, selection: TopicSelection, open: OpenTransactions) -> Self {
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = read(&Arc::new(config), &selection, &sender) {
+            if let Err(error) = read(&Arc::new(config), &selection, open, &sender) {
                 // The receiver is gone when the reader was dropped.
                 drop(sender.blocking_send(Err(error)));
             }
@@ -92,6 +103,13 @@ impl TopicReader {
             }
         }
     }
+}
+
+/// What happens with transactions that are open when reading begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OpenTransactions {
+    Awaited,
+    LeftOut,
 }
 
 /// Last value of each key of a compacted topic, such as the offsets topic of a Kafka Connect worker. Deleted keys are left out.
@@ -136,6 +154,7 @@ pub(crate) async fn last_values_of(
 fn read(
     config: &Arc<KafkaConfig>,
     selection: &TopicSelection,
+    open: OpenTransactions,
     batches: &mpsc::Sender<Result<Vec<TopicRecord>, KafkaError>>,
 ) -> Result<(), KafkaError> {
     let purpose = Purpose {
@@ -144,15 +163,17 @@ fn read(
     };
     let is_cancelled = || batches.is_closed();
     let authenticated_before = Arc::<AtomicBool>::default();
-    let uncommitted = TopicConsumer::new(config, Isolation::Uncommitted, purpose, &authenticated_before)?;
+    let committed = TopicConsumer::new(config, Isolation::Committed, purpose, &authenticated_before)?;
     let partitions = match selection.partition {
         Some(partition) => vec![partition],
-        None => uncommitted.partitions()?,
+        None => committed.partitions()?,
     };
-    let committed = TopicConsumer::new(config, Isolation::Committed, purpose, &authenticated_before)?;
-    for partition in &partitions {
-        if let Some(end) = uncommitted.end(*partition)? {
-            committed.wait_until_visible(*partition, end, &is_cancelled)?;
+    if open == OpenTransactions::Awaited {
+        let uncommitted = TopicConsumer::new(config, Isolation::Uncommitted, purpose, &authenticated_before)?;
+        for partition in &partitions {
+            if let Some(end) = uncommitted.end(*partition)? {
+                committed.wait_until_visible(*partition, end, &is_cancelled)?;
+            }
         }
     }
     let (mut batch, mut bytes) = (Vec::new(), 0);
@@ -175,7 +196,8 @@ fn read(
     Ok(())
 }
 
-fn topic_record(record: &BorrowedMessage<'_>) -> TopicRecord {
+/// Record of librdkafka with everything that it holds.
+pub(crate) fn topic_record(record: &BorrowedMessage<'_>) -> TopicRecord {
     let headers = record.headers().into_iter().flat_map(|headers| headers.iter());
     TopicRecord {
         partition: record.partition(),

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 /// A crate, and what must not be found below it.
-const FORBIDDEN: [(&str, &[&str]); 7] = [
+const FORBIDDEN: [(&str, &[&str]); 9] = [
     (
         "walcast-pgoutput",
         &["tokio", "serde", "rdkafka", "rustls", "walcast-"],
@@ -33,6 +33,21 @@ const FORBIDDEN: [(&str, &[&str]); 7] = [
     (
         "walcast-kafka",
         &["tokio-postgres", "walcast-postgres", "walcast"],
+    ),
+    (
+        "walcast-topics",
+        &["tokio-postgres", "walcast-postgres", "walcast", "walcast-testbed"],
+    ),
+    (
+        "walcast-verify",
+        &[
+            "rdkafka",
+            "tokio-postgres",
+            "rustls",
+            "walcast-postgres",
+            "walcast-kafka",
+            "walcast",
+        ],
     ),
     ("walcast", &["walcast-testbed", "walcast-fuzz"]),
     ("walcast-testbed", &["walcast-", "walcast"]),

@@ -9,7 +9,9 @@ use syn::{Attribute, Item, ItemImpl, Meta, Type};
 const DOCUMENT: &str = "docs/errors.md";
 
 /// Crates whose errors users see.
-const CRATES: [&str; 6] = ["pgoutput", "mapper", "delivery", "postgres", "kafka", "walcast"];
+const CRATES: [&str; 7] = [
+    "pgoutput", "mapper", "delivery", "postgres", "kafka", "topics", "walcast",
+];
 
 /// Errors that no text shows: a list of fields that serde returns as an error.
 const INTERNAL: [&str; 1] = ["FieldList"];

@@ -12,8 +12,9 @@ use syn::{Item, ItemMod};
 use self::syntax::Import;
 
 /// The crates that the product consists of, by folder.
-pub(super) const PRODUCT_CRATES: [&str; 6] =
-    ["pgoutput", "mapper", "delivery", "postgres", "kafka", "walcast"];
+pub(super) const PRODUCT_CRATES: [&str; 7] = [
+    "pgoutput", "mapper", "delivery", "postgres", "kafka", "topics", "walcast",
+];
 
 /// Imports lead to imports; more than this many are a loop.
 const IMPORTS_MAX: usize = 16;

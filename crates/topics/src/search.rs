@@ -1,0 +1,97 @@
+//! Search for a position within a partition: records are in commit order, so a few of them are read instead of all.
+
+use std::sync::Arc;
+
+use walcast_kafka::{PartitionRange, TopicIndex};
+use walcast_pgoutput::Lsn;
+
+use crate::decoder::Decoder;
+use crate::error::TopicsError;
+use crate::record::Record;
+
+/// Position at which reading begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// The first record that is left.
+    Beginning,
+    /// A record by its offset.
+    Offset(i64),
+    /// The first record of a transaction that committed at this time or later, in microseconds since the Unix epoch.
+    Time(i64),
+    /// The first record of a transaction whose commit record is at this position or behind it.
+    Lsn(Lsn),
+}
+
+const MICROS_A_MILLI: i64 = 1_000;
+
+/// Whether a record is before a bound; `None` for a record without a position.
+type IsBefore = dyn Fn(&Record) -> Option<bool> + Sync;
+
+/// Number of records without a position (of other programs, for example) that are read in search of one that has it.
+const UNPLACED_MAX: usize = 100;
+
+/// Offset at which reading of a partition begins: no record before it is at the bound or behind it, except where changes were
+/// delivered again from an earlier checkpoint: then all of them follow the offset again. The offset of the end if there is none.
+///
+/// Around records without a position the offset may be lower than necessary: readers compare each record with the bound.
+///
+/// # Errors
+/// The topic or the registry cannot be read.
+pub async fn first_offset(
+    index: &TopicIndex,
+    decoder: &mut Decoder,
+    topic: &Arc<str>,
+    range: PartitionRange,
+    bound: Bound,
+) -> Result<i64, TopicsError> {
+    let is_before: &IsBefore = match bound {
+        Bound::Beginning => return Ok(range.first),
+        Bound::Offset(offset) => return Ok(offset.clamp(range.first, range.end)),
+        Bound::Lsn(lsn) => &move |record: &Record| record.lsn().map(|found| found < lsn),
+        Bound::Time(micros) => &move |record: &Record| committed_or_produced(record).map(|found| found < micros),
+    };
+    let (mut low, mut high) = (range.first, range.end);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match placed(index, decoder, topic, range.partition, middle..high, is_before).await? {
+            Some((offset, true)) => low = offset + 1,
+            Some((_, false)) | None => high = middle,
+        }
+    }
+    Ok(low)
+}
+
+/// Commit time in microseconds, or the time at which the record was produced if its value is a row that does not contain the commit
+/// time. The record before a tombstone has it.
+fn committed_or_produced(record: &Record) -> Option<i64> {
+    record.change()?;
+    let produced = || record.timestamp?.checked_mul(MICROS_A_MILLI);
+    record.commit_micros().or_else(produced)
+}
+
+/// First record in a range of offsets that has a position: its offset, and whether it is before the bound.
+async fn placed(
+    index: &TopicIndex,
+    decoder: &mut Decoder,
+    topic: &Arc<str>,
+    partition: i32,
+    offsets: std::ops::Range<i64>,
+    is_before: &IsBefore,
+) -> Result<Option<(i64, bool)>, TopicsError> {
+    let mut next = offsets.start;
+    for _ in 0..UNPLACED_MAX {
+        let Some(raw) = index.record_at(partition, next).await? else {
+            return Ok(None);
+        };
+        let offset = raw.offset;
+        if offset >= offsets.end {
+            return Ok(None);
+        }
+        let record = decoder.decode(topic, raw).await?;
+        if let Some(is_before) = is_before(&record) {
+            return Ok(Some((offset, is_before)));
+        }
+        next = offset + 1;
+    }
+    Ok(None)
+}
