@@ -78,6 +78,12 @@ impl Comparison {
         self
     }
 
+    /// Position at which both sides are compared.
+    #[must_use]
+    pub fn limit(&self) -> Lsn {
+        self.limit
+    }
+
     /// Whether the rows have a key.
     #[must_use]
     pub fn has_key(&self) -> bool {

@@ -12,6 +12,7 @@ mod table;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::future::Future;
 
@@ -51,6 +52,7 @@ enum Command {
     Tail(tail::TailArgs),
     Checkpoint(checkpoint::CheckpointArgs),
     Snapshot(snapshot::SnapshotArgs),
+    Verify(verify::VerifyArgs),
     Table(table::TableArgs),
     Dlq(dlq::DlqArgs),
     Migrate(migrate::MigrateArgs),
@@ -93,6 +95,10 @@ impl Cli {
             Command::Snapshot(args) => {
                 let config = args.config.load(&self.log)?;
                 block_on(Box::pin(snapshot::snapshot(config, args.action, args.json)))
+            }
+            Command::Verify(args) => {
+                let config = args.config.load(&self.log)?;
+                block_on(Box::pin(verify::verify(config, args)))
             }
             Command::Table(args) => {
                 let config = args.config.load(&self.log)?;
