@@ -31,7 +31,7 @@ pub struct Completeness {
     pub is_compacted: bool,
     /// Whether existing rows of the table are not read, or only some of them.
     pub omits_existing_rows: bool,
-    /// Whether only some rows of the source were read: a row of the topic that is not among them tells nothing.
+    /// Whether only some rows of the source were read: a row of the topic that is not among them is ignored.
     pub is_selection: bool,
 }
 

@@ -34,7 +34,7 @@ pub(crate) enum State {
     Deleted,
     /// The key has a row.
     Row(RowDigest),
-    /// The record is behind the position: it tells that there was no reason to keep an earlier one.
+    /// The record is behind the position: compaction may have removed earlier ones because of it.
     Behind,
 }
 

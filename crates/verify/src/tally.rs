@@ -17,11 +17,11 @@ pub enum Kind {
     Extra,
     /// Both have a row, and the rows differ.
     Different,
-    /// It cannot be told.
+    /// The row cannot be compared.
     Unverifiable,
 }
 
-/// Reason for which it cannot be told whether the row of a key is the same.
+/// Reason for which the row of a key cannot be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {

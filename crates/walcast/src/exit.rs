@@ -14,7 +14,7 @@ pub(crate) enum Exit {
     Rejected,
     /// The command line or the configuration is wrong.
     Usage,
-    /// `verify`: it cannot be told whether both sides are identical.
+    /// `verify`: some rows or tables could not be compared.
     Undecided,
     /// Continuing could lose or duplicate changes, or skip one that cannot be delivered: an operator has to decide. A restart
     /// does not help.

@@ -29,5 +29,6 @@ mod selections;
 mod snapshots;
 mod tables_that_come;
 mod under_fire;
+mod verify;
 mod versions;
 mod vertical_slice;

@@ -47,7 +47,7 @@ const PROCESSES: [(&str, &[&str]); 18] = [
         "shared",
         &["least_privilege", "refusals", "role_settings", "selections"],
     ),
-    ("shared", &["admin", "commands", "heartbeats", "messages"]),
+    ("shared", &["admin", "commands", "heartbeats", "messages", "verify"]),
 ];
 
 /// What computes all the time.

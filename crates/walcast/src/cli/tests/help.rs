@@ -3,6 +3,7 @@
 mod checkpoint;
 mod streaming;
 mod table;
+mod verify;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;

@@ -12,10 +12,10 @@ use crate::exit::help_end;
 /// Compare the rows of the source with the topics at one position, and name the keys that differ
 ///
 /// Takes a snapshot of the source at a position L, waits until the checkpoint of the connector covers L, folds each topic to its
-/// newest record per key up to L, and compares. Writers and the connector go on; no lock is taken beyond that of a SELECT. The
+/// newest record per key up to L, and compares. Neither writers nor the connector are stopped; no lock is taken beyond that of a SELECT. The
 /// outcome is appended to the topic `<topic_prefix>.walcast-verifications`.
 ///
-/// The exit code is 0 if both sides are identical, 1 if they differ, and 2 if it cannot be told: some rows or tables could not be
+/// The exit code is 0 if both sides are identical, 1 if they differ, and 2 if it is undecided: some rows or tables could not be
 /// compared, or the checkpoint did not reach L in time.
 #[derive(Debug, Args)]
 #[command(after_help = help_end!(

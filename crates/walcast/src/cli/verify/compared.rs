@@ -56,7 +56,6 @@ pub(super) struct Compared {
 pub(super) fn failed(error: VerifyError) -> anyhow::Error {
     match error {
         VerifyError::Delivery(error) => error.into(),
-        VerifyError::Map(error) => error.into(),
         other => other.into(),
     }
 }
@@ -88,6 +87,7 @@ impl Sides<'_> {
         let mut reading = Reading::default();
         if !partitions.is_empty() {
             policy = topic_setting(kafka, &unit.topic, "cleanup.policy").await?;
+            reading.checks_history = only.is_none() && kafka.guarantee == Guarantee::ExactlyOnce;
             self.read_topic(unit, &sources, &mut comparison, &mut reading)
                 .await?;
         }
@@ -133,7 +133,14 @@ impl Sides<'_> {
             };
             let mapper = &self.config.mapper;
             let read = read_rows(&mut self.snapshot, table, self.rows, mapper, &mut self.pace, each).await;
-            match read.map_err(failed)? {
+            let read = match read {
+                // The connector could not send the row either.
+                Err(error @ (VerifyError::Map(_) | VerifyError::OwnRecord { .. })) => {
+                    return Ok(Err(error.to_string()));
+                }
+                read => read.map_err(failed)?,
+            };
+            match read {
                 Outcome::Read(source) => sources.push(*source),
                 Outcome::Missing => {
                     return Ok(Err(format!("{table} did not exist yet at the position; run the command again")));
@@ -153,7 +160,7 @@ impl Sides<'_> {
         }
         if !first.has_key() && self.decoder.shape == Shape::Flat {
             return Ok(Err(
-                "flat rows without a key do not tell which row a change replaces".to_owned(),
+                "flat rows without a key do not name the row that a change replaces".to_owned(),
             ));
         }
         let comparison = comparison.unwrap_or_else(|| new(first));
@@ -173,7 +180,6 @@ impl Sides<'_> {
             from: ReadFrom::Beginning,
             doing: DOING,
         };
-        let checks_history = self.config.kafka.guarantee == Guarantee::ExactlyOnce;
         let mut records = TopicReader::of_committed(self.config.kafka.clone(), selection);
         while let Some(raw) = records.next().await? {
             let Some(record) = self.decoder.decode(&raw).await? else {
@@ -188,7 +194,7 @@ impl Sides<'_> {
                 .unwrap_or_else(|| Place::of_read(Lsn::new(0), 0, 0, 0));
             if record.position.is_some() {
                 reading.last.insert(raw.partition, position);
-                if checks_history && position.is_in_snapshot(comparison.limit()) {
+                if reading.checks_history && position.is_in_snapshot(comparison.limit()) {
                     reading.history.add(record.place, position, self.limit);
                 }
             }
@@ -204,6 +210,8 @@ impl Sides<'_> {
 /// What is noticed while a topic is read.
 #[derive(Default)]
 struct Reading {
+    /// Records of one that delivers at least once may be repeated.
+    checks_history: bool,
     history: History,
     last: HashMap<i32, Place>,
     unreadable: u64,

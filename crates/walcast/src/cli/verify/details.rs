@@ -45,7 +45,6 @@ impl Sides<'_> {
         &mut self,
         unit: &Unit,
         compared: &Compared,
-        only: Option<&BTreeSet<Digest>>,
     ) -> anyhow::Result<Vec<Difference>> {
         let is_listed = |finding: &&Finding| finding.kind != Kind::Unverifiable;
         let findings: Vec<Finding> = compared.tally.findings.iter().filter(is_listed).copied().collect();
@@ -69,9 +68,7 @@ impl Sides<'_> {
             difference.columns = differing(difference.source.as_ref(), difference.record.as_ref());
             differences.push(difference);
         }
-        // Which records are in order does not depend on a choice of keys.
-        let faults = compared.history.faults.iter().filter(|_| only.is_none());
-        for fault in faults {
+        for fault in &compared.history.faults {
             let mut difference = self.record_of(unit, compared, Some(fault.record)).await?;
             difference.kind = match fault.kind {
                 FaultKind::Repeated => "repeated",

@@ -58,7 +58,7 @@ impl Report {
             Verdict::Identical => format!("identical up to {lsn}: {} rows", count(|topic| topic.source.rows)),
             Verdict::Different => format!("different up to {lsn}: {} differences", count(differences)),
             Verdict::Undecided => format!(
-                "it cannot be told whether both sides are identical up to {lsn}: {} rows are, {} cannot be compared",
+                "undecided up to {lsn}: {} rows are identical, {} cannot be compared",
                 count(|topic| topic.identical),
                 count(|topic| topic.unverifiable.values().sum())
             ),

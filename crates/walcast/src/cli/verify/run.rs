@@ -41,7 +41,7 @@ pub(crate) async fn verify(config: Config, args: VerifyArgs) -> anyhow::Result<E
             let mut output = stdout();
             match json {
                 true => output.json(&serde_json::json!({"verdict": Verdict::Undecided, "reason": reason}))?,
-                false => output.line(&format!("it cannot be told: {reason}"))?,
+                false => output.line(&format!("undecided: {reason}"))?,
             };
             output.flush()?;
             return Ok(Exit::Undecided);
@@ -118,9 +118,9 @@ async fn compare(
     found: &mut Vec<Difference>,
 ) -> anyhow::Result<()> {
     let only = again.map(|again| again.get(&unit.topic).cloned().unwrap_or_default());
-    match sides.compare(unit, only.clone()).await? {
+    match sides.compare(unit, only).await? {
         Ok(compared) => {
-            found.extend(sides.details(unit, &compared, only.as_ref()).await?);
+            found.extend(sides.details(unit, &compared).await?);
             certificate.topics.push(compared.certificate);
         }
         Err(reason) => {
@@ -169,7 +169,7 @@ fn chosen(
         None => choice.tables.is_empty() || choice.tables.iter().any(|pattern| pattern.matches(table)),
     };
     let topics: Vec<String> = captured.iter().filter(|table| is_chosen(table)).map(topic).collect();
-    // The records of a topic can be told apart only together.
+    // Records of a topic that belong to no chosen table would be extra.
     let sharing = captured.iter().filter(|table| topics.contains(&topic(table)));
     let chosen: Vec<TableName> = sharing.cloned().collect();
     match chosen.is_empty() {
