@@ -25,7 +25,8 @@ pub enum Verdict {
 /// Outcome of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Certificate {
-    version: u32,
+    /// Version of the format.
+    pub version: u32,
     /// Name of the connector.
     pub connector: String,
     /// Version of the program.

@@ -24,8 +24,11 @@ impl KeyRange {
     /// Consecutive ranges of about equal size, at most `parts`, which together are this one.
     #[must_use]
     pub fn split(&self, parts: u64) -> Vec<KeyRange> {
+        if parts <= 1 {
+            return vec![*self];
+        }
         let last = self.end.map_or(u128::MAX, |end| end.saturating_sub(1));
-        let step = last.saturating_sub(self.from) / u128::from(parts.max(1)) + 1;
+        let step = last.saturating_sub(self.from) / u128::from(parts) + 1;
         let mut ranges = Vec::new();
         let mut from = self.from;
         loop {

@@ -12,7 +12,7 @@ use walcast_pgoutput::Lsn;
 use walcast_postgres::PostgresSnapshot;
 use walcast_verify::{
     After, ComparedColumns, Comparison, Completeness, Digest, History, Outcome, Pace, PartitionOffsets, Place,
-    RecordedChange, SourceTable, Tally, TopicCertificate, Value, VerifyError, read_rows, recorded_change,
+    RecordedChange, SourceRow, SourceTable, Tally, TopicCertificate, Value, VerifyError, read_rows, recorded_change,
     recorded_table,
 };
 
@@ -127,7 +127,7 @@ impl Sides<'_> {
         };
         let (mut comparison, mut sources) = (None, Vec::new());
         for table in &unit.tables {
-            let each = |table: &SourceTable, row: walcast_verify::SourceRow| {
+            let each = |table: &SourceTable, row: SourceRow| {
                 let comparison = comparison.get_or_insert_with(|| new(table));
                 Ok(comparison.add_source(row.key.as_ref(), &row.row, table.columns())?)
             };
