@@ -9,7 +9,7 @@ use crate::cli::config_args::ConfigArgs;
 use crate::config::ConfigDuration;
 use crate::exit::help_end;
 
-/// Compare the rows of the source with the topics at one position, and name the keys that differ
+/// Compare the source with the topics at one position, and name the keys that differ
 ///
 /// Takes a snapshot of the source at a position L, waits until the checkpoint of the connector covers L, folds each topic to its
 /// newest record per key up to L, and compares. Neither writers nor the connector are stopped; no lock is taken beyond that of a SELECT. The
