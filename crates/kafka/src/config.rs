@@ -25,13 +25,7 @@ pub struct KafkaConfig {
     pub transaction_timeout: Duration,
     /// Additional librdkafka properties.
     pub properties: KafkaProperties,
-    /// Name of the topic that holds the certificates of all comparisons with this topic prefix.
-#[must_use]
-pub fn verification_topic(topic_prefix: &str) -> String {
-    format!("{topic_prefix}.walcast-verifications")
-}
-
-/// Settings of created topics.
+    /// Settings of created topics.
     pub topics: TopicConfig,
 }
 
@@ -53,6 +47,12 @@ impl KafkaConfig {
 #[must_use]
 pub fn checkpoint_topic(topic_prefix: &str) -> String {
     format!("{topic_prefix}.walcast-checkpoints")
+}
+
+/// Name of the topic that holds the certificates of all comparisons with this topic prefix.
+#[must_use]
+pub fn verification_topic(topic_prefix: &str) -> String {
+    format!("{topic_prefix}.walcast-verifications")
 }
 
 /// Settings of created topics.

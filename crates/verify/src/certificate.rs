@@ -46,6 +46,8 @@ pub struct Certificate {
     /// Condition on the rows of the source; `None`: all rows.
     #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
+    /// Whether the rows of the source were compared as the text of Postgres, and not as the records that the connector makes of them.
+    pub is_independent: bool,
     /// Whether only the differences of an earlier comparison were compared.
     pub is_recheck: bool,
     /// What was compared.
@@ -100,7 +102,10 @@ impl TopicCertificate {
     /// What the topic alone says.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let differs = self.differences.iter().any(|(kind, _)| *kind != Kind::Unverifiable);
+        let differs = self
+            .differences
+            .iter()
+            .any(|(kind, _)| *kind != Kind::Unverifiable);
         if differs || self.repeated + self.out_of_order > 0 {
             return Verdict::Different;
         }
@@ -126,6 +131,7 @@ impl Certificate {
             taken_at_unix_micros: 0,
             verdict: Verdict::Undecided,
             condition: None,
+            is_independent: false,
             is_recheck: false,
             topics: Vec::new(),
             not_compared: BTreeMap::new(),

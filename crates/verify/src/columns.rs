@@ -1,9 +1,11 @@
 //! The columns that are compared, and the digests of rows.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
 use crate::entry::{Label, RowDigest};
+use crate::plain::PlainType;
 use crate::value::Value;
 
 /// Length from which on a written value can be one that Postgres stores outside of its row and does not send again. A shorter one
@@ -17,6 +19,18 @@ pub struct ComparedColumn {
     pub default: Option<Value>,
     /// Value that stands for one that did not change and was not sent.
     pub placeholder: Option<Value>,
+    /// Type by which values are compared with the text of Postgres; `None`: with those of the record that the source row makes.
+    pub plain: Option<PlainType>,
+}
+
+impl ComparedColumn {
+    /// Value of a record in the form in which it is compared.
+    fn compared<'v>(&self, value: &'v Value) -> Cow<'v, Value> {
+        match self.plain {
+            Some(plain) => Cow::Owned(plain.of_record(value)),
+            None => Cow::Borrowed(value),
+        }
+    }
 }
 
 /// Columns of a table that are compared, by the name of their field.
@@ -42,11 +56,20 @@ impl ComparedColumns {
         self.columns.keys().map(String::as_str)
     }
 
-    /// The compared columns of a row, to be printed.
+    /// The compared columns of a row of the source, to be printed.
     #[must_use]
-    pub fn selected(&self, row: &Value) -> Value {
+    pub fn of_printed_source(&self, row: &Value) -> Value {
         let names = self.columns.keys();
         let selected = names.filter_map(|name| Some((name.clone(), row.get(name)?.clone())));
+        Value::Record(selected.collect())
+    }
+
+    /// The compared columns of the row of a record, to be printed.
+    #[must_use]
+    pub fn of_printed_record(&self, row: &Value) -> Value {
+        let columns = self.columns.iter();
+        let selected = columns
+            .filter_map(|(name, (_, column))| Some((name.clone(), column.compared(row.get(name)?).into_owned())));
         Value::Record(selected.collect())
     }
 
@@ -76,7 +99,8 @@ impl ComparedColumns {
                 digest.unsent.push(*label);
                 continue;
             }
-            let of_column = Digest::of_column(name, value);
+            let value = column.compared(value);
+            let of_column = Digest::of_column(name, &value);
             digest.columns.add(of_column);
             written.clear();
             value.write(&mut written);
@@ -98,7 +122,9 @@ mod tests {
     use super::*;
 
     fn record(fields: &[(&str, Value)]) -> Value {
-        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let fields = fields
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()));
         Value::Record(fields.collect())
     }
 
@@ -135,8 +161,16 @@ mod tests {
     #[test]
     fn a_column_that_is_not_compared_changes_nothing() {
         let columns = columns();
-        let row = record(&[("id", Value::Int(1)), ("secret", text("a")), ("added", Value::Int(1))]);
-        let other = record(&[("id", Value::Int(1)), ("secret", text("b")), ("added", Value::Int(1))]);
+        let row = record(&[
+            ("id", Value::Int(1)),
+            ("secret", text("a")),
+            ("added", Value::Int(1)),
+        ]);
+        let other = record(&[
+            ("id", Value::Int(1)),
+            ("secret", text("b")),
+            ("added", Value::Int(1)),
+        ]);
         assert_eq!(columns.of_record(&row), columns.of_record(&other));
     }
 
@@ -146,7 +180,10 @@ mod tests {
         let row = record(&[("id", Value::Int(1)), ("large", text("unavailable"))]);
         assert_eq!(columns.of_record(&row).unsent.len(), 1);
         assert!(columns.of_source(&row).unsent.is_empty());
-        let long = record(&[("id", Value::Int(1)), ("large", text("long enough to be outside"))]);
+        let long = record(&[
+            ("id", Value::Int(1)),
+            ("large", text("long enough to be outside")),
+        ]);
         assert_eq!(columns.of_record(&long).kept.len(), 1);
     }
 }

@@ -109,7 +109,12 @@ impl Comparison {
     ///
     /// # Errors
     /// The temporary file cannot be written.
-    pub fn add_source(&mut self, key: Option<&Value>, row: &Value, columns: &ComparedColumns) -> io::Result<()> {
+    pub fn add_source(
+        &mut self,
+        key: Option<&Value>,
+        row: &Value,
+        columns: &ComparedColumns,
+    ) -> io::Result<()> {
         let digest = self.digest_of(key, row, columns);
         if self.is_left_out(digest) {
             return Ok(());
@@ -362,7 +367,9 @@ impl Copies {
         let (kind, reason) = match self.topic.cmp(&self.source) {
             std::cmp::Ordering::Equal => return,
             std::cmp::Ordering::Greater => (Kind::Extra, None),
-            std::cmp::Ordering::Less if completeness.is_expired => (Kind::Unverifiable, Some(Reason::Expired)),
+            std::cmp::Ordering::Less if completeness.is_expired => {
+                (Kind::Unverifiable, Some(Reason::Expired))
+            }
             std::cmp::Ordering::Less if completeness.omits_existing_rows => {
                 (Kind::Unverifiable, Some(Reason::NotRead))
             }

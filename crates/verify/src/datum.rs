@@ -110,7 +110,11 @@ pub(crate) fn defaults(schema: &str, path: Option<&str>) -> Vec<(String, Value)>
 }
 
 fn fields(record: &Json) -> impl Iterator<Item = &Json> {
-    record.get("fields").and_then(Json::as_array).into_iter().flatten()
+    record
+        .get("fields")
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten()
 }
 
 /// The record in a type, which may be one of a union.

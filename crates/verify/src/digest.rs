@@ -176,7 +176,10 @@ mod tests {
             Digest::of_column("ab", &text("c")),
             Digest::of_column("a", &text("bc"))
         );
-        assert_ne!(Digest::of_column("a", &text("1")), Digest::of_column("a", &Value::Int(1)));
+        assert_ne!(
+            Digest::of_column("a", &text("1")),
+            Digest::of_column("a", &Value::Int(1))
+        );
         assert_ne!(Digest::of_key(&text("1")), Digest::of_column("", &text("1")));
     }
 

@@ -153,10 +153,7 @@ impl Bytes<'_> {
             partition: i32::from_be_bytes(self.take()?),
             offset: i64::from_be_bytes(self.take()?),
         };
-        let order = (
-            u64::from_be_bytes(self.take()?),
-            u64::from_be_bytes(self.take()?),
-        );
+        let order = (u64::from_be_bytes(self.take()?), u64::from_be_bytes(self.take()?));
         Ok((place, order))
     }
 }
@@ -179,7 +176,12 @@ mod tests {
             unsent: vec![1, u64::MAX],
             kept: vec![(2, digest)],
         };
-        for state in [State::Deleted, State::Behind, State::Row(row), State::Row(RowDigest::default())] {
+        for state in [
+            State::Deleted,
+            State::Behind,
+            State::Row(row),
+            State::Row(RowDigest::default()),
+        ] {
             let entry = KeyedEntry {
                 place: RecordPlace {
                     partition: 7,

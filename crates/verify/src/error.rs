@@ -60,7 +60,10 @@ mod tests {
             (VerifyError::Delivery(copied), ["public.items", "ctid"]),
             (VerifyError::Map(mapped), ["public.items", "note"]),
             (own, ["public.items", "id of a schema"]),
-            (VerifyError::from(io::Error::other("full")), ["temporary file", "full"]),
+            (
+                VerifyError::from(io::Error::other("full")),
+                ["temporary file", "full"],
+            ),
         ] {
             let text = error.to_string();
             assert!(parts.iter().all(|part| text.contains(part)), "{text}");

@@ -110,7 +110,10 @@ mod tests {
         State::Row(RowDigest {
             columns: sum(known),
             unsent: unsent.to_vec(),
-            kept: known.iter().map(|byte| (u64::from(*byte), digest(*byte))).collect(),
+            kept: known
+                .iter()
+                .map(|byte| (u64::from(*byte), digest(*byte)))
+                .collect(),
         })
     }
 

@@ -87,10 +87,7 @@ mod tests {
         let mut history = History::default();
         let lsns = [10_u64, 20, 20, 15, 30, 10];
         for (offset, lsn) in (0..).zip(lsns) {
-            let record = RecordPlace {
-                partition: 0,
-                offset,
-            };
+            let record = RecordPlace { partition: 0, offset };
             history.add(record, Place::of_change(Lsn::new(lsn), 0), 2);
         }
         // Another partition has an order of its own.
@@ -99,7 +96,10 @@ mod tests {
             offset: 0,
         };
         history.add(other, Place::of_change(Lsn::new(1), 0), 2);
-        assert_eq!((history.repeated, history.out_of_order, history.count()), (1, 2, 3));
+        assert_eq!(
+            (history.repeated, history.out_of_order, history.count()),
+            (1, 2, 3)
+        );
         let found: Vec<(i64, i64)> = history
             .faults
             .iter()

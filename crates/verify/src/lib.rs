@@ -11,10 +11,7 @@
 //!
 //! The crate reads the source through a port of `walcast-delivery` and knows no client of Kafka: its caller passes the records.
 #![deny(clippy::indexing_slicing)]
-#![cfg_attr(
-    test,
-    allow(clippy::indexing_slicing, reason = "tests fail by panicking")
-)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, reason = "tests fail by panicking"))]
 
 mod certificate;
 mod columns;
@@ -27,6 +24,7 @@ mod fold;
 mod history;
 mod key_range;
 mod place;
+mod plain;
 mod record;
 mod source;
 mod spill;
@@ -44,8 +42,9 @@ pub use error::VerifyError;
 pub use history::{FaultKind, History, HistoryFault};
 pub use key_range::KeyRange;
 pub use place::{Follows, Place};
+pub use plain::PlainType;
 pub use record::{RecordedChange, recorded_change, recorded_table};
 pub use source::{Outcome, Pace, read_rows};
-pub use table::{SourceRow, SourceTable};
+pub use table::{Method, SourceRow, SourceTable};
 pub use tally::{Finding, Kind, Reason, Side, Tally};
 pub use value::Value;

@@ -113,7 +113,11 @@ impl Place {
                 What::Change { ordinal, part },
             ) => (ordinal, part) > (before, part_before),
         };
-        if is_later { Follows::Later } else { Follows::Earlier }
+        if is_later {
+            Follows::Later
+        } else {
+            Follows::Earlier
+        }
     }
 }
 
@@ -151,7 +155,15 @@ mod tests {
             place("0/16B3748/16401(7,1)"),
             Place::of_read(Lsn::new(0x16B_3748), 16401, 7, 1)
         );
-        for text in ["", "0/1", "0/1/begin", "0/1/x(0,1)", "0/1/1(0,1", "g/1/1", "0/1/1.x"] {
+        for text in [
+            "",
+            "0/1",
+            "0/1/begin",
+            "0/1/x(0,1)",
+            "0/1/1(0,1",
+            "g/1/1",
+            "0/1/1.x",
+        ] {
             assert_eq!(Place::parse(text), None, "{text}");
         }
     }
@@ -174,8 +186,16 @@ mod tests {
         for (index, text) in ascending.iter().enumerate() {
             assert_eq!(place(text).follows(&place(text)), Follows::Repeated);
             for earlier in &ascending[..index] {
-                assert_eq!(place(text).follows(&place(earlier)), Follows::Later, "{earlier} {text}");
-                assert_eq!(place(earlier).follows(&place(text)), Follows::Earlier, "{text} {earlier}");
+                assert_eq!(
+                    place(text).follows(&place(earlier)),
+                    Follows::Later,
+                    "{earlier} {text}"
+                );
+                assert_eq!(
+                    place(earlier).follows(&place(text)),
+                    Follows::Earlier,
+                    "{text} {earlier}"
+                );
             }
         }
         let other = place("0/B/16400(0,1)");

@@ -104,12 +104,18 @@ mod tests {
             after: row.clone(),
         };
         let of = |json| read(json, Shape::Debezium);
-        assert_eq!(of(json!({"op": "c", "before": null, "after": {"id": 1}})), created);
+        assert_eq!(
+            of(json!({"op": "c", "before": null, "after": {"id": 1}})),
+            created
+        );
         assert_eq!(
             of(json!({"op": "d", "before": {"id": 1}, "after": null})),
             RecordedChange::Deleted { before: Some(row) }
         );
-        assert_eq!(of(json!({"op": "t", "before": null, "after": null})), RecordedChange::Truncated);
+        assert_eq!(
+            of(json!({"op": "t", "before": null, "after": null})),
+            RecordedChange::Truncated
+        );
         assert_eq!(of(json!({"op": "c"})), RecordedChange::Foreign);
         assert_eq!(of(json!({"x": 1})), RecordedChange::Foreign);
         assert_eq!(
@@ -123,7 +129,10 @@ mod tests {
     #[test]
     fn a_flat_row_that_was_deleted_says_so() {
         let deleted = json!({"id": 1, "__deleted": "true"});
-        assert_eq!(read(deleted, Shape::Flat), RecordedChange::Deleted { before: None });
+        assert_eq!(
+            read(deleted, Shape::Flat),
+            RecordedChange::Deleted { before: None }
+        );
         let there = json!({"id": 1, "__deleted": "false"});
         assert!(matches!(read(there, Shape::Flat), RecordedChange::Row { .. }));
     }

@@ -8,7 +8,7 @@ use walcast_mapper::{MapperConfig, RowId, TableName};
 use walcast_pgoutput::CopyDecoder;
 
 use crate::error::VerifyError;
-use crate::table::{SourceRow, SourceTable};
+use crate::table::{Method, SourceRow, SourceTable};
 
 /// Limit of the rows that are read in a second, over all tables.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub async fn read_rows<S: Snapshot>(
     snapshot: &mut S,
     table: &TableName,
     rows: ChosenRows<'_>,
-    config: &MapperConfig,
+    (config, method): (&MapperConfig, Method),
     pace: &mut Pace,
     mut each: impl FnMut(&SourceTable, SourceRow) -> Result<(), VerifyError>,
 ) -> Result<Outcome, VerifyError> {
@@ -72,7 +72,7 @@ pub async fn read_rows<S: Snapshot>(
         Opened::Missing => return Ok(Outcome::Missing),
         Opened::Altered => return Ok(Outcome::Altered),
     };
-    let mut read = SourceTable::new(opened.relation, &opened.facts, config)?;
+    let mut read = SourceTable::new(opened.relation, &opened.facts, config, method)?;
     let mut decoder = CopyDecoder::default();
     while let Some(copied) = snapshot.next().await.map_err(source)? {
         let mut count = 0;

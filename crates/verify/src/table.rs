@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use walcast_mapper::config::{ColumnSettings, Encoding, Shape};
+use walcast_mapper::config::{ColumnSettings, Encoding, NullWithDefault, Shape};
 use walcast_mapper::{
     MapperConfig, Plan, ReadContext, RecordBuffer, RowId, SchemaId, SchemaIds, SnapshotMarker, TableMetadata,
     TableName, names,
@@ -13,6 +13,7 @@ use walcast_pgoutput::{Column, Lsn, PgTimestamp, Relation, Tuple, encode};
 use crate::columns::{ComparedColumn, ComparedColumns};
 use crate::datum::{AvroSchema, DatumError, decode_json, defaults, split};
 use crate::error::VerifyError;
+use crate::plain::PlainType;
 use crate::record::{RecordedChange, recorded_change};
 use crate::value::Value;
 
@@ -28,11 +29,25 @@ pub struct SourceTable {
     shape: Shape,
     /// Field of each column that is compared, by its place in the relation.
     fields: BTreeMap<usize, String>,
+    /// Types of these columns, if they are compared with the text of Postgres.
+    plain: BTreeMap<usize, PlainType>,
+    /// Whether a null is sent as the default of its column.
+    sends_defaults: bool,
     defaults: BTreeMap<String, Value>,
     left_out: Vec<String>,
     columns: ComparedColumns,
     has_columns: bool,
     buffer: RecordBuffer,
+}
+
+/// What the rows of the source are compared as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// The records that the connector makes of them.
+    #[default]
+    Mapped,
+    /// The text of Postgres, without the code that encodes records. Only types are compared whose text has one exact counterpart.
+    Independent,
 }
 
 /// Row of the source.
@@ -101,6 +116,7 @@ impl SourceTable {
         relation: Relation,
         metadata: &TableMetadata,
         config: &MapperConfig,
+        method: Method,
     ) -> Result<Self, VerifyError> {
         let name = TableName::from(&relation);
         let mut plan = Plan::compile(&relation, metadata, config).map_err(VerifyError::Map)?;
@@ -119,12 +135,20 @@ impl SourceTable {
             Shape::Flat | Shape::CloudEvents => None,
         };
         let defaults = plan.value_schema().map(|schema| defaults(schema, path));
-        let (mut fields, mut left_out) = (BTreeMap::new(), Vec::new());
+        let (mut fields, mut plain, mut left_out) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for (place, column) in relation.columns.iter().enumerate() {
-            match setting_of(&config.columns, &name, &column.name) {
-                Some(how) => left_out.push(format!("{} ({how})", column.name)),
-                None => drop(fields.insert(place, names::field(&column.name, config))),
+            if let Some(how) = setting_of(&config.columns, &name, &column.name) {
+                left_out.push(format!("{} ({how})", column.name));
+                continue;
             }
+            if method == Method::Independent {
+                let Some(found) = PlainType::of(column, config) else {
+                    left_out.push(format!("{} (no exact text)", column.name));
+                    continue;
+                };
+                plain.insert(place, found);
+            }
+            fields.insert(place, names::field(&column.name, config));
         }
         Ok(Self {
             relation,
@@ -133,6 +157,8 @@ impl SourceTable {
             value,
             shape: config.shape,
             fields,
+            plain,
+            sends_defaults: config.null_with_default == NullWithDefault::Default,
             defaults: defaults.into_iter().flatten().collect(),
             left_out,
             columns: ComparedColumns::default(),
@@ -171,12 +197,28 @@ impl SourceTable {
     /// # Errors
     /// The row cannot be mapped, or its record cannot be decoded.
     pub fn row(&mut self, id: RowId, tuple: Tuple<'_>) -> Result<SourceRow, VerifyError> {
-        let row = self.encoded(id, tuple)?;
+        let mut row = self.encoded(id, tuple)?;
         if !self.has_columns {
             self.has_columns = true;
             self.find_columns(id, tuple, &row.row);
         }
+        if !self.plain.is_empty() {
+            row.row = self.plain_row(tuple);
+        }
         Ok(row)
+    }
+
+    /// The row as Postgres prints it.
+    fn plain_row(&self, tuple: Tuple<'_>) -> Value {
+        let values: Vec<Column<'_>> = tuple.columns().collect();
+        let fields = self.plain.iter().filter_map(|(place, plain)| {
+            let value = match values.get(*place)? {
+                Column::Text(text) => plain.of_source(&String::from_utf8_lossy(text)),
+                _ => Value::Null,
+            };
+            Some((self.fields.get(place)?.clone(), value))
+        });
+        Value::Record(fields.collect())
     }
 
     fn encoded(&mut self, id: RowId, tuple: Tuple<'_>) -> Result<SourceRow, VerifyError> {
@@ -220,10 +262,17 @@ impl SourceTable {
         let values: Vec<Column<'_>> = tuple.columns().collect();
         let mut columns = Vec::new();
         for (place, field) in self.fields.clone() {
-            if !present.contains(&field) {
+            let plain = self.plain.get(&place).copied();
+            let has_default = self.defaults.contains_key(&field);
+            let why = match (present.contains(&field), plain) {
+                (false, _) => Some("not sent"),
+                (true, Some(_)) if has_default && self.sends_defaults => Some("null is sent as the default"),
+                _ => None,
+            };
+            if let Some(why) = why {
                 let column = self.relation.columns.get(place);
                 let name = column.map_or(field.as_str(), |column| column.name.as_str());
-                self.left_out.push(format!("{name} (not sent)"));
+                self.left_out.push(format!("{name} ({why})"));
                 continue;
             }
             let mut without = values.clone();
@@ -239,6 +288,7 @@ impl SourceTable {
             let column = ComparedColumn {
                 default: self.defaults.get(&field).cloned(),
                 placeholder,
+                plain,
             };
             columns.push((field, column));
         }
@@ -302,7 +352,7 @@ mod tests {
                     columns: vec!["public.items.secret".parse().unwrap()],
                     length: 3,
                 }];
-                let mut table = SourceTable::new(relation(), &TableMetadata::default(), &config).unwrap();
+                let mut table = SourceTable::new(relation(), &TableMetadata::default(), &config, Method::Mapped).unwrap();
                 let row = read(
                     &mut table,
                     &[Column::Text(b"7"), Column::Text(b"seven"), Column::Text(b"x")],
@@ -325,5 +375,21 @@ mod tests {
                 assert_eq!(table.columns().of_record(&record).unsent.len(), 1);
             }
         }
+    }
+
+    #[test]
+    fn an_independent_row_is_the_text_of_postgres() {
+        let config = MapperConfig::new("shop", "shop");
+        let mut relation = relation();
+        relation.columns[2].type_oid = Oid::new(1114);
+        let mut table =
+            SourceTable::new(relation, &TableMetadata::default(), &config, Method::Independent).unwrap();
+        let values = [Column::Text(b"7"), Column::Null, Column::Text(b"2024-01-01 00:00:00")];
+        let row = read(&mut table, &values);
+        assert_eq!(row.key.unwrap().get("id"), Some(&Value::Int(7)));
+        assert_eq!(row.row.get("id"), Some(&Value::Int(7)));
+        assert_eq!(row.row.get("note"), None);
+        assert_eq!(table.columns().names().collect::<Vec<_>>(), ["id", "note"]);
+        assert_eq!(table.left_out(), ["secret (no exact text)"]);
     }
 }

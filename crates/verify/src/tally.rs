@@ -89,7 +89,10 @@ impl Tally {
     /// Number of rows that differ.
     #[must_use]
     pub fn differences(&self) -> u64 {
-        let differences = self.counts.iter().filter(|(kind, _)| **kind != Kind::Unverifiable);
+        let differences = self
+            .counts
+            .iter()
+            .filter(|(kind, _)| **kind != Kind::Unverifiable);
         differences.map(|(_, count)| count).sum()
     }
 

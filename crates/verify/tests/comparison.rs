@@ -8,8 +8,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use walcast_pgoutput::Lsn;
 use walcast_verify::{
-    After, ComparedColumn, ComparedColumns, Comparison, Completeness, Digest, Kind, Place, Reason, RecordPlace,
-    Tally, Value,
+    After, ComparedColumn, ComparedColumns, Comparison, Completeness, Digest, Kind, Place, Reason,
+    RecordPlace, Tally, Value,
 };
 
 /// Findings that are kept: more than there are.
@@ -20,8 +20,8 @@ const POSITION: u64 = 60;
 
 fn columns() -> ComparedColumns {
     let large = ComparedColumn {
-        default: None,
         placeholder: Some(Value::Text("unavailable".to_owned())),
+        ..ComparedColumn::default()
     };
     ComparedColumns::new([
         ("note".to_owned(), ComparedColumn::default()),
@@ -39,7 +39,13 @@ fn row(note: u8, large: Option<u8>) -> Value {
         None => "unavailable".to_owned(),
     };
     let note = Value::Int(i64::from(note));
-    Value::Record([("note".to_owned(), note), ("large".to_owned(), Value::Text(large))].into())
+    Value::Record(
+        [
+            ("note".to_owned(), note),
+            ("large".to_owned(), Value::Text(large)),
+        ]
+        .into(),
+    )
 }
 
 /// Change of a key: a row whose large value changes or not, or a delete.
@@ -112,7 +118,11 @@ fn tally(comparison: &mut Comparison, completeness: Completeness) -> Tally {
 }
 
 fn found(tally: &Tally) -> BTreeSet<(Kind, Digest)> {
-    tally.findings.iter().map(|finding| (finding.kind, finding.digest)).collect()
+    tally
+        .findings
+        .iter()
+        .map(|finding| (finding.kind, finding.digest))
+        .collect()
 }
 
 proptest! {
@@ -240,7 +250,10 @@ fn a_key_whose_records_may_be_gone_is_neither_missing_nor_equal() {
     // Compaction keeps the last record of a key.
     assert_eq!(one(compacted, nothing), (Kind::Missing, None));
     let later = |comparison: &mut Comparison| add_at(comparison, POSITION, &After::Row(&row(1, Some(1))));
-    assert_eq!(one(compacted, later), (Kind::Unverifiable, Some(Reason::Compacted)));
+    assert_eq!(
+        one(compacted, later),
+        (Kind::Unverifiable, Some(Reason::Compacted))
+    );
     assert_eq!(one(Completeness::default(), later), (Kind::Missing, None));
     // A delete is known whatever is gone.
     let deleted = |comparison: &mut Comparison| add_at(comparison, 1, &After::Nothing);

@@ -81,13 +81,17 @@ fn named(report: &Value) -> Vec<(String, Value)> {
 }
 
 async fn plant(record: &RawRecord) {
-    send_copy(&shared().await.kafka().brokers(), record).await.unwrap();
+    send_copy(&shared().await.kafka().brokers(), record)
+        .await
+        .unwrap();
 }
 
 /// The records of a table, in the order of its topic.
 async fn records(case: &Case<'_>, table: &str) -> Vec<RawRecord> {
     let topic = format!("{}.public.{table}", case.name());
-    read_topic(&shared().await.kafka().brokers(), &topic).await.unwrap()
+    read_topic(&shared().await.kafka().brokers(), &topic)
+        .await
+        .unwrap()
 }
 
 /// The records of a row of `items`.
@@ -113,7 +117,10 @@ fn foreign(record: &RawRecord) -> RawRecord {
 
 /// The bytes with a part replaced.
 fn replaced(bytes: &[u8], part: &[u8], by: &[u8]) -> Vec<u8> {
-    let start = bytes.windows(part.len()).position(|window| window == part).unwrap();
+    let start = bytes
+        .windows(part.len())
+        .position(|window| window == part)
+        .unwrap();
     [&bytes[..start], by, &bytes[start + part.len()..]].concat()
 }
 
@@ -156,10 +163,26 @@ async fn both_sides_are_identical_during_writes_and_each_certificate_names_the_o
     writer.stop().await;
     instance.assert_running();
 
-    let printed = case.command(&["verify", "--tables", "public.items", "--rows-per-second", "5000"]).await;
+    let (finished, report) = verify(&case, &["--independent", "--tables", "public.wide"]).await;
+    assert_eq!(finished.code, IDENTICAL, "{finished:#?}");
+    let left_out = report["certificate"]["topics"][0]["columns_left_out"].to_string();
+    for column in ["at", "day", "numbers", "length", "feeling"] {
+        assert!(left_out.contains(&format!("public.wide.{column} (no exact text)")), "{left_out}");
+    }
+    for column in ["price", "free", "body", "token", "raw", "flag", "ratio", "large"] {
+        assert!(!left_out.contains(&format!("public.wide.{column} ")), "{left_out}");
+    }
+    let printed = case
+        .command(&["verify", "--tables", "public.items", "--rows-per-second", "5000"])
+        .await;
     assert_eq!(printed.code, IDENTICAL, "{printed:#?}");
     assert!(
-        printed.stdout.lines().last().unwrap().starts_with("identical up to "),
+        printed
+            .stdout
+            .lines()
+            .last()
+            .unwrap()
+            .starts_with("identical up to "),
         "{printed:#?}"
     );
     let condition = case
@@ -170,8 +193,10 @@ async fn both_sides_are_identical_during_writes_and_each_certificate_names_the_o
     instance.stop().await;
 
     let topic = "verified.walcast-verifications";
-    let certificates = read_topic(&shared().await.kafka().brokers(), topic).await.unwrap();
-    assert_eq!(certificates.len(), 5);
+    let certificates = read_topic(&shared().await.kafka().brokers(), topic)
+        .await
+        .unwrap();
+    assert_eq!(certificates.len(), 6);
     let slots = "SELECT count(*) = 1 FROM pg_replication_slots WHERE slot_name LIKE 'walcast_verified%'";
     await_that("the end of the temporary slots", async || case.holds(slots).await).await;
 }
@@ -184,7 +209,10 @@ async fn planted_records_are_named_and_nothing_else_is() {
     case.sql("UPDATE items SET note = 'newer' WHERE id = 6; UPDATE items SET note = 'last' WHERE id = 50")
         .await;
     let writer = Writer::start(&case).await;
-    await_that("the last update in Kafka", async || records_of(&case, "50").await.len() == 2).await;
+    await_that("the last update in Kafka", async || {
+        records_of(&case, "50").await.len() == 2
+    })
+    .await;
     assert_eq!(verify(&case, &[]).await.0.code, IDENTICAL);
 
     let [lost, doubled, altered, stale, invented] = [3, 4, 5, 6, 7].map(|id: u32| id.to_string());
@@ -224,11 +252,16 @@ async fn planted_records_are_named_and_nothing_else_is() {
         ("out_of_order", 4),
         ("out_of_order", 6),
     ];
-    let expected: Vec<(String, Value)> = expected.iter().map(|(kind, id)| ((*kind).to_owned(), json!(id))).collect();
+    let expected: Vec<(String, Value)> = expected
+        .iter()
+        .map(|(kind, id)| ((*kind).to_owned(), json!(id)))
+        .collect();
     assert_eq!(named(&report), expected, "{report:#}");
     let of = |kind: &str, id: i64| -> Value {
         let differences = report["differences"].as_array().unwrap();
-        let found = differences.iter().find(|one| one["kind"] == kind && one["key"]["id"] == id);
+        let found = differences
+            .iter()
+            .find(|one| one["kind"] == kind && one["key"]["id"] == id);
         found.unwrap().clone()
     };
     assert_eq!(of("different", 5)["columns"], json!(["note"]));

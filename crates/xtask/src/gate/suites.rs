@@ -47,7 +47,10 @@ const PROCESSES: [(&str, &[&str]); 18] = [
         "shared",
         &["least_privilege", "refusals", "role_settings", "selections"],
     ),
-    ("shared", &["admin", "commands", "heartbeats", "messages", "verify"]),
+    (
+        "shared",
+        &["admin", "commands", "heartbeats", "messages", "verify"],
+    ),
 ];
 
 /// What computes all the time.

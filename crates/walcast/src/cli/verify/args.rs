@@ -46,6 +46,10 @@ pub(crate) struct Choice {
     /// Only rows of the source that satisfy this condition; rows that only the topic has are not looked for
     #[arg(long = "where", value_name = "CONDITION")]
     pub(super) condition: Option<String>,
+    /// Compare with the text that Postgres prints, without the code that encodes records; columns whose type has no exact text are not
+    /// compared, and named. Needs Avro values
+    #[arg(long)]
+    pub(super) independent: bool,
     /// Only the keys that an earlier `walcast verify --json` has listed in this file
     #[arg(long, value_name = "FILE")]
     pub(super) recheck: Option<PathBuf>,

@@ -11,9 +11,9 @@ use walcast_mapper::config::Shape;
 use walcast_pgoutput::Lsn;
 use walcast_postgres::PostgresSnapshot;
 use walcast_verify::{
-    After, ComparedColumns, Comparison, Completeness, Digest, History, Outcome, Pace, PartitionOffsets, Place,
-    RecordedChange, SourceRow, SourceTable, Tally, TopicCertificate, Value, VerifyError, read_rows, recorded_change,
-    recorded_table,
+    After, ComparedColumns, Comparison, Completeness, Digest, History, Method, Outcome, Pace, PartitionOffsets,
+    Place, RecordedChange, SourceRow, SourceTable, Tally, TopicCertificate, Value, VerifyError, read_rows,
+    recorded_change, recorded_table,
 };
 
 use super::records::{DecodedRecord, RecordDecoder};
@@ -38,6 +38,7 @@ pub(super) struct Sides<'a> {
     pub(super) decoder: RecordDecoder,
     pub(super) pace: Pace,
     pub(super) rows: ChosenRows<'a>,
+    pub(super) method: Method,
     /// Number of differences of each kind that are listed.
     pub(super) limit: usize,
 }
@@ -131,7 +132,7 @@ impl Sides<'_> {
                 let comparison = comparison.get_or_insert_with(|| new(table));
                 Ok(comparison.add_source(row.key.as_ref(), &row.row, table.columns())?)
             };
-            let mapper = &self.config.mapper;
+            let mapper = (&self.config.mapper, self.method);
             let read = read_rows(&mut self.snapshot, table, self.rows, mapper, &mut self.pace, each).await;
             let read = match read {
                 // The connector could not send the row either.
@@ -143,7 +144,9 @@ impl Sides<'_> {
             match read {
                 Outcome::Read(source) => sources.push(*source),
                 Outcome::Missing => {
-                    return Ok(Err(format!("{table} did not exist yet at the position; run the command again")));
+                    return Ok(Err(format!(
+                        "{table} did not exist yet at the position; run the command again"
+                    )));
                 }
                 Outcome::Altered => {
                     return Ok(Err(format!(
@@ -156,7 +159,9 @@ impl Sides<'_> {
             return Ok(Err("it has no table".to_owned()));
         };
         if sources.iter().any(|source| source.has_key() != first.has_key()) {
-            return Ok(Err("tables with a key and tables without one share the topic".to_owned()));
+            return Ok(Err(
+                "tables with a key and tables without one share the topic".to_owned()
+            ));
         }
         if !first.has_key() && self.decoder.shape == Shape::Flat {
             return Ok(Err(

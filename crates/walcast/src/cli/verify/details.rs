@@ -47,7 +47,13 @@ impl Sides<'_> {
         compared: &Compared,
     ) -> anyhow::Result<Vec<Difference>> {
         let is_listed = |finding: &&Finding| finding.kind != Kind::Unverifiable;
-        let findings: Vec<Finding> = compared.tally.findings.iter().filter(is_listed).copied().collect();
+        let findings: Vec<Finding> = compared
+            .tally
+            .findings
+            .iter()
+            .filter(is_listed)
+            .copied()
+            .collect();
         let of_source = findings.iter().filter(|finding| finding.kind != Kind::Extra);
         let wanted: BTreeSet<Digest> = of_source.map(|finding| finding.digest).collect();
         let rows = self.rows_of_source(unit, compared, &wanted).await?;
@@ -97,11 +103,11 @@ impl Sides<'_> {
                 let digest = compared.comparison.digest_of(row.key.as_ref(), &row.row, columns);
                 if wanted.contains(&digest) {
                     let key = row.key.as_ref().map(walcast_verify::Value::to_json);
-                    rows.insert(digest, (key, columns.selected(&row.row).to_json()));
+                    rows.insert(digest, (key, columns.of_printed_source(&row.row).to_json()));
                 }
                 Ok(())
             };
-            let mapper = &self.config.mapper;
+            let mapper = (&self.config.mapper, self.method);
             let read = read_rows(&mut self.snapshot, table, self.rows, mapper, &mut self.pace, each).await;
             // A table that was altered meanwhile is still locked, so that its rows are there.
             match read.map_err(failed)? {
@@ -128,7 +134,12 @@ impl Sides<'_> {
         difference.partition = Some(place.partition);
         difference.offset = Some(place.offset);
         // Retention may have removed it meanwhile.
-        let raw = compared.index.record_at(place.partition, place.offset).await.ok().flatten();
+        let raw = compared
+            .index
+            .record_at(place.partition, place.offset)
+            .await
+            .ok()
+            .flatten();
         let Some(raw) = raw.filter(|raw| raw.offset == place.offset) else {
             return Ok(difference);
         };
@@ -148,7 +159,7 @@ impl Sides<'_> {
         };
         let has_names = |columns: &&ComparedColumns| columns.names().next().is_some();
         difference.record = row.map(|row| match columns.filter(has_names) {
-            Some(columns) => columns.selected(&row).to_json(),
+            Some(columns) => columns.of_printed_record(&row).to_json(),
             None => row.to_json(),
         });
         Ok(difference)
@@ -161,7 +172,9 @@ fn differing(source: Option<&Json>, record: Option<&Json>) -> Vec<String> {
         return Vec::new();
     };
     let names: BTreeSet<&String> = source.keys().chain(record.keys()).collect();
-    let differ = names.into_iter().filter(|name| source.get(*name) != record.get(*name));
+    let differ = names
+        .into_iter()
+        .filter(|name| source.get(*name) != record.get(*name));
     differ.cloned().collect()
 }
 

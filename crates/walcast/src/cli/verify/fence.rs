@@ -22,7 +22,11 @@ pub(super) enum Fence {
 }
 
 /// Waits until the checkpoint covers `lsn`.
-pub(super) async fn wait(checkpoints: &KafkaCheckpointStore, lsn: Lsn, limit: Duration) -> anyhow::Result<Fence> {
+pub(super) async fn wait(
+    checkpoints: &KafkaCheckpointStore,
+    lsn: Lsn,
+    limit: Duration,
+) -> anyhow::Result<Fence> {
     let began = Instant::now();
     let (mut first, mut reported) = (None, began);
     loop {

@@ -69,7 +69,12 @@ mod tests {
 
     #[test]
     fn other_files_are_rejected() {
-        for text in ["", "{}", r#"{"differences": []}"#, r#"{"differences": [{"topic": "a", "digest": "x"}]}"#] {
+        for text in [
+            "",
+            "{}",
+            r#"{"differences": []}"#,
+            r#"{"differences": [{"topic": "a", "digest": "x"}]}"#,
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

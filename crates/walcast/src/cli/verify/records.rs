@@ -80,11 +80,7 @@ impl RecordDecoder {
         }))
     }
 
-    async fn datum(
-        &mut self,
-        bytes: &[u8],
-        encoding: Encoding,
-    ) -> anyhow::Result<Result<Value, DatumError>> {
+    async fn datum(&mut self, bytes: &[u8], encoding: Encoding) -> anyhow::Result<Result<Value, DatumError>> {
         match encoding {
             Encoding::Json => Ok(decode_json(bytes, false)),
             Encoding::JsonSchema => Ok(decode_json(bytes, true)),

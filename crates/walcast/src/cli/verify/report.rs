@@ -42,7 +42,10 @@ impl Report {
             }
         }
         if self.left_out > 0 {
-            lines.push(format!("{} more differences are not listed; see --limit", self.left_out));
+            lines.push(format!(
+                "{} more differences are not listed; see --limit",
+                self.left_out
+            ));
         }
         for (table, reason) in &self.certificate.not_compared {
             lines.push(format!("{table}: not compared: {reason}"));
@@ -53,7 +56,8 @@ impl Report {
 
     fn verdict(&self) -> String {
         let lsn = &self.certificate.lsn;
-        let count = |of: fn(&TopicCertificate) -> u64| -> u64 { self.certificate.topics.iter().map(of).sum() };
+        let count =
+            |of: fn(&TopicCertificate) -> u64| -> u64 { self.certificate.topics.iter().map(of).sum() };
         match self.certificate.verdict {
             Verdict::Identical => format!("identical up to {lsn}: {} rows", count(|topic| topic.source.rows)),
             Verdict::Different => format!("different up to {lsn}: {} differences", count(differences)),
@@ -68,7 +72,10 @@ impl Report {
 
 /// Number of differences of a topic.
 pub(super) fn differences(topic: &TopicCertificate) -> u64 {
-    let rows = topic.differences.iter().filter(|(kind, _)| **kind != Kind::Unverifiable);
+    let rows = topic
+        .differences
+        .iter()
+        .filter(|(kind, _)| **kind != Kind::Unverifiable);
     rows.map(|(_, count)| count).sum::<u64>() + topic.repeated + topic.out_of_order
 }
 
@@ -130,9 +137,13 @@ fn shown(json: &Json) -> String {
 
 fn explained(reason: Reason) -> &'static str {
     match reason {
-        Reason::Expired => "retention has removed the first records of the topic, and none is left of the key",
+        Reason::Expired => {
+            "retention has removed the first records of the topic, and none is left of the key"
+        }
         Reason::Compacted => "compaction has kept only records of the key that are behind the position",
-        Reason::NotRead => "existing rows of the table are not read, or not all of them yet, and none of the key was",
+        Reason::NotRead => {
+            "existing rows of the table are not read, or not all of them yet, and none of the key was"
+        }
         Reason::Unsent => "a value that did not change is in no record that is left",
         Reason::SharedKey => "several rows of the source have the key",
     }

@@ -7,9 +7,10 @@ use tracing::info;
 use walcast_delivery::condition::{Condition, Dialect};
 use walcast_delivery::{CheckpointLog, ChosenRows, Snapshot, SnapshotMode, SourceState};
 use walcast_mapper::TableName;
+use walcast_mapper::config::Encoding;
 use walcast_mapper::names;
 use walcast_postgres::PostgresSnapshot;
-use walcast_verify::{Certificate, Pace, Verdict, hash_of};
+use walcast_verify::{Certificate, Method, Pace, Verdict, hash_of};
 
 use super::args::{Choice, VerifyArgs};
 use super::compared::{Sides, Unit};
@@ -29,6 +30,7 @@ const PURPOSE: &str = "verify";
 pub(crate) async fn verify(config: Config, args: VerifyArgs) -> anyhow::Result<Exit> {
     let VerifyArgs { choice, json, .. } = args;
     let condition = choice.condition.as_deref().map(condition).transpose()?;
+    let method = method(&config, choice.independent)?;
     let again = choice.recheck.as_deref().map(recheck::read).transpose()?;
     let state = walcast_postgres::inspect(&config.postgres, None).await?;
     let chosen = chosen(&config, &state, &choice, again.as_ref())?;
@@ -54,6 +56,7 @@ pub(crate) async fn verify(config: Config, args: VerifyArgs) -> anyhow::Result<E
         lsn: lsn.to_string(),
         taken_at_unix_micros: snapshot.taken_at().unix_micros(),
         condition: choice.condition.clone(),
+        is_independent: method == Method::Independent,
         is_recheck: again.is_some(),
         ..Certificate::new(config.name.clone(), env!("CARGO_PKG_VERSION").to_owned())
     };
@@ -62,13 +65,23 @@ pub(crate) async fn verify(config: Config, args: VerifyArgs) -> anyhow::Result<E
         decoder: RecordDecoder::new(&config)?,
         snapshot,
         pace: Pace::new(choice.rows_per_second),
-        rows: condition.as_ref().map_or(ChosenRows::Configured, ChosenRows::Where),
+        rows: condition
+            .as_ref()
+            .map_or(ChosenRows::Configured, ChosenRows::Where),
+        method,
         limit: choice.limit,
         config: &config,
     };
     let mut found = Vec::new();
     for unit in &units {
-        Box::pin(compare(&mut sides, unit, again.as_ref(), &mut certificate, &mut found)).await?;
+        Box::pin(compare(
+            &mut sides,
+            unit,
+            again.as_ref(),
+            &mut certificate,
+            &mut found,
+        ))
+        .await?;
     }
     certificate.verdict = certificate.overall();
     let previous = match choice.no_certificate {
@@ -107,7 +120,10 @@ fn print(report: &Report, json: bool) -> anyhow::Result<()> {
 
 /// Number of differences that are listed; one stands for all copies of a row.
 fn listed(found: &[Difference]) -> u64 {
-    found.iter().map(|difference| difference.copies.unwrap_or(1)).sum()
+    found
+        .iter()
+        .map(|difference| difference.copies.unwrap_or(1))
+        .sum()
 }
 
 async fn compare(
@@ -130,6 +146,16 @@ async fn compare(
         }
     }
     Ok(())
+}
+
+fn method(config: &Config, independent: bool) -> Result<Method, UsageError> {
+    match (independent, config.mapper.value) {
+        (false, _) => Ok(Method::Mapped),
+        (true, Encoding::Avro) => Ok(Method::Independent),
+        (true, _) => Err(UsageError(
+            "--independent compares Avro values only, and [format] value is another encoding".to_owned(),
+        )),
+    }
 }
 
 fn condition(text: &str) -> anyhow::Result<Condition> {
@@ -160,7 +186,9 @@ fn chosen(
         .collect();
     for pattern in &choice.tables {
         if !captured.iter().any(|table| pattern.matches(table)) {
-            return Err(UsageError(format!("--tables {pattern} matches no captured table")));
+            return Err(UsageError(format!(
+                "--tables {pattern} matches no captured table"
+            )));
         }
     }
     let topic = |table: &TableName| names::topic(&config.mapper, table);
@@ -168,7 +196,11 @@ fn chosen(
         Some(again) => again.contains_key(&topic(table)),
         None => choice.tables.is_empty() || choice.tables.iter().any(|pattern| pattern.matches(table)),
     };
-    let topics: Vec<String> = captured.iter().filter(|table| is_chosen(table)).map(topic).collect();
+    let topics: Vec<String> = captured
+        .iter()
+        .filter(|table| is_chosen(table))
+        .map(topic)
+        .collect();
     // Records of a topic that belong to no chosen table would be extra.
     let sharing = captured.iter().filter(|table| topics.contains(&topic(table)));
     let chosen: Vec<TableName> = sharing.cloned().collect();
@@ -203,7 +235,10 @@ fn units(
     };
     let mut topics: BTreeMap<String, Vec<TableName>> = BTreeMap::new();
     for table in chosen {
-        topics.entry(names::topic(&config.mapper, &table)).or_default().push(table);
+        topics
+            .entry(names::topic(&config.mapper, &table))
+            .or_default()
+            .push(table);
     }
     let mut units = Vec::new();
     for (topic, tables) in topics {
