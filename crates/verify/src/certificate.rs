@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_outweighs_what_cannot_be_told() {
+    fn a_difference_outweighs_what_cannot_be_compared() {
         let unreadable = TopicCertificate {
             unreadable: 1,
             ..topic()

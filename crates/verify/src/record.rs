@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn an_envelope_tells_what_became_of_its_row() {
+    fn an_envelope_has_what_became_of_its_row() {
         let row = Value::from(json!({"id": 1}));
         let created = RecordedChange::Row {
             before: None,

@@ -275,7 +275,7 @@ fn a_key_of_several_rows_is_unverifiable() {
 }
 
 #[test]
-fn a_selection_of_rows_tells_nothing_of_the_others() {
+fn rows_outside_of_a_selection_are_ignored() {
     let mut comparison = Comparison::new(Lsn::new(POSITION), true);
     add_at(&mut comparison, 1, &After::Row(&row(1, Some(1))));
     let selection = Completeness {
