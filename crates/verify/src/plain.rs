@@ -61,8 +61,7 @@ impl PlainType {
         match plain {
             Self::Bytes if config.types.binary != BinaryMode::Bytes => None,
             Self::Numeric { .. } => match config.types.decimal {
-                DecimalMode::Double => None,
-                DecimalMode::String => Some(Self::Text),
+                DecimalMode::Double | DecimalMode::String => None,
                 DecimalMode::Precise => numeric(column.type_modifier),
             },
             plain => Some(*plain),
@@ -72,7 +71,8 @@ impl PlainType {
     /// Value of a text of Postgres. A text that is none of the type stays a text.
     pub(crate) fn of_source(self, text: &str) -> Value {
         let parsed = match self {
-            Self::Text | Self::Numeric { .. } => None,
+            Self::Text | Self::Numeric { scale: Some(_) } => None,
+            Self::Numeric { scale: None } => Some(Value::Text(shortest(text).to_owned())),
             Self::Boolean => match text {
                 "t" => Some(Value::Bool(true)),
                 "f" => Some(Value::Bool(false)),
@@ -95,7 +95,7 @@ impl PlainType {
             (Self::Numeric { scale: None }, record @ Value::Record(_)) => {
                 match (record.get("scale"), record.get("value")) {
                     (Some(Value::Int(scale)), Some(Value::Bytes(unscaled))) => {
-                        Value::Text(decimal(unscaled, *scale))
+                        Value::Text(shortest(&decimal(unscaled, *scale)).to_owned())
                     }
                     _ => value.clone(),
                 }
@@ -134,6 +134,14 @@ fn decimal(unscaled: &[u8], scale: i64) -> String {
     let digits = format!("{digits:0>width$}", width = scale.saturating_add(1));
     let (whole, fraction) = digits.split_at(digits.len() - scale);
     format!("{sign}{whole}.{fraction}")
+}
+
+/// A number without the zeros at the end of its fraction: a value with a scale of its own is the same number without them.
+fn shortest(number: &str) -> &str {
+    match number.contains('.') {
+        true => number.trim_end_matches('0').trim_end_matches('.'),
+        false => number,
+    }
 }
 
 /// Bytes of hexadecimal digits.
@@ -181,7 +189,8 @@ mod tests {
             (PlainType::Numeric { scale: Some(2) }, "12.30", Value::Bytes(vec![4, 0xCE])),
             (PlainType::Numeric { scale: Some(2) }, "-0.05", Value::Bytes(vec![0xFB])),
             (PlainType::Numeric { scale: Some(0) }, "5", Value::Bytes(vec![5])),
-            (PlainType::Numeric { scale: None }, "-0.1", variable),
+            (PlainType::Numeric { scale: None }, "-0.1", variable.clone()),
+            (PlainType::Numeric { scale: None }, "-0.100", variable),
         ] {
             assert_eq!(plain.of_source(text), plain.of_record(&value), "{plain:?} {text}");
         }

@@ -142,6 +142,11 @@ async fn both_sides_are_identical_during_writes_and_each_certificate_names_the_o
     // The large value of the update is not in WAL.
     case.sql("UPDATE wide SET flag = false WHERE id = 1; ALTER TABLE items ADD rank int DEFAULT 7")
         .await;
+    case.await_ids(1..=300).await;
+    await_that("both rows and the update in Kafka", async || {
+        records(&case, "wide").await.len() >= 3
+    })
+    .await;
     let writer = Writer::start(&case).await;
     let mut previous = Value::Null;
     for _ in 0..3 {
@@ -304,6 +309,10 @@ async fn tables_without_key_are_compared_as_multisets() {
          UPDATE log SET line = 'e' WHERE line = 'b';
          DELETE FROM log WHERE line = 'c'",
     )
+    .await;
+    await_that("every row and change in Kafka", async || {
+        records(&case, "log").await.len() >= 8
+    })
     .await;
     let tables = ["--tables", "public.log"];
     let (finished, report) = verify(&case, &tables).await;

@@ -230,6 +230,10 @@ fn add(
     position: Place,
     decoder: &RecordDecoder,
 ) -> std::io::Result<bool> {
+    if record.key.is_none() && record.value.is_none() {
+        // The tombstone of a row without key.
+        return Ok(true);
+    }
     let none = ComparedColumns::default();
     let columns = record
         .value
