@@ -43,6 +43,9 @@ const DOING: &str = "resolving dead letters";
 
 fn write(config: &KafkaConfig, topic: &str, ids: &[String]) -> Result<(), KafkaError> {
     let keys: Vec<String> = ids.iter().map(|id| dead_letter_key(&config.name, id)).collect();
-    let tombstones: Vec<WrittenRecord<'_>> = keys.iter().map(|key| WrittenRecord { key, value: None }).collect();
+    let tombstones: Vec<WrittenRecord<'_>> = keys
+        .iter()
+        .map(|key| WrittenRecord { key, value: None })
+        .collect();
     write_records(config, DOING, topic, &tombstones)
 }

@@ -70,5 +70,5 @@ pub use topic_reader::{TopicReader, TopicRecord, TopicSelection, last_values};
 pub use topic_setting::topic_setting;
 pub use topics::KafkaTopics;
 // Part of the registry's interface.
-pub use walcast_mapper::SchemaId;
 pub use verifications::{last_verification, write_verification};
+pub use walcast_mapper::SchemaId;

@@ -68,8 +68,9 @@ impl ComparedColumns {
     #[must_use]
     pub fn of_printed_record(&self, row: &Value) -> Value {
         let columns = self.columns.iter();
-        let selected = columns
-            .filter_map(|(name, (_, column))| Some((name.clone(), column.compared(row.get(name)?).into_owned())));
+        let selected = columns.filter_map(|(name, (_, column))| {
+            Some((name.clone(), column.compared(row.get(name)?).into_owned()))
+        });
         Value::Record(selected.collect())
     }
 

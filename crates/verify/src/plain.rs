@@ -79,7 +79,10 @@ impl PlainType {
                 _ => None,
             },
             Self::Integer => text.parse().ok().map(Value::Int),
-            Self::Real => text.parse::<f32>().ok().map(|number| Value::Float(f64::from(number))),
+            Self::Real => text
+                .parse::<f32>()
+                .ok()
+                .map(|number| Value::Float(f64::from(number))),
             Self::Double => text.parse().ok().map(Value::Float),
             Self::Bytes => text.strip_prefix("\\x").and_then(bytes).map(Value::Bytes),
         };
@@ -186,8 +189,16 @@ mod tests {
             (PlainType::Text, "a", Value::Text("a".to_owned())),
             (PlainType::Bytes, "\\x00ff", Value::Bytes(vec![0, 0xFF])),
             (PlainType::Bytes, "\\x", Value::Bytes(vec![])),
-            (PlainType::Numeric { scale: Some(2) }, "12.30", Value::Bytes(vec![4, 0xCE])),
-            (PlainType::Numeric { scale: Some(2) }, "-0.05", Value::Bytes(vec![0xFB])),
+            (
+                PlainType::Numeric { scale: Some(2) },
+                "12.30",
+                Value::Bytes(vec![4, 0xCE]),
+            ),
+            (
+                PlainType::Numeric { scale: Some(2) },
+                "-0.05",
+                Value::Bytes(vec![0xFB]),
+            ),
             (PlainType::Numeric { scale: Some(0) }, "5", Value::Bytes(vec![5])),
             (PlainType::Numeric { scale: None }, "-0.1", variable.clone()),
             (PlainType::Numeric { scale: None }, "-0.100", variable),

@@ -352,7 +352,8 @@ mod tests {
                     columns: vec!["public.items.secret".parse().unwrap()],
                     length: 3,
                 }];
-                let mut table = SourceTable::new(relation(), &TableMetadata::default(), &config, Method::Mapped).unwrap();
+                let mut table =
+                    SourceTable::new(relation(), &TableMetadata::default(), &config, Method::Mapped).unwrap();
                 let row = read(
                     &mut table,
                     &[Column::Text(b"7"), Column::Text(b"seven"), Column::Text(b"x")],
@@ -384,7 +385,11 @@ mod tests {
         relation.columns[2].type_oid = Oid::new(1114);
         let mut table =
             SourceTable::new(relation, &TableMetadata::default(), &config, Method::Independent).unwrap();
-        let values = [Column::Text(b"7"), Column::Null, Column::Text(b"2024-01-01 00:00:00")];
+        let values = [
+            Column::Text(b"7"),
+            Column::Null,
+            Column::Text(b"2024-01-01 00:00:00"),
+        ];
         let row = read(&mut table, &values);
         assert_eq!(row.key.unwrap().get("id"), Some(&Value::Int(7)));
         assert_eq!(row.row.get("id"), Some(&Value::Int(7)));

@@ -172,10 +172,16 @@ async fn both_sides_are_identical_during_writes_and_each_certificate_names_the_o
     assert_eq!(finished.code, IDENTICAL, "{finished:#?}");
     let left_out = report["certificate"]["topics"][0]["columns_left_out"].to_string();
     for column in ["at", "day", "numbers", "length", "feeling"] {
-        assert!(left_out.contains(&format!("public.wide.{column} (no exact text)")), "{left_out}");
+        assert!(
+            left_out.contains(&format!("public.wide.{column} (no exact text)")),
+            "{left_out}"
+        );
     }
     for column in ["price", "free", "body", "token", "raw", "flag", "ratio", "large"] {
-        assert!(!left_out.contains(&format!("public.wide.{column} ")), "{left_out}");
+        assert!(
+            !left_out.contains(&format!("public.wide.{column} ")),
+            "{left_out}"
+        );
     }
     let printed = case
         .command(&["verify", "--tables", "public.items", "--rows-per-second", "5000"])

@@ -11,9 +11,9 @@ use walcast_mapper::config::Shape;
 use walcast_pgoutput::Lsn;
 use walcast_postgres::PostgresSnapshot;
 use walcast_verify::{
-    After, ComparedColumns, Comparison, Completeness, Digest, History, Method, Outcome, Pace, PartitionOffsets,
-    Place, RecordedChange, SourceRow, SourceTable, Tally, TopicCertificate, Value, VerifyError, read_rows,
-    recorded_change, recorded_table,
+    After, ComparedColumns, Comparison, Completeness, Digest, History, Method, Outcome, Pace,
+    PartitionOffsets, Place, RecordedChange, SourceRow, SourceTable, Tally, TopicCertificate, Value,
+    VerifyError, read_rows, recorded_change, recorded_table,
 };
 
 use super::records::{DecodedRecord, RecordDecoder};
