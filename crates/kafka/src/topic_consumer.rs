@@ -137,10 +137,13 @@ impl<'a> TopicConsumer<'a> {
         timestamp: i64,
     ) -> Result<Vec<(i32, Option<i64>)>, KafkaError> {
         let found = self.start(partitions, ReadFrom::Timestamp(timestamp))?;
-        let offsets = found.elements().into_iter().map(|element| match element.offset() {
-            Offset::Offset(offset) => (element.partition(), Some(offset)),
-            _ => (element.partition(), None),
-        });
+        let offsets = found
+            .elements()
+            .into_iter()
+            .map(|element| match element.offset() {
+                Offset::Offset(offset) => (element.partition(), Some(offset)),
+                _ => (element.partition(), None),
+            });
         Ok(offsets.collect())
     }
 

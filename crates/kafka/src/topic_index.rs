@@ -77,7 +77,8 @@ impl TopicIndex {
     /// # Errors
     /// As [`TopicIndex::partitions`]; the offset is out of range.
     pub async fn record_at(&self, partition: i32, offset: i64) -> Result<Option<TopicRecord>, KafkaError> {
-        self.ask(|answer| Request::Record(partition, offset, answer)).await
+        self.ask(|answer| Request::Record(partition, offset, answer))
+            .await
     }
 
     async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, KafkaError> {
@@ -115,12 +116,7 @@ impl Request {
     }
 }
 
-fn serve(
-    config: &Arc<KafkaConfig>,
-    topic: &str,
-    doing: &'static str,
-    mut requests: mpsc::Receiver<Request>,
-) {
+fn serve(config: &Arc<KafkaConfig>, topic: &str, doing: &'static str, mut requests: mpsc::Receiver<Request>) {
     let purpose = Purpose { doing, topic };
     let authenticated_before = Arc::<AtomicBool>::default();
     let mut connected = None;
@@ -157,14 +153,9 @@ fn first(
     is_cancelled: IsCancelled<'_>,
 ) -> Result<Option<TopicRecord>, KafkaError> {
     let mut found = None;
-    consumer.for_each(
-        &[partition],
-        ReadFrom::Offset(offset),
-        is_cancelled,
-        |record| {
-            found = Some(topic_record(record));
-            ControlFlow::Break(())
-        },
-    )?;
+    consumer.for_each(&[partition], ReadFrom::Offset(offset), is_cancelled, |record| {
+        found = Some(topic_record(record));
+        ControlFlow::Break(())
+    })?;
     Ok(found)
 }

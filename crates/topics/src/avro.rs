@@ -62,7 +62,9 @@ impl AvroSchema {
 fn value_of(value: AvroValue, form: &Form) -> Value {
     match (value, form) {
         (AvroValue::Union(variant, value), Form::Union(forms)) => {
-            let form = usize::try_from(variant).ok().and_then(|variant| forms.get(variant));
+            let form = usize::try_from(variant)
+                .ok()
+                .and_then(|variant| forms.get(variant));
             value_of(*value, form.map_or(&PLAIN, |form| &**form))
         }
         (AvroValue::Union(_, value), form) => value_of(*value, form),
@@ -97,10 +99,7 @@ fn value_of(value: AvroValue, form: &Form) -> Value {
 
 fn scalar(value: AvroValue, form: &Form) -> Value {
     let number = |number: i64| match form {
-        Form::Moment(kind) => Value::Moment(Moment {
-            kind: *kind,
-            number,
-        }),
+        Form::Moment(kind) => Value::Moment(Moment { kind: *kind, number }),
         _ => Value::Integer(number),
     };
     match value {
@@ -152,7 +151,12 @@ fn exact(bytes: Vec<u8>, scale: i32) -> Value {
 
 /// Debezium's exact number whose scale is part of the value.
 fn variable_decimal(fields: &[(String, AvroValue)]) -> Value {
-    let field = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value);
+    let field = |name: &str| {
+        fields
+            .iter()
+            .find(|(field, _)| field == name)
+            .map(|(_, value)| value)
+    };
     match (field("scale"), field("value")) {
         (Some(AvroValue::Int(scale)), Some(AvroValue::Bytes(bytes))) => exact(bytes.clone(), *scale),
         _ => Value::Text(format!("{fields:?}")),
@@ -175,7 +179,7 @@ mod tests {
         let mut datum = vec![
             0x86, 0x84, 0x01, // 8451
             2, 4, 0x22, 0xF6, // the second branch, two bytes, 8950
-            0, // the Unix epoch
+            0,    // the Unix epoch
             2, 2, 2, b'a', 0, // one block with one item, the end
         ];
         expect_test::expect![[r#"{id: 8451, total: 89.50, at: 1970-01-01 00:00:00, tags: ["a"]}"#]]

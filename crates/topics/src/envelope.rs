@@ -113,8 +113,22 @@ fn cloud_event(mut event: Row) -> Result<Change, &'static str> {
     }
     // Attributes have no underscores: `iodebeziumtsms` is `ts_ms`.
     let fields = [
-        "version", "connector", "name", "ts_ms", "snapshot", "db", "sequence", "ts_us", "ts_ns", "schema",
-        "table", "txId", "lsn", "xmin", "origin", "origin_lsn",
+        "version",
+        "connector",
+        "name",
+        "ts_ms",
+        "snapshot",
+        "db",
+        "sequence",
+        "ts_us",
+        "ts_ns",
+        "schema",
+        "table",
+        "txId",
+        "lsn",
+        "xmin",
+        "origin",
+        "origin_lsn",
     ];
     let block = fields.into_iter().filter_map(|field| {
         let value = event.take(&format!("{ATTRIBUTE}{}", field.replace('_', "")))?;
@@ -142,7 +156,9 @@ fn cloud_event(mut event: Row) -> Result<Change, &'static str> {
 
 /// A flat row. Its added fields (`__op`, `__source_ts_ms`) are not columns.
 fn flat(mut row: Row, settings: &Settings) -> Change {
-    let is_deleted = row.take(DELETED).is_some_and(|value| value == Value::Text("true".to_owned()));
+    let is_deleted = row
+        .take(DELETED)
+        .is_some_and(|value| value == Value::Text("true".to_owned()));
     let mut added = Vec::new();
     let mut operation = None;
     for field in &settings.flat_fields {
@@ -218,7 +234,10 @@ mod tests {
         );
         assert_eq!(change.operation, Operation::Create);
         assert_eq!(change.before, None);
-        assert_eq!(change.after.unwrap().to_string(), "{id: 1, note: (unchanged, not in WAL)}");
+        assert_eq!(
+            change.after.unwrap().to_string(),
+            "{id: 1, note: (unchanged, not in WAL)}"
+        );
         let source = change.source;
         assert_eq!((source.xid, source.commit_micros), (Some(7), Some(1500)));
         assert_eq!(source.previous_commit_end.unwrap().to_string(), "0/100");
@@ -236,7 +255,10 @@ mod tests {
         );
         assert_eq!(change.operation, Operation::Delete);
         assert_eq!(change.before.unwrap().to_string(), "{id: 1}");
-        assert_eq!((change.source.xid, change.source.commit_micros), (Some(7), Some(1000)));
+        assert_eq!(
+            (change.source.xid, change.source.commit_micros),
+            (Some(7), Some(1000))
+        );
     }
 
     #[test]
@@ -250,7 +272,10 @@ mod tests {
             flat_fields: vec![field("__op", "op"), field("__source_ts_us", "source.ts_us")],
             ..Settings::default()
         };
-        let flat = change(r#"{"id":1,"__deleted":"false","__op":"u","__source_ts_us":5}"#, &settings);
+        let flat = change(
+            r#"{"id":1,"__deleted":"false","__op":"u","__source_ts_us":5}"#,
+            &settings,
+        );
         assert_eq!(flat.operation, Operation::Update);
         assert_eq!(flat.after.unwrap().to_string(), "{id: 1}");
         assert_eq!(flat.source.commit_micros, Some(5));
@@ -263,7 +288,8 @@ mod tests {
     #[test]
     fn other_records_are_not_guessed() {
         let settings = Settings::default();
-        let is_foreign = |text: &str| matches!(of(text, Marks::default(), &settings), Content::Foreign { .. });
+        let is_foreign =
+            |text: &str| matches!(of(text, Marks::default(), &settings), Content::Foreign { .. });
         assert!(is_foreign("17"));
         assert!(is_foreign(r#"{"id":1}"#));
         assert!(is_foreign(r#"{"op":"x","source":{},"after":{}}"#));
@@ -275,7 +301,8 @@ mod tests {
             has_reason: true,
             ..with_id()
         };
-        let letter = r#"{"version":1,"id":"0/1/2","operation":"insert","reason":"size","error":"e","after":{}}"#;
+        let letter =
+            r#"{"version":1,"id":"0/1/2","operation":"insert","reason":"size","error":"e","after":{}}"#;
         assert!(matches!(of(letter, marks, &settings), Content::DeadLetter(_)));
     }
 }

@@ -98,17 +98,17 @@ impl AvroForms {
         let name = text(schema, "name").unwrap_or_default();
         let around = text(schema, "namespace").unwrap_or(around);
         let full = full_name(name, around);
-        let namespace = full.rsplit_once('.').map_or("", |(namespace, _)| namespace).to_owned();
+        let namespace = full
+            .rsplit_once('.')
+            .map_or("", |(namespace, _)| namespace)
+            .to_owned();
         let form = if text(schema, "connect.name") == Some(VARIABLE_DECIMAL) || full == VARIABLE_DECIMAL {
             Form::VariableDecimal
         } else {
             let fields = schema["fields"].as_array().into_iter().flatten();
             let fields = fields.map(|field| {
                 let name = text(field, "name").unwrap_or_default();
-                (
-                    Arc::from(name),
-                    self.form(&field["type"], &namespace, depth + 1),
-                )
+                (Arc::from(name), self.form(&field["type"], &namespace, depth + 1))
             });
             Form::Record(fields.collect())
         };
@@ -189,7 +189,10 @@ mod tests {
         };
         let row = Form::Record(vec![
             ("id".into(), Form::Plain.into()),
-            ("at".into(), Form::Moment(MomentKind::Timestamp(Unit::Micros)).into()),
+            (
+                "at".into(),
+                Form::Moment(MomentKind::Timestamp(Unit::Micros)).into(),
+            ),
             ("total".into(), Form::Decimal(2).into()),
         ]);
         let image = Form::Union(vec![Form::Plain.into(), row.into()]);

@@ -45,16 +45,11 @@ fn value_of(json: Json, form: &Form) -> Value {
         (Json::Null, _) => Value::Null,
         (Json::Bool(value), _) => Value::Boolean(value),
         (Json::Number(number), form) => match (number.as_i64(), form) {
-            (Some(number), Form::Moment(kind)) => Value::Moment(Moment {
-                kind: *kind,
-                number,
-            }),
+            (Some(number), Form::Moment(kind)) => Value::Moment(Moment { kind: *kind, number }),
             (Some(number), _) => Value::Integer(number),
             (None, _) => Value::Double(Double(number.as_f64().unwrap_or(f64::NAN))),
         },
-        (Json::String(text), Form::Decimal(scale)) => {
-            exact(&text, *scale).unwrap_or(Value::Text(text))
-        }
+        (Json::String(text), Form::Decimal(scale)) => exact(&text, *scale).unwrap_or(Value::Text(text)),
         (Json::String(text), _) => Value::Text(text),
         (Json::Array(items), form) => {
             let item_form: &Form = match form {

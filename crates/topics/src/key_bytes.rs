@@ -20,9 +20,8 @@ pub(crate) fn of_schema(key: &TypedKey, id: u32, schema: &AvroSchema) -> Option<
     let names: Vec<&str> = record.fields.iter().map(|field| field.name.as_str()).collect();
     let parts = key.parts(&names)?;
     let fields = record.fields.iter().zip(forms).zip(parts);
-    let fields = fields.map(|((field, (_, form)), part)| {
-        Some((field.name.clone(), avro_value(part, &field.schema, form)?))
-    });
+    let fields = fields
+        .map(|((field, (_, form)), part)| Some((field.name.clone(), avro_value(part, &field.schema, form)?)));
     let value = AvroValue::Record(fields.collect::<Option<_>>()?);
     let writer = GenericDatumWriter::builder(&schema.schema).build().ok()?;
     let datum = writer.write_value_to_vec(value).ok()?;
@@ -61,9 +60,10 @@ fn avro_value(part: TypedPart<'_>, schema: &Schema, form: &Form) -> Option<AvroV
         Schema::Float => AvroValue::Float(text.parse().ok()?),
         Schema::Double => AvroValue::Double(text.parse().ok()?),
         Schema::String => AvroValue::String(text.to_owned()),
-        Schema::Decimal(decimal) => {
-            AvroValue::Decimal(apache_avro::Decimal::from(decimal::unscaled(text, decimal.scale)?))
-        }
+        Schema::Decimal(decimal) => AvroValue::Decimal(apache_avro::Decimal::from(decimal::unscaled(
+            text,
+            decimal.scale,
+        )?)),
         _ => return None,
     };
     Some(value)
@@ -158,7 +158,11 @@ mod tests {
         assert_eq!(like("8471", r#"{"id":1}"#).as_deref(), Some(r#"{"id":8471}"#));
         assert_eq!(like("8471", r#"{"id":"1"}"#).as_deref(), Some(r#"{"id":"8471"}"#));
         assert_eq!(
-            like("b=x,a=2", r#"{"schema":{"type":"struct"},"payload":{"a":1,"b":"y"}}"#).as_deref(),
+            like(
+                "b=x,a=2",
+                r#"{"schema":{"type":"struct"},"payload":{"a":1,"b":"y"}}"#
+            )
+            .as_deref(),
             Some(r#"{"schema":{"type":"struct"},"payload":{"a":2,"b":"x"}}"#)
         );
         for sample in ["{ \"id\":1}", "1", r#"{"id":1.5}"#, r#"{"id":null}"#] {

@@ -64,7 +64,90 @@ const SAMPLE: usize = 100;
 /// Partitioners of librdkafka that choose the partition that [`partition_of`] returns.
 const MURMUR2: [&str; 2] = ["murmur2", "murmur2_random"];
 
-/// Finds the partitions that may hold records of a key. `partitioner`: the property of that name in the producer's configuration.
+/// How the keys of a topic determine its partitions, as far as its records and the registry show.
+#[derive(Debug)]
+pub struct Partitioning {
+    ranges: Vec<PartitionRange>,
+    all_because: Option<AllPartitions>,
+    /// Keys of records, in whose form JSON keys are encoded.
+    samples: Vec<Vec<u8>>,
+    /// Versions of the schema of Avro keys.
+    schemas: Vec<(u32, AvroSchema)>,
+}
+
+impl Partitioning {
+    /// Samples a topic. `partitioner`: the property of that name in the producer's configuration.
+    ///
+    /// # Errors
+    /// The topic or the registry cannot be read.
+    pub async fn of(
+        topic: &Topic,
+        decoder: &mut Decoder,
+        partitioner: Option<&str>,
+    ) -> Result<Self, TopicsError> {
+        let mut partitioning = Self {
+            ranges: topic.partitions().to_vec(),
+            all_because: None,
+            samples: Vec::new(),
+            schemas: Vec::new(),
+        };
+        if let [_only] = topic.partitions() {
+            return Ok(partitioning);
+        }
+        if let Some(name) = partitioner.filter(|name| !MURMUR2.contains(name)) {
+            partitioning.all_because = Some(AllPartitions::Configured {
+                name: name.to_owned(),
+            });
+            return Ok(partitioning);
+        }
+        match sample(topic, decoder).await? {
+            Sample::Partitioned(keys) => partitioning.samples = keys,
+            Sample::NotPartitioned { place } => {
+                partitioning.all_because = Some(AllPartitions::OtherPartitioner { place });
+                return Ok(partitioning);
+            }
+        }
+        let versions = decoder.versions(&format!("{}-key", topic.name())).await?;
+        let schemas = versions.into_iter().filter_map(|version| {
+            let schema = AvroSchema::parse(&version.schema).ok()?;
+            Some((version.id.as_u32(), schema))
+        });
+        partitioning.schemas = schemas.collect();
+        Ok(partitioning)
+    }
+
+    /// Partitions that may hold records of a key.
+    #[must_use]
+    pub fn of_key(&self, key: &TypedKey) -> KeyPartitions {
+        let all = |all_because| KeyPartitions {
+            ranges: self.ranges.clone(),
+            all_because,
+        };
+        if self.all_because.is_some() || self.ranges.len() == 1 {
+            return all(self.all_because.clone());
+        }
+        let of_schemas = self.schemas.iter();
+        let of_schemas = of_schemas.filter_map(|(id, schema)| key_bytes::of_schema(key, *id, schema));
+        let of_samples = self.samples.iter();
+        let of_samples = of_samples.filter_map(|sample| key_bytes::like_sample(key, sample));
+        let numbers: BTreeSet<i32> = of_schemas
+            .chain(of_samples)
+            .filter_map(|bytes| partition_of(&bytes, self.ranges.len()))
+            .collect();
+        if numbers.is_empty() {
+            return all(Some(AllPartitions::KeyNotEncoded));
+        }
+        let ranges = self.ranges.iter().copied();
+        KeyPartitions {
+            ranges: ranges
+                .filter(|range| numbers.contains(&range.partition))
+                .collect(),
+            all_because: None,
+        }
+    }
+}
+
+/// Finds the partitions that may hold records of a key: [`Partitioning::of`] and [`Partitioning::of_key`].
 ///
 /// # Errors
 /// The topic or the registry cannot be read.
@@ -74,56 +157,7 @@ pub async fn key_partitions(
     key: &TypedKey,
     partitioner: Option<&str>,
 ) -> Result<KeyPartitions, TopicsError> {
-    let all = |reason| KeyPartitions {
-        ranges: topic.partitions().to_vec(),
-        all_because: Some(reason),
-    };
-    let count = topic.partitions().len();
-    if count == 1 {
-        return Ok(KeyPartitions {
-            ranges: topic.partitions().to_vec(),
-            all_because: None,
-        });
-    }
-    if let Some(name) = partitioner.filter(|name| !MURMUR2.contains(name)) {
-        return Ok(all(AllPartitions::Configured {
-            name: name.to_owned(),
-        }));
-    }
-    let sample = match sample(topic, decoder).await? {
-        Sample::Partitioned(keys) => keys,
-        Sample::NotPartitioned { place } => return Ok(all(AllPartitions::OtherPartitioner { place })),
-    };
-    let mut encoded = of_subject(topic, decoder, key).await?;
-    encoded.extend(sample.iter().filter_map(|sample| key_bytes::like_sample(key, sample)));
-    if encoded.is_empty() {
-        return Ok(all(AllPartitions::KeyNotEncoded));
-    }
-    let numbers: BTreeSet<i32> = encoded
-        .iter()
-        .filter_map(|bytes| partition_of(bytes, count))
-        .collect();
-    let ranges = topic.partitions().iter().copied();
-    Ok(KeyPartitions {
-        ranges: ranges
-            .filter(|range| numbers.contains(&range.partition))
-            .collect(),
-        all_because: None,
-    })
-}
-
-/// The key, encoded with each version of the schema of the topic's keys.
-async fn of_subject(
-    topic: &Topic,
-    decoder: &mut Decoder,
-    key: &TypedKey,
-) -> Result<Vec<Vec<u8>>, TopicsError> {
-    let versions = decoder.versions(&format!("{}-key", topic.name())).await?;
-    let encoded = versions.into_iter().filter_map(|version| {
-        let schema = AvroSchema::parse(&version.schema).ok()?;
-        key_bytes::of_schema(key, version.id.as_u32(), &schema)
-    });
-    Ok(encoded.collect())
+    Ok(Partitioning::of(topic, decoder, partitioner).await?.of_key(key))
 }
 
 enum Sample {
@@ -140,7 +174,13 @@ async fn sample(topic: &Topic, decoder: &mut Decoder) -> Result<Sample, TopicsEr
     let mut keys = Vec::new();
     for range in topic.partitions() {
         let length = i64::try_from(SAMPLE).unwrap_or(i64::MAX);
-        for from in [Bound::Beginning, Bound::Offset(range.end.saturating_sub(length))] {
+        let end = Bound::Offset(range.end.saturating_sub(length));
+        let ends = match range.end - range.first {
+            0 => Vec::new(),
+            offsets if offsets <= length => vec![Bound::Beginning],
+            _ => vec![Bound::Beginning, end],
+        };
+        for from in ends {
             let mut reader = topic.read_partition(decoder, *range, from).await?;
             let mut first = true;
             for _ in 0..SAMPLE {

@@ -11,6 +11,8 @@
 //! - [`Decoder`] turns the bytes of any format that `[format]` offers into a [`Record`]. It shares nothing with the code that writes
 //!   records: Avro is read by apache-avro with the schemas of the registry.
 //! - [`key_partitions`] finds the partitions of a key that a user typed ([`TypedKey`]).
+//! - [`offsets_at`] finds the offsets of a position or a time.
+//! - [`HistoryReader`] reads the changes of one key, and [`RowStates`] compares each with the row before it.
 //!
 //! Guarantees: only committed records are read, up to the end offsets at the start; memory does not grow with a topic; what a record
 //! does not contain is `None` or [foreign](Content::Foreign), never a guess. The crate writes nothing and joins no consumer group.
@@ -42,11 +44,17 @@ mod error;
 mod form;
 mod json;
 mod key_bytes;
+mod key_change;
+mod key_history;
 mod key_partitions;
 mod moment;
+mod note;
+mod offsets;
 mod partitioner;
+mod policy;
 mod reader;
 mod record;
+mod row_states;
 mod schemas;
 mod search;
 mod settings;
@@ -58,11 +66,17 @@ mod walcast_id;
 pub use change::{Change, Operation, Source, TransactionBlock, ValueShape};
 pub use decoder::Decoder;
 pub use error::TopicsError;
-pub use key_partitions::{AllPartitions, KeyPartitions, key_partitions};
+pub use key_change::{KeyChange, OtherKey};
+pub use key_history::{CHANGES_MAX, HistoryReader, KeyHistory, PointInTime, Window};
+pub use key_partitions::{AllPartitions, KeyPartitions, Partitioning, key_partitions};
 pub use moment::{Moment, MomentKind, Unit};
+pub use note::Note;
+pub use offsets::{PartitionOffset, offsets_at};
 pub use partitioner::partition_of;
+pub use policy::policy_note;
 pub use reader::{RecordReader, Topic};
 pub use record::{Content, Header, Record, RecordSchemas};
+pub use row_states::{ColumnChange, ColumnOrigin, OldValue, RowState, RowStates};
 pub use search::{Bound, first_offset};
 pub use settings::{FlatField, Settings};
 pub use typed_key::{ParseKeyError, TypedKey};

@@ -121,13 +121,20 @@ impl Moment {
             MomentKind::Time(unit) => {
                 let nanos = i128::from(self.number) * unit.nanos();
                 let nanos = i64::try_from(nanos).ok()?;
-                let time = Time::midnight().checked_add(SignedDuration::from_nanos(nanos)).ok()?;
+                let time = Time::midnight()
+                    .checked_add(SignedDuration::from_nanos(nanos))
+                    .ok()?;
                 Some(time.to_string())
             }
             MomentKind::Timestamp(unit) => {
                 let nanos = i128::from(self.number) * unit.nanos();
                 let time = Timestamp::from_nanosecond(nanos).ok()?;
-                Some(time.to_zoned(TimeZone::UTC).datetime().to_string().replacen('T', " ", 1))
+                Some(
+                    time.to_zoned(TimeZone::UTC)
+                        .datetime()
+                        .to_string()
+                        .replacen('T', " ", 1),
+                )
             }
         }
     }
@@ -164,7 +171,11 @@ mod tests {
                 1_796_119_200_500_000,
                 "2026-12-01 10:00:00.5",
             ),
-            (MomentKind::Timestamp(Unit::Nanos), -1, "1969-12-31 23:59:59.999999999"),
+            (
+                MomentKind::Timestamp(Unit::Nanos),
+                -1,
+                "1969-12-31 23:59:59.999999999",
+            ),
         ] {
             assert_eq!(Moment { kind, number }.to_string(), text);
             assert_eq!(kind.parse(text), Some(number), "{text}");

@@ -35,7 +35,8 @@ impl Schemas {
             return Ok(known.clone());
         }
         let Some(registry) = &self.registry else {
-            let reason = format!("it begins as Avro with schema {id} does, and no schema registry is configured");
+            let reason =
+                format!("it begins as Avro with schema {id} does, and no schema registry is configured");
             return Ok(Err(reason));
         };
         let found = match registry.schema_by_id(SchemaId::new(id)).await? {

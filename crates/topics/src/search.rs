@@ -48,7 +48,9 @@ pub async fn first_offset(
         Bound::Beginning => return Ok(range.first),
         Bound::Offset(offset) => return Ok(offset.clamp(range.first, range.end)),
         Bound::Lsn(lsn) => &move |record: &Record| record.lsn().map(|found| found < lsn),
-        Bound::Time(micros) => &move |record: &Record| committed_or_produced(record).map(|found| found < micros),
+        Bound::Time(micros) => {
+            &move |record: &Record| committed_or_produced(record).map(|found| found < micros)
+        }
     };
     let (mut low, mut high) = (range.first, range.end);
     while low < high {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde_json::{Map, Value as Json};
+
 use crate::decimal;
 use crate::value::{Row, Value};
 
@@ -57,6 +59,35 @@ impl FromStr for TypedKey {
 impl fmt::Display for TypedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+impl TypedKey {
+    /// Key that a header of a record with another key names, such as `{"id":8472}`; `None` if the text is no such object.
+    pub(crate) fn of_header(text: &str) -> Option<Self> {
+        let fields: Map<String, Json> = serde_json::from_str(text).ok()?;
+        let columns: Option<Vec<(String, String)>> = fields
+            .into_iter()
+            .map(|(name, value)| {
+                let text = match value {
+                    Json::Null => NULL.to_owned(),
+                    Json::Bool(value) => value.to_string(),
+                    Json::Number(number) => number.to_string(),
+                    Json::String(text) => format!("'{text}"),
+                    Json::Array(_) | Json::Object(_) => return None,
+                };
+                Some((name, text))
+            })
+            .collect();
+        let columns = columns.filter(|columns| !columns.is_empty())?;
+        let shown = |(name, text): &(String, String)| match text.strip_prefix('\'') {
+            Some(quoted) => format!("{name}='{}'", quoted.replace('\'', "''")),
+            None => format!("{name}={text}"),
+        };
+        Some(Self {
+            text: columns.iter().map(shown).collect::<Vec<_>>().join(","),
+            columns: Some(columns),
+        })
     }
 }
 
@@ -196,7 +227,9 @@ mod tests {
     }
 
     fn is(text: &str, fields: &[(&str, Value)]) -> bool {
-        text.parse::<TypedKey>().unwrap().is(&row(fields), &["table".to_owned()])
+        text.parse::<TypedKey>()
+            .unwrap()
+            .is(&row(fields), &["table".to_owned()])
     }
 
     #[test]
@@ -207,7 +240,10 @@ mod tests {
         let code = [("code", Value::Text("a=b".to_owned()))];
         assert!(is("a=b", &code) && is("code='a=b'", &code));
         assert!(is("1.5", &[("n", Value::Decimal("1.50".to_owned()))]));
-        let uuid = [("id", Value::Text("6f1c2f8e-0c1d-4d3b-9f51-6a2f5a3b0c11".to_owned()))];
+        let uuid = [(
+            "id",
+            Value::Text("6f1c2f8e-0c1d-4d3b-9f51-6a2f5a3b0c11".to_owned()),
+        )];
         assert!(is("6F1C2F8E-0C1D-4D3B-9F51-6A2F5A3B0C11", &uuid));
     }
 
@@ -223,6 +259,15 @@ mod tests {
         assert!(!is("8471", &key) && !is("id=8471", &key));
         let nulls = [("a", Value::Null), ("b", Value::Text("null".to_owned()))];
         assert!(is("a=null,b='null'", &nulls) && !is("a='null',b=null", &nulls));
+    }
+
+    #[test]
+    fn a_header_names_another_key() {
+        let key = TypedKey::of_header(r#"{"id":8472,"region":"e'u"}"#).unwrap();
+        assert_eq!(key.to_string(), "id=8472,region='e''u'");
+        assert_eq!(key.to_string().parse::<TypedKey>().unwrap(), key);
+        assert_eq!(TypedKey::of_header("17"), None);
+        assert_eq!(TypedKey::of_header("{}"), None);
     }
 
     #[test]

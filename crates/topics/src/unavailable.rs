@@ -86,7 +86,12 @@ mod tests {
             Value::Bytes(b"__x".to_vec()),
             Value::Decimal(decimal::text(b"__x", 2).unwrap()),
             Value::List(vec![text()]),
-            Value::List(b"__x".iter().map(|byte| Value::Integer(i64::from(*byte))).collect()),
+            Value::List(
+                b"__x"
+                    .iter()
+                    .map(|byte| Value::Integer(i64::from(*byte)))
+                    .collect(),
+            ),
             row("__x", text()),
             row("wkb", Value::Bytes(b"__x".to_vec())),
         ] {

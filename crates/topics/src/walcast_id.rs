@@ -205,7 +205,16 @@ mod tests {
 
     #[test]
     fn other_texts_are_rejected() {
-        for text in ["", "0/1", "0/1/x", "0/1/2/3", "0/1/2.", "0/1/5(1)", "0/1/5(1,2", "100000000/0/0"] {
+        for text in [
+            "",
+            "0/1",
+            "0/1/x",
+            "0/1/2/3",
+            "0/1/2.",
+            "0/1/5(1)",
+            "0/1/5(1,2",
+            "100000000/0/0",
+        ] {
             assert!(text.parse::<WalcastId>().is_err(), "{text}");
         }
         assert_eq!(

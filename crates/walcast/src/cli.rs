@@ -1,11 +1,18 @@
 //! Command line: one module per command.
 
+mod blame;
 mod check;
 mod checkpoint;
 mod completions;
 mod config_args;
+mod delivered;
 mod dlq;
+mod explain;
+mod history;
 mod migrate;
+mod point_in_time;
+mod read_progress;
+mod row_history;
 mod run;
 mod snapshot;
 mod table;
@@ -51,6 +58,9 @@ enum Command {
     Check(check::CheckArgs),
     Tail(tail::TailArgs),
     Checkpoint(checkpoint::CheckpointArgs),
+    History(history::HistoryArgs),
+    Blame(blame::BlameArgs),
+    Explain(explain::ExplainArgs),
     Snapshot(snapshot::SnapshotArgs),
     Verify(verify::VerifyArgs),
     Table(table::TableArgs),
@@ -91,6 +101,18 @@ impl Cli {
             Command::Checkpoint(args) => {
                 let config = args.config.load(&self.log)?;
                 block_on(Box::pin(checkpoint::checkpoint(config, args.action, args.json)))
+            }
+            Command::History(args) => {
+                let config = args.config.load(&self.log)?;
+                block_on(Box::pin(history::history(config, args.request)))
+            }
+            Command::Blame(args) => {
+                let config = args.config.load(&self.log)?;
+                block_on(Box::pin(blame::blame(config, args.request)))
+            }
+            Command::Explain(args) => {
+                let config = args.config.load(&self.log)?;
+                block_on(Box::pin(explain::explain(config, args)))
             }
             Command::Snapshot(args) => {
                 let config = args.config.load(&self.log)?;

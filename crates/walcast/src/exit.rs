@@ -97,6 +97,16 @@ pub(crate) enum Rejection {
     /// The running connector rejects the request.
     #[error("{0}")]
     Request(String),
+    /// No record of a row is in the topics of its table.
+    #[error(
+        "no record of {row} is in {topics}; check the key, and whether retention has removed its records"
+    )]
+    NoRecord {
+        /// Table and key.
+        row: String,
+        /// Topics that were read.
+        topics: String,
+    },
     /// Another instance is the leader.
     #[error("the connector {0:?} is running (another instance is the leader); stop it first")]
     Running(String),
@@ -121,6 +131,13 @@ mod tests {
             (
                 Rejection::Request("public.itmes is not a captured table; see [postgres] tables".to_owned()),
                 "public.itmes is not a captured table; see [postgres] tables",
+            ),
+            (
+                Rejection::NoRecord {
+                    row: "public.orders 8471".to_owned(),
+                    topics: "shop.public.orders".to_owned(),
+                },
+                "no record of public.orders 8471 is in shop.public.orders; check the key, and whether retention has removed its records",
             ),
             (
                 Rejection::Running("shop".to_owned()),

@@ -10,6 +10,7 @@ mod drift;
 mod first_contact;
 mod halts;
 mod heartbeats;
+mod history;
 mod hostile;
 mod idle;
 mod large_transaction;

@@ -1,11 +1,19 @@
 //! Streaming reader of topics.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use walcast_delivery::Sink;
-use walcast_kafka::{KafkaConfig, ReadFrom, TopicReader, TopicRecord, TopicSelection};
+use walcast_kafka::{
+    KafkaConfig, KafkaError, PartitionRange, ReadFrom, TopicIndex, TopicReader, TopicRecord, TopicSelection,
+    topic_setting,
+};
+use walcast_testbed::has_open_transaction;
 
 use crate::support::{batch, broker, config, opened, orders, update};
+
+/// Limit of waiting for the broker.
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn selection(topic: &str, partition: Option<i32>, from: ReadFrom) -> TopicSelection {
     TopicSelection {
@@ -112,4 +120,70 @@ async fn reading_a_missing_topic_is_an_error() {
     );
     let error = reader.next().await.unwrap_err();
     assert!(error.to_string().contains("does not exist"), "{error}");
+}
+
+#[tokio::test]
+async fn an_index_finds_offsets_times_and_single_records() {
+    let config = config(&broker().await.brokers());
+    let topic = orders(&config);
+    let mut sink = opened(&config, &topic).await;
+    sink.write(batch(&topic, 0..3)).await.unwrap();
+    sink.commit(&update(100)).await.unwrap();
+    sink.write(batch(&topic, 3..5)).await.unwrap();
+    sink.abort().await.unwrap();
+    sink.write(batch(&topic, 5..7)).await.unwrap();
+    sink.commit(&update(200)).await.unwrap();
+
+    let all = read(&config, selection(&topic, None, ReadFrom::Beginning)).await;
+    let index = TopicIndex::new(config.clone(), topic.clone(), "reading a topic");
+    let [range] = index.partitions().await.unwrap()[..] else {
+        panic!("one partition");
+    };
+    let PartitionRange {
+        partition,
+        first,
+        end,
+    } = range;
+    assert_eq!((partition, first), (0, 0));
+    assert!(end > all[4].offset, "{range:?}");
+
+    // Behind the third record are the mark of its transaction and the records of an aborted one.
+    let next = index.record_at(0, all[2].offset + 1).await.unwrap().unwrap();
+    assert_eq!(next, all[3]);
+    assert_eq!(index.record_at(0, first).await.unwrap().unwrap(), all[0]);
+    assert_eq!(index.record_at(0, all[4].offset + 1).await.unwrap(), None);
+    let latest = all[4].timestamp.unwrap();
+    let [(0, Some(offset))] = index.offsets_at(latest).await.unwrap()[..] else {
+        panic!("an offset");
+    };
+    assert!(offset <= all[4].offset);
+    assert_eq!(index.offsets_at(latest + 3_600_000).await.unwrap(), [(0, None)]);
+
+    let missing = TopicIndex::new(config.clone(), format!("{topic}.missing"), "reading a topic");
+    let error = missing.partitions().await.unwrap_err();
+    assert!(matches!(error, KafkaError::UnknownTopic { .. }), "{error:?}");
+    let policy = topic_setting(&config, &topic, "cleanup.policy").await.unwrap();
+    assert_eq!(policy.as_deref(), Some("delete"));
+}
+
+#[tokio::test]
+async fn what_is_committed_is_read_beside_an_open_transaction() {
+    let config = config(&broker().await.brokers());
+    let topic = orders(&config);
+    let mut sink = opened(&config, &topic).await;
+    sink.write(batch(&topic, 0..3)).await.unwrap();
+    sink.commit(&update(100)).await.unwrap();
+    sink.write(batch(&topic, 3..5)).await.unwrap();
+    let (brokers, topics) = (config.brokers.clone(), [topic.clone()]);
+    let open = async { while !has_open_transaction(&brokers, &topics).await.unwrap() {} };
+    tokio::time::timeout(LIMIT, open).await.unwrap();
+
+    let selected = selection(&topic, None, ReadFrom::Beginning);
+    let mut reader = TopicReader::of_committed(config.clone(), selected);
+    let mut records = Vec::new();
+    while let Some(record) = reader.next().await.unwrap() {
+        records.push(record);
+    }
+    assert_eq!(numbers(&records), [0, 1, 2]);
+    sink.abort().await.unwrap();
 }

@@ -3,7 +3,9 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use walcast_delivery::{Disposition, SchemaRegistry};
-use walcast_kafka::{ClientIdentity, Registry, RegistryAuth, RegistryConfig, RegistryError, RegistryTls};
+use walcast_kafka::{
+    ClientIdentity, Registry, RegistryAuth, RegistryConfig, RegistryError, RegistryTls, SchemaId,
+};
 use walcast_mapper::Secret;
 use walcast_testbed::{FailingHttp, RegistryGuard, TlsFront, TlsOptions};
 
@@ -321,4 +323,26 @@ async fn repeats_a_request_that_was_closed_without_a_response() {
     };
     let (answer, ()) = tokio::join!(registry.probe(), serve);
     answer.unwrap();
+}
+
+#[tokio::test]
+async fn schemas_are_found_by_their_id_and_by_the_versions_of_their_subject() {
+    let server = walcast_testbed::Registry::start().await.unwrap();
+    let mut registry = client(&server.url());
+    let id = registry.register("orders-value", ORDER).await.unwrap();
+    let versions = registry.versions("orders-value").await.unwrap();
+    let [version] = &versions[..] else {
+        panic!("{versions:?}")
+    };
+    assert_eq!((version.version, version.id), (1, id));
+    for found in [
+        Some(version.schema.clone()),
+        registry.schema_by_id(id).await.unwrap(),
+    ] {
+        let found: serde_json::Value = serde_json::from_str(&found.unwrap()).unwrap();
+        assert_eq!(found, serde_json::from_str::<serde_json::Value>(ORDER).unwrap());
+    }
+    assert_eq!(registry.versions("nothing-value").await.unwrap(), []);
+    let unknown = registry.schema_by_id(SchemaId::new(999_999)).await.unwrap();
+    assert_eq!(unknown, None);
 }

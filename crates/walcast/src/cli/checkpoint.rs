@@ -1,5 +1,6 @@
 //! `walcast checkpoint`: shows and moves the position at which the connector resumes.
 
+mod at;
 mod requests;
 mod reset;
 mod set;
@@ -13,8 +14,10 @@ pub(super) use self::show::describe;
 use clap::{Args, Subcommand};
 use walcast_mapper::pattern::TablePattern;
 use walcast_pgoutput::Lsn;
+use walcast_topics::PointInTime;
 
 use super::config_args::ConfigArgs;
+use super::point_in_time::point_in_time;
 use crate::config::Config;
 use crate::exit::{Exit, help_end};
 
@@ -53,6 +56,27 @@ pub(crate) enum Action {
          \x20 walcast checkpoint list --json | jq -r '.positions[].end_lsn'"
     ))]
     List,
+    /// Find the position of a time, and the offsets of the topics there; a running connector is not disturbed
+    ///
+    /// A consumer group whose offsets are reset to these offsets reads every transaction that committed at that time or position or
+    /// later again, and none before it. The topics are read; neither Postgres nor WAL is needed.
+    #[command(after_help = help_end!(
+        "  walcast checkpoint at 2026-12-01T10:00:00Z\n\
+         \x20 walcast checkpoint at 0/16B3748 --tables public.orders\n\
+         \x20 walcast checkpoint at 2026-12-01T10:00:00Z --offsets csv > offsets.csv\n\
+         \x20 kafka-consumer-groups.sh --bootstrap-server kafka:9092 --group billing --reset-offsets --from-file offsets.csv --execute"
+    ))]
+    At {
+        /// An LSN such as 0/16B3748, or a time such as 2026-12-01T10:00:00Z
+        #[arg(value_name = "LSN|TIME", value_parser = point_in_time)]
+        point: PointInTime,
+        /// Print the offsets only: csv is the form of kafka-consumer-groups --reset-offsets --from-file
+        #[arg(long, value_name = "FORMAT")]
+        offsets: Option<at::OffsetsFormat>,
+        /// Only topics of tables that match this pattern over schema.table; can be given several times
+        #[arg(long, value_name = "PATTERN")]
+        tables: Vec<TablePattern>,
+    },
     /// Move a stopped connector: the next start resumes after LSN
     ///
     /// Transactions that end after LSN are delivered (again), each record with the same header walcast.id as before. LSN
@@ -106,6 +130,11 @@ pub(crate) enum Action {
 pub(crate) async fn checkpoint(config: Config, action: Action, json: bool) -> anyhow::Result<Exit> {
     match action {
         Action::Show => show::show(&config, json).await,
+        Action::At {
+            point,
+            offsets,
+            tables,
+        } => Box::pin(at::at(&config, point, offsets, &tables, json)).await,
         Action::List => show::list(&config, json).await,
         Action::Set {
             lsn,

@@ -42,7 +42,10 @@ const PROCESSES: [(&str, &[&str]); 18] = [
     ),
     ("own", &["kafka_versions", "slot_monitor"]),
     ("shared", &["compacted_topics", "first_contact", "halts", "idle"]),
-    ("shared", &["dead_letters", "drift", "replay", "reselect"]),
+    (
+        "shared",
+        &["dead_letters", "drift", "history", "replay", "reselect"],
+    ),
     (
         "shared",
         &["least_privilege", "refusals", "role_settings", "selections"],

@@ -1,6 +1,7 @@
 //! Help of the commands.
 
 mod checkpoint;
+mod reading;
 mod streaming;
 mod table;
 mod verify;

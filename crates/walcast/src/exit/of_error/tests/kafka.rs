@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use expect_test::expect_file;
 use walcast_kafka::{AddressProblem, KafkaError, Registration, RegistryError, SchemaChanges, TlsFile};
+use walcast_topics::TopicsError;
 
-use super::{check, os_error};
+use super::{check, check_code, os_error};
+use crate::exit::Exit;
+use crate::remedy::describe;
 
 const DOING: &str = "writing records";
 
@@ -231,4 +234,18 @@ fn every_error_of_records_and_topics_has_a_code_and_a_way_on() {
 #[test]
 fn every_error_of_the_registry_has_a_code_and_a_way_on() {
     check(registry(), &[], &expect_file!["texts/registry.txt"]);
+}
+
+#[test]
+fn errors_of_reading_topics_have_the_code_of_their_cause() {
+    let denied = RegistryError::Unauthorized {
+        url: "http://registry:8081".to_owned(),
+        status: 401,
+        message: "no".to_owned(),
+    };
+    let text = denied.to_string();
+    let error = TopicsError::Registry(denied);
+    assert!(describe(&error).starts_with(&format!("{text}; ")), "{error}");
+    check_code(error, Exit::Denied);
+    check_code(TopicsError::Kafka(KafkaError::Stopped), Exit::Failed);
 }
