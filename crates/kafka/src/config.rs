@@ -49,6 +49,12 @@ pub fn checkpoint_topic(topic_prefix: &str) -> String {
     format!("{topic_prefix}.walcast-checkpoints")
 }
 
+/// Name of the topic that holds the certificates of all comparisons with this topic prefix.
+#[must_use]
+pub fn verification_topic(topic_prefix: &str) -> String {
+    format!("{topic_prefix}.walcast-verifications")
+}
+
 /// Settings of created topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicConfig {

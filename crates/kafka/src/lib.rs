@@ -46,11 +46,14 @@ mod topic_index;
 mod topic_reader;
 mod topic_setting;
 mod topics;
+mod verifications;
+mod written_record;
 
 pub use checkpoint_store::KafkaCheckpointStore;
 pub use compaction::compacted_topics;
 pub use config::{
     ClientIdentity, KafkaConfig, RegistryAuth, RegistryConfig, RegistryTls, TopicConfig, checkpoint_topic,
+    verification_topic,
 };
 pub use dead_letters::{read_dead_letters, resolve_dead_letters};
 pub use error::KafkaError;
@@ -67,4 +70,5 @@ pub use topic_reader::{TopicReader, TopicRecord, TopicSelection, last_values};
 pub use topic_setting::topic_setting;
 pub use topics::KafkaTopics;
 // Part of the registry's interface.
+pub use verifications::{last_verification, write_verification};
 pub use walcast_mapper::SchemaId;

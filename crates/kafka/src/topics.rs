@@ -32,6 +32,9 @@ const CHECKPOINT_SETTINGS: [(&str, &str); 3] = [
 /// resolves it.
 const DEAD_LETTER_SETTINGS: [(&str, &str); 1] = [("cleanup.policy", "compact")];
 
+/// Settings of the topic of certificates, which are few, and each of which names the one before.
+const VERIFICATION_SETTINGS: [(&str, &str); 2] = [("cleanup.policy", "delete"), ("retention.ms", "-1")];
+
 /// Setting of a topic.
 pub(crate) const CLEANUP_POLICY: &str = "cleanup.policy";
 
@@ -219,6 +222,27 @@ pub(crate) fn checkpoint_topic<'a>(config: &KafkaConfig, topic: &'a str) -> Crea
         partitions: 1,
         replication: replication(config),
         config: CHECKPOINT_SETTINGS.to_vec(),
+    }
+}
+
+pub(crate) fn verification_topic_creation<'a>(config: &KafkaConfig, topic: &'a str) -> Creation<'a> {
+    Creation {
+        topic,
+        partitions: 1,
+        replication: replication(config),
+        config: VERIFICATION_SETTINGS.to_vec(),
+    }
+}
+
+/// Ensures that a topic exists, whichever its settings are.
+pub(crate) async fn ensure_created(
+    cluster: &Cluster,
+    config: &KafkaConfig,
+    creation: &Creation<'_>,
+) -> Result<(), KafkaError> {
+    match cluster.partitions(creation.topic).await? {
+        Some(_) => Ok(()),
+        None => create(cluster, config, creation).await,
     }
 }
 

@@ -78,7 +78,8 @@ pub(crate) fn namespace(topic: &str, adjustment: SchemaAdjustment) -> String {
 }
 
 /// Field name of a column.
-pub(crate) fn field(column: &str, config: &MapperConfig) -> String {
+#[must_use]
+pub fn field(column: &str, config: &MapperConfig) -> String {
     match config.field_adjustment() {
         FieldAdjustment::None | FieldAdjustment::Valid => column.to_owned(),
         FieldAdjustment::Avro => underscored(column, false),

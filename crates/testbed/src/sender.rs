@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
+use crate::consumer::RawRecord;
 use crate::error::{Error, Result};
 
 /// How long the broker may take.
@@ -27,6 +29,38 @@ pub async fn send_record(brokers: &str, topic: &str, key: &str, value: &str) -> 
     let outcome: std::result::Result<(), KafkaError> = sent.await.unwrap_or(Err(KafkaError::Canceled));
     outcome.map_err(|source| Error::Kafka {
         action: "write a record".to_owned(),
+        source,
+    })
+}
+
+/// Writes a record again, with its key, value and headers, behind the last one of its partition, and waits until it is there.
+///
+/// # Errors
+/// When the broker cannot be reached or refuses.
+pub async fn send_copy(brokers: &str, record: &RawRecord) -> Result<()> {
+    let (brokers, record) = (brokers.to_owned(), record.clone());
+    let sent = tokio::task::spawn_blocking(move || {
+        let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", &brokers).create()?;
+        let mut headers = OwnedHeaders::new();
+        for (key, value) in &record.headers {
+            let value = value.as_deref();
+            headers = headers.insert(Header { key, value });
+        }
+        let mut copy = BaseRecord::<[u8], [u8]>::to(&record.topic)
+            .partition(record.partition)
+            .headers(headers);
+        if let Some(key) = &record.key {
+            copy = copy.key(key.as_slice());
+        }
+        if let Some(value) = &record.value {
+            copy = copy.payload(value.as_slice());
+        }
+        producer.send(copy).map_err(|(error, _)| error)?;
+        producer.flush(LIMIT)
+    });
+    let outcome: std::result::Result<(), KafkaError> = sent.await.unwrap_or(Err(KafkaError::Canceled));
+    outcome.map_err(|source| Error::Kafka {
+        action: "write a record again".to_owned(),
         source,
     })
 }

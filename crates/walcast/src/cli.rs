@@ -20,6 +20,7 @@ mod table;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::future::Future;
 
@@ -62,6 +63,7 @@ enum Command {
     Blame(blame::BlameArgs),
     Explain(explain::ExplainArgs),
     Snapshot(snapshot::SnapshotArgs),
+    Verify(verify::VerifyArgs),
     Table(table::TableArgs),
     Dlq(dlq::DlqArgs),
     Migrate(migrate::MigrateArgs),
@@ -125,6 +127,10 @@ impl Cli {
                     args.action,
                     args.options.json,
                 )))
+            }
+            Command::Verify(args) => {
+                let config = args.config.load(&self.log)?;
+                block_on(Box::pin(verify::verify(config, args)))
             }
             Command::Table(args) => {
                 let config = args.options.config.load(&self.log)?;

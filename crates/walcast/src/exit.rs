@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     Rejected,
     /// The command line or the configuration is wrong.
     Usage,
+    /// `verify`: some rows or tables could not be compared.
+    Undecided,
     /// Continuing could lose or duplicate changes, or skip one that cannot be delivered: an operator has to decide. A restart
     /// does not help.
     Halted,
@@ -54,7 +56,7 @@ impl Exit {
         match self {
             Exit::Done => 0,
             Exit::Rejected => 1,
-            Exit::Usage => 2,
+            Exit::Usage | Exit::Undecided => 2,
             Exit::Halted => 3,
             Exit::Fenced => 4,
             Exit::Failed => 5,

@@ -34,5 +34,6 @@ mod snapshots;
 mod table_locks;
 mod tables_that_come;
 mod under_fire;
+mod verify;
 mod versions;
 mod vertical_slice;

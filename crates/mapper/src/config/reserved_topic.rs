@@ -16,6 +16,8 @@ pub struct ReservedTopic {
 pub enum TopicPurpose {
     /// Checkpoints of connectors.
     Checkpoints,
+    /// Certificates of comparisons.
+    Verifications,
     /// Dead letters.
     DeadLetters,
     /// Signals to the connector.
@@ -26,7 +28,7 @@ impl TopicPurpose {
     /// Setting that names the topic.
     pub(crate) fn setting(self) -> &'static str {
         match self {
-            TopicPurpose::Checkpoints => "[kafka] topic_prefix",
+            TopicPurpose::Checkpoints | TopicPurpose::Verifications => "[kafka] topic_prefix",
             TopicPurpose::DeadLetters => "[dead_letters] topic",
             TopicPurpose::Signals => "[snapshot] signal_topic",
         }
@@ -37,6 +39,7 @@ impl fmt::Display for TopicPurpose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             TopicPurpose::Checkpoints => "checkpoint topic",
+            TopicPurpose::Verifications => "verification topic",
             TopicPurpose::DeadLetters => "dead-letter topic",
             TopicPurpose::Signals => "signal topic",
         })

@@ -1,7 +1,10 @@
-//! Snapshots for a reader without leadership, which writes nothing to the server.
+//! Snapshots for a reader without leadership.
 
 use std::sync::Arc;
 
+use walcast_delivery::{BoxedPortError, SlotCreationState, Snapshots};
+
+use super::PostgresSnapshots;
 use super::copy::PostgresSnapshot;
 use super::import::import;
 use crate::catalog::{self, ExportedPosition};
@@ -9,6 +12,11 @@ use crate::config::PostgresConfig;
 use crate::connect::{connect_ordinary, connect_to};
 use crate::encoding::OwnConversion;
 use crate::error::PostgresError;
+use crate::leader_session::LeaderSession;
+use crate::primary::connect_primary;
+
+/// Length of the name of the connector's slot that the name of a temporary slot begins with.
+const SLOT_BYTES: usize = 20;
 
 const DOING: &str = "beginning a transaction to export its snapshot";
 
@@ -43,5 +51,29 @@ impl PostgresSnapshot {
         // Nothing reads the rows again if the server cannot convert a text.
         let own = OwnConversion::switched_on();
         import(&server, &config, &connect, lsn, Some(&snapshot), &own).await
+    }
+
+    /// Snapshot at an exact position, which is taken without leadership, over sessions of its own: a transaction is seen if its
+    /// commit record lies before the [`lsn`](walcast_delivery::Snapshot::lsn), and otherwise not. A running instance is not
+    /// disturbed.
+    ///
+    /// The position is that of a temporary slot, which exists until the snapshot is imported. Its creation waits for the
+    /// transactions that run now. `purpose` becomes part of its name: lower-case letters.
+    ///
+    /// # Errors
+    /// The configuration is not valid, the server cannot be reached or does not answer, or it has no slot left.
+    pub async fn exact(config: PostgresConfig, purpose: &str) -> Result<Self, BoxedPortError> {
+        config.validate()?;
+        let mut config = config;
+        let slot = config.slot.get(..SLOT_BYTES).unwrap_or(&config.slot);
+        config.slot = format!("{slot}_{purpose}");
+        let connected = connect_primary(&config).await;
+        let (session, system_identifier) = connected.map_err(PostgresError::at_first_connection)?;
+        let leader = LeaderSession {
+            session: Arc::new(session),
+            system_identifier,
+        };
+        let mut snapshots = PostgresSnapshots::new(leader, Arc::new(config), SlotCreationState::default());
+        snapshots.take().await
     }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 /// A crate, and what must not be found below it.
-const FORBIDDEN: [(&str, &[&str]); 8] = [
+const FORBIDDEN: [(&str, &[&str]); 9] = [
     (
         "walcast-pgoutput",
         &["tokio", "serde", "rdkafka", "rustls", "walcast-"],
@@ -37,6 +37,17 @@ const FORBIDDEN: [(&str, &[&str]); 8] = [
     (
         "walcast-topics",
         &["tokio-postgres", "walcast-postgres", "walcast", "walcast-testbed"],
+    ),
+    (
+        "walcast-verify",
+        &[
+            "rdkafka",
+            "tokio-postgres",
+            "rustls",
+            "walcast-postgres",
+            "walcast-kafka",
+            "walcast",
+        ],
     ),
     ("walcast", &["walcast-testbed", "walcast-fuzz"]),
     ("walcast-testbed", &["walcast-", "walcast"]),

@@ -9,8 +9,8 @@ use syn::{Attribute, Item, ItemImpl, Meta, Type};
 const DOCUMENT: &str = "docs/errors.md";
 
 /// Crates whose errors users see.
-const CRATES: [&str; 7] = [
-    "pgoutput", "mapper", "delivery", "postgres", "kafka", "topics", "walcast",
+const CRATES: [&str; 8] = [
+    "pgoutput", "mapper", "delivery", "postgres", "kafka", "topics", "verify", "walcast",
 ];
 
 /// Errors that no text shows: a list of fields that serde returns as an error.

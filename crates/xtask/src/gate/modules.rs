@@ -12,8 +12,8 @@ use syn::{Item, ItemMod};
 use self::syntax::Import;
 
 /// The crates that the product consists of, by folder.
-pub(super) const PRODUCT_CRATES: [&str; 7] = [
-    "pgoutput", "mapper", "delivery", "postgres", "kafka", "topics", "walcast",
+pub(super) const PRODUCT_CRATES: [&str; 8] = [
+    "pgoutput", "mapper", "delivery", "postgres", "kafka", "topics", "verify", "walcast",
 ];
 
 /// Imports lead to imports; more than this many are a loop.

@@ -15,7 +15,7 @@ use crate::programs::Program;
 const END_TO_END: (&str, &str) = ("walcast-tests", "walcast_tests");
 
 /// Modules of end-to-end tests, by program, that share a process; the longest first.
-const PROCESSES: [(&str, &[&str]); 18] = [
+const PROCESSES: [(&str, &[&str]); 20] = [
     ("conformance_and_chaos", &["conformance"]),
     ("conformance_and_chaos", &["chaos"]),
     ("conformance_and_chaos", &["newest_debezium"]),
@@ -42,25 +42,14 @@ const PROCESSES: [(&str, &[&str]); 18] = [
     ),
     ("own", &["kafka_versions", "slot_monitor"]),
     ("shared", &["compacted_topics", "first_contact", "halts", "idle"]),
-    (
-        "shared",
-        &["dead_letters", "drift", "history", "replay", "reselect"],
-    ),
+    ("shared", &["encodings", "table_locks", "verify"]),
+    ("shared", &["context", "examples", "history", "quarantine"]),
+    ("shared", &["dead_letters", "drift", "replay", "reselect"]),
     (
         "shared",
         &["least_privilege", "refusals", "role_settings", "selections"],
     ),
-    (
-        "shared",
-        &[
-            "admin",
-            "commands",
-            "context",
-            "examples",
-            "heartbeats",
-            "messages",
-        ],
-    ),
+    ("shared", &["admin", "commands", "heartbeats", "messages"]),
 ];
 
 /// What computes all the time.

@@ -5,6 +5,7 @@ mod reading;
 mod sql;
 mod streaming;
 mod table;
+mod verify;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
@@ -60,6 +61,7 @@ fn help_of_the_program() {
               tail         Print changes as JSON lines, from any database URL, without Kafka or configuration
               checkpoint   Show or move the position at which the connector resumes
               snapshot     Read existing rows while changes are streamed: start, stop, pause, resume, status
+              verify       Compare the source with the topics at one position, and name the keys that differ
               table        Show the state of each captured table, or resume quarantined tables: list, resume
               dlq          Manage dead letters, the changes that could not be delivered: list, redeliver,
                            discard

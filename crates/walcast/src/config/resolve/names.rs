@@ -25,6 +25,8 @@ pub(super) struct Names {
     pub(super) topic_prefix: String,
     /// Topic of checkpoints.
     pub(super) checkpoint_topic: String,
+    /// Topic of certificates.
+    pub(super) verification_topic: String,
     /// Topic of dead letters.
     pub(super) dead_letter_topic: String,
     /// Topic of signals; `None`: no signal topic.
@@ -64,6 +66,7 @@ impl Check<'_> {
             publication: publication.clone(),
             topic_prefix: topic_prefix.clone(),
             checkpoint_topic,
+            verification_topic: walcast_kafka::verification_topic(topic_prefix),
             dead_letter_topic,
             signal_topic: signal_topic.cloned(),
             connector,

@@ -39,15 +39,19 @@ fn reserved_topics_are_passed_to_the_mapper() {
             .collect::<Vec<_>>()
     };
     let checkpoints = (TopicPurpose::Checkpoints, "shop.walcast-checkpoints".to_owned());
+    let verifications = (
+        TopicPurpose::Verifications,
+        "shop.walcast-verifications".to_owned(),
+    );
     let dead_letters = (TopicPurpose::DeadLetters, "shop.dead-letters".to_owned());
     assert_eq!(
         reserved(&with("", "")),
-        [checkpoints.clone(), dead_letters.clone()]
+        [checkpoints.clone(), verifications.clone(), dead_letters.clone()]
     );
     let signals = (TopicPurpose::Signals, "signals".to_owned());
     assert_eq!(
         reserved(&with("snapshot", "signal_topic = \"signals\"")),
-        [checkpoints, dead_letters, signals]
+        [checkpoints, verifications, dead_letters, signals]
     );
 }
 
@@ -60,6 +64,12 @@ fn no_route_leads_to_a_reserved_topic() {
         &routed("", "shop.walcast-checkpoints"),
         expect![[
             r#"walcast.toml:20:1: names.routes.topic is "shop.walcast-checkpoints"; expected a topic other than the checkpoint topic"#
+        ]],
+    );
+    check_error(
+        &routed("", "shop.walcast-verifications"),
+        expect![[
+            r#"walcast.toml:20:1: names.routes.topic is "shop.walcast-verifications"; expected a topic other than the verification topic"#
         ]],
     );
     check_error(
@@ -101,7 +111,12 @@ fn no_event_leads_to_a_reserved_topic() {
             r#"walcast.toml:17:1: events.heartbeat_topic_prefix is "a"; expected a topic other than the dead-letter topic"#
         ]],
     );
-    for topic in ["shop.walcast-checkpoints", "shop.dead-letters", "signals"] {
+    for topic in [
+        "shop.walcast-checkpoints",
+        "shop.walcast-verifications",
+        "shop.dead-letters",
+        "signals",
+    ] {
         let error = parse(&events(&format!("notification_topic = {topic:?}"))).err();
         let text = error.unwrap().to_string();
         assert!(

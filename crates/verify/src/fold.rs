@@ -1,0 +1,167 @@
+//! The fold of a topic: the newest record of a key.
+
+use crate::digest::Sum;
+use crate::entry::{KeyedEntry, RecordPlace, RowDigest, State};
+
+/// What the records of one key say, up to the position.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Folded {
+    newest: Option<KeyedEntry>,
+    /// Whether records behind the position exist.
+    pub(crate) has_records_behind: bool,
+}
+
+/// Row of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FoldedRow {
+    pub(crate) place: RecordPlace,
+    /// Sum of the digests of the columns; `None` if a value that did not change is in no record.
+    pub(crate) columns: Option<Sum>,
+}
+
+impl Folded {
+    /// Adds the next record. Those of a partition come in its order, and count in this order: it is that of consumers. Records of
+    /// another partition exist only if the number of partitions has changed, and are ordered by WAL.
+    pub(crate) fn add(&mut self, mut entry: KeyedEntry) {
+        if entry.state == State::Behind {
+            self.has_records_behind = true;
+            return;
+        }
+        let before = self.newest.as_ref();
+        let is_older = before.is_some_and(|newest| {
+            newest.place.partition != entry.place.partition && newest.order > entry.order
+        });
+        if is_older {
+            return;
+        }
+        if let State::Row(row) = &mut entry.state
+            && let Some(State::Row(earlier)) = before.map(|newest| &newest.state)
+        {
+            complete(row, earlier);
+        }
+        self.newest = Some(entry);
+    }
+
+    /// Whether any record up to the position exists.
+    pub(crate) fn has_records(&self) -> bool {
+        self.newest.is_some()
+    }
+
+    /// The row, unless it is deleted or was truncated later.
+    pub(crate) fn row(&self, truncated: Option<(u64, u64)>) -> Option<FoldedRow> {
+        let newest = self.newest.as_ref()?;
+        let State::Row(row) = &newest.state else {
+            return None;
+        };
+        if truncated.is_some_and(|truncated| newest.order < truncated) {
+            return None;
+        }
+        Some(FoldedRow {
+            place: newest.place,
+            columns: row.unsent.is_empty().then_some(row.columns),
+        })
+    }
+}
+
+/// Takes the values that a record does not have from the record before.
+fn complete(row: &mut RowDigest, earlier: &RowDigest) {
+    let RowDigest {
+        columns,
+        unsent,
+        kept,
+    } = row;
+    unsent.retain(|label| {
+        let found = earlier.kept.iter().find(|(other, _)| other == label);
+        match found {
+            Some((label, digest)) => {
+                columns.add(*digest);
+                kept.push((*label, *digest));
+                false
+            }
+            None => true,
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+
+    fn digest(byte: u8) -> Digest {
+        Digest::from_bytes([byte; 16])
+    }
+
+    fn sum(bytes: &[u8]) -> Sum {
+        let mut sum = Sum::default();
+        bytes.iter().for_each(|byte| sum.add(digest(*byte)));
+        sum
+    }
+
+    fn entry(partition: i32, offset: i64, lsn: u64, state: State) -> KeyedEntry {
+        KeyedEntry {
+            place: RecordPlace { partition, offset },
+            order: (lsn, 1),
+            state,
+        }
+    }
+
+    fn row(known: &[u8], unsent: &[u64]) -> State {
+        State::Row(RowDigest {
+            columns: sum(known),
+            unsent: unsent.to_vec(),
+            kept: known
+                .iter()
+                .map(|byte| (u64::from(*byte), digest(*byte)))
+                .collect(),
+        })
+    }
+
+    fn folded(entries: impl IntoIterator<Item = KeyedEntry>) -> Folded {
+        let mut folded = Folded::default();
+        entries.into_iter().for_each(|entry| folded.add(entry));
+        folded
+    }
+
+    #[test]
+    fn the_last_record_of_a_partition_counts_even_if_it_is_stale() {
+        let stale = folded([entry(0, 1, 20, row(&[1], &[])), entry(0, 2, 10, row(&[2], &[]))]);
+        assert_eq!(stale.row(None).unwrap().columns, Some(sum(&[2])));
+        let deleted = folded([entry(0, 1, 20, row(&[1], &[])), entry(0, 2, 20, State::Deleted)]);
+        assert_eq!(deleted.row(None), None);
+        assert!(deleted.has_records());
+    }
+
+    #[test]
+    fn records_of_two_partitions_are_ordered_by_wal() {
+        let moved = folded([entry(1, 9, 20, row(&[1], &[])), entry(0, 50, 10, row(&[2], &[]))]);
+        assert_eq!(moved.row(None).unwrap().columns, Some(sum(&[1])));
+    }
+
+    #[test]
+    fn a_record_behind_the_position_is_only_noticed() {
+        let behind = folded([entry(0, 1, 20, State::Behind)]);
+        assert!(!behind.has_records() && behind.has_records_behind);
+    }
+
+    #[test]
+    fn values_that_did_not_change_come_from_earlier_records() {
+        let first = entry(0, 1, 10, row(&[1, 2], &[]));
+        let second = entry(0, 2, 20, row(&[3], &[2]));
+        let third = entry(0, 3, 30, row(&[4], &[2]));
+        let all = folded([first.clone(), second.clone(), third.clone()]);
+        assert_eq!(all.row(None).unwrap().columns, Some(sum(&[4, 2])));
+        // Its first record is missing.
+        assert_eq!(folded([second.clone(), third]).row(None).unwrap().columns, None);
+        // A deleted row's values are not those of a new one.
+        let again = folded([first, entry(0, 2, 15, State::Deleted), second]);
+        assert_eq!(again.row(None).unwrap().columns, None);
+    }
+
+    #[test]
+    fn a_truncation_removes_earlier_rows() {
+        let rows = folded([entry(0, 1, 10, row(&[1], &[]))]);
+        assert_eq!(rows.row(Some((11, 0))), None);
+        assert!(rows.row(Some((10, 0))).is_some());
+    }
+}

@@ -1,0 +1,321 @@
+//! Comparison of one topic with the tables whose records it holds.
+
+use std::collections::{BTreeSet, HashMap};
+
+use walcast_delivery::{ChosenRows, Guarantee, Snapshot};
+use walcast_kafka::{
+    KafkaError, PartitionRange, ReadFrom, TopicIndex, TopicReader, TopicSelection, topic_setting,
+};
+use walcast_mapper::TableName;
+use walcast_mapper::config::Shape;
+use walcast_pgoutput::Lsn;
+use walcast_postgres::PostgresSnapshot;
+use walcast_verify::{
+    After, ComparedColumns, Comparison, Completeness, Digest, History, Method, Outcome, Pace,
+    PartitionOffsets, Place, RecordedChange, SourceRow, SourceTable, Tally, TopicCertificate, Value,
+    VerifyError, read_rows, recorded_change, recorded_table,
+};
+
+use super::records::{DecodedRecord, RecordDecoder};
+use crate::config::Config;
+
+/// Description of what the command does with topics, for errors.
+const DOING: &str = "comparing the source with the topics";
+
+/// A topic, and the tables whose records it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unit {
+    pub(super) topic: String,
+    pub(super) tables: Vec<TableName>,
+    /// Whether existing rows of a table are not read, or only some of them.
+    pub(super) omits_existing_rows: bool,
+}
+
+/// Both sides, and how they are read.
+pub(super) struct Sides<'a> {
+    pub(super) config: &'a Config,
+    pub(super) snapshot: PostgresSnapshot,
+    pub(super) decoder: RecordDecoder,
+    pub(super) pace: Pace,
+    pub(super) rows: ChosenRows<'a>,
+    pub(super) method: Method,
+    /// Number of differences of each kind that are listed.
+    pub(super) limit: usize,
+}
+
+/// Comparison of a topic.
+pub(super) struct Compared {
+    pub(super) comparison: Comparison,
+    pub(super) tally: Tally,
+    pub(super) history: History,
+    pub(super) sources: Vec<SourceTable>,
+    pub(super) certificate: TopicCertificate,
+    pub(super) index: TopicIndex,
+}
+
+/// Error of the comparison as one of the command.
+pub(super) fn failed(error: VerifyError) -> anyhow::Error {
+    match error {
+        VerifyError::Delivery(error) => error.into(),
+        other => other.into(),
+    }
+}
+
+impl Sides<'_> {
+    pub(super) fn lsn(&self) -> Lsn {
+        self.snapshot.lsn()
+    }
+
+    /// Compares a topic with its tables; the inner error is the reason for which that is not possible. `only` contains the keys that
+    /// are compared; `None`: all of them.
+    pub(super) async fn compare(
+        &mut self,
+        unit: &Unit,
+        only: Option<BTreeSet<Digest>>,
+    ) -> anyhow::Result<Result<Compared, String>> {
+        let (mut comparison, sources) = match self.read_source(unit, only.as_ref()).await? {
+            Ok(read) => read,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let kafka = &self.config.kafka;
+        let index = TopicIndex::new(kafka.clone(), unit.topic.clone(), DOING);
+        let partitions = match index.partitions().await {
+            Ok(partitions) => partitions,
+            Err(KafkaError::UnknownTopic { .. }) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let mut policy = None;
+        let mut reading = Reading::default();
+        if !partitions.is_empty() {
+            policy = topic_setting(kafka, &unit.topic, "cleanup.policy").await?;
+            reading.checks_history = only.is_none() && kafka.guarantee == Guarantee::ExactlyOnce;
+            self.read_topic(unit, &sources, &mut comparison, &mut reading)
+                .await?;
+        }
+        let completeness = Completeness {
+            is_expired: partitions.iter().any(|partition| partition.first > 0),
+            // An unknown policy may compact.
+            is_compacted: policy.as_deref().is_none_or(compacts),
+            omits_existing_rows: unit.omits_existing_rows,
+            is_selection: self.rows.condition().is_some(),
+        };
+        let tally = comparison
+            .compare(&completeness, self.limit)
+            .map_err(|error| failed(VerifyError::File(error)))?;
+        let certificate = certificate(unit, &tally, &reading, &sources, &partitions);
+        Ok(Ok(Compared {
+            comparison,
+            tally,
+            history: reading.history,
+            sources,
+            certificate,
+            index,
+        }))
+    }
+
+    async fn read_source(
+        &mut self,
+        unit: &Unit,
+        only: Option<&BTreeSet<Digest>>,
+    ) -> anyhow::Result<Result<(Comparison, Vec<SourceTable>), String>> {
+        let lsn = self.lsn();
+        let new = |table: &SourceTable| {
+            let comparison = Comparison::new(lsn, table.has_key());
+            match only {
+                Some(only) => comparison.only(only.clone()),
+                None => comparison,
+            }
+        };
+        let (mut comparison, mut sources) = (None, Vec::new());
+        for table in &unit.tables {
+            let each = |table: &SourceTable, row: SourceRow| {
+                let comparison = comparison.get_or_insert_with(|| new(table));
+                Ok(comparison.add_source(row.key.as_ref(), &row.row, table.columns())?)
+            };
+            let mapper = (&self.config.mapper, self.method);
+            let read = read_rows(&mut self.snapshot, table, self.rows, mapper, &mut self.pace, each).await;
+            let read = match read {
+                // The connector could not send the row either.
+                Err(error @ (VerifyError::Map(_) | VerifyError::OwnRecord { .. })) => {
+                    return Ok(Err(error.to_string()));
+                }
+                read => read.map_err(failed)?,
+            };
+            match read {
+                Outcome::Read(source) => sources.push(*source),
+                Outcome::Missing => {
+                    return Ok(Err(format!(
+                        "{table} did not exist yet at the position; run the command again"
+                    )));
+                }
+                Outcome::Altered => {
+                    return Ok(Err(format!(
+                        "{table} is locked, or was altered or truncated while it was compared; run the command again"
+                    )));
+                }
+            }
+        }
+        let Some(first) = sources.first() else {
+            return Ok(Err("it has no table".to_owned()));
+        };
+        if sources.iter().any(|source| source.has_key() != first.has_key()) {
+            return Ok(Err(
+                "tables with a key and tables without one share the topic".to_owned()
+            ));
+        }
+        if !first.has_key() && self.decoder.shape == Shape::Flat {
+            return Ok(Err(
+                "flat rows without a key do not name the row that a change replaces".to_owned(),
+            ));
+        }
+        let comparison = comparison.unwrap_or_else(|| new(first));
+        Ok(Ok((comparison, sources)))
+    }
+
+    async fn read_topic(
+        &mut self,
+        unit: &Unit,
+        sources: &[SourceTable],
+        comparison: &mut Comparison,
+        reading: &mut Reading,
+    ) -> anyhow::Result<()> {
+        let selection = TopicSelection {
+            topic: unit.topic.clone(),
+            partition: None,
+            from: ReadFrom::Beginning,
+            doing: DOING,
+        };
+        let mut records = TopicReader::of_committed(self.config.kafka.clone(), selection);
+        while let Some(raw) = records.next().await? {
+            let Some(record) = self.decoder.decode(&raw).await? else {
+                reading.unreadable += 1;
+                continue;
+            };
+            // A record of another program has the position of the one before.
+            let last = reading.last.get(&raw.partition).copied();
+            let position = record
+                .position
+                .or(last)
+                .unwrap_or_else(|| Place::of_read(Lsn::new(0), 0, 0, 0));
+            if record.position.is_some() {
+                reading.last.insert(raw.partition, position);
+                if reading.checks_history && position.is_in_snapshot(comparison.limit()) {
+                    reading.history.add(record.place, position, self.limit);
+                }
+            }
+            let added = add(comparison, sources, record, position, &self.decoder);
+            if !added.map_err(|error| failed(VerifyError::File(error)))? {
+                reading.unreadable += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is noticed while a topic is read.
+#[derive(Default)]
+struct Reading {
+    /// Records of one that delivers at least once may be repeated.
+    checks_history: bool,
+    history: History,
+    last: HashMap<i32, Place>,
+    unreadable: u64,
+}
+
+/// Adds a record to a comparison; false if it is not that of a row.
+fn add(
+    comparison: &mut Comparison,
+    sources: &[SourceTable],
+    record: DecodedRecord,
+    position: Place,
+    decoder: &RecordDecoder,
+) -> std::io::Result<bool> {
+    if record.key.is_none() && record.value.is_none() {
+        // The tombstone of a row without key.
+        return Ok(true);
+    }
+    let none = ComparedColumns::default();
+    let columns = record
+        .value
+        .as_ref()
+        .and_then(|value| columns_of(sources, value))
+        .unwrap_or(&none);
+    let change = recorded_change(record.value.clone(), decoder.shape);
+    let place = record.place;
+    match (record.key, change) {
+        (_, RecordedChange::Truncated) => {
+            // Of several tables it is not known which of the other records are those of this one.
+            if sources.len() == 1 {
+                comparison.truncate(&position);
+            }
+            Ok(sources.len() == 1)
+        }
+        (Some(key), RecordedChange::Row { after, .. }) if comparison.has_key() => {
+            comparison.add_record(&key, &After::Row(&after), columns, place, &position)?;
+            Ok(true)
+        }
+        (Some(key), RecordedChange::Deleted { .. }) if comparison.has_key() => {
+            comparison.add_record(&key, &After::Nothing, columns, place, &position)?;
+            Ok(true)
+        }
+        (None, RecordedChange::Row { before, after }) if !comparison.has_key() => {
+            if let Some(before) = before {
+                comparison.add_record_without_key(&before, false, columns, place, &position)?;
+            }
+            comparison.add_record_without_key(&after, true, columns, place, &position)?;
+            Ok(true)
+        }
+        (None, RecordedChange::Deleted { before: Some(before) }) if !comparison.has_key() => {
+            comparison.add_record_without_key(&before, false, columns, place, &position)?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Columns of the table that a value names; those of the only table whatever it names, because a table can be renamed.
+fn columns_of<'s>(sources: &'s [SourceTable], value: &Value) -> Option<&'s ComparedColumns> {
+    if let [only] = sources {
+        return Some(only.columns());
+    }
+    let (namespace, name) = recorded_table(value)?;
+    let named = TableName { namespace, name };
+    let found = sources.iter().find(|source| source.name == named);
+    found.map(SourceTable::columns)
+}
+
+fn compacts(policy: &str) -> bool {
+    policy.split(',').any(|policy| policy.trim() == "compact")
+}
+
+fn certificate(
+    unit: &Unit,
+    tally: &Tally,
+    reading: &Reading,
+    sources: &[SourceTable],
+    partitions: &[PartitionRange],
+) -> TopicCertificate {
+    let left_out = sources.iter().flat_map(|source| {
+        let columns = source.left_out().iter();
+        columns.map(move |column| format!("{}.{column}", source.name))
+    });
+    let offsets = partitions.iter().map(|range| PartitionOffsets {
+        partition: range.partition,
+        first: range.first,
+        end: range.end,
+    });
+    TopicCertificate {
+        topic: unit.topic.clone(),
+        tables: unit.tables.iter().map(ToString::to_string).collect(),
+        source: tally.source,
+        folded: tally.topic,
+        identical: tally.identical,
+        differences: tally.counts.clone(),
+        unverifiable: tally.unverifiable.clone(),
+        repeated: reading.history.repeated,
+        out_of_order: reading.history.out_of_order,
+        unreadable: reading.unreadable,
+        columns_left_out: left_out.collect(),
+        partitions: offsets.collect(),
+    }
+}
