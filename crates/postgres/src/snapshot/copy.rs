@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::debug;
 use walcast_delivery::condition::{Condition, Dialect};
-use walcast_delivery::sql::table as quoted;
+use walcast_delivery::sql::{literal, table as quoted};
 use walcast_delivery::{
     BoxedPortError, ChosenRows, CopiedRows, Fix, FormerKey, NextRow, Opened, Snapshot, SnapshotTable,
 };
@@ -22,7 +22,7 @@ use crate::catalog::{
     table_sizes,
 };
 use crate::config::PostgresConfig;
-use crate::connect::{Client, SqlSession};
+use crate::connect::{Client, SqlSession, VALUE_SETTINGS};
 use crate::error::PostgresError;
 
 /// Size of a batch of rows.
@@ -33,6 +33,11 @@ const AHEAD_KIB: u32 = 4096;
 
 /// Limit of the batches that a session reads ahead: only the last batch of a chunk is small.
 const BATCHES_AHEAD: usize = 64;
+
+/// Settings that are set again for each table, as those of values are: a function in an index of the table before may have changed them
+/// in the session.
+const SAFE_SETTINGS: &str = "SET LOCAL row_security = off; SET LOCAL constraint_exclusion = off; \
+     SET LOCAL standard_conforming_strings = on";
 
 const LOCKING: &str = "locking a table to be read";
 const READING: &str = "reading a table";
@@ -49,8 +54,6 @@ pub struct PostgresSnapshot {
     idle: Vec<usize>,
     /// Table that was opened last.
     opened: Option<Arc<Opening>>,
-    /// Where the sessions look for the names in a statement.
-    names: Names,
     /// Whether its rows are selected by the condition of a request.
     is_conditional: bool,
     /// Deadline for the next rows of a request's condition, while they are awaited.
@@ -69,7 +72,7 @@ struct Opening {
 }
 
 /// Schemas in which names are looked up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Names {
     /// As in the stream, whose values of types such as `regclass` depend on it.
     OfRole,
@@ -136,7 +139,6 @@ impl PostgresSnapshot {
             server,
             config,
             opened: None,
-            names: Names::OfRole,
             is_conditional: false,
             due: None,
             chunks: VecDeque::new(),
@@ -150,13 +152,15 @@ impl PostgresSnapshot {
         Ok(Arc::clone(&first.client))
     }
 
-    /// Sets where the sessions look for names. The row filter of a publication is printed for, and evaluated under, the same setting.
-    async fn look_up_names(&mut self, names: Names) -> Result<(), PostgresError> {
-        if self.names != names {
-            for session in &self.sessions {
-                execute(&session.client, READING, names.search_path()).await?;
-            }
-            self.names = names;
+    /// Sets where the sessions look for names, and restores the settings of values. The row filter of a publication is printed for, and
+    /// evaluated under, the same setting.
+    async fn prepare_sessions(&mut self, names: Names) -> Result<(), PostgresError> {
+        let mut sql = format!("{}; {SAFE_SETTINGS}", names.search_path());
+        for (name, value) in VALUE_SETTINGS {
+            sql.push_str(&format!("; SET LOCAL {name} = {}", literal(value)));
+        }
+        for session in &self.sessions {
+            execute(&session.client, READING, &sql).await?;
         }
         Ok(())
     }
@@ -179,7 +183,7 @@ impl PostgresSnapshot {
             (rows, _) => rows,
         };
         let is_sql = rows.condition().map(Condition::dialect) == Some(Dialect::Sql);
-        self.look_up_names(if is_sql { Names::OfServer } else { Names::OfRole })
+        self.prepare_sessions(if is_sql { Names::OfServer } else { Names::OfRole })
             .await?;
         let client = self.first_client()?;
         let version = self.server.server_version;
