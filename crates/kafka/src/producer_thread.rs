@@ -231,7 +231,9 @@ impl Worker {
     /// Ends the producer, if there is one. A producer that does not end is abandoned: its records were purged, and its successor
     /// fences it.
     fn close(&mut self) {
-        let Some(session) = self.session.take() else { return };
+        let Some(session) = self.session.take() else {
+            return;
+        };
         let (ended, end) = std::sync::mpsc::channel();
         let abandoned = Arc::clone(&self.abandoned);
         let closing = std::thread::Builder::new()

@@ -208,7 +208,10 @@ async fn maps_each_response_to_its_error() {
 #[tokio::test]
 async fn a_probe_accepts_the_confluent_interface_only() {
     let accepted = [
-        (404, r#"{"error_code":40401,"message":"Subject 'walcast-check' not found."}"#),
+        (
+            404,
+            r#"{"error_code":40401,"message":"Subject 'walcast-check' not found."}"#,
+        ),
         (
             200,
             r#"{"subject":"walcast-check","version":1,"id":1,"schema":"\"string\""}"#,
@@ -224,7 +227,10 @@ async fn a_probe_accepts_the_confluent_interface_only() {
             404,
             r#"{"message":"No such path","error_code":404,"detail":"NotFoundException","name":"NotFoundException"}"#,
         ),
-        (404, r#"{"detail":"No such path","title":"Not Found","status":404}"#),
+        (
+            404,
+            r#"{"detail":"No such path","title":"Not Found","status":404}"#,
+        ),
         (404, "<html>no such page</html>"),
         (200, r#"{"status":"UP"}"#),
         (200, "[]"),

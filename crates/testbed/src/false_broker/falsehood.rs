@@ -105,12 +105,18 @@ impl Falsehood {
                 }
             }
             Falsehood::Filled(byte) => {
-                response.iter_mut().skip(ID_BYTES).for_each(|other| *other = *byte);
+                response
+                    .iter_mut()
+                    .skip(ID_BYTES)
+                    .for_each(|other| *other = *byte);
                 unchanged(&response)
             }
             Falsehood::OtherRequest => {
                 let id = OTHER_REQUEST.to_be_bytes();
-                response.iter_mut().zip(id).for_each(|(byte, other)| *byte = other);
+                response
+                    .iter_mut()
+                    .zip(id)
+                    .for_each(|(byte, other)| *byte = other);
                 unchanged(&response)
             }
             Falsehood::Silence => Sent {

@@ -17,7 +17,10 @@ async fn broker() -> u16 {
                     let mut request = vec![0; length as usize];
                     stream.read_exact(&mut request).await.unwrap();
                     let response = [&request[4..8], CONTENT].concat();
-                    stream.write_u32(u32::try_from(response.len()).unwrap()).await.unwrap();
+                    stream
+                        .write_u32(u32::try_from(response.len()).unwrap())
+                        .await
+                        .unwrap();
                     stream.write_all(&response).await.unwrap();
                 }
             });
@@ -28,7 +31,13 @@ async fn broker() -> u16 {
 
 /// A request of this kind with correlation id 7.
 fn request(api: Api) -> Vec<u8> {
-    let body = [&api.key().to_be_bytes()[..], &[0, 1], &7_i32.to_be_bytes(), b"rest"].concat();
+    let body = [
+        &api.key().to_be_bytes()[..],
+        &[0, 1],
+        &7_i32.to_be_bytes(),
+        b"rest",
+    ]
+    .concat();
     [&u32::try_from(body.len()).unwrap().to_be_bytes()[..], &body].concat()
 }
 
@@ -71,10 +80,7 @@ async fn changed(falsehood: Falsehood) -> Vec<u8> {
 
 #[tokio::test]
 async fn responses_are_changed_as_planned_and_only_those() {
-    assert_eq!(
-        changed(Falsehood::Short(4)).await,
-        b"\0\0\0\x0b\0\0\0\x07the con"
-    );
+    assert_eq!(changed(Falsehood::Short(4)).await, b"\0\0\0\x0b\0\0\0\x07the con");
     assert_eq!(changed(Falsehood::Half).await, b"\0\0\0\x09\0\0\0\x07the c");
     assert_eq!(
         changed(Falsehood::Filled(0xff)).await,
@@ -89,19 +95,17 @@ async fn responses_are_changed_as_planned_and_only_those() {
         from: b"content".to_vec(),
         to: b"CONTENT".to_vec(),
     };
-    assert_eq!(
-        changed(replaced).await,
-        b"\0\0\0\x0f\0\0\0\x07the CONTENT"
-    );
+    assert_eq!(changed(replaced).await, b"\0\0\0\x0f\0\0\0\x07the CONTENT");
 }
 
 #[tokio::test]
 async fn connections_are_flooded_and_closed_as_planned() {
-    assert!(response(Falsehood::Length(-1)).await.starts_with(b"\xff\xff\xff\xff\0\0\0\x07the "));
-    assert_eq!(
-        response(Falsehood::CutOff).await,
-        b"\0\0\0\x0f\0\0\0\x07the c"
+    assert!(
+        response(Falsehood::Length(-1))
+            .await
+            .starts_with(b"\xff\xff\xff\xff\0\0\0\x07the ")
     );
+    assert_eq!(response(Falsehood::CutOff).await, b"\0\0\0\x0f\0\0\0\x07the c");
     let flood = response(Falsehood::Flood(200_000)).await;
     assert_eq!(flood.len(), 4 + 200_000);
 }

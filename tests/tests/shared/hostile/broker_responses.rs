@@ -213,7 +213,10 @@ async fn invalid_responses_within_a_kafka_transaction_lose_and_repeat_no_change(
             trial.recovers(&what, wanted).await;
         }
     }
-    assert_eq!(trial.ends, 0, "a connector that has streamed tries again by itself");
+    assert_eq!(
+        trial.ends, 0,
+        "a connector that has streamed tries again by itself"
+    );
     trial.assert_clean_end("within a transaction").await;
 }
 
@@ -267,7 +270,9 @@ async fn a_checkpoint_with_a_changed_byte_is_read_again() {
     trial.walcast.stop().await;
     let positions: [&[u8]; 2] = [b"\"end_lsn\":\"0/", b"\"end_lsn\":\"1/"];
     let changes = [(Api::Fetch, replaced(positions), 1)];
-    trial.starts_despite("a start with a changed byte", &changes).await;
+    trial
+        .starts_despite("a start with a changed byte", &changes)
+        .await;
     let log = trial.walcast.log();
     let expected = "reading the checkpoint: the response of a broker is invalid";
     assert!(log.contains(expected), "{}", trial.walcast.log_end());

@@ -239,7 +239,11 @@ async fn a_function_in_an_index_changes_no_value_of_another_table() {
     let client = case.client().await;
     client.batch_execute("SELECT FROM meddled").await.unwrap();
     let row = client.query_one("SHOW extra_float_digits", &[]).await.unwrap();
-    assert_eq!(row.get::<_, String>(0), "-10", "the function runs when its table is read");
+    assert_eq!(
+        row.get::<_, String>(0),
+        "-10",
+        "the function runs when its table is read"
+    );
 
     case.config = case
         .config
