@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
@@ -23,6 +23,12 @@ const IDLE_POLL: Duration = Duration::from_millis(500);
 
 /// Memory that an emptied batch keeps: more than the batches of a usual commit need.
 const BATCH_BYTES_KEPT: usize = 4 * 1024 * 1024;
+
+/// How long brokers may take until they know the checkpoint topic.
+const KNOWN_LIMIT: Duration = Duration::from_secs(10);
+
+/// Pause between two attempts to read a topic that is not known yet.
+const KNOWN_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long the end of a producer is awaited. librdkafka can wait for itself forever: a truncated response to AddPartitionsToTxn
 /// leaves the lock of a topic locked.
@@ -201,14 +207,29 @@ impl Worker {
         ))?;
         let session = ProducerSession::new(&self.config, &self.authenticated_before)?;
         session.fence_predecessors(is_cancelled)?;
-        let log = checkpoint_store::read_existing(&self.config, &self.authenticated_before, is_cancelled)?;
-        // The topic was ensured: the metadata of a broker that does not know it are out of date, or false.
-        let log = log.ok_or_else(|| KafkaError::UnknownTopic {
-            topic: self.config.checkpoint_topic(),
-        })?;
+        let log = self.checkpoint_log(is_cancelled)?;
         self.authenticated_before.store(true, Ordering::Relaxed);
         self.session = Some(session);
         Ok(log)
+    }
+
+    /// Reads the checkpoint topic, which exists. A broker that does not know the topic has metadata that are out of date, or sends false
+    /// ones: they are no evidence that there is no checkpoint.
+    fn checkpoint_log(&self, is_cancelled: IsCancelled<'_>) -> Result<CheckpointLog, KafkaError> {
+        let deadline = Instant::now() + KNOWN_LIMIT;
+        loop {
+            let log =
+                checkpoint_store::read_existing(&self.config, &self.authenticated_before, is_cancelled)?;
+            if let Some(log) = log {
+                return Ok(log);
+            }
+            if is_cancelled() || Instant::now() >= deadline {
+                return Err(KafkaError::UnknownTopic {
+                    topic: self.config.checkpoint_topic(),
+                });
+            }
+            std::thread::sleep(KNOWN_PAUSE);
+        }
     }
 
     fn abort(&mut self, is_cancelled: IsCancelled<'_>) -> Result<(), KafkaError> {
