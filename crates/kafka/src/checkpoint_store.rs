@@ -98,12 +98,23 @@ fn peek(
     }
 }
 
-/// Reads every committed record that exists now. Transactions that are open when reading begins are awaited.
-pub(crate) fn read(
+/// As [`read_existing`]; a topic that does not exist holds nothing.
+fn read(
     config: &Arc<KafkaConfig>,
     authenticated_before: &Arc<AtomicBool>,
     is_cancelled: IsCancelled<'_>,
 ) -> Result<CheckpointLog, KafkaError> {
+    let log = read_existing(config, authenticated_before, is_cancelled)?;
+    Ok(log.unwrap_or_default())
+}
+
+/// Reads every committed record that exists now; `None` when the topic does not exist. Transactions that are open when reading begins
+/// are awaited.
+pub(crate) fn read_existing(
+    config: &Arc<KafkaConfig>,
+    authenticated_before: &Arc<AtomicBool>,
+    is_cancelled: IsCancelled<'_>,
+) -> Result<Option<CheckpointLog>, KafkaError> {
     let topic = config.checkpoint_topic();
     let uncommitted = TopicConsumer::new(
         config,
@@ -112,7 +123,7 @@ pub(crate) fn read(
         authenticated_before,
     )?;
     let Some(end) = uncommitted.end(PARTITION)? else {
-        return Ok(CheckpointLog::default());
+        return Ok(None);
     };
     let committed = TopicConsumer::new(
         config,
@@ -121,7 +132,7 @@ pub(crate) fn read(
         authenticated_before,
     )?;
     committed.wait_until_visible(PARTITION, end, is_cancelled)?;
-    checkpoint_log(&committed, &config.name, is_cancelled)
+    checkpoint_log(&committed, &config.name, is_cancelled).map(Some)
 }
 
 fn purpose(topic: &str) -> Purpose<'_> {

@@ -143,6 +143,8 @@ pub(crate) fn reader(config: &KafkaConfig, isolation: Isolation) -> ClientConfig
         .set("enable.partition.eof", "true")
         .set("allow.auto.create.topics", "false")
         .set("auto.offset.reset", "error")
+        // librdkafka verifies no checksum by default. A changed byte of a checkpoint can be another position.
+        .set("check.crcs", "true")
         .set(
             "isolation.level",
             match isolation {

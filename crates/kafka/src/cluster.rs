@@ -12,6 +12,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use tokio::sync::OnceCell;
 
 use crate::clients::{self, Isolation};
+use crate::cluster_metadata::{address, only_topic};
 use crate::config::KafkaConfig;
 use crate::end_offset::end_offset;
 use crate::error::KafkaError;
@@ -84,7 +85,9 @@ impl Cluster {
             name: topic,
         };
         let metadata = self.metadata(Some(topic), attempt).await?;
-        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+        let found = only_topic(&metadata)
+            .map_err(|code| self.explain.code(attempt, code, "several topics instead of one"))?;
+        let Some(found) = found else {
             return Ok(None);
         };
         match found.error().map(RDKafkaErrorCode::from) {
@@ -128,11 +131,11 @@ impl Cluster {
             name: &self.config.name,
         };
         let metadata = self.metadata(None, attempt).await?;
-        Ok(metadata
-            .brokers()
-            .iter()
-            .map(|broker| format!("{}:{}", broker.host(), broker.port()))
-            .collect())
+        let addresses = metadata.brokers().iter().map(address);
+        addresses.collect::<Result<_, _>>().map_err(|code| {
+            self.explain
+                .code(attempt, code, "the host of a broker is not UTF-8")
+        })
     }
 
     async fn metadata(&self, topic: Option<&str>, attempt: Attempt<'_>) -> Result<Metadata, KafkaError> {

@@ -80,6 +80,17 @@ impl ErrorClass {
     }
 }
 
+/// Whether a consumer that returns this error continues behind records that it could not read: their checksum is wrong, or their
+/// compression is invalid.
+pub(crate) fn skips_records(code: Code) -> bool {
+    matches!(code, Code::BadMessage | Code::BadCompression)
+}
+
+/// Whether librdkafka could not parse the response of a broker.
+pub(crate) fn is_invalid_response(code: Code) -> bool {
+    matches!(code, Code::BadMessage | Code::Underflow)
+}
+
 /// Whether a transactional call that failed with this error may be repeated.
 pub(crate) fn is_retriable(error: &ClientError) -> bool {
     match error {

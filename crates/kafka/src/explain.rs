@@ -8,7 +8,7 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
-use crate::error_class::ErrorClass;
+use crate::error_class::{ErrorClass, is_invalid_response};
 use crate::events::{Events, RecordFailure};
 
 /// Maps the failures of one client to errors.
@@ -81,6 +81,10 @@ impl Explain {
             ErrorClass::Rejected | ErrorClass::InvalidRecord => KafkaError::Rejected { doing, reason },
             ErrorClass::UnknownTopic if resource == "topic" => KafkaError::UnknownTopic {
                 topic: name.to_owned(),
+            },
+            ErrorClass::Transient if is_invalid_response(code) => KafkaError::Failed {
+                doing,
+                reason: format!("the response of a broker is invalid: {reason}"),
             },
             ErrorClass::TooLarge | ErrorClass::UnknownTopic | ErrorClass::Transient => {
                 KafkaError::Failed { doing, reason }

@@ -21,6 +21,7 @@ mod checkpoint;
 mod checkpoint_store;
 mod clients;
 mod cluster;
+mod cluster_metadata;
 mod compaction;
 mod config;
 mod dead_letters;

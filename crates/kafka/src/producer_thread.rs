@@ -1,13 +1,13 @@
 //! Thread that makes the calls of librdkafka, all of which may block.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 use walcast_delivery::CheckpointLog;
 use walcast_mapper::RecordBuffer;
 
@@ -23,6 +23,19 @@ const IDLE_POLL: Duration = Duration::from_millis(500);
 
 /// Memory that an emptied batch keeps: more than the batches of a usual commit need.
 const BATCH_BYTES_KEPT: usize = 4 * 1024 * 1024;
+
+/// How long brokers may take until they know the checkpoint topic.
+const KNOWN_LIMIT: Duration = Duration::from_secs(10);
+
+/// Pause between two attempts to read a topic that is not known yet.
+const KNOWN_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the end of a producer is awaited. librdkafka can wait for itself forever: a truncated response to AddPartitionsToTxn
+/// leaves the lock of a topic locked.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Number of abandoned producers that may exist. Each keeps its threads and some megabytes.
+const ABANDONED_MAX: u32 = 8;
 
 /// Command to the thread, which sends the result to `reply`.
 pub(crate) enum Command {
@@ -63,6 +76,7 @@ impl ProducerThread {
         let worker = Worker {
             config,
             session: None,
+            abandoned: Arc::default(),
             stopping: Arc::clone(&stopping),
             authenticated_before: Arc::default(),
             runtime,
@@ -106,6 +120,8 @@ impl Drop for ProducerThread {
 struct Worker {
     config: Arc<KafkaConfig>,
     session: Option<ProducerSession>,
+    /// Number of producers that have not ended in time, nor later.
+    abandoned: Arc<AtomicU32>,
     stopping: Arc<AtomicBool>,
     authenticated_before: Arc<AtomicBool>,
     runtime: Runtime,
@@ -163,7 +179,7 @@ impl Worker {
         ) = &result
         {
             // The producer's state is unknown, or it must never write again: the next open creates another one.
-            self.session = None;
+            self.close();
         }
         if reply.send(result).is_err() {
             debug!("the caller no longer waits for the result of the producer thread");
@@ -176,17 +192,44 @@ impl Worker {
 
     fn open(&mut self, is_cancelled: IsCancelled<'_>) -> Result<CheckpointLog, KafkaError> {
         // A failed producer may be unusable, and replacing a working one is cheap.
-        self.session = None;
+        self.close();
+        let abandoned = self.abandoned.load(Ordering::Relaxed);
+        if abandoned >= ABANDONED_MAX {
+            error!(
+                producers = abandoned,
+                "too many Kafka producers do not end; invalid responses of a broker can cause this"
+            );
+            return Err(KafkaError::Stopped);
+        }
         self.runtime.block_on(topics::ensure_checkpoint_topic(
             &self.config,
             &self.authenticated_before,
         ))?;
         let session = ProducerSession::new(&self.config, &self.authenticated_before)?;
         session.fence_predecessors(is_cancelled)?;
-        let log = checkpoint_store::read(&self.config, &self.authenticated_before, is_cancelled)?;
+        let log = self.checkpoint_log(is_cancelled)?;
         self.authenticated_before.store(true, Ordering::Relaxed);
         self.session = Some(session);
         Ok(log)
+    }
+
+    /// Reads the checkpoint topic, which exists. A broker that does not know the topic has metadata that are out of date, or sends false
+    /// ones: they are no evidence that there is no checkpoint.
+    fn checkpoint_log(&self, is_cancelled: IsCancelled<'_>) -> Result<CheckpointLog, KafkaError> {
+        let deadline = Instant::now() + KNOWN_LIMIT;
+        loop {
+            let log =
+                checkpoint_store::read_existing(&self.config, &self.authenticated_before, is_cancelled)?;
+            if let Some(log) = log {
+                return Ok(log);
+            }
+            if is_cancelled() || Instant::now() >= deadline {
+                return Err(KafkaError::UnknownTopic {
+                    topic: self.config.checkpoint_topic(),
+                });
+            }
+            std::thread::sleep(KNOWN_PAUSE);
+        }
     }
 
     fn abort(&mut self, is_cancelled: IsCancelled<'_>) -> Result<(), KafkaError> {
@@ -194,13 +237,49 @@ impl Worker {
             return Ok(());
         };
         if session.has_unabortable_records() {
-            self.session = Some(ProducerSession::new(&self.config, &self.authenticated_before)?);
+            let next = ProducerSession::new(&self.config, &self.authenticated_before)?;
+            self.close();
+            self.session = Some(next);
             return Ok(());
         }
         let aborted = session.abort(is_cancelled);
         if aborted.is_err() || session.is_poisoned() {
-            self.session = None;
+            self.close();
         }
         aborted
+    }
+
+    /// Ends the producer, if there is one. A producer that does not end is abandoned: its records were purged, and its successor
+    /// fences it.
+    fn close(&mut self) {
+        let Some(session) = self.session.take() else {
+            return;
+        };
+        let (ended, end) = std::sync::mpsc::channel();
+        let abandoned = Arc::clone(&self.abandoned);
+        let closing = std::thread::Builder::new()
+            .name("kafka-closing".to_owned())
+            .spawn(move || {
+                drop(session);
+                // The receiver is dropped when the producer is counted as abandoned.
+                if ended.send(()).is_err() {
+                    abandoned.fetch_sub(1, Ordering::Relaxed);
+                    debug!("an abandoned Kafka producer has ended");
+                }
+            });
+        // Without a thread, the producer was dropped with the closure.
+        if closing.is_ok() && end.recv_timeout(CLOSE_LIMIT).is_err() {
+            let producers = self.abandoned.fetch_add(1, Ordering::Relaxed) + 1;
+            warn!(
+                producers,
+                "a Kafka producer does not end and is abandoned; an invalid response of a broker can cause this"
+            );
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.close();
     }
 }

@@ -15,6 +15,7 @@ mod tls;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use reqwest::Proxy;
@@ -41,6 +42,10 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// Number of probes while the registry closes connections without a response.
 const PROBES_CLOSED_EARLY_MAX: u32 = 10;
+
+/// Codes of Confluent's interface for an unknown subject, version or schema. Other web servers, and the other interfaces of
+/// Apicurio's registry, return 404 itself or no code.
+const UNKNOWN_CODES: RangeInclusive<u32> = 40_401..=40_499;
 
 /// Subject of the probe. It does not exist: its 404 shows that the registry answers and that authentication succeeds.
 const PROBE_SUBJECT: &str = "walcast-check";
@@ -126,13 +131,16 @@ impl Registry {
             response = probe().await;
         }
         match response {
-            Ok(_) => Ok(()),
+            // The subject exists after all.
+            Ok(found) if found.schema.is_some() => Ok(()),
+            Ok(_) => Err(RegistryError::UnexpectedAnswer {
+                url: self.url.clone(),
+                reason: format!("it answers the request for subject {PROBE_SUBJECT} without a schema"),
+            }),
             Err(error) => match response_error(&error) {
-                // A registry reports the unknown subject in a JSON body; another web server does not.
                 Some(ResponseError::Status {
-                    status: 404,
-                    message: Some(_),
-                }) => Ok(()),
+                    status: 404, code, ..
+                }) if UNKNOWN_CODES.contains(code) => Ok(()),
                 _ => Err(self.explain(PROBE_SUBJECT, &error)),
             },
         }
@@ -187,7 +195,7 @@ impl Registry {
     fn explain(&self, subject: &str, error: &SRCError) -> RegistryError {
         let (url, subject) = (self.url.clone(), subject.to_owned());
         let (status, message) = match response_error(error) {
-            Some(ResponseError::Status { status, message }) => (*status, message.as_deref()),
+            Some(ResponseError::Status { status, message, .. }) => (*status, message.as_deref()),
             Some(ResponseError::Redirected { status, to }) => {
                 return RegistryError::Redirected {
                     url,

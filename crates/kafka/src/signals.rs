@@ -12,7 +12,7 @@ use crate::clients::{self, Isolation};
 use crate::config::KafkaConfig;
 use crate::end_offset::end_offset;
 use crate::error::KafkaError;
-use crate::error_class::ErrorClass;
+use crate::error_class::{ErrorClass, skips_records};
 use crate::events::Events;
 use crate::explain::{Attempt, Explain};
 
@@ -122,9 +122,10 @@ fn attempt(topic: &str) -> Attempt<'_> {
 
 fn is_transient(error: &ClientError) -> bool {
     error.rdkafka_error_code().is_some_and(|code| {
-        matches!(
-            ErrorClass::of(code),
-            ErrorClass::Unreachable | ErrorClass::Transient
-        )
+        !skips_records(code)
+            && matches!(
+                ErrorClass::of(code),
+                ErrorClass::Unreachable | ErrorClass::Transient
+            )
     })
 }

@@ -18,10 +18,11 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
 use crate::clients::{self, Isolation};
+use crate::cluster_metadata::only_topic;
 use crate::config::KafkaConfig;
 use crate::end_offset::end_offset;
 use crate::error::KafkaError;
-use crate::error_class::ErrorClass;
+use crate::error_class::{ErrorClass, skips_records};
 use crate::events::Events;
 use crate::explain::{Attempt, Explain};
 use crate::producer_session::IsCancelled;
@@ -100,10 +101,10 @@ impl<'a> TopicConsumer<'a> {
             .consumer
             .fetch_metadata(Some(self.purpose.topic), REQUEST_TIMEOUT);
         let metadata = metadata.map_err(|error| self.failed(&error))?;
-        let topic = metadata
-            .topics()
-            .iter()
-            .find(|topic| topic.name() == self.purpose.topic);
+        let topic = only_topic(&metadata).map_err(|code| {
+            let reason = "several topics instead of one";
+            self.explain.code(self.attempt(), code, reason)
+        })?;
         let partitions: Vec<i32> = topic
             .into_iter()
             .flat_map(|topic| topic.partitions())
@@ -284,6 +285,7 @@ fn stops_reading(error: &ClientError) -> bool {
         Some(RDKafkaErrorCode::GroupAuthorizationFailed) => false,
         // The partition was truncated while it was read: the records read so far may not be consistent.
         Some(RDKafkaErrorCode::AutoOffsetReset) | None => true,
+        Some(code) if skips_records(code) => true,
         Some(code) => !matches!(
             ErrorClass::of(code),
             ErrorClass::Unreachable | ErrorClass::Transient

@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Headers};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::clients::Isolation;
 use crate::config::KafkaConfig;
@@ -58,6 +59,8 @@ pub struct TopicSelection {
 pub struct TopicReader {
     batches: mpsc::Receiver<Result<Vec<TopicRecord>, KafkaError>>,
     batch: vec_deque::IntoIter<TopicRecord>,
+    /// Task that reads; `None` after its end.
+    reading: Option<JoinHandle<()>>,
 }
 
 impl TopicReader {
@@ -76,7 +79,7 @@ impl TopicReader {
 
     fn with(config: KafkaConfig, selection: TopicSelection, open: OpenTransactions) -> Self {
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
-        tokio::task::spawn_blocking(move || {
+        let reading = tokio::task::spawn_blocking(move || {
             if let Err(error) = read(&Arc::new(config), &selection, open, &sender) {
                 // The receiver is gone when the reader was dropped.
                 drop(sender.blocking_send(Err(error)));
@@ -85,6 +88,7 @@ impl TopicReader {
         Self {
             batches,
             batch: VecDeque::new().into_iter(),
+            reading: Some(reading),
         }
     }
 
@@ -99,9 +103,16 @@ impl TopicReader {
             }
             match self.batches.recv().await {
                 Some(batch) => self.batch = VecDeque::from(batch?).into_iter(),
-                None => return Ok(None),
+                None => break,
             }
         }
+        // The client library panics on a header whose name is not UTF-8: the records so far are not all records.
+        if let Some(reading) = &mut self.reading {
+            let ended = reading.await;
+            self.reading = None;
+            ended.map_err(|_panicked| KafkaError::Stopped)?;
+        }
+        Ok(None)
     }
 }
 

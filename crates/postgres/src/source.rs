@@ -384,8 +384,9 @@ async fn current_state(
 pub struct PostgresCatalog {
     leader: LeaderSession,
     config: Arc<PostgresConfig>,
-    /// Session for values of rows, opened when it is needed: no statement that touches rows of a table runs on the leader's session.
-    reading: Option<SqlSession>,
+    /// Session for values of rows, opened when it is needed, and the table that was read last: no statement that touches rows of a table
+    /// runs on the leader's session.
+    reading: Option<(SqlSession, TableName)>,
 }
 
 impl PostgresCatalog {
@@ -393,8 +394,14 @@ impl PostgresCatalog {
         &mut self,
         unsent: &ReselectRequest<'_>,
     ) -> Result<Option<Vec<Option<String>>>, PostgresError> {
-        let session = match self.reading.take().filter(|session| !session.has_ended()) {
-            Some(session) => session,
+        let session = match self.reading.take().filter(|(session, _)| !session.has_ended()) {
+            Some((session, last)) => {
+                // What one table's owner can do to the session does not reach the values of another table.
+                if last != *unsent.table {
+                    session.restore_settings().await?;
+                }
+                session
+            }
             None => {
                 let connect = self.config.reading(&self.config.connect);
                 let endpoint = self.leader.session.endpoint.clone();
@@ -402,7 +409,7 @@ impl PostgresCatalog {
             }
         };
         let values = catalog::reselect(&session.client, unsent).await;
-        self.reading = Some(session);
+        self.reading = Some((session, unsent.table.clone()));
         values
     }
 }

@@ -31,6 +31,7 @@ mod eavesdropper;
 mod error;
 mod failing_http;
 mod fake_postgres;
+mod false_broker;
 mod java;
 pub mod journal;
 mod kafka;
@@ -70,6 +71,7 @@ pub use eavesdropper::Eavesdropper;
 pub use error::{Error, Result};
 pub use failing_http::FailingHttp;
 pub use fake_postgres::{FakePostgres, Manner, Met};
+pub use false_broker::{Api, FalseBroker, Falsehood};
 pub use kafka::{Kafka, KafkaCluster, KafkaOptions, KafkaSecurity, ProxiedListener};
 pub use load::{Load, LoadOptions, LoadSummary, Shop, TpcB};
 pub use packages::{

@@ -67,7 +67,7 @@ pub async fn read_rows<S: Snapshot>(
     mut each: impl FnMut(&SourceTable, SourceRow) -> Result<(), VerifyError>,
 ) -> Result<Outcome, VerifyError> {
     let source = |error| VerifyError::Delivery(DeliveryError::Source(error));
-    let opened = match snapshot.open(table, None, rows).await.map_err(source)? {
+    let opened = match snapshot.open(table, None, None, rows).await.map_err(source)? {
         Opened::Table(opened) => *opened,
         Opened::Missing => return Ok(Outcome::Missing),
         Opened::Altered => return Ok(Outcome::Altered),

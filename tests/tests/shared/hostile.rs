@@ -8,6 +8,7 @@
 mod abandoned;
 mod admin;
 mod broker;
+mod broker_responses;
 mod conditions;
 mod lock_holder;
 mod output;

@@ -329,6 +329,36 @@ async fn a_registry_that_does_not_let_us_in_is_refused() {
     is_refused(&case, DENIED, &wanted).await;
 }
 
+/// The native interface of Apicurio's registry answers in JSON too, and so does an endpoint that answers everything with success.
+#[tokio::test]
+async fn a_url_that_is_no_registry_is_refused() {
+    let mut case = Case::new("registry_404").await;
+    let native = r#"{"message": "No such path", "error_code": 404, "name": "NotFoundException"}"#;
+    let everything = r#"{"status": "UP"}"#;
+    for (status, body, wanted) in [
+        (
+            404,
+            native,
+            [
+                "is no Confluent schema registry interface (status 404): No such path",
+                "check the path of [registry] url",
+            ],
+        ),
+        (
+            200,
+            everything,
+            [
+                "is invalid: it answers the request for subject walcast-check without a schema",
+                "check [registry] url",
+            ],
+        ),
+    ] {
+        let registry = FailingHttp::start(status, body).await.unwrap();
+        with(&mut case, |config| config.set("registry.url", registry.url()));
+        is_refused(&case, DENIED, &wanted).await;
+    }
+}
+
 #[tokio::test]
 async fn a_registry_with_a_problem_of_its_own_is_refused_at_the_start() {
     let mut case = Case::new("registry_500").await;

@@ -258,7 +258,7 @@ impl Broker {
                 .headers()
                 .filter(|header| header.name.starts_with("walcast.context"));
             let context = context.map(|header| {
-                let value = String::from_utf8_lossy(header.value).into_owned();
+                let value = String::from_utf8_lossy(header.value.unwrap_or_default()).into_owned();
                 (header.name.to_owned(), value)
             });
             self.records.push(Stored {

@@ -31,6 +31,7 @@ impl Registry {
                 Some(ResponseError::Status {
                     status: 404,
                     message: Some(_),
+                    ..
                 }) => Err(RegistryError::NotRegistered {
                     url: self.url.clone(),
                     subject: subject.to_owned(),

@@ -69,6 +69,7 @@ impl Registry {
                 Some(ResponseError::Status {
                     status: 404,
                     message: Some(_),
+                    ..
                 }) => Ok(None),
                 _ => Err(self.with_known_path(self.explain(subject, &error)).await),
             },

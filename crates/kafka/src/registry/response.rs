@@ -21,6 +21,8 @@ pub(super) enum ResponseError {
     #[error("status {status}")]
     Status {
         status: u16,
+        /// Code of the error, if the body is an error of a schema registry; 0 otherwise.
+        code: u32,
         /// Message, if the body is an error of a schema registry.
         message: Option<String>,
     },
@@ -49,11 +51,11 @@ impl Middleware for BoundedResponses {
         let body = read(&mut response).await?;
         if !status.is_success() {
             let error = serde_json::from_slice::<RawError>(&body).ok();
+            let error = error.filter(|error| error.error_code != 0);
             return Err(Error::middleware(ResponseError::Status {
                 status: status.as_u16(),
-                message: error
-                    .filter(|error| error.error_code != 0)
-                    .map(|error| error.message),
+                code: error.as_ref().map_or(0, |error| error.error_code),
+                message: error.map(|error| error.message),
             }));
         }
         let mut bounded = http::Response::new(body);

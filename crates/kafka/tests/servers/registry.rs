@@ -206,6 +206,65 @@ async fn maps_each_response_to_its_error() {
     "#]].assert_eq(&errors);
 }
 
+/// The unknown subject of the probe has a code of Confluent's interface; everything else is no registry.
+#[tokio::test]
+async fn a_probe_accepts_the_confluent_interface_only() {
+    let accepted = [
+        (
+            404,
+            r#"{"error_code":40401,"message":"Subject 'walcast-check' not found."}"#,
+        ),
+        (
+            200,
+            r#"{"subject":"walcast-check","version":1,"id":1,"schema":"\"string\""}"#,
+        ),
+    ];
+    for (status, body) in accepted {
+        let server = FailingHttp::start(status, body).await.unwrap();
+        client(&server.url()).probe().await.unwrap();
+    }
+    let others = [
+        // Two interfaces of Apicurio's registry.
+        (
+            404,
+            r#"{"message":"No such path","error_code":404,"detail":"NotFoundException","name":"NotFoundException"}"#,
+        ),
+        (
+            404,
+            r#"{"detail":"No such path","title":"Not Found","status":404}"#,
+        ),
+        (404, "<html>no such page</html>"),
+        (200, r#"{"status":"UP"}"#),
+        (200, "[]"),
+    ];
+    let mut errors = String::new();
+    for (status, body) in others {
+        let server = FailingHttp::start(status, body).await.unwrap();
+        let url = server.url();
+        let error = client(&url).probe().await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                RegistryError::NotFound { .. } | RegistryError::UnexpectedAnswer { .. }
+            ),
+            "{error}"
+        );
+        errors.push_str(&format!("{}\n", error.to_string().replace(&url, "URL")));
+    }
+    let expected = [
+        "URL is no Confluent schema registry interface (status 404): No such path",
+        "URL is no Confluent schema registry interface (status 404): no reason given",
+        "URL is no Confluent schema registry interface (status 404): no reason given",
+        "the response of URL is invalid: it answers the request for subject walcast-check without a schema",
+        "the response of URL is invalid: ",
+    ];
+    let lines: Vec<&str> = errors.lines().collect();
+    assert_eq!(lines.len(), expected.len(), "{errors}");
+    for (line, expected) in lines.into_iter().zip(expected) {
+        assert!(line.starts_with(expected), "{line}");
+    }
+}
+
 #[tokio::test]
 async fn credentials_are_sent_and_never_printed() {
     let basic = RegistryAuth::Basic {

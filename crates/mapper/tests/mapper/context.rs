@@ -46,7 +46,7 @@ fn headers(buffer: &RecordBuffer) -> Vec<Vec<(String, String)>> {
         let headers = headers.filter(|header| header.name != "walcast.id");
         headers
             .map(|header| {
-                let value = String::from_utf8(header.value.to_vec()).unwrap();
+                let value = String::from_utf8(header.value.unwrap_or_default().to_vec()).unwrap();
                 (header.name.to_owned(), value)
             })
             .collect()

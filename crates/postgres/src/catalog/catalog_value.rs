@@ -75,6 +75,7 @@ macro_rules! sent_as_they_are {
 sent_as_they_are!(
     bool,
     Option<bool>,
+    i16,
     i32,
     Option<i32>,
     u32,

@@ -49,6 +49,11 @@ impl SqlSession {
         why.unwrap_or_else(|| "its task has ended".to_owned())
     }
 
+    /// Restores the settings of the session, which a function in an index of a table can change when the table is read.
+    pub(crate) async fn restore_settings(&self) -> Result<(), PostgresError> {
+        apply_settings(&self.client, self.server_version).await
+    }
+
     /// Notification that closes the connection at once, even while the session is still held.
     pub(crate) fn hang_up(&self) -> Arc<Notify> {
         Arc::clone(&self.hang_up)
@@ -369,10 +374,12 @@ const SESSION_SETTINGS: &str = "SET tcp_keepalives_idle = 30; SET tcp_keepalives
 /// Oldest supported version.
 const OLDEST: u32 = 120_000;
 
+/// Description of the operation, for errors.
+const SETTING: &str = "preparing the session";
+
 async fn prepare(client: &Client) -> Result<u32, PostgresError> {
-    const DOING: &str = "preparing the session";
     let sql = "SELECT current_setting('server_version_num')";
-    let row = client.answered(DOING, client.query_typed_one(sql, &[])).await?;
+    let row = client.answered(SETTING, client.query_typed_one(sql, &[])).await?;
     let number: String = row.get(0);
     let version = number.parse().map_err(|_| PostgresError::UnexpectedAnswer {
         doing: "reading the server's version",
@@ -381,6 +388,11 @@ async fn prepare(client: &Client) -> Result<u32, PostgresError> {
     if version < OLDEST {
         return Err(PostgresError::TooOld { found: version });
     }
+    apply_settings(client, version).await?;
+    Ok(version)
+}
+
+async fn apply_settings(client: &Client, version: u32) -> Result<(), PostgresError> {
     let mut settings = String::new();
     for (_, name) in TIMEOUTS.iter().filter(|(since, _)| version >= *since) {
         settings.push_str(&format!("SET {name} = 0; "));
@@ -394,6 +406,5 @@ async fn prepare(client: &Client) -> Result<u32, PostgresError> {
         literal(client.encoding().of_sql_sessions())
     ));
     settings.push_str(SESSION_SETTINGS);
-    client.answered(DOING, client.batch_execute(&settings)).await?;
-    Ok(version)
+    client.answered(SETTING, client.batch_execute(&settings)).await
 }

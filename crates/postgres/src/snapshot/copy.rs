@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::debug;
 use walcast_delivery::condition::{Condition, Dialect};
+use walcast_delivery::sql::literal;
 use walcast_delivery::{
     BoxedPortError, ChosenRows, CopiedRows, Fix, FormerKey, NextRow, Opened, Snapshot, SnapshotTable,
 };
@@ -19,7 +20,7 @@ use super::chunks::{Chunk, Reading};
 use super::table_lock::{self, Locked};
 use crate::catalog::{execute, incomparable_column, missing_rows, table_metadata, table_name, table_sizes};
 use crate::config::PostgresConfig;
-use crate::connect::{Client, SqlSession};
+use crate::connect::{Client, SqlSession, VALUE_SETTINGS};
 use crate::encoding::Texts;
 use crate::error::PostgresError;
 
@@ -31,6 +32,11 @@ const AHEAD_KIB: u32 = 4096;
 
 /// Limit of the batches that a session reads ahead: only the last batch of a chunk is small.
 const BATCHES_AHEAD: usize = 64;
+
+/// Settings that are set again for each table, as those of values are: a function in an index of the table before may have changed them
+/// in the session.
+const SAFE_SETTINGS: &str = "SET LOCAL row_security = off; SET LOCAL constraint_exclusion = off; \
+     SET LOCAL standard_conforming_strings = on";
 
 const READING: &str = "reading a table";
 
@@ -50,8 +56,6 @@ pub struct PostgresSnapshot {
     opened: Option<Arc<Opening>>,
     /// Whether the sessions have the savepoint before the locks of a table.
     has_savepoint: bool,
-    /// Where the sessions look for the names in a statement.
-    names: Names,
     /// Whether its rows are selected by the condition of a request.
     is_conditional: bool,
     /// Deadline for the next rows of a request's condition, while they are awaited.
@@ -70,7 +74,7 @@ struct Opening {
 }
 
 /// Schemas in which names are looked up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Names {
     /// As in the stream, whose values of types such as `regclass` depend on it.
     OfRole,
@@ -140,7 +144,6 @@ impl PostgresSnapshot {
             texts,
             opened: None,
             has_savepoint: false,
-            names: Names::OfRole,
             is_conditional: false,
             due: None,
             chunks: VecDeque::new(),
@@ -154,13 +157,15 @@ impl PostgresSnapshot {
         Ok(Arc::clone(&first.client))
     }
 
-    /// Sets where the sessions look for names. The row filter of a publication is printed for, and evaluated under, the same setting.
-    async fn look_up_names(&mut self, names: Names) -> Result<(), PostgresError> {
-        if self.names != names {
-            for session in &self.sessions {
-                execute(&session.client, READING, names.search_path()).await?;
-            }
-            self.names = names;
+    /// Sets where the sessions look for names, and restores the settings of values. The row filter of a publication is printed for, and
+    /// evaluated under, the same setting.
+    async fn prepare_sessions(&mut self, names: Names) -> Result<(), PostgresError> {
+        let mut sql = format!("{}; {SAFE_SETTINGS}", names.search_path());
+        for (name, value) in VALUE_SETTINGS {
+            sql.push_str(&format!("; SET LOCAL {name} = {}", literal(value)));
+        }
+        for session in &self.sessions {
+            execute(&session.client, READING, &sql).await?;
         }
         Ok(())
     }
@@ -203,7 +208,7 @@ impl PostgresSnapshot {
             (rows, _) => rows,
         };
         let is_sql = rows.condition().map(Condition::dialect) == Some(Dialect::Sql);
-        self.look_up_names(if is_sql { Names::OfServer } else { Names::OfRole })
+        self.prepare_sessions(if is_sql { Names::OfServer } else { Names::OfRole })
             .await?;
         table_lock::set_savepoint(&self.sessions).await?;
         self.has_savepoint = true;

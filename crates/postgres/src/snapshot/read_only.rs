@@ -72,6 +72,7 @@ impl PostgresSnapshot {
         let leader = LeaderSession {
             session: Arc::new(session),
             system_identifier,
+            own_conversion: OwnConversion::switched_on(),
         };
         let mut snapshots = PostgresSnapshots::new(leader, Arc::new(config), SlotCreationState::default());
         snapshots.take().await

@@ -32,7 +32,7 @@ async fn copied(url: &str) -> Vec<u8> {
         namespace: "public".to_owned(),
         name: "orders".to_owned(),
     };
-    let opened = snapshot.open(&orders, None, ChosenRows::Configured).await;
+    let opened = snapshot.open(&orders, None, None, ChosenRows::Configured).await;
     assert!(matches!(opened.unwrap(), Opened::Table(_)));
     let mut lines = Vec::new();
     while let Some(rows) = snapshot.next().await.unwrap() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{KafkaSecurity, Ports, Seat};
 use crate::error::Result;
+use crate::false_broker::FalseBroker;
 use crate::packages;
 use crate::ports::Port;
 use crate::proxy::Proxy;
@@ -95,6 +96,20 @@ impl KafkaOptions {
     pub async fn behind_proxy(mut self) -> Result<(KafkaOptions, Proxy)> {
         let listens = Arc::new(Port::reserve()?);
         let proxy = Proxy::start(listens.number()).await?;
+        self.proxied = Some(ProxiedListener {
+            listens,
+            advertised: proxy.port(),
+        });
+        Ok((self, proxy))
+    }
+
+    /// The same with a proxy that changes responses.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub async fn behind_false_broker(mut self) -> Result<(KafkaOptions, FalseBroker)> {
+        let listens = Arc::new(Port::reserve()?);
+        let proxy = FalseBroker::start(listens.number()).await?;
         self.proxied = Some(ProxiedListener {
             listens,
             advertised: proxy.port(),

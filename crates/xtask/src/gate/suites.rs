@@ -20,12 +20,12 @@ const PROCESSES: [(&str, &[&str]); 20] = [
     ("conformance_and_chaos", &["chaos"]),
     ("conformance_and_chaos", &["newest_debezium"]),
     ("conformance_and_chaos", &["sweep"]),
+    ("shared", &["hostile"]),
     ("own", &["interruptions"]),
     ("failover", &["takeover", "two_instances"]),
     ("failover", &["offset_import"]),
     ("shared", &["large_transaction", "memory"]),
     ("shared", &["snapshots"]),
-    ("shared", &["hostile"]),
     ("failover", &["failover"]),
     ("shared", &["recovery", "secrets"]),
     (

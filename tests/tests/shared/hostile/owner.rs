@@ -1,7 +1,8 @@
 //! The owner of a captured table, who may create whatever the table's owner may: nothing of that runs with the connector's
 //! rights.
 
-use walcast_tests::{Case, Instance, await_that};
+use walcast_testbed::{Decoder, Record, read_topic};
+use walcast_tests::{Case, Instance, await_that, shared};
 
 /// What the function of each trap writes to the process log of the server, with the role that runs it. Raising a message is allowed in
 /// read-only transactions.
@@ -205,4 +206,78 @@ async fn a_table_with_policies_is_not_read_and_no_policy_runs() {
         caught(&case, "policies_role") + caught(&case, "policies_reader"),
         0
     );
+}
+
+/// Tables of one owner with an index whose constant the planner evaluates, and tables of another. Whatever the order in which they are
+/// read, one of the others comes after it.
+const MEDDLED: &str = "
+CREATE ROLE meddler; GRANT CREATE, USAGE ON SCHEMA public TO meddler;
+SET ROLE meddler;
+CREATE FUNCTION public.meddle(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS
+    $$ BEGIN PERFORM set_config('extra_float_digits', '-10', false); RETURN $1; END $$;
+CREATE TABLE public.meddled (id int PRIMARY KEY, amounts float8[], note text);
+CREATE INDEX ON public.meddled (public.meddle('x'), id);
+RESET ROLE;
+CREATE TABLE public.exact_a (LIKE public.meddled INCLUDING DEFAULTS, PRIMARY KEY (id));
+CREATE TABLE public.zexact (LIKE public.meddled INCLUDING DEFAULTS, PRIMARY KEY (id));
+";
+
+/// Functions in indexes run when their table is planned. What they leave in a session changes no value of another table.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_in_an_index_changes_no_value_of_another_table() {
+    const TABLES: [&str; 3] = ["exact_a", "meddled", "zexact"];
+    let mut case = Case::new("meddled").await;
+    case.sql(MEDDLED).await;
+    for table in TABLES {
+        // Values that are stored outside of the row, so that updates omit them.
+        case.sql(&format!(
+            "ALTER TABLE {table} ALTER amounts SET STORAGE EXTERNAL;
+             INSERT INTO {table} VALUES (1, array_fill(0.12345678901234567::float8, ARRAY[1000]), 'first')"
+        ))
+        .await;
+    }
+    let client = case.client().await;
+    client.batch_execute("SELECT FROM meddled").await.unwrap();
+    let row = client.query_one("SHOW extra_float_digits", &[]).await.unwrap();
+    assert_eq!(
+        row.get::<_, String>(0),
+        "-10",
+        "the function runs when its table is read"
+    );
+
+    case.config = case
+        .config
+        .set("format.unavailable_values", "reselect")
+        .set("snapshot.mode", "initial")
+        .set("snapshot.parallelism", 1);
+    let mut instance = Instance::start(&case.config).await;
+    let mut decoder = Decoder::new(&shared().await.registry().url()).unwrap();
+    let brokers = shared().await.kafka().brokers();
+    let mut amounts = async |table: &str, records: usize| {
+        let topic = format!("{}.public.{table}", case.name());
+        let mut raw = Vec::new();
+        await_that(&format!("{records} records of {table}"), async || {
+            raw = read_topic(&brokers, &topic).await.unwrap();
+            raw.len() >= records
+        })
+        .await;
+        let decoded = decoder.decode_all(&raw).await.unwrap();
+        let after = |record: &Record| record.to_json()["value"]["after"]["amounts"].to_string();
+        decoded.iter().map(after).collect::<Vec<String>>()
+    };
+    for table in TABLES {
+        amounts(table, 1).await;
+    }
+    // One after the other, each time the function's table first.
+    for note in ["second", "third"] {
+        for table in ["meddled", "exact_a", "zexact"] {
+            case.sql(&format!("UPDATE {table} SET note = '{note}'")).await;
+        }
+    }
+    for table in ["exact_a", "zexact"] {
+        for value in amounts(table, 3).await {
+            assert!(value.contains("0.1234567890123456"), "{table}: {value:.100}");
+        }
+    }
+    instance.stop().await;
 }
