@@ -127,7 +127,7 @@ async fn assert_blame(case: &Case<'_>) {
 }
 
 #[tokio::test]
-async fn the_story_of_an_order_is_told_from_avro_records() {
+async fn the_story_of_an_order_is_read_from_avro_records() {
     let (case, mut instance) = orders("history_avro", |config| config).await;
     order_8471(&case).await;
     assert_story(&case).await;
@@ -148,7 +148,7 @@ async fn the_story_of_an_order_is_told_from_avro_records() {
 }
 
 #[tokio::test]
-async fn the_story_of_an_order_is_told_from_json_records() {
+async fn the_story_of_an_order_is_read_from_json_records() {
     let json = |config: ConnectorConfig| {
         config
             .set("format.key", "json")
@@ -363,7 +363,7 @@ async fn an_unknown_table_and_an_unknown_key_are_named() {
 }
 
 #[tokio::test]
-async fn what_retention_and_compaction_may_have_removed_is_noted() {
+async fn compaction_makes_a_history_incomplete() {
     let compacted = |config: ConnectorConfig| config.set("kafka.topics.cleanup_policy", "compact");
     let (case, mut instance) = orders("history_compacted", compacted).await;
     order_8471(&case).await;
