@@ -363,7 +363,7 @@ async fn an_unknown_table_and_an_unknown_key_are_named() {
 }
 
 #[tokio::test]
-async fn what_retention_and_compaction_may_have_removed_is_noted() {
+async fn compaction_makes_a_history_incomplete() {
     let compacted = |config: ConnectorConfig| config.set("kafka.topics.cleanup_policy", "compact");
     let (case, mut instance) = orders("history_compacted", compacted).await;
     order_8471(&case).await;

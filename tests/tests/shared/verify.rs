@@ -15,6 +15,13 @@ const IDENTICAL: Option<i32> = Some(0);
 const DIFFERENT: Option<i32> = Some(1);
 const UNDECIDED: Option<i32> = Some(2);
 
+/// A case whose existing rows are read.
+async fn case(name: &str) -> Case<'static> {
+    let mut case = Case::new(name).await;
+    case.config = case.config.clone().set("snapshot.mode", "initial");
+    case
+}
+
 /// Statements that a writer executes in turn, each with a new number.
 const WRITES: [&str; 3] = [
     "INSERT INTO items VALUES ({}, 'written {}')",
@@ -126,7 +133,7 @@ fn replaced(bytes: &[u8], part: &[u8], by: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn both_sides_are_identical_during_writes_and_each_certificate_names_the_one_before() {
-    let case = Case::new("verified").await;
+    let case = case("verified").await;
     case.sql(
         "CREATE TYPE mood AS ENUM ('good', 'bad');
          CREATE TABLE wide (id int PRIMARY KEY, price numeric(10,2), free numeric, at timestamptz, day date, body jsonb,
@@ -214,7 +221,7 @@ async fn both_sides_are_identical_during_writes_and_each_certificate_names_the_o
 
 #[tokio::test]
 async fn planted_records_are_named_and_nothing_else_is() {
-    let case = Case::new("planted").await;
+    let case = case("planted").await;
     let mut instance = Instance::start(&case.config).await;
     case.insert(1..=50).await;
     case.sql("UPDATE items SET note = 'newer' WHERE id = 6; UPDATE items SET note = 'last' WHERE id = 50")
@@ -303,7 +310,7 @@ async fn planted_records_are_named_and_nothing_else_is() {
 
 #[tokio::test]
 async fn tables_without_key_are_compared_as_multisets() {
-    let case = Case::new("multiset").await;
+    let case = case("multiset").await;
     case.sql(
         "CREATE TABLE log (line text); ALTER TABLE log REPLICA IDENTITY FULL;
          INSERT INTO log VALUES ('a'), ('a'), ('b'), ('c')",
@@ -341,7 +348,7 @@ async fn tables_without_key_are_compared_as_multisets() {
 
 #[tokio::test]
 async fn a_connector_that_does_not_run_leaves_it_undecided() {
-    let case = Case::new("undecided").await;
+    let case = case("undecided").await;
     case.deliver([1]).await;
     case.insert([2]).await;
     let undecided = case.command(&["verify", "--wait", "1s"]).await;

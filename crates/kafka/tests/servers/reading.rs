@@ -167,7 +167,7 @@ async fn an_index_finds_offsets_times_and_single_records() {
 }
 
 #[tokio::test]
-async fn what_is_committed_is_read_beside_an_open_transaction() {
+async fn reads_committed_records_beside_an_open_transaction() {
     let config = config(&broker().await.brokers());
     let topic = orders(&config);
     let mut sink = opened(&config, &topic).await;

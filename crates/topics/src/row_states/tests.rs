@@ -97,7 +97,7 @@ fn each_column_is_compared_with_the_state_before() {
 }
 
 #[test]
-fn what_was_not_read_is_unknown_unless_the_old_row_contains_it() {
+fn old_values_are_unknown_unless_the_old_row_contains_them() {
     check(
         &changes(&[("u", "null", r#"{"id":1,"total":2}"#)]),
         &expect![[r#"

@@ -67,7 +67,7 @@ pub(super) async fn at(
     let log = wiring::checkpoints(config).peek().await?;
     let tables = delivered::delivered_tables(&log, selected);
     if tables.is_empty() {
-        return Err(UsageError(nothing_delivered(config, selected)).into());
+        return Err(UsageError(no_table_text(config, selected)).into());
     }
     let topics = delivered::topics_of_all(config, &tables).await?;
     let found = find(config, &log, &topics, point).await?;
@@ -89,7 +89,7 @@ pub(super) async fn at(
     Ok(Exit::Done)
 }
 
-fn nothing_delivered(config: &Config, selected: &[TablePattern]) -> String {
+fn no_table_text(config: &Config, selected: &[TablePattern]) -> String {
     match selected {
         [] => format!(
             "{} has delivered no table yet; start it with: walcast run",
