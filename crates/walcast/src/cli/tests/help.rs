@@ -60,6 +60,10 @@ fn help_of_the_program() {
               check        Check every precondition of the connector, one line each, with the fix
               tail         Print changes as JSON lines, from any database URL, without Kafka or configuration
               checkpoint   Show or move the position at which the connector resumes
+              history      Show every change of one row, read back from its topic
+              blame        Show each column of a row with the change that set its value
+              explain      Explain a record: its position, transaction, schemas and times, and the other records
+                           of its transaction
               snapshot     Read existing rows while changes are streamed: start, stop, pause, resume, status
               verify       Compare the source with the topics at one position, and name the keys that differ
               table        Show the state of each captured table, or resume quarantined tables: list, resume

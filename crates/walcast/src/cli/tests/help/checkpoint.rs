@@ -16,6 +16,8 @@ fn help_of_checkpoint() {
             Commands:
               show           Show the checkpoint; a running connector is not disturbed
               list           List the positions available for replay; a running connector is not disturbed
+              at             Find the position of a time, and the offsets of the topics there; a running
+                             connector is not disturbed
               set            Move a stopped connector: the next start resumes after LSN
               requests       List the snapshot requests in the checkpoint; a running connector is not disturbed
               drop-requests  Drop snapshot requests from the checkpoint of a stopped connector
