@@ -88,7 +88,8 @@ async fn transaction(case: &Case<'_>, statements: &[String]) {
 
 #[tokio::test]
 async fn changes_have_the_context_of_their_own_transaction() {
-    let case = Case::new("context").await;
+    let mut case = Case::new("context").await;
+    case.config = case.config.set("snapshot.mode", "initial");
     // A row that is read has none.
     transaction(&case, &[set("{}"), insert(0)]).await;
     let mut instance = Instance::start(&case.config).await;

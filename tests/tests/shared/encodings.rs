@@ -63,7 +63,7 @@ async fn names_keys_and_values_of_latin1_are_delivered_in_utf8() {
     await_rows(
         "in_latin1.public.gr__e",
         &[
-            r#"{"laune":"müde","liste":["é","à b"],"notiz":"Stra\ttße","schl_ssel":"äöü"}"#,
+            r#"{"laune":"müde","liste":"Array([Union(1, String(\"é\")), Union(1, String(\"à b\"))])","notiz":"Stra\ttße","schl_ssel":"äöü"}"#,
             r#"{"laune":"fröhlich","liste":null,"notiz":"ähnlich","schl_ssel":"ß"}"#,
             r#"{"laune":"fröhlich","liste":null,"notiz":"ähnlich","schl_ssel":"ÿ"}"#,
         ],
@@ -166,7 +166,7 @@ async fn bytes_of_unknown_encoding_are_delivered_if_they_are_utf8_and_kept_other
     assert_reports(
         &checked.stdout,
         &[
-            "WARN  server encoding",
+            "WARN  postgres server encoding",
             "SQL_ASCII",
             "its name is not UTF-8",
             "caf\u{FFFD}",

@@ -39,26 +39,28 @@ async fn a_locked_table_delays_no_other_table() {
         instance.start_again();
         instance.ready().await;
         deliver(&case, 3).await;
-        // A table that comes, whose rows are read.
+        // A table that comes is published.
         case.sql("CREATE TABLE arriving (id int PRIMARY KEY); INSERT INTO arriving VALUES (1)")
             .await;
-        let topic = format!("{name}.public.arriving");
-        await_that("the row of a table that comes", async || {
-            let brokers = shared().await.kafka().brokers();
-            let records = read_topic(&brokers, &topic).await;
-            records.is_ok_and(|records| !records.is_empty())
+        let published = "SELECT EXISTS (SELECT FROM pg_publication_rel WHERE prrelid = 'arriving'::regclass)";
+        await_that("the publication of a table that comes", async || {
+            case.holds(published).await
         })
         .await;
-        // Rows on request.
-        let requested = case.request_rows("public.items", "id = 1").await;
-        assert_eq!(requested.code, Some(0), "{}", requested.stderr);
-        await_that("the row that was requested", async || {
-            case.items().await.len() == 4
-        })
-        .await;
+        deliver(&case, 4).await;
         let status = instance.status().await;
         assert_eq!(status["reconnects"], 0, "on {major}: {}", instance.log_end());
+        // A snapshot waits for the transactions that run.
         locking.batch_execute("ROLLBACK").await.unwrap();
+        for (table, records) in [("arriving", 1), ("vacuumed", 2)] {
+            let topic = format!("{name}.public.{table}");
+            await_that("the rows of the other tables", async || {
+                let brokers = shared().await.kafka().brokers();
+                let read = read_topic(&brokers, &topic).await;
+                read.is_ok_and(|read| read.len() == records)
+            })
+            .await;
+        }
         instance.stop().await;
     }
 }

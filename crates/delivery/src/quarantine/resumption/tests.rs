@@ -116,7 +116,7 @@ fn other_rows_stay() {
 }
 
 #[test]
-fn what_cannot_be_resumed_is_rejected() {
+fn rejects_tables_that_cannot_be_resumed() {
     let rejected = update(&log(), &source_state("prices", false), "public.prices").unwrap_err();
     assert!(
         matches!(rejected, SnapshotRejected::NotPublished { .. }),
