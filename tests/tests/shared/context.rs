@@ -120,8 +120,9 @@ async fn changes_have_the_context_of_their_own_transaction() {
         insert(6),
         "SAVEPOINT b".to_owned(),
         set(r#"{"at": "b"}"#),
-        "RELEASE b".to_owned(),
         insert(7),
+        "RELEASE b".to_owned(),
+        insert(12),
     ];
     transaction(&case, &savepoints).await;
     transaction(&case, &[insert(8), set("{}")]).await;
@@ -131,7 +132,7 @@ async fn changes_have_the_context_of_their_own_transaction() {
     let no_trace = r#"{"traceparent": "00-1-1-1", "tracestate": "a=1"}"#;
     transaction(&case, &[set(&trace), insert(10), set(no_trace), insert(11)]).await;
 
-    case.await_ids(0..12).await;
+    case.await_ids(0..13).await;
     instance.stop().await;
     let traced = headers(&[
         ("walcast.context", &trace),
@@ -151,6 +152,7 @@ async fn changes_have_the_context_of_their_own_transaction() {
         (9, headers(&[])),
         (10, traced),
         (11, context(no_trace)),
+        (12, context(r#"{"at": "b"}"#)),
     ];
     assert_contexts(&case, expected).await;
 }

@@ -33,6 +33,13 @@ async fn read(config: &KafkaConfig, selection: TopicSelection) -> Vec<TopicRecor
     records
 }
 
+/// Waits until the broker knows the transaction: it cannot abort one that it does not know.
+async fn await_open_transaction(config: &KafkaConfig, topic: &str) {
+    let topics = [topic.to_owned()];
+    let open = async { while !has_open_transaction(&config.brokers, &topics).await.unwrap() {} };
+    tokio::time::timeout(LIMIT, open).await.unwrap();
+}
+
 fn numbers(records: &[TopicRecord]) -> Vec<u32> {
     let number = |value: &[u8]| std::str::from_utf8(value).unwrap().parse().unwrap();
     records
@@ -49,6 +56,7 @@ async fn reads_committed_records_from_an_offset_or_a_time() {
     sink.write(batch(&topic, 0..3)).await.unwrap();
     sink.commit(&update(100)).await.unwrap();
     sink.write(batch(&topic, 3..5)).await.unwrap();
+    await_open_transaction(&config, &topic).await;
     sink.abort().await.unwrap();
     sink.write(batch(&topic, 5..7)).await.unwrap();
     sink.commit(&update(200)).await.unwrap();
@@ -130,6 +138,7 @@ async fn an_index_finds_offsets_times_and_single_records() {
     sink.write(batch(&topic, 0..3)).await.unwrap();
     sink.commit(&update(100)).await.unwrap();
     sink.write(batch(&topic, 3..5)).await.unwrap();
+    await_open_transaction(&config, &topic).await;
     sink.abort().await.unwrap();
     sink.write(batch(&topic, 5..7)).await.unwrap();
     sink.commit(&update(200)).await.unwrap();
@@ -174,9 +183,7 @@ async fn reads_committed_records_beside_an_open_transaction() {
     sink.write(batch(&topic, 0..3)).await.unwrap();
     sink.commit(&update(100)).await.unwrap();
     sink.write(batch(&topic, 3..5)).await.unwrap();
-    let (brokers, topics) = (config.brokers.clone(), [topic.clone()]);
-    let open = async { while !has_open_transaction(&brokers, &topics).await.unwrap() {} };
-    tokio::time::timeout(LIMIT, open).await.unwrap();
+    await_open_transaction(&config, &topic).await;
 
     let selected = selection(&topic, None, ReadFrom::Beginning);
     let mut reader = TopicReader::of_committed(config.clone(), selected);

@@ -2,13 +2,13 @@
 
 use tokio::time::timeout;
 use tokio_postgres::Client;
-use walcast_delivery::{BoxedPortError, ChangeStream, ChosenRows, Opened, Snapshot, Started};
+use walcast_delivery::{BoxedPortError, ChangeStream, ChosenRows, Opened, Snapshot, Source, Started};
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Decoder, Frame, Message};
 use walcast_postgres::PostgresSnapshot;
 use walcast_testbed::{Postgres, PostgresOptions};
 
-use crate::{LIMIT, config, source, start};
+use crate::{LIMIT, config, set_up, source, start};
 
 const TABLE: &str = "CREATE TABLE orders (id int PRIMARY KEY, note text)";
 
@@ -72,7 +72,8 @@ async fn texts_without_equivalent_are_kept(major: u16) {
     assert_eq!(copied(&url).await, b"(0,1)\t1\t\xC3\xA9\n(0,2)\t2\t\\B\x81\n");
 
     let mut source = source(&url);
-    let Started { mut stream, .. } = start(&mut source).await;
+    let (_, from) = set_up(&mut source).await.unwrap();
+    let Started { mut stream, .. } = source.start(from).await.unwrap();
     client
         .batch_execute("INSERT INTO orders VALUES (3, '€')")
         .await
@@ -89,7 +90,7 @@ async fn texts_without_equivalent_are_kept(major: u16) {
     drop(stream);
 
     // Nothing was confirmed, so that both transactions come again.
-    let Started { mut stream, .. } = start(&mut source).await;
+    let Started { mut stream, .. } = source.start(from).await.unwrap();
     assert_eq!(inserted(&mut stream).await.unwrap(), converted);
     assert_eq!(
         inserted(&mut stream).await.unwrap(),
