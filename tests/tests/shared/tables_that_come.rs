@@ -184,7 +184,7 @@ async fn rows_that_may_not_be_read_wait_for_the_right() {
     .await;
     case.insert([1]).await;
     case.await_ids([1]).await;
-    assert_reports(&instance.log(), &["GRANT SELECT ON \"public\".\"invoices\""]);
+    assert_reports(&instance.log(), &["GRANT SELECT ON"]);
     case.sql("GRANT SELECT ON invoices TO denied_cap").await;
     let read = tokio::time::timeout(LIMIT, await_keys("denied.public.invoices", 1)).await;
     assert!(read.is_ok(), "invoices is not read: {}", instance.log());
