@@ -41,8 +41,8 @@ async fn copied(url: &str) -> Vec<u8> {
     lines
 }
 
-/// The rows that the next transaction inserts.
-async fn inserted(stream: &mut impl ChangeStream) -> Result<Vec<String>, BoxedPortError> {
+/// So many rows that the next transactions insert.
+async fn inserted(stream: &mut impl ChangeStream, count: usize) -> Result<Vec<String>, BoxedPortError> {
     let mut decoder = Decoder::new();
     let mut rows = Vec::new();
     let reading = async {
@@ -53,7 +53,7 @@ async fn inserted(stream: &mut impl ChangeStream) -> Result<Vec<String>, BoxedPo
                 };
                 match decoder.decode(message).unwrap() {
                     Message::Insert(insert) => rows.push(format!("{:?}", insert.new)),
-                    Message::Commit(_) if !rows.is_empty() => return Ok::<(), BoxedPortError>(()),
+                    Message::Commit(_) if rows.len() >= count => return Ok::<(), BoxedPortError>(()),
                     _ => {}
                 }
             }
@@ -79,22 +79,21 @@ async fn texts_without_equivalent_are_kept(major: u16) {
         .await
         .unwrap();
     let converted = [r#"[Text("3"), Text("€")]"#];
-    assert_eq!(inserted(&mut stream).await.unwrap(), converted);
+    assert_eq!(inserted(&mut stream, 1).await.unwrap(), converted);
     client
         .batch_execute("INSERT INTO orders VALUES (4, convert_from('\\xc381', 'WIN1252'))")
         .await
         .unwrap();
-    let error = inserted(&mut stream).await.unwrap_err();
+    let error = inserted(&mut stream, 1).await.unwrap_err();
     assert!(error.is_retryable(), "{error}");
     assert!(error.to_string().contains("from WIN1252 to UTF-8"), "{error}");
     drop(stream);
 
     // Nothing was confirmed, so that both transactions come again.
     let Started { mut stream, .. } = source.start(from).await.unwrap();
-    assert_eq!(inserted(&mut stream).await.unwrap(), converted);
     assert_eq!(
-        inserted(&mut stream).await.unwrap(),
-        [r#"[Text("4"), Binary(b"\xc3\x81")]"#]
+        inserted(&mut stream, 2).await.unwrap(),
+        [converted[0], r#"[Text("4"), Binary(b"\xc3\x81")]"#]
     );
 }
 
@@ -113,7 +112,7 @@ async fn bytes_of_unknown_encoding_are_kept(major: u16) {
         .await
         .unwrap();
     assert_eq!(
-        inserted(&mut stream).await.unwrap(),
+        inserted(&mut stream, 2).await.unwrap(),
         [r#"[Text("3"), Text("é")]"#, r#"[Text("4"), Text(b"\xe9")]"#]
     );
 }
