@@ -186,7 +186,13 @@ impl<'a> TopicConsumer<'a> {
             .map_err(|error| self.failed(&error))?;
         let mut unfinished = HashMap::new();
         for partition in partitions {
-            unfinished.insert(*partition, self.end(*partition)?.unwrap_or(0));
+            // A broker that does not know the topic does not show that it is empty.
+            let end = self.end(*partition)?.ok_or_else(|| {
+                let code = RDKafkaErrorCode::UnknownTopicOrPartition;
+                self.explain
+                    .code(self.attempt(), code, "the topic does not exist")
+            })?;
+            unfinished.insert(*partition, end);
         }
         let mut deadline = Instant::now() + STALL_LIMIT;
         while !unfinished.is_empty() {

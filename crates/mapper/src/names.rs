@@ -39,6 +39,14 @@ pub fn topic(config: &MapperConfig, table: &TableName) -> String {
     destination(config, table).topic
 }
 
+/// Field that identifies `table` in the keys of a topic that several tables share, and its value; `None` for a table whose keys have no
+/// such field.
+#[must_use]
+pub fn table_key(config: &MapperConfig, table: &TableName) -> Option<(String, String)> {
+    let key_field = destination(config, table).key_field?;
+    Some((key_field.field, key_field.identifier))
+}
+
 /// Topic of the records of `table` before any route applies. No route can separate two tables with the same unrouted
 /// topic.
 ///
@@ -162,6 +170,7 @@ fn is_avro_name(name: &str) -> bool {
 mod tests {
     use super::namespace;
     use crate::config::{Encoding, FieldAdjustment, MapperConfig, SchemaAdjustment};
+    use crate::table_name::TableName;
 
     fn field(column: &str, adjust_fields: FieldAdjustment) -> String {
         let mut config = MapperConfig::new("p", "d");
@@ -203,6 +212,33 @@ mod tests {
             assert_eq!(field(name, FieldAdjustment::AvroUnicode), avro_unicode);
             assert_eq!(field(name, FieldAdjustment::Valid), avro);
         }
+    }
+
+    #[test]
+    fn keys_of_a_shared_topic_identify_their_table() {
+        let mut config = MapperConfig::new("p", "d");
+        let routes = serde_json::json!([
+            {"pattern": r"p\.public\.orders_(\d+)", "topic": "orders", "key_field": "year",
+             "key_pattern": r".*_(\d+)", "key_value": "$1"},
+            {"pattern": r"p\.public\.items_\d+", "topic": "items"},
+            {"pattern": r"p\.public\.notes_\d+", "topic": "notes", "unique_keys": false},
+        ]);
+        config.names.routes = serde_json::from_value(routes).unwrap();
+        let table_key = |name: &str| {
+            let table = TableName {
+                namespace: "public".to_owned(),
+                name: name.to_owned(),
+            };
+            super::table_key(&config, &table)
+        };
+        let pair = |field: &str, table: &str| Some((field.to_owned(), table.to_owned()));
+        assert_eq!(table_key("orders_2024"), pair("year", "2024"));
+        assert_eq!(
+            table_key("items_7"),
+            pair("__dbz__physicalTableIdentifier", "p.public.items_7")
+        );
+        assert_eq!(table_key("notes_7"), None);
+        assert_eq!(table_key("orders"), None);
     }
 
     #[test]

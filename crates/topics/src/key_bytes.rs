@@ -12,13 +12,19 @@ use crate::form::Form;
 use crate::json::is_with_schema;
 use crate::typed_key::{TypedKey, TypedPart, boolean};
 
-/// Bytes of a typed key in Confluent's wire format; `None` if the key has no form in the schema.
-pub(crate) fn of_schema(key: &TypedKey, id: u32, schema: &AvroSchema) -> Option<Vec<u8>> {
+/// Bytes of a typed key in Confluent's wire format; `None` if the key has no form in the schema. `table`: field that identifies the table
+/// in a shared topic, and its value.
+pub(crate) fn of_schema(
+    key: &TypedKey,
+    table: Option<&(String, String)>,
+    id: u32,
+    schema: &AvroSchema,
+) -> Option<Vec<u8>> {
     let (Schema::Record(record), Form::Record(forms)) = (&schema.schema, &*schema.form) else {
         return None;
     };
     let names: Vec<&str> = record.fields.iter().map(|field| field.name.as_str()).collect();
-    let parts = key.parts(&names)?;
+    let parts = key.parts_in(&names, table)?;
     let fields = record.fields.iter().zip(forms).zip(parts);
     let fields = fields
         .map(|((field, (_, form)), part)| Some((field.name.clone(), avro_value(part, &field.schema, form)?)));
@@ -69,9 +75,13 @@ fn avro_value(part: TypedPart<'_>, schema: &Schema, form: &Form) -> Option<AvroV
     Some(value)
 }
 
-/// Bytes of a typed key in the form of `sample`, the JSON key of another record; `None` if the sample is in another form. The values
-/// of the sample say which columns are numbers.
-pub(crate) fn like_sample(key: &TypedKey, sample: &[u8]) -> Option<Vec<u8>> {
+/// Bytes of a typed key in the form of `sample`, the JSON key of another record; `None` if the sample is in another form, or of another
+/// table than `table` (as in [`of_schema`]). The values of the sample say which columns are numbers.
+pub(crate) fn like_sample(
+    key: &TypedKey,
+    table: Option<&(String, String)>,
+    sample: &[u8],
+) -> Option<Vec<u8>> {
     if avro::split(sample).is_some() {
         return None;
     }
@@ -84,20 +94,39 @@ pub(crate) fn like_sample(key: &TypedKey, sample: &[u8]) -> Option<Vec<u8>> {
         return None;
     };
     if is_with_schema(parts) {
+        // Bytes and exact numbers are base64: the text of the sample does not say what a typed value becomes.
+        if parts.get("schema").is_some_and(has_bytes) {
+            return None;
+        }
         let Some(Json::Object(fields)) = parts.get_mut("payload") else {
             return None;
         };
-        replace(key, fields)?;
+        replace(key, table, fields)?;
     } else {
-        replace(key, parts)?;
+        replace(key, table, parts)?;
     }
     serde_json::to_vec(&json).ok()
 }
 
-fn replace(key: &TypedKey, fields: &mut Map<String, Json>) -> Option<()> {
+/// Whether a field of a Connect schema is bytes.
+fn has_bytes(schema: &Json) -> bool {
+    let fields = schema.get("fields").and_then(Json::as_array);
+    let mut types = fields.into_iter().flatten().map(|field| field.get("type"));
+    types.any(|found| found.and_then(Json::as_str) == Some("bytes"))
+}
+
+fn replace(key: &TypedKey, table: Option<&(String, String)>, fields: &mut Map<String, Json>) -> Option<()> {
+    // Columns with equal names may have other types in other tables.
+    if let Some((field, table)) = table
+        && fields
+            .get(field)
+            .is_some_and(|found| found.as_str() != Some(table.as_str()))
+    {
+        return None;
+    }
     let names: Vec<String> = fields.keys().cloned().collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let parts = key.parts(&names)?;
+    let parts = key.parts_in(&names, table)?;
     for (value, part) in fields.values_mut().zip(parts) {
         *value = match (part, &*value) {
             (TypedPart::Null, _) => Json::Null,
@@ -127,7 +156,7 @@ mod tests {
                 {"name":"id","type":"int"},{"name":"region","type":["null","string"],"default":null}],"connect.name":"shop.public.orders.Key"}"#,
         )
         .unwrap();
-        let bytes = |text| of_schema(&key(text), 258, &schema);
+        let bytes = |text| of_schema(&key(text), None, 258, &schema);
         assert_eq!(
             bytes("region=eu,id=42").unwrap(),
             [0, 0, 0, 1, 2, 84, 2, 4, b'e', b'u']
@@ -145,14 +174,14 @@ mod tests {
                 {"name":"n","type":{"type":"bytes","scale":2,"precision":10,"logicalType":"decimal"}}]}"#,
         )
         .unwrap();
-        let bytes = of_schema(&key("day=1970-01-02,n=-0.01"), 1, &schema).unwrap();
+        let bytes = of_schema(&key("day=1970-01-02,n=-0.01"), None, 1, &schema).unwrap();
         assert_eq!(bytes, [0, 0, 0, 0, 1, 2, 2, 0xFF]);
     }
 
     #[test]
     fn a_json_key_has_the_form_of_another() {
         let like = |text, sample: &str| {
-            let bytes = like_sample(&key(text), sample.as_bytes())?;
+            let bytes = like_sample(&key(text), None, sample.as_bytes())?;
             Some(String::from_utf8(bytes).unwrap())
         };
         assert_eq!(like("8471", r#"{"id":1}"#).as_deref(), Some(r#"{"id":8471}"#));
@@ -165,8 +194,34 @@ mod tests {
             .as_deref(),
             Some(r#"{"schema":{"type":"struct"},"payload":{"a":2,"b":"x"}}"#)
         );
+        let bytes =
+            r#"{"schema":{"type":"struct","fields":[{"type":"bytes","field":"n"}]},"payload":{"n":"IvY="}}"#;
+        assert_eq!(like("89.50", bytes), None);
         for sample in ["{ \"id\":1}", "1", r#"{"id":1.5}"#, r#"{"id":null}"#] {
             assert_eq!(like("1", sample), None, "{sample}");
         }
+    }
+
+    #[test]
+    fn the_key_of_a_shared_topic_contains_its_table() {
+        let table = |name: &str| ("of".to_owned(), name.to_owned());
+        let like = |table: &(String, String)| {
+            let bytes = like_sample(&key("8471"), Some(table), br#"{"id":1,"of":"t1"}"#)?;
+            Some(String::from_utf8(bytes).unwrap())
+        };
+        assert_eq!(like(&table("t1")).as_deref(), Some(r#"{"id":8471,"of":"t1"}"#));
+        assert_eq!(
+            like(&table("t2")),
+            None,
+            "the columns of the other table may differ"
+        );
+        let schema = AvroSchema::parse(
+            r#"{"type":"record","name":"Key","fields":[{"name":"id","type":"int"},{"name":"of","type":"string"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            of_schema(&key("42"), Some(&table("t1")), 1, &schema).unwrap(),
+            [0, 0, 0, 0, 1, 84, 4, b't', b'1']
+        );
     }
 }

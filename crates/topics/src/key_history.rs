@@ -14,7 +14,9 @@ use crate::note::Note;
 use crate::reader::Topic;
 use crate::record::Content;
 use crate::search::Bound;
+use crate::settings::Settings;
 use crate::typed_key::TypedKey;
+use crate::value::Row;
 use crate::walcast_id::WalcastId;
 
 /// Position or time of a request.
@@ -56,7 +58,7 @@ pub struct KeyHistory {
 /// Largest number of other keys that are followed.
 const KEYS_MAX: usize = 16;
 
-/// Largest number of changes that are kept of one key; the oldest are left out beyond it, so that memory is bounded.
+/// Largest number of changes of one key in a history; the oldest are left out beyond it, so that memory is bounded.
 pub const CHANGES_MAX: usize = 100_000;
 
 /// Reader of histories in the topics of one table.
@@ -158,9 +160,9 @@ impl<'a> HistoryReader<'a> {
 
     /// Changes of one key in commit order, each once.
     async fn of_key(&mut self, key: &TypedKey) -> Result<Vec<KeyChange>, TopicsError> {
-        let mut changes = VecDeque::new();
+        let mut newest = Newest::new(CHANGES_MAX);
         let mut seen: HashSet<WalcastId> = HashSet::new();
-        let (mut foreign, mut again, mut left_out) = (0_u64, 0_u64, 0_u64);
+        let (mut foreign, mut again) = (0_u64, 0_u64);
         for number in 0..self.topics.len() {
             let Some((topic, partitioning)) = self.topics.get(number) else {
                 break;
@@ -191,26 +193,25 @@ impl<'a> HistoryReader<'a> {
                     if matches!(record.content, Content::Foreign { .. }) {
                         foreign += 1;
                     }
-                    let ignored = &self.decoder.settings().table_key_fields;
                     let row = record.key.as_ref().and_then(|key| key.as_row());
-                    if !row.is_some_and(|row| key.is(row, ignored)) {
+                    if !row.is_some_and(|row| is_of(row, key, self.decoder.settings())) {
                         continue;
                     }
                     if record.id.is_some_and(|id| !seen.insert(id)) {
                         again += 1;
                         continue;
                     }
-                    let Some(change) = KeyChange::of(record) else {
-                        continue;
-                    };
-                    if changes.len() == CHANGES_MAX {
-                        changes.pop_front();
-                        left_out += 1;
+                    if let Some(change) = KeyChange::of(record) {
+                        newest.add(change);
                     }
-                    changes.push_back(change);
                 }
             }
         }
+        let Newest {
+            mut changes,
+            left_out,
+            ..
+        } = newest.sorted();
         for (count, note) in [
             (foreign, Note::Foreign { records: foreign }),
             (again, Note::DeliveredAgain { records: again }),
@@ -220,9 +221,6 @@ impl<'a> HistoryReader<'a> {
                 self.note(note);
             }
         }
-        let mut changes = Vec::from(changes);
-        changes.sort_by(KeyChange::order);
-        let mut changes = without_tombstones(changes);
         changes.retain(|change| is_within(change, &self.window));
         Ok(changes)
     }
@@ -233,23 +231,62 @@ fn place(change: &KeyChange) -> (Arc<str>, i32, i64) {
     (Arc::clone(&change.topic), change.partition, change.offset)
 }
 
-/// Leaves out the tombstones that follow deletes: they are no changes of their own. A tombstone without a delete before it is one.
-fn without_tombstones(changes: Vec<KeyChange>) -> Vec<KeyChange> {
-    let mut kept: Vec<KeyChange> = Vec::with_capacity(changes.len());
-    for change in changes {
-        let follows = |last: &KeyChange| {
-            let is_same = last
-                .event()
-                .zip(change.event())
-                .is_none_or(|(last, event)| last == event);
-            last.operation == Operation::Delete && is_same
-        };
-        if change.is_tombstone && kept.last().is_some_and(follows) {
-            continue;
+/// Whether the key of a record is the key that is read, of the table that is read.
+fn is_of(row: &Row, key: &TypedKey, settings: &Settings) -> bool {
+    key.is(row, settings.table_key_field()) && !settings.is_of_other_table(row)
+}
+
+/// The newest changes of one key, from its records as they are read: partition after partition.
+struct Newest {
+    changes: Vec<KeyChange>,
+    max: usize,
+    left_out: u64,
+}
+
+impl Newest {
+    fn new(max: usize) -> Self {
+        Self {
+            changes: Vec::new(),
+            max,
+            left_out: 0,
         }
-        kept.push(change);
     }
-    kept
+
+    /// Adds a change. A tombstone that follows its delete is no change of its own; one without a delete before it is one. Only the order
+    /// of the partition tells: Debezium's tombstones have no position.
+    fn add(&mut self, change: KeyChange) {
+        let is_followed = |last: &KeyChange| is_tombstone_of(&change, last);
+        if self.changes.last().is_some_and(is_followed) {
+            return;
+        }
+        // Seldom, because the changes of several partitions have to be sorted for it.
+        if self.changes.len() >= self.max.saturating_mul(2) {
+            self.leave_out();
+        }
+        self.changes.push(change);
+    }
+
+    /// Sorts the changes, and leaves out the oldest beyond the largest number.
+    fn leave_out(&mut self) {
+        self.changes.sort_by(KeyChange::order);
+        let beyond = self.changes.len().saturating_sub(self.max);
+        self.changes.drain(..beyond);
+        self.left_out += beyond as u64;
+    }
+
+    fn sorted(mut self) -> Self {
+        self.leave_out();
+        self
+    }
+}
+
+fn is_tombstone_of(change: &KeyChange, last: &KeyChange) -> bool {
+    let is_same = last
+        .event()
+        .zip(change.event())
+        .is_none_or(|(last, event)| last == event);
+    let is_next = (&last.topic, last.partition) == (&change.topic, change.partition);
+    change.is_tombstone && last.operation == Operation::Delete && is_same && is_next
 }
 
 fn is_within(change: &KeyChange, window: &Window) -> bool {

@@ -73,6 +73,8 @@ pub struct Partitioning {
     samples: Vec<Vec<u8>>,
     /// Versions of the schema of Avro keys.
     schemas: Vec<(u32, AvroSchema)>,
+    /// Field that identifies the table in keys, and its value, in a topic that several tables share.
+    table_key: Option<(String, String)>,
 }
 
 impl Partitioning {
@@ -90,6 +92,7 @@ impl Partitioning {
             all_because: None,
             samples: Vec::new(),
             schemas: Vec::new(),
+            table_key: decoder.settings().table_key.clone(),
         };
         if let [_only] = topic.partitions() {
             return Ok(partitioning);
@@ -126,14 +129,11 @@ impl Partitioning {
         if self.all_because.is_some() || self.ranges.len() == 1 {
             return all(self.all_because.clone());
         }
-        let of_schemas = self.schemas.iter();
-        let of_schemas = of_schemas.filter_map(|(id, schema)| key_bytes::of_schema(key, *id, schema));
-        let of_samples = self.samples.iter();
-        let of_samples = of_samples.filter_map(|sample| key_bytes::like_sample(key, sample));
-        let numbers: BTreeSet<i32> = of_schemas
-            .chain(of_samples)
-            .filter_map(|bytes| partition_of(&bytes, self.ranges.len()))
-            .collect();
+        let mut numbers = self.numbers(key);
+        // A text that is no UUID for Postgres may be in upper case, so that both are read.
+        if let Some(lowered) = key.with_lower_case_uuids() {
+            numbers.extend(self.numbers(&lowered));
+        }
         if numbers.is_empty() {
             return all(Some(AllPartitions::KeyNotEncoded));
         }
@@ -144,6 +144,19 @@ impl Partitioning {
                 .collect(),
             all_because: None,
         }
+    }
+
+    /// Numbers of the partitions of a key in each form that it may have.
+    fn numbers(&self, key: &TypedKey) -> BTreeSet<i32> {
+        let table = self.table_key.as_ref();
+        let of_schemas = self.schemas.iter();
+        let of_schemas = of_schemas.filter_map(|(id, schema)| key_bytes::of_schema(key, table, *id, schema));
+        let of_samples = self.samples.iter();
+        let of_samples = of_samples.filter_map(|sample| key_bytes::like_sample(key, table, sample));
+        of_schemas
+            .chain(of_samples)
+            .filter_map(|bytes| partition_of(&bytes, self.ranges.len()))
+            .collect()
     }
 }
 
@@ -201,4 +214,45 @@ async fn sample(topic: &Topic, decoder: &mut Decoder) -> Result<Sample, TopicsEr
         }
     }
     Ok(Sample::Partitioned(keys))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Partitions of a key in a topic of 16 whose JSON keys have this form.
+    fn partitions(key: &str, sample: &str) -> Vec<i32> {
+        let range = |partition| PartitionRange {
+            partition,
+            first: 0,
+            end: 1,
+        };
+        let partitioning = Partitioning {
+            ranges: (0..16).map(range).collect(),
+            all_because: None,
+            samples: vec![sample.as_bytes().to_vec()],
+            schemas: Vec::new(),
+            table_key: None,
+        };
+        let found = partitioning.of_key(&key.parse().unwrap());
+        found.ranges.iter().map(|range| range.partition).collect()
+    }
+
+    #[test]
+    fn uuids_are_also_looked_for_in_lower_case() {
+        let upper = "6F1C2F8E-0C1D-4D3B-9F51-6A2F5A3B0C11";
+        let sample = r#"{"id":"x"}"#;
+        let partition = |id: &str| partition_of(format!(r#"{{"id":"{id}"}}"#).as_bytes(), 16).unwrap();
+        let found = partitions(upper, sample);
+        assert!(found.contains(&partition(upper)));
+        assert!(found.contains(&partition(&upper.to_lowercase())));
+        assert_eq!(partitions("ABC", sample), [partition("ABC")]);
+    }
+
+    #[test]
+    fn all_partitions_are_read_for_a_key_of_bytes() {
+        let sample =
+            r#"{"schema":{"type":"struct","fields":[{"type":"bytes","field":"n"}]},"payload":{"n":"IvY="}}"#;
+        assert_eq!(partitions("89.50", sample).len(), 16);
+    }
 }

@@ -14,7 +14,7 @@ pub struct PartitionOffset {
     pub topic: String,
     /// Number of the partition.
     pub partition: i32,
-    /// Offset of the first record at the position or behind it, or of the end.
+    /// Offset of the first record at the position or after it, or of the end.
     pub offset: i64,
     /// Offset of the first record that retention has left.
     pub first: i64,

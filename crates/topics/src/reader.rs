@@ -81,7 +81,7 @@ impl Topic {
         first_offset(&self.index, decoder, &self.name, range, bound).await
     }
 
-    /// First record of a partition at `offset` or behind it, before the end of the partition.
+    /// First record of a partition at `offset` or after it, before the end of the partition.
     ///
     /// # Errors
     /// The topic or the registry cannot be read.

@@ -18,7 +18,7 @@ pub enum Bound {
     Offset(i64),
     /// The first record of a transaction that committed at this time or later, in microseconds since the Unix epoch.
     Time(i64),
-    /// The first record of a transaction whose commit record is at this position or behind it.
+    /// The first record of a transaction whose commit record is at this position or after it.
     Lsn(Lsn),
 }
 
@@ -30,7 +30,7 @@ type IsBefore = dyn Fn(&Record) -> Option<bool> + Sync;
 /// Number of records without a position (of other programs, for example) that are read in search of one that has it.
 const UNPLACED_MAX: usize = 100;
 
-/// Offset at which reading of a partition begins: no record before it is at the bound or behind it, except where changes were
+/// Offset at which reading of a partition begins: no record before it is at the bound or after it, except where changes were
 /// delivered again from an earlier checkpoint: then all of them follow the offset again. The offset of the end if there is none.
 ///
 /// Around records without a position the offset may be lower than necessary: readers compare each record with the bound.

@@ -1,5 +1,7 @@
 //! What a reader knows about the format of records that they do not say themselves.
 
+use crate::value::Row;
+
 /// Format of the records of a connector, as far as its records do not say it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -9,8 +11,25 @@ pub struct Settings {
     pub is_flat: bool,
     /// Fields that are added to flat rows.
     pub flat_fields: Vec<FlatField>,
-    /// Field of the key that identifies the table in a topic that several tables share, if there are such topics.
-    pub table_key_fields: Vec<String>,
+    /// Field that identifies the table that is read in the keys of a topic that several tables share, and its value; `None` if the keys of
+    /// the table have no such field, or if no certain table is read.
+    pub table_key: Option<(String, String)>,
+}
+
+impl Settings {
+    /// Name of the field that identifies the table: it is no column of the key.
+    #[must_use]
+    pub fn table_key_field(&self) -> Option<&str> {
+        self.table_key.as_ref().map(|(field, _)| field.as_str())
+    }
+
+    /// Whether a key says that its row is of another table than the one that is read.
+    pub(crate) fn is_of_other_table(&self, key: &Row) -> bool {
+        self.table_key.as_ref().is_some_and(|(field, table)| {
+            key.get(field)
+                .is_some_and(|found| found.as_text() != Some(table.as_str()))
+        })
+    }
 }
 
 /// Field that is added to flat rows.
@@ -31,7 +50,7 @@ impl Default for Settings {
             placeholder: PLACEHOLDER.to_owned(),
             is_flat: false,
             flat_fields: Vec::new(),
-            table_key_fields: Vec::new(),
+            table_key: None,
         }
     }
 }

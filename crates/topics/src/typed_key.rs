@@ -162,10 +162,45 @@ impl TypedKey {
         }
     }
 
-    /// Whether a decoded key is this one. `ignored`: fields that identify the table in a shared topic.
+    /// As [`TypedKey::parts`], for a key with a field that identifies its table: `table` is that field with the value of the table.
+    pub(crate) fn parts_in<'a>(
+        &'a self,
+        columns: &[&str],
+        table: Option<&'a (String, String)>,
+    ) -> Option<Vec<TypedPart<'a>>> {
+        let of_table = |column: &str| table.filter(|(field, _)| field == column);
+        let own = columns.iter().copied();
+        let own: Vec<&str> = own.filter(|column| of_table(column).is_none()).collect();
+        let mut parts = self.parts(&own)?.into_iter();
+        let parts = columns.iter().map(|column| match of_table(column) {
+            Some((_, table)) => Some(TypedPart::Text(table)),
+            None => parts.next(),
+        });
+        parts.collect()
+    }
+
+    /// The key with its UUIDs in lower case, as Postgres prints them; `None` if it is the same.
+    pub(crate) fn with_lower_case_uuids(&self) -> Option<Self> {
+        let lowered = |text: &str| match is_uuid(text.strip_prefix('\'').unwrap_or(text)) {
+            true => text.to_ascii_lowercase(),
+            false => text.to_owned(),
+        };
+        let columns = self.columns.as_ref().map(|columns| {
+            let columns = columns.iter();
+            let columns = columns.map(|(name, text)| (name.clone(), lowered(text)));
+            columns.collect()
+        });
+        let key = Self {
+            text: lowered(&self.text),
+            columns,
+        };
+        (key != *self).then_some(key)
+    }
+
+    /// Whether a decoded key is this one. `ignored`: field that identifies the table in a shared topic.
     #[must_use]
-    pub fn is(&self, key: &Row, ignored: &[String]) -> bool {
-        let is_column = |name: &str| !ignored.iter().any(|ignored| ignored == name);
+    pub fn is(&self, key: &Row, ignored: Option<&str>) -> bool {
+        let is_column = |name: &str| ignored != Some(name);
         let fields: Vec<(&str, &Value)> = key.iter().filter(|(name, _)| is_column(name)).collect();
         let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
         self.parts(&names).is_some_and(|parts| {
@@ -205,12 +240,15 @@ const UUID_LENGTH: usize = 36;
 
 /// Whether both texts are the same UUID; Postgres prints them in lower case.
 fn is_same_uuid(value: &str, text: &str) -> bool {
-    let is_uuid = value.len() == UUID_LENGTH
-        && value.bytes().enumerate().all(|(place, byte)| match place {
+    is_uuid(value) && value.eq_ignore_ascii_case(text)
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == UUID_LENGTH
+        && text.bytes().enumerate().all(|(place, byte)| match place {
             8 | 13 | 18 | 23 => byte == b'-',
             _ => byte.is_ascii_hexdigit(),
-        });
-    is_uuid && value.eq_ignore_ascii_case(text)
+        })
 }
 
 #[cfg(test)]
@@ -227,9 +265,7 @@ mod tests {
     }
 
     fn is(text: &str, fields: &[(&str, Value)]) -> bool {
-        text.parse::<TypedKey>()
-            .unwrap()
-            .is(&row(fields), &["table".to_owned()])
+        text.parse::<TypedKey>().unwrap().is(&row(fields), Some("table"))
     }
 
     #[test]
@@ -259,6 +295,43 @@ mod tests {
         assert!(!is("8471", &key) && !is("id=8471", &key));
         let nulls = [("a", Value::Null), ("b", Value::Text("null".to_owned()))];
         assert!(is("a=null,b='null'", &nulls) && !is("a='null',b=null", &nulls));
+    }
+
+    #[test]
+    fn the_field_of_the_table_is_filled() {
+        let key: TypedKey = "id=8471,region=eu".parse().unwrap();
+        let table = ("table".to_owned(), "shop.public.orders".to_owned());
+        let expected = ["8471", "shop.public.orders", "eu"].map(TypedPart::Text);
+        assert_eq!(
+            key.parts_in(&["id", "table", "region"], Some(&table)).unwrap(),
+            expected
+        );
+        assert_eq!(key.parts_in(&["id", "table", "region"], None), None);
+        assert_eq!(
+            key.parts_in(&["region", "id"], Some(&table)),
+            key.parts(&["region", "id"])
+        );
+    }
+
+    #[test]
+    fn uuids_are_put_in_lower_case() {
+        const UPPER: &str = "6F1C2F8E-0C1D-4D3B-9F51-6A2F5A3B0C11";
+        for text in ["ABC", &UPPER.to_lowercase()] {
+            let key: TypedKey = text.parse().unwrap();
+            assert_eq!(key.with_lower_case_uuids(), None, "{text}");
+        }
+        for (text, columns) in [
+            (UPPER.to_owned(), &["id"][..]),
+            (format!("id={UPPER},Region=EU"), &["id", "Region"]),
+            (format!("id='{UPPER}',Region=EU"), &["id", "Region"]),
+        ] {
+            let key: TypedKey = text.parse().unwrap();
+            let key = key.with_lower_case_uuids().unwrap();
+            let parts = key.parts(columns).unwrap();
+            let lower = UPPER.to_lowercase();
+            assert_eq!(parts.first(), Some(&TypedPart::Text(&lower)), "{text}");
+            assert!(parts.iter().skip(1).all(|part| *part == TypedPart::Text("EU")));
+        }
     }
 
     #[test]

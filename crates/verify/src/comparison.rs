@@ -33,6 +33,8 @@ pub struct Completeness {
     pub omits_existing_rows: bool,
     /// Whether only some rows of the source were read: a row of the topic that is not among them is ignored.
     pub is_selection: bool,
+    /// Whether records of the topic could not be read.
+    pub has_unreadable: bool,
 }
 
 /// Row that a record leaves behind.
@@ -88,6 +90,12 @@ impl Comparison {
     #[must_use]
     pub fn has_key(&self) -> bool {
         self.has_key
+    }
+
+    /// Whether neither side has a row or a record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries() == 0
     }
 
     /// Number of entries that are stored.
@@ -341,6 +349,9 @@ impl Key {
         if completeness.is_compacted && self.folded.has_records_behind {
             return Some(Reason::Compacted);
         }
+        if completeness.has_unreadable {
+            return Some(Reason::Unreadable);
+        }
         completeness.omits_existing_rows.then_some(Reason::NotRead)
     }
 }
@@ -369,6 +380,9 @@ impl Copies {
             std::cmp::Ordering::Greater => (Kind::Extra, None),
             std::cmp::Ordering::Less if completeness.is_expired => {
                 (Kind::Unverifiable, Some(Reason::Expired))
+            }
+            std::cmp::Ordering::Less if completeness.has_unreadable => {
+                (Kind::Unverifiable, Some(Reason::Unreadable))
             }
             std::cmp::Ordering::Less if completeness.omits_existing_rows => {
                 (Kind::Unverifiable, Some(Reason::NotRead))

@@ -14,7 +14,8 @@ use crate::table::{Method, SourceRow, SourceTable};
 #[derive(Debug)]
 pub struct Pace {
     rows_per_second: Option<u32>,
-    began: Instant,
+    /// Time from which the next rows may be read: what was not read in time is not made up for.
+    due: Instant,
     rows: u64,
 }
 
@@ -24,7 +25,7 @@ impl Pace {
     pub fn new(rows_per_second: Option<u32>) -> Self {
         Self {
             rows_per_second,
-            began: Instant::now(),
+            due: Instant::now(),
             rows: 0,
         }
     }
@@ -38,8 +39,9 @@ impl Pace {
     async fn keep(&mut self, rows: u64) {
         self.rows += rows;
         let Some(limit) = self.rows_per_second else { return };
-        let millis = self.rows.saturating_mul(1000) / u64::from(limit.max(1));
-        sleep_until(self.began + Duration::from_millis(millis)).await;
+        let micros = rows.saturating_mul(1_000_000) / u64::from(limit.max(1));
+        self.due = self.due.max(Instant::now()) + Duration::from_micros(micros);
+        sleep_until(self.due).await;
     }
 }
 

@@ -29,6 +29,8 @@ pub enum Reason {
     Expired,
     /// The topic is compacted, and the records of the key up to the position have given way to later ones.
     Compacted,
+    /// Records of the topic could not be read, and the row may be in one of them.
+    Unreadable,
     /// Existing rows of the table are not read, or only some of them, so that a row that was never changed is in no record.
     NotRead,
     /// A value that did not change is not in the last record, and no earlier record has it.

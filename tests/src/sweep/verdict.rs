@@ -258,9 +258,11 @@ impl Newest<'_> {
             None => is_deleted,
             Some((_, record)) if is_deleted => record.op == Op::Delete,
             Some((at, record)) => match record.op {
-                Op::Read => record.position >= newest.end || is_within(record, newest),
+                Op::Read if record.position >= newest.end || is_within(record, newest) => true,
                 Op::Delete => false,
+                // The topic may have been that of the row before it arrived, as that of a partition which is detached.
                 _ if newest.event == Event::Arrived => differences(&newest.row, &record.row).is_empty(),
+                Op::Read => false,
                 _ => self.found.get(&place) == Some(&at),
             },
         };

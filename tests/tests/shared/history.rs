@@ -234,10 +234,55 @@ async fn a_row_is_followed_over_updates_of_its_key_and_its_deletion() {
     case.sql("DELETE FROM orders").await;
     await_changes(&case, "9000", 5).await;
     let history = history(&case, "9000", &[]).await;
-    // The tombstone behind the delete is no change of its own.
+    // The tombstone after the delete is no change of its own.
     assert_eq!(changes(&history).len(), 5, "{history:#}");
     let blame = case.command(&["blame", "public.orders", "9000"]).await;
     assert_reports(&blame.stdout, &["the row was deleted: "]);
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn rows_of_tables_that_share_a_topic_have_their_own_histories() {
+    let mut case = Case::new("history_shared").await;
+    let mut route = toml::Table::new();
+    route.insert("pattern".to_owned(), r"history_shared\.public\.t[12]".into());
+    route.insert("topic".to_owned(), "history_shared.all".into());
+    case.config = case
+        .config
+        .set("kafka.topics.partitions", PARTITIONS)
+        .set("names.routes", vec![route]);
+    case.sql(
+        "CREATE TABLE t1 (id int PRIMARY KEY, name text); CREATE TABLE t2 (id int PRIMARY KEY, name text)",
+    )
+    .await;
+    let mut instance = Instance::start(&case.config).await;
+    for statement in [
+        "INSERT INTO t1 VALUES (1, 'of t1')",
+        "INSERT INTO t2 VALUES (1, 'of t2')",
+        "DELETE FROM t2",
+        "UPDATE t1 SET id = 2",
+        "INSERT INTO t1 VALUES (3, 'last')",
+    ] {
+        case.sql(statement).await;
+    }
+    await_that("the last row in Kafka", async || {
+        let finished = case.command(&["history", "public.t1", "3"]).await;
+        finished.code == Some(0)
+    })
+    .await;
+    for (table, key, expected) in [
+        ("public.t1", "1", &["create", "delete", "create"][..]),
+        ("public.t1", "2", &["create", "delete", "create"]),
+        ("public.t2", "1", &["create", "delete"]),
+    ] {
+        let history = shown(&case, &["history", table, key, "--json"]).await;
+        let operations = changes(&history).iter().map(|change| text(change, "operation"));
+        assert_eq!(operations.collect::<Vec<_>>(), expected, "{table}: {history:#}");
+        // The partition of the key is known, and nothing is missing.
+        assert_eq!(history["notes"], json!([]), "{table}: {history:#}");
+    }
+    let blame = shown(&case, &["blame", "public.t1", "1", "--json"]).await;
+    assert_eq!(blame["columns"]["name"]["value"], "of t1", "{blame:#}");
     instance.stop().await;
 }
 

@@ -45,7 +45,7 @@ FROM publication p, tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n
 WHERE CASE WHEN p.pubviaroot
       THEN c.oid = tree.listed AND NOT EXISTS (
           SELECT FROM tree above WHERE above.oid = c.oid AND above.listed <> c.oid)
-      ELSE c.relkind <> 'p' END";
+      ELSE c.relkind <> 'p' AND (NOT p.puballtables OR c.relkind = 'r' AND c.relpersistence = 'p') END";
 
 /// Publication, and whether it publishes changes of partitions as changes of the root (`publish_via_partition_root`).
 pub(crate) struct Publication {

@@ -31,6 +31,7 @@ pub(crate) async fn reselect(
     }
     let sql = format!(
         "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'; \
+         SET LOCAL lock_timeout = 0; \
          SET LOCAL constraint_exclusion = off; {}",
         select(unsent)
     );

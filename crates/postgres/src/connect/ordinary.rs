@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_postgres::Config;
@@ -59,15 +59,16 @@ impl SqlSession {
         Arc::clone(&self.hang_up)
     }
 
-    /// Requests the cancellation of the running statement. Its effect shows in the statement's end.
+    /// Requests the cancellation of the running statement, whose effect shows in the statement's end. Waits until the server has closed
+    /// the connection of the request, after it has signalled the session: a later signal would hit a later statement.
     pub(crate) async fn cancel(&self, config: &ConnectConfig) {
+        const DOING: &str = "cancelling a statement";
         let token = self.client.cancel_token();
-        let request = dial(config, &self.endpoint, async |transport| {
-            let cancelled = token.cancel_query_raw(transport, AlreadyEncrypted).await;
-            cancelled.map_err(|error| {
-                self.endpoint
-                    .broken("cancelling a statement", std::io::Error::other(error))
-            })
+        let request = dial(config, &self.endpoint, async |mut transport| {
+            let cancelled = token.cancel_query_raw(&mut transport, AlreadyEncrypted).await;
+            cancelled.map_err(|error| self.endpoint.broken(DOING, std::io::Error::other(error)))?;
+            let closed = transport.read(&mut [0]).await;
+            closed.map_err(|error| self.endpoint.broken(DOING, error))
         });
         if let Err(error) = request.await {
             debug!(%error, "a statement cannot be cancelled; the server ends it when it notices the closed connection");

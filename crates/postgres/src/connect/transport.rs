@@ -125,6 +125,12 @@ impl AsyncWrite for Transport {
     }
 }
 
+impl tls::TlsStream for &mut Transport {
+    fn channel_binding(&self) -> tls::ChannelBinding {
+        tls::TlsStream::channel_binding(&**self)
+    }
+}
+
 impl tls::TlsStream for Transport {
     fn channel_binding(&self) -> tls::ChannelBinding {
         match self.end_point() {
@@ -136,6 +142,16 @@ impl tls::TlsStream for Transport {
 
 /// Passes a transport after its handshake to tokio-postgres, so that both kinds of connection share the TLS code.
 pub(super) struct AlreadyEncrypted;
+
+impl<'t> TlsConnect<&'t mut Transport> for AlreadyEncrypted {
+    type Stream = &'t mut Transport;
+    type Error = std::convert::Infallible;
+    type Future = std::future::Ready<Result<&'t mut Transport, Self::Error>>;
+
+    fn connect(self, transport: &'t mut Transport) -> Self::Future {
+        std::future::ready(Ok(transport))
+    }
+}
 
 impl TlsConnect<Transport> for AlreadyEncrypted {
     type Stream = Transport;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt, pin_mut};
 use tokio::sync::{Semaphore, mpsc};
@@ -37,6 +38,9 @@ const BATCHES_AHEAD: usize = 64;
 /// in the session.
 const SAFE_SETTINGS: &str = "SET LOCAL row_security = off; SET LOCAL constraint_exclusion = off; \
      SET LOCAL standard_conforming_strings = on";
+
+/// Time limit for the end of cancelled statements.
+const CLOSE_LIMIT: Duration = Duration::from_secs(70);
 
 const READING: &str = "reading a table";
 
@@ -181,11 +185,19 @@ impl PostgresSnapshot {
             self.cancel(&abandoned).await;
             self.idle.extend(abandoned);
         }
-        // A cancellation would hit a later statement if the cancelled one had not ended.
-        while let Some(ended) = self.tasks.join_next().await {
-            if let Err(error) = ended {
-                debug!(%error, "the task of a chunk did not end by itself");
+        let ended = tokio::time::timeout(CLOSE_LIMIT, async {
+            while let Some(ended) = self.tasks.join_next().await {
+                if let Err(error) = ended {
+                    debug!(%error, "the task of a chunk did not end by itself");
+                }
             }
+        });
+        if ended.await.is_err() {
+            return Err(PostgresError::NoAnswer {
+                endpoint: self.server.endpoint.to_string(),
+                doing: "ending the reading of a table",
+                limit: CLOSE_LIMIT,
+            });
         }
         if std::mem::take(&mut self.has_savepoint) {
             table_lock::roll_back(&self.sessions).await?;

@@ -51,7 +51,7 @@ struct Printed<'a> {
     columns: serde_json::Map<String, serde_json::Value>,
     /// Change that deleted the row; null if the row exists.
     deleted: Option<ChangeJson<'a>>,
-    /// Whether no change can be missing.
+    /// Whether no change that was written to the topics can be missing.
     complete: bool,
     notes: Vec<String>,
 }
@@ -73,6 +73,8 @@ pub(crate) async fn blame(config: Config, request: BlameRequest) -> anyhow::Resu
     };
     let states = RowStates::of(changes);
     let found = states.row(&row.key, row.ignored());
+    let deleted = states.deleted_by(&row.key, row.ignored());
+    let last = deleted.and_then(|number| changes.get(number)).unwrap_or(last);
     let columns = found.map_or(&[][..], |(_, state)| &state.columns);
     let mut output = stdout();
     if request.json {
@@ -110,7 +112,7 @@ pub(crate) async fn blame(config: Config, request: BlameRequest) -> anyhow::Resu
     Ok(Exit::Done)
 }
 
-/// Longest value that is padded: a longer one would move the columns behind it away.
+/// Longest value that is padded: a longer one would move the columns after it away.
 const PADDED_MAX: usize = 40;
 
 /// One line for each column: name, value, and the change that set it.

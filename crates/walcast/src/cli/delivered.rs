@@ -2,7 +2,7 @@
 
 use walcast_delivery::{CheckpointLog, OnIncompatible};
 use walcast_kafka::{KafkaError, Registry};
-use walcast_mapper::config::{MetadataField, RouteText, Shape};
+use walcast_mapper::config::{MetadataField, Shape};
 use walcast_mapper::pattern::TablePattern;
 use walcast_mapper::{TableName, names};
 use walcast_topics::{Decoder, FlatField, Settings, Topic, TopicsError};
@@ -13,16 +13,15 @@ use crate::exit::UsageError;
 /// First version of a topic that takes the place of one whose subject rejects a schema.
 const SECOND_VERSION: u32 = 2;
 
-/// Decoder for the records of the configuration.
-pub(super) fn decoder(config: &Config) -> anyhow::Result<Decoder> {
+/// Decoder for the records of the configuration. `table`: the only table whose rows are read.
+pub(super) fn decoder(config: &Config, table: Option<&TableName>) -> anyhow::Result<Decoder> {
     let registry = config.registry.as_ref().map(Registry::new).transpose()?;
-    Ok(Decoder::new(registry, settings(config)))
+    Ok(Decoder::new(registry, settings(config, table)))
 }
 
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config, table: Option<&TableName>) -> Settings {
     let mapper = &config.mapper;
     let prefix = &mapper.flat.fields_prefix;
-    let routes = mapper.names.routes.iter().cloned().map(RouteText::from);
     Settings {
         placeholder: mapper.unavailable_value_placeholder.clone(),
         is_flat: mapper.shape == Shape::Flat,
@@ -32,10 +31,7 @@ fn settings(config: &Config) -> Settings {
             .iter()
             .map(|field| flat_field(field, prefix))
             .collect(),
-        table_key_fields: routes
-            .filter(|route| route.unique_keys)
-            .map(|route| route.key_field)
-            .collect(),
+        table_key: table.and_then(|table| names::table_key(mapper, table)),
     }
 }
 

@@ -2,16 +2,19 @@
 
 mod report;
 mod target;
+mod transaction;
 
 use clap::Args;
 use walcast_delivery::CheckpointStore;
 use walcast_kafka::KafkaError;
-use walcast_topics::{Bound, Decoder, Record, Topic, TopicsError};
+use walcast_topics::{Decoder, Record, Topic, TopicsError};
 
 use self::report::Report;
 use self::target::Target;
+use self::transaction::Transaction;
 use super::config_args::ConfigArgs;
 use super::delivered;
+use super::read_progress::ReadProgress;
 use crate::config::Config;
 use crate::exit::{Exit, Rejection, help_end};
 use crate::stdout::stdout;
@@ -40,12 +43,9 @@ pub(crate) struct ExplainArgs {
     json: bool,
 }
 
-/// Largest number of records of one transaction that are read from one partition.
-const RECORDS_MAX: usize = 1_000;
-
 pub(crate) async fn explain(config: Config, args: ExplainArgs) -> anyhow::Result<Exit> {
     let log = wiring::checkpoints(&config).peek().await?;
-    let mut decoder = delivered::decoder(&config)?;
+    let mut decoder = delivered::decoder(&config, None)?;
     let tables = delivered::delivered_tables(&log, &[]);
     let topics = delivered::topics_of_all(&config, &tables).await?;
     let named = named(&config, &mut decoder, &args.target).await?;
@@ -53,14 +53,16 @@ pub(crate) async fn explain(config: Config, args: ExplainArgs) -> anyhow::Result
         (Some(record), _) => record.lsn(),
         (None, target) => target.lsn(),
     };
-    let mut of_transaction = Vec::new();
-    let mut is_cut = false;
+    let mut transaction = Transaction::new(args.target.id());
     if let Some(lsn) = lsn {
+        let mut progress = ReadProgress::new(args.target.to_string())?;
         for topic in &topics {
-            is_cut |= add_records(topic, &mut decoder, lsn, &mut of_transaction).await?;
+            transaction
+                .read(topic, &mut decoder, lsn, &mut || progress.count())
+                .await?;
         }
     }
-    let found = named.or_else(|| args.target.find(&of_transaction).cloned());
+    let found = named.as_ref().or_else(|| transaction.record());
     let Some(record) = found else {
         return Err(Rejection::NoRecord {
             row: args.target.to_string(),
@@ -68,7 +70,8 @@ pub(crate) async fn explain(config: Config, args: ExplainArgs) -> anyhow::Result
         }
         .into());
     };
-    let report = Report::new(&record, &of_transaction, is_cut, &log, &decoder).await?;
+    let (others, has_more) = (transaction.others(), transaction.has_more());
+    let report = Report::new(record, others, has_more, &log, &decoder).await?;
     let mut output = stdout();
     match args.json {
         true => output.json(&report)?,
@@ -112,37 +115,4 @@ async fn named(config: &Config, decoder: &mut Decoder, target: &Target) -> anyho
     // An offset between two records is a marker of a transaction, or its record was compacted.
     let record = record.filter(|record| record.offset == *offset);
     Ok(Some(record.ok_or_else(missing)?))
-}
-
-/// Adds the records of the transaction that commits at a position, in the order of the topic. True if there are more.
-async fn add_records(
-    topic: &Topic,
-    decoder: &mut Decoder,
-    lsn: walcast_pgoutput::Lsn,
-    records: &mut Vec<Record>,
-) -> anyhow::Result<bool> {
-    for range in topic.partitions() {
-        let offset = topic.offset_of(decoder, *range, Bound::Lsn(lsn)).await?;
-        if offset >= range.end {
-            continue;
-        }
-        let mut reader = topic
-            .read_partition(decoder, *range, Bound::Offset(offset))
-            .await?;
-        for _ in 0..RECORDS_MAX {
-            let Some(record) = reader.next(decoder).await? else {
-                break;
-            };
-            match record.lsn() {
-                Some(found) if found == lsn => records.push(record),
-                // A record of another program.
-                None => {}
-                Some(_) => break,
-            }
-        }
-        if records.len() >= RECORDS_MAX {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

@@ -113,7 +113,7 @@ struct Printed<'a> {
     key: String,
     topics: &'a [String],
     changes: Vec<ChangeJson<'a>>,
-    /// Whether no change can be missing.
+    /// Whether no change that was written to the topics can be missing.
     complete: bool,
     notes: Vec<String>,
 }

@@ -43,7 +43,7 @@ impl RowHistory {
         window: Window,
     ) -> anyhow::Result<Self> {
         let table = delivered::table(table)?;
-        let mut decoder = delivered::decoder(config)?;
+        let mut decoder = delivered::decoder(config, Some(&table))?;
         let topics = delivered::topics(config, &table)
             .await
             .map_err(|error| topic_error(error, &table))?;
@@ -66,9 +66,9 @@ impl RowHistory {
         })
     }
 
-    /// Fields of the key that identify the table in a shared topic.
-    pub(super) fn ignored(&self) -> &[String] {
-        &self.decoder.settings().table_key_fields
+    /// Field of the key that identifies the table in a shared topic.
+    pub(super) fn ignored(&self) -> Option<&str> {
+        self.decoder.settings().table_key_field()
     }
 
     /// Error for a key without any record.
@@ -84,7 +84,7 @@ impl RowHistory {
         self.history.notes.iter().map(|note| format!("note: {note}"))
     }
 
-    /// Whether no change can be missing.
+    /// Whether no change that was written to the topics can be missing.
     pub(super) fn is_complete(&self) -> bool {
         !self.history.notes.iter().any(Note::is_incomplete)
     }

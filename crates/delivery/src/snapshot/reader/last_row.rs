@@ -46,6 +46,12 @@ impl Table {
         }
     }
 
+    /// Whether the progress has this table under this name: it may have been renamed meanwhile, and another table may have its name.
+    pub(super) fn is_named_in(&self, progress: &SnapshotProgress) -> bool {
+        let named = progress.find(&self.name);
+        named.is_some_and(|one| one.is_of(self.plan.oid(), &self.name))
+    }
+
     /// Whether a row is deferred.
     pub(super) fn has_last_row(&self) -> bool {
         !self.last_row.line.is_empty()

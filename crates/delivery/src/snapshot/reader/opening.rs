@@ -52,7 +52,16 @@ impl<S: Snapshot> Window<'_, '_, S> {
         let opened = match snapshot.open(name, oid, progress.next, rows).await {
             Err(fault) if self.state.is_fault_of_request(name, &fault, output) => {
                 self.state.fail_request(name, lsn, &fault, output).await?;
-                return Ok(Begun::Broken);
+                // A table that may not be read keeps no other from being read in this snapshot.
+                let schedule = &self.state.schedule;
+                let is_postponed = schedule
+                    .progress
+                    .find(name)
+                    .is_some_and(|one| schedule.is_postponed(one));
+                return Ok(match is_postponed {
+                    true => Begun::Skipped,
+                    false => Begun::Broken,
+                });
             }
             opened => opened.map_err(DeliveryError::Source)?,
         };
@@ -115,7 +124,9 @@ impl<S: Snapshot> Window<'_, '_, S> {
             }
             Some(name) if *name == now => {
                 info!(table = %was, renamed_to = %now, %lsn, "table was renamed, reading its rows under its new name");
+                self.settle_ended()?;
                 self.state.follow_names(&captured, output);
+                self.release_renamed();
                 self.state.publish();
                 self.tried.remove(&was);
                 self.tried.insert(now.clone());

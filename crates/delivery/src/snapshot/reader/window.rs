@@ -223,16 +223,24 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
 
     /// Outcome of reading after a request was executed; `None` if reading continues.
     fn after_request(&mut self, table: &mut Table) -> Option<Outcome> {
+        self.release_renamed();
         let progress = &self.state.schedule.progress;
-        self.ended = self
-            .ended
-            .take()
-            .filter(|ended| progress.find(&ended.name).is_some());
-        if progress.find(&table.name).is_none() {
+        if !table.is_named_in(progress) {
             table.drop_last_row();
-            return Some(Outcome::Done);
+            // Where another table has the name, nothing more may be stored under it.
+            return Some(match progress.find(&table.name) {
+                Some(_) => Outcome::Broken,
+                None => Outcome::Done,
+            });
         }
         progress.paused.then_some(Outcome::Paused)
+    }
+
+    /// Leaves the deferred row of the table that was read last to a later snapshot, if the table is no longer in the progress, or has
+    /// another name there.
+    pub(super) fn release_renamed(&mut self) {
+        let progress = &self.state.schedule.progress;
+        self.ended = self.ended.take().filter(|ended| ended.is_named_in(progress));
     }
 
     /// Waits for rows, or for a request.

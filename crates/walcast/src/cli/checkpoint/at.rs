@@ -27,7 +27,7 @@ pub(crate) enum OffsetsFormat {
 #[derive(Debug, Serialize)]
 struct Found {
     at: String,
-    /// First transaction at the position or behind it; null if the topics have none.
+    /// First transaction at the position or after it; null if the topics have none.
     first: Option<First>,
     /// Last checkpoint before; null if the history of checkpoints has none.
     checkpoint: Option<Before>,
@@ -112,7 +112,7 @@ async fn find(
     topics: &[Topic],
     point: PointInTime,
 ) -> anyhow::Result<Found> {
-    let mut decoder = delivered::decoder(config)?;
+    let mut decoder = delivered::decoder(config, None)?;
     let mut all = Vec::new();
     for topic in topics {
         all.extend(offsets_at(topic, &mut decoder, point).await?);

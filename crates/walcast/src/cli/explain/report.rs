@@ -207,11 +207,13 @@ async fn schema(
     }))
 }
 
-/// First known checkpoint behind a position. The end of a transaction is behind its commit record.
+/// First known checkpoint after a position. The end of a transaction is after its commit record.
 fn covering(log: &CheckpointLog, lsn: Lsn) -> Option<Covering> {
-    let behind = |checkpoint: &&Checkpoint| checkpoint.end_lsn > lsn;
+    let is_after = |checkpoint: &&Checkpoint| checkpoint.end_lsn > lsn;
     let known = log.history.values().chain(&log.current);
-    let checkpoint = known.filter(behind).min_by_key(|checkpoint| checkpoint.end_lsn)?;
+    let checkpoint = known
+        .filter(is_after)
+        .min_by_key(|checkpoint| checkpoint.end_lsn)?;
     Some(Covering {
         end_lsn: checkpoint.end_lsn.to_string(),
         written_at: time_text(Some(checkpoint.written_at_unix_micros)),

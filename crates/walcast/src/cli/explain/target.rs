@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use walcast_pgoutput::Lsn;
-use walcast_topics::{Record, WalcastId};
+use walcast_topics::WalcastId;
 
 /// Name of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,12 +58,11 @@ impl Target {
         }
     }
 
-    /// The record among those of its transaction.
-    pub(super) fn find<'r>(&self, records: &'r [Record]) -> Option<&'r Record> {
+    /// The `walcast.id`, if it names the record.
+    pub(super) fn id(&self) -> Option<WalcastId> {
         match self {
-            Self::Place { .. } => None,
-            Self::Id(id) => records.iter().find(|record| record.id == Some(*id)),
-            Self::Lsn(_) => records.first(),
+            Self::Id(id) => Some(*id),
+            Self::Place { .. } | Self::Lsn(_) => None,
         }
     }
 }

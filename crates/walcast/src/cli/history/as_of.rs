@@ -20,7 +20,7 @@ struct Printed<'a> {
     row: Option<serde_json::Map<String, serde_json::Value>>,
     /// The last change before that time.
     last_change: Option<ChangeJson<'a>>,
-    /// Whether no change can be missing.
+    /// Whether no change that was written to the topics can be missing.
     complete: bool,
     notes: Vec<String>,
 }
@@ -34,7 +34,11 @@ pub(super) fn print(
     let changes = &row.history.changes;
     let states = RowStates::of(changes);
     let found = states.row(&row.key, row.ignored());
-    let last = found.map_or(changes.last(), |(_, state)| changes.get(state.last));
+    let last = match found {
+        Some((_, state)) => Some(state.last),
+        None => states.deleted_by(&row.key, row.ignored()),
+    };
+    let last = last.map_or(changes.last(), |number| changes.get(number));
     let mut output = stdout();
     if json {
         output.json(&Printed {

@@ -20,6 +20,8 @@ BEGIN
   PERFORM set_config('walcast.context_sent', coalesce(context::text, 'none'), true);
 END
 $walcast$;
+-- A function that another role had created before would remain its own.
+ALTER FUNCTION {schema}.set_context(jsonb) OWNER TO CURRENT_USER;
 
 -- Sends the context of the transaction before its first statement on a table with the trigger: the setting walcast.context, or
 -- else the comment of sqlcommenter at the end or at the beginning of the statement. It never fails a statement of the application.
@@ -48,7 +50,7 @@ BEGIN
   END IF;
   -- Comments of tracing libraries are short; the rest of a large statement is not searched.
   remark := coalesce(
-    substring(right(current_query(), 8192) FROM '/\*((?:[^*]|\*(?!/))*)\*/[[:space:];]*$'),
+    substring(right(current_query(), 8192) FROM '/\*((?:[^*/]|\*(?!/)|/(?!\*))*)\*/[[:space:];]*$'),
     substring(left(current_query(), 8192) FROM '^[[:space:]]*/\*((?:[^*]|\*(?!/))*)\*/'));
   -- key='value',key='value'
   IF remark ~ '^[[:space:]]*[^=,''[:space:]]+=''(?:[^''\\]|\\.)*''(?:,[[:space:]]*[^=,''[:space:]]+=''(?:[^''\\]|\\.)*'')*[[:space:]]*$' THEN
@@ -79,6 +81,7 @@ BEGIN
   RETURN NULL;
 END
 $walcast$;
+ALTER FUNCTION {schema}.send_context() OWNER TO CURRENT_USER;
 
 -- The trigger is created by the owner of each table whose changes are to have a context:
 --   CREATE TRIGGER walcast_context BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON public.orders

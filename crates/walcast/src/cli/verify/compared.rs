@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use walcast_delivery::{ChosenRows, Guarantee, Snapshot};
+use walcast_delivery::{ChosenRows, Guarantee, OnIncompatible, Snapshot};
 use walcast_kafka::{
     KafkaError, PartitionRange, ReadFrom, TopicIndex, TopicReader, TopicSelection, topic_setting,
 };
@@ -73,6 +73,10 @@ impl Sides<'_> {
         unit: &Unit,
         only: Option<BTreeSet<Digest>>,
     ) -> anyhow::Result<Result<Compared, String>> {
+        if let Some(reason) = self.continued_in(unit).await? {
+            return Ok(Err(reason));
+        }
+        let is_recheck = only.is_some();
         let (mut comparison, sources) = match self.read_source(unit, only.as_ref()).await? {
             Ok(read) => read,
             Err(reason) => return Ok(Err(reason)),
@@ -89,8 +93,24 @@ impl Sides<'_> {
         if !partitions.is_empty() {
             policy = topic_setting(kafka, &unit.topic, "cleanup.policy").await?;
             reading.checks_history = only.is_none() && kafka.guarantee == Guarantee::ExactlyOnce;
-            self.read_topic(unit, &sources, &mut comparison, &mut reading)
-                .await?;
+            let read = self
+                .read_topic(unit, &sources, &mut comparison, &mut reading)
+                .await;
+            match read {
+                Err(error) if is_hidden(&error) => return Ok(Err(error.to_string())),
+                read => read?,
+            }
+        }
+        if reading.has_shared_truncation {
+            return Ok(Err(
+                "a table was truncated that shares its topic with others".to_owned()
+            ));
+        }
+        if is_recheck && comparison.is_empty() {
+            return Ok(Err(
+                "none of the listed keys is in the source or in the topic: the table, or the way of comparing, is another one"
+                    .to_owned(),
+            ));
         }
         let completeness = Completeness {
             is_expired: partitions.iter().any(|partition| partition.first > 0),
@@ -98,6 +118,7 @@ impl Sides<'_> {
             is_compacted: policy.as_deref().is_none_or(compacts),
             omits_existing_rows: unit.omits_existing_rows,
             is_selection: self.rows.condition().is_some(),
+            has_unreadable: reading.unreadable > 0,
         };
         let tally = comparison
             .compare(&completeness, self.limit)
@@ -111,6 +132,23 @@ impl Sides<'_> {
             certificate,
             index,
         }))
+    }
+
+    /// Reason why a topic does not hold all records of its tables, if that is so: its subject rejected a schema, and the records continue
+    /// in another topic.
+    async fn continued_in(&self, unit: &Unit) -> anyhow::Result<Option<String>> {
+        if self.config.delivery.on_incompatible != OnIncompatible::NewSubject {
+            return Ok(None);
+        }
+        let second = format!("{}.v2", unit.topic);
+        let index = TopicIndex::new(self.config.kafka.clone(), second.clone(), DOING);
+        match index.partitions().await {
+            Ok(_) => Ok(Some(format!(
+                "its records continue in {second}, and there is no order between both topics"
+            ))),
+            Err(KafkaError::UnknownTopic { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn read_source(
@@ -168,6 +206,11 @@ impl Sides<'_> {
                 "flat rows without a key do not name the row that a change replaces".to_owned(),
             ));
         }
+        if sources.len() > 1 && self.decoder.shape == Shape::Flat {
+            return Ok(Err(
+                "flat rows do not name their table, and several tables share the topic".to_owned(),
+            ));
+        }
         let comparison = comparison.unwrap_or_else(|| new(first));
         Ok(Ok((comparison, sources)))
     }
@@ -185,7 +228,8 @@ impl Sides<'_> {
             from: ReadFrom::Beginning,
             doing: DOING,
         };
-        let mut records = TopicReader::of_committed(self.config.kafka.clone(), selection);
+        // The end of the checkpoint's transaction may be written to this topic later than to that of the checkpoint.
+        let mut records = TopicReader::start(self.config.kafka.clone(), selection);
         while let Some(raw) = records.next().await? {
             let Some(record) = self.decoder.decode(&raw).await? else {
                 reading.unreadable += 1;
@@ -202,6 +246,10 @@ impl Sides<'_> {
                 if reading.checks_history && position.is_in_snapshot(comparison.limit()) {
                     reading.history.add(record.place, position, self.limit);
                 }
+            }
+            if sources.len() > 1 && position.is_in_snapshot(comparison.limit()) {
+                let change = recorded_change(record.value.clone(), self.decoder.shape);
+                reading.has_shared_truncation |= matches!(change, RecordedChange::Truncated);
             }
             let added = add(comparison, sources, record, position, &self.decoder);
             if !added.map_err(|error| failed(VerifyError::File(error)))? {
@@ -220,6 +268,13 @@ struct Reading {
     history: History,
     last: HashMap<i32, Place>,
     unreadable: u64,
+    /// Whether one of several tables of the topic was truncated: it is not known which records are those of this one.
+    has_shared_truncation: bool,
+}
+
+/// Whether the error is a transaction of another producer that stays open.
+fn is_hidden(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(KafkaError::EndHidden { .. }))
 }
 
 /// Adds a record to a comparison; false if it is not that of a row.
@@ -235,16 +290,16 @@ fn add(
         return Ok(true);
     }
     let none = ComparedColumns::default();
-    let columns = record
-        .value
-        .as_ref()
-        .and_then(|value| columns_of(sources, value))
-        .unwrap_or(&none);
+    let found = record.value.as_ref().and_then(|value| columns_of(sources, value));
     let change = recorded_change(record.value.clone(), decoder.shape);
+    if found.is_none() && matches!(change, RecordedChange::Row { .. }) {
+        // Of a table that is not compared: which of its columns count is not known.
+        return Ok(false);
+    }
+    let columns = found.unwrap_or(&none);
     let place = record.place;
     match (record.key, change) {
         (_, RecordedChange::Truncated) => {
-            // Of several tables it is not known which of the other records are those of this one.
             if sources.len() == 1 {
                 comparison.truncate(&position);
             }

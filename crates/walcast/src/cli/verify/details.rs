@@ -109,7 +109,7 @@ impl Sides<'_> {
             };
             let mapper = (&self.config.mapper, self.method);
             let read = read_rows(&mut self.snapshot, table, self.rows, mapper, &mut self.pace, each).await;
-            // A table that was altered meanwhile is still locked, so that its rows are there.
+            // A table that was altered after the comparison is printed without the rows of the source.
             match read.map_err(failed)? {
                 Outcome::Read(_) | Outcome::Missing | Outcome::Altered => {}
             }

@@ -140,7 +140,8 @@ fn explained(reason: Reason) -> &'static str {
         Reason::Expired => {
             "retention has removed the first records of the topic, and none is left of the key"
         }
-        Reason::Compacted => "compaction has kept only records of the key that are behind the position",
+        Reason::Compacted => "compaction has kept only records of the key that are after the position",
+        Reason::Unreadable => "records of the topic cannot be read, and none of the others has the key",
         Reason::NotRead => {
             "existing rows of the table are not read, or not all of them yet, and none of the key was"
         }

@@ -60,7 +60,13 @@ pub(crate) async fn verify(config: Config, args: VerifyArgs) -> anyhow::Result<E
         is_recheck: again.is_some(),
         ..Certificate::new(config.name.clone(), env!("CARGO_PKG_VERSION").to_owned())
     };
-    let units = units(&config, &log, chosen, &mut certificate.not_compared);
+    let units = units(&config, &state, &log, chosen, &mut certificate.not_compared);
+    for topic in again.iter().flat_map(Again::keys) {
+        if !units.iter().any(|unit| unit.topic == *topic) && !certificate.not_compared.contains_key(topic) {
+            let reason = "no captured table that is compared has this topic";
+            certificate.not_compared.insert(topic.clone(), reason.to_owned());
+        }
+    }
     let mut sides = Sides {
         decoder: RecordDecoder::new(&config)?,
         snapshot,
@@ -213,6 +219,7 @@ fn chosen(
 /// Topics with their tables; tables whose changes are skipped are left out, with the reason.
 fn units(
     config: &Config,
+    state: &SourceState,
     log: &CheckpointLog,
     chosen: Vec<TableName>,
     not_compared: &mut BTreeMap<String, String>,
@@ -220,7 +227,8 @@ fn units(
     let settings = &config.delivery.snapshot;
     let skipped = |table: &TableName| {
         let mut quarantines = log.quarantines.values();
-        quarantines.any(|one| one.is_skipping() && one.table == *table)
+        // Also one that was resumed: until its rows are read, its topic has those from before.
+        quarantines.any(|one| one.table == *table)
     };
     let is_read = |table: &TableName| {
         let progress = log.current.as_ref().and_then(|current| current.snapshot.as_ref());
@@ -228,7 +236,12 @@ fn units(
         let is_selected =
             settings.tables.is_empty() || settings.tables.iter().any(|pattern| pattern.matches(table));
         let mut filters = config.postgres.snapshot_filters.iter();
+        let is_known = log.known_tables.as_ref().is_none_or(|known| {
+            let mut captured = state.captured.iter();
+            captured.any(|one| one.name == *table && known.contains(&one.oid))
+        });
         settings.mode != SnapshotMode::Never
+            && is_known
             && is_selected
             && !filters.any(|(pattern, _)| pattern.matches(table))
             && !waiting.any(|progress| progress.table() == *table)
@@ -244,7 +257,8 @@ fn units(
     for (topic, tables) in topics {
         if tables.iter().any(skipped) {
             for table in tables {
-                let reason = "it, or a table with the same topic, is quarantined: its changes are skipped";
+                let reason =
+                    "it, or a table with the same topic, is quarantined, or is read after a quarantine";
                 not_compared.insert(table.to_string(), reason.to_owned());
             }
             continue;
