@@ -253,7 +253,7 @@ impl Newest {
     }
 
     /// Adds a change. A tombstone that follows its delete is no change of its own; one without a delete before it is one. Only the order
-    /// of the partition tells: Debezium's tombstones have no position.
+    /// of the partition shows: Debezium's tombstones have no position.
     fn add(&mut self, change: KeyChange) {
         let is_followed = |last: &KeyChange| is_tombstone_of(&change, last);
         if self.changes.last().is_some_and(is_followed) {

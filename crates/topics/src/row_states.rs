@@ -58,7 +58,7 @@ pub struct RowStates {
     pub steps: Vec<Vec<ColumnChange>>,
     /// Rows that exist after the last change, by their key.
     rows: BTreeMap<String, (Row, RowState)>,
-    /// Keys that were given up: their last row was deleted, or has another key.
+    /// Keys without a row: the last row was deleted, or has another key.
     ended: BTreeMap<String, Ended>,
 }
 

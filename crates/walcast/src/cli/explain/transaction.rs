@@ -19,7 +19,7 @@ pub(super) struct Transaction {
     has_more: bool,
 }
 
-/// Whether reading of a partition goes on.
+/// Whether reading of a partition continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     Read,
