@@ -17,14 +17,11 @@ use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
 
 use crate::coverage::publication_findings;
 use crate::error::DeliveryError;
-use crate::partitions::PartitionRecords;
 use crate::ports::checkpoint_store::CheckpointStore;
 use crate::ports::sink::Sink;
 use crate::ports::source::{ChangeStream, Source, Started};
 use crate::position::checkpoint::{Checkpoint, CheckpointState, CheckpointUpdate, CommitPosition, Partial};
 use crate::position::resume::usable_slot;
-use crate::quarantine::QuarantineRecords;
-use crate::schema_history::SchemaChanges;
 use crate::source_state::SourceState;
 
 use self::error::ImportError;
@@ -109,14 +106,8 @@ pub async fn import_offset<P: Source, C: CheckpointStore, K: Sink>(
     let taken = conclude(&source_state, wish, beginning, delivered);
     if !wish.only_look {
         let update = CheckpointUpdate {
-            current: taken.checkpoint.clone(),
             enters_history: true,
-            expired: Vec::new(),
-            known_tables: None,
-            restrictions: None,
-            schemas: SchemaChanges::new(),
-            partitions: PartitionRecords::new(),
-            quarantines: QuarantineRecords::new(),
+            ..CheckpointUpdate::of(taken.checkpoint.clone())
         };
         sink.commit(&update).await.map_err(DeliveryError::Sink)?;
     }

@@ -33,7 +33,7 @@ async fn results(case: &Case<'_>) -> (String, Client) {
     (case.postgres.url_for("postgres", "postgres", &name), client)
 }
 
-/// Runs a consumer until `ends`, which drops it wherever it is. It must not end by itself.
+/// Runs a consumer until `ends` completes, and drops it then, whatever it is doing. The consumer must not end by itself.
 async fn until<E: Debug>(consumer: impl Future<Output = Result<(), E>>, ends: impl Future<Output = ()>) {
     tokio::select! {
         ended = consumer => panic!("the consumer has ended: {ended:?}"),

@@ -181,5 +181,22 @@ pub struct CheckpointUpdate {
     pub quarantines: QuarantineRecords,
 }
 
+impl CheckpointUpdate {
+    /// A new checkpoint and nothing else.
+    #[must_use]
+    pub fn of(current: Checkpoint) -> Self {
+        Self {
+            current,
+            enters_history: false,
+            expired: Vec::new(),
+            known_tables: None,
+            restrictions: None,
+            schemas: SchemaChanges::new(),
+            partitions: PartitionRecords::new(),
+            quarantines: QuarantineRecords::new(),
+        }
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests;

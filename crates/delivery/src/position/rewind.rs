@@ -9,13 +9,12 @@ use std::collections::BTreeSet;
 
 use walcast_pgoutput::Lsn;
 
-use crate::partitions::{PartitionComparison, PartitionRecords};
+use crate::partitions::PartitionComparison;
 use crate::position::checkpoint::{Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate};
 use crate::position::lineage::{PositionProblem, compare, compare_names, confirmed_position};
 use crate::position::rewind_rejected::{RewindRejected, RewindWindow};
 use crate::quarantine::{Quarantine, QuarantineRecords, Quarantines};
 use crate::restrictions::Restrictions;
-use crate::schema_history::SchemaChanges;
 use crate::source_state::{CapturedTable, SlotState, SourceState};
 
 /// Request to move a connector to another position.
@@ -364,14 +363,10 @@ fn update(
     expired: Vec<Lsn>,
 ) -> CheckpointUpdate {
     CheckpointUpdate {
-        current,
         enters_history: true,
         expired,
-        known_tables: None,
         restrictions: wish.accept_gap.then(|| Restrictions::of(source_state)),
-        schemas: SchemaChanges::new(),
-        partitions: PartitionRecords::new(),
-        quarantines: QuarantineRecords::new(),
+        ..CheckpointUpdate::of(current)
     }
 }
 

@@ -6,10 +6,8 @@ use walcast_mapper::pattern::TablePattern;
 
 use super::{QuarantinePhase, QuarantineRecords};
 use crate::halt::Halt;
-use crate::partitions::PartitionRecords;
 use crate::position::checkpoint::{CheckpointLog, CheckpointUpdate};
 use crate::position::resume::is_of_this_server;
-use crate::schema_history::SchemaChanges;
 use crate::snapshot::command::{SnapshotRejected, resumed_tables};
 use crate::snapshot::progress::{PublishedSince, SnapshotType, TableProgress};
 use crate::source_state::SourceState;
@@ -75,14 +73,8 @@ impl Resumption<'_> {
         current.snapshot = progress.into_stored();
         current.written_at_unix_micros = self.now_unix_micros;
         let update = CheckpointUpdate {
-            current,
-            enters_history: false,
-            expired: Vec::new(),
-            known_tables: None,
-            restrictions: None,
-            schemas: SchemaChanges::new(),
-            partitions: PartitionRecords::new(),
             quarantines,
+            ..CheckpointUpdate::of(current)
         };
         Ok(Ok((
             update,

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use walcast_delivery::{
     Checkpoint, CheckpointState, CheckpointUpdate, Connector, ConnectorState, CreateMissing,
-    DeadLetterConfig, DeliveryConfig, DeliveryError, Describe, Metrics, OnIncompatible, PartitionRecords,
-    QuarantineRecords, ReplayConfig, Restrictions, RetryJitter, SchemaChanges, SnapshotConfig,
-    SnapshotControl, SnapshotMode, SnapshotRequests, SqlConditions, SystemIdentifier, Timeline,
+    DeadLetterConfig, DeliveryConfig, DeliveryError, Describe, Metrics, OnIncompatible, ReplayConfig,
+    Restrictions, RetryJitter, SnapshotConfig, SnapshotControl, SnapshotMode, SnapshotRequests,
+    SqlConditions, SystemIdentifier, Timeline,
 };
 use walcast_mapper::MapperConfig;
 use walcast_pgoutput::Lsn;
@@ -91,14 +91,9 @@ impl World {
     /// Stores a checkpoint, as a stopped connector's commands do.
     pub(crate) fn put_checkpoint(&self, current: Checkpoint) {
         let update = CheckpointUpdate {
-            current,
-            enters_history: false,
-            expired: Vec::new(),
             known_tables: Some(self.postgres.read(Server::known_tables)),
             restrictions: Some(Restrictions::default()),
-            schemas: SchemaChanges::new(),
-            partitions: PartitionRecords::new(),
-            quarantines: QuarantineRecords::new(),
+            ..CheckpointUpdate::of(current)
         };
         self.kafka.edit(|broker| broker.put_checkpoint(update));
     }

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use tokio::sync::watch;
 use tokio::time::{Duration, sleep};
 use walcast_delivery::{
-    CheckpointUpdate, Connector, ConnectorState, DeliveryError, Describe, Halt, Metrics, PartitionRecords,
-    QuarantineRecords, RetryJitter, SchemaChanges, SnapshotControl, SnapshotRequests,
+    CheckpointUpdate, Connector, ConnectorState, DeliveryError, Describe, Halt, Metrics, RetryJitter,
+    SnapshotControl, SnapshotRequests,
 };
 
 use crate::damage;
@@ -218,16 +218,7 @@ impl Node {
         let mut broker = self.world.broker.borrow_mut();
         if let Some(current) = broker.checkpoint().cloned() {
             let transaction = broker.begin(self.name);
-            let update = CheckpointUpdate {
-                current,
-                enters_history: false,
-                expired: Vec::new(),
-                known_tables: None,
-                restrictions: None,
-                schemas: SchemaChanges::new(),
-                partitions: PartitionRecords::new(),
-                quarantines: QuarantineRecords::new(),
-            };
+            let update = CheckpointUpdate::of(current);
             broker.store(transaction, &update);
             broker.end(transaction, crate::broker::State::Committed);
         }

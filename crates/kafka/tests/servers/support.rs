@@ -11,8 +11,7 @@ use rdkafka::message::{Headers, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::sync::OnceCell;
 use walcast_delivery::{
-    Checkpoint, CheckpointState, CheckpointUpdate, Guarantee, PartitionRecords, QuarantineRecords,
-    SchemaChanges, Sink, SystemIdentifier, Timeline, Topics,
+    Checkpoint, CheckpointState, CheckpointUpdate, Guarantee, Sink, SystemIdentifier, Timeline, Topics,
 };
 use walcast_kafka::{KafkaConfig, KafkaProperties, KafkaSink, KafkaTopics, TopicConfig};
 use walcast_mapper::{Header, RecordBuffer};
@@ -117,16 +116,7 @@ pub(crate) fn checkpoint(end_lsn: u64) -> Checkpoint {
 }
 
 pub(crate) fn update(end_lsn: u64) -> CheckpointUpdate {
-    CheckpointUpdate {
-        current: checkpoint(end_lsn),
-        enters_history: false,
-        expired: Vec::new(),
-        known_tables: None,
-        restrictions: None,
-        schemas: SchemaChanges::new(),
-        partitions: PartitionRecords::new(),
-        quarantines: QuarantineRecords::new(),
-    }
+    CheckpointUpdate::of(checkpoint(end_lsn))
 }
 
 /// A record as a consumer sees it.

@@ -8,9 +8,7 @@ use crate::error::DeliveryError;
 use crate::partitions::PartitionRecords;
 use crate::ports::sink::Sink;
 use crate::position::checkpoint::{Checkpoint, CheckpointUpdate};
-use crate::quarantine::QuarantineRecords;
 use crate::restrictions::Restrictions;
-use crate::schema_history::SchemaChanges;
 
 /// Commits a checkpoint without records.
 pub(super) async fn write_checkpoint<K: Sink>(
@@ -21,14 +19,10 @@ pub(super) async fn write_checkpoint<K: Sink>(
     partitions: PartitionRecords,
 ) -> Result<(), DeliveryError> {
     let update = CheckpointUpdate {
-        current,
-        enters_history: false,
-        expired: Vec::new(),
         known_tables,
         restrictions,
-        schemas: SchemaChanges::new(),
         partitions,
-        quarantines: QuarantineRecords::new(),
+        ..CheckpointUpdate::of(current)
     };
     sink.commit(&update).await.map_err(DeliveryError::Sink)
 }

@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use walcast_delivery::{
-    Checkpoint, CheckpointStore, CheckpointUpdate, DeliveryError, PartitionRecords, QuarantineRecords,
-    SchemaChanges, Sink, Source, TableProgress,
+    Checkpoint, CheckpointStore, CheckpointUpdate, DeliveryError, Sink, Source, TableProgress,
 };
 use walcast_mapper::pattern::TablePattern;
 
@@ -108,16 +107,7 @@ pub(super) async fn drop_from<P: Source, K: Sink>(
     }
     checkpoint.snapshot = checkpoint.snapshot.filter(|progress| !progress.tables.is_empty());
     checkpoint.written_at_unix_micros = now_unix_micros;
-    let update = CheckpointUpdate {
-        current: checkpoint,
-        enters_history: false,
-        expired: Vec::new(),
-        known_tables: None,
-        restrictions: None,
-        schemas: SchemaChanges::new(),
-        partitions: PartitionRecords::new(),
-        quarantines: QuarantineRecords::new(),
-    };
+    let update = CheckpointUpdate::of(checkpoint);
     sink.commit(&update).await.map_err(DeliveryError::Sink)?;
     Ok(dropped.iter().map(ToString::to_string).collect())
 }
