@@ -9,7 +9,15 @@ use crate::halt::Halt;
 
 /// Publication drift found by the latest inspection. Clones share the state.
 #[derive(Clone, Debug, Default)]
-pub struct DriftState(Arc<Mutex<Vec<Drifted>>>);
+pub struct DriftState(Arc<Mutex<Inspected>>);
+
+/// Result of an inspection.
+#[derive(Debug, Default)]
+struct Inspected {
+    findings: Vec<Drifted>,
+    /// End of WAL read at its beginning; `None` before the first inspection.
+    at: Option<Lsn>,
+}
 
 /// Finding of publication drift.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +44,23 @@ impl DriftState {
     /// Current findings.
     #[must_use]
     pub fn read(&self) -> Vec<Drifted> {
-        self.lock().clone()
+        self.lock().findings.clone()
     }
 
-    /// Replaces the findings with those of a new inspection, each with the end of WAL after which it arose if it is new.
-    pub(crate) fn update(&self, findings: impl IntoIterator<Item = Drifted>) -> DriftChange {
-        let mut found = self.lock();
-        let mut before = std::mem::take(&mut *found);
+    /// End of WAL at the latest inspection: the findings describe the catalog as of this position or later. `None` before
+    /// the first inspection.
+    #[must_use]
+    pub fn inspected_at(&self) -> Option<Lsn> {
+        self.lock().at
+    }
+
+    /// Replaces the findings with those of a new inspection that read the end of WAL `at`, each with the end of WAL after
+    /// which it arose if it is new.
+    pub(crate) fn update(&self, at: Lsn, findings: impl IntoIterator<Item = Drifted>) -> DriftChange {
+        let mut inspected = self.lock();
+        inspected.at = Some(at);
+        let found = &mut inspected.findings;
+        let mut before = std::mem::take(found);
         let mut appeared = Vec::new();
         for one in findings {
             match before.iter().position(|known| known.finding == one.finding) {
@@ -61,7 +79,7 @@ impl DriftState {
 
     /// Locks the state. A poisoned lock is ignored: no code panics while holding it, and a display is not worth
     /// stopping the connector.
-    fn lock(&self) -> MutexGuard<'_, Vec<Drifted>> {
+    fn lock(&self) -> MutexGuard<'_, Inspected> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -83,29 +101,32 @@ mod tests {
     #[test]
     fn reports_a_finding_when_it_appears_and_when_it_is_resolved() {
         let drift = DriftState::default();
-        let change = drift.update([drifted("a", 1)]);
+        assert_eq!(drift.inspected_at(), None);
+        let change = drift.update(Lsn::new(1), [drifted("a", 1)]);
         assert_eq!(
             (change.appeared, change.resolved.len()),
             (vec![drifted("a", 1)], 0)
         );
 
         // The position of a known finding stays that of its first detection.
-        let change = drift.update([drifted("b", 2), drifted("a", 2)]);
+        let change = drift.update(Lsn::new(2), [drifted("b", 2), drifted("a", 2)]);
         assert_eq!(
             (change.appeared, change.resolved.len()),
             (vec![drifted("b", 2)], 0)
         );
         assert_eq!(drift.read(), [drifted("b", 2), drifted("a", 1)]);
 
-        let change = drift.update([drifted("b", 3)]);
+        let change = drift.update(Lsn::new(3), [drifted("b", 3)]);
         assert_eq!(
             (change.appeared, change.resolved),
             (Vec::new(), vec![drifted("a", 1)])
         );
-        assert_eq!(drift.update([]).resolved.len(), 1);
+        assert_eq!(drift.update(Lsn::new(4), []).resolved.len(), 1);
         assert_eq!(drift.read().len(), 0);
 
+        assert_eq!(drift.inspected_at(), Some(Lsn::new(4)));
+
         // A finding that reappears is reported again.
-        assert_eq!(drift.update([drifted("a", 5)]).appeared.len(), 1);
+        assert_eq!(drift.update(Lsn::new(5), [drifted("a", 5)]).appeared.len(), 1);
     }
 }

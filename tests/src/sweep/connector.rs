@@ -99,6 +99,16 @@ impl Connector {
         serde_json::from_str(&page).ok()
     }
 
+    /// Waits until the publication was inspected at a position or later.
+    pub(super) async fn inspected(&mut self, position: u64) -> bool {
+        self.await_that("an inspection", async |connector| {
+            let status = connector.status().await.unwrap_or_default();
+            let inspected = status["publication_inspected"].as_str();
+            inspected.is_some_and(|inspected| crate::lsn(inspected) >= position)
+        })
+        .await
+    }
+
     /// Texts of the findings in `/status`.
     pub(super) async fn findings(&self) -> Vec<String> {
         let status = self.status().await.unwrap_or_default();

@@ -171,6 +171,11 @@ impl Execution {
             })
             .await;
         self.catch_up().await;
+        // Findings of an earlier inspection lack what was altered since.
+        let position = self.source.position().await;
+        let sql = format!("INSERT INTO {ANCHOR} DEFAULT VALUES");
+        self.source.operate(&sql).await.unwrap();
+        self.connector.inspected(position).await;
         let findings = self.connector.findings().await;
         self.connector.stop().await;
         findings

@@ -253,7 +253,12 @@ impl Newest<'_> {
         });
         let records = records.filter(|(_, record)| record.id == Some(id) && record.op != Op::Tombstone);
         let last = records.max_by_key(|(_, record)| record.position);
-        let is_deleted = newest.event == Event::Deleted || newest.id != id;
+        // Without a key, the update that moves a row to another id is one record, which has the new id.
+        let is_moved = newest.id != id;
+        if is_moved && !newest.has_key && self.found.contains_key(&place) {
+            return None;
+        }
+        let is_deleted = newest.event == Event::Deleted || is_moved;
         let agrees = match last {
             None => is_deleted,
             Some((_, record)) if is_deleted => record.op == Op::Delete,

@@ -164,7 +164,7 @@ async fn a_slot_that_kafka_holds_up_is_warned_of_before_it_is_lost() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connector_that_waits_for_kafka_still_watches_its_slot() {
-    let settings = [(KEEP_SIZE, "4GB"), (IDLE, "6s")];
+    let settings = [(KEEP_SIZE, "4GB"), (IDLE, "10s")];
     let (mut world, mut instance) = delivering("away", 18, &settings).await;
     world.kafka_mut().kill().unwrap();
     // The next stream cannot begin before the checkpoint was read.
@@ -182,7 +182,9 @@ async fn a_connector_that_waits_for_kafka_still_watches_its_slot() {
             .is_some()
     );
     let warning = "the slot is close to idle_replication_slot_timeout";
-    assert_eq!(said(&instance, warning), 1, "{}", instance.log_end());
+    // Again each time that the rest has halved, seven times at most: some of them may have passed by now.
+    let warnings = said(&instance, warning);
+    assert!((1..=7).contains(&warnings), "{}", instance.log_end());
     // What is written meanwhile is seen too.
     let room_before = sample(&instance, "walcast_slot_headroom_bytes", KEEP_SIZE)
         .await

@@ -272,7 +272,10 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         let DriftChange {
             appeared,
             mut resolved,
-        } = self.state.drift.update(findings.chain(restricted));
+        } = self
+            .state
+            .drift
+            .update(source_state.flush_lsn, findings.chain(restricted));
         ended.retain(|one| !resolved.iter().any(|known| known.finding == one.finding));
         resolved.append(&mut ended);
         for Drifted { finding, after } in appeared {

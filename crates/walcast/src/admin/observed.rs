@@ -55,6 +55,8 @@ pub(super) struct Report {
     /// Null while WAL is not sampled: the instance is not the leader, or the server is unreachable.
     wal: Option<Wal>,
     publication_drift: Vec<Drift>,
+    /// End of WAL at the latest inspection of the publication; null before the first one.
+    publication_inspected: Option<String>,
     partition_changes: Vec<PartitionsChanged>,
     tables: Vec<TableReport>,
     transactions: u64,
@@ -242,6 +244,7 @@ impl<'a> Observed<'a> {
             slot_retained_bytes: last_sample.map_or(0, |view| view.look.retained_bytes()),
             wal: state.wal.read().as_ref().map(Wal::of),
             publication_drift: state.drift.read().iter().map(Drift::of).collect(),
+            publication_inspected: state.drift.inspected_at().map(|lsn| lsn.to_string()),
             partition_changes: state
                 .partitions
                 .read()

@@ -95,6 +95,24 @@ fn changes_that_come_once_and_in_order_are_all_there() {
 }
 
 #[test]
+fn without_a_key_a_row_that_moved_to_another_id_has_no_delete() {
+    let mut entries = vec![
+        entry(1, Event::Inserted, 1, "a"),
+        entry(3, Event::Rekeyed(1), 2, "a"),
+    ];
+    for entry in &mut entries {
+        (entry.has_key, entry.has_full_identity) = (false, true);
+    }
+    let mut read = record(2, Op::Read, 1, "a");
+    let mut moved = record(3, Op::Update, 2, "a");
+    (read.key, moved.key) = (None, None);
+    let verdict = judge(&entries, &[read.clone(), moved], &Reports::default());
+    assert_eq!(verdict.differences, [""; 0]);
+    let verdict = judge(&entries, &[read], &Reports::default());
+    assert!(!verdict.differences.is_empty());
+}
+
+#[test]
 fn a_change_that_is_missing_doubled_altered_or_misplaced_is_found() {
     let without = |number: usize| {
         let mut records = records();

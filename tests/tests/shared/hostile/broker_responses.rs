@@ -246,16 +246,16 @@ async fn texts_of_a_broker_move_no_cursor() {
     trial.starts_despite("a start with a false topic", &changes).await;
 
     trial.walcast.stop().await;
-    for (host, printed) in [
-        (HOST[1], PRINTED_HOST),
-        (&[0xff; 9], "the host of a broker is not UTF-8"),
-    ] {
+    // librdkafka may have asked for the brokers by itself before: the host is then one that it cannot resolve.
+    let not_utf8 = ["the host of a broker is not UTF-8", "Failed to resolve '\u{fffd}"];
+    for (host, printed) in [(HOST[1], [PRINTED_HOST; 2]), (&[0xff; 9], not_utf8)] {
         let falsehood = replaced([HOST[0], host]);
         trial.broker.falsify(Api::Metadata, falsehood, u32::MAX);
         let checked = run(&trial.config, &["check"]).await;
         trial.broker.be_honest();
         assert!(checked.code.is_some_and(|code| code < 2), "{checked:#?}");
-        assert!(checked.stdout.contains(printed), "{checked:#?}");
+        let is_printed = printed.iter().any(|text| checked.stdout.contains(text));
+        assert!(is_printed, "{checked:#?}");
         assert_harmless(&checked.stdout);
         assert_harmless(&checked.stderr);
     }
