@@ -21,8 +21,8 @@ pub struct TableMetadata {
     pub unsent_key_columns: Vec<String>,
     /// Types of the columns that are not built in, with their base and element types.
     pub types: BTreeMap<Oid, TypeMetadata>,
-    /// Enum types of which rows have labels that the catalog does not list any more, because they were renamed: any label
-    /// is then written.
+    /// Enum types of which rows have labels that the catalog did not list when it was read, because they were renamed or
+    /// added: any label is then written.
     pub former_labels: BTreeSet<Oid>,
 }
 

@@ -118,9 +118,14 @@ impl Journal {
         };
         let before = about().rfind(|entry| entry.end <= position);
         let around = about().filter(|entry| entry.begin < position && position < entry.end);
+        // Labels of enums are those of the moment at which the row is sent, also within an older snapshot.
+        let relabelled = about()
+            .skip_while(|entry| entry.end <= position)
+            .take_while(|entry| entry.event == Event::Reshaped);
         before
             .into_iter()
             .chain(around)
+            .chain(relabelled)
             .filter(|entry| entry.leaves_row() && entry.id == id)
             .map(|entry| &entry.row)
             .collect()

@@ -7,6 +7,7 @@ use walcast_delivery::SnapshotMode;
 use walcast_pgoutput::Lsn;
 
 use crate::fakes::{Act, PostgresCall, TestFault, World, delete, insert, rows_at, update, verify};
+use crate::mapping::{MOOD, mood};
 
 /// A world with rows in its tables and without publication, slot and checkpoint.
 pub(crate) fn filled() -> World {
@@ -132,6 +133,21 @@ async fn rows_precede_later_changes() {
     deliver(&world).await;
     verify_rows(&world);
     assert_eq!(reads(&world).len(), 8, "six accounts and two orders");
+}
+
+/// Postgres sends the labels of the moment, also within a snapshot that is older than they are.
+#[tokio::test(start_paused = true)]
+async fn rows_with_labels_newer_than_the_snapshot_are_read() {
+    let world = filled();
+    world.postgres.edit(|server| {
+        let table = server.table("accounts");
+        table.columns[1].type_oid = MOOD;
+        table.types.insert(MOOD, mood(&["old"]));
+    });
+    deliver(&world).await;
+    verify_rows(&world);
+    assert_eq!(reads(&world).len(), 8, "six accounts and two orders");
+    assert_eq!(world.registry.versions("shop.public.accounts-value").len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

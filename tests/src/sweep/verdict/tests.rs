@@ -95,6 +95,27 @@ fn changes_that_come_once_and_in_order_are_all_there() {
 }
 
 #[test]
+fn a_row_is_read_with_labels_that_are_newer_than_its_snapshot() {
+    let entries = [
+        entry(1, Event::Inserted, 1, "a"),
+        entry(3, Event::Reshaped, 1, "b"),
+        entry(4, Event::Updated, 1, "c"),
+    ];
+    let read = |value| {
+        let updated = record(4, Op::Update, 1, "c");
+        judge(
+            &entries,
+            &[record(2, Op::Read, 1, value), updated],
+            &Reports::default(),
+        )
+        .differences
+    };
+    assert_eq!(read("b"), [""; 0]);
+    assert_eq!(read("a"), [""; 0]);
+    assert_eq!(read("c").len(), 1);
+}
+
+#[test]
 fn without_a_key_a_row_that_moved_to_another_id_has_no_delete() {
     let mut entries = vec![
         entry(1, Event::Inserted, 1, "a"),

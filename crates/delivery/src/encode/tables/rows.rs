@@ -1,5 +1,6 @@
 //! Rows of tables that are read for a snapshot.
 
+use tracing::warn;
 use walcast_mapper::dead_letter::{DeadLetter, DeadLetterSource, UndeliverableEvent};
 use walcast_mapper::{
     MapError, MissingRowContext, Plan, ReadContext, RecordBuffer, TableMetadata, TableName, missing_row_tuple,
@@ -21,6 +22,8 @@ use crate::snapshot::former_key::FormerKey;
 pub(crate) struct RowsPlan {
     pub(crate) table: TableName,
     relation: Relation,
+    /// Metadata of the table, from the catalog as of the snapshot.
+    metadata: TableMetadata,
     /// Key of the table, from the catalog.
     key: CatalogKey,
     /// Plan of the rows, or the reason why no record can be made.
@@ -59,6 +62,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
             table,
             relation,
             key: CatalogKey::from(&facts),
+            metadata: facts,
             plan,
         })
     }
@@ -155,22 +159,34 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         context: &ReadContext,
         batch: &mut RecordBuffer,
     ) -> Result<(), EncodeError> {
-        let plan = match &mut rows.plan {
-            Ok(plan) => plan,
-            Err(rejection) => return Err(EncodeError::Refused(rejection.clone())),
-        };
-        let encoded = encode_binding_topics(&mut self.registrar, plan, |plan| {
-            plan.encode_read(row, context, batch)
-        });
-        let error = match encoded.await? {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        if !matches!(error, MapError::TooLarge { .. }) {
-            return Err(EncodeError::Map(error));
+        loop {
+            let plan = match &mut rows.plan {
+                Ok(plan) => plan,
+                Err(rejection) => return Err(EncodeError::Refused(rejection.clone())),
+            };
+            let encoded = encode_binding_topics(&mut self.registrar, plan, |plan| {
+                plan.encode_read(row, context, batch)
+            });
+            let error = match encoded.await? {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            match error {
+                // The limits may have been raised since the table was opened.
+                MapError::TooLarge { .. } => {
+                    refresh_limits(&mut self.registrar, plan, error).await?;
+                    return plan.encode_read(row, context, batch).map_err(EncodeError::Map);
+                }
+                // A snapshot does not hold labels: the server sends the present ones, which may have been added or renamed
+                // since the table was opened.
+                MapError::UnknownEnumLabel { type_oid, .. }
+                    if rows.metadata.former_labels.insert(type_oid) =>
+                {
+                    warn!(relation = %rows.table, %error, "labels were altered while rows are read, recompiling the schema");
+                    rows.plan = Ok(Box::new(self.plan_of(&rows.relation, &rows.metadata).await?));
+                }
+                error => return Err(EncodeError::Map(error)),
+            }
         }
-        // The limits may have been raised since the table was opened.
-        refresh_limits(&mut self.registrar, plan, error).await?;
-        plan.encode_read(row, context, batch).map_err(EncodeError::Map)
     }
 }
