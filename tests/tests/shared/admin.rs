@@ -131,18 +131,18 @@ async fn a_reconnect_and_its_cause_are_counted() {
     );
     assert_eq!(case.text(&cut).await, "t");
     await_that("the reconnect", async || {
-        instance
-            .try_status()
-            .await
-            .is_some_and(|status| status["reconnects"] == 1)
+        let status = instance.try_status().await.unwrap_or_default();
+        status["reconnects"].as_u64().is_some_and(|count| count > 0)
     })
     .await;
     instance.await_state("streaming").await;
     let metrics = instance.page("metrics").await;
-    assert_eq!(figure(&metrics, "walcast_reconnects_total", &[]), 1.0);
+    // One, or more where the terminated walsender kept the slot for longer than the connector waits for it.
+    let reconnects = figure(&metrics, "walcast_reconnects_total", &[]);
+    assert!(reconnects >= 1.0, "{metrics}");
     assert_eq!(
         figure(&metrics, "walcast_errors_total", &["origin=\"postgres\""]),
-        1.0
+        reconnects
     );
     instance.stop().await;
 }
