@@ -38,7 +38,7 @@ impl World {
     pub async fn sharing(name: &str, postgres: PostgresOptions) -> World {
         static SHARED: OnceCell<Servers> = OnceCell::const_new();
         let start_shared = async || {
-            // Nobody kills this broker. One that stands still for a while, on a busy machine, stays the leader.
+            // No test kills this broker. One that stands still for a while, on a busy machine, stays the leader.
             let options = KafkaOptions::default().with_property("broker.session.timeout.ms", "60000");
             let (kafka, registry) = tokio::try_join!(Box::pin(Kafka::start(options)), Registry::start())
                 .unwrap_or_else(|error| panic!("{error}"));

@@ -220,7 +220,7 @@ async fn the_transaction_that_a_slot_waits_for_is_named() {
     assert!(!slot.contains("drop"), "{slot}");
 
     instance.stop().await;
-    // The walsender was told to end, and may need a moment: by itself it would wait for the transaction.
+    // The walsender is terminated, and may need a moment: by itself it would wait for the transaction.
     let slots = "SELECT count(*) FROM pg_replication_slots";
     await_that("the end of the incomplete slot", async || {
         case.text(slots).await == "0"
