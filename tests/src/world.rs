@@ -2,8 +2,8 @@
 
 use tokio::sync::OnceCell;
 use walcast_testbed::{
-    Audit, ConnectorConfig, Kafka, KafkaOptions, Postgres, PostgresOptions, Registry, Testbed, TestbedOptions,
-    Verdict,
+    Audit, ConnectorConfig, Kafka, KafkaOptions, Postgres, PostgresOptions, Registry, Testbed,
+    TestbedOptions, Verdict,
 };
 
 use crate::{Instance, LIMIT};
