@@ -157,6 +157,17 @@ impl<'a> Case<'a> {
     /// Every committed record of every topic of the connector, the checkpoint topic included, once no transaction is open.
     pub async fn everything(&self) -> Vec<RawRecord> {
         let brokers = shared().await.kafka().brokers();
+        let mut records = Vec::new();
+        for topic in self.await_transactions().await {
+            records.extend(read_topic(&brokers, &topic).await.unwrap());
+        }
+        records
+    }
+
+    /// Waits until no transaction is open in any topic of the connector; their names. The broker ends a transaction in one
+    /// partition after the other: with one record of it, the others may not be there yet.
+    pub async fn await_transactions(&self) -> Vec<String> {
+        let brokers = shared().await.kafka().brokers();
         let prefix = format!("{}.", self.name);
         let mut topics = topic_names(&brokers).await.unwrap();
         topics.retain(|topic| topic.starts_with(&prefix));
@@ -164,11 +175,7 @@ impl<'a> Case<'a> {
             !has_open_transaction(&brokers, &topics).await.unwrap()
         })
         .await;
-        let mut records = Vec::new();
-        for topic in topics {
-            records.extend(read_topic(&brokers, &topic).await.unwrap());
-        }
-        records
+        topics
     }
 
     /// Position at which the connector resumes, as Postgres prints it.
@@ -200,8 +207,16 @@ impl<'a> Case<'a> {
         run(&self.config, RUN).await
     }
 
-    /// Drops the slot.
+    /// Waits until no connection uses the slot: a walsender can outlast its client for a while.
+    pub async fn await_free_slot(&self) {
+        let name = self.slot();
+        let free = format!("SELECT NOT active FROM pg_replication_slots WHERE slot_name = '{name}'");
+        await_that("the slot to be free", async || self.holds(&free).await).await;
+    }
+
+    /// Drops the slot, once no connection uses it.
     pub async fn drop_slot(&self) {
+        self.await_free_slot().await;
         let sql = format!("SELECT pg_drop_replication_slot('{}')", self.slot());
         self.text(&sql).await;
     }

@@ -1,9 +1,10 @@
 //! The connector as a supervisor runs it: started, killed, started again, its log kept.
 
 use std::process::ExitStatus;
+use std::time::Instant;
 
 use serde_json::Value;
-use walcast_testbed::{ConnectorConfig, ProcessUsage, Walcast, wait_until};
+use walcast_testbed::{ConnectorConfig, Error, ProcessUsage, Walcast, wait_until};
 
 use crate::LIMIT;
 
@@ -66,10 +67,8 @@ impl Instance {
 
     /// The page `/status`; panics when it does not answer.
     pub async fn status(&self) -> Value {
-        match self.try_status().await {
-            Some(status) => status,
-            None => panic!("/status does not answer\n{}", self.log_end()),
-        }
+        let body = self.page("status").await;
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"))
     }
 
     /// The page `/status`, or `None` when it does not answer (yet, or any more).
@@ -83,10 +82,17 @@ impl Instance {
         self.status().await["lsn"][name].as_str().map_or(0, crate::lsn)
     }
 
-    /// A page of the admin interface, which must answer with success.
+    /// A page of the admin interface, which must answer with success; asked again when no answer comes in time.
     pub async fn page(&self, page: &str) -> String {
-        let answer = self.walcast.as_ref().expect("a process runs").ask(page).await;
-        answer.unwrap_or_else(|error| panic!("{error}\n{}", self.log_end()))
+        let walcast = self.walcast.as_ref().expect("a process runs");
+        let begun = Instant::now();
+        loop {
+            match walcast.ask(page).await {
+                Ok(body) => return body,
+                Err(error) if is_late(&error) && begun.elapsed() < LIMIT => {}
+                Err(error) => panic!("{error}\n{}", self.log_end()),
+            }
+        }
     }
 
     /// Kills the process with SIGKILL. It must be running: a process that ended by itself is a fault of its own.
@@ -177,4 +183,9 @@ impl Instance {
             self.earlier_log.push_str("---- next process ----\n");
         }
     }
+}
+
+/// Whether an answer did not come in time, as on a machine that is busy with other things.
+fn is_late(error: &Error) -> bool {
+    matches!(error, Error::Http { source, .. } if source.is_timeout())
 }

@@ -2,7 +2,8 @@
 
 use tokio::sync::OnceCell;
 use walcast_testbed::{
-    Audit, ConnectorConfig, Kafka, Postgres, PostgresOptions, Registry, Testbed, TestbedOptions, Verdict,
+    Audit, ConnectorConfig, Kafka, KafkaOptions, Postgres, PostgresOptions, Registry, Testbed,
+    TestbedOptions, Verdict,
 };
 
 use crate::{Instance, LIMIT};
@@ -37,9 +38,10 @@ impl World {
     pub async fn sharing(name: &str, postgres: PostgresOptions) -> World {
         static SHARED: OnceCell<Servers> = OnceCell::const_new();
         let start_shared = async || {
-            let (kafka, registry) =
-                tokio::try_join!(Box::pin(Kafka::start(Default::default())), Registry::start())
-                    .unwrap_or_else(|error| panic!("{error}"));
+            // No test kills this broker. One that stands still for a while, on a busy machine, stays the leader.
+            let options = KafkaOptions::default().with_property("broker.session.timeout.ms", "60000");
+            let (kafka, registry) = tokio::try_join!(Box::pin(Kafka::start(options)), Registry::start())
+                .unwrap_or_else(|error| panic!("{error}"));
             Servers { kafka, registry }
         };
         let (shared, postgres) = tokio::join!(

@@ -131,18 +131,18 @@ async fn a_reconnect_and_its_cause_are_counted() {
     );
     assert_eq!(case.text(&cut).await, "t");
     await_that("the reconnect", async || {
-        instance
-            .try_status()
-            .await
-            .is_some_and(|status| status["reconnects"] == 1)
+        let status = instance.try_status().await.unwrap_or_default();
+        status["reconnects"].as_u64().is_some_and(|count| count > 0)
     })
     .await;
     instance.await_state("streaming").await;
     let metrics = instance.page("metrics").await;
-    assert_eq!(figure(&metrics, "walcast_reconnects_total", &[]), 1.0);
+    // One, or more where the terminated walsender kept the slot for longer than the connector waits for it.
+    let reconnects = figure(&metrics, "walcast_reconnects_total", &[]);
+    assert!(reconnects >= 1.0, "{metrics}");
     assert_eq!(
         figure(&metrics, "walcast_errors_total", &["origin=\"postgres\""]),
-        1.0
+        reconnects
     );
     instance.stop().await;
 }
@@ -217,10 +217,14 @@ async fn a_connector_that_retries_is_alive_but_not_ready() {
     let mut instance = Instance::start(&config).await;
     postgres.stop(walcast_testbed::StopMode::Fast).await.unwrap();
     instance.await_state("retrying").await;
-    assert_eq!(page(&config, "healthz").await.status, 200);
-    let ready = page(&config, "readyz").await;
-    assert_eq!(ready.status, 503, "{ready:?}");
-    assert_reports(&ready.body, &["\"reason\":\"postgres: "]);
+    // While it tries again, the reason is that it connects.
+    await_that("the error as the reason", async || {
+        assert_eq!(page(&config, "healthz").await.status, 200);
+        let ready = page(&config, "readyz").await;
+        assert_eq!(ready.status, 503, "{ready:?}");
+        ready.body.contains("\"reason\":\"postgres: ")
+    })
+    .await;
     instance.stop().await;
 }
 

@@ -63,6 +63,14 @@ async fn drifts(name: &str, breaks: &str, wanted: &[&str], fixes: &str, is_misse
         findings(&instance).await.is_empty() && count(&instance).await == 0.0
     })
     .await;
+
+    // The stream was never gone.
+    case.insert([2]).await;
+    case.await_ids([2]).await;
+    assert_eq!(case.ids().await, [1, 2]);
+    assert_eq!(instance.status().await["reconnects"], 0);
+    instance.stop().await;
+    // A finding is logged after it is shown, so the log is read when the process has ended.
     let log = instance.log();
     let said = |text: &str| log.matches(text).count();
     assert_eq!(said("changes would be missed"), wanted.len(), "{log}");
@@ -75,13 +83,6 @@ async fn drifts(name: &str, breaks: &str, wanted: &[&str], fixes: &str, is_misse
     if is_missed {
         assert_reports(&log, &["walcast snapshot start --tables"]);
     }
-
-    // The stream was never gone.
-    case.insert([2]).await;
-    case.await_ids([2]).await;
-    assert_eq!(case.ids().await, [1, 2]);
-    assert_eq!(instance.status().await["reconnects"], 0);
-    instance.stop().await;
 }
 
 #[tokio::test]
@@ -221,10 +222,14 @@ async fn a_row_filter_is_reported_across_a_restart_until_it_is_removed_or_accept
         findings(&instance).await.is_empty()
     })
     .await;
+    // The end of a finding is shown before it is logged.
+    let missed = "changes made in the meantime were not delivered";
+    await_that("the missed changes in the log", async || {
+        instance.log().contains(missed)
+    })
+    .await;
     let log = instance.log();
-    let line = log
-        .lines()
-        .find(|line| line.contains("changes made in the meantime were not delivered"));
+    let line = log.lines().find(|line| line.contains(missed));
     assert_reports(
         line.unwrap(),
         &[after.as_str().unwrap(), "walcast snapshot start --tables"],

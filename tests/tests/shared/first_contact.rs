@@ -30,6 +30,19 @@ fn finding<'f>(findings: &'f [Value], name: &str) -> &'f Value {
         .unwrap_or_else(|| panic!("no {name} in {findings:#?}"))
 }
 
+/// Runs the connector until it has read the existing rows, of which one is `existing`, and delivered one that is inserted meanwhile.
+/// Where it has not made the slot, the snapshot may be taken after changes were delivered.
+async fn read_and_deliver(case: &Case<'_>, existing: u32, inserted: u32) {
+    let mut instance = Instance::start(&case.config).await;
+    case.insert([inserted]).await;
+    case.await_ids([existing, inserted]).await;
+    await_that("the end of reading", async || {
+        case.checkpoint().await["snapshot"].is_null()
+    })
+    .await;
+    instance.stop().await;
+}
+
 /// Each record of `items` as `op` and id; a change of a row is no read.
 async fn operations(case: &Case<'_>) -> Vec<String> {
     let ids = case.ids().await;
@@ -64,7 +77,7 @@ async fn an_existing_slot_without_records_is_a_first_start() {
         &["existing rows of 1 tables are read first"],
     );
 
-    case.deliver([3]).await;
+    read_and_deliver(&case, 1, 3).await;
     case.deliver([4]).await;
     let mut delivered = operations(&case).await;
     // A row that was inserted after the creation of the slot can come as its change and as a row that was read.
@@ -161,7 +174,7 @@ async fn printed_statements_set_everything_up() {
 
     let again = case.command(&["check", "--sql"]).await;
     assert_reports(&again.stdout, &["nothing is missing"]);
-    case.deliver([2]).await;
+    read_and_deliver(&case, 1, 2).await;
     let mut delivered = operations(&case).await;
     delivered.retain(|one| one != "r2");
     delivered.sort();
@@ -194,21 +207,25 @@ async fn the_transaction_that_a_slot_waits_for_is_named() {
         status["waits_for"].to_string().contains("orphan")
     })
     .await;
-    assert_reports(
-        &instance.log(),
-        &[
-            "creating the slot waits for prepared transaction",
-            "ROLLBACK PREPARED 'orphan'",
-        ],
-    );
+    // It is shown before it is logged.
+    await_that("the transaction in the log", async || {
+        let log = instance.log();
+        log.contains("creating the slot waits for prepared transaction")
+            && log.contains("ROLLBACK PREPARED 'orphan'")
+    })
+    .await;
     let found = findings(&case).await;
     let slot = finding(&found, "postgres slot walcast_orphaned").to_string();
     assert_reports(&slot, &["is being created by process", "orphan"]);
     assert!(!slot.contains("drop"), "{slot}");
 
     instance.stop().await;
+    // The walsender is terminated, and may need a moment: by itself it would wait for the transaction.
     let slots = "SELECT count(*) FROM pg_replication_slots";
-    assert_eq!(case.text(slots).await, "0", "an incomplete slot is left");
+    await_that("the end of the incomplete slot", async || {
+        case.text(slots).await == "0"
+    })
+    .await;
     // A killed instance leaves its walsender behind, which the next one ends.
     instance.start_again();
     let is_creating = "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_replication_slots s ON s.active_pid = l.pid WHERE NOT l.granted)";

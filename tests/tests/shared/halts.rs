@@ -16,6 +16,7 @@ async fn a_slot_advanced_by_another_client_halts_and_the_gap_can_be_accepted() {
     let stored = case.position().await;
     case.insert([3]).await;
     let slot = case.slot();
+    case.await_free_slot().await;
     let advance =
         format!("SELECT end_lsn FROM pg_replication_slot_advance('{slot}', pg_current_wal_flush_lsn())");
     let confirmed = case.text(&advance).await;
@@ -190,6 +191,7 @@ async fn a_dropped_publication_halts() {
     let stuck = case.run_to_end().await;
     let advance = "SELECT pg_replication_slot_advance('walcast_pub_dropped', pg_current_wal_lsn())";
     assert_reports(stuck.error(HALTED), &["older than the publication", advance]);
+    case.await_free_slot().await;
     case.text(advance).await;
     let gap = case.halts().await;
     case.follow(&gap).await;

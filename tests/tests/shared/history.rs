@@ -68,6 +68,8 @@ async fn await_changes(case: &Case<'_>, key: &str, count: usize) {
         history.is_some_and(|history| changes(&history).len() >= count)
     })
     .await;
+    // Of the other partitions, of the other topics and of the checkpoint.
+    case.await_transactions().await;
 }
 
 fn text<'v>(value: &'v Value, field: &str) -> &'v str {
@@ -270,6 +272,7 @@ async fn rows_of_tables_that_share_a_topic_have_their_own_histories() {
         finished.code == Some(0)
     })
     .await;
+    case.await_transactions().await;
     for (table, key, expected) in [
         ("public.t1", "1", &["create", "delete", "create"][..]),
         ("public.t1", "2", &["create", "delete", "create"]),

@@ -6,7 +6,10 @@
 
 use std::time::Duration;
 
-use walcast_testbed::{ChangeId, Decoder, Payload, PostgresOptions, RawRecord, TopicReader, wait_until};
+use walcast_testbed::{
+    ChangeId, ConnectorConfig, Decoder, Direction, Flow, Payload, PostgresOptions, Proxy, RawRecord,
+    TopicReader, wait_until,
+};
 use walcast_tests::{Instance, LIMIT, World, assert_memory, await_that, sample};
 
 /// How much more memory than idle the connector may ever have had.
@@ -63,9 +66,9 @@ async fn assert_whole(world: &World, rows: u64) {
 }
 
 /// Starts a connector that is idle: set up, and having written before.
-async fn start(world: &World) -> Instance {
+async fn start(world: &World, config: ConnectorConfig) -> Instance {
     world.postgres.execute(TABLES).await.unwrap();
-    let config = world.config().set("kafka.topics.partitions", 1);
+    let config = config.set("kafka.topics.partitions", 1);
     let mut walcast = Instance::start(&config.set("postgres.idle_interval", "500ms")).await;
     world
         .postgres
@@ -110,7 +113,7 @@ async fn two_million_rows_lie_in_one_kafka_transaction_and_need_less_than_100_mb
     let rows: u64 =
         std::env::var("WALCAST_TEST_ROWS").map_or(2_000_000, |rows| rows.parse().expect("a number of rows"));
     let world = World::sharing("large", PostgresOptions::default()).await;
-    let mut walcast = start(&world).await;
+    let mut walcast = start(&world, world.config()).await;
     let idle = walcast.usage();
     insert(&world, rows).await;
     let for_each_million = LIMIT * u32::try_from(rows / 1_000_000 + 1).unwrap();
@@ -123,13 +126,24 @@ async fn two_million_rows_lie_in_one_kafka_transaction_and_need_less_than_100_mb
     assert_whole(&world, rows).await;
 }
 
+/// The connector gets no more than the beginning of the transaction over the network, so that it cannot have finished it when it is
+/// killed, however late that is.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_was_half_written_when_the_connector_was_killed_is_seen_once_and_whole() {
     const ROWS: u64 = 400_000;
     /// Less than a tenth of what the rows take.
     const SOME_BYTES: u64 = 8_000_000;
+    /// Less than half of what the server sends.
+    const BEGINNING_BYTES: u64 = 24_000_000;
     let world = World::sharing("halfway", PostgresOptions::default()).await;
-    let mut walcast = start(&world).await;
+    let network = Proxy::start(world.postgres.port()).await.unwrap();
+    let direct = format!(":{}/", world.postgres.port());
+    let url = world
+        .postgres
+        .url()
+        .replace(&direct, &format!(":{}/", network.port()));
+    let mut walcast = start(&world, world.config().set("postgres.url", url)).await;
+    network.let_flow(Direction::ToClient, Flow::Only(BEGINNING_BYTES));
     insert(&world, ROWS).await;
     await_that("a part of the transaction in the producer", async || {
         sample(&walcast.page("metrics").await, "walcast_produced_bytes_total").unwrap_or(0) > SOME_BYTES
@@ -144,6 +158,7 @@ async fn a_transaction_that_was_half_written_when_the_connector_was_killed_is_se
         visible.len()
     );
 
+    network.flow();
     walcast.start_again();
     walcast.ready().await;
     await_checkpoint(&world, &mut walcast).await;

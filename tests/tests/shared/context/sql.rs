@@ -40,6 +40,7 @@ async fn with_trigger(name: &str) -> (Case<'static>, Client) {
 
 /// Number of messages that the application and its triggers have sent.
 async fn messages(case: &Case<'_>) -> usize {
+    case.await_transactions().await;
     let brokers = shared().await.kafka().brokers();
     let topic = format!("{}.message", case.name());
     read_topic(&brokers, &topic).await.unwrap().len()

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 use tokio::process::Child;
-use walcast_testbed::{ConnectorConfig, Decoder, Payload};
+use walcast_testbed::{ConnectorConfig, Decoder, Payload, Postgres, PostgresOptions};
 use walcast_tests::{Case, Finished, Instance, assert_reports, await_that, command, shared};
 
-use super::{accept_schema, await_letters, header, keeping, records, refuse_schema};
+use super::{accept_schema, await_letters, header, keeping, records, refuse_schema, with_dead_letters};
 
 /// Exit codes.
 const DONE: i32 = 0;
@@ -267,7 +267,11 @@ async fn ended(child: Child) -> Finished {
 
 #[tokio::test]
 async fn no_dead_letter_is_resolved_without_its_row_whichever_process_is_killed() {
-    let case = keeping("dead_retry_kill").await;
+    // No other test runs on this server: the transactions that are held would keep it from making its slot.
+    let postgres = Box::pin(Postgres::start(PostgresOptions::default()))
+        .await
+        .unwrap();
+    let case = with_dead_letters(Case::on(&postgres, "dead_retry_kill").await).await;
     let folder = tempfile::tempdir().unwrap();
     let mut instance = Instance::start(&case.config).await;
     case.sql("INSERT INTO prices VALUES (1, 'NaN'), (2, 'NaN')").await;

@@ -8,6 +8,35 @@ async fn request(case: &Case<'_>, condition: &str) -> Option<i32> {
     case.request_rows("public.items", condition).await.code
 }
 
+/// How often a request whose rows could not be read was tried again.
+fn retries(instance: &Instance) -> usize {
+    let retry = "rows of a request cannot be read now";
+    instance.log().matches(retry).count()
+}
+
+/// Requests rows by a condition that fails: after so many attempts the request is abandoned, with what is said of it, and a row that is
+/// inserted then is delivered.
+async fn assert_abandoned(
+    case: &Case<'_>,
+    instance: &mut Instance,
+    (condition, said, attempts): (&str, &str, usize),
+    id: u32,
+) {
+    let before = retries(instance);
+    assert_eq!(
+        request(case, condition).await,
+        Some(0),
+        "{condition}\n{}",
+        instance.log_end()
+    );
+    await_that(said, async || instance.log().contains(said)).await;
+    await_nothing_left(case).await;
+    assert_eq!(retries(instance) - before + 1, attempts, "{condition}");
+    case.insert([id]).await;
+    case.await_ids([id]).await;
+    instance.assert_running();
+}
+
 async fn await_nothing_left(case: &Case<'_>) {
     await_that("the end of the request", async || {
         case.checkpoint().await["snapshot"].is_null()
@@ -28,40 +57,25 @@ async fn requests_that_fail_are_abandoned_and_the_stream_continues() {
         .config
         .set("snapshot.mode", "never")
         .set("snapshot.sql_conditions", vec!["http"])
-        .set("snapshot.condition_timeout", "1s")
         .set("postgres.tables", vec!["public.items"]);
-    let mut instance = Instance::start(&case.config).await;
-    let mut id = 100;
-    for (condition, said, attempts) in [
+    // Each by what the server says, however long it takes: a busy one may need longer than any short limit.
+    let mut first = Instance::start(&case.config).await;
+    for (failing, id) in [
         ("id = (select id from public.items)", "SQLSTATE 21000", 1),
         ("public.writes()", "SQLSTATE 25006", 1),
         ("note::int > 5", "SQLSTATE 22P02", 1),
-        ("pg_sleep(3600) IS NOT NULL", "no row came within 1 s", 2),
         ("pg_terminate_backend(pg_backend_pid())", "SQLSTATE 57P01", 5),
-    ] {
-        let before = instance
-            .log()
-            .matches("rows of a request cannot be read now")
-            .count();
-        assert_eq!(
-            request(&case, condition).await,
-            Some(0),
-            "{condition}\n{}",
-            instance.log_end()
-        );
-        await_that(said, async || instance.log().contains(said)).await;
-        await_nothing_left(&case).await;
-        let retried = instance
-            .log()
-            .matches("rows of a request cannot be read now")
-            .count()
-            - before;
-        assert_eq!(retried + 1, attempts, "{condition}");
-        id += 1;
-        case.insert([id]).await;
-        case.await_ids([id]).await;
-        instance.assert_running();
+    ]
+    .into_iter()
+    .zip(101..)
+    {
+        assert_abandoned(&case, &mut first, failing, id).await;
     }
+    first.stop().await;
+    case.config = case.config.set("snapshot.condition_timeout", "1s");
+    let mut instance = Instance::start(&case.config).await;
+    let sleeps = ("pg_sleep(3600) IS NOT NULL", "no row came within 1 s", 2);
+    assert_abandoned(&case, &mut instance, sleeps, 105).await;
     let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3600)%' AND state = 'active' \
                     AND pid <> pg_backend_pid()";
     await_that("the statement to be cancelled", async || {
@@ -80,10 +94,12 @@ async fn requests_that_fail_are_abandoned_and_the_stream_continues() {
     case.insert([200]).await;
     case.await_ids([200]).await;
     instance.stop().await;
-    assert!(
-        !instance.log().contains("CARDNUMBER4711"),
-        "a value of a row is in the process log"
-    );
+    for log in [first.log(), instance.log()] {
+        assert!(
+            !log.contains("CARDNUMBER4711"),
+            "a value of a row is in the process log"
+        );
+    }
 }
 
 /// A stopped connector's requests are listed and dropped without it.
@@ -101,14 +117,15 @@ async fn stored_requests_are_dropped_without_the_connector() {
         Some(0)
     );
     await_nothing_left(&case).await;
-    // One row a second: it is still there when the process is killed.
+    // One row a second: it is still there when the process ends. A process that is killed may leave a Kafka transaction open, behind
+    // which no command reads the checkpoint.
     instance.stop().await;
     case.config = case.config.set("snapshot.rows_per_second", 1);
     let mut instance = Instance::start(&case.config).await;
     assert_eq!(request(&case, "id > 3").await, Some(0));
     let running = case.command(&["checkpoint", "drop-requests"]).await;
     assert_eq!(running.code, Some(1), "{running:#?}");
-    instance.kill9();
+    instance.stop().await;
     let listed = case.command(&["checkpoint", "requests", "--json"]).await;
     let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
     assert_eq!(listed["requests"][0]["table"], "public.items", "{listed}");

@@ -59,6 +59,11 @@ async fn a_stranger_that_holds_the_lock_of_the_lead_is_shown_with_what_ends_it()
         &instance.page("metrics").await,
         &["walcast_leadership_blocked{connector=\"stranger\"} 1"],
     );
+    // It is shown before it is logged.
+    await_that("the stranger in the log", async || {
+        instance.log().contains("no instance can lead")
+    })
+    .await;
     assert_reports(&instance.log(), &["WARN", "no instance can lead", &remedy]);
 
     case.text(&remedy).await;

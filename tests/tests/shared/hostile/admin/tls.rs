@@ -63,12 +63,12 @@ async fn a_client_is_answered_beside_silent_handshakes() {
         for _ in 0..SILENT {
             silent.push(TcpStream::connect(case.config.admin_address()).await.unwrap());
         }
-        let answered = ask(&case.config).await;
-        assert_eq!(answered.code, Some(0), "{answered:#?}");
+        // Its own handshake may reach the limit too.
+        let is_answered = ask(&case.config).await.code == Some(0);
         let descriptors = instance.descriptors();
         let most = idle + CONNECTIONS_MAX + DESCRIPTORS_OF_OURS;
         assert!(descriptors <= most, "{descriptors} > {most}");
-        SILENT - ended(&mut silent).await >= HANDSHAKES_MAX / 2
+        is_answered && SILENT - ended(&mut silent).await >= HANDSHAKES_MAX / 2
     })
     .await;
     instance.stop().await;
@@ -82,20 +82,22 @@ async fn a_certificate_whose_file_hangs_is_shown_as_it_was() {
         mut instance,
         _folder,
     } = served("hanging").await;
+    let warning = "the admin port keeps the certificate that was read before";
+    // A file that was read slowly on a busy machine was warned of too.
+    let before = instance.log().matches(warning).count();
     std::fs::remove_file(&files.certificate).unwrap();
     let made = Command::new("mkfifo").arg(&files.certificate).status().unwrap();
     assert!(made.success());
-    let warning = "the admin port keeps the certificate that was read before";
+    // A handshake takes three seconds at most, and a busy machine may need longer for one.
+    let answer = async || await_that("an answer", async || ask(&case.config).await.code == Some(0)).await;
     await_that("the warning", async || {
-        let answered = ask(&case.config).await;
-        assert_eq!(answered.code, Some(0), "{answered:#?}");
-        instance.log().contains(warning)
+        answer().await;
+        instance.log().matches(warning).count() > before
     })
     .await;
     for _ in 0..3 {
-        let answered = ask(&case.config).await;
-        assert_eq!(answered.code, Some(0), "{answered:#?}");
+        answer().await;
     }
-    assert_eq!(instance.log().matches(warning).count(), 1);
+    assert_eq!(instance.log().matches(warning).count() - before, 1);
     instance.stop().await;
 }
