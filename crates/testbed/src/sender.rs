@@ -10,8 +10,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use crate::consumer::RawRecord;
 use crate::error::{Error, Result};
 
-/// How long the broker may take.
-const LIMIT: Duration = Duration::from_secs(30);
+/// How long the broker may take. Generous: only a fault reaches it.
+const LIMIT: Duration = Duration::from_secs(90);
 
 /// Writes a record to a topic, which is made where the broker makes topics by itself, and waits until it is there.
 ///
