@@ -242,8 +242,7 @@ async fn a_connector_that_only_reads_ends_and_rows_can_be_chosen() {
         );
     let ended = case.run_to_end().await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    // The broker acknowledges a commit before it has written the end of the transaction to the topic.
-    case.await_ids([3, 6, 9]).await;
+    case.await_ids([3, 6, 9]).await; // Acknowledged before the end of the transaction is in the topic.
     assert_eq!(case.ids().await, [3, 6, 9]);
     assert!(raw(&case, "other").await.is_empty());
 }
@@ -370,17 +369,13 @@ async fn sigkill_at_random_points_of_a_snapshot_costs_no_row_and_doubles_none() 
         .set("snapshot.hold_max", "1s");
     let (stop, writing) = write(&case, ROWS, seed);
     let mut instance = Instance::spawn(&case.config);
-    // Every other kill comes while rows are read, however long a start takes here; unless this test stood still for so long that
-    // all of them were read.
+    // Every other kill comes while rows are read, however long a start takes, unless this test stands still meanwhile.
     let tables_begun = |instance: &Instance| instance.log().matches("reading rows").count();
     let is_complete = |instance: &Instance| instance.log().contains("snapshot complete");
     let mut begun = 0;
     for kill in 0..KILLS {
         if kill % 2 == 0 {
-            await_that("rows being read", async || {
-                tables_begun(&instance) > begun || is_complete(&instance)
-            })
-            .await;
+            await_that("reading", async || tables_begun(&instance) > begun || is_complete(&instance)).await;
         }
         let delay = random.random_range(if kill % 2 == 0 { 0..1000 } else { 200..2500 });
         tokio::time::sleep(Duration::from_millis(delay)).await;
@@ -411,8 +406,7 @@ async fn tables_that_are_altered_emptied_or_dropped_meanwhile_are_read_as_they_a
     .await;
     case.config = case
         .config
-        // Ten seconds for the tables before those that are altered, also where this test stands still for some of them.
-        .set("snapshot.rows_per_second", 1000)
+        .set("snapshot.rows_per_second", 1000) // Ten seconds until the tables that are altered.
         .set("snapshot.hold_max", "1s");
     let mut instance = Instance::start(&case.config).await;
     await_that("the first rows", async || !raw(&case, "keyed").await.is_empty()).await;
@@ -450,8 +444,7 @@ async fn servers_that_restart_while_rows_are_read_cost_no_row() {
     let config = world
         .config()
         .set("snapshot.mode", "initial")
-        // A quarter of a minute, in which both servers restart, however slow they are.
-        .set("snapshot.rows_per_second", 1000)
+        .set("snapshot.rows_per_second", 1000) // A quarter of a minute, for two slow restarts.
         .set("snapshot.hold_max", "2s")
         .set("retry.backoff_max", "1000ms");
     let mut instance = Instance::start(&config).await;

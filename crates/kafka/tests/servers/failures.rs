@@ -10,8 +10,8 @@ use walcast_mapper::{Header, RecordBuffer};
 use walcast_testbed::wait_until;
 
 use crate::support::{
-    batch, broker, checkpoint, committed, config, decided, ensure, opened, orders, own_broker, properties, sink,
-    update, values,
+    batch, broker, checkpoint, committed, config, decided, ensure, opened, orders, own_broker, properties,
+    sink, update, values,
 };
 
 #[tokio::test]
