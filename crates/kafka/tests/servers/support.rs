@@ -180,9 +180,7 @@ fn read_blocking(brokers: &str, topic: &str, isolation: &str) -> Vec<Seen> {
         .set("isolation.level", isolation)
         .create()
         .unwrap();
-    let metadata = consumer
-        .fetch_metadata(Some(topic), LIMIT)
-        .unwrap();
+    let metadata = consumer.fetch_metadata(Some(topic), LIMIT).unwrap();
     let partitions = metadata.topics().first().unwrap().partitions().len();
     let mut all = TopicPartitionList::new();
     for partition in 0..partitions {

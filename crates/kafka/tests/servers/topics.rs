@@ -59,9 +59,7 @@ async fn partitions_of(brokers: &str, topic: &str) -> usize {
             .set("bootstrap.servers", brokers)
             .create()
             .unwrap();
-        let metadata = consumer
-            .fetch_metadata(Some(&topic), LIMIT)
-            .unwrap();
+        let metadata = consumer.fetch_metadata(Some(&topic), LIMIT).unwrap();
         metadata.topics().first().unwrap().partitions().len()
     });
     asking.await.unwrap()

@@ -36,11 +36,17 @@ async fn schemas_outlive_restart_and_kill_and_a_pause_is_silence() {
     assert!(id.is_number(), "{id}");
 
     registry.restart().await.unwrap();
-    assert_eq!(schema(&registry, &id, PATIENCE).await.unwrap()["schema"], "\"string\"");
+    assert_eq!(
+        schema(&registry, &id, PATIENCE).await.unwrap()["schema"],
+        "\"string\""
+    );
     registry.kill().unwrap();
     assert!(schema(&registry, &id, PATIENCE).await.unwrap_err().is_connect());
     registry.start_again().await.unwrap();
-    assert_eq!(schema(&registry, &id, PATIENCE).await.unwrap()["schema"], "\"string\"");
+    assert_eq!(
+        schema(&registry, &id, PATIENCE).await.unwrap()["schema"],
+        "\"string\""
+    );
 
     registry.pause().unwrap();
     assert!(schema(&registry, &id, SILENCE).await.unwrap_err().is_timeout());
