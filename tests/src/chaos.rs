@@ -35,7 +35,7 @@ const AT_ONCE: usize = 2;
 const FAULTS_BETWEEN_BREATHS: u32 = 10;
 
 /// How long recovery may take when nothing fails any more. Generous: only a fault of ours reaches it.
-const RECOVERY_LIMIT: Duration = Duration::from_secs(180);
+const RECOVERY_LIMIT: Duration = Duration::from_secs(600);
 
 /// How long a new standby may take until it could take over. It waits for the connectors, which fall behind on a machine that
 /// is busy with other things; only a standby that never copies the slot reaches it.

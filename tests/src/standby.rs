@@ -1,8 +1,14 @@
 //! A primary and a standby that can take its place with all slots, from 17 on: what docs/high-availability.md recommends.
 
-use walcast_testbed::{Postgres, PostgresOptions};
+use std::time::Duration;
 
-use crate::await_that;
+use walcast_testbed::{Postgres, PostgresOptions, wait_until};
+
+use crate::LIMIT;
+
+/// How long a copy of a slot may take: the primary notes the running transactions every 15 s, an idle connector confirms every 10 s,
+/// and a standby that found nothing to copy pauses for up to 30 s. These follow one another, also more than once.
+const COPY_LIMIT: Duration = Duration::from_secs(300);
 
 /// The physical slot by which a standby streams, of whichever server is the primary.
 pub const PHYSICAL_SLOT: &str = "standby_1";
@@ -41,7 +47,7 @@ pub fn either(ports: [u16; 2], database: &str) -> String {
 pub async fn await_copy(standby: &Postgres, slot: &str) {
     let complete =
         format!("SELECT synced AND NOT temporary FROM pg_replication_slots WHERE slot_name = '{slot}'");
-    await_true(standby, "the copy of the slot", &complete).await;
+    await_true(standby, "the copy of the slot", COPY_LIMIT, &complete).await;
 }
 
 /// Waits until a standby shows all that its primary has committed until now.
@@ -52,17 +58,18 @@ pub async fn await_replay(primary: &Postgres, standby: &Postgres) {
         .await;
     let written: String = written.unwrap().get(0);
     let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'");
-    await_true(standby, "replay on the standby", &replayed).await;
+    await_true(standby, "replay on the standby", LIMIT, &replayed).await;
 }
 
 /// Waits until a query gives true; a server that is not there yet is waited for.
-async fn await_true(postgres: &Postgres, what: &str, query: &str) {
-    await_that(what, async || {
+async fn await_true(postgres: &Postgres, what: &str, limit: Duration, query: &str) {
+    let is_true = async || {
         let Ok(client) = postgres.client_of("postgres").await else {
-            return false;
+            return Ok(false);
         };
         let row = client.query_opt(query, &[]).await.unwrap();
-        row.is_some_and(|row| row.get::<_, Option<bool>>(0) == Some(true))
-    })
-    .await;
+        Ok(row.is_some_and(|row| row.get::<_, Option<bool>>(0) == Some(true)))
+    };
+    let reached = wait_until(what, limit, is_true).await;
+    reached.unwrap_or_else(|error| panic!("{error}"));
 }

@@ -5,9 +5,9 @@
 //! transactions an offset is missing.
 
 use serde_json::Value;
-use walcast_testbed::{ChangeId, Kafka, RawRecord, TopicReader, read_topic};
+use walcast_testbed::{ChangeId, Kafka, RawRecord, TopicReader, has_open_transaction, read_topic};
 
-use crate::lsn;
+use crate::{await_that, lsn};
 
 /// A run of records with contiguous offsets: one committed Kafka transaction, in one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,9 +64,15 @@ pub async fn kafka_transactions(kafka: &Kafka, topic: &str) -> Vec<KafkaTransact
     transactions
 }
 
-/// All current checkpoints that a connector of this name has written, in order.
+/// All current checkpoints that a connector of this name has written, in order, once no transaction is open: the broker
+/// acknowledges a commit before it has written the end of the transaction to each partition.
 pub async fn checkpoints(kafka: &Kafka, topic: &str, name: &str) -> Vec<CheckpointRecord> {
-    let records = read_topic(&kafka.brokers(), topic).await.unwrap();
+    let (brokers, topics) = (kafka.brokers(), [topic.to_owned()]);
+    await_that("the end of the open transactions", async || {
+        !has_open_transaction(&brokers, &topics).await.unwrap()
+    })
+    .await;
+    let records = read_topic(&brokers, topic).await.unwrap();
     let of_name = |record: &&RawRecord| record.key.as_deref() == Some(name.as_bytes());
     records.iter().filter(of_name).filter_map(checkpoint).collect()
 }

@@ -1,9 +1,11 @@
 //! Two connectors of one name under a supervisor: what ends by itself is started again, unless it must not have ended.
 
+use std::process::ExitStatus;
+
 use walcast_testbed::ConnectorConfig;
 
 use super::report::Report;
-use crate::Instance;
+use crate::{Instance, LIMIT};
 
 /// Exit codes after which a supervisor starts a connector again: replaced by another, and a server out of reach.
 const PASSING: [i32; 2] = [4, 5];
@@ -100,10 +102,13 @@ impl Pair {
         }
     }
 
-    /// Asks both to stop.
+    /// Asks both to stop. One that was frozen may find only now that the other one has taken its place.
     pub(super) async fn stop(&mut self) {
         for instance in &mut self.instances {
-            instance.stop().await;
+            let ended = instance.process().sigterm(LIMIT).await;
+            let code = ended.as_ref().ok().and_then(ExitStatus::code);
+            let is_passing = code.is_some_and(|code| code == 0 || PASSING.contains(&code));
+            assert!(is_passing, "after SIGTERM: {ended:?}\n{}", instance.log_end());
         }
     }
 

@@ -193,6 +193,14 @@ async fn goes_well(guarded: &Guarded, config: &ConnectorConfig) {
     )
     .await;
     tried("snapshot status", config, &["snapshot", "status", "--json"], 0).await;
+    // A request that is not finished continues at the next start, which then rejects the same request.
+    tried(
+        "snapshot status --follow",
+        config,
+        &["snapshot", "status", "--follow"],
+        0,
+    )
+    .await;
     for page in ["metrics", "status", "healthz", "readyz", "snapshot"] {
         assert_silent(page, &instance.page(page).await);
     }

@@ -242,6 +242,7 @@ async fn a_connector_that_only_reads_ends_and_rows_can_be_chosen() {
         );
     let ended = case.run_to_end().await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    case.await_ids([3, 6, 9]).await; // Acknowledged before the end of the transaction is in the topic.
     assert_eq!(case.ids().await, [3, 6, 9]);
     assert!(raw(&case, "other").await.is_empty());
 }
@@ -364,7 +365,7 @@ async fn sigkill_at_random_points_of_a_snapshot_costs_no_row_and_doubles_none() 
     let mut case = busy("rows_killed", ROWS).await;
     case.config = case
         .config
-        .set("snapshot.rows_per_second", 3000)
+        .set("snapshot.rows_per_second", 1500) // Longer than all kills take, also where this test stands still.
         .set("snapshot.hold_max", "1s");
     let (stop, writing) = write(&case, ROWS, seed);
     let mut instance = Instance::spawn(&case.config);
@@ -404,7 +405,7 @@ async fn tables_that_are_altered_emptied_or_dropped_meanwhile_are_read_as_they_a
     .await;
     case.config = case
         .config
-        .set("snapshot.rows_per_second", 4000)
+        .set("snapshot.rows_per_second", 1000) // Ten seconds until the tables that are altered.
         .set("snapshot.hold_max", "1s");
     let mut instance = Instance::start(&case.config).await;
     await_that("the first rows", async || !raw(&case, "keyed").await.is_empty()).await;
@@ -442,7 +443,7 @@ async fn servers_that_restart_while_rows_are_read_cost_no_row() {
     let config = world
         .config()
         .set("snapshot.mode", "initial")
-        .set("snapshot.rows_per_second", 2500)
+        .set("snapshot.rows_per_second", 1000) // A quarter of a minute, for two slow restarts.
         .set("snapshot.hold_max", "2s")
         .set("retry.backoff_max", "1000ms");
     let mut instance = Instance::start(&config).await;

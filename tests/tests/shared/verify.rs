@@ -4,9 +4,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 use walcast_testbed::{Decoder, RawRecord, read_topic, send_copy};
 use walcast_tests::{Case, Finished, Instance, assert_reports, await_that, shared};
 
@@ -29,6 +31,9 @@ const WRITES: [&str; 3] = [
     "DELETE FROM items WHERE id = (SELECT min(id) FROM items WHERE id >= 1000) AND {} % 9 = 0",
 ];
 
+/// Time between two rounds of a writer: without one, the connector could fall behind further and further on a busy machine.
+const ROUND: Duration = Duration::from_millis(5);
+
 /// Writer that does not end until it is stopped, in rows of `items` from 1000 on.
 struct Writer {
     is_stopped: Arc<AtomicBool>,
@@ -43,7 +48,10 @@ impl Writer {
         let (stopped, written) = (Arc::clone(&is_stopped), Arc::clone(&writes));
         let task = tokio::spawn(async move {
             let mut number = 1000;
+            let mut rounds = tokio::time::interval(ROUND);
+            rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while !stopped.load(Ordering::Relaxed) {
+                rounds.tick().await;
                 for write in WRITES {
                     let sql = write.replace("{}", &number.to_string());
                     client.batch_execute(&sql).await.unwrap();

@@ -161,6 +161,8 @@ async fn a_stop_under_load_ends_with_success_and_what_is_confirmed_is_the_checkp
     let mut walcast = Instance::start(&world.config()).await;
     let load = shop.run(&world.postgres, &brisk());
     for _ in 0..3 {
+        // A process that has just been started may not have a handler of the signal yet.
+        walcast.ready().await;
         await_writes(&load, 300).await;
         walcast.stop().await;
         let checkpoints = checkpoints(world.kafka(), &world.checkpoint_topic(), world.name()).await;

@@ -1,7 +1,6 @@
 //! The checkpoint and its history.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -12,7 +11,7 @@ use walcast_delivery::{
 use walcast_kafka::{KafkaCheckpointStore, KafkaError};
 use walcast_pgoutput::{Lsn, Oid};
 
-use crate::support::{broker, checkpoint, committed, config, sink, update};
+use crate::support::{LIMIT, broker, checkpoint, committed, config, sink, update};
 
 #[tokio::test]
 async fn a_topic_that_does_not_exist_holds_no_checkpoint() {
@@ -141,7 +140,7 @@ async fn waits_for_a_checkpoint_behind_an_open_transaction() {
     // Nothing is waited for by `peek`, which sees what precedes the open transaction.
     assert_eq!(store.peek().await.unwrap().current, Some(checkpoint(100)));
     let reading = tokio::spawn(async move { store.read().await });
-    tokio::task::spawn_blocking(move || producing.commit_transaction(Duration::from_secs(20)).unwrap())
+    tokio::task::spawn_blocking(move || producing.commit_transaction(LIMIT).unwrap())
         .await
         .unwrap();
     assert_eq!(reading.await.unwrap().unwrap().current, Some(checkpoint(200)));
@@ -166,7 +165,7 @@ async fn checkpoint_that_stays_hidden_is_an_error_and_never_an_older_one() {
             .contains("another producer's transaction has been open"),
         "{error}"
     );
-    tokio::task::spawn_blocking(move || open.abort_transaction(Duration::from_secs(20)).unwrap())
+    tokio::task::spawn_blocking(move || open.abort_transaction(LIMIT).unwrap())
         .await
         .unwrap();
     assert_eq!(sink.open().await.unwrap().current, Some(checkpoint(200)));
@@ -219,7 +218,7 @@ impl Foreign {
             .send(BaseRecord::to(topic).key("foreign").payload("{}"))
             .map_err(|(error, _)| error)
             .unwrap();
-        producer.flush(Duration::from_secs(20)).unwrap();
+        producer.flush(LIMIT).unwrap();
         producer
     }
 }
@@ -228,9 +227,11 @@ fn foreign_producer(brokers: &str, transactional_id: &str) -> Foreign {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("transactional.id", transactional_id)
+        // Open for as long as the test takes on a busy machine.
+        .set("transaction.timeout.ms", "600000")
         .create()
         .unwrap();
-    producer.init_transactions(Duration::from_secs(20)).unwrap();
+    producer.init_transactions(LIMIT).unwrap();
     Foreign(producer)
 }
 
@@ -243,7 +244,7 @@ async fn put(brokers: &str, topic: &str, key: &str, value: &str) {
         .send(BaseRecord::to(topic).key(key).payload(value))
         .map_err(|(error, _)| error)
         .unwrap();
-    tokio::task::spawn_blocking(move || producer.flush(Duration::from_secs(20)).unwrap())
+    tokio::task::spawn_blocking(move || producer.flush(LIMIT).unwrap())
         .await
         .unwrap();
 }

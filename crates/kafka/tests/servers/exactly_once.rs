@@ -4,7 +4,7 @@ use walcast_delivery::{CheckpointStore, Sink};
 use walcast_kafka::KafkaCheckpointStore;
 
 use crate::support::{
-    batch, broker, checkpoint, committed, config, opened, orders, sink, uncommitted, update, values,
+    batch, broker, checkpoint, committed, config, decided, opened, orders, sink, uncommitted, update, values,
 };
 
 #[tokio::test]
@@ -28,7 +28,7 @@ async fn records_are_committed_with_the_checkpoint_and_not_before() {
     );
 
     sink.commit(&update(100)).await.unwrap();
-    let seen = committed(&brokers, &topic).await;
+    let seen = decided(&brokers, &topic).await;
     assert_eq!(values(&seen), [0, 1, 2, 3, 4]);
     assert_eq!(seen[4].key.as_deref(), Some("4"));
     assert_eq!(seen[4].headers, [("walcast.id".to_owned(), "4".to_owned())]);
@@ -49,7 +49,7 @@ async fn an_aborted_transaction_is_invisible_and_the_next_one_is_not() {
     sink.write(batch(&topic, 7..8)).await.unwrap();
     sink.commit(&update(100)).await.unwrap();
 
-    assert_eq!(values(&committed(&brokers, &topic).await), [7]);
+    assert_eq!(values(&decided(&brokers, &topic).await), [7]);
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn a_crash_leaves_the_last_checkpoint_and_nothing_of_the_open_transaction(
     assert_eq!(next.open().await.unwrap().current, Some(checkpoint(100)));
     next.write(batch(&topic, 2..5)).await.unwrap();
     next.commit(&update(200)).await.unwrap();
-    assert_eq!(values(&committed(&brokers, &topic).await), [0, 1, 2, 3, 4]);
+    assert_eq!(values(&decided(&brokers, &topic).await), [0, 1, 2, 3, 4]);
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn a_second_instance_fences_the_first() {
     second.commit(&update(300)).await.unwrap();
     let late = zombie.commit(&update(400)).await.unwrap_err();
     assert!(late.is_retryable(), "{late}");
-    assert_eq!(values(&committed(&brokers, &topic).await), [5]);
+    assert_eq!(values(&decided(&brokers, &topic).await), [5]);
     assert_eq!(second.open().await.unwrap().current, Some(checkpoint(300)));
 }
 
@@ -142,7 +142,7 @@ async fn two_hundred_thousand_records_pass_a_full_queue_into_one_transaction() {
     }
     assert_eq!(committed(&brokers, &topic).await, []);
     sink.commit(&update(100)).await.unwrap();
-    let seen = values(&committed(&brokers, &topic).await);
+    let seen = values(&decided(&brokers, &topic).await);
     assert!(seen.iter().copied().eq(0..200_000), "{} records", seen.len());
     assert_eq!(uncommitted(&brokers, &topic).await.len(), 200_000);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use walcast_delivery::Sink;
 use walcast_mapper::RecordBuffer;
 
-use crate::support::{broker, committed, config, opened, orders, update};
+use crate::support::{broker, config, decided, opened, orders, update};
 
 /// Keys and their murmur2 hashes, from Kafka's own test of its partitioner
 /// (<https://github.com/apache/kafka/blob/trunk/clients/src/test/java/org/apache/kafka/common/utils/UtilsTest.java>).
@@ -35,7 +35,7 @@ async fn a_key_goes_to_the_partition_that_the_java_client_would_choose() {
     sink.write(batch).await.unwrap();
     sink.commit(&update(100)).await.unwrap();
 
-    let seen = committed(&brokers, &topic).await;
+    let seen = decided(&brokers, &topic).await;
     for (key, hash) in HASHES {
         let record = seen.iter().find(|seen| seen.key.as_deref() == Some(key)).unwrap();
         // As the Java client takes a hash to a partition: without its sign bit, modulo the number of partitions.
@@ -54,7 +54,7 @@ async fn empty_and_missing_keys_and_values_stay_apart() {
     batch.push(&topic, Some(b""), None, []);
     sink.write(batch).await.unwrap();
     sink.commit(&update(100)).await.unwrap();
-    let seen: Vec<_> = committed(&brokers, &topic)
+    let seen: Vec<_> = decided(&brokers, &topic)
         .await
         .into_iter()
         .map(|seen| (seen.key, seen.value))

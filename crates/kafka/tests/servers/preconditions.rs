@@ -3,7 +3,7 @@
 use walcast_delivery::{Precondition, PreconditionOutcome, Sink};
 use walcast_kafka::{RegistryAuth, RegistryConfig, RegistryTls, preconditions};
 
-use crate::support::{batch, broker, checkpoint, config, opened, orders, properties, update};
+use crate::support::{await_decided, batch, broker, checkpoint, config, opened, orders, properties, update};
 
 fn outcome<'a>(found: &'a [Precondition], name: &str) -> &'a PreconditionOutcome {
     &found
@@ -37,6 +37,8 @@ async fn checks_beside_a_running_instance_do_not_disturb_it() {
     let missing = format!("{}.public.items", config.name);
     let mut running = opened(&config, &topic).await;
     running.commit(&update(0x100)).await.unwrap();
+    // The checks do not wait for what the broker has acknowledged and not yet written to the partition.
+    await_decided(&brokers, &config.checkpoint_topic()).await;
     running.write(batch(&topic, 0..1)).await.unwrap();
 
     let found = preconditions(&config, None, &[topic.clone(), missing.clone()]).await;

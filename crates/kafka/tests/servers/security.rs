@@ -11,7 +11,7 @@ use walcast_kafka::{
 use walcast_testbed::{Kafka, KafkaOptions, KafkaSecurity};
 
 use crate::support::{
-    batch, checkpoint, committed, config, ensure, opened, orders, properties, sink, update, values,
+    batch, checkpoint, committed, config, decided, ensure, opened, orders, properties, sink, update, values,
 };
 
 /// Password that does not appear in an error by chance.
@@ -125,7 +125,7 @@ async fn records_are_written_over_tls_alone() {
     let mut sink = opened(&config, &topic).await;
     sink.write(batch(&topic, 0..3)).await.unwrap();
     sink.commit(&update(100)).await.unwrap();
-    assert_eq!(values(&committed(&kafka.brokers(), &topic).await), [0, 1, 2]);
+    assert_eq!(values(&decided(&kafka.brokers(), &topic).await), [0, 1, 2]);
 }
 
 #[tokio::test]

@@ -16,7 +16,10 @@ use walcast_delivery::{
 use walcast_kafka::{KafkaConfig, KafkaProperties, KafkaSink, KafkaTopics, TopicConfig};
 use walcast_mapper::{Header, RecordBuffer};
 use walcast_pgoutput::Lsn;
-use walcast_testbed::{Kafka, KafkaOptions};
+use walcast_testbed::{Kafka, KafkaOptions, has_open_transaction, wait_until};
+
+/// Limit of waiting for the broker. Generous: only a fault reaches it.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// The shared broker. Expired transactions are ended soon; records may have 2 MB.
 pub(crate) async fn broker() -> &'static Kafka {
@@ -140,6 +143,23 @@ pub(crate) async fn committed(brokers: &str, topic: &str) -> Vec<Seen> {
     read(brokers, topic, "read_committed").await
 }
 
+/// Everything that is committed, once no transaction is open: the broker acknowledges a commit before it has written the end of the
+/// transaction to each partition.
+pub(crate) async fn decided(brokers: &str, topic: &str) -> Vec<Seen> {
+    await_decided(brokers, topic).await;
+    committed(brokers, topic).await
+}
+
+/// Waits until no transaction is open in a topic.
+pub(crate) async fn await_decided(brokers: &str, topic: &str) {
+    let topics = [topic.to_owned()];
+    wait_until("the end of the open transactions", LIMIT, async || {
+        Ok(!has_open_transaction(brokers, &topics).await?)
+    })
+    .await
+    .unwrap();
+}
+
 pub(crate) async fn uncommitted(brokers: &str, topic: &str) -> Vec<Seen> {
     read(brokers, topic, "read_uncommitted").await
 }
@@ -160,9 +180,7 @@ fn read_blocking(brokers: &str, topic: &str, isolation: &str) -> Vec<Seen> {
         .set("isolation.level", isolation)
         .create()
         .unwrap();
-    let metadata = consumer
-        .fetch_metadata(Some(topic), Duration::from_secs(20))
-        .unwrap();
+    let metadata = consumer.fetch_metadata(Some(topic), LIMIT).unwrap();
     let partitions = metadata.topics().first().unwrap().partitions().len();
     let mut all = TopicPartitionList::new();
     for partition in 0..partitions {
@@ -171,7 +189,7 @@ fn read_blocking(brokers: &str, topic: &str, isolation: &str) -> Vec<Seen> {
     }
     consumer.assign(&all).unwrap();
     let (mut seen, mut ended) = (Vec::new(), 0);
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + LIMIT;
     while ended < partitions {
         assert!(Instant::now() < deadline, "topic {topic} has no end");
         match consumer.poll(Duration::from_secs(1)) {

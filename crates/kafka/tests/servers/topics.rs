@@ -1,7 +1,6 @@
 //! Topics are created as configured; existing topics are not changed.
 
 use std::num::{NonZeroU16, NonZeroU32};
-use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
@@ -9,8 +8,9 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use walcast_delivery::{Sink, Topics};
 use walcast_kafka::KafkaTopics;
+use walcast_testbed::wait_until;
 
-use crate::support::{broker, config, orders, sink};
+use crate::support::{LIMIT, broker, config, orders, sink};
 
 fn admin(brokers: &str) -> AdminClient<DefaultClientContext> {
     ClientConfig::new()
@@ -19,6 +19,7 @@ fn admin(brokers: &str) -> AdminClient<DefaultClientContext> {
         .unwrap()
 }
 
+/// Creates a topic, and waits until the broker knows it: the controller answers first.
 async fn create(brokers: &str, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
     let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
     new.config = settings.to_vec();
@@ -27,6 +28,12 @@ async fn create(brokers: &str, topic: &str, partitions: i32, settings: &[(&str, 
         .await
         .unwrap();
     results.into_iter().for_each(|result| drop(result.unwrap()));
+    let wanted = usize::try_from(partitions).unwrap();
+    wait_until("the topic in the metadata", LIMIT, async || {
+        Ok(partitions_of(brokers, topic).await == wanted)
+    })
+    .await
+    .unwrap();
 }
 
 async fn setting(brokers: &str, topic: &str, setting: &str) -> Option<String> {
@@ -45,16 +52,14 @@ async fn setting(brokers: &str, topic: &str, setting: &str) -> Option<String> {
         .clone()
 }
 
-async fn partitions(brokers: &str, topic: &str) -> usize {
+async fn partitions_of(brokers: &str, topic: &str) -> usize {
     let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
     let asking = tokio::task::spawn_blocking(move || {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", brokers)
             .create()
             .unwrap();
-        let metadata = consumer
-            .fetch_metadata(Some(&topic), Duration::from_secs(20))
-            .unwrap();
+        let metadata = consumer.fetch_metadata(Some(&topic), LIMIT).unwrap();
         metadata.topics().first().unwrap().partitions().len()
     });
     asking.await.unwrap()
@@ -78,7 +83,7 @@ async fn a_missing_topic_is_created_as_configured() {
     let mut topics = KafkaTopics::new(config).unwrap();
     topics.ensure(&topic).await.unwrap();
     topics.ensure(&topic).await.unwrap();
-    assert_eq!(partitions(&brokers, &topic).await, 5);
+    assert_eq!(partitions_of(&brokers, &topic).await, 5);
     assert_eq!(
         setting(&brokers, &topic, "cleanup.policy").await.as_deref(),
         Some("compact")
@@ -97,7 +102,7 @@ async fn an_existing_topic_keeps_its_partitions() {
     let topic = orders(&config);
     create(&brokers, &topic, 2, &[]).await;
     KafkaTopics::new(config).unwrap().ensure(&topic).await.unwrap();
-    assert_eq!(partitions(&brokers, &topic).await, 2);
+    assert_eq!(partitions_of(&brokers, &topic).await, 2);
 }
 
 #[tokio::test]
@@ -210,7 +215,7 @@ async fn creates_a_compacted_checkpoint_topic_with_one_partition() {
     let mut sink = sink(&config);
     sink.open().await.unwrap();
     sink.open().await.unwrap();
-    assert_eq!(partitions(&brokers, &config.checkpoint_topic()).await, 1);
+    assert_eq!(partitions_of(&brokers, &config.checkpoint_topic()).await, 1);
     assert_eq!(
         setting(&brokers, &config.checkpoint_topic(), "cleanup.policy")
             .await

@@ -6,7 +6,7 @@ use walcast_pgoutput::{Oid, Relation};
 use walcast_postgres::{Environment, PostgresConfig, PostgresSnapshot, ReadingRole};
 use walcast_testbed::{Postgres, PostgresOptions};
 
-use crate::{config, next_inserts, source, start};
+use crate::{LIMIT, config, next_inserts, source, start};
 
 /// Role that may only read, whose transactions are read-only unless it says otherwise.
 const READER: &str = "CREATE TABLE orders (id int PRIMARY KEY, note text);
@@ -144,13 +144,21 @@ async fn locks_of_a_table_are_released_when_the_next_is_opened() {
     let server = Postgres::start(PostgresOptions::default()).await.unwrap();
     server.execute(TWO_TABLES).await.unwrap();
     let mut snapshot = PostgresSnapshot::read_only(config(&server.url())).await.unwrap();
-    let alter = "SET lock_timeout = '300ms'; ALTER TABLE orders ADD COLUMN later int";
+    let alter = "ALTER TABLE orders ADD COLUMN later int";
+    let alter_at_once = format!("SET lock_timeout = '300ms'; {alter}");
     let (_, rows) = read(&mut snapshot).await;
     assert_eq!(rows.lines().count(), 200_000);
-    assert!(server.execute(alter).await.is_err(), "the table is locked");
+    assert!(
+        server.execute(&alter_at_once).await.is_err(),
+        "the table is locked"
+    );
     let (_, rows) = read_table(&mut snapshot, &public("lines")).await;
     assert_eq!(rows.lines().count(), 1000);
-    server.execute(alter).await.unwrap();
+    // The other sessions of the snapshot may still be giving it up.
+    tokio::time::timeout(LIMIT, server.execute(alter))
+        .await
+        .expect("the table is still locked")
+        .unwrap();
     let opened = snapshot.open(&orders(), None, None, ChosenRows::Configured).await;
     assert!(matches!(opened.unwrap(), Opened::Altered));
     let (_, rows) = read_table(&mut snapshot, &public("lines")).await;

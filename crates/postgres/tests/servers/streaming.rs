@@ -1,7 +1,5 @@
 //! The stream and the way back.
 
-use std::time::Duration;
-
 use walcast_delivery::{ChangeStream, Feedback, Source, SourceWatch, Started};
 use walcast_pgoutput::Frame;
 use walcast_testbed::{Postgres, PostgresOptions, wait_until};
@@ -94,7 +92,8 @@ async fn the_last_confirmation_is_sent_before_the_end_and_the_slot_can_be_used_a
 
 #[tokio::test]
 async fn answers_the_server_while_no_frames_are_taken() {
-    let options = PostgresOptions::default().with_setting("wal_sender_timeout", "1s");
+    // Longer than a busy machine stands still.
+    let options = PostgresOptions::default().with_setting("wal_sender_timeout", "8s");
     let server = Postgres::start(options).await.unwrap();
     server.execute(TABLE).await.unwrap();
     let mut config = config(&server.url());
@@ -109,8 +108,8 @@ async fn answers_the_server_while_no_frames_are_taken() {
     let client = server.client().await.unwrap();
     let began = client.query_one("SELECT now()", &[]).await.unwrap();
     let began: std::time::SystemTime = began.get(0);
-    wait_until("three timeouts", LIMIT, async || {
-        let sql = "SELECT reply_time > $1::timestamptz + interval '3.5 s' FROM pg_stat_replication";
+    wait_until("two timeouts", LIMIT, async || {
+        let sql = "SELECT reply_time > $1::timestamptz + interval '18 s' FROM pg_stat_replication";
         let row = client.query_opt(sql, &[&began]).await.unwrap();
         Ok(row
             .expect("the server has dropped the connection")
@@ -219,7 +218,7 @@ async fn stopping_in_the_middle_of_a_large_transaction_takes_seconds_at_most() {
     let sql = "INSERT INTO orders SELECT i, repeat('x', 500) FROM generate_series(1, 100000) i";
     server.execute(sql).await.unwrap();
     stream.next().await.unwrap();
-    tokio::time::timeout(Duration::from_secs(30), stream.stop())
+    tokio::time::timeout(LIMIT, stream.stop())
         .await
         .expect("stop hangs")
         .unwrap();

@@ -9,7 +9,7 @@ use super::{Debezium, DebeziumConfig};
 use crate::error::{Error, Result};
 
 /// How long one request may take. A new connector's configuration is checked against its database first.
-const REQUEST_LIMIT: Duration = Duration::from_secs(60);
+const REQUEST_LIMIT: Duration = Duration::from_secs(120);
 
 impl Debezium {
     /// Whether the worker takes requests.

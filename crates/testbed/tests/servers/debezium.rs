@@ -6,7 +6,7 @@ use walcast_testbed::{
     Cell, Debezium, DebeziumConfig, Decoder, Error, Payload, Testbed, TestbedOptions, read_topic, wait_until,
 };
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connectors_are_added_to_a_running_worker_and_removed() {

@@ -38,7 +38,8 @@ fn read_ids(records: &[Record]) -> Vec<i64> {
 async fn a_running_connector_reads_stops_pauses_and_resumes_on_request() {
     let (mut case, mut instance) = streaming("asked", 5000).await;
     instance.stop().await;
-    case.config = case.config.set("snapshot.rows_per_second", 1000);
+    // Slow enough for all that happens before reading is paused.
+    case.config = case.config.set("snapshot.rows_per_second", 100);
     let away = case.command(&["snapshot", "status"]).await;
     assert_eq!(away.code, Some(5), "{away:#?}");
     assert!(away.stderr.contains("no connector answers at"), "{}", away.stderr);
@@ -99,8 +100,8 @@ async fn a_running_connector_reads_stops_pauses_and_resumes_on_request() {
     assert!(status.stdout.starts_with("paused: "), "{}", status.stdout);
     // Neither a crash forgets it.
     instance.kill9();
-    instance.start_again();
-    instance.ready().await;
+    case.config = case.config.set("snapshot.rows_per_second", 1000);
+    instance = Instance::start(&case.config).await;
     let shown: Value = serde_json::from_str(&instance.page("snapshot").await).unwrap();
     assert_eq!(shown["state"], "paused", "{shown}");
     case.sql("UPDATE items SET note = 'changed' WHERE id % 10 = 0")
@@ -150,6 +151,9 @@ async fn a_running_connector_reads_stops_pauses_and_resumes_on_request() {
         .map(|record| summary(record).chars().take(8).collect())
         .collect();
     assert_eq!(marks, ["r first ", "r true {", "r last {"]);
+    // The rows are in Kafka a moment before the connector has finished with them.
+    let followed = case.command(&["snapshot", "status", "--follow"]).await;
+    assert_eq!(followed.code, Some(0), "{followed:#?}");
     let nothing = case.command(&["snapshot", "stop"]).await;
     assert_eq!(
         (
