@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use walcast_testbed::{ConnectorConfig, Testbed, Walcast};
 
-use super::round;
+use super::connector;
 
 /// The connector's name.
 const NAME: &str = "starts";
@@ -22,7 +22,7 @@ pub(super) async fn measure(testbed: &Testbed, binary: &Path, count: u32) -> Res
     let config = ConnectorConfig::new(testbed, NAME)?
         .set("postgres.tables", vec!["public.starts".to_owned()])
         .set("snapshot.mode", "never");
-    round::make_slot(binary, &config).await?;
+    connector::make_slot(binary, &config).await?;
     let mut times = Vec::new();
     for number in 0..count {
         postgres
@@ -37,8 +37,8 @@ pub(super) async fn measure(testbed: &Testbed, binary: &Path, count: u32) -> Res
 async fn start(binary: &Path, config: &ConnectorConfig) -> Result<Duration> {
     let begun = Instant::now();
     let mut walcast = Walcast::spawn_binary(binary, config, &[])?;
-    round::await_transactions(&mut walcast, 1, ASK_EVERY).await?;
+    connector::await_transactions(&mut walcast, 1, ASK_EVERY).await?;
     let elapsed = begun.elapsed();
-    round::stop(walcast).await?;
+    connector::stop(walcast).await?;
     Ok(elapsed)
 }
