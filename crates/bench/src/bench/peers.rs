@@ -24,7 +24,7 @@ const TUNED: [(&str, &str); 5] = [
 ];
 
 /// What is measured beside walcast exactly once.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(super) struct Wanted {
     /// walcast exactly once with `[format] context_headers = false`.
     pub(super) without_context_headers: bool,
@@ -54,23 +54,25 @@ pub(super) fn peers<'a>(
     wanted: Wanted,
 ) -> Result<Vec<Peer<'a>>> {
     let workload = backlog.workload.name();
-    let walcast = |name: &'static str, suffix: &str| -> Result<(String, ConnectorConfig, &'static str)> {
+    let walcast = |suffix: &str| -> Result<(String, ConnectorConfig)> {
         let own = format!("bench_{workload}_{suffix}");
         let config = ConnectorConfig::new(testbed, &own)?.set("postgres.tables", backlog.tables());
-        Ok((format!("walcast_{own}"), config, name))
+        Ok((format!("walcast_{own}"), config))
     };
     let mut peers = Vec::new();
     if wanted.without_context_headers {
-        let (slot, config, name) = walcast("walcast, exactly once, without context headers", "no_headers")?;
-        let config = config.set("format.context_headers", false);
-        let kind = Kind::Walcast(slot, config);
-        peers.push(Peer { name, kind });
+        let (slot, config) = walcast("no_headers")?;
+        peers.push(Peer {
+            name: "walcast, exactly once, without context headers",
+            kind: Kind::Walcast(slot, config.set("format.context_headers", false)),
+        });
     }
     if wanted.at_least_once {
-        let (slot, config, name) = walcast("walcast, at least once", "at_least_once")?;
-        let config = config.set("kafka.delivery_guarantee", "at_least_once");
-        let kind = Kind::Walcast(slot, config);
-        peers.push(Peer { name, kind });
+        let (slot, config) = walcast("at_least_once")?;
+        peers.push(Peer {
+            name: "walcast, at least once",
+            kind: Kind::Walcast(slot, config.set("kafka.delivery_guarantee", "at_least_once")),
+        });
     }
     let Some(worker) = worker else {
         return Ok(peers);
@@ -124,7 +126,7 @@ impl Peer<'_> {
 
     /// Drops the slot, which retains WAL otherwise.
     pub(super) async fn end(&self, testbed: &Testbed) -> Result<()> {
-        let slot = match &self.kind {
+        let slot: &str = match &self.kind {
             Kind::Walcast(slot, _) => slot,
             Kind::Debezium(_, config) => config.slot(),
         };

@@ -7,6 +7,7 @@ use anyhow::Result;
 use walcast_testbed::{ConnectorConfig, Testbed, Walcast};
 
 use super::connector;
+use super::rows::drop_slot;
 
 /// The connector's name.
 const NAME: &str = "starts";
@@ -30,6 +31,8 @@ pub(super) async fn measure(testbed: &Testbed, binary: &Path, count: u32) -> Res
             .await?;
         times.push(start(binary, &config).await?);
     }
+    // It would retain WAL for as long as other measurements last.
+    drop_slot(testbed, &format!("walcast_{NAME}")).await?;
     times.sort();
     Ok(times)
 }

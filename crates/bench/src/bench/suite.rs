@@ -114,11 +114,11 @@ pub(super) async fn run(testbed: &Testbed, binary: &Path, arguments: &Arguments)
     let arguments = if arguments.smoke { &smoke } else { arguments };
     let machine = Machine::describe(&testbed.postgres).await?;
     let starts = starts::measure(testbed, binary, arguments.starts).await?;
-    let worker = match arguments.without_debezium {
+    let own_worker = match arguments.without_debezium {
         true => None,
         false => Some(debezium_worker(testbed).await?),
     };
-    let worker = worker.as_ref();
+    let worker = own_worker.as_ref();
 
     let mut flows = Vec::new();
     let wanted = latency::Arguments::at(&arguments.rates, &arguments.transaction_rows, arguments.seconds);
@@ -150,6 +150,9 @@ pub(super) async fn run(testbed: &Testbed, binary: &Path, arguments: &Arguments)
         eprintln!("{}", workload.description());
         workloads.push(measure(testbed, binary, backlog, worker, wanted, arguments.workload_rounds).await?);
     }
+
+    // Existing rows are read by a worker of their own.
+    drop(own_worker);
 
     let mut rows = None;
     let task = Task {

@@ -39,7 +39,7 @@ async fn requests_per_megabyte_do_not_grow() {
         }
         sink.commit(&update(100)).await.unwrap();
         let after = requests();
-        let sent = [0, 1, 2].map(|api| after[api] - before[api]);
+        let sent = [0_usize, 1, 2].map(|api| after[api] - before[api]);
         let [produce, add_partitions, end_transaction] = sent;
         assert_eq!(
             produce, PRODUCE_REQUESTS,

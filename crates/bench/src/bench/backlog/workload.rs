@@ -71,7 +71,7 @@ impl Workload {
 
     /// Transactions with so many changes in all, in their order: how many, and of how many rows each.
     pub(super) fn transactions(self, changes: u64) -> Vec<(u64, u64)> {
-        let of_size = |size: u64| {
+        let of_size = |size: u64| -> Vec<(u64, u64)> {
             let all = [(changes / size, size), (u64::from(!changes.is_multiple_of(size)), changes % size)];
             all.into_iter().filter(|(count, _)| *count > 0).collect()
         };
