@@ -17,7 +17,9 @@ mod suite;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use walcast_testbed::{Debezium, DebeziumOptions, KafkaOptions, PostgresOptions, Testbed, TestbedOptions, Walcast};
+use walcast_testbed::{
+    Debezium, DebeziumOptions, KafkaOptions, PostgresOptions, Testbed, TestbedOptions, Walcast,
+};
 
 use backlog::{Backlog, Workload};
 use peers::Wanted;

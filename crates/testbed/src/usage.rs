@@ -42,8 +42,10 @@ impl ProcessUsage {
 pub fn cpu_seconds_of_tree(process_id: u32) -> Result<f64> {
     let seconds = |process_id: u32| -> Result<f64> {
         let stat = read(process_id, "stat")?;
-        parse_cpu_seconds(&stat, 4, rustix::param::clock_ticks_per_second()).ok_or_else(|| Error::NotRunning {
-            server: format!("process {process_id}"),
+        parse_cpu_seconds(&stat, 4, rustix::param::clock_ticks_per_second()).ok_or_else(|| {
+            Error::NotRunning {
+                server: format!("process {process_id}"),
+            }
         })
     };
     let descendants = descendants_of(process_id);

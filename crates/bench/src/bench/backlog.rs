@@ -46,7 +46,8 @@ impl Backlog {
 
     /// Rows of that table.
     pub(super) fn changes_of_last_table(self) -> u64 {
-        self.changes().div_ceil(u64::try_from(self.tables().len()).unwrap_or(u64::MAX))
+        self.changes()
+            .div_ceil(u64::try_from(self.tables().len()).unwrap_or(u64::MAX))
     }
 
     /// Creates the tables, and the rows that are updated.

@@ -87,7 +87,9 @@ pub(super) fn peers<'a>(
         kind: Kind::Debezium(worker, debezium("debezium")),
     });
     if wanted.tuned {
-        let tuned = TUNED.iter().fold(debezium("tuned"), |config, (name, value)| config.set(name, value));
+        let tuned = TUNED
+            .iter()
+            .fold(debezium("tuned"), |config, (name, value)| config.set(name, value));
         peers.push(Peer {
             name: "Debezium with larger batches, at least once",
             kind: Kind::Debezium(worker, tuned),
@@ -117,7 +119,9 @@ impl Peer<'_> {
     /// Delivers the backlog.
     pub(super) async fn drain(&self, testbed: &Testbed, binary: &Path, backlog: Backlog) -> Result<Drained> {
         let drained = match &self.kind {
-            Kind::Walcast(_, config) => connector::drain(testbed, binary, config, backlog.transactions()).await?,
+            Kind::Walcast(_, config) => {
+                connector::drain(testbed, binary, config, backlog.transactions()).await?
+            }
             Kind::Debezium(worker, config) => drain_with_debezium(testbed, worker, config, backlog).await?,
         };
         eprintln!("{}  {:.2} s", self.name, drained.elapsed.as_secs_f64());
@@ -141,11 +145,18 @@ async fn drain_with_debezium(
     backlog: Backlog,
 ) -> Result<Drained> {
     let (brokers, name) = (testbed.kafka.brokers(), config.name());
-    let topics: Vec<String> = backlog.tables().iter().map(|table| format!("{name}.{table}")).collect();
+    let topics: Vec<String> = backlog
+        .tables()
+        .iter()
+        .map(|table| format!("{name}.{table}"))
+        .collect();
     let last = [format!("{name}.{}", backlog.last_table())];
     let expected = records_written(&brokers, &topics).await? + backlog.changes();
     let expected_last = records_written(&brokers, &last).await? + backlog.changes_of_last_table();
-    let (servers, before) = (ServerMeter::start(testbed)?, ProcessUsage::of(worker.process_id())?);
+    let (servers, before) = (
+        ServerMeter::start(testbed)?,
+        ProcessUsage::of(worker.process_id())?,
+    );
     let begun = Instant::now();
     worker.begin(config).await?;
     let elapsed = loop {

@@ -47,7 +47,8 @@ pub(super) fn latencies(path: &Path, lines: &[Line], rows: u32) -> Result<()> {
     let p99 = || lines.iter().map(|line| line.p99);
     let latencies = p99().fold(10.0, f64::min) * 0.7..p99().fold(100.0, f64::max) * 1.5;
     let root = area(path, SIZE)?;
-    let caption = format!("Commit to read_committed consumer, 99th percentile, {rows} row(s) per transaction");
+    let caption =
+        format!("Commit to read_committed consumer, 99th percentile, {rows} row(s) per transaction");
     let mut chart = ChartBuilder::on(&root)
         .caption(caption, ("sans-serif", 18))
         .margin(12)
@@ -93,7 +94,14 @@ pub(super) fn backlog(path: &Path, rounds: &[Round]) -> Result<()> {
     let points: Vec<(usize, usize, f64)> = points
         .flat_map(|(place, (_, seconds))| seconds.iter().map(move |seconds| (place, 0, *seconds)))
         .collect();
-    columns(path, "Backlog: seconds of each round", "seconds", &names, &[], &points)
+    columns(
+        path,
+        "Backlog: seconds of each round",
+        "seconds",
+        &names,
+        &[],
+        &points,
+    )
 }
 
 /// Changes per second of other backlogs, a column for each workload, a color for each contestant.
@@ -109,11 +117,22 @@ pub(super) fn workloads(path: &Path, rounds: &[(&'static str, u64, Vec<Round>)])
                 contestants.push(name);
                 contestants.len() - 1
             });
-            points.extend(seconds.into_iter().map(|seconds| (place, color, changes / seconds / 1000.0)));
+            points.extend(
+                seconds
+                    .into_iter()
+                    .map(|seconds| (place, color, changes / seconds / 1000.0)),
+            );
         }
     }
     let caption = "Other backlogs: thousand changes per second";
-    columns(path, caption, "thousand changes per second", &names, &contestants, &points)
+    columns(
+        path,
+        caption,
+        "thousand changes per second",
+        &names,
+        &contestants,
+        &points,
+    )
 }
 
 /// Points in columns with these names. A point is its column, its color, and its value; colors without a name are not explained.
@@ -135,7 +154,9 @@ fn columns(
         .build_cartesian_2d((0..names.len()).into_segmented(), 0.0..highest * 1.1)
         .map_err(failed)?;
     let name = |place: &SegmentValue<usize>| match place {
-        SegmentValue::CenterOf(place) => names.get(*place).map_or_else(String::new, |name| (*name).to_owned()),
+        SegmentValue::CenterOf(place) => names
+            .get(*place)
+            .map_or_else(String::new, |name| (*name).to_owned()),
         SegmentValue::Exact(_) | SegmentValue::Last => String::new(),
     };
     chart
@@ -147,8 +168,9 @@ fn columns(
         .map_err(failed)?;
     for (number, color) in COLORS.into_iter().enumerate() {
         let points = points.iter().filter(|(_, known, _)| *known == number);
-        let points = points
-            .map(|(place, _, value)| Circle::new((SegmentValue::CenterOf(*place), *value), 5, color.filled()));
+        let points = points.map(|(place, _, value)| {
+            Circle::new((SegmentValue::CenterOf(*place), *value), 5, color.filled())
+        });
         let series = chart.draw_series(points).map_err(failed)?;
         if let Some(name) = colors.get(number) {
             series
@@ -170,10 +192,22 @@ fn columns(
 /// Throughput, memory and start by each property that grows: three files of a folder.
 pub(super) fn growth(folder: &Path, lines: &[Growth]) -> Result<()> {
     let throughput = |line: &Growth| line.changes_per_second() / 1000.0;
-    grid(&folder.join("growth-throughput.svg"), "thousand changes/s", lines, throughput)?;
+    grid(
+        &folder.join("growth-throughput.svg"),
+        "thousand changes/s",
+        lines,
+        throughput,
+    )?;
     let memory = |line: &Growth| f64::from(u32::try_from(line.megabytes()).unwrap_or(u32::MAX));
-    grid(&folder.join("growth-memory.svg"), "peak memory, MB", lines, memory)?;
-    grid(&folder.join("growth-start.svg"), "start, s", lines, |line| line.started.as_secs_f64())
+    grid(
+        &folder.join("growth-memory.svg"),
+        "peak memory, MB",
+        lines,
+        memory,
+    )?;
+    grid(&folder.join("growth-start.svg"), "start, s", lines, |line| {
+        line.started.as_secs_f64()
+    })
 }
 
 /// A part for each property, with the values on a logarithmic axis.
@@ -189,7 +223,10 @@ fn grid(path: &Path, unit: &str, lines: &[Growth], figure: impl Fn(&Growth) -> f
         let points: Vec<(f64, f64)> = lines.iter().map(|line| (value(line), figure(line))).collect();
         let highest = points.iter().map(|(_, figure)| *figure).fold(0.1, f64::max);
         let mut chart = ChartBuilder::on(&part)
-            .caption(format!("{unit}, by {}", dimension.description()), ("sans-serif", 12))
+            .caption(
+                format!("{unit}, by {}", dimension.description()),
+                ("sans-serif", 12),
+            )
             .margin(6)
             .x_label_area_size(24)
             .y_label_area_size(36)

@@ -64,7 +64,10 @@ pub(super) fn print(number: u32, backlog: Backlog, round: &Round) -> Result<()> 
             "", "seconds", "changes/s", "raw / it", "CPU s", "server", "broker", "MB", "broker MB"
         ),
     ];
-    for (name, raw) in [("raw stream, nothing done with it", before), ("the same afterwards", after)] {
+    for (name, raw) in [
+        ("raw stream, nothing done with it", before),
+        ("the same afterwards", after),
+    ] {
         let seconds = raw.elapsed.as_secs_f64();
         lines.push(format!(
             "  {name:<48}{seconds:>8.2}{:>10.0}{:>9}{:>8}{:>8.2}",

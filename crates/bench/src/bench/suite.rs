@@ -148,7 +148,17 @@ pub(super) async fn run(testbed: &Testbed, binary: &Path, arguments: &Arguments)
         let changes = workload.default_changes() * arguments.changes / Workload::Mixed.default_changes();
         let backlog = Backlog::of(workload, changes);
         eprintln!("{}", workload.description());
-        workloads.push(measure(testbed, binary, backlog, worker, wanted, arguments.workload_rounds).await?);
+        workloads.push(
+            measure(
+                testbed,
+                binary,
+                backlog,
+                worker,
+                wanted,
+                arguments.workload_rounds,
+            )
+            .await?,
+        );
     }
 
     // Existing rows are read by a worker of their own.
@@ -223,7 +233,11 @@ fn write(folder: &Path, results: &Results) -> Result<()> {
     let workloads: Vec<_> = workloads
         .map(|measured| {
             let backlog = measured.backlog;
-            (backlog.workload.name(), backlog.changes(), measured.rounds.clone())
+            (
+                backlog.workload.name(),
+                backlog.changes(),
+                measured.rounds.clone(),
+            )
         })
         .collect();
     plot::workloads(&plots.join("workloads.svg"), &workloads)?;

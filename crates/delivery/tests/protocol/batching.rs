@@ -23,7 +23,12 @@ fn slow_broker(world: &World, calls: usize) {
 
 /// Writes and commits that a flow needs which lasts for 500 ms, with so many transactions in each.
 async fn calls_of_flow(transactions_per_ms: i32) -> [usize; 2] {
-    calls_of(500 * transactions_per_ms, transactions_per_ms, Duration::from_millis(1)).await
+    calls_of(
+        500 * transactions_per_ms,
+        transactions_per_ms,
+        Duration::from_millis(1),
+    )
+    .await
 }
 
 /// Writes and commits that so many transactions need, of which some arrive together, with pauses in between.

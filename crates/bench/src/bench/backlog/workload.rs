@@ -72,7 +72,10 @@ impl Workload {
     /// Transactions with so many changes in all, in their order: how many, and of how many rows each.
     pub(super) fn transactions(self, changes: u64) -> Vec<(u64, u64)> {
         let of_size = |size: u64| -> Vec<(u64, u64)> {
-            let all = [(changes / size, size), (u64::from(!changes.is_multiple_of(size)), changes % size)];
+            let all = [
+                (changes / size, size),
+                (u64::from(!changes.is_multiple_of(size)), changes % size),
+            ];
             all.into_iter().filter(|(count, _)| *count > 0).collect()
         };
         match self {
@@ -118,7 +121,10 @@ impl Workload {
             Workload::Mixed | Workload::LargeTransaction if count == 1 => format!(
                 "INSERT INTO {} {}",
                 self.name(),
-                order(&format!("SELECT {first_id} + n FROM generate_series(0, {}) n", rows - 1))
+                order(&format!(
+                    "SELECT {first_id} + n FROM generate_series(0, {}) n",
+                    rows - 1
+                ))
             ),
             Workload::Mixed | Workload::LargeTransaction => each(&format!(
                 "INSERT INTO {} {}",
@@ -211,7 +217,10 @@ mod tests {
                 assert!(transactions.iter().all(|(count, rows)| *count > 0 && *rows > 0));
             }
         }
-        assert_eq!(Workload::Mixed.transactions(1_000_000), [(300_000, 1), (1, 500_000), (1, 200_000)]);
+        assert_eq!(
+            Workload::Mixed.transactions(1_000_000),
+            [(300_000, 1), (1, 500_000), (1, 200_000)]
+        );
         assert_eq!(Workload::FullIdentity.transactions(150), [(1, 100), (1, 50)]);
     }
 

@@ -183,10 +183,17 @@ impl Step {
     /// and of the row `n` within it.
     fn insert(&self, schema: &str, transactions: u64, rows: u64, id: &str) -> String {
         let (columns, values) = match self.dimension {
-            Dimension::Columns => (String::new(), ", n".repeat(usize::try_from(self.value - 1).unwrap_or(0))),
+            Dimension::Columns => (
+                String::new(),
+                ", n".repeat(usize::try_from(self.value - 1).unwrap_or(0)),
+            ),
             Dimension::RowWidth => (
                 "(id, note)".to_owned(),
-                format!(", left(repeat(md5(n::text), {}), {})", self.value / 32 + 1, self.value),
+                format!(
+                    ", left(repeat(md5(n::text), {}), {})",
+                    self.value / 32 + 1,
+                    self.value
+                ),
             ),
             _ => (
                 "(id, note)".to_owned(),
@@ -222,7 +229,10 @@ mod tests {
             for step in steps {
                 assert!(step.changes() > 0 && step.changes() <= 600_000, "{step:?}");
                 let writes = step.writes("s");
-                assert!(writes.iter().all(|statement| statement.contains("s.t")), "{step:?}");
+                assert!(
+                    writes.iter().all(|statement| statement.contains("s.t")),
+                    "{step:?}"
+                );
                 assert!(!step.creation("s").is_empty());
             }
         }
@@ -231,7 +241,10 @@ mod tests {
     #[test]
     fn small_runs_leave_out_transactions_that_are_larger() {
         let steps = Step::all(Dimension::TransactionRows, 100, 6);
-        let shape: Vec<(u64, u64)> = steps.iter().map(|step| (step.value, step.transactions())).collect();
+        let shape: Vec<(u64, u64)> = steps
+            .iter()
+            .map(|step| (step.value, step.transactions()))
+            .collect();
         assert_eq!(shape, [(1, 100), (10, 10), (100, 1)]);
         let steps = Step::all(Dimension::SchemaVersions, 100, 2);
         let shape: Vec<(u64, u64)> = steps.iter().map(|step| (step.value, step.changes())).collect();

@@ -29,10 +29,23 @@ pub(in crate::bench) async fn create(postgres: &Postgres) -> Result<()> {
 /// Reads so many transactions and confirms nothing.
 pub(in crate::bench) async fn read(testbed: &Testbed, publication: &str, commits: u64) -> Result<RawRun> {
     let postgres = &testbed.postgres;
-    let (port, options, publication) = (postgres.port(), postgres.options().clone(), publication.to_owned());
+    let (port, options, publication) = (
+        postgres.port(),
+        postgres.options().clone(),
+        publication.to_owned(),
+    );
     await_free(postgres).await?;
     let servers = ServerMeter::start(testbed)?;
-    let read = move || drain(port, &options.superuser, &options.database, SLOT, &publication, commits);
+    let read = move || {
+        drain(
+            port,
+            &options.superuser,
+            &options.database,
+            SLOT,
+            &publication,
+            commits,
+        )
+    };
     let drained = tokio::task::spawn_blocking(read).await??;
     Ok(RawRun {
         elapsed: drained.elapsed,

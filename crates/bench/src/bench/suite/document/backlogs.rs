@@ -68,7 +68,10 @@ fn contestants(rounds: &[Round]) -> Vec<Vec<String>> {
     let of = |figure: &dyn Fn(&Round, &Drained) -> f64| by_contestant(rounds, figure);
     let raw: Vec<f64> = rounds.iter().map(Round::raw_seconds).collect();
     let [empty, one] = [String::new(), "1".to_owned()];
-    let raw_server = rounds.iter().flat_map(|round| round.raw).map(|raw| raw.server_cpu_seconds);
+    let raw_server = rounds
+        .iter()
+        .flat_map(|round| round.raw)
+        .map(|raw| raw.server_cpu_seconds);
     let mut rows = vec![vec![
         RAW.to_owned(),
         listed(&raw),
