@@ -1,4 +1,4 @@
-//! A proxy before a Kafka broker that changes its responses on demand.
+//! A proxy before a Kafka broker that changes its responses on demand, and counts the requests.
 //!
 //! Requests reach the broker unchanged, and it does what they ask for: only what the client learns of it is false.
 
@@ -61,6 +61,12 @@ impl FalseBroker {
         self.plan.lock().falsified
     }
 
+    /// How many requests of this kind clients have sent so far.
+    pub fn requests(&self, api: Api) -> u64 {
+        let state = self.plan.lock();
+        state.requests.get(&api.key()).copied().unwrap_or(0)
+    }
+
     /// Changes no response any more.
     pub fn be_honest(&self) {
         self.plan.lock().planned.clear();
@@ -82,11 +88,18 @@ struct State {
     /// By the key of the API.
     planned: HashMap<i16, (Falsehood, u32)>,
     falsified: u64,
+    /// Requests by the key of the API.
+    requests: HashMap<i16, u64>,
 }
 
 impl Plan {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request.
+    fn count(&self, api: i16) {
+        *self.lock().requests.entry(api).or_default() += 1;
     }
 
     /// How this response is changed, if it is.

@@ -90,6 +90,6 @@ pub use servers::{Testbed, TestbedOptions};
 pub use tls::{CertificateFiles, Tls, TlsOptions};
 pub use tls_front::TlsFront;
 pub use tree::{SubjectVersion, Tree, TreeDecoder};
-pub use usage::ProcessUsage;
+pub use usage::{ProcessUsage, cpu_seconds_of_tree};
 pub use verdict::{Findings, Verdict, compare};
 pub use wait::wait_until;

@@ -1,96 +1,76 @@
-//! The work: a million changes that wait in the WAL.
+//! The work: changes that wait in the WAL.
+
+mod workload;
+
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use anyhow::Result;
 use walcast_testbed::Postgres;
 
-/// How much waits.
+pub(super) use workload::Workload;
+
+/// How much waits, and of what kind.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Backlog {
-    /// Transactions of one row each.
-    pub(crate) small_transactions: u64,
-    /// Rows of one large transaction.
-    pub(crate) large_rows: u64,
-    /// Rows of another.
-    pub(crate) medium_rows: u64,
+pub(super) struct Backlog {
+    pub(super) workload: Workload,
+    changes: u64,
 }
 
 impl Backlog {
-    /// A million changes, as in docs/performance.md.
-    pub(crate) const FULL: Backlog = Backlog {
-        small_transactions: 300_000,
-        large_rows: 500_000,
-        medium_rows: 200_000,
-    };
-
-    /// The same at another size.
-    pub(crate) fn of(changes: u64) -> Backlog {
-        let share = |part: u64| (part * changes / Self::FULL.changes()).max(1);
-        Backlog {
-            small_transactions: share(Self::FULL.small_transactions),
-            large_rows: share(Self::FULL.large_rows),
-            medium_rows: share(Self::FULL.medium_rows),
-        }
+    pub(super) fn of(workload: Workload, changes: u64) -> Backlog {
+        Backlog { workload, changes }
     }
 
     /// Rows in all.
-    pub(crate) fn changes(self) -> u64 {
-        self.small_transactions + self.large_rows + self.medium_rows
+    pub(super) fn changes(self) -> u64 {
+        let transactions = self.workload.transactions(self.changes);
+        transactions.iter().map(|(count, rows)| count * rows).sum()
     }
 
     /// Transactions in all.
-    pub(crate) fn transactions(self) -> u64 {
-        self.small_transactions + 2
+    pub(super) fn transactions(self) -> u64 {
+        let transactions = self.workload.transactions(self.changes);
+        transactions.iter().map(|(count, _)| count).sum()
     }
-}
 
-/// The table that changes: about what an order of a shop looks like.
-pub(crate) async fn create_table(postgres: &Postgres) -> Result<()> {
-    postgres
-        .execute(
-            "CREATE TABLE orders (
-                 id bigint PRIMARY KEY,
-                 customer_id integer NOT NULL,
-                 status text NOT NULL,
-                 total numeric(10,2) NOT NULL,
-                 note text,
-                 placed_at timestamptz NOT NULL,
-                 paid boolean NOT NULL
-             )",
-        )
-        .await?;
-    Ok(())
-}
-
-/// Writes the backlog.
-pub(crate) async fn write(postgres: &Postgres, backlog: Backlog) -> Result<()> {
-    let client = postgres.client().await?;
-    // The source's own commits are not what is measured.
-    client.batch_execute("SET synchronous_commit = off").await?;
-    let small = backlog.small_transactions;
-    client
-        .batch_execute(&format!(
-            "DO $$ BEGIN FOR number IN 1..{small} LOOP INSERT INTO orders {row}; COMMIT; END LOOP; END $$",
-            row = row("SELECT number")
-        ))
-        .await?;
-    let mut first = small + 1;
-    for rows in [backlog.large_rows, backlog.medium_rows] {
-        let last = first + rows - 1;
-        client
-            .batch_execute(&format!(
-                "INSERT INTO orders {}",
-                row(&format!("SELECT n FROM generate_series({first}, {last}) n"))
-            ))
-            .await?;
-        first = last + 1;
+    /// Tables that change, with their schema.
+    pub(super) fn tables(self) -> Vec<String> {
+        let tables = self.workload.tables();
+        tables.iter().map(|table| format!("public.{table}")).collect()
     }
-    Ok(())
-}
 
-fn row(numbers: &str) -> String {
-    format!(
-        "SELECT n, n % 10007, (ARRAY['placed','paid','shipped','cancelled'])[1 + n % 4], n % 100000 / 100.0,
-                repeat(md5(n::text), 5), timestamptz '2026-01-01 00:00:00+00' + n * interval '1 second', n % 2 = 0
-         FROM ({numbers}) AS numbers(n)"
-    )
+    /// The table that is changed last, with its schema.
+    pub(super) fn last_table(self) -> String {
+        format!("public.{}", self.workload.last_table(self.changes))
+    }
+
+    /// Rows of that table.
+    pub(super) fn changes_of_last_table(self) -> u64 {
+        self.changes()
+            .div_ceil(u64::try_from(self.tables().len()).unwrap_or(u64::MAX))
+    }
+
+    /// Creates the tables, and the rows that are updated.
+    pub(super) async fn create_tables(self, postgres: &Postgres) -> Result<()> {
+        for statement in self.workload.creation() {
+            postgres.execute(&statement).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the backlog.
+    pub(super) async fn write(self, postgres: &Postgres) -> Result<()> {
+        /// Id of the next row that is inserted: no two backlogs share one.
+        static NEXT_ID: AtomicI64 = AtomicI64::new(1);
+        let client = postgres.client().await?;
+        // The source's own commits are not what is measured.
+        client.batch_execute("SET synchronous_commit = off").await?;
+        for (count, rows) in self.workload.transactions(self.changes) {
+            let first_id = NEXT_ID.fetch_add(i64::try_from(count * rows)?, Ordering::Relaxed);
+            client
+                .batch_execute(&self.workload.statement(count, rows, first_id))
+                .await?;
+        }
+        Ok(())
+    }
 }

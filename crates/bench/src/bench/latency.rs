@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use walcast_testbed::Testbed;
+use walcast_testbed::{Debezium, Testbed};
 
 use super::debezium_worker;
 pub(super) use report::Line;
@@ -24,11 +24,11 @@ use runs::{Contestant, Flow};
     read_committed consumer. Nothing is asserted about time.")]
 pub(crate) struct Arguments {
     /// Transactions per second, one measurement each
-    #[arg(long, value_delimiter = ',', default_value = "100,1000,3000", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_delimiter = ',', default_value = "100,1000,3000,10000", value_parser = clap::value_parser!(u32).range(1..))]
     rates: Vec<u32>,
-    /// Rows of a transaction
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    rows: u32,
+    /// Rows of a transaction, one measurement each
+    #[arg(long, value_delimiter = ',', default_value = "1,10", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rows: Vec<u32>,
     /// Seconds of a measurement
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600))]
     seconds: u32,
@@ -44,11 +44,11 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// All contestants at these rates, transactions of one row.
-    pub(super) fn at(rates: &[u32], seconds: u32) -> Arguments {
+    /// All contestants at these rates, with so many rows in a transaction.
+    pub(super) fn at(rates: &[u32], rows: &[u32], seconds: u32) -> Arguments {
         Arguments {
             rates: rates.to_vec(),
-            rows: 1,
+            rows: rows.to_vec(),
             seconds,
             without_debezium: false,
             exactly_once_only: false,
@@ -57,21 +57,27 @@ impl Arguments {
     }
 }
 
-/// Measures every contestant at every rate, and prints a line for each measurement.
+/// Measures every contestant with every flow, and prints a line for each measurement.
 pub(super) async fn run(testbed: &Testbed, binary: &Path, arguments: &Arguments) -> Result<()> {
     if !arguments.json {
         report::print_head()?;
     }
-    measure(testbed, binary, arguments, |line| {
+    let worker = if arguments.without_debezium {
+        None
+    } else {
+        Some(debezium_worker(testbed).await?)
+    };
+    measure(testbed, binary, worker.as_ref(), arguments, |line| {
         report::print(line, arguments.json)
     })
     .await
 }
 
-/// Measures every contestant at every rate, one after another.
+/// Measures every contestant with every flow, one after another; Debezium if there is a worker.
 pub(super) async fn measure(
     testbed: &Testbed,
     binary: &Path,
+    worker: Option<&Debezium>,
     arguments: &Arguments,
     mut each: impl FnMut(&Line) -> Result<()>,
 ) -> Result<()> {
@@ -80,21 +86,18 @@ pub(super) async fn measure(
     if !arguments.exactly_once_only {
         contestants.push(Contestant::Walcast("at_least_once"));
     }
-    let worker = if arguments.without_debezium {
-        None
-    } else {
-        Some(debezium_worker(testbed).await?)
-    };
-    contestants.extend(worker.as_ref().map(Contestant::Debezium));
-    for rate in &arguments.rates {
-        let flow = Flow {
-            rate: *rate,
-            rows: arguments.rows,
-            lasts: Duration::from_secs(arguments.seconds.into()),
-        };
-        for contestant in &contestants {
-            let measured = runs::measure(testbed, binary, contestant, flow).await?;
-            each(&Line::of(contestant, flow, &measured))?;
+    contestants.extend(worker.map(Contestant::Debezium));
+    for rows in &arguments.rows {
+        for rate in &arguments.rates {
+            let flow = Flow {
+                rate: *rate,
+                rows: *rows,
+                lasts: Duration::from_secs(arguments.seconds.into()),
+            };
+            for contestant in &contestants {
+                let measured = Box::pin(runs::measure(testbed, binary, contestant, flow)).await?;
+                each(&Line::of(contestant, flow, &measured))?;
+            }
         }
     }
     Ok(())

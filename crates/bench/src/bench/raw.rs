@@ -3,6 +3,8 @@
 //! A plain socket, large reads, a pause between them: a walsender makes one send per message, and a reader that wakes up
 //! for each steals its core.
 
+pub(super) mod slot;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};

@@ -3,41 +3,43 @@
 use std::io::Write as _;
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::backlog::Backlog;
+use super::connector::Drained;
 use super::round::Round;
 
-/// The figures that follow from others.
-struct Derived {
-    walcast_seconds: f64,
-    /// The mean of the raw streams, in walcast's time.
-    ratio: f64,
-    changes_per_second: f64,
-}
+/// Name of walcast with its default settings.
+pub(super) const WALCAST: &str = "walcast, exactly once";
 
-impl Derived {
-    fn of(backlog: Backlog, round: &Round) -> Result<Derived> {
-        let walcast_seconds = round.walcast.elapsed.as_secs_f64();
-        Ok(Derived {
-            walcast_seconds,
-            ratio: round.raw_seconds() / walcast_seconds,
-            changes_per_second: f64::from(u32::try_from(backlog.changes())?) / walcast_seconds,
-        })
-    }
+/// All contestants of a round, walcast exactly once first.
+pub(super) fn contestants(round: &Round) -> impl Iterator<Item = (&'static str, &Drained)> {
+    let peers = round.peers.iter().map(|(name, drained)| (*name, drained));
+    std::iter::once((WALCAST, &round.walcast)).chain(peers)
 }
 
 /// One line of JSON.
 pub(super) fn print_json(number: u32, backlog: Backlog, round: &Round) -> Result<()> {
-    let derived = Derived::of(backlog, round)?;
-    let usage = &round.walcast.usage;
+    let changes = f64::from(u32::try_from(backlog.changes())?);
+    let contestants: Vec<Value> = contestants(round)
+        .map(|(name, drained)| {
+            let seconds = drained.elapsed.as_secs_f64();
+            json!({
+                "contestant": name, "seconds": seconds, "ratio": round.raw_seconds() / seconds,
+                "changes_per_second": changes / seconds, "cpu_seconds": drained.usage.cpu_seconds,
+                "rss_peak_bytes": drained.usage.resident_bytes_peak,
+                "server_cpu_seconds": drained.servers.server_cpu_seconds,
+                "broker_cpu_seconds": drained.servers.broker_cpu_seconds,
+                "broker_rss_bytes": drained.servers.broker_resident_bytes,
+            })
+        })
+        .collect();
+    let [before, after] = round.raw;
     let figures = json!({
-        "round": number, "changes": backlog.changes(), "transactions": backlog.transactions(),
-        "stream_bytes": round.stream_bytes, "raw_seconds": round.raw.map(|raw| raw.as_secs_f64()),
-        "walcast_seconds": derived.walcast_seconds, "ratio": derived.ratio,
-        "changes_per_second": derived.changes_per_second, "cpu_seconds": usage.cpu_seconds,
-        "broker_cpu_seconds": round.walcast.broker_cpu_seconds,
-        "rss_peak_bytes": usage.resident_bytes_peak, "rss_idle_bytes": round.idle_bytes,
+        "round": number, "workload": backlog.workload.name(),
+        "changes": backlog.changes(), "transactions": backlog.transactions(),
+        "stream_bytes": before.bytes, "raw_seconds": [before.elapsed.as_secs_f64(), after.elapsed.as_secs_f64()],
+        "rss_idle_bytes": round.idle_bytes, "contestants": contestants,
     });
     writeln!(std::io::stdout().lock(), "{figures}")?;
     Ok(())
@@ -45,44 +47,49 @@ pub(super) fn print_json(number: u32, backlog: Backlog, round: &Round) -> Result
 
 /// A few lines of text.
 pub(super) fn print(number: u32, backlog: Backlog, round: &Round) -> Result<()> {
-    let Derived {
-        walcast_seconds,
-        ratio,
-        changes_per_second,
-    } = Derived::of(backlog, round)?;
-    let [before, after] = round.raw.map(|raw| raw.as_secs_f64());
-    let usage = &round.walcast.usage;
     let megabytes = |bytes: u64| bytes / (1024 * 1024);
-    let lines = [
+    let changes = f64::from(u32::try_from(backlog.changes())?);
+    let [before, after] = round.raw;
+    let mut lines = vec![
         format!(
-            "round {number}: {} changes in {} transactions, {} MB of stream",
+            "round {number}: {}, {} changes in {} transactions, {} MB of stream, walcast idle {} MB",
+            backlog.workload.description(),
             backlog.changes(),
             backlog.transactions(),
-            megabytes(round.stream_bytes)
-        ),
-        format!("  raw stream, nothing done with it      {before:>6.2} s, {after:.2} s"),
-        format!(
-            "  walcast, exactly once, Avro           {walcast_seconds:>6.2} s  ({changes_per_second:.0} changes/s)"
-        ),
-        format!("  raw / walcast                         {ratio:>6.2}"),
-        format!(
-            "  processor time of walcast / broker    {:>6.2} / {:.2} s",
-            usage.cpu_seconds, round.walcast.broker_cpu_seconds
+            megabytes(before.bytes),
+            megabytes(round.idle_bytes)
         ),
         format!(
-            "  walcast, memory idle / peak           {:>6} / {} MB",
-            megabytes(round.idle_bytes),
-            megabytes(usage.resident_bytes_peak)
+            "  {:<48}{:>8}{:>10}{:>9}{:>8}{:>8}{:>8}{:>6}{:>10}",
+            "", "seconds", "changes/s", "raw / it", "CPU s", "server", "broker", "MB", "broker MB"
         ),
     ];
-    let peers = round.peers.iter().map(|(name, drained)| {
+    for (name, raw) in [
+        ("raw stream, nothing done with it", before),
+        ("the same afterwards", after),
+    ] {
+        let seconds = raw.elapsed.as_secs_f64();
+        lines.push(format!(
+            "  {name:<48}{seconds:>8.2}{:>10.0}{:>9}{:>8}{:>8.2}",
+            changes / seconds,
+            "",
+            "",
+            raw.server_cpu_seconds
+        ));
+    }
+    for (name, drained) in contestants(round) {
         let seconds = drained.elapsed.as_secs_f64();
-        format!(
-            "  {name:<38}{seconds:>6.2} s  (raw / it {:.2})",
-            round.raw_seconds() / seconds
-        )
-    });
-    let lines: Vec<String> = lines.into_iter().chain(peers).collect();
+        lines.push(format!(
+            "  {name:<48}{seconds:>8.2}{:>10.0}{:>9.2}{:>8.2}{:>8.2}{:>8.2}{:>6}{:>10}",
+            changes / seconds,
+            round.raw_seconds() / seconds,
+            drained.usage.cpu_seconds,
+            drained.servers.server_cpu_seconds,
+            drained.servers.broker_cpu_seconds,
+            megabytes(drained.usage.resident_bytes_peak),
+            megabytes(drained.servers.broker_resident_bytes)
+        ));
+    }
     writeln!(std::io::stdout().lock(), "{}", lines.join("\n"))?;
     Ok(())
 }

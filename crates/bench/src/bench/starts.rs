@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use walcast_testbed::{ConnectorConfig, Testbed, Walcast};
 
-use super::round;
+use super::connector;
+use super::rows::drop_slot;
 
 /// The connector's name.
 const NAME: &str = "starts";
@@ -22,7 +23,7 @@ pub(super) async fn measure(testbed: &Testbed, binary: &Path, count: u32) -> Res
     let config = ConnectorConfig::new(testbed, NAME)?
         .set("postgres.tables", vec!["public.starts".to_owned()])
         .set("snapshot.mode", "never");
-    round::make_slot(binary, &config).await?;
+    connector::make_slot(binary, &config).await?;
     let mut times = Vec::new();
     for number in 0..count {
         postgres
@@ -30,6 +31,8 @@ pub(super) async fn measure(testbed: &Testbed, binary: &Path, count: u32) -> Res
             .await?;
         times.push(start(binary, &config).await?);
     }
+    // It would retain WAL for as long as other measurements last.
+    drop_slot(testbed, &format!("walcast_{NAME}")).await?;
     times.sort();
     Ok(times)
 }
@@ -37,8 +40,8 @@ pub(super) async fn measure(testbed: &Testbed, binary: &Path, count: u32) -> Res
 async fn start(binary: &Path, config: &ConnectorConfig) -> Result<Duration> {
     let begun = Instant::now();
     let mut walcast = Walcast::spawn_binary(binary, config, &[])?;
-    round::await_transactions(&mut walcast, 1, ASK_EVERY).await?;
+    connector::await_transactions(&mut walcast, 1, ASK_EVERY).await?;
     let elapsed = begun.elapsed();
-    round::stop(walcast).await?;
+    connector::stop(walcast).await?;
     Ok(elapsed)
 }

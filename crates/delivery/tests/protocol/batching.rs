@@ -23,15 +23,24 @@ fn slow_broker(world: &World, calls: usize) {
 
 /// Writes and commits that a flow needs which lasts for 500 ms, with so many transactions in each.
 async fn calls_of_flow(transactions_per_ms: i32) -> [usize; 2] {
+    calls_of(
+        500 * transactions_per_ms,
+        transactions_per_ms,
+        Duration::from_millis(1),
+    )
+    .await
+}
+
+/// Writes and commits that so many transactions need, of which some arrive together, with pauses in between.
+async fn calls_of(transactions: i32, together: i32, pause: Duration) -> [usize; 2] {
     let world = World::set_up();
-    slow_broker(&world, 500);
+    slow_broker(&world, 1000);
     let load = async {
-        for millisecond in 0..500 {
-            for number in 0..transactions_per_ms {
-                let id = millisecond * transactions_per_ms + number;
-                world.postgres.commit([("accounts", insert(id))]);
+        for id in 0..transactions {
+            world.postgres.commit([("accounts", insert(id))]);
+            if (id + 1) % together == 0 {
+                sleep(pause).await;
             }
-            sleep(Duration::from_millis(1)).await;
         }
         world.all_delivered().await;
     };
@@ -54,6 +63,28 @@ async fn number_of_commits_does_not_follow_the_number_of_transactions() {
     let [writes, commits] = calls_of_flow(4).await;
     assert!((45..=60).contains(&commits), "{commits} commits in 500 ms");
     assert_eq!(writes, commits, "every batch is committed at once");
+}
+
+/// Committed figures: commits per thousand transactions, with so many of them together every so many milliseconds. To update them after
+/// an intended change, replace them by the figures of the failed test, and give the reason in the commit message.
+const COMMITS_PER_THOUSAND: [(i32, u64, usize); 3] = [(1, 1, 112), (4, 1, 29), (1, 20, 1000)];
+
+/// A count above a committed figure fails, and so does one below, so that a later change cannot use up an improvement unnoticed. A
+/// twentieth is allowed: a transaction may arrive before or after the commit that begins in the same millisecond.
+#[tokio::test(start_paused = true)]
+async fn commits_per_thousand_transactions_do_not_grow() {
+    let mut counted = Vec::new();
+    for (together, pause_ms, _) in COMMITS_PER_THOUSAND {
+        let [_, commits] = calls_of(1000, together, Duration::from_millis(pause_ms)).await;
+        counted.push((together, pause_ms, commits));
+    }
+    let is_close = |((_, _, commits), (_, _, figure)): (&(i32, u64, usize), &(i32, u64, usize))| {
+        commits.abs_diff(*figure) * 20 <= *figure
+    };
+    assert!(
+        counted.iter().zip(&COMMITS_PER_THOUSAND).all(is_close),
+        "commits per thousand transactions (the last figure of each) are {counted:?}, the committed figures {COMMITS_PER_THOUSAND:?}"
+    );
 }
 
 /// Nothing waits for a timer while nothing else arrives.

@@ -9,6 +9,7 @@ mod partitions;
 mod preconditions;
 mod reading;
 mod registry;
+mod requests;
 mod security;
 mod support;
 mod topics;

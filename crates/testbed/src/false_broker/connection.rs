@@ -29,18 +29,25 @@ pub(super) async fn forward(client: TcpStream, target_port: u16, plan: &Plan) ->
     let (from_broker, to_broker) = broker.into_split();
     let asked = Asked::default();
     tokio::select! {
-        ended = requests(from_client, to_broker, &asked) => ended,
+        ended = requests(from_client, to_broker, &asked, plan) => ended,
         ended = responses(from_broker, to_client, &asked, plan) => ended,
     }
 }
 
-async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, asked: &Asked) -> io::Result<()> {
+async fn requests(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    asked: &Asked,
+    plan: &Plan,
+) -> io::Result<()> {
     loop {
         let request = frame(&mut from).await?;
         // The key of the API, its version, the correlation id.
         if let [key_high, key_low, _, _, a, b, c, d, ..] = *request {
+            let api = i16::from_be_bytes([key_high, key_low]);
+            plan.count(api);
             let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
-            asked.insert([a, b, c, d], i16::from_be_bytes([key_high, key_low]));
+            asked.insert([a, b, c, d], api);
         }
         to.write_all(&unchanged(&request).bytes).await?;
     }

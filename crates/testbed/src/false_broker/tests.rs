@@ -59,6 +59,7 @@ async fn response(falsehood: Falsehood) -> Vec<u8> {
     stream.read_exact(&mut other).await.unwrap();
     assert_eq!(other, honest());
     assert_eq!(proxy.falsified(), 0);
+    assert_eq!([Api::Metadata, Api::Fetch].map(|api| proxy.requests(api)), [1, 0]);
 
     stream.write_all(&request(Api::Fetch)).await.unwrap();
     if !closes {

@@ -57,7 +57,7 @@ const COMPUTES: usize = 2;
 /// What waits for servers most of its time.
 const WAITS: usize = 1;
 /// Programs of the crates that start servers.
-const WITH_SERVERS: [&str; 2] = ["servers", "testbed"];
+const WITH_SERVERS: [&str; 3] = ["servers", "smoke", "testbed"];
 /// Processes whose servers take much of a processor themselves.
 const HEAVY: [&str; 6] = [
     "chaos",

@@ -26,7 +26,7 @@ fn percentile(sorted: &[Duration], thousandths: usize) -> f64 {
 pub(super) fn print_head() -> Result<()> {
     writeln!(
         std::io::stdout().lock(),
-        "{:<34}{:>8}{:>6}{:>9}{:>9}{:>9}{:>10}{:>10}{:>9}{:>8}{:>6}",
+        "{:<34}{:>8}{:>6}{:>9}{:>9}{:>9}{:>10}{:>10}{:>9}{:>8}{:>8}{:>6}",
         "",
         "tx/s",
         "rows",
@@ -36,6 +36,7 @@ pub(super) fn print_head() -> Result<()> {
         "max ms",
         "behind ms",
         "cores",
+        "server",
         "broker",
         "MB"
     )?;
@@ -56,6 +57,7 @@ pub(in crate::bench) struct Line {
     /// Time after the last commit until its record was there.
     pub(in crate::bench) behind: f64,
     pub(in crate::bench) connector_cores: f64,
+    pub(in crate::bench) server_cores: f64,
     pub(in crate::bench) broker_cores: f64,
     pub(in crate::bench) resident_bytes_peak: u64,
 }
@@ -75,6 +77,7 @@ impl Line {
             max,
             behind: measured.behind.as_secs_f64() * 1000.0,
             connector_cores: measured.connector_cores,
+            server_cores: measured.server_cores,
             broker_cores: measured.broker_cores,
             resident_bytes_peak: measured.resident_bytes_peak,
         }
@@ -90,14 +93,14 @@ pub(super) fn print(line: &Line, as_json: bool) -> Result<()> {
             "committed_per_second": line.committed_per_second,
             "p50_ms": line.p50, "p95_ms": line.p95, "p99_ms": line.p99, "max_ms": line.max,
             "behind_ms": line.behind,
-            "connector_cores": line.connector_cores, "broker_cores": line.broker_cores,
+            "connector_cores": line.connector_cores, "server_cores": line.server_cores, "broker_cores": line.broker_cores,
             "rss_peak_bytes": line.resident_bytes_peak,
         });
         writeln!(out, "{figures}")?;
     } else {
         writeln!(
             out,
-            "{:<34}{:>8.0}{:>6}{:>9.1}{:>9.1}{:>9.1}{:>10.1}{:>10.1}{:>9.3}{:>8.3}{megabytes:>6}",
+            "{:<34}{:>8.0}{:>6}{:>9.1}{:>9.1}{:>9.1}{:>10.1}{:>10.1}{:>9.3}{:>8.3}{:>8.3}{megabytes:>6}",
             line.contestant,
             line.committed_per_second,
             line.rows,
@@ -107,6 +110,7 @@ pub(super) fn print(line: &Line, as_json: bool) -> Result<()> {
             line.max,
             line.behind,
             line.connector_cores,
+            line.server_cores,
             line.broker_cores,
         )?;
     }

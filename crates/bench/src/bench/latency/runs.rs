@@ -10,6 +10,7 @@ use walcast_testbed::{
 };
 
 use super::load::{Commits, Load};
+use crate::bench::meter::ServerMeter;
 use crate::bench::rows::drop_slot;
 
 /// No start and no flow takes longer.
@@ -48,6 +49,8 @@ pub(super) struct Measured {
     /// Processor time by second of the flow.
     pub(super) connector_cores: f64,
     pub(super) broker_cores: f64,
+    /// Of Postgres, the sessions that write included.
+    pub(super) server_cores: f64,
     pub(super) resident_bytes_peak: u64,
 }
 
@@ -75,21 +78,20 @@ pub(super) async fn measure(
     let name = format!("latency{}", RUNS.fetch_add(1, Ordering::Relaxed));
     let running = begin(testbed, binary, contestant, &name).await?;
     let postgres = &testbed.postgres;
-    Load::begin(postgres, flow.rate, flow.rows, WARM_UP)
+    Load::begin(postgres, flow.rate, flow.rows, WARM_UP.min(flow.lasts))
         .await?
         .end()
         .await?;
     let follower = follow(&testbed.kafka.brokers(), &format!("{name}.public.pings")).await?;
 
-    let broker = testbed.kafka.process_id().context("the broker does not run")?;
-    let (before, broker_before) = (running.usage()?, ProcessUsage::of(broker)?);
+    let (before, servers) = (running.usage()?, ServerMeter::start(testbed)?);
     let load = Load::begin(postgres, flow.rate, flow.rows, flow.lasts).await?;
     let commits = load.commits.clone();
     let arrivals = tokio::task::spawn_blocking(move || arrivals(&follower, &commits));
     let commits = load.commits.clone();
     let took = load.end().await?;
     let ended_at = Instant::now();
-    let (after, broker_after) = (running.usage()?, ProcessUsage::of(broker)?);
+    let (after, servers) = (running.usage()?, servers.used()?);
     let arrivals = arrivals.await??;
     end(testbed, running, &name).await?;
 
@@ -108,7 +110,8 @@ pub(super) async fn measure(
         latencies,
         behind: last.saturating_duration_since(ended_at),
         connector_cores: (after.cpu_seconds - before.cpu_seconds) / seconds,
-        broker_cores: (broker_after.cpu_seconds - broker_before.cpu_seconds) / seconds,
+        broker_cores: servers.broker_cpu_seconds / seconds,
+        server_cores: servers.server_cpu_seconds / seconds,
         resident_bytes_peak: after.resident_bytes_peak,
     })
 }

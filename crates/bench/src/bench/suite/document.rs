@@ -1,11 +1,15 @@
 //! The text of docs/benchmarks.md.
 
+mod backlogs;
+mod flows;
+mod growth;
+
 use std::time::Duration;
 
 use super::Results;
-use super::figures::{RAW, WALCAST, median};
-use crate::bench::round::{Drained, Round};
+use crate::bench::figures::median;
 use crate::bench::rows::Run;
+pub(super) use flows::transaction_rows;
 
 /// The whole document.
 pub(super) fn text(results: &Results) -> String {
@@ -16,10 +20,12 @@ pub(super) fn text(results: &Results) -> String {
          explains them.\n"
             .to_owned(),
         machine(results),
-        backlog(results),
-        flows(results),
+        backlogs::mixed(&results.backlog),
+        backlogs::others(&results.workloads),
+        flows::flows(results),
         starts(results),
         rows(results),
+        growth::growth(&results.growth),
     ];
     parts.join("\n")
 }
@@ -61,106 +67,6 @@ fn listed(seconds: &[f64]) -> String {
 
 fn megabytes(bytes: u64) -> String {
     (bytes / (1024 * 1024)).to_string()
-}
-
-fn backlog(results: &Results) -> String {
-    let (backlog, rounds) = (results.backlog, &results.rounds);
-    let raw: Vec<f64> = rounds.iter().map(Round::raw_seconds).collect();
-    let mut rows = vec![vec![
-        RAW.to_owned(),
-        listed(&raw),
-        format!("{:.2}", median(raw)),
-        "1".to_owned(),
-        String::new(),
-        String::new(),
-        String::new(),
-    ]];
-    let walcast = rounds.iter().map(|round| (round.raw_seconds(), &round.walcast));
-    rows.push(contestant(WALCAST, &walcast.collect::<Vec<_>>()));
-    for (name, _) in rounds.first().map(|round| &round.peers).into_iter().flatten() {
-        let found = rounds.iter().filter_map(|round| {
-            let (_, drained) = round.peers.iter().find(|(known, _)| known == name)?;
-            Some((round.raw_seconds(), drained))
-        });
-        rows.push(contestant(name, &found.collect::<Vec<_>>()));
-    }
-    let head = [
-        "",
-        "seconds of each round",
-        "median",
-        "ratio, median",
-        "processor s",
-        "broker's s",
-        "memory peak MB",
-    ];
-    format!(
-        "## Backlog\n\n\
-         {} changes in {} transactions wait in the WAL; the slots were created before. The raw stream is read and discarded.\n\
-         walcast is measured from the start of its process, Debezium from the creation of its connector in a running worker. The\n\
-         ratio is the time of the raw stream divided by that of the connector, in the same round.\n\n\
-         {}\n![seconds of each round](benchmarks/backlog.svg)\n",
-        backlog.changes(),
-        backlog.transactions(),
-        table(&head, &rows)
-    )
-}
-
-fn contestant(name: &str, rounds: &[(f64, &Drained)]) -> Vec<String> {
-    let of = |figure: &dyn Fn(&(f64, &Drained)) -> f64| rounds.iter().map(figure).collect::<Vec<f64>>();
-    let seconds = of(&|(_, drained)| drained.elapsed.as_secs_f64());
-    let peaks = rounds
-        .iter()
-        .map(|(_, drained)| drained.usage.resident_bytes_peak);
-    vec![
-        name.to_owned(),
-        listed(&seconds),
-        format!("{:.2}", median(seconds)),
-        format!(
-            "{:.2}",
-            median(of(&|(raw, drained)| raw / drained.elapsed.as_secs_f64()))
-        ),
-        format!("{:.2}", median(of(&|(_, drained)| drained.usage.cpu_seconds))),
-        format!("{:.2}", median(of(&|(_, drained)| drained.broker_cpu_seconds))),
-        megabytes(peaks.max().unwrap_or(0)),
-    ]
-}
-
-fn flows(results: &Results) -> String {
-    let rows = results.flows.iter().map(|flow| {
-        vec![
-            flow.contestant.clone(),
-            format!("{:.0}", flow.committed_per_second),
-            flow.rows.to_string(),
-            format!("{:.1}", flow.p50),
-            format!("{:.1}", flow.p95),
-            format!("{:.1}", flow.p99),
-            format!("{:.1}", flow.max),
-            format!("{:.1}", flow.behind),
-            format!("{:.3}", flow.connector_cores),
-            format!("{:.3}", flow.broker_cores),
-            megabytes(flow.resident_bytes_peak),
-        ]
-    });
-    let head = [
-        "",
-        "tx/s",
-        "rows",
-        "p50 ms",
-        "p95 ms",
-        "p99 ms",
-        "max ms",
-        "behind at the end ms",
-        "cores",
-        "broker's cores",
-        "memory peak MB",
-    ];
-    format!(
-        "## Steady flow\n\n\
-         Transactions at a fixed rate by eight sessions. The latency is the time from the response to the commit to the arrival of\n\
-         the last record of the transaction at a `read_committed` consumer. Cores are processor seconds per second.\n\n\
-         {}\n![99th percentile by rate](benchmarks/latency.svg)\n",
-        table(&head, &rows.collect::<Vec<_>>())
-    )
 }
 
 fn starts(results: &Results) -> String {
