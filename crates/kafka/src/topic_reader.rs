@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::clients::Isolation;
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
+use crate::producer_session::IsCancelled;
 use crate::topic_consumer::{Purpose, ReadFrom, TopicConsumer};
 
 /// Size at which a batch of records is passed on; a larger record is a batch of its own.
@@ -181,11 +182,7 @@ fn read(
     };
     if open == OpenTransactions::Awaited {
         let uncommitted = TopicConsumer::new(config, Isolation::Uncommitted, purpose, &authenticated_before)?;
-        for partition in &partitions {
-            if let Some(end) = uncommitted.end(*partition)? {
-                committed.wait_until_visible(*partition, end, &is_cancelled)?;
-            }
-        }
+        wait_until_visible(&uncommitted, &committed, &partitions, &is_cancelled)?;
     }
     let (mut batch, mut bytes) = (Vec::new(), 0);
     committed.for_each(&partitions, selection.from, &is_cancelled, |record| {
@@ -205,6 +202,44 @@ fn read(
         drop(batches.blocking_send(Ok(batch)));
     }
     Ok(())
+}
+
+fn wait_until_visible(
+    uncommitted: &TopicConsumer<'_>,
+    committed: &TopicConsumer<'_>,
+    partitions: &[i32],
+    is_cancelled: IsCancelled<'_>,
+) -> Result<(), KafkaError> {
+    for partition in partitions {
+        if let Some(end) = uncommitted.end(*partition)? {
+            committed.wait_until_visible(*partition, end, is_cancelled)?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits for the end of the transactions that are open now in a topic, so that a `read_committed` consumer sees every record that was
+/// written before.
+///
+/// # Errors
+/// No broker answers, access is denied, the topic does not exist, or a transaction does not end in time.
+pub async fn await_open_transactions(
+    config: &KafkaConfig,
+    topic: &str,
+    doing: &'static str,
+) -> Result<(), KafkaError> {
+    let (config, topic) = (Arc::new(config.clone()), topic.to_owned());
+    let waiting = tokio::task::spawn_blocking(move || {
+        let purpose = Purpose {
+            doing,
+            topic: &topic,
+        };
+        let authenticated_before = Arc::<AtomicBool>::default();
+        let consumer = |isolation| TopicConsumer::new(&config, isolation, purpose, &authenticated_before);
+        let (uncommitted, committed) = (consumer(Isolation::Uncommitted)?, consumer(Isolation::Committed)?);
+        wait_until_visible(&uncommitted, &committed, &uncommitted.partitions()?, &|| false)
+    });
+    waiting.await.map_err(|_ended| KafkaError::Stopped)?
 }
 
 /// Record of librdkafka with everything that it holds.
