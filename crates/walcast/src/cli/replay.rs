@@ -27,7 +27,7 @@ use super::config_args::ActionArgs;
 use crate::config::Config;
 use crate::exit::{Exit, help_end};
 
-/// Send a stored window of changes again, beside the running connector: start, list, status, cancel
+/// Send stored changes again, beside the running connector: start, list, status, cancel
 #[derive(Debug, Args)]
 #[command(after_help = help_end!(
     "  walcast replay start --from 2026-12-01 --to 2026-12-02 --into fix    into side topics fix.*\n\

@@ -9,7 +9,7 @@ use walcast_kafka::{
 };
 use walcast_topics::{Bound, Decoder, LsnWindow, RecordReader, Topic, TopicsError, WindowRecords};
 
-use super::gap::{Gap, GapReason, refusal};
+use super::gap::{Gap, GapReason, interruption};
 use super::progress_bar::ReplayBar;
 use crate::config::Config;
 use crate::exit::Rejection;
@@ -156,7 +156,8 @@ impl<'a> Copier<'a> {
                 reason: GapReason::Expired,
                 nearest: nearest.map(|lsn| lsn.to_string()),
             };
-            return Err(Rejection::Request(refusal(&[gap])).into());
+            let name = &self.stored.replay.name;
+            return Err(Rejection::Request(interruption(name, &gap)).into());
         }
         let begin = self.next.last.unwrap_or(range.from).max(first).min(range.to);
         let offsets = PartitionRange {

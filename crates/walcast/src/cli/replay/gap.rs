@@ -54,6 +54,14 @@ pub(super) fn refusal(gaps: &[Gap]) -> String {
     )
 }
 
+/// Gap at which a replay cannot continue, on one line with the way on.
+pub(super) fn interruption(name: &str, gap: &Gap) -> String {
+    format!(
+        "the replay {name} cannot continue: {}; pass --accept-gap to continue with what is left",
+        gap.text()
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use expect_test::expect;

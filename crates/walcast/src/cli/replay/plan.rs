@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tracing::warn;
 use walcast_delivery::{CheckpointLog, CheckpointStore};
-use walcast_kafka::{Replay, ReplayRange, ReplayTopic, await_open_transactions};
+use walcast_kafka::{KafkaError, Replay, ReplayRange, ReplayTopic, await_open_transactions};
 use walcast_mapper::{TableName, names};
 use walcast_pgoutput::Lsn;
 use walcast_topics::{
@@ -49,6 +49,7 @@ impl Plan {
         decoder: &mut Decoder,
     ) -> anyhow::Result<Self> {
         check_order(args)?;
+        await_checkpoint(config).await?;
         // Read before the topics: what is delivered up to this position is in them.
         let log = wiring::checkpoints(config).peek().await?;
         let tables = delivered::delivered_tables(&log, &args.tables);
@@ -128,6 +129,16 @@ impl Plan {
         for gap in &self.gaps {
             warn!("{}", gap.text());
         }
+    }
+}
+
+/// Waits until the checkpoint of a transaction that is being committed is visible. A transaction that does not end, such as that of a
+/// connector that was killed, is left out.
+async fn await_checkpoint(config: &Config) -> Result<(), KafkaError> {
+    let topic = config.kafka.checkpoint_topic();
+    match await_open_transactions(&config.kafka, &topic, DOING).await {
+        Ok(()) | Err(KafkaError::EndHidden { .. } | KafkaError::UnknownTopic { .. }) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

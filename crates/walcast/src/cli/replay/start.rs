@@ -26,7 +26,6 @@ pub(super) async fn start(config: &Config, args: StartArgs, json: bool) -> anyho
         print_dry_run(&DryRun::of(plan, &name, &mut decoder).await?, json)?;
         return Ok(Exit::Done);
     }
-    let stop = Signals::listen().context("cannot listen for signals")?;
     let known = stored::find(config, &name).await?;
     if let Some(known) = &known {
         stored::check_request(known, &args.request())?;
@@ -48,11 +47,12 @@ pub(super) async fn start(config: &Config, args: StartArgs, json: bool) -> anyho
     stored::check_request(&replay, &args.request())?;
     let ended = match window(&replay)? {
         Some(window) if replay.progress.state == ReplayState::Unfinished => {
+            let stop = Signals::listen().context("cannot listen for signals")?;
             let mut copier = Copier::new(config, &mut decoder, sink, replay, window, args.accept_gap)?;
             match copier.run(stop.stop()).await {
                 Ok(ended) => (ended, copier.into_stored()),
-                Err(error) if is_fenced(&error) => return Err(taken_over(config, &name).await),
-                Err(error) => return Err(error.context(failure(&copier.into_stored()))),
+                Err(error) if error.is::<Rejection>() => return Err(error),
+                Err(error) => return Err(failure(config, error, &copier.into_stored()).await),
             }
         }
         _ => (Ended::Complete, complete(sink, replay).await?),
@@ -142,28 +142,25 @@ async fn complete(mut sink: ReplaySink, mut replay: StoredReplay) -> anyhow::Res
     Ok(replay)
 }
 
-fn failure(stored: &StoredReplay) -> String {
-    format!(
-        "replay {} after {} records, which the same command continues",
-        stored.replay.name,
-        stored.progress.sent()
-    )
-}
-
-/// Error of a replay that another process has fenced.
-async fn taken_over(config: &Config, name: &str) -> anyhow::Error {
-    let now = match stored::find(config, name).await {
-        Ok(now) => now,
-        Err(error) => return error,
-    };
+/// Error of a replay that ended early: it was cancelled, another process has taken over, or it failed.
+async fn failure(config: &Config, error: anyhow::Error, stored: &StoredReplay) -> anyhow::Error {
+    let name = &stored.replay.name;
+    // The topic may not be readable either: the first error says more.
+    let now = stored::find(config, name).await.ok().flatten();
     let text = match now {
-        Some(now) if now.progress.state == ReplayState::Cancelled => {
-            format!(
-                "the replay {name} was cancelled after {} records",
-                now.progress.sent()
-            )
+        Some(now) if now.progress.state == ReplayState::Cancelled => format!(
+            "the replay {name} was cancelled after {} records",
+            now.progress.sent()
+        ),
+        _ if is_fenced(&error) => {
+            format!("the replay {name} was started again elsewhere; this process has ended")
         }
-        _ => format!("the replay {name} was started again elsewhere; this process has ended"),
+        _ => {
+            let sent = stored.progress.sent();
+            return error.context(format!(
+                "replay {name} after {sent} records, which the same command continues"
+            ));
+        }
     };
     Rejection::Request(text).into()
 }
