@@ -49,6 +49,7 @@ mod stored_partition;
 mod topic_consumer;
 mod topic_index;
 mod topic_reader;
+mod topic_record;
 mod topic_setting;
 mod topics;
 mod verifications;
@@ -77,7 +78,8 @@ pub use signals::{SignalRecord, SignalTopic};
 pub use sink::KafkaSink;
 pub use topic_consumer::ReadFrom;
 pub use topic_index::{PartitionRange, TopicIndex};
-pub use topic_reader::{TopicReader, TopicRecord, TopicSelection, await_open_transactions, last_values};
+pub use topic_reader::{TopicReader, TopicSelection, await_open_transactions, last_values};
+pub use topic_record::TopicRecord;
 pub use topic_setting::topic_setting;
 pub use topics::KafkaTopics;
 // Part of the registry's interface.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::topic_reader::TopicRecord;
+use crate::topic_record::TopicRecord;
 
 /// Header of a record that a replay has sent: the name of the replay.
 pub const REPLAY_HEADER: &str = "walcast.replay";

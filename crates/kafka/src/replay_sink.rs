@@ -63,8 +63,8 @@ impl ReplaySink {
         };
         // A transaction of another replay may be open: its records are awaited, so that none of this one is behind it.
         let reader = TopicReader::start(config.clone(), selection(config));
-        let stored = read(reader, &config.name).await?.into_iter();
-        let stored = stored.filter(|stored| stored.replay.name == name).last();
+        let mut stored = read(reader, &config.name).await?.into_iter();
+        let stored = stored.find(|stored| stored.replay.name == name);
         Ok((sink, stored))
     }
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rdkafka::Message;
-use rdkafka::message::{BorrowedMessage, Headers};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -18,29 +17,13 @@ use crate::config::KafkaConfig;
 use crate::error::KafkaError;
 use crate::producer_session::IsCancelled;
 use crate::topic_consumer::{Purpose, ReadFrom, TopicConsumer};
+use crate::topic_record::{TopicRecord, topic_record};
 
 /// Size at which a batch of records is passed on; a larger record is a batch of its own.
 const BATCH_BYTES: usize = 256 * 1024;
 
 /// Number of batches that may wait to be taken.
 const BATCHES_AHEAD: usize = 4;
-
-/// Record of a topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicRecord {
-    /// Partition of the record.
-    pub partition: i32,
-    /// Offset of the record.
-    pub offset: i64,
-    /// Timestamp in milliseconds since the Unix epoch, if the record has one.
-    pub timestamp: Option<i64>,
-    /// Key.
-    pub key: Option<Vec<u8>>,
-    /// Value; `None` for a tombstone.
-    pub value: Option<Vec<u8>>,
-    /// Headers in their order.
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
-}
 
 /// What of a topic is read, and for which operation.
 #[derive(Clone, Debug)]
@@ -240,19 +223,4 @@ pub async fn await_open_transactions(
         wait_until_visible(&uncommitted, &committed, &uncommitted.partitions()?, &|| false)
     });
     waiting.await.map_err(|_ended| KafkaError::Stopped)?
-}
-
-/// Record of librdkafka with everything that it holds.
-pub(crate) fn topic_record(record: &BorrowedMessage<'_>) -> TopicRecord {
-    let headers = record.headers().into_iter().flat_map(|headers| headers.iter());
-    TopicRecord {
-        partition: record.partition(),
-        offset: record.offset(),
-        timestamp: record.timestamp().to_millis(),
-        key: record.key().map(ToOwned::to_owned),
-        value: record.payload().map(ToOwned::to_owned),
-        headers: headers
-            .map(|header| (header.key.to_owned(), header.value.map(ToOwned::to_owned)))
-            .collect(),
-    }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer};
+use rdkafka::producer::BaseRecord;
 
 use super::{IsCancelled, ProducerSession, RECORDS_PER_CHECK};
 use crate::error::KafkaError;
@@ -57,7 +57,7 @@ mod tests {
 
     use super::to_kafka;
     use crate::replay_copy::{REPLAY_HEADER, RecordCopy};
-    use crate::topic_reader::TopicRecord;
+    use crate::topic_record::TopicRecord;
 
     #[test]
     fn a_copy_differs_from_its_original_in_one_header_only() {

@@ -1,13 +1,15 @@
 //! Copying of the records of a window, partition after partition, each batch in one Kafka transaction with the progress.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use walcast_kafka::{
-    KafkaError, PartitionRange, RecordCopy, ReplayRange, ReplaySink, ReplayState, ReplayTopic, StoredReplay,
+    KafkaError, PartitionRange, RecordCopy, ReplayProgress, ReplayRange, ReplaySink, ReplayState, ReplayTopic,
+    StoredReplay,
 };
-use walcast_topics::{Bound, Decoder, LsnWindow, RecordReader, Topic, TopicsError, WindowRecords};
+use walcast_topics::{Bound, Decoder, LsnWindow, RecordReader, Topic, TopicsError, WindowRecords, first_left};
 
 use super::gap::{Gap, GapReason, interruption};
 use super::progress_bar::ReplayBar;
@@ -36,7 +38,7 @@ pub(super) struct Copier<'a> {
     batch: Vec<RecordCopy>,
     batch_bytes: usize,
     /// Progress that the next commit stores.
-    next: walcast_kafka::ReplayProgress,
+    next: ReplayProgress,
     committed_at: Instant,
 }
 
@@ -78,13 +80,13 @@ impl<'a> Copier<'a> {
 
     /// Copies until the end of the window, or until `stop` ends. What was not committed then is sent by the next start.
     pub(super) async fn run(&mut self, stop: impl Future<Output = ()>) -> anyhow::Result<Ended> {
-        let mut stop = std::pin::pin!(stop);
+        let mut stop = pin!(stop);
         let topics = self.stored.replay.topics.clone();
         while let Some(topic) = topics.get(self.next.topic) {
             if !topic.partitions.is_empty() {
                 let open = Topic::open(&self.config.kafka, &topic.topic).await?;
                 while let Some(range) = topic.partitions.get(self.next.partition) {
-                    let copied = self.partition(topic, &open, *range, stop.as_mut()).await?;
+                    let copied = Box::pin(self.partition(topic, &open, *range, stop.as_mut())).await?;
                     if copied == Ended::Interrupted {
                         return Ok(Ended::Interrupted);
                     }
@@ -105,7 +107,7 @@ impl<'a> Copier<'a> {
         topic: &ReplayTopic,
         open: &Topic,
         range: ReplayRange,
-        mut stop: std::pin::Pin<&mut impl Future<Output = ()>>,
+        mut stop: Pin<&mut impl Future<Output = ()>>,
     ) -> anyhow::Result<Ended> {
         let target: Arc<str> = Arc::from(topic.target.as_str());
         let mut records = WindowRecords::new(self.window);
@@ -148,7 +150,7 @@ impl<'a> Copier<'a> {
         if first > next && !self.accept_gap {
             let nearest = topic.partition(range.partition);
             let nearest = match nearest {
-                Some(now) => walcast_topics::first_left(topic, self.decoder, now).await?,
+                Some(now) => first_left(topic, self.decoder, now).await?,
                 None => None,
             };
             let gap = Gap {

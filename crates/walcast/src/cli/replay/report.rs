@@ -58,7 +58,6 @@ pub(super) fn offsets(replay: &Replay, progress: &ReplayProgress) -> (u64, u64) 
     (all, read)
 }
 
-#[allow(clippy::cast_precision_loss, reason = "a percentage")]
 fn percent(replay: &Replay, progress: &ReplayProgress) -> f64 {
     match offsets(replay, progress) {
         (0, _) if progress.state == ReplayState::Complete => 100.0,

@@ -22,7 +22,7 @@ pub(super) async fn start(config: &Config, args: StartArgs, json: bool) -> anyho
     let mut decoder = delivered::decoder(config, None)?;
     let name = args.replay_name();
     if args.dry_run {
-        let plan = Plan::of(config, &args, &mut decoder).await?;
+        let plan = Box::pin(Plan::of(config, &args, &mut decoder)).await?;
         print_dry_run(&DryRun::of(plan, &name, &mut decoder).await?, json)?;
         return Ok(Exit::Done);
     }
@@ -42,14 +42,14 @@ pub(super) async fn start(config: &Config, args: StartArgs, json: bool) -> anyho
             info!(replay = name, sent = now.progress.sent(), "the replay continues");
             (sink, now)
         }
-        None => begin(config, &args, &mut decoder).await?,
+        None => Box::pin(begin(config, &args, &mut decoder)).await?,
     };
     stored::check_request(&replay, &args.request())?;
     let ended = match window(&replay)? {
         Some(window) if replay.progress.state == ReplayState::Unfinished => {
             let stop = Signals::listen().context("cannot listen for signals")?;
             let mut copier = Copier::new(config, &mut decoder, sink, replay, window, args.accept_gap)?;
-            match copier.run(stop.stop()).await {
+            match Box::pin(copier.run(stop.stop())).await {
                 Ok(ended) => (ended, copier.into_stored()),
                 Err(error) if error.is::<Rejection>() => return Err(error),
                 Err(error) => return Err(failure(config, error, &copier.into_stored()).await),
@@ -80,7 +80,7 @@ async fn begin(
     args: &StartArgs,
     decoder: &mut Decoder,
 ) -> anyhow::Result<(ReplaySink, StoredReplay)> {
-    let plan = Plan::of(config, args, decoder).await?;
+    let plan = Box::pin(Plan::of(config, args, decoder)).await?;
     if !plan.gaps.is_empty() && !args.accept_gap {
         return Err(Rejection::Request(refusal(&plan.gaps)).into());
     }
