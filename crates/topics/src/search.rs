@@ -89,7 +89,7 @@ pub(crate) async fn end_offset(
     let (mut low, mut high) = (from, range.end);
     while low < high {
         let middle = low + (high - low) / 2;
-        let said = &|record: &Record| record.lsn();
+        let said: &Said<Lsn> = &|record: &Record| record.lsn();
         match placed(index, decoder, topic, range.partition, middle..high, said).await? {
             // Records without a position before it may belong to the window.
             Some((offset, lsn)) if lsn > last => high = offset,
@@ -110,7 +110,7 @@ pub(crate) async fn first_position(
     topic: &Arc<str>,
     range: PartitionRange,
 ) -> Result<Option<Lsn>, TopicsError> {
-    let said = &|record: &Record| record.lsn();
+    let said: &Said<Lsn> = &|record: &Record| record.lsn();
     let offsets = range.first..range.end;
     let found = placed(index, decoder, topic, range.partition, offsets, said).await?;
     Ok(found.map(|(_, lsn)| lsn))

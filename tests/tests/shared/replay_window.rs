@@ -72,13 +72,13 @@ async fn side_topic(case: &Case<'_>, replay: &str) -> Vec<RawRecord> {
 
 /// What a command prints as JSON.
 async fn shown(case: &Case<'_>, arguments: &[&str]) -> Value {
-    let finished = case.command(&[arguments, &["--json"]].concat()).await;
+    let finished = case.command(&[arguments, &["--json"][..]].concat()).await;
     assert_eq!(finished.code, Some(0), "{arguments:?}: {finished:#?}");
     serde_json::from_str(&finished.stdout).unwrap()
 }
 
 async fn start(case: &Case<'_>, arguments: &[&str]) -> Value {
-    shown(case, &[&["replay", "start"], arguments].concat()).await
+    shown(case, &[&["replay", "start"][..], arguments].concat()).await
 }
 
 #[tokio::test]
@@ -100,10 +100,8 @@ async fn a_window_is_copied_byte_by_byte_while_the_live_stream_continues() {
         "a tombstone is in the window"
     );
 
-    let (report, ()) = tokio::join!(
-        start(&case, &["--from", &from, "--to", &to, "--into", "beside"]),
-        case.insert(21..=60)
-    );
+    let arguments = ["--from", &from, "--to", &to, "--into", "beside"];
+    let (report, ()) = tokio::join!(start(&case, &arguments), case.insert(21..=60));
     assert_copies(&window, &side_topic(&case, "beside").await, "beside");
     assert_eq!(report["state"], "complete", "{report:#}");
     assert_eq!(report["source"], "topics", "{report:#}");
@@ -200,7 +198,7 @@ async fn a_dry_run_counts_and_writes_nothing() {
         report["topics"][0]["target"], "dried.replay_dry.public.items",
         "{report:#}"
     );
-    let printed = case.command(&[&["replay", "start"], &arguments[..]].concat()).await;
+    let printed = case.command(&[&["replay", "start"][..], &arguments[..]].concat()).await;
     assert_reports(&printed.stdout, &["6 records", "nothing was written"]);
 
     assert_eq!(case.everything().await, before);

@@ -13,7 +13,7 @@ const USAGE: i32 = 2;
 const NEVER: &str = "never";
 
 async fn attempt(case: &Case<'_>, arguments: &[&str]) -> Finished {
-    let all = [&["replay", "start", "--into", NEVER], arguments].concat();
+    let all = [&["replay", "start", "--into", NEVER][..], arguments].concat();
     case.command(&all).await
 }
 

@@ -158,7 +158,7 @@ mod tests {
             let request = args.request();
             assert_eq!((request.into.as_deref(), request.to.as_str()), (into, "now"));
         }
-        let request = |tables: &[&str]| parse(&[&["--from", "0/1"], tables].concat()).unwrap().request();
+        let request = |tables: &[&str]| parse(&[&["--from", "0/1"][..], tables].concat()).unwrap().request();
         assert_eq!(
             request(&["--tables", "public.b", "--tables", "public.a"]),
             request(&["--tables", "public.a", "--tables", "public.b", "--tables", "public.a"])

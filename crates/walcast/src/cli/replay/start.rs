@@ -3,6 +3,7 @@
 use anyhow::Context;
 use tracing::info;
 use walcast_kafka::{ReplayProgress, ReplaySink, ReplayState, SideTopic, SideTopics, StoredReplay};
+use walcast_pgoutput::{Lsn, ParseLsnError};
 use walcast_topics::{Decoder, LsnWindow};
 
 use super::args::StartArgs;
@@ -49,7 +50,8 @@ pub(super) async fn start(config: &Config, args: StartArgs, json: bool) -> anyho
         Some(window) if replay.progress.state == ReplayState::Unfinished => {
             let stop = Signals::listen().context("cannot listen for signals")?;
             let mut copier = Copier::new(config, &mut decoder, sink, replay, window, args.accept_gap)?;
-            match Box::pin(copier.run(stop.stop())).await {
+            let copied = Box::pin(copier.run(stop.stop())).await;
+            match copied {
                 Ok(ended) => (ended, copier.into_stored()),
                 Err(error) if error.is::<Rejection>() => return Err(error),
                 Err(error) => return Err(failure(config, error, &copier.into_stored()).await),
@@ -124,8 +126,8 @@ fn check_side_topic(topic: &str, state: SideTopic) -> Result<(), Rejection> {
 
 /// Window of a stored replay; `None` if it has no beginning, and so no record.
 fn window(stored: &StoredReplay) -> anyhow::Result<Option<LsnWindow>> {
-    let position = |text: &Option<String>| text.as_deref().map(str::parse).transpose();
-    let read = || -> Result<_, walcast_pgoutput::ParseLsnError> {
+    let position = |text: &Option<String>| text.as_deref().map(str::parse::<Lsn>).transpose();
+    let read = || -> Result<_, ParseLsnError> {
         let from = position(&stored.replay.from_lsn)?;
         let to = position(&stored.replay.to_lsn)?;
         Ok(from.map(|from| LsnWindow { from, to }))
