@@ -8,7 +8,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rdkafka::Message;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
