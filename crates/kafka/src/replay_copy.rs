@@ -28,9 +28,10 @@ impl RecordCopy {
     pub fn new(mut record: TopicRecord, target: Arc<str>, replay: &str) -> Self {
         let value = replay.as_bytes().to_vec();
         record.headers.push((REPLAY_HEADER.to_owned(), Some(value)));
-        let headers = record.headers.iter().map(|(name, value)| {
-            name.len() + value.as_ref().map_or(0, Vec::len) + HEADER_OVERHEAD_BYTES
-        });
+        let headers = record
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.as_ref().map_or(0, Vec::len) + HEADER_OVERHEAD_BYTES);
         let key = record.key.as_ref().map_or(0, Vec::len);
         let body = key + record.value.as_ref().map_or(0, Vec::len);
         Self {

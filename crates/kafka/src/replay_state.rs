@@ -333,7 +333,13 @@ mod tests {
         };
         let error = read(vec![record]).unwrap_err();
         assert!(
-            matches!(error, KafkaError::CheckpointVersion { found: 2, known: VERSION }),
+            matches!(
+                error,
+                KafkaError::CheckpointVersion {
+                    found: 2,
+                    known: VERSION
+                }
+            ),
             "{error}"
         );
     }

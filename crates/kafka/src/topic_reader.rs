@@ -212,10 +212,7 @@ pub async fn await_open_transactions(
 ) -> Result<(), KafkaError> {
     let (config, topic) = (Arc::new(config.clone()), topic.to_owned());
     let waiting = tokio::task::spawn_blocking(move || {
-        let purpose = Purpose {
-            doing,
-            topic: &topic,
-        };
+        let purpose = Purpose { doing, topic: &topic };
         let authenticated_before = Arc::<AtomicBool>::default();
         let consumer = |isolation| TopicConsumer::new(&config, isolation, purpose, &authenticated_before);
         let (uncommitted, committed) = (consumer(Isolation::Uncommitted)?, consumer(Isolation::Committed)?);

@@ -22,10 +22,7 @@ impl WindowRecords {
     /// Begins at a record of a partition; where the record before it was read, that one has to be passed first.
     #[must_use]
     pub const fn new(window: LsnWindow) -> Self {
-        Self {
-            window,
-            before: None,
-        }
+        Self { window, before: None }
     }
 
     /// Whether the next record of the partition belongs to the window. Only records without the header `walcast.id` are decoded.

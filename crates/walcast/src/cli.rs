@@ -132,11 +132,7 @@ impl Cli {
             }
             Command::Replay(args) => {
                 let config = args.options.config.load(&self.log)?;
-                block_on(Box::pin(replay::replay(
-                    config,
-                    args.action,
-                    args.options.json,
-                )))
+                block_on(Box::pin(replay::replay(config, args.action, args.options.json)))
             }
             Command::Verify(args) => {
                 let config = args.config.load(&self.log)?;

@@ -67,7 +67,9 @@ fn assert_copies(originals: &[&RawRecord], copies: &[RawRecord], replay: &str) {
 /// The records of the side topic of `items`.
 async fn side_topic(case: &Case<'_>, replay: &str) -> Vec<RawRecord> {
     let topic = format!("{replay}.{}.public.items", case.name());
-    read_topic(&shared().await.kafka().brokers(), &topic).await.unwrap()
+    read_topic(&shared().await.kafka().brokers(), &topic)
+        .await
+        .unwrap()
 }
 
 /// What a command prints as JSON.
@@ -140,7 +142,11 @@ async fn a_window_of_times_holds_the_transactions_that_committed_in_it() {
     let all = case.items().await;
     let (from, to) = (position_of(&case, 7).await, position_of(&case, 12).await);
     assert_eq!(report["from_lsn"], from, "{report:#}");
-    assert_copies(&within(&all, &from, &to), &side_topic(&case, "of_times").await, "of_times");
+    assert_copies(
+        &within(&all, &from, &to),
+        &side_topic(&case, "of_times").await,
+        "of_times",
+    );
 
     // Without an end, it is that of what is delivered.
     let report = start(&case, &["--from", &times[1]]).await;
@@ -198,7 +204,9 @@ async fn a_dry_run_counts_and_writes_nothing() {
         report["topics"][0]["target"], "dried.replay_dry.public.items",
         "{report:#}"
     );
-    let printed = case.command(&[&["replay", "start"][..], &arguments[..]].concat()).await;
+    let printed = case
+        .command(&[&["replay", "start"][..], &arguments[..]].concat())
+        .await;
     assert_reports(&printed.stdout, &["6 records", "nothing was written"]);
 
     assert_eq!(case.everything().await, before);

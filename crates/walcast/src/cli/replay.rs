@@ -15,8 +15,8 @@ mod gap;
 mod list;
 mod plan;
 mod progress_bar;
-mod report;
 mod reachable;
+mod report;
 mod start;
 mod stored;
 

@@ -148,7 +148,10 @@ async fn a_compacted_topic_is_replayed_after_consent_only_and_never_appended_to(
     let refused = attempt(&case, &["--from", "0/1"]).await;
     assert_reports(
         refused.error(REFUSED),
-        &["nothing was sent: replay_compacted.public.items is compacted", "--accept-gap"],
+        &[
+            "nothing was sent: replay_compacted.public.items is compacted",
+            "--accept-gap",
+        ],
     );
     let refused = case
         .command(&[

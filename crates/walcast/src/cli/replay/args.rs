@@ -140,11 +140,7 @@ mod tests {
     fn the_same_command_makes_the_same_name_and_request() {
         for (arguments, name, into) in [
             (&["--from", "0/16B3748", "--into", "fix"][..], "fix", Some("fix")),
-            (
-                &["--from", "0/16b3748"],
-                "from-0-16B3748",
-                Some("from-0-16B3748"),
-            ),
+            (&["--from", "0/16b3748"], "from-0-16B3748", Some("from-0-16B3748")),
             (
                 &["--from", "2026-12-01"],
                 "from-2026-12-01T00-00-00Z",
@@ -158,10 +154,16 @@ mod tests {
             let request = args.request();
             assert_eq!((request.into.as_deref(), request.to.as_str()), (into, "now"));
         }
-        let request = |tables: &[&str]| parse(&[&["--from", "0/1"][..], tables].concat()).unwrap().request();
+        let request = |tables: &[&str]| {
+            parse(&[&["--from", "0/1"][..], tables].concat())
+                .unwrap()
+                .request()
+        };
         assert_eq!(
             request(&["--tables", "public.b", "--tables", "public.a"]),
-            request(&["--tables", "public.a", "--tables", "public.b", "--tables", "public.a"])
+            request(&[
+                "--tables", "public.a", "--tables", "public.b", "--tables", "public.a"
+            ])
         );
     }
 

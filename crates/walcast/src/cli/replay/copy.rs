@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use walcast_kafka::{
-    KafkaError, PartitionRange, RecordCopy, ReplayProgress, ReplayRange, ReplaySink, ReplayState, ReplayTopic,
-    StoredReplay,
+    KafkaError, PartitionRange, RecordCopy, ReplayProgress, ReplayRange, ReplaySink, ReplayState,
+    ReplayTopic, StoredReplay,
 };
-use walcast_topics::{Bound, Decoder, LsnWindow, RecordReader, Topic, TopicsError, WindowRecords, first_left};
+use walcast_topics::{
+    Bound, Decoder, LsnWindow, RecordReader, Topic, TopicsError, WindowRecords, first_left,
+};
 
 use super::gap::{Gap, GapReason, interruption};
 use super::progress_bar::ReplayBar;
@@ -143,9 +145,7 @@ impl<'a> Copier<'a> {
     }
 
     async fn reader(&mut self, topic: &Topic, range: ReplayRange) -> anyhow::Result<RecordReader> {
-        let first = topic
-            .partition(range.partition)
-            .map_or(range.to, |now| now.first);
+        let first = topic.partition(range.partition).map_or(range.to, |now| now.first);
         let next = self.next.last.map_or(range.from, |last| last + 1);
         if first > next && !self.accept_gap {
             let nearest = topic.partition(range.partition);

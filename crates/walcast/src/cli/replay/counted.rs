@@ -47,10 +47,7 @@ impl DryRun {
         Ok(Self {
             source: "topics",
             from_lsn: plan.window.map(|window| window.from.to_string()),
-            to_lsn: plan
-                .window
-                .and_then(|window| window.to)
-                .map(|to| to.to_string()),
+            to_lsn: plan.window.and_then(|window| window.to).map(|to| to.to_string()),
             records: topics.iter().map(|topic| topic.records).sum(),
             bytes: topics.iter().map(|topic| topic.bytes).sum(),
             topics,

@@ -43,11 +43,7 @@ pub(super) struct PlannedTopic {
 
 impl Plan {
     /// Plans a replay; writes nothing.
-    pub(super) async fn of(
-        config: &Config,
-        args: &StartArgs,
-        decoder: &mut Decoder,
-    ) -> anyhow::Result<Self> {
+    pub(super) async fn of(config: &Config, args: &StartArgs, decoder: &mut Decoder) -> anyhow::Result<Self> {
         check_order(args)?;
         await_checkpoint(config).await?;
         // Read before the topics: what is delivered up to this position is in them.
@@ -117,10 +113,7 @@ impl Plan {
             Timestamp::now().as_microsecond(),
         );
         replay.from_lsn = self.window.map(|window| window.from.to_string());
-        replay.to_lsn = self
-            .window
-            .and_then(|window| window.to)
-            .map(|to| to.to_string());
+        replay.to_lsn = self.window.and_then(|window| window.to).map(|to| to.to_string());
         replay
     }
 

@@ -26,8 +26,11 @@ impl ReplayBar {
         let (all, read) = offsets(replay, progress);
         self.bar.set_length(all.max(1));
         self.bar.set_position(read);
-        self.bar
-            .set_message(format!("{}: {} records sent", self.name, HumanCount(progress.sent())));
+        self.bar.set_message(format!(
+            "{}: {} records sent",
+            self.name,
+            HumanCount(progress.sent())
+        ));
     }
 }
 

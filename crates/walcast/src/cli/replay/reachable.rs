@@ -78,7 +78,11 @@ mod tests {
     fn the_nearest_position_of_a_topic_is_complete_in_all_of_its_partitions() {
         let nearest = |ranges: &[WindowRange]| expired("t", ranges).map(|gap| gap.nearest);
         assert_eq!(nearest(&[range(0, None)]), None);
-        let ranges = [range(0, Some(Some(0x10))), range(1, None), range(2, Some(Some(0x20)))];
+        let ranges = [
+            range(0, Some(Some(0x10))),
+            range(1, None),
+            range(2, Some(Some(0x20))),
+        ];
         assert_eq!(nearest(&ranges), Some(Some("0/20".to_owned())));
         let ranges = [range(0, Some(Some(0x10))), range(1, Some(None))];
         assert_eq!(nearest(&ranges), Some(None));

@@ -102,7 +102,12 @@ impl Report {
             _ => point.to_owned(),
         };
         let mut lines = vec![
-            format!("replay   {}: {}, {} %", self.name, self.state.word(), self.percent),
+            format!(
+                "replay   {}: {}, {} %",
+                self.name,
+                self.state.word(),
+                self.percent
+            ),
             format!(
                 "window   {} to {}",
                 end(&self.from, &self.from_lsn),
@@ -136,7 +141,12 @@ pub(super) fn table(replays: &[Report]) -> Vec<String> {
         return vec!["no replays".to_owned()];
     }
     let width = |text: fn(&Report) -> usize, title: &str| {
-        replays.iter().map(text).max().unwrap_or_default().max(title.len())
+        replays
+            .iter()
+            .map(text)
+            .max()
+            .unwrap_or_default()
+            .max(title.len())
     };
     let names = width(|replay| replay.name.len(), "NAME");
     let from = width(|replay| replay.from.len(), "FROM");

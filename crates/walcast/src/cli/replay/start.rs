@@ -61,7 +61,10 @@ pub(super) async fn start(config: &Config, args: StartArgs, json: bool) -> anyho
     };
     list::print(&Report::of(&ended.1), json)?;
     if ended.0 == Ended::Interrupted {
-        info!(replay = name, "interrupted; the same command continues the replay");
+        info!(
+            replay = name,
+            "interrupted; the same command continues the replay"
+        );
     }
     Ok(Exit::Done)
 }
@@ -106,7 +109,11 @@ async fn begin(
         }
     }
     sink.begin(&replay).await?;
-    info!(replay = replay.name, topics = replay.topics.len(), "the replay begins");
+    info!(
+        replay = replay.name,
+        topics = replay.topics.len(),
+        "the replay begins"
+    );
     let progress = ReplayProgress::begun(&replay);
     Ok((sink, StoredReplay { replay, progress }))
 }

@@ -4,8 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use walcast_delivery::{ChosenRows, Guarantee, OnIncompatible, Snapshot};
 use walcast_kafka::{
-    KafkaError, PartitionRange, ReadFrom, TopicIndex, TopicReader, TopicSelection, is_replayed,
-    topic_setting,
+    KafkaError, PartitionRange, ReadFrom, TopicIndex, TopicReader, TopicSelection, is_replayed, topic_setting,
 };
 use walcast_mapper::TableName;
 use walcast_mapper::config::Shape;
