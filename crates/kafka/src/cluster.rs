@@ -55,6 +55,13 @@ pub(crate) struct Creation<'a> {
     pub(crate) config: Vec<(&'a str, &'a str)>,
 }
 
+/// Number of partitions of a topic, and of the replicas of one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TopicShape {
+    pub(crate) partitions: usize,
+    pub(crate) replicas: usize,
+}
+
 impl Cluster {
     /// Creates the clients, which connect in the background.
     pub(crate) fn new(
@@ -78,6 +85,11 @@ impl Cluster {
 
     /// Number of partitions of a topic; `None` when the topic does not exist.
     pub(crate) async fn partitions(&self, topic: &str) -> Result<Option<usize>, KafkaError> {
+        Ok(self.shape(topic).await?.map(|shape| shape.partitions))
+    }
+
+    /// Partitions and replicas of a topic; `None` when the topic does not exist.
+    pub(crate) async fn shape(&self, topic: &str) -> Result<Option<TopicShape>, KafkaError> {
         let attempt = Attempt {
             doing: "looking up a topic",
             operation: "Describe",
@@ -91,7 +103,13 @@ impl Cluster {
             return Ok(None);
         };
         match found.error().map(RDKafkaErrorCode::from) {
-            None => Ok(Some(found.partitions().len())),
+            None => Ok(Some(TopicShape {
+                partitions: found.partitions().len(),
+                replicas: found
+                    .partitions()
+                    .first()
+                    .map_or(0, |partition| partition.replicas().len()),
+            })),
             Some(code) if ErrorClass::of(code) == ErrorClass::UnknownTopic => Ok(None),
             Some(code) => Err(self.explain.code(attempt, code, &code.to_string())),
         }

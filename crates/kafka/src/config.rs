@@ -55,6 +55,12 @@ pub fn verification_topic(topic_prefix: &str) -> String {
     format!("{topic_prefix}.walcast-verifications")
 }
 
+/// Name of the topic that holds the replays of all connectors with this topic prefix.
+#[must_use]
+pub fn replay_topic(topic_prefix: &str) -> String {
+    format!("{topic_prefix}.walcast-replays")
+}
+
 /// Settings of created topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicConfig {

@@ -61,7 +61,11 @@ impl InFlightWindow {
 
     /// Adds a record to the window. False when the records in flight have to be acknowledged first.
     pub(crate) fn admits(&mut self, record: &RecordView<'_>, now: Instant) -> bool {
-        let bytes = wire_bytes(record);
+        self.admits_bytes(wire_bytes(record), now)
+    }
+
+    /// As [`InFlightWindow::admits`], for a record of this size.
+    pub(crate) fn admits_bytes(&mut self, bytes: usize, now: Instant) -> bool {
         let Some(opened) = self.opened else {
             self.opened = Some(now);
             self.bytes = bytes;

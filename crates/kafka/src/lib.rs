@@ -38,6 +38,10 @@ mod producer_thread;
 mod properties;
 mod record;
 mod registry;
+mod replay_copy;
+mod replay_sink;
+mod replay_state;
+mod side_topics;
 mod signals;
 mod sink;
 mod stall;
@@ -45,6 +49,7 @@ mod stored_partition;
 mod topic_consumer;
 mod topic_index;
 mod topic_reader;
+mod topic_record;
 mod topic_setting;
 mod topics;
 mod verifications;
@@ -54,7 +59,7 @@ pub use checkpoint_store::KafkaCheckpointStore;
 pub use compaction::compacted_topics;
 pub use config::{
     ClientIdentity, KafkaConfig, RegistryAuth, RegistryConfig, RegistryTls, TopicConfig, checkpoint_topic,
-    verification_topic,
+    replay_topic, verification_topic,
 };
 pub use dead_letters::{read_dead_letters, resolve_dead_letters};
 pub use error::KafkaError;
@@ -63,11 +68,18 @@ pub use properties::{KafkaProperties, is_secret as is_secret_property};
 pub use registry::{
     AddressProblem, Registration, Registry, RegistryError, SchemaChanges, SubjectVersion, TlsFile,
 };
+pub use replay_copy::{REPLAY_HEADER, RecordCopy, is_replayed};
+pub use replay_sink::{ReplaySink, stored_replays};
+pub use replay_state::{
+    Replay, ReplayProgress, ReplayRange, ReplayRequest, ReplayState, ReplayTopic, StoredReplay,
+};
+pub use side_topics::{SideTopic, SideTopics};
 pub use signals::{SignalRecord, SignalTopic};
 pub use sink::KafkaSink;
 pub use topic_consumer::ReadFrom;
 pub use topic_index::{PartitionRange, TopicIndex};
-pub use topic_reader::{TopicReader, TopicRecord, TopicSelection, last_values};
+pub use topic_reader::{TopicReader, TopicSelection, await_open_transactions, last_values};
+pub use topic_record::TopicRecord;
 pub use topic_setting::topic_setting;
 pub use topics::KafkaTopics;
 // Part of the registry's interface.

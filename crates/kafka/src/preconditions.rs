@@ -56,7 +56,7 @@ fn finding<E: std::error::Error + Send + Sync + 'static>(
 }
 
 fn client(config: &Arc<KafkaConfig>) -> Result<String, KafkaError> {
-    ProducerSession::new(config, &Arc::default())?;
+    ProducerSession::new(config, config.checkpoint_topic(), &Arc::default())?;
     Ok(match config.guarantee {
         Guarantee::ExactlyOnce => format!("exactly once as {}", config.transactional_id()),
         Guarantee::AtLeastOnce => "at least once".to_owned(),

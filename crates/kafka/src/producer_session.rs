@@ -3,6 +3,8 @@
 //! Writing waits for space in a full queue. The wait is bounded by the clock and not by delivery reports: the producer asks
 //! for reports of failures only, since a report for each record would cost more than everything else in this module.
 
+mod copies;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -72,9 +74,10 @@ pub(crate) struct ProducerSession {
 pub(crate) type IsCancelled<'a> = &'a dyn Fn() -> bool;
 
 impl ProducerSession {
-    /// Creates a producer, which connects in the background.
+    /// Creates a producer, which connects in the background. `topic` takes the records of its commits.
     pub(crate) fn new(
         config: &Arc<KafkaConfig>,
+        topic: String,
         authenticated_before: &Arc<AtomicBool>,
     ) -> Result<Self, KafkaError> {
         let events = Events::of_producer(clients::batch_bytes(&config.properties));
@@ -88,7 +91,6 @@ impl ProducerSession {
             events.clone(),
             Arc::clone(authenticated_before),
         );
-        let topic = config.checkpoint_topic();
         Ok(Self {
             producer,
             events,

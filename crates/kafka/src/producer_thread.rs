@@ -205,12 +205,17 @@ impl Worker {
             &self.config,
             &self.authenticated_before,
         ))?;
-        let session = ProducerSession::new(&self.config, &self.authenticated_before)?;
+        let session = self.session()?;
         session.fence_predecessors(is_cancelled)?;
         let log = self.checkpoint_log(is_cancelled)?;
         self.authenticated_before.store(true, Ordering::Relaxed);
         self.session = Some(session);
         Ok(log)
+    }
+
+    fn session(&self) -> Result<ProducerSession, KafkaError> {
+        let topic = self.config.checkpoint_topic();
+        ProducerSession::new(&self.config, topic, &self.authenticated_before)
     }
 
     /// Reads the checkpoint topic, which exists. A broker that does not know the topic has metadata that are out of date, or sends false
@@ -237,7 +242,7 @@ impl Worker {
             return Ok(());
         };
         if session.has_unabortable_records() {
-            let next = ProducerSession::new(&self.config, &self.authenticated_before)?;
+            let next = self.session()?;
             self.close();
             self.session = Some(next);
             return Ok(());

@@ -14,7 +14,7 @@ use crate::config::KafkaConfig;
 use crate::error::KafkaError;
 use crate::producer_session::IsCancelled;
 use crate::topic_consumer::{Purpose, ReadFrom, TopicConsumer};
-use crate::topic_reader::{TopicRecord, topic_record};
+use crate::topic_record::{TopicRecord, topic_record};
 
 /// Number of requests that may wait; the callers wait for their answers, so there is one for each of them.
 const REQUESTS_WAITING: usize = 4;

@@ -8,38 +8,21 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rdkafka::Message;
-use rdkafka::message::{BorrowedMessage, Headers};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::clients::Isolation;
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
+use crate::producer_session::IsCancelled;
 use crate::topic_consumer::{Purpose, ReadFrom, TopicConsumer};
+use crate::topic_record::{TopicRecord, topic_record};
 
 /// Size at which a batch of records is passed on; a larger record is a batch of its own.
 const BATCH_BYTES: usize = 256 * 1024;
 
 /// Number of batches that may wait to be taken.
 const BATCHES_AHEAD: usize = 4;
-
-/// Record of a topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicRecord {
-    /// Partition of the record.
-    pub partition: i32,
-    /// Offset of the record.
-    pub offset: i64,
-    /// Timestamp in milliseconds since the Unix epoch, if the record has one.
-    pub timestamp: Option<i64>,
-    /// Key.
-    pub key: Option<Vec<u8>>,
-    /// Value; `None` for a tombstone.
-    pub value: Option<Vec<u8>>,
-    /// Headers in their order.
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
-}
 
 /// What of a topic is read, and for which operation.
 #[derive(Clone, Debug)]
@@ -181,11 +164,7 @@ fn read(
     };
     if open == OpenTransactions::Awaited {
         let uncommitted = TopicConsumer::new(config, Isolation::Uncommitted, purpose, &authenticated_before)?;
-        for partition in &partitions {
-            if let Some(end) = uncommitted.end(*partition)? {
-                committed.wait_until_visible(*partition, end, &is_cancelled)?;
-            }
-        }
+        wait_until_visible(&uncommitted, &committed, &partitions, &is_cancelled)?;
     }
     let (mut batch, mut bytes) = (Vec::new(), 0);
     committed.for_each(&partitions, selection.from, &is_cancelled, |record| {
@@ -207,17 +186,37 @@ fn read(
     Ok(())
 }
 
-/// Record of librdkafka with everything that it holds.
-pub(crate) fn topic_record(record: &BorrowedMessage<'_>) -> TopicRecord {
-    let headers = record.headers().into_iter().flat_map(|headers| headers.iter());
-    TopicRecord {
-        partition: record.partition(),
-        offset: record.offset(),
-        timestamp: record.timestamp().to_millis(),
-        key: record.key().map(ToOwned::to_owned),
-        value: record.payload().map(ToOwned::to_owned),
-        headers: headers
-            .map(|header| (header.key.to_owned(), header.value.map(ToOwned::to_owned)))
-            .collect(),
+fn wait_until_visible(
+    uncommitted: &TopicConsumer<'_>,
+    committed: &TopicConsumer<'_>,
+    partitions: &[i32],
+    is_cancelled: IsCancelled<'_>,
+) -> Result<(), KafkaError> {
+    for partition in partitions {
+        if let Some(end) = uncommitted.end(*partition)? {
+            committed.wait_until_visible(*partition, end, is_cancelled)?;
+        }
     }
+    Ok(())
+}
+
+/// Waits for the end of the transactions that are open now in a topic, so that a `read_committed` consumer sees every record that was
+/// written before.
+///
+/// # Errors
+/// No broker answers, access is denied, the topic does not exist, or a transaction does not end in time.
+pub async fn await_open_transactions(
+    config: &KafkaConfig,
+    topic: &str,
+    doing: &'static str,
+) -> Result<(), KafkaError> {
+    let (config, topic) = (Arc::new(config.clone()), topic.to_owned());
+    let waiting = tokio::task::spawn_blocking(move || {
+        let purpose = Purpose { doing, topic: &topic };
+        let authenticated_before = Arc::<AtomicBool>::default();
+        let consumer = |isolation| TopicConsumer::new(&config, isolation, purpose, &authenticated_before);
+        let (uncommitted, committed) = (consumer(Isolation::Uncommitted)?, consumer(Isolation::Committed)?);
+        wait_until_visible(&uncommitted, &committed, &uncommitted.partitions()?, &|| false)
+    });
+    waiting.await.map_err(|_ended| KafkaError::Stopped)?
 }

@@ -35,6 +35,9 @@ const DEAD_LETTER_SETTINGS: [(&str, &str); 1] = [("cleanup.policy", "compact")];
 /// Settings of the topic of certificates, which are few, and each of which names the one before.
 const VERIFICATION_SETTINGS: [(&str, &str); 2] = [("cleanup.policy", "delete"), ("retention.ms", "-1")];
 
+/// Settings of the topic of replays. Compaction keeps the last record of each key: the request of a replay, and its progress.
+const REPLAY_SETTINGS: [(&str, &str); 1] = [("cleanup.policy", "compact")];
+
 /// Setting of a topic.
 pub(crate) const CLEANUP_POLICY: &str = "cleanup.policy";
 
@@ -231,6 +234,15 @@ pub(crate) fn verification_topic_creation<'a>(config: &KafkaConfig, topic: &'a s
         partitions: 1,
         replication: replication(config),
         config: VERIFICATION_SETTINGS.to_vec(),
+    }
+}
+
+pub(crate) fn replay_topic_creation<'a>(config: &KafkaConfig, topic: &'a str) -> Creation<'a> {
+    Creation {
+        topic,
+        partitions: 1,
+        replication: replication(config),
+        config: REPLAY_SETTINGS.to_vec(),
     }
 }
 

@@ -12,6 +12,7 @@
 //!   records: Avro is read by apache-avro with the schemas of the registry.
 //! - [`key_partitions`] finds the partitions of a key that a user typed ([`TypedKey`]).
 //! - [`offsets_at`] finds the offsets of a position or a time.
+//! - [`plan_window`] finds the offsets between which a window of positions lies, and [`WindowRecords`] chooses its records.
 //! - [`HistoryReader`] reads the changes of one key, and [`RowStates`] compares each with the row before it.
 //!
 //! Guarantees: only committed records are read, up to the end offsets at the start; memory does not grow with a topic; what a record
@@ -54,6 +55,7 @@ mod partitioner;
 mod policy;
 mod reader;
 mod record;
+mod replay_plan;
 mod row_states;
 mod schemas;
 mod search;
@@ -62,6 +64,7 @@ mod typed_key;
 mod unavailable;
 mod value;
 mod walcast_id;
+mod window_records;
 
 pub use change::{Change, Operation, Source, TransactionBlock, ValueShape};
 pub use decoder::Decoder;
@@ -76,9 +79,13 @@ pub use partitioner::partition_of;
 pub use policy::policy_note;
 pub use reader::{RecordReader, Topic};
 pub use record::{Content, Header, Record, RecordSchemas};
+pub use replay_plan::{
+    LsnWindow, RemovedRecords, WindowRange, first_left, last_position, plan_window, position_of_time,
+};
 pub use row_states::{ColumnChange, ColumnOrigin, OldValue, RowState, RowStates};
 pub use search::{Bound, first_offset};
 pub use settings::{FlatField, Settings};
 pub use typed_key::{ParseKeyError, TypedKey};
 pub use value::{Double, Row, Value};
 pub use walcast_id::{ParseWalcastIdError, WALCAST_ID, WalcastId};
+pub use window_records::WindowRecords;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use walcast_kafka::{KafkaConfig, PartitionRange, ReadFrom, TopicIndex, TopicReader, TopicSelection};
+use walcast_pgoutput::Lsn;
 
 use crate::decoder::Decoder;
 use crate::error::TopicsError;
 use crate::record::Record;
-use crate::search::{Bound, first_offset};
+use crate::search::{Bound, end_offset, first_offset, first_position};
 
 /// Description of what the crate does with topics, for errors.
 const DOING: &str = "reading what was delivered";
@@ -79,6 +80,26 @@ impl Topic {
         bound: Bound,
     ) -> Result<i64, TopicsError> {
         first_offset(&self.index, decoder, &self.name, range, bound).await
+    }
+
+    /// Offset at which reading of a window ends that begins at the offset `from` and whose last position is `last`.
+    pub(crate) async fn end_of(
+        &self,
+        decoder: &mut Decoder,
+        range: PartitionRange,
+        from: i64,
+        last: Lsn,
+    ) -> Result<i64, TopicsError> {
+        end_offset(&self.index, decoder, &self.name, range, from, last).await
+    }
+
+    /// Position of the first record of a partition that is left; `None` if none of the first records has one.
+    pub(crate) async fn first_position(
+        &self,
+        decoder: &mut Decoder,
+        range: PartitionRange,
+    ) -> Result<Option<Lsn>, TopicsError> {
+        first_position(&self.index, decoder, &self.name, range).await
     }
 
     /// First record of a partition at `offset` or after it, before the end of the partition.

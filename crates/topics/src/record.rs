@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use walcast_kafka::SchemaId;
+use walcast_kafka::{REPLAY_HEADER, SchemaId};
 use walcast_pgoutput::Lsn;
 
 use crate::change::Change;
@@ -102,6 +102,12 @@ impl Record {
     pub fn header(&self, name: &str) -> Option<&str> {
         let header = self.headers.iter().find(|header| header.name == name)?;
         header.value.as_deref()
+    }
+
+    /// Whether a replay has sent the record: it repeats a record of another place.
+    #[must_use]
+    pub fn is_replayed(&self) -> bool {
+        self.headers.iter().any(|header| header.name == REPLAY_HEADER)
     }
 
     /// Place of the record: `TOPIC/PARTITION/OFFSET`.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use walcast_kafka::{PartitionRange, TopicIndex};
+use walcast_kafka::{PartitionRange, TopicIndex, is_replayed};
 use walcast_pgoutput::Lsn;
 
 use crate::decoder::Decoder;
@@ -24,8 +24,8 @@ pub enum Bound {
 
 const MICROS_A_MILLI: i64 = 1_000;
 
-/// Whether a record is before a bound; `None` for a record without a position.
-type IsBefore = dyn Fn(&Record) -> Option<bool> + Sync;
+/// What a record says about its position; `None` for a record without one.
+type Said<T> = dyn Fn(&Record) -> Option<T> + Sync;
 
 /// Number of records without a position (of other programs, for example) that are read in search of one that has it.
 const UNPLACED_MAX: usize = 100;
@@ -44,7 +44,7 @@ pub async fn first_offset(
     range: PartitionRange,
     bound: Bound,
 ) -> Result<i64, TopicsError> {
-    let is_before: &IsBefore = match bound {
+    let is_before: &Said<bool> = match bound {
         Bound::Beginning => return Ok(range.first),
         Bound::Offset(offset) => return Ok(offset.clamp(range.first, range.end)),
         Bound::Lsn(lsn) => &move |record: &Record| record.lsn().map(|found| found < lsn),
@@ -71,15 +71,61 @@ fn committed_or_produced(record: &Record) -> Option<i64> {
     record.commit_micros().or_else(produced)
 }
 
-/// First record in a range of offsets that has a position: its offset, and whether it is before the bound.
-async fn placed(
+/// Offset of the end of a window that begins at the offset `from`: all records up to `last` that follow `from` are before it, those aside
+/// that were delivered again from an earlier checkpoint.
+///
+/// Around records without a position the offset may be higher than necessary: readers compare each record with the window.
+///
+/// # Errors
+/// The topic or the registry cannot be read.
+pub(crate) async fn end_offset(
+    index: &TopicIndex,
+    decoder: &mut Decoder,
+    topic: &Arc<str>,
+    range: PartitionRange,
+    from: i64,
+    last: Lsn,
+) -> Result<i64, TopicsError> {
+    let (mut low, mut high) = (from, range.end);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let said: &Said<Lsn> = &|record: &Record| record.lsn();
+        match placed(index, decoder, topic, range.partition, middle..high, said).await? {
+            // Records without a position before it may belong to the window.
+            Some((offset, lsn)) if lsn > last => high = offset,
+            Some((offset, _)) => low = offset + 1,
+            None => low = middle + 1,
+        }
+    }
+    Ok(high)
+}
+
+/// First position in a range of offsets; `None` if its first records have none.
+///
+/// # Errors
+/// The topic or the registry cannot be read.
+pub(crate) async fn first_position(
+    index: &TopicIndex,
+    decoder: &mut Decoder,
+    topic: &Arc<str>,
+    range: PartitionRange,
+) -> Result<Option<Lsn>, TopicsError> {
+    let said: &Said<Lsn> = &|record: &Record| record.lsn();
+    let offsets = range.first..range.end;
+    let found = placed(index, decoder, topic, range.partition, offsets, said).await?;
+    Ok(found.map(|(_, lsn)| lsn))
+}
+
+/// First record in a range of offsets that has a position: its offset, and what it says. Records of replays have none: they repeat those
+/// of another place.
+async fn placed<T>(
     index: &TopicIndex,
     decoder: &mut Decoder,
     topic: &Arc<str>,
     partition: i32,
     offsets: std::ops::Range<i64>,
-    is_before: &IsBefore,
-) -> Result<Option<(i64, bool)>, TopicsError> {
+    said: &Said<T>,
+) -> Result<Option<(i64, T)>, TopicsError> {
     let mut next = offsets.start;
     for _ in 0..UNPLACED_MAX {
         let Some(raw) = index.record_at(partition, next).await? else {
@@ -89,11 +135,14 @@ async fn placed(
         if offset >= offsets.end {
             return Ok(None);
         }
-        let record = decoder.decode(topic, raw).await?;
-        if let Some(is_before) = is_before(&record) {
-            return Ok(Some((offset, is_before)));
-        }
         next = offset + 1;
+        if is_replayed(&raw) {
+            continue;
+        }
+        let record = decoder.decode(topic, raw).await?;
+        if let Some(said) = said(&record) {
+            return Ok(Some((offset, said)));
+        }
     }
     Ok(None)
 }

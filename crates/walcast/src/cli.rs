@@ -12,6 +12,7 @@ mod history;
 mod migrate;
 mod point_in_time;
 mod read_progress;
+mod replay;
 mod row_history;
 mod run;
 mod snapshot;
@@ -63,6 +64,7 @@ enum Command {
     Blame(blame::BlameArgs),
     Explain(explain::ExplainArgs),
     Snapshot(snapshot::SnapshotArgs),
+    Replay(replay::ReplayArgs),
     Verify(verify::VerifyArgs),
     Table(table::TableArgs),
     Dlq(dlq::DlqArgs),
@@ -127,6 +129,10 @@ impl Cli {
                     args.action,
                     args.options.json,
                 )))
+            }
+            Command::Replay(args) => {
+                let config = args.options.config.load(&self.log)?;
+                block_on(Box::pin(replay::replay(config, args.action, args.options.json)))
             }
             Command::Verify(args) => {
                 let config = args.config.load(&self.log)?;

@@ -25,6 +25,7 @@ mod quarantine;
 mod recovery;
 mod refusals;
 mod replay;
+mod replay_window;
 mod reselect;
 mod role_settings;
 mod schema_changes;

@@ -18,6 +18,8 @@ pub enum TopicPurpose {
     Checkpoints,
     /// Certificates of comparisons.
     Verifications,
+    /// Replays with their progress.
+    Replays,
     /// Dead letters.
     DeadLetters,
     /// Signals to the connector.
@@ -28,7 +30,9 @@ impl TopicPurpose {
     /// Setting that names the topic.
     pub(crate) fn setting(self) -> &'static str {
         match self {
-            TopicPurpose::Checkpoints | TopicPurpose::Verifications => "[kafka] topic_prefix",
+            TopicPurpose::Checkpoints | TopicPurpose::Verifications | TopicPurpose::Replays => {
+                "[kafka] topic_prefix"
+            }
             TopicPurpose::DeadLetters => "[dead_letters] topic",
             TopicPurpose::Signals => "[snapshot] signal_topic",
         }
@@ -40,6 +44,7 @@ impl fmt::Display for TopicPurpose {
         f.write_str(match self {
             TopicPurpose::Checkpoints => "checkpoint topic",
             TopicPurpose::Verifications => "verification topic",
+            TopicPurpose::Replays => "replay topic",
             TopicPurpose::DeadLetters => "dead-letter topic",
             TopicPurpose::Signals => "signal topic",
         })

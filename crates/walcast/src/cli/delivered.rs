@@ -85,6 +85,24 @@ pub(super) fn delivered_tables(log: &CheckpointLog, selected: &[TablePattern]) -
     tables
 }
 
+/// Error for patterns that match no table whose rows were delivered.
+pub(super) fn no_table(config: &Config, selected: &[TablePattern]) -> UsageError {
+    UsageError(match selected {
+        [] => format!(
+            "{} has delivered no table yet; start it with: walcast run",
+            config.name
+        ),
+        patterns => {
+            let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
+            format!(
+                "no delivered table matches {}; the tables are in the checkpoint of {}",
+                patterns.join(", "),
+                config.name
+            )
+        }
+    })
+}
+
 /// Topics of several tables, each once; tables without a topic are left out.
 pub(super) async fn topics_of_all(config: &Config, tables: &[TableName]) -> Result<Vec<Topic>, TopicsError> {
     let mut all: Vec<Topic> = Vec::new();

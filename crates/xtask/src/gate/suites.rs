@@ -42,7 +42,7 @@ const PROCESSES: [(&str, &[&str]); 20] = [
     ),
     ("own", &["kafka_versions", "slot_monitor"]),
     ("shared", &["compacted_topics", "first_contact", "halts", "idle"]),
-    ("shared", &["encodings", "table_locks", "verify"]),
+    ("shared", &["encodings", "replay_window", "table_locks", "verify"]),
     ("shared", &["context", "examples", "history", "quarantine"]),
     ("shared", &["dead_letters", "drift", "replay", "reselect"]),
     (

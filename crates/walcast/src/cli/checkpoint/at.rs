@@ -10,7 +10,7 @@ use walcast_topics::{PartitionOffset, PointInTime, Topic, offsets_at};
 use crate::cli::delivered;
 use crate::cli::point_in_time::{point_text, time_text};
 use crate::config::Config;
-use crate::exit::{Exit, UsageError};
+use crate::exit::Exit;
 use crate::stdout::stdout;
 use crate::wiring;
 
@@ -67,7 +67,7 @@ pub(super) async fn at(
     let log = wiring::checkpoints(config).peek().await?;
     let tables = delivered::delivered_tables(&log, selected);
     if tables.is_empty() {
-        return Err(UsageError(no_table_text(config, selected)).into());
+        return Err(delivered::no_table(config, selected).into());
     }
     let topics = delivered::topics_of_all(config, &tables).await?;
     let found = find(config, &log, &topics, point).await?;
@@ -87,23 +87,6 @@ pub(super) async fn at(
     };
     output.flush()?;
     Ok(Exit::Done)
-}
-
-fn no_table_text(config: &Config, selected: &[TablePattern]) -> String {
-    match selected {
-        [] => format!(
-            "{} has delivered no table yet; start it with: walcast run",
-            config.name
-        ),
-        patterns => {
-            let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
-            format!(
-                "no delivered table matches {}; the tables are in the checkpoint of {}",
-                patterns.join(", "),
-                config.name
-            )
-        }
-    }
 }
 
 async fn find(

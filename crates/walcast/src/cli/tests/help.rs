@@ -65,6 +65,7 @@ fn help_of_the_program() {
               explain      Explain a record: its position, transaction, schemas and times, and the other records
                            of its transaction
               snapshot     Read existing rows while changes are streamed: start, stop, pause, resume, status
+              replay       Send stored changes again, beside the running connector: start, list, status, cancel
               verify       Compare the source with the topics at one position, and name the keys that differ
               table        Show the state of each captured table, or resume quarantined tables: list, resume
               dlq          Manage dead letters, the changes that could not be delivered: list, redeliver,

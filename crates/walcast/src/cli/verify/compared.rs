@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use walcast_delivery::{ChosenRows, Guarantee, OnIncompatible, Snapshot};
 use walcast_kafka::{
-    KafkaError, PartitionRange, ReadFrom, TopicIndex, TopicReader, TopicSelection, topic_setting,
+    KafkaError, PartitionRange, ReadFrom, TopicIndex, TopicReader, TopicSelection, is_replayed, topic_setting,
 };
 use walcast_mapper::TableName;
 use walcast_mapper::config::Shape;
@@ -231,6 +231,10 @@ impl Sides<'_> {
         // The end of the checkpoint's transaction may be written to this topic later than to that of the checkpoint.
         let mut records = TopicReader::start(self.config.kafka.clone(), selection);
         while let Some(raw) = records.next().await? {
+            // It repeats a record of another place.
+            if is_replayed(&raw) {
+                continue;
+            }
             let Some(record) = self.decoder.decode(&raw).await? else {
                 reading.unreadable += 1;
                 continue;

@@ -27,6 +27,8 @@ pub(super) struct Names {
     pub(super) checkpoint_topic: String,
     /// Topic of certificates.
     pub(super) verification_topic: String,
+    /// Topic of replays.
+    pub(super) replay_topic: String,
     /// Topic of dead letters.
     pub(super) dead_letter_topic: String,
     /// Topic of signals; `None`: no signal topic.
@@ -67,6 +69,7 @@ impl Check<'_> {
             topic_prefix: topic_prefix.clone(),
             checkpoint_topic,
             verification_topic: walcast_kafka::verification_topic(topic_prefix),
+            replay_topic: walcast_kafka::replay_topic(topic_prefix),
             dead_letter_topic,
             signal_topic: signal_topic.cloned(),
             connector,

@@ -1,4 +1,4 @@
-//! Reserved topics: checkpoints, certificates, dead letters and signals share no topic with other records.
+//! Reserved topics: checkpoints, certificates, replays, dead letters and signals share no topic with other records.
 
 use walcast_mapper::config::{ReservedTopic, Route, TopicPurpose};
 
@@ -13,6 +13,7 @@ impl Names {
         let topics = [
             (TopicPurpose::Checkpoints, Some(&self.checkpoint_topic)),
             (TopicPurpose::Verifications, Some(&self.verification_topic)),
+            (TopicPurpose::Replays, Some(&self.replay_topic)),
             (TopicPurpose::DeadLetters, Some(&self.dead_letter_topic)),
             (TopicPurpose::Signals, self.signal_topic.as_ref()),
         ];
@@ -85,6 +86,7 @@ fn other_topic(purpose: TopicPurpose) -> &'static str {
     match purpose {
         TopicPurpose::Checkpoints => "a topic other than the checkpoint topic",
         TopicPurpose::Verifications => "a topic other than the verification topic",
+        TopicPurpose::Replays => "a topic other than the replay topic",
         TopicPurpose::DeadLetters => "a topic other than the dead-letter topic",
         TopicPurpose::Signals => "a topic other than the signal topic",
     }

@@ -43,15 +43,21 @@ fn reserved_topics_are_passed_to_the_mapper() {
         TopicPurpose::Verifications,
         "shop.walcast-verifications".to_owned(),
     );
+    let replays = (TopicPurpose::Replays, "shop.walcast-replays".to_owned());
     let dead_letters = (TopicPurpose::DeadLetters, "shop.dead-letters".to_owned());
     assert_eq!(
         reserved(&with("", "")),
-        [checkpoints.clone(), verifications.clone(), dead_letters.clone()]
+        [
+            checkpoints.clone(),
+            verifications.clone(),
+            replays.clone(),
+            dead_letters.clone()
+        ]
     );
     let signals = (TopicPurpose::Signals, "signals".to_owned());
     assert_eq!(
         reserved(&with("snapshot", "signal_topic = \"signals\"")),
-        [checkpoints, verifications, dead_letters, signals]
+        [checkpoints, verifications, replays, dead_letters, signals]
     );
 }
 
@@ -114,6 +120,7 @@ fn no_event_leads_to_a_reserved_topic() {
     for topic in [
         "shop.walcast-checkpoints",
         "shop.walcast-verifications",
+        "shop.walcast-replays",
         "shop.dead-letters",
         "signals",
     ] {

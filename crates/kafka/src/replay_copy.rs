@@ -1,0 +1,55 @@
+//! Copy of a record, as a replay sends it.
+
+use std::sync::Arc;
+
+use crate::topic_record::TopicRecord;
+
+/// Header of a record that a replay has sent: the name of the replay.
+pub const REPLAY_HEADER: &str = "walcast.replay";
+
+/// Bytes that a record takes beside its key, value and headers.
+const RECORD_OVERHEAD_BYTES: usize = 40;
+
+/// Bytes that a header takes beside its name and value.
+const HEADER_OVERHEAD_BYTES: usize = 10;
+
+/// Copy of a record for another place: everything of the original, and the header [`REPLAY_HEADER`] behind its headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordCopy {
+    pub(crate) record: TopicRecord,
+    /// Topic of the copy.
+    pub(crate) target: Arc<str>,
+    bytes: usize,
+}
+
+impl RecordCopy {
+    /// Creates the copy of a record for a topic, by the replay with this name.
+    #[must_use]
+    pub fn new(mut record: TopicRecord, target: Arc<str>, replay: &str) -> Self {
+        let value = replay.as_bytes().to_vec();
+        record.headers.push((REPLAY_HEADER.to_owned(), Some(value)));
+        let headers = record
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.as_ref().map_or(0, Vec::len) + HEADER_OVERHEAD_BYTES);
+        let key = record.key.as_ref().map_or(0, Vec::len);
+        let body = key + record.value.as_ref().map_or(0, Vec::len);
+        Self {
+            bytes: headers.sum::<usize>() + body + RECORD_OVERHEAD_BYTES,
+            record,
+            target,
+        }
+    }
+
+    /// Size of the copy in a request.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// Whether a replay has sent a record.
+#[must_use]
+pub fn is_replayed(record: &TopicRecord) -> bool {
+    record.headers.iter().any(|(name, _)| name == REPLAY_HEADER)
+}

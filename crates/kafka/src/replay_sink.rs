@@ -1,0 +1,190 @@
+//! Sink of a replay: copies of records, committed together with the progress of the replay.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::debug;
+use walcast_delivery::Guarantee;
+
+use crate::checkpoint::CheckpointRecord;
+use crate::cluster::Cluster;
+use crate::config::{KafkaConfig, replay_topic};
+use crate::error::KafkaError;
+use crate::producer_session::ProducerSession;
+use crate::replay_copy::RecordCopy;
+use crate::replay_state::{
+    LastReplays, Replay, ReplayProgress, StoredReplay, progress_record, replay_record,
+};
+use crate::topic_consumer::ReadFrom;
+use crate::topic_reader::{TopicReader, TopicSelection};
+use crate::topics::{ensure_created, replay_topic_creation};
+
+/// Longest time in which the broker aborts the open transaction of a replay that was killed and is not resumed. Until then consumers of
+/// the topics that it writes to wait.
+const TRANSACTION_LIMIT: Duration = Duration::from_secs(60);
+
+/// Properties that may not exceed `transaction.timeout.ms`.
+const RECORD_TIMEOUTS: [&str; 3] = ["message.timeout.ms", "delivery.timeout.ms", "socket.timeout.ms"];
+
+/// Description of what is done, for errors.
+const DOING: &str = "reading the topic of replays";
+
+/// Transactional producer of one replay. It shares neither a transactional id nor a topic with the connector.
+///
+/// [`ReplaySink::open`] fences another process with the same replay. After an error the sink must be opened again.
+pub struct ReplaySink {
+    connector: String,
+    name: String,
+    session: Option<ProducerSession>,
+}
+
+impl ReplaySink {
+    /// Fences another process with the same replay, which ends its open transaction, and reads what is stored of the replay. The topic of
+    /// replays is created if it does not exist.
+    ///
+    /// # Errors
+    /// No broker answers, access is denied, or the topic cannot be created or read.
+    pub async fn open(config: &KafkaConfig, name: &str) -> Result<(Self, Option<StoredReplay>), KafkaError> {
+        let own = Arc::new(of_replay(config, name));
+        let topic = replay_topic(&config.topic_prefix);
+        let cluster = Cluster::new(Arc::clone(&own), Arc::default())?;
+        ensure_created(&cluster, &own, &replay_topic_creation(&own, &topic)).await?;
+        let opening = tokio::task::spawn_blocking(move || {
+            let session = ProducerSession::new(&own, topic, &Arc::default())?;
+            session.fence_predecessors(&|| false)?;
+            Ok::<_, KafkaError>(session)
+        });
+        let session = opening.await.map_err(|_ended| KafkaError::Stopped)??;
+        let sink = Self {
+            connector: config.name.clone(),
+            name: name.to_owned(),
+            session: Some(session),
+        };
+        // A transaction of another replay may be open: its records are awaited, so that none of this one is behind it.
+        let reader = TopicReader::start(config.clone(), selection(config));
+        let mut stored = read(reader, &config.name).await?.into_iter();
+        let stored = stored.find(|stored| stored.replay.name == name);
+        Ok((sink, stored))
+    }
+
+    /// Stores a new replay, with nothing sent.
+    ///
+    /// # Errors
+    /// The commit fails, or another process has taken over.
+    pub async fn begin(&mut self, replay: &Replay) -> Result<(), KafkaError> {
+        let progress = ReplayProgress::begun(replay);
+        let records = vec![
+            replay_record(&self.connector, replay)?,
+            progress_record(&self.connector, &self.name, &progress)?,
+        ];
+        self.transaction(Vec::new(), records).await
+    }
+
+    /// Sends copies in their order, and the progress that covers them, in one Kafka transaction.
+    ///
+    /// # Errors
+    /// The commit fails or is in doubt, or another process has taken over: the progress is then read by [`ReplaySink::open`].
+    pub async fn commit(
+        &mut self,
+        copies: Vec<RecordCopy>,
+        progress: &ReplayProgress,
+    ) -> Result<(), KafkaError> {
+        let records = vec![progress_record(&self.connector, &self.name, progress)?];
+        self.transaction(copies, records).await
+    }
+
+    async fn transaction(
+        &mut self,
+        copies: Vec<RecordCopy>,
+        records: Vec<CheckpointRecord>,
+    ) -> Result<(), KafkaError> {
+        let mut session = self.session.take().ok_or(KafkaError::NotOpen {
+            doing: "sending records",
+        })?;
+        let sending = tokio::task::spawn_blocking(move || {
+            let sent = session
+                .write_copies(&copies, &|| false)
+                .and_then(|()| session.commit(&records, &|| false));
+            if sent.is_err()
+                && let Err(error) = session.abort(&|| false)
+            {
+                debug!(%error, "the transaction was not aborted; the next start of the replay ends it");
+            }
+            (sent, session)
+        });
+        let (sent, session) = sending.await.map_err(|_ended| KafkaError::Stopped)?;
+        match sent {
+            Ok(()) => self.session = Some(session),
+            Err(_) => close(session),
+        }
+        sent
+    }
+}
+
+/// Ends a producer, which may block.
+fn close(session: ProducerSession) {
+    let closing = std::thread::Builder::new().name("kafka-closing".to_owned());
+    // Without a thread the producer is dropped with the closure.
+    drop(closing.spawn(move || drop(session)));
+}
+
+impl Drop for ReplaySink {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            close(session);
+        }
+    }
+}
+
+impl fmt::Debug for ReplaySink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplaySink")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Replays of a connector, in the order of their names, as they are committed now. Empty when the topic does not exist.
+///
+/// # Errors
+/// No broker answers, access is denied, or a record cannot be decoded.
+pub async fn stored_replays(config: &KafkaConfig) -> Result<Vec<StoredReplay>, KafkaError> {
+    let reader = TopicReader::of_committed(config.clone(), selection(config));
+    match read(reader, &config.name).await {
+        Err(KafkaError::UnknownTopic { .. }) => Ok(Vec::new()),
+        other => other,
+    }
+}
+
+async fn read(mut reader: TopicReader, connector: &str) -> Result<Vec<StoredReplay>, KafkaError> {
+    let mut last = LastReplays::of(connector);
+    while let Some(record) = reader.next().await? {
+        last.apply(&record.key.unwrap_or_default(), record.value);
+    }
+    last.into_replays()
+}
+
+fn selection(config: &KafkaConfig) -> TopicSelection {
+    TopicSelection {
+        topic: replay_topic(&config.topic_prefix),
+        partition: None,
+        from: ReadFrom::Beginning,
+        doing: DOING,
+    }
+}
+
+/// Configuration of the producer of a replay. No connector has its transactional id, since no connector's name contains a dot.
+fn of_replay(config: &KafkaConfig, name: &str) -> KafkaConfig {
+    let is_set = |key: &&str| config.properties.value(key).is_some();
+    let transaction_timeout = match RECORD_TIMEOUTS.iter().any(is_set) {
+        true => config.transaction_timeout,
+        false => config.transaction_timeout.min(TRANSACTION_LIMIT),
+    };
+    KafkaConfig {
+        name: format!("{}.replay-{name}", config.name),
+        guarantee: Guarantee::ExactlyOnce,
+        transaction_timeout,
+        ..config.clone()
+    }
+}

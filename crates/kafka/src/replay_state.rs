@@ -1,0 +1,346 @@
+//! Stored form of replays: the request with its window, and the progress.
+//!
+//! The topic of replays is compacted and has one partition. Key `<connector>/<replay>` holds the request, key
+//! `<connector>/<replay>/progress` the progress, which is written in the Kafka transaction of the records that it covers. The values are
+//! JSON with a version. The checkpoint topic is not touched, so that an open transaction of a replay never delays a connector.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::CheckpointRecord;
+use crate::error::KafkaError;
+
+/// Version of the stored form.
+const VERSION: u32 = 1;
+
+/// Request of a replay, as it was given. A replay is resumed only by an equal request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayRequest {
+    /// Beginning of the window: a position or a time.
+    pub from: String,
+    /// End of the window: a position, a time, or `now`.
+    pub to: String,
+    /// Patterns of tables; empty selects all.
+    pub tables: Vec<String>,
+    /// Prefix of the side topics; `None` appends to the original topics.
+    pub into: Option<String>,
+}
+
+/// Replay with its window, which is fixed when it is started first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replay {
+    version: u32,
+    /// Name of the replay.
+    pub name: String,
+    /// Request.
+    pub request: ReplayRequest,
+    /// First position of the window; `None` if no record was at the time or after it.
+    pub from_lsn: Option<String>,
+    /// Last position of the window; `None` if it was the end of what was delivered.
+    pub to_lsn: Option<String>,
+    /// Source of the records.
+    pub source: String,
+    /// Time of the first start in microseconds since the Unix epoch.
+    pub created_at_unix_micros: i64,
+    /// Topics, in the order in which they are copied.
+    pub topics: Vec<ReplayTopic>,
+}
+
+/// Topic of a replay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayTopic {
+    /// Topic that is read.
+    pub topic: String,
+    /// Topic that is written.
+    pub target: String,
+    /// Partitions, in the order in which they are copied.
+    pub partitions: Vec<ReplayRange>,
+}
+
+/// Range of offsets of one partition in which the window lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayRange {
+    /// Number of the partition.
+    pub partition: i32,
+    /// First offset that is read.
+    pub from: i64,
+    /// Offset before which reading ends.
+    pub to: i64,
+}
+
+/// State of a replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplayState {
+    /// Records are left to be sent: by a process that runs, or by the next start.
+    Unfinished,
+    /// Every record of the window was sent.
+    Complete,
+    /// The replay was cancelled, and cannot be resumed.
+    Cancelled,
+}
+
+impl ReplayState {
+    /// Word for the state.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Unfinished => "unfinished",
+            Self::Complete => "complete",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Progress of a replay: everything before its place was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayProgress {
+    version: u32,
+    /// State of the replay.
+    pub state: ReplayState,
+    /// Index of the topic that is copied.
+    pub topic: usize,
+    /// Index of its partition that is copied.
+    pub partition: usize,
+    /// Offset of the last record of the partition that was read; `None` if none was.
+    pub last: Option<i64>,
+    /// Number of records that were sent, by topic.
+    pub records: Vec<u64>,
+    /// Bytes that were sent.
+    pub bytes: u64,
+    /// Time in microseconds since the Unix epoch.
+    pub updated_at_unix_micros: i64,
+}
+
+/// Replay, as the topic of replays has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredReplay {
+    /// Request and window.
+    pub replay: Replay,
+    /// Progress.
+    pub progress: ReplayProgress,
+}
+
+impl Replay {
+    /// Creates a replay that was not begun.
+    #[must_use]
+    pub fn new(name: String, request: ReplayRequest, topics: Vec<ReplayTopic>, now_unix_micros: i64) -> Self {
+        Self {
+            version: VERSION,
+            name,
+            request,
+            from_lsn: None,
+            to_lsn: None,
+            source: "topics".to_owned(),
+            created_at_unix_micros: now_unix_micros,
+            topics,
+        }
+    }
+}
+
+impl ReplayProgress {
+    /// Progress of a replay of which nothing was sent.
+    #[must_use]
+    pub fn begun(replay: &Replay) -> Self {
+        Self {
+            version: VERSION,
+            state: ReplayState::Unfinished,
+            topic: 0,
+            partition: 0,
+            last: None,
+            records: vec![0; replay.topics.len()],
+            bytes: 0,
+            updated_at_unix_micros: replay.created_at_unix_micros,
+        }
+    }
+
+    /// Number of records that were sent.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.records.iter().sum()
+    }
+}
+
+fn replay_key(connector: &str, replay: &str) -> String {
+    format!("{connector}/{replay}")
+}
+
+/// End of the key of a progress.
+const PROGRESS: &str = "/progress";
+
+/// Record with the request of a replay.
+pub(crate) fn replay_record(connector: &str, replay: &Replay) -> Result<CheckpointRecord, KafkaError> {
+    record(replay_key(connector, &replay.name), replay)
+}
+
+/// Record with the progress of a replay.
+pub(crate) fn progress_record(
+    connector: &str,
+    replay: &str,
+    progress: &ReplayProgress,
+) -> Result<CheckpointRecord, KafkaError> {
+    record(format!("{}{PROGRESS}", replay_key(connector, replay)), progress)
+}
+
+fn record(key: String, stored: &impl Serialize) -> Result<CheckpointRecord, KafkaError> {
+    match serde_json::to_string(stored) {
+        Ok(value) => Ok(CheckpointRecord {
+            key,
+            value: Some(value),
+        }),
+        Err(source) => Err(KafkaError::CheckpointUnreadable { key, source }),
+    }
+}
+
+/// Last values of the keys of one connector.
+#[derive(Debug)]
+pub(crate) struct LastReplays {
+    prefix: String,
+    values: BTreeMap<String, Vec<u8>>,
+}
+
+impl LastReplays {
+    pub(crate) fn of(connector: &str) -> Self {
+        Self {
+            prefix: format!("{connector}/"),
+            values: BTreeMap::new(),
+        }
+    }
+
+    /// Applies the next record of the topic; records of other connectors are ignored.
+    pub(crate) fn apply(&mut self, key: &[u8], value: Option<Vec<u8>>) {
+        let Some(key) = std::str::from_utf8(key)
+            .ok()
+            .and_then(|key| key.strip_prefix(&self.prefix))
+        else {
+            return;
+        };
+        match value {
+            Some(value) => self.values.insert(key.to_owned(), value),
+            None => self.values.remove(key),
+        };
+    }
+
+    /// Decodes the replays, in the order of their names.
+    pub(crate) fn into_replays(self) -> Result<Vec<StoredReplay>, KafkaError> {
+        let mut replays = Vec::new();
+        for (key, value) in &self.values {
+            if key.ends_with(PROGRESS) {
+                continue;
+            }
+            let replay: Replay = self.decode(key, value)?;
+            let key = format!("{key}{PROGRESS}");
+            let progress = match self.values.get(&key) {
+                Some(value) => self.decode(&key, value)?,
+                None => ReplayProgress::begun(&replay),
+            };
+            replays.push(StoredReplay { replay, progress });
+        }
+        Ok(replays)
+    }
+
+    fn decode<D: DeserializeOwned>(&self, key: &str, value: &[u8]) -> Result<D, KafkaError> {
+        let unreadable = |source| KafkaError::CheckpointUnreadable {
+            key: format!("{}{key}", self.prefix),
+            source,
+        };
+        let Versioned { version } = serde_json::from_slice(value).map_err(unreadable)?;
+        if version > VERSION {
+            return Err(KafkaError::CheckpointVersion {
+                found: version,
+                known: VERSION,
+            });
+        }
+        serde_json::from_slice(value).map_err(unreadable)
+    }
+}
+
+/// Field that every version has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    fn replay() -> Replay {
+        let request = ReplayRequest {
+            from: "0/16B3748".to_owned(),
+            to: "now".to_owned(),
+            tables: vec!["public.orders".to_owned()],
+            into: Some("fix".to_owned()),
+        };
+        let topics = vec![ReplayTopic {
+            topic: "shop.public.orders".to_owned(),
+            target: "fix.shop.public.orders".to_owned(),
+            partitions: vec![ReplayRange {
+                partition: 0,
+                from: 7,
+                to: 20,
+            }],
+        }];
+        let mut replay = Replay::new("fix".to_owned(), request, topics, 1_796_119_200_000_000);
+        replay.from_lsn = Some("0/16B3748".to_owned());
+        replay
+    }
+
+    fn read(records: Vec<CheckpointRecord>) -> Result<Vec<StoredReplay>, KafkaError> {
+        let mut last = LastReplays::of("shop");
+        for CheckpointRecord { key, value } in records {
+            last.apply(key.as_bytes(), value.map(String::into_bytes));
+        }
+        last.into_replays()
+    }
+
+    #[test]
+    fn the_stored_form_is_read_back() {
+        let replay = replay();
+        let mut progress = ReplayProgress::begun(&replay);
+        let request = replay_record("shop", &replay).unwrap();
+        expect![[r#"{"version":1,"name":"fix","request":{"from":"0/16B3748","to":"now","tables":["public.orders"],"into":"fix"},"from_lsn":"0/16B3748","to_lsn":null,"source":"topics","created_at_unix_micros":1796119200000000,"topics":[{"topic":"shop.public.orders","target":"fix.shop.public.orders","partitions":[{"partition":0,"from":7,"to":20}]}]}"#]]
+            .assert_eq(request.value.as_deref().unwrap());
+        let stored = StoredReplay {
+            replay: replay.clone(),
+            progress: progress.clone(),
+        };
+        assert_eq!(read(vec![request.clone()]).unwrap(), [stored]);
+
+        progress.state = ReplayState::Cancelled;
+        progress.last = Some(9);
+        progress.records = vec![3];
+        let sent = progress_record("shop", "fix", &progress).unwrap();
+        expect![[r#"{"version":1,"state":"cancelled","topic":0,"partition":0,"last":9,"records":[3],"bytes":0,"updated_at_unix_micros":1796119200000000}"#]]
+            .assert_eq(sent.value.as_deref().unwrap());
+        let of_other = CheckpointRecord {
+            key: "shop2/fix".to_owned(),
+            value: Some("?".to_owned()),
+        };
+        let stored = StoredReplay { replay, progress };
+        assert_eq!(read(vec![request, sent, of_other]).unwrap(), [stored]);
+    }
+
+    #[test]
+    fn a_later_version_is_reported_before_any_unknown_field() {
+        let record = CheckpointRecord {
+            key: "shop/fix".to_owned(),
+            value: Some(r#"{"version":2,"all":"new"}"#.to_owned()),
+        };
+        let error = read(vec![record]).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                KafkaError::CheckpointVersion {
+                    found: 2,
+                    known: VERSION
+                }
+            ),
+            "{error}"
+        );
+    }
+}

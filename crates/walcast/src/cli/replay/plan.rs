@@ -1,0 +1,233 @@
+//! Plan of a replay: the topics, and the ranges of their offsets in which the window lies.
+
+use jiff::Timestamp;
+use tracing::warn;
+use walcast_delivery::{CheckpointLog, CheckpointStore};
+use walcast_kafka::{KafkaError, Replay, ReplayRange, ReplayTopic, await_open_transactions};
+use walcast_mapper::{TableName, names};
+use walcast_pgoutput::Lsn;
+use walcast_topics::{
+    Decoder, LsnWindow, PointInTime, Topic, WindowRange, last_position, plan_window, position_of_time,
+};
+
+use super::args::{StartArgs, WindowEnd};
+use super::gap::{Gap, GapReason};
+use super::reachable;
+use crate::cli::delivered;
+use crate::cli::point_in_time::{point_text, time_text};
+use crate::config::Config;
+use crate::exit::{Rejection, UsageError};
+use crate::wiring;
+
+/// Description of what the command does with topics, for errors.
+const DOING: &str = "planning a replay";
+
+/// Longest name of a topic.
+const TOPIC_BYTES_MAX: usize = 249;
+
+/// Plan of a replay.
+pub(super) struct Plan {
+    /// Window; `None` if no transaction committed at its beginning or later.
+    pub(super) window: Option<LsnWindow>,
+    pub(super) topics: Vec<PlannedTopic>,
+    /// What the window lacks.
+    pub(super) gaps: Vec<Gap>,
+}
+
+/// Topic with the ranges in which the window lies.
+pub(super) struct PlannedTopic {
+    pub(super) topic: Topic,
+    pub(super) target: String,
+    pub(super) ranges: Vec<WindowRange>,
+}
+
+impl Plan {
+    /// Plans a replay; writes nothing.
+    pub(super) async fn of(config: &Config, args: &StartArgs, decoder: &mut Decoder) -> anyhow::Result<Self> {
+        check_order(args)?;
+        await_checkpoint(config).await?;
+        // Read before the topics: what is delivered up to this position is in them.
+        let log = wiring::checkpoints(config).peek().await?;
+        let tables = delivered::delivered_tables(&log, &args.tables);
+        if tables.is_empty() {
+            return Err(delivered::no_table(config, &args.tables).into());
+        }
+        check_shared_topics(config, &log, &tables)?;
+        let delivered = log.current.as_ref().map(|current| current.end_lsn);
+        if let (PointInTime::Lsn(from), Some(delivered)) = (args.from, delivered)
+            && from > delivered
+        {
+            return Err(Rejection::Request(format!(
+                "--from {from} is behind what {} has delivered; the nearest position is {delivered}",
+                config.name
+            ))
+            .into());
+        }
+        for topic in delivered::topics_of_all(config, &tables).await? {
+            await_open_transactions(&config.kafka, topic.name(), DOING).await?;
+        }
+        let topics = delivered::topics_of_all(config, &tables).await?;
+        let window = window(args, &topics, decoder, delivered).await?;
+        let mut plan = Self {
+            window,
+            topics: Vec::new(),
+            gaps: not_delivered(args, delivered),
+        };
+        for topic in topics {
+            let target = target(args, topic.name())?;
+            let ranges = match window {
+                Some(window) => plan_window(&topic, decoder, window).await?,
+                None => Vec::new(),
+            };
+            plan.gaps
+                .extend(reachable::gaps(config, topic.name(), &ranges, args.same_topics).await?);
+            plan.topics.push(PlannedTopic {
+                topic,
+                target,
+                ranges,
+            });
+        }
+        Ok(plan)
+    }
+
+    /// Replay of the plan, not begun. Partitions without a record of the window are left out.
+    pub(super) fn replay(&self, args: &StartArgs) -> Replay {
+        let topics = self.topics.iter().map(|planned| ReplayTopic {
+            topic: planned.topic.name().to_string(),
+            target: planned.target.clone(),
+            partitions: planned
+                .ranges
+                .iter()
+                .filter(|range| range.from < range.to)
+                .map(|range| ReplayRange {
+                    partition: range.partition,
+                    from: range.from,
+                    to: range.to,
+                })
+                .collect(),
+        });
+        let mut replay = Replay::new(
+            args.replay_name(),
+            args.request(),
+            topics.collect(),
+            Timestamp::now().as_microsecond(),
+        );
+        replay.from_lsn = self.window.map(|window| window.from.to_string());
+        replay.to_lsn = self.window.and_then(|window| window.to).map(|to| to.to_string());
+        replay
+    }
+
+    /// Warns about gaps that were accepted.
+    pub(super) fn warn(&self) {
+        for gap in &self.gaps {
+            warn!("{}", gap.text());
+        }
+    }
+}
+
+/// Waits until the checkpoint of a transaction that is being committed is visible. A transaction that does not end, such as that of a
+/// connector that was killed, is left out.
+async fn await_checkpoint(config: &Config) -> Result<(), KafkaError> {
+    let topic = config.kafka.checkpoint_topic();
+    match await_open_transactions(&config.kafka, &topic, DOING).await {
+        Ok(()) | Err(KafkaError::EndHidden { .. } | KafkaError::UnknownTopic { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn check_order(args: &StartArgs) -> Result<(), UsageError> {
+    let WindowEnd::Point(to) = args.to else {
+        return Ok(());
+    };
+    let is_reversed = match (args.from, to) {
+        (PointInTime::Lsn(from), PointInTime::Lsn(to)) => from > to,
+        (PointInTime::Time(from), PointInTime::Time(to)) => from > to,
+        _ => false,
+    };
+    if is_reversed {
+        return Err(UsageError(format!(
+            "--from {} is behind --to {}",
+            point_text(args.from),
+            point_text(to)
+        )));
+    }
+    let now = Timestamp::now().as_microsecond();
+    for (option, point) in [("--from", args.from), ("--to", to)] {
+        if let PointInTime::Time(micros) = point
+            && micros > now
+        {
+            let time = time_text(Some(micros));
+            return Err(UsageError(format!("{option} {time} is in the future")));
+        }
+    }
+    Ok(())
+}
+
+/// A topic is replayed as a whole, also if several tables share it.
+fn check_shared_topics(
+    config: &Config,
+    log: &CheckpointLog,
+    selected: &[TableName],
+) -> Result<(), UsageError> {
+    let topics: Vec<String> = selected
+        .iter()
+        .map(|table| names::topic(&config.mapper, table))
+        .collect();
+    for table in delivered::delivered_tables(log, &[]) {
+        let topic = names::topic(&config.mapper, &table);
+        if topics.contains(&topic) && !selected.contains(&table) {
+            return Err(UsageError(format!(
+                "{topic} holds records of {table} too; add --tables {table}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+async fn window(
+    args: &StartArgs,
+    topics: &[Topic],
+    decoder: &mut Decoder,
+    delivered: Option<Lsn>,
+) -> anyhow::Result<Option<LsnWindow>> {
+    let from = match args.from {
+        PointInTime::Lsn(lsn) => Some(lsn),
+        PointInTime::Time(micros) => position_of_time(topics, decoder, micros).await?,
+    };
+    let to = match args.to {
+        WindowEnd::Now => delivered,
+        WindowEnd::Point(PointInTime::Lsn(lsn)) => Some(lsn),
+        WindowEnd::Point(PointInTime::Time(micros)) => {
+            last_position(topics, decoder, micros).await?.or(delivered)
+        }
+    };
+    Ok(from.map(|from| LsnWindow { from, to }))
+}
+
+fn not_delivered(args: &StartArgs, delivered: Option<Lsn>) -> Vec<Gap> {
+    let gap = |nearest: Option<Lsn>| Gap {
+        topic: None,
+        reason: GapReason::NotDelivered,
+        nearest: nearest.map(|lsn| lsn.to_string()),
+    };
+    match (args.to, delivered) {
+        (_, None) => vec![gap(None)],
+        (WindowEnd::Point(PointInTime::Lsn(to)), Some(delivered)) if to > delivered => {
+            vec![gap(Some(delivered))]
+        }
+        (_, Some(_)) => Vec::new(),
+    }
+}
+
+fn target(args: &StartArgs, topic: &str) -> Result<String, UsageError> {
+    if args.same_topics {
+        return Ok(topic.to_owned());
+    }
+    let target = format!("{}.{topic}", args.replay_name());
+    match target.len() <= TOPIC_BYTES_MAX {
+        true => Ok(target),
+        false => Err(UsageError(format!(
+            "the name of the side topic {target} is too long; give the replay a shorter one with --into"
+        ))),
+    }
+}
