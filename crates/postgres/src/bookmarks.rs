@@ -6,10 +6,11 @@ use tokio::sync::watch;
 use walcast_delivery::{BookmarkSample, BookmarkSlots, BoxedPortError};
 
 use crate::catalog;
-use crate::config::PostgresConfig;
-use crate::connect::SqlSession;
+use crate::config::{FAILOVER_SLOTS_SINCE, PostgresConfig};
+use crate::connect::{SqlSession, connect_replication};
 use crate::error::PostgresError;
 use crate::primary::connect_primary;
+use crate::replication::ReplicationConnection;
 use crate::wal_watch::PostgresWalWatch;
 
 /// Bookmarks of a connector, over the leader's connection or, for a command, over a connection of its own.
@@ -45,6 +46,43 @@ impl PostgresBookmarks {
             own: Some(session),
             slot: config.slot.clone(),
         })
+    }
+
+    /// Replaces the connector's slot, from which no client streams, by a copy of a bookmark's. The bookmark stays, and retains
+    /// everything that the replaced slot retained. A slot that is missing is created.
+    ///
+    /// # Errors
+    /// The server rejects one of the statements. If the slot was dropped by then, a repetition creates it.
+    pub async fn restore(&mut self, config: &PostgresConfig, from: &str) -> Result<(), PostgresError> {
+        let session = self.needed_session()?;
+        let (client, version) = (&session.client, session.server_version);
+        let application_name = config.application_name();
+        let replaced = catalog::slot(client, version, &self.slot, &application_name).await?;
+        let is_failover = match &replaced {
+            Some(_) if version >= FAILOVER_SLOTS_SINCE => catalog::is_failover_slot(client, &self.slot).await?,
+            _ => config.creates_failover_slot(version),
+        };
+        // Before anything is dropped: the server never copies this property, and only a replication connection can set it.
+        let mut replication = None;
+        if is_failover {
+            let wire = connect_replication(
+                &config.connect,
+                &session.endpoint,
+                version,
+                &application_name,
+                None,
+                client.encoding().of_sql_sessions(),
+            );
+            replication = Some(ReplicationConnection::new(wire.await?));
+        }
+        if replaced.is_some() {
+            catalog::drop_slot(client, &self.slot).await?;
+        }
+        catalog::copy_slot(client, from, &self.slot).await?;
+        match &mut replication {
+            Some(replication) => replication.make_failover_slot(&self.slot).await,
+            None => Ok(()),
+        }
     }
 
     /// Session that can be used now.

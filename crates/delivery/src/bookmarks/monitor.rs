@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use walcast_pgoutput::Lsn;
 
 use crate::bookmarks::BookmarkConfig;
@@ -28,6 +28,8 @@ pub struct BookmarkMonitor<B> {
     describe: Describe,
     /// End of WAL at the last inspection.
     last_end: Option<Lsn>,
+    /// Whether the last sample had bookmarks.
+    has_bookmarks: bool,
     /// Last problem that was logged, until an inspection has none.
     reported_problem: Option<String>,
     /// Invalidated bookmarks that were logged.
@@ -44,6 +46,7 @@ impl<B: BookmarkSlots> BookmarkMonitor<B> {
             state,
             describe,
             last_end: None,
+            has_bookmarks: false,
             reported_problem: None,
             reported_lost: BTreeSet::new(),
         }
@@ -96,21 +99,22 @@ impl<B: BookmarkSlots> BookmarkMonitor<B> {
         self.report_lost(&sample);
         let plan = plan(&self.config, &sample, self.last_end);
         self.last_end = Some(sample.end);
+        self.has_bookmarks = !sample.bookmarks.is_empty();
         let changes_nothing = plan.ended.is_empty() && plan.created.is_none() && plan.replaced.is_empty();
         for (bookmark, cause) in &plan.ended {
             self.end(&sample, bookmark, *cause, problem).await;
         }
-        let mut is_created = plan.created.is_none();
+        let mut may_replace = plan.created.is_none();
         if let Some((name, slot)) = &plan.created {
             match self.slots.copy(slot).await {
                 Ok(()) => {
-                    is_created = true;
+                    may_replace = true;
                     info!(bookmark = name.as_str(), slot, "a rolling bookmark was made");
                 }
                 Err(fault) => *problem = Some(self.describe.error(&fault)),
             }
         }
-        if is_created {
+        if may_replace {
             for bookmark in &plan.replaced {
                 self.end(&sample, bookmark, DropCause::Replaced, problem).await;
             }
@@ -165,12 +169,17 @@ impl<B: BookmarkSlots> BookmarkMonitor<B> {
         }
     }
 
-    /// Logs each problem once, until an inspection has none.
+    /// Logs each problem once, until an inspection has none. Without bookmarks no problem matters, and the slot monitor reports a server
+    /// that does not answer.
     fn report(&mut self, problem: Option<String>) {
         if let Some(error) = &problem
             && self.reported_problem.as_ref() != Some(error)
         {
-            warn!(slot = self.config.slot, error, "bookmarks cannot be maintained");
+            if self.config.every.is_some() || self.has_bookmarks {
+                warn!(slot = self.config.slot, error, "bookmarks cannot be maintained");
+            } else {
+                debug!(slot = self.config.slot, error, "bookmarks cannot be inspected");
+            }
         }
         self.reported_problem = problem;
     }
@@ -192,3 +201,6 @@ impl<B: BookmarkSlots> BookmarkMonitor<B> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

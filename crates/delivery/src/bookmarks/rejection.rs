@@ -57,6 +57,12 @@ pub enum BookmarkRejected {
         /// Budget of bookmarks.
         budget: u64,
     },
+    /// The server no longer has the WAL of the bookmark.
+    #[error("bookmark {name} was invalidated: the server no longer has its WAL")]
+    Lost {
+        /// The name.
+        name: String,
+    },
     /// A client streams from the bookmark.
     #[error("bookmark {name} is in use: process {pid} of the server streams from it")]
     InUse {

@@ -1,5 +1,7 @@
 //! `walcast bookmark`: positions of the stream that stay available for a replay.
 
+mod rewind;
+
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -9,13 +11,14 @@ use walcast_delivery::{
 };
 use walcast_postgres::PostgresBookmarks;
 
+use super::checkpoint::describe;
 use super::config_args::ActionArgs;
 use crate::bookmark_report::BookmarkReport;
 use crate::config::Config;
 use crate::exit::{Exit, help_end};
 use crate::stdout::stdout;
 
-/// Keep a position of the stream for a later replay: create, list, drop
+/// Keep a position of the stream for a later replay: create, list, rewind, drop
 ///
 /// A bookmark is a replication slot of its own, so that the source keeps the WAL from its position. A running connector is not
 /// disturbed; it drops a bookmark that reaches bookmarks.wal_budget.
@@ -23,7 +26,7 @@ use crate::stdout::stdout;
 #[command(after_help = help_end!(
     "  walcast bookmark create before_migration\n\
      \x20 walcast bookmark list\n\
-     \x20 walcast bookmark drop before_migration"
+     \x20 walcast bookmark rewind before_migration     deliver everything after it again (stop the connector first)"
 ))]
 pub(crate) struct BookmarkArgs {
     #[command(subcommand)]
@@ -52,6 +55,17 @@ pub(crate) enum Action {
          \x20 walcast bookmark list --json | jq -r '.[] | select(.lost) | .name'"
     ))]
     List,
+    /// Move a stopped connector to the position of a bookmark: the next start delivers everything after it again
+    ///
+    /// The connector's slot is replaced by a copy of the bookmark's, because a slot cannot be moved back. Each record has the same
+    /// header walcast.id as before. The bookmark stays.
+    #[command(after_help = help_end!(
+        "  walcast bookmark rewind before_migration"
+    ))]
+    Rewind {
+        /// Name of the bookmark
+        name: String,
+    },
     /// Drop a bookmark, so that the source can remove its WAL
     #[command(after_help = help_end!(
         "  walcast bookmark drop before_migration"
@@ -69,29 +83,17 @@ struct Dropped<'a> {
 }
 
 pub(crate) async fn bookmark(config: Config, action: Action, json: bool) -> anyhow::Result<Exit> {
-    // Rejected before the server is asked.
-    let name: Option<BookmarkName> = match &action {
-        Action::Create { name } => Some(name.parse()?),
-        Action::List | Action::Drop { .. } => None,
-    };
-    let mut slots = PostgresBookmarks::connect(&config.postgres).await?;
     let mut output = stdout();
-    match (action, name) {
-        (Action::Create { .. }, Some(name)) => {
-            let created = create(&config, &mut slots, &name).await?;
+    match action {
+        Action::Create { name } => {
+            let created = create(&config, &name.parse()?).await?;
             match json {
                 true => output.json(&created)?,
                 false => output.line(&line(&created))?,
             };
         }
-        (Action::Drop { name }, _) => {
-            drop_bookmark(&mut slots, &name).await?;
-            match json {
-                true => output.json(&Dropped { dropped: &name })?,
-                false => output.line(&format!("dropped bookmark {name}"))?,
-            };
-        }
-        (Action::List | Action::Create { .. }, _) => {
+        Action::List => {
+            let mut slots = PostgresBookmarks::connect(&config.postgres).await?;
             let reports = reports(&config, &look(&mut slots).await?);
             match json {
                 true => output.json(&reports)?,
@@ -99,19 +101,30 @@ pub(crate) async fn bookmark(config: Config, action: Action, json: bool) -> anyh
                 false => output.lines(reports.iter().map(line))?,
             };
         }
+        Action::Rewind { name } => {
+            let update = rewind::rewind_to(&config, &name).await?;
+            match json {
+                true => output.json(&update.current)?,
+                false => output.lines(describe(&config.name, &update.current))?,
+            };
+        }
+        Action::Drop { name } => {
+            drop_bookmark(&config, &name).await?;
+            match json {
+                true => output.json(&Dropped { dropped: &name })?,
+                false => output.line(&format!("dropped bookmark {name}"))?,
+            };
+        }
     }
     output.flush()?;
     Ok(Exit::Done)
 }
 
-async fn create(
-    config: &Config,
-    slots: &mut PostgresBookmarks,
-    name: &BookmarkName,
-) -> anyhow::Result<BookmarkReport> {
-    let slot = creatable(&config.bookmarks, &look(slots).await?, name)?;
+async fn create(config: &Config, name: &BookmarkName) -> anyhow::Result<BookmarkReport> {
+    let mut slots = PostgresBookmarks::connect(&config.postgres).await?;
+    let slot = creatable(&config.bookmarks, &look(&mut slots).await?, name)?;
     slots.copy(&slot).await.map_err(DeliveryError::Source)?;
-    let sample = look(slots).await?;
+    let sample = look(&mut slots).await?;
     // Two commands may have found the name free. The time is part of the names of slots, in hexadecimal digits of one length.
     let is_earlier = |other: &str| other < slot.as_str();
     let mut namesakes = sample.bookmarks.iter().filter(|one| one.name == name.as_str());
@@ -124,8 +137,9 @@ async fn create(
     created.context("the new bookmark is not in the list of the server's slots")
 }
 
-async fn drop_bookmark(slots: &mut PostgresBookmarks, name: &str) -> anyhow::Result<()> {
-    let sample = look(slots).await?;
+async fn drop_bookmark(config: &Config, name: &str) -> anyhow::Result<()> {
+    let mut slots = PostgresBookmarks::connect(&config.postgres).await?;
+    let sample = look(&mut slots).await?;
     let slot = droppable(&sample, name)?.slot.clone();
     Ok(slots.drop_slot(&slot).await.map_err(DeliveryError::Source)?)
 }

@@ -62,6 +62,9 @@ pub(super) fn bookmark(rejected: &BookmarkRejected) -> Option<String> {
         BookmarkRejected::OverBudget { .. } => {
             "wait until the connector has delivered more, or raise [bookmarks] wal_budget".to_owned()
         }
+        BookmarkRejected::Lost { .. } => {
+            "choose a newer bookmark (walcast bookmark list), or consumer offsets: walcast checkpoint at TIME --offsets csv".to_owned()
+        }
         BookmarkRejected::InUse { .. } => "end the replay that uses it first".to_owned(),
         _ => return None,
     };
