@@ -19,8 +19,6 @@ pub(crate) mod state;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use walcast_pgoutput::Lsn;
-
 use self::name::{BookmarkName, bookmark_slot};
 use self::rejection::BookmarkRejected;
 use self::sample::{Bookmark, BookmarkSample};
@@ -91,11 +89,6 @@ pub fn droppable<'s>(sample: &'s BookmarkSample, name: &str) -> Result<&'s Bookm
         }),
         None => Ok(bookmark),
     }
-}
-
-/// Bytes of WAL from a position to the end.
-fn bytes_from(position: Lsn, end: Lsn) -> u64 {
-    end.as_u64().saturating_sub(position.as_u64())
 }
 
 #[cfg(test)]

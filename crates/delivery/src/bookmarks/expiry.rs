@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bookmarks::bytes_from;
-use crate::bookmarks::sample::{Bookmark, BookmarkSample};
+use crate::bookmarks::sample::{Bookmark, BookmarkSample, bytes_from};
 use crate::source_state::WalStatus;
 
 /// Age from which the WAL written since the creation of a bookmark is a rate.

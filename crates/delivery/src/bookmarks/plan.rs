@@ -2,10 +2,10 @@
 
 use walcast_pgoutput::Lsn;
 
+use crate::bookmarks::BookmarkConfig;
 use crate::bookmarks::name::{BookmarkName, bookmark_slot};
 use crate::bookmarks::rejection::BookmarkRejected;
-use crate::bookmarks::sample::{Bookmark, BookmarkSample};
-use crate::bookmarks::{BookmarkConfig, bytes_from};
+use crate::bookmarks::sample::{Bookmark, BookmarkSample, bytes_from};
 
 /// Share of the budget that the WAL of the next interval may take at most, so that a burst does not drop every bookmark.
 const GROWTH_SHARE: u64 = 4;

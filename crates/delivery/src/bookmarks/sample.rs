@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use walcast_pgoutput::Lsn;
 
-use crate::bookmarks::{bytes_from, name};
+use crate::bookmarks::name;
 use crate::source_state::WalStatus;
 
 /// Bookmarks of a connector, and what the server reports about their limits.
@@ -70,6 +70,11 @@ pub struct BookmarkSlot {
     pub inactive: Option<Duration>,
     /// Reason of its invalidation.
     pub invalidation_reason: Option<String>,
+}
+
+/// Bytes of WAL from a position to the end.
+pub(super) fn bytes_from(position: Lsn, end: Lsn) -> u64 {
+    end.as_u64().saturating_sub(position.as_u64())
 }
 
 impl BookmarkSlot {

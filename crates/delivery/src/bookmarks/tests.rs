@@ -1,4 +1,4 @@
-use std::time::Duration;
+use walcast_pgoutput::Lsn;
 
 use super::expiry::{BookmarkExpiry, BookmarkLimit};
 use super::plan::{DropCause, Plan, plan};

@@ -1,5 +1,6 @@
 //! `walcast bookmark`: positions of the stream that stay available for a replay.
 
+mod lookup;
 mod rewind;
 
 use anyhow::Context;
@@ -11,6 +12,7 @@ use walcast_delivery::{
 };
 use walcast_postgres::PostgresBookmarks;
 
+use self::lookup::look;
 use super::checkpoint::describe;
 use super::config_args::ActionArgs;
 use crate::bookmark_report::BookmarkReport;
@@ -142,11 +144,6 @@ async fn drop_bookmark(config: &Config, name: &str) -> anyhow::Result<()> {
     let sample = look(&mut slots).await?;
     let slot = droppable(&sample, name)?.slot.clone();
     Ok(slots.drop_slot(&slot).await.map_err(DeliveryError::Source)?)
-}
-
-async fn look(slots: &mut PostgresBookmarks) -> anyhow::Result<BookmarkSample> {
-    let sample = slots.look().await.map_err(DeliveryError::Source)?;
-    sample.context("the connection to the server has ended")
 }
 
 fn reports(config: &Config, sample: &BookmarkSample) -> Vec<BookmarkReport> {
