@@ -104,7 +104,7 @@ pub(crate) async fn bookmark(config: Config, action: Action, json: bool) -> anyh
             };
         }
         Action::Rewind { name } => {
-            let update = rewind::rewind_to(&config, &name).await?;
+            let update = Box::pin(rewind::rewind_to(&config, &name)).await?;
             match json {
                 true => output.json(&update.current)?,
                 false => output.lines(describe(&config.name, &update.current))?,

@@ -47,7 +47,7 @@ pub(super) async fn rewind_to(config: &Config, name: &str) -> anyhow::Result<Che
     };
     // Everything is decided before anything is changed.
     let update = rewind(&after_replacement(source_state, config, bookmark), &log, request)?;
-    slots.restore(&config.postgres, &bookmark.slot).await?;
+    Box::pin(slots.restore(&config.postgres, &bookmark.slot)).await?;
     sink.commit(&update).await.map_err(DeliveryError::Sink)?;
     Ok(update)
 }
