@@ -59,7 +59,9 @@ impl PostgresBookmarks {
         let application_name = config.application_name();
         let replaced = catalog::slot(client, version, &self.slot, &application_name).await?;
         let is_failover = match &replaced {
-            Some(_) if version >= FAILOVER_SLOTS_SINCE => catalog::is_failover_slot(client, &self.slot).await?,
+            Some(_) if version >= FAILOVER_SLOTS_SINCE => {
+                catalog::is_failover_slot(client, &self.slot).await?
+            }
             _ => config.creates_failover_slot(version),
         };
         // Before anything is dropped: the server never copies this property, and only a replication connection can set it.

@@ -35,7 +35,9 @@ async fn list(case: &Case<'_>) -> Vec<Value> {
 
 fn names(listing: &[Value]) -> BTreeSet<String> {
     let names = listing.iter();
-    names.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    names
+        .map(|one| one["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 async fn drop_all(case: &Case<'_>) {
@@ -85,10 +87,16 @@ async fn keeps_its_position_on(major: u16, settings: &[(&str, &str)]) -> Vec<Val
     let [listed] = listing.as_slice() else {
         panic!("{listing:#?}");
     };
-    assert_eq!((&listed["name"], &listed["lsn"]), (&created["name"], &created["lsn"]));
+    assert_eq!(
+        (&listed["name"], &listed["lsn"]),
+        (&created["name"], &created["lsn"])
+    );
     assert!(listed["retained_bytes"].as_u64().unwrap() > 0, "{listed:#}");
     let position = lsn(listed["lsn"].as_str().unwrap());
-    assert!(position < lsn(&case.position().await), "the live stream has passed it");
+    assert!(
+        position < lsn(&case.position().await),
+        "the live stream has passed it"
+    );
     let slot = listed["slot"].as_str().unwrap();
     assert!(inserts_in(&case, slot).await >= 3);
     let checked = case.command(&["check"]).await;
@@ -145,11 +153,19 @@ async fn what_cannot_be_done_is_refused_with_the_reason() {
 
     let long = "n".repeat(31);
     let requests: [(&str, &str, &[&str]); 8] = [
-        ("create", "a", &["bookmark a exists already", "walcast bookmark drop a"]),
+        (
+            "create",
+            "a",
+            &["bookmark a exists already", "walcast bookmark drop a"],
+        ),
         ("create", &long, &["must be 1 to 30"]),
         ("create", "Ä b", &["must be 1 to 30 of a-z, 0-9 and _"]),
         ("create", "rolling_1", &["are those of rolling bookmarks"]),
-        ("drop", "b", &["there is no bookmark \"b\"; there are a", "walcast bookmark list"]),
+        (
+            "drop",
+            "b",
+            &["there is no bookmark \"b\"; there are a", "walcast bookmark list"],
+        ),
         ("drop", "foreign", &["there is no bookmark"]),
         ("drop", "walcast_bm_foreign", &["there is no bookmark"]),
         ("rewind", "b", &["there is no bookmark \"b\""]),
@@ -160,7 +176,8 @@ async fn what_cannot_be_done_is_refused_with_the_reason() {
     }
     assert_eq!(names(&list(&case).await), BTreeSet::from(["a".to_owned()]));
     assert_eq!(case.text(SLOTS).await, "2", "nothing was made or dropped");
-    case.text("SELECT pg_drop_replication_slot('walcast_bm_foreign')").await;
+    case.text("SELECT pg_drop_replication_slot('walcast_bm_foreign')")
+        .await;
     drop_all(&case).await;
 }
 
@@ -272,7 +289,10 @@ async fn the_oldest_bookmark_is_dropped_before_the_budget_is_exceeded() {
     case.insert([1000]).await;
     case.await_ids([1000]).await;
     let status = instance.status().await;
-    assert_eq!((&status["state"], &status["reconnects"]), (&"streaming".into(), &0.into()));
+    assert_eq!(
+        (&status["state"], &status["reconnects"]),
+        (&"streaming".into(), &0.into())
+    );
     instance.stop().await;
 }
 

@@ -122,7 +122,12 @@ async fn a_bookmark_never_retains_more_than_the_budget() {
     for _ in 0..20 {
         monitor.inspect().await;
         let current = state.bookmarks.read().current.unwrap();
-        assert!(current.bookmarks.iter().all(|view| view.retained_bytes <= 100 * MB));
+        assert!(
+            current
+                .bookmarks
+                .iter()
+                .all(|view| view.retained_bytes <= 100 * MB)
+        );
     }
     assert_eq!((names(&state), state.bookmarks.read().dropped), (vec![], 1));
 }

@@ -5,8 +5,8 @@
 
 use jiff::Timestamp;
 use walcast_delivery::{
-    Bookmark, BookmarkRejected, CheckpointUpdate, DeliveryError, Rewind, RewindRejected, Sink, SlotState, Source,
-    SourceState, droppable, rewind,
+    Bookmark, BookmarkRejected, CheckpointUpdate, DeliveryError, Rewind, RewindRejected, Sink, SlotState,
+    Source, SourceState, droppable, rewind,
 };
 use walcast_pgoutput::Lsn;
 use walcast_postgres::PostgresBookmarks;

@@ -1,8 +1,8 @@
 use expect_test::{Expect, expect};
 use walcast_delivery::condition::ConditionError;
 use walcast_delivery::{
-    BookmarkRejected, ImportError, ImportRejected, RequestChannel, RewindRejected, RewindWindow, SnapshotRejected,
-    SnapshotUnanswered, SystemIdentifier, Timeline,
+    BookmarkRejected, ImportError, ImportRejected, RequestChannel, RewindRejected, RewindWindow,
+    SnapshotRejected, SnapshotUnanswered, SystemIdentifier, Timeline,
 };
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Xid};
@@ -27,7 +27,10 @@ fn every_rejected_request_about_a_bookmark_has_a_way_on() {
     let name = || "before".to_owned();
     for (rejected, remedy) in [
         (
-            BookmarkRejected::InvalidName { name: name(), longest: 30 },
+            BookmarkRejected::InvalidName {
+                name: name(),
+                longest: 30,
+            },
             "; choose another name",
         ),
         (
