@@ -18,6 +18,7 @@
 
 mod batch;
 mod blocking_transaction;
+mod bookmarks;
 mod clock;
 mod commit;
 pub mod condition;
@@ -50,6 +51,13 @@ mod state;
 mod stream;
 
 pub use blocking_transaction::{BlockingTransaction, SlotCreationState};
+pub use bookmarks::expiry::{BookmarkExpiry, BookmarkLimit};
+pub use bookmarks::monitor::BookmarkMonitor;
+pub use bookmarks::name::{BookmarkName, bookmark_prefix};
+pub use bookmarks::rejection::BookmarkRejected;
+pub use bookmarks::sample::{Bookmark, BookmarkSample, BookmarkSlot};
+pub use bookmarks::state::{BookmarkState, BookmarkView, BookmarksInspected, BookmarksView};
+pub use bookmarks::{BookmarkConfig, creatable, droppable};
 pub use config::{CreateMissing, DeliveryConfig, Guarantee, OnIncompatible, ReplayConfig};
 pub use coverage::{Promised, halting_table_findings, publication_findings, table_findings};
 pub use describe::{Describe, one_line};
@@ -69,6 +77,7 @@ pub use partitions::change::{PartitionChange, PartitionChangeKind};
 pub use partitions::notices::{PartitionNotice, PartitionNotices};
 pub use partitions::{KnownPartition, KnownPartitions, PartitionRecords};
 pub use port_error::{BoxedPortError, Detail, Disposition, PortError};
+pub use ports::bookmarks::BookmarkSlots;
 pub use ports::catalog::{Catalog, RowsCatalog};
 pub use ports::checkpoint_store::CheckpointStore;
 pub use ports::registry::{NoRegistry, SchemaRegistry};

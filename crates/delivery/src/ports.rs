@@ -1,5 +1,6 @@
 //! The ports of the delivery protocol: traits with real implementations in production and modelled ones in simulations.
 
+pub(crate) mod bookmarks;
 pub(crate) mod catalog;
 pub(crate) mod checkpoint_store;
 pub(crate) mod registry;

@@ -14,6 +14,7 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::PgTimestamp;
 
 use crate::blocking_transaction::SlotCreationState;
+use crate::bookmarks::state::BookmarkState;
 use crate::drift::DriftState;
 use crate::partitions::notices::PartitionNotices;
 use crate::slot_monitor::state::WalState;
@@ -39,6 +40,8 @@ pub struct ConnectorState {
     pub pending: PendingState,
     /// Samples of the WAL that the slot retains.
     pub wal: WalState,
+    /// Bookmarks.
+    pub bookmarks: BookmarkState,
     /// Publication drift.
     pub drift: DriftState,
     /// Changes of partitions for which Postgres publishes nothing.

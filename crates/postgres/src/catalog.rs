@@ -2,6 +2,7 @@
 //! query is an error, never an answer.
 
 mod blocking_transactions;
+mod bookmarks;
 mod captured_keys;
 mod catalog_value;
 mod comparable;
@@ -34,6 +35,7 @@ mod visible;
 mod wal;
 
 pub(crate) use blocking_transactions::awaited_transactions;
+pub(crate) use bookmarks::{bookmarks, copy_slot};
 pub(crate) use captured_keys::find_unsent_keys;
 pub(crate) use conditions::{condition_rejection, incomparable_column};
 pub use existing::{ExistingColumn, ExistingTable, ExistingType};

@@ -59,6 +59,7 @@
 //! ```
 
 mod backend;
+mod bookmarks;
 mod catalog;
 mod check;
 mod config;
@@ -82,6 +83,7 @@ mod stale_walsender;
 pub mod tail;
 mod wal_watch;
 
+pub use bookmarks::PostgresBookmarks;
 pub use catalog::{ExistingColumn, ExistingTable, ExistingType, RowEstimate};
 pub use check::preconditions;
 pub use config::{

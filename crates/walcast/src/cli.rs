@@ -1,6 +1,7 @@
 //! Command line: one module per command.
 
 mod blame;
+mod bookmark;
 mod check;
 mod checkpoint;
 mod completions;
@@ -60,6 +61,7 @@ enum Command {
     Check(check::CheckArgs),
     Tail(tail::TailArgs),
     Checkpoint(checkpoint::CheckpointArgs),
+    Bookmark(bookmark::BookmarkArgs),
     History(history::HistoryArgs),
     Blame(blame::BlameArgs),
     Explain(explain::ExplainArgs),
@@ -105,6 +107,14 @@ impl Cli {
             Command::Checkpoint(args) => {
                 let config = args.options.config.load(&self.log)?;
                 block_on(Box::pin(checkpoint::checkpoint(
+                    config,
+                    args.action,
+                    args.options.json,
+                )))
+            }
+            Command::Bookmark(args) => {
+                let config = args.options.config.load(&self.log)?;
+                block_on(Box::pin(bookmark::bookmark(
                     config,
                     args.action,
                     args.options.json,

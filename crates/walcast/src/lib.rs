@@ -5,6 +5,7 @@
 
 mod admin;
 mod answers;
+mod bookmark_report;
 mod cli;
 mod config;
 mod connector_handle;

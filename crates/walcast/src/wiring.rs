@@ -1,10 +1,10 @@
 //! Construction of the parts of a connector from the configuration.
 
 use walcast_delivery::{
-    Connector, ConnectorState, Describe, Metrics, RetryJitter, SlotMonitor, SnapshotRequests,
+    BookmarkMonitor, Connector, ConnectorState, Describe, Metrics, RetryJitter, SlotMonitor, SnapshotRequests,
 };
 use walcast_kafka::{KafkaCheckpointStore, KafkaSink, KafkaTopics, Registry};
-use walcast_postgres::{PostgresSource, PostgresWalWatch};
+use walcast_postgres::{PostgresBookmarks, PostgresSource, PostgresWalWatch};
 
 use crate::config::Config;
 use crate::remedy::{describe, retention_text};
@@ -61,6 +61,16 @@ pub(crate) fn slot_monitor(
         Describe::by(describe),
         retention_text,
     )
+}
+
+/// Monitor of the bookmarks of the connector with this state.
+pub(crate) fn bookmark_monitor(
+    config: &Config,
+    source: &PostgresSource,
+    state: ConnectorState,
+) -> BookmarkMonitor<PostgresBookmarks> {
+    let slots = PostgresBookmarks::of_leader(&source.wal_watch());
+    BookmarkMonitor::new(slots, config.bookmarks.clone(), state, Describe::by(describe))
 }
 
 #[cfg(test)]

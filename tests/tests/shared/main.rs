@@ -3,6 +3,7 @@
 
 mod admin;
 mod behind_the_catalog;
+mod bookmarks;
 mod commands;
 mod compacted_topics;
 mod context;

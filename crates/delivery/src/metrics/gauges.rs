@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use prometheus_client::registry::Unit;
 use walcast_mapper::TableName;
 
+use crate::bookmarks::state::{BookmarkView, BookmarksView};
 use crate::metrics::value::{Number, Value, count, duration, flag, real, unix_seconds, whole};
 use crate::slot_monitor::forecast::LimitForecast;
 use crate::slot_monitor::state::WalView;
@@ -32,6 +33,7 @@ pub(super) struct Reading {
     wal: Option<WalView>,
     /// Last WAL sample, whose figures stay visible when sampling stops.
     last_wal: Option<WalView>,
+    bookmarks: BookmarksView,
     drift: usize,
     partition_changes: u64,
     snapshot: SnapshotView,
@@ -48,6 +50,7 @@ impl Reading {
             lag: state.lag(),
             wal: state.wal.read(),
             last_wal: state.wal.last(),
+            bookmarks: state.bookmarks.read(),
             drift: state.drift.read().len(),
             partition_changes: state.partitions.count(),
             snapshot: state.snapshot.read(),
@@ -65,6 +68,16 @@ impl Reading {
             limits.filter_map(|(forecast, is_near)| Some((forecast.limit, figure(forecast, *is_near)?)));
         Value::ByLimit(series.collect())
     }
+
+    fn by_bookmark(&self, figure: impl Fn(&BookmarkView) -> Option<Number>) -> Value {
+        let bookmarks = self
+            .bookmarks
+            .current
+            .iter()
+            .flat_map(|current| &current.bookmarks);
+        let series = bookmarks.filter_map(|view| Some((view.bookmark.name.clone(), figure(view)?)));
+        Value::ByBookmark(series.collect())
+    }
 }
 
 /// Numbers of tables by the name of their state; 0 for a state without tables.
@@ -77,7 +90,7 @@ fn counts(tables: &BTreeMap<TableName, TableState>) -> BTreeMap<&'static str, u6
 }
 
 /// Gauges of a connector, in the order of `/metrics`.
-pub(super) static GAUGES: [Gauge; 29] = [
+pub(super) static GAUGES: [Gauge; 33] = [
     gauge(
         "received_lsn",
         "End of the last transaction read, as a byte position",
@@ -165,6 +178,23 @@ pub(super) static GAUGES: [Gauge; 29] = [
     gauge("slot_at_risk", "1 while a limit is near", |now| {
         now.by_limit(|_, is_near| Some(Number::Whole(u64::from(is_near))))
     }),
+    gauge("bookmarks", "Bookmarks at the last inspection", |now| {
+        let current = now.bookmarks.current.as_ref();
+        count(current.map_or(0, |current| current.bookmarks.len()))
+    }),
+    bytes("bookmark_retained", "WAL retained by a bookmark", |now| {
+        now.by_bookmark(|view| Some(Number::Whole(view.retained_bytes)))
+    }),
+    seconds(
+        "bookmark_time_to_expiry",
+        "Time until the first limit ends a bookmark, at the rate since its creation",
+        |now| now.by_bookmark(|view| view.expiries.first()?.left.map(duration)),
+    ),
+    gauge(
+        "bookmarks_dropped",
+        "Bookmarks dropped because of the WAL budget or because the server invalidated them",
+        |now| Value::Total(now.bookmarks.dropped),
+    ),
     gauge(
         "publication_drift",
         "Findings that keep changes of captured tables from arriving",

@@ -19,6 +19,8 @@ pub(super) enum Value {
     Total(u64),
     /// One series for each limit that applies.
     ByLimit(Vec<(Limit, Number)>),
+    /// One series for each bookmark.
+    ByBookmark(Vec<(String, Number)>),
     /// One series for each state of tables.
     ByState(Vec<(&'static str, Number)>),
 }
@@ -65,6 +67,10 @@ impl EncodeMetric for Value {
                 let labels = [("limit", limit.setting())];
                 number.encode(encoder.encode_family(&labels)?)
             }),
+            Self::ByBookmark(series) => series.iter().try_for_each(|(bookmark, number)| {
+                let labels = [("bookmark", bookmark.as_str())];
+                number.encode(encoder.encode_family(&labels)?)
+            }),
             Self::ByState(series) => series
                 .iter()
                 .try_for_each(|(state, number)| number.encode(encoder.encode_family(&[("state", *state)])?)),
@@ -73,13 +79,17 @@ impl EncodeMetric for Value {
 
     fn metric_type(&self) -> MetricType {
         match self {
-            Self::One(_) | Self::ByLimit(_) | Self::ByState(_) => MetricType::Gauge,
+            Self::One(_) | Self::ByLimit(_) | Self::ByBookmark(_) | Self::ByState(_) => MetricType::Gauge,
             Self::Total(_) => MetricType::Counter,
         }
     }
 
     fn is_empty(&self) -> bool {
-        matches!(self, Self::ByLimit(series) if series.is_empty())
+        match self {
+            Self::ByLimit(series) => series.is_empty(),
+            Self::ByBookmark(series) => series.is_empty(),
+            Self::One(_) | Self::Total(_) | Self::ByState(_) => false,
+        }
     }
 }
 

@@ -16,7 +16,7 @@ const DOING: &str = "reading the WAL that the slot retains";
 /// First version with `max_slot_wal_keep_size`, `wal_status` and `safe_wal_size`.
 pub(super) const KEEP_SIZE_SINCE: u32 = 130_000;
 /// First version with `inactive_since`.
-const INACTIVE_SINCE: u32 = 170_000;
+pub(super) const INACTIVE_SINCE: u32 = 170_000;
 /// First version with `idle_replication_slot_timeout`.
 pub(super) const IDLE_TIMEOUT_SINCE: u32 = 180_000;
 

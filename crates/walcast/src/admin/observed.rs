@@ -12,6 +12,7 @@ use super::partitions::PartitionsChanged;
 use super::reading::ExistingRows;
 use super::tables::{TableReport, reports};
 use super::wal::{Drift, Wal};
+use crate::bookmark_report::BookmarkReport;
 use crate::connector_handle::{ConnectorHandle, Identity};
 
 /// Observer of a running connector.
@@ -54,6 +55,8 @@ pub(super) struct Report {
     slot_retained_bytes: u64,
     /// Null while WAL is not sampled: the instance is not the leader, or the server is unreachable.
     wal: Option<Wal>,
+    /// Null while bookmarks are not inspected.
+    bookmarks: Option<Vec<BookmarkReport>>,
     publication_drift: Vec<Drift>,
     /// End of WAL at the latest inspection of the publication; null before the first one.
     publication_inspected: Option<String>,
@@ -243,6 +246,7 @@ impl<'a> Observed<'a> {
             lag_seconds: lag.time.as_secs_f64(),
             slot_retained_bytes: last_sample.map_or(0, |view| view.look.retained_bytes()),
             wal: state.wal.read().as_ref().map(Wal::of),
+            bookmarks: state.bookmarks.read().current.as_ref().map(BookmarkReport::all),
             publication_drift: state.drift.read().iter().map(Drift::of).collect(),
             publication_inspected: state.drift.inspected_at().map(|lsn| lsn.to_string()),
             partition_changes: state

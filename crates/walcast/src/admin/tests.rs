@@ -245,6 +245,7 @@ async fn status_reports_positions_as_postgres_does() {
           "lag_seconds": 0.0,
           "slot_retained_bytes": 0,
           "wal": null,
+          "bookmarks": null,
           "publication_drift": [],
           "publication_inspected": null,
           "partition_changes": [],

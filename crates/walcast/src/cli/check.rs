@@ -1,5 +1,6 @@
 //! `walcast check`: checks all preconditions of a start.
 
+mod bookmarks;
 mod context;
 mod finding;
 mod first_start;
@@ -107,6 +108,7 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
         );
         findings.extend(context::finding(&mapper.context, source_state));
     }
+    findings.extend(bookmarks::findings(config).await);
     findings.extend(selections(config, log.as_ref()).await);
     let captured = source_state
         .iter()

@@ -55,6 +55,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
 
     let mut connector = wiring::connector(&config)?;
     let slot_monitor = wiring::slot_monitor(&config, &connector.source, connector.state.clone());
+    let bookmark_monitor = wiring::bookmark_monitor(&config, &connector.source, connector.state.clone());
     let handle = ConnectorHandle::new(Identity::of(&config), &connector);
     let connectors = Connectors::new([handle.clone()]);
     let admin = admin_port.map(|port| tokio::spawn(admin::serve(port, connectors)));
@@ -80,6 +81,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
         biased;
         outcome = Box::pin(connector.run(signals.stop())) => outcome,
         never = Box::pin(slot_monitor.run()) => match never {},
+        never = Box::pin(bookmark_monitor.run()) => match never {},
     };
     if let Some(signal_topic) = signal_topic {
         signal_topic.abort();

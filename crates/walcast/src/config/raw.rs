@@ -2,6 +2,7 @@
 //!
 //! `docs/configuration.md` describes every key; a test compares the manual with these structs.
 
+mod bookmarks;
 mod context;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use walcast_mapper::config::{
 use walcast_mapper::pattern::{PrefixPattern, TablePattern};
 use walcast_postgres::LEADER_TIMEOUT_DEFAULT;
 
+pub(crate) use self::bookmarks::RawBookmarks;
 pub(crate) use self::context::RawContext;
 use super::bytes::ByteSize;
 use super::duration::ConfigDuration;
@@ -37,6 +39,7 @@ pub(crate) struct RawConfig {
     pub(crate) dead_letters: RawDeadLetters,
     pub(crate) snapshot: RawSnapshot,
     pub(crate) replay: RawReplay,
+    pub(crate) bookmarks: RawBookmarks,
     pub(crate) slot_monitor: RawSlotMonitor,
     pub(crate) format: RawFormat,
     pub(crate) types: TypeModes,

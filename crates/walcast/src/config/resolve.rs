@@ -4,6 +4,7 @@
 //! need is checked once, and the others copy it from there.
 
 mod admin;
+mod bookmarks;
 mod check;
 mod context;
 mod delivery;
@@ -46,6 +47,7 @@ pub(crate) fn resolve(
         selections: selections::of(document, raw, &mapper, &postgres.exclude),
         mapper,
         slot_monitor: delivery::slot_monitor(&raw.slot_monitor, &postgres, &delivery),
+        bookmarks: check.bookmarks(&raw.bookmarks, &delivery)?,
         admin: check.admin(&raw.admin)?,
         log: check.log(&raw.log)?,
         exposed: exposed::of(document, raw, environment),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use walcast_delivery::{DeliveryConfig, SlotMonitorConfig};
+use walcast_delivery::{BookmarkConfig, DeliveryConfig, SlotMonitorConfig};
 use walcast_kafka::{KafkaConfig, RegistryConfig};
 use walcast_mapper::{MapperConfig, Secret};
 use walcast_postgres::PostgresConfig;
@@ -30,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) delivery: DeliveryConfig,
     /// Slot monitor.
     pub(crate) slot_monitor: SlotMonitorConfig,
+    /// Bookmarks.
+    pub(crate) bookmarks: BookmarkConfig,
     /// Topic of signals; `None`: no signal topic.
     pub(crate) signal_topic: Option<String>,
     /// Admin port.

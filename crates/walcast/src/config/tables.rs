@@ -9,8 +9,8 @@ use super::error::{Hint, TableLabel};
 use super::fields::fields_of;
 use super::nearest::nearest;
 use super::raw::{
-    RawAdmin, RawConfig, RawContext, RawDeadLetters, RawEvents, RawFilter, RawFormat, RawKafka, RawLog,
-    RawPostgres, RawRegistry, RawReplay, RawRetry, RawSlotMonitor, RawSnapshot, RawTopics,
+    RawAdmin, RawBookmarks, RawConfig, RawContext, RawDeadLetters, RawEvents, RawFilter, RawFormat, RawKafka,
+    RawLog, RawPostgres, RawRegistry, RawReplay, RawRetry, RawSlotMonitor, RawSnapshot, RawTopics,
 };
 
 /// Table of the configuration.
@@ -71,6 +71,7 @@ pub(crate) fn tables() -> Vec<Table> {
         known("snapshot", fields_of::<RawSnapshot>()),
         repeated("snapshot.filters", fields_of::<RawFilter>()),
         known("replay", fields_of::<RawReplay>()),
+        known("bookmarks", fields_of::<RawBookmarks>()),
         known("slot_monitor", fields_of::<RawSlotMonitor>()),
         known("format", fields_of::<RawFormat>()),
         known("format.flat", fields_of::<FlatForm>()),

@@ -4,7 +4,8 @@ use std::error::Error;
 use std::io;
 
 use walcast_delivery::{
-    DeliveryError, Disposition, Halt, ImportRejected, NoRegistry, PortError, RewindRejected, SnapshotRejected,
+    BookmarkRejected, DeliveryError, Disposition, Halt, ImportRejected, NoRegistry, PortError,
+    RewindRejected, SnapshotRejected,
 };
 use walcast_kafka::{KafkaError, RegistryError};
 use walcast_mapper::MapError;
@@ -63,6 +64,7 @@ fn is_usage(cause: &(dyn Error + 'static)) -> bool {
 fn is_rejected_request(cause: &(dyn Error + 'static)) -> bool {
     cause.is::<Rejection>()
         || cause.is::<RewindRejected>()
+        || cause.is::<BookmarkRejected>()
         || cause.is::<ImportRejected>()
         || cause.is::<SnapshotRejected>()
         || cause.is::<OffsetError>()

@@ -18,6 +18,7 @@ pub(super) fn remedy(error: &(dyn Error + 'static)) -> Option<String> {
     of_session
         .or_else(|| error.downcast_ref().and_then(halt::remedy))
         .or_else(|| error.downcast_ref().and_then(rejection::rewind))
+        .or_else(|| error.downcast_ref().and_then(rejection::bookmark))
         .or_else(|| error.downcast_ref().and_then(rejection::import))
         .or_else(|| error.downcast_ref().and_then(rejection::snapshot))
         .or_else(|| error.downcast_ref().and_then(partitions))

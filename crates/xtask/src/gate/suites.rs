@@ -47,7 +47,13 @@ const PROCESSES: [(&str, &[&str]); 20] = [
     ("shared", &["dead_letters", "drift", "replay", "reselect"]),
     (
         "shared",
-        &["least_privilege", "refusals", "role_settings", "selections"],
+        &[
+            "bookmarks",
+            "least_privilege",
+            "refusals",
+            "role_settings",
+            "selections",
+        ],
     ),
     ("shared", &["admin", "commands", "heartbeats", "messages"]),
 ];

@@ -56,6 +56,10 @@ fn descriptors_are_as_documented() {
         # UNIT walcast_wal_directory_bytes bytes
         # HELP walcast_slot_awaited_standbys Slots of synchronized_standby_slots from which no standby streams; the server sends no changes meanwhile.
         # TYPE walcast_slot_awaited_standbys gauge
+        # HELP walcast_bookmarks Bookmarks at the last inspection.
+        # TYPE walcast_bookmarks gauge
+        # HELP walcast_bookmarks_dropped Bookmarks dropped because of the WAL budget or because the server invalidated them.
+        # TYPE walcast_bookmarks_dropped counter
         # HELP walcast_publication_drift Findings that keep changes of captured tables from arriving.
         # TYPE walcast_publication_drift gauge
         # HELP walcast_partition_changes Times that partitions of captured tables brought or removed rows without events.

@@ -60,6 +60,7 @@ fn help_of_the_program() {
               check        Check every precondition of the connector, one line each, with the fix
               tail         Print changes as JSON lines, from any database URL, without Kafka or configuration
               checkpoint   Show or move the position at which the connector resumes
+              bookmark     Keep a position of the stream for a later replay: create, list, rewind, drop
               history      Show every change of one row, read back from its topic
               blame        Show each column of a row with the change that set its value
               explain      Explain a record: its position, transaction, schemas and times, and the other records

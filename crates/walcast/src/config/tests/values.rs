@@ -131,6 +131,14 @@ fn other_values_are_reported_with_the_rule() {
         expect![[r#"walcast.toml:14:1: slot_monitor.wal_disk_size is "100B"; expected at least "80MB""#]],
     );
     check_error(
+        &with("bookmarks", "keep = 0"),
+        expect!["walcast.toml:14:1: bookmarks.keep is 0; expected a number from 1 to 100"],
+    );
+    check_error(
+        &with("bookmarks", "wal_budget = \"10kB\""),
+        expect!["walcast.toml:14:1: bookmarks.wal_budget is 10240; expected a number of at least 16777216"],
+    );
+    check_error(
         &with("events", "heartbeat_interval = \"5ms\""),
         expect![[
             r#"walcast.toml:14:1: events.heartbeat_interval is "5ms"; expected a duration from "100ms" to "1h""#

@@ -1,7 +1,7 @@
 //! Remedies for rejected requests: moving a checkpoint, importing an offset, reading rows.
 
 use walcast_delivery::condition::ConditionError;
-use walcast_delivery::{ImportRejected, RewindRejected, SnapshotRejected, shell};
+use walcast_delivery::{BookmarkRejected, ImportRejected, RewindRejected, SnapshotRejected, shell};
 
 use super::halt::{CREATE, REREAD, replace_two_phase};
 
@@ -38,6 +38,34 @@ pub(super) fn rewind(rejected: &RewindRejected) -> Option<String> {
         RewindRejected::Phantom { window, .. } => {
             format!("correct the consumers, then accept it with --accept-gap and a position in {window}")
         }
+        _ => return None,
+    };
+    Some(remedy)
+}
+
+/// Remedy for a rejected request about a bookmark.
+pub(super) fn bookmark(rejected: &BookmarkRejected) -> Option<String> {
+    let remedy = match rejected {
+        BookmarkRejected::InvalidName { .. } | BookmarkRejected::ReservedName { .. } => {
+            "choose another name, such as: before_migration".to_owned()
+        }
+        BookmarkRejected::NameInUse { name } => {
+            format!("choose another name, or drop it with: walcast bookmark drop {name}")
+        }
+        BookmarkRejected::Unknown { .. } => "see: walcast bookmark list".to_owned(),
+        BookmarkRejected::NoSlot { .. } => "start the connector, which creates the slot".to_owned(),
+        BookmarkRejected::NoFreeSlot => {
+            "drop a bookmark (walcast bookmark list) or slots that no client needs, or raise max_replication_slots, which needs a \
+             restart of the server"
+                .to_owned()
+        }
+        BookmarkRejected::OverBudget { .. } => {
+            "wait until the connector has delivered more, or raise [bookmarks] wal_budget".to_owned()
+        }
+        BookmarkRejected::Lost { .. } => {
+            "choose a newer bookmark (walcast bookmark list), or consumer offsets: walcast checkpoint at TIME --offsets csv".to_owned()
+        }
+        BookmarkRejected::InUse { .. } => "end the replay that uses it first".to_owned(),
         _ => return None,
     };
     Some(remedy)

@@ -1,8 +1,8 @@
 use expect_test::{Expect, expect};
 use walcast_delivery::condition::ConditionError;
 use walcast_delivery::{
-    ImportError, ImportRejected, RequestChannel, RewindRejected, RewindWindow, SnapshotRejected,
-    SnapshotUnanswered, SystemIdentifier, Timeline,
+    BookmarkRejected, ImportError, ImportRejected, RequestChannel, RewindRejected, RewindWindow,
+    SnapshotRejected, SnapshotUnanswered, SystemIdentifier, Timeline,
 };
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Xid};
@@ -20,6 +20,59 @@ fn slot() -> String {
 
 fn check_rewind(rejected: &RewindRejected, expected: &Expect) {
     expected.assert_eq(&describe(rejected));
+}
+
+#[test]
+fn every_rejected_request_about_a_bookmark_has_a_way_on() {
+    let name = || "before".to_owned();
+    for (rejected, remedy) in [
+        (
+            BookmarkRejected::InvalidName {
+                name: name(),
+                longest: 30,
+            },
+            "; choose another name",
+        ),
+        (
+            BookmarkRejected::ReservedName {
+                name: name(),
+                prefix: "rolling_",
+            },
+            "; choose another name",
+        ),
+        (
+            BookmarkRejected::NameInUse { name: name() },
+            "drop it with: walcast bookmark drop before",
+        ),
+        (
+            BookmarkRejected::Unknown {
+                name: name(),
+                known: Vec::new(),
+            },
+            "; see: walcast bookmark list",
+        ),
+        (BookmarkRejected::NoSlot { slot: slot() }, "; start the connector"),
+        (BookmarkRejected::NoFreeSlot, "raise max_replication_slots"),
+        (
+            BookmarkRejected::OverBudget {
+                slot: slot(),
+                retained: 2,
+                budget: 1,
+            },
+            "raise [bookmarks] wal_budget",
+        ),
+        (
+            BookmarkRejected::Lost { name: name() },
+            "walcast checkpoint at TIME --offsets csv",
+        ),
+        (
+            BookmarkRejected::InUse { name: name(), pid: 7 },
+            "; end the replay that uses it first",
+        ),
+    ] {
+        let text = describe(&rejected);
+        assert!(text.contains(remedy), "{text}");
+    }
 }
 
 #[test]
