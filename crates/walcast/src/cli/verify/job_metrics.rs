@@ -80,7 +80,7 @@ impl JobMetrics {
             taken_at.clone(),
         );
         for outcome in OUTCOMES {
-            runs.get_or_create(&OutcomeLabels { outcome });
+            runs.get_or_create(&OutcomeLabels { outcome }).inc_by(0);
         }
         Self {
             registry,
