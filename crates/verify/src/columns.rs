@@ -189,18 +189,39 @@ mod tests {
     #[test]
     fn only_columns_that_differ_are_named() {
         let columns = columns();
-        let source = record(&[("id", Value::Int(1)), ("large", text("x")), ("added", Value::Int(5))]);
+        let source = record(&[
+            ("id", Value::Int(1)),
+            ("large", text("x")),
+            ("added", Value::Int(5)),
+        ]);
         let differing = |fields: &[(&str, Value)]| columns.differing(&source, &record(fields));
-        let same = [("id", Value::Int(1)), ("large", text("x")), ("other", text("y"))];
+        let same = [
+            ("id", Value::Int(1)),
+            ("large", text("x")),
+            ("other", text("y")),
+        ];
         assert!(differing(&same).is_empty());
-        assert_eq!(differing(&[("id", Value::Int(2)), ("large", text("z"))]), ["id", "large"]);
         assert_eq!(
-            differing(&[("id", Value::Int(1)), ("large", text("x")), ("added", Value::Null)]),
+            differing(&[("id", Value::Int(2)), ("large", text("z"))]),
+            ["id", "large"]
+        );
+        assert_eq!(
+            differing(&[
+                ("id", Value::Int(1)),
+                ("large", text("x")),
+                ("added", Value::Null)
+            ]),
             ["added"]
         );
         // The value is in an earlier record.
-        assert_eq!(differing(&[("id", Value::Int(2)), ("large", text("unavailable"))]), ["id"]);
-        assert_eq!(differing(&[("id", Value::Int(1)), ("large", text("unavailable"))]), ["large"]);
+        assert_eq!(
+            differing(&[("id", Value::Int(2)), ("large", text("unavailable"))]),
+            ["id"]
+        );
+        assert_eq!(
+            differing(&[("id", Value::Int(1)), ("large", text("unavailable"))]),
+            ["large"]
+        );
     }
 
     #[test]

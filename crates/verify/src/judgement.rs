@@ -120,13 +120,7 @@ struct Key {
 }
 
 impl Key {
-    fn judge(
-        &self,
-        digest: Digest,
-        completeness: &Completeness,
-        limit: usize,
-        tally: &mut Tally,
-    ) {
+    fn judge(&self, digest: Digest, completeness: &Completeness, limit: usize, tally: &mut Tally) {
         let row = self.folded.row();
         if let Some(row) = row
             && (self.source.is_some() || !completeness.is_selection)

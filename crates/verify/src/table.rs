@@ -156,8 +156,7 @@ impl SourceTable {
             fields.insert(place, names::field(&column.name, config));
         }
         let has_unsent_columns = !metadata.unsent_key_columns.is_empty();
-        let identifying =
-            row_key::identifying_columns(&relation, &metadata.key_columns, has_unsent_columns);
+        let identifying = row_key::identifying_columns(&relation, &metadata.key_columns, has_unsent_columns);
         Ok(Self {
             relation,
             plan,
@@ -211,7 +210,10 @@ impl SourceTable {
     /// Key of a row that no longer exists, from the key of its records; `None` if that does not give it for certain.
     #[must_use]
     pub fn former_key(&self, key: &Value, config: &MapperConfig) -> Option<RowKey> {
-        row_key::of_record(&self.relation, &self.catalog_key, config, key)
+        let found = row_key::of_record(&self.relation, &self.catalog_key, config, key)?;
+        // Records have another value than the row.
+        let is_altered = |column: &String| setting_of(&config.columns, &self.name, column).is_some();
+        (!found.keys().any(is_altered)).then_some(found)
     }
 
     /// Encodes a row and decodes its record.
@@ -396,6 +398,11 @@ mod tests {
                     .into(),
                 );
                 assert_eq!(table.columns().of_record(&record).unsent.len(), 1);
+                let former = table.former_key(&key, &config);
+                assert_eq!(former, Some([("id".to_owned(), "7".to_owned())].into()));
+                // The key in a record is not that of the row.
+                config.columns.mask[0].columns = vec!["public.items.id".parse().unwrap()];
+                assert_eq!(table.former_key(&key, &config), None);
             }
         }
     }

@@ -295,7 +295,11 @@ struct Reading {
 
 /// Takes the first offsets of the partitions as they are once the topic was read, and leaves out what retention has removed meanwhile:
 /// between two records that were read, others of the same key may have been removed before they were. True if any was removed.
-fn remove_expired(before: &mut [PartitionRange], after: &[PartitionRange], comparison: &mut Comparison) -> bool {
+fn remove_expired(
+    before: &mut [PartitionRange],
+    after: &[PartitionRange],
+    comparison: &mut Comparison,
+) -> bool {
     let mut has_lost = false;
     for range in before {
         let now = after.iter().find(|now| now.partition == range.partition);

@@ -67,7 +67,10 @@ impl Connector {
     }
 
     /// Has all rows delivered, one batch of each table at a time. Returns those whose request was rejected.
-    pub(super) async fn deliver(&self, tables: BTreeMap<TableName, Vec<Batch>>) -> anyhow::Result<Vec<Refused>> {
+    pub(super) async fn deliver(
+        &self,
+        tables: BTreeMap<TableName, Vec<Batch>>,
+    ) -> anyhow::Result<Vec<Refused>> {
         let mut refused = Vec::new();
         let tables = tables.into_iter();
         let mut waiting: Vec<(TableName, VecDeque<Batch>)> = tables
