@@ -52,10 +52,22 @@ pub struct Certificate {
     pub is_recheck: bool,
     /// What was compared.
     pub topics: Vec<TopicCertificate>,
+    /// Whether transactions are whole; `None` if that was not checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transactions: Option<TransactionCounts>,
     /// Tables that were not compared, each with the reason.
     pub not_compared: BTreeMap<String, String>,
     /// SHA-256 of the certificate before, in hexadecimal digits; `None` for the first one.
     pub previous: Option<String>,
+}
+
+/// Outcome of the check whether transactions are whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct TransactionCounts {
+    /// Number of tables in transactions whose events were counted.
+    pub checked: u64,
+    /// Number of those of which a topic lacks events.
+    pub incomplete: u64,
 }
 
 /// Outcome for one topic.
@@ -134,16 +146,26 @@ impl Certificate {
             is_independent: false,
             is_recheck: false,
             topics: Vec::new(),
+            transactions: None,
             not_compared: BTreeMap::new(),
             previous: None,
         }
+    }
+
+    /// Whether any row or table could not be compared.
+    #[must_use]
+    pub fn has_undecided(&self) -> bool {
+        let mut topics = self.topics.iter();
+        let is_undecided = |topic: &TopicCertificate| !topic.unverifiable.is_empty() || topic.unreadable > 0;
+        !self.not_compared.is_empty() || topics.any(is_undecided)
     }
 
     /// What all topics together say. Nothing compared is undecided.
     #[must_use]
     pub fn overall(&self) -> Verdict {
         let verdicts: Vec<Verdict> = self.topics.iter().map(TopicCertificate::verdict).collect();
-        if verdicts.contains(&Verdict::Different) {
+        let lacks_events = self.transactions.is_some_and(|counts| counts.incomplete > 0);
+        if lacks_events || verdicts.contains(&Verdict::Different) {
             return Verdict::Different;
         }
         let is_decided = self.not_compared.is_empty() && !verdicts.is_empty();
@@ -222,8 +244,20 @@ mod tests {
         let mut certificate = Certificate::new("shop".to_owned(), "0".to_owned());
         certificate.topics = vec![topic()];
         let not_compared = ("public.other".to_owned(), "it was altered".to_owned());
+        assert!(!certificate.has_undecided());
+        certificate.transactions = Some(TransactionCounts {
+            checked: 2,
+            incomplete: 0,
+        });
+        assert_eq!(certificate.overall(), Verdict::Identical);
         certificate.not_compared = [not_compared].into();
+        assert!(certificate.has_undecided());
         assert_eq!(certificate.overall(), Verdict::Undecided);
+        certificate.transactions = Some(TransactionCounts {
+            checked: 2,
+            incomplete: 1,
+        });
+        assert_eq!(certificate.overall(), Verdict::Different);
     }
 
     #[test]

@@ -74,6 +74,33 @@ impl ComparedColumns {
         Value::Record(selected.collect())
     }
 
+    /// Names of the columns in which a row of the source and that of a record differ. A column whose value the record does not have,
+    /// because it did not change, is only named if no other one differs: its value is in an earlier record.
+    #[must_use]
+    pub fn differing(&self, source: &Value, record: &Value) -> Vec<String> {
+        let Value::Record(fields) = record else {
+            return Vec::new();
+        };
+        let (mut differing, mut unsent) = (Vec::new(), Vec::new());
+        for (name, (_, column)) in &self.columns {
+            let recorded = fields.get(name).or(column.default.as_ref());
+            if recorded.is_some() && recorded == column.placeholder.as_ref() {
+                unsent.push(name.clone());
+                continue;
+            }
+            let of_record = recorded.map(|value| Digest::of_column(name, &column.compared(value)));
+            let of_source = source.get(name).map(|value| Digest::of_column(name, value));
+            let null = Digest::of_column(name, &Value::Null);
+            if of_record.unwrap_or(null) != of_source.unwrap_or(null) {
+                differing.push(name.clone());
+            }
+        }
+        match differing.is_empty() {
+            true => unsent,
+            false => differing,
+        }
+    }
+
     /// Digest of a row of the source.
     pub(crate) fn of_source(&self, row: &Value) -> RowDigest {
         let mut digest = RowDigest::default();
@@ -157,6 +184,51 @@ mod tests {
         assert_eq!(before.columns, now.columns);
         let null = columns.of_record(&record(&[("id", Value::Int(1)), ("added", Value::Null)]));
         assert_ne!(null.columns, now.columns);
+    }
+
+    #[test]
+    fn only_columns_that_differ_are_named() {
+        let columns = columns();
+        let source = record(&[
+            ("id", Value::Int(1)),
+            ("large", text("x")),
+            ("added", Value::Int(5)),
+        ]);
+        let differing = |fields: &[(&str, Value)]| columns.differing(&source, &record(fields));
+        let same = [
+            ("id", Value::Int(1)),
+            ("large", text("x")),
+            ("other", text("y")),
+        ];
+        assert!(differing(&same).is_empty());
+        assert_eq!(
+            differing(&[("id", Value::Int(2)), ("large", text("z"))]),
+            ["id", "large"]
+        );
+        assert_eq!(
+            differing(&[
+                ("id", Value::Int(1)),
+                ("large", text("x")),
+                ("added", Value::Null)
+            ]),
+            ["added"]
+        );
+        // The value is in an earlier record.
+        assert_eq!(
+            differing(&[("id", Value::Int(2)), ("large", text("unavailable"))]),
+            ["id"]
+        );
+        assert_eq!(
+            differing(&[("id", Value::Int(1)), ("large", text("unavailable"))]),
+            ["large"]
+        );
+    }
+
+    #[test]
+    fn a_value_that_is_no_number_is_equal_to_itself() {
+        let columns = columns();
+        let row = record(&[("id", Value::Float(f64::NAN)), ("added", Value::Int(5))]);
+        assert!(columns.differing(&row, &row).is_empty());
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! Comparison of a table with its topic.
 //!
-//! Both sides become digests in temporary files, by ranges of keys. Then the ranges are compared one after the other: the records of
-//! a range are folded to one row for each key, and the rows of the source are looked up. A range that would need too much memory is
-//! compared in parts.
+//! Both sides become digests in temporary files, by ranges of keys. Then the ranges are compared one after the other
+//! ([`crate::judgement`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -10,32 +9,14 @@ use std::io;
 use walcast_pgoutput::Lsn;
 
 use crate::columns::ComparedColumns;
-use crate::digest::{Digest, Sum};
-use crate::entry::{KeyedEntry, RecordPlace, State, UnkeyedEntry, read_sum};
-use crate::fold::Folded;
-use crate::key_range::KeyRange;
+use crate::completeness::Completeness;
+use crate::digest::Digest;
+use crate::entry::{KeyedEntry, RecordPlace, State, UnkeyedEntry};
+use crate::judgement::Judgement;
 use crate::place::Place;
 use crate::spill::Spill;
-use crate::tally::{Finding, Kind, Reason, Tally};
+use crate::tally::Tally;
 use crate::value::Value;
-
-/// Bytes of entries that are compared at once. In memory they are about three times as large.
-const PART_BYTES: u64 = 6 * 1024 * 1024;
-
-/// What is known of the completeness of a topic.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Completeness {
-    /// Whether the topic no longer has its first records.
-    pub is_expired: bool,
-    /// Whether the topic is compacted.
-    pub is_compacted: bool,
-    /// Whether existing rows of the table are not read, or only some of them.
-    pub omits_existing_rows: bool,
-    /// Whether only some rows of the source were read: a row of the topic that is not among them is ignored.
-    pub is_selection: bool,
-    /// Whether records of the topic could not be read.
-    pub has_unreadable: bool,
-}
 
 /// Row that a record leaves behind.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +36,8 @@ pub struct Comparison {
     topic: Spill,
     /// Place of the last truncation.
     truncated: Option<(u64, u64)>,
+    /// Offset of each partition before which retention has removed records since they were read.
+    removed: BTreeMap<i32, i64>,
     /// Keys that alone are compared; `None`: all of them.
     only: Option<BTreeSet<Digest>>,
 }
@@ -69,6 +52,7 @@ impl Comparison {
             source: Spill::new(),
             topic: Spill::new(),
             truncated: None,
+            removed: BTreeMap::new(),
             only: None,
         }
     }
@@ -202,200 +186,26 @@ impl Comparison {
         }
     }
 
+    /// Notes that retention has removed the records of a partition before this offset while the topic was read. They count as if they
+    /// had never been read: records between them may have been removed before they were.
+    pub fn removed_before(&mut self, partition: i32, first: i64) {
+        self.removed.insert(partition, first);
+    }
+
     /// Compares both sides. At most `limit` findings of each kind are kept.
     ///
     /// # Errors
     /// A temporary file cannot be read.
     pub fn compare(&mut self, completeness: &Completeness, limit: usize) -> io::Result<Tally> {
-        let mut tally = Tally::default();
-        let ranges: Vec<(KeyRange, u64)> = self
-            .source
-            .ranges()
-            .zip(self.topic.ranges())
-            .map(|((range, source), (_, topic))| (range, source + topic))
-            .collect();
-        for (file, (range, bytes)) in ranges.into_iter().enumerate() {
-            for part in range.split(bytes.div_ceil(PART_BYTES)) {
-                if self.has_key {
-                    self.compare_keyed(file, part, completeness, limit, &mut tally)?;
-                } else {
-                    self.compare_unkeyed(file, part, completeness, limit, &mut tally)?;
-                }
-            }
-        }
-        Ok(tally)
-    }
-
-    fn compare_keyed(
-        &mut self,
-        file: usize,
-        range: KeyRange,
-        completeness: &Completeness,
-        limit: usize,
-        tally: &mut Tally,
-    ) -> io::Result<()> {
-        let mut keys: BTreeMap<Digest, Key> = BTreeMap::new();
-        self.topic.read(file, range, |key, entry| {
-            keys.entry(key).or_default().folded.add(KeyedEntry::read(entry)?);
-            Ok(())
-        })?;
-        self.source.read(file, range, |key, entry| {
-            let known = keys.entry(key).or_default();
-            known.source = Some(read_sum(entry)?);
-            known.source_rows += 1;
-            tally.source.add(Digest::of_row(key, read_sum(entry)?), 1);
-            Ok(())
-        })?;
-        for (digest, key) in keys {
-            key.judge(digest, self.truncated, completeness, limit, tally);
-        }
-        Ok(())
-    }
-
-    fn compare_unkeyed(
-        &mut self,
-        file: usize,
-        range: KeyRange,
-        completeness: &Completeness,
-        limit: usize,
-        tally: &mut Tally,
-    ) -> io::Result<()> {
-        let mut rows: BTreeMap<Digest, Copies> = BTreeMap::new();
-        let truncated = self.truncated;
-        self.topic.read(file, range, |row, entry| {
-            let entry = UnkeyedEntry::read(entry)?;
-            if truncated.is_some_and(|truncated| entry.order < truncated) {
-                return Ok(());
-            }
-            let copies = rows.entry(row).or_default();
-            copies.topic += if entry.is_added { 1 } else { -1 };
-            copies.record = Some(entry.place);
-            Ok(())
-        })?;
-        self.source.read(file, range, |row, _| {
-            rows.entry(row).or_default().source += 1;
-            Ok(())
-        })?;
-        for (digest, copies) in rows {
-            copies.judge(digest, completeness, limit, tally);
-        }
-        Ok(())
-    }
-}
-
-/// A key on both sides.
-#[derive(Default)]
-struct Key {
-    folded: Folded,
-    source: Option<Sum>,
-    source_rows: u64,
-}
-
-impl Key {
-    fn judge(
-        &self,
-        digest: Digest,
-        truncated: Option<(u64, u64)>,
-        completeness: &Completeness,
-        limit: usize,
-        tally: &mut Tally,
-    ) {
-        let row = self.folded.row(truncated);
-        if let Some(row) = row
-            && (self.source.is_some() || !completeness.is_selection)
-        {
-            match row.columns {
-                Some(columns) => tally.topic.add(Digest::of_row(digest, columns), 1),
-                None => tally.topic.rows += 1,
-            }
-        }
-        let mut find = |kind, reason| {
-            let finding = Finding {
-                kind,
-                reason,
-                digest,
-                copies: 1,
-                record: row.map(|row| row.place),
-            };
-            tally.find(finding, limit);
+        let mut judgement = Judgement {
+            has_key: self.has_key,
+            truncated: self.truncated,
+            removed: &self.removed,
+            completeness,
+            limit,
+            tally: Tally::default(),
         };
-        match (self.source, row) {
-            _ if self.source_rows > 1 => find(Kind::Unverifiable, Some(Reason::SharedKey)),
-            (None, None) => {}
-            (None, Some(_)) if completeness.is_selection => {}
-            (None, Some(_)) => find(Kind::Extra, None),
-            (Some(_), None) => match self.why_missing(completeness) {
-                Some(reason) => find(Kind::Unverifiable, Some(reason)),
-                None => find(Kind::Missing, None),
-            },
-            (Some(source), Some(row)) => match row.columns {
-                None => find(Kind::Unverifiable, Some(Reason::Unsent)),
-                Some(columns) if columns != source => find(Kind::Different, None),
-                Some(_) => tally.identical += 1,
-            },
-        }
-    }
-
-    /// Why the topic may lack the row although nothing was lost.
-    fn why_missing(&self, completeness: &Completeness) -> Option<Reason> {
-        if self.folded.has_records() {
-            // Its last record is a delete.
-            return None;
-        }
-        if completeness.is_expired {
-            return Some(Reason::Expired);
-        }
-        // Compaction keeps the last record of each key.
-        if completeness.is_compacted && self.folded.has_records_behind {
-            return Some(Reason::Compacted);
-        }
-        if completeness.has_unreadable {
-            return Some(Reason::Unreadable);
-        }
-        completeness.omits_existing_rows.then_some(Reason::NotRead)
-    }
-}
-
-/// A row of a table without key, on both sides.
-#[derive(Default)]
-struct Copies {
-    source: i64,
-    topic: i64,
-    record: Option<RecordPlace>,
-}
-
-impl Copies {
-    fn judge(&self, digest: Digest, completeness: &Completeness, limit: usize, tally: &mut Tally) {
-        let source = u64::try_from(self.source).unwrap_or_default();
-        let topic = u64::try_from(self.topic).unwrap_or_default();
-        tally.source.add(digest, source);
-        if source == 0 && completeness.is_selection {
-            return;
-        }
-        tally.topic.add(digest, topic);
-        tally.identical += source.min(topic);
-        let copies = self.source.abs_diff(self.topic);
-        let (kind, reason) = match self.topic.cmp(&self.source) {
-            std::cmp::Ordering::Equal => return,
-            std::cmp::Ordering::Greater => (Kind::Extra, None),
-            std::cmp::Ordering::Less if completeness.is_expired => {
-                (Kind::Unverifiable, Some(Reason::Expired))
-            }
-            std::cmp::Ordering::Less if completeness.has_unreadable => {
-                (Kind::Unverifiable, Some(Reason::Unreadable))
-            }
-            std::cmp::Ordering::Less if completeness.omits_existing_rows => {
-                (Kind::Unverifiable, Some(Reason::NotRead))
-            }
-            std::cmp::Ordering::Less => (Kind::Missing, None),
-        };
-        let finding = Finding {
-            kind,
-            reason,
-            digest,
-            copies,
-            record: self.record,
-        };
-        tally.find(finding, limit);
+        judgement.compare(&mut self.source, &mut self.topic, 0)?;
+        Ok(judgement.tally)
     }
 }

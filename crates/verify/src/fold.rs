@@ -21,11 +21,15 @@ pub(crate) struct FoldedRow {
 
 impl Folded {
     /// Adds the next record. Those of a partition come in its order, and count in this order: it is that of consumers. Records of
-    /// another partition exist only if the number of partitions has changed, and are ordered by WAL.
-    pub(crate) fn add(&mut self, mut entry: KeyedEntry) {
+    /// another partition exist only if the number of partitions has changed, and are ordered by WAL. A row from before `truncated`
+    /// is one that was deleted: it is no row, and a later one has no value of it.
+    pub(crate) fn add(&mut self, mut entry: KeyedEntry, truncated: Option<(u64, u64)>) {
         if entry.state == State::Behind {
             self.has_records_behind = true;
             return;
+        }
+        if truncated.is_some_and(|truncated| entry.order < truncated) {
+            entry.state = State::Deleted;
         }
         let before = self.newest.as_ref();
         let is_older = before.is_some_and(|newest| {
@@ -47,15 +51,12 @@ impl Folded {
         self.newest.is_some()
     }
 
-    /// The row, unless it is deleted or was truncated later.
-    pub(crate) fn row(&self, truncated: Option<(u64, u64)>) -> Option<FoldedRow> {
+    /// The row, unless it is deleted.
+    pub(crate) fn row(&self) -> Option<FoldedRow> {
         let newest = self.newest.as_ref()?;
         let State::Row(row) = &newest.state else {
             return None;
         };
-        if truncated.is_some_and(|truncated| newest.order < truncated) {
-            return None;
-        }
         Some(FoldedRow {
             place: newest.place,
             columns: row.unsent.is_empty().then_some(row.columns),
@@ -118,24 +119,28 @@ mod tests {
     }
 
     fn folded(entries: impl IntoIterator<Item = KeyedEntry>) -> Folded {
+        truncated(None, entries)
+    }
+
+    fn truncated(at: Option<(u64, u64)>, entries: impl IntoIterator<Item = KeyedEntry>) -> Folded {
         let mut folded = Folded::default();
-        entries.into_iter().for_each(|entry| folded.add(entry));
+        entries.into_iter().for_each(|entry| folded.add(entry, at));
         folded
     }
 
     #[test]
     fn the_last_record_of_a_partition_counts_even_if_it_is_stale() {
         let stale = folded([entry(0, 1, 20, row(&[1], &[])), entry(0, 2, 10, row(&[2], &[]))]);
-        assert_eq!(stale.row(None).unwrap().columns, Some(sum(&[2])));
+        assert_eq!(stale.row().unwrap().columns, Some(sum(&[2])));
         let deleted = folded([entry(0, 1, 20, row(&[1], &[])), entry(0, 2, 20, State::Deleted)]);
-        assert_eq!(deleted.row(None), None);
+        assert_eq!(deleted.row(), None);
         assert!(deleted.has_records());
     }
 
     #[test]
     fn records_of_two_partitions_are_ordered_by_wal() {
         let moved = folded([entry(1, 9, 20, row(&[1], &[])), entry(0, 50, 10, row(&[2], &[]))]);
-        assert_eq!(moved.row(None).unwrap().columns, Some(sum(&[1])));
+        assert_eq!(moved.row().unwrap().columns, Some(sum(&[1])));
     }
 
     #[test]
@@ -150,18 +155,28 @@ mod tests {
         let second = entry(0, 2, 20, row(&[3], &[2]));
         let third = entry(0, 3, 30, row(&[4], &[2]));
         let all = folded([first.clone(), second.clone(), third.clone()]);
-        assert_eq!(all.row(None).unwrap().columns, Some(sum(&[4, 2])));
+        assert_eq!(all.row().unwrap().columns, Some(sum(&[4, 2])));
         // Its first record is missing.
-        assert_eq!(folded([second.clone(), third]).row(None).unwrap().columns, None);
+        assert_eq!(folded([second.clone(), third]).row().unwrap().columns, None);
         // A deleted row's values are not those of a new one.
         let again = folded([first, entry(0, 2, 15, State::Deleted), second]);
-        assert_eq!(again.row(None).unwrap().columns, None);
+        assert_eq!(again.row().unwrap().columns, None);
     }
 
     #[test]
     fn a_truncation_removes_earlier_rows() {
-        let rows = folded([entry(0, 1, 10, row(&[1], &[]))]);
-        assert_eq!(rows.row(Some((11, 0))), None);
-        assert!(rows.row(Some((10, 0))).is_some());
+        let rows = [entry(0, 1, 10, row(&[1], &[]))];
+        assert_eq!(truncated(Some((11, 0)), rows.clone()).row(), None);
+        assert!(truncated(Some((10, 0)), rows).row().is_some());
+    }
+
+    #[test]
+    fn a_row_from_before_a_truncation_completes_none_after_it() {
+        let before = entry(0, 1, 10, row(&[1, 2], &[]));
+        let after = entry(0, 2, 20, row(&[3], &[2]));
+        let rows = [before, after];
+        assert_eq!(folded(rows.clone()).row().unwrap().columns, Some(sum(&[3, 2])));
+        let row = truncated(Some((15, 0)), rows).row().unwrap();
+        assert_eq!((row.place.offset, row.columns), (2, None));
     }
 }

@@ -16,25 +16,32 @@
 mod certificate;
 mod columns;
 mod comparison;
+mod completeness;
 mod datum;
 mod digest;
 mod entry;
 mod error;
 mod fold;
 mod history;
+mod judgement;
 mod key_range;
 mod place;
 mod plain;
 mod record;
+mod row_key;
 mod source;
 mod spill;
 mod table;
 mod tally;
+mod transactions;
 mod value;
 
-pub use certificate::{Certificate, PartitionOffsets, TopicCertificate, Verdict, hash_of};
+pub use certificate::{
+    Certificate, PartitionOffsets, TopicCertificate, TransactionCounts, Verdict, hash_of,
+};
 pub use columns::{ComparedColumn, ComparedColumns};
-pub use comparison::{After, Comparison, Completeness};
+pub use comparison::{After, Comparison};
+pub use completeness::Completeness;
 pub use datum::{AvroSchema, DatumError, decode_json, split};
 pub use digest::{Digest, Sum};
 pub use entry::RecordPlace;
@@ -44,7 +51,9 @@ pub use key_range::KeyRange;
 pub use place::{Follows, Place};
 pub use plain::PlainType;
 pub use record::{RecordedChange, recorded_change, recorded_table};
+pub use row_key::RowKey;
 pub use source::{Outcome, Pace, read_rows};
 pub use table::{Method, SourceRow, SourceTable};
 pub use tally::{Finding, Kind, Reason, Side, Tally};
+pub use transactions::{IncompleteTransaction, Transactions, WholeTransactions};
 pub use value::Value;

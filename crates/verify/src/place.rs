@@ -71,6 +71,18 @@ impl Place {
         Self { lsn, what }
     }
 
+    /// Whether it is that of a change, and not of a row that was read.
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        matches!(self.what, What::Change { .. })
+    }
+
+    /// Position of the commit record of a transaction whose end has the header; `None` if it is none of an end.
+    #[must_use]
+    pub fn commit_of_end(text: &str) -> Option<Lsn> {
+        text.strip_suffix("/end")?.parse().ok()
+    }
+
     /// Whether a snapshot at `limit` contains what the record describes: a transaction whose commit record lies at the position of a
     /// snapshot is not in it, while rows that were read at the position are as the snapshot has them.
     #[must_use]
@@ -151,6 +163,9 @@ mod tests {
     fn identities_are_read() {
         assert_eq!(place("0/16B3748/3"), Place::of_change(Lsn::new(0x16B_3748), 3));
         assert_eq!(place("1/0/0").lsn, Lsn::new(1 << 32));
+        assert!(place("1/0/0").is_change() && !place("0/1/5(0,1)").is_change());
+        assert_eq!(Place::commit_of_end("0/A/end"), Some(Lsn::new(0xA)));
+        assert_eq!(Place::commit_of_end("0/A/begin"), None);
         assert_eq!(
             place("0/16B3748/16401(7,1)"),
             Place::of_read(Lsn::new(0x16B_3748), 16401, 7, 1)

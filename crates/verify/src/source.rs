@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use walcast_delivery::{ChosenRows, DeliveryError, Opened, Snapshot};
 use walcast_mapper::{MapperConfig, RowId, TableName};
-use walcast_pgoutput::CopyDecoder;
+use walcast_pgoutput::{CopyDecoder, Tuple};
 
 use crate::error::VerifyError;
 use crate::table::{Method, SourceRow, SourceTable};
@@ -56,7 +56,7 @@ pub enum Outcome {
     Altered,
 }
 
-/// Reads the rows of a table and passes each to `each`.
+/// Reads the rows of a table and passes each to `each`, with its values as Postgres writes them.
 ///
 /// # Errors
 /// The source cannot be read, a row cannot be mapped, or `each` fails.
@@ -66,7 +66,7 @@ pub async fn read_rows<S: Snapshot>(
     rows: ChosenRows<'_>,
     (config, method): (&MapperConfig, Method),
     pace: &mut Pace,
-    mut each: impl FnMut(&SourceTable, SourceRow) -> Result<(), VerifyError>,
+    mut each: impl FnMut(&SourceTable, SourceRow, Tuple<'_>) -> Result<(), VerifyError>,
 ) -> Result<Outcome, VerifyError> {
     let source = |error| VerifyError::Delivery(DeliveryError::Source(error));
     let opened = match snapshot.open(table, None, None, rows).await.map_err(source)? {
@@ -90,7 +90,7 @@ pub async fn read_rows<S: Snapshot>(
                 tid: row.tid,
             };
             let decoded = read.row(id, row.values)?;
-            each(&read, decoded)?;
+            each(&read, decoded, row.values)?;
             count += 1;
         }
         pace.keep(count).await;

@@ -1,7 +1,7 @@
 //! Entries by digest in temporary files, so that memory does not grow with the number of rows.
 //!
-//! Each file holds a range of digests. A file that is larger than memory may be is read several times, one part of its range each
-//! time.
+//! Each file holds a range of digests. A file that is larger than memory may be is divided into files of smaller ranges: it is read
+//! once for that, whatever its size is.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -33,7 +33,12 @@ struct SpillFile {
 
 impl Spill {
     pub(crate) fn new() -> Self {
-        let ranges = KeyRange::WHOLE.split(FILES);
+        Self::of(KeyRange::WHOLE, FILES)
+    }
+
+    /// Without an entry yet, for the digests of a range.
+    fn of(range: KeyRange, files: u64) -> Self {
+        let ranges = range.split(files.min(FILES));
         let file = |range| SpillFile {
             range,
             bytes: 0,
@@ -76,11 +81,20 @@ impl Spill {
         Ok(())
     }
 
-    /// Passes every entry of a part of a file to `each`, in the order in which they were appended. `number` is that of the file.
+    /// The entries of a file, in at most `parts` files of its own. `number` is that of the file.
+    pub(crate) fn divide(&mut self, number: usize, parts: u64) -> io::Result<Spill> {
+        let range = self.files.get(number).map_or(KeyRange::WHOLE, |file| file.range);
+        let mut divided = Spill::of(range, parts);
+        self.read(number, |digest, entry| {
+            divided.push(digest, |out| out.extend_from_slice(entry))
+        })?;
+        Ok(divided)
+    }
+
+    /// Passes every entry of a file to `each`, in the order in which they were appended. `number` is that of the file.
     pub(crate) fn read(
         &mut self,
         number: usize,
-        range: KeyRange,
         mut each: impl FnMut(Digest, &[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
         let Some(file) = self.files.get_mut(number).and_then(|file| file.file.as_mut()) else {
@@ -104,10 +118,7 @@ impl Spill {
             let Some((digest, rest)) = entry.split_first_chunk() else {
                 return Err(io::Error::other("an entry is too short"));
             };
-            let digest = Digest::from_bytes(*digest);
-            if range.contains(digest) {
-                each(digest, rest)?;
-            }
+            each(Digest::from_bytes(*digest), rest)?;
         }
     }
 }
@@ -126,11 +137,11 @@ mod tests {
                 let digest = Digest::from_bytes(number.to_be_bytes());
                 spill.push(digest, |out| out.extend_from_slice(&payload.to_be_bytes())).unwrap();
             }
-            let ranges: Vec<(KeyRange, u64)> = spill.ranges().collect();
             let mut found = Vec::new();
-            for (file, (range, _)) in ranges.into_iter().enumerate() {
-                for part in range.split(parts) {
-                    spill.read(file, part, |digest, payload| {
+            for file in 0..spill.files.len() {
+                let mut divided = spill.divide(file, parts).unwrap();
+                for part in 0..divided.files.len() {
+                    divided.read(part, |digest, payload| {
                         found.push((digest.as_u128(), u16::from_be_bytes([payload[0], payload[1]])));
                         Ok(())
                     }).unwrap();
@@ -151,10 +162,14 @@ mod tests {
             }
             let number = spill.ranges().position(|(range, _)| range.contains(digest)).unwrap();
             let mut found = Vec::new();
-            spill.read(number, KeyRange::WHOLE, |_, payload| {
-                found.extend_from_slice(payload);
-                Ok(())
-            }).unwrap();
+            let mut divided = spill.divide(number, 3).unwrap();
+            prop_assert_eq!(divided.count(), payloads.len() as u64);
+            for part in 0..3 {
+                divided.read(part, |_, payload| {
+                    found.extend_from_slice(payload);
+                    Ok(())
+                }).unwrap();
+            }
             prop_assert_eq!(found, payloads);
         }
     }

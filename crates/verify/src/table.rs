@@ -15,6 +15,7 @@ use crate::datum::{AvroSchema, DatumError, decode_json, defaults, split};
 use crate::error::VerifyError;
 use crate::plain::PlainType;
 use crate::record::{RecordedChange, recorded_change};
+use crate::row_key::{self, RowKey};
 use crate::value::Value;
 
 /// Table of the source, whose rows are encoded as the connector encodes them, and decoded again.
@@ -27,6 +28,10 @@ pub struct SourceTable {
     key: Option<Decoding>,
     value: Decoding,
     shape: Shape,
+    /// Columns of the table's key, from the catalog.
+    catalog_key: Vec<String>,
+    /// Columns that identify a row.
+    identifying: Vec<String>,
     /// Field of each column that is compared, by its place in the relation.
     fields: BTreeMap<usize, String>,
     /// Types of these columns, if they are compared with the text of Postgres.
@@ -150,12 +155,16 @@ impl SourceTable {
             }
             fields.insert(place, names::field(&column.name, config));
         }
+        let has_unsent_columns = !metadata.unsent_key_columns.is_empty();
+        let identifying = row_key::identifying_columns(&relation, &metadata.key_columns, has_unsent_columns);
         Ok(Self {
             relation,
             plan,
             key,
             value,
             shape: config.shape,
+            catalog_key: metadata.key_columns.clone(),
+            identifying,
             fields,
             plain,
             sends_defaults: config.null_with_default == NullWithDefault::Default,
@@ -190,6 +199,21 @@ impl SourceTable {
     #[must_use]
     pub fn left_out(&self) -> &[String] {
         &self.left_out
+    }
+
+    /// Key by which a row of the source is found again; `None` if the table has none, or if its values are not sent.
+    #[must_use]
+    pub fn row_key(&self, row: Tuple<'_>) -> Option<RowKey> {
+        row_key::of_row(&self.relation, &self.identifying, row)
+    }
+
+    /// Key of a row that no longer exists, from the key of its records; `None` if that does not give it for certain.
+    #[must_use]
+    pub fn former_key(&self, key: &Value, config: &MapperConfig) -> Option<RowKey> {
+        let found = row_key::of_record(&self.relation, &self.catalog_key, config, key)?;
+        // Records have another value than the row.
+        let is_altered = |column: &String| setting_of(&config.columns, &self.name, column).is_some();
+        (!found.keys().any(is_altered)).then_some(found)
     }
 
     /// Encodes a row and decodes its record.
@@ -374,6 +398,11 @@ mod tests {
                     .into(),
                 );
                 assert_eq!(table.columns().of_record(&record).unsent.len(), 1);
+                let former = table.former_key(&key, &config);
+                assert_eq!(former, Some([("id".to_owned(), "7".to_owned())].into()));
+                // The key in a record is not that of the row.
+                config.columns.mask[0].columns = vec!["public.items.id".parse().unwrap()];
+                assert_eq!(table.former_key(&key, &config), None);
             }
         }
     }

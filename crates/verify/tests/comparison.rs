@@ -298,6 +298,74 @@ fn a_truncation_empties_the_table() {
 }
 
 #[test]
+fn a_record_that_retention_removed_meanwhile_counts_as_removed() {
+    let expired = Completeness {
+        is_expired: true,
+        ..Completeness::default()
+    };
+    // The only record of the key was read, and a later one of it may have been removed before it was.
+    let stale = |comparison: &mut Comparison| {
+        add_at(comparison, 1, &After::Row(&row(9, Some(9))));
+        comparison.removed_before(0, 2);
+    };
+    assert_eq!(one(expired, stale), (Kind::Unverifiable, Some(Reason::Expired)));
+    let equal = |comparison: &mut Comparison| {
+        add_at(comparison, 1, &After::Row(&row(1, Some(1))));
+        comparison.removed_before(0, 2);
+    };
+    assert_eq!(one(expired, equal), (Kind::Unverifiable, Some(Reason::Expired)));
+    // A record that is left counts, and completes no value from one that is not.
+    let unsent = |comparison: &mut Comparison| {
+        add_at(comparison, 1, &After::Row(&row(1, Some(9))));
+        add_at(comparison, 5, &After::Row(&row(1, None)));
+        comparison.removed_before(0, 2);
+    };
+    assert_eq!(one(expired, unsent), (Kind::Unverifiable, Some(Reason::Unsent)));
+    let different = |comparison: &mut Comparison| {
+        add_at(comparison, 5, &After::Row(&row(9, Some(9))));
+        comparison.removed_before(0, 2);
+        comparison.removed_before(1, 9);
+    };
+    assert_eq!(one(expired, different), (Kind::Different, None));
+}
+
+#[test]
+fn copies_cannot_be_counted_without_the_first_records() {
+    let mut comparison = Comparison::new(Lsn::new(POSITION), false);
+    let place = RecordPlace {
+        partition: 0,
+        offset: 5,
+    };
+    let position = Place::of_change(Lsn::new(5), 0);
+    comparison
+        .add_record_without_key(&row(1, Some(1)), true, &columns(), place, &position)
+        .unwrap();
+    let kinds = |comparison: &mut Comparison, completeness| -> Vec<Kind> {
+        let tally = tally(comparison, completeness);
+        tally.findings.iter().map(|finding| finding.kind).collect()
+    };
+    let expired = Completeness {
+        is_expired: true,
+        ..Completeness::default()
+    };
+    assert_eq!(kinds(&mut comparison, expired), [Kind::Unverifiable]);
+    assert_eq!(kinds(&mut comparison, Completeness::default()), [Kind::Extra]);
+}
+
+#[test]
+fn a_value_from_before_a_truncation_completes_no_row() {
+    let truncated = |comparison: &mut Comparison| {
+        add_at(comparison, 1, &After::Row(&row(1, Some(9))));
+        comparison.truncate(&Place::of_change(Lsn::new(2), 0));
+        add_at(comparison, 5, &After::Row(&row(1, None)));
+    };
+    assert_eq!(
+        one(Completeness::default(), truncated),
+        (Kind::Unverifiable, Some(Reason::Unsent))
+    );
+}
+
+#[test]
 fn only_the_listed_findings_are_limited() {
     let mut comparison = Comparison::new(Lsn::new(POSITION), true);
     add_source(&mut comparison, &(0..50).map(|id| (id, (1, 1))).collect());

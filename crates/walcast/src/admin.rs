@@ -31,6 +31,7 @@ mod token_places;
 mod wal;
 mod watched;
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -98,6 +99,38 @@ pub(crate) async fn open(
     section: &AdminSection,
     places: &[Place],
 ) -> Result<Port, AdminError> {
+    let (listener, certificates, address) = bind(listen, section).await?;
+    info!(%address, tls = certificates.is_some(), "serving /metrics, /healthz, /readyz, /status and /snapshot");
+    let token = read_token(section, places)?;
+    warn_of_readers(address, section, certificates.is_some(), "/healthz and /readyz are");
+    Ok(Port {
+        listener,
+        certificates,
+        hosts: Hosts::new(section, address),
+        access: Access::new(token, address),
+    })
+}
+
+/// Binds the address of a command that serves its own metrics. It accepts no request that changes state, and so stores no token.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) async fn open_for_metrics(listen: SocketAddr, section: &AdminSection) -> Result<Port, AdminError> {
+    let (listener, certificates, address) = bind(listen, section).await?;
+    info!(%address, tls = certificates.is_some(), "serving /metrics and /healthz");
+    warn_of_readers(address, section, certificates.is_some(), "/healthz is");
+    Ok(Port {
+        listener,
+        certificates,
+        hosts: Hosts::new(section, address),
+        access: Access::new(section.token.clone(), address),
+    })
+}
+
+async fn bind(
+    listen: SocketAddr,
+    section: &AdminSection,
+) -> Result<(TcpListener, Option<Certificates>, SocketAddr), AdminError> {
     let failed = |source| AdminError::Address { listen, source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
@@ -105,27 +138,25 @@ pub(crate) async fn open(
         Some(files) => Some(Certificates::read(files).await?),
         None => None,
     };
-    info!(%address, tls = certificates.is_some(), "serving /metrics, /healthz, /readyz, /status and /snapshot");
-    let token = read_token(section, places)?;
-    if !address.ip().is_loopback() {
-        if section.token.is_none() {
-            warn!(
-                %address,
-                "only /healthz and /readyz are served to other machines: set token or token_file in [admin]"
-            );
-        } else if certificates.is_none() {
-            warn!(
-                %address,
-                "the token and the metrics are sent to other machines unencrypted: set certificate_file and key_file in [admin]"
-            );
-        }
+    Ok((listener, certificates, address))
+}
+
+/// Warns if other machines cannot read, or read without encryption.
+fn warn_of_readers(address: SocketAddr, section: &AdminSection, is_tls: bool, public: &str) {
+    if address.ip().is_loopback() {
+        return;
     }
-    Ok(Port {
-        listener,
-        certificates,
-        hosts: Hosts::new(section, address),
-        access: Access::new(token, address),
-    })
+    if section.token.is_none() {
+        warn!(
+            %address,
+            "only {public} served to other machines: set token or token_file in [admin]"
+        );
+    } else if !is_tls {
+        warn!(
+            %address,
+            "the token and the metrics are sent to other machines unencrypted: set certificate_file and key_file in [admin]"
+        );
+    }
 }
 
 /// Reads the token of the configuration, or the stored token.
@@ -159,6 +190,34 @@ pub(crate) async fn serve(port: Port, connectors: Connectors) {
     serving::serve(port.listener, port.certificates, router(Arc::new(served))).await;
 }
 
+/// Serves the metrics of a command until dropped.
+pub(crate) async fn serve_metrics<M>(port: Port, metrics: M)
+where
+    M: Fn() -> Result<String, fmt::Error> + Clone + Send + Sync + 'static,
+{
+    let served = Arc::new(Served {
+        connectors: Connectors::new([]),
+        hosts: port.hosts,
+        access: port.access,
+    });
+    let text = get(move || {
+        let text = openmetrics(metrics());
+        async move { text }
+    });
+    let router = Router::new()
+        .route("/metrics", text)
+        .route_layer(middleware::from_fn_with_state(
+            Arc::clone(&served),
+            require_read_access,
+        ))
+        .route("/healthz", get(healthz))
+        .fallback(unknown_beside_metrics)
+        .layer(DefaultBodyLimit::max(gate::BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(Arc::clone(&served), gate::pass))
+        .with_state(served);
+    serving::serve(port.listener, port.certificates, router).await;
+}
+
 fn router(served: Arc<Served>) -> Router {
     let authorized = Router::new()
         .route("/metrics", get(metrics))
@@ -188,7 +247,11 @@ async fn require_read_access(State(served): State<Arc<Served>>, request: Request
 }
 
 async fn metrics(State(served): State<Arc<Served>>) -> Response {
-    match exposition::exposition(served.connectors.iter()) {
+    openmetrics(exposition::exposition(served.connectors.iter()))
+}
+
+fn openmetrics(text: Result<String, fmt::Error>) -> Response {
+    match text {
         Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
@@ -233,6 +296,13 @@ async fn unknown() -> (StatusCode, &'static str) {
     (
         StatusCode::NOT_FOUND,
         "not found; the paths are /metrics, /healthz, /readyz, /status and /snapshot\n",
+    )
+}
+
+async fn unknown_beside_metrics() -> (StatusCode, &'static str) {
+    (
+        StatusCode::NOT_FOUND,
+        "not found; the paths are /metrics and /healthz\n",
     )
 }
 

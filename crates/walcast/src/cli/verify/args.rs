@@ -1,6 +1,8 @@
 //! Arguments of `walcast verify`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use walcast_mapper::pattern::TablePattern;
@@ -22,7 +24,9 @@ use crate::exit::help_end;
     "  walcast verify\n\
      \x20 walcast verify --tables public.orders --where \"placed >= '2024-01-01'\"\n\
      \x20 walcast verify --json > differences.json      and, later:\n\
-     \x20 walcast verify --recheck differences.json     only the keys that differed"
+     \x20 walcast verify --recheck differences.json     only the keys that differed\n\
+     \x20 walcast verify --repair --dry-run             what would be repaired\n\
+     \x20 walcast verify --every 1h --metrics-listen 127.0.0.1:9187"
 ))]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
@@ -31,9 +35,31 @@ pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) choice: Choice,
 
+    /// Have the running connector deliver the rows that differ once more, and compare them again: rows of the source are read at their
+    /// place in WAL order, and keys that no row has are deleted there
+    #[arg(long, conflicts_with = "every")]
+    pub(crate) repair: bool,
+    /// Only list what would be repaired
+    #[arg(long, requires = "repair")]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) job: Job,
+
     /// Print JSON: the certificate and the differences
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Comparisons one after the other.
+#[derive(Debug, Args)]
+pub(crate) struct Job {
+    /// Compare at this interval until stopped; a failed comparison is logged, and the next one is at its time
+    #[arg(long, value_name = "DURATION", conflicts_with = "recheck", value_parser = interval)]
+    pub(super) every: Option<ConfigDuration>,
+    /// Serve metrics of the comparisons at this address; [admin] applies, except for `listen` and a stored token
+    #[arg(long, value_name = "ADDRESS", requires = "every")]
+    pub(super) metrics_listen: Option<SocketAddr>,
 }
 
 /// What is compared, and how.
@@ -66,6 +92,20 @@ pub(crate) struct Choice {
     #[arg(long)]
     pub(super) no_certificate: bool,
 }
+
+/// Reads an interval between comparisons.
+fn interval(text: &str) -> Result<ConfigDuration, String> {
+    let interval = text
+        .parse::<ConfigDuration>()
+        .map_err(|error| error.to_string())?;
+    match interval.get() >= INTERVAL_MIN {
+        true => Ok(interval),
+        false => Err("the interval is at least 1s".to_owned()),
+    }
+}
+
+/// Shortest interval between two comparisons.
+const INTERVAL_MIN: Duration = Duration::from_secs(1);
 
 /// Differences of each kind that are listed for each topic.
 const LISTED: usize = 100;

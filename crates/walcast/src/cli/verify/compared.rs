@@ -8,7 +8,7 @@ use walcast_kafka::{
 };
 use walcast_mapper::TableName;
 use walcast_mapper::config::Shape;
-use walcast_pgoutput::Lsn;
+use walcast_pgoutput::{Lsn, Tuple};
 use walcast_postgres::PostgresSnapshot;
 use walcast_verify::{
     After, ComparedColumns, Comparison, Completeness, Digest, History, Method, Outcome, Pace,
@@ -17,10 +17,15 @@ use walcast_verify::{
 };
 
 use super::records::{DecodedRecord, RecordDecoder};
+use super::transaction_events::EventsOfTransactions;
 use crate::config::Config;
 
 /// Description of what the command does with topics, for errors.
-const DOING: &str = "comparing the source with the topics";
+pub(super) const DOING: &str = "comparing the source with the topics";
+
+/// Reason for which a topic cannot be compared whose next record is gone before it was read.
+const RETENTION: &str =
+    "retention removed records of the topic before they were read; run the command again, or raise its retention";
 
 /// A topic, and the tables whose records it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +46,8 @@ pub(super) struct Sides<'a> {
     pub(super) method: Method,
     /// Number of differences of each kind that are listed.
     pub(super) limit: usize,
+    /// Events by transaction; `None` if it is not checked whether transactions are whole.
+    pub(super) transactions: Option<EventsOfTransactions>,
 }
 
 /// Comparison of a topic.
@@ -90,14 +97,17 @@ impl Sides<'_> {
         };
         let mut policy = None;
         let mut reading = Reading::default();
+        let mut partitions = partitions;
         if !partitions.is_empty() {
             policy = topic_setting(kafka, &unit.topic, "cleanup.policy").await?;
             reading.checks_history = only.is_none() && kafka.guarantee == Guarantee::ExactlyOnce;
             let read = self
                 .read_topic(unit, &sources, &mut comparison, &mut reading)
                 .await;
+            let has_lost = remove_expired(&mut partitions, &index.partitions().await?, &mut comparison);
             match read {
                 Err(error) if is_hidden(&error) => return Ok(Err(error.to_string())),
+                Err(_) if has_lost => return Ok(Err(RETENTION.to_owned())),
                 read => read?,
             }
         }
@@ -123,6 +133,10 @@ impl Sides<'_> {
         let tally = comparison
             .compare(&completeness, self.limit)
             .map_err(|error| failed(VerifyError::File(error)))?;
+        if let Some(transactions) = &mut self.transactions {
+            let has_all = !completeness.is_expired && !completeness.is_compacted && reading.unreadable == 0;
+            transactions.end_topic(&unit.tables, reading.oldest.filter(|_| has_all));
+        }
         let certificate = certificate(unit, &tally, &reading, &sources, &partitions);
         Ok(Ok(Compared {
             comparison,
@@ -166,7 +180,7 @@ impl Sides<'_> {
         };
         let (mut comparison, mut sources) = (None, Vec::new());
         for table in &unit.tables {
-            let each = |table: &SourceTable, row: SourceRow| {
+            let each = |table: &SourceTable, row: SourceRow, _: Tuple<'_>| {
                 let comparison = comparison.get_or_insert_with(|| new(table));
                 Ok(comparison.add_source(row.key.as_ref(), &row.row, table.columns())?)
             };
@@ -251,6 +265,11 @@ impl Sides<'_> {
                     reading.history.add(record.place, position, self.limit);
                 }
             }
+            if let (Some(transactions), Some(own)) = (&mut self.transactions, record.position) {
+                let added = transactions.add(record.value.as_ref(), own, comparison.limit());
+                added.map_err(|error| failed(VerifyError::File(error)))?;
+                reading.oldest = Some(reading.oldest.map_or(own.lsn, |oldest| oldest.min(own.lsn)));
+            }
             if sources.len() > 1 && position.is_in_snapshot(comparison.limit()) {
                 let change = recorded_change(record.value.clone(), self.decoder.shape);
                 reading.has_shared_truncation |= matches!(change, RecordedChange::Truncated);
@@ -271,9 +290,30 @@ struct Reading {
     checks_history: bool,
     history: History,
     last: HashMap<i32, Place>,
+    /// Lowest position of a record.
+    oldest: Option<Lsn>,
     unreadable: u64,
     /// Whether one of several tables of the topic was truncated: it is not known which records are those of this one.
     has_shared_truncation: bool,
+}
+
+/// Takes the first offsets of the partitions as they are once the topic was read, and leaves out what retention has removed meanwhile:
+/// between two records that were read, others of the same key may have been removed before they were. True if any was removed.
+fn remove_expired(
+    before: &mut [PartitionRange],
+    after: &[PartitionRange],
+    comparison: &mut Comparison,
+) -> bool {
+    let mut has_lost = false;
+    for range in before {
+        let now = after.iter().find(|now| now.partition == range.partition);
+        if let Some(now) = now.filter(|now| now.first > range.first) {
+            comparison.removed_before(range.partition, now.first);
+            range.first = now.first;
+            has_lost = true;
+        }
+    }
+    has_lost
 }
 
 /// Whether the error is a transaction of another producer that stays open.
@@ -294,7 +334,8 @@ fn add(
         return Ok(true);
     }
     let none = ComparedColumns::default();
-    let found = record.value.as_ref().and_then(|value| columns_of(sources, value));
+    let found = record.value.as_ref().and_then(|value| source_of(sources, value));
+    let found = found.map(SourceTable::columns);
     let change = recorded_change(record.value.clone(), decoder.shape);
     if found.is_none() && matches!(change, RecordedChange::Row { .. }) {
         // Of a table that is not compared: which of its columns count is not known.
@@ -332,15 +373,14 @@ fn add(
     }
 }
 
-/// Columns of the table that a value names; those of the only table whatever it names, because a table can be renamed.
-fn columns_of<'s>(sources: &'s [SourceTable], value: &Value) -> Option<&'s ComparedColumns> {
+/// The table that a value names; the only table whatever it names, because a table can be renamed.
+pub(super) fn source_of<'s>(sources: &'s [SourceTable], value: &Value) -> Option<&'s SourceTable> {
     if let [only] = sources {
-        return Some(only.columns());
+        return Some(only);
     }
     let (namespace, name) = recorded_table(value)?;
     let named = TableName { namespace, name };
-    let found = sources.iter().find(|source| source.name == named);
-    found.map(SourceTable::columns)
+    sources.iter().find(|source| source.name == named)
 }
 
 fn compacts(policy: &str) -> bool {
@@ -376,5 +416,26 @@ fn certificate(
         unreadable: reading.unreadable,
         columns_left_out: left_out.collect(),
         partitions: offsets.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_retention_removes_during_the_reading_is_noticed() {
+        let range = |partition, first| PartitionRange {
+            partition,
+            first,
+            end: 100,
+        };
+        let mut comparison = Comparison::new(Lsn::new(1), true);
+        let mut before = [range(0, 0), range(1, 7), range(2, 0)];
+        let unchanged = before;
+        assert!(!remove_expired(&mut before, &unchanged, &mut comparison));
+        let after = [range(0, 0), range(1, 9), range(2, 0), range(3, 5)];
+        assert!(remove_expired(&mut before, &after, &mut comparison));
+        assert_eq!(before, [range(0, 0), range(1, 9), range(2, 0)]);
     }
 }

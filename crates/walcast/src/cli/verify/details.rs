@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value as Json;
+use walcast_mapper::TableName;
+use walcast_pgoutput::Tuple;
 use walcast_verify::{
-    ComparedColumns, Digest, FaultKind, Finding, Kind, Outcome, RecordPlace, RecordedChange, SourceRow,
-    SourceTable, read_rows, recorded_change,
+    Digest, FaultKind, Finding, Kind, Outcome, RecordPlace, RecordedChange, RowKey, SourceRow, SourceTable,
+    Value, read_rows, recorded_change,
 };
 
-use super::compared::{Compared, Sides, Unit, failed};
+use super::compared::{Compared, Sides, Unit, failed, source_of};
 
 /// Difference, as it is printed.
 #[derive(Debug, Default, Serialize)]
@@ -37,6 +39,22 @@ pub(super) struct Difference {
     /// Offset of the record that the record should not follow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) after_offset: Option<i64>,
+    /// Table of the row, as far as it is known.
+    #[serde(skip)]
+    pub(super) table: Option<TableName>,
+    /// Key by which the row is read again; `None` if it is not known for certain.
+    #[serde(skip)]
+    pub(super) row_key: Option<RowKey>,
+}
+
+/// Row of the source that differs.
+struct OfSource {
+    table: TableName,
+    row_key: Option<RowKey>,
+    key: Option<Value>,
+    row: Value,
+    /// The columns that are compared.
+    printed: Json,
 }
 
 impl Sides<'_> {
@@ -59,7 +77,7 @@ impl Sides<'_> {
         let rows = self.rows_of_source(unit, compared, &wanted).await?;
         let mut differences = Vec::new();
         for finding in findings {
-            let mut difference = self.record_of(unit, compared, finding.record).await?;
+            let (mut difference, row) = self.record_of(unit, compared, finding.record).await?;
             difference.kind = match finding.kind {
                 Kind::Missing => "missing",
                 Kind::Extra => "extra",
@@ -67,15 +85,21 @@ impl Sides<'_> {
             };
             difference.digest = Some(finding.digest.to_string());
             difference.copies = (!compared.comparison.has_key()).then_some(finding.copies);
-            if let Some((key, row)) = rows.get(&finding.digest) {
-                difference.key = key.clone().or(difference.key);
-                difference.source = Some(row.clone());
+            if let Some(source) = rows.get(&finding.digest) {
+                let key = source.key.as_ref().map(Value::to_json);
+                difference.key = key.or(difference.key);
+                difference.source = Some(source.printed.clone());
+                difference.table = Some(source.table.clone());
+                difference.row_key.clone_from(&source.row_key);
+                let table = compared.sources.iter().find(|one| one.name == source.table);
+                if let (Some(table), Some(row), Kind::Different) = (table, row, finding.kind) {
+                    difference.columns = table.columns().differing(&source.row, &row);
+                }
             }
-            difference.columns = differing(difference.source.as_ref(), difference.record.as_ref());
             differences.push(difference);
         }
         for fault in &compared.history.faults {
-            let mut difference = self.record_of(unit, compared, Some(fault.record)).await?;
+            let (mut difference, _) = self.record_of(unit, compared, Some(fault.record)).await?;
             difference.kind = match fault.kind {
                 FaultKind::Repeated => "repeated",
                 FaultKind::OutOfOrder => "out_of_order",
@@ -86,24 +110,30 @@ impl Sides<'_> {
         Ok(differences)
     }
 
-    /// Keys and rows of the source with these digests.
+    /// Rows of the source with these digests.
     async fn rows_of_source(
         &mut self,
         unit: &Unit,
         compared: &Compared,
         wanted: &BTreeSet<Digest>,
-    ) -> anyhow::Result<BTreeMap<Digest, (Option<Json>, Json)>> {
+    ) -> anyhow::Result<BTreeMap<Digest, OfSource>> {
         let mut rows = BTreeMap::new();
         if wanted.is_empty() {
             return Ok(rows);
         }
         for table in &unit.tables {
-            let each = |table: &SourceTable, row: SourceRow| {
+            let each = |table: &SourceTable, row: SourceRow, values: Tuple<'_>| {
                 let columns = table.columns();
                 let digest = compared.comparison.digest_of(row.key.as_ref(), &row.row, columns);
                 if wanted.contains(&digest) {
-                    let key = row.key.as_ref().map(walcast_verify::Value::to_json);
-                    rows.insert(digest, (key, columns.of_printed_source(&row.row).to_json()));
+                    let found = OfSource {
+                        table: table.name.clone(),
+                        row_key: table.row_key(values),
+                        printed: columns.of_printed_source(&row.row).to_json(),
+                        key: row.key,
+                        row: row.row,
+                    };
+                    rows.insert(digest, found);
                 }
                 Ok(())
             };
@@ -117,19 +147,19 @@ impl Sides<'_> {
         Ok(rows)
     }
 
-    /// Difference with what a record says.
+    /// Difference with what a record says, and the row of the record.
     async fn record_of(
         &mut self,
         unit: &Unit,
         compared: &Compared,
         place: Option<RecordPlace>,
-    ) -> anyhow::Result<Difference> {
+    ) -> anyhow::Result<(Difference, Option<Value>)> {
         let mut difference = Difference {
             topic: unit.topic.clone(),
             ..Difference::default()
         };
         let Some(place) = place else {
-            return Ok(difference);
+            return Ok((difference, None));
         };
         difference.partition = Some(place.partition);
         difference.offset = Some(place.offset);
@@ -141,53 +171,31 @@ impl Sides<'_> {
             .ok()
             .flatten();
         let Some(raw) = raw.filter(|raw| raw.offset == place.offset) else {
-            return Ok(difference);
+            return Ok((difference, None));
         };
         let Some(record) = self.decoder.decode(&raw).await? else {
-            return Ok(difference);
+            return Ok((difference, None));
         };
         difference.id = record.id;
-        difference.key = record.key.map(|key| key.to_json());
+        let table = match &record.value {
+            Some(value) => source_of(&compared.sources, value),
+            None => None,
+        };
+        let former_key = |key: &Value| table?.former_key(key, &self.config.mapper);
+        difference.table = table.map(|table| table.name.clone());
+        difference.row_key = record.key.as_ref().and_then(former_key);
+        difference.key = record.key.as_ref().map(Value::to_json);
         let row = match recorded_change(record.value, self.decoder.shape) {
             RecordedChange::Row { after, .. } => Some(after),
             RecordedChange::Deleted { before } => before,
             RecordedChange::Truncated | RecordedChange::Foreign => None,
         };
-        let columns = match compared.sources.as_slice() {
-            [only] => Some(only.columns()),
-            _ => None,
-        };
-        let has_names = |columns: &&ComparedColumns| columns.names().next().is_some();
-        difference.record = row.map(|row| match columns.filter(has_names) {
-            Some(columns) => columns.of_printed_record(&row).to_json(),
+        let columns = table.map(SourceTable::columns);
+        let columns = columns.filter(|columns| columns.names().next().is_some());
+        difference.record = row.as_ref().map(|row| match columns {
+            Some(columns) => columns.of_printed_record(row).to_json(),
             None => row.to_json(),
         });
-        Ok(difference)
-    }
-}
-
-/// Columns that two rows do not have in common.
-fn differing(source: Option<&Json>, record: Option<&Json>) -> Vec<String> {
-    let (Some(Json::Object(source)), Some(Json::Object(record))) = (source, record) else {
-        return Vec::new();
-    };
-    let names: BTreeSet<&String> = source.keys().chain(record.keys()).collect();
-    let differ = names
-        .into_iter()
-        .filter(|name| source.get(*name) != record.get(*name));
-    differ.cloned().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn the_columns_that_differ_are_named() {
-        let (source, record) = (json!({"a": 1, "b": 2, "c": 3}), json!({"a": 1, "b": 3, "d": 4}));
-        assert_eq!(differing(Some(&source), Some(&record)), ["b", "c", "d"]);
-        assert!(differing(Some(&source), None).is_empty());
+        Ok((difference, row))
     }
 }

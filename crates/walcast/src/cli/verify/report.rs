@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 use serde_json::Value as Json;
-use walcast_verify::{Certificate, Kind, Reason, TopicCertificate, Verdict};
+use walcast_verify::{Certificate, IncompleteTransaction, Kind, Reason, TopicCertificate, Verdict};
 
 use super::details::Difference;
+use crate::exit::Exit;
 
 /// Outcome of a comparison.
 #[derive(Debug, Serialize)]
@@ -15,6 +16,11 @@ pub(super) struct Report {
     pub(super) differences: Vec<Difference>,
     /// Number of differences that are not listed.
     pub(super) left_out: u64,
+    /// Transactions of which a topic lacks events.
+    pub(super) incomplete_transactions: Vec<IncompleteTransaction>,
+    /// The certificate as it is stored.
+    #[serde(skip)]
+    pub(super) stored: Vec<u8>,
 }
 
 /// Longest text of a row on one line.
@@ -47,11 +53,28 @@ impl Report {
                 self.left_out
             ));
         }
+        if let Some(counts) = &self.certificate.transactions {
+            lines.push(format!(
+                "transactions: {} of {} lack events",
+                counts.incomplete, counts.checked
+            ));
+        }
+        for one in &self.incomplete_transactions {
+            let IncompleteTransaction { lsn, table, .. } = one;
+            lines.push(format!("  {lsn}: {} of {} events of {table}", one.found, one.events));
+        }
         for (table, reason) in &self.certificate.not_compared {
             lines.push(format!("{table}: not compared: {reason}"));
         }
         lines.push(self.verdict());
         lines
+    }
+
+    /// Number of rows that differ and are not listed.
+    pub(super) fn unlisted_rows(&self) -> u64 {
+        let rows = self.certificate.topics.iter().map(differing_rows).sum::<u64>();
+        let listed = self.differences.iter().filter(|one| one.digest.is_some());
+        rows.saturating_sub(listed.map(|one| one.copies.unwrap_or(1)).sum())
     }
 
     fn verdict(&self) -> String {
@@ -60,7 +83,11 @@ impl Report {
             |of: fn(&TopicCertificate) -> u64| -> u64 { self.certificate.topics.iter().map(of).sum() };
         match self.certificate.verdict {
             Verdict::Identical => format!("identical up to {lsn}: {} rows", count(|topic| topic.source.rows)),
-            Verdict::Different => format!("different up to {lsn}: {} differences", count(differences)),
+            Verdict::Different => {
+                let incomplete = self.certificate.transactions.map_or(0, |counts| counts.incomplete);
+                let count = count(differences) + incomplete;
+                format!("different up to {lsn}: {count} differences")
+            }
             Verdict::Undecided => format!(
                 "undecided up to {lsn}: {} rows are identical, {} cannot be compared",
                 count(|topic| topic.identical),
@@ -70,13 +97,27 @@ impl Report {
     }
 }
 
+/// Exit code of an outcome.
+pub(super) fn exit(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::Identical => Exit::Done,
+        Verdict::Different => Exit::Rejected,
+        Verdict::Undecided => Exit::Undecided,
+    }
+}
+
 /// Number of differences of a topic.
 pub(super) fn differences(topic: &TopicCertificate) -> u64 {
+    differing_rows(topic) + topic.repeated + topic.out_of_order
+}
+
+/// Number of rows of a topic that differ.
+fn differing_rows(topic: &TopicCertificate) -> u64 {
     let rows = topic
         .differences
         .iter()
         .filter(|(kind, _)| **kind != Kind::Unverifiable);
-    rows.map(|(_, count)| count).sum::<u64>() + topic.repeated + topic.out_of_order
+    rows.map(|(_, count)| count).sum()
 }
 
 fn summary(topic: &TopicCertificate) -> String {
@@ -127,7 +168,7 @@ fn line(difference: &Difference) -> String {
 }
 
 /// JSON on one line, cut if it is long.
-fn shown(json: &Json) -> String {
+pub(super) fn shown(json: &Json) -> String {
     let text = json.to_string();
     match text.char_indices().nth(ROW_CHARACTERS) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
@@ -156,7 +197,7 @@ mod tests {
 
     use expect_test::expect;
     use serde_json::json;
-    use walcast_verify::Side;
+    use walcast_verify::{Side, TransactionCounts};
 
     use super::*;
 
@@ -179,6 +220,10 @@ mod tests {
         let mut certificate = Certificate::new("shop".to_owned(), "0".to_owned());
         certificate.lsn = "0/A".to_owned();
         certificate.topics = vec![topic];
+        certificate.transactions = Some(TransactionCounts {
+            checked: 5,
+            incomplete: 1,
+        });
         certificate.not_compared = BTreeMap::from([("public.t".to_owned(), "it is quarantined".to_owned())]);
         certificate.verdict = certificate.overall();
         let of = |kind| Difference {
@@ -212,6 +257,13 @@ mod tests {
                 },
             ],
             left_out: 1,
+            incomplete_transactions: vec![IncompleteTransaction {
+                lsn: "0/9".to_owned(),
+                table: "public.items".to_owned(),
+                events: 3,
+                found: 1,
+            }],
+            stored: Vec::new(),
         };
         let cut = "x".repeat(391);
         let lines = report.lines().join("\n").replace(&cut, "x");
@@ -223,8 +275,10 @@ mod tests {
               unverifiable: 3 rows: retention has removed the first records of the topic, and none is left of the key
               not compared: column public.items.secret (masked)
             1 more differences are not listed; see --limit
+            transactions: 1 of 5 lack events
+              0/9: 1 of 3 events of public.items
             public.t: not compared: it is quarantined
-            different up to 0/A: 4 differences"#]]
+            different up to 0/A: 5 differences"#]]
         .assert_eq(&lines);
     }
 }

@@ -59,6 +59,22 @@ fn help_of_verify() {
               --no-certificate
                   Do not write the outcome to Kafka
 
+              --repair
+                  Have the running connector deliver the rows that differ once more, and compare them again:
+                  rows of the source are read at their place in WAL order, and keys that no row has are
+                  deleted there
+
+              --dry-run
+                  Only list what would be repaired
+
+              --every <DURATION>
+                  Compare at this interval until stopped; a failed comparison is logged, and the next one is
+                  at its time
+
+              --metrics-listen <ADDRESS>
+                  Serve metrics of the comparisons at this address; [admin] applies, except for `listen` and
+                  a stored token
+
               --json
                   Print JSON: the certificate and the differences
 
@@ -81,6 +97,8 @@ fn help_of_verify() {
           walcast verify --tables public.orders --where "placed >= '2024-01-01'"
           walcast verify --json > differences.json      and, later:
           walcast verify --recheck differences.json     only the keys that differed
+          walcast verify --repair --dry-run             what would be repaired
+          walcast verify --every 1h --metrics-listen 127.0.0.1:9187
 
         Exit codes:
           0  done, or stopped by SIGTERM or SIGINT

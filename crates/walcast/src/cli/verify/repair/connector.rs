@@ -1,0 +1,162 @@
+//! Requests to the running connector to deliver rows once more, and the wait for their completion.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tracing::warn;
+use walcast_delivery::{CheckpointStore, Selection, SnapshotCommand, SnapshotType};
+use walcast_kafka::KafkaCheckpointStore;
+use walcast_mapper::TableName;
+use walcast_verify::RowKey;
+
+use super::batch::Batch;
+use crate::admin::ExistingRows;
+use crate::cli::snapshot::ask::Admin;
+use crate::config::Config;
+use crate::exit::Rejection;
+use crate::remedy::describe;
+use crate::wiring;
+
+/// Maximum number of tables in one round of requests.
+const CONCURRENT_TABLES_MAX: usize = 8;
+
+/// Interval between two progress checks.
+const INTERVAL: Duration = Duration::from_millis(300);
+
+/// Time for which the connector may be unreachable, as during a restart.
+const UNREACHABLE_MAX: Duration = Duration::from_secs(60);
+
+/// The running connector: its admin port, and its checkpoints.
+pub(in crate::cli::verify) struct Connector {
+    admin: Admin,
+    checkpoints: KafkaCheckpointStore,
+}
+
+/// Rows whose request the connector rejected.
+pub(super) struct Refused {
+    table: TableName,
+    keys: Vec<RowKey>,
+    pub(super) reason: String,
+}
+
+impl Refused {
+    pub(super) fn has(&self, table: &TableName, key: &RowKey) -> bool {
+        self.table == *table && self.keys.contains(key)
+    }
+}
+
+impl Connector {
+    /// The running connector.
+    ///
+    /// # Errors
+    /// It does not run, has no admin port, or does not read requested rows.
+    pub(in crate::cli::verify) async fn of(config: &Config) -> anyhow::Result<Self> {
+        let connector = Self {
+            admin: Admin::new(config)?,
+            checkpoints: wiring::checkpoints(config),
+        };
+        let rows: ExistingRows = connector.admin.get().await?;
+        match rows.state.as_str() {
+            "paused" => Err(Rejection::Request(
+                "reading existing rows is paused: run walcast snapshot resume first".to_owned(),
+            )
+            .into()),
+            _ => Ok(connector),
+        }
+    }
+
+    /// Has all rows delivered, one batch of each table at a time. Returns those whose request was rejected.
+    pub(super) async fn deliver(
+        &self,
+        tables: BTreeMap<TableName, Vec<Batch>>,
+    ) -> anyhow::Result<Vec<Refused>> {
+        let mut refused = Vec::new();
+        let tables = tables.into_iter();
+        let mut waiting: Vec<(TableName, VecDeque<Batch>)> = tables
+            .map(|(table, batches)| (table, batches.into()))
+            .collect();
+        while !waiting.is_empty() {
+            let mut requested = Vec::new();
+            for (table, batches) in waiting.iter_mut().take(CONCURRENT_TABLES_MAX) {
+                let Some(batch) = batches.pop_front() else { continue };
+                match self.start(table, &batch).await? {
+                    Ok(()) => requested.push((table.clone(), batch.condition)),
+                    Err(reason) => {
+                        let left = batches.drain(..).flat_map(|batch| batch.keys);
+                        refused.push(Refused {
+                            table: table.clone(),
+                            keys: batch.keys.into_iter().chain(left).collect(),
+                            reason,
+                        });
+                    }
+                }
+            }
+            waiting.retain(|(_, batches)| !batches.is_empty());
+            self.wait(&requested).await?;
+        }
+        Ok(refused)
+    }
+
+    /// Requests the rows of a batch; the inner error is the reason for which the connector rejects the request.
+    async fn start(&self, table: &TableName, batch: &Batch) -> anyhow::Result<Result<(), String>> {
+        let tables = table.as_pattern().parse();
+        let command = SnapshotCommand::Start {
+            tables: vec![Selection {
+                tables: tables.context("the name of a table is not a pattern")?,
+                filter: Some(batch.condition.clone()),
+                dead_letters: Vec::new(),
+                former_keys: batch.former_keys.clone(),
+            }],
+            marks: SnapshotType::Incremental,
+            id: None,
+        };
+        let answer = self.admin.try_post(&command).await?;
+        Ok(answer.map(|_| ()))
+    }
+
+    /// Waits until no request with these tables and conditions is in the checkpoint, which is in the Kafka transaction of the last
+    /// row.
+    async fn wait(&self, requested: &[(TableName, String)]) -> anyhow::Result<()> {
+        let (mut has_warned, mut unreachable_since) = (false, None);
+        while self.is_reading(requested).await? {
+            match self.admin.get::<ExistingRows>().await {
+                Ok(rows) => {
+                    unreachable_since = None;
+                    if rows.state == "paused" && !has_warned {
+                        warn!(
+                            "reading existing rows is paused; the command waits until it is resumed with walcast snapshot resume"
+                        );
+                        has_warned = true;
+                    }
+                }
+                Err(error) => {
+                    let since = *unreachable_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= UNREACHABLE_MAX {
+                        return Err(error.context(
+                            "the rows were requested, and the connector reads them when it runs; compare again then",
+                        ));
+                    }
+                    warn!(
+                        error = describe(error.as_ref()),
+                        "the connector does not answer"
+                    );
+                }
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+        Ok(())
+    }
+
+    async fn is_reading(&self, requested: &[(TableName, String)]) -> anyhow::Result<bool> {
+        let stored = self.checkpoints.read().await?.current;
+        let progress = stored.and_then(|checkpoint| checkpoint.snapshot);
+        let mut being_read = progress.iter().flat_map(|progress| &progress.tables);
+        Ok(being_read.any(|read| {
+            let mut requested = requested.iter();
+            requested.any(|(table, condition)| {
+                read.table() == *table && !read.unread && read.filter.as_ref() == Some(condition)
+            })
+        }))
+    }
+}
