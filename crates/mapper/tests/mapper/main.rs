@@ -26,6 +26,7 @@ mod json;
 mod keys;
 #[cfg(test)]
 mod origins;
+mod outbox;
 #[cfg(test)]
 mod patterns;
 #[cfg(test)]
