@@ -1,29 +1,30 @@
 //! Rows of outbox tables as events, in the records that Debezium's `EventRouter` makes of them.
 
+mod envelope;
 mod part;
 mod routes;
+mod timestamp;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use walcast_pgoutput::{Column, RelationColumn};
 
-use self::part::{HeaderPart, Part, Single, find, wrong};
-use self::routes::{EnvelopeSchema, Routes, Target, ValueSchema};
+use self::envelope::EnvelopeBody;
+use self::part::{HeaderPart, Part, Single, present, wrong};
+use self::routes::{Routes, Target, ValueSchema};
+use self::timestamp::Timestamp;
 use crate::column::ColumnContext;
-use crate::config::{
-    AdditionalField, Encoding, InvalidUpdate, MapperConfig, MissingAdditional, OutboxRule, Placement,
-};
-use crate::connect::{Field, Kind};
+use crate::config::{Encoding, InvalidUpdate, OutboxRule, Placement};
+use crate::connect::Kind;
 use crate::encode::Scratch;
 use crate::error::MapError;
-use crate::format::{Format, Raw};
+use crate::format::Raw;
 use crate::limits::RecordLimits;
-use crate::names;
 use crate::record_buffer::RecordBuffer;
 use crate::row::{Row, RowError};
 use crate::schema_id::SchemaIds;
-use crate::serialization::{Body, Serialization};
+use crate::serialization::Serialization;
 
 /// Encoding of the rows of an outbox table as events.
 #[derive(Debug)]
@@ -49,14 +50,6 @@ pub(crate) struct OutboxPlan {
     pub(crate) limits_topics: bool,
 }
 
-/// Column with the timestamp of the record.
-#[derive(Debug)]
-struct Timestamp {
-    part: Part,
-    /// Number of the column's units in a millisecond.
-    divisor: i64,
-}
-
 /// Event in a buffer, without its headers.
 pub(crate) struct OutboxEvent {
     pub(crate) topic: Arc<str>,
@@ -68,15 +61,6 @@ pub(crate) struct OutboxEvent {
 
 /// Name of the header with the id of the event.
 const ID: &str = "id";
-/// Name of the field with the payload in a value that has further fields.
-const PAYLOAD: &str = "payload";
-
-/// Semantic types of timestamps, and their units in a millisecond.
-const TIMESTAMPS: [(&str, i64); 3] = [
-    ("io.debezium.time.Timestamp", 1),
-    ("io.debezium.time.MicroTimestamp", 1_000),
-    ("io.debezium.time.NanoTimestamp", 1_000_000),
-];
 
 impl OutboxPlan {
     /// Compiles the plan of the table with `columns`; `namespace` is the namespace of its schemas.
@@ -90,13 +74,12 @@ impl OutboxPlan {
         let key = Part::compile(columns, &rule.key, config.key, around)?;
         let payload = Part::compile(columns, &rule.payload, config.value, around)?;
         let payload_slot = payload.field().slot;
-        let fields = fields(columns, rule, around)?;
-        check_fields(rule, &fields, around)?;
+        let fields = envelope::fields(columns, rule, around)?;
         let schema = if fields.is_empty() {
             let value = Serialization::of_slot(config.value, &payload_slot);
             ValueSchema::Payload(Arc::new(value))
         } else {
-            ValueSchema::Envelope(envelope(namespace, &payload, &fields, config))
+            ValueSchema::Envelope(envelope::schema(namespace, &payload, &fields, config))
         };
         let mut headers = Vec::new();
         for field in present(columns, rule, Placement::Header) {
@@ -213,7 +196,11 @@ impl OutboxPlan {
             let body = Single { part, row };
             return buffer.part(|out| target.value.put(&body, id, scratch, out)).map(Some);
         }
-        let body = EnvelopeBody { plan: self, row };
+        let body = EnvelopeBody {
+            payload: &self.payload,
+            fields: &self.fields,
+            row,
+        };
         buffer.part(|out| target.value.put(&body, id, scratch, out)).map(Some)
     }
 
@@ -261,84 +248,6 @@ impl OutboxPlan {
     }
 }
 
-/// Value with the payload and further fields.
-struct EnvelopeBody<'r, 'a> {
-    plan: &'r OutboxPlan,
-    row: &'r Row<'a>,
-}
-
-impl Body for EnvelopeBody<'_, '_> {
-    fn put<F: Format>(&self, scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowError> {
-        F::begin_record(out);
-        F::field(PAYLOAD, out);
-        self.plan.payload.put::<F>(self.row, scratch, out)?;
-        for (name, part) in &self.plan.fields {
-            F::field(name, out);
-            part.put::<F>(self.row, scratch, out)?;
-        }
-        F::end_record(out);
-        Ok(())
-    }
-}
-
-/// Further columns with one placement that the table has, or is required to have.
-fn present<'r>(
-    columns: &'r [RelationColumn],
-    rule: &'r OutboxRule,
-    placement: Placement,
-) -> impl Iterator<Item = &'r AdditionalField> {
-    let ignores = rule.missing_additional == MissingAdditional::Ignore;
-    rule.additional(placement)
-        .filter(move |field| !ignores || columns.iter().any(|column| column.name == field.column))
-}
-
-fn fields(
-    columns: &[RelationColumn],
-    rule: &OutboxRule,
-    around: &ColumnContext<'_>,
-) -> Result<Vec<(String, Part)>, MapError> {
-    let mut fields = Vec::new();
-    for field in present(columns, rule, Placement::Envelope) {
-        let part = Part::compile(columns, &field.column, around.config.value, around)?;
-        fields.push((field.name().to_owned(), part));
-    }
-    Ok(fields)
-}
-
-/// Checks the names of the fields beside the payload.
-fn check_fields(
-    rule: &OutboxRule,
-    fields: &[(String, Part)],
-    around: &ColumnContext<'_>,
-) -> Result<(), MapError> {
-    let payload = [(rule.payload.as_str(), PAYLOAD)];
-    let further = fields.iter().map(|(name, _)| (name.as_str(), name.as_str()));
-    names::check_fields(
-        payload.into_iter().chain(further),
-        around.config.value,
-        around.table,
-    )
-}
-
-fn envelope(
-    namespace: &str,
-    payload: &Part,
-    fields: &[(String, Part)],
-    config: &MapperConfig,
-) -> EnvelopeSchema {
-    let named = |part: &Part, name: &str| Field {
-        name: name.to_owned(),
-        ..part.field()
-    };
-    let further = fields.iter().map(|(name, part)| named(part, name));
-    EnvelopeSchema {
-        namespace: namespace.to_owned(),
-        adjustment: config.names.adjust_schemas,
-        fields: [named(payload, PAYLOAD)].into_iter().chain(further).collect(),
-        encoding: config.value,
-    }
-}
-
 fn partition(
     columns: &[RelationColumn],
     rule: &OutboxRule,
@@ -351,46 +260,5 @@ fn partition(
     if part.field().slot.schema.kind != Kind::Int32 {
         return Err(wrong(around, &field.column, "is the partition, and not an integer of 32 bits"));
     }
-    find(columns, &field.column, around).map(|(place, _)| Some(place))
-}
-
-impl Timestamp {
-    fn compile(
-        columns: &[RelationColumn],
-        name: &str,
-        around: &ColumnContext<'_>,
-    ) -> Result<Self, MapError> {
-        let part = Part::compile_raw(columns, name, around)?;
-        let semantic = part.field().slot.schema.name;
-        let mut known = TIMESTAMPS.iter();
-        let known = known.find(|(known, _)| semantic.as_deref() == Some(*known));
-        match known {
-            Some((_, divisor)) => Ok(Self {
-                part,
-                divisor: *divisor,
-            }),
-            None => Err(wrong(
-                around,
-                name,
-                "is the timestamp, and not a timestamp without time zone as a number of [types] time",
-            )),
-        }
-    }
-
-    /// Milliseconds since 1970; `None` if the value is null.
-    fn of(&self, row: &Row<'_>, scratch: &mut Scratch) -> Result<Option<i64>, RowError> {
-        if self.part.is_null(row) {
-            return Ok(None);
-        }
-        let mut digits = Vec::new();
-        self.part.put::<Raw>(row, scratch, &mut digits)?;
-        let number = std::str::from_utf8(&digits).ok().and_then(|digits| digits.parse().ok());
-        let millis = number.map(|number: i64| number / self.divisor);
-        // Kafka has no times before 1970, and librdkafka takes zero for the current time.
-        let millis = millis.filter(|millis| *millis > 0);
-        millis.map(Some).ok_or(RowError::OutboxValue {
-            place: self.part.place,
-            wanted: "the timestamp of a record, which is after 1970",
-        })
-    }
+    Ok(Some(part.place))
 }

@@ -1,5 +1,7 @@
 //! Plans: the encoding of the rows of one relation as records.
 
+mod limited;
+
 use walcast_pgoutput::{OldTuple, Relation, Tuple};
 
 use crate::change::{ChangeContext, RowChange};
@@ -211,44 +213,6 @@ impl Plan {
     /// Changes the topic of the records; the schemas stay the same.
     pub fn move_to(&mut self, topic: String) {
         self.destinations.of_table.topic = topic.into();
-    }
-
-    /// Sets limits: a change with a record that exceeds them cannot be mapped. Of an outbox they are those of
-    /// [`Plan::limited_topic`].
-    pub fn limit(&mut self, limits: RecordLimits) {
-        match &mut self.outbox {
-            Some(outbox) => outbox.limit(limits),
-            None => self.limits = Some(limits),
-        }
-    }
-
-    /// The limits of records.
-    #[must_use]
-    pub fn limits(&self) -> Option<RecordLimits> {
-        match &self.outbox {
-            Some(outbox) => outbox.limits(),
-            None => self.limits,
-        }
-    }
-
-    /// Demands limits for each topic that the rows of an outbox name.
-    pub fn limit_new_topics(&mut self) {
-        if let Some(outbox) = &mut self.outbox {
-            outbox.limits_topics = true;
-        }
-    }
-
-    /// Whether the topics that rows of an outbox name are to have limits.
-    #[must_use]
-    pub fn limits_new_topics(&self) -> bool {
-        self.outbox.as_ref().is_some_and(|outbox| outbox.limits_topics)
-    }
-
-    /// Topic of the limits: the table's, or of an outbox that of the latest row.
-    #[must_use]
-    pub fn limited_topic(&self) -> &str {
-        let of_row = self.outbox.as_ref().and_then(|outbox| outbox.topic());
-        of_row.unwrap_or_else(|| self.topic())
     }
 
     /// Request for the unchanged TOAST values of a change, to be read from the table before the change is encoded;

@@ -3,7 +3,7 @@
 use walcast_pgoutput::{Column, RelationColumn};
 
 use crate::column::{ColumnContext, ColumnPlan, Image};
-use crate::config::Encoding;
+use crate::config::{AdditionalField, Encoding, MissingAdditional, OutboxRule, Placement};
 use crate::connect::{DATE, Field, Kind, TIME, TIMESTAMP};
 use crate::encode::Scratch;
 use crate::error::MapError;
@@ -22,7 +22,7 @@ pub(super) struct Part {
 }
 
 /// Finds the column `name`, which has to be sent.
-pub(super) fn find<'c>(
+fn find<'c>(
     columns: &'c [RelationColumn],
     name: &str,
     around: &ColumnContext<'_>,
@@ -31,6 +31,17 @@ pub(super) fn find<'c>(
     places
         .find(|(_, column)| column.name == name)
         .ok_or_else(|| wrong(around, name, "does not exist"))
+}
+
+/// Further columns with one placement that the table has, or is required to have.
+pub(super) fn present<'r>(
+    columns: &'r [RelationColumn],
+    rule: &'r OutboxRule,
+    placement: Placement,
+) -> impl Iterator<Item = &'r AdditionalField> {
+    let ignores = rule.missing_additional == MissingAdditional::Ignore;
+    rule.additional(placement)
+        .filter(move |field| !ignores || columns.iter().any(|column| column.name == field.column))
 }
 
 /// Error in a column that the configuration names.
