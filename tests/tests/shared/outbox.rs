@@ -13,7 +13,8 @@ const HALTED: i32 = 3;
 async fn outbox(name: &str, settings: &str) -> Case<'static> {
     let mut case = Case::new(name).await;
     case.sql(
-        "CREATE TABLE outbox (id int PRIMARY KEY, aggregatetype text, aggregateid text, type text, payload jsonb, part int)",
+        "CREATE TABLE outbox (id int PRIMARY KEY, aggregatetype text, aggregateid text, type text, payload jsonb, part int, \
+         at timestamp)",
     )
     .await;
     case.config = case
@@ -120,6 +121,24 @@ async fn rows_that_exist_are_events_where_a_snapshot_reads_them() {
     let mut found = events("outbox_read.events.order").await;
     found.sort();
     assert_eq!(found, [r#""a" "1" id=1"#, r#""b" "2" id=2"#]);
+}
+
+#[tokio::test]
+async fn a_column_can_be_the_timestamp_of_the_record() {
+    let case = outbox("outbox_time", "timestamp = \"at\"").await;
+    let mut instance = Instance::start(&case.config).await;
+    // Kafka removes records of long ago.
+    case.sql(
+        "INSERT INTO outbox VALUES (1, 'order', 'a', 'Placed', '1', NULL, now() AT TIME ZONE 'UTC' - interval '1 hour')",
+    )
+    .await;
+    await_events(&mut instance, "outbox_time.events.order", 1).await;
+    instance.stop().await;
+    let millis = case
+        .text("SELECT floor(extract(epoch FROM at) * 1000)::bigint FROM outbox")
+        .await;
+    let record = records("outbox_time.events.order").await.remove(0);
+    assert_eq!(record.timestamp_ms, Some(millis.parse().unwrap()));
 }
 
 #[tokio::test]
