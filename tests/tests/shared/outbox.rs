@@ -155,7 +155,7 @@ async fn schemas_are_registered_under_the_subjects_of_each_topic() {
     await_events(&mut instance, "outbox_avro.events.order", 1).await;
     await_events(&mut instance, "outbox_avro.events.cart", 1).await;
     instance.stop().await;
-    let mut decoder = TreeDecoder::new(&shared().await.registry().url()).unwrap();
+    let decoder = TreeDecoder::new(&shared().await.registry().url()).unwrap();
     for topic in ["order", "cart"] {
         for (part, schema) in [
             ("key", r#"["null","string"]"#),
