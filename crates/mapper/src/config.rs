@@ -28,7 +28,10 @@ pub(crate) use form::EnvelopePart;
 pub use form::{Encoding, FlatDeletes, FlatForm, MetadataField, Shape};
 pub use keys::{KeyRule, MissingKeyColumns};
 pub use names::{FieldAdjustment, NameSettings, SchemaAdjustment};
-pub use outbox::{AdditionalField, AdditionalFieldError, InvalidUpdate, MissingAdditional, OutboxRule, OutboxText, Placement};
+pub use outbox::{
+    AdditionalField, AdditionalFieldError, InvalidUpdate, MissingAdditional, OutboxRule, OutboxText,
+    Placement,
+};
 pub use reserved_topic::{ReservedTopic, TopicPurpose};
 pub use route::{Route, RouteText};
 pub(crate) use route::{Routed, TopicKeyField};

@@ -160,7 +160,9 @@ impl FromStr for AdditionalField {
         let parts: Vec<&str> = text.split(':').map(str::trim).collect();
         let (column, placement, alias) = match parts.as_slice() {
             [column, placement] => (*column, *placement, None),
-            [column, placement, alias] if !alias.is_empty() => (*column, *placement, Some((*alias).to_owned())),
+            [column, placement, alias] if !alias.is_empty() => {
+                (*column, *placement, Some((*alias).to_owned()))
+            }
             _ => return Err(wrong()),
         };
         let mut known = PLACEMENTS.iter();

@@ -235,13 +235,15 @@ fn tables(transform: &Transform<'_, '_>) -> Result<String, String> {
 /// character matches no other topic either: the prefix is fixed, and topics have a dot between schema and table.
 fn literal(pattern: &str) -> Option<String> {
     let plain = pattern.replace("\\.", ".");
-    let is_plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
+    let is_plain =
+        |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
     (!plain.is_empty() && plain.chars().all(is_plain)).then_some(plain)
 }
 
 /// A name in a pattern: quoted if unquoted text would not stand for itself.
 fn quoted(name: &str) -> String {
-    let is_folded = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_';
+    let is_folded =
+        |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_';
     match name.chars().all(is_folded) {
         true => name.to_owned(),
         false => format!("\"{name}\""),
