@@ -252,8 +252,7 @@ impl ColumnPlan {
 
     /// Whether a null is written as another value: as asterisks, or as the default of the column.
     pub(crate) fn replaces_null(&self, config: &MapperConfig) -> bool {
-        let is_masked =
-            matches!(&self.encoder, Encoder::Altered(altered) if matches!(altered.alteration, Alteration::Mask(_)));
+        let is_masked = matches!(&self.encoder, Encoder::Altered(altered) if matches!(altered.alteration, Alteration::Mask(_)));
         is_masked || self.default.is_some() && config.null_with_default == NullWithDefault::Default
     }
 

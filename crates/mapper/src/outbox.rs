@@ -194,14 +194,18 @@ impl OutboxPlan {
             }
             let part = &self.payload;
             let body = Single { part, row };
-            return buffer.part(|out| target.value.put(&body, id, scratch, out)).map(Some);
+            return buffer
+                .part(|out| target.value.put(&body, id, scratch, out))
+                .map(Some);
         }
         let body = EnvelopeBody {
             payload: &self.payload,
             fields: &self.fields,
             row,
         };
-        buffer.part(|out| target.value.put(&body, id, scratch, out)).map(Some)
+        buffer
+            .part(|out| target.value.put(&body, id, scratch, out))
+            .map(Some)
     }
 
     /// Whether the payload is null or blank, as Java's `trim` sees it.
@@ -258,7 +262,11 @@ fn partition(
     };
     let part = Part::compile_raw(columns, &field.column, around)?;
     if part.field().slot.schema.kind != Kind::Int32 {
-        return Err(wrong(around, &field.column, "is the partition, and not an integer of 32 bits"));
+        return Err(wrong(
+            around,
+            &field.column,
+            "is the partition, and not an integer of 32 bits",
+        ));
     }
     Ok(Some(part.place))
 }

@@ -249,8 +249,13 @@ impl Records<'_> {
         {
             outbox.push_headers(row, scratch, buffer)?;
         }
-        self.buffer
-            .finish_at(event.topic, event.partition, event.timestamp, event.key, event.value);
+        self.buffer.finish_at(
+            event.topic,
+            event.partition,
+            event.timestamp,
+            event.key,
+            event.value,
+        );
         self.part += 1;
         Ok(())
     }

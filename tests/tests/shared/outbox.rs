@@ -29,8 +29,9 @@ async fn outbox(name: &str, settings: &str) -> Case<'static> {
 
 /// The entry of the table `outbox` with further settings.
 fn entry(name: &str, settings: &str) -> toml::Value {
-    let text =
-        format!("tables = \"public.outbox\"\nroute_topic = \"{name}.events.$${{routedByValue}}\"\n{settings}");
+    let text = format!(
+        "tables = \"public.outbox\"\nroute_topic = \"{name}.events.$${{routedByValue}}\"\n{settings}"
+    );
     toml::Value::Table(toml::from_str(&text).unwrap())
 }
 
@@ -45,7 +46,9 @@ async fn records(topic: &str) -> Vec<RawRecord> {
 }
 
 fn text(bytes: Option<&[u8]>) -> String {
-    bytes.map_or("none".to_owned(), |bytes| String::from_utf8(bytes.to_vec()).unwrap())
+    bytes.map_or("none".to_owned(), |bytes| {
+        String::from_utf8(bytes.to_vec()).unwrap()
+    })
 }
 
 /// Key, value, and the headers of the event, for each record of a topic.
@@ -82,13 +85,16 @@ async fn rows_are_events_beside_the_changes_of_their_transaction() {
          DELETE FROM outbox WHERE id = 1; COMMIT",
     )
     .await;
-    case.sql("UPDATE outbox SET type = 'Renamed'; INSERT INTO outbox VALUES (3, 'order', '8471', 'Paid', NULL)")
-        .await;
+    case.sql(
+        "UPDATE outbox SET type = 'Renamed'; INSERT INTO outbox VALUES (3, 'order', '8471', 'Paid', NULL)",
+    )
+    .await;
     await_events(&mut instance, "outbox_slice.events.order", 2).await;
     instance.stop().await;
     // A restart sends nothing again.
     let mut instance = Instance::start(&case.config).await;
-    case.sql("INSERT INTO outbox VALUES (4, 'order', NULL, NULL, '\"last\"')").await;
+    case.sql("INSERT INTO outbox VALUES (4, 'order', NULL, NULL, '\"last\"')")
+        .await;
     await_events(&mut instance, "outbox_slice.events.order", 3).await;
     instance.stop().await;
 
@@ -106,7 +112,10 @@ async fn rows_are_events_beside_the_changes_of_their_transaction() {
     );
     assert_eq!(records("outbox_slice.public.items").await.len(), 1);
     let names = topic_names(&shared().await.kafka().brokers()).await.unwrap();
-    assert!(!names.contains(&"outbox_slice.public.outbox".to_owned()), "{names:?}");
+    assert!(
+        !names.contains(&"outbox_slice.public.outbox".to_owned()),
+        "{names:?}"
+    );
 }
 
 #[tokio::test]
@@ -227,7 +236,10 @@ async fn an_update_halts_where_it_is_fatal() {
     assert_eq!(instance.exit_code().await, HALTED);
     assert_reports(
         &instance.log(),
-        &["a row of outbox table public.outbox was updated", "set on_update = \"warn\""],
+        &[
+            "a row of outbox table public.outbox was updated",
+            "set on_update = \"warn\"",
+        ],
     );
 }
 

@@ -314,7 +314,8 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         if let Some(Table::Captured(captured)) = self.known.get(&oid) {
             if has_records {
                 captured.changes.count(change);
-            } else if let (RowChange::Update { .. }, Some(on_update)) = (change, captured.plan.outbox_updates())
+            } else if let (RowChange::Update { .. }, Some(on_update)) =
+                (change, captured.plan.outbox_updates())
                 && self.config.events.operations.contains(&Operation::Update)
                 && self.updates_logged.insert(captured.plan.table().clone())
             {

@@ -149,7 +149,9 @@ pub enum InvalidUpdate {
 
 /// Text that is not an [`AdditionalField`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not column:placement or column:placement:name, where placement is header, envelope or partition")]
+#[error(
+    "{0:?} is not column:placement or column:placement:name, where placement is header, envelope or partition"
+)]
 pub struct AdditionalFieldError(String);
 
 impl FromStr for AdditionalField {
@@ -255,7 +257,8 @@ mod tests {
     use super::{AdditionalField, OutboxRule};
 
     fn rule(route_pattern: &str, route_topic: &str) -> OutboxRule {
-        let rule = json!({"tables": "public.outbox", "route_pattern": route_pattern, "route_topic": route_topic});
+        let rule =
+            json!({"tables": "public.outbox", "route_pattern": route_pattern, "route_topic": route_topic});
         serde_json::from_value(rule).unwrap()
     }
 
@@ -263,7 +266,11 @@ mod tests {
     #[test]
     fn topics_are_those_of_kafkas_router() {
         let by_default: OutboxRule = serde_json::from_value(json!({"tables": "public.outbox"})).unwrap();
-        for (value, topic) in [("order", "outbox.event.order"), ("", "outbox.event."), ("a\nb", "a\nb")] {
+        for (value, topic) in [
+            ("order", "outbox.event.order"),
+            ("", "outbox.event."),
+            ("a\nb", "a\nb"),
+        ] {
             assert_eq!(by_default.topic_of(value), topic, "{value:?}");
         }
         let named = rule("(?<kind>[a-z]+)_v(\\d+)", "events.${kind}.$2");
@@ -280,7 +287,10 @@ mod tests {
             assert_eq!(field.to_string(), text);
         }
         let field: AdditionalField = " type : HEADER ".parse().unwrap();
-        assert_eq!((field.to_string().as_str(), field.name()), ("type:header", "type"));
+        assert_eq!(
+            (field.to_string().as_str(), field.name()),
+            ("type:header", "type")
+        );
         for text in ["type", "type:body", ":header", "a:header:b:c", "a:header:", ""] {
             assert!(text.parse::<AdditionalField>().is_err(), "{text:?}");
         }

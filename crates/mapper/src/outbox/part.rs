@@ -159,7 +159,11 @@ impl HeaderPart {
             return Ok(Self { part, is_text: true });
         }
         let (place, column) = find(columns, name, around)?;
-        let part = Part::new(place, ColumnPlan::of_row_as::<HeaderText>(column, around)?, around)?;
+        let part = Part::new(
+            place,
+            ColumnPlan::of_row_as::<HeaderText>(column, around)?,
+            around,
+        )?;
         Ok(Self { part, is_text: false })
     }
 

@@ -113,13 +113,21 @@ impl Routes {
     ) -> Result<Self, MapError> {
         let route_by = Part::compile_raw(columns, &rule.route_by, around)?;
         if route_by.field().slot.schema.kind != Kind::String {
-            return Err(wrong(around, &rule.route_by, "chooses the topic, and is not text"));
+            return Err(wrong(
+                around,
+                &rule.route_by,
+                "chooses the topic, and is not text",
+            ));
         }
         let schema_version = match &rule.schema_version {
             Some(name) => {
                 let part = Part::compile_raw(columns, name, around)?;
                 if part.field().slot.schema.kind != Kind::Int32 {
-                    return Err(wrong(around, name, "is the version of a schema, and not an integer of 32 bits"));
+                    return Err(wrong(
+                        around,
+                        name,
+                        "is the version of a schema, and not an integer of 32 bits",
+                    ));
                 }
                 Some(part)
             }

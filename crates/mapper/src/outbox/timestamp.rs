@@ -54,7 +54,9 @@ impl Timestamp {
         }
         let mut digits = Vec::new();
         self.part.put::<Raw>(row, scratch, &mut digits)?;
-        let number = std::str::from_utf8(&digits).ok().and_then(|digits| digits.parse().ok());
+        let number = std::str::from_utf8(&digits)
+            .ok()
+            .and_then(|digits| digits.parse().ok());
         let millis = number.map(|number: i64| number / self.divisor);
         // Kafka has no times before 1970, and librdkafka takes zero for the current time.
         let millis = millis.filter(|millis| *millis > 0);

@@ -80,7 +80,9 @@ fn encode(plan: &mut Plan, change: &Change<'_>, buffer: &mut RecordBuffer) -> Re
 }
 
 fn text(bytes: Option<&[u8]>) -> String {
-    bytes.map_or("none".to_owned(), |bytes| String::from_utf8(bytes.to_vec()).unwrap())
+    bytes.map_or("none".to_owned(), |bytes| {
+        String::from_utf8(bytes.to_vec()).unwrap()
+    })
 }
 
 /// Records as lines: topic, partition, timestamp, key, value, and the headers but `walcast.id`.
@@ -204,7 +206,13 @@ fn rows_from_which_no_event_can_be_made_are_errors() {
         Null,
         &expect!["column kind of outbox table public.t: the value cannot be used as the id of an event"],
     );
-    for topic in [Null, UnchangedToast, Text("größe".as_bytes()), Text(b"a b"), Text(b"x/y")] {
+    for topic in [
+        Null,
+        UnchangedToast,
+        Text("größe".as_bytes()),
+        Text(b"a b"),
+        Text(b"x/y"),
+    ] {
         insert(
             1,
             topic,
@@ -223,7 +231,9 @@ fn rows_from_which_no_event_can_be_made_are_errors() {
     insert(
         5,
         Text(b"-1"),
-        &expect!["column part of outbox table public.t: the value cannot be used as the number of a partition"],
+        &expect![
+            "column part of outbox table public.t: the value cannot be used as the number of a partition"
+        ],
     );
     insert(
         6,
@@ -244,7 +254,10 @@ fn columns_that_cannot_be_used_are_errors() {
     for key in ["id", "key", "payload", "route_by", "timestamp"] {
         let mut settings = json!({});
         settings[key] = "nothing".into();
-        compile(settings, &expect!["column nothing of outbox table public.t does not exist"]);
+        compile(
+            settings,
+            &expect!["column nothing of outbox table public.t does not exist"],
+        );
     }
     compile(
         json!({"additional": ["nothing:header"]}),
@@ -327,7 +340,11 @@ fn avro_has_the_schemas_of_the_columns() {
     assert_eq!(missing.unwrap(), ["outbox.event.order"]);
     let mut row = row_with(2, Null);
     row[3] = Null;
-    assert!(encode(&mut plan, &Change::Insert(&row), &mut buffer).unwrap().is_empty());
+    assert!(
+        encode(&mut plan, &Change::Insert(&row), &mut buffer)
+            .unwrap()
+            .is_empty()
+    );
     let records: Vec<_> = buffer.records().collect();
     assert_eq!(records[0].key, Some(b"\0\0\0\0\x0a\x02\x088471".as_slice()));
     assert_eq!(records[0].value, Some(b"\0\0\0\0\x0b\x02\x04\x00A".as_slice()));
@@ -357,7 +374,11 @@ fn schemas_of_values_with_further_fields_name_route_and_version() {
         encode(&mut plan, &Change::Insert(&second), &mut buffer).unwrap(),
         ["outbox.event.order"]
     );
-    assert!(encode(&mut plan, &Change::Insert(&ROW), &mut buffer).unwrap().is_empty());
+    assert!(
+        encode(&mut plan, &Change::Insert(&ROW), &mut buffer)
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]

@@ -49,7 +49,10 @@ const PROCESSES: [(&str, &[&str]); 20] = [
         "shared",
         &["least_privilege", "refusals", "role_settings", "selections"],
     ),
-    ("shared", &["admin", "commands", "heartbeats", "messages", "outbox"]),
+    (
+        "shared",
+        &["admin", "commands", "heartbeats", "messages", "outbox"],
+    ),
 ];
 
 /// What computes all the time.

@@ -131,7 +131,11 @@ fn names_are_checked() {
 
 #[test]
 fn outboxes_are_checked() {
-    let config = parse(&with("[outbox]", "tables = \"public.outbox\"\nroute_topic = \"events.$${routedByValue}\"")).unwrap();
+    let config = parse(&with(
+        "[outbox]",
+        "tables = \"public.outbox\"\nroute_topic = \"events.$${routedByValue}\"",
+    ))
+    .unwrap();
     assert_eq!(config.mapper.outboxes[0].route_topic, "events.${routedByValue}");
     for (lines, expected) in [
         (
@@ -144,7 +148,10 @@ fn outboxes_are_checked() {
             "\"type:body\" is not column:placement or column:placement:name",
         ),
         ("key = \"\"", "outbox.key is \"\"; expected the name of a column"),
-        ("schema_version = \"v\"", "outbox.additional is \"without one\"; expected an entry column:envelope"),
+        (
+            "schema_version = \"v\"",
+            "outbox.additional is \"without one\"; expected an entry column:envelope",
+        ),
         (
             "additional = [\"a:partition\", \"b:partition\"]",
             "outbox.additional is \"with several\"; expected at most one column as the partition",
@@ -153,7 +160,10 @@ fn outboxes_are_checked() {
             "route_topic = \"shop.dead-letters\"",
             "outbox.route_topic is \"shop.dead-letters\"; expected a topic that the connector does not use",
         ),
-        ("payloud = \"x\"", "unknown key \"payloud\" in [[outbox]]; did you mean \"payload\"?"),
+        (
+            "payloud = \"x\"",
+            "unknown key \"payloud\" in [[outbox]]; did you mean \"payload\"?",
+        ),
     ] {
         let text = with("[outbox]", &format!("tables = \"public.outbox\"\n{lines}"));
         let error = parse(&text).expect_err(lines);

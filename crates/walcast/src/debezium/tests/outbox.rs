@@ -23,14 +23,21 @@ fn outboxes(lines: &str) -> Vec<OutboxRule> {
     let migration = with(lines);
     assert!(!misses(&migration), "{}", migration.report().join("\n"));
     let config = parse_for_test(&migration.toml, &lookup);
-    config.unwrap_or_else(|error| panic!("{error}\n{}", migration.toml)).mapper.outboxes
+    config
+        .unwrap_or_else(|error| panic!("{error}\n{}", migration.toml))
+        .mapper
+        .outboxes
 }
 
 /// Why the transforms are refused. Nothing of the router is in the file, which no start accepts.
 fn refused(lines: &str) -> String {
     let migration = with(lines);
     assert!(!migration.toml.contains("outbox = ["), "{}", migration.toml);
-    assert!(parse_for_test(&migration.toml, &lookup).is_err(), "{}", migration.toml);
+    assert!(
+        parse_for_test(&migration.toml, &lookup).is_err(),
+        "{}",
+        migration.toml
+    );
     let mut findings = migration.findings.iter();
     let finding = findings.find(|finding| finding.property == "transforms").unwrap();
     assert_eq!(finding.became, Became::Refused);
@@ -75,11 +82,18 @@ fn every_option_is_translated() {
         (Some("at"), Some("version"))
     );
     let additional: Vec<String> = rule.additional.iter().map(ToString::to_string).collect();
-    assert_eq!(additional, ["kind:header:eventType", "tenant:envelope", "part:partition"]);
+    assert_eq!(
+        additional,
+        ["kind:header:eventType", "tenant:envelope", "part:partition"]
+    );
     assert_eq!(rule.missing_additional, MissingAdditional::Ignore);
     assert_eq!(rule.on_update, InvalidUpdate::Fatal);
     assert_eq!(
-        (rule.route_by.as_str(), rule.route_pattern.as_str(), rule.route_topic.as_str()),
+        (
+            rule.route_by.as_str(),
+            rule.route_pattern.as_str(),
+            rule.route_topic.as_str()
+        ),
         ("topic", "(.*)_events", "events.$1")
     );
     assert!(rule.tombstone_on_empty_payload);
@@ -118,19 +132,31 @@ fn a_predicate_for_one_topic_selects_its_table() {
         assert!(!rules[0].tables.matches(&table("other")));
         assert!(!rules[0].tables.matches(&table("OUTBOX")));
     }
-    for pattern in [".*outbox", "shop.public.(a|b)", "other.public.outbox", "shop.outbox", ""] {
+    for pattern in [
+        ".*outbox",
+        "shop.public.(a|b)",
+        "other.public.outbox",
+        "shop.outbox",
+        "",
+    ] {
         let reason = refused(&predicate(pattern));
         assert!(
             reason.contains("of its predicate is not the topic of one table, prefix.schema.table"),
             "{reason}"
         );
     }
-    let reason = refused(&format!("{}transforms.outbox.negate=true\n", predicate("shop.public.outbox")));
+    let reason = refused(&format!(
+        "{}transforms.outbox.negate=true\n",
+        predicate("shop.public.outbox")
+    ));
     assert!(reason.ends_with("its predicate p is negated"), "{reason}");
     let reason = refused(&router(
         "predicate=p\npredicates=p\npredicates.p.type=org.apache.kafka.connect.transforms.predicates.HasHeaderKey",
     ));
-    assert!(reason.ends_with("its predicate p is not TopicNameMatches"), "{reason}");
+    assert!(
+        reason.ends_with("its predicate p is not TopicNameMatches"),
+        "{reason}"
+    );
 }
 
 #[test]
@@ -138,11 +164,26 @@ fn what_cannot_be_carried_is_refused() {
     for (option, expected) in [
         ("table.expand.json.payload=true", "a payload is sent as it is"),
         ("tracing.span.context.field=trace", "walcast sends no spans"),
-        ("table.field.payload.id=x", "table.field.payload.id has no counterpart"),
-        ("table.op.invalid.behavior=ignore", "ignore is not warn, error or fatal"),
-        ("route.tombstone.on.empty.payload=yes", "yes is neither true nor false"),
-        ("table.fields.additional.placement=a:body", "is not column:placement"),
-        ("table.fields.additional.placement=a:partition,b:partition", "several columns as the partition"),
+        (
+            "table.field.payload.id=x",
+            "table.field.payload.id has no counterpart",
+        ),
+        (
+            "table.op.invalid.behavior=ignore",
+            "ignore is not warn, error or fatal",
+        ),
+        (
+            "route.tombstone.on.empty.payload=yes",
+            "yes is neither true nor false",
+        ),
+        (
+            "table.fields.additional.placement=a:body",
+            "is not column:placement",
+        ),
+        (
+            "table.fields.additional.placement=a:partition,b:partition",
+            "several columns as the partition",
+        ),
         ("route.topic.regex=(?!x).*", "is not a regular expression"),
         ("route.topic.replacement=events.${kind}", "refers to a group"),
     ] {
@@ -166,6 +207,10 @@ fn other_transforms_beside_a_router_are_refused() {
         let mut findings = migration.findings.iter();
         let finding = findings.find(|finding| finding.property == "transforms").unwrap();
         assert_eq!(finding.became, Became::Partly);
-        assert!(parse_for_test(&migration.toml, &lookup).is_err(), "{}", migration.toml);
+        assert!(
+            parse_for_test(&migration.toml, &lookup).is_err(),
+            "{}",
+            migration.toml
+        );
     }
 }

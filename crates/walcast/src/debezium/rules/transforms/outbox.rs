@@ -10,9 +10,11 @@ pub(super) const OUTBOX: &str = "outbox";
 pub(super) const EVENT_ROUTER: &str = "io.debezium.transforms.outbox.EventRouter";
 
 /// Why the payload is not expanded.
-pub(super) const EXPANSION: &str = "a payload is sent as it is: the schema of an expanded one would follow from the content of each event";
+pub(super) const EXPANSION: &str =
+    "a payload is sent as it is: the schema of an expanded one would follow from the content of each event";
 /// Why no spans are sent.
-pub(super) const TRACING: &str = "walcast sends no spans; a column with a trace context can be placed in a header";
+pub(super) const TRACING: &str =
+    "walcast sends no spans; a column with a trace context can be placed in a header";
 
 /// Predicate of Kafka that selects records by their topic.
 const TOPIC_NAME_MATCHES: &str = "org.apache.kafka.connect.transforms.predicates.TopicNameMatches";
@@ -215,12 +217,19 @@ fn tables(transform: &Transform<'_, '_>) -> Result<String, String> {
     if of_predicate("type") != TOPIC_NAME_MATCHES {
         return Err(format!("its predicate {predicate} is not TopicNameMatches"));
     }
-    if given.connector("topic.delimiter").is_some_and(|delimiter| delimiter.trim() != ".") {
-        return Err("topic.delimiter is not a dot, so that the table of its predicate's topic is not known".to_owned());
+    if given
+        .connector("topic.delimiter")
+        .is_some_and(|delimiter| delimiter.trim() != ".")
+    {
+        return Err(
+            "topic.delimiter is not a dot, so that the table of its predicate's topic is not known"
+                .to_owned(),
+        );
     }
     let pattern = of_predicate("pattern");
-    let not_one_table =
-        || format!("the pattern {pattern} of its predicate is not the topic of one table, prefix.schema.table");
+    let not_one_table = || {
+        format!("the pattern {pattern} of its predicate is not the topic of one table, prefix.schema.table")
+    };
     let topic = literal(pattern).ok_or_else(not_one_table)?;
     let prefix = given.connector("topic.prefix").unwrap_or_default().trim();
     let table = topic.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.'));
