@@ -26,6 +26,7 @@ mod json;
 mod keys;
 #[cfg(test)]
 mod origins;
+#[cfg(test)]
 mod outbox;
 #[cfg(test)]
 mod patterns;
