@@ -4,10 +4,11 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
 use walcast_mapper::RecordView;
 
-/// Record of librdkafka with the topic, partition, key, value and headers of a mapper's record.
+/// Record of librdkafka with the topic, partition, timestamp, key, value and headers of a mapper's record.
 pub(crate) fn to_kafka<'a>(record: &RecordView<'a>) -> BaseRecord<'a, [u8], [u8]> {
     let mut kafka = BaseRecord::to(record.topic);
     kafka.partition = record.partition;
+    kafka.timestamp = record.timestamp;
     kafka.key = record.key;
     kafka.payload = record.value;
     let mut headers = record.headers();

@@ -88,6 +88,46 @@ impl ColumnContext<'_> {
 impl ColumnPlan {
     /// Compiles the plan of a column in values.
     pub(crate) fn of_values(column: &RelationColumn, around: &ColumnContext<'_>) -> Result<Self, MapError> {
+        Self::of_row(column, around.config.value, around)
+    }
+
+    /// Compiles the plan of a column in a row that is written in `encoding`.
+    pub(crate) fn of_row(
+        column: &RelationColumn,
+        encoding: Encoding,
+        around: &ColumnContext<'_>,
+    ) -> Result<Self, MapError> {
+        let (column_transform, is_sent) = Self::in_rows(column, around)?;
+        Ok(Self::compile(
+            encoding,
+            column,
+            Role::Row,
+            around,
+            column_transform,
+            is_sent,
+        ))
+    }
+
+    /// Compiles the plan of a column in a row that is written in format `F`.
+    pub(crate) fn of_row_as<F: Format>(
+        column: &RelationColumn,
+        around: &ColumnContext<'_>,
+    ) -> Result<Self, MapError> {
+        let (column_transform, is_sent) = Self::in_rows(column, around)?;
+        Ok(Self::compile_as::<F>(
+            column,
+            Role::Row,
+            around,
+            column_transform,
+            is_sent,
+        ))
+    }
+
+    /// Encoding of a column in rows after its transform, and whether the column is sent.
+    fn in_rows(
+        column: &RelationColumn,
+        around: &ColumnContext<'_>,
+    ) -> Result<(ColumnTransform, bool), MapError> {
         let ColumnContext {
             table,
             metadata,
@@ -103,14 +143,7 @@ impl ColumnPlan {
         } else {
             ColumnTransform::none(encoder)
         };
-        Ok(Self::compile(
-            config.value,
-            column,
-            Role::Row,
-            around,
-            column_transform,
-            is_sent,
-        ))
+        Ok((column_transform, is_sent))
     }
 
     /// Compiles the plan of a column in keys, where no transform applies. `None` for a type that is not sent.
@@ -215,6 +248,12 @@ impl ColumnPlan {
     /// Whether the column is sent in values.
     pub(crate) fn is_sent(&self) -> bool {
         self.is_sent
+    }
+
+    /// Whether a null is written as another value: as asterisks, or as the default of the column.
+    pub(crate) fn replaces_null(&self, config: &MapperConfig) -> bool {
+        let is_masked = matches!(&self.encoder, Encoder::Altered(altered) if matches!(altered.alteration, Alteration::Mask(_)));
+        is_masked || self.default.is_some() && config.null_with_default == NullWithDefault::Default
     }
 
     pub(crate) fn encoder(&self) -> &Encoder {

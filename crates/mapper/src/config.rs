@@ -8,13 +8,17 @@ mod events;
 mod form;
 mod keys;
 mod names;
+mod outbox;
 mod reserved_topic;
+mod rewrite;
 mod route;
+mod route_error;
 mod types;
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::debezium_version::DebeziumVersion;
+use crate::table_name::TableName;
 pub use absence::{MissingNotNull, NullWithDefault};
 pub use columns::{ColumnSettings, HashAlgorithm, HashRule, HashVersion, MaskRule, TruncateRule};
 pub use context::ContextConfig;
@@ -24,9 +28,14 @@ pub(crate) use form::EnvelopePart;
 pub use form::{Encoding, FlatDeletes, FlatForm, MetadataField, Shape};
 pub use keys::{KeyRule, MissingKeyColumns};
 pub use names::{FieldAdjustment, NameSettings, SchemaAdjustment};
+pub use outbox::{
+    AdditionalField, AdditionalFieldError, InvalidUpdate, MissingAdditional, OutboxRule, OutboxText,
+    Placement,
+};
 pub use reserved_topic::{ReservedTopic, TopicPurpose};
-pub use route::{Route, RouteError, RouteText};
+pub use route::{Route, RouteText};
 pub(crate) use route::{Routed, TopicKeyField};
+pub use route_error::RouteError;
 pub use types::{
     ArrayMode, BinaryMode, DecimalMode, HstoreMode, IntervalMode, TimeMode, TypeModes, UnknownMode,
     UnwritableMode, is_type_name,
@@ -79,6 +88,8 @@ pub struct MapperConfig {
     pub keys: Vec<KeyRule>,
     /// Destinations that depend on the row; the first rule that matches a table is used.
     pub destinations: Vec<DestinationRule>,
+    /// Outbox tables; the first rule that matches a table is used.
+    pub outboxes: Vec<OutboxRule>,
     /// Value in `before` of a NOT NULL column that the WAL does not contain.
     pub missing_not_null: MissingNotNull,
     /// Representation of null in a column with a default.
@@ -107,6 +118,12 @@ impl MapperConfig {
         }
     }
 
+    /// Rule of an outbox table; `None` for a table whose rows are not events.
+    #[must_use]
+    pub fn outbox_of(&self, table: &TableName) -> Option<&OutboxRule> {
+        self.outboxes.iter().find(|rule| rule.tables.matches(table))
+    }
+
     /// Creates a configuration with Debezium's defaults.
     #[must_use]
     pub fn new(topic_prefix: impl Into<String>, database: impl Into<String>) -> Self {
@@ -127,6 +144,7 @@ impl MapperConfig {
             columns: ColumnSettings::default(),
             keys: Vec::new(),
             destinations: Vec::new(),
+            outboxes: Vec::new(),
             missing_not_null: MissingNotNull::default(),
             null_with_default: NullWithDefault::default(),
             events: EventsConfig::default(),

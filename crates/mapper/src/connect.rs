@@ -5,8 +5,8 @@ mod json;
 
 use serde_json::Value;
 
-pub(crate) use avro::to_avro;
-pub(crate) use json::to_json;
+pub(crate) use avro::{slot_to_avro, to_avro};
+pub(crate) use json::{slot_to_json, to_json};
 
 /// Schema of a value.
 #[derive(Clone, Debug, PartialEq)]

@@ -208,6 +208,32 @@ pub enum MapError {
         /// The column.
         column: String,
     },
+    /// A column that `[[outbox]]` names is missing or cannot be used.
+    #[error("column {column} of outbox table {table} {problem}")]
+    OutboxColumn {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+        /// What is wrong with the column.
+        problem: &'static str,
+    },
+    /// A row of an outbox table has a value from which no record can be made.
+    #[error("column {column} of outbox table {table}: the value cannot be used as {wanted}")]
+    OutboxValue {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+        /// What the value must be.
+        wanted: &'static str,
+    },
+    /// A row of an outbox table was updated, which the configuration does not allow.
+    #[error("a row of outbox table {table} was updated, and on_update of [[outbox]] is fatal")]
+    OutboxUpdate {
+        /// The table.
+        table: TableName,
+    },
     /// A row names a topic that is not known to exist. Once [`Plan::bind_topic`](crate::Plan::bind_topic) was called for it, the
     /// row can be mapped.
     #[error("topic {topic} is not known to exist")]
@@ -251,6 +277,9 @@ impl MapError {
             | MapError::KeyNotSent { .. }
             | MapError::NotText { .. }
             | MapError::DestinationColumn { .. }
+            | MapError::OutboxColumn { .. }
+            | MapError::OutboxValue { .. }
+            | MapError::OutboxUpdate { .. }
             | MapError::UnknownTopic { .. } => false,
         }
     }

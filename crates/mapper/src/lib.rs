@@ -77,6 +77,7 @@ mod limits;
 mod missing_row;
 pub mod names;
 mod op;
+mod outbox;
 pub mod pattern;
 mod plan;
 mod read;

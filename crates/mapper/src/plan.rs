@@ -1,11 +1,13 @@
 //! Plans: the encoding of the rows of one relation as records.
 
+mod limited;
+
 use walcast_pgoutput::{OldTuple, Relation, Tuple};
 
 use crate::change::{ChangeContext, RowChange};
 use crate::column::{ColumnContext, ColumnError, ColumnPlan};
 use crate::config::Routed;
-use crate::config::{Encoding, MapperConfig, Shape, UnavailableValues};
+use crate::config::{Encoding, InvalidUpdate, MapperConfig, Shape, UnavailableValues};
 use crate::connect::{ConnectSchema, Field, Kind};
 use crate::destination::Destinations;
 use crate::encode::{Scratch, ValueError};
@@ -18,6 +20,7 @@ use crate::format::{Avro, Json};
 use crate::key::{Key, KeyColumn};
 use crate::limits::Excess;
 use crate::limits::RecordLimits;
+use crate::outbox::OutboxPlan;
 use crate::read::{MissingRowContext, ReadContext};
 use crate::record_buffer::RecordBuffer;
 use crate::records::Records;
@@ -42,6 +45,8 @@ pub struct Plan {
     value: Serialization,
     shape: ShapePlan,
     envelope: Envelope,
+    /// Plan of an outbox table, whose rows are events; `None` for other tables.
+    outbox: Option<Box<OutboxPlan>>,
     /// Columns that identify a row for a reselect; empty when unchanged TOAST values are not reselected.
     row_key: Vec<usize>,
     topic_prefix: String,
@@ -102,12 +107,22 @@ impl Plan {
             (!key.is_empty()).then(|| Serialization::new(config.key, &schema::key(&namespace, key_fields)));
         let value_fields = sent().map(ColumnPlan::field).collect();
         let destinations = Destinations::compile(topic, relation, &table, &config.destinations)?;
+        let outbox = match config.outbox_of(&table) {
+            Some(rule) => Some(Box::new(OutboxPlan::compile(
+                &relation.columns,
+                rule,
+                &namespace,
+                &around,
+            )?)),
+            None => None,
+        };
         let (shape, value_schema, encoding) = ShapePlan::compile(&namespace, value_fields, config);
         Ok(Self {
             key: key_serialization,
             value: Serialization::new(encoding, &value_schema),
             shape,
             destinations,
+            outbox,
             envelope: Envelope {
                 columns,
                 key,
@@ -149,22 +164,36 @@ impl Plan {
         &self.destinations.of_table.topic
     }
 
-    /// Whether the records of rows have a key. The event of a truncation never has one.
+    /// Whether the records of rows have a key. The event of a truncation never has one, and an event of an outbox has none if its
+    /// column is null.
     #[must_use]
     pub fn has_key(&self) -> bool {
-        self.key.is_some()
+        self.outbox.is_some() || self.key.is_some()
+    }
+
+    /// Handling of updates of an outbox table, whose rows are events for topics that they name; `None` for other tables.
+    #[must_use]
+    pub fn outbox_updates(&self) -> Option<InvalidUpdate> {
+        self.outbox.as_ref().map(|outbox| outbox.on_update)
     }
 
     /// The key's Avro schema as JSON; `None` for a table without key, and where keys need no registered schema.
     #[must_use]
     pub fn key_schema(&self) -> Option<&str> {
-        self.key.as_ref()?.registered_schema()
+        match &self.outbox {
+            Some(outbox) => outbox.key_schema(),
+            None => self.key.as_ref()?.registered_schema(),
+        }
     }
 
-    /// The value's Avro schema as JSON; `None` where values need no registered schema.
+    /// The value's Avro schema as JSON; `None` where values need no registered schema. Of an outbox whose topics have schemas of their
+    /// own, it is that of the topic which the latest row has named and which is not bound yet.
     #[must_use]
     pub fn value_schema(&self) -> Option<&str> {
-        self.value.registered_schema()
+        match &self.outbox {
+            Some(outbox) => outbox.value_schema(),
+            None => self.value.registered_schema(),
+        }
     }
 
     /// Sets the registry's ids of the schemas; required before the first [`Plan::encode`].
@@ -175,23 +204,15 @@ impl Plan {
     /// Adds a topic that rows name, which exists, with the registry's ids of the schemas under its subjects. The records of such
     /// rows cannot be mapped before: [`MapError::UnknownTopic`].
     pub fn bind_topic(&mut self, topic: &str, ids: SchemaIds) {
-        self.destinations.add_topic(topic, ids);
+        match &mut self.outbox {
+            Some(outbox) => outbox.bind(topic, ids),
+            None => self.destinations.add_topic(topic, ids),
+        }
     }
 
     /// Changes the topic of the records; the schemas stay the same.
     pub fn move_to(&mut self, topic: String) {
         self.destinations.of_table.topic = topic.into();
-    }
-
-    /// Sets limits: a change with a record that exceeds them cannot be mapped.
-    pub fn limit(&mut self, limits: RecordLimits) {
-        self.limits = Some(limits);
-    }
-
-    /// The limits of records.
-    #[must_use]
-    pub fn limits(&self) -> Option<RecordLimits> {
-        self.limits
     }
 
     /// Request for the unchanged TOAST values of a change, to be read from the table before the change is encoded;
@@ -317,7 +338,7 @@ impl Plan {
         buffer: &mut RecordBuffer,
         write: &impl Fn(&mut Records<'_>) -> Result<(), RowError>,
     ) -> Result<(), Failure> {
-        let (savepoint, limits) = (buffer.savepoint(), self.limits);
+        let savepoint = buffer.savepoint();
         let has_given_context = context
             .transaction_context
             .is_some_and(|given| given.error().is_none());
@@ -327,6 +348,7 @@ impl Plan {
             topic_prefix: &self.topic_prefix,
             envelope: &self.envelope,
             shape: &self.shape,
+            outbox: self.outbox.as_deref_mut(),
             key: self.key.as_ref(),
             value: &self.value,
             tombstones_on_delete: self.tombstones_on_delete,
@@ -340,12 +362,17 @@ impl Plan {
             part,
         };
         let failure = match write(&mut records) {
-            Ok(()) => match limits
-                .and_then(|limits| limits.exceeded(records.buffer, savepoint, has_given_context))
-            {
-                None => return Ok(()),
-                Some(excess) => Failure::TooLarge(excess),
-            },
+            Ok(()) => {
+                let limits = match &records.outbox {
+                    Some(outbox) => outbox.limits(),
+                    None => self.limits,
+                };
+                match limits.and_then(|limits| limits.exceeded(records.buffer, savepoint, has_given_context))
+                {
+                    None => return Ok(()),
+                    Some(excess) => Failure::TooLarge(excess),
+                }
+            }
             Err(fault) => Failure::Row(fault),
         };
         let (counted, counts) = (records.counted, records.counts);
@@ -359,10 +386,15 @@ impl Plan {
     #[cold]
     fn too_large(&self, excess: Excess) -> MapError {
         MapError::TooLarge {
-            topic: self.topic().to_owned(),
+            topic: self.limited_topic().to_owned(),
             bytes: excess.bytes,
             limit: excess.limit,
         }
+    }
+
+    fn column_name(&self, place: usize) -> String {
+        let column = self.envelope.columns.get(place);
+        column.map(|column| column.name().to_owned()).unwrap_or_default()
     }
 
     #[cold]
@@ -377,14 +409,18 @@ impl Plan {
                 };
             }
             RowError::UnknownTopic(topic) => return MapError::UnknownTopic { topic: topic.into() },
+            RowError::OutboxUpdate => return MapError::OutboxUpdate { table },
+            RowError::OutboxValue { place, wanted } => {
+                let column = self.column_name(place);
+                return MapError::OutboxValue {
+                    table,
+                    column,
+                    wanted,
+                };
+            }
             RowError::Column { place, fault } => (place, fault),
         };
-        let column = self
-            .envelope
-            .columns
-            .get(place)
-            .map(|column| column.name().to_owned())
-            .unwrap_or_default();
+        let column = self.column_name(place);
         match fault {
             ColumnError::NullInNotNull => MapError::NullInNotNull { table, column },
             ColumnError::Value(ValueError::UnknownLabel(type_oid)) => MapError::UnknownEnumLabel {

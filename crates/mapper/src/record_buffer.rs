@@ -15,6 +15,7 @@ pub struct RecordBuffer {
 struct Record {
     topic: Arc<str>,
     partition: Option<i32>,
+    timestamp: Option<i64>,
     key: Option<Range<usize>>,
     value: Option<Range<usize>>,
     headers: Range<usize>,
@@ -27,6 +28,8 @@ pub struct RecordView<'a> {
     pub topic: &'a str,
     /// Number of the partition; `None`: the key chooses it.
     pub partition: Option<i32>,
+    /// Timestamp in milliseconds since 1970; `None`: the time at which the record is produced.
+    pub timestamp: Option<i64>,
     /// The key's bytes, registry prefix included; `None` for a table without key.
     pub key: Option<&'a [u8]>,
     /// The value's bytes, registry prefix included; `None` for a tombstone.
@@ -119,6 +122,7 @@ impl RecordBuffer {
         self.records.iter().map(|record| RecordView {
             topic: &record.topic,
             partition: record.partition,
+            timestamp: record.timestamp,
             key: self.slice(record.key.as_ref()),
             value: self.slice(record.value.as_ref()),
             buffer: self,
@@ -175,6 +179,7 @@ impl RecordBuffer {
             .extend(self.records.drain(savepoint.records..).map(|record| Record {
                 topic: record.topic,
                 partition: record.partition,
+                timestamp: record.timestamp,
                 key: record.key.map(bytes),
                 value: record.value.map(bytes),
                 headers: headers(record.headers),
@@ -238,11 +243,25 @@ impl RecordBuffer {
         key: Option<Range<usize>>,
         value: Option<Range<usize>>,
     ) {
+        self.finish_at(topic, partition, None, key, value);
+    }
+
+    /// Completes a record with a timestamp, in milliseconds since 1970.
+    #[inline]
+    pub(crate) fn finish_at(
+        &mut self,
+        topic: Arc<str>,
+        partition: Option<i32>,
+        timestamp: Option<i64>,
+        key: Option<Range<usize>>,
+        value: Option<Range<usize>>,
+    ) {
         let first_header = self.records.last().map_or(0, |record| record.headers.end);
         let headers = first_header..self.headers.len();
         self.records.push(Record {
             topic,
             partition,
+            timestamp,
             key,
             value,
             headers,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use walcast_pgoutput::{OldTuple, Tuple};
 
-use crate::config::FlatDeletes;
+use crate::config::{FlatDeletes, InvalidUpdate};
 use crate::destination::{Destination, Destinations};
 use crate::encode::Scratch;
 use crate::envelope::{Envelope, Key};
@@ -13,6 +13,7 @@ use crate::event_counts::{EventCounts, EventOrder};
 use crate::events::Operations;
 use crate::format::Avro;
 use crate::op::Op;
+use crate::outbox::OutboxPlan;
 use crate::record_buffer::RecordBuffer;
 use crate::row::{Row, RowError};
 use crate::row_event::RowEvent;
@@ -28,6 +29,8 @@ pub(crate) struct Records<'p> {
     pub(crate) topic_prefix: &'p str,
     pub(crate) envelope: &'p Envelope,
     pub(crate) shape: &'p ShapePlan,
+    /// Plan of an outbox table, whose rows are events; `None` for other tables.
+    pub(crate) outbox: Option<&'p mut OutboxPlan>,
     /// Serialization of keys; `None` for a table without key.
     pub(crate) key: Option<&'p Serialization>,
     pub(crate) value: &'p Serialization,
@@ -77,11 +80,17 @@ impl Records<'_> {
     pub(crate) fn update(&mut self, old: Option<OldTuple<'_>>, new: Tuple<'_>) -> Result<(), RowError> {
         let after = Row::new(new, old);
         let Some(old) = old else {
+            if self.outbox.is_some() {
+                return self.invalid_update();
+            }
             return self.event(Op::Update, None, Some(&after), None);
         };
         let before = Row::old(old);
         if self.operations.skip_unchanged && is_complete(old) && self.is_sent_unchanged(&before, &after)? {
             return Ok(());
+        }
+        if self.outbox.is_some() && !self.key_changed(&before, &after)? {
+            return self.invalid_update();
         }
         if !self.key_changed(&before, &after)? {
             return self.event(Op::Update, Some(&before), Some(&after), None);
@@ -112,6 +121,7 @@ impl Records<'_> {
     /// Writes a truncate, which has no key and no row.
     pub(crate) fn truncate(&mut self) -> Result<(), RowError> {
         match self.shape {
+            _ if self.outbox.is_some() => Ok(()),
             ShapePlan::Debezium | ShapePlan::CloudEvents(_) => self.event(Op::Truncate, None, None, None),
             ShapePlan::Flat(_) => {
                 if self.operations.contain(Op::Truncate) {
@@ -124,6 +134,11 @@ impl Records<'_> {
 
     fn delete_row(&mut self, before: &Row<'_>, other: Option<OtherKey<'_, '_>>) -> Result<(), RowError> {
         if !self.operations.contain(Op::Delete) {
+            return Ok(());
+        }
+        if self.outbox.is_some() {
+            // Rows are deleted after their events were sent.
+            self.count();
             return Ok(());
         }
         let remains = self.remains();
@@ -174,6 +189,9 @@ impl Records<'_> {
         if !self.operations.contain(op) {
             return Ok(());
         }
+        if let (true, Some(row)) = (self.outbox.is_some(), after) {
+            return self.outbox_event(row, other);
+        }
         let (destination, key) = match after.or(before) {
             Some(row) => {
                 let destination = self.destinations.of_row(row)?;
@@ -204,6 +222,53 @@ impl Records<'_> {
             flat.push_headers(self.envelope, op, self.context, self.scratch, self.buffer);
         }
         self.finish(destination, key, Some(value));
+        Ok(())
+    }
+
+    /// Writes the event that a row of an outbox table is.
+    fn outbox_event(&mut self, row: &Row<'_>, other: Option<OtherKey<'_, '_>>) -> Result<(), RowError> {
+        let Self {
+            outbox: Some(outbox),
+            scratch,
+            buffer,
+            ..
+        } = self
+        else {
+            return Ok(());
+        };
+        let event = outbox.event(row, scratch, buffer)?;
+        self.count();
+        self.push_key_header(other)?;
+        self.push_headers();
+        if let Self {
+            outbox: Some(outbox),
+            scratch,
+            buffer,
+            ..
+        } = self
+        {
+            outbox.push_headers(row, scratch, buffer)?;
+        }
+        self.buffer.finish_at(
+            event.topic,
+            event.partition,
+            event.timestamp,
+            event.key,
+            event.value,
+        );
+        self.part += 1;
+        Ok(())
+    }
+
+    /// Handles the update of a row of an outbox table, whose event was sent when the row was inserted.
+    fn invalid_update(&mut self) -> Result<(), RowError> {
+        if !self.operations.contain(Op::Update) {
+            return Ok(());
+        }
+        if self.outbox.as_ref().map(|outbox| outbox.on_update) == Some(InvalidUpdate::Fatal) {
+            return Err(RowError::OutboxUpdate);
+        }
+        self.count();
         Ok(())
     }
 

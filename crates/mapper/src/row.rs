@@ -22,6 +22,10 @@ pub(crate) enum RowError {
     ColumnCount { found: usize },
     /// The topic that the row names is not known to exist yet.
     UnknownTopic(Box<str>),
+    /// A column of a row that is an event does not have the value that it must have.
+    OutboxValue { place: usize, wanted: &'static str },
+    /// A row that is an event was updated.
+    OutboxUpdate,
 }
 
 impl<'a> Row<'a> {

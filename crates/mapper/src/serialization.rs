@@ -1,7 +1,7 @@
 //! Framing of keys and values: the registry's prefix, or Connect's JSON object of schema and payload.
 
 use crate::config::Encoding;
-use crate::connect::{self, ConnectSchema};
+use crate::connect::{self, ConnectSchema, Slot};
 use crate::encode::Scratch;
 use crate::format::{Avro, Format, Json};
 use crate::row::RowError;
@@ -39,6 +39,19 @@ impl Serialization {
             Encoding::Json => Serialization::Json,
             Encoding::JsonSchema => Serialization::JsonWithSchema {
                 head: format!("{{\"schema\":{},\"payload\":", connect::to_json(schema)).into_bytes(),
+            },
+        }
+    }
+
+    /// Serialization of a value that may be missing or have a default.
+    pub(crate) fn of_slot(encoding: Encoding, slot: &Slot) -> Self {
+        match encoding {
+            Encoding::Avro => Serialization::Avro {
+                schema: connect::slot_to_avro(slot).to_string(),
+            },
+            Encoding::Json => Serialization::Json,
+            Encoding::JsonSchema => Serialization::JsonWithSchema {
+                head: format!("{{\"schema\":{},\"payload\":", connect::slot_to_json(slot)).into_bytes(),
             },
         }
     }

@@ -21,6 +21,7 @@ mod large_transaction;
 mod least_privilege;
 mod memory;
 mod messages;
+mod outbox;
 mod partitions_that_come;
 mod quarantine;
 mod recovery;

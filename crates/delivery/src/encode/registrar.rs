@@ -68,6 +68,9 @@ impl<'a, T: Topics, R: SchemaRegistry> Registrar<'a, T, R> {
         self.ensure(topic).await?;
         let ids = self.ids(topic, plan.key_schema(), plan.value_schema()).await?;
         plan.bind_topic(topic, ids);
+        if plan.limits_new_topics() {
+            plan.limit(self.limits(topic).await?);
+        }
         Ok(())
     }
 

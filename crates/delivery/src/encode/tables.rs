@@ -50,6 +50,8 @@ pub(crate) struct TableEncoder<'a, E: EncodePorts> {
     keys: HashMap<Oid, CatalogKey>,
     /// Tables for which a skipped `TRUNCATE` was logged.
     truncates_logged: HashSet<TableName>,
+    /// Outbox tables for which a skipped update was logged.
+    updates_logged: HashSet<TableName>,
     dead_letters: DeadLetters<'a>,
     owners: Owners,
     /// Schemas under which rows were delivered.
@@ -144,6 +146,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
             known: HashMap::new(),
             keys: HashMap::new(),
             truncates_logged: HashSet::new(),
+            updates_logged: HashSet::new(),
             dead_letters,
             owners,
             history,
@@ -308,8 +311,16 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
             Err(error) => return Err(EncodeError::Map(error)),
         }
         let has_records = records.buffer.record_count() > before;
-        if has_records && let Some(Table::Captured(captured)) = self.known.get(&oid) {
-            captured.changes.count(change);
+        if let Some(Table::Captured(captured)) = self.known.get(&oid) {
+            if has_records {
+                captured.changes.count(change);
+            } else if let (RowChange::Update { .. }, Some(on_update)) =
+                (change, captured.plan.outbox_updates())
+                && self.config.events.operations.contains(&Operation::Update)
+                && self.updates_logged.insert(captured.plan.table().clone())
+            {
+                skipped::log_update(captured.plan.table(), on_update, context);
+            }
         }
         Ok(has_records)
     }
@@ -353,7 +364,9 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
             Some(Table::Named(_) | Table::Refused(_)) | None => return Err(EncodeError::UnknownRelation),
         };
         if self.config.events.operations.contains(&Operation::Truncate) {
-            if self.registrar.is_compacted(captured.plan.topic()).await? {
+            if captured.plan.outbox_updates().is_none()
+                && self.registrar.is_compacted(captured.plan.topic()).await?
+            {
                 return Err(EncodeError::Map(MapError::KeyMissing {
                     table: captured.plan.table().clone(),
                     topic: captured.plan.topic().to_owned(),
@@ -364,7 +377,9 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
                 .plan
                 .encode_truncate(part, context, records.counts.as_deref_mut(), records.buffer)
                 .map_err(EncodeError::Map)?;
-            captured.changes.count_truncate();
+            if captured.plan.outbox_updates().is_none() {
+                captured.changes.count_truncate();
+            }
         } else if self.truncates_logged.insert(captured.plan.table().clone()) {
             let relation = captured.plan.table();
             warn!(%relation, lsn = %context.lsn, "table was truncated without an event: \"truncate\" is not among [events] operations");

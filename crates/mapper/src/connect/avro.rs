@@ -18,6 +18,11 @@ pub(crate) fn to_avro(schema: &ConnectSchema) -> Value {
     Renderer::default().schema(schema, None, "")
 }
 
+/// The Avro schema of a value that may be missing or have a default, as JSON.
+pub(crate) fn slot_to_avro(slot: &Slot) -> Value {
+    Renderer::default().slot(slot, "")
+}
+
 /// Name of a map's entry in AvroData.
 const MAP_ENTRY: &str = "io.confluent.connect.avro.MapEntry";
 /// Precision of a decimal without precision in AvroData.

@@ -11,6 +11,11 @@ pub(crate) fn to_json(schema: &ConnectSchema) -> Value {
     described(schema, false, None).into()
 }
 
+/// The schema of a key or a value that may be missing or have a default.
+pub(crate) fn slot_to_json(of: &Slot) -> Value {
+    slot(of).into()
+}
+
 fn slot(slot: &Slot) -> Map<String, Value> {
     described(&slot.schema, slot.optional, slot.default.as_ref())
 }

@@ -27,6 +27,8 @@ mod keys;
 #[cfg(test)]
 mod origins;
 #[cfg(test)]
+mod outbox;
+#[cfg(test)]
 mod patterns;
 #[cfg(test)]
 mod reads;

@@ -113,7 +113,10 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
     let captured = source_state
         .iter()
         .flat_map(|source_state| &source_state.captured);
-    let topics: Vec<String> = captured.map(|table| names::topic(mapper, &table.name)).collect();
+    let with_topic = captured.filter(|table| mapper.outbox_of(&table.name).is_none());
+    let topics: Vec<String> = with_topic
+        .map(|table| names::topic(mapper, &table.name))
+        .collect();
     let preconditions = walcast_kafka::preconditions(&config.kafka, config.registry.as_ref(), &topics).await;
     findings.extend(preconditions.into_iter().map(Finding::from));
     if let Some(source_state) = &source_state {

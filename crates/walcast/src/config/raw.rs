@@ -16,7 +16,7 @@ use walcast_delivery::{
 use walcast_mapper::Secret;
 use walcast_mapper::config::{
     ColumnSettings, DebeziumVersion, Encoding, EventsConfig, FlatForm, KeyRule, MissingNotNull, NameSettings,
-    NullWithDefault, Operation, Shape, TypeModes, UnavailableValues,
+    NullWithDefault, Operation, OutboxRule, Shape, TypeModes, UnavailableValues,
 };
 use walcast_mapper::pattern::{PrefixPattern, TablePattern};
 use walcast_postgres::LEADER_TIMEOUT_DEFAULT;
@@ -46,6 +46,7 @@ pub(crate) struct RawConfig {
     pub(crate) names: NameSettings,
     pub(crate) columns: ColumnSettings,
     pub(crate) keys: Vec<KeyRule>,
+    pub(crate) outbox: Vec<OutboxRule>,
     pub(crate) events: RawEvents,
     pub(crate) context: RawContext,
     pub(crate) retry: RawRetry,

@@ -12,6 +12,7 @@ mod kafka;
 mod log;
 mod mapper;
 mod names;
+mod outbox;
 mod postgres;
 mod registry;
 mod reserved_topics;

@@ -62,6 +62,11 @@ pub(super) fn of(
         let place = format!("keys[{index}].tables");
         list.add(place, "keys.tables", Choice::Tables(rule.tables.clone()), false);
     }
+    for (index, rule) in mapper.outboxes.iter().enumerate() {
+        let place = format!("outbox[{index}].tables");
+        let choice = Choice::Tables(rule.tables.clone());
+        list.add(place, "outbox.tables", choice, false);
+    }
     for (index, DeadLetterRule { tables, .. }) in raw.dead_letters.rules.iter().enumerate() {
         let place = format!("dead_letters.rules[{index}].tables");
         list.add(

@@ -1,6 +1,7 @@
 //! Complete configurations.
 
 mod inputs;
+mod outbox;
 mod registration;
 mod table;
 mod transforms;
@@ -372,10 +373,10 @@ fn inexact_values_are_reported() {
     "#]],
     );
     check(
-        "transforms=outbox\ntransforms.outbox.type=io.debezium.transforms.outbox.EventRouter",
+        "transforms=part\ntransforms.part.type=io.debezium.transforms.partitions.PartitionRouting",
         "transforms",
         expect![[r#"
-        Refused outbox (io.debezium.transforms.outbox.EventRouter): outbox tables are not routed yet
+        Refused part (io.debezium.transforms.partitions.PartitionRouting): the partition is derived from the key
     "#]],
     );
 }

@@ -47,6 +47,14 @@ fn mapping(error: &MapError) -> Option<String> {
         MapError::DestinationColumn { .. } => {
             "add the column to the table, or correct the rule that names it"
         }
+        MapError::OutboxColumn { .. } => "correct [[outbox]], whose keys name the columns of the table",
+        MapError::OutboxValue { .. } => {
+            "set on_error = \"dead_letter\" for the table in [[dead_letters.rules]], which keeps such a row as a dead letter and delivers \
+             the rest"
+        }
+        MapError::OutboxUpdate { .. } => {
+            "set on_update = \"warn\", which skips updates, or on_error = \"dead_letter\" for the table in [[dead_letters.rules]]"
+        }
         MapError::UnknownTopic { .. } => {
             "start again, which creates the topic or reports why it cannot be created"
         }

@@ -55,7 +55,10 @@ const PROCESSES: [(&str, &[&str]); 20] = [
             "selections",
         ],
     ),
-    ("shared", &["admin", "commands", "heartbeats", "messages"]),
+    (
+        "shared",
+        &["admin", "commands", "heartbeats", "messages", "outbox"],
+    ),
 ];
 
 /// What computes all the time.

@@ -97,6 +97,14 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
                  as they are; a later start is rejected unless the pattern is corrected or ends with *"
             );
         }
+        let action = self.dead_letters.action(plan.table());
+        if plan.outbox_updates().is_some() {
+            // Its rows name their topics. Each is created and has its schemas registered before its first record.
+            if action != OnError::Halt {
+                plan.limit_new_topics();
+            }
+            return Ok(plan);
+        }
         let own = names::unrouted_topic(self.config, plan.table());
         let is_routed = plan.topic() != own;
         self.claim(&own, relation).await?;
@@ -106,7 +114,6 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
             self.claim(plan.topic(), relation).await?;
         }
         self.check_keys(&plan).await?;
-        let action = self.dead_letters.action(plan.table());
         if action == OnError::Quarantine
             && let Some(error) = self.dead_letters.rejected_topic(plan.topic())
         {

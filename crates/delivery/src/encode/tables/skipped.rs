@@ -1,6 +1,8 @@
-//! Tables whose changes are skipped.
+//! Tables whose changes are skipped, and changes that are skipped.
 
-use walcast_mapper::RowChange;
+use tracing::{error, warn};
+use walcast_mapper::config::InvalidUpdate;
+use walcast_mapper::{ChangeContext, RowChange, TableName};
 use walcast_pgoutput::Relation;
 
 use super::counters::OperationCounters;
@@ -22,5 +24,21 @@ impl QuarantinedRelation {
     /// Counts a truncation.
     pub(super) fn count_truncate(&self) {
         self.skipped.count_truncate();
+    }
+}
+
+/// Logs the first skipped update of an outbox table.
+#[cold]
+pub(super) fn log_update(relation: &TableName, on_update: InvalidUpdate, context: &ChangeContext<'_>) {
+    let lsn = context.lsn;
+    match on_update {
+        InvalidUpdate::Error => error!(
+            %relation, %lsn,
+            "a row of the outbox was updated, which makes no record; further updates of this table are not logged"
+        ),
+        InvalidUpdate::Warn | InvalidUpdate::Fatal => warn!(
+            %relation, %lsn,
+            "a row of the outbox was updated, which makes no record; further updates of this table are not logged"
+        ),
     }
 }

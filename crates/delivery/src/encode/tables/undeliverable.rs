@@ -164,7 +164,7 @@ pub(super) async fn refresh_limits<T: Topics, R: SchemaRegistry>(
     plan: &mut Plan,
     error: MapError,
 ) -> Result<(), EncodeError> {
-    let limits = registrar.limits(plan.topic()).await?;
+    let limits = registrar.limits(plan.limited_topic()).await?;
     if plan.limits() == Some(limits) {
         return Err(EncodeError::Map(error));
     }

@@ -1,4 +1,4 @@
-//! Configuration of the mapper, from `[format]`, `[types]`, `[names]`, `[columns]`, `[[keys]]` and `[events]`. Patterns are parsed with
+//! Configuration of the mapper, from `[format]`, `[types]`, `[names]`, `[columns]`, `[[keys]]`, `[[outbox]]` and `[events]`. Patterns are parsed with
 //! the file; these checks concern the remaining rules.
 
 use walcast_mapper::MapperConfig;
@@ -52,6 +52,7 @@ impl Check<'_> {
             context: self.context(&raw.context)?,
             reserved_topics,
             destinations: Vec::new(),
+            outboxes: self.outboxes(raw, names)?,
         })
     }
 

@@ -1,4 +1,4 @@
-//! `[names]`, `[columns]`, `[[keys]]`, and patterns.
+//! `[names]`, `[columns]`, `[[keys]]`, `[[outbox]]`, and patterns.
 
 use expect_test::expect;
 use walcast_mapper::TableName;
@@ -127,4 +127,53 @@ fn names_are_checked() {
     // Named groups have the syntax of environment variables.
     let named = with("[names.routes]", "pattern = '(?<n>a)'\ntopic = \"$${n}\"");
     assert_eq!(parse(&named).unwrap().mapper.names.routes.len(), 1);
+}
+
+#[test]
+fn outboxes_are_checked() {
+    let config = parse(&with(
+        "[outbox]",
+        "tables = \"public.outbox\"\nroute_topic = \"events.$${routedByValue}\"",
+    ))
+    .unwrap();
+    assert_eq!(config.mapper.outboxes[0].route_topic, "events.${routedByValue}");
+    for (lines, expected) in [
+        (
+            "route_topic = \"events.$${kind}\"",
+            "\"events.${kind}\" refers to a group that \"(?<routedByValue>.*)\" does not have",
+        ),
+        ("route_pattern = \"(\"", "\"(\" is not a regular expression"),
+        (
+            "additional = [\"type:body\"]",
+            "\"type:body\" is not column:placement or column:placement:name",
+        ),
+        ("key = \"\"", "outbox.key is \"\"; expected the name of a column"),
+        (
+            "schema_version = \"v\"",
+            "outbox.additional is \"without one\"; expected an entry column:envelope",
+        ),
+        (
+            "additional = [\"a:partition\", \"b:partition\"]",
+            "outbox.additional is \"with several\"; expected at most one column as the partition",
+        ),
+        (
+            "route_topic = \"shop.dead-letters\"",
+            "outbox.route_topic is \"shop.dead-letters\"; expected a topic that the connector does not use",
+        ),
+        (
+            "payloud = \"x\"",
+            "unknown key \"payloud\" in [[outbox]]; did you mean \"payload\"?",
+        ),
+    ] {
+        let text = with("[outbox]", &format!("tables = \"public.outbox\"\n{lines}"));
+        let error = parse(&text).expect_err(lines);
+        let printed = walcast_delivery::one_line(&error);
+        assert!(printed.contains(expected), "{lines}: {printed}");
+    }
+}
+
+#[test]
+fn the_example_of_an_outbox_is_valid() {
+    let config = parse(include_str!("../../../../../examples/outbox.toml")).unwrap();
+    assert_eq!(config.mapper.outboxes.len(), 1);
 }

@@ -1,10 +1,12 @@
 //! Single message transforms: each alias has a `type` and its properties.
 
 mod flat;
+mod outbox;
 mod route;
 mod transform;
 
 use self::flat::{FLATTENING, SHAPE, flat};
+use self::outbox::{EVENT_ROUTER, EXPANSION, OUTBOX, Outboxes, TRACING};
 use self::route::{ROUTES, Routes, router};
 use self::transform::Transform;
 use crate::debezium::draft::Setting;
@@ -12,7 +14,6 @@ use crate::debezium::rule::Translate::{By, WithAnother};
 use crate::debezium::rule::{Outcome, Rule, Value, becomes, depends, not_yet};
 
 const NOT_FLAT: &str = "flat records have no such setting";
-const OUTBOX: &str = "outbox tables are not routed yet";
 
 pub(super) const RULES: &[Rule] = &[
     // A transform without counterpart can drop records, remove fields, or change topic and shape.
@@ -38,15 +39,31 @@ pub(super) const RULES: &[Rule] = &[
     not_yet("transforms.*.drop.fields.header.name", NOT_FLAT),
     not_yet("transforms.*.drop.fields.keep.schema.compatible", NOT_FLAT),
     not_yet("transforms.*.replace.null.with.default", NOT_FLAT),
-    not_yet("transforms.*.table.field.event.*", OUTBOX),
-    not_yet("transforms.*.table.fields.additional.placement", OUTBOX),
-    not_yet("transforms.*.table.expand.json.payload", OUTBOX),
-    not_yet("transforms.*.table.op.invalid.behavior", OUTBOX),
-    not_yet("transforms.*.route.by.field", OUTBOX),
-    not_yet("transforms.*.route.topic.regex", OUTBOX),
-    not_yet("transforms.*.route.topic.replacement", OUTBOX),
-    not_yet("transforms.*.route.tombstone.on.empty.payload", OUTBOX),
-    not_yet("transforms.*.tracing.*", OUTBOX),
+    becomes("transforms.*.table.field.event.*", OUTBOX, WithAnother),
+    becomes(
+        "transforms.*.table.fields.additional.placement",
+        OUTBOX,
+        WithAnother,
+    ),
+    becomes(
+        "transforms.*.table.fields.additional.error.on.missing",
+        OUTBOX,
+        WithAnother,
+    ),
+    not_yet("transforms.*.table.expand.json.payload", EXPANSION).default("false"),
+    not_yet("transforms.*.table.json.payload.*", EXPANSION),
+    becomes("transforms.*.table.op.invalid.behavior", OUTBOX, WithAnother),
+    becomes("transforms.*.route.by.field", OUTBOX, WithAnother),
+    becomes("transforms.*.route.topic.regex", OUTBOX, WithAnother),
+    becomes("transforms.*.route.topic.replacement", OUTBOX, WithAnother),
+    becomes(
+        "transforms.*.route.tombstone.on.empty.payload",
+        OUTBOX,
+        WithAnother,
+    ),
+    not_yet("transforms.*.tracing.*", TRACING),
+    becomes("transforms.*.predicate", OUTBOX, WithAnother),
+    becomes("transforms.*.negate", OUTBOX, WithAnother),
     becomes("transforms.*.topic.regex", ROUTES, WithAnother),
     becomes("transforms.*.topic.replacement", ROUTES, WithAnother),
     becomes("transforms.*.key.field.regex", ROUTES, WithAnother),
@@ -63,8 +80,8 @@ pub(super) const RULES: &[Rule] = &[
         "transforms.*",
         "only transforms that select the topic are supported",
     ),
-    not_yet("predicates", "predicates of transforms are not supported").default(""),
-    not_yet("predicates.*", "predicates of transforms are not supported"),
+    becomes("predicates", OUTBOX, WithAnother).default(""),
+    becomes("predicates.*", OUTBOX, WithAnother),
 ];
 
 /// Transforms that leave the topic of a record unchanged, by the last part of the class. The classes are Kafka's and Debezium's.
@@ -98,16 +115,14 @@ const ADD_HEADERS: [(&str, &str); 2] = [
 ];
 
 /// Reasons for common transforms without a counterpart.
-const OTHERS: [(&str, &str); 2] = [
-    ("EventRouter", OUTBOX),
-    ("PartitionRouting", "the partition is derived from the key"),
-];
+const OTHERS: [(&str, &str); 1] = [("PartitionRouting", "the partition is derived from the key")];
 
 /// Result of the translation of a chain of transforms, each of which applies to the output of the one before.
 #[derive(Default)]
 struct Chain {
     lines: Vec<Setting>,
     routes: Routes,
+    outboxes: Outboxes,
     problems: Vec<String>,
     /// The first transform after which the topics are not known.
     changes_topics: Option<String>,
@@ -126,10 +141,12 @@ fn transforms(value: &Value<'_>) -> Outcome {
     let Chain {
         mut lines,
         routes,
+        outboxes,
         problems,
         ..
     } = chain;
     lines.extend(routes.into_setting(value.property));
+    lines.extend(outboxes.into_setting(value.property));
     Outcome::of(lines, &problems)
 }
 
@@ -137,8 +154,15 @@ impl Chain {
     fn add(&mut self, transform: &Transform<'_, '_>) {
         let (alias, class) = (transform.alias, transform.part("type"));
         let name = short(class);
-        let problem = if !transform.part("predicate").is_empty() {
-            "predicates of transforms are not supported".to_owned()
+        let problem = if class == EVENT_ROUTER {
+            match self.add_outbox(transform) {
+                Ok(()) => return,
+                Err(problem) => problem,
+            }
+        } else if !transform.part("predicate").is_empty() {
+            "predicates are supported for outbox routers only".to_owned()
+        } else if !self.outboxes.is_empty() && (router(class).is_some() || class == FLATTENING) {
+            "it follows an outbox router, and would apply to its events too".to_owned()
         } else if let Some(router) = router(class) {
             let before = self.changes_topics.as_deref();
             match self.routes.add(transform, router, before) {
@@ -163,6 +187,16 @@ impl Chain {
         if !name.is_some_and(|name| KEEP_THE_TOPIC.contains(&name)) && self.changes_topics.is_none() {
             self.changes_topics = Some(alias.to_owned());
         }
+    }
+
+    fn add_outbox(&mut self, transform: &Transform<'_, '_>) -> Result<(), String> {
+        let is_changed = !self.routes.is_empty() || !self.lines.is_empty();
+        let before = match (&self.changes_topics, is_changed) {
+            (Some(alias), _) => Some(alias.as_str()),
+            (None, true) => Some("another transform"),
+            (None, false) => None,
+        };
+        self.outboxes.add(transform, before)
     }
 }
 

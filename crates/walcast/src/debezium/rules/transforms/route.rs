@@ -107,6 +107,10 @@ impl Routes {
         Ok(())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The line of the routes, if there are any.
     pub(super) fn into_setting(self, property: &str) -> Option<Setting> {
         if self.entries.is_empty() {
@@ -127,7 +131,7 @@ impl Routes {
 }
 
 /// `${` would begin an environment variable in the file, but begins a group here.
-fn escaped(value: toml::Value) -> toml::Value {
+pub(super) fn escaped(value: toml::Value) -> toml::Value {
     match value {
         toml::Value::String(text) => text.replace("${", "$${").into(),
         other => other,

@@ -106,6 +106,17 @@ fn every_error_of_mapping_has_a_code_and_a_way_on() {
             table: items(),
             column: column(),
         },
+        MapError::OutboxColumn {
+            table: items(),
+            column: column(),
+            problem: "does not exist",
+        },
+        MapError::OutboxValue {
+            table: items(),
+            column: column(),
+            wanted: "the id of an event",
+        },
+        MapError::OutboxUpdate { table: items() },
         MapError::UnknownTopic { topic: topic() },
     ];
     check(

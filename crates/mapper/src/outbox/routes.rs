@@ -1,0 +1,265 @@
+//! Topics of the events of an outbox table.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use walcast_pgoutput::{Column, RelationColumn};
+
+use super::part::{Part, wrong};
+use crate::column::ColumnContext;
+use crate::config::{Encoding, OutboxRule, SchemaAdjustment};
+use crate::connect::{ConnectSchema, Field, Kind};
+use crate::encode::Scratch;
+use crate::error::MapError;
+use crate::format::Raw;
+use crate::limits::RecordLimits;
+use crate::names;
+use crate::row::{Row, RowError};
+use crate::schema_id::SchemaIds;
+use crate::serialization::Serialization;
+
+/// Topic of an event, with what its records need.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    /// Name among the topics that exist.
+    name: Arc<str>,
+    pub(super) topic: Arc<str>,
+    pub(super) ids: SchemaIds,
+    pub(super) value: Arc<Serialization>,
+    pub(super) limits: Option<RecordLimits>,
+}
+
+/// Schema of values that are structs: the payload and further columns. Each value of the routing column has a schema of its own.
+#[derive(Debug)]
+pub(super) struct EnvelopeSchema {
+    pub(super) namespace: String,
+    pub(super) adjustment: SchemaAdjustment,
+    pub(super) fields: Vec<Field>,
+    pub(super) encoding: Encoding,
+}
+
+impl EnvelopeSchema {
+    /// Serialization of the values with a routing value.
+    fn of(&self, routed: &str, version: Option<u32>) -> Serialization {
+        let namespace = &self.namespace;
+        let routed = names::namespace(routed, self.adjustment);
+        let schema = ConnectSchema::record(format!("{namespace}.{routed}.Value"), self.fields.clone());
+        let schema = match version {
+            Some(version) => schema.with_version(version),
+            None => schema,
+        };
+        Serialization::new(self.encoding, &schema)
+    }
+}
+
+/// Schema of values.
+#[derive(Debug)]
+pub(super) enum ValueSchema {
+    /// The payload's schema, whatever the topic.
+    Payload(Arc<Serialization>),
+    /// A struct.
+    Envelope(EnvelopeSchema),
+}
+
+impl ValueSchema {
+    fn of(&self, routed: &str, version: Option<u32>) -> Arc<Serialization> {
+        match self {
+            ValueSchema::Payload(value) => Arc::clone(value),
+            ValueSchema::Envelope(schema) => Arc::new(schema.of(routed, version)),
+        }
+    }
+}
+
+/// Topics of the events of a table.
+#[derive(Debug)]
+pub(super) struct Routes {
+    rule: OutboxRule,
+    route_by: Part,
+    schema_version: Option<Part>,
+    schema: ValueSchema,
+    /// Topics that events must not reach.
+    reserved: Vec<String>,
+    /// Topics that exist: by topic, or by routing value and schema version where each has a schema of its own.
+    bound: HashMap<Arc<str>, Target>,
+    /// Those of the latest rows, by routing value and schema version.
+    recent: HashMap<String, Target>,
+    /// Target that is not bound yet: its name in `bound`, and the serialization of its values.
+    pending: Option<(Arc<str>, Arc<Serialization>)>,
+    /// Name in `bound` of the latest target.
+    last: Option<Arc<str>>,
+    /// Serialization of values before the first row.
+    first: Arc<Serialization>,
+    /// Memory for a routing value.
+    text: Vec<u8>,
+}
+
+/// Number of routing values that are remembered with their topics.
+const RECENT_MAX: usize = 1024;
+/// See <https://github.com/apache/kafka/blob/trunk/clients/src/main/java/org/apache/kafka/common/internals/Topic.java>.
+const TOPIC_BYTES_MAX: usize = 249;
+/// Separates a routing value from a schema version; no text of Postgres contains it.
+const SEPARATOR: u8 = 0;
+
+const TOPIC: &str = "the name of a topic";
+const RESERVED: &str = "the name of a topic: the connector uses this topic for another purpose";
+const VERSION: &str = "the version of a schema";
+
+impl Routes {
+    pub(super) fn compile(
+        columns: &[RelationColumn],
+        rule: &OutboxRule,
+        schema: ValueSchema,
+        around: &ColumnContext<'_>,
+    ) -> Result<Self, MapError> {
+        let route_by = Part::compile_raw(columns, &rule.route_by, around)?;
+        if route_by.field().slot.schema.kind != Kind::String {
+            return Err(wrong(
+                around,
+                &rule.route_by,
+                "chooses the topic, and is not text",
+            ));
+        }
+        let schema_version = match &rule.schema_version {
+            Some(name) => {
+                let part = Part::compile_raw(columns, name, around)?;
+                if part.field().slot.schema.kind != Kind::Int32 {
+                    return Err(wrong(
+                        around,
+                        name,
+                        "is the version of a schema, and not an integer of 32 bits",
+                    ));
+                }
+                Some(part)
+            }
+            None => None,
+        };
+        let reserved = around.config.reserved_topics.iter();
+        Ok(Self {
+            rule: rule.clone(),
+            route_by,
+            schema_version,
+            reserved: reserved.map(|reserved| reserved.topic.clone()).collect(),
+            bound: HashMap::new(),
+            recent: HashMap::new(),
+            pending: None,
+            last: None,
+            first: schema.of("", None),
+            schema,
+            text: Vec::new(),
+        })
+    }
+
+    /// Topic of the event that a row is.
+    pub(super) fn of(&mut self, row: &Row<'_>, scratch: &mut Scratch) -> Result<Target, RowError> {
+        let place = self.route_by.place;
+        let unusable = |wanted| RowError::OutboxValue { place, wanted };
+        self.text.clear();
+        match row.at(place) {
+            Some(Column::Text(_)) => self.route_by.put::<Raw>(row, scratch, &mut self.text)?,
+            Some(Column::Null) if !self.route_by.is_null(row) => {
+                self.route_by.put::<Raw>(row, scratch, &mut self.text)?;
+            }
+            Some(Column::Null | Column::UnchangedToast | Column::Binary(_)) | None => {
+                return Err(unusable(TOPIC));
+            }
+        }
+        let length = self.text.len();
+        let version = self.version(row)?;
+        if let Some(version) = version {
+            self.text.push(SEPARATOR);
+            self.text.extend_from_slice(version.to_string().as_bytes());
+        }
+        let Ok(name) = std::str::from_utf8(&self.text) else {
+            return Err(unusable(TOPIC));
+        };
+        if let Some(target) = self.recent.get(name) {
+            self.last = Some(Arc::clone(&target.name));
+            return Ok(target.clone());
+        }
+        let routed = name.get(..length).unwrap_or_default();
+        let topic = self.rule.topic_of(routed);
+        if !is_topic(&topic) {
+            return Err(unusable(TOPIC));
+        }
+        if self.reserved.contains(&topic) {
+            return Err(unusable(RESERVED));
+        }
+        let binding = match &self.schema {
+            ValueSchema::Payload(_) => topic.as_str(),
+            ValueSchema::Envelope(_) => name,
+        };
+        let Some(target) = self.bound.get(binding) else {
+            self.pending = Some((binding.into(), self.schema.of(routed, version)));
+            return Err(RowError::UnknownTopic(topic.into()));
+        };
+        if self.recent.len() >= RECENT_MAX {
+            self.recent.clear();
+        }
+        self.recent.insert(name.to_owned(), target.clone());
+        self.last = Some(Arc::clone(&target.name));
+        Ok(target.clone())
+    }
+
+    fn version(&self, row: &Row<'_>) -> Result<Option<u32>, RowError> {
+        let Some(part) = &self.schema_version else {
+            return Ok(None);
+        };
+        match row.at(part.place) {
+            Some(Column::Null) => Ok(None),
+            Some(Column::Text(text)) => {
+                let version = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+                let unusable = RowError::OutboxValue {
+                    place: part.place,
+                    wanted: VERSION,
+                };
+                version.map(Some).ok_or(unusable)
+            }
+            Some(Column::UnchangedToast | Column::Binary(_)) | None => Err(RowError::OutboxValue {
+                place: part.place,
+                wanted: VERSION,
+            }),
+        }
+    }
+
+    /// Adds a topic, which the latest row has named.
+    pub(super) fn bind(&mut self, topic: &str, ids: SchemaIds) {
+        let (name, value) = match self.pending.take() {
+            Some(pending) => pending,
+            None => (topic.into(), Arc::clone(&self.first)),
+        };
+        let target = Target {
+            name: Arc::clone(&name),
+            topic: topic.into(),
+            ids,
+            value,
+            limits: None,
+        };
+        self.last = Some(Arc::clone(&name));
+        self.bound.insert(name, target);
+    }
+
+    /// Schema of the values in the topic that is to be bound.
+    pub(super) fn value_schema(&self) -> Option<&str> {
+        let value = self.pending.as_ref().map_or(&self.first, |(_, value)| value);
+        value.registered_schema()
+    }
+
+    /// Target of the latest row.
+    pub(super) fn last(&self) -> Option<&Target> {
+        self.bound.get(self.last.as_ref()?)
+    }
+
+    /// Sets the limits of the records of the latest row's topic.
+    pub(super) fn limit(&mut self, limits: RecordLimits) {
+        if let Some(target) = self.last.as_ref().and_then(|last| self.bound.get_mut(last)) {
+            target.limits = Some(limits);
+            self.recent.clear();
+        }
+    }
+}
+
+/// Whether Kafka accepts the name of a topic.
+fn is_topic(name: &str) -> bool {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=TOPIC_BYTES_MAX).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(is_legal)
+}
