@@ -46,7 +46,7 @@ pub(crate) use publication::{
     LeftPublication, TAIL_PREFIX, backend_pid, left_publications, publication, publication_names,
 };
 pub(crate) use query::execute;
-pub(crate) use readable::{missing_rows, table_exists, unreadable_reason};
+pub(crate) use readable::{denied_tables, missing_rows, table_exists, unreadable_reason};
 pub(crate) use reselect::reselect;
 pub use row_estimate::RowEstimate;
 pub(crate) use row_estimate::row_estimate;

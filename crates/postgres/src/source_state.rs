@@ -36,6 +36,7 @@ pub(crate) async fn inspect(
         &mut captured.tables,
     )
     .await?;
+    let denied = catalog::denied_tables(client, config, &captured.tables).await?;
     let mut unmatched_patterns = captured.unmatched_patterns;
     if let Some(table) = &config.signal_table
         && !catalog::table_exists(client, table).await?
@@ -60,5 +61,6 @@ pub(crate) async fn inspect(
         tables: captured.existing,
         partitions: config.partitions,
         unmatched_patterns,
+        denied,
     })
 }

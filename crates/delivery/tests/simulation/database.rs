@@ -466,6 +466,7 @@ impl Database {
             tables: self.tables.iter().map(|table| table.oid).chain(leaves).collect(),
             partitions: Partitions::Root,
             unmatched_patterns: Vec::new(),
+            denied: BTreeMap::new(),
         }
     }
 }
