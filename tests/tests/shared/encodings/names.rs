@@ -34,7 +34,7 @@ async fn a_table_whose_name_cannot_be_converted_concerns_no_other_table() {
     let mut instance = Instance::start(&case.config).await;
     case.await_ids([1]).await;
     for statement in [
-        &named("INSERT INTO %I VALUES (1)", name),
+        named("INSERT INTO %I VALUES (1)", name).as_str(),
         "INSERT INTO items VALUES (2, 'ñ')",
     ] {
         case.sql(statement).await;
@@ -42,7 +42,7 @@ async fn a_table_whose_name_cannot_be_converted_concerns_no_other_table() {
     case.await_ids([2]).await;
     // Another one comes while changes are streamed, and inspections continue.
     for statement in [
-        &named("CREATE TABLE %I (id int PRIMARY KEY)", late),
+        named("CREATE TABLE %I (id int PRIMARY KEY)", late).as_str(),
         "CREATE TABLE later (id int PRIMARY KEY); INSERT INTO later VALUES (7)",
     ] {
         case.sql(statement).await;
@@ -66,7 +66,7 @@ async fn an_enum_label_that_is_not_utf8_is_a_value_without_form() {
     case.config = case.config.clone().set("dead_letters.on_error", "dead_letter");
     let named = |sql: &str| with_name(sql, "SQL_ASCII", "6dfc6465");
     for statement in [
-        &named("CREATE TYPE mood AS ENUM (''gut'', %L)"),
+        named("CREATE TYPE mood AS ENUM (''gut'', %L)").as_str(),
         "CREATE TABLE moods (id int PRIMARY KEY, mood mood); INSERT INTO moods VALUES (1, 'gut')",
     ] {
         case.sql(statement).await;
@@ -74,7 +74,7 @@ async fn an_enum_label_that_is_not_utf8_is_a_value_without_form() {
     let mut instance = Instance::start(&case.config).await;
     await_rows("labels_sql_ascii.public.moods", &[r#"{"id":1,"mood":"gut"}"#]).await;
     for statement in [
-        &named("INSERT INTO moods VALUES (2, %L)"),
+        named("INSERT INTO moods VALUES (2, %L)").as_str(),
         "INSERT INTO moods VALUES (3, 'gut')",
     ] {
         case.sql(statement).await;
