@@ -6,7 +6,9 @@ use walcast_pgoutput::{Lsn, Oid};
 
 use super::is_read;
 use crate::broker::Stored;
-use crate::database::{Database, EVENTS, LeafChange, Opening, SIGNALS, id_of, range_of, version_in, version_of};
+use crate::database::{
+    Database, EVENTS, LeafChange, Opening, SIGNALS, id_of, range_of, version_in, version_of,
+};
 use crate::rules::Rule;
 use crate::wal::Change;
 use crate::world::World;
