@@ -59,7 +59,5 @@ pub(crate) use table_description::{
 };
 pub(crate) use table_metadata::table_metadata;
 pub(crate) use tables::captured_tables;
-pub(crate) use unreadable_names::{
-    UnreadableTable, leave_out_unreadable, leaves_out, unreadable_tables,
-};
+pub(crate) use unreadable_names::{UnreadableTable, leave_out_unreadable, leaves_out, unreadable_tables};
 pub(crate) use wal::wal;

@@ -367,7 +367,12 @@ async fn the_path_of_the_registry_is_named() {
     let (server, _) = url.split_once("/apis/").unwrap();
     with(&mut case, |config| config.set("registry.url", server));
     let is_one = format!("{url} is one");
-    is_refused(&case, DENIED, &["is no Confluent schema registry interface", &is_one]).await;
+    is_refused(
+        &case,
+        DENIED,
+        &["is no Confluent schema registry interface", &is_one],
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -180,10 +180,14 @@ async fn rows_that_may_not_be_read_wait_for_the_right() {
         found.contains("ADD TABLE") && found.contains(grant)
     })
     .await;
-    assert_reports(&instance.log(), &["rows of a captured table cannot be read yet", grant]);
+    assert_reports(
+        &instance.log(),
+        &["rows of a captured table cannot be read yet", grant],
+    );
     let checked = case.command(&["check"]).await;
     assert_reports(&checked.stdout, &["existing rows", grant, "ADD TABLE"]);
-    case.sql("ALTER PUBLICATION walcast_denied ADD TABLE invoices").await;
+    case.sql("ALTER PUBLICATION walcast_denied ADD TABLE invoices")
+        .await;
     await_that("the refusal", async || {
         instance
             .log()

@@ -288,7 +288,10 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
             if matches!(finding, Halt::ExcludedPartition { .. }) {
                 warn!(slot, publication, %after, error, "publication drift: excluded changes are delivered");
             } else if matches!(finding, Halt::RowsDenied { .. }) {
-                warn!(slot, publication, error, "rows of a captured table cannot be read yet");
+                warn!(
+                    slot,
+                    publication, error, "rows of a captured table cannot be read yet"
+                );
             } else {
                 warn!(slot, publication, %after, error, "publication drift: changes would be missed");
             }

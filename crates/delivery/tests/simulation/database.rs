@@ -416,7 +416,11 @@ impl Database {
             }
         }
         // Runs with leaves lose no transaction, and so no row of a leaf.
-        let of_leaves = self.leaves.all.iter().filter_map(|leaf| self.rows.0.remove_entry(&leaf.oid));
+        let of_leaves = self
+            .leaves
+            .all
+            .iter()
+            .filter_map(|leaf| self.rows.0.remove_entry(&leaf.oid));
         self.rows = Rows(of_leaves.collect());
         self.altered.clear();
         for transaction in &self.wal {

@@ -78,9 +78,9 @@ pub(crate) fn change(world: &World, dice: &Dice) {
         }
     }
     let wal_end = database.wal_end;
-    world
-        .trace
-        .note("database", || format!("{what}, range {range}, WAL ends at {wal_end}"));
+    world.trace.note("database", || {
+        format!("{what}, range {range}, WAL ends at {wal_end}")
+    });
 }
 
 fn id_in(range: u64, dice: &Dice) -> i32 {

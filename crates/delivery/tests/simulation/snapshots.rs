@@ -243,7 +243,11 @@ impl Snapshot for StateSnapshot {
 
     async fn gone(&mut self, keys: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedPortError> {
         self.link.check()?;
-        let ids: Vec<String> = self.rows.of(self.part.oid).map(|(id, _)| id.to_string()).collect();
+        let ids: Vec<String> = self
+            .rows
+            .of(self.part.oid)
+            .map(|(id, _)| id.to_string())
+            .collect();
         let is_gone = |key: &FormerKey| key.0.get("id").is_some_and(|id| !ids.contains(id));
         Ok(keys.into_iter().filter(is_gone).collect())
     }

@@ -231,7 +231,8 @@ mod tests {
         let cut = stopped("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{").await;
         assert!(matches!(&cut, Err(WorkerError::Body { .. })), "{cut:?}");
         let running =
-            stopped("HTTP/1.1 200 OK\r\ncontent-length: 33\r\n\r\n{\"connector\":{\"state\":\"RUNNING\"}}").await;
+            stopped("HTTP/1.1 200 OK\r\ncontent-length: 33\r\n\r\n{\"connector\":{\"state\":\"RUNNING\"}}")
+                .await;
         assert!(
             matches!(&running, Err(WorkerError::NotStopped { state, .. }) if state == "RUNNING"),
             "{running:?}"
@@ -246,7 +247,10 @@ mod tests {
             "{plugins:?}"
         );
         let address = check_stopped("connect:8083", "shop").await;
-        assert!(matches!(&address, Err(WorkerError::Address { .. })), "{address:?}");
+        assert!(
+            matches!(&address, Err(WorkerError::Address { .. })),
+            "{address:?}"
+        );
     }
 
     #[test]

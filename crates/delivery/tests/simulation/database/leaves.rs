@@ -162,7 +162,11 @@ impl Database {
 
     fn come(&mut self, oid: Oid, rows: Vec<(i32, u64)>) {
         let leaves = &mut self.leaves;
-        let range = leaves.all.iter().find(|leaf| leaf.oid == oid).map(|leaf| leaf.range);
+        let range = leaves
+            .all
+            .iter()
+            .find(|leaf| leaf.oid == oid)
+            .map(|leaf| leaf.range);
         leaves.changes.push(LeafChange {
             lsn: self.wal_end,
             range: range.expect("the leaf exists"),
