@@ -309,7 +309,10 @@ fn denied_rows_are_named_while_they_are_to_be_read() {
         table: name("orders"),
         sql: grant,
     };
-    assert_eq!(denied_findings(&source_state, |_| true), [finding.clone()]);
+    assert_eq!(
+        denied_findings(&source_state, |_| true),
+        std::slice::from_ref(&finding)
+    );
     assert_eq!(denied_findings(&source_state, |_| false), []);
     assert!(!finding.hides_changes());
     assert_eq!(
