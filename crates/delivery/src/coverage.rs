@@ -212,6 +212,23 @@ pub fn publication_findings(source_state: &SourceState, publication: &str) -> Ve
     findings
 }
 
+/// Findings about tables whose rows are to be read and may not be. Their changes arrive: such a finding keeps no start from beginning.
+/// `is_unread`: whether rows of a table remain to be read.
+pub(crate) fn denied_findings(
+    source_state: &SourceState,
+    is_unread: impl Fn(&CapturedTable) -> bool,
+) -> Vec<Halt> {
+    let unread = source_state.captured.iter().filter(|table| is_unread(table));
+    let denied = unread.filter_map(|table| {
+        let sql = source_state.denied.get(&table.name)?;
+        Some(Halt::RowsDenied {
+            table: table.name.clone(),
+            sql: sql.clone(),
+        })
+    });
+    denied.collect()
+}
+
 /// The first finding as an error.
 pub(crate) fn first_finding(findings: Vec<Halt>) -> Result<(), Halt> {
     findings.into_iter().next().map_or(Ok(()), Err)

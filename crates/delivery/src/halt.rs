@@ -280,6 +280,14 @@ pub enum Halt {
         /// The captured table.
         table: TableName,
     },
+    /// Rows of a captured table are to be read, and the connector's role may not read them.
+    #[error("the rows of table {table} are to be read, and the role that reads them may not")]
+    RowsDenied {
+        /// The table.
+        table: TableName,
+        /// Statements that grant it.
+        sql: String,
+    },
     /// The configuration excludes a partition whose changes are published as those of a captured table.
     #[error(
         "partition {partition} is excluded, but its changes are published as changes of table {table}, and cannot be distinguished from them"

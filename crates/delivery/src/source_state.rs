@@ -106,6 +106,9 @@ pub struct SourceState {
     pub partitions: Partitions,
     /// Configured patterns that match no table.
     pub unmatched_patterns: Vec<String>,
+    /// Captured tables whose rows are read if they are not in Kafka yet, and that the reading role may not read, each with the statements
+    /// that grant it.
+    pub denied: BTreeMap<TableName, String>,
 }
 
 impl SourceState {

@@ -48,7 +48,7 @@ pub(crate) use publication::{
     LeftPublication, TAIL_PREFIX, backend_pid, left_publications, publication, publication_names,
 };
 pub(crate) use query::execute;
-pub(crate) use readable::{missing_rows, table_exists, unreadable_reason};
+pub(crate) use readable::{denied_tables, missing_rows, table_exists, unreadable_reason};
 pub(crate) use reselect::reselect;
 pub use row_estimate::RowEstimate;
 pub(crate) use row_estimate::row_estimate;
@@ -61,5 +61,5 @@ pub(crate) use table_description::{
 };
 pub(crate) use table_metadata::table_metadata;
 pub(crate) use tables::captured_tables;
-pub(crate) use unreadable_names::{UnreadableTable, unreadable_tables};
+pub(crate) use unreadable_names::{UnreadableTable, leave_out_unreadable, leaves_out, unreadable_tables};
 pub(crate) use wal::wal;

@@ -8,6 +8,7 @@
 
 mod converter;
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,7 +16,7 @@ use tokio::task::JoinSet;
 use walcast_pgoutput::FrameBlock;
 use walcast_pgoutput::recode::ReadableNames;
 
-use crate::connect::{AS_STORED, ServerEncoding, SqlSession, UTF8};
+use crate::connect::{AS_STORED, Client, ServerEncoding, SqlSession, UTF8};
 use crate::error::{PostgresError, ServerError};
 use converter::Converter;
 
@@ -42,6 +43,15 @@ impl OwnConversion {
 
 /// Task that converts the texts of a block.
 pub(crate) type Recoding = JoinSet<Result<FrameBlock, PostgresError>>;
+
+/// Names of a database with this encoding, as they are stored, with their equivalents in UTF-8; `None` is a name without one.
+pub(crate) async fn convert_names(
+    client: &Arc<Client>,
+    encoding: &str,
+    names: HashSet<Vec<u8>>,
+) -> Result<HashMap<Vec<u8>, Option<Vec<u8>>>, PostgresError> {
+    Converter::new(Arc::clone(client), encoding).names(names).await
+}
 
 /// How texts of a stream, or of rows, arrive and become UTF-8.
 #[derive(Clone)]

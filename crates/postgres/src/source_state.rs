@@ -4,12 +4,33 @@ use walcast_delivery::{SourceState, SystemIdentifier, TimelineSwitch};
 
 use crate::catalog;
 use crate::config::PostgresConfig;
-use crate::connect::SqlSession;
-use crate::error::PostgresError;
+use crate::connect::{ServerEncoding, SqlSession};
+use crate::error::{PostgresError, ServerError};
+
+/// Reads the state. A table whose name the server cannot convert to UTF-8 is left out; it concerns no other table.
+pub(crate) async fn inspect(
+    session: &SqlSession,
+    config: &PostgresConfig,
+    system_identifier: SystemIdentifier,
+    history: Vec<TimelineSwitch>,
+) -> Result<SourceState, PostgresError> {
+    let is_converted = matches!(session.client.encoding(), ServerEncoding::Converted(_));
+    // Such a table may have been renamed since.
+    if is_converted && catalog::leaves_out(session).await? {
+        catalog::leave_out_unreadable(session).await?;
+    }
+    match try_inspect(session, config, system_identifier, history.clone()).await {
+        Err(error) if is_converted && error.server_error().is_some_and(ServerError::is_untranslatable) => {
+            catalog::leave_out_unreadable(session).await?;
+            try_inspect(session, config, system_identifier, history).await
+        }
+        inspected => inspected,
+    }
+}
 
 /// Reads the state. The slot is read before the server's state, so that its confirmed position cannot be beyond the reported end of
 /// WAL.
-pub(crate) async fn inspect(
+async fn try_inspect(
     session: &SqlSession,
     config: &PostgresConfig,
     system_identifier: SystemIdentifier,
@@ -36,6 +57,7 @@ pub(crate) async fn inspect(
         &mut captured.tables,
     )
     .await?;
+    let denied = catalog::denied_tables(client, config, &captured.tables).await?;
     let mut unmatched_patterns = captured.unmatched_patterns;
     if let Some(table) = &config.signal_table
         && !catalog::table_exists(client, table).await?
@@ -60,5 +82,6 @@ pub(crate) async fn inspect(
         tables: captured.existing,
         partitions: config.partitions,
         unmatched_patterns,
+        denied,
     })
 }

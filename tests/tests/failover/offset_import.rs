@@ -372,6 +372,14 @@ async fn rejects_the_offset_of_a_running_connector() {
     moved.insert(0..5).await;
     await_that("the first rows", async || moved.count().await == 5).await;
     await_that("a stored offset", async || moved.debezium.offset_file().exists()).await;
+    // Step 3 of docs/debezium.md: no failure, the import, and no statement that would deliver changes again.
+    let checked = run(&moved.config(), &["check"]).await;
+    assert_eq!(checked.code, Some(0), "{checked:#?}");
+    assert!(
+        checked.stdout.contains("is in use") && checked.stdout.contains("walcast migrate debezium-offset"),
+        "{checked:#?}"
+    );
+    assert!(!checked.stdout.contains("checkpoint set"), "{checked:#?}");
     let running = moved.take_over(&["--connect-url", &moved.debezium.url()]).await;
     assert_eq!(running.code, Some(1), "{running:#?}");
     assert!(running.stderr.contains("is RUNNING"), "{}", running.stderr);

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod names;
+
 use serde_json::{Value, json};
 use walcast_tests::{Case, Instance, assert_reports, await_that, shared};
 

@@ -141,6 +141,10 @@ async fn printed_statements_set_everything_up() {
         let finding = finding(&found, name);
         assert_eq!(finding["ok"], false, "{finding}");
     }
+    // A publication with the table that has no key would make the server reject the application's updates.
+    let printed = finding(&found, "postgres publication walcast_by_hand").to_string();
+    assert_reports(&printed, &["CREATE PUBLICATION"]);
+    assert!(!printed.contains("backup"), "{printed}");
     let script = case.command(&["check", "--sql"]).await;
     assert_eq!(script.code, Some(0), "{script:#?}\n{halted:#?}");
     let statements: Vec<&str> = script
@@ -174,6 +178,8 @@ async fn printed_statements_set_everything_up() {
 
     let again = case.command(&["check", "--sql"]).await;
     assert_reports(&again.stdout, &["nothing is missing"]);
+    case.sql("INSERT INTO backup VALUES (1, 'x'); UPDATE backup SET note = 'y'; DELETE FROM backup")
+        .await;
     read_and_deliver(&case, 1, 2).await;
     let mut delivered = operations(&case).await;
     delivered.retain(|one| one != "r2");

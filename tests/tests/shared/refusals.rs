@@ -359,6 +359,22 @@ async fn a_url_that_is_no_registry_is_refused() {
     }
 }
 
+/// The real registry answers below a path, which has to be configured.
+#[tokio::test]
+async fn the_path_of_the_registry_is_named() {
+    let mut case = Case::new("registry_path").await;
+    let url = shared().await.registry().url();
+    let (server, _) = url.split_once("/apis/").unwrap();
+    with(&mut case, |config| config.set("registry.url", server));
+    let is_one = format!("{url} is one");
+    is_refused(
+        &case,
+        DENIED,
+        &["is no Confluent schema registry interface", &is_one],
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn a_registry_with_a_problem_of_its_own_is_refused_at_the_start() {
     let mut case = Case::new("registry_500").await;

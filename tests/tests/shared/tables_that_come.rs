@@ -170,10 +170,24 @@ async fn rows_that_may_not_be_read_wait_for_the_right() {
     case.config = case.config.clone().set("postgres.url", url);
     let mut instance = Instance::start(&case.config).await;
     case.sql(
-        "SET ROLE denied_app; CREATE TABLE invoices (id int PRIMARY KEY); INSERT INTO invoices VALUES (1); RESET ROLE;
-         ALTER PUBLICATION walcast_denied ADD TABLE invoices",
+        "SET ROLE denied_app; CREATE TABLE invoices (id int PRIMARY KEY); INSERT INTO invoices VALUES (1)",
     )
     .await;
+    // Both statements are named before one of them has been executed.
+    let grant = "GRANT SELECT ON public.invoices TO denied_cap";
+    await_that("the findings", async || {
+        let found = findings(&instance).await;
+        found.contains("ADD TABLE") && found.contains(grant)
+    })
+    .await;
+    assert_reports(
+        &instance.log(),
+        &["rows of a captured table cannot be read yet", grant],
+    );
+    let checked = case.command(&["check"]).await;
+    assert_reports(&checked.stdout, &["existing rows", grant, "ADD TABLE"]);
+    case.sql("ALTER PUBLICATION walcast_denied ADD TABLE invoices")
+        .await;
     await_that("the refusal", async || {
         instance
             .log()
@@ -184,10 +198,11 @@ async fn rows_that_may_not_be_read_wait_for_the_right() {
     .await;
     case.insert([1]).await;
     case.await_ids([1]).await;
-    assert_reports(&instance.log(), &["GRANT SELECT ON"]);
-    case.sql("GRANT SELECT ON invoices TO denied_cap").await;
+    assert!(findings(&instance).await.contains(grant));
+    case.sql(grant).await;
     let read = tokio::time::timeout(LIMIT, await_keys("denied.public.invoices", 1)).await;
     assert!(read.is_ok(), "invoices is not read: {}", instance.log());
+    await_that("no finding", async || findings(&instance).await == "[]").await;
     instance.stop().await;
 }
 

@@ -92,6 +92,25 @@ fn comparisons_reject_other_sql() {
 }
 
 #[test]
+fn each_fault_of_a_condition_has_its_error() {
+    let error = |text| Condition::parse(text, Dialect::Comparisons).unwrap_err();
+    assert_eq!(error(""), ConditionError::Empty);
+    assert_eq!(error("id = 1 -- x"), ConditionError::Comment { at: 7 });
+    assert_eq!(error("id = 'open"), ConditionError::OpenQuote { at: 5 });
+    assert_eq!(error("id = 'a' 'b'"), ConditionError::AdjacentTexts { at: 9 });
+    assert_eq!(error("id = 0x1F"), ConditionError::Number { at: 5 });
+    assert!(matches!(
+        error("id = $1"),
+        ConditionError::Character { found: '$', at: 5 }
+    ));
+    assert!(matches!(error("select"), ConditionError::Syntax { .. }));
+    assert_eq!(
+        Condition::parse("true) OR (true", Dialect::Sql),
+        Err(ConditionError::Parentheses { at: 4 })
+    );
+}
+
+#[test]
 fn length_and_depth_of_conditions_are_limited() {
     let long = format!("id = '{}'", "x".repeat(CONDITION_BYTES_MAX));
     for dialect in [Dialect::Comparisons, Dialect::Sql] {

@@ -299,3 +299,25 @@ fn a_finding_after_a_checkpoint_names_the_missed_changes() {
     };
     expect!["table public.items is unlogged, so its changes are not in the WAL; what was changed in (0/200, 0/300] while this was so is not delivered"].assert_eq(&missed.to_string());
 }
+
+#[test]
+fn denied_rows_are_named_while_they_are_to_be_read() {
+    let mut source_state = source_state();
+    let grant = "GRANT SELECT ON public.orders TO walcast".to_owned();
+    source_state.denied = BTreeMap::from([(name("orders"), grant.clone())]);
+    let finding = Halt::RowsDenied {
+        table: name("orders"),
+        sql: grant,
+    };
+    assert_eq!(
+        denied_findings(&source_state, |_| true),
+        std::slice::from_ref(&finding)
+    );
+    assert_eq!(denied_findings(&source_state, |_| false), []);
+    assert!(!finding.hides_changes());
+    assert_eq!(
+        halting_table_findings(&source_state, Promised::All),
+        [],
+        "the changes arrive"
+    );
+}

@@ -9,7 +9,7 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid};
 
 use crate::config::DeliveryConfig;
-use crate::coverage::{publication_findings, table_findings};
+use crate::coverage::{denied_findings, publication_findings, table_findings};
 use crate::describe::Describe;
 use crate::drift::{DriftChange, Drifted, MissedChanges};
 use crate::error::DeliveryError;
@@ -263,7 +263,15 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         let (slot, publication) = (&self.config.slot, &self.config.publication);
         let of_publication = publication_findings(source_state, publication);
         let of_tables = table_findings(source_state);
-        let findings = of_publication.into_iter().chain(of_tables);
+        let reading = self.state.snapshot.read();
+        let of_rows = denied_findings(source_state, |table| {
+            let mut reading = reading.tables.iter();
+            // Any other table is left out, and none of its rows is read.
+            let is_captured = table.is_publishable() || source_state.publishes(&table.name);
+            let is_new = is_captured && !self.known.tables.contains(&table.oid);
+            is_new || reading.any(|one| one.table == table.name)
+        });
+        let findings = of_publication.into_iter().chain(of_tables).chain(of_rows);
         let restricted = self.restrictions.findings(source_state, publication, after);
         // A restriction that an earlier process found may be gone by now.
         let mut ended = self.restrictions.recorded(source_state, publication);
@@ -282,6 +290,11 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
             let error = self.describe.error(&finding);
             if matches!(finding, Halt::ExcludedPartition { .. }) {
                 warn!(slot, publication, %after, error, "publication drift: excluded changes are delivered");
+            } else if matches!(finding, Halt::RowsDenied { .. }) {
+                warn!(
+                    slot,
+                    publication, error, "rows of a captured table cannot be read yet"
+                );
             } else {
                 warn!(slot, publication, %after, error, "publication drift: changes would be missed");
             }

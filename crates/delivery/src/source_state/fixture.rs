@@ -1,6 +1,6 @@
 //! States of a source for unit tests, which change what they are about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity};
@@ -38,5 +38,6 @@ pub(crate) fn source_state(captured: impl IntoIterator<Item = CapturedTable>) ->
         tables: BTreeSet::new(),
         partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
+        denied: BTreeMap::new(),
     }
 }

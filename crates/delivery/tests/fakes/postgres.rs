@@ -342,6 +342,7 @@ impl Server {
             tables: self.existing(),
             partitions: Partitions::Root,
             unmatched_patterns: self.unmatched_patterns.clone(),
+            denied: BTreeMap::new(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::{Duration, Instant};
-use walcast_delivery::{Checkpoint, CheckpointLog, CheckpointUpdate};
+use walcast_delivery::{Checkpoint, CheckpointLog, CheckpointUpdate, KnownPartitions};
 use walcast_mapper::RecordBuffer;
 use walcast_pgoutput::Oid;
 
@@ -170,7 +170,7 @@ impl Broker {
                 .rev()
                 .find_map(|stored| stored.update.restrictions.clone()),
             schemas,
-            partitions: BTreeMap::new(),
+            partitions: self.known_partitions(),
             // The simulation has no rows that cannot be delivered.
             quarantines: BTreeMap::new(),
         }
@@ -181,6 +181,20 @@ impl Broker {
         self.committed_checkpoints()
             .next_back()
             .map(StoredCheckpoint::checkpoint)
+    }
+
+    /// The partitions recorded last.
+    pub(crate) fn known_partitions(&self) -> KnownPartitions {
+        let mut known = KnownPartitions::new();
+        for stored in self.committed_checkpoints() {
+            for (oid, partition) in &stored.update.partitions {
+                match partition {
+                    Some(partition) => known.insert(*oid, partition.clone()),
+                    None => known.remove(oid),
+                };
+            }
+        }
+        known
     }
 
     /// The captured tables recorded last.

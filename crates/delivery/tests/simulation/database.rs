@@ -1,6 +1,7 @@
 //! The modelled Postgres cluster: its WAL, rows, slot and connections.
 
 mod files;
+mod leaves;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -17,6 +18,9 @@ use crate::publishing::Running;
 use crate::requests::SentSignal;
 use crate::wal::{Change, Row, Table, Transaction, signal};
 use files::Relocation;
+use leaves::Leaves;
+
+pub(crate) use leaves::{EVENTS, KEYS, LeafChange, RANGES, range_of};
 
 /// End of WAL before the first write.
 const FIRST_WAL_END: Lsn = Lsn::new(0x0100_0000);
@@ -77,6 +81,7 @@ pub(crate) struct Database {
     /// Committed transactions that were lost in a promotion or a restore.
     pub(crate) undone: Vec<Transaction>,
     pub(crate) rows: Rows,
+    pub(crate) leaves: Leaves,
     /// The ctid of each version of a row.
     pub(crate) places: BTreeMap<u64, Tid>,
     /// Relocations of tables, in WAL order.
@@ -127,7 +132,8 @@ impl Rows {
     }
 
     pub(crate) fn apply(&mut self, table: Oid, change: &Change) {
-        if table == SIGNALS {
+        // Rows of the partitioned table are those of its leaves.
+        if table == SIGNALS || table == EVENTS {
             return;
         }
         let rows = self.0.entry(table).or_default();
@@ -194,6 +200,7 @@ impl Database {
             wal: Vec::new(),
             undone: Vec::new(),
             rows: Rows::default(),
+            leaves: Leaves::default(),
             places: BTreeMap::new(),
             relocations: Vec::new(),
             altered: BTreeMap::new(),
@@ -285,14 +292,14 @@ impl Database {
     }
 
     /// Records that a table was opened in a snapshot.
-    pub(crate) fn record_open(&mut self, lsn: Lsn, table: &Table, filter: Option<&str>) {
+    pub(crate) fn record_open(&mut self, lsn: Lsn, table: Oid, file: Oid, filter: Option<&str>) {
         let opening = Opening {
-            file: table.file,
+            file,
             filter: filter.map(str::to_owned),
             at: Instant::now(),
             until: Instant::now(),
         };
-        self.openings.entry((lsn, table.oid)).or_insert(opening);
+        self.openings.entry((lsn, table)).or_insert(opening);
     }
 
     /// Records a request for rows.
@@ -323,6 +330,9 @@ impl Database {
     pub(crate) fn append(&mut self, transaction: Transaction) -> &Transaction {
         for logged in &transaction.changes {
             self.rows.apply(logged.relation.oid, &logged.change);
+            if logged.relation.oid == EVENTS {
+                self.apply_to_leaves(&logged.change, transaction.xid);
+            }
             if matches!(logged.change, Change::Truncate) {
                 self.altered.insert(logged.relation.oid, transaction.commit_lsn);
                 self.change_file(logged.relation.oid, transaction.next_lsn(), Vec::new());
@@ -405,7 +415,13 @@ impl Database {
                 table.published_since = table.published_since.min(lsn);
             }
         }
-        self.rows = Rows::default();
+        // Runs with leaves lose no transaction, and so no row of a leaf.
+        let of_leaves = self
+            .leaves
+            .all
+            .iter()
+            .filter_map(|leaf| self.rows.0.remove_entry(&leaf.oid));
+        self.rows = Rows(of_leaves.collect());
         self.altered.clear();
         for transaction in &self.wal {
             for logged in &transaction.changes {
@@ -433,8 +449,9 @@ impl Database {
             identity_is_generated: false,
             unsent_key_columns: Vec::new(),
             is_named: false,
-            partitions: None,
+            partitions: self.leaves.partitions_of(table.oid),
         });
+        let leaves = self.leaves.all.iter().map(|leaf| leaf.oid);
         SourceState {
             system_identifier: SystemIdentifier::new(7_000_000_000_000_000_001),
             timeline: self.timeline,
@@ -450,9 +467,10 @@ impl Database {
             slot: self.slot.clone(),
             publication: self.publication.clone(),
             captured: captured.collect(),
-            tables: self.tables.iter().map(|table| table.oid).collect(),
+            tables: self.tables.iter().map(|table| table.oid).chain(leaves).collect(),
             partitions: Partitions::Root,
             unmatched_patterns: Vec::new(),
+            denied: BTreeMap::new(),
         }
     }
 }

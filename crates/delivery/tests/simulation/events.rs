@@ -110,7 +110,9 @@ pub(crate) async fn run(world: Rc<World>, nodes: Vec<Rc<Node>>) {
     let harmful = world
         .dice
         .one_in(2)
-        .then(|| world.dice.roll(1 + world.settings.events));
+        .then(|| world.dice.roll(1 + world.settings.events))
+        // The model does not undo changes of leaves.
+        .filter(|_| !world.settings.has_partitions);
     let expected_ms = world.settings.transactions * world.settings.pause_ms_max / 2 + 3_000;
     for number in 0..world.settings.events {
         let pause_ms = world.dice.roll(1 + 2 * expected_ms / (1 + world.settings.events));

@@ -11,6 +11,7 @@ mod fault;
 mod mutation;
 mod mutations;
 mod node;
+mod partitions;
 mod process;
 mod publishing;
 mod registry;

@@ -65,6 +65,8 @@ pub(crate) enum Mutation {
     NeverRestartsStream,
     /// A table created later is marked as known without being read.
     MarksUnreadAsKnown,
+    /// Partitions that were attached look like those that are known, or were created.
+    HidesAttachedPartitions,
     /// The stream never starts.
     NeverStarts,
     /// A checkpoint is written after a halt.

@@ -10,7 +10,7 @@ use crate::run::play;
 const SEEDS_MAX: u64 = 3_000;
 
 /// The rules that mutations break, as listed in docs/simulation.md.
-const BROKEN_RULES: [(Mutation, Rule); 37] = [
+const BROKEN_RULES: [(Mutation, Rule); 38] = [
     (Mutation::ConfirmsReceived, Rule::ConfirmedIsCheckpointed),
     (Mutation::StartsAtReceived, Rule::NothingLost),
     (Mutation::CheckpointBefore, Rule::NothingLost),
@@ -44,6 +44,7 @@ const BROKEN_RULES: [(Mutation, Rule); 37] = [
     (Mutation::RereadsSignals, Rule::RowsReadOnce),
     (Mutation::NeverRestartsStream, Rule::NothingLost),
     (Mutation::MarksUnreadAsKnown, Rule::NewestStateLast),
+    (Mutation::HidesAttachedPartitions, Rule::NewestStateLast),
     (Mutation::NeverStarts, Rule::RunCompletes),
     (Mutation::NeverConfirms, Rule::RunCompletes),
     (Mutation::WritesAfterHalt, Rule::NoWritesAfterHalt),

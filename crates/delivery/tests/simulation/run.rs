@@ -7,10 +7,13 @@ use std::rc::Rc;
 
 use tokio::time::{Duration, sleep};
 
+use crate::broker::Broker;
 use crate::damage::{Damage, position_here};
+use crate::database::Database;
 use crate::events;
 use crate::mutation::Mutation;
 use crate::node::Node;
+use crate::partitions;
 use crate::requests;
 use crate::rules::{Rule, Violation};
 use crate::verdict;
@@ -96,6 +99,11 @@ async fn run_world(world: Rc<World>, nodes: Vec<Rc<Node>>) {
     for _ in 0..world.settings.transactions_before {
         workload::write_one(&world);
     }
+    if world.settings.has_partitions {
+        for _ in 0..world.settings.transactions_before {
+            partitions::change(&world, &world.partition_dice);
+        }
+    }
     let second = nodes.get(1).map(Rc::clone);
     let second = async {
         if let Some(node) = second {
@@ -135,6 +143,7 @@ async fn run_world(world: Rc<World>, nodes: Vec<Rc<Node>>) {
 async fn run_scenario(world: &Rc<World>, nodes: &[Rc<Node>]) {
     tokio::join!(
         workload::write(Rc::clone(world)),
+        partitions::run(Rc::clone(world)),
         events::run(Rc::clone(world), nodes.to_vec())
     );
     world.has_faults.set(false);
@@ -183,9 +192,22 @@ fn is_delivered(world: &World) -> bool {
     let mut captured = database.tables.iter().filter(|table| table.captured);
     let is_all = is_all
         && database.running.is_none()
-        && captured.all(|table| known.is_some_and(|known| known.contains(&table.oid)));
+        && captured.all(|table| known.is_some_and(|known| known.contains(&table.oid)))
+        && (!world.settings.has_partitions || knows_leaves(&broker, &database));
     drop(database);
     is_all && !world.damage().iter().any(Damage::must_halt)
+}
+
+/// Whether the leaves were stored as they are now.
+fn knows_leaves(broker: &Broker, database: &Database) -> bool {
+    let known = broker.known_partitions();
+    let mut leaves = database.leaves.attached();
+    // The partitioned table has an entry too.
+    known.len() == 1 + database.leaves.attached().count()
+        && leaves.all(|leaf| {
+            let known = known.get(&leaf.oid);
+            known.is_some_and(|known| known.attached_by == Some(leaf.attached_by) && known.file == leaf.file)
+        })
 }
 
 /// Periodic work of the server: it processes status updates, notices lost clients, commits the running transaction, and writes the

@@ -19,7 +19,7 @@ const PROGRESS_EVERY: u64 = 250;
 const REGRESSIONS: &str = include_str!("regressions.txt");
 
 /// Situations that the seeds must cover. One that no seed covers any more means that the model has changed, not the connector.
-const COVERED: [&str; 49] = [
+const COVERED: [&str; 56] = [
     "server restarts",
     "fails over to synchronized",
     "fails over to lagging",
@@ -48,6 +48,13 @@ const COVERED: [&str; 49] = [
     "configuration widened",
     "published while a transaction runs",
     "omitted by an old server",
+    "partition created",
+    "partition attached",
+    "partition detached",
+    "partition dropped",
+    "partition truncated",
+    "partitioned table truncated",
+    "attached partition read",
     "process killed",
     "process stopped",
     "process frozen",

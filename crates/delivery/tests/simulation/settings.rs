@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) server_version: u32,
     /// Whether tables are created later.
     pub(crate) has_late_tables: bool,
+    /// Whether there is a partitioned table, whose leaves come and go.
+    pub(crate) has_partitions: bool,
     pub(crate) slot_check_interval: Duration,
     /// Longest pause between two requests of one kind.
     pub(crate) request_pause_ms: u64,
@@ -75,6 +77,7 @@ impl Settings {
             signal_table: dice.one_in(2),
             server_version: *dice.pick(&[170_006, 160_008]),
             has_late_tables: dice.one_in(2),
+            has_partitions: false,
             slot_check_interval: Duration::from_secs(*dice.pick(&[2, 10, 30])),
             request_pause_ms: *dice.pick(&[300, 3_000, 20_000]),
         };

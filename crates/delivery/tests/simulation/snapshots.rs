@@ -10,11 +10,12 @@ use walcast_delivery::{
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
 
-use crate::database::{Rows, note};
+use crate::database::{Database, EVENTS, Rows, note};
 use crate::fault::SimFault;
 use crate::mutation::Mutation;
 use crate::process::Process;
 use crate::source::Link;
+use crate::wal::Table;
 use crate::world::{System, World};
 
 /// Longest duration of transactions that a snapshot waits for.
@@ -73,24 +74,77 @@ pub(crate) struct StateSnapshot {
     link: Link,
     lsn: Lsn,
     rows: Rows,
-    table: Oid,
+    /// The leaves of the partitioned table.
+    leaves: Vec<Part>,
+    /// The part that was read last.
+    part: Part,
+    left: VecDeque<(Part, Tid, i32, u64)>,
+}
+
+/// A table that stores rows, and its relfilenode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Part {
+    oid: Oid,
     file: Oid,
-    left: VecDeque<(Tid, i32, u64)>,
+}
+
+fn leaves(database: &Database) -> Vec<Part> {
+    let leaves = database.leaves.attached();
+    let mut leaves: Vec<Part> = leaves
+        .map(|leaf| Part {
+            oid: leaf.oid,
+            file: leaf.file,
+        })
+        .collect();
+    leaves.sort_unstable_by_key(|part| part.oid);
+    leaves
 }
 
 impl StateSnapshot {
     /// The current rows, at the end of WAL.
     pub(crate) fn at(world: &Rc<World>, process: &Rc<Process>, lsn: Lsn) -> Self {
-        let rows = world.database.borrow().rows.clone();
+        let database = world.database.borrow();
+        let (rows, leaves) = (database.rows.clone(), leaves(&database));
+        drop(database);
         Self {
             link: Link::new(world, process),
             lsn,
             rows,
-            table: Oid::default(),
-            file: Oid::default(),
+            leaves,
+            part: Part::default(),
             left: VecDeque::new(),
         }
     }
+
+    /// The parts of a table that are read; `None` if one was altered since, or is not in the snapshot yet.
+    fn parts(&self, database: &Database, table: &Table, rows: ChosenRows<'_>) -> Option<Vec<Part>> {
+        if table.oid != EVENTS {
+            return Some(vec![Part {
+                oid: table.oid,
+                file: table.file,
+            }]);
+        }
+        let now = leaves(database);
+        let seen = self.leaves.iter().copied();
+        let seen: Vec<Part> = seen.filter(|part| rows.include(part.oid)).collect();
+        let is_later = |part: &Part| !self.leaves.iter().any(|one| one.oid == part.oid);
+        let lacks_chosen = matches!(rows, ChosenRows::Partitions(_))
+            && now.iter().any(|part| rows.include(part.oid) && is_later(part));
+        let is_unaltered = seen.iter().all(|part| now.contains(part));
+        (is_unaltered && !lacks_chosen).then_some(seen)
+    }
+}
+
+/// The first ctid to be read of a part; `None` if the part was read before.
+fn first_of(part: Part, from: Option<NextRow>, ignores_file: bool) -> Option<Tid> {
+    let Some(next) = from else {
+        return Some(Tid::START);
+    };
+    if part.oid < next.row().table {
+        return None;
+    }
+    let continues = part.oid == next.row().table && (part.file == next.file() || ignores_file);
+    Some(if continues { next.row().tid } else { Tid::START })
 }
 
 impl Snapshot for StateSnapshot {
@@ -132,6 +186,13 @@ impl Snapshot for StateSnapshot {
                 world.cover("table truncated since");
                 return Ok(Opened::Altered);
             }
+            let Some(parts) = self.parts(&database, &table, rows_wanted) else {
+                world.cover("partition altered since");
+                return Ok(Opened::Altered);
+            };
+            if matches!(rows_wanted, ChosenRows::Partitions(_)) && !parts.is_empty() {
+                world.cover("attached partition read");
+            }
             if let Some(connection) = database.connections.get_mut(&self.link.number) {
                 connection.locks.insert(table.oid);
             }
@@ -140,27 +201,36 @@ impl Snapshot for StateSnapshot {
             } else {
                 &self.rows
             };
-            let is_elsewhere = from.is_some_and(|row| row.file() != table.file);
-            if is_elsewhere {
+            let is_elsewhere = |row: NextRow| {
+                let mut parts = parts.iter();
+                parts.any(|part| part.oid == row.row().table && part.file != row.file())
+            };
+            if from.is_some_and(is_elsewhere) {
                 world.cover("read again from another file");
             }
-            let from = from
-                .filter(|_| !is_elsewhere || world.is_mutated(Mutation::IgnoresFile))
-                .filter(|_| !world.is_mutated(Mutation::RereadsRows));
-            let first = from.map_or(Tid::START, |row| row.row().tid);
-            let mut left: Vec<(Tid, i32, u64)> = rows
-                .of(table.oid)
-                .filter_map(|(id, version)| Some((*database.places.get(&version)?, id, version)))
-                .filter(|(tid, ..)| *tid >= first)
-                .collect();
-            left.sort_unstable();
-            self.table = table.oid;
-            self.file = table.file;
+            let from = from.filter(|_| !world.is_mutated(Mutation::RereadsRows));
+            let mut left: Vec<(Part, Tid, i32, u64)> = Vec::new();
+            for part in &parts {
+                let Some(first) = first_of(*part, from, world.is_mutated(Mutation::IgnoresFile)) else {
+                    continue;
+                };
+                left.extend(
+                    rows.of(part.oid)
+                        .filter_map(|(id, version)| {
+                            Some((*part, *database.places.get(&version)?, id, version))
+                        })
+                        .filter(|(_, tid, ..)| *tid >= first),
+                );
+            }
+            left.sort_unstable_by_key(|(part, tid, id, version)| (part.oid, *tid, *id, *version));
             // The condition as it was requested, without the quotes around the column.
             let condition = rows_wanted
                 .condition()
                 .map(|one| one.to_string().replace('"', ""));
-            database.record_open(self.lsn, &table, condition.as_deref());
+            for part in &parts {
+                database.record_open(self.lsn, part.oid, part.file, condition.as_deref());
+            }
+            self.part = parts.last().copied().unwrap_or_default();
             self.left = left.into();
             Ok(Opened::Table(Box::new(SnapshotTable {
                 relation: table.relation(),
@@ -173,7 +243,11 @@ impl Snapshot for StateSnapshot {
 
     async fn gone(&mut self, keys: Vec<FormerKey>) -> Result<Vec<FormerKey>, BoxedPortError> {
         self.link.check()?;
-        let ids: Vec<String> = self.rows.of(self.table).map(|(id, _)| id.to_string()).collect();
+        let ids: Vec<String> = self
+            .rows
+            .of(self.part.oid)
+            .map(|(id, _)| id.to_string())
+            .collect();
         let is_gone = |key: &FormerKey| key.0.get("id").is_some_and(|id| !ids.contains(id));
         Ok(keys.into_iter().filter(is_gone).collect())
     }
@@ -182,24 +256,26 @@ impl Snapshot for StateSnapshot {
         let world = Rc::clone(&self.link.world);
         world.network_delay(&self.link.process).await;
         self.link.check()?;
-        world.database.borrow_mut().record_read(self.lsn, self.table);
+        let part = self.left.front().map_or(self.part, |(part, ..)| *part);
+        world.database.borrow_mut().record_read(self.lsn, part.oid);
         if world.draws_fault() {
             return Err(SimFault::Transient("connection lost").into());
         }
         if self.left.is_empty() {
             return Ok(None);
         }
-        let count = (1 + world.dice.count(3)).min(self.left.len());
+        let of_part = self.left.iter().take_while(|(one, ..)| *one == part).count();
+        let count = (1 + world.dice.count(3)).min(of_part);
         let mut lines = String::new();
-        for (tid, id, version) in self.left.drain(..count) {
+        for (_, tid, id, version) in self.left.drain(..count) {
             lines.push_str(&format!("{tid}\t{id}\t{}\n", note(version, 0)));
         }
         world.trace.note(self.link.process.name, || {
-            format!("rows of {}: {lines:?}", self.table)
+            format!("rows of {}: {lines:?}", part.oid)
         });
         Ok(Some(CopiedRows {
-            table: self.table,
-            file: self.file,
+            table: part.oid,
+            file: part.file,
             lines: lines.into_bytes(),
             bytes: 0,
         }))

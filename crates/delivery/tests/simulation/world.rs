@@ -29,6 +29,11 @@ const FROZEN_MAX_MS: u64 = 80_000;
 /// Longest short suspension, in which another instance can become the leader.
 const FROZEN_SHORT_MS: u64 = 6_000;
 
+/// One seed in this number has a partitioned table.
+const PARTITIONED_EVERY: u64 = 8;
+/// Makes the dice of the partitioned table differ from the others.
+const PARTITION_SALT: u64 = 0x5EED_1EAF;
+
 /// A system that can be unavailable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum System {
@@ -50,6 +55,8 @@ enum Outcome {
 /// The state of a run.
 pub(crate) struct World {
     pub(crate) dice: Dice,
+    /// Dice of the partitioned table.
+    pub(crate) partition_dice: Dice,
     pub(crate) trace: Trace,
     pub(crate) settings: Settings,
     pub(crate) mutation: Option<Mutation>,
@@ -70,11 +77,16 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, mutation: Option<Mutation>, is_traced: bool) -> Self {
         let dice = Dice::new(seed);
-        let settings = Settings::draw(&dice);
+        let mut settings = Settings::draw(&dice);
+        settings.has_partitions = seed % PARTITIONED_EVERY == PARTITIONED_EVERY - 1;
+        let mut database = Database::new(settings.server_version);
+        if settings.has_partitions {
+            database.add_partitioned_table();
+        }
         Self {
             trace: Trace::new(is_traced),
             mutation,
-            database: RefCell::new(Database::new(settings.server_version)),
+            database: RefCell::new(database),
             broker: RefCell::new(Broker::new(settings.transaction_timeout)),
             registry: RefCell::default(),
             requests: RefCell::default(),
@@ -84,6 +96,7 @@ impl World {
             coverage: RefCell::default(),
             changes: watch::Sender::new(0),
             dice,
+            partition_dice: Dice::new(seed ^ PARTITION_SALT),
             settings,
         }
     }

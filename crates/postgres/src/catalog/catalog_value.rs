@@ -80,6 +80,7 @@ sent_as_they_are!(
     Option<i32>,
     u32,
     Vec<u32>,
+    Vec<u8>,
     i64,
     Option<i64>,
     Option<f64>,

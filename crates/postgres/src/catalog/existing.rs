@@ -40,7 +40,8 @@ pub struct ExistingType {
     pub name: String,
 }
 
-/// Tables outside of the system schemas, and their columns. A table without columns has one row without a column.
+/// Tables outside of the system schemas, except for those that the session leaves out
+/// ([`leave_out_unreadable`](super::leave_out_unreadable)), and their columns. A table without columns has one row without a column.
 const TABLES: &str = r"
 SELECT n.nspname::text, c.relname::text, a.attname::text, t.typname::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -49,6 +50,7 @@ LEFT JOIN pg_type t ON t.oid = a.atttypid
 WHERE c.relkind IN ('r', 'p')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
   AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%'
+  AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))
 ORDER BY a.attnum";
 
 /// Partitions, each with one of the tables above it.
@@ -58,7 +60,9 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL pg_partition_ancestors(c.oid) AS above
 JOIN pg_class above_c ON above_c.oid = above.relid
 JOIN pg_namespace above_n ON above_n.oid = above_c.relnamespace
-WHERE c.relispartition AND c.relkind IN ('r', 'p') AND above.relid <> c.oid";
+WHERE c.relispartition AND c.relkind IN ('r', 'p') AND above.relid <> c.oid
+  AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))
+  AND above_c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))";
 
 /// Types, without the row types of tables and views.
 const TYPES: &str = r"

@@ -45,7 +45,8 @@ FROM publication p, tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n
 WHERE CASE WHEN p.pubviaroot
       THEN c.oid = tree.listed AND NOT EXISTS (
           SELECT FROM tree above WHERE above.oid = c.oid AND above.listed <> c.oid)
-      ELSE c.relkind <> 'p' AND (NOT p.puballtables OR c.relkind = 'r' AND c.relpersistence = 'p') END";
+      ELSE c.relkind <> 'p' AND (NOT p.puballtables OR c.relkind = 'r' AND c.relpersistence = 'p') END
+  AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))";
 
 /// Publication, and whether it publishes changes of partitions as changes of the root (`publish_via_partition_root`).
 pub(crate) struct Publication {
@@ -87,7 +88,9 @@ pub(crate) async fn publication(
     let tables = if server_version >= RESTRICTIONS_SINCE {
         PUBLISHED_TABLES
     } else {
-        "SELECT schemaname::text, tablename::text FROM pg_publication_tables WHERE pubname = $1"
+        "SELECT n.nspname::text, c.relname::text FROM pg_publication_tables t \
+         JOIN pg_namespace n ON n.nspname = t.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename \
+         WHERE t.pubname = $1 AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))"
     };
     Ok(Some(Publication {
         state: PublicationState {
@@ -113,7 +116,8 @@ async fn restrictions(
     let sql = "SELECT n.nspname::text, c.relname::text, pg_get_expr(r.prqual, r.prrelid), r.prattrs::int2[] \
                FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid \
                JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-               WHERE p.pubname = $1 AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL)";
+               WHERE p.pubname = $1 AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL) \
+               AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))";
     let mut restricted = BTreeMap::new();
     for row in rows(client, DOING, sql, &[(&publication, Type::TEXT)]).await? {
         let table = TableName {

@@ -1,20 +1,28 @@
 //! Checks whether the rows of a table can be read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::types::Type;
-use walcast_delivery::{Fix, FormerKey, sql};
+use walcast_delivery::{CapturedTable, Fix, FormerKey, sql};
 use walcast_mapper::TableName;
 
 use super::comparable::incomparable_key;
 use super::query::{rows, value};
 use super::table_description::named;
-use super::tables::WITH_PARTITIONS;
 use crate::config::PostgresConfig;
 use crate::connect::Client;
 use crate::error::PostgresError;
 
 const DOING: &str = "checking whether rows can be read";
+
+/// Selected tables, and all their partitions, each with the selected table.
+const WITH_ROOTS: &str = "
+WITH RECURSIVE tree (root, oid) AS (
+    SELECT selected, selected FROM unnest($1::oid[]) selected
+    UNION
+    SELECT tree.root, i.inhrelid FROM tree JOIN pg_class c ON c.oid = tree.oid AND c.relkind = 'p'
+    JOIN pg_inherits i ON i.inhparent = tree.oid
+)";
 
 /// Tables and partitions that the reading role may not read. Under row security the role would see some of the rows only, and the
 /// owner's policies would run with the role's privileges: such a table is not read at all.
@@ -29,7 +37,8 @@ SELECT format('%I.%I', n.nspname, c.relname), format('%I', r.rolname),
             WHEN NOT has_table_privilege(r.oid, c.oid, 'SELECT')
                 THEN format('GRANT SELECT ON %I.%I TO %I', n.nspname, c.relname, r.rolname)
             ELSE format('ALTER ROLE %I BYPASSRLS', r.rolname)
-       END
+       END,
+       tree.root
 FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN reader r
 WHERE c.relkind = 'r'
   AND (NOT has_schema_privilege(r.oid, n.oid, 'USAGE') OR NOT has_table_privilege(r.oid, c.oid, 'SELECT')
@@ -45,37 +54,98 @@ pub(super) struct Unreadable {
     pub(super) remedies: Vec<String>,
 }
 
+/// Table or partition that the reading role may not read completely.
+#[derive(Clone)]
+struct DeniedTable {
+    /// OID of the selected table.
+    root: u32,
+    /// Quoted name.
+    name: String,
+    /// Quoted name of the reading role.
+    role: String,
+    /// Statement that grants access.
+    remedy: String,
+}
+
+impl Unreadable {
+    /// These tables; `None` when there are none.
+    fn of(denied: impl IntoIterator<Item = DeniedTable>) -> Option<Self> {
+        let mut found = Self {
+            tables: Vec::new(),
+            remedies: Vec::new(),
+        };
+        let mut grants = Vec::new();
+        for denied in denied {
+            // A captured partition is part of a captured table, too.
+            if found.tables.contains(&denied.name) {
+                continue;
+            }
+            if denied.remedy.starts_with("GRANT SELECT") {
+                grants.push((denied.name.clone(), denied.role));
+            } else if !found.remedies.contains(&denied.remedy) {
+                found.remedies.push(denied.remedy);
+            }
+            found.tables.push(denied.name);
+        }
+        if let Some((_, role)) = grants.first() {
+            let tables: Vec<&str> = grants.iter().map(|(table, _)| table.as_str()).collect();
+            let grant = format!("GRANT SELECT ON {} TO {role}", tables.join(", "));
+            found.remedies.insert(0, grant);
+        }
+        (!found.tables.is_empty()).then_some(found)
+    }
+}
+
+async fn denied(
+    client: &Client,
+    config: &PostgresConfig,
+    numbers: &[u32],
+) -> Result<Vec<DeniedTable>, PostgresError> {
+    let role = config.reading_role.as_ref().map(|role| role.user());
+    let parameters = [(&numbers as _, Type::OID_ARRAY), (&role as _, Type::TEXT)];
+    let sql = format!("{WITH_ROOTS}{UNREADABLE}");
+    let mut denied = Vec::new();
+    for row in rows(client, DOING, &sql, &parameters).await? {
+        denied.push(DeniedTable {
+            name: value(DOING, &row, 0)?,
+            role: value(DOING, &row, 1)?,
+            remedy: value(DOING, &row, 2)?,
+            root: value(DOING, &row, 3)?,
+        });
+    }
+    Ok(denied)
+}
+
 /// The tables and partitions among `numbers` that the reading role may not read completely.
 pub(super) async fn unreadable(
     client: &Client,
     config: &PostgresConfig,
     numbers: &[u32],
 ) -> Result<Option<Unreadable>, PostgresError> {
-    let role = config.reading_role.as_ref().map(|role| role.user());
-    let parameters = [(&numbers as _, Type::OID_ARRAY), (&role as _, Type::TEXT)];
-    let sql = format!("{}{UNREADABLE}", WITH_PARTITIONS.trim_end());
-    let mut found = Unreadable {
-        tables: Vec::new(),
-        remedies: Vec::new(),
-    };
-    let mut grants = Vec::new();
-    for row in rows(client, DOING, &sql, &parameters).await? {
-        let table: String = value(DOING, &row, 0)?;
-        let role: String = value(DOING, &row, 1)?;
-        let remedy: String = value(DOING, &row, 2)?;
-        if remedy.starts_with("GRANT SELECT") {
-            grants.push((table.clone(), role));
-        } else if !found.remedies.contains(&remedy) {
-            found.remedies.push(remedy);
-        }
-        found.tables.push(table);
+    Ok(Unreadable::of(denied(client, config, numbers).await?))
+}
+
+/// Captured tables whose rows are to be read and that the reading role may not read completely, each with the statements that grant it.
+pub(crate) async fn denied_tables(
+    client: &Client,
+    config: &PostgresConfig,
+    captured: &[CapturedTable],
+) -> Result<BTreeMap<TableName, String>, PostgresError> {
+    let read = captured.iter().filter(|table| config.may_read(&table.name));
+    let read: Vec<&CapturedTable> = read.collect();
+    if read.is_empty() {
+        return Ok(BTreeMap::new());
     }
-    if let Some((_, role)) = grants.first() {
-        let tables: Vec<&str> = grants.iter().map(|(table, _)| table.as_str()).collect();
-        let grant = format!("GRANT SELECT ON {} TO {role}", tables.join(", "));
-        found.remedies.insert(0, grant);
+    let numbers: Vec<u32> = read.iter().map(|table| table.oid.as_u32()).collect();
+    let mut by_root: BTreeMap<u32, Vec<DeniedTable>> = BTreeMap::new();
+    for one in denied(client, config, &numbers).await? {
+        by_root.entry(one.root).or_default().push(one);
     }
-    Ok((!found.tables.is_empty()).then_some(found))
+    let denied = read.into_iter().filter_map(|table| {
+        let found = Unreadable::of(by_root.remove(&table.oid.as_u32())?)?;
+        Some((table.name.clone(), found.remedies.join("; ")))
+    });
+    Ok(denied.collect())
 }
 
 async fn table_oid(client: &Client, table: &TableName) -> Result<Option<u32>, PostgresError> {

@@ -188,13 +188,15 @@ WITH RECURSIVE tree (oid) AS (
     JOIN pg_inherits i ON i.inhparent = tree.oid
 )";
 
-/// OID and name of every table outside the system schemas.
+/// OID and name of every table outside the system schemas, except for those whose names the server cannot convert to UTF-8
+/// ([`leave_out_unreadable`](super::leave_out_unreadable)).
 pub(super) const NAMES: &str = r"
 SELECT c.oid, n.nspname::text, c.relname::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-  AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%'";
+  AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%'
+  AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))";
 
 /// Selected tables by OID, and all partitions outside the system schemas. `$2`: whether stored generated columns are published.
 ///
@@ -232,8 +234,9 @@ SELECT c.oid, n.nspname::text, c.relname::text, c.relpersistence::text, c.relrep
        END,
        c.xmin::text::int8, c.relfilenode
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.oid = ANY ($1) OR c.relispartition AND c.relkind IN ('r', 'p')
-  AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%'";
+WHERE (c.oid = ANY ($1) OR c.relispartition AND c.relkind IN ('r', 'p')
+  AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%')
+  AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))";
 
 /// Result of [`find`].
 struct Search {

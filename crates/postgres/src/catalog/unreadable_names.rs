@@ -1,40 +1,147 @@
-//! Tables whose names are not UTF-8, in a database with encoding `SQL_ASCII`.
+//! Tables whose names have no equivalent in UTF-8. No statement in UTF-8 can contain such a name, so the tables are left out.
+//!
+//! In a database with encoding `SQL_ASCII`, names arrive as they are stored. In a database with another encoding, the server ends each
+//! query that returns such a name; the queries that list tables then leave these tables out, by the setting [`LEFT_OUT`] of the session.
 
+use std::collections::HashSet;
+
+use tokio_postgres::types::Type;
 use walcast_mapper::TableName;
 
-use super::query::{rows, value};
+use super::query::{one, rows, value};
 use super::tables::NAMES;
 use crate::config::PostgresConfig;
 use crate::connect::{ServerEncoding, SqlSession};
+use crate::encoding::convert_names;
 use crate::error::PostgresError;
 
-const DOING: &str = "finding tables whose names are not UTF-8";
+const DOING: &str = "finding tables whose names have no equivalent in UTF-8";
 
-/// Table whose name is not UTF-8.
+/// Setting of a session: OIDs of the tables that queries leave out, separated by commas.
+const LEFT_OUT: &str = "walcast.left_out";
+
+/// Names of all tables outside the system schemas, as they are stored.
+const STORED_NAMES: &str = r"
+SELECT c.oid, convert_to(n.nspname::text, getdatabaseencoding()), convert_to(c.relname::text, getdatabaseencoding())
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p')
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+  AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%'";
+
+/// Table whose name has no equivalent in UTF-8.
 pub(crate) struct UnreadableTable {
     pub(crate) oid: u32,
     /// Name with U+FFFD in place of the bytes that cannot be read.
     pub(crate) name: TableName,
 }
 
-/// Tables that the patterns would select if their names were UTF-8.
+/// Tables that the patterns would select if their names had an equivalent in UTF-8.
 pub(crate) async fn unreadable_tables(
     session: &SqlSession,
     config: &PostgresConfig,
 ) -> Result<Vec<UnreadableTable>, PostgresError> {
+    let unreadable = match session.client.encoding() {
+        ServerEncoding::Utf8 => Vec::new(),
+        ServerEncoding::SqlAscii => not_utf8(session).await?,
+        ServerEncoding::Converted(encoding) => without_equivalent(session, encoding).await?,
+    };
+    let unreadable = unreadable.into_iter();
+    Ok(unreadable.filter(|table| config.captures(&table.name)).collect())
+}
+
+/// Has the queries of this session that list tables leave out the tables whose names the server cannot convert.
+pub(crate) async fn leave_out_unreadable(session: &SqlSession) -> Result<(), PostgresError> {
+    let ServerEncoding::Converted(encoding) = session.client.encoding() else {
+        return Ok(());
+    };
+    let unreadable = without_equivalent(session, encoding).await?;
+    let oids: Vec<String> = unreadable.iter().map(|table| table.oid.to_string()).collect();
+    let oids = oids.join(",");
+    one(
+        &session.client,
+        DOING,
+        "SELECT set_config($1, $2, false)",
+        &[(&LEFT_OUT, Type::TEXT), (&oids, Type::TEXT)],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Whether the queries of this session leave out tables.
+pub(crate) async fn leaves_out(session: &SqlSession) -> Result<bool, PostgresError> {
+    let sql = "SELECT coalesce(current_setting($1, true), '') <> ''";
+    let row = one(&session.client, DOING, sql, &[(&LEFT_OUT, Type::TEXT)]).await?;
+    value(DOING, &row, 0)
+}
+
+async fn not_utf8(session: &SqlSession) -> Result<Vec<UnreadableTable>, PostgresError> {
     let mut unreadable = Vec::new();
-    if *session.client.encoding() != ServerEncoding::SqlAscii {
-        return Ok(unreadable);
-    }
     for row in rows(&session.client, DOING, NAMES, &[]).await? {
         let name = TableName {
             namespace: value(DOING, &row, 1)?,
             name: value(DOING, &row, 2)?,
         };
-        if name.is_unreadable() && config.captures(&name) {
+        if name.is_unreadable() {
             let oid = value(DOING, &row, 0)?;
             unreadable.push(UnreadableTable { oid, name });
         }
     }
     Ok(unreadable)
+}
+
+async fn without_equivalent(
+    session: &SqlSession,
+    encoding: &str,
+) -> Result<Vec<UnreadableTable>, PostgresError> {
+    let mut stored: Vec<(u32, Vec<u8>, Vec<u8>)> = Vec::new();
+    for row in rows(&session.client, DOING, STORED_NAMES, &[]).await? {
+        stored.push((
+            value(DOING, &row, 0)?,
+            value(DOING, &row, 1)?,
+            value(DOING, &row, 2)?,
+        ));
+    }
+    let names = stored.iter().flat_map(|(_, namespace, name)| [namespace, name]);
+    let names: HashSet<Vec<u8>> = names.filter(|name| !name.is_ascii()).cloned().collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let converted = convert_names(&session.client, encoding, names).await?;
+    // A name in ASCII is not among them.
+    let is_lost = |name: &Vec<u8>| converted.get(name).is_some_and(Option::is_none);
+    let readable = |name: &Vec<u8>| match converted.get(name) {
+        Some(Some(converted)) => String::from_utf8_lossy(converted).into_owned(),
+        Some(None) | None => in_ascii(name),
+    };
+    let lost = stored
+        .iter()
+        .filter(|(_, namespace, name)| is_lost(namespace) || is_lost(name));
+    let lost = lost.map(|(oid, namespace, name)| UnreadableTable {
+        oid: *oid,
+        name: TableName {
+            namespace: readable(namespace),
+            name: readable(name),
+        },
+    });
+    Ok(lost.collect())
+}
+
+/// Name with U+FFFD in place of each byte that is not ASCII, also where the bytes happen to be UTF-8.
+fn in_ascii(name: &[u8]) -> String {
+    let readable = |byte: &u8| match byte.is_ascii() {
+        true => char::from(*byte),
+        false => char::REPLACEMENT_CHARACTER,
+    };
+    name.iter().map(readable).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_ascii;
+
+    #[test]
+    fn bytes_of_another_encoding_are_not_taken_for_utf8() {
+        assert_eq!(in_ascii(b"caf\xC3\x81"), "caf\u{FFFD}\u{FFFD}");
+        assert_eq!(in_ascii(b"cafe"), "cafe");
+    }
 }

@@ -171,3 +171,60 @@ fn check_key_is_private(path: &Path) -> Result<(), TlsSetupError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, set_permissions, write};
+
+    use super::*;
+
+    /// A PEM section whose content is no certificate.
+    const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+    #[test]
+    fn each_fault_of_a_file_has_its_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let (certificate, key, other) = (path("client.crt"), path("client.key"), path("notes.txt"));
+        write(&certificate, CERTIFICATE).unwrap();
+        write(&key, "a key").unwrap();
+        write(&other, "no PEM").unwrap();
+        let roots = |path: &Path| {
+            let files = TlsFiles {
+                roots: RootCertificates::File(path.to_owned()),
+                certificate: None,
+                key: None,
+            };
+            files.roots().err().unwrap()
+        };
+        assert!(matches!(
+            roots(&path("missing.crt")),
+            TlsSetupError::File {
+                parameter: "sslrootcert",
+                ..
+            }
+        ));
+        assert!(matches!(roots(&other), TlsSetupError::Pem { .. }));
+        assert!(matches!(roots(&certificate), TlsSetupError::Rejected(_)));
+
+        let identity = |key: Option<&Path>| {
+            let files = TlsFiles {
+                roots: RootCertificates::None,
+                certificate: Some(certificate.clone()),
+                key: key.map(Path::to_owned),
+            };
+            files.client_identity().err().unwrap()
+        };
+        assert!(matches!(identity(None), TlsSetupError::KeyMissing { .. }));
+        set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(identity(Some(&key)), TlsSetupError::KeyIsOpen { .. }));
+        set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+        assert!(matches!(
+            identity(Some(&key)),
+            TlsSetupError::Pem {
+                parameter: "sslkey",
+                ..
+            }
+        ));
+    }
+}

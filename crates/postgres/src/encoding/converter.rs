@@ -61,6 +61,14 @@ impl Converter {
         Ok(recode_copied(&rows, &mut known).unwrap_or(rows))
     }
 
+    /// Converts names; `None` is one without equivalent.
+    pub(super) async fn names(
+        &self,
+        names: HashSet<Vec<u8>>,
+    ) -> Result<HashMap<Vec<u8>, Option<Vec<u8>>>, PostgresError> {
+        Ok(self.convert(Found(names)).await?.0)
+    }
+
     /// Converts texts. The server rejects a whole query for one text without equivalent, so that a rejected batch is halved until the
     /// text is found.
     async fn convert(&self, found: Found) -> Result<Known, PostgresError> {

@@ -198,8 +198,60 @@ fn only_plugin(plugins: &Value) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+
+    /// Address of a worker that answers one request.
+    async fn answering(response: &'static str) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(stream.read_u8().await.unwrap());
+            }
+            stream.write_all(response.as_bytes()).await.unwrap();
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn each_fault_of_a_worker_has_its_error() {
+        let stopped = async |response| {
+            let url = answering(response).await;
+            check_stopped(&url, "shop").await
+        };
+        let denied = stopped("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n").await;
+        assert!(
+            matches!(&denied, Err(WorkerError::Answer { status: 401, .. })),
+            "{denied:?}"
+        );
+        let cut = stopped("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{").await;
+        assert!(matches!(&cut, Err(WorkerError::Body { .. })), "{cut:?}");
+        let running =
+            stopped("HTTP/1.1 200 OK\r\ncontent-length: 33\r\n\r\n{\"connector\":{\"state\":\"RUNNING\"}}")
+                .await;
+        assert!(
+            matches!(&running, Err(WorkerError::NotStopped { state, .. }) if state == "RUNNING"),
+            "{running:?}"
+        );
+        let gone = stopped("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await;
+        assert!(gone.is_ok(), "{gone:?}");
+
+        let url = answering("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
+        let plugins = release(&url, None).await;
+        assert!(
+            matches!(&plugins, Err(WorkerError::Plugins { status: 403, .. })),
+            "{plugins:?}"
+        );
+        let address = check_stopped("connect:8083", "shop").await;
+        assert!(
+            matches!(&address, Err(WorkerError::Address { .. })),
+            "{address:?}"
+        );
+    }
 
     #[test]
     fn the_release_is_that_of_the_only_plugin() {

@@ -46,6 +46,7 @@ fn source_state() -> SourceState {
         tables: std::collections::BTreeSet::new(),
         partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
+        denied: std::collections::BTreeMap::new(),
     }
 }
 

@@ -60,6 +60,7 @@ fn stopped() -> (SourceState, CheckpointLog) {
         tables: std::collections::BTreeSet::new(),
         partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
+        denied: BTreeMap::new(),
     };
     let history: BTreeMap<Lsn, Checkpoint> = [20, 50, 80]
         .into_iter()

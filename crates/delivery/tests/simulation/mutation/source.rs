@@ -7,7 +7,7 @@ use walcast_delivery::{
     Started, Timeline,
 };
 use walcast_mapper::TableName;
-use walcast_pgoutput::{FrameBlock, Lsn};
+use walcast_pgoutput::{FrameBlock, Lsn, Xid};
 
 use super::Mutation;
 use crate::snapshots::SnapshotsClient;
@@ -127,10 +127,18 @@ impl Source for MutantSource {
     }
 }
 
-/// Falsifies the position of the slot, or the server version.
+/// Falsifies the position of the slot, the server version, or the partitions.
 fn falsify(world: &World, source_state: &mut SourceState) {
     if world.is_mutated(Mutation::NeverRestartsStream) {
         source_state.server_version = 170_006;
+    }
+    if world.is_mutated(Mutation::HidesAttachedPartitions) {
+        let tables = source_state.captured.iter_mut();
+        for partition in tables.flat_map(|table| table.partitions.iter_mut().flatten()) {
+            partition.was_created_as_partition = true;
+            partition.attached_by = Xid::new(1);
+            partition.file = partition.oid;
+        }
     }
     let (Some(slot), Some(checkpoint)) = (
         &mut source_state.slot,

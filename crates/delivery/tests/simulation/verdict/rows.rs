@@ -6,7 +6,9 @@ use walcast_pgoutput::{Lsn, Oid};
 
 use super::is_read;
 use crate::broker::Stored;
-use crate::database::{Database, Opening, SIGNALS, id_of, version_in, version_of};
+use crate::database::{
+    Database, EVENTS, LeafChange, Opening, SIGNALS, id_of, range_of, version_in, version_of,
+};
 use crate::rules::Rule;
 use crate::wal::Change;
 use crate::world::World;
@@ -64,7 +66,8 @@ pub(super) fn check(world: &World, visible: &[Stored], is_complete: bool) {
         };
         let filter = opening_of(world, &record.id).map(|opening| opening.filter);
         let file_change = opened_at(&record.id).and_then(|place| file_changes.get(&place));
-        if !read.insert((number, filter, file_change)) {
+        // Rows of a leaf that is attached while its table is read come twice.
+        if !read.insert((number, filter, file_change)) && version.table != EVENTS {
             world.report_violation(Rule::RowsReadOnce, || {
                 format!("row {}, version {number:?}", record.id)
             });
@@ -128,8 +131,12 @@ pub(super) fn versions(world: &World) -> BTreeMap<u64, Version> {
     let database = world.database.borrow();
     let mut versions: BTreeMap<u64, Version> = BTreeMap::new();
     let mut rows: BTreeMap<(Oid, i32), u64> = BTreeMap::new();
+    let mut of_leaves = database.leaves.changes.iter().peekable();
     let undone = database.undone.iter().map(|one| (one, true));
     for (transaction, is_undone) in database.wal.iter().map(|one| (one, false)).chain(undone) {
+        while let Some(change) = of_leaves.next_if(|one| one.lsn <= transaction.commit_lsn) {
+            apply_leaf_change(change, &mut rows, &mut versions);
+        }
         for (ordinal, logged) in transaction.changes.iter().enumerate() {
             let table = logged.relation.oid;
             if table == SIGNALS {
@@ -173,7 +180,29 @@ pub(super) fn versions(world: &World) -> BTreeMap<u64, Version> {
             }
         }
     }
+    for change in of_leaves {
+        apply_leaf_change(change, &mut rows, &mut versions);
+    }
     versions
+}
+
+/// Applies the rows that came with a leaf, which no record of WAL contains, or went. Rows that came are not delivered unless they are read.
+fn apply_leaf_change(
+    change: &LeafChange,
+    rows: &mut BTreeMap<(Oid, i32), u64>,
+    versions: &mut BTreeMap<u64, Version>,
+) {
+    match &change.came {
+        Some(came) => {
+            for (id, version) in came {
+                rows.insert((EVENTS, *id), *version);
+                let version = versions.entry(*version).or_default();
+                version.made_at = Lsn::INVALID;
+                version.table = EVENTS;
+            }
+        }
+        None => rows.retain(|(of, id), _| *of != EVENTS || range_of(*id) != change.range),
+    }
 }
 
 /// Compares the tables with their compacted topics.
@@ -193,7 +222,7 @@ fn check_newest_state(world: &World, visible: &[Stored], versions: &BTreeMap<u64
             };
             last.insert(i32::from(*key) / 2, record.value.as_deref().and_then(version_in));
         }
-        let rows: BTreeMap<i32, u64> = database.rows.of(table.oid).collect();
+        let rows: BTreeMap<i32, u64> = database.rows_of(table.oid).into_iter().collect();
         for (id, version) in &rows {
             let is_delivered = versions
                 .get(version)
@@ -226,13 +255,25 @@ fn check_newest_state(world: &World, visible: &[Stored], versions: &BTreeMap<u64
     }
 }
 
-/// Keys of rows that a truncate deleted, for which there is no record.
+/// Keys of rows that went by a truncate or with a leaf, for which there is no record.
 fn truncated_keys(world: &World, table: Oid) -> BTreeSet<i32> {
     let database = world.database.borrow();
     let mut rows = BTreeSet::new();
     let mut truncated = BTreeSet::new();
-    let changes = database.wal.iter().flat_map(|one| &one.changes);
-    for logged in changes.filter(|logged| logged.relation.oid == table) {
+    let mut of_leaves = database
+        .leaves
+        .changes
+        .iter()
+        .filter(|_| table == EVENTS)
+        .peekable();
+    let changes = database
+        .wal
+        .iter()
+        .flat_map(|one| one.changes.iter().map(move |logged| (one.commit_lsn, logged)));
+    for (commit_lsn, logged) in changes.filter(|(_, logged)| logged.relation.oid == table) {
+        while let Some(change) = of_leaves.next_if(|one| one.lsn <= commit_lsn) {
+            move_keys(change, &mut rows, &mut truncated);
+        }
         match &logged.change {
             Change::Insert(row) | Change::Update(None, row) => {
                 rows.insert(id_of(row));
@@ -250,5 +291,19 @@ fn truncated_keys(world: &World, table: Oid) -> BTreeSet<i32> {
             Change::Message => {}
         }
     }
+    for change in of_leaves {
+        move_keys(change, &mut rows, &mut truncated);
+    }
     truncated
+}
+
+/// Moves the keys of rows that came with a leaf, or went, between those of `rows` and those of the `truncated` rows.
+fn move_keys(change: &LeafChange, rows: &mut BTreeSet<i32>, truncated: &mut BTreeSet<i32>) {
+    match &change.came {
+        Some(came) => {
+            rows.extend(came.iter().map(|(id, _)| *id));
+            truncated.retain(|id| !rows.contains(id));
+        }
+        None => truncated.extend(rows.extract_if(.., |id| range_of(*id) == change.range)),
+    }
 }

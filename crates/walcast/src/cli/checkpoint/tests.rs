@@ -279,6 +279,7 @@ fn source_state(active_pid: Option<i32>) -> SourceState {
         tables: std::collections::BTreeSet::new(),
         partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
+        denied: BTreeMap::new(),
     }
 }
 

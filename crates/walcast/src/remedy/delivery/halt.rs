@@ -112,6 +112,7 @@ pub(super) fn remedy(halt: &Halt) -> Option<String> {
         Halt::UnloggedPartition { partition, .. } => {
             return Some(format!("ALTER TABLE {} SET LOGGED", sql::table(partition)));
         }
+        Halt::RowsDenied { sql, .. } => return Some(format!("run: {sql}")),
         Halt::ExcludedPartition { .. } => {
             "set [postgres] partitions to \"leaf\", and an existing publication to it (ALTER PUBLICATION … SET \
              (publish_via_partition_root = false)), or remove the pattern from [postgres] exclude"

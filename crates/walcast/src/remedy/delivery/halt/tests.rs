@@ -323,6 +323,15 @@ fn table_that_cannot_be_captured() {
         ]],
     );
     check(
+        Halt::RowsDenied {
+            table: table("items"),
+            sql: "GRANT SELECT ON public.items TO walcast".to_owned(),
+        },
+        &expect![[
+            r#"the rows of table public.items are to be read, and the role that reads them may not; run: GRANT SELECT ON public.items TO walcast"#
+        ]],
+    );
+    check(
         Halt::ExcludedPartition {
             partition: table("events_2023"),
             table: table("events"),

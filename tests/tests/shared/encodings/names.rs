@@ -1,0 +1,95 @@
+//! Names and enum labels that have no equivalent in UTF-8 concern their own table only.
+
+use serde_json::json;
+use walcast_tests::{Instance, assert_reports, await_that};
+
+use super::{await_dead_rows, case_in};
+use crate::schema_changes::{await_rows, rows};
+
+/// Statement that is built from a name as it is stored, which no statement in UTF-8 can contain.
+fn with_name(sql: &str, encoding: &str, bytes: &str) -> String {
+    format!("DO $$ BEGIN EXECUTE format('{sql}', convert_from('\\x{bytes}', '{encoding}')); END $$")
+}
+
+/// The server cannot convert byte 81 of Windows-1252, and ends each query that returns the name, and the stream.
+#[tokio::test]
+async fn a_table_whose_name_cannot_be_converted_concerns_no_other_table() {
+    let mut case = case_in("WIN1252", "names_win1252").await;
+    case.config = case.config.clone().set("postgres.slot_check_interval", "200ms");
+    let (name, late) = ("636166c381", "7461c381");
+    let named = |sql: &str, bytes: &str| with_name(sql, "WIN1252", bytes);
+    let slot = case.slot();
+    for statement in [
+        "CREATE TABLE items (id int PRIMARY KEY, note text); INSERT INTO items VALUES (1, 'é')",
+        &named("CREATE TABLE %I (id int PRIMARY KEY)", name),
+        &format!("CREATE PUBLICATION {slot} FOR ALL TABLES"),
+    ] {
+        case.sql(statement).await;
+    }
+    let left_out = ["its name is not UTF-8", "caf\u{FFFD}\u{FFFD}"];
+    let checked = case.command(&["check"]).await;
+    assert_eq!(checked.code, Some(0), "{checked:#?}");
+    assert_reports(&checked.stdout, &left_out);
+
+    let mut instance = Instance::start(&case.config).await;
+    case.await_ids([1]).await;
+    for statement in [
+        named("INSERT INTO %I VALUES (1)", name).as_str(),
+        "INSERT INTO items VALUES (2, 'ñ')",
+    ] {
+        case.sql(statement).await;
+    }
+    case.await_ids([2]).await;
+    // Another one comes while changes are streamed, and inspections continue.
+    for statement in [
+        named("CREATE TABLE %I (id int PRIMARY KEY)", late).as_str(),
+        "CREATE TABLE later (id int PRIMARY KEY); INSERT INTO later VALUES (7)",
+    ] {
+        case.sql(statement).await;
+    }
+    // A table of FOR ALL TABLES is streamed before it is found and read: the row can come as both.
+    await_that("the row of the later table", async || {
+        let rows = rows("names_win1252.public.later").await;
+        assert!(rows.iter().all(|row| row == r#"{"id":7}"#), "{rows:?}");
+        !rows.is_empty()
+    })
+    .await;
+    // Under a name that can be converted, it is a new table.
+    case.sql(&named("ALTER TABLE %I RENAME TO cafe", name)).await;
+    await_rows("names_win1252.public.cafe", &[r#"{"id":1}"#]).await;
+    await_rows(
+        "names_win1252.public.items",
+        &[r#"{"id":1,"note":"é"}"#, r#"{"id":2,"note":"ñ"}"#],
+    )
+    .await;
+    assert_reports(&instance.log(), &left_out);
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn an_enum_label_that_is_not_utf8_is_a_value_without_form() {
+    let mut case = case_in("SQL_ASCII", "labels_sql_ascii").await;
+    case.config = case.config.clone().set("dead_letters.on_error", "dead_letter");
+    let named = |sql: &str| with_name(sql, "SQL_ASCII", "6dfc6465");
+    for statement in [
+        named("CREATE TYPE mood AS ENUM (''gut'', %L)").as_str(),
+        "CREATE TABLE moods (id int PRIMARY KEY, mood mood); INSERT INTO moods VALUES (1, 'gut')",
+    ] {
+        case.sql(statement).await;
+    }
+    let mut instance = Instance::start(&case.config).await;
+    await_rows("labels_sql_ascii.public.moods", &[r#"{"id":1,"mood":"gut"}"#]).await;
+    for statement in [
+        named("INSERT INTO moods VALUES (2, %L)").as_str(),
+        "INSERT INTO moods VALUES (3, 'gut')",
+    ] {
+        case.sql(statement).await;
+    }
+    await_rows(
+        "labels_sql_ascii.public.moods",
+        &[r#"{"id":1,"mood":"gut"}"#, r#"{"id":3,"mood":"gut"}"#],
+    )
+    .await;
+    await_dead_rows(&case, &[json!({"id": "2", "mood": {"hex": "6dfc6465"}})]).await;
+    instance.stop().await;
+}
