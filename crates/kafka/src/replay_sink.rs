@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::debug;
 use walcast_delivery::Guarantee;
@@ -26,6 +26,12 @@ const TRANSACTION_LIMIT: Duration = Duration::from_secs(60);
 
 /// Properties that may not exceed `transaction.timeout.ms`.
 const RECORD_TIMEOUTS: [&str; 3] = ["message.timeout.ms", "delivery.timeout.ms", "socket.timeout.ms"];
+
+/// How long brokers may take until they know the topic of replays.
+const KNOWN_LIMIT: Duration = Duration::from_secs(10);
+
+/// Pause between two attempts to read it.
+const KNOWN_PAUSE: Duration = Duration::from_millis(100);
 
 /// Description of what is done, for errors.
 const DOING: &str = "reading the topic of replays";
@@ -61,9 +67,7 @@ impl ReplaySink {
             name: name.to_owned(),
             session: Some(session),
         };
-        // A transaction of another replay may be open: its records are awaited, so that none of this one is behind it.
-        let reader = TopicReader::start(config.clone(), selection(config));
-        let mut stored = read(reader, &config.name).await?.into_iter();
+        let mut stored = read_existing(config).await?.into_iter();
         let stored = stored.find(|stored| stored.replay.name == name);
         Ok((sink, stored))
     }
@@ -154,6 +158,21 @@ pub async fn stored_replays(config: &KafkaConfig) -> Result<Vec<StoredReplay>, K
     match read(reader, &config.name).await {
         Err(KafkaError::UnknownTopic { .. }) => Ok(Vec::new()),
         other => other,
+    }
+}
+
+/// Reads the topic of replays, which exists: a broker that does not know it yet is no evidence that it holds nothing. A transaction of
+/// another replay may be open: its end is awaited, so that no record is behind it.
+async fn read_existing(config: &KafkaConfig) -> Result<Vec<StoredReplay>, KafkaError> {
+    let deadline = Instant::now() + KNOWN_LIMIT;
+    loop {
+        let reader = TopicReader::start(config.clone(), selection(config));
+        match read(reader, &config.name).await {
+            Err(KafkaError::UnknownTopic { .. }) if Instant::now() < deadline => {
+                tokio::time::sleep(KNOWN_PAUSE).await;
+            }
+            other => return other,
+        }
     }
 }
 
