@@ -1,4 +1,4 @@
-//! `walcast verify --repair`: the running connector delivers what differs, at its place in the log.
+//! `walcast verify --repair`: the running connector delivers what differs, at its place in WAL order.
 
 use serde_json::{Value, json};
 use walcast_testbed::RawRecord;
@@ -100,7 +100,7 @@ async fn rows_that_differ_are_read_again_and_extra_keys_are_deleted() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_repaired_is_named_with_the_reason() {
+async fn rows_that_cannot_be_repaired_are_named_with_the_reason() {
     let case = case("unrepaired").await;
     case.sql(
         "CREATE TABLE log (line text); ALTER TABLE log REPLICA IDENTITY FULL; INSERT INTO log VALUES ('a');

@@ -419,7 +419,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_retention_removes_during_the_reading_is_noticed() {
+    fn records_that_retention_removes_meanwhile_are_left_out() {
         let range = |partition, first| PartitionRange {
             partition,
             first,
