@@ -195,11 +195,7 @@ mod tests {
             ("added", Value::Int(5)),
         ]);
         let differing = |fields: &[(&str, Value)]| columns.differing(&source, &record(fields));
-        let same = [
-            ("id", Value::Int(1)),
-            ("large", text("x")),
-            ("other", text("y")),
-        ];
+        let same = [("id", Value::Int(1)), ("large", text("x")), ("other", text("y"))];
         assert!(differing(&same).is_empty());
         assert_eq!(
             differing(&[("id", Value::Int(2)), ("large", text("z"))]),

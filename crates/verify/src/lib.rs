@@ -36,9 +36,7 @@ mod tally;
 mod transactions;
 mod value;
 
-pub use certificate::{
-    Certificate, PartitionOffsets, TopicCertificate, TransactionCounts, Verdict, hash_of,
-};
+pub use certificate::{Certificate, PartitionOffsets, TopicCertificate, TransactionCounts, Verdict, hash_of};
 pub use columns::{ComparedColumn, ComparedColumns};
 pub use comparison::{After, Comparison};
 pub use completeness::Completeness;

@@ -169,7 +169,10 @@ mod tests {
         assert_eq!(of(&id), Some([("id".to_owned(), "7".to_owned())].into()));
         // Not the key, a value of another type, and a date, whose record has a number.
         assert_eq!(
-            of(&record(&[("id", Value::Int(7)), ("note", Value::Text("x".to_owned()))])),
+            of(&record(&[
+                ("id", Value::Int(7)),
+                ("note", Value::Text("x".to_owned()))
+            ])),
             None
         );
         assert_eq!(of(&record(&[("id", Value::Text("7".to_owned()))])), None);

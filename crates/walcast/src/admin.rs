@@ -102,7 +102,12 @@ pub(crate) async fn open(
     let (listener, certificates, address) = bind(listen, section).await?;
     info!(%address, tls = certificates.is_some(), "serving /metrics, /healthz, /readyz, /status and /snapshot");
     let token = read_token(section, places)?;
-    warn_of_readers(address, section, certificates.is_some(), "/healthz and /readyz are");
+    warn_of_readers(
+        address,
+        section,
+        certificates.is_some(),
+        "/healthz and /readyz are",
+    );
     Ok(Port {
         listener,
         certificates,

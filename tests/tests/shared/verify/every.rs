@@ -49,7 +49,9 @@ impl Job {
             let ended = self.child.try_wait().unwrap();
             let log = self.printed("stderr");
             assert!(ended.is_none(), "{ended:?}\n{log}");
-            let line = log.lines().find(|line| line.contains("serving /metrics and /healthz"));
+            let line = log
+                .lines()
+                .find(|line| line.contains("serving /metrics and /healthz"));
             let port = line.and_then(|line| line.split("127.0.0.1:").nth(1));
             let digits = |rest: &str| -> String { rest.chars().take_while(char::is_ascii_digit).collect() };
             found = port.map(|rest| format!("127.0.0.1:{}", digits(rest)));
@@ -169,7 +171,11 @@ async fn a_comparison_that_fails_does_not_end_the_next_ones() {
     .await;
     job.stop().await;
     instance.stop().await;
-    for wrong in [&["--every", "1s", "--repair"][..], &["--every", "10ms"], &["--dry-run"]] {
+    for wrong in [
+        &["--every", "1s", "--repair"][..],
+        &["--every", "10ms"],
+        &["--dry-run"],
+    ] {
         let arguments: Vec<&str> = ["verify"].iter().chain(wrong).copied().collect();
         let finished = case.command(&arguments).await;
         assert_eq!(finished.code, Some(2), "{finished:#?}");

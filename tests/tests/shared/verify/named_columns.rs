@@ -21,8 +21,10 @@ async fn a_value_that_was_not_sent_does_not_differ() {
     )
     .await;
     let mut instance = Instance::start(&case.config).await;
-    case.sql("INSERT INTO big VALUES (1, 'one', repeat('x', 9000)); UPDATE big SET note = 'two' WHERE id = 1")
-        .await;
+    case.sql(
+        "INSERT INTO big VALUES (1, 'one', repeat('x', 9000)); UPDATE big SET note = 'two' WHERE id = 1",
+    )
+    .await;
     await_that("the row and its update in Kafka", async || {
         records(&case, "big").await.len() == 2
     })
@@ -55,7 +57,10 @@ async fn rows_of_a_shared_topic_differ_in_their_own_columns() {
     )
     .await;
     let mut instance = Instance::start(&case.config).await;
-    await_that("both rows in Kafka", async || records(&case, "all").await.len() == 2).await;
+    await_that("both rows in Kafka", async || {
+        records(&case, "all").await.len() == 2
+    })
+    .await;
     let has_name = |record: &&RawRecord| {
         let value = record.value.as_deref().unwrap_or_default();
         value.windows(5).any(|part| part == b"of t2")

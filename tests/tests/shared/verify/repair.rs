@@ -1,4 +1,4 @@
-//! `walcast verify --repair`: the running connector delivers what differs, at its place in the log.
+//! `walcast verify --repair`: the running connector delivers what differs, at its place in WAL order.
 
 use serde_json::{Value, json};
 use walcast_testbed::RawRecord;
@@ -87,7 +87,11 @@ async fn rows_that_differ_are_read_again_and_extra_keys_are_deleted() {
     writer.stop().await;
     let (finished, report) = verify(&case, &[]).await;
     assert_eq!(finished.code, DIFFERENT, "{finished:#?}");
-    assert_eq!(named(&report), [("out_of_order".to_owned(), json!(6))], "{report:#}");
+    assert_eq!(
+        named(&report),
+        [("out_of_order".to_owned(), json!(6))],
+        "{report:#}"
+    );
     let (nothing, report) = verify(&case, &["--repair"]).await;
     assert_eq!(nothing.code, IDENTICAL, "{nothing:#?}");
     assert_eq!(report["repair"]["read"], 0, "{report:#}");
@@ -96,7 +100,7 @@ async fn rows_that_differ_are_read_again_and_extra_keys_are_deleted() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_repaired_is_named_with_the_reason() {
+async fn rows_that_cannot_be_repaired_are_named_with_the_reason() {
     let case = case("unrepaired").await;
     case.sql(
         "CREATE TABLE log (line text); ALTER TABLE log REPLICA IDENTITY FULL; INSERT INTO log VALUES ('a');
@@ -134,7 +138,10 @@ async fn what_cannot_be_repaired_is_named_with_the_reason() {
     assert_eq!(finished.code, DIFFERENT, "{finished:#?}");
     assert_eq!(report["repair"]["read"], 1, "{report:#}");
     assert_eq!(report["repair"]["deleted"], 0, "{report:#}");
-    assert_eq!(report["after"]["certificate"]["verdict"], "identical", "{report:#}");
+    assert_eq!(
+        report["after"]["certificate"]["verdict"], "identical",
+        "{report:#}"
+    );
     let not_repaired = report["repair"]["not_repaired"].as_array().unwrap();
     let mut reasons: Vec<(&str, &str)> = not_repaired
         .iter()
@@ -152,11 +159,15 @@ async fn what_cannot_be_repaired_is_named_with_the_reason() {
         .await;
     assert_eq!(printed.code, DIFFERENT, "{printed:#?}");
     assert!(
-        printed.stdout.contains("repair: 0 rows would be read again, 0 keys would be deleted"),
+        printed
+            .stdout
+            .contains("repair: 0 rows would be read again, 0 keys would be deleted"),
         "{printed:#?}"
     );
     assert!(
-        printed.stdout.contains("  not repaired: unrepaired.public.log extra "),
+        printed
+            .stdout
+            .contains("  not repaired: unrepaired.public.log extra "),
         "{printed:#?}"
     );
     instance.stop().await;

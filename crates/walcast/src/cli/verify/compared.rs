@@ -24,8 +24,7 @@ use crate::config::Config;
 pub(super) const DOING: &str = "comparing the source with the topics";
 
 /// Reason for which a topic cannot be compared whose next record is gone before it was read.
-const RETENTION: &str =
-    "retention removed records of the topic before they were read; run the command again, or raise its retention";
+const RETENTION: &str = "retention removed records of the topic before they were read; run the command again, or raise its retention";
 
 /// A topic, and the tables whose records it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -424,7 +423,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_retention_removes_during_the_reading_is_noticed() {
+    fn records_that_retention_removes_meanwhile_are_left_out() {
         let range = |partition, first| PartitionRange {
             partition,
             first,

@@ -121,8 +121,7 @@ impl JobMetrics {
         self.not_compared
             .set(i64::try_from(certificate.not_compared.len()).unwrap_or(i64::MAX));
         let incomplete = certificate.transactions.map_or(0, |counts| counts.incomplete);
-        self.incomplete
-            .set(i64::try_from(incomplete).unwrap_or(i64::MAX));
+        self.incomplete.set(i64::try_from(incomplete).unwrap_or(i64::MAX));
         // A topic that was not compared this time has no differences that are known.
         self.differences.clear();
         for topic in &certificate.topics {

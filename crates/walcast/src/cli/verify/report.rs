@@ -61,7 +61,10 @@ impl Report {
         }
         for one in &self.incomplete_transactions {
             let IncompleteTransaction { lsn, table, .. } = one;
-            lines.push(format!("  {lsn}: {} of {} events of {table}", one.found, one.events));
+            lines.push(format!(
+                "  {lsn}: {} of {} events of {table}",
+                one.found, one.events
+            ));
         }
         for (table, reason) in &self.certificate.not_compared {
             lines.push(format!("{table}: not compared: {reason}"));
@@ -84,7 +87,10 @@ impl Report {
         match self.certificate.verdict {
             Verdict::Identical => format!("identical up to {lsn}: {} rows", count(|topic| topic.source.rows)),
             Verdict::Different => {
-                let incomplete = self.certificate.transactions.map_or(0, |counts| counts.incomplete);
+                let incomplete = self
+                    .certificate
+                    .transactions
+                    .map_or(0, |counts| counts.incomplete);
                 let count = count(differences) + incomplete;
                 format!("different up to {lsn}: {count} differences")
             }

@@ -89,7 +89,12 @@ mod tests {
             name: name.to_owned(),
         };
         let event = Value::from(json!({"op": "c", "source": {"schema": "public", "table": "a"}}));
-        for (lsn, value) in [(20, Some(&event)), (20, None), (30, Some(&event)), (100, Some(&event))] {
+        for (lsn, value) in [
+            (20, Some(&event)),
+            (20, None),
+            (30, Some(&event)),
+            (100, Some(&event)),
+        ] {
             let position = Place::of_change(Lsn::new(lsn), 0);
             events.add(value, position, limit).unwrap();
         }

@@ -14,7 +14,10 @@ impl Sides<'_> {
         };
         let limit = self.lsn();
         let selection = TopicSelection {
-            topic: TransactionEvents::new(&self.config.mapper).topic.name().to_owned(),
+            topic: TransactionEvents::new(&self.config.mapper)
+                .topic
+                .name()
+                .to_owned(),
             partition: None,
             from: ReadFrom::Beginning,
             doing: DOING,
@@ -29,7 +32,9 @@ impl Sides<'_> {
                 Err(KafkaError::UnknownTopic { .. } | KafkaError::EndHidden { .. }) => return Ok(None),
                 Err(error) => return Err(error.into()),
             };
-            let Some(record) = self.decoder.decode(&raw).await? else { continue };
+            let Some(record) = self.decoder.decode(&raw).await? else {
+                continue;
+            };
             let commit = record.id.as_deref().and_then(Place::commit_of_end);
             if let (Some(commit), Some(end)) = (commit, &record.value) {
                 transactions.add_end(end, commit, limit).map_err(file)?;

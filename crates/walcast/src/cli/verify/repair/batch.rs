@@ -100,9 +100,8 @@ mod tests {
 
     #[test]
     fn requests_are_limited() {
-        let sizes = |rows: Vec<RepairedRow>| -> Vec<usize> {
-            of(rows).iter().map(|one| one.keys.len()).collect()
-        };
+        let sizes =
+            |rows: Vec<RepairedRow>| -> Vec<usize> { of(rows).iter().map(|one| one.keys.len()).collect() };
         let many = (0..450).map(|id| row(&id.to_string(), false));
         assert_eq!(sizes(many.collect()), [200, 200, 50]);
         let long = "x".repeat(CONDITION_BYTES_MAX);

@@ -73,13 +73,14 @@ impl Connector {
     ) -> anyhow::Result<Vec<Refused>> {
         let mut refused = Vec::new();
         let tables = tables.into_iter();
-        let mut waiting: Vec<(TableName, VecDeque<Batch>)> = tables
-            .map(|(table, batches)| (table, batches.into()))
-            .collect();
+        let mut waiting: Vec<(TableName, VecDeque<Batch>)> =
+            tables.map(|(table, batches)| (table, batches.into())).collect();
         while !waiting.is_empty() {
             let mut requested = Vec::new();
             for (table, batches) in waiting.iter_mut().take(CONCURRENT_TABLES_MAX) {
-                let Some(batch) = batches.pop_front() else { continue };
+                let Some(batch) = batches.pop_front() else {
+                    continue;
+                };
                 match self.start(table, &batch).await? {
                     Ok(()) => requested.push((table.clone(), batch.condition)),
                     Err(reason) => {
@@ -137,10 +138,7 @@ impl Connector {
                             "the rows were requested, and the connector reads them when it runs; compare again then",
                         ));
                     }
-                    warn!(
-                        error = describe(error.as_ref()),
-                        "the connector does not answer"
-                    );
+                    warn!(error = describe(error.as_ref()), "the connector does not answer");
                 }
             }
             tokio::time::sleep(INTERVAL).await;
