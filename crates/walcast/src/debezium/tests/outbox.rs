@@ -160,7 +160,7 @@ fn a_predicate_for_one_topic_selects_its_table() {
 }
 
 #[test]
-fn what_cannot_be_carried_is_refused() {
+fn rejects_what_has_no_counterpart() {
     for (option, expected) in [
         ("table.expand.json.payload=true", "a payload is sent as it is"),
         ("tracing.span.context.field=trace", "walcast sends no spans"),
