@@ -52,7 +52,7 @@ async fn a_broker_that_restarts_and_one_that_is_killed_interrupt_nothing_for_goo
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_broker_does_not_cost_the_replication_connection() {
     let mut options = TestbedOptions::default();
-    // Longer than a busy machine stands still. Twice this is shorter than the 30 s after which a commit is given up.
+    // Longer than a busy machine stands still. Twice this is shorter than the 30 s after which a commit is abandoned.
     options.postgres = options.postgres.with_setting("wal_sender_timeout", "6s");
     let mut world = World::alone("frozen", options).await;
     let (load, mut walcast) = shop_and_connector(&world, world.config()).await;

@@ -141,7 +141,7 @@ async fn a_bookmark_keeps_its_position_on_18_until_it_has_been_idle_for_too_long
 }
 
 #[tokio::test]
-async fn what_cannot_be_done_is_refused_with_the_reason() {
+async fn invalid_requests_are_rejected_with_the_reason() {
     let case = Case::new("bookmarks_refused").await;
     let early = bookmark(&case, "create", "early").await;
     assert_reports(early.error(REFUSED), &["does not exist", "start the connector"]);
@@ -330,7 +330,7 @@ async fn rolling_bookmarks_are_made_and_replaced_over_restarts() {
 }
 
 #[tokio::test]
-async fn everything_after_a_bookmark_is_delivered_again() {
+async fn changes_after_a_bookmark_are_delivered_again() {
     let case = Case::new("bookmarks_rewound").await;
     case.deliver([1]).await;
     create(&case, "before").await;

@@ -70,7 +70,7 @@ async fn drifts(name: &str, breaks: &str, wanted: &[&str], fixes: &str, is_misse
     assert_eq!(case.ids().await, [1, 2]);
     assert_eq!(instance.status().await["reconnects"], 0);
     instance.stop().await;
-    // A finding is logged after it is shown, so the log is read when the process has ended.
+    // A finding is logged after it is shown, so the process log is read when the process has ended.
     let log = instance.log();
     let said = |text: &str| log.matches(text).count();
     assert_eq!(said("changes would be missed"), wanted.len(), "{log}");
@@ -224,7 +224,7 @@ async fn a_row_filter_is_reported_across_a_restart_until_it_is_removed_or_accept
     .await;
     // The end of a finding is shown before it is logged.
     let missed = "changes made in the meantime were not delivered";
-    await_that("the missed changes in the log", async || {
+    await_that("the missed changes in the process log", async || {
         instance.log().contains(missed)
     })
     .await;

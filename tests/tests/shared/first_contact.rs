@@ -214,7 +214,7 @@ async fn the_transaction_that_a_slot_waits_for_is_named() {
     })
     .await;
     // It is shown before it is logged.
-    await_that("the transaction in the log", async || {
+    await_that("the transaction in the process log", async || {
         let log = instance.log();
         log.contains("creating the slot waits for prepared transaction")
             && log.contains("ROLLBACK PREPARED 'orphan'")

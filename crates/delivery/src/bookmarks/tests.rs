@@ -67,7 +67,7 @@ fn made(plan: &Plan) -> Option<&str> {
 }
 
 #[test]
-fn nothing_is_made_unless_it_is_asked_for() {
+fn makes_no_slot_without_the_setting() {
     let none = plan(&config(None, 4), &sample([]), None);
     assert_eq!(none, Plan::default());
     let kept = plan(
@@ -167,7 +167,7 @@ fn an_invalidated_bookmark_of_a_user_is_kept_and_a_rolling_one_makes_way() {
 }
 
 #[test]
-fn what_cannot_be_made_or_dropped_is_rejected() {
+fn rejects_invalid_requests() {
     let config = config(None, 4);
     let name: BookmarkName = "a".parse().unwrap();
     let of = |sample: &BookmarkSample| creatable(&config, sample, &name).unwrap_err();

@@ -60,7 +60,7 @@ async fn a_stranger_that_holds_the_lock_of_the_lead_is_shown_with_what_ends_it()
         &["walcast_leadership_blocked{connector=\"stranger\"} 1"],
     );
     // It is shown before it is logged.
-    await_that("the stranger in the log", async || {
+    await_that("the stranger in the process log", async || {
         instance.log().contains("no instance can lead")
     })
     .await;

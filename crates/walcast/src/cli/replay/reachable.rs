@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_appended_to_a_compacted_topic() {
+    fn rejects_appending_to_a_compacted_topic() {
         let topic = "shop.public.orders".to_owned();
         let text = not_appended(&Note::Compacted { topic: topic.clone() }, &topic);
         assert_eq!(
