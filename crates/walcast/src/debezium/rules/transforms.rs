@@ -25,6 +25,9 @@ pub(super) const RULES: &[Rule] = &[
         class,
         "the property transforms determines the translation of each transform",
     ),
+    // The first pattern that matches is the property's: those of outbox routers end as those of topic routers do.
+    becomes("transforms.*.route.topic.regex", OUTBOX, WithAnother),
+    becomes("transforms.*.route.topic.replacement", OUTBOX, WithAnother),
     becomes("transforms.*.regex", ROUTES, WithAnother),
     becomes("transforms.*.replacement", ROUTES, WithAnother),
     becomes("transforms.*.key.enforce.uniqueness", ROUTES, WithAnother),
@@ -54,8 +57,6 @@ pub(super) const RULES: &[Rule] = &[
     not_yet("transforms.*.table.json.payload.*", EXPANSION),
     becomes("transforms.*.table.op.invalid.behavior", OUTBOX, WithAnother),
     becomes("transforms.*.route.by.field", OUTBOX, WithAnother),
-    becomes("transforms.*.route.topic.regex", OUTBOX, WithAnother),
-    becomes("transforms.*.route.topic.replacement", OUTBOX, WithAnother),
     becomes(
         "transforms.*.route.tombstone.on.empty.payload",
         OUTBOX,
