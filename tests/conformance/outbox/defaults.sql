@@ -1,4 +1,9 @@
 --! shows Rows of an outbox table as events with Debezium's default columns: types of ids, keys and payloads, null, deleted rows.
+--! differs Apicurio's converter registers a schema for the first topic that has it, and not for others with the same schema; walcast registers it under the subject of each topic, as Confluent's converter does.
+--! at events.customer.key schema.1
+--! at events.customer.value schema.1
+--! at events.customer#0.key version
+--! at events.customer#0.value version
 --! alone
 --! debezium transforms = outbox
 --! debezium transforms.outbox.type = io.debezium.transforms.outbox.EventRouter
