@@ -63,6 +63,14 @@ pub enum BookmarkRejected {
         /// The name.
         name: String,
     },
+    /// The server removes the WAL of the bookmark at its next checkpoint.
+    #[error(
+        "bookmark {name} retains more WAL than max_slot_wal_keep_size allows: the next checkpoint of the server invalidates it and any copy of it"
+    )]
+    Unreserved {
+        /// The name.
+        name: String,
+    },
     /// A client streams from the bookmark.
     #[error("bookmark {name} is in use: process {pid} of the server streams from it")]
     InUse {

@@ -208,6 +208,30 @@ fn rejects_invalid_requests() {
 }
 
 #[test]
+fn the_connector_is_moved_only_where_the_server_keeps_the_wal() {
+    let of = |status, restart_lsn, invalidation_reason: Option<&str>| {
+        let bookmark = Bookmark {
+            status,
+            restart_lsn,
+            invalidation_reason: invalidation_reason.map(str::to_owned),
+            ..bookmark("a", 1, 1)
+        };
+        bookmark.held_position()
+    };
+    let restart = Some(Lsn::new(99 * GB));
+    let lost = Err(BookmarkRejected::Lost { name: "a".to_owned() });
+    for status in [None, Some(WalStatus::Reserved), Some(WalStatus::Extended)] {
+        assert_eq!(of(status, restart, None), Ok(Lsn::new(99 * GB)));
+    }
+    assert_eq!(of(Some(WalStatus::Lost), restart, None), lost);
+    assert_eq!(of(None, None, None), lost);
+    assert_eq!(of(Some(WalStatus::Reserved), restart, Some("idle_timeout")), lost);
+    // The next checkpoint would invalidate the copy that replaces the connector's slot.
+    let unreserved = Err(BookmarkRejected::Unreserved { name: "a".to_owned() });
+    assert_eq!(of(Some(WalStatus::Unreserved), restart, None), unreserved);
+}
+
+#[test]
 fn the_nearest_limit_comes_first() {
     // Two gigabytes in two hours: a gigabyte an hour.
     let two_hours = bookmark("a", 2, 2);

@@ -65,6 +65,9 @@ pub(super) fn bookmark(rejected: &BookmarkRejected) -> Option<String> {
         BookmarkRejected::Lost { .. } => {
             "choose a newer bookmark (walcast bookmark list), or consumer offsets: walcast checkpoint at TIME --offsets csv".to_owned()
         }
+        BookmarkRejected::Unreserved { .. } => {
+            "raise max_slot_wal_keep_size, for which a reload is enough, or choose a newer bookmark (walcast bookmark list)".to_owned()
+        }
         BookmarkRejected::InUse { .. } => "end the replay that uses it first".to_owned(),
         _ => return None,
     };

@@ -66,6 +66,10 @@ fn every_rejected_request_about_a_bookmark_has_a_way_on() {
             "walcast checkpoint at TIME --offsets csv",
         ),
         (
+            BookmarkRejected::Unreserved { name: name() },
+            "; raise max_slot_wal_keep_size",
+        ),
+        (
             BookmarkRejected::InUse { name: name(), pid: 7 },
             "; end the replay that uses it first",
         ),
