@@ -183,7 +183,7 @@ async fn invalid_requests_are_rejected_with_the_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_free_slot_a_bookmark_is_refused_and_the_stream_continues() {
-    let options = PostgresOptions::major(17).with_setting("max_replication_slots", "2");
+    let options = PostgresOptions::major(17).with_setting("max_replication_slots", "3");
     let postgres = Postgres::start(options).await.unwrap();
     let mut case = Case::on(&postgres, "bookmarks_full").await;
     case.config = case
@@ -191,17 +191,18 @@ async fn without_a_free_slot_a_bookmark_is_refused_and_the_stream_continues() {
         .set("bookmarks.every", "1h")
         .set("postgres.slot_check_interval", "200ms");
     let mut instance = Instance::start(&case.config).await;
-    await_that("the rolling bookmark, which takes the last slot", async || {
+    await_that("the rolling bookmark, which leaves the last slot free", async || {
         list(&case).await.len() == 1
     })
     .await;
+    create(&case, "last").await;
     let refused = bookmark(&case, "create", "one_more").await;
     assert_reports(
         refused.error(REFUSED),
         &["max_replication_slots is reached", "drop a bookmark"],
     );
     let checked = case.command(&["check"]).await;
-    assert_reports(&checked.stdout, &["rolling bookmarks need 5 replication slots"]);
+    assert_reports(&checked.stdout, &["rolling bookmarks need 6 replication slots"]);
     case.insert([1]).await;
     case.await_ids([1]).await;
     assert_eq!(instance.status().await["reconnects"], 0);

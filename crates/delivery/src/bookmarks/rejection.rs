@@ -45,6 +45,11 @@ pub enum BookmarkRejected {
     /// All slots of the server are in use.
     #[error("the server has no free replication slot: max_replication_slots is reached")]
     NoFreeSlot,
+    /// A rolling bookmark would take the last slot of the server.
+    #[error(
+        "a rolling bookmark does not take the last replication slot of the server: reading the rows of a table needs one for a moment"
+    )]
+    LastSlot,
     /// The bookmark would exceed the budget from the first moment.
     #[error(
         "slot {slot} retains {retained} bytes of WAL already, and a bookmark of its position would exceed the budget of {budget} bytes"

@@ -130,14 +130,21 @@ fn fewer_rolling_bookmarks_are_kept_when_the_setting_says_so() {
 #[test]
 fn a_rolling_bookmark_takes_neither_the_last_slot_nor_the_budget() {
     let config = config(Some(6), 2);
-    let full = BookmarkSample {
-        free_slots: 0,
-        ..sample([])
+    let with_slots = |free_slots| {
+        let sample = BookmarkSample {
+            free_slots,
+            ..sample([])
+        };
+        plan(&config, &sample, None)
     };
-    assert_eq!(
-        plan(&config, &full, None).prevented,
-        Some(BookmarkRejected::NoFreeSlot)
-    );
+    for free_slots in [0, 1] {
+        let prevented = with_slots(free_slots);
+        assert_eq!(
+            (made(&prevented), &prevented.prevented),
+            (None, &Some(BookmarkRejected::LastSlot))
+        );
+    }
+    assert!(made(&with_slots(2)).is_some());
     let behind = BookmarkSample {
         source_restart_lsn: Some(Lsn::new(80 * GB)),
         ..sample([])

@@ -54,7 +54,7 @@ pub(super) fn bookmark(rejected: &BookmarkRejected) -> Option<String> {
         }
         BookmarkRejected::Unknown { .. } => "see: walcast bookmark list".to_owned(),
         BookmarkRejected::NoSlot { .. } => "start the connector, which creates the slot".to_owned(),
-        BookmarkRejected::NoFreeSlot => {
+        BookmarkRejected::NoFreeSlot | BookmarkRejected::LastSlot => {
             "drop a bookmark (walcast bookmark list) or slots that no client needs, or raise max_replication_slots, which needs a \
              restart of the server"
                 .to_owned()

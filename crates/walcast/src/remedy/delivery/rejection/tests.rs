@@ -53,6 +53,7 @@ fn every_rejected_request_about_a_bookmark_has_a_way_on() {
         ),
         (BookmarkRejected::NoSlot { slot: slot() }, "; start the connector"),
         (BookmarkRejected::NoFreeSlot, "raise max_replication_slots"),
+        (BookmarkRejected::LastSlot, "raise max_replication_slots"),
         (
             BookmarkRejected::OverBudget {
                 slot: slot(),
