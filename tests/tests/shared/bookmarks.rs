@@ -334,7 +334,7 @@ async fn rolling_bookmarks_are_made_and_replaced_over_restarts() {
 async fn changes_after_a_bookmark_are_delivered_again() {
     let case = Case::new("bookmarks_rewound").await;
     case.deliver([1]).await;
-    create(&case, "before").await;
+    let created = create(&case, "before").await;
     let position = case.position().await;
     case.deliver([2]).await;
     let mut instance = Instance::start(&case.config).await;
@@ -355,9 +355,22 @@ async fn changes_after_a_bookmark_are_delivered_again() {
         assert_eq!(again.change_id(), original.change_id());
         assert_eq!((&again.key, &again.headers), (&original.key, &original.headers));
     }
-    // The bookmark stays, and the connector can be moved there once more.
-    let rewound = bookmark(&case, "rewind", "before").await;
-    assert_eq!(rewound.code, Some(0), "{rewound:#?}");
+    // The bookmark stays, and the connector can be moved there once more, also after a command that has ended with the copy of the
+    // bookmark, or with the dropped slot.
+    let (slot, held) = (case.slot(), created["slot"].as_str().unwrap());
+    let property = format!("SELECT failover FROM pg_replication_slots WHERE slot_name = '{slot}'");
+    assert!(case.holds(&property).await);
+    let drop_slot = format!("SELECT pg_drop_replication_slot('{slot}')");
+    let copy = format!("SELECT slot_name FROM pg_copy_logical_replication_slot('{held}', '{slot}', false)");
+    for steps in [vec![&drop_slot, &copy], vec![&drop_slot]] {
+        for step in steps {
+            case.text(step).await;
+        }
+        let rewound = bookmark(&case, "rewind", "before").await;
+        assert_eq!(rewound.code, Some(0), "{rewound:#?}");
+        assert_eq!(case.position().await, position);
+        assert!(case.holds(&property).await);
+    }
     case.deliver([5]).await;
     assert_eq!(case.ids().await, [1, 2, 3, 2, 3, 4, 2, 3, 4, 5]);
     drop_all(&case).await;
