@@ -360,6 +360,8 @@ async fn changes_after_a_bookmark_are_delivered_again() {
     let (slot, held) = (case.slot(), created["slot"].as_str().unwrap());
     let property = format!("SELECT failover FROM pg_replication_slots WHERE slot_name = '{slot}'");
     assert!(case.holds(&property).await);
+    let is_free = format!("SELECT NOT active FROM pg_replication_slots WHERE slot_name = '{slot}'");
+    await_that("the end of the walsender", async || case.holds(&is_free).await).await;
     let drop_slot = format!("SELECT pg_drop_replication_slot('{slot}')");
     let copy = format!("SELECT slot_name FROM pg_copy_logical_replication_slot('{held}', '{slot}', false)");
     for steps in [vec![&drop_slot, &copy], vec![&drop_slot]] {
