@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use tokio::sync::watch;
-use walcast_delivery::{BookmarkSample, BookmarkSlots, BoxedPortError};
+use walcast_delivery::{BookmarkSample, BookmarkSlots, BoxedPortError, SlotState};
 
 use crate::catalog;
 use crate::config::{FAILOVER_SLOTS_SINCE, PostgresConfig};
@@ -58,11 +58,16 @@ impl PostgresBookmarks {
         let (client, version) = (&session.client, session.server_version);
         let application_name = config.application_name();
         let replaced = catalog::slot(client, version, &self.slot, &application_name).await?;
+        let held = catalog::slot(client, version, from, &application_name).await?;
+        let held = held.and_then(|slot| slot.confirmed_flush_lsn);
+        // A slot at the position of the bookmark can be the copy that an interrupted command has made and not altered yet.
+        let may_be_copy = |slot: &SlotState| held.is_some() && slot.confirmed_flush_lsn == held;
         let is_failover = match &replaced {
-            Some(_) if version >= FAILOVER_SLOTS_SINCE => {
+            Some(slot) if version >= FAILOVER_SLOTS_SINCE => {
                 catalog::is_failover_slot(client, &self.slot).await?
+                    || may_be_copy(slot) && config.creates_failover_slot(version)
             }
-            _ => config.creates_failover_slot(version),
+            Some(_) | None => config.creates_failover_slot(version),
         };
         // Before anything is dropped: the server never copies this property, and only a replication connection can set it.
         let mut replication = None;

@@ -183,7 +183,7 @@ async fn invalid_requests_are_rejected_with_the_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_free_slot_a_bookmark_is_refused_and_the_stream_continues() {
-    let options = PostgresOptions::major(17).with_setting("max_replication_slots", "2");
+    let options = PostgresOptions::major(17).with_setting("max_replication_slots", "3");
     let postgres = Postgres::start(options).await.unwrap();
     let mut case = Case::on(&postgres, "bookmarks_full").await;
     case.config = case
@@ -191,17 +191,18 @@ async fn without_a_free_slot_a_bookmark_is_refused_and_the_stream_continues() {
         .set("bookmarks.every", "1h")
         .set("postgres.slot_check_interval", "200ms");
     let mut instance = Instance::start(&case.config).await;
-    await_that("the rolling bookmark, which takes the last slot", async || {
+    await_that("the rolling bookmark, which leaves the last slot free", async || {
         list(&case).await.len() == 1
     })
     .await;
+    create(&case, "last").await;
     let refused = bookmark(&case, "create", "one_more").await;
     assert_reports(
         refused.error(REFUSED),
         &["max_replication_slots is reached", "drop a bookmark"],
     );
     let checked = case.command(&["check"]).await;
-    assert_reports(&checked.stdout, &["rolling bookmarks need 5 replication slots"]);
+    assert_reports(&checked.stdout, &["rolling bookmarks need 6 replication slots"]);
     case.insert([1]).await;
     case.await_ids([1]).await;
     assert_eq!(instance.status().await["reconnects"], 0);
@@ -333,7 +334,7 @@ async fn rolling_bookmarks_are_made_and_replaced_over_restarts() {
 async fn changes_after_a_bookmark_are_delivered_again() {
     let case = Case::new("bookmarks_rewound").await;
     case.deliver([1]).await;
-    create(&case, "before").await;
+    let created = create(&case, "before").await;
     let position = case.position().await;
     case.deliver([2]).await;
     let mut instance = Instance::start(&case.config).await;
@@ -354,9 +355,24 @@ async fn changes_after_a_bookmark_are_delivered_again() {
         assert_eq!(again.change_id(), original.change_id());
         assert_eq!((&again.key, &again.headers), (&original.key, &original.headers));
     }
-    // The bookmark stays, and the connector can be moved there once more.
-    let rewound = bookmark(&case, "rewind", "before").await;
-    assert_eq!(rewound.code, Some(0), "{rewound:#?}");
+    // The bookmark stays, and the connector can be moved there once more, also after a command that has ended with the copy of the
+    // bookmark, or with the dropped slot.
+    let (slot, held) = (case.slot(), created["slot"].as_str().unwrap());
+    let property = format!("SELECT failover FROM pg_replication_slots WHERE slot_name = '{slot}'");
+    assert!(case.holds(&property).await);
+    let is_free = format!("SELECT NOT active FROM pg_replication_slots WHERE slot_name = '{slot}'");
+    await_that("the end of the walsender", async || case.holds(&is_free).await).await;
+    let drop_slot = format!("SELECT pg_drop_replication_slot('{slot}')");
+    let copy = format!("SELECT slot_name FROM pg_copy_logical_replication_slot('{held}', '{slot}', false)");
+    for steps in [vec![&drop_slot, &copy], vec![&drop_slot]] {
+        for step in steps {
+            case.text(step).await;
+        }
+        let rewound = bookmark(&case, "rewind", "before").await;
+        assert_eq!(rewound.code, Some(0), "{rewound:#?}");
+        assert_eq!(case.position().await, position);
+        assert!(case.holds(&property).await);
+    }
     case.deliver([5]).await;
     assert_eq!(case.ids().await, [1, 2, 3, 2, 3, 4, 2, 3, 4, 5]);
     drop_all(&case).await;

@@ -67,7 +67,11 @@ impl<B: BookmarkSlots> BookmarkMonitor<B> {
         let sample = self.look(&mut problem).await;
         let sample = match sample {
             Some(sample) => self.maintain(sample, &mut problem).await,
-            None => None,
+            None => {
+                // What is written until the next look is not what one interval writes.
+                self.last_end = None;
+                None
+            }
         };
         let view = sample
             .as_ref()

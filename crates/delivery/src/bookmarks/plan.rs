@@ -10,6 +10,9 @@ use crate::bookmarks::sample::{Bookmark, BookmarkSample, bytes_from};
 /// Share of the budget that the WAL of the next interval may take at most, so that a burst does not drop every bookmark.
 const GROWTH_SHARE: u64 = 4;
 
+/// Slots that rolling bookmarks leave free: the connector reads the rows of a table with a temporary slot.
+const LEFT_FREE: u64 = 1;
+
 /// Reason for which the connector drops a bookmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DropCause {
@@ -78,7 +81,7 @@ pub(super) fn plan(config: &BookmarkConfig, sample: &BookmarkSample, last_end: O
                     budget: config.wal_budget,
                 });
             }
-            Some(_) if free_slots == 0 => plan.prevented = Some(BookmarkRejected::NoFreeSlot),
+            Some(_) if free_slots <= LEFT_FREE => plan.prevented = Some(BookmarkRejected::LastSlot),
             Some(_) => {
                 let name = BookmarkName::rolling(sample.now_unix_seconds);
                 let slot = bookmark_slot(&config.slot, sample.now_unix_seconds, &name);

@@ -45,6 +45,11 @@ pub enum BookmarkRejected {
     /// All slots of the server are in use.
     #[error("the server has no free replication slot: max_replication_slots is reached")]
     NoFreeSlot,
+    /// A rolling bookmark would take the last slot of the server.
+    #[error(
+        "a rolling bookmark does not take the last replication slot of the server: reading the rows of a table needs one for a moment"
+    )]
+    LastSlot,
     /// The bookmark would exceed the budget from the first moment.
     #[error(
         "slot {slot} retains {retained} bytes of WAL already, and a bookmark of its position would exceed the budget of {budget} bytes"
@@ -60,6 +65,14 @@ pub enum BookmarkRejected {
     /// The server no longer has the WAL of the bookmark.
     #[error("bookmark {name} was invalidated: the server no longer has its WAL")]
     Lost {
+        /// The name.
+        name: String,
+    },
+    /// The server removes the WAL of the bookmark at its next checkpoint.
+    #[error(
+        "bookmark {name} retains more WAL than max_slot_wal_keep_size allows: the next checkpoint of the server invalidates it and any copy of it"
+    )]
+    Unreserved {
         /// The name.
         name: String,
     },

@@ -5,6 +5,7 @@ use std::time::Duration;
 use walcast_pgoutput::Lsn;
 
 use crate::bookmarks::name;
+use crate::bookmarks::rejection::BookmarkRejected;
 use crate::source_state::WalStatus;
 
 /// Bookmarks of a connector, and what the server reports about their limits.
@@ -110,6 +111,19 @@ impl Bookmark {
         self.restart_lsn.is_none()
             || self.status == Some(WalStatus::Lost)
             || self.invalidation_reason.is_some()
+    }
+
+    /// Position to which the connector can be moved.
+    ///
+    /// # Errors
+    /// The server no longer has the WAL from there on, or removes it at its next checkpoint.
+    pub fn held_position(&self) -> Result<Lsn, BookmarkRejected> {
+        let name = || self.name.clone();
+        if self.status == Some(WalStatus::Unreserved) {
+            return Err(BookmarkRejected::Unreserved { name: name() });
+        }
+        let position = self.position.filter(|_| !self.is_lost());
+        position.ok_or_else(|| BookmarkRejected::Lost { name: name() })
     }
 }
 

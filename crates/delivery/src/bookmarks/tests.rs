@@ -130,14 +130,21 @@ fn fewer_rolling_bookmarks_are_kept_when_the_setting_says_so() {
 #[test]
 fn a_rolling_bookmark_takes_neither_the_last_slot_nor_the_budget() {
     let config = config(Some(6), 2);
-    let full = BookmarkSample {
-        free_slots: 0,
-        ..sample([])
+    let with_slots = |free_slots| {
+        let sample = BookmarkSample {
+            free_slots,
+            ..sample([])
+        };
+        plan(&config, &sample, None)
     };
-    assert_eq!(
-        plan(&config, &full, None).prevented,
-        Some(BookmarkRejected::NoFreeSlot)
-    );
+    for free_slots in [0, 1] {
+        let prevented = with_slots(free_slots);
+        assert_eq!(
+            (made(&prevented), &prevented.prevented),
+            (None, &Some(BookmarkRejected::LastSlot))
+        );
+    }
+    assert!(made(&with_slots(2)).is_some());
     let behind = BookmarkSample {
         source_restart_lsn: Some(Lsn::new(80 * GB)),
         ..sample([])
@@ -205,6 +212,30 @@ fn rejects_invalid_requests() {
         Err(BookmarkRejected::InUse { pid: 7, .. })
     ));
     assert_eq!(droppable(&existing, "a").unwrap().slot, "slot_of_a");
+}
+
+#[test]
+fn the_connector_is_moved_only_where_the_server_keeps_the_wal() {
+    let of = |status, restart_lsn, invalidation_reason: Option<&str>| {
+        let bookmark = Bookmark {
+            status,
+            restart_lsn,
+            invalidation_reason: invalidation_reason.map(str::to_owned),
+            ..bookmark("a", 1, 1)
+        };
+        bookmark.held_position()
+    };
+    let restart = Some(Lsn::new(99 * GB));
+    let lost = Err(BookmarkRejected::Lost { name: "a".to_owned() });
+    for status in [None, Some(WalStatus::Reserved), Some(WalStatus::Extended)] {
+        assert_eq!(of(status, restart, None), Ok(Lsn::new(99 * GB)));
+    }
+    assert_eq!(of(Some(WalStatus::Lost), restart, None), lost);
+    assert_eq!(of(None, None, None), lost);
+    assert_eq!(of(Some(WalStatus::Reserved), restart, Some("idle_timeout")), lost);
+    // The next checkpoint would invalidate the copy that replaces the connector's slot.
+    let unreserved = Err(BookmarkRejected::Unreserved { name: "a".to_owned() });
+    assert_eq!(of(Some(WalStatus::Unreserved), restart, None), unreserved);
 }
 
 #[test]

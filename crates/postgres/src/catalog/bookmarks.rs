@@ -85,13 +85,26 @@ fn since(server_version: u32, version: u32, column: &'static str, before: &'stat
     if server_version >= version { column } else { before }
 }
 
-/// A slot whose creation has not ended has no confirmed position yet, and is no source of copies.
+/// A slot whose creation has not ended has no confirmed position yet, and is no source of copies; neither is one that was invalidated.
 fn server_sql(server_version: u32) -> String {
     format!(
         "SELECT pg_current_wal_lsn()::text, extract(epoch FROM clock_timestamp())::int8, \
          current_setting('max_replication_slots')::int8 - (SELECT count(*) FROM pg_replication_slots), {keep_size}, {idle_timeout}, \
          (SELECT restart_lsn::text FROM pg_replication_slots WHERE slot_name = $1 AND plugin = 'pgoutput' \
-         AND database = current_database() AND NOT temporary AND confirmed_flush_lsn IS NOT NULL)",
+         AND database = current_database() AND NOT temporary AND confirmed_flush_lsn IS NOT NULL {has_wal} {is_valid})",
+        has_wal = since(
+            server_version,
+            KEEP_SIZE_SINCE,
+            "AND wal_status IS DISTINCT FROM 'lost'",
+            ""
+        ),
+        // The server keeps restart_lsn of a slot that it invalidates for another reason than removed WAL.
+        is_valid = since(
+            server_version,
+            INACTIVE_SINCE,
+            "AND invalidation_reason IS NULL",
+            ""
+        ),
         keep_size = since(
             server_version,
             KEEP_SIZE_SINCE,

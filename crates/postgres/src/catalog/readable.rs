@@ -44,6 +44,7 @@ WHERE c.relkind = 'r'
   AND (NOT has_schema_privilege(r.oid, n.oid, 'USAGE') OR NOT has_table_privilege(r.oid, c.oid, 'SELECT')
        OR c.relrowsecurity AND NOT r.bypasses
           AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE')))
+  AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))
 ORDER BY 1";
 
 /// Tables whose rows cannot be read.

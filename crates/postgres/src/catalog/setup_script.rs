@@ -95,6 +95,7 @@ const READING: &str = "
            c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE')) AS is_guarded
     FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN reader r
     WHERE c.relkind = 'r'
+      AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))
 )
 SELECT 1, format('GRANT USAGE ON SCHEMA %I TO %I', nspname, rolname) FROM needed
 WHERE NOT has_schema_privilege(role, namespace, 'USAGE')

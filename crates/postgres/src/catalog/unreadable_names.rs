@@ -20,9 +20,13 @@ const DOING: &str = "finding tables whose names have no equivalent in UTF-8";
 /// Setting of a session: OIDs of the tables that queries leave out, separated by commas.
 const LEFT_OUT: &str = "walcast.left_out";
 
-/// Names of all tables outside the system schemas, as they are stored.
+/// Names of all tables outside the system schemas, as they are stored, and the tables above a partition.
 const STORED_NAMES: &str = r"
-SELECT c.oid, convert_to(n.nspname::text, getdatabaseencoding()), convert_to(c.relname::text, getdatabaseencoding())
+SELECT c.oid, convert_to(n.nspname::text, getdatabaseencoding()), convert_to(c.relname::text, getdatabaseencoding()),
+       CASE WHEN c.relispartition
+           THEN ARRAY(SELECT a.relid::oid FROM pg_partition_ancestors(c.oid) a WHERE a.relid <> c.oid)
+           ELSE '{}'
+       END
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
@@ -33,9 +37,29 @@ pub(crate) struct UnreadableTable {
     pub(crate) oid: u32,
     /// Name with U+FFFD in place of the bytes that cannot be read.
     pub(crate) name: TableName,
+    /// The tables above it, if it is a partition.
+    above: Vec<TableName>,
 }
 
-/// Tables that the patterns would select if their names had an equivalent in UTF-8.
+impl UnreadableTable {
+    /// Whether the patterns would select it, or select a table whose partition it is.
+    fn is_missed(&self, config: &PostgresConfig) -> bool {
+        let is_excluded = config.exclude.iter().any(|pattern| pattern.matches(&self.name));
+        let mut names = self.above.iter().chain([&self.name]);
+        !is_excluded && names.any(|name| config.captures(name))
+    }
+}
+
+/// Table, with its name as it is stored.
+struct StoredTable {
+    oid: u32,
+    namespace: Vec<u8>,
+    name: Vec<u8>,
+    /// OIDs of the tables above a partition.
+    above: Vec<u32>,
+}
+
+/// Tables that would be captured, alone or as partitions, if their names had an equivalent in UTF-8.
 pub(crate) async fn unreadable_tables(
     session: &SqlSession,
     config: &PostgresConfig,
@@ -46,7 +70,7 @@ pub(crate) async fn unreadable_tables(
         ServerEncoding::Converted(encoding) => without_equivalent(session, encoding).await?,
     };
     let unreadable = unreadable.into_iter();
-    Ok(unreadable.filter(|table| config.captures(&table.name)).collect())
+    Ok(unreadable.filter(|table| table.is_missed(config)).collect())
 }
 
 /// Has the queries of this session that list tables leave out the tables whose names the server cannot convert.
@@ -83,7 +107,11 @@ async fn not_utf8(session: &SqlSession) -> Result<Vec<UnreadableTable>, Postgres
         };
         if name.is_unreadable() {
             let oid = value(DOING, &row, 0)?;
-            unreadable.push(UnreadableTable { oid, name });
+            unreadable.push(UnreadableTable {
+                oid,
+                name,
+                above: Vec::new(),
+            });
         }
     }
     Ok(unreadable)
@@ -93,15 +121,16 @@ async fn without_equivalent(
     session: &SqlSession,
     encoding: &str,
 ) -> Result<Vec<UnreadableTable>, PostgresError> {
-    let mut stored: Vec<(u32, Vec<u8>, Vec<u8>)> = Vec::new();
+    let mut stored = Vec::new();
     for row in rows(&session.client, DOING, STORED_NAMES, &[]).await? {
-        stored.push((
-            value(DOING, &row, 0)?,
-            value(DOING, &row, 1)?,
-            value(DOING, &row, 2)?,
-        ));
+        stored.push(StoredTable {
+            oid: value(DOING, &row, 0)?,
+            namespace: value(DOING, &row, 1)?,
+            name: value(DOING, &row, 2)?,
+            above: value(DOING, &row, 3)?,
+        });
     }
-    let names = stored.iter().flat_map(|(_, namespace, name)| [namespace, name]);
+    let names = stored.iter().flat_map(|table| [&table.namespace, &table.name]);
     let names: HashSet<Vec<u8>> = names.filter(|name| !name.is_ascii()).cloned().collect();
     if names.is_empty() {
         return Ok(Vec::new());
@@ -113,15 +142,20 @@ async fn without_equivalent(
         Some(Some(converted)) => String::from_utf8_lossy(converted).into_owned(),
         Some(None) | None => in_ascii(name),
     };
+    let name_of = |table: &StoredTable| TableName {
+        namespace: readable(&table.namespace),
+        name: readable(&table.name),
+    };
     let lost = stored
         .iter()
-        .filter(|(_, namespace, name)| is_lost(namespace) || is_lost(name));
-    let lost = lost.map(|(oid, namespace, name)| UnreadableTable {
-        oid: *oid,
-        name: TableName {
-            namespace: readable(namespace),
-            name: readable(name),
-        },
+        .filter(|table| is_lost(&table.namespace) || is_lost(&table.name));
+    let lost = lost.map(|table| {
+        let above = stored.iter().filter(|other| table.above.contains(&other.oid));
+        UnreadableTable {
+            oid: table.oid,
+            name: name_of(table),
+            above: above.map(name_of).collect(),
+        }
     });
     Ok(lost.collect())
 }

@@ -66,6 +66,32 @@ async fn a_table_whose_name_cannot_be_converted_concerns_no_other_table() {
     instance.stop().await;
 }
 
+/// No pattern selects the partition by its own name.
+#[tokio::test]
+async fn a_partition_whose_name_cannot_be_converted_is_named() {
+    let mut case = case_in("WIN1252", "names_partition").await;
+    case.config = case
+        .config
+        .clone()
+        .set("postgres.tables", vec!["public.events"]);
+    let partition = with_name(
+        "CREATE TABLE %I PARTITION OF events DEFAULT",
+        "WIN1252",
+        "636166c381",
+    );
+    for statement in [
+        "CREATE TABLE events (id int PRIMARY KEY) PARTITION BY RANGE (id)",
+        partition.as_str(),
+    ] {
+        case.sql(statement).await;
+    }
+    let checked = case.command(&["check"]).await;
+    assert_reports(
+        &checked.stdout,
+        &["its name is not UTF-8", "caf\u{FFFD}\u{FFFD}"],
+    );
+}
+
 #[tokio::test]
 async fn an_enum_label_that_is_not_utf8_is_a_value_without_form() {
     let mut case = case_in("SQL_ASCII", "labels_sql_ascii").await;

@@ -133,6 +133,21 @@ async fn a_bookmark_never_retains_more_than_the_budget() {
 }
 
 #[tokio::test]
+async fn what_was_written_without_an_inspection_is_not_expected_again() {
+    let (slots, mut monitor, state) = monitored(None);
+    monitor.inspect().await;
+    slots.0.borrow_mut().is_reachable = false;
+    monitor.inspect().await;
+    {
+        let mut server = slots.0.borrow_mut();
+        server.is_reachable = true;
+        server.end += 50 * MB;
+    }
+    monitor.inspect().await;
+    assert_eq!((names(&state), state.bookmarks.read().dropped), (vec!["mine".to_owned()], 0));
+}
+
+#[tokio::test]
 async fn rolling_bookmarks_replace_each_other_and_no_other() {
     let (slots, mut monitor, state) = monitored(Some(Duration::from_secs(5)));
     slots.0.borrow_mut().growth = 0;

@@ -5,10 +5,9 @@
 
 use jiff::Timestamp;
 use walcast_delivery::{
-    Bookmark, BookmarkRejected, CheckpointUpdate, DeliveryError, Rewind, RewindRejected, Sink, SlotState,
-    Source, SourceState, droppable, rewind,
+    Bookmark, CheckpointUpdate, DeliveryError, Rewind, RewindRejected, Sink, SlotState, Source, SourceState,
+    droppable, rewind,
 };
-use walcast_pgoutput::Lsn;
 use walcast_postgres::PostgresBookmarks;
 
 use super::lookup::look;
@@ -26,7 +25,7 @@ pub(super) async fn rewind_to(config: &Config, name: &str) -> anyhow::Result<Che
     let mut slots = PostgresBookmarks::of_leader(&source.wal_watch());
     let sample = look(&mut slots).await?;
     let bookmark = droppable(&sample, name)?;
-    let position = held_position(bookmark)?;
+    let position = bookmark.held_position()?;
 
     let timeline = log.current.as_ref().map(|current| current.timeline);
     let source_state = source.inspect(timeline).await.map_err(DeliveryError::Source)?;
@@ -47,6 +46,9 @@ pub(super) async fn rewind_to(config: &Config, name: &str) -> anyhow::Result<Che
     };
     // Everything is decided before anything is changed.
     let update = rewind(&after_replacement(source_state, config, bookmark), &log, request)?;
+    // The replaced slot is gone once it is dropped: a bookmark that the server has invalidated meanwhile could not replace it.
+    let latest = look(&mut slots).await?;
+    droppable(&latest, name)?.held_position()?;
     Box::pin(slots.restore(&config.postgres, &bookmark.slot)).await?;
     sink.commit(&update).await.map_err(DeliveryError::Sink)?;
     Ok(update)
@@ -55,13 +57,6 @@ pub(super) async fn rewind_to(config: &Config, name: &str) -> anyhow::Result<Che
 /// Whether the slot is one that the connector can have created; only such a slot is replaced.
 fn is_of_connector(slot: &SlotState, database: &str) -> bool {
     slot.plugin.as_deref() == Some(PLUGIN) && slot.database.as_deref() == Some(database)
-}
-
-fn held_position(bookmark: &Bookmark) -> Result<Lsn, BookmarkRejected> {
-    let position = bookmark.position.filter(|_| !bookmark.is_lost());
-    position.ok_or_else(|| BookmarkRejected::Lost {
-        name: bookmark.name.clone(),
-    })
 }
 
 /// State of the source once its slot is a copy of the bookmark's.

@@ -43,13 +43,13 @@ fn of(config: &Config, sample: &BookmarkSample) -> Vec<Finding> {
     findings
 }
 
-/// A new rolling bookmark is made before the oldest is dropped.
+/// A new rolling bookmark is made before the oldest is dropped, and takes no last slot.
 fn slots(keep: u32, available: u64) -> Finding {
-    let needed = u64::from(keep) + 1;
+    let needed = u64::from(keep) + 2;
     let warning = available < needed;
     let detail = if warning {
         format!(
-            "rolling bookmarks need {needed} replication slots, one more than [bookmarks] keep, and {available} are free or held by them; \
+            "rolling bookmarks need {needed} replication slots, two more than [bookmarks] keep, and {available} are free or held by them; \
              raise max_replication_slots, which needs a restart of the server, or lower keep"
         )
     } else {
@@ -122,8 +122,8 @@ mod tests {
 
     #[test]
     fn limits_that_end_bookmarks_too_early_are_warned_of() {
-        assert!(!slots(4, 5).warning);
-        assert!(slots(4, 4).warning);
+        assert!(!slots(4, 6).warning);
+        assert!(slots(4, 5).warning);
         let hour = Duration::from_secs(3600);
         assert_eq!(idle_timeout(hour, None), None);
         assert_eq!(idle_timeout(hour, Some(hour)), None);

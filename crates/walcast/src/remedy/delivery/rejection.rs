@@ -54,7 +54,7 @@ pub(super) fn bookmark(rejected: &BookmarkRejected) -> Option<String> {
         }
         BookmarkRejected::Unknown { .. } => "see: walcast bookmark list".to_owned(),
         BookmarkRejected::NoSlot { .. } => "start the connector, which creates the slot".to_owned(),
-        BookmarkRejected::NoFreeSlot => {
+        BookmarkRejected::NoFreeSlot | BookmarkRejected::LastSlot => {
             "drop a bookmark (walcast bookmark list) or slots that no client needs, or raise max_replication_slots, which needs a \
              restart of the server"
                 .to_owned()
@@ -64,6 +64,9 @@ pub(super) fn bookmark(rejected: &BookmarkRejected) -> Option<String> {
         }
         BookmarkRejected::Lost { .. } => {
             "choose a newer bookmark (walcast bookmark list), or consumer offsets: walcast checkpoint at TIME --offsets csv".to_owned()
+        }
+        BookmarkRejected::Unreserved { .. } => {
+            "raise max_slot_wal_keep_size, for which a reload is enough, or choose a newer bookmark (walcast bookmark list)".to_owned()
         }
         BookmarkRejected::InUse { .. } => "end the replay that uses it first".to_owned(),
         _ => return None,

@@ -53,6 +53,7 @@ fn every_rejected_request_about_a_bookmark_has_a_way_on() {
         ),
         (BookmarkRejected::NoSlot { slot: slot() }, "; start the connector"),
         (BookmarkRejected::NoFreeSlot, "raise max_replication_slots"),
+        (BookmarkRejected::LastSlot, "raise max_replication_slots"),
         (
             BookmarkRejected::OverBudget {
                 slot: slot(),
@@ -64,6 +65,10 @@ fn every_rejected_request_about_a_bookmark_has_a_way_on() {
         (
             BookmarkRejected::Lost { name: name() },
             "walcast checkpoint at TIME --offsets csv",
+        ),
+        (
+            BookmarkRejected::Unreserved { name: name() },
+            "; raise max_slot_wal_keep_size",
         ),
         (
             BookmarkRejected::InUse { name: name(), pid: 7 },
