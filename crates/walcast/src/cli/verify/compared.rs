@@ -24,7 +24,7 @@ use crate::config::Config;
 pub(super) const DOING: &str = "comparing the source with the topics";
 
 /// Reason for which a topic cannot be compared whose next record is gone before it was read.
-const RETENTION: &str = "retention removed records of the topic before they were read; run the command again, or raise its retention";
+pub(super) const RETENTION: &str = "retention removed records of the topic before they were read; run the command again, or raise its retention";
 
 /// A topic, and the tables whose records it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -113,7 +113,7 @@ impl<'a> Request<'a> {
             ))
             .await?;
         }
-        let whole = Box::pin(sides.whole_transactions()).await?;
+        let whole = Box::pin(sides.whole_transactions(&mut certificate.not_compared)).await?;
         certificate.transactions = whole.as_ref().map(|whole| TransactionCounts {
             checked: whole.checked,
             incomplete: whole.incomplete,
