@@ -17,7 +17,7 @@ use walcast_verify::{
 };
 
 use super::records::{DecodedRecord, RecordDecoder};
-use super::transaction_events::EventsOfTransactions;
+use super::transaction_events::{EventsOfTransactions, Oldest};
 use crate::config::Config;
 
 /// Description of what the command does with topics, for errors.
@@ -134,7 +134,9 @@ impl Sides<'_> {
             .map_err(|error| failed(VerifyError::File(error)))?;
         if let Some(transactions) = &mut self.transactions {
             let has_all = !completeness.is_expired && !completeness.is_compacted && reading.unreadable == 0;
-            transactions.end_topic(&unit.tables, reading.oldest.filter(|_| has_all));
+            if has_all {
+                transactions.end_topic(&unit.tables, &reading.oldest);
+            }
         }
         let certificate = certificate(unit, &tally, &reading, &sources, &partitions);
         Ok(Ok(Compared {
@@ -265,9 +267,9 @@ impl Sides<'_> {
                 }
             }
             if let (Some(transactions), Some(own)) = (&mut self.transactions, record.position) {
-                let added = transactions.add(record.value.as_ref(), own, comparison.limit());
+                let oldest = &mut reading.oldest;
+                let added = transactions.add(record.value.as_ref(), own, comparison.limit(), oldest);
                 added.map_err(|error| failed(VerifyError::File(error)))?;
-                reading.oldest = Some(reading.oldest.map_or(own.lsn, |oldest| oldest.min(own.lsn)));
             }
             if sources.len() > 1 && position.is_in_snapshot(comparison.limit()) {
                 let change = recorded_change(record.value.clone(), self.decoder.shape);
@@ -289,8 +291,8 @@ struct Reading {
     checks_history: bool,
     history: History,
     last: HashMap<i32, Place>,
-    /// Lowest position of a record.
-    oldest: Option<Lsn>,
+    /// Lowest position of a record, by table.
+    oldest: Oldest,
     unreadable: u64,
     /// Whether one of several tables of the topic was truncated: it is not known which records are those of this one.
     has_shared_truncation: bool,
