@@ -338,7 +338,9 @@ fn add(
     let found = record.value.as_ref().and_then(|value| source_of(sources, value));
     let found = found.map(SourceTable::columns);
     let change = recorded_change(record.value.clone(), decoder.shape);
-    if found.is_none() && matches!(change, RecordedChange::Row { .. }) {
+    // Whatever is behind the position is left out, as that of a table that was created meanwhile.
+    let is_compared = position.is_in_snapshot(comparison.limit());
+    if found.is_none() && is_compared && matches!(change, RecordedChange::Row { .. }) {
         // Of a table that is not compared: which of its columns count is not known.
         return Ok(false);
     }
@@ -349,7 +351,7 @@ fn add(
             if sources.len() == 1 {
                 comparison.truncate(&position);
             }
-            Ok(sources.len() == 1)
+            Ok(sources.len() == 1 || !is_compared)
         }
         (Some(key), RecordedChange::Row { after, .. }) if comparison.has_key() => {
             comparison.add_record(&key, &After::Row(&after), columns, place, &position)?;
