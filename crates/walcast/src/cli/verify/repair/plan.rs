@@ -1,10 +1,10 @@
 //! The rows that are repaired, and those that cannot be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use walcast_mapper::TableName;
 use walcast_mapper::config::Operation;
-use walcast_verify::Digest;
+use walcast_verify::{Digest, RowKey};
 
 use super::super::details::Difference;
 use super::super::recheck::Again;
@@ -28,6 +28,10 @@ pub(super) fn plan(operations: &[Operation], differences: &[Difference]) -> (Row
             _ if is_extra && !sends_deletes => {
                 "[events] operations does not send deletes; write a tombstone for the key"
             }
+            // The row may be there: in another database, or in another table whose records the topic has too.
+            _ if is_extra && difference.is_foreign => {
+                "its record names another connector, database or table, whose row it may be; write a tombstone for the key if it is not"
+            }
             (Some(table), Some(key)) => {
                 let key = key.clone();
                 let rows: &mut Vec<RepairedRow> = rows.entry(table.clone()).or_default();
@@ -49,11 +53,13 @@ pub(super) fn plan(operations: &[Operation], differences: &[Difference]) -> (Row
 /// Digests of the rows to be repaired, by topic.
 pub(super) fn keys(differences: &[Difference], rows: &Rows) -> Again {
     let mut again = Again::new();
+    let mut planned: BTreeSet<(&TableName, &RowKey)> = BTreeSet::new();
+    for (table, rows) in rows {
+        planned.extend(rows.iter().map(|row| (table, &row.key)));
+    }
     for difference in differences {
         let is_planned = match (&difference.table, &difference.row_key) {
-            (Some(table), Some(key)) => rows
-                .get(table)
-                .is_some_and(|rows| rows.iter().any(|row| row.key == *key)),
+            (Some(table), Some(key)) => planned.contains(&(table, key)),
             _ => false,
         };
         let digest = difference.digest.as_deref();
@@ -101,6 +107,10 @@ mod tests {
                 ..difference("extra", 4)
             },
             Difference {
+                is_foreign: true,
+                ..difference("extra", 6)
+            },
+            Difference {
                 digest: None,
                 ..difference("out_of_order", 5)
             },
@@ -112,9 +122,9 @@ mod tests {
             .map(|row| (row.key["id"].clone(), row.is_extra))
             .collect();
         assert_eq!(planned, [("1".to_owned(), false), ("2".to_owned(), true)]);
-        assert_eq!(not_repaired.len(), 2);
+        assert_eq!(not_repaired.len(), 3);
         // A delete that is not sent cannot be repaired either.
-        assert_eq!(plan(&[Operation::Create], &differences).1.len(), 3);
+        assert_eq!(plan(&[Operation::Create], &differences).1.len(), 4);
         let again = keys(&differences, &rows);
         assert_eq!(again["shop.public.items"].len(), 2);
     }
