@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tracing::info;
-use walcast_delivery::{Checkpoint, CheckpointLog, CheckpointStore};
+use walcast_delivery::{Checkpoint, CheckpointLog, CheckpointStore, SystemIdentifier};
 use walcast_kafka::KafkaCheckpointStore;
 use walcast_pgoutput::Lsn;
 
@@ -21,10 +21,10 @@ pub(super) enum Fence {
     Behind(String),
 }
 
-/// Waits until the checkpoint covers `lsn`.
+/// Waits until the checkpoint covers `lsn`, a position of this cluster.
 pub(super) async fn wait(
     checkpoints: &KafkaCheckpointStore,
-    lsn: Lsn,
+    (cluster, lsn): (SystemIdentifier, Lsn),
     limit: Duration,
 ) -> anyhow::Result<Fence> {
     let began = Instant::now();
@@ -37,6 +37,14 @@ pub(super) async fn wait(
                     .to_owned(),
             ));
         };
+        // Positions of two clusters cannot be compared.
+        if current.system_identifier != cluster {
+            return Ok(Fence::Behind(format!(
+                "the checkpoint of the connector belongs to the cluster with the system identifier {}, and the source has {cluster}; \
+                 see what walcast check says",
+                current.system_identifier
+            )));
+        }
         if current.end_lsn >= lsn {
             return Ok(Fence::Reached(Box::new(log)));
         }
