@@ -35,12 +35,12 @@ pub(super) async fn run(
         Some(listen) => Some(Port::open(request, listen, &metrics).await?),
         None => None,
     };
-    let (mut due, mut has_compared) = (Instant::now(), false);
+    let (mut due, mut was_accepted) = (Instant::now(), false);
     loop {
         tokio::select! {
             biased;
             _ = signals.next() => return Ok(Exit::Done),
-            ended = Box::pin(once(request, &metrics, json, has_compared)) => has_compared |= ended?,
+            ended = Box::pin(once(request, &metrics, json, was_accepted)) => was_accepted |= ended?,
         }
         due = (due + interval).max(Instant::now());
         tokio::select! {
@@ -73,13 +73,13 @@ fn locked<T>(metrics: &Shared, of: impl FnOnce(&JobMetrics) -> T) -> T {
     of(&metrics.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// One comparison, whose outcome is printed and stored; true if it took place. Only an error of the command line ends the job: servers
-/// come back, and so do tables, once the command line has been that of a comparison.
+/// One comparison, whose outcome is printed and stored; true if the command line was accepted. Only an error of the command line ends the
+/// job: servers come back, and so do tables of a command line that was accepted before.
 async fn once(
     request: &Request<'_>,
     metrics: &Shared,
     json: bool,
-    has_compared: bool,
+    was_accepted: bool,
 ) -> anyhow::Result<bool> {
     let failed = |error: anyhow::Error| {
         locked(metrics, |metrics| metrics.count("failed"));
@@ -96,16 +96,18 @@ async fn once(
             if let Err(error) = request.store(&report).await {
                 failed(error.context("the certificate cannot be written"));
             }
-            return Ok(true);
         }
         Ok(Answer::Behind(reason)) => {
             locked(metrics, |metrics| metrics.count("behind"));
             warn!(reason, "not compared");
         }
-        Err(error) if error.is::<UsageError>() && !has_compared => return Err(error),
-        Err(error) => failed(error),
+        Err(error) if error.is::<UsageError>() && !was_accepted => return Err(error),
+        Err(error) => {
+            failed(error);
+            return Ok(false);
+        }
     }
-    Ok(false)
+    Ok(true)
 }
 
 /// Prints a comparison: lines, or JSON on one line.
