@@ -13,7 +13,7 @@ use walcast_verify::Verdict;
 
 use self::batch::{RepairedRow, batches};
 pub(super) use self::connector::Connector;
-use self::plan::{Rows, keys, plan};
+use self::plan::{Rows, keys, plan, sends_deletes};
 use self::report::{RepairReport, Repaired};
 use super::report::{Report, exit};
 use super::request::{Answer, Request};
@@ -30,7 +30,7 @@ pub(super) async fn repair(
     json: bool,
 ) -> anyhow::Result<Exit> {
     request.store(&before).await?;
-    let (rows, not_repaired) = plan(&request.config.mapper.events.operations, &before.differences);
+    let (rows, not_repaired) = plan(sends_deletes(&request.config.mapper), &before.differences);
     let mut repaired = Repaired {
         is_dry_run: connector.is_none(),
         not_repaired,

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use walcast_mapper::TableName;
-use walcast_mapper::config::Operation;
+use walcast_mapper::config::{FlatDeletes, Operation, Shape};
+use walcast_mapper::{MapperConfig, TableName};
 use walcast_verify::{Digest, RowKey};
 
 use super::super::details::Difference;
@@ -14,9 +14,14 @@ use super::report::NotRepaired;
 /// Rows to be repaired, by table.
 pub(super) type Rows = BTreeMap<TableName, Vec<RepairedRow>>;
 
+/// Whether the connector writes anything for a delete.
+pub(super) fn sends_deletes(mapper: &MapperConfig) -> bool {
+    let is_dropped = mapper.shape == Shape::Flat && mapper.flat.deletes == FlatDeletes::Drop;
+    mapper.events.operations.contains(&Operation::Delete) && !is_dropped
+}
+
 /// Rows to be repaired, by table, and those that cannot be.
-pub(super) fn plan(operations: &[Operation], differences: &[Difference]) -> (Rows, Vec<NotRepaired>) {
-    let sends_deletes = operations.contains(&Operation::Delete);
+pub(super) fn plan(sends_deletes: bool, differences: &[Difference]) -> (Rows, Vec<NotRepaired>) {
     let (mut rows, mut not_repaired) = (Rows::new(), Vec::new());
     // A record in the wrong order has no digest: its row is another difference, if it differs at all.
     for difference in differences.iter().filter(|one| one.digest.is_some()) {
@@ -26,7 +31,7 @@ pub(super) fn plan(operations: &[Operation], differences: &[Difference]) -> (Row
                 "its table has no key by which a row is read again; walcast snapshot start --where reads rows, and adds a record for each"
             }
             _ if is_extra && !sends_deletes => {
-                "[events] operations does not send deletes; write a tombstone for the key"
+                "[events] operations or [format.flat] deletes leaves deletes out; write a tombstone for the key"
             }
             // The row may be there: in another database, or in another table whose records the topic has too.
             _ if is_extra && difference.is_foreign => {
@@ -115,7 +120,7 @@ mod tests {
                 ..difference("out_of_order", 5)
             },
         ];
-        let (rows, not_repaired) = plan(&[Operation::Delete], &differences);
+        let (rows, not_repaired) = plan(true, &differences);
         let planned: Vec<(String, bool)> = rows
             .values()
             .flatten()
@@ -124,7 +129,7 @@ mod tests {
         assert_eq!(planned, [("1".to_owned(), false), ("2".to_owned(), true)]);
         assert_eq!(not_repaired.len(), 3);
         // A delete that is not sent cannot be repaired either.
-        assert_eq!(plan(&[Operation::Create], &differences).1.len(), 4);
+        assert_eq!(plan(false, &differences).1.len(), 4);
         let again = keys(&differences, &rows);
         assert_eq!(again["shop.public.items"].len(), 2);
     }
