@@ -92,7 +92,10 @@ async fn once(
         Ok(Answer::Report(report)) => {
             let lsn = report.certificate.lsn.parse::<Lsn>().map_or(0, Lsn::as_u64);
             locked(metrics, |metrics| metrics.compared(&report.certificate, lsn));
-            print(&report, json)?;
+            // A full disk is as temporary as a server that cannot be reached.
+            if let Err(error) = print(&report, json) {
+                failed(error.context("the comparison cannot be printed"));
+            }
             if let Err(error) = request.store(&report).await {
                 failed(error.context("the certificate cannot be written"));
             }
