@@ -62,8 +62,7 @@ impl<'a> Request<'a> {
         let snapshot = snapshot(config).await?;
         let lsn = snapshot.lsn();
         info!(position = %lsn, tables = chosen.len(), "comparing the source with the topics");
-        let position = (state.system_identifier, lsn);
-        let log = match fence::wait(&wiring::checkpoints(config), position, choice.wait.get()).await? {
+        let log = match fence::wait(&wiring::checkpoints(config), &state, lsn, choice.wait.get()).await? {
             Fence::Reached(log) => log,
             Fence::Behind(reason) => return Ok(Answer::Behind(reason)),
         };
