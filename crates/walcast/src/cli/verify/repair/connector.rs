@@ -44,6 +44,16 @@ struct Answering {
     topic_prefix: String,
 }
 
+/// What the connector has done.
+#[derive(Default)]
+pub(super) struct Delivered {
+    /// Number of rows that were read.
+    pub(super) read: usize,
+    /// Number of keys that were deleted unless a row has them.
+    pub(super) deleted: usize,
+    pub(super) refused: Vec<Refused>,
+}
+
 /// Rows whose request the connector rejected.
 pub(super) struct Refused {
     table: TableName,
@@ -88,26 +98,30 @@ impl Connector {
         }
     }
 
-    /// Has all rows delivered, one batch of each table at a time. Returns those whose request was rejected.
+    /// Has all rows delivered, one batch of each table at a time. `delivered` says what was done, also after an error.
     pub(super) async fn deliver(
         &self,
         tables: BTreeMap<TableName, Vec<Batch>>,
-    ) -> anyhow::Result<Vec<Refused>> {
-        let mut refused = Vec::new();
+        delivered: &mut Delivered,
+    ) -> anyhow::Result<()> {
         let tables = tables.into_iter();
         let mut waiting: Vec<(TableName, VecDeque<Batch>)> =
             tables.map(|(table, batches)| (table, batches.into())).collect();
         while !waiting.is_empty() {
-            let mut requested = Vec::new();
+            let (mut requested, mut keys, mut former_keys) = (Vec::new(), 0, 0);
             for (table, batches) in waiting.iter_mut().take(CONCURRENT_TABLES_MAX) {
                 let Some(batch) = batches.pop_front() else {
                     continue;
                 };
                 match self.start(table, &batch).await? {
-                    Ok(()) => requested.push((table.clone(), batch.condition)),
+                    Ok(()) => {
+                        keys += batch.keys.len();
+                        former_keys += batch.former_keys.len();
+                        requested.push((table.clone(), batch.condition));
+                    }
                     Err(reason) => {
                         let left = batches.drain(..).flat_map(|batch| batch.keys);
-                        refused.push(Refused {
+                        delivered.refused.push(Refused {
                             table: table.clone(),
                             keys: batch.keys.into_iter().chain(left).collect(),
                             reason,
@@ -117,8 +131,10 @@ impl Connector {
             }
             waiting.retain(|(_, batches)| !batches.is_empty());
             self.wait(&requested).await?;
+            delivered.read += keys.saturating_sub(former_keys);
+            delivered.deleted += former_keys;
         }
-        Ok(refused)
+        Ok(())
     }
 
     /// Requests the rows of a batch; the inner error is the reason for which the connector rejects the request.
