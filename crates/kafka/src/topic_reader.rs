@@ -130,6 +130,15 @@ pub(crate) async fn last_values_of(
         from: ReadFrom::Beginning,
         doing,
     };
+    last_values_in(config, selection, is_wanted).await
+}
+
+/// Last value in a part of a topic of each key that `is_wanted`.
+pub(crate) async fn last_values_in(
+    config: KafkaConfig,
+    selection: TopicSelection,
+    is_wanted: impl Fn(&[u8]) -> bool,
+) -> Result<HashMap<Vec<u8>, Vec<u8>>, KafkaError> {
     let mut reader = TopicReader::start(config, selection);
     let mut last = HashMap::new();
     while let Some(record) = reader.next().await? {

@@ -5,9 +5,17 @@ use std::sync::Arc;
 use crate::cluster::Cluster;
 use crate::config::{KafkaConfig, verification_topic};
 use crate::error::KafkaError;
-use crate::topic_reader::last_values_of;
+use crate::topic_consumer::ReadFrom;
+use crate::topic_index::TopicIndex;
+use crate::topic_reader::{TopicSelection, last_values_in, last_values_of};
 use crate::topics::{ensure_created, verification_topic_creation};
 use crate::written_record::{WrittenRecord, write_records};
+
+/// Description of the operation, for errors.
+const DOING: &str = "reading certificates";
+
+/// Number of records at the end of the topic among which the last certificate is looked for first: the topic grows without a limit.
+const RECENT: i64 = 32;
 
 /// The certificate of a connector that was written last; `None` if there is none.
 ///
@@ -17,7 +25,27 @@ pub async fn last_verification(config: KafkaConfig) -> Result<Option<Vec<u8>>, K
     let topic = verification_topic(&config.topic_prefix);
     let name = config.name.clone();
     let is_of_connector = |key: &[u8]| key == name.as_bytes();
-    match last_values_of(config, topic, "reading certificates", is_of_connector).await {
+    let index = TopicIndex::new(config.clone(), topic.clone(), DOING);
+    let partitions = match index.partitions().await {
+        Ok(partitions) => partitions,
+        Err(KafkaError::UnknownTopic { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if let [only] = partitions.as_slice()
+        && only.end - RECENT > only.first
+    {
+        let selection = TopicSelection {
+            topic: topic.clone(),
+            partition: Some(only.partition),
+            from: ReadFrom::Offset(only.end - RECENT),
+            doing: DOING,
+        };
+        let mut found = last_values_in(config.clone(), selection, is_of_connector).await?;
+        if let Some(last) = found.remove(name.as_bytes()) {
+            return Ok(Some(last));
+        }
+    }
+    match last_values_of(config, topic, DOING, is_of_connector).await {
         Ok(mut found) => Ok(found.remove(name.as_bytes())),
         Err(KafkaError::UnknownTopic { .. }) => Ok(None),
         Err(error) => Err(error),

@@ -48,7 +48,7 @@ pub use history::{FaultKind, History, HistoryFault};
 pub use key_range::KeyRange;
 pub use place::{Follows, Place};
 pub use plain::PlainType;
-pub use record::{RecordedChange, recorded_change, recorded_table};
+pub use record::{RecordedChange, names_another, recorded_change, recorded_table};
 pub use row_key::RowKey;
 pub use source::{Outcome, Pace, read_rows};
 pub use table::{Method, SourceRow, SourceTable};

@@ -1,5 +1,6 @@
 //! What a record says about its row, in each shape of values.
 
+use walcast_mapper::TableName;
 use walcast_mapper::config::Shape;
 
 use crate::value::Value;
@@ -75,15 +76,32 @@ fn of_envelope(envelope: &Value, op: &str) -> RecordedChange {
 /// Schema and name of the table that a value names, where it names one.
 #[must_use]
 pub fn recorded_table(value: &Value) -> Option<(String, String)> {
-    let text = |name: &str, flat: &str, of: &Value| {
-        let nested = of.get("source").and_then(|source| source.get(name));
-        let found = nested.or_else(|| of.get(flat));
-        found.and_then(Value::as_text).map(str::to_owned)
-    };
     Some((
-        text("schema", "iodebeziumschema", value)?,
-        text("table", "iodebeziumtable", value)?,
+        origin(value, "schema", "iodebeziumschema")?.to_owned(),
+        origin(value, "table", "iodebeziumtable")?.to_owned(),
     ))
+}
+
+/// Whether a value names another connector, database or table than these: its row is not one of the table.
+#[must_use]
+pub fn names_another(value: &Value, connector: &str, database: &str, table: &TableName) -> bool {
+    let expected = [
+        ("name", "iodebeziumname", connector),
+        ("db", "iodebeziumdb", database),
+        ("schema", "iodebeziumschema", table.namespace.as_str()),
+        ("table", "iodebeziumtable", table.name.as_str()),
+    ];
+    let mut expected = expected.into_iter();
+    expected.any(|(field, attribute, expected)| {
+        let found = origin(value, field, attribute);
+        found.is_some_and(|found| found != expected)
+    })
+}
+
+/// What a value says of its origin: a field of its block `source`, or an attribute.
+fn origin<'v>(value: &'v Value, field: &str, attribute: &str) -> Option<&'v str> {
+    let nested = value.get("source").and_then(|source| source.get(field));
+    nested.or_else(|| value.get(attribute)).and_then(Value::as_text)
 }
 
 #[cfg(test)]
@@ -145,5 +163,23 @@ mod tests {
         let event = Value::from(json!({"iodebeziumschema": "public", "iodebeziumtable": "t"}));
         assert_eq!(recorded_table(&event), named);
         assert_eq!(recorded_table(&Value::Null), None);
+    }
+
+    #[test]
+    fn a_row_of_another_database_or_table_is_recognized() {
+        let table = TableName {
+            namespace: "public".to_owned(),
+            name: "t".to_owned(),
+        };
+        let of = |name: &str, db: &str, table_name: &str| {
+            let source = json!({"name": name, "db": db, "schema": "public", "table": table_name});
+            let value = Value::from(json!({"op": "c", "source": source}));
+            names_another(&value, "shop", "main", &table)
+        };
+        assert!(!of("shop", "main", "t"));
+        assert!(of("other", "main", "t") && of("shop", "second", "t") && of("shop", "main", "u"));
+        let event = json!({"source": "/debezium/postgresql/shop", "iodebeziumdb": "second"});
+        assert!(names_another(&Value::from(event), "shop", "main", &table));
+        assert!(!names_another(&Value::Null, "shop", "main", &table));
     }
 }

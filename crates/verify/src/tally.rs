@@ -85,6 +85,8 @@ pub struct Tally {
     pub unverifiable: BTreeMap<Reason, u64>,
     /// The first findings of each kind.
     pub findings: Vec<Finding>,
+    /// Number of these, by kind.
+    listed: BTreeMap<Kind, usize>,
 }
 
 impl Tally {
@@ -110,8 +112,9 @@ impl Tally {
         if let Some(reason) = finding.reason {
             *self.unverifiable.entry(reason).or_default() += finding.copies;
         }
-        let of_kind = self.findings.iter().filter(|known| known.kind == finding.kind);
-        if of_kind.count() < limit {
+        let listed = self.listed.entry(finding.kind).or_default();
+        if *listed < limit {
+            *listed += 1;
             self.findings.push(finding);
         }
     }

@@ -107,9 +107,12 @@ async fn rows_that_cannot_be_repaired_are_named_with_the_reason() {
          CREATE TABLE days (day date PRIMARY KEY, note text); INSERT INTO days VALUES ('2024-02-29', 'alpha'), ('2024-03-01', 'omega')",
     )
     .await;
+    case.insert([1]).await;
     let mut instance = Instance::start(&case.config).await;
     await_that("the rows in Kafka", async || {
-        records(&case, "log").await.len() == 1 && records(&case, "days").await.len() == 2
+        records(&case, "log").await.len() == 1
+            && records(&case, "days").await.len() == 2
+            && records(&case, "items").await.len() == 1
     })
     .await;
     // A row twice, a key whose records do not have the text of Postgres, and a row with such a key that can be read.
@@ -134,10 +137,25 @@ async fn rows_that_cannot_be_repaired_are_named_with_the_reason() {
     })
     .await;
 
+    // A key that no row has, of a record that names another table: its row may be there.
+    let original = records(&case, "items").await.remove(0);
+    let mut key = original.key.clone().unwrap();
+    // Avro writes 1 as 2, and 63 as 126.
+    assert_eq!(key.pop(), Some(2));
+    key.push(126);
+    let value = replaced(original.value.as_deref().unwrap(), b"items", b"other");
+    plant(&RawRecord {
+        key: Some(key),
+        value: Some(value),
+        ..foreign(&original)
+    })
+    .await;
+
     let (finished, report) = verify(&case, &["--repair"]).await;
     assert_eq!(finished.code, DIFFERENT, "{finished:#?}");
     assert_eq!(report["repair"]["read"], 1, "{report:#}");
     assert_eq!(report["repair"]["deleted"], 0, "{report:#}");
+    assert_eq!(records_of(&case, "63").await.len(), 1);
     assert_eq!(
         report["after"]["certificate"]["verdict"], "identical",
         "{report:#}"
@@ -148,11 +166,13 @@ async fn rows_that_cannot_be_repaired_are_named_with_the_reason() {
         .map(|one| (one["topic"].as_str().unwrap(), one["reason"].as_str().unwrap()))
         .collect();
     reasons.sort_unstable();
-    assert_eq!(reasons.len(), 2, "{report:#}");
+    assert_eq!(reasons.len(), 3, "{report:#}");
     assert_eq!(reasons[0].0, "unrepaired.public.days");
     assert!(reasons[0].1.contains("write a tombstone"), "{reasons:?}");
-    assert_eq!(reasons[1].0, "unrepaired.public.log");
-    assert!(reasons[1].1.contains("has no key"), "{reasons:?}");
+    assert_eq!(reasons[1].0, "unrepaired.public.items");
+    assert!(reasons[1].1.contains("names another"), "{reasons:?}");
+    assert_eq!(reasons[2].0, "unrepaired.public.log");
+    assert!(reasons[2].1.contains("has no key"), "{reasons:?}");
 
     let printed = case
         .command(&["verify", "--repair", "--dry-run", "--tables", "public.log"])

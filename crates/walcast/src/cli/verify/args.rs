@@ -98,14 +98,17 @@ fn interval(text: &str) -> Result<ConfigDuration, String> {
     let interval = text
         .parse::<ConfigDuration>()
         .map_err(|error| error.to_string())?;
-    match interval.get() >= INTERVAL_MIN {
+    match (INTERVAL_MIN..=INTERVAL_MAX).contains(&interval.get()) {
         true => Ok(interval),
-        false => Err("the interval is at least 1s".to_owned()),
+        false => Err("the interval is at least 1s and at most 365d".to_owned()),
     }
 }
 
 /// Shortest interval between two comparisons.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
+
+/// Longest one: the time of the next comparison has to be a point in time.
+const INTERVAL_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Differences of each kind that are listed for each topic.
 const LISTED: usize = 100;

@@ -17,14 +17,14 @@ use walcast_verify::{
 };
 
 use super::records::{DecodedRecord, RecordDecoder};
-use super::transaction_events::EventsOfTransactions;
+use super::transaction_events::{EventsOfTransactions, Oldest};
 use crate::config::Config;
 
 /// Description of what the command does with topics, for errors.
 pub(super) const DOING: &str = "comparing the source with the topics";
 
 /// Reason for which a topic cannot be compared whose next record is gone before it was read.
-const RETENTION: &str = "retention removed records of the topic before they were read; run the command again, or raise its retention";
+pub(super) const RETENTION: &str = "retention removed records of the topic before they were read; run the command again, or raise its retention";
 
 /// A topic, and the tables whose records it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +134,9 @@ impl Sides<'_> {
             .map_err(|error| failed(VerifyError::File(error)))?;
         if let Some(transactions) = &mut self.transactions {
             let has_all = !completeness.is_expired && !completeness.is_compacted && reading.unreadable == 0;
-            transactions.end_topic(&unit.tables, reading.oldest.filter(|_| has_all));
+            if has_all {
+                transactions.end_topic(&unit.tables, &reading.oldest);
+            }
         }
         let certificate = certificate(unit, &tally, &reading, &sources, &partitions);
         Ok(Ok(Compared {
@@ -265,9 +267,9 @@ impl Sides<'_> {
                 }
             }
             if let (Some(transactions), Some(own)) = (&mut self.transactions, record.position) {
-                let added = transactions.add(record.value.as_ref(), own, comparison.limit());
+                let oldest = &mut reading.oldest;
+                let added = transactions.add(record.value.as_ref(), own, comparison.limit(), oldest);
                 added.map_err(|error| failed(VerifyError::File(error)))?;
-                reading.oldest = Some(reading.oldest.map_or(own.lsn, |oldest| oldest.min(own.lsn)));
             }
             if sources.len() > 1 && position.is_in_snapshot(comparison.limit()) {
                 let change = recorded_change(record.value.clone(), self.decoder.shape);
@@ -289,8 +291,8 @@ struct Reading {
     checks_history: bool,
     history: History,
     last: HashMap<i32, Place>,
-    /// Lowest position of a record.
-    oldest: Option<Lsn>,
+    /// Lowest position of a record, by table.
+    oldest: Oldest,
     unreadable: u64,
     /// Whether one of several tables of the topic was truncated: it is not known which records are those of this one.
     has_shared_truncation: bool,
@@ -336,7 +338,9 @@ fn add(
     let found = record.value.as_ref().and_then(|value| source_of(sources, value));
     let found = found.map(SourceTable::columns);
     let change = recorded_change(record.value.clone(), decoder.shape);
-    if found.is_none() && matches!(change, RecordedChange::Row { .. }) {
+    // Whatever is behind the position is left out, as that of a table that was created meanwhile.
+    let is_compared = position.is_in_snapshot(comparison.limit());
+    if found.is_none() && is_compared && matches!(change, RecordedChange::Row { .. }) {
         // Of a table that is not compared: which of its columns count is not known.
         return Ok(false);
     }
@@ -347,7 +351,7 @@ fn add(
             if sources.len() == 1 {
                 comparison.truncate(&position);
             }
-            Ok(sources.len() == 1)
+            Ok(sources.len() == 1 || !is_compared)
         }
         (Some(key), RecordedChange::Row { after, .. }) if comparison.has_key() => {
             comparison.add_record(&key, &After::Row(&after), columns, place, &position)?;

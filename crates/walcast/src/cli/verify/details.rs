@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value as Json;
 use walcast_mapper::TableName;
+use walcast_mapper::config::Shape;
 use walcast_pgoutput::Tuple;
 use walcast_verify::{
     Digest, FaultKind, Finding, Kind, Outcome, RecordPlace, RecordedChange, RowKey, SourceRow, SourceTable,
-    Value, read_rows, recorded_change,
+    Value, names_another, read_rows, recorded_change,
 };
 
 use super::compared::{Compared, Sides, Unit, failed, source_of};
@@ -45,6 +46,9 @@ pub(super) struct Difference {
     /// Key by which the row is read again; `None` if it is not known for certain.
     #[serde(skip)]
     pub(super) row_key: Option<RowKey>,
+    /// Whether the record is that of another connector, database or table.
+    #[serde(skip)]
+    pub(super) is_foreign: bool,
 }
 
 /// Row of the source that differs.
@@ -181,9 +185,15 @@ impl Sides<'_> {
             Some(value) => source_of(&compared.sources, value),
             None => None,
         };
-        let former_key = |key: &Value| table?.former_key(key, &self.config.mapper);
+        let mapper = &self.config.mapper;
+        let former_key = |key: &Value| table?.former_key(key, mapper);
         difference.table = table.map(|table| table.name.clone());
         difference.row_key = record.key.as_ref().and_then(former_key);
+        if let (Some(table), Some(value)) = (table, &record.value)
+            && self.decoder.shape != Shape::Flat
+        {
+            difference.is_foreign = names_another(value, &mapper.topic_prefix, &mapper.database, &table.name);
+        }
         difference.key = record.key.as_ref().map(Value::to_json);
         let row = match recorded_change(record.value, self.decoder.shape) {
             RecordedChange::Row { after, .. } => Some(after),

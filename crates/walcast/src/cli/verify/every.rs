@@ -35,12 +35,12 @@ pub(super) async fn run(
         Some(listen) => Some(Port::open(request, listen, &metrics).await?),
         None => None,
     };
-    let mut due = Instant::now();
+    let (mut due, mut was_accepted) = (Instant::now(), false);
     loop {
         tokio::select! {
             biased;
             _ = signals.next() => return Ok(Exit::Done),
-            ended = Box::pin(once(request, &metrics, json)) => ended?,
+            ended = Box::pin(once(request, &metrics, json, was_accepted)) => was_accepted |= ended?,
         }
         due = (due + interval).max(Instant::now());
         tokio::select! {
@@ -73,8 +73,14 @@ fn locked<T>(metrics: &Shared, of: impl FnOnce(&JobMetrics) -> T) -> T {
     of(&metrics.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// One comparison, whose outcome is printed and stored. Only an error of the command line ends the job: servers come back.
-async fn once(request: &Request<'_>, metrics: &Shared, json: bool) -> anyhow::Result<()> {
+/// One comparison, whose outcome is printed and stored; true if the command line was accepted. Only an error of the command line ends the
+/// job: servers come back, and so do tables of a command line that was accepted before.
+async fn once(
+    request: &Request<'_>,
+    metrics: &Shared,
+    json: bool,
+    was_accepted: bool,
+) -> anyhow::Result<bool> {
     let failed = |error: anyhow::Error| {
         locked(metrics, |metrics| metrics.count("failed"));
         error!(
@@ -86,7 +92,10 @@ async fn once(request: &Request<'_>, metrics: &Shared, json: bool) -> anyhow::Re
         Ok(Answer::Report(report)) => {
             let lsn = report.certificate.lsn.parse::<Lsn>().map_or(0, Lsn::as_u64);
             locked(metrics, |metrics| metrics.compared(&report.certificate, lsn));
-            print(&report, json)?;
+            // A full disk is as temporary as a server that cannot be reached.
+            if let Err(error) = print(&report, json) {
+                failed(error.context("the comparison cannot be printed"));
+            }
             if let Err(error) = request.store(&report).await {
                 failed(error.context("the certificate cannot be written"));
             }
@@ -95,10 +104,13 @@ async fn once(request: &Request<'_>, metrics: &Shared, json: bool) -> anyhow::Re
             locked(metrics, |metrics| metrics.count("behind"));
             warn!(reason, "not compared");
         }
-        Err(error) if error.is::<UsageError>() => return Err(error),
-        Err(error) => failed(error),
+        Err(error) if error.is::<UsageError>() && !was_accepted => return Err(error),
+        Err(error) => {
+            failed(error);
+            return Ok(false);
+        }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Prints a comparison: lines, or JSON on one line.

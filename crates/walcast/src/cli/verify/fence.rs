@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tracing::info;
-use walcast_delivery::{Checkpoint, CheckpointLog, CheckpointStore};
+use walcast_delivery::{Checkpoint, CheckpointLog, CheckpointStore, SourceState};
 use walcast_kafka::KafkaCheckpointStore;
 use walcast_pgoutput::Lsn;
 
@@ -21,9 +21,10 @@ pub(super) enum Fence {
     Behind(String),
 }
 
-/// Waits until the checkpoint covers `lsn`.
+/// Waits until the checkpoint covers `lsn`, a position of the source.
 pub(super) async fn wait(
     checkpoints: &KafkaCheckpointStore,
+    source: &SourceState,
     lsn: Lsn,
     limit: Duration,
 ) -> anyhow::Result<Fence> {
@@ -37,7 +38,17 @@ pub(super) async fn wait(
                     .to_owned(),
             ));
         };
-        if current.end_lsn >= lsn {
+        // Positions of two clusters cannot be compared.
+        if current.system_identifier != source.system_identifier {
+            return Ok(Fence::Behind(format!(
+                "the checkpoint of the connector belongs to the cluster with the system identifier {}, and the source has {}; \
+                 see what walcast check says",
+                current.system_identifier, source.system_identifier
+            )));
+        }
+        // A promoted server reuses positions behind the switch for other WAL.
+        let is_of_timeline = current.timeline == source.timeline;
+        if is_of_timeline && current.end_lsn >= lsn {
             return Ok(Fence::Reached(Box::new(log)));
         }
         let first = *first.get_or_insert(current.end_lsn);
@@ -59,6 +70,13 @@ pub(super) async fn wait(
 
 fn behind(current: &Checkpoint, first: Lsn, lsn: Lsn, limit: Duration) -> String {
     let seconds = limit.as_secs();
+    if current.end_lsn >= lsn {
+        return format!(
+            "after {seconds} s the checkpoint of the connector is still of timeline {}, and the source is on another one; \
+             start the connector with walcast run, or see what walcast check says",
+            current.timeline.as_u32()
+        );
+    }
     let way_on = match current.end_lsn > first {
         true => "the connector is behind and advances: give it more time with --wait",
         false => {

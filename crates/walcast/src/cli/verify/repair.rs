@@ -11,9 +11,10 @@ mod report;
 
 use walcast_verify::Verdict;
 
-use self::batch::{RepairedRow, batches};
+use self::batch::batches;
 pub(super) use self::connector::Connector;
-use self::plan::{Rows, keys, plan};
+use self::connector::Delivered;
+use self::plan::{Rows, keys, plan, sends_deletes};
 use self::report::{RepairReport, Repaired};
 use super::report::{Report, exit};
 use super::request::{Answer, Request};
@@ -30,7 +31,7 @@ pub(super) async fn repair(
     json: bool,
 ) -> anyhow::Result<Exit> {
     request.store(&before).await?;
-    let (rows, not_repaired) = plan(&request.config.mapper.events.operations, &before.differences);
+    let (rows, not_repaired) = plan(sends_deletes(&request.config.mapper), &before.differences);
     let mut repaired = Repaired {
         is_dry_run: connector.is_none(),
         not_repaired,
@@ -80,21 +81,20 @@ pub(super) async fn repair(
     })
 }
 
-/// Has the rows delivered, and notes what the connector rejects.
+/// Has the rows delivered, and notes what was done and what the connector rejects, also if it cannot be reached any more.
 async fn deliver(
     connector: &Connector,
     rows: Rows,
     before: &Report,
     repaired: &mut Repaired,
 ) -> anyhow::Result<()> {
-    let refused = connector.deliver(batches(rows.clone())).await?;
-    let done = rows.iter().flat_map(|(table, rows)| {
-        let is_done = |row: &&RepairedRow| !refused.iter().any(|one| one.has(table, &row.key));
-        rows.iter().filter(is_done)
-    });
-    repaired.count(done);
-    repaired.refuse(&before.differences, &refused);
-    Ok(())
+    let mut delivered = Delivered::default();
+    let ended = connector.deliver(batches(rows), &mut delivered).await;
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    repaired.read += number(delivered.read);
+    repaired.deleted += number(delivered.deleted);
+    repaired.refuse(&before.differences, &delivered.refused);
+    ended
 }
 
 /// What is known of all rows after a repair. Records in the wrong order stay where they are, before those of the repair.

@@ -62,7 +62,7 @@ impl<'a> Request<'a> {
         let snapshot = snapshot(config).await?;
         let lsn = snapshot.lsn();
         info!(position = %lsn, tables = chosen.len(), "comparing the source with the topics");
-        let log = match fence::wait(&wiring::checkpoints(config), lsn, choice.wait.get()).await? {
+        let log = match fence::wait(&wiring::checkpoints(config), &state, lsn, choice.wait.get()).await? {
             Fence::Reached(log) => log,
             Fence::Behind(reason) => return Ok(Answer::Behind(reason)),
         };
@@ -113,7 +113,7 @@ impl<'a> Request<'a> {
             ))
             .await?;
         }
-        let whole = Box::pin(sides.whole_transactions()).await?;
+        let whole = Box::pin(sides.whole_transactions(&mut certificate.not_compared)).await?;
         certificate.transactions = whole.as_ref().map(|whole| TransactionCounts {
             checked: whole.checked,
             incomplete: whole.incomplete,

@@ -10,6 +10,9 @@ use walcast_verify::{Place, Transactions, Value, WholeTransactions, recorded_tab
 
 use crate::config::Config;
 
+/// Position of the oldest record of each table in a topic.
+pub(super) type Oldest = BTreeMap<String, Lsn>;
+
 /// Events by transaction and table, while topics are read.
 pub(super) struct EventsOfTransactions {
     counts: Transactions,
@@ -27,22 +30,33 @@ impl EventsOfTransactions {
         })
     }
 
-    /// Adds a record of a topic, if it is the event of a change before `limit`.
-    pub(super) fn add(&mut self, value: Option<&Value>, position: Place, limit: Lsn) -> io::Result<()> {
-        if !position.is_change() || !position.is_in_snapshot(limit) {
+    /// Adds a record of a topic, if it is the event of a change before `limit`, and notes the oldest record of its table.
+    pub(super) fn add(
+        &mut self,
+        value: Option<&Value>,
+        position: Place,
+        limit: Lsn,
+        oldest: &mut Oldest,
+    ) -> io::Result<()> {
+        let Some((schema, table)) = value.and_then(recorded_table) else {
             return Ok(());
+        };
+        let table = format!("{schema}.{table}");
+        if position.is_change() && position.is_in_snapshot(limit) {
+            self.counts.add_event(position.lsn, &table)?;
         }
-        match value.and_then(recorded_table) {
-            Some((schema, table)) => self.counts.add_event(position.lsn, &format!("{schema}.{table}")),
-            None => Ok(()),
-        }
+        let first = oldest.entry(table).or_insert(position.lsn);
+        *first = position.lsn.min(*first);
+        Ok(())
     }
 
-    /// Notes that the topic of these tables was read. It has every event from its oldest record on; `None`: some may be gone.
-    pub(super) fn end_topic(&mut self, tables: &[TableName], oldest: Option<Lsn>) {
-        let Some(oldest) = oldest else { return };
-        for table in tables {
-            self.complete.insert(table.to_string(), oldest);
+    /// Notes that the topic of these tables was read, and lacks none of its first records. It has every event of a table from the oldest
+    /// record of this table on: that of another one may be from a time when the records of the table were in another topic.
+    pub(super) fn end_topic(&mut self, tables: &[TableName], oldest: &Oldest) {
+        for table in tables.iter().map(ToString::to_string) {
+            if let Some(oldest) = oldest.get(&table) {
+                self.complete.insert(table, *oldest);
+            }
         }
     }
 
@@ -88,6 +102,7 @@ mod tests {
             namespace: "public".to_owned(),
             name: name.to_owned(),
         };
+        let mut oldest = Oldest::new();
         let event = Value::from(json!({"op": "c", "source": {"schema": "public", "table": "a"}}));
         for (lsn, value) in [
             (20, Some(&event)),
@@ -96,10 +111,10 @@ mod tests {
             (100, Some(&event)),
         ] {
             let position = Place::of_change(Lsn::new(lsn), 0);
-            events.add(value, position, limit).unwrap();
+            events.add(value, position, limit, &mut oldest).unwrap();
         }
-        events.end_topic(&[table("a")], Some(Lsn::new(20)));
-        events.end_topic(&[table("b")], None);
+        // The topic of `b` was not read, and `c` shares that of `a` and has no record there.
+        events.end_topic(&[table("a"), table("c")], &oldest);
         let end = |table: &str, count: u32| {
             let collection = json!({"data_collection": table, "event_count": count});
             Value::from(json!({"status": "END", "event_count": count, "data_collections": [collection]}))
@@ -109,6 +124,7 @@ mod tests {
             (20, "public.a", 1),
             (30, "public.a", 2),
             (30, "public.b", 9),
+            (30, "public.c", 9),
             (100, "public.a", 9),
         ] {
             events.add_end(&end(table, count), Lsn::new(lsn), limit).unwrap();

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tracing::warn;
+use serde::Deserialize;
+use tracing::{info, warn};
 use walcast_delivery::{CheckpointStore, Selection, SnapshotCommand, SnapshotType};
 use walcast_kafka::KafkaCheckpointStore;
 use walcast_mapper::TableName;
@@ -24,6 +25,9 @@ const CONCURRENT_TABLES_MAX: usize = 8;
 /// Interval between two progress checks.
 const INTERVAL: Duration = Duration::from_millis(300);
 
+/// Interval of the lines about the wait.
+const REPORT: Duration = Duration::from_secs(30);
+
 /// Time for which the connector may be unreachable, as during a restart.
 const UNREACHABLE_MAX: Duration = Duration::from_secs(60);
 
@@ -31,6 +35,23 @@ const UNREACHABLE_MAX: Duration = Duration::from_secs(60);
 pub(in crate::cli::verify) struct Connector {
     admin: Admin,
     checkpoints: KafkaCheckpointStore,
+}
+
+/// The connector that answers at an admin port.
+#[derive(Deserialize)]
+struct Answering {
+    name: String,
+    topic_prefix: String,
+}
+
+/// What the connector has done.
+#[derive(Default)]
+pub(super) struct Delivered {
+    /// Number of rows that were read.
+    pub(super) read: usize,
+    /// Number of keys that were deleted unless a row has them.
+    pub(super) deleted: usize,
+    pub(super) refused: Vec<Refused>,
 }
 
 /// Rows whose request the connector rejected.
@@ -50,12 +71,23 @@ impl Connector {
     /// The running connector.
     ///
     /// # Errors
-    /// It does not run, has no admin port, or does not read requested rows.
+    /// It does not run, has no admin port, is another one, or does not read requested rows.
     pub(in crate::cli::verify) async fn of(config: &Config) -> anyhow::Result<Self> {
         let connector = Self {
             admin: Admin::new(config)?,
             checkpoints: wiring::checkpoints(config),
         };
+        // Another one would deliver rows of its own database, and delete keys in its own topics.
+        let answering: Answering = connector.admin.status().await?;
+        let (name, prefix) = (&config.name, &config.kafka.topic_prefix);
+        if answering.name != *name || answering.topic_prefix != *prefix {
+            return Err(Rejection::Request(format!(
+                "the connector {} with the topic_prefix {} answers at the address of the admin port, and not {name} with {prefix}: \
+                 check [admin] listen and url",
+                answering.name, answering.topic_prefix
+            ))
+            .into());
+        }
         let rows: ExistingRows = connector.admin.get().await?;
         match rows.state.as_str() {
             "paused" => Err(Rejection::Request(
@@ -66,26 +98,30 @@ impl Connector {
         }
     }
 
-    /// Has all rows delivered, one batch of each table at a time. Returns those whose request was rejected.
+    /// Has all rows delivered, one batch of each table at a time. `delivered` says what was done, also after an error.
     pub(super) async fn deliver(
         &self,
         tables: BTreeMap<TableName, Vec<Batch>>,
-    ) -> anyhow::Result<Vec<Refused>> {
-        let mut refused = Vec::new();
+        delivered: &mut Delivered,
+    ) -> anyhow::Result<()> {
         let tables = tables.into_iter();
         let mut waiting: Vec<(TableName, VecDeque<Batch>)> =
             tables.map(|(table, batches)| (table, batches.into())).collect();
         while !waiting.is_empty() {
-            let mut requested = Vec::new();
+            let (mut requested, mut keys, mut former_keys) = (Vec::new(), 0, 0);
             for (table, batches) in waiting.iter_mut().take(CONCURRENT_TABLES_MAX) {
                 let Some(batch) = batches.pop_front() else {
                     continue;
                 };
                 match self.start(table, &batch).await? {
-                    Ok(()) => requested.push((table.clone(), batch.condition)),
+                    Ok(()) => {
+                        keys += batch.keys.len();
+                        former_keys += batch.former_keys.len();
+                        requested.push((table.clone(), batch.condition));
+                    }
                     Err(reason) => {
                         let left = batches.drain(..).flat_map(|batch| batch.keys);
-                        refused.push(Refused {
+                        delivered.refused.push(Refused {
                             table: table.clone(),
                             keys: batch.keys.into_iter().chain(left).collect(),
                             reason,
@@ -95,8 +131,10 @@ impl Connector {
             }
             waiting.retain(|(_, batches)| !batches.is_empty());
             self.wait(&requested).await?;
+            delivered.read += keys.saturating_sub(former_keys);
+            delivered.deleted += former_keys;
         }
-        Ok(refused)
+        Ok(())
     }
 
     /// Requests the rows of a batch; the inner error is the reason for which the connector rejects the request.
@@ -120,6 +158,7 @@ impl Connector {
     /// row.
     async fn wait(&self, requested: &[(TableName, String)]) -> anyhow::Result<()> {
         let (mut has_warned, mut unreachable_since) = (false, None);
+        let mut reported = Instant::now();
         while self.is_reading(requested).await? {
             match self.admin.get::<ExistingRows>().await {
                 Ok(rows) => {
@@ -129,6 +168,14 @@ impl Connector {
                             "reading existing rows is paused; the command waits until it is resumed with walcast snapshot resume"
                         );
                         has_warned = true;
+                    }
+                    if reported.elapsed() >= REPORT {
+                        reported = Instant::now();
+                        info!(
+                            state = rows.state,
+                            tables = requested.len(),
+                            "the connector has not read the requested rows yet; /status has its state"
+                        );
                     }
                 }
                 Err(error) => {

@@ -1,10 +1,10 @@
 //! The rows that are repaired, and those that cannot be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use walcast_mapper::TableName;
-use walcast_mapper::config::Operation;
-use walcast_verify::Digest;
+use walcast_mapper::config::{FlatDeletes, Operation, Shape};
+use walcast_mapper::{MapperConfig, TableName};
+use walcast_verify::{Digest, RowKey};
 
 use super::super::details::Difference;
 use super::super::recheck::Again;
@@ -14,9 +14,14 @@ use super::report::NotRepaired;
 /// Rows to be repaired, by table.
 pub(super) type Rows = BTreeMap<TableName, Vec<RepairedRow>>;
 
+/// Whether the connector writes anything for a delete.
+pub(super) fn sends_deletes(mapper: &MapperConfig) -> bool {
+    let is_dropped = mapper.shape == Shape::Flat && mapper.flat.deletes == FlatDeletes::Drop;
+    mapper.events.operations.contains(&Operation::Delete) && !is_dropped
+}
+
 /// Rows to be repaired, by table, and those that cannot be.
-pub(super) fn plan(operations: &[Operation], differences: &[Difference]) -> (Rows, Vec<NotRepaired>) {
-    let sends_deletes = operations.contains(&Operation::Delete);
+pub(super) fn plan(sends_deletes: bool, differences: &[Difference]) -> (Rows, Vec<NotRepaired>) {
     let (mut rows, mut not_repaired) = (Rows::new(), Vec::new());
     // A record in the wrong order has no digest: its row is another difference, if it differs at all.
     for difference in differences.iter().filter(|one| one.digest.is_some()) {
@@ -26,7 +31,11 @@ pub(super) fn plan(operations: &[Operation], differences: &[Difference]) -> (Row
                 "its table has no key by which a row is read again; walcast snapshot start --where reads rows, and adds a record for each"
             }
             _ if is_extra && !sends_deletes => {
-                "[events] operations does not send deletes; write a tombstone for the key"
+                "[events] operations or [format.flat] deletes leaves deletes out; write a tombstone for the key"
+            }
+            // The row may be there: in another database, or in another table whose records the topic has too.
+            _ if is_extra && difference.is_foreign => {
+                "its record names another connector, database or table, whose row it may be; write a tombstone for the key if it is not"
             }
             (Some(table), Some(key)) => {
                 let key = key.clone();
@@ -49,11 +58,13 @@ pub(super) fn plan(operations: &[Operation], differences: &[Difference]) -> (Row
 /// Digests of the rows to be repaired, by topic.
 pub(super) fn keys(differences: &[Difference], rows: &Rows) -> Again {
     let mut again = Again::new();
+    let mut planned: BTreeSet<(&TableName, &RowKey)> = BTreeSet::new();
+    for (table, rows) in rows {
+        planned.extend(rows.iter().map(|row| (table, &row.key)));
+    }
     for difference in differences {
         let is_planned = match (&difference.table, &difference.row_key) {
-            (Some(table), Some(key)) => rows
-                .get(table)
-                .is_some_and(|rows| rows.iter().any(|row| row.key == *key)),
+            (Some(table), Some(key)) => planned.contains(&(table, key)),
             _ => false,
         };
         let digest = difference.digest.as_deref();
@@ -101,20 +112,24 @@ mod tests {
                 ..difference("extra", 4)
             },
             Difference {
+                is_foreign: true,
+                ..difference("extra", 6)
+            },
+            Difference {
                 digest: None,
                 ..difference("out_of_order", 5)
             },
         ];
-        let (rows, not_repaired) = plan(&[Operation::Delete], &differences);
+        let (rows, not_repaired) = plan(true, &differences);
         let planned: Vec<(String, bool)> = rows
             .values()
             .flatten()
             .map(|row| (row.key["id"].clone(), row.is_extra))
             .collect();
         assert_eq!(planned, [("1".to_owned(), false), ("2".to_owned(), true)]);
-        assert_eq!(not_repaired.len(), 2);
+        assert_eq!(not_repaired.len(), 3);
         // A delete that is not sent cannot be repaired either.
-        assert_eq!(plan(&[Operation::Create], &differences).1.len(), 3);
+        assert_eq!(plan(false, &differences).1.len(), 4);
         let again = keys(&differences, &rows);
         assert_eq!(again["shop.public.items"].len(), 2);
     }
