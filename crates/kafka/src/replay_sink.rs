@@ -18,7 +18,7 @@ use crate::replay_state::{
 };
 use crate::topic_consumer::ReadFrom;
 use crate::topic_reader::{TopicReader, TopicSelection};
-use crate::topics::{ensure_created, replay_topic_creation};
+use crate::topics::{ensure_created, replay_topic_creation, warn_about_forgotten_replays};
 
 /// Longest time in which the broker aborts the open transaction of a replay that was killed and is not resumed. Until then consumers of
 /// the topics that it writes to wait.
@@ -56,6 +56,7 @@ impl ReplaySink {
         let topic = replay_topic(&config.topic_prefix);
         let cluster = Cluster::new(Arc::clone(&own), Arc::default())?;
         ensure_created(&cluster, &own, &replay_topic_creation(&own, &topic)).await?;
+        warn_about_forgotten_replays(&cluster, &topic).await;
         let opening = tokio::task::spawn_blocking(move || {
             let session = ProducerSession::new(&own, topic, &Arc::default())?;
             session.fence_predecessors(&|| false)?;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use tracing::warn;
+
 use crate::cluster::{Cluster, Creation, TopicShape};
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
@@ -10,6 +12,9 @@ use crate::topics::ensure_created;
 
 /// Bytes by which a copy may be larger than its original: one header more.
 const HEADER_BYTES_MAX: u64 = 1024;
+
+/// Largest value of `max.message.bytes`.
+const MESSAGE_BYTES_MAX: u64 = 2_147_483_647;
 
 /// Settings of a side topic. It keeps what it gets: the timestamps are those of the originals, so that a limit of time would remove
 /// records of long ago at once, and compaction would leave one record of each key.
@@ -74,17 +79,21 @@ impl SideTopics {
     }
 
     /// Creates a side topic, unless it exists: with the partitions and the replication factor of the original, and with those of its
-    /// settings that decide which records it takes.
+    /// settings that decide which records it takes. Settings by which an existing one may not keep the records are logged.
     ///
     /// # Errors
     /// No broker answers, access is denied, the topic is rejected, or the configuration forbids creating topics.
     pub async fn create(&self, original: &str, side: &str) -> Result<(), KafkaError> {
+        if self.cluster.partitions(side).await?.is_some() {
+            return self.warn_about_settings(side).await;
+        }
         let shape = self.shape(original).await?;
         let replicas = self.setting(original, "min.insync.replicas").await?;
         let largest = self.setting(original, "max.message.bytes").await?;
         let largest = largest
             .and_then(|bytes| bytes.parse::<u64>().ok())
-            .map(|bytes| (bytes + HEADER_BYTES_MAX).to_string());
+            .map(|bytes| bytes.saturating_add(HEADER_BYTES_MAX).min(MESSAGE_BYTES_MAX))
+            .map(|bytes| bytes.to_string());
         let mut settings = SETTINGS.to_vec();
         for (key, value) in [
             ("min.insync.replicas", &replicas),
@@ -99,6 +108,23 @@ impl SideTopics {
             config: settings,
         };
         ensure_created(&self.cluster, &self.config, &creation).await
+    }
+
+    /// Logs a warning for each setting by which an existing side topic may not keep what it gets.
+    async fn warn_about_settings(&self, side: &str) -> Result<(), KafkaError> {
+        for (setting, wanted) in SETTINGS {
+            let found = self.setting(side, setting).await?;
+            if let Some(found) = found.filter(|found| found != wanted) {
+                warn!(
+                    topic = side,
+                    setting,
+                    found,
+                    wanted,
+                    "the side topic exists with another setting than a replay gives it, and may not keep the records with their times"
+                );
+            }
+        }
+        Ok(())
     }
 
     async fn shape(&self, topic: &str) -> Result<TopicShape, KafkaError> {

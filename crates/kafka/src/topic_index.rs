@@ -3,7 +3,7 @@
 //! One blocking task with one consumer answers all requests, so that a binary search over offsets connects once. The task ends when
 //! the index is dropped.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -13,6 +13,7 @@ use crate::clients::Isolation;
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
 use crate::producer_session::IsCancelled;
+use crate::replay_copy::is_replayed;
 use crate::topic_consumer::{Purpose, ReadFrom, TopicConsumer};
 use crate::topic_record::{TopicRecord, topic_record};
 
@@ -41,6 +42,7 @@ enum Request {
     Partitions(Answer<Vec<PartitionRange>>),
     Times(i64, Answer<Vec<(i32, Option<i64>)>>),
     Record(i32, i64, Answer<Option<TopicRecord>>),
+    Original(i32, Range<i64>, Answer<Option<TopicRecord>>),
 }
 
 type Answer<T> = oneshot::Sender<Result<T, KafkaError>>;
@@ -81,6 +83,20 @@ impl TopicIndex {
             .await
     }
 
+    /// First committed record in a range of offsets that no replay has sent; `None` if there is none. Records of replays are passed over
+    /// in one read, however many follow each other. The beginning is as for [`TopicIndex::record_at`].
+    ///
+    /// # Errors
+    /// As [`TopicIndex::record_at`].
+    pub async fn original_in(
+        &self,
+        partition: i32,
+        offsets: Range<i64>,
+    ) -> Result<Option<TopicRecord>, KafkaError> {
+        self.ask(|answer| Request::Original(partition, offsets, answer))
+            .await
+    }
+
     async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, KafkaError> {
         let (answer, answered) = oneshot::channel();
         let sent = self.requests.send(request(answer)).await;
@@ -96,6 +112,7 @@ impl Request {
             Self::Partitions(answer) => drop(answer.send(Err(error))),
             Self::Times(_, answer) => drop(answer.send(Err(error))),
             Self::Record(_, _, answer) => drop(answer.send(Err(error))),
+            Self::Original(_, _, answer) => drop(answer.send(Err(error))),
         }
     }
 
@@ -110,6 +127,10 @@ impl Request {
             }
             Self::Record(partition, offset, answer) => {
                 let found = first(consumer, partition, offset, &|| answer.is_closed());
+                drop(answer.send(found));
+            }
+            Self::Original(partition, offsets, answer) => {
+                let found = original(consumer, partition, &offsets, &|| answer.is_closed());
                 drop(answer.send(found));
             }
         }
@@ -155,6 +176,28 @@ fn first(
     let mut found = None;
     consumer.for_each(&[partition], ReadFrom::Offset(offset), is_cancelled, |record| {
         found = Some(topic_record(record));
+        ControlFlow::Break(())
+    })?;
+    Ok(found)
+}
+
+fn original(
+    consumer: &TopicConsumer<'_>,
+    partition: i32,
+    offsets: &Range<i64>,
+    is_cancelled: IsCancelled<'_>,
+) -> Result<Option<TopicRecord>, KafkaError> {
+    let mut found = None;
+    let start = ReadFrom::Offset(offsets.start);
+    consumer.for_each(&[partition], start, is_cancelled, |record| {
+        let record = topic_record(record);
+        if record.offset >= offsets.end || is_cancelled() {
+            return ControlFlow::Break(());
+        }
+        if is_replayed(&record) {
+            return ControlFlow::Continue(());
+        }
+        found = Some(record);
         ControlFlow::Break(())
     })?;
     Ok(found)

@@ -35,8 +35,9 @@ const DEAD_LETTER_SETTINGS: [(&str, &str); 1] = [("cleanup.policy", "compact")];
 /// Settings of the topic of certificates, which are few, and each of which names the one before.
 const VERIFICATION_SETTINGS: [(&str, &str); 2] = [("cleanup.policy", "delete"), ("retention.ms", "-1")];
 
-/// Settings of the topic of replays. Compaction keeps the last record of each key: the request of a replay, and its progress.
-const REPLAY_SETTINGS: [(&str, &str); 1] = [("cleanup.policy", "compact")];
+/// Settings of the topic of replays. Compaction keeps the last record of each key: the request of a replay, and its progress. Every commit
+/// of a replay writes to the topic, and each command reads all of it.
+const REPLAY_SETTINGS: [(&str, &str); 3] = CHECKPOINT_SETTINGS;
 
 /// Setting of a topic.
 pub(crate) const CLEANUP_POLICY: &str = "cleanup.policy";
@@ -243,6 +244,20 @@ pub(crate) fn replay_topic_creation<'a>(config: &KafkaConfig, topic: &'a str) ->
         partitions: 1,
         replication: replication(config),
         config: REPLAY_SETTINGS.to_vec(),
+    }
+}
+
+/// Logs a warning when the topic of replays is not compacted: a replay whose request or progress retention has removed would be sent again.
+/// A topic whose settings cannot be read now is not known to be wrong.
+pub(crate) async fn warn_about_forgotten_replays(cluster: &Cluster, topic: &str) {
+    if let Ok(Some(policy)) = cluster.setting(topic, CLEANUP_POLICY).await
+        && policy != "compact"
+    {
+        warn!(
+            topic,
+            policy,
+            "replays are forgotten when retention deletes their progress: set cleanup.policy=compact to keep it"
+        );
     }
 }
 

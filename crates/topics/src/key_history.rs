@@ -190,6 +190,10 @@ impl<'a> HistoryReader<'a> {
                 let mut reader = topic.read_partition(self.decoder, range, from).await?;
                 while let Some(record) = reader.next(self.decoder).await? {
                     (self.progress)();
+                    // It repeats a record of another place.
+                    if record.is_replayed() {
+                        continue;
+                    }
                     if matches!(record.content, Content::Foreign { .. }) {
                         foreign += 1;
                     }

@@ -38,14 +38,16 @@ pub async fn offsets_at(
     for range in topic.partitions() {
         let offset = topic.offset_of(decoder, *range, Bound::from(point)).await?;
         let record = match offset < range.end {
-            true => topic.record_at(decoder, range.partition, offset).await?,
+            true => {
+                let offsets = offset..range.end;
+                topic.original_in(decoder, range.partition, offsets).await?
+            }
             false => None,
         };
-        let record = record.filter(|record| record.offset < range.end);
         offsets.push(PartitionOffset {
             topic: topic.name().to_string(),
             partition: range.partition,
-            // Offsets before the record are markers of transactions, or were compacted.
+            // Offsets before the record are markers of transactions, were compacted, or are those of replayed records.
             offset: record.as_ref().map_or(offset, |record| record.offset),
             first: range.first,
             end: range.end,

@@ -1,5 +1,6 @@
 //! Reading a partition, or all of a topic, up to the end that exists when reading begins.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use walcast_kafka::{KafkaConfig, PartitionRange, ReadFrom, TopicIndex, TopicReader, TopicSelection};
@@ -113,6 +114,19 @@ impl Topic {
         offset: i64,
     ) -> Result<Option<Record>, TopicsError> {
         match self.index.record_at(partition, offset).await? {
+            Some(raw) => Ok(Some(decoder.decode(&self.name, raw).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// First record in a range of offsets of a partition that no replay has sent.
+    pub(crate) async fn original_in(
+        &self,
+        decoder: &mut Decoder,
+        partition: i32,
+        offsets: Range<i64>,
+    ) -> Result<Option<Record>, TopicsError> {
+        match self.index.original_in(partition, offsets).await? {
             Some(raw) => Ok(Some(decoder.decode(&self.name, raw).await?)),
             None => Ok(None),
         }

@@ -135,7 +135,8 @@ pub async fn position_of_time(
         for range in topic.partitions() {
             let mut next = topic.offset_of(decoder, *range, Bound::Time(micros)).await?;
             while next < range.end {
-                let Some(record) = topic.record_at(decoder, range.partition, next).await? else {
+                let offsets = next..range.end;
+                let Some(record) = topic.original_in(decoder, range.partition, offsets).await? else {
                     break;
                 };
                 next = record.offset + 1;
@@ -144,7 +145,7 @@ pub async fn position_of_time(
                 let time = record
                     .change()
                     .and_then(|_| record.commit_micros().or_else(produced));
-                if record.is_replayed() || time.is_none_or(|time| time < micros) {
+                if time.is_none_or(|time| time < micros) {
                     continue;
                 }
                 if let Some(lsn) = record.lsn() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use walcast_kafka::{PartitionRange, TopicIndex, is_replayed};
+use walcast_kafka::{PartitionRange, TopicIndex};
 use walcast_pgoutput::Lsn;
 
 use crate::decoder::Decoder;
@@ -128,17 +128,14 @@ async fn placed<T>(
 ) -> Result<Option<(i64, T)>, TopicsError> {
     let mut next = offsets.start;
     for _ in 0..UNPLACED_MAX {
-        let Some(raw) = index.record_at(partition, next).await? else {
+        if next >= offsets.end {
+            return Ok(None);
+        }
+        let Some(raw) = index.original_in(partition, next..offsets.end).await? else {
             return Ok(None);
         };
         let offset = raw.offset;
-        if offset >= offsets.end {
-            return Ok(None);
-        }
         next = offset + 1;
-        if is_replayed(&raw) {
-            continue;
-        }
         let record = decoder.decode(topic, raw).await?;
         if let Some(said) = said(&record) {
             return Ok(Some((offset, said)));

@@ -182,6 +182,10 @@ async fn the_same_topics_get_the_window_once_and_are_still_found_by_position() {
 
     let found = shown(&case, &["checkpoint", "at", &position_of(&case, 15).await]).await;
     assert_eq!(found["offsets"][0]["offset"], first[14].offset, "{found:#}");
+    let history = shown(&case, &["history", "public.items", "7"]).await;
+    assert_eq!(history["changes"].as_array().unwrap().len(), 1, "{history:#}");
+    assert_eq!(history["changes"][0]["offset"], first[6].offset, "{history:#}");
+    assert_eq!(history["notes"], serde_json::json!([]), "{history:#}");
     let mut instance = Instance::start(&case.config).await;
     let verified = case.command(&["verify"]).await;
     assert_reports(&verified.stdout, &["identical up to "]);

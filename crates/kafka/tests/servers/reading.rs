@@ -161,6 +161,15 @@ async fn an_index_finds_offsets_times_and_single_records() {
     assert_eq!(next, all[3]);
     assert_eq!(index.record_at(0, first).await.unwrap().unwrap(), all[0]);
     assert_eq!(index.record_at(0, all[4].offset + 1).await.unwrap(), None);
+    for (offsets, expected) in [
+        (first..end, Some(&all[0])),
+        (all[2].offset + 1..end, Some(&all[3])),
+        (all[2].offset + 1..all[3].offset, None),
+        (all[4].offset + 1..end, None),
+    ] {
+        let found = index.original_in(0, offsets.clone()).await.unwrap();
+        assert_eq!(found.as_ref(), expected, "{offsets:?}");
+    }
     let latest = all[4].timestamp.unwrap();
     let [(0, Some(offset))] = index.offsets_at(latest).await.unwrap()[..] else {
         panic!("an offset");

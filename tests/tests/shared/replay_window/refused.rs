@@ -3,7 +3,7 @@
 use walcast_testbed::{remove_records, topic_names};
 use walcast_tests::{Case, Finished, assert_reports, lsn, shared};
 
-use super::{assert_copies, case, position_of, printed, side_topic, start, within};
+use super::{assert_copies, case, position_of, printed, shown, side_topic, start, within};
 
 /// Exit codes, as documented.
 const REFUSED: i32 = 1;
@@ -99,6 +99,14 @@ async fn positions_that_are_not_delivered_and_wrong_requests_are_refused() {
         let refused = attempt(&case, arguments).await;
         assert_reports(refused.error(code), &[wanted]);
     }
+    // Transactions that committed at the same time or before may follow, since none that committed later is delivered.
+    let history = shown(&case, &["history", "public.items", "3"]).await;
+    let last = history["changes"][0]["committed_at"].as_str().unwrap();
+    let refused = attempt(&case, &["--from", "0/1", "--to", last]).await;
+    assert_reports(
+        refused.error(REFUSED),
+        &["the end of the window is not delivered yet; the nearest position is "],
+    );
     assert_nothing_made(&case).await;
     let unknown = case.command(&["replay", "cancel", "unknown"]).await;
     assert_reports(unknown.error(REFUSED), &["there is no replay unknown"]);

@@ -57,15 +57,22 @@ impl Transaction {
                 .read_partition(decoder, *range, Bound::Offset(offset))
                 .await?;
             let mut unplaced = 0;
+            let mut is_found = false;
             while let Some(record) = reader.next(decoder).await? {
                 progress();
+                // It repeats a record of another place.
+                if record.is_replayed() {
+                    continue;
+                }
                 match record.lsn() {
                     Some(found) if found == lsn => {
-                        unplaced = 0;
+                        (unplaced, is_found) = (0, true);
                         if self.add(record) == Next::Done {
                             return Ok(());
                         }
                     }
+                    // Reading may begin before the transaction, around records without a position.
+                    Some(found) if found < lsn && !is_found => unplaced = 0,
                     Some(_) => break,
                     // A record of another program.
                     None if unplaced < UNPLACED_MAX => unplaced += 1,

@@ -13,7 +13,7 @@ use walcast_topics::{
     Bound, Decoder, LsnWindow, RecordReader, Topic, TopicsError, WindowRecords, first_left,
 };
 
-use super::gap::{Gap, GapReason, interruption};
+use super::gap::{Gap, GapReason, interruption, truncation};
 use super::progress_bar::ReplayBar;
 use crate::config::Config;
 use crate::exit::Rejection;
@@ -113,7 +113,9 @@ impl<'a> Copier<'a> {
     ) -> anyhow::Result<Ended> {
         let target: Arc<str> = Arc::from(topic.target.as_str());
         let mut records = WindowRecords::new(self.window);
-        let mut reader = self.reader(open, range).await?;
+        let Some(mut reader) = self.reader(open, range).await? else {
+            return Ok(Ended::Complete);
+        };
         // The record that was read last is read again: the next one may be its tombstone.
         let last = self.next.last;
         loop {
@@ -144,12 +146,13 @@ impl<'a> Copier<'a> {
         }
     }
 
-    async fn reader(&mut self, topic: &Topic, range: ReplayRange) -> anyhow::Result<RecordReader> {
-        let first = topic.partition(range.partition).map_or(range.to, |now| now.first);
-        let next = self.next.last.map_or(range.from, |last| last + 1);
-        if first > next && !self.accept_gap {
-            let nearest = topic.partition(range.partition);
-            let nearest = match nearest {
+    /// Reader of what is left of a range; `None` if nothing is.
+    async fn reader(&mut self, topic: &Topic, range: ReplayRange) -> anyhow::Result<Option<RecordReader>> {
+        let now = topic.partition(range.partition);
+        let (first, end) = now.map_or((range.to, range.to), |now| (now.first, now.end));
+        let name = &self.stored.replay.name;
+        if lacks_records(range, self.next.last, first) && !self.accept_gap {
+            let nearest = match now {
                 Some(now) => first_left(topic, self.decoder, now).await?,
                 None => None,
             };
@@ -158,18 +161,24 @@ impl<'a> Copier<'a> {
                 reason: GapReason::Expired,
                 nearest: nearest.map(|lsn| lsn.to_string()),
             };
-            let name = &self.stored.replay.name;
             return Err(Rejection::Request(interruption(name, &gap)).into());
         }
-        let begin = self.next.last.unwrap_or(range.from).max(first).min(range.to);
+        // The end was behind the range when the replay was planned, and no end moves back by itself.
+        if end < range.to && !self.accept_gap {
+            return Err(Rejection::Request(truncation(name, topic.name(), range, end)).into());
+        }
+        let Some(begin) = beginning(range, self.next.last, first, end) else {
+            return Ok(None);
+        };
         let offsets = PartitionRange {
             partition: range.partition,
             first: begin,
             end: range.to,
         };
-        Ok(topic
+        let reader = topic
             .read_partition(self.decoder, offsets, Bound::Beginning)
-            .await?)
+            .await?;
+        Ok(Some(reader))
     }
 
     fn add(&mut self, copy: RecordCopy) {
@@ -194,6 +203,21 @@ impl<'a> Copier<'a> {
     }
 }
 
+/// Whether retention has removed records of a range that were not read: `last` is the offset that was read last, and `first` that of the
+/// first record that is left.
+fn lacks_records(range: ReplayRange, last: Option<i64>, first: i64) -> bool {
+    let next = last.map_or(range.from, |last| last + 1);
+    next < first.min(range.to)
+}
+
+/// Offset at which reading begins; `None` if nothing of the range is left: a broker rejects an offset before the first record or behind
+/// the end.
+fn beginning(range: ReplayRange, last: Option<i64>, first: i64, end: i64) -> Option<i64> {
+    // The record that was read last is read again.
+    let begin = last.unwrap_or(range.from).max(first);
+    (begin < range.to.min(end)).then_some(begin)
+}
+
 /// Whether an error says that another process has taken the replay over.
 pub(super) fn is_fenced(error: &anyhow::Error) -> bool {
     let kafka = error.downcast_ref::<KafkaError>();
@@ -203,4 +227,38 @@ pub(super) fn is_fenced(error: &anyhow::Error) -> bool {
         _ => None,
     });
     matches!(found, Some(KafkaError::Fenced { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_read_as_far_as_it_is_left() {
+        let range = ReplayRange {
+            partition: 0,
+            from: 5,
+            to: 10,
+        };
+        for (last, first, lacks, begin) in [
+            (None, 0, false, Some(5)),
+            (None, 5, false, Some(5)),
+            (None, 6, true, Some(6)),
+            (Some(7), 0, false, Some(7)),
+            (Some(7), 8, false, Some(8)),
+            (Some(7), 9, true, Some(9)),
+            // Nothing is left.
+            (None, 10, true, None),
+            (Some(7), 12, true, None),
+            // All of it was read.
+            (Some(9), 0, false, Some(9)),
+            (Some(9), 12, false, None),
+        ] {
+            assert_eq!(lacks_records(range, last, first), lacks, "{last:?} {first}");
+            assert_eq!(beginning(range, last, first, 20), begin, "{last:?} {first}");
+        }
+        // The topic was created again.
+        assert_eq!(beginning(range, Some(7), 0, 7), None);
+        assert_eq!(beginning(range, Some(7), 0, 8), Some(7));
+    }
 }

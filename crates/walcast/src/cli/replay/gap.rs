@@ -1,6 +1,7 @@
 //! What a window lacks: positions that cannot be reached, each with the nearest one that can.
 
 use serde::Serialize;
+use walcast_kafka::ReplayRange;
 
 /// Part of a window that cannot be replayed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -62,6 +63,15 @@ pub(super) fn interruption(name: &str, gap: &Gap) -> String {
     )
 }
 
+/// Error for a partition that ends within its range, on one line with the way on.
+pub(super) fn truncation(name: &str, topic: &str, range: ReplayRange, end: i64) -> String {
+    let ReplayRange { partition, to, .. } = range;
+    format!(
+        "the replay {name} cannot continue: {topic}/{partition} ends at offset {end}, and the window at {to}: the topic was created \
+         again, or a broker has lost records; pass --accept-gap to continue with what is left"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
@@ -82,6 +92,13 @@ mod tests {
             ]));
         expect!["nothing was sent: shop.public.orders is compacted, which removes all but the newest records of a key; no position is certain to be complete; take the nearest position, or pass --accept-gap to replay what is left"]
             .assert_eq(&refusal(&[gap(GapReason::Compacted, None)]));
+        let range = ReplayRange {
+            partition: 2,
+            from: 5,
+            to: 10,
+        };
+        expect!["the replay fix cannot continue: shop.public.orders/2 ends at offset 7, and the window at 10: the topic was created again, or a broker has lost records; pass --accept-gap to continue with what is left"]
+            .assert_eq(&truncation("fix", "shop.public.orders", range, 7));
         expect!["retention has removed records of shop.public.orders that may belong to the window, and none with a position is left in one of its partitions"]
             .assert_eq(&gap(GapReason::Expired, None).text());
     }

@@ -67,11 +67,13 @@ impl Plan {
             await_open_transactions(&config.kafka, topic.name(), DOING).await?;
         }
         let topics = delivered::topics_of_all(config, &tables).await?;
-        let window = window(args, &topics, decoder, delivered).await?;
+        check_topics(config, &tables, &topics)?;
+        let end = WindowEndFound::of(args, &topics, decoder, &log).await?;
+        let window = window(args, &topics, decoder, end.lsn).await?;
         let mut plan = Self {
             window,
             topics: Vec::new(),
-            gaps: not_delivered(args, delivered),
+            gaps: not_delivered(args, delivered, end.is_certain),
         };
         for topic in topics {
             let target = target(args, topic.name())?;
@@ -184,27 +186,72 @@ fn check_shared_topics(
     Ok(())
 }
 
+/// Rejects a replay without any topic. Topics that do not exist are left out, such as that of a table whose rows are events of an outbox.
+fn check_topics(config: &Config, tables: &[TableName], topics: &[Topic]) -> Result<(), Rejection> {
+    let wanted = tables.iter().map(|table| names::topic(&config.mapper, table));
+    let missing: Vec<String> = wanted
+        .filter(|name| topics.iter().all(|topic| **topic.name() != **name))
+        .collect();
+    if topics.is_empty() {
+        return Err(Rejection::Request(format!(
+            "nothing was sent: there is no topic {}",
+            missing.join(", ")
+        )));
+    }
+    for topic in missing {
+        warn!(topic, "the topic of a delivered table does not exist, and is left out");
+    }
+    Ok(())
+}
+
+/// End of a window, as it was found.
+struct WindowEndFound {
+    lsn: Option<Lsn>,
+    /// Whether no transaction that belongs to the window can be delivered later.
+    is_certain: bool,
+}
+
+impl WindowEndFound {
+    async fn of(
+        args: &StartArgs,
+        topics: &[Topic],
+        decoder: &mut Decoder,
+        log: &CheckpointLog,
+    ) -> anyhow::Result<Self> {
+        let delivered = log.current.as_ref().map(|current| current.end_lsn);
+        let (lsn, is_certain) = match args.to {
+            WindowEnd::Now => (delivered, true),
+            WindowEnd::Point(PointInTime::Lsn(lsn)) => (Some(lsn), true),
+            WindowEnd::Point(PointInTime::Time(micros)) => {
+                match last_position(topics, decoder, micros).await? {
+                    Some(last) => (Some(last), true),
+                    // The source may be idle, or the connector late.
+                    None => {
+                        let last = log.current.as_ref().and_then(|current| current.last_commit);
+                        let is_later = last.is_some_and(|last| last.commit_time_unix_micros > micros);
+                        (delivered, is_later)
+                    }
+                }
+            }
+        };
+        Ok(Self { lsn, is_certain })
+    }
+}
+
 async fn window(
     args: &StartArgs,
     topics: &[Topic],
     decoder: &mut Decoder,
-    delivered: Option<Lsn>,
+    to: Option<Lsn>,
 ) -> anyhow::Result<Option<LsnWindow>> {
     let from = match args.from {
         PointInTime::Lsn(lsn) => Some(lsn),
         PointInTime::Time(micros) => position_of_time(topics, decoder, micros).await?,
     };
-    let to = match args.to {
-        WindowEnd::Now => delivered,
-        WindowEnd::Point(PointInTime::Lsn(lsn)) => Some(lsn),
-        WindowEnd::Point(PointInTime::Time(micros)) => {
-            last_position(topics, decoder, micros).await?.or(delivered)
-        }
-    };
     Ok(from.map(|from| LsnWindow { from, to }))
 }
 
-fn not_delivered(args: &StartArgs, delivered: Option<Lsn>) -> Vec<Gap> {
+fn not_delivered(args: &StartArgs, delivered: Option<Lsn>, is_certain: bool) -> Vec<Gap> {
     let gap = |nearest: Option<Lsn>| Gap {
         topic: None,
         reason: GapReason::NotDelivered,
@@ -215,6 +262,7 @@ fn not_delivered(args: &StartArgs, delivered: Option<Lsn>) -> Vec<Gap> {
         (WindowEnd::Point(PointInTime::Lsn(to)), Some(delivered)) if to > delivered => {
             vec![gap(Some(delivered))]
         }
+        (_, Some(delivered)) if !is_certain => vec![gap(Some(delivered))],
         (_, Some(_)) => Vec::new(),
     }
 }
