@@ -107,8 +107,8 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
                 .map(shared),
         );
         findings.extend(context::finding(&mapper.context, source_state));
+        findings.extend(bookmarks::findings(config).await);
     }
-    findings.extend(bookmarks::findings(config).await);
     findings.extend(selections(config, log.as_ref()).await);
     let captured = source_state
         .iter()
