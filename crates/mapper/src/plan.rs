@@ -1,6 +1,7 @@
 //! Plans: the encoding of the rows of one relation as records.
 
 mod limited;
+mod named_topics;
 
 use walcast_pgoutput::{OldTuple, Relation, Tuple};
 
