@@ -406,7 +406,7 @@ fn limits_are_those_of_the_topic_of_the_row() {
     assert_eq!(buffer.record_count(), 3);
 }
 
-/// Whoever may write rows could otherwise have any number of topics created.
+/// A client that may write rows could otherwise have any number of topics created.
 #[test]
 fn rows_name_no_more_topics_than_allowed() {
     let mut plan = outbox(json!({"topics_max": 1})).compile().unwrap();
@@ -436,7 +436,7 @@ fn topics_of_other_events_take_no_event_of_an_outbox() {
     }
 }
 
-/// Not every caller asks for the number of partitions. Where one does, it asks again before it gives up a row.
+/// Not every caller asks for the number of partitions. Where one does, it asks again before the row is an error.
 #[test]
 fn partitions_that_the_topic_does_not_have_are_errors() {
     let mut plan = outbox(json!({"additional": ["part:partition"]})).compile().unwrap();
