@@ -104,12 +104,21 @@ const RECENT_MAX: usize = 1024;
 const BOUND_MAX: usize = 16_384;
 /// See <https://github.com/apache/kafka/blob/trunk/clients/src/main/java/org/apache/kafka/common/internals/Topic.java>.
 const TOPIC_BYTES_MAX: usize = 249;
+/// Topics of Kafka itself: brokers reject records for them, and would create a missing one with other settings.
+const INTERNAL: [&str; 4] = [
+    "__cluster_metadata",
+    "__consumer_offsets",
+    "__share_group_state",
+    "__transaction_state",
+];
 /// Separates a routing value from a schema version; no text of Postgres contains it.
 const SEPARATOR: u8 = 0;
 
 const TOPIC: &str = "the name of a topic";
 const RESERVED: &str = "the name of a topic: the connector uses this topic for another purpose";
-const TOO_MANY: &str = "the name of a topic: rows of the table have named as many topics as topics_max allows";
+const OF_KAFKA: &str = "the name of a topic: Kafka uses this topic itself";
+const TOO_MANY: &str =
+    "the name of a topic: rows of the table have named as many topics as topics_max allows";
 const VERSION: &str = "the version of a schema";
 
 impl Routes {
@@ -191,6 +200,9 @@ impl Routes {
         let topic = self.rule.topic_of(routed);
         if !is_topic(&topic) {
             return Err(unusable(TOPIC));
+        }
+        if INTERNAL.contains(&topic.as_str()) {
+            return Err(unusable(OF_KAFKA));
         }
         if self.reserved.contains(&topic) {
             return Err(unusable(RESERVED));

@@ -436,6 +436,18 @@ fn topics_of_other_events_take_no_event_of_an_outbox() {
     }
 }
 
+/// Brokers reject such records, which would end every session at the row.
+#[test]
+fn topics_of_kafka_itself_take_no_event() {
+    check(
+        &outbox(json!({"route_topic": "${routedByValue}"})),
+        &Change::Insert(&row_with(1, Text(b"__consumer_offsets"))),
+        &expect![
+            "column aggregatetype of outbox table public.t: the value cannot be used as the name of a topic: Kafka uses this topic itself"
+        ],
+    );
+}
+
 /// Not every caller asks for the number of partitions. Where one does, it asks again before the row is an error.
 #[test]
 fn partitions_that_the_topic_does_not_have_are_errors() {
