@@ -135,6 +135,14 @@ impl Topics for KafkaTopics {
         Ok(limits::fetch(&self.cluster, &self.config.properties, topic).await?)
     }
 
+    async fn partitions(&mut self, topic: &str) -> Result<i32, BoxedPortError> {
+        let found = self.cluster.partitions(topic).await?;
+        let found = found.ok_or_else(|| KafkaError::UnknownTopic {
+            topic: topic.to_owned(),
+        })?;
+        Ok(i32::try_from(found).unwrap_or(i32::MAX))
+    }
+
     async fn is_compacted(&mut self, topic: &str) -> Result<bool, BoxedPortError> {
         Ok(is_compacted(&self.cluster, topic).await?)
     }

@@ -8,6 +8,7 @@ mod notification;
 mod operations;
 mod topic;
 mod transaction;
+mod used_topics;
 
 pub use heartbeat::HeartbeatEvents;
 pub use message::{MessageContext, MessageEvents};
@@ -16,3 +17,4 @@ pub use topic::EventTopic;
 pub use transaction::{TransactionBoundary, TransactionEvents};
 
 pub(crate) use operations::Operations;
+pub(crate) use used_topics::used_topics;

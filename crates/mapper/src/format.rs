@@ -5,6 +5,7 @@
 
 mod avro;
 mod header;
+mod java_number;
 mod json;
 mod raw;
 mod shortest;

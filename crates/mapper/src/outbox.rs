@@ -43,6 +43,8 @@ pub(crate) struct OutboxPlan {
     timestamp: Option<Timestamp>,
     /// Place of the column with the partition.
     partition: Option<usize>,
+    /// Whether the latest row names a partition that its topic is not known to have.
+    lacks_partition: bool,
     routes: Routes,
     tombstone_on_empty_payload: bool,
     pub(crate) on_update: InvalidUpdate,
@@ -106,6 +108,7 @@ impl OutboxPlan {
                 None => None,
             },
             partition: partition(columns, rule, around)?,
+            lacks_partition: false,
             routes: Routes::compile(columns, rule, schema, around)?,
             tombstone_on_empty_payload: rule.tombstone_on_empty_payload,
             on_update: rule.on_update,
@@ -141,6 +144,30 @@ impl OutboxPlan {
         self.routes.limit(limits);
     }
 
+    /// Place of the column by whose value the topic is chosen.
+    pub(crate) fn route_place(&self) -> usize {
+        self.routes.place()
+    }
+
+    /// Whether rows name partitions.
+    pub(crate) fn names_partitions(&self) -> bool {
+        self.partition.is_some()
+    }
+
+    /// Whether the latest row names a partition that its topic is not known to have.
+    pub(crate) fn lacks_partition(&self) -> bool {
+        self.lacks_partition
+    }
+
+    /// Number of partitions of the latest row's topic; `None`: not checked.
+    pub(crate) fn partitions(&self) -> Option<i32> {
+        self.routes.last()?.partitions
+    }
+
+    pub(crate) fn set_partitions(&mut self, partitions: i32) {
+        self.routes.set_partitions(partitions);
+    }
+
     /// Writes key and value of the event that a row is.
     pub(crate) fn event(
         &mut self,
@@ -148,7 +175,18 @@ impl OutboxPlan {
         scratch: &mut Scratch,
         buffer: &mut RecordBuffer,
     ) -> Result<OutboxEvent, RowError> {
+        self.lacks_partition = false;
         let target = self.routes.of(row, scratch)?;
+        let partition = self.partition_of(row)?;
+        if let (Some(place), Some(number), Some(count)) = (self.partition, partition, target.partitions)
+            && number >= count
+        {
+            self.lacks_partition = true;
+            return Err(RowError::OutboxValue {
+                place,
+                wanted: "the number of a partition: the topic has fewer",
+            });
+        }
         if self.id.is_null(row) {
             return Err(RowError::OutboxValue {
                 place: self.id.place(),
@@ -169,7 +207,7 @@ impl OutboxPlan {
             }
         };
         Ok(OutboxEvent {
-            partition: self.partition_of(row)?,
+            partition,
             timestamp,
             key,
             value: self.value(row, &target, scratch, buffer)?,

@@ -1,6 +1,7 @@
 //! Plans: the encoding of the rows of one relation as records.
 
 mod limited;
+mod named_topics;
 
 use walcast_pgoutput::{OldTuple, Relation, Tuple};
 
@@ -220,7 +221,9 @@ impl Plan {
     #[inline]
     #[must_use]
     pub fn reselect_request<'a>(&'a self, change: &RowChange<'a>) -> Option<ReselectRequest<'a>> {
-        if self.row_key.is_empty() {
+        // Without an old row the key did not change, and such an update of an outbox makes no record.
+        let is_skipped = self.outbox.is_some() && matches!(change, RowChange::Update { old: None, .. });
+        if self.row_key.is_empty() || is_skipped {
             return None;
         }
         ReselectRequest::of(&self.table, &self.envelope, &self.row_key, change)

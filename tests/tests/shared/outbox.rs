@@ -196,11 +196,11 @@ async fn a_bad_row_is_a_dead_letter_and_the_rest_continues() {
     case.sql(
         "INSERT INTO outbox VALUES (1, 'order', 'a', 'Placed', '1', 0), (2, NULL, 'b', 'Placed', '2', 0), \
          (3, 'not a topic', 'c', 'Placed', '3', 0), (4, 'order', 'd', 'Placed', '4', -1), \
-         (5, 'order', 'e', 'Placed', '5', NULL); INSERT INTO items VALUES (1, 'one')",
+         (5, 'order', 'e', 'Placed', '5', NULL), (6, 'order', 'f', 'Placed', '6', 7); INSERT INTO items VALUES (1, 'one')",
     )
     .await;
     await_events(&mut instance, "outbox_bad.events.order", 2).await;
-    await_events(&mut instance, "outbox_bad.dead-letters", 3).await;
+    await_events(&mut instance, "outbox_bad.dead-letters", 4).await;
     await_events(&mut instance, "outbox_bad.public.items", 1).await;
     instance.stop().await;
     assert_eq!(
@@ -218,6 +218,10 @@ async fn a_bad_row_is_a_dead_letter_and_the_rest_continues() {
         ("2", "cannot be used as the name of a topic"),
         ("3", "cannot be used as the name of a topic"),
         ("4", "cannot be used as the number of a partition"),
+        (
+            "6",
+            "cannot be used as the number of a partition: the topic has fewer",
+        ),
     ]
     .into_iter()
     .enumerate()
@@ -241,6 +245,29 @@ async fn an_update_halts_where_it_is_fatal() {
             "set on_update = \"warn\"",
         ],
     );
+}
+
+/// A role that may write rows of the outbox may not write records of a table.
+#[tokio::test]
+async fn the_topic_of_a_table_takes_no_event() {
+    let mut case = outbox("outbox_forged", "").await;
+    let mut forged = entry("outbox_forged", "");
+    forged.as_table_mut().unwrap().insert(
+        "route_topic".to_owned(),
+        "outbox_forged.public.$${routedByValue}".into(),
+    );
+    case.config = case.config.clone().set("outbox", vec![forged]);
+    let mut instance = Instance::start(&case.config).await;
+    case.sql("INSERT INTO items VALUES (1, 'one')").await;
+    await_events(&mut instance, "outbox_forged.public.items", 1).await;
+    case.sql("INSERT INTO outbox VALUES (1, 'items', '{\"id\": 1}', 'Forged', NULL)")
+        .await;
+    assert_eq!(instance.exit_code().await, HALTED);
+    assert_reports(
+        &instance.log(),
+        &["the name of a topic: this one holds the rows of a table"],
+    );
+    assert_eq!(records("outbox_forged.public.items").await.len(), 1);
 }
 
 #[tokio::test]

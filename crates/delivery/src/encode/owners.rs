@@ -78,6 +78,14 @@ impl Owners {
         Ok(())
     }
 
+    /// Whether a topic holds the rows of a table, which has a topic of its own or a route to it. The rows of an outbox are events in
+    /// other topics.
+    pub(crate) fn holds_rows(&self, topic: &str, mapper: &MapperConfig) -> bool {
+        let tables = self.0.iter();
+        let mut tables = tables.filter(|(_, owner)| mapper.outbox_of(&owner.name).is_none());
+        tables.any(|(own, owner)| own == topic || names::topic(mapper, &owner.name) == topic)
+    }
+
     /// Releases a topic whose table was dropped or renamed.
     pub(crate) fn release(&mut self, topic: &str) {
         self.0.remove(topic);

@@ -70,8 +70,19 @@ impl<'a, T: Topics, R: SchemaRegistry> Registrar<'a, T, R> {
         plan.bind_topic(topic, ids);
         if plan.limits_new_topics() {
             plan.limit(self.limits(topic).await?);
+            if plan.names_partitions() {
+                plan.set_partitions(self.partitions(topic).await?);
+            }
         }
         Ok(())
+    }
+
+    /// Asks again how many partitions the topic has that the latest row of an outbox names. True if they are more than were known.
+    pub(crate) async fn refresh_partitions(&mut self, plan: &mut Plan) -> Result<bool, DeliveryError> {
+        let partitions = self.partitions(plan.limited_topic()).await?;
+        let is_more = plan.partitions().is_some_and(|known| partitions > known);
+        plan.set_partitions(partitions);
+        Ok(is_more)
     }
 
     /// Creates the dead-letter topic.
@@ -119,6 +130,10 @@ impl<'a, T: Topics, R: SchemaRegistry> Registrar<'a, T, R> {
             None => None,
         };
         Ok(SchemaIds { key, value })
+    }
+
+    async fn partitions(&mut self, topic: &str) -> Result<i32, DeliveryError> {
+        self.topics.partitions(topic).await.map_err(DeliveryError::Sink)
     }
 
     async fn ensure(&mut self, topic: &str) -> Result<(), DeliveryError> {

@@ -32,7 +32,7 @@ use crate::encode::owners::Owners;
 use crate::encode::ports::EncodePorts;
 use crate::encode::registrar::Registrar;
 use crate::encode::rejection::Rejection;
-use crate::encode::tables::row_topics::encode_binding_topics;
+use crate::encode::tables::row_topics::{EventTopics, encode_binding_topics};
 use crate::error::DeliveryError;
 use crate::metrics::Metrics;
 use crate::ports::catalog::Catalog;
@@ -289,7 +289,12 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
             None => *change,
             Some(row) => reselect::with_row(change, row),
         };
-        let encoded = encode_binding_topics(&mut self.registrar, &mut captured.plan, |plan| {
+        let event_topics = EventTopics {
+            owners: &self.owners,
+            dead_letters: &self.dead_letters,
+            config: self.config,
+        };
+        let encoded = encode_binding_topics(&mut self.registrar, event_topics, &mut captured.plan, |plan| {
             plan.encode(change, context, records.counts.as_deref_mut(), records.buffer)
         });
         match encoded.await? {
@@ -303,9 +308,15 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
                 let Some(Table::Captured(captured)) = self.known.get_mut(&oid) else {
                     return Err(EncodeError::UnknownRelation);
                 };
-                let encoded = encode_binding_topics(&mut self.registrar, &mut captured.plan, |plan| {
-                    plan.encode(change, context, records.counts.as_deref_mut(), records.buffer)
-                });
+                let event_topics = EventTopics {
+                    owners: &self.owners,
+                    dead_letters: &self.dead_letters,
+                    config: self.config,
+                };
+                let encoded =
+                    encode_binding_topics(&mut self.registrar, event_topics, &mut captured.plan, |plan| {
+                        plan.encode(change, context, records.counts.as_deref_mut(), records.buffer)
+                    });
                 encoded.await?.map_err(EncodeError::Map)?;
             }
             Err(error) => return Err(EncodeError::Map(error)),

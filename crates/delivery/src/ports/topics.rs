@@ -21,6 +21,9 @@ pub trait Topics {
     /// broker rejects such a record then.
     fn is_compacted(&mut self, topic: &str) -> impl Future<Output = Result<bool, BoxedPortError>>;
 
+    /// Number of partitions of a topic, as it is now: asked each time.
+    fn partitions(&mut self, topic: &str) -> impl Future<Output = Result<i32, BoxedPortError>>;
+
     /// Whether a topic exists and records were ever written to it, those included that retention has deleted since.
     fn has_records(&mut self, topic: &str) -> impl Future<Output = Result<bool, BoxedPortError>>;
 

@@ -54,6 +54,9 @@ pub struct OutboxText {
     /// The topic, with `$1` or `${name}` for the groups of `route_pattern` (`route.topic.replacement`).
     #[serde(default = "route_topic")]
     pub route_topic: String,
+    /// Number of topics that the rows of a table may name in one session.
+    #[serde(default = "topics_max")]
+    pub topics_max: u32,
     /// Whether an event with a null or blank payload is a tombstone (`route.tombstone.on.empty.payload`).
     #[serde(default)]
     pub tombstone_on_empty_payload: bool,
@@ -84,6 +87,13 @@ fn route_pattern() -> String {
 
 fn route_topic() -> String {
     "outbox.event.${routedByValue}".to_owned()
+}
+
+/// Kafka keeps files and memory for each partition of each topic.
+const TOPICS_MAX: u32 = 10_000;
+
+fn topics_max() -> u32 {
+    TOPICS_MAX
 }
 
 /// Further column of an outbox table, written `column:placement` or `column:placement:name`.

@@ -1,9 +1,7 @@
 //! Text in the form of Connect's `SimpleHeaderConverter`.
 
-use std::io::Write as _;
-
 use super::json::put_base64;
-use super::{Format, Json, Nullability};
+use super::{Format, Json, Nullability, java_number};
 
 /// JSON as in [`Json`], but text is escaped only for quotes and backslashes, and exact numbers are numbers.
 #[derive(Debug)]
@@ -25,11 +23,11 @@ impl Format for HeaderText {
     }
 
     fn float(value: f32, out: &mut Vec<u8>) {
-        write!(out, "{value}").expect("writing to memory cannot fail");
+        java_number::put(value, out);
     }
 
     fn double(value: f64, out: &mut Vec<u8>) {
-        write!(out, "{value}").expect("writing to memory cannot fail");
+        java_number::put(value, out);
     }
 
     fn string(text: &[u8], out: &mut Vec<u8>) {
@@ -48,7 +46,7 @@ impl Format for HeaderText {
     }
 
     fn decimal(text: &[u8], _unscaled: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(text);
+        java_number::put_decimal(text, out);
     }
 
     fn begin_array(count: usize, out: &mut Vec<u8>) {

@@ -1,6 +1,6 @@
 //! Topics of the events of an outbox table.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use walcast_pgoutput::{Column, RelationColumn};
@@ -11,6 +11,7 @@ use crate::config::{Encoding, OutboxRule, SchemaAdjustment};
 use crate::connect::{ConnectSchema, Field, Kind};
 use crate::encode::Scratch;
 use crate::error::MapError;
+use crate::events;
 use crate::format::Raw;
 use crate::limits::RecordLimits;
 use crate::names;
@@ -27,6 +28,8 @@ pub(super) struct Target {
     pub(super) ids: SchemaIds,
     pub(super) value: Arc<Serialization>,
     pub(super) limits: Option<RecordLimits>,
+    /// Number of partitions; `None`: not checked.
+    pub(super) partitions: Option<i32>,
 }
 
 /// Schema of values that are structs: the payload and further columns. Each value of the routing column has a schema of its own.
@@ -81,6 +84,8 @@ pub(super) struct Routes {
     reserved: Vec<String>,
     /// Topics that exist: by topic, or by routing value and schema version where each has a schema of its own.
     bound: HashMap<Arc<str>, Target>,
+    /// Topics that rows have named, which exist: as many as the rule allows.
+    topics: HashSet<Arc<str>>,
     /// Those of the latest rows, by routing value and schema version.
     recent: HashMap<String, Target>,
     /// Target that is not bound yet: its name in `bound`, and the serialization of its values.
@@ -95,13 +100,25 @@ pub(super) struct Routes {
 
 /// Number of routing values that are remembered with their topics.
 const RECENT_MAX: usize = 1024;
+/// Number of targets that are remembered. One that was forgotten is bound again when a row names it.
+const BOUND_MAX: usize = 16_384;
 /// See <https://github.com/apache/kafka/blob/trunk/clients/src/main/java/org/apache/kafka/common/internals/Topic.java>.
 const TOPIC_BYTES_MAX: usize = 249;
+/// Topics of Kafka itself: brokers reject records for them, and would create a missing one with other settings.
+const INTERNAL: [&str; 4] = [
+    "__cluster_metadata",
+    "__consumer_offsets",
+    "__share_group_state",
+    "__transaction_state",
+];
 /// Separates a routing value from a schema version; no text of Postgres contains it.
 const SEPARATOR: u8 = 0;
 
 const TOPIC: &str = "the name of a topic";
 const RESERVED: &str = "the name of a topic: the connector uses this topic for another purpose";
+const OF_KAFKA: &str = "the name of a topic: Kafka uses this topic itself";
+const TOO_MANY: &str =
+    "the name of a topic: rows of the table have named as many topics as topics_max allows";
 const VERSION: &str = "the version of a schema";
 
 impl Routes {
@@ -134,12 +151,15 @@ impl Routes {
             None => None,
         };
         let reserved = around.config.reserved_topics.iter();
+        let reserved = reserved.map(|reserved| reserved.topic.clone());
+        let of_events = events::used_topics(around.config);
         Ok(Self {
             rule: rule.clone(),
             route_by,
             schema_version,
-            reserved: reserved.map(|reserved| reserved.topic.clone()).collect(),
+            reserved: reserved.chain(of_events).collect(),
             bound: HashMap::new(),
+            topics: HashSet::new(),
             recent: HashMap::new(),
             pending: None,
             last: None,
@@ -181,6 +201,9 @@ impl Routes {
         if !is_topic(&topic) {
             return Err(unusable(TOPIC));
         }
+        if INTERNAL.contains(&topic.as_str()) {
+            return Err(unusable(OF_KAFKA));
+        }
         if self.reserved.contains(&topic) {
             return Err(unusable(RESERVED));
         }
@@ -189,6 +212,10 @@ impl Routes {
             ValueSchema::Envelope(_) => name,
         };
         let Some(target) = self.bound.get(binding) else {
+            let topics_max = usize::try_from(self.rule.topics_max).unwrap_or(usize::MAX);
+            if self.topics.len() >= topics_max && !self.topics.contains(topic.as_str()) {
+                return Err(unusable(TOO_MANY));
+            }
             self.pending = Some((binding.into(), self.schema.of(routed, version)));
             return Err(RowError::UnknownTopic(topic.into()));
         };
@@ -227,13 +254,20 @@ impl Routes {
             Some(pending) => pending,
             None => (topic.into(), Arc::clone(&self.first)),
         };
+        let topic: Arc<str> = topic.into();
+        self.topics.insert(Arc::clone(&topic));
         let target = Target {
             name: Arc::clone(&name),
-            topic: topic.into(),
+            topic,
             ids,
             value,
             limits: None,
+            partitions: None,
         };
+        if self.bound.len() >= BOUND_MAX {
+            self.bound.clear();
+            self.recent.clear();
+        }
         self.last = Some(Arc::clone(&name));
         self.bound.insert(name, target);
     }
@@ -249,10 +283,23 @@ impl Routes {
         self.bound.get(self.last.as_ref()?)
     }
 
+    /// Place of the column with the routing value.
+    pub(super) fn place(&self) -> usize {
+        self.route_by.place
+    }
+
     /// Sets the limits of the records of the latest row's topic.
     pub(super) fn limit(&mut self, limits: RecordLimits) {
         if let Some(target) = self.last.as_ref().and_then(|last| self.bound.get_mut(last)) {
             target.limits = Some(limits);
+            self.recent.clear();
+        }
+    }
+
+    /// Sets the number of partitions of the latest row's topic.
+    pub(super) fn set_partitions(&mut self, partitions: i32) {
+        if let Some(target) = self.last.as_ref().and_then(|last| self.bound.get_mut(last)) {
+            target.partitions = Some(partitions);
             self.recent.clear();
         }
     }

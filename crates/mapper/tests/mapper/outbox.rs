@@ -405,3 +405,63 @@ fn limits_are_those_of_the_topic_of_the_row() {
     assert_eq!(plan.limited_topic(), "outbox.event.order");
     assert_eq!(buffer.record_count(), 3);
 }
+
+/// A client that may write rows could otherwise have any number of topics created.
+#[test]
+fn rows_name_no_more_topics_than_allowed() {
+    let mut plan = outbox(json!({"topics_max": 1})).compile().unwrap();
+    let mut buffer = RecordBuffer::new();
+    encode(&mut plan, &Change::Insert(&ROW), &mut buffer).unwrap();
+    let cart = row_with(1, Text(b"cart"));
+    let error = encode(&mut plan, &Change::Insert(&cart), &mut buffer).unwrap_err();
+    expect!["column aggregatetype of outbox table public.t: the value cannot be used as the name of a topic: rows of the table have named as many topics as topics_max allows"]
+        .assert_eq(&error.to_string());
+    encode(&mut plan, &Change::Insert(&ROW), &mut buffer).unwrap();
+    assert_eq!(buffer.record_count(), 2);
+}
+
+#[test]
+fn topics_of_other_events_take_no_event_of_an_outbox() {
+    let mut table = outbox(json!({"route_topic": "${routedByValue}"}));
+    table.config.events.transactions = true;
+    table.config.events.notification_topic = Some("notices".to_owned());
+    for topic in [Text(b"p.transaction"), Text(b"notices")] {
+        check(
+            &table,
+            &Change::Insert(&row_with(1, topic)),
+            &expect![
+                "column aggregatetype of outbox table public.t: the value cannot be used as the name of a topic: the connector uses this topic for another purpose"
+            ],
+        );
+    }
+}
+
+/// Brokers reject such records, which would end every session at the row.
+#[test]
+fn topics_of_kafka_itself_take_no_event() {
+    check(
+        &outbox(json!({"route_topic": "${routedByValue}"})),
+        &Change::Insert(&row_with(1, Text(b"__consumer_offsets"))),
+        &expect![
+            "column aggregatetype of outbox table public.t: the value cannot be used as the name of a topic: Kafka uses this topic itself"
+        ],
+    );
+}
+
+/// Not every caller asks for the number of partitions. Where one does, it asks again before the row is an error.
+#[test]
+fn partitions_that_the_topic_does_not_have_are_errors() {
+    let mut plan = outbox(json!({"additional": ["part:partition"]})).compile().unwrap();
+    assert!(plan.names_partitions());
+    let mut buffer = RecordBuffer::new();
+    encode(&mut plan, &Change::Insert(&ROW), &mut buffer).unwrap();
+    plan.set_partitions(3);
+    let error = encode(&mut plan, &Change::Insert(&ROW), &mut buffer).unwrap_err();
+    expect!["column part of outbox table public.t: the value cannot be used as the number of a partition: the topic has fewer"]
+        .assert_eq(&error.to_string());
+    assert!(plan.lacks_partition() && plan.partitions() == Some(3));
+    plan.set_partitions(4);
+    encode(&mut plan, &Change::Insert(&ROW), &mut buffer).unwrap();
+    assert!(!plan.lacks_partition());
+    assert_eq!(buffer.record_count(), 2);
+}

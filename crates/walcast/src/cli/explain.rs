@@ -46,7 +46,7 @@ pub(crate) struct ExplainArgs {
 pub(crate) async fn explain(config: Config, args: ExplainArgs) -> anyhow::Result<Exit> {
     let log = wiring::checkpoints(&config).peek().await?;
     let mut decoder = delivered::decoder(&config, None)?;
-    let tables = delivered::delivered_tables(&log, &[]);
+    let tables = delivered::delivered_tables(&config, &log, &[]);
     let topics = delivered::topics_of_all(&config, &tables).await?;
     let named = named(&config, &mut decoder, &args.target).await?;
     let lsn = match (&named, &args.target) {

@@ -43,6 +43,12 @@ impl RowHistory {
         window: Window,
     ) -> anyhow::Result<Self> {
         let table = delivered::table(table)?;
+        if config.mapper.outbox_of(&table).is_some() {
+            return Err(UsageError(format!(
+                "{table} is an outbox, whose rows are events in the topics that they name: it has no topic with the history of a row"
+            ))
+            .into());
+        }
         let mut decoder = delivered::decoder(config, Some(&table))?;
         let topics = delivered::topics(config, &table)
             .await

@@ -131,3 +131,31 @@ fn a_recreated_or_renamed_table_keeps_its_topic() {
     owners.release("t");
     assert_eq!(owners.claim("t", claimant(3, "public.a_b")), Ok(()));
 }
+
+/// Rows of an outbox name topics: not those of other tables, whether by name or by route.
+#[test]
+fn topics_of_tables_hold_rows_and_those_of_outboxes_do_not() {
+    let mut mapper = MapperConfig::new("shop", "shop");
+    mapper.names.routes = vec![
+        Route::try_from(RouteText {
+            pattern: r"shop\.public\.orders_.*".to_owned(),
+            topic: "all_orders".to_owned(),
+            unique_keys: true,
+            key_field: "of".to_owned(),
+            key_pattern: None,
+            key_value: None,
+        })
+        .unwrap(),
+    ];
+    mapper.outboxes = vec![serde_json::from_str(r#"{"tables": "public.outbox"}"#).unwrap()];
+    let tables = [(1, "public.items"), (2, "public.orders_1"), (3, "public.outbox")];
+    let (owners, _) = Owners::of(&source_state(&tables), &mapper, &halting());
+    for (topic, expected) in [
+        ("shop.public.items", true),
+        ("all_orders", true),
+        ("shop.public.outbox", false),
+        ("outbox.event.order", false),
+    ] {
+        assert_eq!(owners.holds_rows(topic, &mapper), expected, "{topic}");
+    }
+}

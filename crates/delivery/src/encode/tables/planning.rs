@@ -13,7 +13,7 @@ use crate::encode::encode_error::EncodeError;
 use crate::encode::ports::EncodePorts;
 use crate::encode::tables::TableEncoder;
 use crate::encode::tables::observed::Observed;
-use crate::encode::tables::row_topics::encode_binding_topics;
+use crate::encode::tables::row_topics::{EventTopics, encode_binding_topics};
 use crate::error::DeliveryError;
 use crate::ports::catalog::Catalog;
 use crate::schema_history::completion::{Sources, complete};
@@ -171,9 +171,15 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
                     return Err(fault);
                 }
             };
-            let encoded = encode_binding_topics(&mut self.registrar, &mut captured.plan, |plan| {
-                plan.encode(change, context, records.counts.as_deref_mut(), records.buffer)
-            });
+            let event_topics = EventTopics {
+                owners: &self.owners,
+                dead_letters: &self.dead_letters,
+                config: self.config,
+            };
+            let encoded =
+                encode_binding_topics(&mut self.registrar, event_topics, &mut captured.plan, |plan| {
+                    plan.encode(change, context, records.counts.as_deref_mut(), records.buffer)
+                });
             match encoded.await {
                 Ok(Err(next)) => last = Some(std::mem::replace(&mut error, next)),
                 ended => {

@@ -12,7 +12,7 @@ use crate::encode::dead_letters::config::OnError;
 use crate::encode::encode_error::EncodeError;
 use crate::encode::ports::EncodePorts;
 use crate::encode::rejection::Rejection;
-use crate::encode::tables::row_topics::encode_binding_topics;
+use crate::encode::tables::row_topics::{EventTopics, encode_binding_topics};
 use crate::encode::tables::undeliverable::refresh_limits;
 use crate::encode::tables::{CatalogKey, TableEncoder};
 use crate::schema_history::ChangePosition;
@@ -164,7 +164,12 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
                 Ok(plan) => plan,
                 Err(rejection) => return Err(EncodeError::Refused(rejection.clone())),
             };
-            let encoded = encode_binding_topics(&mut self.registrar, plan, |plan| {
+            let event_topics = EventTopics {
+                owners: &self.owners,
+                dead_letters: &self.dead_letters,
+                config: self.config,
+            };
+            let encoded = encode_binding_topics(&mut self.registrar, event_topics, plan, |plan| {
                 plan.encode_read(row, context, batch)
             });
             let error = match encoded.await? {

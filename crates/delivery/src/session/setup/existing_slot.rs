@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use tracing::info;
+use walcast_mapper::config::OutboxRule;
 use walcast_mapper::{MapperConfig, names};
 use walcast_pgoutput::{Lsn, PgTimestamp};
 
@@ -142,10 +143,15 @@ pub async fn topic_with_records<T: Topics>(
     Ok(None)
 }
 
-/// Topics that hold records once a change of a captured table was delivered.
+/// Topics that hold records once a change of a captured table was delivered. The topics of an outbox are known only if there is one for
+/// all of its rows.
 fn delivered_topics(mapper: &MapperConfig, source_state: &SourceState) -> Vec<String> {
-    let captured = source_state.captured.iter();
-    let mut topics: Vec<String> = captured.map(|table| names::topic(mapper, &table.name)).collect();
+    let mut topics = Vec::new();
+    for table in &source_state.captured {
+        topics.push(names::topic(mapper, &table.name));
+        let outbox = mapper.outbox_of(&table.name);
+        topics.extend(outbox.and_then(OutboxRule::constant_topic));
+    }
     topics.sort();
     topics.dedup();
     topics

@@ -65,7 +65,7 @@ pub(super) async fn at(
     json: bool,
 ) -> anyhow::Result<Exit> {
     let log = wiring::checkpoints(config).peek().await?;
-    let tables = delivered::delivered_tables(&log, selected);
+    let tables = delivered::delivered_tables(config, &log, selected);
     if tables.is_empty() {
         return Err(delivered::no_table(config, selected).into());
     }

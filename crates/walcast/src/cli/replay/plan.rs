@@ -48,7 +48,7 @@ impl Plan {
         await_checkpoint(config).await?;
         // Read before the topics: what is delivered up to this position is in them.
         let log = wiring::checkpoints(config).peek().await?;
-        let tables = delivered::delivered_tables(&log, &args.tables);
+        let tables = delivered::delivered_tables(config, &log, &args.tables);
         if tables.is_empty() {
             return Err(delivered::no_table(config, &args.tables).into());
         }
@@ -175,7 +175,7 @@ fn check_shared_topics(
         .iter()
         .map(|table| names::topic(&config.mapper, table))
         .collect();
-    for table in delivered::delivered_tables(log, &[]) {
+    for table in delivered::delivered_tables(config, log, &[]) {
         let topic = names::topic(&config.mapper, &table);
         if topics.contains(&topic) && !selected.contains(&table) {
             return Err(UsageError(format!(

@@ -22,6 +22,9 @@ impl Check<'_> {
                     return Err(self.wrong_at(&place(key), manual, column, "the name of a column"));
                 }
             }
+            if rule.topics_max == 0 {
+                return Err(self.wrong_at(&place("topics_max"), "outbox.topics_max", "0", "at least one topic"));
+            }
             if rule.schema_version.is_some() && rule.additional(Placement::Envelope).next().is_none() {
                 let wanted = "an entry column:envelope where schema_version is set: only such values have a schema with a version";
                 return Err(self.wrong_at(&place("additional"), "outbox.additional", "without one", wanted));

@@ -149,6 +149,10 @@ fn outboxes_are_checked() {
         ),
         ("key = \"\"", "outbox.key is \"\"; expected the name of a column"),
         (
+            "topics_max = 0",
+            "outbox.topics_max is \"0\"; expected at least one topic",
+        ),
+        (
             "schema_version = \"v\"",
             "outbox.additional is \"without one\"; expected an entry column:envelope",
         ),

@@ -53,6 +53,7 @@ pub(super) const RULES: &[Rule] = &[
         OUTBOX,
         WithAnother,
     ),
+    becomes("transforms.*.table.field.additional.missing", OUTBOX, WithAnother),
     not_yet("transforms.*.table.expand.json.payload", EXPANSION).default("false"),
     not_yet("transforms.*.table.json.payload.*", EXPANSION),
     becomes("transforms.*.table.op.invalid.behavior", OUTBOX, WithAnother),

@@ -99,6 +99,32 @@ fn every_option_is_translated() {
     assert!(rule.tombstone_on_empty_payload);
 }
 
+/// Releases differ in the name of the option and in its values.
+#[test]
+fn a_missing_column_is_left_out_where_either_option_says_so() {
+    for (option, expected) in [
+        ("table.field.additional.missing=ignore", MissingAdditional::Ignore),
+        ("table.field.additional.missing=error", MissingAdditional::Error),
+        (
+            "table.fields.additional.error.on.missing=true",
+            MissingAdditional::Error,
+        ),
+    ] {
+        assert_eq!(outboxes(&router(option))[0].missing_additional, expected, "{option}");
+    }
+}
+
+/// The placement counts, not the name that the column gets.
+#[test]
+fn names_of_placements_can_be_names_of_headers() {
+    let rules = outboxes(&router(
+        "table.fields.additional.placement=a:header:envelope,b:header:partition,c:partition\n\
+         table.field.event.schema.version=version",
+    ));
+    assert_eq!(rules[0].additional.len(), 3);
+    assert_eq!(rules[0].schema_version, None);
+}
+
 /// `${` begins an environment variable in the file.
 #[test]
 fn groups_in_the_replacement_are_escaped() {
@@ -171,6 +197,10 @@ fn rejects_what_has_no_counterpart() {
         (
             "table.op.invalid.behavior=ignore",
             "ignore is not warn, error or fatal",
+        ),
+        (
+            "table.field.additional.missing=skip",
+            "skip is neither error nor ignore",
         ),
         (
             "route.tombstone.on.empty.payload=yes",

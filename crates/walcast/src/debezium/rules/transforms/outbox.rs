@@ -1,6 +1,6 @@
 //! `EventRouter`: the transform that sends the rows of an outbox table as events.
 
-use walcast_mapper::config::{AdditionalField, OutboxRule};
+use walcast_mapper::config::{AdditionalField, OutboxRule, Placement};
 
 use super::route::escaped;
 use super::transform::Transform;
@@ -32,13 +32,15 @@ const TEXTS: [(&str, &str); 7] = [
 
 const ADDITIONAL: &str = "table.fields.additional.placement";
 const ERROR_ON_MISSING: &str = "table.fields.additional.error.on.missing";
+/// The same in later releases: `error` or `ignore`.
+const MISSING: &str = "table.field.additional.missing";
 const SCHEMA_VERSION: &str = "table.field.event.schema.version";
 const UPDATES: &str = "table.op.invalid.behavior";
 const TOMBSTONES: &str = "route.tombstone.on.empty.payload";
 const EXPAND: &str = "table.expand.json.payload";
 
 /// Further properties that are translated, or that have no effect where nothing is expanded.
-const OTHERS: [&str; 13] = [
+const OTHERS: [&str; 14] = [
     "type",
     "predicate",
     "negate",
@@ -46,6 +48,7 @@ const OTHERS: [&str; 13] = [
     "table.field.event.type",
     ADDITIONAL,
     ERROR_ON_MISSING,
+    MISSING,
     SCHEMA_VERSION,
     UPDATES,
     TOMBSTONES,
@@ -147,6 +150,16 @@ fn flag(transform: &Transform<'_, '_>, name: &str, default: bool) -> Result<bool
     }
 }
 
+/// Whether further columns that a table does not have are left out.
+fn ignores_missing(transform: &Transform<'_, '_>) -> Result<bool, String> {
+    match transform.part(MISSING).to_ascii_lowercase().as_str() {
+        "" => Ok(!flag(transform, ERROR_ON_MISSING, true)?),
+        "error" => Ok(false),
+        "ignore" => Ok(true),
+        other => Err(format!("{MISSING} = {other} is neither error nor ignore")),
+    }
+}
+
 fn entry(transform: &Transform<'_, '_>, tables: &str) -> Result<toml::Table, String> {
     let mut entry = toml::Table::new();
     entry.insert("tables".to_owned(), tables.into());
@@ -166,10 +179,9 @@ fn entry(transform: &Transform<'_, '_>, tables: &str) -> Result<toml::Table, Str
         let field = text
             .parse::<AdditionalField>()
             .map_err(|error| format!("{ADDITIONAL}: {error}"))?;
-        let written = field.to_string();
-        has_envelope |= written.contains(":envelope");
-        partitions += usize::from(written.contains(":partition"));
-        additional.push(toml::Value::from(written));
+        has_envelope |= field.placement == Placement::Envelope;
+        partitions += usize::from(field.placement == Placement::Partition);
+        additional.push(toml::Value::from(field.to_string()));
     }
     if partitions > 1 {
         return Err(format!("{ADDITIONAL} names several columns as the partition"));
@@ -177,7 +189,7 @@ fn entry(transform: &Transform<'_, '_>, tables: &str) -> Result<toml::Table, Str
     if !additional.is_empty() {
         entry.insert("additional".to_owned(), additional.into());
     }
-    if !flag(transform, ERROR_ON_MISSING, true)? {
+    if ignores_missing(transform)? {
         entry.insert("missing_additional".to_owned(), "ignore".into());
     }
     // Without a column in the envelope, Debezium does not read the version.
