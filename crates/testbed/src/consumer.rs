@@ -162,7 +162,10 @@ impl TopicReader {
 /// # Errors
 /// When the broker cannot be asked, or is silent for a minute.
 pub async fn read_topic(brokers: &str, topic: &str) -> Result<Vec<RawRecord>> {
-    TopicReader::new(brokers, [topic.to_owned()]).read_new().await
+    let mut records = TopicReader::new(brokers, [topic.to_owned()]).read_new().await?;
+    // Each read gets the partitions in another order.
+    records.sort_by_key(|record| (record.partition, record.offset));
+    Ok(records)
 }
 
 fn silent(topic: &str) -> Error {

@@ -191,9 +191,10 @@ async fn without_a_free_slot_a_bookmark_is_refused_and_the_stream_continues() {
         .set("bookmarks.every", "1h")
         .set("postgres.slot_check_interval", "200ms");
     let mut instance = Instance::start(&case.config).await;
-    await_that("the rolling bookmark, which leaves the last slot free", async || {
-        list(&case).await.len() == 1
-    })
+    await_that(
+        "the rolling bookmark, which leaves the last slot free",
+        async || list(&case).await.len() == 1,
+    )
     .await;
     create(&case, "last").await;
     let refused = bookmark(&case, "create", "one_more").await;

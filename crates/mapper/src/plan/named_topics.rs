@@ -18,14 +18,18 @@ impl Plan {
     /// Whether rows of an outbox name partitions.
     #[must_use]
     pub fn names_partitions(&self) -> bool {
-        self.outbox.as_ref().is_some_and(|outbox| outbox.names_partitions())
+        self.outbox
+            .as_ref()
+            .is_some_and(|outbox| outbox.names_partitions())
     }
 
     /// Whether the latest row of an outbox names a partition that its topic is not known to have: the row cannot be mapped unless the
     /// topic has more partitions by now.
     #[must_use]
     pub fn lacks_partition(&self) -> bool {
-        self.outbox.as_ref().is_some_and(|outbox| outbox.lacks_partition())
+        self.outbox
+            .as_ref()
+            .is_some_and(|outbox| outbox.lacks_partition())
     }
 
     /// Number of partitions of the topic that the latest row of an outbox names; `None`: not checked.

@@ -451,7 +451,9 @@ fn topics_of_kafka_itself_take_no_event() {
 /// Not every caller asks for the number of partitions. Where one does, it asks again before the row is an error.
 #[test]
 fn partitions_that_the_topic_does_not_have_are_errors() {
-    let mut plan = outbox(json!({"additional": ["part:partition"]})).compile().unwrap();
+    let mut plan = outbox(json!({"additional": ["part:partition"]}))
+        .compile()
+        .unwrap();
     assert!(plan.names_partitions());
     let mut buffer = RecordBuffer::new();
     encode(&mut plan, &Change::Insert(&ROW), &mut buffer).unwrap();

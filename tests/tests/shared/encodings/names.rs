@@ -70,10 +70,7 @@ async fn a_table_whose_name_cannot_be_converted_concerns_no_other_table() {
 #[tokio::test]
 async fn a_partition_whose_name_cannot_be_converted_is_named() {
     let mut case = case_in("WIN1252", "names_partition").await;
-    case.config = case
-        .config
-        .clone()
-        .set("postgres.tables", vec!["public.events"]);
+    case.config = case.config.clone().set("postgres.tables", vec!["public.events"]);
     let partition = with_name(
         "CREATE TABLE %I PARTITION OF events DEFAULT",
         "WIN1252",
@@ -86,10 +83,7 @@ async fn a_partition_whose_name_cannot_be_converted_is_named() {
         case.sql(statement).await;
     }
     let checked = case.command(&["check"]).await;
-    assert_reports(
-        &checked.stdout,
-        &["its name is not UTF-8", "caf\u{FFFD}\u{FFFD}"],
-    );
+    assert_reports(&checked.stdout, &["its name is not UTF-8", "caf\u{FFFD}\u{FFFD}"]);
 }
 
 #[tokio::test]

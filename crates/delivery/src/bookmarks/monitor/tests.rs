@@ -144,7 +144,10 @@ async fn what_was_written_without_an_inspection_is_not_expected_again() {
         server.end += 50 * MB;
     }
     monitor.inspect().await;
-    assert_eq!((names(&state), state.bookmarks.read().dropped), (vec!["mine".to_owned()], 0));
+    assert_eq!(
+        (names(&state), state.bookmarks.read().dropped),
+        (vec!["mine".to_owned()], 0)
+    );
 }
 
 #[tokio::test]

@@ -199,7 +199,10 @@ fn check_topics(config: &Config, tables: &[TableName], topics: &[Topic]) -> Resu
         )));
     }
     for topic in missing {
-        warn!(topic, "the topic of a delivered table does not exist, and is left out");
+        warn!(
+            topic,
+            "the topic of a delivered table does not exist, and is left out"
+        );
     }
     Ok(())
 }

@@ -23,7 +23,12 @@ impl Check<'_> {
                 }
             }
             if rule.topics_max == 0 {
-                return Err(self.wrong_at(&place("topics_max"), "outbox.topics_max", "0", "at least one topic"));
+                return Err(self.wrong_at(
+                    &place("topics_max"),
+                    "outbox.topics_max",
+                    "0",
+                    "at least one topic",
+                ));
             }
             if rule.schema_version.is_some() && rule.additional(Placement::Envelope).next().is_none() {
                 let wanted = "an entry column:envelope where schema_version is set: only such values have a schema with a version";

@@ -110,7 +110,11 @@ fn a_missing_column_is_left_out_where_either_option_says_so() {
             MissingAdditional::Error,
         ),
     ] {
-        assert_eq!(outboxes(&router(option))[0].missing_additional, expected, "{option}");
+        assert_eq!(
+            outboxes(&router(option))[0].missing_additional,
+            expected,
+            "{option}"
+        );
     }
 }
 
