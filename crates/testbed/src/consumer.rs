@@ -157,7 +157,7 @@ impl TopicReader {
     }
 }
 
-/// Reads one topic from beginning to end, read_committed. A topic that does not exist is empty.
+/// Reads one topic from beginning to end, read_committed, partition by partition. A topic that does not exist is empty.
 ///
 /// # Errors
 /// When the broker cannot be asked, or is silent for a minute.
