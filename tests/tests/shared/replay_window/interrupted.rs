@@ -124,7 +124,13 @@ async fn a_replay_that_is_cancelled_ends_and_is_not_resumed() {
     let report = shown(&case, &["replay", "cancel", "stopped"]).await;
     assert_eq!(report["state"], "cancelled", "{report:#}");
     let ended = running.end().await;
-    assert_reports(ended.error(1), &["the replay stopped was cancelled after "]);
+    // It may have ended before the state was stored.
+    let error = ended.error(1);
+    let causes = [
+        "the replay stopped was cancelled after ",
+        "started again or cancelled elsewhere",
+    ];
+    assert!(causes.iter().any(|cause| error.contains(cause)), "{error}");
 
     // What was sent is what the report says.
     let sent = report["records"].as_u64().unwrap();

@@ -133,7 +133,7 @@ async fn a_bookmark_never_retains_more_than_the_budget() {
 }
 
 #[tokio::test]
-async fn what_was_written_without_an_inspection_is_not_expected_again() {
+async fn growth_without_an_inspection_is_not_extrapolated() {
     let (slots, mut monitor, state) = monitored(None);
     monitor.inspect().await;
     slots.0.borrow_mut().is_reachable = false;

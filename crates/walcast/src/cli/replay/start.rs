@@ -162,7 +162,10 @@ async fn failure(config: &Config, error: anyhow::Error, stored: &StoredReplay) -
             now.progress.sent()
         ),
         _ if is_fenced(&error) => {
-            format!("the replay {name} was started again elsewhere; this process has ended")
+            // A process that cancels fences this one first, and stores the state after that.
+            format!(
+                "the replay {name} was started again or cancelled elsewhere, so this process has ended; walcast replay status {name} shows its state"
+            )
         }
         _ => {
             let sent = stored.progress.sent();
