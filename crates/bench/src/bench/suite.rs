@@ -75,7 +75,7 @@ impl Arguments {
     /// The sizes of a smoke run.
     fn smoke(out: &Path) -> Arguments {
         Arguments {
-            changes: 1000,
+            changes: 100,
             rounds: 1,
             workload_rounds: 1,
             rates: vec![100],
