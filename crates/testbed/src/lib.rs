@@ -86,7 +86,7 @@ pub use proxy::{Direction, Flow, Proxy};
 pub use record::{Change, Decoder, Payload, Record};
 pub use registry::Registry;
 pub use registry_guard::RegistryGuard;
-pub use sender::{delete_records, fence, send_copy, send_record};
+pub use sender::{fence, send_copy, send_record};
 pub use servers::{Testbed, TestbedOptions};
 pub use tls::{CertificateFiles, Tls, TlsOptions};
 pub use tls_front::TlsFront;

@@ -1,13 +1,11 @@
-//! Writes single records, as a person at a console does, removes the first ones of a topic, and takes a producer's place.
+//! Writes single records, as a person at a console does, and takes a producer's place.
 
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::consumer::RawRecord;
 use crate::error::{Error, Result};
@@ -65,31 +63,6 @@ pub async fn send_copy(brokers: &str, record: &RawRecord) -> Result<()> {
         action: "write a record again".to_owned(),
         source,
     })
-}
-
-/// Removes the records of a partition before an offset, as retention does.
-///
-/// # Errors
-/// When the broker cannot be reached or refuses.
-pub async fn delete_records(brokers: &str, topic: &str, partition: i32, before: i64) -> Result<()> {
-    let failed = |source| Error::Kafka {
-        action: format!("remove records of {topic}"),
-        source,
-    };
-    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .create()
-        .map_err(failed)?;
-    let mut offsets = TopicPartitionList::new();
-    offsets
-        .add_partition_offset(topic, partition, Offset::Offset(before))
-        .map_err(failed)?;
-    let options = AdminOptions::new().operation_timeout(Some(LIMIT));
-    let removed = admin.delete_records(&offsets, &options).await.map_err(failed)?;
-    for partition in removed.elements() {
-        partition.error().map_err(failed)?;
-    }
-    Ok(())
 }
 
 /// Fences the producer of a transactional id, as a new producer that starts with it does.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use walcast_testbed::delete_records;
+use walcast_testbed::remove_records;
 use walcast_tests::{Instance, shared};
 
 use super::{UNDECIDED, case, verify};
@@ -19,7 +19,7 @@ async fn rows_whose_records_are_removed_cannot_be_compared() {
     }
     let brokers = shared().await.kafka().brokers();
     for (partition, end) in ends {
-        delete_records(&brokers, "expired.public.items", partition, end)
+        remove_records(&brokers, "expired.public.items", partition, end)
             .await
             .unwrap();
     }
