@@ -153,7 +153,10 @@ impl<P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> Conne
                 delay_ms,
                 "stream ended, trying again from the checkpoint"
             );
-            self.state.status.set(Status::Retrying { error, delay });
+            self.state.status.set(Status::Retrying {
+                error,
+                delay: Some(delay),
+            });
             if was_stopped_within(stopped.clone(), delay).await {
                 return Ok(());
             }

@@ -16,8 +16,8 @@ pub enum Status {
     Retrying {
         /// Error, as the connector describes errors: with its causes and its remedy.
         error: String,
-        /// Delay before the retry.
-        delay: Duration,
+        /// Delay before the retry; `None` while the session ends: what was read before the error is still being committed.
+        delay: Option<Duration>,
     },
     /// The connector stopped because continuing could lose or duplicate changes.
     Halted {

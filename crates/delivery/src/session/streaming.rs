@@ -332,10 +332,22 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
                         }
                     }
                 };
-                let (read, written) = tokio::join!(
-                    ingest.run(&mut stream, &mut snapshots, verified, stopping(stop)),
-                    committer.run(received)
-                );
+                let reading = async {
+                    let read = ingest
+                        .run(&mut stream, &mut snapshots, verified, stopping(stop))
+                        .await;
+                    // A Kafka that does not answer may keep the committer for a minute, in which the connector does not stream.
+                    if let Err(Interruption::Failed(error)) = &read
+                        && error.is_retryable()
+                    {
+                        state.status.set(Status::Retrying {
+                            error: describe.error(error),
+                            delay: None,
+                        });
+                    }
+                    read
+                };
+                let (read, written) = tokio::join!(reading, committer.run(received));
                 // The committer's error is the cause where both failed: ingest then only found that the committer has ended.
                 written.and(match read {
                     Ok(()) | Err(Interruption::CommitterGone) => Ok(Ended::Stopped),

@@ -57,7 +57,7 @@ async fn after(samples: impl IntoIterator<Item = Result<Option<WalSample>, Broke
     let state = ConnectorState::default();
     state.status.set(Status::Retrying {
         error: "kafka: no broker answers".to_owned(),
-        delay: Duration::from_secs(1),
+        delay: Some(Duration::from_secs(1)),
     });
     let interval = Duration::from_secs(10);
     let config = SlotMonitorConfig {

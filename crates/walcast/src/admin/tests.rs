@@ -188,7 +188,7 @@ async fn readiness_follows_the_state() {
     let error = "kafka: no broker".to_owned();
     watched.state.status.set(Status::Retrying {
         error,
-        delay: Duration::from_secs(1),
+        delay: Some(Duration::from_secs(1)),
     });
     let (head, body) = watched.get("/readyz").await;
     assert_eq!(head, unavailable);
