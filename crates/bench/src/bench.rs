@@ -172,6 +172,7 @@ fn options(work_mem: Option<&str>) -> TestbedOptions {
         },
         kafka: KafkaOptions {
             heap_mb: 768,
+            optimised: true,
             ..KafkaOptions::default()
         },
     }

@@ -7,14 +7,13 @@ mod config;
 mod rest;
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use serde_json::Value;
 
 pub use config::DebeziumConfig;
 
 use crate::error::{Error, Result, file_error};
-use crate::java::java;
+use crate::java::{Startup, java};
 use crate::kafka::Kafka;
 use crate::packages::{self, DebeziumPackages};
 use crate::ports::Port;
@@ -108,10 +107,12 @@ impl Debezium {
         let logging = write("log4j2.properties", LOGGING)?;
         let settings = worker_settings(brokers, port.number(), &state.join("offsets"), &packages.plugins);
         let settings = write("worker.properties", &settings)?;
-        let mut command: Command = java(bound_to_us("java", None), options.heap_mb, state.path());
-        if !options.optimised {
-            command.arg("-XX:TieredStopAtLevel=1");
-        }
+        let startup = if options.optimised {
+            Startup::Optimising
+        } else {
+            Startup::Quick
+        };
+        let mut command = java(bound_to_us("java", None), &startup, options.heap_mb, state.path());
         command
             // Debezium reads table names in the platform's encoding.
             .arg("-Dfile.encoding=UTF-8")

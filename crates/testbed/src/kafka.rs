@@ -18,7 +18,7 @@ pub use security::KafkaSecurity;
 
 use crate::command;
 use crate::error::{Error, Result, file_error};
-use crate::java::java;
+use crate::java::{Startup, from_archive, java};
 use crate::packages;
 use crate::ports::Port;
 use crate::server::Server;
@@ -52,6 +52,7 @@ const TOOL_HEAP_MB: u32 = 128;
 pub struct Kafka {
     server: Server,
     options: KafkaOptions,
+    startup: Startup,
     jars: PathBuf,
     ports: Ports,
     /// Its place in a cluster, if it is not alone.
@@ -86,15 +87,39 @@ impl Kafka {
     /// # Errors
     /// A missing program, a failed download, or a broker that ends while starting (with the end of its log).
     pub async fn start(options: KafkaOptions) -> Result<Kafka> {
-        let prepared = move || Kafka::prepare(options, Ports::reserve()?, None);
+        let prepared = move || {
+            let startup = Kafka::startup(&options)?;
+            Kafka::prepare(options, startup, Ports::reserve()?, None)
+        };
         let mut kafka = tokio::task::spawn_blocking(prepared).await??;
+        kafka.start_on_free_ports().await?;
+        Ok(kafka)
+    }
+
+    /// How the broker's Java is started: from the class archive of its release, which the first broker of all writes. Blocks, within a
+    /// runtime.
+    fn startup(options: &KafkaOptions) -> Result<Startup> {
+        if options.optimised {
+            return Ok(Startup::Optimising);
+        }
+        let release = KafkaOptions::release(options.release);
+        from_archive(&packages::kafka_package(options.release)?, |startup| {
+            let mut kafka = Kafka::prepare(release, startup, Ports::reserve()?, None)?;
+            tokio::runtime::Handle::current().block_on(async {
+                kafka.start_on_free_ports().await?;
+                kafka.stop().await
+            })
+        })
+    }
+
+    async fn start_on_free_ports(&mut self) -> Result<()> {
         for attempt in 1.. {
-            match kafka.start_again().await {
+            match self.start_again().await {
                 Err(Error::ServerEnded { log, .. })
                     if attempt < PORT_ATTEMPTS && log.contains("Address already in use") =>
                 {
-                    kafka.ports = Ports::reserve()?;
-                    kafka.write_properties()?;
+                    self.ports = Ports::reserve()?;
+                    self.write_properties()?;
                 }
                 other => {
                     other?;
@@ -102,10 +127,10 @@ impl Kafka {
                 }
             }
         }
-        Ok(kafka)
+        Ok(())
     }
 
-    fn prepare(options: KafkaOptions, ports: Ports, seat: Option<Seat>) -> Result<Kafka> {
+    fn prepare(options: KafkaOptions, startup: Startup, ports: Ports, seat: Option<Seat>) -> Result<Kafka> {
         let jars = packages::kafka(options.release)?;
         let state = StateFolder::create("kafka")?;
         let tls = match &options.security {
@@ -115,6 +140,7 @@ impl Kafka {
         let kafka = Kafka {
             server: Server::new("kafka", state.join("log")),
             options,
+            startup,
             jars,
             ports,
             seat,
@@ -135,9 +161,8 @@ impl Kafka {
     }
 
     fn format_storage(&self) -> Result<()> {
-        let mut tool = self.program(TOOL_HEAP_MB);
-        // One short run: the optimising compiler would cost more than it gains.
-        tool.args(["-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format"])
+        let mut tool = self.tool();
+        tool.args(["kafka.tools.StorageTool", "format"])
             .args(["--cluster-id", "walcast-testbed-000000", "--config"])
             .arg(self.state.join("server.properties"));
         if let Some(security) = &self.options.security {
@@ -146,8 +171,17 @@ impl Kafka {
         command::run(tool)
     }
 
-    fn program(&self, heap_mb: u32) -> Command {
-        let mut command = java(bound_to_us("java", None), heap_mb, self.state.path());
+    /// A program that runs for a moment, in which no class archive may be written.
+    fn tool(&self) -> Command {
+        let startup = match &self.startup {
+            Startup::Archiving(_) | Startup::Optimising | Startup::Quick => &Startup::Quick,
+            archived @ Startup::QuickFrom(_) => archived,
+        };
+        self.program(startup, TOOL_HEAP_MB)
+    }
+
+    fn program(&self, startup: &Startup, heap_mb: u32) -> Command {
+        let mut command = java(bound_to_us("java", None), startup, heap_mb, self.state.path());
         command
             .arg(format!(
                 "-Dlog4j2.configurationFile={}",
@@ -166,7 +200,7 @@ impl Kafka {
         if self.server.is_running()? {
             return Ok(());
         }
-        let mut broker = self.program(self.options.heap_mb);
+        let mut broker = self.program(&self.startup, self.options.heap_mb);
         broker
             .arg("kafka.Kafka")
             .arg(self.state.join("server.properties"));
@@ -237,8 +271,8 @@ impl Kafka {
     /// # Errors
     /// When the tool fails, for which the broker must run and [`KafkaSecurity::authorize`] be set.
     pub async fn grant(&self, user: &str, operations: &[&str], resource: &str, name: &str) -> Result<()> {
-        let mut tool = self.program(TOOL_HEAP_MB);
-        tool.args(["-XX:TieredStopAtLevel=1", "org.apache.kafka.tools.AclCommand"])
+        let mut tool = self.tool();
+        tool.arg("org.apache.kafka.tools.AclCommand")
             .args(["--bootstrap-server", &self.brokers(), "--add"])
             .args(["--allow-principal", &format!("User:{user}"), resource, name]);
         for operation in operations {

@@ -90,10 +90,15 @@ pub fn debezium_version(release: &str) -> Result<&'static str> {
     version_of("debezium", &DEBEZIUM_RELEASES, release)
 }
 
+/// Name of the package of a release.
+pub(crate) fn kafka_package(release: &str) -> Result<String> {
+    version_of("kafka", &KAFKA_RELEASES, release).map(|version| format!("kafka-{version}"))
+}
+
 /// Folder with the jars of broker, storage tool and logging of a release, downloaded if needed.
 pub(crate) fn kafka(release: &str) -> Result<PathBuf> {
     let version = version_of("kafka", &KAFKA_RELEASES, release)?;
-    Cache::open()?.package(&format!("kafka-{version}"), |folder| {
+    Cache::open()?.package(&kafka_package(release)?, |folder| {
         let step = Step::start(format!("downloading kafka {version}"));
         let artifacts = [
             format!("org.apache.kafka:kafka_2.13:{version}"),
@@ -107,9 +112,14 @@ pub(crate) fn kafka(release: &str) -> Result<PathBuf> {
     })
 }
 
+/// Name of the registry's package.
+pub(crate) fn registry_package() -> String {
+    format!("apicurio-registry-{REGISTRY_VERSION}")
+}
+
 /// The registry's runner jar (beside its `lib` folder), downloaded if needed.
 pub(crate) fn registry() -> Result<PathBuf> {
-    let folder = Cache::open()?.package(&format!("apicurio-registry-{REGISTRY_VERSION}"), |folder| {
+    let folder = Cache::open()?.package(&registry_package(), |folder| {
         command::require(&["tar"])?;
         let step = Step::start(format!("downloading apicurio registry {REGISTRY_VERSION}"));
         let artifact = format!("io.apicurio:apicurio-registry-app:{REGISTRY_VERSION}:tar.gz:all");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::java::java;
+use crate::java::{Startup, from_archive, java};
 use crate::packages;
 use crate::ports::Port;
 use crate::server::Server;
@@ -30,6 +30,7 @@ const CONFLUENT_API: &str = "/apis/ccompat/v7";
 #[derive(Debug)]
 pub struct Registry {
     server: Server,
+    startup: Startup,
     jar: PathBuf,
     port: Port,
     state: StateFolder,
@@ -41,20 +42,42 @@ impl Registry {
     /// # Errors
     /// A missing program, a failed download, or a registry that ends while starting (with the end of its log).
     pub async fn start() -> Result<Registry> {
-        let jar = tokio::task::spawn_blocking(packages::registry).await??;
+        let prepared = || Registry::prepare(Registry::startup()?);
+        let mut registry = tokio::task::spawn_blocking(prepared).await??;
+        registry.start_on_free_port().await?;
+        Ok(registry)
+    }
+
+    /// How the registry's Java is started: from the class archive, which the first registry of all writes. Blocks, within a runtime.
+    fn startup() -> Result<Startup> {
+        from_archive(&packages::registry_package(), |startup| {
+            let mut registry = Registry::prepare(startup)?;
+            tokio::runtime::Handle::current().block_on(async {
+                registry.start_on_free_port().await?;
+                registry.stop().await
+            })
+        })
+    }
+
+    fn prepare(startup: Startup) -> Result<Registry> {
+        let jar = packages::registry()?;
         let state = StateFolder::create("registry")?;
-        let mut registry = Registry {
+        Ok(Registry {
             server: Server::new("the registry", state.join("log")),
+            startup,
             jar,
             port: Port::reserve()?,
             state,
-        };
+        })
+    }
+
+    async fn start_on_free_port(&mut self) -> Result<()> {
         for attempt in 1.. {
-            match registry.start_again().await {
+            match self.start_again().await {
                 Err(Error::ServerEnded { log, .. })
                     if attempt < PORT_ATTEMPTS && log.contains("already bound") =>
                 {
-                    registry.port = Port::reserve()?;
+                    self.port = Port::reserve()?;
                 }
                 other => {
                     other?;
@@ -62,7 +85,7 @@ impl Registry {
                 }
             }
         }
-        Ok(registry)
+        Ok(())
     }
 
     /// Starts a stopped registry again on the same port, with the schemas it had. Starting a running one does nothing.
@@ -73,7 +96,12 @@ impl Registry {
         if self.server.is_running()? {
             return Ok(());
         }
-        let mut command = java(bound_to_us("java", None), HEAP_MB, self.state.path());
+        let mut command = java(
+            bound_to_us("java", None),
+            &self.startup,
+            HEAP_MB,
+            self.state.path(),
+        );
         command
             .arg(format!("-Dquarkus.http.port={}", self.port.number()))
             .args([

@@ -62,7 +62,10 @@ async fn retries_with_a_growing_delay_after_the_first_stream() {
     let record_delays = async {
         loop {
             let known = status.borrow_and_update().clone();
-            if let Status::Retrying { delay: Some(delay), .. } = known {
+            if let Status::Retrying {
+                delay: Some(delay), ..
+            } = known
+            {
                 delays.push(delay.as_millis());
             }
             status.changed().await.expect("the world outlives its connectors");

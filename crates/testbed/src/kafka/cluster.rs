@@ -39,7 +39,8 @@ impl KafkaCluster {
             };
             lines.push(line);
             prepared.push(tokio::task::spawn_blocking(move || {
-                Kafka::prepare(options, ports, Some(seat))
+                let startup = Kafka::startup(&options)?;
+                Kafka::prepare(options, startup, ports, Some(seat))
             }));
         }
         let mut brokers: Vec<Kafka> = try_join_all(prepared).await?.into_iter().collect::<Result<_>>()?;

@@ -46,6 +46,8 @@ pub struct KafkaOptions {
     pub properties: Vec<(String, String)>,
     /// Limit of the Java heap, in MB.
     pub heap_mb: u32,
+    /// Java's own choice of compiler and garbage collector, as in production, for measurements; else those that start fastest.
+    pub optimised: bool,
     /// Listeners with TLS and SASL beside the open one.
     pub security: Option<KafkaSecurity>,
     /// A listener that is reached through a proxy, beside the open one ([`KafkaOptions::behind_proxy`]).
@@ -65,6 +67,7 @@ impl Default for KafkaOptions {
             release: packages::KAFKA,
             properties: Vec::new(),
             heap_mb: 512,
+            optimised: false,
             security: None,
             proxied: None,
         }
