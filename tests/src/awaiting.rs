@@ -5,7 +5,7 @@ use std::time::Duration;
 use walcast_testbed::{Load, wait_until};
 
 /// How long anything may take. Generous: only a fault reaches it.
-pub const LIMIT: Duration = Duration::from_secs(90);
+pub const LIMIT: Duration = Duration::from_secs(240);
 
 /// Looks at a condition until it holds; panics with `what` when it does not within [`LIMIT`].
 pub async fn await_that(what: &str, mut condition: impl AsyncFnMut() -> bool) {

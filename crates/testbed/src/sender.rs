@@ -11,7 +11,7 @@ use crate::consumer::RawRecord;
 use crate::error::{Error, Result};
 
 /// How long the broker may take. Generous: only a fault reaches it.
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// Writes a record to a topic, which is made where the broker makes topics by itself, and waits until it is there.
 ///

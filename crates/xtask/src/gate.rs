@@ -10,6 +10,7 @@ mod errors;
 mod modules;
 mod promises;
 mod queue;
+mod second_run;
 mod seconds;
 mod sizes;
 mod suites;
@@ -136,7 +137,13 @@ pub(crate) fn run_all(arguments: &Arguments) -> Result<()> {
         "{} failed; outputs are in {LOGS}, one step is run by cargo xtask test --only STEP",
         missing.join("; ")
     );
-    eprintln!("==> all ok");
+    match seconds.passed_alone() {
+        alone if alone.is_empty() => eprintln!("==> all ok"),
+        alone => eprintln!(
+            "==> all ok; tests passed only in a second run, alone, of {}: see their outputs in {LOGS}",
+            alone.join("; ")
+        ),
+    }
     Ok(())
 }
 

@@ -126,7 +126,7 @@ async fn broker_restart_between_write_and_commit_neither_loses_nor_duplicates_re
 /// Opens as the connector does, again and again, and returns the position.
 async fn open_again(sink: &mut walcast_kafka::KafkaSink) -> u64 {
     let mut current = None;
-    wait_until("the sink opens again", Duration::from_secs(90), async || {
+    wait_until("the sink opens again", Duration::from_secs(240), async || {
         match sink.open().await {
             Ok(log) => current = Some(log.current.unwrap().end_lsn.as_u64()),
             Err(error) => assert!(error.is_retryable(), "{error}"),
@@ -152,7 +152,7 @@ async fn retries_a_timed_out_transaction_and_does_not_report_fencing() {
     // The transaction never ends on its own: the broker aborts it.
     wait_until(
         "the transaction is timed out",
-        Duration::from_secs(90),
+        Duration::from_secs(240),
         async || {
             failure = sink.write(batch(&topic, 0..1)).await.err();
             Ok(failure.is_some())

@@ -1,5 +1,5 @@
 //! Programs side by side, by weight: tests with servers wait most of their time, so several of them share the processors,
-//! and what computes counts double. One that fails stops no other.
+//! and what computes counts double. One that fails stops no other. Tests whose run was inconclusive are run again at the end.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::cpu;
 use super::seconds::{Outcome, Part};
+use super::{cpu, second_run};
 
 /// The weight that each processor carries.
 const WEIGHT_PER_PROCESSOR: usize = 2;
@@ -36,20 +36,41 @@ pub(super) fn run(tasks: Vec<Task>, logs: &Path) -> Result<Vec<Part>> {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let room = Room::new(processors * WEIGHT_PER_PROCESSOR);
     let waiting = Mutex::new(VecDeque::from(tasks));
-    let parts = Mutex::new(Vec::new());
+    let ended = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..room.all {
             scope.spawn(|| {
                 while let Some(task) = next(&waiting, &room) {
                     let weight = task.weight;
-                    let part = play(task, logs);
+                    let end = play(task, logs);
                     room.leave(weight);
-                    locked(&parts).push(part);
+                    locked(&ended).push(end);
                 }
             });
         }
     });
-    Ok(parts.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(ended.into_iter().map(|end| settle(end, logs)).collect())
+}
+
+/// How a program ended.
+struct Ended {
+    part: Part,
+    /// Its tests whose run was inconclusive, where no other failed.
+    again: Option<Task>,
+}
+
+/// Runs inconclusive tests once more, with nothing beside them.
+fn settle(first: Ended, logs: &Path) -> Part {
+    let Ended { mut part, again } = first;
+    let Some(task) = again else { return part };
+    let second = play(task, logs).part;
+    if second.outcome == Outcome::Passed {
+        part.outcome = Outcome::PassedAlone;
+    }
+    part.seconds += second.seconds;
+    part.cpu_seconds += second.cpu_seconds;
+    part
 }
 
 /// The next one, when there is room for it; those behind it wait too, so that a heavy one is not passed for ever.
@@ -91,7 +112,7 @@ impl Room {
 }
 
 /// Runs one, and shows its output if it fails.
-fn play(task: Task, logs: &Path) -> Part {
+fn play(task: Task, logs: &Path) -> Ended {
     let Task {
         step,
         name,
@@ -115,18 +136,29 @@ fn play(task: Task, logs: &Path) -> Part {
         Ok(()) => eprintln!("==> {name} ok, {seconds:.0} s: {}", last_result(&log)),
         Err(error) => eprintln!("{}\n==> {name} FAILED: {error:#}", text_of(&log)),
     }
+    let tests = match &result {
+        Ok(()) => None,
+        Err(_) => second_run::inconclusive(&text_of(&log)),
+    };
+    let again = tests.map(|tests| Task {
+        step,
+        name: format!("{name}, second run"),
+        weight: 1,
+        command: second_run::command(&command, &tests),
+    });
     let outcome = if result.is_ok() {
         Outcome::Passed
     } else {
         Outcome::Failed
     };
-    Part {
+    let part = Part {
         step,
         name,
         outcome,
         seconds,
         cpu_seconds,
-    }
+    };
+    Ended { part, again }
 }
 
 fn supervise(command: &mut Command, log: &Path, cpu_seconds: &mut f64) -> Result<ExitStatus> {
@@ -205,6 +237,22 @@ mod tests {
                 ("none", Outcome::Failed)
             ]
         );
+    }
+
+    #[test]
+    fn an_inconclusive_test_runs_again_alone() {
+        let folder = std::env::temp_dir().join(format!("walcast-second-run-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let mut waits = task(
+            "waits",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/inconclusive.sh"),
+        );
+        waits.command.current_dir(&folder);
+        let parts = run(vec![waits], &folder.join("logs")).unwrap();
+        assert_eq!(parts[0].outcome, Outcome::PassedAlone);
+        let parts = run(vec![task("bad", "false")], &folder.join("logs")).unwrap();
+        assert_eq!(parts[0].outcome, Outcome::Failed);
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub(super) const FILE: &str = "target/gate-seconds.json";
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Outcome {
     Passed,
+    /// The first run was inconclusive, the second one, alone, passed.
+    PassedAlone,
     Failed,
     /// Something that it needs has failed.
     NotRun,
@@ -86,6 +88,7 @@ impl Seconds {
         for part in &self.parts {
             let outcome = match part.outcome {
                 Outcome::Passed => "",
+                Outcome::PassedAlone => "  passed in a second run",
                 Outcome::Failed => "  FAILED",
                 Outcome::NotRun => "  not run",
             };
@@ -112,6 +115,7 @@ impl Seconds {
                 "name": part.name,
                 "outcome": match part.outcome {
                     Outcome::Passed => "passed",
+                    Outcome::PassedAlone => "passed in a second run",
                     Outcome::Failed => "failed",
                     Outcome::NotRun => "not run",
                 },
@@ -127,9 +131,21 @@ impl Seconds {
         })
     }
 
+    /// The names of the parts of which a test passed only when it ran alone.
+    pub(super) fn passed_alone(&self) -> Vec<&str> {
+        let alone = self
+            .parts
+            .iter()
+            .filter(|part| part.outcome == Outcome::PassedAlone);
+        alone.map(|part| part.name.as_str()).collect()
+    }
+
     /// The names of the parts that failed or were not run.
     pub(super) fn missing(&self) -> Vec<String> {
-        let missing = self.parts.iter().filter(|part| part.outcome != Outcome::Passed);
+        let missing = self
+            .parts
+            .iter()
+            .filter(|part| !matches!(part.outcome, Outcome::Passed | Outcome::PassedAlone));
         let names = missing.map(|part| match part.outcome {
             Outcome::NotRun => format!("{} (not run)", part.name),
             _ => part.name.clone(),
