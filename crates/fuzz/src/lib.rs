@@ -10,8 +10,7 @@
 //! All three ask the same functions, which panic when something does not hold. `docs/fuzzing.md` says what that is.
 //!
 //! Where the way in is public, its function is here. Where it is private it stays so: the function is in its crate then, in a
-//! hidden module `fuzzing` that only tests and the feature `fuzzing` build (the server's messages in `walcast-postgres`, the
-//! configuration in `walcast`).
+//! hidden module `fuzzing` (the server's messages in `walcast-postgres`, the configuration in `walcast`).
 
 pub mod condition;
 pub mod configuration;

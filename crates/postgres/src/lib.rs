@@ -66,7 +66,6 @@ mod config;
 mod connect;
 mod encoding;
 mod error;
-#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod inspect;

@@ -21,9 +21,7 @@ mod timeline;
 pub use commands::MESSAGES_SINCE;
 pub(crate) use commands::{ExportedSnapshot, ReplicationConnection, SlotKind};
 pub use feedback::ReplicationFeedback;
-#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use reader::Reception;
 pub use stream::ReplicationStream;
 pub(crate) use stream::{StreamSettings, stream};
-#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use timeline::parse as parse_timeline_history;

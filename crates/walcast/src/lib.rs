@@ -12,7 +12,6 @@ mod connector_handle;
 mod debezium;
 mod descriptors;
 mod exit;
-#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod log;

@@ -30,9 +30,6 @@ use crate::{preflight, programs};
 /// The versions that tests run on.
 const POSTGRES_MAJORS: [&str; 7] = ["12", "13", "14", "15", "16", "17", "18"];
 
-/// All that the gate builds and runs but the fuzz targets, whose feature would be switched on for every crate.
-const ALL_BUT_FUZZ: [&str; 3] = ["--workspace", "--exclude", "walcast-fuzz"];
-
 /// Where the output of each program is kept.
 const LOGS: &str = "target/gate-logs";
 
@@ -154,7 +151,7 @@ fn tasks(is_chosen: impl Fn(Step) -> bool, seconds: &mut Seconds) -> Result<Vec<
     if steps.into_iter().any(&is_chosen) {
         let mut built = Vec::new();
         let is_built = seconds.of("build", "build", || {
-            built = programs::build(&[&ALL_BUT_FUZZ[..], &["--all-targets"]].concat())?;
+            built = programs::build(&["--workspace", "--all-targets"])?;
             Ok(())
         });
         let has_servers = is_built
@@ -172,16 +169,7 @@ fn tasks(is_chosen: impl Fn(Step) -> bool, seconds: &mut Seconds) -> Result<Vec<
         }
     }
     if is_chosen(Step::Unit) {
-        let mut built = Vec::new();
-        if seconds.of("build", "build of the fuzz targets", || {
-            built = programs::build(&["--package", "walcast-fuzz", "--all-targets"])?;
-            Ok(())
-        }) {
-            tasks.extend(suites::unit(&built));
-        } else {
-            seconds.not_run("unit", "fuzz");
-        }
-        let doc_tests = [&["test", "--doc", "--locked"], &ALL_BUT_FUZZ[..]].concat();
+        let doc_tests = ["test", "--doc", "--locked", "--workspace"];
         tasks.push(cargo_task(Step::Unit, "doc tests", &doc_tests));
     }
     if is_chosen(Step::Docs) {
