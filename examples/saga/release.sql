@@ -1,4 +1,4 @@
--- The compensation of reserve.sql. A reservation that is released already is left alone, whoever asks again.
+-- The compensation of reserve.sql. A reservation that is released already is left alone, however often this runs.
 WITH released AS (
     UPDATE stock.reservations SET state = 'released' WHERE order_id = $1::text AND state = 'reserved'
     RETURNING order_id, sku, quantity

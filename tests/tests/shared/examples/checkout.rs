@@ -43,6 +43,6 @@ async fn a_dual_write_loses_what_an_outbox_keeps_while_the_broker_is_away() {
     // All orders of the table are in its topic, also those that were not announced.
     let verified = case.command(&["verify", "--tables", "public.orders"]).await;
     assert_eq!(verified.code, Some(0), "{verified:#?}");
-    assert_reports(&verified.stdout, &["16 identical", "identical up to "]);
+    assert_reports(&verified.stdout, &["identical up to ", ": 16 rows"]);
     instance.stop().await;
 }
