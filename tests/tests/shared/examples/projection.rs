@@ -1,5 +1,6 @@
 //! A projection that is rebuilt, and one that comes later.
 
+use serde_json::Value;
 use tokio_postgres::Client;
 use walcast_examples::Source;
 use walcast_examples::projection::{self, Projection};
@@ -58,24 +59,40 @@ async fn projections_are_built_from_the_topic_alone_whenever_they_come() {
     })
     .await;
     // Runs a projection until it has the result of the source.
-    let build = async |projection, compared: &'static Compared| {
+    let build = async |source: &Source, projection, compared: &'static Compared| {
         let expected = case.text(compared.source).await;
         assert!(!expected.is_empty());
-        let run = Box::pin(projection::run(projection, &source, &url, std::future::pending()));
+        let run = Box::pin(projection::run(projection, source, &url, std::future::pending()));
         let built = await_that("the result of the source", async || {
             projected(&model, compared).await.as_ref() == Some(&expected)
         });
         until(run, built).await;
     };
 
-    build(Projection::Sales, &SALES).await;
+    build(&source, Projection::Sales, &SALES).await;
     case.sql(CHANGES).await;
     // Continues behind the records that it has applied.
-    build(Projection::Sales, &SALES).await;
+    build(&source, Projection::Sales, &SALES).await;
     projection::drop_schema(Projection::Sales, &url).await.unwrap();
     assert_eq!(projected(&model, &SALES).await, None);
-    build(Projection::Sales, &SALES).await;
-    // Built from records that were written before it was thought of.
-    build(Projection::Revenue, &REVENUE).await;
+    build(&source, Projection::Sales, &SALES).await;
+    // Built from records that were written before it was wanted.
+    build(&source, Projection::Revenue, &REVENUE).await;
+    case.await_transactions().await;
+
+    // The same from the copies of a window.
+    let first = case.command(&["history", "public.order_lines", "order_id=1,line=1", "--json"]);
+    let first: Value = serde_json::from_str(&first.await.stdout).unwrap();
+    let from = first["changes"][0]["lsn"].as_str().unwrap();
+    let replayed = case
+        .command(&["replay", "start", "--from", from, "--into", "window"])
+        .await;
+    assert_eq!(replayed.code, Some(0), "{replayed:#?}");
     instance.stop().await;
+    projection::drop_schema(Projection::Revenue, &url).await.unwrap();
+    let window = Source {
+        topic: format!("window.{}", source.topic),
+        ..source.clone()
+    };
+    build(&window, Projection::Revenue, &REVENUE).await;
 }
