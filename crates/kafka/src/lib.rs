@@ -66,7 +66,8 @@ pub use error::KafkaError;
 pub use preconditions::preconditions;
 pub use properties::{KafkaProperties, is_secret as is_secret_property};
 pub use registry::{
-    AddressProblem, Registration, Registry, RegistryError, SchemaChanges, SubjectVersion, TlsFile,
+    AddressProblem, CompatibilityLevels, Registration, Registry, RegistryError, SchemaChanges,
+    SubjectVersion, TlsFile,
 };
 pub use replay_copy::{REPLAY_HEADER, RecordCopy, is_replayed};
 pub use replay_sink::{ReplaySink, stored_replays};

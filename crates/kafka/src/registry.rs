@@ -7,6 +7,7 @@ mod address;
 mod difference;
 mod error;
 mod known_paths;
+mod levels;
 mod lookup;
 mod reading;
 mod redaction;
@@ -18,8 +19,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use reqwest::Proxy;
 use reqwest::redirect::Policy;
+use reqwest::{ClientBuilder, Proxy};
 use schema_registry_converter::async_impl::schema_registry::{SrSettings, perform_sr_call, post_schema};
 use schema_registry_converter::error::SRCError;
 use schema_registry_converter::schema_registry_common::{SchemaType, SrCall, SuppliedSchema};
@@ -32,6 +33,7 @@ use crate::config::{RegistryAuth, RegistryConfig};
 
 pub use difference::SchemaChanges;
 pub use error::{AddressProblem, Registration, RegistryError, TlsFile};
+pub use levels::CompatibilityLevels;
 pub use reading::SubjectVersion;
 
 /// Time limit of one request, its response included.
@@ -68,22 +70,7 @@ impl Registry {
     pub fn new(config: &RegistryConfig) -> Result<Self, RegistryError> {
         let url = config.url.trim_end_matches('/').to_owned();
         address::check(&url)?;
-        let mut client = tls::client(&config.tls)?
-            .connect_timeout(CONNECT_LIMIT)
-            .redirect(Policy::none())
-            // A short compressed response may decompress to a long one.
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
-            // The proxies of the environment are those of other programs.
-            .no_proxy();
-        if let Some(proxy) = &config.proxy {
-            address::check_proxy(proxy.reveal())?;
-            client = client.proxy(Proxy::all(proxy.reveal()).map_err(|_| RegistryError::Proxy {
-                problem: "cannot be used",
-            })?);
-        }
+        let client = Self::http_client(config)?;
         let mut settings = SrSettings::new_builder(url.clone());
         settings.set_timeout(CALL_LIMIT);
         match &config.auth {
@@ -106,6 +93,27 @@ impl Registry {
             redaction: Redaction::new(config),
             ids: HashMap::new(),
         })
+    }
+
+    /// Builder of an HTTP client with the certificates and the proxy of the configuration.
+    fn http_client(config: &RegistryConfig) -> Result<ClientBuilder, RegistryError> {
+        let mut client = tls::client(&config.tls)?
+            .connect_timeout(CONNECT_LIMIT)
+            .redirect(Policy::none())
+            // A short compressed response may decompress to a long one.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            // The proxies of the environment are those of other programs.
+            .no_proxy();
+        if let Some(proxy) = &config.proxy {
+            address::check_proxy(proxy.reveal())?;
+            client = client.proxy(Proxy::all(proxy.reveal()).map_err(|_| RegistryError::Proxy {
+                problem: "cannot be used",
+            })?);
+        }
+        Ok(client)
     }
 
     /// Checks that the registry answers and that authentication succeeds.

@@ -1,5 +1,6 @@
 //! Command line: one module per command.
 
+mod adr;
 mod blame;
 mod bookmark;
 mod check;
@@ -68,6 +69,7 @@ enum Command {
     Snapshot(snapshot::SnapshotArgs),
     Replay(replay::ReplayArgs),
     Verify(verify::VerifyArgs),
+    Adr(adr::AdrArgs),
     Table(table::TableArgs),
     Dlq(dlq::DlqArgs),
     Migrate(migrate::MigrateArgs),
@@ -147,6 +149,10 @@ impl Cli {
             Command::Verify(args) => {
                 let config = args.config.load(&self.log)?;
                 block_on(Box::pin(verify::verify(config, args)))
+            }
+            Command::Adr(args) => {
+                let config = args.config.load(&self.log)?;
+                block_on(Box::pin(adr::adr(config, args)))
             }
             Command::Table(args) => {
                 let config = args.options.config.load(&self.log)?;

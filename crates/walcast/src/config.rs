@@ -30,6 +30,7 @@ use std::path::Path;
 
 use walcast_postgres::Environment;
 
+pub(crate) use self::bytes::ByteSize;
 pub(crate) use self::duration::ConfigDuration;
 pub(crate) use self::error::{ConfigError, Place};
 pub(crate) use self::exposed::Exposed;

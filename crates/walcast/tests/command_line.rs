@@ -219,3 +219,36 @@ fn a_migrated_file_that_would_send_an_excluded_column_is_rejected() {
         assert!(error.contains("column.exclude.list: "), "{error}");
     }
 }
+
+#[test]
+fn a_decision_record_is_written_without_servers_and_not_over_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("walcast.toml");
+    let text = "name = \"shop\"\n[postgres]\nurl = \"postgres://me:hunter2@127.0.0.1/shop\"\n\
+                [kafka]\nbrokers = \"127.0.0.1:9\"\n[registry]\nurl = \"http://127.0.0.1:9\"\n";
+    fs::write(&config, text).unwrap();
+    let config = config.to_str().unwrap();
+    let printed = run(&["adr", "--offline", "--config", config]);
+    assert_eq!(printed.status.code(), Some(0), "{printed:?}");
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    assert!(
+        printed.starts_with("# Changes of database `shop` in Kafka"),
+        "{printed}"
+    );
+    assert!(!printed.contains("hunter2"), "{printed}");
+    let file = directory.path().join("0001.md");
+    let arguments = [
+        "adr",
+        "--offline",
+        "--config",
+        config,
+        "--output",
+        file.to_str().unwrap(),
+    ];
+    assert_eq!(run(&arguments).status.code(), Some(0));
+    assert_eq!(fs::read_to_string(&file).unwrap(), printed);
+    let error = check_error(&run(&arguments), 1);
+    assert!(error.ends_with("exists; --force overwrites it"), "{error}");
+    let forced = run(&[&arguments[..], &["--force"]].concat());
+    assert_eq!(forced.status.code(), Some(0), "{forced:?}");
+}

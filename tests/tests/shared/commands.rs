@@ -322,6 +322,37 @@ async fn help_has_examples_and_exit_codes() {
 }
 
 #[tokio::test]
+async fn a_decision_record_has_the_tables_and_levels_that_the_servers_report() {
+    let case = Case::new("adr").await;
+    let mut instance = Instance::start(&case.config).await;
+    case.insert([1]).await;
+    case.await_ids([1]).await;
+    case.await_transactions().await;
+    let written = case.command(&["adr"]).await;
+    assert_eq!(written.code, Some(0), "{written:#?}");
+    let wanted = [
+        "# Changes of database `adr` in Kafka",
+        "| `public.items` | `adr.public.items` |",
+        "captured tables: 1.",
+        "- Compatibility: ",
+    ];
+    assert_reports(&written.stdout, &wanted);
+    for lacking in ["Not answered", "[level of the registry]"] {
+        assert!(!written.stdout.contains(lacking), "{}", written.stdout);
+    }
+    assert_eq!(case.command(&["adr"]).await.stdout, written.stdout);
+    instance.stop().await;
+    let written = case.command(&["adr"]).await;
+    assert_eq!(written.code, Some(0), "{written:#?}");
+    let wanted = [
+        "| `public.items` | `adr.public.items` |",
+        "| the running connector | its version",
+        "no connector answers at ",
+    ];
+    assert_reports(&written.stdout, &wanted);
+}
+
+#[tokio::test]
 async fn every_command_is_silent_about_passwords() {
     let mut case = Case::new("silent").await;
     case.deliver([1]).await;
@@ -332,6 +363,7 @@ async fn every_command_is_silent_about_passwords() {
         &["check", "--log-level", "trace"][..],
         &["checkpoint", "show", "--log-level", "trace"],
         &["checkpoint", "list", "--log-level", "trace"],
+        &["adr", "--log-level", "trace"],
     ] {
         let finished = case.command(arguments).await;
         assert_eq!(finished.code, Some(0), "{finished:#?}");

@@ -1,17 +1,23 @@
-//! The consumers of examples/ against real servers.
+//! The programs of examples/ against real servers.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod checkout;
+mod orders;
+mod projection;
+mod saga;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::future::Future;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 use walcast_examples::tolerant_reader::Item;
 use walcast_examples::{Source, audit_trail, dead_letters, read_model, tolerant_reader};
-use walcast_testbed::{RawRecord, read_topic};
+use walcast_testbed::{ConnectorConfig, RawRecord, read_topic};
 use walcast_tests::{Case, Instance, await_that, shared};
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -23,6 +29,41 @@ async fn source(case: &Case<'_>) -> Source {
         registry: servers.registry().url(),
         topic: format!("{}.public.items", case.name()),
     }
+}
+
+/// The configuration of an example.
+fn configuration(example: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    std::fs::read_to_string(folder.join(example).join("walcast.toml")).unwrap()
+}
+
+/// Gives the case the settings of a configuration, except for name and servers.
+fn configure(case: &mut Case<'_>, configuration: &str) {
+    let table: toml::Table = toml::from_str(configuration).unwrap();
+    case.config = with_settings(case.config.clone(), "", table);
+}
+
+fn with_settings(mut config: ConnectorConfig, path: &str, table: toml::Table) -> ConnectorConfig {
+    for (key, value) in table {
+        let path = match path {
+            "" => key,
+            path => format!("{path}.{key}"),
+        };
+        config = match value {
+            toml::Value::Table(table) => with_settings(config, &path, table),
+            _ if OF_THE_CASE.contains(&path.as_str()) => config,
+            value => config.set(&path, value),
+        };
+    }
+    config
+}
+
+/// Settings that a case has for its own servers.
+const OF_THE_CASE: [&str; 4] = ["name", "postgres.url", "kafka.brokers", "registry.url"];
+
+/// URL of the database of a case.
+fn database(case: &Case<'_>) -> String {
+    case.postgres.url_for("postgres", "postgres", case.name())
 }
 
 /// A database for results: its URL, and a connection to it.

@@ -58,7 +58,7 @@ impl Registry {
 
     /// Response, or `None` for one that reports an unknown schema or subject: a registry does that in a JSON body, another web
     /// server does not.
-    async fn found<T>(
+    pub(super) async fn found<T>(
         &self,
         subject: &str,
         response: Result<T, SRCError>,

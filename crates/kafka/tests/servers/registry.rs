@@ -125,6 +125,13 @@ async fn incompatible(url: &str) {
     let mut answer = String::new();
     connection.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let levels = registry.compatibility_levels().unwrap();
+    let own = levels.of("strict-value").await.unwrap();
+    assert_eq!(own.as_deref(), Some("BACKWARD"));
+    // A subject without a level of its own has that of all subjects, or none.
+    let of_all = levels.of_all().await.unwrap();
+    let other = levels.of("no-such-subject").await.unwrap();
+    assert!(other.is_none() || other == of_all, "{other:?} {of_all:?}");
 
     let error = registry
         .register("strict-value", ORDER_WITH_NAME)

@@ -119,8 +119,15 @@ fn the_configuration_of_the_readme_is_valid() {
 #[test]
 fn every_example_is_valid() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut folders = vec![examples.clone()];
+    let entries = fs::read_dir(examples).unwrap();
+    folders.extend(
+        entries
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_dir()),
+    );
     let mut seen = 0;
-    for entry in fs::read_dir(examples).unwrap() {
+    for entry in folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()) {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "toml") && !path.ends_with("Cargo.toml") {
             let text = fs::read_to_string(&path).unwrap();
@@ -129,5 +136,27 @@ fn every_example_is_valid() {
             seen += 1;
         }
     }
-    assert!(seen >= 2, "only {seen} examples");
+    assert!(seen >= 6, "only {seen} examples");
+}
+
+/// Each block is a whole configuration, but for the servers.
+#[test]
+fn every_configuration_of_the_patterns_is_valid() {
+    let patterns = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/patterns.md");
+    let patterns = fs::read_to_string(patterns).unwrap();
+    let blocks = patterns.split("```toml\n").skip(1);
+    let mut seen = 0;
+    for block in blocks {
+        let (block, _) = block.split_once("```").unwrap();
+        let mut table: toml::Table = toml::from_str(MINIMAL).unwrap();
+        for (key, value) in toml::from_str::<toml::Table>(block).unwrap() {
+            match (table.get_mut(&key), value) {
+                (Some(toml::Value::Table(there)), toml::Value::Table(more)) => there.extend(more),
+                (_, value) => drop(table.insert(key, value)),
+            }
+        }
+        parse(&table.to_string()).unwrap_or_else(|error| panic!("{error}\n{block}"));
+        seen += 1;
+    }
+    assert!(seen >= 4, "only {seen} configurations");
 }

@@ -1,5 +1,6 @@
 //! Help of the commands.
 
+mod adr;
 mod checkpoint;
 mod reading;
 mod sql;
@@ -68,6 +69,7 @@ fn help_of_the_program() {
               snapshot     Read existing rows while changes are streamed: start, stop, pause, resume, status
               replay       Send stored changes again, beside the running connector: start, list, status, cancel
               verify       Compare the source with the topics at one position, and name the keys that differ
+              adr          Write an architecture decision record about the connector, in Markdown
               table        Show the state of each captured table, or resume quarantined tables: list, resume
               dlq          Manage dead letters, the changes that could not be delivered: list, redeliver,
                            discard

@@ -1,0 +1,138 @@
+//! Settings by which the connector is operated: snapshots, lag, verification, retention.
+
+use std::time::Duration;
+
+use walcast_delivery::SnapshotMode;
+use walcast_kafka::verification_topic;
+
+use super::markdown::{code, codes};
+use crate::config::{ByteSize, Config, ConfigDuration};
+
+fn duration(duration: Duration) -> String {
+    ConfigDuration::new(duration).to_string()
+}
+
+pub(super) fn snapshots(config: &Config) -> Vec<String> {
+    let snapshot = &config.delivery.snapshot;
+    let when = match snapshot.mode {
+        SnapshotMode::Initial => "Existing rows are read at the first start, before any changes (`initial`).",
+        SnapshotMode::InitialOnly => {
+            "Existing rows are read at the first start, and the connector ends (`initial_only`)."
+        }
+        SnapshotMode::WhenNeeded => {
+            "Existing rows are read at the first start, and when the slot no longer has the changes (`when_needed`)."
+        }
+        SnapshotMode::Always => "Existing rows are read at every start (`always`).",
+        SnapshotMode::Never => {
+            "Existing rows are not read (`never`): the topics begin with the first change."
+        }
+    };
+    let mut lines = vec![format!("- {when}")];
+    if snapshot.mode != SnapshotMode::Never && !snapshot.tables.is_empty() {
+        lines.push(format!("- Only rows of {} are read.", codes(&snapshot.tables)));
+    }
+    for (tables, condition) in &config.postgres.snapshot_filters {
+        lines.push(format!(
+            "- Of {}, rows that satisfy {} are read.",
+            code(&tables.to_string()),
+            code(&condition.to_string())
+        ));
+    }
+    lines.push(
+        "- Rows are read again on request while changes are streamed: `walcast snapshot start --tables …`. Cadence: [on request, or \
+         how often]."
+            .to_owned(),
+    );
+    lines
+}
+
+pub(super) fn lag(config: &Config) -> Vec<String> {
+    let labels = format!("{{connector=\"{}\"}}", config.name);
+    let lag = format!("max(walcast_lag_seconds{labels}) > [seconds]");
+    let streaming = format!("max(walcast_streaming{labels}) == 0");
+    let monitor = &config.slot_monitor;
+    let mut lines = match config.admin.listen {
+        Some(_) => vec![
+            format!("- Alert on lag: {} for [time].", code(&lag)),
+            format!("- Alert on a standstill: {} for [time].", code(&streaming)),
+        ],
+        None => vec!["- There are no metrics: `[admin] listen` is not set.".to_owned()],
+    };
+    lines.push(match monitor.warn_within.is_zero() {
+        true => {
+            "- No warning is logged when a limit of the slot is near (`warn_within = \"0s\"`).".to_owned()
+        }
+        false => format!(
+            "- A warning is logged when a limit of the slot is nearer than {}.",
+            duration(monitor.warn_within)
+        ),
+    });
+    if let Some(bytes) = monitor.wal_disk_size {
+        lines.push(format!("- The disk of WAL has {}.", ByteSize::new(bytes)));
+    }
+    lines
+}
+
+pub(super) fn verification(config: &Config) -> Vec<String> {
+    let topic = verification_topic(&config.kafka.topic_prefix);
+    let mut lines = vec![
+        "- Job: `walcast verify --every [interval] --metrics-listen [address]`, with the alerts of \
+         examples/deploy/verify-alerts.yaml."
+            .to_owned(),
+        format!(
+            "- Each comparison is a certificate in the topic {}.",
+            code(&topic)
+        ),
+        "- `walcast verify --repair` delivers rows that differ once more.".to_owned(),
+    ];
+    if !config.mapper.outboxes.is_empty() {
+        lines.push("- Outboxes are not compared: their rows are events in other topics.".to_owned());
+    }
+    lines
+}
+
+pub(super) fn replay(config: &Config) -> Vec<String> {
+    let replay = &config.delivery.replay;
+    let mut lines = Vec::new();
+    lines.push(match replay.retention.is_zero() {
+        true => "- WAL is not kept for a replay: the connector cannot be rewound (`[replay] retention`)."
+            .to_owned(),
+        false => {
+            let budget = replay.retention_bytes.map_or(String::new(), |bytes| {
+                format!(", at most {}", ByteSize::new(bytes))
+            });
+            format!(
+                "- The connector can be rewound by {}{budget} of WAL.",
+                duration(replay.retention)
+            )
+        }
+    });
+    let bookmarks = &config.bookmarks;
+    if let Some(every) = bookmarks.every {
+        lines.push(format!(
+            "- A bookmark is made every {}; {} are kept.",
+            duration(every),
+            bookmarks.keep
+        ));
+    }
+    lines.push(format!(
+        "- A bookmark may retain {} of WAL.",
+        ByteSize::new(bookmarks.wal_budget)
+    ));
+    let topics = &config.kafka.topics;
+    if topics.auto_create {
+        let settings = topics.config.iter().map(|(key, value)| format!("{key}={value}"));
+        lines.push(match topics.config.is_empty() {
+            true => "- Topics are created with the retention of the broker.".to_owned(),
+            false => format!("- Topics are created with {}.", codes(settings)),
+        });
+    } else {
+        lines.push("- Topics are created by others, with [retention].".to_owned());
+    }
+    lines.push(
+        "- A consumer that starts later reads the topics from their beginning, as far as they are retained: [how long a rebuild may \
+         take]. `walcast replay start` sends a stored window again."
+            .to_owned(),
+    );
+    lines
+}
