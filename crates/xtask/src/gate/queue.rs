@@ -15,7 +15,7 @@ use super::seconds::{Outcome, Part};
 use super::{cpu, second_run};
 
 /// The weight that each processor carries.
-const WEIGHT_PER_PROCESSOR: usize = 2;
+const WEIGHT_PER_PROCESSOR: usize = 3;
 
 /// How often the processor time of a running program is read.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
