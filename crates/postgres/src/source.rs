@@ -258,10 +258,11 @@ impl PostgresSource {
     async fn try_start(&mut self, from: Lsn) -> Result<Started<Self>, PostgresError> {
         let (leadership, leader) = (self.leadership()?, self.leader()?);
         self.replication(&leader).await?;
-        stale_walsender::terminate_stale_walsender(&leadership, &self.config).await?;
         // Taken out, so that the next start opens a new connection, whatever happens from here on.
         let mut replication = self.replication.take().ok_or(PostgresError::NotLeading)?;
         let wal_sender_timeout = replication.wal_sender_timeout().await?;
+        let waited =
+            stale_walsender::terminate_stale_walsender(&leadership, &self.config, wal_sender_timeout).await?;
         let config = &self.config;
         let server_version = leader.session.server_version;
         if config.failover == Failover::Always
@@ -279,7 +280,8 @@ impl PostgresSource {
             )
             .await;
         if let Err(error) = started {
-            return Err(slot_creation::with_holder(error, &leader.session, &config.application_name()).await);
+            let application_name = config.application_name();
+            return Err(slot_creation::with_holder(error, &leader.session, &application_name, waited).await);
         }
         let settings = StreamSettings {
             slot: config.slot.clone(),
