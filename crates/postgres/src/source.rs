@@ -194,7 +194,15 @@ impl PostgresSource {
         for table in catalog::unreadable_tables(&leader.session, &self.config).await? {
             warn!(relation = %table.name, oid = table.oid, "table is left out: its name is not UTF-8");
         }
-        inspect(&leader.session, &self.config, leader.system_identifier, history).await
+        let found = inspect(&leader.session, &self.config, leader.system_identifier, history).await?;
+        for (table, name) in catalog::captured_names(&leader.session.client, &found.captured).await? {
+            warn!(
+                relation = %table,
+                next = name.rename,
+                "{} has no equivalent in UTF-8: {}", name.named(), name.effect()
+            );
+        }
+        Ok(found)
     }
 
     async fn try_create_slot(&mut self, with_snapshot: bool) -> Result<CreatedSlot<Self>, PostgresError> {

@@ -4,33 +4,12 @@ use walcast_delivery::{SourceState, SystemIdentifier, TimelineSwitch};
 
 use crate::catalog;
 use crate::config::PostgresConfig;
-use crate::connect::{ServerEncoding, SqlSession};
-use crate::error::{PostgresError, ServerError};
-
-/// Reads the state. A table whose name the server cannot convert to UTF-8 is left out; it concerns no other table.
-pub(crate) async fn inspect(
-    session: &SqlSession,
-    config: &PostgresConfig,
-    system_identifier: SystemIdentifier,
-    history: Vec<TimelineSwitch>,
-) -> Result<SourceState, PostgresError> {
-    let is_converted = matches!(session.client.encoding(), ServerEncoding::Converted(_));
-    // Such a table may have been renamed since.
-    if is_converted && catalog::leaves_out(session).await? {
-        catalog::leave_out_unreadable(session).await?;
-    }
-    match try_inspect(session, config, system_identifier, history.clone()).await {
-        Err(error) if is_converted && error.server_error().is_some_and(ServerError::is_untranslatable) => {
-            catalog::leave_out_unreadable(session).await?;
-            try_inspect(session, config, system_identifier, history).await
-        }
-        inspected => inspected,
-    }
-}
+use crate::connect::SqlSession;
+use crate::error::PostgresError;
 
 /// Reads the state. The slot is read before the server's state, so that its confirmed position cannot be beyond the reported end of
 /// WAL.
-async fn try_inspect(
+pub(crate) async fn inspect(
     session: &SqlSession,
     config: &PostgresConfig,
     system_identifier: SystemIdentifier,

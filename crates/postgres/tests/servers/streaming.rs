@@ -99,7 +99,7 @@ async fn answers_the_server_while_no_frames_are_taken() {
     server.execute(TABLE).await.unwrap();
     let mut config = config(&server.url());
     config.queue_bytes = 64 * 1024;
-    let mut source = walcast_postgres::PostgresSource::new(config).unwrap();
+    let mut source = PostgresSource::new(config).unwrap();
     let Started { mut stream, .. } = start(&mut source).await;
     // Far more than the queue and the sockets' buffers hold: the server blocks in the middle of it.
     let sql = "INSERT INTO orders SELECT i, repeat(md5(i::text), 20) FROM generate_series(1, 40000) i";
@@ -256,7 +256,10 @@ async fn a_slot_that_stays_in_use_is_named_with_its_process() {
     let mut source = source(&server.url());
     let (_, from) = set_up(&mut source).await.unwrap();
     let error = source.start(from).await.err().expect("the slot was taken");
-    let named = format!("slot walcast_shop is in use by process {}", holder.get::<_, i32>(0));
+    let named = format!(
+        "slot walcast_shop is in use by process {}",
+        holder.get::<_, i32>(0)
+    );
     assert!(error.to_string().starts_with(&named), "{error}");
     assert!(!error.to_string().contains(" after 0 s"), "{error}");
     assert!(error.is_retryable());
