@@ -4,7 +4,6 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tracing::warn;
 use walcast_delivery::condition::Condition;
 use walcast_delivery::{
     BoxedPortError, Catalog, CreatedSlot, PortError, PreconditionOutcome, Published, RoleState, RowsCatalog,
@@ -28,7 +27,7 @@ use crate::replication::{
 };
 use crate::slot_creation::{self, SlotCreationObserver};
 use crate::snapshot::{PostgresSnapshots, import};
-use crate::source_state::inspect;
+use crate::source_state::{inspect, log_unreadable_names};
 use crate::stale_walsender;
 use crate::wal_watch::PostgresWalWatch;
 
@@ -191,17 +190,8 @@ impl PostgresSource {
                 }
             };
         }
-        for table in catalog::unreadable_tables(&leader.session, &self.config).await? {
-            warn!(relation = %table.name, oid = table.oid, "table is left out: its name is not UTF-8");
-        }
         let found = inspect(&leader.session, &self.config, leader.system_identifier, history).await?;
-        for (table, name) in catalog::captured_names(&leader.session.client, &found.captured).await? {
-            warn!(
-                relation = %table,
-                next = name.rename,
-                "{} has no equivalent in UTF-8: {}", name.named(), name.effect()
-            );
-        }
+        log_unreadable_names(&leader.session, &self.config, &found).await?;
         Ok(found)
     }
 

@@ -1,5 +1,6 @@
 //! State of the server, the slot, the publication and the captured tables.
 
+use tracing::warn;
 use walcast_delivery::{SourceState, SystemIdentifier, TimelineSwitch};
 
 use crate::catalog;
@@ -63,4 +64,29 @@ pub(crate) async fn inspect(
         unmatched_patterns,
         denied,
     })
+}
+
+/// Logs the names that have no equivalent in UTF-8: of tables that are left out, and of columns, types and enum labels of captured tables.
+pub(crate) async fn log_unreadable_names(
+    session: &SqlSession,
+    config: &PostgresConfig,
+    found: &SourceState,
+) -> Result<(), PostgresError> {
+    for table in catalog::unreadable_tables(session, config).await? {
+        warn!(
+            relation = %table.name,
+            oid = table.oid,
+            next = table.rename(),
+            "table is left out: its name is not UTF-8"
+        );
+    }
+    for (table, name) in catalog::captured_names(&session.client, &found.captured).await? {
+        let (named, effect) = (name.named(), name.effect());
+        warn!(
+            relation = %table,
+            next = name.rename,
+            "{named} has no equivalent in UTF-8: {effect}"
+        );
+    }
+    Ok(())
 }

@@ -146,7 +146,7 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         self.note_partitions(&source_state).await?;
         let source_state = self.publish_new_tables(source_state).await?;
         let after = std::mem::replace(&mut self.inspected_at, source_state.flush_lsn);
-        // Logged first: whoever reads a finding in the state finds it in the process log too.
+        // Logged first: a finding that the state shows is in the process log too.
         let findings = self.report_drift(&source_state, after);
         self.state
             .tables
