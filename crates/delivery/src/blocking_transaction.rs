@@ -95,9 +95,9 @@ impl SlotCreationState {
         self.0.borrow().clone()
     }
 
-    /// Sets the transactions. Returns whether they are other ones than before.
-    pub fn set(&self, blocking: Vec<BlockingTransaction>) -> bool {
-        self.0.send_replace(blocking.clone()) != blocking
+    /// Sets the transactions.
+    pub fn set(&self, blocking: Vec<BlockingTransaction>) {
+        self.0.send_replace(blocking);
     }
 }
 

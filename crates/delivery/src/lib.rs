@@ -53,7 +53,7 @@ mod stream;
 pub use blocking_transaction::{BlockingTransaction, SlotCreationState};
 pub use bookmarks::expiry::{BookmarkExpiry, BookmarkLimit};
 pub use bookmarks::monitor::BookmarkMonitor;
-pub use bookmarks::name::{BookmarkName, bookmark_prefix};
+pub use bookmarks::name::{BookmarkName, bookmark_prefix, is_named_like_bookmark};
 pub use bookmarks::rejection::BookmarkRejected;
 pub use bookmarks::sample::{Bookmark, BookmarkSample, BookmarkSlot};
 pub use bookmarks::state::{BookmarkState, BookmarkView, BookmarksInspected, BookmarksView};

@@ -54,7 +54,9 @@ pub fn is_unreadable(name: &str) -> bool {
     name.contains(char::REPLACEMENT_CHARACTER)
 }
 
-fn without_bytes(name: &[u8]) -> String {
+/// Name with U+FFFD in place of each byte that is not ASCII, also where the bytes happen to be UTF-8.
+#[must_use]
+pub fn without_bytes(name: &[u8]) -> String {
     let readable = |byte: &u8| match byte.is_ascii() {
         true => char::from(*byte),
         false => char::REPLACEMENT_CHARACTER,

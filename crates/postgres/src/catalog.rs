@@ -4,6 +4,7 @@
 mod blocking_transactions;
 mod bookmarks;
 mod captured_keys;
+mod catalog_row;
 mod catalog_value;
 mod comparable;
 mod conditions;
@@ -25,10 +26,12 @@ mod setup_script;
 mod slot;
 mod slot_holder;
 mod slot_preconditions;
+mod stored_texts;
 mod table_description;
 mod table_metadata;
 mod tables;
 mod types;
+mod unreadable_columns;
 mod unreadable_names;
 mod unsent_key;
 mod visible;
@@ -61,5 +64,6 @@ pub(crate) use table_description::{
 };
 pub(crate) use table_metadata::table_metadata;
 pub(crate) use tables::captured_tables;
-pub(crate) use unreadable_names::{UnreadableTable, leave_out_unreadable, leaves_out, unreadable_tables};
+pub(crate) use unreadable_columns::{captured_names, check_names};
+pub(crate) use unreadable_names::{UnreadableTable, unreadable_tables};
 pub(crate) use wal::wal;

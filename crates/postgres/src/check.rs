@@ -35,6 +35,13 @@ pub async fn preconditions(config: &PostgresConfig) -> Result<Vec<Precondition>,
     for table in catalog::unreadable_tables(&session, config).await? {
         found.push(unreadable_table(&table));
     }
+    for (table, name) in catalog::captured_names(&session.client, &source_state.captured).await? {
+        found.push(Precondition::warned(
+            format!("table {table}"),
+            format!("{} has no equivalent in UTF-8: {}", name.named(), name.effect()),
+            format!("rename it: {}", name.rename),
+        ));
+    }
     let may_replicate = catalog
         .iter()
         .all(|one| one.name != catalog::ROLE || one.is_met());
@@ -81,11 +88,7 @@ fn unreadable_table(table: &catalog::UnreadableTable) -> Precondition {
     Precondition::warned(
         format!("table {}", table.name),
         format!("is left out: its name is not UTF-8 (OID {})", table.oid),
-        format!(
-            "rename the table in a session with client_encoding = 'SQL_ASCII': SELECT relname::bytea FROM pg_class WHERE oid = {} shows the \
-             bytes of its name",
-            table.oid
-        ),
+        format!("rename it: {}", table.rename()),
     )
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use walcast_delivery::condition::Condition;
-use walcast_delivery::{CreateMissing, Partitions};
+use walcast_delivery::{CreateMissing, Partitions, is_named_like_bookmark};
 use walcast_mapper::TableName;
 use walcast_mapper::config::Operation;
 use walcast_mapper::pattern::TablePattern;
@@ -97,7 +97,7 @@ impl PostgresConfig {
     /// Checks settings that the server would reject late or not at all.
     ///
     /// # Errors
-    /// A slot name that Postgres does not allow, a publication name that it would truncate, no tables.
+    /// A slot name that Postgres does not allow or that bookmarks have, a publication name that it would truncate, no tables.
     pub(crate) fn validate(&self) -> Result<(), PostgresError> {
         let wrong = |setting, value: &str, problem| {
             Err(PostgresError::Setting {
@@ -109,6 +109,10 @@ impl PostgresConfig {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         if self.slot.is_empty() || self.slot.len() > NAME_BYTES_MAX || !self.slot.bytes().all(plain) {
             return wrong("slot", &self.slot, "must be 1 to 63 of a-z, 0-9 and _");
+        }
+        if is_named_like_bookmark(&self.slot) {
+            let problem = "must not begin with walcast_bm_, as the slots of bookmarks do";
+            return wrong("slot", &self.slot, problem);
         }
         if self.publication.is_empty()
             || self.publication.len() > NAME_BYTES_MAX

@@ -46,11 +46,11 @@ pub(crate) type Recoding = JoinSet<Result<FrameBlock, PostgresError>>;
 
 /// Names of a database with this encoding, as they are stored, with their equivalents in UTF-8; `None` is a name without one.
 pub(crate) async fn convert_names(
-    client: &Arc<Client>,
+    client: &Client,
     encoding: &str,
     names: HashSet<Vec<u8>>,
 ) -> Result<HashMap<Vec<u8>, Option<Vec<u8>>>, PostgresError> {
-    Converter::new(Arc::clone(client), encoding).names(names).await
+    converter::names(client, encoding, names).await
 }
 
 /// How texts of a stream, or of rows, arrive and become UTF-8.

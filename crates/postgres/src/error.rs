@@ -111,6 +111,16 @@ pub enum PostgresError {
         /// Error of the server.
         source: Box<PostgresError>,
     },
+    /// Rows are to be read, and a name that no statement can contain is needed for it.
+    #[error("existing rows of {table} cannot be read: {name} has no equivalent in UTF-8; rename it: {sql}")]
+    UnreadableName {
+        /// Quoted name of the table.
+        table: String,
+        /// What has the name.
+        name: String,
+        /// Statement that renames it.
+        sql: String,
+    },
     /// Requested rows cannot be read; found before any object was created.
     #[error("existing rows {why}")]
     RowsUnreadable {

@@ -137,8 +137,9 @@ async fn wait(
                 LockHolder::Foreign(foreign) => Some(foreign),
                 LockHolder::Free | LockHolder::Instance { .. } => None,
             };
-            role.set_foreign_holder(foreign.clone());
-            standing_by.log(session, name, foreign);
+            // Shown once it is logged.
+            standing_by.log(session, name, foreign.clone());
+            role.set_foreign_holder(foreign);
         }
         sleep(POLL).await;
     }

@@ -59,7 +59,7 @@ impl SlotCreationObserver {
                 }
             },
         };
-        let has_changed = self.state.set(blocking.clone());
+        let has_changed = self.state.read() != blocking;
         if !has_changed && self.logged.is_some_and(|logged| logged.elapsed() < REMINDER) {
             return;
         }
@@ -70,13 +70,15 @@ impl SlotCreationObserver {
                 waited_s, "creating the slot waits for the running transactions to end"
             );
         }
-        for one in blocking {
+        for one in &blocking {
             let end_with = one.remedy();
             warn!(
                 slot,
                 waited_s, end_with, "creating the slot waits for {one} to end"
             );
         }
+        // Shown once it is logged.
+        self.state.set(blocking);
     }
 }
 
@@ -111,11 +113,13 @@ pub(crate) async fn end_slot_creation(
     Ok(())
 }
 
-/// Adds the process that uses the slot to an error that says that another connection does.
+/// Adds the process that uses the slot, and the time for which the slot was awaited before, to an error that says that another
+/// connection uses it.
 pub(crate) async fn with_holder(
     error: PostgresError,
     session: &SqlSession,
     application_name: &str,
+    waited_before: Duration,
 ) -> PostgresError {
     let (slot, waited, error) = match error {
         PostgresError::SlotActive {
@@ -128,7 +132,7 @@ pub(crate) async fn with_holder(
     PostgresError::SlotActive {
         holder: found.ok().flatten().and_then(|slot| slot.user()),
         slot,
-        waited,
+        waited: waited_before.saturating_add(waited),
         error,
     }
 }

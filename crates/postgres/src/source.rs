@@ -4,7 +4,6 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tracing::warn;
 use walcast_delivery::condition::Condition;
 use walcast_delivery::{
     BoxedPortError, Catalog, CreatedSlot, PortError, PreconditionOutcome, Published, RoleState, RowsCatalog,
@@ -28,7 +27,7 @@ use crate::replication::{
 };
 use crate::slot_creation::{self, SlotCreationObserver};
 use crate::snapshot::{PostgresSnapshots, import};
-use crate::source_state::inspect;
+use crate::source_state::{inspect, log_unreadable_names};
 use crate::stale_walsender;
 use crate::wal_watch::PostgresWalWatch;
 
@@ -191,10 +190,9 @@ impl PostgresSource {
                 }
             };
         }
-        for table in catalog::unreadable_tables(&leader.session, &self.config).await? {
-            warn!(relation = %table.name, oid = table.oid, "table is left out: its name is not UTF-8");
-        }
-        inspect(&leader.session, &self.config, leader.system_identifier, history).await
+        let found = inspect(&leader.session, &self.config, leader.system_identifier, history).await?;
+        log_unreadable_names(&leader.session, &self.config, &found).await?;
+        Ok(found)
     }
 
     async fn try_create_slot(&mut self, with_snapshot: bool) -> Result<CreatedSlot<Self>, PostgresError> {
@@ -258,10 +256,11 @@ impl PostgresSource {
     async fn try_start(&mut self, from: Lsn) -> Result<Started<Self>, PostgresError> {
         let (leadership, leader) = (self.leadership()?, self.leader()?);
         self.replication(&leader).await?;
-        stale_walsender::terminate_stale_walsender(&leadership, &self.config).await?;
         // Taken out, so that the next start opens a new connection, whatever happens from here on.
         let mut replication = self.replication.take().ok_or(PostgresError::NotLeading)?;
         let wal_sender_timeout = replication.wal_sender_timeout().await?;
+        let waited =
+            stale_walsender::terminate_stale_walsender(&leadership, &self.config, wal_sender_timeout).await?;
         let config = &self.config;
         let server_version = leader.session.server_version;
         if config.failover == Failover::Always
@@ -279,7 +278,8 @@ impl PostgresSource {
             )
             .await;
         if let Err(error) = started {
-            return Err(slot_creation::with_holder(error, &leader.session, &config.application_name()).await);
+            let application_name = config.application_name();
+            return Err(slot_creation::with_holder(error, &leader.session, &application_name, waited).await);
         }
         let settings = StreamSettings {
             slot: config.slot.clone(),

@@ -1,36 +1,16 @@
 //! State of the server, the slot, the publication and the captured tables.
 
+use tracing::warn;
 use walcast_delivery::{SourceState, SystemIdentifier, TimelineSwitch};
 
 use crate::catalog;
 use crate::config::PostgresConfig;
-use crate::connect::{ServerEncoding, SqlSession};
-use crate::error::{PostgresError, ServerError};
-
-/// Reads the state. A table whose name the server cannot convert to UTF-8 is left out; it concerns no other table.
-pub(crate) async fn inspect(
-    session: &SqlSession,
-    config: &PostgresConfig,
-    system_identifier: SystemIdentifier,
-    history: Vec<TimelineSwitch>,
-) -> Result<SourceState, PostgresError> {
-    let is_converted = matches!(session.client.encoding(), ServerEncoding::Converted(_));
-    // Such a table may have been renamed since.
-    if is_converted && catalog::leaves_out(session).await? {
-        catalog::leave_out_unreadable(session).await?;
-    }
-    match try_inspect(session, config, system_identifier, history.clone()).await {
-        Err(error) if is_converted && error.server_error().is_some_and(ServerError::is_untranslatable) => {
-            catalog::leave_out_unreadable(session).await?;
-            try_inspect(session, config, system_identifier, history).await
-        }
-        inspected => inspected,
-    }
-}
+use crate::connect::SqlSession;
+use crate::error::PostgresError;
 
 /// Reads the state. The slot is read before the server's state, so that its confirmed position cannot be beyond the reported end of
 /// WAL.
-async fn try_inspect(
+pub(crate) async fn inspect(
     session: &SqlSession,
     config: &PostgresConfig,
     system_identifier: SystemIdentifier,
@@ -84,4 +64,29 @@ async fn try_inspect(
         unmatched_patterns,
         denied,
     })
+}
+
+/// Logs the names that have no equivalent in UTF-8: of tables that are left out, and of columns, types and enum labels of captured tables.
+pub(crate) async fn log_unreadable_names(
+    session: &SqlSession,
+    config: &PostgresConfig,
+    found: &SourceState,
+) -> Result<(), PostgresError> {
+    for table in catalog::unreadable_tables(session, config).await? {
+        warn!(
+            relation = %table.name,
+            oid = table.oid,
+            next = table.rename(),
+            "table is left out: its name is not UTF-8"
+        );
+    }
+    for (table, name) in catalog::captured_names(&session.client, &found.captured).await? {
+        let (named, effect) = (name.named(), name.effect());
+        warn!(
+            relation = %table,
+            next = name.rename,
+            "{named} has no equivalent in UTF-8: {effect}"
+        );
+    }
+    Ok(())
 }

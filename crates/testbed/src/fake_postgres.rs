@@ -22,6 +22,8 @@ pub enum Manner {
     Silent,
     /// It lets everybody in, gives so many answers, and then is silent.
     SilentAfter(usize),
+    /// It lets everybody in, and says that it has this version (`server_version_num`).
+    OfVersion(&'static str),
     /// It asks for the password in cleartext.
     Cleartext,
     /// It asks for the MD5 hash of the password.
@@ -130,6 +132,9 @@ struct Peer {
 
 const SSL_REQUEST: u32 = 80_877_103;
 
+/// Version of a fake that has no other.
+const VERSION: &str = "170006";
+
 impl Peer {
     async fn serve(&mut self, manner: Manner) -> io::Result<()> {
         if manner == Manner::Silent {
@@ -151,7 +156,14 @@ impl Peer {
                 self.let_in().await?;
                 for _ in 0..answers {
                     let is_simple = self.request().await? == b'Q';
-                    self.send(&answer(is_simple)).await?;
+                    self.send(&answer(is_simple, VERSION)).await?;
+                }
+            }
+            Manner::OfVersion(version) => {
+                self.let_in().await?;
+                loop {
+                    let is_simple = self.request().await? == b'Q';
+                    self.send(&answer(is_simple, version)).await?;
                 }
             }
             Manner::Cleartext => self.send(&message(b'R', &[&3_u32.to_be_bytes()])).await?,
@@ -307,11 +319,12 @@ fn notice() -> Vec<u8> {
 }
 
 /// To a simple query that it was done; to any other one row with one text, a version, which is the first thing a client asks for.
-fn answer(is_simple: bool) -> Vec<u8> {
+fn answer(is_simple: bool, version: &str) -> Vec<u8> {
     let end = [message(b'C', &[b"SELECT 1\0"]), message(b'Z', &[b"I"])].concat();
     if is_simple {
         return end;
     }
+    let length = u32::try_from(version.len()).unwrap_or(u32::MAX);
     // Table and column, none; the type text; its size and modifier, none; in text form.
     let column = [
         &b"version\0"[..],
@@ -325,7 +338,10 @@ fn answer(is_simple: bool) -> Vec<u8> {
         message(b'1', &[]),
         message(b'2', &[]),
         message(b'T', &[&1_u16.to_be_bytes(), &column]),
-        message(b'D', &[&1_u16.to_be_bytes(), &6_u32.to_be_bytes(), b"170006"]),
+        message(
+            b'D',
+            &[&1_u16.to_be_bytes(), &length.to_be_bytes(), version.as_bytes()],
+        ),
         end,
     ]
     .concat()

@@ -74,6 +74,13 @@ impl FromStr for BookmarkName {
     }
 }
 
+/// Whether a slot is named like those of bookmarks. The slot of a connector must not be: another connector could take it for one of its
+/// bookmarks, and drop it.
+#[must_use]
+pub fn is_named_like_bookmark(slot: &str) -> bool {
+    slot.starts_with(PREFIX)
+}
+
 /// First part of the names of the slots that hold the bookmarks of the connector with this slot.
 #[must_use]
 pub fn bookmark_prefix(slot: &str) -> String {

@@ -51,7 +51,7 @@ impl Reading {
             wal: state.wal.read(),
             last_wal: state.wal.last(),
             bookmarks: state.bookmarks.read(),
-            drift: state.drift.read().len(),
+            drift: state.drift.count(),
             partition_changes: state.partitions.count(),
             snapshot: state.snapshot.read(),
             tables: counts(&state.table_states()),

@@ -46,3 +46,31 @@ impl<R: SchemaRegistry> SchemaRegistry for Option<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use walcast_mapper::SchemaId;
+
+    use super::{NoRegistry, SchemaRegistry};
+    use crate::port_error::BoxedPortError;
+
+    /// Registry that is never reached.
+    struct Unused;
+
+    impl SchemaRegistry for Unused {
+        async fn register(&mut self, _: &str, _: &str) -> Result<SchemaId, BoxedPortError> {
+            Err(NoRegistry.into())
+        }
+
+        fn forget(&mut self) {}
+    }
+
+    #[tokio::test]
+    async fn a_schema_without_a_registry_is_an_error() {
+        let mut none: Option<Unused> = None;
+        none.forget();
+        let error = none.register("orders-value", "{}").await.unwrap_err();
+        assert_eq!(error.to_string(), NoRegistry.to_string());
+        assert!(!error.is_retryable());
+    }
+}

@@ -145,11 +145,13 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         self.state.positions.advance_server_end(source_state.flush_lsn);
         self.note_partitions(&source_state).await?;
         let source_state = self.publish_new_tables(source_state).await?;
+        let after = std::mem::replace(&mut self.inspected_at, source_state.flush_lsn);
+        // Logged first: a finding that the state shows is in the process log too.
+        let findings = self.report_drift(&source_state, after);
         self.state
             .tables
             .inspect(&source_state, &self.config.publication, false);
-        let after = std::mem::replace(&mut self.inspected_at, source_state.flush_lsn);
-        self.report_drift(&source_state, after);
+        self.state.drift.show(source_state.flush_lsn, findings);
         // A restart continues to report what is stored.
         if self.restrictions.record(&source_state, after) {
             self.control.restricted(self.restrictions.clone()).await?;
@@ -258,8 +260,9 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         Ok((added, since))
     }
 
-    /// Logs publication drift when it is first found and when it is resolved. A new finding arose after the end of WAL at `after`.
-    fn report_drift(&mut self, source_state: &SourceState, after: Lsn) {
+    /// Logs publication drift when it is first found and when it is resolved, and returns what remains. A new finding arose after the end
+    /// of WAL at `after`.
+    fn report_drift(&mut self, source_state: &SourceState, after: Lsn) -> Vec<Drifted> {
         let (slot, publication) = (&self.config.slot, &self.config.publication);
         let of_publication = publication_findings(source_state, publication);
         let of_tables = table_findings(source_state);
@@ -278,12 +281,10 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         ended.retain(|one| !restricted.iter().any(|now| now.finding == one.finding));
         let findings = findings.map(|finding| Drifted { finding, after });
         let DriftChange {
+            current,
             appeared,
             mut resolved,
-        } = self
-            .state
-            .drift
-            .update(source_state.flush_lsn, findings.chain(restricted));
+        } = self.state.drift.compare(findings.chain(restricted));
         ended.retain(|one| !resolved.iter().any(|known| known.finding == one.finding));
         resolved.append(&mut ended);
         for Drifted { finding, after } in appeared {
@@ -311,5 +312,6 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
                 info!(slot, publication, error = %finding, "publication drift resolved");
             }
         }
+        current
     }
 }

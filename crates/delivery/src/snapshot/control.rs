@@ -249,3 +249,24 @@ impl SnapshotControl {
         answer.await.map_err(|_| SnapshotUnanswered::Lost)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{SnapshotRequests, SnapshotUnanswered};
+    use crate::snapshot::command::SnapshotCommand;
+
+    #[tokio::test]
+    async fn requests_that_the_stream_does_not_answer_are_lost() {
+        let mut requests = SnapshotRequests::new();
+        let control = requests.control();
+        let (answer, ()) = tokio::join!(control.ask(SnapshotCommand::Pause), async {
+            drop(requests.next().await);
+        });
+        assert_eq!(answer, Err(SnapshotUnanswered::Lost));
+        drop(requests);
+        assert_eq!(
+            control.ask(SnapshotCommand::Resume).await,
+            Err(SnapshotUnanswered::Lost)
+        );
+    }
+}

@@ -225,6 +225,27 @@ async fn cancels_stored_sql_that_no_setting_allows() {
     }
 }
 
+/// A condition that an older version has stored may not be one any more.
+#[tokio::test(start_paused = true)]
+async fn cancels_stored_condition_that_is_none() {
+    let world = streaming().await;
+    let stored = TableProgress {
+        filter: Some("id >".to_owned()),
+        asked: true,
+        ..TableProgress::of(table("accounts"))
+    };
+    let mut checkpoint = world.kafka.checkpoint().expect("a checkpoint exists");
+    let mut progress = SnapshotProgress::default();
+    progress.tables.push(stored);
+    checkpoint.snapshot = Some(progress);
+    world.put_checkpoint(checkpoint);
+    deliver(&world).await;
+    assert!(is_read(&world));
+    assert!(reads(&world).is_empty());
+    write_more(&world);
+    deliver(&world).await;
+}
+
 /// A condition of the configuration is not a request: an invalid one ends the connector with its error.
 #[tokio::test(start_paused = true)]
 async fn ends_on_rejected_condition_of_the_configuration() {

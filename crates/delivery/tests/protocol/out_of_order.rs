@@ -99,3 +99,22 @@ async fn rejects_messages_of_later_protocol_versions() {
 async fn names_the_message_that_cannot_be_decoded() {
     check_frames(vec![b"d\0\0\0\x05?".to_vec()], &expect!["the replication stream after 0/1000130 cannot be read: cannot decode message '?': unknown value 0x3F at byte 0, wanted a replication frame's tag (w or k)"]).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn message_that_cannot_be_decoded_ends_the_connector() {
+    let mut frame = data_frame(AT, &begin());
+    let tag = frame.iter().rposition(|byte| *byte == b'B').expect("a tag");
+    frame[tag] = b'?';
+    let world = World::set_up();
+    world.postgres.commit([("accounts", insert(1))]);
+    world.deliver().await;
+    world
+        .postgres
+        .edit(|server| server.injected_frames.push_back(frame));
+    let error = world.run_to_end().await;
+    assert!(
+        matches!(error, walcast_delivery::DeliveryError::Decode { .. }),
+        "{error}"
+    );
+    assert_eq!(delivered_ids(&world).len(), 1);
+}

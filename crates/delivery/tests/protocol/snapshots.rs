@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use walcast_delivery::SnapshotMode;
 use walcast_pgoutput::Lsn;
 
-use crate::fakes::{Act, PostgresCall, TestFault, World, delete, insert, rows_at, update, verify};
+use crate::fakes::{Act, Change, PostgresCall, TestFault, World, delete, insert, rows_at, update, verify};
 use crate::mapping::{MOOD, mood};
 
 /// A world with rows in its tables and without publication, slot and checkpoint.
@@ -314,4 +314,18 @@ fn write_more_orders(world: &World) {
     world
         .postgres
         .commit([("orders", update(1)), ("accounts", update(2))]);
+}
+
+/// A line break in a value is escaped by the server; a line without ctid is no row.
+#[tokio::test(start_paused = true)]
+async fn row_that_cannot_be_decoded_ends_the_connector() {
+    let world = filled();
+    let broken = vec![Some("9".to_owned()), Some("two\nlines".to_owned())];
+    world.postgres.commit([("accounts", Change::Insert(broken))]);
+    let ended = world.run(std::future::pending::<()>()).await;
+    let error = ended.expect_err("the connector fails");
+    assert!(
+        matches!(error, walcast_delivery::DeliveryError::CopiedRow { .. }),
+        "{error}"
+    );
 }

@@ -334,6 +334,15 @@ async fn rejects_an_unusable_url_without_printing_it() {
             "{text}"
         );
     }
+    for proxy in ["proxy:3128", "socks5://user:hunter2@proxy"] {
+        let config = RegistryConfig {
+            proxy: Some(Secret::new(proxy.to_owned())),
+            ..config("http://registry:8081")
+        };
+        let error = Registry::new(&config).unwrap_err();
+        assert!(matches!(error, RegistryError::Proxy { .. }), "{error}");
+        assert!(!error.to_string().contains("hunter"), "{error}");
+    }
 }
 
 /// A rejected client certificate is reported after the handshake; a slow client may find the connection closed instead.

@@ -1,9 +1,9 @@
 //! Transactions that the creation of a slot waits for, and those that it would wait for.
 
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use walcast_delivery::BlockingTransaction;
 
+use super::catalog_row::CatalogRow;
 use super::query::{rows, value};
 use crate::connect::Client;
 use crate::error::PostgresError;
@@ -69,7 +69,7 @@ pub(crate) async fn old_transactions(
     found.iter().map(transaction).collect()
 }
 
-fn transaction(row: &Row) -> Result<BlockingTransaction, PostgresError> {
+fn transaction(row: &CatalogRow) -> Result<BlockingTransaction, PostgresError> {
     let is_prepared: bool = value(DOING, row, 0)?;
     if is_prepared {
         return Ok(BlockingTransaction::Prepared {

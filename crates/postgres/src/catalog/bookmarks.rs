@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use walcast_delivery::{BookmarkSample, BookmarkSlot, bookmark_prefix};
 
+use super::catalog_row::CatalogRow;
 use super::query::{lsn, one, row, rows, unexpected, value};
 use super::slot::wal_status;
 use super::wal::{IDLE_TIMEOUT_SINCE, INACTIVE_SINCE, KEEP_SIZE_SINCE};
@@ -61,7 +61,7 @@ pub(crate) async fn bookmarks(
     })
 }
 
-fn bookmark_slot(row: &Row) -> Result<BookmarkSlot, PostgresError> {
+fn bookmark_slot(row: &CatalogRow) -> Result<BookmarkSlot, PostgresError> {
     let status: Option<String> = value(DOING, row, 4)?;
     let inactive: Option<f64> = value(DOING, row, 6)?;
     Ok(BookmarkSlot {

@@ -3,7 +3,8 @@
 use std::error::Error;
 
 use tokio_postgres::types::{FromSql, FromSqlOwned, Type};
-use walcast_pgoutput::recode::readable_name;
+
+use super::catalog_row::RowTexts;
 
 /// Type of a value of the catalog.
 pub(super) trait CatalogValue {
@@ -11,51 +12,51 @@ pub(super) trait CatalogValue {
     type Sent: FromSqlOwned;
 
     /// Value of what was sent.
-    fn of_sent(sent: Self::Sent) -> Self;
+    fn of_sent(sent: Self::Sent, texts: &RowTexts) -> Self;
 }
 
-/// Text, with U+FFFD in place of its bytes beyond ASCII if it is not UTF-8.
-pub(super) struct ReadableText(String);
+/// Bytes of a text.
+pub(super) struct SentText(Vec<u8>);
 
-impl<'a> FromSql<'a> for ReadableText {
+impl<'a> FromSql<'a> for SentText {
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
-        Ok(Self(readable_name(raw)))
+        Ok(Self(raw.to_owned()))
     }
 
     fn accepts(ty: &Type) -> bool {
-        <String as FromSql<'a>>::accepts(ty)
+        <String as FromSql<'a>>::accepts(ty) || *ty == Type::BYTEA
     }
 }
 
 impl CatalogValue for String {
-    type Sent = ReadableText;
+    type Sent = SentText;
 
-    fn of_sent(sent: ReadableText) -> Self {
-        sent.0
+    fn of_sent(sent: SentText, texts: &RowTexts) -> Self {
+        texts.readable(&sent.0)
     }
 }
 
 impl CatalogValue for Option<String> {
-    type Sent = Option<ReadableText>;
+    type Sent = Option<SentText>;
 
-    fn of_sent(sent: Self::Sent) -> Self {
-        sent.map(|text| text.0)
+    fn of_sent(sent: Self::Sent, texts: &RowTexts) -> Self {
+        sent.map(|text| texts.readable(&text.0))
     }
 }
 
 impl CatalogValue for Vec<String> {
-    type Sent = Vec<ReadableText>;
+    type Sent = Vec<SentText>;
 
-    fn of_sent(sent: Self::Sent) -> Self {
-        sent.into_iter().map(|text| text.0).collect()
+    fn of_sent(sent: Self::Sent, texts: &RowTexts) -> Self {
+        sent.into_iter().map(|text| texts.readable(&text.0)).collect()
     }
 }
 
 impl CatalogValue for Option<Vec<String>> {
-    type Sent = Option<Vec<ReadableText>>;
+    type Sent = Option<Vec<SentText>>;
 
-    fn of_sent(sent: Self::Sent) -> Self {
-        sent.map(Vec::<String>::of_sent)
+    fn of_sent(sent: Self::Sent, texts: &RowTexts) -> Self {
+        sent.map(|sent| Vec::<String>::of_sent(sent, texts))
     }
 }
 
@@ -65,7 +66,7 @@ macro_rules! sent_as_they_are {
         impl CatalogValue for $plain {
             type Sent = $plain;
 
-            fn of_sent(sent: $plain) -> Self {
+            fn of_sent(sent: $plain, _: &RowTexts) -> Self {
                 sent
             }
         }
@@ -91,11 +92,12 @@ sent_as_they_are!(
 mod tests {
     use tokio_postgres::types::{FromSql, Type};
 
-    use super::{CatalogValue, ReadableText};
+    use super::{CatalogValue, RowTexts, SentText};
 
     #[test]
     fn names_that_are_not_utf8_are_made_readable() {
-        let read = |raw| String::of_sent(ReadableText::from_sql(&Type::TEXT, raw).unwrap());
+        let sent = |raw| SentText::from_sql(&Type::TEXT, raw).unwrap();
+        let read = |raw| String::of_sent(sent(raw), &RowTexts::Sent);
         assert_eq!(read("café".as_bytes()), "café");
         assert_eq!(read(b"caf\xE9"), "caf\u{FFFD}");
     }

@@ -6,9 +6,10 @@
 
 use tokio_postgres::types::Type;
 use walcast_mapper::TableName;
+use walcast_pgoutput::recode::is_unreadable;
 
 use super::query::{Parameter, rows, value};
-use crate::connect::Client;
+use crate::connect::{Client, ServerEncoding};
 use crate::error::PostgresError;
 
 /// Types of the columns `named (name, oid)`, of their base types, elements, subtypes and attributes. `is_part`: below another type than
@@ -75,6 +76,12 @@ pub(super) async fn incomparable_key(
     table: &TableName,
     columns: &[&str],
 ) -> Result<Option<String>, PostgresError> {
+    let is_unnamed = |name: &&&str| *client.encoding() != ServerEncoding::Utf8 && is_unreadable(name);
+    if let Some(column) = columns.iter().find(is_unnamed) {
+        return Ok(Some(format!(
+            "column {column:?} cannot be compared: its name has no equivalent in UTF-8, and no statement can contain it"
+        )));
+    }
     let parameters = [
         (&table.namespace as _, Type::TEXT),
         (&table.name as _, Type::TEXT),

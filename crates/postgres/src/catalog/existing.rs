@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tokio_postgres::Row;
 use walcast_mapper::TableName;
 
+use super::catalog_row::CatalogRow;
 use super::query::{rows, value};
 use crate::connect::Client;
 use crate::error::PostgresError;
@@ -40,8 +40,7 @@ pub struct ExistingType {
     pub name: String,
 }
 
-/// Tables outside of the system schemas, except for those that the session leaves out
-/// ([`leave_out_unreadable`](super::leave_out_unreadable)), and their columns. A table without columns has one row without a column.
+/// Tables outside of the system schemas, and their columns. A table without columns has one row without a column.
 const TABLES: &str = r"
 SELECT n.nspname::text, c.relname::text, a.attname::text, t.typname::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -50,7 +49,6 @@ LEFT JOIN pg_type t ON t.oid = a.atttypid
 WHERE c.relkind IN ('r', 'p')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
   AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%'
-  AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))
 ORDER BY a.attnum";
 
 /// Partitions, each with one of the tables above it.
@@ -60,9 +58,7 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL pg_partition_ancestors(c.oid) AS above
 JOIN pg_class above_c ON above_c.oid = above.relid
 JOIN pg_namespace above_n ON above_n.oid = above_c.relnamespace
-WHERE c.relispartition AND c.relkind IN ('r', 'p') AND above.relid <> c.oid
-  AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))
-  AND above_c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))";
+WHERE c.relispartition AND c.relkind IN ('r', 'p') AND above.relid <> c.oid";
 
 /// Types, without the row types of tables and views.
 const TYPES: &str = r"
@@ -110,7 +106,7 @@ pub(crate) async fn existing_types(client: &Client) -> Result<Vec<ExistingType>,
     Ok(types)
 }
 
-fn table_name(row: &Row, index: usize) -> Result<TableName, PostgresError> {
+fn table_name(row: &CatalogRow, index: usize) -> Result<TableName, PostgresError> {
     Ok(TableName {
         namespace: value(DOING, row, index)?,
         name: value(DOING, row, index + 1)?,

@@ -6,6 +6,7 @@ use tokio_postgres::types::Type;
 use walcast_delivery::sql::literal;
 use walcast_delivery::{ConnectorSetting, Fix, Precondition, SourceState};
 
+use super::catalog_row::CatalogRow;
 use super::query::{one, rows, value};
 use crate::config::{FAILOVER_SLOTS_SINCE, Failover, PostgresConfig};
 use crate::connect::Client;
@@ -121,7 +122,7 @@ async fn standbys(client: &Client) -> Result<Vec<Standby>, PostgresError> {
     let sql = "SELECT slot_name::text, active, xmin IS NOT NULL OR catalog_xmin IS NOT NULL, catalog_xmin IS NOT NULL \
                FROM pg_replication_slots WHERE slot_type = 'physical' ORDER BY 1";
     let found = rows(client, DOING, sql, &[]).await?;
-    let standby = |row: &tokio_postgres::Row| {
+    let standby = |row: &CatalogRow| {
         Ok(Standby {
             slot: value(DOING, row, 0)?,
             is_active: value(DOING, row, 1)?,

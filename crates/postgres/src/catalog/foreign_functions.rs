@@ -34,7 +34,6 @@ JOIN pg_proc f ON f.oid = CASE d.refclassid WHEN 'pg_proc'::regclass THEN d.refo
 JOIN pg_roles owner ON owner.oid = f.proowner
 JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE reader.may_replicate AND NOT owner.rolsuper AND owner.oid <> reader.oid
-  AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))
 ORDER BY 1";
 
 /// Warns of functions that would run with privileges beyond reading; `None` when there are none.

@@ -45,8 +45,7 @@ FROM publication p, tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n
 WHERE CASE WHEN p.pubviaroot
       THEN c.oid = tree.listed AND NOT EXISTS (
           SELECT FROM tree above WHERE above.oid = c.oid AND above.listed <> c.oid)
-      ELSE c.relkind <> 'p' AND (NOT p.puballtables OR c.relkind = 'r' AND c.relpersistence = 'p') END
-  AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))";
+      ELSE c.relkind <> 'p' AND (NOT p.puballtables OR c.relkind = 'r' AND c.relpersistence = 'p') END";
 
 /// Publication, and whether it publishes changes of partitions as changes of the root (`publish_via_partition_root`).
 pub(crate) struct Publication {
@@ -90,7 +89,7 @@ pub(crate) async fn publication(
     } else {
         "SELECT n.nspname::text, c.relname::text FROM pg_publication_tables t \
          JOIN pg_namespace n ON n.nspname = t.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename \
-         WHERE t.pubname = $1 AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))"
+         WHERE t.pubname = $1"
     };
     Ok(Some(Publication {
         state: PublicationState {
@@ -116,8 +115,7 @@ async fn restrictions(
     let sql = "SELECT n.nspname::text, c.relname::text, pg_get_expr(r.prqual, r.prrelid), r.prattrs::int2[] \
                FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid \
                JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-               WHERE p.pubname = $1 AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL) \
-               AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))";
+               WHERE p.pubname = $1 AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL)";
     let mut restricted = BTreeMap::new();
     for row in rows(client, DOING, sql, &[(&publication, Type::TEXT)]).await? {
         let table = TableName {

@@ -1,24 +1,37 @@
 //! Helpers for queries.
 
-use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 use walcast_pgoutput::{Lsn, Oid, ReplicaIdentity};
 
+use super::catalog_row::CatalogRow;
 use super::catalog_value::CatalogValue;
-use crate::connect::Client;
-use crate::error::PostgresError;
+use super::stored_texts;
+use crate::connect::{Client, ServerEncoding};
+use crate::error::{PostgresError, ServerError};
 
 /// Parameter and its type, which saves the round trip that would ask the server for the type.
 pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
-/// All rows of a result.
+/// All rows of a result. A text that the server cannot convert to UTF-8 ends the query: it is executed again for the texts as they are
+/// stored.
 pub(super) async fn rows(
     client: &Client,
     doing: &'static str,
     sql: &str,
     parameters: &[Parameter<'_>],
-) -> Result<Vec<Row>, PostgresError> {
-    client.answered(doing, client.query_typed(sql, parameters)).await
+) -> Result<Vec<CatalogRow>, PostgresError> {
+    let query = client.query_typed(sql, parameters);
+    let answer = match client.encoding() {
+        ServerEncoding::Utf8 | ServerEncoding::SqlAscii => client.answered(doing, query).await,
+        ServerEncoding::Converted(encoding) => match client.attempted(doing, query).await {
+            Err(error) if error.server_error().is_some_and(ServerError::is_untranslatable) => {
+                // Boxed, because it is rare and its future is large.
+                return Box::pin(stored_texts::rows(client, encoding, doing, sql, parameters)).await;
+            }
+            answer => answer,
+        },
+    };
+    Ok(answer?.into_iter().map(CatalogRow::sent).collect())
 }
 
 /// First row of a result, if there is one.
@@ -27,7 +40,7 @@ pub(super) async fn row(
     doing: &'static str,
     sql: &str,
     parameters: &[Parameter<'_>],
-) -> Result<Option<Row>, PostgresError> {
+) -> Result<Option<CatalogRow>, PostgresError> {
     Ok(rows(client, doing, sql, parameters).await?.into_iter().next())
 }
 
@@ -37,7 +50,7 @@ pub(super) async fn one(
     doing: &'static str,
     sql: &str,
     parameters: &[Parameter<'_>],
-) -> Result<Row, PostgresError> {
+) -> Result<CatalogRow, PostgresError> {
     let row = row(client, doing, sql, parameters).await?;
     row.ok_or_else(|| unexpected(doing, "no row"))
 }
@@ -47,33 +60,33 @@ pub(crate) async fn execute(client: &Client, doing: &'static str, sql: &str) -> 
     client.answered(doing, client.batch_execute(sql)).await
 }
 
-/// Value of a column. Texts that are not UTF-8, which a database with encoding `SQL_ASCII` can contain, are made readable.
+/// Value of a column. Texts that are not UTF-8, or that the server cannot convert to UTF-8, are made readable.
 pub(super) fn value<T: CatalogValue>(
     doing: &'static str,
-    row: &Row,
+    row: &CatalogRow,
     index: usize,
 ) -> Result<T, PostgresError> {
-    row.try_get(index)
-        .map(T::of_sent)
+    let sent = row.sent_value(index);
+    sent.map(|sent| T::of_sent(sent, row.texts()))
         .map_err(|error| PostgresError::of_query(doing, error))
 }
 
 /// LSN, selected as text.
-pub(super) fn lsn(doing: &'static str, row: &Row, index: usize) -> Result<Option<Lsn>, PostgresError> {
+pub(super) fn lsn(doing: &'static str, row: &CatalogRow, index: usize) -> Result<Option<Lsn>, PostgresError> {
     let text: Option<String> = value(doing, row, index)?;
     text.map(|text| text.parse().map_err(|_| unexpected(doing, &text)))
         .transpose()
 }
 
 /// OID.
-pub(super) fn oid(doing: &'static str, row: &Row, index: usize) -> Result<Oid, PostgresError> {
+pub(super) fn oid(doing: &'static str, row: &CatalogRow, index: usize) -> Result<Oid, PostgresError> {
     value::<u32>(doing, row, index).map(Oid::new)
 }
 
 /// Replica identity (`pg_class.relreplident`), selected as text.
 pub(super) fn replica_identity(
     doing: &'static str,
-    row: &Row,
+    row: &CatalogRow,
     index: usize,
 ) -> Result<ReplicaIdentity, PostgresError> {
     let letter: String = value(doing, row, index)?;

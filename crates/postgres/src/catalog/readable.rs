@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::types::Type;
 use walcast_delivery::{CapturedTable, Fix, FormerKey, sql};
 use walcast_mapper::TableName;
+use walcast_pgoutput::recode::is_unreadable;
 
 use super::comparable::incomparable_key;
 use super::query::{rows, value};
 use super::table_description::named;
+use super::unreadable_columns::{NameKind, rename_table, unreadable_names};
 use crate::config::PostgresConfig;
-use crate::connect::Client;
+use crate::connect::{Client, ServerEncoding};
 use crate::error::PostgresError;
 
 const DOING: &str = "checking whether rows can be read";
@@ -44,7 +46,6 @@ WHERE c.relkind = 'r'
   AND (NOT has_schema_privilege(r.oid, n.oid, 'USAGE') OR NOT has_table_privilege(r.oid, c.oid, 'SELECT')
        OR c.relrowsecurity AND NOT r.bypasses
           AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE')))
-  AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))
 ORDER BY 1";
 
 /// Tables whose rows cannot be read.
@@ -75,18 +76,22 @@ impl Unreadable {
             tables: Vec::new(),
             remedies: Vec::new(),
         };
-        let mut grants = Vec::new();
-        for denied in denied {
-            // A captured partition is part of a captured table, too.
-            if found.tables.contains(&denied.name) {
-                continue;
+        let mut grants: Vec<(String, String)> = Vec::new();
+        for DeniedTable {
+            name, role, remedy, ..
+        } in denied
+        {
+            if remedy.starts_with("GRANT SELECT") {
+                // A captured partition is part of a captured table, too.
+                if !grants.iter().any(|(granted, _)| *granted == name) {
+                    grants.push((name.clone(), role));
+                }
+            } else if !found.remedies.contains(&remedy) {
+                found.remedies.push(remedy);
             }
-            if denied.remedy.starts_with("GRANT SELECT") {
-                grants.push((denied.name.clone(), denied.role));
-            } else if !found.remedies.contains(&denied.remedy) {
-                found.remedies.push(denied.remedy);
+            if !found.tables.contains(&name) {
+                found.tables.push(name);
             }
-            found.tables.push(denied.name);
         }
         if let Some((_, role)) = grants.first() {
             let tables: Vec<&str> = grants.iter().map(|(table, _)| table.as_str()).collect();
@@ -105,8 +110,13 @@ async fn denied(
     let role = config.reading_role.as_ref().map(|role| role.user());
     let parameters = [(&numbers as _, Type::OID_ARRAY), (&role as _, Type::TEXT)];
     let sql = format!("{WITH_ROOTS}{UNREADABLE}");
-    let mut denied = Vec::new();
+    let mut denied = unnamed(client, numbers).await?;
+    let has_name = |name: &str| *client.encoding() == ServerEncoding::Utf8 || !is_unreadable(name);
     for row in rows(client, DOING, &sql, &parameters).await? {
+        // A privilege on a partition that no statement can name is granted after it is renamed.
+        if !has_name(&value::<String>(DOING, &row, 0)?) {
+            continue;
+        }
         denied.push(DeniedTable {
             name: value(DOING, &row, 0)?,
             role: value(DOING, &row, 1)?,
@@ -115,6 +125,64 @@ async fn denied(
         });
     }
     Ok(denied)
+}
+
+/// Partitions of selected tables, each with the name of the selected table.
+const PARTITIONS: &str = "
+SELECT tree.root, format('%I.%I', root_n.nspname, root.relname), c.oid, n.nspname::text, c.relname::text
+FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_class root ON root.oid = tree.root JOIN pg_namespace root_n ON root_n.oid = root.relnamespace
+WHERE c.relkind = 'r' AND tree.oid <> tree.root
+ORDER BY 1, 3";
+
+/// Selected tables of which no statement can read all rows, because the name of a partition, or of a column of a table with partitions,
+/// has no equivalent in UTF-8.
+async fn unnamed(client: &Client, numbers: &[u32]) -> Result<Vec<DeniedTable>, PostgresError> {
+    if *client.encoding() == ServerEncoding::Utf8 {
+        return Ok(Vec::new());
+    }
+    let mut denied = Vec::new();
+    let mut partitioned: BTreeMap<u32, String> = BTreeMap::new();
+    let sql = format!("{WITH_ROOTS}{PARTITIONS}");
+    for row in rows(client, DOING, &sql, &[(&numbers, Type::OID_ARRAY)]).await? {
+        let (root, table): (u32, String) = (value(DOING, &row, 0)?, value(DOING, &row, 1)?);
+        let partition = TableName {
+            namespace: value(DOING, &row, 3)?,
+            name: value(DOING, &row, 4)?,
+        };
+        if partition.is_unreadable() {
+            denied.push(DeniedTable {
+                root,
+                name: unnamed_parts(&table),
+                role: String::new(),
+                remedy: rename_table(value(DOING, &row, 2)?),
+            });
+        }
+        partitioned.insert(root, table);
+    }
+    let roots: Vec<u32> = partitioned.keys().copied().collect();
+    for name in unreadable_names(client, &roots).await? {
+        let Some(table) = partitioned
+            .get(&name.table)
+            .filter(|_| name.kind == NameKind::Column)
+        else {
+            continue;
+        };
+        denied.push(DeniedTable {
+            root: name.table,
+            name: format!(
+                "{table} (the name of {} has no equivalent in UTF-8)",
+                name.named()
+            ),
+            role: String::new(),
+            remedy: name.rename,
+        });
+    }
+    Ok(denied)
+}
+
+fn unnamed_parts(table: &str) -> String {
+    format!("{table} (names without equivalent in UTF-8)")
 }
 
 /// The tables and partitions among `numbers` that the reading role may not read completely.

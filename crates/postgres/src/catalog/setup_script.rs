@@ -5,11 +5,12 @@ use tokio_postgres::types::Type;
 use walcast_delivery::sql::{self, PARTITION_ROOTS_SINCE, identifier};
 use walcast_delivery::{CapturedTable, CreateMissing, Partitions, Persistence, SourceState};
 use walcast_mapper::TableName;
+use walcast_pgoutput::recode::is_unreadable;
 
 use super::query::{one, rows, value};
 use super::tables::{WITH_PARTITIONS, publishable_tables};
 use crate::config::PostgresConfig;
-use crate::connect::Client;
+use crate::connect::{Client, ServerEncoding};
 use crate::error::PostgresError;
 
 const DOING: &str = "listing what has to be set up";
@@ -95,7 +96,6 @@ const READING: &str = "
            c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE')) AS is_guarded
     FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN reader r
     WHERE c.relkind = 'r'
-      AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))
 )
 SELECT 1, format('GRANT USAGE ON SCHEMA %I TO %I', nspname, rolname) FROM needed
 WHERE NOT has_schema_privilege(role, namespace, 'USAGE')
@@ -138,7 +138,11 @@ async fn privileges(
     let parameters = [(&oids as _, Type::OID_ARRAY), (&reader as _, Type::TEXT)];
     let sql = format!("{}{READING}", WITH_PARTITIONS.trim_end());
     for row in rows(client, DOING, &sql, &parameters).await? {
-        statements.push(value(DOING, &row, 1)?);
+        let statement: String = value(DOING, &row, 1)?;
+        // A partition that no statement can name is renamed first, which the check demands.
+        if *client.encoding() == ServerEncoding::Utf8 || !is_unreadable(&statement) {
+            statements.push(statement);
+        }
     }
     Ok(statements)
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use walcast_delivery::condition::{Condition, Dialect};
 use walcast_delivery::sql;
@@ -10,6 +9,7 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::recode::is_unreadable;
 use walcast_pgoutput::{Oid, Relation, RelationColumn};
 
+use super::catalog_row::CatalogRow;
 use super::publication::RESTRICTIONS_SINCE;
 use super::query::{oid, replica_identity, row, rows, value};
 use super::tables::WITH_PARTITIONS;
@@ -103,7 +103,7 @@ pub(super) async fn named(
     client: &Client,
     doing: &'static str,
     table: &TableName,
-) -> Result<Option<Row>, PostgresError> {
+) -> Result<Option<CatalogRow>, PostgresError> {
     let name = [
         (&table.namespace as _, Type::TEXT),
         (&table.name as _, Type::TEXT),
@@ -324,6 +324,15 @@ impl TableDescription {
             name: self.relation.name.clone(),
         };
         self.selection("1", &sql::table(&name), condition)
+    }
+
+    /// Whether reading the rows needs a statement with the name of a column that is not UTF-8.
+    pub(super) fn needs_unreadable_column(&self, condition: Option<&Condition>) -> bool {
+        let mut columns = self.relation.columns.iter();
+        let needs_names = condition.is_some()
+            || !self.is_whole
+            || self.parts.iter().any(|part| part.oid != self.relation.oid);
+        needs_names && columns.any(|column| is_unreadable(&column.name))
     }
 
     /// Columns of a part. A name that is not UTF-8 cannot be in a statement; all columns of the table itself need no names. Those of a

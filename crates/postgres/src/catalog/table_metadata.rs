@@ -25,7 +25,7 @@ const NOT_NULL: &str = "(a.attnotnull AND NOT EXISTS (
 fn columns_query() -> String {
     format!(
         "SELECT a.attname::text, a.atttypid, a.atttypmod, {NOT_NULL}, a.attgenerated <> '', \
-                CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, 0) END \
+                CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, 0) END, a.attnum \
          FROM pg_attribute a \
          LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
          WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped \
@@ -33,8 +33,8 @@ fn columns_query() -> String {
     )
 }
 
-/// Primary key, or else the first unique index by name over columns that are `NOT NULL` and that the server sends: `$2` names the
-/// columns of the relation. A deferrable index does not identify a row at the moment the row changes.
+/// Primary key, or else the first unique index by name over columns that are `NOT NULL` and that the server sends: `$2` are the
+/// numbers of the relation's columns. A deferrable index does not identify a row at the moment the row changes.
 fn key_query() -> String {
     format!(
         "WITH candidate AS ( \
@@ -45,7 +45,7 @@ fn key_query() -> String {
                    SELECT FROM unnest(i.indkey) WITH ORDINALITY AS k (attnum, place) \
                    LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum \
                    WHERE k.place <= i.indnkeyatts AND (k.attnum = 0 OR NOT {NOT_NULL} \
-                         OR a.attgenerated <> '' AND a.attname::text <> ALL ($2)))) \
+                         OR a.attgenerated <> '' AND a.attnum <> ALL ($2)))) \
              ORDER BY i.indisprimary DESC, c.relname \
              LIMIT 1 \
          ) \
@@ -72,9 +72,14 @@ pub(crate) async fn table_metadata(
     let number = relation.oid.as_u32();
     let parameter: [Parameter<'_>; 1] = [(&number, Type::OID)];
     let mut columns = Vec::new();
+    let mut sent: Vec<i16> = Vec::new();
     for row in rows(client, DOING, &columns_query(), &parameter).await? {
+        let name: String = value(DOING, &row, 0)?;
+        if relation.columns.iter().any(|column| column.name == name) {
+            sent.push(value(DOING, &row, 6)?);
+        }
         columns.push(ColumnMetadata {
-            name: value(DOING, &row, 0)?,
+            name,
             type_oid: oid(DOING, &row, 1)?,
             type_modifier: value(DOING, &row, 2)?,
             not_null: value(DOING, &row, 3)?,
@@ -83,12 +88,8 @@ pub(crate) async fn table_metadata(
         });
     }
     let mut key_columns = Vec::new();
-    let sent: Vec<&str> = relation
-        .columns
-        .iter()
-        .map(|column| column.name.as_str())
-        .collect();
-    let parameters: [Parameter<'_>; 2] = [(&number, Type::OID), (&sent, Type::TEXT_ARRAY)];
+    // Numbers, because a name can have no equivalent in the encoding of the database or in UTF-8.
+    let parameters: [Parameter<'_>; 2] = [(&number, Type::OID), (&sent, Type::INT2_ARRAY)];
     for row in rows(client, DOING, &key_query(), &parameters).await? {
         key_columns.push(value(DOING, &row, 0)?);
     }

@@ -8,7 +8,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use walcast_delivery::sql::PARTITION_ROOTS_SINCE;
 use walcast_delivery::{CapturedTable, Partition, Partitions, Persistence};
@@ -16,6 +15,7 @@ use walcast_mapper::TableName;
 use walcast_mapper::pattern::TablePattern;
 use walcast_pgoutput::{Oid, Xid};
 
+use super::catalog_row::CatalogRow;
 use super::publication::Publication;
 use super::query::{Parameter, oid, replica_identity, rows, unexpected, value};
 use crate::connect::{Client, ServerEncoding};
@@ -38,6 +38,8 @@ struct Found {
     /// Whether a pattern selects the table itself, and not only a table above it.
     is_matched: bool,
     is_excluded: bool,
+    /// Whether its name is not UTF-8, so that no pattern selects it.
+    is_unreadable: bool,
     /// The tables above a partition, the nearest first.
     ancestors: Vec<Oid>,
     place: Option<PartitionPlace>,
@@ -148,11 +150,12 @@ fn by_roots(found: Vec<Found>) -> Vec<CapturedTable> {
         .collect()
 }
 
-/// Selected leaves, and selected roots with a leaf that is neither selected nor excluded.
+/// Selected leaves, and selected roots with a leaf that is neither selected nor excluded. A leaf whose name is not UTF-8 is left out like
+/// a table.
 fn by_leaves(found: Vec<Found>) -> Vec<CapturedTable> {
     let undecided: BTreeSet<Oid> = found
         .iter()
-        .filter(|leaf| !leaf.is_partitioned && !leaf.is_matched && !leaf.is_excluded)
+        .filter(|leaf| !(leaf.is_partitioned || leaf.is_matched || leaf.is_excluded || leaf.is_unreadable))
         .flat_map(|leaf| leaf.ancestors.iter().copied())
         .collect();
     found
@@ -188,15 +191,13 @@ WITH RECURSIVE tree (oid) AS (
     JOIN pg_inherits i ON i.inhparent = tree.oid
 )";
 
-/// OID and name of every table outside the system schemas, except for those whose names the server cannot convert to UTF-8
-/// ([`leave_out_unreadable`](super::leave_out_unreadable)).
+/// OID and name of every table outside the system schemas.
 pub(super) const NAMES: &str = r"
 SELECT c.oid, n.nspname::text, c.relname::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p')
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-  AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%'
-  AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))";
+  AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%'";
 
 /// Selected tables by OID, and all partitions outside the system schemas. `$2`: whether stored generated columns are published.
 ///
@@ -235,8 +236,7 @@ SELECT c.oid, n.nspname::text, c.relname::text, c.relpersistence::text, c.relrep
        c.xmin::text::int8, c.relfilenode
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE (c.oid = ANY ($1) OR c.relispartition AND c.relkind IN ('r', 'p')
-  AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%')
-  AND c.oid::text <> ALL (string_to_array(coalesce(current_setting('walcast.left_out', true), ''), ','))";
+  AND n.nspname NOT LIKE 'pg\_temp\_%' AND n.nspname NOT LIKE 'pg\_toast\_temp\_%')";
 
 /// Result of [`find`].
 struct Search {
@@ -253,9 +253,10 @@ async fn find(
     publishes_generated: bool,
 ) -> Result<Search, PostgresError> {
     // No statement can name a table whose name is not UTF-8.
-    let has_unreadable = *client.encoding() == ServerEncoding::SqlAscii;
+    let has_unreadable = *client.encoding() != ServerEncoding::Utf8;
+    let is_unreadable = |table: &TableName| has_unreadable && table.is_unreadable();
     let matches = |patterns: &[TablePattern], table: &TableName| {
-        !(has_unreadable && table.is_unreadable()) && patterns.iter().any(|pattern| pattern.matches(table))
+        !is_unreadable(table) && patterns.iter().any(|pattern| pattern.matches(table))
     };
     let mut wanted: Vec<u32> = Vec::new();
     let mut existing = BTreeSet::new();
@@ -276,6 +277,7 @@ async fn find(
             is_partitioned: value(DOING, &row, 5)?,
             is_matched: matches(patterns, &table.name),
             is_excluded: matches(exclude, &table.name),
+            is_unreadable: is_unreadable(&table.name),
             ancestors: ancestors.into_iter().map(Oid::new).collect(),
             place: place(&row)?,
             table,
@@ -285,7 +287,7 @@ async fn find(
 }
 
 /// How a table is a partition; `None` if it is none.
-fn place(row: &Row) -> Result<Option<PartitionPlace>, PostgresError> {
+fn place(row: &CatalogRow) -> Result<Option<PartitionPlace>, PostgresError> {
     let xid = |text: i64| u32::try_from(text).map_err(|_| unexpected(DOING, &text.to_string()));
     let Some(attached_by) = value::<Option<i64>>(DOING, row, 9)? else {
         return Ok(None);
@@ -298,14 +300,14 @@ fn place(row: &Row) -> Result<Option<PartitionPlace>, PostgresError> {
     }))
 }
 
-fn table_name(row: &Row) -> Result<TableName, PostgresError> {
+fn table_name(row: &CatalogRow) -> Result<TableName, PostgresError> {
     Ok(TableName {
         namespace: value(DOING, row, 1)?,
         name: value(DOING, row, 2)?,
     })
 }
 
-fn table(row: &Row) -> Result<CapturedTable, PostgresError> {
+fn table(row: &CatalogRow) -> Result<CapturedTable, PostgresError> {
     let persistence: String = value(DOING, row, 3)?;
     Ok(CapturedTable {
         oid: oid(DOING, row, 0)?,

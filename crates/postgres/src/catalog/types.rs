@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use walcast_mapper::{TypeKind, TypeMetadata};
 use walcast_pgoutput::Oid;
 
+use super::catalog_row::CatalogRow;
 use super::query::{oid, rows, value};
 use crate::connect::Client;
 use crate::error::PostgresError;
@@ -69,7 +69,7 @@ pub(super) async fn of(client: &Client, wanted: &BTreeSet<u32>) -> Result<Types,
     })
 }
 
-fn type_facts(row: &Row) -> Result<TypeMetadata, PostgresError> {
+fn type_facts(row: &CatalogRow) -> Result<TypeMetadata, PostgresError> {
     let kind: String = value(DOING, row, 3)?;
     let below = oid(DOING, row, 4)?;
     Ok(TypeMetadata {

@@ -1,24 +1,22 @@
 //! Tables whose names have no equivalent in UTF-8. No statement in UTF-8 can contain such a name, so the tables are left out.
 //!
-//! In a database with encoding `SQL_ASCII`, names arrive as they are stored. In a database with another encoding, the server ends each
-//! query that returns such a name; the queries that list tables then leave these tables out, by the setting [`LEFT_OUT`] of the session.
+//! In a database with encoding `SQL_ASCII`, names arrive as they are stored. In a database with another encoding, the names are read as
+//! they are stored and converted one by one.
 
 use std::collections::HashSet;
 
-use tokio_postgres::types::Type;
 use walcast_mapper::TableName;
+use walcast_pgoutput::recode::{is_unreadable, without_bytes};
 
-use super::query::{one, rows, value};
+use super::query::{rows, value};
 use super::tables::NAMES;
+use super::unreadable_columns::{rename_schema, rename_table};
 use crate::config::PostgresConfig;
 use crate::connect::{ServerEncoding, SqlSession};
 use crate::encoding::convert_names;
 use crate::error::PostgresError;
 
 const DOING: &str = "finding tables whose names have no equivalent in UTF-8";
-
-/// Setting of a session: OIDs of the tables that queries leave out, separated by commas.
-const LEFT_OUT: &str = "walcast.left_out";
 
 /// Names of all tables outside the system schemas, as they are stored, and the tables above a partition.
 const STORED_NAMES: &str = r"
@@ -42,6 +40,14 @@ pub(crate) struct UnreadableTable {
 }
 
 impl UnreadableTable {
+    /// Statement that renames the table or its schema.
+    pub(crate) fn rename(&self) -> String {
+        match is_unreadable(&self.name.namespace) {
+            true => rename_schema(self.oid),
+            false => rename_table(self.oid),
+        }
+    }
+
     /// Whether the patterns would select it, or select a table whose partition it is.
     fn is_missed(&self, config: &PostgresConfig) -> bool {
         let is_excluded = config.exclude.iter().any(|pattern| pattern.matches(&self.name));
@@ -71,31 +77,6 @@ pub(crate) async fn unreadable_tables(
     };
     let unreadable = unreadable.into_iter();
     Ok(unreadable.filter(|table| table.is_missed(config)).collect())
-}
-
-/// Has the queries of this session that list tables leave out the tables whose names the server cannot convert.
-pub(crate) async fn leave_out_unreadable(session: &SqlSession) -> Result<(), PostgresError> {
-    let ServerEncoding::Converted(encoding) = session.client.encoding() else {
-        return Ok(());
-    };
-    let unreadable = without_equivalent(session, encoding).await?;
-    let oids: Vec<String> = unreadable.iter().map(|table| table.oid.to_string()).collect();
-    let oids = oids.join(",");
-    one(
-        &session.client,
-        DOING,
-        "SELECT set_config($1, $2, false)",
-        &[(&LEFT_OUT, Type::TEXT), (&oids, Type::TEXT)],
-    )
-    .await?;
-    Ok(())
-}
-
-/// Whether the queries of this session leave out tables.
-pub(crate) async fn leaves_out(session: &SqlSession) -> Result<bool, PostgresError> {
-    let sql = "SELECT coalesce(current_setting($1, true), '') <> ''";
-    let row = one(&session.client, DOING, sql, &[(&LEFT_OUT, Type::TEXT)]).await?;
-    value(DOING, &row, 0)
 }
 
 async fn not_utf8(session: &SqlSession) -> Result<Vec<UnreadableTable>, PostgresError> {
@@ -140,7 +121,7 @@ async fn without_equivalent(
     let is_lost = |name: &Vec<u8>| converted.get(name).is_some_and(Option::is_none);
     let readable = |name: &Vec<u8>| match converted.get(name) {
         Some(Some(converted)) => String::from_utf8_lossy(converted).into_owned(),
-        Some(None) | None => in_ascii(name),
+        Some(None) | None => without_bytes(name),
     };
     let name_of = |table: &StoredTable| TableName {
         namespace: readable(&table.namespace),
@@ -158,24 +139,4 @@ async fn without_equivalent(
         }
     });
     Ok(lost.collect())
-}
-
-/// Name with U+FFFD in place of each byte that is not ASCII, also where the bytes happen to be UTF-8.
-fn in_ascii(name: &[u8]) -> String {
-    let readable = |byte: &u8| match byte.is_ascii() {
-        true => char::from(*byte),
-        false => char::REPLACEMENT_CHARACTER,
-    };
-    name.iter().map(readable).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::in_ascii;
-
-    #[test]
-    fn bytes_of_another_encoding_are_not_taken_for_utf8() {
-        assert_eq!(in_ascii(b"caf\xC3\x81"), "caf\u{FFFD}\u{FFFD}");
-        assert_eq!(in_ascii(b"cafe"), "cafe");
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -36,6 +37,8 @@ pub(crate) struct Client {
     hang_up: Arc<Notify>,
     end: watch::Receiver<Option<SessionEnd>>,
     encoding: ServerEncoding,
+    /// Whether the session stays in one transaction, which an error of the server would end.
+    is_in_transaction: AtomicBool,
 }
 
 impl Deref for Client {
@@ -61,12 +64,45 @@ impl Client {
             hang_up,
             end,
             encoding,
+            is_in_transaction: AtomicBool::new(false),
         }
     }
 
     /// Encoding of the database.
     pub(crate) fn encoding(&self) -> &ServerEncoding {
         &self.encoding
+    }
+
+    /// Has [`attempted`](Self::attempted) keep the transaction that the session has begun.
+    pub(crate) fn stay_in_transaction(&self) {
+        self.is_in_transaction.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits for an answer of a query that the server may reject because it cannot convert a text. The transaction of the session stays
+    /// usable.
+    ///
+    /// # Errors
+    /// As [`answered`](Self::answered).
+    pub(crate) async fn attempted<T>(
+        &self,
+        doing: &'static str,
+        answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, PostgresError> {
+        if !self.is_in_transaction.load(Ordering::Relaxed) {
+            return self.answered(doing, answer).await;
+        }
+        self.answered(doing, self.batch_execute("SAVEPOINT walcast_query"))
+            .await?;
+        let answer = self.answered(doing, answer).await;
+        let end = match &answer {
+            Ok(_) => "RELEASE SAVEPOINT walcast_query",
+            Err(_) => "ROLLBACK TO SAVEPOINT walcast_query; RELEASE SAVEPOINT walcast_query",
+        };
+        let ended = self.answered(doing, self.batch_execute(end)).await;
+        // The first error is the cause of the second.
+        let answer = answer?;
+        ended?;
+        Ok(answer)
     }
 
     /// Extends the limit by the time that a statement may wait for a lock.

@@ -53,6 +53,23 @@ fn was_sent(fake: &FakePostgres, wanted: &[u8]) -> bool {
 }
 
 #[tokio::test]
+async fn server_of_another_version_is_rejected() {
+    let (_fake, config) = fake(Manner::OfVersion("110022"), "").await;
+    let error = ordinary(&config).await.err().unwrap();
+    assert!(
+        matches!(error, PostgresError::TooOld { found: 110_022 }),
+        "{error}"
+    );
+    // Not a version at all.
+    let (_fake, config) = fake(Manner::OfVersion("eleven"), "").await;
+    let error = ordinary(&config).await.err().unwrap();
+    assert!(
+        matches!(&error, PostgresError::UnexpectedAnswer { answer, .. } if answer == "eleven"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn server_that_is_silent_after_authentication_times_out() {
     let (_fake, config) = fake(Manner::SilentAfter(0), "connect_timeout=1").await;
     let error = ordinary(&config).await.err().unwrap();

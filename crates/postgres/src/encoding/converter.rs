@@ -28,13 +28,9 @@ pub(crate) struct Converter {
 
 impl Converter {
     pub(super) fn new(client: Arc<Client>, encoding: &str) -> Self {
-        let query = format!(
-            "SELECT convert(t.text, {}, 'UTF8') FROM unnest($1) WITH ORDINALITY AS t (text, place) ORDER BY t.place",
-            literal(encoding)
-        );
         Self {
             client,
-            query: query.into(),
+            query: query(encoding).into(),
         }
     }
 
@@ -45,7 +41,7 @@ impl Converter {
         if found.0.is_empty() {
             return Ok(unchanged);
         }
-        let mut known = self.convert(found).await?;
+        let mut known = convert(&self.client, &self.query, found).await?;
         Ok(block.recode(&mut known))
     }
 
@@ -57,62 +53,70 @@ impl Converter {
         if found.0.is_empty() {
             return Ok(rows);
         }
-        let mut known = self.convert(found).await?;
+        let mut known = convert(&self.client, &self.query, found).await?;
         Ok(recode_copied(&rows, &mut known).unwrap_or(rows))
     }
+}
 
-    /// Converts names; `None` is one without equivalent.
-    pub(super) async fn names(
-        &self,
-        names: HashSet<Vec<u8>>,
-    ) -> Result<HashMap<Vec<u8>, Option<Vec<u8>>>, PostgresError> {
-        Ok(self.convert(Found(names)).await?.0)
-    }
+/// Names of a database with this encoding, with their equivalents in UTF-8; `None` is a name without one.
+pub(super) async fn names(
+    client: &Client,
+    encoding: &str,
+    names: HashSet<Vec<u8>>,
+) -> Result<HashMap<Vec<u8>, Option<Vec<u8>>>, PostgresError> {
+    Ok(convert(client, &query(encoding), Found(names)).await?.0)
+}
 
-    /// Converts texts. The server rejects a whole query for one text without equivalent, so that a rejected batch is halved until the
-    /// text is found.
-    async fn convert(&self, found: Found) -> Result<Known, PostgresError> {
-        let texts: Vec<Vec<u8>> = found.0.into_iter().collect();
-        let mut known = HashMap::with_capacity(texts.len());
-        let mut pending = batches(&texts);
-        while let Some(batch) = pending.pop() {
-            match self.converted(batch).await {
-                Ok(converted) => {
-                    let converted = converted.into_iter().map(Some);
-                    known.extend(batch.iter().cloned().zip(converted));
-                }
-                Err(error) if !error.server_error().is_some_and(ServerError::is_untranslatable) => {
-                    return Err(error);
-                }
-                Err(_) => match batch {
-                    [text] => {
-                        known.insert(text.clone(), None);
-                    }
-                    several => {
-                        let (first, second) = several.split_at(several.len() / 2);
-                        pending.extend([first, second]);
-                    }
-                },
+fn query(encoding: &str) -> String {
+    format!(
+        "SELECT convert(t.text, {}, 'UTF8') FROM unnest($1) WITH ORDINALITY AS t (text, place) ORDER BY t.place",
+        literal(encoding)
+    )
+}
+
+/// Converts texts. The server rejects a whole query for one text without equivalent, so that a rejected batch is halved until the text is
+/// found.
+async fn convert(client: &Client, query: &str, found: Found) -> Result<Known, PostgresError> {
+    let texts: Vec<Vec<u8>> = found.0.into_iter().collect();
+    let mut known = HashMap::with_capacity(texts.len());
+    let mut pending = batches(&texts);
+    while let Some(batch) = pending.pop() {
+        match converted(client, query, batch).await {
+            Ok(converted) => {
+                let converted = converted.into_iter().map(Some);
+                known.extend(batch.iter().cloned().zip(converted));
             }
+            Err(error) if !error.server_error().is_some_and(ServerError::is_untranslatable) => {
+                return Err(error);
+            }
+            Err(_) => match batch {
+                [text] => {
+                    known.insert(text.clone(), None);
+                }
+                several => {
+                    let (first, second) = several.split_at(several.len() / 2);
+                    pending.extend([first, second]);
+                }
+            },
         }
-        Ok(Known(known))
     }
+    Ok(Known(known))
+}
 
-    async fn converted(&self, texts: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, PostgresError> {
-        let texts: Vec<&[u8]> = texts.iter().map(Vec::as_slice).collect();
-        let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&texts, Type::BYTEA_ARRAY)];
-        let answer = self.client.query_typed(&self.query, &parameters);
-        let rows = self.client.answered(DOING, answer).await?;
-        let converted: Result<Vec<Vec<u8>>, _> = rows.iter().map(|row| row.try_get(0)).collect();
-        let converted = converted.map_err(|error| PostgresError::of_query(DOING, error))?;
-        if converted.len() == texts.len() {
-            Ok(converted)
-        } else {
-            Err(PostgresError::UnexpectedAnswer {
-                doing: DOING,
-                answer: format!("{} rows", converted.len()),
-            })
-        }
+async fn converted(client: &Client, query: &str, texts: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, PostgresError> {
+    let texts: Vec<&[u8]> = texts.iter().map(Vec::as_slice).collect();
+    let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&texts, Type::BYTEA_ARRAY)];
+    let answer = client.query_typed(query, &parameters);
+    let rows = client.attempted(DOING, answer).await?;
+    let converted: Result<Vec<Vec<u8>>, _> = rows.iter().map(|row| row.try_get(0)).collect();
+    let converted = converted.map_err(|error| PostgresError::of_query(DOING, error))?;
+    if converted.len() == texts.len() {
+        Ok(converted)
+    } else {
+        Err(PostgresError::UnexpectedAnswer {
+            doing: DOING,
+            answer: format!("{} rows", converted.len()),
+        })
     }
 }
 

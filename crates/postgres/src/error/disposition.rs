@@ -37,6 +37,7 @@ impl PortError for PostgresError {
             | PostgresError::StillActive { .. } => true,
             PostgresError::Conninfo(_)
             | PostgresError::ReadDenied { .. }
+            | PostgresError::UnreadableName { .. }
             | PostgresError::RowsUnreadable { .. }
             | PostgresError::Setting { .. }
             | PostgresError::PublicationMissing { .. }
@@ -75,7 +76,10 @@ impl PortError for PostgresError {
     }
 
     fn detail(&self) -> Option<Detail<'_>> {
-        if matches!(self, PostgresError::ReadDenied { .. }) {
+        if matches!(
+            self,
+            PostgresError::ReadDenied { .. } | PostgresError::UnreadableName { .. }
+        ) {
             Some(Detail::RowsDenied)
         } else if self.is_about_rows() {
             Some(Detail::RowsUnreadable)

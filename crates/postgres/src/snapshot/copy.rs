@@ -19,7 +19,9 @@ use walcast_pgoutput::{Lsn, Oid, PgTimestamp};
 
 use super::chunks::{Chunk, Reading};
 use super::table_lock::{self, Locked};
-use crate::catalog::{execute, incomparable_column, missing_rows, table_metadata, table_name, table_sizes};
+use crate::catalog::{
+    check_names, execute, incomparable_column, missing_rows, table_metadata, table_name, table_sizes,
+};
 use crate::config::PostgresConfig;
 use crate::connect::{Client, SqlSession, VALUE_SETTINGS};
 use crate::encoding::Texts;
@@ -237,6 +239,7 @@ impl PostgresSnapshot {
             }
         };
         let client = self.first_client()?;
+        check_names(&client, &seen, rows.condition()).await?;
         let facts = table_metadata(&client, &seen.relation, None).await?;
         if let Some(condition) = requested
             && let Some(why) = incomparable_column(&client, &seen, condition).await?

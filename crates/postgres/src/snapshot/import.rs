@@ -79,6 +79,7 @@ pub(crate) async fn import(
             .await?
             .waiting_for_locks(config.snapshot_lock_timeout);
         catalog::execute(&session.client, DOING, &sql).await?;
+        session.client.stay_in_transaction();
         sessions.push(session);
     }
     Ok(PostgresSnapshot::new(

@@ -7,7 +7,7 @@ use walcast_delivery::ChosenRows;
 use walcast_delivery::sql::table as quoted;
 use walcast_mapper::TableName;
 
-use crate::catalog::{TableDescription, add_sizes, execute, table_description};
+use crate::catalog::{TableDescription, add_sizes, check_names, execute, table_description};
 use crate::connect::{Client, SqlSession};
 use crate::error::PostgresError;
 
@@ -71,6 +71,7 @@ async fn try_lock(
         return Ok(Locked::Missing);
     };
     seen.parts.retain(|part| chosen.include(part.oid));
+    check_names(&first.client, &seen, None).await?;
     for session in sessions {
         if !lock_parts(&session.client, &seen).await? {
             return Ok(Locked::Altered);

@@ -2,9 +2,11 @@
 
 use tokio::time::timeout;
 use tokio_postgres::Client;
-use walcast_delivery::{BoxedPortError, ChangeStream, ChosenRows, Opened, Snapshot, Source, Started};
-use walcast_mapper::TableName;
-use walcast_pgoutput::{Decoder, Frame, Message};
+use walcast_delivery::{
+    BoxedPortError, Catalog, ChangeStream, ChosenRows, Detail, Opened, Snapshot, Source, Started,
+};
+use walcast_mapper::{TableName, TypeKind};
+use walcast_pgoutput::{Decoder, Frame, Message, Relation};
 use walcast_postgres::PostgresSnapshot;
 use walcast_testbed::{Postgres, PostgresOptions};
 
@@ -97,6 +99,129 @@ async fn texts_without_equivalent_are_kept(major: u16) {
     );
 }
 
+/// Both describe the table with the same names, so that its rows have one schema.
+async fn names_without_equivalent_are_read(major: u16) {
+    let (_server, client, url) = database(major, "WIN1252").await;
+    client
+        .batch_execute(
+            "DROP TABLE orders;
+             DO $$ BEGIN
+                 EXECUTE format('CREATE TYPE mood AS ENUM (''gut'', %L, ''müde'')', convert_from('\\x6d81', 'WIN1252'));
+                 EXECUTE format('CREATE TABLE orders (id int PRIMARY KEY, %I mood, größe text)', convert_from('\\x6ec381', 'WIN1252'));
+             END $$;
+             INSERT INTO orders VALUES (1, 'gut')",
+        )
+        .await
+        .unwrap();
+    let mut snapshot = PostgresSnapshot::read_only(config(&url)).await.unwrap();
+    let orders = TableName {
+        namespace: "public".to_owned(),
+        name: "orders".to_owned(),
+    };
+    let opened = snapshot.open(&orders, None, None, ChosenRows::Configured).await;
+    let Opened::Table(table) = opened.unwrap() else {
+        panic!("the table is not read");
+    };
+    let names: Vec<&str> = table
+        .relation
+        .columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .collect();
+    assert_eq!(names, ["id", "n\u{FFFD}\u{FFFD}", "größe"]);
+    assert_eq!(table.facts.key_columns, ["id"]);
+    let labels = table.facts.types.values().find_map(|one| match &one.kind {
+        TypeKind::Enum { labels } => Some(labels.clone()),
+        _ => None,
+    });
+    assert_eq!(labels.unwrap(), ["gut", "m\u{FFFD}", "müde"]);
+    let rows = snapshot.next().await.unwrap().unwrap();
+    assert_eq!(rows.lines, b"(0,1)\t1\tgut\t\\N\n");
+
+    let mut source = source(&url);
+    let (_, from) = set_up(&mut source).await.unwrap();
+    let Started { mut stream, .. } = source.start(from).await.unwrap();
+    client
+        .batch_execute("INSERT INTO orders VALUES (2, 'gut', 'é')")
+        .await
+        .unwrap();
+    // The server ends the stream at the description of the table.
+    let error = inserted(&mut stream, 1).await.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    drop(stream);
+    let Started {
+        mut stream,
+        mut catalog,
+        ..
+    } = source.start(from).await.unwrap();
+    let relation = first_relation(&mut stream).await;
+    assert_eq!(relation.columns, table.relation.columns);
+    let metadata = catalog.table_metadata(&relation, None).await.unwrap();
+    assert_eq!(metadata, table.facts);
+}
+
+/// A table of which only some columns are published, and then a partition: a statement would have to contain the name.
+#[tokio::test]
+async fn rows_that_need_an_unreadable_name_are_denied() {
+    let (_server, client, url) = database(18, "WIN1252").await;
+    client
+        .batch_execute(
+            "DO $$ BEGIN
+                 EXECUTE format('ALTER TABLE orders ADD %I text', convert_from('\\x6ec381', 'WIN1252'));
+             END $$;
+             CREATE PUBLICATION walcast_shop FOR TABLE orders;
+             ALTER TABLE orders ADD twice int GENERATED ALWAYS AS (2 * id) STORED;
+             INSERT INTO orders VALUES (1)",
+        )
+        .await
+        .unwrap();
+    let orders = TableName {
+        namespace: "public".to_owned(),
+        name: "orders".to_owned(),
+    };
+    let open = async || {
+        let mut snapshot = PostgresSnapshot::read_only(config(&url)).await.unwrap();
+        let opened = snapshot.open(&orders, None, None, ChosenRows::Configured).await;
+        opened.map(|opened| matches!(opened, Opened::Table(_)))
+    };
+    for name in ["the name of column n\\xc3\\x81", "the name of partition public.p"] {
+        let error = open().await.unwrap_err();
+        assert!(error.detail() == Some(Detail::RowsDenied), "{error}");
+        let text = error.to_string();
+        assert!(text.contains(name), "{text}");
+        let (_, rename) = text.split_once("rename it: ").unwrap();
+        client.batch_execute(rename).await.unwrap();
+        assert!(open().await.unwrap(), "{name}");
+        client
+            .batch_execute(
+                "DROP TABLE orders; CREATE TABLE orders (id int PRIMARY KEY) PARTITION BY RANGE (id);
+                 DO $$ BEGIN
+                     EXECUTE format('CREATE TABLE %I PARTITION OF orders DEFAULT', convert_from('\\x70c381', 'WIN1252'));
+                 END $$",
+            )
+            .await
+            .unwrap();
+    }
+}
+
+/// Description of the first table that the stream describes.
+async fn first_relation(stream: &mut impl ChangeStream) -> Relation {
+    let mut decoder = Decoder::new();
+    let reading = async {
+        loop {
+            for frame in stream.next().await.unwrap().frames() {
+                let Frame::XLogData { message, .. } = frame.unwrap() else {
+                    continue;
+                };
+                if let Message::Relation(relation) = decoder.decode(message).unwrap() {
+                    return relation;
+                }
+            }
+        }
+    };
+    timeout(LIMIT, reading).await.expect("no table was described")
+}
+
 async fn bytes_of_unknown_encoding_are_kept(major: u16) {
     let (_server, client, url) = database(major, "SQL_ASCII").await;
     client
@@ -125,6 +250,16 @@ async fn texts_without_equivalent_are_kept_on_12() {
 #[tokio::test]
 async fn texts_without_equivalent_are_kept_on_18() {
     texts_without_equivalent_are_kept(18).await;
+}
+
+#[tokio::test]
+async fn names_without_equivalent_are_read_on_12() {
+    names_without_equivalent_are_read(12).await;
+}
+
+#[tokio::test]
+async fn names_without_equivalent_are_read_on_18() {
+    names_without_equivalent_are_read(18).await;
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod partitions;
 mod privileges;
 mod published;
 mod read_only_snapshots;
+mod refused_calls;
 mod streaming;
 mod tail;
 mod tls;

@@ -2,9 +2,10 @@
 
 use walcast_delivery::{ChangeStream, Feedback, Source, SourceWatch, Started};
 use walcast_pgoutput::Frame;
+use walcast_postgres::PostgresSource;
 use walcast_testbed::{Postgres, PostgresOptions, wait_until};
 
-use crate::{LIMIT, config, next_inserts, source, start, wait_until_confirmed};
+use crate::{LIMIT, config, next_inserts, set_up, source, start, wait_until_confirmed};
 
 const TABLE: &str = "CREATE TABLE orders (id int PRIMARY KEY, note text)";
 
@@ -98,7 +99,7 @@ async fn answers_the_server_while_no_frames_are_taken() {
     server.execute(TABLE).await.unwrap();
     let mut config = config(&server.url());
     config.queue_bytes = 64 * 1024;
-    let mut source = walcast_postgres::PostgresSource::new(config).unwrap();
+    let mut source = PostgresSource::new(config).unwrap();
     let Started { mut stream, .. } = start(&mut source).await;
     // Far more than the queue and the sockets' buffers hold: the server blocks in the middle of it.
     let sql = "INSERT INTO orders SELECT i, repeat(md5(i::text), 20) FROM generate_series(1, 40000) i";
@@ -203,6 +204,65 @@ async fn a_stream_that_is_dropped_frees_the_slot() {
     // The slot is waited for inside.
     let Started { stream, .. } = start(&mut source).await;
     stream.stop().await.unwrap();
+}
+
+/// A connector of another name, whose walsender this connector may not take for its own.
+fn other(server: &Postgres) -> PostgresSource {
+    let mut config = config(&server.url());
+    config.name = "other".to_owned();
+    PostgresSource::new(config).unwrap()
+}
+
+/// As after a restart under another role, while the server has not noticed that the former client is gone.
+#[tokio::test]
+async fn a_start_waits_for_a_session_that_is_not_its_own_as_long_as_the_server_does() {
+    let server = Postgres::start(PostgresOptions::default()).await.unwrap();
+    server.execute(TABLE).await.unwrap();
+    let mut other = other(&server);
+    let held = start(&mut other).await;
+    let mut source = source(&server.url());
+    let (_, from) = set_up(&mut source).await.unwrap();
+    let client = server.client().await.unwrap();
+    let began = client.query_one("SELECT now()", &[]).await.unwrap();
+    let began: std::time::SystemTime = began.get(0);
+    let releasing = async {
+        wait_until("longer than a connection takes to close", LIMIT, async || {
+            let sql = "SELECT now() > $1::timestamptz + interval '12 s'";
+            Ok(client.query_one(sql, &[&began]).await.unwrap().get::<_, bool>(0))
+        })
+        .await
+        .unwrap();
+        drop(held);
+    };
+    let (started, ()) = tokio::join!(source.start(from), releasing);
+    server.execute("INSERT INTO orders VALUES (1)").await.unwrap();
+    let mut stream = started.unwrap().stream;
+    assert_eq!(next_inserts(&mut stream).await.0, ["1"]);
+}
+
+#[tokio::test]
+async fn a_slot_that_stays_in_use_is_named_with_its_process() {
+    // Longer than a busy machine stands still, and shorter than any wait for the slot.
+    let options = PostgresOptions::default().with_setting("wal_sender_timeout", "8s");
+    let server = Postgres::start(options).await.unwrap();
+    server.execute(TABLE).await.unwrap();
+    let mut other = other(&server);
+    let _held = start(&mut other).await;
+    let client = server.client().await.unwrap();
+    let holder = client
+        .query_one("SELECT active_pid FROM pg_replication_slots", &[])
+        .await
+        .unwrap();
+    let mut source = source(&server.url());
+    let (_, from) = set_up(&mut source).await.unwrap();
+    let error = source.start(from).await.err().expect("the slot was taken");
+    let named = format!(
+        "slot walcast_shop is in use by process {}",
+        holder.get::<_, i32>(0)
+    );
+    assert!(error.to_string().starts_with(&named), "{error}");
+    assert!(!error.to_string().contains(" after 0 s"), "{error}");
+    assert!(error.is_retryable());
 }
 
 #[tokio::test]

@@ -94,6 +94,12 @@ fn a_hyphen_in_the_name_becomes_an_underscore_in_the_slot() {
         (config.postgres.slot.as_str(), config.kafka.topic_prefix.as_str()),
         ("walcast_web_shop", "web-shop")
     );
+    // The derived name of a slot must not be that of a bookmark either; another one can be set.
+    let named = MINIMAL.replace("\"shop\"", "\"bm-shop\"");
+    let error = parse(&named).unwrap_err().to_string();
+    assert!(error.contains("postgres.slot is \"walcast_bm_shop\""), "{error}");
+    let with_slot = named.replace("[postgres]\n", "[postgres]\nslot = \"walcast_bmshop\"\n");
+    assert_eq!(parse(&with_slot).unwrap().postgres.slot, "walcast_bmshop");
 }
 
 #[test]

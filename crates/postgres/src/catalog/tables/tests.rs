@@ -32,6 +32,7 @@ fn table(
         is_partitioned,
         is_matched,
         is_excluded: false,
+        is_unreadable: false,
         ancestors: ancestors.iter().copied().map(Oid::new).collect(),
         place: (!ancestors.is_empty()).then_some(PartitionPlace {
             attached_by: Xid::new(7),
@@ -87,4 +88,12 @@ fn excluded_tables_are_not_captured() {
     tree[2].is_excluded = true;
     tree[4].is_excluded = true;
     check(&by_leaves(tree), &expect!["4!"]);
+}
+
+/// Its table is not captured for the leaf alone.
+#[test]
+fn leaves_whose_names_are_not_utf8_are_left_out() {
+    let mut tree = tree(&[1, 3]);
+    tree[3].is_unreadable = true;
+    check(&by_leaves(tree), &expect!["3"]);
 }

@@ -1,5 +1,7 @@
 //! Names: those that are set, and those that are derived from the connector's name. Several crates need them.
 
+use walcast_delivery::is_named_like_bookmark;
+
 use super::check::Check;
 use crate::config::error::ConfigError;
 use crate::config::raw::RawConfig;
@@ -87,7 +89,9 @@ impl Check<'_> {
     fn slot_name(&self, slot: &str) -> Result<(), ConfigError> {
         let holds = is_word(slot, b"_") && slot.len() <= IDENTIFIER_BYTES_MAX;
         let wanted = "up to 63 of a-z, 0-9 and _, as Postgres names slots";
-        self.rule("postgres.slot", slot, wanted, holds)
+        self.rule("postgres.slot", slot, wanted, holds)?;
+        let wanted = "a name that does not begin with walcast_bm_, as the slots of bookmarks do";
+        self.rule("postgres.slot", slot, wanted, !is_named_like_bookmark(slot))
     }
 
     fn publication_name(&self, publication: &str) -> Result<(), ConfigError> {

@@ -18,6 +18,13 @@ fn names_follow_the_rules_of_postgres_and_kafka() {
             r#"walcast.toml:5:1: postgres.slot is "my-slot"; expected up to 63 of a-z, 0-9 and _, as Postgres names slots"#
         ]],
     );
+    // Another connector would take the slot for one of its bookmarks.
+    check_error(
+        &with("postgres", "slot = \"walcast_bm_shop\""),
+        expect![[
+            r#"walcast.toml:5:1: postgres.slot is "walcast_bm_shop"; expected a name that does not begin with walcast_bm_, as the slots of bookmarks do"#
+        ]],
+    );
     check_error(
         &with("postgres", "publication = \"\""),
         expect![[

@@ -172,6 +172,11 @@ fn sessions() -> Vec<PostgresError> {
             table: "\"public\".\"items\"".to_owned(),
             source: Box::new(server("42501", "permission denied for table items")),
         },
+        PostgresError::UnreadableName {
+            table: "\"public\".\"items\"".to_owned(),
+            name: "the name of column caf\\xe9".to_owned(),
+            sql: "DO $$ … $$".to_owned(),
+        },
         PostgresError::ConditionRejected {
             table: "public.items".to_owned(),
             code: "22012".to_owned(),
