@@ -6,6 +6,7 @@ mod every;
 mod named_columns;
 mod repair;
 mod retention;
+pub(crate) mod scale;
 mod transactions;
 
 use std::sync::Arc;
