@@ -36,7 +36,12 @@ async fn survives_a_crash_on(major: u16) {
     walcast.start_again();
     await_writes(&load, 600).await;
     // The first customers were there before the connector, which reads no existing rows.
-    let tables = ["public.orders", "public.items", "public.payments", "public.ledger"];
+    let tables = [
+        "public.orders",
+        "public.items",
+        "public.payments",
+        "public.ledger",
+    ];
     let arguments = tables.into_iter().flat_map(|table| ["--tables", table]);
     let arguments: Vec<&str> = std::iter::once("verify").chain(arguments).collect();
     let verified = run(&world.config(), &arguments).await;

@@ -12,6 +12,7 @@ use walcast_pgoutput::Lsn;
 
 use super::*;
 use crate::connector_handle::{ConnectorHandle, Identity};
+use crate::last_verification::LastVerification;
 
 /// Observed connector with its own admin port.
 struct Watched {
@@ -33,6 +34,7 @@ fn handle(name: &str, requests: &SnapshotRequests) -> ConnectorHandle {
         state: ConnectorState::default(),
         metrics: Metrics::default(),
         control: requests.control(),
+        verification: LastVerification::none(),
         started: Instant::now(),
     }
 }
@@ -270,6 +272,8 @@ async fn status_reports_positions_as_postgres_does() {
             "seconds_remaining": null,
             "tables": []
           },
+          "verification": null,
+          "verification_error": null,
           "reconnects": 0
         }"#]]
     .assert_eq(&serde_json::to_string_pretty(&report).unwrap());

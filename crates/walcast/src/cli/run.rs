@@ -56,7 +56,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
     let mut connector = wiring::connector(&config)?;
     let slot_monitor = wiring::slot_monitor(&config, &connector.source, connector.state.clone());
     let bookmark_monitor = wiring::bookmark_monitor(&config, &connector.source, connector.state.clone());
-    let handle = ConnectorHandle::new(Identity::of(&config), &connector);
+    let handle = ConnectorHandle::new(&config, &connector);
     let connectors = Connectors::new([handle.clone()]);
     let admin = admin_port.map(|port| tokio::spawn(admin::serve(port, connectors)));
     tokio::select! {

@@ -59,7 +59,8 @@ impl Planted {
         let records = read_topic(brokers, topic).await.unwrap();
         let first = |id: i64| -> &RawRecord {
             let key = avro(id);
-            let has_key = |record: &&RawRecord| record.key.as_deref().is_some_and(|of| of[PREFIX_BYTES..] == key);
+            let has_key =
+                |record: &&RawRecord| record.key.as_deref().is_some_and(|of| of[PREFIX_BYTES..] == key);
             records.iter().find(has_key).unwrap()
         };
         let altered = first(self.altered);
@@ -127,7 +128,8 @@ async fn records_planted_among_many_are_named_in_memory_that_does_not_grow() {
     let fill = |table: &str, rows: i64| {
         format!("INSERT INTO {table} SELECT -n, 'note ' || -n FROM generate_series(1, {rows}) AS n")
     };
-    case.sql("CREATE TABLE fewer (id int PRIMARY KEY, note text)").await;
+    case.sql("CREATE TABLE fewer (id int PRIMARY KEY, note text)")
+        .await;
     case.sql(&fill("items", rows)).await;
     case.sql(&fill("fewer", rows / TENTH)).await;
     let planted = Planted {
