@@ -14,6 +14,7 @@ mod migrate;
 mod point_in_time;
 mod read_progress;
 mod replay;
+mod requested_rows;
 mod row_history;
 mod run;
 mod snapshot;

@@ -292,7 +292,7 @@ async fn two_connectors_are_observed_without_interference() {
     });
     stock.metrics.transactions.inc();
 
-    let report = |handle| serde_json::to_value(Observed::new(handle).report().unwrap()).unwrap();
+    let report = |handle| serde_json::to_value(Observed::new(handle).report(Ok(None)).unwrap()).unwrap();
     let (of_shop, of_stock) = (report(&shop), report(&stock));
     assert_eq!(
         (&of_shop["state"], &of_shop["error"]),

@@ -8,7 +8,7 @@ use walcast_kafka::{Registry, RegistryError, SignalTopic};
 use super::config_args::ConfigArgs;
 use crate::admin::{self, Connectors};
 use crate::config::Config;
-use crate::connector_handle::{ConnectorHandle, Identity};
+use crate::connector_handle::ConnectorHandle;
 use crate::descriptors;
 use crate::exit::{Exit, help_end};
 use crate::remedy::describe;
