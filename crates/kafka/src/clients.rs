@@ -123,7 +123,7 @@ pub(crate) enum Isolation {
 /// written in transactions is no record, so its end is known by this answer only, for which the default is half a second.
 const END_WAIT_MS: &str = "10";
 
-/// Size in KiB of the records that a consumer has fetched and nobody has read yet. The default is 64 MiB, and 50 MiB more in one answer: a
+/// Size in KiB of the records that a consumer has fetched and not passed on yet. The default is 64 MiB, and 50 MiB more in one answer: a
 /// reader of a large topic is slower than the broker, so that all of it would be filled.
 const FETCHED_KBYTES: &str = "8192";
 

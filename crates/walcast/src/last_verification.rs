@@ -1,6 +1,6 @@
 //! The newest certificate of `walcast verify`, for `/status`: read in the background when it is asked for, and kept for a while.
 //!
-//! Nobody who asks waits for Kafka, except for a moment if nothing was read yet, and nothing is read while nobody asks.
+//! A request does not wait for Kafka, except for a moment if nothing was read yet, and without requests nothing is read.
 
 use std::collections::BTreeMap;
 use std::fmt;

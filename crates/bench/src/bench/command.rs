@@ -38,7 +38,7 @@ impl Running {
             .env("XDG_RUNTIME_DIR", folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(File::create(&log).context("the log of a command")?)
+            .stderr(File::create(&log).context("the logs of a command")?)
             .spawn()
             .context("walcast cannot be started")?;
         Ok(Running { child, log })
@@ -57,7 +57,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It has ended, or nobody waits for it any more.
+        // It has ended, or is no longer waited for.
         drop(self.child.kill());
         drop(self.child.wait());
     }

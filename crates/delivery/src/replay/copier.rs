@@ -39,7 +39,7 @@ impl Default for ReplayLimits {
 pub enum ReplayEnded {
     /// Every record of the window was sent.
     Complete,
-    /// The process was told to stop.
+    /// The process received a request to stop.
     Interrupted,
 }
 

@@ -22,7 +22,7 @@ use crate::world::World;
 
 /// Longest pause between two comparisons.
 const PAUSE_MAX_MS: u64 = 4_000;
-/// Limit of each wait; the command gives up and is run again.
+/// Limit of each wait; the command fails and is run again.
 const WAIT: Duration = Duration::from_secs(60);
 /// Longest time between a comparison and the write of a repair that writes by itself.
 const WRITE_MAX_MS: u64 = 3_000;

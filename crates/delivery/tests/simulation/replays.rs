@@ -29,7 +29,7 @@ const PAUSE_MAX_MS: u64 = 5_000;
 const CONTINUE_MAX_MS: u64 = 2_000;
 /// Longest suspension of a process.
 const FROZEN_MAX_MS: u64 = 5_000;
-/// Longest time until a process is told to stop.
+/// Longest time until a process receives SIGTERM.
 const STOP_MAX_MS: u64 = 2_000;
 /// Largest number of copies in a transaction.
 const BATCH_MAX: usize = 6;
