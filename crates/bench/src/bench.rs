@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: how fast changes reach Kafka, beside how fast the server gives them away.
 
 mod backlog;
+mod command;
 mod connector;
 mod figures;
 mod growth;
@@ -14,6 +15,7 @@ mod round;
 mod rows;
 mod starts;
 mod suite;
+mod verification;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -44,6 +46,8 @@ const ROWS: u64 = 1_000_000;
     cargo xtask bench --rows --shape toast --changes 20000\n  \
     cargo xtask bench latency              # a steady flow, beside Debezium\n  \
     cargo xtask bench growth               # larger transactions, rows, numbers of tables, outages\n  \
+    cargo xtask bench verify               # a comparison of source and topics, beside reading both\n  \
+    cargo xtask bench replay               # a steady flow beside a replay\n  \
     cargo xtask bench suite                # all of it, written to docs/benchmarks.md\n\n\
     Before the first round each delivers a backlog of 200000 changes (or of --changes, if that is less) that is not \
     counted: a broker that has just started is slower, and files it has never seen are not in memory yet.\n\n\
@@ -100,6 +104,10 @@ enum Other {
     Latency(latency::Arguments),
     /// How throughput, memory and start grow with transactions, rows, tables and outages
     Growth(growth::Arguments),
+    /// How fast both sides are compared, beside how fast they are read
+    Verify(verification::Arguments),
+    /// How long a steady flow takes beside a replay
+    Replay(latency::BesideArguments),
     /// All measurements beside Debezium, as a document
     Suite(suite::Arguments),
 }
@@ -110,6 +118,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     match &arguments.other {
         Some(Other::Latency(flows)) => return Box::pin(latency::run(&testbed, &walcast, flows)).await,
         Some(Other::Growth(growth)) => return Box::pin(growth::run(&testbed, &walcast, growth)).await,
+        Some(Other::Verify(verify)) => return Box::pin(verification::run(&testbed, &walcast, verify)).await,
+        Some(Other::Replay(replay)) => {
+            return Box::pin(latency::run_beside(&testbed, &walcast, replay)).await;
+        }
         Some(Other::Suite(suite)) => return Box::pin(suite::run(&testbed, &walcast, suite)).await,
         None => {}
     }

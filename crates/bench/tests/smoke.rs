@@ -6,13 +6,15 @@ use std::path::Path;
 use std::process::Command;
 
 /// Sections of the document.
-const SECTIONS: [&str; 7] = [
+const SECTIONS: [&str; 9] = [
     "## Machine",
     "## Backlog",
     "## Other backlogs",
     "## Steady flow",
+    "## Replay beside the stream",
     "## Start",
     "## Existing rows",
+    "## Verification",
     "## Growth",
 ];
 

@@ -37,6 +37,7 @@ mod ports;
 mod position;
 mod precondition;
 mod quarantine;
+mod replay;
 mod restrictions;
 mod schema_history;
 mod serde_text;
@@ -81,6 +82,7 @@ pub use ports::bookmarks::BookmarkSlots;
 pub use ports::catalog::{Catalog, RowsCatalog};
 pub use ports::checkpoint_store::CheckpointStore;
 pub use ports::registry::{NoRegistry, SchemaRegistry};
+pub use ports::replay::{ReadRecord, ReplayPort};
 pub use ports::sink::Sink;
 pub use ports::snapshots::{ChosenRows, CopiedRows, Opened, Snapshot, SnapshotTable, Snapshots};
 pub use ports::source::{
@@ -100,6 +102,10 @@ pub use quarantine::resumption::Resumption;
 pub use quarantine::stored::StoredQuarantine;
 pub use quarantine::{
     Quarantine, QuarantinePhase, QuarantineReason, QuarantineRecords, Quarantines, TableQuarantined,
+};
+pub use replay::copier::{ReplayCopier, ReplayEnded, ReplayLimits};
+pub use replay::progress::{
+    LeftOffsets, MissingRecords, ReplayProgress, ReplayRange, ReplayState, ReplayTopic,
 };
 pub use restrictions::Restrictions;
 pub use schema_history::stored::StoredHistory;

@@ -4,6 +4,7 @@ pub(crate) mod bookmarks;
 pub(crate) mod catalog;
 pub(crate) mod checkpoint_store;
 pub(crate) mod registry;
+pub(crate) mod replay;
 pub(crate) mod sink;
 pub(crate) mod snapshots;
 pub(crate) mod source;

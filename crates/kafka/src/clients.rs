@@ -123,11 +123,23 @@ pub(crate) enum Isolation {
 /// written in transactions is no record, so its end is known by this answer only, for which the default is half a second.
 const END_WAIT_MS: &str = "10";
 
+/// Size in KiB of the records that a consumer has fetched and not passed on yet. The default is 64 MiB, and 50 MiB more in one answer: a
+/// reader of a large topic is slower than the broker, so that all of it would be filled.
+const FETCHED_KBYTES: &str = "8192";
+
+/// Size of one answer to a fetch, in bytes.
+const FETCH_BYTES: &str = "4194304";
+
 /// Settings of a consumer that reads assigned partitions up to their present end.
 pub(crate) fn bounded_reader(config: &KafkaConfig, isolation: Isolation) -> ClientConfig {
-    const KEY: &str = "fetch.wait.max.ms";
     let mut client = reader(config, isolation);
-    client.set(KEY, config.properties.value(KEY).unwrap_or(END_WAIT_MS));
+    for (key, value) in [
+        ("fetch.wait.max.ms", END_WAIT_MS),
+        ("queued.max.messages.kbytes", FETCHED_KBYTES),
+        ("fetch.max.bytes", FETCH_BYTES),
+    ] {
+        client.set(key, config.properties.value(key).unwrap_or(value));
+    }
     client
 }
 

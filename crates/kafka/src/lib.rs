@@ -71,9 +71,7 @@ pub use registry::{
 };
 pub use replay_copy::{REPLAY_HEADER, RecordCopy, is_replayed};
 pub use replay_sink::{ReplaySink, stored_replays};
-pub use replay_state::{
-    Replay, ReplayProgress, ReplayRange, ReplayRequest, ReplayState, ReplayTopic, StoredReplay,
-};
+pub use replay_state::{Replay, ReplayRequest, StoredReplay};
 pub use side_topics::{SideTopic, SideTopics};
 pub use signals::{SignalRecord, SignalTopic};
 pub use sink::KafkaSink;

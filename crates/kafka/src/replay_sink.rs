@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::debug;
-use walcast_delivery::Guarantee;
+use walcast_delivery::{Guarantee, ReplayProgress};
 
 use crate::checkpoint::CheckpointRecord;
 use crate::cluster::Cluster;
@@ -13,9 +13,7 @@ use crate::config::{KafkaConfig, replay_topic};
 use crate::error::KafkaError;
 use crate::producer_session::ProducerSession;
 use crate::replay_copy::RecordCopy;
-use crate::replay_state::{
-    LastReplays, Replay, ReplayProgress, StoredReplay, progress_record, replay_record,
-};
+use crate::replay_state::{LastReplays, Replay, StoredReplay, progress_record, replay_record};
 use crate::topic_consumer::ReadFrom;
 use crate::topic_reader::{TopicReader, TopicSelection};
 use crate::topics::{ensure_created, replay_topic_creation, warn_about_forgotten_replays};
@@ -78,7 +76,7 @@ impl ReplaySink {
     /// # Errors
     /// The commit fails, or another process has taken over.
     pub async fn begin(&mut self, replay: &Replay) -> Result<(), KafkaError> {
-        let progress = ReplayProgress::begun(replay);
+        let progress = replay.begun();
         let records = vec![
             replay_record(&self.connector, replay)?,
             progress_record(&self.connector, &self.name, &progress)?,

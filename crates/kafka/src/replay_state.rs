@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use walcast_delivery::{ReplayProgress, ReplayTopic};
 
 use crate::checkpoint::CheckpointRecord;
 use crate::error::KafkaError;
@@ -48,72 +49,6 @@ pub struct Replay {
     pub topics: Vec<ReplayTopic>,
 }
 
-/// Topic of a replay.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplayTopic {
-    /// Topic that is read.
-    pub topic: String,
-    /// Topic that is written.
-    pub target: String,
-    /// Partitions, in the order in which they are copied.
-    pub partitions: Vec<ReplayRange>,
-}
-
-/// Range of offsets of one partition in which the window lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplayRange {
-    /// Number of the partition.
-    pub partition: i32,
-    /// First offset that is read.
-    pub from: i64,
-    /// Offset before which reading ends.
-    pub to: i64,
-}
-
-/// State of a replay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReplayState {
-    /// Records are left to be sent: by a process that runs, or by the next start.
-    Unfinished,
-    /// Every record of the window was sent.
-    Complete,
-    /// The replay was cancelled, and cannot be resumed.
-    Cancelled,
-}
-
-impl ReplayState {
-    /// Word for the state.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Unfinished => "unfinished",
-            Self::Complete => "complete",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
-
-/// Progress of a replay: everything before its place was sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplayProgress {
-    version: u32,
-    /// State of the replay.
-    pub state: ReplayState,
-    /// Index of the topic that is copied.
-    pub topic: usize,
-    /// Index of its partition that is copied.
-    pub partition: usize,
-    /// Offset of the last record of the partition that was read; `None` if none was.
-    pub last: Option<i64>,
-    /// Number of records that were sent, by topic.
-    pub records: Vec<u64>,
-    /// Bytes that were sent.
-    pub bytes: u64,
-    /// Time in microseconds since the Unix epoch.
-    pub updated_at_unix_micros: i64,
-}
-
 /// Replay, as the topic of replays has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredReplay {
@@ -138,29 +73,20 @@ impl Replay {
             topics,
         }
     }
+
+    /// Progress of the replay when nothing was sent.
+    #[must_use]
+    pub fn begun(&self) -> ReplayProgress {
+        ReplayProgress::begun(self.topics.len(), self.created_at_unix_micros)
+    }
 }
 
-impl ReplayProgress {
-    /// Progress of a replay of which nothing was sent.
-    #[must_use]
-    pub fn begun(replay: &Replay) -> Self {
-        Self {
-            version: VERSION,
-            state: ReplayState::Unfinished,
-            topic: 0,
-            partition: 0,
-            last: None,
-            records: vec![0; replay.topics.len()],
-            bytes: 0,
-            updated_at_unix_micros: replay.created_at_unix_micros,
-        }
-    }
-
-    /// Number of records that were sent.
-    #[must_use]
-    pub fn sent(&self) -> u64 {
-        self.records.iter().sum()
-    }
+/// Progress as it is stored.
+#[derive(Serialize)]
+struct StoredProgress<'a> {
+    version: u32,
+    #[serde(flatten)]
+    progress: &'a ReplayProgress,
 }
 
 fn replay_key(connector: &str, replay: &str) -> String {
@@ -181,7 +107,11 @@ pub(crate) fn progress_record(
     replay: &str,
     progress: &ReplayProgress,
 ) -> Result<CheckpointRecord, KafkaError> {
-    record(format!("{}{PROGRESS}", replay_key(connector, replay)), progress)
+    let stored = StoredProgress {
+        version: VERSION,
+        progress,
+    };
+    record(format!("{}{PROGRESS}", replay_key(connector, replay)), &stored)
 }
 
 fn record(key: String, stored: &impl Serialize) -> Result<CheckpointRecord, KafkaError> {
@@ -234,7 +164,7 @@ impl LastReplays {
             let key = format!("{key}{PROGRESS}");
             let progress = match self.values.get(&key) {
                 Some(value) => self.decode(&key, value)?,
-                None => ReplayProgress::begun(&replay),
+                None => replay.begun(),
             };
             replays.push(StoredReplay { replay, progress });
         }
@@ -266,6 +196,7 @@ struct Versioned {
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
+    use walcast_delivery::{ReplayRange, ReplayState};
 
     use super::*;
 
@@ -301,7 +232,7 @@ mod tests {
     #[test]
     fn the_stored_form_is_read_back() {
         let replay = replay();
-        let mut progress = ReplayProgress::begun(&replay);
+        let mut progress = replay.begun();
         let request = replay_record("shop", &replay).unwrap();
         expect![[r#"{"version":1,"name":"fix","request":{"from":"0/16B3748","to":"now","tables":["public.orders"],"into":"fix"},"from_lsn":"0/16B3748","to_lsn":null,"source":"topics","created_at_unix_micros":1796119200000000,"topics":[{"topic":"shop.public.orders","target":"fix.shop.public.orders","partitions":[{"partition":0,"from":7,"to":20}]}]}"#]]
             .assert_eq(request.value.as_deref().unwrap());

@@ -152,6 +152,29 @@ impl Comparison {
         self.topic.push(digest, |out| entry.write(out))
     }
 
+    /// Notes that a record was there when the topic was read again, after the comparison. `keys` are the only ones that matter; `None`: all
+    /// of them.
+    ///
+    /// # Errors
+    /// The temporary file cannot be written.
+    pub fn add_again(
+        &mut self,
+        key: &Value,
+        place: RecordPlace,
+        keys: Option<&BTreeSet<Digest>>,
+    ) -> io::Result<()> {
+        let digest = Digest::of_key(key);
+        if self.is_left_out(digest) || keys.is_some_and(|keys| !keys.contains(&digest)) {
+            return Ok(());
+        }
+        let entry = KeyedEntry {
+            place,
+            order: (0, 0),
+            state: State::Again,
+        };
+        self.topic.push(digest, |out| entry.write(out))
+    }
+
     /// Adds a row that a record of a table without key adds, or removes.
     ///
     /// # Errors
@@ -192,7 +215,7 @@ impl Comparison {
         self.removed.insert(partition, first);
     }
 
-    /// Compares both sides. At most `limit` findings of each kind are kept.
+    /// Compares both sides; more records can be added afterwards, and both compared again. At most `limit` findings of each kind are kept.
     ///
     /// # Errors
     /// A temporary file cannot be read.

@@ -7,6 +7,8 @@ pub struct Completeness {
     pub is_expired: bool,
     /// Whether the topic is compacted.
     pub is_compacted: bool,
+    /// Whether the topic was read again after the comparison, because compaction may have removed records while it was read.
+    pub is_read_again: bool,
     /// Whether existing rows of the table are not read, or only some of them.
     pub omits_existing_rows: bool,
     /// Whether only some rows of the source were read: a row of the topic that is not among them is ignored.

@@ -16,6 +16,12 @@ pub enum DatumError {
     /// A schema cannot be parsed, or the bytes do not match it.
     #[error("it does not match its Avro schema: {0}")]
     Avro(#[source] Box<apache_avro::Error>),
+    /// Bytes follow the datum.
+    #[error("{bytes} bytes follow the datum")]
+    Longer {
+        /// Number of these bytes.
+        bytes: usize,
+    },
     /// They are not JSON.
     #[error("it is not JSON: {0}")]
     Json(#[source] serde_json::Error),
@@ -64,7 +70,10 @@ impl AvroSchema {
         let value = GenericDatumReader::builder(&self.schema)
             .build()?
             .read_value(&mut rest)?;
-        Ok(Value::from(value))
+        match rest.len() {
+            0 => Ok(Value::from(value)),
+            bytes => Err(DatumError::Longer { bytes }),
+        }
     }
 }
 
@@ -161,6 +170,11 @@ mod tests {
         assert_eq!(value.get("before"), None);
         assert!(split(b"{}").is_err());
         assert!(schema.decode(&[2]).is_err());
+        let longer = [datum, &[0]].concat();
+        assert!(matches!(
+            schema.decode(&longer),
+            Err(DatumError::Longer { bytes: 1 })
+        ));
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(crate) enum State {
     Row(RowDigest),
     /// The record is behind the position: compaction may have removed earlier ones because of it.
     Behind,
+    /// The record was there when the topic was read again.
+    Again,
 }
 
 /// Record of a table with a key.
@@ -58,6 +60,7 @@ pub(crate) struct UnkeyedEntry {
 const DELETED: u8 = 0;
 const ROW: u8 = 1;
 const BEHIND: u8 = 2;
+const AGAIN: u8 = 3;
 
 impl KeyedEntry {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
@@ -65,6 +68,7 @@ impl KeyedEntry {
         match &self.state {
             State::Deleted => out.push(DELETED),
             State::Behind => out.push(BEHIND),
+            State::Again => out.push(AGAIN),
             State::Row(row) => {
                 out.push(ROW);
                 out.extend_from_slice(&row.columns.to_bytes());
@@ -87,6 +91,7 @@ impl KeyedEntry {
         let state = match kind {
             DELETED => State::Deleted,
             BEHIND => State::Behind,
+            AGAIN => State::Again,
             ROW => {
                 let columns = Sum::from_bytes(bytes.take()?);
                 let mut row = RowDigest {
@@ -179,6 +184,7 @@ mod tests {
         for state in [
             State::Deleted,
             State::Behind,
+            State::Again,
             State::Row(row),
             State::Row(RowDigest::default()),
         ] {

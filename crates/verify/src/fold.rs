@@ -9,6 +9,9 @@ pub(crate) struct Folded {
     newest: Option<KeyedEntry>,
     /// Whether records behind the position exist.
     pub(crate) has_records_behind: bool,
+    /// Whether any record of the key was there when the topic was read again, and whether the newest one was.
+    has_records_again: bool,
+    is_newest_again: bool,
 }
 
 /// Row of a key.
@@ -24,9 +27,19 @@ impl Folded {
     /// another partition exist only if the number of partitions has changed, and are ordered by WAL. A row from before `truncated`
     /// is one that was deleted: it is no row, and a later one has no value of it.
     pub(crate) fn add(&mut self, mut entry: KeyedEntry, truncated: Option<(u64, u64)>) {
-        if entry.state == State::Behind {
-            self.has_records_behind = true;
-            return;
+        match entry.state {
+            State::Behind => {
+                self.has_records_behind = true;
+                return;
+            }
+            // These come after all others.
+            State::Again => {
+                self.has_records_again = true;
+                let newest = self.newest.as_ref();
+                self.is_newest_again |= newest.is_some_and(|newest| newest.place == entry.place);
+                return;
+            }
+            State::Deleted | State::Row(_) => {}
         }
         if truncated.is_some_and(|truncated| entry.order < truncated) {
             entry.state = State::Deleted;
@@ -49,6 +62,16 @@ impl Folded {
     /// Whether any record up to the position exists.
     pub(crate) fn has_records(&self) -> bool {
         self.newest.is_some()
+    }
+
+    /// Whether compaction has removed records of the key while the topic was read, so that the newest one up to the position may be among
+    /// them. It removes all records of a key up to a later one, from the beginning of the partition on: while the newest record that
+    /// was read is there, none behind it is gone.
+    pub(crate) fn has_given_way(&self) -> bool {
+        match self.newest {
+            Some(_) => !self.is_newest_again,
+            None => self.has_records_again,
+        }
     }
 
     /// The row, unless it is deleted.
@@ -147,6 +170,22 @@ mod tests {
     fn a_record_behind_the_position_is_only_noticed() {
         let behind = folded([entry(0, 1, 20, State::Behind)]);
         assert!(!behind.has_records() && behind.has_records_behind);
+    }
+
+    #[test]
+    fn a_newest_record_that_is_gone_has_given_way() {
+        let first = || entry(0, 1, 20, row(&[1], &[]));
+        let again = |offset| entry(0, offset, 0, State::Again);
+        assert!(!folded([first(), again(1)]).has_given_way());
+        assert!(!folded([first(), again(1), again(7)]).has_given_way());
+        // A later record took its place.
+        assert!(folded([first(), again(7)]).has_given_way());
+        assert!(folded([first()]).has_given_way());
+        // It was written after the end of the first reading.
+        assert!(folded([again(7)]).has_given_way());
+        assert!(!folded([]).has_given_way());
+        let unchanged = folded([first(), again(1)]);
+        assert_eq!(unchanged.row().unwrap().columns, Some(sum(&[1])));
     }
 
     #[test]

@@ -130,31 +130,35 @@ impl Key {
                 None => tally.topic.rows += 1,
             }
         }
-        let mut find = |kind, reason| {
-            let finding = Finding {
-                kind,
-                reason,
-                digest,
-                copies: 1,
-                record: row.map(|row| row.place),
-            };
-            tally.find(finding, limit);
-        };
-        match (self.source, row) {
-            _ if self.source_rows > 1 => find(Kind::Unverifiable, Some(Reason::SharedKey)),
-            (None, None) => {}
-            (None, Some(_)) if completeness.is_selection => {}
-            (None, Some(_)) => find(Kind::Extra, None),
+        let (mut kind, mut reason) = match (self.source, row) {
+            _ if self.source_rows > 1 => (Kind::Unverifiable, Some(Reason::SharedKey)),
+            (None, None) => return,
+            (None, Some(_)) if completeness.is_selection => return,
+            (None, Some(_)) => (Kind::Extra, None),
             (Some(_), None) => match self.why_missing(completeness) {
-                Some(reason) => find(Kind::Unverifiable, Some(reason)),
-                None => find(Kind::Missing, None),
+                Some(reason) => (Kind::Unverifiable, Some(reason)),
+                None => (Kind::Missing, None),
             },
             (Some(source), Some(row)) => match row.columns {
-                None => find(Kind::Unverifiable, Some(Reason::Unsent)),
-                Some(columns) if columns != source => find(Kind::Different, None),
-                Some(_) => tally.identical += 1,
+                None => (Kind::Unverifiable, Some(Reason::Unsent)),
+                Some(columns) if columns != source => (Kind::Different, None),
+                Some(_) => {
+                    tally.identical += 1;
+                    return;
+                }
             },
+        };
+        if kind != Kind::Unverifiable && completeness.is_read_again && self.folded.has_given_way() {
+            (kind, reason) = (Kind::Unverifiable, Some(Reason::Compacted));
         }
+        let finding = Finding {
+            kind,
+            reason,
+            digest,
+            copies: 1,
+            record: row.map(|row| row.place),
+        };
+        tally.find(finding, limit);
     }
 
     /// Why the topic may lack the row although nothing was lost.

@@ -1,6 +1,6 @@
 //! The outcome of a comparison.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -98,6 +98,19 @@ impl Tally {
             .iter()
             .filter(|(kind, _)| **kind != Kind::Unverifiable);
         differences.map(|(_, count)| count).sum()
+    }
+
+    /// Keys that differ; `None` if more do than were kept.
+    #[must_use]
+    pub fn differing(&self) -> Option<BTreeSet<Digest>> {
+        let differ = self
+            .findings
+            .iter()
+            .filter(|finding| finding.kind != Kind::Unverifiable);
+        let keys: BTreeSet<Digest> = differ.map(|finding| finding.digest).collect();
+        u64::try_from(keys.len())
+            .is_ok_and(|kept| kept == self.differences())
+            .then_some(keys)
     }
 
     /// Number of rows that cannot be compared.

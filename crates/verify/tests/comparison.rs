@@ -266,6 +266,39 @@ fn a_key_whose_records_may_be_gone_is_neither_missing_nor_equal() {
 }
 
 #[test]
+fn a_key_whose_deciding_record_was_compacted_meanwhile_is_not_different() {
+    let mut comparison = Comparison::new(Lsn::new(POSITION), true);
+    add_at(&mut comparison, 1, &After::Row(&row(2, Some(2))));
+    add_source(&mut comparison, &[(1, (1, 1))].into());
+    let compacted = Completeness {
+        is_compacted: true,
+        ..Completeness::default()
+    };
+    let again = Completeness {
+        is_read_again: true,
+        ..compacted
+    };
+    let one = |tally: &Tally| {
+        assert_eq!(tally.findings.len(), 1, "{tally:?}");
+        (tally.findings[0].kind, tally.findings[0].reason)
+    };
+    let first = tally(&mut comparison, compacted);
+    assert_eq!(one(&first), (Kind::Different, None));
+    assert_eq!(first.differing().map(|keys| keys.len()), Some(1));
+    let add_again = |comparison: &mut Comparison, offset: i64| {
+        let place = RecordPlace { partition: 0, offset };
+        comparison.add_again(&key(1), place, None).unwrap();
+    };
+    // Only a later record is left, of which one between both may have been the reason.
+    add_again(&mut comparison, 70);
+    let second = tally(&mut comparison, again);
+    assert_eq!(one(&second), (Kind::Unverifiable, Some(Reason::Compacted)));
+    assert_eq!(second.differing(), Some(BTreeSet::new()));
+    add_again(&mut comparison, 1);
+    assert_eq!(one(&tally(&mut comparison, again)), (Kind::Different, None));
+}
+
+#[test]
 fn a_key_of_several_rows_is_unverifiable() {
     let shared = |comparison: &mut Comparison| add_source(comparison, &[(1, (9, 9))].into());
     assert_eq!(

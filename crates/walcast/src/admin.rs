@@ -291,7 +291,8 @@ async fn readyz(
 }
 
 async fn status(Addressed(connector): Addressed) -> Response {
-    match Observed::new(&connector).report() {
+    let verification = connector.verification.report().await;
+    match Observed::new(&connector).report(verification) {
         Ok(report) => Json(report).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }

@@ -15,6 +15,7 @@ mod migrate;
 mod point_in_time;
 mod read_progress;
 mod replay;
+mod requested_rows;
 mod row_history;
 mod run;
 mod snapshot;

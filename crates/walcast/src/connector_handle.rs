@@ -5,6 +5,7 @@ use std::time::Instant;
 use walcast_delivery::{Connector, ConnectorState, Metrics, SnapshotControl};
 
 use crate::config::Config;
+use crate::last_verification::LastVerification;
 
 /// Names that identify a connector; none of them is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,18 +44,21 @@ pub(crate) struct ConnectorHandle {
     pub(crate) metrics: Metrics,
     /// Sender of snapshot requests.
     pub(crate) control: SnapshotControl,
+    /// Newest comparison of the source with the topics.
+    pub(crate) verification: LastVerification,
     /// Time since which the connector exists in this process.
     pub(crate) started: Instant,
 }
 
 impl ConnectorHandle {
     /// Handle of a connector that is about to run.
-    pub(crate) fn new<P, C, K, T, R>(identity: Identity, connector: &Connector<P, C, K, T, R>) -> Self {
+    pub(crate) fn new<P, C, K, T, R>(config: &Config, connector: &Connector<P, C, K, T, R>) -> Self {
         Self {
-            identity,
+            identity: Identity::of(config),
             state: connector.state.clone(),
             metrics: connector.metrics.clone(),
             control: connector.requests.control(),
+            verification: LastVerification::of(&config.kafka),
             started: Instant::now(),
         }
     }

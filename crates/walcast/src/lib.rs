@@ -14,6 +14,7 @@ mod descriptors;
 mod exit;
 #[doc(hidden)]
 pub mod fuzzing;
+mod last_verification;
 mod log;
 mod memory;
 mod printable;

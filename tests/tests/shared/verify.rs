@@ -6,6 +6,7 @@ mod every;
 mod named_columns;
 mod repair;
 mod retention;
+pub(crate) mod scale;
 mod transactions;
 
 use std::sync::Arc;
@@ -169,7 +170,7 @@ async fn both_sides_are_identical_during_writes_and_each_certificate_names_the_o
     })
     .await;
     let writer = Writer::start(&case).await;
-    let mut previous = Value::Null;
+    let (mut previous, mut lsn) = (Value::Null, Value::Null);
     for _ in 0..3 {
         let before = writer.writes();
         let (finished, report) = verify(&case, &[]).await;
@@ -183,9 +184,17 @@ async fn both_sides_are_identical_during_writes_and_each_certificate_names_the_o
             assert!(topic["source"]["rows"].as_u64().unwrap() > 1, "{topic:#}");
         }
         previous = report["certificate_sha256"].clone();
+        lsn = certificate["lsn"].clone();
         eprintln!("{} writes during the comparison", writer.writes() - before);
     }
     assert!(writer.writes() > 0);
+    await_that("the newest certificate in /status", async || {
+        let status = instance.status().await;
+        assert_eq!(status["verification_error"], Value::Null, "{status:#}");
+        let shown = &status["verification"];
+        shown["lsn"] == lsn && shown["verdict"] == "identical" && shown["differences"] == 0
+    })
+    .await;
     writer.stop().await;
     instance.assert_running();
 

@@ -1,5 +1,6 @@
 //! Latency of a steady flow: from the commit in Postgres to a read_committed consumer, beside Debezium.
 
+mod beside;
 mod load;
 mod report;
 mod runs;
@@ -12,6 +13,7 @@ use clap::Args;
 use walcast_testbed::{Debezium, Testbed};
 
 use super::debezium_worker;
+pub(super) use beside::{Arguments as BesideArguments, Beside, measure as measure_beside, run as run_beside};
 pub(super) use report::Line;
 use runs::{Contestant, Flow};
 

@@ -12,7 +12,7 @@ use walcast_testbed::Testbed;
 
 use super::debezium_worker;
 pub(super) use report::Round;
-pub(super) use runs::{Run, drop_slot};
+pub(super) use runs::{Run, copy, drop_slot};
 pub(super) use tables::{Shape, Tables};
 
 /// What is measured.
@@ -61,7 +61,7 @@ pub(super) async fn measure(
     testbed.postgres.execute("CHECKPOINT").await?;
     runs::walcast(testbed, binary, &warm_up, 1).await?;
     // The first one finds the tables in no memory.
-    runs::copy(testbed, &tables).await?;
+    copy(testbed, &tables).await?;
     for number in 1..=task.rounds {
         let round = round(testbed, binary, task, &warm_up, &tables).await?;
         each(number, &tables, &round)?;
@@ -76,7 +76,7 @@ async fn round(
     warm_up: &Tables,
     tables: &Tables,
 ) -> Result<Round> {
-    let before = runs::copy(testbed, tables).await?;
+    let before = copy(testbed, tables).await?;
     let mut walcast = Vec::new();
     for sessions in [1, task.sessions] {
         walcast.push((sessions, runs::walcast(testbed, binary, tables, sessions).await?));
@@ -89,7 +89,7 @@ async fn round(
             debezium.push((threads, runs::debezium(testbed, &worker, tables, threads).await?));
         }
     }
-    let after = runs::copy(testbed, tables).await?;
+    let after = copy(testbed, tables).await?;
     Ok(Round {
         copy: [before, after],
         walcast,

@@ -12,15 +12,15 @@ use walcast_testbed::{Debezium, Testbed};
 
 use super::backlog::{Backlog, Workload};
 use super::growth;
-use super::latency::{self, Line};
+use super::latency::{self, Beside, Line};
 use super::peers::Wanted;
 use super::plot;
 use super::round::{Race, Round};
 use super::rows::{self, Shape, Tables, Task};
-use super::{debezium_worker, starts};
+use super::{debezium_worker, starts, verification};
 use machine::Machine;
 
-/// Backlogs, steady flow, starts, existing rows and growth, beside Debezium; writes docs/benchmarks.md and its plots.
+/// Backlogs, steady flow, starts, existing rows and growth, beside Debezium; a replay and a verification; writes docs/benchmarks.md and its plots.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask bench suite\n  \
     cargo xtask bench suite --changes 200000 --rounds 1 --seconds 5 --growth-steps 3 --out /tmp/benchmarks\n  \
@@ -92,6 +92,9 @@ impl Arguments {
     }
 }
 
+/// Transactions per second beside a replay, where only one rate is measured.
+const RATE_BESIDE: u32 = 100;
+
 /// A backlog and its rounds.
 struct Measured {
     backlog: Backlog,
@@ -104,8 +107,10 @@ struct Results {
     backlog: Measured,
     workloads: Vec<Measured>,
     flows: Vec<Line>,
+    beside: Vec<Beside>,
     starts: Vec<Duration>,
     rows: Option<(Tables, rows::Round)>,
+    verifications: Vec<verification::Line>,
     growth: Vec<growth::Line>,
 }
 
@@ -131,6 +136,13 @@ pub(super) async fn run(testbed: &Testbed, binary: &Path, arguments: &Arguments)
         Ok(())
     };
     Box::pin(latency::measure(testbed, binary, worker, &wanted, each)).await?;
+
+    let wanted = latency::BesideArguments {
+        rate: *arguments.rates.get(1).unwrap_or(&RATE_BESIDE),
+        seconds: arguments.seconds,
+        window: arguments.changes,
+    };
+    let beside = Box::pin(latency::measure_beside(testbed, binary, &wanted)).await?;
 
     let wanted = Wanted {
         without_context_headers: true,
@@ -179,6 +191,8 @@ pub(super) async fn run(testbed: &Testbed, binary: &Path, arguments: &Arguments)
     };
     Box::pin(rows::measure(testbed, binary, &task, each)).await?;
 
+    let verifications = Box::pin(verification::measure(testbed, binary, arguments.changes)).await?;
+
     let mut grown = Vec::new();
     let wanted = growth::Arguments::all(arguments.growth_steps, arguments.growth_changes);
     let each = |line: growth::Line| {
@@ -194,8 +208,10 @@ pub(super) async fn run(testbed: &Testbed, binary: &Path, arguments: &Arguments)
         backlog,
         workloads,
         flows,
+        beside,
         starts,
         rows,
+        verifications,
         growth: grown,
     };
     write(&arguments.out, &results)

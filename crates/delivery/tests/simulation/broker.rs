@@ -1,5 +1,7 @@
 //! The modelled broker: one log of records in transactions, the checkpoint among them, and fencing by epoch.
 
+pub(crate) mod replays;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::{Duration, Instant};
@@ -7,6 +9,7 @@ use walcast_delivery::{Checkpoint, CheckpointLog, CheckpointUpdate, KnownPartiti
 use walcast_mapper::RecordBuffer;
 use walcast_pgoutput::Oid;
 
+use self::replays::StoredReplay;
 use crate::fault::SimFault;
 
 /// State of a Kafka transaction.
@@ -19,18 +22,38 @@ pub(crate) enum State {
     Aborted,
 }
 
+/// The writer of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Connector,
+    /// A replay, by its number.
+    Replay(u64),
+    /// Another program.
+    Foreign,
+}
+
 /// A record on the broker.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) topic: String,
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) value: Option<Vec<u8>>,
-    /// Header `walcast.id`.
+    /// Header `walcast.id`; empty in a record of another program.
     pub(crate) id: String,
     /// Headers of the context of the transaction.
     pub(crate) context: Vec<(String, String)>,
     /// Index of its Kafka transaction.
     pub(crate) transaction: usize,
+    pub(crate) origin: Origin,
+}
+
+impl Stored {
+    /// Key of the row; `None` if the record has none.
+    pub(crate) fn row_id(&self) -> Option<i32> {
+        // Zigzag encoding of Avro.
+        let key = self.key.as_deref()?.get(PREFIX_BYTES)?;
+        Some(i32::from(*key) / 2)
+    }
 }
 
 /// A checkpoint on the broker.
@@ -52,6 +75,8 @@ impl StoredCheckpoint {
 struct Begun {
     by: &'static str,
     epoch: u64,
+    /// Number of the replay; `None` for the connector, whose transactional id is another one.
+    replay: Option<u64>,
 }
 
 /// A halt of a process.
@@ -80,8 +105,15 @@ pub(crate) struct Broker {
     /// The only transaction that may be open, and its start.
     current: Option<(usize, Instant)>,
     checkpoints: Vec<StoredCheckpoint>,
+    /// Epochs of the producers of replays, by number.
+    replay_epochs: BTreeMap<u64, u64>,
+    /// The topic of replays.
+    replays: Vec<StoredReplay>,
     transaction_timeout: Duration,
 }
+
+/// Size of the registry's prefix before the value of a key.
+const PREFIX_BYTES: usize = 5;
 
 /// The topic of heartbeats, whose records have no identity.
 const HEARTBEATS: &str = "__debezium-heartbeat.shop";
@@ -99,22 +131,24 @@ impl Broker {
             halted: Vec::new(),
             current: None,
             checkpoints: Vec::new(),
+            replay_epochs: BTreeMap::new(),
+            replays: Vec::new(),
             transaction_timeout,
         }
     }
 
-    /// Records that a read_committed consumer of all topics sees: up to the first open transaction.
+    /// Records of the connector that a read_committed consumer of all topics sees: up to its first open transaction.
     pub(crate) fn visible(&self) -> impl Iterator<Item = &Stored> {
-        let is_open = |index: usize| {
-            matches!(
-                self.transactions.get(index),
-                Some(State::Open | State::Committing)
-            )
-        };
-        self.records
-            .iter()
-            .take_while(move |record| !is_open(record.transaction))
+        let of_connector = self.records.iter();
+        of_connector
+            .filter(|record| record.origin == Origin::Connector)
+            .take_while(|record| !self.is_open(record.transaction))
             .filter(|record| self.is_committed(record.transaction))
+    }
+
+    fn is_open(&self, transaction: usize) -> bool {
+        let state = self.transactions.get(transaction);
+        matches!(state, Some(State::Open | State::Committing))
     }
 
     /// Records the halt of a process.
@@ -130,9 +164,11 @@ impl Broker {
     /// that existed at the halt may write the changes it has streamed until it is fenced.
     pub(crate) fn commits_after_halt(&self) -> usize {
         let is_late = |index: usize, begun: Begun| {
-            self.halted.iter().any(|halted| {
-                index >= halted.transactions && (begun.by == halted.instance || begun.epoch > halted.epoch)
-            })
+            begun.replay.is_none()
+                && self.halted.iter().any(|halted| {
+                    index >= halted.transactions
+                        && (begun.by == halted.instance || begun.epoch > halted.epoch)
+                })
         };
         let begun = self.begun.iter().enumerate();
         let late = begun.filter(|(index, begun)| self.is_committed(*index) && is_late(*index, **begun));
@@ -215,8 +251,8 @@ impl Broker {
 
     /// `init_transactions`: settles a commit in flight, aborts an open transaction, and fences earlier producers.
     pub(crate) fn fence(&mut self, commit_arrived: bool) -> u64 {
-        self.settle(commit_arrived);
-        self.end_open();
+        self.settle(None, commit_arrived);
+        self.end_open(None);
         self.epoch += 1;
         self.timed_out = None;
         self.epoch
@@ -234,7 +270,7 @@ impl Broker {
             && self.transactions.get(current) == Some(&State::Open)
             && begun.elapsed() >= self.transaction_timeout
         {
-            self.end_open();
+            self.end_open(None);
             self.timed_out = Some(self.epoch);
             self.epoch += 1;
             return Err(SimFault::Transient("the broker timed the transaction out"));
@@ -248,14 +284,19 @@ impl Broker {
     }
 
     pub(crate) fn begin(&mut self, by: &'static str) -> usize {
-        self.transactions.push(State::Open);
-        self.begun.push(Begun {
+        let index = self.push_transaction(Begun {
             by,
             epoch: self.epoch,
+            replay: None,
         });
-        let index = self.transactions.len() - 1;
         self.current = Some((index, Instant::now()));
         index
+    }
+
+    fn push_transaction(&mut self, begun: Begun) -> usize {
+        self.transactions.push(State::Open);
+        self.begun.push(begun);
+        self.transactions.len() - 1
     }
 
     /// Stores records in the order of writing.
@@ -287,6 +328,7 @@ impl Broker {
                 id: String::from_utf8(id.to_vec()).expect("identities are text"),
                 context: context.collect(),
                 transaction,
+                origin: Origin::Connector,
             });
         }
     }
@@ -312,24 +354,25 @@ impl Broker {
         }
     }
 
-    /// Settles a commit whose request was in flight when its client abandoned it.
-    pub(crate) fn settle(&mut self, commit_arrived: bool) {
+    /// Settles a commit of a producer whose request was in flight when its client abandoned it.
+    fn settle(&mut self, replay: Option<u64>, commit_arrived: bool) {
         let outcome = if commit_arrived {
             State::Committed
         } else {
             State::Aborted
         };
-        for state in &mut self.transactions {
-            if *state == State::Committing {
-                *state = outcome;
-            }
-        }
+        self.end_all(replay, State::Committing, outcome);
     }
 
-    fn end_open(&mut self) {
-        for state in &mut self.transactions {
-            if *state == State::Open {
-                *state = State::Aborted;
+    /// Aborts the open transactions of a producer.
+    fn end_open(&mut self, replay: Option<u64>) {
+        self.end_all(replay, State::Open, State::Aborted);
+    }
+
+    fn end_all(&mut self, replay: Option<u64>, from: State, to: State) {
+        for (state, begun) in self.transactions.iter_mut().zip(&self.begun) {
+            if *state == from && begun.replay == replay {
+                *state = to;
             }
         }
     }

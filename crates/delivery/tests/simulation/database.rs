@@ -40,6 +40,9 @@ const TABLES: [(&str, u32, bool); 3] = [
     ("audit", 16_420, false),
 ];
 
+/// WAL size of taking a snapshot.
+pub(crate) const SNAPSHOT_BYTES: u64 = 0x38;
+
 /// WAL size of the rewrite of a table.
 const REWRITE_BYTES: u64 = 0x100;
 

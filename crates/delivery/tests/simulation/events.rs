@@ -111,8 +111,8 @@ pub(crate) async fn run(world: Rc<World>, nodes: Vec<Rc<Node>>) {
         .dice
         .one_in(2)
         .then(|| world.dice.roll(1 + world.settings.events))
-        // The model does not undo changes of leaves.
-        .filter(|_| !world.settings.has_partitions);
+        // The model does not undo changes of leaves, and no topic is compared with a server that has lost transactions.
+        .filter(|_| !world.settings.has_partitions && !world.settings.has_replays);
     let expected_ms = world.settings.transactions * world.settings.pause_ms_max / 2 + 3_000;
     for number in 0..world.settings.events {
         let pause_ms = world.dice.roll(1 + 2 * expected_ms / (1 + world.settings.events));

@@ -15,6 +15,8 @@ mod partitions;
 mod process;
 mod publishing;
 mod registry;
+mod repairs;
+mod replays;
 mod requests;
 mod rules;
 mod run;

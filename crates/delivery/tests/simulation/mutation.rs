@@ -79,6 +79,16 @@ pub(crate) enum Mutation {
     NeverConfirms,
     /// A ctid is applied to another relfilenode than its own.
     IgnoresFile,
+    /// The progress of a replay is committed before its copies.
+    ProgressBeforeCopies,
+    /// The progress of a replay is committed after its copies.
+    ProgressAfterCopies,
+    /// A replay that was fenced continues.
+    FencedReplayContinues,
+    /// A repair writes the rows that it has compared, instead of having the connector read them.
+    WritesComparedRows,
+    /// Rows that differ are not requested.
+    RepairsNothing,
     /// The connector panics.
     Panics,
 }

@@ -10,7 +10,7 @@ use crate::run::play;
 const SEEDS_MAX: u64 = 3_000;
 
 /// The rules that mutations break, as listed in docs/simulation.md.
-const BROKEN_RULES: [(Mutation, Rule); 38] = [
+const BROKEN_RULES: [(Mutation, Rule); 43] = [
     (Mutation::ConfirmsReceived, Rule::ConfirmedIsCheckpointed),
     (Mutation::StartsAtReceived, Rule::NothingLost),
     (Mutation::CheckpointBefore, Rule::NothingLost),
@@ -48,6 +48,11 @@ const BROKEN_RULES: [(Mutation, Rule); 38] = [
     (Mutation::NeverStarts, Rule::RunCompletes),
     (Mutation::NeverConfirms, Rule::RunCompletes),
     (Mutation::WritesAfterHalt, Rule::NoWritesAfterHalt),
+    (Mutation::ProgressBeforeCopies, Rule::ReplaysAreExact),
+    (Mutation::ProgressAfterCopies, Rule::ReplaysAreExact),
+    (Mutation::FencedReplayContinues, Rule::ReplaysAreExact),
+    (Mutation::WritesComparedRows, Rule::RowsInOrder),
+    (Mutation::RepairsNothing, Rule::RepairedIsSource),
     (Mutation::Panics, Rule::NoPanic),
 ];
 

@@ -3,6 +3,7 @@
 //! Each request to read has a unique condition that selects all rows, by which the checker assigns a row that was read to its
 //! request.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use tokio::time::{Duration, sleep, timeout};
@@ -30,6 +31,8 @@ pub(crate) struct Requests {
     pub(crate) topic: Vec<SentSignal>,
     pub(crate) starts: Vec<Start>,
     pub(crate) stops: Vec<Stop>,
+    /// Keys that repairs have requested, by condition.
+    repairs: BTreeMap<String, BTreeSet<i32>>,
     /// Counter that orders the events of requests.
     moment: u64,
     made: u64,
@@ -75,6 +78,20 @@ impl Requests {
     fn new_filter(&mut self) -> String {
         self.made += 1;
         format!("request = {}", self.made)
+    }
+
+    /// Condition of a repair, which selects the rows with these keys.
+    pub(crate) fn new_repair(&mut self, ids: BTreeSet<i32>) -> String {
+        self.made += 1;
+        let condition = format!("repair = {}", self.made);
+        self.repairs.insert(condition.clone(), ids);
+        condition
+    }
+
+    /// Whether a condition selects a row; those of other requests select all rows.
+    pub(crate) fn selects(&self, condition: Option<&str>, id: i32) -> bool {
+        let repaired = condition.and_then(|condition| self.repairs.get(condition));
+        repaired.is_none_or(|ids| ids.contains(&id))
     }
 
     /// Whether the read of a table may have been stopped after a moment.

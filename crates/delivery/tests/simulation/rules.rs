@@ -23,6 +23,11 @@ pub(crate) enum Rule {
     NewestStateLast,
     /// Acknowledged requests are executed, and so are signals that the checkpoint has passed.
     RequestsAreExecuted,
+    /// A replay copies each record of its window once, in order, as far as its progress says, and no other record.
+    ReplaysAreExact,
+    /// At the end of a run, after the last repair, the last record of each key has the state of the source, whatever other programs
+    /// wrote.
+    RepairedIsSource,
     /// Only positions that a committed checkpoint covers are confirmed.
     ConfirmedIsCheckpointed,
     /// No stream starts while the source is damaged.
@@ -40,7 +45,7 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    pub(crate) const ALL: [Rule; 16] = [
+    pub(crate) const ALL: [Rule; 18] = [
         Rule::NothingLost,
         Rule::NothingDuplicated,
         Rule::NothingReordered,
@@ -50,6 +55,8 @@ impl Rule {
         Rule::RowsReadOnce,
         Rule::NewestStateLast,
         Rule::RequestsAreExecuted,
+        Rule::ReplaysAreExact,
+        Rule::RepairedIsSource,
         Rule::ConfirmedIsCheckpointed,
         Rule::DamageHalts,
         Rule::HaltsAreJustified,

@@ -14,6 +14,8 @@ use crate::events;
 use crate::mutation::Mutation;
 use crate::node::Node;
 use crate::partitions;
+use crate::repairs;
+use crate::replays;
 use crate::requests;
 use crate::rules::{Rule, Violation};
 use crate::verdict;
@@ -123,6 +125,8 @@ async fn run_world(world: Rc<World>, nodes: Vec<Rc<Node>>) {
             },
             requests::send_signals(&world),
             requests::resume(&world, &nodes),
+            repairs::run(&world, &nodes),
+            replays::run(&world),
         );
     };
     tokio::select! {
@@ -170,7 +174,7 @@ async fn run_scenario(world: &Rc<World>, nodes: &[Rc<Node>]) {
     }
 }
 
-/// Whether the checkpoint covers all changes, requests and tables, and is confirmed to the slot.
+/// Whether the checkpoint covers all changes, requests and tables, and is confirmed to the slot; and whether the commands are done.
 fn is_delivered(world: &World) -> bool {
     let broker = world.broker.borrow();
     let database = world.database.borrow();
@@ -191,6 +195,8 @@ fn is_delivered(world: &World) -> bool {
     let known = broker.known_tables();
     let mut captured = database.tables.iter().filter(|table| table.captured);
     let is_all = is_all
+        && world.are_replays_done.get()
+        && world.is_repaired.get()
         && database.running.is_none()
         && captured.all(|table| known.is_some_and(|known| known.contains(&table.oid)))
         && (!world.settings.has_partitions || knows_leaves(&broker, &database));

@@ -19,7 +19,7 @@ const PROGRESS_EVERY: u64 = 250;
 const REGRESSIONS: &str = include_str!("regressions.txt");
 
 /// Situations that the seeds must cover. One that no seed covers any more means that the model has changed, not the connector.
-const COVERED: [&str; 56] = [
+const COVERED: [&str; 69] = [
     "server restarts",
     "fails over to synchronized",
     "fails over to lagging",
@@ -55,6 +55,19 @@ const COVERED: [&str; 56] = [
     "partition truncated",
     "partitioned table truncated",
     "attached partition read",
+    "replay complete",
+    "replay interrupted",
+    "replay killed",
+    "replay fenced",
+    "replay cancelled",
+    "replay continued",
+    "replay in doubt",
+    "replay into the same topics",
+    "record of another program",
+    "rows differ",
+    "repair requested",
+    "repair abandoned",
+    "repaired",
     "process killed",
     "process stopped",
     "process frozen",

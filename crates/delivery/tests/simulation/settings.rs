@@ -48,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) has_late_tables: bool,
     /// Whether there is a partitioned table, whose leaves come and go.
     pub(crate) has_partitions: bool,
+    /// Whether windows are replayed, other programs write to the topics, and rows that differ are repaired.
+    pub(crate) has_replays: bool,
     pub(crate) slot_check_interval: Duration,
     /// Longest pause between two requests of one kind.
     pub(crate) request_pause_ms: u64,
@@ -78,6 +80,7 @@ impl Settings {
             server_version: *dice.pick(&[170_006, 160_008]),
             has_late_tables: dice.one_in(2),
             has_partitions: false,
+            has_replays: false,
             slot_check_interval: Duration::from_secs(*dice.pick(&[2, 10, 30])),
             request_pause_ms: *dice.pick(&[300, 3_000, 20_000]),
         };

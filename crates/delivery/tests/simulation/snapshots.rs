@@ -10,7 +10,7 @@ use walcast_delivery::{
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp, Tid};
 
-use crate::database::{Database, EVENTS, Rows, note};
+use crate::database::{Database, EVENTS, Rows, SNAPSHOT_BYTES, note};
 use crate::fault::SimFault;
 use crate::mutation::Mutation;
 use crate::process::Process;
@@ -20,8 +20,6 @@ use crate::world::{System, World};
 
 /// Longest duration of transactions that a snapshot waits for.
 const RUNNING_MAX_MS: u64 = 3_000;
-/// WAL size of taking a snapshot.
-const SNAPSHOT_BYTES: u64 = 0x38;
 
 /// Takes snapshots.
 pub(crate) struct SnapshotsClient {
@@ -209,6 +207,11 @@ impl Snapshot for StateSnapshot {
                 world.cover("read again from another file");
             }
             let from = from.filter(|_| !world.is_mutated(Mutation::RereadsRows));
+            // The condition as it was requested, without the quotes around the column.
+            let condition = rows_wanted
+                .condition()
+                .map(|one| one.to_string().replace('"', ""));
+            let requests = world.requests.borrow();
             let mut left: Vec<(Part, Tid, i32, u64)> = Vec::new();
             for part in &parts {
                 let Some(first) = first_of(*part, from, world.is_mutated(Mutation::IgnoresFile)) else {
@@ -216,6 +219,7 @@ impl Snapshot for StateSnapshot {
                 };
                 left.extend(
                     rows.of(part.oid)
+                        .filter(|(id, _)| requests.selects(condition.as_deref(), *id))
                         .filter_map(|(id, version)| {
                             Some((*part, *database.places.get(&version)?, id, version))
                         })
@@ -223,10 +227,6 @@ impl Snapshot for StateSnapshot {
                 );
             }
             left.sort_unstable_by_key(|(part, tid, id, version)| (part.oid, *tid, *id, *version));
-            // The condition as it was requested, without the quotes around the column.
-            let condition = rows_wanted
-                .condition()
-                .map(|one| one.to_string().replace('"', ""));
             for part in &parts {
                 database.record_open(self.lsn, part.oid, part.file, condition.as_deref());
             }

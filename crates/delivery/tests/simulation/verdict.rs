@@ -1,5 +1,6 @@
 //! Compares the records that a read_committed consumer sees with the committed transactions.
 
+mod replays;
 mod requests;
 mod rows;
 
@@ -22,7 +23,8 @@ pub(crate) fn commit_of(id: &str) -> Option<Lsn> {
     commit_lsn.parse().ok()
 }
 
-fn is_read(id: &str) -> bool {
+/// Whether an identity is that of a row that was read.
+pub(crate) fn is_read(id: &str) -> bool {
     id.ends_with(')')
 }
 
@@ -36,6 +38,7 @@ pub(crate) fn check(world: &World, is_complete: bool) {
     }
     rows::check(world, &visible, is_complete);
     requests::check(world, &visible, is_complete);
+    replays::check(world);
     let late_commits = world.broker.borrow().commits_after_halt();
     if late_commits > 0 {
         world.report_violation(Rule::NoWritesAfterHalt, || {

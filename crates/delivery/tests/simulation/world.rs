@@ -31,6 +31,10 @@ const FROZEN_SHORT_MS: u64 = 6_000;
 
 /// One seed in this number has a partitioned table.
 const PARTITIONED_EVERY: u64 = 8;
+/// One seed in this number has replays and repairs.
+const REPLAYED_EVERY: u64 = 16;
+/// The place of these seeds among so many: the recorded seeds, and those of the documents, have other places and keep their runs.
+const REPLAYED_PLACE: u64 = 12;
 /// Makes the dice of the partitioned table differ from the others.
 const PARTITION_SALT: u64 = 0x5EED_1EAF;
 
@@ -64,6 +68,10 @@ pub(crate) struct World {
     pub(crate) broker: RefCell<Broker>,
     pub(crate) registry: RefCell<Schemas>,
     pub(crate) requests: RefCell<Requests>,
+    /// Whether all replays of the run have ended.
+    pub(crate) are_replays_done: Cell<bool>,
+    /// Whether the last comparison has found no difference.
+    pub(crate) is_repaired: Cell<bool>,
     pub(crate) violations: RefCell<Vec<Violation>>,
     /// Whether faults occur; they stop at the end of a run, so that it must complete.
     pub(crate) has_faults: Cell<bool>,
@@ -79,6 +87,7 @@ impl World {
         let dice = Dice::new(seed);
         let mut settings = Settings::draw(&dice);
         settings.has_partitions = seed % PARTITIONED_EVERY == PARTITIONED_EVERY - 1;
+        settings.has_replays = seed % REPLAYED_EVERY == REPLAYED_PLACE;
         let mut database = Database::new(settings.server_version);
         if settings.has_partitions {
             database.add_partitioned_table();
@@ -90,6 +99,8 @@ impl World {
             broker: RefCell::new(Broker::new(settings.transaction_timeout)),
             registry: RefCell::default(),
             requests: RefCell::default(),
+            are_replays_done: Cell::new(!settings.has_replays),
+            is_repaired: Cell::new(!settings.has_replays),
             violations: RefCell::default(),
             has_faults: Cell::new(true),
             is_finished: Cell::new(false),

@@ -14,6 +14,7 @@ use super::tables::{TableReport, reports};
 use super::wal::{Drift, Wal};
 use crate::bookmark_report::BookmarkReport;
 use crate::connector_handle::{ConnectorHandle, Identity};
+use crate::last_verification::VerificationReport;
 
 /// Observer of a running connector.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +69,10 @@ pub(super) struct Report {
     /// Changes that were skipped because their table is quarantined.
     quarantined_changes: changes::Counts,
     snapshot: ExistingRows,
+    /// Newest certificate of `walcast verify`, as of some seconds ago; null if there is none, or it was not read yet.
+    verification: Option<VerificationReport>,
+    /// Reason for which the certificate cannot be read.
+    verification_error: Option<String>,
     reconnects: u64,
 }
 
@@ -208,7 +213,10 @@ impl<'a> Observed<'a> {
     }
 
     /// Report of the connector for `/status`.
-    pub(super) fn report(self) -> Result<Report, fmt::Error> {
+    pub(super) fn report(
+        self,
+        verification: Result<Option<VerificationReport>, String>,
+    ) -> Result<Report, fmt::Error> {
         let ConnectorHandle {
             identity,
             state,
@@ -225,6 +233,10 @@ impl<'a> Observed<'a> {
         let status = state.status.read();
         let lag = state.lag();
         let last_sample = state.wal.last();
+        let (verification, verification_error) = match verification {
+            Ok(verification) => (verification, None),
+            Err(reason) => (None, Some(reason)),
+        };
         Ok(Report {
             name,
             version: env!("CARGO_PKG_VERSION"),
@@ -261,6 +273,8 @@ impl<'a> Observed<'a> {
             dead_letters: changes::dead_letters_by_table(&metrics.dead_letters)?,
             quarantined_changes: changes::by_table(&metrics.quarantined_changes)?,
             snapshot: self.existing_rows(),
+            verification,
+            verification_error,
             reconnects: metrics.reconnects.get(),
         })
     }

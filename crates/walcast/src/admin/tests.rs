@@ -12,6 +12,7 @@ use walcast_pgoutput::Lsn;
 
 use super::*;
 use crate::connector_handle::{ConnectorHandle, Identity};
+use crate::last_verification::LastVerification;
 
 /// Observed connector with its own admin port.
 struct Watched {
@@ -33,6 +34,7 @@ fn handle(name: &str, requests: &SnapshotRequests) -> ConnectorHandle {
         state: ConnectorState::default(),
         metrics: Metrics::default(),
         control: requests.control(),
+        verification: LastVerification::none(),
         started: Instant::now(),
     }
 }
@@ -270,6 +272,8 @@ async fn status_reports_positions_as_postgres_does() {
             "seconds_remaining": null,
             "tables": []
           },
+          "verification": null,
+          "verification_error": null,
           "reconnects": 0
         }"#]]
     .assert_eq(&serde_json::to_string_pretty(&report).unwrap());
@@ -288,7 +292,7 @@ async fn two_connectors_are_observed_without_interference() {
     });
     stock.metrics.transactions.inc();
 
-    let report = |handle| serde_json::to_value(Observed::new(handle).report().unwrap()).unwrap();
+    let report = |handle| serde_json::to_value(Observed::new(handle).report(Ok(None)).unwrap()).unwrap();
     let (of_shop, of_stock) = (report(&shop), report(&stock));
     assert_eq!(
         (&of_shop["state"], &of_shop["error"]),

@@ -8,7 +8,7 @@ use walcast_kafka::{Registry, RegistryError, SignalTopic};
 use super::config_args::ConfigArgs;
 use crate::admin::{self, Connectors};
 use crate::config::Config;
-use crate::connector_handle::{ConnectorHandle, Identity};
+use crate::connector_handle::ConnectorHandle;
 use crate::descriptors;
 use crate::exit::{Exit, help_end};
 use crate::remedy::describe;
@@ -56,7 +56,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
     let mut connector = wiring::connector(&config)?;
     let slot_monitor = wiring::slot_monitor(&config, &connector.source, connector.state.clone());
     let bookmark_monitor = wiring::bookmark_monitor(&config, &connector.source, connector.state.clone());
-    let handle = ConnectorHandle::new(Identity::of(&config), &connector);
+    let handle = ConnectorHandle::new(&config, &connector);
     let connectors = Connectors::new([handle.clone()]);
     let admin = admin_port.map(|port| tokio::spawn(admin::serve(port, connectors)));
     tokio::select! {

@@ -1,6 +1,7 @@
 //! `walcast verify`: compares the source with the topics at one position.
 
 mod args;
+mod compacted;
 mod compared;
 mod details;
 mod every;

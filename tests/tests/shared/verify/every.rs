@@ -12,13 +12,13 @@ use walcast_tests::{Case, Instance, LIMIT, await_that, command, http, shared};
 use super::{case, foreign, plant, records_of, replaced};
 
 /// A running `walcast verify --every`.
-struct Job {
+pub(super) struct Job {
     child: Child,
     folder: TempDir,
 }
 
 impl Job {
-    fn start(case: &Case<'_>, further: &[&str]) -> Job {
+    pub(super) fn start(case: &Case<'_>, further: &[&str]) -> Job {
         let folder = tempfile::tempdir().unwrap();
         let path = case.config.write_to(folder.path()).unwrap();
         let file = |name: &str| File::create(folder.path().join(name)).unwrap();
@@ -38,7 +38,17 @@ impl Job {
         self.folder.path().join(name)
     }
 
-    fn printed(&self, name: &str) -> String {
+    /// Number of the process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    pub(super) fn assert_running(&mut self) {
+        let ended = self.child.try_wait().unwrap();
+        assert!(ended.is_none(), "{ended:?}\n{}", self.printed("stderr"));
+    }
+
+    pub(super) fn printed(&self, name: &str) -> String {
         String::from_utf8_lossy(&std::fs::read(self.path(name)).unwrap()).into_owned()
     }
 
@@ -46,9 +56,8 @@ impl Job {
     async fn address(&mut self) -> String {
         let mut found = None;
         await_that("the address of the metrics", async || {
-            let ended = self.child.try_wait().unwrap();
+            self.assert_running();
             let log = self.printed("stderr");
-            assert!(ended.is_none(), "{ended:?}\n{log}");
             let line = log
                 .lines()
                 .find(|line| line.contains("serving /metrics and /healthz"));
@@ -62,8 +71,8 @@ impl Job {
     }
 
     /// SIGTERM, after which it ends with success.
-    async fn stop(&mut self) {
-        let pid = self.child.id().expect("it runs").to_string();
+    pub(super) async fn stop(&mut self) {
+        let pid = self.id().to_string();
         let signalled = tokio::process::Command::new("kill")
             .args(["-TERM", &pid])
             .status()

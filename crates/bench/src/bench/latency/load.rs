@@ -13,7 +13,7 @@ const CLIENTS: u32 = 8;
 /// The table that grows.
 pub(super) async fn create_table(postgres: &Postgres) -> Result<()> {
     postgres
-        .execute("CREATE TABLE pings (id bigint PRIMARY KEY, note text NOT NULL)")
+        .execute("CREATE TABLE IF NOT EXISTS pings (id bigint PRIMARY KEY, note text NOT NULL)")
         .await?;
     Ok(())
 }

@@ -54,7 +54,8 @@ pub(super) struct Measured {
     pub(super) resident_bytes_peak: u64,
 }
 
-enum Running<'a> {
+/// A contestant that runs.
+pub(super) enum Running<'a> {
     Walcast(Walcast),
     Debezium(&'a Debezium, DebeziumConfig),
 }
@@ -77,11 +78,30 @@ pub(super) async fn measure(
     static RUNS: AtomicU32 = AtomicU32::new(0);
     let name = format!("latency{}", RUNS.fetch_add(1, Ordering::Relaxed));
     let running = begin(testbed, binary, contestant, &name).await?;
+    warm_up(testbed, flow).await?;
+    let measured = Box::pin(measure_flow(testbed, &running, &name, flow)).await?;
+    end(testbed, running, &name).await?;
+    Ok(measured)
+}
+
+/// Runs the flow for a while without measuring it.
+pub(super) async fn warm_up(testbed: &Testbed, flow: Flow) -> Result<()> {
     let postgres = &testbed.postgres;
     Load::begin(postgres, flow.rate, flow.rows, WARM_UP.min(flow.lasts))
         .await?
         .end()
         .await?;
+    Ok(())
+}
+
+/// Measures a flow that a running contestant delivers into topics with this prefix.
+pub(super) async fn measure_flow(
+    testbed: &Testbed,
+    running: &Running<'_>,
+    name: &str,
+    flow: Flow,
+) -> Result<Measured> {
+    let postgres = &testbed.postgres;
     let follower = follow(&testbed.kafka.brokers(), &format!("{name}.public.pings")).await?;
 
     let (before, servers) = (running.usage()?, ServerMeter::start(testbed)?);
@@ -93,7 +113,6 @@ pub(super) async fn measure(
     let ended_at = Instant::now();
     let (after, servers) = (running.usage()?, servers.used()?);
     let arrivals = arrivals.await??;
-    end(testbed, running, &name).await?;
 
     let mut latencies = Vec::with_capacity(arrivals.len());
     for (transaction, arrived) in arrivals.iter().enumerate() {
@@ -149,7 +168,8 @@ async fn begin<'a>(
     }
 }
 
-async fn end(testbed: &Testbed, running: Running<'_>, name: &str) -> Result<()> {
+/// Stops a contestant, and removes what it has left on the server.
+pub(super) async fn end(testbed: &Testbed, running: Running<'_>, name: &str) -> Result<()> {
     match running {
         Running::Walcast(mut walcast) => {
             ensure!(

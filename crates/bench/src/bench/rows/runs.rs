@@ -31,7 +31,7 @@ pub(in crate::bench) struct Run {
 }
 
 /// Copies the tables to nowhere in the server.
-pub(super) async fn copy(testbed: &Testbed, tables: &Tables) -> Result<Run> {
+pub(in crate::bench) async fn copy(testbed: &Testbed, tables: &Tables) -> Result<Run> {
     let client = testbed.postgres.client().await?;
     let row = client.query_one("SELECT pg_backend_pid()", &[]).await?;
     let server_process = u32::try_from(row.get::<_, i32>(0))?;

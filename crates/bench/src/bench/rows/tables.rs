@@ -73,12 +73,12 @@ impl Tables {
     }
 
     /// The same with their schema.
-    pub(super) fn full_names(&self) -> Vec<String> {
+    pub(in crate::bench) fn full_names(&self) -> Vec<String> {
         self.names().iter().map(|name| format!("public.{name}")).collect()
     }
 
     /// Their topics behind `topic_prefix`.
-    pub(super) fn topics(&self, topic_prefix: &str) -> Vec<String> {
+    pub(in crate::bench) fn topics(&self, topic_prefix: &str) -> Vec<String> {
         let names = self.full_names();
         names
             .iter()
@@ -87,7 +87,7 @@ impl Tables {
     }
 
     /// Creates and fills them. What the server would otherwise do with them at any time is done here.
-    pub(super) async fn fill(&self, postgres: &Postgres) -> Result<()> {
+    pub(in crate::bench) async fn fill(&self, postgres: &Postgres) -> Result<()> {
         let mut first = 1;
         for (place, name) in (0..).zip(self.names()) {
             let last = self.rows * (place + 1) / u64::from(self.count);

@@ -3,6 +3,7 @@
 mod backlogs;
 mod flows;
 mod growth;
+mod reading_back;
 
 use std::time::Duration;
 
@@ -23,8 +24,10 @@ pub(super) fn text(results: &Results) -> String {
         backlogs::mixed(&results.backlog),
         backlogs::others(&results.workloads),
         flows::flows(results),
+        reading_back::replay(&results.beside),
         starts(results),
         rows(results),
+        reading_back::verification(&results.verifications),
         growth::growth(&results.growth),
     ];
     parts.join("\n")

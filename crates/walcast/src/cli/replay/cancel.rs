@@ -1,7 +1,8 @@
 //! `walcast replay cancel`: ends a replay for good.
 
 use jiff::Timestamp;
-use walcast_kafka::{ReplaySink, ReplayState, StoredReplay};
+use walcast_delivery::ReplayState;
+use walcast_kafka::{ReplaySink, StoredReplay};
 
 use super::report::Report;
 use super::{list, stored};

@@ -1,7 +1,7 @@
 //! What a window lacks: positions that cannot be reached, each with the nearest one that can.
 
 use serde::Serialize;
-use walcast_kafka::ReplayRange;
+use walcast_delivery::ReplayRange;
 
 /// Part of a window that cannot be replayed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

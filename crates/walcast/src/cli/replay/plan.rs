@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use tracing::warn;
-use walcast_delivery::{CheckpointLog, CheckpointStore};
-use walcast_kafka::{KafkaError, Replay, ReplayRange, ReplayTopic, await_open_transactions};
+use walcast_delivery::{CheckpointLog, CheckpointStore, ReplayRange, ReplayTopic};
+use walcast_kafka::{KafkaError, Replay, await_open_transactions};
 use walcast_mapper::{TableName, names};
 use walcast_pgoutput::Lsn;
 use walcast_topics::{

@@ -1,7 +1,8 @@
 //! Progress of a replay on stderr.
 
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use walcast_kafka::{Replay, ReplayProgress};
+use walcast_delivery::ReplayProgress;
+use walcast_kafka::Replay;
 
 use super::report::offsets;
 

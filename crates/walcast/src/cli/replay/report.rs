@@ -2,7 +2,8 @@
 
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
-use walcast_kafka::{Replay, ReplayProgress, ReplayState, StoredReplay};
+use walcast_delivery::{ReplayProgress, ReplayState};
+use walcast_kafka::{Replay, StoredReplay};
 
 use crate::cli::point_in_time::time_text;
 
@@ -173,7 +174,8 @@ pub(super) fn table(replays: &[Report]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
-    use walcast_kafka::{ReplayRange, ReplayRequest, ReplayTopic};
+    use walcast_delivery::{ReplayRange, ReplayTopic};
+    use walcast_kafka::ReplayRequest;
 
     use super::*;
 
@@ -200,7 +202,7 @@ mod tests {
         let mut replay = Replay::new("fix".to_owned(), request, topics, 1_796_119_200_000_000);
         replay.from_lsn = Some("0/16B3748".to_owned());
         replay.to_lsn = Some("0/16B4F08".to_owned());
-        let mut progress = ReplayProgress::begun(&replay);
+        let mut progress = replay.begun();
         progress.partition = 1;
         progress.last = Some(9);
         progress.records = vec![12, 0];

@@ -2,12 +2,13 @@
 
 use anyhow::Context;
 use tracing::info;
-use walcast_kafka::{ReplayProgress, ReplaySink, ReplayState, SideTopic, SideTopics, StoredReplay};
+use walcast_delivery::{ReplayEnded, ReplayState};
+use walcast_kafka::{ReplaySink, SideTopic, SideTopics, StoredReplay};
 use walcast_pgoutput::{Lsn, ParseLsnError};
 use walcast_topics::{Decoder, LsnWindow};
 
 use super::args::StartArgs;
-use super::copy::{Copier, Ended, is_fenced};
+use super::copy::{copier, is_fenced};
 use super::counted::DryRun;
 use super::gap::refusal;
 use super::plan::Plan;
@@ -36,7 +37,7 @@ pub(super) async fn start(config: &Config, args: StartArgs, json: bool) -> anyho
             return Ok(Exit::Done);
         }
     }
-    let (sink, replay) = match known {
+    let (sink, mut replay) = match known {
         Some(known) => {
             let (sink, now) = ReplaySink::open(&config.kafka, &name).await?;
             let now = now.unwrap_or(known);
@@ -49,18 +50,22 @@ pub(super) async fn start(config: &Config, args: StartArgs, json: bool) -> anyho
     let ended = match window(&replay)? {
         Some(window) if replay.progress.state == ReplayState::Unfinished => {
             let stop = Signals::listen().context("cannot listen for signals")?;
-            let mut copier = Copier::new(config, &mut decoder, sink, replay, window, args.accept_gap)?;
+            let mut copier = copier(config, &mut decoder, sink, &replay, window, args.accept_gap)?;
             let copied = Box::pin(copier.run(stop.stop())).await;
+            replay.progress = copier.into_committed();
             match copied {
-                Ok(ended) => (ended, copier.into_stored()),
+                Ok(ended) => ended,
                 Err(error) if error.is::<Rejection>() => return Err(error),
-                Err(error) => return Err(failure(config, error, &copier.into_stored()).await),
+                Err(error) => return Err(failure(config, error, &replay).await),
             }
         }
-        _ => (Ended::Complete, complete(sink, replay).await?),
+        _ => {
+            complete(sink, &mut replay).await?;
+            ReplayEnded::Complete
+        }
     };
-    list::print(&Report::of(&ended.1), json)?;
-    if ended.0 == Ended::Interrupted {
+    list::print(&Report::of(&replay), json)?;
+    if ended == ReplayEnded::Interrupted {
         info!(
             replay = name,
             "interrupted; the same command continues the replay"
@@ -114,7 +119,7 @@ async fn begin(
         topics = replay.topics.len(),
         "the replay begins"
     );
-    let progress = ReplayProgress::begun(&replay);
+    let progress = replay.begun();
     Ok((sink, StoredReplay { replay, progress }))
 }
 
@@ -143,12 +148,12 @@ fn window(stored: &StoredReplay) -> anyhow::Result<Option<LsnWindow>> {
 }
 
 /// Stores that a replay without records is complete.
-async fn complete(mut sink: ReplaySink, mut replay: StoredReplay) -> anyhow::Result<StoredReplay> {
+async fn complete(mut sink: ReplaySink, replay: &mut StoredReplay) -> anyhow::Result<()> {
     if replay.progress.state == ReplayState::Unfinished {
         replay.progress.state = ReplayState::Complete;
         sink.commit(Vec::new(), &replay.progress).await?;
     }
-    Ok(replay)
+    Ok(())
 }
 
 /// Error of a replay that ended early: it was cancelled, another process has taken over, or it failed.

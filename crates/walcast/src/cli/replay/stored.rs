@@ -1,6 +1,7 @@
 //! Stored replays: looked up by name, and compared with a request.
 
-use walcast_kafka::{ReplayRequest, ReplayState, StoredReplay, stored_replays};
+use walcast_delivery::ReplayState;
+use walcast_kafka::{ReplayRequest, StoredReplay, stored_replays};
 
 use crate::config::Config;
 use crate::exit::Rejection;
@@ -54,7 +55,7 @@ fn text(request: &ReplayRequest) -> String {
 
 #[cfg(test)]
 mod tests {
-    use walcast_kafka::{Replay, ReplayProgress};
+    use walcast_kafka::Replay;
 
     use super::*;
 
@@ -68,7 +69,7 @@ mod tests {
         };
         let replay = Replay::new("fix".to_owned(), request("now"), Vec::new(), 0);
         let mut stored = StoredReplay {
-            progress: ReplayProgress::begun(&replay),
+            progress: replay.begun(),
             replay,
         };
         check_request(&stored, &request("now")).unwrap();

@@ -121,17 +121,28 @@ impl Sides<'_> {
                     .to_owned(),
             ));
         }
-        let completeness = Completeness {
+        let mut completeness = Completeness {
             is_expired: partitions.iter().any(|partition| partition.first > 0),
             // An unknown policy may compact.
             is_compacted: policy.as_deref().is_none_or(compacts),
+            is_read_again: false,
             omits_existing_rows: unit.omits_existing_rows,
             is_selection: self.rows.condition().is_some(),
             has_unreadable: reading.unreadable > 0,
         };
-        let tally = comparison
-            .compare(&completeness, self.limit)
-            .map_err(|error| failed(VerifyError::File(error)))?;
+        let compare = |comparison: &mut Comparison, completeness: &Completeness, limit: usize| {
+            let tally = comparison.compare(completeness, limit);
+            tally.map_err(|error| failed(VerifyError::File(error)))
+        };
+        let mut tally = compare(&mut comparison, &completeness, self.limit)?;
+        if completeness.is_compacted && comparison.has_key() && tally.differences() > 0 {
+            match self.read_again(unit, &tally, &mut comparison).await {
+                Err(error) if is_hidden(&error) => return Ok(Err(error.to_string())),
+                read => read?,
+            }
+            completeness.is_read_again = true;
+            tally = compare(&mut comparison, &completeness, self.limit)?;
+        }
         if let Some(transactions) = &mut self.transactions {
             let has_all = !completeness.is_expired && !completeness.is_compacted && reading.unreadable == 0;
             if has_all {
@@ -237,14 +248,8 @@ impl Sides<'_> {
         comparison: &mut Comparison,
         reading: &mut Reading,
     ) -> anyhow::Result<()> {
-        let selection = TopicSelection {
-            topic: unit.topic.clone(),
-            partition: None,
-            from: ReadFrom::Beginning,
-            doing: DOING,
-        };
         // The end of the checkpoint's transaction may be written to this topic later than to that of the checkpoint.
-        let mut records = TopicReader::start(self.config.kafka.clone(), selection);
+        let mut records = TopicReader::start(self.config.kafka.clone(), selection(unit));
         while let Some(raw) = records.next().await? {
             // It repeats a record of another place.
             if is_replayed(&raw) {
@@ -281,6 +286,16 @@ impl Sides<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// All records of a topic.
+pub(super) fn selection(unit: &Unit) -> TopicSelection {
+    TopicSelection {
+        topic: unit.topic.clone(),
+        partition: None,
+        from: ReadFrom::Beginning,
+        doing: DOING,
     }
 }
 
