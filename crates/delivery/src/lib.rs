@@ -28,6 +28,7 @@ mod describe;
 mod drift;
 mod encode;
 mod error;
+mod event_stores;
 mod halt;
 mod metrics;
 mod offset_import;
@@ -66,9 +67,12 @@ pub use encode::dead_letters::config::{DeadLetterConfig, DeadLetterRule, OnError
 pub use encode::dead_letters::writer::KeptAsDeadLetter;
 pub use encode::owners::topic_findings;
 pub use error::DeliveryError;
+pub use event_stores::state::{EventStoreView, EventStoresState, ReportedViolation};
 pub use halt::Halt;
 pub use metrics::exposition::ConnectorCollector;
-pub use metrics::{ChangeLabels, ContextErrorLabels, DeadLetterLabels, ErrorLabels, Metrics};
+pub use metrics::{
+    ChangeLabels, ContextErrorLabels, DeadLetterLabels, ErrorLabels, EventLabels, Metrics, ViolationLabels,
+};
 pub use offset_import::error::ImportError;
 pub use offset_import::offset::{ConnectorOffset, OffsetChange};
 pub use offset_import::rejection::ImportRejected;
@@ -82,7 +86,7 @@ pub use ports::catalog::{Catalog, RowsCatalog};
 pub use ports::checkpoint_store::CheckpointStore;
 pub use ports::registry::{NoRegistry, SchemaRegistry};
 pub use ports::sink::Sink;
-pub use ports::snapshots::{ChosenRows, CopiedRows, Opened, Snapshot, SnapshotTable, Snapshots};
+pub use ports::snapshots::{ChosenRows, CopiedRows, EventOrder, Opened, Snapshot, SnapshotTable, Snapshots};
 pub use ports::source::{
     ChangeStream, CreatedSlot, Feedback, Published, Refused, Source, SourceWatch, Started,
 };
