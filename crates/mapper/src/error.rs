@@ -254,6 +254,16 @@ pub enum MapError {
         /// What the value must be.
         wanted: &'static str,
     },
+    /// The topic of an event store is compacted, so that it would keep the last event of each stream only.
+    #[error(
+        "topic {topic} is compacted: of the events of event store {table} it would keep the last one of each stream only"
+    )]
+    EventStoreCompacted {
+        /// The table.
+        table: TableName,
+        /// The topic.
+        topic: String,
+    },
     /// An event store has no column by which its rows can be read in the order of their streams.
     #[error(
         "event store {table} has no sequence, by which the rows that exist could be read in the order of their streams"
@@ -372,6 +382,7 @@ impl MapError {
             | MapError::OutboxUpdate { .. }
             | MapError::EventStoreColumn { .. }
             | MapError::EventStoreValue { .. }
+            | MapError::EventStoreCompacted { .. }
             | MapError::EventStoreUnordered { .. }
             | MapError::EventStoreViolation { .. }
             | MapError::UnknownTopic { .. } => false,

@@ -312,6 +312,22 @@ async fn a_violation_halts_where_it_is_configured_to_halt() {
     assert_eq!(versions("es_halt.public.events").await, ["a 1", "a 3"]);
 }
 
+#[tokio::test]
+async fn a_compacted_topic_takes_no_events() {
+    let mut case = case_of("es_compacted", LOOSE, "public.events", LOOSE_ENTRY).await;
+    case.config = case.config.clone().set("kafka.topics.cleanup_policy", "compact");
+    let mut instance = Instance::start(&case.config).await;
+    case.sql(&insert(&[1])).await;
+    assert_eq!(instance.exit_code().await, HALTED);
+    assert_reports(
+        &instance.log(),
+        &[
+            "topic es_compacted.public.events is compacted",
+            "cleanup.policy=delete",
+        ],
+    );
+}
+
 /// Events are read by their number, whichever their places in the file are, and are not read twice after a stop.
 #[tokio::test]
 async fn events_that_exist_are_read_in_order_over_a_stop() {

@@ -62,6 +62,13 @@ fn mapping(error: &MapError) -> Option<String> {
             "set on_error = \"dead_letter\" for the table in [[dead_letters.rules]], which keeps such a row as a dead letter and delivers \
              the rest"
         }
+        MapError::EventStoreCompacted { topic, .. } => {
+            return Some(format!(
+                "end the compaction with: kafka-configs.sh --bootstrap-server BROKERS --alter {} --add-config cleanup.policy=delete (for \
+                 topics that are created: cleanup_policy of [kafka.topics]), then start again",
+                shell::option("--topic", topic)
+            ));
+        }
         MapError::EventStoreUnordered { table } => {
             return Some(format!(
                 "name a column in sequence of [[event_store]] that numbers the events in the order in which they were appended, after: CREATE UNIQUE INDEX \

@@ -127,6 +127,10 @@ fn every_error_of_mapping_has_a_code_and_a_way_on() {
             column: column(),
             wanted: "the id of a stream",
         },
+        MapError::EventStoreCompacted {
+            table: items(),
+            topic: topic(),
+        },
         MapError::EventStoreUnordered { table: items() },
         MapError::EventStoreViolation {
             table: items(),
