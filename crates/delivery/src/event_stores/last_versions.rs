@@ -59,9 +59,15 @@ impl LastVersions {
         }
     }
 
-    /// Whether the stream is known to go on with this event.
+    /// Whether the event is known to be the next one of its stream.
     pub(crate) fn continues_with(&self, event: &StreamEvent) -> bool {
         self.last(&event.stream).map(|last| last.saturating_add(1)) == Some(event.version)
+    }
+
+    /// Forgets a stream that is archived: another one may begin under its id.
+    pub(crate) fn end(&mut self, stream: &[u8]) {
+        self.young.remove(stream);
+        self.old.remove(stream);
     }
 
     /// Adds an event that exists already.

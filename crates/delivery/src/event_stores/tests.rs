@@ -81,6 +81,16 @@ fn events_that_exist_are_predecessors() {
 }
 
 #[test]
+fn a_stream_begins_again_after_it_was_archived() {
+    let mut last = last_versions(4);
+    last.append(&event("a", 1));
+    last.append(&event("a", 2));
+    last.end(b"a");
+    assert!(!last.continues_with(&event("a", 2)));
+    assert_eq!(last.append(&event("a", 1)), Predecessor::Known);
+}
+
+#[test]
 fn long_streams_are_not_remembered() {
     let mut last = last_versions(4);
     let long = "a".repeat(257);

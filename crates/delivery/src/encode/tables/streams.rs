@@ -75,12 +75,15 @@ impl<'a> Streams<'a> {
             None | Some(StoreChange::AppendedUnversioned) => Ok(Fate::Send),
             Some(StoreChange::Appended(event)) => self.append(oid, plan, &event, change, context),
             Some(StoreChange::InsertedArchived(event)) => {
-                let store = self.store(oid, plan);
-                match store.is_some_and(|store| store.last.continues_with(&event)) {
-                    true => self.append(oid, plan, &event, change, context),
-                    // The row of an event that was sent, in another partition.
-                    false => Ok(Fate::Skip),
+                let Some(store) = self.store(oid, plan) else {
+                    return Ok(Fate::Send);
+                };
+                if store.last.continues_with(&event) {
+                    return self.append(oid, plan, &event, change, context);
                 }
+                // The row of an event that was sent, in another partition.
+                store.last.end(&event.stream);
+                Ok(Fate::Skip)
             }
             Some(StoreChange::Permitted) => Ok(Fate::Skip),
             Some(StoreChange::Updated) => self.violated(plan, change, context, Violation::Update, Fate::Skip),
