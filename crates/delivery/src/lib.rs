@@ -28,6 +28,7 @@ mod describe;
 mod drift;
 mod encode;
 mod error;
+mod event_stores;
 mod halt;
 mod metrics;
 mod offset_import;
@@ -67,9 +68,12 @@ pub use encode::dead_letters::config::{DeadLetterConfig, DeadLetterRule, OnError
 pub use encode::dead_letters::writer::KeptAsDeadLetter;
 pub use encode::owners::topic_findings;
 pub use error::DeliveryError;
+pub use event_stores::state::{EventStoreView, EventStoresState, ReportedViolation};
 pub use halt::Halt;
 pub use metrics::exposition::ConnectorCollector;
-pub use metrics::{ChangeLabels, ContextErrorLabels, DeadLetterLabels, ErrorLabels, Metrics};
+pub use metrics::{
+    ChangeLabels, ContextErrorLabels, DeadLetterLabels, ErrorLabels, EventLabels, Metrics, ViolationLabels,
+};
 pub use offset_import::error::ImportError;
 pub use offset_import::offset::{ConnectorOffset, OffsetChange};
 pub use offset_import::rejection::ImportRejected;
@@ -84,7 +88,7 @@ pub use ports::checkpoint_store::CheckpointStore;
 pub use ports::registry::{NoRegistry, SchemaRegistry};
 pub use ports::replay::{ReadRecord, ReplayPort};
 pub use ports::sink::Sink;
-pub use ports::snapshots::{ChosenRows, CopiedRows, Opened, Snapshot, SnapshotTable, Snapshots};
+pub use ports::snapshots::{ChosenRows, CopiedRows, EventOrder, Opened, Snapshot, SnapshotTable, Snapshots};
 pub use ports::source::{
     ChangeStream, CreatedSlot, Feedback, Published, Refused, Source, SourceWatch, Started,
 };

@@ -36,6 +36,24 @@ pub struct ContextErrorLabels {
     pub reason: &'static str,
 }
 
+/// Labels of [`Metrics::event_store_events`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct EventLabels {
+    /// Table as `schema.table`.
+    pub table: String,
+    /// Whether the event before it in its stream is known: `known` or `unknown`.
+    pub predecessor: &'static str,
+}
+
+/// Labels of [`Metrics::event_store_violations`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ViolationLabels {
+    /// Table as `schema.table`.
+    pub table: String,
+    /// Kind: `gap`, `doubled`, `update`, `delete` or `truncate`.
+    pub kind: &'static str,
+}
+
 /// Labels of [`Metrics::errors`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ErrorLabels {
@@ -54,6 +72,10 @@ pub struct Metrics {
     pub quarantined_changes: Family<ChangeLabels, Counter>,
     /// Contexts of transactions that could not be sent.
     pub context_errors: Family<ContextErrorLabels, Counter>,
+    /// Events of event stores whose versions were compared with those before them.
+    pub event_store_events: Family<EventLabels, Counter>,
+    /// Violations of the order of streams, and of the immutability of events.
+    pub event_store_violations: Family<ViolationLabels, Counter>,
     /// Delivered source transactions with changes of captured tables.
     pub transactions: Counter,
     /// Bytes read from the replication stream.
@@ -91,6 +113,8 @@ impl Default for Metrics {
             dead_letters: Family::default(),
             quarantined_changes: Family::default(),
             context_errors: Family::default(),
+            event_store_events: Family::default(),
+            event_store_violations: Family::default(),
             transactions: Counter::default(),
             received_bytes: Counter::default(),
             produced_bytes: Counter::default(),
@@ -106,7 +130,7 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Counters and histograms under their public names.
-    fn rows(&self) -> [Row<'_>; 13] {
+    fn rows(&self) -> [Row<'_>; 15] {
         let (bytes, seconds) = (Some(Unit::Bytes), Some(Unit::Seconds));
         [
             (
@@ -132,6 +156,18 @@ impl Metrics {
                 "Contexts of transactions that could not be sent",
                 None,
                 &self.context_errors,
+            ),
+            (
+                "event_store_events",
+                "Events of event stores compared with the event before them",
+                None,
+                &self.event_store_events,
+            ),
+            (
+                "event_store_violations",
+                "Violations of the order of streams and of the immutability of events",
+                None,
+                &self.event_store_violations,
             ),
             (
                 "transactions",

@@ -11,6 +11,7 @@ pub(crate) mod channel;
 pub(crate) mod command;
 pub(crate) mod config;
 pub(crate) mod control;
+mod event_progress;
 pub(crate) mod former_key;
 pub(crate) mod progress;
 pub(crate) mod reader;

@@ -16,6 +16,7 @@ use walcast_pgoutput::PgTimestamp;
 use crate::blocking_transaction::SlotCreationState;
 use crate::bookmarks::state::BookmarkState;
 use crate::drift::DriftState;
+use crate::event_stores::state::EventStoresState;
 use crate::partitions::notices::PartitionNotices;
 use crate::slot_monitor::state::WalState;
 use crate::snapshot::status::SnapshotStatus;
@@ -46,6 +47,8 @@ pub struct ConnectorState {
     pub drift: DriftState,
     /// Changes of partitions for which Postgres publishes nothing.
     pub partitions: PartitionNotices,
+    /// Violations of event stores.
+    pub event_stores: EventStoresState,
     /// Progress of reading existing rows.
     pub snapshot: SnapshotStatus,
     /// Captured tables, and which of them are quarantined.

@@ -4,6 +4,7 @@ mod absence;
 mod columns;
 mod context;
 mod destination;
+mod event_store;
 mod events;
 mod form;
 mod keys;
@@ -23,6 +24,10 @@ pub use absence::{MissingNotNull, NullWithDefault};
 pub use columns::{ColumnSettings, HashAlgorithm, HashRule, HashVersion, MaskRule, TruncateRule};
 pub use context::ContextConfig;
 pub use destination::DestinationRule;
+pub(crate) use event_store::Choice;
+pub use event_store::{
+    EventStoreError, EventStorePreset, EventStoreRule, EventStoreText, OnViolation, TopicBy,
+};
 pub use events::{EventsConfig, Operation};
 pub(crate) use form::EnvelopePart;
 pub use form::{Encoding, FlatDeletes, FlatForm, MetadataField, Shape};
@@ -90,6 +95,8 @@ pub struct MapperConfig {
     pub destinations: Vec<DestinationRule>,
     /// Outbox tables; the first rule that matches a table is used.
     pub outboxes: Vec<OutboxRule>,
+    /// Event stores; the first rule that matches a table is used.
+    pub event_stores: Vec<EventStoreRule>,
     /// Value in `before` of a NOT NULL column that the WAL does not contain.
     pub missing_not_null: MissingNotNull,
     /// Representation of null in a column with a default.
@@ -124,6 +131,19 @@ impl MapperConfig {
         self.outboxes.iter().find(|rule| rule.tables.matches(table))
     }
 
+    /// Rule of an event store; `None` for a table whose rows are not events of streams.
+    #[must_use]
+    pub fn event_store_of(&self, table: &TableName) -> Option<&EventStoreRule> {
+        let mut rules = self.event_stores.iter();
+        rules.find(|rule| rule.selected().matches(table))
+    }
+
+    /// Whether the rows of a table are events, in topics that do not hold rows of tables.
+    #[must_use]
+    pub fn sends_events(&self, table: &TableName) -> bool {
+        self.outbox_of(table).is_some() || self.event_store_of(table).is_some()
+    }
+
     /// Creates a configuration with Debezium's defaults.
     #[must_use]
     pub fn new(topic_prefix: impl Into<String>, database: impl Into<String>) -> Self {
@@ -145,6 +165,7 @@ impl MapperConfig {
             keys: Vec::new(),
             destinations: Vec::new(),
             outboxes: Vec::new(),
+            event_stores: Vec::new(),
             missing_not_null: MissingNotNull::default(),
             null_with_default: NullWithDefault::default(),
             events: EventsConfig::default(),

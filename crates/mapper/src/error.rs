@@ -234,6 +234,56 @@ pub enum MapError {
         /// The table.
         table: TableName,
     },
+    /// A column of an event store is missing or cannot be used.
+    #[error("column {column} of event store {table} {problem}")]
+    EventStoreColumn {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+        /// What is wrong with the column.
+        problem: &'static str,
+    },
+    /// A row of an event store has a value from which no record can be made.
+    #[error("column {column} of event store {table}: the value cannot be used as {wanted}")]
+    EventStoreValue {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+        /// What the value must be.
+        wanted: &'static str,
+    },
+    /// The topic of an event store is compacted, so that it would keep the last event of each stream only.
+    #[error(
+        "topic {topic} is compacted: of the events of event store {table} it would keep the last one of each stream only"
+    )]
+    EventStoreCompacted {
+        /// The table.
+        table: TableName,
+        /// The topic.
+        topic: String,
+    },
+    /// An event store has no column by which its rows can be read in the order of their streams.
+    #[error(
+        "event store {table} has no sequence, by which the rows that exist could be read in the order of their streams"
+    )]
+    EventStoreUnordered {
+        /// The table.
+        table: TableName,
+    },
+    /// A change violates the order of a stream, or the immutability of its events.
+    #[error("event store {table}: {violation}{}", of_event(stream.as_deref(), *version))]
+    EventStoreViolation {
+        /// The table.
+        table: TableName,
+        /// The violation.
+        violation: Violation,
+        /// The stream, as it is sent; `None` if the WAL does not have it.
+        stream: Option<String>,
+        /// Version of the event; `None` if the WAL does not have it.
+        version: Option<i64>,
+    },
     /// A row names a topic that is not known to exist. Once [`Plan::bind_topic`](crate::Plan::bind_topic) was called for it, the
     /// row can be mapped.
     #[error("topic {topic} is not known to exist")]
@@ -252,6 +302,56 @@ pub enum WithoutKey {
     /// Event of a truncation, whichever key the table has.
     #[error("the event of a TRUNCATE")]
     Truncation,
+}
+
+/// Violation of the order of a stream, or of the immutability of its events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// Versions are missing before the event.
+    #[error("a version is missing: {expected} was expected")]
+    Gap {
+        /// Version that was expected.
+        expected: i64,
+    },
+    /// The stream already has this version.
+    #[error("a version comes again: {expected} was expected")]
+    Doubled {
+        /// Version that was expected.
+        expected: i64,
+    },
+    /// An event was updated.
+    #[error("an event was updated, which is immutable")]
+    Update,
+    /// An event was deleted.
+    #[error("an event was deleted, which is immutable")]
+    Delete,
+    /// The table was truncated.
+    #[error("the events were truncated, which are immutable")]
+    Truncate,
+}
+
+impl Violation {
+    /// Name of the kind of violation.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Gap { .. } => "gap",
+            Self::Doubled { .. } => "doubled",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Truncate => "truncate",
+        }
+    }
+}
+
+fn of_event(stream: Option<&str>, version: Option<i64>) -> String {
+    let stream = stream.map(|stream| format!("stream {stream:?}"));
+    let version = version.map(|version| format!("version {version}"));
+    let parts: Vec<String> = stream.into_iter().chain(version).collect();
+    match parts.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", parts.join(", ")),
+    }
 }
 
 impl MapError {
@@ -280,6 +380,11 @@ impl MapError {
             | MapError::OutboxColumn { .. }
             | MapError::OutboxValue { .. }
             | MapError::OutboxUpdate { .. }
+            | MapError::EventStoreColumn { .. }
+            | MapError::EventStoreValue { .. }
+            | MapError::EventStoreCompacted { .. }
+            | MapError::EventStoreUnordered { .. }
+            | MapError::EventStoreViolation { .. }
             | MapError::UnknownTopic { .. } => false,
         }
     }

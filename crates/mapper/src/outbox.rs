@@ -1,6 +1,7 @@
 //! Rows of outbox tables as events, in the records that Debezium's `EventRouter` makes of them.
 
 mod envelope;
+pub(crate) mod event_store;
 mod part;
 mod routes;
 mod timestamp;

@@ -1,5 +1,6 @@
 //! Plans: the encoding of the rows of one relation as records.
 
+mod event_store;
 mod limited;
 mod named_topics;
 
@@ -22,6 +23,7 @@ use crate::key::{Key, KeyColumn};
 use crate::limits::Excess;
 use crate::limits::RecordLimits;
 use crate::outbox::OutboxPlan;
+use crate::outbox::event_store::EventStorePlan;
 use crate::read::{MissingRowContext, ReadContext};
 use crate::record_buffer::RecordBuffer;
 use crate::records::Records;
@@ -48,6 +50,8 @@ pub struct Plan {
     envelope: Envelope,
     /// Plan of an outbox table, whose rows are events; `None` for other tables.
     outbox: Option<Box<OutboxPlan>>,
+    /// Plan of the streams of an event store; `None` for other tables.
+    event_store: Option<Box<EventStorePlan>>,
     /// Columns that identify a row for a reselect; empty when unchanged TOAST values are not reselected.
     row_key: Vec<usize>,
     topic_prefix: String,
@@ -107,8 +111,21 @@ impl Plan {
         let key_serialization =
             (!key.is_empty()).then(|| Serialization::new(config.key, &schema::key(&namespace, key_fields)));
         let value_fields = sent().map(ColumnPlan::field).collect();
+        let event_store = match config.event_store_of(&table) {
+            Some(rule) => Some(Box::new(EventStorePlan::compile(
+                &relation.columns,
+                rule,
+                &around,
+            )?)),
+            None => None,
+        };
+        let records = config.event_store_of(&table).map(|rule| {
+            rule.records(&topic, |name| {
+                relation.columns.iter().any(|column| column.name == name)
+            })
+        });
         let destinations = Destinations::compile(topic, relation, &table, &config.destinations)?;
-        let outbox = match config.outbox_of(&table) {
+        let outbox = match records.as_ref().or(config.outbox_of(&table)) {
             Some(rule) => Some(Box::new(OutboxPlan::compile(
                 &relation.columns,
                 rule,
@@ -124,6 +141,7 @@ impl Plan {
             shape,
             destinations,
             outbox,
+            event_store,
             envelope: Envelope {
                 columns,
                 key,
@@ -415,6 +433,13 @@ impl Plan {
             RowError::OutboxUpdate => return MapError::OutboxUpdate { table },
             RowError::OutboxValue { place, wanted } => {
                 let column = self.column_name(place);
+                if self.event_store.is_some() {
+                    return MapError::EventStoreValue {
+                        table,
+                        column,
+                        wanted,
+                    };
+                }
                 return MapError::OutboxValue {
                     table,
                     column,

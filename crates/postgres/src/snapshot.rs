@@ -9,6 +9,7 @@ mod chunks;
 mod copy;
 mod import;
 mod read_only;
+mod read_order;
 mod standby;
 mod table_lock;
 

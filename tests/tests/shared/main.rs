@@ -10,6 +10,7 @@ mod context;
 mod dead_letters;
 mod drift;
 mod encodings;
+mod event_stores;
 mod examples;
 mod first_contact;
 mod halts;

@@ -49,6 +49,11 @@ impl EncodeError {
         Some(Rejection { reason, error })
     }
 
+    /// Whether the change violates the order of a stream, or the immutability of an event.
+    pub(crate) fn is_violation(&self) -> bool {
+        matches!(self, EncodeError::Map(MapError::EventStoreViolation { .. }))
+    }
+
     /// Cause with which the table can be quarantined; `None` if the error is not in the change, its table or the topic of the table.
     pub(crate) fn quarantine_cause(&self, describe: Describe) -> Option<QuarantineCause> {
         let of_topic = match self {

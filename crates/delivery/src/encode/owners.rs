@@ -82,7 +82,7 @@ impl Owners {
     /// other topics.
     pub(crate) fn holds_rows(&self, topic: &str, mapper: &MapperConfig) -> bool {
         let tables = self.0.iter();
-        let mut tables = tables.filter(|(_, owner)| mapper.outbox_of(&owner.name).is_none());
+        let mut tables = tables.filter(|(_, owner)| !mapper.sends_events(&owner.name));
         tables.any(|(own, owner)| own == topic || names::topic(mapper, &owner.name) == topic)
     }
 

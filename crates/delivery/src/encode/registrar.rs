@@ -136,7 +136,8 @@ impl<'a, T: Topics, R: SchemaRegistry> Registrar<'a, T, R> {
         self.topics.partitions(topic).await.map_err(DeliveryError::Sink)
     }
 
-    async fn ensure(&mut self, topic: &str) -> Result<(), DeliveryError> {
+    /// Creates a topic if it is missing, or checks that it can be written.
+    pub(crate) async fn ensure(&mut self, topic: &str) -> Result<(), DeliveryError> {
         self.topics.ensure(topic).await.map_err(DeliveryError::Sink)
     }
 

@@ -7,6 +7,7 @@ mod quarantined;
 mod row_topics;
 pub(crate) mod rows;
 mod skipped;
+pub(crate) mod streams;
 mod topic_owner;
 mod undeliverable;
 
@@ -24,6 +25,7 @@ use walcast_pgoutput::{Oid, Relation, TypeMessage};
 use self::counters::OperationCounters;
 use self::observed::Observed;
 use self::skipped::QuarantinedRelation;
+use self::streams::{Fate, Streams};
 use super::reselect;
 use crate::batch::builder::Records;
 use crate::encode::dead_letters::writer::DeadLetters;
@@ -60,6 +62,8 @@ pub(crate) struct TableEncoder<'a, E: EncodePorts> {
     named_types: HashMap<Oid, TypeMessage>,
     /// Tables that are set aside.
     pub(crate) quarantines: CurrentQuarantines,
+    /// Streams of event stores.
+    streams: Streams<'a>,
 }
 
 /// Key of a table in the catalog.
@@ -137,6 +141,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         owners: Owners,
         history: SchemaHistory,
         quarantines: CurrentQuarantines,
+        streams: Streams<'a>,
     ) -> Self {
         Self {
             catalog,
@@ -152,6 +157,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
             history,
             named_types: HashMap::new(),
             quarantines,
+            streams,
         }
     }
 
@@ -255,6 +261,9 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         };
         match encoded {
             Err(fault) => {
+                if !fault.is_violation() {
+                    self.streams.forget(oid);
+                }
                 self.divert_change(oid, change, context, fault, records.buffer)
                     .await
             }
@@ -280,6 +289,10 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
             }
             Some(Table::Named(_) | Table::Refused(_)) | None => return Err(EncodeError::UnknownRelation),
         };
+        let compared = self.streams.compare(oid, &mut captured.plan, change, context);
+        if compared.map_err(EncodeError::Map)? == Fate::Skip {
+            return Ok(false);
+        }
         let before = records.buffer.record_count();
         let completed = match captured.plan.reselect_request(change) {
             None => None,
@@ -374,6 +387,8 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
             }
             Some(Table::Named(_) | Table::Refused(_)) | None => return Err(EncodeError::UnknownRelation),
         };
+        let compared = self.streams.truncate(oid, &captured.plan, context);
+        compared.map_err(EncodeError::Map)?;
         if self.config.events.operations.contains(&Operation::Truncate) {
             if captured.plan.outbox_updates().is_none()
                 && self.registrar.is_compacted(captured.plan.topic()).await?

@@ -40,6 +40,9 @@ pub trait Snapshot {
         tables: &[TableName],
     ) -> impl Future<Output = Result<BTreeMap<TableName, u64>, BoxedPortError>>;
 
+    /// Has the rows of the table that is opened next read in an order of their own, behind one of them, and not from a row on.
+    fn order(&mut self, _order: Option<EventOrder>) {}
+
     /// Begins to read a table, from the row `from` on; the table that was read before is done with. A table or partition
     /// whose file is not that of `from` any more is read from its first row. With `oid` the table is found by it, also under
     /// another name, which [`SnapshotTable::relation`] has.
@@ -89,6 +92,15 @@ impl<'a> ChosenRows<'a> {
             Self::Configured | Self::Where(_) | Self::Few(_) => true,
         }
     }
+}
+
+/// Order in which the events of an event store are read, within each table that stores rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventOrder {
+    /// Column with the number of an event.
+    pub column: String,
+    /// Number behind which events are read, and the OID of the table or partition to which it applies.
+    pub after: Option<(Oid, i64)>,
 }
 
 /// Whether a table can be read.

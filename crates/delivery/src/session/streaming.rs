@@ -17,6 +17,7 @@ use crate::encode::dead_letters::writer::DeadLetters;
 use crate::encode::output::Output;
 use crate::encode::registrar::Registrar;
 use crate::encode::tables::TableEncoder;
+use crate::encode::tables::streams::Streams;
 use crate::error::DeliveryError;
 use crate::halt::Halt;
 use crate::ports::checkpoint_store::CheckpointStore;
@@ -262,6 +263,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
                 owners,
                 schemas,
                 quarantines,
+                Streams::new(&state.event_stores, metrics, describe),
             ),
             batch: BatchBuilder::new(mapper.events.transactions, batches, config.split_bytes()),
         };

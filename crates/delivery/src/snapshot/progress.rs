@@ -51,6 +51,9 @@ pub struct TableProgress {
     /// First row that is not in Kafka; `None`: no row is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<NextRow>,
+    /// Number of the last event in Kafka, of an event store that is read in order: it is in the table or partition of `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<i64>,
     /// Number of rows in Kafka.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rows: u64,
@@ -223,6 +226,7 @@ impl TableProgress {
             name: table.name,
             oid: None,
             next: None,
+            after: None,
             rows: 0,
             filter: None,
             filter_is_sql: false,

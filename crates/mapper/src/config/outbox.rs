@@ -65,6 +65,28 @@ pub struct OutboxText {
     pub on_update: InvalidUpdate,
 }
 
+impl OutboxText {
+    /// The defaults, for some tables.
+    pub(super) fn new(tables: TablePattern) -> Self {
+        Self {
+            tables,
+            id: id(),
+            key: key(),
+            payload: payload(),
+            timestamp: None,
+            schema_version: None,
+            additional: Vec::new(),
+            missing_additional: MissingAdditional::default(),
+            route_by: route_by(),
+            route_pattern: route_pattern(),
+            route_topic: route_topic(),
+            topics_max: topics_max(),
+            tombstone_on_empty_payload: false,
+            on_update: InvalidUpdate::default(),
+        }
+    }
+}
+
 fn id() -> String {
     "id".to_owned()
 }
@@ -251,6 +273,17 @@ impl OutboxRule {
     #[must_use]
     pub fn constant_topic(&self) -> Option<String> {
         self.topic.constant()
+    }
+
+    /// The rule with other further columns, and with one topic for every event if `topic` is given.
+    pub(super) fn with(&self, topic: Option<&str>, additional: Vec<AdditionalField>) -> Self {
+        let mut rule = self.clone();
+        rule.text.additional = additional;
+        if let Some(topic) = topic {
+            topic.clone_into(&mut rule.text.route_topic);
+            rule.topic = rule.topic.replaced_by(topic);
+        }
+        rule
     }
 
     /// Further columns with one placement.

@@ -45,6 +45,14 @@ impl Rewrite {
         })
     }
 
+    /// The same expression with a text as its replacement.
+    pub(super) fn replaced_by(&self, text: &str) -> Self {
+        Self {
+            replacement: vec![Piece::Text(text.to_owned())],
+            ..self.clone()
+        }
+    }
+
     /// The replacement of every text; `None` if it depends on groups of the pattern.
     pub(super) fn constant(&self) -> Option<String> {
         let texts = self.replacement.iter().map(|piece| match piece {

@@ -46,10 +46,18 @@ pub(super) fn present<'r>(
 
 /// Error in a column that the configuration names.
 pub(super) fn wrong(around: &ColumnContext<'_>, column: &str, problem: &'static str) -> MapError {
-    MapError::OutboxColumn {
-        table: around.table.clone(),
-        column: column.to_owned(),
-        problem,
+    let (table, column) = (around.table.clone(), column.to_owned());
+    match around.config.event_store_of(&table) {
+        Some(_) => MapError::EventStoreColumn {
+            table,
+            column,
+            problem,
+        },
+        None => MapError::OutboxColumn {
+            table,
+            column,
+            problem,
+        },
     }
 }
 

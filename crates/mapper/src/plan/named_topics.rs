@@ -2,17 +2,17 @@
 
 use super::Plan;
 use crate::error::MapError;
+use crate::row::RowError;
 
 impl Plan {
     /// Error of the latest row of an outbox, which names a topic that holds the rows of a table; `None` for other tables.
     #[must_use]
     pub fn names_topic_of_table(&self) -> Option<MapError> {
         let outbox = self.outbox.as_ref()?;
-        Some(MapError::OutboxValue {
-            table: self.table.clone(),
-            column: self.column_name(outbox.route_place()),
+        Some(self.explain(RowError::OutboxValue {
+            place: outbox.route_place(),
             wanted: "the name of a topic: this one holds the rows of a table",
-        })
+        }))
     }
 
     /// Whether rows of an outbox name partitions.

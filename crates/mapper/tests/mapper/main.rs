@@ -15,6 +15,8 @@ mod destinations;
 #[cfg(test)]
 mod deviations;
 #[cfg(test)]
+mod event_store;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod golden;

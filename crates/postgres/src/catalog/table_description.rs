@@ -294,7 +294,7 @@ impl TableDescription {
         part: &Part,
         range: &str,
         condition: Option<&Condition>,
-        sorted: bool,
+        order: &str,
     ) -> String {
         let filter = self.filter.iter().map(|filter| format!("({filter})"));
         let mut inner: Vec<String> = std::iter::once(range.to_owned()).chain(filter).collect();
@@ -304,7 +304,6 @@ impl TableDescription {
             some => format!(" WHERE {}", some.join(" AND ")),
         };
         let from = format!("ONLY {}{inner}", sql::table(&part.name));
-        let order = if sorted { " ORDER BY ctid" } else { "" };
         match condition {
             None => format!(
                 "COPY (SELECT ctid, {} FROM {from}{order}) TO STDOUT",

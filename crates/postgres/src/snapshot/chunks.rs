@@ -6,9 +6,11 @@
 use std::collections::VecDeque;
 
 use walcast_delivery::condition::Condition;
-use walcast_delivery::{ChosenRows, NextRow};
+use walcast_delivery::{ChosenRows, EventOrder, NextRow};
+use walcast_mapper::TableMetadata;
 use walcast_pgoutput::Tid;
 
+use super::read_order::ReadOrder;
 use crate::catalog::{Part, TableDescription};
 
 /// First version with TID range scans, which read a range of `ctid` without scanning the table.
@@ -37,6 +39,7 @@ pub(super) struct Reading {
     /// Whether an index may find the rows, whose order is not that of `ctid`.
     is_sorted: bool,
     is_few: bool,
+    order: Option<ReadOrder>,
 }
 
 impl Reading {
@@ -50,7 +53,16 @@ impl Reading {
             // Old servers would have to sort a whole table, so they use no index: `import`.
             is_sorted: has_condition && (is_few || server_version >= RANGES_SINCE),
             is_few,
+            order: None,
         }
+    }
+
+    /// Has rows read in the order of a column, if the table has it.
+    pub(super) fn in_order(mut self, order: Option<EventOrder>, metadata: &TableMetadata) -> Self {
+        let mut columns = self.table.relation.columns.iter();
+        let order = order.filter(|order| columns.any(|column| column.name == order.column));
+        self.order = order.map(|order| ReadOrder::new(order, metadata));
+        self
     }
 
     /// Whether a condition or the publication's row filter is evaluated: the server's errors may hold values of rows then.
@@ -61,6 +73,9 @@ impl Reading {
     /// Chunks that are left to be read from the row `from` on, in order. The row's `ctid` has no meaning once `relfilenode` has changed.
     pub(super) fn chunks(&self, from: Option<NextRow>, server_version: u32) -> VecDeque<Chunk> {
         let mut chunks = VecDeque::new();
+        if self.order.is_some() {
+            return self.chunks_in_order(from);
+        }
         for part in &self.table.parts {
             let start = match from {
                 Some(next) if part.oid < next.row().table => continue,
@@ -81,15 +96,33 @@ impl Reading {
         chunks
     }
 
+    /// The same for rows that are read in an order of their own: each part that stores rows is one chunk.
+    fn chunks_in_order(&self, from: Option<NextRow>) -> VecDeque<Chunk> {
+        let parts = self.table.parts.iter();
+        let left = parts.filter(|part| from.is_none_or(|next| part.oid >= next.row().table));
+        let chunks = left.map(|part| Chunk {
+            part: part.clone(),
+            from: Tid::START,
+            to: None,
+            bytes: part.bytes,
+        });
+        chunks.collect()
+    }
+
     /// `COPY` statement of a chunk.
     pub(super) fn statement(&self, chunk: &Chunk) -> String {
-        let range = condition(chunk.from, chunk.to);
         let condition = self.condition.as_ref();
-        self.table.copy(&chunk.part, &range, condition, self.is_sorted)
+        if let Some(order) = &self.order {
+            let range = order.range(chunk.part.oid);
+            return self.table.copy(&chunk.part, &range, condition, &order.sort());
+        }
+        let range = condition_on_place(chunk.from, chunk.to);
+        let order = if self.is_sorted { " ORDER BY ctid" } else { "" };
+        self.table.copy(&chunk.part, &range, condition, order)
     }
 }
 
-fn condition(from: Tid, to: Option<Tid>) -> String {
+fn condition_on_place(from: Tid, to: Option<Tid>) -> String {
     let mut conditions = Vec::new();
     if from > Tid::START {
         conditions.push(format!("ctid >= '{from}'"));

@@ -12,7 +12,8 @@ use tracing::debug;
 use walcast_delivery::condition::{Condition, Dialect};
 use walcast_delivery::sql::literal;
 use walcast_delivery::{
-    BoxedPortError, ChosenRows, CopiedRows, Fix, FormerKey, NextRow, Opened, Snapshot, SnapshotTable,
+    BoxedPortError, ChosenRows, CopiedRows, EventOrder, Fix, FormerKey, NextRow, Opened, Snapshot,
+    SnapshotTable,
 };
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid, PgTimestamp};
@@ -66,6 +67,8 @@ pub struct PostgresSnapshot {
     is_conditional: bool,
     /// Deadline for the next rows of a request's condition, while they are awaited.
     due: Option<Instant>,
+    /// Order of the rows of the table that is opened next.
+    order: Option<EventOrder>,
     chunks: VecDeque<Chunk>,
     /// Chunks that are being read, in order.
     running: VecDeque<Running>,
@@ -152,6 +155,7 @@ impl PostgresSnapshot {
             has_savepoint: false,
             is_conditional: false,
             due: None,
+            order: None,
             chunks: VecDeque::new(),
             running: VecDeque::new(),
             tasks: JoinSet::new(),
@@ -250,7 +254,7 @@ impl PostgresSnapshot {
             return Err(PostgresError::RowsUnreadable { why, fix });
         }
         let relation = seen.relation.clone();
-        let reading = Reading::new(seen, rows, version);
+        let reading = Reading::new(seen, rows, version).in_order(self.order.take(), &facts);
         self.chunks = reading.chunks(from, version);
         let name = table.clone();
         self.opened = Some(Arc::new(Opening { name, reading }));
@@ -404,6 +408,10 @@ impl Snapshot for PostgresSnapshot {
             Err(error) if error.is_lock_unavailable() => Ok(BTreeMap::new()),
             sizes => Ok(sizes?),
         }
+    }
+
+    fn order(&mut self, order: Option<EventOrder>) {
+        self.order = order;
     }
 
     async fn open(

@@ -8,7 +8,7 @@ use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
-use walcast_delivery::{ChangeLabels, DeadLetterLabels};
+use walcast_delivery::{ChangeLabels, DeadLetterLabels, EventLabels};
 
 /// Count by table, then by operation or reason.
 pub(super) type Counts = BTreeMap<String, BTreeMap<String, u64>>;
@@ -27,6 +27,13 @@ pub(super) fn dead_letters_by_table(
     let mut registry = Registry::default();
     registry.register(NAME, "", letters.clone());
     counts(&registry, "reason")
+}
+
+/// Number of events by table, then by whether the event before them is known.
+pub(super) fn events_by_table(events: &Family<EventLabels, Counter>) -> Result<Counts, fmt::Error> {
+    let mut registry = Registry::default();
+    registry.register(NAME, "", events.clone());
+    counts(&registry, "predecessor")
 }
 
 /// Name of the family in the exposition; used in this file only.

@@ -1,5 +1,6 @@
 //! Readiness and status report of a running connector.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -8,6 +9,7 @@ use walcast_delivery::{BlockingTransaction, ForeignHolder, KnownPositions, RoleV
 use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use super::changes;
+use super::event_stores::{EventStoreReport, event_stores};
 use super::partitions::PartitionsChanged;
 use super::reading::ExistingRows;
 use super::tables::{TableReport, reports};
@@ -63,6 +65,8 @@ pub(super) struct Report {
     publication_inspected: Option<String>,
     partition_changes: Vec<PartitionsChanged>,
     tables: Vec<TableReport>,
+    /// Event stores by table.
+    event_stores: BTreeMap<String, EventStoreReport>,
     transactions: u64,
     changes: changes::Counts,
     dead_letters: changes::Counts,
@@ -141,7 +145,7 @@ impl Leadership {
 }
 
 /// Time in UTC, in whole seconds.
-fn instant(time: PgTimestamp) -> Option<String> {
+pub(super) fn instant(time: PgTimestamp) -> Option<String> {
     let instant = Timestamp::from_second(time.unix_micros() / 1_000_000).ok()?;
     Some(instant.to_string())
 }
@@ -268,6 +272,7 @@ impl<'a> Observed<'a> {
                 .map(PartitionsChanged::of)
                 .collect(),
             tables: reports(state),
+            event_stores: event_stores(state, metrics)?,
             transactions: metrics.transactions.get(),
             changes: changes::by_table(&metrics.changes)?,
             dead_letters: changes::dead_letters_by_table(&metrics.dead_letters)?,

@@ -252,6 +252,7 @@ async fn status_reports_positions_as_postgres_does() {
           "publication_inspected": null,
           "partition_changes": [],
           "tables": [],
+          "event_stores": {},
           "transactions": 0,
           "changes": {
             "public.orders": {

@@ -113,7 +113,7 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
     let captured = source_state
         .iter()
         .flat_map(|source_state| &source_state.captured);
-    let with_topic = captured.filter(|table| mapper.outbox_of(&table.name).is_none());
+    let with_topic = captured.filter(|table| !mapper.sends_events(&table.name));
     let topics: Vec<String> = with_topic
         .map(|table| names::topic(mapper, &table.name))
         .collect();

@@ -73,7 +73,7 @@ pub(super) async fn topics(config: &Config, table: &TableName) -> Result<Vec<Top
     Ok(topics)
 }
 
-/// Tables whose rows were delivered, by the schemas in the checkpoint, in the order of their names. Outboxes are left out: their rows are
+/// Tables whose rows were delivered, by the schemas in the checkpoint, in the order of their names. Outboxes and event stores are left out: their rows are
 /// events in the topics that they name.
 pub(super) fn delivered_tables(
     config: &Config,
@@ -83,7 +83,7 @@ pub(super) fn delivered_tables(
     let tables = log.schemas.values().filter_map(|history| history.schemas.last());
     let mut tables: Vec<TableName> = tables
         .map(|schema| TableName::from(&schema.relation))
-        .filter(|table| config.mapper.outbox_of(table).is_none())
+        .filter(|table| !config.mapper.sends_events(table))
         .filter(|table| selected.is_empty() || selected.iter().any(|pattern| pattern.matches(table)))
         .collect();
     tables.sort_unstable();

@@ -43,9 +43,9 @@ impl RowHistory {
         window: Window,
     ) -> anyhow::Result<Self> {
         let table = delivered::table(table)?;
-        if config.mapper.outbox_of(&table).is_some() {
+        if config.mapper.sends_events(&table) {
             return Err(UsageError(format!(
-                "{table} is an outbox, whose rows are events in the topics that they name: it has no topic with the history of a row"
+                "{table} is an outbox or event store, whose rows are events in the topics that they name: it has no topic with the history of a row"
             ))
             .into());
         }

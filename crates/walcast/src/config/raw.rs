@@ -15,8 +15,9 @@ use walcast_delivery::{
 };
 use walcast_mapper::Secret;
 use walcast_mapper::config::{
-    ColumnSettings, DebeziumVersion, Encoding, EventsConfig, FlatForm, KeyRule, MissingNotNull, NameSettings,
-    NullWithDefault, Operation, OutboxRule, Shape, TypeModes, UnavailableValues,
+    ColumnSettings, DebeziumVersion, Encoding, EventStoreRule, EventsConfig, FlatForm, KeyRule,
+    MissingNotNull, NameSettings, NullWithDefault, Operation, OutboxRule, Shape, TypeModes,
+    UnavailableValues,
 };
 use walcast_mapper::pattern::{PrefixPattern, TablePattern};
 use walcast_postgres::LEADER_TIMEOUT_DEFAULT;
@@ -47,6 +48,7 @@ pub(crate) struct RawConfig {
     pub(crate) columns: ColumnSettings,
     pub(crate) keys: Vec<KeyRule>,
     pub(crate) outbox: Vec<OutboxRule>,
+    pub(crate) event_store: Vec<EventStoreRule>,
     pub(crate) events: RawEvents,
     pub(crate) context: RawContext,
     pub(crate) retry: RawRetry,

@@ -8,6 +8,7 @@ mod bookmarks;
 mod check;
 mod context;
 mod delivery;
+mod event_stores;
 mod kafka;
 mod log;
 mod mapper;

@@ -67,6 +67,11 @@ pub(super) fn of(
         let choice = Choice::Tables(rule.tables.clone());
         list.add(place, "outbox.tables", choice, false);
     }
+    for (index, rule) in mapper.event_stores.iter().enumerate() {
+        let place = format!("event_store[{index}].tables");
+        let choice = Choice::Tables(rule.selected().clone());
+        list.add(place, "event_store.tables", choice, false);
+    }
     for (index, DeadLetterRule { tables, .. }) in raw.dead_letters.rules.iter().enumerate() {
         let place = format!("dead_letters.rules[{index}].tables");
         list.add(

@@ -2,8 +2,8 @@
 
 use walcast_delivery::DeadLetterRule;
 use walcast_mapper::config::{
-    ColumnSettings, FlatForm, HashRule, KeyRule, MaskRule, NameSettings, OutboxRule, Route, TruncateRule,
-    TypeModes,
+    ColumnSettings, EventStoreRule, FlatForm, HashRule, KeyRule, MaskRule, NameSettings, OutboxRule, Route,
+    TruncateRule, TypeModes,
 };
 
 use super::error::{Hint, TableLabel};
@@ -85,6 +85,7 @@ pub(crate) fn tables() -> Vec<Table> {
         repeated("columns.hash", fields_of::<HashRule>()),
         repeated("keys", fields_of::<KeyRule>()),
         repeated("outbox", fields_of::<OutboxRule>()),
+        repeated("event_store", fields_of::<EventStoreRule>()),
         known("events", fields_of::<RawEvents>()),
         known("context", fields_of::<RawContext>()),
         known("retry", fields_of::<RawRetry>()),

@@ -55,6 +55,31 @@ fn mapping(error: &MapError) -> Option<String> {
         MapError::OutboxUpdate { .. } => {
             "set on_update = \"warn\", which skips updates, or on_error = \"dead_letter\" for the table in [[dead_letters.rules]]"
         }
+        MapError::EventStoreColumn { .. } => {
+            "correct [[event_store]], whose preset and keys name the columns of the table"
+        }
+        MapError::EventStoreValue { .. } => {
+            "set on_error = \"dead_letter\" for the table in [[dead_letters.rules]], which keeps such a row as a dead letter and delivers \
+             the rest"
+        }
+        MapError::EventStoreCompacted { topic, .. } => {
+            return Some(format!(
+                "end the compaction with: kafka-configs.sh --bootstrap-server BROKERS --alter {} --add-config cleanup.policy=delete (for \
+                 topics that are created: cleanup_policy of [kafka.topics]), then start again",
+                shell::option("--topic", topic)
+            ));
+        }
+        MapError::EventStoreUnordered { table } => {
+            return Some(format!(
+                "name a column in sequence of [[event_store]] that numbers the events in the order in which they were appended, after: CREATE UNIQUE INDEX \
+                 CONCURRENTLY ON {} (COLUMN); or leave these rows unread with [snapshot] tables",
+                sql::table(table)
+            ));
+        }
+        MapError::EventStoreViolation { .. } => {
+            "the transaction with this xid has written it, see docs/event-stores.md; where it was intended, set on_violation = \"warn\" in \
+             [[event_store]] and start again"
+        }
         MapError::UnknownTopic { .. } => {
             "start again, which creates the topic or reports why it cannot be created"
         }

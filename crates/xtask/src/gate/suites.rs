@@ -57,7 +57,14 @@ const PROCESSES: [(&str, &[&str]); 20] = [
     ),
     (
         "shared",
-        &["admin", "commands", "heartbeats", "messages", "outbox"],
+        &[
+            "admin",
+            "commands",
+            "event_stores",
+            "heartbeats",
+            "messages",
+            "outbox",
+        ],
     ),
 ];
 

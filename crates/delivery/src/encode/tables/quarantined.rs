@@ -92,6 +92,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
     /// Has changes of a quarantined table encoded again.
     pub(crate) fn resume(&mut self, oid: Oid, table: &TableName) {
         self.quarantines.resume(oid, table);
+        self.streams.forget(oid);
         if let Some(relation) = self.relation(oid).cloned() {
             self.known.insert(oid, Table::Named(relation));
         }

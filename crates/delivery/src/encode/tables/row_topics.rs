@@ -37,6 +37,22 @@ impl EventTopics<'_, '_> {
     }
 }
 
+/// Rejects a topic that would keep the last event of each stream only.
+async fn check_keeps_events<T: Topics, R: SchemaRegistry>(
+    registrar: &mut Registrar<'_, T, R>,
+    plan: &Plan,
+    topic: &str,
+) -> Result<(), EncodeError> {
+    registrar.ensure(topic).await?;
+    match registrar.is_compacted(topic).await? {
+        false => Ok(()),
+        true => Err(EncodeError::Map(MapError::EventStoreCompacted {
+            table: plan.table().clone(),
+            topic: topic.to_owned(),
+        })),
+    }
+}
+
 /// Encodes with a plan. When a row names a topic for the first time, the topic is created, the schemas are registered under its
 /// subjects, and the plan encodes again: a change has several records, which may name several topics. When a row names a partition
 /// that its topic is not known to have, the plan encodes again if the topic has more partitions by now.
@@ -51,6 +67,9 @@ pub(super) async fn encode_binding_topics<T: Topics, R: SchemaRegistry>(
         match encode(plan) {
             Err(MapError::UnknownTopic { topic }) => {
                 event_topics.check(plan, &topic)?;
+                if plan.stream_rules().is_some() {
+                    check_keeps_events(registrar, plan, &topic).await?;
+                }
                 registrar.bind_topic(plan, &topic).await?;
             }
             Err(error @ MapError::OutboxValue { .. }) if plan.lacks_partition() => {

@@ -36,6 +36,16 @@ impl RowsPlan {
         self.relation.oid
     }
 
+    /// Checks that the rows of an event store can be read in the order of its streams.
+    pub(crate) fn check_order(&self) -> Result<(), MapError> {
+        self.plan.as_ref().map_or(Ok(()), |plan| plan.check_order())
+    }
+
+    /// Number of an event that was read in order; `None` for other rows.
+    pub(crate) fn event_number(&self, row: Tuple<'_>) -> Option<i64> {
+        self.plan.as_ref().ok()?.event_sequence(row)
+    }
+
     /// Topic of the rows.
     pub(crate) fn topic(&self) -> Option<&str> {
         self.plan.as_ref().ok().map(|plan| plan.topic())
@@ -173,7 +183,12 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
                 plan.encode_read(row, context, batch)
             });
             let error = match encoded.await? {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    if let Some(event) = plan.stream_event(row) {
+                        self.streams.add(rows.relation.oid, plan, &event);
+                    }
+                    return Ok(());
+                }
                 Err(error) => error,
             };
             match error {

@@ -1,7 +1,7 @@
 //! Undeliverable changes: they become dead letters, or their table is quarantined, if so configured; otherwise the error stands.
 
 use tokio::time::Instant;
-use walcast_mapper::config::Operation;
+use walcast_mapper::config::{OnViolation, Operation};
 use walcast_mapper::dead_letter::{DeadLetter, DeadLetterSource, UndeliverableEvent};
 use walcast_mapper::{ChangeContext, MapError, Plan, RecordBuffer, RowChange, TableName};
 use walcast_pgoutput::Oid;
@@ -28,6 +28,19 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         relation.map_or(OnError::Halt, |relation| {
             self.dead_letters.action(&TableName::from(relation))
         })
+    }
+
+    /// Action for a change with this error: a violation of an event store has a setting of its own.
+    fn action_for(&self, oid: Oid, fault: &EncodeError) -> OnError {
+        let rules = match self.known.get(&oid) {
+            Some(Table::Captured(captured)) if fault.is_violation() => captured.plan.stream_rules(),
+            _ => None,
+        };
+        match rules.map(|rules| rules.on_violation) {
+            None | Some(OnViolation::Warn) => self.action_of(oid),
+            Some(OnViolation::DeadLetter) => OnError::DeadLetter,
+            Some(OnViolation::Halt) => OnError::Halt,
+        }
     }
 
     #[cold]
@@ -84,7 +97,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
     ) -> Result<bool, EncodeError> {
         let sent = &self.config.events.operations;
         let is_sent = operations.iter().any(|operation| sent.contains(operation));
-        let rejection = match self.action_of(oid) {
+        let rejection = match self.action_for(oid, &fault) {
             OnError::Halt => return Err(fault),
             OnError::DeadLetter => fault.rejection(self.dead_letters.describe),
             OnError::Quarantine => {

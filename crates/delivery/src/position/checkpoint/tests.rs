@@ -77,6 +77,7 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
                 block,
                 offset,
             }),
+            after: None,
             rows: 0,
             filter_is_sql: asked.0.is_some() && asked.2,
             sql_channel: asked.2.then_some(RequestChannel::SignalTable),

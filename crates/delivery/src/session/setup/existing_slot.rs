@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use tracing::info;
-use walcast_mapper::config::OutboxRule;
+use walcast_mapper::config::{EventStoreRule, OutboxRule};
 use walcast_mapper::{MapperConfig, names};
 use walcast_pgoutput::{Lsn, PgTimestamp};
 
@@ -151,6 +151,8 @@ fn delivered_topics(mapper: &MapperConfig, source_state: &SourceState) -> Vec<St
         topics.push(names::topic(mapper, &table.name));
         let outbox = mapper.outbox_of(&table.name);
         topics.extend(outbox.and_then(OutboxRule::constant_topic));
+        let event_store = mapper.event_store_of(&table.name);
+        topics.extend(event_store.and_then(EventStoreRule::constant_topic));
     }
     topics.sort();
     topics.dedup();

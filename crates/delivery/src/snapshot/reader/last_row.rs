@@ -16,6 +16,8 @@ pub(super) struct Table {
     /// Rows written from this snapshot and earlier ones.
     pub(super) rows: u64,
     last_row: LastRow,
+    /// Number of the last written event of an event store, and the table or partition that holds it.
+    written_event: Option<(Oid, i64)>,
     pub(super) bytes_left: u64,
     /// Keys whose rows may no longer exist.
     pub(super) former_keys: Vec<FormerKey>,
@@ -40,6 +42,7 @@ impl Table {
             marks: progress.marks,
             rows: progress.rows,
             last_row: LastRow::default(),
+            written_event: progress.last_event(),
             bytes_left,
             former_keys: progress.former_keys.clone(),
             missing: Vec::new(),
@@ -69,6 +72,19 @@ impl Table {
     pub(super) fn written(&mut self) {
         self.last_row.line.clear();
         self.rows += 1;
+    }
+
+    /// Remembers the number of an event that was written.
+    pub(super) fn wrote_event(&mut self, table: Oid, number: Option<i64>) {
+        if let Some(number) = number {
+            self.written_event = Some((table, number));
+        }
+    }
+
+    /// Number of the last written event in the table or partition of the last row that was deferred.
+    pub(super) fn last_event(&self) -> Option<i64> {
+        let (table, number) = self.written_event?;
+        (table == self.last_row.table).then_some(number)
     }
 
     /// Drops the deferred row.

@@ -10,7 +10,7 @@ use crate::encode::output::Output;
 use crate::encode::ports::EncodePorts;
 use crate::error::DeliveryError;
 use crate::ports::catalog::RowsCatalog;
-use crate::ports::snapshots::{ChosenRows, Opened, Snapshot};
+use crate::ports::snapshots::{ChosenRows, EventOrder, Opened, Snapshot};
 use crate::snapshot::progress::TableProgress;
 use crate::snapshot::reader::last_row::Table;
 use crate::snapshot::reader::notifications::Scan;
@@ -49,6 +49,11 @@ impl<S: Snapshot> Window<'_, '_, S> {
             Some(condition) if progress.letters.is_empty() => ChosenRows::Where(condition),
             Some(condition) => ChosenRows::Few(condition),
         };
+        let order = output.tables.event_order(name);
+        snapshot.order(order.map(|column| EventOrder {
+            column,
+            after: progress.last_event(),
+        }));
         let opened = match snapshot.open(name, oid, progress.next, rows).await {
             Err(fault) if self.state.is_fault_of_request(name, &fault, output) => {
                 self.state.fail_request(name, lsn, &fault, output).await?;
@@ -86,6 +91,8 @@ impl<S: Snapshot> Window<'_, '_, S> {
                     return Ok(Begun::Skipped);
                 }
                 let plan = plan.map_err(|fault| explain(&name, None, lsn, fault))?;
+                plan.check_order()
+                    .map_err(|error| explain(&name, None, lsn, EncodeError::Map(error)))?;
                 output.store_schemas();
                 info!(table = %name, topic = plan.topic(), bytes = table.bytes, "reading rows");
                 self.state

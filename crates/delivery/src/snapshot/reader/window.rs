@@ -142,6 +142,7 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
                         if let Some(row) = self.write_last_row(snapshot, &mut table, mark, output).await? {
                             let progress = &mut self.state.schedule.progress;
                             progress.reach(&table.name, Some(table.behind(row)));
+                            progress.reach_event(&table.name, table.last_event());
                             self.note_rows(&table);
                         }
                     }
@@ -322,7 +323,9 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
     fn settle(&mut self, table: &Table) -> Result<(), DeliveryError> {
         if table.has_last_row() {
             let row = table.last_row(&mut self.decoder)?;
-            self.state.schedule.progress.reach(&table.name, Some(row));
+            let progress = &mut self.state.schedule.progress;
+            progress.reach(&table.name, Some(row));
+            progress.reach_event(&table.name, table.last_event());
             self.note_rows(table);
         }
         Ok(())
@@ -403,6 +406,7 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
             row: id,
             processed_at_unix_nanos: self.now_unix_nanos,
         };
+        let number = plan.event_number(values);
         let Output { tables, batch } = output;
         let encoded = tables
             .encode_row(plan, values, &context, batch.records().buffer)
@@ -413,6 +417,7 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
             return Ok(None);
         }
         let is_record = encoded.map_err(|fault| explain(&table.name, Some(id.tid), snapshot.lsn(), fault))?;
+        table.wrote_event(id.table, number);
         table.written();
         let progress = &mut self.state.schedule.progress;
         progress.rows += 1;

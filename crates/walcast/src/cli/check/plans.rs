@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use walcast_delivery::SchemaRegistry;
+use walcast_delivery::{SchemaRegistry, SnapshotMode};
 use walcast_kafka::{Registry, compacted_topics};
 use walcast_mapper::config::Operation;
 use walcast_mapper::{MapError, Plan, TableMetadata, TableName, WithoutKey};
@@ -18,6 +18,16 @@ pub(super) async fn findings(config: &Config, relations: &[(Relation, TableMetad
     let (mut plans, mut findings) = (Vec::new(), Vec::new());
     for (relation, metadata) in relations {
         match Plan::compile(relation, metadata, &config.mapper) {
+            Ok(plan)
+                if plan.check_order().is_err() && config.delivery.snapshot.mode != SnapshotMode::Never =>
+            {
+                findings.extend(plan.check_order().err().map(|error| Finding {
+                    name: format!("existing rows of {}", plan.table()),
+                    ok: true,
+                    warning: true,
+                    detail: describe(&error),
+                }));
+            }
             // The rows of an outbox name their topics.
             Ok(plan) if plan.outbox_updates().is_some() => {}
             Ok(plan) => plans.push(plan),

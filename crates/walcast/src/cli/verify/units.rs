@@ -24,7 +24,7 @@ pub(super) fn chosen(
         .map(|table| table.name.clone())
         .filter(|table| config.postgres.signal_table.as_ref() != Some(table))
         .collect();
-    let is_outbox = |table: &TableName| config.mapper.outbox_of(table).is_some();
+    let is_outbox = |table: &TableName| config.mapper.sends_events(table);
     let (outboxes, captured): (Vec<_>, Vec<_>) = captured.into_iter().partition(is_outbox);
     for pattern in &choice.tables {
         if captured.iter().any(|table| pattern.matches(table)) {
@@ -33,7 +33,7 @@ pub(super) fn chosen(
         return Err(UsageError(
             match outboxes.iter().find(|table| pattern.matches(table)) {
                 Some(outbox) => format!(
-                    "--tables {pattern} matches the outbox {outbox} only, whose rows are events in the topics that they name"
+                    "--tables {pattern} matches {outbox} only, an outbox or event store, whose rows are events in the topics that they name"
                 ),
                 None => format!("--tables {pattern} matches no captured table"),
             },

@@ -53,6 +53,7 @@ impl Check<'_> {
             reserved_topics,
             destinations: Vec::new(),
             outboxes: self.outboxes(raw, names)?,
+            event_stores: self.event_stores(raw, names)?,
         })
     }
 

@@ -181,3 +181,59 @@ fn the_example_of_an_outbox_is_valid() {
     let config = parse(include_str!("../../../../../examples/outbox.toml")).unwrap();
     assert_eq!(config.mapper.outboxes.len(), 1);
 }
+
+#[test]
+fn event_stores_are_checked() {
+    let config = parse(&with(
+        "[event_store]",
+        "preset = \"message-db\"\ntopic_by = \"category\"\nroute_topic = \"events.$${category}\"",
+    ))
+    .unwrap();
+    let store = &config.mapper.event_stores[0];
+    assert_eq!(store.selected().to_string(), "message_store.messages");
+    assert_eq!(store.sequence_column(), Some("global_position"));
+    for (lines, expected) in [
+        (
+            "topic_by = \"type\"",
+            "tables is missing: the preset plain is of no library",
+        ),
+        (
+            "preset = \"marten\"\ntopic_by = \"category\"",
+            "topic_by is category, but the events of the preset have no category",
+        ),
+        (
+            "preset = \"kurrent\"",
+            "unknown variant `kurrent`, expected one of `plain`, `marten`, `emmett`, `message-db`, `axon`",
+        ),
+        (
+            "preset = \"marten\"\nadditional = [\"a:partition\"]",
+            "additional places a as the partition",
+        ),
+        (
+            "preset = \"marten\"\nversion = \"\"",
+            "event_store.version is \"\"; expected the name of a column",
+        ),
+        (
+            "preset = \"marten\"\nstreams_remembered = 0",
+            "event_store.streams_remembered is \"0\"; expected at least one",
+        ),
+        (
+            "preset = \"marten\"\nroute_topic = \"shop.dead-letters\"",
+            "event_store.route_topic is \"shop.dead-letters\"; expected a topic that the connector does not use",
+        ),
+        (
+            "preset = \"marten\"\non_violation = \"stop\"",
+            "unknown variant `stop`, expected one of `warn`, `dead_letter`, `halt`",
+        ),
+    ] {
+        let error = parse(&with("[event_store]", lines)).expect_err(lines);
+        let printed = walcast_delivery::one_line(&error);
+        assert!(printed.contains(expected), "{lines}: {printed}");
+    }
+}
+
+#[test]
+fn the_example_of_an_event_store_is_valid() {
+    let config = parse(include_str!("../../../../../examples/event-store.toml")).unwrap();
+    assert_eq!(config.mapper.event_stores.len(), 2);
+}

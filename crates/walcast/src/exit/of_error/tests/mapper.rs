@@ -2,7 +2,7 @@
 
 use expect_test::expect_file;
 use walcast_mapper::config::TopicPurpose;
-use walcast_mapper::{MapError, TableName, WithoutKey};
+use walcast_mapper::{MapError, TableName, Violation, WithoutKey};
 use walcast_pgoutput::Oid;
 
 use super::{check, items};
@@ -117,6 +117,27 @@ fn every_error_of_mapping_has_a_code_and_a_way_on() {
             wanted: "the id of an event",
         },
         MapError::OutboxUpdate { table: items() },
+        MapError::EventStoreColumn {
+            table: items(),
+            column: column(),
+            problem: "does not exist",
+        },
+        MapError::EventStoreValue {
+            table: items(),
+            column: column(),
+            wanted: "the id of a stream",
+        },
+        MapError::EventStoreCompacted {
+            table: items(),
+            topic: topic(),
+        },
+        MapError::EventStoreUnordered { table: items() },
+        MapError::EventStoreViolation {
+            table: items(),
+            violation: Violation::Gap { expected: 4 },
+            stream: Some("order-8471".to_owned()),
+            version: Some(6),
+        },
         MapError::UnknownTopic { topic: topic() },
     ];
     check(

@@ -1,0 +1,227 @@
+//! Rows of event stores: records, and the stream and version by which their order is proved.
+
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+use walcast_mapper::config::Encoding;
+use walcast_mapper::{MapError, Plan, RecordBuffer, SchemaIds, StoreChange, StreamEvent, Violation};
+use walcast_pgoutput::Column::{self, Null, Text};
+use walcast_pgoutput::{Oid, ReplicaIdentity};
+
+use crate::table::{Change, TEXT, Table, encode_change, with_change};
+
+const BOOL: u32 = 16;
+const INT8: u32 = 20;
+const OID: u32 = 26;
+const JSONB: u32 = 3802;
+
+/// A store with Marten's columns, as far as the tests need them, in JSON.
+fn store(settings: Value) -> Table {
+    let mut table = Table::new(&[
+        ("seq_id", INT8, -1),
+        ("id", TEXT, -1),
+        ("stream_id", TEXT, -1),
+        ("version", INT8, -1),
+        ("data", JSONB, -1),
+        ("type", TEXT, -1),
+        ("tenant_id", TEXT, -1),
+        ("is_archived", BOOL, -1),
+    ]);
+    let mut rule = json!({"preset": "marten", "tables": "public.t"});
+    for (key, value) in settings.as_object().unwrap() {
+        rule[key] = value.clone();
+    }
+    table.config.event_stores = vec![serde_json::from_value(rule).unwrap()];
+    (table.config.key, table.config.value) = (Encoding::Json, Encoding::Json);
+    table.config.context_headers = false;
+    table
+}
+
+const ROW: [Column<'static>; 8] = [
+    Text(b"100"),
+    Text(b"e1"),
+    Text(b"order-8471"),
+    Text(b"7"),
+    Text(b"{\"n\": 1}"),
+    Text(b"order_placed"),
+    Text(b"shop"),
+    Text(b"f"),
+];
+
+fn row_with(place: usize, value: Column<'static>) -> [Column<'static>; 8] {
+    let mut row = ROW;
+    row[place] = value;
+    row
+}
+
+fn compile(table: &Table) -> Plan {
+    table.compile().unwrap()
+}
+
+fn check(table: &Table, row: &[Column<'static>], expected: &Expect) {
+    let shown = table.compile().and_then(|mut plan| {
+        let mut buffer = RecordBuffer::new();
+        loop {
+            match encode_change(&mut plan, &Change::Insert(row), &mut buffer) {
+                Ok(()) => break,
+                Err(MapError::UnknownTopic { topic }) => plan.bind_topic(
+                    &topic,
+                    SchemaIds {
+                        key: None,
+                        value: None,
+                    },
+                ),
+                Err(error) => return Err(error),
+            }
+        }
+        let text = |bytes: Option<&[u8]>| {
+            bytes.map_or("none".to_owned(), |bytes| {
+                String::from_utf8(bytes.to_vec()).unwrap()
+            })
+        };
+        let records = buffer.records().map(|record| {
+            let headers = record.headers().filter(|header| header.name != "walcast.id");
+            let headers: Vec<String> = headers
+                .map(|header| format!("{}={}", header.name, text(header.value)))
+                .collect();
+            let (key, value) = (text(record.key), text(record.value));
+            format!("{} {key} {value} [{}]", record.topic, headers.join(", "))
+        });
+        Ok(records.collect::<Vec<_>>().join("\n"))
+    });
+    expected.assert_eq(&shown.unwrap_or_else(|error| error.to_string()));
+}
+
+/// What a change does to the store.
+fn change_of(table: &Table, change: &Change<'_>) -> StoreChange {
+    let plan = compile(table);
+    with_change(change, |change| plan.store_change(change).unwrap().unwrap())
+}
+
+#[test]
+fn inserted_row_is_an_event_of_its_stream() {
+    check(
+        &store(json!({})),
+        &ROW,
+        &expect![[
+            r#"p.public.t "order-8471" "{\"n\": 1}" [id=e1, type=order_placed, version=7, archived=false, tenant_id=shop]"#
+        ]],
+    );
+    check(
+        &store(json!({"topic_by": "type", "metadata": []})),
+        &ROW,
+        &expect![[
+            r#"events.order_placed "order-8471" "{\"n\": 1}" [id=e1, type=order_placed, version=7, archived=false]"#
+        ]],
+    );
+}
+
+#[test]
+fn columns_that_cannot_be_used_are_errors() {
+    check(
+        &store(json!({"version": "position"})),
+        &ROW,
+        &expect!["column position of event store public.t does not exist"],
+    );
+    check(
+        &store(json!({"scope": ["region"]})),
+        &ROW,
+        &expect!["column region of event store public.t does not exist"],
+    );
+    let mut table = store(json!({}));
+    table.relation.columns[4].type_oid = Oid::new(OID);
+    table.metadata.columns[4].type_oid = Oid::new(OID);
+    check(
+        &table,
+        &ROW,
+        &expect![
+            "column data of event store public.t holds numbers of large objects, whose content is not in the WAL: store the payload as bytea, text or jsonb (Axon with Hibernate: PostgreSQLDialect with bytea for @Lob)"
+        ],
+    );
+}
+
+#[test]
+fn stream_and_version_are_read_from_the_row() {
+    let event = |version| StreamEvent {
+        stream: b"shop\0order-8471".to_vec(),
+        version,
+    };
+    let table = store(json!({}));
+    assert_eq!(
+        change_of(&table, &Change::Insert(&ROW)),
+        StoreChange::Appended(event(7))
+    );
+    assert_eq!(
+        change_of(&table, &Change::Insert(&row_with(5, Text(b"tombstone")))),
+        StoreChange::AppendedUnversioned
+    );
+    let plan = compile(&table);
+    for (place, wanted) in [
+        (
+            2,
+            "column stream_id of event store public.t: the value cannot be used as the id of a stream",
+        ),
+        (
+            3,
+            "column version of event store public.t: the value cannot be used as the version of an event, which is an integer",
+        ),
+    ] {
+        let row = row_with(place, Null);
+        let error = with_change(&Change::Insert(&row), |change| {
+            plan.store_change(change).unwrap_err().to_string()
+        });
+        assert_eq!(error, wanted);
+    }
+}
+
+#[test]
+fn archiving_is_permitted_and_other_updates_are_not() {
+    let archived = row_with(7, Text(b"t"));
+    let changed = row_with(4, Text(b"{}"));
+    let mut table = store(json!({}));
+    let update = |table: &Table, before: Option<&[Column<'_>]>, after: &[Column<'_>]| {
+        let change = match before {
+            Some(before) => Change::UpdateFull(before, after),
+            None => Change::UpdateOnly(after),
+        };
+        change_of(table, &change)
+    };
+    assert_eq!(update(&table, None, &archived), StoreChange::Permitted);
+    assert_eq!(update(&table, None, &changed), StoreChange::Updated);
+    // With the whole row before the update, what has changed is known.
+    table.relation.replica_identity = ReplicaIdentity::Full;
+    assert_eq!(update(&table, Some(&ROW), &archived), StoreChange::Permitted);
+    assert_eq!(update(&table, Some(&archived), &ROW), StoreChange::Permitted);
+    assert_eq!(update(&table, Some(&ROW), &changed), StoreChange::Updated);
+}
+
+#[test]
+fn rows_that_archiving_moves_are_no_violation() {
+    let mut table = store(json!({}));
+    assert_eq!(change_of(&table, &Change::DeleteFull(&ROW)), StoreChange::Deleted);
+    table.metadata.key_columns.push("is_archived".to_owned());
+    assert_eq!(
+        change_of(&table, &Change::DeleteFull(&ROW)),
+        StoreChange::Permitted
+    );
+    let event = StreamEvent {
+        stream: b"shop\0order-8471".to_vec(),
+        version: 7,
+    };
+    assert_eq!(
+        change_of(&table, &Change::Insert(&row_with(7, Text(b"t")))),
+        StoreChange::InsertedArchived(event)
+    );
+}
+
+#[test]
+fn violations_name_the_stream_and_the_version() {
+    let mut plan = compile(&store(json!({})));
+    let violation = Violation::Gap { expected: 5 };
+    let error = with_change(&Change::Insert(&ROW), |change| {
+        plan.violation(change, violation).to_string()
+    });
+    assert_eq!(
+        error,
+        "event store public.t: a version is missing: 5 was expected (stream \"order-8471\", version 7)"
+    );
+}
