@@ -40,6 +40,7 @@ mod record;
 mod registry;
 mod replay_copy;
 mod replay_sink;
+mod replay_source;
 mod replay_state;
 mod side_topics;
 mod signals;
@@ -70,6 +71,7 @@ pub use registry::{
 };
 pub use replay_copy::{REPLAY_HEADER, RecordCopy, is_replayed};
 pub use replay_sink::{ReplaySink, stored_replays};
+pub use replay_source::{RequestedSource, WalOrigin};
 pub use replay_state::{
     Replay, ReplayProgress, ReplayRange, ReplayRequest, ReplayState, ReplayTopic, StoredReplay,
 };

@@ -8,11 +8,12 @@ use tracing::debug;
 use walcast_delivery::Guarantee;
 
 use crate::checkpoint::CheckpointRecord;
+use crate::clients;
 use crate::cluster::Cluster;
 use crate::config::{KafkaConfig, replay_topic};
 use crate::error::KafkaError;
 use crate::producer_session::ProducerSession;
-use crate::replay_copy::RecordCopy;
+use crate::replay_copy::{HEADER_BYTES_MAX, RecordCopy};
 use crate::replay_state::{
     LastReplays, Replay, ReplayProgress, StoredReplay, progress_record, replay_record,
 };
@@ -26,6 +27,9 @@ const TRANSACTION_LIMIT: Duration = Duration::from_secs(60);
 
 /// Properties that may not exceed `transaction.timeout.ms`.
 const RECORD_TIMEOUTS: [&str; 3] = ["message.timeout.ms", "delivery.timeout.ms", "socket.timeout.ms"];
+
+/// Largest value of `message.max.bytes` of librdkafka.
+const CLIENT_BYTES_MAX: u64 = 1_000_000_000;
 
 /// How long brokers may take until they know the topic of replays.
 const KNOWN_LIMIT: Duration = Duration::from_secs(10);
@@ -201,10 +205,17 @@ fn of_replay(config: &KafkaConfig, name: &str) -> KafkaConfig {
         true => config.transaction_timeout,
         false => config.transaction_timeout.min(TRANSACTION_LIMIT),
     };
+    // A record that the connector could just send is larger by the header of the replay.
+    let record_bytes_max = clients::record_bytes_max(&config.properties).saturating_add(HEADER_BYTES_MAX);
+    let properties = config.properties.with(
+        "message.max.bytes",
+        record_bytes_max.min(CLIENT_BYTES_MAX).to_string(),
+    );
     KafkaConfig {
         name: format!("{}.replay-{name}", config.name),
         guarantee: Guarantee::ExactlyOnce,
         transaction_timeout,
+        properties,
         ..config.clone()
     }
 }

@@ -292,11 +292,7 @@ impl PostgresSource {
         Ok(Started {
             stream,
             feedback,
-            catalog: PostgresCatalog {
-                leader: leader.clone(),
-                config: Arc::clone(config),
-                reading: None,
-            },
+            catalog: PostgresCatalog::new(leader.clone(), Arc::clone(config)),
             snapshots: PostgresSnapshots::new(leader.clone(), Arc::clone(config), self.slot_creation.clone()),
             watch: PostgresWatch {
                 leadership,
@@ -359,6 +355,13 @@ impl Source for PostgresSource {
         Ok(slot_creation::end_slot_creation(&leadership.session, slot, &application_name).await?)
     }
 
+    async fn oldest_bookmark(&mut self) -> Result<Option<Lsn>, BoxedPortError> {
+        let session = self.leader()?.session;
+        let found = catalog::bookmarks(&session.client, session.server_version, &self.config.slot).await?;
+        let held = found.bookmarks.iter().filter(|bookmark| !bookmark.is_lost());
+        Ok(held.filter_map(|bookmark| bookmark.position).min())
+    }
+
     async fn drop_slot(&mut self) -> Result<(), BoxedPortError> {
         let session = self.leader()?.session;
         Ok(catalog::drop_slot(&session.client, &self.config.slot).await?)
@@ -390,6 +393,14 @@ pub struct PostgresCatalog {
 }
 
 impl PostgresCatalog {
+    pub(crate) fn new(leader: LeaderSession, config: Arc<PostgresConfig>) -> Self {
+        Self {
+            leader,
+            config,
+            reading: None,
+        }
+    }
+
     async fn try_reselect(
         &mut self,
         unsent: &ReselectRequest<'_>,

@@ -138,7 +138,7 @@ fn halt(problem: PositionProblem, slot: &str, stored: Lsn) -> Halt {
 ///
 /// # Errors
 /// The checkpoint is of another cluster, database or slot, or covers changes that this server does not have.
-pub(crate) fn is_of_this_server(
+pub fn is_of_this_server(
     source_state: &SourceState,
     checkpoint: &Checkpoint,
     slot_name: &str,

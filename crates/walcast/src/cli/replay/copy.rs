@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use walcast_delivery::DeliveryError;
 use walcast_kafka::{
     KafkaError, PartitionRange, RecordCopy, ReplayProgress, ReplayRange, ReplaySink, ReplayState,
     ReplayTopic, StoredReplay,
@@ -220,6 +221,9 @@ fn beginning(range: ReplayRange, last: Option<i64>, first: i64, end: i64) -> Opt
 
 /// Whether an error says that another process has taken the replay over.
 pub(super) fn is_fenced(error: &anyhow::Error) -> bool {
+    if let Some(DeliveryError::Sink(fault)) = error.downcast_ref() {
+        return fault.is_fenced();
+    }
     let kafka = error.downcast_ref::<KafkaError>();
     let topics = error.downcast_ref::<TopicsError>();
     let found = kafka.or(match topics {

@@ -1,6 +1,6 @@
 //! Stored replays: looked up by name, and compared with a request.
 
-use walcast_kafka::{ReplayRequest, ReplayState, StoredReplay, stored_replays};
+use walcast_kafka::{ReplayRequest, ReplayState, RequestedSource, StoredReplay, stored_replays};
 
 use crate::config::Config;
 use crate::exit::Rejection;
@@ -49,6 +49,10 @@ fn text(request: &ReplayRequest) -> String {
         }
         None => text.push_str(" --same-topics"),
     }
+    if request.source != RequestedSource::Auto {
+        text.push_str(" --source ");
+        text.push_str(request.source.word());
+    }
     text
 }
 
@@ -65,6 +69,7 @@ mod tests {
             to: to.to_owned(),
             tables: vec!["public.orders".to_owned()],
             into: Some("fix".to_owned()),
+            source: RequestedSource::Auto,
         };
         let replay = Replay::new("fix".to_owned(), request("now"), Vec::new(), 0);
         let mut stored = StoredReplay {
