@@ -42,4 +42,6 @@ pub struct WalOrigin {
     pub bookmark: Option<String>,
     /// Position before which the window ends.
     pub end_lsn: String,
+    /// End of the transaction before the first record of the window, as far as the topics have it.
+    pub previous_commit_end: Option<String>,
 }

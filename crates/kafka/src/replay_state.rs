@@ -362,13 +362,14 @@ mod tests {
             slot: "walcast_shop".to_owned(),
             bookmark: None,
             end_lsn: "0/16B4F08".to_owned(),
+            previous_commit_end: None,
         };
         let mut replay = replay().from_wal(origin);
         replay.request.source = RequestedSource::Wal;
         let mut progress = ReplayProgress::begun(&replay);
         progress.place = Some(ReplayPlace::at("0/16B3748".parse().unwrap()));
         let request = replay_record("shop", &replay).unwrap();
-        expect![[r#"{"version":2,"name":"fix","request":{"from":"0/16B3748","to":"now","tables":["public.orders"],"into":"fix","source":"wal"},"from_lsn":"0/16B3748","to_lsn":null,"source":"wal","wal":{"slot":"walcast_shop","bookmark":null,"end_lsn":"0/16B4F08"},"created_at_unix_micros":1796119200000000,"topics":[{"topic":"shop.public.orders","target":"fix.shop.public.orders","partitions":[{"partition":0,"from":7,"to":20}]}]}"#]]
+        expect![[r#"{"version":2,"name":"fix","request":{"from":"0/16B3748","to":"now","tables":["public.orders"],"into":"fix","source":"wal"},"from_lsn":"0/16B3748","to_lsn":null,"source":"wal","wal":{"slot":"walcast_shop","bookmark":null,"end_lsn":"0/16B4F08","previous_commit_end":null},"created_at_unix_micros":1796119200000000,"topics":[{"topic":"shop.public.orders","target":"fix.shop.public.orders","partitions":[{"partition":0,"from":7,"to":20}]}]}"#]]
             .assert_eq(request.value.as_deref().unwrap());
         let sent = progress_record("shop", "fix", &progress).unwrap();
         expect![[r#"{"version":2,"state":"unfinished","topic":0,"partition":0,"last":null,"place":{"until":"0/16B3748","last_commit":null,"partial":null},"records":[0],"bytes":0,"updated_at_unix_micros":1796119200000000}"#]]

@@ -96,7 +96,11 @@ impl CopiedSlot {
     /// Catalog queries.
     #[must_use]
     pub fn catalog(&self) -> PostgresCatalog {
-        PostgresCatalog::new(self.leader.clone(), Arc::clone(&self.config))
+        PostgresCatalog {
+            leader: self.leader.clone(),
+            config: Arc::clone(&self.config),
+            reading: None,
+        }
     }
 
     /// Observer of the slot that was copied.

@@ -292,7 +292,11 @@ impl PostgresSource {
         Ok(Started {
             stream,
             feedback,
-            catalog: PostgresCatalog::new(leader.clone(), Arc::clone(config)),
+            catalog: PostgresCatalog {
+                leader: leader.clone(),
+                config: Arc::clone(config),
+                reading: None,
+            },
             snapshots: PostgresSnapshots::new(leader.clone(), Arc::clone(config), self.slot_creation.clone()),
             watch: PostgresWatch {
                 leadership,
@@ -358,8 +362,7 @@ impl Source for PostgresSource {
     async fn oldest_bookmark(&mut self) -> Result<Option<Lsn>, BoxedPortError> {
         let session = self.leader()?.session;
         let found = catalog::bookmarks(&session.client, session.server_version, &self.config.slot).await?;
-        let held = found.bookmarks.iter().filter(|bookmark| !bookmark.is_lost());
-        Ok(held.filter_map(|bookmark| bookmark.position).min())
+        Ok(found.oldest())
     }
 
     async fn drop_slot(&mut self) -> Result<(), BoxedPortError> {
@@ -385,22 +388,14 @@ async fn current_state(
 
 /// Catalog queries over the leader's connection. Rows are queried over another connection, by the role that reads rows.
 pub struct PostgresCatalog {
-    leader: LeaderSession,
-    config: Arc<PostgresConfig>,
+    pub(crate) leader: LeaderSession,
+    pub(crate) config: Arc<PostgresConfig>,
     /// Session for values of rows, opened when it is needed, and the table that was read last: no statement that touches rows of a table
     /// runs on the leader's session.
-    reading: Option<(SqlSession, TableName)>,
+    pub(crate) reading: Option<(SqlSession, TableName)>,
 }
 
 impl PostgresCatalog {
-    pub(crate) fn new(leader: LeaderSession, config: Arc<PostgresConfig>) -> Self {
-        Self {
-            leader,
-            config,
-            reading: None,
-        }
-    }
-
     async fn try_reselect(
         &mut self,
         unsent: &ReselectRequest<'_>,

@@ -96,3 +96,48 @@ impl<R: SchemaRegistry> SchemaRegistry for DeliveredSchemas<R> {
         self.registry.forget();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::registry::NoRegistry;
+
+    /// Registry without the schema.
+    struct Rejecting;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("not registered")]
+    struct NotRegistered;
+
+    impl PortError for NotRegistered {
+        fn disposition(&self) -> Disposition {
+            Disposition::Halt
+        }
+    }
+
+    impl SchemaRegistry for Rejecting {
+        async fn register(&mut self, subject: &str, _: &str) -> Result<SchemaId, BoxedPortError> {
+            match subject {
+                "unreachable" => Err(NoRegistry.into()),
+                _ => Err(NotRegistered.into()),
+            }
+        }
+
+        fn forget(&mut self) {}
+    }
+
+    #[tokio::test]
+    async fn a_schema_that_is_not_found_makes_no_dead_letter() {
+        for (on_incompatible, detail) in [
+            (OnIncompatible::Halt, None),
+            (OnIncompatible::NewSubject, Some(Detail::IncompatibleSchema)),
+        ] {
+            let mut schemas = DeliveredSchemas::new(Rejecting, on_incompatible);
+            let error = schemas.register("t-value", "{}").await.unwrap_err();
+            assert_eq!((error.disposition(), error.detail()), (Disposition::Stop, detail));
+            assert!(error.to_string().contains("a replay registers none"), "{error}");
+            let error = schemas.register("unreachable", "{}").await.unwrap_err();
+            assert!(!error.to_string().contains("a replay registers none"), "{error}");
+        }
+    }
+}

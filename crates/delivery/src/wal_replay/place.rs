@@ -84,3 +84,38 @@ impl ReplayPlace {
         self.until = self.until.max(lsn);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use walcast_pgoutput::{PgTimestamp, Xid};
+
+    use super::*;
+
+    #[test]
+    fn a_place_moves_forward_only() {
+        let (commit, end) = (Lsn::new(0x110), Lsn::new(0x140));
+        let mut place = ReplayPlace::at(Lsn::new(0x100));
+        place.pass_change(commit, Ordinal::new(4));
+        let part = place.partial;
+        assert_eq!(part.map(|part| part.next_ordinal), Some(5));
+        // Changes that were sent before the replay was resumed come again.
+        place.pass_change(commit, Ordinal::new(2));
+        assert_eq!(place.partial, part);
+        place.pass_message(Lsn::new(0x10C));
+        place.pass_transaction(CommitPosition::new(
+            commit,
+            end,
+            PgTimestamp::from_unix_micros(0),
+            Xid::new(7),
+        ));
+        assert_eq!(
+            (place.until, place.partial, place.last_message),
+            (end, None, None)
+        );
+        place.reach(Lsn::new(0x120));
+        assert_eq!(place.until, end);
+        place.reach(Lsn::new(0x200));
+        assert_eq!(place.until, Lsn::new(0x200));
+        assert_eq!(place.delivered().last_commit, place.last_commit);
+    }
+}

@@ -18,6 +18,7 @@ mod counted;
 mod gap;
 mod list;
 mod plan;
+mod previous;
 mod progress_bar;
 mod reachable;
 mod report;

@@ -50,10 +50,10 @@ impl DryRun {
         plan: Plan,
         decoder: &mut Decoder,
     ) -> anyhow::Result<Self> {
-        let chosen = choose(config, args, &plan).await?;
+        let chosen = choose(config, args, &plan, decoder).await?;
         let topics = match &chosen.source {
             Source::Topics => count_topics(&plan, &args.replay_name(), decoder).await?,
-            Source::Wal { slot, window } => {
+            Source::Wal { slot, window, .. } => {
                 let counted = Box::pin(WalCounted::of(config, args, &plan, slot, *window)).await?;
                 let planned = plan.topics.iter().zip(counted.topics);
                 planned

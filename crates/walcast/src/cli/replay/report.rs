@@ -273,6 +273,7 @@ mod tests {
             slot: "walcast_bm_before".to_owned(),
             bookmark: Some("before".to_owned()),
             end_lsn: "0/16B3848".to_owned(),
+            previous_commit_end: None,
         });
         assert_eq!(extent(&from_wal.replay, &from_wal.progress), (256, 0));
         from_wal.progress.place = Some(ReplayPlace::at(Lsn::new(0x16B_3788)));

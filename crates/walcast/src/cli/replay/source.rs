@@ -3,10 +3,12 @@
 use walcast_delivery::WalWindow;
 use walcast_kafka::{RequestedSource, WalOrigin};
 use walcast_pgoutput::Lsn;
+use walcast_topics::Decoder;
 
 use super::args::StartArgs;
 use super::gap::{Gap, GapReason};
 use super::plan::Plan;
+use super::previous::previous_commit_end;
 use super::retained::{Retained, RetainedSlot};
 use crate::config::Config;
 use crate::exit::Rejection;
@@ -59,10 +61,15 @@ impl Chosen {
     pub(super) fn origin(&self) -> Option<WalOrigin> {
         match &self.source {
             Source::Topics => None,
-            Source::Wal { slot, window } => Some(WalOrigin {
+            Source::Wal {
+                slot,
+                window,
+                previous_commit_end,
+            } => Some(WalOrigin {
                 slot: slot.slot.clone(),
                 bookmark: slot.bookmark.clone(),
                 end_lsn: window.end.to_string(),
+                previous_commit_end: previous_commit_end.map(|lsn| lsn.to_string()),
             }),
         }
     }
@@ -72,7 +79,12 @@ impl Chosen {
 ///
 /// # Errors
 /// WAL is asked for, and is not retained or cannot be read.
-pub(super) async fn choose(config: &Config, args: &StartArgs, plan: &Plan) -> anyhow::Result<Chosen> {
+pub(super) async fn choose(
+    config: &Config,
+    args: &StartArgs,
+    plan: &Plan,
+    decoder: &mut Decoder,
+) -> anyhow::Result<Chosen> {
     if args.source == RequestedSource::Topics {
         return Ok(Chosen::topics("as requested"));
     }
@@ -97,6 +109,7 @@ pub(super) async fn choose(config: &Config, args: &StartArgs, plan: &Plan) -> an
                     from: window.from,
                     end: end(window.to, current.end_lsn),
                 },
+                previous_commit_end: previous_commit_end(plan, decoder).await?,
             },
         }),
         None if is_required => Err(Rejection::Request(format!(

@@ -96,7 +96,7 @@ async fn begin(
     decoder: &mut Decoder,
 ) -> anyhow::Result<(ReplaySink, StoredReplay)> {
     let plan = Box::pin(Plan::of(config, args, decoder)).await?;
-    let chosen = choose(config, args, &plan).await?;
+    let chosen = choose(config, args, &plan, decoder).await?;
     let gaps = chosen.gaps(&plan);
     if !gaps.is_empty() && !args.accept_gap {
         let refusal = refusal(&gaps, chosen.source.word(), &chosen.reason);

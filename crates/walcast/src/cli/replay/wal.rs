@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tracing::debug;
 use walcast_delivery::{
-    ChangeStream, CheckpointLog, Describe, ReplayPlace, ReplayPorts, ReplayTarget, WalWindow, WindowEnded,
-    WindowReplay, replay_window,
+    ChangeStream, CheckpointLog, CommitPosition, Describe, ReplayPlace, ReplayPorts, ReplayTarget, WalWindow,
+    WindowEnded, WindowReplay, replay_window,
 };
 use walcast_kafka::{KafkaTopics, Registry, ReplayTopic};
 use walcast_pgoutput::Lsn;
@@ -74,14 +74,28 @@ pub(super) async fn read(
     Ok(ended)
 }
 
-/// Place at the position of a slot, with the transaction before it where the checkpoints have it.
-pub(super) fn first_place(log: &CheckpointLog, position: Lsn) -> ReplayPlace {
+/// Place at the position of a slot, with the transaction before it: that of the checkpoint at this position, or the one before the window
+/// if it ended before the position.
+pub(super) fn first_place(
+    log: &CheckpointLog,
+    position: Lsn,
+    previous_commit_end: Option<Lsn>,
+) -> ReplayPlace {
     let current = log.current.as_ref().filter(|current| current.end_lsn == position);
     let known = current.or_else(|| log.history.get(&position));
-    ReplayPlace {
-        last_commit: known.and_then(|known| known.last_commit),
-        last_message: known.and_then(|known| known.last_message),
-        ..ReplayPlace::at(position)
+    let place = ReplayPlace::at(position);
+    match known.filter(|known| known.last_commit.is_some()) {
+        Some(known) => ReplayPlace {
+            last_commit: known.last_commit,
+            last_message: known.last_message,
+            ..place
+        },
+        None => ReplayPlace {
+            last_commit: previous_commit_end
+                .filter(|end| *end <= position)
+                .map(|end| CommitPosition::ended_at(end, None)),
+            ..place
+        },
     }
 }
 
@@ -102,5 +116,24 @@ impl Targets {
     pub(super) fn of_topic(&self, topic: &str) -> Option<(usize, Arc<str>)> {
         let (number, target) = self.0.get(topic)?;
         Some((*number, Arc::clone(target)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_transaction_before_a_slot_is_the_one_before_the_window_if_it_ended_there() {
+        let log = CheckpointLog::default();
+        let previous = |end: u64| {
+            let place = first_place(&log, Lsn::new(0x100), Some(Lsn::new(end)));
+            place.last_commit.map(|commit| commit.end_lsn)
+        };
+        assert_eq!(previous(0x80), Some(Lsn::new(0x80)));
+        assert_eq!(previous(0x100), Some(Lsn::new(0x100)));
+        // Another transaction ended between the slot and the record.
+        assert_eq!(previous(0x101), None);
+        assert_eq!(first_place(&log, Lsn::new(7), None), ReplayPlace::at(Lsn::new(7)));
     }
 }

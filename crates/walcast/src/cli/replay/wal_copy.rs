@@ -94,7 +94,9 @@ impl WalCopier {
         // A slot can begin behind the place, where what lies between is before the window.
         let place = self.stored.progress.place;
         let place = place.filter(|place| place.until >= slot.position);
-        let place = place.unwrap_or_else(|| wal::first_place(&log, slot.position));
+        let previous = origin.previous_commit_end.as_deref().map(str::parse).transpose();
+        let previous = previous.context("the stored end of the transaction before the window")?;
+        let place = place.unwrap_or_else(|| wal::first_place(&log, slot.position, previous));
         let copy = CopiedSlot::open(&config.postgres, &slot.slot, place.until).await?;
         info!(
             replay = self.stored.replay.name,

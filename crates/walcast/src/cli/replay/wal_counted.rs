@@ -39,7 +39,7 @@ impl WalCounted {
         };
         let part = WalPart {
             window,
-            place: wal::first_place(&plan.log, slot.position),
+            place: wal::first_place(&plan.log, slot.position, None),
             processed_at_unix_micros: replay.created_at_unix_micros,
         };
         let copy = CopiedSlot::open(&config.postgres, &slot.slot, part.place.until).await?;
