@@ -360,9 +360,7 @@ impl Source for PostgresSource {
     }
 
     async fn oldest_bookmark(&mut self) -> Result<Option<Lsn>, BoxedPortError> {
-        let session = self.leader()?.session;
-        let found = catalog::bookmarks(&session.client, session.server_version, &self.config.slot).await?;
-        Ok(found.oldest())
+        Ok(catalog::oldest_bookmark(&self.leader()?.session, &self.config.slot).await?)
     }
 
     async fn drop_slot(&mut self) -> Result<(), BoxedPortError> {

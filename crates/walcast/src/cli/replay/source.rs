@@ -3,9 +3,9 @@
 use walcast_delivery::WalWindow;
 use walcast_kafka::{RequestedSource, WalOrigin};
 use walcast_pgoutput::Lsn;
-use walcast_topics::Decoder;
+use walcast_topics::{Decoder, PointInTime};
 
-use super::args::StartArgs;
+use super::args::{StartArgs, WindowEnd, WindowStart};
 use super::gap::{Gap, GapReason};
 use super::plan::Plan;
 use super::previous::previous_commit_end;
@@ -92,6 +92,14 @@ pub(super) async fn choose(
         return Ok(Chosen::topics("no transaction was delivered then or later"));
     };
     let is_required = args.source == RequestedSource::Wal;
+    if is_by_time(args) && plan.gaps.iter().any(|gap| gap.reason != GapReason::NotDelivered) {
+        // The first record that is left at or after a time is not the first one that was delivered then.
+        let reason = "records of the topics, by which a time becomes a position, were removed: name a position or a bookmark to read WAL";
+        return match is_required {
+            true => Err(Rejection::Request(format!("nothing was sent: {reason}")).into()),
+            false => Ok(Chosen::topics(reason)),
+        };
+    }
     let retained = match Box::pin(Retained::look(config, current)).await {
         Ok(retained) => retained,
         Err(error) if is_required => return Err(error),
@@ -119,6 +127,12 @@ pub(super) async fn choose(
         .into()),
         None => Ok(Chosen::topics(retained.lacking(window.from))),
     }
+}
+
+/// Whether the beginning or the end of a window is a time.
+fn is_by_time(args: &StartArgs) -> bool {
+    let from = matches!(args.from, WindowStart::Point(PointInTime::Time(_)));
+    from || matches!(args.to, WindowEnd::Point(PointInTime::Time(_)))
 }
 
 /// Position before which a window ends: behind its last position, and at most at the end of what was delivered.
