@@ -72,6 +72,16 @@ async fn a_window_from_a_bookmark_has_the_schemas_of_the_first_time() {
     let mut instance = Instance::start(&case.config).await;
     case.insert(1..=3).await;
     case.await_ids(1..=3).await;
+    // A bookmark begins where the slot is confirmed, which follows the delivery.
+    let third = position_of(&case, 3).await;
+    let confirmed = format!(
+        "SELECT confirmed_flush_lsn > '{third}' FROM pg_replication_slots WHERE slot_name = '{}'",
+        case.slot()
+    );
+    await_that("the confirmation of the rows", async || {
+        case.holds(&confirmed).await
+    })
+    .await;
     let from = bookmark(&case, "before").await;
     case.insert(4..=8).await;
     case.sql("UPDATE items SET note = 'changed' WHERE id < 8; DELETE FROM items WHERE id = 6")
