@@ -27,6 +27,7 @@ pub struct CopiedSlot {
     leader: LeaderSession,
     config: Arc<PostgresConfig>,
     origin: CopiedFrom,
+    begins_at: Lsn,
 }
 
 /// Observer of the slot that was copied.
@@ -55,7 +56,7 @@ impl CopiedSlot {
         let mut replication = open_replication(&config, &leader).await?;
         let wal_sender_timeout = replication.wal_sender_timeout().await?;
         let copy = format!("{PREFIX}{}", replication.backend_pid().await?);
-        replication.copy_temporarily(slot, &copy).await?;
+        let begins_at = replication.copy_temporarily(slot, &copy).await?;
         replication
             .start_replication(
                 &copy,
@@ -84,6 +85,7 @@ impl CopiedSlot {
             leader,
             config,
             origin,
+            begins_at,
         })
     }
 
@@ -101,6 +103,13 @@ impl CopiedSlot {
             config: Arc::clone(&self.config),
             reading: None,
         }
+    }
+
+    /// Position of the copy: transactions whose commit record begins before it are not sent. A slot that is in use can have moved since it was
+    /// looked up.
+    #[must_use]
+    pub fn begins_at(&self) -> Lsn {
+        self.begins_at
     }
 
     /// Observer of the slot that was copied.

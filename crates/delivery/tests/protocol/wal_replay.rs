@@ -1,5 +1,7 @@
 //! Replay of a window from WAL: the records are those of the first time, each once, wherever it is interrupted and resumed.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::collections::BTreeSet;
 
 use walcast_delivery::{

@@ -152,11 +152,12 @@ impl ReplicationConnection {
         })
     }
 
-    /// Copies a slot to a temporary one, which ends with this connection and only this connection can stream from.
-    pub(crate) async fn copy_temporarily(&mut self, from: &str, to: &str) -> Result<(), PostgresError> {
-        let sql = copy_slot_command(from, to);
-        self.one_row("copying the slot", &sql).await?;
-        Ok(())
+    /// Copies a slot to a temporary one, which ends with this connection and only this connection can stream from. Returns the confirmed
+    /// position of the copy.
+    pub(crate) async fn copy_temporarily(&mut self, from: &str, to: &str) -> Result<Lsn, PostgresError> {
+        const DOING: &str = "copying the slot";
+        let row = self.one_row(DOING, &copy_slot_command(from, to)).await?;
+        field(DOING, &row, 1)
     }
 
     /// Process of the server that serves this connection.
@@ -282,7 +283,7 @@ fn create_slot_command(slot: &str, kind: SlotKind, exports: bool, server_version
 /// Statement that copies a slot to a temporary one.
 fn copy_slot_command(from: &str, to: &str) -> String {
     format!(
-        "SELECT slot_name FROM pg_catalog.pg_copy_logical_replication_slot({}, {}, true)",
+        "SELECT slot_name, lsn FROM pg_catalog.pg_copy_logical_replication_slot({}, {}, true)",
         literal(from),
         literal(to)
     )
@@ -338,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_copied_for_the_connection() {
-        expect!["SELECT slot_name FROM pg_catalog.pg_copy_logical_replication_slot('a''b', 'c', true)"]
+        expect!["SELECT slot_name, lsn FROM pg_catalog.pg_copy_logical_replication_slot('a''b', 'c', true)"]
             .assert_eq(&copy_slot_command("a'b", "c"));
     }
 

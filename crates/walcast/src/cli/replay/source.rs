@@ -27,7 +27,12 @@ pub(super) enum Source {
     /// Records of the topics.
     Topics,
     /// Changes in WAL, read from a copy of a slot.
-    Wal { slot: RetainedSlot, window: WalWindow },
+    Wal {
+        slot: RetainedSlot,
+        window: WalWindow,
+        /// End of the transaction before the window, as far as the topics have it.
+        previous_commit_end: Option<Lsn>,
+    },
 }
 
 impl Source {

@@ -13,8 +13,10 @@ use walcast_pgoutput::Lsn;
 use walcast_postgres::CopiedSlot;
 
 use super::args::StartArgs;
+use super::retained::RetainedSlot;
 use crate::cli::delivered;
 use crate::config::Config;
+use crate::exit::Rejection;
 use crate::remedy::describe;
 
 /// Size at which records are sent. A transaction is open only while they are, since consumers of its topics wait for its end.
@@ -26,6 +28,30 @@ pub(super) struct WalPart {
     pub(super) place: ReplayPlace,
     /// Time of processing that the records carry: that of the first start, so that a resumed replay sends the same bytes.
     pub(super) processed_at_unix_micros: i64,
+}
+
+/// Copies a slot, and begins the stream of what is left of a window: from `place`, or from the position of the copy, if only transactions
+/// before `left` lie in between.
+///
+/// # Errors
+/// The slot cannot be copied, or it has moved beyond what is left since it was looked up, as the slot of a running connector does.
+pub(super) async fn open(
+    config: &Config,
+    slot: &RetainedSlot,
+    place: ReplayPlace,
+    left: Lsn,
+) -> anyhow::Result<CopiedSlot> {
+    let copy = CopiedSlot::open(&config.postgres, &slot.slot, place.until).await?;
+    let begins_at = copy.begins_at();
+    if begins_at > left {
+        return Err(Rejection::Request(format!(
+            "{} has moved to {begins_at} meanwhile, and no longer retains the WAL from {left}; start again, or keep a position with walcast \
+             bookmark create",
+            slot.text()
+        ))
+        .into());
+    }
+    Ok(copy)
 }
 
 /// Reads a part of WAL from a copy of a slot, and sends it to a target.

@@ -13,7 +13,7 @@ use walcast_delivery::{
 use walcast_kafka::{RecordCopy, ReplaySink, ReplayState, StoredReplay, WalOrigin};
 use walcast_mapper::RecordBuffer;
 use walcast_pgoutput::Lsn;
-use walcast_postgres::{CopiedFrom, CopiedSlot, ReplicationFeedback};
+use walcast_postgres::{CopiedFrom, ReplicationFeedback};
 
 use super::args::StartArgs;
 use super::copy::Ended;
@@ -91,13 +91,23 @@ impl WalCopier {
         };
         let log = wiring::checkpoints(config).peek().await?;
         let slot = self.slot(config, &log, &origin, from).await?;
-        // A slot can begin behind the place, where what lies between is before the window.
-        let place = self.stored.progress.place;
-        let place = place.filter(|place| place.until >= slot.position);
-        let previous = origin.previous_commit_end.as_deref().map(str::parse).transpose();
+        let previous = origin.previous_commit_end.as_deref();
+        let previous = previous.map(str::parse::<Lsn>).transpose();
         let previous = previous.context("the stored end of the transaction before the window")?;
-        let place = place.unwrap_or_else(|| wal::first_place(&log, slot.position, previous));
-        let copy = CopiedSlot::open(&config.postgres, &slot.slot, place.until).await?;
+        let stored = self.stored.progress.place;
+        let first_place = |position| ReplayPlace {
+            partial: stored.and_then(|place| place.partial),
+            ..wal::first_place(&log, position, previous)
+        };
+        // A slot can begin behind the place, where what lies between is before the window.
+        let place = stored.filter(|place| place.until >= slot.position);
+        let place = place.unwrap_or_else(|| first_place(slot.position));
+        let left = place.until.max(from);
+        let copy = wal::open(config, &slot, place, left).await?;
+        let place = match place.until < copy.begins_at() {
+            true => first_place(copy.begins_at()),
+            false => place,
+        };
         info!(
             replay = self.stored.replay.name,
             lsn = %place.until,

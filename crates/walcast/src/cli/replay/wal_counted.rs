@@ -3,7 +3,6 @@
 use walcast_delivery::{BoxedPortError, ReplayPlace, ReplayTarget, WalWindow};
 use walcast_kafka::{RecordCopy, ReplayTopic};
 use walcast_mapper::RecordBuffer;
-use walcast_postgres::CopiedSlot;
 
 use super::args::StartArgs;
 use super::plan::Plan;
@@ -42,7 +41,7 @@ impl WalCounted {
             place: wal::first_place(&plan.log, slot.position, None),
             processed_at_unix_micros: replay.created_at_unix_micros,
         };
-        let copy = CopiedSlot::open(&config.postgres, &slot.slot, part.place.until).await?;
+        let copy = wal::open(config, slot, part.place, window.from).await?;
         let never = std::future::pending();
         let log = plan.log.clone();
         Box::pin(wal::read(config, args, log, part, copy, &mut counted, never)).await?;
