@@ -219,3 +219,34 @@ fn of_replay(config: &KafkaConfig, name: &str) -> KafkaConfig {
         ..config.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TopicConfig;
+    use crate::properties::KafkaProperties;
+
+    fn of(properties: &[(&str, &str)]) -> KafkaConfig {
+        let owned = properties
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let config = KafkaConfig {
+            name: "shop".to_owned(),
+            brokers: "127.0.0.1:1".to_owned(),
+            topic_prefix: "shop".to_owned(),
+            guarantee: Guarantee::ExactlyOnce,
+            transaction_timeout: Duration::from_secs(900),
+            properties: KafkaProperties::new(owned.collect()).unwrap(),
+            topics: TopicConfig::default(),
+        };
+        of_replay(&config, "fix")
+    }
+
+    #[test]
+    fn a_record_may_be_larger_than_its_original_by_the_header() {
+        let limit = |properties: &[(&str, &str)]| clients::record_bytes_max(&of(properties).properties);
+        assert_eq!(limit(&[]), 1_001_024);
+        assert_eq!(limit(&[("message.max.bytes", "20000")]), 21_024);
+        assert_eq!(limit(&[("message.max.bytes", "1000000000")]), CLIENT_BYTES_MAX);
+    }
+}
