@@ -59,6 +59,16 @@ pub enum Halt {
         /// The checkpoint's position.
         stored: Lsn,
     },
+    /// A rewind to a bookmark dropped the slot and was interrupted before it made the new one.
+    #[error(
+        "slot {slot} does not exist, because a rewind to a bookmark was interrupted when it replaced the slot; the checkpoint is at {stored}"
+    )]
+    SlotNotReplaced {
+        /// The slot.
+        slot: String,
+        /// The checkpoint's position.
+        stored: Lsn,
+    },
     /// The WAL that the slot needs was removed.
     #[error("slot {slot} was invalidated ({reason}): changes after {stored} are gone")]
     SlotLost {

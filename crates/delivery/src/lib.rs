@@ -51,6 +51,7 @@ mod source_state;
 pub mod sql;
 mod state;
 mod stream;
+mod wal_replay;
 
 pub use blocking_transaction::{BlockingTransaction, SlotCreationState};
 pub use bookmarks::expiry::{BookmarkExpiry, BookmarkLimit};
@@ -98,7 +99,7 @@ pub use position::checkpoint::{
     Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, CommitPosition, Partial,
 };
 pub use position::positions::Positions;
-pub use position::resume::{resume_position, usable_slot};
+pub use position::resume::{is_of_this_server, resume_position, usable_slot};
 pub use position::rewind::{Rewind, rewind, rewind_window};
 pub use position::rewind_rejected::{RewindRejected, RewindWindow};
 pub use precondition::{ConnectorSetting, Fix, Precondition, PreconditionOutcome};
@@ -145,3 +146,8 @@ pub use state::status::StatusState;
 pub use state::tables::{TableState, TablesState};
 pub use state::{ConnectorState, Lag};
 pub use stream::transactions::{ChangePlace, Delivered, Event, Transaction, TransactionReader};
+pub use wal_replay::delivered::SchemaNotFound;
+pub use wal_replay::place::ReplayPlace;
+pub use wal_replay::request::{WalWindow, WindowReplay};
+pub use wal_replay::target::ReplayTarget;
+pub use wal_replay::{ReplayPorts, WindowEnded, replay_window};

@@ -123,6 +123,8 @@ pub(crate) struct SchemaHistory {
     /// Position before which no change is streamed again.
     confirmed: Lsn,
     changes: SchemaChanges,
+    /// Whether all changes that are encoded were delivered before.
+    is_of_delivered: bool,
 }
 
 impl SchemaHistory {
@@ -137,6 +139,7 @@ impl SchemaHistory {
             tables: stored,
             confirmed,
             changes: SchemaChanges::new(),
+            is_of_delivered: false,
         };
         let missing: Vec<Oid> = history
             .tables
@@ -148,6 +151,17 @@ impl SchemaHistory {
             history.miss(table, end_of_wal);
         }
         history
+    }
+
+    /// History as stored, for changes that were all delivered: the last schema of a table is that with which they were encoded, whatever
+    /// the catalog has by now.
+    pub(crate) fn of_delivered(stored: BTreeMap<Oid, TableHistory>) -> Self {
+        Self {
+            tables: stored,
+            confirmed: Lsn::INVALID,
+            changes: SchemaChanges::new(),
+            is_of_delivered: true,
+        }
     }
 
     fn miss(&mut self, table: Oid, end_of_wal: Lsn) {
@@ -169,13 +183,23 @@ impl SchemaHistory {
 
     /// Metadata with which a change was encoded when it was first delivered; `None` if it is not known to have been.
     pub(crate) fn delivered_with(&self, relation: &Relation, at: ChangePosition) -> Option<&TableMetadata> {
-        let schema = self.tables.get(&relation.oid)?.superseded_at(at)?;
+        let history = self.tables.get(&relation.oid)?;
+        let schema = match self.is_of_delivered {
+            true => history.at(at)?,
+            false => history.superseded_at(at)?,
+        };
         schema.describes(relation).then_some(&schema.metadata)
     }
 
     /// Schema nearest to a change.
     pub(crate) fn nearest(&self, table: Oid, at: ChangePosition) -> Option<&TableSchema> {
         self.tables.get(&table)?.nearest(at)
+    }
+
+    /// First change after this one that was encoded with another schema of the table.
+    pub(crate) fn next_schema_after(&self, table: Oid, at: ChangePosition) -> Option<ChangePosition> {
+        let schemas = self.tables.get(&table)?.schemas.iter();
+        schemas.map(|schema| schema.since).find(|since| *since > at)
     }
 
     /// Records the schema with which a change is encoded, unless it is the one in use or an earlier one.

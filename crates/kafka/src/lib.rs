@@ -40,6 +40,7 @@ mod record;
 mod registry;
 mod replay_copy;
 mod replay_sink;
+mod replay_source;
 mod replay_state;
 mod side_topics;
 mod signals;
@@ -71,6 +72,7 @@ pub use registry::{
 };
 pub use replay_copy::{REPLAY_HEADER, RecordCopy, is_replayed};
 pub use replay_sink::{ReplaySink, stored_replays};
+pub use replay_source::{RequestedSource, WalOrigin};
 pub use replay_state::{Replay, ReplayRequest, StoredReplay};
 pub use side_topics::{SideTopic, SideTopics};
 pub use signals::{SignalRecord, SignalTopic};

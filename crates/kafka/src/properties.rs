@@ -144,6 +144,13 @@ impl KafkaProperties {
         self.0.get(key).map(String::as_str)
     }
 
+    /// The same properties with one that the connector sets.
+    pub(crate) fn with(&self, key: &str, value: String) -> Self {
+        let mut properties = self.clone();
+        properties.0.insert(key.to_owned(), value);
+        properties
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }

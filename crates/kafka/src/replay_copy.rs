@@ -2,10 +2,18 @@
 
 use std::sync::Arc;
 
+use walcast_mapper::RecordView;
+
 use crate::topic_record::TopicRecord;
 
 /// Header of a record that a replay has sent: the name of the replay.
 pub const REPLAY_HEADER: &str = "walcast.replay";
+
+/// Bytes by which a copy may be larger than its original: one header more.
+pub(crate) const HEADER_BYTES_MAX: u64 = 1024;
+
+/// Number of a partition that the key of a record chooses.
+const CHOSEN_BY_KEY: i32 = -1;
 
 /// Bytes that a record takes beside its key, value and headers.
 const RECORD_OVERHEAD_BYTES: usize = 40;
@@ -39,6 +47,24 @@ impl RecordCopy {
             record,
             target,
         }
+    }
+
+    /// Creates the copy of a record that was encoded again, for a topic, by the replay with this name. Its timestamp is that of the sending,
+    /// unless the record has one.
+    #[must_use]
+    pub fn encoded(record: &RecordView<'_>, target: Arc<str>, replay: &str) -> Self {
+        let headers = record.headers();
+        let record = TopicRecord {
+            partition: record.partition.unwrap_or(CHOSEN_BY_KEY),
+            offset: 0,
+            timestamp: record.timestamp,
+            key: record.key.map(ToOwned::to_owned),
+            value: record.value.map(ToOwned::to_owned),
+            headers: headers
+                .map(|header| (header.name.to_owned(), header.value.map(ToOwned::to_owned)))
+                .collect(),
+        };
+        Self::new(record, target, replay)
     }
 
     /// Size of the copy in a request.

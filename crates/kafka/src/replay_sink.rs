@@ -8,11 +8,12 @@ use tracing::debug;
 use walcast_delivery::{Guarantee, ReplayProgress};
 
 use crate::checkpoint::CheckpointRecord;
+use crate::clients;
 use crate::cluster::Cluster;
 use crate::config::{KafkaConfig, replay_topic};
 use crate::error::KafkaError;
 use crate::producer_session::ProducerSession;
-use crate::replay_copy::RecordCopy;
+use crate::replay_copy::{HEADER_BYTES_MAX, RecordCopy};
 use crate::replay_state::{LastReplays, Replay, StoredReplay, progress_record, replay_record};
 use crate::topic_consumer::ReadFrom;
 use crate::topic_reader::{TopicReader, TopicSelection};
@@ -24,6 +25,9 @@ const TRANSACTION_LIMIT: Duration = Duration::from_secs(60);
 
 /// Properties that may not exceed `transaction.timeout.ms`.
 const RECORD_TIMEOUTS: [&str; 3] = ["message.timeout.ms", "delivery.timeout.ms", "socket.timeout.ms"];
+
+/// Largest value of `message.max.bytes` of librdkafka.
+const CLIENT_BYTES_MAX: u64 = 1_000_000_000;
 
 /// How long brokers may take until they know the topic of replays.
 const KNOWN_LIMIT: Duration = Duration::from_secs(10);
@@ -199,10 +203,48 @@ fn of_replay(config: &KafkaConfig, name: &str) -> KafkaConfig {
         true => config.transaction_timeout,
         false => config.transaction_timeout.min(TRANSACTION_LIMIT),
     };
+    // A record that the connector could just send is larger by the header of the replay.
+    let record_bytes_max = clients::record_bytes_max(&config.properties).saturating_add(HEADER_BYTES_MAX);
+    let properties = config.properties.with(
+        "message.max.bytes",
+        record_bytes_max.min(CLIENT_BYTES_MAX).to_string(),
+    );
     KafkaConfig {
         name: format!("{}.replay-{name}", config.name),
         guarantee: Guarantee::ExactlyOnce,
         transaction_timeout,
+        properties,
         ..config.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TopicConfig;
+    use crate::properties::KafkaProperties;
+
+    fn of(properties: &[(&str, &str)]) -> KafkaConfig {
+        let owned = properties
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let config = KafkaConfig {
+            name: "shop".to_owned(),
+            brokers: "127.0.0.1:1".to_owned(),
+            topic_prefix: "shop".to_owned(),
+            guarantee: Guarantee::ExactlyOnce,
+            transaction_timeout: Duration::from_secs(900),
+            properties: KafkaProperties::new(owned.collect()).unwrap(),
+            topics: TopicConfig::default(),
+        };
+        of_replay(&config, "fix")
+    }
+
+    #[test]
+    fn a_record_may_be_larger_than_its_original_by_the_header() {
+        let limit = |properties: &[(&str, &str)]| clients::record_bytes_max(&of(properties).properties);
+        assert_eq!(limit(&[]), 1_001_024);
+        assert_eq!(limit(&[("message.max.bytes", "20000")]), 21_024);
+        assert_eq!(limit(&[("message.max.bytes", "1000000000")]), CLIENT_BYTES_MAX);
     }
 }

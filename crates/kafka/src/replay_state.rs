@@ -12,9 +12,16 @@ use walcast_delivery::{ReplayProgress, ReplayTopic};
 
 use crate::checkpoint::CheckpointRecord;
 use crate::error::KafkaError;
+use crate::replay_source::{RequestedSource, WalOrigin};
 
-/// Version of the stored form.
-const VERSION: u32 = 1;
+/// Version of the stored form of a replay from the topics.
+const VERSION_OF_TOPICS: u32 = 1;
+
+/// Version of the stored form of a replay from WAL, which earlier releases would continue from the topics.
+const VERSION_OF_WAL: u32 = 2;
+
+/// Latest version that this release reads.
+const VERSION: u32 = VERSION_OF_WAL;
 
 /// Request of a replay, as it was given. A replay is resumed only by an equal request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +34,9 @@ pub struct ReplayRequest {
     pub tables: Vec<String>,
     /// Prefix of the side topics; `None` appends to the original topics.
     pub into: Option<String>,
+    /// Source.
+    #[serde(default, skip_serializing_if = "RequestedSource::is_auto")]
+    pub source: RequestedSource,
 }
 
 /// Replay with its window, which is fixed when it is started first.
@@ -43,6 +53,9 @@ pub struct Replay {
     pub to_lsn: Option<String>,
     /// Source of the records.
     pub source: String,
+    /// Part of WAL that is read; `None` if the source is the topics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wal: Option<WalOrigin>,
     /// Time of the first start in microseconds since the Unix epoch.
     pub created_at_unix_micros: i64,
     /// Topics, in the order in which they are copied.
@@ -63,14 +76,26 @@ impl Replay {
     #[must_use]
     pub fn new(name: String, request: ReplayRequest, topics: Vec<ReplayTopic>, now_unix_micros: i64) -> Self {
         Self {
-            version: VERSION,
+            version: VERSION_OF_TOPICS,
             name,
             request,
             from_lsn: None,
             to_lsn: None,
             source: "topics".to_owned(),
+            wal: None,
             created_at_unix_micros: now_unix_micros,
             topics,
+        }
+    }
+
+    /// The same replay with WAL as its source.
+    #[must_use]
+    pub fn from_wal(self, origin: WalOrigin) -> Self {
+        Self {
+            version: VERSION_OF_WAL,
+            source: "wal".to_owned(),
+            wal: Some(origin),
+            ..self
         }
     }
 
@@ -108,7 +133,10 @@ pub(crate) fn progress_record(
     progress: &ReplayProgress,
 ) -> Result<CheckpointRecord, KafkaError> {
     let stored = StoredProgress {
-        version: VERSION,
+        version: match progress.place {
+            Some(_) => VERSION_OF_WAL,
+            None => VERSION_OF_TOPICS,
+        },
         progress,
     };
     record(format!("{}{PROGRESS}", replay_key(connector, replay)), &stored)
@@ -196,7 +224,7 @@ struct Versioned {
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
-    use walcast_delivery::{ReplayRange, ReplayState};
+    use walcast_delivery::{ReplayPlace, ReplayRange, ReplayState};
 
     use super::*;
 
@@ -206,6 +234,7 @@ mod tests {
             to: "now".to_owned(),
             tables: vec!["public.orders".to_owned()],
             into: Some("fix".to_owned()),
+            source: RequestedSource::Auto,
         };
         let topics = vec![ReplayTopic {
             topic: "shop.public.orders".to_owned(),
@@ -257,17 +286,41 @@ mod tests {
     }
 
     #[test]
+    fn a_replay_from_wal_has_a_version_that_earlier_releases_reject() {
+        let origin = WalOrigin {
+            slot: "walcast_shop".to_owned(),
+            bookmark: None,
+            end_lsn: "0/16B4F08".to_owned(),
+            previous_commit_end: None,
+        };
+        let mut replay = replay().from_wal(origin);
+        replay.request.source = RequestedSource::Wal;
+        let mut progress = replay.begun();
+        progress.place = Some(ReplayPlace::at("0/16B3748".parse().unwrap()));
+        let request = replay_record("shop", &replay).unwrap();
+        expect![[r#"{"version":2,"name":"fix","request":{"from":"0/16B3748","to":"now","tables":["public.orders"],"into":"fix","source":"wal"},"from_lsn":"0/16B3748","to_lsn":null,"source":"wal","wal":{"slot":"walcast_shop","bookmark":null,"end_lsn":"0/16B4F08","previous_commit_end":null},"created_at_unix_micros":1796119200000000,"topics":[{"topic":"shop.public.orders","target":"fix.shop.public.orders","partitions":[{"partition":0,"from":7,"to":20}]}]}"#]]
+            .assert_eq(request.value.as_deref().unwrap());
+        let sent = progress_record("shop", "fix", &progress).unwrap();
+        expect![[r#"{"version":2,"state":"unfinished","topic":0,"partition":0,"last":null,"place":{"until":"0/16B3748","last_commit":null,"partial":null},"records":[0],"bytes":0,"updated_at_unix_micros":1796119200000000}"#]]
+            .assert_eq(sent.value.as_deref().unwrap());
+        assert_eq!(
+            read(vec![request, sent]).unwrap(),
+            [StoredReplay { replay, progress }]
+        );
+    }
+
+    #[test]
     fn a_later_version_is_reported_before_any_unknown_field() {
         let record = CheckpointRecord {
             key: "shop/fix".to_owned(),
-            value: Some(r#"{"version":2,"all":"new"}"#.to_owned()),
+            value: Some(r#"{"version":3,"all":"new"}"#.to_owned()),
         };
         let error = read(vec![record]).unwrap_err();
         assert!(
             matches!(
                 error,
                 KafkaError::CheckpointVersion {
-                    found: 2,
+                    found: 3,
                     known: VERSION
                 }
             ),

@@ -8,10 +8,8 @@ use tracing::warn;
 use crate::cluster::{Cluster, Creation, TopicShape};
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
+use crate::replay_copy::HEADER_BYTES_MAX;
 use crate::topics::ensure_created;
-
-/// Bytes by which a copy may be larger than its original: one header more.
-const HEADER_BYTES_MAX: u64 = 1024;
 
 /// Largest value of `max.message.bytes`.
 const MESSAGE_BYTES_MAX: u64 = 2_147_483_647;

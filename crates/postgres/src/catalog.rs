@@ -38,7 +38,7 @@ mod visible;
 mod wal;
 
 pub(crate) use blocking_transactions::awaited_transactions;
-pub(crate) use bookmarks::{bookmarks, copy_slot};
+pub(crate) use bookmarks::{bookmarks, copy_slot, oldest_bookmark};
 pub(crate) use captured_keys::find_unsent_keys;
 pub(crate) use conditions::{condition_rejection, incomparable_column};
 pub use existing::{ExistingColumn, ExistingTable, ExistingType};

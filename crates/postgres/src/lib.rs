@@ -64,6 +64,7 @@ mod catalog;
 mod check;
 mod config;
 mod connect;
+mod copied_slot;
 mod encoding;
 mod error;
 #[doc(hidden)]
@@ -92,6 +93,7 @@ pub use connect::{
     AuthMethod, ChannelBinding, ConnectConfig, ConninfoError, Environment, Host, LoginFault, ReadingRole,
     SessionAttributes, SslMode, TlsSetupError,
 };
+pub use copied_slot::{CopiedFrom, CopiedSlot};
 pub use error::{PostgresError, ServerError};
 pub use inspect::{Existing, captured_relations, estimate_rows, existing, inspect, setup_script};
 pub use replication::{MESSAGES_SINCE, ReplicationFeedback, ReplicationStream};

@@ -359,6 +359,10 @@ impl Source for PostgresSource {
         Ok(slot_creation::end_slot_creation(&leadership.session, slot, &application_name).await?)
     }
 
+    async fn oldest_bookmark(&mut self) -> Result<Option<Lsn>, BoxedPortError> {
+        Ok(catalog::oldest_bookmark(&self.leader()?.session, &self.config.slot).await?)
+    }
+
     async fn drop_slot(&mut self) -> Result<(), BoxedPortError> {
         let session = self.leader()?.session;
         Ok(catalog::drop_slot(&session.client, &self.config.slot).await?)
@@ -382,11 +386,11 @@ async fn current_state(
 
 /// Catalog queries over the leader's connection. Rows are queried over another connection, by the role that reads rows.
 pub struct PostgresCatalog {
-    leader: LeaderSession,
-    config: Arc<PostgresConfig>,
+    pub(crate) leader: LeaderSession,
+    pub(crate) config: Arc<PostgresConfig>,
     /// Session for values of rows, opened when it is needed, and the table that was read last: no statement that touches rows of a table
     /// runs on the leader's session.
-    reading: Option<(SqlSession, TableName)>,
+    pub(crate) reading: Option<(SqlSession, TableName)>,
 }
 
 impl PostgresCatalog {

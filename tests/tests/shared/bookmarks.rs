@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use walcast_testbed::{Postgres, PostgresOptions, StopMode};
-use walcast_tests::{Case, Finished, Instance, assert_reports, await_that, lsn};
+use walcast_testbed::{Postgres, PostgresOptions, StopMode, send_record};
+use walcast_tests::{Case, Finished, Instance, assert_reports, await_that, checkpoints, lsn, shared};
 
 /// Exit code of what is refused.
 const REFUSED: i32 = 1;
@@ -328,6 +328,53 @@ async fn rolling_bookmarks_are_made_and_replaced_over_restarts() {
     case.insert([1]).await;
     case.await_ids([1]).await;
     instance.stop().await;
+    drop_all(&case).await;
+}
+
+/// A command that is killed between the two slots leaves none, and the checkpoint says so: the instance that starts then must not take the
+/// slot for lost, and read all rows again.
+#[tokio::test]
+async fn a_rewind_that_was_interrupted_reads_no_rows_again() {
+    let mut case = Case::new("bookmarks_interrupted").await;
+    case.config = case.config.set("snapshot.mode", "when_needed");
+    case.deliver([1]).await;
+    create(&case, "before").await;
+    case.deliver([2]).await;
+    let world = shared().await;
+    let topic = format!("{}.walcast-checkpoints", case.name());
+    let written = checkpoints(world.kafka(), &topic, case.name()).await;
+    let mut replacing = written.last().unwrap().value.clone();
+    replacing["state"] = "replacing_slot".into();
+    let value = replacing.to_string();
+    send_record(&world.kafka().brokers(), &topic, case.name(), &value)
+        .await
+        .unwrap();
+
+    // The slot is not dropped yet: the connector continues.
+    case.deliver([3]).await;
+    assert_eq!(case.ids().await, [1, 2, 3]);
+    let written = checkpoints(world.kafka(), &topic, case.name()).await;
+    assert_eq!(written.last().unwrap().value["state"], "streaming");
+    let mut replacing = written.last().unwrap().value.clone();
+    replacing["state"] = "replacing_slot".into();
+    let value = replacing.to_string();
+    send_record(&world.kafka().brokers(), &topic, case.name(), &value)
+        .await
+        .unwrap();
+    case.drop_slot().await;
+    let why = case.halts().await;
+    assert_reports(
+        &why,
+        &[
+            "a rewind to a bookmark was interrupted",
+            "walcast bookmark rewind",
+        ],
+    );
+
+    let rewound = bookmark(&case, "rewind", "before").await;
+    assert_eq!(rewound.code, Some(0), "{rewound:#?}");
+    case.deliver([4]).await;
+    assert_eq!(case.ids().await, [1, 2, 3, 2, 3, 4]);
     drop_all(&case).await;
 }
 

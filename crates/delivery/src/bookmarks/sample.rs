@@ -134,6 +134,13 @@ impl BookmarkSample {
         self.bookmarks.iter().find(|bookmark| bookmark.name == name)
     }
 
+    /// Position of the oldest bookmark that has its WAL.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Lsn> {
+        let held = self.bookmarks.iter().filter(|bookmark| !bookmark.is_lost());
+        held.filter_map(|bookmark| bookmark.position).min()
+    }
+
     /// WAL that a bookmark retains, in bytes; 0 for one that is lost.
     #[must_use]
     pub fn retained(&self, bookmark: &Bookmark) -> u64 {

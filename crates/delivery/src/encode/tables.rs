@@ -1,6 +1,7 @@
 //! Tables of one session, each with the plan by which its rows become records.
 
 mod counters;
+mod delivered;
 mod observed;
 mod planning;
 mod quarantined;

@@ -63,6 +63,11 @@ pub trait Source {
     /// Drops the slot.
     fn drop_slot(&mut self) -> impl Future<Output = Result<(), BoxedPortError>>;
 
+    /// Position of the oldest bookmark that the server has; `None` if there is none.
+    fn oldest_bookmark(&mut self) -> impl Future<Output = Result<Option<Lsn>, BoxedPortError>> {
+        std::future::ready(Ok(None))
+    }
+
     /// Starts streaming what was committed from `from` on. A slot that is still held by a connection that has just
     /// ended is waited for. Nothing is confirmed before the first [`Feedback::confirm`]: until then status updates
     /// carry `0/0` as flush position, because `from` may lie far beyond what may be confirmed.

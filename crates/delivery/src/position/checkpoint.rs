@@ -63,6 +63,8 @@ pub enum CheckpointState {
     CreatingSlot,
     /// The connector was streaming.
     Streaming,
+    /// The slot was about to be replaced by a copy of a bookmark's slot: while it is missing, the connector has not lost it.
+    ReplacingSlot,
 }
 
 /// Delivered transaction.

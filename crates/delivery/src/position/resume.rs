@@ -22,9 +22,10 @@ pub fn resume_position(
 ) -> Result<Lsn, Halt> {
     let from = position_here(source_state, checkpoint, slot_name)?;
     let Some(slot) = &source_state.slot else {
-        return Err(Halt::SlotMissing {
-            slot: slot_name.to_owned(),
-            stored: checkpoint.end_lsn,
+        let (slot, stored) = (slot_name.to_owned(), checkpoint.end_lsn);
+        return Err(match checkpoint.state {
+            CheckpointState::ReplacingSlot => Halt::SlotNotReplaced { slot, stored },
+            CheckpointState::CreatingSlot | CheckpointState::Streaming => Halt::SlotMissing { slot, stored },
         });
     };
     let confirmed = usable_slot(source_state, slot, checkpoint.end_lsn)?;
@@ -138,13 +139,15 @@ fn halt(problem: PositionProblem, slot: &str, stored: Lsn) -> Halt {
 ///
 /// # Errors
 /// The checkpoint is of another cluster, database or slot, or covers changes that this server does not have.
-pub(crate) fn is_of_this_server(
+pub fn is_of_this_server(
     source_state: &SourceState,
     checkpoint: &Checkpoint,
     slot_name: &str,
 ) -> Result<(), Halt> {
     match checkpoint.state {
-        CheckpointState::Streaming => position_here(source_state, checkpoint, slot_name).map(drop),
+        CheckpointState::Streaming | CheckpointState::ReplacingSlot => {
+            position_here(source_state, checkpoint, slot_name).map(drop)
+        }
         // Another instance may be at its first start.
         CheckpointState::CreatingSlot => Ok(()),
     }

@@ -77,7 +77,7 @@ pub fn rewind(
     let streamed = log
         .current
         .as_ref()
-        .filter(|current| current.state == CheckpointState::Streaming);
+        .filter(|current| current.state != CheckpointState::CreatingSlot);
     let Some(current) = streamed else {
         if wish.to != confirmed {
             return Err(RewindRejected::NothingDelivered {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::wal_replay::place::ReplayPlace;
+
 /// Topic of a replay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayTopic {
@@ -9,7 +11,7 @@ pub struct ReplayTopic {
     pub topic: String,
     /// Topic that is written.
     pub target: String,
-    /// Partitions, in the order in which they are copied.
+    /// Partitions, in the order in which they are copied; none if the source is WAL.
     pub partitions: Vec<ReplayRange>,
 }
 
@@ -47,6 +49,9 @@ pub struct ReplayProgress {
     pub partition: usize,
     /// Offset of the last record of the partition that was read; `None` if none was.
     pub last: Option<i64>,
+    /// Place in WAL; `None` before the first commit, or if the source is the topics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<ReplayPlace>,
     /// Number of records that were sent, by topic.
     pub records: Vec<u64>,
     /// Bytes that were sent.
@@ -97,6 +102,7 @@ impl ReplayProgress {
             topic: 0,
             partition: 0,
             last: None,
+            place: None,
             records: vec![0; topics],
             bytes: 0,
             updated_at_unix_micros: now_unix_micros,

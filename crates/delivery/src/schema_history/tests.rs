@@ -69,6 +69,33 @@ fn a_change_that_is_delivered_again_has_the_schema_of_the_first_time() {
     assert!(history.nearest(TABLE, at(50, 0)).is_some());
 }
 
+/// A replay knows that every change was delivered, so that the last schema is known too.
+#[test]
+fn delivered_changes_have_the_last_schema_too() {
+    let mut recorded = history();
+    let both = relation(&["id", "v"]);
+    recorded.record(&both, &keyed(&["id"]), at(100, 3));
+    recorded.record(&both, &keyed(&["id", "v"]), at(200, 1));
+    let stored = recorded.take_changes();
+    let stored = stored
+        .into_iter()
+        .filter_map(|(table, history)| Some((table, history?)));
+    let history = SchemaHistory::of_delivered(stored.collect());
+    let keys = |position| {
+        let metadata = history.delivered_with(&both, position);
+        metadata.map(|metadata| metadata.key_columns.len())
+    };
+    assert_eq!(keys(at(100, 2)), None);
+    assert_eq!(
+        (keys(at(100, 3)), keys(at(200, 1)), keys(at(900, 0))),
+        (Some(1), Some(2), Some(2))
+    );
+    assert!(history.delivered_with(&relation(&["id"]), at(900, 0)).is_none());
+    assert_eq!(history.next_schema_after(TABLE, at(50, 0)), Some(at(100, 3)));
+    assert_eq!(history.next_schema_after(TABLE, at(100, 3)), Some(at(200, 1)));
+    assert_eq!(history.next_schema_after(TABLE, at(200, 1)), None);
+}
+
 #[test]
 fn a_schema_is_recorded_once_and_in_order() {
     let mut history = history();

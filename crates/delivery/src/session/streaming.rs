@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{info, warn};
-use walcast_pgoutput::FrameBlock;
+use walcast_pgoutput::{FrameBlock, Lsn};
 
 use crate::batch::builder::BatchBuilder;
 use crate::batch::queue::batch_queue;
@@ -87,6 +87,8 @@ pub(crate) struct Session<'a, P, C, K, T, R> {
     /// Whether leadership was acquired.
     leads: bool,
     has_streamed: bool,
+    /// Position of the oldest bookmark: changes after it can be streamed again.
+    bookmarked: Option<Lsn>,
 }
 
 impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> Session<'a, P, C, K, T, R> {
@@ -104,6 +106,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
             has_stood_by: false,
             leads: false,
             has_streamed: false,
+            bookmarked: None,
         }
     }
 
@@ -161,6 +164,8 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
         check_source_identity(connector.source, connector.checkpoints, &connector.config.slot).await?;
         let log = connector.sink.open().await.map_err(DeliveryError::Sink)?;
         let beginning = begin(connector, log, self.is_start).await?;
+        let bookmarked = connector.source.oldest_bookmark().await;
+        self.bookmarked = bookmarked.map_err(DeliveryError::Source)?;
         let slot = &connector.config.slot;
         let (checkpoint, begins_at) = (&beginning.checkpoint, beginning.begins_at);
         let StreamStart {
@@ -235,7 +240,8 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
         let schemas = SchemaHistory::new(
             std::mem::take(&mut log.schemas),
             &known_tables,
-            confirmed,
+            // Bookmarks that are made later lie behind the confirmed position.
+            self.bookmarked.map_or(confirmed, |oldest| oldest.min(confirmed)),
             flushed,
         );
         let mut checkpoint = checkpoint;

@@ -23,6 +23,7 @@ use crate::ports::source::ChangeStream;
 use crate::position::checkpoint::CommitPosition;
 use crate::snapshot::reader::SnapshotReader;
 use crate::state::positions::PositionState;
+use crate::stream::explained::explained;
 use crate::stream::history::VerifiedStream;
 use crate::stream::interruption::Interruption;
 use crate::stream::signal_table::SignalTable;
@@ -413,29 +414,7 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
         Ok(())
     }
 
-    /// Error with the transaction, the position, and the end of what was read before.
     fn explain(&self, lsn: Lsn, fault: EncodeError) -> Interruption {
-        let error = match (fault, self.reader.transaction()) {
-            (EncodeError::Edge(error), _) => error,
-            (EncodeError::Map(source), Some(transaction)) => DeliveryError::Map {
-                after: self.reader.position(),
-                lsn,
-                xid: transaction.xid,
-                commit_lsn: transaction.commit_lsn,
-                source: Box::new(source),
-            },
-            // A table is refused only where its changes are dead letters, or where it is quarantined.
-            (
-                EncodeError::UnknownRelation
-                | EncodeError::Refused(_)
-                | EncodeError::RejectedTopic(_)
-                | EncodeError::Quarantined
-                | EncodeError::Map(_),
-                _,
-            ) => self
-                .reader
-                .out_of_order("a change of a relation that was never described"),
-        };
-        Interruption::Failed(error)
+        Interruption::Failed(explained(&self.reader, lsn, fault))
     }
 }

@@ -38,3 +38,4 @@ mod shutdown;
 mod snapshots;
 mod splitting;
 mod standby;
+mod wal_replay;

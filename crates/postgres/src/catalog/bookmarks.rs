@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use tokio_postgres::types::Type;
 use walcast_delivery::{BookmarkSample, BookmarkSlot, bookmark_prefix};
+use walcast_pgoutput::Lsn;
 
 use super::catalog_row::CatalogRow;
 use super::query::{lsn, one, row, rows, unexpected, value};
 use super::slot::wal_status;
 use super::wal::{IDLE_TIMEOUT_SINCE, INACTIVE_SINCE, KEEP_SIZE_SINCE};
-use crate::connect::Client;
+use crate::connect::{Client, SqlSession};
 use crate::error::PostgresError;
 
 const DOING: &str = "reading the bookmarks";
@@ -59,6 +60,12 @@ pub(crate) async fn bookmarks(
         source_restart_lsn: lsn(DOING, &server, 5)?,
         bookmarks,
     })
+}
+
+/// Position of the oldest bookmark that has its WAL.
+pub(crate) async fn oldest_bookmark(session: &SqlSession, slot: &str) -> Result<Option<Lsn>, PostgresError> {
+    let found = bookmarks(&session.client, session.server_version, slot).await?;
+    Ok(found.oldest())
 }
 
 fn bookmark_slot(row: &CatalogRow) -> Result<BookmarkSlot, PostgresError> {

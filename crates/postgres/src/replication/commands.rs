@@ -152,6 +152,21 @@ impl ReplicationConnection {
         })
     }
 
+    /// Copies a slot to a temporary one, which ends with this connection and only this connection can stream from. Returns the confirmed
+    /// position of the copy.
+    pub(crate) async fn copy_temporarily(&mut self, from: &str, to: &str) -> Result<Lsn, PostgresError> {
+        const DOING: &str = "copying the slot";
+        let row = self.one_row(DOING, &copy_slot_command(from, to)).await?;
+        field(DOING, &row, 1)
+    }
+
+    /// Process of the server that serves this connection.
+    pub(crate) async fn backend_pid(&mut self) -> Result<i32, PostgresError> {
+        const DOING: &str = "reading the process of the connection";
+        let row = self.one_row(DOING, "SELECT pg_catalog.pg_backend_pid()").await?;
+        field(DOING, &row, 0)
+    }
+
     /// Turns an inactive slot into a failover slot (17 and later).
     pub(crate) async fn make_failover_slot(&mut self, slot: &str) -> Result<(), PostgresError> {
         let sql = format!("ALTER_REPLICATION_SLOT {} (FAILOVER true)", identifier(slot));
@@ -265,6 +280,15 @@ fn create_slot_command(slot: &str, kind: SlotKind, exports: bool, server_version
     )
 }
 
+/// Statement that copies a slot to a temporary one.
+fn copy_slot_command(from: &str, to: &str) -> String {
+    format!(
+        "SELECT slot_name, lsn FROM pg_catalog.pg_copy_logical_replication_slot({}, {}, true)",
+        literal(from),
+        literal(to)
+    )
+}
+
 /// `START_REPLICATION` command. Messages are always requested: they count among the changes of a transaction, so that the ordinal of a
 /// change does not depend on the configuration.
 fn start_command(slot: &str, publication: &str, from: Lsn, server_version: u32) -> String {
@@ -307,10 +331,16 @@ mod tests {
 
     use walcast_pgoutput::Lsn;
 
-    use super::{SlotKind, create_slot_command, start_command};
+    use super::{SlotKind, copy_slot_command, create_slot_command, start_command};
 
     fn check(slot: &str, kind: SlotKind, exports: bool, version: u32, expected: &Expect) {
         expected.assert_eq(&create_slot_command(slot, kind, exports, version));
+    }
+
+    #[test]
+    fn a_slot_is_copied_for_the_connection() {
+        expect!["SELECT slot_name, lsn FROM pg_catalog.pg_copy_logical_replication_slot('a''b', 'c', true)"]
+            .assert_eq(&copy_slot_command("a'b", "c"));
     }
 
     #[test]

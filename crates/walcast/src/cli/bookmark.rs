@@ -12,7 +12,7 @@ use walcast_delivery::{
 };
 use walcast_postgres::PostgresBookmarks;
 
-use self::lookup::look;
+pub(super) use self::lookup::look;
 use super::checkpoint::describe;
 use super::config_args::ActionArgs;
 use crate::bookmark_report::BookmarkReport;

@@ -1,11 +1,15 @@
 //! `walcast replay`: sends a stored window of changes again, beside the running connector.
 //!
 //! ```text
-//! StartArgs ──plan──▶ Plan: topics, ranges of offsets, gaps ──begin──▶ Replay (topic of replays) ──copy──▶ side topics
-//!                        (dry run: counted, nothing written)               ▲ ReplayProgress, in the same Kafka transaction
+//! StartArgs ──plan──▶ Plan: topics, ranges of offsets, gaps ──choose──▶ Chosen: topics or WAL
+//!                        (dry run: counted, nothing written)                │ begin
+//!                                                                            ▼
+//!          side topics ◀──WalCopier: window of a copied slot, or Copier: records of the topics── Replay (topic of replays)
+//!                         ReplayProgress, in the same Kafka transaction
 //! ```
 //!
-//! The source is the topics: records that were delivered, chosen by their positions, copied byte by byte.
+//! The source is WAL where a bookmark or the slot of the connector retains the window, decoded and encoded again as it was delivered, else
+//! the topics: records that were delivered, chosen by their positions, copied byte by byte.
 
 mod args;
 mod cancel;
@@ -14,11 +18,17 @@ mod counted;
 mod gap;
 mod list;
 mod plan;
+mod previous;
 mod progress_bar;
 mod reachable;
 mod report;
+mod retained;
+mod source;
 mod start;
 mod stored;
+mod wal;
+mod wal_copy;
+mod wal_counted;
 
 use clap::{Args, Subcommand};
 

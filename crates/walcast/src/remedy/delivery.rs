@@ -7,7 +7,7 @@ use std::error::Error;
 
 use walcast_delivery::{
     DeliveryError, KeptAsDeadLetter, MissedChanges, NoRegistry, PartitionChange, PartitionChangeKind,
-    SignalError, StoredConditionError, TableQuarantined, shell,
+    SchemaNotFound, SignalError, StoredConditionError, TableQuarantined, shell,
 };
 
 use crate::remedy::mapper;
@@ -23,7 +23,13 @@ pub(super) fn remedy(error: &(dyn Error + 'static)) -> Option<String> {
         .or_else(|| error.downcast_ref().and_then(rejection::snapshot))
         .or_else(|| error.downcast_ref().and_then(partitions))
         .or_else(|| error.downcast_ref().map(quarantined))
+        .or_else(|| error.downcast_ref().map(schema_not_found))
         .or_else(|| logged(error).map(str::to_owned))
+}
+
+/// Remedy for a schema of delivered rows that a replay does not find.
+fn schema_not_found(_: &SchemaNotFound) -> String {
+    "replay the records of the topics: --source topics, under another name".to_owned()
 }
 
 /// Remedy for partitions that brought or removed rows without events.

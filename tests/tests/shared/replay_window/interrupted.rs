@@ -9,13 +9,13 @@ use walcast_tests::{Case, Finished, Instance, LIMIT, assert_reports, await_that,
 use super::{PARTITIONS, assert_copies, case, shown, side_topic, start, within};
 
 /// So many rows that a replay of them takes several transactions.
-const ROWS: u32 = 40_000;
+pub(super) const ROWS: u32 = 40_000;
 
 /// How long the producer of a slow replay holds back each request, so that its transactions follow each other slowly.
 const SLOWLY_MS: &str = "1000";
 
 /// A replay that runs slowly.
-struct SlowReplay {
+pub(super) struct SlowReplay {
     process: Child,
     /// Holds the configuration.
     _folder: TempDir,
@@ -24,11 +24,17 @@ struct SlowReplay {
 impl SlowReplay {
     /// Starts a replay of everything, and waits until the side topic holds more records than now.
     async fn start(case: &Case<'_>, name: &str) -> SlowReplay {
+        Self::start_with(case, &["--from", "0/1", "--into", name]).await
+    }
+
+    /// Starts a replay with these arguments, of which the name is the last, and waits until the side topic holds more records than now.
+    pub(super) async fn start_with(case: &Case<'_>, arguments: &[&str]) -> SlowReplay {
+        let name = arguments.last().copied().unwrap();
         let already = side_topic(case, name).await.len();
         let folder = tempfile::tempdir().unwrap();
         let config = case.config.clone().set_kafka_property("linger.ms", SLOWLY_MS);
         let path = config.write_to(folder.path()).unwrap();
-        let process = command(&["replay", "start", "--from", "0/1", "--into", name])
+        let process = command(&[&["replay", "start"][..], arguments].concat())
             .env("WALCAST_CONFIG", path)
             .spawn()
             .unwrap();
@@ -43,7 +49,7 @@ impl SlowReplay {
         slow
     }
 
-    async fn signal(&self, signal: &str) {
+    pub(super) async fn signal(&self, signal: &str) {
         let process = self.process.id().unwrap().to_string();
         let sent = tokio::process::Command::new("kill")
             .args([signal, process.as_str()])
@@ -52,7 +58,7 @@ impl SlowReplay {
         assert!(sent.unwrap().success());
     }
 
-    async fn end(self) -> Finished {
+    pub(super) async fn end(self) -> Finished {
         let ended = tokio::time::timeout(LIMIT, self.process.wait_with_output());
         let output: Output = ended.await.expect("the replay ends").unwrap();
         output.into()
@@ -61,6 +67,13 @@ impl SlowReplay {
 
 async fn with_rows(name: &str) -> Case<'static> {
     let case = case(name, PARTITIONS).await;
+    fill(&case).await;
+    case
+}
+
+/// Inserts so many rows in transactions of a thousand each, and delivers them.
+pub(super) async fn fill(case: &Case<'_>) {
+    let already = case.items().await.len();
     case.sql(&format!(
         "CREATE PROCEDURE fill() LANGUAGE plpgsql AS $$ BEGIN \
          FOR n IN 0..39 LOOP \
@@ -72,15 +85,14 @@ async fn with_rows(name: &str) -> Case<'static> {
     let mut instance = Instance::start(&case.config).await;
     case.sql("CALL fill()").await;
     await_that("all rows in Kafka", async || {
-        case.items().await.len() >= usize::try_from(ROWS).unwrap()
+        case.items().await.len() >= already + usize::try_from(ROWS).unwrap()
     })
     .await;
     instance.stop().await;
-    case
 }
 
 /// Number of records that an unfinished replay has sent.
-async fn sent_so_far(case: &Case<'_>, name: &str) -> u64 {
+pub(super) async fn sent_so_far(case: &Case<'_>, name: &str) -> u64 {
     let status = shown(case, &["replay", "status", name]).await;
     assert_eq!(status["state"], "unfinished", "{status:#}");
     let records = status["records"].as_u64().unwrap();

@@ -282,7 +282,7 @@ fn unknown_content_is_rejected() {
         r#""streaming""#,
         r#""snapshotting""#,
         &expect![
-            "unknown variant `snapshotting`, expected `creating_slot` or `streaming` at line 1 column 35"
+            "unknown variant `snapshotting`, expected one of `creating_slot`, `streaming`, `replacing_slot` at line 1 column 35"
         ],
     );
     check(

@@ -98,6 +98,24 @@ fn check_slot(change: impl FnOnce(&mut SlotState), expected: &Expect) {
     );
 }
 
+/// The rewind is repeated; until then the connector has lost nothing, and reads nothing again.
+#[test]
+fn a_slot_that_is_being_replaced_is_not_missing() {
+    check(
+        |source_state, checkpoint| {
+            checkpoint.state = CheckpointState::ReplacingSlot;
+            source_state.slot = None;
+        },
+        &expect![
+            "slot walcast_shop does not exist, because a rewind to a bookmark was interrupted when it replaced the slot; the checkpoint is at 0/200"
+        ],
+    );
+    check(
+        |_, checkpoint| checkpoint.state = CheckpointState::ReplacingSlot,
+        &expect!["resumes at 0/200"],
+    );
+}
+
 #[test]
 fn resumes_at_the_checkpoint() {
     check(|_, _| {}, &expect!["resumes at 0/200"]);

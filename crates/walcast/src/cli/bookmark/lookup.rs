@@ -5,7 +5,7 @@ use walcast_delivery::{BookmarkSample, BookmarkSlots, DeliveryError};
 use walcast_postgres::PostgresBookmarks;
 
 /// Bookmarks of the connector now.
-pub(super) async fn look(slots: &mut PostgresBookmarks) -> anyhow::Result<BookmarkSample> {
+pub(in crate::cli) async fn look(slots: &mut PostgresBookmarks) -> anyhow::Result<BookmarkSample> {
     let sample = slots.look().await.map_err(DeliveryError::Source)?;
     sample.context("the connection to the server has ended")
 }

@@ -1,12 +1,13 @@
 //! `walcast bookmark rewind`: moves a stopped connector to the position of a bookmark.
 //!
 //! The server never moves a slot back, so the connector's slot is replaced by a copy of the bookmark's. The bookmark stays until
-//! it is dropped: whatever fails in between, a repetition leads to the same state.
+//! it is dropped: whatever fails in between, a repetition leads to the same state. The checkpoint says that the slot is being replaced, so
+//! that an instance that starts in between halts.
 
 use jiff::Timestamp;
 use walcast_delivery::{
-    Bookmark, CheckpointUpdate, DeliveryError, Rewind, RewindRejected, Sink, SlotState, Source, SourceState,
-    droppable, rewind,
+    Bookmark, Checkpoint, CheckpointState, CheckpointUpdate, DeliveryError, Rewind, RewindRejected, Sink,
+    SlotState, Source, SourceState, droppable, rewind,
 };
 use walcast_postgres::PostgresBookmarks;
 
@@ -49,6 +50,18 @@ pub(super) async fn rewind_to(config: &Config, name: &str) -> anyhow::Result<Che
     // The replaced slot is gone once it is dropped: a bookmark that the server has invalidated meanwhile could not replace it.
     let latest = look(&mut slots).await?;
     droppable(&latest, name)?.held_position()?;
+    if let Some(current) = log
+        .current
+        .filter(|current| current.state != CheckpointState::CreatingSlot)
+    {
+        // Stored before the slot is dropped: an instance that finds no slot must not take it for lost, and read all rows again.
+        let replacing = Checkpoint {
+            state: CheckpointState::ReplacingSlot,
+            ..current
+        };
+        let intention = CheckpointUpdate::of(replacing);
+        sink.commit(&intention).await.map_err(DeliveryError::Sink)?;
+    }
     Box::pin(slots.restore(&config.postgres, &bookmark.slot)).await?;
     sink.commit(&update).await.map_err(DeliveryError::Sink)?;
     Ok(update)

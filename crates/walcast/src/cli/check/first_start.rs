@@ -14,7 +14,7 @@ pub(super) async fn rows_of_first_start(
     log: &CheckpointLog,
 ) -> Option<Finding> {
     let current = log.current.as_ref();
-    if current.is_some_and(|current| current.state == CheckpointState::Streaming) {
+    if current.is_some_and(|current| current.state != CheckpointState::CreatingSlot) {
         return None;
     }
     let finding = |ok, detail| Finding {

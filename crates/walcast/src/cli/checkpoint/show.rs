@@ -58,6 +58,7 @@ pub(in crate::cli) fn describe(name: &str, checkpoint: &Checkpoint) -> Vec<Strin
     let state = match checkpoint.state {
         CheckpointState::CreatingSlot => "creating its slot",
         CheckpointState::Streaming => "streaming",
+        CheckpointState::ReplacingSlot => "replacing its slot",
     };
     let mut lines = Vec::new();
     let mut line = |label: &str, value: String| lines.push(format!("{label:<13} {value}"));

@@ -1,29 +1,31 @@
 //! Arguments of `walcast replay start`.
 
 use clap::Args;
-use walcast_kafka::ReplayRequest;
+use walcast_kafka::{ReplayRequest, RequestedSource};
 use walcast_mapper::pattern::TablePattern;
 use walcast_topics::PointInTime;
 
 use crate::cli::point_in_time::{point_in_time, point_text};
 use crate::exit::help_end;
 
-/// Copy the records of a window into side topics, or append them to their topics
+/// Send the changes of a window into side topics, or append them to their topics
 ///
-/// The topics are read; neither Postgres nor WAL is needed, and a running connector is not disturbed. Each record of the window is
-/// sent once, in the order of its partition: key, value, timestamp and headers are those of the original, with the header
-/// walcast.replay behind them. A replay that was interrupted or killed is resumed by the same command.
+/// The changes are decoded from WAL again where a bookmark or the slot of the connector retains it, on a temporary copy of the slot, else
+/// the records are copied from the topics. A running connector is not disturbed. Each record of the window is sent once, in the order of
+/// its partition: key, value and headers are those of the original, with the header walcast.replay behind them. A replay that was
+/// interrupted or killed is resumed by the same command.
 #[derive(Debug, Args)]
 #[command(after_help = help_end!(
     "  walcast replay start --from 0/16B3748 --into fix --dry-run              count first\n\
      \x20 walcast replay start --from 0/16B3748 --into fix                        to fix.<topic>\n\
+     \x20 walcast replay start --from before_migration --into fix                 from a bookmark\n\
      \x20 walcast replay start --from 2026-12-01 --to 2026-12-02 --tables public.orders --into fix\n\
      \x20 walcast replay start --from 0/16B3748 --to 0/16B4F08 --same-topics --name again"
 ))]
 pub(crate) struct StartArgs {
-    /// Transactions that committed at this LSN or time or later
-    #[arg(long, value_name = "LSN|TIME", value_parser = point_in_time)]
-    pub(super) from: PointInTime,
+    /// Transactions that committed at this LSN, time or position of a bookmark or later
+    #[arg(long, value_name = "LSN|TIME|BOOKMARK", value_parser = window_start)]
+    pub(super) from: WindowStart,
     /// Transactions that committed at this LSN or time or before; now is what is delivered when the replay is started
     #[arg(long, value_name = "LSN|TIME|now", value_parser = window_end, default_value = "now")]
     pub(super) to: WindowEnd,
@@ -39,12 +41,34 @@ pub(crate) struct StartArgs {
     /// Name of the replay [default: made from --from]
     #[arg(long, value_name = "NAME", value_parser = replay_name)]
     pub(super) name: Option<String>,
+    /// Read WAL, the topics, or WAL if it is retained
+    #[arg(long, value_name = "auto|wal|topics", value_parser = source, default_value = "auto")]
+    pub(super) source: RequestedSource,
     /// Replay what is left of a window of which records were removed, or which is not delivered completely yet
     #[arg(long)]
     pub(super) accept_gap: bool,
     /// Count the records, and write nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+/// Beginning of a window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum WindowStart {
+    /// A position or a time.
+    Point(PointInTime),
+    /// The position of the bookmark with this name.
+    Bookmark(String),
+}
+
+impl WindowStart {
+    /// Text, as it is stored and compared.
+    fn text(&self) -> String {
+        match self {
+            Self::Point(point) => point_text(*point),
+            Self::Bookmark(name) => name.clone(),
+        }
+    }
 }
 
 /// End of a window.
@@ -64,7 +88,7 @@ impl StartArgs {
     pub(super) fn replay_name(&self) -> String {
         let given = self.into.as_ref().or(self.name.as_ref());
         given.cloned().unwrap_or_else(|| {
-            let from = point_text(self.from);
+            let from = self.from.text();
             let allowed = from.chars().map(|character| match is_allowed(character) {
                 true => character,
                 false => '-',
@@ -79,15 +103,43 @@ impl StartArgs {
         tables.sort_unstable();
         tables.dedup();
         ReplayRequest {
-            from: point_text(self.from),
+            from: self.from.text(),
             to: match self.to {
                 WindowEnd::Now => NOW.to_owned(),
                 WindowEnd::Point(point) => point_text(point),
             },
             tables,
             into: (!self.same_topics).then(|| self.replay_name()),
+            source: self.source,
         }
     }
+}
+
+/// Longest name of a bookmark.
+const BOOKMARK_BYTES_MAX: usize = 30;
+
+/// Parses the beginning of a window. What is neither a position nor a time is the name of a bookmark.
+fn window_start(text: &str) -> Result<WindowStart, String> {
+    let expected = match point_in_time(text) {
+        Ok(point) => return Ok(WindowStart::Point(point)),
+        Err(expected) => expected,
+    };
+    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    match (1..=BOOKMARK_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_name) {
+        true => Ok(WindowStart::Bookmark(text.to_owned())),
+        false => Err(format!("{expected}, or the name of a bookmark")),
+    }
+}
+
+/// Parses a source.
+fn source(text: &str) -> Result<RequestedSource, String> {
+    let all = [
+        RequestedSource::Auto,
+        RequestedSource::Wal,
+        RequestedSource::Topics,
+    ];
+    let found = all.into_iter().find(|source| source.word() == text);
+    found.ok_or_else(|| "expected auto, wal or topics".to_owned())
 }
 
 /// Parses the end of a window.
@@ -147,6 +199,11 @@ mod tests {
                 Some("from-2026-12-01T00-00-00Z"),
             ),
             (&["--from", "0/1", "--name", "x"], "x", Some("x")),
+            (
+                &["--from", "before_migration"],
+                "from-before_migration",
+                Some("from-before_migration"),
+            ),
             (&["--from", "0/1", "--name", "x", "--same-topics"], "x", None),
         ] {
             let args = parse(arguments).unwrap();
@@ -154,6 +211,13 @@ mod tests {
             let request = args.request();
             assert_eq!((request.into.as_deref(), request.to.as_str()), (into, "now"));
         }
+        let bookmark = parse(&["--from", "17", "--source", "wal"]).unwrap();
+        assert_eq!(bookmark.from, WindowStart::Bookmark("17".to_owned()));
+        let request = bookmark.request();
+        assert_eq!(
+            (request.from.as_str(), request.source),
+            ("17", RequestedSource::Wal)
+        );
         let request = |tables: &[&str]| {
             parse(&[&["--from", "0/1"][..], tables].concat())
                 .unwrap()
@@ -171,7 +235,10 @@ mod tests {
     fn invalid_requests_are_rejected() {
         for arguments in [
             &[][..],
-            &["--from", "tuesday"],
+            &["--from", "Tuesday"],
+            &["--from", ""],
+            &["--from", &"n".repeat(31)],
+            &["--from", "0/1", "--source", "log"],
             &["--from", "0/1", "--to", "later"],
             &["--from", "0/1", "--into", "a/b"],
             &["--from", "0/1", "--into", ""],

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use walcast_delivery::{
-    LeftOffsets, MissingRecords, ReadRecord, ReplayCopier, ReplayLimits, ReplayPort, ReplayProgress,
-    ReplayRange, ReplayTopic,
+    DeliveryError, LeftOffsets, MissingRecords, ReadRecord, ReplayCopier, ReplayLimits, ReplayPort,
+    ReplayProgress, ReplayRange, ReplayTopic,
 };
 use walcast_kafka::{KafkaError, PartitionRange, RecordCopy, Replay, ReplaySink, StoredReplay};
 use walcast_topics::{
@@ -172,6 +172,9 @@ impl ReplayPort for TopicCopies<'_> {
 
 /// Whether an error says that another process has taken the replay over.
 pub(super) fn is_fenced(error: &anyhow::Error) -> bool {
+    if let Some(DeliveryError::Sink(fault)) = error.downcast_ref() {
+        return fault.is_fenced();
+    }
     let kafka = error.downcast_ref::<KafkaError>();
     let topics = error.downcast_ref::<TopicsError>();
     let found = kafka.or(match topics {

@@ -46,11 +46,11 @@ impl Gap {
     }
 }
 
-/// Gaps on one line, with the way on.
-pub(super) fn refusal(gaps: &[Gap]) -> String {
+/// Gaps on one line, with the way on. `reason`: why the source is not the other one.
+pub(super) fn refusal(gaps: &[Gap], source: &str, reason: &str) -> String {
     let texts: Vec<String> = gaps.iter().map(Gap::text).collect();
     format!(
-        "nothing was sent: {}; take the nearest position, or pass --accept-gap to replay what is left",
+        "nothing was sent: {}; take the nearest position, or pass --accept-gap to replay what is left (source {source}: {reason})",
         texts.join("; ")
     )
 }
@@ -85,13 +85,13 @@ mod tests {
             reason,
             nearest: nearest.map(str::to_owned),
         };
-        expect!["nothing was sent: retention has removed records of shop.public.orders that may belong to the window; the nearest position from which it is complete is 0/16B3749; the end of the window is not delivered yet; the nearest position is 0/16B4F08; take the nearest position, or pass --accept-gap to replay what is left"]
+        expect!["nothing was sent: retention has removed records of shop.public.orders that may belong to the window; the nearest position from which it is complete is 0/16B3749; the end of the window is not delivered yet; the nearest position is 0/16B4F08; take the nearest position, or pass --accept-gap to replay what is left (source topics: as requested)"]
             .assert_eq(&refusal(&[
                 gap(GapReason::Expired, Some("0/16B3749")),
                 gap(GapReason::NotDelivered, Some("0/16B4F08")),
-            ]));
-        expect!["nothing was sent: shop.public.orders is compacted, which removes all but the newest records of a key; no position is certain to be complete; take the nearest position, or pass --accept-gap to replay what is left"]
-            .assert_eq(&refusal(&[gap(GapReason::Compacted, None)]));
+            ], "topics", "as requested"));
+        expect!["nothing was sent: shop.public.orders is compacted, which removes all but the newest records of a key; no position is certain to be complete; take the nearest position, or pass --accept-gap to replay what is left (source topics: as requested)"]
+            .assert_eq(&refusal(&[gap(GapReason::Compacted, None)], "topics", "as requested"));
         let range = ReplayRange {
             partition: 2,
             from: 5,

@@ -2,17 +2,19 @@
 
 use jiff::Timestamp;
 use tracing::warn;
-use walcast_delivery::{CheckpointLog, CheckpointStore, ReplayRange, ReplayTopic};
+use walcast_delivery::{CheckpointLog, CheckpointStore, ReplayRange, ReplayTopic, droppable};
 use walcast_kafka::{KafkaError, Replay, await_open_transactions};
 use walcast_mapper::{TableName, names};
 use walcast_pgoutput::Lsn;
+use walcast_postgres::PostgresBookmarks;
 use walcast_topics::{
     Decoder, LsnWindow, PointInTime, Topic, WindowRange, last_position, plan_window, position_of_time,
 };
 
-use super::args::{StartArgs, WindowEnd};
+use super::args::{StartArgs, WindowEnd, WindowStart};
 use super::gap::{Gap, GapReason};
 use super::reachable;
+use crate::cli::bookmark::look;
 use crate::cli::delivered;
 use crate::cli::point_in_time::{point_text, time_text};
 use crate::config::Config;
@@ -32,6 +34,8 @@ pub(super) struct Plan {
     pub(super) topics: Vec<PlannedTopic>,
     /// What the window lacks.
     pub(super) gaps: Vec<Gap>,
+    /// What was delivered when the replay was planned.
+    pub(super) log: CheckpointLog,
 }
 
 /// Topic with the ranges in which the window lies.
@@ -44,7 +48,8 @@ pub(super) struct PlannedTopic {
 impl Plan {
     /// Plans a replay; writes nothing.
     pub(super) async fn of(config: &Config, args: &StartArgs, decoder: &mut Decoder) -> anyhow::Result<Self> {
-        check_order(args)?;
+        let from = beginning(config, &args.from).await?;
+        check_order(args, from)?;
         await_checkpoint(config).await?;
         // Read before the topics: what is delivered up to this position is in them.
         let log = wiring::checkpoints(config).peek().await?;
@@ -54,7 +59,7 @@ impl Plan {
         }
         check_shared_topics(config, &log, &tables)?;
         let delivered = log.current.as_ref().map(|current| current.end_lsn);
-        if let (PointInTime::Lsn(from), Some(delivered)) = (args.from, delivered)
+        if let (PointInTime::Lsn(from), Some(delivered)) = (from, delivered)
             && from > delivered
         {
             return Err(Rejection::Request(format!(
@@ -69,11 +74,12 @@ impl Plan {
         let topics = delivered::topics_of_all(config, &tables).await?;
         check_topics(config, &tables, &topics)?;
         let end = WindowEndFound::of(args, &topics, decoder, &log).await?;
-        let window = window(args, &topics, decoder, end.lsn).await?;
+        let window = window(from, &topics, decoder, end.lsn).await?;
         let mut plan = Self {
             window,
             topics: Vec::new(),
             gaps: not_delivered(args, delivered, end.is_certain),
+            log,
         };
         for topic in topics {
             let target = target(args, topic.name())?;
@@ -118,13 +124,6 @@ impl Plan {
         replay.to_lsn = self.window.and_then(|window| window.to).map(|to| to.to_string());
         replay
     }
-
-    /// Warns about gaps that were accepted.
-    pub(super) fn warn(&self) {
-        for gap in &self.gaps {
-            warn!("{}", gap.text());
-        }
-    }
 }
 
 /// Waits until the checkpoint of a transaction that is being committed is visible. A transaction that does not end, such as that of a
@@ -137,11 +136,23 @@ async fn await_checkpoint(config: &Config) -> Result<(), KafkaError> {
     }
 }
 
-fn check_order(args: &StartArgs) -> Result<(), UsageError> {
+/// Beginning of a window as a position or a time.
+async fn beginning(config: &Config, from: &WindowStart) -> anyhow::Result<PointInTime> {
+    match from {
+        WindowStart::Point(point) => Ok(*point),
+        WindowStart::Bookmark(name) => {
+            let mut slots = PostgresBookmarks::connect(&config.postgres).await?;
+            let sample = look(&mut slots).await?;
+            Ok(PointInTime::Lsn(droppable(&sample, name)?.held_position()?))
+        }
+    }
+}
+
+fn check_order(args: &StartArgs, from: PointInTime) -> Result<(), UsageError> {
     let WindowEnd::Point(to) = args.to else {
         return Ok(());
     };
-    let is_reversed = match (args.from, to) {
+    let is_reversed = match (from, to) {
         (PointInTime::Lsn(from), PointInTime::Lsn(to)) => from > to,
         (PointInTime::Time(from), PointInTime::Time(to)) => from > to,
         _ => false,
@@ -149,12 +160,12 @@ fn check_order(args: &StartArgs) -> Result<(), UsageError> {
     if is_reversed {
         return Err(UsageError(format!(
             "--from {} is behind --to {}",
-            point_text(args.from),
+            point_text(from),
             point_text(to)
         )));
     }
     let now = Timestamp::now().as_microsecond();
-    for (option, point) in [("--from", args.from), ("--to", to)] {
+    for (option, point) in [("--from", from), ("--to", to)] {
         if let PointInTime::Time(micros) = point
             && micros > now
         {
@@ -242,12 +253,12 @@ impl WindowEndFound {
 }
 
 async fn window(
-    args: &StartArgs,
+    from: PointInTime,
     topics: &[Topic],
     decoder: &mut Decoder,
     to: Option<Lsn>,
 ) -> anyhow::Result<Option<LsnWindow>> {
-    let from = match args.from {
+    let from = match from {
         PointInTime::Lsn(lsn) => Some(lsn),
         PointInTime::Time(micros) => position_of_time(topics, decoder, micros).await?,
     };

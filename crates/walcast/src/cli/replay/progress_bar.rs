@@ -4,9 +4,9 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use walcast_delivery::ReplayProgress;
 use walcast_kafka::Replay;
 
-use super::report::offsets;
+use super::report::extent;
 
-/// Progress bar over the offsets of a replay. It draws nothing if stderr is not a terminal. Dropping it removes it.
+/// Progress bar over the offsets or the WAL of a replay. It draws nothing if stderr is not a terminal. Dropping it removes it.
 pub(super) struct ReplayBar {
     bar: ProgressBar,
     name: String,
@@ -24,7 +24,7 @@ impl ReplayBar {
     }
 
     pub(super) fn show(&self, replay: &Replay, progress: &ReplayProgress) {
-        let (all, read) = offsets(replay, progress);
+        let (all, read) = extent(replay, progress);
         self.bar.set_length(all.max(1));
         self.bar.set_position(read);
         self.bar.set_message(format!(

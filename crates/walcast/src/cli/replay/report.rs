@@ -4,7 +4,9 @@ use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 use walcast_delivery::{ReplayProgress, ReplayState};
 use walcast_kafka::{Replay, StoredReplay};
+use walcast_pgoutput::Lsn;
 
+use super::retained::origin_text;
 use crate::cli::point_in_time::time_text;
 
 /// Replay, as it is printed.
@@ -14,6 +16,9 @@ pub(super) struct Report {
     state: ReplayState,
     /// Where the records come from.
     source: String,
+    /// Slot of which a copy is read, and the bookmark that it holds; null for the topics, or if it is the slot of the connector.
+    slot: Option<String>,
+    bookmark: Option<String>,
     from: String,
     to: String,
     /// Positions of the window; null where none was found.
@@ -39,8 +44,29 @@ struct TopicReport {
     records: u64,
 }
 
+/// Size of a replay, and of what was read: in bytes of WAL, or in offsets of topics.
+pub(super) fn extent(replay: &Replay, progress: &ReplayProgress) -> (u64, u64) {
+    match wal_bytes(replay, progress) {
+        Some(extent) => extent,
+        None => offsets(replay, progress),
+    }
+}
+
+/// Bytes of WAL from the beginning of the window to its end, and of those that were read; `None` if the source is the topics.
+fn wal_bytes(replay: &Replay, progress: &ReplayProgress) -> Option<(u64, u64)> {
+    let from: Lsn = replay.from_lsn.as_deref()?.parse().ok()?;
+    let end: Lsn = replay.wal.as_ref()?.end_lsn.parse().ok()?;
+    let all = end.as_u64().saturating_sub(from.as_u64());
+    let read = match (progress.state, progress.place) {
+        (ReplayState::Complete, _) => all,
+        (_, None) => 0,
+        (_, Some(place)) => place.until.as_u64().saturating_sub(from.as_u64()).min(all),
+    };
+    Some((all, read))
+}
+
 /// Number of offsets of a replay, and of those that were read.
-pub(super) fn offsets(replay: &Replay, progress: &ReplayProgress) -> (u64, u64) {
+fn offsets(replay: &Replay, progress: &ReplayProgress) -> (u64, u64) {
     let (mut all, mut read) = (0, 0);
     for (number, topic) in replay.topics.iter().enumerate() {
         for (index, range) in topic.partitions.iter().enumerate() {
@@ -60,7 +86,7 @@ pub(super) fn offsets(replay: &Replay, progress: &ReplayProgress) -> (u64, u64) 
 }
 
 fn percent(replay: &Replay, progress: &ReplayProgress) -> f64 {
-    match offsets(replay, progress) {
+    match extent(replay, progress) {
         (0, _) if progress.state == ReplayState::Complete => 100.0,
         (0, _) => 0.0,
         (all, read) => (read as f64 * 1000.0 / all as f64).round() / 10.0,
@@ -75,6 +101,8 @@ impl Report {
             name: replay.name.clone(),
             state: progress.state,
             source: replay.source.clone(),
+            slot: replay.wal.as_ref().map(|origin| origin.slot.clone()),
+            bookmark: replay.wal.as_ref().and_then(|origin| origin.bookmark.clone()),
             from: replay.request.from.clone(),
             to: replay.request.to.clone(),
             from_lsn: replay.from_lsn.clone(),
@@ -114,7 +142,7 @@ impl Report {
                 end(&self.from, &self.from_lsn),
                 end(&self.to, &self.to_lsn)
             ),
-            format!("source   {}", self.source),
+            self.source_line(),
             format!(
                 "sent     {} records, {}",
                 HumanCount(self.records),
@@ -136,6 +164,18 @@ impl Report {
     }
 }
 
+impl Report {
+    fn source_line(&self) -> String {
+        match &self.slot {
+            Some(slot) => {
+                let origin = origin_text(slot, self.bookmark.as_deref());
+                format!("source   {}, from a copy of {origin}", self.source)
+            }
+            None => format!("source   {}", self.source),
+        }
+    }
+}
+
 /// Table of replays.
 pub(super) fn table(replays: &[Report]) -> Vec<String> {
     if replays.is_empty() {
@@ -153,16 +193,17 @@ pub(super) fn table(replays: &[Report]) -> Vec<String> {
     let from = width(|replay| replay.from.len(), "FROM");
     let to = width(|replay| replay.to.len(), "TO");
     let mut lines = vec![format!(
-        "{:<names$}  {:<10}  {:>7}  {:>12}  {:<from$}  {:<to$}  INTO",
-        "NAME", "STATE", "DONE", "RECORDS", "FROM", "TO"
+        "{:<names$}  {:<10}  {:>7}  {:>12}  {:<6}  {:<from$}  {:<to$}  INTO",
+        "NAME", "STATE", "DONE", "RECORDS", "SOURCE", "FROM", "TO"
     )];
     lines.extend(replays.iter().map(|replay| {
         format!(
-            "{:<names$}  {:<10}  {:>5} %  {:>12}  {:<from$}  {:<to$}  {}",
+            "{:<names$}  {:<10}  {:>5} %  {:>12}  {:<6}  {:<from$}  {:<to$}  {}",
             replay.name,
             replay.state.word(),
             replay.percent,
             replay.records,
+            replay.source,
             replay.from,
             replay.to,
             replay.into.as_deref().unwrap_or("the same topics")
@@ -174,8 +215,8 @@ pub(super) fn table(replays: &[Report]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
-    use walcast_delivery::{ReplayRange, ReplayTopic};
-    use walcast_kafka::ReplayRequest;
+    use walcast_delivery::{ReplayPlace, ReplayRange, ReplayTopic};
+    use walcast_kafka::{ReplayRequest, RequestedSource, WalOrigin};
 
     use super::*;
 
@@ -197,6 +238,7 @@ mod tests {
             to: "now".to_owned(),
             tables: Vec::new(),
             into: Some("fix".to_owned()),
+            source: RequestedSource::Auto,
         };
         let topics = vec![topic("items", &[(0, 10), (5, 15)]), topic("orders", &[(0, 20)])];
         let mut replay = Replay::new("fix".to_owned(), request, topics, 1_796_119_200_000_000);
@@ -223,9 +265,23 @@ mod tests {
             topic    shop.public.orders to fix.shop.public.orders: 0 records"#]]
         .assert_eq(&Report::of(&stored).lines().join("\n"));
         expect![[r#"
-            NAME  STATE          DONE       RECORDS  FROM                  TO   INTO
-            fix   unfinished   37.5 %            12  2026-12-01T00:00:00Z  now  fix"#]]
+            NAME  STATE          DONE       RECORDS  SOURCE  FROM                  TO   INTO
+            fix   unfinished   37.5 %            12  topics  2026-12-01T00:00:00Z  now  fix"#]]
         .assert_eq(&table(&[Report::of(&stored)]).join("\n"));
+
+        let mut from_wal = stored.clone();
+        from_wal.replay = from_wal.replay.from_wal(WalOrigin {
+            slot: "walcast_bm_before".to_owned(),
+            bookmark: Some("before".to_owned()),
+            end_lsn: "0/16B3848".to_owned(),
+            previous_commit_end: None,
+        });
+        assert_eq!(extent(&from_wal.replay, &from_wal.progress), (256, 0));
+        from_wal.progress.place = Some(ReplayPlace::at(Lsn::new(0x16B_3788)));
+        assert_eq!(extent(&from_wal.replay, &from_wal.progress), (256, 64));
+        let lines = Report::of(&from_wal).lines();
+        assert_eq!(lines[0], "replay   fix: unfinished, 25 %");
+        assert_eq!(lines[2], "source   wal, from a copy of bookmark before");
 
         stored.progress.state = ReplayState::Complete;
         assert_eq!(offsets(&stored.replay, &stored.progress), (40, 40));

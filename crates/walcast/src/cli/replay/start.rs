@@ -1,7 +1,7 @@
 //! `walcast replay start`: begins a replay, or continues it.
 
 use anyhow::Context;
-use tracing::info;
+use tracing::{info, warn};
 use walcast_delivery::{ReplayEnded, ReplayState};
 use walcast_kafka::{ReplaySink, SideTopic, SideTopics, StoredReplay};
 use walcast_pgoutput::{Lsn, ParseLsnError};
@@ -13,6 +13,8 @@ use super::counted::DryRun;
 use super::gap::refusal;
 use super::plan::Plan;
 use super::report::Report;
+use super::source::choose;
+use super::wal_copy::WalCopier;
 use super::{list, stored};
 use crate::cli::delivered;
 use crate::config::Config;
@@ -25,7 +27,8 @@ pub(super) async fn start(config: &Config, args: StartArgs, json: bool) -> anyho
     let name = args.replay_name();
     if args.dry_run {
         let plan = Box::pin(Plan::of(config, &args, &mut decoder)).await?;
-        print_dry_run(&DryRun::of(plan, &name, &mut decoder).await?, json)?;
+        let run = Box::pin(DryRun::of(config, &args, plan, &mut decoder)).await?;
+        print_dry_run(&run, json)?;
         return Ok(Exit::Done);
     }
     let known = stored::find(config, &name).await?;
@@ -50,9 +53,17 @@ pub(super) async fn start(config: &Config, args: StartArgs, json: bool) -> anyho
     let ended = match window(&replay)? {
         Some(window) if replay.progress.state == ReplayState::Unfinished => {
             let stop = Signals::listen().context("cannot listen for signals")?;
-            let mut copier = copier(config, &mut decoder, sink, &replay, window, args.accept_gap)?;
-            let copied = Box::pin(copier.run(stop.stop())).await;
-            replay.progress = copier.into_committed();
+            let copied = if replay.replay.wal.is_some() {
+                let mut copier = WalCopier::new(sink, replay.clone())?;
+                let copied = Box::pin(copier.run(config, &args, window.from, stop.stop())).await;
+                replay = copier.into_stored();
+                copied
+            } else {
+                let mut copier = copier(config, &mut decoder, sink, &replay, window, args.accept_gap)?;
+                let copied = Box::pin(copier.run(stop.stop())).await;
+                replay.progress = copier.into_committed();
+                copied
+            };
             match copied {
                 Ok(ended) => ended,
                 Err(error) if error.is::<Rejection>() => return Err(error),
@@ -91,11 +102,23 @@ async fn begin(
     decoder: &mut Decoder,
 ) -> anyhow::Result<(ReplaySink, StoredReplay)> {
     let plan = Box::pin(Plan::of(config, args, decoder)).await?;
-    if !plan.gaps.is_empty() && !args.accept_gap {
-        return Err(Rejection::Request(refusal(&plan.gaps)).into());
+    let chosen = choose(config, args, &plan, decoder).await?;
+    let gaps = chosen.gaps(&plan);
+    if !gaps.is_empty() && !args.accept_gap {
+        let refusal = refusal(&gaps, chosen.source.word(), &chosen.reason);
+        return Err(Rejection::Request(refusal).into());
     }
-    plan.warn();
-    let replay = plan.replay(args);
+    for gap in &gaps {
+        warn!("{}", gap.text());
+    }
+    info!(source = chosen.source.word(), "{}", chosen.reason);
+    let mut replay = plan.replay(args);
+    if let Some(origin) = chosen.origin() {
+        for topic in &mut replay.topics {
+            topic.partitions.clear();
+        }
+        replay = replay.from_wal(origin);
+    }
     let side_topics = SideTopics::new(&config.kafka)?;
     if !args.same_topics {
         for topic in &replay.topics {

@@ -1,7 +1,7 @@
 //! Stored replays: looked up by name, and compared with a request.
 
 use walcast_delivery::ReplayState;
-use walcast_kafka::{ReplayRequest, StoredReplay, stored_replays};
+use walcast_kafka::{ReplayRequest, RequestedSource, StoredReplay, stored_replays};
 
 use crate::config::Config;
 use crate::exit::Rejection;
@@ -50,6 +50,10 @@ fn text(request: &ReplayRequest) -> String {
         }
         None => text.push_str(" --same-topics"),
     }
+    if request.source != RequestedSource::Auto {
+        text.push_str(" --source ");
+        text.push_str(request.source.word());
+    }
     text
 }
 
@@ -66,6 +70,7 @@ mod tests {
             to: to.to_owned(),
             tables: vec!["public.orders".to_owned()],
             into: Some("fix".to_owned()),
+            source: RequestedSource::Auto,
         };
         let replay = Replay::new("fix".to_owned(), request("now"), Vec::new(), 0);
         let mut stored = StoredReplay {

@@ -30,6 +30,12 @@ pub(super) fn remedy(halt: &Halt) -> Option<String> {
         Halt::SlotMissing { .. } => {
             return Some(format!("start over with: walcast checkpoint reset; {CREATE}"));
         }
+        Halt::SlotNotReplaced { .. } => {
+            return Some(format!(
+                "repeat the command: walcast bookmark rewind; if the bookmark does not exist any more, start over with: walcast checkpoint \
+                 reset; {CREATE}"
+            ));
+        }
         Halt::SlotLost { slot, .. } => {
             return Some(format!(
                 "drop it (SELECT pg_drop_replication_slot('{slot}')), raise max_slot_wal_keep_size, \

@@ -84,6 +84,15 @@ fn slot_that_cannot_continue() {
         ],
     );
     check(
+        Halt::SlotNotReplaced {
+            slot: slot(),
+            stored: STORED,
+        },
+        &expect![
+            "slot walcast_shop does not exist, because a rewind to a bookmark was interrupted when it replaced the slot; the checkpoint is at 0/200; repeat the command: walcast bookmark rewind; if the bookmark does not exist any more, start over with: walcast checkpoint reset; the next start creates the slot and reads existing rows as [snapshot] mode says"
+        ],
+    );
+    check(
         Halt::SlotLost {
             slot: slot(),
             reason: "wal_removed".to_owned(),
