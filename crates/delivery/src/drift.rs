@@ -17,6 +17,17 @@ struct Inspected {
     findings: Vec<Drifted>,
     /// End of WAL read at its beginning; `None` before the first inspection.
     at: Option<Lsn>,
+    /// Number of inspections since the process started.
+    count: u64,
+}
+
+/// Latest inspection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Inspection {
+    /// Number of inspections since the process started.
+    pub(crate) count: u64,
+    /// End of WAL read at its beginning; `None` before the first inspection.
+    pub(crate) at: Option<Lsn>,
 }
 
 /// Finding of publication drift.
@@ -54,11 +65,21 @@ impl DriftState {
         self.lock().at
     }
 
+    /// Latest inspection.
+    pub(crate) fn inspection(&self) -> Inspection {
+        let inspected = self.lock();
+        Inspection {
+            count: inspected.count,
+            at: inspected.at,
+        }
+    }
+
     /// Replaces the findings with those of a new inspection that read the end of WAL `at`, each with the end of WAL after
     /// which it arose if it is new.
     pub(crate) fn update(&self, at: Lsn, findings: impl IntoIterator<Item = Drifted>) -> DriftChange {
         let mut inspected = self.lock();
         inspected.at = Some(at);
+        inspected.count += 1;
         let found = &mut inspected.findings;
         let mut before = std::mem::take(found);
         let mut appeared = Vec::new();
