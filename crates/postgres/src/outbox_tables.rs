@@ -15,13 +15,14 @@ use crate::config::PostgresConfig;
 use crate::connect::{SqlSession, connect_to};
 use crate::error::PostgresError;
 use crate::primary::{connect_primary, on_primary};
+use crate::wal_watch::PostgresWalWatch;
 
 /// Clean-up must not keep the application waiting, nor hold back VACUUM.
 const SETTINGS: &str = "SET lock_timeout = '1s'; SET statement_timeout = '30s'";
 
 /// Outbox tables of a connector, on the server where it leads.
 pub struct PostgresOutboxTables {
-    config: Arc<PostgresConfig>,
+    config: PostgresConfig,
     /// Session of the leader, which is not kept open.
     leader: watch::Receiver<Weak<SqlSession>>,
     own: Option<OwnSession>,
@@ -38,10 +39,12 @@ struct OwnSession {
 }
 
 impl PostgresOutboxTables {
-    pub(crate) fn new(config: Arc<PostgresConfig>, leader: watch::Receiver<Weak<SqlSession>>) -> Self {
+    /// Outbox tables on the server of the leader, whose connection a probe of the WAL uses.
+    #[must_use]
+    pub fn of_leader(probe: &PostgresWalWatch, config: PostgresConfig) -> Self {
         Self {
             config,
-            leader,
+            leader: probe.leader.clone(),
             own: None,
             sessions: 0,
         }

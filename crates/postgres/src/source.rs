@@ -20,7 +20,6 @@ use crate::encoding::OwnConversion;
 use crate::error::PostgresError;
 use crate::leader_session::{LeaderSession, open_replication};
 use crate::leadership::Leadership;
-use crate::outbox_tables::PostgresOutboxTables;
 use crate::primary::{connect_primary, on_primary};
 use crate::publishing::publish;
 use crate::replication::{
@@ -106,12 +105,6 @@ impl PostgresSource {
             slot: self.config.slot.clone(),
             with_directory: self.config.wal_disk_size.is_some(),
         }
-    }
-
-    /// Outbox tables whose delivered rows are removed while this source leads.
-    #[must_use]
-    pub fn outbox_tables(&self) -> PostgresOutboxTables {
-        PostgresOutboxTables::new(Arc::clone(&self.config), self.leader_watch.subscribe())
     }
 
     async fn try_acquire_leadership(&mut self) -> Result<(), PostgresError> {

@@ -80,7 +80,7 @@ pub(crate) fn outbox_cleaner(
     source: &PostgresSource,
     state: ConnectorState,
 ) -> OutboxCleaner<PostgresOutboxTables> {
-    let tables = source.outbox_tables();
+    let tables = PostgresOutboxTables::of_leader(&source.wal_watch(), config.postgres.clone());
     OutboxCleaner::new(
         tables,
         config.outbox_cleanup.clone(),

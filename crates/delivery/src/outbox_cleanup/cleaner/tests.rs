@@ -357,7 +357,7 @@ async fn rows_of_before_the_capture_stay() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_removed_while_changes_may_be_missing() {
+async fn rows_stay_while_changes_may_be_missing() {
     let mut model = Model::new(config(Duration::ZERO));
     model.settle().await;
     model.server.borrow_mut().insert();
