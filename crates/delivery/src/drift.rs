@@ -17,6 +17,17 @@ struct Inspected {
     findings: Vec<Drifted>,
     /// End of WAL read at its beginning; `None` before the first inspection.
     at: Option<Lsn>,
+    /// Number of inspections since the process started.
+    count: u64,
+}
+
+/// Latest inspection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Inspection {
+    /// Number of inspections since the process started.
+    pub(crate) count: u64,
+    /// End of WAL read at its beginning; `None` before the first inspection.
+    pub(crate) at: Option<Lsn>,
 }
 
 /// Finding of publication drift.
@@ -66,6 +77,15 @@ impl DriftState {
         self.lock().at
     }
 
+    /// Latest inspection.
+    pub(crate) fn inspection(&self) -> Inspection {
+        let inspected = self.lock();
+        Inspection {
+            count: inspected.count,
+            at: inspected.at,
+        }
+    }
+
     /// Compares the findings of a new inspection with the current ones, which stay shown until [`show`](Self::show): what is shown has
     /// been logged. Each finding comes with the end of WAL after which it arose if it is new.
     pub(crate) fn compare(&self, findings: impl IntoIterator<Item = Drifted>) -> DriftChange {
@@ -89,10 +109,10 @@ impl DriftState {
 
     /// Shows the findings of an inspection that read the end of WAL `at`.
     pub(crate) fn show(&self, at: Lsn, current: Vec<Drifted>) {
-        *self.lock() = Inspected {
-            findings: current,
-            at: Some(at),
-        };
+        let mut inspected = self.lock();
+        inspected.findings = current;
+        inspected.at = Some(at);
+        inspected.count += 1;
     }
 
     /// Locks the state. A poisoned lock is ignored: no code panics while holding it, and a display is not worth

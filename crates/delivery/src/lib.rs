@@ -32,6 +32,7 @@ mod event_stores;
 mod halt;
 mod metrics;
 mod offset_import;
+mod outbox_cleanup;
 mod partitions;
 mod port_error;
 mod ports;
@@ -79,6 +80,9 @@ pub use offset_import::error::ImportError;
 pub use offset_import::offset::{ConnectorOffset, OffsetChange};
 pub use offset_import::rejection::ImportRejected;
 pub use offset_import::{ImportedOffset, OffsetImport, Place, import_offset};
+pub use outbox_cleanup::cleaner::OutboxCleaner;
+pub use outbox_cleanup::removal::{OutboxLook, OutboxTable, Removal, Removed};
+pub use outbox_cleanup::{CleanupAction, CleanupRule, OutboxCleanupConfig, OutboxSection};
 pub use partitions::change::{PartitionChange, PartitionChangeKind};
 pub use partitions::notices::{PartitionNotice, PartitionNotices};
 pub use partitions::{KnownPartition, KnownPartitions, PartitionRecords};
@@ -86,6 +90,7 @@ pub use port_error::{BoxedPortError, Detail, Disposition, PortError};
 pub use ports::bookmarks::BookmarkSlots;
 pub use ports::catalog::{Catalog, RowsCatalog};
 pub use ports::checkpoint_store::CheckpointStore;
+pub use ports::outbox_tables::OutboxTables;
 pub use ports::registry::{NoRegistry, SchemaRegistry};
 pub use ports::replay::{ReadRecord, ReplayPort};
 pub use ports::sink::Sink;
@@ -139,6 +144,7 @@ pub use source_state::{
     CapturedTable, Partition, Partitions, Persistence, PublicationState, SlotHolder, SlotState, SourceState,
     SystemIdentifier, Timeline, TimelineSwitch, WalStatus,
 };
+pub use state::outboxes::{CleanupView, OutboxView, OutboxesState};
 pub use state::pending::PendingState;
 pub use state::positions::{KnownPositions, PositionState};
 pub use state::role::{ForeignHolder, Role, RoleState, RoleView};

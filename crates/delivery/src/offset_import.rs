@@ -12,6 +12,8 @@ pub(crate) mod offset;
 pub(crate) mod rejection;
 pub(crate) mod search;
 
+use std::collections::BTreeSet;
+
 use walcast_mapper::MapperConfig;
 use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
 
@@ -249,6 +251,7 @@ fn conclude(
         partial,
         snapshot: None,
         signals_read: None,
+        complete_outboxes: BTreeSet::new(),
         written_at_unix_micros: wish.now.unix_micros(),
     };
     ImportedOffset { checkpoint, place }

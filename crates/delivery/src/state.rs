@@ -1,6 +1,7 @@
 //! State of a connector as typed values. Sessions and the slot monitor write it; the admin port, the slot monitor and the
 //! gauges of `/metrics` read it.
 
+pub(crate) mod outboxes;
 pub(crate) mod pending;
 pub(crate) mod positions;
 pub(crate) mod role;
@@ -20,6 +21,7 @@ use crate::event_stores::state::EventStoresState;
 use crate::partitions::notices::PartitionNotices;
 use crate::slot_monitor::state::WalState;
 use crate::snapshot::status::SnapshotStatus;
+use crate::state::outboxes::{OutboxView, OutboxesState};
 use crate::state::pending::PendingState;
 use crate::state::positions::PositionState;
 use crate::state::role::RoleState;
@@ -43,6 +45,8 @@ pub struct ConnectorState {
     pub wal: WalState,
     /// Bookmarks.
     pub bookmarks: BookmarkState,
+    /// Outboxes: events that wait, and clean-up.
+    pub outboxes: OutboxesState,
     /// Publication drift.
     pub drift: DriftState,
     /// Changes of partitions for which Postgres publishes nothing.
@@ -71,6 +75,20 @@ impl ConnectorState {
         let view = self.snapshot.read();
         let reading = view.tables.iter().map(|table| &table.table);
         self.tables.read(reading, self.status.is_streaming())
+    }
+
+    /// Outboxes, each with the age that its oldest event outside of Kafka has at most: that of the oldest transaction that waits.
+    #[must_use]
+    pub fn outbox_views(&self) -> Vec<(TableName, OutboxView, Duration)> {
+        let lag = self.lag().time;
+        let may_wait = !self.status.is_streaming() || !self.positions.is_at_server_end();
+        let views = self.outboxes.read().into_iter();
+        views
+            .map(|(table, view)| {
+                let waits = may_wait || view.pending > 0;
+                (table, view, if waits { lag } else { Duration::ZERO })
+            })
+            .collect()
     }
 
     /// Current lag.

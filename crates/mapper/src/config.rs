@@ -34,7 +34,7 @@ pub use form::{Encoding, FlatDeletes, FlatForm, MetadataField, Shape};
 pub use keys::{KeyRule, MissingKeyColumns};
 pub use names::{FieldAdjustment, NameSettings, SchemaAdjustment};
 pub use outbox::{
-    AdditionalField, AdditionalFieldError, InvalidUpdate, MissingAdditional, OutboxRule, OutboxText,
+    AdditionalField, AdditionalFieldError, Cleanup, InvalidUpdate, MissingAdditional, OutboxRule, OutboxText,
     Placement,
 };
 pub use reserved_topic::{ReservedTopic, TopicPurpose};

@@ -72,6 +72,7 @@ pub mod fuzzing;
 mod inspect;
 mod leader_session;
 mod leadership;
+mod outbox_tables;
 mod primary;
 mod publishing;
 mod replication;
@@ -96,6 +97,7 @@ pub use connect::{
 pub use copied_slot::{CopiedFrom, CopiedSlot};
 pub use error::{PostgresError, ServerError};
 pub use inspect::{Existing, captured_relations, estimate_rows, existing, inspect, setup_script};
+pub use outbox_tables::{PostgresOutboxTables, cleanup_preconditions};
 pub use replication::{MESSAGES_SINCE, ReplicationFeedback, ReplicationStream};
 pub use snapshot::{PostgresSnapshot, PostgresSnapshots};
 pub use source::{PostgresCatalog, PostgresSource, PostgresWatch};

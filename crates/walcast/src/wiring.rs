@@ -1,10 +1,11 @@
 //! Construction of the parts of a connector from the configuration.
 
 use walcast_delivery::{
-    BookmarkMonitor, Connector, ConnectorState, Describe, Metrics, RetryJitter, SlotMonitor, SnapshotRequests,
+    BookmarkMonitor, Connector, ConnectorState, Describe, Metrics, OutboxCleaner, RetryJitter, SlotMonitor,
+    SnapshotRequests,
 };
 use walcast_kafka::{KafkaCheckpointStore, KafkaSink, KafkaTopics, Registry};
-use walcast_postgres::{PostgresBookmarks, PostgresSource, PostgresWalWatch};
+use walcast_postgres::{PostgresBookmarks, PostgresOutboxTables, PostgresSource, PostgresWalWatch};
 
 use crate::config::Config;
 use crate::remedy::{describe, retention_text};
@@ -71,6 +72,21 @@ pub(crate) fn bookmark_monitor(
 ) -> BookmarkMonitor<PostgresBookmarks> {
     let slots = PostgresBookmarks::of_leader(&source.wal_watch());
     BookmarkMonitor::new(slots, config.bookmarks.clone(), state, Describe::by(describe))
+}
+
+/// Cleaner of the outboxes of the connector with this state.
+pub(crate) fn outbox_cleaner(
+    config: &Config,
+    source: &PostgresSource,
+    state: ConnectorState,
+) -> OutboxCleaner<PostgresOutboxTables> {
+    let tables = PostgresOutboxTables::of_leader(&source.wal_watch(), config.postgres.clone());
+    OutboxCleaner::new(
+        tables,
+        config.outbox_cleanup.clone(),
+        state,
+        Describe::by(describe),
+    )
 }
 
 #[cfg(test)]

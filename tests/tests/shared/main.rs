@@ -23,6 +23,7 @@ mod least_privilege;
 mod memory;
 mod messages;
 mod outbox;
+mod outbox_cleanup;
 mod partitions_that_come;
 mod quarantine;
 mod recovery;

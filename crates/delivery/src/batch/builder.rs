@@ -8,6 +8,7 @@ use crate::batch::contents::{BATCH_BYTES, Batch, OpenTransaction};
 use crate::batch::delta::CheckpointDelta;
 use crate::batch::queue::{BatchSender, CommitterGone};
 use crate::position::checkpoint::CommitPosition;
+use crate::state::outboxes::OutboxesState;
 use crate::state::pending::age;
 use crate::stream::transactions::Transaction;
 
@@ -31,6 +32,8 @@ pub(crate) struct BatchBuilder {
     batches: BatchSender,
     /// Size at which the batch is full.
     bytes_max: usize,
+    /// Events of outboxes that were read.
+    outboxes: OutboxesState,
 }
 
 /// Where records are appended.
@@ -55,7 +58,14 @@ impl BatchBuilder {
             counts: counts_events.then(EventCounts::default),
             batches,
             bytes_max: split_over_bytes.map_or(BATCH_BYTES, |bytes| bytes.min(BATCH_BYTES)),
+            outboxes: OutboxesState::default(),
         }
+    }
+
+    /// Has the numbers of outbox events that were read sent with each batch.
+    pub(crate) fn counting(mut self, outboxes: OutboxesState) -> Self {
+        self.outboxes = outboxes;
+        self
     }
 
     /// Whether events are counted by table, for transaction metadata.
@@ -165,6 +175,7 @@ impl BatchBuilder {
     pub(crate) fn cut(&mut self) {
         if self.open.is_none() {
             self.cut = self.batch.records.savepoint();
+            self.batch.outbox_events = self.outboxes.events_read().or(self.batch.outbox_events.take());
         }
     }
 

@@ -7,6 +7,7 @@ use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
 
 use crate::batch::delta::CheckpointDelta;
 use crate::position::checkpoint::CommitPosition;
+use crate::state::outboxes::OutboxCounts;
 
 /// Size at which a batch is sent on: small enough to keep memory flat and the producer busy while the next batch is encoded, large
 /// enough that the hand-over costs nothing.
@@ -37,6 +38,8 @@ pub(crate) struct Batch {
     pub(crate) idle_until: Option<Lsn>,
     /// Further changes of the checkpoint that covers the batch.
     pub(crate) delta: CheckpointDelta,
+    /// Numbers of outbox events that were read up to the end of the last whole transaction; `None`: as before.
+    pub(crate) outbox_events: Option<OutboxCounts>,
 }
 
 impl Batch {
@@ -51,6 +54,7 @@ impl Batch {
             open: None,
             idle_until: None,
             delta: CheckpointDelta::default(),
+            outbox_events: None,
         }
     }
 

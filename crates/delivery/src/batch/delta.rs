@@ -1,6 +1,6 @@
 //! Changes of a checkpoint beside its position, and the replies that wait for them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use walcast_pgoutput::Oid;
@@ -28,6 +28,8 @@ pub(crate) struct CheckpointDelta {
     pub(crate) partitions: PartitionRecords,
     /// Quarantines of tables.
     pub(crate) quarantines: QuarantineRecords,
+    /// Outbox tables, by OID, of which every row is delivered, or no longer certain to be.
+    pub(crate) outboxes: BTreeMap<u32, bool>,
     /// Sent once the checkpoint is committed.
     pub(crate) replies: Vec<Box<dyn FnOnce() + Send + Sync>>,
 }
@@ -42,6 +44,7 @@ impl CheckpointDelta {
             schemas,
             partitions,
             quarantines,
+            outboxes,
             replies,
         } = self;
         snapshot.is_none()
@@ -51,6 +54,7 @@ impl CheckpointDelta {
             && schemas.is_empty()
             && partitions.is_empty()
             && quarantines.is_empty()
+            && outboxes.is_empty()
             && replies.is_empty()
     }
 
@@ -63,6 +67,7 @@ impl CheckpointDelta {
         self.schemas.extend(later.schemas);
         self.partitions.extend(later.partitions);
         self.quarantines.extend(later.quarantines);
+        self.outboxes.extend(later.outboxes);
         self.replies.extend(later.replies);
     }
 }

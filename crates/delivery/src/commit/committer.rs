@@ -20,6 +20,7 @@ use crate::ports::source::Feedback;
 use crate::position::checkpoint::{Checkpoint, CheckpointState, CheckpointUpdate, CommitPosition, Partial};
 use crate::position::positions::Positions;
 use crate::state::ConnectorState;
+use crate::state::outboxes::{self, OutboxCounts};
 use crate::state::pending::age;
 
 /// Share of `transaction.timeout.ms` within which a source transaction must be committed, so that the connector stops
@@ -58,6 +59,8 @@ struct Uncommitted {
     idle_until: Option<Lsn>,
     open: Option<OpenTransaction>,
     delta: CheckpointDelta,
+    /// Events of outboxes that were read by then.
+    outbox_events: Option<OutboxCounts>,
 }
 
 impl Uncommitted {
@@ -153,6 +156,7 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
             open,
             idle_until,
             delta,
+            outbox_events,
         } = batch;
         let uncommitted = &mut self.uncommitted;
         let earlier_message = uncommitted.message.filter(|_| completed.is_none());
@@ -162,6 +166,7 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
         uncommitted.transactions += transactions;
         uncommitted.open = open;
         uncommitted.delta.add(delta);
+        uncommitted.outbox_events = outbox_events.or(uncommitted.outbox_events.take());
         uncommitted.sent_after = uncommitted.sent_after.max(sent_after);
         uncommitted.oldest_commit = uncommitted
             .oldest_commit
@@ -292,6 +297,8 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
             .unwrap_or(self.checkpoint.end_lsn)
             .max(self.checkpoint.end_lsn);
         let written_at = PgTimestamp::now();
+        let mut complete_outboxes = delta.outboxes;
+        complete_outboxes.extend(self.state.outboxes.take_unstored());
         // After a restart inside a split transaction, the position can advance before the rest of the transaction
         // arrives: the delivered part must stay known.
         let known = self
@@ -317,6 +324,7 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
             partial,
             snapshot: delta.snapshot.unwrap_or(self.checkpoint.snapshot.take()),
             signals_read: delta.signals_read.or(self.checkpoint.signals_read),
+            complete_outboxes: outboxes::applied(&self.checkpoint.complete_outboxes, &complete_outboxes),
             written_at_unix_micros: written_at.unix_micros(),
             ..self.checkpoint.clone()
         };
@@ -350,6 +358,10 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
         }
         self.retention.forget(&update.expired);
         self.checkpoint = update.current;
+        self.state.outboxes.store(&complete_outboxes);
+        if let Some(read) = &uncommitted.outbox_events {
+            self.state.outboxes.publish(read);
+        }
         self.report(&uncommitted);
         self.confirm();
         delta.replies.into_iter().for_each(|reply| reply());

@@ -41,6 +41,7 @@ use crate::metrics::Metrics;
 use crate::ports::catalog::Catalog;
 use crate::quarantine::current::CurrentQuarantines;
 use crate::schema_history::SchemaHistory;
+use crate::state::outboxes::{OutboxEvents, OutboxesState};
 
 /// Tables that Relation messages of this session have described. Relation OIDs of an earlier session are not reused.
 pub(crate) struct TableEncoder<'a, E: EncodePorts> {
@@ -65,6 +66,7 @@ pub(crate) struct TableEncoder<'a, E: EncodePorts> {
     pub(crate) quarantines: CurrentQuarantines,
     /// Streams of event stores.
     streams: Streams<'a>,
+    outboxes: OutboxesState,
 }
 
 /// Key of a table in the catalog.
@@ -126,6 +128,8 @@ struct CapturedRelation {
     /// What rows contain although the catalog excludes it.
     observed: Observed,
     changes: OperationCounters,
+    /// Events of an outbox; `None`: the table is none.
+    events: Option<OutboxEvents>,
 }
 
 impl<'a, E: EncodePorts> TableEncoder<'a, E> {
@@ -143,6 +147,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         history: SchemaHistory,
         quarantines: CurrentQuarantines,
         streams: Streams<'a>,
+        outboxes: OutboxesState,
     ) -> Self {
         Self {
             catalog,
@@ -159,7 +164,13 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
             named_types: HashMap::new(),
             quarantines,
             streams,
+            outboxes,
         }
+    }
+
+    /// Whether the rows of a table are events.
+    pub(crate) fn is_outbox(&self, table: &TableName) -> bool {
+        self.config.outbox_of(table).is_some()
     }
 
     /// Access to topics and schemas, for events that belong to no relation.
@@ -236,7 +247,9 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         let plan = self.plan(&relation, context).await?;
         info!(relation = %name, topic = plan.topic(), columns = relation.columns.len(), "relation mapped");
         let changes = OperationCounters::new(&self.metrics.changes, &name);
+        let is_outbox = plan.outbox_updates().is_some();
         let captured = CapturedRelation {
+            events: is_outbox.then(|| self.outboxes.events(&name)),
             relation,
             plan,
             observed: Observed::default(),
@@ -339,6 +352,9 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         if let Some(Table::Captured(captured)) = self.known.get(&oid) {
             if has_records {
                 captured.changes.count(change);
+                if let Some(events) = &captured.events {
+                    events.count();
+                }
             } else if let (RowChange::Update { .. }, Some(on_update)) =
                 (change, captured.plan.outbox_updates())
                 && self.config.events.operations.contains(&Operation::Update)

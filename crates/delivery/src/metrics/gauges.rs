@@ -1,6 +1,7 @@
 //! Gauges as functions of the state: one row for each public name.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use prometheus_client::registry::Unit;
 use walcast_mapper::TableName;
@@ -10,6 +11,7 @@ use crate::metrics::value::{Number, Value, count, duration, flag, real, unix_sec
 use crate::slot_monitor::forecast::LimitForecast;
 use crate::slot_monitor::state::WalView;
 use crate::snapshot::status::SnapshotView;
+use crate::state::outboxes::OutboxView;
 use crate::state::positions::KnownPositions;
 use crate::state::role::{Role, RoleView};
 use crate::state::tables::TableState;
@@ -34,6 +36,7 @@ pub(super) struct Reading {
     /// Last WAL sample, whose figures stay visible when sampling stops.
     last_wal: Option<WalView>,
     bookmarks: BookmarksView,
+    outboxes: Vec<(TableName, OutboxView, Duration)>,
     drift: usize,
     partition_changes: u64,
     snapshot: SnapshotView,
@@ -51,6 +54,7 @@ impl Reading {
             wal: state.wal.read(),
             last_wal: state.wal.last(),
             bookmarks: state.bookmarks.read(),
+            outboxes: state.outbox_views(),
             drift: state.drift.count(),
             partition_changes: state.partitions.count(),
             snapshot: state.snapshot.read(),
@@ -67,6 +71,18 @@ impl Reading {
         let series =
             limits.filter_map(|(forecast, is_near)| Some((forecast.limit, figure(forecast, *is_near)?)));
         Value::ByLimit(series.collect())
+    }
+
+    fn by_outbox(&self, figure: impl Fn(&OutboxView, Duration) -> Option<Number>) -> Value {
+        let outboxes = self.outboxes.iter();
+        let series = outboxes.filter_map(|(table, view, age)| Some((table.to_string(), figure(view, *age)?)));
+        Value::ByTable(series.collect())
+    }
+
+    fn total_by_outbox(&self, figure: impl Fn(&OutboxView) -> Option<u64>) -> Value {
+        let outboxes = self.outboxes.iter();
+        let series = outboxes.filter_map(|(table, view, _)| Some((table.to_string(), figure(view)?)));
+        Value::TotalByTable(series.collect())
     }
 
     fn by_bookmark(&self, figure: impl Fn(&BookmarkView) -> Option<Number>) -> Value {
@@ -90,7 +106,7 @@ fn counts(tables: &BTreeMap<TableName, TableState>) -> BTreeMap<&'static str, u6
 }
 
 /// Gauges of a connector, in the order of `/metrics`.
-pub(super) static GAUGES: [Gauge; 33] = [
+pub(super) static GAUGES: [Gauge; 39] = [
     gauge(
         "received_lsn",
         "End of the last transaction read, as a byte position",
@@ -194,6 +210,39 @@ pub(super) static GAUGES: [Gauge; 33] = [
         "bookmarks_dropped",
         "Bookmarks dropped because of the WAL budget or because the server invalidated them",
         |now| Value::Total(now.bookmarks.dropped),
+    ),
+    gauge(
+        "outbox_pending",
+        "Events of an outbox that were read and are not in Kafka yet",
+        |now| now.by_outbox(|view, _| Some(Number::Whole(view.pending))),
+    ),
+    seconds(
+        "outbox_oldest_age",
+        "Age of the oldest event of an outbox that is not in Kafka, at most",
+        |now| now.by_outbox(|_, age| Some(duration(age))),
+    ),
+    gauge("outbox_published", "Events of an outbox in Kafka", |now| {
+        now.total_by_outbox(|view| Some(view.published))
+    }),
+    gauge(
+        "outbox_removed_rows",
+        "Rows of an outbox that clean-up removed, marked or moved",
+        |now| now.total_by_outbox(|view| Some(view.cleanup.as_ref()?.rows)),
+    ),
+    gauge(
+        "outbox_cleanup_errors",
+        "Runs of the clean-up of an outbox that failed",
+        |now| now.total_by_outbox(|view| Some(view.cleanup.as_ref()?.errors)),
+    ),
+    gauge(
+        "outbox_cleanup_timestamp_seconds",
+        "Time of the last run of the clean-up of an outbox that did not fail",
+        |now| {
+            now.by_outbox(|view, _| {
+                let seconds = view.cleanup.as_ref()?.last_run?.unix_micros() / 1_000_000;
+                Some(Number::Whole(u64::try_from(seconds).ok()?))
+            })
+        },
     ),
     gauge(
         "publication_drift",

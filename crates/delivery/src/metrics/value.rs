@@ -21,6 +21,10 @@ pub(super) enum Value {
     ByLimit(Vec<(Limit, Number)>),
     /// One series for each bookmark.
     ByBookmark(Vec<(String, Number)>),
+    /// One series for each outbox.
+    ByTable(Vec<(String, Number)>),
+    /// One count of events for each outbox.
+    TotalByTable(Vec<(String, u64)>),
     /// One series for each state of tables.
     ByState(Vec<(&'static str, Number)>),
 }
@@ -71,6 +75,12 @@ impl EncodeMetric for Value {
                 let labels = [("bookmark", bookmark.as_str())];
                 number.encode(encoder.encode_family(&labels)?)
             }),
+            Self::ByTable(series) => series.iter().try_for_each(|(table, number)| {
+                number.encode(encoder.encode_family(&[("table", table.as_str())])?)
+            }),
+            Self::TotalByTable(series) => series.iter().try_for_each(|(table, count)| {
+                ConstCounter::new(*count).encode(encoder.encode_family(&[("table", table.as_str())])?)
+            }),
             Self::ByState(series) => series
                 .iter()
                 .try_for_each(|(state, number)| number.encode(encoder.encode_family(&[("state", *state)])?)),
@@ -79,8 +89,10 @@ impl EncodeMetric for Value {
 
     fn metric_type(&self) -> MetricType {
         match self {
-            Self::One(_) | Self::ByLimit(_) | Self::ByBookmark(_) | Self::ByState(_) => MetricType::Gauge,
-            Self::Total(_) => MetricType::Counter,
+            Self::One(_) | Self::ByLimit(_) | Self::ByBookmark(_) | Self::ByTable(_) | Self::ByState(_) => {
+                MetricType::Gauge
+            }
+            Self::Total(_) | Self::TotalByTable(_) => MetricType::Counter,
         }
     }
 
@@ -88,6 +100,8 @@ impl EncodeMetric for Value {
         match self {
             Self::ByLimit(series) => series.is_empty(),
             Self::ByBookmark(series) => series.is_empty(),
+            Self::ByTable(series) => series.is_empty(),
+            Self::TotalByTable(series) => series.is_empty(),
             Self::One(_) | Self::Total(_) | Self::ByState(_) => false,
         }
     }

@@ -351,6 +351,13 @@ fn new_checkpoint(
         partial: None,
         snapshot: log.current.as_ref().and_then(|current| current.snapshot.clone()),
         signals_read: log.current.as_ref().and_then(|current| current.signals_read),
+        // What an accepted gap hides is not in Kafka.
+        complete_outboxes: log
+            .current
+            .as_ref()
+            .filter(|_| !wish.accept_gap && !wish.accept_cluster)
+            .map(|current| current.complete_outboxes.clone())
+            .unwrap_or_default(),
         written_at_unix_micros: wish.now_unix_micros,
     }
 }

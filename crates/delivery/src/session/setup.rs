@@ -308,6 +308,7 @@ async fn create_slot<P: Source, K: Sink>(
         partial: None,
         snapshot: config.snapshot.first(source_state),
         signals_read: log.current.as_ref().and_then(|before| before.signals_read),
+        complete_outboxes: BTreeSet::new(),
         written_at_unix_micros: PgTimestamp::now().unix_micros(),
     };
     write_checkpoint(sink, intention.clone(), None, None, PartitionRecords::new()).await?;

@@ -135,6 +135,13 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
         };
         let (beginning, started, check) = prepared;
         self.has_streamed = true;
+        // Before the connector is shown as streaming: clean-up relies on both.
+        self.ports
+            .state
+            .tables
+            .set_quarantines(&beginning.log.quarantines);
+        let complete = &beginning.checkpoint.complete_outboxes;
+        self.ports.state.outboxes.start(complete);
         self.ports.state.status.set(Status::Streaming);
         self.stream(beginning, started, check).await
     }
@@ -222,6 +229,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
             needs_stream_restart,
             ..
         } = beginning;
+        state.outboxes.note_partitions(&partition_changes);
         state.partitions.add(partition_changes, flushed);
         let positions = Positions::new(from, confirmed);
         state.positions.publish(&positions);
@@ -270,8 +278,10 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
                 schemas,
                 quarantines,
                 Streams::new(&state.event_stores, metrics, describe),
+                state.outboxes.clone(),
             ),
-            batch: BatchBuilder::new(mapper.events.transactions, batches, config.split_bytes()),
+            batch: BatchBuilder::new(mapper.events.transactions, batches, config.split_bytes())
+                .counting(state.outboxes.clone()),
         };
         output.store_schemas();
         output.store_quarantines();

@@ -14,6 +14,7 @@ use crate::describe::Describe;
 use crate::drift::{DriftChange, Drifted, MissedChanges};
 use crate::error::DeliveryError;
 use crate::halt::Halt;
+use crate::partitions::change::PartitionChangeKind;
 use crate::partitions::notices::log_changes;
 use crate::partitions::{KnownPartitions, PartitionComparison};
 use crate::port_error::{BoxedPortError, Detail};
@@ -164,7 +165,11 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
     async fn note_partitions(&mut self, source_state: &SourceState) -> Result<(), Fault> {
         let fills = |table: &TableName| self.config.snapshot.fills(table);
         let Known { tables, partitions } = &self.known;
-        let found = PartitionComparison::of(source_state, partitions, tables, fills);
+        let mut found = PartitionComparison::of(source_state, partitions, tables, fills);
+        // Clean-up of an outbox drops partitions whose events are in Kafka.
+        found.changes.retain(|change| {
+            change.kind != PartitionChangeKind::Dropped || !self.state.outboxes.cleans(&change.table)
+        });
         if found.is_as_known() {
             return Ok(());
         }
@@ -183,6 +188,7 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
                 since,
             )
             .await?;
+        self.state.outboxes.note_partitions(&found.changes);
         self.state.partitions.add(found.changes, until);
         self.known.partitions = found.known;
         Ok(())
@@ -287,6 +293,9 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         } = self.state.drift.compare(findings.chain(restricted));
         ended.retain(|one| !resolved.iter().any(|known| known.finding == one.finding));
         resolved.append(&mut ended);
+        if appeared.iter().any(|one| one.finding.hides_changes()) {
+            self.state.outboxes.interrupt();
+        }
         for Drifted { finding, after } in appeared {
             let error = self.describe.error(&finding);
             if matches!(finding, Halt::ExcludedPartition { .. }) {

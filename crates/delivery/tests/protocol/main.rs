@@ -26,6 +26,7 @@ mod newly_captured;
 mod offset_import;
 mod on_demand;
 mod out_of_order;
+mod outboxes;
 mod partitions;
 mod quarantine;
 mod random;

@@ -63,6 +63,33 @@ pub struct OutboxText {
     /// Handling of updated rows (`table.op.invalid.behavior`).
     #[serde(default)]
     pub on_update: InvalidUpdate,
+    /// Handling of rows whose events are in Kafka; `None`: they stay as they are.
+    #[serde(default)]
+    pub cleanup: Option<Cleanup>,
+    /// Age from which clean-up handles rows, with its unit.
+    #[serde(default = "keep")]
+    pub keep: String,
+    /// Column with the time of the row, for its age; `None`: the time since which the connector knows that the row is delivered.
+    #[serde(default)]
+    pub age_column: Option<String>,
+    /// Column that [`Cleanup::Mark`] sets.
+    #[serde(default = "mark_column")]
+    pub mark_column: String,
+    /// Table to which [`Cleanup::Archive`] moves rows, as `schema.table`.
+    #[serde(default)]
+    pub archive_table: Option<String>,
+    /// Interval of clean-up, with its unit.
+    #[serde(default = "cleanup_interval")]
+    pub cleanup_interval: String,
+    /// Number of rows that one statement of clean-up handles at most.
+    #[serde(default = "cleanup_batch")]
+    pub cleanup_batch: u32,
+    /// Number of rows that clean-up handles per second at most.
+    #[serde(default = "cleanup_rows_per_second")]
+    pub cleanup_rows_per_second: u32,
+    /// Whether clean-up also handles rows of which the connector does not know whether their events were ever sent.
+    #[serde(default)]
+    pub cleanup_existing: bool,
 }
 
 impl OutboxText {
@@ -83,6 +110,15 @@ impl OutboxText {
             topics_max: topics_max(),
             tombstone_on_empty_payload: false,
             on_update: InvalidUpdate::default(),
+            cleanup: None,
+            keep: keep(),
+            age_column: None,
+            mark_column: mark_column(),
+            archive_table: None,
+            cleanup_interval: cleanup_interval(),
+            cleanup_batch: cleanup_batch(),
+            cleanup_rows_per_second: cleanup_rows_per_second(),
+            cleanup_existing: false,
         }
     }
 }
@@ -116,6 +152,26 @@ const TOPICS_MAX: u32 = 10_000;
 
 fn topics_max() -> u32 {
     TOPICS_MAX
+}
+
+fn keep() -> String {
+    "7d".to_owned()
+}
+
+fn mark_column() -> String {
+    "published_at".to_owned()
+}
+
+fn cleanup_interval() -> String {
+    "1m".to_owned()
+}
+
+fn cleanup_batch() -> u32 {
+    1000
+}
+
+fn cleanup_rows_per_second() -> u32 {
+    5000
 }
 
 /// Further column of an outbox table, written `column:placement` or `column:placement:name`.
@@ -177,6 +233,22 @@ pub enum InvalidUpdate {
     Error,
     /// No record can be made of the change.
     Fatal,
+    /// The update makes no record, and is not logged.
+    Ignore,
+}
+
+/// Handling of rows of an outbox table whose events are in Kafka.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cleanup {
+    /// They are deleted.
+    Delete,
+    /// A column of them is set.
+    Mark,
+    /// They are moved to another table.
+    Archive,
+    /// Partitions of which all rows are such are dropped.
+    DropPartition,
 }
 
 /// Text that is not an [`AdditionalField`].

@@ -10,6 +10,7 @@ use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use super::changes;
 use super::event_stores::{EventStoreReport, event_stores};
+use super::outboxes::{self, OutboxReport};
 use super::partitions::PartitionsChanged;
 use super::reading::ExistingRows;
 use super::tables::{TableReport, reports};
@@ -60,6 +61,7 @@ pub(super) struct Report {
     wal: Option<Wal>,
     /// Null while bookmarks are not inspected.
     bookmarks: Option<Vec<BookmarkReport>>,
+    outboxes: Vec<OutboxReport>,
     publication_drift: Vec<Drift>,
     /// End of WAL at the latest inspection of the publication; null before the first one.
     publication_inspected: Option<String>,
@@ -263,6 +265,7 @@ impl<'a> Observed<'a> {
             slot_retained_bytes: last_sample.map_or(0, |view| view.look.retained_bytes()),
             wal: state.wal.read().as_ref().map(Wal::of),
             bookmarks: state.bookmarks.read().current.as_ref().map(BookmarkReport::all),
+            outboxes: outboxes::reports(state, metrics),
             publication_drift: state.drift.read().iter().map(Drift::of).collect(),
             publication_inspected: state.drift.inspected_at().map(|lsn| lsn.to_string()),
             partition_changes: state

@@ -248,6 +248,7 @@ async fn status_reports_positions_as_postgres_does() {
           "slot_retained_bytes": 0,
           "wal": null,
           "bookmarks": null,
+          "outboxes": [],
           "publication_drift": [],
           "publication_inspected": null,
           "partition_changes": [],

@@ -4,6 +4,7 @@ mod bookmarks;
 mod context;
 mod finding;
 mod first_start;
+mod outboxes;
 mod plans;
 mod position;
 mod promised;
@@ -108,6 +109,7 @@ async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
         );
         findings.extend(context::finding(&mapper.context, source_state));
         findings.extend(bookmarks::findings(config).await);
+        findings.extend(outboxes::findings(config, source_state, log.as_ref()).await);
     }
     findings.extend(selections(config, log.as_ref()).await);
     let captured = source_state

@@ -56,6 +56,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
     let mut connector = wiring::connector(&config)?;
     let slot_monitor = wiring::slot_monitor(&config, &connector.source, connector.state.clone());
     let bookmark_monitor = wiring::bookmark_monitor(&config, &connector.source, connector.state.clone());
+    let outbox_cleaner = wiring::outbox_cleaner(&config, &connector.source, connector.state.clone());
     let handle = ConnectorHandle::new(&config, &connector);
     let connectors = Connectors::new([handle.clone()]);
     let admin = admin_port.map(|port| tokio::spawn(admin::serve(port, connectors)));
@@ -82,6 +83,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
         outcome = Box::pin(connector.run(signals.stop())) => outcome,
         never = Box::pin(slot_monitor.run()) => match never {},
         never = Box::pin(bookmark_monitor.run()) => match never {},
+        never = Box::pin(outbox_cleaner.run()) => match never {},
     };
     if let Some(signal_topic) = signal_topic {
         signal_topic.abort();

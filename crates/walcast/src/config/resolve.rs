@@ -14,6 +14,7 @@ mod log;
 mod mapper;
 mod names;
 mod outbox;
+mod outbox_cleanup;
 mod postgres;
 mod registry;
 mod reserved_topics;
@@ -49,6 +50,7 @@ pub(crate) fn resolve(
         selections: selections::of(document, raw, &mapper, &postgres.exclude),
         mapper,
         slot_monitor: delivery::slot_monitor(&raw.slot_monitor, &postgres, &delivery),
+        outbox_cleanup: check.outbox_cleanup(raw)?,
         bookmarks: check.bookmarks(&raw.bookmarks, &delivery)?,
         admin: check.admin(&raw.admin)?,
         log: check.log(&raw.log)?,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use walcast_delivery::{BookmarkConfig, DeliveryConfig, SlotMonitorConfig};
+use walcast_delivery::{BookmarkConfig, DeliveryConfig, OutboxCleanupConfig, SlotMonitorConfig};
 use walcast_kafka::{KafkaConfig, RegistryConfig};
 use walcast_mapper::{MapperConfig, Secret};
 use walcast_postgres::PostgresConfig;
@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) slot_monitor: SlotMonitorConfig,
     /// Bookmarks.
     pub(crate) bookmarks: BookmarkConfig,
+    /// Clean-up of outbox tables.
+    pub(crate) outbox_cleanup: OutboxCleanupConfig,
     /// Topic of signals; `None`: no signal topic.
     pub(crate) signal_topic: Option<String>,
     /// Admin port.

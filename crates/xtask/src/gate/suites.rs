@@ -43,7 +43,10 @@ const PROCESSES: [(&str, &[&str]); 20] = [
     ("own", &["kafka_versions", "slot_monitor"]),
     ("shared", &["compacted_topics", "first_contact", "halts", "idle"]),
     ("shared", &["encodings", "replay_window", "table_locks", "verify"]),
-    ("shared", &["context", "examples", "history", "quarantine"]),
+    (
+        "shared",
+        &["context", "examples", "history", "outbox_cleanup", "quarantine"],
+    ),
     ("shared", &["dead_letters", "drift", "replay", "reselect"]),
     (
         "shared",

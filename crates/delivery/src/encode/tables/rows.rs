@@ -17,6 +17,7 @@ use crate::encode::tables::undeliverable::refresh_limits;
 use crate::encode::tables::{CatalogKey, TableEncoder};
 use crate::schema_history::ChangePosition;
 use crate::snapshot::former_key::FormerKey;
+use crate::state::outboxes::OutboxEvents;
 
 /// Encoding of the rows of a table that is read.
 pub(crate) struct RowsPlan {
@@ -28,6 +29,8 @@ pub(crate) struct RowsPlan {
     key: CatalogKey,
     /// Plan of the rows, or the reason why no record can be made.
     plan: Result<Box<Plan>, Rejection>,
+    /// Events of an outbox; `None`: the table is none.
+    events: Option<OutboxEvents>,
 }
 
 impl RowsPlan {
@@ -69,6 +72,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
             Err(fault) => return Err(fault),
         };
         Ok(RowsPlan {
+            events: self.is_outbox(&table).then(|| self.outboxes.events(&table)),
             table,
             relation,
             key: CatalogKey::from(&facts),
@@ -112,7 +116,12 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         batch: &mut RecordBuffer,
     ) -> Result<bool, EncodeError> {
         let fault = match self.try_encode_row(rows, row, context, batch).await {
-            Ok(()) => return Ok(true),
+            Ok(()) => {
+                if let Some(events) = &rows.events {
+                    events.count();
+                }
+                return Ok(true);
+            }
             Err(fault) => fault,
         };
         let rejection = match self.dead_letters.action(&rows.table) {

@@ -32,6 +32,7 @@ impl QuarantinedRelation {
 pub(super) fn log_update(relation: &TableName, on_update: InvalidUpdate, context: &ChangeContext<'_>) {
     let lsn = context.lsn;
     match on_update {
+        InvalidUpdate::Ignore => {}
         InvalidUpdate::Error => error!(
             %relation, %lsn,
             "a row of the outbox was updated, which makes no record; further updates of this table are not logged"

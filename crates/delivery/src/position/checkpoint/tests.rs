@@ -25,6 +25,7 @@ pub(crate) fn streaming(end_lsn: Lsn, last_commit: CommitPosition) -> Checkpoint
         partial: None,
         snapshot: None,
         signals_read: None,
+        complete_outboxes: BTreeSet::new(),
         written_at_unix_micros: 0,
     }
 }
@@ -143,6 +144,7 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
         partial: progress.2,
         snapshot: progress.3,
         signals_read: progress.5,
+        complete_outboxes: BTreeSet::new(),
         written_at_unix_micros: progress.4,
     })
 }
@@ -177,6 +179,7 @@ fn example() -> Checkpoint {
         }),
         snapshot: None,
         signals_read: None,
+        complete_outboxes: BTreeSet::new(),
         written_at_unix_micros: 1_767_225_600_123_456,
     }
 }

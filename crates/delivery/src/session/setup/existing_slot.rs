@@ -95,6 +95,7 @@ pub(super) async fn begin_on_slot<P: Source, C, K: Sink, T: Topics, R>(
         partial: None,
         snapshot,
         signals_read: None,
+        complete_outboxes: BTreeSet::new(),
         written_at_unix_micros: PgTimestamp::now().unix_micros(),
     };
     let known_tables = captured_oids(&first);

@@ -179,7 +179,16 @@ impl<S: Snapshot> SnapshotState<'_, S> {
             }
             SnapshotCommand::Stop { tables } => {
                 let needs_restart = self.schedule.needs_stream_restart();
-                self.while_reading(|progress| stop(tables, progress, needs_restart))
+                let before = with_attached(&self.schedule.progress);
+                let stopped = self.while_reading(|progress| stop(tables, progress, needs_restart));
+                let after = with_attached(&self.schedule.progress);
+                let unread = before.iter().filter(|oid| !after.contains(oid));
+                output
+                    .batch
+                    .delta()
+                    .outboxes
+                    .extend(unread.map(|oid| (*oid, false)));
+                stopped
             }
             SnapshotCommand::ResumeTables { tables } => self.resume_tables(tables, output).await?,
             SnapshotCommand::Pause => self.while_reading(|progress| Ok(set_paused(progress, true))),
@@ -258,6 +267,13 @@ impl<S: Snapshot> SnapshotState<'_, S> {
 
 fn reply_when_stored<A: Send + Sync + 'static>(batch: &mut BatchBuilder, reply: Reply<A>, with: A) {
     batch.delta().replies.push(Box::new(move || answer(reply, with)));
+}
+
+/// OIDs of the tables of which attached partitions remain to be read.
+fn with_attached(progress: &SnapshotProgress) -> Vec<u32> {
+    let tables = progress.tables.iter();
+    let attached = tables.filter(|table| !table.partitions.is_empty() || table.attached.is_some());
+    attached.filter_map(|table| table.oid).collect()
 }
 
 fn set_paused(progress: &mut SnapshotProgress, paused: bool) -> Vec<TableName> {

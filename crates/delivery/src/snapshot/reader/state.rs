@@ -8,6 +8,7 @@ use crate::encode::ports::EncodePorts;
 use crate::error::DeliveryError;
 use crate::metrics::Metrics;
 use crate::ports::snapshots::Snapshot;
+use crate::snapshot::progress::TableProgress;
 use crate::snapshot::reader::notifications::{Notifier, Scan};
 use crate::snapshot::reader::schedule::Schedule;
 use crate::snapshot::status::SnapshotStatus;
@@ -76,6 +77,12 @@ impl<'a, S: Snapshot> SnapshotState<'a, S> {
                 .resolve_dead_letters(&one.letters, batch.records().buffer)
                 .await?;
         }
+        if let Some(is_complete) = completeness(&one, scan)
+            && let Some(oid) = one.oid
+            && output.tables.is_outbox(table)
+        {
+            output.batch.delta().outboxes.insert(oid, is_complete);
+        }
         self.end_quarantine(table, scan, output);
         let progress = &mut self.schedule.progress;
         self.notifier.table_ended(&one, scan, progress, output).await?;
@@ -90,5 +97,15 @@ impl<'a, S: Snapshot> SnapshotState<'a, S> {
         output.batch.delta().snapshot = Some(self.schedule.stored());
         output.batch.cut();
         Ok(())
+    }
+}
+
+/// What the end of reading shows about an outbox table: whether every row is delivered; `None` if it shows nothing new.
+fn completeness(read: &TableProgress, scan: Scan) -> Option<bool> {
+    if scan.is_complete() {
+        let selects_all = read.filter.is_none() && read.letters.is_empty() && read.partitions.is_empty();
+        (selects_all && !read.unread).then_some(true)
+    } else {
+        (!read.partitions.is_empty() || read.attached.is_some()).then_some(false)
     }
 }

@@ -106,6 +106,8 @@ pub(super) async fn drop_from<P: Source, K: Sink>(
         return Ok(Vec::new());
     }
     checkpoint.snapshot = checkpoint.snapshot.filter(|progress| !progress.tables.is_empty());
+    // Rows that were to be read are not in Kafka.
+    checkpoint.complete_outboxes.clear();
     checkpoint.written_at_unix_micros = now_unix_micros;
     let update = CheckpointUpdate::of(checkpoint);
     sink.commit(&update).await.map_err(DeliveryError::Sink)?;

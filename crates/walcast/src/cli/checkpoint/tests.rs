@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use walcast_delivery::condition::Condition;
@@ -247,6 +247,7 @@ fn checkpoint(end_lsn: u64) -> Checkpoint {
         partial: None,
         snapshot: None,
         signals_read: None,
+        complete_outboxes: BTreeSet::new(),
         written_at_unix_micros: 6,
     }
 }
@@ -276,7 +277,7 @@ fn source_state(active_pid: Option<i32>) -> SourceState {
         }),
         publication: None,
         captured: Vec::new(),
-        tables: std::collections::BTreeSet::new(),
+        tables: BTreeSet::new(),
         partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
         denied: BTreeMap::new(),

@@ -137,6 +137,7 @@ fn outboxes_are_checked() {
     ))
     .unwrap();
     assert_eq!(config.mapper.outboxes[0].route_topic, "events.${routedByValue}");
+    assert!(config.outbox_cleanup.is_off());
     for (lines, expected) in [
         (
             "route_topic = \"events.$${kind}\"",
@@ -163,6 +164,22 @@ fn outboxes_are_checked() {
         (
             "route_topic = \"shop.dead-letters\"",
             "outbox.route_topic is \"shop.dead-letters\"; expected a topic that the connector does not use",
+        ),
+        (
+            "cleanup = \"delete\"\nkeep = \"long\"",
+            "outbox.keep is \"long\"; expected a duration with its unit",
+        ),
+        (
+            "cleanup = \"mark\"",
+            "expected \"ignore\" where cleanup is mark, which updates rows",
+        ),
+        (
+            "cleanup = \"archive\"\narchive_table = \"old\"",
+            "outbox.archive_table is \"old\"; expected schema.table where cleanup is archive",
+        ),
+        (
+            "cleanup = \"delete\"\ncleanup_interval = \"2h\"",
+            "outbox.cleanup_interval is \"2h\"; expected a duration between \"100ms\" and \"1h\"",
         ),
         (
             "payloud = \"x\"",

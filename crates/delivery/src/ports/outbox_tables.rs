@@ -1,0 +1,24 @@
+//! The port to outbox tables whose delivered rows are removed.
+
+use std::future::Future;
+
+use walcast_mapper::TableName;
+use walcast_pgoutput::Oid;
+
+use crate::outbox_cleanup::removal::{OutboxLook, Removal, Removed};
+use crate::port_error::BoxedPortError;
+
+/// Outbox tables, in a session of their own.
+pub trait OutboxTables {
+    /// The server and those of the tables that exist; `None` if the connector does not have leadership.
+    fn look(
+        &mut self,
+        tables: &[TableName],
+    ) -> impl Future<Output = Result<Option<OutboxLook>, BoxedPortError>>;
+
+    /// Whether a table has no row, in a snapshot that the call takes.
+    fn is_empty(&mut self, table: Oid) -> impl Future<Output = Result<bool, BoxedPortError>>;
+
+    /// Removes rows, in one transaction.
+    fn remove(&mut self, removal: &Removal<'_>) -> impl Future<Output = Result<Removed, BoxedPortError>>;
+}
