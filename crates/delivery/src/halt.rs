@@ -309,6 +309,16 @@ pub enum Halt {
         /// The topic.
         topic: String,
     },
+    /// The topic of a captured table holds events of an outbox.
+    #[error(
+        "rows of {} would be written to topic {topic}, which holds events of outbox {}", tables[0], tables[1]
+    )]
+    TopicOfOutbox {
+        /// The table, and the outbox.
+        tables: Box<[TableName; 2]>,
+        /// The topic.
+        topic: String,
+    },
     /// A configured pattern matches no table.
     #[error("no table matches {pattern:?}")]
     NoTable {

@@ -1,6 +1,7 @@
 //! State of a connector as typed values. Sessions and the slot monitor write it; the admin port, the slot monitor and the
 //! gauges of `/metrics` read it.
 
+pub(crate) mod outbox_topics;
 pub(crate) mod pending;
 pub(crate) mod positions;
 pub(crate) mod role;
@@ -19,6 +20,7 @@ use crate::drift::DriftState;
 use crate::partitions::notices::PartitionNotices;
 use crate::slot_monitor::state::WalState;
 use crate::snapshot::status::SnapshotStatus;
+use crate::state::outbox_topics::OutboxTopics;
 use crate::state::pending::PendingState;
 use crate::state::positions::PositionState;
 use crate::state::role::RoleState;
@@ -50,6 +52,8 @@ pub struct ConnectorState {
     pub snapshot: SnapshotStatus,
     /// Captured tables, and which of them are quarantined.
     pub tables: TablesState,
+    /// Topics to which events of outboxes were sent.
+    pub outbox_topics: OutboxTopics,
 }
 
 /// Lag of a connector behind its server.

@@ -129,6 +129,14 @@ pub enum MapError {
         /// The topic.
         topic: String,
     },
+    /// The topic of a table holds events of an outbox.
+    #[error("rows of {} would be written to topic {topic}, which holds events of outbox {}", tables.0, tables.1)]
+    TopicOfOutbox {
+        /// The table, and the outbox.
+        tables: Box<(TableName, TableName)>,
+        /// The topic.
+        topic: String,
+    },
     /// The topic of a table is reserved for another purpose.
     #[error(
         "records of {table} would be written to topic {topic}, which is the {purpose}; set another topic for the table in \
@@ -266,6 +274,7 @@ impl MapError {
             | MapError::ColumnCount { .. }
             | MapError::CloudEventsInAvro
             | MapError::SharedTopic { .. }
+            | MapError::TopicOfOutbox { .. }
             | MapError::ReservedTopic { .. }
             | MapError::FieldCollision { .. }
             | MapError::Name { .. }

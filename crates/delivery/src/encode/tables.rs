@@ -38,6 +38,7 @@ use crate::metrics::Metrics;
 use crate::ports::catalog::Catalog;
 use crate::quarantine::current::CurrentQuarantines;
 use crate::schema_history::SchemaHistory;
+use crate::state::outbox_topics::OutboxTopics;
 
 /// Tables that Relation messages of this session have described. Relation OIDs of an earlier session are not reused.
 pub(crate) struct TableEncoder<'a, E: EncodePorts> {
@@ -60,6 +61,8 @@ pub(crate) struct TableEncoder<'a, E: EncodePorts> {
     named_types: HashMap<Oid, TypeMessage>,
     /// Tables that are set aside.
     pub(crate) quarantines: CurrentQuarantines,
+    /// Topics to which events of outboxes were sent.
+    outbox_topics: OutboxTopics,
 }
 
 /// Key of a table in the catalog.
@@ -137,6 +140,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         owners: Owners,
         history: SchemaHistory,
         quarantines: CurrentQuarantines,
+        outbox_topics: OutboxTopics,
     ) -> Self {
         Self {
             catalog,
@@ -152,6 +156,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
             history,
             named_types: HashMap::new(),
             quarantines,
+            outbox_topics,
         }
     }
 
@@ -292,6 +297,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         let event_topics = EventTopics {
             owners: &self.owners,
             dead_letters: &self.dead_letters,
+            used: &self.outbox_topics,
             config: self.config,
         };
         let encoded = encode_binding_topics(&mut self.registrar, event_topics, &mut captured.plan, |plan| {
@@ -311,6 +317,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
                 let event_topics = EventTopics {
                     owners: &self.owners,
                     dead_letters: &self.dead_letters,
+                    used: &self.outbox_topics,
                     config: self.config,
                 };
                 let encoded =

@@ -66,6 +66,11 @@ pub(crate) async fn begin<P: Source, C, K: Sink, T: Topics, R>(
         let error = describe.error(&finding);
         warn!(error, "table is left out");
     }
+    let outbox_topics = &ports.state.outbox_topics;
+    for finding in outbox_topics.leave_out(&mut source_state, log.known_tables.as_ref(), mapper) {
+        let error = describe.error(&finding);
+        warn!(error, "table is left out");
+    }
     first_finding(topic_findings(&source_state, mapper, &config.dead_letters))?;
     if let (None, Some(slot)) = (&log.current, source_state.slot.clone()) {
         return begin_on_slot(ports, &source_state, &slot, log).await;

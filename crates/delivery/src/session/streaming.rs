@@ -262,6 +262,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
                 owners,
                 schemas,
                 quarantines,
+                state.outbox_topics.clone(),
             ),
             batch: BatchBuilder::new(mapper.events.transactions, batches, config.split_bytes()),
         };
@@ -269,7 +270,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
         output.store_quarantines();
         let mut watcher = Watcher::new(
             &mut watch,
-            config,
+            (config, mapper),
             state,
             requests.control(),
             WatchStart {

@@ -429,6 +429,7 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
                 EncodeError::UnknownRelation
                 | EncodeError::Refused(_)
                 | EncodeError::RejectedTopic(_)
+                | EncodeError::RefusedTopic(_)
                 | EncodeError::Quarantined
                 | EncodeError::Map(_),
                 _,

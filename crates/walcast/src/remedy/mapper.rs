@@ -5,6 +5,10 @@ use std::error::Error;
 use walcast_delivery::{shell, sql};
 use walcast_mapper::{MapError, TableName, WithoutKey};
 
+/// What keeps the rows of a table apart from the events of an outbox.
+pub(super) const APART_FROM_OUTBOX: &str = "send the events of the outbox to other topics with route_topic in [[outbox]], or leave the \
+     table out with [postgres] exclude";
+
 /// Remedy for one error of the chain, if it has one.
 pub(super) fn remedy(error: &(dyn Error + 'static)) -> Option<String> {
     error.downcast_ref().and_then(mapping)
@@ -27,6 +31,7 @@ fn mapping(error: &MapError) -> Option<String> {
                 tables.0.to_string()
             ));
         }
+        MapError::TopicOfOutbox { .. } => APART_FROM_OUTBOX,
         MapError::Name { .. } => {
             "set names.adjust_fields = \"valid\", which adjusts such names, or leave the column out with [columns] exclude"
         }

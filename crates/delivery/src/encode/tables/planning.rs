@@ -174,6 +174,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
             let event_topics = EventTopics {
                 owners: &self.owners,
                 dead_letters: &self.dead_letters,
+                used: &self.outbox_topics,
                 config: self.config,
             };
             let encoded =

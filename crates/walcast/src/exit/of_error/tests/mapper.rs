@@ -73,6 +73,16 @@ fn every_error_of_mapping_has_a_code_and_a_way_on() {
             )),
             topic: topic(),
         },
+        MapError::TopicOfOutbox {
+            tables: Box::new((
+                items(),
+                TableName {
+                    namespace: "public".to_owned(),
+                    name: "outbox".to_owned(),
+                },
+            )),
+            topic: topic(),
+        },
         MapError::ReservedTopic {
             table: items(),
             topic: topic(),
