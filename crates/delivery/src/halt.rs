@@ -319,6 +319,12 @@ pub enum Halt {
         /// The topic.
         topic: String,
     },
+    /// An outbox of messages is configured, and the server sends none.
+    #[error("an outbox has logical decoding messages as its source, which servers send from version 14 on; this is version {}", version / 10_000)]
+    MessagesNotSent {
+        /// Server version (`server_version_num`).
+        version: u32,
+    },
     /// A configured pattern matches no table.
     #[error("no table matches {pattern:?}")]
     NoTable {

@@ -80,7 +80,7 @@ pub use port_error::{BoxedPortError, Detail, Disposition, PortError};
 pub use ports::bookmarks::BookmarkSlots;
 pub use ports::catalog::{Catalog, RowsCatalog};
 pub use ports::checkpoint_store::CheckpointStore;
-pub use ports::registry::{NoRegistry, SchemaRegistry};
+pub use ports::registry::{LatestSchema, NoRegistry, SchemaRegistry};
 pub use ports::sink::Sink;
 pub use ports::snapshots::{ChosenRows, CopiedRows, Opened, Snapshot, SnapshotTable, Snapshots};
 pub use ports::source::{

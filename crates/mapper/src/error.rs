@@ -236,6 +236,39 @@ pub enum MapError {
         /// What the value must be.
         wanted: &'static str,
     },
+    /// The payload of an event does not fit the schema that the registry has for its type.
+    #[error(
+        "column {column} of outbox table {table}: the payload does not fit the schema of its type{}",
+        at(path)
+    )]
+    OutboxPayload {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+        /// Place in the payload, such as `.lines[0].sku`; empty for the whole payload.
+        path: String,
+    },
+    /// The registry has no usable schema for the type of an event.
+    #[error("column {column} of outbox table {table}: subject {subject} {problem}")]
+    OutboxSchema {
+        /// The table.
+        table: TableName,
+        /// The column with the payload.
+        column: String,
+        /// The subject.
+        subject: String,
+        /// What is wrong with the subject.
+        problem: &'static str,
+    },
+    /// A message is no event.
+    #[error("message of outbox {table} {problem}")]
+    OutboxMessage {
+        /// The table for which the outbox stands.
+        table: TableName,
+        /// What is wrong with the message.
+        problem: &'static str,
+    },
     /// A row of an outbox table was updated, which the configuration does not allow.
     #[error("a row of outbox table {table} was updated, and on_update of [[outbox]] is fatal")]
     OutboxUpdate {
@@ -288,9 +321,19 @@ impl MapError {
             | MapError::DestinationColumn { .. }
             | MapError::OutboxColumn { .. }
             | MapError::OutboxValue { .. }
+            | MapError::OutboxPayload { .. }
+            | MapError::OutboxSchema { .. }
+            | MapError::OutboxMessage { .. }
             | MapError::OutboxUpdate { .. }
             | MapError::UnknownTopic { .. } => false,
         }
+    }
+}
+
+fn at(path: &str) -> String {
+    match path {
+        "" => String::new(),
+        path => format!(" at {path}"),
     }
 }
 

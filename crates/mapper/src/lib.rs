@@ -107,6 +107,7 @@ pub use error::{MapError, WithoutKey};
 pub use event_counts::EventCounts;
 pub use limits::RecordLimits;
 pub use missing_row::missing_row_tuple;
+pub use outbox::message::{MessageOutbox, MessageRow};
 pub use plan::Plan;
 pub use read::{MissingRowContext, ReadContext, RowId};
 pub use record_buffer::{Header, RecordBuffer, RecordView, Savepoint};

@@ -2,6 +2,7 @@
 
 mod limited;
 mod named_topics;
+mod payload_schema;
 
 use walcast_pgoutput::{OldTuple, Relation, Tuple};
 
@@ -419,6 +420,14 @@ impl Plan {
                     table,
                     column,
                     wanted,
+                };
+            }
+            RowError::OutboxPayload { place, path } => {
+                let column = self.column_name(place);
+                return MapError::OutboxPayload {
+                    table,
+                    column,
+                    path: path.into(),
                 };
             }
             RowError::Column { place, fault } => (place, fault),

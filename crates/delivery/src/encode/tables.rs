@@ -1,6 +1,7 @@
 //! Tables of one session, each with the plan by which its rows become records.
 
 mod counters;
+mod message_outboxes;
 mod observed;
 mod planning;
 mod quarantined;
@@ -16,8 +17,8 @@ use tokio::time::{Duration, Instant};
 use tracing::{info, warn};
 use walcast_mapper::config::Operation;
 use walcast_mapper::{
-    ChangeContext, MapError, MapperConfig, Plan, RecordBuffer, RowChange, TableMetadata, TableName,
-    WithoutKey,
+    ChangeContext, MapError, MapperConfig, MessageOutbox, Plan, RecordBuffer, RowChange, TableMetadata,
+    TableName, WithoutKey,
 };
 use walcast_pgoutput::{Oid, Relation, TypeMessage};
 
@@ -63,6 +64,8 @@ pub(crate) struct TableEncoder<'a, E: EncodePorts> {
     pub(crate) quarantines: CurrentQuarantines,
     /// Topics to which events of outboxes were sent.
     outbox_topics: OutboxTopics,
+    /// Outboxes without a table, each of which stands for one.
+    message_outboxes: Vec<MessageOutbox>,
 }
 
 /// Key of a table in the catalog.
@@ -142,12 +145,17 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         quarantines: CurrentQuarantines,
         outbox_topics: OutboxTopics,
     ) -> Self {
+        let message_outboxes = MessageOutbox::all(config);
+        let known = message_outboxes.iter().map(|outbox| {
+            let relation = outbox.relation().clone();
+            (relation.oid, Table::Named(relation))
+        });
         Self {
+            known: known.collect(),
             catalog,
             registrar,
             config,
             metrics,
-            known: HashMap::new(),
             keys: HashMap::new(),
             truncates_logged: HashSet::new(),
             updates_logged: HashSet::new(),
@@ -157,6 +165,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
             named_types: HashMap::new(),
             quarantines,
             outbox_topics,
+            message_outboxes,
         }
     }
 

@@ -16,8 +16,21 @@ pub trait SchemaRegistry {
         schema: &str,
     ) -> impl Future<Output = Result<SchemaId, BoxedPortError>>;
 
+    /// Latest schema of `subject` with its id, asked each time; `None` if the subject has none.
+    fn latest(&mut self, subject: &str)
+    -> impl Future<Output = Result<Option<LatestSchema>, BoxedPortError>>;
+
     /// Forgets the ids: a registry that was recreated meanwhile gives others.
     fn forget(&mut self);
+}
+
+/// Latest schema of a subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LatestSchema {
+    /// Id of the schema.
+    pub id: SchemaId,
+    /// The schema as the registry has it.
+    pub schema: String,
 }
 
 /// A schema must be registered, and there is no registry to do it.
@@ -36,6 +49,13 @@ impl<R: SchemaRegistry> SchemaRegistry for Option<R> {
     async fn register(&mut self, subject: &str, schema: &str) -> Result<SchemaId, BoxedPortError> {
         match self {
             Some(registry) => registry.register(subject, schema).await,
+            None => Err(NoRegistry.into()),
+        }
+    }
+
+    async fn latest(&mut self, subject: &str) -> Result<Option<LatestSchema>, BoxedPortError> {
+        match self {
+            Some(registry) => registry.latest(subject).await,
             None => Err(NoRegistry.into()),
         }
     }

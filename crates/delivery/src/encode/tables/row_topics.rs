@@ -63,7 +63,8 @@ impl EventTopics<'_, '_> {
 
 /// Encodes with a plan. When a row names a topic for the first time, the topic is created, the schemas are registered under its
 /// subjects, and the plan encodes again: a change has several records, which may name several topics. When a row names a partition
-/// that its topic is not known to have, the plan encodes again if the topic has more partitions by now.
+/// that its topic is not known to have, the plan encodes again if the topic has more partitions by now; when its payload does not fit the
+/// schema of its type, it encodes again if the registry has a later one.
 #[inline]
 pub(super) async fn encode_binding_topics<T: Topics, R: SchemaRegistry>(
     registrar: &mut Registrar<'_, T, R>,
@@ -75,6 +76,9 @@ pub(super) async fn encode_binding_topics<T: Topics, R: SchemaRegistry>(
         match encode(plan) {
             Err(MapError::UnknownTopic { topic }) => {
                 event_topics.check(plan, &topic)?;
+                if let Err(error) = registrar.find_schema(plan).await? {
+                    return Ok(Err(error));
+                }
                 let bound = registrar.bind_topic(plan, &topic).await;
                 bound.map_err(|error| event_topics.explain(plan, error))?;
                 if plan.outbox_updates().is_some() {
@@ -83,6 +87,12 @@ pub(super) async fn encode_binding_topics<T: Topics, R: SchemaRegistry>(
             }
             Err(error @ MapError::OutboxValue { .. }) if plan.lacks_partition() => {
                 if !registrar.refresh_partitions(plan).await? {
+                    return Ok(Err(error));
+                }
+            }
+            // An application may write events of a later version as soon as it is registered.
+            Err(error @ MapError::OutboxPayload { .. }) => {
+                if !registrar.refresh_schema(plan).await? {
                     return Ok(Err(error));
                 }
             }

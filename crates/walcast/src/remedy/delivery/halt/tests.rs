@@ -350,6 +350,12 @@ fn table_that_cannot_be_captured() {
         ]],
     );
     check(
+        Halt::MessagesNotSent { version: 130_021 },
+        &expect![
+            "an outbox has logical decoding messages as its source, which servers send from version 14 on; this is version 13; write the events into an outbox table, or update the server"
+        ],
+    );
+    check(
         Halt::TopicOfOutbox {
             tables: Box::new([table("cart"), table("outbox")]),
             topic: "shop.public.cart".to_owned(),
