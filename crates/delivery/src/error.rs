@@ -59,6 +59,17 @@ pub enum DeliveryError {
         #[source]
         source: Box<MapError>,
     },
+    /// A message outside of transactions, which is an event of an outbox, cannot be mapped.
+    #[error("message {lsn} cannot be mapped: {source}; nothing after {after} was delivered")]
+    MapMessage {
+        /// End of the last transaction that was read without error.
+        after: Lsn,
+        /// Position of the message.
+        lsn: Lsn,
+        /// Cause.
+        #[source]
+        source: Box<MapError>,
+    },
     /// A row that was read from its table cannot be mapped.
     #[error("{} of {table}, as of {lsn}, cannot be mapped: {source}", row_of(*row))]
     MapRow {
@@ -101,6 +112,7 @@ impl DeliveryError {
             DeliveryError::Decode { .. }
             | DeliveryError::OutOfOrder { .. }
             | DeliveryError::Map { .. }
+            | DeliveryError::MapMessage { .. }
             | DeliveryError::MapRow { .. }
             | DeliveryError::CopiedRow { .. }
             | DeliveryError::Halt(_) => Disposition::Halt,
@@ -117,6 +129,7 @@ impl DeliveryError {
             DeliveryError::Decode { .. }
             | DeliveryError::OutOfOrder { .. }
             | DeliveryError::Map { .. }
+            | DeliveryError::MapMessage { .. }
             | DeliveryError::MapRow { .. }
             | DeliveryError::CopiedRow { .. }
             | DeliveryError::Halt(_) => None,
@@ -159,9 +172,10 @@ impl DeliveryError {
             DeliveryError::Source(_) => "postgres",
             DeliveryError::Sink(_) => "kafka",
             DeliveryError::Registry { .. } => "registry",
-            DeliveryError::Map { .. } | DeliveryError::MapRow { .. } | DeliveryError::CopiedRow { .. } => {
-                "mapping"
-            }
+            DeliveryError::Map { .. }
+            | DeliveryError::MapMessage { .. }
+            | DeliveryError::MapRow { .. }
+            | DeliveryError::CopiedRow { .. } => "mapping",
             DeliveryError::Decode { .. } | DeliveryError::OutOfOrder { .. } | DeliveryError::Halt(_) => {
                 "delivery"
             }

@@ -319,6 +319,22 @@ pub enum Halt {
         /// The topic.
         topic: String,
     },
+    /// The topic of a captured table holds events of an outbox.
+    #[error(
+        "rows of {} would be written to topic {topic}, which holds events of outbox {}", tables[0], tables[1]
+    )]
+    TopicOfOutbox {
+        /// The table, and the outbox.
+        tables: Box<[TableName; 2]>,
+        /// The topic.
+        topic: String,
+    },
+    /// An outbox of messages is configured, and the server sends none.
+    #[error("an outbox has logical decoding messages as its source, which servers send from version 14 on; this is version {}", version / 10_000)]
+    MessagesNotSent {
+        /// Server version (`server_version_num`).
+        version: u32,
+    },
     /// A configured pattern matches no table.
     #[error("no table matches {pattern:?}")]
     NoTable {

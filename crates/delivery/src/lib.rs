@@ -91,7 +91,7 @@ pub use ports::bookmarks::BookmarkSlots;
 pub use ports::catalog::{Catalog, RowsCatalog};
 pub use ports::checkpoint_store::CheckpointStore;
 pub use ports::outbox_tables::OutboxTables;
-pub use ports::registry::{NoRegistry, SchemaRegistry};
+pub use ports::registry::{LatestSchema, NoRegistry, SchemaRegistry};
 pub use ports::replay::{ReadRecord, ReplayPort};
 pub use ports::sink::Sink;
 pub use ports::snapshots::{ChosenRows, CopiedRows, EventOrder, Opened, Snapshot, SnapshotTable, Snapshots};

@@ -34,6 +34,9 @@ pub enum Detail<'e> {
     TopicUnusable {
         /// The topic.
         topic: &'e str,
+        /// Whether Kafka refuses this topic, and not the way in which topics are created: its name is invalid or collides with that of
+        /// another topic, a policy of the brokers rejects it, or the connector is not authorized for it. Other topics may be usable.
+        is_refused: bool,
     },
     /// The requested rows, or the condition that selects them, are at fault, and not the server or the connection.
     RowsUnreadable,

@@ -90,6 +90,7 @@ impl From<DeadLetterReason> for QuarantineReason {
             DeadLetterReason::Mapping => Self::Mapping,
             DeadLetterReason::Size => Self::Size,
             DeadLetterReason::Schema => Self::Schema,
+            DeadLetterReason::Topic => Self::Topic,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Behavior of the server by version.
 
+/// First version that sends logical decoding messages.
+pub(crate) const MESSAGES_SINCE: u32 = 140_000;
+
 /// Whether the server omits changes of a table that was published while a transaction ran and that it decodes later.
 /// Fixed in 13.21, 14.18, 15.13, 16.9 and 17.5 (<https://www.postgresql.org/docs/release/17.5/>).
 pub(crate) fn misses_new_tables(server_version: u32) -> bool {

@@ -1,6 +1,7 @@
 //! State of a connector as typed values. Sessions and the slot monitor write it; the admin port, the slot monitor and the
 //! gauges of `/metrics` read it.
 
+pub(crate) mod outbox_topics;
 pub(crate) mod outboxes;
 pub(crate) mod pending;
 pub(crate) mod positions;
@@ -21,6 +22,7 @@ use crate::event_stores::state::EventStoresState;
 use crate::partitions::notices::PartitionNotices;
 use crate::slot_monitor::state::WalState;
 use crate::snapshot::status::SnapshotStatus;
+use crate::state::outbox_topics::OutboxTopics;
 use crate::state::outboxes::{OutboxView, OutboxesState};
 use crate::state::pending::PendingState;
 use crate::state::positions::PositionState;
@@ -57,6 +59,8 @@ pub struct ConnectorState {
     pub snapshot: SnapshotStatus,
     /// Captured tables, and which of them are quarantined.
     pub tables: TablesState,
+    /// Topics to which events of outboxes were sent.
+    pub outbox_topics: OutboxTopics,
 }
 
 /// Lag of a connector behind its server.

@@ -178,6 +178,8 @@ pub enum KafkaError {
         /// Whether too few brokers are alive for the replication factor. Where the checkpoint topic was created with the same
         /// factor they are only down: a restarting cluster reports this until its brokers are back.
         lacks_brokers: bool,
+        /// Whether the broker refuses this topic, and not the settings with which it would be created.
+        is_refused: bool,
     },
     /// The checkpoint topic has several partitions, and so no order of positions.
     #[error(
@@ -296,15 +298,29 @@ impl PortError for KafkaError {
         let (id, reason) = match self {
             Self::RecordTooLarge { id, .. } => (id, DeadLetterReason::Size),
             Self::RecordInvalid { id, .. } => (id, DeadLetterReason::Mapping),
-            Self::TopicNotCreated { topic, .. }
-            | Self::TopicRejected {
+            Self::TopicNotCreated { topic, .. } => {
+                return Some(Detail::TopicUnusable {
+                    topic,
+                    is_refused: false,
+                });
+            }
+            Self::TopicRejected {
                 topic,
                 lacks_brokers: false,
+                is_refused,
                 ..
-            } => return Some(Detail::TopicUnusable { topic }),
+            } => {
+                return Some(Detail::TopicUnusable {
+                    topic,
+                    is_refused: *is_refused,
+                });
+            }
             Self::Unauthorized { resource, .. } => {
                 let topic = resource.strip_prefix("topic ")?;
-                return Some(Detail::TopicUnusable { topic });
+                return Some(Detail::TopicUnusable {
+                    topic,
+                    is_refused: true,
+                });
             }
             _ => return None,
         };

@@ -103,6 +103,7 @@ async fn check_creation(
             reason: code.to_string(),
             command,
             lacks_brokers: code == RDKafkaErrorCode::InvalidReplicationFactor,
+            is_refused: topics::refuses_topic(code),
         }),
     }
 }

@@ -24,7 +24,7 @@ use reqwest::{ClientBuilder, Proxy};
 use schema_registry_converter::async_impl::schema_registry::{SrSettings, perform_sr_call, post_schema};
 use schema_registry_converter::error::SRCError;
 use schema_registry_converter::schema_registry_common::{SchemaType, SrCall, SuppliedSchema};
-use walcast_delivery::{BoxedPortError, SchemaRegistry};
+use walcast_delivery::{BoxedPortError, LatestSchema, SchemaRegistry};
 use walcast_mapper::SchemaId;
 
 use self::redaction::Redaction;
@@ -256,6 +256,10 @@ impl Registry {
 impl SchemaRegistry for Registry {
     async fn register(&mut self, subject: &str, schema: &str) -> Result<SchemaId, BoxedPortError> {
         Ok(self.id(subject, schema).await?)
+    }
+
+    async fn latest(&mut self, subject: &str) -> Result<Option<LatestSchema>, BoxedPortError> {
+        Ok(self.latest_of(subject).await?)
     }
 
     fn forget(&mut self) {

@@ -324,10 +324,20 @@ async fn create(cluster: &Cluster, config: &KafkaConfig, creation: &Creation<'_>
                 reason: code.to_string(),
                 command: command(config, creation),
                 lacks_brokers: code == RDKafkaErrorCode::InvalidReplicationFactor,
+                is_refused: refuses_topic(code),
             },
         })?;
     info!(topic = creation.topic, "topic created");
     wait_until_known(cluster, creation.topic).await
+}
+
+/// Whether a code refuses the topic itself: its name is invalid or collides with that of another topic, which has a dot where this one has
+/// an underscore, or a policy of the brokers rejects it.
+pub(crate) fn refuses_topic(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::InvalidTopic | RDKafkaErrorCode::PolicyViolation
+    )
 }
 
 async fn wait_until_known(cluster: &Cluster, topic: &str) -> Result<(), KafkaError> {

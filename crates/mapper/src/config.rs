@@ -10,6 +10,9 @@ mod form;
 mod keys;
 mod names;
 mod outbox;
+mod outbox_choices;
+mod outbox_field;
+mod outbox_source;
 mod reserved_topic;
 mod rewrite;
 mod route;
@@ -33,10 +36,13 @@ pub(crate) use form::EnvelopePart;
 pub use form::{Encoding, FlatDeletes, FlatForm, MetadataField, Shape};
 pub use keys::{KeyRule, MissingKeyColumns};
 pub use names::{FieldAdjustment, NameSettings, SchemaAdjustment};
-pub use outbox::{
-    AdditionalField, AdditionalFieldError, Cleanup, InvalidUpdate, MissingAdditional, OutboxRule, OutboxText,
-    Placement,
+pub(crate) use outbox::TYPE_PLACEHOLDER;
+pub use outbox::{MESSAGES, OutboxError, OutboxRule, OutboxText};
+pub use outbox_choices::{
+    Cleanup, DefaultTimestamp, InvalidUpdate, JsonEmptyArray, JsonNull, MissingAdditional,
 };
+pub use outbox_field::{AdditionalField, AdditionalFieldError, Placement};
+pub use outbox_source::{OutboxSource, OutboxSourceError};
 pub use reserved_topic::{ReservedTopic, TopicPurpose};
 pub use route::{Route, RouteText};
 pub(crate) use route::{Routed, TopicKeyField};
@@ -128,7 +134,7 @@ impl MapperConfig {
     /// Rule of an outbox table; `None` for a table whose rows are not events.
     #[must_use]
     pub fn outbox_of(&self, table: &TableName) -> Option<&OutboxRule> {
-        self.outboxes.iter().find(|rule| rule.tables.matches(table))
+        self.outboxes.iter().find(|rule| rule.matches(table))
     }
 
     /// Rule of an event store; `None` for a table whose rows are not events of streams.

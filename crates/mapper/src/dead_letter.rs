@@ -75,6 +75,8 @@ pub enum DeadLetterReason {
     Size,
     /// The registry rejects the table's schema.
     Schema,
+    /// Kafka refuses the topic that a row of an outbox names.
+    Topic,
 }
 
 impl DeadLetterReason {
@@ -85,6 +87,7 @@ impl DeadLetterReason {
             Self::Mapping => "mapping",
             Self::Size => "size",
             Self::Schema => "schema",
+            Self::Topic => "topic",
         }
     }
 }

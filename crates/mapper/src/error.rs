@@ -129,6 +129,14 @@ pub enum MapError {
         /// The topic.
         topic: String,
     },
+    /// The topic of a table holds events of an outbox.
+    #[error("rows of {} would be written to topic {topic}, which holds events of outbox {}", tables.0, tables.1)]
+    TopicOfOutbox {
+        /// The table, and the outbox.
+        tables: Box<(TableName, TableName)>,
+        /// The topic.
+        topic: String,
+    },
     /// The topic of a table is reserved for another purpose.
     #[error(
         "records of {table} would be written to topic {topic}, which is the {purpose}; set another topic for the table in \
@@ -227,6 +235,39 @@ pub enum MapError {
         column: String,
         /// What the value must be.
         wanted: &'static str,
+    },
+    /// The payload of an event does not fit the schema that the registry has for its type.
+    #[error(
+        "column {column} of outbox table {table}: the payload does not fit the schema of its type{}",
+        at(path)
+    )]
+    OutboxPayload {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: String,
+        /// Place in the payload, such as `.lines[0].sku`; empty for the whole payload.
+        path: String,
+    },
+    /// The registry has no usable schema for the type of an event.
+    #[error("column {column} of outbox table {table}: subject {subject} {problem}")]
+    OutboxSchema {
+        /// The table.
+        table: TableName,
+        /// The column with the payload.
+        column: String,
+        /// The subject.
+        subject: String,
+        /// What is wrong with the subject.
+        problem: &'static str,
+    },
+    /// A message is no event.
+    #[error("message of outbox {table} {problem}")]
+    OutboxMessage {
+        /// The table for which the outbox stands.
+        table: TableName,
+        /// What is wrong with the message.
+        problem: &'static str,
     },
     /// A row of an outbox table was updated, which the configuration does not allow.
     #[error("a row of outbox table {table} was updated, and on_update of [[outbox]] is fatal")]
@@ -366,6 +407,7 @@ impl MapError {
             | MapError::ColumnCount { .. }
             | MapError::CloudEventsInAvro
             | MapError::SharedTopic { .. }
+            | MapError::TopicOfOutbox { .. }
             | MapError::ReservedTopic { .. }
             | MapError::FieldCollision { .. }
             | MapError::Name { .. }
@@ -379,6 +421,9 @@ impl MapError {
             | MapError::DestinationColumn { .. }
             | MapError::OutboxColumn { .. }
             | MapError::OutboxValue { .. }
+            | MapError::OutboxPayload { .. }
+            | MapError::OutboxSchema { .. }
+            | MapError::OutboxMessage { .. }
             | MapError::OutboxUpdate { .. }
             | MapError::EventStoreColumn { .. }
             | MapError::EventStoreValue { .. }
@@ -387,6 +432,13 @@ impl MapError {
             | MapError::EventStoreViolation { .. }
             | MapError::UnknownTopic { .. } => false,
         }
+    }
+}
+
+fn at(path: &str) -> String {
+    match path {
+        "" => String::new(),
+        path => format!(" at {path}"),
     }
 }
 

@@ -108,6 +108,7 @@ pub use event_counts::EventCounts;
 pub use limits::RecordLimits;
 pub use missing_row::missing_row_tuple;
 pub use outbox::event_store::{StoreChange, StreamEvent, StreamRules};
+pub use outbox::message::{MessageOutbox, MessageRow};
 pub use plan::Plan;
 pub use read::{MissingRowContext, ReadContext, RowId};
 pub use record_buffer::{Header, RecordBuffer, RecordView, Savepoint};

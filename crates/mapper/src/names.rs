@@ -158,7 +158,7 @@ fn escaped(name: &str, dots: bool) -> String {
 }
 
 /// See <https://avro.apache.org/docs/1.12.0/specification/#names>.
-fn is_avro_name(name: &str) -> bool {
+pub(crate) fn is_avro_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     let first = bytes
         .next()

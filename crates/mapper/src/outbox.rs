@@ -2,9 +2,16 @@
 
 mod envelope;
 pub(crate) mod event_store;
+mod expansion;
+mod given_headers;
+mod json_schema;
+pub(crate) mod message;
 mod part;
+mod payload_schema;
+mod registered;
 mod routes;
 mod timestamp;
+mod trace_context;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,11 +19,16 @@ use std::sync::Arc;
 use walcast_pgoutput::{Column, RelationColumn};
 
 use self::envelope::EnvelopeBody;
+use self::expansion::{Expanded, Expansion};
+use self::given_headers::{GivenHeaders, ID};
 use self::part::{HeaderPart, Part, Single, present, wrong};
-use self::routes::{Routes, Target, ValueSchema};
+use self::payload_schema::PayloadSchema;
+use self::registered::{RegisteredBody, RegisteredPayloads};
+use self::routes::{PayloadForm, Routes, Target, ValueSchema};
 use self::timestamp::Timestamp;
+use self::trace_context::TraceContext;
 use crate::column::ColumnContext;
-use crate::config::{Encoding, InvalidUpdate, OutboxRule, Placement};
+use crate::config::{DefaultTimestamp, Encoding, InvalidUpdate, OutboxRule, Placement};
 use crate::connect::Kind;
 use crate::encode::Scratch;
 use crate::error::MapError;
@@ -24,8 +36,9 @@ use crate::format::Raw;
 use crate::limits::RecordLimits;
 use crate::record_buffer::RecordBuffer;
 use crate::row::{Row, RowError};
-use crate::schema_id::SchemaIds;
+use crate::schema_id::{SchemaId, SchemaIds};
 use crate::serialization::Serialization;
+use crate::transaction_context::Trace;
 
 /// Encoding of the rows of an outbox table as events.
 #[derive(Debug)]
@@ -41,7 +54,14 @@ pub(crate) struct OutboxPlan {
     fields: Vec<(String, Part)>,
     id: HeaderPart,
     headers: Vec<(Arc<str>, HeaderPart)>,
+    given_headers: Option<GivenHeaders>,
+    trace_context: Option<TraceContext>,
+    /// Expansion of payloads in JSON; `None` if payloads are sent as they are.
+    expansion: Option<Expansion>,
+    /// Payloads that are written under schemas of the registry.
+    registered: Option<RegisteredPayloads>,
     timestamp: Option<Timestamp>,
+    default_timestamp: DefaultTimestamp,
     /// Place of the column with the partition.
     partition: Option<usize>,
     /// Whether the latest row names a partition that its topic is not known to have.
@@ -62,9 +82,6 @@ pub(crate) struct OutboxEvent {
     pub(crate) value: Option<Range<usize>>,
 }
 
-/// Name of the header with the id of the event.
-const ID: &str = "id";
-
 impl OutboxPlan {
     /// Compiles the plan of the table with `columns`; `namespace` is the namespace of its schemas.
     pub(crate) fn compile(
@@ -80,7 +97,7 @@ impl OutboxPlan {
         let fields = envelope::fields(columns, rule, around)?;
         let schema = if fields.is_empty() {
             let value = Serialization::of_slot(config.value, &payload_slot);
-            ValueSchema::Payload(Arc::new(value))
+            ValueSchema::Payload(Arc::new(value), config.value)
         } else {
             ValueSchema::Envelope(envelope::schema(namespace, &payload, &fields, config))
         };
@@ -104,10 +121,24 @@ impl OutboxPlan {
             fields,
             id: HeaderPart::compile(columns, &rule.id, around)?,
             headers,
-            timestamp: match &rule.timestamp {
-                Some(name) => Some(Timestamp::compile(columns, name, around)?),
+            given_headers: match rule.headers_column() {
+                Some(name) => Some(GivenHeaders::compile(columns, name, around)?),
                 None => None,
             },
+            trace_context: match &rule.trace_context {
+                Some(name) => Some(TraceContext::compile(columns, name, around)?),
+                None => None,
+            },
+            expansion: Expansion::compile(columns, rule, around)?,
+            registered: RegisteredPayloads::compile(columns, rule, around)?,
+            timestamp: match rule.timestamp_column() {
+                Some(name) => {
+                    let is_of_message = rule.message_prefix().is_some();
+                    Some(Timestamp::compile(columns, name, is_of_message, around)?)
+                }
+                None => None,
+            },
+            default_timestamp: rule.default_timestamp,
             partition: partition(columns, rule, around)?,
             lacks_partition: false,
             routes: Routes::compile(columns, rule, schema, around)?,
@@ -129,6 +160,42 @@ impl OutboxPlan {
     /// Adds a topic, which the latest row has named.
     pub(crate) fn bind(&mut self, topic: &str, ids: SchemaIds) {
         self.routes.bind(topic, ids);
+    }
+
+    /// Subject of the schema of the registry that the topic to be bound needs.
+    pub(crate) fn pending_subject(&self) -> Option<&str> {
+        self.routes.pending_subject()
+    }
+
+    /// Sets the schema of that subject; false if it is not Avro.
+    pub(crate) fn set_pending_schema(&mut self, id: SchemaId, schema: &str) -> bool {
+        let parsed = PayloadSchema::parse(id, schema);
+        let is_avro = parsed.is_some();
+        if let Some(parsed) = parsed {
+            self.routes.set_pending_schema(parsed);
+        }
+        is_avro
+    }
+
+    /// Subject and id of the schema of the registry under which the payload of the latest row is written.
+    pub(crate) fn payload_schema(&self) -> Option<(&str, SchemaId)> {
+        let (subject, schema) = self.routes.last()?.payload.as_ref()?;
+        Some((subject, schema.id))
+    }
+
+    /// Replaces that schema by a later one of its subject; false if that is not Avro.
+    pub(crate) fn replace_payload_schema(&mut self, id: SchemaId, schema: &str) -> bool {
+        let parsed = PayloadSchema::parse(id, schema);
+        let is_avro = parsed.is_some();
+        if let Some(parsed) = parsed {
+            self.routes.replace_schema(parsed);
+        }
+        is_avro
+    }
+
+    /// Place of the payload, or of the column by which its schema is chosen.
+    pub(crate) fn payload_place(&self) -> usize {
+        self.payload.place
     }
 
     /// Topic of the latest row.
@@ -169,15 +236,30 @@ impl OutboxPlan {
         self.routes.set_partitions(partitions);
     }
 
-    /// Writes key and value of the event that a row is.
+    /// Writes key and value of the event that a row is. `committed_at` is its commit time in milliseconds since 1970.
     pub(crate) fn event(
         &mut self,
         row: &Row<'_>,
+        committed_at: i64,
         scratch: &mut Scratch,
         buffer: &mut RecordBuffer,
     ) -> Result<OutboxEvent, RowError> {
         self.lacks_partition = false;
-        let target = self.routes.of(row, scratch)?;
+        let expanded = match &mut self.expansion {
+            Some(expansion) => expansion.of(row, scratch)?,
+            None => None,
+        };
+        let subject = match &self.registered {
+            Some(registered) if !self.payload.is_null(row) => Some(registered.subject(row, scratch)?),
+            Some(_) | None => None,
+        };
+        let form = match (&expanded, &subject) {
+            (Some(expanded), _) => PayloadForm::Expanded(expanded),
+            (None, Some(subject)) => PayloadForm::Registered(subject),
+            (None, None) if self.has_no_value(row) => PayloadForm::Absent,
+            (None, None) => PayloadForm::Column,
+        };
+        let target = self.routes.of(row, form, scratch)?;
         let partition = self.partition_of(row)?;
         if let (Some(place), Some(number), Some(count)) = (self.partition, partition, target.partitions)
             && number >= count
@@ -198,6 +280,10 @@ impl OutboxPlan {
             Some(timestamp) => timestamp.of(row, scratch)?,
             None => None,
         };
+        // librdkafka takes zero for the current time, and Kafka has no times before 1970.
+        let by_default =
+            (self.default_timestamp == DefaultTimestamp::Commit && committed_at > 0).then_some(committed_at);
+        let timestamp = timestamp.or(by_default);
         let key = match self.key_is_avro && self.key.is_null(row) {
             // The Avro converter makes no bytes of null, whatever its schema; the JSON converter does.
             true => None,
@@ -211,7 +297,7 @@ impl OutboxPlan {
             partition,
             timestamp,
             key,
-            value: self.value(row, &target, scratch, buffer)?,
+            value: self.value(row, &target, expanded.as_ref(), scratch, buffer)?,
             topic: target.topic,
         })
     }
@@ -220,6 +306,7 @@ impl OutboxPlan {
         &self,
         row: &Row<'_>,
         target: &Target,
+        expanded: Option<&Expanded>,
         scratch: &mut Scratch,
         buffer: &mut RecordBuffer,
     ) -> Result<Option<Range<usize>>, RowError> {
@@ -227,6 +314,21 @@ impl OutboxPlan {
             return Ok(None);
         }
         let id = target.ids.value;
+        if let (Some(payloads), Some((_, schema))) = (&self.registered, &target.payload) {
+            let body = RegisteredBody {
+                payloads,
+                schema,
+                row,
+            };
+            return buffer
+                .part(|out| target.value.put(&body, Some(schema.id), scratch, out))
+                .map(Some);
+        }
+        if let (Some(expanded), true) = (expanded, self.fields.is_empty()) {
+            return buffer
+                .part(|out| target.value.put(expanded, id, scratch, out))
+                .map(Some);
+        }
         if self.fields.is_empty() {
             if self.value_is_avro && self.payload.is_null(row) {
                 return Ok(None);
@@ -239,12 +341,19 @@ impl OutboxPlan {
         }
         let body = EnvelopeBody {
             payload: &self.payload,
+            expanded,
             fields: &self.fields,
             row,
         };
         buffer
             .part(|out| target.value.put(&body, id, scratch, out))
             .map(Some)
+    }
+
+    /// Whether an event has no value, where the schema of values depends on the payload.
+    fn has_no_value(&self, row: &Row<'_>) -> bool {
+        let has_schemas = self.expansion.is_some() || self.registered.is_some();
+        has_schemas && self.value_is_avro && self.fields.is_empty() && self.payload.is_null(row)
     }
 
     /// Whether the payload is null or blank, as Java's `trim` sees it.
@@ -276,18 +385,33 @@ impl OutboxPlan {
         })
     }
 
+    /// Trace context of a row, to be sent in headers.
+    pub(crate) fn trace(&self, row: &Row<'_>, scratch: &mut Scratch) -> Result<Option<Trace>, RowError> {
+        match &self.trace_context {
+            Some(trace_context) => trace_context.of(row, scratch),
+            None => Ok(None),
+        }
+    }
+
     /// Adds the headers of the event to the next record.
     pub(crate) fn push_headers(
         &self,
         row: &Row<'_>,
+        trace: Option<&Trace>,
         scratch: &mut Scratch,
         buffer: &mut RecordBuffer,
     ) -> Result<(), RowError> {
+        if let Some(trace) = trace {
+            trace_context::push(trace, buffer);
+        }
         self.id.push(ID, row, scratch, buffer)?;
         for (name, part) in &self.headers {
             part.push(Arc::clone(name), row, scratch, buffer)?;
         }
-        Ok(())
+        match &self.given_headers {
+            Some(given) => given.push(row, scratch, buffer),
+            None => Ok(()),
+        }
     }
 }
 

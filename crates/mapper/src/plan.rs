@@ -3,6 +3,7 @@
 mod event_store;
 mod limited;
 mod named_topics;
+mod payload_schema;
 
 use walcast_pgoutput::{OldTuple, Relation, Tuple};
 
@@ -444,6 +445,14 @@ impl Plan {
                     table,
                     column,
                     wanted,
+                };
+            }
+            RowError::OutboxPayload { place, path } => {
+                let column = self.column_name(place);
+                return MapError::OutboxPayload {
+                    table,
+                    column,
+                    path: path.into(),
                 };
             }
             RowError::Column { place, fault } => (place, fault),

@@ -19,6 +19,7 @@ use crate::row::{Row, RowError};
 use crate::row_event::RowEvent;
 use crate::serialization::Serialization;
 use crate::shape::{ShapePlan, Value};
+use crate::transaction_context::Trace;
 use crate::{header, key};
 
 /// Encoder of the records of one change.
@@ -48,6 +49,8 @@ pub(crate) struct Records<'p> {
     /// Number of the next record of the change.
     pub(crate) part: u32,
 }
+
+const MICROS_A_MILLI: i64 = 1_000;
 
 /// Header with the other key of a row whose key changed.
 #[derive(Clone, Copy)]
@@ -236,10 +239,17 @@ impl Records<'_> {
         else {
             return Ok(());
         };
-        let event = outbox.event(row, scratch, buffer)?;
+        let committed_at = self
+            .context
+            .origin
+            .commit_time
+            .unix_micros()
+            .div_euclid(MICROS_A_MILLI);
+        let event = outbox.event(row, committed_at, scratch, buffer)?;
+        let trace = outbox.trace(row, scratch)?;
         self.count();
         self.push_key_header(other)?;
-        self.push_headers();
+        self.push_headers_beside(trace.as_ref());
         if let Self {
             outbox: Some(outbox),
             scratch,
@@ -247,7 +257,7 @@ impl Records<'_> {
             ..
         } = self
         {
-            outbox.push_headers(row, scratch, buffer)?;
+            outbox.push_headers(row, trace.as_ref(), scratch, buffer)?;
         }
         self.buffer.finish_at(
             event.topic,
@@ -307,6 +317,11 @@ impl Records<'_> {
     }
 
     fn push_headers(&mut self) {
+        self.push_headers_beside(None);
+    }
+
+    /// Adds the headers of each record. `trace` is that of the row, which replaces that of its transaction.
+    fn push_headers_beside(&mut self, trace: Option<&Trace>) {
         let mut identity = self.context.identity;
         identity.set_part(self.part);
         if self.context_headers {
@@ -314,7 +329,7 @@ impl Records<'_> {
         }
         header::push_identity(self.buffer, &identity);
         if let Some(context) = self.context.transaction_context {
-            context.push(self.buffer);
+            context.push(trace.is_none(), self.buffer);
         }
     }
 

@@ -24,6 +24,8 @@ pub(crate) enum RowError {
     UnknownTopic(Box<str>),
     /// A column of a row that is an event does not have the value that it must have.
     OutboxValue { place: usize, wanted: &'static str },
+    /// The payload of a row that is an event does not fit its schema at this place.
+    OutboxPayload { place: usize, path: Box<str> },
     /// A row that is an event was updated.
     OutboxUpdate,
 }

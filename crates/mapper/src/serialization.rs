@@ -64,6 +64,15 @@ impl Serialization {
         }
     }
 
+    /// Bytes of the schema.
+    pub(crate) fn schema_bytes(&self) -> usize {
+        match self {
+            Serialization::Avro { schema } => schema.len(),
+            Serialization::Json => 0,
+            Serialization::JsonWithSchema { head } => head.len(),
+        }
+    }
+
     /// Appends `body` with its framing. `id` is the schema's id in the registry, if the schema is registered.
     #[inline]
     pub(crate) fn put(

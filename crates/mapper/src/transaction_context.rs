@@ -10,13 +10,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub use self::rule::ContextRule;
-use self::trace::Trace;
+pub(crate) use self::trace::Trace;
 use crate::record_buffer::RecordBuffer;
 
 const CONTEXT: &str = "walcast.context";
 const ERROR: &str = "walcast.context.error";
-const TRACE_PARENT: &str = "traceparent";
-const TRACE_STATE: &str = "tracestate";
+pub(crate) const TRACE_PARENT: &str = "traceparent";
+pub(crate) const TRACE_STATE: &str = "tracestate";
 
 /// Context of a transaction, or the reason why a context cannot be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,9 +111,10 @@ impl TransactionContext {
         self.headers().map(|(name, value)| name.len() + value.len()).sum()
     }
 
-    /// Adds the headers to the record that is written.
-    pub(crate) fn push(&self, buffer: &mut RecordBuffer) {
-        for (name, value) in self.headers() {
+    /// Adds the headers to the record that is written, with the trace or without it.
+    pub(crate) fn push(&self, has_trace: bool, buffer: &mut RecordBuffer) {
+        let is_pushed = |name: &str| has_trace || name != TRACE_PARENT && name != TRACE_STATE;
+        for (name, value) in self.headers().filter(|(name, _)| is_pushed(name)) {
             buffer.push_header(name, |out| out.extend_from_slice(value.as_bytes()));
         }
     }

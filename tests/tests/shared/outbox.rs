@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod messages;
+mod payloads;
+mod topics;
+
 use serde_json::Value;
 use walcast_testbed::{RawRecord, TreeDecoder, read_topic, topic_names};
 use walcast_tests::{Case, Finished, Instance, assert_reports, await_that, shared};

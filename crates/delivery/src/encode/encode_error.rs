@@ -20,6 +20,8 @@ pub(crate) enum EncodeError {
     Edge(DeliveryError),
     /// Kafka rejected the topic of the table in an earlier session, with this error.
     RejectedTopic(String),
+    /// Kafka refuses a topic that a row of an outbox names, with this error. Other rows may name other topics.
+    RefusedTopic(String),
     /// The table of the row was quarantined because of it.
     Quarantined,
     /// No Relation message described the table.
@@ -36,6 +38,7 @@ impl EncodeError {
                 (DeadLetterReason::Size, describe.error(error))
             }
             EncodeError::Map(error) => (DeadLetterReason::Mapping, describe.error(error)),
+            EncodeError::RefusedTopic(error) => (DeadLetterReason::Topic, error.clone()),
             EncodeError::Edge(error @ DeliveryError::Registry { fault, .. })
                 if fault.disposition() == Disposition::Halt =>
             {

@@ -2,12 +2,12 @@
 
 use tracing::warn;
 use walcast_mapper::events::EventTopic;
-use walcast_mapper::{Plan, RecordLimits, SchemaId, SchemaIds};
+use walcast_mapper::{MapError, Plan, RecordLimits, SchemaId, SchemaIds};
 
 use crate::config::OnIncompatible;
 use crate::error::DeliveryError;
 use crate::port_error::Detail;
-use crate::ports::registry::SchemaRegistry;
+use crate::ports::registry::{LatestSchema, SchemaRegistry};
 use crate::ports::topics::Topics;
 
 /// Access to topics and schemas.
@@ -61,6 +61,39 @@ impl<'a, T: Topics, R: SchemaRegistry> Registrar<'a, T, R> {
             .await?;
         plan.bind(ids);
         Ok(())
+    }
+
+    /// Finds the schema of the registry that the topic to be bound needs, if it needs one. The error within is that of the row.
+    pub(crate) async fn find_schema(
+        &mut self,
+        plan: &mut Plan,
+    ) -> Result<Result<(), MapError>, DeliveryError> {
+        let Some(subject) = plan.wanted_subject().map(str::to_owned) else {
+            return Ok(Ok(()));
+        };
+        let latest = self.latest(&subject).await?;
+        let latest = latest.as_ref().map(|latest| (latest.id, latest.schema.as_str()));
+        Ok(plan.set_wanted_schema(latest))
+    }
+
+    /// Asks for a later version of the schema under which the payload of the latest row is written. True if there is one.
+    pub(crate) async fn refresh_schema(&mut self, plan: &mut Plan) -> Result<bool, DeliveryError> {
+        let Some((subject, known)) = plan.payload_schema() else {
+            return Ok(false);
+        };
+        let subject = subject.to_owned();
+        let Some(LatestSchema { id, schema }) = self.latest(&subject).await? else {
+            return Ok(false);
+        };
+        Ok(id != known && plan.replace_payload_schema(id, &schema).is_ok())
+    }
+
+    async fn latest(&mut self, subject: &str) -> Result<Option<LatestSchema>, DeliveryError> {
+        let latest = self.registry.latest(subject).await;
+        latest.map_err(|fault| DeliveryError::Registry {
+            subject: subject.to_owned(),
+            fault,
+        })
     }
 
     /// Creates a topic that a row names, and registers the schemas of the row's plan under the subjects of that topic.

@@ -2,6 +2,7 @@
 
 mod counters;
 mod delivered;
+mod message_outboxes;
 mod observed;
 mod planning;
 mod quarantined;
@@ -18,8 +19,8 @@ use tokio::time::{Duration, Instant};
 use tracing::{info, warn};
 use walcast_mapper::config::Operation;
 use walcast_mapper::{
-    ChangeContext, MapError, MapperConfig, Plan, RecordBuffer, RowChange, TableMetadata, TableName,
-    WithoutKey,
+    ChangeContext, MapError, MapperConfig, MessageOutbox, Plan, RecordBuffer, RowChange, TableMetadata,
+    TableName, WithoutKey,
 };
 use walcast_pgoutput::{Oid, Relation, TypeMessage};
 
@@ -41,6 +42,7 @@ use crate::metrics::Metrics;
 use crate::ports::catalog::Catalog;
 use crate::quarantine::current::CurrentQuarantines;
 use crate::schema_history::SchemaHistory;
+use crate::state::outbox_topics::OutboxTopics;
 use crate::state::outboxes::{OutboxEvents, OutboxesState};
 
 /// Tables that Relation messages of this session have described. Relation OIDs of an earlier session are not reused.
@@ -67,6 +69,10 @@ pub(crate) struct TableEncoder<'a, E: EncodePorts> {
     /// Streams of event stores.
     streams: Streams<'a>,
     outboxes: OutboxesState,
+    /// Topics to which events of outboxes were sent.
+    outbox_topics: OutboxTopics,
+    /// Outboxes without a table, each of which stands for one.
+    message_outboxes: Vec<MessageOutbox>,
 }
 
 /// Key of a table in the catalog.
@@ -148,13 +154,19 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         quarantines: CurrentQuarantines,
         streams: Streams<'a>,
         outboxes: OutboxesState,
+        outbox_topics: OutboxTopics,
     ) -> Self {
+        let message_outboxes = MessageOutbox::all(config);
+        let known = message_outboxes.iter().map(|outbox| {
+            let relation = outbox.relation().clone();
+            (relation.oid, Table::Named(relation))
+        });
         Self {
+            known: known.collect(),
             catalog,
             registrar,
             config,
             metrics,
-            known: HashMap::new(),
             keys: HashMap::new(),
             truncates_logged: HashSet::new(),
             updates_logged: HashSet::new(),
@@ -165,6 +177,8 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
             quarantines,
             streams,
             outboxes,
+            outbox_topics,
+            message_outboxes,
         }
     }
 
@@ -319,6 +333,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         let event_topics = EventTopics {
             owners: &self.owners,
             dead_letters: &self.dead_letters,
+            used: &self.outbox_topics,
             config: self.config,
         };
         let encoded = encode_binding_topics(&mut self.registrar, event_topics, &mut captured.plan, |plan| {
@@ -338,6 +353,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
                 let event_topics = EventTopics {
                     owners: &self.owners,
                     dead_letters: &self.dead_letters,
+                    used: &self.outbox_topics,
                     config: self.config,
                 };
                 let encoded =

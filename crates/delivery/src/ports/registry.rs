@@ -16,8 +16,21 @@ pub trait SchemaRegistry {
         schema: &str,
     ) -> impl Future<Output = Result<SchemaId, BoxedPortError>>;
 
+    /// Latest schema of `subject` with its id, asked each time; `None` if the subject has none.
+    fn latest(&mut self, subject: &str)
+    -> impl Future<Output = Result<Option<LatestSchema>, BoxedPortError>>;
+
     /// Forgets the ids: a registry that was recreated meanwhile gives others.
     fn forget(&mut self);
+}
+
+/// Latest schema of a subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LatestSchema {
+    /// Id of the schema.
+    pub id: SchemaId,
+    /// The schema as the registry has it.
+    pub schema: String,
 }
 
 /// A schema must be registered, and there is no registry to do it.
@@ -40,6 +53,13 @@ impl<R: SchemaRegistry> SchemaRegistry for Option<R> {
         }
     }
 
+    async fn latest(&mut self, subject: &str) -> Result<Option<LatestSchema>, BoxedPortError> {
+        match self {
+            Some(registry) => registry.latest(subject).await,
+            None => Err(NoRegistry.into()),
+        }
+    }
+
     fn forget(&mut self) {
         if let Some(registry) = self {
             registry.forget();
@@ -51,7 +71,7 @@ impl<R: SchemaRegistry> SchemaRegistry for Option<R> {
 mod tests {
     use walcast_mapper::SchemaId;
 
-    use super::{NoRegistry, SchemaRegistry};
+    use super::{LatestSchema, NoRegistry, SchemaRegistry};
     use crate::port_error::BoxedPortError;
 
     /// Registry that is never reached.
@@ -59,6 +79,10 @@ mod tests {
 
     impl SchemaRegistry for Unused {
         async fn register(&mut self, _: &str, _: &str) -> Result<SchemaId, BoxedPortError> {
+            Err(NoRegistry.into())
+        }
+
+        async fn latest(&mut self, _: &str) -> Result<Option<LatestSchema>, BoxedPortError> {
             Err(NoRegistry.into())
         }
 

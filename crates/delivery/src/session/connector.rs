@@ -134,8 +134,8 @@ impl<P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> Conne
                     Some(Detail::RejectedRecord { id, reason }) => {
                         refused.remember(id, reason, self.describe.error(&fault))
                     }
-                    Some(Detail::TopicUnusable { topic }) => {
-                        refused.remember_topic(topic, self.describe.error(&fault))
+                    Some(Detail::TopicUnusable { topic, is_refused }) => {
+                        refused.remember_topic(topic, self.describe.error(&fault), is_refused)
                     }
                     _ => false,
                 };

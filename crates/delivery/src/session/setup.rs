@@ -30,7 +30,7 @@ use crate::ports::topics::Topics;
 use crate::position::checkpoint::{Checkpoint, CheckpointLog, CheckpointState};
 use crate::position::resume::{begins_at, resume_position};
 use crate::restrictions::Restrictions;
-use crate::server_capabilities::misses_new_tables;
+use crate::server_capabilities::{MESSAGES_SINCE, misses_new_tables};
 use crate::session::ports::Ports;
 use crate::snapshot::config::SnapshotMode;
 use crate::source_state::SourceState;
@@ -58,11 +58,20 @@ pub(crate) async fn begin<P: Source, C, K: Sink, T: Topics, R>(
         .state
         .tables
         .inspect(&source_state, &config.publication, publishes);
+    let version = source_state.server_version;
+    if version < MESSAGES_SINCE && mapper.outboxes.iter().any(|rule| rule.message_prefix().is_some()) {
+        return Err(Halt::MessagesNotSent { version }.into());
+    }
     let promised = Promised::of(&log, &source_state);
     let not_covered = |finding| not_covered(finding, log.current.as_ref(), &source_state);
     first_finding(halting_table_findings(&source_state, promised)).map_err(not_covered)?;
     let left_out = take_unpublishable(&mut source_state, promised);
     for finding in left_out.iter().filter_map(table_finding) {
+        let error = describe.error(&finding);
+        warn!(error, "table is left out");
+    }
+    let outbox_topics = &ports.state.outbox_topics;
+    for finding in outbox_topics.leave_out(&mut source_state, log.known_tables.as_ref(), mapper) {
         let error = describe.error(&finding);
         warn!(error, "table is left out");
     }

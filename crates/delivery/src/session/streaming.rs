@@ -279,6 +279,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
                 quarantines,
                 Streams::new(&state.event_stores, metrics, describe),
                 state.outboxes.clone(),
+                state.outbox_topics.clone(),
             ),
             batch: BatchBuilder::new(mapper.events.transactions, batches, config.split_bytes())
                 .counting(state.outboxes.clone()),
@@ -287,7 +288,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
         output.store_quarantines();
         let mut watcher = Watcher::new(
             &mut watch,
-            config,
+            (config, mapper),
             state,
             requests.control(),
             WatchStart {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{info, warn};
-use walcast_mapper::TableName;
+use walcast_mapper::{MapperConfig, TableName};
 use walcast_pgoutput::{Lsn, Oid};
 
 use crate::config::DeliveryConfig;
@@ -35,6 +35,7 @@ const RETRY_PUBLISHING_AFTER: Duration = Duration::from_secs(60);
 pub(crate) struct Watcher<'a, W> {
     watch: &'a mut W,
     config: &'a DeliveryConfig,
+    mapper: &'a MapperConfig,
     state: &'a ConnectorState,
     control: SnapshotControl,
     known: Known,
@@ -88,7 +89,7 @@ fn is_only_delayed(fault: &BoxedPortError) -> bool {
 impl<'a, W: SourceWatch> Watcher<'a, W> {
     pub(crate) fn new(
         watch: &'a mut W,
-        config: &'a DeliveryConfig,
+        (config, mapper): (&'a DeliveryConfig, &'a MapperConfig),
         state: &'a ConnectorState,
         control: SnapshotControl,
         begun: WatchStart,
@@ -102,6 +103,7 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
         Self {
             watch,
             config,
+            mapper,
             state,
             control,
             known,
@@ -142,13 +144,15 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
     }
 
     async fn look(&mut self) -> Result<(), Fault> {
-        let source_state = self.watch.inspect().await?;
+        let mut source_state = self.watch.inspect().await?;
         self.state.positions.advance_server_end(source_state.flush_lsn);
+        let outbox_topics = &self.state.outbox_topics;
+        let left_out = outbox_topics.leave_out(&mut source_state, Some(&self.known.tables), self.mapper);
         self.note_partitions(&source_state).await?;
         let source_state = self.publish_new_tables(source_state).await?;
         let after = std::mem::replace(&mut self.inspected_at, source_state.flush_lsn);
         // Logged first: a finding that the state shows is in the process log too.
-        let findings = self.report_drift(&source_state, after);
+        let findings = self.report_drift(&source_state, after, left_out);
         self.state
             .tables
             .inspect(&source_state, &self.config.publication, false);
@@ -267,8 +271,8 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
     }
 
     /// Logs publication drift when it is first found and when it is resolved, and returns what remains. A new finding arose after the end
-    /// of WAL at `after`.
-    fn report_drift(&mut self, source_state: &SourceState, after: Lsn) -> Vec<Drifted> {
+    /// of WAL at `after`. `left_out` are findings about tables that are not captured.
+    fn report_drift(&mut self, source_state: &SourceState, after: Lsn, left_out: Vec<Halt>) -> Vec<Drifted> {
         let (slot, publication) = (&self.config.slot, &self.config.publication);
         let of_publication = publication_findings(source_state, publication);
         let of_tables = table_findings(source_state);
@@ -281,6 +285,7 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
             is_new || reading.any(|one| one.table == table.name)
         });
         let findings = of_publication.into_iter().chain(of_tables).chain(of_rows);
+        let findings = findings.chain(left_out);
         let restricted = self.restrictions.findings(source_state, publication, after);
         // A restriction that an earlier process found may be gone by now.
         let mut ended = self.restrictions.recorded(source_state, publication);
@@ -305,6 +310,8 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
                     slot,
                     publication, error, "rows of a captured table cannot be read yet"
                 );
+            } else if matches!(finding, Halt::TopicOfOutbox { .. }) {
+                warn!(slot, publication, error, "table is left out");
             } else {
                 warn!(slot, publication, %after, error, "publication drift: changes would be missed");
             }

@@ -22,6 +22,7 @@ pub(crate) fn explained(reader: &TransactionReader, lsn: Lsn, fault: EncodeError
             EncodeError::UnknownRelation
             | EncodeError::Refused(_)
             | EncodeError::RejectedTopic(_)
+            | EncodeError::RefusedTopic(_)
             | EncodeError::Quarantined
             | EncodeError::Map(_),
             _,

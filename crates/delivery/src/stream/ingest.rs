@@ -1,5 +1,7 @@
 //! Ingest: reads the stream, has its events encoded, and sends them on in batches.
 
+mod outbox_messages;
+
 use std::future::Future;
 
 use tokio::time::Instant;
@@ -356,6 +358,9 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
         context: &MessageContext<'_>,
         message: &LogicalMessage<'_>,
     ) -> Result<(), Interruption> {
+        if let Some(outbox) = self.output.tables.message_outbox(message.prefix) {
+            return self.event_of_outbox(outbox, place, context, message).await;
+        }
         let is_chosen = self.messages.matches(message.prefix);
         let Some(place) = place else {
             if is_chosen {

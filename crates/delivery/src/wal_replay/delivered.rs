@@ -4,7 +4,7 @@ use walcast_mapper::{RecordLimits, SchemaId};
 
 use crate::config::OnIncompatible;
 use crate::port_error::{BoxedPortError, Detail, Disposition, PortError};
-use crate::ports::registry::SchemaRegistry;
+use crate::ports::registry::{LatestSchema, SchemaRegistry};
 use crate::ports::topics::Topics;
 
 /// Topics of which none is created.
@@ -92,6 +92,11 @@ impl<R: SchemaRegistry> SchemaRegistry for DeliveredSchemas<R> {
         }
     }
 
+    /// The schema of a payload is the latest one, which a payload of the window fits if later versions are compatible.
+    async fn latest(&mut self, subject: &str) -> Result<Option<LatestSchema>, BoxedPortError> {
+        self.registry.latest(subject).await
+    }
+
     fn forget(&mut self) {
         self.registry.forget();
     }
@@ -121,6 +126,10 @@ mod tests {
                 "unreachable" => Err(NoRegistry.into()),
                 _ => Err(NotRegistered.into()),
             }
+        }
+
+        async fn latest(&mut self, _: &str) -> Result<Option<LatestSchema>, BoxedPortError> {
+            Ok(None)
         }
 
         fn forget(&mut self) {}

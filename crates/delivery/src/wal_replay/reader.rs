@@ -23,6 +23,7 @@ use crate::ports::registry::SchemaRegistry;
 use crate::ports::topics::Topics;
 use crate::quarantine::current::CurrentQuarantines;
 use crate::schema_history::{ChangePosition, SchemaHistory};
+use crate::state::outbox_topics::OutboxTopics;
 use crate::state::outboxes::OutboxesState;
 use crate::stream::explained::explained;
 use crate::stream::transactions::{ChangePlace, Event, TransactionReader};
@@ -98,6 +99,7 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry> WindowReader<'a, C, T, R>
                 CurrentQuarantines::default(),
                 Streams::new(parts.event_stores, parts.metrics, replay.describe),
                 OutboxesState::default(),
+                OutboxTopics::default(),
             ),
             messages: MessageEvents::new(mapper),
             context: ContextReader::new(mapper, parts.metrics),

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use walcast_delivery::{BoxedPortError, SchemaRegistry};
+use walcast_delivery::{BoxedPortError, LatestSchema, SchemaRegistry};
 use walcast_mapper::SchemaId;
 
 use super::script::{Act, Script, Scripted, perform};
@@ -65,6 +65,17 @@ impl Registry {
 impl SchemaRegistry for Registry {
     // The fake has no client-side cache.
     fn forget(&mut self) {}
+
+    async fn latest(&mut self, subject: &str) -> Result<Option<LatestSchema>, BoxedPortError> {
+        let schemas = self.schemas.borrow();
+        let of_subject = (1..)
+            .zip(&schemas.registered)
+            .filter(|(_, (name, _))| name == subject);
+        Ok(of_subject.last().map(|(id, (_, schema))| LatestSchema {
+            id: SchemaId::new(id),
+            schema: schema.clone(),
+        }))
+    }
 
     async fn register(&mut self, subject: &str, schema: &str) -> Result<SchemaId, BoxedPortError> {
         let entry = (subject.to_owned(), schema.to_owned());

@@ -82,7 +82,10 @@ impl TestFault {
         Self::new(
             "not allowed to Write the topic",
             Disposition::Stop,
-            Some(Detail::TopicUnusable { topic }),
+            Some(Detail::TopicUnusable {
+                topic,
+                is_refused: true,
+            }),
         )
     }
 

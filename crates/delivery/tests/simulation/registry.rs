@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use walcast_delivery::{BoxedPortError, SchemaRegistry};
+use walcast_delivery::{BoxedPortError, LatestSchema, SchemaRegistry};
 use walcast_mapper::SchemaId;
 
 use crate::fault::SimFault;
@@ -28,6 +28,17 @@ pub(crate) struct RegistryClient {
 impl SchemaRegistry for RegistryClient {
     // The fake has no client-side cache.
     fn forget(&mut self) {}
+
+    async fn latest(&mut self, subject: &str) -> Result<Option<LatestSchema>, BoxedPortError> {
+        let schemas = self.world.registry.borrow();
+        let of_subject = (1..)
+            .zip(&schemas.registered)
+            .filter(|(_, (name, _))| name == subject);
+        Ok(of_subject.last().map(|(id, (_, schema))| LatestSchema {
+            id: SchemaId::new(id),
+            schema: schema.clone(),
+        }))
+    }
 
     async fn register(&mut self, subject: &str, schema: &str) -> Result<SchemaId, BoxedPortError> {
         let (world, process) = (&self.world, &self.process);

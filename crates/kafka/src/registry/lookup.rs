@@ -2,6 +2,7 @@
 
 use schema_registry_converter::async_impl::schema_registry::perform_sr_call;
 use schema_registry_converter::schema_registry_common::SrCall;
+use walcast_delivery::LatestSchema;
 use walcast_mapper::SchemaId;
 
 use super::error::{Registration, RegistryError};
@@ -9,6 +10,31 @@ use super::response::ResponseError;
 use super::{Registry, response_error, without_quoted_braces};
 
 impl Registry {
+    /// Latest schema of `subject`; `None` if the registry has none.
+    pub(super) async fn latest_of(&self, subject: &str) -> Result<Option<LatestSchema>, RegistryError> {
+        match perform_sr_call(&self.settings, SrCall::GetLatest(subject)).await {
+            Ok(found) => match (found.id, found.schema) {
+                (Some(id), Some(schema)) => Ok(Some(LatestSchema {
+                    id: SchemaId::new(id),
+                    schema,
+                })),
+                _ => Err(RegistryError::UnexpectedAnswer {
+                    url: self.url.clone(),
+                    reason: format!("the latest schema of subject {subject} has no id or no text"),
+                }),
+            },
+            // A registry reports an unknown subject in a JSON body; another web server does not.
+            Err(error) => match response_error(&error) {
+                Some(ResponseError::Status {
+                    status: 404,
+                    message: Some(_),
+                    ..
+                }) => Ok(None),
+                _ => Err(self.explain(subject, &error)),
+            },
+        }
+    }
+
     /// Id of a schema that is registered under `subject`. `registration` says why the schema is not registered instead.
     pub(super) async fn look_up(
         &self,

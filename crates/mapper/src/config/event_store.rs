@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::columns::{Choice, StoreColumns};
 pub use self::preset::EventStorePreset;
-use super::outbox::{AdditionalField, OutboxRule, OutboxText, Placement};
+use super::outbox::{OutboxRule, OutboxText};
+use super::outbox_field::{AdditionalField, Placement};
 use super::route_error::RouteError;
 use crate::pattern::TablePattern;
 
@@ -208,7 +209,7 @@ impl TryFrom<EventStoreText> for EventStoreRule {
             ..OutboxText::new(tables.clone())
         };
         Ok(Self {
-            records: OutboxRule::try_from(records)?,
+            records: OutboxRule::routed(records)?,
             text,
             tables,
             columns,

@@ -1,16 +1,21 @@
-//! Outbox tables: tables whose rows are events.
+//! Outboxes: tables whose rows are events, and messages that are.
 
-use std::fmt;
 use std::ops::Deref;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::outbox_choices::{
+    Cleanup, DefaultTimestamp, InvalidUpdate, JsonEmptyArray, JsonNull, MissingAdditional,
+};
+use super::outbox_field::{AdditionalField, Placement};
+use super::outbox_source::OutboxSource;
 use super::rewrite::Rewrite;
 use super::route_error::RouteError;
 use crate::pattern::TablePattern;
+use crate::table_name::TableName;
 
-/// Sends each row of an outbox table as an event to the topic that the row names, as Debezium's `EventRouter` does.
+/// Sends each row of an outbox table, or each message with a prefix, as an event to the topic that it names, as Debezium's
+/// `EventRouter` does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "OutboxText", into = "OutboxText")]
 pub struct OutboxRule {
@@ -22,8 +27,12 @@ pub struct OutboxRule {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct OutboxText {
-    /// The outbox tables.
-    pub tables: TablePattern,
+    /// Where the events come from.
+    #[serde(default)]
+    pub source: OutboxSource,
+    /// The outbox tables; `None` for an outbox of messages.
+    #[serde(default)]
+    pub tables: Option<TablePattern>,
     /// Column with the id of the event, sent as the header `id` (`table.field.event.id`).
     #[serde(default = "id")]
     pub id: String,
@@ -33,9 +42,12 @@ pub struct OutboxText {
     /// Column with the payload (`table.field.event.payload`).
     #[serde(default = "payload")]
     pub payload: String,
-    /// Column with the timestamp of the record (`table.field.event.timestamp`); `None`: the time of processing.
+    /// Column with the timestamp of the record (`table.field.event.timestamp`); `None`: [`OutboxText::default_timestamp`].
     #[serde(default)]
     pub timestamp: Option<String>,
+    /// Timestamp of a record without a value in that column.
+    #[serde(default)]
+    pub default_timestamp: DefaultTimestamp,
     /// Column with the version of the value's schema (`table.field.event.schema.version`).
     #[serde(default)]
     pub schema_version: Option<String>,
@@ -45,6 +57,27 @@ pub struct OutboxText {
     /// Handling of further columns that the table does not have (`table.fields.additional.error.on.missing`).
     #[serde(default)]
     pub missing_additional: MissingAdditional,
+    /// Column with an object in JSON whose members are headers.
+    #[serde(default)]
+    pub headers: Option<String>,
+    /// Column with a trace context (`tracing.span.context.field`), which is sent in the headers `traceparent` and `tracestate`.
+    #[serde(default)]
+    pub trace_context: Option<String>,
+    /// Whether a payload that is an object in JSON is sent as a struct (`table.expand.json.payload`).
+    #[serde(default)]
+    pub expand_json: bool,
+    /// Field of a struct whose value in JSON is null (`table.json.payload.null.behavior`).
+    #[serde(default)]
+    pub json_null: JsonNull,
+    /// Field of a struct whose value in JSON is an empty array (`table.json.payload.empty.array.behavior`).
+    #[serde(default)]
+    pub json_empty_array: JsonEmptyArray,
+    /// Column with the type of the event, by which the schema of the payload is chosen; `None`: the payload is sent as it is.
+    #[serde(default)]
+    pub schema_by: Option<String>,
+    /// Subject of that schema, in which `{type}` stands for the value of the column.
+    #[serde(default = "schema_subject")]
+    pub schema_subject: String,
     /// Column by whose value the topic is chosen (`route.by.field`).
     #[serde(default = "route_by")]
     pub route_by: String,
@@ -96,14 +129,23 @@ impl OutboxText {
     /// The defaults, for some tables.
     pub(super) fn new(tables: TablePattern) -> Self {
         Self {
-            tables,
+            source: OutboxSource::Log,
+            tables: Some(tables),
             id: id(),
             key: key(),
             payload: payload(),
             timestamp: None,
+            default_timestamp: DefaultTimestamp::default(),
             schema_version: None,
             additional: Vec::new(),
             missing_additional: MissingAdditional::default(),
+            headers: None,
+            trace_context: None,
+            expand_json: false,
+            json_null: JsonNull::default(),
+            json_empty_array: JsonEmptyArray::default(),
+            schema_by: None,
+            schema_subject: schema_subject(),
             route_by: route_by(),
             route_pattern: route_pattern(),
             route_topic: route_topic(),
@@ -133,6 +175,13 @@ fn key() -> String {
 
 fn payload() -> String {
     "payload".to_owned()
+}
+
+/// Placeholder of the type of an event in [`OutboxText::schema_subject`].
+pub(crate) const TYPE_PLACEHOLDER: &str = "{type}";
+
+fn schema_subject() -> String {
+    TYPE_PLACEHOLDER.to_owned()
 }
 
 fn route_by() -> String {
@@ -174,150 +223,38 @@ fn cleanup_rows_per_second() -> u32 {
     5000
 }
 
-/// Further column of an outbox table, written `column:placement` or `column:placement:name`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct AdditionalField {
-    /// The column.
-    pub column: String,
-    /// Place of its value.
-    pub placement: Placement,
-    /// Name of the header or the field; `None`: the name of the column.
-    pub alias: Option<String>,
-}
+/// Schema of the tables for which outboxes of messages stand, which no client can create: names with this beginning are reserved.
+pub const MESSAGES: &str = "pg_logical_emit_message";
+/// Member of a message with further headers.
+const HEADERS: &str = "headers";
+/// Member of a message with its timestamp.
+const TIMESTAMP: &str = "timestamp";
 
-impl AdditionalField {
-    /// Name of the header or the field.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.alias.as_deref().unwrap_or(&self.column)
-    }
-}
-
-/// Place of the value of a further column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placement {
-    /// A header of the record.
-    Header,
-    /// A field of the value, beside the payload.
-    Envelope,
-    /// The number of the partition.
-    Partition,
-}
-
-const PLACEMENTS: [(&str, Placement); 3] = [
-    ("header", Placement::Header),
-    ("envelope", Placement::Envelope),
-    ("partition", Placement::Partition),
-];
-
-/// Handling of further columns that the table does not have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MissingAdditional {
-    /// No record can be made of the table's rows.
-    #[default]
-    Error,
-    /// The column is left out.
-    Ignore,
-}
-
-/// Handling of updated rows of an outbox table, whose events were sent when the rows were inserted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InvalidUpdate {
-    /// The update makes no record; the first one of a table is logged as a warning.
-    #[default]
-    Warn,
-    /// The update makes no record; the first one of a table is logged as an error.
-    Error,
-    /// No record can be made of the change.
-    Fatal,
-    /// The update makes no record, and is not logged.
-    Ignore,
-}
-
-/// Handling of rows of an outbox table whose events are in Kafka.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cleanup {
-    /// They are deleted.
-    Delete,
-    /// A column of them is set.
-    Mark,
-    /// They are moved to another table.
-    Archive,
-    /// Partitions of which all rows are such are dropped.
-    DropPartition,
-}
-
-/// Text that is not an [`AdditionalField`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is not column:placement or column:placement:name, where placement is header, envelope or partition"
-)]
-pub struct AdditionalFieldError(String);
-
-impl FromStr for AdditionalField {
-    type Err = AdditionalFieldError;
-
-    fn from_str(text: &str) -> Result<Self, AdditionalFieldError> {
-        let wrong = || AdditionalFieldError(text.to_owned());
-        let parts: Vec<&str> = text.split(':').map(str::trim).collect();
-        let (column, placement, alias) = match parts.as_slice() {
-            [column, placement] => (*column, *placement, None),
-            [column, placement, alias] if !alias.is_empty() => {
-                (*column, *placement, Some((*alias).to_owned()))
-            }
-            _ => return Err(wrong()),
-        };
-        let mut known = PLACEMENTS.iter();
-        let (_, placement) = known
-            .find(|(name, _)| name.eq_ignore_ascii_case(placement))
-            .filter(|_| !column.is_empty())
-            .ok_or_else(wrong)?;
-        Ok(Self {
-            column: column.to_owned(),
-            placement: *placement,
-            alias,
-        })
-    }
-}
-
-impl TryFrom<String> for AdditionalField {
-    type Error = AdditionalFieldError;
-
-    fn try_from(text: String) -> Result<Self, AdditionalFieldError> {
-        text.parse()
-    }
-}
-
-impl From<AdditionalField> for String {
-    fn from(field: AdditionalField) -> Self {
-        field.to_string()
-    }
-}
-
-impl fmt::Display for AdditionalField {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let placement = PLACEMENTS.iter().find(|(_, known)| *known == self.placement);
-        let placement = placement.map_or("", |(name, _)| *name);
-        write!(f, "{}:{placement}", self.column)?;
-        match &self.alias {
-            Some(alias) => write!(f, ":{alias}"),
-            None => Ok(()),
-        }
-    }
+/// Error in an entry of `[[outbox]]`.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutboxError {
+    /// The route is wrong.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// The source is the WAL, and no table is named.
+    #[error("tables is missing: an outbox has tables, or the source \"message:<prefix>\"")]
+    TablesMissing,
+    /// The source is messages, and a table is named.
+    #[error("tables and a source of messages exclude each other: write an entry for each")]
+    TablesOfMessages,
 }
 
 impl TryFrom<OutboxText> for OutboxRule {
-    type Error = RouteError;
+    type Error = OutboxError;
 
-    fn try_from(text: OutboxText) -> Result<Self, RouteError> {
-        Ok(Self {
-            topic: Rewrite::new(&text.route_pattern, &text.route_topic)?,
-            text,
-        })
+    fn try_from(text: OutboxText) -> Result<Self, OutboxError> {
+        match (&text.source, &text.tables) {
+            (OutboxSource::Log, None) => return Err(OutboxError::TablesMissing),
+            (OutboxSource::Message { .. }, Some(_)) => return Err(OutboxError::TablesOfMessages),
+            _ => {}
+        }
+        Ok(Self::routed(text)?)
     }
 }
 
@@ -336,6 +273,14 @@ impl Deref for OutboxRule {
 }
 
 impl OutboxRule {
+    /// The rule of an entry whose source and tables fit.
+    pub(super) fn routed(text: OutboxText) -> Result<Self, RouteError> {
+        Ok(Self {
+            topic: Rewrite::new(&text.route_pattern, &text.route_topic)?,
+            text,
+        })
+    }
+
     /// Topic of an event whose column `route_by` has this value.
     pub(crate) fn topic_of(&self, value: &str) -> String {
         self.topic.apply(value).unwrap_or_else(|| value.to_owned())
@@ -358,6 +303,42 @@ impl OutboxRule {
         rule
     }
 
+    /// Whether the rule applies to a table. An outbox of messages is a table of [`MESSAGES`] with the prefix as its name.
+    #[must_use]
+    pub fn matches(&self, table: &TableName) -> bool {
+        match &self.text.source {
+            OutboxSource::Log => {
+                let tables = self.text.tables.as_ref();
+                table.namespace != MESSAGES && tables.is_some_and(|tables| tables.matches(table))
+            }
+            OutboxSource::Message { prefix } => table.namespace == MESSAGES && table.name == *prefix,
+        }
+    }
+
+    /// Prefix of the messages that are events; `None` for outbox tables.
+    #[must_use]
+    pub fn message_prefix(&self) -> Option<&str> {
+        match &self.text.source {
+            OutboxSource::Log => None,
+            OutboxSource::Message { prefix } => Some(prefix),
+        }
+    }
+
+    /// Column with an object whose members are headers.
+    pub(crate) fn headers_column(&self) -> Option<&str> {
+        self.or_member(self.text.headers.as_deref(), HEADERS)
+    }
+
+    /// Column with the timestamp of the record.
+    pub(crate) fn timestamp_column(&self) -> Option<&str> {
+        self.or_member(self.text.timestamp.as_deref(), TIMESTAMP)
+    }
+
+    /// A configured column, or the member of that name where events are messages, which may have it or not.
+    fn or_member<'r>(&'r self, configured: Option<&'r str>, member: &'static str) -> Option<&'r str> {
+        configured.or_else(|| self.message_prefix().map(|_| member))
+    }
+
     /// Further columns with one placement.
     pub fn additional(&self, placement: Placement) -> impl Iterator<Item = &AdditionalField> {
         let all = self.text.additional.iter();
@@ -369,7 +350,8 @@ impl OutboxRule {
 mod tests {
     use serde_json::json;
 
-    use super::{AdditionalField, OutboxRule};
+    use super::OutboxRule;
+    use crate::table_name::TableName;
 
     fn rule(route_pattern: &str, route_topic: &str) -> OutboxRule {
         let rule =
@@ -396,18 +378,44 @@ mod tests {
     }
 
     #[test]
-    fn further_columns_are_written_as_they_were_read() {
-        for text in ["type:header:eventType", "tenant:envelope", "part:partition"] {
-            let field: AdditionalField = text.parse().unwrap();
-            assert_eq!(field.to_string(), text);
-        }
-        let field: AdditionalField = " type : HEADER ".parse().unwrap();
+    fn an_outbox_has_tables_or_messages() {
+        let rule = |rule: serde_json::Value| serde_json::from_value::<OutboxRule>(rule);
+        let name = |namespace: &str, name: &str| TableName {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        let tables = rule(json!({"tables": "*.*"})).unwrap();
+        let messages = rule(json!({"source": "message:app.events"})).unwrap();
+        let table = name("public", "app.events");
+        let message = name("pg_logical_emit_message", "app.events");
+        assert!(tables.matches(&table) && !tables.matches(&message));
+        assert!(!messages.matches(&table) && messages.matches(&message));
         assert_eq!(
-            (field.to_string().as_str(), field.name()),
-            ("type:header", "type")
+            (tables.message_prefix(), messages.message_prefix()),
+            (None, Some("app.events"))
         );
-        for text in ["type", "type:body", ":header", "a:header:b:c", "a:header:", ""] {
-            assert!(text.parse::<AdditionalField>().is_err(), "{text:?}");
+        assert_eq!(
+            (tables.headers_column(), messages.headers_column()),
+            (None, Some("headers"))
+        );
+        for (wrong, expected) in [
+            (json!({}), "tables is missing"),
+            (json!({"source": "log"}), "tables is missing"),
+            (
+                json!({"tables": "a.b", "source": "message:a"}),
+                "exclude each other",
+            ),
+            (
+                json!({"source": "message:"}),
+                "\"message:\" is not log or message:<prefix>",
+            ),
+            (
+                json!({"source": "poll"}),
+                "\"poll\" is not log or message:<prefix>",
+            ),
+        ] {
+            let error = rule(wrong).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
         }
     }
 }

@@ -25,6 +25,8 @@ pub(crate) fn slot_to_avro(slot: &Slot) -> Value {
 
 /// Name of a map's entry in AvroData.
 const MAP_ENTRY: &str = "io.confluent.connect.avro.MapEntry";
+/// Name of a struct without name in AvroData.
+const UNNAMED: &str = "io.confluent.connect.avro.ConnectDefault";
 /// Precision of a decimal without precision in AvroData.
 const DECIMAL_PRECISION_UNKNOWN: u64 = 64;
 
@@ -82,7 +84,7 @@ impl Renderer {
     }
 
     fn record(&mut self, schema: &ConnectSchema, fields: &[Field], around: &str) -> Value {
-        let full = schema.name.as_deref().unwrap_or("ConnectDefault");
+        let full = schema.name.as_deref().unwrap_or(UNNAMED);
         let (namespace, name) = full.rsplit_once('.').unwrap_or(("", full));
         if !self.defined.insert(full.to_owned()) {
             return if namespace == around {

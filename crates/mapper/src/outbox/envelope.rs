@@ -2,6 +2,7 @@
 
 use walcast_pgoutput::RelationColumn;
 
+use super::expansion::Expanded;
 use super::part::{Part, present};
 use super::routes::EnvelopeSchema;
 use crate::column::ColumnContext;
@@ -20,6 +21,8 @@ const PAYLOAD: &str = "payload";
 /// Value with the payload and further fields.
 pub(super) struct EnvelopeBody<'r, 'a> {
     pub(super) payload: &'r Part,
+    /// The payload as a struct; `None` if it is sent as it is.
+    pub(super) expanded: Option<&'r Expanded>,
     pub(super) fields: &'r [(String, Part)],
     pub(super) row: &'r Row<'a>,
 }
@@ -28,7 +31,10 @@ impl Body for EnvelopeBody<'_, '_> {
     fn put<F: Format>(&self, scratch: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowError> {
         F::begin_record(out);
         F::field(PAYLOAD, out);
-        self.payload.put::<F>(self.row, scratch, out)?;
+        match self.expanded {
+            Some(expanded) => expanded.put::<F>(scratch, out)?,
+            None => self.payload.put::<F>(self.row, scratch, out)?,
+        }
         for (name, part) in self.fields {
             F::field(name, out);
             part.put::<F>(self.row, scratch, out)?;

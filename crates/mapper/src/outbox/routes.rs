@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use walcast_pgoutput::{Column, RelationColumn};
 
+use super::expansion::Expanded;
 use super::part::{Part, wrong};
+use super::payload_schema::PayloadSchema;
 use crate::column::ColumnContext;
 use crate::config::{Encoding, OutboxRule, SchemaAdjustment};
 use crate::connect::{ConnectSchema, Field, Kind};
@@ -27,6 +29,8 @@ pub(super) struct Target {
     pub(super) topic: Arc<str>,
     pub(super) ids: SchemaIds,
     pub(super) value: Arc<Serialization>,
+    /// Schema of the registry under which payloads are written, with its subject; `None` if the schema is that of the columns.
+    pub(super) payload: Option<(Arc<str>, Arc<PayloadSchema>)>,
     pub(super) limits: Option<RecordLimits>,
     /// Number of partitions; `None`: not checked.
     pub(super) partitions: Option<i32>,
@@ -43,10 +47,14 @@ pub(super) struct EnvelopeSchema {
 
 impl EnvelopeSchema {
     /// Serialization of the values with a routing value.
-    fn of(&self, routed: &str, version: Option<u32>) -> Serialization {
+    fn of(&self, routed: &str, version: Option<u32>, expanded: Option<&Expanded>) -> Serialization {
         let namespace = &self.namespace;
         let routed = names::namespace(routed, self.adjustment);
-        let schema = ConnectSchema::record(format!("{namespace}.{routed}.Value"), self.fields.clone());
+        let mut fields = self.fields.clone();
+        if let (Some(expanded), Some(payload)) = (expanded, fields.first_mut()) {
+            payload.slot = expanded.slot.clone();
+        }
+        let schema = ConnectSchema::record(format!("{namespace}.{routed}.Value"), fields);
         let schema = match version {
             Some(version) => schema.with_version(version),
             None => schema,
@@ -58,17 +66,20 @@ impl EnvelopeSchema {
 /// Schema of values.
 #[derive(Debug)]
 pub(super) enum ValueSchema {
-    /// The payload's schema, whatever the topic.
-    Payload(Arc<Serialization>),
+    /// The payload's schema, whatever the topic, unless the payload is a struct.
+    Payload(Arc<Serialization>, Encoding),
     /// A struct.
     Envelope(EnvelopeSchema),
 }
 
 impl ValueSchema {
-    fn of(&self, routed: &str, version: Option<u32>) -> Arc<Serialization> {
-        match self {
-            ValueSchema::Payload(value) => Arc::clone(value),
-            ValueSchema::Envelope(schema) => Arc::new(schema.of(routed, version)),
+    fn of(&self, routed: &str, version: Option<u32>, expanded: Option<&Expanded>) -> Arc<Serialization> {
+        match (self, expanded) {
+            (ValueSchema::Payload(value, _), None) => Arc::clone(value),
+            (ValueSchema::Payload(_, encoding), Some(expanded)) => {
+                Arc::new(Serialization::of_slot(*encoding, &expanded.slot))
+            }
+            (ValueSchema::Envelope(schema), expanded) => Arc::new(schema.of(routed, version, expanded)),
         }
     }
 }
@@ -88,14 +99,52 @@ pub(super) struct Routes {
     topics: HashSet<Arc<str>>,
     /// Those of the latest rows, by routing value and schema version.
     recent: HashMap<String, Target>,
-    /// Target that is not bound yet: its name in `bound`, and the serialization of its values.
-    pending: Option<(Arc<str>, Arc<Serialization>)>,
+    /// Bytes of the schemas of these targets.
+    bound_bytes: usize,
+    /// Target that is not bound yet.
+    pending: Option<Pending>,
     /// Name in `bound` of the latest target.
     last: Option<Arc<str>>,
     /// Serialization of values before the first row.
     first: Arc<Serialization>,
     /// Memory for a routing value.
     text: Vec<u8>,
+}
+
+/// Target that is not bound yet.
+#[derive(Debug)]
+struct Pending {
+    /// Name in `bound`.
+    name: Arc<str>,
+    /// Serialization of its values.
+    value: Arc<Serialization>,
+    /// Subject of the schema of the registry under which payloads are written, and the schema once it is known.
+    payload: Option<(Arc<str>, Option<Arc<PayloadSchema>>)>,
+}
+
+/// Form of a payload.
+#[derive(Clone, Copy)]
+pub(super) enum PayloadForm<'r> {
+    /// The value of the column.
+    Column,
+    /// A struct.
+    Expanded(&'r Expanded),
+    /// Avro under the schema of this subject.
+    Registered(&'r str),
+    /// Nothing: the record has no value, and so no schema of values.
+    Absent,
+}
+
+impl PayloadForm<'_> {
+    /// Distinction of the values of one form from others of the same topic.
+    fn distinction(self) -> Option<String> {
+        match self {
+            PayloadForm::Column => None,
+            PayloadForm::Expanded(expanded) => Some(expanded.digest.to_string()),
+            PayloadForm::Registered(subject) => Some(subject.to_owned()),
+            PayloadForm::Absent => Some(String::new()),
+        }
+    }
 }
 
 /// Number of routing values that are remembered with their topics.
@@ -111,7 +160,9 @@ const INTERNAL: [&str; 4] = [
     "__share_group_state",
     "__transaction_state",
 ];
-/// Separates a routing value from a schema version; no text of Postgres contains it.
+/// Bytes of schemas that are remembered: those of structs follow from payloads, which may have any number of fields.
+const BOUND_BYTES_MAX: usize = 64 << 20;
+/// Separates a routing value from a schema version and the form of the payload; no text of Postgres contains it.
 const SEPARATOR: u8 = 0;
 
 const TOPIC: &str = "the name of a topic";
@@ -159,18 +210,24 @@ impl Routes {
             schema_version,
             reserved: reserved.chain(of_events).collect(),
             bound: HashMap::new(),
+            bound_bytes: 0,
             topics: HashSet::new(),
             recent: HashMap::new(),
             pending: None,
             last: None,
-            first: schema.of("", None),
+            first: schema.of("", None, None),
             schema,
             text: Vec::new(),
         })
     }
 
     /// Topic of the event that a row is.
-    pub(super) fn of(&mut self, row: &Row<'_>, scratch: &mut Scratch) -> Result<Target, RowError> {
+    pub(super) fn of(
+        &mut self,
+        row: &Row<'_>,
+        form: PayloadForm<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<Target, RowError> {
         let place = self.route_by.place;
         let unusable = |wanted| RowError::OutboxValue { place, wanted };
         self.text.clear();
@@ -188,6 +245,11 @@ impl Routes {
         if let Some(version) = version {
             self.text.push(SEPARATOR);
             self.text.extend_from_slice(version.to_string().as_bytes());
+        }
+        let distinction = form.distinction();
+        if let Some(distinction) = &distinction {
+            self.text.push(SEPARATOR);
+            self.text.extend_from_slice(distinction.as_bytes());
         }
         let Ok(name) = std::str::from_utf8(&self.text) else {
             return Err(unusable(TOPIC));
@@ -208,15 +270,25 @@ impl Routes {
             return Err(unusable(RESERVED));
         }
         let binding = match &self.schema {
-            ValueSchema::Payload(_) => topic.as_str(),
-            ValueSchema::Envelope(_) => name,
+            ValueSchema::Payload(..) if distinction.is_none() => topic.as_str(),
+            ValueSchema::Payload(..) | ValueSchema::Envelope(_) => name,
         };
         let Some(target) = self.bound.get(binding) else {
             let topics_max = usize::try_from(self.rule.topics_max).unwrap_or(usize::MAX);
             if self.topics.len() >= topics_max && !self.topics.contains(topic.as_str()) {
                 return Err(unusable(TOO_MANY));
             }
-            self.pending = Some((binding.into(), self.schema.of(routed, version)));
+            let (value, subject) = match form {
+                PayloadForm::Column => (self.schema.of(routed, version, None), None),
+                PayloadForm::Expanded(expanded) => (self.schema.of(routed, version, Some(expanded)), None),
+                PayloadForm::Registered(subject) => (self.schema.of(routed, version, None), Some(subject)),
+                PayloadForm::Absent => (Arc::new(Serialization::Json), None),
+            };
+            self.pending = Some(Pending {
+                name: binding.into(),
+                value,
+                payload: subject.map(|subject| (subject.into(), None)),
+            });
             return Err(RowError::UnknownTopic(topic.into()));
         };
         if self.recent.len() >= RECENT_MAX {
@@ -250,9 +322,13 @@ impl Routes {
 
     /// Adds a topic, which the latest row has named.
     pub(super) fn bind(&mut self, topic: &str, ids: SchemaIds) {
-        let (name, value) = match self.pending.take() {
+        let Pending { name, value, payload } = match self.pending.take() {
             Some(pending) => pending,
-            None => (topic.into(), Arc::clone(&self.first)),
+            None => Pending {
+                name: topic.into(),
+                value: Arc::clone(&self.first),
+                payload: None,
+            },
         };
         let topic: Arc<str> = topic.into();
         self.topics.insert(Arc::clone(&topic));
@@ -261,21 +337,51 @@ impl Routes {
             topic,
             ids,
             value,
+            payload: payload.and_then(|(subject, schema)| Some((subject, schema?))),
             limits: None,
             partitions: None,
         };
-        if self.bound.len() >= BOUND_MAX {
+        let bytes = name.len() + target.value.schema_bytes();
+        if self.bound.len() >= BOUND_MAX || self.bound_bytes + bytes > BOUND_BYTES_MAX {
             self.bound.clear();
+            self.bound_bytes = 0;
             self.recent.clear();
         }
+        self.bound_bytes += bytes;
         self.last = Some(Arc::clone(&name));
         self.bound.insert(name, target);
     }
 
     /// Schema of the values in the topic that is to be bound.
     pub(super) fn value_schema(&self) -> Option<&str> {
-        let value = self.pending.as_ref().map_or(&self.first, |(_, value)| value);
-        value.registered_schema()
+        match &self.pending {
+            // The registry has it already, under a subject of its own.
+            Some(pending) if pending.payload.is_some() => None,
+            Some(pending) => pending.value.registered_schema(),
+            None => self.first.registered_schema(),
+        }
+    }
+
+    /// Subject of the schema of the registry that the topic to be bound needs.
+    pub(super) fn pending_subject(&self) -> Option<&str> {
+        let (subject, _) = self.pending.as_ref()?.payload.as_ref()?;
+        Some(subject)
+    }
+
+    /// Sets the schema of that subject.
+    pub(super) fn set_pending_schema(&mut self, schema: PayloadSchema) {
+        if let Some((_, pending)) = self.pending.as_mut().and_then(|pending| pending.payload.as_mut()) {
+            *pending = Some(Arc::new(schema));
+        }
+    }
+
+    /// Replaces the schema of the registry under which payloads of the latest row's target are written.
+    pub(super) fn replace_schema(&mut self, schema: PayloadSchema) {
+        let last = self.last.as_ref().and_then(|last| self.bound.get_mut(last));
+        if let Some((_, known)) = last.and_then(|target| target.payload.as_mut()) {
+            *known = Arc::new(schema);
+            self.recent.clear();
+        }
     }
 
     /// Target of the latest row.

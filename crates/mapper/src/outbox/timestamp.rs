@@ -25,12 +25,17 @@ const TIMESTAMPS: [(&str, i64); 3] = [
 ];
 
 impl Timestamp {
+    /// Compiles the column of a table, or the member of a message, which is a number of milliseconds.
     pub(super) fn compile(
         columns: &[RelationColumn],
         name: &str,
+        is_of_message: bool,
         around: &ColumnContext<'_>,
     ) -> Result<Self, MapError> {
         let part = Part::compile_raw(columns, name, around)?;
+        if is_of_message {
+            return Ok(Self { part, divisor: 1 });
+        }
         let semantic = part.field().slot.schema.name;
         let mut known = TIMESTAMPS.iter();
         let known = known.find(|(known, _)| semantic.as_deref() == Some(*known));

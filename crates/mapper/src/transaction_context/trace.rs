@@ -4,14 +4,14 @@
 
 /// Trace that a transaction belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Trace {
-    pub(super) parent: Box<str>,
-    pub(super) state: Option<Box<str>>,
+pub(crate) struct Trace {
+    pub(crate) parent: Box<str>,
+    pub(crate) state: Option<Box<str>>,
 }
 
 impl Trace {
     /// Trace with a valid parent; its state is dropped if it is invalid, or empty.
-    pub(super) fn of(parent: Option<String>, state: Option<String>) -> Option<Self> {
+    pub(crate) fn of(parent: Option<String>, state: Option<String>) -> Option<Self> {
         let parent = parent.filter(|parent| is_parent(parent))?;
         let state = state.filter(|state| is_state(state));
         Some(Self {

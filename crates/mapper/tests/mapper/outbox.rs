@@ -1,5 +1,8 @@
 //! Rows of outbox tables as events: topic, partition, timestamp, key, value and headers of each record.
 
+mod messages;
+mod payloads;
+
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 use walcast_mapper::config::{Encoding, ReservedTopic, TopicPurpose};

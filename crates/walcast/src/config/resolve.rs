@@ -46,6 +46,7 @@ pub(crate) fn resolve(
     let registry = check.registry(&raw.registry, &raw.format)?;
     let delivery = check.delivery(raw, &names, snapshot, &kafka)?;
     let mapper = check.mapper(raw, &names, postgres.connect.database())?;
+    check.message_outboxes(&mapper, &delivery.dead_letters)?;
     Ok(Config {
         selections: selections::of(document, raw, &mapper, &postgres.exclude),
         mapper,

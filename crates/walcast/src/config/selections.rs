@@ -1,9 +1,9 @@
 //! Patterns of the configuration that are compared with the database, with their positions in the file.
 
 use walcast_delivery::DeadLetterRule;
-use walcast_mapper::MapperConfig;
 use walcast_mapper::config::Route;
 use walcast_mapper::pattern::{ColumnPattern, TablePattern};
+use walcast_mapper::{MapperConfig, MessageOutbox, TableName};
 
 use super::document::Document;
 use super::error::Place;
@@ -63,9 +63,10 @@ pub(super) fn of(
         list.add(place, "keys.tables", Choice::Tables(rule.tables.clone()), false);
     }
     for (index, rule) in mapper.outboxes.iter().enumerate() {
-        let place = format!("outbox[{index}].tables");
-        let choice = Choice::Tables(rule.tables.clone());
-        list.add(place, "outbox.tables", choice, false);
+        if let Some(tables) = &rule.tables {
+            let place = format!("outbox[{index}].tables");
+            list.add(place, "outbox.tables", Choice::Tables(tables.clone()), false);
+        }
     }
     for (index, rule) in mapper.event_stores.iter().enumerate() {
         let place = format!("event_store[{index}].tables");
@@ -90,7 +91,24 @@ pub(super) fn of(
         let choice = Choice::Topics(Box::new(route.clone()));
         list.add(place, "names.routes.pattern", choice, false);
     }
-    list.selections
+    let messages = MessageOutbox::all(mapper);
+    let mut selections = list.selections;
+    selections.retain(|selection| !selects_messages(&selection.choice, &messages));
+    selections
+}
+
+/// Whether a pattern matches an outbox of messages, which stands for a table that the database does not have.
+fn selects_messages(choice: &Choice, outboxes: &[MessageOutbox]) -> bool {
+    let mut relations = outboxes.iter().map(MessageOutbox::relation);
+    match choice {
+        Choice::Tables(pattern) => relations.any(|relation| pattern.matches(&TableName::from(relation))),
+        Choice::Columns(pattern) => relations.any(|relation| {
+            let table = TableName::from(relation);
+            let mut columns = relation.columns.iter();
+            columns.any(|column| pattern.matches(&table, &column.name))
+        }),
+        Choice::DataTypes(_) | Choice::Type(_) | Choice::Topics(_) => false,
+    }
 }
 
 struct List<'d> {

@@ -67,7 +67,7 @@ fn session(error: &DeliveryError) -> Option<String> {
         DeliveryError::Decode { .. } | DeliveryError::OutOfOrder { .. } | DeliveryError::CopiedRow { .. } => {
             return Some(DAMAGED.to_owned());
         }
-        DeliveryError::Map { source, .. } => (
+        DeliveryError::Map { source, .. } | DeliveryError::MapMessage { source, .. } => (
             source,
             "or keep changes of the table that cannot be delivered as dead letters: on_error in [[dead_letters.rules]]",
         ),

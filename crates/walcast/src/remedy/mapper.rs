@@ -5,6 +5,14 @@ use std::error::Error;
 use walcast_delivery::{shell, sql};
 use walcast_mapper::{MapError, TableName, WithoutKey};
 
+/// What keeps one event of an outbox from stopping the others.
+const KEEP_AS_DEAD_LETTER: &str = "set on_error = \"dead_letter\" for the table in [[dead_letters.rules]], which keeps such a row as a \
+     dead letter and delivers the rest";
+
+/// What keeps the rows of a table apart from the events of an outbox.
+pub(super) const APART_FROM_OUTBOX: &str = "send the events of the outbox to other topics with route_topic in [[outbox]], or leave the \
+     table out with [postgres] exclude";
+
 /// Remedy for one error of the chain, if it has one.
 pub(super) fn remedy(error: &(dyn Error + 'static)) -> Option<String> {
     error.downcast_ref().and_then(mapping)
@@ -27,6 +35,7 @@ fn mapping(error: &MapError) -> Option<String> {
                 tables.0.to_string()
             ));
         }
+        MapError::TopicOfOutbox { .. } => APART_FROM_OUTBOX,
         MapError::Name { .. } => {
             "set names.adjust_fields = \"valid\", which adjusts such names, or leave the column out with [columns] exclude"
         }
@@ -48,9 +57,16 @@ fn mapping(error: &MapError) -> Option<String> {
             "add the column to the table, or correct the rule that names it"
         }
         MapError::OutboxColumn { .. } => "correct [[outbox]], whose keys name the columns of the table",
-        MapError::OutboxValue { .. } => {
-            "set on_error = \"dead_letter\" for the table in [[dead_letters.rules]], which keeps such a row as a dead letter and delivers \
-             the rest"
+        MapError::OutboxValue { .. } | MapError::OutboxMessage { .. } => KEEP_AS_DEAD_LETTER,
+        MapError::OutboxPayload { .. } => {
+            return Some(format!(
+                "register a schema that it fits, or {KEEP_AS_DEAD_LETTER}"
+            ));
+        }
+        MapError::OutboxSchema { .. } => {
+            return Some(format!(
+                "register an Avro schema under it, which the next attempt reads, or {KEEP_AS_DEAD_LETTER}"
+            ));
         }
         MapError::OutboxUpdate { .. } => {
             "set on_update = \"warn\", which skips updates, or on_error = \"dead_letter\" for the table in [[dead_letters.rules]]"

@@ -14,8 +14,17 @@ pub(crate) struct RejectedChanges {
     changes: BTreeMap<(Lsn, Ordinal), DeadLetterReason>,
     /// Kafka's error for the last of these changes.
     error: String,
-    /// Topics that may not be written, each with Kafka's error.
-    topics: BTreeMap<String, String>,
+    /// Topics that may not be written.
+    topics: BTreeMap<String, RejectedTopic>,
+}
+
+/// Topic that may not be written.
+#[derive(Debug)]
+struct RejectedTopic {
+    /// Kafka's error.
+    error: String,
+    /// Whether Kafka refuses this topic, and not the way in which topics are created.
+    is_refused: bool,
 }
 
 impl RejectedChanges {
@@ -34,13 +43,20 @@ impl RejectedChanges {
     }
 
     /// Adds a topic that may not be written. False if it was added before.
-    pub(crate) fn remember_topic(&mut self, topic: &str, error: String) -> bool {
-        self.topics.insert(topic.to_owned(), error).is_none()
+    pub(crate) fn remember_topic(&mut self, topic: &str, error: String, is_refused: bool) -> bool {
+        let rejected = RejectedTopic { error, is_refused };
+        self.topics.insert(topic.to_owned(), rejected).is_none()
     }
 
     /// Kafka's error for a topic that may not be written.
     pub(crate) fn topic_error(&self, topic: &str) -> Option<&str> {
-        self.topics.get(topic).map(String::as_str)
+        self.topics.get(topic).map(|rejected| rejected.error.as_str())
+    }
+
+    /// Kafka's error for a topic that it refuses, whatever the settings with which topics are created.
+    pub(crate) fn topic_refusal(&self, topic: &str) -> Option<&str> {
+        let rejected = self.topics.get(topic).filter(|rejected| rejected.is_refused);
+        rejected.map(|rejected| rejected.error.as_str())
     }
 
     /// Reason for which Kafka rejected a change; `None` if it did not.
@@ -75,6 +91,18 @@ mod tests {
     use walcast_mapper::dead_letter::DeadLetterReason::Size;
 
     use super::*;
+
+    #[test]
+    fn remembers_which_topics_kafka_refuses() {
+        let mut rejected = RejectedChanges::default();
+        assert!(rejected.remember_topic("refused", "collides".to_owned(), true));
+        assert!(!rejected.remember_topic("refused", "collides".to_owned(), true));
+        assert!(rejected.remember_topic("missing", "does not exist".to_owned(), false));
+        let of = |topic| (rejected.topic_error(topic), rejected.topic_refusal(topic));
+        assert_eq!(of("refused"), (Some("collides"), Some("collides")));
+        assert_eq!(of("missing"), (Some("does not exist"), None));
+        assert_eq!(of("other"), (None, None));
+    }
 
     #[test]
     fn remembers_records_of_changes_only_and_once() {

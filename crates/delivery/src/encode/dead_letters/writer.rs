@@ -71,6 +71,11 @@ impl<'a> DeadLetters<'a> {
         self.rejected.topic_error(topic)
     }
 
+    /// Error with which Kafka refused a topic in an earlier session, whatever the settings with which topics are created.
+    pub(crate) fn refused_topic(&self, topic: &str) -> Option<&str> {
+        self.rejected.topic_refusal(topic)
+    }
+
     /// Rejection of a change whose record Kafka rejected in an earlier session.
     #[inline]
     pub(crate) fn rejection(&self, context: &ChangeContext<'_>) -> Option<Rejection> {

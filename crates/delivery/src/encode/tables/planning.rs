@@ -27,6 +27,9 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         relation: &Relation,
         context: &ChangeContext<'_>,
     ) -> Result<Plan, EncodeError> {
+        if self.is_message_outbox(relation.oid) {
+            return self.plan_of(relation, &TableMetadata::default()).await;
+        }
         match self.history.delivered_with(relation, context.into()) {
             Some(metadata) => {
                 let metadata = metadata.clone();
@@ -174,6 +177,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
             let event_topics = EventTopics {
                 owners: &self.owners,
                 dead_letters: &self.dead_letters,
+                used: &self.outbox_topics,
                 config: self.config,
             };
             let encoded =

@@ -7,14 +7,19 @@ use crate::encode::dead_letters::writer::DeadLetters;
 use crate::encode::encode_error::EncodeError;
 use crate::encode::owners::Owners;
 use crate::encode::registrar::Registrar;
+use crate::error::DeliveryError;
+use crate::port_error::Detail;
 use crate::ports::registry::SchemaRegistry;
 use crate::ports::topics::Topics;
+use crate::state::outbox_topics::OutboxTopics;
 
 /// What decides whether the events of an outbox may be sent to a topic that a row names.
 #[derive(Clone, Copy)]
 pub(super) struct EventTopics<'r, 'a> {
     pub(super) owners: &'r Owners,
     pub(super) dead_letters: &'r DeadLetters<'a>,
+    /// Topics to which events were sent.
+    pub(super) used: &'r OutboxTopics,
     pub(super) config: &'r MapperConfig,
 }
 
@@ -28,12 +33,31 @@ impl EventTopics<'_, '_> {
         if self.owners.holds_rows(topic, self.config) {
             return Err(EncodeError::Map(refusal));
         }
-        if self.dead_letters.action(plan.table()) == OnError::Quarantine
-            && let Some(error) = self.dead_letters.rejected_topic(topic)
-        {
-            return Err(EncodeError::RejectedTopic(error.to_owned()));
+        let dead_letters = self.dead_letters;
+        match dead_letters.action(plan.table()) {
+            OnError::Halt => Ok(()),
+            OnError::DeadLetter => match dead_letters.refused_topic(topic) {
+                Some(error) => Err(EncodeError::RefusedTopic(error.to_owned())),
+                None => Ok(()),
+            },
+            OnError::Quarantine => match dead_letters.rejected_topic(topic) {
+                Some(error) => Err(EncodeError::RejectedTopic(error.to_owned())),
+                None => Ok(()),
+            },
         }
-        Ok(())
+    }
+
+    /// Error of a topic that cannot be used. A topic that Kafka refuses is an error of the row that names it, where the table has dead
+    /// letters: another role may write rows with names of its choice, and they must not stop the other events.
+    fn explain(&self, plan: &Plan, error: DeliveryError) -> EncodeError {
+        let is_refused = matches!(
+            error.detail(),
+            Some(Detail::TopicUnusable { is_refused: true, .. })
+        );
+        match is_refused && self.dead_letters.action(plan.table()) == OnError::DeadLetter {
+            true => EncodeError::RefusedTopic(self.dead_letters.describe.error(&error)),
+            false => EncodeError::Edge(error),
+        }
     }
 }
 
@@ -55,7 +79,8 @@ async fn check_keeps_events<T: Topics, R: SchemaRegistry>(
 
 /// Encodes with a plan. When a row names a topic for the first time, the topic is created, the schemas are registered under its
 /// subjects, and the plan encodes again: a change has several records, which may name several topics. When a row names a partition
-/// that its topic is not known to have, the plan encodes again if the topic has more partitions by now.
+/// that its topic is not known to have, the plan encodes again if the topic has more partitions by now; when its payload does not fit the
+/// schema of its type, it encodes again if the registry has a later one.
 #[inline]
 pub(super) async fn encode_binding_topics<T: Topics, R: SchemaRegistry>(
     registrar: &mut Registrar<'_, T, R>,
@@ -70,10 +95,23 @@ pub(super) async fn encode_binding_topics<T: Topics, R: SchemaRegistry>(
                 if plan.stream_rules().is_some() {
                     check_keeps_events(registrar, plan, &topic).await?;
                 }
-                registrar.bind_topic(plan, &topic).await?;
+                if let Err(error) = registrar.find_schema(plan).await? {
+                    return Ok(Err(error));
+                }
+                let bound = registrar.bind_topic(plan, &topic).await;
+                bound.map_err(|error| event_topics.explain(plan, error))?;
+                if plan.outbox_updates().is_some() {
+                    event_topics.used.add(&topic, plan.table());
+                }
             }
             Err(error @ MapError::OutboxValue { .. }) if plan.lacks_partition() => {
                 if !registrar.refresh_partitions(plan).await? {
+                    return Ok(Err(error));
+                }
+            }
+            // An application may write events of a later version as soon as it is registered.
+            Err(error @ MapError::OutboxPayload { .. }) => {
+                if !registrar.refresh_schema(plan).await? {
                     return Ok(Err(error));
                 }
             }

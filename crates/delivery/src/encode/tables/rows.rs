@@ -186,6 +186,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
             let event_topics = EventTopics {
                 owners: &self.owners,
                 dead_letters: &self.dead_letters,
+                used: &self.outbox_topics,
                 config: self.config,
             };
             let encoded = encode_binding_topics(&mut self.registrar, event_topics, plan, |plan| {

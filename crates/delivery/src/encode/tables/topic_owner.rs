@@ -20,6 +20,13 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
             oid: relation.oid,
             name: TableName::from(relation),
         };
+        // Only the topics that rows of an outbox name are there.
+        if let Some(outbox) = self.outbox_topics.outbox_of(topic) {
+            return Err(EncodeError::Map(MapError::TopicOfOutbox {
+                tables: Box::new((claimant.name, outbox)),
+                topic: topic.to_owned(),
+            }));
+        }
         let Err(owner) = self.owners.claim(topic, claimant.clone()) else {
             return Ok(());
         };

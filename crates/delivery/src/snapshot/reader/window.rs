@@ -434,6 +434,7 @@ pub(super) fn explain(table: &TableName, row: Option<Tid>, lsn: Lsn, fault: Enco
         EncodeError::UnknownRelation
         | EncodeError::Refused(_)
         | EncodeError::RejectedTopic(_)
+        | EncodeError::RefusedTopic(_)
         | EncodeError::Quarantined => DeliveryError::OutOfOrder {
             after: lsn,
             what: "a change of a relation that was never described",

@@ -1,7 +1,7 @@
 //! Columns of an event store: those that the configuration names, else those of the preset.
 
 use super::EventStoreText;
-use crate::config::outbox::{AdditionalField, Placement};
+use crate::config::outbox_field::{AdditionalField, Placement};
 
 /// Columns of an event store.
 #[derive(Clone, Debug, PartialEq, Eq)]

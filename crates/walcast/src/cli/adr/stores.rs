@@ -103,8 +103,12 @@ fn tables(config: &Config, asked: &Asked) -> Vec<String> {
 }
 
 fn outbox(rule: &OutboxRule) -> String {
+    let source = match (&rule.tables, rule.message_prefix()) {
+        (Some(tables), _) => format!("outbox {}", code(&tables.to_string())),
+        (None, prefix) => format!("messages with prefix {}", code(prefix.unwrap_or_default())),
+    };
     row([
-        format!("outbox {}", code(&rule.tables.to_string())),
+        source,
         format!("{} of {}", code(&rule.route_topic), code(&rule.route_by)),
         format!(
             "each inserted row as an event: key {}, value {}, id {}",

@@ -23,14 +23,19 @@ impl Check<'_> {
     pub(super) fn outbox_cleanup(&self, raw: &RawConfig) -> Result<OutboxCleanupConfig, ConfigError> {
         let mut outboxes = Vec::new();
         for (index, rule) in raw.outbox.iter().enumerate() {
-            let cleanup = match rule.cleanup {
-                Some(cleanup) => Some(self.cleanup(raw, index, rule, cleanup)?),
-                None => None,
+            let cleanup = match (rule.cleanup, &rule.tables) {
+                (Some(_), None) => {
+                    let key = format!("outbox[{index}].cleanup");
+                    let wanted = "no clean-up for messages, which leave no rows";
+                    return Err(self.wrong_at(&key, "outbox.cleanup", "set", wanted));
+                }
+                (Some(cleanup), Some(_)) => Some(self.cleanup(raw, index, rule, cleanup)?),
+                (None, _) => None,
             };
-            outboxes.push(OutboxSection {
-                tables: rule.tables.clone(),
-                cleanup,
-            });
+            let Some(tables) = rule.tables.clone() else {
+                continue;
+            };
+            outboxes.push(OutboxSection { tables, cleanup });
         }
         Ok(OutboxCleanupConfig {
             outboxes,

@@ -182,6 +182,18 @@ fn outboxes_are_checked() {
             "outbox.cleanup_interval is \"2h\"; expected a duration between \"100ms\" and \"1h\"",
         ),
         (
+            "schema_by = \"type\"\nexpand_json = true",
+            "outbox.schema_by is \"type\"; expected no schema where expand_json is true",
+        ),
+        (
+            "schema_by = \"type\"\nadditional = [\"a:envelope\"]",
+            "outbox.schema_by is \"type\"; expected no schema where a column is placed in the envelope",
+        ),
+        (
+            "source = \"message:events\"",
+            "tables and a source of messages exclude each other",
+        ),
+        (
             "payloud = \"x\"",
             "unknown key \"payloud\" in [[outbox]]; did you mean \"payload\"?",
         ),
@@ -194,9 +206,45 @@ fn outboxes_are_checked() {
 }
 
 #[test]
+fn outboxes_of_messages_are_checked() {
+    let config = parse(&with(
+        "[outbox]",
+        "source = \"message:events\"\n[[dead_letters.rules]]\ntables = \"pg_logical_emit_message.events\"\non_error = \"dead_letter\"",
+    ))
+    .unwrap();
+    assert_eq!(config.mapper.outboxes[0].message_prefix(), Some("events"));
+    // The database has no such table, and none is expected.
+    let mut selections = config.selections.iter();
+    assert!(selections.all(|selection| selection.key != "dead_letters.rules.tables"));
+    for (lines, expected) in [
+        ("topics_max = 5", "tables is missing"),
+        (
+            "source = \"message:\"",
+            "\"message:\" is not log or message:<prefix>",
+        ),
+        (
+            "source = \"message:walcast.context\"",
+            "outbox.source is \"message:walcast.context\"; expected a prefix that [context] does not have",
+        ),
+        (
+            "source = \"message:a\"\n[[outbox]]\nsource = \"message:a\"",
+            "outbox.source is \"message:a\"; expected a prefix that no other outbox has",
+        ),
+        (
+            "source = \"message:a\"\n[dead_letters]\non_error = \"quarantine\"",
+            "expected \"halt\" or \"dead_letter\" for an outbox of messages",
+        ),
+    ] {
+        let error = parse(&with("[outbox]", lines)).expect_err(lines);
+        let printed = walcast_delivery::one_line(&error);
+        assert!(printed.contains(expected), "{lines}: {printed}");
+    }
+}
+
+#[test]
 fn the_example_of_an_outbox_is_valid() {
     let config = parse(include_str!("../../../../../examples/outbox.toml")).unwrap();
-    assert_eq!(config.mapper.outboxes.len(), 1);
+    assert_eq!(config.mapper.outboxes.len(), 2);
 }
 
 #[test]

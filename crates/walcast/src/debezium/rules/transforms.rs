@@ -6,12 +6,12 @@ mod route;
 mod transform;
 
 use self::flat::{FLATTENING, SHAPE, flat};
-use self::outbox::{EVENT_ROUTER, EXPANSION, OUTBOX, Outboxes, TRACING};
+use self::outbox::{EVENT_ROUTER, OUTBOX, Outboxes, SPANS};
 use self::route::{ROUTES, Routes, router};
 use self::transform::Transform;
 use crate::debezium::draft::Setting;
 use crate::debezium::rule::Translate::{By, WithAnother};
-use crate::debezium::rule::{Outcome, Rule, Value, becomes, depends, not_yet};
+use crate::debezium::rule::{Outcome, Rule, Value, becomes, depends, not_needed, not_yet};
 
 const NOT_FLAT: &str = "flat records have no such setting";
 
@@ -54,8 +54,8 @@ pub(super) const RULES: &[Rule] = &[
         WithAnother,
     ),
     becomes("transforms.*.table.field.additional.missing", OUTBOX, WithAnother),
-    not_yet("transforms.*.table.expand.json.payload", EXPANSION).default("false"),
-    not_yet("transforms.*.table.json.payload.*", EXPANSION),
+    becomes("transforms.*.table.expand.json.payload", OUTBOX, WithAnother),
+    becomes("transforms.*.table.json.payload.*", OUTBOX, WithAnother),
     becomes("transforms.*.table.op.invalid.behavior", OUTBOX, WithAnother),
     becomes("transforms.*.route.by.field", OUTBOX, WithAnother),
     becomes(
@@ -63,7 +63,8 @@ pub(super) const RULES: &[Rule] = &[
         OUTBOX,
         WithAnother,
     ),
-    not_yet("transforms.*.tracing.*", TRACING),
+    becomes("transforms.*.tracing.span.context.field", OUTBOX, WithAnother),
+    not_needed("transforms.*.tracing.*", SPANS),
     becomes("transforms.*.predicate", OUTBOX, WithAnother),
     becomes("transforms.*.negate", OUTBOX, WithAnother),
     becomes("transforms.*.topic.regex", ROUTES, WithAnother),

@@ -1,7 +1,7 @@
 //! Outbox routers: each is translated option by option, or refused.
 
 use walcast_mapper::TableName;
-use walcast_mapper::config::{InvalidUpdate, MissingAdditional, OutboxRule};
+use walcast_mapper::config::{InvalidUpdate, JsonEmptyArray, JsonNull, MissingAdditional, OutboxRule};
 
 use super::{lookup, misses, with};
 use crate::config::parse_for_test;
@@ -57,7 +57,7 @@ fn a_router_without_options_has_the_same_defaults() {
     let by_default: OutboxRule = serde_json::from_value(serde_json::json!({"tables": "*.*"})).unwrap();
     assert_eq!(rules, [by_default]);
     // Without a predicate, it applies to every captured table.
-    assert!(rules[0].tables.matches(&table("Any table")));
+    assert!(rules[0].matches(&table("Any table")));
 }
 
 #[test]
@@ -66,7 +66,9 @@ fn every_option_is_translated() {
         "table.field.event.id=event_id\ntable.field.event.key=key\ntable.field.event.type=kind\n\
          table.field.event.payload=body\ntable.field.event.timestamp=at\ntable.field.event.schema.version=version\n\
          table.fields.additional.placement=kind:header:eventType, tenant:envelope,part:partition\n\
-         table.fields.additional.error.on.missing=false\ntable.expand.json.payload=false\n\
+         table.fields.additional.error.on.missing=false\ntable.expand.json.payload=true\n\
+         table.json.payload.null.behavior=optional_bytes\ntable.json.payload.empty.array.behavior=optional_string\n\
+         tracing.span.context.field=span\ntracing.operation.name=read\ntracing.with.context.field.only=true\n\
          table.op.invalid.behavior=fatal\nroute.by.field=topic\nroute.topic.regex=(.*)_events\n\
          route.topic.replacement=events.$1\nroute.tombstone.on.empty.payload=true",
     ));
@@ -96,7 +98,12 @@ fn every_option_is_translated() {
         ),
         ("topic", "(.*)_events", "events.$1")
     );
-    assert!(rule.tombstone_on_empty_payload);
+    assert!(rule.tombstone_on_empty_payload && rule.expand_json);
+    assert_eq!(
+        (rule.json_null, rule.json_empty_array),
+        (JsonNull::OptionalBytes, JsonEmptyArray::OptionalString)
+    );
+    assert_eq!(rule.trace_context.as_deref(), Some("span"));
 }
 
 /// Releases differ in the name of the option and in its values.
@@ -158,9 +165,9 @@ fn a_predicate_for_one_topic_selects_its_table() {
     ] {
         let rules = outboxes(&predicate(pattern));
         assert_eq!(rules.len(), 1);
-        assert!(rules[0].tables.matches(&table(name)), "{:?}", rules[0].tables);
-        assert!(!rules[0].tables.matches(&table("other")));
-        assert!(!rules[0].tables.matches(&table("OUTBOX")));
+        assert!(rules[0].matches(&table(name)), "{:?}", rules[0].tables);
+        assert!(!rules[0].matches(&table("other")));
+        assert!(!rules[0].matches(&table("OUTBOX")));
     }
     for pattern in [
         ".*outbox",
@@ -192,8 +199,15 @@ fn a_predicate_for_one_topic_selects_its_table() {
 #[test]
 fn rejects_what_has_no_counterpart() {
     for (option, expected) in [
-        ("table.expand.json.payload=true", "a payload is sent as it is"),
-        ("tracing.span.context.field=trace", "walcast sends no spans"),
+        (
+            "table.expand.json.payload=true\nfield.name.adjustment.mode=avro",
+            "the names in an expanded payload are not adjusted",
+        ),
+        (
+            "table.expand.json.payload=true\ntable.json.payload.null.behavior=keep",
+            "keep is neither ignore nor optional_bytes",
+        ),
+        ("tracing.level=all", "tracing.level has no counterpart"),
         (
             "table.field.payload.id=x",
             "table.field.payload.id has no counterpart",

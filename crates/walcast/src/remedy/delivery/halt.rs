@@ -131,6 +131,8 @@ pub(super) fn remedy(halt: &Halt) -> Option<String> {
             ));
         }
         Halt::KeyNotSent { table, .. } => return Some(mapper::send_key(table)),
+        Halt::MessagesNotSent { .. } => "write the events into an outbox table, or update the server",
+        Halt::TopicOfOutbox { .. } => mapper::APART_FROM_OUTBOX,
         Halt::SharedTopic { .. } => "rename one of them, or leave one out with [postgres] exclude",
         Halt::NoTable { .. } => "correct the pattern in [postgres] tables, or create the table first",
         Halt::WalLevel { .. } => "run: ALTER SYSTEM SET wal_level = logical, and restart the server",

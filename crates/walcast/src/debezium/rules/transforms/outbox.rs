@@ -9,22 +9,19 @@ use crate::debezium::draft::Setting;
 pub(super) const OUTBOX: &str = "outbox";
 pub(super) const EVENT_ROUTER: &str = "io.debezium.transforms.outbox.EventRouter";
 
-/// Why the payload is not expanded.
-pub(super) const EXPANSION: &str =
-    "a payload is sent as it is: the schema of an expanded one would follow from the content of each event";
-/// Why no spans are sent.
-pub(super) const TRACING: &str =
-    "walcast sends no spans; a column with a trace context can be placed in a header";
+/// Why the settings of spans have no counterpart.
+pub(super) const SPANS: &str = "because walcast sends no spans, as Debezium sends none without OpenTelemetry; the context of the column is sent in headers";
 
 /// Predicate of Kafka that selects records by their topic.
 const TOPIC_NAME_MATCHES: &str = "org.apache.kafka.connect.transforms.predicates.TopicNameMatches";
 
 /// Properties that are texts, and their keys.
-const TEXTS: [(&str, &str); 7] = [
+const TEXTS: [(&str, &str); 8] = [
     ("table.field.event.id", "id"),
     ("table.field.event.key", "key"),
     ("table.field.event.payload", "payload"),
     ("table.field.event.timestamp", "timestamp"),
+    ("tracing.span.context.field", "trace_context"),
     ("route.by.field", "route_by"),
     ("route.topic.regex", "route_pattern"),
     ("route.topic.replacement", "route_topic"),
@@ -38,9 +35,12 @@ const SCHEMA_VERSION: &str = "table.field.event.schema.version";
 const UPDATES: &str = "table.op.invalid.behavior";
 const TOMBSTONES: &str = "route.tombstone.on.empty.payload";
 const EXPAND: &str = "table.expand.json.payload";
+const JSON_NULL: &str = "table.json.payload.null.behavior";
+const JSON_EMPTY_ARRAY: &str = "table.json.payload.empty.array.behavior";
+const FIELD_NAMES: &str = "field.name.adjustment.mode";
 
-/// Further properties that are translated, or that have no effect where nothing is expanded.
-const OTHERS: [&str; 14] = [
+/// Further properties that are translated, or that have no effect.
+const OTHERS: [&str; 16] = [
     "type",
     "predicate",
     "negate",
@@ -53,9 +53,12 @@ const OTHERS: [&str; 14] = [
     UPDATES,
     TOMBSTONES,
     EXPAND,
-    "table.json.payload.null.behavior",
-    "table.json.payload.empty.array.behavior",
-    "field.name.adjustment.mode",
+    JSON_NULL,
+    JSON_EMPTY_ARRAY,
+    FIELD_NAMES,
+    // Without OpenTelemetry, no span is sent.
+    "tracing.operation.name",
+    "tracing.with.context.field.only",
 ];
 
 /// Outboxes in the order of the chain.
@@ -125,9 +128,6 @@ fn unsupported(transform: &Transform<'_, '_>) -> Result<(), String> {
         let Some(name) = name.strip_prefix(&prefix) else {
             continue;
         };
-        if name.starts_with("tracing.") {
-            return Err(format!("{name}: {TRACING}"));
-        }
         if !OTHERS.contains(&name) && !TEXTS.iter().any(|(known, _)| *known == name) {
             return Err(format!("{name} has no counterpart"));
         }
@@ -135,9 +135,32 @@ fn unsupported(transform: &Transform<'_, '_>) -> Result<(), String> {
             return Err(format!("{name} comes from a config provider of Connect"));
         }
     }
-    match flag(transform, EXPAND, false)? {
-        true => Err(format!("{EXPAND}: {EXPANSION}")),
-        false => Ok(()),
+    Ok(())
+}
+
+/// Adds the settings of payloads that are expanded.
+fn expansion(transform: &Transform<'_, '_>, entry: &mut toml::Table) -> Result<(), String> {
+    if !flag(transform, EXPAND, false)? {
+        return Ok(());
+    }
+    entry.insert("expand_json".to_owned(), true.into());
+    for (name, key, other) in [
+        (JSON_NULL, "json_null", "optional_bytes"),
+        (JSON_EMPTY_ARRAY, "json_empty_array", "optional_string"),
+    ] {
+        match transform.part(name).to_ascii_lowercase().as_str() {
+            "" | "ignore" => {}
+            behavior if behavior == other => {
+                entry.insert(key.to_owned(), behavior.into());
+            }
+            behavior => return Err(format!("{name} = {behavior} is neither ignore nor {other}")),
+        }
+    }
+    match transform.part(FIELD_NAMES) {
+        "" | "none" => Ok(()),
+        mode => Err(format!(
+            "{FIELD_NAMES} = {mode}: the names in an expanded payload are not adjusted"
+        )),
     }
 }
 
@@ -200,6 +223,7 @@ fn entry(transform: &Transform<'_, '_>, tables: &str) -> Result<toml::Table, Str
     if flag(transform, TOMBSTONES, false)? {
         entry.insert("tombstone_on_empty_payload".to_owned(), true.into());
     }
+    expansion(transform, &mut entry)?;
     match transform.part(UPDATES).to_ascii_lowercase().as_str() {
         "" | "warn" => {}
         behavior @ ("error" | "fatal") => {

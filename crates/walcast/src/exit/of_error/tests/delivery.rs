@@ -58,6 +58,11 @@ fn every_error_of_a_session_of_the_connector_has_a_code_and_a_way_on() {
             commit_lsn: AT,
             source: value(),
         },
+        DeliveryError::MapMessage {
+            after: AT,
+            lsn: AT,
+            source: value(),
+        },
         DeliveryError::MapRow {
             table: items(),
             row: Some(Tid { block: 0, offset: 7 }),

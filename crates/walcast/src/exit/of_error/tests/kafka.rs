@@ -103,6 +103,7 @@ fn records() -> Vec<KafkaError> {
             reason: reason(),
             command: "kafka-topics.sh --create".to_owned(),
             lacks_brokers: false,
+            is_refused: false,
         },
         KafkaError::CheckpointPartitions {
             topic: "shop.checkpoints".to_owned(),

@@ -73,6 +73,16 @@ fn every_error_of_mapping_has_a_code_and_a_way_on() {
             )),
             topic: topic(),
         },
+        MapError::TopicOfOutbox {
+            tables: Box::new((
+                items(),
+                TableName {
+                    namespace: "public".to_owned(),
+                    name: "outbox".to_owned(),
+                },
+            )),
+            topic: topic(),
+        },
         MapError::ReservedTopic {
             table: items(),
             topic: topic(),
@@ -115,6 +125,21 @@ fn every_error_of_mapping_has_a_code_and_a_way_on() {
             table: items(),
             column: column(),
             wanted: "the id of an event",
+        },
+        MapError::OutboxPayload {
+            table: items(),
+            column: column(),
+            path: ".lines[0].sku".to_owned(),
+        },
+        MapError::OutboxSchema {
+            table: items(),
+            column: column(),
+            subject: "OrderPlaced".to_owned(),
+            problem: "has no schema",
+        },
+        MapError::OutboxMessage {
+            table: items(),
+            problem: "is not an object in JSON",
         },
         MapError::OutboxUpdate { table: items() },
         MapError::EventStoreColumn {

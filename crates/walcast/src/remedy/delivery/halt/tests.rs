@@ -359,6 +359,21 @@ fn table_that_cannot_be_captured() {
         ]],
     );
     check(
+        Halt::MessagesNotSent { version: 130_021 },
+        &expect![
+            "an outbox has logical decoding messages as its source, which servers send from version 14 on; this is version 13; write the events into an outbox table, or update the server"
+        ],
+    );
+    check(
+        Halt::TopicOfOutbox {
+            tables: Box::new([table("cart"), table("outbox")]),
+            topic: "shop.public.cart".to_owned(),
+        },
+        &expect![
+            "rows of public.cart would be written to topic shop.public.cart, which holds events of outbox public.outbox; send the events of the outbox to other topics with route_topic in [[outbox]], or leave the table out with [postgres] exclude"
+        ],
+    );
+    check(
         Halt::RowsMissing {
             tables: vec![table("a_b"), table("a b")],
         },

@@ -1,0 +1,169 @@
+//! Payloads in JSON that are sent as structs (Debezium's `table.expand.json.payload`).
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use walcast_pgoutput::RelationColumn;
+
+use super::json_schema::{JsonSchemas, fits, has_large_integer, is_valid_in_avro};
+use super::part::Part;
+use crate::column::ColumnContext;
+use crate::config::{Encoding, OutboxRule};
+use crate::connect::{Kind, Slot};
+use crate::encode::Scratch;
+use crate::error::MapError;
+use crate::format::{Format, Nullability, Raw};
+use crate::row::{Row, RowError};
+use crate::serialization::Body;
+
+/// Expansion of the payloads of an outbox.
+#[derive(Debug)]
+pub(super) struct Expansion {
+    /// The payload as text.
+    payload: Part,
+    /// Name of the struct.
+    name: String,
+    schemas: JsonSchemas,
+    encoding: Encoding,
+    /// Schema of the latest payload, and its digest.
+    last: Option<(Slot, Arc<str>)>,
+}
+
+/// Payload as a struct.
+#[derive(Debug)]
+pub(super) struct Expanded {
+    pub(super) value: Value,
+    pub(super) slot: Slot,
+    /// Digest of the schema, by which it differs from others.
+    pub(super) digest: Arc<str>,
+}
+
+/// Error of a payload that Debezium's task would end at.
+const WANTED: &str = "JSON that is sent as a struct: it has to be an object, its integers have at most 64 bits, the same field has one \
+                      type in all items of an array, and Avro takes its names";
+
+impl Expansion {
+    /// Compiles the expansion; `None` if the payload is not text, and so is sent as it is.
+    pub(super) fn compile(
+        columns: &[RelationColumn],
+        rule: &OutboxRule,
+        around: &ColumnContext<'_>,
+    ) -> Result<Option<Self>, MapError> {
+        if !rule.expand_json {
+            return Ok(None);
+        }
+        let payload = Part::compile_raw(columns, &rule.payload, around)?;
+        if payload.field().slot.schema.kind != Kind::String {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            payload,
+            name: rule.payload.clone(),
+            schemas: JsonSchemas {
+                null: rule.json_null,
+                empty_array: rule.json_empty_array,
+            },
+            encoding: around.config.value,
+            last: None,
+        }))
+    }
+
+    /// The payload of a row as a struct; `None` if it is sent as it is: it is null, is not JSON, or has an array of different types.
+    pub(super) fn of(&mut self, row: &Row<'_>, scratch: &mut Scratch) -> Result<Option<Expanded>, RowError> {
+        if self.payload.is_null(row) {
+            return Ok(None);
+        }
+        let mut text = Vec::new();
+        self.payload.put::<Raw>(row, scratch, &mut text)?;
+        let Some(json) = std::str::from_utf8(&text)
+            .ok()
+            .filter(|text| text.starts_with(['{', '[']))
+        else {
+            return Ok(None);
+        };
+        // As Jackson does it, what follows the value is not read.
+        let Some(Ok(value)) = serde_json::Deserializer::from_str(json)
+            .into_iter::<Value>()
+            .next()
+        else {
+            return Ok(None);
+        };
+        let unusable = || RowError::OutboxValue {
+            place: self.payload.place,
+            wanted: WANTED,
+        };
+        let Ok(slot) = self.schemas.of(Some(&self.name), &value) else {
+            return Ok(None);
+        };
+        let slot = slot.filter(|slot| value.is_object() && fits(&value, slot) && !has_large_integer(json));
+        let slot = slot.ok_or_else(unusable)?;
+        if self.encoding == Encoding::Avro && !is_valid_in_avro(&slot) {
+            return Err(unusable());
+        }
+        let digest = match &self.last {
+            Some((known, digest)) if *known == slot => Arc::clone(digest),
+            _ => {
+                let digest = digest_of(&slot);
+                self.last = Some((slot.clone(), Arc::clone(&digest)));
+                digest
+            }
+        };
+        Ok(Some(Expanded { value, slot, digest }))
+    }
+}
+
+fn digest_of(slot: &Slot) -> Arc<str> {
+    let digest = Sha256::digest(format!("{slot:?}"));
+    let mut text = String::new();
+    for byte in digest {
+        write!(text, "{byte:02x}").expect("a string takes any text");
+    }
+    text.into()
+}
+
+impl Body for Expanded {
+    fn put<F: Format>(&self, _: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowError> {
+        put::<F>(Some(&self.value), &self.slot, out);
+        Ok(())
+    }
+}
+
+/// Appends a value that fits its schema.
+fn put<F: Format>(value: Option<&Value>, slot: &Slot, out: &mut Vec<u8>) {
+    let nullability = Nullability::NullFirst;
+    let Some(value) = value.filter(|value| !value.is_null()) else {
+        F::absent(nullability, out);
+        return;
+    };
+    F::present(nullability, out);
+    match (value, &slot.schema.kind) {
+        (Value::Object(members), Kind::Struct(fields)) => {
+            F::begin_record(out);
+            for field in fields {
+                F::field(&field.name, out);
+                put::<F>(members.get(&field.name), &field.slot, out);
+            }
+            F::end_record(out);
+        }
+        (Value::Array(items), Kind::Array(of)) => {
+            F::begin_array(items.len(), out);
+            for item in items {
+                F::item(out);
+                put::<F>(Some(item), of, out);
+            }
+            F::end_array(out);
+        }
+        (Value::String(text), _) => F::string(text.as_bytes(), out),
+        (Value::Bool(value), _) => F::boolean(*value, out),
+        (Value::Number(number), Kind::Float64) => F::double(number.as_f64().unwrap_or_default(), out),
+        (Value::Number(number), _) => F::integer(number.as_i64().unwrap_or_default(), out),
+        (Value::Null | Value::Array(_) | Value::Object(_), _) => {
+            debug_assert!(
+                false,
+                "values are compared with their schema before they are written"
+            );
+        }
+    }
+}
