@@ -3,6 +3,7 @@
 pub(crate) mod bookmarks;
 pub(crate) mod catalog;
 pub(crate) mod checkpoint_store;
+pub(crate) mod polled;
 pub(crate) mod registry;
 pub(crate) mod sink;
 pub(crate) mod snapshots;

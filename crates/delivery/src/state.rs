@@ -17,6 +17,7 @@ use crate::blocking_transaction::SlotCreationState;
 use crate::bookmarks::state::BookmarkState;
 use crate::drift::DriftState;
 use crate::partitions::notices::PartitionNotices;
+use crate::polling::backlog::BacklogState;
 use crate::slot_monitor::state::WalState;
 use crate::snapshot::status::SnapshotStatus;
 use crate::state::pending::PendingState;
@@ -50,6 +51,8 @@ pub struct ConnectorState {
     pub snapshot: SnapshotStatus,
     /// Captured tables, and which of them are quarantined.
     pub tables: TablesState,
+    /// Backlogs of outboxes that are polled.
+    pub backlog: BacklogState,
 }
 
 /// Lag of a connector behind its server.

@@ -9,6 +9,7 @@ mod form;
 mod keys;
 mod names;
 mod outbox;
+mod poll;
 mod reserved_topic;
 mod rewrite;
 mod route;
@@ -32,6 +33,7 @@ pub use outbox::{
     AdditionalField, AdditionalFieldError, InvalidUpdate, MissingAdditional, OutboxRule, OutboxText,
     Placement,
 };
+pub use poll::{OutboxPreset, OutboxSource, PollSettings, PublishedMark, PublishedMarkError};
 pub use reserved_topic::{ReservedTopic, TopicPurpose};
 pub use route::{Route, RouteText};
 pub(crate) use route::{Routed, TopicKeyField};

@@ -6,6 +6,7 @@
 //! encoding/     texts of databases with another encoding than UTF8
 //! replication/  commands, then the stream: reader and feedback tasks on one socket
 //! snapshot/     existing rows: exported snapshots, read by COPY in chunks
+//! polling/      outboxes that are polled, without slot and publication
 //! source.rs     all of them behind the ports of walcast-delivery
 //! ```
 //!
@@ -72,6 +73,7 @@ pub mod fuzzing;
 mod inspect;
 mod leader_session;
 mod leadership;
+mod polling;
 mod primary;
 mod publishing;
 mod replication;
@@ -95,6 +97,7 @@ pub use connect::{
 };
 pub use error::{PostgresError, ServerError};
 pub use inspect::{Existing, captured_relations, estimate_rows, existing, inspect, setup_script};
+pub use polling::{PostgresClaims, PostgresOutboxes, polled_grants, polled_preconditions, polled_tables};
 pub use replication::{MESSAGES_SINCE, ReplicationFeedback, ReplicationStream};
 pub use snapshot::{PostgresSnapshot, PostgresSnapshots};
 pub use source::{PostgresCatalog, PostgresSource, PostgresWatch};

@@ -18,6 +18,7 @@ mod gate;
 mod host;
 mod observed;
 mod origin;
+mod outboxes;
 mod partitions;
 mod reading;
 mod rejected;

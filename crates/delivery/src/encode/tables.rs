@@ -3,6 +3,7 @@
 mod counters;
 mod observed;
 mod planning;
+pub(crate) mod polled;
 mod quarantined;
 mod row_topics;
 pub(crate) mod rows;

@@ -21,6 +21,8 @@ pub(super) enum Value {
     ByLimit(Vec<(Limit, Number)>),
     /// One series for each bookmark.
     ByBookmark(Vec<(String, Number)>),
+    /// One series for each table.
+    ByTable(Vec<(String, Number)>),
     /// One series for each state of tables.
     ByState(Vec<(&'static str, Number)>),
 }
@@ -71,6 +73,10 @@ impl EncodeMetric for Value {
                 let labels = [("bookmark", bookmark.as_str())];
                 number.encode(encoder.encode_family(&labels)?)
             }),
+            Self::ByTable(series) => series.iter().try_for_each(|(table, number)| {
+                let labels = [("table", table.as_str())];
+                number.encode(encoder.encode_family(&labels)?)
+            }),
             Self::ByState(series) => series
                 .iter()
                 .try_for_each(|(state, number)| number.encode(encoder.encode_family(&[("state", *state)])?)),
@@ -79,7 +85,9 @@ impl EncodeMetric for Value {
 
     fn metric_type(&self) -> MetricType {
         match self {
-            Self::One(_) | Self::ByLimit(_) | Self::ByBookmark(_) | Self::ByState(_) => MetricType::Gauge,
+            Self::One(_) | Self::ByLimit(_) | Self::ByBookmark(_) | Self::ByTable(_) | Self::ByState(_) => {
+                MetricType::Gauge
+            }
             Self::Total(_) => MetricType::Counter,
         }
     }
@@ -87,7 +95,7 @@ impl EncodeMetric for Value {
     fn is_empty(&self) -> bool {
         match self {
             Self::ByLimit(series) => series.is_empty(),
-            Self::ByBookmark(series) => series.is_empty(),
+            Self::ByBookmark(series) | Self::ByTable(series) => series.is_empty(),
             Self::One(_) | Self::Total(_) | Self::ByState(_) => false,
         }
     }

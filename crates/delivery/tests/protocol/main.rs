@@ -27,6 +27,7 @@ mod offset_import;
 mod on_demand;
 mod out_of_order;
 mod partitions;
+mod polling;
 mod quarantine;
 mod random;
 mod redelivery;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::poll::{OutboxPreset, OutboxSource, PollSettings};
 use super::rewrite::Rewrite;
 use super::route_error::RouteError;
 use crate::pattern::TablePattern;
@@ -24,6 +25,12 @@ pub struct OutboxRule {
 pub struct OutboxText {
     /// The outbox tables.
     pub tables: TablePattern,
+    /// Place from which the events are read.
+    #[serde(default)]
+    pub source: OutboxSource,
+    /// Layout of the tables, by which the keys that the entry does not have were chosen.
+    #[serde(default)]
+    pub preset: Option<OutboxPreset>,
     /// Column with the id of the event, sent as the header `id` (`table.field.event.id`).
     #[serde(default = "id")]
     pub id: String,
@@ -63,6 +70,9 @@ pub struct OutboxText {
     /// Handling of updated rows (`table.op.invalid.behavior`).
     #[serde(default)]
     pub on_update: InvalidUpdate,
+    /// How the tables are polled, if they are.
+    #[serde(default)]
+    pub poll: PollSettings,
 }
 
 fn id() -> String {

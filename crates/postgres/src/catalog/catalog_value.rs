@@ -6,7 +6,7 @@ use tokio_postgres::types::{FromSql, FromSqlOwned, Type};
 use walcast_pgoutput::recode::readable_name;
 
 /// Type of a value of the catalog.
-pub(super) trait CatalogValue {
+pub(crate) trait CatalogValue {
     /// Type of the value as it is sent.
     type Sent: FromSqlOwned;
 
@@ -15,7 +15,7 @@ pub(super) trait CatalogValue {
 }
 
 /// Text, with U+FFFD in place of its bytes beyond ASCII if it is not UTF-8.
-pub(super) struct ReadableText(String);
+pub(crate) struct ReadableText(String);
 
 impl<'a> FromSql<'a> for ReadableText {
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {

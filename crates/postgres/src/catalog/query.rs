@@ -9,10 +9,10 @@ use crate::connect::Client;
 use crate::error::PostgresError;
 
 /// Parameter and its type, which saves the round trip that would ask the server for the type.
-pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+pub(crate) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// All rows of a result.
-pub(super) async fn rows(
+pub(crate) async fn rows(
     client: &Client,
     doing: &'static str,
     sql: &str,
@@ -48,7 +48,7 @@ pub(crate) async fn execute(client: &Client, doing: &'static str, sql: &str) -> 
 }
 
 /// Value of a column. Texts that are not UTF-8, which a database with encoding `SQL_ASCII` can contain, are made readable.
-pub(super) fn value<T: CatalogValue>(
+pub(crate) fn value<T: CatalogValue>(
     doing: &'static str,
     row: &Row,
     index: usize,

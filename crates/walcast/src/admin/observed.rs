@@ -8,6 +8,7 @@ use walcast_delivery::{BlockingTransaction, ForeignHolder, KnownPositions, RoleV
 use walcast_pgoutput::{Lsn, PgTimestamp};
 
 use super::changes;
+use super::outboxes::{self, OutboxReport};
 use super::partitions::PartitionsChanged;
 use super::reading::ExistingRows;
 use super::tables::{TableReport, reports};
@@ -68,6 +69,9 @@ pub(super) struct Report {
     /// Changes that were skipped because their table is quarantined.
     quarantined_changes: changes::Counts,
     snapshot: ExistingRows,
+    /// Outboxes that are polled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    outboxes: Vec<OutboxReport>,
     reconnects: u64,
 }
 
@@ -261,6 +265,7 @@ impl<'a> Observed<'a> {
             dead_letters: changes::dead_letters_by_table(&metrics.dead_letters)?,
             quarantined_changes: changes::by_table(&metrics.quarantined_changes)?,
             snapshot: self.existing_rows(),
+            outboxes: outboxes::reports(state),
             reconnects: metrics.reconnects.get(),
         })
     }

@@ -5,6 +5,7 @@ mod context;
 mod finding;
 mod first_start;
 mod plans;
+mod polled;
 mod position;
 mod promised;
 mod quarantined;
@@ -77,6 +78,12 @@ pub(crate) async fn check(config: Config, json: bool, sql: bool) -> anyhow::Resu
 /// Findings of all checks that disturb no running instance: first Postgres, then Kafka and the schema registry, then the
 /// consistency of slot and checkpoint.
 async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
+    if !config.polled.is_empty() {
+        let mut findings = polled::findings(config).await?;
+        findings.extend(admin_token(config));
+        findings.extend(secrets(&config.exposed));
+        return Ok(findings);
+    }
     let Config { postgres, mapper, .. } = config;
     let preconditions = walcast_postgres::preconditions(postgres).await?;
     let of_postgres = |found: Precondition| Precondition {

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use walcast_delivery::DeadLetterRule;
-use walcast_mapper::config::{HashRule, KeyRule, MaskRule, OutboxRule, Route, TruncateRule};
+use walcast_mapper::config::{HashRule, KeyRule, MaskRule, OutboxRule, PollSettings, Route, TruncateRule};
 
 use super::raw::{RawConfig, RawFilter};
 use super::tables::{Keys, tables};
@@ -100,6 +100,7 @@ fn repeated_defaults(table: &str) -> Option<toml::Table> {
     match table {
         "keys" => Some(defaults_beside::<KeyRule>("tables = \"a.b\"\ncolumns = [\"c\"]")),
         "outbox" => Some(defaults_beside::<OutboxRule>("tables = \"a.b\"")),
+        "outbox.poll" => Some(defaults_beside::<PollSettings>("")),
         "names.routes" => Some(defaults_beside::<Route>("pattern = \"a\"\ntopic = \"b\"")),
         "columns.mask" => Some(defaults_beside::<MaskRule>(&format!("{column}\nlength = 1"))),
         "columns.truncate" => Some(defaults_beside::<TruncateRule>(&format!("{column}\nlength = 1"))),

@@ -2,8 +2,8 @@
 
 use walcast_delivery::DeadLetterRule;
 use walcast_mapper::config::{
-    ColumnSettings, FlatForm, HashRule, KeyRule, MaskRule, NameSettings, OutboxRule, Route, TruncateRule,
-    TypeModes,
+    ColumnSettings, FlatForm, HashRule, KeyRule, MaskRule, NameSettings, OutboxRule, PollSettings, Route,
+    TruncateRule, TypeModes,
 };
 
 use super::error::{Hint, TableLabel};
@@ -85,6 +85,7 @@ pub(crate) fn tables() -> Vec<Table> {
         repeated("columns.hash", fields_of::<HashRule>()),
         repeated("keys", fields_of::<KeyRule>()),
         repeated("outbox", fields_of::<OutboxRule>()),
+        known("outbox.poll", fields_of::<PollSettings>()),
         known("events", fields_of::<RawEvents>()),
         known("context", fields_of::<RawContext>()),
         known("retry", fields_of::<RawRetry>()),
