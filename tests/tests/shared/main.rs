@@ -22,6 +22,7 @@ mod least_privilege;
 mod memory;
 mod messages;
 mod outbox;
+mod outbox_poll;
 mod partitions_that_come;
 mod quarantine;
 mod recovery;
