@@ -63,6 +63,8 @@ impl PolledTarget for KafkaPolledTarget {
     type Sink = KafkaPolledSink;
 
     async fn open(&mut self, worker: u32) -> Result<KafkaPolledSink, BoxedPortError> {
+        // The producer asks for the topic, and a broker may create one that does not exist.
+        ensure_checkpoint_topic(&self.config, &self.authenticated_before).await?;
         let own = Arc::new(of_worker(&self.config, worker));
         let authenticated_before = Arc::clone(&self.authenticated_before);
         let topic = self.config.checkpoint_topic();

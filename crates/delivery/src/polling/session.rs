@@ -1,6 +1,6 @@
 //! One session: leadership, the rows that Kafka has already, then the workers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -130,15 +130,21 @@ impl<P: PolledSource, K: PolledTarget, T: Topics, R: SchemaRegistry> Session<'_,
         tables: &[PolledTable],
         workers: u32,
     ) -> Result<BTreeMap<u32, K::Sink>, DeliveryError> {
-        let before = self.target.claims().await.map_err(DeliveryError::Sink)?;
-        let numbers: BTreeSet<u32> = (0..workers).chain(before.into_keys()).collect();
         let mut sinks = BTreeMap::new();
-        for number in numbers {
+        // A process that was killed has left transactions open. They end with the fences, and the claims can be read only then.
+        for number in 0..workers {
             let sink = self.target.open(number).await.map_err(DeliveryError::Sink)?;
             sinks.insert(number, sink);
         }
-        // Behind the fences the claims are final.
-        let claims = self.target.claims().await.map_err(DeliveryError::Sink)?;
+        let mut claims = self.target.claims().await.map_err(DeliveryError::Sink)?;
+        let further: Vec<u32> = claims.range(workers..).map(|(number, _)| *number).collect();
+        if !further.is_empty() {
+            for number in further {
+                let sink = self.target.open(number).await.map_err(DeliveryError::Sink)?;
+                sinks.insert(number, sink);
+            }
+            claims = self.target.claims().await.map_err(DeliveryError::Sink)?;
+        }
         for claim in claims.values().filter(|claim| !claim.keys.is_empty()) {
             self.mark(tables, claim).await?;
         }
