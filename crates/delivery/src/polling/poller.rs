@@ -1,9 +1,10 @@
 //! Connector whose outboxes are polled: sessions one after another, until it stops or must not continue.
 
 use std::future::Future;
+use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 use walcast_mapper::MapperConfig;
 
@@ -19,6 +20,9 @@ use crate::session::retry_delay::{RetryJitter, retry_delay};
 use crate::session::status::Status;
 use crate::state::ConnectorState;
 use crate::state::role::Role;
+
+/// Time in which a session ends after a stop. Rows that are not marked by then are marked by the next session.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// Connector whose outboxes are polled, over its ports. It has no slot.
 #[derive(Debug)]
@@ -116,6 +120,14 @@ impl<P: PolledSource, K: PolledTarget, T: Topics, R: SchemaRegistry> OutboxPolle
         stopped: watch::Receiver<bool>,
         lasted: &mut bool,
     ) -> Result<(), DeliveryError> {
+        let mut stop = stopped.clone();
+        let limit = async {
+            // Without a sender no stop comes.
+            if stop.wait_for(|stopped| *stopped).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            sleep(STOP_LIMIT).await;
+        };
         let session = Session {
             source: &mut self.source,
             target: &mut self.target,
@@ -128,6 +140,13 @@ impl<P: PolledSource, K: PolledTarget, T: Topics, R: SchemaRegistry> OutboxPolle
             stopped,
             lasted,
         };
-        Box::pin(session.run()).await
+        tokio::select! {
+            biased;
+            ended = Box::pin(session.run()) => ended,
+            () = limit => {
+                warn!("the session has not ended in time; rows whose events it has sent are marked at the next start");
+                Ok(())
+            }
+        }
     }
 }

@@ -29,7 +29,7 @@ fn a_preset_replaces_the_defaults_of_missing_keys() {
 }
 
 #[test]
-fn presets_describe_outboxes_of_the_log_too() {
+fn presets_describe_streamed_outboxes_too() {
     for preset in [
         "debezium",
         "quarkus",
