@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 /// Virtual transaction ID (`pg_locks.virtualtransaction`).
 pub(super) type Writer = String;
 
-/// Beginning of the virtual transaction IDs of prepared transactions.
+/// Beginning of the virtual transaction IDs that prepared transactions have in older minor releases. Later ones keep their ID.
 const PREPARED: &str = "-1/";
 
 /// Gate of one outbox, as one worker sees it.
@@ -51,7 +51,7 @@ impl Gate {
             return;
         };
         let is_gone = |writer: &Writer| !writers.contains(writer) && !writer.starts_with(PREPARED);
-        // A transaction that is gone may have been prepared, which gives it another ID. A prepared one gets no other.
+        // A transaction that is gone may have been prepared, which can give it another ID. A prepared one gets no other.
         let may_be_prepared = awaited.iter().any(is_gone);
         awaited.retain(|writer| writers.contains(writer));
         if may_be_prepared {

@@ -152,16 +152,17 @@ impl Statements {
         )
     }
 
-    /// Oldest transaction that writes to the outbox.
+    /// Oldest transaction that writes to the outbox. Of a transaction with savepoints, several IDs are locked.
     pub(super) fn oldest_writer(&self) -> String {
         format!(
-            "SELECT l.pid, (SELECT pg_catalog.min(x.transactionid::pg_catalog.text) FROM pg_catalog.pg_locks AS x \
-             WHERE x.locktype = 'transactionid' AND x.mode = 'ExclusiveLock' AND x.virtualtransaction = l.virtualtransaction), \
+            "SELECT l.pid, x.transactionid, \
              EXTRACT(epoch FROM pg_catalog.clock_timestamp() - COALESCE(a.xact_start, t.prepared)), \
              COALESCE(a.application_name, ''), COALESCE(a.state, ''), a.query_start \
              FROM pg_catalog.pg_locks AS l LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid \
-             LEFT JOIN pg_catalog.pg_prepared_xacts AS t ON l.virtualtransaction = '-1/' || t.transaction::pg_catalog.text \
-             WHERE {} ORDER BY COALESCE(a.xact_start, t.prepared), l.pid LIMIT 1",
+             LEFT JOIN pg_catalog.pg_locks AS x ON x.locktype = 'transactionid' AND x.mode = 'ExclusiveLock' \
+             AND x.virtualtransaction = l.virtualtransaction \
+             LEFT JOIN pg_catalog.pg_prepared_xacts AS t ON l.pid IS NULL AND t.transaction = x.transactionid \
+             WHERE {} ORDER BY COALESCE(a.xact_start, t.prepared), l.pid, pg_catalog.age(x.transactionid) DESC LIMIT 1",
             self.is_writer()
         )
     }
