@@ -4,6 +4,7 @@ pub(crate) mod bookmarks;
 pub(crate) mod catalog;
 pub(crate) mod checkpoint_store;
 pub(crate) mod outbox_tables;
+pub(crate) mod polled;
 pub(crate) mod registry;
 pub(crate) mod replay;
 pub(crate) mod sink;

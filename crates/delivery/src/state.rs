@@ -20,6 +20,7 @@ use crate::bookmarks::state::BookmarkState;
 use crate::drift::DriftState;
 use crate::event_stores::state::EventStoresState;
 use crate::partitions::notices::PartitionNotices;
+use crate::polling::backlog::BacklogState;
 use crate::slot_monitor::state::WalState;
 use crate::snapshot::status::SnapshotStatus;
 use crate::state::outbox_topics::OutboxTopics;
@@ -61,6 +62,8 @@ pub struct ConnectorState {
     pub tables: TablesState,
     /// Topics to which events of outboxes were sent.
     pub outbox_topics: OutboxTopics,
+    /// Backlogs of outboxes that are polled.
+    pub backlog: BacklogState,
 }
 
 /// Lag of a connector behind its server.

@@ -3,7 +3,7 @@
 //! Key `<name>` holds the current checkpoint, key `<name>@<end_lsn>` an entry of the history, key `<name>#tables` the OIDs of the
 //! captured tables, key `<name>#restrictions` their row filters and column lists, key `<name>#schema/<oid>` the schemas under which
 //! rows of a table were delivered, and key `<name>#partition/<oid>` a partition of a captured table, and key `<name>#quarantine/<oid>` the
-//! quarantine of a table. A record without a value deletes its key. The values are JSON with a version, so that any consumer shows them in readable form.
+//! quarantine of a table. Keys `<name>#poll/<worker>` belong to polled outboxes (`polled_claim.rs`). A record without a value deletes its key. The values are JSON with a version, so that any consumer shows them in readable form.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -32,6 +32,8 @@ mod events;
 mod explain;
 mod in_flight_window;
 mod limits;
+mod polled_claim;
+mod polled_target;
 mod preconditions;
 mod producer_session;
 mod producer_thread;
@@ -64,6 +66,7 @@ pub use config::{
 };
 pub use dead_letters::{read_dead_letters, resolve_dead_letters};
 pub use error::KafkaError;
+pub use polled_target::{KafkaPolledSink, KafkaPolledTarget};
 pub use preconditions::preconditions;
 pub use properties::{KafkaProperties, is_secret as is_secret_property};
 pub use registry::{

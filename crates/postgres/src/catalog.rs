@@ -46,13 +46,13 @@ pub use existing::{ExistingColumn, ExistingTable, ExistingType};
 pub(crate) use existing::{existing_tables, existing_types};
 pub(crate) use exported_snapshot::{ExportedPosition, export_snapshot};
 pub(crate) use failover::is_failover_slot;
-pub(crate) use leadership::{LockHolder, holds_lock, lock_holder, try_lock};
+pub(crate) use leadership::{LockHolder, holds_lock, lock_holder, try_lock, try_transaction_lock};
 pub(crate) use outbox_rows::{horizon, is_empty, missing_privileges, outbox_tables, remove};
 pub(crate) use preconditions::{ROLE, existing_rows, preconditions};
 pub(crate) use publication::{
     LeftPublication, TAIL_PREFIX, backend_pid, left_publications, publication, publication_names,
 };
-pub(crate) use query::execute;
+pub(crate) use query::{execute, rows, value};
 pub(crate) use readable::{denied_tables, missing_rows, table_exists, unreadable_reason};
 pub(crate) use reselect::reselect;
 pub use row_estimate::RowEstimate;

@@ -48,9 +48,9 @@ pub use require_auth::AuthMethod;
 pub use tls_files::TlsSetupError;
 
 pub(crate) use client::Client;
-pub(crate) use ordinary::{SqlSession, connect_ordinary, connect_to};
+pub(crate) use ordinary::{SessionSettings, SqlSession, connect_ordinary, connect_to, connect_with};
 pub(crate) use server_encoding::{AS_STORED, ServerEncoding, UTF8};
-pub(crate) use startup::{VALUE_SETTINGS, connect_physical_replication, connect_replication};
+pub(crate) use startup::{TIMEOUTS, VALUE_SETTINGS, connect_physical_replication, connect_replication};
 pub(crate) use transport::Transport;
 pub(crate) use wire::Wire;
 

@@ -6,6 +6,7 @@
 //! encoding/     texts of databases with another encoding than UTF8
 //! replication/  commands, then the stream: reader and feedback tasks on one socket
 //! snapshot/     existing rows: exported snapshots, read by COPY in chunks
+//! polling/      outboxes that are polled, without slot and publication
 //! source.rs     all of them behind the ports of walcast-delivery
 //! ```
 //!
@@ -73,6 +74,7 @@ mod inspect;
 mod leader_session;
 mod leadership;
 mod outbox_tables;
+mod polling;
 mod primary;
 mod publishing;
 mod replication;
@@ -98,6 +100,7 @@ pub use copied_slot::{CopiedFrom, CopiedSlot};
 pub use error::{PostgresError, ServerError};
 pub use inspect::{Existing, captured_relations, estimate_rows, existing, inspect, setup_script};
 pub use outbox_tables::{PostgresOutboxTables, cleanup_preconditions};
+pub use polling::{PostgresClaims, PostgresOutboxes, polled_grants, polled_preconditions, polled_tables};
 pub use replication::{MESSAGES_SINCE, ReplicationFeedback, ReplicationStream};
 pub use snapshot::{PostgresSnapshot, PostgresSnapshots};
 pub use source::{PostgresCatalog, PostgresSource, PostgresWatch};

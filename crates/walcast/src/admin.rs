@@ -21,6 +21,7 @@ mod observed;
 mod origin;
 mod outboxes;
 mod partitions;
+mod polled_outboxes;
 mod reading;
 mod rejected;
 mod requests;

@@ -18,6 +18,7 @@ mod log_format;
 #[cfg(test)]
 mod manual;
 mod nearest;
+mod presets;
 mod raw;
 mod resolve;
 mod sections;

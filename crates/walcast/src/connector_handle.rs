@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use walcast_delivery::{Connector, ConnectorState, Metrics, SnapshotControl};
+use walcast_delivery::{Connector, ConnectorState, Metrics, OutboxPoller, SnapshotControl, SnapshotRequests};
 
 use crate::config::Config;
 use crate::last_verification::LastVerification;
@@ -58,6 +58,22 @@ impl ConnectorHandle {
             state: connector.state.clone(),
             metrics: connector.metrics.clone(),
             control: connector.requests.control(),
+            verification: LastVerification::of(&config.kafka),
+            started: Instant::now(),
+        }
+    }
+
+    /// Handle of a connector that is about to poll. It has no slot and no publication, and takes no snapshot requests.
+    pub(crate) fn of_poller<P, K, T, R>(config: &Config, poller: &OutboxPoller<P, K, T, R>) -> Self {
+        Self {
+            identity: Identity {
+                slot: String::new(),
+                publication: String::new(),
+                ..Identity::of(config)
+            },
+            state: poller.state.clone(),
+            metrics: poller.metrics.clone(),
+            control: SnapshotRequests::new().control(),
             verification: LastVerification::of(&config.kafka),
             started: Instant::now(),
         }

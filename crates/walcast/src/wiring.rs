@@ -1,11 +1,13 @@
 //! Construction of the parts of a connector from the configuration.
 
 use walcast_delivery::{
-    BookmarkMonitor, Connector, ConnectorState, Describe, Metrics, OutboxCleaner, RetryJitter, SlotMonitor,
-    SnapshotRequests,
+    BookmarkMonitor, Connector, ConnectorState, Describe, Metrics, OutboxCleaner, OutboxPoller, RetryJitter,
+    SlotMonitor, SnapshotRequests,
 };
-use walcast_kafka::{KafkaCheckpointStore, KafkaSink, KafkaTopics, Registry};
-use walcast_postgres::{PostgresBookmarks, PostgresOutboxTables, PostgresSource, PostgresWalWatch};
+use walcast_kafka::{KafkaCheckpointStore, KafkaPolledTarget, KafkaSink, KafkaTopics, Registry};
+use walcast_postgres::{
+    PostgresBookmarks, PostgresOutboxTables, PostgresOutboxes, PostgresSource, PostgresWalWatch,
+};
 
 use crate::config::Config;
 use crate::remedy::{describe, retention_text};
@@ -44,6 +46,31 @@ pub(crate) fn connector(
         metrics: Metrics::default(),
         state,
         requests: SnapshotRequests::new(),
+        describe: Describe::by(describe),
+        retry_jitter: RetryJitter::random(),
+    })
+}
+
+/// Connector whose outboxes are polled, with all of its parts, not connected yet.
+pub(crate) fn poller(
+    config: &Config,
+) -> anyhow::Result<OutboxPoller<PostgresOutboxes, KafkaPolledTarget, KafkaTopics, Option<Registry>>> {
+    let state = ConnectorState::default();
+    let workers = config.polled.iter().map(|rule| rule.poll.workers);
+    let ports = (0..workers.max().unwrap_or_default()).map(|_| {
+        let topics = KafkaTopics::new(config.kafka.clone())?;
+        let registry = config.registry.as_ref().map(Registry::new).transpose()?;
+        anyhow::Ok((topics, registry))
+    });
+    let source = PostgresOutboxes::new(config.postgres.clone(), config.polled.clone())?;
+    Ok(OutboxPoller {
+        source: source.reporting_to(state.role.clone()),
+        target: KafkaPolledTarget::new(config.kafka.clone()),
+        ports: ports.collect::<anyhow::Result<_>>()?,
+        mapper: config.mapper.clone(),
+        config: config.delivery.clone(),
+        metrics: Metrics::default(),
+        state,
         describe: Describe::by(describe),
         retry_jitter: RetryJitter::random(),
     })

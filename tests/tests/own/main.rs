@@ -2,4 +2,5 @@
 
 mod interruptions;
 mod kafka_versions;
+mod outbox_poll_restarts;
 mod slot_monitor;

@@ -5,6 +5,7 @@ mod delivered;
 mod message_outboxes;
 mod observed;
 mod planning;
+pub(crate) mod polled;
 mod quarantined;
 mod row_topics;
 pub(crate) mod rows;

@@ -8,6 +8,7 @@ use walcast_mapper::TableName;
 
 use crate::bookmarks::state::{BookmarkView, BookmarksView};
 use crate::metrics::value::{Number, Value, count, duration, flag, real, unix_seconds, whole};
+use crate::polling::backlog::Backlog;
 use crate::slot_monitor::forecast::LimitForecast;
 use crate::slot_monitor::state::WalView;
 use crate::snapshot::status::SnapshotView;
@@ -42,6 +43,8 @@ pub(super) struct Reading {
     snapshot: SnapshotView,
     /// Numbers of captured tables by the name of their state.
     tables: BTreeMap<&'static str, u64>,
+    /// Backlogs of polled outboxes.
+    backlog: BTreeMap<TableName, Backlog>,
 }
 
 impl Reading {
@@ -59,6 +62,7 @@ impl Reading {
             partition_changes: state.partitions.count(),
             snapshot: state.snapshot.read(),
             tables: counts(&state.table_states()),
+            backlog: state.backlog.read(),
         }
     }
 
@@ -96,6 +100,14 @@ impl Reading {
     }
 }
 
+impl Reading {
+    fn by_polled_outbox(&self, figure: impl Fn(&Backlog) -> Option<Number>) -> Value {
+        let outboxes = self.backlog.iter();
+        let series = outboxes.filter_map(|(table, backlog)| Some((table.to_string(), figure(backlog)?)));
+        Value::ByTable(series.collect())
+    }
+}
+
 /// Numbers of tables by the name of their state; 0 for a state without tables.
 fn counts(tables: &BTreeMap<TableName, TableState>) -> BTreeMap<&'static str, u64> {
     let mut counts: BTreeMap<&'static str, u64> = TableState::WORDS.map(|word| (word, 0)).into();
@@ -106,7 +118,7 @@ fn counts(tables: &BTreeMap<TableName, TableState>) -> BTreeMap<&'static str, u6
 }
 
 /// Gauges of a connector, in the order of `/metrics`.
-pub(super) static GAUGES: [Gauge; 39] = [
+pub(super) static GAUGES: [Gauge; 42] = [
     gauge(
         "received_lsn",
         "End of the last transaction read, as a byte position",
@@ -305,6 +317,26 @@ pub(super) static GAUGES: [Gauge; 39] = [
         "snapshot_table_remaining",
         "Approximate size of the unread part of the table that is being read",
         |now| whole(now.snapshot.table_bytes_left),
+    ),
+    gauge(
+        "outbox_poll_pending",
+        "Rows of a polled outbox whose events are to be sent, counted up to 100000",
+        |now| now.by_polled_outbox(|backlog| Some(Number::Whole(backlog.pending))),
+    ),
+    seconds(
+        "outbox_poll_oldest",
+        "Age of the oldest row of a polled outbox whose event is to be sent",
+        |now| now.by_polled_outbox(|backlog| Some(duration(backlog.oldest.unwrap_or_default()))),
+    ),
+    seconds(
+        "outbox_poll_gate",
+        "Age of the oldest transaction that writes to a polled outbox, for which later rows wait",
+        |now| {
+            now.by_polled_outbox(|backlog| {
+                let age = backlog.gate.as_ref().and_then(|holder| holder.age);
+                Some(duration(age.unwrap_or_default()))
+            })
+        },
     ),
 ];
 

@@ -21,7 +21,7 @@ pub(super) enum Value {
     ByLimit(Vec<(Limit, Number)>),
     /// One series for each bookmark.
     ByBookmark(Vec<(String, Number)>),
-    /// One series for each outbox.
+    /// One series for each table.
     ByTable(Vec<(String, Number)>),
     /// One count of events for each outbox.
     TotalByTable(Vec<(String, u64)>),

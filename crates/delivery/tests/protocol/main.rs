@@ -28,6 +28,7 @@ mod on_demand;
 mod out_of_order;
 mod outboxes;
 mod partitions;
+mod polling;
 mod quarantine;
 mod random;
 mod redelivery;

@@ -9,6 +9,7 @@ use super::outbox_choices::{
 };
 use super::outbox_field::{AdditionalField, Placement};
 use super::outbox_source::OutboxSource;
+use super::poll::{OutboxPreset, PollSettings};
 use super::rewrite::Rewrite;
 use super::route_error::RouteError;
 use crate::pattern::TablePattern;
@@ -33,6 +34,9 @@ pub struct OutboxText {
     /// The outbox tables; `None` for an outbox of messages.
     #[serde(default)]
     pub tables: Option<TablePattern>,
+    /// Layout of the tables, by which the keys that the entry does not have were chosen.
+    #[serde(default)]
+    pub preset: Option<OutboxPreset>,
     /// Column with the id of the event, sent as the header `id` (`table.field.event.id`).
     #[serde(default = "id")]
     pub id: String,
@@ -123,6 +127,9 @@ pub struct OutboxText {
     /// Whether clean-up also handles rows of which the connector does not know whether their events were ever sent.
     #[serde(default)]
     pub cleanup_existing: bool,
+    /// How the tables are polled, if they are.
+    #[serde(default)]
+    pub poll: PollSettings,
 }
 
 impl OutboxText {
@@ -131,6 +138,7 @@ impl OutboxText {
         Self {
             source: OutboxSource::Log,
             tables: Some(tables),
+            preset: None,
             id: id(),
             key: key(),
             payload: payload(),
@@ -161,6 +169,7 @@ impl OutboxText {
             cleanup_batch: cleanup_batch(),
             cleanup_rows_per_second: cleanup_rows_per_second(),
             cleanup_existing: false,
+            poll: PollSettings::default(),
         }
     }
 }
@@ -237,7 +246,7 @@ pub enum OutboxError {
     /// The route is wrong.
     #[error(transparent)]
     Route(#[from] RouteError),
-    /// The source is the WAL, and no table is named.
+    /// The source is tables, and none is named.
     #[error("tables is missing: an outbox has tables, or the source \"message:<prefix>\"")]
     TablesMissing,
     /// The source is messages, and a table is named.
@@ -250,7 +259,7 @@ impl TryFrom<OutboxText> for OutboxRule {
 
     fn try_from(text: OutboxText) -> Result<Self, OutboxError> {
         match (&text.source, &text.tables) {
-            (OutboxSource::Log, None) => return Err(OutboxError::TablesMissing),
+            (OutboxSource::Log | OutboxSource::Poll, None) => return Err(OutboxError::TablesMissing),
             (OutboxSource::Message { .. }, Some(_)) => return Err(OutboxError::TablesOfMessages),
             _ => {}
         }
@@ -307,7 +316,7 @@ impl OutboxRule {
     #[must_use]
     pub fn matches(&self, table: &TableName) -> bool {
         match &self.text.source {
-            OutboxSource::Log => {
+            OutboxSource::Log | OutboxSource::Poll => {
                 let tables = self.text.tables.as_ref();
                 table.namespace != MESSAGES && tables.is_some_and(|tables| tables.matches(table))
             }
@@ -319,7 +328,7 @@ impl OutboxRule {
     #[must_use]
     pub fn message_prefix(&self) -> Option<&str> {
         match &self.text.source {
-            OutboxSource::Log => None,
+            OutboxSource::Log | OutboxSource::Poll => None,
             OutboxSource::Message { prefix } => Some(prefix),
         }
     }

@@ -8,14 +8,14 @@ use tokio_postgres::types::FromSqlOwned;
 use walcast_pgoutput::recode::readable_name;
 
 /// Row of a catalog query.
-pub(super) struct CatalogRow {
+pub(crate) struct CatalogRow {
     row: Row,
     texts: RowTexts,
 }
 
 /// How the texts of a row become readable.
 #[derive(Clone)]
-pub(super) enum RowTexts {
+pub(crate) enum RowTexts {
     /// They are UTF-8, or bytes of an unknown encoding.
     Sent,
     /// They are stored in the encoding of the database. The readable form of each that is not ASCII is known.

@@ -7,7 +7,7 @@ use tokio_postgres::types::{FromSql, FromSqlOwned, Type};
 use super::catalog_row::RowTexts;
 
 /// Type of a value of the catalog.
-pub(super) trait CatalogValue {
+pub(crate) trait CatalogValue {
     /// Type of the value as it is sent.
     type Sent: FromSqlOwned;
 
@@ -16,7 +16,7 @@ pub(super) trait CatalogValue {
 }
 
 /// Bytes of a text.
-pub(super) struct SentText(Vec<u8>);
+pub(crate) struct SentText(Vec<u8>);
 
 impl<'a> FromSql<'a> for SentText {
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {

@@ -37,6 +37,20 @@ pub(crate) async fn try_lock(client: &Client, name: &str) -> Result<bool, Postgr
     value(DOING, &row, 0)
 }
 
+/// Takes the lock of a name unless another session holds it. The lock ends with the transaction, which a pooler keeps in one session.
+pub(crate) async fn try_transaction_lock(client: &Client, name: &str) -> Result<bool, PostgresError> {
+    let sql = "SELECT pg_try_advisory_xact_lock($1, $2)";
+    let key = lock_key(name);
+    let row = one(
+        client,
+        DOING,
+        sql,
+        &[(&LOCK_CLASS, Type::INT4), (&key, Type::INT4)],
+    )
+    .await?;
+    value(DOING, &row, 0)
+}
+
 /// Whether this session holds the lock. A pooler that assigns each statement to another server session loses it.
 pub(crate) async fn holds_lock(client: &Client, name: &str) -> Result<bool, PostgresError> {
     let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted \

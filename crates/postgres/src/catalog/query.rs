@@ -10,11 +10,11 @@ use crate::connect::{Client, ServerEncoding};
 use crate::error::{PostgresError, ServerError};
 
 /// Parameter and its type, which saves the round trip that would ask the server for the type.
-pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+pub(crate) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// All rows of a result. A text that the server cannot convert to UTF-8 ends the query: it is executed again for the texts as they are
 /// stored.
-pub(super) async fn rows(
+pub(crate) async fn rows(
     client: &Client,
     doing: &'static str,
     sql: &str,
@@ -61,7 +61,7 @@ pub(crate) async fn execute(client: &Client, doing: &'static str, sql: &str) -> 
 }
 
 /// Value of a column. Texts that are not UTF-8, or that the server cannot convert to UTF-8, are made readable.
-pub(super) fn value<T: CatalogValue>(
+pub(crate) fn value<T: CatalogValue>(
     doing: &'static str,
     row: &CatalogRow,
     index: usize,

@@ -33,11 +33,28 @@ pub(crate) struct SqlSession {
     pub(crate) server_version: u32,
     end: watch::Receiver<Option<SessionEnd>>,
     hang_up: Arc<Notify>,
+    /// Number of notifications that the session has received.
+    notifications: watch::Receiver<u64>,
     /// Task that drives the connection.
     _driver: JoinSet<()>,
 }
 
+/// Settings of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SessionSettings {
+    /// Those of the connector, which does not depend on those of the role.
+    OfConnector,
+    /// Those of the role, and none that outlasts a transaction: a pooler may run the transactions in sessions that it gives to other
+    /// clients afterwards.
+    OfRole,
+}
+
 impl SqlSession {
+    /// Number of notifications that the session has received, which changes with each.
+    pub(crate) fn notifications(&self) -> watch::Receiver<u64> {
+        self.notifications.clone()
+    }
+
     /// Waits until the connection has ended, and returns the reason. Cancel-safe.
     pub(crate) async fn ended(&self) -> String {
         let mut end = self.end.clone();
@@ -94,6 +111,15 @@ pub(crate) async fn connect_ordinary(
     config: &ConnectConfig,
     application_name: &str,
 ) -> Result<SqlSession, PostgresError> {
+    connect_with(config, application_name, SessionSettings::OfConnector).await
+}
+
+/// Connects to the first host that can be reached and has the required session attributes.
+pub(crate) async fn connect_with(
+    config: &ConnectConfig,
+    application_name: &str,
+    session_settings: SessionSettings,
+) -> Result<SqlSession, PostgresError> {
     let wanted = config.session_attributes;
     let mut fallback = None;
     let mut last_error = None;
@@ -106,7 +132,7 @@ pub(crate) async fn connect_ordinary(
             }
         };
         for endpoint in endpoints {
-            match connect_to(config, endpoint, application_name).await {
+            match connect_to_with(config, endpoint, application_name, session_settings).await {
                 Ok(session) => match missing_attribute(&session, wanted).await? {
                     None => return Ok(session),
                     Some(_) if wanted == SessionAttributes::PreferStandby => {
@@ -184,6 +210,15 @@ pub(crate) async fn connect_to(
     endpoint: Endpoint,
     application_name: &str,
 ) -> Result<SqlSession, PostgresError> {
+    connect_to_with(config, endpoint, application_name, SessionSettings::OfConnector).await
+}
+
+async fn connect_to_with(
+    config: &ConnectConfig,
+    endpoint: Endpoint,
+    application_name: &str,
+    session_settings: SessionSettings,
+) -> Result<SqlSession, PostgresError> {
     let password = config.password_for(&endpoint.host)?;
     let mut settings = Config::new();
     settings
@@ -216,7 +251,7 @@ pub(crate) async fn connect_to(
             .connect_raw(transport.limiting_messages(), AlreadyEncrypted)
             .await
             .map_err(|error| startup_error(config, &endpoint, password.is_some(), error))?;
-        SqlSession::open(client, connection, endpoint.clone()).await
+        SqlSession::open(client, connection, endpoint.clone(), session_settings).await
     })
     .await
 }
@@ -227,16 +262,18 @@ impl SqlSession {
         client: tokio_postgres::Client,
         connection: Connection<Transport, Transport>,
         endpoint: Endpoint,
+        session_settings: SessionSettings,
     ) -> Result<SqlSession, PostgresError> {
         // Every server reports it at the start of a session.
         let encoding = ServerEncoding::of(connection.parameter("server_encoding").unwrap_or("UTF8"));
         let (ending, end) = watch::channel(None);
         let hang_up = Arc::new(Notify::new());
         let hung_up = Arc::clone(&hang_up);
+        let (notified, notifications) = watch::channel(0);
         let mut driver = JoinSet::new();
         driver.spawn(async move {
             let ended = tokio::select! {
-                ended = driven(connection) => ended,
+                ended = driven(connection, &notified) => ended,
                 () = hung_up.notified() => Ok(()),
             };
             let end = match ended {
@@ -258,13 +295,17 @@ impl SqlSession {
             end.clone(),
             encoding,
         );
-        let server_version = prepare(&client).await?;
+        let server_version = server_version(&client).await?;
+        if session_settings == SessionSettings::OfConnector {
+            apply_settings(&client, server_version).await?;
+        }
         Ok(SqlSession {
             client: Arc::new(client),
             endpoint,
             server_version,
             end,
             hang_up,
+            notifications,
             _driver: driver,
         })
     }
@@ -272,14 +313,21 @@ impl SqlSession {
 
 /// Drives a connection to its end. Any role that can define a function can raise notices, which the library logs at level info; here
 /// they are logged at level debug.
-async fn driven<S, T>(mut connection: Connection<S, T>) -> Result<(), tokio_postgres::Error>
+async fn driven<S, T>(
+    mut connection: Connection<S, T>,
+    notified: &watch::Sender<u64>,
+) -> Result<(), tokio_postgres::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,
 {
     while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
-        if let AsyncMessage::Notice(notice) = message? {
-            debug!(notice = %ServerError::from(&notice), "notice of the server");
+        match message? {
+            AsyncMessage::Notice(notice) => {
+                debug!(notice = %ServerError::from(&notice), "notice of the server");
+            }
+            AsyncMessage::Notification(_) => notified.send_modify(|count| *count = count.wrapping_add(1)),
+            _ => {}
         }
     }
     Ok(())
@@ -378,7 +426,7 @@ const OLDEST: u32 = 120_000;
 /// Description of the operation, for errors.
 const SETTING: &str = "preparing the session";
 
-async fn prepare(client: &Client) -> Result<u32, PostgresError> {
+async fn server_version(client: &Client) -> Result<u32, PostgresError> {
     let sql = "SELECT current_setting('server_version_num')";
     let row = client.answered(SETTING, client.query_typed_one(sql, &[])).await?;
     let number: String = row.get(0);
@@ -389,7 +437,6 @@ async fn prepare(client: &Client) -> Result<u32, PostgresError> {
     if version < OLDEST {
         return Err(PostgresError::TooOld { found: version });
     }
-    apply_settings(client, version).await?;
     Ok(version)
 }
 

@@ -12,6 +12,7 @@ use super::changes;
 use super::event_stores::{EventStoreReport, event_stores};
 use super::outboxes::{self, OutboxReport};
 use super::partitions::PartitionsChanged;
+use super::polled_outboxes::{self, PolledOutboxReport};
 use super::reading::ExistingRows;
 use super::tables::{TableReport, reports};
 use super::wal::{Drift, Wal};
@@ -79,6 +80,9 @@ pub(super) struct Report {
     verification: Option<VerificationReport>,
     /// Reason for which the certificate cannot be read.
     verification_error: Option<String>,
+    /// Outboxes that are polled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    polled_outboxes: Vec<PolledOutboxReport>,
     reconnects: u64,
 }
 
@@ -283,6 +287,7 @@ impl<'a> Observed<'a> {
             snapshot: self.existing_rows(),
             verification,
             verification_error,
+            polled_outboxes: polled_outboxes::reports(state),
             reconnects: metrics.reconnects.get(),
         })
     }

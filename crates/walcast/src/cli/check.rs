@@ -6,6 +6,7 @@ mod finding;
 mod first_start;
 mod outboxes;
 mod plans;
+mod polled;
 mod position;
 mod promised;
 mod quarantined;
@@ -78,6 +79,12 @@ pub(crate) async fn check(config: Config, json: bool, sql: bool) -> anyhow::Resu
 /// Findings of all checks that disturb no running instance: first Postgres, then Kafka and the schema registry, then the
 /// consistency of slot and checkpoint.
 async fn findings(config: &Config) -> anyhow::Result<Vec<Finding>> {
+    if !config.polled.is_empty() {
+        let mut findings = polled::findings(config).await?;
+        findings.extend(admin_token(config));
+        findings.extend(secrets(&config.exposed));
+        return Ok(findings);
+    }
     let Config { postgres, mapper, .. } = config;
     let preconditions = walcast_postgres::preconditions(postgres).await?;
     let of_postgres = |found: Precondition| Precondition {

@@ -1,5 +1,7 @@
 //! `walcast run`: streams until stopped.
 
+mod polled;
+
 use anyhow::Context;
 use clap::Args;
 use tracing::{info, warn};
@@ -43,6 +45,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
         }
         None => None,
     };
+    if !config.polled.is_empty() {
+        return polled::run(&config, signals, admin_port, probe_registry(&config)).await;
+    }
     info!(
         name = config.name,
         version = env!("CARGO_PKG_VERSION"),

@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Fault, Place, TableLabel};
 use super::expand::{Lookup, expand};
+use super::presets;
 use super::raw::RawConfig;
 use super::tables::{Keys, Table, hint, tables};
 
@@ -40,6 +41,7 @@ impl<'t> Document<'t> {
         };
         let mut root = DeTable::parse(text).map_err(|error| document.toml_error(&error))?;
         document.visit_table(&tables(), "", "", root.get_mut(), lookup)?;
+        presets::expand(root.get_mut());
         let raw = RawConfig::deserialize(toml::de::Deserializer::from(root))
             .map_err(|error| document.toml_error(&error))?;
         Ok((document, raw))

@@ -9,7 +9,9 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use walcast_delivery::DeadLetterRule;
-use walcast_mapper::config::{EventStoreRule, HashRule, KeyRule, MaskRule, OutboxRule, Route, TruncateRule};
+use walcast_mapper::config::{
+    EventStoreRule, HashRule, KeyRule, MaskRule, OutboxRule, PollSettings, Route, TruncateRule,
+};
 
 use super::raw::{RawConfig, RawFilter};
 use super::tables::{Keys, tables};
@@ -102,6 +104,7 @@ fn repeated_defaults(table: &str) -> Option<toml::Table> {
         "outbox" => Some(defaults_beside::<OutboxRule>("tables = \"a.b\"")),
         // Without a preset, the tables are required.
         "event_store" => Some(defaults_beside::<EventStoreRule>("tables = \"a.b\"")),
+        "outbox.poll" => Some(defaults_beside::<PollSettings>("")),
         "names.routes" => Some(defaults_beside::<Route>("pattern = \"a\"\ntopic = \"b\"")),
         "columns.mask" => Some(defaults_beside::<MaskRule>(&format!("{column}\nlength = 1"))),
         "columns.truncate" => Some(defaults_beside::<TruncateRule>(&format!("{column}\nlength = 1"))),

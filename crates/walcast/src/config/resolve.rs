@@ -15,6 +15,7 @@ mod mapper;
 mod names;
 mod outbox;
 mod outbox_cleanup;
+mod polling;
 mod postgres;
 mod registry;
 mod reserved_topics;
@@ -41,7 +42,11 @@ pub(crate) fn resolve(
     check.resolved(&raw.unresolved)?;
     let names = check.names(raw)?;
     let snapshot = check.snapshot(&raw.snapshot)?;
-    let postgres = check.postgres(raw, &names, &snapshot, environment)?;
+    let polled = check.polled(raw)?;
+    let mut postgres = check.postgres(raw, &names, &snapshot, environment)?;
+    if !polled.is_empty() {
+        postgres.tables = polled.iter().filter_map(|rule| rule.tables.clone()).collect();
+    }
     let kafka = check.kafka(&raw.kafka, &names)?;
     let registry = check.registry(&raw.registry, &raw.format)?;
     let delivery = check.delivery(raw, &names, snapshot, &kafka)?;
@@ -50,6 +55,7 @@ pub(crate) fn resolve(
     Ok(Config {
         selections: selections::of(document, raw, &mapper, &postgres.exclude),
         mapper,
+        polled,
         slot_monitor: delivery::slot_monitor(&raw.slot_monitor, &postgres, &delivery),
         outbox_cleanup: check.outbox_cleanup(raw)?,
         bookmarks: check.bookmarks(&raw.bookmarks, &delivery)?,

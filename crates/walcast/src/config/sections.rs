@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use walcast_delivery::{BookmarkConfig, DeliveryConfig, OutboxCleanupConfig, SlotMonitorConfig};
 use walcast_kafka::{KafkaConfig, RegistryConfig};
+use walcast_mapper::config::OutboxRule;
 use walcast_mapper::{MapperConfig, Secret};
 use walcast_postgres::PostgresConfig;
 
@@ -26,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) registry: Option<RegistryConfig>,
     /// Records.
     pub(crate) mapper: MapperConfig,
+    /// Rules of the outboxes that are polled. If there are any, the connector has no slot, and streams nothing.
+    pub(crate) polled: Vec<OutboxRule>,
     /// Delivery.
     pub(crate) delivery: DeliveryConfig,
     /// Slot monitor.

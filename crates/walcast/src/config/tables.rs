@@ -2,8 +2,8 @@
 
 use walcast_delivery::DeadLetterRule;
 use walcast_mapper::config::{
-    ColumnSettings, EventStoreRule, FlatForm, HashRule, KeyRule, MaskRule, NameSettings, OutboxRule, Route,
-    TruncateRule, TypeModes,
+    ColumnSettings, EventStoreRule, FlatForm, HashRule, KeyRule, MaskRule, NameSettings, OutboxRule,
+    PollSettings, Route, TruncateRule, TypeModes,
 };
 
 use super::error::{Hint, TableLabel};
@@ -86,6 +86,7 @@ pub(crate) fn tables() -> Vec<Table> {
         repeated("keys", fields_of::<KeyRule>()),
         repeated("outbox", fields_of::<OutboxRule>()),
         repeated("event_store", fields_of::<EventStoreRule>()),
+        known("outbox.poll", fields_of::<PollSettings>()),
         known("events", fields_of::<RawEvents>()),
         known("context", fields_of::<RawContext>()),
         known("retry", fields_of::<RawRetry>()),

@@ -4,6 +4,7 @@ mod admin;
 mod format;
 mod fuzzed;
 mod keys;
+mod polling;
 mod properties;
 mod secrets;
 mod selection;

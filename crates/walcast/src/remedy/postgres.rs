@@ -15,6 +15,10 @@ pub(super) fn remedy(error: &(dyn Error + 'static)) -> Option<String> {
 
 fn source(error: &PostgresError) -> Option<String> {
     let remedy = match error {
+        // Those of an outbox are named with their table.
+        PostgresError::Setting { setting, .. } if setting.starts_with('[') => {
+            return Some(format!("correct {setting}, or the table"));
+        }
         PostgresError::Setting { setting, .. } => return Some(format!("correct [postgres] {setting}")),
         PostgresError::Conninfo(error) => return conninfo(error),
         PostgresError::PublicationMissing { .. } => {

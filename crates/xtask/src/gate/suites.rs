@@ -40,7 +40,7 @@ const PROCESSES: [(&str, &[&str]); 20] = [
             "vertical_slice",
         ],
     ),
-    ("own", &["kafka_versions", "slot_monitor"]),
+    ("own", &["kafka_versions", "outbox_poll_restarts", "slot_monitor"]),
     ("shared", &["compacted_topics", "first_contact", "halts", "idle"]),
     ("shared", &["encodings", "replay_window", "table_locks", "verify"]),
     (
@@ -67,6 +67,7 @@ const PROCESSES: [(&str, &[&str]); 20] = [
             "heartbeats",
             "messages",
             "outbox",
+            "outbox_poll",
         ],
     ),
 ];

@@ -5,7 +5,10 @@ use crate::exit::Exit;
 use crate::stdout::stdout;
 
 pub(super) async fn print(config: &Config) -> anyhow::Result<Exit> {
-    let script = walcast_postgres::setup_script(&config.postgres).await?;
+    let script = match config.polled.is_empty() {
+        true => walcast_postgres::setup_script(&config.postgres).await?,
+        false => walcast_postgres::polled_grants(&config.postgres, &config.polled).await?,
+    };
     let mut output = stdout();
     output.lines(script)?;
     output.flush()?;

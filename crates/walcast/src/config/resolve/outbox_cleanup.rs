@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use walcast_delivery::{CleanupAction, CleanupRule, OutboxCleanupConfig, OutboxSection};
 use walcast_mapper::TableName;
-use walcast_mapper::config::{Cleanup, InvalidUpdate, Operation, OutboxRule};
+use walcast_mapper::config::{Cleanup, InvalidUpdate, Operation, OutboxRule, OutboxSource};
 
 use super::check::{Check, INTERVAL_MAX};
 use crate::config::duration::ConfigDuration;
@@ -35,6 +35,14 @@ impl Check<'_> {
             let Some(tables) = rule.tables.clone() else {
                 continue;
             };
+            if rule.source == OutboxSource::Poll {
+                if cleanup.is_some() {
+                    let key = format!("outbox[{index}].cleanup");
+                    let wanted = "no clean-up where source is \"poll\", which marks or deletes rows itself (published)";
+                    return Err(self.wrong_at(&key, "outbox.cleanup", "set", wanted));
+                }
+                continue;
+            }
             outboxes.push(OutboxSection { tables, cleanup });
         }
         Ok(OutboxCleanupConfig {

@@ -1,0 +1,26 @@
+//! Sessions on the primary, without settings of their own.
+
+use super::transaction;
+use crate::config::PostgresConfig;
+use crate::connect::{SessionSettings, SqlSession, connect_with};
+use crate::error::PostgresError;
+
+/// Opens a session on the primary.
+pub(super) async fn connect(config: &PostgresConfig) -> Result<SqlSession, PostgresError> {
+    let connect = config.connect.clone().for_primary();
+    let name = config.application_name();
+    let session = connect_with(&connect, &name, SessionSettings::OfRole).await?;
+    let in_recovery = transaction::texts(
+        &session.client,
+        "looking for the primary",
+        "SELECT pg_catalog.pg_is_in_recovery()",
+    )
+    .await?;
+    let first = in_recovery.first().and_then(|row| row.first().cloned().flatten());
+    if first.as_deref() == Some("t") {
+        return Err(PostgresError::InRecovery {
+            endpoint: session.endpoint.to_string(),
+        });
+    }
+    Ok(session)
+}
