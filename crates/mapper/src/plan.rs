@@ -1,12 +1,14 @@
 //! Plans: the encoding of the rows of one relation as records.
 
 mod event_store;
+mod fields;
 mod limited;
 mod named_topics;
 mod payload_schema;
 
 use walcast_pgoutput::{OldTuple, Relation, Tuple};
 
+use self::fields::check_fields;
 use crate::change::{ChangeContext, RowChange};
 use crate::column::{ColumnContext, ColumnError, ColumnPlan};
 use crate::config::Routed;
@@ -483,19 +485,4 @@ impl Plan {
 enum Failure {
     Row(RowError),
     TooLarge(Excess),
-}
-
-/// Checks the field names of columns and of a further field.
-fn check_fields<'a>(
-    columns: impl Iterator<Item = &'a ColumnPlan>,
-    further: Option<&'a str>,
-    encoding: Encoding,
-    table: &TableName,
-) -> Result<(), MapError> {
-    let columns = columns.map(|column| (column.name(), column.field_name()));
-    names::check_fields(
-        columns.chain(further.map(|field| (field, field))),
-        encoding,
-        table,
-    )
 }

@@ -17,6 +17,7 @@ mod event_stores;
 mod exposition;
 mod gate;
 mod host;
+mod instant;
 mod observed;
 mod origin;
 mod outboxes;

@@ -2,6 +2,7 @@
 
 mod counters;
 mod delivered;
+mod event_order;
 mod message_outboxes;
 mod observed;
 mod planning;

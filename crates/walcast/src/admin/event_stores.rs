@@ -7,7 +7,7 @@ use serde::Serialize;
 use walcast_delivery::{ConnectorState, EventStoreView, Metrics, ReportedViolation};
 
 use super::changes;
-use super::observed::instant;
+use super::instant::instant;
 
 /// Events and violations of an event store since the process started.
 #[derive(Debug, Default, Serialize)]

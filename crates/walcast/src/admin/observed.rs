@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use jiff::Timestamp;
 use serde::Serialize;
 use walcast_delivery::{BlockingTransaction, ForeignHolder, KnownPositions, RoleView, Status};
-use walcast_pgoutput::{Lsn, PgTimestamp};
+use walcast_pgoutput::Lsn;
 
 use super::changes;
 use super::event_stores::{EventStoreReport, event_stores};
+use super::instant::instant;
 use super::outboxes::{self, OutboxReport};
 use super::partitions::PartitionsChanged;
 use super::polled_outboxes::{self, PolledOutboxReport};
@@ -148,12 +148,6 @@ impl Leadership {
             blocked_by: view.foreign_holder.map(Holder::of),
         }
     }
-}
-
-/// Time in UTC, in whole seconds.
-pub(super) fn instant(time: PgTimestamp) -> Option<String> {
-    let instant = Timestamp::from_second(time.unix_micros() / 1_000_000).ok()?;
-    Some(instant.to_string())
 }
 
 /// Positions in the notation of Postgres; null if unknown.

@@ -12,8 +12,6 @@ use walcast_mapper::{
 use walcast_pgoutput::{Oid, Xid};
 
 use crate::describe::Describe;
-use crate::encode::ports::EncodePorts;
-use crate::encode::tables::TableEncoder;
 use crate::event_stores::last_versions::{LastVersions, Predecessor};
 use crate::event_stores::state::{EventStoresState, ReportedViolation};
 use crate::metrics::{EventLabels, Metrics, ViolationLabels};
@@ -216,13 +214,5 @@ impl<'a> Streams<'a> {
             error: text,
         };
         self.state.report(table, reported);
-    }
-}
-
-impl<E: EncodePorts> TableEncoder<'_, E> {
-    /// Column by which the rows of a table are read in order; `None` for a table that is not an event store, or has no such column.
-    pub(crate) fn event_order(&self, table: &TableName) -> Option<String> {
-        let rule = self.config.event_store_of(table)?;
-        rule.sequence_column().map(ToOwned::to_owned)
     }
 }

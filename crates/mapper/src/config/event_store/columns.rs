@@ -1,6 +1,6 @@
 //! Columns of an event store: those that the configuration names, else those of the preset.
 
-use super::EventStoreText;
+use super::text::EventStoreText;
 use crate::config::outbox_field::{AdditionalField, Placement};
 
 /// Columns of an event store.
