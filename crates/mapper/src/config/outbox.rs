@@ -416,12 +416,9 @@ mod tests {
             ),
             (
                 json!({"source": "message:"}),
-                "\"message:\" is not log or message:<prefix>",
+                "\"message:\" is not log, poll or message:<prefix>",
             ),
-            (
-                json!({"source": "poll"}),
-                "\"poll\" is not log or message:<prefix>",
-            ),
+            (json!({"source": "poll"}), "tables is missing"),
         ] {
             let error = rule(wrong).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

@@ -220,7 +220,7 @@ fn outboxes_of_messages_are_checked() {
         ("topics_max = 5", "tables is missing"),
         (
             "source = \"message:\"",
-            "\"message:\" is not log or message:<prefix>",
+            "\"message:\" is not log, poll or message:<prefix>",
         ),
         (
             "source = \"message:walcast.context\"",
