@@ -22,13 +22,13 @@ use crate::ports::catalog::RowsCatalog;
 use crate::ports::registry::SchemaRegistry;
 use crate::ports::topics::Topics;
 use crate::quarantine::current::CurrentQuarantines;
+use crate::replay::wal::place::ReplayPlace;
+use crate::replay::wal::request::{WalWindow, WindowReplay};
 use crate::schema_history::{ChangePosition, SchemaHistory};
 use crate::state::outbox_topics::OutboxTopics;
 use crate::state::outboxes::OutboxesState;
 use crate::stream::explained::explained;
 use crate::stream::transactions::{ChangePlace, Event, TransactionReader};
-use crate::wal_replay::place::ReplayPlace;
-use crate::wal_replay::request::{WalWindow, WindowReplay};
 
 /// Memory that is kept for the next records.
 const KEEP_BYTES_MAX: usize = 4 * 1024 * 1024;
