@@ -96,8 +96,10 @@ pub(super) struct Routes {
     reserved: Vec<String>,
     /// Topics that exist: by topic, or by routing value and schema version where each has a schema of its own.
     bound: HashMap<Arc<str>, Target>,
-    /// Topics that rows have named, which exist: as many as the rule allows.
+    /// Topics that rows have named: as many as the rule allows. One is created even if the registry then rejects the schema of its values.
     topics: HashSet<Arc<str>>,
+    /// Topics whose values have a schema that was registered.
+    described: HashSet<Arc<str>>,
     /// Schemas of values that were registered, each as the digest of its topic and its text: beside one for each topic, as many as the
     /// rule allows.
     schemas: HashSet<u64>,
@@ -220,6 +222,7 @@ impl Routes {
             bound: HashMap::new(),
             bound_bytes: 0,
             topics: HashSet::new(),
+            described: HashSet::new(),
             schemas: HashSet::new(),
             recent: HashMap::new(),
             pending: None,
@@ -307,6 +310,7 @@ impl Routes {
                     wanted: TOO_MANY_SCHEMAS,
                 });
             }
+            self.topics.insert(topic.as_str().into());
             self.pending = Some(Pending {
                 name: binding.into(),
                 value,
@@ -330,8 +334,8 @@ impl Routes {
             return true;
         };
         let schemas_max = usize::try_from(self.rule.schemas_max).unwrap_or(usize::MAX);
-        !self.topics.contains(topic)
-            || self.schemas.len().saturating_sub(self.topics.len()) < schemas_max
+        !self.described.contains(topic)
+            || self.schemas.len().saturating_sub(self.described.len()) < schemas_max
             || self.schemas.contains(&digest(topic, schema))
     }
 
@@ -369,6 +373,7 @@ impl Routes {
         let topic: Arc<str> = topic.into();
         if let (None, Some(schema)) = (&payload, value.registered_schema()) {
             self.schemas.insert(digest(&topic, schema));
+            self.described.insert(Arc::clone(&topic));
         }
         self.topics.insert(Arc::clone(&topic));
         let target = Target {
