@@ -94,6 +94,9 @@ pub struct OutboxText {
     /// Number of topics that the rows of a table may name in one session.
     #[serde(default = "topics_max")]
     pub topics_max: u32,
+    /// Number of schemas that the values of a table may have in one session, beside one for each topic.
+    #[serde(default = "schemas_max")]
+    pub schemas_max: u32,
     /// Whether an event with a null or blank payload is a tombstone (`route.tombstone.on.empty.payload`).
     #[serde(default)]
     pub tombstone_on_empty_payload: bool,
@@ -158,6 +161,7 @@ impl OutboxText {
             route_pattern: route_pattern(),
             route_topic: route_topic(),
             topics_max: topics_max(),
+            schemas_max: schemas_max(),
             tombstone_on_empty_payload: false,
             on_update: InvalidUpdate::default(),
             cleanup: None,
@@ -210,6 +214,13 @@ const TOPICS_MAX: u32 = 10_000;
 
 fn topics_max() -> u32 {
     TOPICS_MAX
+}
+
+/// A registry compares each version of a subject with those before it, and often limits their number.
+const SCHEMAS_MAX: u32 = 1000;
+
+fn schemas_max() -> u32 {
+    SCHEMAS_MAX
 }
 
 fn cleanup_after() -> String {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use walcast_pgoutput::RelationColumn;
 
-use super::json_schema::{JsonSchemas, fits, has_large_integer, is_valid_in_avro};
+use super::json_schema::{JSON_BYTES_MAX, JsonSchemas, NoSchema, fits, has_large_integer, is_valid_in_avro};
 use super::part::Part;
 use crate::column::ColumnContext;
 use crate::config::{Encoding, OutboxRule};
@@ -34,6 +34,8 @@ pub(super) struct Expansion {
 /// Payload as a struct.
 #[derive(Debug)]
 pub(super) struct Expanded {
+    /// Place of the payload.
+    pub(super) place: usize,
     pub(super) value: Value,
     pub(super) slot: Slot,
     /// Digest of the schema, by which it differs from others.
@@ -43,6 +45,10 @@ pub(super) struct Expanded {
 /// Error of a payload that Debezium's task would end at.
 const WANTED: &str = "JSON that is sent as a struct: it has to be an object, its integers have at most 64 bits, the same field has one \
                       type in all items of an array, and Avro takes its names";
+
+/// Error of a payload that would take memory without bounds.
+const TOO_LARGE: &str =
+    "JSON that is sent as a struct: it has more than 16 MiB, or a schema of more than 512 KiB";
 
 impl Expansion {
     /// Compiles the expansion; `None` if the payload is not text, and so is sent as it is.
@@ -77,12 +83,17 @@ impl Expansion {
         }
         let mut text = Vec::new();
         self.payload.put::<Raw>(row, scratch, &mut text)?;
+        let place = self.payload.place;
+        let unusable = |wanted| RowError::OutboxValue { place, wanted };
         let Some(json) = std::str::from_utf8(&text)
             .ok()
             .filter(|text| text.starts_with(['{', '[']))
         else {
             return Ok(None);
         };
+        if json.len() > JSON_BYTES_MAX {
+            return Err(unusable(TOO_LARGE));
+        }
         // As Jackson does it, what follows the value is not read.
         let Some(Ok(value)) = serde_json::Deserializer::from_str(json)
             .into_iter::<Value>()
@@ -90,17 +101,15 @@ impl Expansion {
         else {
             return Ok(None);
         };
-        let unusable = || RowError::OutboxValue {
-            place: self.payload.place,
-            wanted: WANTED,
-        };
-        let Ok(slot) = self.schemas.of(Some(&self.name), &value) else {
-            return Ok(None);
+        let slot = match self.schemas.of(Some(&self.name), &value) {
+            Ok(slot) => slot,
+            Err(NoSchema::NotUniform) => return Ok(None),
+            Err(NoSchema::TooLarge) => return Err(unusable(TOO_LARGE)),
         };
         let slot = slot.filter(|slot| value.is_object() && fits(&value, slot) && !has_large_integer(json));
-        let slot = slot.ok_or_else(unusable)?;
+        let slot = slot.ok_or(unusable(WANTED))?;
         if self.encoding == Encoding::Avro && !is_valid_in_avro(&slot) {
-            return Err(unusable());
+            return Err(unusable(WANTED));
         }
         let digest = match &self.last {
             Some((known, digest)) if *known == slot => Arc::clone(digest),
@@ -110,7 +119,12 @@ impl Expansion {
                 digest
             }
         };
-        Ok(Some(Expanded { value, slot, digest }))
+        Ok(Some(Expanded {
+            place,
+            value,
+            slot,
+            digest,
+        }))
     }
 }
 
@@ -155,7 +169,10 @@ impl Body for Expanded {
 
 /// Appends a value that fits its schema.
 fn put<F: Format>(value: Option<&Value>, slot: &Slot, out: &mut Vec<u8>) {
-    let nullability = Nullability::NullFirst;
+    let nullability = match slot.optional {
+        true => Nullability::NullFirst,
+        false => Nullability::Required,
+    };
     let Some(value) = value.filter(|value| !value.is_null()) else {
         F::absent(nullability, out);
         return;

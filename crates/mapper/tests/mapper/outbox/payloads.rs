@@ -82,6 +82,30 @@ fn structs_have_schemas_of_their_own() {
     assert_eq!(values[3], None);
 }
 
+/// A client that may write rows could otherwise fill the registry: each form of a payload has a schema.
+#[test]
+fn payloads_have_no_more_schemas_than_allowed() {
+    let mut table = outbox(json!({"expand_json": true, "schemas_max": 1}));
+    table.config.value = Encoding::Avro;
+    let mut plan = table.compile().unwrap();
+    let mut buffer = RecordBuffer::new();
+    let form = |payload: &'static str| row_with(3, Text(payload.as_bytes()));
+    // The first of each topic is not counted.
+    let mut other = form(r#"{"a": 1}"#);
+    other[1] = Text(b"cart");
+    for row in [form(r#"{"a": 1}"#), form(r#"{"b": 1}"#), other] {
+        encode(&mut plan, &Change::Insert(&row), &mut buffer).unwrap();
+    }
+    let further = form(r#"{"c": 1}"#);
+    let error = encode(&mut plan, &Change::Insert(&further), &mut buffer).unwrap_err();
+    expect!["column payload of outbox table public.t: the value cannot be used as the cause of a further schema: values of the table have as many schemas as schemas_max allows"]
+        .assert_eq(&error.to_string());
+    for row in [form(r#"{"b": 2}"#), form(r#"{"a": 2}"#)] {
+        encode(&mut plan, &Change::Insert(&row), &mut buffer).unwrap();
+    }
+    assert_eq!(buffer.record_count(), 5);
+}
+
 const PLACED: &str = r#"{"type":"record","name":"Placed","fields":[{"name":"n","type":"int"}]}"#;
 const LATER: &str = r#"{"type":"record","name":"Placed","fields":[{"name":"n","type":"int"},{"name":"m","type":"int","default":0}]}"#;
 
