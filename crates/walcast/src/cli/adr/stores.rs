@@ -1,6 +1,6 @@
 //! Stores, which of them is primary, and what is derived from it.
 
-use walcast_mapper::config::OutboxRule;
+use walcast_mapper::config::{EventStoreRule, OnViolation, OutboxRule, TopicBy};
 use walcast_mapper::names;
 use walcast_mapper::pattern::PrefixPattern;
 
@@ -51,6 +51,7 @@ pub(super) fn derived(config: &Config, asked: &Asked) -> Vec<String> {
     ];
     lines.extend(tables(config, asked));
     lines.extend(config.mapper.outboxes.iter().map(outbox));
+    lines.extend(config.mapper.event_stores.iter().map(event_store));
     lines.extend(messages(config));
     if config.mapper.events.transactions {
         let name = &config.mapper.events.transaction_topic;
@@ -60,7 +61,9 @@ pub(super) fn derived(config: &Config, asked: &Asked) -> Vec<String> {
             "beginning and end of each transaction, with the number of its events".to_owned(),
         ]));
     }
-    if config.delivery.dead_letters.is_used() {
+    let mut stores = config.mapper.event_stores.iter();
+    let has_letters = stores.any(|store| store.on_violation == OnViolation::DeadLetter);
+    if has_letters || config.delivery.dead_letters.is_used() {
         lines.push(row([
             "changes that cannot be delivered".to_owned(),
             code(&config.delivery.dead_letters.topic),
@@ -116,6 +119,21 @@ fn outbox(rule: &OutboxRule) -> String {
             code(&rule.payload),
             code(&rule.id)
         ),
+    ])
+}
+
+fn event_store(rule: &EventStoreRule) -> String {
+    let topic = match (&rule.route_topic, rule.topic_by) {
+        (Some(topic), _) => code(topic),
+        (None, TopicBy::Table) => "that of the table".to_owned(),
+        (None, TopicBy::Category) => code("events.${category}"),
+        (None, TopicBy::Type) => code("events.${type}"),
+    };
+    row([
+        format!("event store {}", code(&rule.selected().to_string())),
+        topic,
+        "each inserted row as an event, keyed by its stream; versions are compared in commit order"
+            .to_owned(),
     ])
 }
 

@@ -147,6 +147,9 @@ auto_register = false
 [[outbox]]
 tables = "public.outbox"
 
+[[event_store]]
+preset = "marten"
+
 [[dead_letters.rules]]
 tables = "public.outbox"
 on_error = "dead_letter"
@@ -209,6 +212,7 @@ fn other_settings_and_answers() {
         | `` public.a\|`b` `` | `shop.public.a__b_` | each change of a row, keyed by the row's key |
         | `public.orders` | `shop.public.orders` | each change of a row, keyed by the row's key |
         | outbox `public.outbox` | `outbox.event.${routedByValue}` of `aggregatetype` | each inserted row as an event: key `aggregateid`, value `payload`, id `id` |
+        | event store `*.mt_events` | that of the table | each inserted row as an event, keyed by its stream; versions are compared in commit order |
         | messages with prefix `app.*` | `shop.message` | messages that `pg_logical_emit_message` wrote |
         | transactions | `shop.transaction` | beginning and end of each transaction, with the number of its events |
         | changes that cannot be delivered | `shop.dead-letters` | dead letters |
@@ -222,6 +226,7 @@ fn other_settings_and_answers() {
         - No warning is logged when a limit of the slot is near (`warn_within = "0s"`).
         - The disk of WAL has 100GB.
         - Outboxes are not compared: their rows are events in other topics.
+        - Event stores are not compared: their rows are events.
         - The connector can be rewound by 1h, at most 10GB of WAL.
         - A bookmark is made every 24h; 3 are kept.
         - Topics are created with `cleanup.policy=delete`, `retention.ms=604800000`.
