@@ -137,6 +137,9 @@ impl MapperConfig {
     /// Rule of an outbox table; `None` for a table whose rows are not events.
     #[must_use]
     pub fn outbox_of(&self, table: &TableName) -> Option<&OutboxRule> {
+        if self.event_store_of(table).is_some() {
+            return None;
+        }
         self.outboxes.iter().find(|rule| rule.matches(table))
     }
 
@@ -144,7 +147,7 @@ impl MapperConfig {
     #[must_use]
     pub fn event_store_of(&self, table: &TableName) -> Option<&EventStoreRule> {
         let mut rules = self.event_stores.iter();
-        rules.find(|rule| rule.selected().matches(table))
+        rules.find(|rule| rule.matches(table))
     }
 
     /// Whether the rows of a table are events, in topics that do not hold rows of tables.

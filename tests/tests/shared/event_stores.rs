@@ -328,16 +328,16 @@ async fn a_compacted_topic_takes_no_events() {
     );
 }
 
+/// Versions 1 to 40 of the stream `a`, the last one first in the file, each of a size that few rows are read at once.
+const MANY: &str = "ALTER TABLE events ALTER COLUMN data SET STORAGE EXTERNAL; \
+     INSERT INTO events SELECT 41 - n, 'a', 41 - n, 'Placed', 41 - n, repeat('x', 65536) FROM generate_series(1, 40) AS n; \
+     SELECT setval(pg_get_serial_sequence('events', 'position'), 40)";
+
 /// Events are read by their number, whichever their places in the file are, and are not read twice after a stop.
 #[tokio::test]
 async fn events_that_exist_are_read_in_order_over_a_stop() {
     let mut case = case_of("es_read", LOOSE, "public.events", LOOSE_ENTRY).await;
-    case.sql(
-        "ALTER TABLE events ALTER COLUMN data SET STORAGE EXTERNAL; \
-         INSERT INTO events SELECT 41 - n, 'a', 41 - n, 'Placed', 41 - n, repeat('x', 65536) FROM generate_series(1, 40) AS n; \
-         SELECT setval(pg_get_serial_sequence('events', 'position'), 40)",
-    )
-    .await;
+    case.sql(MANY).await;
     case.config = case.config.clone().set("snapshot.rows_per_second", 2);
     let mut instance = Instance::spawn(&case.config);
     await_records(&mut instance, "es_read.public.events", 2).await;
@@ -356,6 +356,36 @@ async fn events_that_exist_are_read_in_order_over_a_stop() {
     instance.stop().await;
     let wanted: Vec<String> = (1..=41).map(|version| format!("a {version}")).collect();
     assert_eq!(versions("es_read.public.events").await, wanted);
+}
+
+/// Of a stream that was read in part, the last version is not known: an event that is streamed meanwhile violates no order.
+#[tokio::test]
+async fn events_are_no_violations_while_rows_are_read() {
+    let entry = format!("{LOOSE_ENTRY}on_violation = \"halt\"");
+    let mut case = case_of("es_pause", LOOSE, "public.events", &entry).await;
+    case.sql(MANY).await;
+    let never = case.config.clone().set("snapshot.mode", "never");
+    case.config = never.set("snapshot.rows_per_second", 2);
+    let mut instance = Instance::start(&case.config).await;
+    let asked = case
+        .command(&["snapshot", "start", "--tables", "public.events"])
+        .await;
+    assert_eq!(asked.code, Some(0), "{}", asked.stderr);
+    await_records(&mut instance, "es_pause.public.events", 2).await;
+    let paused = case.command(&["snapshot", "pause"]).await;
+    assert_eq!(paused.code, Some(0), "{}", paused.stderr);
+    case.sql(&insert(&[41])).await;
+    await_that("the event that is streamed", async || {
+        instance.assert_running();
+        versions("es_pause.public.events")
+            .await
+            .contains(&"a 41".to_owned())
+    })
+    .await;
+    let store = instance.status().await["event_stores"]["public.events"].clone();
+    assert_eq!(store["violations"], 0, "{store:#}");
+    assert_eq!(store["events"]["unknown"], 1, "{store:#}");
+    instance.stop().await;
 }
 
 #[tokio::test]

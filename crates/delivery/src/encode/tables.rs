@@ -184,7 +184,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         }
     }
 
-    /// Whether the rows of a table are events.
+    /// Whether a table is an outbox.
     pub(crate) fn is_outbox(&self, table: &TableName) -> bool {
         self.config.outbox_of(table).is_some()
     }
@@ -263,9 +263,8 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
         let plan = self.plan(&relation, context).await?;
         info!(relation = %name, topic = plan.topic(), columns = relation.columns.len(), "relation mapped");
         let changes = OperationCounters::new(&self.metrics.changes, &name);
-        let is_outbox = plan.outbox_updates().is_some();
         let captured = CapturedRelation {
-            events: is_outbox.then(|| self.outboxes.events(&name)),
+            events: self.is_outbox(&name).then(|| self.outboxes.events(&name)),
             relation,
             plan,
             observed: Observed::default(),
@@ -398,6 +397,7 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
                 _ => self.try_encode_truncate(*oid, part, context, records).await,
             };
             if let Err(fault) = encoded {
+                self.streams.forget(*oid);
                 self.divert_truncate(*oid, part, context, fault, records.buffer)
                     .await?;
             }

@@ -70,6 +70,13 @@ impl LastVersions {
         self.old.remove(stream);
     }
 
+    /// Adds the last events of streams that were read, which may be known already.
+    pub(crate) fn extend(&mut self, read: Self) {
+        for (stream, version) in read.old.into_iter().chain(read.young) {
+            self.add(&StreamEvent { stream, version });
+        }
+    }
+
     /// Adds an event that exists already.
     pub(crate) fn add(&mut self, event: &StreamEvent) {
         let last = self.last(&event.stream).unwrap_or(event.version);

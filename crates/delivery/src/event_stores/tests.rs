@@ -81,6 +81,25 @@ fn events_that_exist_are_predecessors() {
 }
 
 #[test]
+fn streams_that_were_read_continue_or_are_ahead() {
+    let mut last = last_versions(100);
+    last.append(&event("a", 7));
+    last.append(&event("b", 1));
+    let mut read = last_versions(100);
+    for (stream, version) in [("a", 5), ("b", 3), ("c", 9)] {
+        read.add(&event(stream, version));
+    }
+    last.extend(read);
+    for (stream, version) in [("a", 8), ("b", 4), ("c", 10)] {
+        assert_eq!(
+            last.append(&event(stream, version)),
+            Predecessor::Known,
+            "{stream}"
+        );
+    }
+}
+
+#[test]
 fn a_stream_begins_again_after_it_was_archived() {
     let mut last = last_versions(4);
     last.append(&event("a", 1));

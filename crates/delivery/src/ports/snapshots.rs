@@ -122,6 +122,8 @@ pub struct SnapshotTable {
     pub relation: Relation,
     /// Metadata from the catalog.
     pub facts: TableMetadata,
+    /// Whether a condition selects its rows, also one of the configuration.
+    pub is_filtered: bool,
     /// How many bytes are left to be read of it, more or less.
     pub bytes: u64,
 }

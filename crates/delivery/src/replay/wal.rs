@@ -23,7 +23,6 @@ use walcast_pgoutput::FrameBlock;
 use crate::encode::dead_letters::config::{DeadLetterConfig, OnError};
 use crate::encode::dead_letters::rejected_changes::RejectedChanges;
 use crate::error::DeliveryError;
-use crate::event_stores::state::EventStoresState;
 use crate::metrics::Metrics;
 use crate::ports::catalog::RowsCatalog;
 use crate::ports::registry::SchemaRegistry;
@@ -83,7 +82,6 @@ where
         DeliveredSchemas::new(ports.registry, replay.on_incompatible),
     );
     let (metrics, rejected) = (Metrics::default(), RejectedChanges::default());
-    let event_stores = EventStoresState::default();
     let dead_letters = without_quarantine(replay.dead_letters);
     let batch_bytes = replay.batch_bytes;
     let parts = EncoderParts {
@@ -91,7 +89,6 @@ where
         topics: &mut topics,
         registry: &mut registry,
         metrics: &metrics,
-        event_stores: &event_stores,
         rejected: &rejected,
         dead_letters: &dead_letters,
     };

@@ -277,7 +277,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
                 owners,
                 schemas,
                 quarantines,
-                Streams::new(&state.event_stores, metrics, describe),
+                Streams::new(Some(&state.event_stores), metrics, describe),
                 state.outboxes.clone(),
                 state.outbox_topics.clone(),
             ),

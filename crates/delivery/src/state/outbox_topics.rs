@@ -41,7 +41,7 @@ impl OutboxTopics {
         source_state.captured.retain(|table| {
             let name = &table.name;
             let is_known = known.is_none_or(|known| known.contains(&table.oid));
-            if is_known || is_published(name) || mapper.outbox_of(name).is_some() {
+            if is_known || is_published(name) || mapper.sends_events(name) {
                 return true;
             }
             let topic = names::topic(mapper, name);

@@ -156,6 +156,7 @@ impl Snapshot for FakeSnapshot {
         Ok(Opened::Table(Box::new(SnapshotTable {
             relation: table.relation(),
             facts: table.metadata(),
+            is_filtered: false,
             bytes: 0,
         })))
     }

@@ -235,6 +235,7 @@ impl Snapshot for StateSnapshot {
             Ok(Opened::Table(Box::new(SnapshotTable {
                 relation: table.relation(),
                 facts: table.metadata(),
+                is_filtered: false,
                 bytes: 0,
             })))
         };

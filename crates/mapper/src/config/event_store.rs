@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::columns::{Choice, StoreColumns};
 pub use self::preset::EventStorePreset;
 pub use self::text::{EventStoreText, OnViolation, TopicBy};
-use super::outbox::{OutboxRule, OutboxText};
+use super::outbox::{MESSAGES, OutboxRule, OutboxText};
 use super::outbox_field::{AdditionalField, Placement};
 use super::route_error::RouteError;
 use crate::pattern::TablePattern;
+use crate::table_name::TableName;
 
 /// Sends each row that is inserted into an event store as a record with the stream as its key, and proves the order of each stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +119,12 @@ impl EventStoreRule {
     #[must_use]
     pub fn selected(&self) -> &TablePattern {
         &self.tables
+    }
+
+    /// Whether the rule applies to a table. An outbox of messages is none, whatever the name of its prefix is.
+    #[must_use]
+    pub fn matches(&self, table: &TableName) -> bool {
+        table.namespace != MESSAGES && self.tables.matches(table)
     }
 
     /// Column by which the rows that exist are read in order; `None`: they cannot be read.

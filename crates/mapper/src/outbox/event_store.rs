@@ -10,9 +10,12 @@ use crate::encode::Scratch;
 use crate::error::MapError;
 use crate::format::Raw;
 use crate::row::{Row, RowError};
+use crate::table_metadata::{TableMetadata, TypeKind};
 
 /// OID of the type `oid`, whose values are the numbers of large objects.
 const LARGE_OBJECT: Oid = Oid::new(26);
+/// OIDs of the types `int8`, `int2` and `int4`.
+const INTEGERS: [Oid; 3] = [Oid::new(20), Oid::new(21), Oid::new(23)];
 /// Separates the values that identify a stream; no text of Postgres contains it.
 const SEPARATOR: u8 = 0;
 /// Stands for null among these values: no text begins with it.
@@ -104,16 +107,26 @@ impl EventStorePlan {
             ));
         }
         let key_columns = &around.metadata.key_columns;
+        let sequence = match &chosen.sequence {
+            Some(choice) => optional(choice)?,
+            None => None,
+        };
+        // Texts would be in the order of a collation, and the position at which reading resumes is an integer.
+        if let Some(column) = sequence.and_then(|place| columns.get(place))
+            && !is_integer(column.type_oid, around.metadata)
+        {
+            return Err(missing(
+                &column.name,
+                "is not an integer, by which the rows that exist could be read in order",
+            ));
+        }
         Ok(Self {
             stream: Part::compile_raw(columns, &chosen.stream_id, around)?,
             scope: several(&chosen.scope)?,
             version: needed(&chosen.version)?,
             event_type: needed(&chosen.event_type)?,
             unversioned_types: chosen.unversioned_types.clone(),
-            sequence: match &chosen.sequence {
-                Some(choice) => optional(choice)?,
-                None => None,
-            },
+            sequence,
             archived: match &chosen.archived {
                 Some(choice) => optional(choice)?,
                 None => None,
@@ -158,7 +171,7 @@ impl EventStorePlan {
     }
 
     /// The event that a row is.
-    pub(crate) fn event(&self, row: &Row<'_>) -> Result<StreamEvent, RowError> {
+    fn event(&self, row: &Row<'_>) -> Result<StreamEvent, RowError> {
         let stream = text(row, self.stream.place).ok_or(RowError::OutboxValue {
             place: self.stream.place,
             wanted: "the id of a stream",
@@ -248,6 +261,14 @@ impl EventStorePlan {
             RowChange::Delete { old } => Row::old(old),
         };
         number(&row, self.version)
+    }
+}
+
+/// Whether a type is an integer, or a domain over one.
+fn is_integer(type_oid: Oid, metadata: &TableMetadata) -> bool {
+    match metadata.types.get(&type_oid).map(|known| &known.kind) {
+        Some(TypeKind::Domain { base, .. }) => is_integer(*base, metadata),
+        _ => INTEGERS.contains(&type_oid),
     }
 }
 

@@ -27,10 +27,16 @@ impl Plan {
         known.map(Some).map_err(|fault| self.explain(fault))
     }
 
-    /// The event that a row of an event store is; `None` for other tables, and for a row without a stream or a version.
-    #[must_use]
-    pub fn stream_event(&self, row: Tuple<'_>) -> Option<StreamEvent> {
-        self.event_store.as_ref()?.event(&Row::new(row, None)).ok()
+    /// The event with which a stream continues that a row which was read belongs to; `None` for other tables, for an event without a
+    /// place in the order of its stream, and for an archived event, whose stream may have begun again.
+    ///
+    /// # Errors
+    /// The row has no stream or no version.
+    pub fn stream_event(&self, row: Tuple<'_>) -> Result<Option<StreamEvent>, MapError> {
+        Ok(match self.store_change(&RowChange::Insert { new: row })? {
+            Some(StoreChange::Appended(event)) => Some(event),
+            _ => None,
+        })
     }
 
     /// Checks that the rows of an event store can be read in the order of its streams.

@@ -3,7 +3,9 @@
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 use walcast_mapper::config::Encoding;
-use walcast_mapper::{MapError, Plan, RecordBuffer, SchemaIds, StoreChange, StreamEvent, Violation};
+use walcast_mapper::{
+    MapError, Plan, RecordBuffer, RowChange, SchemaIds, StoreChange, StreamEvent, Violation,
+};
 use walcast_pgoutput::Column::{self, Null, Text};
 use walcast_pgoutput::{Oid, ReplicaIdentity};
 
@@ -127,6 +129,13 @@ fn columns_that_cannot_be_used_are_errors() {
         &ROW,
         &expect!["column region of event store public.t does not exist"],
     );
+    check(
+        &store(json!({"sequence": "id"})),
+        &ROW,
+        &expect![
+            "column id of event store public.t is not an integer, by which the rows that exist could be read in order"
+        ],
+    );
     let mut table = store(json!({}));
     table.relation.columns[4].type_oid = Oid::new(OID);
     table.metadata.columns[4].type_oid = Oid::new(OID);
@@ -171,6 +180,28 @@ fn stream_and_version_are_read_from_the_row() {
         });
         assert_eq!(error, wanted);
     }
+}
+
+/// A row that is read continues its stream as one that is inserted does, unless another stream may have begun under the id.
+#[test]
+fn rows_that_are_read_have_a_place_in_their_stream() {
+    let mut table = store(json!({}));
+    let event_of = |table: &Table, row: &[Column<'static>]| {
+        let plan = compile(table);
+        with_change(&Change::Insert(row), |change| match *change {
+            RowChange::Insert { new } => plan
+                .stream_event(new)
+                .map(|event| event.map(|event| event.version)),
+            RowChange::Update { .. } | RowChange::Delete { .. } => Ok(None),
+        })
+    };
+    let archived = row_with(7, Text(b"t"));
+    assert_eq!(event_of(&table, &ROW), Ok(Some(7)));
+    assert_eq!(event_of(&table, &archived), Ok(Some(7)));
+    assert_eq!(event_of(&table, &row_with(5, Text(b"tombstone"))), Ok(None));
+    assert!(event_of(&table, &row_with(2, Null)).is_err());
+    table.metadata.key_columns.push("is_archived".to_owned());
+    assert_eq!(event_of(&table, &archived), Ok(None));
 }
 
 #[test]

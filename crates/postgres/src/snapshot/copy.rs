@@ -254,6 +254,7 @@ impl PostgresSnapshot {
             return Err(PostgresError::RowsUnreadable { why, fix });
         }
         let relation = seen.relation.clone();
+        let is_filtered = rows.condition().is_some();
         let reading = Reading::new(seen, rows, version).in_order(self.order.take(), &facts);
         self.chunks = reading.chunks(from, version);
         let name = table.clone();
@@ -262,6 +263,7 @@ impl PostgresSnapshot {
             bytes: self.chunks.iter().map(|chunk| chunk.bytes).sum(),
             relation,
             facts,
+            is_filtered,
         })))
     }
 

@@ -64,10 +64,12 @@ impl EventTopics<'_, '_> {
 /// Rejects a topic that would keep the last event of each stream only.
 async fn check_keeps_events<T: Topics, R: SchemaRegistry>(
     registrar: &mut Registrar<'_, T, R>,
+    event_topics: EventTopics<'_, '_>,
     plan: &Plan,
     topic: &str,
 ) -> Result<(), EncodeError> {
-    registrar.ensure(topic).await?;
+    let ensured = registrar.ensure(topic).await;
+    ensured.map_err(|error| event_topics.explain(plan, error))?;
     match registrar.is_compacted(topic).await? {
         false => Ok(()),
         true => Err(EncodeError::Map(MapError::EventStoreCompacted {
@@ -93,7 +95,7 @@ pub(super) async fn encode_binding_topics<T: Topics, R: SchemaRegistry>(
             Err(MapError::UnknownTopic { topic }) => {
                 event_topics.check(plan, &topic)?;
                 if plan.stream_rules().is_some() {
-                    check_keeps_events(registrar, plan, &topic).await?;
+                    check_keeps_events(registrar, event_topics, plan, &topic).await?;
                 }
                 if let Err(error) = registrar.find_schema(plan).await? {
                     return Ok(Err(error));

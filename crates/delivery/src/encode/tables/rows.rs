@@ -3,7 +3,8 @@
 use tracing::warn;
 use walcast_mapper::dead_letter::{DeadLetter, DeadLetterSource, UndeliverableEvent};
 use walcast_mapper::{
-    MapError, MissingRowContext, Plan, ReadContext, RecordBuffer, TableMetadata, TableName, missing_row_tuple,
+    MapError, MissingRowContext, Plan, ReadContext, RecordBuffer, StreamEvent, TableMetadata, TableName,
+    missing_row_tuple,
 };
 use walcast_pgoutput::reader::Reader;
 use walcast_pgoutput::{Lsn, Oid, Relation, Tuple};
@@ -15,6 +16,7 @@ use crate::encode::rejection::Rejection;
 use crate::encode::tables::row_topics::{EventTopics, encode_binding_topics};
 use crate::encode::tables::undeliverable::refresh_limits;
 use crate::encode::tables::{CatalogKey, TableEncoder};
+use crate::event_stores::last_versions::LastVersions;
 use crate::schema_history::ChangePosition;
 use crate::snapshot::former_key::FormerKey;
 use crate::state::outboxes::OutboxEvents;
@@ -31,6 +33,10 @@ pub(crate) struct RowsPlan {
     plan: Result<Box<Plan>, Rejection>,
     /// Events of an outbox; `None`: the table is none.
     events: Option<OutboxEvents>,
+    /// Streams of an event store whose events are read; `None` if they may be read in part only.
+    streams: Option<LastVersions>,
+    /// Whether no row of the table was read before.
+    is_from_first_row: bool,
 }
 
 impl RowsPlan {
@@ -42,6 +48,24 @@ impl RowsPlan {
     /// Checks that the rows of an event store can be read in the order of its streams.
     pub(crate) fn check_order(&self) -> Result<(), MapError> {
         self.plan.as_ref().map_or(Ok(()), |plan| plan.check_order())
+    }
+
+    /// Has the streams of an event store remembered: all rows of the table are read, or all behind those that were read before.
+    pub(crate) fn remember_streams(&mut self, is_from_first_row: bool) {
+        let rules = self.plan.as_ref().ok().and_then(|plan| plan.stream_rules());
+        self.streams = rules.map(LastVersions::new);
+        self.is_from_first_row = is_from_first_row;
+    }
+
+    /// Remembers an event that was read from a table or partition. The rows of a partition that are left may precede those of another
+    /// one that were read before.
+    fn remember(&mut self, event: Option<StreamEvent>, part: Oid) {
+        if !self.is_from_first_row && part != self.relation.oid {
+            self.streams = None;
+        }
+        if let (Some(streams), Some(event)) = (&mut self.streams, event) {
+            streams.add(&event);
+        }
     }
 
     /// Number of an event that was read in order; `None` for other rows.
@@ -78,7 +102,16 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
             key: CatalogKey::from(&facts),
             metadata: facts,
             plan,
+            streams: None,
+            is_from_first_row: false,
         })
+    }
+
+    /// Has the streams of a table that was read to its end continue from the events that were read.
+    pub(crate) fn add_streams(&mut self, rows: &mut RowsPlan) {
+        if let (Some(read), Ok(plan)) = (rows.streams.take(), &rows.plan) {
+            self.streams.add(rows.relation.oid, plan, read);
+        }
     }
 
     /// Plan of rows with the metadata of their snapshot, completed by what is known of the table.
@@ -116,14 +149,17 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         batch: &mut RecordBuffer,
     ) -> Result<bool, EncodeError> {
         let fault = match self.try_encode_row(rows, row, context, batch).await {
-            Ok(()) => {
+            Ok(event) => {
                 if let Some(events) = &rows.events {
                     events.count();
                 }
+                rows.remember(event, context.row.table);
                 return Ok(true);
             }
             Err(fault) => fault,
         };
+        // The event after this one would seem to violate the order of its stream.
+        rows.streams = None;
         let rejection = match self.dead_letters.action(&rows.table) {
             OnError::Halt => return Err(fault),
             OnError::Quarantine => {
@@ -177,12 +213,13 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         row: Tuple<'_>,
         context: &ReadContext,
         batch: &mut RecordBuffer,
-    ) -> Result<(), EncodeError> {
+    ) -> Result<Option<StreamEvent>, EncodeError> {
         loop {
             let plan = match &mut rows.plan {
                 Ok(plan) => plan,
                 Err(rejection) => return Err(EncodeError::Refused(rejection.clone())),
             };
+            let event = plan.stream_event(row).map_err(EncodeError::Map)?;
             let event_topics = EventTopics {
                 owners: &self.owners,
                 dead_letters: &self.dead_letters,
@@ -193,19 +230,15 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
                 plan.encode_read(row, context, batch)
             });
             let error = match encoded.await? {
-                Ok(()) => {
-                    if let Some(event) = plan.stream_event(row) {
-                        self.streams.add(rows.relation.oid, plan, &event);
-                    }
-                    return Ok(());
-                }
+                Ok(()) => return Ok(event),
                 Err(error) => error,
             };
             match error {
                 // The limits may have been raised since the table was opened.
                 MapError::TooLarge { .. } => {
                     refresh_limits(&mut self.registrar, plan, error).await?;
-                    return plan.encode_read(row, context, batch).map_err(EncodeError::Map);
+                    let encoded = plan.encode_read(row, context, batch);
+                    return encoded.map(|()| event).map_err(EncodeError::Map);
                 }
                 // A snapshot does not hold labels: the server sends the present ones, which may have been added or renamed
                 // since the table was opened.

@@ -1,7 +1,7 @@
 //! Streams of event stores: each event is compared with the one before it in its stream, in commit order.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use prometheus_client::metrics::counter::Counter;
 use tracing::error;
@@ -18,14 +18,15 @@ use crate::metrics::{EventLabels, Metrics, ViolationLabels};
 
 /// Streams of the event stores of a session.
 pub(crate) struct Streams<'a> {
-    state: &'a EventStoresState,
+    /// Where violations are reported; `None`: they are not, because the changes were delivered before.
+    state: Option<&'a EventStoresState>,
     metrics: &'a Metrics,
     describe: Describe,
     stores: HashMap<Oid, Store>,
-    /// Transaction and kind of the violation that was logged last.
-    logged: Option<(Xid, &'static str)>,
-    /// Whether all changes were delivered before.
-    is_of_delivered: bool,
+    /// Transaction of the violation that was logged last.
+    logged_xid: Option<Xid>,
+    /// Tables and kinds of the violations of this transaction that were logged.
+    logged: HashSet<(TableName, &'static str)>,
 }
 
 /// Streams of one event store.
@@ -47,32 +48,14 @@ pub(super) enum Fate {
 }
 
 impl<'a> Streams<'a> {
-    pub(crate) fn new(state: &'a EventStoresState, metrics: &'a Metrics, describe: Describe) -> Self {
+    pub(crate) fn new(state: Option<&'a EventStoresState>, metrics: &'a Metrics, describe: Describe) -> Self {
         Self {
             state,
             metrics,
             describe,
             stores: HashMap::new(),
-            logged: None,
-            is_of_delivered: false,
-        }
-    }
-
-    /// Streams of changes that were all delivered before: no violation halts. The connector did not notice it, because it did not
-    /// remember the stream, or had another setting.
-    pub(crate) fn of_delivered(self) -> Self {
-        Self {
-            is_of_delivered: true,
-            ..self
-        }
-    }
-
-    /// Handling of a violation.
-    fn on_violation(&self, plan: &Plan) -> OnViolation {
-        let rules = plan.stream_rules();
-        match rules.map_or(OnViolation::Warn, |rules| rules.on_violation) {
-            OnViolation::Halt if self.is_of_delivered => OnViolation::Warn,
-            on_violation => on_violation,
+            logged_xid: None,
+            logged: HashSet::new(),
         }
     }
 
@@ -117,27 +100,30 @@ impl<'a> Streams<'a> {
         plan: &Plan,
         context: &ChangeContext<'_>,
     ) -> Result<(), MapError> {
-        if plan.stream_rules().is_none() {
+        let Some(rules) = plan.stream_rules() else {
             return Ok(());
-        }
+        };
         self.forget(oid);
+        let Some(state) = self.state else {
+            return Ok(());
+        };
         let error = MapError::EventStoreViolation {
             table: plan.table().clone(),
             violation: Violation::Truncate,
             stream: None,
             version: None,
         };
-        self.report(plan.table(), Violation::Truncate, &error, context);
-        match self.on_violation(plan) {
+        self.report(state, plan.table(), Violation::Truncate, &error, context);
+        match rules.on_violation {
             OnViolation::Warn => Ok(()),
             OnViolation::DeadLetter | OnViolation::Halt => Err(error),
         }
     }
 
-    /// Adds an event that was read from its table.
-    pub(super) fn add(&mut self, oid: Oid, plan: &Plan, event: &StreamEvent) {
+    /// Adds the last events of the streams of a table whose rows were read to the end.
+    pub(super) fn add(&mut self, oid: Oid, plan: &Plan, read: LastVersions) {
         if let Some(store) = self.store(oid, plan) {
-            store.last.add(event);
+            store.last.extend(read);
         }
     }
 
@@ -190,9 +176,13 @@ impl<'a> Streams<'a> {
         violation: Violation,
         fate: Fate,
     ) -> Result<Fate, MapError> {
+        let Some(state) = self.state else {
+            return Ok(fate);
+        };
         let error = plan.violation(change, violation);
-        self.report(plan.table(), violation, &error, context);
-        match self.on_violation(plan) {
+        self.report(state, plan.table(), violation, &error, context);
+        let rules = plan.stream_rules();
+        match rules.map_or(OnViolation::Warn, |rules| rules.on_violation) {
             OnViolation::Warn => Ok(fate),
             OnViolation::DeadLetter | OnViolation::Halt => Err(error),
         }
@@ -200,14 +190,17 @@ impl<'a> Streams<'a> {
 
     fn report(
         &mut self,
+        state: &EventStoresState,
         table: &TableName,
         violation: Violation,
         map_error: &MapError,
         context: &ChangeContext<'_>,
     ) {
         let text = self.describe.error(map_error);
-        let logged = Some((context.xid, violation.kind()));
-        if self.logged != logged {
+        if self.logged_xid.replace(context.xid) != Some(context.xid) {
+            self.logged.clear();
+        }
+        if self.logged.insert((table.clone(), violation.kind())) {
             error!(
                 relation = %table,
                 xid = %context.xid,
@@ -218,7 +211,6 @@ impl<'a> Streams<'a> {
                 "the order of a stream or the immutability of an event is violated; further violations of the kind in the transaction are \
                  only counted"
             );
-            self.logged = logged;
         }
         let labels = ViolationLabels {
             table: table.to_string(),
@@ -233,6 +225,6 @@ impl<'a> Streams<'a> {
             commit_time: context.commit_time,
             error: text,
         };
-        self.state.report(table, reported);
+        state.report(table, reported);
     }
 }

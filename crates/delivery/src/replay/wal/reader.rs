@@ -16,7 +16,6 @@ use crate::encode::registrar::Registrar;
 use crate::encode::tables::TableEncoder;
 use crate::encode::tables::streams::Streams;
 use crate::error::DeliveryError;
-use crate::event_stores::state::EventStoresState;
 use crate::metrics::Metrics;
 use crate::ports::catalog::RowsCatalog;
 use crate::ports::registry::SchemaRegistry;
@@ -48,7 +47,6 @@ pub(super) struct EncoderParts<'a, C, T, R> {
     pub(super) topics: &'a mut T,
     pub(super) registry: &'a mut R,
     pub(super) metrics: &'a Metrics,
-    pub(super) event_stores: &'a EventStoresState,
     pub(super) rejected: &'a RejectedChanges,
     pub(super) dead_letters: &'a DeadLetterConfig,
 }
@@ -97,7 +95,7 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry> WindowReader<'a, C, T, R>
                 Owners::default(),
                 SchemaHistory::of_delivered(replay.schemas),
                 CurrentQuarantines::default(),
-                Streams::new(parts.event_stores, parts.metrics, replay.describe).of_delivered(),
+                Streams::new(None, parts.metrics, replay.describe),
                 OutboxesState::default(),
                 OutboxTopics::default(),
             ),

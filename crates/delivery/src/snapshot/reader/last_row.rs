@@ -1,7 +1,7 @@
 //! Table that is being read, and its deferred last row: the row's marker depends on whether another row follows.
 
 use walcast_mapper::{RowId, SnapshotMarker, TableName};
-use walcast_pgoutput::{CopyDecoder, Oid, Tuple};
+use walcast_pgoutput::{CopyDecoder, Oid, Tid, Tuple};
 
 use crate::encode::tables::rows::RowsPlan;
 use crate::error::DeliveryError;
@@ -16,6 +16,8 @@ pub(super) struct Table {
     /// Rows written from this snapshot and earlier ones.
     pub(super) rows: u64,
     last_row: LastRow,
+    /// Whether the rows are read in an order of their own: their places say nothing of what is left to be read.
+    is_ordered: bool,
     /// Number of the last written event of an event store, and the table or partition that holds it.
     written_event: Option<(Oid, i64)>,
     pub(super) bytes_left: u64,
@@ -35,13 +37,14 @@ struct LastRow {
 }
 
 impl Table {
-    pub(super) fn new(progress: &TableProgress, plan: RowsPlan, bytes_left: u64) -> Self {
+    pub(super) fn new(progress: &TableProgress, plan: RowsPlan, is_ordered: bool, bytes_left: u64) -> Self {
         Self {
             name: progress.table(),
             plan,
             marks: progress.marks,
             rows: progress.rows,
             last_row: LastRow::default(),
+            is_ordered,
             written_event: progress.last_event(),
             bytes_left,
             former_keys: progress.former_keys.clone(),
@@ -121,16 +124,18 @@ impl Table {
     /// Deferred row, as the next to be read.
     pub(super) fn last_row(&self, decoder: &mut CopyDecoder) -> Result<NextRow, DeliveryError> {
         let (row, _) = self.decode_last_row(decoder)?;
-        Ok(NextRow::new(row, self.last_row.file))
+        Ok(self.next(row.table, row.tid))
     }
 
     /// Position after a row.
     pub(super) fn behind(&self, row: RowId) -> NextRow {
-        let next = RowId {
-            tid: row.tid.next(),
-            ..row
-        };
-        NextRow::new(next, self.last_row.file)
+        self.next(row.table, row.tid.next())
+    }
+
+    /// Position of a row. If the table is no event store any more, it is read from its first row.
+    fn next(&self, table: Oid, tid: Tid) -> NextRow {
+        let tid = if self.is_ordered { Tid::START } else { tid };
+        NextRow::new(RowId { table, tid }, self.last_row.file)
     }
 
     /// Marker of the deferred row if another row of the table follows, or may follow.

@@ -49,8 +49,9 @@ impl<S: Snapshot> Window<'_, '_, S> {
             Some(condition) if progress.letters.is_empty() => ChosenRows::Where(condition),
             Some(condition) => ChosenRows::Few(condition),
         };
+        let reads_all = rows == ChosenRows::Configured;
         let order = output.tables.event_order(name);
-        snapshot.order(order.map(|column| EventOrder {
+        snapshot.order(order.clone().map(|column| EventOrder {
             column,
             after: progress.last_event(),
         }));
@@ -85,21 +86,38 @@ impl<S: Snapshot> Window<'_, '_, S> {
                     return Ok(Begun::Skipped);
                 };
                 let name = progress.table();
+                if output.tables.event_order(&name) != order {
+                    info!(table = %name, %lsn, "table was renamed, and is read in another order from a later snapshot");
+                    return Ok(Begun::Skipped);
+                }
                 let plan = output.tables.plan_of_rows(table.relation, table.facts, lsn).await;
                 if let Err(EncodeError::Quarantined) = plan {
                     self.state.set_aside(output).await?;
                     return Ok(Begun::Skipped);
                 }
-                let plan = plan.map_err(|fault| explain(&name, None, lsn, fault))?;
-                plan.check_order()
-                    .map_err(|error| explain(&name, None, lsn, EncodeError::Map(error)))?;
+                let mut plan = plan.map_err(|fault| explain(&name, None, lsn, fault))?;
+                if let Err(error) = plan.check_order() {
+                    if !progress.asked && !self.state.quarantines(&name, output) {
+                        return Err(explain(&name, None, lsn, EncodeError::Map(error)).into());
+                    }
+                    self.state.abandon(&name, lsn, &error, output).await?;
+                    return Ok(Begun::Skipped);
+                }
+                if reads_all && !table.is_filtered {
+                    plan.remember_streams(progress.next.is_none());
+                }
                 output.store_schemas();
                 info!(table = %name, topic = plan.topic(), bytes = table.bytes, "reading rows");
                 self.state
                     .notifier
                     .table_started(&name, &self.state.schedule.progress, output)
                     .await?;
-                Ok(Begun::Table(Box::new(Table::new(&progress, plan, table.bytes))))
+                Ok(Begun::Table(Box::new(Table::new(
+                    &progress,
+                    plan,
+                    order.is_some(),
+                    table.bytes,
+                ))))
             }
         }
     }

@@ -387,6 +387,7 @@ impl<'w, 'a, S: Snapshot> Window<'w, 'a, S> {
             return Ok(());
         }
         self.note_rows(&table);
+        output.tables.add_streams(&mut table.plan);
         self.end_read(snapshot, &mut table, Scan::Succeeded, output).await
     }
 

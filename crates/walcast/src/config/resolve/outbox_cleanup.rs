@@ -21,7 +21,12 @@ const BATCH_MAX: u32 = 100_000;
 impl Check<'_> {
     /// Clean-up of each section.
     pub(super) fn outbox_cleanup(&self, raw: &RawConfig) -> Result<OutboxCleanupConfig, ConfigError> {
-        let mut outboxes = Vec::new();
+        // Events are immutable: a table that is an event store is no outbox.
+        let stores = raw.event_store.iter().map(|rule| OutboxSection {
+            tables: rule.selected().clone(),
+            cleanup: None,
+        });
+        let mut outboxes: Vec<OutboxSection> = stores.collect();
         for (index, rule) in raw.outbox.iter().enumerate() {
             let cleanup = match (rule.cleanup, &rule.tables) {
                 (Some(_), None) => {

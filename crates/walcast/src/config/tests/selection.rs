@@ -297,6 +297,34 @@ fn event_stores_are_checked() {
     }
 }
 
+/// Clean-up of an outbox whose pattern selects an event store too would delete the events.
+#[test]
+fn an_event_store_is_no_outbox() {
+    let entries = "preset = \"marten\"\n[[outbox]]\ntables = \"public.*\"\ncleanup = \"delete\"";
+    let config = parse(&with("[event_store]", entries)).unwrap();
+    let table = |name: &str| TableName {
+        namespace: "public".to_owned(),
+        name: name.to_owned(),
+    };
+    for (name, is_outbox) in [("mt_events", false), ("outbox", true)] {
+        assert_eq!(
+            config.outbox_cleanup.rule(&table(name)).is_some(),
+            is_outbox,
+            "{name}"
+        );
+        assert_eq!(
+            config.mapper.outbox_of(&table(name)).is_some(),
+            is_outbox,
+            "{name}"
+        );
+    }
+    let message = TableName {
+        namespace: "pg_logical_emit_message".to_owned(),
+        name: "mt_events".to_owned(),
+    };
+    assert!(config.mapper.event_store_of(&message).is_none());
+}
+
 #[test]
 fn the_example_of_an_event_store_is_valid() {
     let config = parse(include_str!("../../../../../examples/event-store.toml")).unwrap();
