@@ -76,8 +76,7 @@ impl PostgresOutboxes {
             .map(|found| (found.table.relation.oid, Statements::of(found)));
         self.statements = Arc::new(statements.collect());
         let channels = self.outboxes.iter().filter_map(|rule| rule.poll.notify.clone());
-        let channels = channels.collect();
-        self.listener = Listener::start(&self.config, &channels, &self.woken).await;
+        self.listener = Listener::start(&self.config, channels.collect(), &self.woken);
         Ok(found.into_iter().map(|found| found.table).collect())
     }
 }

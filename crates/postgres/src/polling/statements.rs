@@ -13,8 +13,8 @@ const MARKING_CLASS: i32 = 0x7761_6c70;
 #[derive(Clone, Debug)]
 pub(super) struct Statements {
     /// Quoted name.
-    table: String,
-    oid: Oid,
+    pub(super) table: String,
+    pub(super) oid: Oid,
     keys: Vec<TypedColumn>,
     order: Vec<TypedColumn>,
     /// Columns of the relation.
@@ -162,12 +162,13 @@ impl Statements {
              LEFT JOIN pg_catalog.pg_locks AS x ON x.locktype = 'transactionid' AND x.mode = 'ExclusiveLock' \
              AND x.virtualtransaction = l.virtualtransaction \
              LEFT JOIN pg_catalog.pg_prepared_xacts AS t ON l.pid IS NULL AND t.transaction = x.transactionid \
-             WHERE {} ORDER BY COALESCE(a.xact_start, t.prepared), l.pid, pg_catalog.age(x.transactionid) DESC LIMIT 1",
+             WHERE {} ORDER BY COALESCE(a.xact_start, t.prepared), pg_catalog.age(x.transactionid) DESC NULLS LAST, l.pid LIMIT 1",
             self.is_writer()
         )
     }
 
-    /// Keys of the next rows of a range up to the bound, with the size of their payloads and the end of WAL.
+    /// Keys of the next rows of a range up to the bound, with the size of their payloads, the end of WAL, and the OID of the table that has
+    /// the name now.
     pub(super) fn candidates(&self, range: HashRange, bound: &[String]) -> String {
         let mut conditions = self.pending.clone();
         if range.of > 1 {
@@ -185,10 +186,11 @@ impl Statements {
             .map(|(one, value)| typed(value, one))
             .collect();
         format!(
-            "SELECT {}, COALESCE(pg_catalog.pg_column_size({}), 0), pg_catalog.pg_current_wal_insert_lsn() \
-             FROM {} AS o WHERE {conditions} AND ({}) <= ({}) ORDER BY {} LIMIT {}",
+            "SELECT {}, COALESCE(pg_catalog.pg_column_size({}), 0), pg_catalog.pg_current_wal_insert_lsn(), \
+             {}::pg_catalog.regclass::pg_catalog.oid FROM {} AS o WHERE {conditions} AND ({}) <= ({}) ORDER BY {} LIMIT {}",
             Self::list(&self.keys),
             column(&self.payload),
+            sql::literal(&self.table),
             self.table,
             Self::list(&self.order),
             values.join(", "),
@@ -238,7 +240,7 @@ impl Statements {
     pub(super) fn backlog(&self) -> String {
         let (age, created) = match &self.created {
             Some(name) => (
-                "EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.min(pending.created)::pg_catalog.timestamptz)",
+                "EXTRACT(epoch FROM pg_catalog.clock_timestamp() - (pg_catalog.min(pending.created) FILTER (WHERE pg_catalog.isfinite(pending.created)))::pg_catalog.timestamptz)",
                 format!("{} AS created", column(name)),
             ),
             None => ("NULL", "1 AS created".to_owned()),

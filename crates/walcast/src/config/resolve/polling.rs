@@ -17,6 +17,8 @@ const BATCH_ROWS_MAX: u64 = 5_000;
 /// A shorter interval costs more queries than a notification.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
 const INTERVAL_MAX: Duration = Duration::from_secs(3600);
+/// Postgres notifies no channel with a longer name, and truncates that of `LISTEN`.
+const CHANNEL_BYTES_MAX: usize = 63;
 
 impl Check<'_> {
     /// Rules of the outboxes that are polled; empty for a connector that streams.
@@ -35,11 +37,12 @@ impl Check<'_> {
                 }
             };
         }
-        if let Some(index) = raw.outbox.iter().position(|rule| !is_polled(&rule)) {
+        let mut outboxes = raw.outbox.iter().enumerate();
+        if let Some((index, rule)) = outboxes.find(|(_, rule)| !is_polled(rule)) {
             let wanted =
                 "\"poll\" for every outbox of a connector, or for none: a connector that polls has no slot";
             let place = format!("outbox[{index}].source");
-            return Err(self.wrong_at(&place, "outbox.source", "log", wanted));
+            return Err(self.wrong_at(&place, "outbox.source", &rule.source.to_string(), wanted));
         }
         let wanted = "no event stores where outboxes are polled: stream them with a connector of their own";
         self.rule("event_store", "set", wanted, raw.event_store.is_empty())?;
@@ -99,6 +102,11 @@ impl Check<'_> {
             let value = ConfigDuration::new(poll.interval).to_string();
             let wanted = "a duration between \"10ms\" and \"1h\"";
             return Err(self.wrong_at(&place("interval"), "outbox.poll.interval", &value, wanted));
+        }
+        let is_channel = |name: &String| (1..=CHANNEL_BYTES_MAX).contains(&name.len());
+        if let Some(channel) = poll.notify.as_ref().filter(|name| !is_channel(name)) {
+            let wanted = "the name of a channel, of at most 63 bytes";
+            return Err(self.wrong_at(&place("notify"), "outbox.poll.notify", channel, wanted));
         }
         if poll.order_by.is_empty() {
             let wanted = "at least one column";
