@@ -146,14 +146,14 @@ fn wanted(candidates: Vec<Texts>, key_columns: usize) -> Result<(Vec<RowKey>, Ls
     for row in candidates {
         let mut values = present(row)?;
         let (size, lsn) = match values.get(key_columns..) {
-            Some([size, lsn, _]) => (size.parse().ok(), lsn.parse().ok()),
+            Some([_, size, lsn, _]) => (size.parse().ok(), lsn.parse().ok()),
             _ => (None, None),
         };
         let (Some(size), Some(lsn)) = (size, lsn) else {
             return Err(unexpected(&values));
         };
         bytes = bytes.saturating_add(size);
-        values.truncate(key_columns);
+        values.truncate(key_columns + 1);
         key_bytes = key_bytes.saturating_add(values.iter().map(String::len).sum());
         if (bytes > BATCH_BYTES || key_bytes > KEY_BYTES) && !wanted.is_empty() {
             break;
@@ -176,11 +176,13 @@ fn up_to_first_missing(wanted: &[RowKey], locked: Vec<ClaimedRow>) -> Vec<Claime
 fn claimed_row(row: Texts, statements: &Statements) -> Result<ClaimedRow, PostgresError> {
     let mut fields = row.into_iter();
     let (table, tid) = (fields.next().flatten(), fields.next().flatten());
+    let digest = fields.next().flatten();
     let values: Texts = fields.collect();
     let key = statements
         .key_places
         .iter()
-        .map(|place| values.get(*place).cloned().flatten());
+        .map(|place| values.get(*place).cloned().flatten())
+        .chain([digest]);
     let key: Option<Vec<String>> = key.collect();
     let table = table.and_then(|table| table.parse::<u32>().ok());
     let tid = tid.and_then(|tid| tid.parse().ok());
@@ -322,21 +324,23 @@ mod tests {
         let candidate = |key: &str, bytes: u64| {
             vec![
                 Some(key.to_owned()),
+                Some("7".to_owned()),
                 Some(bytes.to_string()),
                 Some("0/2A".to_owned()),
                 Some("16400".to_owned()),
             ]
         };
+        let claimed = |key: &str| RowKey(vec![key.to_owned(), "7".to_owned()]);
         let large = 7 * 1024 * 1024;
         let (keys, end) = wanted(vec![candidate("1", large), candidate("2", large)], 1).unwrap();
-        assert_eq!((keys, end.to_string().as_str()), (vec![key("1")], "0/2A"));
+        assert_eq!((keys, end.to_string().as_str()), (vec![claimed("1")], "0/2A"));
         let (keys, _) = wanted(vec![candidate("1", 3 * large), candidate("2", 1)], 1).unwrap();
-        assert_eq!(keys, [key("1")]);
+        assert_eq!(keys, [claimed("1")]);
         let (keys, _) = wanted(vec![candidate("1", 10), candidate("2", 10)], 1).unwrap();
-        assert_eq!(keys, [key("1"), key("2")]);
+        assert_eq!(keys, [claimed("1"), claimed("2")]);
         let long = ["1", "2"].map(|key| key.repeat(100_000));
         let (keys, _) = wanted(long.iter().map(|key| candidate(key, 10)).collect(), 1).unwrap();
-        assert_eq!(keys, [key(&long[0])]);
+        assert_eq!(keys, [claimed(&long[0])]);
         assert!(wanted(vec![vec![Some("1".to_owned())]], 1).is_err());
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Statements {
     columns: Vec<String>,
     /// Places of the key among the columns of the relation.
     pub(super) key_places: Vec<usize>,
+    /// Column with the id of the event.
+    id: String,
     /// Column whose values are the keys of records.
     aggregate: String,
     payload: String,
@@ -74,6 +76,7 @@ impl Statements {
             key_places: found.keys.iter().filter_map(place).collect(),
             keys: found.keys.clone(),
             order: found.order.clone(),
+            id: rule.id.clone(),
             aggregate: rule.key.clone(),
             payload: rule.payload.clone(),
             pending: match found.marks.first() {
@@ -91,9 +94,17 @@ impl Statements {
         }
     }
 
-    /// Number of columns of the key.
+    /// Number of columns of the primary key. The digest of the event follows in a [`RowKey`].
     pub(super) fn key_columns(&self) -> usize {
         self.keys.len()
+    }
+
+    /// Digest of what the event is. After a failover to a standby that lacks commits, other rows may get the primary keys of rows that
+    /// were lost: what Kafka has of the lost ones says nothing about them.
+    fn digest(&self) -> String {
+        let columns = [&self.id, &self.aggregate, &self.payload].map(|name| column(name));
+        let columns = columns.join(", ");
+        format!("pg_catalog.hashtextextended(ROW({columns})::pg_catalog.text COLLATE \"C\", 0)")
     }
 
     fn ordered(&self, direction: &str) -> String {
@@ -186,9 +197,10 @@ impl Statements {
             .map(|(one, value)| typed(value, one))
             .collect();
         format!(
-            "SELECT {}, COALESCE(pg_catalog.pg_column_size({}), 0), pg_catalog.pg_current_wal_insert_lsn(), \
+            "SELECT {}, {}, COALESCE(pg_catalog.pg_column_size({}), 0), pg_catalog.pg_current_wal_insert_lsn(), \
              {}::pg_catalog.regclass::pg_catalog.oid FROM {} AS o WHERE {conditions} AND ({}) <= ({}) ORDER BY {} LIMIT {}",
             Self::list(&self.keys),
+            self.digest(),
             column(&self.payload),
             sql::literal(&self.table),
             self.table,
@@ -199,11 +211,12 @@ impl Statements {
         )
     }
 
-    /// Locks rows that no other session has locked, and reads them in their order: table, place, and the columns of the relation.
+    /// Locks rows that no other session has locked, and reads them in their order: table, place, digest, and the columns of the relation.
     pub(super) fn locked(&self, keys: &[RowKey]) -> String {
         let columns: Vec<String> = self.columns.iter().map(|name| column(name)).collect();
         format!(
-            "SELECT o.tableoid::pg_catalog.oid, o.ctid, {} FROM {} AS o JOIN {} ON {} WHERE {} ORDER BY {} FOR UPDATE OF o SKIP LOCKED",
+            "SELECT o.tableoid::pg_catalog.oid, o.ctid, {}, {} FROM {} AS o JOIN {} ON {} WHERE {} ORDER BY {} FOR UPDATE OF o SKIP LOCKED",
+            self.digest(),
             columns.join(", "),
             self.table,
             self.claimed(keys),
@@ -259,20 +272,23 @@ impl Statements {
             .iter()
             .map(|key| {
                 let values = self.keys.iter().zip(&key.0);
-                let values: Vec<String> = values.map(|(one, value)| typed(value, one)).collect();
+                let mut values: Vec<String> = values.map(|(one, value)| typed(value, one)).collect();
+                let digest = key.0.get(self.keys.len()).map_or("", String::as_str);
+                values.push(format!("{}::pg_catalog.int8", sql::literal(digest)));
                 format!("({})", values.join(", "))
             })
             .collect();
-        let names: Vec<String> = (0..self.keys.len()).map(|place| format!("k{place}")).collect();
+        let names = (0..self.keys.len()).map(|place| format!("k{place}"));
+        let names: Vec<String> = names.chain(["digest".to_owned()]).collect();
         format!("(VALUES {}) AS claimed ({})", rows.join(", "), names.join(", "))
     }
 
     fn is_claimed(&self) -> String {
         let keys = self.keys.iter().enumerate();
-        let keys: Vec<String> = keys
-            .map(|(place, one)| format!("{} = claimed.k{place}", column(&one.name)))
-            .collect();
-        keys.join(" AND ")
+        let keys = keys.map(|(place, one)| format!("{} = claimed.k{place}", column(&one.name)));
+        let digest = format!("{} = claimed.digest", self.digest());
+        let all: Vec<String> = keys.chain([digest]).collect();
+        all.join(" AND ")
     }
 }
 
