@@ -95,6 +95,7 @@ impl<P: PolledSource, K: PolledTarget, T: Topics, R: SchemaRegistry> Session<'_,
             biased;
             ended = all(running) => ended,
             lost = source.lost() => Err(DeliveryError::Source(lost)),
+            never = Box::pin(source.listen()) => match never {},
             failed = observe(source, &tables, self.state, self.describe) => Err(failed),
         }
     }

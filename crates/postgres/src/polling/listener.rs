@@ -1,11 +1,11 @@
 //! Listener: notifications of new rows, which wake the workers. Without them, rows are found at the next query.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::future::pending;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::warn;
 use walcast_delivery::sql::identifier;
@@ -19,34 +19,18 @@ use crate::error::PostgresError;
 /// Pause before a session listens again, in place of one that has ended.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Task that listens. Dropping it ends its session.
-pub(super) struct Listener {
-    _listening: JoinSet<()>,
-}
-
-impl Listener {
-    /// Listens on channels; `None` without channels.
-    pub(super) fn start(
-        config: &Arc<PostgresConfig>,
-        channels: BTreeSet<String>,
-        woken: &watch::Sender<u64>,
-    ) -> Option<Self> {
-        if channels.is_empty() {
-            return None;
-        }
-        let mut listening = JoinSet::new();
-        listening.spawn(listen(Arc::clone(config), channels, woken.clone()));
-        Some(Self {
-            _listening: listening,
-        })
+/// Listens on channels, in one session after another. Dropping the future ends the session.
+pub(super) async fn listen(
+    config: &PostgresConfig,
+    channels: &BTreeSet<String>,
+    woken: &watch::Sender<u64>,
+) -> Infallible {
+    if channels.is_empty() {
+        return pending().await;
     }
-}
-
-/// Listens in one session after another.
-async fn listen(config: Arc<PostgresConfig>, channels: BTreeSet<String>, woken: watch::Sender<u64>) {
     let wake = || woken.send_modify(|count| *count = count.wrapping_add(1));
     loop {
-        match open(&config, &channels).await {
+        match open(config, channels).await {
             Ok(session) => {
                 let mut notifications = session.notifications();
                 // Rows that came before are in no notification.
