@@ -438,7 +438,7 @@ async fn a_bad_row_is_a_dead_letter_of_a_role_without_replication() {
     assert_eq!(letter["after"]["id"], "2", "{letter:#}");
 }
 
-/// A table that takes the place of an outbox is told from it by its OID, by which the gate and the marks of a start find their table.
+/// A table that takes the place of an outbox is distinguished from it by its OID, by which the gate and the marks of a start find their table.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_takes_the_place_of_an_outbox_is_polled() {
     let case = polled("poll_replaced", "poll = { workers = 2, interval = \"20ms\" }").await;
