@@ -140,20 +140,20 @@ impl Claiming<'_> {
     }
 }
 
-/// Keys of the rows to be locked, as many as one claim may have, and the end of WAL.
+/// Keys of the rows to be locked, without digests, as many as one claim may have, and the end of WAL.
 fn wanted(candidates: Vec<Texts>, key_columns: usize) -> Result<(Vec<RowKey>, Lsn), PostgresError> {
     let (mut wanted, mut bytes, mut key_bytes, mut end) = (Vec::new(), 0_u64, 0_usize, Lsn::INVALID);
     for row in candidates {
         let mut values = present(row)?;
         let (size, lsn) = match values.get(key_columns..) {
-            Some([_, size, lsn, _]) => (size.parse().ok(), lsn.parse().ok()),
+            Some([size, lsn, _]) => (size.parse().ok(), lsn.parse().ok()),
             _ => (None, None),
         };
         let (Some(size), Some(lsn)) = (size, lsn) else {
             return Err(unexpected(&values));
         };
         bytes = bytes.saturating_add(size);
-        values.truncate(key_columns + 1);
+        values.truncate(key_columns);
         key_bytes = key_bytes.saturating_add(values.iter().map(String::len).sum());
         if (bytes > BATCH_BYTES || key_bytes > KEY_BYTES) && !wanted.is_empty() {
             break;
@@ -167,9 +167,13 @@ fn wanted(candidates: Vec<Texts>, key_columns: usize) -> Result<(Vec<RowKey>, Ls
 /// Rows in the order of their keys, up to the first one that another session has locked, or that is not to be sent any more: what comes
 /// after it must not overtake it.
 fn up_to_first_missing(wanted: &[RowKey], locked: Vec<ClaimedRow>) -> Vec<ClaimedRow> {
-    let mut by_key: BTreeMap<RowKey, ClaimedRow> =
-        locked.into_iter().map(|row| (row.key.clone(), row)).collect();
-    wanted.iter().map_while(|key| by_key.remove(key)).collect()
+    let columns = wanted.first().map_or(0, |key| key.0.len());
+    let without_digest = |row: &ClaimedRow| row.key.0.iter().take(columns).cloned().collect();
+    let mut by_key: BTreeMap<Vec<String>, ClaimedRow> = locked
+        .into_iter()
+        .map(|row| (without_digest(&row), row))
+        .collect();
+    wanted.iter().map_while(|key| by_key.remove(&key.0)).collect()
 }
 
 /// Row of [`Statements::locked`].
@@ -312,6 +316,10 @@ mod tests {
     fn a_row_that_is_locked_elsewhere_is_not_overtaken() {
         let keys = |rows: Vec<ClaimedRow>| rows.into_iter().map(|row| row.key).collect::<Vec<_>>();
         let all = [key("1"), key("2"), key("3")];
+        let mut with_digest = row("1");
+        with_digest.key.0.push("-7".to_owned());
+        let claimed = up_to_first_missing(&all, vec![with_digest]);
+        assert_eq!(keys(claimed), [RowKey(vec!["1".to_owned(), "-7".to_owned()])]);
         let claimed = up_to_first_missing(&all, vec![row("3"), row("1")]);
         assert_eq!(keys(claimed), [key("1")]);
         let claimed = up_to_first_missing(&all, vec![row("3"), row("1"), row("2")]);
@@ -324,23 +332,21 @@ mod tests {
         let candidate = |key: &str, bytes: u64| {
             vec![
                 Some(key.to_owned()),
-                Some("7".to_owned()),
                 Some(bytes.to_string()),
                 Some("0/2A".to_owned()),
                 Some("16400".to_owned()),
             ]
         };
-        let claimed = |key: &str| RowKey(vec![key.to_owned(), "7".to_owned()]);
         let large = 7 * 1024 * 1024;
         let (keys, end) = wanted(vec![candidate("1", large), candidate("2", large)], 1).unwrap();
-        assert_eq!((keys, end.to_string().as_str()), (vec![claimed("1")], "0/2A"));
+        assert_eq!((keys, end.to_string().as_str()), (vec![key("1")], "0/2A"));
         let (keys, _) = wanted(vec![candidate("1", 3 * large), candidate("2", 1)], 1).unwrap();
-        assert_eq!(keys, [claimed("1")]);
+        assert_eq!(keys, [key("1")]);
         let (keys, _) = wanted(vec![candidate("1", 10), candidate("2", 10)], 1).unwrap();
-        assert_eq!(keys, [claimed("1"), claimed("2")]);
+        assert_eq!(keys, [key("1"), key("2")]);
         let long = ["1", "2"].map(|key| key.repeat(100_000));
         let (keys, _) = wanted(long.iter().map(|key| candidate(key, 10)).collect(), 1).unwrap();
-        assert_eq!(keys, [claimed(&long[0])]);
+        assert_eq!(keys, [key(&long[0])]);
         assert!(wanted(vec![vec![Some("1".to_owned())]], 1).is_err());
     }
 }

@@ -197,10 +197,9 @@ impl Statements {
             .map(|(one, value)| typed(value, one))
             .collect();
         format!(
-            "SELECT {}, {}, COALESCE(pg_catalog.pg_column_size({}), 0), pg_catalog.pg_current_wal_insert_lsn(), \
+            "SELECT {}, COALESCE(pg_catalog.pg_column_size({}), 0), pg_catalog.pg_current_wal_insert_lsn(), \
              {}::pg_catalog.regclass::pg_catalog.oid FROM {} AS o WHERE {conditions} AND ({}) <= ({}) ORDER BY {} LIMIT {}",
             Self::list(&self.keys),
-            self.digest(),
             column(&self.payload),
             sql::literal(&self.table),
             self.table,
@@ -219,8 +218,8 @@ impl Statements {
             self.digest(),
             columns.join(", "),
             self.table,
-            self.claimed(keys),
-            self.is_claimed(),
+            self.claimed(keys, false),
+            self.is_claimed(false),
             self.pending,
             self.ordered("")
         )
@@ -228,7 +227,7 @@ impl Statements {
 
     /// Marks rows, or deletes them. Rows that are marked already stay as they are.
     pub(super) fn mark(&self, keys: &[RowKey]) -> String {
-        let (table, claimed, is_claimed) = (&self.table, self.claimed(keys), self.is_claimed());
+        let (table, claimed, is_claimed) = (&self.table, self.claimed(keys, true), self.is_claimed(true));
         match &self.marks {
             Some(marks) => format!(
                 "UPDATE {table} AS o SET {marks} FROM {claimed} WHERE {is_claimed} AND {}",
@@ -243,8 +242,8 @@ impl Statements {
         format!(
             "SELECT pg_catalog.count(*) FROM {} AS o JOIN {} ON {} WHERE {}",
             self.table,
-            self.claimed(keys),
-            self.is_claimed(),
+            self.claimed(keys, true),
+            self.is_claimed(true),
             self.pending
         )
     }
@@ -266,28 +265,30 @@ impl Statements {
         )
     }
 
-    /// Keys as a table.
-    fn claimed(&self, keys: &[RowKey]) -> String {
+    /// Keys as a table, with their digests or without.
+    fn claimed(&self, keys: &[RowKey], with_digests: bool) -> String {
         let rows: Vec<String> = keys
             .iter()
             .map(|key| {
                 let values = self.keys.iter().zip(&key.0);
                 let mut values: Vec<String> = values.map(|(one, value)| typed(value, one)).collect();
-                let digest = key.0.get(self.keys.len()).map_or("", String::as_str);
-                values.push(format!("{}::pg_catalog.int8", sql::literal(digest)));
+                if with_digests {
+                    let digest = key.0.get(self.keys.len()).map_or("", String::as_str);
+                    values.push(format!("{}::pg_catalog.int8", sql::literal(digest)));
+                }
                 format!("({})", values.join(", "))
             })
             .collect();
         let names = (0..self.keys.len()).map(|place| format!("k{place}"));
-        let names: Vec<String> = names.chain(["digest".to_owned()]).collect();
+        let names: Vec<String> = names.chain(with_digests.then(|| "digest".to_owned())).collect();
         format!("(VALUES {}) AS claimed ({})", rows.join(", "), names.join(", "))
     }
 
-    fn is_claimed(&self) -> String {
+    fn is_claimed(&self, with_digests: bool) -> String {
         let keys = self.keys.iter().enumerate();
         let keys = keys.map(|(place, one)| format!("{} = claimed.k{place}", column(&one.name)));
-        let digest = format!("{} = claimed.digest", self.digest());
-        let all: Vec<String> = keys.chain([digest]).collect();
+        let digest = with_digests.then(|| format!("{} = claimed.digest", self.digest()));
+        let all: Vec<String> = keys.chain(digest).collect();
         all.join(" AND ")
     }
 }
