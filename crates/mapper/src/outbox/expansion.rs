@@ -16,7 +16,7 @@ use crate::encode::Scratch;
 use crate::error::MapError;
 use crate::format::{Format, Nullability, Raw};
 use crate::row::{Row, RowError};
-use crate::serialization::Body;
+use crate::serialization::{Body, Serialization};
 
 /// Expansion of the payloads of an outbox.
 #[derive(Debug)]
@@ -123,6 +123,29 @@ fn digest_of(slot: &Slot) -> Arc<str> {
     text.into()
 }
 
+/// Payload as a struct that is the whole value. The Avro converter makes no union of the schema of such a struct, though it is optional.
+pub(super) struct WholeValue<'r>(pub(super) &'r Expanded);
+
+impl WholeValue<'_> {
+    /// Serialization of values with the schema of the struct.
+    pub(super) fn serialization(&self, encoding: Encoding) -> Serialization {
+        let slot = &self.0.slot;
+        let is_optional = slot.optional && encoding != Encoding::Avro;
+        let slot = Slot {
+            optional: is_optional,
+            ..slot.clone()
+        };
+        Serialization::of_slot(encoding, &slot)
+    }
+}
+
+impl Body for WholeValue<'_> {
+    fn put<F: Format>(&self, _: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowError> {
+        put_present::<F>(&self.0.value, &self.0.slot, out);
+        Ok(())
+    }
+}
+
 impl Body for Expanded {
     fn put<F: Format>(&self, _: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowError> {
         put::<F>(Some(&self.value), &self.slot, out);
@@ -138,6 +161,11 @@ fn put<F: Format>(value: Option<&Value>, slot: &Slot, out: &mut Vec<u8>) {
         return;
     };
     F::present(nullability, out);
+    put_present::<F>(value, slot, out);
+}
+
+/// Appends a value that is not null, without saying so.
+fn put_present<F: Format>(value: &Value, slot: &Slot, out: &mut Vec<u8>) {
     match (value, &slot.schema.kind) {
         (Value::Object(members), Kind::Struct(fields)) => {
             F::begin_record(out);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use walcast_pgoutput::{Column, RelationColumn};
 
-use super::expansion::Expanded;
+use super::expansion::{Expanded, WholeValue};
 use super::part::{Part, wrong};
 use super::payload_schema::PayloadSchema;
 use crate::column::ColumnContext;
@@ -77,7 +77,7 @@ impl ValueSchema {
         match (self, expanded) {
             (ValueSchema::Payload(value, _), None) => Arc::clone(value),
             (ValueSchema::Payload(_, encoding), Some(expanded)) => {
-                Arc::new(Serialization::of_slot(*encoding, &expanded.slot))
+                Arc::new(WholeValue(expanded).serialization(*encoding))
             }
             (ValueSchema::Envelope(schema), expanded) => Arc::new(schema.of(routed, version, expanded)),
         }

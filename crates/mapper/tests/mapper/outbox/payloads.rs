@@ -3,7 +3,7 @@
 use expect_test::expect;
 use serde_json::json;
 use walcast_mapper::config::Encoding;
-use walcast_mapper::{MapError, RecordBuffer, SchemaId};
+use walcast_mapper::{MapError, RecordBuffer, SchemaId, SchemaIds};
 use walcast_pgoutput::Column::{Null, Text};
 
 use super::{ROW, check, encode, outbox, row_with};
@@ -51,7 +51,7 @@ fn structs_have_schemas_of_their_own() {
     assert_eq!(
         plan.value_schema(),
         Some(
-            r#"["null",{"type":"record","name":"payload","fields":[{"name":"n","type":["null","int"],"default":null}],"connect.name":"payload"}]"#
+            r#"{"type":"record","name":"payload","fields":[{"name":"n","type":["null","int"],"default":null}],"connect.name":"payload"}"#
         )
     );
     let topic = ["outbox.event.order"];
@@ -78,7 +78,7 @@ fn structs_have_schemas_of_their_own() {
         .records()
         .map(|record| record.value.map(<[u8]>::to_vec))
         .collect();
-    assert_eq!(values[0].as_deref(), Some(b"\0\0\0\0\x0b\x02\x02\x02".as_slice()));
+    assert_eq!(values[0].as_deref(), Some(b"\0\0\0\0\x0b\x02\x02".as_slice()));
     assert_eq!(values[3], None);
 }
 
@@ -109,6 +109,13 @@ fn payloads_are_written_under_schemas_of_the_registry() {
         assert_eq!(error.to_string(), expected);
     }
     plan.set_wanted_schema(Some((SchemaId::new(7), PLACED))).unwrap();
+    plan.bind_topic(
+        "outbox.event.order",
+        SchemaIds {
+            key: None,
+            value: None,
+        },
+    );
     encode(&mut plan, &insert, &mut buffer).unwrap();
     let unfit = row_with(3, Text(br#"{"n": 1, "m": 2}"#));
     let error = encode(&mut plan, &Change::Insert(&unfit), &mut buffer).unwrap_err();
