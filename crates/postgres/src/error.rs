@@ -399,6 +399,12 @@ pub enum PostgresError {
     /// An operation was called before [`walcast_delivery::Source::acquire_leadership`].
     #[error("this connector does not lead yet")]
     NotLeading,
+    /// An outbox that is polled was replaced by another table of the same name.
+    #[error("{table} is another table than when the session began")]
+    TableReplaced {
+        /// The table.
+        table: String,
+    },
     /// The server did not release the slot in time.
     #[error("slot {slot} is still active {} s after the stream was ended", waited.as_secs())]
     StillActive {

@@ -32,8 +32,8 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use self::config_args::start_log;
-use crate::config::LogFormat;
-use crate::exit::{Exit, help_end};
+use crate::config::{Config, LogFormat};
+use crate::exit::{Exit, UsageError, help_end};
 use crate::log::{LogArgs, LogOptions};
 use crate::memory;
 
@@ -108,7 +108,7 @@ impl Cli {
                 block_on(Box::pin(tail::tail(args)))
             }
             Command::Checkpoint(args) => {
-                let config = args.options.config.load(&self.log)?;
+                let config = streamed(args.options.config.load(&self.log)?)?;
                 block_on(Box::pin(checkpoint::checkpoint(
                     config,
                     args.action,
@@ -116,7 +116,7 @@ impl Cli {
                 )))
             }
             Command::Bookmark(args) => {
-                let config = args.options.config.load(&self.log)?;
+                let config = streamed(args.options.config.load(&self.log)?)?;
                 block_on(Box::pin(bookmark::bookmark(
                     config,
                     args.action,
@@ -124,11 +124,11 @@ impl Cli {
                 )))
             }
             Command::History(args) => {
-                let config = args.config.load(&self.log)?;
+                let config = streamed(args.config.load(&self.log)?)?;
                 block_on(Box::pin(history::history(config, args.request)))
             }
             Command::Blame(args) => {
-                let config = args.config.load(&self.log)?;
+                let config = streamed(args.config.load(&self.log)?)?;
                 block_on(Box::pin(blame::blame(config, args.request)))
             }
             Command::Explain(args) => {
@@ -136,7 +136,7 @@ impl Cli {
                 block_on(Box::pin(explain::explain(config, args)))
             }
             Command::Snapshot(args) => {
-                let config = args.options.config.load(&self.log)?;
+                let config = streamed(args.options.config.load(&self.log)?)?;
                 block_on(Box::pin(snapshot::snapshot(
                     config,
                     args.action,
@@ -144,11 +144,11 @@ impl Cli {
                 )))
             }
             Command::Replay(args) => {
-                let config = args.options.config.load(&self.log)?;
+                let config = streamed(args.options.config.load(&self.log)?)?;
                 block_on(Box::pin(replay::replay(config, args.action, args.options.json)))
             }
             Command::Verify(args) => {
-                let config = args.config.load(&self.log)?;
+                let config = streamed(args.config.load(&self.log)?)?;
                 block_on(Box::pin(verify::verify(config, args)))
             }
             Command::Adr(args) => {
@@ -156,11 +156,15 @@ impl Cli {
                 block_on(Box::pin(adr::adr(config, args)))
             }
             Command::Table(args) => {
-                let config = args.options.config.load(&self.log)?;
+                let config = streamed(args.options.config.load(&self.log)?)?;
                 block_on(Box::pin(table::table(config, args.action, args.options.json)))
             }
             Command::Dlq(args) => {
                 let config = args.config.load(&self.log)?;
+                let config = match args.action {
+                    dlq::Action::Redeliver { .. } => streamed(config)?,
+                    _ => config,
+                };
                 block_on(Box::pin(dlq::dlq(config, args.action)))
             }
             Command::Migrate(args) => match args.action {
@@ -168,7 +172,7 @@ impl Cli {
                     block_on(Box::pin(migrate::debezium_config::run(args)))
                 }
                 migrate::Action::DebeziumOffset(args) => {
-                    let config = args.config.load(&self.log)?;
+                    let config = streamed(args.config.load(&self.log)?)?;
                     block_on(Box::pin(migrate::debezium_offset::run(config, args)))
                 }
             },
@@ -176,6 +180,16 @@ impl Cli {
             Command::Completions(args) => completions::completions(args.shell, Self::command()),
         }
     }
+}
+
+/// Configuration of a connector that streams. One whose outboxes are polled has no position, and takes no requests.
+fn streamed(config: Config) -> anyhow::Result<Config> {
+    if config.polled.is_empty() {
+        return Ok(config);
+    }
+    let text = "the outboxes of this connector are polled (source = \"poll\"): it has no slot and no position, and takes no requests; to \
+                send an event again, mark its row as unpublished";
+    Err(UsageError(text.to_owned()).into())
 }
 
 /// Number of threads: one reads and encodes, one serves Kafka and answers keepalives; more would only use memory.

@@ -86,6 +86,13 @@ impl BacklogState {
         });
     }
 
+    /// Forgets the backlog of an outbox, which is not known any more.
+    pub(crate) fn forget(&self, table: &TableName) {
+        self.0.send_modify(|all| {
+            all.remove(table);
+        });
+    }
+
     /// Forgets the backlogs, which are not known any more.
     pub(crate) fn clear(&self) {
         self.0.send_replace(BTreeMap::new());

@@ -32,7 +32,7 @@ pub struct HashRange {
     pub of: u32,
 }
 
-/// Values of the primary key of a row, as texts in the order of the key.
+/// Values of the primary key of a row, as texts in the order of the key, and a digest of what its event is, as the source makes it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RowKey(pub Vec<String>);
 

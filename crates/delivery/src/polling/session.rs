@@ -1,6 +1,6 @@
 //! One session: leadership, the rows that Kafka has already, then the workers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::polling::claim::{Claim, PolledTable};
 use crate::polling::together::{Boxed, all};
 use crate::polling::worker::{Outbox, Worker};
+use crate::port_error::Detail;
 use crate::ports::polled::{PolledSink, PolledSource, PolledTarget};
 use crate::ports::registry::SchemaRegistry;
 use crate::ports::topics::Topics;
@@ -94,7 +95,8 @@ impl<P: PolledSource, K: PolledTarget, T: Topics, R: SchemaRegistry> Session<'_,
             biased;
             ended = all(running) => ended,
             lost = source.lost() => Err(DeliveryError::Source(lost)),
-            failed = observe(source, &tables, self.state) => Err(failed),
+            never = Box::pin(source.listen()) => match never {},
+            failed = observe(source, &tables, self.state, self.describe) => Err(failed),
         }
     }
 
@@ -148,7 +150,9 @@ impl<P: PolledSource, K: PolledTarget, T: Topics, R: SchemaRegistry> Session<'_,
         for claim in claims.values().filter(|claim| !claim.keys.is_empty()) {
             self.mark(tables, claim).await?;
         }
-        for sink in sinks.values_mut() {
+        // The greatest number first: once worker 0 is known to be not fenced, each worker has a claim, by which an instance with fewer
+        // workers finds all that it has to fence.
+        for sink in sinks.values_mut().rev() {
             let stored = sink.commit(RecordBuffer::new(), &Claim::none()).await;
             drop(stored.map_err(DeliveryError::Sink)?);
         }
@@ -185,17 +189,36 @@ fn interval(tables: &[PolledTable]) -> Duration {
     intervals.min().unwrap_or_default()
 }
 
-/// Samples the backlogs until it fails.
+/// Samples the backlogs until the session ends. A statement that the server rejects, or cancels because it takes too long, costs figures
+/// and no events.
 async fn observe<P: PolledSource>(
     source: &P,
     tables: &[PolledTable],
     state: &ConnectorState,
+    describe: Describe,
 ) -> DeliveryError {
+    let mut unknown = BTreeSet::new();
     loop {
         for table in tables {
-            match source.backlog(table).await {
-                Ok(backlog) => state.backlog.set(table.name(), backlog),
-                Err(error) => return DeliveryError::Source(error),
+            let name = table.name();
+            let error = match source.backlog(table).await {
+                Ok(backlog) => {
+                    unknown.remove(&name);
+                    state.backlog.set(name, backlog);
+                    continue;
+                }
+                Err(error) => DeliveryError::Source(error),
+            };
+            if !matches!(
+                error.detail(),
+                Some(Detail::StatementRejected | Detail::RowsUnreadable)
+            ) {
+                return error;
+            }
+            state.backlog.forget(&name);
+            if unknown.insert(name) {
+                let error = describe.error(&error);
+                warn!(relation = %table.name(), error, "the backlog of an outbox is not known");
             }
         }
         tokio::time::sleep(SAMPLE_INTERVAL).await;

@@ -1,6 +1,7 @@
 //! Ports of outboxes that are polled: their tables, and the place that takes their events.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::future::Future;
 
 use tokio::sync::watch;
@@ -37,6 +38,9 @@ pub trait PolledSource {
 
     /// Waits until leadership is lost, and returns the reason. Cancel-safe.
     fn lost(&self) -> impl Future<Output = BoxedPortError>;
+
+    /// Counts notifications of new rows in [`PolledSource::woken`]. Cancel-safe.
+    fn listen(&self) -> impl Future<Output = Infallible>;
 
     /// Number of notifications of new rows, which changes with each.
     fn woken(&self) -> watch::Receiver<u64>;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -176,6 +177,10 @@ impl PolledSource for Source {
     }
 
     async fn lost(&self) -> BoxedPortError {
+        std::future::pending().await
+    }
+
+    async fn listen(&self) -> Infallible {
         std::future::pending().await
     }
 

@@ -33,6 +33,7 @@ impl PortError for PostgresError {
             | PostgresError::Untranslatable { .. }
             | PostgresError::LeadershipLost { .. }
             | PostgresError::NotLeading
+            | PostgresError::TableReplaced { .. }
             | PostgresError::ConditionTimeout { .. }
             | PostgresError::StillActive { .. } => true,
             PostgresError::Conninfo(_)

@@ -35,6 +35,8 @@ impl ServerError {
             "08" | "40" | "53" | "58" => true,
             // Operator intervention: shutdown, crash, recovery, start-up; but not a database that was dropped (57P04).
             "57" => self.code != "57P04",
+            // A session that was silent in a transaction for too long, such as that of a process that was suspended.
+            "25" => self.code == "25P03",
             // The lock of a table that another statement holds or awaits.
             "55" => self.code == OBJECT_IN_USE || self.is_lock_unavailable(),
             // A table that was dropped while the catalog was read by an older snapshot: functions of the catalog open it.
@@ -172,12 +174,12 @@ mod tests {
             error.is_retryable()
         };
         for code in [
-            "08006", "53300", "55006", "55P03", "57P01", "57P02", "57P03", "57P05", "40001", "58030",
+            "08006", "53300", "55006", "55P03", "57P01", "57P02", "57P03", "57P05", "25P03", "40001", "58030",
         ] {
             assert!(retried(code), "{code} is worth a retry");
         }
         for code in [
-            "28000", "28P01", "3D000", "42501", "0A000", "22023", "57P04", "55000", "XX000", "",
+            "25006", "28000", "28P01", "3D000", "42501", "0A000", "22023", "57P04", "55000", "XX000", "",
         ] {
             assert!(!retried(code), "{code} needs an operator");
         }

@@ -14,9 +14,17 @@ const DOING: &str = "reading the backlog of an outbox";
 /// Reads the backlog of an outbox.
 pub(super) async fn read(session: &SqlSession, statements: &Statements) -> Result<Backlog, PostgresError> {
     transaction::begin(session).await?;
+    let backlog = of_transaction(session, statements).await;
+    // After an error too: the session is used again.
+    let ended = transaction::roll_back(session).await;
+    let backlog = backlog?;
+    ended?;
+    Ok(backlog)
+}
+
+async fn of_transaction(session: &SqlSession, statements: &Statements) -> Result<Backlog, PostgresError> {
     let counts = transaction::texts(&session.client, DOING, &statements.backlog()).await?;
     let writer = transaction::texts(&session.client, DOING, &statements.oldest_writer()).await?;
-    transaction::roll_back(session).await?;
     let counts = counts.first();
     let number = |place: usize| counts.and_then(|row| row.get(place)).and_then(Option::as_deref);
     Ok(Backlog {

@@ -21,6 +21,9 @@ const DOING: &str = "claiming rows of an outbox";
 /// Size of the payloads of one claim, as they are stored; a larger one is claimed alone.
 const BATCH_BYTES: u64 = 8 * 1024 * 1024;
 
+/// Size of the keys of one claim. They are one record in JSON, which may have six bytes for one, and brokers take 1 MB by default.
+const KEY_BYTES: usize = 128 * 1024;
+
 /// Session of a worker.
 pub struct PostgresClaims {
     session: SqlSession,
@@ -86,7 +89,9 @@ impl Claiming<'_> {
             rows: Vec::new(),
             is_waiting: false,
         };
-        if !self.gate.is_waiting() {
+        // Rows that came meanwhile are beyond the bound, and their notifications are over.
+        let has_waited = self.gate.is_waiting();
+        if !has_waited {
             // The order of these statements is what the gate depends on.
             let Some(newest) = self.texts(&self.statements.newest()).await?.pop() else {
                 // A sequence may begin again before the next row.
@@ -100,12 +105,22 @@ impl Claiming<'_> {
             let writers = self.writers().await?;
             self.gate.observe(&writers);
         }
-        claimed.is_waiting = self.gate.is_waiting();
+        claimed.is_waiting = has_waited || self.gate.is_waiting();
         let Some(bound) = self.gate.bound() else {
             return Ok(claimed);
         };
         self.texts(&self.statements.announce()).await?;
         let candidates = self.texts(&self.statements.candidates(range, bound)).await?;
+        // The statements name the table; the gate and the claim in Kafka have its OID.
+        let oid = self.statements.oid.as_u32().to_string();
+        if candidates
+            .iter()
+            .any(|row| row.last() != Some(&Some(oid.clone())))
+        {
+            return Err(PostgresError::TableReplaced {
+                table: self.statements.table.clone(),
+            });
+        }
         let (wanted, lsn) = wanted(candidates, self.statements.key_columns())?;
         if wanted.is_empty() {
             return Ok(claimed);
@@ -125,24 +140,25 @@ impl Claiming<'_> {
     }
 }
 
-/// Keys of the rows to be locked, as many as one claim may have, and the end of WAL.
+/// Keys of the rows to be locked, without digests, as many as one claim may have, and the end of WAL.
 fn wanted(candidates: Vec<Texts>, key_columns: usize) -> Result<(Vec<RowKey>, Lsn), PostgresError> {
-    let (mut wanted, mut bytes, mut end) = (Vec::new(), 0_u64, Lsn::INVALID);
+    let (mut wanted, mut bytes, mut key_bytes, mut end) = (Vec::new(), 0_u64, 0_usize, Lsn::INVALID);
     for row in candidates {
         let mut values = present(row)?;
         let (size, lsn) = match values.get(key_columns..) {
-            Some([size, lsn]) => (size.parse().ok(), lsn.parse().ok()),
+            Some([size, lsn, _]) => (size.parse().ok(), lsn.parse().ok()),
             _ => (None, None),
         };
         let (Some(size), Some(lsn)) = (size, lsn) else {
             return Err(unexpected(&values));
         };
         bytes = bytes.saturating_add(size);
-        if bytes > BATCH_BYTES && !wanted.is_empty() {
+        values.truncate(key_columns);
+        key_bytes = key_bytes.saturating_add(values.iter().map(String::len).sum());
+        if (bytes > BATCH_BYTES || key_bytes > KEY_BYTES) && !wanted.is_empty() {
             break;
         }
         end = lsn;
-        values.truncate(key_columns);
         wanted.push(RowKey(values));
     }
     Ok((wanted, end))
@@ -151,20 +167,26 @@ fn wanted(candidates: Vec<Texts>, key_columns: usize) -> Result<(Vec<RowKey>, Ls
 /// Rows in the order of their keys, up to the first one that another session has locked, or that is not to be sent any more: what comes
 /// after it must not overtake it.
 fn up_to_first_missing(wanted: &[RowKey], locked: Vec<ClaimedRow>) -> Vec<ClaimedRow> {
-    let mut by_key: BTreeMap<RowKey, ClaimedRow> =
-        locked.into_iter().map(|row| (row.key.clone(), row)).collect();
-    wanted.iter().map_while(|key| by_key.remove(key)).collect()
+    let columns = wanted.first().map_or(0, |key| key.0.len());
+    let without_digest = |row: &ClaimedRow| row.key.0.iter().take(columns).cloned().collect();
+    let mut by_key: BTreeMap<Vec<String>, ClaimedRow> = locked
+        .into_iter()
+        .map(|row| (without_digest(&row), row))
+        .collect();
+    wanted.iter().map_while(|key| by_key.remove(&key.0)).collect()
 }
 
 /// Row of [`Statements::locked`].
 fn claimed_row(row: Texts, statements: &Statements) -> Result<ClaimedRow, PostgresError> {
     let mut fields = row.into_iter();
     let (table, tid) = (fields.next().flatten(), fields.next().flatten());
+    let digest = fields.next().flatten();
     let values: Texts = fields.collect();
     let key = statements
         .key_places
         .iter()
-        .map(|place| values.get(*place).cloned().flatten());
+        .map(|place| values.get(*place).cloned().flatten())
+        .chain([digest]);
     let key: Option<Vec<String>> = key.collect();
     let table = table.and_then(|table| table.parse::<u32>().ok());
     let tid = tid.and_then(|tid| tid.parse().ok());
@@ -294,6 +316,10 @@ mod tests {
     fn a_row_that_is_locked_elsewhere_is_not_overtaken() {
         let keys = |rows: Vec<ClaimedRow>| rows.into_iter().map(|row| row.key).collect::<Vec<_>>();
         let all = [key("1"), key("2"), key("3")];
+        let mut with_digest = row("1");
+        with_digest.key.0.push("-7".to_owned());
+        let claimed = up_to_first_missing(&all, vec![with_digest]);
+        assert_eq!(keys(claimed), [RowKey(vec!["1".to_owned(), "-7".to_owned()])]);
         let claimed = up_to_first_missing(&all, vec![row("3"), row("1")]);
         assert_eq!(keys(claimed), [key("1")]);
         let claimed = up_to_first_missing(&all, vec![row("3"), row("1"), row("2")]);
@@ -308,6 +334,7 @@ mod tests {
                 Some(key.to_owned()),
                 Some(bytes.to_string()),
                 Some("0/2A".to_owned()),
+                Some("16400".to_owned()),
             ]
         };
         let large = 7 * 1024 * 1024;
@@ -317,6 +344,9 @@ mod tests {
         assert_eq!(keys, [key("1")]);
         let (keys, _) = wanted(vec![candidate("1", 10), candidate("2", 10)], 1).unwrap();
         assert_eq!(keys, [key("1"), key("2")]);
+        let long = ["1", "2"].map(|key| key.repeat(100_000));
+        let (keys, _) = wanted(long.iter().map(|key| candidate(key, 10)).collect(), 1).unwrap();
+        assert_eq!(keys, [key(&long[0])]);
         assert!(wanted(vec![vec![Some("1".to_owned())]], 1).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions on the primary, without settings of their own.
+//! Sessions on the primary, most of them without settings of their own.
 
 use super::transaction;
 use crate::config::PostgresConfig;
@@ -7,9 +7,17 @@ use crate::error::PostgresError;
 
 /// Opens a session on the primary.
 pub(super) async fn connect(config: &PostgresConfig) -> Result<SqlSession, PostgresError> {
+    connect_with_settings(config, SessionSettings::OfRole).await
+}
+
+/// Opens a session with these settings on the primary.
+pub(super) async fn connect_with_settings(
+    config: &PostgresConfig,
+    settings: SessionSettings,
+) -> Result<SqlSession, PostgresError> {
     let connect = config.connect.clone().for_primary();
     let name = config.application_name();
-    let session = connect_with(&connect, &name, SessionSettings::OfRole).await?;
+    let session = connect_with(&connect, &name, settings).await?;
     let in_recovery = transaction::texts(
         &session.client,
         "looking for the primary",

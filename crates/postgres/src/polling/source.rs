@@ -1,6 +1,7 @@
 //! Source: the server with outboxes that are polled.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,10 +12,9 @@ use walcast_pgoutput::Oid;
 
 use super::claims::{self, PostgresClaims};
 use super::leadership::LeaderTransaction;
-use super::listener::Listener;
 use super::session::connect;
 use super::statements::Statements;
-use super::{backlog, tables};
+use super::{backlog, listener, tables};
 use crate::config::PostgresConfig;
 use crate::connect::SqlSession;
 use crate::error::PostgresError;
@@ -29,7 +29,6 @@ pub struct PostgresOutboxes {
     observer: Option<SqlSession>,
     statements: Arc<BTreeMap<Oid, Statements>>,
     woken: watch::Sender<u64>,
-    listener: Option<Listener>,
 }
 
 impl PostgresOutboxes {
@@ -47,7 +46,6 @@ impl PostgresOutboxes {
             observer: None,
             statements: Arc::default(),
             woken: watch::Sender::new(0),
-            listener: None,
         })
     }
 
@@ -75,9 +73,6 @@ impl PostgresOutboxes {
             .iter()
             .map(|found| (found.table.relation.oid, Statements::of(found)));
         self.statements = Arc::new(statements.collect());
-        let channels = self.outboxes.iter().filter_map(|rule| rule.poll.notify.clone());
-        let channels = channels.collect();
-        self.listener = Listener::start(&self.config, &channels, &self.woken).await;
         Ok(found.into_iter().map(|found| found.table).collect())
     }
 }
@@ -96,7 +91,6 @@ impl PolledSource for PostgresOutboxes {
     }
 
     fn step_down(&mut self) {
-        self.listener = None;
         self.observer = None;
         self.leader = None;
     }
@@ -129,6 +123,11 @@ impl PolledSource for PostgresOutboxes {
             .into(),
             None => PostgresError::NotLeading.into(),
         }
+    }
+
+    async fn listen(&self) -> Infallible {
+        let channels = self.outboxes.iter().filter_map(|rule| rule.poll.notify.clone());
+        listener::listen(&self.config, &channels.collect(), &self.woken).await
     }
 
     fn woken(&self) -> watch::Receiver<u64> {

@@ -13,14 +13,16 @@ const MARKING_CLASS: i32 = 0x7761_6c70;
 #[derive(Clone, Debug)]
 pub(super) struct Statements {
     /// Quoted name.
-    table: String,
-    oid: Oid,
+    pub(super) table: String,
+    pub(super) oid: Oid,
     keys: Vec<TypedColumn>,
     order: Vec<TypedColumn>,
     /// Columns of the relation.
     columns: Vec<String>,
     /// Places of the key among the columns of the relation.
     pub(super) key_places: Vec<usize>,
+    /// Column with the id of the event.
+    id: String,
     /// Column whose values are the keys of records.
     aggregate: String,
     payload: String,
@@ -74,6 +76,7 @@ impl Statements {
             key_places: found.keys.iter().filter_map(place).collect(),
             keys: found.keys.clone(),
             order: found.order.clone(),
+            id: rule.id.clone(),
             aggregate: rule.key.clone(),
             payload: rule.payload.clone(),
             pending: match found.marks.first() {
@@ -91,9 +94,17 @@ impl Statements {
         }
     }
 
-    /// Number of columns of the key.
+    /// Number of columns of the primary key. The digest of the event follows in a [`RowKey`].
     pub(super) fn key_columns(&self) -> usize {
         self.keys.len()
+    }
+
+    /// Digest of what the event is. After a failover to a standby that lacks commits, other rows may get the primary keys of rows that
+    /// were lost: what Kafka has of the lost ones says nothing about them.
+    fn digest(&self) -> String {
+        let columns = [&self.id, &self.aggregate, &self.payload].map(|name| column(name));
+        let columns = columns.join(", ");
+        format!("pg_catalog.hashtextextended(ROW({columns})::pg_catalog.text COLLATE \"C\", 0)")
     }
 
     fn ordered(&self, direction: &str) -> String {
@@ -162,12 +173,13 @@ impl Statements {
              LEFT JOIN pg_catalog.pg_locks AS x ON x.locktype = 'transactionid' AND x.mode = 'ExclusiveLock' \
              AND x.virtualtransaction = l.virtualtransaction \
              LEFT JOIN pg_catalog.pg_prepared_xacts AS t ON l.pid IS NULL AND t.transaction = x.transactionid \
-             WHERE {} ORDER BY COALESCE(a.xact_start, t.prepared), l.pid, pg_catalog.age(x.transactionid) DESC LIMIT 1",
+             WHERE {} ORDER BY COALESCE(a.xact_start, t.prepared), pg_catalog.age(x.transactionid) DESC NULLS LAST, l.pid LIMIT 1",
             self.is_writer()
         )
     }
 
-    /// Keys of the next rows of a range up to the bound, with the size of their payloads and the end of WAL.
+    /// Keys of the next rows of a range up to the bound, with the size of their payloads, the end of WAL, and the OID of the table that has
+    /// the name now.
     pub(super) fn candidates(&self, range: HashRange, bound: &[String]) -> String {
         let mut conditions = self.pending.clone();
         if range.of > 1 {
@@ -185,10 +197,11 @@ impl Statements {
             .map(|(one, value)| typed(value, one))
             .collect();
         format!(
-            "SELECT {}, COALESCE(pg_catalog.pg_column_size({}), 0), pg_catalog.pg_current_wal_insert_lsn() \
-             FROM {} AS o WHERE {conditions} AND ({}) <= ({}) ORDER BY {} LIMIT {}",
+            "SELECT {}, COALESCE(pg_catalog.pg_column_size({}), 0), pg_catalog.pg_current_wal_insert_lsn(), \
+             {}::pg_catalog.regclass::pg_catalog.oid FROM {} AS o WHERE {conditions} AND ({}) <= ({}) ORDER BY {} LIMIT {}",
             Self::list(&self.keys),
             column(&self.payload),
+            sql::literal(&self.table),
             self.table,
             Self::list(&self.order),
             values.join(", "),
@@ -197,15 +210,16 @@ impl Statements {
         )
     }
 
-    /// Locks rows that no other session has locked, and reads them in their order: table, place, and the columns of the relation.
+    /// Locks rows that no other session has locked, and reads them in their order: table, place, digest, and the columns of the relation.
     pub(super) fn locked(&self, keys: &[RowKey]) -> String {
         let columns: Vec<String> = self.columns.iter().map(|name| column(name)).collect();
         format!(
-            "SELECT o.tableoid::pg_catalog.oid, o.ctid, {} FROM {} AS o JOIN {} ON {} WHERE {} ORDER BY {} FOR UPDATE OF o SKIP LOCKED",
+            "SELECT o.tableoid::pg_catalog.oid, o.ctid, {}, {} FROM {} AS o JOIN {} ON {} WHERE {} ORDER BY {} FOR UPDATE OF o SKIP LOCKED",
+            self.digest(),
             columns.join(", "),
             self.table,
-            self.claimed(keys),
-            self.is_claimed(),
+            self.claimed(keys, false),
+            self.is_claimed(false),
             self.pending,
             self.ordered("")
         )
@@ -213,7 +227,7 @@ impl Statements {
 
     /// Marks rows, or deletes them. Rows that are marked already stay as they are.
     pub(super) fn mark(&self, keys: &[RowKey]) -> String {
-        let (table, claimed, is_claimed) = (&self.table, self.claimed(keys), self.is_claimed());
+        let (table, claimed, is_claimed) = (&self.table, self.claimed(keys, true), self.is_claimed(true));
         match &self.marks {
             Some(marks) => format!(
                 "UPDATE {table} AS o SET {marks} FROM {claimed} WHERE {is_claimed} AND {}",
@@ -228,8 +242,8 @@ impl Statements {
         format!(
             "SELECT pg_catalog.count(*) FROM {} AS o JOIN {} ON {} WHERE {}",
             self.table,
-            self.claimed(keys),
-            self.is_claimed(),
+            self.claimed(keys, true),
+            self.is_claimed(true),
             self.pending
         )
     }
@@ -238,7 +252,7 @@ impl Statements {
     pub(super) fn backlog(&self) -> String {
         let (age, created) = match &self.created {
             Some(name) => (
-                "EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.min(pending.created)::pg_catalog.timestamptz)",
+                "EXTRACT(epoch FROM pg_catalog.clock_timestamp() - (pg_catalog.min(pending.created) FILTER (WHERE pg_catalog.isfinite(pending.created)))::pg_catalog.timestamptz)",
                 format!("{} AS created", column(name)),
             ),
             None => ("NULL", "1 AS created".to_owned()),
@@ -251,26 +265,31 @@ impl Statements {
         )
     }
 
-    /// Keys as a table.
-    fn claimed(&self, keys: &[RowKey]) -> String {
+    /// Keys as a table, with their digests or without.
+    fn claimed(&self, keys: &[RowKey], with_digests: bool) -> String {
         let rows: Vec<String> = keys
             .iter()
             .map(|key| {
                 let values = self.keys.iter().zip(&key.0);
-                let values: Vec<String> = values.map(|(one, value)| typed(value, one)).collect();
+                let mut values: Vec<String> = values.map(|(one, value)| typed(value, one)).collect();
+                if with_digests {
+                    let digest = key.0.get(self.keys.len()).map_or("", String::as_str);
+                    values.push(format!("{}::pg_catalog.int8", sql::literal(digest)));
+                }
                 format!("({})", values.join(", "))
             })
             .collect();
-        let names: Vec<String> = (0..self.keys.len()).map(|place| format!("k{place}")).collect();
+        let names = (0..self.keys.len()).map(|place| format!("k{place}"));
+        let names: Vec<String> = names.chain(with_digests.then(|| "digest".to_owned())).collect();
         format!("(VALUES {}) AS claimed ({})", rows.join(", "), names.join(", "))
     }
 
-    fn is_claimed(&self) -> String {
+    fn is_claimed(&self, with_digests: bool) -> String {
         let keys = self.keys.iter().enumerate();
-        let keys: Vec<String> = keys
-            .map(|(place, one)| format!("{} = claimed.k{place}", column(&one.name)))
-            .collect();
-        keys.join(" AND ")
+        let keys = keys.map(|(place, one)| format!("{} = claimed.k{place}", column(&one.name)));
+        let digest = with_digests.then(|| format!("{} = claimed.digest", self.digest()));
+        let all: Vec<String> = keys.chain(digest).collect();
+        all.join(" AND ")
     }
 }
 

@@ -133,8 +133,10 @@ async fn describe(
     ] {
         find(setting, column)?;
     }
-    if let Some(created) = &rule.poll.created {
-        find("[outbox.poll] created", created)?;
+    if let Some(created) = &rule.poll.created
+        && find("[outbox.poll] created", created)?.category != "D"
+    {
+        return Err(wrong("[outbox.poll] created", created, "is not a time"));
     }
     let mut keys = Vec::new();
     for key in &metadata.key_columns {
@@ -168,6 +170,10 @@ async fn describe(
         let column = find("[outbox.poll] published", column)?;
         if states.is_none() && !matches!(column.category.as_str(), "B" | "D") {
             let problem = "is neither a time nor a boolean: write column:unpublished:published";
+            return Err(wrong("[outbox.poll] published", &column.typed.name, problem));
+        }
+        if marks.is_empty() && states.is_none() && column.category == "D" && column.is_not_null {
+            let problem = "is NOT NULL, so that no row is to be sent: the time of a row whose event is to be sent is null";
             return Err(wrong("[outbox.poll] published", &column.typed.name, problem));
         }
         marks.push(MarkColumn {

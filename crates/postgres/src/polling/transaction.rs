@@ -5,7 +5,7 @@ use walcast_delivery::sql::literal;
 
 use crate::catalog::execute;
 use crate::connect::{Client, SqlSession, TIMEOUTS, VALUE_SETTINGS};
-use crate::error::PostgresError;
+use crate::error::{PostgresError, ServerError};
 
 /// Values of a row as the server prints them; `None` for null.
 pub(super) type Texts = Vec<Option<String>>;
@@ -41,7 +41,14 @@ pub(super) fn beginning(server_version: u32) -> String {
 /// Begins a transaction.
 pub(super) async fn begin(session: &SqlSession) -> Result<(), PostgresError> {
     let sql = beginning(session.server_version);
-    execute(&session.client, "beginning a transaction", &sql).await?;
+    let begun = execute(&session.client, "beginning a transaction", &sql).await;
+    begun.map_err(|error| match error.server_error() {
+        // A standby rejects READ WRITE. Behind a pooler, a transaction may be the first one of the session there.
+        Some(ServerError { code, .. }) if code == "0A000" => PostgresError::InRecovery {
+            endpoint: session.endpoint.to_string(),
+        },
+        _ => error,
+    })?;
     session.client.stay_in_transaction();
     Ok(())
 }

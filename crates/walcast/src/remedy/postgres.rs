@@ -56,6 +56,7 @@ fn source(error: &PostgresError) -> Option<String> {
         PostgresError::LeadershipLost { .. } | PostgresError::NotLeading => {
             "a running connector acquires it again, or stands by for the instance that has acquired it"
         }
+        PostgresError::TableReplaced { .. } => "a running connector polls the new table",
         PostgresError::Untranslatable { .. } => {
             "a running connector requests the texts as they are stored and has them converted one by one, so that only values without \
              equivalent have no form (docs/types.md)"

@@ -66,11 +66,11 @@ fn rows_are_claimed_in_order_up_to_the_bound() {
     expect![[r#"SELECT o."id" FROM "app"."out""box" AS o WHERE o."published_at" IS NULL ORDER BY o."id" DESC LIMIT 1"#]]
         .assert_eq(&sql.newest());
     let range = HashRange { number: 1, of: 4 };
-    expect![[r#"SELECT o."id", COALESCE(pg_catalog.pg_column_size(o."payload"), 0), pg_catalog.pg_current_wal_insert_lsn() FROM "app"."out""box" AS o WHERE o."published_at" IS NULL AND (COALESCE(pg_catalog.hashtext(o."aggregate id"::pg_catalog.text COLLATE "C"), 0)::pg_catalog.int8 & 2147483647) % 4 = 1 AND (o."id") <= ('7'::bigint) ORDER BY o."id" LIMIT 2"#]]
+    expect![[r#"SELECT o."id", COALESCE(pg_catalog.pg_column_size(o."payload"), 0), pg_catalog.pg_current_wal_insert_lsn(), '"app"."out""box"'::pg_catalog.regclass::pg_catalog.oid FROM "app"."out""box" AS o WHERE o."published_at" IS NULL AND (COALESCE(pg_catalog.hashtext(o."aggregate id"::pg_catalog.text COLLATE "C"), 0)::pg_catalog.int8 & 2147483647) % 4 = 1 AND (o."id") <= ('7'::bigint) ORDER BY o."id" LIMIT 2"#]]
         .assert_eq(&sql.candidates(range, &["7".to_owned()]));
     let all = HashRange { number: 0, of: 1 };
     assert!(!sql.candidates(all, &["7".to_owned()]).contains("hashtext"));
-    expect![[r#"SELECT o.tableoid::pg_catalog.oid, o.ctid, o."id", o."aggregate id", o."payload" FROM "app"."out""box" AS o JOIN (VALUES ('1'::bigint), ('2'::bigint)) AS claimed (k0) ON o."id" = claimed.k0 WHERE o."published_at" IS NULL ORDER BY o."id" FOR UPDATE OF o SKIP LOCKED"#]]
+    expect![[r#"SELECT o.tableoid::pg_catalog.oid, o.ctid, pg_catalog.hashtextextended(ROW(o."id", o."aggregate id", o."payload")::pg_catalog.text COLLATE "C", 0), o."id", o."aggregate id", o."payload" FROM "app"."out""box" AS o JOIN (VALUES ('1'::bigint), ('2'::bigint)) AS claimed (k0) ON o."id" = claimed.k0 WHERE o."published_at" IS NULL ORDER BY o."id" FOR UPDATE OF o SKIP LOCKED"#]]
         .assert_eq(&sql.locked(&[key(&["1"]), key(&["2"])]));
 }
 
@@ -79,34 +79,34 @@ fn rows_are_marked_as_configured() {
     let check = |published: &str, category: &str, expected: Expect| {
         let keys = vec![typed("id", "bigint"), typed("part", "text")];
         let sql = statements(published, category, keys);
-        expected.assert_eq(&sql.mark(&[key(&["1", "o'clock"])]));
+        expected.assert_eq(&sql.mark(&[key(&["1", "o'clock", "7"])]));
     };
     check(
         "published_at",
         "D",
         expect![[
-            r#"UPDATE "app"."out""box" AS o SET "published_at" = pg_catalog.clock_timestamp() FROM (VALUES ('1'::bigint, 'o''clock'::text)) AS claimed (k0, k1) WHERE o."id" = claimed.k0 AND o."part" = claimed.k1 AND o."published_at" IS NULL"#
+            r#"UPDATE "app"."out""box" AS o SET "published_at" = pg_catalog.clock_timestamp() FROM (VALUES ('1'::bigint, 'o''clock'::text, '7'::pg_catalog.int8)) AS claimed (k0, k1, digest) WHERE o."id" = claimed.k0 AND o."part" = claimed.k1 AND pg_catalog.hashtextextended(ROW(o."id", o."aggregate id", o."payload")::pg_catalog.text COLLATE "C", 0) = claimed.digest AND o."published_at" IS NULL"#
         ]],
     );
     check(
         "published",
         "B",
         expect![[
-            r#"UPDATE "app"."out""box" AS o SET "published" = true FROM (VALUES ('1'::bigint, 'o''clock'::text)) AS claimed (k0, k1) WHERE o."id" = claimed.k0 AND o."part" = claimed.k1 AND NOT o."published""#
+            r#"UPDATE "app"."out""box" AS o SET "published" = true FROM (VALUES ('1'::bigint, 'o''clock'::text, '7'::pg_catalog.int8)) AS claimed (k0, k1, digest) WHERE o."id" = claimed.k0 AND o."part" = claimed.k1 AND pg_catalog.hashtextextended(ROW(o."id", o."aggregate id", o."payload")::pg_catalog.text COLLATE "C", 0) = claimed.digest AND NOT o."published""#
         ]],
     );
     check(
         "status:NEW:SENT",
         "S",
         expect![[
-            r#"UPDATE "app"."out""box" AS o SET "status" = 'SENT' FROM (VALUES ('1'::bigint, 'o''clock'::text)) AS claimed (k0, k1) WHERE o."id" = claimed.k0 AND o."part" = claimed.k1 AND o."status" = 'NEW'"#
+            r#"UPDATE "app"."out""box" AS o SET "status" = 'SENT' FROM (VALUES ('1'::bigint, 'o''clock'::text, '7'::pg_catalog.int8)) AS claimed (k0, k1, digest) WHERE o."id" = claimed.k0 AND o."part" = claimed.k1 AND pg_catalog.hashtextextended(ROW(o."id", o."aggregate id", o."payload")::pg_catalog.text COLLATE "C", 0) = claimed.digest AND o."status" = 'NEW'"#
         ]],
     );
     check(
         "delete",
         "",
         expect![[
-            r#"DELETE FROM "app"."out""box" AS o USING (VALUES ('1'::bigint, 'o''clock'::text)) AS claimed (k0, k1) WHERE o."id" = claimed.k0 AND o."part" = claimed.k1"#
+            r#"DELETE FROM "app"."out""box" AS o USING (VALUES ('1'::bigint, 'o''clock'::text, '7'::pg_catalog.int8)) AS claimed (k0, k1, digest) WHERE o."id" = claimed.k0 AND o."part" = claimed.k1 AND pg_catalog.hashtextextended(ROW(o."id", o."aggregate id", o."payload")::pg_catalog.text COLLATE "C", 0) = claimed.digest"#
         ]],
     );
 }
@@ -114,6 +114,6 @@ fn rows_are_marked_as_configured() {
 #[test]
 fn only_a_part_of_the_backlog_is_counted() {
     let sql = statements("published_at", "D", vec![typed("id", "bigint")]);
-    expect![[r#"SELECT pg_catalog.count(*), EXTRACT(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.min(pending.created)::pg_catalog.timestamptz) FROM (SELECT o."at" AS created FROM "app"."out""box" AS o WHERE o."published_at" IS NULL ORDER BY o."id" LIMIT 100000) AS pending"#]]
+    expect![[r#"SELECT pg_catalog.count(*), EXTRACT(epoch FROM pg_catalog.clock_timestamp() - (pg_catalog.min(pending.created) FILTER (WHERE pg_catalog.isfinite(pending.created)))::pg_catalog.timestamptz) FROM (SELECT o."at" AS created FROM "app"."out""box" AS o WHERE o."published_at" IS NULL ORDER BY o."id" LIMIT 100000) AS pending"#]]
         .assert_eq(&sql.backlog());
 }

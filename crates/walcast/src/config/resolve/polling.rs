@@ -17,6 +17,8 @@ const BATCH_ROWS_MAX: u64 = 5_000;
 /// A shorter interval costs more queries than a notification.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
 const INTERVAL_MAX: Duration = Duration::from_secs(3600);
+/// Postgres notifies no channel with a longer name, and truncates that of `LISTEN`.
+const CHANNEL_BYTES_MAX: usize = 63;
 
 impl Check<'_> {
     /// Rules of the outboxes that are polled; empty for a connector that streams.
@@ -100,6 +102,11 @@ impl Check<'_> {
             let value = ConfigDuration::new(poll.interval).to_string();
             let wanted = "a duration between \"10ms\" and \"1h\"";
             return Err(self.wrong_at(&place("interval"), "outbox.poll.interval", &value, wanted));
+        }
+        let is_channel = |name: &String| (1..=CHANNEL_BYTES_MAX).contains(&name.len());
+        if let Some(channel) = poll.notify.as_ref().filter(|name| !is_channel(name)) {
+            let wanted = "the name of a channel, of at most 63 bytes";
+            return Err(self.wrong_at(&place("notify"), "outbox.poll.notify", channel, wanted));
         }
         if poll.order_by.is_empty() {
             let wanted = "at least one column";

@@ -57,6 +57,15 @@ fn a_connector_polls_or_streams() {
             r#"walcast.toml:18:1: outbox.source is "wal"; expected "poll" for every outbox of a connector, or for none: a connector that polls has no slot"#
         ]],
     );
+    check_error(
+        &with(
+            "[outbox]",
+            &format!("{polled}\n[[outbox]]\nsource = \"message:events\""),
+        ),
+        expect![[
+            r#"walcast.toml:17:1: outbox.source is "message:events"; expected "poll" for every outbox of a connector, or for none: a connector that polls has no slot"#
+        ]],
+    );
     let tables = with("postgres", "tables = [\"public.orders\"]");
     check_error(
         &format!("{tables}\n[[outbox]]\n{polled}\n"),
@@ -79,6 +88,12 @@ fn settings_of_polling_have_bounds() {
     check(
         "poll.workers = 0",
         expect!["walcast.toml:16:6: outbox.poll.workers is 0; expected a number from 1 to 64"],
+    );
+    check(
+        "poll.notify = \"\"",
+        expect![[
+            r#"walcast.toml:16:6: outbox.poll.notify is ""; expected the name of a channel, of at most 63 bytes"#
+        ]],
     );
     check(
         "poll.order_by = []",

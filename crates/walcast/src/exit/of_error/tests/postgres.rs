@@ -230,6 +230,9 @@ fn sessions() -> Vec<PostgresError> {
             why: "it was closed".to_owned(),
         },
         PostgresError::NotLeading,
+        PostgresError::TableReplaced {
+            table: "\"public\".\"outbox\"".to_owned(),
+        },
         PostgresError::StillActive {
             slot: slot(),
             waited: LIMIT,
