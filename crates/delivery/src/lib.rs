@@ -53,7 +53,6 @@ mod source_state;
 pub mod sql;
 mod state;
 mod stream;
-mod wal_replay;
 
 pub use blocking_transaction::{BlockingTransaction, SlotCreationState};
 pub use bookmarks::expiry::{BookmarkExpiry, BookmarkLimit};
@@ -118,10 +117,15 @@ pub use quarantine::stored::StoredQuarantine;
 pub use quarantine::{
     Quarantine, QuarantinePhase, QuarantineReason, QuarantineRecords, Quarantines, TableQuarantined,
 };
-pub use replay::copier::{ReplayCopier, ReplayEnded, ReplayLimits};
 pub use replay::progress::{
     LeftOffsets, MissingRecords, ReplayProgress, ReplayRange, ReplayState, ReplayTopic,
 };
+pub use replay::topics::{ReplayCopier, ReplayEnded, ReplayLimits};
+pub use replay::wal::delivered::SchemaNotFound;
+pub use replay::wal::place::ReplayPlace;
+pub use replay::wal::request::{WalWindow, WindowReplay};
+pub use replay::wal::target::ReplayTarget;
+pub use replay::wal::{ReplayPorts, WindowEnded, replay_window};
 pub use restrictions::Restrictions;
 pub use schema_history::stored::StoredHistory;
 pub use schema_history::{ChangePosition, SchemaChanges, TableHistory, TableSchema};
@@ -157,8 +161,3 @@ pub use state::status::StatusState;
 pub use state::tables::{TableState, TablesState};
 pub use state::{ConnectorState, Lag};
 pub use stream::transactions::{ChangePlace, Delivered, Event, Transaction, TransactionReader};
-pub use wal_replay::delivered::SchemaNotFound;
-pub use wal_replay::place::ReplayPlace;
-pub use wal_replay::request::{WalWindow, WindowReplay};
-pub use wal_replay::target::ReplayTarget;
-pub use wal_replay::{ReplayPorts, WindowEnded, replay_window};

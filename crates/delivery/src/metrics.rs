@@ -25,7 +25,7 @@ pub struct ChangeLabels {
 pub struct DeadLetterLabels {
     /// Table as `schema.table`.
     pub table: String,
-    /// Reason: `mapping`, `size` or `schema`.
+    /// Reason: `mapping`, `size`, `schema` or `topic`.
     pub reason: &'static str,
 }
 

@@ -130,6 +130,10 @@ const FETCHED_KBYTES: &str = "8192";
 /// Size of one answer to a fetch, in bytes.
 const FETCH_BYTES: &str = "4194304";
 
+/// Time after which a consumer looks again whether what it has fetched was passed on, once that had reached [`FETCHED_KBYTES`]. With the
+/// default of a second it would read 8 MiB a second at most.
+const FETCH_BACKOFF_MS: &str = "10";
+
 /// Settings of a consumer that reads assigned partitions up to their present end.
 pub(crate) fn bounded_reader(config: &KafkaConfig, isolation: Isolation) -> ClientConfig {
     let mut client = reader(config, isolation);
@@ -137,6 +141,7 @@ pub(crate) fn bounded_reader(config: &KafkaConfig, isolation: Isolation) -> Clie
         ("fetch.wait.max.ms", END_WAIT_MS),
         ("queued.max.messages.kbytes", FETCHED_KBYTES),
         ("fetch.max.bytes", FETCH_BYTES),
+        ("fetch.queue.backoff.ms", FETCH_BACKOFF_MS),
     ] {
         client.set(key, config.properties.value(key).unwrap_or(value));
     }

@@ -49,6 +49,10 @@ const PROBES_CLOSED_EARLY_MAX: u32 = 10;
 /// Apicurio's registry, return 404 itself or no code.
 const UNKNOWN_CODES: RangeInclusive<u32> = 40_401..=40_499;
 
+/// Bytes of the subjects and schemas whose ids are remembered: the writers of an outbox have schemas registered. One that was forgotten is
+/// registered again, which gives the same id.
+const REMEMBERED_BYTES_MAX: usize = 64 << 20;
+
 /// Subject of the probe. It does not exist: its 404 shows that the registry answers and that authentication succeeds.
 const PROBE_SUBJECT: &str = "walcast-check";
 
@@ -59,6 +63,8 @@ pub struct Registry {
     settings: SrSettings,
     redaction: Redaction,
     ids: HashMap<(String, String), SchemaId>,
+    /// Bytes of the subjects and schemas whose ids are remembered.
+    remembered_bytes: usize,
 }
 
 impl Registry {
@@ -92,6 +98,7 @@ impl Registry {
             settings,
             redaction: Redaction::new(config),
             ids: HashMap::new(),
+            remembered_bytes: 0,
         })
     }
 
@@ -167,6 +174,11 @@ impl Registry {
             Ok(id) => id,
             Err(error) => return Err(self.with_known_path(error).await),
         };
+        let bytes = subject.len() + schema.len();
+        if self.remembered_bytes + bytes > REMEMBERED_BYTES_MAX {
+            SchemaRegistry::forget(self);
+        }
+        self.remembered_bytes += bytes;
         self.ids.insert(entry, id);
         Ok(id)
     }
@@ -264,6 +276,7 @@ impl SchemaRegistry for Registry {
 
     fn forget(&mut self) {
         self.ids.clear();
+        self.remembered_bytes = 0;
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestedSource {
-    /// WAL if it is retained, else the topics.
+    /// The topics if they have the window, else WAL if it is retained.
     #[default]
     Auto,
     /// WAL.

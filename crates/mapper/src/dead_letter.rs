@@ -80,6 +80,9 @@ pub enum DeadLetterReason {
 }
 
 impl DeadLetterReason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Mapping, Self::Size, Self::Schema, Self::Topic];
+
     /// The reason in headers, metrics and listings.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

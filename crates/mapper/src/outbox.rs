@@ -19,7 +19,7 @@ use std::sync::Arc;
 use walcast_pgoutput::{Column, RelationColumn};
 
 use self::envelope::EnvelopeBody;
-use self::expansion::{Expanded, Expansion};
+use self::expansion::{Expanded, Expansion, WholeValue};
 use self::given_headers::{GivenHeaders, ID};
 use self::part::{HeaderPart, Part, Single, present, wrong};
 use self::payload_schema::PayloadSchema;
@@ -326,7 +326,7 @@ impl OutboxPlan {
         }
         if let (Some(expanded), true) = (expanded, self.fields.is_empty()) {
             return buffer
-                .part(|out| target.value.put(expanded, id, scratch, out))
+                .part(|out| target.value.put(&WholeValue(expanded), id, scratch, out))
                 .map(Some);
         }
         if self.fields.is_empty() {

@@ -7,11 +7,13 @@ use crate::entry::{KeyedEntry, RecordPlace, RowDigest, State};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Folded {
     newest: Option<KeyedEntry>,
+    /// The oldest record that the row has a value of: the newest one, unless values in it are those of earlier ones.
+    oldest: Option<RecordPlace>,
     /// Whether records behind the position exist.
     pub(crate) has_records_behind: bool,
-    /// Whether any record of the key was there when the topic was read again, and whether the newest one was.
+    /// Whether any record of the key was there when the topic was read again, and whether the oldest one with a value of the row was.
     has_records_again: bool,
-    is_newest_again: bool,
+    is_oldest_again: bool,
 }
 
 /// Row of a key.
@@ -35,8 +37,7 @@ impl Folded {
             // These come after all others.
             State::Again => {
                 self.has_records_again = true;
-                let newest = self.newest.as_ref();
-                self.is_newest_again |= newest.is_some_and(|newest| newest.place == entry.place);
+                self.is_oldest_again |= self.oldest == Some(entry.place);
                 return;
             }
             State::Deleted | State::Row(_) => {}
@@ -51,12 +52,14 @@ impl Folded {
         if is_older {
             return;
         }
+        let mut oldest = Some(entry.place);
         if let State::Row(row) = &mut entry.state
             && let Some(State::Row(earlier)) = before.map(|newest| &newest.state)
+            && complete(row, earlier)
         {
-            complete(row, earlier);
+            oldest = self.oldest;
         }
-        self.newest = Some(entry);
+        (self.newest, self.oldest) = (Some(entry), oldest);
     }
 
     /// Whether any record up to the position exists.
@@ -64,12 +67,12 @@ impl Folded {
         self.newest.is_some()
     }
 
-    /// Whether compaction has removed records of the key while the topic was read, so that the newest one up to the position may be among
-    /// them. It removes all records of a key up to a later one, from the beginning of the partition on: while the newest record that
-    /// was read is there, none behind it is gone.
+    /// Whether compaction has removed records of the key while the topic was read, so that one with a value of the row may be among
+    /// them. It removes all records of a key up to a later one, from the beginning of the partition on: while the oldest record that
+    /// the row has a value of is there, none behind it is gone.
     pub(crate) fn has_given_way(&self) -> bool {
         match self.newest {
-            Some(_) => !self.is_newest_again,
+            Some(_) => !self.is_oldest_again,
             None => self.has_records_again,
         }
     }
@@ -87,13 +90,14 @@ impl Folded {
     }
 }
 
-/// Takes the values that a record does not have from the record before.
-fn complete(row: &mut RowDigest, earlier: &RowDigest) {
+/// Takes the values that a record does not have from the record before; true if it had any of them.
+fn complete(row: &mut RowDigest, earlier: &RowDigest) -> bool {
     let RowDigest {
         columns,
         unsent,
         kept,
     } = row;
+    let lacking = unsent.len();
     unsent.retain(|label| {
         let found = earlier.kept.iter().find(|(other, _)| other == label);
         match found {
@@ -105,6 +109,7 @@ fn complete(row: &mut RowDigest, earlier: &RowDigest) {
             None => true,
         }
     });
+    unsent.len() < lacking
 }
 
 #[cfg(test)]
@@ -186,6 +191,29 @@ mod tests {
         assert!(!folded([]).has_given_way());
         let unchanged = folded([first(), again(1)]);
         assert_eq!(unchanged.row().unwrap().columns, Some(sum(&[1])));
+    }
+
+    #[test]
+    fn a_record_that_a_value_was_taken_from_has_given_way() {
+        let records = || {
+            [
+                entry(0, 1, 10, row(&[1, 2], &[])),
+                entry(0, 5, 20, row(&[3], &[2])),
+                entry(0, 7, 30, row(&[4], &[2])),
+            ]
+        };
+        let read_again = |places: &[i64]| {
+            let again = places.iter().map(|offset| entry(0, *offset, 0, State::Again));
+            folded(records().into_iter().chain(again)).has_given_way()
+        };
+        assert!(!read_again(&[1, 5, 7]));
+        // One between the first two may have had another value.
+        assert!(read_again(&[5, 7]));
+        assert!(read_again(&[7]));
+        // The last record has all its values.
+        let whole = entry(0, 9, 40, row(&[2, 4], &[]));
+        let again = entry(0, 9, 0, State::Again);
+        assert!(!folded(records().into_iter().chain([whole, again])).has_given_way());
     }
 
     #[test]

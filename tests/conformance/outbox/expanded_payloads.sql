@@ -21,6 +21,6 @@ create table outbox (
 --! changes
 
 insert into outbox values (1, 'order', '1', '{"text": "größe", "flag": true, "count": 7, "large": 2147483648, "price": 12.5, "none": null, "tags": ["a", null], "empty": [], "at": {"zip": "8000", "floor": 2}, "lines": [{"sku": "a", "n": 1}, {"sku": "b", "n": 2}]}');
-insert into outbox values (2, 'order', '2', '{"text": "second", "at": {"floor": 3}}');
+insert into outbox values (2, 'order', '2', '{"text": "second", "at": {"floor": 3}, "parts": [{"n": 1}, {"n": 2, "sku": "b"}]}');
 insert into outbox values (3, 'order', '3', '{}');
 insert into outbox values (4, 'order', '4', null);

@@ -174,7 +174,7 @@ async fn events_of_emmett_are_contiguous() {
 #[tokio::test]
 async fn events_of_message_db_are_contiguous() {
     let store = Store {
-        preset: "message-db",
+        preset: "message_db",
         table: "message_store.messages",
         sql: include_str!("event_stores/message_db.sql"),
         first_version: 0,

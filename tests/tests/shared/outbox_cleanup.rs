@@ -14,7 +14,7 @@ const COLUMNS: &str = "id int PRIMARY KEY, aggregatetype text, aggregateid text,
 /// An entry of `[[outbox]]` with clean-up of all rows that are in Kafka.
 fn entry(table: &str, topic: &str, settings: &str) -> toml::Value {
     let text = format!(
-        "tables = \"public.{table}\"\nroute_topic = \"{topic}\"\nkeep = \"0s\"\ncleanup_interval = \"100ms\"\n{settings}"
+        "tables = \"public.{table}\"\nroute_topic = \"{topic}\"\ncleanup_after = \"0s\"\ncleanup_interval = \"100ms\"\n{settings}"
     );
     toml::Value::Table(toml::from_str(&text).unwrap())
 }
@@ -111,7 +111,7 @@ fn insert(table: &str, ids: std::ops::Range<u32>) -> String {
 
 #[tokio::test]
 async fn rows_are_deleted_after_their_events_are_in_kafka_whatever_is_killed() {
-    let case = cleaned("cleanup_killed", "cleanup = \"delete\"\ncleanup_batch = 7").await;
+    let case = cleaned("cleanup_killed", "cleanup = \"delete\"\ncleanup_batch_rows = 7").await;
     // These are read by the snapshot.
     case.sql(&insert("outbox", 1..21)).await;
     let mut instance = Instance::start(&case.config).await;

@@ -202,7 +202,7 @@ async fn later_rows_wait_for_a_transaction_that_writes() {
     let metrics = instance.page("metrics").await;
     let series = metrics
         .lines()
-        .find(|line| line.starts_with("walcast_outbox_poll_gate_seconds{"));
+        .find(|line| line.starts_with("walcast_outbox_poll_gate_age_seconds{"));
     assert!(
         series.is_some_and(|line| line.contains("public.outbox_events")),
         "{metrics}"

@@ -247,7 +247,7 @@ pub(super) static GAUGES: [Gauge; 42] = [
         |now| now.total_by_outbox(|view| Some(view.cleanup.as_ref()?.errors)),
     ),
     gauge(
-        "outbox_cleanup_timestamp_seconds",
+        "outbox_last_cleanup_timestamp_seconds",
         "Time of the last run of the clean-up of an outbox that did not fail",
         |now| {
             now.by_outbox(|view, _| {
@@ -324,12 +324,12 @@ pub(super) static GAUGES: [Gauge; 42] = [
         |now| now.by_polled_outbox(|backlog| Some(Number::Whole(backlog.pending))),
     ),
     seconds(
-        "outbox_poll_oldest",
+        "outbox_poll_oldest_age",
         "Age of the oldest row of a polled outbox whose event is to be sent",
         |now| now.by_polled_outbox(|backlog| Some(duration(backlog.oldest.unwrap_or_default()))),
     ),
     seconds(
-        "outbox_poll_gate",
+        "outbox_poll_gate_age",
         "Age of the oldest transaction that writes to a polled outbox, for which later rows wait",
         |now| {
             now.by_polled_outbox(|backlog| {

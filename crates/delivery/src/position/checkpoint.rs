@@ -35,8 +35,8 @@ pub struct Checkpoint {
     pub end_lsn: Lsn,
     /// Last delivered transaction; `None` before the first one, or if it is not known.
     pub last_commit: Option<CommitPosition>,
-    /// Position of the last message outside a transaction that was delivered after `last_commit`. `end_lsn` may be
-    /// before this position: only commits and idle WAL advance `end_lsn`.
+    /// End of the last message outside a transaction that was delivered after `last_commit`. `end_lsn` may be before it: only
+    /// commits and idle WAL advance `end_lsn`.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

@@ -105,12 +105,12 @@ fn flushed(
 ) -> Result<(), PositionProblem> {
     let flushed = source_state.flush_lsn;
     let shared_end = switched_at.map_or(checkpoint.end_lsn, |switch| switch.min(checkpoint.end_lsn));
-    // A whole transaction ends at `end_lsn`; at the other positions a record begins.
+    // A whole transaction ends at `end_lsn`, and a message at its position; a commit record begins at that of a part.
     let partial = checkpoint.partial.map(|partial| partial.commit_lsn);
-    let records = [partial, checkpoint.last_message].into_iter().flatten();
-    let missing_record = records
-        .filter(|lsn| switched_at.is_none_or(|switch| *lsn < switch))
-        .find(|lsn| *lsn >= flushed);
+    let partial = partial.filter(|lsn| switched_at.is_none_or(|switch| *lsn < switch) && *lsn >= flushed);
+    let message = checkpoint.last_message;
+    let message = message.filter(|lsn| switched_at.is_none_or(|switch| *lsn <= switch) && *lsn > flushed);
+    let missing_record = partial.or(message);
     let delivered = (shared_end > flushed)
         .then_some(checkpoint.end_lsn)
         .or(missing_record);

@@ -71,7 +71,7 @@ fn position_here(source_state: &SourceState, checkpoint: &Checkpoint, slot_name:
         return Err(ahead(partial.commit_lsn));
     }
     if let Some(message) = checkpoint.last_message
-        && message >= switched_at
+        && message > switched_at
     {
         return Err(ahead(message));
     }

@@ -272,17 +272,15 @@ impl Reach {
     }
 }
 
-/// End of the last delivered transaction, or position of a message after it: behind them a checkpoint may have passed WAL that
+/// End of the last delivered transaction, or of a message after it: behind them a checkpoint may have passed WAL that
 /// held nothing to deliver.
 fn last_delivered(checkpoint: &Checkpoint) -> Lsn {
     let last_commit = checkpoint
         .last_commit
         .map_or(checkpoint.end_lsn, |last| last.end_lsn);
-    // A record that begins at the switch is beyond it.
-    let last_message = checkpoint
+    checkpoint
         .last_message
-        .map(|message| Lsn::new(message.as_u64().saturating_add(1)));
-    last_message.map_or(last_commit, |message| message.max(last_commit))
+        .map_or(last_commit, |message| message.max(last_commit))
 }
 
 fn usable_position(source_state: &SourceState, slot: &SlotState) -> Result<Lsn, RewindRejected> {

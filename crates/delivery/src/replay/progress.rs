@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::wal_replay::place::ReplayPlace;
+use crate::replay::wal::place::ReplayPlace;
 
 /// Topic of a replay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -412,7 +412,7 @@ impl TransactionReader {
             return Err(self.out_of_order("a message outside of any transaction stands inside one"));
         }
         let last_message = self.delivered.last_message;
-        if message.lsn < self.delivered.until || last_message.is_some_and(|last| message.lsn <= last) {
+        if message.lsn <= self.delivered.until || last_message.is_some_and(|last| message.lsn <= last) {
             return Ok(None);
         }
         // Debezium treats the message as its own commit, even when the message is filtered out.

@@ -53,7 +53,7 @@ impl Stream {
                 break;
             };
             self.next_transaction += 1;
-            if transaction.commit_lsn >= self.from {
+            if transaction.record_begin() >= self.from {
                 let transaction = &server.published(transaction);
                 let frames =
                     wire::transaction(transaction, &mut self.known_relations, server.keepalives_inside);

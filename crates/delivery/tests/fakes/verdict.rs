@@ -24,7 +24,7 @@ fn expected_ids(world: &World, from: Lsn) -> Vec<String> {
         for transaction in server
             .wal
             .iter()
-            .filter(|transaction| transaction.commit_lsn >= from)
+            .filter(|transaction| transaction.record_begin() >= from)
         {
             let boundary = |boundary: &str| format!("{}/{boundary}", transaction.commit_lsn);
             let has_metadata = world.mapper.events.transactions && !transaction.is_message;
@@ -207,7 +207,9 @@ fn covered_ids(world: &World, checkpoint: &Checkpoint) -> Vec<String> {
             partial.commit_lsn == commit_lsn && is_before
         });
         let is_message = messages.contains(&commit_lsn) && Some(commit_lsn) <= checkpoint.last_message;
-        commit_lsn < checkpoint.end_lsn || in_part || is_message
+        let is_before = commit_lsn < checkpoint.end_lsn
+            || messages.contains(&commit_lsn) && commit_lsn == checkpoint.end_lsn;
+        is_before || in_part || is_message
     });
     ids
 }

@@ -53,8 +53,8 @@ pub(crate) struct LoggedChange {
     pub(crate) change: Change,
 }
 
-/// A committed transaction, or a non-transactional message, which has neither begin nor commit and whose position is its
-/// `commit_lsn`.
+/// A committed transaction, or a non-transactional message, which has neither begin nor commit and whose position, the end of its
+/// record, is its `commit_lsn`.
 #[derive(Clone, Debug)]
 pub(crate) struct Transaction {
     pub(crate) is_message: bool,
@@ -212,16 +212,17 @@ impl Transaction {
 
     /// Writes a non-transactional message to WAL after `wal_end`. `relation` is a placeholder.
     pub(crate) fn write_message(wal_end: Lsn, relation: Rc<Relation>) -> Self {
+        let end = Lsn::new(wal_end.as_u64() + CHANGE_BYTES);
         let change = LoggedChange {
-            lsn: wal_end,
+            lsn: end,
             relation,
             change: Change::Message,
         };
         Self {
             is_message: true,
             xid: Xid::new(0),
-            commit_lsn: wal_end,
-            end_lsn: wal_end,
+            commit_lsn: end,
+            end_lsn: end,
             commit_time: PgTimestamp::from_unix_micros(FIRST_COMMIT_UNIX_MICROS),
             changes: vec![change],
         }
@@ -229,10 +230,14 @@ impl Transaction {
 
     /// Position of the next record in WAL.
     pub(crate) fn next_lsn(&self) -> Lsn {
-        if self.is_message {
-            Lsn::new(self.end_lsn.as_u64() + CHANGE_BYTES)
-        } else {
-            self.end_lsn
+        self.end_lsn
+    }
+
+    /// Beginning of the record of the commit, or of the message.
+    pub(crate) fn record_begin(&self) -> Lsn {
+        match self.is_message {
+            true => Lsn::new(self.end_lsn.as_u64() - CHANGE_BYTES),
+            false => self.commit_lsn,
         }
     }
 }

@@ -123,6 +123,19 @@ async fn standby_stops_without_calling_kafka() {
     assert_eq!(world.kafka.read(|broker| broker.script.made().len()), 0);
 }
 
+/// The source may wait for the slot for minutes.
+#[tokio::test(start_paused = true)]
+async fn stop_interrupts_the_start_of_the_stream() {
+    let world = World::set_up();
+    world.postgres.commit([("accounts", insert(1))]);
+    world
+        .postgres
+        .edit(|server| server.script.at(PostgresCall::Start, 1, Act::Hang));
+    let duration = stop_when(&world, || world.postgres.count(PostgresCall::Start) == 1).await;
+    assert!(duration.as_secs() < 1, "the stop took {duration:?}");
+    world.deliver().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn stop_interrupts_the_wait_before_a_retry() {
     let mut world = World::set_up();

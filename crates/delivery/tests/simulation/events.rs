@@ -243,7 +243,7 @@ fn change_server(world: &World, database: &mut Database, event: Event) {
     let mut records = database
         .wal
         .iter()
-        .map(|entry| (entry.commit_lsn, entry.next_lsn()));
+        .map(|entry| (entry.record_begin(), entry.next_lsn()));
     let cut_record = records.find(|(begin, end)| *begin < cut && cut < *end);
     let cut = cut_record.map_or(cut, |(begin, _)| begin);
     match event {

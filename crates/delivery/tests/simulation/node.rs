@@ -31,6 +31,8 @@ pub(crate) struct Node {
     process: RefCell<Option<Rc<Process>>>,
     /// Control of the running process.
     control: RefCell<Option<SnapshotControl>>,
+    /// State of the running process.
+    state: RefCell<ConnectorState>,
     /// Requests the running process to stop.
     stop: watch::Sender<bool>,
     /// Whether no further process is started.
@@ -53,6 +55,7 @@ impl Node {
             world: Rc::clone(world),
             process: RefCell::default(),
             control: RefCell::default(),
+            state: RefCell::default(),
             stop: watch::Sender::new(false),
             is_finished: Cell::new(false),
             has_halted: Cell::new(false),
@@ -76,6 +79,12 @@ impl Node {
     /// Control of the running process.
     pub(crate) fn control(&self) -> Option<SnapshotControl> {
         self.control.borrow().clone()
+    }
+
+    /// Control of the running process if it streams: an instance that stands by does not take requests.
+    pub(crate) fn streaming_control(&self) -> Option<SnapshotControl> {
+        let is_streaming = self.state.borrow().status.is_streaming();
+        self.control().filter(|_| is_streaming)
     }
 
     /// Stops the running process; another one is started later.
@@ -139,6 +148,8 @@ impl Node {
         let requests = SnapshotRequests::new();
         let control = requests.control();
         *self.control.borrow_mut() = Some(control.clone());
+        let state = ConnectorState::default();
+        *self.state.borrow_mut() = state.clone();
         let mut connector = Connector {
             source: MutantSource::new(SourceClient::new(world, &process)),
             checkpoints: CheckpointClient {
@@ -157,7 +168,7 @@ impl Node {
             mapper: world.settings.mapper(),
             config: world.settings.delivery(),
             metrics: Metrics::default(),
-            state: ConnectorState::default(),
+            state,
             requests,
             describe: Describe::default(),
             retry_jitter: RetryJitter::seeded(self.starts.get()),

@@ -180,7 +180,7 @@ async fn repair(world: &World, nodes: &[Rc<Node>], differing: &Differing) {
         write_compared(world, differing, &condition);
         return;
     }
-    let Some(control) = world.dice.pick(nodes).control() else {
+    let Some(control) = nodes.iter().find_map(|node| node.streaming_control()) else {
         return;
     };
     let gone = differing.rows.iter().filter(|(_, version)| version.is_none());

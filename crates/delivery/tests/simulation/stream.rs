@@ -75,7 +75,7 @@ impl Stream {
                 break;
             };
             self.next_transaction += 1;
-            if transaction.commit_lsn >= self.from {
+            if transaction.record_begin() >= self.from {
                 let sent = published(world, &database, transaction, &mut self.omitted);
                 let transaction = &sent;
                 let keepalives = world.settings.keepalives_inside;

@@ -100,7 +100,7 @@ fn expected(world: &World) -> Vec<(String, String, bool)> {
     let Some(from) = database.delivery_start else {
         return Vec::new();
     };
-    let transactions = database.wal.iter().filter(|one| one.commit_lsn >= from);
+    let transactions = database.wal.iter().filter(|one| one.record_begin() >= from);
     transactions.flat_map(|one| records_of(world, one)).collect()
 }
 

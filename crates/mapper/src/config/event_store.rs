@@ -87,6 +87,7 @@ impl TryFrom<EventStoreText> for EventStoreRule {
             route_pattern: text.route_pattern.clone().unwrap_or_else(|| pattern.to_owned()),
             route_topic: text.route_topic.clone().unwrap_or_else(|| topic.to_owned()),
             topics_max: text.topics_max,
+            schemas_max: u32::MAX,
             ..OutboxText::new(tables.clone())
         };
         Ok(Self {

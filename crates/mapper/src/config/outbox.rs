@@ -94,6 +94,9 @@ pub struct OutboxText {
     /// Number of topics that the rows of a table may name in one session.
     #[serde(default = "topics_max")]
     pub topics_max: u32,
+    /// Number of schemas that the values of a table may have in one session, beside one for each topic.
+    #[serde(default = "schemas_max")]
+    pub schemas_max: u32,
     /// Whether an event with a null or blank payload is a tombstone (`route.tombstone.on.empty.payload`).
     #[serde(default)]
     pub tombstone_on_empty_payload: bool,
@@ -104,8 +107,8 @@ pub struct OutboxText {
     #[serde(default)]
     pub cleanup: Option<Cleanup>,
     /// Age from which clean-up handles rows, with its unit.
-    #[serde(default = "keep")]
-    pub keep: String,
+    #[serde(default = "cleanup_after")]
+    pub cleanup_after: String,
     /// Column with the time of the row, for its age; `None`: the time since which the connector knows that the row is delivered.
     #[serde(default)]
     pub age_column: Option<String>,
@@ -119,8 +122,8 @@ pub struct OutboxText {
     #[serde(default = "cleanup_interval")]
     pub cleanup_interval: String,
     /// Number of rows that one statement of clean-up handles at most.
-    #[serde(default = "cleanup_batch")]
-    pub cleanup_batch: u32,
+    #[serde(default = "cleanup_batch_rows")]
+    pub cleanup_batch_rows: u32,
     /// Number of rows that clean-up handles per second at most.
     #[serde(default = "cleanup_rows_per_second")]
     pub cleanup_rows_per_second: u32,
@@ -136,7 +139,7 @@ impl OutboxText {
     /// The defaults, for some tables.
     pub(super) fn new(tables: TablePattern) -> Self {
         Self {
-            source: OutboxSource::Log,
+            source: OutboxSource::Wal,
             tables: Some(tables),
             preset: None,
             id: id(),
@@ -158,15 +161,16 @@ impl OutboxText {
             route_pattern: route_pattern(),
             route_topic: route_topic(),
             topics_max: topics_max(),
+            schemas_max: schemas_max(),
             tombstone_on_empty_payload: false,
             on_update: InvalidUpdate::default(),
             cleanup: None,
-            keep: keep(),
+            cleanup_after: cleanup_after(),
             age_column: None,
             mark_column: mark_column(),
             archive_table: None,
             cleanup_interval: cleanup_interval(),
-            cleanup_batch: cleanup_batch(),
+            cleanup_batch_rows: cleanup_batch_rows(),
             cleanup_rows_per_second: cleanup_rows_per_second(),
             cleanup_existing: false,
             poll: PollSettings::default(),
@@ -212,7 +216,14 @@ fn topics_max() -> u32 {
     TOPICS_MAX
 }
 
-fn keep() -> String {
+/// A registry compares each version of a subject with those before it, and often limits their number.
+const SCHEMAS_MAX: u32 = 1000;
+
+fn schemas_max() -> u32 {
+    SCHEMAS_MAX
+}
+
+fn cleanup_after() -> String {
     "7d".to_owned()
 }
 
@@ -224,7 +235,7 @@ fn cleanup_interval() -> String {
     "1m".to_owned()
 }
 
-fn cleanup_batch() -> u32 {
+fn cleanup_batch_rows() -> u32 {
     1000
 }
 
@@ -259,7 +270,7 @@ impl TryFrom<OutboxText> for OutboxRule {
 
     fn try_from(text: OutboxText) -> Result<Self, OutboxError> {
         match (&text.source, &text.tables) {
-            (OutboxSource::Log | OutboxSource::Poll, None) => return Err(OutboxError::TablesMissing),
+            (OutboxSource::Wal | OutboxSource::Poll, None) => return Err(OutboxError::TablesMissing),
             (OutboxSource::Message { .. }, Some(_)) => return Err(OutboxError::TablesOfMessages),
             _ => {}
         }
@@ -316,7 +327,7 @@ impl OutboxRule {
     #[must_use]
     pub fn matches(&self, table: &TableName) -> bool {
         match &self.text.source {
-            OutboxSource::Log | OutboxSource::Poll => {
+            OutboxSource::Wal | OutboxSource::Poll => {
                 let tables = self.text.tables.as_ref();
                 table.namespace != MESSAGES && tables.is_some_and(|tables| tables.matches(table))
             }
@@ -328,7 +339,7 @@ impl OutboxRule {
     #[must_use]
     pub fn message_prefix(&self) -> Option<&str> {
         match &self.text.source {
-            OutboxSource::Log | OutboxSource::Poll => None,
+            OutboxSource::Wal | OutboxSource::Poll => None,
             OutboxSource::Message { prefix } => Some(prefix),
         }
     }
@@ -409,19 +420,16 @@ mod tests {
         );
         for (wrong, expected) in [
             (json!({}), "tables is missing"),
-            (json!({"source": "log"}), "tables is missing"),
+            (json!({"source": "wal"}), "tables is missing"),
             (
                 json!({"tables": "a.b", "source": "message:a"}),
                 "exclude each other",
             ),
             (
                 json!({"source": "message:"}),
-                "\"message:\" is not log or message:<prefix>",
+                "\"message:\" is not log, poll or message:<prefix>",
             ),
-            (
-                json!({"source": "poll"}),
-                "\"poll\" is not log or message:<prefix>",
-            ),
+            (json!({"source": "poll"}), "tables is missing"),
         ] {
             let error = rule(wrong).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

@@ -5,13 +5,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Source of the events of an outbox, written `log`, `poll` or `message:<prefix>`.
+/// Source of the events of an outbox, written `wal`, `poll` or `message:<prefix>`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum OutboxSource {
     /// Rows of tables, from the WAL.
     #[default]
-    Log,
+    Wal,
     /// Rows of tables, by queries. They are marked when their events are in Kafka.
     Poll,
     /// Messages of `pg_logical_emit_message`, from the WAL.
@@ -21,13 +21,13 @@ pub enum OutboxSource {
     },
 }
 
-const LOG: &str = "log";
+const WAL: &str = "wal";
 const POLL: &str = "poll";
 const MESSAGE: &str = "message:";
 
 /// Text that is not an [`OutboxSource`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not log, poll or message:<prefix>, where the prefix is that of pg_logical_emit_message")]
+#[error("{0:?} is not wal, poll or message:<prefix>, where the prefix is that of pg_logical_emit_message")]
 pub struct OutboxSourceError(String);
 
 impl FromStr for OutboxSource {
@@ -38,7 +38,7 @@ impl FromStr for OutboxSource {
             Some(prefix) => Ok(Self::Message {
                 prefix: prefix.to_owned(),
             }),
-            None if text == LOG => Ok(Self::Log),
+            None if text == WAL => Ok(Self::Wal),
             None if text == POLL => Ok(Self::Poll),
             None => Err(OutboxSourceError(text.to_owned())),
         }
@@ -48,7 +48,7 @@ impl FromStr for OutboxSource {
 impl fmt::Display for OutboxSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Log => f.write_str(LOG),
+            Self::Wal => f.write_str(WAL),
             Self::Poll => f.write_str(POLL),
             Self::Message { prefix } => write!(f, "{MESSAGE}{prefix}"),
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use walcast_pgoutput::RelationColumn;
 
-use super::json_schema::{JsonSchemas, fits, has_large_integer, is_valid_in_avro};
+use super::json_schema::{JSON_BYTES_MAX, JsonSchemas, NoSchema, fits, has_large_integer, is_valid_in_avro};
 use super::part::Part;
 use crate::column::ColumnContext;
 use crate::config::{Encoding, OutboxRule};
@@ -16,7 +16,7 @@ use crate::encode::Scratch;
 use crate::error::MapError;
 use crate::format::{Format, Nullability, Raw};
 use crate::row::{Row, RowError};
-use crate::serialization::Body;
+use crate::serialization::{Body, Serialization};
 
 /// Expansion of the payloads of an outbox.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(super) struct Expansion {
 /// Payload as a struct.
 #[derive(Debug)]
 pub(super) struct Expanded {
+    /// Place of the payload.
+    pub(super) place: usize,
     pub(super) value: Value,
     pub(super) slot: Slot,
     /// Digest of the schema, by which it differs from others.
@@ -43,6 +45,10 @@ pub(super) struct Expanded {
 /// Error of a payload that Debezium's task would end at.
 const WANTED: &str = "JSON that is sent as a struct: it has to be an object, its integers have at most 64 bits, the same field has one \
                       type in all items of an array, and Avro takes its names";
+
+/// Error of a payload that would take memory without bounds.
+const TOO_LARGE: &str =
+    "JSON that is sent as a struct: it has more than 16 MiB, or a schema of more than 512 KiB";
 
 impl Expansion {
     /// Compiles the expansion; `None` if the payload is not text, and so is sent as it is.
@@ -77,12 +83,17 @@ impl Expansion {
         }
         let mut text = Vec::new();
         self.payload.put::<Raw>(row, scratch, &mut text)?;
+        let place = self.payload.place;
+        let unusable = |wanted| RowError::OutboxValue { place, wanted };
         let Some(json) = std::str::from_utf8(&text)
             .ok()
             .filter(|text| text.starts_with(['{', '[']))
         else {
             return Ok(None);
         };
+        if json.len() > JSON_BYTES_MAX {
+            return Err(unusable(TOO_LARGE));
+        }
         // As Jackson does it, what follows the value is not read.
         let Some(Ok(value)) = serde_json::Deserializer::from_str(json)
             .into_iter::<Value>()
@@ -90,17 +101,15 @@ impl Expansion {
         else {
             return Ok(None);
         };
-        let unusable = || RowError::OutboxValue {
-            place: self.payload.place,
-            wanted: WANTED,
-        };
-        let Ok(slot) = self.schemas.of(Some(&self.name), &value) else {
-            return Ok(None);
+        let slot = match self.schemas.of(Some(&self.name), &value) {
+            Ok(slot) => slot,
+            Err(NoSchema::NotUniform) => return Ok(None),
+            Err(NoSchema::TooLarge) => return Err(unusable(TOO_LARGE)),
         };
         let slot = slot.filter(|slot| value.is_object() && fits(&value, slot) && !has_large_integer(json));
-        let slot = slot.ok_or_else(unusable)?;
+        let slot = slot.ok_or(unusable(WANTED))?;
         if self.encoding == Encoding::Avro && !is_valid_in_avro(&slot) {
-            return Err(unusable());
+            return Err(unusable(WANTED));
         }
         let digest = match &self.last {
             Some((known, digest)) if *known == slot => Arc::clone(digest),
@@ -110,7 +119,12 @@ impl Expansion {
                 digest
             }
         };
-        Ok(Some(Expanded { value, slot, digest }))
+        Ok(Some(Expanded {
+            place,
+            value,
+            slot,
+            digest,
+        }))
     }
 }
 
@@ -123,6 +137,29 @@ fn digest_of(slot: &Slot) -> Arc<str> {
     text.into()
 }
 
+/// Payload as a struct that is the whole value. The Avro converter makes no union of the schema of such a struct, though it is optional.
+pub(super) struct WholeValue<'r>(pub(super) &'r Expanded);
+
+impl WholeValue<'_> {
+    /// Serialization of values with the schema of the struct.
+    pub(super) fn serialization(&self, encoding: Encoding) -> Serialization {
+        let slot = &self.0.slot;
+        let is_optional = slot.optional && encoding != Encoding::Avro;
+        let slot = Slot {
+            optional: is_optional,
+            ..slot.clone()
+        };
+        Serialization::of_slot(encoding, &slot)
+    }
+}
+
+impl Body for WholeValue<'_> {
+    fn put<F: Format>(&self, _: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowError> {
+        put_present::<F>(&self.0.value, &self.0.slot, out);
+        Ok(())
+    }
+}
+
 impl Body for Expanded {
     fn put<F: Format>(&self, _: &mut Scratch, out: &mut Vec<u8>) -> Result<(), RowError> {
         put::<F>(Some(&self.value), &self.slot, out);
@@ -132,12 +169,20 @@ impl Body for Expanded {
 
 /// Appends a value that fits its schema.
 fn put<F: Format>(value: Option<&Value>, slot: &Slot, out: &mut Vec<u8>) {
-    let nullability = Nullability::NullFirst;
+    let nullability = match slot.optional {
+        true => Nullability::NullFirst,
+        false => Nullability::Required,
+    };
     let Some(value) = value.filter(|value| !value.is_null()) else {
         F::absent(nullability, out);
         return;
     };
     F::present(nullability, out);
+    put_present::<F>(value, slot, out);
+}
+
+/// Appends a value that is not null, without saying so.
+fn put_present<F: Format>(value: &Value, slot: &Slot, out: &mut Vec<u8>) {
     match (value, &slot.schema.kind) {
         (Value::Object(members), Kind::Struct(fields)) => {
             F::begin_record(out);

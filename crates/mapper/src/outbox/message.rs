@@ -124,21 +124,28 @@ impl MessageOutbox {
 
     fn value(&self, column: &RelationColumn, value: &RawValue) -> Result<Option<String>, MapError> {
         let json = value.get();
+        let unusable = |wanted| MapError::OutboxValue {
+            table: TableName::from(&self.relation),
+            column: column.name.clone(),
+            wanted,
+        };
         let integer = |is_integer: bool, wanted| match is_integer {
             true => Ok(Some(json.to_owned())),
-            false => Err(MapError::OutboxValue {
-                table: TableName::from(&self.relation),
-                column: column.name.clone(),
-                wanted,
-            }),
+            false => Err(unusable(wanted)),
         };
         match column.type_oid {
             _ if json == "null" => Ok(None),
             INT4 => integer(json.parse::<i32>().is_ok(), "an integer of 32 bits"),
             INT8 => integer(json.parse::<i64>().is_ok(), "a number of milliseconds"),
             JSONB => Ok(Some(json.to_owned())),
-            // An array or an object is text in JSON.
-            _ => Ok(text_of(value).unwrap_or_else(|| Some(json.to_owned()))),
+            _ => match text_of(value) {
+                Some(text) => Ok(text),
+                None if json.starts_with('"') => {
+                    Err(unusable("text: an escape in it stands for no character"))
+                }
+                // An array or an object is text in JSON.
+                None => Ok(Some(json.to_owned())),
+            },
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::schema_id::SchemaId;
 #[derive(Debug)]
 pub(super) struct PayloadSchema {
     pub(super) id: SchemaId,
+    /// Bytes of the schema as text.
+    pub(super) bytes: usize,
     schema: Schema,
     /// Schemas with a name, which others refer to.
     named: HashMap<Name, Schema>,
@@ -34,21 +36,70 @@ impl Unfit {
     }
 }
 
+/// What writing a payload may still take. Where branches of unions are records that refer to each other, a payload that fits none of
+/// them has more ways to be read than can be tried; and a record may be its own default.
+struct Effort {
+    steps: u32,
+    depth: u32,
+}
+
+/// Values, each in each branch of a union.
+const STEPS_MAX: u32 = 1 << 22;
+/// A level of JSON, of which the parser takes 128, is at most a union, a reference and a record here.
+const DEPTH_MAX: u32 = 512;
+
+impl Effort {
+    fn begin(&mut self) -> Result<(), Unfit> {
+        let left = self.steps.checked_sub(1).zip(self.depth.checked_sub(1));
+        (self.steps, self.depth) = left.ok_or_else(Unfit::default)?;
+        Ok(())
+    }
+}
+
 impl PayloadSchema {
     /// Parses a schema; `None` if it is not Avro.
     pub(super) fn parse(id: SchemaId, schema: &str) -> Option<Self> {
+        let bytes = schema.len();
         let schema = Schema::parse_str(schema).ok()?;
         let mut named = HashMap::new();
         collect(&schema, &mut named);
-        Some(Self { id, schema, named })
+        Some(Self {
+            id,
+            bytes,
+            schema,
+            named,
+        })
     }
 
     /// Appends a value in Avro.
     pub(super) fn put(&self, value: &Value, out: &mut Vec<u8>) -> Result<(), Unfit> {
-        self.put_as(value, &self.schema, out)
+        let mut effort = Effort {
+            steps: STEPS_MAX,
+            depth: DEPTH_MAX,
+        };
+        self.put_as(value, &self.schema, &mut effort, out)
     }
 
-    fn put_as(&self, value: &Value, schema: &Schema, out: &mut Vec<u8>) -> Result<(), Unfit> {
+    fn put_as(
+        &self,
+        value: &Value,
+        schema: &Schema,
+        effort: &mut Effort,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unfit> {
+        effort.begin()?;
+        let put = self.put_kind(value, schema, effort, out);
+        effort.depth += 1;
+        put
+    }
+
+    fn put_kind(
+        &self,
+        value: &Value,
+        schema: &Schema,
+        effort: &mut Effort,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unfit> {
         let unfit = Unfit::default;
         match (schema, value) {
             (Schema::Null, Value::Null) => {}
@@ -91,7 +142,7 @@ impl PayloadSchema {
             (Schema::Array(array), Value::Array(items)) => {
                 put_count(items.len(), out);
                 for (place, item) in items.iter().enumerate() {
-                    let put = self.put_as(item, &array.items, out);
+                    let put = self.put_as(item, &array.items, effort, out);
                     put.map_err(|unfit| unfit.below(format!("[{place}]")))?;
                 }
                 out.push(avro::BLOCKS_END);
@@ -100,7 +151,7 @@ impl PayloadSchema {
                 put_count(members.len(), out);
                 for (name, member) in members {
                     avro::put_bytes(name.as_bytes(), out);
-                    let put = self.put_as(member, &map.types, out);
+                    let put = self.put_as(member, &map.types, effort, out);
                     put.map_err(|unfit| unfit.below("[]"))?;
                 }
                 out.push(avro::BLOCKS_END);
@@ -108,11 +159,11 @@ impl PayloadSchema {
             (Schema::Record(record), Value::Object(members)) => {
                 let fields = record.fields.iter();
                 let fields = fields.map(|field| (field.name.as_str(), &field.schema, field.default.as_ref()));
-                self.put_fields(members, fields, out)?;
+                self.put_fields(members, fields, effort, out)?;
             }
-            (Schema::Union(union), value) => self.put_union(value, union, out)?,
+            (Schema::Union(union), value) => self.put_union(value, union, effort, out)?,
             (Schema::Ref { name }, value) => {
-                self.put_as(value, self.named.get(name).ok_or_else(unfit)?, out)?;
+                self.put_as(value, self.named.get(name).ok_or_else(unfit)?, effort, out)?;
             }
             _ => return Err(unfit()),
         }
@@ -125,6 +176,7 @@ impl PayloadSchema {
         &self,
         members: &Map<String, Value>,
         fields: impl Iterator<Item = (&'f str, &'f Schema, Option<&'f Value>)>,
+        effort: &mut Effort,
         out: &mut Vec<u8>,
     ) -> Result<(), Unfit> {
         let mut found = 0;
@@ -133,7 +185,7 @@ impl PayloadSchema {
             let member = members.get(name);
             found += usize::from(member.is_some());
             let value = member.or(default).ok_or_else(|| below(Unfit::default()))?;
-            self.put_as(value, schema, out).map_err(below)?;
+            self.put_as(value, schema, effort, out).map_err(below)?;
         }
         match found == members.len() {
             true => Ok(()),
@@ -142,12 +194,18 @@ impl PayloadSchema {
     }
 
     /// Appends a value as the first branch that takes it.
-    fn put_union(&self, value: &Value, union: &UnionSchema, out: &mut Vec<u8>) -> Result<(), Unfit> {
+    fn put_union(
+        &self,
+        value: &Value,
+        union: &UnionSchema,
+        effort: &mut Effort,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unfit> {
         let start = out.len();
         let mut faults = Vec::new();
         for (place, branch) in union.variants().iter().enumerate() {
             avro::put_length(place, out);
-            match self.put_as(value, branch, out) {
+            match self.put_as(value, branch, effort, out) {
                 Ok(()) => return Ok(()),
                 Err(_) if matches!(branch, Schema::Null) => {}
                 Err(fault) => faults.push(fault),
@@ -183,9 +241,11 @@ fn double(number: &Number) -> Option<f64> {
 /// Integers up to 2 to the power of 53 are exact in double precision.
 const EXACT_MAX: u64 = 1 << 53;
 
+/// A number of single precision that is written with the same digits.
 fn single(number: &Number) -> Option<f32> {
     let text = double(number)?.to_string();
-    text.parse().ok().filter(|single: &f32| single.is_finite())
+    let single = text.parse().ok();
+    single.filter(|single: &f32| single.is_finite() && single.to_string() == text)
 }
 
 /// Bytes as Avro writes them in JSON: a character for each.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use walcast_pgoutput::{Column, RelationColumn};
 
-use super::json_schema::has_large_integer;
+use super::json_schema::{JSON_BYTES_MAX, has_large_integer};
 use super::part::{Part, wrong};
 use super::payload_schema::PayloadSchema;
 use crate::column::ColumnContext;
@@ -93,7 +93,7 @@ impl Body for RegisteredBody<'_, '_> {
         };
         let json = std::str::from_utf8(&text)
             .ok()
-            .filter(|json| !has_large_integer(json));
+            .filter(|json| json.len() <= JSON_BYTES_MAX && !has_large_integer(json));
         let value: Option<Value> = json.and_then(|json| serde_json::from_str(json).ok());
         let value = value.ok_or_else(|| unfit(String::new()))?;
         let put = self.schema.put(&value, out);

@@ -1,11 +1,12 @@
 //! Topics of the events of an outbox table.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use walcast_pgoutput::{Column, RelationColumn};
 
-use super::expansion::Expanded;
+use super::expansion::{Expanded, WholeValue};
 use super::part::{Part, wrong};
 use super::payload_schema::PayloadSchema;
 use crate::column::ColumnContext;
@@ -77,7 +78,7 @@ impl ValueSchema {
         match (self, expanded) {
             (ValueSchema::Payload(value, _), None) => Arc::clone(value),
             (ValueSchema::Payload(_, encoding), Some(expanded)) => {
-                Arc::new(Serialization::of_slot(*encoding, &expanded.slot))
+                Arc::new(WholeValue(expanded).serialization(*encoding))
             }
             (ValueSchema::Envelope(schema), expanded) => Arc::new(schema.of(routed, version, expanded)),
         }
@@ -95,8 +96,13 @@ pub(super) struct Routes {
     reserved: Vec<String>,
     /// Topics that exist: by topic, or by routing value and schema version where each has a schema of its own.
     bound: HashMap<Arc<str>, Target>,
-    /// Topics that rows have named, which exist: as many as the rule allows.
+    /// Topics that rows have named: as many as the rule allows. One is created even if the registry then rejects the schema of its values.
     topics: HashSet<Arc<str>>,
+    /// Topics whose values have a schema that was registered.
+    described: HashSet<Arc<str>>,
+    /// Schemas of values that were registered, each as the digest of its topic and its text: beside one for each topic, as many as the
+    /// rule allows.
+    schemas: HashSet<u64>,
     /// Those of the latest rows, by routing value and schema version.
     recent: HashMap<String, Target>,
     /// Bytes of the schemas of these targets.
@@ -149,6 +155,8 @@ impl PayloadForm<'_> {
 
 /// Number of routing values that are remembered with their topics.
 const RECENT_MAX: usize = 1024;
+/// Bytes of a routing value that is remembered.
+const RECENT_NAME_BYTES_MAX: usize = 1024;
 /// Number of targets that are remembered. One that was forgotten is bound again when a row names it.
 const BOUND_MAX: usize = 16_384;
 /// See <https://github.com/apache/kafka/blob/trunk/clients/src/main/java/org/apache/kafka/common/internals/Topic.java>.
@@ -162,7 +170,7 @@ const INTERNAL: [&str; 4] = [
 ];
 /// Bytes of schemas that are remembered: those of structs follow from payloads, which may have any number of fields.
 const BOUND_BYTES_MAX: usize = 64 << 20;
-/// Separates a routing value from a schema version and the form of the payload; no text of Postgres contains it.
+/// Separates a routing value from a schema version and the form of the payload. No text of Postgres contains it; a message may.
 const SEPARATOR: u8 = 0;
 
 const TOPIC: &str = "the name of a topic";
@@ -170,6 +178,8 @@ const RESERVED: &str = "the name of a topic: the connector uses this topic for a
 const OF_KAFKA: &str = "the name of a topic: Kafka uses this topic itself";
 const TOO_MANY: &str =
     "the name of a topic: rows of the table have named as many topics as topics_max allows";
+const TOO_MANY_SCHEMAS: &str =
+    "the cause of a further schema: values of the table have as many schemas as schemas_max allows";
 const VERSION: &str = "the version of a schema";
 
 impl Routes {
@@ -212,6 +222,8 @@ impl Routes {
             bound: HashMap::new(),
             bound_bytes: 0,
             topics: HashSet::new(),
+            described: HashSet::new(),
+            schemas: HashSet::new(),
             recent: HashMap::new(),
             pending: None,
             last: None,
@@ -241,6 +253,9 @@ impl Routes {
             }
         }
         let length = self.text.len();
+        if self.text.contains(&SEPARATOR) {
+            return Err(unusable(TOPIC));
+        }
         let version = self.version(row)?;
         if let Some(version) = version {
             self.text.push(SEPARATOR);
@@ -284,6 +299,18 @@ impl Routes {
                 PayloadForm::Registered(subject) => (self.schema.of(routed, version, None), Some(subject)),
                 PayloadForm::Absent => (Arc::new(Serialization::Json), None),
             };
+            let cause = match (form, &self.schema_version) {
+                (PayloadForm::Expanded(expanded), _) => expanded.place,
+                (_, Some(version)) => version.place,
+                (_, None) => place,
+            };
+            if subject.is_none() && !self.takes_schema(&topic, &value) {
+                return Err(RowError::OutboxValue {
+                    place: cause,
+                    wanted: TOO_MANY_SCHEMAS,
+                });
+            }
+            self.topics.insert(topic.as_str().into());
             self.pending = Some(Pending {
                 name: binding.into(),
                 value,
@@ -294,9 +321,22 @@ impl Routes {
         if self.recent.len() >= RECENT_MAX {
             self.recent.clear();
         }
-        self.recent.insert(name.to_owned(), target.clone());
+        if name.len() <= RECENT_NAME_BYTES_MAX {
+            self.recent.insert(name.to_owned(), target.clone());
+        }
         self.last = Some(Arc::clone(&target.name));
         Ok(target.clone())
+    }
+
+    /// Whether a topic takes values with a schema: the first of the topic, one that was registered, or one that the rule allows.
+    fn takes_schema(&self, topic: &str, value: &Serialization) -> bool {
+        let Some(schema) = value.registered_schema() else {
+            return true;
+        };
+        let schemas_max = usize::try_from(self.rule.schemas_max).unwrap_or(usize::MAX);
+        !self.described.contains(topic)
+            || self.schemas.len().saturating_sub(self.described.len()) < schemas_max
+            || self.schemas.contains(&digest(topic, schema))
     }
 
     fn version(&self, row: &Row<'_>) -> Result<Option<u32>, RowError> {
@@ -331,6 +371,10 @@ impl Routes {
             },
         };
         let topic: Arc<str> = topic.into();
+        if let (None, Some(schema)) = (&payload, value.registered_schema()) {
+            self.schemas.insert(digest(&topic, schema));
+            self.described.insert(Arc::clone(&topic));
+        }
         self.topics.insert(Arc::clone(&topic));
         let target = Target {
             name: Arc::clone(&name),
@@ -341,7 +385,8 @@ impl Routes {
             limits: None,
             partitions: None,
         };
-        let bytes = name.len() + target.value.schema_bytes();
+        let of_payload = target.payload.as_ref().map_or(0, |(_, schema)| schema.bytes);
+        let bytes = name.len() + target.value.schema_bytes() + of_payload;
         if self.bound.len() >= BOUND_MAX || self.bound_bytes + bytes > BOUND_BYTES_MAX {
             self.bound.clear();
             self.bound_bytes = 0;
@@ -409,6 +454,13 @@ impl Routes {
             self.recent.clear();
         }
     }
+}
+
+/// Digest of a topic and a schema of its values.
+fn digest(topic: &str, schema: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (topic, schema).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether Kafka accepts the name of a topic.

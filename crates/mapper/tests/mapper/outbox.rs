@@ -414,13 +414,14 @@ fn limits_are_those_of_the_topic_of_the_row() {
 fn rows_name_no_more_topics_than_allowed() {
     let mut plan = outbox(json!({"topics_max": 1})).compile().unwrap();
     let mut buffer = RecordBuffer::new();
-    encode(&mut plan, &Change::Insert(&ROW), &mut buffer).unwrap();
+    // A topic is created before its schemas are registered: it counts although the registry may reject them.
+    encode_change(&mut plan, &Change::Insert(&ROW), &mut buffer).unwrap_err();
     let cart = row_with(1, Text(b"cart"));
     let error = encode(&mut plan, &Change::Insert(&cart), &mut buffer).unwrap_err();
     expect!["column aggregatetype of outbox table public.t: the value cannot be used as the name of a topic: rows of the table have named as many topics as topics_max allows"]
         .assert_eq(&error.to_string());
     encode(&mut plan, &Change::Insert(&ROW), &mut buffer).unwrap();
-    assert_eq!(buffer.record_count(), 2);
+    assert_eq!(buffer.record_count(), 1);
 }
 
 #[test]

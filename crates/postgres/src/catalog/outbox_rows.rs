@@ -150,7 +150,7 @@ async fn remove_rows(client: &Client, removal: &Removal<'_>) -> Result<Removed, 
             sql::table(target)
         ));
     }
-    execute(client, REMOVING, &begin).await?;
+    begin_transaction(client, &begin).await?;
     let mut prevented = !is_still(client, removal.table).await?;
     let mut concerned: Vec<(String, i16)> = vec![(outbox.clone(), event)];
     concerned.extend(target.map(|target| (sql::table(target), INSERT)));
@@ -160,7 +160,7 @@ async fn remove_rows(client: &Client, removal: &Removal<'_>) -> Result<Removed, 
     }
     prevented |= found.is_some();
     if prevented {
-        execute(client, REMOVING, "ROLLBACK").await?;
+        end_transaction(client, "ROLLBACK").await?;
         return Ok(Removed {
             prevented_by: found,
             ..Removed::default()
@@ -189,12 +189,23 @@ async fn remove_rows(client: &Client, removal: &Removal<'_>) -> Result<Removed, 
         }
     };
     let rows = client.answered(REMOVING, client.execute(&statement, &[])).await?;
-    execute(client, REMOVING, "COMMIT").await?;
+    end_transaction(client, "COMMIT").await?;
     Ok(Removed {
         rows,
         has_more: rows >= u64::from(removal.limit),
         ..Removed::default()
     })
+}
+
+async fn begin_transaction(client: &Client, sql: &str) -> Result<(), PostgresError> {
+    execute(client, REMOVING, sql).await?;
+    client.stay_in_transaction();
+    Ok(())
+}
+
+async fn end_transaction(client: &Client, sql: &str) -> Result<(), PostgresError> {
+    client.leave_transaction();
+    execute(client, REMOVING, sql).await
 }
 
 /// Row of the outbox and row that was chosen. The place of a row is unique in its partition only.
@@ -333,7 +344,7 @@ async fn drop_partition(client: &Client, removal: &Removal<'_>) -> Result<Remove
         let quoted = sql::table(&name);
         // No writer is left, and none comes while the rows are counted. Only DROP TABLE needs the partitioned table.
         let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE ONLY {quoted} IN SHARE MODE");
-        execute(client, REMOVING, &begin).await?;
+        begin_transaction(client, &begin).await?;
         let delivered = delivered(client, removal).await?;
         let sql = format!(
             "SELECT count(*), count(*) FILTER (WHERE ({delivered}) IS NOT TRUE), \
@@ -344,13 +355,13 @@ async fn drop_partition(client: &Client, removal: &Removal<'_>) -> Result<Remove
         let (rows, kept): (i64, i64) = (value(REMOVING, &found, 0)?, value(REMOVING, &found, 1)?);
         let is_partition: Option<bool> = value(REMOVING, &found, 2)?;
         if kept > 0 || is_partition != Some(true) {
-            execute(client, REMOVING, "ROLLBACK").await?;
+            end_transaction(client, "ROLLBACK").await?;
             continue;
         }
         // Waiting for the partitioned table keeps its writers waiting, and a writer that waits for the partition must not be the
         // victim of a deadlock (deadlock_timeout).
         let drop = format!("SET LOCAL lock_timeout = '200ms'; DROP TABLE {quoted}; COMMIT");
-        execute(client, REMOVING, &drop).await?;
+        end_transaction(client, &drop).await?;
         return Ok(Removed {
             rows: u64::try_from(rows).unwrap_or(0),
             partitions: 1,

@@ -10,7 +10,7 @@ use walcast_pgoutput::recode::is_unreadable;
 use super::comparable::incomparable_key;
 use super::query::{rows, value};
 use super::table_description::named;
-use super::unreadable_columns::{NameKind, rename_table, unreadable_names};
+use super::unreadable_columns::{NameKind, rename, unreadable_names};
 use crate::config::PostgresConfig;
 use crate::connect::{Client, ServerEncoding};
 use crate::error::PostgresError;
@@ -155,7 +155,7 @@ async fn unnamed(client: &Client, numbers: &[u32]) -> Result<Vec<DeniedTable>, P
                 root,
                 name: unnamed_parts(&table),
                 role: String::new(),
-                remedy: rename_table(value(DOING, &row, 2)?),
+                remedy: rename(value(DOING, &row, 2)?, &partition),
             });
         }
         partitioned.insert(root, table);

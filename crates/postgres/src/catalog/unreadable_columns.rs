@@ -19,7 +19,8 @@ use crate::error::PostgresError;
 const DOING: &str = "finding names that have no equivalent in UTF-8";
 
 /// Columns of the tables `$1`, their types with element and base types, and the labels of these types: the table, the kind, the object
-/// with the name, its number within the object, and the name as it is stored. An array type is named after its elements.
+/// with the name, its number within the object, and the name as it is stored. An array type is named after its elements, and a row type
+/// after its table, which is its number.
 const NAMES: &str = r"
 WITH RECURSIVE types (relid, oid) AS (
     SELECT a.attrelid, a.atttypid FROM pg_attribute a
@@ -33,8 +34,9 @@ WITH RECURSIVE types (relid, oid) AS (
 SELECT a.attrelid, 'column', a.attrelid, a.attnum::int8, convert_to(a.attname::text, getdatabaseencoding())
 FROM pg_attribute a WHERE a.attrelid = ANY ($1) AND a.attnum > 0 AND NOT a.attisdropped
 UNION ALL
-SELECT types.relid, 'type', t.oid, 0::int8, convert_to(t.typname::text, getdatabaseencoding())
-FROM types JOIN pg_type t ON t.oid = types.oid WHERE NOT (t.typelem <> 0 AND t.typlen = -1)
+SELECT types.relid, 'type', t.oid, coalesce(c.oid::int8, 0), convert_to(t.typname::text, getdatabaseencoding())
+FROM types JOIN pg_type t ON t.oid = types.oid LEFT JOIN pg_class c ON c.oid = t.typrelid AND c.relkind <> 'c'
+WHERE NOT (t.typelem <> 0 AND t.typlen = -1)
 UNION ALL
 SELECT types.relid, 'label', e.enumtypid, e.oid::int8, convert_to(e.enumlabel::text, getdatabaseencoding())
 FROM types JOIN pg_enum e ON e.enumtypid = types.oid
@@ -120,7 +122,10 @@ pub(super) async fn unreadable_names(
         let kind: String = value(DOING, &row, 1)?;
         let (kind, rename) = match kind.as_str() {
             "column" => (NameKind::Column, rename_column(object, number)),
-            "type" => (NameKind::Type, rename_type(object)),
+            "type" => match u32::try_from(number) {
+                Ok(0) | Err(_) => (NameKind::Type, rename_type(object)),
+                Ok(table) => (NameKind::Type, rename_table(table)),
+            },
             "label" => (NameKind::Label, rename_label(object, number)),
             other => return Err(unexpected(DOING, other)),
         };
@@ -176,7 +181,7 @@ pub(crate) async fn check_names(
         return Err(PostgresError::UnreadableName {
             table: sql::table(&name),
             name: format!("the name of partition {}", part.name),
-            sql: rename_table(part.oid.as_u32()),
+            sql: rename(part.oid.as_u32(), &part.name),
         });
     }
     let filter = table.filter.as_deref();
@@ -201,13 +206,19 @@ pub(crate) async fn check_names(
     })
 }
 
-/// Statement that renames a table. No client has to send its name.
-pub(super) fn rename_table(table: u32) -> String {
+/// Statement that renames the table with this name, or its schema. No client has to send the name.
+pub(super) fn rename(table: u32, name: &TableName) -> String {
+    match is_unreadable(&name.namespace) {
+        true => rename_schema(table),
+        false => rename_table(table),
+    }
+}
+
+fn rename_table(table: u32) -> String {
     format!("DO $$ BEGIN EXECUTE format('ALTER TABLE %s RENAME TO new_name', {table}::regclass); END $$")
 }
 
-/// Statement that renames the schema of a table.
-pub(super) fn rename_schema(table: u32) -> String {
+fn rename_schema(table: u32) -> String {
     format!(
         "DO $$ BEGIN EXECUTE format('ALTER SCHEMA %I RENAME TO new_name', (SELECT n.nspname FROM pg_namespace n \
          JOIN pg_class c ON c.relnamespace = n.oid WHERE c.oid = {table})); END $$"

@@ -6,11 +6,11 @@
 use std::collections::HashSet;
 
 use walcast_mapper::TableName;
-use walcast_pgoutput::recode::{is_unreadable, without_bytes};
+use walcast_pgoutput::recode::without_bytes;
 
 use super::query::{rows, value};
 use super::tables::NAMES;
-use super::unreadable_columns::{rename_schema, rename_table};
+use super::unreadable_columns::rename;
 use crate::config::PostgresConfig;
 use crate::connect::{ServerEncoding, SqlSession};
 use crate::encoding::convert_names;
@@ -42,10 +42,7 @@ pub(crate) struct UnreadableTable {
 impl UnreadableTable {
     /// Statement that renames the table or its schema.
     pub(crate) fn rename(&self) -> String {
-        match is_unreadable(&self.name.namespace) {
-            true => rename_schema(self.oid),
-            false => rename_table(self.oid),
-        }
+        rename(self.oid, &self.name)
     }
 
     /// Whether the patterns would select it, or select a table whose partition it is.

@@ -37,7 +37,7 @@ pub(crate) struct Client {
     hang_up: Arc<Notify>,
     end: watch::Receiver<Option<SessionEnd>>,
     encoding: ServerEncoding,
-    /// Whether the session stays in one transaction, which an error of the server would end.
+    /// Whether the session is in a transaction, which an error of the server would end.
     is_in_transaction: AtomicBool,
 }
 
@@ -76,6 +76,11 @@ impl Client {
     /// Has [`attempted`](Self::attempted) keep the transaction that the session has begun.
     pub(crate) fn stay_in_transaction(&self) {
         self.is_in_transaction.store(true, Ordering::Relaxed);
+    }
+
+    /// Has [`attempted`](Self::attempted) expect no transaction, because it is ended now.
+    pub(crate) fn leave_transaction(&self) {
+        self.is_in_transaction.store(false, Ordering::Relaxed);
     }
 
     /// Waits for an answer of a query that the server may reject because it cannot convert a text. The transaction of the session stays

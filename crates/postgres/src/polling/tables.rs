@@ -9,7 +9,7 @@ use walcast_pgoutput::Oid;
 use super::transaction;
 use crate::catalog::{rows, table_description, table_metadata, value};
 use crate::config::PostgresConfig;
-use crate::connect::{Client, SqlSession};
+use crate::connect::{Client, ServerEncoding, SqlSession};
 use crate::error::PostgresError;
 
 const DOING: &str = "finding the outboxes";
@@ -79,6 +79,10 @@ pub(super) async fn find(
             namespace: value(DOING, &row, 0)?,
             name: value(DOING, &row, 1)?,
         };
+        // No statement can name it.
+        if *client.encoding() != ServerEncoding::Utf8 && name.is_unreadable() {
+            continue;
+        }
         let rule = outboxes.iter().find(|rule| rule.matches(&name));
         let Some(rule) = rule.filter(|_| config.captures(&name)) else {
             continue;

@@ -41,16 +41,20 @@ pub(super) fn beginning(server_version: u32) -> String {
 /// Begins a transaction.
 pub(super) async fn begin(session: &SqlSession) -> Result<(), PostgresError> {
     let sql = beginning(session.server_version);
-    execute(&session.client, "beginning a transaction", &sql).await
+    execute(&session.client, "beginning a transaction", &sql).await?;
+    session.client.stay_in_transaction();
+    Ok(())
 }
 
 /// Ends a transaction that has written nothing.
 pub(super) async fn roll_back(session: &SqlSession) -> Result<(), PostgresError> {
+    session.client.leave_transaction();
     execute(&session.client, "ending a transaction", "ROLLBACK").await
 }
 
 /// Commits a transaction.
 pub(super) async fn commit(session: &SqlSession) -> Result<(), PostgresError> {
+    session.client.leave_transaction();
     execute(&session.client, "committing a transaction", "COMMIT").await
 }
 

@@ -5,9 +5,10 @@ use tokio_postgres::Client;
 use walcast_delivery::{
     BoxedPortError, Catalog, ChangeStream, ChosenRows, Detail, Opened, Snapshot, Source, Started,
 };
+use walcast_mapper::config::OutboxRule;
 use walcast_mapper::{TableName, TypeKind};
 use walcast_pgoutput::{Decoder, Frame, Message, Relation};
-use walcast_postgres::PostgresSnapshot;
+use walcast_postgres::{PostgresSnapshot, polled_tables};
 use walcast_testbed::{Postgres, PostgresOptions};
 
 use crate::{LIMIT, config, set_up, source, start};
@@ -202,6 +203,27 @@ async fn rows_that_need_an_unreadable_name_are_denied() {
             .await
             .unwrap();
     }
+}
+
+/// Outboxes are found in a transaction, which an error of the server would end, and not in a pattern's tables that cannot be named.
+#[tokio::test]
+async fn outboxes_beside_a_table_that_cannot_be_named_are_found() {
+    let (_server, client, url) = database(18, "WIN1252").await;
+    client
+        .batch_execute(
+            "DROP TABLE orders;
+             CREATE TABLE outbox (id int PRIMARY KEY, aggregatetype text, key text, payload text, published_at timestamptz);
+             DO $$ BEGIN
+                 EXECUTE format('CREATE TABLE %I (id int PRIMARY KEY)', convert_from('\\x70c381', 'WIN1252'));
+             END $$",
+        )
+        .await
+        .unwrap();
+    let rule = serde_json::json!({"source": "poll", "tables": "public.*", "key": "key"});
+    let rule: OutboxRule = serde_json::from_value(rule).unwrap();
+    let found = polled_tables(&config(&url), &[rule]).await.unwrap();
+    let names: Vec<String> = found.iter().map(|table| table.name().to_string()).collect();
+    assert_eq!(names, ["public.outbox"]);
 }
 
 /// Description of the first table that the stream describes.

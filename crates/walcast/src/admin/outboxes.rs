@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 use walcast_delivery::{CleanupView, ConnectorState, DeadLetterLabels, Metrics};
+use walcast_mapper::dead_letter::DeadLetterReason;
 
 /// Outbox table: its relay lag and its clean-up.
 #[derive(Debug, Serialize)]
@@ -59,7 +60,7 @@ pub(super) fn reports(state: &ConnectorState, metrics: &Metrics) -> Vec<OutboxRe
         .map(|(table, view, age)| (table.to_string(), (view, age)))
         .collect();
     let dead = |table: &str| -> u64 {
-        let reasons = ["mapping", "size", "schema"].into_iter();
+        let reasons = DeadLetterReason::ALL.into_iter().map(DeadLetterReason::as_str);
         let counts = reasons.filter_map(|reason| {
             let labels = DeadLetterLabels {
                 table: table.to_owned(),

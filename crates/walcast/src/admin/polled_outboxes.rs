@@ -11,7 +11,7 @@ pub(super) struct PolledOutboxReport {
     /// Rows whose events are to be sent, counted up to a limit.
     pending: u64,
     /// Age of the oldest of them; null if it is not known.
-    oldest_seconds: Option<f64>,
+    oldest_age_seconds: Option<f64>,
     /// Oldest transaction that writes to the outbox, for which later rows wait; null if there is none.
     gate: Option<Holder>,
 }
@@ -50,7 +50,7 @@ pub(super) fn reports(state: &ConnectorState) -> Vec<PolledOutboxReport> {
     let report = |(table, backlog): (TableName, Backlog)| PolledOutboxReport {
         table: table.to_string(),
         pending: backlog.pending,
-        oldest_seconds: backlog.oldest.map(|age| age.as_secs_f64()),
+        oldest_age_seconds: backlog.oldest.map(|age| age.as_secs_f64()),
         gate: backlog.gate.map(Holder::of),
     };
     state.backlog.read().into_iter().map(report).collect()

@@ -5,6 +5,7 @@ mod delivery;
 mod document;
 mod markdown;
 mod operation;
+mod polled;
 mod stores;
 #[cfg(test)]
 mod tests;

@@ -8,8 +8,8 @@
 //!                         ReplayProgress, in the same Kafka transaction
 //! ```
 //!
-//! The source is WAL where a bookmark or the slot of the connector retains the window, decoded and encoded again as it was delivered, else
-//! the topics: records that were delivered, chosen by their positions, copied byte by byte.
+//! The source is the topics: records that were delivered, chosen by their positions, copied byte by byte. Where these lack records of the
+//! window, it is WAL, if a bookmark or the slot of the connector retains it, decoded and encoded again as it was delivered.
 
 mod args;
 mod cancel;

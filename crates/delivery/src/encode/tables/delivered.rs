@@ -19,6 +19,10 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
             Some(Table::Captured(captured)) => {
                 self.known.insert(table, Table::Named(captured.relation));
             }
+            // No record could be made under the schema before.
+            Some(Table::Refused(refused)) => {
+                self.known.insert(table, Table::Named(refused.relation));
+            }
             Some(other) => {
                 self.known.insert(table, other);
             }

@@ -24,6 +24,8 @@ pub(crate) struct Streams<'a> {
     stores: HashMap<Oid, Store>,
     /// Transaction and kind of the violation that was logged last.
     logged: Option<(Xid, &'static str)>,
+    /// Whether all changes were delivered before.
+    is_of_delivered: bool,
 }
 
 /// Streams of one event store.
@@ -52,6 +54,25 @@ impl<'a> Streams<'a> {
             describe,
             stores: HashMap::new(),
             logged: None,
+            is_of_delivered: false,
+        }
+    }
+
+    /// Streams of changes that were all delivered before: no violation halts. The connector did not notice it, because it did not
+    /// remember the stream, or had another setting.
+    pub(crate) fn of_delivered(self) -> Self {
+        Self {
+            is_of_delivered: true,
+            ..self
+        }
+    }
+
+    /// Handling of a violation.
+    fn on_violation(&self, plan: &Plan) -> OnViolation {
+        let rules = plan.stream_rules();
+        match rules.map_or(OnViolation::Warn, |rules| rules.on_violation) {
+            OnViolation::Halt if self.is_of_delivered => OnViolation::Warn,
+            on_violation => on_violation,
         }
     }
 
@@ -96,9 +117,9 @@ impl<'a> Streams<'a> {
         plan: &Plan,
         context: &ChangeContext<'_>,
     ) -> Result<(), MapError> {
-        let Some(rules) = plan.stream_rules() else {
+        if plan.stream_rules().is_none() {
             return Ok(());
-        };
+        }
         self.forget(oid);
         let error = MapError::EventStoreViolation {
             table: plan.table().clone(),
@@ -107,7 +128,7 @@ impl<'a> Streams<'a> {
             version: None,
         };
         self.report(plan.table(), Violation::Truncate, &error, context);
-        match rules.on_violation {
+        match self.on_violation(plan) {
             OnViolation::Warn => Ok(()),
             OnViolation::DeadLetter | OnViolation::Halt => Err(error),
         }
@@ -171,8 +192,7 @@ impl<'a> Streams<'a> {
     ) -> Result<Fate, MapError> {
         let error = plan.violation(change, violation);
         self.report(plan.table(), violation, &error, context);
-        let rules = plan.stream_rules();
-        match rules.map_or(OnViolation::Warn, |rules| rules.on_violation) {
+        match self.on_violation(plan) {
             OnViolation::Warn => Ok(fate),
             OnViolation::DeadLetter | OnViolation::Halt => Err(error),
         }

@@ -357,14 +357,16 @@ fn a_message_that_the_server_does_not_have() {
         }
     };
     check(promoted(0x178), &expect!["resumes at 0/170"]);
+    // The position of a message is its end.
+    check(promoted(0x180), &expect!["resumes at 0/170"]);
     check(
-        promoted(0x180),
+        promoted(0x188),
         &expect![
-            "the server was promoted to timeline 2 at 0/180, but changes up to 0/180 of timeline 1 are in Kafka: the records in (0/180, 0/180] describe changes that the database no longer has; the slot resumes at 0/170"
+            "the server was promoted to timeline 2 at 0/180, but changes up to 0/188 of timeline 1 are in Kafka: the records in (0/180, 0/188] describe changes that the database no longer has; the slot resumes at 0/170"
         ],
     );
     check(
-        |_, checkpoint| checkpoint.last_message = Some(at(0x2F0)),
+        |_, checkpoint| checkpoint.last_message = Some(at(0x300)),
         &expect!["resumes at 0/200"],
     );
     check(

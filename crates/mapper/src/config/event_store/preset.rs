@@ -6,7 +6,7 @@ use crate::pattern::TablePattern;
 
 /// Library whose table an event store is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum EventStorePreset {
     /// None: a table with the columns `stream_id`, `version`, `type`, `id` and `data`.
     #[default]

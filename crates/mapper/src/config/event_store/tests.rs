@@ -56,7 +56,7 @@ fn presets_name_the_columns_of_their_libraries() {
         };
         assert!(rule.selected().matches(&table), "{preset}");
     }
-    let rule = parse(json!({"preset": "message-db"})).unwrap();
+    let rule = parse(json!({"preset": "message_db"})).unwrap();
     assert_eq!(
         columns(&rule),
         "stream_name data id [type:header:type position:header:version time:header:created metadata:header]"
@@ -91,7 +91,7 @@ fn topics_are_those_of_the_table_the_category_or_the_type() {
         topic(json!({"preset": "marten", "topic_by": "type"}), "order_placed"),
         "events.order_placed"
     );
-    let by_category = json!({"preset": "message-db", "topic_by": "category"});
+    let by_category = json!({"preset": "message_db", "topic_by": "category"});
     assert_eq!(topic(by_category.clone(), "order-8471-a\nb"), "events.order");
     assert_eq!(topic(by_category, "order"), "events.order");
     let by_column = json!({"preset": "axon", "topic_by": "category", "route_topic": "axon.${category}"});

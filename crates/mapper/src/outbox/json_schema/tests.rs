@@ -26,7 +26,8 @@ fn check(schemas: JsonSchemas, json: &str, expected: &Expect) {
             slot_to_avro(&slot).to_string()
         }
         Ok(None) => "none".to_owned(),
-        Err(NotUniform) => "not uniform".to_owned(),
+        Err(NoSchema::NotUniform) => "not uniform".to_owned(),
+        Err(NoSchema::TooLarge) => "too large".to_owned(),
     };
     expected.assert_eq(&shown);
 }
@@ -67,9 +68,38 @@ fn objects_in_arrays_have_the_fields_of_all() {
         KEEPING,
         r#"{"a":[{"x":null},{"x":1}]}"#,
         &expect![[
-            r#"["null",{"type":"record","name":"payload","fields":[{"name":"a","type":["null",{"type":"array","items":["null",{"type":"record","name":"a","namespace":"payload","fields":[{"name":"x","type":["null","int"],"default":null}],"connect.name":"payload.a"}]}],"default":null}],"connect.name":"payload"}]"#
+            r#"["null",{"type":"record","name":"payload","fields":[{"name":"a","type":["null",{"type":"array","items":{"type":"record","name":"a","namespace":"payload","fields":[{"name":"x","type":["null","int"],"default":null}],"connect.name":"payload.a"}}],"default":null}],"connect.name":"payload"}]"#
         ]],
     );
+}
+
+/// Debezium leaves out what only a later object within an object has.
+#[test]
+fn objects_within_objects_in_arrays_have_the_fields_of_all() {
+    check(
+        BY_DEFAULT,
+        r#"{"a":[{"o":{"x":1}},{"o":{"y":2}}]}"#,
+        &expect![[
+            r#"["null",{"type":"record","name":"payload","fields":[{"name":"a","type":["null",{"type":"array","items":{"type":"record","name":"a","namespace":"payload","fields":[{"name":"o","type":["null",{"type":"record","name":"o","namespace":"payload.a","fields":[{"name":"x","type":["null","int"],"default":null},{"name":"y","type":["null","int"],"default":null}],"connect.name":"payload.a.o"}],"default":null}],"connect.name":"payload.a"}}],"default":null}],"connect.name":"payload"}]"#
+        ]],
+    );
+}
+
+/// A small payload could otherwise take any memory: as the names of structs, and as fields that are missing in the items of an array.
+#[test]
+fn schemas_and_missing_fields_have_limits() {
+    let long = "x".repeat(2_000);
+    let members: Vec<String> = (0..200).map(|number| format!("\"{number}\":{{}}")).collect();
+    let json = format!("{{\"{long}\":{{{}}}}}", members.join(","));
+    check(BY_DEFAULT, &json, &expect!["too large"]);
+    let forms: Vec<String> = (0..2_000).map(|number| format!("{{\"x{number}\":1}}")).collect();
+    let json = parsed(&format!("{{\"a\":[{}]}}", forms.join(",")));
+    let slot = BY_DEFAULT.of(Some("payload"), &json).unwrap().unwrap();
+    assert!(!fits(&json, &slot));
+    // Items of one form take the room of one.
+    let json = parsed(&format!("{{\"a\":[{}]}}", vec!["{\"x\":1}"; 20_000].join(",")));
+    let slot = BY_DEFAULT.of(Some("payload"), &json).unwrap().unwrap();
+    assert!(fits(&json, &slot));
 }
 
 /// Connect gives structs without a name the same one.
@@ -104,6 +134,7 @@ fn values_that_the_common_schema_does_not_take_do_not_fit() {
         r#"{"a":[{"x":1},{"x":"y"}]}"#,
         r#"{"a":[{"x":1.5},{"x":1}]}"#,
         r#"{"a":[[1],["x"]]}"#,
+        r#"{"a":[[{"x":1}],[{"y":1}]]}"#,
         r#"{"a":18446744073709551615}"#,
     ] {
         let value = parsed(json);

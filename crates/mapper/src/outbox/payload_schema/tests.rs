@@ -84,6 +84,8 @@ fn numbers_and_bytes_are_not_altered() {
         ("\"int\"", json!(2_147_483_648_i64), None),
         ("\"double\"", json!(9_007_199_254_740_993_i64), None),
         ("\"float\"", json!(1.5), Some(vec![0, 0, 0xC0, 0x3F])),
+        ("\"float\"", json!(0.1), Some(0.1_f32.to_le_bytes().to_vec())),
+        ("\"float\"", json!(16_777_217), None),
         ("\"float\"", json!(1e300), None),
         ("\"bytes\"", json!("\u{0}\u{ff}"), Some(vec![4, 0, 0xFF])),
         ("\"bytes\"", json!("\u{100}"), None),
@@ -105,6 +107,17 @@ fn numbers_and_bytes_are_not_altered() {
         let written = parsed(schema).put(&value, &mut out).is_ok().then_some(out);
         assert_eq!(written, expected, "{schema} {value}");
     }
+}
+
+/// A payload that no branch takes could otherwise be tried in 2 to the power of 100 ways, and a default could contain itself.
+#[test]
+fn attempts_have_a_limit() {
+    let schema = r#"{"type":"record","name":"A","fields":[{"name":"next","type":["null","A",
+        {"type":"record","name":"B","fields":[{"name":"next","type":["null","A","B"]}]}]}]}"#;
+    let nested = (0..100).fold(json!(5), |inner, _| json!({ "next": inner }));
+    assert!(parsed(schema).put(&nested, &mut Vec::new()).is_err());
+    let nested = (0..100).fold(json!(null), |inner, _| json!({ "next": inner }));
+    assert!(parsed(schema).put(&nested, &mut Vec::new()).is_ok());
 }
 
 #[test]

@@ -87,4 +87,17 @@ fn messages_that_are_no_events_are_errors() {
             "column part of outbox table pg_logical_emit_message.events: the value cannot be used as an integer of 32 bits"
         ],
     );
+    check(
+        r#"{"id": "\ud800", "aggregatetype": "order"}"#,
+        &expect![
+            "column id of outbox table pg_logical_emit_message.events: the value cannot be used as text: an escape in it stands for no character"
+        ],
+    );
+    // What separates a routing value from the form of the payload would let one row have the schema of another.
+    check(
+        r#"{"id": 1, "aggregatetype": "order\u0000x"}"#,
+        &expect![
+            "column aggregatetype of outbox table pg_logical_emit_message.events: the value cannot be used as the name of a topic"
+        ],
+    );
 }

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use serde_json::json;
 use walcast_mapper::config::Encoding;
-use walcast_mapper::{MapError, RecordBuffer, SchemaId};
+use walcast_mapper::{MapError, RecordBuffer, SchemaId, SchemaIds};
 use walcast_pgoutput::Column::{Null, Text};
 
 use super::{ROW, check, encode, outbox, row_with};
@@ -51,7 +51,7 @@ fn structs_have_schemas_of_their_own() {
     assert_eq!(
         plan.value_schema(),
         Some(
-            r#"["null",{"type":"record","name":"payload","fields":[{"name":"n","type":["null","int"],"default":null}],"connect.name":"payload"}]"#
+            r#"{"type":"record","name":"payload","fields":[{"name":"n","type":["null","int"],"default":null}],"connect.name":"payload"}"#
         )
     );
     let topic = ["outbox.event.order"];
@@ -78,8 +78,32 @@ fn structs_have_schemas_of_their_own() {
         .records()
         .map(|record| record.value.map(<[u8]>::to_vec))
         .collect();
-    assert_eq!(values[0].as_deref(), Some(b"\0\0\0\0\x0b\x02\x02\x02".as_slice()));
+    assert_eq!(values[0].as_deref(), Some(b"\0\0\0\0\x0b\x02\x02".as_slice()));
     assert_eq!(values[3], None);
+}
+
+/// A client that may write rows could otherwise fill the registry: each form of a payload has a schema.
+#[test]
+fn payloads_have_no_more_schemas_than_allowed() {
+    let mut table = outbox(json!({"expand_json": true, "schemas_max": 1}));
+    table.config.value = Encoding::Avro;
+    let mut plan = table.compile().unwrap();
+    let mut buffer = RecordBuffer::new();
+    let form = |payload: &'static str| row_with(3, Text(payload.as_bytes()));
+    // The first of each topic is not counted.
+    let mut other = form(r#"{"a": 1}"#);
+    other[1] = Text(b"cart");
+    for row in [form(r#"{"a": 1}"#), form(r#"{"b": 1}"#), other] {
+        encode(&mut plan, &Change::Insert(&row), &mut buffer).unwrap();
+    }
+    let further = form(r#"{"c": 1}"#);
+    let error = encode(&mut plan, &Change::Insert(&further), &mut buffer).unwrap_err();
+    expect!["column payload of outbox table public.t: the value cannot be used as the cause of a further schema: values of the table have as many schemas as schemas_max allows"]
+        .assert_eq(&error.to_string());
+    for row in [form(r#"{"b": 2}"#), form(r#"{"a": 2}"#)] {
+        encode(&mut plan, &Change::Insert(&row), &mut buffer).unwrap();
+    }
+    assert_eq!(buffer.record_count(), 5);
 }
 
 const PLACED: &str = r#"{"type":"record","name":"Placed","fields":[{"name":"n","type":"int"}]}"#;
@@ -109,6 +133,13 @@ fn payloads_are_written_under_schemas_of_the_registry() {
         assert_eq!(error.to_string(), expected);
     }
     plan.set_wanted_schema(Some((SchemaId::new(7), PLACED))).unwrap();
+    plan.bind_topic(
+        "outbox.event.order",
+        SchemaIds {
+            key: None,
+            value: None,
+        },
+    );
     encode(&mut plan, &insert, &mut buffer).unwrap();
     let unfit = row_with(3, Text(br#"{"n": 1, "m": 2}"#));
     let error = encode(&mut plan, &Change::Insert(&unfit), &mut buffer).unwrap_err();

@@ -51,10 +51,16 @@ pub(super) fn delivery(config: &Config) -> Vec<String> {
         };
         lines.push(format!("- {tombstone}"));
     }
-    lines.push(format!(
+    lines.extend(undeliverable(config));
+    lines
+}
+
+/// What becomes of changes that cannot be delivered.
+pub(super) fn undeliverable(config: &Config) -> Vec<String> {
+    let mut lines = vec![format!(
         "- **Changes that cannot be delivered.** {}",
         on_error(config.delivery.dead_letters.on_error)
-    ));
+    )];
     for rule in &config.delivery.dead_letters.rules {
         lines.push(format!(
             "  - {}: {}",
@@ -120,7 +126,7 @@ fn compatibility(levels: &Levels) -> String {
 }
 
 /// Value of a setting as the configuration writes it.
-fn word(setting: &impl Serialize) -> String {
+pub(super) fn word(setting: &impl Serialize) -> String {
     match serde_json::to_value(setting) {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),

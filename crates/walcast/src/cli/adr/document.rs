@@ -2,24 +2,38 @@
 
 use super::asked::Asked;
 use super::markdown::{code, row};
-use super::{delivery, operation, stores};
+use super::{delivery, operation, polled, stores};
 use crate::config::Config;
 
 /// The record as Markdown. Equal configurations and answers make equal texts.
 pub(super) fn document(config: &Config, asked: &Asked) -> String {
     let mut lines = head(config);
-    for (title, section) in [
+    let operation = match config.polled.is_empty() {
+        true => [
+            ("Snapshots", operation::snapshots(config)),
+            ("Lag", operation::lag(config)),
+            ("Verification", operation::verification(config)),
+            ("Retention and replay", operation::replay(config)),
+        ],
+        false => [
+            ("Snapshots", polled::snapshots()),
+            ("Lag", polled::lag(config)),
+            ("Verification", polled::verification()),
+            ("Retention and replay", polled::replay(config)),
+        ],
+    };
+    let (delivery, id) = match config.polled.is_empty() {
+        true => (delivery::delivery(config), "walcast.id"),
+        false => (polled::delivery(config), "id"),
+    };
+    let sections = [
         ("Stores", stores::stores(config)),
         ("What is derived", stores::derived(config, asked)),
-        ("Delivery", delivery::delivery(config)),
+        ("Delivery", delivery),
         ("Versions of schemas", delivery::versions(config, asked)),
-        ("Snapshots", operation::snapshots(config)),
-        ("Lag", operation::lag(config)),
-        ("Verification", operation::verification(config)),
-        ("Retention and replay", operation::replay(config)),
-        ("State", state(asked)),
-        ("Consequences", consequences()),
-    ] {
+    ];
+    let last = [("State", state(asked)), ("Consequences", consequences(id))];
+    for (title, section) in sections.into_iter().chain(operation).chain(last) {
         lines.push(String::new());
         lines.push(format!("## {title}"));
         lines.push(String::new());
@@ -89,12 +103,14 @@ fn state(asked: &Asked) -> Vec<String> {
     lines
 }
 
-fn consequences() -> Vec<String> {
+fn consequences(id: &str) -> Vec<String> {
+    let first = format!(
+        "- Consumers read with `isolation.level=read_committed`, and process a record idempotently by its header `{id}`."
+    );
     let texts = [
-        "- Consumers read with `isolation.level=read_committed`, and process a record idempotently by its header `walcast.id`.",
         "- What consumers hold is derived: it can be rebuilt from the topics, and where they lack records, from the database.",
         "- Reads of derived data lag behind the database; what has to see its own writes reads the database.",
         "- [What this makes harder, and what will be decided later.]",
     ];
-    texts.map(str::to_owned).to_vec()
+    [vec![first], texts.map(str::to_owned).to_vec()].concat()
 }

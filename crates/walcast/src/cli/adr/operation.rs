@@ -58,6 +58,9 @@ pub(super) fn lag(config: &Config) -> Vec<String> {
         ],
         None => vec!["- There are no metrics: `[admin] listen` is not set.".to_owned()],
     };
+    if config.admin.listen.is_some() {
+        lines.extend(alerts(config));
+    }
     lines.push(match monitor.warn_within.is_zero() {
         true => {
             "- No warning is logged when a limit of the slot is near (`warn_within = \"0s\"`).".to_owned()
@@ -69,6 +72,22 @@ pub(super) fn lag(config: &Config) -> Vec<String> {
     });
     if let Some(bytes) = monitor.wal_disk_size {
         lines.push(format!("- The disk of WAL has {}.", ByteSize::new(bytes)));
+    }
+    lines
+}
+
+/// Alerts on outboxes and event stores.
+fn alerts(config: &Config) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !config.mapper.outboxes.is_empty() {
+        lines.push("- Alerts on outboxes: those of examples/deploy/outbox-alerts.yaml.".to_owned());
+    }
+    if !config.mapper.event_stores.is_empty() {
+        let violations = format!(
+            "increase(walcast_event_store_violations_total{{connector=\"{}\"}}[5m]) > 0",
+            config.name
+        );
+        lines.push(format!("- Alert on violated streams: {}.", code(&violations)));
     }
     lines
 }
@@ -87,6 +106,12 @@ pub(super) fn verification(config: &Config) -> Vec<String> {
     ];
     if !config.mapper.outboxes.is_empty() {
         lines.push("- Outboxes are not compared: their rows are events in other topics.".to_owned());
+    }
+    if !config.mapper.event_stores.is_empty() {
+        lines.push(
+            "- Event stores are not compared: the order of each stream is compared while it is delivered."
+                .to_owned(),
+        );
     }
     lines
 }
@@ -119,20 +144,22 @@ pub(super) fn replay(config: &Config) -> Vec<String> {
         "- A bookmark may retain {} of WAL.",
         ByteSize::new(bookmarks.wal_budget)
     ));
-    let topics = &config.kafka.topics;
-    if topics.auto_create {
-        let settings = topics.config.iter().map(|(key, value)| format!("{key}={value}"));
-        lines.push(match topics.config.is_empty() {
-            true => "- Topics are created with the retention of the broker.".to_owned(),
-            false => format!("- Topics are created with {}.", codes(settings)),
-        });
-    } else {
-        lines.push("- Topics are created by others, with [retention].".to_owned());
-    }
+    lines.push(topics(config));
     lines.push(
         "- A consumer that starts later reads the topics from their beginning, as far as they are retained: [how long a rebuild may \
          take]. `walcast replay start` sends a stored window again."
             .to_owned(),
     );
     lines
+}
+
+/// How topics are created, and how long they keep records.
+pub(super) fn topics(config: &Config) -> String {
+    let topics = &config.kafka.topics;
+    let settings = topics.config.iter().map(|(key, value)| format!("{key}={value}"));
+    match (topics.auto_create, topics.config.is_empty()) {
+        (false, _) => "- Topics are created by others, with [retention].".to_owned(),
+        (true, true) => "- Topics are created with the retention of the broker.".to_owned(),
+        (true, false) => format!("- Topics are created with {}.", codes(settings)),
+    }
 }

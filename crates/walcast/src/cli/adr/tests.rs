@@ -146,6 +146,12 @@ auto_register = false
 
 [[outbox]]
 tables = "public.outbox"
+cleanup = "delete"
+
+[[event_store]]
+preset = "marten"
+topic_by = "type"
+on_violation = "halt"
 
 [[dead_letters.rules]]
 tables = "public.outbox"
@@ -208,7 +214,8 @@ fn other_settings_and_answers() {
         | the topics below, in Kafka | `kafka:9092` | derived: written by the connector alone |
         | `` public.a\|`b` `` | `shop.public.a__b_` | each change of a row, keyed by the row's key |
         | `public.orders` | `shop.public.orders` | each change of a row, keyed by the row's key |
-        | outbox `public.outbox` | `outbox.event.${routedByValue}` of `aggregatetype` | each inserted row as an event: key `aggregateid`, value `payload`, id `id` |
+        | outbox `public.outbox` | `outbox.event.${routedByValue}` of `aggregatetype` | each inserted row as an event: key `aggregateid`, value `payload`, id `id`; rows in Kafka that are older than 7d are deleted |
+        | event store `*.mt_events` | `events.${type}` of the type | each event, keyed by its stream; the versions of a stream are compared (`on_violation` = `halt`) |
         | messages with prefix `app.*` | `shop.message` | messages that `pg_logical_emit_message` wrote |
         | transactions | `shop.transaction` | beginning and end of each transaction, with the number of its events |
         | changes that cannot be delivered | `shop.dead-letters` | dead letters |
@@ -222,6 +229,7 @@ fn other_settings_and_answers() {
         - No warning is logged when a limit of the slot is near (`warn_within = "0s"`).
         - The disk of WAL has 100GB.
         - Outboxes are not compared: their rows are events in other topics.
+        - Event stores are not compared: the order of each stream is compared while it is delivered.
         - The connector can be rewound by 1h, at most 10GB of WAL.
         - A bookmark is made every 24h; 3 are kept.
         - Topics are created with `cleanup.policy=delete`, `retention.ms=604800000`.
@@ -235,4 +243,28 @@ fn other_settings_and_answers() {
 fn a_record_does_not_depend_on_when_it_is_written() {
     let documents = [(); 2].map(|()| document(&config(SERVERS), &Asked::offline()));
     assert_eq!(documents[0], documents[1]);
+}
+
+#[test]
+fn a_connector_that_polls_has_no_slot_and_no_position() {
+    let polled = "[[outbox]]\ntables = \"public.outbox\"\nsource = \"poll\"\npreset = \"published_at\"\n";
+    let text = document(&config(&format!("{SERVERS}\n{polled}")), &Asked::offline());
+    let usual = document(&config(SERVERS), &Asked::offline());
+    expect![[r##"
+        | Postgres database `shop` | `db-1:5432`, `db-2:5433` | primary: the source of truth; outboxes are read by queries, without a slot |
+        | keys of the rows that each worker has sent last | topic `shop.walcast-checkpoints` | written in the Kafka transaction of the records; it must not be deleted |
+        | polled outbox `public.outbox` | `outbox.events` of `type` | each row as an event: key `aggregate_id`, value `payload`, id `id`; rows in Kafka are marked by `published_at` |
+        - **Exactly once.** The events and the keys of their rows are in one Kafka transaction, and the rows are marked after it. A consumer with `isolation.level=read_committed` sees each event once, whatever crashes.
+        - **Order.** Events of `public.outbox` with the same key are in one partition, in the ascending order of `id`.
+        - There are none: every row that is not marked as published is sent.
+        - Alert on lag: `max(walcast_outbox_poll_oldest_age_seconds{connector="shop"}) > [seconds]` for [time].
+        - Alert on a transaction for which rows wait: `max(walcast_outbox_poll_gate_age_seconds{connector="shop"}) > [seconds]` for [time].
+        - Outboxes are not compared: their rows are events in other topics.
+        - There is no position to rewind to: an event is sent again once its row is marked as unpublished.
+        - Consumers read with `isolation.level=read_committed`, and process a record idempotently by its header `id`.
+    "##]]
+    .assert_eq(&difference(&text, &usual));
+    for word in ["slot `", "walcast replay", "shop.message", "walcast verify"] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
 }

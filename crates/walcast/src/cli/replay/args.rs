@@ -10,10 +10,11 @@ use crate::exit::help_end;
 
 /// Send the changes of a window into side topics, or append them to their topics
 ///
-/// The changes are decoded from WAL again where a bookmark or the slot of the connector retains it, on a temporary copy of the slot, else
-/// the records are copied from the topics. A running connector is not disturbed. Each record of the window is sent once, in the order of
-/// its partition: key, value and headers are those of the original, with the header walcast.replay behind them. A replay that was
-/// interrupted or killed is resumed by the same command.
+/// The records are copied from the topics, byte by byte. Where these lack records of the window, the changes are decoded from WAL again, if a
+/// bookmark or the slot of the connector retains it, on a temporary copy of the slot; the time of processing (ts_ms) is then that of the
+/// replay. A running connector is not disturbed. Each record of the window is sent once, in the order of its partition: key, value and
+/// headers are those of the original, with the header walcast.replay behind them. A replay that was interrupted or killed is resumed by the
+/// same command.
 #[derive(Debug, Args)]
 #[command(after_help = help_end!(
     "  walcast replay start --from 0/16B3748 --into fix --dry-run              count first\n\
@@ -41,7 +42,7 @@ pub(crate) struct StartArgs {
     /// Name of the replay [default: made from --from]
     #[arg(long, value_name = "NAME", value_parser = replay_name)]
     pub(super) name: Option<String>,
-    /// Read WAL, the topics, or WAL if it is retained
+    /// Read WAL, the topics, or WAL only if the topics lack records of the window
     #[arg(long, value_name = "auto|wal|topics", value_parser = source, default_value = "auto")]
     pub(super) source: RequestedSource,
     /// Replay what is left of a window of which records were removed, or which is not delivered completely yet

@@ -1,4 +1,5 @@
-//! Choice of the source of a replay: WAL where it is retained, else the topics.
+//! Choice of the source of a replay: the topics where they have the window, whose records are equal byte by byte, else WAL where it is
+//! retained.
 
 use walcast_delivery::WalWindow;
 use walcast_kafka::{RequestedSource, WalOrigin};
@@ -97,7 +98,11 @@ pub(super) async fn choose(
         return Ok(Chosen::topics("no transaction was delivered then or later"));
     };
     let is_required = args.source == RequestedSource::Wal;
-    if is_by_time(args) && plan.gaps.iter().any(|gap| gap.reason != GapReason::NotDelivered) {
+    let have_gaps = plan.gaps.iter().any(|gap| gap.reason != GapReason::NotDelivered);
+    if !is_required && !have_gaps {
+        return Ok(Chosen::topics("they have the whole window"));
+    }
+    if is_by_time(args) && have_gaps {
         // The first record that is left at or after a time is not the first one that was delivered then.
         let reason = "records of the topics, by which a time becomes a position, were removed: name a position or a bookmark to read WAL";
         return match is_required {
@@ -115,7 +120,13 @@ pub(super) async fn choose(
     };
     match retained.reaching(window.from) {
         Some(slot) => Ok(Chosen {
-            reason: format!("{} retains the window", slot.text()),
+            reason: match is_required {
+                true => "as requested".to_owned(),
+                false => format!(
+                    "the topics lack records of the window, which {} retains",
+                    slot.text()
+                ),
+            },
             source: Source::Wal {
                 slot: slot.clone(),
                 window: WalWindow {

@@ -136,10 +136,14 @@ impl Sides<'_> {
         };
         let mut tally = compare(&mut comparison, &completeness, self.limit)?;
         if completeness.is_compacted && comparison.has_key() && tally.differences() > 0 {
-            match self.read_again(unit, &tally, &mut comparison).await {
+            let read = self.read_again(unit, &tally, &mut comparison).await;
+            let has_lost = remove_expired(&mut partitions, &index.partitions().await?, &mut comparison);
+            match read {
                 Err(error) if is_hidden(&error) => return Ok(Err(error.to_string())),
+                Err(_) if has_lost => return Ok(Err(RETENTION.to_owned())),
                 read => read?,
             }
+            completeness.is_expired |= has_lost;
             completeness.is_read_again = true;
             tally = compare(&mut comparison, &completeness, self.limit)?;
         }

@@ -74,9 +74,14 @@ impl Check<'_> {
             let parsed = text.parse::<ConfigDuration>().ok().map(ConfigDuration::get);
             parsed.filter(|duration| *duration <= longest)
         };
-        let Some(keep) = duration(&rule.keep, KEEP_MAX) else {
+        let Some(keep) = duration(&rule.cleanup_after, KEEP_MAX) else {
             let wanted = "a duration with its unit, such as 12h or 7d";
-            return wrong("keep", "outbox.keep", &rule.keep, wanted);
+            return wrong(
+                "cleanup_after",
+                "outbox.cleanup_after",
+                &rule.cleanup_after,
+                wanted,
+            );
         };
         let interval = duration(&rule.cleanup_interval, INTERVAL_MAX.get());
         let Some(interval) = interval.filter(|interval| *interval >= INTERVAL_MIN) else {
@@ -88,12 +93,12 @@ impl Check<'_> {
                 wanted,
             );
         };
-        let batch = rule.cleanup_batch;
+        let batch = rule.cleanup_batch_rows;
         if !(1..=BATCH_MAX).contains(&batch) {
             let wanted = "1 to 100000 rows";
             return wrong(
-                "cleanup_batch",
-                "outbox.cleanup_batch",
+                "cleanup_batch_rows",
+                "outbox.cleanup_batch_rows",
                 &batch.to_string(),
                 wanted,
             );
@@ -113,7 +118,13 @@ impl Check<'_> {
             }
             Cleanup::Mark if rule.on_update != InvalidUpdate::Ignore => {
                 let wanted = "\"ignore\" where cleanup is mark, which updates rows";
-                return wrong("on_update", "outbox.on_update", "not so", wanted);
+                let value = match rule.on_update {
+                    InvalidUpdate::Warn => "warn",
+                    InvalidUpdate::Error => "error",
+                    InvalidUpdate::Fatal => "fatal",
+                    InvalidUpdate::Ignore => "ignore",
+                };
+                return wrong("on_update", "outbox.on_update", value, wanted);
             }
             Cleanup::Mark => CleanupAction::Mark {
                 column: rule.mark_column.clone(),

@@ -35,11 +35,12 @@ impl Check<'_> {
                 }
             };
         }
-        if let Some(index) = raw.outbox.iter().position(|rule| !is_polled(&rule)) {
+        let mut outboxes = raw.outbox.iter().enumerate();
+        if let Some((index, rule)) = outboxes.find(|(_, rule)| !is_polled(rule)) {
             let wanted =
                 "\"poll\" for every outbox of a connector, or for none: a connector that polls has no slot";
             let place = format!("outbox[{index}].source");
-            return Err(self.wrong_at(&place, "outbox.source", "log", wanted));
+            return Err(self.wrong_at(&place, "outbox.source", &rule.source.to_string(), wanted));
         }
         let wanted = "no event stores where outboxes are polled: stream them with a connector of their own";
         self.rule("event_store", "set", wanted, raw.event_store.is_empty())?;

@@ -51,10 +51,10 @@ fn a_connector_polls_or_streams() {
     check_error(
         &with(
             "[outbox]",
-            &format!("{polled}\n[[outbox]]\ntables = \"a.c\"\nsource = \"log\""),
+            &format!("{polled}\n[[outbox]]\ntables = \"a.c\"\nsource = \"wal\""),
         ),
         expect![[
-            r#"walcast.toml:18:1: outbox.source is "log"; expected "poll" for every outbox of a connector, or for none: a connector that polls has no slot"#
+            r#"walcast.toml:18:1: outbox.source is "wal"; expected "poll" for every outbox of a connector, or for none: a connector that polls has no slot"#
         ]],
     );
     let tables = with("postgres", "tables = [\"public.orders\"]");

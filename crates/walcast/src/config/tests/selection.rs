@@ -166,8 +166,8 @@ fn outboxes_are_checked() {
             "outbox.route_topic is \"shop.dead-letters\"; expected a topic that the connector does not use",
         ),
         (
-            "cleanup = \"delete\"\nkeep = \"long\"",
-            "outbox.keep is \"long\"; expected a duration with its unit",
+            "cleanup = \"delete\"\ncleanup_after = \"long\"",
+            "outbox.cleanup_after is \"long\"; expected a duration with its unit",
         ),
         (
             "cleanup = \"mark\"",
@@ -224,7 +224,7 @@ fn outboxes_of_messages_are_checked() {
         ("topics_max = 5", "tables is missing"),
         (
             "source = \"message:\"",
-            "\"message:\" is not log or message:<prefix>",
+            "\"message:\" is not log, poll or message:<prefix>",
         ),
         (
             "source = \"message:walcast.context\"",
@@ -255,7 +255,7 @@ fn the_example_of_an_outbox_is_valid() {
 fn event_stores_are_checked() {
     let config = parse(&with(
         "[event_store]",
-        "preset = \"message-db\"\ntopic_by = \"category\"\nroute_topic = \"events.$${category}\"",
+        "preset = \"message_db\"\ntopic_by = \"category\"\nroute_topic = \"events.$${category}\"",
     ))
     .unwrap();
     let store = &config.mapper.event_stores[0];
@@ -272,7 +272,7 @@ fn event_stores_are_checked() {
         ),
         (
             "preset = \"kurrent\"",
-            "unknown variant `kurrent`, expected one of `plain`, `marten`, `emmett`, `message-db`, `axon`",
+            "unknown variant `kurrent`, expected one of `plain`, `marten`, `emmett`, `message_db`, `axon`",
         ),
         (
             "preset = \"marten\"\nadditional = [\"a:partition\"]",

@@ -10,7 +10,7 @@ pub(super) const OUTBOX: &str = "outbox";
 pub(super) const EVENT_ROUTER: &str = "io.debezium.transforms.outbox.EventRouter";
 
 /// Why the settings of spans have no counterpart.
-pub(super) const SPANS: &str = "because walcast sends no spans, as Debezium sends none without OpenTelemetry; the context of the column is sent in headers";
+pub(super) const SPANS: &str = "walcast sends no spans, as Debezium sends none without OpenTelemetry; the context of the column is sent in headers";
 
 /// Predicate of Kafka that selects records by their topic.
 const TOPIC_NAME_MATCHES: &str = "org.apache.kafka.connect.transforms.predicates.TopicNameMatches";

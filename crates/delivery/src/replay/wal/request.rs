@@ -8,8 +8,8 @@ use walcast_pgoutput::{Lsn, Oid};
 use crate::config::OnIncompatible;
 use crate::describe::Describe;
 use crate::encode::dead_letters::config::DeadLetterConfig;
+use crate::replay::wal::place::ReplayPlace;
 use crate::schema_history::TableHistory;
-use crate::wal_replay::place::ReplayPlace;
 
 /// Transactions of a window of WAL, by the positions at which their commit records begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,13 +22,13 @@ use crate::ports::catalog::RowsCatalog;
 use crate::ports::registry::SchemaRegistry;
 use crate::ports::topics::Topics;
 use crate::quarantine::current::CurrentQuarantines;
+use crate::replay::wal::place::ReplayPlace;
+use crate::replay::wal::request::{WalWindow, WindowReplay};
 use crate::schema_history::{ChangePosition, SchemaHistory};
 use crate::state::outbox_topics::OutboxTopics;
 use crate::state::outboxes::OutboxesState;
 use crate::stream::explained::explained;
 use crate::stream::transactions::{ChangePlace, Event, TransactionReader};
-use crate::wal_replay::place::ReplayPlace;
-use crate::wal_replay::request::{WalWindow, WindowReplay};
 
 /// Memory that is kept for the next records.
 const KEEP_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -97,7 +97,7 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry> WindowReader<'a, C, T, R>
                 Owners::default(),
                 SchemaHistory::of_delivered(replay.schemas),
                 CurrentQuarantines::default(),
-                Streams::new(parts.event_stores, parts.metrics, replay.describe),
+                Streams::new(parts.event_stores, parts.metrics, replay.describe).of_delivered(),
                 OutboxesState::default(),
                 OutboxTopics::default(),
             ),
@@ -217,9 +217,11 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry> WindowReader<'a, C, T, R>
 
     /// Whether rows of a table are encoded: those of other tables are only counted, where events are counted.
     fn encodes(&self, relation: Oid) -> bool {
-        if self.counts.is_some() {
-            return true;
-        }
+        self.counts.is_some() || self.is_replayed(relation)
+    }
+
+    /// Whether records of a table are sent. Those of outboxes and event stores are in topics that their rows name.
+    fn is_replayed(&self, relation: Oid) -> bool {
         let Some(name) = self.tables.name_of(relation) else {
             return true;
         };
@@ -227,7 +229,7 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry> WindowReader<'a, C, T, R>
             .selected
             .as_ref()
             .is_none_or(|selected| selected.contains(&name));
-        is_selected && self.mapper.outbox_of(&name).is_none()
+        is_selected && !self.mapper.sends_events(&name)
     }
 
     async fn row(
@@ -251,7 +253,8 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry> WindowReader<'a, C, T, R>
         };
         let encoded = self.tables.encode(relation, change, &context, &mut records).await;
         encoded.map_err(|fault| explained(&self.reader, place.context.lsn, fault))?;
-        if place.is_delivered {
+        // A record that is only counted must not reach a topic: a row of an outbox can name the topic of a table.
+        if place.is_delivered || !self.is_replayed(relation) {
             self.records.rewind(before);
         }
         Ok(())
@@ -284,16 +287,26 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry> WindowReader<'a, C, T, R>
         Ok(())
     }
 
-    /// Messages are not replayed. They set the context of the changes behind them, and are counted like these.
+    /// Messages are not replayed, also those that are events of outboxes. The others set the context of the changes behind them, and all
+    /// that make records are counted like changes.
     async fn message(
         &mut self,
         place: &ChangePlace,
         context: &MessageContext<'_>,
         message: &LogicalMessage<'_>,
     ) -> Result<(), DeliveryError> {
-        self.context.read(message);
+        let outbox = self.tables.message_outbox(message.prefix);
+        if outbox.is_none() {
+            self.context.read(message);
+        }
         let is_outside = place.context.commit_lsn < self.window.from;
-        if is_outside || self.counts.is_none() || !self.messages.matches(message.prefix) {
+        if is_outside || self.counts.is_none() {
+            return Ok(());
+        }
+        if let Some(outbox) = outbox {
+            return self.count_event(outbox, place, message).await;
+        }
+        if !self.messages.matches(message.prefix) {
             return Ok(());
         }
         self.tables
@@ -303,6 +316,31 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry> WindowReader<'a, C, T, R>
         let before = self.records.savepoint();
         self.messages
             .encode(message, context, self.counts.as_mut(), &mut self.records);
+        self.records.rewind(before);
+        Ok(())
+    }
+
+    /// Counts a message that is an event of an outbox.
+    async fn count_event(
+        &mut self,
+        outbox: Oid,
+        place: &ChangePlace,
+        message: &LogicalMessage<'_>,
+    ) -> Result<(), DeliveryError> {
+        let before = self.records.savepoint();
+        let context = ChangeContext {
+            transaction_context: self.context.current(),
+            ..self.reader.context(place)
+        };
+        let mut records = Records {
+            buffer: &mut self.records,
+            counts: self.counts.as_mut(),
+        };
+        let encoded = self
+            .tables
+            .encode_message(outbox, message, &context, &mut records)
+            .await;
+        encoded.map_err(|fault| explained(&self.reader, place.context.lsn, fault))?;
         self.records.rewind(before);
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::future::Future;
 use walcast_mapper::RecordBuffer;
 
 use crate::port_error::BoxedPortError;
-use crate::wal_replay::place::ReplayPlace;
+use crate::replay::wal::place::ReplayPlace;
 
 /// Where the records of a replay are sent, and its place is stored.
 pub trait ReplayTarget {

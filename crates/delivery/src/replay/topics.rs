@@ -1,4 +1,8 @@
-//! Copier of a replay: partition after partition, each batch in one Kafka transaction with the progress.
+//! Replay from the topics: partition after partition, each batch in one Kafka transaction with the progress.
+//!
+//! ```text
+//! ReplayPort::next ──record──▶ ReplayCopier ──copies + progress──▶ ReplayPort::commit (one Kafka transaction)
+//! ```
 
 use std::future::Future;
 use std::pin::{Pin, pin};

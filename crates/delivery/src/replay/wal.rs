@@ -79,7 +79,7 @@ where
 {
     let mut stop = pin!(stop);
     let (mut topics, mut registry) = (
-        DeliveredTopics(ports.topics),
+        DeliveredTopics::new(ports.topics, &replay.dead_letters.topic),
         DeliveredSchemas::new(ports.registry, replay.on_incompatible),
     );
     let (metrics, rejected) = (Metrics::default(), RejectedChanges::default());

@@ -7,10 +7,27 @@ use crate::port_error::{BoxedPortError, Detail, Disposition, PortError};
 use crate::ports::registry::{LatestSchema, SchemaRegistry};
 use crate::ports::topics::Topics;
 
-/// Topics of which none is created.
-pub(super) struct DeliveredTopics<T>(pub(super) T);
+/// Size of a dead letter, which is not sent, so that its topic need not exist.
+const OF_DEAD_LETTERS: RecordLimits = RecordLimits {
+    key_and_value: usize::MAX,
+    whole: usize::MAX,
+    taken: usize::MAX,
+};
 
-impl<T: Topics> Topics for DeliveredTopics<T> {
+/// Topics of which none is created.
+pub(super) struct DeliveredTopics<'a, T> {
+    topics: T,
+    /// Topic of dead letters.
+    dead_letters: &'a str,
+}
+
+impl<'a, T> DeliveredTopics<'a, T> {
+    pub(super) fn new(topics: T, dead_letters: &'a str) -> Self {
+        Self { topics, dead_letters }
+    }
+}
+
+impl<T: Topics> Topics for DeliveredTopics<'_, T> {
     /// The records are sent to other topics, or to this one, whose existence was checked.
     async fn ensure(&mut self, _: &str) -> Result<(), BoxedPortError> {
         Ok(())
@@ -21,23 +38,26 @@ impl<T: Topics> Topics for DeliveredTopics<T> {
     }
 
     async fn limits(&mut self, topic: &str) -> Result<RecordLimits, BoxedPortError> {
-        self.0.limits(topic).await
+        match topic == self.dead_letters {
+            true => Ok(OF_DEAD_LETTERS),
+            false => self.topics.limits(topic).await,
+        }
     }
 
     async fn is_compacted(&mut self, topic: &str) -> Result<bool, BoxedPortError> {
-        self.0.is_compacted(topic).await
+        self.topics.is_compacted(topic).await
     }
 
     async fn partitions(&mut self, topic: &str) -> Result<i32, BoxedPortError> {
-        self.0.partitions(topic).await
+        self.topics.partitions(topic).await
     }
 
     async fn has_records(&mut self, topic: &str) -> Result<bool, BoxedPortError> {
-        self.0.has_records(topic).await
+        self.topics.has_records(topic).await
     }
 
     fn forget(&mut self) {
-        self.0.forget();
+        self.topics.forget();
     }
 }
 
@@ -92,7 +112,7 @@ impl<R: SchemaRegistry> SchemaRegistry for DeliveredSchemas<R> {
         }
     }
 
-    /// The schema of a payload is the latest one, which a payload of the window fits if later versions are compatible.
+    /// The schema of a payload is the latest one, also if it is newer than the payload: events of outboxes are only counted, never sent.
     async fn latest(&mut self, subject: &str) -> Result<Option<LatestSchema>, BoxedPortError> {
         self.registry.latest(subject).await
     }
