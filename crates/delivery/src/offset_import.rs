@@ -12,7 +12,7 @@ pub(crate) mod offset;
 pub(crate) mod rejection;
 pub(crate) mod search;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use walcast_mapper::MapperConfig;
 use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
@@ -251,7 +251,7 @@ fn conclude(
         partial,
         snapshot: None,
         signals_read: None,
-        complete_outboxes: BTreeSet::new(),
+        complete_outboxes: BTreeMap::new(),
         written_at_unix_micros: wish.now.unix_micros(),
     };
     ImportedOffset { checkpoint, place }

@@ -13,6 +13,7 @@ pub(crate) mod config;
 pub(crate) mod control;
 mod event_progress;
 pub(crate) mod former_key;
+mod memberships;
 pub(crate) mod progress;
 pub(crate) mod reader;
 pub(crate) mod signal;

@@ -109,6 +109,9 @@ pub struct SourceState {
     /// Captured tables whose rows are read if they are not in Kafka yet, and that the reading role may not read, each with the statements
     /// that grant it.
     pub denied: BTreeMap<TableName, String>,
+    /// Membership of captured tables in the publication, by OID: a text that is another one after the table has left the publication
+    /// and come back. Tables that are not published have none.
+    pub memberships: BTreeMap<Oid, String>,
 }
 
 impl SourceState {

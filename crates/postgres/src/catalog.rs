@@ -14,6 +14,7 @@ mod failover;
 mod foreign_functions;
 mod headroom;
 mod leadership;
+mod membership;
 mod outbox_rows;
 mod preconditions;
 mod privileges;
@@ -47,7 +48,10 @@ pub(crate) use existing::{existing_tables, existing_types};
 pub(crate) use exported_snapshot::{ExportedPosition, export_snapshot};
 pub(crate) use failover::is_failover_slot;
 pub(crate) use leadership::{LockHolder, holds_lock, lock_holder, try_lock, try_transaction_lock};
-pub(crate) use outbox_rows::{horizon, is_empty, missing_privileges, outbox_tables, remove};
+pub(crate) use membership::memberships;
+pub(crate) use outbox_rows::{
+    horizon, is_empty, missing_privileges, next_transaction, outbox_tables, remove,
+};
 pub(crate) use preconditions::{ROLE, existing_rows, preconditions};
 pub(crate) use publication::{
     LeftPublication, TAIL_PREFIX, backend_pid, left_publications, publication, publication_names,

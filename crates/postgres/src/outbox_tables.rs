@@ -17,8 +17,9 @@ use crate::error::PostgresError;
 use crate::primary::{connect_primary, on_primary};
 use crate::wal_watch::PostgresWalWatch;
 
-/// Clean-up must not keep the application waiting, nor hold back VACUUM.
-const SETTINGS: &str = "SET lock_timeout = '1s'; SET statement_timeout = '30s'";
+/// Clean-up must not keep the application waiting, nor hold back VACUUM. A policy that hides rows is an error: a table without visible
+/// rows would count as empty.
+const SETTINGS: &str = "SET lock_timeout = '1s'; SET statement_timeout = '30s'; SET row_security = off";
 
 /// Outbox tables of a connector, on the server where it leads.
 pub struct PostgresOutboxTables {
@@ -103,6 +104,13 @@ impl OutboxTables for PostgresOutboxTables {
         };
         self.own = Some(own);
         Ok(Some(look))
+    }
+
+    async fn next_transaction(&mut self) -> Result<u64, BoxedPortError> {
+        let own = self.needed().await?;
+        let next = catalog::next_transaction(&own.session.client).await?;
+        self.own = Some(own);
+        Ok(next)
     }
 
     async fn is_empty(&mut self, table: Oid) -> Result<bool, BoxedPortError> {

@@ -37,6 +37,7 @@ pub(crate) async fn inspect(
         &mut captured.tables,
     )
     .await?;
+    let memberships = catalog::memberships(client, version, &config.publication, &captured.tables).await?;
     let denied = catalog::denied_tables(client, config, &captured.tables).await?;
     let mut unmatched_patterns = captured.unmatched_patterns;
     if let Some(table) = &config.signal_table
@@ -63,6 +64,7 @@ pub(crate) async fn inspect(
         partitions: config.partitions,
         unmatched_patterns,
         denied,
+        memberships,
     })
 }
 

@@ -82,6 +82,26 @@ async fn await_empty(case: &Case<'_>, instance: &mut Instance, table: &str) {
     .await;
 }
 
+/// Waits until clean-up waits because it does not know whether rows were ever sent.
+async fn await_unknown(instance: &Instance) {
+    await_that("the reason in /status", async || {
+        let status = report(instance, "outbox").await;
+        let reason = status["cleanup"]["waits_for"].as_str().unwrap_or_default();
+        reason.contains("cleanup_existing")
+    })
+    .await;
+}
+
+/// Inserts rows while the outbox is not in the publication.
+async fn insert_unpublished(case: &Case<'_>, ids: std::ops::Range<u32>) {
+    let slot = case.slot();
+    case.sql(&format!("ALTER PUBLICATION {slot} DROP TABLE outbox"))
+        .await;
+    case.sql(&insert("outbox", ids)).await;
+    case.sql(&format!("ALTER PUBLICATION {slot} ADD TABLE outbox"))
+        .await;
+}
+
 fn insert(table: &str, ids: std::ops::Range<u32>) -> String {
     let (first, last) = (ids.start, ids.end - 1);
     format!(
@@ -200,19 +220,44 @@ async fn rows_that_were_never_sent_stay_until_that_is_accepted() {
     case.sql(&insert("outbox", 1..4)).await;
     let mut instance = Instance::start(&case.config).await;
     case.sql(&insert("outbox", 4..6)).await;
-    await_that("the reason in /status", async || {
-        let status = report(&instance, "outbox").await;
-        let reason = status["cleanup"]["waits_for"].as_str().unwrap_or_default();
-        reason.contains("cleanup_existing")
-    })
-    .await;
+    await_unknown(&instance).await;
     assert_eq!(case.text("SELECT count(*) FROM outbox").await, "5");
     // Without the rows of before, the others are known to be sent.
     case.sql("DELETE FROM outbox").await;
+    await_that("the empty table to be found", async || {
+        report(&instance, "outbox").await["cleanup"]["waits_for"].is_null()
+    })
+    .await;
     case.sql(&insert("outbox", 6..9)).await;
     await_empty(&case, &mut instance, "outbox").await;
     instance.stop().await;
-    assert_eq!(shared_events("cleanup_unsent.events").await, once(4..9));
+
+    // The table leaves the publication and comes back while the connector is stopped, and then while it runs, between two looks.
+    insert_unpublished(&case, 9..11).await;
+    instance.start_again();
+    instance.ready().await;
+    await_unknown(&instance).await;
+    case.sql("DELETE FROM outbox").await;
+    await_that("the empty table to be found", async || {
+        report(&instance, "outbox").await["cleanup"]["waits_for"].is_null()
+    })
+    .await;
+    insert_unpublished(&case, 11..14).await;
+    case.sql(&insert("outbox", 14..15)).await;
+    await_unknown(&instance).await;
+    assert_eq!(
+        case.text("SELECT string_agg(id::text, ' ' ORDER BY id) FROM outbox")
+            .await,
+        "11 12 13 14"
+    );
+    await_that("the event of the last row", async || {
+        shared_events("cleanup_unsent.events").await.contains_key(&14)
+    })
+    .await;
+    instance.stop().await;
+    let mut sent = once(4..9);
+    sent.insert(14, 1);
+    assert_eq!(shared_events("cleanup_unsent.events").await, sent);
 
     // Another connector has sent them.
     let case = {

@@ -1,6 +1,6 @@
 //! Changes of a checkpoint beside its position, and the replies that wait for them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use walcast_pgoutput::Oid;
@@ -10,6 +10,7 @@ use crate::quarantine::QuarantineRecords;
 use crate::restrictions::Restrictions;
 use crate::schema_history::SchemaChanges;
 use crate::snapshot::progress::SnapshotProgress;
+use crate::state::outboxes::CompletenessChanges;
 
 /// Changes since the last checkpoint.
 #[derive(Default)]
@@ -28,8 +29,8 @@ pub(crate) struct CheckpointDelta {
     pub(crate) partitions: PartitionRecords,
     /// Quarantines of tables.
     pub(crate) quarantines: QuarantineRecords,
-    /// Outbox tables, by OID, of which every row is delivered, or no longer certain to be.
-    pub(crate) outboxes: BTreeMap<u32, bool>,
+    /// Outbox tables of which every row is delivered, or no longer certain to be.
+    pub(crate) outboxes: CompletenessChanges,
     /// Sent once the checkpoint is committed.
     pub(crate) replies: Vec<Box<dyn FnOnce() + Send + Sync>>,
 }

@@ -223,7 +223,12 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
     /// Adds the table that a Relation message describes.
     pub(crate) fn add_relation(&mut self, relation: Relation) {
         let oid = relation.oid;
-        let table = if !self.catalog.captures(&TableName::from(&relation)) {
+        let name = TableName::from(&relation);
+        let is_captured = self.catalog.captures(&name);
+        if !is_captured || !self.is_outbox(&name) {
+            self.outboxes.leave(oid);
+        }
+        let table = if !is_captured {
             Table::NotCaptured
         } else if self.quarantines.is_skipping(oid) {
             self.quarantined(relation)

@@ -32,7 +32,7 @@ pub struct OutboxCleaner<T> {
     state: ConnectorState,
     describe: Describe,
     horizons: BTreeMap<TableName, Horizons>,
-    /// Tables and partitions, each with what was known when it was first found.
+    /// Tables, each with what was known when it was first found.
     seen: Seen,
     /// Time of the last run, by table.
     runs: BTreeMap<TableName, Instant>,
@@ -126,17 +126,25 @@ impl<T: OutboxTables> OutboxCleaner<T> {
         let mut is_empty = false;
         let mut found = self.obstacle(table, rule);
         if let Some(Obstacle::Incomplete) = found {
-            // It was settled before: what is inserted after this is delivered.
-            is_empty = answered(self.tables.is_empty(table.oid)).await?;
-            if is_empty && self.obstacle(table, rule) == Some(Obstacle::Incomplete) {
-                self.state.outboxes.complete(table.oid);
+            is_empty = self.is_empty(look, table).await?;
+            if is_empty
+                && let Some(membership) = &table.membership
+                && self.obstacle(table, rule) == Some(Obstacle::Incomplete)
+            {
+                self.state.outboxes.complete(table.oid, membership);
                 found = None;
             }
         }
         if found.is_some() {
             return Ok(found);
         }
-        let parts = self.seen.settled(&table.parts, self.state.drift.inspection());
+        if rule.existing
+            && let Some(membership) = &table.membership
+            && !self.state.outboxes.is_complete(table.oid, membership)
+        {
+            // It stays so once the setting is removed.
+            self.state.outboxes.complete(table.oid, membership);
+        }
         loop {
             // The checkpoint first: before it passes a change that is skipped, the state shows the quarantine.
             let checkpointed = self.state.positions.read().checkpointed;
@@ -152,7 +160,6 @@ impl<T: OutboxTables> OutboxCleaner<T> {
             };
             let removal = Removal {
                 table,
-                parts: &parts,
                 action: &rule.action,
                 horizon: horizon.min(look.horizon),
                 keep: rule.keep,
@@ -169,6 +176,20 @@ impl<T: OutboxTables> OutboxCleaner<T> {
             }
             let rows = u32::try_from(removed.rows).unwrap_or(u32::MAX);
             sleep(Duration::from_secs(1) * rows / rule.rows_per_second.max(1)).await;
+        }
+    }
+
+    /// Whether a table without obstacle is empty, so that each row that it will have is delivered. A transaction that inserted a row
+    /// before the table was published, and still runs, is waited for: its row is never sent, and is not seen before.
+    async fn is_empty(&mut self, look: &OutboxLook, table: &OutboxTable) -> Result<bool, Problem> {
+        match self.seen.next(table.oid) {
+            Some(next) if next <= look.horizon => answered(self.tables.is_empty(table.oid)).await,
+            Some(_) => Ok(false),
+            None => {
+                let next = answered(self.tables.next_transaction()).await?;
+                self.seen.note_next(table.oid, next);
+                Ok(false)
+            }
         }
     }
 

@@ -52,7 +52,10 @@ impl Horizons {
     /// Takes a sample. Transaction IDs and positions of another server, or of WAL that a crash may have undone, count no more.
     pub(crate) fn observe(&mut self, look: &OutboxLook, now: Instant) {
         let server = Some((look.system_identifier, look.timeline));
-        if self.server != server {
+        // A restored copy of a data directory keeps its timeline, and gives transaction IDs and positions again.
+        let mut delivered = self.samples.iter().filter(|sample| sample.is_delivered);
+        let is_back = delivered.any(|sample| look.horizon < sample.horizon || look.end < sample.end);
+        if self.server != server || is_back {
             self.samples.clear();
         } else if self.session != look.session {
             self.samples.retain(|sample| sample.is_delivered);
@@ -153,7 +156,11 @@ mod tests {
         // The sample at 20 is gone: after a crash of the server its transaction IDs could be given again.
         horizons.deliver(Lsn::new(5000));
         assert_eq!(horizons.reached(start), Some(15));
-        horizons.observe(&look(3, 2, 12), start);
+        horizons.observe(&look(3, 1, 14), start);
+        assert_eq!(horizons.reached(start), None, "transaction IDs are given again");
+        horizons.deliver(Lsn::new(5000));
+        assert_eq!(horizons.reached(start), Some(14));
+        horizons.observe(&look(4, 2, 16), start);
         assert_eq!(horizons.reached(start), None);
     }
 

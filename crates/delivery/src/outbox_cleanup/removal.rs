@@ -34,8 +34,12 @@ pub struct OutboxTable {
     pub oid: Oid,
     /// Whether the publication publishes inserts of all rows of the table.
     pub is_published: bool,
+    /// Membership in the publication ([`SourceState::memberships`](crate::SourceState)); `None`: it is no member.
+    pub membership: Option<String>,
     /// Tables that store the rows: the table itself, or its partitions.
     pub parts: Vec<Oid>,
+    /// How and with which files the partitions belong to the table: another text after one was detached, attached or rewritten.
+    pub layout: String,
 }
 
 /// Rows that are to be removed.
@@ -43,8 +47,6 @@ pub struct OutboxTable {
 pub struct Removal<'r> {
     /// The outbox table.
     pub table: &'r OutboxTable,
-    /// The parts of it whose rows are removed.
-    pub parts: &'r [Oid],
     /// Handling of the rows.
     pub action: &'r CleanupAction,
     /// Only rows of transactions with a lower 64-bit ID are removed.

@@ -16,6 +16,9 @@ pub trait OutboxTables {
         tables: &[TableName],
     ) -> impl Future<Output = Result<Option<OutboxLook>, BoxedPortError>>;
 
+    /// A transaction ID that no transaction had before the call.
+    fn next_transaction(&mut self) -> impl Future<Output = Result<u64, BoxedPortError>>;
+
     /// Whether a table has no row, in a snapshot that the call takes.
     fn is_empty(&mut self, table: Oid) -> impl Future<Output = Result<bool, BoxedPortError>>;
 

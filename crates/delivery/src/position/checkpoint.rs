@@ -51,9 +51,10 @@ pub struct Checkpoint {
     /// Offset in the signal topic before which all signals are executed; `None` if the topic was never read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signals_read: Option<i64>,
-    /// OIDs of the outbox tables of which every row is in Kafka, except for those that were inserted after `end_lsn`.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub complete_outboxes: BTreeSet<u32>,
+    /// Outbox tables, by OID, of which every row is in Kafka, except for those that were inserted after `end_lsn`; each with the
+    /// membership in the publication since which that is so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub complete_outboxes: BTreeMap<u32, String>,
     /// Write time, in microseconds since 1970.
     pub written_at_unix_micros: i64,
 }

@@ -9,7 +9,7 @@ pub(crate) mod source_identity;
 pub(crate) mod stream_start;
 mod write_checkpoint;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::{info, warn};
 use walcast_mapper::{MapperConfig, TableName};
@@ -58,6 +58,7 @@ pub(crate) async fn begin<P: Source, C, K: Sink, T: Topics, R>(
         .state
         .tables
         .inspect(&source_state, &config.publication, publishes);
+    ports.state.outboxes.inspect(&source_state, mapper);
     let version = source_state.server_version;
     if version < MESSAGES_SINCE && mapper.outboxes.iter().any(|rule| rule.message_prefix().is_some()) {
         return Err(Halt::MessagesNotSent { version }.into());
@@ -89,6 +90,7 @@ pub(crate) async fn begin<P: Source, C, K: Sink, T: Topics, R>(
     };
     let mut left = checkpoint.snapshot.as_ref();
     let everything;
+    let mut has_gap = false;
     let from = match resume_position(&source_state, &checkpoint, &config.slot) {
         Ok(from) => from,
         Err(halt) if config.snapshot.mode == SnapshotMode::WhenNeeded => match halt {
@@ -106,6 +108,7 @@ pub(crate) async fn begin<P: Source, C, K: Sink, T: Topics, R>(
                 log_new_snapshot(&halt);
                 everything = config.snapshot.all(&source_state);
                 left = Some(&everything);
+                has_gap = true;
                 confirmed
             }
             halt => return Err(halt.into()),
@@ -116,6 +119,11 @@ pub(crate) async fn begin<P: Source, C, K: Sink, T: Topics, R>(
         end_lsn: from,
         timeline: source_state.timeline,
         snapshot: config.snapshot.again(left, &source_state, is_start),
+        // Not every table is read again.
+        complete_outboxes: match has_gap {
+            true => BTreeMap::new(),
+            false => checkpoint.complete_outboxes,
+        },
         ..checkpoint
     };
     verify_history_before_changes(source, config, &source_state, &checkpoint, &log).await?;
@@ -317,7 +325,7 @@ async fn create_slot<P: Source, K: Sink>(
         partial: None,
         snapshot: config.snapshot.first(source_state),
         signals_read: log.current.as_ref().and_then(|before| before.signals_read),
-        complete_outboxes: BTreeSet::new(),
+        complete_outboxes: BTreeMap::new(),
         written_at_unix_micros: PgTimestamp::now().unix_micros(),
     };
     write_checkpoint(sink, intention.clone(), None, None, PartitionRecords::new()).await?;

@@ -178,9 +178,11 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
         let StreamStart {
             started,
             check,
-            server_end,
+            source_state,
         } = start(connector.source, slot, checkpoint, begins_at).await?;
-        connector.state.positions.set_server_end(server_end);
+        connector.state.positions.set_server_end(source_state.flush_lsn);
+        // Rows are read after this.
+        connector.state.outboxes.inspect(&source_state, connector.mapper);
         info!(slot, lsn = %beginning.from, "streaming");
         if self.has_stood_by {
             connector.state.role.streams_after(led_since.elapsed());
@@ -311,7 +313,8 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
             metrics,
             describe,
         );
-        let snapshot_reader = SnapshotReader::new(snapshot_state, requests, self.stopped.clone());
+        let mut snapshot_reader = SnapshotReader::new(snapshot_state, requests, self.stopped.clone());
+        snapshot_reader.prepare_snapshot();
         let ingest = Ingest::new(
             delivered,
             mapper,
@@ -351,6 +354,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
                         }
                     }
                 };
+                state.outboxes.verify();
                 let reading = async {
                     let read = ingest
                         .run(&mut stream, &mut snapshots, verified, stopping(stop))

@@ -146,6 +146,7 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
     async fn look(&mut self) -> Result<(), Fault> {
         let mut source_state = self.watch.inspect().await?;
         self.state.positions.advance_server_end(source_state.flush_lsn);
+        self.state.outboxes.inspect(&source_state, self.mapper);
         let outbox_topics = &self.state.outbox_topics;
         let left_out = outbox_topics.leave_out(&mut source_state, Some(&self.known.tables), self.mapper);
         self.note_partitions(&source_state).await?;
@@ -220,6 +221,8 @@ impl<'a, W: SourceWatch> Watcher<'a, W> {
             published.append(&mut added);
         }
         let source_state = without_newer(self.watch.inspect().await?, &captured);
+        // Before the rows of the new tables are read.
+        self.state.outboxes.inspect(&source_state, self.mapper);
         // A table that could not be published is found again at the next inspection, and is read once another client
         // has published it.
         let known = known_now(&source_state, &self.known.tables, &published);

@@ -87,6 +87,9 @@ pub struct TableProgress {
     /// stream.
     #[serde(default, skip_serializing_if = "is_false")]
     pub asked: bool,
+    /// Membership of an outbox table in the publication before its rows were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub membership: Option<String>,
     /// Position since which the changes of the table are streamed.
     #[serde(default, skip_serializing_if = "PublishedSince::is_done")]
     pub publishing: PublishedSince,
@@ -237,6 +240,7 @@ impl TableProgress {
             former_keys: Vec::new(),
             marks: SnapshotType::Initial,
             asked: false,
+            membership: None,
             publishing: PublishedSince::Done,
             unread: false,
             partitions: Vec::new(),

@@ -72,6 +72,11 @@ impl<'a, N: Snapshots> SnapshotReader<'a, N> {
         self.state.schedule.needs_snapshot()
     }
 
+    /// Prepares for a snapshot that is about to be taken.
+    pub(crate) fn prepare_snapshot(&mut self) {
+        self.state.note_memberships();
+    }
+
     /// Time at which tables are tried again that the connector may not read.
     pub(crate) fn next_retry(&self) -> Option<Instant> {
         self.state.schedule.next_retry()

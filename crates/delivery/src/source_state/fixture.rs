@@ -39,5 +39,6 @@ pub(crate) fn source_state(captured: impl IntoIterator<Item = CapturedTable>) ->
         partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
         denied: BTreeMap::new(),
+        memberships: BTreeMap::new(),
     }
 }

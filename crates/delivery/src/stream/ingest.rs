@@ -148,6 +148,7 @@ impl<'a, E: EncodePorts, N: Snapshots> Ingest<'a, E, N> {
         snapshots: &mut N,
         stop: &mut (impl Future<Output = ()> + Unpin),
     ) -> Result<bool, Interruption> {
+        self.snapshot.prepare_snapshot();
         let hold = tokio::time::sleep(snapshots.hold());
         let mut taking = std::pin::pin!(snapshots.take());
         tokio::pin!(hold);

@@ -68,6 +68,8 @@ pub(crate) struct Server {
     pub(crate) wal_end: Lsn,
     pub(crate) slot: Option<SlotState>,
     pub(crate) publication: Option<PublicationState>,
+    /// Number of times that tables left the publication and came back.
+    pub(crate) membership: u32,
     pub(crate) confirmations: Vec<Confirmation>,
     /// Ends of WAL that keepalives between transactions have reported.
     pub(crate) idle_ends: BTreeSet<Lsn>,
@@ -117,6 +119,7 @@ impl Postgres {
             wal_end,
             slot: None,
             publication: None,
+            membership: 0,
             confirmations: Vec::new(),
             idle_ends: BTreeSet::new(),
             starts: Vec::new(),
@@ -343,6 +346,11 @@ impl Server {
             partitions: Partitions::Root,
             unmatched_patterns: self.unmatched_patterns.clone(),
             denied: BTreeMap::new(),
+            memberships: self
+                .existing()
+                .into_iter()
+                .map(|oid| (oid, self.membership.to_string()))
+                .collect(),
         }
     }
 }

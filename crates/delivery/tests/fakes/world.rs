@@ -1,7 +1,7 @@
 //! A world: one Postgres, one Kafka, one registry, and the connectors that are started over them.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -234,7 +234,7 @@ pub(crate) fn checkpoint(end_lsn: Lsn) -> Checkpoint {
         partial: None,
         snapshot: None,
         signals_read: None,
-        complete_outboxes: BTreeSet::new(),
+        complete_outboxes: BTreeMap::new(),
         written_at_unix_micros: 1_767_225_600_000_000,
     }
 }

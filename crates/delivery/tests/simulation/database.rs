@@ -474,6 +474,7 @@ impl Database {
             partitions: Partitions::Root,
             unmatched_patterns: Vec::new(),
             denied: BTreeMap::new(),
+            memberships: BTreeMap::new(),
         }
     }
 }

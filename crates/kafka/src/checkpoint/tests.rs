@@ -22,7 +22,7 @@ fn checkpoint(end_lsn: u64) -> Checkpoint {
         partial: None,
         snapshot: None,
         signals_read: None,
-        complete_outboxes: BTreeSet::new(),
+        complete_outboxes: BTreeMap::new(),
         written_at_unix_micros: 1_700_000_000_000_000,
     }
 }

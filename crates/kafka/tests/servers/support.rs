@@ -1,6 +1,6 @@
 //! One broker for all tests that do not restart it, and records and checkpoints to write to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -114,7 +114,7 @@ pub(crate) fn checkpoint(end_lsn: u64) -> Checkpoint {
         partial: None,
         snapshot: None,
         signals_read: None,
-        complete_outboxes: BTreeSet::new(),
+        complete_outboxes: BTreeMap::new(),
         written_at_unix_micros: 1_700_000_000_000_000,
     }
 }

@@ -7,6 +7,8 @@ use walcast_delivery::{CleanupAction, OutboxTable, Removal, Removed, sql};
 use walcast_mapper::TableName;
 use walcast_pgoutput::{Lsn, Oid};
 
+use super::catalog_row::CatalogRow;
+use super::membership::membership;
 use super::publication::RESTRICTIONS_SINCE;
 use super::query::{execute, lsn, oid, one, row, rows, unexpected, value};
 use crate::connect::Client;
@@ -20,10 +22,19 @@ const REMOVING: &str = "removing delivered rows of an outbox";
 pub(crate) async fn horizon(client: &Client) -> Result<(u64, Lsn), PostgresError> {
     let sql = "SELECT txid_snapshot_xmin(txid_current_snapshot()), pg_current_wal_insert_lsn()::text";
     let found = one(client, LOOKING, sql, &[]).await?;
-    let horizon: i64 = value(LOOKING, &found, 0)?;
-    let horizon = u64::try_from(horizon).map_err(|_| unexpected(LOOKING, &horizon.to_string()))?;
     let end = lsn(LOOKING, &found, 1)?.ok_or_else(|| unexpected(LOOKING, "no position"))?;
-    Ok((horizon, end))
+    Ok((transaction(&found)?, end))
+}
+
+/// A new transaction ID. The upper end of a snapshot would not do: transactions that run may have it, or a higher one.
+pub(crate) async fn next_transaction(client: &Client) -> Result<u64, PostgresError> {
+    transaction(&one(client, LOOKING, "SELECT txid_current()", &[]).await?)
+}
+
+/// 64-bit transaction ID in the first column.
+fn transaction(row: &CatalogRow) -> Result<u64, PostgresError> {
+    let id: i64 = value(LOOKING, row, 0)?;
+    u64::try_from(id).map_err(|_| unexpected(LOOKING, &id.to_string()))
 }
 
 /// Outbox tables with the tables that store their rows, and whether the publication publishes all their inserts.
@@ -44,7 +55,7 @@ pub(crate) async fn outbox_tables(
     let mut found: Vec<OutboxTable> = Vec::new();
     for row in rows(client, LOOKING, &sql, &parameters).await? {
         let table = oid(LOOKING, &row, 0)?;
-        let part = oid(LOOKING, &row, 4)?;
+        let part = oid(LOOKING, &row, 6)?;
         if let Some(known) = found.iter_mut().find(|known| known.oid == table) {
             known.parts.push(part);
             continue;
@@ -56,6 +67,8 @@ pub(crate) async fn outbox_tables(
                 name: value(LOOKING, &row, 2)?,
             },
             is_published: value(LOOKING, &row, 3)?,
+            membership: value(LOOKING, &row, 4)?,
+            layout: value(LOOKING, &row, 5)?,
             parts: vec![part],
         });
     }
@@ -66,17 +79,24 @@ pub(crate) async fn outbox_tables(
 fn tables_sql(server_version: u32) -> String {
     let (filter, of_schema) = if server_version >= RESTRICTIONS_SINCE {
         (
-            "AND r.prqual IS NULL",
+            // Whose filter applies depends on publish_via_partition_root.
+            "AND NOT EXISTS (SELECT FROM pg_publication_rel f WHERE f.prpubid = p.oid AND f.prqual IS NOT NULL \
+             AND (f.prrelid = c.oid OR f.prrelid IN (SELECT a.relid::oid FROM pg_partition_ancestors(c.oid) a)))",
             "OR EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid AND s.pnnspid = c.relnamespace)",
         )
     } else {
         ("", "")
     };
+    let membership = membership(server_version);
     format!(
         "SELECT c.oid, n.nspname::text, c.relname::text, EXISTS ( \
-           SELECT FROM pg_publication p WHERE p.pubname = $3 AND p.pubinsert AND (p.puballtables OR EXISTS ( \
-             SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid {filter} \
-             AND (r.prrelid = c.oid OR r.prrelid IN (SELECT a.relid::oid FROM pg_partition_ancestors(c.oid) a))) {of_schema})), part.oid \
+           SELECT FROM pg_publication p WHERE p.pubname = $3 AND p.pubinsert {filter} AND (p.puballtables OR EXISTS ( \
+             SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid \
+             AND (r.prrelid = c.oid OR r.prrelid IN (SELECT a.relid::oid FROM pg_partition_ancestors(c.oid) a))) {of_schema})), \
+         (SELECT {membership} FROM pg_publication p WHERE p.pubname = $3), \
+         coalesce((SELECT string_agg(concat(i.inhrelid, '.', i.xmin, '.', leaf.relfilenode), ',' ORDER BY i.inhrelid) \
+           FROM pg_partition_tree(c.oid) tree JOIN pg_inherits i ON i.inhrelid = tree.relid \
+           JOIN pg_class leaf ON leaf.oid = tree.relid WHERE c.relkind = 'p'), ''), part.oid \
          FROM unnest($1::text[], $2::text[]) AS wanted (namespace, name) \
          JOIN pg_namespace n ON n.nspname = wanted.namespace \
          JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name AND c.relkind IN ('r', 'p') \
@@ -106,9 +126,6 @@ pub(crate) async fn is_empty(client: &Client, table: Oid, name: &TableName) -> R
 
 /// Removes rows in one transaction. An error leaves the transaction open: the session is to be closed then.
 pub(crate) async fn remove(client: &Client, removal: &Removal<'_>) -> Result<Removed, PostgresError> {
-    if removal.parts.is_empty() {
-        return Ok(Removed::default());
-    }
     match removal.action {
         CleanupAction::DropPartition => drop_partition(client, removal).await,
         CleanupAction::Delete | CleanupAction::Mark { .. } | CleanupAction::Archive { .. } => {
@@ -163,7 +180,7 @@ async fn remove_rows(client: &Client, removal: &Removal<'_>) -> Result<Removed, 
             let columns = columns(client, removal.table.oid).await?;
             format!(
                 "WITH moved AS (DELETE FROM {outbox} AS o USING ({chosen}) AS chosen WHERE {SAME} RETURNING o.*) \
-                 INSERT INTO {} ({columns}) SELECT {columns} FROM moved",
+                 INSERT INTO {} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM moved",
                 sql::table(table)
             )
         }
@@ -205,7 +222,7 @@ async fn chosen(client: &Client, removal: &Removal<'_>, outbox: &str) -> Result<
         };
         condition.push_str(&format!(" AND {unmarked}"));
     }
-    let parts: Vec<String> = removal.parts.iter().map(ToString::to_string).collect();
+    let parts: Vec<String> = removal.table.parts.iter().map(ToString::to_string).collect();
     Ok(format!(
         "SELECT c.tableoid AS part, c.ctid AS place FROM {outbox} AS c WHERE c.tableoid = ANY ('{{{}}}'::oid[]) AND {condition} LIMIT {}",
         parts.join(","),
@@ -217,7 +234,8 @@ async fn chosen(client: &Client, removal: &Removal<'_>, outbox: &str) -> Result<
 ///
 /// A row has the last 32 bits of the ID of its transaction. Each transaction that the snapshot shows has an ID below the upper end of
 /// the snapshot, and the largest such ID with these bits is taken: it is not less than the row's own, so that the row of an older epoch,
-/// or one that is frozen, can at most be kept for longer.
+/// or one that is frozen, can at most be kept for longer. `COPY FREEZE` into a partition that it truncated makes rows of a later
+/// transaction visible to this snapshot, which look like rows of billions of transactions ago: those are kept too.
 async fn delivered(client: &Client, removal: &Removal<'_>) -> Result<String, PostgresError> {
     let sql = "SELECT txid_snapshot_xmax(txid_current_snapshot())";
     let found = one(client, REMOVING, sql, &[]).await?;
@@ -231,7 +249,7 @@ async fn delivered(client: &Client, removal: &Removal<'_>) -> Result<String, Pos
         )
     });
     Ok(format!(
-        "(({next} - 1 - c.xmin::text::int8) & 4294967295) >= {}{}",
+        "(({next} - 1 - c.xmin::text::int8) & 4294967295) BETWEEN {} AND 2147483647{}",
         next.saturating_sub(horizon),
         age.unwrap_or_default()
     ))
@@ -311,7 +329,7 @@ ORDER BY until";
 /// Drops the first partition of which all rows are delivered and old.
 async fn drop_partition(client: &Client, removal: &Removal<'_>) -> Result<Removed, PostgresError> {
     let table = removal.table.oid.as_u32();
-    let parts: Vec<u32> = removal.parts.iter().map(|part| part.as_u32()).collect();
+    let parts: Vec<u32> = removal.table.parts.iter().map(|part| part.as_u32()).collect();
     let keep = removal.keep.as_secs_f64();
     let parameters = [
         (&table as _, Type::OID),
@@ -340,7 +358,10 @@ async fn drop_partition(client: &Client, removal: &Removal<'_>) -> Result<Remove
             end_transaction(client, "ROLLBACK").await?;
             continue;
         }
-        end_transaction(client, &format!("DROP TABLE {quoted}; COMMIT")).await?;
+        // Waiting for the partitioned table keeps its writers waiting, and a writer that waits for the partition must not be the
+        // victim of a deadlock (deadlock_timeout).
+        let drop = format!("SET LOCAL lock_timeout = '200ms'; DROP TABLE {quoted}; COMMIT");
+        end_transaction(client, &drop).await?;
         return Ok(Removed {
             rows: u64::try_from(rows).unwrap_or(0),
             partitions: 1,
@@ -415,7 +436,7 @@ mod tests {
     #[test]
     fn row_filters_and_schemas_exist_since_15() {
         assert!(!tables_sql(140_000).contains("prqual"));
-        assert!(tables_sql(150_000).contains("r.prqual IS NULL"));
+        assert!(tables_sql(150_000).contains("f.prqual IS NOT NULL"));
         assert!(tables_sql(150_000).contains("pg_publication_namespace"));
     }
 

@@ -69,64 +69,78 @@ pub(super) fn obstacle(
     table: &OutboxTable,
     rule: &CleanupRule,
 ) -> Option<Obstacle> {
-    if !state.status.is_streaming() {
+    if !state.status.is_streaming() || !state.outboxes.is_verified() {
         return Some(Obstacle::NotStreaming);
     }
     let states = state.table_states();
     if !matches!(states.get(&table.name), Some(TableState::Streaming)) {
         return Some(Obstacle::NotDelivered);
     }
-    if !table.is_published || state.drift.read().iter().any(|one| one.finding.hides_changes()) {
+    let Some(membership) = table.membership.as_deref().filter(|_| table.is_published) else {
+        return Some(Obstacle::NotPublished);
+    };
+    if state.drift.read().iter().any(|one| one.finding.hides_changes()) {
         return Some(Obstacle::NotPublished);
     }
     if config.filtered.iter().any(|pattern| pattern.matches(&table.name)) {
         return Some(Obstacle::Filtered);
     }
-    if !seen.is_settled(table.oid, state.drift.inspection()) {
+    let is_inspected = state.outboxes.membership(table.oid.as_u32()).as_deref() == Some(membership);
+    if !is_inspected || !seen.is_settled(table.oid, state.drift.inspection()) {
         return Some(Obstacle::NotInspected);
     }
-    if !rule.existing && !state.outboxes.is_complete(table.oid) {
+    if !rule.existing && !state.outboxes.is_complete(table.oid, membership) {
         return Some(Obstacle::Incomplete);
     }
     None
 }
 
-/// Published tables and partitions, by OID, each with what was known when it was first found.
+/// Published tables, by OID, each with what was known when it was first found as it is.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     session: u64,
     first: BTreeMap<Oid, FirstSeen>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct FirstSeen {
+    membership: Option<String>,
+    layout: String,
     /// End of WAL.
     end: Lsn,
     /// Number of inspections before.
     inspections: u64,
+    /// Transaction ID that was given after that; `None`: none was asked for.
+    next: Option<u64>,
 }
 
 impl Seen {
-    /// Adds what is found for the first time, and forgets what is not found any more. In another session everything is found for the
-    /// first time: another instance may have led in between.
+    /// Adds what is found for the first time, and forgets what is not found any more. A table that has left the publication and come
+    /// back, or whose partitions have changed, is found for the first time; in another session every table is: another instance may have
+    /// led in between.
     pub(super) fn observe(&mut self, look: &OutboxLook, inspection: Inspection) {
         if self.session != look.session {
             self.first.clear();
         }
         self.session = look.session;
-        let published = look.tables.iter().filter(|table| table.is_published);
-        let found = published.flat_map(|table| table.parts.iter().copied().chain([table.oid]));
-        let first = FirstSeen {
-            end: look.end,
-            inspections: inspection.count,
-        };
-        self.first = found
-            .map(|oid| (oid, self.first.get(&oid).copied().unwrap_or(first)))
-            .collect();
+        let mut known = std::mem::take(&mut self.first);
+        for table in look.tables.iter().filter(|table| table.is_published) {
+            let known = known.remove(&table.oid);
+            let as_known =
+                known.filter(|known| known.membership == table.membership && known.layout == table.layout);
+            let first = as_known.unwrap_or_else(|| FirstSeen {
+                membership: table.membership.clone(),
+                layout: table.layout.clone(),
+                end: look.end,
+                inspections: inspection.count,
+                next: None,
+            });
+            self.first.insert(table.oid, first);
+        }
     }
 
-    /// Whether the connector has inspected the server since a table or a partition was first found: it has found it too by then, and
-    /// reads the rows that it brought.
+    /// Whether the connector has inspected the server since a table was first found as it is: it has found it so too by then, and reads
+    /// the rows that partitions brought.
     pub(super) fn is_settled(&self, oid: Oid, inspection: Inspection) -> bool {
         let first = self.first.get(&oid);
         first.is_some_and(|first| {
@@ -134,9 +148,16 @@ impl Seen {
         })
     }
 
-    /// The parts that are settled.
-    pub(super) fn settled(&self, parts: &[Oid], inspection: Inspection) -> Vec<Oid> {
-        let parts = parts.iter().copied();
-        parts.filter(|oid| self.is_settled(*oid, inspection)).collect()
+    /// Transaction ID that was given after a table was first found: transactions with a lower one may have inserted rows before the table
+    /// was published, which are never sent.
+    pub(super) fn next(&self, oid: Oid) -> Option<u64> {
+        self.first.get(&oid)?.next
+    }
+
+    /// Notes that transaction ID.
+    pub(super) fn note_next(&mut self, oid: Oid, next: u64) {
+        if let Some(first) = self.first.get_mut(&oid) {
+            first.next = Some(next);
+        }
     }
 }

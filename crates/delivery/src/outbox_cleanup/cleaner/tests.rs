@@ -1,11 +1,13 @@
 //! Clean-up over a modelled server, which checks that each removed row is in Kafka.
 
+mod interruptions;
 mod random;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use walcast_mapper::MapperConfig;
 use walcast_mapper::dead_letter::DeadLetterReason;
 use walcast_pgoutput::{Lsn, Oid};
 
@@ -58,6 +60,8 @@ struct Server {
     end: u64,
     session: u64,
     checkpoint: u64,
+    /// Membership of the table in the publication.
+    membership: String,
     denies: bool,
     is_quarantined: bool,
     removed: u64,
@@ -114,9 +118,15 @@ impl OutboxTables for FakeTables {
                 name: outbox(),
                 oid: OUTBOX,
                 is_published: true,
+                membership: Some(server.membership.clone()),
                 parts: vec![OUTBOX],
+                layout: String::new(),
             }],
         }))
+    }
+
+    async fn next_transaction(&mut self) -> Result<u64, BoxedPortError> {
+        Ok(self.0.borrow().next_xid)
     }
 
     async fn is_empty(&mut self, _: Oid) -> Result<bool, BoxedPortError> {
@@ -183,6 +193,7 @@ impl Model {
             end: 10_000,
             session: 1,
             checkpoint: 10_000,
+            membership: "a".to_owned(),
             denies: false,
             is_quarantined: false,
             removed: 0,
@@ -199,6 +210,7 @@ impl Model {
             ..fixture::source_state([fixture::captured(outbox(), OUTBOX.as_u32())])
         };
         state.tables.inspect(&source_state, "walcast_shop", false);
+        state.outboxes.verify();
         state.status.set(Status::Streaming);
         let tables = FakeTables(Rc::clone(&server));
         let cleaner = OutboxCleaner::new(tables, config, state.clone(), Describe::default());
@@ -207,6 +219,7 @@ impl Model {
             cleaner,
             state,
         };
+        model.find_membership();
         model.checkpoint();
         model
     }
@@ -219,8 +232,24 @@ impl Model {
         self.state.positions.publish(&Positions::new(position, position));
     }
 
+    /// The connector reads the membership of the table.
+    fn find_membership(&self) {
+        let membership = self.server.borrow().membership.clone();
+        let found = SourceState {
+            memberships: BTreeMap::from([(OUTBOX, membership)]),
+            ..fixture::source_state([fixture::captured(outbox(), OUTBOX.as_u32())])
+        };
+        let rule = serde_json::json!({"tables": "public.outbox"});
+        let mapper = MapperConfig {
+            outboxes: vec![serde_json::from_value(rule).unwrap()],
+            ..MapperConfig::new("shop", "shop")
+        };
+        self.state.outboxes.inspect(&found, &mapper);
+    }
+
     /// The connector inspects the publication.
     fn inspect(&self) {
+        self.find_membership();
         let end = Lsn::new(self.server.borrow().end);
         self.state.drift.show(end, Vec::new());
     }
@@ -235,7 +264,13 @@ impl Model {
         self.pass().await;
         self.inspect();
         self.pass().await;
-        assert!(self.state.outboxes.is_complete(OUTBOX));
+        self.pass().await;
+        assert!(self.is_complete());
+    }
+
+    fn is_complete(&self) -> bool {
+        let membership = &self.server.borrow().membership;
+        self.state.outboxes.is_complete(OUTBOX, membership)
     }
 
     fn left(&self) -> usize {

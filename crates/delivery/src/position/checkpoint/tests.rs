@@ -25,7 +25,7 @@ pub(crate) fn streaming(end_lsn: Lsn, last_commit: CommitPosition) -> Checkpoint
         partial: None,
         snapshot: None,
         signals_read: None,
-        complete_outboxes: BTreeSet::new(),
+        complete_outboxes: BTreeMap::new(),
         written_at_unix_micros: 0,
     }
 }
@@ -79,6 +79,7 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
                 offset,
             }),
             after: None,
+            membership: None,
             rows: 0,
             filter_is_sql: asked.0.is_some() && asked.2,
             sql_channel: asked.2.then_some(RequestChannel::SignalTable),
@@ -144,7 +145,7 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
         partial: progress.2,
         snapshot: progress.3,
         signals_read: progress.5,
-        complete_outboxes: BTreeSet::new(),
+        complete_outboxes: BTreeMap::new(),
         written_at_unix_micros: progress.4,
     })
 }
@@ -179,7 +180,7 @@ fn example() -> Checkpoint {
         }),
         snapshot: None,
         signals_read: None,
-        complete_outboxes: BTreeSet::new(),
+        complete_outboxes: BTreeMap::new(),
         written_at_unix_micros: 1_767_225_600_123_456,
     }
 }

@@ -47,6 +47,7 @@ fn source_state() -> SourceState {
         partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
         denied: std::collections::BTreeMap::new(),
+        memberships: std::collections::BTreeMap::new(),
     }
 }
 

@@ -61,6 +61,7 @@ fn stopped() -> (SourceState, CheckpointLog) {
         partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
         denied: BTreeMap::new(),
+        memberships: BTreeMap::new(),
     };
     let history: BTreeMap<Lsn, Checkpoint> = [20, 50, 80]
         .into_iter()

@@ -5,7 +5,7 @@
 //! from snapshots that are taken once the stream runs, as after an interruption: such a snapshot lies behind the confirmed
 //! position, so that each row is in the snapshot, or its change in the stream.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::info;
 use walcast_mapper::config::{EventStoreRule, OutboxRule};
@@ -95,7 +95,7 @@ pub(super) async fn begin_on_slot<P: Source, C, K: Sink, T: Topics, R>(
         partial: None,
         snapshot,
         signals_read: None,
-        complete_outboxes: BTreeSet::new(),
+        complete_outboxes: BTreeMap::new(),
         written_at_unix_micros: PgTimestamp::now().unix_micros(),
     };
     let known_tables = captured_oids(&first);

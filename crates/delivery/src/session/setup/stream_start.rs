@@ -23,8 +23,8 @@ pub(crate) struct StreamStart<P: Source> {
     pub(crate) started: Started<P>,
     /// Check of the history that the stream must pass; `None` if the server sends nothing again.
     pub(crate) check: Option<HistoryCheck>,
-    /// End of the server's WAL when the stream was started.
-    pub(crate) server_end: Lsn,
+    /// State of the source when the stream was started.
+    pub(crate) source_state: SourceState,
 }
 
 /// Starts the stream that continues after `checkpoint`, at `begins_at`, with the history check that the stream must
@@ -49,7 +49,7 @@ pub(crate) async fn start<P: Source>(
     Ok(StreamStart {
         started,
         check,
-        server_end: source_state.flush_lsn,
+        source_state,
     })
 }
 

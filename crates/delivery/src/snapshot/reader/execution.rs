@@ -187,7 +187,7 @@ impl<S: Snapshot> SnapshotState<'_, S> {
                     .batch
                     .delta()
                     .outboxes
-                    .extend(unread.map(|oid| (*oid, false)));
+                    .extend(unread.map(|oid| (*oid, None)));
                 stopped
             }
             SnapshotCommand::ResumeTables { tables } => self.resume_tables(tables, output).await?,

@@ -13,6 +13,7 @@ use crate::snapshot::reader::notifications::{Notifier, Scan};
 use crate::snapshot::reader::schedule::Schedule;
 use crate::snapshot::status::SnapshotStatus;
 use crate::state::ConnectorState;
+use crate::state::outboxes::OutboxesState;
 use crate::state::tables::TablesState;
 
 /// Schedule of a session, with its observers.
@@ -23,6 +24,7 @@ pub(crate) struct SnapshotState<'a, S> {
     pub(super) signals_read: Option<i64>,
     pub(super) status: &'a SnapshotStatus,
     pub(super) tables: &'a TablesState,
+    outboxes: &'a OutboxesState,
     pub(super) metrics: &'a Metrics,
     pub(super) describe: Describe,
 }
@@ -42,9 +44,16 @@ impl<'a, S: Snapshot> SnapshotState<'a, S> {
             signals_read,
             status: &state.snapshot,
             tables: &state.tables,
+            outboxes: &state.outboxes,
             metrics,
             describe,
         }
+    }
+
+    /// Notes the membership of the tables of which no row is read, before a snapshot is taken.
+    pub(super) fn note_memberships(&mut self) {
+        let membership = |table| self.outboxes.membership_before_reading(table);
+        self.schedule.progress.note_memberships(membership);
     }
 
     /// Stores the progress with the next checkpoint, and publishes it.
@@ -77,11 +86,12 @@ impl<'a, S: Snapshot> SnapshotState<'a, S> {
                 .resolve_dead_letters(&one.letters, batch.records().buffer)
                 .await?;
         }
-        if let Some(is_complete) = completeness(&one, scan)
+        if let Some(complete) = completeness(&one, scan)
             && let Some(oid) = one.oid
             && output.tables.is_outbox(table)
+            && (complete.is_none() || !self.outboxes.is_interrupted(oid))
         {
-            output.batch.delta().outboxes.insert(oid, is_complete);
+            output.batch.delta().outboxes.insert(oid, complete);
         }
         self.end_quarantine(table, scan, output);
         let progress = &mut self.schedule.progress;
@@ -100,12 +110,14 @@ impl<'a, S: Snapshot> SnapshotState<'a, S> {
     }
 }
 
-/// What the end of reading shows about an outbox table: whether every row is delivered; `None` if it shows nothing new.
-fn completeness(read: &TableProgress, scan: Scan) -> Option<bool> {
+/// What the end of reading shows about an outbox table: the membership since before the reading if every row is delivered, and `None` if
+/// that is no longer certain. Nothing if it shows nothing new.
+fn completeness(read: &TableProgress, scan: Scan) -> Option<Option<String>> {
     if scan.is_complete() {
         let selects_all = read.filter.is_none() && read.letters.is_empty() && read.partitions.is_empty();
-        (selects_all && !read.unread).then_some(true)
+        let membership = read.membership.clone().filter(|_| selects_all && !read.unread);
+        membership.map(Some)
     } else {
-        (!read.partitions.is_empty() || read.attached.is_some()).then_some(false)
+        (!read.partitions.is_empty() || read.attached.is_some()).then_some(None)
     }
 }

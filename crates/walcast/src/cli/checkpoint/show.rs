@@ -192,7 +192,7 @@ impl<'a> Listing<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
 
     use expect_test::expect;
     use walcast_delivery::{CommitPosition, Partial, SnapshotProgress, SystemIdentifier, Timeline};
@@ -219,7 +219,7 @@ mod tests {
             partial: None,
             snapshot: None,
             signals_read: None,
-            complete_outboxes: BTreeSet::new(),
+            complete_outboxes: BTreeMap::new(),
             written_at_unix_micros: 1_700_000_000_123_456,
         }
     }

@@ -247,7 +247,7 @@ fn checkpoint(end_lsn: u64) -> Checkpoint {
         partial: None,
         snapshot: None,
         signals_read: None,
-        complete_outboxes: BTreeSet::new(),
+        complete_outboxes: BTreeMap::new(),
         written_at_unix_micros: 6,
     }
 }
@@ -281,6 +281,7 @@ fn source_state(active_pid: Option<i32>) -> SourceState {
         partitions: Partitions::Root,
         unmatched_patterns: Vec::new(),
         denied: BTreeMap::new(),
+        memberships: BTreeMap::new(),
     }
 }
 

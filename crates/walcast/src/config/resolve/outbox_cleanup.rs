@@ -137,6 +137,10 @@ impl Check<'_> {
             Cleanup::Archive => {
                 let written = rule.archive_table.as_deref().unwrap_or_default();
                 match table_name(written) {
+                    Some(table) if raw.outbox.iter().any(|one| one.matches(&table)) => {
+                        let wanted = "a table that no [[outbox]] selects: its rows would be events again";
+                        return wrong("archive_table", "outbox.archive_table", written, wanted);
+                    }
                     Some(table) => CleanupAction::Archive { table },
                     None => {
                         let wanted = "schema.table where cleanup is archive";

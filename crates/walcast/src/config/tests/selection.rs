@@ -178,6 +178,10 @@ fn outboxes_are_checked() {
             "outbox.archive_table is \"old\"; expected schema.table where cleanup is archive",
         ),
         (
+            "cleanup = \"archive\"\narchive_table = \"public.outbox\"",
+            "outbox.archive_table is \"public.outbox\"; expected a table that no [[outbox]] selects: its rows would be events again",
+        ),
+        (
             "cleanup = \"delete\"\ncleanup_interval = \"2h\"",
             "outbox.cleanup_interval is \"2h\"; expected a duration between \"100ms\" and \"1h\"",
         ),

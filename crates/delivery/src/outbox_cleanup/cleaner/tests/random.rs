@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Model, OUTBOX, config};
+use super::{Model, config};
 
 /// A step of the model.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +71,7 @@ async fn play(steps: &[Step], earlier_rows: usize) {
         }
     }
     // In the end everything that is in Kafka is removed, unless rows of before the capture are left.
-    let is_complete = model.state.outboxes.is_complete(OUTBOX);
+    let is_complete = model.is_complete();
     let running: Vec<u64> = model.server.borrow().running.iter().copied().collect();
     for xid in running {
         model.server.borrow_mut().commit(xid);
