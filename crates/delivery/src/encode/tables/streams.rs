@@ -24,6 +24,8 @@ pub(crate) struct Streams<'a> {
     stores: HashMap<Oid, Store>,
     /// Transaction and kind of the violation that was logged last.
     logged: Option<(Xid, &'static str)>,
+    /// Whether an event that was read and could not be upcast was logged.
+    logged_read: bool,
 }
 
 /// Streams of one event store.
@@ -52,6 +54,7 @@ impl<'a> Streams<'a> {
             describe,
             stores: HashMap::new(),
             logged: None,
+            logged_read: false,
         }
     }
 
@@ -118,6 +121,33 @@ impl<'a> Streams<'a> {
         if let Some(store) = self.store(oid, plan) {
             store.last.add(event);
         }
+    }
+
+    /// Reports an event that cannot be upcast.
+    #[cold]
+    pub(super) fn report_upcast(
+        &mut self,
+        table: &TableName,
+        map_error: &MapError,
+        context: &ChangeContext<'_>,
+    ) {
+        self.report(table, Violation::Upcast, map_error, context);
+    }
+
+    /// Reports an event that was read from its table and cannot be upcast: its transaction is not known.
+    #[cold]
+    pub(super) fn report_read_upcast(&mut self, table: &TableName, map_error: &MapError) {
+        if !self.logged_read {
+            error!(
+                relation = %table,
+                kind = Violation::Upcast.kind(),
+                error = self.describe.error(map_error),
+                "an event that was read from its table cannot be upcast; further ones are only counted"
+            );
+            self.logged_read = true;
+        }
+        self.count(table, Violation::Upcast);
+        self.state.count(table);
     }
 
     fn store(&mut self, oid: Oid, plan: &Plan) -> Option<&mut Store> {
@@ -187,6 +217,10 @@ impl<'a> Streams<'a> {
     ) {
         let text = self.describe.error(map_error);
         let logged = Some((context.xid, violation.kind()));
+        let finding = match violation {
+            Violation::Upcast => "an event cannot be upcast",
+            _ => "the order of a stream or the immutability of an event is violated",
+        };
         if self.logged != logged {
             error!(
                 relation = %table,
@@ -195,16 +229,11 @@ impl<'a> Streams<'a> {
                 lsn = %context.lsn,
                 kind = violation.kind(),
                 error = text,
-                "the order of a stream or the immutability of an event is violated; further violations of the kind in the transaction are \
-                 only counted"
+                "{finding}; further violations of the kind in the transaction are only counted"
             );
             self.logged = logged;
         }
-        let labels = ViolationLabels {
-            table: table.to_string(),
-            kind: violation.kind(),
-        };
-        self.metrics.event_store_violations.get_or_create(&labels).inc();
+        self.count(table, violation);
         let reported = ReportedViolation {
             violation,
             xid: context.xid,
@@ -214,5 +243,13 @@ impl<'a> Streams<'a> {
             error: text,
         };
         self.state.report(table, reported);
+    }
+
+    fn count(&self, table: &TableName, violation: Violation) {
+        let labels = ViolationLabels {
+            table: table.to_string(),
+            kind: violation.kind(),
+        };
+        self.metrics.event_store_violations.get_or_create(&labels).inc();
     }
 }
