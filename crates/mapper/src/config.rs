@@ -31,7 +31,7 @@ pub use context::ContextConfig;
 pub use destination::DestinationRule;
 pub(crate) use event_store::Choice;
 pub use event_store::{
-    EventStoreError, EventStorePreset, EventStoreRule, EventStoreText, OnViolation, TopicBy,
+    EventStoreError, EventStorePreset, EventStoreRule, EventStoreText, OnViolation, TopicBy, UpcastAt,
 };
 pub use events::{EventsConfig, Operation};
 pub(crate) use form::EnvelopePart;

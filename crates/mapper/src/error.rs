@@ -4,6 +4,7 @@ use walcast_pgoutput::Oid;
 
 use crate::config::TopicPurpose;
 use crate::table_name::TableName;
+use crate::upcast::UpcastFault;
 
 /// A relation or a row cannot be mapped. The buffer is unchanged. The text states the finding; the program that shows it knows the
 /// settings that resolve it.
@@ -325,6 +326,14 @@ pub enum MapError {
         /// Version of the event; `None` if the WAL does not have it.
         version: Option<i64>,
     },
+    /// An event of an older schema version cannot be upcast.
+    #[error("event store {table}: {fault}")]
+    EventStoreUpcast {
+        /// The table.
+        table: TableName,
+        /// What is wrong with the event.
+        fault: Box<UpcastFault>,
+    },
     /// A row names a topic that is not known to exist. Once [`Plan::bind_topic`](crate::Plan::bind_topic) was called for it, the
     /// row can be mapped.
     #[error("topic {topic} is not known to exist")]
@@ -369,6 +378,9 @@ pub enum Violation {
     /// The table was truncated.
     #[error("the events were truncated, which are immutable")]
     Truncate,
+    /// An event of an older schema version cannot be upcast.
+    #[error("an event cannot be upcast")]
+    Upcast,
 }
 
 impl Violation {
@@ -381,6 +393,7 @@ impl Violation {
             Self::Update => "update",
             Self::Delete => "delete",
             Self::Truncate => "truncate",
+            Self::Upcast => "upcast",
         }
     }
 }
@@ -430,6 +443,7 @@ impl MapError {
             | MapError::EventStoreCompacted { .. }
             | MapError::EventStoreUnordered { .. }
             | MapError::EventStoreViolation { .. }
+            | MapError::EventStoreUpcast { .. }
             | MapError::UnknownTopic { .. } => false,
         }
     }

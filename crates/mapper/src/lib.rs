@@ -99,6 +99,7 @@ mod table_metadata;
 mod table_name;
 mod transaction_block;
 mod transaction_context;
+pub mod upcast;
 
 pub use change::{ChangeContext, Ordinal, RecordId, ReplicationOrigin, RowChange};
 pub use column_type::is_extension_type;

@@ -12,6 +12,7 @@ mod registered;
 mod routes;
 mod timestamp;
 mod trace_context;
+pub(crate) mod upcasts;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use self::registered::{RegisteredBody, RegisteredPayloads};
 use self::routes::{PayloadForm, Routes, Target, ValueSchema};
 use self::timestamp::Timestamp;
 use self::trace_context::TraceContext;
+use self::upcasts::Upcasts;
 use crate::column::ColumnContext;
 use crate::config::{DefaultTimestamp, Encoding, InvalidUpdate, OutboxRule, Placement};
 use crate::connect::Kind;
@@ -69,6 +71,8 @@ pub(crate) struct OutboxPlan {
     routes: Routes,
     tombstone_on_empty_payload: bool,
     pub(crate) on_update: InvalidUpdate,
+    /// Upcasters of an event store; `None`: events are sent as they are stored.
+    pub(crate) upcasts: Option<Box<Upcasts>>,
     /// Whether the records of each topic are to have limits.
     pub(crate) limits_topics: bool,
 }
@@ -144,6 +148,10 @@ impl OutboxPlan {
             routes: Routes::compile(columns, rule, schema, around)?,
             tombstone_on_empty_payload: rule.tombstone_on_empty_payload,
             on_update: rule.on_update,
+            upcasts: match config.event_store_of(around.table) {
+                Some(store) => Upcasts::compile(columns, store, around)?,
+                None => None,
+            },
             limits_topics: false,
         })
     }

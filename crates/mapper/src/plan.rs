@@ -434,6 +434,7 @@ impl Plan {
             }
             RowError::UnknownTopic(topic) => return MapError::UnknownTopic { topic: topic.into() },
             RowError::OutboxUpdate => return MapError::OutboxUpdate { table },
+            RowError::Upcast(fault) => return MapError::EventStoreUpcast { table, fault },
             RowError::OutboxValue { place, wanted } => {
                 let column = self.column_name(place);
                 if self.event_store.is_some() {

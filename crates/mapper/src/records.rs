@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use walcast_pgoutput::reader::Reader;
 use walcast_pgoutput::{OldTuple, Tuple};
 
 use crate::config::{FlatDeletes, InvalidUpdate};
@@ -228,8 +229,21 @@ impl Records<'_> {
         Ok(())
     }
 
-    /// Writes the event that a row of an outbox table is.
+    /// Writes the event that a row of an outbox table is, in the current version of its schema.
     fn outbox_event(&mut self, row: &Row<'_>, other: Option<OtherKey<'_, '_>>) -> Result<(), RowError> {
+        let upcasts = self.outbox.as_mut().and_then(|outbox| outbox.upcasts.as_mut());
+        let upcast = match upcasts {
+            Some(upcasts) => upcasts.row(row)?,
+            None => None,
+        };
+        let Some(upcast) = upcast else {
+            return self.put_outbox_event(row, other);
+        };
+        let tuple = Tuple::read(&mut Reader::new(&upcast)).expect("the tuple was encoded by this crate");
+        self.put_outbox_event(&Row::new(tuple, None), other)
+    }
+
+    fn put_outbox_event(&mut self, row: &Row<'_>, other: Option<OtherKey<'_, '_>>) -> Result<(), RowError> {
         let Self {
             outbox: Some(outbox),
             scratch,

@@ -3,6 +3,7 @@
 use walcast_pgoutput::{Column, OldTuple, Tuple};
 
 use crate::column::{ColumnError, Image};
+use crate::upcast::UpcastFault;
 
 /// A row before or after a change.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,8 @@ pub(crate) enum RowError {
     OutboxPayload { place: usize, path: Box<str> },
     /// A row that is an event was updated.
     OutboxUpdate,
+    /// An event cannot be upcast.
+    Upcast(Box<UpcastFault>),
 }
 
 impl<'a> Row<'a> {

@@ -24,6 +24,7 @@ mod table;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod upcast;
 mod verify;
 
 use std::future::Future;
@@ -73,6 +74,7 @@ enum Command {
     Adr(adr::AdrArgs),
     Table(table::TableArgs),
     Dlq(dlq::DlqArgs),
+    Upcast(upcast::UpcastArgs),
     Migrate(migrate::MigrateArgs),
     Sql(sql::SqlArgs),
     Completions(completions::CompletionsArgs),
@@ -166,6 +168,11 @@ impl Cli {
                     _ => config,
                 };
                 block_on(Box::pin(dlq::dlq(config, args.action)))
+            }
+            Command::Upcast(args) => {
+                let options = args.options();
+                let config = options.config.load(&self.log)?;
+                upcast::test(&config, options.json)
             }
             Command::Migrate(args) => match args.action {
                 migrate::Action::DebeziumConfig(args) => {

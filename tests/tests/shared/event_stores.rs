@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod upcasts;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;

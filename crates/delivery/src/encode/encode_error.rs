@@ -52,9 +52,24 @@ impl EncodeError {
         Some(Rejection { reason, error })
     }
 
-    /// Whether the change violates the order of a stream, or the immutability of an event.
+    /// Whether the change violates the order of a stream or the immutability of an event, or is an event that cannot be upcast.
     pub(crate) fn is_violation(&self) -> bool {
-        matches!(self, EncodeError::Map(MapError::EventStoreViolation { .. }))
+        let error = match self {
+            EncodeError::Map(error) => error,
+            _ => return false,
+        };
+        matches!(
+            error,
+            MapError::EventStoreViolation { .. } | MapError::EventStoreUpcast { .. }
+        )
+    }
+
+    /// Error of an event that cannot be upcast.
+    pub(crate) fn failed_upcast(&self) -> Option<&MapError> {
+        match self {
+            EncodeError::Map(error @ MapError::EventStoreUpcast { .. }) => Some(error),
+            _ => None,
+        }
     }
 
     /// Cause with which the table can be quarantined; `None` if the error is not in the change, its table or the topic of the table.

@@ -298,6 +298,11 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
                 if !fault.is_violation() {
                     self.streams.forget(oid);
                 }
+                if let Some(error) = fault.failed_upcast()
+                    && let Some(table) = self.name_of(oid)
+                {
+                    self.streams.report_upcast(&table, error, context);
+                }
                 self.divert_change(oid, change, context, fault, records.buffer)
                     .await
             }
@@ -371,7 +376,10 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
             Err(error) => return Err(EncodeError::Map(error)),
         }
         let has_records = records.buffer.record_count() > before;
-        if let Some(Table::Captured(captured)) = self.known.get(&oid) {
+        if let Some(Table::Captured(captured)) = self.known.get_mut(&oid) {
+            if let Some(error) = captured.plan.take_failed_upcast() {
+                self.streams.report_upcast(captured.plan.table(), &error, context);
+            }
             if has_records {
                 captured.changes.count(change);
                 if let Some(events) = &captured.events {

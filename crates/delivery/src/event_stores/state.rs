@@ -15,7 +15,7 @@ pub struct EventStoresState(Arc<Mutex<BTreeMap<TableName, EventStoreView>>>);
 pub struct EventStoreView {
     /// Number of violations.
     pub violations: u64,
-    /// The last violation.
+    /// The last violation whose transaction is known.
     pub last_violation: Option<ReportedViolation>,
 }
 
@@ -49,6 +49,11 @@ impl EventStoresState {
         let view = stores.entry(table.clone()).or_default();
         view.violations += 1;
         view.last_violation = Some(violation);
+    }
+
+    /// Counts a violation whose transaction is not known.
+    pub(crate) fn count(&self, table: &TableName) {
+        self.lock().entry(table.clone()).or_default().violations += 1;
     }
 
     /// Locks the state. A poisoned lock is ignored: no code panics while holding it, and a display is not worth

@@ -4,18 +4,20 @@ mod columns;
 mod preset;
 mod text;
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::columns::{Choice, StoreColumns};
 pub use self::preset::EventStorePreset;
-pub use self::text::{EventStoreText, OnViolation, TopicBy};
+pub use self::text::{EventStoreText, OnViolation, TopicBy, UpcastAt};
 use super::outbox::{MESSAGES, OutboxRule, OutboxText};
 use super::outbox_field::{AdditionalField, Placement};
 use super::route_error::RouteError;
 use crate::pattern::TablePattern;
 use crate::table_name::TableName;
+use crate::upcast::{Chain, ChainError, Path, SchemaVersion, StepError, chains};
 
 /// Sends each row that is inserted into an event store as a record with the stream as its key, and proves the order of each stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +26,9 @@ pub struct EventStoreRule {
     text: EventStoreText,
     tables: TablePattern,
     columns: StoreColumns,
+    /// Upcasters by type.
+    chains: BTreeMap<String, Chain>,
+    version_member: Option<Path>,
     /// Rule with which the rows are written as records.
     records: OutboxRule,
 }
@@ -46,6 +51,22 @@ pub enum EventStoreError {
         "additional places {0} as the partition, but the order of a stream needs the partition that its key chooses"
     )]
     Partition(String),
+    /// Two upcasters of a type change the same version.
+    #[error("two upcasters of type {event_type:?} have from = \"{from}\"")]
+    UpcasterTwice {
+        /// Type of the events.
+        event_type: String,
+        /// The version.
+        from: SchemaVersion,
+    },
+    /// The upcasters of a type lead to several versions, or in a circle.
+    #[error(
+        "the upcasters of type {0:?} do not lead to one version: each chain has to end in the same one, and none in a circle"
+    )]
+    UpcasterEnd(String),
+    /// The member with the schema version is no path of one member.
+    #[error("schema_version_member: {0}")]
+    VersionMember(StepError),
     /// The topic cannot be computed.
     #[error(transparent)]
     Route(#[from] RouteError),
@@ -67,6 +88,19 @@ impl TryFrom<EventStoreText> for EventStoreRule {
             return Err(EventStoreError::Partition(field.column.clone()));
         }
         let columns = StoreColumns::of(&text);
+        let chains = chains(&text.upcasters).map_err(|error| match error {
+            ChainError::Twice(upcaster) => EventStoreError::UpcasterTwice {
+                event_type: upcaster.event_type,
+                from: upcaster.from,
+            },
+            ChainError::End(event_type) => EventStoreError::UpcasterEnd(event_type),
+        })?;
+        let version_member = text
+            .schema_version_member
+            .as_deref()
+            .map(Path::single)
+            .transpose();
+        let version_member = version_member.map_err(EventStoreError::VersionMember)?;
         let category = columns.category.as_ref().map(|choice| choice.name.as_str());
         let (route_by, pattern, topic) = match text.topic_by {
             TopicBy::Table => (columns.event_type.as_str(), ANY, ""),
@@ -96,6 +130,8 @@ impl TryFrom<EventStoreText> for EventStoreRule {
             text,
             tables,
             columns,
+            chains,
+            version_member,
         })
     }
 }
@@ -131,6 +167,16 @@ impl EventStoreRule {
     #[must_use]
     pub fn sequence_column(&self) -> Option<&str> {
         self.columns.sequence.as_ref().map(|choice| choice.name.as_str())
+    }
+
+    /// Upcasters by type.
+    pub(crate) fn chains(&self) -> &BTreeMap<String, Chain> {
+        &self.chains
+    }
+
+    /// Member of the payload with the version of its schema.
+    pub(crate) fn version_member(&self) -> Option<&Path> {
+        self.version_member.as_ref()
     }
 
     /// Columns of the store.

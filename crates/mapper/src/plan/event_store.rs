@@ -58,6 +58,16 @@ impl Plan {
         self.event_store.as_ref()?.sequence(&Row::new(row, None))
     }
 
+    /// Reason why the latest event was encoded as it is stored, although its type has upcasters; `None` for other events.
+    pub fn take_failed_upcast(&mut self) -> Option<MapError> {
+        let upcasts = self.outbox.as_mut()?.upcasts.as_mut()?;
+        let fault = upcasts.take_failed()?;
+        Some(MapError::EventStoreUpcast {
+            table: self.table.clone(),
+            fault,
+        })
+    }
+
     /// Error of a change that violates the order of a stream or the immutability of an event.
     pub fn violation(&mut self, change: &RowChange<'_>, violation: Violation) -> MapError {
         let store = self.event_store.as_ref();

@@ -59,22 +59,26 @@ fn compile(table: &Table) -> Plan {
     table.compile().unwrap()
 }
 
+/// Encodes an inserted row; its topic exists.
+fn encode(plan: &mut Plan, row: &[Column<'static>], buffer: &mut RecordBuffer) -> Result<(), MapError> {
+    loop {
+        match encode_change(plan, &Change::Insert(row), buffer) {
+            Err(MapError::UnknownTopic { topic }) => plan.bind_topic(
+                &topic,
+                SchemaIds {
+                    key: None,
+                    value: None,
+                },
+            ),
+            encoded => return encoded,
+        }
+    }
+}
+
 fn check(table: &Table, row: &[Column<'static>], expected: &Expect) {
     let shown = table.compile().and_then(|mut plan| {
         let mut buffer = RecordBuffer::new();
-        loop {
-            match encode_change(&mut plan, &Change::Insert(row), &mut buffer) {
-                Ok(()) => break,
-                Err(MapError::UnknownTopic { topic }) => plan.bind_topic(
-                    &topic,
-                    SchemaIds {
-                        key: None,
-                        value: None,
-                    },
-                ),
-                Err(error) => return Err(error),
-            }
-        }
+        encode(&mut plan, row, &mut buffer)?;
         let text = |bytes: Option<&[u8]>| {
             bytes.map_or("none".to_owned(), |bytes| {
                 String::from_utf8(bytes.to_vec()).unwrap()
@@ -254,5 +258,138 @@ fn violations_name_the_stream_and_the_version() {
     assert_eq!(
         error,
         "event store public.t: a version is missing: 5 was expected (stream \"order-8471\", version 7)"
+    );
+}
+
+/// A store in whose payloads the member `v` is the schema version.
+fn upcasting(settings: Value) -> Table {
+    let mut all = json!({
+        "metadata": [],
+        "archived": "",
+        "schema_version_member": "v",
+        "first_schema_version": 1,
+        "upcasters": [
+            {"type": "order_placed", "from": 1, "to": 2, "steps": [{"rename": "n", "to": "count"}]},
+            {"type": "order_placed", "from": 2, "to": 3, "steps": [{"retype": "count", "as": "string"}]},
+        ],
+    });
+    for (key, value) in settings.as_object().unwrap() {
+        all[key] = value.clone();
+    }
+    store(all)
+}
+
+#[test]
+fn events_of_older_schema_versions_are_upcast_along_the_chain() {
+    let table = upcasting(json!({}));
+    for (payload, expected) in [
+        (
+            &br#"{"n": 1.50, "x": [1.0]}"#[..],
+            expect![[
+                r#"p.public.t "order-8471" "{\"count\":\"1.50\",\"x\":[1.0],\"v\":3}" [id=e1, type=order_placed, version=7]"#
+            ]],
+        ),
+        (
+            br#"{"v": "2", "count": 1}"#,
+            expect![[
+                r#"p.public.t "order-8471" "{\"v\":\"3\",\"count\":\"1\"}" [id=e1, type=order_placed, version=7]"#
+            ]],
+        ),
+        // The current version, as it is stored.
+        (
+            br#"{"v": 3,  "count": "1"}"#,
+            expect![[
+                r#"p.public.t "order-8471" "{\"v\": 3,  \"count\": \"1\"}" [id=e1, type=order_placed, version=7]"#
+            ]],
+        ),
+    ] {
+        check(&table, &row_with(4, Text(payload)), &expected);
+    }
+    check(
+        &upcasting(json!({"upcast": "readers"})),
+        &ROW,
+        &expect![[r#"p.public.t "order-8471" "{\"n\": 1}" [id=e1, type=order_placed, version=7]"#]],
+    );
+    check(
+        &table,
+        &row_with(5, Text(b"order_paid")),
+        &expect![[r#"p.public.t "order-8471" "{\"n\": 1}" [id=e1, type=order_paid, version=7]"#]],
+    );
+}
+
+#[test]
+fn the_column_with_the_schema_version_becomes_the_current_one() {
+    let table = upcasting(json!({"schema_version": "tenant_id"}));
+    let mut rule: Value = serde_json::to_value(&table.config.event_stores[0]).unwrap();
+    rule.as_object_mut().unwrap().remove("schema_version_member");
+    let mut by_column = store(json!({}));
+    by_column.config.event_stores = vec![serde_json::from_value(rule).unwrap()];
+    check(
+        &by_column,
+        &row_with(6, Text(b"2")),
+        &expect![[
+            r#"p.public.t "order-8471" "{\"n\":1}" [id=e1, type=order_placed, version=7, schemaVersion=3]"#
+        ]],
+    );
+}
+
+#[test]
+fn events_that_cannot_be_upcast_are_errors_or_sent_as_they_are_stored() {
+    let unknown = row_with(4, Text(br#"{"v": 4}"#));
+    let halting = upcasting(json!({"on_violation": "halt"}));
+    check(
+        &halting,
+        &unknown,
+        &expect![[
+            r#"event store public.t: an event of type "order_placed" with schema version "4" is not upcast: no upcaster leads from this version to the current one"#
+        ]],
+    );
+    check(
+        &halting,
+        &row_with(4, Text(br#"{"n": 1, "count": 2}"#)),
+        &expect![[
+            r#"event store public.t: an event of type "order_placed" with schema version "1" is not upcast: 1 to 2, step 1, n: a member exists already"#
+        ]],
+    );
+    check(
+        &halting,
+        &row_with(4, Text(b"[]")),
+        &expect![[
+            r#"event store public.t: an event of type "order_placed" is not upcast: payload: it is not an object in JSON"#
+        ]],
+    );
+    let mut plan = compile(&upcasting(json!({})));
+    let mut buffer = RecordBuffer::new();
+    encode(&mut plan, &ROW, &mut buffer).unwrap();
+    assert_eq!(plan.take_failed_upcast(), None);
+    encode(&mut plan, &unknown, &mut buffer).unwrap();
+    assert_eq!(buffer.records().count(), 2);
+    let failed = plan.take_failed_upcast().unwrap().to_string();
+    assert!(
+        failed.contains("with schema version \"4\" is not upcast"),
+        "{failed}"
+    );
+    assert_eq!(plan.take_failed_upcast(), None);
+}
+
+#[test]
+fn upcasters_need_a_version_and_text() {
+    let mut rule = upcasting(json!({}));
+    let mut text: Value = serde_json::to_value(&rule.config.event_stores[0]).unwrap();
+    text.as_object_mut().unwrap().remove("schema_version_member");
+    rule.config.event_stores = vec![serde_json::from_value(text).unwrap()];
+    check(
+        &rule,
+        &ROW,
+        &expect![
+            "column schema_version of event store public.t does not exist, but upcasters need the schema version of each event: name its column in schema_version, or its member of the payload in schema_version_member"
+        ],
+    );
+    check(
+        &upcasting(json!({"data": "version"})),
+        &ROW,
+        &expect![[
+            r#"column version of event store public.t is upcast, and is neither text nor JSON: set upcast = "readers", which sends it as it is stored"#
+        ]],
     );
 }

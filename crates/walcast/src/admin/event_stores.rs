@@ -21,7 +21,7 @@ pub(super) struct EventStoreReport {
 /// Violation of the order of a stream, or of the immutability of an event.
 #[derive(Debug, Serialize)]
 struct ViolationReport {
-    /// `gap`, `doubled`, `update`, `delete` or `truncate`.
+    /// `gap`, `doubled`, `update`, `delete`, `truncate` or `upcast`.
     kind: &'static str,
     xid: u32,
     commit_lsn: String,

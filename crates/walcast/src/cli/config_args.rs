@@ -33,6 +33,14 @@ pub(crate) struct ActionArgs {
     pub(super) json: bool,
 }
 
+impl ActionArgs {
+    /// The options with another configuration file.
+    pub(super) fn of_file(mut self, file: PathBuf) -> Self {
+        self.config.config = file;
+        self
+    }
+}
+
 impl ConfigArgs {
     /// Reads the configuration, starts the process log as configured, and warns about secrets that other users can read.
     pub(super) fn load(&self, flags: &LogArgs) -> anyhow::Result<Config> {

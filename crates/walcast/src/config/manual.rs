@@ -12,6 +12,7 @@ use walcast_delivery::DeadLetterRule;
 use walcast_mapper::config::{
     EventStoreRule, HashRule, KeyRule, MaskRule, OutboxRule, PollSettings, Route, TruncateRule,
 };
+use walcast_mapper::upcast::{Step, UpcastTest, Upcaster};
 
 use super::raw::{RawConfig, RawFilter};
 use super::tables::{Keys, tables};
@@ -104,6 +105,9 @@ fn repeated_defaults(table: &str) -> Option<toml::Table> {
         "outbox" => Some(defaults_beside::<OutboxRule>("tables = \"a.b\"")),
         // Without a preset, the tables are required.
         "event_store" => Some(defaults_beside::<EventStoreRule>("tables = \"a.b\"")),
+        "event_store.upcasters" => Some(defaults_beside::<Upcaster>("type = \"a\"\nfrom = 1\nto = 2")),
+        "event_store.upcasters.steps" => Some(defaults_beside::<Step>("drop = \"a\"")),
+        "event_store.upcasters.tests" => Some(defaults_beside::<UpcastTest>("before = \"{}\"")),
         "outbox.poll" => Some(defaults_beside::<PollSettings>("")),
         "names.routes" => Some(defaults_beside::<Route>("pattern = \"a\"\ntopic = \"b\"")),
         "columns.mask" => Some(defaults_beside::<MaskRule>(&format!("{column}\nlength = 1"))),

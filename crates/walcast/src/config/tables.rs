@@ -5,6 +5,7 @@ use walcast_mapper::config::{
     ColumnSettings, EventStoreRule, FlatForm, HashRule, KeyRule, MaskRule, NameSettings, OutboxRule,
     PollSettings, Route, TruncateRule, TypeModes,
 };
+use walcast_mapper::upcast::{Step, UpcastTest, Upcaster};
 
 use super::error::{Hint, TableLabel};
 use super::fields::fields_of;
@@ -86,6 +87,9 @@ pub(crate) fn tables() -> Vec<Table> {
         repeated("keys", fields_of::<KeyRule>()),
         repeated("outbox", fields_of::<OutboxRule>()),
         repeated("event_store", fields_of::<EventStoreRule>()),
+        repeated("event_store.upcasters", fields_of::<Upcaster>()),
+        repeated("event_store.upcasters.steps", fields_of::<Step>()),
+        repeated("event_store.upcasters.tests", fields_of::<UpcastTest>()),
         known("outbox.poll", fields_of::<PollSettings>()),
         known("events", fields_of::<RawEvents>()),
         known("context", fields_of::<RawContext>()),

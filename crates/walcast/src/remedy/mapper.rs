@@ -96,6 +96,9 @@ fn mapping(error: &MapError) -> Option<String> {
             "the transaction with this xid has written it, see docs/event-stores.md; where it was intended, set on_violation = \"warn\" in \
              [[event_store]] and start again"
         }
+        MapError::EventStoreUpcast { .. } => {
+            "correct its upcasters in [[event_store]], add a test with such a payload, and run: walcast upcast test"
+        }
         MapError::UnknownTopic { .. } => {
             "start again, which creates the topic or reports why it cannot be created"
         }

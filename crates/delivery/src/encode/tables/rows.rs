@@ -14,7 +14,7 @@ use crate::encode::encode_error::EncodeError;
 use crate::encode::ports::EncodePorts;
 use crate::encode::rejection::Rejection;
 use crate::encode::tables::row_topics::{EventTopics, encode_binding_topics};
-use crate::encode::tables::undeliverable::refresh_limits;
+use crate::encode::tables::undeliverable::{action_for_violation, refresh_limits};
 use crate::encode::tables::{CatalogKey, TableEncoder};
 use crate::event_stores::last_versions::LastVersions;
 use crate::schema_history::ChangePosition;
@@ -154,13 +154,26 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
                     events.count();
                 }
                 rows.remember(event, context.row.table);
+                if let Ok(plan) = &mut rows.plan
+                    && let Some(error) = plan.take_failed_upcast()
+                {
+                    self.streams.report_read_upcast(&rows.table, &error);
+                }
                 return Ok(true);
             }
             Err(fault) => fault,
         };
         // The event after this one would seem to violate the order of its stream.
         rows.streams = None;
-        let rejection = match self.dead_letters.action(&rows.table) {
+        if let Some(error) = fault.failed_upcast() {
+            self.streams.report_read_upcast(&rows.table, error);
+        }
+        let of_violation = rows
+            .plan
+            .as_ref()
+            .ok()
+            .and_then(|plan| action_for_violation(plan, &fault));
+        let rejection = match of_violation.unwrap_or_else(|| self.dead_letters.action(&rows.table)) {
             OnError::Halt => return Err(fault),
             OnError::Quarantine => {
                 return Err(self.quarantine_rows(rows.oid(), &rows.table, context.lsn, fault));

@@ -27,6 +27,8 @@ pub(crate) struct Streams<'a> {
     logged_xid: Option<Xid>,
     /// Tables and kinds of the violations of this transaction that were logged.
     logged: HashSet<(TableName, &'static str)>,
+    /// Whether an event that was read and could not be upcast was logged.
+    logged_read: bool,
 }
 
 /// Streams of one event store.
@@ -56,6 +58,7 @@ impl<'a> Streams<'a> {
             stores: HashMap::new(),
             logged_xid: None,
             logged: HashSet::new(),
+            logged_read: false,
         }
     }
 
@@ -125,6 +128,36 @@ impl<'a> Streams<'a> {
         if let Some(store) = self.store(oid, plan) {
             store.last.extend(read);
         }
+    }
+
+    /// Reports an event that cannot be upcast.
+    #[cold]
+    pub(super) fn report_upcast(
+        &mut self,
+        table: &TableName,
+        map_error: &MapError,
+        context: &ChangeContext<'_>,
+    ) {
+        if let Some(state) = self.state {
+            self.report(state, table, Violation::Upcast, map_error, context);
+        }
+    }
+
+    /// Reports an event that was read from its table and cannot be upcast: its transaction is not known.
+    #[cold]
+    pub(super) fn report_read_upcast(&mut self, table: &TableName, map_error: &MapError) {
+        let Some(state) = self.state else { return };
+        if !self.logged_read {
+            error!(
+                relation = %table,
+                kind = Violation::Upcast.kind(),
+                error = self.describe.error(map_error),
+                "an event that was read from its table cannot be upcast; further ones are only counted"
+            );
+            self.logged_read = true;
+        }
+        self.count(table, Violation::Upcast);
+        state.count(table);
     }
 
     fn store(&mut self, oid: Oid, plan: &Plan) -> Option<&mut Store> {
@@ -197,6 +230,10 @@ impl<'a> Streams<'a> {
         context: &ChangeContext<'_>,
     ) {
         let text = self.describe.error(map_error);
+        let finding = match violation {
+            Violation::Upcast => "an event cannot be upcast",
+            _ => "the order of a stream or the immutability of an event is violated",
+        };
         if self.logged_xid.replace(context.xid) != Some(context.xid) {
             self.logged.clear();
         }
@@ -208,15 +245,10 @@ impl<'a> Streams<'a> {
                 lsn = %context.lsn,
                 kind = violation.kind(),
                 error = text,
-                "the order of a stream or the immutability of an event is violated; further violations of the kind in the transaction are \
-                 only counted"
+                "{finding}; further violations of the kind in the transaction are only counted"
             );
         }
-        let labels = ViolationLabels {
-            table: table.to_string(),
-            kind: violation.kind(),
-        };
-        self.metrics.event_store_violations.get_or_create(&labels).inc();
+        self.count(table, violation);
         let reported = ReportedViolation {
             violation,
             xid: context.xid,
@@ -226,5 +258,13 @@ impl<'a> Streams<'a> {
             error: text,
         };
         state.report(table, reported);
+    }
+
+    fn count(&self, table: &TableName, violation: Violation) {
+        let labels = ViolationLabels {
+            table: table.to_string(),
+            kind: violation.kind(),
+        };
+        self.metrics.event_store_violations.get_or_create(&labels).inc();
     }
 }

@@ -32,15 +32,12 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
 
     /// Action for a change with this error: a violation of an event store has a setting of its own.
     fn action_for(&self, oid: Oid, fault: &EncodeError) -> OnError {
-        let rules = match self.known.get(&oid) {
-            Some(Table::Captured(captured)) if fault.is_violation() => captured.plan.stream_rules(),
+        let plan = match self.known.get(&oid) {
+            Some(Table::Captured(captured)) => Some(&captured.plan),
             _ => None,
         };
-        match rules.map(|rules| rules.on_violation) {
-            None | Some(OnViolation::Warn) => self.action_of(oid),
-            Some(OnViolation::DeadLetter) => OnError::DeadLetter,
-            Some(OnViolation::Halt) => OnError::Halt,
-        }
+        let of_violation = plan.and_then(|plan| action_for_violation(plan, fault));
+        of_violation.unwrap_or_else(|| self.action_of(oid))
     }
 
     #[cold]
@@ -167,6 +164,16 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
             return Err(EncodeError::UnknownRelation);
         };
         refresh_limits(&mut self.registrar, &mut captured.plan, error).await
+    }
+}
+
+/// Action for a violation of an event store, by the setting of the store; `None` for other errors.
+pub(super) fn action_for_violation(plan: &Plan, fault: &EncodeError) -> Option<OnError> {
+    let rules = plan.stream_rules().filter(|_| fault.is_violation())?;
+    match rules.on_violation {
+        OnViolation::Warn => None,
+        OnViolation::DeadLetter => Some(OnError::DeadLetter),
+        OnViolation::Halt => Some(OnError::Halt),
     }
 }
 

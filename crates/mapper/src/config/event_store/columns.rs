@@ -15,7 +15,7 @@ pub(crate) struct StoreColumns {
     pub(crate) unversioned_types: Vec<String>,
     pub(crate) id: String,
     pub(crate) data: String,
-    schema_version: Option<Choice>,
+    pub(crate) schema_version: Option<Choice>,
     created: Option<Choice>,
     pub(super) category: Option<Choice>,
     metadata: Vec<Choice>,

@@ -125,3 +125,24 @@ fn entries_that_cannot_be_meant_are_rejected() {
         EventStoreError::Route(_)
     ));
 }
+
+#[test]
+fn upcasters_of_a_type_lead_to_one_version() {
+    let upcaster = |from: u32, to: u32| json!({"type": "OrderPlaced", "from": from, "to": to});
+    let rule = parse(json!({"preset": "emmett", "upcasters": [upcaster(1, 2), upcaster(2, 3)]})).unwrap();
+    assert_eq!(rule.chains().get("OrderPlaced").unwrap().current, "3");
+    let error = |upcasters: Value| {
+        let rule = json!({"preset": "emmett", "upcasters": upcasters});
+        parse(rule).unwrap_err().to_string()
+    };
+    assert_eq!(
+        error(json!([upcaster(1, 2), upcaster(1, 3)])),
+        "two upcasters of type \"OrderPlaced\" have from = \"1\""
+    );
+    assert!(error(json!([upcaster(1, 2), upcaster(2, 1)])).contains("do not lead to one version"));
+    let wrong = json!({"preset": "emmett", "schema_version_member": "events[].v"});
+    assert!(matches!(
+        parse(wrong).unwrap_err(),
+        EventStoreError::VersionMember(_)
+    ));
+}

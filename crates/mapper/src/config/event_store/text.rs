@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::preset::EventStorePreset;
 use crate::config::outbox_field::AdditionalField;
 use crate::pattern::TablePattern;
+use crate::upcast::{SchemaVersion, Upcaster};
 
 /// The configured form of an [`EventStoreRule`](super::EventStoreRule). A column that is not named is the preset's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +83,18 @@ pub struct EventStoreText {
     /// Handling of a violation of a stream's order, or of the immutability of its events.
     #[serde(default)]
     pub on_violation: OnViolation,
+    /// Member of the payload with the version of its schema; `None`: the version is in the column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_version_member: Option<String>,
+    /// Schema version of an event without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_schema_version: Option<SchemaVersion>,
+    /// Where events of older schema versions are upcast.
+    #[serde(default)]
+    pub upcast: UpcastAt,
+    /// Upcasters from one schema version to another.
+    #[serde(default)]
+    pub upcasters: Vec<Upcaster>,
     /// Number of streams of a table whose last versions are remembered.
     #[serde(default = "streams_remembered")]
     pub streams_remembered: u32,
@@ -112,6 +125,17 @@ pub enum TopicBy {
     Category,
     /// The type of the event.
     Type,
+}
+
+/// Where events of older schema versions are upcast.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UpcastAt {
+    /// Before they are sent: records have the current version.
+    #[default]
+    Edge,
+    /// By their readers: records have the payload that is stored.
+    Readers,
 }
 
 /// Handling of a violation of a stream's order, or of the immutability of its events.

@@ -6,6 +6,7 @@ mod reading;
 mod sql;
 mod streaming;
 mod table;
+mod upcast;
 mod verify;
 
 use clap::CommandFactory;
@@ -73,6 +74,7 @@ fn help_of_the_program() {
               table        Show the state of each captured table, or resume quarantined tables: list, resume
               dlq          Manage dead letters, the changes that could not be delivered: list, redeliver,
                            discard
+              upcast       Test the upcasters of event stores with the payloads in the configuration: test
               migrate      Take over from another connector: write its configuration, import its offset
               sql          Print SQL that applications can use: context
               completions  Print a script that completes walcast's command line in a shell

@@ -334,3 +334,43 @@ fn the_example_of_an_event_store_is_valid() {
     let config = parse(include_str!("../../../../../examples/event-store.toml")).unwrap();
     assert_eq!(config.mapper.event_stores.len(), 2);
 }
+
+#[test]
+fn the_example_of_upcasters_passes_its_tests() {
+    let config = parse(include_str!("../../../../../examples/event-store-upcasts.toml")).unwrap();
+    let upcasters = &config.mapper.event_stores[0].upcasters;
+    assert_eq!(upcasters.len(), 2);
+    for upcaster in upcasters {
+        for test in &upcaster.tests {
+            let differences = upcaster.test(test);
+            assert!(differences.is_empty(), "{test:?}: {differences:?}");
+        }
+    }
+}
+
+#[test]
+fn upcasters_are_checked() {
+    for (lines, expected) in [
+        ("steps = [{ raname = \"a\", to = \"b\" }]", "raname"),
+        (
+            "steps = [{ rename = \"a\" }]",
+            "a step with rename has to beside it",
+        ),
+        ("steps = [{ drop = \"a[]\" }]", "\"a[]\" is no path of a member"),
+        (
+            "[[event_store.upcasters]]\ntype = \"A\"\nfrom = \"1\"\nto = 3",
+            "two upcasters of type \"A\" have from = \"1\"",
+        ),
+        (
+            "[[event_store.upcasters]]\ntype = \"A\"\nfrom = 2\nto = 1",
+            "do not lead to one version",
+        ),
+    ] {
+        let lines = format!(
+            "preset = \"emmett\"\n[[event_store.upcasters]]\ntype = \"A\"\nfrom = 1\nto = 2\n{lines}"
+        );
+        let error = parse(&with("[event_store]", &lines)).expect_err(&lines);
+        let printed = walcast_delivery::one_line(&error);
+        assert!(printed.contains(expected), "{lines}: {printed}");
+    }
+}

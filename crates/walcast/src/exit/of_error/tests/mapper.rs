@@ -2,6 +2,7 @@
 
 use expect_test::expect_file;
 use walcast_mapper::config::TopicPurpose;
+use walcast_mapper::upcast::UpcastFault;
 use walcast_mapper::{MapError, TableName, Violation, WithoutKey};
 use walcast_pgoutput::Oid;
 
@@ -162,6 +163,14 @@ fn every_error_of_mapping_has_a_code_and_a_way_on() {
             violation: Violation::Gap { expected: 4 },
             stream: Some("order-8471".to_owned()),
             version: Some(6),
+        },
+        MapError::EventStoreUpcast {
+            table: items(),
+            fault: Box::new(UpcastFault {
+                event_type: "OrderPlaced".to_owned(),
+                version: Some("1".to_owned()),
+                problem: "1 to 2, step 1, customer: it is not a string".to_owned(),
+            }),
         },
         MapError::UnknownTopic { topic: topic() },
     ];
