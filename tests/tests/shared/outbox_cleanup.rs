@@ -31,6 +31,7 @@ async fn cleaned(name: &str, settings: &str) -> Case<'static> {
 fn json(config: walcast_testbed::ConnectorConfig) -> walcast_testbed::ConnectorConfig {
     config
         .set("format.key", "json")
+        .set("snapshot.mode", "initial")
         .set("format.value", "json")
         .set("kafka.topics.partitions", 1)
         .set("postgres.slot_check_interval", "200ms")

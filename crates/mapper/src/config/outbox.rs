@@ -427,7 +427,7 @@ mod tests {
             ),
             (
                 json!({"source": "message:"}),
-                "\"message:\" is not log, poll or message:<prefix>",
+                "\"message:\" is not wal, poll or message:<prefix>",
             ),
             (json!({"source": "poll"}), "tables is missing"),
         ] {

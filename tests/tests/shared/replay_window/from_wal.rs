@@ -23,7 +23,7 @@ async fn drop_bookmark(case: &Case<'_>, name: &str) {
 /// Waits until no temporary copy of a slot is left: the server ends it with its connection.
 async fn await_no_copy(case: &Case<'_>) {
     let none = "SELECT NOT EXISTS (SELECT FROM pg_replication_slots \
-                WHERE starts_with(slot_name::text, 'walcast_replay_') AND database = current_database())";
+                WHERE temporary AND database = current_database())";
     await_that("the end of the copied slot", async || case.holds(none).await).await;
 }
 

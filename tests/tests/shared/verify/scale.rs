@@ -16,10 +16,10 @@ const ROWS: i64 = 100_000;
 const TENTH: i64 = 10;
 
 /// Most memory of a comparison, whatever the number of rows.
-const MEMORY_MAX_BYTES: u64 = 64 << 20;
+const MEMORY_MAX_BYTES: u64 = 128 << 20;
 
 /// What ten times the rows may take more: buffers that the fewer rows do not fill.
-const GROWTH_MAX_BYTES: u64 = 24 << 20;
+const GROWTH_MAX_BYTES: u64 = 64 << 20;
 
 /// Size of the registry's prefix before the value of a key.
 const PREFIX_BYTES: usize = 5;

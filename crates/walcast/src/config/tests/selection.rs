@@ -224,7 +224,7 @@ fn outboxes_of_messages_are_checked() {
         ("topics_max = 5", "tables is missing"),
         (
             "source = \"message:\"",
-            "\"message:\" is not log, poll or message:<prefix>",
+            "\"message:\" is not wal, poll or message:<prefix>",
         ),
         (
             "source = \"message:walcast.context\"",
