@@ -29,6 +29,7 @@ pub use absence::{MissingNotNull, NullWithDefault};
 pub use columns::{ColumnSettings, HashAlgorithm, HashRule, HashVersion, MaskRule, TruncateRule};
 pub use context::ContextConfig;
 pub use destination::DestinationRule;
+pub use duration_text::DurationText;
 pub(crate) use event_store::Choice;
 pub use event_store::{
     EventStoreError, EventStorePreset, EventStoreRule, EventStoreText, OnViolation, TopicBy, UpcastAt,

@@ -27,25 +27,14 @@ pub(crate) enum Startup {
 impl Startup {
     /// Options of the virtual machine.
     fn options(&self) -> Vec<String> {
-        let mut options: Vec<String> = match self {
+        let archive = match self {
             Startup::Optimising => return Vec::new(),
-            Startup::Quick | Startup::QuickFrom(_) | Startup::Archiving(_) => {
-                vec![
-                    "-XX:TieredStopAtLevel=1".to_owned(),
-                    "-XX:+UseSerialGC".to_owned(),
-                ]
-            }
+            Startup::Quick => None,
+            Startup::QuickFrom(archive) => Some(format!("-XX:SharedArchiveFile={}", archive.display())),
+            Startup::Archiving(archive) => Some(format!("-XX:ArchiveClassesAtExit={}", archive.display())),
         };
-        match self {
-            Startup::Optimising | Startup::Quick => {}
-            Startup::QuickFrom(archive) => {
-                options.push(format!("-XX:SharedArchiveFile={}", archive.display()));
-            }
-            Startup::Archiving(archive) => {
-                options.push(format!("-XX:ArchiveClassesAtExit={}", archive.display()));
-            }
-        }
-        options
+        let quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"].map(ToOwned::to_owned);
+        quick.into_iter().chain(archive).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Replay of a window from WAL: the records are those of the first time, each once, wherever it is interrupted and resumed.
+//! Replay of a window from WAL: each record once, with the schemas of its first delivery, also after an interruption.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 

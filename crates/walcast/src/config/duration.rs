@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::{Serialize, Serializer};
+use walcast_mapper::config::DurationText;
 
 /// Duration of a configuration key, such as `5ms`, `90s`, `1h 30m` or `7d`; a day has 24 hours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,10 +32,7 @@ impl ConfigDuration {
 
 impl fmt::Display for ConfigDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match SignedDuration::try_from(self.0) {
-            Ok(duration) => write!(f, "{duration:#}"),
-            Err(_) => write!(f, "{}s", self.0.as_secs()),
-        }
+        DurationText(self.0).fmt(f)
     }
 }
 
@@ -50,12 +47,11 @@ impl FromStr for ConfigDuration {
     type Err = ParseDurationError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let span = text.parse::<Span>().ok();
-        let duration = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
-        let duration = duration.and_then(|duration| Duration::try_from(duration).ok());
-        duration.map(Self).ok_or_else(|| ParseDurationError {
-            text: text.to_owned(),
-        })
+        DurationText::parse(text)
+            .map(Self)
+            .ok_or_else(|| ParseDurationError {
+                text: text.to_owned(),
+            })
     }
 }
 
