@@ -1,8 +1,8 @@
 //! Admin port: `/metrics`, `/healthz`, `/readyz` and `/status` over HTTP, and snapshot requests on `/snapshot`.
 //!
 //! Responses contain no row data and no secrets. On loopback every client may read; on other addresses reads require the token,
-//! except the yes or no that probes get. Requests that change state require the token on every address. Requests that a web page
-//! sends are always rejected.
+//! except the yes or no that probes get. Requests that change state require the token on every address. The only web page whose
+//! requests are accepted is the console, which the port serves itself.
 //!
 //! ```text
 //! serving: accept ─▶ connections: count, timeouts ─▶ certificates: TLS ─▶ gate: host, origin, token, size ─▶ handlers
@@ -13,6 +13,7 @@ mod certificates;
 mod changes;
 mod connections;
 mod connectors;
+mod console;
 mod event_stores;
 mod exposition;
 mod gate;
@@ -240,6 +241,7 @@ fn router(served: Arc<Served>) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .merge(authorized)
+        .merge(console::router())
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(gate::BODY_BYTES_MAX))
         // The last layer runs first, for every path.

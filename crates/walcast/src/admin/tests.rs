@@ -1,3 +1,4 @@
+mod console;
 mod held;
 
 use std::time::{Duration, Instant};
@@ -365,7 +366,7 @@ async fn an_address_in_use_is_an_error_with_a_remedy() {
 
 #[tokio::test]
 async fn unknown_paths_are_answered_with_the_known_paths() {
-    let (head, body) = watched().await.get("/").await;
+    let (head, body) = watched().await.get("/nothing").await;
     assert_eq!(head, "HTTP/1.1 404 Not Found");
     assert_eq!(
         body,
@@ -412,7 +413,10 @@ async fn host_and_origin_are_checked_first_on_every_path() {
             ("Host: evil.example\r\n", "421 Misdirected Request"),
             ("", "400 Bad Request"),
             ("Host: localhost\r\nHost: localhost\r\n", "400 Bad Request"),
-            ("Host: localhost\r\nOrigin: http://localhost\r\n", "403 Forbidden"),
+            (
+                "Host: localhost\r\nOrigin: http://localhost:1\r\n",
+                "403 Forbidden",
+            ),
             (
                 "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n",
                 "403 Forbidden",
