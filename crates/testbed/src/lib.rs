@@ -19,6 +19,7 @@
 mod account;
 mod audit;
 mod avro;
+mod browser;
 mod cache;
 mod cell;
 mod change_id;
@@ -59,6 +60,7 @@ mod verdict;
 mod wait;
 
 pub use audit::Audit;
+pub use browser::{Browser, Key};
 pub use cell::{Cell, Cells, UNAVAILABLE};
 pub use change_id::{CHANGE_ID_HEADER, ChangeId, ChangeIdError};
 pub use connector::Walcast;
@@ -76,7 +78,7 @@ pub use false_broker::{Api, FalseBroker, Falsehood};
 pub use kafka::{Kafka, KafkaCluster, KafkaOptions, KafkaSecurity, ProxiedListener};
 pub use load::{Load, LoadOptions, LoadSummary, Shop, TpcB};
 pub use packages::{
-    DEBEZIUM_RELEASES, KAFKA_RELEASES, POSTGRES_RELEASES, debezium_version, fetch, fetch_debezium,
+    DEBEZIUM_RELEASES, KAFKA_RELEASES, POSTGRES_RELEASES, axe_core, debezium_version, fetch, fetch_debezium,
     package_versions,
 };
 pub use postgres::{

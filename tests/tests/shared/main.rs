@@ -6,6 +6,7 @@ mod behind_the_catalog;
 mod bookmarks;
 mod commands;
 mod compacted_topics;
+mod console;
 mod context;
 mod dead_letters;
 mod drift;

@@ -52,6 +52,7 @@ const PROCESSES: [(&str, &[&str]); 20] = [
         "shared",
         &[
             "bookmarks",
+            "console",
             "least_privilege",
             "refusals",
             "role_settings",
