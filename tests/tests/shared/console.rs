@@ -55,6 +55,7 @@ async fn a_browser_shows_changes_live_and_runs_each_action_with_the_token() {
     page.await_attribute("#plots path.curve", "d", |path| path.starts_with('M'))
         .await;
 
+    numbers_are_readable(&page).await;
     keyboard_reaches_the_actions(&page).await;
     hostile_texts_stay_texts(&case, &page).await;
     hidden_page_asks_for_nothing(&case, &instance, &page).await;
@@ -101,6 +102,30 @@ async fn a_browser_shows_changes_live_and_runs_each_action_with_the_token() {
         text.contains("The connector does not answer")
     })
     .await;
+}
+
+/// The functions with which the page writes numbers, positions and commands.
+async fn numbers_are_readable(page: &Page) {
+    let script = r#"return import("/console/format.js").then(({ bytes, seconds, rate, count, lsn, shell }) => [
+        bytes(0), bytes(1536), bytes(null), seconds(0.12), seconds(59), seconds(5230), seconds(90061),
+        rate(1234.5), count(1234567), String(lsn("1/16B3748")), shell("public.orders"), shell("it's"),
+    ])"#;
+    let written = page.browser.run(script, &[]).await.unwrap();
+    let wanted = json!([
+        "0 B",
+        "1.5 KiB",
+        "–",
+        "0.1 s",
+        "59 s",
+        "1 h 27 min",
+        "1 d 1 h",
+        "1,235/s",
+        "1,234,567",
+        "4318771016",
+        "public.orders",
+        r"'it'\''s'",
+    ]);
+    assert_eq!(written, wanted);
 }
 
 /// The tab key alone leads from the start of the page to the token and to an action, and opens and closes its dialog.
@@ -175,11 +200,13 @@ async fn requires_the_token(page: &Page, case: &Case<'_>) {
         .await;
     page.enter("#action-close").await;
     page.await_dialog("#action-dialog", false).await;
-    let rejected = page.browser.console().await.unwrap();
-    assert!(
-        !rejected.is_empty() && rejected.iter().all(|line| line.contains("401")),
-        "{rejected:?}"
-    );
+    let mut rejected = Vec::new();
+    await_that("the rejection in the console of the browser", async || {
+        rejected.extend(page.browser.console().await.unwrap());
+        !rejected.is_empty()
+    })
+    .await;
+    assert!(rejected.iter().all(|line| line.contains("401")), "{rejected:?}");
 
     // A page of another origin is rejected with the token too.
     let token = std::fs::read_to_string(case.config.admin_token_file()).unwrap();

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -95,7 +94,7 @@ pub(super) fn router() -> Router<Arc<Served>> {
     let assets = page.into_iter().chain(PARTS);
     assets.fold(Router::new(), |router, asset| {
         let tag = entity_tag(asset.text);
-        let serve = move |State(_): State<Arc<Served>>, headers: HeaderMap| {
+        let serve = move |headers: HeaderMap| {
             let response = response(asset, &tag, &headers);
             async move { response }
         };

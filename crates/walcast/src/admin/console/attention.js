@@ -8,7 +8,7 @@ const RANKS = { bad: 0, warn: 1 };
 /** Findings of `/api/v1/overview`. */
 export function ofOverview(report) {
   const findings = [];
-  const add = (tone, title, text) => findings.push({ tone, title, text });
+  const add = (tone, title, text, key = title) => findings.push({ tone, title, text, key });
   if (!report.ready) {
     const tone = report.state === "standby" || report.state === "connecting" ? "warn" : "bad";
     add(tone, `Changes do not flow: ${report.state}`, report.reason);
@@ -29,7 +29,8 @@ export function ofOverview(report) {
   for (const limit of (health?.limits ?? []).filter(({ at_risk }) => at_risk)) {
     const left = limit.time_to_limit_seconds;
     const when = left === null ? `${bytes(limit.headroom_bytes)} free` : `in ${seconds(left)}`;
-    add("bad", `The slot reaches ${limit.limit} ${when}`, [health.retained_by, health.remedy].filter(Boolean).join("; "));
+    const remedy = [health.retained_by, health.remedy].filter(Boolean).join("; ");
+    add("bad", `The slot reaches ${limit.limit} ${when}`, remedy, `limit ${limit.limit}`);
   }
   if (health?.awaited_standbys.length > 0) {
     const names = health.awaited_standbys.join(", ");
@@ -38,7 +39,10 @@ export function ofOverview(report) {
   return findings;
 }
 
-/** The list; the most severe first. Returns the titles that were not shown before. */
+/** What stays the same while the numbers in a title change. */
+const keyOf = ({ key, title }) => key ?? title;
+
+/** The list; the most severe first. Returns the titles of findings that were not shown before. */
 export function list() {
   const section = byId("attention");
   const make = () => element("li", {}, element("strong"), element("span"));
@@ -51,10 +55,10 @@ export function list() {
   let known = new Set();
   return (findings) => {
     const sorted = findings.toSorted((a, b) => RANKS[a.tone] - RANKS[b.tone]);
-    entries.show(sorted, ({ title }) => title);
+    entries.show(sorted, keyOf);
     section.hidden = sorted.length === 0;
-    const added = sorted.map(({ title }) => title).filter((title) => !known.has(title));
-    known = new Set(sorted.map(({ title }) => title));
-    return added;
+    const added = sorted.filter((finding) => !known.has(keyOf(finding)));
+    known = new Set(sorted.map(keyOf));
+    return added.map(({ title }) => title);
   };
 }

@@ -48,6 +48,7 @@ export const deadLetters = {
       tone: "warn",
       title: `${counted(number, "dead letter")} of ${table}`,
       text: `Reason: ${reason}. ${answer.commands.list ?? "walcast dlq list"} shows them.`,
+      key: `dead letters ${reason} ${table}`,
     })),
   columns: [
     { title: "Change", cell: (row) => row.id },
@@ -108,6 +109,7 @@ export const eventStores = {
         tone: "bad",
         title: `${counted(violations, "violation")} in ${table}`,
         text: last?.error,
+        key: `violations ${table}`,
       })),
   columns: [
     { title: "Event store", cell: (row) => row.table },

@@ -9,7 +9,7 @@ const CLOSED_MS = 20_000;
 /**
  * A section has `id`, `title`, `path`, `open` (whether it is shown at once), `every` (milliseconds between two requests while it
  * is open), `watched` (whether it is asked while it is closed), `columns`, `rows(answer)`, `key(row)`, `note(answer)`,
- * `attention(answer)` with findings `{tone, title, text}`, `buttons` and `empty`.
+ * `attention(answer)` with findings `{tone, title, text, key}`, `buttons` and `empty`.
  */
 export class Section {
   constructor(definition) {
