@@ -24,13 +24,13 @@ export const transactions = {
     { title: "Committed", cell: (row) => age(row.committed) },
     { title: "Delay", cell: (row) => seconds(row.delay_seconds), numeric: true },
     { title: "Changes", cell: (row) => count(row.changes), numeric: true },
-    { title: "Tables", cell: (row) => tablesOf(row) },
+    { title: "Topics", cell: (row) => topicsOf(row) },
     { title: "Context", cell: (row) => row.context },
   ],
 };
 
-function tablesOf({ tables, tables_omitted: omitted }) {
-  return omitted > 0 ? `${tables.join(", ")} and ${omitted} more` : tables.join(", ");
+function topicsOf({ topics, has_further_records: hasMore }) {
+  return hasMore ? `${topics.join(", ")} and others` : topics.join(", ");
 }
 
 export const deadLetters = {

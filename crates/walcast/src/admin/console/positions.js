@@ -93,7 +93,7 @@ export const replays = {
   columns: [
     { title: "Replay", cell: (row) => row.name },
     { title: "State", cell: (row) => `${row.state}, ${percent(row.percent)}` },
-    { title: "Window", cell: (row) => `${row.from_lsn ?? row.from} to ${row.to_lsn ?? row.to}` },
+    { title: "Window", cell: (row) => `${text(row.from_lsn ?? row.from)} to ${text(row.to_lsn ?? row.to)}` },
     { title: "Source", cell: (row) => row.source },
     { title: "Into", cell: (row) => row.into ?? "the same topics" },
     { title: "Records", cell: (row) => count(row.records), numeric: true },

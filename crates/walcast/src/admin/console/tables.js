@@ -2,7 +2,7 @@
 
 import { button, commandSnapshot, readRows, resumeTable } from "./actions.js";
 import { element, KEPT, write } from "./dom.js";
-import { age, bytes, count, percent, rate, seconds, text } from "./format.js";
+import { age, bytes, count, percent, rate, seconds } from "./format.js";
 
 const TONES = { streaming: "good", captured: "good", reading: "good", waiting_for_sql: "warn", quarantined: "bad" };
 
@@ -53,8 +53,7 @@ function schema({ schema: known }, cell) {
   if (cell.firstElementChild === null) {
     cell.replaceChildren(element("span"), element("small"));
   }
-  const version = known.version === null ? `schema ${text(known.value_schema_id)}` : `version ${known.version}`;
-  write(cell.children[0], version);
+  write(cell.children[0], known.value_schema_id === null ? "" : `ID ${known.value_schema_id}`);
   write(cell.children[1], known.value_subject ?? known.topic);
   return KEPT;
 }
