@@ -24,6 +24,7 @@ mod cluster;
 mod cluster_metadata;
 mod compaction;
 mod config;
+mod consumer_groups;
 mod dead_letters;
 mod end_offset;
 mod error;
@@ -63,6 +64,9 @@ pub use compaction::compacted_topics;
 pub use config::{
     ClientIdentity, KafkaConfig, RegistryAuth, RegistryConfig, RegistryTls, TopicConfig, checkpoint_topic,
     replay_topic, verification_topic,
+};
+pub use consumer_groups::{
+    ConsumedTopics, ConsumerGroup, ConsumerGroups, GroupPartition, NextRecord, consumer_groups,
 };
 pub use dead_letters::{read_dead_letters, resolve_dead_letters};
 pub use error::KafkaError;

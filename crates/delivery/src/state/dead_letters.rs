@@ -37,7 +37,10 @@ impl DeadLettersState {
     /// Adds a dead letter, unless it was sent before: a change comes again after its Kafka transaction was aborted.
     pub(crate) fn add(&self, letter: SentDeadLetter) {
         let mut kept = self.lock();
-        if kept.iter().any(|one| one.id == letter.id && one.table == letter.table) {
+        if kept
+            .iter()
+            .any(|one| one.id == letter.id && one.table == letter.table)
+        {
             return;
         }
         if kept.len() == KEPT {

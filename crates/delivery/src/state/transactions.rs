@@ -184,7 +184,11 @@ mod tests {
     #[test]
     fn a_context_of_any_size_does_not_grow_the_list() {
         let mut records = RecordBuffer::new();
-        record(&mut records, "shop.public.orders", Some(&"x".repeat(CONTEXT_BYTES + 1)));
+        record(
+            &mut records,
+            "shop.public.orders",
+            Some(&"x".repeat(CONTEXT_BYTES + 1)),
+        );
         let noted = NotedTransaction::of(position(16), 1, &records, Savepoint::default());
         assert_eq!(noted.context, None);
     }
@@ -198,7 +202,11 @@ mod tests {
         for number in 0..=1_000 {
             state.deliver(vec![noted(number)], at);
         }
-        let last: Vec<u64> = state.last(2).iter().map(|one| one.position.commit_lsn.as_u64()).collect();
+        let last: Vec<u64> = state
+            .last(2)
+            .iter()
+            .map(|one| one.position.commit_lsn.as_u64())
+            .collect();
         assert_eq!(last, [1_000, 999]);
         let all = state.last(usize::MAX);
         assert_eq!(all.len(), TRANSACTIONS_KEPT);
