@@ -91,5 +91,5 @@ pub use topic_record::TopicRecord;
 pub use topic_setting::topic_setting;
 pub use topics::KafkaTopics;
 // Part of the registry's interface.
-pub use verifications::{last_verification, write_verification};
+pub use verifications::{last_verification, last_verifications, write_verification};
 pub use walcast_mapper::SchemaId;
