@@ -34,6 +34,7 @@ mod fake_postgres;
 mod false_broker;
 mod java;
 pub mod journal;
+pub mod json_schema;
 mod kafka;
 mod load;
 mod maven;

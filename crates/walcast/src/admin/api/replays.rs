@@ -70,7 +70,7 @@ async fn read(connector: &ConnectorHandle) -> Replays {
         error: view.error,
         replays: replays.iter().map(Replay::of).collect(),
         commands: BTreeMap::from([
-            ("start", "walcast replay start --from FROM --into PREFIX NAME"),
+            ("start", "walcast replay start --from FROM --into NAME"),
             ("status", "walcast replay status NAME"),
             ("cancel", "walcast replay cancel NAME"),
         ]),
