@@ -56,6 +56,8 @@ const PROCESSES: [(&str, &[&str]); 20] = [
             "refusals",
             "role_settings",
             "selections",
+            "http_api",
+            "consumers",
         ],
     ),
     (
