@@ -44,20 +44,44 @@ async fn the_lag_of_groups_is_reported_by_command_api_and_metrics() {
 
     let mut report = Value::Null;
     // While a transaction is open, nothing shows that a group has everything.
-    await_that("a position of the group that has consumed everything", async || {
-        report = listed(&case).await;
-        !group(&report, "consumed-all")["complete_to_lsn"].is_null()
-    })
+    await_that(
+        "a position of the group that has consumed everything",
+        async || {
+            report = listed(&case).await;
+            !group(&report, "consumed-all")["complete_to_lsn"].is_null()
+        },
+    )
     .await;
-    let (all, two) = (group(&report, "consumed-all"), group(&report, "consumed \"<two>\""));
-    assert_eq!((&all["lag_records"], &all["lag_seconds"]), (&0.into(), &0.0.into()), "{report:#}");
-    assert!(lsn(all["complete_to_lsn"].as_str().unwrap()) > third_lsn, "{report:#}");
+    let (all, two) = (
+        group(&report, "consumed-all"),
+        group(&report, "consumed \"<two>\""),
+    );
+    assert_eq!(
+        (&all["lag_records"], &all["lag_seconds"]),
+        (&0.into(), &0.0.into()),
+        "{report:#}"
+    );
+    assert!(
+        lsn(all["complete_to_lsn"].as_str().unwrap()) > third_lsn,
+        "{report:#}"
+    );
     assert!(two["lag_records"].as_u64().unwrap() >= 1, "{report:#}");
     assert!(two["lag_seconds"].as_f64().unwrap() > 0.0, "{report:#}");
-    assert_eq!(lsn(two["complete_to_lsn"].as_str().unwrap()), third_lsn, "{report:#}");
-    assert_eq!((&two["state"], &two["members"]), (&"Empty".into(), &0.into()), "{report:#}");
+    assert_eq!(
+        lsn(two["complete_to_lsn"].as_str().unwrap()),
+        third_lsn,
+        "{report:#}"
+    );
+    assert_eq!(
+        (&two["state"], &two["members"]),
+        (&"Empty".into(), &0.into()),
+        "{report:#}"
+    );
     let text = case.command(&["consumers"]).await;
-    assert_reports(&text.stdout, &["GROUP", "consumed-all", "consumed \"<two>\"", topic]);
+    assert_reports(
+        &text.stdout,
+        &["GROUP", "consumed-all", "consumed \"<two>\"", topic],
+    );
 
     await_that("the groups in the API", async || {
         let body = instance.page("api/v1/consumers").await;

@@ -33,7 +33,11 @@ impl<'a> Api<'a> {
                 "cache-control: no-store",
             ],
         );
-        assert!(!answer.head.to_lowercase().contains("access-control-"), "{}", answer.head);
+        assert!(
+            !answer.head.to_lowercase().contains("access-control-"),
+            "{}",
+            answer.head
+        );
         self.checked("get", path, &answer)
     }
 
@@ -51,7 +55,11 @@ impl<'a> Api<'a> {
         let operation = &self.document["paths"][format!("/api/v1/{path}")][method];
         let schema = &operation["responses"]["200"]["content"]["application/json"]["schema"];
         assert!(schema.is_object(), "{method} {path} is not documented");
-        assert_eq!(differences(&self.document, schema, &value), [""; 0], "{path}: {value:#}");
+        assert_eq!(
+            differences(&self.document, schema, &value),
+            [""; 0],
+            "{path}: {value:#}"
+        );
         value
     }
 }
@@ -63,9 +71,7 @@ fn url(case: &Case<'_>, path: &str) -> String {
 #[tokio::test]
 async fn every_response_is_as_documented() {
     let mut case = Case::new("http_api").await;
-    case.config = case
-        .config
-        .set("postgres.slot_check_interval", "1000ms");
+    case.config = case.config.set("postgres.slot_check_interval", "1000ms");
     case.sql("CREATE TABLE \"a\"\"<b>\" (id int PRIMARY KEY)").await;
     let mut instance = Instance::start(&case.config).await;
     case.insert([1, 2]).await;
@@ -88,7 +94,10 @@ async fn every_response_is_as_documented() {
         (&overview["name"], &overview["state"], &overview["role"]["is"]),
         (&"http_api".into(), &"streaming".into(), &"leader".into())
     );
-    assert!(overview["plot"]["samples"].as_array().unwrap().len() >= 2, "{overview:#}");
+    assert!(
+        overview["plot"]["samples"].as_array().unwrap().len() >= 2,
+        "{overview:#}"
+    );
 
     let mut transactions = Value::Null;
     await_that("all transactions", async || {
@@ -99,23 +108,45 @@ async fn every_response_is_as_documented() {
     let with_context = &transactions["transactions"][1];
     assert_eq!(
         (&with_context["context"], &with_context["topics"]),
-        (&"{\"user\":\"ada\"}".into(), &serde_json::json!(["http_api.public.items"])),
+        (
+            &"{\"user\":\"ada\"}".into(),
+            &serde_json::json!(["http_api.public.items"])
+        ),
         "{transactions:#}"
     );
-    assert_eq!(api.get("transactions?limit=1").await["transactions"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        api.get("transactions?limit=1").await["transactions"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
 
     let tables = api.get("tables").await;
     let table = |name: &str| {
         let found = tables["tables"].as_array().unwrap().iter();
-        found.filter(|table| table["table"] == name).cloned().next().unwrap_or(Value::Null)
+        found
+            .filter(|table| table["table"] == name)
+            .cloned()
+            .next()
+            .unwrap_or(Value::Null)
     };
     let items = table("public.items");
     assert_eq!(items["changes"]["insert"], 4, "{tables:#}");
-    assert_eq!(items["schema"]["value_subject"], "http_api.public.items-value", "{tables:#}");
+    assert_eq!(
+        items["schema"]["value_subject"], "http_api.public.items-value",
+        "{tables:#}"
+    );
     assert!(items["schema"]["value_schema_id"].is_u64(), "{tables:#}");
     assert_eq!(table("public.a\"<b>")["changes_total"], 1, "{tables:#}");
 
-    for path in ["dead-letters", "bookmarks", "outboxes", "event-stores", "snapshot"] {
+    for path in [
+        "dead-letters",
+        "bookmarks",
+        "outboxes",
+        "event-stores",
+        "snapshot",
+    ] {
         api.get(path).await;
     }
     for path in ["checkpoint", "replays", "verifications", "consumers"] {

@@ -1,3 +1,4 @@
+mod api;
 mod held;
 
 use std::time::{Duration, Instant};
