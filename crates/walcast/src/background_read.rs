@@ -152,10 +152,14 @@ mod tests {
         assert_eq!(view.value.as_deref(), Some(&7));
     }
 
+    fn panic_with(text: &str) -> String {
+        panic!("{text}")
+    }
+
     #[tokio::test]
     async fn a_read_that_panics_is_an_error() {
         let source: BackgroundRead<u8> = BackgroundRead::default();
-        let view = source.renew(|| async { panic!("unreadable") }).await;
+        let view = source.renew(|| async { Err(panic_with("unreadable")) }).await;
         assert_eq!(view.value, None);
         assert!(view.error.is_some());
     }

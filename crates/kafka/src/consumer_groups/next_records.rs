@@ -58,10 +58,10 @@ impl NextRecords {
         let mut wanted: HashMap<i32, &mut GroupPartition> = HashMap::new();
         let mut start = TopicPartitionList::new();
         for partition in partitions {
-            match from(partition) {
-                From::End => partition.next = self.none(partition),
-                From::Unknown => {}
-                From::Offset(offset) => {
+            match beginning(partition) {
+                Beginning::End => partition.next = self.none(partition),
+                Beginning::Unknown => {}
+                Beginning::Offset(offset) => {
                     let (topic, number) = (&partition.topic, partition.partition);
                     let added = start.add_partition_offset(topic, number, Offset::Offset(offset));
                     added.map_err(|error| failed(&error))?;
@@ -113,22 +113,22 @@ impl NextRecords {
 }
 
 /// Where the next record of a group is looked for.
-enum From {
+enum Beginning {
     End,
     Unknown,
     Offset(i64),
 }
 
-fn from(partition: &GroupPartition) -> From {
+fn beginning(partition: &GroupPartition) -> Beginning {
     let GroupPartition { first, end, .. } = *partition;
     match partition.committed {
         // Nothing was ever written, or all of it was deleted.
-        None if first == end => From::End,
-        None => From::Unknown,
-        Some(committed) if committed == end => From::End,
+        None if first == end => Beginning::End,
+        None => Beginning::Unknown,
+        Some(committed) if committed == end => Beginning::End,
         // Records were deleted before the group has consumed them, or the topic was created again.
-        Some(committed) if committed < first || committed > end => From::Unknown,
-        Some(committed) => From::Offset(committed),
+        Some(committed) if committed < first || committed > end => Beginning::Unknown,
+        Some(committed) => Beginning::Offset(committed),
     }
 }
 

@@ -33,25 +33,23 @@ pub(super) async fn execute(
     };
     match ask(&connector, command).await {
         Ok(answer) => Json(answer).into_response(),
-        Err(response) => response,
+        Err((code, text)) => error(code, &text),
     }
 }
 
-/// Has a command executed and stored; the error is the response.
+/// Has a command executed and stored; otherwise the code and the text of the response.
 pub(super) async fn ask(
     connector: &ConnectorHandle,
     command: SnapshotCommand,
-) -> Result<SnapshotAnswer, Response> {
+) -> Result<SnapshotAnswer, (StatusCode, String)> {
+    let unavailable = |text| Err((StatusCode::SERVICE_UNAVAILABLE, text));
     match tokio::time::timeout(REQUEST_TIMEOUT, connector.control.ask(command)).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(SnapshotUnanswered::Rejected(rejected))) => {
-            Err(error(StatusCode::CONFLICT, &describe(&rejected)))
-        }
-        Ok(Err(unanswered)) => Err(error(StatusCode::SERVICE_UNAVAILABLE, &unanswered.to_string())),
+        Ok(Err(SnapshotUnanswered::Rejected(rejected))) => Err((StatusCode::CONFLICT, describe(&rejected))),
+        Ok(Err(unanswered)) => unavailable(unanswered.to_string()),
         Err(_) => {
             let state = Observed::new(connector).readiness(false).why();
-            let text = format!("the connector does not accept requests now: {state}");
-            Err(error(StatusCode::SERVICE_UNAVAILABLE, &text))
+            unavailable(format!("the connector does not accept requests now: {state}"))
         }
     }
 }

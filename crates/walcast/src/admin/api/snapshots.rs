@@ -34,6 +34,6 @@ pub(super) async fn execute(
     let command = commands::of_snapshot(&request);
     match ask(&connector, request).await {
         Ok(result) => Json(Done { command, result }).into_response(),
-        Err(response) => response,
+        Err((code, text)) => error(code, &text),
     }
 }
