@@ -56,7 +56,7 @@ struct Printed<'a> {
 
 pub(crate) async fn consumers(config: Config, request: ConsumersRequest) -> anyhow::Result<Exit> {
     // The checkpoint is read first: what it covers is in the topics when their ends are asked for.
-    let log = wiring::checkpoints(&config).read().await?;
+    let log = wiring::checkpoints(&config).peek().await?;
     let checkpointed = log.current.as_ref().map(|current| current.end_lsn);
     let tables = delivered_tables(&config, &log, &[]).into_iter();
     let topics = tables.map(|table| names::topic(&config.mapper, &table));

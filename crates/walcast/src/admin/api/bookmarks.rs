@@ -8,6 +8,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 use walcast_delivery::{BookmarkName, BookmarkRejected};
 
 use super::commands::argument;
@@ -73,15 +74,19 @@ pub(super) async fn create(
     }
 }
 
-/// Creates a bookmark. It is not left half made by a client that disconnects.
+/// Creates a bookmark, on a thread that may block: a client that disconnects does not leave it half made.
 async fn make(
     settings: Arc<HandleSettings>,
     name: BookmarkName,
 ) -> Result<BookmarkReport, (StatusCode, String)> {
-    let making =
-        tokio::spawn(
-            async move { bookmarking::create(&settings.postgres, &settings.bookmarks, &name).await },
-        );
+    let runtime = Handle::current();
+    let making = tokio::task::spawn_blocking(move || {
+        runtime.block_on(bookmarking::create(
+            &settings.postgres,
+            &settings.bookmarks,
+            &name,
+        ))
+    });
     let unavailable = |text| (StatusCode::SERVICE_UNAVAILABLE, text);
     match tokio::time::timeout(REQUEST_TIMEOUT, making).await {
         Ok(Ok(Ok(report))) => Ok(report),

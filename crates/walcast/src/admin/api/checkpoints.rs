@@ -76,7 +76,7 @@ async fn read(connector: &ConnectorHandle) -> Checkpoints {
         Some(settings) => {
             let kafka = settings.kafka.clone();
             let read = || async move {
-                let log = KafkaCheckpointStore::new(kafka).read().await;
+                let log = KafkaCheckpointStore::new(kafka).peek().await;
                 log.map_err(|error| describe(&error))
             };
             views.view(read).await
