@@ -65,8 +65,9 @@ pub use config::{
     ClientIdentity, KafkaConfig, RegistryAuth, RegistryConfig, RegistryTls, TopicConfig, checkpoint_topic,
     replay_topic, verification_topic,
 };
-pub use consumer_groups::{
-    ConsumedTopics, ConsumerGroup, ConsumerGroups, GroupPartition, NextRecord, consumer_groups,
+pub use consumer_groups::consumer_groups;
+pub use consumer_groups::report::{
+    ConsumedTopics, ConsumerGroup, ConsumerGroups, GroupPartition, NextRecord,
 };
 pub use dead_letters::{read_dead_letters, resolve_dead_letters};
 pub use error::KafkaError;

@@ -10,7 +10,8 @@ use rdkafka::message::{BorrowedMessage, Headers};
 use rdkafka::{Message, Offset, TopicPartitionList};
 use tracing::debug;
 
-use super::{DOING, GroupPartition, NextRecord, REQUEST_TIMEOUT, client};
+use super::client::{DOING, REQUEST_TIMEOUT, client};
+use super::report::{GroupPartition, NextRecord};
 use crate::clients::{self, Isolation};
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
