@@ -35,6 +35,7 @@ mod fake_postgres;
 mod false_broker;
 mod java;
 pub mod journal;
+pub mod json_schema;
 mod kafka;
 mod load;
 mod maven;
@@ -66,8 +67,8 @@ pub use change_id::{CHANGE_ID_HEADER, ChangeId, ChangeIdError};
 pub use connector::Walcast;
 pub use connector_config::ConnectorConfig;
 pub use consumer::{
-    RawRecord, TopicFollower, TopicReader, has_open_transaction, read_topic, records_written, remove_records,
-    topic_names,
+    RawRecord, TopicFollower, TopicReader, commit_offset, has_open_transaction, read_topic, records_written,
+    remove_records, topic_names,
 };
 pub use debezium::{Debezium, DebeziumConfig, DebeziumOptions};
 pub use eavesdropper::Eavesdropper;

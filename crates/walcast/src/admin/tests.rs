@@ -1,3 +1,4 @@
+mod api;
 mod console;
 mod held;
 
@@ -12,8 +13,10 @@ use walcast_delivery::{
 use walcast_pgoutput::Lsn;
 
 use super::*;
-use crate::connector_handle::{ConnectorHandle, Identity};
+use crate::connector_handle::{ConnectorHandle, Identity, KafkaViews};
+use crate::consumer_metrics::ConsumerMetrics;
 use crate::last_verification::LastVerification;
+use crate::samples::Samples;
 
 /// Observed connector with its own admin port.
 struct Watched {
@@ -37,6 +40,10 @@ fn handle(name: &str, requests: &SnapshotRequests) -> ConnectorHandle {
         control: requests.control(),
         verification: LastVerification::none(),
         started: Instant::now(),
+        settings: None,
+        samples: Samples::default(),
+        views: KafkaViews::default(),
+        consumers: ConsumerMetrics::default(),
     }
 }
 
@@ -370,7 +377,7 @@ async fn unknown_paths_are_answered_with_the_known_paths() {
     assert_eq!(head, "HTTP/1.1 404 Not Found");
     assert_eq!(
         body,
-        "not found; the paths are /metrics, /healthz, /readyz, /status and /snapshot\n"
+        "not found; the paths are / with the console, /metrics, /healthz, /readyz, /status, /snapshot and those in /api/v1/openapi.json\n"
     );
 }
 

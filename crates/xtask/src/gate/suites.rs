@@ -57,6 +57,8 @@ const PROCESSES: [(&str, &[&str]); 20] = [
             "refusals",
             "role_settings",
             "selections",
+            "http_api",
+            "consumers",
         ],
     ),
     (
