@@ -124,12 +124,9 @@ async fn every_response_is_as_documented() {
 
     let tables = api.get("tables").await;
     let table = |name: &str| {
-        let found = tables["tables"].as_array().unwrap().iter();
-        found
-            .filter(|table| table["table"] == name)
-            .cloned()
-            .next()
-            .unwrap_or(Value::Null)
+        let mut all = tables["tables"].as_array().unwrap().iter();
+        let found = all.find(|table| table["table"] == name);
+        found.cloned().unwrap_or(Value::Null)
     };
     let items = table("public.items");
     assert_eq!(items["changes"]["insert"], 4, "{tables:#}");
