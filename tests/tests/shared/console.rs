@@ -254,7 +254,7 @@ async fn snapshots_are_commanded(case: &Case<'_>, instance: &Instance, page: &Pa
         ("Stop reading", ""),
     ] {
         let result = page.act("tables", button, &[]).await;
-        assert!(result.starts_with("Done. "), "{button}: {result}");
+        assert!(result.starts_with("Done."), "{button}: {result}");
         let note = "#tables summary .note";
         page.await_text(note, |text| match state {
             "" => !text.contains("existing rows"),
