@@ -3,6 +3,7 @@
 //! `docs/configuration.md` describes every key; a test compares the manual with these structs.
 
 mod bookmarks;
+mod consumers;
 mod context;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use walcast_mapper::pattern::{PrefixPattern, TablePattern};
 use walcast_postgres::LEADER_TIMEOUT_DEFAULT;
 
 pub(crate) use self::bookmarks::RawBookmarks;
+pub(crate) use self::consumers::RawConsumers;
 pub(crate) use self::context::RawContext;
 use super::bytes::ByteSize;
 use super::duration::ConfigDuration;
@@ -53,6 +55,7 @@ pub(crate) struct RawConfig {
     pub(crate) context: RawContext,
     pub(crate) retry: RawRetry,
     pub(crate) admin: RawAdmin,
+    pub(crate) consumers: RawConsumers,
     pub(crate) log: RawLog,
 }
 

@@ -6,6 +6,7 @@
 mod admin;
 mod bookmarks;
 mod check;
+mod consumers;
 mod context;
 mod delivery;
 mod event_stores;
@@ -60,6 +61,7 @@ pub(crate) fn resolve(
         outbox_cleanup: check.outbox_cleanup(raw)?,
         bookmarks: check.bookmarks(&raw.bookmarks, &delivery)?,
         admin: check.admin(&raw.admin)?,
+        consumers: check.consumers(&raw.consumers)?,
         log: check.log(&raw.log)?,
         exposed: exposed::of(document, raw, environment),
         postgres,

@@ -11,8 +11,9 @@ use super::error::{Hint, TableLabel};
 use super::fields::fields_of;
 use super::nearest::nearest;
 use super::raw::{
-    RawAdmin, RawBookmarks, RawConfig, RawContext, RawDeadLetters, RawEvents, RawFilter, RawFormat, RawKafka,
-    RawLog, RawPostgres, RawRegistry, RawReplay, RawRetry, RawSlotMonitor, RawSnapshot, RawTopics,
+    RawAdmin, RawBookmarks, RawConfig, RawConsumers, RawContext, RawDeadLetters, RawEvents, RawFilter,
+    RawFormat, RawKafka, RawLog, RawPostgres, RawRegistry, RawReplay, RawRetry, RawSlotMonitor, RawSnapshot,
+    RawTopics,
 };
 
 /// Table of the configuration.
@@ -95,6 +96,7 @@ pub(crate) fn tables() -> Vec<Table> {
         known("context", fields_of::<RawContext>()),
         known("retry", fields_of::<RawRetry>()),
         known("admin", fields_of::<RawAdmin>()),
+        known("consumers", fields_of::<RawConsumers>()),
         known("log", fields_of::<RawLog>()),
     ]
 }
