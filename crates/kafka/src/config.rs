@@ -43,6 +43,22 @@ impl KafkaConfig {
     }
 }
 
+#[cfg(test)]
+impl KafkaConfig {
+    /// Configuration with a port on which no broker listens.
+    pub(crate) fn unreachable() -> Self {
+        Self {
+            name: "shop".to_owned(),
+            brokers: "127.0.0.1:1".to_owned(),
+            topic_prefix: "shop".to_owned(),
+            guarantee: Guarantee::ExactlyOnce,
+            transaction_timeout: Duration::from_secs(60),
+            properties: KafkaProperties::default(),
+            topics: TopicConfig::default(),
+        }
+    }
+}
+
 /// Name of the topic that holds the checkpoints of all connectors with this topic prefix.
 #[must_use]
 pub fn checkpoint_topic(topic_prefix: &str) -> String {

@@ -1,5 +1,6 @@
 //! Thread that makes the calls of librdkafka, all of which may block.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
@@ -66,6 +67,18 @@ pub(crate) struct ProducerThread {
 
 impl ProducerThread {
     pub(crate) fn start(config: Arc<KafkaConfig>) -> Result<Self, KafkaError> {
+        Self::spawned(config, |worker, received| {
+            std::thread::Builder::new()
+                .name("kafka-producer".to_owned())
+                .spawn(move || worker.run(received))
+        })
+    }
+
+    /// Starts the thread by `spawn`.
+    fn spawned(
+        config: Arc<KafkaConfig>,
+        spawn: impl FnOnce(Worker, mpsc::Receiver<Command>) -> io::Result<JoinHandle<()>>,
+    ) -> Result<Self, KafkaError> {
         // One command at a time is executed; a second one waits only when the first was cancelled.
         let (commands, received) = mpsc::channel(1);
         let stopping = Arc::new(AtomicBool::new(false));
@@ -81,10 +94,7 @@ impl ProducerThread {
             authenticated_before: Arc::default(),
             runtime,
         };
-        let thread = std::thread::Builder::new()
-            .name("kafka-producer".to_owned())
-            .spawn(move || worker.run(received))
-            .map_err(|source| KafkaError::Thread { source })?;
+        let thread = spawn(worker, received).map_err(|source| KafkaError::Thread { source })?;
         Ok(Self {
             commands: Some(commands),
             stopping,
@@ -286,5 +296,50 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_the_system_does_not_start_is_an_error() {
+        let config = Arc::new(KafkaConfig::unreachable());
+        let started = ProducerThread::spawned(config, |_, _| Err(io::ErrorKind::WouldBlock.into()));
+        let error = started.err().unwrap();
+        assert!(
+            matches!(&error, KafkaError::Thread { source } if source.kind() == io::ErrorKind::WouldBlock),
+            "{error}"
+        );
+    }
+
+    /// Handle of a thread whose commands the caller receives.
+    fn handle() -> (ProducerThread, mpsc::Receiver<Command>) {
+        let (commands, received) = mpsc::channel(1);
+        let thread = ProducerThread {
+            commands: Some(commands),
+            stopping: Arc::default(),
+            thread: None,
+        };
+        (thread, received)
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_has_ended_executes_no_command() {
+        let (thread, received) = handle();
+        drop(received);
+        let error = thread
+            .execute(|reply| Command::Abort { reply })
+            .await
+            .unwrap_err();
+        assert!(matches!(error, KafkaError::Stopped), "{error}");
+
+        // It ends while it executes one.
+        let (thread, mut received) = handle();
+        let ended = async { drop(received.recv().await) };
+        let (executed, ()) = tokio::join!(thread.execute(|reply| Command::Abort { reply }), ended);
+        let error = executed.unwrap_err();
+        assert!(matches!(error, KafkaError::Stopped), "{error}");
     }
 }

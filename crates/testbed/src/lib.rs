@@ -71,7 +71,7 @@ pub use debezium::{Debezium, DebeziumConfig, DebeziumOptions};
 pub use eavesdropper::Eavesdropper;
 pub use error::{Error, Result};
 pub use failing_http::FailingHttp;
-pub use fake_postgres::{FakePostgres, Manner, Met};
+pub use fake_postgres::{Answer, FakePostgres, Manner, Met};
 pub use false_broker::{Api, FalseBroker, Falsehood};
 pub use kafka::{Kafka, KafkaCluster, KafkaOptions, KafkaSecurity, ProxiedListener};
 pub use load::{Load, LoadOptions, LoadSummary, Shop, TpcB};
