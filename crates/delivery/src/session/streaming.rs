@@ -17,6 +17,7 @@ use crate::encode::dead_letters::writer::DeadLetters;
 use crate::encode::output::Output;
 use crate::encode::registrar::Registrar;
 use crate::encode::tables::TableEncoder;
+use crate::encode::tables::session_tables::SessionTables;
 use crate::encode::tables::streams::Streams;
 use crate::error::DeliveryError;
 use crate::halt::Halt;
@@ -276,13 +277,16 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
                 mapper,
                 metrics,
                 dead_letters,
-                owners,
                 schemas,
+                describe,
+            )
+            .in_session(SessionTables {
+                owners,
                 quarantines,
-                Streams::new(Some(&state.event_stores), metrics, describe),
-                state.outboxes.clone(),
-                state.outbox_topics.clone(),
-            ),
+                streams: Streams::new(Some(&state.event_stores), metrics, describe),
+                outboxes: state.outboxes.clone(),
+                outbox_topics: state.outbox_topics.clone(),
+            }),
             batch: BatchBuilder::new(mapper.events.transactions, batches, config.split_bytes())
                 .counting(state.outboxes.clone()),
         };
