@@ -64,8 +64,8 @@ pub use change_id::{CHANGE_ID_HEADER, ChangeId, ChangeIdError};
 pub use connector::Walcast;
 pub use connector_config::ConnectorConfig;
 pub use consumer::{
-    RawRecord, TopicFollower, TopicReader, has_open_transaction, read_topic, records_written, remove_records,
-    topic_names,
+    RawRecord, TopicFollower, TopicReader, delete_topic, has_open_transaction, read_topic, records_written,
+    remove_records, topic_names,
 };
 pub use debezium::{Debezium, DebeziumConfig, DebeziumOptions};
 pub use eavesdropper::Eavesdropper;
