@@ -113,8 +113,8 @@ impl OutboxText {
 /// Placeholder of the type of an event in [`OutboxText::schema_subject`].
 pub(crate) const TYPE_PLACEHOLDER: &str = "{type}";
 
-/// Kafka keeps files and memory for each partition of each topic.
-const TOPICS_MAX: u32 = 10_000;
+/// Default number of topics of a table. Kafka keeps files and memory for each partition of each topic.
+pub(super) const TOPICS_MAX: u32 = 10_000;
 
 /// A registry compares each version of a subject with those before it, and often limits their number.
 const SCHEMAS_MAX: u32 = 1000;
