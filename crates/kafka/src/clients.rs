@@ -125,13 +125,18 @@ const END_WAIT_MS: &str = "10";
 
 /// Size in KiB of the records that a consumer has fetched and not passed on yet. The default is 64 MiB, and 50 MiB more in one answer: a
 /// reader of a large topic is slower than the broker, so that all of it would be filled.
-const FETCHED_KBYTES: &str = "8192";
+const FETCHED_KBYTES: &str = "4096";
+
+/// Number of such records from which on no more are fetched. librdkafka keeps about half a kilobyte for each record, which
+/// [`FETCHED_KBYTES`] does not count: the default of 100,000 records would be 50 MB. With one answer of [`FETCH_BYTES`] that is still to
+/// come, records of 100 bytes are 30,000 at most, and 15 MB.
+const FETCHED_RECORDS: &str = "10000";
 
 /// Size of one answer to a fetch, in bytes.
-const FETCH_BYTES: &str = "4194304";
+const FETCH_BYTES: &str = "2097152";
 
-/// Time after which a consumer looks again whether what it has fetched was passed on, once that had reached [`FETCHED_KBYTES`]. With the
-/// default of a second it would read 8 MiB a second at most.
+/// Time after which a consumer looks again whether what it has fetched was passed on, once that had reached [`FETCHED_KBYTES`] or
+/// [`FETCHED_RECORDS`]. With the default of a second it would read 4 MiB, or 10,000 records, a second at most.
 const FETCH_BACKOFF_MS: &str = "10";
 
 /// Settings of a consumer that reads assigned partitions up to their present end.
@@ -140,6 +145,7 @@ pub(crate) fn bounded_reader(config: &KafkaConfig, isolation: Isolation) -> Clie
     for (key, value) in [
         ("fetch.wait.max.ms", END_WAIT_MS),
         ("queued.max.messages.kbytes", FETCHED_KBYTES),
+        ("queued.min.messages", FETCHED_RECORDS),
         ("fetch.max.bytes", FETCH_BYTES),
         ("fetch.queue.backoff.ms", FETCH_BACKOFF_MS),
     ] {

@@ -182,3 +182,50 @@ impl Explain {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use walcast_delivery::PortError;
+
+    use super::*;
+
+    const ATTEMPT: Attempt<'_> = Attempt {
+        doing: "creating a topic",
+        operation: "Create",
+        resource: "topic",
+        name: "shop.public.items",
+    };
+
+    fn explain() -> Explain {
+        let config = Arc::new(KafkaConfig::unreachable());
+        Explain::new(config, Events::default(), Arc::default())
+    }
+
+    #[test]
+    fn a_request_that_would_be_rejected_again_is_not_retried() {
+        let error = explain().code(ATTEMPT, RDKafkaErrorCode::PolicyViolation, "not with this name");
+        assert!(matches!(error, KafkaError::Rejected { .. }), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "creating a topic: the broker rejected the request: not with this name"
+        );
+        assert!(!error.is_retryable());
+    }
+
+    #[test]
+    fn a_record_that_the_brokers_cannot_store_now_is_written_again() {
+        let error = explain().record(&RecordFailure {
+            topic: "shop.public.items".to_owned(),
+            bytes: 7,
+            has_key: true,
+            code: RDKafkaErrorCode::NotEnoughReplicas,
+            id: None,
+            is_alone: false,
+        });
+        assert!(
+            matches!(&error, KafkaError::RecordFailed { topic, .. } if topic == "shop.public.items"),
+            "{error}"
+        );
+        assert!(error.is_retryable());
+    }
+}

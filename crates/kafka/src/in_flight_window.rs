@@ -120,7 +120,7 @@ mod tests {
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         InFlightWindow::new(&KafkaConfig {
             properties: KafkaProperties::new(owned.collect()).unwrap(),
-            ..KafkaConfig::of_no_broker()
+            ..KafkaConfig::unreachable()
         })
     }
 

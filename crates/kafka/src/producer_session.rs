@@ -4,6 +4,8 @@
 //! for reports of failures only, since a report for each record would cost more than everything else in this module.
 
 mod copies;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -1,5 +1,6 @@
 //! Thread that makes the calls of librdkafka, all of which may block.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
@@ -139,6 +140,20 @@ impl Running {
         abandoned: &Arc<AtomicU32>,
         authenticated_before: &Arc<AtomicBool>,
     ) -> Result<Self, KafkaError> {
+        Self::spawned(config, abandoned, authenticated_before, |worker, received| {
+            std::thread::Builder::new()
+                .name("kafka-producer".to_owned())
+                .spawn(move || worker.run(received))
+        })
+    }
+
+    /// Starts the thread by `spawn`.
+    fn spawned(
+        config: &Arc<KafkaConfig>,
+        abandoned: &Arc<AtomicU32>,
+        authenticated_before: &Arc<AtomicBool>,
+        spawn: impl FnOnce(Worker, mpsc::Receiver<Command>) -> io::Result<JoinHandle<()>>,
+    ) -> Result<Self, KafkaError> {
         // One command at a time is executed; a second one waits only when the first was cancelled.
         let (commands, received) = mpsc::channel(1);
         let stopping = Arc::<AtomicBool>::default();
@@ -147,6 +162,7 @@ impl Running {
             .enable_time()
             .build()
             .map_err(|source| KafkaError::Thread { source })?;
+        let (running, end) = std::sync::mpsc::channel();
         let worker = Worker {
             config: Arc::clone(config),
             session: None,
@@ -155,15 +171,9 @@ impl Running {
             is_abandoned: Arc::clone(&is_abandoned),
             authenticated_before: Arc::clone(authenticated_before),
             runtime,
+            _running: running,
         };
-        let (running, end) = std::sync::mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name("kafka-producer".to_owned())
-            .spawn(move || {
-                let _running: std::sync::mpsc::Sender<()> = running;
-                worker.run(received);
-            })
-            .map_err(|source| KafkaError::Thread { source })?;
+        let thread = spawn(worker, received).map_err(|source| KafkaError::Thread { source })?;
         Ok(Self {
             commands: Some(commands),
             stopping,
@@ -205,6 +215,8 @@ struct Worker {
     is_abandoned: Arc<AtomicBool>,
     authenticated_before: Arc<AtomicBool>,
     runtime: Runtime,
+    /// Disconnects its receiver when the worker has ended.
+    _running: std::sync::mpsc::Sender<()>,
 }
 
 impl Worker {
@@ -378,15 +390,51 @@ impl Drop for Worker {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::Ordering;
+    use super::*;
 
-    use super::{Command, ProducerThread};
-    use crate::config::KafkaConfig;
+    /// Thread of which the caller makes what it wants.
+    fn thread_spawned_by(
+        spawn: impl FnOnce(Worker, mpsc::Receiver<Command>) -> io::Result<JoinHandle<()>>,
+    ) -> Result<ProducerThread, KafkaError> {
+        let config = Arc::new(KafkaConfig::unreachable());
+        let (abandoned, authenticated_before) = <(Arc<AtomicU32>, Arc<AtomicBool>)>::default();
+        Ok(ProducerThread {
+            running: Running::spawned(&config, &abandoned, &authenticated_before, spawn)?,
+            config,
+            abandoned,
+            authenticated_before,
+        })
+    }
+
+    #[test]
+    fn a_thread_that_the_system_does_not_start_is_an_error() {
+        let started = thread_spawned_by(|_worker, _commands| Err(io::ErrorKind::WouldBlock.into()));
+        let error = started.err().unwrap();
+        assert!(
+            matches!(&error, KafkaError::Thread { source } if source.kind() == io::ErrorKind::WouldBlock),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_has_ended_executes_no_command() {
+        let ended = thread_spawned_by(|_worker, _commands| Ok(std::thread::spawn(|| ())));
+        // It ends while it executes one.
+        let ends = thread_spawned_by(|_worker, mut commands| {
+            Ok(std::thread::spawn(move || drop(commands.blocking_recv())))
+        });
+        for thread in [ended.unwrap(), ends.unwrap()] {
+            let error = thread
+                .execute(|reply| Command::Abort { reply })
+                .await
+                .unwrap_err();
+            assert!(matches!(error, KafkaError::Stopped), "{error}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_thread_that_is_blocked_is_replaced() {
-        let mut thread = ProducerThread::start(Arc::new(KafkaConfig::of_no_broker())).unwrap();
+        let mut thread = ProducerThread::start(Arc::new(KafkaConfig::unreachable())).unwrap();
         let (blocks, until) = std::sync::mpsc::channel();
         let commands = thread.running.commands.clone().unwrap();
         commands.send(Command::Block { until }).await.unwrap();

@@ -104,7 +104,7 @@ impl Registry {
 
     /// Builder of an HTTP client with the certificates and the proxy of the configuration.
     fn http_client(config: &RegistryConfig) -> Result<ClientBuilder, RegistryError> {
-        let mut client = tls::client(&config.tls)?
+        let mut client = tls::client(config)?
             .connect_timeout(CONNECT_LIMIT)
             .redirect(Policy::none())
             // A short compressed response may decompress to a long one.

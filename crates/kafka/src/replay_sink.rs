@@ -229,7 +229,7 @@ mod tests {
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let config = KafkaConfig {
             properties: KafkaProperties::new(owned.collect()).unwrap(),
-            ..KafkaConfig::of_no_broker()
+            ..KafkaConfig::unreachable()
         };
         of_replay(&config, "fix")
     }

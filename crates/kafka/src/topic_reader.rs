@@ -18,7 +18,7 @@ use crate::producer_session::IsCancelled;
 use crate::topic_consumer::{Purpose, ReadFrom, TopicConsumer};
 use crate::topic_record::{TopicRecord, topic_record};
 
-/// Size at which a batch of records is passed on; a larger record is a batch of its own.
+/// Size in memory at which a batch of records is passed on; a larger record is a batch of its own.
 const BATCH_BYTES: usize = 256 * 1024;
 
 /// Number of batches that may wait to be taken.
@@ -177,8 +177,9 @@ fn read(
     }
     let (mut batch, mut bytes) = (Vec::new(), 0);
     committed.for_each(&partitions, selection.from, &is_cancelled, |record| {
-        bytes += record.key_len() + record.payload_len();
-        batch.push(topic_record(record));
+        let record = topic_record(record);
+        bytes += record.held_bytes();
+        batch.push(record);
         if bytes < BATCH_BYTES {
             return ControlFlow::Continue(());
         }

@@ -21,7 +21,7 @@ use client::{block, bounds, consumer, partitions_of, passing};
 pub use follow::TopicFollower;
 pub use groups::commit_offset;
 pub use questions::{has_open_transaction, records_written, topic_names};
-pub use removal::remove_records;
+pub use removal::{delete_topic, remove_records};
 
 /// How long a broker may stay silent while a topic is read to its end.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);

@@ -24,6 +24,10 @@ pub enum Manner {
     SilentAfter(usize),
     /// It lets everybody in, and says that it has this version (`server_version_num`).
     OfVersion(&'static str),
+    /// It lets everybody in, and answers a query that contains one of these texts with the row beside it.
+    Answering(&'static [(&'static str, &'static [Answer])]),
+    /// It sends an empty message of this kind before it asks for anything.
+    OutOfPlace(u8),
     /// It asks for the password in cleartext.
     Cleartext,
     /// It asks for the MD5 hash of the password.
@@ -46,6 +50,15 @@ pub enum Manner {
     HugeAnswer,
     /// It refuses everybody with this text.
     Refusal(&'static str),
+}
+
+/// Value in a row of [`Manner::Answering`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Of type `text`.
+    Text(&'static str),
+    /// Of type `boolean`.
+    Bool(bool),
 }
 
 /// What happened on one connection.
@@ -130,10 +143,27 @@ struct Peer {
     number: usize,
 }
 
+/// Request of a client.
+struct Request {
+    /// Whether it is a simple query.
+    is_simple: bool,
+    content: Vec<u8>,
+}
+
+impl Request {
+    fn contains(&self, part: &str) -> bool {
+        let mut windows = self.content.windows(part.len());
+        windows.any(|window| window == part.as_bytes())
+    }
+}
+
 const SSL_REQUEST: u32 = 80_877_103;
 
 /// Version of a fake that has no other.
 const VERSION: &str = "170006";
+
+/// Row of a query that has no other.
+const OTHER_ROW: &[Answer] = &[Answer::Text(VERSION)];
 
 impl Peer {
     async fn serve(&mut self, manner: Manner) -> io::Result<()> {
@@ -155,17 +185,27 @@ impl Peer {
             Manner::SilentAfter(answers) => {
                 self.let_in().await?;
                 for _ in 0..answers {
-                    let is_simple = self.request().await? == b'Q';
-                    self.send(&answer(is_simple, VERSION)).await?;
+                    let request = self.request().await?;
+                    self.send(&answer(&request, OTHER_ROW)).await?;
                 }
             }
             Manner::OfVersion(version) => {
                 self.let_in().await?;
                 loop {
-                    let is_simple = self.request().await? == b'Q';
-                    self.send(&answer(is_simple, version)).await?;
+                    let request = self.request().await?;
+                    self.send(&answer(&request, &[Answer::Text(version)])).await?;
                 }
             }
+            Manner::Answering(rows) => {
+                self.let_in().await?;
+                loop {
+                    let request = self.request().await?;
+                    let row = rows.iter().find(|(part, _)| request.contains(part));
+                    let row = row.map_or(OTHER_ROW, |(_, row)| *row);
+                    self.send(&answer(&request, row)).await?;
+                }
+            }
+            Manner::OutOfPlace(tag) => self.send(&message(tag, &[])).await?,
             Manner::Cleartext => self.send(&message(b'R', &[&3_u32.to_be_bytes()])).await?,
             Manner::Md5 => {
                 let request = message(b'R', &[&5_u32.to_be_bytes(), b"salt"]);
@@ -229,11 +269,16 @@ impl Peer {
     }
 
     /// Waits for the end of a request, which is a simple query or `Sync`.
-    async fn request(&mut self) -> io::Result<u8> {
+    async fn request(&mut self) -> io::Result<Request> {
+        let mut content = Vec::new();
         loop {
-            let (tag, _) = self.message().await?;
+            let (tag, body) = self.message().await?;
+            content.extend(body);
             if matches!(tag, b'Q' | b'S') {
-                return Ok(tag);
+                return Ok(Request {
+                    is_simple: tag == b'Q',
+                    content,
+                });
             }
         }
     }
@@ -318,30 +363,48 @@ fn notice() -> Vec<u8> {
     message(b'N', &[b"SNOTICE\0C00000\0Magain\0\0"])
 }
 
-/// To a simple query that it was done; to any other one row with one text, a version, which is the first thing a client asks for.
-fn answer(is_simple: bool, version: &str) -> Vec<u8> {
+impl Answer {
+    /// Description of its column.
+    fn column(self) -> Vec<u8> {
+        let type_oid: u32 = match self {
+            Answer::Text(_) => 25,
+            Answer::Bool(_) => 16,
+        };
+        // Table and column, none; the type; its size and modifier, none; in text form.
+        [
+            &b"version\0"[..],
+            &[0; 6],
+            &type_oid.to_be_bytes(),
+            &[0xff; 6],
+            &[0; 2],
+        ]
+        .concat()
+    }
+
+    fn value(self) -> Vec<u8> {
+        let bytes = match self {
+            Answer::Text(text) => text.as_bytes().to_vec(),
+            Answer::Bool(value) => vec![u8::from(value)],
+        };
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        [&length.to_be_bytes()[..], &bytes].concat()
+    }
+}
+
+/// To a simple query that it was done; to any other one row. Mostly it is a version, which is the first thing a client asks for.
+fn answer(request: &Request, row: &[Answer]) -> Vec<u8> {
     let end = [message(b'C', &[b"SELECT 1\0"]), message(b'Z', &[b"I"])].concat();
-    if is_simple {
+    if request.is_simple {
         return end;
     }
-    let length = u32::try_from(version.len()).unwrap_or(u32::MAX);
-    // Table and column, none; the type text; its size and modifier, none; in text form.
-    let column = [
-        &b"version\0"[..],
-        &[0; 6],
-        &25_u32.to_be_bytes(),
-        &[0xff; 6],
-        &[0; 2],
-    ]
-    .concat();
+    let count = u16::try_from(row.len()).unwrap_or(u16::MAX).to_be_bytes();
+    let columns: Vec<u8> = row.iter().flat_map(|answer| answer.column()).collect();
+    let values: Vec<u8> = row.iter().flat_map(|answer| answer.value()).collect();
     [
         message(b'1', &[]),
         message(b'2', &[]),
-        message(b'T', &[&1_u16.to_be_bytes(), &column]),
-        message(
-            b'D',
-            &[&1_u16.to_be_bytes(), &length.to_be_bytes(), version.as_bytes()],
-        ),
+        message(b'T', &[&count, &columns]),
+        message(b'D', &[&count, &values]),
         end,
     ]
     .concat()

@@ -67,14 +67,14 @@ pub use change_id::{CHANGE_ID_HEADER, ChangeId, ChangeIdError};
 pub use connector::Walcast;
 pub use connector_config::ConnectorConfig;
 pub use consumer::{
-    RawRecord, TopicFollower, TopicReader, commit_offset, has_open_transaction, read_topic, records_written,
-    remove_records, topic_names,
+    RawRecord, TopicFollower, TopicReader, commit_offset, delete_topic, has_open_transaction, read_topic,
+    records_written, remove_records, topic_names,
 };
 pub use debezium::{Debezium, DebeziumConfig, DebeziumOptions};
 pub use eavesdropper::Eavesdropper;
 pub use error::{Error, Result};
 pub use failing_http::FailingHttp;
-pub use fake_postgres::{FakePostgres, Manner, Met};
+pub use fake_postgres::{Answer, FakePostgres, Manner, Met};
 pub use false_broker::{Api, FalseBroker, Falsehood};
 pub use kafka::{Kafka, KafkaCluster, KafkaOptions, KafkaSecurity, ProxiedListener};
 pub use load::{Load, LoadOptions, LoadSummary, Shop, TpcB};

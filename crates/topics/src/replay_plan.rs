@@ -88,6 +88,19 @@ pub async fn first_left(
     Ok(topic.first_position(decoder, range).await?.map(next))
 }
 
+/// Position of the oldest record of a topic; `None` if no record with a position is left.
+///
+/// # Errors
+/// The topic or the registry cannot be read.
+pub async fn oldest_position(topic: &Topic, decoder: &mut Decoder) -> Result<Option<Lsn>, TopicsError> {
+    let mut oldest: Option<Lsn> = None;
+    for range in topic.partitions() {
+        let first = topic.first_position(decoder, *range).await?;
+        oldest = oldest.into_iter().chain(first).min();
+    }
+    Ok(oldest)
+}
+
 /// Retention removes whole segments, which may end within a transaction: only a transaction behind the first one that is left is complete.
 fn next(left: Lsn) -> Lsn {
     Lsn::new(left.as_u64().saturating_add(1))

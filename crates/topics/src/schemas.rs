@@ -60,3 +60,30 @@ impl Schemas {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use walcast_kafka::{RegistryAuth, RegistryConfig, RegistryError, RegistryTls};
+
+    use super::*;
+
+    /// The reason can pass: the record is not foreign.
+    #[tokio::test]
+    async fn a_registry_that_does_not_answer_is_an_error_and_nothing_is_remembered() {
+        let config = RegistryConfig {
+            url: "http://127.0.0.1:1".to_owned(),
+            auth: RegistryAuth::None,
+            tls: RegistryTls::default(),
+            proxy: None,
+            auto_register: false,
+        };
+        let mut schemas = Schemas::new(Some(Registry::new(&config).unwrap()));
+        let error = schemas.by_id(7).await.unwrap_err();
+        assert!(
+            matches!(error, TopicsError::Registry(RegistryError::Unreachable { .. })),
+            "{error}"
+        );
+        assert!(schemas.known.is_empty());
+        assert!(schemas.versions("orders-value").await.is_err());
+    }
+}

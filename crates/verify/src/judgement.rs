@@ -14,7 +14,7 @@ use crate::spill::Spill;
 use crate::tally::{Finding, Kind, Reason, Tally};
 
 /// Bytes of entries that are compared at once. In memory they are about three times as large.
-const PART_BYTES: u64 = 6 * 1024 * 1024;
+const PART_BYTES: u64 = 4 * 1024 * 1024;
 
 /// How often a range is divided: into 64 parts each time. A part that is still too large has many records of few keys, which need
 /// no memory.

@@ -95,6 +95,50 @@ fn an_unreachable_server_is_code_5() {
     assert!(!error.contains("hunter2"), "{error}");
 }
 
+/// As in a container without the package of the certificates: the library reads them from the file that the environment names.
+#[test]
+fn a_system_without_trusted_authorities_is_an_error_where_they_are_needed() {
+    let directory = tempfile::tempdir().unwrap();
+    let none = directory.path().join("none.pem");
+    fs::write(&none, "").unwrap();
+    let check = |arguments: &[&str], code| {
+        let output = walcast(arguments).env("SSL_CERT_FILE", &none).output().unwrap();
+        check_error(&output, code)
+    };
+    // The kernel accepts the connection.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let url = format!(
+        "postgres://me@127.0.0.1:{port}/shop?sslmode=verify-full&sslrootcert=system&sslnegotiation=direct"
+    );
+    let error = check(&["tail", &url], 2);
+    assert!(
+        error.contains("sslrootcert=system: no certificates of the system can be read"),
+        "{error}"
+    );
+
+    let config = directory.path().join("walcast.toml");
+    let postgres = format!("postgres://me@127.0.0.1:{}/shop?sslmode=disable", closed_port());
+    let run = |registry: &str| {
+        let text = format!(
+            "name = \"shop\"\n[postgres]\nurl = \"{postgres}\"\n[kafka]\nbrokers = \"127.0.0.1:{}\"\n\
+             [registry]\nurl = \"{registry}\"\n",
+            closed_port()
+        );
+        fs::write(&config, text).unwrap();
+        check(&["run", "--config", config.to_str().unwrap()], 5)
+    };
+    let error = run("https://127.0.0.1:9");
+    assert!(
+        error.contains("the client of the schema registry cannot be set up: ")
+            && error.contains("ca-certificates"),
+        "{error}"
+    );
+    // Nothing is encrypted there.
+    let error = run(&format!("http://127.0.0.1:{}", closed_port()));
+    assert!(error.contains("cannot connect to 127.0.0.1"), "{error}");
+}
+
 #[test]
 fn completions_and_version_go_to_stdout() {
     for arguments in [&["completions", "bash"][..], &["--version"], &["--help"]] {

@@ -10,6 +10,7 @@ pub(crate) mod polled;
 mod quarantined;
 mod row_topics;
 pub(crate) mod rows;
+pub(crate) mod session_tables;
 mod skipped;
 pub(crate) mod streams;
 mod topic_owner;
@@ -28,10 +29,12 @@ use walcast_pgoutput::{Oid, Relation, TypeMessage};
 
 use self::counters::OperationCounters;
 use self::observed::Observed;
+use self::session_tables::SessionTables;
 use self::skipped::QuarantinedRelation;
 use self::streams::{Fate, Streams};
 use super::reselect;
 use crate::batch::builder::Records;
+use crate::describe::Describe;
 use crate::encode::dead_letters::writer::DeadLetters;
 use crate::encode::encode_error::EncodeError;
 use crate::encode::owners::Owners;
@@ -144,22 +147,15 @@ struct CapturedRelation {
 }
 
 impl<'a, E: EncodePorts> TableEncoder<'a, E> {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "called once, with all parts of a session"
-    )]
+    /// Encoder of changes that were delivered before: no table is set aside, and nothing is reported.
     pub(crate) fn new(
         catalog: E::Catalog,
         registrar: Registrar<'a, E::Topics, E::Registry>,
         config: &'a MapperConfig,
         metrics: &'a Metrics,
         dead_letters: DeadLetters<'a>,
-        owners: Owners,
         history: SchemaHistory,
-        quarantines: CurrentQuarantines,
-        streams: Streams<'a>,
-        outboxes: OutboxesState,
-        outbox_topics: OutboxTopics,
+        describe: Describe,
     ) -> Self {
         let message_outboxes = MessageOutbox::all(config);
         let known = message_outboxes.iter().map(|outbox| {
@@ -176,22 +172,37 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
             truncates_logged: HashSet::new(),
             updates_logged: HashSet::new(),
             dead_letters,
-            owners,
+            owners: Owners::default(),
             history,
             named_types: HashMap::new(),
-            quarantines,
-            streams,
-            outboxes,
-            outbox_topics,
+            quarantines: CurrentQuarantines::default(),
+            streams: Streams::new(None, metrics, describe),
+            outboxes: OutboxesState::default(),
+            outbox_topics: OutboxTopics::default(),
             message_outboxes,
             schemas: SchemasState::default(),
         }
     }
 
-    /// Has the schemas of tables shown to observers.
-    pub(crate) fn reporting_schemas_to(mut self, schemas: SchemasState) -> Self {
-        self.schemas = schemas;
-        self
+    /// Encoder of new changes, with what a session continues.
+    pub(crate) fn in_session(self, session: SessionTables<'a>) -> Self {
+        let SessionTables {
+            owners,
+            quarantines,
+            streams,
+            outboxes,
+            outbox_topics,
+            schemas,
+        } = session;
+        Self {
+            owners,
+            quarantines,
+            streams,
+            outboxes,
+            outbox_topics,
+            schemas,
+            ..self
+        }
     }
 
     /// Whether a table is an outbox.

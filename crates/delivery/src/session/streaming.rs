@@ -17,6 +17,7 @@ use crate::encode::dead_letters::writer::DeadLetters;
 use crate::encode::output::Output;
 use crate::encode::registrar::Registrar;
 use crate::encode::tables::TableEncoder;
+use crate::encode::tables::session_tables::SessionTables;
 use crate::encode::tables::streams::Streams;
 use crate::error::DeliveryError;
 use crate::halt::Halt;
@@ -278,14 +279,17 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
                 mapper,
                 metrics,
                 dead_letters,
-                owners,
                 schemas,
-                quarantines,
-                Streams::new(Some(&state.event_stores), metrics, describe),
-                state.outboxes.clone(),
-                state.outbox_topics.clone(),
+                describe,
             )
-            .reporting_schemas_to(state.schemas.clone()),
+            .in_session(SessionTables {
+                owners,
+                quarantines,
+                streams: Streams::new(Some(&state.event_stores), metrics, describe),
+                outboxes: state.outboxes.clone(),
+                outbox_topics: state.outbox_topics.clone(),
+                schemas: state.schemas.clone(),
+            }),
             batch: BatchBuilder::new(mapper.events.transactions, batches, config.split_bytes())
                 .observed_by(state.outboxes.clone(), state.pending.clone()),
         };

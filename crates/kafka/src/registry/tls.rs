@@ -5,12 +5,14 @@ use std::io;
 use std::path::Path;
 
 use reqwest::{Certificate, ClientBuilder, Identity};
+use walcast_mapper::Secret;
 
 use super::error::{RegistryError, TlsFile};
-use crate::config::RegistryTls;
+use crate::config::RegistryConfig;
 
-/// HTTP client with these certificates.
-pub(super) fn client(tls: &RegistryTls) -> Result<ClientBuilder, RegistryError> {
+/// HTTP client with the certificates of the configuration.
+pub(super) fn client(config: &RegistryConfig) -> Result<ClientBuilder, RegistryError> {
+    let tls = &config.tls;
     let mut client = ClientBuilder::new();
     if let Some(path) = &tls.ca_file {
         let unusable = |reason: String| unusable(TlsFile::CaCertificates, path, reason);
@@ -21,6 +23,9 @@ pub(super) fn client(tls: &RegistryTls) -> Result<ClientBuilder, RegistryError> 
             return Err(unusable("the file holds no PEM certificate".to_owned()));
         }
         client = client.tls_certs_only(authorities);
+    } else if !uses_tls(config) {
+        // The library reads the system's authorities in any case, and a system without any would be an error.
+        client = client.tls_certs_only([]);
     }
     if let Some(files) = &tls.identity {
         let mut bytes = read(TlsFile::Certificate, &files.certificate_file)?;
@@ -37,6 +42,13 @@ pub(super) fn client(tls: &RegistryTls) -> Result<ClientBuilder, RegistryError> 
         client = client.identity(identity);
     }
     Ok(client)
+}
+
+/// Whether the registry or its proxy has an `https` URL. Redirects are not followed.
+fn uses_tls(config: &RegistryConfig) -> bool {
+    let proxy = config.proxy.as_ref().map(Secret::reveal);
+    let mut urls = std::iter::once(config.url.as_str()).chain(proxy);
+    urls.any(|url| !url.starts_with("http://"))
 }
 
 fn read(file: TlsFile, path: &Path) -> Result<Vec<u8>, RegistryError> {

@@ -26,112 +26,77 @@ pub struct OutboxRule {
 
 /// The configured form of an [`OutboxRule`]. The defaults are Debezium's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table")]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct OutboxText {
     /// Where the events come from.
-    #[serde(default)]
     pub source: OutboxSource,
     /// The outbox tables; `None` for an outbox of messages.
-    #[serde(default)]
     pub tables: Option<TablePattern>,
     /// Layout of the tables, by which the keys that the entry does not have were chosen.
-    #[serde(default)]
     pub preset: Option<OutboxPreset>,
     /// Column with the id of the event, sent as the header `id` (`table.field.event.id`).
-    #[serde(default = "id")]
     pub id: String,
     /// Column with the key of the record (`table.field.event.key`).
-    #[serde(default = "key")]
     pub key: String,
     /// Column with the payload (`table.field.event.payload`).
-    #[serde(default = "payload")]
     pub payload: String,
     /// Column with the timestamp of the record (`table.field.event.timestamp`); `None`: [`OutboxText::default_timestamp`].
-    #[serde(default)]
     pub timestamp: Option<String>,
     /// Timestamp of a record without a value in that column.
-    #[serde(default)]
     pub default_timestamp: DefaultTimestamp,
     /// Column with the version of the value's schema (`table.field.event.schema.version`).
-    #[serde(default)]
     pub schema_version: Option<String>,
     /// Further columns, in headers, in the value, or as the partition (`table.fields.additional.placement`).
-    #[serde(default)]
     pub additional: Vec<AdditionalField>,
     /// Handling of further columns that the table does not have (`table.fields.additional.error.on.missing`).
-    #[serde(default)]
     pub missing_additional: MissingAdditional,
     /// Column with an object in JSON whose members are headers.
-    #[serde(default)]
     pub headers: Option<String>,
     /// Column with a trace context (`tracing.span.context.field`), which is sent in the headers `traceparent` and `tracestate`.
-    #[serde(default)]
     pub trace_context: Option<String>,
     /// Whether a payload that is an object in JSON is sent as a struct (`table.expand.json.payload`).
-    #[serde(default)]
     pub expand_json: bool,
     /// Field of a struct whose value in JSON is null (`table.json.payload.null.behavior`).
-    #[serde(default)]
     pub json_null: JsonNull,
     /// Field of a struct whose value in JSON is an empty array (`table.json.payload.empty.array.behavior`).
-    #[serde(default)]
     pub json_empty_array: JsonEmptyArray,
     /// Column with the type of the event, by which the schema of the payload is chosen; `None`: the payload is sent as it is.
-    #[serde(default)]
     pub schema_by: Option<String>,
     /// Subject of that schema, in which `{type}` stands for the value of the column.
-    #[serde(default = "schema_subject")]
     pub schema_subject: String,
     /// Column by whose value the topic is chosen (`route.by.field`).
-    #[serde(default = "route_by")]
     pub route_by: String,
     /// A regular expression for the whole value of `route_by` (`route.topic.regex`). A value that it does not match is the topic.
-    #[serde(default = "route_pattern")]
     pub route_pattern: String,
     /// The topic, with `$1` or `${name}` for the groups of `route_pattern` (`route.topic.replacement`).
-    #[serde(default = "route_topic")]
     pub route_topic: String,
     /// Number of topics that the rows of a table may name in one session.
-    #[serde(default = "topics_max")]
     pub topics_max: u32,
     /// Number of schemas that the values of a table may have in one session, beside one for each topic.
-    #[serde(default = "schemas_max")]
     pub schemas_max: u32,
     /// Whether an event with a null or blank payload is a tombstone (`route.tombstone.on.empty.payload`).
-    #[serde(default)]
     pub tombstone_on_empty_payload: bool,
     /// Handling of updated rows (`table.op.invalid.behavior`).
-    #[serde(default)]
     pub on_update: InvalidUpdate,
     /// Handling of rows whose events are in Kafka; `None`: they stay as they are.
-    #[serde(default)]
     pub cleanup: Option<Cleanup>,
     /// Age from which clean-up handles rows, with its unit.
-    #[serde(default = "cleanup_after")]
     pub cleanup_after: String,
     /// Column with the time of the row, for its age; `None`: the time since which the connector knows that the row is delivered.
-    #[serde(default)]
     pub age_column: Option<String>,
     /// Column that [`Cleanup::Mark`] sets.
-    #[serde(default = "mark_column")]
     pub mark_column: String,
     /// Table to which [`Cleanup::Archive`] moves rows, as `schema.table`.
-    #[serde(default)]
     pub archive_table: Option<String>,
     /// Interval of clean-up, with its unit.
-    #[serde(default = "cleanup_interval")]
     pub cleanup_interval: String,
     /// Number of rows that one statement of clean-up handles at most.
-    #[serde(default = "cleanup_batch_rows")]
     pub cleanup_batch_rows: u32,
     /// Number of rows that clean-up handles per second at most.
-    #[serde(default = "cleanup_rows_per_second")]
     pub cleanup_rows_per_second: u32,
     /// Whether clean-up also handles rows of which the connector does not know whether their events were ever sent.
-    #[serde(default)]
     pub cleanup_existing: bool,
     /// How the tables are polled, if they are.
-    #[serde(default)]
     pub poll: PollSettings,
 }
 
@@ -139,12 +104,30 @@ impl OutboxText {
     /// The defaults, for some tables.
     pub(super) fn new(tables: TablePattern) -> Self {
         Self {
-            source: OutboxSource::Wal,
             tables: Some(tables),
+            ..Self::default()
+        }
+    }
+}
+
+/// Placeholder of the type of an event in [`OutboxText::schema_subject`].
+pub(crate) const TYPE_PLACEHOLDER: &str = "{type}";
+
+/// Default number of topics of a table. Kafka keeps files and memory for each partition of each topic.
+pub(super) const TOPICS_MAX: u32 = 10_000;
+
+/// A registry compares each version of a subject with those before it, and often limits their number.
+const SCHEMAS_MAX: u32 = 1000;
+
+impl Default for OutboxText {
+    fn default() -> Self {
+        Self {
+            source: OutboxSource::Wal,
+            tables: None,
             preset: None,
-            id: id(),
-            key: key(),
-            payload: payload(),
+            id: "id".to_owned(),
+            key: "aggregateid".to_owned(),
+            payload: "payload".to_owned(),
             timestamp: None,
             default_timestamp: DefaultTimestamp::default(),
             schema_version: None,
@@ -156,91 +139,26 @@ impl OutboxText {
             json_null: JsonNull::default(),
             json_empty_array: JsonEmptyArray::default(),
             schema_by: None,
-            schema_subject: schema_subject(),
-            route_by: route_by(),
-            route_pattern: route_pattern(),
-            route_topic: route_topic(),
-            topics_max: topics_max(),
-            schemas_max: schemas_max(),
+            schema_subject: TYPE_PLACEHOLDER.to_owned(),
+            route_by: "aggregatetype".to_owned(),
+            route_pattern: "(?<routedByValue>.*)".to_owned(),
+            route_topic: "outbox.event.${routedByValue}".to_owned(),
+            topics_max: TOPICS_MAX,
+            schemas_max: SCHEMAS_MAX,
             tombstone_on_empty_payload: false,
             on_update: InvalidUpdate::default(),
             cleanup: None,
-            cleanup_after: cleanup_after(),
+            cleanup_after: "7d".to_owned(),
             age_column: None,
-            mark_column: mark_column(),
+            mark_column: "published_at".to_owned(),
             archive_table: None,
-            cleanup_interval: cleanup_interval(),
-            cleanup_batch_rows: cleanup_batch_rows(),
-            cleanup_rows_per_second: cleanup_rows_per_second(),
+            cleanup_interval: "1m".to_owned(),
+            cleanup_batch_rows: 1000,
+            cleanup_rows_per_second: 5000,
             cleanup_existing: false,
             poll: PollSettings::default(),
         }
     }
-}
-
-fn id() -> String {
-    "id".to_owned()
-}
-
-fn key() -> String {
-    "aggregateid".to_owned()
-}
-
-fn payload() -> String {
-    "payload".to_owned()
-}
-
-/// Placeholder of the type of an event in [`OutboxText::schema_subject`].
-pub(crate) const TYPE_PLACEHOLDER: &str = "{type}";
-
-fn schema_subject() -> String {
-    TYPE_PLACEHOLDER.to_owned()
-}
-
-fn route_by() -> String {
-    "aggregatetype".to_owned()
-}
-
-fn route_pattern() -> String {
-    "(?<routedByValue>.*)".to_owned()
-}
-
-fn route_topic() -> String {
-    "outbox.event.${routedByValue}".to_owned()
-}
-
-/// Kafka keeps files and memory for each partition of each topic.
-const TOPICS_MAX: u32 = 10_000;
-
-fn topics_max() -> u32 {
-    TOPICS_MAX
-}
-
-/// A registry compares each version of a subject with those before it, and often limits their number.
-const SCHEMAS_MAX: u32 = 1000;
-
-fn schemas_max() -> u32 {
-    SCHEMAS_MAX
-}
-
-fn cleanup_after() -> String {
-    "7d".to_owned()
-}
-
-fn mark_column() -> String {
-    "published_at".to_owned()
-}
-
-fn cleanup_interval() -> String {
-    "1m".to_owned()
-}
-
-fn cleanup_batch_rows() -> u32 {
-    1000
-}
-
-fn cleanup_rows_per_second() -> u32 {
-    5000
 }
 
 /// Schema of the tables for which outboxes of messages stand, which no client can create: names with this beginning are reserved.

@@ -43,12 +43,12 @@ pub(super) async fn authenticate(wire: &mut Wire, config: &ConnectConfig) -> Res
             });
         }
         AuthenticationRequest::SaslContinue(_) | AuthenticationRequest::SaslFinal(_) => {
-            return Err(unexpected_message());
+            return Err(unexpected_request());
         }
     }
     match request(wire).await? {
         AuthenticationRequest::Ok => Ok(()),
-        _ => Err(unexpected_message()),
+        _ => Err(unexpected_request()),
     }
 }
 
@@ -89,7 +89,7 @@ async fn scram(wire: &mut Wire, config: &ConnectConfig, mechanisms: &[String]) -
     })
     .await?;
     let AuthenticationRequest::SaslContinue(challenge) = request(wire).await? else {
-        return Err(unexpected_message());
+        return Err(unexpected_request());
     };
     let endpoint = wire.endpoint.to_string();
     let failed = |source| PostgresError::Scram {
@@ -101,7 +101,7 @@ async fn scram(wire: &mut Wire, config: &ConnectConfig, mechanisms: &[String]) -
     wire.send(DOING, |buffer| frontend::sasl_response(&proof, buffer))
         .await?;
     let AuthenticationRequest::SaslFinal(outcome) = request(wire).await? else {
-        return Err(unexpected_message());
+        return Err(unexpected_request());
     };
     // The server proves that it knows the password as well.
     scram.finish(&outcome).map_err(failed)
@@ -114,7 +114,7 @@ async fn request(wire: &mut Wire) -> Result<AuthenticationRequest, PostgresError
             doing: DOING,
             error: Box::new(error),
         }),
-        _ => Err(unexpected_message()),
+        other => Err(other.unexpected_message(DOING)),
     }
 }
 
@@ -139,7 +139,8 @@ fn cannot_bind(wire: &Wire, why: &'static str) -> PostgresError {
     }
 }
 
-fn unexpected_message() -> PostgresError {
+/// Error for a request for authentication that the protocol does not allow here.
+fn unexpected_request() -> PostgresError {
     PostgresError::UnexpectedMessage {
         doing: DOING,
         tag: b'R',

@@ -1,12 +1,16 @@
 //! Both kinds of connection to a malicious server. Time is paused once only silence follows, so that it passes at once.
 
-use walcast_delivery::PortError;
-use walcast_testbed::{FakePostgres, Manner};
+use std::time::Duration;
+
+use walcast_delivery::{PortError, RoleState, SystemIdentifier};
+use walcast_testbed::{Answer, FakePostgres, Manner};
 
 use super::dial::Endpoint;
 use super::{ConnectConfig, Environment, SqlSession, connect_ordinary, connect_replication};
 use crate::catalog;
 use crate::error::PostgresError;
+use crate::leadership::Leadership;
+use crate::primary::on_primary;
 use crate::replication::ReplicationConnection;
 
 const PASSWORD: &str = "correct-horse";
@@ -132,7 +136,7 @@ async fn unanswered_replication_command_ends_its_connection() {
         "walcast_shop",
         walcast_pgoutput::Lsn::INVALID,
         170_006,
-        std::time::Duration::ZERO,
+        Duration::ZERO,
     );
     let error = begun.await.unwrap_err();
     assert!(
@@ -233,9 +237,58 @@ async fn limits_the_iterations_of_scram() {
 async fn ends_an_endless_sasl_exchange() {
     let (fake, config) = fake(Manner::EndlessSasl, "").await;
     assert!(ordinary(&config).await.is_err());
-    assert!(replication(&config).await.is_err());
+    let error = replication(&config).await.err().unwrap();
+    assert_eq!(error.to_string(), unexpected('R'));
     let proofs = |bytes: &[u8]| bytes.windows(3).filter(|window| window == b",p=").count();
     let met = fake.met();
     assert_eq!(met.len(), 2, "connections");
     assert!(met.iter().all(|met| proofs(&met.heard) <= 1));
+}
+
+/// Text of the error for a message that the protocol does not allow while authenticating.
+fn unexpected(tag: char) -> String {
+    format!("authenticating: unexpected message '{tag}'; is this a Postgres server?")
+}
+
+#[tokio::test]
+async fn message_out_of_place_is_rejected() {
+    let (_fake, config) = fake(Manner::OutOfPlace(b'c'), "").await;
+    assert!(ordinary(&config).await.is_err());
+    let error = replication(&config).await.err().unwrap();
+    assert!(
+        matches!(error, PostgresError::UnexpectedMessage { tag: b'c', .. }),
+        "{error}"
+    );
+    assert_eq!(error.to_string(), unexpected('c'));
+    assert!(!error.is_retryable());
+}
+
+/// A pooler executes the statements of one session in several sessions of the server: the lock is that of another one.
+#[tokio::test]
+async fn session_that_does_not_hold_the_lock_that_it_took_is_rejected() {
+    let manner = Manner::Answering(&[
+        ("pg_try_advisory_lock", &[Answer::Bool(true)]),
+        ("pg_locks", &[Answer::Bool(false)]),
+    ]);
+    let (_fake, config) = fake(manner, "").await;
+    let session = ordinary(&config).await.unwrap();
+    let leading = Leadership::acquire(session, "shop", Duration::from_secs(60), &RoleState::default()).await;
+    let error = leading.err().unwrap();
+    assert!(matches!(error, PostgresError::PooledConnection { .. }), "{error}");
+    assert!(!error.is_retryable());
+}
+
+#[tokio::test]
+async fn session_on_another_server_than_the_leader_is_rejected() {
+    let manner = Manner::Answering(&[("pg_control_system", &[Answer::Text("7"), Answer::Bool(false)])]);
+    let (_fake, config) = fake(manner, "").await;
+    let session = ordinary(&config).await.unwrap();
+    on_primary(&session, SystemIdentifier::new(7)).await.unwrap();
+    let error = on_primary(&session, SystemIdentifier::new(8)).await.unwrap_err();
+    let (seven, eight) = (SystemIdentifier::new(7), SystemIdentifier::new(8));
+    assert!(
+        matches!(error, PostgresError::DifferentServers { replication, ordinary } if (replication, ordinary) == (seven, eight)),
+        "{error}"
+    );
+    assert!(!error.is_retryable());
 }

@@ -49,7 +49,7 @@ pub(super) async fn close(
         ),
     }
     match client {
-        Some(client) => wait_until_released(&client, slot).await,
+        Some(client) => wait_until_released(&client, slot, SLOT_RELEASE_TIMEOUT).await,
         None => Ok(()),
     }
 }
@@ -81,7 +81,7 @@ async fn end_copy_and_connection(tasks: StreamTasks, blocks: BlockReceiver) -> i
 
 /// Waits until the slot is inactive. It stays active for a moment after its connection has ended, and a client that starts in
 /// that moment would be rejected.
-async fn wait_until_released(client: &Client, slot: &str) -> Result<(), PostgresError> {
+async fn wait_until_released(client: &Client, slot: &str, limit: Duration) -> Result<(), PostgresError> {
     let sql = "SELECT 1 FROM pg_catalog.pg_replication_slots WHERE slot_name = $1 AND active";
     let began = Instant::now();
     loop {
@@ -89,7 +89,7 @@ async fn wait_until_released(client: &Client, slot: &str) -> Result<(), Postgres
         let answer = client.query_typed_opt(sql, &parameters);
         match client.answered("watching the slot", answer).await {
             Ok(None) => return Ok(()),
-            Ok(Some(_)) if began.elapsed() >= SLOT_RELEASE_TIMEOUT => {
+            Ok(Some(_)) if began.elapsed() >= limit => {
                 return Err(PostgresError::StillActive {
                     slot: slot.to_owned(),
                     waited: began.elapsed(),
@@ -103,5 +103,31 @@ async fn wait_until_released(client: &Client, slot: &str) -> Result<(), Postgres
             }
             Err(error) => return Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use walcast_testbed::{FakePostgres, Manner};
+
+    use super::wait_until_released;
+    use crate::connect::{ConnectConfig, Environment, connect_ordinary};
+    use crate::error::PostgresError;
+
+    /// Every query of the fake has a row, also the one for the active slot.
+    #[tokio::test]
+    async fn a_slot_that_stays_active_is_an_error() {
+        let fake = FakePostgres::start(Manner::OfVersion("170006")).await.unwrap();
+        let url = format!("postgres://walcast@127.0.0.1:{}/shop", fake.port());
+        let config = ConnectConfig::parse(&url, &Environment::default()).unwrap();
+        let session = connect_ordinary(&config, "walcast/shop").await.unwrap();
+        let released = wait_until_released(&session.client, "walcast_shop", Duration::ZERO).await;
+        let error = released.unwrap_err();
+        assert!(
+            matches!(&error, PostgresError::StillActive { slot, .. } if slot == "walcast_shop"),
+            "{error}"
+        );
     }
 }

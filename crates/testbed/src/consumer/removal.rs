@@ -33,3 +33,24 @@ pub async fn remove_records(brokers: &str, topic: &str, partition: i32, before: 
     }
     Ok(())
 }
+
+/// Deletes a topic. Brokers may know it for a moment longer.
+///
+/// # Errors
+/// When the broker cannot be asked, or refuses.
+pub async fn delete_topic(brokers: &str, topic: &str) -> Result<()> {
+    let failed = |source: KafkaError| Error::Kafka {
+        action: format!("delete topic {topic}"),
+        source,
+    };
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .create()
+        .map_err(failed)?;
+    let options = AdminOptions::new().operation_timeout(Some(SILENCE_LIMIT));
+    let deleted = admin.delete_topics(&[topic], &options).await.map_err(failed)?;
+    for deletion in deleted {
+        deletion.map_err(|(_, code)| failed(KafkaError::AdminOp(code)))?;
+    }
+    Ok(())
+}

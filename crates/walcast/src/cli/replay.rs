@@ -15,6 +15,7 @@ mod args;
 mod cancel;
 mod copy;
 mod counted;
+mod created_again;
 mod gap;
 mod list;
 mod plan;

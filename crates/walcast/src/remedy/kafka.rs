@@ -108,7 +108,9 @@ fn registry(error: &RegistryError) -> Option<String> {
             "change the subject's compatibility level, or the table, then start again, or set on_incompatible = \"new_subject\" in \
              [registry]"
         }
-        RegistryError::Client { .. } => "correct [registry]",
+        RegistryError::Client { .. } => {
+            "install the certificates of the authorities that the system trusts (package ca-certificates), or set ca_file in [registry]"
+        }
         RegistryError::Rejected { .. } => {
             "the registry must accept Avro schemas; change the table, or the form of its values ([format]), then start again"
         }

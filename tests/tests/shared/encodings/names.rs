@@ -216,3 +216,33 @@ async fn rows_of_partitions_that_cannot_be_named_are_read_once_they_are_renamed(
     .await;
     instance.stop().await;
 }
+
+/// No statement can read the partition: of the other tables everything is compared.
+#[tokio::test]
+async fn a_partition_that_cannot_be_named_keeps_no_other_table_from_verification() {
+    const UNDECIDED: Option<i32> = Some(2);
+    let mut case = case_in("WIN1252", "verified_win1252").await;
+    // Existing rows could not be read.
+    case.config = case.config.clone().set("snapshot.mode", "never");
+    let partition = with_name("CREATE TABLE %I PARTITION OF events DEFAULT", "WIN1252", "70c381");
+    for statement in [
+        "CREATE TABLE items (id int PRIMARY KEY, note text);
+         CREATE TABLE events (id int PRIMARY KEY) PARTITION BY RANGE (id)",
+        partition.as_str(),
+    ] {
+        case.sql(statement).await;
+    }
+    let mut instance = Instance::start(&case.config).await;
+    case.sql("INSERT INTO items VALUES (1, 'é')").await;
+    case.await_ids([1]).await;
+    let verified = case.command(&["verify", "--json"]).await;
+    assert_eq!(verified.code, UNDECIDED, "{verified:#?}");
+    let report: serde_json::Value = serde_json::from_str(&verified.stdout).unwrap();
+    let certificate = &report["certificate"];
+    let reason = certificate["not_compared"]["public.events"].as_str();
+    assert_reports(reason.unwrap_or_default(), &["the name of partition", "DO $$"]);
+    assert_eq!(certificate["topics"][0]["topic"], "verified_win1252.public.items");
+    assert_eq!(certificate["topics"][0]["identical"], 1, "{certificate:#}");
+    assert_eq!(certificate["verdict"], "undecided");
+    instance.stop().await;
+}

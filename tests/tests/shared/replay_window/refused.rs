@@ -1,7 +1,7 @@
 //! Positions that cannot be reached, and requests that are wrong: nothing is sent.
 
-use walcast_testbed::{remove_records, topic_names};
-use walcast_tests::{Case, Finished, assert_reports, lsn, shared};
+use walcast_testbed::{delete_topic, remove_records, topic_names};
+use walcast_tests::{Case, Finished, Instance, assert_reports, await_that, lsn, shared};
 
 use super::{assert_copies, case, position_of, printed, shown, side_topic, start, within};
 
@@ -62,6 +62,55 @@ async fn a_position_that_retention_has_removed_is_refused_with_the_nearest() {
     start(&case, &["--from", &from, "--into", "rest", "--accept-gap"]).await;
     let expected = within(&all, &first_left, &end);
     assert_copies(&expected, &side_topic(&case, "rest").await, "rest");
+}
+
+/// Its offsets begin at 0, as if nothing was missing.
+#[tokio::test]
+async fn a_topic_that_was_created_again_is_refused_with_the_nearest_position() {
+    let mut case = case("replay_created_again", 1).await;
+    // The position of a snapshot is no evidence of a row.
+    case.config = case.config.set("snapshot.mode", "never");
+    case.sql("CREATE TABLE other (id int PRIMARY KEY)").await;
+    let mut instance = Instance::start(&case.config).await;
+    case.sql("BEGIN; INSERT INTO other VALUES (1); INSERT INTO items VALUES (1, 'lost'); COMMIT")
+        .await;
+    case.await_ids([1]).await;
+    instance.stop().await;
+    let from = position_of(&case, 1).await;
+    let (brokers, topic) = (
+        shared().await.kafka().brokers(),
+        "replay_created_again.public.items",
+    );
+    delete_topic(&brokers, topic).await.unwrap();
+    await_that("the end of the topic", async || {
+        let topics = topic_names(&brokers).await.unwrap();
+        topics.iter().all(|name| name != topic)
+    })
+    .await;
+    case.deliver(2..=4).await;
+
+    let nearest = printed(lsn(&position_of(&case, 2).await) + 1);
+    let refused = attempt(&case, &["--from", &from, "--source", "topics"]).await;
+    assert_reports(
+        refused.error(REFUSED),
+        &[
+            &format!("nothing was sent: {topic} lacks records that were delivered before its first one"),
+            &format!("the nearest position from which it is complete is {nearest};"),
+            "--accept-gap",
+        ],
+    );
+    let dry = [
+        "--from",
+        &from,
+        "--into",
+        NEVER,
+        "--source",
+        "topics",
+        "--dry-run",
+    ];
+    let dry = start(&case, &dry).await;
+    assert_eq!(dry["gaps"][0]["reason"], "created_again", "{dry:#}");
+    assert_nothing_made(&case).await;
 }
 
 #[tokio::test]

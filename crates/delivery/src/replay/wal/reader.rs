@@ -11,21 +11,16 @@ use crate::encode::context::ContextReader;
 use crate::encode::dead_letters::config::DeadLetterConfig;
 use crate::encode::dead_letters::rejected_changes::RejectedChanges;
 use crate::encode::dead_letters::writer::DeadLetters;
-use crate::encode::owners::Owners;
 use crate::encode::registrar::Registrar;
 use crate::encode::tables::TableEncoder;
-use crate::encode::tables::streams::Streams;
 use crate::error::DeliveryError;
 use crate::metrics::Metrics;
 use crate::ports::catalog::RowsCatalog;
 use crate::ports::registry::SchemaRegistry;
 use crate::ports::topics::Topics;
-use crate::quarantine::current::CurrentQuarantines;
 use crate::replay::wal::place::ReplayPlace;
 use crate::replay::wal::request::{WalWindow, WindowReplay};
 use crate::schema_history::{ChangePosition, SchemaHistory};
-use crate::state::outbox_topics::OutboxTopics;
-use crate::state::outboxes::OutboxesState;
 use crate::stream::explained::explained;
 use crate::stream::transactions::{ChangePlace, Event, TransactionReader};
 
@@ -92,12 +87,8 @@ impl<'a, C: RowsCatalog, T: Topics, R: SchemaRegistry> WindowReader<'a, C, T, R>
                 mapper,
                 parts.metrics,
                 dead_letters,
-                Owners::default(),
                 SchemaHistory::of_delivered(replay.schemas),
-                CurrentQuarantines::default(),
-                Streams::new(None, parts.metrics, replay.describe),
-                OutboxesState::default(),
-                OutboxTopics::default(),
+                replay.describe,
             ),
             messages: MessageEvents::new(mapper),
             context: ContextReader::new(mapper, parts.metrics),

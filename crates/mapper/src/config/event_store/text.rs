@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::preset::EventStorePreset;
+use crate::config::outbox::TOPICS_MAX;
 use crate::config::outbox_field::AdditionalField;
 use crate::pattern::TablePattern;
 use crate::upcast::{SchemaVersion, Upcaster};
@@ -99,9 +100,6 @@ pub struct EventStoreText {
     #[serde(default = "streams_remembered")]
     pub streams_remembered: u32,
 }
-
-/// Kafka keeps files and memory for each partition of each topic.
-const TOPICS_MAX: u32 = 10_000;
 
 fn topics_max() -> u32 {
     TOPICS_MAX

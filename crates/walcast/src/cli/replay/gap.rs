@@ -20,6 +20,8 @@ pub(super) enum GapReason {
     Expired,
     /// Compaction removes records.
     Compacted,
+    /// The topic was created again: records that were delivered are not in it, and retention has removed none.
+    CreatedAgain,
     /// The end of the window is not delivered yet.
     NotDelivered,
 }
@@ -37,6 +39,13 @@ impl Gap {
             ),
             (GapReason::Compacted, _) => format!(
                 "{topic} is compacted, which removes all but the newest records of a key; no position is certain to be complete"
+            ),
+            (GapReason::CreatedAgain, Some(nearest)) => format!(
+                "{topic} lacks records that were delivered before its first one, and retention has removed none: it was created again, or \
+                 they went to another topic; the nearest position from which it is complete is {nearest}"
+            ),
+            (GapReason::CreatedAgain, None) => format!(
+                "{topic} lacks all records that were delivered: it was created again, or they went to another topic"
             ),
             (GapReason::NotDelivered, Some(nearest)) => {
                 format!("the end of the window is not delivered yet; the nearest position is {nearest}")
@@ -92,6 +101,8 @@ mod tests {
             ], "topics", "as requested"));
         expect!["nothing was sent: shop.public.orders is compacted, which removes all but the newest records of a key; no position is certain to be complete; take the nearest position, or pass --accept-gap to replay what is left (source topics: as requested)"]
             .assert_eq(&refusal(&[gap(GapReason::Compacted, None)], "topics", "as requested"));
+        expect!["shop.public.orders lacks records that were delivered before its first one, and retention has removed none: it was created again, or they went to another topic; the nearest position from which it is complete is 0/20"]
+            .assert_eq(&gap(GapReason::CreatedAgain, Some("0/20")).text());
         let range = ReplayRange {
             partition: 2,
             from: 5,

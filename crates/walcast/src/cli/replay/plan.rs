@@ -13,7 +13,7 @@ use walcast_topics::{
 
 use super::args::{StartArgs, WindowEnd, WindowStart};
 use super::gap::{Gap, GapReason};
-use super::reachable;
+use super::{created_again, reachable};
 use crate::bookmarking::look;
 use crate::cli::delivered;
 use crate::cli::point_in_time::{point_text, time_text};
@@ -87,8 +87,13 @@ impl Plan {
                 Some(window) => plan_window(&topic, decoder, window).await?,
                 None => Vec::new(),
             };
-            plan.gaps
-                .extend(reachable::gaps(config, topic.name(), &ranges, args.same_topics).await?);
+            let mut gaps = reachable::gaps(config, topic.name(), &ranges, args.same_topics).await?;
+            if let Some(window) = window.filter(|_| gaps.is_empty()) {
+                gaps.extend(
+                    created_again::gap(&config.mapper, &plan.log, &topic, decoder, window.from).await?,
+                );
+            }
+            plan.gaps.extend(gaps);
             plan.topics.push(PlannedTopic {
                 topic,
                 target,

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use walcast_delivery::{ChosenRows, Guarantee, OnIncompatible, Snapshot};
+use walcast_delivery::{BoxedPortError, ChosenRows, DeliveryError, Guarantee, OnIncompatible, Snapshot};
 use walcast_kafka::{
     KafkaError, PartitionRange, ReadFrom, TopicIndex, TopicReader, TopicSelection, is_replayed, topic_setting,
 };
 use walcast_mapper::TableName;
 use walcast_mapper::config::Shape;
 use walcast_pgoutput::{Lsn, Tuple};
-use walcast_postgres::PostgresSnapshot;
+use walcast_postgres::{PostgresError, PostgresSnapshot};
 use walcast_verify::{
     After, ComparedColumns, Comparison, Completeness, Digest, History, Method, Outcome, Pace,
     PartitionOffsets, Place, RecordedChange, SourceRow, SourceTable, Tally, TopicCertificate, Value,
@@ -19,6 +19,7 @@ use walcast_verify::{
 use super::records::{DecodedRecord, RecordDecoder};
 use super::transaction_events::{EventsOfTransactions, Oldest};
 use crate::config::Config;
+use crate::remedy::describe;
 
 /// Description of what the command does with topics, for errors.
 pub(super) const DOING: &str = "comparing the source with the topics";
@@ -207,6 +208,10 @@ impl Sides<'_> {
                 Err(error @ (VerifyError::Map(_) | VerifyError::OwnRecord { .. })) => {
                     return Ok(Err(error.to_string()));
                 }
+                // Other tables can be read: the statements name this one only.
+                Err(VerifyError::Delivery(DeliveryError::Source(error))) if is_of_table(&error) => {
+                    return Ok(Err(describe(error.as_error())));
+                }
                 read => read.map_err(failed)?,
             };
             match read {
@@ -291,6 +296,18 @@ impl Sides<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether an error of the source concerns one table: it may not be read, or no statement can contain a name that is needed for it.
+fn is_of_table(error: &BoxedPortError) -> bool {
+    matches!(
+        error.as_error().downcast_ref(),
+        Some(
+            PostgresError::ReadDenied { .. }
+                | PostgresError::UnreadableName { .. }
+                | PostgresError::RowsUnreadable { .. }
+        )
+    )
 }
 
 /// All records of a topic.

@@ -12,6 +12,9 @@ use crate::config::Config;
 /// Header with the identity of a record.
 const IDENTITY: &str = "walcast.id";
 
+/// Number of schemas that are remembered: bytes of foreign records can look like any id.
+const SCHEMAS_MAX: usize = 10_000;
+
 /// Decoder of keys and values.
 pub(super) struct RecordDecoder {
     registry: Option<Registry>,
@@ -103,6 +106,9 @@ impl RecordDecoder {
             let registry = registry.context("no schema registry is configured")?;
             let text = registry.schema_by_id(SchemaId::new(id)).await?;
             let schema = text.and_then(|text| AvroSchema::parse(&text).ok());
+            if self.schemas.len() >= SCHEMAS_MAX {
+                self.schemas.clear();
+            }
             self.schemas.insert(id, schema);
         }
         Ok(self.schemas.get(&id).and_then(Option::as_ref))
