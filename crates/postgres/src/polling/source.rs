@@ -8,8 +8,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use walcast_delivery::{Backlog, BoxedPortError, PolledSource, PolledTable, RoleState, RowKey};
 use walcast_mapper::config::OutboxRule;
-use walcast_pgoutput::Oid;
+use walcast_pgoutput::{Lsn, Oid};
 
+use super::at_position::PostgresRowsAtPosition;
 use super::claims::{self, PostgresClaims};
 use super::leadership::LeaderTransaction;
 use super::session::connect;
@@ -24,6 +25,8 @@ pub struct PostgresOutboxes {
     config: Arc<PostgresConfig>,
     outboxes: Vec<OutboxRule>,
     role: RoleState,
+    /// Configuration of the stream to which the outboxes are handed over.
+    streaming: Option<PostgresConfig>,
     leader: Option<LeaderTransaction>,
     /// Session that marks rows at a start, and reads the backlog later.
     observer: Option<SqlSession>,
@@ -42,6 +45,7 @@ impl PostgresOutboxes {
             config: Arc::new(config),
             outboxes,
             role: RoleState::default(),
+            streaming: None,
             leader: None,
             observer: None,
             statements: Arc::default(),
@@ -53,6 +57,15 @@ impl PostgresOutboxes {
     #[must_use]
     pub fn reporting_to(self, role: RoleState) -> Self {
         Self { role, ..self }
+    }
+
+    /// Hands the outboxes over to a stream with this configuration.
+    #[must_use]
+    pub fn handing_over_to(self, streaming: PostgresConfig) -> Self {
+        Self {
+            streaming: Some(streaming),
+            ..self
+        }
     }
 
     fn observer(&self) -> Result<&SqlSession, PostgresError> {
@@ -79,6 +92,7 @@ impl PostgresOutboxes {
 
 impl PolledSource for PostgresOutboxes {
     type Claims = PostgresClaims;
+    type AtPosition = PostgresRowsAtPosition;
 
     async fn acquire_leadership(&mut self) -> Result<(), BoxedPortError> {
         self.step_down();
@@ -102,6 +116,13 @@ impl PolledSource for PostgresOutboxes {
     async fn claims(&self) -> Result<PostgresClaims, BoxedPortError> {
         let session = connect(&self.config).await?;
         Ok(PostgresClaims::new(session, Arc::clone(&self.statements)))
+    }
+
+    async fn rows_at_position(&self) -> Result<(Lsn, PostgresRowsAtPosition), BoxedPortError> {
+        let streaming = self.streaming.as_ref().ok_or(PostgresError::NotLeading)?;
+        let session = connect(&self.config).await?;
+        let claims = PostgresClaims::new(session, Arc::clone(&self.statements));
+        Ok(Box::pin(PostgresRowsAtPosition::take(streaming, claims)).await?)
     }
 
     async fn mark(&self, table: &PolledTable, keys: &[RowKey]) -> Result<u64, BoxedPortError> {
