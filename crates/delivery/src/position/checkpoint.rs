@@ -55,8 +55,8 @@ pub struct Checkpoint {
     /// membership in the publication since which that is so.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub complete_outboxes: BTreeMap<u32, String>,
-    /// Change of an event store before which the connector has halted, and which the next start would not recognize; `None` if there is
-    /// none.
+    /// Change of an event store before which the connector has halted, and which the next start may not recognize; `None` if there is
+    /// none, or once it is delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_by: Option<HeldBy>,
     /// Write time, in microseconds since 1970.
@@ -78,6 +78,9 @@ pub struct HeldBy {
     pub xid: u32,
     /// What is wrong with it.
     pub error: String,
+    /// Whether an operator has accepted it: it is sent, and so are the changes before it.
+    #[serde(default)]
+    pub is_accepted: bool,
 }
 
 /// State of the connector when a checkpoint was written.

@@ -254,6 +254,7 @@ fn held_by(fault: &DeliveryError) -> Option<HeldBy> {
         commit_lsn: *commit_lsn,
         xid: xid.as_u32(),
         error: source.to_string(),
+        is_accepted: false,
     })
 }
 

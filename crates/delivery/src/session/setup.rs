@@ -131,7 +131,8 @@ pub(crate) async fn begin<P: Source, C, K: Sink, T: Topics, R>(
             true => BTreeMap::new(),
             false => checkpoint.complete_outboxes,
         },
-        held_by: None,
+        // An accepted change stays accepted until it is delivered.
+        held_by: checkpoint.held_by.filter(|held_by| held_by.is_accepted),
         ..checkpoint
     };
     verify_history_before_changes(source, config, &source_state, &checkpoint, &log).await?;
@@ -177,7 +178,7 @@ fn still_held(held_by: &HeldBy, mapper: &MapperConfig) -> Result<(), Halt> {
         name: held_by.table.clone(),
     };
     let rule = mapper.event_store_of(&table);
-    match rule.is_some_and(|rule| rule.on_violation == OnViolation::Halt) {
+    match !held_by.is_accepted && rule.is_some_and(|rule| rule.on_violation == OnViolation::Halt) {
         true => Err(Halt::EventHeld {
             table,
             xid: Xid::new(held_by.xid),

@@ -269,6 +269,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
         checkpoint.snapshot = progress.into_stored();
         quarantines.log(describe);
         state.tables.set_quarantines(quarantines.tables());
+        let accepted = checkpoint.held_by.as_ref().map(|held_by| held_by.commit_lsn);
         let mut output = Output {
             tables: TableEncoder::<(_, T, R)>::new(
                 catalog,
@@ -279,7 +280,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
                 owners,
                 schemas,
                 quarantines,
-                Streams::new(Some(&state.event_stores), metrics, describe),
+                Streams::new(Some(&state.event_stores), metrics, describe).accepting(accepted),
                 state.outboxes.clone(),
                 state.outbox_topics.clone(),
             ),

@@ -264,6 +264,7 @@ fn a_halt_before_an_event_is_part_of_the_stored_form() {
         commit_lsn: Lsn::new(0x3000),
         xid: 742,
         error: "a version is missing: 2 was expected".to_owned(),
+        is_accepted: true,
     });
     let json = serde_json::to_value(Checkpoint {
         held_by: held_by.clone(),

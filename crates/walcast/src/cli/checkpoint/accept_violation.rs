@@ -25,24 +25,26 @@ pub(super) async fn accept_violation(config: &Config, json: bool) -> anyhow::Res
     Ok(Exit::Done)
 }
 
-/// Writes the checkpoint without the halt as the connector does: with leadership, and in a Kafka transaction that fences any other
+/// Writes the checkpoint with the accepted change as the connector does: with leadership, and in a Kafka transaction that fences any other
 /// instance of the same name.
-pub(super) async fn accept_in<P: Source, K: Sink>(
+async fn accept_in<P: Source, K: Sink>(
     name: &str,
     source: &mut P,
     sink: &mut K,
     now_unix_micros: i64,
 ) -> anyhow::Result<HeldBy> {
     let log = open_stopped(name, source, sink).await?;
-    let held = log
-        .current
-        .and_then(|current| Some((current.held_by.clone()?, current)));
-    let Some((held_by, current)) = held else {
+    let held = log.current.and_then(|current| {
+        let held_by = current.held_by.clone().filter(|held_by| !held_by.is_accepted)?;
+        Some((held_by, current))
+    });
+    let Some((mut held_by, current)) = held else {
         let text = format!("{name} has not halted before an event of an event store; nothing was changed");
         return Err(Rejection::Request(text).into());
     };
+    held_by.is_accepted = true;
     let update = CheckpointUpdate::of(Checkpoint {
-        held_by: None,
+        held_by: Some(held_by.clone()),
         written_at_unix_micros: now_unix_micros,
         ..current
     });

@@ -83,9 +83,10 @@ pub(in crate::cli) fn describe(name: &str, checkpoint: &Checkpoint) -> Vec<Strin
         );
     }
     if let Some(held_by) = &checkpoint.held_by {
+        let accepted = if held_by.is_accepted { ", accepted" } else { "" };
         line(
             "halted",
-            format!("before transaction {}: {}", held_by.xid, held_by.error),
+            format!("before transaction {}: {}{accepted}", held_by.xid, held_by.error),
         );
     }
     line("slot", checkpoint.slot.clone());
