@@ -335,7 +335,7 @@ pub enum Halt {
         /// Server version (`server_version_num`).
         version: u32,
     },
-    /// The connector halted before an event that violates the order of its stream, and has not been told to send it.
+    /// The connector halted before an event that violates the order of its stream, and the event has not been accepted.
     #[error(
         "the connector has halted before a change of {table} in transaction {xid} (commit {commit_lsn}): {error}"
     )]
