@@ -17,6 +17,7 @@ pub mod read_model;
 pub mod saga;
 mod source;
 pub mod tolerant_reader;
+pub mod upcast;
 
 pub use identity::{ID_HEADER, RecordId, Repeats};
 pub use source::{Decoder, Source, header};

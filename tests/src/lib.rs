@@ -15,6 +15,7 @@ mod figures;
 mod http;
 mod instance;
 mod lasting;
+pub mod polling;
 mod positions;
 mod refusal;
 mod seed;

@@ -335,6 +335,33 @@ pub enum Halt {
         /// Server version (`server_version_num`).
         version: u32,
     },
+    /// The connector halted before an event that violates the order of its stream, and the event has not been accepted.
+    #[error(
+        "the connector has halted before a change of {table} in transaction {xid} (commit {commit_lsn}): {error}"
+    )]
+    EventHeld {
+        /// The event store.
+        table: TableName,
+        /// The transaction.
+        xid: Xid,
+        /// Its commit record.
+        commit_lsn: Lsn,
+        /// What is wrong with the event.
+        error: String,
+    },
+    /// The outboxes of the connector were polled, and it is to stream them without a checkpoint.
+    #[error(
+        "the outboxes of this connector were polled: which of their events are in Kafka is known from marks of rows, and not from a position"
+    )]
+    PolledBefore,
+    /// The connector has a checkpoint, and is to poll its outboxes.
+    #[error(
+        "this connector has a checkpoint at {at}: events that it streamed are in Kafka, and their rows are not marked"
+    )]
+    StreamedBefore {
+        /// Position of the checkpoint.
+        at: Lsn,
+    },
     /// A configured pattern matches no table.
     #[error("no table matches {pattern:?}")]
     NoTable {

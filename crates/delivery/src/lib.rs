@@ -88,6 +88,7 @@ pub use partitions::notices::{PartitionNotice, PartitionNotices};
 pub use partitions::{KnownPartition, KnownPartitions, PartitionRecords};
 pub use polling::backlog::{Backlog, BacklogState, GateHolder, PENDING_MAX};
 pub use polling::claim::{Claim, ClaimedRow, ClaimedRows, HashRange, PolledTable, RowKey};
+pub use polling::hand_over::{HandedOver, PreparedStream};
 pub use polling::poller::OutboxPoller;
 pub use port_error::{BoxedPortError, Detail, Disposition, PortError};
 pub use ports::bookmarks::BookmarkSlots;
@@ -105,7 +106,7 @@ pub use ports::source::{
 pub use ports::topics::Topics;
 pub use ports::wal::WalWatch;
 pub use position::checkpoint::{
-    Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, CommitPosition, Partial,
+    Checkpoint, CheckpointLog, CheckpointState, CheckpointUpdate, CommitPosition, HeldBy, Partial,
 };
 pub use position::positions::Positions;
 pub use position::resume::{is_of_this_server, resume_position, usable_slot};

@@ -252,6 +252,7 @@ fn conclude(
         snapshot: None,
         signals_read: None,
         complete_outboxes: BTreeMap::new(),
+        held_by: None,
         written_at_unix_micros: wish.now.unix_micros(),
     };
     ImportedOffset { checkpoint, place }

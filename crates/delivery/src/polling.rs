@@ -12,6 +12,7 @@
 
 pub(crate) mod backlog;
 pub(crate) mod claim;
+pub(crate) mod hand_over;
 pub(crate) mod poller;
 mod session;
 mod together;

@@ -119,12 +119,14 @@ pub(crate) fn tombstones(name: &str, log: &CheckpointLog) -> Vec<CheckpointRecor
     let schemas = log.schemas.keys().map(|table| schema_key(name, *table));
     let partitions = log.partitions.keys().map(|oid| partition_key(name, *oid));
     let quarantines = log.quarantines.keys().map(|oid| quarantine_key(name, *oid));
+    let claims = log.polled_by.iter().map(|worker| claim_key(name, *worker));
     history
         .chain(tables)
         .chain(restrictions)
         .chain(schemas)
         .chain(partitions)
         .chain(quarantines)
+        .chain(claims)
         .chain([name.to_owned()])
         .map(|key| CheckpointRecord { key, value: None })
         .collect()
@@ -162,6 +164,19 @@ fn quarantine_key(name: &str, table: Oid) -> String {
 /// Part of a key between the connector's name and the OID of a quarantined table.
 const QUARANTINE: &str = "#quarantine/";
 
+/// Key of the record with the last claim of a worker.
+pub(crate) fn claim_key(connector: &str, worker: u32) -> String {
+    format!("{connector}{POLL}{worker}")
+}
+
+/// Worker whose claim a record has, from the part of its key behind the connector's name.
+pub(crate) fn worker_of(rest: &str) -> Option<u32> {
+    rest.strip_prefix(POLL)?.parse().ok()
+}
+
+/// Part of a key between the connector's name and the number of a worker.
+const POLL: &str = "#poll/";
+
 fn history_key(name: &str, lsn: Lsn) -> String {
     format!("{name}@{lsn}")
 }
@@ -178,6 +193,7 @@ pub(crate) struct LastRecords<'a> {
     schemas: BTreeMap<u32, Vec<u8>>,
     partitions: BTreeMap<u32, Vec<u8>>,
     quarantines: BTreeMap<u32, Vec<u8>>,
+    polled_by: BTreeSet<u32>,
 }
 
 impl<'a> LastRecords<'a> {
@@ -191,6 +207,7 @@ impl<'a> LastRecords<'a> {
             schemas: BTreeMap::new(),
             partitions: BTreeMap::new(),
             quarantines: BTreeMap::new(),
+            polled_by: BTreeSet::new(),
         }
     }
 
@@ -214,6 +231,11 @@ impl<'a> LastRecords<'a> {
             replace(&mut self.partitions, partition, value);
         } else if let Some(table) = oid_behind(QUARANTINE, rest) {
             replace(&mut self.quarantines, table, value);
+        } else if let Some(worker) = worker_of(rest) {
+            match value {
+                Some(_) => self.polled_by.insert(worker),
+                None => self.polled_by.remove(&worker),
+            };
         } else if let Some(lsn) = rest.strip_prefix('@').and_then(|lsn| lsn.parse::<Lsn>().ok()) {
             replace(&mut self.history, lsn, value);
         }
@@ -248,6 +270,7 @@ impl<'a> LastRecords<'a> {
             Ok((table, stored.into_quarantine()))
         });
         Ok(CheckpointLog {
+            polled_by: self.polled_by,
             quarantines: quarantines.collect::<Result<_, KafkaError>>()?,
             partitions: partitions.collect::<Result<_, KafkaError>>()?,
             schemas: schemas.collect::<Result<_, KafkaError>>()?,

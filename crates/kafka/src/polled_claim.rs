@@ -9,11 +9,8 @@ use walcast_delivery::{Checkpoint, Claim, RowKey};
 use walcast_mapper::TableName;
 use walcast_pgoutput::Oid;
 
-use crate::checkpoint::CheckpointRecord;
+use crate::checkpoint::{CheckpointRecord, claim_key, worker_of};
 use crate::error::KafkaError;
-
-/// Part of a key between the connector's name and the number of a worker.
-const POLL: &str = "#poll/";
 
 /// Stored form of a claim.
 #[derive(Serialize, Deserialize)]
@@ -25,17 +22,13 @@ struct StoredClaim {
     keys: Vec<Vec<String>>,
 }
 
-fn key_of(connector: &str, worker: u32) -> String {
-    format!("{connector}{POLL}{worker}")
-}
-
 /// Record of a worker's claim.
 pub(crate) fn claim_record(
     connector: &str,
     worker: u32,
     claim: &Claim,
 ) -> Result<CheckpointRecord, KafkaError> {
-    let key = key_of(connector, worker);
+    let key = claim_key(connector, worker);
     let stored = StoredClaim {
         version: Checkpoint::VERSION,
         namespace: claim.name.namespace.clone(),
@@ -69,12 +62,8 @@ impl<'a> LastClaims<'a> {
 
     /// Applies the next record of the topic; other records are ignored.
     pub(crate) fn apply(&mut self, key: &[u8], value: Option<&[u8]>) {
-        let worker = std::str::from_utf8(key).ok().and_then(|key| {
-            key.strip_prefix(self.connector)?
-                .strip_prefix(POLL)?
-                .parse::<u32>()
-                .ok()
-        });
+        let key = std::str::from_utf8(key).ok();
+        let worker = key.and_then(|key| worker_of(key.strip_prefix(self.connector)?));
         let Some(worker) = worker else { return };
         match value {
             Some(value) => self.claims.insert(worker, value.to_owned()),
@@ -87,7 +76,7 @@ impl<'a> LastClaims<'a> {
         let decode = |(worker, value): (u32, Vec<u8>)| {
             let stored: StoredClaim =
                 serde_json::from_slice(&value).map_err(|source| KafkaError::CheckpointUnreadable {
-                    key: key_of(self.connector, worker),
+                    key: claim_key(self.connector, worker),
                     source,
                 })?;
             if stored.version > Checkpoint::VERSION {

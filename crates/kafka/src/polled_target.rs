@@ -1,6 +1,6 @@
 //! Target of polled outboxes: a producer for each worker, and the claims of the workers in the checkpoint topic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -9,9 +9,12 @@ use std::time::{Duration, Instant};
 
 use rdkafka::Message;
 use tracing::debug;
-use walcast_delivery::{BoxedPortError, Claim, PolledSink, PolledTarget};
+use walcast_delivery::{BoxedPortError, CheckpointUpdate, Claim, PolledSink, PolledTarget};
 use walcast_mapper::RecordBuffer;
+use walcast_pgoutput::Lsn;
 
+use crate::checkpoint::{self, CheckpointRecord};
+use crate::checkpoint_store::KafkaCheckpointStore;
 use crate::clients::Isolation;
 use crate::config::KafkaConfig;
 use crate::error::KafkaError;
@@ -88,6 +91,12 @@ impl PolledTarget for KafkaPolledTarget {
         let reading = tokio::task::spawn_blocking(move || read(&config, &authenticated_before));
         Ok(reading.await.map_err(|_ended| KafkaError::Stopped)??)
     }
+
+    async fn checkpoint(&mut self) -> Result<Option<Lsn>, BoxedPortError> {
+        let store = KafkaCheckpointStore::new(KafkaConfig::clone(&self.config));
+        let log = store.log().await?;
+        Ok(log.current.map(|checkpoint| checkpoint.end_lsn))
+    }
 }
 
 /// Producer of a worker. After an error it is not used again.
@@ -101,9 +110,8 @@ impl KafkaPolledSink {
     async fn transaction(
         &mut self,
         mut events: RecordBuffer,
-        claim: &Claim,
+        records: Vec<CheckpointRecord>,
     ) -> Result<RecordBuffer, KafkaError> {
-        let records = vec![claim_record(&self.connector, self.worker, claim)?];
         let mut session = self.session.take().ok_or(KafkaError::NotOpen {
             doing: "sending events",
         })?;
@@ -135,7 +143,22 @@ impl KafkaPolledSink {
 
 impl PolledSink for KafkaPolledSink {
     async fn commit(&mut self, events: RecordBuffer, claim: &Claim) -> Result<RecordBuffer, BoxedPortError> {
-        Ok(self.transaction(events, claim).await?)
+        let record = claim_record(&self.connector, self.worker, claim)?;
+        Ok(self.transaction(events, vec![record]).await?)
+    }
+
+    async fn hand_over(
+        &mut self,
+        update: &CheckpointUpdate,
+        workers: &BTreeSet<u32>,
+    ) -> Result<(), BoxedPortError> {
+        let mut records = checkpoint::records(&self.connector, update)?;
+        records.extend(workers.iter().map(|worker| CheckpointRecord {
+            key: checkpoint::claim_key(&self.connector, *worker),
+            value: None,
+        }));
+        drop(self.transaction(RecordBuffer::new(), records).await?);
+        Ok(())
     }
 }
 

@@ -100,7 +100,10 @@ pub use copied_slot::{CopiedFrom, CopiedSlot};
 pub use error::{PostgresError, ServerError};
 pub use inspect::{Existing, captured_relations, estimate_rows, existing, inspect, setup_script};
 pub use outbox_tables::{PostgresOutboxTables, cleanup_preconditions};
-pub use polling::{PostgresClaims, PostgresOutboxes, polled_grants, polled_preconditions, polled_tables};
+pub use polling::{
+    PostgresClaims, PostgresOutboxes, PostgresRowsAtPosition, polled_grants, polled_preconditions,
+    polled_tables,
+};
 pub use replication::{MESSAGES_SINCE, ReplicationFeedback, ReplicationStream};
 pub use snapshot::{PostgresSnapshot, PostgresSnapshots};
 pub use source::{PostgresCatalog, PostgresSource, PostgresWatch};

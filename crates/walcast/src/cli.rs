@@ -13,6 +13,7 @@ mod dlq;
 mod explain;
 mod history;
 mod migrate;
+mod outbox;
 mod point_in_time;
 mod read_progress;
 mod replay;
@@ -76,6 +77,7 @@ enum Command {
     Consumers(consumers::ConsumersArgs),
     Table(table::TableArgs),
     Dlq(dlq::DlqArgs),
+    Outbox(outbox::OutboxArgs),
     Upcast(upcast::UpcastArgs),
     Migrate(migrate::MigrateArgs),
     Sql(sql::SqlArgs),
@@ -174,6 +176,17 @@ impl Cli {
                     _ => config,
                 };
                 block_on(Box::pin(dlq::dlq(config, args.action)))
+            }
+            Command::Outbox(args) => {
+                let outbox::Action::Move(request) = args.action;
+                let polling = args.options.config.load(&self.log)?;
+                let streaming = Config::load(&request.to)?;
+                block_on(Box::pin(outbox::hand_over(
+                    &polling,
+                    &streaming,
+                    request.dry_run,
+                    args.options.json,
+                )))
             }
             Command::Upcast(args) => {
                 let options = args.options();

@@ -5,6 +5,7 @@ mod chaos;
 mod conformance;
 mod fuzz;
 mod gate;
+mod polling;
 mod preflight;
 mod programs;
 mod servers;
@@ -44,6 +45,8 @@ enum Task {
     Audit(audit::Arguments),
     /// The delivery protocol under faults, crashes and promotions, seed after seed
     Simulate(simulate::Arguments),
+    /// A polled outbox under load, whose connector is killed again and again
+    Polling(polling::Arguments),
     /// Random definitions, writes and interruptions on real servers, sequence after sequence
     Sweep(sweep::Arguments),
     /// Real Postgres, Kafka and a schema registry on loopback
@@ -71,6 +74,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Test(arguments) => gate::run_all(&arguments),
         Task::Audit(arguments) => audit::run(&arguments),
         Task::Simulate(arguments) => simulate::run(&arguments),
+        Task::Polling(arguments) => polling::run(&arguments),
         Task::Sweep(arguments) => sweep::run(&arguments),
         Task::Testbed(arguments) => servers::bench("testbed", &arguments),
     }

@@ -314,6 +314,35 @@ async fn a_violation_halts_where_it_is_configured_to_halt() {
     assert_eq!(versions("es_halt.public.events").await, ["a 1", "a 3"]);
 }
 
+/// A start does not know the event before a gap. It halts as long as the gap is not accepted.
+#[tokio::test]
+async fn a_halt_before_a_gap_lasts_until_it_is_accepted() {
+    let entry = format!("{LOOSE_ENTRY}on_violation = \"halt\"");
+    let case = case_of("es_held", LOOSE, "public.events", &entry).await;
+    let mut instance = Instance::start(&case.config).await;
+    case.sql(&insert(&[1, 3])).await;
+    assert_eq!(instance.exit_code().await, HALTED);
+    for _ in 0..2 {
+        let refused = case.run_to_end().await;
+        assert_eq!(refused.code, Some(HALTED), "{}", refused.stderr);
+        assert_reports(
+            &refused.stderr,
+            &[
+                "a version is missing: 2 was expected",
+                "walcast checkpoint accept-violation",
+            ],
+        );
+    }
+    let accepted = case.command(&["checkpoint", "accept-violation"]).await;
+    assert_eq!(accepted.code, Some(0), "{}", accepted.stderr);
+    let again = case.command(&["checkpoint", "accept-violation"]).await;
+    assert_eq!(again.code, Some(1), "{}", again.stderr);
+    let mut instance = Instance::start(&case.config).await;
+    await_records(&mut instance, "es_held.public.events", 2).await;
+    instance.stop().await;
+    assert_eq!(versions("es_held.public.events").await, ["a 1", "a 3"]);
+}
+
 #[tokio::test]
 async fn a_compacted_topic_takes_no_events() {
     let mut case = case_of("es_compacted", LOOSE, "public.events", LOOSE_ENTRY).await;

@@ -6,6 +6,7 @@ mod checkout;
 mod orders;
 mod projection;
 mod saga;
+mod upcast;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

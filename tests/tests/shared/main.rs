@@ -27,6 +27,7 @@ mod memory;
 mod messages;
 mod outbox;
 mod outbox_cleanup;
+mod outbox_move;
 mod outbox_poll;
 mod partitions_that_come;
 mod quarantine;

@@ -438,6 +438,21 @@ async fn a_bad_row_is_a_dead_letter_of_a_role_without_replication() {
     assert_eq!(letter["after"]["id"], "2", "{letter:#}");
 }
 
+/// The rows of tables that inherit from an outbox are not covered by its primary key, nor their writers by its lock.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outbox_from_which_tables_inherit_is_rejected() {
+    let case = polled("poll_children", "").await;
+    case.sql("CREATE TABLE outbox_archive () INHERITS (outbox_events)")
+        .await;
+    let refused = case.command(&["run"]).await;
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("from which other tables inherit"),
+        "{}",
+        refused.stderr
+    );
+}
+
 /// A table that takes the place of an outbox is distinguished from it by its OID, by which the gate and the marks of a start find their table.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_takes_the_place_of_an_outbox_is_polled() {

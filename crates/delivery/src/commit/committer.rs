@@ -324,6 +324,7 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
                 next_ordinal: open.next_ordinal.as_u64(),
             })
             .or(known);
+        let held_by = self.checkpoint.held_by.take();
         let current = Checkpoint {
             state: CheckpointState::Streaming,
             end_lsn: position,
@@ -336,6 +337,7 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
             snapshot: delta.snapshot.unwrap_or(self.checkpoint.snapshot.take()),
             signals_read: delta.signals_read.or(self.checkpoint.signals_read),
             complete_outboxes: outboxes::applied(&self.checkpoint.complete_outboxes, &complete_outboxes),
+            held_by: held_by.filter(|held_by| position <= held_by.commit_lsn),
             written_at_unix_micros: written_at.unix_micros(),
             ..self.checkpoint.clone()
         };

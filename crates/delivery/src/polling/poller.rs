@@ -12,6 +12,7 @@ use crate::config::DeliveryConfig;
 use crate::describe::Describe;
 use crate::error::DeliveryError;
 use crate::metrics::{ErrorLabels, Metrics};
+use crate::polling::hand_over::{HandedOver, PreparedStream};
 use crate::polling::session::Session;
 use crate::ports::polled::{PolledSource, PolledTarget};
 use crate::ports::registry::SchemaRegistry;
@@ -66,6 +67,31 @@ impl<P: PolledSource, K: PolledTarget, T: Topics, R: SchemaRegistry> OutboxPolle
         info!("stopping");
         stopping.send_replace(true);
         sessions.await
+    }
+
+    /// Hands the outboxes over to a stream: sends the events of the rows that committed before one position, marks the rows, and stores
+    /// the checkpoint with that position. The source leads already, and `prepared` is the stream. Where a process ends, the call can be
+    /// repeated: until the checkpoint is stored, marks and claims say which events are in Kafka, and from then on the checkpoint does.
+    ///
+    /// # Errors
+    /// An error of a port, also one that a repetition may not meet; [`Halt::StreamedBefore`](crate::Halt::StreamedBefore) if the outboxes
+    /// are streamed already.
+    pub async fn hand_over(&mut self, prepared: PreparedStream) -> Result<HandedOver, DeliveryError> {
+        // Kept until the end: a receiver without its sender would be stopped.
+        let (_stopping, stopped) = watch::channel(false);
+        let session = Session {
+            source: &mut self.source,
+            target: &mut self.target,
+            ports: &mut self.ports,
+            mapper: &self.mapper,
+            config: &self.config,
+            metrics: &self.metrics,
+            state: &self.state,
+            describe: self.describe,
+            stopped,
+            lasted: &mut false,
+        };
+        Box::pin(session.hand_over(prepared)).await
     }
 
     async fn sessions(&mut self, mut stopped: watch::Receiver<bool>) -> Result<(), DeliveryError> {

@@ -15,8 +15,10 @@ use crate::encode::dead_letters::writer::DeadLetters;
 use crate::encode::registrar::Registrar;
 use crate::encode::tables::polled::PolledEncoder;
 use crate::error::DeliveryError;
+use crate::halt::Halt;
 use crate::metrics::Metrics;
 use crate::polling::claim::{Claim, PolledTable};
+use crate::polling::hand_over::{HandedOver, PreparedStream};
 use crate::polling::together::{Boxed, all};
 use crate::polling::worker::{Outbox, Worker};
 use crate::port_error::Detail;
@@ -56,7 +58,8 @@ impl<P: PolledSource, K: PolledTarget, T: Topics, R: SchemaRegistry> Session<'_,
         }
         let tables = self.source.tables().await.map_err(DeliveryError::Source)?;
         let workers = u32::try_from(self.ports.len()).unwrap_or(u32::MAX);
-        let sinks = self.take_over(&tables, workers).await?;
+        let mut sinks = self.take_over(&tables, workers).await?;
+        sinks.retain(|number, _| *number < workers);
         let rejected = RejectedChanges::default();
         let source = &*self.source;
         let mut running: Vec<Boxed<'_, DeliveryError>> = Vec::new();
@@ -68,18 +71,8 @@ impl<P: PolledSource, K: PolledTarget, T: Topics, R: SchemaRegistry> Session<'_,
             let letters = DeadLetters::new(dead_letters, self.mapper, self.metrics, &rejected, self.describe)
                 .reporting_to(self.state.dead_letters.clone());
             let encoder = PolledEncoder::new(registrar, self.mapper, letters);
-            let mut outboxes = Vec::new();
-            for table in &tables {
-                let plan = encoder.plan(table).map_err(|source| DeliveryError::MapRow {
-                    table: table.name(),
-                    row: None,
-                    lsn: Lsn::INVALID,
-                    source: Box::new(source),
-                })?;
-                outboxes.extend(Outbox::of(table, number, plan));
-            }
             let worker = Worker {
-                outboxes,
+                outboxes: outboxes(&encoder, &tables, number)?,
                 claims: source.claims().await.map_err(DeliveryError::Source)?,
                 sink,
                 encoder,
@@ -126,8 +119,55 @@ impl<P: PolledSource, K: PolledTarget, T: Topics, R: SchemaRegistry> Session<'_,
         }
     }
 
+    /// Sends the events of the rows that committed before one position, and stores the checkpoint with that position, from which on the
+    /// WAL has them. This instance leads already.
+    pub(super) async fn hand_over(mut self, prepared: PreparedStream) -> Result<HandedOver, DeliveryError> {
+        let tables = self.source.tables().await.map_err(DeliveryError::Source)?;
+        let workers = u32::try_from(self.ports.len()).unwrap_or(u32::MAX);
+        let mut sinks = self.take_over(&tables, workers).await?;
+        let fenced: BTreeSet<u32> = sinks.keys().copied().collect();
+        let (Some(sink), Some((topics, registry))) = (sinks.remove(&0), self.ports.first_mut()) else {
+            return Err(DeliveryError::OutOfOrder {
+                after: Lsn::INVALID,
+                what: "a hand-over without a worker",
+            });
+        };
+        // Behind the fences: no other instance sends a row that the snapshot does not show.
+        let source = &*self.source;
+        let (position, claims) = source.rows_at_position().await.map_err(DeliveryError::Source)?;
+        info!(lsn = %position, "sending the events of rows before the position, from which on they come from the WAL");
+        let rejected = RejectedChanges::default();
+        let dead_letters = &self.config.dead_letters;
+        let letters = DeadLetters::new(dead_letters, self.mapper, self.metrics, &rejected, self.describe);
+        let registrar = Registrar::new(topics, registry, self.config.on_incompatible);
+        let encoder = PolledEncoder::new(registrar, self.mapper, letters);
+        let outboxes = outboxes(&encoder, &tables, 0)?.into_iter();
+        let worker = Worker {
+            outboxes: outboxes.map(Outbox::whole).collect(),
+            claims,
+            sink,
+            encoder,
+            metrics: self.metrics,
+            woken: source.woken(),
+            interval: interval(&tables),
+        };
+        let (mut sink, events) = tokio::select! {
+            biased;
+            drained = Box::pin(worker.drain()) => drained?,
+            lost = source.lost() => return Err(DeliveryError::Source(lost)),
+        };
+        let update = prepared.at(position);
+        sink.hand_over(&update, &fenced)
+            .await
+            .map_err(DeliveryError::Sink)?;
+        Ok(HandedOver {
+            checkpoint: update.current,
+            events,
+        })
+    }
+
     /// Fences every worker that ever published, this number of workers at least, and marks the rows whose events they have made durable.
-    /// Returns the producers of the workers by number.
+    /// Returns the producers of all of them by number.
     async fn take_over(
         &mut self,
         tables: &[PolledTable],
@@ -148,6 +188,10 @@ impl<P: PolledSource, K: PolledTarget, T: Topics, R: SchemaRegistry> Session<'_,
             }
             claims = self.target.claims().await.map_err(DeliveryError::Sink)?;
         }
+        // An outbox that was handed over is streamed. Behind the fences no hand-over can follow.
+        if let Some(at) = self.target.checkpoint().await.map_err(DeliveryError::Sink)? {
+            return Err(Halt::StreamedBefore { at }.into());
+        }
         for claim in claims.values().filter(|claim| !claim.keys.is_empty()) {
             self.mark(tables, claim).await?;
         }
@@ -157,7 +201,6 @@ impl<P: PolledSource, K: PolledTarget, T: Topics, R: SchemaRegistry> Session<'_,
             let stored = sink.commit(RecordBuffer::new(), &Claim::none()).await;
             drop(stored.map_err(DeliveryError::Sink)?);
         }
-        sinks.retain(|number, _| *number < workers);
         Ok(sinks)
     }
 
@@ -182,6 +225,25 @@ impl<P: PolledSource, K: PolledTarget, T: Topics, R: SchemaRegistry> Session<'_,
         }
         Ok(())
     }
+}
+
+/// Outboxes of the worker with this number.
+fn outboxes<'t, T: Topics, R: SchemaRegistry>(
+    encoder: &PolledEncoder<'_, T, R>,
+    tables: &'t [PolledTable],
+    number: u32,
+) -> Result<Vec<Outbox<'t>>, DeliveryError> {
+    let mut outboxes = Vec::new();
+    for table in tables {
+        let plan = encoder.plan(table).map_err(|source| DeliveryError::MapRow {
+            table: table.name(),
+            row: None,
+            lsn: Lsn::INVALID,
+            source: Box::new(source),
+        })?;
+        outboxes.extend(Outbox::of(table, number, plan));
+    }
+    Ok(outboxes)
 }
 
 /// Shortest interval of the outboxes. An outbox that is polled more often than it asks for costs a query.

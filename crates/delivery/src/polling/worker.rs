@@ -43,6 +43,12 @@ impl<'a> Outbox<'a> {
             range: HashRange { number: worker, of },
         })
     }
+
+    /// The outbox with all of its keys.
+    pub(super) fn whole(self) -> Self {
+        let range = HashRange { number: 0, of: 1 };
+        Self { range, ..self }
+    }
 }
 
 /// Worker, and the parts that only it uses.
@@ -59,8 +65,8 @@ pub(super) struct Worker<'a, C, S, T, R> {
 /// Result of one attempt to publish the rows of an outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attempt {
-    /// Rows were published.
-    Published,
+    /// Rows were published, with this number of events.
+    Published { events: u64 },
     /// Rows wait for a running transaction.
     Waiting,
     /// There are no rows.
@@ -76,8 +82,8 @@ impl<C: PolledClaims, S: PolledSink, T: Topics, R: SchemaRegistry> Worker<'_, C,
             let mut best = Attempt::Nothing;
             for place in 0..self.outboxes.len() {
                 match self.publish(place, &mut batch).await? {
-                    Attempt::Published => {
-                        best = Attempt::Published;
+                    published @ Attempt::Published { .. } => {
+                        best = published;
                         published_last = Some(Instant::now());
                     }
                     Attempt::Waiting if best == Attempt::Nothing => best = Attempt::Waiting,
@@ -85,7 +91,7 @@ impl<C: PolledClaims, S: PolledSink, T: Topics, R: SchemaRegistry> Worker<'_, C,
                 }
             }
             let pause = match best {
-                Attempt::Published => continue,
+                Attempt::Published { .. } => continue,
                 Attempt::Waiting => self.interval.min(GATE_PAUSE),
                 Attempt::Nothing => self.interval,
             };
@@ -104,6 +110,30 @@ impl<C: PolledClaims, S: PolledSink, T: Topics, R: SchemaRegistry> Worker<'_, C,
             self.forget_claim().await?;
         }
         Ok(())
+    }
+
+    /// Publishes rows until there are none, and returns the producer and the number of events.
+    pub(super) async fn drain(mut self) -> Result<(S, u64), DeliveryError> {
+        let mut batch = RecordBuffer::new();
+        let mut sent = 0;
+        loop {
+            let (mut has_published, mut is_waiting) = (false, false);
+            for place in 0..self.outboxes.len() {
+                match self.publish(place, &mut batch).await? {
+                    Attempt::Published { events } => {
+                        has_published = true;
+                        sent += events;
+                    }
+                    Attempt::Waiting => is_waiting = true,
+                    Attempt::Nothing => {}
+                }
+            }
+            match (has_published, is_waiting) {
+                (true, _) => {}
+                (false, true) => tokio::time::sleep(GATE_PAUSE).await,
+                (false, false) => return Ok((self.sink, sent)),
+            }
+        }
     }
 
     /// Stores that every event of this worker belongs to a marked row.
@@ -154,7 +184,7 @@ impl<C: PolledClaims, S: PolledSink, T: Topics, R: SchemaRegistry> Worker<'_, C,
         self.metrics.changes.get_or_create(&labels).inc_by(events);
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.metrics.produced_bytes.inc_by(bytes);
-        Ok(Attempt::Published)
+        Ok(Attempt::Published { events })
     }
 }
 

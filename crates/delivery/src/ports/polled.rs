@@ -1,20 +1,24 @@
 //! Ports of outboxes that are polled: their tables, and the place that takes their events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::future::Future;
 
 use tokio::sync::watch;
 use walcast_mapper::RecordBuffer;
+use walcast_pgoutput::Lsn;
 
 use crate::polling::backlog::Backlog;
 use crate::polling::claim::{Claim, ClaimedRows, HashRange, PolledTable, RowKey};
 use crate::port_error::BoxedPortError;
+use crate::position::checkpoint::CheckpointUpdate;
 
 /// Server with outboxes that are polled.
 pub trait PolledSource {
     /// Session of a worker.
     type Claims: PolledClaims;
+    /// Session that claims the rows of one position.
+    type AtPosition: PolledClaims;
 
     /// Connects and waits, as a standby, until this instance leads. Leadership ends with the connection ([`PolledSource::lost`]).
     fn acquire_leadership(&mut self) -> impl Future<Output = Result<(), BoxedPortError>>;
@@ -27,6 +31,10 @@ pub trait PolledSource {
 
     /// Opens the session of a worker.
     fn claims(&self) -> impl Future<Output = Result<Self::Claims, BoxedPortError>>;
+
+    /// Session that claims the rows which committed before one position, and the position. Waits until the transactions that run now have
+    /// ended.
+    fn rows_at_position(&self) -> impl Future<Output = Result<(Lsn, Self::AtPosition), BoxedPortError>>;
 
     /// Marks rows whose events are in Kafka, those that are not marked yet, and returns their number. Waits for other sessions that hold
     /// them.
@@ -75,6 +83,9 @@ pub trait PolledTarget {
 
     /// Last claim of each worker that ever published. Transactions that are open at the time of the call are waited for.
     fn claims(&mut self) -> impl Future<Output = Result<BTreeMap<u32, Claim>, BoxedPortError>>;
+
+    /// Position of the checkpoint of this connector; `None` if it has none. A connector that polls must not have one.
+    fn checkpoint(&mut self) -> impl Future<Output = Result<Option<Lsn>, BoxedPortError>>;
 }
 
 /// Producer of a worker.
@@ -86,4 +97,12 @@ pub trait PolledSink {
         events: RecordBuffer,
         claim: &Claim,
     ) -> impl Future<Output = Result<RecordBuffer, BoxedPortError>>;
+
+    /// Makes a checkpoint durable and deletes the claims of these workers, all or nothing. It fails if another instance has opened this
+    /// worker since.
+    fn hand_over(
+        &mut self,
+        update: &CheckpointUpdate,
+        workers: &BTreeSet<u32>,
+    ) -> impl Future<Output = Result<(), BoxedPortError>>;
 }

@@ -55,8 +55,32 @@ pub struct Checkpoint {
     /// membership in the publication since which that is so.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub complete_outboxes: BTreeMap<u32, String>,
+    /// Change of an event store before which the connector has halted, and which the next start may not recognize; `None` if there is
+    /// none, or once it is delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<HeldBy>,
     /// Write time, in microseconds since 1970.
     pub written_at_unix_micros: i64,
+}
+
+/// Change before which a connector has halted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeldBy {
+    /// Schema of its table.
+    pub namespace: String,
+    /// Name of its table.
+    pub table: String,
+    /// Start of the commit record of its transaction.
+    #[serde(with = "crate::serde_text::as_text")]
+    pub commit_lsn: Lsn,
+    /// Transaction ID.
+    pub xid: u32,
+    /// What is wrong with it.
+    pub error: String,
+    /// Whether an operator has accepted it: it is sent, and so are the changes before it.
+    #[serde(default)]
+    pub is_accepted: bool,
 }
 
 /// State of the connector when a checkpoint was written.
@@ -164,6 +188,8 @@ pub struct CheckpointLog {
     pub partitions: KnownPartitions,
     /// Tables that are quarantined.
     pub quarantines: Quarantines,
+    /// Workers that polled the outboxes of the connector, and whose claims were not handed over to a checkpoint.
+    pub polled_by: BTreeSet<u32>,
 }
 
 /// Records that one commit writes to the checkpoint topic.

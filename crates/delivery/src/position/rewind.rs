@@ -356,6 +356,7 @@ fn new_checkpoint(
             .filter(|_| !wish.accept_gap && !wish.accept_cluster)
             .map(|current| current.complete_outboxes.clone())
             .unwrap_or_default(),
+        held_by: None,
         written_at_unix_micros: wish.now_unix_micros,
     }
 }

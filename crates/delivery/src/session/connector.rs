@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
-use walcast_mapper::MapperConfig;
+use walcast_mapper::{MapError, MapperConfig, Violation};
+use walcast_pgoutput::PgTimestamp;
 
 use crate::config::DeliveryConfig;
 use crate::describe::Describe;
@@ -19,6 +20,7 @@ use crate::ports::registry::SchemaRegistry;
 use crate::ports::sink::Sink;
 use crate::ports::source::Source;
 use crate::ports::topics::Topics;
+use crate::position::checkpoint::{Checkpoint, CheckpointUpdate, HeldBy};
 use crate::session::ports::Ports;
 use crate::session::retry_delay::{RetryJitter, retry_delay};
 use crate::session::status::Status;
@@ -141,6 +143,9 @@ impl<P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> Conne
                 };
             let ends_start = is_start && !fault.passes_by_itself();
             if ends_start || fault.is_fenced() || !(fault.is_retryable() || is_remembered) {
+                if let Some(held_by) = held_by(&fault) {
+                    self.hold(held_by).await;
+                }
                 return Err(fault);
             }
             self.let_others_lead(&fault, failures);
@@ -161,6 +166,31 @@ impl<P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> Conne
                 return Ok(());
             }
             self.metrics.reconnects.inc();
+        }
+    }
+
+    /// Stores the change before which the connector halts. Where that fails, the next start sends the event as one with an unknown
+    /// predecessor, as it does after any other end.
+    async fn hold(&mut self, held_by: HeldBy) {
+        let sink = &mut self.sink;
+        let storing = async {
+            let log = sink.open().await?;
+            let Some(current) = log.current else {
+                return Ok(());
+            };
+            let update = CheckpointUpdate::of(Checkpoint {
+                held_by: Some(held_by),
+                written_at_unix_micros: PgTimestamp::now().unix_micros(),
+                ..current
+            });
+            sink.commit(&update).await
+        };
+        if let Err(error) = storing.await.map_err(DeliveryError::Sink) {
+            let error = self.describe.error(&error);
+            warn!(
+                error,
+                "the halt before an event is not stored: the next start sends the event"
+            );
         }
     }
 
@@ -197,6 +227,35 @@ impl<P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> Conne
         let (min, max) = (self.config.retry_backoff_min, self.config.retry_backoff_max);
         retry_delay(failures, min, max, &mut self.retry_jitter)
     }
+}
+
+/// Event before which the connector halts, and whose predecessor the next start does not know. Any other violation is recognized again.
+fn held_by(fault: &DeliveryError) -> Option<HeldBy> {
+    let DeliveryError::Map {
+        xid,
+        commit_lsn,
+        source,
+        ..
+    } = fault
+    else {
+        return None;
+    };
+    let MapError::EventStoreViolation {
+        table,
+        violation: Violation::Gap { .. } | Violation::Doubled { .. },
+        ..
+    } = source.as_ref()
+    else {
+        return None;
+    };
+    Some(HeldBy {
+        namespace: table.namespace.clone(),
+        table: table.name.clone(),
+        commit_lsn: *commit_lsn,
+        xid: xid.as_u32(),
+        error: source.to_string(),
+        is_accepted: false,
+    })
 }
 
 async fn was_stopped_within(mut stopped: watch::Receiver<bool>, delay: Duration) -> bool {

@@ -12,8 +12,9 @@ mod write_checkpoint;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::{info, warn};
+use walcast_mapper::config::OnViolation;
 use walcast_mapper::{MapperConfig, TableName};
-use walcast_pgoutput::{Lsn, PgTimestamp};
+use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
 
 use crate::config::DeliveryConfig;
 use crate::coverage::{
@@ -27,7 +28,7 @@ use crate::partitions::{PartitionComparison, PartitionRecords};
 use crate::ports::sink::Sink;
 use crate::ports::source::{CreatedSlot, Source};
 use crate::ports::topics::Topics;
-use crate::position::checkpoint::{Checkpoint, CheckpointLog, CheckpointState};
+use crate::position::checkpoint::{Checkpoint, CheckpointLog, CheckpointState, HeldBy};
 use crate::position::resume::{begins_at, resume_position};
 use crate::restrictions::Restrictions;
 use crate::server_capabilities::{MESSAGES_SINCE, misses_new_tables};
@@ -77,6 +78,12 @@ pub(crate) async fn begin<P: Source, C, K: Sink, T: Topics, R>(
         warn!(error, "table is left out");
     }
     first_finding(topic_findings(&source_state, mapper, &config.dead_letters))?;
+    if let Some(held_by) = log.current.as_ref().and_then(|current| current.held_by.as_ref()) {
+        still_held(held_by, mapper)?;
+    }
+    if log.current.is_none() && !log.polled_by.is_empty() {
+        return Err(Halt::PolledBefore.into());
+    }
     if let (None, Some(slot)) = (&log.current, source_state.slot.clone()) {
         return begin_on_slot(ports, &source_state, &slot, log).await;
     }
@@ -124,6 +131,8 @@ pub(crate) async fn begin<P: Source, C, K: Sink, T: Topics, R>(
             true => BTreeMap::new(),
             false => checkpoint.complete_outboxes,
         },
+        // An accepted change stays accepted until it is delivered.
+        held_by: checkpoint.held_by.filter(|held_by| held_by.is_accepted),
         ..checkpoint
     };
     verify_history_before_changes(source, config, &source_state, &checkpoint, &log).await?;
@@ -159,6 +168,25 @@ pub(crate) async fn begin<P: Source, C, K: Sink, T: Topics, R>(
         owners: Owners::of(&source_state, mapper, &config.dead_letters).0,
         needs_stream_restart: misses_new_tables(source_state.server_version),
     })
+}
+
+/// Whether the connector must not continue behind the change before which it halted: a start does not know the event before it, and would
+/// send it as one with an unknown predecessor.
+fn still_held(held_by: &HeldBy, mapper: &MapperConfig) -> Result<(), Halt> {
+    let table = TableName {
+        namespace: held_by.namespace.clone(),
+        name: held_by.table.clone(),
+    };
+    let rule = mapper.event_store_of(&table);
+    match !held_by.is_accepted && rule.is_some_and(|rule| rule.on_violation == OnViolation::Halt) {
+        true => Err(Halt::EventHeld {
+            table,
+            xid: Xid::new(held_by.xid),
+            commit_lsn: held_by.commit_lsn,
+            error: held_by.error.clone(),
+        }),
+        false => Ok(()),
+    }
 }
 
 /// Logs that all rows are read again: the slot can no longer provide all changes, and the configuration allows a new
@@ -290,7 +318,7 @@ async fn drop_new_publication<P: Source>(source: &mut P, config: &DeliveryConfig
 }
 
 /// Checks that the connector may create what is missing: the slot, and the publication if there is none.
-fn may_create(config: &DeliveryConfig, lacks_publication: bool) -> Result<(), Halt> {
+pub(crate) fn may_create(config: &DeliveryConfig, lacks_publication: bool) -> Result<(), Halt> {
     let creates = config.create_missing;
     let publication = lacks_publication && !creates.publication();
     let publication = publication.then(|| format!("publication {}", config.publication));
@@ -326,6 +354,7 @@ async fn create_slot<P: Source, K: Sink>(
         snapshot: config.snapshot.first(source_state),
         signals_read: log.current.as_ref().and_then(|before| before.signals_read),
         complete_outboxes: BTreeMap::new(),
+        held_by: None,
         written_at_unix_micros: PgTimestamp::now().unix_micros(),
     };
     write_checkpoint(sink, intention.clone(), None, None, PartitionRecords::new()).await?;

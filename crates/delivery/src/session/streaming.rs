@@ -272,6 +272,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
         checkpoint.snapshot = progress.into_stored();
         quarantines.log(describe);
         state.tables.set_quarantines(quarantines.tables());
+        let accepted = checkpoint.held_by.as_ref().map(|held_by| held_by.commit_lsn);
         let mut output = Output {
             tables: TableEncoder::<(_, T, R)>::new(
                 catalog,
@@ -285,7 +286,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
             .in_session(SessionTables {
                 owners,
                 quarantines,
-                streams: Streams::new(Some(&state.event_stores), metrics, describe),
+                streams: Streams::new(Some(&state.event_stores), metrics, describe).accepting(accepted),
                 outboxes: state.outboxes.clone(),
                 outbox_topics: state.outbox_topics.clone(),
                 schemas: state.schemas.clone(),

@@ -235,6 +235,7 @@ pub(crate) fn checkpoint(end_lsn: Lsn) -> Checkpoint {
         snapshot: None,
         signals_read: None,
         complete_outboxes: BTreeMap::new(),
+        held_by: None,
         written_at_unix_micros: 1_767_225_600_000_000,
     }
 }

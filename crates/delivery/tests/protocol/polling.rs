@@ -1,7 +1,9 @@
 //! Outboxes that are polled: each event once, and in the order of its key, whichever call fails, and whether or not it had an effect.
 
+mod hand_over;
+
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,9 +11,9 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::watch;
 use walcast_delivery::{
-    Backlog, BoxedPortError, Claim, ClaimedRow, ClaimedRows, ConnectorState, Describe, Disposition,
-    HashRange, LatestSchema, Metrics, OutboxPoller, PolledClaims, PolledSink, PolledSource, PolledTable,
-    PolledTarget, PortError, RetryJitter, RowKey, SchemaRegistry, Topics,
+    Backlog, BoxedPortError, CheckpointUpdate, Claim, ClaimedRow, ClaimedRows, ConnectorState, Describe,
+    Disposition, HashRange, LatestSchema, Metrics, OutboxPoller, PolledClaims, PolledSink, PolledSource,
+    PolledTable, PolledTarget, PortError, RetryJitter, RowKey, SchemaRegistry, Topics,
 };
 use walcast_mapper::config::{Encoding, OutboxRule};
 use walcast_mapper::{
@@ -67,6 +69,7 @@ struct Systems {
     /// Ids and keys of the events that are committed.
     events: Vec<(i64, String)>,
     claims: BTreeMap<u32, Claim>,
+    checkpoint: Option<Lsn>,
     epochs: BTreeMap<u32, u32>,
     calls: usize,
     failing: Option<Failing>,
@@ -88,6 +91,7 @@ impl Shared {
             rows: rows.collect(),
             events: Vec::new(),
             claims: BTreeMap::new(),
+            checkpoint: None,
             epochs: BTreeMap::new(),
             calls: 0,
             failing,
@@ -153,6 +157,7 @@ struct Claims(Shared);
 
 impl PolledSource for Source {
     type Claims = Claims;
+    type AtPosition = Claims;
 
     async fn acquire_leadership(&mut self) -> Result<(), BoxedPortError> {
         self.shared.call(|_| Ok(()))
@@ -166,6 +171,11 @@ impl PolledSource for Source {
 
     async fn claims(&self) -> Result<Claims, BoxedPortError> {
         self.shared.call(|_| Ok(Claims(self.shared.clone())))
+    }
+
+    async fn rows_at_position(&self) -> Result<(Lsn, Claims), BoxedPortError> {
+        self.shared
+            .call(|_| Ok((Lsn::new(0x500), Claims(self.shared.clone()))))
     }
 
     async fn mark(&self, _: &PolledTable, keys: &[RowKey]) -> Result<u64, BoxedPortError> {
@@ -255,6 +265,10 @@ impl PolledTarget for Target {
     async fn claims(&mut self) -> Result<BTreeMap<u32, Claim>, BoxedPortError> {
         self.0.call(|systems| Ok(systems.claims.clone()))
     }
+
+    async fn checkpoint(&mut self) -> Result<Option<Lsn>, BoxedPortError> {
+        self.0.call(|systems| Ok(systems.checkpoint))
+    }
 }
 
 impl PolledSink for Sink {
@@ -282,6 +296,21 @@ impl PolledSink for Sink {
         })?;
         events.clear(0);
         Ok(events)
+    }
+
+    async fn hand_over(
+        &mut self,
+        update: &CheckpointUpdate,
+        workers: &BTreeSet<u32>,
+    ) -> Result<(), BoxedPortError> {
+        self.shared.call(|systems| {
+            if systems.epochs.get(&self.worker) != Some(&self.epoch) {
+                return Err(Fault(Disposition::Fenced).into());
+            }
+            systems.checkpoint = Some(update.current.end_lsn);
+            systems.claims.retain(|worker, _| !workers.contains(worker));
+            Ok(())
+        })
     }
 }
 
@@ -369,31 +398,35 @@ fn table(workers: u32) -> PolledTable {
     }
 }
 
+/// Process that polls with this number of workers.
+fn poller(shared: &Shared, workers: u32) -> OutboxPoller<Source, Target, AllTopics, AnyRegistry> {
+    let table = table(workers);
+    OutboxPoller {
+        mapper: MapperConfig {
+            key: Encoding::Json,
+            value: Encoding::Json,
+            outboxes: vec![table.rule.clone()],
+            ..MapperConfig::new("shop", "shop")
+        },
+        source: Source {
+            shared: shared.clone(),
+            table,
+            woken: watch::Sender::new(0),
+        },
+        target: Target(shared.clone()),
+        ports: (0..workers).map(|_| (AllTopics, AnyRegistry)).collect(),
+        config: World::new().config,
+        metrics: Metrics::default(),
+        state: ConnectorState::default(),
+        describe: Describe::default(),
+        retry_jitter: RetryJitter::seeded(0),
+    }
+}
+
 /// Runs processes one after another until every row is marked. `workers` gives the number of workers of each.
 async fn deliver(shared: &Shared, workers: impl Fn(usize) -> u32) {
     for process in 0..4 {
-        let workers = workers(process);
-        let table = table(workers);
-        let mut poller = OutboxPoller {
-            mapper: MapperConfig {
-                key: Encoding::Json,
-                value: Encoding::Json,
-                outboxes: vec![table.rule.clone()],
-                ..MapperConfig::new("shop", "shop")
-            },
-            source: Source {
-                shared: shared.clone(),
-                table,
-                woken: watch::Sender::new(0),
-            },
-            target: Target(shared.clone()),
-            ports: (0..workers).map(|_| (AllTopics, AnyRegistry)).collect(),
-            config: World::new().config,
-            metrics: Metrics::default(),
-            state: ConnectorState::default(),
-            describe: Describe::default(),
-            retry_jitter: RetryJitter::seeded(0),
-        };
+        let mut poller = poller(shared, workers(process));
         let done = async {
             while !shared.is_done() {
                 tokio::time::sleep(Duration::from_millis(5)).await;

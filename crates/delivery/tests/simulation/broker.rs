@@ -209,6 +209,7 @@ impl Broker {
             partitions: self.known_partitions(),
             // The simulation has no rows that cannot be delivered.
             quarantines: BTreeMap::new(),
+            polled_by: BTreeSet::new(),
         }
     }
 

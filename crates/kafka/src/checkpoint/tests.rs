@@ -23,6 +23,7 @@ fn checkpoint(end_lsn: u64) -> Checkpoint {
         snapshot: None,
         signals_read: None,
         complete_outboxes: BTreeMap::new(),
+        held_by: None,
         written_at_unix_micros: 1_700_000_000_000_000,
     }
 }
@@ -203,6 +204,21 @@ fn records_of_an_update_are_read_back() {
         .into_iter()
         .chain(deleted.iter().map(|record| (record.key.as_str(), None)))
         .collect();
+    assert_eq!(read(&pairs).unwrap(), CheckpointLog::default());
+}
+
+#[test]
+fn claims_of_workers_are_no_part_of_a_checkpoint_and_are_deleted_with_it() {
+    let mut pairs = vec![
+        ("shop#poll/0", Some("{}")),
+        ("shop#poll/7", Some("{}")),
+        ("shop2#poll/1", Some("{}")),
+    ];
+    let log = read(&pairs).unwrap();
+    assert_eq!(log.current, None);
+    assert_eq!(log.polled_by, BTreeSet::from([0, 7]));
+    let deleted = tombstones("shop", &log);
+    pairs.extend(deleted.iter().map(|record| (record.key.as_str(), None)));
     assert_eq!(read(&pairs).unwrap(), CheckpointLog::default());
 }
 

@@ -53,6 +53,7 @@ async fn history_is_kept_until_it_expires() {
         schemas: BTreeMap::new(),
         partitions: BTreeMap::new(),
         quarantines: BTreeMap::new(),
+        polled_by: BTreeSet::new(),
     };
     assert_eq!(
         KafkaCheckpointStore::new(config.clone()).read().await.unwrap(),

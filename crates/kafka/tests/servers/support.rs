@@ -115,6 +115,7 @@ pub(crate) fn checkpoint(end_lsn: u64) -> Checkpoint {
         snapshot: None,
         signals_read: None,
         complete_outboxes: BTreeMap::new(),
+        held_by: None,
         written_at_unix_micros: 1_700_000_000_000_000,
     }
 }

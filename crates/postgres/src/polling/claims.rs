@@ -46,6 +46,37 @@ impl PostgresClaims {
             .ok_or(PostgresError::NotLeading)
     }
 
+    /// Statements of an outbox.
+    pub(super) fn statements(&self, table: &PolledTable) -> Result<Statements, PostgresError> {
+        self.of(table).cloned()
+    }
+
+    /// Begins a transaction and locks rows, up to the first one that is locked by another session or is not to be sent any more. The
+    /// transaction is open afterwards if there are rows.
+    pub(super) async fn lock(
+        &self,
+        table: &PolledTable,
+        keys: &[RowKey],
+    ) -> Result<Vec<ClaimedRow>, PostgresError> {
+        let statements = self.of(table)?;
+        transaction::begin(&self.session).await?;
+        let rows = locked(&self.session, statements, keys).await?;
+        if rows.is_empty() {
+            transaction::roll_back(&self.session).await?;
+        }
+        Ok(rows)
+    }
+
+    /// Whether a row is still to be sent.
+    pub(super) async fn is_pending(&self, table: &PolledTable, key: &RowKey) -> Result<bool, PostgresError> {
+        let statements = self.of(table)?;
+        transaction::begin(&self.session).await?;
+        let sql = statements.unsent(std::slice::from_ref(key));
+        let found = transaction::texts(&self.session.client, DOING, &sql).await?;
+        transaction::roll_back(&self.session).await?;
+        Ok(!found.is_empty())
+    }
+
     async fn try_claim(
         &mut self,
         table: &PolledTable,
@@ -126,10 +157,7 @@ impl Claiming<'_> {
             return Ok(claimed);
         }
         claimed.lsn = lsn;
-        let locked = self.texts(&self.statements.locked(&wanted)).await?;
-        let locked = locked.into_iter().map(|row| claimed_row(row, self.statements));
-        let locked: Vec<ClaimedRow> = locked.collect::<Result<_, _>>()?;
-        claimed.rows = up_to_first_missing(&wanted, locked);
+        claimed.rows = locked(self.session, self.statements, &wanted).await?;
         claimed.is_waiting |= claimed.rows.len() < wanted.len();
         Ok(claimed)
     }
@@ -140,8 +168,23 @@ impl Claiming<'_> {
     }
 }
 
+/// Locks rows, up to the first one that is locked by another session or is not to be sent any more.
+async fn locked(
+    session: &SqlSession,
+    statements: &Statements,
+    keys: &[RowKey],
+) -> Result<Vec<ClaimedRow>, PostgresError> {
+    let locked = transaction::texts(&session.client, DOING, &statements.locked(keys)).await?;
+    let locked = locked.into_iter().map(|row| claimed_row(row, statements));
+    let locked: Vec<ClaimedRow> = locked.collect::<Result<_, _>>()?;
+    Ok(up_to_first_missing(keys, locked))
+}
+
 /// Keys of the rows to be locked, without digests, as many as one claim may have, and the end of WAL.
-fn wanted(candidates: Vec<Texts>, key_columns: usize) -> Result<(Vec<RowKey>, Lsn), PostgresError> {
+pub(super) fn wanted(
+    candidates: Vec<Texts>,
+    key_columns: usize,
+) -> Result<(Vec<RowKey>, Lsn), PostgresError> {
     let (mut wanted, mut bytes, mut key_bytes, mut end) = (Vec::new(), 0_u64, 0_usize, Lsn::INVALID);
     for row in candidates {
         let mut values = present(row)?;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use walcast_delivery::{Backlog, BoxedPortError, PolledSource, PolledTable, RoleState, RowKey};
 use walcast_mapper::config::OutboxRule;
-use walcast_pgoutput::Oid;
+use walcast_pgoutput::{Lsn, Oid};
 
+use super::at_position::PostgresRowsAtPosition;
 use super::claims::{self, PostgresClaims};
 use super::leadership::LeaderTransaction;
 use super::session::connect;
@@ -26,6 +27,8 @@ pub struct PostgresOutboxes {
     role: RoleState,
     /// Whether the server was reached before.
     was_connected: bool,
+    /// Configuration of the stream to which the outboxes are handed over.
+    streaming: Option<PostgresConfig>,
     leader: Option<LeaderTransaction>,
     /// Session that marks rows at a start, and reads the backlog later.
     observer: Option<SqlSession>,
@@ -45,6 +48,7 @@ impl PostgresOutboxes {
             outboxes,
             role: RoleState::default(),
             was_connected: false,
+            streaming: None,
             leader: None,
             observer: None,
             statements: Arc::default(),
@@ -56,6 +60,15 @@ impl PostgresOutboxes {
     #[must_use]
     pub fn reporting_to(self, role: RoleState) -> Self {
         Self { role, ..self }
+    }
+
+    /// Hands the outboxes over to a stream with this configuration.
+    #[must_use]
+    pub fn handing_over_to(self, streaming: PostgresConfig) -> Self {
+        Self {
+            streaming: Some(streaming),
+            ..self
+        }
     }
 
     fn observer(&self) -> Result<&SqlSession, PostgresError> {
@@ -82,6 +95,7 @@ impl PostgresOutboxes {
 
 impl PolledSource for PostgresOutboxes {
     type Claims = PostgresClaims;
+    type AtPosition = PostgresRowsAtPosition;
 
     async fn acquire_leadership(&mut self) -> Result<(), BoxedPortError> {
         self.step_down();
@@ -110,6 +124,13 @@ impl PolledSource for PostgresOutboxes {
     async fn claims(&self) -> Result<PostgresClaims, BoxedPortError> {
         let session = connect(&self.config).await?;
         Ok(PostgresClaims::new(session, Arc::clone(&self.statements)))
+    }
+
+    async fn rows_at_position(&self) -> Result<(Lsn, PostgresRowsAtPosition), BoxedPortError> {
+        let streaming = self.streaming.as_ref().ok_or(PostgresError::NotLeading)?;
+        let session = connect(&self.config).await?;
+        let claims = PostgresClaims::new(session, Arc::clone(&self.statements));
+        Ok(Box::pin(PostgresRowsAtPosition::take(streaming, claims)).await?)
     }
 
     async fn mark(&self, table: &PolledTable, keys: &[RowKey]) -> Result<u64, BoxedPortError> {

@@ -197,16 +197,55 @@ impl Statements {
             .map(|(one, value)| typed(value, one))
             .collect();
         format!(
-            "SELECT {}, COALESCE(pg_catalog.pg_column_size({}), 0), pg_catalog.pg_current_wal_insert_lsn(), \
-             {}::pg_catalog.regclass::pg_catalog.oid FROM {} AS o WHERE {conditions} AND ({}) <= ({}) ORDER BY {} LIMIT {}",
-            Self::list(&self.keys),
-            column(&self.payload),
-            sql::literal(&self.table),
-            self.table,
+            "{} AND ({}) <= ({}) ORDER BY {} LIMIT {}",
+            self.selected(&conditions),
             Self::list(&self.order),
             values.join(", "),
             self.ordered(""),
             self.rows_max
+        )
+    }
+
+    /// Keys of the rows with a condition, with the size of their payloads, the end of WAL, and the OID of the table that has the name now.
+    fn selected(&self, condition: &str) -> String {
+        format!(
+            "SELECT {}, COALESCE(pg_catalog.pg_column_size({}), 0), pg_catalog.pg_current_wal_insert_lsn(), \
+             {}::pg_catalog.regclass::pg_catalog.oid FROM {} AS o WHERE {condition}",
+            Self::list(&self.keys),
+            column(&self.payload),
+            sql::literal(&self.table),
+            self.table
+        )
+    }
+
+    /// Name of the cursor over the rows that a snapshot shows.
+    fn cursor(&self) -> String {
+        format!("walcast_move_{}", self.oid.as_u32())
+    }
+
+    /// Declares the cursor over the rows that are to be sent, as [`Statements::candidates`] shows them, in their order.
+    pub(super) fn declare_cursor(&self) -> String {
+        format!(
+            "DECLARE {} NO SCROLL CURSOR FOR {} ORDER BY {}",
+            self.cursor(),
+            self.selected(&self.pending),
+            self.ordered("")
+        )
+    }
+
+    /// Reads further rows from the cursor.
+    pub(super) fn fetch(&self) -> String {
+        format!("FETCH FORWARD {} FROM {}", self.rows_max, self.cursor())
+    }
+
+    /// Those of the rows that are to be sent.
+    pub(super) fn unsent(&self, keys: &[RowKey]) -> String {
+        format!(
+            "SELECT 1 FROM {} AS o JOIN {} ON {} WHERE {}",
+            self.table,
+            self.claimed(keys, false),
+            self.is_claimed(false),
+            self.pending
         )
     }
 

@@ -65,6 +65,10 @@ FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum";
 
+/// Whether other tables inherit from a table that is no partitioned one.
+const HAS_CHILDREN: &str = r"
+SELECT EXISTS (SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent WHERE i.inhparent = $1 AND c.relkind = 'r')";
+
 /// Finds the outboxes.
 pub(super) async fn find(
     session: &SqlSession,
@@ -115,6 +119,18 @@ async fn describe(
         return Ok(None);
     };
     let metadata = table_metadata(client, &found.relation, None).await?;
+    let by_number = [(&found.relation.oid.as_u32() as _, Type::OID)];
+    for row in rows(client, DOING, HAS_CHILDREN, &by_number).await? {
+        // The primary key is not unique among the rows of children, and their writers do not lock the outbox.
+        if value(DOING, &row, 0)? {
+            return Err(PostgresError::Setting {
+                setting: "[[outbox]] tables",
+                value: name.to_string(),
+                problem: "is an outbox from which other tables inherit, whose rows have no key and no order in common with its own: use \
+                          partitions, or poll a table without children",
+            });
+        }
+    }
     let columns = columns(client, found.relation.oid).await?;
     let wrong = |setting, column: &str, problem| PostgresError::Setting {
         setting,

@@ -1,5 +1,6 @@
 //! `walcast checkpoint`: shows and moves the position at which the connector resumes.
 
+mod accept_violation;
 mod at;
 mod requests;
 mod reset;
@@ -111,6 +112,14 @@ pub(crate) enum Action {
         #[arg(long, value_name = "PATTERN")]
         tables: Vec<TablePattern>,
     },
+    /// Let a connector continue that has halted before an event which breaks the order of its stream
+    ///
+    /// The next start sends the event. It is for event stores with on_violation = "halt"; `checkpoint show` names the violation.
+    #[command(after_help = help_end!(
+        "  walcast checkpoint accept-violation\n\
+         \x20 walcast checkpoint accept-violation --json | jq -r .accepted.error"
+    ))]
+    AcceptViolation,
     /// Delete the checkpoint and its history: the next start is a first start
     #[command(after_help = help_end!(
         "  walcast checkpoint reset\n\
@@ -145,6 +154,7 @@ pub(crate) async fn checkpoint(config: Config, action: Action, json: bool) -> an
         }
         Action::Requests => requests::list(&config, json).await,
         Action::DropRequests { tables } => requests::drop(&config, &tables, json).await,
+        Action::AcceptViolation => accept_violation::accept_violation(&config, json).await,
         Action::Reset { yes } => reset::reset(&config, yes, json).await,
     }
 }

@@ -41,7 +41,16 @@ const PROCESSES: [(&str, &[&str]); 20] = [
         ],
     ),
     ("own", &["kafka_versions", "outbox_poll_restarts", "slot_monitor"]),
-    ("shared", &["compacted_topics", "first_contact", "halts", "idle"]),
+    (
+        "shared",
+        &[
+            "compacted_topics",
+            "first_contact",
+            "halts",
+            "idle",
+            "outbox_move",
+        ],
+    ),
     ("shared", &["encodings", "replay_window", "table_locks", "verify"]),
     (
         "shared",

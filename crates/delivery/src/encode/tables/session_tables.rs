@@ -5,6 +5,7 @@ use crate::encode::tables::streams::Streams;
 use crate::quarantine::current::CurrentQuarantines;
 use crate::state::outbox_topics::OutboxTopics;
 use crate::state::outboxes::OutboxesState;
+use crate::state::schemas::SchemasState;
 
 /// What a session continues, and what it reports.
 pub(crate) struct SessionTables<'a> {
@@ -18,4 +19,6 @@ pub(crate) struct SessionTables<'a> {
     pub(crate) outboxes: OutboxesState,
     /// Topics to which events of outboxes were sent.
     pub(crate) outbox_topics: OutboxTopics,
+    /// Topics and schemas of tables, for observers.
+    pub(crate) schemas: SchemasState,
 }

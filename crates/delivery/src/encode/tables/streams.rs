@@ -9,7 +9,7 @@ use walcast_mapper::config::OnViolation;
 use walcast_mapper::{
     ChangeContext, MapError, Plan, RowChange, StoreChange, StreamEvent, TableName, Violation,
 };
-use walcast_pgoutput::{Oid, Xid};
+use walcast_pgoutput::{Lsn, Oid, Xid};
 
 use crate::describe::Describe;
 use crate::event_stores::last_versions::{LastVersions, Predecessor};
@@ -23,6 +23,8 @@ pub(crate) struct Streams<'a> {
     metrics: &'a Metrics,
     describe: Describe,
     stores: HashMap<Oid, Store>,
+    /// Commit record up to whose transaction gaps and doubled versions are accepted; `None` if none are.
+    accepted: Option<Lsn>,
     /// Transaction of the violation that was logged last.
     logged_xid: Option<Xid>,
     /// Tables and kinds of the violations of this transaction that were logged.
@@ -56,10 +58,17 @@ impl<'a> Streams<'a> {
             metrics,
             describe,
             stores: HashMap::new(),
+            accepted: None,
             logged_xid: None,
             logged: HashSet::new(),
             logged_read: false,
         }
+    }
+
+    /// Accepts gaps and doubled versions up to a transaction, that with this commit record: the stream may contain the event before them
+    /// again, so that they are found again.
+    pub(crate) fn accepting(self, accepted: Option<Lsn>) -> Self {
+        Self { accepted, ..self }
     }
 
     /// Forgets the streams of a table of which a change was not compared: the change after it would seem to violate their order.
@@ -214,9 +223,15 @@ impl<'a> Streams<'a> {
         };
         let error = plan.violation(change, violation);
         self.report(state, plan.table(), violation, &error, context);
+        let is_of_order = matches!(violation, Violation::Gap { .. } | Violation::Doubled { .. });
+        let is_accepted = is_of_order
+            && self
+                .accepted
+                .is_some_and(|accepted| context.commit_lsn <= accepted);
         let rules = plan.stream_rules();
         match rules.map_or(OnViolation::Warn, |rules| rules.on_violation) {
             OnViolation::Warn => Ok(fate),
+            OnViolation::Halt if is_accepted => Ok(fate),
             OnViolation::DeadLetter | OnViolation::Halt => Err(error),
         }
     }

@@ -26,6 +26,7 @@ pub(crate) fn streaming(end_lsn: Lsn, last_commit: CommitPosition) -> Checkpoint
         snapshot: None,
         signals_read: None,
         complete_outboxes: BTreeMap::new(),
+        held_by: None,
         written_at_unix_micros: 0,
     }
 }
@@ -146,6 +147,7 @@ fn any_checkpoint() -> impl Strategy<Value = Checkpoint> {
         snapshot: progress.3,
         signals_read: progress.5,
         complete_outboxes: BTreeMap::new(),
+        held_by: None,
         written_at_unix_micros: progress.4,
     })
 }
@@ -181,6 +183,7 @@ fn example() -> Checkpoint {
         snapshot: None,
         signals_read: None,
         complete_outboxes: BTreeMap::new(),
+        held_by: None,
         written_at_unix_micros: 1_767_225_600_123_456,
     }
 }
@@ -250,6 +253,29 @@ fn a_message_after_the_last_commit_is_part_of_the_stored_form() {
     assert_eq!(json["last_message"], "0/16B3790");
     let read: Checkpoint = serde_json::from_value(json).unwrap();
     assert_eq!(read.last_message, last_message);
+}
+
+/// The field is written only while a halt lasts, so that earlier versions can read all other checkpoints.
+#[test]
+fn a_halt_before_an_event_is_part_of_the_stored_form() {
+    let held_by = Some(HeldBy {
+        namespace: "public".to_owned(),
+        table: "events".to_owned(),
+        commit_lsn: Lsn::new(0x3000),
+        xid: 742,
+        error: "a version is missing: 2 was expected".to_owned(),
+        is_accepted: true,
+    });
+    let json = serde_json::to_value(Checkpoint {
+        held_by: held_by.clone(),
+        ..example()
+    })
+    .unwrap();
+    assert_eq!(json["held_by"]["commit_lsn"], "0/3000");
+    let read: Checkpoint = serde_json::from_value(json).unwrap();
+    assert_eq!(read.held_by, held_by);
+    let without = serde_json::to_value(example()).unwrap();
+    assert!(without.get("held_by").is_none(), "{without:#}");
 }
 
 /// Reads the example with one fragment of its text replaced.

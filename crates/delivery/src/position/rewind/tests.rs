@@ -77,6 +77,7 @@ fn stopped() -> (SourceState, CheckpointLog) {
             schemas: BTreeMap::new(),
             partitions: BTreeMap::new(),
             quarantines: BTreeMap::new(),
+            polled_by: BTreeSet::new(),
         },
     )
 }

@@ -96,6 +96,7 @@ pub(super) async fn begin_on_slot<P: Source, C, K: Sink, T: Topics, R>(
         snapshot,
         signals_read: None,
         complete_outboxes: BTreeMap::new(),
+        held_by: None,
         written_at_unix_micros: PgTimestamp::now().unix_micros(),
     };
     let known_tables = captured_oids(&first);

@@ -75,6 +75,16 @@ fn rows_are_claimed_in_order_up_to_the_bound() {
 }
 
 #[test]
+fn rows_of_a_position_are_read_by_a_cursor_and_looked_up_by_their_keys() {
+    let sql = statements("published", "B", vec![typed("id", "bigint")]);
+    expect![[r#"DECLARE walcast_move_16400 NO SCROLL CURSOR FOR SELECT o."id", COALESCE(pg_catalog.pg_column_size(o."payload"), 0), pg_catalog.pg_current_wal_insert_lsn(), '"app"."out""box"'::pg_catalog.regclass::pg_catalog.oid FROM "app"."out""box" AS o WHERE NOT o."published" ORDER BY o."id""#]]
+        .assert_eq(&sql.declare_cursor());
+    assert_eq!(sql.fetch(), "FETCH FORWARD 2 FROM walcast_move_16400");
+    expect![[r#"SELECT 1 FROM "app"."out""box" AS o JOIN (VALUES ('1'::bigint)) AS claimed (k0) ON o."id" = claimed.k0 WHERE NOT o."published""#]]
+        .assert_eq(&sql.unsent(&[key(&["1"])]));
+}
+
+#[test]
 fn rows_are_marked_as_configured() {
     let check = |published: &str, category: &str, expected: Expect| {
         let keys = vec![typed("id", "bigint"), typed("part", "text")];

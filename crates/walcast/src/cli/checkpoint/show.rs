@@ -82,6 +82,13 @@ pub(in crate::cli) fn describe(name: &str, checkpoint: &Checkpoint) -> Vec<Strin
             ),
         );
     }
+    if let Some(held_by) = &checkpoint.held_by {
+        let accepted = if held_by.is_accepted { ", accepted" } else { "" };
+        line(
+            "halted",
+            format!("before transaction {}: {}{accepted}", held_by.xid, held_by.error),
+        );
+    }
     line("slot", checkpoint.slot.clone());
     line("database", checkpoint.database.clone());
     line(
@@ -220,6 +227,7 @@ mod tests {
             snapshot: None,
             signals_read: None,
             complete_outboxes: BTreeMap::new(),
+            held_by: None,
             written_at_unix_micros: 1_700_000_000_123_456,
         }
     }
@@ -263,6 +271,7 @@ mod tests {
             schemas: BTreeMap::new(),
             partitions: BTreeMap::new(),
             quarantines: BTreeMap::new(),
+            polled_by: std::collections::BTreeSet::new(),
         }
     }
 

@@ -216,6 +216,7 @@ impl Sink for Log {
             schemas: BTreeMap::new(),
             partitions: BTreeMap::new(),
             quarantines: BTreeMap::new(),
+            polled_by: BTreeSet::new(),
         })
     }
 
@@ -248,6 +249,7 @@ fn checkpoint(end_lsn: u64) -> Checkpoint {
         snapshot: None,
         signals_read: None,
         complete_outboxes: BTreeMap::new(),
+        held_by: None,
         written_at_unix_micros: 6,
     }
 }

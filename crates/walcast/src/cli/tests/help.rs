@@ -2,6 +2,7 @@
 
 mod adr;
 mod checkpoint;
+mod outbox;
 mod reading;
 mod sql;
 mod streaming;
@@ -75,6 +76,7 @@ fn help_of_the_program() {
               table        Show the state of each captured table, or resume quarantined tables: list, resume
               dlq          Manage dead letters, the changes that could not be delivered: list, redeliver,
                            discard
+              outbox       Move polled outboxes to the WAL: move
               upcast       Test the upcasters of event stores with the payloads in the configuration: test
               migrate      Take over from another connector: write its configuration, import its offset
               sql          Print SQL that applications can use: context

@@ -132,6 +132,18 @@ pub(super) fn remedy(halt: &Halt) -> Option<String> {
         }
         Halt::KeyNotSent { table, .. } => return Some(mapper::send_key(table)),
         Halt::MessagesNotSent { .. } => "write the events into an outbox table, or update the server",
+        Halt::EventHeld { .. } => {
+            "see docs/event-stores.md; to send the event, run: walcast checkpoint accept-violation, or set on_violation = \"warn\" in \
+             [[event_store]]; then start again"
+        }
+        Halt::PolledBefore => {
+            "run: walcast outbox move --config FILE --to FILE, with the configuration that polls and this one; to stream without it, \
+             run: walcast checkpoint reset"
+        }
+        Halt::StreamedBefore { .. } => {
+            "set source = \"wal\" in [[outbox]]; to poll instead, mark the rows whose events are in Kafka, and then delete the checkpoint \
+             (walcast checkpoint reset, with the configuration that streams)"
+        }
         Halt::TopicOfOutbox { .. } => mapper::APART_FROM_OUTBOX,
         Halt::SharedTopic { .. } => "rename one of them, or leave one out with [postgres] exclude",
         Halt::NoTable { .. } => "correct the pattern in [postgres] tables, or create the table first",

@@ -14,15 +14,18 @@ fn help_of_checkpoint() {
             Usage: walcast checkpoint [OPTIONS] <COMMAND>
 
             Commands:
-              show           Show the checkpoint; a running connector is not disturbed
-              list           List the positions available for replay; a running connector is not disturbed
-              at             Find the position of a time, and the offsets of the topics there; a running
-                             connector is not disturbed
-              set            Move a stopped connector: the next start resumes after LSN
-              requests       List the snapshot requests in the checkpoint; a running connector is not disturbed
-              drop-requests  Drop snapshot requests from the checkpoint of a stopped connector
-              reset          Delete the checkpoint and its history: the next start is a first start
-              help           Print this message or the help of the given subcommand(s)
+              show              Show the checkpoint; a running connector is not disturbed
+              list              List the positions available for replay; a running connector is not disturbed
+              at                Find the position of a time, and the offsets of the topics there; a running
+                                connector is not disturbed
+              set               Move a stopped connector: the next start resumes after LSN
+              requests          List the snapshot requests in the checkpoint; a running connector is not
+                                disturbed
+              drop-requests     Drop snapshot requests from the checkpoint of a stopped connector
+              accept-violation  Let a connector continue that has halted before an event which breaks the order
+                                of its stream
+              reset             Delete the checkpoint and its history: the next start is a first start
+              help              Print this message or the help of the given subcommand(s)
 
             Options:
                   --config <FILE>
@@ -183,5 +186,59 @@ fn help_of_checkpoint_set() {
               7  a server rejects a connection or a request for good; the message says what to do
               128 + n  terminated immediately by a second signal n
         "#]],
+    );
+}
+
+#[test]
+fn help_of_checkpoint_accept_violation() {
+    check_help(
+        &["checkpoint", "accept-violation"],
+        &expect![[r#"
+        Let a connector continue that has halted before an event which breaks the order of its stream
+
+        The next start sends the event. It is for event stores with on_violation = "halt"; `checkpoint show`
+        names the violation.
+
+        Usage: walcast checkpoint accept-violation [OPTIONS]
+
+        Options:
+              --config <FILE>
+                  The configuration file
+
+                  [env: WALCAST_CONFIG=]
+                  [default: walcast.toml]
+
+              --json
+                  Print JSON
+
+              --log-format <FORMAT>
+                  How log lines look [default: log.format, or human]
+
+                  Possible values:
+                  - human: Human-readable lines
+                  - json:  One JSON object per line
+
+              --log-level <LEVEL>
+                  What is logged: error, warn, info, debug, trace, or a list as in RUST_LOG [default:
+                  RUST_LOG, log.level, or info]
+
+          -h, --help
+                  Print help (see a summary with '-h')
+
+        Examples:
+          walcast checkpoint accept-violation
+          walcast checkpoint accept-violation --json | jq -r .accepted.error
+
+        Exit codes:
+          0  done, or stopped by SIGTERM or SIGINT
+          1  a check failed, or the request was rejected
+          2  the command line or the configuration is wrong
+          3  halted: continuing could lose, duplicate or skip changes; the message says what to do
+          4  another instance with the same name has taken over
+          5  a server could not be reached, or something else failed; a restart may help
+          6  migrate: written, but settings have no counterpart; dlq redeliver: some dead letters remain
+          7  a server rejects a connection or a request for good; the message says what to do
+          128 + n  terminated immediately by a second signal n
+    "#]],
     );
 }

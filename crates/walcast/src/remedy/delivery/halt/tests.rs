@@ -365,6 +365,29 @@ fn table_that_cannot_be_captured() {
         ],
     );
     check(
+        Halt::EventHeld {
+            table: table("events"),
+            xid: Xid::new(742),
+            commit_lsn: Lsn::new(0x3000),
+            error: "a version is missing: 2 was expected".to_owned(),
+        },
+        &expect![[
+            r#"the connector has halted before a change of public.events in transaction 742 (commit 0/3000): a version is missing: 2 was expected; see docs/event-stores.md; to send the event, run: walcast checkpoint accept-violation, or set on_violation = "warn" in [[event_store]]; then start again"#
+        ]],
+    );
+    check(
+        Halt::PolledBefore,
+        &expect![
+            "the outboxes of this connector were polled: which of their events are in Kafka is known from marks of rows, and not from a position; run: walcast outbox move --config FILE --to FILE, with the configuration that polls and this one; to stream without it, run: walcast checkpoint reset"
+        ],
+    );
+    check(
+        Halt::StreamedBefore { at: Lsn::new(0x3000) },
+        &expect![[
+            r#"this connector has a checkpoint at 0/3000: events that it streamed are in Kafka, and their rows are not marked; set source = "wal" in [[outbox]]; to poll instead, mark the rows whose events are in Kafka, and then delete the checkpoint (walcast checkpoint reset, with the configuration that streams)"#
+        ]],
+    );
+    check(
         Halt::TopicOfOutbox {
             tables: Box::new([table("cart"), table("outbox")]),
             topic: "shop.public.cart".to_owned(),
