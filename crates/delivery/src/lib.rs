@@ -158,6 +158,7 @@ pub use state::pending::PendingState;
 pub use state::positions::{KnownPositions, PositionState};
 pub use state::role::{ForeignHolder, Role, RoleState, RoleView};
 pub use state::status::StatusState;
+pub use state::stream_snapshots::{StreamSnapshotView, StreamSnapshotsState};
 pub use state::tables::{TableState, TablesState};
 pub use state::{ConnectorState, Lag};
 pub use stream::transactions::{ChangePlace, Delivered, Event, Transaction, TransactionReader};

@@ -7,6 +7,7 @@ pub(crate) mod pending;
 pub(crate) mod positions;
 pub(crate) mod role;
 pub(crate) mod status;
+pub(crate) mod stream_snapshots;
 pub(crate) mod tables;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use crate::state::pending::PendingState;
 use crate::state::positions::PositionState;
 use crate::state::role::RoleState;
 use crate::state::status::StatusState;
+use crate::state::stream_snapshots::StreamSnapshotsState;
 use crate::state::tables::{TableState, TablesState};
 
 /// State of a connector. Clones share the state.
@@ -64,6 +66,8 @@ pub struct ConnectorState {
     pub outbox_topics: OutboxTopics,
     /// Backlogs of outboxes that are polled.
     pub backlog: BacklogState,
+    /// Snapshots of streams.
+    pub stream_snapshots: StreamSnapshotsState,
 }
 
 /// Lag of a connector behind its server.

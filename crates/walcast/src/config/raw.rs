@@ -22,8 +22,7 @@ use walcast_mapper::config::{
 use walcast_mapper::pattern::{PrefixPattern, TablePattern};
 use walcast_postgres::LEADER_TIMEOUT_DEFAULT;
 
-pub(crate) use self::bookmarks::RawBookmarks;
-pub(crate) use self::context::RawContext;
+pub(crate) use self::{bookmarks::RawBookmarks, context::RawContext};
 use super::bytes::ByteSize;
 use super::duration::ConfigDuration;
 use super::log_format::LogFormat;
@@ -49,6 +48,7 @@ pub(crate) struct RawConfig {
     pub(crate) keys: Vec<KeyRule>,
     pub(crate) outbox: Vec<OutboxRule>,
     pub(crate) event_store: Vec<EventStoreRule>,
+    pub(crate) stream_snapshots: Vec<super::stream_snapshots::RawStreamSnapshots>,
     pub(crate) events: RawEvents,
     pub(crate) context: RawContext,
     pub(crate) retry: RawRetry,
