@@ -182,12 +182,10 @@ impl<'a> Streams<'a> {
     }
 
     fn hold(&mut self, key: Vec<u8>, stream: Stream) -> Result<(), StreamSnapshotError> {
-        // A key that has moved to another partition has an older snapshot in the former one.
-        if self
-            .held
-            .get(&key)
-            .is_some_and(|held| held.version > stream.version)
-        {
+        // A key that has moved to another partition has an older snapshot in the former one. In one partition the later one counts: the
+        // stream may have begun again.
+        let is_older = |held: &Stream| held.partition != stream.partition && held.version > stream.version;
+        if self.held.get(&key).is_some_and(is_older) {
             return Ok(());
         }
         self.remove(&key);

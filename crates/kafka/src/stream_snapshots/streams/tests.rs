@@ -143,6 +143,22 @@ async fn record_without_a_value_removes_the_snapshot() {
 }
 
 #[tokio::test]
+async fn stream_that_begins_again_in_one_run_is_loaded_as_it_was_written() {
+    let config = config(StreamFold::LastValue);
+    let mut folded = streams(&config);
+    folded.fold(event(0, 9, Some("{}"))).await.unwrap();
+    let mut records = written(&mut folded, 1);
+    folded.fold(event(1, 10, None)).await.unwrap();
+    folded.fold(event(2, 1, Some("[]"))).await.unwrap();
+    records.extend(written(&mut folded, 3));
+    let mut resumed = streams(&config);
+    for record in records {
+        resumed.load(record).unwrap();
+    }
+    assert_eq!(resumed.held, folded.held);
+}
+
+#[tokio::test]
 async fn record_that_cannot_be_folded_is_an_error_with_its_place() {
     let config = config(StreamFold::MergePatch);
     let problem = async |record: TopicRecord| match streams(&config).fold(record).await {
