@@ -16,6 +16,7 @@ pub mod projection;
 pub mod read_model;
 pub mod saga;
 mod source;
+pub mod stream_projection;
 pub mod tolerant_reader;
 pub mod upcast;
 

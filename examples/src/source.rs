@@ -32,6 +32,22 @@ impl Source {
     /// # Errors
     /// A setting is wrong.
     pub fn consumer(&self, group: &str) -> anyhow::Result<StreamConsumer> {
+        self.settings(group)
+            .create()
+            .context("the consumer cannot be created")
+    }
+
+    /// The same, for reading up to the present end: the end of each partition is an event too.
+    ///
+    /// # Errors
+    /// A setting is wrong.
+    pub fn reader(&self, group: &str) -> anyhow::Result<StreamConsumer> {
+        let mut settings = self.settings(group);
+        settings.set("enable.partition.eof", "true");
+        settings.create().context("the consumer cannot be created")
+    }
+
+    fn settings(&self, group: &str) -> ClientConfig {
         let mut settings = ClientConfig::new();
         settings
             .set("bootstrap.servers", &self.brokers)
@@ -40,7 +56,7 @@ impl Source {
             .set("isolation.level", "read_committed")
             .set("auto.offset.reset", "earliest")
             .set("enable.auto.commit", "false");
-        settings.create().context("the consumer cannot be created")
+        settings
     }
 
     /// Decoder of the records.

@@ -161,6 +161,7 @@ pub use state::positions::{KnownPositions, PositionState};
 pub use state::role::{ForeignHolder, Role, RoleState, RoleView};
 pub use state::schemas::{EncodedSchema, SchemasState};
 pub use state::status::{LastError, StatusState};
+pub use state::stream_snapshots::{StreamSnapshotView, StreamSnapshotsState};
 pub use state::tables::{TableState, TablesState};
 pub use state::transactions::{DeliveredTransaction, TRANSACTIONS_KEPT, TransactionsState};
 pub use state::{ConnectorState, Lag};

@@ -9,6 +9,7 @@ pub(crate) mod positions;
 pub(crate) mod role;
 pub(crate) mod schemas;
 pub(crate) mod status;
+pub(crate) mod stream_snapshots;
 pub(crate) mod tables;
 pub(crate) mod transactions;
 
@@ -34,6 +35,7 @@ use crate::state::positions::PositionState;
 use crate::state::role::RoleState;
 use crate::state::schemas::SchemasState;
 use crate::state::status::StatusState;
+use crate::state::stream_snapshots::StreamSnapshotsState;
 use crate::state::tables::{TableState, TablesState};
 use crate::state::transactions::TransactionsState;
 
@@ -76,6 +78,8 @@ pub struct ConnectorState {
     pub dead_letters: DeadLettersState,
     /// Topics and schemas of tables.
     pub schemas: SchemasState,
+    /// Snapshots of streams.
+    pub stream_snapshots: StreamSnapshotsState,
 }
 
 /// Lag of a connector behind its server.

@@ -36,6 +36,11 @@ impl RecordCopy {
     pub fn new(mut record: TopicRecord, target: Arc<str>, replay: &str) -> Self {
         let value = replay.as_bytes().to_vec();
         record.headers.push((REPLAY_HEADER.to_owned(), Some(value)));
+        Self::of(record, target)
+    }
+
+    /// A record as it is, for a topic.
+    pub(crate) fn of(record: TopicRecord, target: Arc<str>) -> Self {
         let headers = record
             .headers
             .iter()

@@ -74,6 +74,7 @@ mod header;
 pub mod json;
 mod key;
 mod limits;
+pub mod merge_patch;
 mod missing_row;
 pub mod names;
 mod op;

@@ -23,6 +23,7 @@ mod raw;
 mod resolve;
 mod sections;
 mod selections;
+mod stream_snapshots;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,7 @@ mod selection;
 mod signal_topic;
 mod signals;
 mod stdout;
+mod stream_snapshots;
 mod wiring;
 
 use std::io::{self, Write};

@@ -4,7 +4,9 @@ use walcast_delivery::{
     BookmarkMonitor, Connector, ConnectorState, Describe, Metrics, OutboxCleaner, OutboxPoller, RetryJitter,
     SlotMonitor, SnapshotRequests,
 };
-use walcast_kafka::{KafkaCheckpointStore, KafkaPolledTarget, KafkaSink, KafkaTopics, Registry};
+use walcast_kafka::{
+    KafkaCheckpointStore, KafkaPolledTarget, KafkaSink, KafkaTopics, Registry, StreamSnapshots,
+};
 use walcast_postgres::{
     PostgresBookmarks, PostgresOutboxTables, PostgresOutboxes, PostgresSource, PostgresWalWatch,
 };
@@ -114,6 +116,18 @@ pub(crate) fn outbox_cleaner(
         state,
         Describe::by(describe),
     )
+}
+
+/// Writers of the snapshots of streams of the connector with this state, one for each topic.
+pub(crate) fn stream_snapshots(config: &Config, state: &ConnectorState) -> Vec<StreamSnapshots> {
+    let topics = config.stream_snapshots.iter();
+    topics
+        .map(|topic| {
+            let registry = config.registry.clone();
+            let shown = state.stream_snapshots.clone();
+            StreamSnapshots::new(config.kafka.clone(), registry, topic.clone(), shown)
+        })
+        .collect()
 }
 
 #[cfg(test)]

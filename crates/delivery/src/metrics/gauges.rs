@@ -15,6 +15,7 @@ use crate::snapshot::status::SnapshotView;
 use crate::state::outboxes::OutboxView;
 use crate::state::positions::KnownPositions;
 use crate::state::role::{Role, RoleView};
+use crate::state::stream_snapshots::StreamSnapshotView;
 use crate::state::tables::TableState;
 use crate::state::{ConnectorState, Lag};
 
@@ -45,6 +46,8 @@ pub(super) struct Reading {
     tables: BTreeMap<&'static str, u64>,
     /// Backlogs of polled outboxes.
     backlog: BTreeMap<TableName, Backlog>,
+    /// Snapshots of streams by topic of events.
+    stream_snapshots: BTreeMap<String, StreamSnapshotView>,
 }
 
 impl Reading {
@@ -63,6 +66,7 @@ impl Reading {
             snapshot: state.snapshot.read(),
             tables: counts(&state.table_states()),
             backlog: state.backlog.read(),
+            stream_snapshots: state.stream_snapshots.read(),
         }
     }
 
@@ -108,6 +112,14 @@ impl Reading {
     }
 }
 
+impl Reading {
+    fn by_topic(&self, figure: impl Fn(&StreamSnapshotView) -> Option<Number>) -> Value {
+        let topics = self.stream_snapshots.iter();
+        let series = topics.filter_map(|(topic, view)| Some((topic.clone(), figure(view)?)));
+        Value::ByTopic(series.collect())
+    }
+}
+
 /// Numbers of tables by the name of their state; 0 for a state without tables.
 fn counts(tables: &BTreeMap<TableName, TableState>) -> BTreeMap<&'static str, u64> {
     let mut counts: BTreeMap<&'static str, u64> = TableState::WORDS.map(|word| (word, 0)).into();
@@ -118,7 +130,7 @@ fn counts(tables: &BTreeMap<TableName, TableState>) -> BTreeMap<&'static str, u6
 }
 
 /// Gauges of a connector, in the order of `/metrics`.
-pub(super) static GAUGES: [Gauge; 42] = [
+pub(super) static GAUGES: [Gauge; 46] = [
     gauge(
         "received_lsn",
         "End of the last transaction read, as a byte position",
@@ -336,6 +348,29 @@ pub(super) static GAUGES: [Gauge; 42] = [
                 let age = backlog.gate.as_ref().and_then(|holder| holder.age);
                 Some(duration(age.unwrap_or_default()))
             })
+        },
+    ),
+    gauge(
+        "stream_snapshots_streams",
+        "Streams of a topic of events that have a snapshot",
+        |now| now.by_topic(|view| Some(Number::Whole(view.streams))),
+    ),
+    gauge(
+        "stream_snapshots_pending_events",
+        "Events of a topic that are not part of a snapshot, at most",
+        |now| now.by_topic(|view| Some(Number::Whole(view.pending))),
+    ),
+    seconds(
+        "stream_snapshots_replay",
+        "Time that reading and folding all events of a topic would take, at the measured rate",
+        |now| now.by_topic(|view| view.replay.map(duration)),
+    ),
+    gauge(
+        "stream_snapshots_errors",
+        "Failures of the snapshots of streams",
+        |now| {
+            let topics = now.stream_snapshots.iter();
+            Value::TotalByTopic(topics.map(|(topic, view)| (topic.clone(), view.errors)).collect())
         },
     ),
 ];

@@ -25,6 +25,10 @@ pub(super) enum Value {
     ByTable(Vec<(String, Number)>),
     /// One count of events for each outbox.
     TotalByTable(Vec<(String, u64)>),
+    /// One series for each topic.
+    ByTopic(Vec<(String, Number)>),
+    /// One count of events for each topic.
+    TotalByTopic(Vec<(String, u64)>),
     /// One series for each state of tables.
     ByState(Vec<(&'static str, Number)>),
 }
@@ -81,6 +85,12 @@ impl EncodeMetric for Value {
             Self::TotalByTable(series) => series.iter().try_for_each(|(table, count)| {
                 ConstCounter::new(*count).encode(encoder.encode_family(&[("table", table.as_str())])?)
             }),
+            Self::ByTopic(series) => series.iter().try_for_each(|(topic, number)| {
+                number.encode(encoder.encode_family(&[("topic", topic.as_str())])?)
+            }),
+            Self::TotalByTopic(series) => series.iter().try_for_each(|(topic, count)| {
+                ConstCounter::new(*count).encode(encoder.encode_family(&[("topic", topic.as_str())])?)
+            }),
             Self::ByState(series) => series
                 .iter()
                 .try_for_each(|(state, number)| number.encode(encoder.encode_family(&[("state", *state)])?)),
@@ -89,10 +99,13 @@ impl EncodeMetric for Value {
 
     fn metric_type(&self) -> MetricType {
         match self {
-            Self::One(_) | Self::ByLimit(_) | Self::ByBookmark(_) | Self::ByTable(_) | Self::ByState(_) => {
-                MetricType::Gauge
-            }
-            Self::Total(_) | Self::TotalByTable(_) => MetricType::Counter,
+            Self::One(_)
+            | Self::ByLimit(_)
+            | Self::ByBookmark(_)
+            | Self::ByTable(_)
+            | Self::ByTopic(_)
+            | Self::ByState(_) => MetricType::Gauge,
+            Self::Total(_) | Self::TotalByTable(_) | Self::TotalByTopic(_) => MetricType::Counter,
         }
     }
 
@@ -100,8 +113,8 @@ impl EncodeMetric for Value {
         match self {
             Self::ByLimit(series) => series.is_empty(),
             Self::ByBookmark(series) => series.is_empty(),
-            Self::ByTable(series) => series.is_empty(),
-            Self::TotalByTable(series) => series.is_empty(),
+            Self::ByTable(series) | Self::ByTopic(series) => series.is_empty(),
+            Self::TotalByTable(series) | Self::TotalByTopic(series) => series.is_empty(),
             Self::One(_) | Self::Total(_) | Self::ByState(_) => false,
         }
     }

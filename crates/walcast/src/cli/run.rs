@@ -4,6 +4,7 @@ mod polled;
 
 use anyhow::Context;
 use clap::Args;
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 use walcast_kafka::{Registry, RegistryError, SignalTopic};
 
@@ -17,6 +18,7 @@ use crate::remedy::describe;
 use crate::selection;
 use crate::signal_topic;
 use crate::signals::Signals;
+use crate::stream_snapshots;
 use crate::wiring;
 
 /// Stream every committed change into Kafka until stopped
@@ -83,6 +85,10 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
         }
         None => None,
     };
+    let mut writers = JoinSet::new();
+    for snapshots in wiring::stream_snapshots(&config, &connector.state) {
+        writers.spawn(stream_snapshots::follow(snapshots, connector.state.clone()));
+    }
     let outcome = tokio::select! {
         biased;
         outcome = Box::pin(connector.run(signals.stop())) => outcome,
@@ -90,6 +96,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
         never = Box::pin(bookmark_monitor.run()) => match never {},
         never = Box::pin(outbox_cleaner.run()) => match never {},
     };
+    writers.abort_all();
     if let Some(signal_topic) = signal_topic {
         signal_topic.abort();
     }

@@ -15,6 +15,7 @@ use walcast_mapper::config::{
 use walcast_mapper::upcast::{Step, UpcastTest, Upcaster};
 
 use super::raw::{RawConfig, RawFilter};
+use super::stream_snapshots::RawStreamSnapshots;
 use super::tables::{Keys, tables};
 
 /// Defaults in the manual: by table, then by key.
@@ -108,6 +109,9 @@ fn repeated_defaults(table: &str) -> Option<toml::Table> {
         "event_store.upcasters" => Some(defaults_beside::<Upcaster>("type = \"a\"\nfrom = 1\nto = 2")),
         "event_store.upcasters.steps" => Some(defaults_beside::<Step>("drop = \"a\"")),
         "event_store.upcasters.tests" => Some(defaults_beside::<UpcastTest>("before = \"{}\"")),
+        "stream_snapshots" => Some(defaults_beside::<RawStreamSnapshots>(
+            "topic = \"a\"\nfold = \"last_value\"",
+        )),
         "outbox.poll" => Some(defaults_beside::<PollSettings>("")),
         "names.routes" => Some(defaults_beside::<Route>("pattern = \"a\"\ntopic = \"b\"")),
         "columns.mask" => Some(defaults_beside::<MaskRule>(&format!("{column}\nlength = 1"))),

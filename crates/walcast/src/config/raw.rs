@@ -51,6 +51,7 @@ pub(crate) struct RawConfig {
     pub(crate) keys: Vec<KeyRule>,
     pub(crate) outbox: Vec<OutboxRule>,
     pub(crate) event_store: Vec<EventStoreRule>,
+    pub(crate) stream_snapshots: Vec<super::stream_snapshots::RawStreamSnapshots>,
     pub(crate) events: RawEvents,
     pub(crate) context: RawContext,
     pub(crate) retry: RawRetry,

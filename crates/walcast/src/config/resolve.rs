@@ -22,6 +22,7 @@ mod registry;
 mod reserved_topics;
 mod secrets;
 mod snapshot;
+mod stream_snapshots;
 
 use walcast_postgres::Environment;
 
@@ -60,6 +61,7 @@ pub(crate) fn resolve(
         slot_monitor: delivery::slot_monitor(&raw.slot_monitor, &postgres, &delivery),
         outbox_cleanup: check.outbox_cleanup(raw)?,
         bookmarks: check.bookmarks(&raw.bookmarks, &delivery)?,
+        stream_snapshots: check.stream_snapshots(raw, &names)?,
         admin: check.admin(&raw.admin)?,
         consumers: check.consumers(&raw.consumers)?,
         log: check.log(&raw.log)?,

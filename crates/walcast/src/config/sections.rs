@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use walcast_delivery::{BookmarkConfig, DeliveryConfig, OutboxCleanupConfig, SlotMonitorConfig};
-use walcast_kafka::{KafkaConfig, RegistryConfig};
+use walcast_kafka::{KafkaConfig, RegistryConfig, StreamSnapshotConfig};
 use walcast_mapper::config::OutboxRule;
 use walcast_mapper::{MapperConfig, Secret};
 use walcast_postgres::PostgresConfig;
@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) bookmarks: BookmarkConfig,
     /// Clean-up of outbox tables.
     pub(crate) outbox_cleanup: OutboxCleanupConfig,
+    /// Snapshots of streams.
+    pub(crate) stream_snapshots: Vec<StreamSnapshotConfig>,
     /// Topic of signals; `None`: no signal topic.
     pub(crate) signal_topic: Option<String>,
     /// Admin port.

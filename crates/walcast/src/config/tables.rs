@@ -15,6 +15,7 @@ use super::raw::{
     RawFormat, RawKafka, RawLog, RawPostgres, RawRegistry, RawReplay, RawRetry, RawSlotMonitor, RawSnapshot,
     RawTopics,
 };
+use super::stream_snapshots::RawStreamSnapshots;
 
 /// Table of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +93,7 @@ pub(crate) fn tables() -> Vec<Table> {
         repeated("event_store.upcasters.steps", fields_of::<Step>()),
         repeated("event_store.upcasters.tests", fields_of::<UpcastTest>()),
         known("outbox.poll", fields_of::<PollSettings>()),
+        repeated("stream_snapshots", fields_of::<RawStreamSnapshots>()),
         known("events", fields_of::<RawEvents>()),
         known("context", fields_of::<RawContext>()),
         known("retry", fields_of::<RawRetry>()),

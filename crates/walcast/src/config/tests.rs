@@ -8,6 +8,7 @@ mod polling;
 mod properties;
 mod secrets;
 mod selection;
+mod stream_snapshots;
 mod topics;
 mod values;
 

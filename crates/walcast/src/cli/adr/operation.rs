@@ -145,6 +145,18 @@ pub(super) fn replay(config: &Config) -> Vec<String> {
         ByteSize::new(bookmarks.wal_budget)
     ));
     lines.push(topics(config));
+    lines.extend(config.stream_snapshots.iter().map(|snapshots| {
+        format!(
+            "- The streams of {} have snapshots in {}, every {} or {} events.{}",
+            code(&snapshots.topic),
+            code(&snapshots.snapshots),
+            duration(snapshots.every),
+            snapshots.every_events,
+            snapshots.replay_budget.map_or(String::new(), |budget| {
+                format!(" A rebuild from zero may take {}.", duration(budget))
+            })
+        )
+    }));
     lines.push(
         "- A consumer that starts later reads the topics from their beginning, as far as they are retained: [how long a rebuild may \
          take]. `walcast replay start` sends a stored window again."

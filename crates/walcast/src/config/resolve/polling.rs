@@ -46,6 +46,8 @@ impl Check<'_> {
         }
         let wanted = "no event stores where outboxes are polled: stream them with a connector of their own";
         self.rule("event_store", "set", wanted, raw.event_store.is_empty())?;
+        let wanted = "no snapshots of streams where outboxes are polled";
+        self.rule("stream_snapshots", "set", wanted, raw.stream_snapshots.is_empty())?;
         let tables = &raw.postgres.tables;
         let wanted = "no tables where outboxes are polled: stream other tables with a connector of their own";
         let holds = *tables == RawPostgres::default().tables;
