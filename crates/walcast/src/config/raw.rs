@@ -5,6 +5,7 @@
 mod bookmarks;
 mod consumers;
 mod context;
+mod log;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,9 +27,9 @@ use walcast_postgres::LEADER_TIMEOUT_DEFAULT;
 pub(crate) use self::bookmarks::RawBookmarks;
 pub(crate) use self::consumers::RawConsumers;
 pub(crate) use self::context::RawContext;
+pub(crate) use self::log::RawLog;
 use super::bytes::ByteSize;
 use super::duration::ConfigDuration;
-use super::log_format::LogFormat;
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
@@ -272,13 +273,6 @@ pub(crate) struct RawAdmin {
     pub(crate) ca_file: Option<PathBuf>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a table")]
-pub(crate) struct RawLog {
-    pub(crate) format: LogFormat,
-    pub(crate) level: String,
-}
-
 /// The schema of most applications.
 const TABLES: &str = "public.*";
 /// Long enough for an instance on a busy or migrated machine to keep its leadership; a takeover still takes only seconds.
@@ -320,8 +314,6 @@ const RETRY_BACKOFF_MIN: ConfigDuration = ConfigDuration::from_millis(500);
 const RETRY_BACKOFF_MAX: ConfigDuration = ConfigDuration::from_secs(30);
 /// Metrics contain table names, so the default accepts local connections only.
 const ADMIN_LISTEN: &str = "127.0.0.1:8080";
-/// State changes, and conditions that need an operator.
-const LOG_LEVEL: &str = "info";
 
 impl Default for RawPostgres {
     fn default() -> Self {
@@ -490,15 +482,6 @@ impl Default for RawAdmin {
             client_ca_file: None,
             url: None,
             ca_file: None,
-        }
-    }
-}
-
-impl Default for RawLog {
-    fn default() -> Self {
-        Self {
-            format: LogFormat::Human,
-            level: LOG_LEVEL.to_owned(),
         }
     }
 }
