@@ -13,6 +13,7 @@ mod certificates;
 mod changes;
 mod connections;
 mod connectors;
+mod debezium_metrics;
 mod event_stores;
 mod exposition;
 mod gate;

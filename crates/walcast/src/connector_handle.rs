@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use walcast_delivery::{Connector, ConnectorState, Metrics, OutboxPoller, SnapshotControl, SnapshotRequests};
 
-use crate::config::Config;
+use crate::config::{CompatibleMetrics, Config};
 use crate::last_verification::LastVerification;
 
 /// Names that identify a connector; none of them is secret.
@@ -46,6 +46,8 @@ pub(crate) struct ConnectorHandle {
     pub(crate) control: SnapshotControl,
     /// Newest comparison of the source with the topics.
     pub(crate) verification: LastVerification,
+    /// Programs under whose names metrics are exposed as well.
+    pub(crate) compatible: Vec<CompatibleMetrics>,
     /// Time since which the connector exists in this process.
     pub(crate) started: Instant,
 }
@@ -59,6 +61,7 @@ impl ConnectorHandle {
             metrics: connector.metrics.clone(),
             control: connector.requests.control(),
             verification: LastVerification::of(&config.kafka),
+            compatible: config.metrics.clone(),
             started: Instant::now(),
         }
     }
@@ -75,6 +78,7 @@ impl ConnectorHandle {
             metrics: poller.metrics.clone(),
             control: SnapshotRequests::new().control(),
             verification: LastVerification::of(&config.kafka),
+            compatible: config.metrics.clone(),
             started: Instant::now(),
         }
     }

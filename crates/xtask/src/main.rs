@@ -7,6 +7,7 @@ mod fuzz;
 mod gate;
 mod preflight;
 mod programs;
+mod promtool;
 mod servers;
 mod simulate;
 mod sweep;

@@ -39,6 +39,12 @@ impl PendingState {
         }
     }
 
+    /// Time since the last delivery of a transaction by this instance; `None` before the first.
+    #[must_use]
+    pub fn since_last_delivery(&self) -> Option<Duration> {
+        self.lock().last.map(|(_, at)| at.elapsed())
+    }
+
     /// Sets the commit time of the oldest transaction that was read and is not delivered; `None` if there is none.
     pub(crate) fn wait_since(&self, commit_time: Option<PgTimestamp>) {
         let mut pending = self.lock();
@@ -114,10 +120,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_delay_of_the_last_transaction_is_shown_for_a_moment() {
         let state = PendingState::default();
+        assert_eq!(state.since_last_delivery(), None);
         state.deliver(seconds(2));
         state.catch_up();
         assert_eq!(state.lag(at(100)), seconds(2));
         tokio::time::advance(DELAY_SHOWN).await;
+        assert_eq!(state.since_last_delivery(), Some(DELAY_SHOWN));
         assert_eq!(state.lag(at(100)), Duration::ZERO);
     }
 

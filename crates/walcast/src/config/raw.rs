@@ -4,6 +4,8 @@
 
 mod bookmarks;
 mod context;
+mod log;
+mod metrics;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,9 +26,10 @@ use walcast_postgres::LEADER_TIMEOUT_DEFAULT;
 
 pub(crate) use self::bookmarks::RawBookmarks;
 pub(crate) use self::context::RawContext;
+pub(crate) use self::log::RawLog;
+pub(crate) use self::metrics::RawMetrics;
 use super::bytes::ByteSize;
 use super::duration::ConfigDuration;
-use super::log_format::LogFormat;
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
@@ -53,6 +56,7 @@ pub(crate) struct RawConfig {
     pub(crate) context: RawContext,
     pub(crate) retry: RawRetry,
     pub(crate) admin: RawAdmin,
+    pub(crate) metrics: RawMetrics,
     pub(crate) log: RawLog,
 }
 
@@ -268,13 +272,6 @@ pub(crate) struct RawAdmin {
     pub(crate) ca_file: Option<PathBuf>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a table")]
-pub(crate) struct RawLog {
-    pub(crate) format: LogFormat,
-    pub(crate) level: String,
-}
-
 /// The schema of most applications.
 const TABLES: &str = "public.*";
 /// Long enough for an instance on a busy or migrated machine to keep its leadership; a takeover still takes only seconds.
@@ -316,8 +313,6 @@ const RETRY_BACKOFF_MIN: ConfigDuration = ConfigDuration::from_millis(500);
 const RETRY_BACKOFF_MAX: ConfigDuration = ConfigDuration::from_secs(30);
 /// Metrics contain table names, so the default accepts local connections only.
 const ADMIN_LISTEN: &str = "127.0.0.1:8080";
-/// State changes, and conditions that need an operator.
-const LOG_LEVEL: &str = "info";
 
 impl Default for RawPostgres {
     fn default() -> Self {
@@ -486,15 +481,6 @@ impl Default for RawAdmin {
             client_ca_file: None,
             url: None,
             ca_file: None,
-        }
-    }
-}
-
-impl Default for RawLog {
-    fn default() -> Self {
-        Self {
-            format: LogFormat::Human,
-            level: LOG_LEVEL.to_owned(),
         }
     }
 }

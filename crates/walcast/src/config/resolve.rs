@@ -60,6 +60,7 @@ pub(crate) fn resolve(
         outbox_cleanup: check.outbox_cleanup(raw)?,
         bookmarks: check.bookmarks(&raw.bookmarks, &delivery)?,
         admin: check.admin(&raw.admin)?,
+        metrics: raw.metrics.compatible(),
         log: check.log(&raw.log)?,
         exposed: exposed::of(document, raw, environment),
         postgres,

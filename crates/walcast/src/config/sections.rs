@@ -9,6 +9,7 @@ use walcast_mapper::config::OutboxRule;
 use walcast_mapper::{MapperConfig, Secret};
 use walcast_postgres::PostgresConfig;
 
+use super::compatible_metrics::CompatibleMetrics;
 use super::exposed::Exposed;
 use super::host::Host;
 use super::log_format::LogFormat;
@@ -41,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) signal_topic: Option<String>,
     /// Admin port.
     pub(crate) admin: AdminSection,
+    /// Programs under whose names metrics are exposed as well.
+    pub(crate) metrics: Vec<CompatibleMetrics>,
     /// Process log.
     pub(crate) log: LogSection,
     /// Exposed secrets.

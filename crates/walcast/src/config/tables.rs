@@ -12,7 +12,8 @@ use super::fields::fields_of;
 use super::nearest::nearest;
 use super::raw::{
     RawAdmin, RawBookmarks, RawConfig, RawContext, RawDeadLetters, RawEvents, RawFilter, RawFormat, RawKafka,
-    RawLog, RawPostgres, RawRegistry, RawReplay, RawRetry, RawSlotMonitor, RawSnapshot, RawTopics,
+    RawLog, RawMetrics, RawPostgres, RawRegistry, RawReplay, RawRetry, RawSlotMonitor, RawSnapshot,
+    RawTopics,
 };
 
 /// Table of the configuration.
@@ -95,6 +96,7 @@ pub(crate) fn tables() -> Vec<Table> {
         known("context", fields_of::<RawContext>()),
         known("retry", fields_of::<RawRetry>()),
         known("admin", fields_of::<RawAdmin>()),
+        known("metrics", fields_of::<RawMetrics>()),
         known("log", fields_of::<RawLog>()),
     ]
 }
