@@ -37,7 +37,7 @@ fn unpack() -> Result<()> {
     let status = download.status().context(wanted)?;
     ensure!(status.success(), "{wanted}; apt-get download ended with {status}");
     let entries = fs::read_dir(FOLDER).with_context(|| format!("cannot list {FOLDER}"))?;
-    let paths = entries.map(|entry| Ok(entry?.path()));
+    let paths = entries.map(|entry| -> Result<PathBuf> { Ok(entry?.path()) });
     let mut packages = paths.collect::<Result<Vec<PathBuf>>>()?;
     packages.retain(|path| path.extension().is_some_and(|extension| extension == "deb"));
     let package = packages.pop().context(wanted)?;

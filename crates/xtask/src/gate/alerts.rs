@@ -55,7 +55,7 @@ pub(super) fn check() -> Result<()> {
 /// The files with rules.
 fn rule_files() -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(FOLDER).with_context(|| format!("cannot list {FOLDER}"))?;
-    let paths = entries.map(|entry| Ok(entry?.path()));
+    let paths = entries.map(|entry| -> Result<PathBuf> { Ok(entry?.path()) });
     let mut files = paths.collect::<Result<Vec<PathBuf>>>()?;
     files.retain(|path| path.to_string_lossy().ends_with(RULES));
     files.sort();
