@@ -225,7 +225,13 @@ async fn keep_bytes_limits_what_is_held_back_whatever_keep_says() {
                string_agg(md5(clock_timestamp()::text || n), '') FROM generate_series(1, 3000) n";
     let mut held_back = Vec::new();
     await_that("confirmation far beyond the first megabytes", async || {
+        // One row after the other: rows that are delivered together are confirmed together.
+        let before = lsn(&case.text("SELECT pg_current_wal_lsn()").await);
         case.sql(row).await;
+        await_that("the row", async || {
+            instance.position("checkpointed").await > before
+        })
+        .await;
         let status = instance.status().await;
         let position = |name: &str| lsn(status["lsn"][name].as_str().unwrap());
         held_back.push(position("checkpointed") - position("confirmed"));

@@ -9,7 +9,7 @@ use crate::batch::delta::CheckpointDelta;
 use crate::batch::queue::{BatchSender, CommitterGone};
 use crate::position::checkpoint::CommitPosition;
 use crate::state::outboxes::OutboxesState;
-use crate::state::pending::age;
+use crate::state::pending::{PendingState, age};
 use crate::stream::transactions::Transaction;
 
 /// Appends records to a batch, and alone knows where the batch may be cut: behind the last record that may be committed
@@ -34,6 +34,8 @@ pub(crate) struct BatchBuilder {
     bytes_max: usize,
     /// Events of outboxes that were read.
     outboxes: OutboxesState,
+    /// Transactions that wait.
+    pending: PendingState,
 }
 
 /// Where records are appended.
@@ -59,12 +61,15 @@ impl BatchBuilder {
             batches,
             bytes_max: split_over_bytes.map_or(BATCH_BYTES, |bytes| bytes.min(BATCH_BYTES)),
             outboxes: OutboxesState::default(),
+            pending: PendingState::default(),
         }
     }
 
-    /// Has the numbers of outbox events that were read sent with each batch.
-    pub(crate) fn counting(mut self, outboxes: OutboxesState) -> Self {
+    /// Has the numbers of outbox events that were read sent with each batch, and the transactions of a batch shown as waiting from
+    /// when they were read.
+    pub(crate) fn observed_by(mut self, outboxes: OutboxesState, pending: PendingState) -> Self {
         self.outboxes = outboxes;
+        self.pending = pending;
         self
     }
 
@@ -128,6 +133,10 @@ impl BatchBuilder {
     pub(crate) fn has_records(&mut self) {
         if let Some(open) = &mut self.open {
             open.has_records = true;
+            if !self.batch.waits {
+                self.batch.waits = true;
+                self.pending.read(open.commit_time);
+            }
         }
     }
 
@@ -239,6 +248,12 @@ impl BatchBuilder {
     async fn send_whole(&mut self) -> Result<(), CommitterGone> {
         let mut next = Batch::new(self.batches.buffer());
         self.batch.records.split_off(self.cut, &mut next.records);
+        if let Some(open) = self.open
+            && !next.records.is_empty()
+        {
+            next.waits = true;
+            self.pending.read(open.commit_time);
+        }
         let mut whole = std::mem::replace(&mut self.batch, next);
         // Of a transaction that was sent in part, nothing may be committed before its end.
         whole.open = self.open.filter(|_| self.open_was_sent);

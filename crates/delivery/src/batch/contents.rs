@@ -30,6 +30,8 @@ pub(crate) struct Batch {
     pub(crate) transactions: u64,
     /// Commit time of the oldest transaction with records in the stretch.
     pub(crate) oldest_commit: Option<PgTimestamp>,
+    /// Whether observers know that a transaction of the stretch waits.
+    pub(crate) waits: bool,
     /// How long after their commits the server sent transactions with records, at most. Both times are of the server's clock.
     pub(crate) sent_after: Duration,
     /// Transaction that has not ended yet.
@@ -50,6 +52,7 @@ impl Batch {
             message: None,
             transactions: 0,
             oldest_commit: None,
+            waits: false,
             sent_after: Duration::ZERO,
             open: None,
             idle_until: None,

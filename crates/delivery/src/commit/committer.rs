@@ -152,6 +152,7 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
             message,
             transactions,
             oldest_commit,
+            waits,
             sent_after,
             open,
             idle_until,
@@ -173,6 +174,9 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
             .or(oldest_commit)
             .or(open.map(|open| open.commit_time));
         self.state.pending.wait_since(uncommitted.oldest_commit);
+        if waits {
+            self.state.pending.hand_over();
+        }
         if let Some(position) = self.uncommitted.position() {
             self.positions.receive(position.max(self.positions.received()));
             self.state.positions.publish(&self.positions);

@@ -235,6 +235,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
         state.partitions.add(partition_changes, flushed);
         let positions = Positions::new(from, confirmed);
         state.positions.publish(&positions);
+        state.pending.start();
 
         let (batches, received) = batch_queue();
         let delivered = Delivered {
@@ -284,7 +285,7 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
                 state.outbox_topics.clone(),
             ),
             batch: BatchBuilder::new(mapper.events.transactions, batches, config.split_bytes())
-                .counting(state.outboxes.clone()),
+                .observed_by(state.outboxes.clone(), state.pending.clone()),
         };
         output.store_schemas();
         output.store_quarantines();

@@ -1,5 +1,6 @@
 //! Transactions that wait for their delivery, and the lag that follows from them.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,8 +17,10 @@ pub struct PendingState(Arc<Mutex<Pending>>);
 
 #[derive(Debug, Default)]
 struct Pending {
-    /// Commit time of the oldest transaction that was read and is not delivered.
+    /// Commit time of the oldest transaction that the committer has and that is not delivered.
     since: Option<PgTimestamp>,
+    /// Commit time of the oldest transaction of each batch that the committer does not have yet: it may wait for Kafka.
+    read: VecDeque<PgTimestamp>,
     /// Delay of the transaction that was delivered last, and when it was delivered.
     last: Option<(Duration, Instant)>,
     /// Whether the server had nothing more to send after that transaction.
@@ -30,7 +33,7 @@ impl PendingState {
     #[must_use]
     pub fn lag(&self, now: PgTimestamp) -> Duration {
         let pending = self.lock();
-        if let Some(since) = pending.since {
+        if let Some(since) = pending.oldest() {
             return age(since, now);
         }
         match pending.last {
@@ -45,7 +48,26 @@ impl PendingState {
         self.lock().last.map(|(_, at)| at.elapsed())
     }
 
-    /// Sets the commit time of the oldest transaction that was read and is not delivered; `None` if there is none.
+    /// Begins a session, which reads again what was not delivered. Until then, what was read before waits.
+    pub(crate) fn start(&self) {
+        let mut pending = self.lock();
+        pending.since = pending.oldest();
+        pending.read.clear();
+    }
+
+    /// Records that a batch holds a first transaction, with this commit time.
+    pub(crate) fn read(&self, commit_time: PgTimestamp) {
+        let mut pending = self.lock();
+        pending.read.push_back(commit_time);
+        pending.is_caught_up = false;
+    }
+
+    /// Records that the committer has the next batch that holds a transaction.
+    pub(crate) fn hand_over(&self) {
+        self.lock().read.pop_front();
+    }
+
+    /// Sets the commit time of the oldest transaction that the committer has and that is not delivered; `None` if there is none.
     pub(crate) fn wait_since(&self, commit_time: Option<PgTimestamp>) {
         let mut pending = self.lock();
         pending.since = commit_time;
@@ -62,7 +84,7 @@ impl PendingState {
     /// Records that the server has nothing more to send, unless a transaction waits.
     pub(crate) fn catch_up(&self) {
         let mut pending = self.lock();
-        pending.is_caught_up = pending.since.is_none();
+        pending.is_caught_up = pending.oldest().is_none();
     }
 
     /// Forgets everything: another instance delivers.
@@ -74,6 +96,13 @@ impl PendingState {
     /// stopping the connector.
     fn lock(&self) -> MutexGuard<'_, Pending> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pending {
+    /// Commit time of the oldest transaction that was read and is not delivered.
+    fn oldest(&self) -> Option<PgTimestamp> {
+        self.since.or(self.read.front().copied())
     }
 }
 
@@ -115,6 +144,33 @@ mod tests {
         assert_eq!(state.lag(at(140)), seconds(90));
         state.clone().catch_up();
         assert_eq!(state.lag(at(140)), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_transaction_waits_although_the_committer_does_not_have_it_yet() {
+        let state = PendingState::default();
+        state.read(at(40));
+        state.read(at(50));
+        state.catch_up();
+        assert_eq!(state.lag(at(100)), seconds(60));
+        state.wait_since(Some(at(40)));
+        state.hand_over();
+        assert_eq!(state.lag(at(100)), seconds(60));
+        state.wait_since(None);
+        state.deliver(seconds(60));
+        assert_eq!(state.lag(at(100)), seconds(50));
+
+        // The session ends and another one begins, which reads it again.
+        state.start();
+        assert_eq!(state.lag(at(101)), seconds(51));
+        state.read(at(50));
+        state.wait_since(Some(at(50)));
+        state.hand_over();
+        state.wait_since(None);
+        state.deliver(seconds(51));
+        state.catch_up();
+        tokio::time::advance(DELAY_SHOWN).await;
+        assert_eq!(state.lag(at(102)), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

@@ -72,3 +72,23 @@ async fn a_transaction_waits_across_sessions() {
     world.run(outage).await.unwrap();
     verify(&world);
 }
+
+/// A commit that does not return keeps the committer from taking what is read.
+#[tokio::test(start_paused = true)]
+async fn a_transaction_waits_while_an_idle_commit_does_not_return() {
+    let world = World::set_up();
+    let outage = async {
+        world.postgres.commit([("accounts", insert(1))]);
+        world.all_delivered().await;
+        world
+            .kafka
+            .edit(|broker| broker.script.at(KafkaCall::Commit, 1, Act::Hang));
+        world.postgres.write_unrelated_wal(1 << 24);
+        sleep(world.config.idle_interval * 2).await;
+        assert_eq!(world.state.lag().time, Duration::ZERO);
+        world.postgres.commit([("accounts", insert(2))]);
+        sleep(SHOWN).await;
+        assert!(world.state.lag().time > SHOWN, "{:?}", world.state.lag());
+    };
+    world.run(outage).await.unwrap();
+}
