@@ -138,7 +138,8 @@ fn without_runbook(rules: &str, runbooks: &str) -> Vec<String> {
 /// Alerts that no unit test fires.
 fn without_test(rules: &str, tests: &str) -> Vec<String> {
     let fires = |alert: &str| {
-        let cases = tests.split(&format!("alertname: {alert}\n")).skip(1);
+        let name = format!("alertname: {alert}\n");
+        let cases = tests.split(&name).skip(1);
         cases
             .map(|rest| rest.split("alertname:").next().unwrap_or_default())
             .any(|case| case.contains("exp_labels:"))
