@@ -153,11 +153,14 @@ pub use source_state::{
     CapturedTable, Partition, Partitions, Persistence, PublicationState, SlotHolder, SlotState, SourceState,
     SystemIdentifier, Timeline, TimelineSwitch, WalStatus,
 };
+pub use state::dead_letters::{DeadLettersState, SentDeadLetter};
 pub use state::outboxes::{CleanupView, OutboxView, OutboxesState};
 pub use state::pending::PendingState;
 pub use state::positions::{KnownPositions, PositionState};
 pub use state::role::{ForeignHolder, Role, RoleState, RoleView};
-pub use state::status::StatusState;
+pub use state::schemas::{EncodedSchema, SchemasState};
+pub use state::status::{LastError, StatusState};
 pub use state::tables::{TableState, TablesState};
+pub use state::transactions::{DeliveredTransaction, TRANSACTIONS_KEPT, TransactionsState};
 pub use state::{ConnectorState, Lag};
 pub use stream::transactions::{ChangePlace, Delivered, Event, Transaction, TransactionReader};

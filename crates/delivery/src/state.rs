@@ -1,13 +1,16 @@
 //! State of a connector as typed values. Sessions and the slot monitor write it; the admin port, the slot monitor and the
 //! gauges of `/metrics` read it.
 
+pub(crate) mod dead_letters;
 pub(crate) mod outbox_topics;
 pub(crate) mod outboxes;
 pub(crate) mod pending;
 pub(crate) mod positions;
 pub(crate) mod role;
+pub(crate) mod schemas;
 pub(crate) mod status;
 pub(crate) mod tables;
+pub(crate) mod transactions;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,13 +26,16 @@ use crate::partitions::notices::PartitionNotices;
 use crate::polling::backlog::BacklogState;
 use crate::slot_monitor::state::WalState;
 use crate::snapshot::status::SnapshotStatus;
+use crate::state::dead_letters::DeadLettersState;
 use crate::state::outbox_topics::OutboxTopics;
 use crate::state::outboxes::{OutboxView, OutboxesState};
 use crate::state::pending::PendingState;
 use crate::state::positions::PositionState;
 use crate::state::role::RoleState;
+use crate::state::schemas::SchemasState;
 use crate::state::status::StatusState;
 use crate::state::tables::{TableState, TablesState};
+use crate::state::transactions::TransactionsState;
 
 /// State of a connector. Clones share the state.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +70,12 @@ pub struct ConnectorState {
     pub outbox_topics: OutboxTopics,
     /// Backlogs of outboxes that are polled.
     pub backlog: BacklogState,
+    /// The last delivered transactions.
+    pub transactions: TransactionsState,
+    /// The last dead letters.
+    pub dead_letters: DeadLettersState,
+    /// Topics and schemas of tables.
+    pub schemas: SchemasState,
 }
 
 /// Lag of a connector behind its server.

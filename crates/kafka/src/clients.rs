@@ -172,6 +172,13 @@ pub(crate) fn reader(config: &KafkaConfig, isolation: Isolation) -> ClientConfig
     client
 }
 
+/// Settings of a client that asks for the offsets of a group. It never subscribes, so that it is no member, and commits no offset.
+pub(crate) fn of_group(config: &KafkaConfig, group: &str) -> ClientConfig {
+    let mut client = reader(config, Isolation::Committed);
+    client.set("group.id", group);
+    client
+}
+
 /// Settings of an admin client. Its main queue is not polled, so nothing may be logged into it.
 pub(crate) fn admin(config: &KafkaConfig) -> ClientConfig {
     let mut client = ClientConfig::new();

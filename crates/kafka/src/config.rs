@@ -30,6 +30,20 @@ pub struct KafkaConfig {
 }
 
 impl KafkaConfig {
+    /// Configuration for tests without a broker.
+    #[cfg(test)]
+    pub(crate) fn of_no_broker() -> Self {
+        Self {
+            name: "shop".to_owned(),
+            brokers: "127.0.0.1:1".to_owned(),
+            topic_prefix: "shop".to_owned(),
+            guarantee: Guarantee::ExactlyOnce,
+            transaction_timeout: Duration::from_secs(60),
+            properties: KafkaProperties::default(),
+            topics: TopicConfig::default(),
+        }
+    }
+
     /// `transactional.id`, by which the broker fences earlier instances.
     #[must_use]
     pub fn transactional_id(&self) -> String {

@@ -108,11 +108,10 @@ mod tests {
     use std::sync::Arc;
     use std::time::{Duration, Instant};
 
-    use walcast_delivery::Guarantee;
     use walcast_mapper::RecordBuffer;
 
     use super::InFlightWindow;
-    use crate::config::{KafkaConfig, TopicConfig};
+    use crate::config::KafkaConfig;
     use crate::properties::KafkaProperties;
 
     fn window(properties: &[(&str, &str)]) -> InFlightWindow {
@@ -120,13 +119,8 @@ mod tests {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         InFlightWindow::new(&KafkaConfig {
-            name: "shop".to_owned(),
-            brokers: "127.0.0.1:1".to_owned(),
-            topic_prefix: "shop".to_owned(),
-            guarantee: Guarantee::ExactlyOnce,
-            transaction_timeout: Duration::from_secs(60),
             properties: KafkaProperties::new(owned.collect()).unwrap(),
-            topics: TopicConfig::default(),
+            ..KafkaConfig::of_no_broker()
         })
     }
 

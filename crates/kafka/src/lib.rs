@@ -24,6 +24,7 @@ mod cluster;
 mod cluster_metadata;
 mod compaction;
 mod config;
+mod consumer_groups;
 mod dead_letters;
 mod end_offset;
 mod error;
@@ -64,6 +65,10 @@ pub use config::{
     ClientIdentity, KafkaConfig, RegistryAuth, RegistryConfig, RegistryTls, TopicConfig, checkpoint_topic,
     replay_topic, verification_topic,
 };
+pub use consumer_groups::consumer_groups;
+pub use consumer_groups::report::{
+    ConsumedTopics, ConsumerGroup, ConsumerGroups, GroupPartition, NextRecord,
+};
 pub use dead_letters::{read_dead_letters, resolve_dead_letters};
 pub use error::KafkaError;
 pub use polled_target::{KafkaPolledSink, KafkaPolledTarget};
@@ -87,5 +92,5 @@ pub use topic_record::TopicRecord;
 pub use topic_setting::topic_setting;
 pub use topics::KafkaTopics;
 // Part of the registry's interface.
-pub use verifications::{last_verification, write_verification};
+pub use verifications::{last_verification, last_verifications, write_verification};
 pub use walcast_mapper::SchemaId;

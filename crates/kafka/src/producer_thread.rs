@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -34,11 +35,24 @@ const KNOWN_PAUSE: Duration = Duration::from_millis(100);
 /// leaves the lock of a topic locked.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long a command that nobody waits for any more may take, which no call of librdkafka does. A thread that takes longer waits in
+/// librdkafka for itself, for the same reason.
+const BLOCKED_LIMIT: Duration = Duration::from_secs(45);
+
 /// Number of abandoned producers that may exist. Each keeps its threads and some megabytes.
 const ABANDONED_MAX: u32 = 8;
 
 /// Command to the thread, which sends the result to `reply`.
 pub(crate) enum Command {
+    /// Replies at once: shows that earlier commands have ended.
+    Respond {
+        reply: Reply<()>,
+    },
+    /// Blocks until the sender is dropped, as librdkafka can.
+    #[cfg(test)]
+    Block {
+        until: std::sync::mpsc::Receiver<()>,
+    },
     Open {
         reply: Reply<CheckpointLog>,
     },
@@ -57,38 +71,24 @@ pub(crate) enum Command {
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, KafkaError>>;
 
-/// Handle of the thread, which ends when the handle is dropped.
+/// Handle of the thread, which ends when the handle is dropped. A thread that is blocked is replaced.
 pub(crate) struct ProducerThread {
-    commands: Option<mpsc::Sender<Command>>,
-    stopping: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    config: Arc<KafkaConfig>,
+    /// Number of producers that have not ended in time, nor later.
+    abandoned: Arc<AtomicU32>,
+    authenticated_before: Arc<AtomicBool>,
+    running: Running,
 }
 
 impl ProducerThread {
     pub(crate) fn start(config: Arc<KafkaConfig>) -> Result<Self, KafkaError> {
-        // One command at a time is executed; a second one waits only when the first was cancelled.
-        let (commands, received) = mpsc::channel(1);
-        let stopping = Arc::new(AtomicBool::new(false));
-        let runtime = Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .map_err(|source| KafkaError::Thread { source })?;
-        let worker = Worker {
-            config,
-            session: None,
-            abandoned: Arc::default(),
-            stopping: Arc::clone(&stopping),
-            authenticated_before: Arc::default(),
-            runtime,
-        };
-        let thread = std::thread::Builder::new()
-            .name("kafka-producer".to_owned())
-            .spawn(move || worker.run(received))
-            .map_err(|source| KafkaError::Thread { source })?;
+        let abandoned = Arc::<AtomicU32>::default();
+        let authenticated_before = Arc::<AtomicBool>::default();
         Ok(Self {
-            commands: Some(commands),
-            stopping,
-            thread: Some(thread),
+            running: Running::start(&config, &abandoned, &authenticated_before)?,
+            config,
+            abandoned,
+            authenticated_before,
         })
     }
 
@@ -98,20 +98,98 @@ impl ProducerThread {
         command: impl FnOnce(Reply<T>) -> Command,
     ) -> Result<T, KafkaError> {
         let (reply, result) = oneshot::channel();
-        let commands = self.commands.as_ref().ok_or(KafkaError::Stopped)?;
+        let commands = self.running.commands.as_ref().ok_or(KafkaError::Stopped)?;
         commands
             .send(command(reply))
             .await
             .map_err(|_closed| KafkaError::Stopped)?;
         result.await.map_err(|_closed| KafkaError::Stopped)?
     }
+
+    /// Waits until earlier commands have ended, whose callers do not wait any more, or replaces the thread.
+    pub(crate) async fn await_idle(&mut self) -> Result<(), KafkaError> {
+        let responds = self.execute(|reply| Command::Respond { reply });
+        if let Ok(responded) = tokio::time::timeout(BLOCKED_LIMIT, responds).await {
+            return responded;
+        }
+        let producers = self.abandoned.fetch_add(1, Ordering::Relaxed) + 1;
+        warn!(
+            producers,
+            "a Kafka producer does not return from a call and is abandoned; an invalid response of a broker can cause this"
+        );
+        let next = Running::start(&self.config, &self.abandoned, &self.authenticated_before)?;
+        std::mem::replace(&mut self.running, next).abandon();
+        Ok(())
+    }
 }
 
-impl Drop for ProducerThread {
+/// A thread.
+struct Running {
+    commands: Option<mpsc::Sender<Command>>,
+    stopping: Arc<AtomicBool>,
+    is_abandoned: Arc<AtomicBool>,
+    /// Disconnected when the thread ends.
+    end: std::sync::mpsc::Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    fn start(
+        config: &Arc<KafkaConfig>,
+        abandoned: &Arc<AtomicU32>,
+        authenticated_before: &Arc<AtomicBool>,
+    ) -> Result<Self, KafkaError> {
+        // One command at a time is executed; a second one waits only when the first was cancelled.
+        let (commands, received) = mpsc::channel(1);
+        let stopping = Arc::<AtomicBool>::default();
+        let is_abandoned = Arc::<AtomicBool>::default();
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(|source| KafkaError::Thread { source })?;
+        let worker = Worker {
+            config: Arc::clone(config),
+            session: None,
+            abandoned: Arc::clone(abandoned),
+            stopping: Arc::clone(&stopping),
+            is_abandoned: Arc::clone(&is_abandoned),
+            authenticated_before: Arc::clone(authenticated_before),
+            runtime,
+        };
+        let (running, end) = std::sync::mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("kafka-producer".to_owned())
+            .spawn(move || {
+                let _running: std::sync::mpsc::Sender<()> = running;
+                worker.run(received);
+            })
+            .map_err(|source| KafkaError::Thread { source })?;
+        Ok(Self {
+            commands: Some(commands),
+            stopping,
+            is_abandoned,
+            end,
+            thread: Some(thread),
+        })
+    }
+
+    /// Leaves the thread alone. It ends once its call returns.
+    fn abandon(mut self) {
+        self.is_abandoned.store(true, Ordering::Relaxed);
+        self.thread = None;
+    }
+}
+
+impl Drop for Running {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::Relaxed);
         drop(self.commands.take());
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+        let Some(thread) = self.thread.take() else { return };
+        if self.end.recv_timeout(BLOCKED_LIMIT) == Err(RecvTimeoutError::Timeout) {
+            warn!(
+                "a Kafka producer does not return from a call, and the process ends without it; the next start ends its transaction"
+            );
+        } else if thread.join().is_err() {
             error!("the producer thread has panicked");
         }
     }
@@ -123,6 +201,8 @@ struct Worker {
     /// Number of producers that have not ended in time, nor later.
     abandoned: Arc<AtomicU32>,
     stopping: Arc<AtomicBool>,
+    /// Whether the thread was replaced.
+    is_abandoned: Arc<AtomicBool>,
     authenticated_before: Arc<AtomicBool>,
     runtime: Runtime,
 }
@@ -147,6 +227,9 @@ impl Worker {
 
     fn handle(&mut self, command: Command) {
         match command {
+            Command::Respond { reply } => self.execute(reply, |_worker, _is_cancelled| Ok(())),
+            #[cfg(test)]
+            Command::Block { until } => drop(until.recv()),
             Command::Open { reply } => self.execute(reply, |worker, is_cancelled| worker.open(is_cancelled)),
             Command::Write { mut batch, reply } => self.execute(reply, |worker, is_cancelled| {
                 worker.opened("writing")?.write(&batch, is_cancelled)?;
@@ -286,5 +369,35 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.close();
+        if self.is_abandoned.load(Ordering::Relaxed) {
+            self.abandoned.fetch_sub(1, Ordering::Relaxed);
+            debug!("an abandoned producer thread has ended");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::Ordering;
+
+    use super::{Command, ProducerThread};
+    use crate::config::KafkaConfig;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thread_that_is_blocked_is_replaced() {
+        let mut thread = ProducerThread::start(Arc::new(KafkaConfig::of_no_broker())).unwrap();
+        let (blocks, until) = std::sync::mpsc::channel();
+        let commands = thread.running.commands.clone().unwrap();
+        commands.send(Command::Block { until }).await.unwrap();
+        drop(commands);
+        thread.await_idle().await.unwrap();
+        assert_eq!(thread.abandoned.load(Ordering::Relaxed), 1);
+        thread.execute(|reply| Command::Respond { reply }).await.unwrap();
+
+        drop(blocks);
+        while thread.abandoned.load(Ordering::Relaxed) > 0 {
+            std::thread::yield_now();
+        }
     }
 }

@@ -221,7 +221,6 @@ fn of_replay(config: &KafkaConfig, name: &str) -> KafkaConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::TopicConfig;
     use crate::properties::KafkaProperties;
 
     fn of(properties: &[(&str, &str)]) -> KafkaConfig {
@@ -229,13 +228,8 @@ mod tests {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let config = KafkaConfig {
-            name: "shop".to_owned(),
-            brokers: "127.0.0.1:1".to_owned(),
-            topic_prefix: "shop".to_owned(),
-            guarantee: Guarantee::ExactlyOnce,
-            transaction_timeout: Duration::from_secs(900),
             properties: KafkaProperties::new(owned.collect()).unwrap(),
-            topics: TopicConfig::default(),
+            ..KafkaConfig::of_no_broker()
         };
         of_replay(&config, "fix")
     }

@@ -49,6 +49,7 @@ impl KafkaSink {
 
 impl Sink for KafkaSink {
     async fn open(&mut self) -> Result<CheckpointLog, BoxedPortError> {
+        self.thread.await_idle().await?;
         Ok(self.thread.execute(|reply| Command::Open { reply }).await?)
     }
 

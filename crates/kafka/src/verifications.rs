@@ -7,7 +7,7 @@ use crate::config::{KafkaConfig, verification_topic};
 use crate::error::KafkaError;
 use crate::topic_consumer::ReadFrom;
 use crate::topic_index::TopicIndex;
-use crate::topic_reader::{TopicSelection, last_values_in, last_values_of};
+use crate::topic_reader::{TopicReader, TopicSelection, last_values_in, last_values_of};
 use crate::topics::{ensure_created, verification_topic_creation};
 use crate::written_record::{WrittenRecord, write_records};
 
@@ -50,6 +50,35 @@ pub async fn last_verification(config: KafkaConfig) -> Result<Option<Vec<u8>>, K
         Err(KafkaError::UnknownTopic { .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The certificates of a connector among the last records of the topic, the oldest first.
+///
+/// # Errors
+/// No broker answers, access is denied, or the end of the topic is not reached in time.
+pub async fn last_verifications(config: KafkaConfig) -> Result<Vec<Vec<u8>>, KafkaError> {
+    let topic = verification_topic(&config.topic_prefix);
+    let index = TopicIndex::new(config.clone(), topic.clone(), DOING);
+    let partitions = match index.partitions().await {
+        Ok(partitions) => partitions,
+        Err(KafkaError::UnknownTopic { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for range in partitions {
+        let selection = TopicSelection {
+            topic: topic.clone(),
+            partition: Some(range.partition),
+            from: ReadFrom::Offset(range.first.max(range.end - RECENT)),
+            doing: DOING,
+        };
+        let mut reader = TopicReader::of_committed(config.clone(), selection);
+        while let Some(record) = reader.next().await? {
+            let is_of_connector = record.key.as_deref() == Some(config.name.as_bytes());
+            found.extend(record.value.filter(|_| is_of_connector));
+        }
+    }
+    Ok(found)
 }
 
 /// Appends the certificate of a connector. The topic is created if it does not exist, with one partition, so that certificates have

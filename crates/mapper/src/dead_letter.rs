@@ -178,7 +178,8 @@ impl DeadLetter<'_> {
     }
 
     /// The `walcast.id` that the record would have.
-    fn id(&self) -> String {
+    #[must_use]
+    pub fn id(&self) -> String {
         match &self.source {
             DeadLetterSource::Change { context, part } => {
                 let mut context = EventContext::from(context);

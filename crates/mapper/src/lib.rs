@@ -120,4 +120,4 @@ pub use snapshot_marker::SnapshotMarker;
 pub use source_field::SourceField;
 pub use table_metadata::{ColumnMetadata, TableMetadata, TypeKind, TypeMetadata};
 pub use table_name::TableName;
-pub use transaction_context::{ContextError, ContextRule, TransactionContext};
+pub use transaction_context::{CONTEXT_HEADER, ContextError, ContextRule, TransactionContext};

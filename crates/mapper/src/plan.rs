@@ -223,6 +223,12 @@ impl Plan {
         self.destinations.of_table.ids = ids;
     }
 
+    /// The registry's ids of the schemas, once they are set.
+    #[must_use]
+    pub fn schema_ids(&self) -> SchemaIds {
+        self.destinations.of_table.ids
+    }
+
     /// Adds a topic that rows name, which exists, with the registry's ids of the schemas under its subjects. The records of such
     /// rows cannot be mapped before: [`MapError::UnknownTopic`].
     pub fn bind_topic(&mut self, topic: &str, ids: SchemaIds) {

@@ -119,7 +119,11 @@ impl RecordBuffer {
 
     /// The records in the order they were written.
     pub fn records(&self) -> impl ExactSizeIterator<Item = RecordView<'_>> {
-        self.records.iter().map(|record| RecordView {
+        self.records.iter().map(|record| self.view(record))
+    }
+
+    fn view<'a>(&'a self, record: &'a Record) -> RecordView<'a> {
+        RecordView {
             topic: &record.topic,
             partition: record.partition,
             timestamp: record.timestamp,
@@ -127,12 +131,13 @@ impl RecordBuffer {
             value: self.slice(record.value.as_ref()),
             buffer: self,
             record,
-        })
+        }
     }
 
     /// The records that were written since `savepoint`.
-    pub(crate) fn records_since(&self, savepoint: Savepoint) -> impl Iterator<Item = RecordView<'_>> {
-        self.records().skip(savepoint.records)
+    pub fn records_since(&self, savepoint: Savepoint) -> impl Iterator<Item = RecordView<'_>> {
+        let since = self.records.get(savepoint.records..).unwrap_or_default();
+        since.iter().map(|record| self.view(record))
     }
 
     /// Bytes that were written since `savepoint`.

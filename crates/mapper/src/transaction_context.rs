@@ -13,7 +13,8 @@ pub use self::rule::ContextRule;
 pub(crate) use self::trace::Trace;
 use crate::record_buffer::RecordBuffer;
 
-const CONTEXT: &str = "walcast.context";
+/// Header that holds the context.
+pub const CONTEXT_HEADER: &str = "walcast.context";
 const ERROR: &str = "walcast.context.error";
 pub(crate) const TRACE_PARENT: &str = "traceparent";
 pub(crate) const TRACE_STATE: &str = "tracestate";
@@ -97,7 +98,7 @@ impl TransactionContext {
         let parent = trace.map(|trace| &*trace.parent);
         let state = trace.and_then(|trace| trace.state.as_deref());
         let all = [
-            (CONTEXT, context),
+            (CONTEXT_HEADER, context),
             (TRACE_PARENT, parent),
             (TRACE_STATE, state),
             (ERROR, error),

@@ -51,11 +51,22 @@ pub(crate) fn missing_or_failed(program: &str, source: std::io::Error) -> Error 
         "tar" => "install tar (Debian: apt install tar)",
         "xz" => "install xz (Debian: apt install xz-utils)",
         "setpriv" => "install util-linux (Debian: apt install util-linux)",
+        "chromium" => "install Chromium (Debian: apt install chromium)",
+        "chromedriver" => "install ChromeDriver (Debian: apt install chromium-driver)",
+        "npm" => "install npm (Debian: apt install npm)",
         _ => "",
     };
-    let tool = ["java", "mvn", "tar", "xz", "setpriv"]
-        .into_iter()
-        .find(|tool| *tool == program);
+    let tools = [
+        "java",
+        "mvn",
+        "tar",
+        "xz",
+        "setpriv",
+        "chromium",
+        "chromedriver",
+        "npm",
+    ];
+    let tool = tools.into_iter().find(|tool| *tool == program);
     match tool {
         Some(tool) if source.kind() == std::io::ErrorKind::NotFound => Error::MissingTool { tool, install },
         _ => Error::Process {

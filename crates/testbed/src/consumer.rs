@@ -2,6 +2,7 @@
 
 mod client;
 mod follow;
+mod groups;
 mod questions;
 mod removal;
 
@@ -18,6 +19,7 @@ use crate::change_id::{CHANGE_ID_HEADER, ChangeId};
 use crate::error::{Error, Result};
 use client::{block, bounds, consumer, partitions_of, passing};
 pub use follow::TopicFollower;
+pub use groups::commit_offset;
 pub use questions::{has_open_transaction, records_written, topic_names};
 pub use removal::remove_records;
 

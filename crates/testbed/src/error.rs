@@ -136,6 +136,14 @@ pub enum Error {
         /// The worker's answer, or the trace of the connector's task.
         answer: String,
     },
+    /// The browser refused a command.
+    #[error("the browser cannot {action}: {reason}")]
+    Browser {
+        /// What was attempted.
+        action: String,
+        /// The answer of ChromeDriver.
+        reason: String,
+    },
     /// A certificate could not be made.
     #[error("cannot make a certificate for {subject}")]
     Certificate {

@@ -19,6 +19,7 @@
 mod account;
 mod audit;
 mod avro;
+mod browser;
 mod cache;
 mod cell;
 mod change_id;
@@ -34,6 +35,7 @@ mod fake_postgres;
 mod false_broker;
 mod java;
 pub mod journal;
+pub mod json_schema;
 mod kafka;
 mod load;
 mod maven;
@@ -59,13 +61,14 @@ mod verdict;
 mod wait;
 
 pub use audit::Audit;
+pub use browser::{Browser, Key};
 pub use cell::{Cell, Cells, UNAVAILABLE};
 pub use change_id::{CHANGE_ID_HEADER, ChangeId, ChangeIdError};
 pub use connector::Walcast;
 pub use connector_config::ConnectorConfig;
 pub use consumer::{
-    RawRecord, TopicFollower, TopicReader, has_open_transaction, read_topic, records_written, remove_records,
-    topic_names,
+    RawRecord, TopicFollower, TopicReader, commit_offset, has_open_transaction, read_topic, records_written,
+    remove_records, topic_names,
 };
 pub use debezium::{Debezium, DebeziumConfig, DebeziumOptions};
 pub use eavesdropper::Eavesdropper;
@@ -76,7 +79,7 @@ pub use false_broker::{Api, FalseBroker, Falsehood};
 pub use kafka::{Kafka, KafkaCluster, KafkaOptions, KafkaSecurity, ProxiedListener};
 pub use load::{Load, LoadOptions, LoadSummary, Shop, TpcB};
 pub use packages::{
-    DEBEZIUM_RELEASES, KAFKA_RELEASES, POSTGRES_RELEASES, debezium_version, fetch, fetch_debezium,
+    DEBEZIUM_RELEASES, KAFKA_RELEASES, POSTGRES_RELEASES, axe_core, debezium_version, fetch, fetch_debezium,
     package_versions,
 };
 pub use postgres::{

@@ -37,6 +37,9 @@ pub(crate) const DEBEZIUM: &str = "3.3";
 /// The last line of Avro converters that runs on Java 17 and speaks the registry's second API.
 const AVRO_CONVERTER_VERSION: &str = "2.6.13.Final";
 
+/// The checks of accessibility that are run in the page of the console.
+const AXE_VERSION: &str = "4.10.3";
+
 /// Name and version of the servers beside Postgres that are started by default.
 pub fn package_versions() -> Vec<(&'static str, &'static str)> {
     let [(_, kafka), ..] = KAFKA_RELEASES;
@@ -131,6 +134,28 @@ pub(crate) fn registry() -> Result<PathBuf> {
         Ok(())
     })?;
     Ok(folder.join(format!("apicurio-registry-app-{REGISTRY_VERSION}-runner.jar")))
+}
+
+/// The script of axe-core, which checks the accessibility of a page, downloaded if needed. Blocks.
+///
+/// # Errors
+/// A missing program says what to install; a failed download carries the end of npm's output.
+pub fn axe_core() -> Result<String> {
+    let folder = Cache::open()?.package(&format!("axe-core-{AXE_VERSION}"), |folder| {
+        command::require(&["npm", "tar"])?;
+        let step = Step::start(format!("downloading axe-core {AXE_VERSION}"));
+        let download = tempfile::tempdir().map_err(file_error("create a folder in", std::env::temp_dir()))?;
+        let mut npm = Command::new("npm");
+        npm.args(["pack", "--silent"])
+            .arg(format!("axe-core@{AXE_VERSION}"))
+            .current_dir(download.path());
+        command::run(npm)?;
+        unpack_tar(&only_file(download.path(), "tgz")?, folder)?;
+        step.done();
+        Ok(())
+    })?;
+    let script = folder.join("package/axe.min.js");
+    std::fs::read_to_string(&script).map_err(file_error("read", script))
 }
 
 /// Where the parts of Debezium are.

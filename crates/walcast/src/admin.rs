@@ -1,18 +1,22 @@
-//! Admin port: `/metrics`, `/healthz`, `/readyz` and `/status` over HTTP, and snapshot requests on `/snapshot`.
+//! Admin port: `/metrics`, `/healthz`, `/readyz` and `/status` over HTTP, snapshot requests on `/snapshot`, and the JSON API under
+//! `/api/v1`.
 //!
-//! Responses contain no row data and no secrets. On loopback every client may read; on other addresses reads require the token,
-//! except the yes or no that probes get. Requests that change state require the token on every address. Requests that a web page
-//! sends are always rejected.
+//! Responses contain no row data and no secrets; contexts that applications set are among them. On loopback every client may read;
+//! on other addresses reads require the token, except the yes or no that probes get and the files of the console. Requests that
+//! change state require the token on every address. The only web page whose requests are accepted is the console, which the port
+//! serves itself.
 //!
 //! ```text
 //! serving: accept ─▶ connections: count, timeouts ─▶ certificates: TLS ─▶ gate: host, origin, token, size ─▶ handlers
 //! ```
 
 mod addressed;
+mod api;
 mod certificates;
 mod changes;
 mod connections;
 mod connectors;
+mod console;
 mod debezium_metrics;
 mod event_stores;
 mod exposition;
@@ -49,6 +53,7 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 use walcast_mapper::Secret;
 
@@ -105,7 +110,7 @@ pub(crate) async fn open(
     places: &[Place],
 ) -> Result<Port, AdminError> {
     let (listener, certificates, address) = bind(listen, section).await?;
-    info!(%address, tls = certificates.is_some(), "serving /metrics, /healthz, /readyz, /status and /snapshot");
+    info!(%address, tls = certificates.is_some(), "serving the console, /metrics, /healthz, /readyz, /status, /snapshot and /api/v1");
     let token = read_token(section, places)?;
     warn_of_readers(
         address,
@@ -197,6 +202,13 @@ pub(crate) async fn serve(port: Port, connectors: Connectors) {
         hosts: port.hosts,
         access: port.access,
     };
+    // Dropping the set ends its tasks.
+    let mut tasks = JoinSet::new();
+    for connector in served.connectors.handles() {
+        let consumers = Arc::clone(&connector);
+        tasks.spawn(async move { api::sampling::sample(&connector).await });
+        tasks.spawn(async move { api::sampling::renew_consumers(&consumers).await });
+    }
     serving::serve(port.listener, port.certificates, router(Arc::new(served))).await;
 }
 
@@ -233,6 +245,7 @@ fn router(served: Arc<Served>) -> Router {
         .route("/metrics", get(metrics))
         .route("/status", get(status))
         .route("/snapshot", get(requests::status).post(requests::execute))
+        .merge(api::router())
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(&served),
             require_read_access,
@@ -241,6 +254,7 @@ fn router(served: Arc<Served>) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .merge(authorized)
+        .merge(console::router())
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(gate::BODY_BYTES_MAX))
         // The last layer runs first, for every path.
@@ -306,7 +320,7 @@ async fn status(Addressed(connector): Addressed) -> Response {
 async fn unknown() -> (StatusCode, &'static str) {
     (
         StatusCode::NOT_FOUND,
-        "not found; the paths are /metrics, /healthz, /readyz, /status and /snapshot\n",
+        "not found; the paths are / with the console, /metrics, /healthz, /readyz, /status, /snapshot and those in /api/v1/openapi.json\n",
     )
 }
 

@@ -7,6 +7,7 @@ mod check;
 mod checkpoint;
 mod completions;
 mod config_args;
+mod consumers;
 mod delivered;
 mod dlq;
 mod explain;
@@ -72,6 +73,7 @@ enum Command {
     Replay(replay::ReplayArgs),
     Verify(verify::VerifyArgs),
     Adr(adr::AdrArgs),
+    Consumers(consumers::ConsumersArgs),
     Table(table::TableArgs),
     Dlq(dlq::DlqArgs),
     Upcast(upcast::UpcastArgs),
@@ -156,6 +158,10 @@ impl Cli {
             Command::Adr(args) => {
                 let config = args.config.load(&self.log)?;
                 block_on(Box::pin(adr::adr(config, args)))
+            }
+            Command::Consumers(args) => {
+                let config = args.config.load(&self.log)?;
+                block_on(Box::pin(consumers::consumers(config, args.request)))
             }
             Command::Table(args) => {
                 let config = streamed(args.options.config.load(&self.log)?)?;

@@ -1,11 +1,22 @@
 //! Handle of a running connector: what the admin port and the signal topic need of it.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use walcast_delivery::{Connector, ConnectorState, Metrics, OutboxPoller, SnapshotControl, SnapshotRequests};
+use walcast_delivery::{
+    BookmarkConfig, CheckpointLog, Connector, ConnectorState, Metrics, OutboxPoller, SnapshotControl,
+    SnapshotRequests,
+};
+use walcast_kafka::{KafkaConfig, StoredReplay};
+use walcast_mapper::MapperConfig;
+use walcast_postgres::PostgresConfig;
 
+use crate::background_read::BackgroundRead;
 use crate::config::{CompatibleMetrics, Config};
-use crate::last_verification::LastVerification;
+use crate::consumer_metrics::ConsumerMetrics;
+use crate::consumer_report::ConsumersReport;
+use crate::last_verification::{LastVerification, StoredCertificate};
+use crate::samples::Samples;
 
 /// Names that identify a connector; none of them is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +43,7 @@ impl Identity {
     }
 }
 
-/// Handle of a running connector. It shares everything with the connector and holds nothing of its own but the time of its
-/// creation.
+/// Handle of a running connector. It shares everything with the connector; what it has of its own is for display.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectorHandle {
     /// Names of the connector.
@@ -50,6 +60,57 @@ pub(crate) struct ConnectorHandle {
     pub(crate) compatible: Vec<CompatibleMetrics>,
     /// Time since which the connector exists in this process.
     pub(crate) started: Instant,
+    /// Settings with which requests ask servers; `None`: no server is asked.
+    pub(crate) settings: Option<Arc<HandleSettings>>,
+    /// Samples of the last minutes.
+    pub(crate) samples: Samples,
+    /// What requests have read from Kafka.
+    pub(crate) views: KafkaViews,
+    /// Metrics of consumer groups.
+    pub(crate) consumers: ConsumerMetrics,
+}
+
+/// Settings with which requests ask Postgres and Kafka.
+#[derive(Debug)]
+pub(crate) struct HandleSettings {
+    /// Kafka clients.
+    pub(crate) kafka: KafkaConfig,
+    /// Connections to Postgres.
+    pub(crate) postgres: PostgresConfig,
+    /// Bookmarks.
+    pub(crate) bookmarks: BookmarkConfig,
+    /// Records, with the names of topics.
+    pub(crate) mapper: MapperConfig,
+    /// Topic of dead letters.
+    pub(crate) dead_letter_topic: String,
+    /// Interval at which the metrics of consumer groups are renewed; `None`: there are none.
+    pub(crate) lag_interval: Option<Duration>,
+}
+
+/// What requests have read from Kafka, each part as of some seconds ago.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KafkaViews {
+    /// Checkpoint and earlier ones.
+    pub(crate) checkpoints: BackgroundRead<CheckpointLog>,
+    /// Replays.
+    pub(crate) replays: BackgroundRead<Vec<StoredReplay>>,
+    /// The last certificates, the newest first.
+    pub(crate) certificates: BackgroundRead<Vec<StoredCertificate>>,
+    /// Consumer groups.
+    pub(crate) consumers: BackgroundRead<ConsumersReport>,
+}
+
+impl HandleSettings {
+    fn of(config: &Config) -> Arc<Self> {
+        Arc::new(Self {
+            kafka: config.kafka.clone(),
+            postgres: config.postgres.clone(),
+            bookmarks: config.bookmarks.clone(),
+            mapper: config.mapper.clone(),
+            dead_letter_topic: config.delivery.dead_letters.topic.clone(),
+            lag_interval: config.consumers.lag_interval,
+        })
+    }
 }
 
 impl ConnectorHandle {
@@ -63,6 +124,10 @@ impl ConnectorHandle {
             verification: LastVerification::of(&config.kafka),
             compatible: config.metrics.clone(),
             started: Instant::now(),
+            settings: Some(HandleSettings::of(config)),
+            samples: Samples::default(),
+            views: KafkaViews::default(),
+            consumers: ConsumerMetrics::default(),
         }
     }
 
@@ -80,6 +145,10 @@ impl ConnectorHandle {
             verification: LastVerification::of(&config.kafka),
             compatible: config.metrics.clone(),
             started: Instant::now(),
+            settings: Some(HandleSettings::of(config)),
+            samples: Samples::default(),
+            views: KafkaViews::default(),
+            consumers: ConsumerMetrics::default(),
         }
     }
 }

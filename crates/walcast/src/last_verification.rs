@@ -36,14 +36,14 @@ pub(crate) struct LastVerification {
 /// What was read last.
 #[derive(Debug)]
 struct Cached {
-    found: Result<Option<Stored>, String>,
+    found: Result<Option<StoredCertificate>, String>,
     read_at: Option<Instant>,
     is_reading: bool,
 }
 
 /// Certificate as it is stored, as far as it is shown.
 #[derive(Clone, Debug, Deserialize)]
-struct Stored {
+pub(crate) struct StoredCertificate {
     lsn: String,
     taken_at_unix_micros: i64,
     verdict: String,
@@ -163,12 +163,24 @@ impl fmt::Debug for LastVerification {
     }
 }
 
-fn parse(stored: &[u8]) -> Result<Stored, String> {
+/// The last certificates of a connector, the newest first.
+pub(crate) async fn last_certificates(kafka: KafkaConfig) -> Result<Vec<StoredCertificate>, String> {
+    let stored = walcast_kafka::last_verifications(kafka).await;
+    let stored = stored.map_err(|error| describe(&error))?;
+    stored
+        .iter()
+        .rev()
+        .map(|certificate| parse(certificate))
+        .collect()
+}
+
+fn parse(stored: &[u8]) -> Result<StoredCertificate, String> {
     serde_json::from_slice(stored).map_err(|error| format!("the newest certificate cannot be read: {error}"))
 }
 
-impl Stored {
-    fn report(&self, now_unix_micros: i64) -> VerificationReport {
+impl StoredCertificate {
+    /// Report of the certificate, with its age.
+    pub(crate) fn report(&self, now_unix_micros: i64) -> VerificationReport {
         let of_topic = |topic: &StoredTopic| {
             let differing = topic.differences.iter().filter(|(kind, _)| *kind != UNVERIFIABLE);
             differing.map(|(_, count)| count).sum::<u64>() + topic.repeated + topic.out_of_order

@@ -5,10 +5,14 @@
 
 mod admin;
 mod answers;
+mod background_read;
 mod bookmark_report;
+mod bookmarking;
 mod cli;
 mod config;
 mod connector_handle;
+mod consumer_metrics;
+mod consumer_report;
 mod debezium;
 mod descriptors;
 mod exit;
@@ -19,6 +23,8 @@ mod log;
 mod memory;
 mod printable;
 mod remedy;
+mod replay_extent;
+mod samples;
 mod selection;
 mod signal_topic;
 mod signals;

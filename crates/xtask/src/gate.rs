@@ -100,7 +100,7 @@ pub(crate) fn run_all(arguments: &Arguments) -> Result<()> {
     let is_chosen = |step: Step| arguments.only.is_empty() || arguments.only.contains(&step);
     let needs_servers = is_chosen(Step::Unit) || is_chosen(Step::EndToEnd);
     if needs_servers {
-        preflight::check()?;
+        preflight::check_for_tests()?;
     }
     let mut seconds = Seconds::begin();
     let alone: [(Step, Check); 7] = [

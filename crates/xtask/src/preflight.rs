@@ -18,15 +18,31 @@ const NEEDED: [(&str, &str); 9] = [
     ("git", "git"),
 ];
 
+/// What the tests of the web console need as well.
+const NEEDED_BY_TESTS: [(&str, &str); 3] = [
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+    ("npm", "npm"),
+];
+
 /// The oldest Java that the servers run on.
 const JAVA_MIN: u32 = 17;
 
-/// Names everything that is missing at once, in one line to paste.
+/// Names everything that is missing for servers at once, in one line to paste.
 pub(crate) fn check() -> Result<()> {
+    check_for(&NEEDED)
+}
+
+/// The same for the tests.
+pub(crate) fn check_for_tests() -> Result<()> {
+    check_for(&[&NEEDED[..], &NEEDED_BY_TESTS].concat())
+}
+
+fn check_for(needed: &[(&'static str, &'static str)]) -> Result<()> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<_> = std::env::split_paths(&path).collect();
     let is_there = |program: &str| folders.iter().any(|folder| folder.join(program).is_file());
-    let missing = missing(is_there, java_version());
+    let missing = missing(needed, is_there, java_version());
     if missing.is_empty() {
         return Ok(());
     }
@@ -47,12 +63,17 @@ pub(crate) fn check() -> Result<()> {
     bail!("not installed: {}; run:\n\n    {install}\n", programs.join(", "))
 }
 
-fn missing(is_there: impl Fn(&str) -> bool, java: Option<u32>) -> Vec<(&'static str, &'static str)> {
+fn missing(
+    needed: &[(&'static str, &'static str)],
+    is_there: impl Fn(&str) -> bool,
+    java: Option<u32>,
+) -> Vec<(&'static str, &'static str)> {
     let is_usable = |program: &str| {
         is_there(program) && (program != "java" || java.is_none_or(|version| version >= JAVA_MIN))
     };
-    NEEDED
-        .into_iter()
+    needed
+        .iter()
+        .copied()
         .filter(|(program, _)| !is_usable(program))
         .collect()
 }
@@ -80,11 +101,22 @@ mod tests {
 
     #[test]
     fn names_all_that_is_missing() {
-        assert!(missing(|_| true, Some(21)).is_empty());
-        assert!(missing(|_| true, None).is_empty());
-        assert_eq!(missing(|_| true, Some(11)), [("java", "openjdk-17-jre-headless")]);
+        assert!(missing(&NEEDED, |_| true, Some(21)).is_empty());
+        assert!(missing(&NEEDED, |_| true, None).is_empty());
+        assert_eq!(
+            missing(&NEEDED, |_| true, Some(11)),
+            [("java", "openjdk-17-jre-headless")]
+        );
         let without = |program: &str| program != "xz" && program != "perl";
-        assert_eq!(missing(without, Some(17)), [("perl", "perl"), ("xz", "xz-utils")]);
+        assert_eq!(
+            missing(&NEEDED, without, Some(17)),
+            [("perl", "perl"), ("xz", "xz-utils")]
+        );
+        let without_browser = |program: &str| program != "chromedriver";
+        assert_eq!(
+            missing(&NEEDED_BY_TESTS, without_browser, Some(17)),
+            [("chromedriver", "chromium-driver")]
+        );
     }
 
     #[test]

@@ -63,6 +63,9 @@ async fn every_event_is_sent_once_beside_restarts_of_both_servers() {
 
     insert(&world, 500).await;
     world.postgres.stop(StopMode::Immediate).await.unwrap();
+    let reconnects = async || instance.status().await["reconnects"].as_u64().unwrap();
+    let before = reconnects().await;
+    await_that("attempts to connect", async || reconnects().await >= before + 2).await;
     world.postgres.start_again().await.unwrap();
     insert(&world, 100).await;
     await_published(&world, &mut instance).await;

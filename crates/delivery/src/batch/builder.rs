@@ -10,6 +10,7 @@ use crate::batch::queue::{BatchSender, CommitterGone};
 use crate::position::checkpoint::CommitPosition;
 use crate::state::outboxes::OutboxesState;
 use crate::state::pending::{PendingState, age};
+use crate::state::transactions::{NOTED_OF_BATCH, NotedTransaction};
 use crate::stream::transactions::Transaction;
 
 /// Appends records to a batch, and alone knows where the batch may be cut: behind the last record that may be committed
@@ -21,6 +22,8 @@ pub(crate) struct BatchBuilder {
     /// Savepoint of the last position where the batch may be cut.
     cut: Savepoint,
     open: Option<OpenTransaction>,
+    /// Savepoint of the first record in the batch that the open transaction may have.
+    open_begin: Savepoint,
     /// When the server sent what is read now, by its clock.
     sent_at: PgTimestamp,
     /// Whether records of the open transaction are part of an earlier batch.
@@ -54,6 +57,7 @@ impl BatchBuilder {
             cut: batch.records.savepoint(),
             batch,
             open: None,
+            open_begin: Savepoint::default(),
             sent_at: PgTimestamp::from_postgres_micros(0),
             open_was_sent: false,
             open_delta: CheckpointDelta::default(),
@@ -94,6 +98,7 @@ impl BatchBuilder {
             next_ordinal: Ordinal::default(),
             has_records: false,
         });
+        self.open_begin = self.batch.records.savepoint();
         self.open_was_sent = false;
         if let Some(counts) = &mut self.counts {
             counts.clear();
@@ -165,6 +170,11 @@ impl BatchBuilder {
             let oldest = self.batch.oldest_commit.get_or_insert(open.commit_time);
             *oldest = (*oldest).min(open.commit_time);
             self.batch.sent_after = self.batch.sent_after.max(open.sent_after);
+            if self.batch.noted.len() < NOTED_OF_BATCH {
+                let (changes, records) = (open.next_ordinal.as_u64(), &self.batch.records);
+                let noted = NotedTransaction::of(position, changes, records, self.open_begin);
+                self.batch.noted.push(noted);
+            }
         }
         self.cut();
     }
@@ -233,6 +243,7 @@ impl BatchBuilder {
         let next = Batch::new(self.batches.buffer());
         let mut batch = std::mem::replace(&mut self.batch, next);
         self.cut = self.batch.records.savepoint();
+        self.open_begin = Savepoint::default();
         if open.is_some() {
             // The part of the transaction may be committed without its rest. A change that is skipped in it is not streamed again,
             // so the reason is committed with the part.
@@ -258,6 +269,7 @@ impl BatchBuilder {
         // Of a transaction that was sent in part, nothing may be committed before its end.
         whole.open = self.open.filter(|_| self.open_was_sent);
         self.cut = Savepoint::default();
+        self.open_begin = Savepoint::default();
         self.batches.send(whole).await
     }
 

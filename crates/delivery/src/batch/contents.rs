@@ -8,6 +8,7 @@ use walcast_pgoutput::{Lsn, PgTimestamp, Xid};
 use crate::batch::delta::CheckpointDelta;
 use crate::position::checkpoint::CommitPosition;
 use crate::state::outboxes::OutboxCounts;
+use crate::state::transactions::NotedTransaction;
 
 /// Size at which a batch is sent on: small enough to keep memory flat and the producer busy while the next batch is encoded, large
 /// enough that the hand-over costs nothing.
@@ -42,6 +43,8 @@ pub(crate) struct Batch {
     pub(crate) delta: CheckpointDelta,
     /// Numbers of outbox events that were read up to the end of the last whole transaction; `None`: as before.
     pub(crate) outbox_events: Option<OutboxCounts>,
+    /// First transactions with records that ended in the stretch, for observers.
+    pub(crate) noted: Vec<NotedTransaction>,
 }
 
 impl Batch {
@@ -58,6 +61,7 @@ impl Batch {
             idle_until: None,
             delta: CheckpointDelta::default(),
             outbox_events: None,
+            noted: Vec::new(),
         }
     }
 

@@ -22,6 +22,7 @@ use crate::position::positions::Positions;
 use crate::state::ConnectorState;
 use crate::state::outboxes::{self, OutboxCounts};
 use crate::state::pending::age;
+use crate::state::transactions::{NOTED_OF_COMMIT, NotedTransaction};
 
 /// Share of `transaction.timeout.ms` within which a source transaction must be committed, so that the connector stops
 /// before the broker aborts the Kafka transaction.
@@ -61,6 +62,8 @@ struct Uncommitted {
     delta: CheckpointDelta,
     /// Events of outboxes that were read by then.
     outbox_events: Option<OutboxCounts>,
+    /// Some of the transactions, for observers.
+    noted: Vec<NotedTransaction>,
 }
 
 impl Uncommitted {
@@ -158,6 +161,7 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
             idle_until,
             delta,
             outbox_events,
+            noted,
         } = batch;
         let uncommitted = &mut self.uncommitted;
         let earlier_message = uncommitted.message.filter(|_| completed.is_none());
@@ -168,6 +172,9 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
         uncommitted.open = open;
         uncommitted.delta.add(delta);
         uncommitted.outbox_events = outbox_events.or(uncommitted.outbox_events.take());
+        if uncommitted.noted.len() < NOTED_OF_COMMIT {
+            uncommitted.noted.extend(noted);
+        }
         uncommitted.sent_after = uncommitted.sent_after.max(sent_after);
         uncommitted.oldest_commit = uncommitted
             .oldest_commit
@@ -366,6 +373,8 @@ impl<'a, K: Sink, F: Feedback> Committer<'a, K, F> {
         if let Some(read) = &uncommitted.outbox_events {
             self.state.outboxes.publish(read);
         }
+        let noted = std::mem::take(&mut uncommitted.noted);
+        self.state.transactions.deliver(noted, PgTimestamp::now());
         self.report(&uncommitted);
         self.confirm();
         delta.replies.into_iter().for_each(|reply| reply());

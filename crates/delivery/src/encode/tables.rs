@@ -46,6 +46,7 @@ use crate::quarantine::current::CurrentQuarantines;
 use crate::schema_history::SchemaHistory;
 use crate::state::outbox_topics::OutboxTopics;
 use crate::state::outboxes::{OutboxEvents, OutboxesState};
+use crate::state::schemas::SchemasState;
 
 /// Tables that Relation messages of this session have described. Relation OIDs of an earlier session are not reused.
 pub(crate) struct TableEncoder<'a, E: EncodePorts> {
@@ -75,6 +76,8 @@ pub(crate) struct TableEncoder<'a, E: EncodePorts> {
     outbox_topics: OutboxTopics,
     /// Outboxes without a table, each of which stands for one.
     message_outboxes: Vec<MessageOutbox>,
+    /// Topics and schemas of tables, for observers.
+    schemas: SchemasState,
 }
 
 /// Key of a table in the catalog.
@@ -181,7 +184,14 @@ impl<'a, E: EncodePorts> TableEncoder<'a, E> {
             outboxes,
             outbox_topics,
             message_outboxes,
+            schemas: SchemasState::default(),
         }
+    }
+
+    /// Has the schemas of tables shown to observers.
+    pub(crate) fn reporting_schemas_to(mut self, schemas: SchemasState) -> Self {
+        self.schemas = schemas;
+        self
     }
 
     /// Whether a table is an outbox.

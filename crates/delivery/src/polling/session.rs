@@ -65,7 +65,8 @@ impl<P: PolledSource, K: PolledTarget, T: Topics, R: SchemaRegistry> Session<'_,
             registry.forget();
             let registrar = Registrar::new(topics, registry, self.config.on_incompatible);
             let dead_letters = &self.config.dead_letters;
-            let letters = DeadLetters::new(dead_letters, self.mapper, self.metrics, &rejected, self.describe);
+            let letters = DeadLetters::new(dead_letters, self.mapper, self.metrics, &rejected, self.describe)
+                .reporting_to(self.state.dead_letters.clone());
             let encoder = PolledEncoder::new(registrar, self.mapper, letters);
             let mut outboxes = Vec::new();
             for table in &tables {

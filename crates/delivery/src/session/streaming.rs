@@ -247,7 +247,8 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
         let mut registrar = Registrar::new(&mut **topics, &mut **registry, config.on_incompatible);
         let heartbeat = Heartbeat::prepare(mapper, &mut registrar).await?;
         self.refused.forget_before(from);
-        let dead_letters = DeadLetters::new(&config.dead_letters, mapper, metrics, &*self.refused, describe);
+        let dead_letters = DeadLetters::new(&config.dead_letters, mapper, metrics, &*self.refused, describe)
+            .reporting_to(state.dead_letters.clone());
         let schemas = SchemaHistory::new(
             std::mem::take(&mut log.schemas),
             &known_tables,
@@ -283,7 +284,8 @@ impl<'a, P: Source, C: CheckpointStore, K: Sink, T: Topics, R: SchemaRegistry> S
                 Streams::new(Some(&state.event_stores), metrics, describe),
                 state.outboxes.clone(),
                 state.outbox_topics.clone(),
-            ),
+            )
+            .reporting_schemas_to(state.schemas.clone()),
             batch: BatchBuilder::new(mapper.events.transactions, batches, config.split_bytes())
                 .observed_by(state.outboxes.clone(), state.pending.clone()),
         };

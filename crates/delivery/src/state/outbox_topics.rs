@@ -19,6 +19,12 @@ impl OutboxTopics {
         self.lock().insert(topic.to_owned(), outbox.clone());
     }
 
+    /// Names of the topics.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.lock().keys().cloned().collect()
+    }
+
     /// The outbox whose events are in a topic.
     pub(crate) fn outbox_of(&self, topic: &str) -> Option<TableName> {
         self.lock().get(topic).cloned()

@@ -24,6 +24,8 @@ pub struct PostgresOutboxes {
     config: Arc<PostgresConfig>,
     outboxes: Vec<OutboxRule>,
     role: RoleState,
+    /// Whether the server was reached before.
+    was_connected: bool,
     leader: Option<LeaderTransaction>,
     /// Session that marks rows at a start, and reads the backlog later.
     observer: Option<SqlSession>,
@@ -42,6 +44,7 @@ impl PostgresOutboxes {
             config: Arc::new(config),
             outboxes,
             role: RoleState::default(),
+            was_connected: false,
             leader: None,
             observer: None,
             statements: Arc::default(),
@@ -82,9 +85,14 @@ impl PolledSource for PostgresOutboxes {
 
     async fn acquire_leadership(&mut self) -> Result<(), BoxedPortError> {
         self.step_down();
-        let session = connect(&self.config)
-            .await
-            .map_err(PostgresError::at_first_connection)?;
+        let session = connect(&self.config).await.map_err(|error| {
+            if self.was_connected {
+                error
+            } else {
+                error.at_first_connection()
+            }
+        })?;
+        self.was_connected = true;
         let leader = LeaderTransaction::acquire(session, &self.config, &self.role).await?;
         self.leader = Some(leader);
         Ok(())

@@ -21,6 +21,11 @@ impl Connectors {
         self.0.values().map(Arc::as_ref)
     }
 
+    /// Handles, for tasks of their own.
+    pub(super) fn handles(&self) -> impl Iterator<Item = Arc<ConnectorHandle>> {
+        self.0.values().map(Arc::clone)
+    }
+
     /// Handle of the only connector; `None` if there are several, or none.
     pub(super) fn only(&self) -> Option<&Arc<ConnectorHandle>> {
         let mut handles = self.0.values();

@@ -35,6 +35,13 @@ fn series(connector: &ConnectorHandle) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix_and_labels("walcast", labels.into_iter());
     let collector = ConnectorCollector::new(connector.metrics.clone(), connector.state.clone());
     registry.register_collector(Box::new(collector));
+    if connector
+        .settings
+        .as_ref()
+        .is_some_and(|settings| settings.lag_interval.is_some())
+    {
+        connector.consumers.register(&mut registry);
+    }
     let mut text = String::new();
     encode_registry(&mut text, &registry)?;
     for compatible in &connector.compatible {

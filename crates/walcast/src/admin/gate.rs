@@ -1,5 +1,5 @@
 //! Checks of every request before it is routed, in this order: `Host`, headers that only browsers send, the token where the
-//! request may change state, and the size of the body.
+//! request may change state, and the size of the body. The page of the console passes the same checks as every other client.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ fn is_read(request: &Request) -> bool {
 fn check(served: &Served, request: &Request) -> Result<(), Rejected> {
     let headers = request.headers();
     served.hosts.check(request.uri(), headers)?;
-    super::origin::check(headers)?;
+    super::origin::check(request.method(), request.uri().path(), headers)?;
     if is_read(request) {
         return Ok(());
     }

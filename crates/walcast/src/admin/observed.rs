@@ -88,7 +88,7 @@ pub(super) struct Report {
 
 /// Role of the instance among instances with the same name; times in UTC.
 #[derive(Debug, Serialize)]
-struct Leadership {
+pub(super) struct Leadership {
     is: &'static str,
     since: Option<String>,
     takeovers: u64,
@@ -123,14 +123,15 @@ impl Holder {
 
 /// Transaction that the creation of a slot waits for.
 #[derive(Debug, Serialize)]
-struct AwaitedTransaction {
+pub(super) struct AwaitedTransaction {
     transaction: String,
     /// Statement with which an administrator ends the transaction.
     remedy: String,
 }
 
 impl AwaitedTransaction {
-    fn of(transaction: &BlockingTransaction) -> Self {
+    /// Transaction with its remedy.
+    pub(super) fn of(transaction: &BlockingTransaction) -> Self {
         Self {
             transaction: transaction.to_string(),
             remedy: transaction.remedy(),
@@ -139,7 +140,8 @@ impl AwaitedTransaction {
 }
 
 impl Leadership {
-    fn of(view: RoleView) -> Self {
+    /// Role as the state has it.
+    pub(super) fn of(view: RoleView) -> Self {
         Self {
             is: view.role.word(),
             since: view.since.and_then(instant),
@@ -152,7 +154,7 @@ impl Leadership {
 
 /// Positions in the notation of Postgres; null if unknown.
 #[derive(Debug, Serialize)]
-struct Positions {
+pub(super) struct Positions {
     received: Option<String>,
     produced: Option<String>,
     checkpointed: Option<String>,
@@ -161,7 +163,8 @@ struct Positions {
 }
 
 impl Positions {
-    fn of(positions: KnownPositions) -> Self {
+    /// Positions as the state has them.
+    pub(super) fn of(positions: KnownPositions) -> Self {
         let known = |lsn: Lsn| lsn.is_valid().then(|| lsn.to_string());
         Self {
             received: known(positions.received),

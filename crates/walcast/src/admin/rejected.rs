@@ -13,7 +13,7 @@ pub(super) enum Rejected {
     OtherTarget,
     /// `Host` is not a host of this connector.
     ForeignHost,
-    /// A web page sent the request.
+    /// A web page other than the console sent the request.
     CrossSite,
     /// The request does not contain the token.
     NoToken,
@@ -42,7 +42,7 @@ impl Rejected {
             Rejected::ForeignHost => {
                 "the Host header names a host that is not this connector's: use localhost or an IP address, or add the name to allowed_hosts in [admin]"
             }
-            Rejected::CrossSite => "requests of web pages are rejected",
+            Rejected::CrossSite => "requests of other web pages than the console are rejected",
             Rejected::NoToken => "send the token of [admin] as Authorization: Bearer",
             Rejected::NoneSet => {
                 "this request requires a token, and none could be stored at startup: set token or token_file in [admin]"

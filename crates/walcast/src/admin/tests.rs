@@ -1,3 +1,5 @@
+mod api;
+mod console;
 mod held;
 
 use std::time::{Duration, Instant};
@@ -11,8 +13,10 @@ use walcast_delivery::{
 use walcast_pgoutput::Lsn;
 
 use super::*;
-use crate::connector_handle::{ConnectorHandle, Identity};
+use crate::connector_handle::{ConnectorHandle, Identity, KafkaViews};
+use crate::consumer_metrics::ConsumerMetrics;
 use crate::last_verification::LastVerification;
+use crate::samples::Samples;
 
 /// Observed connector with its own admin port.
 struct Watched {
@@ -37,6 +41,10 @@ fn handle(name: &str, requests: &SnapshotRequests) -> ConnectorHandle {
         verification: LastVerification::none(),
         compatible: Vec::new(),
         started: Instant::now(),
+        settings: None,
+        samples: Samples::default(),
+        views: KafkaViews::default(),
+        consumers: ConsumerMetrics::default(),
     }
 }
 
@@ -366,11 +374,11 @@ async fn an_address_in_use_is_an_error_with_a_remedy() {
 
 #[tokio::test]
 async fn unknown_paths_are_answered_with_the_known_paths() {
-    let (head, body) = watched().await.get("/").await;
+    let (head, body) = watched().await.get("/nothing").await;
     assert_eq!(head, "HTTP/1.1 404 Not Found");
     assert_eq!(
         body,
-        "not found; the paths are /metrics, /healthz, /readyz, /status and /snapshot\n"
+        "not found; the paths are / with the console, /metrics, /healthz, /readyz, /status, /snapshot and those in /api/v1/openapi.json\n"
     );
 }
 
@@ -413,7 +421,10 @@ async fn host_and_origin_are_checked_first_on_every_path() {
             ("Host: evil.example\r\n", "421 Misdirected Request"),
             ("", "400 Bad Request"),
             ("Host: localhost\r\nHost: localhost\r\n", "400 Bad Request"),
-            ("Host: localhost\r\nOrigin: http://localhost\r\n", "403 Forbidden"),
+            (
+                "Host: localhost\r\nOrigin: http://localhost:1\r\n",
+                "403 Forbidden",
+            ),
             (
                 "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n",
                 "403 Forbidden",

@@ -1,5 +1,7 @@
 //! WAL that the slot retains on the server, as `/status` reports it.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use walcast_delivery::{Drifted, Extent, LimitForecast, WalStatus, WalView};
 
@@ -30,7 +32,7 @@ pub(super) struct Wal {
 
 /// Limit of the retained WAL.
 #[derive(Debug, Serialize)]
-struct Limit {
+pub(super) struct Limit {
     limit: &'static str,
     limit_bytes: Option<u64>,
     headroom_bytes: Option<u64>,
@@ -77,6 +79,15 @@ impl Wal {
 }
 
 impl Limit {
+    /// Limit that is reached first; of those that are not approached, the one that an outage reaches first.
+    pub(super) fn nearest(view: &WalView) -> Option<Self> {
+        let nearest = view.limits.iter().min_by_key(|(outlook, _)| {
+            let time = |time: Option<Duration>| time.unwrap_or(Duration::MAX);
+            (time(outlook.left), time(outlook.outage))
+        });
+        nearest.map(Self::of)
+    }
+
     fn of((outlook, at_risk): &(LimitForecast, bool)) -> Self {
         let limit_bytes = match outlook.extent {
             Extent::Bytes { limit, .. } => Some(limit),

@@ -1,21 +1,16 @@
 //! `walcast bookmark`: positions of the stream that stay available for a replay.
 
-mod lookup;
 mod rewind;
 
-use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use walcast_delivery::{
-    BookmarkName, BookmarkRejected, BookmarkSample, BookmarkSlots, BookmarksInspected, DeliveryError,
-    creatable, droppable,
-};
+use walcast_delivery::{BookmarkSlots, DeliveryError, droppable};
 use walcast_postgres::PostgresBookmarks;
 
-pub(super) use self::lookup::look;
 use super::checkpoint::describe;
 use super::config_args::ActionArgs;
 use crate::bookmark_report::BookmarkReport;
+use crate::bookmarking::{create, look, reports};
 use crate::config::Config;
 use crate::exit::{Exit, help_end};
 use crate::stdout::stdout;
@@ -88,7 +83,7 @@ pub(crate) async fn bookmark(config: Config, action: Action, json: bool) -> anyh
     let mut output = stdout();
     match action {
         Action::Create { name } => {
-            let created = create(&config, &name.parse()?).await?;
+            let created = create(&config.postgres, &config.bookmarks, &name.parse()?).await?;
             match json {
                 true => output.json(&created)?,
                 false => output.line(&line(&created))?,
@@ -96,7 +91,7 @@ pub(crate) async fn bookmark(config: Config, action: Action, json: bool) -> anyh
         }
         Action::List => {
             let mut slots = PostgresBookmarks::connect(&config.postgres).await?;
-            let reports = reports(&config, &look(&mut slots).await?);
+            let reports = reports(&config.bookmarks, &look(&mut slots).await?);
             match json {
                 true => output.json(&reports)?,
                 false if reports.is_empty() => output.line(&format!("{} has no bookmarks", config.name))?,
@@ -122,32 +117,11 @@ pub(crate) async fn bookmark(config: Config, action: Action, json: bool) -> anyh
     Ok(Exit::Done)
 }
 
-async fn create(config: &Config, name: &BookmarkName) -> anyhow::Result<BookmarkReport> {
-    let mut slots = PostgresBookmarks::connect(&config.postgres).await?;
-    let slot = creatable(&config.bookmarks, &look(&mut slots).await?, name)?;
-    slots.copy(&slot).await.map_err(DeliveryError::Source)?;
-    let sample = look(&mut slots).await?;
-    // Two commands may have found the name free. The time is part of the names of slots, in hexadecimal digits of one length.
-    let is_earlier = |other: &str| other < slot.as_str();
-    let mut namesakes = sample.bookmarks.iter().filter(|one| one.name == name.as_str());
-    if namesakes.any(|one| is_earlier(&one.slot)) {
-        slots.drop_slot(&slot).await.map_err(DeliveryError::Source)?;
-        let name = name.to_string();
-        return Err(BookmarkRejected::NameInUse { name }.into());
-    }
-    let created = reports(config, &sample).into_iter().find(|one| one.slot == slot);
-    created.context("the new bookmark is not in the list of the server's slots")
-}
-
 async fn drop_bookmark(config: &Config, name: &str) -> anyhow::Result<()> {
     let mut slots = PostgresBookmarks::connect(&config.postgres).await?;
     let sample = look(&mut slots).await?;
     let slot = droppable(&sample, name)?.slot.clone();
     Ok(slots.drop_slot(&slot).await.map_err(DeliveryError::Source)?)
-}
-
-fn reports(config: &Config, sample: &BookmarkSample) -> Vec<BookmarkReport> {
-    BookmarkReport::all(&BookmarksInspected::of(sample, config.bookmarks.wal_budget))
 }
 
 /// One line for a bookmark.

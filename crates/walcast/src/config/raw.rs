@@ -3,6 +3,7 @@
 //! `docs/configuration.md` describes every key; a test compares the manual with these structs.
 
 mod bookmarks;
+mod consumers;
 mod context;
 mod log;
 mod metrics;
@@ -25,6 +26,7 @@ use walcast_mapper::pattern::{PrefixPattern, TablePattern};
 use walcast_postgres::LEADER_TIMEOUT_DEFAULT;
 
 pub(crate) use self::bookmarks::RawBookmarks;
+pub(crate) use self::consumers::RawConsumers;
 pub(crate) use self::context::RawContext;
 pub(crate) use self::log::RawLog;
 pub(crate) use self::metrics::RawMetrics;
@@ -57,6 +59,7 @@ pub(crate) struct RawConfig {
     pub(crate) retry: RawRetry,
     pub(crate) admin: RawAdmin,
     pub(crate) metrics: RawMetrics,
+    pub(crate) consumers: RawConsumers,
     pub(crate) log: RawLog,
 }
 

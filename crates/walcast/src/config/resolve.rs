@@ -6,6 +6,7 @@
 mod admin;
 mod bookmarks;
 mod check;
+mod consumers;
 mod context;
 mod delivery;
 mod event_stores;
@@ -61,6 +62,7 @@ pub(crate) fn resolve(
         bookmarks: check.bookmarks(&raw.bookmarks, &delivery)?,
         admin: check.admin(&raw.admin)?,
         metrics: raw.metrics.compatible(),
+        consumers: check.consumers(&raw.consumers)?,
         log: check.log(&raw.log)?,
         exposed: exposed::of(document, raw, environment),
         postgres,

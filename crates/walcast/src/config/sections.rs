@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use walcast_delivery::{BookmarkConfig, DeliveryConfig, OutboxCleanupConfig, SlotMonitorConfig};
 use walcast_kafka::{KafkaConfig, RegistryConfig};
@@ -44,12 +45,21 @@ pub(crate) struct Config {
     pub(crate) admin: AdminSection,
     /// Programs under whose names metrics are exposed as well.
     pub(crate) metrics: Vec<CompatibleMetrics>,
+    /// Metrics of consumer groups.
+    pub(crate) consumers: ConsumersSection,
     /// Process log.
     pub(crate) log: LogSection,
     /// Exposed secrets.
     pub(crate) exposed: Vec<Exposed>,
     /// Patterns that are compared with the database.
     pub(crate) selections: Vec<Selection>,
+}
+
+/// Settings of the metrics of consumer groups.
+#[derive(Debug)]
+pub(crate) struct ConsumersSection {
+    /// Interval at which the lag of consumer groups is read; `None`: it is read on request only.
+    pub(crate) lag_interval: Option<Duration>,
 }
 
 /// Settings of the admin port, for the connector and for the commands that use it.

@@ -11,9 +11,9 @@ use super::error::{Hint, TableLabel};
 use super::fields::fields_of;
 use super::nearest::nearest;
 use super::raw::{
-    RawAdmin, RawBookmarks, RawConfig, RawContext, RawDeadLetters, RawEvents, RawFilter, RawFormat, RawKafka,
-    RawLog, RawMetrics, RawPostgres, RawRegistry, RawReplay, RawRetry, RawSlotMonitor, RawSnapshot,
-    RawTopics,
+    RawAdmin, RawBookmarks, RawConfig, RawConsumers, RawContext, RawDeadLetters, RawEvents, RawFilter,
+    RawFormat, RawKafka, RawLog, RawMetrics, RawPostgres, RawRegistry, RawReplay, RawRetry, RawSlotMonitor,
+    RawSnapshot, RawTopics,
 };
 
 /// Table of the configuration.
@@ -97,6 +97,7 @@ pub(crate) fn tables() -> Vec<Table> {
         known("retry", fields_of::<RawRetry>()),
         known("admin", fields_of::<RawAdmin>()),
         known("metrics", fields_of::<RawMetrics>()),
+        known("consumers", fields_of::<RawConsumers>()),
         known("log", fields_of::<RawLog>()),
     ]
 }

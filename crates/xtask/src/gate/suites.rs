@@ -52,10 +52,13 @@ const PROCESSES: [(&str, &[&str]); 20] = [
         "shared",
         &[
             "bookmarks",
+            "console",
             "least_privilege",
             "refusals",
             "role_settings",
             "selections",
+            "http_api",
+            "consumers",
         ],
     ),
     (

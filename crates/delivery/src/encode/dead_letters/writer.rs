@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tracing::{info, warn};
 use walcast_mapper::dead_letter::{DeadLetter, DeadLetterReason, DeadLetterSource, write_tombstone};
 use walcast_mapper::{ChangeContext, MapperConfig, RecordBuffer, TableName};
+use walcast_pgoutput::PgTimestamp;
 
 use crate::describe::Describe;
 use crate::encode::dead_letters::config::{DeadLetterConfig, OnError};
@@ -17,6 +18,7 @@ use crate::error::DeliveryError;
 use crate::metrics::{DeadLetterLabels, Metrics};
 use crate::ports::registry::SchemaRegistry;
 use crate::ports::topics::Topics;
+use crate::state::dead_letters::{DeadLettersState, SentDeadLetter};
 
 /// Dead letters of one session.
 pub(crate) struct DeadLetters<'a> {
@@ -31,6 +33,8 @@ pub(crate) struct DeadLetters<'a> {
     logged: HashSet<(TableName, DeadLetterReason)>,
     /// How the errors in dead letters are described.
     pub(crate) describe: Describe,
+    /// The last dead letters, for observers.
+    sent: DeadLettersState,
 }
 
 /// Change that was kept as a dead letter, of which the first of a table and a reason is logged.
@@ -58,7 +62,14 @@ impl<'a> DeadLetters<'a> {
             bytes_max: None,
             logged: HashSet::new(),
             describe,
+            sent: DeadLettersState::default(),
         }
+    }
+
+    /// Has dead letters shown to observers.
+    pub(crate) fn reporting_to(mut self, sent: DeadLettersState) -> Self {
+        self.sent = sent;
+        self
     }
 
     /// Action for undeliverable changes of a table.
@@ -132,6 +143,16 @@ impl<'a> DeadLetters<'a> {
             reason: dead_letter.reason.as_str(),
         };
         self.metrics.dead_letters.get_or_create(&labels).inc();
+        self.sent.add(SentDeadLetter {
+            id: dead_letter.id(),
+            table: labels.table.clone(),
+            reason: labels.reason,
+            commit_lsn: match &dead_letter.source {
+                DeadLetterSource::Change { context, .. } => context.commit_lsn,
+                DeadLetterSource::Read(context) => context.lsn,
+            },
+            seen: PgTimestamp::now(),
+        });
         if self.logged.insert((table, dead_letter.reason)) {
             let lsn = match &dead_letter.source {
                 DeadLetterSource::Change { context, .. } => context.lsn,

@@ -126,6 +126,7 @@ impl<E: EncodePorts> TableEncoder<'_, E> {
         if action != OnError::Halt {
             plan.limit(self.registrar.limits(plan.topic()).await?);
         }
+        self.schemas.set(plan.table(), plan.topic(), plan.schema_ids());
         Ok(plan)
     }
 

@@ -9,8 +9,10 @@ use walcast_delivery::{ChangeLabels, ConnectorState, DeadLetterLabels, Metrics, 
 use super::series;
 use crate::admin::exposition::exposition;
 use crate::config::CompatibleMetrics;
-use crate::connector_handle::{ConnectorHandle, Identity};
+use crate::connector_handle::{ConnectorHandle, Identity, KafkaViews};
+use crate::consumer_metrics::ConsumerMetrics;
 use crate::last_verification::LastVerification;
+use crate::samples::Samples;
 
 /// Connector that streams, has delivered changes, and reads no rows.
 fn streaming(compatible: &[CompatibleMetrics]) -> ConnectorHandle {
@@ -27,6 +29,10 @@ fn streaming(compatible: &[CompatibleMetrics]) -> ConnectorHandle {
         verification: LastVerification::none(),
         compatible: compatible.to_vec(),
         started: Instant::now(),
+        settings: None,
+        samples: Samples::default(),
+        views: KafkaViews::default(),
+        consumers: ConsumerMetrics::default(),
     };
     handle.state.status.set(Status::Streaming);
     for (table, operation, count) in [

@@ -11,7 +11,7 @@ use walcast_delivery::{
 };
 use walcast_postgres::PostgresBookmarks;
 
-use super::lookup::look;
+use crate::bookmarking::look;
 use crate::cli::checkpoint::open_stopped;
 use crate::config::Config;
 use crate::wiring;

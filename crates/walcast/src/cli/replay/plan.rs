@@ -14,7 +14,7 @@ use walcast_topics::{
 use super::args::{StartArgs, WindowEnd, WindowStart};
 use super::gap::{Gap, GapReason};
 use super::reachable;
-use crate::cli::bookmark::look;
+use crate::bookmarking::look;
 use crate::cli::delivered;
 use crate::cli::point_in_time::{point_text, time_text};
 use crate::config::Config;

@@ -4,7 +4,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use walcast_delivery::ReplayProgress;
 use walcast_kafka::Replay;
 
-use super::report::extent;
+use crate::replay_extent::extent;
 
 /// Progress bar over the offsets or the WAL of a replay. It draws nothing if stderr is not a terminal. Dropping it removes it.
 pub(super) struct ReplayBar {

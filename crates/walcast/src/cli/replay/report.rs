@@ -2,12 +2,12 @@
 
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
-use walcast_delivery::{ReplayProgress, ReplayState};
-use walcast_kafka::{Replay, StoredReplay};
-use walcast_pgoutput::Lsn;
+use walcast_delivery::ReplayState;
+use walcast_kafka::StoredReplay;
 
 use super::retained::origin_text;
 use crate::cli::point_in_time::time_text;
+use crate::replay_extent::percent;
 
 /// Replay, as it is printed.
 #[derive(Debug, Serialize)]
@@ -42,55 +42,6 @@ struct TopicReport {
     topic: String,
     target: String,
     records: u64,
-}
-
-/// Size of a replay, and of what was read: in bytes of WAL, or in offsets of topics.
-pub(super) fn extent(replay: &Replay, progress: &ReplayProgress) -> (u64, u64) {
-    match wal_bytes(replay, progress) {
-        Some(extent) => extent,
-        None => offsets(replay, progress),
-    }
-}
-
-/// Bytes of WAL from the beginning of the window to its end, and of those that were read; `None` if the source is the topics.
-fn wal_bytes(replay: &Replay, progress: &ReplayProgress) -> Option<(u64, u64)> {
-    let from: Lsn = replay.from_lsn.as_deref()?.parse().ok()?;
-    let end: Lsn = replay.wal.as_ref()?.end_lsn.parse().ok()?;
-    let all = end.as_u64().saturating_sub(from.as_u64());
-    let read = match (progress.state, progress.place) {
-        (ReplayState::Complete, _) => all,
-        (_, None) => 0,
-        (_, Some(place)) => place.until.as_u64().saturating_sub(from.as_u64()).min(all),
-    };
-    Some((all, read))
-}
-
-/// Number of offsets of a replay, and of those that were read.
-fn offsets(replay: &Replay, progress: &ReplayProgress) -> (u64, u64) {
-    let (mut all, mut read) = (0, 0);
-    for (number, topic) in replay.topics.iter().enumerate() {
-        for (index, range) in topic.partitions.iter().enumerate() {
-            let size = u64::try_from(range.to - range.from).unwrap_or_default();
-            all += size;
-            let place = (number, index);
-            let current = (progress.topic, progress.partition);
-            if progress.state == ReplayState::Complete || place < current {
-                read += size;
-            } else if place == current {
-                let last = progress.last.map_or(range.from, |last| last + 1);
-                read += u64::try_from(last - range.from).unwrap_or_default().min(size);
-            }
-        }
-    }
-    (all, read)
-}
-
-fn percent(replay: &Replay, progress: &ReplayProgress) -> f64 {
-    match extent(replay, progress) {
-        (0, _) if progress.state == ReplayState::Complete => 100.0,
-        (0, _) => 0.0,
-        (all, read) => (read as f64 * 1000.0 / all as f64).round() / 10.0,
-    }
 }
 
 impl Report {
@@ -216,9 +167,11 @@ pub(super) fn table(replays: &[Report]) -> Vec<String> {
 mod tests {
     use expect_test::expect;
     use walcast_delivery::{ReplayPlace, ReplayRange, ReplayTopic};
-    use walcast_kafka::{ReplayRequest, RequestedSource, WalOrigin};
+    use walcast_kafka::{Replay, ReplayRequest, RequestedSource, WalOrigin};
+    use walcast_pgoutput::Lsn;
 
     use super::*;
+    use crate::replay_extent::{extent, offsets};
 
     fn stored() -> StoredReplay {
         let topic = |name: &str, ranges: &[(i64, i64)]| ReplayTopic {

@@ -4,7 +4,7 @@ use walcast_delivery::{Checkpoint, SourceState, is_of_this_server, usable_slot};
 use walcast_pgoutput::Lsn;
 use walcast_postgres::{PostgresBookmarks, inspect};
 
-use crate::cli::bookmark::look;
+use crate::bookmarking::look;
 use crate::config::Config;
 use crate::exit::Rejection;
 use crate::remedy::describe;

@@ -71,6 +71,7 @@ fn help_of_the_program() {
               replay       Send stored changes again, beside the running connector: start, list, status, cancel
               verify       Compare the source with the topics at one position, and name the keys that differ
               adr          Write an architecture decision record about the connector, in Markdown
+              consumers    Show the consumer groups of the topics: lag in records, in seconds and as an LSN
               table        Show the state of each captured table, or resume quarantined tables: list, resume
               dlq          Manage dead letters, the changes that could not be delivered: list, redeliver,
                            discard

@@ -43,6 +43,25 @@ async fn a_page_in_a_browser_reads_and_changes_nothing() {
             "403 Forbidden",
         ),
         (
+            "another port of this machine, without metadata",
+            format!("{own}Origin: http://localhost:1\r\n"),
+            "403 Forbidden",
+        ),
+        (
+            "a link in another site",
+            format!(
+                "{own}Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n"
+            ),
+            "403 Forbidden",
+        ),
+        (
+            "a frame of another site",
+            format!(
+                "{own}Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n"
+            ),
+            "403 Forbidden",
+        ),
+        (
             "a form of another site",
             format!("{own}Origin: http://evil.example\r\n"),
             "403 Forbidden",
@@ -54,7 +73,7 @@ async fn a_page_in_a_browser_reads_and_changes_nothing() {
         ),
     ];
     for (name, headers, wanted) in &pages {
-        for path in ["/status", "/metrics", "/snapshot", "/healthz"] {
+        for path in ["/status", "/metrics", "/snapshot", "/healthz", "/api/v1/overview"] {
             let request = format!("GET {path} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n");
             let answers = exchange(&case.config, request.as_bytes()).await;
             assert_eq!(statuses(&answers), [*wanted], "{name}: {path}");
