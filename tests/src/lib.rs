@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 #![allow(clippy::missing_panics_doc, reason = "to panic is how they report")]
 
+mod alert;
 mod awaiting;
 mod case;
 pub mod chaos;
@@ -25,6 +26,7 @@ pub mod sweep;
 mod transactions;
 mod world;
 
+pub use alert::Alert;
 pub use awaiting::{LIMIT, await_that, await_writes};
 pub use case::{Case, RUN, shared};
 pub use command::{Finished, command, run};

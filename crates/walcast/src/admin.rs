@@ -17,6 +17,7 @@ mod changes;
 mod connections;
 mod connectors;
 mod console;
+mod debezium_metrics;
 mod event_stores;
 mod exposition;
 mod gate;

@@ -7,6 +7,7 @@
 //! ```
 
 mod bytes;
+mod compatible_metrics;
 mod document;
 mod duration;
 mod error;
@@ -33,6 +34,7 @@ use std::path::Path;
 use walcast_postgres::Environment;
 
 pub(crate) use self::bytes::ByteSize;
+pub(crate) use self::compatible_metrics::CompatibleMetrics;
 pub(crate) use self::duration::ConfigDuration;
 pub(crate) use self::error::{ConfigError, Place};
 pub(crate) use self::exposed::Exposed;

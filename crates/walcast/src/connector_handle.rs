@@ -12,7 +12,7 @@ use walcast_mapper::MapperConfig;
 use walcast_postgres::PostgresConfig;
 
 use crate::background_read::BackgroundRead;
-use crate::config::Config;
+use crate::config::{CompatibleMetrics, Config};
 use crate::consumer_metrics::ConsumerMetrics;
 use crate::consumer_report::ConsumersReport;
 use crate::last_verification::{LastVerification, StoredCertificate};
@@ -56,6 +56,8 @@ pub(crate) struct ConnectorHandle {
     pub(crate) control: SnapshotControl,
     /// Newest comparison of the source with the topics.
     pub(crate) verification: LastVerification,
+    /// Programs under whose names metrics are exposed as well.
+    pub(crate) compatible: Vec<CompatibleMetrics>,
     /// Time since which the connector exists in this process.
     pub(crate) started: Instant,
     /// Settings with which requests ask servers; `None`: no server is asked.
@@ -120,6 +122,7 @@ impl ConnectorHandle {
             metrics: connector.metrics.clone(),
             control: connector.requests.control(),
             verification: LastVerification::of(&config.kafka),
+            compatible: config.metrics.clone(),
             started: Instant::now(),
             settings: Some(HandleSettings::of(config)),
             samples: Samples::default(),
@@ -140,6 +143,7 @@ impl ConnectorHandle {
             metrics: poller.metrics.clone(),
             control: SnapshotRequests::new().control(),
             verification: LastVerification::of(&config.kafka),
+            compatible: config.metrics.clone(),
             started: Instant::now(),
             settings: Some(HandleSettings::of(config)),
             samples: Samples::default(),

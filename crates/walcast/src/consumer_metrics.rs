@@ -101,6 +101,23 @@ mod tests {
         text
     }
 
+    /// The manual has a row for each of the gauges. Each call of `register` in this file is one.
+    #[test]
+    fn the_manual_describes_the_gauges() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/metrics.md");
+        let manual = std::fs::read_to_string(path).unwrap();
+        let (_, section) = manual.split_once("\n## Consumer groups\n").unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let names = ["lag_records", "lag_seconds", "complete_lsn"];
+        let registered = include_str!("consumer_metrics.rs").matches("            \"consumer_group_");
+        assert_eq!(registered.count(), names.len());
+        for name in names {
+            let row = format!("| `walcast_consumer_group_{name}` | gauge | `connector`, `group`, `topic` |");
+            assert_eq!(section.matches(&row).count(), 1, "{row}");
+        }
+        assert_eq!(section.matches("\n| `").count(), names.len());
+    }
+
     #[test]
     fn gauges_are_those_of_the_last_report() {
         let partition = |next| GroupPartition {

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must hold. What is cheap comes first; then one build makes all programs, which run
 //! side by side. A failure stops only what needs it; all are reported at the end.
 
+mod alerts;
 mod circles;
 mod cpu;
 mod deployment;
@@ -33,7 +34,7 @@ const POSTGRES_MAJORS: [&str; 7] = ["12", "13", "14", "15", "16", "17", "18"];
 /// Where the output of each program is kept.
 const LOGS: &str = "target/gate-logs";
 
-/// Format, lints, docs, forbidden edges, circles, licences, unit, property and doc tests, simulation, then end to end against real servers.
+/// Format, lints, docs, forbidden edges, circles, licences, alerts, unit, property and doc tests, simulation, then end to end against real servers.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask test                    everything, as the gate runs it\n  \
@@ -59,6 +60,8 @@ enum Step {
     Circles,
     /// Licences, forbidden crates and sources of all dependencies
     Supply,
+    /// Rules of alerts and the dashboard, by promtool
+    Alerts,
     /// Clippy, warnings denied
     Lint,
     /// Rustdoc, warnings denied
@@ -79,6 +82,7 @@ impl Step {
             Step::Edges => "edges",
             Step::Circles => "circles",
             Step::Supply => "supply",
+            Step::Alerts => "alerts",
             Step::Lint => "lint",
             Step::Docs => "docs",
             Step::Unit => "unit",
@@ -99,12 +103,13 @@ pub(crate) fn run_all(arguments: &Arguments) -> Result<()> {
         preflight::check_for_tests()?;
     }
     let mut seconds = Seconds::begin();
-    let alone: [(Step, Check); 6] = [
+    let alone: [(Step, Check); 7] = [
         (Step::Format, || cargo(&["fmt", "--all", "--check"])),
         (Step::Tidy, || tidy::check().and_then(|()| deployment::check())),
         (Step::Edges, edges::check),
         (Step::Circles, circles::check),
         (Step::Supply, supply::check),
+        (Step::Alerts, alerts::check),
         (Step::Lint, || {
             cargo(&[
                 "clippy",

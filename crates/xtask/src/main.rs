@@ -8,6 +8,7 @@ mod gate;
 mod polling;
 mod preflight;
 mod programs;
+mod promtool;
 mod servers;
 mod simulate;
 mod sweep;

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use walcast_testbed::{Load, LoadOptions, Postgres, PostgresOptions, Shop, fence};
-use walcast_tests::{Instance, World, await_that, await_writes};
+use walcast_tests::{Alert, Instance, World, await_that, await_writes};
 
 /// The exit code of an instance that finds that another one has taken over.
 const FENCED: i32 = 4;
@@ -49,10 +49,18 @@ async fn a_second_instance_stands_by_without_disturbing_and_takes_over_from_a_ki
         await_progress(&first).await;
     }
     assert_eq!(second.status().await["state"], "standby");
+    let (missing, stopped) = (
+        Alert::of("WalcastStandbyMissing"),
+        Alert::of("WalcastNotStreaming"),
+    );
+    let pages = first.page("metrics").await + &second.page("metrics").await;
+    assert!(!missing.is_true(&pages) && !stopped.is_true(&pages), "{pages}");
     assert_eq!(first.status().await["reconnects"], 0, "{}", first.log_end());
 
     first.kill9();
     second.ready().await;
+    let pages = second.page("metrics").await;
+    assert!(missing.is_true(&pages) && !stopped.is_true(&pages), "{pages}");
     await_writes(&load, 300).await;
     load.stop().await.unwrap();
     let mut audit = world.audit(&Shop::TABLES);

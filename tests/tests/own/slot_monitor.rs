@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 use walcast_testbed::{Postgres, PostgresOptions, TestbedOptions};
-use walcast_tests::{Case, Instance, World, assert_reports, await_that, lsn, shared};
+use walcast_tests::{Alert, Case, Instance, World, assert_reports, await_that, lsn, shared};
 
 const KEEP_SIZE: &str = "max_slot_wal_keep_size";
 const DISK: &str = "wal_disk_size";
@@ -143,6 +143,9 @@ async fn a_slot_that_kafka_holds_up_is_warned_of_before_it_is_lost() {
         .unwrap();
     assert!(room < room_before, "{room} {room_before}");
     assert_eq!(sample(&instance, "walcast_slot_at_risk", DISK).await, Some(1.0));
+    let at_risk = Alert::of("WalcastSlotAtRisk");
+    let metrics = instance.page("metrics").await;
+    assert!(at_risk.is_true(&metrics), "{metrics}");
     let warnings = near.map(|text| said(&instance, text));
     assert!(warnings.iter().all(|count| *count <= 7), "{warnings:?}");
 
@@ -159,6 +162,8 @@ async fn a_slot_that_kafka_holds_up_is_warned_of_before_it_is_lost() {
         sample(&instance, "walcast_slot_at_risk", KEEP_SIZE).await,
         Some(0.0)
     );
+    let metrics = instance.page("metrics").await;
+    assert!(!at_risk.is_true(&metrics), "{metrics}");
     instance.stop().await;
 }
 
@@ -356,6 +361,7 @@ async fn a_standby_that_delivery_waits_for_is_named() {
         .lines()
         .find(|line| line.starts_with("walcast_slot_awaited_standbys{"));
     assert!(figure.is_some_and(|line| line.ends_with(" 1")), "{figure:?}");
+    assert!(Alert::of("WalcastAwaitsStandby").is_true(&metrics), "{metrics}");
     assert!(instance.position("confirmed").await < end);
 
     postgres.set_setting(SYNCHRONISED, "").await.unwrap();

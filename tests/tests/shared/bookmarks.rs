@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use walcast_testbed::{Postgres, PostgresOptions, StopMode, send_record};
-use walcast_tests::{Case, Finished, Instance, assert_reports, await_that, checkpoints, lsn, shared};
+use walcast_tests::{Alert, Case, Finished, Instance, assert_reports, await_that, checkpoints, lsn, shared};
 
 /// Exit code of what is refused.
 const REFUSED: i32 = 1;
@@ -287,6 +287,7 @@ async fn the_oldest_bookmark_is_dropped_before_the_budget_is_exceeded() {
             "walcast_bookmark_retained_bytes{connector=\"bookmarks_budget\",bookmark=\"young\"}",
         ],
     );
+    assert!(Alert::of("WalcastBookmarkDropped").is_true(&metrics), "{metrics}");
 
     case.insert([1000]).await;
     case.await_ids([1000]).await;

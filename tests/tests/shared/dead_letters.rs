@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use walcast_testbed::{RawRecord, has_open_transaction, read_topic, topic_names};
-use walcast_tests::{Case, Instance, assert_reports, await_that, http, shared};
+use walcast_tests::{Alert, Case, Instance, assert_reports, await_that, http, shared};
 
 /// Exit code of a connector that halted.
 const HALTED: i32 = 3;
@@ -146,6 +146,7 @@ async fn a_row_that_cannot_be_mapped_is_kept_and_other_rows_and_tables_continue(
     let counted =
         "walcast_dead_letters_total{connector=\"dead_row\",table=\"public.prices\",reason=\"mapping\"} 1";
     assert!(metrics.contains(counted), "{metrics}");
+    assert!(Alert::of("WalcastDeadLetters").is_true(&metrics), "{metrics}");
 
     // It is logged once, and counted from then on.
     case.sql("INSERT INTO prices VALUES (3, 'NaN'), (4, 'NaN')").await;

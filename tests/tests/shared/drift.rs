@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 use walcast_testbed::read_topic;
-use walcast_tests::{Case, Instance, assert_reports, await_that, http, shared};
+use walcast_tests::{Alert, Case, Instance, assert_reports, await_that, http, shared};
 
 /// The texts of the findings.
 async fn findings(instance: &Instance) -> Vec<String> {
@@ -51,6 +51,11 @@ async fn drifts(name: &str, breaks: &str, wanted: &[&str], fixes: &str, is_misse
     assert_eq!(
         count(&instance).await,
         f64::from(u8::try_from(wanted.len()).unwrap())
+    );
+    let metrics = instance.page("metrics").await;
+    assert!(
+        Alert::of("WalcastPublicationDrift").is_true(&metrics),
+        "{metrics}"
     );
     // Neither a restart nor another instance would help, so it stays ready.
     let ready = http(

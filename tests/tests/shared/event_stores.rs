@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use walcast_testbed::{RawRecord, read_topic, topic_names};
-use walcast_tests::{Case, Instance, assert_reports, await_that, shared};
+use walcast_tests::{Alert, Case, Instance, assert_reports, await_that, shared};
 
 /// Exit code of a connector that halted.
 const HALTED: i32 = 3;
@@ -249,6 +249,10 @@ async fn violations_are_reported_and_stop_nothing_by_default() {
         let line = format!("walcast_event_store_violations_total{labels}");
         assert!(metrics.contains(&line), "{line}\n{metrics}");
     }
+    assert!(
+        Alert::of("WalcastEventStoreViolated").is_true(&metrics),
+        "{metrics}"
+    );
     let log = instance.log();
     assert_reports(&log, &["a version is missing: 3 was expected", xid.as_str()]);
     instance.stop().await;

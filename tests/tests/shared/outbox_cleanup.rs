@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use walcast_testbed::{RawRecord, TestbedOptions, read_topic, topic_names};
-use walcast_tests::{Case, Instance, World, assert_reports, await_that, shared};
+use walcast_tests::{Alert, Case, Instance, World, assert_reports, await_that, shared};
 
 /// Columns of an outbox.
 const COLUMNS: &str = "id int PRIMARY KEY, aggregatetype text, aggregateid text, type text, payload jsonb";
@@ -168,20 +168,16 @@ async fn while_kafka_is_away_no_row_is_removed_and_the_alert_fires() {
 
     world.kafka_mut().pause().unwrap();
     world.postgres.execute(&insert("outbox", 11..31)).await.unwrap();
-    let (metric, threshold) = alert("WalcastOutboxLag");
+    let alert = Alert::of("WalcastOutboxLag");
     await_that("the alert", async || {
         instance.assert_running();
-        let metrics = instance.page("metrics").await;
-        let mut samples = metrics
-            .lines()
-            .filter(|line| line.split('{').next() == Some(&*metric));
-        samples.any(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() > threshold)
+        alert.is_true(&instance.page("metrics").await)
     })
     .await;
     let status = report(&instance, "outbox").await;
     assert_eq!(status["cleanup"]["rows"], 10, "{status:#}");
     assert!(
-        status["oldest_age_seconds"].as_f64().unwrap() > threshold,
+        status["oldest_age_seconds"].as_f64().unwrap() > alert.threshold(),
         "{status:#}"
     );
     let client = world.postgres.client().await.unwrap();
@@ -202,16 +198,6 @@ async fn while_kafka_is_away_no_row_is_removed_and_the_alert_fires() {
     instance.stop().await;
     let brokers = world.kafka().brokers();
     assert_eq!(events(&brokers, "cleanup_lag.events").await, once(1..31));
-}
-
-/// Metric and threshold of an alert that is shipped.
-fn alert(name: &str) -> (String, f64) {
-    let rules = include_str!("../../../examples/deploy/outbox-alerts.yaml");
-    let (_, rule) = rules.split_once(&format!("alert: {name}\n")).unwrap();
-    let (_, expression) = rule.split_once("expr: ").unwrap();
-    let expression = expression.lines().next().unwrap();
-    let (metric, threshold) = expression.split_once(" > ").unwrap();
-    (metric.to_owned(), threshold.parse().unwrap())
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use walcast_testbed::{Decoder, Payload};
-use walcast_tests::{Case, Instance, assert_reports, await_that, run, shared};
+use walcast_tests::{Alert, Case, Instance, assert_reports, await_that, run, shared};
 
 use crate::dead_letters::{accept_schema, records, refuse_schema};
 
@@ -112,6 +112,7 @@ async fn a_table_of_a_row_that_cannot_be_mapped_is_set_aside_and_read_again() {
     ] {
         assert!(metrics.contains(line), "{line} is not in {metrics}");
     }
+    assert!(Alert::of("WalcastQuarantined").is_true(&metrics), "{metrics}");
     let message = "table is quarantined: its changes are skipped until it is resumed";
     assert_eq!(
         instance.log().matches(message).count(),

@@ -42,6 +42,12 @@ impl PendingState {
         }
     }
 
+    /// Time since the last delivery of a transaction by this instance; `None` before the first.
+    #[must_use]
+    pub fn since_last_delivery(&self) -> Option<Duration> {
+        self.lock().last.map(|(_, at)| at.elapsed())
+    }
+
     /// Begins a session, which reads again what was not delivered. Until then, what was read before waits.
     pub(crate) fn start(&self) {
         let mut pending = self.lock();
@@ -170,10 +176,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_delay_of_the_last_transaction_is_shown_for_a_moment() {
         let state = PendingState::default();
+        assert_eq!(state.since_last_delivery(), None);
         state.deliver(seconds(2));
         state.catch_up();
         assert_eq!(state.lag(at(100)), seconds(2));
         tokio::time::advance(DELAY_SHOWN).await;
+        assert_eq!(state.since_last_delivery(), Some(DELAY_SHOWN));
         assert_eq!(state.lag(at(100)), Duration::ZERO);
     }
 

@@ -6,6 +6,8 @@ use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::registry::Registry;
 use walcast_delivery::ConnectorCollector;
 
+use crate::admin::debezium_metrics;
+use crate::config::CompatibleMetrics;
 use crate::connector_handle::ConnectorHandle;
 
 /// First words of a family of series. A line that begins with them is no series: line breaks in labels are escaped.
@@ -42,6 +44,11 @@ fn series(connector: &ConnectorHandle) -> Result<String, fmt::Error> {
     }
     let mut text = String::new();
     encode_registry(&mut text, &registry)?;
+    for compatible in &connector.compatible {
+        text += &match compatible {
+            CompatibleMetrics::Debezium => debezium_metrics::series(connector)?,
+        };
+    }
     Ok(text)
 }
 

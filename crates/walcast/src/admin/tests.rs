@@ -39,6 +39,7 @@ fn handle(name: &str, requests: &SnapshotRequests) -> ConnectorHandle {
         metrics: Metrics::default(),
         control: requests.control(),
         verification: LastVerification::none(),
+        compatible: Vec::new(),
         started: Instant::now(),
         settings: None,
         samples: Samples::default(),

@@ -6,6 +6,7 @@ mod bookmarks;
 mod consumers;
 mod context;
 mod log;
+mod metrics;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ pub(crate) use self::bookmarks::RawBookmarks;
 pub(crate) use self::consumers::RawConsumers;
 pub(crate) use self::context::RawContext;
 pub(crate) use self::log::RawLog;
+pub(crate) use self::metrics::RawMetrics;
 use super::bytes::ByteSize;
 use super::duration::ConfigDuration;
 
@@ -57,6 +59,7 @@ pub(crate) struct RawConfig {
     pub(crate) context: RawContext,
     pub(crate) retry: RawRetry,
     pub(crate) admin: RawAdmin,
+    pub(crate) metrics: RawMetrics,
     pub(crate) consumers: RawConsumers,
     pub(crate) log: RawLog,
 }

@@ -63,6 +63,7 @@ pub(crate) fn resolve(
         bookmarks: check.bookmarks(&raw.bookmarks, &delivery)?,
         stream_snapshots: check.stream_snapshots(raw, &names)?,
         admin: check.admin(&raw.admin)?,
+        metrics: raw.metrics.compatible(),
         consumers: check.consumers(&raw.consumers)?,
         log: check.log(&raw.log)?,
         exposed: exposed::of(document, raw, environment),

@@ -10,6 +10,7 @@ use walcast_mapper::config::OutboxRule;
 use walcast_mapper::{MapperConfig, Secret};
 use walcast_postgres::PostgresConfig;
 
+use super::compatible_metrics::CompatibleMetrics;
 use super::exposed::Exposed;
 use super::host::Host;
 use super::log_format::LogFormat;
@@ -44,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) signal_topic: Option<String>,
     /// Admin port.
     pub(crate) admin: AdminSection,
+    /// Programs under whose names metrics are exposed as well.
+    pub(crate) metrics: Vec<CompatibleMetrics>,
     /// Metrics of consumer groups.
     pub(crate) consumers: ConsumersSection,
     /// Process log.

@@ -12,8 +12,8 @@ use super::fields::fields_of;
 use super::nearest::nearest;
 use super::raw::{
     RawAdmin, RawBookmarks, RawConfig, RawConsumers, RawContext, RawDeadLetters, RawEvents, RawFilter,
-    RawFormat, RawKafka, RawLog, RawPostgres, RawRegistry, RawReplay, RawRetry, RawSlotMonitor, RawSnapshot,
-    RawTopics,
+    RawFormat, RawKafka, RawLog, RawMetrics, RawPostgres, RawRegistry, RawReplay, RawRetry, RawSlotMonitor,
+    RawSnapshot, RawTopics,
 };
 use super::stream_snapshots::RawStreamSnapshots;
 
@@ -98,6 +98,7 @@ pub(crate) fn tables() -> Vec<Table> {
         known("context", fields_of::<RawContext>()),
         known("retry", fields_of::<RawRetry>()),
         known("admin", fields_of::<RawAdmin>()),
+        known("metrics", fields_of::<RawMetrics>()),
         known("consumers", fields_of::<RawConsumers>()),
         known("log", fields_of::<RawLog>()),
     ]

@@ -1,7 +1,7 @@
 //! A role that may connect to the database, and takes the lock of the lead.
 
 use walcast_testbed::connect;
-use walcast_tests::{Case, Instance, assert_reports, await_that, http};
+use walcast_tests::{Alert, Case, Instance, assert_reports, await_that, http};
 
 /// The exit code of a check that found a fault.
 const REFUSED: i32 = 1;
@@ -55,10 +55,14 @@ async fn a_stranger_that_holds_the_lock_of_the_lead_is_shown_with_what_ends_it()
     let answer = http("GET", &ready, "").await;
     assert_eq!(answer.status, 503, "{answer:?}");
     assert_reports(&answer.body, &["not an instance of this connector", &remedy]);
+    let metrics = instance.page("metrics").await;
     assert_reports(
-        &instance.page("metrics").await,
+        &metrics,
         &["walcast_leadership_blocked{connector=\"stranger\"} 1"],
     );
+    for alert in ["WalcastLeadershipBlocked", "WalcastNotStreaming"] {
+        assert!(Alert::of(alert).is_true(&metrics), "{alert}\n{metrics}");
+    }
     // It is shown before it is logged.
     await_that("the stranger in the process log", async || {
         instance.log().contains("no instance can lead")

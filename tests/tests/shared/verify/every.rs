@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Child;
 use walcast_testbed::{RawRecord, read_topic};
-use walcast_tests::{Case, Instance, LIMIT, await_that, command, http, shared};
+use walcast_tests::{Alert, Case, Instance, LIMIT, await_that, command, http, shared};
 
 use super::{case, foreign, plant, records_of, replaced};
 
@@ -132,6 +132,8 @@ async fn each_comparison_has_a_certificate_and_metrics_that_show_drift() {
         figure(&address, "walcast_verify_differences", different).await == Some(1.0)
     })
     .await;
+    let page = http("GET", &format!("http://{address}/metrics"), "").await;
+    assert!(Alert::of("WalcastDrift").is_true(&page.body), "{page:?}");
     case.sql("UPDATE items SET note = note WHERE id = 5").await;
     await_that("its end", async || {
         figure(&address, "walcast_verify_differences", different).await == Some(0.0)

@@ -1,3 +1,5 @@
+mod manual;
+
 use expect_test::expect;
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::registry::Registry;

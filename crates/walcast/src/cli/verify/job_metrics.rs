@@ -176,6 +176,34 @@ mod tests {
         certificate
     }
 
+    /// Lines of a text that begin with a metric's name and type.
+    fn described<'a>(text: &'a str, metric: &'a str) -> impl Iterator<Item = &'a str> {
+        text.lines().filter(move |line| line.starts_with(metric))
+    }
+
+    #[test]
+    fn the_manual_describes_exactly_the_existing_metrics() {
+        let metrics = JobMetrics::new("shop");
+        metrics.compared(&certificate(3), 258);
+        let text = metrics.text().unwrap();
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/metrics.md");
+        let manual = std::fs::read_to_string(path).unwrap();
+        let (_, section) = manual.split_once("\n## Comparisons\n").unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let mut existing = 0;
+        for descriptor in described(&text, "# TYPE ") {
+            let words: Vec<&str> = descriptor.split(' ').collect();
+            let [_, _, name, kind] = words.as_slice() else {
+                panic!("{descriptor}")
+            };
+            let total = if *kind == "counter" { "_total" } else { "" };
+            let row = format!("| `{name}{total}` | {kind} | `connector`");
+            assert_eq!(described(section, &row).count(), 1, "{row}");
+            existing += 1;
+        }
+        assert_eq!(described(section, "| `").count(), existing);
+    }
+
     #[test]
     fn each_comparison_replaces_the_one_before() {
         let metrics = JobMetrics::new("shop");
