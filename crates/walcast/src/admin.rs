@@ -11,6 +11,7 @@
 mod addressed;
 mod certificates;
 mod changes;
+mod connect;
 mod connections;
 mod connectors;
 mod event_stores;
@@ -89,6 +90,7 @@ pub(crate) struct Port {
     certificates: Option<Certificates>,
     hosts: Hosts,
     access: Access,
+    connect_api: bool,
 }
 
 /// Content type of the OpenMetrics text format, which Prometheus requests by name.
@@ -117,6 +119,7 @@ pub(crate) async fn open(
         certificates,
         hosts: Hosts::new(section, address),
         access: Access::new(token, address),
+        connect_api: section.connect_api,
     })
 }
 
@@ -133,6 +136,7 @@ pub(crate) async fn open_for_metrics(listen: SocketAddr, section: &AdminSection)
         certificates,
         hosts: Hosts::new(section, address),
         access: Access::new(section.token.clone(), address),
+        connect_api: false,
     })
 }
 
@@ -195,6 +199,7 @@ pub(crate) async fn serve(port: Port, connectors: Connectors) {
         connectors,
         hosts: port.hosts,
         access: port.access,
+        connect_api: port.connect_api,
     };
     serving::serve(port.listener, port.certificates, router(Arc::new(served))).await;
 }
@@ -208,6 +213,7 @@ where
         connectors: Connectors::new([]),
         hosts: port.hosts,
         access: port.access,
+        connect_api: port.connect_api,
     });
     let text = get(move || {
         let text = openmetrics(metrics());
@@ -236,11 +242,16 @@ fn router(served: Arc<Served>) -> Router {
             Arc::clone(&served),
             require_read_access,
         ));
-    Router::new()
+    let mut router = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .merge(authorized)
-        .fallback(unknown)
+        .fallback(unknown);
+    if served.connect_api {
+        let root = middleware::from_fn_with_state(Arc::clone(&served), connect::root);
+        router = router.merge(connect::routes(&served)).layer(root);
+    }
+    router
         .layer(DefaultBodyLimit::max(gate::BODY_BYTES_MAX))
         // The last layer runs first, for every path.
         .layer(middleware::from_fn_with_state(Arc::clone(&served), gate::pass))

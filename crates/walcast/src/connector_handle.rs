@@ -1,10 +1,12 @@
 //! Handle of a running connector: what the admin port and the signal topic need of it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use walcast_delivery::{Connector, ConnectorState, Metrics, OutboxPoller, SnapshotControl, SnapshotRequests};
+use walcast_mapper::MapperConfig;
 
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::last_verification::LastVerification;
 
 /// Names that identify a connector; none of them is secret.
@@ -32,6 +34,25 @@ impl Identity {
     }
 }
 
+/// Configuration of a connector, as far as the admin port shows it.
+#[derive(Debug, Default)]
+pub(crate) struct Configured {
+    /// Settings of the file.
+    pub(crate) settings: Settings,
+    /// Names of topics; `None` if the connector has no configuration, in tests.
+    pub(crate) mapper: Option<MapperConfig>,
+}
+
+impl Configured {
+    /// What is shown of this configuration.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            settings: config.settings.clone(),
+            mapper: Some(config.mapper.clone()),
+        }
+    }
+}
+
 /// Handle of a running connector. It shares everything with the connector and holds nothing of its own but the time of its
 /// creation.
 #[derive(Clone, Debug)]
@@ -46,6 +67,8 @@ pub(crate) struct ConnectorHandle {
     pub(crate) control: SnapshotControl,
     /// Newest comparison of the source with the topics.
     pub(crate) verification: LastVerification,
+    /// Configuration with which the connector was started.
+    pub(crate) configured: Arc<Configured>,
     /// Time since which the connector exists in this process.
     pub(crate) started: Instant,
 }
@@ -59,6 +82,7 @@ impl ConnectorHandle {
             metrics: connector.metrics.clone(),
             control: connector.requests.control(),
             verification: LastVerification::of(&config.kafka),
+            configured: Arc::new(Configured::of(config)),
             started: Instant::now(),
         }
     }
@@ -75,6 +99,7 @@ impl ConnectorHandle {
             metrics: poller.metrics.clone(),
             control: SnapshotRequests::new().control(),
             verification: LastVerification::of(&config.kafka),
+            configured: Arc::new(Configured::of(config)),
             started: Instant::now(),
         }
     }

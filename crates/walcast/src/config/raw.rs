@@ -2,6 +2,7 @@
 //!
 //! `docs/configuration.md` describes every key; a test compares the manual with these structs.
 
+mod admin;
 mod bookmarks;
 mod context;
 
@@ -22,6 +23,7 @@ use walcast_mapper::config::{
 use walcast_mapper::pattern::{PrefixPattern, TablePattern};
 use walcast_postgres::LEADER_TIMEOUT_DEFAULT;
 
+pub(crate) use self::admin::RawAdmin;
 pub(crate) use self::bookmarks::RawBookmarks;
 pub(crate) use self::context::RawContext;
 use super::bytes::ByteSize;
@@ -255,21 +257,6 @@ pub(crate) struct RawRetry {
 
 #[derive(Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table")]
-pub(crate) struct RawAdmin {
-    pub(crate) listen: String,
-    #[serde(skip_serializing)]
-    pub(crate) token: Option<Secret>,
-    pub(crate) token_file: Option<PathBuf>,
-    pub(crate) allowed_hosts: Vec<String>,
-    pub(crate) certificate_file: Option<PathBuf>,
-    pub(crate) key_file: Option<PathBuf>,
-    pub(crate) client_ca_file: Option<PathBuf>,
-    pub(crate) url: Option<String>,
-    pub(crate) ca_file: Option<PathBuf>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a table")]
 pub(crate) struct RawLog {
     pub(crate) format: LogFormat,
     pub(crate) level: String,
@@ -314,8 +301,6 @@ const UNAVAILABLE_VALUE: &str = "__debezium_unavailable_value";
 const RETRY_BACKOFF_MIN: ConfigDuration = ConfigDuration::from_millis(500);
 /// An unreachable server is retried twice a minute.
 const RETRY_BACKOFF_MAX: ConfigDuration = ConfigDuration::from_secs(30);
-/// Metrics contain table names, so the default accepts local connections only.
-const ADMIN_LISTEN: &str = "127.0.0.1:8080";
 /// State changes, and conditions that need an operator.
 const LOG_LEVEL: &str = "info";
 
@@ -470,22 +455,6 @@ impl Default for RawRetry {
         Self {
             backoff_min: RETRY_BACKOFF_MIN,
             backoff_max: RETRY_BACKOFF_MAX,
-        }
-    }
-}
-
-impl Default for RawAdmin {
-    fn default() -> Self {
-        Self {
-            listen: ADMIN_LISTEN.to_owned(),
-            token: None,
-            token_file: None,
-            allowed_hosts: Vec::new(),
-            certificate_file: None,
-            key_file: None,
-            client_ca_file: None,
-            url: None,
-            ca_file: None,
         }
     }
 }

@@ -31,6 +31,7 @@ use super::exposed;
 use super::raw::RawConfig;
 use super::sections::Config;
 use super::selections;
+use super::settings::Settings;
 
 /// Validates a raw configuration.
 pub(crate) fn resolve(
@@ -62,6 +63,7 @@ pub(crate) fn resolve(
         admin: check.admin(&raw.admin)?,
         log: check.log(&raw.log)?,
         exposed: exposed::of(document, raw, environment),
+        settings: Settings::of(document, raw),
         postgres,
         kafka,
         registry,
