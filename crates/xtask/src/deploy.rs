@@ -55,10 +55,20 @@ pub(crate) fn run() -> Result<()> {
     }
     let manifests = output(Command::new(&helm).args(["template", "walcast", CHART]))?;
     let manifests = String::from_utf8(manifests).context("the manifests are not UTF-8")?;
-    fs::write(MANIFESTS, format!("{HEADER}{manifests}"))
+    fs::write(MANIFESTS, format!("{HEADER}{}", without_helm(&manifests)))
         .with_context(|| format!("cannot write {MANIFESTS}"))?;
     eprintln!("the chart renders; {MANIFESTS} is written");
     Ok(())
+}
+
+/// Manifests without the comments and labels of Helm, which would take objects with its labels for its own.
+fn without_helm(manifests: &str) -> String {
+    let of_helm = ["# Source: ", "app.kubernetes.io/managed-by: ", "helm.sh/chart: "];
+    let lines = manifests.lines().filter(|line| {
+        let line = line.trim_start();
+        !of_helm.iter().any(|start| line.starts_with(start))
+    });
+    lines.map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 /// Helm, built from its Go module once for a checkout.
@@ -189,6 +199,15 @@ mod tests {
             }
         }
         assert!(used > 20, "{used}");
+    }
+
+    #[test]
+    fn manifests_have_no_labels_of_helm() {
+        let rendered = "---\n# Source: walcast/templates/pdb.yaml\nmetadata:\n  labels:\n    app: walcast  \n    helm.sh/chart: walcast-0.1.0\n";
+        assert_eq!(
+            without_helm(rendered),
+            "---\nmetadata:\n  labels:\n    app: walcast\n"
+        );
     }
 
     #[test]
