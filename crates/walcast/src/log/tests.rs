@@ -131,7 +131,7 @@ proptest! {
 }
 
 #[test]
-fn the_level_can_be_changed_while_the_log_runs() {
+fn the_level_changes_while_the_process_runs() {
     let logged = Logged::default();
     let writer = logged.clone();
     let (lines, replace) = human(EnvFilter::new("info"), move || writer.clone(), false);
