@@ -14,6 +14,7 @@ mod addressed;
 mod api;
 mod certificates;
 mod changes;
+mod connect;
 mod connections;
 mod connectors;
 mod console;
@@ -95,6 +96,7 @@ pub(crate) struct Port {
     certificates: Option<Certificates>,
     hosts: Hosts,
     access: Access,
+    connect_api: bool,
 }
 
 /// Content type of the OpenMetrics text format, which Prometheus requests by name.
@@ -123,6 +125,7 @@ pub(crate) async fn open(
         certificates,
         hosts: Hosts::new(section, address),
         access: Access::new(token, address),
+        connect_api: section.connect_api,
     })
 }
 
@@ -139,6 +142,7 @@ pub(crate) async fn open_for_metrics(listen: SocketAddr, section: &AdminSection)
         certificates,
         hosts: Hosts::new(section, address),
         access: Access::new(section.token.clone(), address),
+        connect_api: false,
     })
 }
 
@@ -201,6 +205,7 @@ pub(crate) async fn serve(port: Port, connectors: Connectors) {
         connectors,
         hosts: port.hosts,
         access: port.access,
+        connect_api: port.connect_api,
     };
     // Dropping the set ends its tasks.
     let mut tasks = JoinSet::new();
@@ -221,6 +226,7 @@ where
         connectors: Connectors::new([]),
         hosts: port.hosts,
         access: port.access,
+        connect_api: port.connect_api,
     });
     let text = get(move || {
         let text = openmetrics(metrics());
@@ -250,12 +256,17 @@ fn router(served: Arc<Served>) -> Router {
             Arc::clone(&served),
             require_read_access,
         ));
-    Router::new()
+    let mut router = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .merge(authorized)
         .merge(console::router())
-        .fallback(unknown)
+        .fallback(unknown);
+    if served.connect_api {
+        let root = middleware::from_fn_with_state(Arc::clone(&served), connect::root);
+        router = router.merge(connect::routes(&served)).layer(root);
+    }
+    router
         .layer(DefaultBodyLimit::max(gate::BODY_BYTES_MAX))
         // The last layer runs first, for every path.
         .layer(middleware::from_fn_with_state(Arc::clone(&served), gate::pass))

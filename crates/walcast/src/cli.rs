@@ -12,6 +12,7 @@ mod delivered;
 mod dlq;
 mod explain;
 mod history;
+mod man;
 mod migrate;
 mod outbox;
 mod point_in_time;
@@ -82,6 +83,8 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     Sql(sql::SqlArgs),
     Completions(completions::CompletionsArgs),
+    #[command(hide = true)]
+    Man(man::ManArgs),
 }
 
 impl Cli {
@@ -96,7 +99,8 @@ impl Cli {
         match self.command {
             Command::Run(args) => {
                 let config = args.config.load(&self.log)?;
-                block_on(Box::pin(run::run(config)))
+                let reload = args.config.reload(&self.log, &config);
+                block_on(Box::pin(run::run(config, reload)))
             }
             // The findings of the check include exposed secrets.
             Command::Check(args) => {
@@ -204,6 +208,7 @@ impl Cli {
             },
             Command::Sql(args) => sql::sql(&args.action),
             Command::Completions(args) => completions::completions(args.shell, Self::command()),
+            Command::Man(args) => man::man(&args, Self::command()),
         }
     }
 }

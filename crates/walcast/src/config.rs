@@ -24,6 +24,7 @@ mod raw;
 mod resolve;
 mod sections;
 mod selections;
+mod settings;
 mod stream_snapshots;
 mod tables;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub(crate) use self::log_format::LogFormat;
 pub(crate) use self::nearest::nearest;
 pub(crate) use self::sections::{AdminSection, Config, Identity};
 pub(crate) use self::selections::{Choice, Selection};
+pub(crate) use self::settings::{ChangedSetting, Settings};
 pub(crate) use self::tables::{Keys, tables};
 
 use self::document::Document;

@@ -12,7 +12,7 @@ use walcast_mapper::MapperConfig;
 use walcast_postgres::PostgresConfig;
 
 use crate::background_read::BackgroundRead;
-use crate::config::{CompatibleMetrics, Config};
+use crate::config::{CompatibleMetrics, Config, Settings};
 use crate::consumer_metrics::ConsumerMetrics;
 use crate::consumer_report::ConsumersReport;
 use crate::last_verification::{LastVerification, StoredCertificate};
@@ -43,6 +43,25 @@ impl Identity {
     }
 }
 
+/// Configuration of a connector, as far as the admin port shows it.
+#[derive(Debug, Default)]
+pub(crate) struct Configured {
+    /// Settings of the file.
+    pub(crate) settings: Settings,
+    /// Names of topics; `None` if the connector has no configuration, in tests.
+    pub(crate) mapper: Option<MapperConfig>,
+}
+
+impl Configured {
+    /// What is shown of this configuration.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            settings: config.settings.clone(),
+            mapper: Some(config.mapper.clone()),
+        }
+    }
+}
+
 /// Handle of a running connector. It shares everything with the connector; what it has of its own is for display.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectorHandle {
@@ -58,6 +77,8 @@ pub(crate) struct ConnectorHandle {
     pub(crate) verification: LastVerification,
     /// Programs under whose names metrics are exposed as well.
     pub(crate) compatible: Vec<CompatibleMetrics>,
+    /// Configuration with which the connector was started.
+    pub(crate) configured: Arc<Configured>,
     /// Time since which the connector exists in this process.
     pub(crate) started: Instant,
     /// Settings with which requests ask servers; `None`: no server is asked.
@@ -123,6 +144,7 @@ impl ConnectorHandle {
             control: connector.requests.control(),
             verification: LastVerification::of(&config.kafka),
             compatible: config.metrics.clone(),
+            configured: Arc::new(Configured::of(config)),
             started: Instant::now(),
             settings: Some(HandleSettings::of(config)),
             samples: Samples::default(),
@@ -144,6 +166,7 @@ impl ConnectorHandle {
             control: SnapshotRequests::new().control(),
             verification: LastVerification::of(&config.kafka),
             compatible: config.metrics.clone(),
+            configured: Arc::new(Configured::of(config)),
             started: Instant::now(),
             settings: Some(HandleSettings::of(config)),
             samples: Samples::default(),

@@ -296,3 +296,21 @@ fn a_decision_record_is_written_without_servers_and_not_over_a_file() {
     let forced = run(&[&arguments[..], &["--force"]].concat());
     assert_eq!(forced.status.code(), Some(0), "{forced:?}");
 }
+
+#[test]
+fn manual_pages_are_written_for_each_command() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    let written = run(&["man", path]);
+    assert_eq!(written.status.code(), Some(0), "{written:?}");
+    for (page, text) in [
+        ("walcast.1", "walcast"),
+        ("walcast-run.1", "SIGTERM"),
+        ("walcast-snapshot-start.1", "snapshot"),
+    ] {
+        let page = fs::read_to_string(directory.path().join(page)).unwrap();
+        assert!(page.contains(text), "{page}");
+    }
+    assert!(!directory.path().join("walcast-man.1").exists());
+    check_error(&run(&["man", &format!("{path}/missing")]), 1);
+}

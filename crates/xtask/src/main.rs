@@ -3,14 +3,17 @@
 mod audit;
 mod chaos;
 mod conformance;
+mod deploy;
 mod fuzz;
 mod gate;
+mod package;
 mod polling;
 mod preflight;
 mod programs;
 mod promtool;
 mod servers;
 mod simulate;
+mod site;
 mod sweep;
 mod tool;
 
@@ -42,6 +45,12 @@ enum Task {
     Fuzz(fuzz::Arguments),
     /// The one test command
     Test(gate::Arguments),
+    /// The Debian package, with manual pages and shell completions
+    Package,
+    /// The Helm chart rendered by Helm, and the plain manifests
+    Deploy,
+    /// The documentation as a site
+    Site,
     /// Known vulnerabilities of what is built in, and the age of the database that was asked
     Audit(audit::Arguments),
     /// The delivery protocol under faults, crashes and promotions, seed after seed
@@ -73,6 +82,9 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Conformance(arguments) => conformance::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Test(arguments) => gate::run_all(&arguments),
+        Task::Package => package::run(),
+        Task::Deploy => deploy::run(),
+        Task::Site => site::run(),
         Task::Audit(arguments) => audit::run(&arguments),
         Task::Simulate(arguments) => simulate::run(&arguments),
         Task::Polling(arguments) => polling::run(&arguments),

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod connect;
 mod hosts;
+mod supervised;
 mod token;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::connect;
 use super::connections::Progress;
 use super::rejected::Rejected;
 use super::served::Served;
@@ -21,6 +22,14 @@ pub(super) const BODY_BYTES_MAX: usize = 64 << 10;
 /// elsewhere (request smuggling): bytes that the connector would read as the next request are part of the body to the proxy.
 pub(super) async fn pass(State(served): State<Arc<Served>>, request: Request, next: Next) -> Response {
     let may_have_body = may_have_body(&request);
+    if served.connect_api
+        && let Some(refused) = connect::refused(request.method(), request.uri().path())
+    {
+        return match check_client(&served, &request) {
+            Ok(()) => refused,
+            Err(rejected) => rejected.into_response(),
+        };
+    }
     let mut response = match check(&served, &request) {
         Ok(()) => next.run(request).await,
         Err(rejected) => return rejected.into_response(),
@@ -46,8 +55,7 @@ fn is_read(request: &Request) -> bool {
 
 fn check(served: &Served, request: &Request) -> Result<(), Rejected> {
     let headers = request.headers();
-    served.hosts.check(request.uri(), headers)?;
-    super::origin::check(request.method(), request.uri().path(), headers)?;
+    check_client(served, request)?;
     if is_read(request) {
         return Ok(());
     }
@@ -59,6 +67,12 @@ fn check(served: &Served, request: &Request) -> Result<(), Rejected> {
         return Err(Rejected::TooLarge);
     }
     Ok(())
+}
+
+/// Checks the headers that a web page cannot choose.
+fn check_client(served: &Served, request: &Request) -> Result<(), Rejected> {
+    served.hosts.check(request.uri(), request.headers())?;
+    super::origin::check(request.method(), request.uri().path(), request.headers())
 }
 
 /// Value of `Content-Length`. A body without it is limited while it is read.

@@ -89,6 +89,7 @@ mod tests {
             client_ca_file: None,
             url: Some("http://shop.example:8080".to_owned()),
             ca_file: None,
+            connect_api: false,
         }
     }
 

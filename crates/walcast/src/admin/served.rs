@@ -13,4 +13,6 @@ pub(super) struct Served {
     pub(super) hosts: Hosts,
     /// Clients that may send requests.
     pub(super) access: Access,
+    /// Whether the API of Kafka Connect is served.
+    pub(super) connect_api: bool,
 }

@@ -27,7 +27,7 @@ struct Watched {
 }
 
 /// Handle of a connector that does not run.
-fn handle(name: &str, requests: &SnapshotRequests) -> ConnectorHandle {
+pub(super) fn handle(name: &str, requests: &SnapshotRequests) -> ConnectorHandle {
     ConnectorHandle {
         identity: Identity {
             name: name.to_owned(),
@@ -40,6 +40,7 @@ fn handle(name: &str, requests: &SnapshotRequests) -> ConnectorHandle {
         control: requests.control(),
         verification: LastVerification::none(),
         compatible: Vec::new(),
+        configured: Arc::default(),
         started: Instant::now(),
         settings: None,
         samples: Samples::default(),
@@ -63,6 +64,14 @@ async fn watched() -> Watched {
 
 /// Serves these connectors, and returns the address.
 async fn serve_all(handles: impl IntoIterator<Item = ConnectorHandle>) -> SocketAddr {
+    serve_with(handles, false).await
+}
+
+/// The same, with or without the API of Kafka Connect.
+pub(super) async fn serve_with(
+    handles: impl IntoIterator<Item = ConnectorHandle>,
+    connect_api: bool,
+) -> SocketAddr {
     let section = AdminSection {
         listen: None,
         token: Some(Secret::new("s3cret")),
@@ -71,6 +80,7 @@ async fn serve_all(handles: impl IntoIterator<Item = ConnectorHandle>) -> Socket
         client_ca_file: None,
         url: None,
         ca_file: None,
+        connect_api,
     };
     let port = open("127.0.0.1:0".parse().unwrap(), &section, &[]).await.unwrap();
     let address = port.listener.local_addr().unwrap();
@@ -83,6 +93,12 @@ async fn get(address: SocketAddr, path: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     Watched::send(&mut stream, &request).await
+}
+
+/// Head and body of the response to a request.
+pub(super) async fn request(address: SocketAddr, text: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    Watched::send(&mut stream, text).await
 }
 
 impl Watched {
@@ -358,6 +374,7 @@ async fn an_address_in_use_is_an_error_with_a_remedy() {
         client_ca_file: None,
         url: None,
         ca_file: None,
+        connect_api: false,
     };
     let opened = open(watched.address, &section, &[]).await;
     let error = opened.unwrap_err().to_string();

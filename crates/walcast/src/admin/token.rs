@@ -46,6 +46,12 @@ impl Access {
         .map(|_| ())
         .ok_or(Rejected::NoToken)
     }
+
+    /// Whether `shown` is the token.
+    pub(super) fn is_token(&self, shown: &[u8]) -> bool {
+        let token = self.token.as_ref();
+        token.is_some_and(|token| is_same(shown, token.reveal().as_bytes()))
+    }
 }
 
 /// Compares in constant time.

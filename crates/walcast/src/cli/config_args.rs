@@ -7,6 +7,7 @@ use tracing::warn;
 
 use crate::config::Config;
 use crate::log::{self, LogArgs, LogOptions};
+use crate::reload::Reload;
 
 /// Location of the configuration.
 #[derive(Clone, Debug, Args)]
@@ -49,6 +50,11 @@ impl ConfigArgs {
             warn!("{exposed}");
         }
         Ok(config)
+    }
+
+    /// Reload of a connector that runs with `config`, the content of the file.
+    pub(super) fn reload(&self, flags: &LogArgs, config: &Config) -> Reload {
+        Reload::new(self.config.clone(), flags.clone(), config)
     }
 
     /// Reads the configuration and starts the process log as configured.

@@ -14,8 +14,10 @@ use crate::config::Config;
 use crate::connector_handle::ConnectorHandle;
 use crate::descriptors;
 use crate::exit::{Exit, help_end};
+use crate::reload::Reload;
 use crate::remedy::describe;
 use crate::selection;
+use crate::service_manager;
 use crate::signal_topic;
 use crate::signals::Signals;
 use crate::stream_snapshots;
@@ -37,9 +39,12 @@ pub(crate) struct RunArgs {
     pub(crate) config: ConfigArgs,
 }
 
-pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
+pub(crate) async fn run(config: Config, reload: Reload) -> anyhow::Result<Exit> {
     descriptors::raise_limit();
     let mut signals = Signals::listen().context("cannot install signal handlers")?;
+    let hangup = Reload::hangup().context("cannot install signal handlers")?;
+    // It ends with the runtime.
+    tokio::spawn(reload.run(hangup));
     let admin_port = match config.admin.listen {
         Some(listen) => {
             let places = admin::to_store(&config.name, admin::of_process);
@@ -67,6 +72,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<Exit> {
     let handle = ConnectorHandle::new(&config, &connector);
     let connectors = Connectors::new([handle.clone()]);
     let admin = admin_port.map(|port| tokio::spawn(admin::serve(port, connectors)));
+    tokio::spawn(service_manager::follow(connector.state.status.subscribe()));
     tokio::select! {
         biased;
         _ = signals.next() => return Ok(Exit::Done),

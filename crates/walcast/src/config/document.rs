@@ -19,8 +19,8 @@ pub(crate) struct Document<'t> {
     file: String,
     text: &'t str,
     spans: BTreeMap<String, Range<usize>>,
-    /// Literal text of each string, in which variables are empty, by key.
-    written: BTreeMap<String, String>,
+    /// Text of each string before variables are expanded, by key.
+    literals: BTreeMap<String, String>,
 }
 
 impl<'t> Document<'t> {
@@ -37,7 +37,7 @@ impl<'t> Document<'t> {
             file: file.to_owned(),
             text,
             spans: BTreeMap::new(),
-            written: BTreeMap::new(),
+            literals: BTreeMap::new(),
         };
         let mut root = DeTable::parse(text).map_err(|error| document.toml_error(&error))?;
         document.visit_table(&tables(), "", "", root.get_mut(), lookup)?;
@@ -61,10 +61,21 @@ impl<'t> Document<'t> {
     }
 
     /// Keys of strings with their literal texts, in which variables are empty.
-    pub(crate) fn written(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.written
+    pub(crate) fn written(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        // An invalid reference was reported when the file was read.
+        self.literals
             .iter()
-            .map(|(key, text)| (key.as_str(), text.as_str()))
+            .filter_map(|(key, text)| Some((key.as_str(), expand(text, &|_| Ok(String::new())).ok()?)))
+    }
+
+    /// Keys of the file, with the indexes of arrays, and the keys of their tables.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.spans.keys().map(String::as_str)
+    }
+
+    /// Text of a string before variables are expanded; `None` for a key that holds no string.
+    pub(crate) fn literal(&self, key: &str) -> Option<&str> {
+        self.literals.get(key).map(String::as_str)
     }
 
     /// Position of `key`.
@@ -130,10 +141,7 @@ impl<'t> Document<'t> {
                 self.visit_value(tables, path, &place, element, lookup)
             }),
             DeValue::String(text) => {
-                // An invalid reference is reported below.
-                if let Ok(written) = expand(text, &|_| Ok(String::new())) {
-                    self.written.insert(place.to_owned(), written.into_owned());
-                }
+                self.literals.insert(place.to_owned(), text.to_string());
                 let expanded =
                     expand(text, lookup)
                         .map(Cow::into_owned)

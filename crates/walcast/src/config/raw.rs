@@ -2,6 +2,7 @@
 //!
 //! `docs/configuration.md` describes every key; a test compares the manual with these structs.
 
+mod admin;
 mod bookmarks;
 mod consumers;
 mod context;
@@ -25,6 +26,7 @@ use walcast_mapper::config::{
 use walcast_mapper::pattern::{PrefixPattern, TablePattern};
 use walcast_postgres::LEADER_TIMEOUT_DEFAULT;
 
+pub(crate) use self::admin::RawAdmin;
 pub(crate) use self::bookmarks::RawBookmarks;
 pub(crate) use self::consumers::RawConsumers;
 pub(crate) use self::context::RawContext;
@@ -261,21 +263,6 @@ pub(crate) struct RawRetry {
     pub(crate) backoff_max: ConfigDuration,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a table")]
-pub(crate) struct RawAdmin {
-    pub(crate) listen: String,
-    #[serde(skip_serializing)]
-    pub(crate) token: Option<Secret>,
-    pub(crate) token_file: Option<PathBuf>,
-    pub(crate) allowed_hosts: Vec<String>,
-    pub(crate) certificate_file: Option<PathBuf>,
-    pub(crate) key_file: Option<PathBuf>,
-    pub(crate) client_ca_file: Option<PathBuf>,
-    pub(crate) url: Option<String>,
-    pub(crate) ca_file: Option<PathBuf>,
-}
-
 /// The schema of most applications.
 const TABLES: &str = "public.*";
 /// Long enough for an instance on a busy or migrated machine to keep its leadership; a takeover still takes only seconds.
@@ -315,8 +302,6 @@ const UNAVAILABLE_VALUE: &str = "__debezium_unavailable_value";
 const RETRY_BACKOFF_MIN: ConfigDuration = ConfigDuration::from_millis(500);
 /// An unreachable server is retried twice a minute.
 const RETRY_BACKOFF_MAX: ConfigDuration = ConfigDuration::from_secs(30);
-/// Metrics contain table names, so the default accepts local connections only.
-const ADMIN_LISTEN: &str = "127.0.0.1:8080";
 
 impl Default for RawPostgres {
     fn default() -> Self {
@@ -473,18 +458,3 @@ impl Default for RawRetry {
     }
 }
 
-impl Default for RawAdmin {
-    fn default() -> Self {
-        Self {
-            listen: ADMIN_LISTEN.to_owned(),
-            token: None,
-            token_file: None,
-            allowed_hosts: Vec::new(),
-            certificate_file: None,
-            key_file: None,
-            client_ca_file: None,
-            url: None,
-            ca_file: None,
-        }
-    }
-}

@@ -33,6 +33,7 @@ use super::exposed;
 use super::raw::RawConfig;
 use super::sections::Config;
 use super::selections;
+use super::settings::Settings;
 
 /// Validates a raw configuration.
 pub(crate) fn resolve(
@@ -67,6 +68,7 @@ pub(crate) fn resolve(
         consumers: check.consumers(&raw.consumers)?,
         log: check.log(&raw.log)?,
         exposed: exposed::of(document, raw, environment),
+        settings: Settings::of(document, raw),
         postgres,
         kafka,
         registry,

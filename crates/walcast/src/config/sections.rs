@@ -15,6 +15,7 @@ use super::exposed::Exposed;
 use super::host::Host;
 use super::log_format::LogFormat;
 use super::selections::Selection;
+use super::settings::Settings;
 
 /// Validated configuration.
 #[derive(Debug)]
@@ -55,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) exposed: Vec<Exposed>,
     /// Patterns that are compared with the database.
     pub(crate) selections: Vec<Selection>,
+    /// Settings of the file.
+    pub(crate) settings: Settings,
 }
 
 /// Settings of the metrics of consumer groups.
@@ -81,6 +84,8 @@ pub(crate) struct AdminSection {
     pub(crate) url: Option<String>,
     /// Certificate authorities that commands trust; `None`: those of the system.
     pub(crate) ca_file: Option<PathBuf>,
+    /// Whether the port answers as a worker of Kafka Connect does, read-only.
+    pub(crate) connect_api: bool,
 }
 
 impl AdminSection {

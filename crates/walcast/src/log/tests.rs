@@ -66,11 +66,11 @@ fn logged(format: LogFormat, log: impl FnOnce()) -> String {
     let (filter, writer) = (EnvFilter::new("info"), logged.clone());
     match format {
         LogFormat::Human => {
-            tracing::subscriber::with_default(human(filter, move || writer.clone(), false), log);
+            tracing::subscriber::with_default(human(filter, move || writer.clone(), false).0, log);
         }
         LogFormat::Json => {
             let writer = move || PrintableJson(writer.clone());
-            tracing::subscriber::with_default(json_lines(filter, writer), log);
+            tracing::subscriber::with_default(json_lines(filter, writer).0, log);
         }
     }
     let bytes = logged.0.lock().unwrap().clone();
@@ -102,7 +102,7 @@ fn a_name_cannot_forge_a_line_or_a_color() {
 fn colors_come_from_the_formatter_only() {
     let logged = Logged::default();
     let writer = logged.clone();
-    let lines = human(EnvFilter::new("info"), move || writer.clone(), true);
+    let (lines, _) = human(EnvFilter::new("info"), move || writer.clone(), true);
     tracing::subscriber::with_default(lines, || info!(relation = %"a\u{1b}[31m", "mapped"));
     let lines = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
     assert!(lines.contains("\u{1b}[3mrelation\u{1b}[0m"), "{lines:?}");
@@ -128,4 +128,21 @@ proptest! {
             prop_assert_eq!(named.as_str().unwrap(), text.as_str());
         }
     }
+}
+
+#[test]
+fn the_level_changes_while_the_process_runs() {
+    let logged = Logged::default();
+    let writer = logged.clone();
+    let (lines, replace) = human(EnvFilter::new("info"), move || writer.clone(), false);
+    tracing::subscriber::with_default(lines, || {
+        tracing::debug!("before");
+        replace(EnvFilter::new("debug")).unwrap();
+        tracing::debug!("after");
+        replace(EnvFilter::new("warn")).unwrap();
+        info!("last");
+    });
+    let lines = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(lines.lines().count(), 1, "{lines:?}");
+    assert!(lines.ends_with("DEBUG after\n"), "{lines:?}");
 }

@@ -5,7 +5,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::{deploy, package};
+
 const UNIT: &str = "examples/deploy/walcast.service";
+/// The unit of the package, one instance for each configuration: the unit, with what differs.
+const TEMPLATE: &str = "examples/deploy/walcast@.service";
 const MANUAL: &str = "docs/high-availability.md";
 const DOCKERFILE: &str = "docker/Dockerfile";
 const COMPOSE: &str = "docker/compose.yaml";
@@ -17,7 +21,9 @@ const OWN_IMAGE: &str = "walcast";
 const EXPOSURE_MAX: &str = "15";
 
 /// What the unit must say.
-const DIRECTIVES: [&str; 24] = [
+const DIRECTIVES: [&str; 26] = [
+    "Type=notify",
+    "WatchdogSec=60",
     "DynamicUser=yes",
     "NoNewPrivileges=yes",
     "CapabilityBoundingSet=",
@@ -44,6 +50,34 @@ const DIRECTIVES: [&str; 24] = [
     "RestartPreventExitStatus=2 3 7",
 ];
 
+/// What differs in the template. Its instances share a user, because they share the folder of their tokens.
+const OF_TEMPLATE: [(&str, &str); 9] = [
+    (
+        "# walcast under systemd:",
+        "# walcast under systemd, an instance for each configuration in /etc/walcast:",
+    ),
+    (
+        "`systemd-analyze security walcast`",
+        "`systemd-analyze security walcast@shop`",
+    ),
+    ("Description=walcast:", "Description=walcast %i:"),
+    ("/usr/local/bin/walcast", "/usr/bin/walcast"),
+    ("/etc/walcast/shop.toml", "/etc/walcast/%i.toml"),
+    (
+        "/etc/walcast/postgres-password",
+        "/etc/walcast/%i.postgres-password",
+    ),
+    (
+        "/etc/walcast/registry-password",
+        "/etc/walcast/%i.registry-password",
+    ),
+    ("DynamicUser=yes\n", "DynamicUser=yes\nUser=walcast\n"),
+    (
+        "RuntimeDirectory=walcast\n",
+        "RuntimeDirectory=walcast\nRuntimeDirectoryPreserve=yes\n",
+    ),
+];
+
 /// What the manual must say of Kubernetes.
 const KUBERNETES: [&str; 7] = [
     "runAsNonRoot: true",
@@ -66,6 +100,13 @@ pub(crate) fn check() -> Result<()> {
         findings.push(format!("{MANUAL} shows no unit"));
     }
     findings.extend(missing(UNIT, &unit, &shown));
+    if read(TEMPLATE)? != template_of(&unit) {
+        findings.push(format!(
+            "{TEMPLATE} is not {UNIT} with what differs in a template (OF_TEMPLATE in crates/xtask/src/gate/deployment.rs)"
+        ));
+    }
+    findings.extend(package::missing_files()?);
+    findings.extend(deploy::different_files()?);
     findings.extend(images_by_tag(&dockerfile).map(|line| format!("{DOCKERFILE}: no digest: {line}")));
     findings.extend(images_of_any_version(&compose).map(|line| format!("{COMPOSE}: no version: {line}")));
     findings
@@ -80,6 +121,13 @@ fn missing(file: &str, text: &str, wanted: &[&str]) -> Vec<String> {
     let has = |wanted: &str| text.lines().any(|line| line.trim() == wanted);
     let missing = wanted.iter().filter(|wanted| !has(wanted));
     missing.map(|line| format!("{file} lacks: {line}")).collect()
+}
+
+fn template_of(unit: &str) -> String {
+    let differs = OF_TEMPLATE.iter();
+    differs.fold(unit.to_owned(), |text, (unit, template)| {
+        text.replace(unit, template)
+    })
 }
 
 /// The lines of the unit that the manual shows.

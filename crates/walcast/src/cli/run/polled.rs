@@ -8,6 +8,7 @@ use crate::admin::{self, Connectors, Port};
 use crate::config::Config;
 use crate::connector_handle::ConnectorHandle;
 use crate::exit::Exit;
+use crate::service_manager;
 use crate::signals::Signals;
 use crate::wiring;
 
@@ -27,6 +28,7 @@ pub(super) async fn run(
     let mut poller = wiring::poller(config)?;
     let connectors = Connectors::new([ConnectorHandle::of_poller(config, &poller)]);
     let admin = admin_port.map(|port| tokio::spawn(admin::serve(port, connectors)));
+    tokio::spawn(service_manager::follow(poller.state.status.subscribe()));
     tokio::select! {
         biased;
         _ = signals.next() => return Ok(Exit::Done),

@@ -42,6 +42,7 @@ impl Check<'_> {
             client_ca_file: raw.client_ca_file.clone(),
             url: raw.url.as_deref().map(|url| url.trim_end_matches('/').to_owned()),
             ca_file: raw.ca_file.clone(),
+            connect_api: raw.connect_api,
         })
     }
 
