@@ -44,8 +44,6 @@ impl Found {
     /// Findings that need attention, about tables or about the rest.
     pub(super) fn open(&self, of_tables: bool) -> impl Iterator<Item = &Finding> {
         let is_open = |finding: &&Finding| !finding.ok || finding.warning;
-        let is_of_table =
-            |finding: &Finding| finding.name.starts_with("table ") || finding.name.starts_with("partition ");
         let open = self.findings.iter().filter(is_open);
         open.filter(move |finding| is_of_table(finding) == of_tables)
     }
