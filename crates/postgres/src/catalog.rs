@@ -24,11 +24,13 @@ mod readable;
 mod reselect;
 mod row_estimate;
 mod server;
+mod setup;
 mod setup_script;
 mod slot;
 mod slot_holder;
 mod slot_preconditions;
 mod stored_texts;
+mod survey;
 mod table_description;
 mod table_metadata;
 mod tables;
@@ -62,9 +64,12 @@ pub(crate) use reselect::reselect;
 pub use row_estimate::RowEstimate;
 pub(crate) use row_estimate::row_estimate;
 pub(crate) use server::{cluster, server_state, wal_insert_lsn};
-pub(crate) use setup_script::{create_publication, read_tables, setup_script};
+pub use setup::{Setup, SetupPurpose, SetupStatement};
+pub(crate) use setup_script::{create_publication, read_tables, setup};
 pub(crate) use slot::{drop_slot, slot};
 pub(crate) use slot_holder::{slot_holder, terminate_walsender};
+pub(crate) use survey::survey;
+pub use survey::{Survey, SurveyedSlot, SurveyedTable};
 pub(crate) use table_description::{
     Part, TableDescription, add_sizes, table_description, table_name, table_sizes,
 };

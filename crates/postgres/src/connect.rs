@@ -37,6 +37,7 @@ mod transport;
 mod url;
 mod verifier;
 mod wire;
+mod without_password;
 
 pub use config::{ChannelBinding, ConnectConfig, SessionAttributes, SslMode};
 pub use conninfo_error::ConninfoError;

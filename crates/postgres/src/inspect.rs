@@ -4,7 +4,7 @@ use walcast_delivery::{SourceState, Timeline};
 use walcast_mapper::{TableMetadata, TableName};
 use walcast_pgoutput::Relation;
 
-use crate::catalog::{self, ExistingTable, ExistingType, RowEstimate};
+use crate::catalog::{self, ExistingTable, ExistingType, RowEstimate, Survey};
 use crate::config::PostgresConfig;
 use crate::connect::connect_replication;
 use crate::error::PostgresError;
@@ -102,17 +102,14 @@ pub async fn existing(config: &PostgresConfig, with_types: bool) -> Result<Exist
     })
 }
 
-/// Lines of the SQL script that an administrator runs before the first start, if the connector may not create what it needs. Nothing
-/// is executed.
+/// First look at the database, which depends on the connection alone.
 ///
 /// # Errors
-/// A setting is invalid; the server cannot be reached or does not answer.
-pub async fn setup_script(config: &PostgresConfig) -> Result<Vec<String>, PostgresError> {
-    config.validate()?;
+/// The server cannot be reached or does not answer.
+pub async fn survey(config: &PostgresConfig) -> Result<Survey, PostgresError> {
     let connected = connect_primary(config).await;
-    let (session, system_identifier) = connected.map_err(PostgresError::at_first_connection)?;
-    let found = source_state::inspect(&session, config, system_identifier, Vec::new()).await?;
-    catalog::setup_script(&session.client, config, &found).await
+    let (session, _) = connected.map_err(PostgresError::at_first_connection)?;
+    catalog::survey(&session.client).await
 }
 
 /// Estimate of the existing rows that a first start reads.

@@ -78,6 +78,7 @@ mod polling;
 mod primary;
 mod publishing;
 mod replication;
+mod setup;
 mod slot_creation;
 mod snapshot;
 mod source;
@@ -87,7 +88,10 @@ pub mod tail;
 mod wal_watch;
 
 pub use bookmarks::PostgresBookmarks;
-pub use catalog::{ExistingColumn, ExistingTable, ExistingType, RowEstimate};
+pub use catalog::{
+    ExistingColumn, ExistingTable, ExistingType, RowEstimate, Setup, SetupPurpose, SetupStatement, Survey,
+    SurveyedSlot, SurveyedTable,
+};
 pub use check::preconditions;
 pub use config::{
     CONDITION_TIMEOUT_DEFAULT, Failover, LEADER_TIMEOUT_DEFAULT, PostgresConfig, QUEUE_BYTES_DEFAULT,
@@ -98,13 +102,14 @@ pub use connect::{
 };
 pub use copied_slot::{CopiedFrom, CopiedSlot};
 pub use error::{PostgresError, ServerError};
-pub use inspect::{Existing, captured_relations, estimate_rows, existing, inspect, setup_script};
+pub use inspect::{Existing, captured_relations, estimate_rows, existing, inspect, survey};
 pub use outbox_tables::{PostgresOutboxTables, cleanup_preconditions};
 pub use polling::{
     PostgresClaims, PostgresOutboxes, PostgresRowsAtPosition, polled_grants, polled_preconditions,
     polled_tables,
 };
 pub use replication::{MESSAGES_SINCE, ReplicationFeedback, ReplicationStream};
+pub use setup::{SetupOutcome, SetupSession};
 pub use snapshot::{PostgresSnapshot, PostgresSnapshots};
 pub use source::{PostgresCatalog, PostgresSource, PostgresWatch};
 pub use wal_watch::PostgresWalWatch;

@@ -7,11 +7,13 @@ mod check;
 mod checkpoint;
 mod completions;
 mod config_args;
+mod confirmation;
 mod consumers;
 mod delivered;
 mod dlq;
 mod explain;
 mod history;
+mod init;
 mod man;
 mod migrate;
 mod outbox;
@@ -27,8 +29,10 @@ mod table;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod top;
 mod upcast;
 mod verify;
+mod written_file;
 
 use std::future::Future;
 
@@ -49,6 +53,7 @@ use crate::memory;
     max_term_width = 100,
     after_help = help_end!(
         "  walcast tail postgres://me@localhost/shop      see changes, no Kafka needed\n\
+         \x20 walcast init postgres://me@localhost/shop --brokers localhost:9092\n\
          \x20 walcast check --config walcast.toml            is everything set up?\n\
          \x20 walcast run --config walcast.toml              stream until stopped"
     )
@@ -63,8 +68,10 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::InitArgs),
     Run(run::RunArgs),
     Check(check::CheckArgs),
+    Top(top::TopArgs),
     Tail(tail::TailArgs),
     Checkpoint(checkpoint::CheckpointArgs),
     Bookmark(bookmark::BookmarkArgs),
@@ -97,6 +104,16 @@ impl Cli {
         memory::keep_private()
             .context("the operating system does not keep the memory of this process private")?;
         match self.command {
+            Command::Init(args) => {
+                start_log(
+                    &self.log,
+                    LogOptions {
+                        format: LogFormat::Human,
+                        level: "warn".to_owned(),
+                    },
+                )?;
+                block_on(Box::pin(init::init(args)))
+            }
             Command::Run(args) => {
                 let config = args.config.load(&self.log)?;
                 let reload = args.config.reload(&self.log, &config);
@@ -105,7 +122,11 @@ impl Cli {
             // The findings of the check include exposed secrets.
             Command::Check(args) => {
                 let config = args.config.read(&self.log)?;
-                block_on(Box::pin(check::check(config, args.json, args.sql)))
+                block_on(Box::pin(check::check(config, args)))
+            }
+            Command::Top(args) => {
+                let config = args.config.load(&self.log)?;
+                block_on(Box::pin(top::top(config, args)))
             }
             Command::Tail(args) => {
                 start_log(

@@ -67,13 +67,21 @@ impl Config {
             path: path.to_owned(),
             source,
         })?;
+        let mut config = Self::parse_text(&path.display().to_string(), &text)?;
+        config.exposed.retain(|exposed| exposed.is_exposed(path));
+        Ok(config)
+    }
+
+    /// Parses `text`, the content of `file`, in the environment of the process.
+    ///
+    /// # Errors
+    /// The content is invalid.
+    pub(crate) fn parse_text(file: &str, text: &str) -> Result<Self, ConfigError> {
         let inputs = ConfigInputs {
             lookup: &|name| std::env::var(name),
             postgres: Environment::of_process(),
         };
-        let mut config = Self::parse(&path.display().to_string(), &text, &inputs)?;
-        config.exposed.retain(|exposed| exposed.is_exposed(path));
-        Ok(config)
+        Self::parse(file, text, &inputs)
     }
 
     /// Parses `text`, the content of `file`.

@@ -88,6 +88,14 @@ pub(crate) enum Rejection {
         /// Number of all checks.
         all: usize,
     },
+    /// Some statements were not executed; the command has printed them.
+    #[error("{left} of {all} statements are left for an administrator")]
+    Unfixed {
+        /// Number of statements that were not executed.
+        left: usize,
+        /// Number of all statements.
+        all: usize,
+    },
     /// The user did not confirm.
     #[error("nothing was changed: {0} needs confirmation; pass --yes where there is no terminal")]
     NotConfirmed(&'static str),
@@ -120,6 +128,10 @@ mod tests {
     fn rejections_name_what_is_rejected_and_the_way_on() {
         for (rejection, text) in [
             (Rejection::Checks { failed: 1, all: 20 }, "1 of 20 checks failed"),
+            (
+                Rejection::Unfixed { left: 1, all: 3 },
+                "1 of 3 statements are left for an administrator",
+            ),
             (
                 Rejection::NotConfirmed("deleting the checkpoint"),
                 "nothing was changed: deleting the checkpoint needs confirmation; pass --yes where there is no terminal",

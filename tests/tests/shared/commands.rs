@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
 use walcast_testbed::ConnectorConfig;
-use walcast_tests::{Case, Instance, LIMIT, assert_reports, await_that, command, shared};
+use walcast_tests::{Case, Finished, Instance, LIMIT, assert_reports, await_that, command, shared};
 
 #[tokio::test]
 async fn check_reports_preconditions_before_anything_is_created_and_creates_nothing() {
@@ -71,8 +71,28 @@ async fn check_of_a_running_connector_does_not_disturb_it() {
     }
     case.insert([1]).await;
     case.await_ids([1]).await;
+    let top = ["top", "--once", "--interval", "100ms"];
+    await_that("the change in top", async || {
+        let shown = case.command(&[&top[..], &["--json"]].concat()).await;
+        assert_eq!(shown.code, Some(0), "{shown:#?}");
+        let view: Value = serde_json::from_str(&shown.stdout).unwrap();
+        assert_eq!(view["name"], "check_running");
+        view["state"] == "streaming"
+            && view["tables"][0]["table"] == "public.items"
+            && view["tables"][0]["changes"] == 1
+            && view["lsn"]["checkpointed"].is_string()
+    })
+    .await;
+    let shown = case.command(&top).await;
+    assert_eq!(shown.code, Some(0), "{shown:#?}");
+    assert_reports(
+        &shown.stdout,
+        &["check_running  ", "LSN   confirmed ", "public.items  "],
+    );
     assert_eq!(instance.status().await["reconnects"], 0);
     instance.stop().await;
+    let unanswered = case.command(&top).await;
+    assert_reports(unanswered.error(5), &["no connector answers"]);
 }
 
 #[tokio::test]
@@ -100,6 +120,83 @@ async fn check_finds_everything_that_is_wrong_at_once() {
     ];
     assert_reports(&failed.join("\n"), &wanted);
     assert!(!case.is_set_up().await);
+}
+
+/// Runs `walcast` with these arguments to its end, without a configuration of the test's.
+async fn ended(arguments: &[&str]) -> Finished {
+    let ended = tokio::time::timeout(LIMIT, command(arguments).output()).await;
+    let ended = ended.unwrap_or_else(|_| panic!("walcast {arguments:?} did not end"));
+    Finished::from(ended.unwrap())
+}
+
+/// The configuration that `init` writes is one, holds no password, and names what is missing; `check --fix` creates what the role may
+/// create, and prints the rest.
+#[tokio::test]
+async fn a_written_configuration_is_checked_and_set_up() {
+    let case = Case::new("written").await;
+    case.sql(
+        "CREATE ROLE written LOGIN PASSWORD 'geheim'; GRANT CREATE ON DATABASE written TO written;
+         ALTER TABLE items OWNER TO written; ALTER TABLE items ADD took interval;
+         CREATE TABLE audit (note text); ALTER TABLE audit OWNER TO written",
+    )
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("walcast.toml").display().to_string();
+    let url = case.postgres.url_for("written", "geheim", "written");
+    let (brokers, registry) = (shared().await.kafka().brokers(), shared().await.registry().url());
+    let init = [
+        "init",
+        &url,
+        "--brokers",
+        &brokers,
+        "--registry",
+        &registry,
+        "--output",
+        &file,
+    ];
+    let written = ended(&init).await;
+    assert_eq!(written.code, Some(0), "{written:#?}");
+    written.assert_silent_about(&["geheim"]);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(!text.contains("geheim"), "{text}");
+    let wanted = [
+        "name = \"written\"",
+        "# password_file = ",
+        "tables = [\"public.*\"]",
+        "#   table public.audit: is left out",
+        "public.items.took\n# interval = \"string\"",
+        "#   ALTER ROLE \"written\" REPLICATION;",
+        "#   FAIL  role: role written may not replicate",
+    ];
+    assert_reports(&text, &wanted);
+    assert_reports(ended(&init).await.error(1), &["exists", "--force"]);
+
+    let checked = ended(&["check", "--config", &file]).await;
+    checked.error(1);
+    assert_reports(&checked.stdout, &["FAIL  postgres role"]);
+    let asked = ended(&["check", "--fix", "--config", &file]).await;
+    assert_reports(asked.error(1), &["nothing was changed", "--yes"]);
+    assert_reports(&asked.stdout, &["CREATE PUBLICATION \"walcast_written\""]);
+    let is_published = "SELECT EXISTS (SELECT FROM pg_publication WHERE pubname = 'walcast_written')";
+    assert!(!case.holds(is_published).await);
+
+    let fixed = ended(&["check", "--fix", "--yes", "--config", &file]).await;
+    assert_reports(fixed.error(1), &["1 of 2 statements are left"]);
+    let wanted = [
+        "not permitted  ALTER ROLE \"written\" REPLICATION;",
+        "done           CREATE PUBLICATION",
+    ];
+    assert_reports(&fixed.stdout, &wanted);
+    assert!(case.holds(is_published).await);
+
+    // What an administrator has to do.
+    case.sql("ALTER ROLE written REPLICATION").await;
+    let fixed = ended(&["check", "--fix", "--yes", "--json", "--config", &file]).await;
+    assert_eq!(fixed.code, Some(0), "{fixed:#?}");
+    let report: Value = serde_json::from_str(&fixed.stdout).unwrap();
+    assert_eq!(report["statements"], serde_json::json!([]), "{report}");
+    let checked = ended(&["check", "--config", &file]).await;
+    assert_eq!(checked.code, Some(0), "{checked:#?}");
 }
 
 /// A running `walcast tail`.

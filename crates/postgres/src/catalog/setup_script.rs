@@ -8,6 +8,7 @@ use walcast_mapper::TableName;
 use walcast_pgoutput::recode::is_unreadable;
 
 use super::query::{one, rows, value};
+use super::setup::{Setup, SetupPurpose, SetupStatement};
 use super::tables::{WITH_PARTITIONS, publishable_tables};
 use crate::config::PostgresConfig;
 use crate::connect::{Client, ServerEncoding};
@@ -39,12 +40,13 @@ pub(crate) async fn create_publication(
     ))
 }
 
-/// Lines of the script, in the order of execution. The publication comes before the slot, which cannot decode older changes.
-pub(crate) async fn setup_script(
+/// What is missing, in the order of execution. The publication comes before the slot, which cannot decode older changes.
+pub(crate) async fn setup(
     client: &Client,
     config: &PostgresConfig,
     source_state: &SourceState,
-) -> Result<Vec<String>, PostgresError> {
+) -> Result<Setup, PostgresError> {
+    let of = |purpose| move |sql| SetupStatement { sql, purpose };
     let mut notes = Vec::new();
     if source_state.wal_level != "logical" {
         notes.push(format!(
@@ -55,15 +57,18 @@ pub(crate) async fn setup_script(
     for pattern in &source_state.unmatched_patterns {
         notes.push(format!("no table matches {pattern:?}"));
     }
-    let mut statements = privileges(client, config, source_state).await?;
+    let privileges = privileges(client, config, source_state).await?.into_iter();
+    let mut statements: Vec<SetupStatement> = privileges.map(of(SetupPurpose::Privilege)).collect();
     notes.extend(left_out(source_state));
-    statements.extend(publication(client, config, source_state).await?);
+    let publication = publication(client, config, source_state).await?.into_iter();
+    statements.extend(publication.map(of(SetupPurpose::Publication)));
     match &source_state.slot {
         // The connector creates the slot itself.
         None if config.creates_missing == CreateMissing::Slot => {}
         None => {
             let is_failover = config.creates_failover_slot(source_state.server_version);
-            statements.push(sql::create_slot(&config.slot, is_failover));
+            let sql = sql::create_slot(&config.slot, is_failover);
+            statements.push(of(SetupPurpose::Slot)(sql));
         }
         Some(slot) if source_state.publication.is_none() => notes.push(format!(
             "slot {} is older than the publication and cannot decode changes before it: drop the slot, and create it after the publication",
@@ -71,19 +76,11 @@ pub(crate) async fn setup_script(
         )),
         Some(_) => {}
     }
-    let database = &source_state.database;
-    let heading = match statements.is_empty() {
-        true => format!("nothing is missing in database {database}"),
-        false => format!("to be run once in database {database} by an administrator, before the first start"),
-    };
-    let comments = [heading].into_iter().chain(notes).map(|note| comment(&note));
-    let statements = statements.into_iter().map(|statement| format!("{statement};"));
-    Ok(comments.chain(statements).collect())
-}
-
-/// A comment of one line, whatever names it contains.
-fn comment(text: &str) -> String {
-    format!("-- {}", text.replace(['\n', '\r'], " "))
+    Ok(Setup {
+        database: source_state.database.clone(),
+        notes,
+        statements,
+    })
 }
 
 /// Statements that let the reading role read tables, and their partitions, completely.

@@ -14,6 +14,7 @@ use super::passfile::PasswordQuery;
 use super::password::PasswordSource;
 use super::require_auth::{AuthMethod, RequireAuth};
 use super::tls_files::{RootCertificates, TlsFiles};
+use super::without_password::without_password;
 use crate::error::PostgresError;
 
 /// Default of `connect_timeout`: long enough for a slow network, short enough to try the next host.
@@ -183,6 +184,14 @@ impl ConnectConfig {
             require_auth: word(&mut given, "require_auth")?,
             session_attributes: word(&mut given, "target_session_attrs")?.unwrap_or(SessionAttributes::Any),
         })
+    }
+
+    /// The connection string `text` without its password, as a URL; unchanged if it has none.
+    ///
+    /// # Errors
+    /// A text that is neither a URL nor `key=value` pairs, or an unknown or unsupported parameter.
+    pub fn without_password(text: &str) -> Result<String, ConninfoError> {
+        without_password(text)
     }
 
     /// Takes the password from a file that holds nothing else, unless the connection string has a password.

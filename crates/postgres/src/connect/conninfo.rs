@@ -104,6 +104,11 @@ impl Parameters {
         }
     }
 
+    /// Parameters by name.
+    pub(super) fn into_pairs(self) -> impl Iterator<Item = (&'static str, String)> {
+        self.0.into_iter()
+    }
+
     /// Whether a parameter is set.
     pub(super) fn holds(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|value| !value.is_empty())

@@ -10,17 +10,15 @@ mod stores;
 #[cfg(test)]
 mod tests;
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 
 use self::asked::Asked;
 use super::config_args::ConfigArgs;
+use super::written_file::write;
 use crate::config::Config;
-use crate::exit::{Exit, Rejection, help_end};
+use crate::exit::{Exit, help_end};
 use crate::stdout::stdout;
 
 /// Write an architecture decision record about the connector, in Markdown
@@ -66,20 +64,4 @@ pub(crate) async fn adr(config: Config, args: AdrArgs) -> anyhow::Result<Exit> {
         output.flush()?;
     }
     Ok(Exit::Done)
-}
-
-fn write(path: &Path, text: &str, force: bool) -> anyhow::Result<()> {
-    let mut options = OpenOptions::new();
-    match force {
-        true => options.write(true).create(true).truncate(true),
-        false => options.write(true).create_new(true),
-    };
-    let failed = || format!("cannot write {}", path.display());
-    let mut file = match options.open(path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            return Err(Rejection::Exists(path.to_owned()).into());
-        }
-        opened => opened.with_context(failed)?,
-    };
-    file.write_all(text.as_bytes()).with_context(failed)
 }

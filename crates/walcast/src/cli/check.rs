@@ -4,6 +4,7 @@ mod bookmarks;
 mod context;
 mod finding;
 mod first_start;
+mod fix;
 mod outboxes;
 mod plans;
 mod polled;
@@ -19,8 +20,9 @@ use walcast_delivery::{CheckpointLog, CheckpointStore, Halt, Precondition, Sourc
 use walcast_mapper::names;
 use walcast_pgoutput::Oid;
 
-use self::finding::Finding;
+pub(super) use self::finding::Finding;
 use self::first_start::rows_of_first_start;
+pub(super) use self::first_start::size;
 use self::position::position;
 use super::config_args::ConfigArgs;
 use crate::admin::{self, StoredToken};
@@ -34,12 +36,13 @@ use crate::wiring;
 
 /// Check every precondition of the connector, one line each, with the fix
 ///
-/// Nothing is created and a running connector is not disturbed.
+/// Nothing is created and a running connector is not disturbed, except by --fix.
 #[derive(Debug, Args)]
 #[command(after_help = help_end!(
     "  walcast check --config walcast.toml\n\
      \x20 walcast check --json | jq '.[] | select(.ok | not)'\n\
-     \x20 walcast check --sql | psql -d shop      as an administrator: what the connector may not create itself"
+     \x20 walcast check --sql | psql -d shop      as an administrator: what the connector may not create itself\n\
+     \x20 walcast check --fix                     the same, as far as the connector's own role may"
 ))]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
@@ -52,11 +55,25 @@ pub(crate) struct CheckArgs {
     /// Print only the SQL that an administrator has to run before the first start: privileges, publication and slot, in order
     #[arg(long, conflicts_with = "json")]
     pub(crate) sql: bool,
+
+    /// Show that SQL, execute what the role of the connector may execute, and print the result of each statement
+    #[arg(long, conflicts_with = "sql")]
+    pub(crate) fix: bool,
+
+    /// Do not ask for confirmation
+    #[arg(long, requires = "fix")]
+    pub(crate) yes: bool,
 }
 
-pub(crate) async fn check(config: Config, json: bool, sql: bool) -> anyhow::Result<Exit> {
+pub(crate) async fn check(config: Config, args: CheckArgs) -> anyhow::Result<Exit> {
+    let CheckArgs {
+        json, sql, fix, yes, ..
+    } = args;
     if sql {
         return script::print(&config).await;
+    }
+    if fix {
+        return fix::fix(&config, yes, json).await;
     }
     let findings = findings(&config).await?;
     let mut output = stdout();

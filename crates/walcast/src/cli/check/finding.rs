@@ -7,14 +7,14 @@ use crate::remedy::{describe, setting_name};
 
 /// Result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Finding {
+pub(in crate::cli) struct Finding {
     /// Name, such as `kafka brokers`.
-    pub(super) name: String,
-    pub(super) ok: bool,
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) ok: bool,
     /// Whether the check passed, but its result needs attention.
-    pub(super) warning: bool,
+    pub(in crate::cli) warning: bool,
     /// Observed state, or the fault and its fix.
-    pub(super) detail: String,
+    pub(in crate::cli) detail: String,
 }
 
 impl From<Precondition> for Finding {

@@ -62,7 +62,7 @@ fn text(estimate: &RowEstimate, mode: SnapshotMode) -> String {
 }
 
 /// Number of bytes with a binary unit.
-fn size(bytes: u64) -> String {
+pub(in crate::cli) fn size(bytes: u64) -> String {
     let mut rest = bytes;
     for unit in ["bytes", "kB", "MB", "GB"] {
         if rest < 10_240 {

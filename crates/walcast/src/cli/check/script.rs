@@ -1,12 +1,17 @@
 //! `walcast check --sql`: the statements that an administrator runs before the first start.
 
+use walcast_postgres::SetupSession;
+
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::stdout::stdout;
 
 pub(super) async fn print(config: &Config) -> anyhow::Result<Exit> {
     let script = match config.polled.is_empty() {
-        true => walcast_postgres::setup_script(&config.postgres).await?,
+        true => {
+            let session = SetupSession::connect(&config.postgres).await?;
+            session.missing().await?.lines()
+        }
         false => walcast_postgres::polled_grants(&config.postgres, &config.polled).await?,
     };
     let mut output = stdout();

@@ -1,10 +1,9 @@
 //! `walcast checkpoint reset`: deletes the checkpoint and its history.
 
-use std::io::{self, BufRead, IsTerminal, Write};
-
 use walcast_delivery::{DeliveryError, Sink};
 
 use super::set::acquire_leadership;
+use crate::cli::confirmation::is_confirmed;
 use crate::config::Config;
 use crate::exit::{Exit, Rejection};
 use crate::stdout::stdout;
@@ -44,15 +43,4 @@ pub(super) async fn reset(config: &Config, yes: bool, json: bool) -> anyhow::Res
     };
     output.flush()?;
     Ok(Exit::Done)
-}
-
-/// Asks for confirmation on the terminal; without a terminal, the answer is no.
-fn is_confirmed(question: &str) -> io::Result<bool> {
-    if !io::stdin().is_terminal() {
-        return Ok(false);
-    }
-    write!(io::stderr(), "{question} [y/N] ")?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

@@ -1,12 +1,12 @@
 //! `walcast migrate debezium-config`: writes a configuration from that of a Debezium connector.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 
+use crate::cli::written_file::write;
 use crate::debezium::{Given, migrate, release};
-use crate::exit::{Exit, Rejection, help_end};
+use crate::exit::{Exit, help_end};
 use crate::printable::printable;
 use crate::stdout::stdout;
 
@@ -93,22 +93,4 @@ fn eprint(line: &str) {
     let printed = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{line}\n"));
     // Without stderr, the report has no destination.
     drop(printed);
-}
-
-fn write(path: &Path, toml: &str, force: bool) -> anyhow::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(!force);
-    if force {
-        options.create(true).truncate(true);
-    }
-    let opened = options.open(path);
-    if opened
-        .as_ref()
-        .is_err_and(|error| error.kind() == std::io::ErrorKind::AlreadyExists)
-    {
-        return Err(Rejection::Exists(path.to_owned()).into());
-    }
-    let failed = || format!("cannot write {}", path.display());
-    let mut file = opened.with_context(failed)?;
-    std::io::Write::write_all(&mut file, toml.as_bytes()).with_context(failed)
 }

@@ -128,6 +128,14 @@ impl Admin {
         self.send(self.client.get(format!("{}/status", self.base))).await
     }
 
+    /// Metrics of the connector in the OpenMetrics text format.
+    pub(in crate::cli) async fn metrics(&self) -> anyhow::Result<String> {
+        let request = self.client.get(format!("{}/metrics", self.base));
+        let body = self.body(request).await?;
+        let body = body.map_err(|(status, why)| failed(status, why))?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
     fn snapshot(&self) -> String {
         format!("{}/snapshot", self.base)
     }
@@ -155,8 +163,28 @@ impl Admin {
 
     async fn ask<T: DeserializeOwned>(
         &self,
-        mut request: RequestBuilder,
+        request: RequestBuilder,
     ) -> anyhow::Result<Result<T, (StatusCode, String)>> {
+        match self.body(request).await? {
+            Ok(body) => Ok(Ok(
+                serde_json::from_slice(&body).with_context(|| self.no_connector())?
+            )),
+            Err(rejected) => Ok(Err(rejected)),
+        }
+    }
+
+    fn no_connector(&self) -> String {
+        format!(
+            "{} does not answer as a connector; check [admin] listen or url",
+            self.base
+        )
+    }
+
+    /// Sends a request; the inner error is a response that is no success.
+    async fn body(
+        &self,
+        mut request: RequestBuilder,
+    ) -> anyhow::Result<Result<Vec<u8>, (StatusCode, String)>> {
         if let Some(token) = self.token.secret() {
             request = request.bearer_auth(token.reveal());
         }
@@ -168,16 +196,8 @@ impl Admin {
         })?;
         let status = answer.status();
         if status.is_success() {
-            let no_connector = || {
-                format!(
-                    "{} does not answer as a connector; check [admin] listen or url",
-                    self.base
-                )
-            };
-            let body = answers::body(answer, ANSWER_BYTES_MAX)
-                .await
-                .with_context(no_connector)?;
-            return Ok(Ok(serde_json::from_slice(&body).with_context(no_connector)?));
+            let body = answers::body(answer, ANSWER_BYTES_MAX).await;
+            return Ok(Ok(body.with_context(|| self.no_connector())?));
         }
         if status == StatusCode::UNAUTHORIZED {
             return Ok(Err((status, self.token.rejection())));

@@ -2,11 +2,13 @@
 
 mod adr;
 mod checkpoint;
+mod first_contact;
 mod outbox;
 mod reading;
 mod sql;
 mod streaming;
 mod table;
+mod top;
 mod upcast;
 mod verify;
 
@@ -59,8 +61,10 @@ fn help_of_the_program() {
             Usage: walcast [OPTIONS] <COMMAND>
 
             Commands:
+              init         Look at a database and write a commented configuration for it
               run          Stream every committed change into Kafka until stopped
               check        Check every precondition of the connector, one line each, with the fix
+              top          Show state, positions, lag and rates of a running connector, updated in place
               tail         Print changes as JSON lines, from any database URL, without Kafka or configuration
               checkpoint   Show or move the position at which the connector resumes
               bookmark     Keep a position of the stream for a later replay: create, list, rewind, drop
@@ -103,6 +107,7 @@ fn help_of_the_program() {
 
             Examples:
               walcast tail postgres://me@localhost/shop      see changes, no Kafka needed
+              walcast init postgres://me@localhost/shop --brokers localhost:9092
               walcast check --config walcast.toml            is everything set up?
               walcast run --config walcast.toml              stream until stopped
 

@@ -64,7 +64,7 @@ fn help_of_check() {
         &expect![[r#"
             Check every precondition of the connector, one line each, with the fix
 
-            Nothing is created and a running connector is not disturbed.
+            Nothing is created and a running connector is not disturbed, except by --fix.
 
             Usage: walcast check [OPTIONS]
 
@@ -81,6 +81,13 @@ fn help_of_check() {
                   --sql
                       Print only the SQL that an administrator has to run before the first start: privileges,
                       publication and slot, in order
+
+                  --fix
+                      Show that SQL, execute what the role of the connector may execute, and print the result of
+                      each statement
+
+                  --yes
+                      Do not ask for confirmation
 
                   --log-format <FORMAT>
                       How log lines look [default: log.format, or human]
@@ -101,6 +108,7 @@ fn help_of_check() {
               walcast check --json | jq '.[] | select(.ok | not)'
               walcast check --sql | psql -d shop      as an administrator: what the connector may not create
               itself
+              walcast check --fix                     the same, as far as the connector's own role may
 
             Exit codes:
               0  done, or stopped by SIGTERM or SIGINT
