@@ -1,39 +1,21 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
 
 use expect_test::expect;
-use walcast_delivery::{ChangeLabels, ConnectorState, DeadLetterLabels, Metrics, SnapshotRequests, Status};
+use walcast_delivery::{ChangeLabels, DeadLetterLabels, SnapshotRequests, Status};
 
 use super::series;
 use crate::admin::exposition::exposition;
+use crate::admin::tests::handle;
 use crate::config::CompatibleMetrics;
-use crate::connector_handle::{ConnectorHandle, Identity, KafkaViews};
-use crate::consumer_metrics::ConsumerMetrics;
-use crate::last_verification::LastVerification;
-use crate::samples::Samples;
+use crate::connector_handle::ConnectorHandle;
 
 /// Connector that streams, has delivered changes, and reads no rows.
 fn streaming(compatible: &[CompatibleMetrics]) -> ConnectorHandle {
-    let handle = ConnectorHandle {
-        identity: Identity {
-            name: "shop".to_owned(),
-            slot: "walcast_shop".to_owned(),
-            publication: "walcast_shop".to_owned(),
-            topic_prefix: "shop-events".to_owned(),
-        },
-        state: ConnectorState::default(),
-        metrics: Metrics::default(),
-        control: SnapshotRequests::new().control(),
-        verification: LastVerification::none(),
-        compatible: compatible.to_vec(),
-        started: Instant::now(),
-        settings: None,
-        samples: Samples::default(),
-        views: KafkaViews::default(),
-        consumers: ConsumerMetrics::default(),
-    };
+    let mut handle = handle("shop", &SnapshotRequests::new());
+    handle.identity.topic_prefix = "shop-events".to_owned();
+    handle.compatible = compatible.to_vec();
     handle.state.status.set(Status::Streaming);
     for (table, operation, count) in [
         ("public.orders", "insert", 5),

@@ -56,6 +56,8 @@ fn with_series(value: Value) -> Value {
         Value::ByBookmark(_) => Value::ByBookmark(vec![(name, number)]),
         Value::ByTable(_) => Value::ByTable(vec![(name, number)]),
         Value::TotalByTable(_) => Value::TotalByTable(vec![(name, 0)]),
+        Value::ByTopic(_) => Value::ByTopic(vec![(name, number)]),
+        Value::TotalByTopic(_) => Value::TotalByTopic(vec![(name, 0)]),
         Value::One(_) | Value::Total(_) | Value::ByState(_) => value,
     }
 }
