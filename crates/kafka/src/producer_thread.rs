@@ -36,7 +36,7 @@ const KNOWN_PAUSE: Duration = Duration::from_millis(100);
 /// leaves the lock of a topic locked.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long a command that nobody waits for any more may take, which no call of librdkafka does. A thread that takes longer waits in
+/// Limit of a command whose caller does not wait any more, which no call of librdkafka takes. A thread that takes longer waits in
 /// librdkafka for itself, for the same reason.
 const BLOCKED_LIMIT: Duration = Duration::from_secs(45);
 

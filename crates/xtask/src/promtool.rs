@@ -30,11 +30,16 @@ pub(crate) fn path() -> Result<PathBuf> {
 fn unpack() -> Result<()> {
     let wanted = "promtool is missing: install it, such as by Debian's package prometheus";
     fs::create_dir_all(FOLDER).with_context(|| format!("cannot create {FOLDER}"))?;
-    let mut download = Command::new("apt-get");
-    download
-        .args(["--quiet", "download", "prometheus"])
-        .current_dir(FOLDER);
-    let status = download.status().context(wanted)?;
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        apt.args(arguments).current_dir(FOLDER);
+        apt.status().context(wanted)
+    };
+    let mut status = apt(&["--quiet", "download", "prometheus"])?;
+    // A new machine has no lists of packages.
+    if !status.success() && apt(&["--quiet", "update"])?.success() {
+        status = apt(&["--quiet", "download", "prometheus"])?;
+    }
     ensure!(status.success(), "{wanted}; apt-get download ended with {status}");
     let entries = fs::read_dir(FOLDER).with_context(|| format!("cannot list {FOLDER}"))?;
     let paths = entries.map(|entry| -> Result<PathBuf> { Ok(entry?.path()) });
