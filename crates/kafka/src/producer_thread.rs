@@ -418,10 +418,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_thread_that_has_ended_executes_no_command() {
-        let ended = thread_spawned_by(|_worker, _commands| Ok(std::thread::spawn(|| ())));
+        let ended = thread_spawned_by(|worker, commands| Ok(std::thread::spawn(|| drop((worker, commands)))));
         // It ends while it executes one.
-        let ends = thread_spawned_by(|_worker, mut commands| {
-            Ok(std::thread::spawn(move || drop(commands.blocking_recv())))
+        let ends = thread_spawned_by(|worker, mut commands| {
+            Ok(std::thread::spawn(move || {
+                drop((commands.blocking_recv(), worker));
+            }))
         });
         for thread in [ended.unwrap(), ends.unwrap()] {
             let error = thread

@@ -312,5 +312,5 @@ fn manual_pages_are_written_for_each_command() {
         assert!(page.contains(text), "{page}");
     }
     assert!(!directory.path().join("walcast-man.1").exists());
-    check_error(&run(&["man", &format!("{path}/missing")]), 1);
+    check_error(&run(&["man", &format!("{path}/missing")]), 5);
 }

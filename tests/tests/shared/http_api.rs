@@ -110,7 +110,7 @@ async fn every_response_is_as_documented() {
         (&with_context["context"], &with_context["topics"]),
         (
             &"{\"user\":\"ada\"}".into(),
-            &serde_json::json!(["http_api.public.items"])
+            &serde_json::json!(["http_api.message", "http_api.public.items"])
         ),
         "{transactions:#}"
     );

@@ -98,7 +98,8 @@ async fn events_are_sent_once_while_an_outbox_moves_to_the_wal() {
             marked(&case).await >= 50
         })
         .await;
-        instance.kill9();
+        // A process that is killed leaves a transaction open, which hides from all others what it has sent.
+        instance.stop().await;
         case.sql(&format!(
             "INSERT INTO outbox_events (type, aggregate_id) SELECT 'Placed', 'waiting ' || n % 5 FROM generate_series(1, {WAITING}) n"
         ))
@@ -121,6 +122,14 @@ async fn events_are_sent_once_while_an_outbox_moves_to_the_wal() {
         );
         assert!(!case.is_set_up().await);
 
+        let before = marked(&case).await;
+        instance.start_again();
+        await_that("further rows are marked", async || {
+            instance.assert_running();
+            marked(&case).await >= before + 20
+        })
+        .await;
+        instance.kill9();
         let before = marked(&case).await;
         let own = tempfile::tempdir().unwrap();
         let mut process = command(&arguments)

@@ -19,7 +19,8 @@ async fn a_console_of_kafka_connect_shows_the_connector() {
     let mut case = Case::new("console_of_connect").await;
     case.config = case.config.set("admin.connect_api", true);
     let mut instance = Instance::start(&case.config).await;
-    case.deliver([1, 2]).await;
+    case.insert([1, 2]).await;
+    case.await_ids([1, 2]).await;
     let (name, address) = (case.name(), case.config.admin_address());
 
     let listed = document(&address, "/connectors?expand=status&expand=info").await;

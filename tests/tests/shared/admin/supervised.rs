@@ -67,7 +67,8 @@ async fn the_service_manager_is_notified_and_a_changed_file_is_noticed() {
     assert!(signal("-HUP").unwrap().success());
     logged("the configuration cannot be used; the running one stays in effect").await;
     assert!(process.try_wait().unwrap().is_none());
-    case.deliver([1]).await;
+    case.insert([1]).await;
+    case.await_ids([1]).await;
     assert!(signal("-TERM").unwrap().success());
     let ended = tokio::time::timeout(LIMIT, process.wait()).await.unwrap();
     assert!(ended.unwrap().success());

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use walcast_testbed::{Browser, ConnectorConfig, Key, axe_core};
-use walcast_tests::await_that;
+use walcast_testbed::{Browser, ConnectorConfig, Key, axe_core, wait_until};
+use walcast_tests::{LIMIT, await_that};
 
 /// Whether the pictures of the documentation are written again.
 const UPDATE_IMAGES: &str = "WALCAST_UPDATE_IMAGES";
@@ -46,10 +46,15 @@ impl Page {
 
     /// Waits until the text of an element is as wanted.
     pub(super) async fn await_text(&self, selector: &str, wanted: impl Fn(&str) -> bool) {
-        await_that(&format!("the text of {selector}"), async || {
-            wanted(&self.text(selector).await)
-        })
-        .await;
+        let mut last = String::new();
+        let what = format!("the text of {selector}");
+        let awaited = wait_until(&what, LIMIT, async || {
+            last = self.text(selector).await;
+            Ok(wanted(&last))
+        });
+        if let Err(error) = awaited.await {
+            panic!("{error}; it is {last:?}");
+        }
     }
 
     /// Waits until an attribute of an element is as wanted.

@@ -293,7 +293,7 @@ fn unknown_content_is_rejected() {
         r#""version":1,"#,
         r#""version":1,"windows":{},"#,
         &expect![
-            "unknown field `windows`, expected one of `version`, `state`, `system_identifier`, `timeline`, `database`, `slot`, `end_lsn`, `last_commit`, `last_message`, `partial`, `snapshot`, `signals_read`, `complete_outboxes`, `written_at_unix_micros` at line 1 column 22"
+            "unknown field `windows`, expected one of `version`, `state`, `system_identifier`, `timeline`, `database`, `slot`, `end_lsn`, `last_commit`, `last_message`, `partial`, `snapshot`, `signals_read`, `complete_outboxes`, `held_by`, `written_at_unix_micros` at line 1 column 22"
         ],
     );
     check(
