@@ -29,8 +29,11 @@ export function prepare(done) {
     await execute();
     done();
   });
+  // The event follows the closing; the dialog of the next action may be open by then.
   dialog.addEventListener("close", () => {
-    current = null;
+    if (!dialog.open) {
+      current = null;
+    }
   });
 }
 
