@@ -12,16 +12,22 @@ let current = null;
 /** Connects the dialogs; `done` is called after an action and after a change of the token. */
 export function prepare(done) {
   byId("token-button").addEventListener("click", askToken);
-  tokenDialog.addEventListener("close", () => {
+  // At once, and not with the event of closing, which comes later: an action may be run before.
+  tokenDialog.querySelector("form").addEventListener("submit", ({ submitter }) => {
     const field = byId("token-field");
-    if (tokenDialog.returnValue === "set" && field.value !== "") {
+    if (submitter?.value === "set" && field.value !== "") {
       setToken(field.value.trim());
-    } else if (tokenDialog.returnValue === "forget") {
+    } else if (submitter?.value === "forget") {
       setToken("");
     }
     field.value = "";
     write(byId("token-button"), hasToken() ? "Token entered" : "Enter token");
     done();
+  });
+  tokenDialog.addEventListener("close", () => {
+    if (!tokenDialog.open) {
+      byId("token-field").value = "";
+    }
   });
   byId("action-close").addEventListener("click", () => dialog.close());
   run.addEventListener("click", async (event) => {
@@ -38,7 +44,6 @@ export function prepare(done) {
 }
 
 function askToken() {
-  tokenDialog.returnValue = "";
   tokenDialog.showModal();
 }
 
